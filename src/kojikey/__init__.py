@@ -1,0 +1,49 @@
+"""kojikey keeps provider API keys sealed, asks providers whether they work, and rotates them without losing one.
+
+This is the public face for programs: :func:`resolve` and :class:`Credential`. It is cheap to import (nothing of the
+store, the cryptography or the network is loaded until a key is asked for), and it never prints, prompts or exits.
+"""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kojikey.model.credential import Credential
+    from kojikey.model.secret import Secret
+
+__all__ = ["Credential", "Secret", "__version__", "resolve"]
+
+
+def resolve(provider: str, *, account: str | None = None, store: str | None = None) -> Credential:
+    """Return what to authenticate with at a provider: the account's own key, or word that it has none.
+
+    ``account`` and ``store`` default as on the command line: ``KOJIKEY_ACCOUNT`` and ``KOJIKEY_STORE``, then
+    ``config.toml``, then ``default`` and ``local``. No request is made and nothing is asked of a person: a store
+    sealed with a passphrase needs ``KOJIKEY_PASSPHRASE_FILE``.
+
+    A provider at which the account has no key is not an error: the credential says ``source="built_in"`` and its
+    ``secret`` is ``None``.
+
+    Raises:
+        kojikey.model.errors.UsageError: no such provider, or a malformed account name or configuration.
+        kojikey.model.errors.NotFound: the store that was named does not exist.
+        kojikey.model.errors.StoreUnavailable: the store could not be read.
+        kojikey.model.errors.CannotOpen: the KEK is missing or wrong, or the record was changed from outside.
+    """
+    from kojikey.cli.wiring import resolve_for_program
+
+    return resolve_for_program(provider, account=account, store=store)
+
+
+def __getattr__(name: str) -> object:
+    if name == "Credential":
+        from kojikey.model.credential import Credential
+
+        return Credential
+    if name == "Secret":
+        from kojikey.model.secret import Secret
+
+        return Secret
+    raise AttributeError(f"module 'kojikey' has no attribute {name!r}")

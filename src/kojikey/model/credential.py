@@ -1,0 +1,25 @@
+"""What a program authenticates with at a provider."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from kojikey.model.secret import Secret  # noqa: TC001 - a NamedTuple's annotations are evaluated by tools that read them
+
+Source = Literal["byok", "built_in"]
+
+
+class Credential(NamedTuple):
+    """An account's way in at a provider.
+
+    ``source`` is ``"byok"`` when the account has its own key there (``secret`` and ``base_url`` are set, the
+    provider bills), and ``"built_in"`` when it falls back to the platform's own allocation (both are ``None``).
+    ``base_url`` has no trailing slash. ``models`` are those the key was added for, in the order given.
+    """
+
+    provider: str
+    account: str
+    source: Source
+    secret: Secret | None
+    base_url: str | None
+    models: tuple[str, ...]

@@ -1,0 +1,248 @@
+"""Every error of ours, in one tree. They carry data and a sentence, never a secret and never a provider's raw body.
+
+KojikeyError
+├── UsageError                  what was asked for makes no sense; nothing was done
+│   ├── MalformedKey            the text can not be a provider key
+│   ├── BadAccount
+│   ├── UnknownProvider
+│   ├── BadConfig               config.toml, by line and key
+│   ├── BadDefinition           a provider's TOML file, all mistakes at once
+│   └── InputNeeded             a person would have been asked, but may not be
+├── NotFound
+│   ├── KeyNotFound
+│   ├── VersionNotFound         nothing staged, no previous version
+│   ├── AccountNotFound
+│   └── StoreNotFound
+├── Conflict
+│   ├── KeyExists
+│   ├── AlreadyStaged
+│   ├── ChangedMeanwhile        a compare-and-swap lost
+│   └── StoreExists             there already, with another KEK
+├── StoreUnavailable
+│   ├── StoreUnreachable, StoreDenied, StoreLocked, StoreReadOnly, StoreFull
+│   ├── StoreCorrupt            damaged, or not a store of ours
+│   ├── StoreVersion            made by an older or newer kojikey
+│   └── UnsafePermissions       others can read or write it
+└── CannotOpen
+    ├── KekMissing, KekUnavailable
+    ├── WrongKek                the KEK is not the one that wrapped this
+    ├── RecordChanged           changed, moved or renamed from outside
+    ├── RecordUnsupported       a format that this version does not read
+    └── AuditBroken             the chain of events does not verify
+
+A key that a provider refuses is a verdict, not an error. Only ``cli/exits.py`` turns an error into an exit code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class KojikeyError(Exception):
+    """Base of all errors that kojikey raises on purpose. ``str()`` is a sentence for people, without a full stop."""
+
+    hint: str | None = None
+    """What to type or do next, where the place that raised it knows better than ``cli/exits.py``."""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        if hint is not None:
+            self.hint = hint
+
+
+class UsageError(KojikeyError):
+    """What was asked for makes no sense, or input is missing; nothing was done."""
+
+
+class MalformedKey(UsageError):
+    """The text can not be a provider key. The message names what is wrong with it and repeats no part of it."""
+
+
+class BadAccount(UsageError):
+    """Not an account name. The name is not repeated: it may be a key that was put in the wrong place."""
+
+    def __init__(self, name: str) -> None:
+        self.length = len(name)
+        super().__init__(
+            "that is not an account name (it was not repeated here, in case it is a key)",
+            hint="an account is 1 to 64 of a-z 0-9 . _ - and begins with a letter or digit, such as acme-research",
+        )
+
+
+class UnknownProvider(UsageError):
+    """No definition has this id."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        self.name, self.known = name, tuple(known)
+        super().__init__(f"there is no provider {name}")
+
+
+class BadConfig(UsageError):
+    """config.toml has mistakes; each problem names its line and key."""
+
+    def __init__(self, path: str, problems: Sequence[str]) -> None:
+        self.path, self.problems = path, tuple(problems)
+        super().__init__(f"{path} has mistakes: " + "; ".join(problems), hint=f"mend {path}; nothing was done")
+
+
+class BadDefinition(UsageError):
+    """A provider's TOML file has mistakes; all of them are listed."""
+
+    def __init__(self, path: str, problems: Sequence[str]) -> None:
+        self.path, self.problems = path, tuple(problems)
+        super().__init__(
+            f"the provider definition {path} has mistakes: " + "; ".join(problems),
+            hint=f"mend or remove {path}; nothing was done",
+        )
+
+
+class InputNeeded(UsageError):
+    """A person would have been asked for this, but there is no terminal or asking was ruled out."""
+
+
+class NotFound(KojikeyError):
+    """No such key, version, account or store."""
+
+
+class KeyNotFound(NotFound):
+    """The account has no key of its own at the provider."""
+
+    def __init__(self, account: str, provider: str) -> None:
+        self.account, self.provider = account, provider
+        super().__init__(f"no {provider} key for account {account}")
+
+
+class VersionNotFound(NotFound):
+    """The key has no version in that stage."""
+
+    def __init__(self, account: str, provider: str, stage: str) -> None:
+        self.account, self.provider, self.stage = account, provider, stage
+        super().__init__(f"the {provider} key of account {account} has no {stage} version")
+
+
+class AccountNotFound(NotFound):
+    """The store has nothing of this account."""
+
+    def __init__(self, account: str) -> None:
+        self.account = account
+        super().__init__(f"there is no account {account} in this store")
+
+
+class StoreNotFound(NotFound):
+    """The store that was named does not exist (and is never made unasked)."""
+
+    def __init__(self, store: str) -> None:
+        self.store = store
+        super().__init__(f"there is no store at {store}")
+
+
+class Conflict(KojikeyError):
+    """It exists already, or was changed by someone else meanwhile; nothing was changed."""
+
+
+class KeyExists(Conflict):
+    """The account has a key at this provider already."""
+
+    def __init__(self, account: str, provider: str) -> None:
+        self.account, self.provider = account, provider
+        super().__init__(f"account {account} has a {provider} key already; it was not touched")
+
+
+class AlreadyStaged(Conflict):
+    """A rotation is under way: a version is staged."""
+
+    def __init__(self, account: str, provider: str) -> None:
+        self.account, self.provider = account, provider
+        super().__init__(f"a new {provider} key of account {account} is staged already; nothing was changed")
+
+
+class ChangedMeanwhile(Conflict):
+    """A compare-and-swap lost: someone else changed the document since it was read. ``ref`` says which."""
+
+    def __init__(self, ref: object) -> None:
+        self.ref = ref
+        super().__init__(f"{ref} was changed by someone else meanwhile; this change was not made")
+
+
+class StoreExists(Conflict):
+    """There is a store already, and it is not what was asked for."""
+
+    def __init__(self, store: str, message: str | None = None, *, hint: str | None = None) -> None:
+        self.store = store
+        super().__init__(message or f"there is a store at {store} already", hint=hint)
+
+
+class StoreUnavailable(KojikeyError):
+    """The store could not be read or written. ``store`` is its place, without credentials."""
+
+    def __init__(self, store: str, problem: str, *, hint: str | None = None) -> None:
+        self.store = store
+        super().__init__(f"the store {store} {problem}", hint=hint)
+
+
+class StoreUnreachable(StoreUnavailable):
+    """No connection to the store's server."""
+
+
+class StoreDenied(StoreUnavailable):
+    """The store refused: a file permission, a role, a privilege."""
+
+
+class StoreLocked(StoreUnavailable):
+    """Another process held the store's lock for too long."""
+
+
+class StoreReadOnly(StoreUnavailable):
+    """The store can be read but not written."""
+
+
+class StoreFull(StoreUnavailable):
+    """There is no room; the change was not made."""
+
+
+class StoreCorrupt(StoreUnavailable):
+    """Damaged, or not a store of ours. It is never replaced by a new one."""
+
+
+class StoreVersion(StoreUnavailable):
+    """Made by an older or newer version of kojikey."""
+
+
+class UnsafePermissions(StoreUnavailable):
+    """Others can read or write a file of the store."""
+
+
+class CannotOpen(KojikeyError):
+    """A sealed record can not be opened."""
+
+
+class KekMissing(CannotOpen):
+    """The KEK's source has none: a variable is not set, a file is not there, nobody can be asked."""
+
+
+class KekUnavailable(CannotOpen):
+    """The KEK's source did not answer, or what it gave is not a KEK."""
+
+
+class WrongKek(CannotOpen):
+    """The KEK is well formed but is not the one that wrapped this account's data key."""
+
+
+class RecordChanged(CannotOpen):
+    """A record was changed, moved or renamed from outside. ``where`` is its place in the store."""
+
+    def __init__(self, where: str, what: str = "was changed from outside") -> None:
+        self.where = where
+        super().__init__(f"the sealed record {where} {what}; it was not opened")
+
+
+class RecordUnsupported(CannotOpen):
+    """A sealed record is of a form that this version does not read."""
+
+
+class AuditBroken(CannotOpen):
+    """The chain of an account's events does not verify; the first bad one is named."""
+
+    def __init__(self, account: str, seq: int, problem: str) -> None:
+        self.account, self.seq, self.problem = account, seq, problem
+        super().__init__(f"event {seq} of account {account} {problem}")

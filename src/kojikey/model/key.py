@@ -1,0 +1,133 @@
+"""A key with its versions, as operations see it, and its document, as stores keep it.
+
+A document never has plaintext: each version is a sealed record with what may be shown about it beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from kojikey.model.ref import Document
+from kojikey.model.verdict import Outcome, Verdict
+
+
+class Stage(StrEnum):
+    """What a version is to its key."""
+
+    STAGED = "staged"  # saved, not yet trusted
+    CURRENT = "current"  # in use
+    PREVIOUS = "previous"  # kept for undo
+
+
+@dataclass(frozen=True, slots=True)
+class TestRecord:
+    """The last test of a version. ``last_valid_at`` outlives failures of the network and of the provider."""
+
+    __test__ = False  # not a test class, whatever pytest thinks of the name
+
+    outcome: str
+    reason: str
+    tested_at: str
+    last_valid_at: str | None
+
+    @classmethod
+    def after(cls, verdict: Verdict, before: TestRecord | None) -> TestRecord:
+        """Return the record to keep after a test, given the one kept before it."""
+        valid_at = verdict.tested_at if verdict.outcome is Outcome.VALID else before.last_valid_at if before else None
+        return cls(verdict.outcome.value, verdict.reason.value, verdict.tested_at, valid_at)
+
+    def as_document(self) -> Document:
+        """Return the JSON form, which is also that of ``last_test`` in the contract."""
+        return {name: getattr(self, name) for name in ("outcome", "reason", "tested_at", "last_valid_at")}
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One value that a key has had. ``sealed`` is a compact JWE; ``tail`` is what its mask may show."""
+
+    number: int
+    stage: Stage
+    sealed: str
+    tail: str
+    fingerprint: str
+    base_url: str
+    created_at: str
+    promoted_at: str | None = None
+    last_test: TestRecord | None = None
+
+    def as_document(self) -> Document:
+        """Return the JSON form for the store."""
+        document: Document = {name: getattr(self, name) for name in _VERSION_FIELDS}
+        document["stage"] = self.stage.value
+        document["last_test"] = self.last_test.as_document() if self.last_test else None
+        return document
+
+    @classmethod
+    def from_document(cls, document: Document) -> Version:
+        """Return the version that :meth:`as_document` wrote."""
+        test = document["last_test"]
+        fields: dict[str, Any] = {name: document[name] for name in _VERSION_FIELDS}
+        return cls(**{**fields, "stage": Stage(fields["stage"]), "last_test": TestRecord(**test) if test else None})
+
+
+_VERSION_FIELDS = (
+    "number", "stage", "sealed", "tail", "fingerprint", "base_url", "created_at", "promoted_at",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What an account has at a provider: its versions (at most one in each stage) and its settings.
+
+    ``rotate_after_days`` is None for "never". ``models`` and ``capabilities`` are what tests check.
+    """
+
+    account: str
+    provider: str
+    versions: tuple[Version, ...]
+    next_version: int
+    created_at: str
+    label: str | None = None
+    models: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    expires_at: str | None = None
+    rotate_after_days: int | None = 90
+    rotated_at: str | None = None
+
+    def version(self, stage: Stage) -> Version | None:
+        """Return the version in that stage, None where there is none."""
+        return next((version for version in self.versions if version.stage is stage), None)
+
+    def with_version(self, version: Version) -> Key:
+        """Return the key with that version in its stage, in place of what was there and of the same number."""
+        others = tuple(v for v in self.versions if v.stage is not version.stage and v.number != version.number)
+        ordered = tuple(sorted((*others, version), key=lambda v: v.number))
+        return replace(self, versions=ordered, next_version=max(self.next_version, version.number + 1))
+
+    def without(self, stage: Stage) -> Key:
+        """Return the key with no version in that stage."""
+        return replace(self, versions=tuple(v for v in self.versions if v.stage is not stage))
+
+    def as_document(self) -> Document:
+        """Return the JSON form for the store. ``tested_at`` repeats the current version's, for stores to index."""
+        document: Document = {name: getattr(self, name) for name in _KEY_FIELDS}
+        document["versions"] = [version.as_document() for version in self.versions]
+        document["models"], document["capabilities"] = list(self.models), list(self.capabilities)
+        current = self.version(Stage.CURRENT)
+        document["tested_at"] = current.last_test.tested_at if current and current.last_test else None
+        return document
+
+    @classmethod
+    def from_document(cls, document: Document) -> Key:
+        """Return the key that :meth:`as_document` wrote."""
+        fields: dict[str, Any] = {name: document[name] for name in _KEY_FIELDS}
+        fields["versions"] = tuple(Version.from_document(version) for version in document["versions"])
+        fields["models"], fields["capabilities"] = tuple(document["models"]), tuple(document["capabilities"])
+        return cls(**fields)
+
+
+_KEY_FIELDS = (
+    "account", "provider", "next_version", "created_at", "label", "expires_at", "rotate_after_days", "rotated_at",
+)  # fmt: skip

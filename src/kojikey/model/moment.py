@@ -1,0 +1,61 @@
+"""Times and spans as people write them and as documents keep them (RFC 3339, UTC, seconds, ``Z``)."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+
+from kojikey.model.errors import UsageError
+
+_SPAN = re.compile(r"([0-9]{1,6})([smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def now() -> str:
+    """Return the present moment, such as ``2026-11-23T04:47:00Z``."""
+    return stamp(datetime.now(UTC))
+
+
+def stamp(moment: datetime) -> str:
+    """Return an aware moment as RFC 3339 UTC, to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parsed(text: str) -> datetime:
+    """Return the moment that :func:`stamp` wrote."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+
+
+def age_days(since: str, until: str) -> int:
+    """Return the whole days between two stamps; 0 where the clock went backwards."""
+    return max(0, (parsed(until) - parsed(since)).days)
+
+
+def span(text: str, *, what: str) -> timedelta:
+    """Return the span that a person wrote: a whole number and one of s m h d w, such as ``90d``.
+
+    Raises:
+        UsageError: it is not one; ``what`` names the option.
+    """
+    match = _SPAN.fullmatch(text.strip())
+    if not match:
+        raise UsageError(f"{what} takes a span such as 90d, 24h or 30m", hint="s, m, h, d or w after a whole number")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def moment_or_span(text: str, *, what: str) -> str:
+    """Return the stamp for a date (``2027-01-31``: its end), a moment (RFC 3339) or a span from now (``90d``).
+
+    Raises:
+        UsageError: it is none of them.
+    """
+    if _SPAN.fullmatch(text.strip()):
+        return stamp(datetime.now(UTC) + span(text, what=what))
+    try:
+        if len(text) == len("2027-01-31"):
+            day = date.fromisoformat(text)
+            return stamp(datetime(day.year, day.month, day.day, 23, 59, 59, tzinfo=UTC))
+        moment = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise UsageError(f"{what} takes a date such as 2027-01-31 or a span such as 90d") from None
+    return stamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))

@@ -1,0 +1,32 @@
+"""Where a document is in a store: the header, an account, or an account's key at a provider."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+Document = dict[str, Any]
+"""A JSON object. Stores move documents and never look inside, except for the fields that they index."""
+
+
+class Ref(NamedTuple):
+    """The address of one document. ``account`` and ``provider`` are ``""`` where they do not apply."""
+
+    kind: str  # "header", "account" or "key"
+    account: str = ""
+    provider: str = ""
+
+    def __str__(self) -> str:
+        return "/".join(part for part in self if part)
+
+
+HEADER = Ref("header")
+
+
+def account_ref(account: str) -> Ref:
+    """Return the address of an account's document: its wrapped data key and the head of its audit chain."""
+    return Ref("account", account)
+
+
+def key_ref(account: str, provider: str) -> Ref:
+    """Return the address of the key that an account has at a provider."""
+    return Ref("key", account, provider)

@@ -1,0 +1,65 @@
+"""The one form in which a key, a passphrase or a KEK travels through the program.
+
+Owns: keeping a value from being shown by accident. Must not: log, compare, copy or serialise it. A value leaves
+only through :meth:`Secret.reveal`, so that every place that needs the plaintext can be found by searching for that
+word. (After restic's SecretString and Tink's keyset handle: redaction is the default, not a favour of the caller.)
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Never
+
+_REDACTED = "[secret]"
+
+
+class Secret:
+    """A piece of text that can be handed on but not shown, compared, copied or pickled."""
+
+    __slots__ = ("__value",)
+
+    def __init__(self, value: str) -> None:
+        object.__setattr__(self, "_Secret__value", value)
+
+    def reveal(self) -> str:
+        """Return the plaintext. Call it where a header, an environment or a sealed record is built, and nowhere else."""
+        return self.__value
+
+    def __repr__(self) -> str:
+        return _REDACTED
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return format(_REDACTED, spec)
+
+    def __setattr__(self, name: str, value: object) -> Never:
+        raise AttributeError("a Secret can not be changed")
+
+    def __delattr__(self, name: str) -> Never:
+        raise AttributeError("a Secret can not be changed")
+
+    def __eq__(self, other: object) -> bool:
+        raise TypeError("secrets are not compared; compare fingerprints")
+
+    def __hash__(self) -> int:
+        raise TypeError("secrets are not hashed; use fingerprints")
+
+    def __len__(self) -> int:
+        raise TypeError("the length of a secret is not told; reveal() it where that is needed")
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __copy__(self) -> Never:
+        raise TypeError("secrets are not copied")
+
+    def __deepcopy__(self, memo: object) -> Never:
+        raise TypeError("secrets are not copied")
+
+    def __reduce_ex__(self, protocol: object) -> Never:
+        raise TypeError("secrets are not serialised")
+
+    def __dir__(self) -> list[str]:
+        return ["reveal"]

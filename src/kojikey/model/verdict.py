@@ -1,0 +1,121 @@
+"""What a test of a key found: three-valued in effect, because "nothing was learned" is never "the key is bad"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Outcome(StrEnum):
+    """The four outcomes of a test, from best to worst for the key, `indeterminate` apart."""
+
+    VALID = "valid"
+    LIMITED = "limited"
+    REJECTED = "rejected"
+    INDETERMINATE = "indeterminate"
+
+
+class Reason(StrEnum):
+    """Why; each reason belongs to one outcome (:data:`OUTCOME_OF`)."""
+
+    OK = "ok"
+    MISSING_PERMISSION = "missing_permission"
+    RESTRICTED_IP = "restricted_ip"
+    RESTRICTED_REFERRER = "restricted_referrer"
+    RESTRICTED_APP = "restricted_app"
+    RESTRICTED_API = "restricted_api"
+    SERVICE_DISABLED = "service_disabled"
+    REGION_UNSUPPORTED = "region_unsupported"
+    QUOTA_EXHAUSTED = "quota_exhausted"
+    BILLING = "billing"
+    PLAN_REQUIRED = "plan_required"
+    MODEL_UNAVAILABLE = "model_unavailable"
+    INVALID_KEY = "invalid_key"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    KEY_TYPE_UNSUPPORTED = "key_type_unsupported"
+    RATE_LIMITED = "rate_limited"
+    PROVIDER_UNAVAILABLE = "provider_unavailable"
+    UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+    TLS_ERROR = "tls_error"
+    REDIRECTED = "redirected"
+    NETWORK_BLOCKED = "network_blocked"
+    UNKNOWN = "unknown"
+
+
+_LIMITED = (
+    Reason.MISSING_PERMISSION, Reason.RESTRICTED_IP, Reason.RESTRICTED_REFERRER, Reason.RESTRICTED_APP,
+    Reason.RESTRICTED_API, Reason.SERVICE_DISABLED, Reason.REGION_UNSUPPORTED, Reason.QUOTA_EXHAUSTED,
+    Reason.BILLING, Reason.PLAN_REQUIRED, Reason.MODEL_UNAVAILABLE,
+)  # fmt: skip
+_REJECTED = (Reason.INVALID_KEY, Reason.EXPIRED, Reason.REVOKED, Reason.KEY_TYPE_UNSUPPORTED)
+
+OUTCOME_OF: dict[Reason, Outcome] = {
+    **dict.fromkeys(Reason, Outcome.INDETERMINATE),
+    Reason.OK: Outcome.VALID,
+    **dict.fromkeys(_LIMITED, Outcome.LIMITED),
+    **dict.fromkeys(_REJECTED, Outcome.REJECTED),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What one request of a test found. ``http_status`` is None when there was no answer."""
+
+    name: str
+    required: bool
+    reason: Reason
+    http_status: int | None = None
+    latency_ms: int | None = None
+    detail: str = ""
+    missing_permissions: tuple[str, ...] = ()
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome that the reason belongs to."""
+        return OUTCOME_OF[self.reason]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the key's account has used, where the provider tells it. ``resets_at`` is RFC 3339 UTC."""
+
+    unit: str
+    used: int | None = None
+    limit: int | None = None
+    resets_at: str | None = None
+    plan: str | None = None
+    status: str | None = None
+
+    def as_document(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {name: getattr(self, name) for name in ("unit", "used", "limit", "resets_at", "plan", "status")}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The result of a whole test.
+
+    ``authentic`` is True where the provider showed that it knows the key, False where it said that it does not,
+    None where nothing was learned. ``detail`` and ``hint`` are scrubbed of the key and of control characters.
+    ``attempts`` counts the tries of the request that took most (1 where nothing was repeated); ``latency_ms`` is of the whole test.
+    """
+
+    reason: Reason
+    authentic: bool | None
+    detail: str = ""
+    hint: str = ""
+    manage_url: str = ""
+    missing_permissions: tuple[str, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
+    latency_ms: int = 0
+    attempts: int = 1
+    tested_at: str = ""
+    usage: Usage | None = field(default=None)
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome that the reason belongs to."""
+        return OUTCOME_OF[self.reason]

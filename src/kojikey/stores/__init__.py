@@ -1,0 +1,1 @@
+"""Stores keep small documents and swap them atomically. They never see plaintext, and know nothing of sealing."""

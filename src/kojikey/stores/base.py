@@ -1,0 +1,216 @@
+"""The store interface, and what each verb promises, in words that the conformance suite repeats as tests.
+
+Owns: the shape of a change and of a query, and the rule that only our own errors leave an adapter: the public
+verbs are fixed here, an adapter fills in the ``_`` verbs and :meth:`Store._translate`.
+Must not: know what a document means, or see plaintext.
+
+A store holds three kinds of documents: one header, one document an account, one an account and provider. All are
+JSON objects of at most :data:`DOCUMENT_LIMIT` bytes. Each has a revision, an opaque text that differs after every
+write, also after a delete and a new creation, so that "unchanged since I read it" can be asked of any store.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from kojikey.model.errors import KojikeyError, StoreUnavailable
+from kojikey.model.ref import HEADER, Document, Ref
+
+DOCUMENT_LIMIT = 64 * 1024
+
+
+class Stored(NamedTuple):
+    """A document as it was read, with the revision it had."""
+
+    ref: Ref
+    document: Document
+    revision: str
+
+
+class Change(NamedTuple):
+    """One document to write (or, with ``document=None``, to delete), if it is still at a revision.
+
+    ``if_revision=None`` means "if there is none yet".
+    """
+
+    ref: Ref
+    document: Document | None
+    if_revision: str | None
+
+
+class Query(NamedTuple):
+    """Which keys a scan yields. ``not_tested_since`` is a stamp: keys tested at or after it are left out.
+
+    ``shard`` is ``(k, n)``, the k-th (from 1) of n parts by :func:`slot_of`.
+    """
+
+    account: str | None = None
+    providers: tuple[str, ...] = ()
+    not_tested_since: str | None = None
+    shard: tuple[int, int] | None = None
+
+    def takes(self, stored: Stored) -> bool:
+        """Tell whether a key's document belongs to the answer: the meaning of a query, for stores that can not ask."""
+        ref, tested_at = stored.ref, stored.document.get("tested_at")
+        return (
+            (self.account is None or ref.account == self.account)
+            and (not self.providers or ref.provider in self.providers)
+            and (self.not_tested_since is None or tested_at is None or tested_at < self.not_tested_since)
+            and (self.shard is None or slot_of(ref) % self.shard[1] == self.shard[0] - 1)
+        )
+
+
+class Description(NamedTuple):
+    """What a store says of itself. ``place`` has no credentials; ``details`` is for people, in order."""
+
+    engine: str
+    place: str
+    details: tuple[tuple[str, str], ...] = ()
+
+
+def slot_of(ref: Ref) -> int:
+    """Return the stable 32-bit number by which keys are divided into shards (the same on every machine)."""
+    import hashlib
+
+    return int.from_bytes(hashlib.sha256(f"{ref.account}/{ref.provider}".encode()).digest()[:4], "big")
+
+
+def new_revision() -> str:
+    """Return a revision that no document has had."""
+    return os.urandom(8).hex()
+
+
+class Store(ABC):
+    """Where sealed documents live. One instance is used from one thread at a time and closed by :meth:`close`.
+
+    Every verb raises only :class:`~kojikey.model.errors.KojikeyError`: ``StoreUnavailable`` and its kinds for what
+    is wrong with the store, ``Conflict`` and ``NotFound`` where said.
+    """
+
+    place: str
+    """Where it is, without credentials, as messages name it."""
+
+    def create(self, header: Document) -> None:
+        """Make the store with this header, durably and whole: killed at any point, there is a store or none.
+
+        Raises:
+            StoreExists: there is a store already; it was not touched.
+        """
+        self._guard(self._create, header)
+
+    def open(self) -> Stored:
+        """Check that this is a store that this version reads, and return its header. Never makes one.
+
+        Raises:
+            StoreNotFound: there is none. StoreCorrupt, StoreVersion, UnsafePermissions: it is not usable as it is.
+        """
+        stored: Stored = self._guard(self._open)
+        return stored
+
+    def read(self, ref: Ref) -> Stored | None:
+        """Return a document as it is now, with everything acknowledged by anyone before; None where there is none."""
+        stored: Stored | None = self._guard(self._read, ref)
+        return stored
+
+    def commit(self, changes: Sequence[Change], events: Sequence[Document] = ()) -> tuple[str, ...]:
+        """Make all changes and append all events, or none of it; durable on return.
+
+        Returns the new revisions, in the order of ``changes`` (``""`` for a deletion). Events are documents with at
+        least ``account``, ``seq``, ``provider`` and ``time``; an event whose account and seq are taken is a conflict.
+
+        Raises:
+            ChangedMeanwhile: a document is not at its ``if_revision``, or an event's place is taken; its ``ref`` is
+                that of the first such change (of the account, for an event). Nothing was changed.
+        """
+        revisions: tuple[str, ...] = self._guard(self._commit, changes, events)
+        return revisions
+
+    def scan(self, query: Query = Query()) -> Iterator[Stored]:  # noqa: B008 - a Query is immutable
+        """Yield the keys that a query takes, in order of account and provider, without holding them all.
+
+        A key written during the scan may or may not be seen; one that is there from beginning to end is seen once.
+        The store may be changed between two items.
+        """
+        yield from self._guarded_iterator(self._scan(query))
+
+    def accounts(self) -> Iterator[Stored]:
+        """Yield the accounts' documents in order of name, as :meth:`scan` does."""
+        yield from self._guarded_iterator(self._accounts())
+
+    def events(self, account: str | None = None) -> Iterator[Document]:
+        """Yield the events of an account (or of all) in order of account and seq."""
+        yield from self._guarded_iterator(self._events(account))
+
+    def describe(self) -> Description:
+        """Return what the store says of itself, for people; works for a store that is not there."""
+        description: Description = self._guard(self._describe)
+        return description
+
+    def close(self) -> None:
+        """Release what is held. Safe to repeat."""
+
+    def header(self) -> Stored:
+        """Return the header as it is now. Raises as :meth:`open`."""
+        stored = self.read(HEADER)
+        return stored if stored is not None else self.open()
+
+    @abstractmethod
+    def _create(self, header: Document) -> None: ...
+
+    @abstractmethod
+    def _open(self) -> Stored: ...
+
+    @abstractmethod
+    def _read(self, ref: Ref) -> Stored | None: ...
+
+    @abstractmethod
+    def _commit(self, changes: Sequence[Change], events: Sequence[Document]) -> tuple[str, ...]: ...
+
+    @abstractmethod
+    def _scan(self, query: Query) -> Iterator[Stored]: ...
+
+    @abstractmethod
+    def _accounts(self) -> Iterator[Stored]: ...
+
+    @abstractmethod
+    def _events(self, account: str | None) -> Iterator[Document]: ...
+
+    @abstractmethod
+    def _describe(self) -> Description: ...
+
+    @abstractmethod
+    def _translate(self, error: Exception) -> KojikeyError | None:
+        """Return our error for one of the engine's, None for what is not the engine's (a bug, which goes through)."""
+
+    def _guard(self, verb: Any, *arguments: Any) -> Any:
+        try:
+            return verb(*arguments)
+        except KojikeyError:
+            raise
+        except Exception as error:
+            raise self._ours(error) from None
+
+    def _guarded_iterator(self, items: Iterator[Any]) -> Iterator[Any]:
+        try:
+            yield from items
+        except KojikeyError:
+            raise
+        except Exception as error:
+            raise self._ours(error) from None
+
+    def _ours(self, error: Exception) -> Exception:
+        # `from None` above: an engine's exception text can hold a connection string or a row.
+        return self._translate(error) or error
+
+
+def checked_size(encoded: bytes | str, place: str) -> None:
+    """Refuse a document over :data:`DOCUMENT_LIMIT`, so that no store accepts what another could not take.
+
+    Raises:
+        StoreUnavailable: it is too large; nothing was written.
+    """
+    if len(encoded) > DOCUMENT_LIMIT:
+        raise StoreUnavailable(place, f"takes documents of at most {DOCUMENT_LIMIT} bytes; nothing was written")
