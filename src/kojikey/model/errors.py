@@ -237,7 +237,11 @@ class RecordChanged(CannotOpen):
 
 
 class RecordUnsupported(CannotOpen):
-    """A sealed record is of a form that this version does not read."""
+    """A record is of a form that this version does not read. ``where`` is its place in the store, where it has one."""
+
+    def __init__(self, message: str, *, where: str = "", hint: str | None = None) -> None:
+        self.where = where
+        super().__init__(message, hint=hint)
 
 
 class AuditBroken(CannotOpen):

@@ -1,0 +1,37 @@
+"""Base64url as JOSE writes it (RFC 7515, section 2): no padding, one spelling for each value.
+
+Owns: refusing every other spelling. Must not: repeat its input in an error; it may be a KEK.
+"""
+
+from __future__ import annotations
+
+import binascii
+
+_TO_URL = bytes.maketrans(b"+/", b"-_")
+_FROM_URL = bytes.maketrans(b"-_", b"+/")
+
+
+def encode(data: bytes) -> str:
+    """Return the text for some bytes, unpadded."""
+    return binascii.b2a_base64(data, newline=False).translate(_TO_URL, b"=").decode("ascii")
+
+
+def decode(text: str) -> bytes:
+    """Return the bytes of a text that :func:`encode` wrote.
+
+    Raises:
+        ValueError: it is padded, uses another alphabet, or has stray bits at its end. The text is not repeated.
+    """
+    # isascii first: a UnicodeEncodeError would carry the text.
+    data = _lenient(text) if text.isascii() else None
+    if data is None or encode(data) != text:
+        raise ValueError("not canonical base64url")
+    return data
+
+
+def _lenient(text: str) -> bytes | None:
+    padded = text.encode("ascii").translate(_FROM_URL) + b"=" * (-len(text) % 4)
+    try:
+        return binascii.a2b_base64(padded)
+    except binascii.Error:
+        return None

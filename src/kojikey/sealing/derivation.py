@@ -1,0 +1,27 @@
+"""Keys and ids derived from a data key or a KEK (HKDF with SHA-256, RFC 5869), each for one purpose only.
+
+Owns: the list of purposes. Must not: be needed for opening a record; it costs start-up time.
+"""
+
+from __future__ import annotations
+
+DATA_KEY_ID = b"kojikey/1 data key id"
+KEK_ID = b"kojikey/1 kek id"
+FINGERPRINT = b"kojikey/1 fingerprint"
+AUDIT = b"kojikey/1 audit"
+
+_ID_BYTES = 8
+
+
+def derived(key: bytes, purpose: bytes, length: int = 32) -> bytes:
+    """Return the bytes that stand for a key in one purpose. They tell nothing of the key."""
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+    # No salt: the keys are 32 uniformly random bytes, or Argon2id output (RFC 5869, section 3.1).
+    return HKDF(algorithm=SHA256(), length=length, salt=None, info=purpose).derive(key)
+
+
+def derived_id(key: bytes, purpose: bytes) -> str:
+    """Return the public id of a key, 16 hex characters."""
+    return derived(key, purpose, _ID_BYTES).hex()

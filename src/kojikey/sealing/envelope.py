@@ -1,0 +1,138 @@
+"""Sealing a key's versions: the account's data key, and the place that each record is bound to.
+
+Owns: what a version's record is bound to, and that it is compared before anything is decrypted.
+Must not: know where the data key came from, or reach a store.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, NamedTuple, Never
+
+from kojikey.model.errors import MalformedKey, RecordChanged
+from kojikey.model.secret import Secret
+from kojikey.sealing.aead import KEY_BYTES, opened, sealed
+from kojikey.sealing.record import VERSION_PLACE, parse
+
+_FINGERPRINT_CHARACTERS = 12
+_SPOKEN = {"base_url": "base URL"}
+
+
+class Binding(NamedTuple):
+    """The place of a version: a record opens there and nowhere else."""
+
+    store: str
+    account: str
+    provider: str
+    version: int
+    base_url: str
+
+    def __str__(self) -> str:
+        return f"{self.account}/{self.provider} version {self.version}"
+
+
+def new_data_key() -> bytes:
+    """Return the data key for a new account, 32 random bytes."""
+    return os.urandom(KEY_BYTES)
+
+
+def refuse_other_place(found: dict[str, Any], expected: dict[str, Any], *, where: str) -> None:
+    """Compare what a record is bound to with the place where it was found.
+
+    Raises:
+        RecordChanged: they differ; it says in what, and not by which values.
+    """
+    others = [_SPOKEN.get(name, name) for name, value in expected.items() if found[name] != value]
+    if others:
+        raise RecordChanged(where, "is of another " + " and another ".join(others))
+
+
+class Sealer:
+    """Seals and opens the keys of one account, and signs its audit trail."""
+
+    __slots__ = ("_account", "_data_key", "_store")
+
+    def __init__(self, data_key: bytes, *, store: str, account: str) -> None:
+        self._data_key, self._store, self._account = data_key, store, account
+
+    def seal(self, secret: Secret, *, provider: str, version: int, base_url: str) -> str:
+        """Return the record of a key's version, bound to its place. The plaintext is the key's UTF-8, nothing else.
+
+        Raises:
+            MalformedKey: the key is not text. UsageError: key or base URL are too long. Nothing was sealed.
+        """
+        from kojikey.sealing.derivation import DATA_KEY_ID, derived_id
+
+        place = self._place(provider, version, base_url)
+        kid = derived_id(self._data_key, DATA_KEY_ID)
+        return sealed(self._data_key, _utf8(secret), kid=kid, place=place._asdict())
+
+    def open(self, record: str, *, provider: str, version: int, base_url: str) -> Secret:
+        """Return the key that a record holds, given the place where it was found.
+
+        The id of the data key in the header is for other readers: it is verified with the rest of the header.
+
+        Raises:
+            RecordChanged: it was changed, or is of another place; RecordUnsupported: of a form not read here.
+        """
+        place = self._place(provider, version, base_url)
+        parsed = parse(record, VERSION_PLACE, where=str(place))
+        refuse_other_place(parsed.place, place._asdict(), where=str(place))
+        return _secret(opened(self._data_key, parsed, where=str(place)), where=str(place))
+
+    def fingerprint(self, secret: Secret) -> str:
+        """Return what tells two keys of this account apart without opening them, 12 hex characters.
+
+        Raises:
+            MalformedKey: the key is not text.
+        """
+        import hmac
+
+        from kojikey.sealing.derivation import FINGERPRINT, derived
+
+        mac = hmac.digest(derived(self._data_key, FINGERPRINT), _utf8(secret), "sha256")
+        return mac.hex()[:_FINGERPRINT_CHARACTERS]
+
+    def link(self, previous: str, event: dict[str, Any]) -> str:
+        """Return the signed link of an event of this account (:func:`kojikey.sealing.chain.link`)."""
+        from kojikey.sealing import chain
+
+        return chain.link(self._audit_key(), previous, event)
+
+    def head(self, seq: int, mac: str) -> str:
+        """Return what binds the last event of this account (:func:`kojikey.sealing.chain.head`)."""
+        from kojikey.sealing import chain
+
+        return chain.head(self._audit_key(), seq, mac)
+
+    def _audit_key(self) -> bytes:
+        from kojikey.sealing.derivation import AUDIT, derived
+
+        return derived(self._data_key, AUDIT)
+
+    def _place(self, provider: str, version: int, base_url: str) -> Binding:
+        return Binding(self._store, self._account, provider, version, base_url)
+
+    def __repr__(self) -> str:
+        return f"<Sealer of account {self._account}>"
+
+    def __reduce_ex__(self, protocol: object) -> Never:
+        raise TypeError("a Sealer holds a data key and is not serialised")
+
+
+def _utf8(secret: Secret) -> bytes:
+    try:
+        return secret.reveal().encode("utf-8")
+    except UnicodeEncodeError:
+        pass
+    # Raised out here so that the UnicodeEncodeError, which carries the key, is not its context.
+    raise MalformedKey("the key has characters that are not text; nothing was sealed")
+
+
+def _secret(plaintext: bytes, *, where: str) -> Secret:
+    try:
+        return Secret(plaintext.decode("utf-8"))
+    except UnicodeDecodeError:
+        pass
+    # Raised out here for the same reason.
+    raise RecordChanged(where, "holds something else than text")

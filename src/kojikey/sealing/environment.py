@@ -1,0 +1,76 @@
+"""The KEK in an environment variable: for CI and containers.
+
+Owns: the text form of a KEK that people handle, 32 bytes in base64url. Must not: repeat a variable's value.
+"""
+
+from __future__ import annotations
+
+from kojikey.model.errors import KekMissing, KekUnavailable, UsageError
+from kojikey.sealing import base64url
+from kojikey.sealing.aead import KEY_BYTES
+from kojikey.sealing.kek import KEK_VARIABLE, Kek, KekInputs, LocalKek, Spec, text_member
+
+_MAKE_ONE = "python3 -c 'import base64, secrets; print(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())'"
+
+
+def load(spec: Spec, inputs: KekInputs) -> Kek:
+    """Return the KEK in the spec's variable.
+
+    Raises:
+        KekMissing: it is not set. KekUnavailable: what it holds is not a KEK.
+    """
+    name = text_member(spec, "name")
+    value = inputs.environ.get(name, "")
+    if not value:
+        raise KekMissing(f"{name} is not set, and this store's KEK is kept there", hint=f"export {name}=...")
+    return local_kek(value, holder=name)
+
+
+def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
+    """Return the KEK that the variable holds already; the environment can not be written to.
+
+    Raises:
+        UsageError: not a name of a variable. KekMissing: it is not set. KekUnavailable: it holds something else.
+    """
+    name = argument or KEK_VARIABLE
+    if not (name.isascii() and name.isidentifier()):
+        raise UsageError("that is not the name of an environment variable; nothing was made", hint="such as env:MY_KEK")
+    value = inputs.environ.get(name, "")
+    if not value:
+        hint = f'make one, keep it where you keep secrets, and try again: export {name}="$({_MAKE_ONE})"'
+        raise KekMissing(f"{name} is not set; it has to hold 32 random bytes in base64url", hint=hint)
+    kek = local_kek(value, holder=name)
+    return {"source": "env", "name": name, "kid": kek.kid}, kek
+
+
+def discard(spec: Spec, inputs: KekInputs) -> None:
+    """Do nothing: the variable was not made here."""
+
+
+def describe(spec: Spec) -> str:
+    """Say where it lives and who can read it."""
+    name = text_member(spec, "name")
+    return f"the environment variable {name}: readable by every process of this user that has it in its environment"
+
+
+def mismatch(spec: Spec) -> str:
+    """Say that the variable holds another store's KEK."""
+    return f"the KEK in {text_member(spec, 'name')} is not this store's"
+
+
+def local_kek(text: str, *, holder: str) -> LocalKek:
+    """Return the KEK for its text form; white space around it and padding do not matter.
+
+    Raises:
+        KekUnavailable: the text is something else. It is not repeated.
+    """
+    bare = text.strip()
+    bare = bare[:-1] if bare.endswith("=") else bare
+    try:
+        key = base64url.decode(bare)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        hint = f"one is made by: {_MAKE_ONE}"
+        raise KekUnavailable(f"what {holder} holds is not a KEK: 32 bytes in base64url (43 characters)", hint=hint)
+    return LocalKek(key)

@@ -1,0 +1,147 @@
+"""The KEK in the operating system's keychain, asked through a helper process.
+
+Owns: the bound on every call (D-Bus hangs for minutes on broken desktops: jaraco/keyring#434, #531), and what an answer
+means. Must not: import keyring; only :mod:`kojikey.sealing.keychain_helper` does, in the process that can be killed.
+
+The entry is named after the store and the KEK: re-keying from keychain to keychain must not overwrite the old one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from kojikey.model.errors import KekMissing, KekUnavailable
+from kojikey.sealing import base64url
+from kojikey.sealing.aead import KEY_BYTES
+from kojikey.sealing.environment import local_kek
+from kojikey.sealing.kek import Kek, KekInputs, LocalKek, Spec, text_member
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+SERVICE = "kojikey"
+SECONDS = 3.0
+# -P: the working directory is not searched for modules, or a keyring.py that lies there would be handed the KEK.
+# Not -I, which would hide a kojikey that was installed for one user.
+HELPER = (sys.executable, "-P", "-m", "kojikey.sealing.keychain_helper")
+_OTHER_SOURCES = "other KEK sources: passphrase, env, file:PATH"
+_PROBLEMS = {
+    "no_keychain": "there is no keychain here that keeps secrets",
+    "locked": "the keychain is locked, and was not unlocked",
+    "failed": "the keychain refused, or does not work",
+}
+
+
+def load(spec: Spec, inputs: KekInputs) -> Kek:
+    """Return the KEK in the spec's entry.
+
+    Raises:
+        KekMissing: there is no such entry. KekUnavailable: no keychain, locked, or it did not answer in time.
+    """
+    service, entry = text_member(spec, "service"), text_member(spec, "entry")
+    value = ask(("get", service, entry), inputs.environ)
+    if not value:
+        raise KekMissing(f"the keychain has no entry {entry} of {service}, and this store's KEK was kept there")
+    return local_kek(value, holder="the keychain entry")
+
+
+def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
+    """Return a new KEK, which is in the keychain and was read back from there.
+
+    Raises:
+        KekUnavailable: no keychain, locked, or it did not answer in time.
+    """
+    key = os.urandom(KEY_BYTES)
+    kek = LocalKek(key)
+    spec = {"source": "keychain", "service": SERVICE, "entry": f"{store_id}.{kek.kid}", "kid": kek.kid}
+    ask(("set", SERVICE, spec["entry"]), inputs.environ, value=base64url.encode(key))
+    return spec, kek
+
+
+def discard(spec: Spec, inputs: KekInputs) -> None:
+    """Remove the entry.
+
+    Raises:
+        KekUnavailable: no keychain, locked, or it did not answer in time.
+    """
+    ask(("delete", text_member(spec, "service"), text_member(spec, "entry")), inputs.environ)
+
+
+def describe(spec: Spec) -> str:
+    """Say where it lives and who can read it."""
+    entry = f"{text_member(spec, 'service')}/{text_member(spec, 'entry')}"
+    return f"the system keychain, entry {entry}: readable by programs of this user while the keychain is unlocked"
+
+
+def mismatch(spec: Spec) -> str:
+    """Say that the entry holds another KEK."""
+    return "the KEK in the keychain entry is not this store's"
+
+
+def answers(inputs: KekInputs) -> bool:
+    """Tell whether there is a keychain that keeps secrets and answers in time."""
+    try:
+        ask(("probe", SERVICE, "probe"), inputs.environ)
+    except KekUnavailable:
+        return False
+    return True
+
+
+def ask(
+    request: tuple[str, str, str],
+    environ: Mapping[str, str],
+    *,
+    value: str = "",
+    seconds: float = SECONDS,
+    helper: Sequence[str] = HELPER,
+) -> str:
+    """Return the helper's answer to a verb, a service and an entry; ``value`` goes in through a pipe.
+
+    Raises:
+        KekUnavailable: it did not answer in time (and was killed with what it started), or said why not.
+    """
+    try:
+        process = subprocess.Popen(  # noqa: S603 - this interpreter, with arguments that no shell reads
+            [*helper, *request],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=dict(environ),
+            start_new_session=True,
+        )
+    except (OSError, ValueError):
+        raise KekUnavailable("the keychain could not be asked", hint=_OTHER_SOURCES) from None
+    with process:
+        output: bytes | None = None
+        try:
+            output, _ = process.communicate(value.encode("ascii"), timeout=seconds)
+        except subprocess.TimeoutExpired:
+            _kill(process)
+        except BaseException:  # Ctrl-C does not reach the helper, which is in a session of its own
+            _kill(process)
+            raise
+    if output is None:  # raised out here: what was written so far is in the TimeoutExpired
+        hint = f"unlock it and try again, or use another one; {_OTHER_SOURCES}"
+        raise KekUnavailable(f"the keychain did not answer within {seconds:g} s", hint=hint)
+    return _answer(output)
+
+
+def _answer(output: bytes) -> str:
+    verdict, _, rest = output.decode("ascii", "replace").partition(" ")
+    if verdict != "ok":
+        raise KekUnavailable(_PROBLEMS.get(rest.strip(), _PROBLEMS["failed"]), hint=_OTHER_SOURCES)
+    return rest.strip()
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End the helper and what it started, which may hold its pipes open."""
+    if os.name == "posix":
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()

@@ -1,0 +1,109 @@
+"""The KEK in a file of mode 0600, in the same text form as in the environment.
+
+Owns: making that file, once. Must not: replace or repair a file that is there; it may be the only copy of a KEK.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from kojikey.model.errors import KekMissing, KekUnavailable, RecordChanged, UsageError
+from kojikey.sealing import base64url, private_file
+from kojikey.sealing.aead import KEY_BYTES
+from kojikey.sealing.environment import local_kek
+from kojikey.sealing.kek import SOURCES_HINT, Kek, KekInputs, LocalKek, Spec, text_member
+
+_WHAT = "KEK file"
+
+
+def load(spec: Spec, inputs: KekInputs) -> Kek:
+    """Return the KEK in the spec's file.
+
+    Raises:
+        KekMissing: there is none. KekUnavailable: others can read it, or it holds something else.
+    """
+    return _read(_path(spec))
+
+
+def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
+    """Return the KEK of a file, which is made where there is none; a file that is there is used as it is.
+
+    Raises:
+        UsageError: no path, or its folder is not there. KekUnavailable: others can read it, or it is something else.
+    """
+    if not argument or not argument.isprintable():
+        raise UsageError("a KEK file needs a path; nothing was made", hint=SOURCES_HINT)
+    path = os.path.abspath(os.path.expanduser(argument))
+    try:
+        kek: Kek = _create(path)
+    except FileExistsError:
+        kek = _read(path)
+    return {"source": "file", "path": path, "kid": kek.kid}, kek
+
+
+def discard(spec: Spec, inputs: KekInputs) -> None:
+    """Do nothing: whoever came first may have found the file, and use it."""
+
+
+def describe(spec: Spec) -> str:
+    """Say where it lives and who can read it."""
+    path = _path(spec)
+    try:
+        private_file.read(path, what=_WHAT, kind="regular")
+    except KekMissing:
+        return f"the file {path}, which is not there"
+    except KekUnavailable as refused:
+        return str(refused)
+    return f"the file {path}: readable by its owner only"
+
+
+def mismatch(spec: Spec) -> str:
+    """Say that the file holds another store's KEK."""
+    return f"the KEK in {_path(spec)} is not this store's"
+
+
+def _path(spec: Spec) -> str:
+    path = text_member(spec, "path")
+    if not os.path.isabs(path):
+        raise RecordChanged("header", "does not say where its KEK lives (its path is not absolute)")
+    return path
+
+
+def _read(path: str) -> LocalKek:
+    content = private_file.read(path, what=_WHAT, kind="regular")
+    return local_kek(content.decode("ascii", "replace"), holder=path)
+
+
+def _create(path: str) -> LocalKek:
+    key = os.urandom(KEY_BYTES)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600)
+    except FileExistsError:
+        raise
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(f"the folder of {path} is not there; nothing was made") from None
+    except OSError as error:
+        raise KekUnavailable(f"the {_WHAT} {path} can not be made ({error.strerror})") from None
+    try:
+        _write(descriptor, path, base64url.encode(key).encode("ascii") + b"\n")
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        raise KekUnavailable(f"the {_WHAT} {path} can not be written ({error.strerror})") from None
+    return LocalKek(key)
+
+
+def _write(descriptor: int, path: str, content: bytes) -> None:
+    """Write a file so that it survives a power cut: keys will be sealed under it at once."""
+    try:
+        os.write(descriptor, content)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    if os.name == "posix":
+        folder = os.open(os.path.dirname(path), os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

@@ -1,0 +1,153 @@
+"""The KEK from a passphrase, by Argon2id.
+
+Owns: the parameters (kept in the spec, bounded on reading), and how a passphrase becomes bytes. Must not: ask a person
+itself; whoever runs it does, through ``KekInputs.ask_passphrase``, and asks twice for a new one.
+
+A passphrase is the UTF-8 of its Unicode normalisation form C, with nothing stripped but the line end in a file: the
+same letters typed on two systems are then the same bytes (RFC 8265, section 4.2, OpaqueString).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Literal, NamedTuple
+
+from kojikey.model.errors import KekMissing, KekUnavailable, RecordChanged, RecordUnsupported, UsageError
+from kojikey.model.secret import Secret
+from kojikey.sealing import base64url, private_file
+from kojikey.sealing.aead import KEY_BYTES
+from kojikey.sealing.kek import PASSPHRASE_FILE_VARIABLE, Kek, KekInputs, LocalKek, Spec, text_member
+
+SHORTEST = 8  # characters of a new one
+LONGEST = 1024  # bytes
+_SALT_BYTES = range(16, 65)
+_LANES = range(1, 17)
+_ITERATIONS = range(1, 17)
+_MOST_MEMORY_KIB = 1024 * 1024
+_WAYS_OUT = (
+    f"set {PASSPHRASE_FILE_VARIABLE} to a file of mode 600 whose first line is the passphrase, or run on a terminal"
+)
+
+
+class Parameters(NamedTuple):
+    """What Argon2id is run with; by default the second recommendation of RFC 9106, section 4."""
+
+    salt: bytes
+    memory_kib: int = 64 * 1024
+    iterations: int = 3
+    lanes: int = 4
+
+
+def load(spec: Spec, inputs: KekInputs) -> Kek:
+    """Return the KEK of the passphrase that is given, right or wrong.
+
+    Raises:
+        KekMissing: nobody may be asked. KekUnavailable: the file that holds it can not be used.
+        RecordUnsupported: the parameters are outside of what is run here. RecordChanged: they are damaged.
+    """
+    parameters = _parameters(spec)  # first: nobody types a passphrase for a store that can not be opened
+    return _stretched(_bytes(_passphrase(inputs, "open")), parameters)
+
+
+def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
+    """Return the KEK of a new passphrase, under a fresh salt.
+
+    Raises:
+        UsageError: the passphrase is too short or too long. KekMissing: nobody may be asked.
+        KekUnavailable: the file that holds it can not be used.
+    """
+    passphrase = _passphrase(inputs, "new")
+    if len(passphrase.reveal()) < SHORTEST:
+        raise UsageError(f"a passphrase has at least {SHORTEST} characters; nothing was made")
+    parameters = Parameters(os.urandom(_SALT_BYTES.start))
+    kek = _stretched(_bytes(passphrase), parameters)
+    members = {**parameters._asdict(), "salt": base64url.encode(parameters.salt)}
+    return {"source": "passphrase", **members, "kid": kek.kid}, kek
+
+
+def discard(spec: Spec, inputs: KekInputs) -> None:
+    """Do nothing: a passphrase is kept by people."""
+
+
+def describe(spec: Spec) -> str:
+    """Say where it lives and who can read it."""
+    memory = _parameters(spec).memory_kib // 1024
+    return f"a passphrase (Argon2id, {memory} MiB): whoever knows it, or guesses it"
+
+
+def mismatch(spec: Spec) -> str:
+    """Say that it is another passphrase."""
+    return "that is not this store's passphrase"
+
+
+def _passphrase(inputs: KekInputs, purpose: Literal["open", "new"]) -> Secret:
+    path = inputs.environ.get(PASSPHRASE_FILE_VARIABLE)
+    if path:
+        return _first_line(path)
+    if inputs.ask_passphrase is None:
+        raise KekMissing("a passphrase is needed, and nobody can be asked", hint=_WAYS_OUT)
+    return inputs.ask_passphrase(purpose)
+
+
+def _first_line(path: str) -> Secret:
+    content = private_file.read(path, what="passphrase file", kind="any")
+    line = content.split(b"\n", 1)[0].removesuffix(b"\r")
+    if not line:
+        raise KekMissing(f"the first line of the passphrase file {path} is empty")
+    try:
+        return Secret(line.decode("utf-8"))
+    except UnicodeDecodeError:
+        pass
+    # Raised out here so that the UnicodeDecodeError, which carries the line, is not its context.
+    raise KekUnavailable(f"the first line of the passphrase file {path} is not UTF-8")
+
+
+def _bytes(passphrase: Secret) -> bytes:
+    text = passphrase.reveal()
+    if not text.isascii():
+        from unicodedata import normalize
+
+        text = normalize("NFC", text)
+    encoded = text.encode("utf-8", "replace")  # "strict" would put the passphrase into an exception
+    if len(encoded) > LONGEST:
+        raise UsageError(f"a passphrase has at most {LONGEST} bytes; nothing was done")
+    return encoded
+
+
+def _parameters(spec: Spec) -> Parameters:
+    try:
+        salt = base64url.decode(text_member(spec, "salt"))
+    except ValueError:
+        raise RecordChanged("header", "does not say how its KEK is made (its salt is damaged)") from None
+    numbers = {name: spec.get(name) for name in ("memory_kib", "iterations", "lanes")}
+    memory, iterations, lanes = (_number(name, value) for name, value in numbers.items())
+    if (
+        len(salt) not in _SALT_BYTES
+        or lanes not in _LANES
+        or iterations not in _ITERATIONS
+        or not 8 * lanes <= memory <= _MOST_MEMORY_KIB
+    ):
+        raise RecordUnsupported(
+            "the store's passphrase parameters are not run here; nothing was opened", where="header"
+        )
+    return Parameters(salt, memory, iterations, lanes)
+
+
+def _number(name: str, value: object) -> int:
+    if type(value) is not int:
+        raise RecordChanged("header", f"does not say how its KEK is made (its {name} is damaged)")
+    return value
+
+
+def _stretched(passphrase: bytes, parameters: Parameters) -> LocalKek:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
+    salt, memory, iterations, lanes = parameters
+    try:
+        argon2 = Argon2id(salt=salt, length=KEY_BYTES, iterations=iterations, lanes=lanes, memory_cost=memory)
+        return LocalKek(argon2.derive(passphrase))
+    except UnsupportedAlgorithm:
+        raise KekUnavailable("this build of OpenSSL has no Argon2id, which the passphrase needs") from None
+    except MemoryError:
+        raise KekUnavailable(f"there is no room for the {memory // 1024} MiB that the passphrase needs") from None

@@ -1,0 +1,152 @@
+"""Sealed records as text: a compact JWE (RFC 7516, section 7.1) to its parts and back, strictly, without any crypto.
+
+Owns: the one form that is written and read: ``alg: dir``, ``enc: A256GCM``, and a header of exactly ``alg``, ``enc``,
+``kid`` and ``kjk`` (the place that the record is bound to). Must not: decrypt, or repeat a record's content.
+
+Two failures stay apart: *changed* is what nobody writes on purpose (damage, or a header that contradicts itself);
+*unsupported* is a well-formed JWE that somebody may have meant: another algorithm, a header member we do not know.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+from kojikey.model.errors import RecordChanged, RecordUnsupported, UsageError
+from kojikey.sealing import base64url
+
+RECORD_LIMIT = 16 * 1024  # characters of a record
+HEADER_LIMIT = 4 * 1024  # bytes of a decoded header
+IV_BYTES = 12  # RFC 7518, section 5.3
+TAG_BYTES = 16  # RFC 7518, section 5.3
+_KID_LIMIT = 256
+
+Members = dict[str, type]
+VERSION_PLACE: Members = {"store": str, "account": str, "provider": str, "version": int, "base_url": str}
+"""The members of ``kjk`` in the record of a key's version, in the order in which they are written."""
+DATA_KEY_PLACE: Members = {"store": str, "account": str}
+"""The members of ``kjk`` in the record of an account's wrapped data key."""
+
+_PLACE_MEMBERS = VERSION_PLACE.keys() | DATA_KEY_PLACE.keys()
+_HEADER_MEMBERS = frozenset(("alg", "enc", "kid", "kjk"))
+
+
+class Record(NamedTuple):
+    """The parts of a record. ``protected`` is the encoded header, which is also the additional data of the AEAD."""
+
+    protected: str
+    kid: str
+    place: dict[str, Any]
+    iv: bytes
+    ciphertext: bytes
+    tag: bytes
+
+
+def protect(kid: str, place: dict[str, Any]) -> str:
+    """Return the encoded protected header.
+
+    Raises:
+        UsageError: it would be too large for a record to be read again; nothing was sealed.
+    """
+    header = {"alg": "dir", "enc": "A256GCM", "kid": kid, "kjk": place}
+    encoded = json.dumps(header, separators=(",", ":"), ensure_ascii=True).encode("ascii")
+    if len(encoded) > HEADER_LIMIT:
+        raise UsageError("the base URL is too long to be kept; nothing was sealed")
+    return base64url.encode(encoded)
+
+
+def render(protected: str, iv: bytes, ciphertext: bytes, tag: bytes) -> str:
+    """Return the text of a record.
+
+    Raises:
+        UsageError: it would be too large to be read again; nothing was sealed.
+    """
+    text = ".".join((protected, "", *(base64url.encode(part) for part in (iv, ciphertext, tag))))
+    if len(text) > RECORD_LIMIT:
+        raise UsageError("the key is too long to be kept; nothing was sealed")
+    return text
+
+
+def parse(text: str, members: Members, *, where: str) -> Record:
+    """Return the parts of a record whose ``kjk`` has exactly those members. Nothing is verified but the form.
+
+    Raises:
+        RecordChanged: it is damaged, or not as kojikey writes it.
+        RecordUnsupported: it is a JWE, of a form that this version does not read.
+    """
+    # A store's document may have been edited by hand: a number in place of the text is damage, not a bug.
+    if not isinstance(text, str) or len(text) > RECORD_LIMIT or text.count(".") != 4:
+        raise RecordChanged(where, "is damaged")
+    protected, encrypted_key, iv, ciphertext, tag = text.split(".")
+    header = _header(_bytes(protected, where), where)
+    _check_form(header, where)
+    if encrypted_key:
+        raise RecordChanged(where, "is damaged: it has an encrypted key, which the algorithm dir rules out")
+    kid, place = header["kid"], header["kjk"]
+    _check_place(place, members, where)
+    record = Record(protected, kid, place, *(_bytes(part, where) for part in (iv, ciphertext, tag)))
+    if len(record.iv) != IV_BYTES or len(record.tag) != TAG_BYTES:
+        raise RecordChanged(where, "is damaged")
+    return record
+
+
+def _bytes(part: str, where: str) -> bytes:
+    try:
+        return base64url.decode(part)
+    except ValueError:
+        raise RecordChanged(where, "is damaged") from None
+
+
+def _header(encoded: bytes, where: str) -> dict[str, Any]:
+    header: Any = None
+    if len(encoded) <= HEADER_LIMIT:
+        try:
+            header = json.loads(encoded.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+        except (ValueError, RecursionError):
+            header = None
+    if not isinstance(header, dict):
+        raise RecordChanged(where, "is damaged: its header can not be read")
+    return header
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # RFC 7516, section 4: header member names must be unique; readers that differ in which one counts can be fooled.
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("duplicate member")
+    return members
+
+
+def _no_constant(_name: str) -> None:
+    raise ValueError("not JSON")
+
+
+def _check_form(header: dict[str, Any], where: str) -> None:
+    alg, enc = header.get("alg"), header.get("enc")
+    if not isinstance(alg, str) or not isinstance(enc, str):
+        raise RecordChanged(where, "is damaged: its header names no algorithm")
+    if (alg, enc) != ("dir", "A256GCM"):
+        raise _unsupported(where, "uses another algorithm than dir with A256GCM")
+    if not header.keys() <= _HEADER_MEMBERS:
+        raise _unsupported(where, "has header members that this version does not know")
+    kid = header.get("kid")
+    if not isinstance(kid, str) or not 0 < len(kid) <= _KID_LIMIT or not isinstance(header.get("kjk"), dict):
+        raise RecordChanged(where, "is damaged: its header does not say what it belongs to")
+
+
+def _check_place(place: dict[str, Any], members: Members, where: str) -> None:
+    if not place.keys() <= _PLACE_MEMBERS:
+        raise _unsupported(where, "is bound to something that this version does not know")
+    if place.keys() != members.keys():
+        raise RecordChanged(where, "is of another kind")
+    # `type() is`: to isinstance, true is the number 1.
+    if any(type(place[name]) is not kind for name, kind in members.items()):
+        raise RecordChanged(where, "is damaged: its header does not say what it belongs to")
+
+
+def _unsupported(where: str, what: str) -> RecordUnsupported:
+    return RecordUnsupported(
+        f"the sealed record {where} {what}; it was not opened",
+        where=where,
+        hint="a newer kojikey may have written it: upgrade, or restore the record",
+    )
