@@ -3,6 +3,7 @@
 Owns: the text form of a KEK that people handle, 32 bytes in base64url. Must not: repeat a variable's value.
 """
 
+# ruff: noqa: ARG001 - the functions have the signatures of kek.Source
 from __future__ import annotations
 
 from kojikey.model.errors import KekMissing, KekUnavailable, UsageError
@@ -50,7 +51,7 @@ def discard(spec: Spec, inputs: KekInputs) -> None:
 def describe(spec: Spec) -> str:
     """Say where it lives and who can read it."""
     name = text_member(spec, "name")
-    return f"the environment variable {name}: readable by every process of this user that has it in its environment"
+    return f"the environment variable {name}: readable by whoever sets it, and by this user's processes"
 
 
 def mismatch(spec: Spec) -> str:

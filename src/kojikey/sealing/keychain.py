@@ -6,6 +6,7 @@ means. Must not: import keyring; only :mod:`kojikey.sealing.keychain_helper` doe
 The entry is named after the store and the KEK: re-keying from keychain to keychain must not overwrite the old one.
 """
 
+# ruff: noqa: ARG001 - the functions have the signatures of kek.Source
 from __future__ import annotations
 
 import contextlib

@@ -3,6 +3,7 @@
 Owns: making that file, once. Must not: replace or repair a file that is there; it may be the only copy of a KEK.
 """
 
+# ruff: noqa: ARG001 - the functions have the signatures of kek.Source
 from __future__ import annotations
 
 import contextlib

@@ -7,6 +7,7 @@ A passphrase is the UTF-8 of its Unicode normalisation form C, with nothing stri
 same letters typed on two systems are then the same bytes (RFC 8265, section 4.2, OpaqueString).
 """
 
+# ruff: noqa: ARG001 - the functions have the signatures of kek.Source
 from __future__ import annotations
 
 import os
@@ -108,7 +109,7 @@ def _bytes(passphrase: Secret) -> bytes:
         from unicodedata import normalize
 
         text = normalize("NFC", text)
-    encoded = text.encode("utf-8", "replace")  # "strict" would put the passphrase into an exception
+    encoded = text.encode("utf-8", "surrogatepass")  # "strict" would put the passphrase into an exception
     if len(encoded) > LONGEST:
         raise UsageError(f"a passphrase has at most {LONGEST} bytes; nothing was done")
     return encoded
@@ -128,7 +129,7 @@ def _parameters(spec: Spec) -> Parameters:
         or not 8 * lanes <= memory <= _MOST_MEMORY_KIB
     ):
         raise RecordUnsupported(
-            "the store's passphrase parameters are not run here; nothing was opened", where="header"
+            "the store's passphrase parameters are outside of what is run here; nothing was opened", where="header"
         )
     return Parameters(salt, memory, iterations, lanes)
 
