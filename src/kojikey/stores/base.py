@@ -11,12 +11,13 @@ write, also after a delete and a new creation, so that "unchanged since I read i
 
 from __future__ import annotations
 
+import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from kojikey.model.errors import KojikeyError, StoreUnavailable
+from kojikey.model.errors import KojikeyError, StoreCorrupt, StoreUnavailable
 from kojikey.model.ref import HEADER, Document, Ref
 
 DOCUMENT_LIMIT = 64 * 1024
@@ -149,7 +150,7 @@ class Store(ABC):
         description: Description = self._guard(self._describe)
         return description
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - an adapter that holds nothing has nothing to release
         """Release what is held. Safe to repeat."""
 
     def header(self) -> Stored:
@@ -206,11 +207,28 @@ class Store(ABC):
         return self._translate(error) or error
 
 
-def checked_size(encoded: bytes | str, place: str) -> None:
-    """Refuse a document over :data:`DOCUMENT_LIMIT`, so that no store accepts what another could not take.
+def encoded(document: Document, place: str) -> str:
+    """Return a document as it is kept and measured: compact JSON in ASCII, so that its size is the same in any store.
 
     Raises:
-        StoreUnavailable: it is too large; nothing was written.
+        StoreUnavailable: it is larger than :data:`DOCUMENT_LIMIT`; nothing was written.
     """
-    if len(encoded) > DOCUMENT_LIMIT:
+    text = json.dumps(document, separators=(",", ":"), allow_nan=False)
+    if len(text) > DOCUMENT_LIMIT:
         raise StoreUnavailable(place, f"takes documents of at most {DOCUMENT_LIMIT} bytes; nothing was written")
+    return text
+
+
+def decoded(text: object, place: str) -> Document:
+    """Return the document that :func:`encoded` wrote.
+
+    Raises:
+        StoreCorrupt: it is not one; the text is not repeated.
+    """
+    try:
+        document = json.loads(text) if isinstance(text, str) else None
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise StoreCorrupt(place, "is damaged: a document in it can not be read; nothing was changed")
+    return document

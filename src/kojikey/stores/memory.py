@@ -1,0 +1,107 @@
+"""The reference adapter: what a store does, as plainly as it can be said. For tests and throwaway tours.
+
+Owns: documents in the memory of one process, kept as JSON text so that nothing is shared with a caller.
+Must not: be clever; other adapters are compared with it by ``kojikey.testing.conformance``.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+
+from kojikey.model.errors import ChangedMeanwhile, KojikeyError, StoreExists, StoreNotFound
+from kojikey.model.ref import HEADER, Document, Ref, account_ref
+from kojikey.stores.base import Change, Description, Query, Store, Stored, decoded, encoded, new_revision
+
+
+class Shelf:
+    """The place that several :class:`MemoryStore` of one process have in common, as several stores share a file."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.documents: dict[Ref, tuple[str, str]] = {}  # text and revision
+        self.events: dict[tuple[str, int], str] = {}
+
+
+class MemoryStore(Store):
+    """A store on a shelf of this process; a new shelf unless one is given."""
+
+    def __init__(self, shelf: Shelf | None = None) -> None:
+        self.place = "memory"
+        self._shelf = shelf or Shelf()
+
+    def _create(self, header: Document) -> None:
+        text = encoded(header, self.place)
+        with self._shelf.lock:
+            if HEADER in self._shelf.documents:
+                raise StoreExists(self.place)
+            self._shelf.documents[HEADER] = text, new_revision()
+
+    def _open(self) -> Stored:
+        header = self._stored(HEADER)
+        if header is None:
+            raise StoreNotFound(self.place)
+        return header
+
+    def _read(self, ref: Ref) -> Stored | None:
+        self._open()
+        return self._stored(ref)
+
+    def _commit(self, changes: Sequence[Change], events: Sequence[Document]) -> tuple[str, ...]:
+        self._open()
+        texts = [None if change.document is None else encoded(change.document, self.place) for change in changes]
+        lines = [encoded(event, self.place) for event in events]
+        with self._shelf.lock:
+            documents, history = dict(self._shelf.documents), dict(self._shelf.events)
+            revisions = []
+            for change, text in zip(changes, texts, strict=True):
+                revision = "" if text is None else new_revision()
+                _swap(documents, change, text, revision)
+                revisions.append(revision)
+            for event, line in zip(events, lines, strict=True):
+                if (event["account"], event["seq"]) in history:
+                    raise ChangedMeanwhile(account_ref(event["account"]))
+                history[event["account"], event["seq"]] = line
+            self._shelf.documents, self._shelf.events = documents, history
+        return tuple(revisions)
+
+    def _scan(self, query: Query) -> Iterator[Stored]:
+        return (stored for stored in self._all("key") if query.takes(stored))
+
+    def _accounts(self) -> Iterator[Stored]:
+        return self._all("account")
+
+    def _events(self, account: str | None) -> Iterator[Document]:
+        self._open()
+        for place, line in sorted(self._shelf.events.items()):
+            if account in (None, place[0]):
+                yield decoded(line, self.place)
+
+    def _describe(self) -> Description:
+        return Description("memory", self.place, (("lifetime", "this process"),))
+
+    def _translate(self, error: Exception) -> KojikeyError | None:  # noqa: ARG002
+        return None  # there is no engine that could fail
+
+    def _all(self, kind: str) -> Iterator[Stored]:
+        self._open()
+        for ref in sorted(ref for ref in self._shelf.documents if ref.kind == kind):
+            stored = self._stored(ref)
+            if stored is not None:
+                yield stored
+
+    def _stored(self, ref: Ref) -> Stored | None:
+        found = self._shelf.documents.get(ref)
+        return None if found is None else Stored(ref, decoded(found[0], self.place), found[1])
+
+
+def _swap(documents: dict[Ref, tuple[str, str]], change: Change, text: str | None, revision: str) -> None:
+    before = documents.get(change.ref)
+    if (before[1] if before else None) != change.if_revision:
+        raise ChangedMeanwhile(change.ref)
+    if text is None and before is None:
+        raise ChangedMeanwhile(change.ref)  # there is nothing to delete
+    if text is None:
+        del documents[change.ref]
+    else:
+        documents[change.ref] = text, revision

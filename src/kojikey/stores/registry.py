@@ -1,0 +1,44 @@
+"""Which adapter a store's URL means. Adding an adapter is a line in the table and a module with ``from_url``.
+
+Owns: the URL schemes. An adapter is imported only when its URL is used.
+Must not: repeat a URL, or a text that should have been one, in a message: it may hold a password or be a key.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kojikey.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from kojikey.stores.base import Store
+
+_ADAPTERS = {
+    "sqlite": "kojikey.stores.sqlite",
+}
+_SHAPES = "a store is named by a URL such as sqlite:////home/me/keys.db, or by its name in config.toml"
+
+
+def schemes() -> tuple[str, ...]:
+    """Return the URL schemes that stores have."""
+    return tuple(_ADAPTERS)
+
+
+def open_store(url: str) -> Store:
+    """Return the store that a URL means; whether it is there is told by its verbs, nothing is touched yet.
+
+    Raises:
+        UsageError: not the URL of a store. The message repeats no more of it than an unknown scheme.
+    """
+    scheme, separator, _ = url.partition("://")
+    if not separator:
+        raise UsageError("that is not the URL of a store (it was not repeated here)", hint=_SHAPES)
+    module = _ADAPTERS.get(scheme.lower())
+    if module is None:
+        named = scheme if scheme.isalnum() and scheme.isascii() and len(scheme) <= 20 else "of that kind"
+        raise UsageError(f"there are no {named} stores", hint="known are: " + ", ".join(f"{s}://" for s in schemes()))
+
+    import importlib
+
+    store: Store = importlib.import_module(module).from_url(url)
+    return store

@@ -1,0 +1,277 @@
+"""The SQLite store: one file, and the default. [hot]
+
+Owns: the verbs. ``sqlite_tables`` has the statements, ``sqlite_file`` the file, ``sqlite_errors`` the errors.
+Must not: make a file when asked to open one, or hold a lock while its caller does something else.
+
+Settings, for what a store promises: ``synchronous=EXTRA`` (a commit is durable on return, also for the journal's
+removal; FULL may lose the last one with the power), ``secure_delete`` (what was deleted is overwritten),
+``trusted_schema=OFF`` (a file from elsewhere runs no functions). See https://www.sqlite.org/pragma.html
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from kojikey.model.errors import (
+    ChangedMeanwhile,
+    KojikeyError,
+    StoreCorrupt,
+    StoreVersion,
+    UsageError,
+)
+from kojikey.model.ref import HEADER, Document, Ref, account_ref, key_ref
+from kojikey.stores.base import Change, Description, Query, Store, Stored, decoded, encoded, new_revision, slot_of
+from kojikey.stores.sqlite_file import checked_file
+from kojikey.stores.sqlite_tables import (
+    ADD_EVENT,
+    APPLICATION_ID,
+    MIGRATIONS,
+    OF,
+    PAGE,
+    TABLES,
+    conditions,
+    migrate,
+    statement,
+)
+
+
+class SqliteStore(Store):
+    """A store in one file. Nothing is opened before the first verb; after :meth:`close` the next verb opens again.
+
+    It may be handed from thread to thread, for one at a time. ``busy_timeout`` is how many seconds to wait for
+    another process's change.
+    """
+
+    def __init__(self, path: str, *, busy_timeout: float = 5.0) -> None:
+        if not path or "\0" in path:
+            raise UsageError("that is not the path of a file")
+        self._path = os.path.abspath(path)
+        self._busy_timeout = busy_timeout
+        self._connection: sqlite3.Connection | None = None
+        # As text that any terminal takes: a path may hold bytes that are not UTF-8.
+        self.place = os.fsencode(self._path).decode("utf-8", "backslashreplace")
+
+    def close(self) -> None:
+        """Release what is held. Safe to repeat."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._guard(connection.close)
+
+    def _create(self, header: Document) -> None:
+        from kojikey.stores.sqlite_file import created_whole
+
+        text = encoded(header, self.place)
+        created_whole(self._path, self.place, lambda path: self._build(path, text))
+
+    def _build(self, path: str, header: str) -> None:
+        connection = self._connect(path)
+        try:
+            _set(connection)
+            connection.execute("PRAGMA journal_mode = MEMORY")  # leaves no second file; nobody knows this one yet
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            migrate(connection, 0)
+            connection.execute(OF["header"].add, {"revision": new_revision(), "document": header})
+            connection.execute("COMMIT")
+        finally:
+            connection.close()
+
+    def _open(self) -> Stored:
+        header = self._read(HEADER)
+        if header is None:
+            raise StoreCorrupt(self.place, "has lost its header; it was left as it is")
+        return header
+
+    def _read(self, ref: Ref) -> Stored | None:
+        place = {"account": ref.account, "provider": ref.provider}
+        # All rows, for a statement that is not run to its end keeps its lock.
+        rows = self._opened().execute(OF[ref.kind].read, place).fetchall()
+        return Stored(ref, decoded(rows[0][0], self.place), rows[0][1]) if rows else None
+
+    def _commit(self, changes: Sequence[Change], events: Sequence[Document]) -> tuple[str, ...]:
+        rows = [self._row(change) for change in changes]
+        lines = [{**event, "document": encoded(event, self.place)} for event in events]
+        connection = self._opened()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            self._refuse_other_format(connection)
+            _apply(connection, changes, rows)
+            _append(connection, lines)
+            connection.execute("COMMIT")
+        except BaseException:
+            self._roll_back(connection)
+            raise
+        return tuple(row["revision"] for row in rows)
+
+    def _scan(self, query: Query) -> Iterator[Stored]:
+        wanted, values = conditions(query)
+        select = (
+            "SELECT account, provider, document, revision FROM keys"  # noqa: S608 - made of the constants below
+            f" WHERE (account, provider) > (?, ?){wanted} ORDER BY account, provider LIMIT {PAGE}"
+        )
+        for account, provider, text, revision in self._paged(select, ("", ""), values):
+            yield Stored(key_ref(account, provider), decoded(text, self.place), revision)
+
+    def _accounts(self) -> Iterator[Stored]:
+        select = f"SELECT account, document, revision FROM accounts WHERE account > ? ORDER BY account LIMIT {PAGE}"  # noqa: S608
+        for account, text, revision in self._paged(select, ("",), ()):
+            yield Stored(account_ref(account), decoded(text, self.place), revision)
+
+    def _events(self, account: str | None) -> Iterator[Document]:
+        if account is None:
+            place, first = "(account, seq) > (?, ?)", ("", 0)
+        else:
+            place, first = "account = ? AND seq > ?", (account, -1)
+        select = f"SELECT account, seq, document FROM events WHERE {place} ORDER BY account, seq LIMIT {PAGE}"  # noqa: S608
+        for row in self._paged(select, first, ()):
+            yield decoded(row[2], self.place)
+
+    def _describe(self) -> Description:
+        details = [("file", self.place)]
+        try:
+            connection: sqlite3.Connection = self._guard(self._opened)
+            details += [("format", str(_version(connection))), ("readable by", "its owner alone")]
+        except KojikeyError as error:
+            details += [("state", str(error))]
+        return Description(f"SQLite {sqlite3.sqlite_version}", self.place, tuple(details))
+
+    def _translate(self, error: Exception) -> KojikeyError | None:
+        from kojikey.stores.sqlite_errors import translated
+
+        return translated(error, self.place)
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            connection = self._connect(checked_file(self._path, self.place))
+            try:
+                _set(connection)
+                self._prove(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+        return self._connection
+
+    def _connect(self, path: str) -> sqlite3.Connection:
+        # mode=rw never makes a file, and falls back to reading where the file is write-protected. Reading alone is
+        # not asked for: what a killed process left half done could not be rolled back then.
+        escaped = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23").replace(os.sep, "/")
+        return sqlite3.connect(
+            f"file:///{escaped.lstrip('/')}?mode=rw",
+            uri=True,
+            timeout=self._busy_timeout,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+
+    def _prove(self, connection: sqlite3.Connection) -> None:
+        if connection.execute("PRAGMA application_id").fetchall() != [(APPLICATION_ID,)]:
+            raise StoreCorrupt(self.place, "is a database, but not a store of kojikey; it was left as it is")
+        if 0 < _version(connection) < len(MIGRATIONS):
+            self._bring_up(connection)
+        else:
+            self._refuse_other_format(connection)
+        there = connection.execute("SELECT type, name FROM sqlite_master").fetchall()
+        if not {("table", name) for name in TABLES} <= set(there) or any(
+            kind in {"view", "trigger"} for kind, _ in there
+        ):
+            raise StoreCorrupt(self.place, "does not have the tables of a store; it was left as it is")
+
+    def _refuse_other_format(self, connection: sqlite3.Connection) -> None:
+        version = _version(connection)
+        if version != len(MIGRATIONS):
+            raise StoreVersion(
+                self.place,
+                f"is of format {version}, and this kojikey knows 1 to {len(MIGRATIONS)}; nothing was changed",
+                hint="upgrade kojikey",
+            )
+
+    def _bring_up(self, connection: sqlite3.Connection) -> None:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            # Read again: another process may have done it while this one waited.
+            migrate(connection, _version(connection))
+            connection.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            self._roll_back(connection)
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
+                raise
+            raise StoreVersion(
+                self.place,
+                "was made by an older kojikey and can not be brought up to date where it is read-only",
+                hint="run any kojikey command once where the file and its folder are writable",
+            ) from None
+
+    def _roll_back(self, connection: sqlite3.Connection) -> None:
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            self.close()  # the next to open it rolls back from the journal
+
+    def _row(self, change: Change) -> dict[str, Any]:
+        row = {"account": change.ref.account, "provider": change.ref.provider, "before": change.if_revision}
+        if change.document is None:
+            return {**row, "revision": ""}
+        tested_at, slot = change.document.get("tested_at"), slot_of(change.ref)
+        text = encoded(change.document, self.place)
+        return {**row, "tested_at": tested_at, "slot": slot, "document": text, "revision": new_revision()}
+
+    def _paged(self, select: str, first: tuple[Any, ...], values: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+        after = first
+        while True:
+            rows = self._opened().execute(select, (*after, *values)).fetchall()
+            yield from rows
+            if len(rows) < PAGE:
+                return
+            after = rows[-1][: len(first)]
+
+
+def from_url(url: str) -> SqliteStore:
+    """Return the store that ``sqlite:///PATH`` means. PATH is absolute, whether with three slashes or with four.
+
+    (SQLAlchemy reads three as relative; a store that depends on where a command was typed would be a trap.)
+    Percent-escapes stand for bytes of the path.
+
+    Raises:
+        UsageError: it names a host or options, or no path.
+    """
+    hint = "write sqlite:///, then the whole path, such as sqlite:////home/me/keys.db (%3F for ? and %23 for #)"
+    rest = url.partition("://")[2]
+    if not rest.startswith("/"):
+        raise UsageError("the URL of an SQLite store has three slashes and then a whole path", hint=hint)
+    if "?" in rest or "#" in rest:
+        raise UsageError("the URL of an SQLite store takes no options", hint=hint)
+    path = "/" + rest.lstrip("/")
+    if "%" in path:
+        from urllib.parse import unquote_to_bytes
+
+        path = os.fsdecode(unquote_to_bytes(os.fsencode(path)))
+    if path == "/":
+        raise UsageError("the URL of an SQLite store names no file", hint=hint)
+    return SqliteStore(path[1:] if os.name == "nt" else path)
+
+
+def _set(connection: sqlite3.Connection) -> None:
+    for setting in ("trusted_schema = OFF", "cell_size_check = ON", "secure_delete = ON", "synchronous = EXTRA"):
+        connection.execute(f"PRAGMA {setting}")
+
+
+def _apply(connection: sqlite3.Connection, changes: Sequence[Change], rows: Sequence[dict[str, Any]]) -> None:
+    for change, row in zip(changes, rows, strict=True):
+        if connection.execute(statement(change), row).rowcount != 1:
+            raise ChangedMeanwhile(change.ref)
+
+
+def _append(connection: sqlite3.Connection, lines: Sequence[dict[str, Any]]) -> None:
+    for line in lines:
+        if connection.execute(ADD_EVENT, line).rowcount != 1:
+            raise ChangedMeanwhile(account_ref(line["account"]))
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchall()[0][0]
+    return version

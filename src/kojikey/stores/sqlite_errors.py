@@ -1,0 +1,130 @@
+"""What an error of SQLite or of the file system means for a store. Imported only once something went wrong.
+
+Owns: the tables of codes. Must not: repeat an engine's text, which can hold a path of someone else or a row.
+Codes: https://www.sqlite.org/rescode.html
+"""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+
+from kojikey.model.errors import (
+    KojikeyError,
+    StoreCorrupt,
+    StoreDenied,
+    StoreFull,
+    StoreLocked,
+    StoreNotFound,
+    StoreReadOnly,
+    StoreUnavailable,
+)
+
+_Meaning = tuple[type[StoreUnavailable], str, str | None]
+
+_DAMAGED: _Meaning = (
+    StoreCorrupt,
+    "is damaged, or not a store of kojikey; it was left as it is",
+    "restore the file from a backup; kojikey does not replace it",
+)
+_LOCKED: _Meaning = (
+    StoreLocked,
+    "is locked by another process for too long; nothing was changed",
+    "try again once the other process has finished",
+)
+_READ_ONLY: _Meaning = (
+    StoreReadOnly,
+    "can be read but not written here; nothing was changed",
+    "the file and its folder must both be writable",
+)
+_UNFINISHED: _Meaning = (
+    StoreReadOnly,
+    "was left in the middle of a change, which can not be undone where it is read-only; nothing was changed",
+    "run any kojikey command once where the file and its folder are writable",
+)
+_FULL: _Meaning = (StoreFull, "has no room left; the change was not made", "free some space on its disk")
+_NO_WRITE: _Meaning = (
+    StoreFull,
+    "could not be written (a quota, a limit on the size of files, or a failing disk); the change was not made",
+    "look at quota, ulimit -f and the system's log",
+)
+_DISK: _Meaning = (
+    StoreCorrupt,
+    "could not be read or written by its disk; no change was acknowledged",
+    "look at the system's log for errors of the disk",
+)
+_NO_LOCKS: _Meaning = (
+    StoreLocked,
+    "is on a file system that gives no locks; nothing was changed",
+    "keep the store on a local disk",
+)
+_DENIED: _Meaning = (StoreDenied, "may not be opened by this user; nothing was changed", None)
+_MOVED: _Meaning = (
+    StoreUnavailable,
+    "was moved or replaced while it was in use; nothing was changed",
+    "run the command again",
+)
+_OTHER: _Meaning = (StoreUnavailable, "could not be used; nothing was changed", None)
+
+_EXTENDED: dict[int, _Meaning] = {
+    sqlite3.SQLITE_READONLY_DBMOVED: _MOVED,
+    sqlite3.SQLITE_READONLY_ROLLBACK: _UNFINISHED,
+    sqlite3.SQLITE_READONLY_RECOVERY: _UNFINISHED,
+    sqlite3.SQLITE_IOERR_WRITE: _NO_WRITE,
+    sqlite3.SQLITE_IOERR_LOCK: _NO_LOCKS,
+    sqlite3.SQLITE_IOERR_RDLOCK: _NO_LOCKS,
+    sqlite3.SQLITE_IOERR_UNLOCK: _NO_LOCKS,
+    sqlite3.SQLITE_IOERR_BLOCKED: _LOCKED,
+}
+_PRIMARY: dict[int, _Meaning] = {
+    sqlite3.SQLITE_ERROR: _DAMAGED,  # our statements are sound: a table or column is missing
+    sqlite3.SQLITE_SCHEMA: _DAMAGED,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    sqlite3.SQLITE_FORMAT: _DAMAGED,
+    sqlite3.SQLITE_MISMATCH: _DAMAGED,
+    sqlite3.SQLITE_CONSTRAINT: _DAMAGED,
+    sqlite3.SQLITE_TOOBIG: _DAMAGED,
+    sqlite3.SQLITE_NOTFOUND: _DAMAGED,
+    sqlite3.SQLITE_IOERR: _DISK,
+    sqlite3.SQLITE_BUSY: _LOCKED,
+    sqlite3.SQLITE_LOCKED: _LOCKED,
+    sqlite3.SQLITE_PROTOCOL: _LOCKED,
+    sqlite3.SQLITE_READONLY: _READ_ONLY,
+    sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_NOLFS: _FULL,
+    sqlite3.SQLITE_CANTOPEN: _DENIED,
+    sqlite3.SQLITE_PERM: _DENIED,
+    sqlite3.SQLITE_AUTH: _DENIED,
+}
+_SYSTEM: dict[int, _Meaning] = {
+    errno.EACCES: _DENIED,
+    errno.EPERM: _DENIED,
+    errno.EROFS: _READ_ONLY,
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _NO_WRITE,
+    errno.EFBIG: _NO_WRITE,
+    errno.EIO: _DISK,
+}
+
+
+def translated(error: Exception, place: str) -> KojikeyError | None:
+    """Return our error for one of SQLite's or of the system's, None for any other."""
+    if isinstance(error, (sqlite3.Error, sqlite3.Warning)):
+        kind, problem, hint = _meaning(error)
+    elif isinstance(error, FileNotFoundError):
+        return StoreNotFound(place)
+    elif isinstance(error, OSError):
+        kind, problem, hint = _SYSTEM.get(error.errno or 0, _OTHER)
+    else:
+        return None
+    return kind(place, problem, hint=hint)
+
+
+def _meaning(error: sqlite3.Error | sqlite3.Warning) -> _Meaning:
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    if code is None:
+        # No code means that Python's module gave up on what it read, such as text that is not UTF-8, or was misused.
+        damaged = isinstance(error, (sqlite3.OperationalError, sqlite3.DataError, sqlite3.IntegrityError))
+        return _DAMAGED if damaged else _OTHER
+    return _EXTENDED.get(code) or _PRIMARY.get(code & 0xFF, _OTHER)

@@ -1,0 +1,167 @@
+"""The file of an SQLite store on disk: who else can touch it, and how it comes into being whole. [hot]
+
+Owns: permissions, symbolic links, atomic creation.
+Must not: open an existing store's file. Closing any descriptor of it would drop the locks that SQLite holds on it in
+this process (https://www.sqlite.org/howtocorrupt.html, section 2.2); ``stat`` is enough for what is asked here.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+
+from kojikey.model.errors import StoreCorrupt, StoreExists, StoreNotFound, UnsafePermissions
+
+SIDE_FILES = ("-journal", "-wal", "-shm")
+_HAS_OWNERS = hasattr(os, "geteuid")  # Windows has access lists instead, which a new file inherits from the profile
+
+
+def checked_file(path: str, place: str) -> str:
+    """Return the real path of a store's file, after making sure that nobody else can read, write or swap it.
+
+    Of a symbolic link, the folder and the owner are checked both where it is and where it leads: SQLite keeps its
+    journal beside the file that it leads to.
+
+    Raises:
+        StoreNotFound: there is none. StoreCorrupt: it is not a file, or empty. UnsafePermissions: as the hint says.
+    """
+    real = os.path.realpath(path)
+    try:
+        found = os.stat(real)
+    except (FileNotFoundError, NotADirectoryError):
+        raise StoreNotFound(place) from None
+    if not stat.S_ISREG(found.st_mode):
+        raise StoreCorrupt(place, "is not a file; nothing was changed")
+    if os.path.islink(path):
+        _refuse_stranger(os.lstat(path), path, place)
+        refuse_shared_folder(os.path.dirname(os.path.abspath(path)), place)
+    refuse_shared_folder(os.path.dirname(real), place)
+    _refuse_shared_file(found, real, place)
+    for side in SIDE_FILES:
+        try:
+            _refuse_shared_file(os.lstat(real + side), real + side, place)
+        except FileNotFoundError:
+            continue
+    if found.st_size == 0:
+        raise StoreCorrupt(
+            place,
+            "is an empty file, not a store; it was left as it is",
+            hint="restore it from a backup, or remove it yourself if it never held a key",
+        )
+    return real
+
+
+def refuse_shared_folder(folder: str, place: str) -> None:
+    """Refuse a folder in which others could swap the file (those with the sticky bit, such as ``/tmp``, are fine).
+
+    Raises:
+        UnsafePermissions: its group or everyone may write to it.
+    """
+    mode = os.stat(folder).st_mode
+    if _HAS_OWNERS and mode & 0o022 and not mode & stat.S_ISVTX:
+        raise UnsafePermissions(
+            place,
+            f"is in a folder that others can write to (mode {stat.S_IMODE(mode):04o}); it was not opened",
+            hint=f"chmod go-w {_quoted(folder)}",
+        )
+
+
+def created_whole(path: str, place: str, build: Callable[[str], None]) -> None:
+    """Let ``build`` fill a new file of mode 0600, and give it its name only once it is complete and on disk.
+
+    Killed at any point, there is the whole file or none by that name; what may stay is a ``.new`` file without keys.
+    Missing folders are made with mode 0700.
+
+    Raises:
+        StoreExists: the name is taken, also by a broken file; it was not touched.
+    """
+    real = os.path.realpath(path)
+    folder = os.path.dirname(real)
+    _make_folders(folder)
+    refuse_shared_folder(folder, place)
+    if os.path.lexists(real):
+        raise StoreExists(place)
+    unfinished = f"{real}.{os.urandom(6).hex()}.new"
+    descriptor = os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+    os.close(descriptor)
+    try:
+        build(unfinished)
+        _sync(unfinished)
+        _give_name(unfinished, real, place)
+    finally:
+        if os.path.lexists(unfinished):
+            os.unlink(unfinished)
+    _sync(folder)
+
+
+def _give_name(unfinished: str, real: str, place: str) -> None:
+    # A link, because unlike a rename it fails where the name is taken.
+    try:
+        os.link(unfinished, real)
+    except FileExistsError:
+        raise StoreExists(place) from None
+    except OSError as error:
+        import errno
+
+        if error.errno not in {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}:
+            raise
+        _reserve_and_rename(unfinished, real, place)
+
+
+def _reserve_and_rename(unfinished: str, real: str, place: str) -> None:
+    # File systems without links (FAT, some of the network): a crash between the two steps leaves an empty file,
+    # which is then reported as one and not taken for a store.
+    try:
+        os.close(os.open(real, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        raise StoreExists(place) from None
+    os.replace(unfinished, real)
+
+
+def _make_folders(folder: str) -> None:
+    if os.path.isdir(folder):
+        return
+    parent = os.path.dirname(folder)
+    _make_folders(parent)
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(folder):
+            raise
+    _sync(parent)
+
+
+def _sync(path: str) -> None:
+    if os.name == "nt" and os.path.isdir(path):
+        return  # Windows can not open a folder; NTFS journals the names itself
+    descriptor = os.open(path, os.O_RDONLY if os.path.isdir(path) else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _refuse_shared_file(found: os.stat_result, path: str, place: str) -> None:
+    _refuse_stranger(found, path, place)
+    if _HAS_OWNERS and found.st_mode & 0o077:
+        raise UnsafePermissions(
+            place,
+            f"can be read or written by others: {path} has mode {stat.S_IMODE(found.st_mode):04o}; it was not opened",
+            hint=f"chmod 600 {_quoted(path)}",
+        )
+
+
+def _refuse_stranger(found: os.stat_result, path: str, place: str) -> None:
+    if _HAS_OWNERS and found.st_uid not in {os.geteuid(), 0}:
+        raise UnsafePermissions(
+            place,
+            f"can be written by another user: {path} belongs to uid {found.st_uid}; it was not opened",
+            hint=f"run kojikey as that user, or make it yours: chown {os.geteuid()} {_quoted(path)}",
+        )
+
+
+def _quoted(path: str) -> str:
+    import shlex
+
+    return shlex.quote(path)

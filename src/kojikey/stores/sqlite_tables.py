@@ -1,0 +1,100 @@
+"""The tables of the SQLite store, and every statement on them but the paged ones. [hot]
+
+Owns: the format of the file. Must not: open anything, or decide what an answer means.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import NamedTuple
+
+from kojikey.stores.base import Change, Query
+
+APPLICATION_ID = 0x6B6A6B79  # "kjky", at offset 68 of the file, for `file` and for telling a store from other databases
+PAGE = 200  # rows that a scan reads at once: it holds no lock in between
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        "CREATE TABLE header (one INTEGER PRIMARY KEY CHECK (one = 1), revision TEXT NOT NULL, document TEXT NOT NULL)",
+        "CREATE TABLE accounts (account TEXT PRIMARY KEY NOT NULL, revision TEXT NOT NULL, document TEXT NOT NULL)",
+        "CREATE TABLE keys (account TEXT NOT NULL, provider TEXT NOT NULL, tested_at TEXT, slot INTEGER NOT NULL,"
+        " revision TEXT NOT NULL, document TEXT NOT NULL, PRIMARY KEY (account, provider))",
+        "CREATE TABLE events (account TEXT NOT NULL, seq INTEGER NOT NULL, provider TEXT, time TEXT,"
+        " document TEXT NOT NULL, PRIMARY KEY (account, seq))",
+    ),
+)
+"""Item n takes a file from format n (``user_version``) to n + 1. Items are only ever added."""
+
+TABLES = {"header", "accounts", "keys", "events"}
+ADD_EVENT = (
+    "INSERT INTO events (account, seq, provider, time, document)"
+    " VALUES (:account, :seq, :provider, :time, :document) ON CONFLICT DO NOTHING"
+)
+
+
+class _Statements(NamedTuple):
+    read: str
+    add: str
+    swap: str
+    drop: str
+
+
+OF = {
+    "header": _Statements(
+        "SELECT document, revision FROM header",
+        "INSERT INTO header (one, revision, document) VALUES (1, :revision, :document) ON CONFLICT DO NOTHING",
+        "UPDATE header SET revision = :revision, document = :document WHERE revision = :before",
+        "DELETE FROM header WHERE revision = :before",
+    ),
+    "account": _Statements(
+        "SELECT document, revision FROM accounts WHERE account = :account",
+        "INSERT INTO accounts (account, revision, document) VALUES (:account, :revision, :document)"
+        " ON CONFLICT DO NOTHING",
+        "UPDATE accounts SET revision = :revision, document = :document"
+        " WHERE account = :account AND revision = :before",
+        "DELETE FROM accounts WHERE account = :account AND revision = :before",
+    ),
+    "key": _Statements(
+        "SELECT document, revision FROM keys WHERE account = :account AND provider = :provider",
+        "INSERT INTO keys (account, provider, tested_at, slot, revision, document)"
+        " VALUES (:account, :provider, :tested_at, :slot, :revision, :document) ON CONFLICT DO NOTHING",
+        "UPDATE keys SET tested_at = :tested_at, slot = :slot, revision = :revision, document = :document"
+        " WHERE account = :account AND provider = :provider AND revision = :before",
+        "DELETE FROM keys WHERE account = :account AND provider = :provider AND revision = :before",
+    ),
+}
+
+
+def migrate(connection: sqlite3.Connection, version: int) -> None:
+    """Take a file of format ``version`` (0: an empty one) to the present one, inside the caller's transaction."""
+    for statements in MIGRATIONS[version:]:
+        for statement in statements:
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+def statement(change: Change) -> str:
+    """Return the statement that makes a change; it touches no row where someone else was first."""
+    statements = OF[change.ref.kind]
+    if change.if_revision is None and change.document is not None:
+        return statements.add
+    return statements.drop if change.document is None else statements.swap
+
+
+def conditions(query: Query) -> tuple[str, tuple[str | int, ...]]:
+    """Return what a query adds to a WHERE on ``keys``, and the values for it: :meth:`Query.takes` in SQL."""
+    text = ""
+    values: list[str | int] = []
+    if query.account is not None:
+        text += " AND account = ?"
+        values.append(query.account)
+    if query.providers:
+        text += f" AND provider IN ({', '.join('?' * len(query.providers))})"
+        values += query.providers
+    if query.not_tested_since is not None:
+        text += " AND (tested_at IS NULL OR tested_at < ?)"
+        values.append(query.not_tested_since)
+    if query.shard is not None:
+        text += " AND slot % ? = ?"
+        values += [query.shard[1], query.shard[0] - 1]
+    return text, tuple(values)
