@@ -1,0 +1,148 @@
+"""What a provider said, taken out of whatever it was wrapped in. Pure; knows no provider.
+
+Bodies seen in the wild: an ``error`` or ``detail`` object, a one-element array around it, a member name with a space
+before it, the whole object as text inside its own ``message``, server-sent events, FastAPI's list, HTML, nothing.
+Must not: show anything. What is here is as the provider sent it; :mod:`.judge` scrubs what it hands on.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+_DEPTH = 4
+_LONGEST = 4096
+_WORD_MEMBERS = ("reason", "status", "code", "type", "err_code")
+_MESSAGE_MEMBERS = ("message", "msg", "err_msg", "error_description")
+_NESTING_MEMBERS = ("error", "detail", "errors")
+_TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Answer:
+    """What came back for one request. ``headers`` has lower-case names; ``truncated`` tells that the body was cut."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    truncated: bool = False
+
+    @property
+    def content_type(self) -> str:
+        """The media type in lower case, without parameters."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+@dataclass(slots=True, repr=False)
+class Evidence:
+    """A provider's own words and numbers. ``document`` is the parsed body, None where it is not JSON."""
+
+    document: Any = None
+    is_html: bool = False
+    is_empty: bool = False
+    words: set[str] = field(default_factory=set)
+    messages: list[str] = field(default_factory=list)
+    metadata: dict[str, str] = field(default_factory=dict)
+    quota_ids: list[str] = field(default_factory=list)
+    quota_values: list[str] = field(default_factory=list)
+    retry_after: float | None = None
+
+    @property
+    def message(self) -> str:
+        """All messages, for matching."""
+        return "\n".join(self.messages)
+
+
+def evidence_of(answer: Answer) -> Evidence:
+    """Return what an answer says. Never fails: what can not be read says nothing."""
+    text = answer.body.decode("utf-8", "replace").lstrip("\ufeff").strip()
+    evidence = Evidence(document=_parsed(text), is_empty=not text)
+    if evidence.document is not None:
+        _gather(evidence, evidence.document, _DEPTH)
+    elif text:
+        evidence.is_html = answer.content_type == "text/html" or text[:200].lower().startswith(("<!doctype", "<html"))
+        plain = html.unescape(_TAG.sub(" ", text[:_LONGEST])) if evidence.is_html else text[:_LONGEST]
+        _add(evidence.messages, " ".join(plain.split()))
+    return evidence
+
+
+def _parsed(text: str) -> Any:
+    """Return an object or a list, else None: a bare number or word is no answer of an API."""
+    if text.startswith(("data:", "event:", "id:", ":")):
+        lines = text.splitlines()
+        text = "\n".join(line[5:].strip() for line in lines if line.startswith("data:"))
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return _trimmed(document) if isinstance(document, dict | list) else None
+
+
+def _trimmed(value: Any) -> Any:
+    """Return the value with member names without the white space that has been seen before ``@type``."""
+    if isinstance(value, dict):
+        return {name.strip(): _trimmed(item) for name, item in value.items()}
+    return [_trimmed(item) for item in value] if isinstance(value, list) else value
+
+
+def _gather(evidence: Evidence, node: Any, depth: int) -> None:
+    if isinstance(node, str):
+        _say(evidence, node, depth)
+    if depth == 0 or not isinstance(node, dict | list):
+        return
+    if isinstance(node, list):
+        for item in node[:20]:
+            _gather(evidence, item, depth - 1)
+        return
+    for name in _WORD_MEMBERS:
+        if isinstance(node.get(name), str):
+            evidence.words.add(node[name])
+    for message in _messages(node):
+        _say(evidence, message, depth)
+    details = node.get("details")
+    for item in details[:20] if isinstance(details, list) else ():
+        if isinstance(item, dict):
+            _gather_detail(evidence, item)
+    for name in _NESTING_MEMBERS:
+        _gather(evidence, node.get(name), depth - 1)
+
+
+def _messages(node: dict[str, Any]) -> Iterator[str]:
+    where = node.get("loc")
+    prefix = ".".join(str(part) for part in where[:8]) + ": " if isinstance(where, list) else ""
+    for name in _MESSAGE_MEMBERS:
+        if isinstance(node.get(name), str):
+            yield prefix + node[name]
+
+
+def _say(evidence: Evidence, message: str, depth: int) -> None:
+    nested = _parsed(message.strip()) if depth > 1 and message.lstrip().startswith(("{", "[")) else None
+    if nested is not None:
+        _gather(evidence, nested, depth - 1)
+    else:
+        _add(evidence.messages, message[:_LONGEST])
+
+
+def _gather_detail(evidence: Evidence, detail: dict[str, Any]) -> None:
+    """One of google.rpc's ErrorInfo, QuotaFailure and RetryInfo, told apart by their members."""
+    if isinstance(detail.get("reason"), str):
+        evidence.words.add(detail["reason"])
+    if isinstance(detail.get("metadata"), dict):
+        evidence.metadata |= {n: v for n, v in detail["metadata"].items() if isinstance(v, str)}
+    violations = detail.get("violations")
+    for violation in violations[:50] if isinstance(violations, list) else ():
+        if isinstance(violation, dict):
+            _add(evidence.quota_ids, violation.get("quotaId"))
+            _add(evidence.quota_values, violation.get("quotaValue"))
+    delay = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s", str(detail.get("retryDelay", "")))
+    if delay:
+        evidence.retry_after = float(delay[1])
+
+
+def _add(texts: list[str], text: Any) -> None:
+    if isinstance(text, str) and text and text not in texts:
+        texts.append(text)

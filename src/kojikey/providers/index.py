@@ -1,0 +1,88 @@
+"""What `run`, `list` and completion need to know of the providers, without reading TOML.
+
+Owns: ``definitions/index.json``, which is generated from the bundled definitions by ``python -m
+kojikey.providers.index`` and checked for freshness by a test. On the way of `kojikey run`: imports nothing slow.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kojikey.providers.definition import Definition
+
+FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "definitions")
+INDEX = os.path.join(FOLDER, "index.json")
+
+
+class IndexEntry(NamedTuple):
+    """A provider in brief. ``env`` is in the order of the definition; ``base_url_env`` is ``""`` where there is none."""
+
+    name: str
+    company: str
+    purpose: str
+    base_url: str
+    env: tuple[str, ...]
+    base_url_env: str
+    keys_page: str
+
+
+def read_index(user_folder: str | None = None) -> dict[str, IndexEntry]:
+    """Return all providers by id: the bundled ones, and those of the user's folder of ``*.toml`` where it has any.
+
+    Raises:
+        BadDefinition: a file of the user has mistakes; all of them are listed.
+    """
+    with open(INDEX, encoding="utf-8") as file:
+        bundled = json.load(file)
+    entries = {name: _entry(document) for name, document in bundled.items()}
+    if user_folder and has_definitions(user_folder):
+        from kojikey.providers.catalog import load_catalog
+
+        catalog = load_catalog(user_folder)
+        entries.update({name: entry_of(catalog.get(name)) for name in catalog.ids() if name not in entries})
+    return entries
+
+
+def has_definitions(folder: str) -> bool:
+    """Tell whether a folder has ``*.toml`` files; one that is not there has none."""
+    try:
+        with os.scandir(folder) as found:
+            return any(item.name.endswith(".toml") for item in found)
+    except OSError:
+        return False
+
+
+def entry_of(definition: Definition) -> IndexEntry:
+    """Return a definition in brief."""
+    return IndexEntry(
+        definition.name,
+        definition.company,
+        definition.purpose,
+        definition.base_url,
+        definition.env,
+        definition.base_url_env,
+        definition.pages.keys,
+    )
+
+
+def generated() -> str:
+    """Return what ``index.json`` should be."""
+    from kojikey.providers.catalog import load_catalog
+
+    catalog = load_catalog(None)
+    document = {name: entry_of(catalog.get(name))._asdict() for name in catalog.ids()}
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def _entry(document: dict[str, Any]) -> IndexEntry:
+    return IndexEntry(**{**document, "env": tuple(document["env"])})
+
+
+if __name__ == "__main__":
+    text = generated()
+    with open(INDEX, "w", encoding="utf-8") as output:
+        output.write(text)

@@ -1,0 +1,267 @@
+"""From one answer to a finding: the provider's own word first, then the status, else unknown. Pure.
+
+An answer that nobody foresaw never condemns a key. Must not: make requests, or know any provider (the definitions do).
+Merging the findings of a test into its verdict is :mod:`.conclusion`'s work.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from kojikey.model.verdict import OUTCOME_OF, Outcome, Reason, Usage
+from kojikey.providers.accepted import AcceptedBody
+from kojikey.providers.definition import Check, Definition, Rule
+from kojikey.providers.evidence import Answer, Evidence, evidence_of
+from kojikey.providers.scrub import plain
+from kojikey.providers.wording import WORDS
+
+Scrub = Callable[[str], str]
+
+_PLACEHOLDER = re.compile(r"\{([a-z_]+|metadata\.[A-Za-z_]+)\}")
+_NAMED_PERMISSION = re.compile(r"permissions?:? ([a-z][a-z0-9_.]{2,59})\b")
+_PERMISSION = re.compile(r"[A-Za-z][A-Za-z0-9_.]{2,99}")
+_SAID_BY_REASON = {
+    **dict.fromkeys(Reason),
+    **{reason: True for reason, outcome in OUTCOME_OF.items() if outcome in (Outcome.VALID, Outcome.LIMITED)},
+    # a provider that says "expired" or "revoked" knows the key
+    Reason.EXPIRED: True,
+    Reason.REVOKED: True,
+    Reason.INVALID_KEY: False,
+}
+_RETRIED = frozenset({Reason.RATE_LIMITED, Reason.PROVIDER_UNAVAILABLE})
+
+
+class Fault(NamedTuple):
+    """Why a request got no answer. ``detail`` is in our own words; ``retry`` says that another try may help."""
+
+    reason: Reason
+    detail: str = ""
+    retry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one request found. All text in it is scrubbed.
+
+    ``yields_to`` names the check that decides in place of this one. ``picked`` has what later requests need.
+    """
+
+    name: str
+    required: bool
+    reason: Reason
+    authentic: bool | None
+    detail: str = ""
+    hint: str = ""
+    manage_url: str = ""
+    missing_permissions: tuple[str, ...] = ()
+    http_status: int | None = None
+    retry: bool = False
+    retry_after: float | None = None
+    yields_to: str = ""
+    picked: Mapping[str, str] = field(default_factory=dict)
+    usage: Usage | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome that the reason belongs to."""
+        return OUTCOME_OF[self.reason]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a finding is about, for its words: the check's name with its model filled in, the model, the scrubber."""
+
+    definition: Definition
+    check: Check
+    name: str
+    model: str
+    scrub: Scrub
+
+
+def judge(
+    definition: Definition,
+    check: Check,
+    answer: Answer,
+    *,
+    key_shape: str | None,
+    values: Mapping[str, str] | None = None,
+    scrub: Scrub = plain,
+) -> Finding:
+    """Return what an answer means.
+
+    ``key_shape`` is the name of the key's shape, where it has a known one. ``values`` filled the request's
+    placeholders. ``scrub`` is applied to every text of the provider that a finding carries.
+    """
+    values = values or {}
+    subject = Subject(definition, check, filled(check.name, values), values.get("model", ""), scrub)
+    if 300 <= answer.status < 400:
+        return _redirected(subject, answer)
+    evidence = evidence_of(answer)
+    if 200 <= answer.status < 300:
+        accepted = _accepted(subject, answer, evidence)
+        if accepted:
+            return accepted
+    rule = _first_match((*check.rules, *definition.rules), answer, evidence, key_shape)
+    if rule and not (200 <= answer.status < 300 and rule.reason is Reason.OK):
+        return _by_rule(subject, rule, answer, evidence)
+    return _by_status(subject, answer, evidence)
+
+
+def judge_fault(
+    definition: Definition, check: Check, fault: Fault, *, values: Mapping[str, str] | None = None
+) -> Finding:
+    """Return what it means that no answer came: never anything about the key."""
+    subject = Subject(definition, check, filled(check.name, values or {}), "", plain)
+    return _finding(subject, fault.reason, None, detail=fault.detail, retry=fault.retry)
+
+
+def filled(template: str, values: Mapping[str, str]) -> str:
+    """Return a template with its ``{placeholders}`` filled in; an unknown one becomes nothing."""
+    return _PLACEHOLDER.sub(lambda match: values.get(match[1], ""), template)
+
+
+def _accepted(subject: Subject, answer: Answer, evidence: Evidence) -> Finding | None:
+    """Return the finding for a 2xx that is the provider's, None for one that anything could have sent."""
+    check = subject.check
+    has_type = bool(check.expect_type) and answer.content_type.startswith(check.expect_type)
+    body = evidence.document if isinstance(evidence.document, dict) and not answer.truncated else {}
+    if not has_type and not any(member in body for member in check.expect):
+        return None
+    read = AcceptedBody(body, subject.scrub)
+    picked, usage, state = read.picked(check.pick), read.usage(check.usage), read.state(check)
+    reason = state.reason if state else Reason.OK
+    words = {"detail": state.detail, "hint": state.hint, "page": state.page} if state else {}
+    return _finding(subject, reason, answer, picked=picked, usage=usage, **words)
+
+
+def _first_match(
+    rules: tuple[Rule, ...], answer: Answer, evidence: Evidence, key_shape: str | None
+) -> Rule | None:
+    return next((rule for rule in rules if _matches(rule, answer, evidence, key_shape)), None)
+
+
+def _matches(rule: Rule, answer: Answer, evidence: Evidence, key_shape: str | None) -> bool:
+    return (
+        (not rule.words or not rule.words.isdisjoint(evidence.words))
+        and (not rule.status or answer.status in rule.status)
+        and (not rule.key_shape or rule.key_shape == key_shape)
+        and (rule.message is None or bool(rule.message.search(evidence.message)))
+        and (rule.content_type is None or bool(rule.content_type.search(answer.content_type)))
+        and (rule.quota_id is None or any(map(rule.quota_id.search, evidence.quota_ids)))
+        and (rule.quota_value is None or any(map(rule.quota_value.search, evidence.quota_values)))
+        and all(regex.search(evidence.metadata.get(name, "\n")) for name, regex in rule.metadata.items())
+    )
+
+
+def _by_rule(subject: Subject, rule: Rule, answer: Answer, evidence: Evidence) -> Finding:
+    extra: dict[str, Any] = {"yields_to": rule.yields_to} if rule.yields_to != subject.check.name else {}
+    if rule.says_authentic:
+        extra["authentic"] = rule.authentic
+    if rule.reason is Reason.MISSING_PERMISSION:
+        extra["missing_permissions"] = _permissions(subject, rule, evidence)
+    url = evidence.metadata.get(rule.url_from, "") if rule.url_from else ""
+    if _is_on(url, rule.url_hosts) and subject.scrub(url) == url:
+        extra["manage_url"] = url
+    return _finding(
+        subject, rule.reason, answer, evidence=evidence, detail=rule.detail, hint=rule.hint, page=rule.page,
+        retry=rule.retry, **extra,
+    )  # fmt: skip
+
+
+def _by_status(subject: Subject, answer: Answer, evidence: Evidence) -> Finding:
+    status, is_json = answer.status, evidence.document is not None
+    reason, detail = Reason.UNKNOWN, ""
+    if 200 <= status < 300:
+        detail = (
+            "the answer was too long to be read"
+            if answer.truncated
+            else f"the answer ({status}) is not {subject.definition.company}'s: a proxy or a sign-in page may be between"
+        )
+    elif status in (407, 511) or (status == 403 and not is_json and not evidence.is_empty):
+        reason = Reason.NETWORK_BLOCKED
+    elif status == 429:
+        reason = Reason.RATE_LIMITED
+    elif status == 408 or status >= 500:
+        reason = Reason.PROVIDER_UNAVAILABLE
+    return _finding(subject, reason, answer, evidence=evidence, detail=detail)
+
+
+def _redirected(subject: Subject, answer: Answer) -> Finding:
+    host = re.match(r"https?://(?:[^/@?#]*@)?([^/?#]+)", answer.headers.get("location", ""), re.IGNORECASE)
+    detail = f"the endpoint redirects to {subject.scrub(host[1])}; the key was not sent there" if host else ""
+    return _finding(subject, Reason.REDIRECTED, answer, detail=detail)
+
+
+def _finding(
+    subject: Subject,
+    reason: Reason,
+    answer: Answer | None,
+    *,
+    evidence: Evidence | None = None,
+    detail: str = "",
+    hint: str = "",
+    page: str = "",
+    **extra: Any,
+) -> Finding:
+    words = WORDS[reason]
+    evidence = evidence or Evidence()
+    values = _values(subject, answer, evidence, extra.get("missing_permissions", ()))
+    page_name = page or words.page
+    fields: dict[str, Any] = {
+        "authentic": _SAID_BY_REASON[reason],
+        "manage_url": subject.definition.pages.named(page_name) if page_name else "",
+        "retry_after": evidence.retry_after,
+        **extra,
+        "retry": extra.get("retry") or (answer is not None and reason in _RETRIED),
+    }
+    return Finding(
+        name=subject.name,
+        required=subject.check.required,
+        reason=reason,
+        detail=_sentence(detail or words.detail, values),
+        hint=_sentence(hint or words.hint, values),
+        http_status=answer.status if answer else None,
+        **fields,
+    )
+
+
+def _values(
+    subject: Subject, answer: Answer | None, evidence: Evidence, permissions: tuple[str, ...]
+) -> dict[str, str]:
+    definition, pages = subject.definition, subject.definition.pages
+    retired = next((shape.retired for shape in definition.shapes if shape.retired), "")
+    named = " and ".join(permissions)
+    return {
+        "id": definition.id, "name": definition.name, "company": definition.company, "retired": retired,
+        "keys": pages.keys, "usage": pages.usage, "spending_limit": pages.spending_limit, "billing": pages.billing,
+        "model": subject.model,
+        "status": str(answer.status) if answer else "",
+        "message": subject.scrub(evidence.messages[0]) if evidence.messages else "",
+        "permissions": f"permission{'s' if len(permissions) > 1 else ''} {named}" if named else "permission for this",
+        **{f"metadata.{name}": subject.scrub(value) for name, value in evidence.metadata.items()},
+    }  # fmt: skip
+
+
+def _sentence(template: str, values: Mapping[str, str]) -> str:
+    """Return the filled template without what an empty placeholder leaves behind."""
+    return re.sub(r"\s+([,;:])", r"\1", filled(template, values)).strip(" :;.")
+
+
+def _permissions(subject: Subject, rule: Rule, evidence: Evidence) -> tuple[str, ...]:
+    if rule.permission_from:
+        named = evidence.metadata.get(rule.permission_from, "")
+        return (named,) if _PERMISSION.fullmatch(named) and subject.scrub(named) == named else ()
+    words = re.findall(r"[a-z][a-z0-9_]*", evidence.message)
+    known = [word for word in dict.fromkeys(words) if word in subject.definition.permissions]
+    # one that is newer than the definition is named where the sentence is the known one
+    new = [] if known else [word for word in _NAMED_PERMISSION.findall(evidence.message) if subject.scrub(word) == word]
+    return tuple(known or dict.fromkeys(new))
+
+
+def _is_on(url: str, hosts: tuple[str, ...]) -> bool:
+    """Tell whether an address is https and on one of the hosts or below one."""
+    match = re.fullmatch(r"https://([A-Za-z0-9.-]+)(?:/[!-~]*)?", url)
+    return bool(match) and any(f".{match[1].lower()}".endswith(f".{host}") for host in hosts) and len(url) < 500

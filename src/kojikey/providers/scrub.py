@@ -1,0 +1,113 @@
+"""The one scrubber: every text that a provider sent passes it before it is shown, logged or saved.
+
+It takes out the key and every run of eight or more of its characters, in the forms in which a server could send it
+back, and whatever could play tricks on a terminal, a log or a page.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from urllib.parse import quote, unquote
+
+MARK = "[key]"
+LONGEST = 300
+_RUN = 8
+_ESCAPE = re.compile(
+    r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC: titles, hyperlinks
+    r"|[\x1b\x9b]\[?[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor; and two-character escapes
+)
+_UNICODE_ESCAPE = re.compile(r"\\u\{?([0-9A-Fa-f]{2,6})\}?|\\x([0-9A-Fa-f]{2})")
+_FOLD = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
+_SPACES = ("Zs", "Zl", "Zp")
+_DROPPED = ("Cf", "Cs", "Co", "Cn")
+
+
+class Scrubber:
+    """Scrubs texts of one key. It holds the key's pieces: make it for one test and let it go."""
+
+    __slots__ = ("_pieces", "_run")
+
+    def __init__(self, key: str) -> None:
+        self._run = min(_RUN, len(key))
+        self._pieces = frozenset(
+            form[i : i + self._run] for form in _forms(key) for i in range(len(form) - self._run + 1)
+        )
+
+    def __repr__(self) -> str:
+        return "Scrubber()"
+
+    def __call__(self, text: str, *, longest: int = LONGEST) -> str:
+        """Return the text in one line, without the key, control and invisible characters, at most ``longest`` long.
+
+        A text that shows the key only once it is decoded (percent, HTML or Unicode escapes) is returned decoded.
+        """
+        text = self._without_key(plain(text))
+        for decode in _DECODERS:
+            decoded = plain(decode(text))
+            scrubbed = self._without_key(decoded)
+            if scrubbed != decoded:
+                text = scrubbed
+        # cut only now: a cut through the key would leave a piece that is too short to be found
+        return text if len(text) <= longest else text[: longest - 3] + "..."
+
+    def _without_key(self, text: str) -> str:
+        if not self._pieces:
+            return text
+        folded, run = text.translate(_FOLD), self._run
+        parts: list[str] = []
+        position = start = 0
+        while position <= len(folded) - run:
+            if folded[position : position + run] not in self._pieces:
+                position += 1
+                continue
+            end = position + run
+            while end < len(folded) and folded[end - run + 1 : end + 1] in self._pieces:
+                end += 1
+            parts += text[start:position], MARK
+            position = start = end
+        return "".join((*parts, text[start:]))
+
+
+def plain(text: str) -> str:
+    """Return the text in one line, without escape sequences and control, bidirectional and invisible characters."""
+    shown = (_shown(character) for character in _ESCAPE.sub("", text))
+    return " ".join("".join(shown).split())
+
+
+def _shown(character: str) -> str:
+    if " " <= character <= "~":
+        return character
+    category = unicodedata.category(character)
+    if category in _SPACES or character in "\t\n\r\v\f":
+        return " "
+    is_selector = "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
+    return "" if category in ("Cc", *_DROPPED) or is_selector or character in "\u034f\u115f\u1160\u3164\uffa0" else character
+
+
+def _forms(key: str) -> Iterator[str]:
+    """Yield the forms, in lower case, in which a key could come back as it is."""
+    raw = key.encode("utf-8", "surrogatepass")
+    forms = [key, quote(key, safe=""), html.escape(key), raw.hex()]
+    for offset in range(3):
+        # the first and last characters also encode what stands beside the key
+        start = -(-offset * 8 // 6)
+        stop = (offset + len(raw)) * 8 // 6
+        padded = b"\0" * offset + raw
+        forms += [encode(padded).decode()[start:stop] for encode in (base64.b64encode, base64.urlsafe_b64encode)]
+    for form in dict.fromkeys(forms):
+        yield form.translate(_FOLD)
+
+
+def _unescaped(text: str) -> str:
+    def character(match: re.Match[str]) -> str:
+        code = int(match[1] or match[2], 16)
+        return chr(code) if code < 0x110000 else ""
+
+    return _UNICODE_ESCAPE.sub(character, text).replace("\\/", "/")
+
+
+_DECODERS: tuple[Callable[[str], str], ...] = (unquote, html.unescape, _unescaped)

@@ -1,0 +1,155 @@
+"""Reads one table of a definition: takes each key with its type, and collects every mistake with its key path.
+
+Must not: know what the keys mean; that is :mod:`.definition_file`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+_FALLBACK = re.compile("")
+
+
+class Table:
+    """A TOML table that is read key by key. Mistakes go into ``problems`` (shared by all tables of a file).
+
+    Whatever is missing or wrong is given a harmless value of the right type, so that reading goes on and the rest of
+    the mistakes is found too; a file with any problem never becomes a definition.
+    """
+
+    def __init__(self, content: dict[str, Any], path: str, problems: list[str]) -> None:
+        self._content, self._path, self._problems = content, path, problems
+        self._seen: set[str] = set()
+
+    def at(self, key: str) -> str:
+        """Return the key's path as people find it: ``checks[2].path``."""
+        return f"{self._path}.{key}" if self._path else key
+
+    def problem(self, key: str, what: str) -> None:
+        """Note a mistake at a key."""
+        self._problems.append(f"{self.at(key)} {what}")
+
+    def has(self, key: str) -> bool:
+        """Tell whether the key is there."""
+        return key in self._content
+
+    def text(self, key: str, default: str | None = None) -> str:
+        """Take a text that is not empty; ``default=None`` means that the key must be there."""
+        value = self._take(key, str, "a text", default)
+        if value == "" and default is None and self.has(key):
+            self.problem(key, "is empty")
+        return value if value is not None else ""
+
+    def flag(self, key: str, *, default: bool) -> bool:
+        """Take true or false."""
+        return bool(self._take(key, bool, "true or false", default))
+
+    def texts(self, key: str, *, required: bool = False) -> tuple[str, ...]:
+        """Take a list of texts that are not empty and differ."""
+        values = self._list(key, required=required)
+        good = [value for value in values if isinstance(value, str) and value]
+        if len(good) != len(values):
+            self.problem(key, "must be a list of texts")
+        if len(set(good)) != len(good):
+            self.problem(key, "names the same twice")
+        return tuple(good)
+
+    def numbers(self, key: str) -> frozenset[int]:
+        """Take a list of HTTP statuses."""
+        values = self._list(key)
+        good = [v for v in values if isinstance(v, int) and not isinstance(v, bool) and 100 <= v <= 599]
+        if len(good) != len(values):
+            self.problem(key, "must be a list of HTTP statuses")
+        return frozenset(good)
+
+    def one_of(self, key: str, known: tuple[str, ...], default: str | None = None) -> str:
+        """Take a text that is one of those known."""
+        value = self.text(key, default)
+        if value and value not in known:
+            self.problem(key, f"is none of {', '.join(known)}")
+            return known[0]
+        return value
+
+    def pattern(self, key: str) -> re.Pattern[str] | None:
+        """Take a regular expression, None where the key is not there."""
+        return self.compiled(key, self.text(key)) if self.has(key) else None
+
+    def compiled(self, key: str, regex: str) -> re.Pattern[str]:
+        """Return the compiled expression, noting where it is not one."""
+        try:
+            return re.compile(regex)
+        except (re.error, OverflowError, RecursionError) as error:
+            self.problem(key, f"is not a regular expression ({error})")
+            return _FALLBACK
+
+    def https(self, key: str, default: str | None = None) -> str:
+        """Take the address of a page."""
+        value = self.text(key, default)
+        if value and not re.fullmatch(r"https://[A-Za-z0-9.-]+(/[!-~]*)?", value):
+            self.problem(key, "is not an https address")
+        return value
+
+    def mapping(self, key: str, *, required: bool = False) -> dict[str, str]:
+        """Take a table of texts."""
+        content = self._take(key, dict, "a table", None if required else {}) or {}
+        for name, value in content.items():
+            if not isinstance(value, str):
+                self.problem(f"{key}.{name}", "must be a text")
+        return {name: value for name, value in content.items() if isinstance(value, str)}
+
+    def free(self, key: str) -> dict[str, Any] | None:
+        """Take a table of anything, None where the key is not there."""
+        return self._take(key, dict, "a table", {}) if self.has(key) else None
+
+    def table(self, key: str, read: Callable[[Table], T]) -> T | None:
+        """Read the table at a key, None where the key is not there."""
+        content = self.free(key)
+        return None if content is None else self._read(content, self.at(key), read)
+
+    def required_table(self, key: str, read: Callable[[Table], T]) -> T:
+        """Read the table at a key that must be there; read as empty, with all its problems, where it is not."""
+        return self._read(self._take(key, dict, "a table", None) or {}, self.at(key), read)
+
+    def tables(self, key: str, read: Callable[[Table], T], *, required: bool = False) -> tuple[T, ...]:
+        """Read the list of tables at a key."""
+        return tuple(self._each(key, read, required=required))
+
+    def finish(self) -> None:
+        """Note the keys that nobody took."""
+        for key in self._content:
+            if key not in self._seen:
+                self.problem(key, "is not a key of a definition")
+
+    def _each(self, key: str, read: Callable[[Table], T], *, required: bool) -> Iterator[T]:
+        for number, content in enumerate(self._list(key, required=required), 1):
+            if isinstance(content, dict):
+                yield self._read(content, f"{self.at(key)}[{number}]", read)
+            else:
+                self.problem(f"{key}[{number}]", "must be a table")
+
+    def _read(self, content: dict[str, Any], path: str, read: Callable[[Table], T]) -> T:
+        inner = Table(content, path, self._problems)
+        result = read(inner)
+        inner.finish()
+        return result
+
+    def _list(self, key: str, *, required: bool = False) -> list[Any]:
+        values = self._take(key, list, "a list", None if required else []) or []
+        if required and self.has(key) and not values:
+            self.problem(key, "is empty")
+        return values
+
+    def _take(self, key: str, kind: type, what: str, default: Any) -> Any:
+        self._seen.add(key)
+        if key not in self._content:
+            if default is None:
+                self.problem(key, "is missing")
+            return default
+        value = self._content[key]
+        if not isinstance(value, kind):
+            self.problem(key, f"must be {what}")
+            return default
+        return value

@@ -1,0 +1,91 @@
+"""What is said to people about each reason where a definition's rule has no words of its own.
+
+Placeholders are filled in by :mod:`.judge`: the provider's names and pages, ``{permissions}``, ``{message}`` and so on.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from kojikey.model.verdict import Reason
+
+
+class Words(NamedTuple):
+    """What happened, what to do next, and the page where it is done (``""``: no page helps)."""
+
+    detail: str
+    hint: str
+    page: str
+
+
+_NEW_KEY = "make another at {keys}, then kojikey rotate {id}"
+_LATER = "kojikey test {id} tries again; a saved key was not touched"
+
+WORDS: dict[Reason, Words] = {
+    Reason.OK: Words("{company} accepts the key", "", ""),
+    Reason.MISSING_PERMISSION: Words(
+        "the key lacks the {permissions}", "allow it in the key's permissions at {keys}, or use another key", "keys"
+    ),
+    Reason.RESTRICTED_IP: Words(
+        "the key may not be used from this address", "add the address to the key's restrictions at {keys}", "keys"
+    ),
+    Reason.RESTRICTED_REFERRER: Words(
+        "the key is for web pages of certain sites and may not be used from a server",
+        "use a key without a referrer restriction: {keys}",
+        "keys",
+    ),
+    Reason.RESTRICTED_APP: Words(
+        "the key is for a mobile app and may not be used from a server",
+        "use a key without an app restriction: {keys}",
+        "keys",
+    ),
+    Reason.RESTRICTED_API: Words(
+        "the key's restrictions do not allow this API", "allow it in the key's restrictions at {keys}", "keys"
+    ),
+    Reason.SERVICE_DISABLED: Words(
+        "the API is not enabled for the key's account",
+        "enable it, wait some minutes, then kojikey test {id}",
+        "keys",
+    ),
+    Reason.REGION_UNSUPPORTED: Words(
+        "{company} does not offer the API in this region", "use it from, or with an account of, another region", "billing"
+    ),
+    Reason.QUOTA_EXHAUSTED: Words("the quota is used up", "see {usage}", "usage"),
+    Reason.BILLING: Words("{company} asks for payment: {message}", "settle it at {billing}", "billing"),
+    Reason.PLAN_REQUIRED: Words(
+        "the account's plan does not include this: {message}", "change the plan at {billing}", "billing"
+    ),
+    Reason.MODEL_UNAVAILABLE: Words(
+        "the model {model} is not there for this key", "name another with --model, or see what the key may use", "keys"
+    ),
+    Reason.INVALID_KEY: Words("{company} does not know this key", _NEW_KEY, "keys"),
+    Reason.EXPIRED: Words("the key has expired", _NEW_KEY, "keys"),
+    Reason.REVOKED: Words("{company} has revoked the key", _NEW_KEY, "keys"),
+    Reason.KEY_TYPE_UNSUPPORTED: Words(
+        "{company} does not accept a credential of this kind here", "make an API key at {keys}, then kojikey rotate {id}", "keys"
+    ),
+    Reason.RATE_LIMITED: Words(
+        "{company} limits how often it may be asked; the key was not judged", _LATER, "usage"
+    ),
+    Reason.PROVIDER_UNAVAILABLE: Words("{company} answered {status}: it is out of order or overloaded", _LATER, ""),
+    Reason.UNREACHABLE: Words(
+        "{company} can not be reached", "look at the network, HTTPS_PROXY and the base URL; " + _LATER, ""
+    ),
+    Reason.TIMEOUT: Words("{company} did not answer in time", "--timeout gives it longer; " + _LATER, ""),
+    Reason.TLS_ERROR: Words(
+        "no encrypted connection could be made: the server's certificate was not accepted",
+        "behind an inspecting proxy, SSL_CERT_FILE names its CA file; the key was not sent",
+        "",
+    ),
+    Reason.REDIRECTED: Words(
+        "the endpoint redirects elsewhere; the key was not sent there", "look at the base URL of the key", ""
+    ),
+    Reason.NETWORK_BLOCKED: Words(
+        "something between this machine and {company} refused the request (a proxy, a firewall, a block of the address)",
+        "try from another network, or look at HTTPS_PROXY; the key was not judged",
+        "",
+    ),
+    Reason.UNKNOWN: Words(
+        "{company} answered {status}, which settles nothing: {message}", "the key was not judged; " + _LATER, ""
+    ),
+}
