@@ -48,7 +48,8 @@ class AcceptedBody:
     def state(self, check: Check) -> State | None:
         """Return the first state of the account that refuses something, a used-up limit last."""
         for state in check.states:
-            if self._body.get(state.member) in state.values:
+            value = self._body.get(state.member)
+            if isinstance(value, str) and value in state.values:
                 return state
         return _USED_UP if check.usage and self._is_used_up(check.usage) else None
 

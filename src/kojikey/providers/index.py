@@ -19,7 +19,7 @@ INDEX = os.path.join(FOLDER, "index.json")
 
 
 class IndexEntry(NamedTuple):
-    """A provider in brief. ``env`` is in the order of the definition; ``base_url_env`` is ``""`` where there is none."""
+    """A provider in brief. ``env`` is in the definition's order; ``base_url_env`` is ``""`` where there is none."""
 
     name: str
     company: str

@@ -23,6 +23,7 @@ Scrub = Callable[[str], str]
 _PLACEHOLDER = re.compile(r"\{([a-z_]+|metadata\.[A-Za-z_]+)\}")
 _NAMED_PERMISSION = re.compile(r"permissions?:? ([a-z][a-z0-9_.]{2,59})\b")
 _PERMISSION = re.compile(r"[A-Za-z][A-Za-z0-9_.]{2,99}")
+_LONGEST_URL = 300
 _SAID_BY_REASON = {
     **dict.fromkeys(Reason),
     **{reason: True for reason, outcome in OUTCOME_OF.items() if outcome in (Outcome.VALID, Outcome.LIMITED)},
@@ -133,13 +134,11 @@ def _accepted(subject: Subject, answer: Answer, evidence: Evidence) -> Finding |
     read = AcceptedBody(body, subject.scrub)
     picked, usage, state = read.picked(check.pick), read.usage(check.usage), read.state(check)
     reason = state.reason if state else Reason.OK
-    words = {"detail": state.detail, "hint": state.hint, "page": state.page} if state else {}
+    words: dict[str, Any] = {"detail": state.detail, "hint": state.hint, "page": state.page} if state else {}
     return _finding(subject, reason, answer, picked=picked, usage=usage, **words)
 
 
-def _first_match(
-    rules: tuple[Rule, ...], answer: Answer, evidence: Evidence, key_shape: str | None
-) -> Rule | None:
+def _first_match(rules: tuple[Rule, ...], answer: Answer, evidence: Evidence, key_shape: str | None) -> Rule | None:
     return next((rule for rule in rules if _matches(rule, answer, evidence, key_shape)), None)
 
 
@@ -178,7 +177,7 @@ def _by_status(subject: Subject, answer: Answer, evidence: Evidence) -> Finding:
         detail = (
             "the answer was too long to be read"
             if answer.truncated
-            else f"the answer ({status}) is not {subject.definition.company}'s: a proxy or a sign-in page may be between"
+            else f"the answer ({status}) is not one of {subject.definition.company}: a proxy or a login page may be between"
         )
     elif status in (407, 511) or (status == 403 and not is_json and not evidence.is_empty):
         reason = Reason.NETWORK_BLOCKED
@@ -221,8 +220,8 @@ def _finding(
         name=subject.name,
         required=subject.check.required,
         reason=reason,
-        detail=_sentence(detail or words.detail, values),
-        hint=_sentence(hint or words.hint, values),
+        detail=_sentence((detail, words.detail), values),
+        hint=_sentence((hint, words.hint), values),
         http_status=answer.status if answer else None,
         **fields,
     )
@@ -245,8 +244,12 @@ def _values(
     }  # fmt: skip
 
 
-def _sentence(template: str, values: Mapping[str, str]) -> str:
-    """Return the filled template without what an empty placeholder leaves behind."""
+def _sentence(templates: tuple[str, str], values: Mapping[str, str]) -> str:
+    """Return the first template filled in, the second where the answer lacks what the first tells."""
+    own, default = templates
+    is_complete = own and all(values.get(name) for name in _PLACEHOLDER.findall(own) if name.startswith("metadata."))
+    template = own if is_complete else default
+    # what an empty placeholder leaves behind goes, and so does a provider's full stop
     return re.sub(r"\s+([,;:])", r"\1", filled(template, values)).strip(" :;.")
 
 
@@ -264,4 +267,6 @@ def _permissions(subject: Subject, rule: Rule, evidence: Evidence) -> tuple[str,
 def _is_on(url: str, hosts: tuple[str, ...]) -> bool:
     """Tell whether an address is https and on one of the hosts or below one."""
     match = re.fullmatch(r"https://([A-Za-z0-9.-]+)(?:/[!-~]*)?", url)
-    return bool(match) and any(f".{match[1].lower()}".endswith(f".{host}") for host in hosts) and len(url) < 500
+    if not match or len(url) > _LONGEST_URL:
+        return False
+    return any(f".{match[1].lower()}".endswith(f".{host}") for host in hosts)

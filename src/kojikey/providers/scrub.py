@@ -85,7 +85,11 @@ def _shown(character: str) -> str:
     if category in _SPACES or character in "\t\n\r\v\f":
         return " "
     is_selector = "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
-    return "" if category in ("Cc", *_DROPPED) or is_selector or character in "\u034f\u115f\u1160\u3164\uffa0" else character
+    return (
+        ""
+        if category in ("Cc", *_DROPPED) or is_selector or character in "\u034f\u115f\u1160\u3164\uffa0"
+        else character
+    )
 
 
 def _forms(key: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ from kojikey.model.verdict import Reason
 
 
 class Words(NamedTuple):
-    """What happened, what to do next, and the page where it is done (``""``: no page helps)."""
+    """What happened, what to do next, and the page where the key is managed for it."""
 
     detail: str
     hint: str
@@ -22,7 +22,7 @@ _NEW_KEY = "make another at {keys}, then kojikey rotate {id}"
 _LATER = "kojikey test {id} tries again; a saved key was not touched"
 
 WORDS: dict[Reason, Words] = {
-    Reason.OK: Words("{company} accepts the key", "", ""),
+    Reason.OK: Words("{company} accepts the key", "", "usage"),
     Reason.MISSING_PERMISSION: Words(
         "the key lacks the {permissions}", "allow it in the key's permissions at {keys}, or use another key", "keys"
     ),
@@ -48,7 +48,9 @@ WORDS: dict[Reason, Words] = {
         "keys",
     ),
     Reason.REGION_UNSUPPORTED: Words(
-        "{company} does not offer the API in this region", "use it from, or with an account of, another region", "billing"
+        "{company} does not offer the API in this region",
+        "use it from, or with an account of, another region",
+        "billing",
     ),
     Reason.QUOTA_EXHAUSTED: Words("the quota is used up", "see {usage}", "usage"),
     Reason.BILLING: Words("{company} asks for payment: {message}", "settle it at {billing}", "billing"),
@@ -62,30 +64,30 @@ WORDS: dict[Reason, Words] = {
     Reason.EXPIRED: Words("the key has expired", _NEW_KEY, "keys"),
     Reason.REVOKED: Words("{company} has revoked the key", _NEW_KEY, "keys"),
     Reason.KEY_TYPE_UNSUPPORTED: Words(
-        "{company} does not accept a credential of this kind here", "make an API key at {keys}, then kojikey rotate {id}", "keys"
+        "{company} does not accept a credential of this kind here",
+        "make an API key at {keys}, then kojikey rotate {id}",
+        "keys",
     ),
-    Reason.RATE_LIMITED: Words(
-        "{company} limits how often it may be asked; the key was not judged", _LATER, "usage"
-    ),
-    Reason.PROVIDER_UNAVAILABLE: Words("{company} answered {status}: it is out of order or overloaded", _LATER, ""),
+    Reason.RATE_LIMITED: Words("{company} limits how often it may be asked; the key was not judged", _LATER, "usage"),
+    Reason.PROVIDER_UNAVAILABLE: Words("{company} answered {status}: it is out of order or overloaded", _LATER, "keys"),
     Reason.UNREACHABLE: Words(
-        "{company} can not be reached", "look at the network, HTTPS_PROXY and the base URL; " + _LATER, ""
+        "{company} can not be reached", "look at the network, HTTPS_PROXY and the base URL; " + _LATER, "keys"
     ),
-    Reason.TIMEOUT: Words("{company} did not answer in time", "--timeout gives it longer; " + _LATER, ""),
+    Reason.TIMEOUT: Words("{company} did not answer in time", "--timeout gives it longer; " + _LATER, "keys"),
     Reason.TLS_ERROR: Words(
         "no encrypted connection could be made: the server's certificate was not accepted",
-        "behind an inspecting proxy, SSL_CERT_FILE names its CA file; the key was not sent",
-        "",
+        "behind an inspecting proxy, SSL_CERT_FILE names its CA file; the key was not judged",
+        "keys",
     ),
     Reason.REDIRECTED: Words(
-        "the endpoint redirects elsewhere; the key was not sent there", "look at the base URL of the key", ""
+        "the endpoint redirects elsewhere; the key was not sent there", "look at the base URL of the key", "keys"
     ),
     Reason.NETWORK_BLOCKED: Words(
-        "something between this machine and {company} refused the request (a proxy, a firewall, a block of the address)",
+        "the network between here and {company} refused the request (a proxy, a firewall, a block of the address)",
         "try from another network, or look at HTTPS_PROXY; the key was not judged",
-        "",
+        "keys",
     ),
     Reason.UNKNOWN: Words(
-        "{company} answered {status}, which settles nothing: {message}", "the key was not judged; " + _LATER, ""
+        "{company} answered {status}, which settles nothing: {message}", "the key was not judged; " + _LATER, "keys"
     ),
 }

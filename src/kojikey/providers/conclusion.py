@@ -1,0 +1,98 @@
+"""From the findings of one test to its verdict. Pure.
+
+A key that any check rejects is rejected; else the first required check that is refused something decides, else the
+first that learned nothing; else the key is valid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from kojikey.model.verdict import CheckResult, Outcome, Reason, Usage, Verdict
+from kojikey.providers.judge import Finding
+
+_WORST_FIRST = (Outcome.REJECTED, Outcome.LIMITED, Outcome.INDETERMINATE, Outcome.VALID)
+
+
+def conclude(findings: Sequence[Finding], *, latencies: Sequence[int | None] = ()) -> Verdict:
+    """Return the verdict of a test's findings, in the order of its checks; there is at least one.
+
+    ``latencies`` are those of the findings, in milliseconds. Times, tries and the like are the prober's to fill in.
+    """
+    settled = [_settled(finding, findings) for finding in findings]
+    deciding = _deciding(settled)
+    missing = _missing(settled)
+    times = (*latencies, *(None for _ in range(len(settled) - len(latencies))))
+    return Verdict(
+        reason=deciding.reason,
+        authentic=_authentic(settled, deciding),
+        detail=_detail(deciding, settled, missing),
+        hint=deciding.hint,
+        manage_url=deciding.manage_url,
+        missing_permissions=missing,
+        checks=tuple(_result(finding, took) for finding, took in zip(settled, times, strict=True)),
+        usage=_usage(settled),
+    )
+
+
+def _settled(finding: Finding, all_of_them: Sequence[Finding]) -> Finding:
+    """A check that yields to one that was made decides nothing (listing models may be blocked where calling is not)."""
+    yields = finding.yields_to and any(other.name == finding.yields_to for other in all_of_them)
+    return replace(finding, required=False) if yields else finding
+
+
+def _deciding(findings: Sequence[Finding]) -> Finding:
+    def rank(finding: Finding) -> int:
+        counts = finding.required or finding.outcome is Outcome.REJECTED
+        return _WORST_FIRST.index(finding.outcome) if counts else len(_WORST_FIRST)
+
+    return min(findings, key=rank)
+
+
+def _authentic(findings: Sequence[Finding], deciding: Finding) -> bool | None:
+    said = [finding.authentic for finding in findings]
+    if deciding.reason is Reason.INVALID_KEY:
+        return False
+    return True if True in said else False if False in said else None
+
+
+def _missing(findings: Sequence[Finding]) -> tuple[str, ...]:
+    return tuple(
+        dict.fromkeys(name for finding in findings if finding.required for name in finding.missing_permissions)
+    )
+
+
+def _detail(deciding: Finding, findings: Sequence[Finding], missing: tuple[str, ...]) -> str:
+    if deciding.outcome is Outcome.VALID:
+        notes = (finding.detail for finding in findings if finding.required and finding.detail)
+        return "; ".join(dict.fromkeys(notes))
+    detail = deciding.detail
+    if deciding.reason is Reason.MISSING_PERMISSION and len(missing) > 1:
+        detail = "the key lacks the permissions " + " and ".join(missing)
+    also = [
+        f"{finding.name} ({finding.reason.value})"
+        for finding in findings
+        if finding.required and finding is not deciding and _adds(finding, deciding)
+    ]
+    return f"{detail}; also refused: {', '.join(also)}" if also else detail
+
+
+def _adds(finding: Finding, deciding: Finding) -> bool:
+    return finding.outcome in (Outcome.LIMITED, Outcome.REJECTED) and finding.reason is not deciding.reason
+
+
+def _usage(findings: Sequence[Finding]) -> Usage | None:
+    return next((finding.usage for finding in findings if finding.usage), None)
+
+
+def _result(finding: Finding, took: int | None) -> CheckResult:
+    return CheckResult(
+        name=finding.name,
+        required=finding.required,
+        reason=finding.reason,
+        http_status=finding.http_status,
+        latency_ms=took,
+        detail=finding.detail,
+        missing_permissions=finding.missing_permissions,
+    )

@@ -1,0 +1,38 @@
+"""The key shapes of companies that we have no definition for, so that a key pasted in the wrong place is never sent.
+
+Sources: the providers' documentation, gitleaks' configuration and trufflehog's detectors, November 2026. More specific
+shapes come first.
+"""
+
+from __future__ import annotations
+
+import re
+
+_SHAPES = (
+    ("Anthropic", r"sk-ant-[A-Za-z0-9_-]{8,}"),
+    ("OpenRouter", r"sk-or-(?:v1-)?[A-Za-z0-9]{8,}"),
+    ("OpenAI", r"sk-(?:proj|svcacct|service|admin)-[A-Za-z0-9_-]{8,}|sk-[A-Za-z0-9_-]*T3BlbkFJ[A-Za-z0-9_-]*"),
+    ("DeepSeek or OpenAI", r"sk-[A-Za-z0-9]{20,}"),
+    ("Groq", r"gsk_[A-Za-z0-9]{20,}"),
+    ("xAI", r"xai-[A-Za-z0-9_]{20,}"),
+    ("Hugging Face", r"(?:hf_|api_org_)[A-Za-z0-9]{20,}"),
+    ("Perplexity", r"pplx-[A-Za-z0-9]{20,}"),
+    ("Cartesia", r"sk_car_[A-Za-z0-9]{10,}"),
+    ("Stripe", r"(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{10,}"),
+    ("Replicate", r"r8_[A-Za-z0-9]{20,}"),
+    ("Together", r"tgp_v1_[A-Za-z0-9_-]{16,}"),
+    ("Fireworks", r"fw_[A-Za-z0-9]{16,}"),
+    ("GitHub", r"gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}"),
+    ("GitLab", r"glpat-[A-Za-z0-9_.-]{16,}"),
+    ("AWS", r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}"),
+    ("Slack", r"xox[abeprs]-[A-Za-z0-9-]{10,}"),
+    ("npm", r"npm_[A-Za-z0-9]{20,}"),
+    ("PyPI", r"pypi-[A-Za-z0-9_-]{20,}"),
+    ("SendGrid", r"SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
+)
+_COMPILED = tuple((company, re.compile(regex)) for company, regex in _SHAPES)
+
+
+def foreign_owner(key: str) -> str | None:
+    """Return the company whose keys look like this one, None where no company's do."""
+    return next((company for company, regex in _COMPILED if regex.fullmatch(key)), None)

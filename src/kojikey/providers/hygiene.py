@@ -1,0 +1,130 @@
+"""From what a person pasted to a key that may be sent: mended where that is safe, refused by name where it is not.
+
+Nothing here repeats any part of the key: not in a note, a warning or an error.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kojikey.model.errors import MalformedKey
+from kojikey.model.secret import Secret
+from kojikey.providers.catalog import Catalog
+from kojikey.providers.definition import Definition
+from kojikey.providers.foreign import foreign_owner
+
+LONGEST = 4096
+
+_EDGE = " \t\r\n\v\f\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+_QUOTES = "\"'`\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a"
+_INVISIBLE = "\u00ad\u034f\u115f\u1160\u180e\u2800\u3164\ufeff\uffa0"
+_ASSIGNMENT = re.compile(r"(?:(?:export|set|setx|declare -x)\s+|\$env:)?[A-Za-z_][A-Za-z0-9_]{0,63}\s*=\s*[^=\s]", re.I)
+_HEADER = re.compile(r"(?:x-[a-z-]+|[a-z-]*(?:api[-_]?key|authorization)|token)\s*:", re.IGNORECASE)
+_SCHEME = re.compile(r"(?:bearer|basic|token|apikey)[ \t:]+\S", re.IGNORECASE)
+_JWT = re.compile(r"eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*")
+_TOKENS = (
+    (re.compile(r"ya29\.[\w.-]+"), "it is an OAuth access token of Google, which expires within the hour"),
+    (_JWT, "it is a JSON Web Token, which is no API key and expires"),
+    (re.compile(r"sutkn_\w+"), "it is a single-use token of ElevenLabs, which expires within minutes"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """A key that may be sent. ``notes`` say what was mended, ``warning`` what is odd about it but no reason to refuse.
+
+    ``shape`` is the name of its known shape, None where it has none.
+    """
+
+    secret: Secret
+    notes: tuple[str, ...]
+    shape: str | None
+    warning: str | None
+
+
+def clean(text: str, definition: Definition, others: Catalog, *, force_shape: bool = False) -> Cleaned:
+    """Return the key in a text that was read for one, without white space and line ends around it.
+
+    ``force_shape`` lets a key through whose shape belongs to another provider; an unknown shape is only a warning.
+
+    Raises:
+        MalformedKey: the text is something else than a key; the message names what, and repeats nothing of it.
+    """
+    key = text.strip(_EDGE)
+    problem = next(_problems(key), None)
+    if problem:
+        raise _malformed(definition, *problem)
+    shape = definition.shape_of(key)
+    if shape is None and not force_shape:
+        _refuse_foreign(key, definition, others)
+    notes = ("white space around the key was removed",) if key != text and text.rstrip("\r\n") != key else ()
+    if not notes and key != text:
+        notes = ("a line end after the key was removed",)
+    return Cleaned(Secret(key), notes, shape.name if shape else None, _warning(definition, key))
+
+
+def _problems(key: str) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with a key, and what to do, the most telling first."""
+    if not key:
+        yield "it is empty", "copy the key again"
+    if len(key) > LONGEST:
+        yield f"it is longer than {LONGEST} characters", "copy the key alone"
+    if key[:1] in _QUOTES or key[-1:] in _QUOTES:
+        yield "it is wrapped in quotes", "leave the quotes away"
+    yield from _bad_characters(key)
+    if _SCHEME.match(key):
+        yield "it begins with Bearer or a word like it, as in a header", "leave that word away"
+    if _HEADER.match(key):
+        yield "it is a whole header, with its name", "copy what comes after the colon alone"
+    if _ASSIGNMENT.match(key):
+        yield "it is NAME=value, as in a settings file", "copy what comes after the = alone"
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", key):
+        yield "it is a URL", "copy the key alone"
+    if key[:1] in "{[<":
+        yield "it is JSON or markup", "copy the value of the key alone"
+    if any(character.isspace() for character in key):
+        yield "it has white space inside", "copy the key again, in one piece"
+    if "***" in key or "..." in key:
+        yield "it is a masked or shortened form of a key", "a provider shows the whole key once, when it is made"
+    for regex, what in _TOKENS:
+        if regex.fullmatch(key):
+            yield what, "make an API key instead"
+
+
+def _bad_characters(key: str) -> Iterator[tuple[str, str]]:
+    for character in key:
+        if " " <= character <= "~" or character in "\t\n\r\v\f":
+            continue  # white space inside has words of its own
+        category = unicodedata.category(character)
+        if category == "Cc":
+            yield "it has a control character in it", "copy the key again, as plain text"
+        elif category == "Cf" or character in _INVISIBLE:
+            yield "it has an invisible (zero-width) character in it", "copy the key again, as plain text"
+        elif character in "\u2022\u25cf\u2026\u00b7":
+            yield "it is a masked or shortened form of a key", "a provider shows the whole key once, when it is made"
+        elif category != "Zs":
+            yield "it has a character that is not ASCII in it", "copy the key again, as plain text"
+
+
+def _refuse_foreign(key: str, definition: Definition, others: Catalog) -> None:
+    known = (other.name for other in others.all() if other.id != definition.id and other.shape_of(key))
+    owner = next(known, None) or foreign_owner(key)
+    if owner:
+        what = f"it looks like a key of {owner}"
+        raise _malformed(definition, what, "--force-shape sends it all the same, if it really is the right key")
+
+
+def _malformed(definition: Definition, what: str, hint: str) -> MalformedKey:
+    return MalformedKey(f"that is not a {definition.name} key: {what}; nothing was sent or saved", hint=hint)
+
+
+def _warning(definition: Definition, key: str) -> str | None:
+    shape = definition.shape_of(key)
+    if shape is not None:
+        return shape.retired or None
+    if not definition.shapes:
+        return None
+    return f"the key does not look like the {definition.name} keys known so far; it is used as it is"

@@ -1,0 +1,50 @@
+"""How long to wait before another try: what the server asks for, else backoff with jitter. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+RETRIES = 2
+_FIRST = 0.5
+_FACTOR = 2.0
+_NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
+
+
+def wait_before(attempt: int, *, asked: float | None, chance: float) -> float:
+    """Return the seconds to wait after the ``attempt``-th try failed.
+
+    ``asked`` is what the server asked for; up to a tenth is added to it, so that many keys do not come back at once.
+    ``chance`` is a random number from 0 to 1.
+    """
+    if asked is not None:
+        return asked * (1 + chance / 10)
+    return float(_FIRST * _FACTOR ** (attempt - 1) * (0.5 + chance / 2))
+
+
+def asked_by(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
+    """Return the seconds that a server asks to wait (``Retry-After-Ms``, ``Retry-After``: RFC 9110, 10.2.3).
+
+    A date is counted from the answer's own ``Date``, so that a clock that is wrong here does no harm.
+    """
+    milliseconds = headers.get("retry-after-ms", "").strip()
+    if _NUMBER.fullmatch(milliseconds):
+        return float(milliseconds) / 1000
+    text = headers.get("retry-after", "").strip()
+    if _NUMBER.fullmatch(text):
+        return float(text)
+    until = _date(text)
+    if until is None:
+        return None
+    since = _date(headers.get("date", "")) or now or datetime.now(UTC)
+    return max(0.0, (until - since).total_seconds())
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,279 @@
+"""Tests one key: makes the requests of its provider's checks, tries again where that helps, and concludes.
+
+Must not: know any provider, limit the rate over many keys (the caller does), or raise for anything that a network or
+a provider does: that is a verdict.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from kojikey.model import moment
+from kojikey.model.base_url import check_base_url
+from kojikey.model.secret import Secret
+from kojikey.model.verdict import Outcome, Reason, Verdict
+from kojikey.providers.conclusion import conclude
+from kojikey.providers.definition import Check, Definition
+from kojikey.providers.evidence import Answer
+from kojikey.providers.exchange import Call, Exchange, checked_header_value
+from kojikey.providers.judge import Fault, Finding, judge, judge_fault
+from kojikey.providers.patience import RETRIES, asked_by, wait_before
+from kojikey.providers.scrub import Scrubber
+
+WHOLE_TEST = 3
+"""The time limit of a whole test, in time limits of a request."""
+
+# After one of these the other checks of the key would only find the same, or wait as long.
+_STOPS = frozenset({
+    Reason.RATE_LIMITED, Reason.PROVIDER_UNAVAILABLE, Reason.UNREACHABLE, Reason.TIMEOUT, Reason.TLS_ERROR,
+    Reason.REDIRECTED, Reason.NETWORK_BLOCKED,
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeRequest:
+    """What to test: a key at a provider. ``None`` and ``()`` stand for the definition's own choice.
+
+    ``deep`` also makes the smallest request that costs something, which alone shows billing and quota.
+    """
+
+    definition: Definition
+    secret: Secret
+    base_url: str | None = None
+    capabilities: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    deep: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What time and chance are to a prober, so that tests need neither."""
+
+    sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep
+    clock: Callable[[], float] = time.monotonic
+    chance: Callable[[], float] = random.random
+    now: Callable[[], str] = moment.now
+
+
+class Prober:
+    """Tests keys, several at once if asked to, over one HTTP client: ``async with Prober(timeout=10) as prober``."""
+
+    def __init__(
+        self, *, timeout: float = 10.0, transport: Any = None, surroundings: Surroundings | None = None
+    ) -> None:
+        """``timeout`` is for one request, in seconds; a whole test may take three times that.
+
+        ``transport`` takes the place of the network, for tests.
+        """
+        self._timeout, self._transport = timeout, transport
+        self._surroundings = surroundings or Surroundings()
+        self._exchange: Exchange | None = None
+
+    async def __aenter__(self) -> Prober:
+        self._exchange = Exchange(self._transport)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._exchange:
+            await self._exchange.close()
+            self._exchange = None
+
+    async def test(self, request: ProbeRequest) -> Verdict:
+        """Test one key and return the verdict; a failure of the network or of the provider is one too.
+
+        All text in the verdict is scrubbed of the key.
+
+        Raises:
+            MalformedKey: the key can not be sent at all; nothing was.
+            UsageError: a capability, model or base URL makes no sense; nothing was sent.
+        """
+        if self._exchange is None:
+            raise RuntimeError("a Prober tests inside `async with` alone")
+        run = _Run(self._exchange, request, self._timeout, self._surroundings)
+        return await run.verdict()
+
+
+@dataclass(slots=True)
+class _Made:
+    """A check that was begun: its finding (None while it runs), and how long and how often it took."""
+
+    check: Check
+    values: dict[str, str]
+    finding: Finding | None = None
+    latency_ms: int | None = None
+    attempts: int = 0
+
+
+@dataclass(slots=True, repr=False)
+class _Run:
+    """One test under way."""
+
+    exchange: Exchange
+    request: ProbeRequest
+    timeout: float
+    surroundings: Surroundings
+    made: list[_Made] = field(default_factory=list)
+    picked: dict[str, str] = field(default_factory=dict)
+    scrubber: Scrubber = field(init=False)
+    shape: str | None = field(init=False)
+    base_url: str = field(init=False)
+    capabilities: tuple[str, ...] = field(init=False)
+    models: tuple[str, ...] = field(init=False)
+    began: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        definition = self.request.definition
+        checked_header_value(self.request.secret)
+        self.base_url = check_base_url(self.request.base_url or definition.base_url)
+        self.capabilities = definition.checked_capabilities(self.request.capabilities)
+        self.models = tuple(dict.fromkeys(map(definition.checked_model, self.request.models)))
+        self.scrubber = Scrubber(self.request.secret.reveal())
+        shape = definition.shape_of(self.request.secret.reveal())
+        self.shape = shape.name if shape else None
+
+    async def verdict(self) -> Verdict:
+        self.began = self.surroundings.clock()
+        tested_at = self.surroundings.now()
+        try:
+            async with asyncio.timeout(self.timeout * WHOLE_TEST):
+                await self._make_all()
+        except TimeoutError:
+            self._add_what_was_not_begun()
+        findings = [made.finding or self._unfinished(made) for made in self.made]
+        verdict = conclude(self._with_notes(findings), latencies=[made.latency_ms for made in self.made])
+        return replace(
+            verdict,
+            latency_ms=self._since(self.began),
+            attempts=max(1, *(made.attempts for made in self.made)),
+            tested_at=tested_at,
+        )
+
+    async def _make_all(self) -> None:
+        """The account first, then what later requests need, then the rest at once."""
+        account, *others = self.request.definition.checks
+        first = await self._make(account, {})
+        if first.outcome is Outcome.REJECTED or first.reason in _STOPS:
+            return
+        wanted = [check for check in others if self._is_wanted(check)]
+        for check in wanted:
+            if check.pick and check.when != "model_named":
+                await self._make(check, {})
+        rest = [check for check in wanted if not check.pick]
+        await self._make_models([check for check in wanted if check.when == "model_named"])
+        async with asyncio.TaskGroup() as group:
+            for check in rest:
+                group.create_task(self._make(check, self._values()))
+
+    def _add_what_was_not_begun(self) -> None:
+        """A check that the time did not reach learned nothing; without it, the test could look like a success."""
+        begun = [made.check for made in self.made]
+        for check in self.request.definition.checks[1:]:
+            if self._is_wanted(check) and not any(check is other for other in begun):
+                models = self.models if check.when == "model_named" else ()
+                self.made += [_Made(check, {"model": model}) for model in models]
+                if check.when != "model_named":
+                    self.made.append(_Made(check, {}))
+
+    async def _make_models(self, checks: list[Check]) -> None:
+        async with asyncio.TaskGroup() as group:
+            for check in checks:
+                for model in self.models:
+                    group.create_task(self._make(check, {"model": model}))
+
+    def _is_wanted(self, check: Check) -> bool:
+        if check.capability and check.capability not in self.capabilities:
+            return False
+        return {"deep": self.request.deep, "not_deep": not self.request.deep}.get(check.when, True)
+
+    def _values(self) -> dict[str, str]:
+        """What fills the placeholders of a request: what was named or picked, else the definition's fallback."""
+        values = {**self.request.definition.values, **self.picked}
+        if self.models:
+            values["model"] = self._model() or values.get("model", "")
+        return values
+
+    def _model(self) -> str | None:
+        """The first named model that can be called, else the first of which that is not known, else None."""
+        of_models = [made for made in self.made if made.check.when == "model_named" and made.finding]
+        for made in of_models:
+            if made.finding and "model" in made.finding.picked:
+                return made.values["model"]
+        unclear = (m for m in of_models if m.finding and m.finding.outcome is not Outcome.VALID)
+        return next((m.values["model"] for m in unclear if not _is_gone(m.finding)), None)
+
+    async def _make(self, check: Check, values: dict[str, str]) -> Finding:
+        made = _Made(check, values)
+        self.made.append(made)
+        began = self.surroundings.clock()
+        finding = await self._tried(made)
+        made.latency_ms = self._since(began)
+        made.finding = finding
+        if check.when != "model_named":
+            self.picked.update(finding.picked)
+        return finding
+
+    async def _tried(self, made: _Made) -> Finding:
+        """Make the request until its finding settles something, twice again at most and never over the time limit."""
+        while True:
+            made.attempts += 1
+            finding = await self._once(made)
+            if not finding.retry or made.attempts > RETRIES:
+                return finding
+            wait = wait_before(made.attempts, asked=finding.retry_after, chance=self.surroundings.chance())
+            if wait >= self._left():
+                return finding
+            made.finding = finding  # what stands if the time runs out during the next try
+            await self.surroundings.sleep(wait)
+
+    async def _once(self, made: _Made) -> Finding:
+        definition, request = self.request.definition, self.request
+        timeout = max(0.001, min(self.timeout, self._left()))
+        call = Call(definition, made.check, self.base_url, request.secret, made.values, timeout)
+        got = await self.exchange.send(call)
+        if isinstance(got, Fault):
+            return judge_fault(definition, made.check, got, values=made.values)
+        finding = judge(definition, made.check, got, key_shape=self.shape, values=made.values, scrub=self.scrubber)
+        return replace(finding, retry_after=_longest(finding, got)) if finding.retry else finding
+
+    def _unfinished(self, made: _Made) -> Finding:
+        return judge_fault(self.request.definition, made.check, Fault(Reason.TIMEOUT), values=made.values)
+
+    def _with_notes(self, findings: list[Finding]) -> list[Finding]:
+        return [self._noted(made, finding) for made, finding in zip(self.made, findings, strict=True)]
+
+    def _noted(self, made: _Made, finding: Finding) -> Finding:
+        """Say where a result is about something that nobody named, or costs nothing although it was asked to."""
+        for name, fallback in self.request.definition.values.items():
+            if f"{{{name}}}" not in made.check.path or made.values.get(name) != fallback:
+                continue
+            if finding.reason is Reason.MODEL_UNAVAILABLE and not self.models:
+                detail = "no model could be listed, and the one that is tried in that case is not there"
+                return replace(
+                    finding,
+                    reason=Reason.UNKNOWN,
+                    detail=detail,
+                    hint="name a model that the key must reach with --model",
+                )
+            if self.request.deep and finding.reason is Reason.OK and finding.http_status != 200:
+                return replace(finding, detail=f"no {name} could be listed, so that no paid request was made")
+        return finding
+
+    def _left(self) -> float:
+        return self.timeout * WHOLE_TEST - (self.surroundings.clock() - self.began)
+
+    def _since(self, began: float) -> int:
+        return max(0, round((self.surroundings.clock() - began) * 1000))
+
+
+def _is_gone(finding: Finding | None) -> bool:
+    return finding is not None and finding.reason is Reason.MODEL_UNAVAILABLE
+
+
+def _longest(finding: Finding, answer: Answer) -> float | None:
+    asked = [seconds for seconds in (finding.retry_after, asked_by(answer.headers)) if seconds is not None]
+    return max(asked) if asked else None
