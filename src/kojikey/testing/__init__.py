@@ -1,0 +1,13 @@
+"""For the tests of programs that use kojikey: a sandbox that plays the providers on a loopback port.
+
+Needs nothing but the standard library, and neither pytest nor an HTTP client. Nothing of kojikey imports it but the
+command that starts it; it makes no requests and knows no store and no sealing.
+"""
+
+from __future__ import annotations
+
+from kojikey.testing.journal import RecordedRequest
+from kojikey.testing.made_up import SandboxKey, load_key
+from kojikey.testing.sandbox import FaultKind, Sandbox
+
+__all__ = ["FaultKind", "RecordedRequest", "Sandbox", "SandboxKey", "load_key"]

@@ -1,0 +1,168 @@
+"""What the sandbox was asked: the last requests, those under way, and what no client may ever do.
+
+Owns: keeping keys out of what it keeps. Must not: answer anything. Written to by the server's thread, read by others.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from urllib.parse import unquote
+
+from kojikey.model.masking import mask, tail_of
+from kojikey.testing.wire import Request
+
+TRAP = "elsewhere"  # the first part of the path to which the answer `redirected` sends a client
+
+_KEPT = 1000
+_BODY_KEPT = 4096
+_KEY_PARAMETERS = frozenset(("key", "api_key", "api-key", "xi-api-key", "x-goog-api-key", "access_token"))
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRequest:
+    """A request that was received. No field holds a key: wherever one was sent, its mask stands.
+
+    ``path`` is without the provider's prefix and the query. ``key_name`` is the name of the SandboxKey, None for an
+    unknown one. ``status`` is None while the request is under way and when it got no answer. ``spent`` says that a
+    real provider would have charged for it. ``body`` is cut at 4 KiB.
+    """
+
+    number: int
+    provider: str
+    method: str
+    path: str
+    query: str
+    masked: str | None
+    key_name: str | None
+    status: int | None = None
+    spent: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
+class Journal:
+    """The requests of a sandbox; the last thousand are kept, all are counted."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._kept: dict[int, RecordedRequest] = {}
+        self._under_way: dict[int, RecordedRequest] = {}
+        self._faults: list[str] = []
+        self._count = 0
+        self._spent = 0
+
+    @property
+    def count(self) -> int:
+        """How many requests were received."""
+        return self._count
+
+    @property
+    def spent(self) -> int:
+        """How many requests a real provider would have charged for."""
+        return self._spent
+
+    @property
+    def requests(self) -> tuple[RecordedRequest, ...]:
+        """The requests that are kept, in the order in which they were received."""
+        with self._changed:
+            return tuple(self._kept.values())
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What the client did that it must never do."""
+        with self._changed:
+            return tuple(self._faults)
+
+    def begin(self, request: RecordedRequest) -> int:
+        """Note a request that was received, and return its number."""
+        with self._changed:
+            self._count += 1
+            request = replace(request, number=self._count)
+            self._kept[request.number] = self._under_way[request.number] = request
+            if len(self._kept) > _KEPT:
+                del self._kept[next(iter(self._kept))]
+            self._changed.notify_all()
+            return request.number
+
+    def finish(self, number: int, *, status: int | None, spent: bool) -> None:
+        """Note what became of a request, before its answer is written."""
+        with self._changed:
+            self._under_way.pop(number, None)
+            self._spent += spent
+            if number in self._kept:
+                self._kept[number] = replace(self._kept[number], status=status, spent=spent)
+            self._changed.notify_all()
+
+    def fault(self, text: str) -> None:
+        """Note what the client must never do; the same is noted once."""
+        with self._changed:
+            if text not in self._faults:
+                self._faults.append(text)
+
+    def wait(self, timeout: float) -> RecordedRequest:
+        """Wait until a request is under way and return the oldest that is.
+
+        Raises:
+            TimeoutError: none came in time.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._under_way, timeout):
+                raise TimeoutError(f"no request reached the sandbox within {timeout} s")
+            return next(iter(self._under_way.values()))
+
+    def clear(self) -> None:
+        """Forget the requests and the faults; those under way stay, and so do the counts."""
+        with self._changed:
+            self._kept, self._faults = dict(self._under_way), []
+
+
+def record_of(
+    request: Request, provider: str, path: str, header: str, known: tuple[str | None, tuple[str, ...]]
+) -> RecordedRequest:
+    """Return what is kept of a request; ``known`` is the name of its key, and all keys that may stand in it."""
+    key = request.headers.get(header) or None
+    key_name, keys = known
+    query = request.target.partition("?")[2]
+    query = _masked("") if _has_key_parameter(request) else query
+    headers = {name: _without(value, (key,)) for name, value in request.headers.items()}
+    body = _without(request.body.decode("latin-1"), (key,))[:_BODY_KEPT].encode("latin-1")
+    return RecordedRequest(
+        0, provider, request.method, _without(path, (key, *keys)), _without(query, (key, *keys)),
+        _masked(key) if key else None, key_name, headers=MappingProxyType(headers), body=body,
+    )  # fmt: skip
+
+
+def misdeeds_of(
+    request: Request, provider: str, header: str, key_headers: tuple[str, ...], known: tuple[str, ...]
+) -> Iterator[str]:
+    """Yield what no client may ever do and this request does."""
+    key = request.headers.get(header) or None
+    url = unquote(request.target)
+    if _has_key_parameter(request) or any(secret in url for secret in (*known, *((key,) if key else ()))):
+        yield f"a key was sent to {provider} in a URL"
+    if key and any(key in value for name, value in request.headers.items() if name != header):
+        yield f"a key was sent to {provider} in a header other than {header}"
+    if key and key.encode() in request.body:
+        yield f"a key was sent to {provider} in a body"
+    if provider == TRAP:
+        yield "a redirect was followed"
+    if any(name in request.headers for name in key_headers if name != header):
+        yield f"the key header of another provider was sent to {provider}"
+
+
+def _has_key_parameter(request: Request) -> bool:
+    return any(name.lower() in _KEY_PARAMETERS for name in request.query)
+
+
+def _masked(key: str) -> str:
+    return mask(tail_of(key))
+
+
+def _without(text: str, keys: Iterable[str | None]) -> str:
+    for key in keys:
+        if key and key in text:
+            text = text.replace(key, _masked(key))
+    return text

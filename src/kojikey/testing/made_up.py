@@ -1,0 +1,73 @@
+"""The made-up keys: plausible in shape, the same in every run, and nobody's.
+
+Owns: how they are made. Must not: use randomness, or put words into a key that a provider's answers use: what a
+provider sends is scrubbed of the pieces of a key, and the answer would lose its meaning with them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from kojikey.model.errors import UsageError
+from kojikey.model.verdict import Reason
+
+_LOAD = {
+    "google_gemini": re.compile(r"^AQ\.load-(?P<reason>[a-z_]+)-"),
+    "elevenlabs": re.compile(r"^sk_10ad(?P<reason>[0-9a-f]{2})"),
+}
+_REASONS = tuple(reason.value for reason in Reason)
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxKey:
+    """A key of the sandbox, with what a test of it finds.
+
+    ``name`` tells keys of one reason apart (``ok``, ``ok_2``); the main key of a reason bears its name. ``options``
+    are those of ``kojikey test`` without which the key passes for a valid one. ``key`` is not in the repr.
+    """
+
+    provider: str
+    name: str
+    reason: str
+    outcome: str
+    base_url: str
+    key: str = field(repr=False)
+    note: str = ""
+    options: tuple[str, ...] = ()
+
+
+def made_up_key(provider: str, name: str, shape: str = "") -> str:
+    """Return the key of that name in its provider's form; the shape ``standard`` is Gemini's old one, ``AIza…``."""
+    digest = sha256(f"kojikey sandbox {provider} {name}".encode()).hexdigest()
+    if provider == "elevenlabs":
+        return "sk_" + "facade" * 4 + digest[:24]
+    if shape == "standard":
+        return "AIza" + "SyMadeUp-" + digest[:26]
+    return "AQ." + "AbMadeUp-" + digest[:36]
+
+
+def load_key(provider: str, number: int, reason: str = "ok") -> str:
+    """Return a key that carries its reason in its text, for a sandbox with ``accept_any``: as many as are wanted.
+
+    Raises:
+        UsageError: no such provider or reason.
+    """
+    if provider not in _LOAD or reason not in _REASONS:
+        raise UsageError(f"the sandbox makes no keys for {provider} and {reason}")
+    digest = sha256(f"kojikey load {provider} {reason} {number}".encode()).hexdigest()
+    if provider == "elevenlabs":
+        return f"sk_10ad{_REASONS.index(reason):02x}{digest[:42]}"
+    return f"AQ.load-{reason}-{digest[:32]}"
+
+
+def carried_reason(provider: str, key: str) -> str:
+    """Return the reason that a key carries in its text, ``ok`` where it carries none."""
+    match = _LOAD[provider].match(key)
+    if match is None:
+        return Reason.OK.value
+    if provider == "google_gemini":
+        return match["reason"]
+    index = int(match["reason"], 16)
+    return _REASONS[index] if index < len(_REASONS) else Reason.OK.value

@@ -1,0 +1,296 @@
+"""The sandbox: plays the providers on a loopback port, and has the handles by which tests move it.
+
+Owns: what is done to requests before a provider is played (recorded, held, delayed, broken). Must not: listen
+anywhere but on a loopback address (server.py), or ask anything of the network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from enum import StrEnum
+from hashlib import sha256
+from typing import Self
+
+from kojikey.model.errors import UsageError
+from kojikey.testing import elevenlabs, google_gemini
+from kojikey.testing.cast import Cast, outcome_of, scenario_of
+from kojikey.testing.journal import Journal, RecordedRequest, misdeeds_of, record_of
+from kojikey.testing.made_up import SandboxKey, made_up_key
+from kojikey.testing.script import PROVIDERS, Caller, Scenario, script_of
+from kojikey.testing.server import Server
+from kojikey.testing.wire import Deed, Reply, Request
+
+_PLAYS: dict[str, Callable[[Request, str, Caller, Mapping[str, object]], Reply]] = {
+    "google_gemini": google_gemini.play,
+    "elevenlabs": elevenlabs.play,
+}
+_HEADERS = {"google_gemini": google_gemini.KEY_HEADER, "elevenlabs": elevenlabs.KEY_HEADER}
+_GARBAGE = b'{"models": [{"name": "\x1b[31m\x00\xff\xfe", "tier": [[[[' + b"\x80" * 64
+_PORTAL = b"<html><head><title>Welcome</title></head><body>Accept the terms to use this network.</body></html>"
+
+
+class FaultKind(StrEnum):
+    """What can be wrong with a provider as a whole."""
+
+    RESET = "reset"  # connections are reset
+    SLOW = "slow"  # answers come a byte at a time
+    GARBAGE = "garbage"  # a status of 200, and no JSON
+    PORTAL = "portal"  # a status of 200, and the page of a captive portal
+    RATE_LIMIT_ALL = "rate_limit_all"  # 429 with Retry-After
+    DOWN = "down"  # connections are closed without an answer
+
+
+class Gate:
+    """Holds requests back until it is opened."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, after: int) -> None:
+        self._loop, self._open, self._pass = loop, asyncio.Event(), after
+
+    async def wait(self) -> None:
+        """Let the first ``after`` requests through, the others once it is open."""
+        self._pass -= 1
+        if self._pass < 0:
+            await self._open.wait()
+
+    def open(self) -> None:
+        """Let all requests through, those that wait first."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._open.set)
+
+
+class Sandbox:
+    """Plays the providers at ``http://HOST:PORT/PROVIDER``, from :meth:`start` (or ``with``) to :meth:`stop`.
+
+    ``latency`` is in seconds, before each answer. With ``accept_any`` a key that is unknown works, or gets the reason
+    that it carries in its text (:func:`kojikey.testing.load_key`). ``retry_after`` is what the fault
+    ``rate_limit_all`` sends, in seconds. All methods can be called from any thread while requests are served.
+
+    Raises:
+        UsageError: ``host`` is not a loopback address.
+    """
+
+    def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
+        self.latency = 0.0
+        self.retry_after = 1
+        self.accept_any = False
+        self._server = Server(host, port, self._play)
+        self._cast = Cast()
+        self._journal = Journal()
+        self._broken: dict[str, FaultKind] = {}
+        self._gates: list[Gate] = []
+
+    def __repr__(self) -> str:
+        return f"<Sandbox {self._server.url()} {'started' if self._server.is_started else 'stopped'}>"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Listen, and serve in a thread of its own.
+
+        Raises:
+            UsageError: it is started already, or the port can not be had.
+        """
+        self._server.start()
+
+    def stop(self) -> None:
+        """Close every connection, whatever it waits for, and end the thread; nothing happens where it is stopped."""
+        self._server.stop()
+
+    # --- the keys ---
+
+    @property
+    def port(self) -> int:
+        """The port it listens on; 0 before it was started, unless one was chosen."""
+        return self._server.port
+
+    def base_url(self, provider: str) -> str:
+        """Return where the provider is played.
+
+        Raises:
+            UsageError: the sandbox does not play it, or was never started.
+        """
+        return self._base_url(provider, "")
+
+    @property
+    def keys(self) -> tuple[SandboxKey, ...]:
+        """The made-up keys: at least one for every reason that exists at a provider.
+
+        Raises:
+            UsageError: the sandbox was never started.
+        """
+        return tuple(self._made_up(p, scenario) for p in PROVIDERS for scenario in script_of(p).scenarios.values())
+
+    def key(self, provider: str, name: str) -> SandboxKey:
+        """Return the made-up key of that name; the main key of a reason bears the reason's name.
+
+        Raises:
+            UsageError: there is none, or the sandbox was never started.
+        """
+        return self._made_up(provider, scenario_of(provider, name))
+
+    def add_key(self, provider: str, key: str, reason: str = "ok", *, missing: tuple[str, ...] = ()) -> SandboxKey:
+        """Make a key known, or change what happens to it; ``missing`` are permissions that it lacks.
+
+        Raises:
+            UsageError: no such provider, no such reason at it, or the sandbox was never started.
+        """
+        base_url = self.base_url(provider)
+        scenario = self._cast.add(provider, key, reason, missing=missing)
+        outcome = outcome_of(scenario)
+        return SandboxKey(provider, scenario.name, scenario.reason, outcome, base_url, key, scenario.note)
+
+    def set_reason(self, key: str | SandboxKey, reason: str) -> None:
+        """Change what happens to a key from now on; ``reason`` may be the name of any key of its provider.
+
+        Raises:
+            UsageError: the key is unknown, or there is no such reason at its provider.
+        """
+        self._cast.change(key.key if isinstance(key, SandboxKey) else key, reason)
+
+    def revoke(self, key: str | SandboxKey) -> None:
+        """Delete a key at its provider: from now on it gets the answer to a key that its owner has deleted.
+
+        Raises:
+            UsageError: the key is unknown.
+        """
+        self.set_reason(key, "deleted_key")
+
+    def _made_up(self, provider: str, scenario: Scenario) -> SandboxKey:
+        return SandboxKey(
+            provider, scenario.name, scenario.reason, outcome_of(scenario), self._base_url(provider, scenario.address),
+            made_up_key(provider, scenario.name, scenario.shape), scenario.note, scenario.options,
+        )  # fmt: skip
+
+    def _base_url(self, provider: str, address: str) -> str:
+        if provider not in PROVIDERS:
+            raise UsageError("the sandbox does not play this provider", hint="known: " + ", ".join(PROVIDERS))
+        if not self._server.closed_port:
+            raise UsageError("the sandbox is not started")
+        scheme = "https" if address == "tls" else "http"
+        port = self._server.closed_port if address == "closed" else self._server.port
+        return f"{self._server.url(scheme=scheme, port=port)}/{provider}"
+
+    # --- what it was asked ---
+
+    @property
+    def requests(self) -> tuple[RecordedRequest, ...]:
+        """The last thousand requests, without keys."""
+        return self._journal.requests
+
+    @property
+    def request_count(self) -> int:
+        """How many requests were received since it was made."""
+        return self._journal.count
+
+    @property
+    def spent(self) -> int:
+        """How many requests a real provider would have charged for, since it was made."""
+        return self._journal.spent
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What the client did that it must never do: a key in a URL, a redirect followed …; empty when all is well."""
+        return self._journal.faults
+
+    def forget(self) -> None:
+        """Forget the recorded requests and the client's faults."""
+        self._journal.clear()
+
+    def wait_for_request(self, timeout: float = 10.0) -> RecordedRequest:
+        """Wait until a request is under way (received and not answered) and return it; meant for use with ``hold``.
+
+        Raises:
+            TimeoutError: none came within ``timeout`` seconds.
+        """
+        return self._journal.wait(timeout)
+
+    # --- what is done to it ---
+
+    @contextmanager
+    def hold(self, *, after: int = 0) -> Iterator[Gate]:
+        """Hold requests back until the block ends or the gate is opened; the first ``after`` of them pass.
+
+        Raises:
+            UsageError: the sandbox is not started.
+        """
+        if self._server.loop is None or not self._server.is_started:
+            raise UsageError("the sandbox is not started")
+        gate = Gate(self._server.loop, after)
+        self._gates.append(gate)
+        try:
+            yield gate
+        finally:
+            self._gates.remove(gate)
+            gate.open()
+
+    def fault(self, provider: str, kind: str) -> None:
+        """Break a provider for all keys until :meth:`mend`; ``kind`` is one of :class:`FaultKind`.
+
+        Raises:
+            UsageError: no such provider or kind.
+        """
+        if provider not in PROVIDERS or kind not in tuple(FaultKind):
+            raise UsageError("the sandbox knows no such fault", hint="known: " + ", ".join((*PROVIDERS, *FaultKind)))
+        self._broken[provider] = FaultKind(kind)
+
+    def mend(self, provider: str | None = None) -> None:
+        """End the fault of a provider, or of all."""
+        for name in PROVIDERS if provider is None else (provider,):
+            self._broken.pop(name, None)
+
+    # --- in the server's thread ---
+
+    async def _play(self, request: Request) -> Reply:
+        provider, _, rest = request.path.lstrip("/").partition("/")
+        header = _HEADERS.get(provider, "")
+        key = request.headers.get(header) or None
+        record = record_of(request, provider, "/" + rest, header, (self._cast.name(key), self._cast.known))
+        number = self._journal.begin(record)
+        for misdeed in misdeeds_of(request, provider, header, tuple(_HEADERS.values()), self._cast.known):
+            self._journal.fault(misdeed)
+        reply = Reply(0, deed=Deed.CLOSE)  # what is noted where the sandbox stops meanwhile
+        try:
+            for gate in tuple(self._gates):
+                await gate.wait()
+            if self.latency:
+                await asyncio.sleep(self.latency)
+            reply = self._reply(request, provider, "/" + rest, key, number)
+        finally:
+            status = reply.status if reply.deed in (Deed.ANSWER, Deed.DRIP) else None
+            self._journal.finish(number, status=status, spent=reply.spends)
+        return reply
+
+    def _reply(self, request: Request, provider: str, path: str, key: str | None, number: int) -> Reply:
+        if provider not in PROVIDERS:
+            return Reply(404, {"content-type": "text/plain"}, b"the sandbox plays " + ", ".join(PROVIDERS).encode())
+        facts = {
+            "key": key or "",
+            "path": request.path,
+            "origin": self._server.url(),
+            "request_id": sha256(f"request {number}".encode()).hexdigest()[:32],
+        }
+        kind = self._broken.get(provider)
+        if kind is not None and kind is not FaultKind.SLOW:
+            return self._broken_reply(provider, kind, facts)
+        caller = self._cast.caller(provider, key, accept_any=self.accept_any)
+        reply = _PLAYS[provider](request, path, caller, facts)
+        if kind is FaultKind.SLOW and reply.deed is Deed.ANSWER:
+            return Reply(reply.status, reply.headers, reply.body, Deed.DRIP, reply.spends)
+        return reply
+
+    def _broken_reply(self, provider: str, kind: FaultKind, facts: Mapping[str, object]) -> Reply:
+        if kind is FaultKind.RATE_LIMIT_ALL:
+            reply = script_of(provider).say("rate_limited", facts)
+            return Reply(reply.status, {**reply.headers, "retry-after": str(self.retry_after)}, reply.body)
+        if kind is FaultKind.GARBAGE:
+            return Reply(200, {"content-type": "application/json"}, _GARBAGE)
+        if kind is FaultKind.PORTAL:
+            return Reply(200, {"content-type": "text/html"}, _PORTAL)
+        return Reply(0, deed=Deed.RESET if kind is FaultKind.RESET else Deed.CLOSE)

@@ -1,0 +1,110 @@
+"""What the providers say: the answers and the cast of made-up keys, read from ``answers/*.toml``.
+
+Owns: the form of these files. Must not: decide which answer a request gets (google_gemini.py, elevenlabs.py), or know
+a socket (wire.py).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from kojikey.testing.wire import Deed, Reply
+
+PROVIDERS = ("google_gemini", "elevenlabs")
+_WORD = re.compile(r"<<(\w+)>>")
+_JSON = "application/json; charset=UTF-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One thing that a provider says; ``source`` is where it is known from."""
+
+    source: str
+    status: int = 0
+    body: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    deed: Deed = Deed.ANSWER
+
+    def filled(self, facts: Mapping[str, object]) -> Reply:
+        """Return the reply, with each ``<<word>>`` replaced by its fact."""
+
+        def as_text(match: re.Match[str]) -> str:
+            return str(facts[match[1]])
+
+        def as_json(match: re.Match[str]) -> str:
+            return json.dumps(str(facts[match[1]]))[1:-1]
+
+        body = _WORD.sub(as_json if self.body[:1] in ("{", "[") else as_text, self.body)
+        headers = {"content-type": _JSON, **{name: _WORD.sub(as_text, value) for name, value in self.headers.items()}}
+        return Reply(self.status, headers, body.encode(), self.deed)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What happens to a key: the answer it gets to each kind of request.
+
+    ``answers`` maps a kind of request (or ``any``) to the name of an answer; what is not in it works. ``missing`` are
+    the permissions that the key lacks, ``address`` is ``closed`` or ``tls`` where its base URL is not the sandbox's.
+    """
+
+    name: str
+    reason: str
+    note: str
+    answers: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    address: str = ""
+    shape: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """All that one provider says."""
+
+    answers: Mapping[str, Answer]
+    scenarios: Mapping[str, Scenario]
+    facts: Mapping[str, object]
+    models: tuple[Mapping[str, Any], ...]
+
+    def say(self, answer: str, facts: Mapping[str, object]) -> Reply:
+        """Return the reply of that name."""
+        return self.answers[answer].filled({**self.facts, **facts})
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sends a request: the key, None where none was sent, and what happens to it, None where nobody knows it."""
+
+    key: str | None = field(repr=False)
+    scenario: Scenario | None
+    missing: tuple[str, ...] = ()
+
+
+@cache
+def script_of(provider: str) -> Script:
+    """Return what a provider says, read once."""
+    text = resources.files("kojikey.testing").joinpath("answers", f"{provider}.toml").read_text(encoding="utf-8")
+    document = tomllib.loads(text)
+    return Script(
+        answers={name: _answer(entry) for name, entry in document["answer"].items()},
+        scenarios={name: _scenario(name, entry) for name, entry in document["scenario"].items()},
+        facts=document.get("facts", {}),
+        models=tuple(document.get("model", ())),
+    )
+
+
+def _answer(entry: dict[str, Any]) -> Answer:
+    return Answer(**{**entry, "deed": Deed(entry.get("deed", Deed.ANSWER))})
+
+
+def _scenario(name: str, entry: dict[str, Any]) -> Scenario:
+    lists = {key: tuple(entry.get(key, ())) for key in ("missing", "options")}
+    return Scenario(name, **{**entry, **lists})

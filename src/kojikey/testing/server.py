@@ -1,0 +1,126 @@
+"""The sandbox's server: sockets and an event loop in a thread of its own.
+
+Owns: listening on a loopback port and ending without a trace. Must not: know what is played.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import socket
+import threading
+from collections.abc import Awaitable, Callable
+
+from kojikey.model.errors import UsageError
+from kojikey.testing.wire import Reply, Request, close, serve
+
+_BACKLOG = 512
+
+
+class Server:
+    """Serves HTTP from :meth:`start` to :meth:`stop`; can be started again.
+
+    ``port`` is the one that it listens on (0 before the start, unless chosen). ``closed_port`` is bound and not
+    listened on, so that connections to it are refused, and nobody else can have it meanwhile.
+
+    Raises:
+        UsageError: ``host`` is not a loopback address.
+    """
+
+    def __init__(self, host: str, port: int, play: Callable[[Request], Awaitable[Reply]]) -> None:
+        self.host, self.port, self.closed_port = _loopback(host), port, 0
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._play = play
+        self._thread: threading.Thread | None = None
+        self._stopping = asyncio.Event()
+        self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+
+    @property
+    def is_started(self) -> bool:
+        """Whether it serves."""
+        return self._thread is not None
+
+    def url(self, *, scheme: str = "http", port: int | None = None) -> str:
+        """Return a URL of this host, without a path."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{scheme}://{host}:{self.port if port is None else port}"
+
+    def start(self) -> None:
+        """Listen; connections are taken when this returns.
+
+        Raises:
+            UsageError: it is started already, or the port can not be had.
+        """
+        if self._thread is not None:
+            raise UsageError("the sandbox is started already")
+        listening = self._bind(self.port)
+        try:
+            closed = self._bind(0)
+        except BaseException:
+            listening.close()
+            raise
+        listening.listen(_BACKLOG)
+        self.port, self.closed_port = listening.getsockname()[1], closed.getsockname()[1]
+        self._stopping, ready = asyncio.Event(), threading.Event()
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._run(listening, closed, ready)), name="kojikey-sandbox", daemon=True
+        )
+        self._thread.start()
+        ready.wait()
+
+    def stop(self) -> None:
+        """Close every connection, whatever it waits for, and end the thread; nothing happens where it is stopped."""
+        thread, self._thread = self._thread, None
+        if thread is not None and self.loop is not None:
+            self.loop.call_soon_threadsafe(self._stopping.set)
+            thread.join()
+
+    def _bind(self, port: int) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        bound = socket.socket(
+            family, socket.SOCK_STREAM, socket.IPPROTO_TCP
+        )  # asyncio sets TCP_NODELAY only by this name
+        try:
+            if os.name == "posix":  # elsewhere the option would let two sandboxes share a port
+                bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind((self.host, port))
+        except (OSError, OverflowError) as error:
+            bound.close()
+            raise UsageError(f"port {port} of {self.host} can not be had", hint="port 0 takes a free one") from error
+        return bound
+
+    async def _run(self, listening: socket.socket, closed: socket.socket, ready: threading.Event) -> None:
+        self.loop = asyncio.get_running_loop()
+        try:
+            server = await asyncio.start_server(self._connected, sock=listening)
+        finally:
+            ready.set()
+        await self._stopping.wait()
+        server.close()
+        closed.close()
+        connections = dict(self._connections)
+        for task in connections:
+            task.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
+        for writer in connections.values():
+            writer.transport.abort()
+            await close(writer)
+
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._stopping.is_set():
+            writer.transport.abort()
+            return
+        task = asyncio.ensure_future(serve(reader, writer, self._play))
+        self._connections[task] = writer
+        task.add_done_callback(self._connections.pop)
+
+
+def _loopback(host: str) -> str:
+    try:
+        is_loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback:
+        raise UsageError("the sandbox listens on a loopback address only", hint="use 127.0.0.1 or ::1")
+    return host
