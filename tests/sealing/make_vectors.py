@@ -141,7 +141,7 @@ def moved() -> Iterator[tuple[str, Vector]]:
 
 
 def headers() -> Iterator[tuple[str, Vector]]:
-    for name, changes in {
+    changed: dict[str, Json] = {
         "no_alg": {"alg": ...},
         "no_enc": {"enc": ...},
         "no_kid": {"kid": ...},
@@ -153,7 +153,8 @@ def headers() -> Iterator[tuple[str, Vector]]:
         "kid_long": {"kid": "k" * 257},
         "kjk_list": {"kjk": list(PLACE.values())},
         "kjk_text": {"kjk": json.dumps(PLACE)},
-    }.items():
+    }
+    for name, changes in changed.items():
         yield f"version_{name}", of_version("changed", f"header: {name}", version(**changes))
     for name, place in {
         "no_base_url": {key: value for key, value in PLACE.items() if key != "base_url"},
@@ -185,7 +186,7 @@ def headers() -> Iterator[tuple[str, Vector]]:
 
 
 def unsupported() -> Iterator[tuple[str, Vector]]:
-    for name, changes in {
+    foreign: dict[str, Json] = {
         "alg_a256kw": {"alg": "A256KW"},
         "alg_rsa_oaep": {"alg": "RSA-OAEP-256"},
         "alg_none": {"alg": "none"},
@@ -198,7 +199,8 @@ def unsupported() -> Iterator[tuple[str, Vector]]:
         "cty": {"cty": "text/plain"},
         "jwk": {"jwk": {"kty": "oct", "k": b64(KEY)}},
         "kjk_more": {"kjk": {**PLACE, "tenant": "x"}},
-    }.items():
+    }
+    for name, changes in foreign.items():
         yield f"version_{name}", of_version("unsupported", f"header: {name}", version(**changes))
     kw = jwe(compact(header(PLACE, KID, alg="A256KW")), plaintext=b"x", encrypted_key=b64(bytes(40)))
     yield "version_a256kw_whole", of_version("unsupported", "a whole JWE of A256KW", kw)

@@ -167,6 +167,18 @@ def describe(spec: Spec) -> str:
     return _source_of(spec).describe(spec)
 
 
+def same_source(spec: Spec, source: str) -> bool:
+    """Tell whether a source, as people give it, is where a spec's KEK lives."""
+    import os
+
+    name, _, argument = source.partition(":")
+    if spec.get("source") != name:
+        return False
+    if name == "env":
+        return bool(spec.get("name") == (argument or KEK_VARIABLE))
+    return name != "file" or spec.get("path") == os.path.abspath(os.path.expanduser(argument))
+
+
 def available_default(inputs: KekInputs, *, interactive: bool, try_keychain: bool = True) -> str | None:
     """Return the source that a new store would use, None where there is none.
 

@@ -21,6 +21,8 @@ from kojikey.sealing.kek import PASSPHRASE_FILE_VARIABLE, Kek, KekInputs, LocalK
 
 SHORTEST = 8  # characters of a new one
 LONGEST = 1024  # bytes
+# For new stores: the second recommendation of RFC 9106, section 4.
+MEMORY_KIB, ITERATIONS, LANES = 64 * 1024, 3, 4
 _SALT_BYTES = range(16, 65)
 _LANES = range(1, 17)
 _ITERATIONS = range(1, 17)
@@ -31,12 +33,12 @@ _WAYS_OUT = (
 
 
 class Parameters(NamedTuple):
-    """What Argon2id is run with; by default the second recommendation of RFC 9106, section 4."""
+    """What Argon2id is run with."""
 
     salt: bytes
-    memory_kib: int = 64 * 1024
-    iterations: int = 3
-    lanes: int = 4
+    memory_kib: int
+    iterations: int
+    lanes: int
 
 
 def load(spec: Spec, inputs: KekInputs) -> Kek:
@@ -60,7 +62,7 @@ def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]
     passphrase = _passphrase(inputs, "new")
     if len(passphrase.reveal()) < SHORTEST:
         raise UsageError(f"a passphrase has at least {SHORTEST} characters; nothing was made")
-    parameters = Parameters(os.urandom(_SALT_BYTES.start))
+    parameters = Parameters(os.urandom(_SALT_BYTES.start), MEMORY_KIB, ITERATIONS, LANES)
     kek = _stretched(_bytes(passphrase), parameters)
     members = {**parameters._asdict(), "salt": base64url.encode(parameters.salt)}
     return {"source": "passphrase", **members, "kid": kek.kid}, kek

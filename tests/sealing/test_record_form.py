@@ -1,0 +1,115 @@
+"""The text form of a record: what is written is read again, and nothing else is."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kojikey.model.errors import CannotOpen, RecordChanged, RecordUnsupported, UsageError
+from kojikey.sealing import base64url
+from kojikey.sealing.record import (
+    DATA_KEY_PLACE,
+    HEADER_LIMIT,
+    RECORD_LIMIT,
+    VERSION_PLACE,
+    Record,
+    parse,
+    protect,
+    render,
+)
+
+PLACE = {"store": "s", "account": "acme", "provider": "elevenlabs", "version": 1, "base_url": "https://x.example"}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+HEADERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "alg": st.just("dir") | JSON,
+        "enc": st.just("A256GCM") | JSON,
+        "kid": st.just("k") | JSON,
+        "kjk": st.just(PLACE) | JSON,
+        "crit": JSON,
+    },
+)
+
+
+def text_of(header: object) -> str:
+    return render(base64url.encode(json.dumps(header).encode()), bytes(12), b"x", bytes(16))
+
+
+@given(st.binary())
+def test_bytes_survive_base64url(data: bytes) -> None:
+    assert base64url.decode(base64url.encode(data)) == data
+
+
+@given(st.text(alphabet="AQgw-_+/= \n\0é", max_size=9))
+def test_bytes_have_one_spelling_only(text: str) -> None:
+    try:
+        data = base64url.decode(text)
+    except ValueError as refused:
+        refusal = str(refused)
+    else:
+        assert base64url.encode(data) == text
+        return
+    assert refusal == "not canonical base64url"
+
+
+@given(st.text(), st.binary(max_size=100), st.binary(min_size=12, max_size=12), st.binary(min_size=16, max_size=16))
+def test_what_is_rendered_is_parsed(account: str, ciphertext: bytes, iv: bytes, tag: bytes) -> None:
+    place = {**PLACE, "account": account}
+    text = render(protect("kid", place), iv, ciphertext, tag)
+    assert parse(text, VERSION_PLACE, where="x") == Record(text.split(".")[0], "kid", place, iv, ciphertext, tag)
+
+
+@given(st.text() | st.text(alphabet="eyJ.A", max_size=40))
+def test_no_text_raises_anything_but_our_errors(text: str) -> None:
+    with pytest.raises(CannotOpen):
+        parse(text, VERSION_PLACE, where="x")
+
+
+@given(HEADERS)
+def test_no_header_raises_anything_but_our_errors(header: dict[str, object]) -> None:
+    right = header == {"alg": "dir", "enc": "A256GCM", "kid": header.get("kid"), "kjk": PLACE}
+    try:
+        parse(text_of(header), VERSION_PLACE, where="x")
+    except (RecordChanged, RecordUnsupported):
+        assert not right or header["kid"] != "k"
+    else:
+        assert right
+
+
+@pytest.mark.parametrize("thing", [None, 7, ["a.b.c.d.e"], {}, b"a.b.c.d.e"])
+def test_a_document_edited_by_hand_is_changed_not_a_bug(thing: object) -> None:
+    with pytest.raises(RecordChanged):
+        parse(thing, DATA_KEY_PLACE, where="x")  # type: ignore[arg-type]
+
+
+def test_what_would_be_too_large_to_read_is_not_written() -> None:
+    with pytest.raises(UsageError, match="base URL is too long"):
+        protect("kid", {**PLACE, "base_url": "x" * HEADER_LIMIT})
+    with pytest.raises(UsageError, match="key is too long"):
+        render(protect("kid", PLACE), bytes(12), bytes(RECORD_LIMIT), bytes(16))
+
+
+def test_the_largest_that_is_written_is_read() -> None:
+    spare = HEADER_LIMIT - len(base64url.decode(protect("kid", {**PLACE, "base_url": ""})))
+    protected = protect("kid", {**PLACE, "base_url": "x" * spare})
+    assert len(base64url.decode(protected)) == HEADER_LIMIT
+    room = RECORD_LIMIT - len(render(protected, bytes(12), b"", bytes(16)))
+    text = render(protected, bytes(12), bytes(room * 3 // 4), bytes(16))
+    assert RECORD_LIMIT - 2 <= len(text) <= RECORD_LIMIT
+    parse(text, VERSION_PLACE, where="x")
+
+
+def test_an_error_says_where_and_repeats_nothing_of_the_record() -> None:
+    with pytest.raises(RecordUnsupported) as caught:
+        parse(text_of({"alg": "dir", "enc": "A256GCM", "\x1b[31mred": 1}), VERSION_PLACE, where="acme/x version 1")
+    assert caught.value.where == "acme/x version 1"
+    assert "acme/x version 1" in str(caught.value)
+    assert "red" not in str(caught.value)

@@ -1,0 +1,155 @@
+"""A sealed key opens where it was sealed, as it was, and nowhere and nohow else."""
+
+from __future__ import annotations
+
+import copy
+import hmac
+import pickle
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from kojikey.model.errors import CannotOpen, MalformedKey, RecordChanged, UsageError
+from kojikey.model.secret import Secret
+from kojikey.sealing.aead import cipher
+from kojikey.sealing.envelope import Sealer, new_data_key
+from kojikey.sealing.record import VERSION_PLACE, parse
+
+KEY = "sk_canary_0123456789abcdef"
+PLACE: dict[str, Any] = {"provider": "elevenlabs", "version": 1, "base_url": "https://api.elevenlabs.io"}
+DATA_KEY = b"\x07" * 32
+SEALER = Sealer(DATA_KEY, store="s1", account="acme")
+RECORD = SEALER.seal(Secret(KEY), **PLACE)
+CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=+/ \n\x00é"
+
+
+@given(st.text(max_size=300), st.integers(min_value=1), st.text(max_size=60), st.text(max_size=60))
+def test_any_secret_opens_as_it_was_sealed(value: str, version: int, provider: str, base_url: str) -> None:
+    place: dict[str, Any] = {"provider": provider, "version": version, "base_url": base_url}
+    assert SEALER.open(SEALER.seal(Secret(value), **place), **place).reveal() == value
+
+
+@given(st.data())
+@settings(max_examples=400)
+def test_no_mutation_of_a_record_opens(data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(RECORD)))
+    end = data.draw(st.integers(start, min(len(RECORD), start + 3)))
+    mutated = RECORD[:start] + data.draw(st.text(alphabet=CHARACTERS, max_size=3)) + RECORD[end:]
+    assume(mutated != RECORD)
+    with pytest.raises(CannotOpen) as caught:
+        SEALER.open(mutated, **PLACE)
+    assert KEY not in str(caught.value)
+
+
+@given(st.permutations(range(5)), st.lists(st.integers(0, 4), max_size=7))
+def test_no_rearrangement_of_the_parts_of_two_records_opens(order: list[int], picks: list[int]) -> None:
+    one, other = RECORD.split("."), SEALER.seal(Secret("other"), **PLACE).split(".")
+    for parts in ([one[index] for index in order], [(one + other)[index * 2] for index in picks]):
+        mutated = ".".join(parts)
+        if mutated != RECORD:
+            with pytest.raises(CannotOpen):
+                SEALER.open(mutated, **PLACE)
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"provider": "google_gemini"}, "is of another provider"),
+        ({"version": 2}, "is of another version"),
+        ({"base_url": "https://evil.example"}, "is of another base URL"),
+        ({"version": 2, "base_url": "https://evil.example"}, "is of another version and another base URL"),
+    ],
+)
+def test_a_moved_record_says_what_differs(changes: dict[str, Any], what: str) -> None:
+    with pytest.raises(RecordChanged, match=what) as caught:
+        SEALER.open(RECORD, **{**PLACE, **changes})
+    assert "evil" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("store", "account"), [("s2", "acme"), ("s1", "other")])
+def test_a_record_of_another_store_or_account_does_not_open(store: str, account: str) -> None:
+    with pytest.raises(RecordChanged, match=r"is of another (store|account)"):
+        Sealer(DATA_KEY, store=store, account=account).open(RECORD, **PLACE)
+
+
+def test_the_place_is_compared_before_anything_is_decrypted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kojikey.sealing.envelope.opened", lambda *_, **__: pytest.fail("decrypted"))
+    with pytest.raises(RecordChanged):
+        SEALER.open(RECORD, **{**PLACE, "base_url": "https://evil.example"})
+
+
+def test_another_data_key_does_not_open_it() -> None:
+    with pytest.raises(RecordChanged, match="acme/elevenlabs version 1 was changed from outside"):
+        Sealer(b"\x08" * 32, store="s1", account="acme").open(RECORD, **PLACE)
+
+
+def test_a_record_is_different_each_time_and_its_key_id_is_not() -> None:
+    records = [parse(SEALER.seal(Secret(KEY), **PLACE), VERSION_PLACE, where="x") for _ in range(50)]
+    assert len({record.iv for record in records}) == len({record.ciphertext for record in records}) == 50
+    assert len({record.kid for record in records}) == 1
+    other = Sealer(b"\x08" * 32, store="s1", account="acme").seal(Secret(KEY), **PLACE)
+    assert parse(other, VERSION_PLACE, where="x").kid != records[0].kid
+
+
+def test_data_keys_are_32_bytes_and_never_the_same() -> None:
+    keys = {new_data_key() for _ in range(50)}
+    assert len(keys) == 50
+    assert {len(key) for key in keys} == {32}
+
+
+def test_a_fingerprint_tells_keys_of_one_account_apart_and_links_no_two_accounts() -> None:
+    other = Sealer(b"\x08" * 32, store="s1", account="other")
+    one = SEALER.fingerprint(Secret(KEY))
+    assert one == SEALER.fingerprint(Secret(KEY))
+    assert len({one, SEALER.fingerprint(Secret(KEY + "x")), other.fingerprint(Secret(KEY))}) == 3
+
+
+def test_a_fingerprint_can_be_computed_without_kojikey() -> None:
+    pseudorandom_key = hmac.digest(bytes(32), DATA_KEY, "sha256")  # HKDF (RFC 5869) without salt
+    derived = hmac.digest(pseudorandom_key, b"kojikey/1 fingerprint\x01", "sha256")
+    assert SEALER.fingerprint(Secret(KEY)) == hmac.digest(derived, KEY.encode(), "sha256").hex()[:12]
+
+
+def test_a_key_that_is_not_text_is_refused_without_being_shown() -> None:
+    with pytest.raises(MalformedKey) as sealing:
+        SEALER.seal(Secret(KEY + "\udcff"), **PLACE)
+    with pytest.raises(MalformedKey) as comparing:
+        SEALER.fingerprint(Secret(KEY + "\udcff"))
+    # A UnicodeEncodeError as the context would carry the key.
+    assert sealing.value.__context__ is comparing.value.__context__ is None
+
+
+def test_plaintext_that_is_not_text_is_refused_without_being_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kojikey.sealing.envelope.opened", lambda *_, **__: b"secret \xff")
+    with pytest.raises(RecordChanged, match="something else than text") as caught:
+        SEALER.open(RECORD, **PLACE)
+    assert caught.value.__context__ is None
+
+
+def test_a_key_too_long_to_be_read_again_is_not_sealed() -> None:
+    with pytest.raises(UsageError, match="too long"):
+        SEALER.seal(Secret("k" * 16384), **PLACE)
+
+
+def test_a_sealer_is_neither_shown_nor_serialised() -> None:
+    assert repr(SEALER) == str(SEALER) == "<Sealer of account acme>"
+    for copying in (copy.copy, copy.deepcopy, pickle.dumps, vars):
+        with pytest.raises(TypeError):
+            copying(SEALER)
+
+
+def test_the_short_way_to_the_cipher_leads_to_the_public_one() -> None:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    assert cipher() is AESGCM
+
+
+def test_without_the_short_way_the_public_one_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    from cryptography.hazmat.bindings import _rust
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    monkeypatch.delattr(_rust, "openssl")
+    assert cipher() is AESGCM
+    assert SEALER.open(RECORD, **PLACE).reveal() == KEY
