@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from kojikey.model.secret import Secret  # noqa: TC001 - a NamedTuple's annotations are evaluated by tools that read them
+from kojikey.model.secret import Secret
 
 Source = Literal["byok", "built_in"]
 

@@ -45,7 +45,10 @@ class TestRecord:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One value that a key has had. ``sealed`` is a compact JWE; ``tail`` is what its mask may show."""
+    """One value that a key has had. ``sealed`` is a compact JWE; ``tail`` is what its mask may show.
+
+    ``pending`` holds the settings of the key that take effect when a staged version is promoted.
+    """
 
     number: int
     stage: Stage
@@ -55,7 +58,9 @@ class Version:
     base_url: str
     created_at: str
     promoted_at: str | None = None
+    expires_at: str | None = None
     last_test: TestRecord | None = None
+    pending: Document | None = None
 
     def as_document(self) -> Document:
         """Return the JSON form for the store."""
@@ -73,7 +78,8 @@ class Version:
 
 
 _VERSION_FIELDS = (
-    "number", "stage", "sealed", "tail", "fingerprint", "base_url", "created_at", "promoted_at",
+    "number", "stage", "sealed", "tail", "fingerprint", "base_url",
+    "created_at", "promoted_at", "expires_at", "pending",
 )  # fmt: skip
 
 
@@ -92,9 +98,13 @@ class Key:
     label: str | None = None
     models: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()
-    expires_at: str | None = None
     rotate_after_days: int | None = 90
     rotated_at: str | None = None
+
+    @property
+    def current(self) -> Version:
+        """The version in use. Every saved key has one."""
+        return next(version for version in self.versions if version.stage is Stage.CURRENT)
 
     def version(self, stage: Stage) -> Version | None:
         """Return the version in that stage, None where there is none."""
@@ -115,8 +125,8 @@ class Key:
         document: Document = {name: getattr(self, name) for name in _KEY_FIELDS}
         document["versions"] = [version.as_document() for version in self.versions]
         document["models"], document["capabilities"] = list(self.models), list(self.capabilities)
-        current = self.version(Stage.CURRENT)
-        document["tested_at"] = current.last_test.tested_at if current and current.last_test else None
+        test = self.current.last_test
+        document["tested_at"] = test.tested_at if test else None
         return document
 
     @classmethod
@@ -129,5 +139,5 @@ class Key:
 
 
 _KEY_FIELDS = (
-    "account", "provider", "next_version", "created_at", "label", "expires_at", "rotate_after_days", "rotated_at",
+    "account", "provider", "next_version", "created_at", "label", "rotate_after_days", "rotated_at",
 )  # fmt: skip

@@ -18,12 +18,13 @@ class Secret:
     """A piece of text that can be handed on but not shown, compared, copied or pickled."""
 
     __slots__ = ("__value",)
+    __value: str
 
     def __init__(self, value: str) -> None:
         object.__setattr__(self, "_Secret__value", value)
 
     def reveal(self) -> str:
-        """Return the plaintext. Call it where a header, an environment or a sealed record is built, and nowhere else."""
+        """Return the plaintext: where a header, an environment or a sealed record is built, and nowhere else."""
         return self.__value
 
     def __repr__(self) -> str:

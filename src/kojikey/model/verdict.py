@@ -100,7 +100,8 @@ class Verdict:
 
     ``authentic`` is True where the provider showed that it knows the key, False where it said that it does not,
     None where nothing was learned. ``detail`` and ``hint`` are scrubbed of the key and of control characters.
-    ``attempts`` counts the tries of the request that took most (1 where nothing was repeated); ``latency_ms`` is of the whole test.
+    ``attempts`` counts the tries of the request that took most (1 where nothing was repeated); ``latency_ms`` is of
+    the whole test.
     """
 
     reason: Reason

@@ -23,7 +23,7 @@ from kojikey.sealing.record import DATA_KEY_PLACE, parse
 Spec = dict[str, Any]
 
 KEK_VARIABLE = "KOJIKEY_KEK"
-PASSPHRASE_FILE_VARIABLE = "KOJIKEY_PASSPHRASE_FILE"  # noqa: S105 - the name of a variable
+PASSPHRASE_FILE_VARIABLE = "KOJIKEY_PASSPHRASE_FILE"
 SOURCES = ("keychain", "passphrase", "env", "file")
 SOURCES_HINT = "a KEK source is one of keychain, passphrase, env, env:NAME, file:PATH"
 

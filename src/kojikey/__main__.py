@@ -1,0 +1,65 @@
+"""The entry point: ``kojikey`` and ``python -m kojikey``.
+
+Owns: the way in (the quick reader first, Typer for what it steps aside from) and the way out (every error becomes an
+exit code, a message and a hint; nobody sees a traceback). The hot path of ``kojikey run`` starts here, so nothing is
+imported that it does not need.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main() -> None:
+    """Carry out the command line of this process and end it with the exit code."""
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader went away (`kojikey list | head -1`): Python would complain once more on its way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def run(tokens: list[str]) -> int:
+    """Carry out a command line, report what went wrong, and return the exit code."""
+    if tokens in (["--version"], ["-V"]):
+        from kojikey import __version__
+
+        print(f"kojikey {__version__}")
+        return 0
+    try:
+        return _carried_out(tokens)
+    except KeyboardInterrupt as interrupt:
+        from kojikey.cli.report import report_interrupt
+
+        return report_interrupt(tokens, interrupt)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        from kojikey.cli.report import report
+
+        return report(tokens, error)
+
+
+def _carried_out(tokens: list[str]) -> int:
+    from kojikey.cli.commands import find
+    from kojikey.cli.parse import quick
+
+    found = find(tokens)
+    call = quick(*found) if found else None
+    if call is None:
+        from kojikey.cli.typed import run as run_typed
+
+        return run_typed(tokens)
+    if not call.command.passes_on:
+        from kojikey.cli.refuse import refuse_keys
+
+        refuse_keys(call)
+    return call.command.handler(call)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""The checks of ``kojikey doctor``, in the order in which one builds on another."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from kojikey.cli import wiring
+from kojikey.cli.desk import Desk
+from kojikey.cli.exits import Exit, code_of, hint_of
+from kojikey.model.errors import KojikeyError
+from kojikey.operations.custody import Custody
+from kojikey.operations.diagnosing import diagnose
+
+
+class Finding(NamedTuple):
+    """One line of the check-up: ``state`` is ``ok``, ``note`` (worth knowing) or ``wrong``."""
+
+    name: str
+    state: str
+    detail: str
+    mend: str | None = None
+    code: Exit = Exit.OK
+
+
+def check_up(desk: Desk) -> Iterator[Finding]:
+    """Yield what was found; what can not be checked because of something before it is left out."""
+    yield _versions()
+    yield from _folders(desk)
+    yield from _definitions(desk)
+    try:
+        custody = wiring.open_custody(desk.settings, desk.terminal)
+    except KojikeyError as error:
+        yield _wrong("store", error)
+        return
+    if custody.header is wiring.NO_STORE:
+        yield from _no_store(desk)
+        return
+    yield Finding("store", "ok", f"{custody.store.place} (chosen by {desk.settings.store.origin})")
+    yield from _contents(custody)
+
+
+def _versions() -> Finding:
+    from kojikey import __version__
+
+    python = ".".join(str(part) for part in sys.version_info[:3])
+    return Finding("kojikey", "ok", f"{__version__} on Python {python}, {sys.platform}")
+
+
+def _folders(desk: Desk) -> Iterator[Finding]:
+    home = desk.settings.home
+    for name, path in (("configuration", home.config), ("data", home.data)):
+        if not os.path.isdir(path):
+            yield Finding(f"{name} folder", "note", f"{path} is not there yet; it is made when it is needed")
+            continue
+        mode = stat.S_IMODE(os.stat(path).st_mode)
+        if os.name == "posix" and mode & 0o077:
+            mend = f"chmod 700 {path}"
+            yield Finding(f"{name} folder", "wrong", f"{path} is open to others", mend, Exit.STORE_UNAVAILABLE)
+        else:
+            yield Finding(f"{name} folder", "ok", path)
+    variables = [name for name in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "SSL_CERT_FILE") if os.environ.get(name)]
+    if variables:
+        yield Finding("network", "note", "requests follow " + ", ".join(variables))
+
+
+def _definitions(desk: Desk) -> Iterator[Finding]:
+    try:
+        ids = wiring.catalog(desk.settings).ids()
+    except KojikeyError as error:
+        yield _wrong("providers", error)
+    else:
+        yield Finding("providers", "ok", ", ".join(ids))
+
+
+def _no_store(desk: Desk) -> Iterator[Finding]:
+    yield Finding("store", "note", "there is none yet; kojikey add makes it")
+    try:
+        source = wiring.default_kek_source(
+            desk.settings, desk.terminal, wiring.kek_inputs(desk.settings, desk.terminal)
+        )
+    except KojikeyError as error:
+        yield _wrong("KEK", error)
+    else:
+        yield Finding("KEK", "ok", f"a new store would keep it in: {source}")
+
+
+def _contents(custody: Custody) -> Iterator[Finding]:
+    for diagnosis in diagnose(custody):
+        if diagnosis.error is None:
+            yield Finding(diagnosis.name, diagnosis.state, diagnosis.detail, diagnosis.mend)
+        else:
+            yield _wrong(diagnosis.name, diagnosis.error)
+
+
+def _wrong(name: str, error: KojikeyError) -> Finding:
+    return Finding(name, "wrong", str(error), hint_of(error), code_of(error))

@@ -1,0 +1,56 @@
+"""``kojikey complete``: what the completion scripts ask. Opens no key, asks nobody, and never fails aloud."""
+
+from __future__ import annotations
+
+import os
+
+from kojikey.cli.command import ACCOUNT, STORE, Argument, Call, Command
+from kojikey.cli.settings import LOCAL, Settings
+from kojikey.model.errors import KojikeyError
+
+KINDS = ("provider", "account", "store", "capability", "kek", "topic")
+
+
+def complete(call: Call) -> int:
+    """Print the values of a kind, a line each; nothing where they can not be had."""
+    try:
+        values = _values(call.text("kind") or "", call)
+    except (KojikeyError, OSError):
+        return 0
+    for value in values:
+        print(value)
+    return 0
+
+
+def _values(kind: str, call: Call) -> list[str]:
+    from kojikey.cli import wiring
+
+    settings = Settings(call, os.environ)
+    if kind == "provider":
+        return list(wiring.provider_index(settings))
+    if kind == "account":
+        return [stored.ref.account for stored in wiring.open_custody(settings, None).store.accounts()]
+    if kind == "store":
+        return [LOCAL, *settings.config.get("stores", {})]
+    if kind == "capability":
+        catalog = wiring.catalog(settings)
+        names = [name for provider in catalog.ids() for name in catalog.get(provider).capabilities]
+        return list(dict.fromkeys(names))
+    if kind == "kek":
+        return ["keychain", "passphrase", "env", "file:"]
+    if kind == "topic":
+        from kojikey.cli.commands import HIDDEN, MODULES
+
+        return ["exit-codes", *(name for name in MODULES if name not in HIDDEN and " " not in name)]
+    return []
+
+
+COMMANDS = (
+    Command(
+        "complete",
+        "print values for completion scripts",
+        complete,
+        options=(ACCOUNT, STORE),
+        argument=Argument("kind", "KIND", "what to complete", required=True),
+    ),
+)

@@ -1,0 +1,110 @@
+"""config.toml: what may stand in it, and mistakes named by line and key. Imported only where there is such a file."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from typing import Any
+
+from kojikey.model.errors import BadConfig
+
+_TEXTS = {
+    "account": "the account, unless named",
+    "store": "the store, unless named",
+    "kek": "the KEK source of a new local store",
+}
+_STORE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+def parse_config(text: str, path: str) -> dict[str, Any]:
+    """Return the values of config.toml.
+
+    Raises:
+        BadConfig: all mistakes at once, each with its line and key.
+    """
+    try:
+        config = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadConfig(path, [f"it is not TOML: {error}"]) from None
+    problems = [problem for name, value in config.items() for problem in _problems(name, value, text)]
+    if problems:
+        raise BadConfig(path, problems)
+    return config
+
+
+def _problems(name: str, value: object, text: str) -> list[str]:
+    if name == "stores":
+        return _store_problems(value, text)
+    if name not in _TEXTS:
+        known = ", ".join([*_TEXTS, "stores.NAME.url"])
+        return [f"line {_line(text, name)}: {name} is not a setting (known: {known})"]
+    if not isinstance(value, str) or not value:
+        return [f"line {_line(text, name)}: {name} must be text in quotes"]
+    return []
+
+
+def _store_problems(stores: object, text: str) -> list[str]:
+    if not isinstance(stores, dict):
+        return [f"line {_line(text, 'stores')}: stores must be tables such as [stores.team]"]
+    problems = []
+    for name, store in stores.items():
+        line = _line(text, name)
+        if not _STORE_NAME.fullmatch(name):
+            problems.append(f"line {line}: stores.{name} is not a name (a-z 0-9 . _ -)")
+        if not isinstance(store, dict):
+            problems.append(f"line {line}: stores.{name} must be a table with a url")
+            continue
+        problems += [
+            f"line {_line(text, key)}: stores.{name}.{key} is not a setting (known: url)"
+            for key in store
+            if key != "url"
+        ]
+        if not isinstance(store.get("url"), str) or "://" not in store["url"]:
+            problems.append(f"line {line}: stores.{name}.url must be a store URL in quotes")
+    return problems
+
+
+def _line(text: str, key: str) -> int:
+    """Return the first line that has the key where keys stand; 1 where it is written in a way not foreseen."""
+    pattern = re.compile(rf"^\s*(\[.*)?[\"']?{re.escape(key)}[\"']?\s*([=\].]|$)")
+    return next((number for number, line in enumerate(text.splitlines(), 1) if pattern.search(line)), 1)
+
+
+def write_store_name(path: str, name: str, url: str) -> None:
+    """Add ``[stores.NAME] url`` to config.toml, whole or not at all; what stands there stays as it is written.
+
+    Raises:
+        BadConfig: the file has mistakes, or the name is taken by another URL; it was not changed.
+    """
+    import tomli_w
+
+    text = ""
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    stores = parse_config(text, path).get("stores", {})
+    if name in stores:
+        if stores[name]["url"] == url:
+            return
+        raise BadConfig(path, [f"line {_line(text, name)}: stores.{name} is another store already"])
+    if not _STORE_NAME.fullmatch(name):
+        raise BadConfig(path, [f"stores.{name} is not a name (a-z 0-9 . _ -)"])
+    added = tomli_w.dumps({"stores": {name: {"url": url}}})
+    parse_config(text + ("\n" if text and not text.endswith("\n") else "") + added, path)
+    _replace(path, text + ("\n" if text and not text.endswith("\n\n") else "") + added)
+
+
+def _replace(path: str, text: str) -> None:
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    temporary = f"{path}.{os.getpid()}.new"
+    try:
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        raise BadConfig(path, [f"it can not be written ({error.strerror}); it was not changed"]) from None

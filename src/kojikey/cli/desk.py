@@ -1,0 +1,29 @@
+"""What every command begins with: its settings and its terminal."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from kojikey.cli.command import Call
+from kojikey.cli.settings import Settings
+from kojikey.cli.terminal import Terminal
+
+
+class Desk(NamedTuple):
+    """Where a command works."""
+
+    call: Call
+    settings: Settings
+    terminal: Terminal
+
+    @property
+    def account(self) -> str:
+        """The account that was chosen."""
+        return self.settings.account.value
+
+
+def desk_of(call: Call) -> Desk:
+    """Return the desk for a call, in this process's environment."""
+    settings = Settings(call, os.environ)
+    return Desk(call, settings, Terminal(call, settings))

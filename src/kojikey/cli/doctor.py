@@ -1,0 +1,40 @@
+"""``kojikey doctor``: checks the whole set-up, and says how to mend each thing that is wrong."""
+
+from __future__ import annotations
+
+from kojikey.cli.command import COMMON, Call, Command
+from kojikey.cli.desk import desk_of
+
+
+def doctor(call: Call) -> int:
+    """Carry out ``kojikey doctor``; the exit code is that of the first thing that is wrong."""
+    from kojikey.cli import documents
+    from kojikey.cli.checkup import check_up
+
+    desk = desk_of(call)
+    findings = list(check_up(desk))
+    code = next((finding.code for finding in findings if finding.state == "wrong"), 0)
+    if desk.terminal.json:
+        rows = [{**finding._asdict(), "code": int(finding.code)} for finding in findings]
+        return documents.write("doctor", code, rows)
+    from kojikey.cli.render import Page
+
+    page = Page(desk.terminal)
+    page.findings(findings)
+    wrong = sum(finding.state == "wrong" for finding in findings)
+    page.line("all is well" if not wrong else f"{wrong} thing{'' if wrong == 1 else 's'} to mend", style="bold")
+    if not wrong and not desk.terminal.quiet:
+        page.line("whether the keys work is for their providers to say: kojikey test --all", indent=2)
+    return int(code)
+
+
+COMMANDS = (
+    Command(
+        "doctor",
+        "check the whole set-up, and say how to mend what is wrong",
+        doctor,
+        options=COMMON,
+        description="Makes no request. Exit 0 when nothing is wrong, else the exit code of the first thing that is.",
+        examples=("kojikey doctor", "kojikey doctor --json"),
+    ),
+)

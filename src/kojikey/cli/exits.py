@@ -1,0 +1,89 @@
+"""Exit codes, and the one place where an error becomes a code, a message and a hint."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from kojikey.model import errors
+
+
+class Exit(IntEnum):
+    """Never renumbered."""
+
+    OK = 0
+    INTERNAL = 1
+    USAGE = 2
+    KEY_FAILED = 3
+    INDETERMINATE = 4
+    NOT_FOUND = 5
+    CONFLICT = 6
+    STORE_UNAVAILABLE = 7
+    CANNOT_OPEN = 8
+    INTERRUPTED = 130
+
+    @property
+    def word(self) -> str:
+        """The name that JSON uses."""
+        return self.name.lower()
+
+
+MEANING: dict[Exit, str] = {
+    Exit.OK: "done",
+    Exit.INTERNAL: "a bug; the message says where to report it",
+    Exit.USAGE: "bad option or argument, unknown provider, malformed key, input needed but not allowed",
+    Exit.KEY_FAILED: "a key is rejected or limited",
+    Exit.INDETERMINATE: "no key failed, but at least one could not be judged",
+    Exit.NOT_FOUND: "no such key, account, version or store",
+    Exit.CONFLICT: "exists already; staged already; changed by someone else meanwhile",
+    Exit.STORE_UNAVAILABLE: "unreachable, denied, locked, read-only, full, corrupt, unsafe file permissions",
+    Exit.CANNOT_OPEN: "KEK missing or wrong; a record was changed from outside",
+    Exit.INTERRUPTED: "Ctrl-C",
+}
+
+_CODES: tuple[tuple[type[errors.KojikeyError], Exit], ...] = (
+    (errors.UsageError, Exit.USAGE),
+    (errors.NotFound, Exit.NOT_FOUND),
+    (errors.Conflict, Exit.CONFLICT),
+    (errors.StoreUnavailable, Exit.STORE_UNAVAILABLE),
+    (errors.CannotOpen, Exit.CANNOT_OPEN),
+)
+
+
+def code_of(error: errors.KojikeyError) -> Exit:
+    """Return the exit code of one of our errors."""
+    return next((code for kind, code in _CODES if isinstance(error, kind)), Exit.INTERNAL)
+
+
+def hint_of(error: errors.KojikeyError) -> str:
+    """Return what to type or do next: what the error itself says, else what is usual for its kind."""
+    if error.hint:
+        return error.hint
+    match error:
+        case errors.KeyNotFound():
+            return f"kojikey add {error.provider}" + _for(error.account)
+        case errors.VersionNotFound():
+            command = "rotate" if error.stage == "staged" else "history"
+            return f"kojikey {command} {error.provider}" + _for(error.account)
+        case errors.KeyExists():
+            return f"kojikey rotate {error.provider}" + _for(error.account)
+        case errors.AlreadyStaged():
+            finish = f"kojikey rotate {error.provider}" + _for(error.account)
+            return f"finish it with {finish} --resume, or discard it with {finish} --abort"
+        case errors.UnknownProvider():
+            return "kojikey providers"
+        case errors.ChangedMeanwhile():
+            return "look at it with kojikey list, then run the command again"
+        case errors.StoreNotFound():
+            return f"kojikey store init {error.store} --kek SOURCE"
+        case errors.AccountNotFound():
+            return "kojikey list --all-accounts"
+        case errors.AuditBroken():
+            return "kojikey audit shows the events; somebody with access to the store changed them"
+        case errors.StoreUnavailable() | errors.CannotOpen():
+            return "kojikey doctor"
+        case _:
+            return "kojikey --help"
+
+
+def _for(account: str) -> str:
+    return "" if account == "default" else f" --account {account}"

@@ -1,0 +1,40 @@
+"""``kojikey history``: a key's versions."""
+
+from __future__ import annotations
+
+from kojikey.cli.command import COMMON, PROVIDER, Call, Command
+from kojikey.cli.desk import desk_of
+
+
+def history(call: Call) -> int:
+    """Carry out ``kojikey history``."""
+    from kojikey.cli import documents, wiring
+    from kojikey.operations import listing
+
+    desk = desk_of(call)
+    provider = call.text("provider") or ""
+    custody = wiring.open_custody(desk.settings, None)
+    if custody.held(desk.account, provider) is None:
+        wiring.checked_provider(provider, desk.settings)
+    result = listing.history(custody.store, account=desk.account, provider=provider)
+    if desk.terminal.json:
+        place = {"account": desk.account, "provider": provider}
+        versions = [place | documents.version_fields(version) for version in result.versions]
+        return documents.write("history", 0, versions)
+    from kojikey.cli.render import Page
+
+    Page(desk.terminal).history(result)
+    return 0
+
+
+COMMANDS = (
+    Command(
+        "history",
+        "show a key's versions: when, which, and what their tests found",
+        history,
+        options=COMMON,
+        argument=PROVIDER,
+        description="The fingerprint tells whether two versions are the same key, without opening either.",
+        examples=("kojikey history elevenlabs",),
+    ),
+)

@@ -1,0 +1,54 @@
+"""``kojikey remove``: deletes a key with all its versions, after asking."""
+
+from __future__ import annotations
+
+from kojikey.cli.command import COMMON, PROVIDER, Call, Command, Option
+from kojikey.cli.desk import desk_of
+
+
+def remove(call: Call) -> int:
+    """Carry out ``kojikey remove``."""
+    from kojikey.cli import documents, wiring
+    from kojikey.operations import removing, rotating
+
+    desk = desk_of(call)
+    provider = call.text("provider") or ""
+    custody = wiring.open_custody(desk.settings, desk.terminal)
+    stored = custody.held(desk.account, provider)
+    if stored is None:
+        wiring.checked_provider(provider, desk.settings)
+        rotating.stored_key(custody, account=desk.account, provider=provider)
+    if not call.flag("yes"):
+        question = f"Remove the {provider} key of account {desk.account} with all its versions?"
+        if not desk.terminal.confirm(question, otherwise=f"kojikey remove {provider} --yes"):
+            desk.terminal.note("nothing was removed")
+            return 0 if not desk.terminal.json else documents.write("remove", 0, [])
+    result = removing.remove(custody, account=desk.account, provider=provider)
+    if result.unsigned:
+        desk.terminal.warn("the key-encryption key could not be had, so the audit event of this removal is unsigned")
+    if desk.terminal.json:
+        return documents.write("remove", 0, [documents.changed(result)])
+    from kojikey.cli.render import Page
+
+    page = Page(desk.terminal)
+    page.line(f"{provider}  {desk.terminal.masked(result.tail)}  removed, with all its versions")
+    if not desk.terminal.quiet:
+        page.line(f"account {desk.account} falls back to Koji's built-in allocation at {provider}", indent=2)
+        page.line("the provider still accepts the key: revoke it there if nothing else uses it", indent=2)
+        index = wiring.provider_index(desk.settings)
+        if provider in index:
+            page.line(index[provider].keys_page, indent=2)
+    return 0
+
+
+COMMANDS = (
+    Command(
+        "remove",
+        "delete a key; the account falls back to the built-in allocation",
+        remove,
+        options=(*COMMON, Option(("--yes", "-y"), "do not ask")),
+        argument=PROVIDER,
+        description="Works without the key-encryption key. It does not revoke the key at the provider.",
+        examples=("kojikey remove elevenlabs", "kojikey remove elevenlabs --account acme --yes"),
+    ),
+)

@@ -1,0 +1,223 @@
+"""Results for people: the one place, with ``terminal.py``'s console, where rich draws. JSON is in ``documents.py``.
+
+Owns: words, marks and columns. A mark is never only a colour, and a column never cuts a name that a person must type.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from kojikey.cli.documents import age_of, rotation_due
+from kojikey.cli.terminal import Terminal, encodes
+from kojikey.model.key import Key, Stage, TestRecord, Version
+from kojikey.model.moment import now, parsed
+from kojikey.model.ref import Document
+from kojikey.model.verdict import Outcome, Usage, Verdict
+from kojikey.operations.results import HistoryResult, ListRow, StoreInfo, Summary, TestResult
+
+if TYPE_CHECKING:
+    from kojikey.cli.checkup import Finding
+
+_STYLE = {
+    Outcome.VALID: "green",
+    Outcome.LIMITED: "yellow",
+    Outcome.REJECTED: "bold red",
+    Outcome.INDETERMINATE: "cyan",
+}
+_MARK = {Outcome.VALID: "✓", Outcome.LIMITED: "!", Outcome.REJECTED: "✗", Outcome.INDETERMINATE: "?"}
+_ASCII_MARK = {Outcome.VALID: "+", Outcome.LIMITED: "!", Outcome.REJECTED: "x", Outcome.INDETERMINATE: "?"}
+
+
+class Page:
+    """Standard output, for one command's results."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self.terminal = terminal
+        self.console: Console = terminal.console(sys.stdout)
+        self._unicode = encodes(sys.stdout, "✓✗–·")
+
+    def line(self, text: str | Text = "", *, style: str = "", indent: int = 0) -> None:
+        """Write a line; a long one is wrapped on a terminal, under its indent."""
+        shown = text if isinstance(text, Text) else Text(self.plain(text), style=style)
+        self.console.print(Padding(shown, (0, 0, 0, indent)) if indent else shown)
+
+    def plain(self, text: str) -> str:
+        """Return a text with what the encoding lacks replaced."""
+        if self._unicode:
+            return text
+        replaced = text.replace("–", "-").replace("·", "-").replace("…", "...")
+        return replaced.encode(self.console.encoding or "ascii", "replace").decode()
+
+    def mark(self, outcome: Outcome) -> str:
+        """Return the sign of an outcome."""
+        return (_MARK if self._unicode else _ASCII_MARK)[outcome]
+
+    def verdict(self, verdict: Verdict, *, who: str, tail: str) -> None:
+        """Write what a test found: the outcome, then why, how to mend it, and where."""
+        head = Text(f"{self.mark(verdict.outcome)} ", style=_STYLE[verdict.outcome])
+        head.append(f"{who}  {self.terminal.masked(tail)}  ", style="default")
+        head.append(outcome_words(verdict), style=_STYLE[verdict.outcome])
+        self.line(head)
+        self.explanation(verdict)
+
+    def explanation(self, verdict: Verdict) -> None:
+        """Write the lines under a verdict."""
+        if verdict.outcome is not Outcome.VALID or verdict.detail:
+            self.line(verdict.detail or verdict.reason.value, indent=2)
+        if verdict.outcome is not Outcome.VALID and verdict.hint:
+            self.line(verdict.hint, indent=2)
+        if verdict.outcome in (Outcome.LIMITED, Outcome.REJECTED) and verdict.manage_url:
+            self.line(verdict.manage_url, indent=2, style="underline" if self.terminal.environ.get("TERM") else "")
+        if verdict.usage:
+            self.line(usage_words(verdict.usage), indent=2, style="dim")
+
+    def tests(self, results: Sequence[TestResult], *, with_account: bool) -> None:
+        """Write the results of a run, then a summary where there were several."""
+        for result in results:
+            who = f"{result.account}/{result.provider}" if with_account else result.provider
+            self.verdict(result.verdict, who=who, tail=result.tail)
+            if not result.recorded and result.version is not None:
+                self.line("the key was changed meanwhile; this outcome was not kept", indent=2)
+
+    def summary(self, summary: Summary) -> None:
+        """Write how many keys were tested."""
+        parts = [f"{getattr(summary, name.value)} {name.value}" for name in Outcome if getattr(summary, name.value)]
+        self.line(f"{summary.tested} tested: " + ", ".join(parts), style="bold")
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
+        """Write a table without lines: it fits 80 columns by wrapping its last column."""
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+        for number, column in enumerate(columns):
+            table.add_column(escape(column), no_wrap=number < len(columns) - 1, overflow="fold")
+        for row in rows:
+            table.add_row(*(cell if isinstance(cell, Text) else Text(self.plain(cell)) for cell in row))
+        self.console.print(table)
+
+    def keys(self, rows: Iterable[ListRow], *, with_account: bool) -> int:
+        """Write the keys as a table and return how many rows there were."""
+        cells = [self._key_cells(row, with_account=with_account) for row in rows]
+        columns = ["PROVIDER", "KEY", "VER", "LAST TEST", "NOTE"]
+        self.table(["ACCOUNT", *columns] if with_account else columns, cells)
+        return len(cells)
+
+    def _key_cells(self, row: ListRow, *, with_account: bool) -> list[str | Text]:
+        first = [row.account, row.provider] if with_account else [row.provider]
+        if row.key is None:
+            return [*first, Text(self.plain("–"), style="dim"), "", "", Text("built-in allocation", style="dim")]
+        current = row.key.current
+        test = self._last_test(current.last_test)
+        return [*first, self.terminal.masked(current.tail), str(current.number), test, self._notes(row.key)]
+
+    def _last_test(self, test: TestRecord | None) -> Text:
+        if test is None:
+            return Text("never", style="yellow")
+        outcome = Outcome(test.outcome)
+        words = test.outcome if outcome is Outcome.VALID else test.reason
+        return Text(f"{self.mark(outcome)} {words}, {ago(test.tested_at)}", style=_STYLE[outcome])
+
+    def _notes(self, key: Key) -> str:
+        staged = key.version(Stage.STAGED)
+        notes = [
+            f"version {staged.number} staged" if staged else "",
+            "rotation due" if rotation_due(key) else f"{age_of(key)} d old",
+            f"expires {key.current.expires_at[:10]}" if key.current.expires_at else "",
+            key.label or "",
+        ]
+        return ", ".join(note for note in notes if note)
+
+    def history(self, result: HistoryResult) -> None:
+        """Write a key's versions."""
+        columns = ("VER", "STAGE", "KEY", "FINGERPRINT", "SAVED", "LAST TEST")
+        self.table(columns, [self._version_cells(version) for version in result.versions])
+
+    def _version_cells(self, version: Version) -> list[str | Text]:
+        saved = version.created_at.replace("T", " ").removesuffix("Z")
+        masked = self.terminal.masked(version.tail)
+        test = self._last_test(version.last_test)
+        return [str(version.number), version.stage.value, masked, version.fingerprint, saved, test]
+
+    def audit(self, events: Sequence[Document], *, with_account: bool) -> None:
+        """Write events, a line each."""
+        columns = ["TIME", "SEQ", "ACTION", "PROVIDER", "VER", "ACTOR", "OUTCOME"]
+        self.table(
+            ["ACCOUNT", *columns] if with_account else columns,
+            [_event_cells(event, with_account=with_account) for event in events],
+        )
+
+    def store(self, info: StoreInfo) -> None:
+        """Write what a store is."""
+        rows = [
+            ("engine", info.engine),
+            ("place", info.place),
+            *info.details,
+            ("format", f"{info.format}, made {info.created_at}"),
+            ("store id", info.store_id),
+            ("KEK", info.kek + (" (re-keying under way)" if info.rekey_under_way else "")),
+            ("holds", f"{info.keys} keys of {info.accounts} accounts, {info.events} audit events"),
+        ]
+        self.pairs(rows)
+
+    def findings(self, findings: Sequence[Finding]) -> None:
+        """Write what a check-up found, with how to mend what is wrong."""
+        marks = {"ok": Outcome.VALID, "note": Outcome.LIMITED, "wrong": Outcome.REJECTED}
+        for finding in findings:
+            outcome = marks[finding.state]
+            line = Text(f"{self.mark(outcome)} ", style=_STYLE[outcome]).append(finding.name, style="bold")
+            self.line(line.append(f"  {self.plain(finding.detail)}", style="default"))
+            if finding.mend:
+                self.line(finding.mend, indent=4)
+
+    def pairs(self, rows: Iterable[tuple[str, str]]) -> None:
+        """Write names and values under each other."""
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+        table.add_column(no_wrap=True, style="bold")
+        table.add_column(overflow="fold")
+        for name, value in rows:
+            table.add_row(Text(name), Text(self.plain(value)))
+        self.console.print(table)
+
+
+def outcome_words(verdict: Verdict) -> str:
+    """Return the outcome and, where it is not plainly valid, the reason."""
+    return "valid" if verdict.outcome is Outcome.VALID else f"{verdict.outcome.value}: {verdict.reason.value}"
+
+
+def usage_words(usage: Usage) -> str:
+    """Return what an account has used, such as ``plan creator: 1234 of 100000 credits used, resets 2026-12-01``."""
+    used = f"{usage.used} of {usage.limit} {usage.unit} used" if usage.limit is not None else ""
+    reset = f"resets {usage.resets_at[:10]}" if usage.resets_at else ""
+    plan = f"plan {usage.plan}" if usage.plan else ""
+    return ", ".join(part for part in (plan, used, reset) if part) or "no usage was told"
+
+
+def ago(stamp: str) -> str:
+    """Return how long ago a moment was, in its largest unit."""
+    seconds = max(0, int((parsed(now()) - parsed(stamp)).total_seconds()))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return "just now"
+
+
+def _event_cells(event: Document, *, with_account: bool) -> list[str | Text]:
+    outcome = event.get("outcome")
+    found = f"{outcome} ({event.get('reason')})" if outcome else ""
+    signed = "" if event.get("signed") else " unsigned"
+    cells: list[str | Text] = [
+        str(event.get("time", "")).replace("T", " ").removesuffix("Z"),
+        str(event.get("seq")),
+        f"{event.get('action')}{signed}",
+        str(event.get("provider") or ""),
+        str(event.get("version") or ""),
+        str(event.get("actor") or ""),
+        found,
+    ]
+    return [str(event.get("account")), *cells] if with_account else cells

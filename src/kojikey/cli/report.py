@@ -1,0 +1,79 @@
+"""How a command ends that did not end well: one message, one hint, one exit code, and JSON where it was asked for."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import Any
+
+from kojikey.cli.exits import Exit, code_of, hint_of
+from kojikey.model.errors import KojikeyError
+
+SCHEMA = "kojikey/1"
+_TRACKER = "https://github.com/kojikey/kojikey/issues"
+
+
+def report(tokens: list[str], error: Exception) -> int:
+    """Tell what went wrong and return the exit code. A bug is told by its kind and place, never by its values."""
+    error = _unwrapped(error)
+    if isinstance(error, KojikeyError):
+        return fail(tokens, code_of(error), str(error), hint_of(error))
+    if isinstance(error, OSError) and error.errno is not None:
+        # The machine, not a bug: a full disk under standard output, a folder that vanished.
+        return fail(tokens, Exit.STORE_UNAVAILABLE, f"the system refused: {os.strerror(error.errno)}", "kojikey doctor")
+    where = traceback.extract_tb(error.__traceback__)
+    place = f"{os.path.basename(where[-1].filename)}:{where[-1].lineno}" if where else "nowhere"
+    message = f"a bug in kojikey: {type(error).__name__} at {place}; nothing secret is in this message"
+    return fail(tokens, Exit.INTERNAL, message, f"please report it, with this line and the command: {_TRACKER}")
+
+
+def report_interrupt(tokens: list[str], interrupt: KeyboardInterrupt) -> int:
+    """Tell what was left when a person pressed Ctrl-C, and return 130."""
+    note = str(interrupt) or "interrupted; nothing that was not confirmed above was changed"
+    print(file=sys.stderr)
+    return fail(tokens, Exit.INTERRUPTED, note, None)
+
+
+def fail(tokens: list[str], code: Exit, message: str, hint: str | None) -> int:
+    """Print a failure for people on stderr and, with ``--json``, as a document on stdout; return the code."""
+    own = tokens[: tokens.index("--")] if "--" in tokens else tokens
+    say(f"kojikey: {message}")
+    if hint:
+        say(f"  try: {hint}" if hint.startswith("kojikey ") else f"  {hint}")
+    if "--json" in own:
+        document: dict[str, Any] = {"schema": SCHEMA, "command": command_name(own), "exit_code": int(code)}
+        document["error"] = {"code": code.word, "message": message, "hint": hint}
+        write_json(document)
+    return int(code)
+
+
+def say(line: str) -> None:
+    """Write a line for people to stderr; what its encoding lacks is replaced, a closed stderr is no reason to fail."""
+    encoding = getattr(sys.stderr, "encoding", None) or "ascii"
+    try:
+        print(line.encode(encoding, "replace").decode(encoding), file=sys.stderr)
+    except (OSError, ValueError):
+        return
+
+
+def write_json(document: dict[str, Any]) -> None:
+    """Write the one document of a command to stdout."""
+    import json
+
+    print(json.dumps(document, indent=1, ensure_ascii=True))
+
+
+def command_name(tokens: list[str]) -> str | None:
+    """Return the name of the command that the tokens begin with, None where they name none."""
+    from kojikey.cli.commands import MODULES
+
+    return next((name for name in (" ".join(tokens[:2]), tokens[0] if tokens else "") if name in MODULES), None)
+
+
+def _unwrapped(error: Exception) -> Exception:
+    """Return the first error of ours in a group that concurrent work raised, else the first error."""
+    while isinstance(error, ExceptionGroup):
+        ours = error.subgroup(KojikeyError)
+        error = (ours or error).exceptions[0]
+    return error

@@ -1,0 +1,148 @@
+"""``kojikey rotate``: stage, test, promote; and what undoes or finishes it."""
+
+from __future__ import annotations
+
+from kojikey.cli.command import COMMON, DEEP, PROVIDER, SAVING, SOURCES, Call, Command, Option
+from kojikey.cli.desk import Desk, desk_of
+from kojikey.model.errors import UsageError
+from kojikey.operations.custody import Custody
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kojikey.operations.results import ChangeResult
+    from kojikey.operations.trial import Approve, Tester
+    from kojikey.providers.catalog import Catalog
+    from kojikey.providers.definition import Definition
+
+_STEPS = ("resume", "abort", "rollback", "retire")
+
+
+def rotate(call: Call) -> int:
+    """Carry out ``kojikey rotate`` or one of its steps."""
+    from kojikey.cli import saving, wiring
+
+    desk = desk_of(call)
+    provider = call.text("provider") or ""
+    step = _step(call)
+    wiring.checked_provider(provider, desk.settings)
+    catalog = wiring.catalog(desk.settings)
+    definition = catalog.get(provider)
+    custody = wiring.open_custody(desk.settings, desk.terminal)
+    tester = wiring.make_tester(definition, desk.terminal, call)
+    test = None if call.flag("no_test") else tester
+    approve = saving.approval(desk, saving="make it current")
+    try:
+        if step == "rotate":
+            result = _begin(desk, custody, definition, catalog, test=test, approve=approve)
+        else:
+            result = _finish(step, desk.account, provider, custody, test=test, tester=tester, approve=approve)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_left(custody, desk.account, provider)) from None
+    return saving.show(desk, "rotate", result, _lines(desk, definition, result, step))
+
+
+def _step(call: Call) -> str:
+    steps = [name for name in _STEPS if call.flag(name)]
+    if len(steps) > 1:
+        raise UsageError("one step at a time: --resume, --abort, --rollback or --retire")
+    if steps and any(call.flag(name) or call.text(name) is not None for name in ("stdin", "from_env", "from_file")):
+        raise UsageError(f"--{steps[0]} reads no key; nothing was changed")
+    if steps == ["retire"] and call.flag("no_test"):
+        raise UsageError("--retire is a test: it goes without --no-test")
+    return steps[0] if steps else "rotate"
+
+
+def _begin(
+    desk: Desk, custody: Custody, definition: Definition, catalog: Catalog, *, test: Tester | None, approve: Approve
+) -> ChangeResult:
+    from kojikey.cli import saving
+    from kojikey.operations import rotating
+
+    settings = saving.settings_of(desk.call, definition)
+    rotating.ensure_unstaged(custody, account=desk.account, provider=definition.id)
+    secret = saving.read_clean_key(desk, definition, catalog)
+    new = rotating.Replacement(desk.account, definition.id, secret, settings)
+    return rotating.rotate(custody, new, test=test, approve=approve)
+
+
+def _finish(
+    step: str, account: str, provider: str, custody: Custody, *, test: Tester | None, tester: Tester, approve: Approve
+) -> ChangeResult:
+    from kojikey.operations import rotating
+
+    if step == "abort":
+        return rotating.abort(custody, account=account, provider=provider)
+    if step == "retire":
+        return rotating.retire(custody, account=account, provider=provider, test=tester)
+    begin = rotating.resume if step == "resume" else rotating.rollback
+    return begin(custody, account=account, provider=provider, test=test, approve=approve)
+
+
+def _left(custody: Custody, account: str, provider: str) -> str:
+    """Say what Ctrl-C left behind: the key in use is never another than before."""
+    from kojikey.model.key import Stage
+    from kojikey.operations.listing import key_of
+
+    stored = custody.held(account, provider)
+    if stored is None or key_of(stored).version(Stage.STAGED) is None:
+        return "interrupted; the key in use is unchanged and nothing is staged"
+    again = f"kojikey rotate {provider}"
+    return f"interrupted; the key in use is unchanged, the new one is staged: {again} --resume, or {again} --abort"
+
+
+def _lines(desk: Desk, definition: Definition, result: ChangeResult, step: str) -> list[str]:
+    """Say what a step did, what it did not do, and what to type next."""
+    again = f"kojikey rotate {result.provider}" + ("" if desk.account == "default" else f" -a {desk.account}")
+    if result.action == "staged":
+        return [
+            f"version {result.version} stays staged; the key in use is unchanged",
+            f"next: {again} --resume, or {again} --abort",
+        ]
+    if result.action is None and step == "retire":
+        return [
+            "the provider still accepts the previous key, so it was kept"
+            if result.verdict and result.verdict.authentic
+            else "whether the provider still accepts the previous key could not be told, so it was kept",
+            f"revoke it at {definition.pages.keys}, then: {again} --retire",
+        ]
+    if result.action is None and step == "rollback":
+        return ["nothing was changed; the key in use is the same as before"]
+    return {
+        "rotated": [
+            f"version {result.version} is now in use; the one before is kept for undo",
+            f"next: revoke the old key at {definition.pages.keys}, then {again} --retire",
+            f"undo: {again} --rollback",
+        ],
+        "unchanged": ["unchanged: that is the key in use; no version was made"],
+        "aborted": ["the new key was discarded; the key in use is unchanged"],
+        "rolled_back": [f"version {result.version} is in use again; the other is kept as the previous one"],
+        "retired": ["the provider has stopped accepting the previous key; it was dropped from the store"],
+    }[str(result.action)]
+
+
+COMMANDS = (
+    Command(
+        "rotate",
+        "replace a key: save the new one as staged, test it, promote it",
+        rotate,
+        options=(
+            *COMMON,
+            Option(("--resume",), "test and promote the staged key"),
+            Option(("--abort",), "discard the staged key"),
+            Option(("--rollback",), "make the previous key current again, after testing it"),
+            Option(("--retire",), "drop the previous key once the provider has stopped accepting it"),
+            *SOURCES,
+            *SAVING,
+            DEEP,
+        ),
+        argument=PROVIDER,
+        description="The key in use stays in use until the new one has passed its test. Ctrl-C or a crash in the "
+        "middle loses neither: --resume goes on, --abort discards the new one. "
+        "This is not `store rekey`, which changes the key-encryption key of the store.",
+        examples=(
+            "kojikey rotate elevenlabs",
+            "kojikey rotate elevenlabs --from-env NEW_KEY --no-input",
+            "kojikey rotate elevenlabs --rollback",
+        ),
+    ),
+)

@@ -1,0 +1,152 @@
+"""``kojikey run``: replaces itself by a program, with the account's keys in its environment.
+
+The hot path: programs start through this. Nothing is imported at module level that the way through does not need.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from kojikey.cli.command import ACCOUNT, NO_INPUT, QUIET, STORE, Argument, Call, Command, Option
+from kojikey.cli.report import say
+from kojikey.cli.settings import Settings
+from kojikey.model.errors import KeyNotFound, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kojikey.cli.terminal import Terminal
+    from kojikey.model.credential import Credential
+    from kojikey.providers.index import IndexEntry
+
+NOT_EXECUTABLE, NOT_FOUND = 126, 127
+
+
+def run(call: Call) -> int:
+    """Carry out ``kojikey run``; returns only when the program could not be started."""
+    program = call.texts("program")
+    if not program:
+        raise UsageError("run needs a program to start", hint="kojikey run -- CMD ARGUMENTS")
+    from kojikey.cli import wiring
+
+    settings = Settings(call, os.environ)
+    index = wiring.provider_index(settings)
+    named = _named_variables(call.texts("env"))
+    listed = tuple(dict.fromkeys(call.texts("provider")))
+    for provider in (*listed, *named.values()):
+        if provider not in index:
+            raise wiring.unknown_provider(provider, tuple(index))
+    if not listed and not named:
+        listed = tuple(index)
+    found = _credentials(call, settings, dict.fromkeys((*listed, *named.values())))
+    environ = dict(os.environ)
+    for provider in listed:
+        if provider in found:
+            environ.update(_variables(found[provider], index[provider]))
+    environ.update({name: _plaintext(found[provider]) for name, provider in named.items() if provider in found})
+    return _replaced_by(program, environ)
+
+
+def _named_variables(pairs: tuple[str, ...]) -> dict[str, str]:
+    named = {}
+    for pair in pairs:
+        name, equals, provider = pair.partition("=")
+        if not equals or not name.isidentifier() or not name.isascii() or not provider:
+            raise UsageError("--env takes NAME=PROVIDER, such as MY_KEY=google_gemini")
+        named[name] = provider
+    return named
+
+
+def _credentials(call: Call, settings: Settings, providers: dict[str, None]) -> dict[str, Credential]:
+    from kojikey.cli import wiring
+    from kojikey.operations.resolving import resolve
+
+    custody = wiring.open_custody(settings, _asking_terminal(call, settings))
+    found, account = {}, settings.account.value
+    for provider in providers:
+        credential = resolve(custody, account=account, provider=provider)
+        if credential.source == "byok":
+            found[provider] = credential
+        elif call.flag("require"):
+            raise KeyNotFound(account, provider)
+        elif not call.flag("quiet"):
+            say(f"kojikey: no {provider} key for account {account}; its environment is left alone")
+    custody.close()
+    return found
+
+
+def _asking_terminal(call: Call, settings: Settings) -> Terminal | None:
+    """Return a terminal only where somebody could be asked for a passphrase: it costs a little to import."""
+    if settings.no_input or settings.environ.get("KOJIKEY_PASSPHRASE_FILE") or not sys.stdin.isatty():
+        return None
+    from kojikey.cli.terminal import Terminal
+
+    return Terminal(call, settings)
+
+
+def _variables(credential: Credential, entry: IndexEntry) -> dict[str, str]:
+    """Return what the provider's own SDKs read: the key, and its base URL where that is not the default."""
+    variables = dict.fromkeys(entry.env, _plaintext(credential))
+    if entry.base_url_env and credential.base_url and credential.base_url != entry.base_url:
+        variables[entry.base_url_env] = credential.base_url
+    return variables
+
+
+def _plaintext(credential: Credential) -> str:
+    return credential.secret.reveal() if credential.secret else ""
+
+
+def _replaced_by(program: tuple[str, ...], environ: dict[str, str]) -> int:
+    import signal
+
+    # Python ignores these two, and an ignored signal stays ignored across exec: `CMD | head` would never end.
+    for name in ("SIGPIPE", "SIGXFSZ"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        os.execvpe(program[0], list(program), environ)
+    except (FileNotFoundError, NotADirectoryError):
+        return _not_started(program[0], "was not found", NOT_FOUND)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "its name or an argument has a zero byte"
+        return _not_started(program[0], f"could not be started ({reason})", NOT_EXECUTABLE)
+
+
+def _not_started(name: str, problem: str, code: int) -> int:
+    from kojikey.model.lookalike import looks_like_key
+
+    shown = "the program" if looks_like_key(name) or not name.isprintable() else name
+    say(f"kojikey: {shown} {problem}")
+    return code
+
+
+COMMANDS = (
+    Command(
+        "run",
+        "start a program with the account's keys in its environment",
+        run,
+        options=(
+            ACCOUNT,
+            STORE,
+            Option(("--provider", "-p"), "only this provider's key; may be repeated", "texts", "P", "provider"),
+            Option(("--env",), "put a key under this name as well; may be repeated", "texts", "NAME=P"),
+            Option(("--require",), "exit 5 where a provider has no key, instead of leaving it alone"),
+            Option(("--json",), "report a failure to start as JSON"),
+            NO_INPUT,
+            QUIET,
+            Option(("--no-color",), "no colour (also: NO_COLOR)"),
+        ),
+        argument=Argument("program", "-- CMD [ARGUMENTS]...", "the program to start", many=True),
+        description="Replaces itself by the program, so that signals, terminal and exit status are the program's own. "
+        "The keys go under the names that the providers' SDKs read. Nothing is written to disk. "
+        "Exit 127: the program was not found; 126: it could not be started.",
+        examples=(
+            "kojikey run -- python interview.py",
+            "kojikey run --provider google_gemini --require -- ./nightly",
+            "kojikey run --env VOICE_KEY=elevenlabs -- node server.js",
+        ),
+        passes_on=True,
+    ),
+)

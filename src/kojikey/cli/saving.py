@@ -1,0 +1,122 @@
+"""What ``add`` and ``rotate`` share: reading and cleaning the key, settings from options, and the outcome's policy."""
+
+from __future__ import annotations
+
+from kojikey.cli import documents
+from kojikey.cli.command import Call
+from kojikey.cli.desk import Desk
+from kojikey.cli.exits import Exit
+from kojikey.cli.prompts import read_key
+from kojikey.model.base_url import check_base_url
+from kojikey.model.errors import UsageError
+from kojikey.model.moment import moment_or_span, span
+from kojikey.model.secret import Secret
+from kojikey.model.verdict import Outcome, Verdict
+from kojikey.operations.results import ChangeResult
+from kojikey.operations.settings import KeySettings
+from kojikey.operations.trial import Approve
+from kojikey.providers.catalog import Catalog
+from kojikey.providers.definition import Definition
+from kojikey.providers.hygiene import clean
+
+_LONGEST_LABEL = 200
+_DONE = ("added", "rotated", "unchanged", "rolled_back", "retired", "removed")
+
+
+def read_clean_key(desk: Desk, definition: Definition, catalog: Catalog) -> Secret:
+    """Read the key, clean it, and tell what was done to it; on a terminal also how much of it arrived.
+
+    Raises:
+        MalformedKey: it can not be a key of this provider. UsageError: its source can not be read.
+    """
+    raw = read_key(desk.call, desk.terminal, prompt=f"{definition.name} key (hidden): ")
+    cleaned = clean(raw.reveal(), definition, catalog, force_shape=desk.call.flag("force_shape"))
+    for note in cleaned.notes:
+        desk.terminal.note(note)
+    if cleaned.warning:
+        desk.terminal.warn(cleaned.warning)
+    if desk.terminal.interactive:
+        value = cleaned.secret.reveal()
+        from kojikey.model.masking import tail_of
+
+        desk.terminal.note(f"{len(value)} characters arrived: {desk.terminal.masked(tail_of(value))}")
+    return cleaned.secret
+
+
+def settings_of(call: Call, definition: Definition) -> KeySettings:
+    """Return the settings that the options give.
+
+    Raises:
+        UsageError: one of them makes no sense.
+    """
+    base_url, label, expires = call.text("base_url"), call.text("label"), call.text("expires")
+    capabilities = tuple(dict.fromkeys(call.texts("capability")))
+    for name in capabilities:
+        if name not in definition.capabilities:
+            known = ", ".join(definition.capabilities) or "none"
+            raise UsageError(f"{definition.id} has no capability of that name (known: {known})")
+    if label is not None and (len(label) > _LONGEST_LABEL or not label.isprintable()):
+        raise UsageError(f"a label has at most {_LONGEST_LABEL} printable characters")
+    return KeySettings(
+        base_url=check_base_url(base_url) if base_url is not None else None,
+        models=tuple(dict.fromkeys(map(definition.checked_model, call.texts("model")))) or None,
+        capabilities=capabilities or None,
+        label=label,
+        expires_at=moment_or_span(expires, what="--expires") if expires is not None else None,
+        rotate_after_days=_rotate_after(call.text("rotate_after")),
+    )
+
+
+def _rotate_after(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if text == "never":
+        return 0
+    days = span(text, what="--rotate-after").days
+    if not days:
+        raise UsageError("--rotate-after takes a day or more, or never")
+    return days
+
+
+def approval(desk: Desk, *, saving: str) -> Approve:
+    """Return who decides about a key that is limited or could not be judged: an option, or a person who is asked."""
+
+    def approve(verdict: Verdict) -> bool:
+        option = "allow_limited" if verdict.outcome is Outcome.LIMITED else "allow_unverified"
+        if desk.call.flag(option):
+            return True
+        if not desk.terminal.interactive:
+            return False
+        from kojikey.cli.render import Page
+
+        page = Page(desk.terminal)
+        page.line(f"{page.mark(verdict.outcome)} {verdict.outcome.value}: {verdict.reason.value}")
+        page.explanation(verdict)
+        return desk.terminal.confirm(f"{saving} all the same?", otherwise=f"--{option.replace('_', '-')}")
+
+    return approve
+
+
+def exit_of(result: ChangeResult) -> Exit:
+    """Return the exit code of a change: 0 where it was made, else what the outcome of the test gives."""
+    if result.verdict is None or result.action in _DONE:
+        return Exit.OK
+    return Exit.INDETERMINATE if result.verdict.outcome is Outcome.INDETERMINATE else Exit.KEY_FAILED
+
+
+def show(desk: Desk, command: str, result: ChangeResult, lines: list[str]) -> int:
+    """Write the result of a change, for people with what it means and what to type next."""
+    code = exit_of(result)
+    if desk.terminal.json:
+        return documents.write(command, code, [documents.changed(result)])
+    from kojikey.cli.render import Page
+
+    page = Page(desk.terminal)
+    if result.verdict is not None:
+        page.verdict(result.verdict, who=result.provider, tail=result.tail)
+    else:
+        page.line(f"{result.provider}  {desk.terminal.masked(result.tail)}")
+    if not desk.terminal.quiet:
+        for line in lines:
+            page.line(line, indent=2)
+    return int(code)

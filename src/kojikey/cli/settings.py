@@ -1,0 +1,134 @@
+"""Settings: option, then environment, then config.toml, then default; each value with where it came from.
+
+On the hot path: the TOML reader is imported only where there is a config.toml, platformdirs only without KOJIKEY_HOME.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from kojikey.cli.command import Call
+from kojikey.model.account import DEFAULT_ACCOUNT, checked_account
+from kojikey.model.errors import BadConfig, UsageError
+
+LOCAL = "local"
+_TRUE = ("1", "true", "yes", "on")
+
+
+class Setting(NamedTuple):
+    """A value and where it came from: ``option``, the variable's name, ``config.toml`` or ``default``."""
+
+    value: str
+    origin: str
+
+
+class Home(NamedTuple):
+    """The folders: configuration (``config.toml``, ``providers/``) and data (``keys.db``)."""
+
+    config: str
+    data: str
+
+    @property
+    def config_file(self) -> str:
+        """The path of config.toml, there or not."""
+        return os.path.join(self.config, "config.toml")
+
+    @property
+    def providers(self) -> str:
+        """The folder of the user's own provider definitions, there or not."""
+        return os.path.join(self.config, "providers")
+
+    @property
+    def database(self) -> str:
+        """The path of the local store, there or not."""
+        return os.path.join(self.data, "keys.db")
+
+
+def find_home(environ: Mapping[str, str]) -> Home:
+    """Return the folders: ``KOJIKEY_HOME`` for both where it is set, else the platform's own."""
+    home = environ.get("KOJIKEY_HOME")
+    if home:
+        return Home(os.path.abspath(home), os.path.abspath(home))
+    import platformdirs
+
+    return Home(
+        platformdirs.user_config_dir("kojikey", appauthor=False, roaming=True),
+        platformdirs.user_data_dir("kojikey", appauthor=False),
+    )
+
+
+class Settings:
+    """Everything a command needs to know that is not its own."""
+
+    __slots__ = ("account", "config", "environ", "home", "no_input", "store")
+
+    def __init__(self, call: Call, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+        self.home = find_home(environ)
+        self.config = read_config(self.home.config_file)
+        self.account = self._chosen(call.text("account"), "KOJIKEY_ACCOUNT", "account", DEFAULT_ACCOUNT)
+        self.store = self._chosen(call.text("store"), "KOJIKEY_STORE", "store", LOCAL)
+        self.no_input = call.flag("no_input") or _truth(environ, "KOJIKEY_NO_INPUT") or _truth(environ, "CI")
+        checked_account(self.account.value)
+
+    def _chosen(self, option: str | None, variable: str, name: str, default: str) -> Setting:
+        if option is not None:
+            return Setting(option, "option")
+        if self.environ.get(variable):
+            return Setting(self.environ[variable], variable)
+        if name in self.config:
+            return Setting(self.config[name], "config.toml")
+        return Setting(default, "default")
+
+    def store_url(self) -> str:
+        """Return the URL of the chosen store.
+
+        Raises:
+            UsageError: it is neither a URL nor a name that config.toml knows.
+        """
+        name = self.store.value
+        stores: dict[str, dict[str, str]] = self.config.get("stores", {})
+        if name in stores:
+            return stores[name]["url"]
+        if name == LOCAL:
+            return "sqlite://" + _percent_encoded(self.home.database)
+        if "://" in name:
+            return name
+        known = ", ".join(sorted({LOCAL, *stores}))
+        raise UsageError(
+            f"there is no store of that name in {self.home.config_file} (known: {known})",
+            hint="kojikey store init URL --name NAME --kek SOURCE",
+        )
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is the store in the data folder, which ``add`` makes when it is not there."""
+        return self.store.value == LOCAL and LOCAL not in self.config.get("stores", {})
+
+
+def _percent_encoded(path: str) -> str:
+    return path.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
+
+
+def _truth(environ: Mapping[str, str], variable: str) -> bool:
+    return environ.get(variable, "").strip().lower() in _TRUE
+
+
+def read_config(path: str) -> dict[str, Any]:
+    """Return config.toml as checked values, ``{}`` where there is no such file.
+
+    Raises:
+        BadConfig: it can not be read or has mistakes; each is named by line and key.
+    """
+    if not os.path.exists(path):
+        return {}
+    from kojikey.cli.config import parse_config
+
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadConfig(path, [f"it can not be read ({type(error).__name__})"]) from None
+    return parse_config(text, path)

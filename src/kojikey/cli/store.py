@@ -1,0 +1,205 @@
+"""``kojikey store``: makes a store, says what it is, moves it to another KEK."""
+
+from __future__ import annotations
+
+from kojikey.cli.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Argument, Call, Command, Option
+from kojikey.cli.desk import Desk, desk_of
+from kojikey.cli.exits import Exit
+from kojikey.model.errors import InputNeeded, StoreNotFound, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kojikey.operations.custody import Custody
+    from kojikey.sealing.kek import KekInputs
+    from kojikey.stores.base import Store
+
+KEK = Option(
+    ("--kek",), "where the KEK lives: keychain, passphrase, env, env:NAME or file:PATH", "text", "SOURCE", "kek"
+)
+
+
+def init(call: Call) -> int:
+    """Carry out ``kojikey store init``."""
+    from kojikey.cli import wiring
+
+    desk = desk_of(call)
+    url = call.text("url")
+    if url is not None and call.text("store") is not None:
+        raise UsageError("the store is named once: as URL, or with --store")
+    if call.text("name") is not None and (url is None or "://" not in url):
+        raise UsageError("--name goes with the URL of the store that is to have it")
+    if url is not None:
+        desk.settings.store = desk.settings.store._replace(value=url, origin="argument")
+    inputs = wiring.kek_inputs(desk.settings, desk.terminal)
+    source = call.text("kek") or desk.settings.config.get("kek")
+    source = source or wiring.default_kek_source(desk.settings, desk.terminal, inputs)
+    made, store = _made(desk, source, inputs)
+    _keep_name(desk, url)
+    return _show_init(desk, store, made=made)
+
+
+def _made(desk: Desk, source: str, inputs: KekInputs) -> tuple[bool, Store]:
+    """Make the store, or find that the same one exists."""
+    from kojikey.model.errors import StoreExists
+    from kojikey.operations.storing import create, ensure_same_kek
+    from kojikey.stores.registry import open_store
+
+    store = open_store(desk.settings.store_url())
+    try:
+        header = store.open().document
+    except StoreNotFound:
+        try:
+            create(store, source=source, inputs=inputs)
+        except StoreExists:
+            header = store.open().document
+        else:
+            return True, store
+    ensure_same_kek(store, header, source=source)
+    return False, store
+
+
+def _keep_name(desk: Desk, url: str | None) -> None:
+    name = desk.call.text("name")
+    if name is not None and url is not None:
+        from kojikey.cli.config import write_store_name
+
+        write_store_name(desk.settings.home.config_file, name, url)
+        desk.terminal.note(f"named {name} in {desk.settings.home.config_file}")
+
+
+def _show_init(desk: Desk, store: Store, *, made: bool) -> int:
+    from kojikey.cli import documents
+    from kojikey.operations.storing import info
+
+    told = info(store, store.open().document)
+    if desk.terminal.json:
+        return documents.write(
+            "store init", 0, [{"action": "created" if made else "exists", **documents.store_fields(told)}]
+        )
+    from kojikey.cli.render import Page
+
+    page = Page(desk.terminal)
+    page.line(f"made the store {told.place}" if made else f"exists already: {told.place}; nothing was changed")
+    page.line(f"its key-encryption key: {told.kek}", indent=2)
+    return 0
+
+
+def info(call: Call) -> int:
+    """Carry out ``kojikey store info``."""
+    from kojikey.cli import documents, wiring
+    from kojikey.operations.storing import info as store_info
+
+    desk = desk_of(call)
+    custody = _existing(desk)
+    told = store_info(custody.store, custody.header)
+    if desk.terminal.json:
+        origin = {"chosen_by": desk.settings.store.origin, "home": desk.settings.home.data}
+        return documents.write("store info", 0, [documents.store_fields(told) | origin])
+    from kojikey.cli.render import Page
+
+    page = Page(desk.terminal)
+    page.store(told)
+    page.pairs([("chosen by", desk.settings.store.origin), ("configuration", desk.settings.home.config_file)])
+    return 0
+
+
+def rekey(call: Call) -> int:
+    """Carry out ``kojikey store rekey``."""
+    from kojikey.cli import documents
+    from kojikey.operations.storing import rekey as rekey_store
+
+    desk = desk_of(call)
+    source = call.text("kek")
+    if not source:
+        raise UsageError("rekey needs the new KEK's source", hint="kojikey store rekey --kek SOURCE")
+    custody = _existing(desk)
+    try:
+        result = rekey_store(custody, source=source, new_inputs=_new_inputs(desk, custody, source))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"interrupted; every key still opens: run kojikey store rekey --kek {source} again to finish"
+        ) from None
+    if desk.terminal.json:
+        fields = {"action": "rekeyed", "rewrapped": result.rewrapped, "already": result.already}
+        return documents.write("store rekey", 0, [fields | {"kek": result.kek, "resumed": result.resumed}])
+    from kojikey.cli.render import Page
+
+    page = Page(desk.terminal)
+    page.line(f"{custody.store.place} now has another key-encryption key: {result.kek}")
+    page.line(
+        f"{result.rewrapped} accounts wrapped anew, {result.already} were done; no provider key changed", indent=2
+    )
+    page.line("the old KEK opens nothing here any more, but old backups of the store still need it", indent=2)
+    return int(Exit.OK)
+
+
+def _existing(desk: Desk) -> Custody:
+    from kojikey.cli import wiring
+
+    custody = wiring.open_custody(desk.settings, desk.terminal)
+    if custody.header is wiring.NO_STORE:
+        raise StoreNotFound(desk.settings.home.database)
+    return custody
+
+
+def _new_inputs(desk: Desk, custody: Custody, source: str) -> KekInputs:
+    """Return what the new KEK's source may ask: a new passphrase is never taken from where the old one is kept.
+
+    Raises:
+        InputNeeded: a new passphrase is needed, and nobody can be asked.
+    """
+    from kojikey.cli import wiring
+
+    inputs = wiring.kek_inputs(desk.settings, desk.terminal)
+    path = desk.call.text("new_passphrase_file")
+    if path is not None:
+        return inputs._replace(environ={**inputs.environ, "KOJIKEY_PASSPHRASE_FILE": path})
+    if source == "passphrase" and custody.header["kek"]["source"] == "passphrase":
+        if inputs.ask_passphrase is None:
+            raise InputNeeded("the new passphrase is needed", hint="give it with --new-passphrase-file PATH")
+        environ = {name: value for name, value in inputs.environ.items() if name != "KOJIKEY_PASSPHRASE_FILE"}
+        return inputs._replace(environ=environ)
+    return inputs
+
+
+_OPTIONS = (STORE, JSON, NO_INPUT, QUIET, NO_COLOR)
+
+COMMANDS = (
+    Command(
+        "store init",
+        "make a store with a chosen key-encryption key",
+        init,
+        options=(
+            *_OPTIONS,
+            KEK,
+            Option(("--name",), "keep the URL under this name in config.toml", "text", "NAME"),
+        ),
+        argument=Argument("url", "[URL]", "such as sqlite:////srv/team/keys.db; the local store where none is given"),
+        description="Safe to repeat: the same again changes nothing. Without --kek: KOJIKEY_KEK or "
+        "KOJIKEY_PASSPHRASE_FILE where one is set, else the OS keychain, else a passphrase that is asked for.",
+        examples=(
+            "kojikey store init --kek passphrase",
+            "kojikey store init sqlite:////srv/team/keys.db --name team --kek file:/etc/kojikey/kek",
+        ),
+    ),
+    Command(
+        "store info",
+        "say what and where the store is, and who can open it",
+        info,
+        options=_OPTIONS,
+        examples=("kojikey store info", "kojikey store info --store team --json"),
+    ),
+    Command(
+        "store rekey",
+        "move the store to another key-encryption key",
+        rekey,
+        options=(
+            *_OPTIONS,
+            KEK,
+            Option(("--new-passphrase-file",), "the new passphrase is this file's first line", "text", "PATH", "file"),
+        ),
+        description="Wraps each account's data key anew; the sealed keys stay as they are, and no provider key changes "
+        "(that is `rotate`). Killed at any point every key still opens, and running it again finishes.",
+        examples=("kojikey store rekey --kek keychain", "kojikey store rekey --kek file:/etc/kojikey/kek"),
+    ),
+)

@@ -1,0 +1,109 @@
+"""What a person sees beside results: messages, questions and the status line. Decides colour and bullets.
+
+Owns: stderr, and asking. Must not: read a key or a passphrase (``prompts.py``) or print a result (``render.py``).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from kojikey.cli.command import Call
+from kojikey.cli.report import say
+from kojikey.cli.settings import Settings
+from kojikey.model.errors import InputNeeded
+from kojikey.model.masking import ASCII_BULLET, BULLET, mask
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from rich.console import Console
+
+
+class Terminal:
+    """The terminal of one command: what may be asked, what is said, and how it looks."""
+
+    def __init__(self, call: Call, settings: Settings) -> None:
+        self.json, self.quiet = call.flag("json"), call.flag("quiet")
+        self.plain = call.flag("no_color")
+        self.no_input = settings.no_input
+        self.environ = settings.environ
+        self.interactive = not settings.no_input and _is_terminal(sys.stdin)
+
+    def note(self, text: str) -> None:
+        """Say something worth knowing, unless quiet was asked for."""
+        if not self.quiet:
+            say(f"kojikey: {text}")
+
+    def warn(self, text: str) -> None:
+        """Say something that may need doing."""
+        say(f"kojikey: warning: {text}")
+
+    def masked(self, tail: str, stream: TextIO | None = None) -> str:
+        """Return the masked form, with bullets where the stream's encoding has them."""
+        return mask(tail, bullet=BULLET if encodes(stream or sys.stdout, BULLET) else ASCII_BULLET)
+
+    def confirm(self, question: str, *, otherwise: str) -> bool:
+        """Ask yes or no, no being the default.
+
+        Raises:
+            InputNeeded: nobody may be asked; ``otherwise`` says how to answer beforehand.
+        """
+        if not self.interactive:
+            raise InputNeeded(f"this needs an answer: {question}", hint=otherwise)
+        return self.answer(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+    def answer(self, question: str) -> str:
+        """Ask for a line of text; the end of input is an empty answer."""
+        sys.stderr.write(question)
+        sys.stderr.flush()
+        return sys.stdin.readline()
+
+    @contextmanager
+    def status(self, text: str) -> Iterator[None]:
+        """Show that something is under way: a spinner on a terminal, a line elsewhere, nothing when quiet."""
+        if self.quiet or (self.json and not _is_terminal(sys.stderr)):
+            yield
+        elif not _is_terminal(sys.stderr) or self.environ.get("TERM") == "dumb":
+            say(f"kojikey: {text}")
+            yield
+        else:
+            with self.console(sys.stderr).status(text, spinner="dots" if encodes(sys.stderr, "⠋") else "line"):
+                yield
+
+    def console(self, stream: TextIO) -> Console:
+        """Return rich's console for a stream, with colour as the user's variables and options have it."""
+        from rich.console import Console
+
+        colour = self._colour(stream)
+        terminal = _is_terminal(stream)
+        return Console(
+            file=stream, no_color=not colour, force_terminal=terminal or colour, highlight=False, markup=False,
+            emoji=False, soft_wrap=not terminal, color_system="auto" if colour else None, legacy_windows=False,
+            width=None if terminal else 200, safe_box=not encodes(stream, "─"),
+        )  # fmt: skip
+
+    def _colour(self, stream: TextIO) -> bool:
+        if self.plain or self.environ.get("NO_COLOR"):
+            return False
+        if self.environ.get("FORCE_COLOR"):
+            return True
+        return _is_terminal(stream) and self.environ.get("TERM") != "dumb"
+
+
+def encodes(stream: TextIO, text: str) -> bool:
+    """Tell whether a stream's encoding has these characters."""
+    try:
+        text.encode(getattr(stream, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:
+        return False

@@ -1,0 +1,167 @@
+"""The command line as Typer sees it: built from the same definitions, for help, errors and completion.
+
+Owns: wording what is wrong with a command line without repeating anything that may be a key.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from typer._click import exceptions as click_errors
+from typer._click.core import Command as ClickCommand
+
+from kojikey.cli import commands
+from kojikey.cli.command import Argument, Call, Command, Option
+from kojikey.model.errors import UsageError
+from kojikey.model.lookalike import looks_like_key
+
+_TYPES: dict[str, Any] = {"text": str, "texts": list[str], "integer": int, "number": float, "flag": bool}
+
+ABOUT = "Keep provider API keys sealed, ask the provider whether they work, and rotate them without losing one."
+
+
+def build_app() -> typer.Typer:
+    """Return the Typer application with every command."""
+    app = _group(ABOUT)
+    groups: dict[str, typer.Typer] = {}
+    for name, summary in commands.GROUPS.items():
+        groups[name] = _group(summary)
+        app.add_typer(groups[name], name=name, help=summary)
+    for command in commands.load_all():
+        group, _, last = command.name.rpartition(" ")
+        _register(groups.get(group, app), command, last)
+    return app
+
+
+def _group(summary: str) -> typer.Typer:
+    return typer.Typer(
+        help=summary, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
+        no_args_is_help=True, context_settings={"help_option_names": ["--help", "-h"]},
+    )  # fmt: skip
+
+
+def _register(app: typer.Typer, command: Command, name: str) -> None:
+    context: dict[str, Any] = {"help_option_names": ["--help", "-h"]}
+    if command.passes_on:
+        context |= {"allow_interspersed_args": False, "ignore_unknown_options": False}
+    app.command(
+        name,
+        help=_help_text(command),
+        short_help=command.summary,
+        context_settings=context,
+        hidden=name in commands.HIDDEN,
+        no_args_is_help=False,
+    )(_callback(command))
+
+
+def _help_text(command: Command) -> str:
+    parts = [command.summary[0].upper() + command.summary[1:] + "."]
+    if command.description:
+        parts.append(command.description)
+    if command.examples:
+        parts.append("\b\nExamples:\n" + "\n".join(f"  {example}" for example in command.examples))
+    return "\n\n".join(parts)
+
+
+def _callback(command: Command) -> Callable[..., int]:
+    def callback(**values: Any) -> int:
+        return command.handler(Call(command, {name: value for name, value in values.items() if value is not None}))
+
+    parameters = [_option(option) for option in command.options]
+    if command.argument:
+        parameters.insert(0, _argument(command.argument))
+    callback.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    callback.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return callback
+
+
+def _option(option: Option) -> inspect.Parameter:
+    info = typer.Option(*option.flags, help=option.help, metavar=option.metavar, show_default=False)
+    kind = _TYPES[option.kind]
+    optional: Any = kind if option.kind == "flag" else kind | None
+    annotation = Annotated[optional, info]
+    default = False if option.kind == "flag" else None
+    return inspect.Parameter(option.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _argument(argument: Argument) -> inspect.Parameter:
+    info = typer.Argument(help=argument.help, metavar=argument.metavar, show_default=False)
+    kind: Any = list[str] if argument.many else str
+    if argument.required:
+        return inspect.Parameter(argument.name, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[kind, info])
+    return inspect.Parameter(
+        argument.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, info]
+    )
+
+
+def click_command() -> ClickCommand:
+    """Return the command tree that Typer makes of the definitions."""
+    return typer.main.get_command(build_app())
+
+
+def run(tokens: list[str]) -> int:
+    """Carry out a command line through Typer and return the exit code.
+
+    Raises:
+        UsageError: the command line makes no sense. Its message repeats no argument that may be a key.
+    """
+    if any(looks_like_key(token.rpartition("=")[2]) for token in tokens if token != "--"):
+        raise key_in_arguments()
+    try:
+        result = click_command().main(args=tokens, prog_name="kojikey", standalone_mode=False)
+    except click_errors.NoArgsIsHelpError as error:
+        print(error.ctx.get_help() if error.ctx else ABOUT)
+        return 0
+    except click_errors.UsageError as error:
+        raise _worded(error, tokens) from None
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    return int(result or 0)
+
+
+def key_in_arguments() -> UsageError:
+    """Return the refusal of a key that was given as an argument; it does not repeat it."""
+    return UsageError(
+        "an argument looks like a provider key; it was not used and is not repeated here",
+        hint="it is in your shell's history now: revoke it at the provider, and give the new key at the prompt, "
+        "or with --stdin, --from-env VAR or --from-file PATH",
+    )
+
+
+def _worded(error: click_errors.UsageError, tokens: list[str]) -> UsageError:
+    place = error.ctx.command_path if error.ctx else "kojikey"
+    help_hint = f"{place} --help"
+    if isinstance(error, click_errors.NoSuchOption):
+        close = difflib.get_close_matches(error.option_name, _spellings(error), n=1)
+        if error.option_name in ("--key", "--api-key", "-k", "--token", "--secret"):
+            return UsageError(
+                f"there is no option {error.option_name}: a key is never an argument",
+                hint="give it at the prompt, or with --stdin, --from-env VAR or --from-file PATH",
+            )
+        return UsageError(
+            f"{place} has no option {error.option_name}", hint=f"did you mean {close[0]}?" if close else help_hint
+        )
+    message = error.format_message()
+    if message.startswith("No such command"):
+        close = difflib.get_close_matches(_first_word(tokens), list(commands.MODULES), n=1)
+        hint = f"did you mean kojikey {close[0]}?" if close else "kojikey --help"
+        return UsageError(f"{place} has no such command", hint=hint)
+    if message.startswith("Got unexpected extra argument"):
+        return UsageError(
+            f"{place} takes no further argument; what follows is not repeated here, in case it is a key",
+            hint=help_hint,
+        )
+    return UsageError(message[0].lower() + message[1:].rstrip("."), hint=help_hint)
+
+
+def _spellings(error: click_errors.NoSuchOption) -> list[str]:
+    command = error.ctx.command if error.ctx else None
+    return [spelling for parameter in (command.params if command else []) for spelling in parameter.opts]
+
+
+def _first_word(tokens: list[str]) -> str:
+    return " ".join(token for token in tokens[:2] if not token.startswith("-"))

@@ -1,0 +1,216 @@
+"""The composition root: which store, which KEK, which prober a command works with. Only here are adapters named.
+
+On the hot path: what a command does not need is imported inside the function that gives it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from kojikey.cli.command import Call, Command
+from kojikey.cli.settings import Settings
+from kojikey.model.credential import Credential
+from kojikey.model.errors import KekMissing, StoreExists, StoreNotFound, UnknownProvider
+from kojikey.model.ref import Document
+from kojikey.operations.custody import FORMAT, Custody
+from kojikey.sealing.kek import KekInputs
+from kojikey.stores.base import Store
+from kojikey.stores.registry import open_store
+
+if TYPE_CHECKING:
+    from kojikey.cli.terminal import Terminal
+    from kojikey.operations.trial import Tester
+    from kojikey.providers.catalog import Catalog
+    from kojikey.providers.definition import Definition
+    from kojikey.providers.index import IndexEntry
+
+NO_STORE: Document = {"format": FORMAT, "store_id": "", "created_at": "", "kek": {"kid": ""}, "next_kek": None}
+TIMEOUT_S = 10.0
+
+_WAYS_TO_A_KEK = (
+    "say where the key-encryption key is to live: set KOJIKEY_KEK or KOJIKEY_PASSPHRASE_FILE, "
+    "or run kojikey store init --kek file:PATH (or keychain, passphrase, env)"
+)
+
+
+def resolve_for_program(provider: str, *, account: str | None, store: str | None) -> Credential:
+    """Carry out :func:`kojikey.resolve`: as ``kojikey run`` would, with nobody to ask."""
+    values = {"account": account, "store": store, "no_input": True}
+    call = Call(Command("resolve", "", lambda _: 0), {k: v for k, v in values.items() if v is not None})
+    settings = Settings(call, os.environ)
+    checked_provider(provider, settings)
+    from kojikey.operations.resolving import resolve
+
+    custody = open_custody(settings, None)
+    try:
+        return resolve(custody, account=settings.account.value, provider=provider)
+    finally:
+        custody.close()
+
+
+def provider_index(settings: Settings) -> dict[str, IndexEntry]:
+    """Return all providers in brief, without reading TOML where the user has no definitions."""
+    from kojikey.providers.index import read_index
+
+    return read_index(settings.home.providers)
+
+
+def checked_provider(name: str, settings: Settings) -> IndexEntry:
+    """Return a provider in brief.
+
+    Raises:
+        UnknownProvider: there is none of that name; a name that may be a key is not repeated.
+    """
+    index = provider_index(settings)
+    if name not in index:
+        raise unknown_provider(name, tuple(index))
+    return index[name]
+
+
+def unknown_provider(name: str, known: tuple[str, ...]) -> UnknownProvider:
+    """Return the error for a provider that is not there, with the nearest name where there is one."""
+    import difflib
+    import re
+
+    shown = name if re.fullmatch(r"[a-z][a-z0-9_-]{0,31}", name) else "of that name"
+    error = UnknownProvider(shown, known)
+    close = difflib.get_close_matches(name.lower().replace("-", "_"), known, n=1, cutoff=0.5)
+    error.hint = f"did you mean {close[0]}?" if close else "kojikey providers"
+    return error
+
+
+def catalog(settings: Settings) -> Catalog:
+    """Return all provider definitions."""
+    from kojikey.providers.catalog import load_catalog
+
+    return load_catalog(settings.home.providers)
+
+
+def kek_inputs(settings: Settings, terminal: Terminal | None) -> KekInputs:
+    """Return what KEK sources may ask: the environment, and a person where there is one."""
+    if terminal is None or not terminal.interactive:
+        return KekInputs(settings.environ, None)
+    from kojikey.cli.prompts import passphrase
+
+    return KekInputs(settings.environ, passphrase)
+
+
+def actor() -> str:
+    """Return who is at work, for the audit trail: the effective OS user and the host."""
+    import socket
+
+    try:
+        import pwd
+
+        name = pwd.getpwuid(os.geteuid()).pw_name
+    except (ImportError, KeyError):
+        name = os.environ.get("USERNAME") or f"uid {os.geteuid()}"
+    return f"{name}@{socket.gethostname()}"
+
+
+def open_custody(settings: Settings, terminal: Terminal | None) -> Custody:
+    """Return the chosen store, opened. A local store that was never made is an empty one, and stays unmade.
+
+    Raises:
+        StoreNotFound: a store that was named is not there. StoreUnavailable: it can not be used.
+    """
+    store = open_store(settings.store_url())
+    inputs = kek_inputs(settings, terminal)
+    try:
+        header = store.open().document
+    except StoreNotFound:
+        if not settings.is_local:
+            raise
+        store, header = _empty_store(), NO_STORE
+    return Custody(store, header, inputs, actor=actor() if terminal else "")
+
+
+def open_or_make_custody(settings: Settings, terminal: Terminal) -> Custody:
+    """Return the chosen store, opened; the local one is made where it is not there.
+
+    Raises:
+        KekMissing: the local store is not there, and no place for its KEK was found; none was made.
+    """
+    custody = open_custody(settings, terminal)
+    if custody.header is not NO_STORE:
+        return custody
+    from kojikey.operations.storing import create
+    from kojikey.sealing.kek import describe
+
+    inputs = kek_inputs(settings, terminal)
+    source = settings.config.get("kek") or default_kek_source(settings, terminal, inputs)
+    store = open_store(settings.store_url())
+    try:
+        header, kek = create(store, source=source, inputs=inputs)
+    except StoreExists:
+        return open_custody(settings, terminal)  # another process was first; its store and KEK stand
+    terminal.note(f"made the store {store.place}; its key-encryption key: {describe(header['kek'])}")
+    custody = Custody(store, header, inputs, actor=actor())
+    custody.adopt(kek)
+    return custody
+
+
+def default_kek_source(settings: Settings, terminal: Terminal, inputs: KekInputs) -> str:
+    """Return where the KEK of a new store is to live when nobody said.
+
+    Raises:
+        KekMissing: no keychain, no terminal, nothing set.
+    """
+    from kojikey.sealing.kek import available_default
+
+    source = available_default(inputs, interactive=terminal.interactive)
+    if source is None:
+        raise KekMissing(
+            f"there is no store yet at {settings.home.database}, and no place for its key-encryption key was found "
+            "(no OS keychain answers, nothing is set, nobody can be asked); no store was made",
+            hint=_WAYS_TO_A_KEK,
+        )
+    return source
+
+
+def _empty_store() -> Store:
+    from kojikey.stores.memory import MemoryStore
+
+    store = MemoryStore()
+    store.create(NO_STORE)
+    return store
+
+
+def make_tester(definition: Definition, terminal: Terminal, call: Call) -> Tester:
+    """Return what asks a provider about one key, with a status line while it does."""
+    import asyncio
+
+    from kojikey.model.secret import Secret
+    from kojikey.model.verdict import Verdict
+    from kojikey.operations.trial import Target
+    from kojikey.providers.probe import Prober, ProbeRequest
+
+    async def ask(secret: Secret, target: Target) -> Verdict:
+        async with Prober(timeout=timeout_of(call)) as prober:
+            request = ProbeRequest(
+                definition, secret, target.base_url, target.capabilities, target.models, deep=call.flag("deep")
+            )
+            return await prober.test(request)
+
+    def test(secret: Secret, target: Target) -> Verdict:
+        with terminal.status(f"asking {definition.company} about the key (at most {timeout_of(call) * 3:g} s)"):
+            return asyncio.run(ask(secret, target))
+
+    return test
+
+
+def timeout_of(call: Call) -> float:
+    """Return the seconds to wait for each request.
+
+    Raises:
+        UsageError: not a positive number, or over an hour.
+    """
+    from kojikey.model.errors import UsageError
+
+    seconds = call.number("timeout")
+    if seconds is None:
+        return TIMEOUT_S
+    if not 0 < seconds <= 3600:
+        raise UsageError("--timeout takes seconds, more than 0 and at most 3600")
+    return seconds

@@ -1,0 +1,117 @@
+"""Adding an account's first key at a provider: test, then save."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kojikey.model.errors import ChangedMeanwhile, KeyExists
+from kojikey.model.key import Key, Stage, TestRecord, Version
+from kojikey.model.masking import tail_of
+from kojikey.model.moment import now
+from kojikey.model.ref import key_ref
+from kojikey.model.secret import Secret
+from kojikey.model.verdict import Verdict
+from kojikey.operations.custody import Custody, Happening, Plan
+from kojikey.operations.results import ChangeResult
+from kojikey.operations.settings import ROTATE_AFTER_DAYS, KeySettings
+from kojikey.operations.trial import Approve, Target, Tester, accepted
+from kojikey.sealing.envelope import Sealer
+from kojikey.stores.base import Change
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key to add, with everything resolved: ``target`` has the base URL, models and capabilities."""
+
+    account: str
+    target: Target
+    secret: Secret
+    settings: KeySettings
+
+
+def ensure_absent(custody: Custody, *, account: str, provider: str) -> None:
+    """Check that there is no key yet, before anybody is asked for one.
+
+    Raises:
+        KeyExists: the account has a key at this provider.
+    """
+    if custody.held(account, provider) is not None:
+        raise KeyExists(account, provider)
+
+
+def add(custody: Custody, new: NewKey, *, test: Tester | None, approve: Approve) -> ChangeResult:
+    """Test a key and save it as version 1 where the outcome allows; ``test=None`` saves it untested.
+
+    Raises:
+        KeyExists: there is a key already, or someone else added one meanwhile; nothing was changed.
+        StoreUnavailable, CannotOpen: it could not be sealed or saved; nothing was changed.
+    """
+    account, provider = new.account, new.target.provider
+    ensure_absent(custody, account=account, provider=provider)
+    verdict = test(new.secret, new.target) if test else None
+    tail = tail_of(new.secret.reveal())
+    if not accepted(verdict, approve):
+        return ChangeResult(account, provider, None, tail, None, verdict=verdict)
+
+    saved: list[Key] = []
+
+    def plan(sealer: Sealer) -> Plan:
+        key = _first(new, sealer, verdict)
+        saved[:] = [key]
+        change = Change(key_ref(account, provider), key.as_document(), None)
+        return Plan((change,), (happened("added", provider, key.current, verdict),))
+
+    try:
+        custody.record(account, plan)
+    except ChangedMeanwhile:
+        raise KeyExists(account, provider) from None
+    return ChangeResult(account, provider, "added", tail, 1, key=saved[0], verdict=verdict)
+
+
+def happened(action: str, provider: str, version: Version, verdict: Verdict | None = None) -> Happening:
+    """Return what an event will say of a version and, where there was one, of its test."""
+    outcome, reason = (verdict.outcome.value, verdict.reason.value) if verdict else (None, None)
+    return Happening(action, provider, version.number, version.fingerprint, outcome, reason)
+
+
+def sealed_version(
+    sealer: Sealer, secret: Secret, *, provider: str, number: int, stage: Stage, base_url: str, expires_at: str | None
+) -> Version:
+    """Return a new version with its value sealed to its place."""
+    return Version(
+        number=number,
+        stage=stage,
+        sealed=sealer.seal(secret, provider=provider, version=number, base_url=base_url),
+        tail=tail_of(secret.reveal()),
+        fingerprint=sealer.fingerprint(secret),
+        base_url=base_url,
+        created_at=now(),
+        expires_at=expires_at,
+    )
+
+
+def _first(new: NewKey, sealer: Sealer, verdict: Verdict | None) -> Key:
+    target, settings = new.target, new.settings
+    version = sealed_version(
+        sealer, new.secret, provider=target.provider, number=1, stage=Stage.CURRENT,
+        base_url=target.base_url, expires_at=settings.expires_at,
+    )  # fmt: skip
+    days = ROTATE_AFTER_DAYS if settings.rotate_after_days is None else settings.rotate_after_days
+    return Key(
+        account=new.account,
+        provider=target.provider,
+        versions=(tested(version, verdict),),
+        next_version=2,
+        created_at=version.created_at,
+        label=settings.label,
+        models=target.models,
+        capabilities=target.capabilities,
+        rotate_after_days=days or None,
+    )
+
+
+def tested(version: Version, verdict: Verdict | None) -> Version:
+    """Return the version with the outcome of its test, unchanged where there was none."""
+    from dataclasses import replace
+
+    return replace(version, last_test=TestRecord.after(verdict, version.last_test)) if verdict else version

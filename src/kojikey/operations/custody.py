@@ -1,0 +1,225 @@
+"""An open store together with what opens its records: where a key, its account and its audit trail change as one.
+
+Owns: account documents, data keys in memory, the chaining of events, and the one retry that is safe (another change
+of the same account came first). Must not: decide what a change means; that is each operation's. On the hot path of
+``kojikey run``: nothing expensive is imported here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from kojikey.model.errors import AccountNotFound, CannotOpen, ChangedMeanwhile, RecordUnsupported
+from kojikey.model.ref import HEADER, Document, account_ref, key_ref
+from kojikey.sealing.chain import NO_LINK
+from kojikey.sealing.envelope import Sealer, new_data_key
+from kojikey.sealing.kek import Kek, KekInputs, load, wrapped_kid
+from kojikey.stores.base import Change, Store, Stored
+
+FORMAT = 1
+_ATTEMPTS = 25  # of a change that lost only the race for the account's audit trail
+
+
+class Happening(NamedTuple):
+    """What an event will say, before it has a place in its account's chain."""
+
+    action: str
+    provider: str | None = None
+    version: int | None = None
+    fingerprint: str | None = None
+    outcome: str | None = None
+    reason: str | None = None
+
+
+class Plan(NamedTuple):
+    """The changes that belong together, and what to tell the audit trail of them."""
+
+    changes: tuple[Change, ...]
+    happenings: tuple[Happening, ...] = ()
+
+
+class Custody:
+    """A store, its KEKs and the data keys that were unwrapped so far."""
+
+    def __init__(self, store: Store, header: Document, inputs: KekInputs, *, actor: str) -> None:
+        if header.get("format") != FORMAT:
+            raise RecordUnsupported(
+                f"the store {store.place} has format {header.get('format')}, which is not read here", where="header"
+            )
+        self.store, self.header, self.actor = store, header, actor
+        self.store_id: str = header["store_id"]
+        self._inputs = inputs
+        self._keks: dict[str, Kek] = {}
+        self._sealers: dict[tuple[str, str], Sealer] = {}
+
+    def held(self, account: str, provider: str) -> Stored | None:
+        """Return the document of an account's key at a provider, None where it has none."""
+        return self.store.read(key_ref(account, provider))
+
+    def kek(self, kid: str | None = None) -> Kek:
+        """Return the KEK with that id (during a re-keying there are two), by default the one that wraps new accounts.
+
+        Raises:
+            CannotOpen: it is missing, wrong, or no source of this store has that id.
+        """
+        kid = kid or self.target_spec["kid"]
+        if kid not in self._keks:
+            spec = next((spec for spec in self._specs() if spec["kid"] == kid), None)
+            # An unknown id: let the store's own KEK say that it is not the one.
+            loaded = load(spec or self.target_spec, self._inputs)
+            if spec is None:
+                return loaded
+            self._keks[kid] = loaded
+        return self._keks[kid]
+
+    @property
+    def target_spec(self) -> Document:
+        """The KEK that accounts are, or are being, wrapped with."""
+        spec: Document = self.header.get("next_kek") or self.header["kek"]
+        return spec
+
+    def _specs(self) -> list[Document]:
+        return [spec for spec in (self.header["kek"], self.header.get("next_kek")) if spec]
+
+    def adopt(self, kek: Kek) -> None:
+        """Use a KEK that was just made, instead of asking its source for it."""
+        self._keks[kek.kid] = kek
+
+    def sealer(self, account: str) -> Sealer:
+        """Return what seals and opens an account's keys.
+
+        Raises:
+            AccountNotFound: the store has nothing of this account.
+            CannotOpen: the KEK is missing or wrong, or the wrapped data key was changed from outside.
+        """
+        stored = self.store.read(account_ref(account))
+        if stored is None:
+            raise AccountNotFound(account)
+        return self._unwrapped(account, stored.document)
+
+    def _unwrapped(self, account: str, document: Document) -> Sealer:
+        wrapped = document["wrapped"]
+        if (account, wrapped) not in self._sealers:
+            try:
+                kek = self.kek(wrapped_kid(wrapped))
+            except CannotOpen:
+                if not self._refresh_header():
+                    raise
+                kek = self.kek(wrapped_kid(wrapped))
+            data_key = kek.unwrap(wrapped, store=self.store_id, account=account)
+            self._sealers[account, wrapped] = Sealer(data_key, store=self.store_id, account=account)
+        return self._sealers[account, wrapped]
+
+    def _refresh_header(self) -> bool:
+        """Read the header again (a re-keying may have moved on meanwhile); tell whether it changed."""
+        stored = self.store.read(HEADER)
+        changed = stored is not None and stored.document != self.header
+        if stored is not None and changed:
+            self.header = stored.document
+        return changed
+
+    def record(self, account: str, plan: Callable[[Sealer], Plan]) -> Plan:
+        """Make a plan's changes, append its events to the account's chain, and bind the chain's end, as one commit.
+
+        ``plan`` is called with the account's sealer, again where another change of the same account came first; a
+        new account gets its data key here. Returns the plan that was carried out.
+
+        Raises:
+            ChangedMeanwhile: one of the plan's own documents changed; nothing was done.
+            CannotOpen: the KEK is needed and can not be had.
+        """
+
+        def attempt(stored: Stored | None) -> Plan:
+            document = stored.document if stored else self._new_account(account)
+            sealer = self._unwrapped(account, document)
+            made = plan(sealer)
+            self._commit(account, made, document, stored.revision if stored else None, sealer)
+            return made
+
+        return self._retried(account, attempt)
+
+    def record_unsigned(self, account: str, made: Plan) -> None:
+        """Do as :meth:`record` without the KEK: the events are marked unsigned, the chain goes on through them.
+
+        Raises:
+            AccountNotFound: the store has nothing of this account. ChangedMeanwhile: as for :meth:`record`.
+        """
+
+        def attempt(stored: Stored | None) -> Plan:
+            if stored is None:
+                raise AccountNotFound(account)
+            self._commit(account, made, stored.document, stored.revision, None)
+            return made
+
+        self._retried(account, attempt)
+
+    def rewrap(self, account: str, kek: Kek) -> None:
+        """Wrap an account's data key with another KEK, with a ``rekeyed`` event; safe to repeat.
+
+        Raises:
+            CannotOpen: the KEK that wraps it now can not be had; nothing was changed.
+        """
+
+        def attempt(stored: Stored | None) -> Plan:
+            made = Plan((), (Happening("rekeyed"),))
+            if stored is not None and wrapped_kid(stored.document["wrapped"]) != kek.kid:
+                before = stored.document["wrapped"]
+                data_key = self.kek(wrapped_kid(before)).unwrap(before, store=self.store_id, account=account)
+                wrapped = kek.wrap(data_key, store=self.store_id, account=account)
+                sealer = Sealer(data_key, store=self.store_id, account=account)
+                self._commit(account, made, {**stored.document, "wrapped": wrapped}, stored.revision, sealer)
+            return made
+
+        self._retried(account, attempt)
+
+    def _retried(self, account: str, attempt: Callable[[Stored | None], Plan]) -> Plan:
+        """Try again while only the account's own document changed: its audit trail grew, or it was wrapped anew."""
+        for _ in range(_ATTEMPTS):
+            try:
+                return attempt(self.store.read(account_ref(account)))
+            except ChangedMeanwhile as lost:
+                if lost.ref != account_ref(account):
+                    raise
+        raise ChangedMeanwhile(account_ref(account))
+
+    def _commit(
+        self, account: str, made: Plan, document: Document, revision: str | None, sealer: Sealer | None
+    ) -> None:
+        if not made.happenings:
+            self.store.commit(made.changes)
+            return
+        events, audit = self.chained(account, document["audit"], made.happenings, sealer)
+        changed: Document = {**document, "audit": audit}
+        self.store.commit((*made.changes, Change(account_ref(account), changed, revision)), events)
+
+    def chained(
+        self, account: str, audit: Document, happenings: Sequence[Happening], sealer: Sealer | None
+    ) -> tuple[list[Document], Document]:
+        """Return the events for some happenings, each linked to the one before, and the account's new chain end."""
+        from kojikey.model.moment import now
+        from kojikey.sealing.chain import unsigned_link
+
+        events: list[Document] = []
+        seq, mac = audit["seq"], audit["mac"]
+        for happening in happenings:
+            seq += 1
+            event: dict[str, Any] = {"seq": seq, "time": now(), "actor": self.actor, "account": account}
+            event |= happening._asdict() | {"signed": sealer is not None}
+            mac = sealer.link(mac, event) if sealer else unsigned_link(mac, event)
+            events.append({**event, "mac": mac})
+        return events, {"seq": seq, "mac": mac, "head": sealer.head(seq, mac) if sealer else None}
+
+    def _new_account(self, account: str) -> Document:
+        from kojikey.model.moment import now
+
+        self._refresh_header()  # a re-keying may have begun while somebody was typing
+        data_key = new_data_key()
+        wrapped = self.kek().wrap(data_key, store=self.store_id, account=account)
+        self._sealers[account, wrapped] = Sealer(data_key, store=self.store_id, account=account)
+        audit = {"seq": 0, "mac": NO_LINK, "head": None}
+        return {"account": account, "wrapped": wrapped, "created_at": now(), "audit": audit}
+
+    def close(self) -> None:
+        """Release the store."""
+        self.store.close()

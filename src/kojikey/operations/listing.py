@@ -1,0 +1,60 @@
+"""What there is: keys, and where an account falls back to the built-in allocation. Opens nothing, needs no KEK."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from kojikey.model.errors import KeyNotFound, RecordChanged
+from kojikey.model.key import Key, Stage
+from kojikey.model.ref import key_ref
+from kojikey.operations.results import HistoryResult, ListRow
+from kojikey.stores.base import Query, Store, Stored
+
+
+def key_of(stored: Stored) -> Key:
+    """Return the key of a stored document.
+
+    Raises:
+        RecordChanged: the document is not one of ours, or is filed under another name than its own.
+    """
+    try:
+        key = Key.from_document(stored.document)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise RecordChanged(str(stored.ref)) from None
+    if (key.account, key.provider) != (stored.ref.account, stored.ref.provider):
+        raise RecordChanged(str(stored.ref), "is filed under another name than its own")
+    if key.version(Stage.CURRENT) is None:
+        raise RecordChanged(str(stored.ref), "has lost its current version")
+    return key
+
+
+def list_keys(store: Store, *, account: str, providers: Sequence[str]) -> Iterator[ListRow]:
+    """Yield a row for each of the providers, in their order, and for keys at any other provider after them.
+
+    ``providers`` are those asked for, or all known; a key at a provider whose definition is gone is still listed.
+    """
+    keys = {stored.ref.provider: key_of(stored) for stored in store.scan(Query(account=account))}
+    for provider in providers:
+        yield ListRow(account, provider, keys.pop(provider, None))
+    for provider, key in keys.items():
+        yield ListRow(account, provider, key)
+
+
+def list_all_keys(store: Store, *, providers: Sequence[str] = ()) -> Iterator[ListRow]:
+    """Yield the keys of every account, in order of account and provider, without holding them all."""
+    for stored in store.scan(Query(providers=tuple(providers))):
+        key = key_of(stored)
+        yield ListRow(key.account, key.provider, key)
+
+
+def history(store: Store, *, account: str, provider: str) -> HistoryResult:
+    """Return a key's versions, newest first.
+
+    Raises:
+        KeyNotFound: the account has no key there.
+    """
+    stored = store.read(key_ref(account, provider))
+    if stored is None:
+        raise KeyNotFound(account, provider)
+    key = key_of(stored)
+    return HistoryResult(key, tuple(sorted(key.versions, key=lambda version: -version.number)))

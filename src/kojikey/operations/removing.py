@@ -1,0 +1,43 @@
+"""Removing a key with all its versions. Works without the KEK: a lost KEK must not trap keys."""
+
+from __future__ import annotations
+
+from kojikey.model.errors import CannotOpen, RecordChanged
+from kojikey.model.key import Key
+from kojikey.operations.custody import Custody, Happening, Plan
+from kojikey.operations.listing import key_of
+from kojikey.operations.results import ChangeResult
+from kojikey.operations.rotating import stored_key
+from kojikey.stores.base import Change, Stored
+
+
+def remove(custody: Custody, *, account: str, provider: str) -> ChangeResult:
+    """Delete an account's key at a provider. Without the KEK the audit event is left unsigned, and the result says so.
+
+    Raises:
+        KeyNotFound: there is none. ChangedMeanwhile: someone else changed it; it was not removed.
+        StoreUnavailable: it was not removed.
+    """
+    stored = stored_key(custody, account=account, provider=provider)
+    key = _readable(stored)
+    current = key.current if key else None
+    happening = Happening(
+        "removed", provider, current.number if current else None, current.fingerprint if current else None
+    )
+    made = Plan((Change(stored.ref, None, stored.revision),), (happening,))
+    unsigned = False
+    try:
+        custody.record(account, lambda _: made)
+    except CannotOpen:
+        custody.record_unsigned(account, made)
+        unsigned = True
+    tail, number = (current.tail, current.number) if current else ("", None)
+    return ChangeResult(account, provider, "removed", tail, number, key=key, unsigned=unsigned)
+
+
+def _readable(stored: Stored) -> Key | None:
+    # A record that was damaged from outside can still be removed; only its details are not known.
+    try:
+        return key_of(stored)
+    except RecordChanged:
+        return None

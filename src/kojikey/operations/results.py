@@ -1,0 +1,130 @@
+"""What operations return: frozen, complete, free of plaintext, and the same for a table and for JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from kojikey.model.key import Key, Version
+from kojikey.model.ref import Document
+from kojikey.model.verdict import Outcome, Verdict
+
+Action = Literal["added", "rotated", "unchanged", "staged", "aborted", "rolled_back", "retired", "removed"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeResult:
+    """What ``add``, ``rotate`` or ``remove`` did (``action``), or that the outcome of the test forbade it (None).
+
+    A rotation whose new key was rejected is ``aborted``; one that was left to be resumed is ``staged``.
+
+    ``key`` is the key as it now is in the store (for a removal: as it was), None where nothing was ever saved.
+    ``version`` is the version that was acted on. ``unsigned`` says that the audit event could not be signed.
+    """
+
+    account: str
+    provider: str
+    action: Action | None
+    tail: str
+    version: int | None
+    key: Key | None = None
+    verdict: Verdict | None = None
+    unsigned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    """The test of one key. ``version`` is None for a key that was not saved.
+
+    ``recorded`` is False where the outcome was not kept: an unsaved key, or one that changed during its test.
+    """
+
+    __test__ = False
+
+    account: str
+    provider: str
+    tail: str
+    version: int | None
+    verdict: Verdict
+    recorded: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How many keys a run tested, by outcome."""
+
+    valid: int = 0
+    limited: int = 0
+    rejected: int = 0
+    indeterminate: int = 0
+
+    @property
+    def tested(self) -> int:
+        """All of them."""
+        return self.valid + self.limited + self.rejected + self.indeterminate
+
+    def plus(self, outcome: Outcome) -> Summary:
+        """Return the summary with one more key."""
+        counts = {name.value: getattr(self, name.value) for name in Outcome}
+        return Summary(**{**counts, outcome.value: counts[outcome.value] + 1})
+
+    def as_document(self) -> Document:
+        """Return the JSON form."""
+        return {"tested": self.tested, **{name.value: getattr(self, name.value) for name in Outcome}}
+
+
+@dataclass(frozen=True, slots=True)
+class ListRow:
+    """An account's way in at a provider: its key, or (``key=None``) the built-in allocation."""
+
+    account: str
+    provider: str
+    key: Key | None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryResult:
+    """A key's versions, newest first."""
+
+    key: Key
+    versions: tuple[Version, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditResult:
+    """Events of one or of all accounts, in order; ``unsigned`` counts those made without the KEK.
+
+    ``verified`` names the accounts whose chains were recomputed.
+    """
+
+    events: tuple[Document, ...]
+    verified: tuple[str, ...] = ()
+    unsigned: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoreInfo:
+    """What and where a store is, and who can open it."""
+
+    engine: str
+    place: str
+    store_id: str
+    format: int
+    created_at: str
+    kek: str
+    kek_source: str
+    accounts: int
+    keys: int
+    events: int
+    rekey_under_way: bool
+    details: tuple[tuple[str, str], ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class RekeyResult:
+    """What a re-keying did: how many accounts it wrapped anew, and how many it found done."""
+
+    rewrapped: int
+    already: int
+    kek: str
+    resumed: bool

@@ -1,0 +1,33 @@
+"""The test of one key, as operations see it: who makes the requests, and who decides when the outcome is not plain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kojikey.model.secret import Secret
+from kojikey.model.verdict import Outcome, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a key is tested against."""
+
+    provider: str
+    base_url: str
+    models: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()
+
+
+Tester = Callable[[Secret, Target], Verdict]
+"""Asks the provider. Raises nothing for a key that is refused or a network that is down: those are verdicts."""
+
+Approve = Callable[[Verdict], bool]
+"""Asked only for ``limited`` and ``indeterminate``: is the key to be used all the same?"""
+
+
+def accepted(verdict: Verdict | None, approve: Approve) -> bool:
+    """Tell whether a key may be used after its test (None: it was not tested, on purpose)."""
+    if verdict is None or verdict.outcome is Outcome.VALID:
+        return True
+    return verdict.outcome is not Outcome.REJECTED and approve(verdict)
