@@ -99,7 +99,7 @@ def ask(
     *,
     value: str = "",
     seconds: float = SECONDS,
-    helper: Sequence[str] = HELPER,
+    helper: Sequence[str] = (),
 ) -> str:
     """Return the helper's answer to a verb, a service and an entry; ``value`` goes in through a pipe.
 
@@ -107,8 +107,8 @@ def ask(
         KekUnavailable: it did not answer in time (and was killed with what it started), or said why not.
     """
     try:
-        process = subprocess.Popen(  # noqa: S603 - this interpreter, with arguments that no shell reads
-            [*helper, *request],
+        process = subprocess.Popen(
+            [*(helper or HELPER), *request],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
