@@ -26,11 +26,12 @@ from kojikey.model.ref import HEADER, Document, Ref, account_ref, key_ref
 from kojikey.stores.base import Change, Description, Query, Store, Stored, decoded, encoded, new_revision, slot_of
 from kojikey.stores.sqlite_file import checked_file
 from kojikey.stores.sqlite_tables import (
+    ADD,
     ADD_EVENT,
     APPLICATION_ID,
     MIGRATIONS,
-    OF,
     PAGE,
+    READ,
     TABLES,
     conditions,
     migrate,
@@ -74,7 +75,7 @@ class SqliteStore(Store):
             connection.execute("BEGIN IMMEDIATE")
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             migrate(connection, 0)
-            connection.execute(OF["header"].add, {"revision": new_revision(), "document": header})
+            connection.execute(ADD["header"], {"revision": new_revision(), "document": header})
             connection.execute("COMMIT")
         finally:
             connection.close()
@@ -88,7 +89,7 @@ class SqliteStore(Store):
     def _read(self, ref: Ref) -> Stored | None:
         place = {"account": ref.account, "provider": ref.provider}
         # All rows, for a statement that is not run to its end keeps its lock.
-        rows = self._opened().execute(OF[ref.kind].read, place).fetchall()
+        rows = self._opened().execute(READ[ref.kind], place).fetchall()
         return Stored(ref, decoded(rows[0][0], self.place), rows[0][1]) if rows else None
 
     def _commit(self, changes: Sequence[Change], events: Sequence[Document]) -> tuple[str, ...]:

@@ -70,6 +70,7 @@ _EXTENDED: dict[int, _Meaning] = {
     sqlite3.SQLITE_READONLY_DBMOVED: _MOVED,
     sqlite3.SQLITE_READONLY_ROLLBACK: _UNFINISHED,
     sqlite3.SQLITE_READONLY_RECOVERY: _UNFINISHED,
+    sqlite3.SQLITE_IOERR_DELETE: _UNFINISHED,  # the journal can not be removed
     sqlite3.SQLITE_IOERR_WRITE: _NO_WRITE,
     sqlite3.SQLITE_IOERR_LOCK: _NO_LOCKS,
     sqlite3.SQLITE_IOERR_RDLOCK: _NO_LOCKS,

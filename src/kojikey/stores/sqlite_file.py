@@ -123,7 +123,8 @@ def _make_folders(folder: str) -> None:
     if os.path.isdir(folder):
         return
     parent = os.path.dirname(folder)
-    _make_folders(parent)
+    if parent != folder:  # else it is a drive that is not there
+        _make_folders(parent)
     try:
         os.mkdir(folder, 0o700)
     except FileExistsError:

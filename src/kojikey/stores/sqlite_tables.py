@@ -6,8 +6,6 @@ Owns: the format of the file. Must not: open anything, or decide what an answer 
 from __future__ import annotations
 
 import sqlite3
-from typing import NamedTuple
-
 from kojikey.stores.base import Change, Query
 
 APPLICATION_ID = 0x6B6A6B79  # "kjky", at offset 68 of the file, for `file` and for telling a store from other databases
@@ -30,38 +28,30 @@ ADD_EVENT = (
     "INSERT INTO events (account, seq, provider, time, document)"
     " VALUES (:account, :seq, :provider, :time, :document) ON CONFLICT DO NOTHING"
 )
-
-
-class _Statements(NamedTuple):
-    read: str
-    add: str
-    swap: str
-    drop: str
-
-
-OF = {
-    "header": _Statements(
-        "SELECT document, revision FROM header",
-        "INSERT INTO header (one, revision, document) VALUES (1, :revision, :document) ON CONFLICT DO NOTHING",
-        "UPDATE header SET revision = :revision, document = :document WHERE revision = :before",
-        "DELETE FROM header WHERE revision = :before",
-    ),
-    "account": _Statements(
-        "SELECT document, revision FROM accounts WHERE account = :account",
-        "INSERT INTO accounts (account, revision, document) VALUES (:account, :revision, :document)"
-        " ON CONFLICT DO NOTHING",
-        "UPDATE accounts SET revision = :revision, document = :document"
-        " WHERE account = :account AND revision = :before",
-        "DELETE FROM accounts WHERE account = :account AND revision = :before",
-    ),
-    "key": _Statements(
-        "SELECT document, revision FROM keys WHERE account = :account AND provider = :provider",
-        "INSERT INTO keys (account, provider, tested_at, slot, revision, document)"
-        " VALUES (:account, :provider, :tested_at, :slot, :revision, :document) ON CONFLICT DO NOTHING",
-        "UPDATE keys SET tested_at = :tested_at, slot = :slot, revision = :revision, document = :document"
-        " WHERE account = :account AND provider = :provider AND revision = :before",
-        "DELETE FROM keys WHERE account = :account AND provider = :provider AND revision = :before",
-    ),
+# For each kind of document:
+READ = {
+    "header": "SELECT document, revision FROM header",
+    "account": "SELECT document, revision FROM accounts WHERE account = :account",
+    "key": "SELECT document, revision FROM keys WHERE account = :account AND provider = :provider",
+}
+ADD = {
+    "header": "INSERT INTO header (one, revision, document) VALUES (1, :revision, :document) ON CONFLICT DO NOTHING",
+    "account": "INSERT INTO accounts (account, revision, document) VALUES (:account, :revision, :document)"
+    " ON CONFLICT DO NOTHING",
+    "key": "INSERT INTO keys (account, provider, tested_at, slot, revision, document)"
+    " VALUES (:account, :provider, :tested_at, :slot, :revision, :document) ON CONFLICT DO NOTHING",
+}
+SWAP = {
+    "header": "UPDATE header SET revision = :revision, document = :document WHERE revision = :before",
+    "account": "UPDATE accounts SET revision = :revision, document = :document"
+    " WHERE account = :account AND revision = :before",
+    "key": "UPDATE keys SET tested_at = :tested_at, slot = :slot, revision = :revision, document = :document"
+    " WHERE account = :account AND provider = :provider AND revision = :before",
+}
+DROP = {
+    "header": "DELETE FROM header WHERE revision = :before",
+    "account": "DELETE FROM accounts WHERE account = :account AND revision = :before",
+    "key": "DELETE FROM keys WHERE account = :account AND provider = :provider AND revision = :before",
 }
 
 
@@ -75,10 +65,9 @@ def migrate(connection: sqlite3.Connection, version: int) -> None:
 
 def statement(change: Change) -> str:
     """Return the statement that makes a change; it touches no row where someone else was first."""
-    statements = OF[change.ref.kind]
-    if change.if_revision is None and change.document is not None:
-        return statements.add
-    return statements.drop if change.document is None else statements.swap
+    if change.document is None:
+        return DROP[change.ref.kind]
+    return (ADD if change.if_revision is None else SWAP)[change.ref.kind]
 
 
 def conditions(query: Query) -> tuple[str, tuple[str | int, ...]]:

@@ -1,0 +1,84 @@
+"""A process that competes for a store, for the conformance suite: ``python -m kojikey.testing.contention VERB URL …``.
+
+Owns: what one competitor does. It says ``ready``, waits for a line, does its work and prints what came of it.
+Must not: be imported by anything but tests.
+"""
+# ruff: noqa: S101 - a part of tests: it asserts, and runs this very Python
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from kojikey.model.errors import ChangedMeanwhile, StoreExists, StoreLocked
+from kojikey.model.ref import account_ref
+from kojikey.stores.base import Change, Store
+from kojikey.stores.registry import open_store
+
+COUNTER = account_ref("counter")
+
+
+def increment(store: Store) -> int:
+    """Add one to the shared counter and append the event of that number, as often as it takes; return the number."""
+    while True:
+        try:
+            before = store.read(COUNTER)
+            count = before.document["count"] + 1 if before else 1
+            event = {"account": "counter", "seq": count, "provider": "", "time": "2026-11-23T04:47:00Z"}
+            store.commit([Change(COUNTER, {"count": count}, before.revision if before else None)], [event])
+        except (ChangedMeanwhile, StoreLocked):
+            continue  # nothing was changed: that is what these two promise
+        return count
+
+
+def compete(verb: str, url: str, arguments: Sequence[Sequence[object]]) -> list[list[str]]:
+    """Run one process for each of ``arguments``, let them go at the same time, and return the lines that each printed.
+
+    Raises:
+        AssertionError: one of them ended otherwise than well.
+    """
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", __name__, verb, url, *map(str, own)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for own in arguments
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        process.stdout.readline()
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    answers = []
+    for process in processes:
+        out, err = process.communicate()
+        assert process.returncode == 0, err
+        answers.append(out.split())
+    return answers
+
+
+def main(verb: str, url: str, argument: str) -> None:
+    """Compete: ``increment N`` prints each number once it is acknowledged, ``create NAME`` created or exists."""
+    store = open_store(url)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    if verb == "increment":
+        for _ in range(int(argument)):
+            print(increment(store), flush=True)
+    elif verb == "create":
+        try:
+            store.create({"by": argument})
+            print("created")
+        except StoreExists:
+            print("exists")
+    store.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

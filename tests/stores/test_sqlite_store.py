@@ -1,0 +1,20 @@
+"""The SQLite adapter keeps the promises of a store. What is SQLite's alone is in ``test_sqlite_*``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kojikey.stores.sqlite import SqliteStore
+from kojikey.testing.conformance import Maker, SharedStoreConformance
+
+
+class TestSqliteStore(SharedStoreConformance):
+    @pytest.fixture
+    def make_store(self, tmp_path: Path) -> Maker:
+        return lambda: SqliteStore(str(tmp_path / "keys.db"), busy_timeout=30)
+
+    @pytest.fixture
+    def url(self, tmp_path: Path) -> str:
+        return f"sqlite://{tmp_path}/keys.db"

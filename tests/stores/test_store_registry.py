@@ -1,0 +1,110 @@
+"""A URL means a store; what is no URL is refused without repeating it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from kojikey.model.errors import UsageError
+from kojikey.stores.registry import open_store, schemes
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("sqlite:///srv/keys.db", "/srv/keys.db"),
+        ("sqlite:////srv/keys.db", "/srv/keys.db"),
+        ("SQLite:///srv/keys.db", "/srv/keys.db"),
+        ("sqlite:///srv/a%20b%3Fc%23d%25.db", "/srv/a b?c#d%.db"),
+        ("sqlite:///srv/%E9%8D%B5.db", "/srv/鍵.db"),
+        ("sqlite:///srv/鍵.db", "/srv/鍵.db"),
+        ("sqlite:///srv/%FF.db", "/srv/\\xff.db"),
+        ("sqlite:///srv/x/../keys.db", "/srv/keys.db"),
+        ("sqlite:///keys.db", "/keys.db"),
+    ],
+)
+def test_an_sqlite_url_means_the_file_of_that_whole_path(url: str, place: str) -> None:
+    assert open_store(url).place == place
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite://",
+        "sqlite:///",
+        "sqlite:////",
+        "sqlite://host/keys.db",
+        "sqlite://keys.db",
+        "sqlite:///keys.db?mode=memory",
+        "sqlite:///keys.db#part",
+        "sqlite:///a%00b",
+        "sqlite:/keys.db",
+        "sqlite:keys.db",
+        "",
+        "keys.db",
+        "/srv/keys.db",
+        "./keys.db",
+        "C:\\keys.db",
+        "://",
+        "memory",
+    ],
+)
+def test_what_is_not_the_url_of_a_store_is_refused_with_the_way_to_write_it(url: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        open_store(url)
+    assert raised.value.hint or "\0" in url or "%00" in url
+
+
+def test_an_unknown_scheme_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(UsageError, match="there are no redis stores") as raised:
+        open_store("redis://localhost/0")
+    assert raised.value.hint is not None
+    assert all(f"{scheme}://" in raised.value.hint for scheme in schemes())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://user:CANARY@host/db",
+        "user:CANARY@host",
+        "CANARY",
+        "sk-CANARY://x",
+        "a" * 40 + "CANARY://x",
+        "sqlite://user:CANARY@host/keys.db",
+        "sqlite:///keys.db?password=CANARY",
+        "user:CANARY@redis://x",
+    ],
+)
+def test_a_password_or_a_key_in_the_place_of_a_url_is_not_repeated(url: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        open_store(url)
+    assert "CANARY" not in f"{raised.value} {raised.value.hint}"
+
+
+def test_nothing_is_touched_before_the_first_verb(tmp_path: object) -> None:
+    assert open_store(f"sqlite://{tmp_path}/none/keys.db").describe().place == f"{tmp_path}/none/keys.db"
+
+
+DEAR = {
+    "asyncio", "cryptography", "dataclasses", "httpx", "inspect", "logging", "pathlib", "platformdirs", "rich",
+    "secrets", "shlex", "subprocess", "tomllib", "typer", "urllib.parse", "hashlib",
+    "kojikey.stores.memory", "kojikey.stores.sqlite_errors",
+}  # fmt: skip
+
+
+def test_opening_and_one_read_import_nothing_dear(tmp_path: object) -> None:
+    open_store(f"sqlite://{tmp_path}/keys.db").create({})
+    script = (
+        "import sys; before = set(sys.modules)\n"
+        "from kojikey.stores.registry import open_store\n"
+        "from kojikey.model.ref import key_ref\n"
+        f"store = open_store('sqlite://{tmp_path}/keys.db')\n"
+        "store.open(), store.read(key_ref('acme', 'elevenlabs')), store.close()\n"
+        "print(*(set(sys.modules) - before))\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    imported = set(ran.stdout.split())
+    assert "sqlite3" in imported
+    assert imported & DEAR == set()
