@@ -18,7 +18,8 @@ from kojikey.providers.foreign import foreign_owner
 
 LONGEST = 4096
 
-_EDGE = " \t\r\n\v\f\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+# all white space of Unicode but U+001C to U+001F, which are control characters to everyone else
+_EDGE = " \t\r\n\v\f\u0085\u00a0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 _QUOTES = "\"'`\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a"
 _INVISIBLE = "\u00ad\u034f\u115f\u1160\u180e\u2800\u3164\ufeff\uffa0"
 _ASSIGNMENT = re.compile(r"(?:(?:export|set|setx|declare -x)\s+|\$env:)?[A-Za-z_][A-Za-z0-9_]{0,63}\s*=\s*[^=\s]", re.I)

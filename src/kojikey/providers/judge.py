@@ -177,7 +177,7 @@ def _by_status(subject: Subject, answer: Answer, evidence: Evidence) -> Finding:
         detail = (
             "the answer was too long to be read"
             if answer.truncated
-            else f"the answer ({status}) is not one of {subject.definition.company}: a proxy or a login page may be between"
+            else f"the answer {status} is not one of {subject.definition.company}: a proxy or login page may be between"
         )
     elif status in (407, 511) or (status == 403 and not is_json and not evidence.is_empty):
         reason = Reason.NETWORK_BLOCKED
