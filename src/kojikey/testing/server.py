@@ -6,6 +6,7 @@ Owns: listening on a loopback port and ending without a trace. Must not: know wh
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import os
 import socket
@@ -33,7 +34,7 @@ class Server:
         self.loop: asyncio.AbstractEventLoop | None = None
         self._play = play
         self._thread: threading.Thread | None = None
-        self._stopping = asyncio.Event()
+        self._is_stopping = False
         self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     @property
@@ -61,8 +62,9 @@ class Server:
             listening.close()
             raise
         listening.listen(_BACKLOG)
+        listening.setblocking(False)
         self.port, self.closed_port = listening.getsockname()[1], closed.getsockname()[1]
-        self._stopping, ready = asyncio.Event(), threading.Event()
+        self._is_stopping, ready = False, threading.Event()
         self._thread = threading.Thread(
             target=lambda: asyncio.run(self._run(listening, closed, ready)), name="kojikey-sandbox", daemon=True
         )
@@ -72,15 +74,18 @@ class Server:
     def stop(self) -> None:
         """Close every connection, whatever it waits for, and end the thread; nothing happens where it is stopped."""
         thread, self._thread = self._thread, None
-        if thread is not None and self.loop is not None:
-            self.loop.call_soon_threadsafe(self._stopping.set)
-            thread.join()
+        if thread is None:
+            return
+        self._is_stopping = True
+        while thread.is_alive():  # more than once only where this process can open no more sockets
+            with contextlib.suppress(OSError):
+                socket.create_connection((self.host, self.port), timeout=1).close()  # wakes the one who accepts
+            thread.join(1)
 
     def _bind(self, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        bound = socket.socket(
-            family, socket.SOCK_STREAM, socket.IPPROTO_TCP
-        )  # asyncio sets TCP_NODELAY only by this name
+        # the protocol is named because asyncio sets TCP_NODELAY only where it is
+        bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             if os.name == "posix":  # elsewhere the option would let two sandboxes share a port
                 bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -92,13 +97,9 @@ class Server:
 
     async def _run(self, listening: socket.socket, closed: socket.socket, ready: threading.Event) -> None:
         self.loop = asyncio.get_running_loop()
-        try:
-            server = await asyncio.start_server(self._connected, sock=listening)
-        finally:
-            ready.set()
-        await self._stopping.wait()
-        server.close()
-        closed.close()
+        ready.set()
+        with listening, closed:
+            await self._accept(self.loop, listening)
         connections = dict(self._connections)
         for task in connections:
             task.cancel()
@@ -107,10 +108,28 @@ class Server:
             writer.transport.abort()
             await close(writer)
 
+    async def _accept(self, loop: asyncio.AbstractEventLoop, listening: socket.socket) -> None:
+        """Take connections until the sandbox stops.
+
+        Not ``asyncio.start_server``: one that is closed while connections come in leaves some of them open, and says
+        so on stderr. For the same reason this is woken by a connection, and not cancelled.
+        """
+        while True:
+            try:
+                connection, _ = await loop.sock_accept(listening)
+            except OSError:  # too many open files, say
+                await asyncio.sleep(0.05)
+                continue
+            if self._is_stopping:
+                connection.close()
+                return
+            with contextlib.suppress(OSError):
+                await loop.connect_accepted_socket(self._protocol, connection)
+
+    def _protocol(self) -> asyncio.StreamReaderProtocol:
+        return asyncio.StreamReaderProtocol(asyncio.StreamReader(), self._connected)
+
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._stopping.is_set():
-            writer.transport.abort()
-            return
         task = asyncio.ensure_future(serve(reader, writer, self._play))
         self._connections[task] = writer
         task.add_done_callback(self._connections.pop)
