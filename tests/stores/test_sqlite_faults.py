@@ -222,3 +222,32 @@ def test_a_store_may_be_handed_to_another_thread(path: Path) -> None:
     worker.join()
     assert answers[0] == store.read(KEY)
     assert answers[0] is not None
+
+
+def test_a_change_takes_its_lock_at_the_beginning(path: Path) -> None:
+    # Taken later, SQLite could not wait for it, and competing changes would fail without need.
+    store, statements = SqliteStore(str(path)), list[str]()
+    store._opened().set_trace_callback(statements.append)
+    store.commit([Change(key_ref("acme", "other"), {}, None)])
+    assert statements[0] == "BEGIN IMMEDIATE"
+    assert statements[-1] == "COMMIT"
+
+
+def test_the_settings_do_not_depend_on_how_sqlite_was_built(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = sqlite3.connect
+
+    def lax(name: str, **named: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(name, **named)
+        for setting in ("synchronous = OFF", "secure_delete = OFF", "trusted_schema = ON", "cell_size_check = OFF"):
+            connection.execute(f"PRAGMA {setting}")
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", lax)
+    connection = SqliteStore(str(path))._opened()
+    found = {
+        setting: connection.execute(f"PRAGMA {setting}").fetchall()[0][0]
+        for setting in ("synchronous", "secure_delete", "trusted_schema", "cell_size_check", "journal_mode")
+    }
+    assert found == {
+        "synchronous": 3, "secure_delete": 1, "trusted_schema": 0, "cell_size_check": 1, "journal_mode": "delete",
+    }  # fmt: skip

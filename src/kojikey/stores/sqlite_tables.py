@@ -6,6 +6,7 @@ Owns: the format of the file. Must not: open anything, or decide what an answer 
 from __future__ import annotations
 
 import sqlite3
+
 from kojikey.stores.base import Change, Query
 
 APPLICATION_ID = 0x6B6A6B79  # "kjky", at offset 68 of the file, for `file` and for telling a store from other databases
