@@ -60,7 +60,7 @@ GEMINI = {
     "billing": ("GET", "/v1beta/models", 403, "BILLING_DISABLED"),
     "billing_prepay": ("POST", MODEL + ":generateContent", 429, "prepayment credits are depleted"),
     "billing_spend_cap": ("POST", MODEL + ":generateContent", 429, "monthly spending cap"),
-    "plan_required": ("GET", "/v1beta/models", 400, "free tier is not available"),
+    "billing_country": ("GET", "/v1beta/models", 400, "free tier is not available"),
     "model_unavailable": ("GET", MODEL, 404, "models/gemini-2.5-flash is not found"),
     "invalid_key": ("GET", "/v1beta/models", 400, "API_KEY_INVALID"),
     "invalid_key_wrapped": ("GET", "/v1beta/models", 400, "API_KEY_INVALID"),
@@ -103,7 +103,7 @@ ELEVENLABS = {
     "provider_unavailable_html": ("GET", "/v1/user/subscription", 502, "502 Bad Gateway"),
     "redirected": ("GET", "/v1/user/subscription", 307, ""),
     "network_blocked": ("GET", "/v1/user/subscription", 403, "<h1>Access Denied</h1>"),
-    "network_blocked_vpn": ("POST", NO_VOICE, 401, "detected_unusual_activity"),
+    "restricted_ip_vpn": ("POST", NO_VOICE, 401, "detected_unusual_activity"),
     "unknown": ("GET", "/v1/user/subscription", 409, "moon_in_wrong_phase"),
 }
 ANSWERED = {"google_gemini": GEMINI, "elevenlabs": ELEVENLABS}

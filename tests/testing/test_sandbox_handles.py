@@ -20,7 +20,9 @@ import pytest
 
 from kojikey.model.errors import UsageError
 from kojikey.testing import FaultKind, Sandbox, SandboxKey, load_key
+from kojikey.testing.sandbox import _PLAYS as played
 from kojikey.testing.script import PROVIDERS
+from kojikey.testing.wire import Reply
 
 HEADER = {"google_gemini": "x-goog-api-key", "elevenlabs": "xi-api-key"}
 PATH = {"google_gemini": "/v1beta/models", "elevenlabs": "/v1/user/subscription"}
@@ -81,6 +83,28 @@ def test_stopping_ends_a_request_that_is_held() -> None:
         sandbox.stop()
         assert isinstance(answer.exception(timeout=10), httpx.TransportError)
     assert sandbox.requests[0].status is None
+
+
+def test_stopping_while_connections_come_in_leaves_none_open(capfd: pytest.CaptureFixture[str]) -> None:
+    sandbox = Sandbox()
+    sandbox.start()
+    head = b"GET /elevenlabs/v1/voices HTTP/1.1\r\n\r\n"
+    stopped = threading.Event()
+
+    def connect_until_stopped() -> None:
+        while not stopped.is_set():
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", sandbox.port)) as connection:
+                connection.sendall(head)
+
+    with ThreadPoolExecutor(4) as pool:
+        clients = [pool.submit(connect_until_stopped) for _ in range(4)]
+        while sandbox.request_count < 50:
+            pass
+        sandbox.stop()
+        stopped.set()
+        assert [client.result(timeout=10) for client in clients] == [None] * 4
+    gc.collect()
+    assert capfd.readouterr().err == ""
 
 
 def test_it_can_be_stopped_twice_and_started_again_but_not_started_twice() -> None:
@@ -375,6 +399,15 @@ def test_garbage_and_a_portal_come_with_a_good_status(sandbox: Sandbox) -> None:
     sandbox.fault("google_gemini", "portal")
     response = get(key)
     assert (response.status_code, response.headers["content-type"]) == (200, "text/html")
+
+
+def test_a_mistake_of_its_own_is_told_and_answered(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    def mistaken(*_: object) -> Reply:
+        raise KeyError("a fact that nobody knows")
+
+    monkeypatch.setitem(played, "elevenlabs", mistaken)
+    assert get(sandbox.key("elevenlabs", "ok")).status_code == 500
+    assert sandbox.faults == ("the sandbox itself failed: KeyError",)
 
 
 # --- HTTP ---

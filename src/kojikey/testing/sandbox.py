@@ -196,7 +196,10 @@ class Sandbox:
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """What the client did that it must never do: a key in a URL, a redirect followed …; empty when all is well."""
+        """What the client did that it must never do: a key in a URL, a redirect followed …; empty when all is well.
+
+        A failure of the sandbox itself is told here, too.
+        """
         return self._journal.faults
 
     def forget(self) -> None:
@@ -262,6 +265,9 @@ class Sandbox:
             if self.latency:
                 await asyncio.sleep(self.latency)
             reply = self._reply(request, provider, "/" + rest, key, number)
+        except Exception as error:  # a mistake of ours must not look like silence of a provider
+            self._journal.fault(f"the sandbox itself failed: {type(error).__name__}")
+            reply = Reply(500)
         finally:
             status = reply.status if reply.deed in (Deed.ANSWER, Deed.DRIP) else None
             self._journal.finish(number, status=status, spent=reply.spends)

@@ -1,0 +1,75 @@
+"""Over real sockets: a test of each made-up key finds the reason that the sandbox says it will."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from kojikey.model.secret import Secret
+from kojikey.model.verdict import Verdict
+from kojikey.providers.catalog import load_catalog
+from kojikey.providers.probe import Prober, ProbeRequest, Surroundings
+from kojikey.testing import Sandbox, SandboxKey
+from kojikey.testing.script import PROVIDERS, script_of
+
+PATIENT = 10.0  # seconds; only the key that gets no answer is tested with less
+
+
+async def no_sleep(seconds: float) -> None:
+    await asyncio.sleep(0)
+
+
+async def probe(key: SandboxKey) -> Verdict:
+    named = tuple(
+        value for option, value in zip(key.options, key.options[1:], strict=False) if option == "--capability"
+    )
+    definition = load_catalog().get(key.provider)
+    request = ProbeRequest(definition, Secret(key.key), key.base_url, named, (), "--deep" in key.options)
+    timeout = 0.1 if key.reason == "timeout" else PATIENT
+    async with Prober(timeout=timeout, surroundings=Surroundings(sleep=no_sleep)) as prober:
+        return await prober.test(request)
+
+
+@pytest.mark.parametrize(
+    ("provider", "name"), [(provider, name) for provider in PROVIDERS for name in script_of(provider).scenarios]
+)
+def test_a_test_of_each_made_up_key_finds_its_reason(provider: str, name: str) -> None:
+    with Sandbox() as sandbox:
+        key = sandbox.key(provider, name)
+        verdict = asyncio.run(probe(key))
+        assert (verdict.reason, verdict.outcome) == (key.reason, key.outcome)
+        assert key.key not in repr(verdict)
+        assert (sandbox.faults, sandbox.spent) == ((), 0)
+
+
+def test_only_a_deep_test_makes_a_request_that_costs_something() -> None:
+    with Sandbox() as sandbox:
+        key = sandbox.key("google_gemini", "ok")
+        deep = SandboxKey(key.provider, key.name, key.reason, key.outcome, key.base_url, key.key, "", ("--deep",))
+        asyncio.run(probe(key))
+        assert sandbox.spent == 0
+        assert asyncio.run(probe(deep)).reason == "ok"
+        assert sandbox.spent == 1
+        (paid,) = [request for request in sandbox.requests if request.spent]
+        assert b'"maxOutputTokens":1' in paid.body.replace(b" ", b"")
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [("reset", "unreachable"), ("down", "unreachable"), ("rate_limit_all", "rate_limited")],
+)
+def test_a_provider_that_is_broken_condemns_no_key(provider: str, kind: str, reason: str) -> None:
+    with Sandbox() as sandbox:
+        sandbox.fault(provider, kind)
+        assert asyncio.run(probe(sandbox.key(provider, "ok"))).reason == reason
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("kind", ["garbage", "portal"])
+def test_a_good_status_without_the_providers_words_proves_nothing(provider: str, kind: str) -> None:
+    with Sandbox() as sandbox:
+        sandbox.fault(provider, kind)
+        verdict = asyncio.run(probe(sandbox.key(provider, "ok")))
+        assert (verdict.outcome, verdict.authentic) == ("indeterminate", None)
