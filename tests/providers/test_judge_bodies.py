@@ -10,9 +10,9 @@ import pytest
 
 from kojikey.model.verdict import Reason
 from kojikey.providers.catalog import load_catalog
-from kojikey.providers.definition import Check
-from kojikey.providers.evidence import Answer
-from kojikey.providers.judge import Fault, judge, judge_fault
+from kojikey.providers.definition import Check, Rule
+from kojikey.providers.evidence import Answer, evidence_of
+from kojikey.providers.judge import Fault, first_match, judge, judge_fault
 from kojikey.providers.scrub import Scrubber
 
 FOLDER = os.path.join(os.path.dirname(__file__), "bodies")
@@ -68,9 +68,7 @@ def test_a_finding_has_words_and_never_the_key(name: str) -> None:
     document = BODIES[name]
     provider = document["provider"]
     check = _check(provider, document["check"])
-    finding = judge(
-        CATALOG.get(provider), check, _answer(document), key_shape=None, scrub=Scrubber(KEYS[provider])
-    )
+    finding = judge(CATALOG.get(provider), check, _answer(document), key_shape=None, scrub=Scrubber(KEYS[provider]))
     assert finding.detail
     assert finding.manage_url.startswith("https://")
     assert finding.hint or finding.reason is Reason.OK
@@ -100,15 +98,12 @@ def test_every_rule_of_a_bundled_definition_is_used_by_some_answer() -> None:
     assert unused == []
 
 
-def _is_hit(provider: str, check_name: str, rule: object, document: dict[str, Any]) -> bool:
-    from kojikey.providers.evidence import evidence_of
-    from kojikey.providers.judge import _first_match
-
+def _is_hit(provider: str, check_name: str, rule: Rule, document: dict[str, Any]) -> bool:
     if document["provider"] != provider or (check_name and check_name != document["check"]):
         return False
     definition, check, answer = CATALOG.get(provider), _check(provider, document["check"]), _answer(document)
     rules = (*check.rules, *definition.rules)
-    return _first_match(rules, answer, evidence_of(answer), document.get("key_shape")) is rule
+    return first_match(rules, answer, evidence_of(answer), document.get("key_shape")) == rule
 
 
 @pytest.mark.parametrize("reason", sorted(FROM_THE_NETWORK))

@@ -105,7 +105,7 @@ def judge(
         accepted = _accepted(subject, answer, evidence)
         if accepted:
             return accepted
-    rule = _first_match((*check.rules, *definition.rules), answer, evidence, key_shape)
+    rule = first_match((*check.rules, *definition.rules), answer, evidence, key_shape)
     if rule and not (200 <= answer.status < 300 and rule.reason is Reason.OK):
         return _by_rule(subject, rule, answer, evidence)
     return _by_status(subject, answer, evidence)
@@ -138,7 +138,8 @@ def _accepted(subject: Subject, answer: Answer, evidence: Evidence) -> Finding |
     return _finding(subject, reason, answer, picked=picked, usage=usage, **words)
 
 
-def _first_match(rules: tuple[Rule, ...], answer: Answer, evidence: Evidence, key_shape: str | None) -> Rule | None:
+def first_match(rules: tuple[Rule, ...], answer: Answer, evidence: Evidence, key_shape: str | None) -> Rule | None:
+    """Return the first rule whose conditions all hold, None where none does."""
     return next((rule for rule in rules if _matches(rule, answer, evidence, key_shape)), None)
 
 

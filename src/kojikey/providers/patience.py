@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 RETRIES = 2
 _FIRST = 0.5
 _FACTOR = 2.0
-_NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
+_NUMBER = re.compile(r"[0-9]{1,30}(?:\.[0-9]{1,9})?")
 
 
 def wait_before(attempt: int, *, asked: float | None, chance: float) -> float:
