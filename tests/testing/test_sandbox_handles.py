@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from kojikey.testing import FaultKind, Sandbox, SandboxKey, load_key
-from kojikey.testing.sandbox import _PLAYS as played
+from kojikey.testing.sandbox import _PLAYS
 from kojikey.testing.script import PROVIDERS
 from kojikey.testing.wire import Reply
 
@@ -288,6 +288,6 @@ def test_a_mistake_of_its_own_is_told_and_answered(sandbox: Sandbox, monkeypatch
     def mistaken(*_: object) -> Reply:
         raise KeyError("a fact that nobody knows")
 
-    monkeypatch.setitem(played, "elevenlabs", mistaken)
+    monkeypatch.setitem(_PLAYS, "elevenlabs", mistaken)
     assert get(sandbox.key("elevenlabs", "ok")).status_code == 500
     assert sandbox.faults == ("the sandbox itself failed: KeyError",)
