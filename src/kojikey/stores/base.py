@@ -121,6 +121,7 @@ class Store(ABC):
 
         Returns the new revisions, in the order of ``changes`` (``""`` for a deletion). Events are documents with at
         least ``account``, ``seq``, ``provider`` and ``time``; an event whose account and seq are taken is a conflict.
+        There is at most one change for a ref, and to delete what is not there is a conflict.
 
         Raises:
             ChangedMeanwhile: a document is not at its ``if_revision``, or an event's place is taken; its ``ref`` is

@@ -1,0 +1,83 @@
+"""What the conformance suite's tests have in common: sizes, fixtures, and ways to write and compare documents.
+
+Owns: the fixture that an adapter gives. Must not: hold a test; those are in ``conformance_*`` beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from kojikey.model.ref import Document, Ref, account_ref, key_ref
+from kojikey.stores.base import Change, Store
+
+Maker = Callable[[], Store]
+
+HEADER_DOCUMENT: Document = {"format": 1, "store": "3f0e", "kek": {"source": "env"}}
+ACCOUNT, KEY = account_ref("acme"), key_ref("acme", "elevenlabs")
+ODD_NAMES = (
+    "0", "a", "a-", "a.", "a..b", "a.b", "a-b", "a_b", "aa", "ab", "a" * 63, "a" * 64, "a--drop-table-keys--",
+    "select", "null", "header", "keys", "1-or-1.1", "0x00", "1e9", "con", "a.json", "true",
+)  # fmt: skip
+
+
+def put(store: Store, ref: Ref, document: Document, *, events: tuple[Document, ...] = ()) -> str:
+    """Write a document over whatever is there, and return its revision."""
+    before = store.read(ref)
+    return store.commit([Change(ref, document, before.revision if before else None)], events)[0]
+
+
+def event(account: str, seq: int, **more: Any) -> Document:
+    """Return an event with what every event has."""
+    return {"account": account, "seq": seq, "provider": "elevenlabs", "time": "2026-11-23T04:47:00Z", **more}
+
+
+def sized(size: int, **fields: Any) -> Document:
+    """Return a document of exactly that many bytes."""
+    bare = len(json.dumps({**fields, "pad": ""}, separators=(",", ":")))
+    return {**fields, "pad": "x" * (size - bare)}
+
+
+def everything(store: Store) -> tuple[object, ...]:
+    """Return all that a store holds, to compare it before and after."""
+    return store.header(), list(store.accounts()), list(store.scan()), list(store.events())
+
+
+class StoreFixtures:
+    """A place, and the stores on it. The sizes may be overridden."""
+
+    page = 450
+    """More keys than an adapter reads at once."""
+    few, many = 1_000, 10_000
+    """Sizes between which the memory of a scan does not grow."""
+    batch = 100
+    """Changes in one commit where many are written."""
+    threads, increments = 4, 25
+
+    @pytest.fixture
+    def make_store(self) -> Maker:
+        """Return what makes another store object for the same, at first empty, place."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def another(self, make_store: Maker) -> Iterator[Maker]:
+        """Make a further store object for the place; it is closed with the test."""
+        made: list[Store] = []
+
+        def make() -> Store:
+            made.append(make_store())
+            return made[-1]
+
+        yield make
+        for store in made:
+            store.close()
+
+    @pytest.fixture
+    def store(self, another: Maker) -> Store:
+        """Return a store that was just created."""
+        store = another()
+        store.create(HEADER_DOCUMENT)
+        return store
