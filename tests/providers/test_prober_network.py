@@ -10,6 +10,7 @@ import os
 import socket
 import ssl
 import threading
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -33,7 +34,7 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.lower(), raising=False)
 
 
-def at(port: int, **choices: object) -> Verdict:
+def at(port: int, **choices: Any) -> Verdict:
     return probe("elevenlabs", base_url=f"http://127.0.0.1:{port}", **choices)
 
 
@@ -138,7 +139,9 @@ def test_a_check_that_the_time_of_the_test_does_not_reach_is_a_timeout() -> None
     assert [check.reason for check in verdict.checks] == ["ok", "timeout"]
 
 
-@pytest.mark.parametrize("sent", [b"", b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nhalf"])
+@pytest.mark.parametrize(
+    "sent", [b"", b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nhalf"]
+)
 def test_a_connection_that_breaks_or_speaks_something_else_is_unreachable(sent: bytes) -> None:
     def broken(connection: socket.socket, _number: int) -> None:
         request_head(connection)

@@ -227,7 +227,9 @@ def test_a_key_without_user_read_is_a_fine_key(eleven: respx.MockRouter) -> None
 
 
 def test_missing_permissions_of_all_checks_are_named_together(eleven: respx.MockRouter) -> None:
-    eleven.post(url__regex=rf"{ELEVEN}/v1/text-to-speech/.*").mock(return_value=answer("elevenlabs_missing_text_to_speech"))
+    eleven.post(url__regex=rf"{ELEVEN}/v1/text-to-speech/.*").mock(
+        return_value=answer("elevenlabs_missing_text_to_speech")
+    )
     eleven.post(f"{ELEVEN}/v1/speech-to-text").mock(return_value=answer("elevenlabs_missing_speech_to_text"))
     verdict = probe("elevenlabs", capabilities=("text_to_speech", "speech_to_text"))
     assert (verdict.outcome, verdict.reason, verdict.authentic) == ("limited", "missing_permission", True)
@@ -339,7 +341,8 @@ def test_the_wait_of_googles_retry_info_is_kept(google: respx.MockRouter) -> Non
 
 
 @pytest.mark.parametrize(
-    "name", ["elevenlabs_invalid_key", "elevenlabs_no_key_arrived", "elevenlabs_unauthorized_alone", "elevenlabs_schema"]
+    "name",
+    ["elevenlabs_invalid_key", "elevenlabs_no_key_arrived", "elevenlabs_unauthorized_alone", "elevenlabs_schema"],
 )
 def test_a_verdict_about_the_key_is_never_asked_for_twice(eleven: respx.MockRouter, name: str) -> None:
     route = eleven.get(f"{ELEVEN}/v1/user/subscription").mock(return_value=answer(name))

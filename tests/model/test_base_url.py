@@ -1,0 +1,56 @@
+"""One spelling for each base URL, and none that would send a key in the open or somewhere else."""
+
+from __future__ import annotations
+
+import pytest
+
+from kojikey.model.base_url import check_base_url, is_loopback
+from kojikey.model.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("text", "checked"),
+    [
+        ("https://api.example.com", "https://api.example.com"),
+        ("https://api.example.com/", "https://api.example.com"),
+        (" https://API.Example.COM:443/v1/ ", "https://api.example.com/v1"),
+        ("HTTPS://api.example.com:8443/a/b", "https://api.example.com:8443/a/b"),
+        ("http://localhost", "http://localhost"),
+        ("http://localhost:80/x/", "http://localhost/x"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("http://127.8.9.250:1", "http://127.8.9.250:1"),
+        ("http://[::1]:9000/p", "http://[::1]:9000/p"),
+        ("https://[2001:DB8::1]", "https://[2001:db8::1]"),
+    ],
+)
+def test_a_base_url_gets_its_one_spelling(text: str, checked: str) -> None:
+    assert check_base_url(text) == checked
+    assert check_base_url(checked) == checked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "api.example.com", "//api.example.com", "https://", "https:///x", "ftp://api.example.com",
+        "http://api.example.com", "http://192.168.0.1", "http://localhost.example.com", "http://127.0.0.1.example.com",
+        "http://127.0.0.256", "http://127.1", "http://2130706433", "http://[::2]", "http://0.0.0.0",
+        "https://user:word@api.example.com", "https://word@api.example.com", "http://localhost@evil.example",
+        "https://api.example.com?x=1", "https://api.example.com/#x", "https://api.example.com/a b",
+        "https://api.example.com\\evil", "https://api.example.com/../x", "https://api.example.com/./x",
+        "https://api.example.com//x", "https://api..example.com", "https://api.example.com:0",
+        "https://api.example.com:65536", "https://api.example.com:x", "https://-example.com", "https://exämple.com",
+        "https://api.example.com/\nx", "https://api.example.com/" + "x" * 300, "file:///etc/passwd",
+    ],
+)  # fmt: skip
+def test_what_is_no_base_url_is_refused_and_not_repeated(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_base_url(text)
+    assert "word" not in str(caught.value).replace("password", "")
+    assert len(str(caught.value)) < 150
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"), [("http://localhost:1", True), ("https://[::1]", True), ("https://api.example.com", False)]
+)
+def test_loopback_is_told_apart(url: str, *, expected: bool) -> None:
+    assert is_loopback(url) is expected

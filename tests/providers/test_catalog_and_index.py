@@ -1,0 +1,130 @@
+"""Which providers there are: the bundled ones, the user's own, and the index that `run` reads in place of TOML."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kojikey.model.errors import BadDefinition, UnknownProvider
+from kojikey.providers import index
+from kojikey.providers.catalog import load_catalog
+
+MINE = """
+id = "acme_speech"
+name = "Acme Speech"
+company = "Acme"
+purpose = "transcription"
+[pages]
+keys = "https://acme.example/keys"
+usage = "https://acme.example/usage"
+spending_limit = "https://acme.example/limit"
+billing = "https://acme.example/billing"
+[env]
+key = ["ACME_API_KEY"]
+[auth]
+header = "Authorization"
+[base_urls]
+default = "https://api.acme.example"
+[[checks]]
+name = "account"
+path = "/v1/me"
+expect = ["id"]
+"""
+
+
+def test_the_bundled_providers_are_there() -> None:
+    catalog = load_catalog()
+    assert catalog.ids() == ("elevenlabs", "google_gemini")
+    gemini, eleven = catalog.get("google_gemini"), catalog.get("elevenlabs")
+    assert (gemini.env, gemini.base_url_env, gemini.auth_header) == (
+        ("GEMINI_API_KEY", "GOOGLE_API_KEY"), "GOOGLE_GEMINI_BASE_URL", "x-goog-api-key",
+    )  # fmt: skip
+    assert (eleven.env, eleven.base_url_env, eleven.auth_header) == (("ELEVENLABS_API_KEY",), "", "xi-api-key")
+    assert set(eleven.base_urls) == {"default", "us", "eu", "in", "sg"}
+
+
+def test_a_users_file_adds_a_provider(tmp_path: Path) -> None:
+    (tmp_path / "acme.toml").write_text(MINE)
+    (tmp_path / "notes.txt").write_text("not a definition")
+    assert load_catalog(str(tmp_path)).get("acme_speech").company == "Acme"
+    entry = index.read_index(str(tmp_path))["acme_speech"]
+    assert (entry.env, entry.keys_page) == (("ACME_API_KEY",), "https://acme.example/keys")
+
+
+def test_a_users_file_can_not_take_the_place_of_a_bundled_one(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_text(MINE.replace("acme_speech", "elevenlabs"))
+    for read in (load_catalog, index.read_index):
+        with pytest.raises(BadDefinition, match="bundled"):
+            read(str(tmp_path))
+
+
+def test_two_files_with_one_id_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(MINE)
+    (tmp_path / "b.toml").write_text(MINE)
+    with pytest.raises(BadDefinition, match="two files"):
+        load_catalog(str(tmp_path))
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"#" * 300_000])
+def test_a_file_that_is_no_text_or_too_large_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.toml").write_bytes(content)
+    with pytest.raises(BadDefinition):
+        load_catalog(str(tmp_path))
+
+
+def test_a_folder_that_is_not_there_has_nothing(tmp_path: Path) -> None:
+    nowhere = str(tmp_path / "nowhere")
+    assert load_catalog(nowhere).ids() == load_catalog().ids()
+    assert index.read_index(nowhere) == index.read_index()
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("elevenlab", "elevenlabs"), ("ElevenLabs", "elevenlabs"), ("gemini", "google_gemini"),
+     ("google-gemini", "google_gemini"), ("google", "google_gemini")],
+)  # fmt: skip
+def test_an_unknown_provider_gets_a_suggestion(typed: str, meant: str) -> None:
+    with pytest.raises(UnknownProvider, match=typed) as caught:
+        load_catalog().get(typed)
+    assert f"did you mean {meant}?" in str(caught.value.hint)
+
+
+def test_an_unknown_provider_without_likeness_gets_the_list() -> None:
+    with pytest.raises(UnknownProvider) as caught:
+        load_catalog().get("zzz")
+    assert "did you mean" not in str(caught.value.hint)
+    assert "elevenlabs, google_gemini" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("typed", ["sk_" + "0a1b2c3d" * 6, "a b", "x" * 40, "0123456789abcdef" * 2, "a\x1b[1m"])
+def test_what_may_be_a_key_is_not_repeated(typed: str) -> None:
+    with pytest.raises(UnknownProvider) as caught:
+        load_catalog().get(typed)
+    assert typed not in f"{caught.value} {caught.value.hint} {caught.value.name}"
+
+
+def test_the_index_is_fresh() -> None:
+    """When this fails: python -m kojikey.providers.index."""
+    with open(index.INDEX, encoding="utf-8") as file:
+        assert file.read() == index.generated()
+
+
+def test_the_index_says_what_the_definitions_say() -> None:
+    catalog = load_catalog()
+    assert index.read_index() == {name: index.entry_of(catalog.get(name)) for name in catalog.ids()}
+
+
+def test_reading_the_index_loads_nothing_slow() -> None:
+    program = (
+        "import sys; from kojikey.providers.index import read_index; read_index(None);"
+        "from kojikey.model import base_url, lookalike;"
+        "slow = {'dataclasses', 'tomllib', 'pathlib', 'httpx', 'asyncio', 'logging', 'inspect'};"
+        "print(sorted(slow & set(sys.modules)))"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,168 @@
+"""A definition with mistakes is refused with all of them at once, each with its key path."""
+
+from __future__ import annotations
+
+import pytest
+
+from kojikey.model.errors import BadDefinition, UsageError
+from kojikey.model.verdict import Reason
+from kojikey.providers.catalog import load_catalog
+from kojikey.providers.definition_file import parse
+
+GOOD = """
+id = "acme_speech"
+name = "Acme Speech"
+company = "Acme"
+purpose = "transcription"
+[pages]
+keys = "https://acme.example/keys"
+usage = "https://acme.example/usage"
+spending_limit = "https://acme.example/limit"
+billing = "https://acme.example/billing"
+[env]
+key = ["ACME_API_KEY"]
+[auth]
+header = "Authorization"
+prefix = "Bearer "
+[base_urls]
+default = "https://api.acme.example/"
+local = "http://127.0.0.1:8080/acme"
+[[checks]]
+name = "account"
+path = "/v1/me"
+expect = ["id"]
+[[rules]]
+words = ["bad_key"]
+reason = "invalid_key"
+"""
+
+
+def problems_of(text: str) -> list[str]:
+    with pytest.raises(BadDefinition) as caught:
+        parse(text, "acme.toml")
+    assert caught.value.path == "acme.toml"
+    return list(caught.value.problems)
+
+
+def test_a_small_definition_is_enough() -> None:
+    definition = parse(GOOD, "acme.toml")
+    assert definition.id == "acme_speech"
+    assert definition.base_url == "https://api.acme.example"
+    assert definition.base_urls["local"] == "http://127.0.0.1:8080/acme"
+    assert definition.auth_prefix == "Bearer "
+    assert definition.rules[0].reason is Reason.INVALID_KEY
+    assert definition.checked_capabilities() == ()
+
+
+def test_all_mistakes_are_listed_at_once() -> None:
+    text = """
+id = "Acme Speech"
+name = 7
+purpose = ""
+colour = "blue"
+permissions = ["a", "a", 3]
+[pages]
+keys = "http://acme.example/keys"
+usage = "https://acme.example/usage"
+billing = "javascript:alert(1)"
+[env]
+key = ["ACME_API_KEY", "ACME_API_KEY", "acme-key"]
+base_url = "ACME_API_KEY"
+[auth]
+header = "Not A Header"
+prefix = "two words "
+[base_urls]
+eu = "http://api.acme.example"
+in = "https://user:pw@api.acme.example?x"
+[capabilities]
+default = ["fly"]
+[capabilities.names]
+speak = "speak"
+[[shapes]]
+name = "key"
+regex = "acme_[a-z"
+[[shapes]]
+name = "key"
+regex = "x"
+[[checks]]
+name = "account"
+capability = "sing"
+method = "DELETE"
+path = "v1/me?key=1"
+[[checks]]
+name = "more"
+path = "/v1/{thing}"
+expect = ["id"]
+when = "sometimes"
+json = {}
+form = {}
+surprise = 1
+[[checks.rules]]
+reason = "invalid_key"
+[[rules]]
+words = "bad_key"
+reason = "bad_mood"
+[[rules]]
+status = [99, 400]
+message = "("
+authentic = "maybe"
+reason = "invalid_key"
+page = "home"
+detail = "{secret}"
+yields_to = "nothing"
+key_shape = "unknown"
+url_from = "activationUrl"
+"""
+    problems = problems_of(text)
+    paths = [problem.split()[0] for problem in problems]
+    for path in (
+        "id", "name", "company", "purpose", "colour", "permissions", "pages.keys", "pages.spending_limit",
+        "pages.billing", "env.key", "env.base_url", "auth.header", "auth.prefix", "base_urls.default", "base_urls.eu",
+        "base_urls.in", "capabilities.default", "shapes[1].regex", "shapes", "checks[1].capability",
+        "checks[1].method", "checks[1].path", "checks[1].expect", "checks[1]", "checks[2].path", "checks[2].when",
+        "checks[2].form", "checks[2].surprise", "checks[2].rules[1].words", "rules[1].words", "rules[1].reason",
+        "rules[2].status", "rules[2].message", "rules[2].authentic", "rules[2].page", "rules[2].detail",
+        "rules[2].yields_to", "rules[2].key_shape", "rules[2].url_hosts",
+    ):  # fmt: skip
+        assert path in paths, path
+    assert all("pw" not in problem for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path"),
+    [
+        ('id = "acme_speech"', 'id = "' + "a" * 33 + '"', "id"),
+        ('id = "acme_speech"', 'id = "1acme"', "id"),
+        ('"https://api.acme.example/"', '"ftp://api.acme.example"', "base_urls.default"),
+        ('"http://127.0.0.1:8080/acme"', '"http://192.168.0.1"', "base_urls.local"),
+        ('expect = ["id"]', "", "checks[1].expect"),
+        ('expect = ["id"]', "expect = []", "checks[1].expect"),
+        ("[[checks]]", '[checks]\n"x" = 1', "checks"),
+        ('words = ["bad_key"]', "", "rules[1].words"),
+    ],
+)
+def test_one_mistake_is_one_problem_at_its_path(old: str, new: str, path: str) -> None:
+    assert path in [problem.split()[0] for problem in problems_of(GOOD.replace(old, new))]
+
+
+@pytest.mark.parametrize("text", ["", "id = ", "= 1", "[[checks]", "\x00"])
+def test_what_is_not_toml_or_nothing_is_refused(text: str) -> None:
+    assert problems_of(text)
+
+
+def test_the_bundled_definitions_have_what_people_need() -> None:
+    for definition in load_catalog().all():
+        assert definition.capabilities
+        assert set(definition.default_capabilities) <= set(definition.capabilities)
+        assert definition.checks[0].name == "account"
+        offered = {check.capability for check in definition.checks if check.capability}
+        assert offered == set(definition.capabilities)
+
+
+def test_capabilities_are_checked_and_kept_in_order() -> None:
+    definition = load_catalog().get("elevenlabs")
+    assert definition.checked_capabilities() == ("text_to_speech",)
+    wanted = ("voices_read", "text_to_speech", "voices_read")
+    assert definition.checked_capabilities(wanted) == ("voices_read", "text_to_speech")
+    with pytest.raises(UsageError, match="no capability"):
+        definition.checked_capabilities(("fly",))

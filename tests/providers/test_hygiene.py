@@ -1,0 +1,155 @@
+"""What is mended, refused and warned about before a key is sent; nothing that is said repeats the key."""
+
+from __future__ import annotations
+
+import pytest
+
+from kojikey.model.errors import MalformedKey
+from kojikey.providers.catalog import load_catalog
+from kojikey.providers.hygiene import LONGEST, clean
+
+CATALOG = load_catalog()
+ELEVENLABS = CATALOG.get("elevenlabs")
+GEMINI = CATALOG.get("google_gemini")
+GOOD = "sk_" + "a1b2c3d4" * 6
+OLD = "0123456789abcdef" * 2
+AUTH = "AQ.Ab8RN6KojikeyCanary0123456789"
+STANDARD = "AIzaSyKojikeyCanary0123456789abcdefghij"
+LONG_WORD = "Zx9Yw8Vu7Ts6Rq5Po4Nm3Lk2Ji1Hg0Fe"
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        (GOOD, None),
+        (GOOD + "\n", "line end"),
+        (GOOD + "\r\n", "line end"),
+        (f"  {GOOD}", "white space"),
+        (f"\t{GOOD} \r\n", "white space"),
+        (f"\u00a0{GOOD}\u3000", "white space"),
+    ],
+)
+def test_white_space_around_a_key_is_removed_and_told(text: str, note: str | None) -> None:
+    cleaned = clean(text, ELEVENLABS, CATALOG)
+    assert cleaned.secret.reveal() == GOOD
+    assert cleaned.shape == "key"
+    assert cleaned.warning is None
+    assert [note in told for told in cleaned.notes] == ([True] if note else []) if note else cleaned.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "empty"),
+        (" \r\n\t", "empty"),
+        ("x" * (LONGEST + 1), "longer"),
+        (f'"{GOOD}"', "quotes"),
+        (f"'{GOOD}'", "quotes"),
+        (f"`{GOOD}`", "quotes"),
+        (f"\u201c{GOOD}\u201d", "quotes"),
+        (f'{GOOD}"', "quotes"),
+        (f"Bearer {GOOD}", "Bearer"),
+        (f"bearer: {GOOD}", "Bearer"),
+        (f"Basic {LONG_WORD}", "Bearer"),
+        (f"ELEVENLABS_API_KEY={GOOD}", "NAME=value"),
+        (f"export ELEVENLABS_API_KEY={GOOD}", "NAME=value"),
+        (f"$env:ELEVENLABS_API_KEY = {GOOD}", "NAME=value"),
+        (f"xi-api-key: {GOOD}", "header"),
+        (f"x-goog-api-key:{AUTH}", "header"),
+        (f"Authorization: Bearer {GOOD}", "header"),
+        (f"https://api.example.com/?key={GOOD}", "URL"),
+        ('{"api_key": 1}', "JSON"),
+        (f"{GOOD[:20]} {GOOD[20:]}", "white space inside"),
+        (f"{GOOD[:20]}\n{GOOD[20:]}", "white space inside"),
+        (f"{GOOD[:20]}\u00a0{GOOD[20:]}", "white space inside"),
+        (f"{GOOD[:20]}\x00{GOOD[20:]}", "control"),
+        (f"{GOOD}\x1b[A", "control"),
+        (f"{GOOD}\x1c", "control"),
+        (f"\u200b{GOOD}", "zero-width"),
+        (f"{GOOD}\ufeff", "zero-width"),
+        (f"{GOOD[:9]}\u00ad{GOOD[9:]}", "zero-width"),
+        (f"{GOOD[:9]}\u202e{GOOD[9:]}", "zero-width"),
+        (GOOD.replace("a", "\u0430"), "not ASCII"),
+        (f"{GOOD}\udc80", "not ASCII"),
+        ("sk_********a1b2", "masked"),
+        ("••••••••a1b2", "masked"),
+        ("sk_a1b2...c3d4", "masked"),
+        ("ya29.a0AfH6SMBxKojikeyCanary0123456789", "OAuth"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abcdefghijklmnop", "JSON Web Token"),
+        ("sutkn_1234567890abcdef", "single-use"),
+    ],
+)
+def test_what_is_no_key_is_refused_by_name_and_not_repeated(text: str, reason: str) -> None:
+    with pytest.raises(MalformedKey) as caught:
+        clean(text, ELEVENLABS, CATALOG, force_shape=True)
+    message = f"{caught.value} {caught.value.hint}"
+    assert reason in message
+    assert "ElevenLabs" in message
+    assert "nothing was sent or saved" in message
+    for start in range(len(text) - 8):
+        piece = text[start : start + 8]
+        assert piece not in message or piece.isspace() or piece in "Bearer NAME=value xi-api-key: Authorization: Bearer"
+
+
+@pytest.mark.parametrize(
+    ("key", "owner"),
+    [
+        (STANDARD, "Google Gemini API"),
+        (AUTH, "Google Gemini API"),
+        ("sk-ant-api03-" + LONG_WORD, "Anthropic"),
+        ("sk-or-v1-" + "0123abcd" * 8, "OpenRouter"),
+        ("sk-proj-" + LONG_WORD, "OpenAI"),
+        ("sk-" + LONG_WORD[:20] + "T3BlbkFJ" + LONG_WORD[:20], "OpenAI"),
+        ("sk-" + "0123456789abcdef" * 2, "DeepSeek"),
+        ("gsk_" + LONG_WORD, "Groq"),
+        ("xai-" + LONG_WORD, "xAI"),
+        ("hf_" + LONG_WORD, "Hugging Face"),
+        ("pplx-" + LONG_WORD, "Perplexity"),
+        ("sk_car_" + LONG_WORD[:22], "Cartesia"),
+        ("ghp_" + LONG_WORD, "GitHub"),
+        ("github_pat_" + LONG_WORD, "GitHub"),
+        ("AKIAIOSFODNN7EXAMPLE", "AWS"),
+        ("sk_live_" + LONG_WORD, "Stripe"),
+    ],
+)
+def test_a_key_of_another_provider_is_refused_by_its_name_unless_forced(key: str, owner: str) -> None:
+    with pytest.raises(MalformedKey) as caught:
+        clean(key, ELEVENLABS, CATALOG)
+    assert owner in str(caught.value)
+    assert "--force-shape" in str(caught.value.hint)
+    assert key not in str(caught.value)
+    forced = clean(key, ELEVENLABS, CATALOG, force_shape=True)
+    assert forced.secret.reveal() == key
+    assert forced.warning is not None
+
+
+@pytest.mark.parametrize("key", [GOOD, OLD])
+def test_a_key_of_elevenlabs_is_not_sent_to_google(key: str) -> None:
+    with pytest.raises(MalformedKey, match="ElevenLabs"):
+        clean(key, GEMINI, CATALOG)
+
+
+@pytest.mark.parametrize(("key", "shape"), [(GOOD, "key"), (OLD, "old_key")])
+def test_both_shapes_of_elevenlabs_are_taken_without_a_word(key: str, shape: str) -> None:
+    cleaned = clean(key, ELEVENLABS, CATALOG)
+    assert (cleaned.shape, cleaned.warning, cleaned.notes) == (shape, None, ())
+
+
+@pytest.mark.parametrize("key", ["0123456789abcdef" * 4, "a-new-format-of-2027-" + LONG_WORD, "abc==", "x"])
+def test_a_shape_that_nobody_knows_is_a_warning_and_no_refusal(key: str) -> None:
+    cleaned = clean(key, ELEVENLABS, CATALOG)
+    assert cleaned.secret.reveal() == key
+    assert cleaned.shape is None
+    assert cleaned.warning is not None
+    assert key not in cleaned.warning or key == "x"
+
+
+def test_a_standard_key_of_google_is_taken_with_the_word_that_its_time_is_over() -> None:
+    cleaned = clean(STANDARD, GEMINI, CATALOG)
+    assert cleaned.shape == "standard_key"
+    assert "auth key" in str(cleaned.warning)
+    assert clean(AUTH, GEMINI, CATALOG).warning is None
+
+
+def test_what_is_returned_does_not_show_the_key() -> None:
+    assert GOOD not in repr(clean(GOOD, ELEVENLABS, CATALOG))

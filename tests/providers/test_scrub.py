@@ -1,0 +1,115 @@
+"""Whatever a provider sends back, no eight characters of the key in a row get through, and no terminal tricks."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import unicodedata
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kojikey.providers.scrub import LONGEST, MARK, Scrubber, plain
+
+KEY = "sk_0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f6071"
+ODD = "k+e/y=with&odd<characters>'in\"it%20"
+keys = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=16, max_size=80)
+texts = st.text(max_size=200)
+
+
+def has_run(text: str, key: str, length: int = 8) -> bool:
+    return any(key[i : i + length].lower() in text.lower() for i in range(len(key) - length + 1))
+
+
+@given(keys, texts, texts, st.data())
+def test_no_run_of_the_key_gets_through(key: str, before: str, after: str, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(key) - 8))
+    end = data.draw(st.integers(start + 8, len(key)))
+    scrubbed = Scrubber(key)(before + key[start:end] + after, longest=10_000)
+    assert not has_run(scrubbed.replace(MARK, "\n"), key)
+
+
+@given(keys, texts)
+def test_scrubbing_leaves_what_has_nothing_of_the_key(key: str, text: str) -> None:
+    expected = plain(text)
+    decodes = any(mark in text for mark in ("%", "&", "\\"))
+    if not decodes and not has_run(expected, key):
+        assert Scrubber(key)(text, longest=10_000) == expected
+
+
+@given(texts)
+def test_no_control_or_invisible_character_gets_through(text: str) -> None:
+    scrubbed = Scrubber(KEY)(text)
+    assert len(scrubbed) <= LONGEST
+    assert scrubbed.isprintable() or not any(unicodedata.category(c) in ("Cc", "Cf", "Cs") for c in scrubbed)
+    assert "\n" not in scrubbed
+    scrubbed.encode()  # no half of a surrogate pair is left
+
+
+@pytest.mark.parametrize("key", [KEY, ODD])
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda key: key,
+        str.upper,
+        lambda key: quote(key, safe=""),
+        lambda key: quote(key, safe="").lower(),
+        lambda key: "".join(f"%{ord(c):02x}" for c in key),
+        lambda key: json.dumps(key),
+        lambda key: "".join(f"\\u{ord(c):04x}" for c in key),
+        lambda key: html.escape(key),
+        lambda key: "".join(f"&#{ord(c)};" for c in key),
+        lambda key: key.encode().hex(),
+        lambda key: base64.b64encode(key.encode()).decode(),
+        lambda key: base64.urlsafe_b64encode(key.encode()).decode(),
+        lambda key: base64.b64encode(f"u:{key}".encode()).decode(),
+        lambda key: base64.b64encode(f"user{key}x".encode()).decode(),
+        lambda key: "\u200b".join(key),
+        lambda key: "\x1b[1m".join([key[:10], key[10:]]),
+        lambda key: key[5:20],
+    ],
+)
+def test_every_form_of_the_key_is_found(key: str, form: object) -> None:
+    assert callable(form)
+    echoed = form(key)
+    scrubbed = Scrubber(key)(f"the key '{echoed}' was refused")
+    assert MARK in scrubbed
+    assert not has_run(scrubbed, key)
+    assert not has_run(scrubbed, str(echoed), 16)
+    assert scrubbed.startswith("the key")
+
+
+def test_a_cut_never_leaves_a_piece_of_the_key_at_the_end() -> None:
+    for padding in range(LONGEST - len(KEY) - 10, LONGEST + 2):
+        scrubbed = Scrubber(KEY)("x" * padding + KEY)
+        assert len(scrubbed) <= LONGEST
+        assert KEY[:4] not in scrubbed
+
+
+@pytest.mark.parametrize("key", ["ab", "x", "short12"])
+def test_a_short_key_is_taken_out_as_a_whole(key: str) -> None:
+    assert key not in Scrubber(key)(f"say {key} again").replace(MARK, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a\x1b[31mred\x1b[0m", "ared"),
+        ("\x1b]0;title\x07x", "x"),
+        ("\x1b]8;;https://evil.example\x1b\\click\x1b]8;;\x1b\\", "click"),
+        ("one\r\ntwo\tthree", "one two three"),
+        ("a\u202eb\u2066c\u200dd\ufeffe", "abcde"),
+        ("a\u2028b", "a b"),
+        ("naïve – 日本語", "naïve – 日本語"),
+        ("\x9b31mx", "x"),
+    ],
+)
+def test_plain_text_is_one_line_without_tricks(text: str, expected: str) -> None:
+    assert plain(text) == expected
+
+
+def test_a_scrubber_does_not_show_its_key() -> None:
+    assert KEY[:8] not in repr(Scrubber(KEY))
