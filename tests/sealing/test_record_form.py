@@ -90,6 +90,13 @@ def test_a_document_edited_by_hand_is_changed_not_a_bug(thing: object) -> None:
         parse(thing, DATA_KEY_PLACE, where="x")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("version", [True, 1.0, "1", None])
+def test_a_version_is_a_whole_number_and_nothing_that_python_takes_for_one(version: object) -> None:
+    header = {"alg": "dir", "enc": "A256GCM", "kid": "k", "kjk": {**PLACE, "version": version}}
+    with pytest.raises(RecordChanged):
+        parse(text_of(header), VERSION_PLACE, where="x")
+
+
 def test_what_would_be_too_large_to_read_is_not_written() -> None:
     with pytest.raises(UsageError, match="base URL is too long"):
         protect("kid", {**PLACE, "base_url": "x" * HEADER_LIMIT})

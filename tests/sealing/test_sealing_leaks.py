@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,12 @@ def from_kek_file(content: bytes) -> Callable[[Path], object]:
     return attempt
 
 
+def hangs_after_an_echo(folder: Path) -> object:
+    os.mkfifo(folder / "silence")
+    helper = ("sh", "-c", f"cat; exec 4<>'{folder}/silence'; read answer <&4")
+    return keychain.ask(("set", "kojikey", "e"), {}, value=KEK_TEXT, seconds=0.3, helper=helper)
+
+
 def typed(words: str) -> KekInputs:
     return KekInputs({}, lambda purpose: Secret(words))
 
@@ -85,9 +92,7 @@ ATTEMPTS: dict[str, Callable[[Path], object]] = {
     "passphrase_short": lambda _: make("passphrase", store_id="s1", inputs=typed(CANARY[-7:])),
     "passphrase_not_utf8": from_file(CANARY.encode() + b"\xff"),
     "keychain_echoes": lambda _: keychain.ask(("set", "kojikey", "e"), {}, value=KEK_TEXT, helper=ECHO),
-    "keychain_hangs": lambda _: keychain.ask(
-        ("set", "kojikey", "e"), {}, value=KEK_TEXT, seconds=0.05, helper=("sh", "-c", "cat; read -r _ <&1")
-    ),
+    "keychain_hangs": hangs_after_an_echo,
 }
 
 

@@ -24,7 +24,7 @@ def load(spec: Spec, inputs: KekInputs) -> Kek:
     value = inputs.environ.get(name, "")
     if not value:
         raise KekMissing(f"{name} is not set, and this store's KEK is kept there", hint=f"export {name}=...")
-    return local_kek(value, holder=name)
+    return local_kek(value, holder=name, hint="put back the KEK that was there; no other one fits")
 
 
 def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
@@ -40,7 +40,7 @@ def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]
     if not value:
         hint = f'make one, keep it where you keep secrets, and try again: export {name}="$({_MAKE_ONE})"'
         raise KekMissing(f"{name} is not set; it has to hold 32 random bytes in base64url", hint=hint)
-    kek = local_kek(value, holder=name)
+    kek = local_kek(value, holder=name, hint=f"one is made by: {_MAKE_ONE}")
     return {"source": "env", "name": name, "kid": kek.kid}, kek
 
 
@@ -59,7 +59,7 @@ def mismatch(spec: Spec) -> str:
     return f"the KEK in {text_member(spec, 'name')} is not this store's"
 
 
-def local_kek(text: str, *, holder: str) -> LocalKek:
+def local_kek(text: str, *, holder: str, hint: str) -> LocalKek:
     """Return the KEK for its text form; white space around it and padding do not matter.
 
     Raises:
@@ -72,6 +72,5 @@ def local_kek(text: str, *, holder: str) -> LocalKek:
     except ValueError:
         key = b""
     if len(key) != KEY_BYTES:
-        hint = f"one is made by: {_MAKE_ONE}"
         raise KekUnavailable(f"what {holder} holds is not a KEK: 32 bytes in base64url (43 characters)", hint=hint)
     return LocalKek(key)

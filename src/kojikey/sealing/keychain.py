@@ -48,7 +48,7 @@ def load(spec: Spec, inputs: KekInputs) -> Kek:
     value = ask(("get", service, entry), inputs.environ)
     if not value:
         raise KekMissing(f"the keychain has no entry {entry} of {service}, and this store's KEK was kept there")
-    return local_kek(value, holder="the keychain entry")
+    return local_kek(value, holder="the keychain entry", hint="put back the KEK that was there")
 
 
 def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:

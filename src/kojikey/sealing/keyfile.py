@@ -24,7 +24,7 @@ def load(spec: Spec, inputs: KekInputs) -> Kek:
     Raises:
         KekMissing: there is none. KekUnavailable: others can read it, or it holds something else.
     """
-    return _read(_path(spec))
+    return _read(_path(spec), hint="put back the KEK that was there; no other one fits")
 
 
 def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
@@ -39,7 +39,7 @@ def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]
     try:
         kek: Kek = _create(path)
     except FileExistsError:
-        kek = _read(path)
+        kek = _read(path, hint="name a file that is not there yet, and it is made; this one was not touched")
     return {"source": "file", "path": path, "kid": kek.kid}, kek
 
 
@@ -71,9 +71,9 @@ def _path(spec: Spec) -> str:
     return path
 
 
-def _read(path: str) -> LocalKek:
+def _read(path: str, *, hint: str) -> LocalKek:
     content = private_file.read(path, what=_WHAT, kind="regular")
-    return local_kek(content.decode("ascii", "replace"), holder=path)
+    return local_kek(content.decode("ascii", "replace"), holder=path, hint=hint)
 
 
 def _create(path: str) -> LocalKek:

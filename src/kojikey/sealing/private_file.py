@@ -28,7 +28,7 @@ def read(path: str, *, what: str, kind: Literal["regular", "any"]) -> bytes:
     try:
         descriptor = os.open(path, flags)
     except FileNotFoundError:
-        raise KekMissing(f"the {what} {path} is not there") from None
+        raise KekMissing(f"the {what} {path} is not there", hint="put it back, with mode 600") from None
     except (OSError, ValueError) as error:
         raise _unreadable(path, what, error) from None
     try:

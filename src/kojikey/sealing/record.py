@@ -101,7 +101,7 @@ def _header(encoded: bytes, where: str) -> dict[str, Any]:
     header: Any = None
     if len(encoded) <= HEADER_LIMIT:
         try:
-            header = json.loads(encoded.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+            header = json.loads(encoded.decode("utf-8"), object_pairs_hook=_unique)
         except (ValueError, RecursionError):
             header = None
     if not isinstance(header, dict):
@@ -115,10 +115,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(pairs):
         raise ValueError("duplicate member")
     return members
-
-
-def _no_constant(_name: str) -> None:
-    raise ValueError("not JSON")
 
 
 def _check_form(header: dict[str, Any], where: str) -> None:
