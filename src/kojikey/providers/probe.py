@@ -247,20 +247,18 @@ class _Run:
         return [self._noted(made, finding) for made, finding in zip(self.made, findings, strict=True)]
 
     def _noted(self, made: _Made, finding: Finding) -> Finding:
-        """Say where a result is about something that nobody named, or costs nothing although it was asked to."""
-        for name, fallback in self.request.definition.values.items():
-            if f"{{{name}}}" not in made.check.path or made.values.get(name) != fallback:
-                continue
-            if finding.reason is Reason.MODEL_UNAVAILABLE and not self.models:
-                detail = "no model could be listed, and the one that is tried in that case is not there"
-                return replace(
-                    finding,
-                    reason=Reason.UNKNOWN,
-                    detail=detail,
-                    hint="name a model that the key must reach with --model",
-                )
-            if self.request.deep and finding.reason is Reason.OK and finding.http_status != 200:
-                return replace(finding, detail=f"no {name} could be listed, so that no paid request was made")
+        """Say where a result is about something that nobody named, or cost nothing although it was asked to."""
+        blindly = [
+            name
+            for name, fallback in self.request.definition.values.items()
+            if f"{{{name}}}" in made.check.path and made.values.get(name) == fallback
+        ]
+        if "model" in blindly and not self.models and finding.reason is Reason.MODEL_UNAVAILABLE:
+            detail = "no model could be listed, and the one that is tried in that case is not there"
+            hint = "name a model that the key must reach with --model"
+            return replace(finding, reason=Reason.UNKNOWN, detail=detail, hint=hint)
+        if blindly and self.request.deep and finding.reason is Reason.OK and finding.http_status != 200:
+            return replace(finding, detail=f"no {blindly[0]} could be listed, so that no paid request was made")
         return finding
 
     def _left(self) -> float:
