@@ -47,7 +47,7 @@ class Page:
     def line(self, text: str | Text = "", *, style: str = "", indent: int = 0) -> None:
         """Write a line; a long one is wrapped on a terminal, under its indent."""
         shown = text if isinstance(text, Text) else Text(self.plain(text), style=style)
-        self.console.print(Padding(shown, (0, 0, 0, indent)) if indent else shown)
+        self.console.print(Padding(shown, (0, 0, 0, indent), expand=False) if indent else shown)
 
     def plain(self, text: str) -> str:
         """Return a text with what the encoding lacks replaced."""
