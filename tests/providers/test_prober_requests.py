@@ -206,7 +206,7 @@ def test_elevenlabs_deep_speaks_one_character_with_a_voice_of_the_account(eleven
     assert calls(eleven)[-1] == f"POST /v1/text-to-speech/{VOICE}"
     assert json.loads(eleven.calls[-1].request.content)["text"] == "a"
     assert [(check.name, check.required) for check in verdict.checks] == [
-        ("account", True), ("voice", False), ("text_to_speech", True),
+        ("account", True), ("own_voice", False), ("default_voice", False), ("text_to_speech", True),
     ]  # fmt: skip
 
 
