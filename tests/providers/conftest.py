@@ -6,3 +6,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
+
+from played_providers import eleven, google, net
+
+__all__ = ["eleven", "google", "net"]
