@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -55,7 +56,9 @@ def test_giving_up_ends_what_the_helper_started_too(tmp_path: Path, monkeypatch:
     try:
         with pytest.raises(KekUnavailable, match="did not answer within 3 s"):
             keychain.ask(REQUEST, os.environ, helper=waits)
-        assert os.read(reader, 1) == b""  # it comes to its end only when all who could write are gone
+        # The pipe comes to its end only when all who could write are gone; the bound is for when they are not.
+        assert select.select([reader], [], [], 20)[0]
+        assert os.read(reader, 1) == b""
     finally:
         os.close(reader)
 
