@@ -44,8 +44,9 @@ def _verify(desk: Desk, result: AuditResult) -> int:
     from kojikey.cli import documents
 
     if desk.terminal.json:
+        summary = {"accounts": len(result.verified), "unsigned": result.unsigned, "lost": result.lost}
         accounts = [{"account": name, "verified": True} for name in result.verified]
-        return documents.write("audit", 0, accounts, summary={"accounts": len(accounts), "unsigned": result.unsigned})
+        return documents.write("audit", 0, accounts, summary=summary)
     from kojikey.cli.render import Page
 
     page = Page(desk.terminal)
@@ -53,6 +54,8 @@ def _verify(desk: Desk, result: AuditResult) -> int:
     page.line(f"the audit trail of {count} account{'' if count == 1 else 's'} is whole")
     if result.unsigned:
         page.line(f"{result.unsigned} events are unsigned: they were made without the key-encryption key", indent=2)
+    if result.lost:
+        page.line(f"{result.lost} events can not be recomputed: their account was removed, and its data key", indent=2)
     return 0
 
 

@@ -19,6 +19,10 @@ MODULES: dict[str, str] = {
     "store init": "store",
     "store info": "store",
     "store rekey": "store",
+    "account list": "account",
+    "account disable": "account",
+    "account enable": "account",
+    "account remove": "account",
     "audit": "audit",
     "sandbox": "sandbox",
     "doctor": "doctor",
@@ -26,7 +30,10 @@ MODULES: dict[str, str] = {
     "complete": "complete",
 }
 HIDDEN = frozenset({"complete"})  # asked by the completion scripts, not by people
-GROUPS: dict[str, str] = {"store": "make, describe and re-key stores"}
+GROUPS: dict[str, str] = {
+    "store": "make, describe and re-key stores",
+    "account": "list accounts, set their keys aside, remove them",
+}
 
 
 def load(name: str) -> Command:

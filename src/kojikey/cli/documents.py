@@ -88,9 +88,9 @@ def changed(result: ChangeResult) -> Document:
 
 def listed(row: ListRow) -> Document:
     """Return a result of ``list``."""
-    source = "byok" if row.key else "built_in"
-    place: Document = {"account": row.account, "provider": row.provider, "source": source}
-    place["billed_to"] = "provider" if row.key else "koji"
+    own = row.key is not None and not row.disabled
+    place: Document = {"account": row.account, "provider": row.provider, "source": "byok" if own else "built_in"}
+    place |= {"billed_to": "provider" if own else "koji", "disabled": row.disabled}
     return place | (key_fields(row.key) if row.key else dict.fromkeys(_KEY_FIELDS))
 
 

@@ -114,7 +114,10 @@ class Page:
             return [*first, Text(self.plain("–"), style="dim"), "", "", Text("built-in allocation", style="dim")]
         current = row.key.current
         test = self._last_test(current.last_test)
-        return [*first, self.terminal.masked(current.tail), str(current.number), test, self._notes(row.key)]
+        notes = self._notes(row.key)
+        if row.disabled:
+            notes = f"set aside: BYOK is disabled, built-in allocation; {notes}"
+        return [*first, self.terminal.masked(current.tail), str(current.number), test, notes]
 
     def _last_test(self, test: TestRecord | None) -> Text:
         if test is None:

@@ -69,9 +69,12 @@ def _keep_name(desk: Desk, url: str | None) -> None:
 
 def _show_init(desk: Desk, store: Store, *, made: bool) -> int:
     from kojikey.cli import documents
-    from kojikey.operations.storing import info
+    from kojikey.operations.storing import BESIDE, info, lies_beside
 
-    told = info(store, store.open().document)
+    header = store.open().document
+    told = info(store, header)
+    if lies_beside(header["kek"], store):
+        desk.terminal.warn(BESIDE)
     if desk.terminal.json:
         return documents.write(
             "store init", 0, [{"action": "created" if made else "exists", **documents.store_fields(told)}]
@@ -86,7 +89,7 @@ def _show_init(desk: Desk, store: Store, *, made: bool) -> int:
 
 def info(call: Call) -> int:
     """Carry out ``kojikey store info``."""
-    from kojikey.cli import documents, wiring
+    from kojikey.cli import documents
     from kojikey.operations.storing import info as store_info
 
     desk = desk_of(call)
@@ -106,6 +109,7 @@ def info(call: Call) -> int:
 def rekey(call: Call) -> int:
     """Carry out ``kojikey store rekey``."""
     from kojikey.cli import documents
+    from kojikey.operations.storing import BESIDE, lies_beside
     from kojikey.operations.storing import rekey as rekey_store
 
     desk = desk_of(call)
@@ -119,6 +123,8 @@ def rekey(call: Call) -> int:
         raise KeyboardInterrupt(
             f"interrupted; every key still opens: run kojikey store rekey --kek {source} again to finish"
         ) from None
+    if lies_beside(custody.header["kek"], custody.store):
+        desk.terminal.warn(BESIDE)
     if desk.terminal.json:
         fields = {"action": "rekeyed", "rewrapped": result.rewrapped, "already": result.already}
         return documents.write("store rekey", 0, [fields | {"kek": result.kek, "resumed": result.resumed}])

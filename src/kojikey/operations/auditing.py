@@ -46,36 +46,55 @@ def verify(custody: Custody, *, account: str | None) -> AuditResult:
         CannotOpen: the KEK is missing or wrong, so nothing can be said.
     """
     seen: set[str] = set()
-    unsigned = 0
-    for name, chain in groupby(custody.store.events(account), key=lambda event: str(event.get("account"))):
-        unsigned += _verify_account(custody, name, chain)
-        seen.add(name)
-    for stored in custody.store.accounts():
-        name = stored.ref.account
-        if name not in seen and account in (None, name):
-            _verify_account(custody, name, iter(()))
+    unsigned = lost = 0
+    for name, chain in _chains(custody.store, account):
+        if name not in seen:
+            counts = _verify_account(custody, name, chain)
+            unsigned, lost = unsigned + counts[0], lost + counts[1]
             seen.add(name)
-    return AuditResult((), verified=tuple(sorted(seen)), unsigned=unsigned)
+    return AuditResult((), verified=tuple(sorted(seen)), unsigned=unsigned, lost=lost)
 
 
-def _verify_account(custody: Custody, account: str, chain: Iterator[Document]) -> int:
+def _chains(store: Store, account: str | None) -> Iterator[tuple[str, Iterator[Document]]]:
+    """Yield each account with its events: first those that have any, then those whose events are all gone."""
+    yield from groupby(store.events(account), key=lambda event: str(event.get("account")))
+    for stored in store.accounts():
+        if account in (None, stored.ref.account):
+            yield stored.ref.account, iter(())
+
+
+def _verify_account(custody: Custody, account: str, chain: Iterator[Document]) -> tuple[int, int]:
+    """Check one account's chain; return how many events are unsigned, and how many can not be recomputed."""
     stored = custody.store.read(account_ref(account))
     if stored is None:
         raise AuditBroken(account, 1, "belongs to an account that was removed from outside")
-    sealer = custody.sealer(account)
+    audit, removed = stored.document["audit"], stored.document["wrapped"] is None
+    sealer = None if removed else custody.sealer(account)
+    # What was signed with a data key that is gone (the account was removed) can be counted, but not recomputed.
+    lost = audit["seq"] if removed else stored.document.get("chain_from", 0)
     seq, mac, unsigned, last = 0, NO_LINK, 0, 0
     for event in chain:
         seq += 1
-        last = _check_event(sealer, account, event, seq, mac)
-        mac, unsigned = event["mac"], unsigned + last
-    _check_end(stored.document["audit"], account, seq, mac, sealer.head(seq, mac) if seq and not last else None)
-    return unsigned
+        if seq <= lost or sealer is None:
+            _check_place(account, event, seq)
+        else:
+            last = _check_event(sealer, account, event, seq, mac)
+            unsigned += last
+        mac = event["mac"]
+    _check_end(audit, account, seq, mac)
+    if sealer is not None and seq > lost:
+        _check_head(audit, account, seq, None if last else sealer.head(seq, mac))
+    return unsigned, min(lost, seq)
+
+
+def _check_place(account: str, event: Document, seq: int) -> None:
+    if event.get("seq") != seq or not isinstance(event.get("mac"), str):
+        raise AuditBroken(account, seq, "is missing or out of order")
 
 
 def _check_event(sealer: Sealer, account: str, event: Document, seq: int, previous: str) -> int:
     """Check one event against the link before it; return 1 for an unsigned one."""
-    if event.get("seq") != seq:
-        raise AuditBroken(account, seq, "is missing or out of order")
+    _check_place(account, event, seq)
     content = {name: value for name, value in event.items() if name != "mac"}
     signed = event.get("signed") is True
     if not signed and event.get("action") not in UNSIGNED_ACTIONS:
@@ -86,11 +105,15 @@ def _check_event(sealer: Sealer, account: str, event: Document, seq: int, previo
     return 0 if signed else 1
 
 
-def _check_end(audit: Document, account: str, seq: int, mac: str, head: str | None) -> None:
-    """Check the account's record against the end of its chain; ``head`` is None where the end is unsigned."""
+def _check_end(audit: Document, account: str, seq: int, mac: str) -> None:
+    """Check that the account's record ends with the last event that is there."""
     if audit["seq"] > seq:
         raise AuditBroken(account, seq + 1, "was cut off: the account's record knows of later events")
     if audit["seq"] < seq or not same(audit["mac"], mac):
         raise AuditBroken(account, seq, "is not the one that the account's record ends with")
-    if (head is None) != (audit["head"] is None) or (head is not None and not same(head, audit["head"])):
+
+
+def _check_head(audit: Document, account: str, seq: int, head: str | None) -> None:
+    """Check what binds the last event into the account's record; ``head`` is None where that event is unsigned."""
+    if (head is None) != (audit["head"] is None) or (head is not None and not same(audit["head"], head)):
         raise AuditBroken(account, seq, "is not what the account's record was bound to")

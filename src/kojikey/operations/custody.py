@@ -18,6 +18,7 @@ from kojikey.sealing.kek import Kek, KekInputs, load, wrapped_kid
 from kojikey.stores.base import Change, Store, Stored
 
 FORMAT = 1
+_REMEMBERED = 256  # accounts
 _ATTEMPTS = 25  # of a change that lost only the race for the account's audit trail
 
 
@@ -52,6 +53,7 @@ class Custody:
         self._inputs = inputs
         self._keks: dict[str, Kek] = {}
         self._sealers: dict[tuple[str, str], Sealer] = {}
+        self._accounts: dict[str, Stored | None] = {}
 
     def held(self, account: str, provider: str) -> Stored | None:
         """Return the document of an account's key at a provider, None where it has none."""
@@ -93,10 +95,24 @@ class Custody:
             AccountNotFound: the store has nothing of this account.
             CannotOpen: the KEK is missing or wrong, or the wrapped data key was changed from outside.
         """
-        stored = self.store.read(account_ref(account))
-        if stored is None:
+        stored = self._account(account)
+        if stored is None or stored.document["wrapped"] is None:
             raise AccountNotFound(account)
         return self._unwrapped(account, stored.document)
+
+    def is_disabled(self, account: str) -> bool:
+        """Tell whether the account's own keys are set aside, so that it falls back to the built-in allocation."""
+        stored = self._account(account)
+        return stored is not None and stored.document.get("disabled") is True
+
+    def _account(self, account: str) -> Stored | None:
+        # Remembered, because `run` asks for several keys of one account; bounded, because `test` asks for thousands.
+        if account not in self._accounts:
+            if len(self._accounts) >= _REMEMBERED:
+                self._accounts.clear()
+                self._sealers.clear()
+            self._accounts[account] = self.store.read(account_ref(account))
+        return self._accounts[account]
 
     def _unwrapped(self, account: str, document: Document) -> Sealer:
         wrapped = document["wrapped"]
@@ -131,7 +147,7 @@ class Custody:
         """
 
         def attempt(stored: Stored | None) -> Plan:
-            document = stored.document if stored else self._new_account(account)
+            document = self._living(account, stored)
             sealer = self._unwrapped(account, document)
             made = plan(sealer)
             self._commit(account, made, document, stored.revision if stored else None, sealer)
@@ -163,8 +179,8 @@ class Custody:
 
         def attempt(stored: Stored | None) -> Plan:
             made = Plan((), (Happening("rekeyed"),))
-            if stored is not None and wrapped_kid(stored.document["wrapped"]) != kek.kid:
-                before = stored.document["wrapped"]
+            before = stored.document["wrapped"] if stored else None
+            if stored is not None and before is not None and wrapped_kid(before) != kek.kid:
                 data_key = self.kek(wrapped_kid(before)).unwrap(before, store=self.store_id, account=account)
                 wrapped = kek.wrap(data_key, store=self.store_id, account=account)
                 sealer = Sealer(data_key, store=self.store_id, account=account)
@@ -173,8 +189,44 @@ class Custody:
 
         self._retried(account, attempt)
 
+    def change_account(self, account: str, members: Document, happening: Happening) -> bool:
+        """Change members of an account's own document, with an event; tell whether they were not so already.
+
+        Raises:
+            AccountNotFound: the store has nothing of this account. CannotOpen: the event can not be signed.
+        """
+
+        def attempt(stored: Stored | None) -> Plan:
+            if stored is None or stored.document["wrapped"] is None:
+                raise AccountNotFound(account)
+            changed = {**stored.document, **members}
+            if changed == {**dict.fromkeys(members, False), **stored.document}:
+                return Plan(())
+            made = Plan((), (happening,))
+            self._commit(account, made, changed, stored.revision, self._unwrapped(account, stored.document))
+            return made
+
+        return bool(self._retried(account, attempt).happenings)
+
+    def shred(self, account: str, made: Plan, sealer: Sealer | None) -> None:
+        """Make a plan's changes and drop the account's wrapped data key; its events stay, with the count of them.
+
+        Raises:
+            AccountNotFound: it is gone already. ChangedMeanwhile: one of the plan's documents changed.
+        """
+
+        def attempt(stored: Stored | None) -> Plan:
+            if stored is None or stored.document["wrapped"] is None:
+                raise AccountNotFound(account)
+            tombstone = {**stored.document, "wrapped": None, "disabled": False}
+            self._commit(account, made, tombstone, stored.revision, sealer)
+            return made
+
+        self._retried(account, attempt)
+
     def _retried(self, account: str, attempt: Callable[[Stored | None], Plan]) -> Plan:
         """Try again while only the account's own document changed: its audit trail grew, or it was wrapped anew."""
+        self._accounts.pop(account, None)
         for _ in range(_ATTEMPTS):
             try:
                 return attempt(self.store.read(account_ref(account)))
@@ -209,6 +261,15 @@ class Custody:
             mac = sealer.link(mac, event) if sealer else unsigned_link(mac, event)
             events.append({**event, "mac": mac})
         return events, {"seq": seq, "mac": mac, "head": sealer.head(seq, mac) if sealer else None}
+
+    def _living(self, account: str, stored: Stored | None) -> Document:
+        """Return the account's document; one that was removed begins anew, and its story goes on."""
+        if stored is None:
+            return self._new_account(account)
+        if stored.document["wrapped"] is None:
+            audit = stored.document["audit"]
+            return self._new_account(account) | {"audit": audit, "chain_from": audit["seq"]}
+        return stored.document
 
     def _new_account(self, account: str) -> Document:
         from kojikey.model.moment import now

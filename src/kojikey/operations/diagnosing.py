@@ -12,6 +12,7 @@ from kojikey.model.moment import parsed
 from kojikey.operations import auditing
 from kojikey.operations.custody import Custody
 from kojikey.operations.listing import key_of
+from kojikey.operations.storing import BESIDE, lies_beside
 from kojikey.sealing.kek import describe
 
 _SHOWN = 5
@@ -33,6 +34,8 @@ def diagnose(custody: Custody) -> Iterator[Diagnosis]:
     try:
         custody.kek()
         yield Diagnosis("KEK", detail=describe(custody.target_spec))
+        if lies_beside(custody.target_spec, custody.store):
+            yield Diagnosis("KEK", "note", BESIDE, "kojikey store rekey --kek keychain (or another place)")
     except CannotOpen as error:
         yield Diagnosis("KEK", error=error)
         return

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from kojikey.model.errors import KeyNotFound, RecordChanged
 from kojikey.model.key import Key, Stage
-from kojikey.model.ref import key_ref
+from kojikey.model.ref import account_ref, key_ref
 from kojikey.operations.results import HistoryResult, ListRow
 from kojikey.stores.base import Query, Store, Stored
 
@@ -34,17 +34,26 @@ def list_keys(store: Store, *, account: str, providers: Sequence[str]) -> Iterat
     ``providers`` are those asked for, or all known; a key at a provider whose definition is gone is still listed.
     """
     keys = {stored.ref.provider: key_of(stored) for stored in store.scan(Query(account=account))}
+    disabled = _is_disabled(store, account)
     for provider in providers:
-        yield ListRow(account, provider, keys.pop(provider, None))
+        yield ListRow(account, provider, keys.pop(provider, None), disabled)
     for provider, key in keys.items():
-        yield ListRow(account, provider, key)
+        yield ListRow(account, provider, key, disabled)
 
 
 def list_all_keys(store: Store, *, providers: Sequence[str] = ()) -> Iterator[ListRow]:
     """Yield the keys of every account, in order of account and provider, without holding them all."""
+    last, disabled = "", False
     for stored in store.scan(Query(providers=tuple(providers))):
         key = key_of(stored)
-        yield ListRow(key.account, key.provider, key)
+        if key.account != last:
+            last, disabled = key.account, _is_disabled(store, key.account)
+        yield ListRow(key.account, key.provider, key, disabled)
+
+
+def _is_disabled(store: Store, account: str) -> bool:
+    stored = store.read(account_ref(account))
+    return stored is not None and stored.document.get("disabled") is True
 
 
 def history(store: Store, *, account: str, provider: str) -> HistoryResult:

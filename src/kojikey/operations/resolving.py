@@ -14,13 +14,15 @@ from kojikey.operations.custody import Custody
 def resolve(custody: Custody, *, account: str, provider: str) -> Credential:
     """Return the account's own key at the provider, or word that it falls back to the built-in allocation.
 
+    An account whose BYOK is disabled keeps its keys, and falls back all the same.
+
     Raises:
         StoreUnavailable: the store could not be read.
         CannotOpen: the KEK is missing or wrong, or the record was changed from outside.
     """
     stored = custody.held(account, provider)
     current = current_version(stored.document) if stored else None
-    if stored is None or current is None:
+    if stored is None or current is None or custody.is_disabled(account):
         return Credential(provider, account, "built_in", None, None, ())
     secret = custody.sealer(account).open(
         current["sealed"], provider=provider, version=current["number"], base_url=current["base_url"]

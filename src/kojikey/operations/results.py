@@ -75,11 +75,15 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class ListRow:
-    """An account's way in at a provider: its key, or (``key=None``) the built-in allocation."""
+    """An account's way in at a provider: its key, or (``key=None``) the built-in allocation.
+
+    An account that is ``disabled`` keeps its key, and uses the built-in allocation all the same.
+    """
 
     account: str
     provider: str
     key: Key | None
+    disabled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,8 @@ class HistoryResult:
 
 @dataclass(frozen=True, slots=True)
 class AuditResult:
-    """Events of one or of all accounts, in order; ``unsigned`` counts those made without the KEK.
+    """Events of one or of all accounts, in order; ``unsigned`` counts those made without the KEK, ``lost`` those
+    that can not be recomputed, because their account was removed and its data key shredded.
 
     ``verified`` names the accounts whose chains were recomputed.
     """
@@ -100,6 +105,17 @@ class AuditResult:
     events: tuple[Document, ...]
     verified: tuple[str, ...] = ()
     unsigned: int = 0
+    lost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """An account of a store, and how many keys it has."""
+
+    account: str
+    keys: int
+    disabled: bool
+    created_at: str
 
 
 @dataclass(frozen=True, slots=True)

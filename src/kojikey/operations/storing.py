@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 
 from kojikey.model.errors import Conflict, StoreExists
@@ -11,6 +12,8 @@ from kojikey.operations.custody import FORMAT, Custody
 from kojikey.operations.results import RekeyResult, StoreInfo
 from kojikey.sealing.kek import Kek, KekInputs, describe, discard, load, make, same_source, wrapped_kid
 from kojikey.stores.base import Change, Store, Stored
+
+BESIDE = "the file with the key-encryption key lies in the store's own folder: whoever copies the folder has both"
 
 
 def create(store: Store, *, source: str, inputs: KekInputs) -> tuple[Document, Kek]:
@@ -31,6 +34,11 @@ def create(store: Store, *, source: str, inputs: KekInputs) -> tuple[Document, K
     return header, kek
 
 
+def lies_beside(spec: Document, store: Store) -> bool:
+    """Tell whether the KEK is a file in the store's own folder, where one leak gives away both."""
+    return spec.get("source") == "file" and os.path.dirname(str(spec.get("path"))) == os.path.dirname(store.place)
+
+
 def ensure_same_kek(store: Store, header: Document, *, source: str) -> None:
     """Check that a store which exists has the KEK source that was asked for.
 
@@ -49,7 +57,10 @@ def ensure_same_kek(store: Store, header: Document, *, source: str) -> None:
 def info(store: Store, header: Document) -> StoreInfo:
     """Return what a store is and how much is in it, without opening anything."""
     description = store.describe()
-    accounts = [stored.document["audit"]["seq"] for stored in store.accounts()]
+    accounts = events = 0
+    for stored in store.accounts():
+        accounts += stored.document["wrapped"] is not None
+        events += stored.document["audit"]["seq"]
     return StoreInfo(
         engine=description.engine,
         place=description.place,
@@ -58,9 +69,9 @@ def info(store: Store, header: Document) -> StoreInfo:
         created_at=header["created_at"],
         kek=describe(header["kek"]),
         kek_source=header["kek"]["source"],
-        accounts=len(accounts),
+        accounts=accounts,
         keys=sum(1 for _ in store.scan()),
-        events=sum(accounts),
+        events=events,
         rekey_under_way=header.get("next_kek") is not None,
         details=description.details,
     )
@@ -113,8 +124,9 @@ def _announce(custody: Custody, header: Stored, source: str, inputs: KekInputs) 
 def _rewrap_all(custody: Custody, kek: Kek) -> tuple[int, int]:
     rewrapped = already = 0
     for stored in custody.store.accounts():
-        if wrapped_kid(stored.document["wrapped"]) == kek.kid:
-            already += 1
+        wrapped = stored.document["wrapped"]
+        if wrapped is None or wrapped_kid(wrapped) == kek.kid:
+            already += wrapped is not None
         else:
             custody.rewrap(stored.ref.account, kek)
             rewrapped += 1
