@@ -1,0 +1,138 @@
+"""How long kojikey takes to start, as ratios to ``python -c pass`` on the same machine in the same run.
+
+Run it with the Python of an environment that kojikey is installed in: ``python benchmarks/startup.py [--runs N]
+[--attempts N]``. It makes its own home, store and sandbox, runs the commands in turn, prints a table of medians, and
+exits 1 over budget. An editable install starts a little slower than a wheel; what was measured is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import compileall
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import distribution
+from typing import NamedTuple
+
+import kojikey
+
+KOJIKEY = os.path.join(os.path.dirname(sys.executable), "kojikey")
+PASS = "python -c pass"
+
+
+class Budget(NamedTuple):
+    """A command and how many times ``python -c pass`` it may take."""
+
+    name: str
+    command: tuple[str, ...]
+    ratio: float
+
+
+BUDGETS = (
+    Budget("run -- true", (KOJIKEY, "run", "--", "true"), 3.5),
+    Budget("--version", (KOJIKEY, "--version"), 2.5),
+    Budget("list --json", (KOJIKEY, "list", "--json"), 7),
+    Budget("list", (KOJIKEY, "list"), 12),
+    Budget("--help", (KOJIKEY, "--help"), 13),
+    Budget("test of one key", (KOJIKEY, "test", "elevenlabs"), 25),
+)
+
+
+def main() -> int:
+    """Measure, print the table, and return 1 where a command is over budget in every attempt."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=21, help="runs of each command (default 21)")
+    parser.add_argument("--attempts", type=int, default=1, help="tables to make until one is within budget")
+    options = parser.parse_args()
+    compileall.compile_dir(os.path.dirname(kojikey.__file__), quiet=1)
+    print(
+        f"kojikey {kojikey.__version__}, {_install()}, Python {sys.version.split()[0]}, medians of {options.runs} runs"
+    )
+    with tempfile.TemporaryDirectory(prefix="kojikey-benchmark-") as home, playing() as environ:
+        environ["KOJIKEY_HOME"] = home
+        prepare(environ)
+        for _ in range(options.attempts):
+            if show(measure(environ, options.runs)):
+                return 0
+    return 1
+
+
+def _install() -> str:
+    direct = json.loads(distribution("kojikey").read_text("direct_url.json") or "{}")
+    return "an editable install" if direct.get("dir_info", {}).get("editable") else "installed"
+
+
+@contextmanager
+def playing() -> Iterator[dict[str, str]]:
+    """Yield an environment in which a sandbox, in a process of its own, plays the providers; its keys are in it."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("KOJIKEY_")}
+    for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "GITHUB_ACTIONS"):
+        environ.pop(name, None)
+        environ.pop(name.lower(), None)
+    environ["KOJIKEY_KEK"] = base64.urlsafe_b64encode(os.urandom(32)).decode()
+    with subprocess.Popen(
+        [KOJIKEY, "sandbox", "--json"], env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as sandbox:
+        try:
+            assert sandbox.stdout
+            announced = b""
+            while not announced.endswith(b"\n}\n") and (line := sandbox.stdout.readline()):
+                announced += line
+            environ["SANDBOX"] = announced.decode()
+            yield environ
+        finally:
+            sandbox.terminate()
+
+
+def prepare(environ: dict[str, str]) -> None:
+    """Make the store with a key of each provider."""
+    keys = json.loads(environ.pop("SANDBOX"))["results"]
+    for provider in ("google_gemini", "elevenlabs"):
+        key = next(key for key in keys if key["provider"] == provider and key["reason"] == "ok")
+        subprocess.run(
+            [KOJIKEY, "add", provider, "--stdin", "--base-url", key["base_url"]],
+            input=key["key"].encode(), env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True,
+        )  # fmt: skip
+
+
+def measure(environ: dict[str, str], runs: int) -> dict[str, list[float]]:
+    """Return the seconds of each run by the command's name; the commands take turns, so that noise meets them alike."""
+    taken: dict[str, list[float]] = {PASS: [], **{budget.name: [] for budget in BUDGETS}}
+    commands = {PASS: (sys.executable, "-c", "pass"), **{budget.name: budget.command for budget in BUDGETS}}
+    for number in range(runs + 1):  # the first round warms the caches
+        for name, command in commands.items():
+            began = time.perf_counter()
+            subprocess.run(
+                command, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                check=True,
+            )  # fmt: skip
+            if number:
+                taken[name].append(time.perf_counter() - began)
+    return taken
+
+
+def show(taken: dict[str, list[float]]) -> bool:
+    """Print the table; tell whether every command is within its budget."""
+    base = statistics.median(taken[PASS])
+    print(f"\n{'command':<18}{'median':>10}{'ratio':>9}{'budget':>9}")
+    print(f"{PASS:<18}{base * 1000:>7.1f} ms{1:>8.2f}x")
+    within = True
+    for budget in BUDGETS:
+        median = statistics.median(taken[budget.name])
+        over = median / base > budget.ratio
+        within = within and not over
+        note = "  over budget" if over else ""
+        print(f"{budget.name:<18}{median * 1000:>7.1f} ms{median / base:>8.2f}x{budget.ratio:>8g}x{note}")
+    return within
+
+
+if __name__ == "__main__":
+    sys.exit(main())
