@@ -19,6 +19,7 @@ MODULES: dict[str, str] = {
     "store init": "store",
     "store info": "store",
     "store rekey": "store",
+    "store copy": "store_copy",
     "account list": "account",
     "account disable": "account",
     "account enable": "account",

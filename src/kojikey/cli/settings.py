@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from copy import copy
 from typing import Any, NamedTuple
 
 from kojikey.cli.command import Call
@@ -81,6 +82,12 @@ class Settings:
         if name in self.config:
             return Setting(self.config[name], "config.toml")
         return Setting(default, "default")
+
+    def for_store(self, name: str) -> Settings:
+        """Return the same settings for another store, named or by URL."""
+        other = copy(self)
+        other.store = Setting(name, "option")
+        return other
 
     def store_url(self) -> str:
         """Return the URL of the chosen store.

@@ -89,11 +89,11 @@ def _show_init(desk: Desk, store: Store, *, made: bool) -> int:
 
 def info(call: Call) -> int:
     """Carry out ``kojikey store info``."""
-    from kojikey.cli import documents
+    from kojikey.cli import documents, wiring
     from kojikey.operations.storing import info as store_info
 
     desk = desk_of(call)
-    custody = _existing(desk)
+    custody = wiring.open_existing(desk.settings, desk.terminal)
     told = store_info(custody.store, custody.header)
     if desk.terminal.json:
         origin = {"chosen_by": desk.settings.store.origin, "home": desk.settings.home.data}
@@ -108,7 +108,7 @@ def info(call: Call) -> int:
 
 def rekey(call: Call) -> int:
     """Carry out ``kojikey store rekey``."""
-    from kojikey.cli import documents
+    from kojikey.cli import documents, wiring
     from kojikey.operations.storing import BESIDE, lies_beside
     from kojikey.operations.storing import rekey as rekey_store
 
@@ -116,7 +116,7 @@ def rekey(call: Call) -> int:
     source = call.text("kek")
     if not source:
         raise UsageError("rekey needs the new KEK's source", hint="kojikey store rekey --kek SOURCE")
-    custody = _existing(desk)
+    custody = wiring.open_existing(desk.settings, desk.terminal)
     try:
         result = rekey_store(custody, source=source, new_inputs=_new_inputs(desk, custody, source))
     except KeyboardInterrupt:
@@ -137,15 +137,6 @@ def rekey(call: Call) -> int:
     )
     page.line("the old KEK opens nothing here any more, but old backups of the store still need it", indent=2)
     return int(Exit.OK)
-
-
-def _existing(desk: Desk) -> Custody:
-    from kojikey.cli import wiring
-
-    custody = wiring.open_custody(desk.settings, desk.terminal)
-    if custody.header is wiring.NO_STORE:
-        raise StoreNotFound(desk.settings.home.database)
-    return custody
 
 
 def _new_inputs(desk: Desk, custody: Custody, source: str) -> KekInputs:

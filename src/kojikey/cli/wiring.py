@@ -126,6 +126,24 @@ def open_custody(settings: Settings, terminal: Terminal | None) -> Custody:
     return Custody(store, header, inputs, actor=actor() if terminal else "")
 
 
+def open_existing(settings: Settings, terminal: Terminal) -> Custody:
+    """Return the chosen store, opened, the local one too only where it is there.
+
+    Raises:
+        StoreNotFound: it is not there. StoreUnavailable: it can not be used.
+    """
+    custody = open_custody(settings, terminal)
+    if custody.header is NO_STORE:
+        raise StoreNotFound(settings.home.database)
+    return custody
+
+
+def close_all(*custodies: Custody) -> None:
+    """Release stores."""
+    for custody in custodies:
+        custody.close()
+
+
 def open_or_make_custody(settings: Settings, terminal: Terminal) -> Custody:
     """Return the chosen store, opened; the local one is made where it is not there.
 

@@ -8,7 +8,7 @@ of the same account came first). Must not: decide what a change means; that is e
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from kojikey.model.errors import AccountNotFound, CannotOpen, ChangedMeanwhile, RecordUnsupported
 from kojikey.model.ref import HEADER, Document, account_ref, key_ref
@@ -224,6 +224,33 @@ class Custody:
 
         self._retried(account, attempt)
 
+    def import_events(self, account: str, found: Sequence[Document], *, mark: str) -> None:
+        """Append events of another store to the account's chain, signed anew; ``mark`` keeps how far that went.
+
+        What an event says stays as it is, with the store that it came from and the number it had there.
+
+        Raises:
+            CannotOpen: the KEK can not be had. ChangedMeanwhile: another copy was faster; nothing was appended.
+        """
+
+        def attempt(stored: Stored | None) -> Plan:
+            document = self._living(account, stored)
+            if document.get(mark, 0) >= found[0]["seq"]:
+                raise ChangedMeanwhile(f"the copy of account {account}")
+            sealer = self._unwrapped(account, document)
+            events, audit = [], document["audit"]
+            for event in found:
+                content = {name: value for name, value in event.items() if name not in ("mac", "seq")}
+                origin = {"store": mark.partition(":")[2], "seq": event["seq"]}
+                linked, audit = self._linked(account, audit, {"origin": origin, **content}, sealer)
+                events.append(linked)
+            changed = {**document, "audit": audit, mark: found[-1]["seq"]}
+            change = Change(account_ref(account), changed, stored.revision if stored else None)
+            self.store.commit((change,), events)
+            return Plan(())
+
+        self._retried(account, attempt)
+
     def _retried(self, account: str, attempt: Callable[[Stored | None], Plan]) -> Plan:
         """Try again while only the account's own document changed: its audit trail grew, or it was wrapped anew."""
         self._accounts.pop(account, None)
@@ -250,17 +277,24 @@ class Custody:
     ) -> tuple[list[Document], Document]:
         """Return the events for some happenings, each linked to the one before, and the account's new chain end."""
         from kojikey.model.moment import now
-        from kojikey.sealing.chain import unsigned_link
 
         events: list[Document] = []
-        seq, mac = audit["seq"], audit["mac"]
         for happening in happenings:
-            seq += 1
-            event: dict[str, Any] = {"seq": seq, "time": now(), "actor": self.actor, "account": account}
-            event |= happening._asdict() | {"signed": sealer is not None}
-            mac = sealer.link(mac, event) if sealer else unsigned_link(mac, event)
-            events.append({**event, "mac": mac})
-        return events, {"seq": seq, "mac": mac, "head": sealer.head(seq, mac) if sealer else None}
+            content = {"time": now(), "actor": self.actor, "account": account, **happening._asdict()}
+            event, audit = self._linked(account, audit, content, sealer)
+            events.append(event)
+        return events, audit
+
+    def _linked(
+        self, account: str, audit: Document, content: Document, sealer: Sealer | None
+    ) -> tuple[Document, Document]:
+        """Return one event with its place in the account's chain, and the chain's new end."""
+        from kojikey.sealing.chain import unsigned_link
+
+        seq = audit["seq"] + 1
+        event: Document = {"seq": seq, **content, "account": account, "signed": sealer is not None}
+        mac = sealer.link(audit["mac"], event) if sealer else unsigned_link(audit["mac"], event)
+        return {**event, "mac": mac}, {"seq": seq, "mac": mac, "head": sealer.head(seq, mac) if sealer else None}
 
     def _living(self, account: str, stored: Stored | None) -> Document:
         """Return the account's document; one that was removed begins anew, and its story goes on."""

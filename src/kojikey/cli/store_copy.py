@@ -1,0 +1,103 @@
+"""``kojikey store copy``: copies keys into another store, re-sealed, read back and verified."""
+
+from __future__ import annotations
+
+from kojikey.cli.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Call, Command, Option
+from kojikey.cli.desk import Desk, desk_of
+from kojikey.cli.exits import Exit
+from kojikey.model.account import checked_account
+from kojikey.model.errors import AccountNotFound, UsageError
+from kojikey.operations.copying import CopyResult
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kojikey.operations.custody import Custody
+
+
+def store_copy(call: Call) -> int:
+    """Carry out ``kojikey store copy``."""
+    from kojikey.cli import wiring
+    from kojikey.operations.copying import copy
+
+    desk = desk_of(call)
+    accounts = tuple(dict.fromkeys(checked_account(name) for name in call.texts("account")))
+    source, target = _both(desk)
+    known = {stored.ref.account for stored in source.store.accounts()} if accounts else set()
+    for account in accounts:
+        if account not in known:
+            raise AccountNotFound(account)
+    results: list[CopyResult] = []
+    dry_run = call.flag("dry_run")
+    try:
+        with desk.terminal.status(f"copying into {target.store.place}"):
+            results.extend(copy(source, target, accounts=accounts, dry_run=dry_run))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("interrupted; nothing was deleted: run the same command again to go on") from None
+    finally:
+        wiring.close_all(source, target)
+    return _show(desk, results, target.store.place)
+
+
+def _both(desk: Desk) -> tuple[Custody, Custody]:
+    """Open the store that is copied from, and the one that is copied to.
+
+    Raises:
+        UsageError: they are the same, or none was named. StoreNotFound: one of them is not there.
+    """
+    from kojikey.cli import wiring
+
+    to = desk.call.text("to")
+    if to is None:
+        raise UsageError("copy needs the store to copy to", hint="kojikey store copy --to NAME|URL")
+    source = wiring.open_existing(desk.settings, desk.terminal)
+    target = wiring.open_existing(desk.settings.for_store(to), desk.terminal)
+    if source.store_id == target.store_id:
+        raise UsageError("that is the same store; nothing was copied")
+    return source, target
+
+
+def _show(desk: Desk, results: list[CopyResult], place: str) -> int:
+    from kojikey.cli import documents
+    from kojikey.model.masking import mask
+
+    conflicts = sum(result.action == "conflict" for result in results)
+    code = Exit.CONFLICT if conflicts else Exit.OK
+    counts = {name: sum(r.action == name for r in results) for name in ("copied", "would_copy", "already", "conflict")}
+    if desk.terminal.json:
+        rows = [
+            {"account": r.account, "provider": r.provider, "masked": mask(r.tail), "action": r.action} for r in results
+        ]
+        return documents.write("store copy", code, rows, summary=counts)
+    from kojikey.cli.render import Page
+
+    page = Page(desk.terminal)
+    cells = [(r.account, r.provider, desk.terminal.masked(r.tail), r.action.replace("_", " ")) for r in results]
+    if cells:
+        page.table(("ACCOUNT", "PROVIDER", "KEY", "RESULT"), cells)
+    told = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count) or "no keys"
+    page.line(f"{told}; into {place}, nothing was deleted", style="bold")
+    if conflicts:
+        desk.terminal.warn("the other store has other keys there already; those were not touched")
+    return int(code)
+
+
+COMMANDS = (
+    Command(
+        "store copy",
+        "copy keys into another store, with their history; deletes nothing",
+        store_copy,
+        options=(
+            STORE,
+            JSON,
+            NO_INPUT,
+            QUIET,
+            NO_COLOR,
+            Option(("--to",), "the store to copy to, which must be there", "text", "NAME|URL", "store"),
+            Option(("--account", "-a"), "only this account; may be repeated", "texts", "NAME", "account"),
+            Option(("--dry-run",), "say what would be copied, and copy nothing"),
+        ),
+        description="Each key is re-sealed for the other store, read back and compared. Killed in the middle or "
+        "repeated, it goes on where it was. A different key that is there already is left alone (exit 6).",
+        examples=("kojikey store copy --to team --dry-run", "kojikey store copy --to team --account acme"),
+    ),
+)
