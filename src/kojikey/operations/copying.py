@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Literal
 
 from kojikey.model.errors import ChangedMeanwhile, RecordChanged
@@ -66,22 +67,11 @@ def _keep_disabled(target: Custody, account: str) -> None:
 
 def _copy_events(source: Custody, target: Custody, account: str) -> None:
     """Carry the account's events over, from where an earlier copy stopped."""
-    mark = f"copied_from:{source.store_id}"
-    batch: list[Document] = []
-    done = _copied_events(target, account, mark)
-    for event in source.store.events(account):
-        if event["seq"] > done:
-            batch.append(event)
-        if len(batch) == _EVENTS_AT_ONCE:
-            target.import_events(account, batch, mark=mark)
-            batch = []
-    if batch:
-        target.import_events(account, batch, mark=mark)
-
-
-def _copied_events(target: Custody, account: str, mark: str) -> int:
     stored = target.store.read(account_ref(account))
-    return int(stored.document.get(mark, 0)) if stored else 0
+    reached = stored.document.get("copied_from", {}) if stored else {}
+    fresh = (event for event in source.store.events(account) if event["seq"] > reached.get(source.store_id, 0))
+    while batch := list(islice(fresh, _EVENTS_AT_ONCE)):
+        target.import_events(account, batch, via=source.store_id)
 
 
 def _copy_key(source: Custody, target: Custody, stored: Stored, *, dry_run: bool) -> CopyResult:

@@ -7,6 +7,7 @@ of the same account came first). Must not: decide what a change means; that is e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -224,27 +225,31 @@ class Custody:
 
         self._retried(account, attempt)
 
-    def import_events(self, account: str, found: Sequence[Document], *, mark: str) -> None:
-        """Append events of another store to the account's chain, signed anew; ``mark`` keeps how far that went.
+    def import_events(self, account: str, found: Sequence[Document], *, via: str) -> None:
+        """Append events of another store (``via`` is its id) to the account's chain, signed anew.
 
-        What an event says stays as it is, with the store that it came from and the number it had there.
+        What an event says stays as it is, with the store that it first came from and its number there. How far the
+        copy went is kept in the account's document; an event that came by another way already is left out.
 
         Raises:
-            CannotOpen: the KEK can not be had. ChangedMeanwhile: another copy was faster; nothing was appended.
+            CannotOpen: the KEK can not be had.
         """
 
         def attempt(stored: Stored | None) -> Plan:
             document = self._living(account, stored)
-            if document.get(mark, 0) >= found[0]["seq"]:
-                raise ChangedMeanwhile(f"the copy of account {account}")
             sealer = self._unwrapped(account, document)
             events, audit = [], document["audit"]
+            reached = {**document.get("copied_from", {}), self.store_id: math.inf}
             for event in found:
-                content = {name: value for name, value in event.items() if name not in ("mac", "seq")}
-                origin = {"store": mark.partition(":")[2], "seq": event["seq"]}
-                linked, audit = self._linked(account, audit, {"origin": origin, **content}, sealer)
-                events.append(linked)
-            changed = {**document, "audit": audit, mark: found[-1]["seq"]}
+                origin = event.get("origin") or {"store": via, "seq": event["seq"]}
+                if reached.get(origin["store"], 0) < origin["seq"]:
+                    content = {name: value for name, value in event.items() if name not in ("mac", "seq")}
+                    linked, audit = self._linked(account, audit, {**content, "origin": origin}, sealer)
+                    events.append(linked)
+                    reached[origin["store"]] = origin["seq"]
+                reached[via] = max(reached.get(via, 0), event["seq"])
+            del reached[self.store_id]
+            changed = {**document, "audit": audit, "copied_from": reached}
             change = Change(account_ref(account), changed, stored.revision if stored else None)
             self.store.commit((change,), events)
             return Plan(())
