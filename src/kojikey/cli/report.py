@@ -1,14 +1,18 @@
-"""How a command ends that did not end well: one message, one hint, one exit code, and JSON where it was asked for."""
+"""How a command ends that did not end well: one message, one hint, one exit code, and JSON where it was asked for.
+
+On the hot path, for :func:`say`: nothing is imported at module level.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-import traceback
-from typing import Any
 
-from kojikey.cli.exits import Exit, code_of, hint_of
-from kojikey.model.errors import KojikeyError
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from kojikey.cli.exits import Exit
 
 SCHEMA = "kojikey/1"
 _TRACKER = "https://github.com/kojikey/kojikey/issues"
@@ -16,12 +20,17 @@ _TRACKER = "https://github.com/kojikey/kojikey/issues"
 
 def report(tokens: list[str], error: Exception) -> int:
     """Tell what went wrong and return the exit code. A bug is told by its kind and place, never by its values."""
+    from kojikey.cli.exits import Exit, code_of, hint_of
+    from kojikey.model.errors import KojikeyError
+
     error = _unwrapped(error)
     if isinstance(error, KojikeyError):
         return fail(tokens, code_of(error), str(error), hint_of(error))
     if isinstance(error, OSError) and error.errno is not None:
         # The machine, not a bug: a full disk under standard output, a folder that vanished.
         return fail(tokens, Exit.STORE_UNAVAILABLE, f"the system refused: {os.strerror(error.errno)}", "kojikey doctor")
+    import traceback
+
     where = traceback.extract_tb(error.__traceback__)
     place = f"{os.path.basename(where[-1].filename)}:{where[-1].lineno}" if where else "nowhere"
     message = f"a bug in kojikey: {type(error).__name__} at {place}; nothing secret is in this message"
@@ -30,6 +39,8 @@ def report(tokens: list[str], error: Exception) -> int:
 
 def report_interrupt(tokens: list[str], interrupt: KeyboardInterrupt) -> int:
     """Tell what was left when a person pressed Ctrl-C, and return 130."""
+    from kojikey.cli.exits import Exit
+
     note = str(interrupt) or "interrupted; nothing that was not confirmed above was changed"
     print(file=sys.stderr)
     return fail(tokens, Exit.INTERRUPTED, note, None)
@@ -42,10 +53,14 @@ def fail(tokens: list[str], code: Exit, message: str, hint: str | None) -> int:
     if hint:
         say(f"  try: {hint}" if hint.startswith("kojikey ") else f"  {hint}")
     if "--json" in own:
-        document: dict[str, Any] = {"schema": SCHEMA, "command": command_name(own), "exit_code": int(code)}
-        document["error"] = {"code": code.word, "message": message, "hint": hint}
-        write_json(document)
+        write_json(failure(command_name(own), code, code.word, message, hint))
     return int(code)
+
+
+def failure(command: str | None, code: int, word: str, message: str, hint: str | None = None) -> dict[str, Any]:
+    """Return the document of a command that failed as a whole."""
+    document: dict[str, Any] = {"schema": SCHEMA, "command": command, "exit_code": int(code)}
+    return document | {"error": {"code": word, "message": message, "hint": hint}}
 
 
 def say(line: str) -> None:
@@ -73,6 +88,8 @@ def command_name(tokens: list[str]) -> str | None:
 
 def _unwrapped(error: Exception) -> Exception:
     """Return the first error of ours in a group that concurrent work raised, else the first error."""
+    from kojikey.model.errors import KojikeyError
+
     while isinstance(error, ExceptionGroup):
         ours = error.subgroup(KojikeyError)
         error = (ours or error).exceptions[0]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from copy import copy
 from typing import Any, NamedTuple
 
 from kojikey.cli.command import Call
@@ -85,6 +84,8 @@ class Settings:
 
     def for_store(self, name: str) -> Settings:
         """Return the same settings for another store, named or by URL."""
+        from copy import copy
+
         other = copy(self)
         other.store = Setting(name, "option")
         return other
