@@ -1,0 +1,184 @@
+"""The program as the tests of the command line use it: in this process where that is enough, else as it is installed.
+
+Owns: a folder, a key-encryption key and a clean environment for one test. Must not: assert what a command does.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from kojikey.__main__ import run
+from kojikey.testing import Sandbox, SandboxKey
+
+KEK = base64.urlsafe_b64encode(bytes(range(32))).decode()
+SECONDS = 60
+LONGEST_SHOWN = 4
+SLICE = 8
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The one JSON document that stdout is to be; anything else beside it is a ValueError."""
+        document: dict[str, Any] = json.loads(self.out)
+        return document
+
+    @property
+    def results(self) -> list[dict[str, Any]]:
+        """The results of the document."""
+        results: list[dict[str, Any]] = self.document["results"]
+        return results
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The only result."""
+        (result,) = self.results
+        return result
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The error of the document."""
+        error: dict[str, Any] = self.document["error"]
+        return error
+
+    @property
+    def said(self) -> str:
+        """All that it wrote."""
+        return self.out + self.err
+
+
+@dataclass
+class Program:
+    """kojikey with a home of its own, beside a sandbox."""
+
+    home: Path
+    sandbox: Sandbox
+    environ: dict[str, str]
+    seen: list[Ended] = field(default_factory=list)
+
+    def __call__(
+        self, *arguments: str, stdin: str | bytes = b"", encoding: str = "utf-8", **environ: str | None
+    ) -> Ended:
+        """Carry out a command line in this process. ``environ`` is set on top, None takes a variable away."""
+        given = stdin.encode() if isinstance(stdin, str) else stdin
+        out, err = (io.TextIOWrapper(io.BytesIO(), encoding=encoding, write_through=True) for _ in range(2))
+        read = io.TextIOWrapper(io.BytesIO(given), encoding=encoding)
+        with (
+            mock.patch.object(sys, "stdin", read),
+            mock.patch.object(sys, "stdout", out),
+            mock.patch.object(sys, "stderr", err),
+            mock.patch.dict(os.environ, self.with_environ(environ), clear=True),
+        ):
+            code = run(list(arguments))
+        return self._ended(code, _bytes(out), _bytes(err))
+
+    def installed(self, *arguments: str | bytes, stdin: str | bytes = b"", **environ: str | None) -> Ended:
+        """Carry out a command line in a process of its own."""
+        finished = subprocess.run(
+            [*COMMAND, *arguments],
+            input=stdin.encode() if isinstance(stdin, str) else stdin,
+            env=self.with_environ(environ),
+            capture_output=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        return self._ended(finished.returncode, finished.stdout, finished.stderr)
+
+    def shell(self, script: str, **environ: str | None) -> Ended:
+        """Carry out a shell script in which ``kojikey`` is the program."""
+        function = f'kojikey() {{ {sys.executable} -m kojikey "$@"; }}\n'
+        finished = subprocess.run(
+            ["bash", "-c", function + script],
+            stdin=subprocess.DEVNULL,
+            env=self.with_environ(environ),
+            capture_output=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        return self._ended(finished.returncode, finished.stdout, finished.stderr)
+
+    def with_environ(self, more: Mapping[str, str | None]) -> dict[str, str]:
+        """Return the environment, changed."""
+        return {name: value for name, value in {**self.environ, **more}.items() if value is not None}
+
+    def key(self, provider: str = "elevenlabs", name: str = "ok") -> SandboxKey:
+        """Return a made-up key."""
+        return self.sandbox.key(provider, name)
+
+    def add(self, provider: str = "elevenlabs", name: str = "ok", *more: str) -> Ended:
+        """Add a made-up key."""
+        key = self.key(provider, name)
+        return self("add", provider, "--stdin", "--base-url", key.base_url, *more, stdin=key.key)
+
+    def added(self, provider: str = "elevenlabs", name: str = "ok", *more: str) -> SandboxKey:
+        """Return a made-up key that was added, as it is meant to go."""
+        ended = self.add(provider, name, *more)
+        assert ended.code == 0, ended.said
+        return self.key(provider, name)
+
+    def rotate(self, provider: str = "elevenlabs", name: str = "ok_2", *more: str) -> Ended:
+        """Rotate to a made-up key."""
+        return self("rotate", provider, "--stdin", *more, stdin=self.key(provider, name).key)
+
+    def listed(self, provider: str = "elevenlabs", *more: str) -> dict[str, Any]:
+        """Return the row of a provider in ``list --json``."""
+        ended = self("list", provider, "--json", *more)
+        assert ended.code == 0, ended.said
+        return ended.result
+
+    def snapshot(self) -> dict[str, tuple[int, int, bytes]]:
+        """Return every file of the home with its time, mode and content."""
+        return {
+            str(path.relative_to(self.home)): (path.stat().st_mtime_ns, path.stat().st_mode, path.read_bytes())
+            for path in sorted(self.home.rglob("*"))
+            if path.is_file()
+        }
+
+    def contents(self) -> dict[str, Any]:
+        """Return what the store says about all keys, and its events, without opening anything."""
+        return {
+            "list": self("list", "--all-accounts", "--json").results,
+            "audit": self("audit", "--all-accounts", "--json").results,
+        }
+
+    def _ended(self, code: int, out: bytes, err: bytes) -> Ended:
+        ended = Ended(code, out.decode("utf-8", "backslashreplace"), err.decode("utf-8", "backslashreplace"))
+        self.seen.append(ended)
+        return ended
+
+
+COMMAND = (sys.executable, "-m", "kojikey")
+
+
+def slices(key: str) -> Iterator[str]:
+    """Yield each piece of a key that may appear nowhere: all that is longer than what a mask shows, from 8 up."""
+    return (key[start : start + SLICE] for start in range(len(key) - SLICE + 1))
+
+
+def pieces_in(key: str, text: str | bytes) -> list[str]:
+    """Return the pieces of a key that a text or a file's content has."""
+    data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+    return [piece for piece in slices(key) if piece.encode() in data]
+
+
+def _bytes(stream: io.TextIOWrapper) -> bytes:
+    buffer = stream.buffer
+    assert isinstance(buffer, io.BytesIO)
+    return buffer.getvalue()

@@ -1,0 +1,103 @@
+"""What every test stands on: a clean home and environment, no network but loopback, a sandbox, and a canary key.
+
+Owns: keeping the tests from each other, from the user who runs them and from the network.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_HERE = os.path.dirname(__file__)
+sys.path[:0] = [os.path.join(_HERE, "cli"), os.path.join(_HERE, "loopback")]
+
+import sitecustomize as loopback  # noqa: E402 - found by the line above
+from program import KEK, Program  # noqa: E402
+
+from kojikey.testing import Sandbox, SandboxKey  # noqa: E402
+
+_KEPT = (
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "SYSTEMROOT",
+    "PYTEST_CURRENT_TEST",
+    "PYTEST_VERSION",
+    "COVERAGE_PROCESS_START",
+)
+
+CANARY = {
+    "elevenlabs": "sk_9f27c1e4b8d06a3575e1f0c2ab94d8637e5a2c18b04f9d36",
+    "google_gemini": "AQ.Qz7Xw3Kp9Vn5Ht1Rb8Yd4Lf6Gs2Jm0CeTuWaIo3NxBvPq",
+}
+
+
+@pytest.fixture(scope="session")
+def clean_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return the home folder of all tests; none may write to it."""
+    home = tmp_path_factory.mktemp("home")
+    yield home
+    assert not list(home.iterdir()), "a test wrote to the user's home"
+
+
+@pytest.fixture(scope="session")
+def network_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the file to which attempts to leave this machine are written."""
+    return tmp_path_factory.mktemp("network") / "report"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(clean_home: Path, network_report: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take every variable away that the tests did not ask for."""
+    for name in set(os.environ) - set(_KEPT):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(clean_home))
+    monkeypatch.setenv("LANG", os.environ.get("LANG", "C.UTF-8"))
+    monkeypatch.setenv("PYTHONPATH", os.path.join(_HERE, "loopback"))
+    monkeypatch.setenv(loopback.REPORT, str(network_report))
+
+
+@pytest.fixture(autouse=True)
+def loopback_only(network_report: Path, clean_environment: None) -> Iterator[None]:
+    """Fail a test during which it, or a program that it started, tried to leave this machine."""
+    yield
+    if network_report.exists():
+        attempts = network_report.read_text()
+        network_report.unlink()
+        pytest.fail(f"only loopback may be talked to:\n{attempts}")
+
+
+@pytest.fixture(scope="session")
+def running_sandbox() -> Iterator[Sandbox]:
+    """Return a sandbox that serves all tests."""
+    with Sandbox() as playing:
+        yield playing
+
+
+@pytest.fixture
+def sandbox(running_sandbox: Sandbox) -> Iterator[Sandbox]:
+    """Return a sandbox with nothing broken and nothing recorded; misdeeds of the client fail the test."""
+    running_sandbox.forget()
+    yield running_sandbox
+    running_sandbox.mend()
+    running_sandbox.latency = 0.0
+    assert running_sandbox.faults == ()
+
+
+@pytest.fixture
+def kojikey(sandbox: Sandbox, tmp_path: Path) -> Program:
+    """Return the program with a home that is not there yet, and a KEK in its environment."""
+    home = tmp_path / "kojikey"
+    return Program(home, sandbox, {**os.environ, "KOJIKEY_HOME": str(home), "KOJIKEY_KEK": KEK})
+
+
+@pytest.fixture(params=sorted(CANARY))
+def canary(request: pytest.FixtureRequest, sandbox: Sandbox) -> SandboxKey:
+    """Return a key that works and of which no 8 characters may turn up anywhere, for each provider."""
+    provider = str(request.param)
+    return sandbox.add_key(provider, CANARY[provider])
