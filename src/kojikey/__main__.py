@@ -54,10 +54,9 @@ def _carried_out(tokens: list[str]) -> int:
         from kojikey.cli.typed import run as run_typed
 
         return run_typed(tokens)
-    if not call.command.passes_on:
-        from kojikey.cli.refuse import refuse_keys
+    from kojikey.cli.refuse import refuse_keys
 
-        refuse_keys(call)
+    refuse_keys(call)
     return call.command.handler(call)
 
 

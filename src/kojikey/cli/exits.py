@@ -74,7 +74,8 @@ def hint_of(error: errors.KojikeyError) -> str:
         case errors.ChangedMeanwhile():
             return "look at it with kojikey list, then run the command again"
         case errors.StoreNotFound():
-            return f"kojikey store init {error.store} --kek SOURCE"
+            url = error.store if "://" in error.store else f"sqlite://{error.store}"
+            return f"kojikey store init {url} --kek SOURCE"
         case errors.AccountNotFound():
             return "kojikey list --all-accounts"
         case errors.AuditBroken():

@@ -29,7 +29,10 @@ def help_topic(call: Call) -> int:
         return 0
     if topic and topic not in GROUPS and (topic not in MODULES or topic in HIDDEN):
         raise UsageError("there is no help on that", hint=f"kojikey help {_EXIT_CODES}, or kojikey help COMMAND")
-    return typed.run([*topic.split(), "--help"])
+    if desk.terminal.json:
+        return documents.write("help", 0, [{"topic": topic or None, "text": typed.help_of(topic.split())}])
+    print(typed.help_of(topic.split()))
+    return 0
 
 
 COMMANDS = (

@@ -44,7 +44,7 @@ def run(call: Call) -> int:
         if provider in found:
             environ.update(_variables(found[provider], index[provider]))
     environ.update({name: _plaintext(found[provider]) for name, provider in named.items() if provider in found})
-    return _replaced_by(program, environ)
+    return _replaced_by(call, program, environ)
 
 
 def _named_variables(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -96,7 +96,7 @@ def _plaintext(credential: Credential) -> str:
     return credential.secret.reveal() if credential.secret else ""
 
 
-def _replaced_by(program: tuple[str, ...], environ: dict[str, str]) -> int:
+def _replaced_by(call: Call, program: tuple[str, ...], environ: dict[str, str]) -> int:
     import signal
 
     # Python ignores these two, and an ignored signal stays ignored across exec: `CMD | head` would never end.
@@ -108,17 +108,22 @@ def _replaced_by(program: tuple[str, ...], environ: dict[str, str]) -> int:
     try:
         os.execvpe(program[0], list(program), environ)
     except (FileNotFoundError, NotADirectoryError):
-        return _not_started(program[0], "was not found", NOT_FOUND)
+        return _not_started(call, program[0], "was not found", NOT_FOUND)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "its name or an argument has a zero byte"
-        return _not_started(program[0], f"could not be started ({reason})", NOT_EXECUTABLE)
+        return _not_started(call, program[0], f"could not be started ({reason})", NOT_EXECUTABLE)
 
 
-def _not_started(name: str, problem: str, code: int) -> int:
+def _not_started(call: Call, name: str, problem: str, code: int) -> int:
     from kojikey.model.lookalike import looks_like_key
 
     shown = "the program" if looks_like_key(name) or not name.isprintable() else name
-    say(f"kojikey: {shown} {problem}")
+    message = f"{shown} {problem}"
+    say(f"kojikey: {message}")
+    if call.flag("json"):
+        from kojikey.cli.report import failure, write_json
+
+        write_json(failure("run", code, "not_found" if code == NOT_FOUND else "not_executable", message))
     return code
 
 

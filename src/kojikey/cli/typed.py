@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 from typer._click import exceptions as click_errors
 from typer._click.core import Command as ClickCommand
+from typer.core import TyperGroup
 
 from kojikey.cli import commands
 from kojikey.cli.command import Argument, Call, Command, Option
+from kojikey.cli.refuse import refuse, refuse_keys
 from kojikey.model.errors import UsageError
-from kojikey.model.lookalike import looks_like_key
 
 _TYPES: dict[str, Any] = {"text": str, "texts": list[str], "integer": int, "number": float, "flag": bool}
+
+_PLAIN_OPTION = re.compile(r"--?[a-z]{1,16}(?:-[a-z]{1,16}){0,3}")
 
 ABOUT = "Keep provider API keys sealed, ask the provider whether they work, and rotate them without losing one."
 
@@ -69,7 +73,9 @@ def _help_text(command: Command) -> str:
 
 def _callback(command: Command) -> Callable[..., int]:
     def callback(**values: Any) -> int:
-        return command.handler(Call(command, {name: value for name, value in values.items() if value is not None}))
+        call = Call(command, {name: value for name, value in values.items() if value is not None})
+        refuse_keys(call)
+        return command.handler(call)
 
     parameters = [_option(option) for option in command.options]
     if command.argument:
@@ -103,33 +109,43 @@ def click_command() -> ClickCommand:
     return typer.main.get_command(build_app())
 
 
+def help_of(names: list[str]) -> str:
+    """Return the help of a command or group, by the words of its name; no words are the whole program."""
+    command, context = click_command(), None
+    for info_name, name in zip(["kojikey", *names], [None, *names], strict=True):
+        if name is not None:
+            assert isinstance(command, TyperGroup)  # noqa: S101 - the caller checked the name
+            command = command.commands[name]
+        context = command.make_context(info_name, [], parent=context, resilient_parsing=True)
+    assert context is not None  # noqa: S101
+    return command.get_help(context)
+
+
 def run(tokens: list[str]) -> int:
     """Carry out a command line through Typer and return the exit code.
 
     Raises:
         UsageError: the command line makes no sense. Its message repeats no argument that may be a key.
     """
-    if any(looks_like_key(token.rpartition("=")[2]) for token in tokens if token != "--"):
-        raise key_in_arguments()
+    refuse(_own(tokens))
     try:
         result = click_command().main(args=tokens, prog_name="kojikey", standalone_mode=False)
     except click_errors.NoArgsIsHelpError as error:
         print(error.ctx.get_help() if error.ctx else ABOUT)
         return 0
     except click_errors.UsageError as error:
+        refuse(token.rpartition("=")[2] for token in tokens)
         raise _worded(error, tokens) from None
     except typer.Abort:
         raise KeyboardInterrupt from None
     return int(result or 0)
 
 
-def key_in_arguments() -> UsageError:
-    """Return the refusal of a key that was given as an argument; it does not repeat it."""
-    return UsageError(
-        "an argument looks like a provider key; it was not used and is not repeated here",
-        hint="it is in your shell's history now: revoke it at the provider, and give the new key at the prompt, "
-        "or with --stdin, --from-env VAR or --from-file PATH",
-    )
+def _own(tokens: list[str]) -> list[str]:
+    """Return the values among the tokens that are for kojikey, as far as that can be told before they are parsed."""
+    if tokens[:1] == ["run"]:
+        tokens = tokens[: tokens.index("--")] if "--" in tokens else []
+    return [token.rpartition("=")[2] for token in tokens if token != "--"]
 
 
 def _worded(error: click_errors.UsageError, tokens: list[str]) -> UsageError:
@@ -142,9 +158,13 @@ def _worded(error: click_errors.UsageError, tokens: list[str]) -> UsageError:
                 f"there is no option {error.option_name}: a key is never an argument",
                 hint="give it at the prompt, or with --stdin, --from-env VAR or --from-file PATH",
             )
-        return UsageError(
-            f"{place} has no option {error.option_name}", hint=f"did you mean {close[0]}?" if close else help_hint
-        )
+        shown = error.option_name if _PLAIN_OPTION.fullmatch(error.option_name) else "of that name"
+        return UsageError(f"{place} has no option {shown}", hint=f"did you mean {close[0]}?" if close else help_hint)
+    if isinstance(error, click_errors.BadParameter) and not isinstance(error, click_errors.MissingParameter):
+        named = error.param.opts[0] if error.param else "an option"
+        kind = error.param.type.name if error.param else ""
+        takes = {"int": "a whole number", "float": "a number"}.get(kind, "another kind of value")
+        return UsageError(f"{named} takes {takes}", hint=help_hint)
     message = error.format_message()
     if message.startswith("No such command"):
         close = difflib.get_close_matches(_first_word(tokens), list(commands.MODULES), n=1)
