@@ -25,6 +25,7 @@ from kojikey.operations.results import HistoryResult, ListRow, StoreInfo, Summar
 
 if TYPE_CHECKING:
     from kojikey.cli.checkup import Finding
+    from kojikey.testing import SandboxKey
 
 _STYLE = {
     Outcome.VALID: "green",
@@ -74,7 +75,8 @@ class Page:
             self.line(verdict.detail or verdict.reason.value, indent=2)
         if verdict.outcome is not Outcome.VALID and verdict.hint:
             self.line(verdict.hint, indent=2)
-        if verdict.outcome in (Outcome.LIMITED, Outcome.REJECTED) and verdict.manage_url:
+        told = verdict.manage_url in verdict.hint
+        if verdict.outcome in (Outcome.LIMITED, Outcome.REJECTED) and verdict.manage_url and not told:
             self.line(verdict.manage_url, indent=2, style="underline" if self.terminal.environ.get("TERM") else "")
         if verdict.usage:
             self.line(usage_words(verdict.usage), indent=2, style="dim")
@@ -167,6 +169,18 @@ class Page:
             ("holds", f"{info.keys} keys of {info.accounts} accounts, {info.events} audit events"),
         ]
         self.pairs(rows)
+
+    def made_up_keys(self, provider: str, base_url: str, keys: Sequence[SandboxKey]) -> None:
+        """Write a sandbox's keys of a provider, each on one line that can be copied."""
+        self.line(Text(f"{provider}  ", style="bold").append(base_url, style="default"))
+        for key in keys:
+            outcome = Outcome(key.outcome)
+            line = Text(f"  {self.mark(outcome)} ", style=_STYLE[outcome])
+            self.line(line.append(f"{key.name:<20}  {key.key}", style="default"))
+            if key.base_url != base_url or key.options:
+                needs = [*(["--base-url", key.base_url] if key.base_url != base_url else []), *key.options]
+                self.line("with " + " ".join(needs), indent=26, style="dim")
+        self.line()
 
     def findings(self, findings: Sequence[Finding]) -> None:
         """Write what a check-up found, with how to mend what is wrong."""

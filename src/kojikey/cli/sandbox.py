@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 
 from kojikey.cli.command import OUTPUT, Call, Command, Option
@@ -10,7 +11,7 @@ from kojikey.model.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kojikey.testing import Sandbox
+    from kojikey.testing import Sandbox, SandboxKey
 
 
 def sandbox(call: Call) -> int:
@@ -47,27 +48,25 @@ def _announce(desk: Desk, playing: Sandbox) -> None:
     from kojikey.cli import documents
 
     if desk.terminal.json:
-        fields = ("provider", "reason", "outcome", "base_url", "key", "note")
-        rows = [{name: getattr(key, name) for name in fields} for key in playing.keys]
+        fields = ("provider", "name", "reason", "outcome", "base_url", "key", "note")
+        rows = [{name: getattr(key, name) for name in fields} | {"options": list(key.options)} for key in playing.keys]
         documents.write("sandbox", 0, rows)
-        import sys
-
         sys.stdout.flush()
         return
     from kojikey.cli.render import Page
 
     page = Page(desk.terminal)
-    providers = list(dict.fromkeys(key.provider for key in playing.keys))
-    page.pairs([(provider, playing.base_url(provider)) for provider in providers])
-    page.line("made-up keys: each gives the outcome beside it", style="bold")
-    cells = [(key.provider, str(key.outcome), str(key.reason), key.key) for key in playing.keys]
-    page.table(("PROVIDER", "OUTCOME", "REASON", "KEY"), cells)
-    other = [key for key in playing.keys if key.base_url != playing.base_url(key.provider)]
-    for key in other:
-        page.line(f"{key.provider} {key.reason} needs --base-url {key.base_url}", indent=2)
-    first = providers[0]
-    page.line(f"try: kojikey add {first} --base-url {playing.base_url(first)}")
-    desk.terminal.note("serving on loopback; Ctrl-C ends it")
+    providers = tuple(dict.fromkeys(key.provider for key in playing.keys))
+    for provider in providers:
+        page.made_up_keys(provider, playing.base_url(provider), [key for key in playing.keys if _plain(key, provider)])
+    page.line(f"try: kojikey add {providers[0]} --base-url {playing.base_url(providers[0])}", style="bold")
+    desk.terminal.note("more keys for each reason: --json; serving on loopback until Ctrl-C")
+    sys.stdout.flush()
+
+
+def _plain(key: SandboxKey, provider: str) -> bool:
+    """Tell whether a key is the first of its reason at a provider, or the second good one, to rotate to."""
+    return key.provider == provider and key.name in (str(key.reason), "ok_2")
 
 
 COMMANDS = (
