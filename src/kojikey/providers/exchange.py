@@ -14,7 +14,9 @@ import zlib
 from collections.abc import Iterator, Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, NamedTuple
+from urllib.request import getproxies
 
+import h11
 import httpx
 
 from kojikey import __version__
@@ -22,10 +24,12 @@ from kojikey.model.errors import MalformedKey, UsageError
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Reason
 from kojikey.providers.definition import Check, Definition
+from kojikey.providers.direct import Direct, NotConnectedError
 from kojikey.providers.evidence import Answer
 from kojikey.providers.judge import Fault, filled
 
 BODY_LIMIT = 64 * 1024
+_HEADERS = {"user-agent": f"kojikey/{__version__}", "accept": "*/*", "accept-encoding": "identity"}
 _HEADERS_KEPT = ("content-type", "location", "retry-after", "retry-after-ms", "date")
 
 
@@ -41,9 +45,12 @@ class Call(NamedTuple):
 
 
 class Exchange:
-    """An HTTP client for one run. Closed by :meth:`close`."""
+    """An HTTP client for one run. Closed by :meth:`close`.
 
-    def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    ``bulk`` is for runs of many keys: requests that no proxy has to carry go straight over :mod:`.direct`.
+    """
+
+    def __init__(self, transport: httpx.AsyncBaseTransport | None = None, *, bulk: bool = False) -> None:
         """Make the client; proxies and certificates are those of the environment, as users know them.
 
         Raises:
@@ -52,8 +59,10 @@ class Exchange:
         for name in ("httpx", "httpcore"):
             logging.getLogger(name).setLevel(logging.WARNING)
         try:
+            tls = httpx.create_ssl_context(trust_env=True)
             self._client = httpx.AsyncClient(
                 transport=transport,
+                verify=tls,
                 # http is loopback alone here, and a proxy would see the key of such a request unencrypted
                 mounts=None if transport else {"http://": None},
                 follow_redirects=False,
@@ -61,8 +70,10 @@ class Exchange:
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=64),
                 # a cookie that came with one account's answer must not travel with another's key
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-                headers={"user-agent": f"kojikey/{__version__}", "accept": "*/*", "accept-encoding": "identity"},
+                headers=_HEADERS,
             )
+            self._direct = Direct(tls) if bulk and transport is None else None
+            self._is_proxied = bool({"https", "all"} & set(getproxies()))
         except Exception:  # whatever it was, its text may hold a proxy's password
             raise UsageError(
                 "the proxy or certificate settings of the environment can not be used",
@@ -71,6 +82,8 @@ class Exchange:
 
     async def close(self) -> None:
         """Close all connections."""
+        if self._direct is not None:
+            await self._direct.close()
         await self._client.aclose()
 
     async def send(self, call: Call) -> Answer | Fault:
@@ -80,11 +93,21 @@ class Exchange:
             MalformedKey: the key has characters that no header may carry; nothing was sent.
         """
         checked_header_value(call.secret)
+        direct = self._direct_for(call)
         try:
-            async with asyncio.timeout(call.timeout), self._client.stream(**_arguments(call)) as response:
-                return await _answer(response)
+            async with asyncio.timeout(call.timeout):
+                if direct is not None:
+                    return await _ask_directly(direct, call)
+                async with self._client.stream(**_arguments(call)) as response:
+                    return await _answer(response)
         except Exception as error:  # each kind is told apart below, and none may leave: see the module's docstring
             return _fault(error)
+
+    def _direct_for(self, call: Call) -> Direct | None:
+        """Return the short way, None where a proxy has to carry the request or its body is a form."""
+        if call.check.form is not None or (self._is_proxied and call.base_url.startswith("https:")):
+            return None
+        return self._direct
 
 
 def checked_header_value(secret: Secret) -> None:
@@ -116,6 +139,14 @@ def _arguments(call: Call) -> dict[str, Any]:
     return arguments
 
 
+async def _ask_directly(direct: Direct, call: Call) -> Answer:
+    check, definition = call.check, call.definition
+    headers = {**_HEADERS, definition.auth_header: definition.auth_prefix + call.secret.reveal()}
+    url = call.base_url + filled(check.path, call.values)
+    got = await direct.send(check.method, url, dict(check.query), headers, check.json, limit=BODY_LIMIT)
+    return _complete(got.status, got.headers, got.body, is_cut=got.is_cut)
+
+
 async def _answer(response: httpx.Response) -> Answer:
     body, is_cut = bytearray(), False
     async for chunk in response.aiter_raw():
@@ -123,13 +154,16 @@ async def _answer(response: httpx.Response) -> Answer:
         if len(body) > BODY_LIMIT:
             is_cut = True
             break
-    content = bytes(body[:BODY_LIMIT])
-    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    return _complete(response.status_code, response.headers, bytes(body[:BODY_LIMIT]), is_cut=is_cut)
+
+
+def _complete(status: int, received: Mapping[str, str], content: bytes, *, is_cut: bool) -> Answer:
+    encoding = received.get("content-encoding", "identity").strip().lower()
     if encoding in ("gzip", "deflate", "x-gzip"):
         content, is_larger = _inflated(content)
         is_cut = is_cut or is_larger
-    headers = {name: response.headers[name] for name in _HEADERS_KEPT if name in response.headers}
-    return Answer(response.status_code, headers, content, is_cut)
+    headers = {name: received[name] for name in _HEADERS_KEPT if name in received}
+    return Answer(status, headers, content, is_cut)
 
 
 def _inflated(content: bytes) -> tuple[bytes, bool]:
@@ -158,9 +192,9 @@ def _fault(error: Exception) -> Fault:
         return Fault(Reason.TIMEOUT)
     if any(isinstance(cause, socket.gaierror) for cause in causes):
         return Fault(Reason.UNREACHABLE, "the name of the endpoint can not be resolved", retry=True)
-    if isinstance(error, httpx.ConnectError):
+    if isinstance(error, httpx.ConnectError | NotConnectedError):
         return Fault(Reason.UNREACHABLE, "no connection could be made to the endpoint", retry=True)
-    if isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError | OSError):
+    if isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError | h11.RemoteProtocolError | OSError):
         return Fault(Reason.UNREACHABLE, "the connection broke, or what answered does not speak HTTP", retry=True)
     return Fault(Reason.UNKNOWN, f"the request failed in a way that is not known ({type(error).__name__})")
 

@@ -24,6 +24,7 @@ from kojikey.providers.exchange import Call, Exchange, checked_header_value
 from kojikey.providers.judge import Fault, Finding, judge, judge_fault
 from kojikey.providers.patience import RETRIES, asked_by, wait_before
 from kojikey.providers.scrub import Scrubber
+from kojikey.providers.traffic import Traffic
 
 WHOLE_TEST = 3
 """The time limit of a whole test, in time limits of a request."""
@@ -64,18 +65,25 @@ class Prober:
     """Tests keys, several at once if asked to, over one HTTP client: ``async with Prober(timeout=10) as prober``."""
 
     def __init__(
-        self, *, timeout: float = 10.0, transport: Any = None, surroundings: Surroundings | None = None
+        self,
+        *,
+        timeout: float = 10.0,
+        transport: Any = None,
+        surroundings: Surroundings | None = None,
+        traffic: Traffic | None = None,
     ) -> None:
         """``timeout`` is for one request, in seconds; a whole test may take three times that.
 
-        ``transport`` takes the place of the network, for tests.
+        ``transport`` takes the place of the network, for tests. ``traffic`` is for runs of many keys: it sees every
+        request and answer, and can spare a request to an endpoint that does not answer anybody.
         """
+        self._traffic = traffic
         self._timeout, self._transport = timeout, transport
         self._surroundings = surroundings or Surroundings()
         self._exchange: Exchange | None = None
 
     async def __aenter__(self) -> Prober:
-        self._exchange = Exchange(self._transport)
+        self._exchange = Exchange(self._transport, bulk=self._traffic is not None)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -94,7 +102,7 @@ class Prober:
         """
         if self._exchange is None:
             raise RuntimeError("a Prober tests inside `async with` alone")
-        run = _Run(self._exchange, request, self._timeout, self._surroundings)
+        run = _Run(self._exchange, request, self._timeout, self._surroundings, self._traffic)
         return await run.verdict()
 
 
@@ -117,6 +125,7 @@ class _Run:
     request: ProbeRequest
     timeout: float
     surroundings: Surroundings
+    traffic: Traffic | None = None
     made: list[_Made] = field(default_factory=list)
     picked: dict[str, str] = field(default_factory=dict)
     scrubber: Scrubber = field(init=False)
@@ -149,7 +158,7 @@ class _Run:
         return replace(
             verdict,
             latency_ms=self._since(self.began),
-            attempts=max(1, *(made.attempts for made in self.made)),
+            attempts=max(made.attempts for made in self.made),
             tested_at=tested_at,
         )
 
@@ -220,7 +229,6 @@ class _Run:
     async def _tried(self, made: _Made) -> Finding:
         """Make the request until its finding settles something, twice again at most and never over the time limit."""
         while True:
-            made.attempts += 1
             finding = await self._once(made)
             if not finding.retry or made.attempts > RETRIES:
                 return finding
@@ -232,9 +240,15 @@ class _Run:
 
     async def _once(self, made: _Made) -> Finding:
         definition, request = self.request.definition, self.request
+        spared = self.traffic.spared(definition.id, self.base_url) if self.traffic else None
+        if spared is not None:
+            return judge_fault(definition, made.check, spared, values=made.values)
+        made.attempts += 1
         timeout = max(0.001, min(self.timeout, self._left()))
         call = Call(definition, made.check, self.base_url, request.secret, made.values, timeout)
         got = await self.exchange.send(call)
+        if self.traffic:
+            self.traffic.saw(definition.id, self.base_url, got)
         if isinstance(got, Fault):
             return judge_fault(definition, made.check, got, values=made.values)
         finding = judge(definition, made.check, got, key_shape=self.shape, values=made.values, scrub=self.scrubber)

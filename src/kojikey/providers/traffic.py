@@ -1,0 +1,133 @@
+"""What the tests of many keys share: the pace of each provider, the pauses it asks for, and endpoints that are down.
+
+Owns: when a provider may be asked again. Must not: wait (the caller does), or make requests. Time comes from outside.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from kojikey.model.verdict import Reason
+from kojikey.providers.evidence import Answer
+from kojikey.providers.judge import Fault
+from kojikey.providers.patience import asked_by
+
+FAILURES = 5
+"""So many requests in a row without any answer open an endpoint's circuit."""
+REFUSALS = 100
+"""So many 429 in a row, and nothing else, open it too."""
+REST_S = 15.0
+LONGEST_REST_S = 240.0
+LONGEST_PAUSE_S = 60.0
+"""What a provider may ask for with ``Retry-After`` before its other keys are left for another run."""
+
+_UNANSWERED = frozenset({Reason.UNREACHABLE, Reason.TIMEOUT, Reason.TLS_ERROR, Reason.NETWORK_BLOCKED})
+_TOO_MANY = 429
+
+
+@dataclass(slots=True)
+class _Pace:
+    """A token bucket of one token that may go into debt, and the pause that the provider asked for."""
+
+    tokens: float = 1.0
+    since: float = 0.0
+    paused_until: float = 0.0
+
+
+@dataclass(slots=True)
+class _Circuit:
+    """One endpoint. ``opened_until`` is None while it is closed; then one request at a time tries it again."""
+
+    failures: int = 0
+    refusals: int = 0
+    opened_until: float | None = None
+    reason: Reason = Reason.UNREACHABLE
+    rest: float = REST_S
+    is_trying: bool = False
+    was_told: bool = False
+
+
+@dataclass(slots=True)
+class Traffic:
+    """The state of one run. ``rate`` is requests a second and provider, None for as many as there are.
+
+    ``tell`` is called once for each endpoint that stops answering, with a sentence for people.
+    """
+
+    rate: float | None = None
+    tell: Callable[[str], None] = lambda _: None
+    clock: Callable[[], float] = time.monotonic
+    _paces: dict[str, _Pace] = field(default_factory=dict)
+    _circuits: dict[tuple[str, str], _Circuit] = field(default_factory=dict)
+
+    def ready_in(self, provider: str) -> float:
+        """Return the seconds until the test of another key of this provider may begin, 0 for now.
+
+        The pace is kept by when tests begin: a request of a test that runs is never held back, its token is a debt.
+        So the rate holds over the run, while a test's own time limit stays a limit on the provider alone.
+        """
+        pace, now = self._refilled(provider), self.clock()
+        lack = (1.0 - pace.tokens) / self.rate if self.rate and pace.tokens < 1.0 else 0.0
+        return max(0.0, lack, pace.paused_until - now)
+
+    def spared(self, provider: str, base_url: str) -> Fault | None:
+        """Return what stands for an answer where a request would be in vain, else count the request and return None."""
+        circuit = self._circuits.get((provider, base_url))
+        if circuit is not None and circuit.opened_until is not None:
+            if circuit.is_trying or self.clock() < circuit.opened_until:
+                return Fault(circuit.reason, f"not asked: {_why(circuit.reason, base_url)}")
+            circuit.is_trying = True
+        if self.rate:
+            self._refilled(provider).tokens -= 1.0
+        return None
+
+    def saw(self, provider: str, base_url: str, got: Answer | Fault) -> None:
+        """Learn from an answer, or from there being none."""
+        circuit = self._circuits.setdefault((provider, base_url), _Circuit())
+        circuit.is_trying = False
+        if isinstance(got, Fault):
+            circuit.failures += got.reason in _UNANSWERED
+            if circuit.failures >= FAILURES:
+                self._open(circuit, provider, base_url, got.reason, circuit.rest)
+            return
+        circuit.failures = 0
+        if got.status == _TOO_MANY:
+            self._slow_down(circuit, provider, base_url, asked_by(got.headers))
+            return
+        circuit.refusals, circuit.opened_until, circuit.rest = 0, None, REST_S
+
+    def _slow_down(self, circuit: _Circuit, provider: str, base_url: str, asked: float | None) -> None:
+        circuit.refusals += 1
+        if circuit.refusals >= REFUSALS or (asked is not None and asked > LONGEST_PAUSE_S):
+            self._open(circuit, provider, base_url, Reason.RATE_LIMITED, max(circuit.rest, asked or 0.0))
+        elif asked is not None:
+            pace = self._refilled(provider)
+            pace.paused_until = max(pace.paused_until, self.clock() + asked)
+
+    def _open(self, circuit: _Circuit, provider: str, base_url: str, reason: Reason, rest: float) -> None:
+        now = self.clock()
+        if circuit.opened_until is not None and now < circuit.opened_until:
+            return  # the answers of requests that were under way when it opened
+        circuit.opened_until, circuit.reason = now + rest, reason
+        circuit.rest = min(LONGEST_REST_S, circuit.rest * 2)
+        if not circuit.was_told:
+            circuit.was_told = True
+            self.tell(f"{provider}: {_why(reason, base_url)}; its other keys there are not asked for {rest:.0f} s")
+
+    def _refilled(self, provider: str) -> _Pace:
+        now = self.clock()
+        pace = self._paces.setdefault(provider, _Pace(since=now))
+        if self.rate:
+            pace.tokens = min(1.0, pace.tokens + (now - pace.since) * self.rate)
+        pace.since = now
+        return pace
+
+
+def _why(reason: Reason, base_url: str) -> str:
+    host = urlsplit(base_url).netloc
+    if reason is Reason.RATE_LIMITED:
+        return f"{host} answers that there are too many requests"
+    return f"{host} did not answer the requests before this one"
