@@ -134,7 +134,9 @@ def open_existing(settings: Settings, terminal: Terminal) -> Custody:
     """
     custody = open_custody(settings, terminal)
     if custody.header is NO_STORE:
-        raise StoreNotFound(settings.home.database)
+        missing = StoreNotFound(settings.home.database)
+        missing.hint = "kojikey store init, or kojikey add PROVIDER, which makes it"
+        raise missing
     return custody
 
 
