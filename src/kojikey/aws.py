@@ -1,0 +1,238 @@
+"""Amazon's interfaces as the DynamoDB store and the KMS source of a KEK use them: one client each, one way to fail.
+
+Owns: how a client is made (credentials from boto3's default chain, one attempt a call, a checked endpoint), what an
+error of boto3 or of the service means, and the one loop that tries again. boto3 is imported when a client is made.
+Must not: know what a table or a key is for, or let a text of the service through; it may repeat what was sent.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple, TypeVar
+
+from kojikey.model.base_url import check_base_url
+from kojikey.model.errors import UsageError
+
+T = TypeVar("T")
+Sleep = Callable[[float], None]
+
+EXTRA_HINT = "python3 -m pip install 'kojikey[aws]'"
+CREDENTIALS_HINT = "aws sts get-caller-identity says who you are to AWS; set AWS_PROFILE, or run aws configure"
+
+Kind = Literal["credentials", "denied", "unreachable", "tls", "throttled", "busy", "server", "missing", "other"]
+
+
+class Trouble(NamedTuple):
+    """What an error means. ``code`` is AWS's own word, ``permission`` the action that a refusal names (or ``""``)."""
+
+    kind: Kind
+    code: str
+    permission: str = ""
+
+    @property
+    def passes(self) -> bool:
+        """Whether the same call may well succeed in a moment."""
+        return self.kind in ("throttled", "busy", "server", "unreachable")
+
+    @property
+    def unknown(self) -> bool:
+        """Whether the call may have been carried out all the same."""
+        return self.kind in ("server", "unreachable")
+
+
+class Boto3Missing(Exception):
+    """boto3 is not installed."""
+
+
+# Codes: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html,
+# https://docs.aws.amazon.com/kms/latest/APIReference/CommonErrors.html
+_CODES: dict[str, Kind] = {
+    "AccessDenied": "denied",
+    "AccessDeniedException": "denied",
+    "NotAuthorized": "denied",
+    "UnauthorizedOperation": "denied",
+    "OptInRequired": "denied",
+    "ExpiredToken": "credentials",
+    "ExpiredTokenException": "credentials",
+    "IncompleteSignature": "credentials",
+    "IncompleteSignatureException": "credentials",
+    "InvalidAccessKeyId": "credentials",
+    "InvalidClientTokenId": "credentials",
+    "InvalidSignatureException": "credentials",
+    "MissingAuthenticationToken": "credentials",
+    "MissingAuthenticationTokenException": "credentials",
+    "RequestExpired": "credentials",
+    "SignatureDoesNotMatch": "credentials",
+    "UnrecognizedClientException": "credentials",
+    "AuthFailure": "credentials",
+    "LimitExceededException": "throttled",
+    "ProvisionedThroughputExceeded": "throttled",  # as a reason of a cancelled transaction
+    "ProvisionedThroughputExceededException": "throttled",
+    "RequestLimitExceeded": "throttled",
+    "SlowDown": "throttled",
+    "Throttling": "throttled",
+    "ThrottlingError": "throttled",  # as a reason of a cancelled transaction
+    "ThrottlingException": "throttled",
+    "TooManyRequestsException": "throttled",
+    "ReplicatedWriteConflictException": "busy",
+    "ResourceInUseException": "busy",
+    "TransactionConflict": "busy",  # as a reason of a cancelled transaction
+    "TransactionConflictException": "busy",
+    "TransactionInProgressException": "busy",
+    "DependencyTimeoutException": "server",
+    "InternalFailure": "server",
+    "InternalServerError": "server",
+    "InternalServerErrorException": "server",
+    "KeyUnavailableException": "server",
+    "KMSInternalException": "server",
+    "ServiceUnavailable": "server",
+    "ServiceUnavailableException": "server",
+    "NotFoundException": "missing",
+    "ResourceNotFound": "missing",
+    "ResourceNotFoundException": "missing",
+    "TableNotFoundException": "missing",
+}
+_PERMISSION = re.compile(r"to perform:? ([a-z0-9-]{1,40}:[A-Za-z]{1,60})\b")
+_CODE = re.compile(r"[A-Za-z0-9_.]{1,64}")
+
+_ATTEMPTS = 10
+_ATTEMPTS_UNREACHABLE = 3  # a person waits: a wrong endpoint does not get better
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 2.0
+_CONNECT_TIMEOUT_S, _READ_TIMEOUT_S = 5, 15
+
+
+def make_client(service: str, *, region: str, endpoint: str | None) -> Any:
+    """Return a boto3 client that makes each call once; nothing is sent yet.
+
+    Raises:
+        Boto3Missing: the extra is not installed. UsageError: the endpoint (of the URL, or that of ``AWS_ENDPOINT_URL``
+            and its kin) would send requests unencrypted to another machine. Any error that :func:`trouble` knows.
+    """
+    try:
+        import boto3.session
+        from botocore.config import Config
+    except ImportError:
+        raise Boto3Missing from None
+    config = Config(connect_timeout=_CONNECT_TIMEOUT_S, read_timeout=_READ_TIMEOUT_S, retries={"total_max_attempts": 1})
+    session = boto3.session.Session(region_name=region)
+    client = session.client(service, endpoint_url=endpoint, config=config)
+    try:
+        check_base_url(client.meta.endpoint_url)
+    except UsageError:
+        client.close()
+        raise
+    return client
+
+
+def checked_endpoint(text: str) -> str:
+    """Return an endpoint in its one spelling.
+
+    Raises:
+        UsageError: it is not ``https://…`` (or ``http://`` on this machine). It is not repeated.
+    """
+    try:
+        return check_base_url(text)
+    except UsageError as error:
+        raise UsageError(
+            str(error).replace("a base URL", "an endpoint of AWS").replace("the key", "what is stored"),
+            hint="an endpoint is such as https://vpce-0a1b.dynamodb.eu-central-1.vpce.amazonaws.com; "
+            "http only for loopback",
+        ) from None
+
+
+def checked_region(text: str) -> str:
+    """Return the name of a region.
+
+    Raises:
+        UsageError: it is not one; it would become part of a host's name.
+    """
+    if not re.fullmatch(r"[a-z]{2,8}(-[a-z]{1,12}){1,3}-\d{1,2}", text):
+        raise UsageError("that is not the name of an AWS region", hint="such as region=eu-central-1")
+    return text
+
+
+def trouble(error: Exception) -> Trouble | None:
+    """Return what an error of boto3 means, None for what is not boto3's."""
+    if isinstance(error, Boto3Missing):
+        return Trouble("other", "Boto3Missing")
+    from boto3.exceptions import Boto3Error
+    from botocore import exceptions
+    from botocore.parsers import ResponseParserError
+
+    if isinstance(error, exceptions.ClientError):
+        return _of_answer(error.response)
+    if isinstance(error, (exceptions.BotoCoreError, Boto3Error)):
+        return Trouble(_kind_of_class(error), type(error).__name__)
+    return Trouble("other", "ResponseParserError") if isinstance(error, ResponseParserError) else None
+
+
+def _of_answer(response: Any) -> Trouble:
+    told = response.get("Error") or {}
+    code, status = str(told.get("Code", "")), response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    kind = _CODES.get(code)
+    if kind is None:
+        # No code of its own, but a status: a gateway in between, or a service that is down.
+        kind = "server" if isinstance(status, int) and status >= 500 else "denied" if status == 403 else "other"
+    permission = _PERMISSION.search(str(told.get("Message", "")))
+    shown = code if _CODE.fullmatch(code) else f"status {status}"
+    return Trouble(kind, shown, permission[1] if permission else "")
+
+
+def _kind_of_class(error: Exception) -> Kind:
+    from botocore import exceptions as raised
+
+    if isinstance(error, raised.SSLError):
+        return "tls"
+    if isinstance(error, (raised.HTTPClientError, raised.ConnectionError)):
+        return "unreachable"
+    about_credentials = (
+        raised.NoCredentialsError,
+        raised.PartialCredentialsError,
+        raised.CredentialRetrievalError,
+        raised.ProfileNotFound,
+        raised.ConfigNotFound,
+        raised.ConfigParseError,
+        raised.TokenRetrievalError,
+        raised.SSOError,
+        raised.MetadataRetrievalError,
+        raised.RefreshWithMFAUnsupportedError,
+        raised.InfiniteLoopConfigError,
+        raised.NoAuthTokenError,
+    )
+    return "credentials" if isinstance(error, about_credentials) else "other"
+
+
+def patiently(
+    call: Callable[[], T], *, sleep: Sleep = time.sleep, meaning: Callable[[Exception], Trouble | None] = trouble
+) -> T:
+    """Return what a call gives, and make it again while its errors are such as pass: with backoff and full jitter
+    (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/).
+
+    Only for calls that may be repeated: reads, and writes that a token or a condition makes count once.
+
+    Raises:
+        Exception: the last error, once the attempts are used up, and at once any that does not pass.
+    """
+    attempt = 0
+    while True:
+        try:
+            return call()
+        except Exception as error:
+            attempt += 1
+            found = meaning(error)
+            if found is None or not found.passes or attempt >= _attempts(found):
+                raise
+        sleep(_waiting(attempt))
+
+
+def _attempts(found: Trouble) -> int:
+    return _ATTEMPTS_UNREACHABLE if found.kind == "unreachable" else _ATTEMPTS
+
+
+def _waiting(attempt: int) -> float:
+    import os
+
+    fraction = int.from_bytes(os.urandom(2), "big") / 0xFFFF
+    return fraction * float(min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**attempt))
