@@ -335,10 +335,26 @@ def test_a_person_is_told_what_the_passphrase_is_for() -> None:
     assert asked == ["new", "open"]
 
 
-@pytest.mark.parametrize("words", ["", "1234567", "x" * 1025])
-def test_a_new_passphrase_is_neither_short_nor_endless(words: str) -> None:
-    with pytest.raises(UsageError, match="a passphrase has at"):
+@pytest.mark.parametrize("words", ["", "x" * 1025])
+def test_a_new_passphrase_is_neither_empty_nor_endless(words: str) -> None:
+    with pytest.raises(UsageError, match="a passphrase (can not be empty|has at most)"):
         make("passphrase", store_id="s1", inputs=typed(words))
+
+
+@pytest.mark.usefixtures("fast")
+@pytest.mark.parametrize(("words", "warned"), [("1234567", True), ("12345678", False)])
+def test_a_short_new_passphrase_is_taken_with_a_warning(words: str, warned: bool) -> None:
+    warnings: list[str] = []
+    make("passphrase", store_id="s1", inputs=typed(words)._replace(warn=warnings.append))
+    assert [("can be guessed" in text, words in text) for text in warnings] == ([(True, False)] if warned else [])
+
+
+@pytest.mark.usefixtures("fast")
+def test_a_passphrase_file_that_others_can_read_is_used_with_a_warning(tmp_path: Path) -> None:
+    warnings: list[str] = []
+    path = private(tmp_path / "open", WORDS, 0o644)
+    make("passphrase", store_id="s1", inputs=in_file(path)._replace(warn=warnings.append))
+    assert [f"chmod 600 {path}" in text for text in warnings] == [True]
 
 
 def test_where_nobody_can_be_asked_the_ways_out_are_named() -> None:
@@ -369,10 +385,6 @@ def test_a_passphrase_may_come_through_a_pipe() -> None:
 
 
 def test_a_passphrase_file_that_can_not_be_used_says_why(tmp_path: Path) -> None:
-    open_to_all = private(tmp_path / "open", WORDS, 0o644)
-    with pytest.raises(KekUnavailable, match="others can read") as caught:
-        make("passphrase", store_id="s1", inputs=in_file(open_to_all))
-    assert caught.value.hint == f"chmod 600 {open_to_all}"
     with pytest.raises(KekMissing, match="is not there"):
         make("passphrase", store_id="s1", inputs=in_file(tmp_path / "none"))
     with pytest.raises(KekMissing, match="is empty"):

@@ -17,8 +17,8 @@ def audit(call: Call) -> int:
     from kojikey.operations import auditing
 
     desk = desk_of(call)
-    everyone = call.flag("all_accounts")
-    if everyone and call.text("account") is not None:
+    everyone = call.flag("all_accounts") or desk.settings.account.origin == "default"
+    if call.flag("all_accounts") and call.text("account") is not None:
         raise UsageError("--all-accounts goes without --account")
     since = call.text("since")
     moment = datetime.now(UTC) - span(since, what="--since") if since is not None else None
@@ -68,7 +68,7 @@ COMMANDS = (
             *COMMON,
             Option(("--provider", "-p"), "only events of this provider", "text", "P", "provider"),
             Option(("--since",), "only events of the last span, such as 7d", "text", "7d"),
-            Option(("--all-accounts",), "the events of every account"),
+            Option(("--all-accounts",), "the events of every account (as without --account)"),
             Option(("--verify",), "recompute the chain; exit 8 names the first event that was touched"),
         ),
         examples=("kojikey audit --since 7d", "kojikey audit --verify --all-accounts"),

@@ -12,7 +12,6 @@ from kojikey.model.errors import InputNeeded, MalformedKey, UsageError
 from kojikey.model.secret import Secret
 
 _LIMIT = 64 * 1024
-_SHORTEST_PASSPHRASE = 8
 
 
 def hidden(prompt: str) -> Secret:
@@ -104,13 +103,13 @@ def passphrase(purpose: str) -> Secret:
     """Ask for a store's passphrase; a new one twice.
 
     Raises:
-        InputNeeded, UsageError: nothing was entered, it is too short, or the two differ.
+        InputNeeded, UsageError: nothing was entered, or the two differ.
     """
     if purpose != "new":
         return hidden("Passphrase of the store: ")
-    first = hidden("New passphrase for the store (8 characters or more): ")
-    if len(first.reveal()) < _SHORTEST_PASSPHRASE:
-        raise UsageError(f"a passphrase has {_SHORTEST_PASSPHRASE} characters or more; nothing was made")
+    first = hidden("New passphrase for the store: ")
+    if not first.reveal():
+        raise UsageError("a passphrase can not be empty; nothing was made")
     if hidden("The same once more: ").reveal() != first.reveal():
         raise UsageError("the two passphrases differ; nothing was made")
     return first

@@ -90,10 +90,16 @@ def catalog(settings: Settings) -> Catalog:
 def kek_inputs(settings: Settings, terminal: Terminal | None) -> KekInputs:
     """Return what KEK sources may ask: the environment, and a person where there is one."""
     if terminal is None or not terminal.interactive:
-        return KekInputs(settings.environ, None)
+        return KekInputs(settings.environ, None, _warn)
     from kojikey.cli.prompts import passphrase
 
-    return KekInputs(settings.environ, passphrase)
+    return KekInputs(settings.environ, passphrase, _warn)
+
+
+def _warn(text: str) -> None:
+    from kojikey.cli.report import say
+
+    say(f"kojikey: warning: {text}")
 
 
 def actor() -> str:
@@ -160,6 +166,8 @@ def open_or_make_custody(settings: Settings, terminal: Terminal) -> Custody:
 
     inputs = kek_inputs(settings, terminal)
     source = settings.config.get("kek") or default_kek_source(settings, terminal, inputs)
+    if source == "passphrase" and terminal.interactive and not settings.environ.get("KOJIKEY_PASSPHRASE_FILE"):
+        terminal.note("there is no store yet, and no OS keychain answers: the new one opens with a passphrase")
     store = open_store(settings.store_url())
     try:
         header, kek = create(store, source=source, inputs=inputs)

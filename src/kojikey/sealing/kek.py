@@ -88,10 +88,12 @@ class KekInputs(NamedTuple):
     """What the sources may ask of the outside.
 
     ``ask_passphrase`` is None where nobody may be asked; it is called with what for: ``"open"`` or ``"new"``.
+    ``warn`` is told what is unsafe, but no reason to stop.
     """
 
     environ: Mapping[str, str]
     ask_passphrase: Callable[[Literal["open", "new"]], Secret] | None
+    warn: Callable[[str], None] | None = None
 
     def __repr__(self) -> str:
         return "<KekInputs>"  # an environment holds KEKs and keys

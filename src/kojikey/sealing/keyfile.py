@@ -51,7 +51,7 @@ def describe(spec: Spec) -> str:
     """Say where it lives and who can read it."""
     path = _path(spec)
     try:
-        private_file.read(path, what=_WHAT, kind="regular")
+        private_file.read(path, what=_WHAT)
     except KekMissing:
         return f"the file {path}, which is not there"
     except KekUnavailable as refused:
@@ -72,7 +72,7 @@ def _path(spec: Spec) -> str:
 
 
 def _read(path: str, *, hint: str) -> LocalKek:
-    content = private_file.read(path, what=_WHAT, kind="regular")
+    content = private_file.read(path, what=_WHAT)
     return local_kek(content.decode("ascii", "replace"), holder=path, hint=hint)
 
 

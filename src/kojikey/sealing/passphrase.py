@@ -19,7 +19,7 @@ from kojikey.sealing import base64url, private_file
 from kojikey.sealing.aead import KEY_BYTES
 from kojikey.sealing.kek import PASSPHRASE_FILE_VARIABLE, Kek, KekInputs, LocalKek, Spec, text_member
 
-SHORTEST = 8  # characters of a new one
+SHORT = 8  # characters: a new one that has fewer gets a warning
 LONGEST = 1024  # bytes
 # For new stores: the second recommendation of RFC 9106, section 4.
 MEMORY_KIB, ITERATIONS, LANES = 64 * 1024, 3, 4
@@ -56,12 +56,14 @@ def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]
     """Return the KEK of a new passphrase, under a fresh salt.
 
     Raises:
-        UsageError: the passphrase is too short or too long. KekMissing: nobody may be asked.
+        UsageError: the passphrase is empty or too long. KekMissing: nobody may be asked.
         KekUnavailable: the file that holds it can not be used.
     """
     passphrase = _passphrase(inputs, "new")
-    if len(passphrase.reveal()) < SHORTEST:
-        raise UsageError(f"a passphrase has at least {SHORTEST} characters; nothing was made")
+    if not passphrase.reveal():
+        raise UsageError("a passphrase can not be empty; nothing was made")
+    if len(passphrase.reveal()) < SHORT and inputs.warn is not None:
+        inputs.warn(f"a passphrase of fewer than {SHORT} characters can be guessed by whoever copies the store")
     parameters = Parameters(os.urandom(_SALT_BYTES.start), MEMORY_KIB, ITERATIONS, LANES)
     kek = _stretched(_bytes(passphrase), parameters)
     members = {**parameters._asdict(), "salt": base64url.encode(parameters.salt)}
@@ -86,14 +88,14 @@ def mismatch(spec: Spec) -> str:
 def _passphrase(inputs: KekInputs, purpose: Literal["open", "new"]) -> Secret:
     path = inputs.environ.get(PASSPHRASE_FILE_VARIABLE)
     if path:
-        return _first_line(path)
+        return _first_line(path, inputs)
     if inputs.ask_passphrase is None:
         raise KekMissing("a passphrase is needed, and nobody can be asked", hint=_WAYS_OUT)
     return inputs.ask_passphrase(purpose)
 
 
-def _first_line(path: str) -> Secret:
-    content = private_file.read(path, what="passphrase file", kind="any")
+def _first_line(path: str, inputs: KekInputs) -> Secret:
+    content = private_file.read_named(path, what="passphrase file", warn=inputs.warn)
     line = content.split(b"\n", 1)[0].removesuffix(b"\r")
     if not line:
         raise KekMissing(f"the first line of the passphrase file {path} is empty")

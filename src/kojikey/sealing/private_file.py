@@ -1,4 +1,4 @@
-"""Files that hold a secret: read only where nobody else can.
+"""Files that hold a secret: a KEK's only where nobody else can read it, a passphrase's with a warning.
 
 Owns: the check of a file's mode, made on the file that is then read. Must not: know what is in it.
 """
@@ -7,32 +7,50 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Literal
+from collections.abc import Callable
 
 from kojikey.model.errors import KekMissing, KekUnavailable
 
 LIMIT = 4096  # bytes of a file that are read; a KEK has 43 characters, a passphrase at most 1024
 
 
-def read(path: str, *, what: str, kind: Literal["regular", "any"]) -> bytes:
-    """Return the first bytes of a file that only its owner can use, up to :data:`LIMIT`.
+def read(path: str, *, what: str) -> bytes:
+    """Return the first bytes of a regular file that only its owner can use, up to :data:`LIMIT`.
 
-    ``kind="regular"`` refuses pipes and devices, for paths that come from a store; ``"any"`` is for those of the user.
+    For paths that come from a store: pipes and devices are refused.
 
     Raises:
         KekMissing: there is no such file. KekUnavailable: others can use it, or it can not be read.
     """
+    return _read(path, what, os.O_NONBLOCK if hasattr(os, "O_NONBLOCK") else 0, _refuse_unsafe)
+
+
+def read_named(path: str, *, what: str, warn: Callable[[str], None] | None) -> bytes:
+    """Return the first bytes of a file that the user named, up to :data:`LIMIT`; a pipe is one too.
+
+    Secrets that containers mount are readable by all inside of them as a rule, so that only leads to a warning.
+
+    Raises:
+        KekMissing: there is no such file. KekUnavailable: it can not be read.
+    """
+
+    def check(mode: int, path: str, what: str) -> None:
+        if warn is not None and stat.S_ISREG(mode) and _is_open_to_others(mode):
+            warn(f"others can read or write the {what} {path}: {_mend(path)}")
+
+    return _read(path, what, 0, check)
+
+
+def _read(path: str, what: str, more_flags: int, check: Callable[[int, str, str], None]) -> bytes:
     flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOCTTY", 0)
-    if kind == "regular":
-        flags |= getattr(os, "O_NONBLOCK", 0)  # a pipe in its place must be refused, not waited for
     try:
-        descriptor = os.open(path, flags)
+        descriptor = os.open(path, flags | more_flags)
     except FileNotFoundError:
         raise KekMissing(f"the {what} {path} is not there", hint="put it back, with mode 600") from None
     except (OSError, ValueError) as error:
         raise _unreadable(path, what, error) from None
     try:
-        _check(descriptor, path, what, kind)
+        check(os.fstat(descriptor).st_mode, path, what)
         return _content(descriptor)
     except OSError as error:
         raise _unreadable(path, what, error) from None
@@ -40,17 +58,22 @@ def read(path: str, *, what: str, kind: Literal["regular", "any"]) -> bytes:
         os.close(descriptor)
 
 
-def _check(descriptor: int, path: str, what: str, kind: str) -> None:
-    mode = os.fstat(descriptor).st_mode
-    if kind == "regular" and not stat.S_ISREG(mode):
+def _refuse_unsafe(mode: int, path: str, what: str) -> None:
+    if not stat.S_ISREG(mode):
         raise KekUnavailable(f"the {what} {path} is not a file")
-    # Windows keeps access lists instead of these bits, and shows every file as readable by all.
-    if os.name == "posix" and mode & 0o077:
-        import shlex
+    if _is_open_to_others(mode):
+        raise KekUnavailable(f"others can read or write the {what} {path}; it was not used", hint=_mend(path))
 
-        raise KekUnavailable(
-            f"others can read or write the {what} {path}; it was not used", hint=f"chmod 600 {shlex.quote(path)}"
-        )
+
+def _mend(path: str) -> str:
+    import shlex
+
+    return f"chmod 600 {shlex.quote(path)}"
+
+
+def _is_open_to_others(mode: int) -> bool:
+    # Windows keeps access lists instead of these bits, and shows every file as readable by all.
+    return os.name == "posix" and bool(mode & 0o077)
 
 
 def _content(descriptor: int) -> bytes:
