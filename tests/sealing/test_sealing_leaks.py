@@ -89,7 +89,6 @@ ATTEMPTS: dict[str, Callable[[Path], object]] = {
     "passphrase_wrong": lambda _: load({**SPEC, "kid": "k"}, typed(CANARY)),
     "passphrase_not_text": lambda _: load({**SPEC, "kid": "k"}, typed(CANARY + "\ud800")),
     "passphrase_long": lambda _: make("passphrase", store_id="s1", inputs=typed(CANARY * 200)),
-    "passphrase_short": lambda _: make("passphrase", store_id="s1", inputs=typed(CANARY[-7:])),
     "passphrase_not_utf8": from_file(CANARY.encode() + b"\xff"),
     "keychain_echoes": lambda _: keychain.ask(("set", "kojikey", "e"), {}, value=KEK_TEXT, helper=ECHO),
     "keychain_hangs": hangs_after_an_echo,
