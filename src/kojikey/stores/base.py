@@ -15,7 +15,7 @@ import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from kojikey.model.errors import KojikeyError, StoreCorrupt, StoreUnavailable
 from kojikey.model.ref import HEADER, Document, Ref
@@ -45,7 +45,7 @@ class Change(NamedTuple):
 class Query(NamedTuple):
     """Which keys a scan yields. ``not_tested_since`` is a stamp: keys tested at or after it are left out.
 
-    ``shard`` is ``(k, n)``, the k-th (from 1) of n parts by :func:`slot_of`.
+    ``shard`` is ``(k, n)``, the k-th (from 1) of n parts by :func:`slot_of` (but see :attr:`Store.partitioned`).
     """
 
     account: str | None = None
@@ -94,6 +94,13 @@ class Store(ABC):
     place: str
     """Where it is, without credentials, as messages name it."""
 
+    partitioned: ClassVar[bool] = False
+    """Whether the engine itself divides what it holds, by account.
+
+    Then what goes over all accounts comes account by account, but these in the engine's order, and shards are the
+    engine's own parts, each of whole accounts. What is asked of one account is in order all the same.
+    """
+
     def create(self, header: Document) -> None:
         """Make the store with this header, durably and whole: killed at any point, there is a store or none.
 
@@ -133,6 +140,7 @@ class Store(ABC):
     def scan(self, query: Query = Query()) -> Iterator[Stored]:  # noqa: B008 - a Query is immutable
         """Yield the keys that a query takes, in order of account and provider, without holding them all.
 
+        (Of a :attr:`partitioned` store: account by account. The same goes for :meth:`accounts` and :meth:`events`.)
         A key written during the scan may or may not be seen; one that is there from beginning to end is seen once.
         The store may be changed between two items.
         """

@@ -145,8 +145,8 @@ class DocumentPromises(StoreFixtures):
         for start in range(0, len(refs), self.batch):
             store.commit([Change(ref, {"at": str(ref)}, None) for ref in refs[start : start + self.batch]])
         store.commit([Change(account_ref(name), {"at": name}, None) for name in ODD_NAMES])
-        assert [(found.ref, found.document["at"]) for found in store.scan()] == [(ref, str(ref)) for ref in refs]
-        assert [found.ref.account for found in store.accounts()] == sorted(ODD_NAMES)
+        assert sorted((found.ref, found.document["at"]) for found in store.scan()) == [(ref, str(ref)) for ref in refs]
+        assert sorted(found.ref.account for found in store.accounts()) == sorted(ODD_NAMES)
         for name in ODD_NAMES:
             assert {found.ref.account for found in store.scan(Query(account=name))} == {name}
             assert {found.ref.provider for found in store.scan(Query(account=name))} == {"p", *ODD_NAMES[:6]}
@@ -271,7 +271,9 @@ class DocumentPromises(StoreFixtures):
                 store.commit([], [event(account, seq, note=f"{account} {seq}") for seq in numbers])
         numbers = range(1, self.page)
         assert [found["note"] for found in store.events("a")] == [f"a {seq}" for seq in numbers]
-        assert [found["note"] for found in store.events()] == [f"{a} {s}" for a in ("a", "a-b", "b") for s in numbers]
+        names = list(dict.fromkeys(found["account"] for found in store.events()))
+        assert (sorted(names) if store.partitioned else names) == ["a", "a-b", "b"]
+        assert [found["note"] for found in store.events()] == [f"{a} {s}" for a in names for s in numbers]
         assert list(store.events("nobody")) == []
 
     def test_events_outlive_the_keys_they_are_about(self, store: Store) -> None:

@@ -62,6 +62,13 @@ class StoreFixtures:
         """Return what makes another store object for the same, at first empty, place."""
         raise NotImplementedError
 
+    def in_order(self, store: Store, refs: list[Ref]) -> list[Ref]:
+        """Return refs in the order that the store promises: of names, or by account as they first came."""
+        if not store.partitioned:
+            return sorted(refs)
+        accounts = list(dict.fromkeys(ref.account for ref in refs))
+        return sorted(refs, key=lambda ref: (accounts.index(ref.account), ref))
+
     @pytest.fixture
     def another(self, make_store: Maker) -> Iterator[Maker]:
         """Make a further store object for the place; it is closed with the test."""
