@@ -5,12 +5,16 @@ A document never has plaintext: each version is a sealed record with what may be
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
+from kojikey.model import shape
+from kojikey.model.masking import VISIBLE
 from kojikey.model.ref import Document
-from kojikey.model.verdict import Outcome, Verdict
+from kojikey.model.verdict import Outcome, Reason, Verdict
 
 
 class Stage(StrEnum):
@@ -42,6 +46,16 @@ class TestRecord:
         """Return the JSON form, which is also that of ``last_test`` in the contract."""
         return {name: getattr(self, name) for name in ("outcome", "reason", "tested_at", "last_valid_at")}
 
+    @classmethod
+    def from_document(cls, document: Any) -> TestRecord:
+        """Return the record that :meth:`as_document` wrote. Raises as :meth:`Key.from_document`."""
+        return cls(
+            Outcome(document["outcome"]).value,
+            Reason(document["reason"]).value,
+            shape.stamp(document["tested_at"]),
+            shape.optional(shape.stamp, document["last_valid_at"]),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Version:
@@ -71,16 +85,43 @@ class Version:
 
     @classmethod
     def from_document(cls, document: Document) -> Version:
-        """Return the version that :meth:`as_document` wrote."""
-        test = document["last_test"]
-        fields: dict[str, Any] = {name: document[name] for name in _VERSION_FIELDS}
-        return cls(**{**fields, "stage": Stage(fields["stage"]), "last_test": TestRecord(**test) if test else None})
+        """Return the version that :meth:`as_document` wrote. Raises as :meth:`Key.from_document`."""
+        fields: dict[str, Any] = {name: check(document[name]) for name, check in _VERSION_FIELDS.items()}
+        if not fields["number"] or len(fields["tail"]) > VISIBLE:
+            raise ValueError("not a version")
+        return cls(**fields, last_test=shape.optional(TestRecord.from_document, document["last_test"]))
 
 
-_VERSION_FIELDS = (
-    "number", "stage", "sealed", "tail", "fingerprint", "base_url",
-    "created_at", "promoted_at", "expires_at", "pending",
-)  # fmt: skip
+def _maybe(check: Callable[[object], Any]) -> Callable[[object], Any]:
+    return partial(shape.optional, check)
+
+
+def _pending(value: object) -> Document:
+    if not isinstance(value, dict):
+        raise ValueError("not settings")  # noqa: TRY004 - one kind of error for all that is wrong
+    for name, setting in value.items():
+        _PENDING[name](setting)
+    return value
+
+
+_PENDING: dict[str, Callable[[object], Any]] = {
+    "models": shape.texts,
+    "capabilities": shape.texts,
+    "label": shape.text,
+    "rotate_after_days": shape.count,
+}
+_VERSION_FIELDS: dict[str, Callable[[object], Any]] = {
+    "number": shape.count,
+    "stage": lambda value: Stage(str(value)),
+    "sealed": shape.text,
+    "tail": shape.text,
+    "fingerprint": shape.text,
+    "base_url": shape.text,
+    "created_at": shape.stamp,
+    "promoted_at": _maybe(shape.stamp),
+    "expires_at": _maybe(shape.stamp),
+    "pending": _maybe(_pending),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +172,28 @@ class Key:
 
     @classmethod
     def from_document(cls, document: Document) -> Key:
-        """Return the key that :meth:`as_document` wrote."""
-        fields: dict[str, Any] = {name: document[name] for name in _KEY_FIELDS}
-        fields["versions"] = tuple(Version.from_document(version) for version in document["versions"])
-        fields["models"], fields["capabilities"] = tuple(document["models"]), tuple(document["capabilities"])
-        return cls(**fields)
+        """Return the key that :meth:`as_document` wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError, AttributeError: it wrote something else, and someone changed it since.
+        """
+        fields: dict[str, Any] = {name: check(document[name]) for name, check in _KEY_FIELDS.items()}
+        versions = tuple(Version.from_document(version) for version in document["versions"])
+        if len({v.stage for v in versions}) < len(versions) or len({v.number for v in versions}) < len(versions):
+            raise ValueError("two versions in one place")
+        if any(version.number >= fields["next_version"] for version in versions):
+            raise ValueError("a version from the future")
+        return cls(**fields, versions=versions)
 
 
-_KEY_FIELDS = (
-    "account", "provider", "next_version", "created_at", "label", "rotate_after_days", "rotated_at",
-)  # fmt: skip
+_KEY_FIELDS: dict[str, Callable[[object], Any]] = {
+    "account": shape.name,
+    "provider": shape.name,
+    "next_version": shape.count,
+    "created_at": shape.stamp,
+    "label": _maybe(shape.text),
+    "models": shape.texts,
+    "capabilities": shape.texts,
+    "rotate_after_days": _maybe(shape.count),
+    "rotated_at": _maybe(shape.stamp),
+}

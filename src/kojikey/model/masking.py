@@ -5,13 +5,13 @@ from __future__ import annotations
 BULLET = "•"
 ASCII_BULLET = "*"
 _WIDTH = 8
-_TAIL = 4
+VISIBLE = 4
 _SHORTEST_WITH_TAIL = 16
 
 
 def tail_of(value: str) -> str:
     """Return the part of a key that may be displayed: its last four characters, ``""`` when it is shorter than 16."""
-    return value[-_TAIL:] if len(value) >= _SHORTEST_WITH_TAIL else ""
+    return value[-VISIBLE:] if len(value) >= _SHORTEST_WITH_TAIL else ""
 
 
 def mask(tail: str, *, bullet: str = ASCII_BULLET) -> str:

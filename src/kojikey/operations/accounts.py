@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kojikey.model.errors import AccountNotFound, CannotOpen
-from kojikey.model.ref import account_ref
 from kojikey.operations.custody import Custody, Happening, Plan
 from kojikey.operations.results import AccountRow
+from kojikey.operations.soundness import sound_accounts
 from kojikey.stores.base import Change, Query, Store
 
 
 def list_accounts(store: Store) -> Iterator[AccountRow]:
     """Yield the accounts in order of name; one that was removed is not there any more."""
-    for stored in store.accounts():
+    for stored in sound_accounts(store):
         document = stored.document
         if document["wrapped"] is not None:
             keys = sum(1 for _ in store.scan(Query(account=stored.ref.account)))
             disabled = document.get("disabled") is True
-            yield AccountRow(stored.ref.account, keys, disabled, document["created_at"])
+            yield AccountRow(stored.ref.account, keys, disabled, str(document.get("created_at")))
 
 
 def set_disabled(custody: Custody, *, account: str, disabled: bool) -> bool:
@@ -41,7 +41,7 @@ def remove_account(custody: Custody, *, account: str) -> tuple[int, bool]:
     Raises:
         AccountNotFound: the store has nothing of this account. ChangedMeanwhile: a key was changed; nothing was done.
     """
-    stored = custody.store.read(account_ref(account))
+    stored = custody.account(account)
     if stored is None or stored.document["wrapped"] is None:
         raise AccountNotFound(account)
     keys = list(custody.store.scan(Query(account=account)))

@@ -44,6 +44,7 @@ def add(custody: Custody, new: NewKey, *, test: Tester | None, approve: Approve)
 
     Raises:
         KeyExists: there is a key already, or someone else added one meanwhile; nothing was changed.
+        ChangedMeanwhile: too many others changed the account at once; nothing was changed.
         StoreUnavailable, CannotOpen: it could not be sealed or saved; nothing was changed.
     """
     account, provider = new.account, new.target.provider
@@ -63,7 +64,9 @@ def add(custody: Custody, new: NewKey, *, test: Tester | None, approve: Approve)
 
     try:
         custody.record(account, plan)
-    except ChangedMeanwhile:
+    except ChangedMeanwhile as lost:
+        if lost.ref != key_ref(account, provider):
+            raise
         raise KeyExists(account, provider) from None
     return ChangeResult(account, provider, "added", tail, 1, key=saved[0], verdict=verdict)
 

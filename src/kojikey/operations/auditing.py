@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
-from itertools import groupby
+from functools import partial
+from itertools import chain
+from typing import NamedTuple
 
+from kojikey.model import shape
 from kojikey.model.errors import AuditBroken, RecordChanged
 from kojikey.model.moment import parsed
-from kojikey.model.ref import Document, account_ref
+from kojikey.model.ref import Document
 from kojikey.operations.custody import Custody
 from kojikey.operations.results import AuditResult
+from kojikey.operations.soundness import chain_head
 from kojikey.sealing.chain import NO_LINK, same, unsigned_link
 from kojikey.sealing.envelope import Sealer
-from kojikey.stores.base import Store
+from kojikey.stores.base import Query, Store, Stored
 
+_ATTEMPTS = 25  # of an account whose chain grew while it was read
 UNSIGNED_ACTIONS = frozenset({"removed"})
 """Actions that are possible without the KEK. An unsigned event of any other kind was made from outside."""
 
@@ -27,15 +32,37 @@ def events(
     Raises:
         RecordChanged: an event is not one that kojikey wrote.
     """
-    chosen = tuple(event for event in store.events(account) if _wanted(event, provider, since))
+    chosen = tuple(event for event in map(_readable, store.events(account)) if _wanted(event, provider, since))
     return AuditResult(chosen, unsigned=sum(not event["signed"] for event in chosen))
 
 
-def _wanted(event: Document, provider: str | None, since: datetime | None) -> bool:
+def _readable(event: Document) -> Document:
     try:
-        return (provider is None or event["provider"] == provider) and (since is None or parsed(event["time"]) >= since)
+        for member, check in _MEMBERS.items():
+            check(event[member])
     except (KeyError, TypeError, ValueError):
-        raise RecordChanged(f"event {event.get('seq')} of {event.get('account')}") from None
+        raise RecordChanged("of an event") from None
+    return event
+
+
+def _wanted(event: Document, provider: str | None, since: datetime | None) -> bool:
+    return (provider is None or event["provider"] == provider) and (since is None or parsed(event["time"]) >= since)
+
+
+_TEXT, _NAME, _COUNT = (partial(shape.optional, check) for check in (shape.text, shape.name, shape.count))
+_MEMBERS: dict[str, Callable[[object], object]] = {
+    "seq": shape.count,
+    "time": shape.stamp,
+    "actor": shape.text,
+    "account": shape.name,
+    "action": shape.text,
+    "provider": _NAME,
+    "version": _COUNT,
+    "fingerprint": _TEXT,
+    "outcome": _TEXT,
+    "reason": _TEXT,
+    "signed": shape.flag,
+}
 
 
 def verify(custody: Custody, *, account: str | None) -> AuditResult:
@@ -45,75 +72,124 @@ def verify(custody: Custody, *, account: str | None) -> AuditResult:
         AuditBroken: an event was changed, removed, added or reordered from outside; the first one is named.
         CannotOpen: the KEK is missing or wrong, so nothing can be said.
     """
-    seen: set[str] = set()
+    verified: list[str] = []
     unsigned = lost = 0
-    for name, chain in _chains(custody.store, account):
-        if name not in seen:
-            counts = _verify_account(custody, name, chain)
+    for name in _everyone(custody.store) if account is None else (account,):
+        counts = _verify_account(custody, name)
+        if counts is not None:
             unsigned, lost = unsigned + counts[0], lost + counts[1]
+            verified.append(name)
+    return AuditResult((), verified=tuple(sorted(verified)), unsigned=unsigned, lost=lost)
+
+
+def _everyone(store: Store) -> Iterator[str]:
+    """Yield every account that the store knows anything of, also where the account's own document is gone."""
+    seen: set[str] = set()
+    events = (str(event.get("account")) for event in store.events())
+    for name in chain((s.ref.account for s in store.accounts()), events, (s.ref.account for s in store.scan())):
+        if name not in seen:
             seen.add(name)
-    return AuditResult((), verified=tuple(sorted(seen)), unsigned=unsigned, lost=lost)
+            yield name
 
 
-def _chains(store: Store, account: str | None) -> Iterator[tuple[str, Iterator[Document]]]:
-    """Yield each account with its events: first those that have any, then those whose events are all gone."""
-    yield from groupby(store.events(account), key=lambda event: str(event.get("account")))
-    for stored in store.accounts():
-        if account in (None, stored.ref.account):
-            yield stored.ref.account, iter(())
-
-
-def _verify_account(custody: Custody, account: str, chain: Iterator[Document]) -> tuple[int, int]:
+def _verify_account(custody: Custody, account: str) -> tuple[int, int] | None:
     """Check one account's chain; return how many events are unsigned, and how many can not be recomputed."""
-    stored = custody.store.read(account_ref(account))
+    for _ in range(_ATTEMPTS):
+        stored = custody.account(account)
+        try:
+            return _recomputed(custody, account, stored)
+        except AuditBroken as error:
+            again, broken = custody.account(account), error
+            if (again and again.revision) == (stored and stored.revision):
+                raise
+            # Somebody did something with the account while its events were read.
+    raise broken
+
+
+def _ensure_nothing(store: Store, account: str) -> tuple[int, int] | None:
+    """Check that an account without a document has nothing else either."""
+    for event in store.events(account):
+        raise AuditBroken(account, event["seq"], "belongs to an account that was removed from outside")
+    for key in store.scan(Query(account=account)):
+        raise AuditBroken(account, 1, f"is missing, and so is the account of the {key.ref.provider} key")
+    return None
+
+
+def _recomputed(custody: Custody, account: str, stored: Stored | None) -> tuple[int, int] | None:
     if stored is None:
-        raise AuditBroken(account, 1, "belongs to an account that was removed from outside")
+        return _ensure_nothing(custody.store, account)
     audit, removed = stored.document["audit"], stored.document["wrapped"] is None
-    sealer = None if removed else custody.sealer(account)
+    sealer = None if removed else custody.unwrapped(account, stored.document)
     # What was signed with a data key that is gone (the account was removed) can be counted, but not recomputed.
-    lost = audit["seq"] if removed else stored.document.get("chain_from", 0)
-    seq, mac, unsigned, last = 0, NO_LINK, 0, 0
-    for event in chain:
-        seq += 1
-        if seq <= lost or sealer is None:
-            _check_place(account, event, seq)
-        else:
-            last = _check_event(sealer, account, event, seq, mac)
-            unsigned += last
-        mac = event["mac"]
-    _check_end(audit, account, seq, mac)
-    if sealer is not None and seq > lost:
-        _check_head(audit, account, seq, None if last else sealer.head(seq, mac))
-    return unsigned, min(lost, seq)
+    lost = audit["seq"] if removed else audit.get("from", 0)
+    end = _End()
+    for event in custody.store.events(account):
+        end = _next(sealer if end.seq >= lost else None, account, event, end)
+    _check_end(audit, account, end)
+    if sealer is not None:
+        _check_head(sealer, audit, account, end)
+    else:
+        _check_removal(custody.store, account, end)
+    return end.unsigned, min(lost, end.seq)
 
 
-def _check_place(account: str, event: Document, seq: int) -> None:
-    if event.get("seq") != seq or not isinstance(event.get("mac"), str):
+class _End(NamedTuple):
+    """The chain as far as it was followed; ``signed`` is the last event whose signature was verified."""
+
+    seq: int = 0
+    mac: str = NO_LINK
+    unsigned: int = 0
+    signed: tuple[int, str] | None = None
+    event: Document | None = None
+
+
+def _next(sealer: Sealer | None, account: str, event: Document, before: _End) -> _End:
+    """Check one event against what came before; without a sealer only that it is in its place."""
+    seq, mac = before.seq + 1, event.get("mac")
+    if event.get("seq") != seq or not isinstance(mac, str):
         raise AuditBroken(account, seq, "is missing or out of order")
+    if event.get("account") != account:
+        raise AuditBroken(account, seq, "is of another account")
+    unsigned, signed = before.unsigned, before.signed
+    if sealer is not None and _is_signed(sealer, account, event, before):
+        signed = (seq, mac)
+    elif sealer is not None:
+        unsigned += 1
+    return _End(seq, mac, unsigned, signed, event)
 
 
-def _check_event(sealer: Sealer, account: str, event: Document, seq: int, previous: str) -> int:
-    """Check one event against the link before it; return 1 for an unsigned one."""
-    _check_place(account, event, seq)
-    content = {name: value for name, value in event.items() if name != "mac"}
-    signed = event.get("signed") is True
+def _is_signed(sealer: Sealer, account: str, event: Document, before: _End) -> bool:
+    """Check the link of an event; tell whether it is a signed one."""
+    seq, signed = before.seq + 1, event.get("signed") is True
     if not signed and event.get("action") not in UNSIGNED_ACTIONS:
         raise AuditBroken(account, seq, "has lost its signature")
-    expected = sealer.link(previous, content) if signed else unsigned_link(previous, content)
-    if not same(event.get("mac"), expected):
+    expected = sealer.link(before.mac, event) if signed else unsigned_link(before.mac, event)
+    if not same(event["mac"], expected):
         raise AuditBroken(account, seq, "was changed, or the one before it was")
-    return 0 if signed else 1
+    return signed
 
 
-def _check_end(audit: Document, account: str, seq: int, mac: str) -> None:
+def _check_end(audit: Document, account: str, end: _End) -> None:
     """Check that the account's record ends with the last event that is there."""
-    if audit["seq"] > seq:
-        raise AuditBroken(account, seq + 1, "was cut off: the account's record knows of later events")
-    if audit["seq"] < seq or not same(audit["mac"], mac):
-        raise AuditBroken(account, seq, "is not the one that the account's record ends with")
+    if audit["seq"] > end.seq or not end.seq:
+        raise AuditBroken(account, end.seq + 1, "was cut off: the account's record knows of later events")
+    if audit["seq"] < end.seq:
+        raise AuditBroken(account, max(audit["seq"], 0) + 1, "came after the last one that the account's record knows")
+    if not same(audit["mac"], end.mac):
+        raise AuditBroken(account, end.seq, "is not the one that the account's record ends with")
 
 
-def _check_head(audit: Document, account: str, seq: int, head: str | None) -> None:
-    """Check what binds the last event into the account's record; ``head`` is None where that event is unsigned."""
-    if (head is None) != (audit["head"] is None) or (head is not None and not same(audit["head"], head)):
-        raise AuditBroken(account, seq, "is not what the account's record was bound to")
+def _check_head(sealer: Sealer, audit: Document, account: str, end: _End) -> None:
+    """Check what binds the last signed event, and the beginning of what can be verified, into the account's record."""
+    last, mac = end.signed or (0, NO_LINK)
+    if end.signed is None or not same(audit["head"], chain_head(sealer, last, mac, audit)):
+        raise AuditBroken(account, min(last + 1, end.seq), "is not what the account's record was bound to")
+
+
+def _check_removal(store: Store, account: str, end: _End) -> None:
+    """Check that an account without a data key was removed, and by kojikey."""
+    event = end.event or {}
+    if (event.get("action"), event.get("provider")) != ("removed", None):
+        raise AuditBroken(account, end.seq, "does not remove the account, and yet its data key is gone")
+    if next(store.scan(Query(account=account)), None) is not None:
+        raise AuditBroken(account, end.seq, "removed the account, and yet it has keys")

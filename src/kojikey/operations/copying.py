@@ -20,6 +20,7 @@ from kojikey.operations import auditing
 from kojikey.operations.adding import happened
 from kojikey.operations.custody import Custody, Plan
 from kojikey.operations.listing import key_of
+from kojikey.operations.soundness import sound_accounts
 from kojikey.sealing.envelope import Sealer
 from kojikey.stores.base import Change, Query, Stored
 
@@ -46,7 +47,7 @@ def copy(source: Custody, target: Custody, *, accounts: tuple[str, ...], dry_run
             before is copied, nothing after.
         StoreUnavailable, ChangedMeanwhile: the same; run it again to go on.
     """
-    for stored in source.store.accounts():
+    for stored in sound_accounts(source.store):
         account = stored.ref.account
         if stored.document["wrapped"] is None or (accounts and account not in accounts):
             continue

@@ -11,14 +11,21 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from kojikey.model.errors import AccountNotFound, CannotOpen, ChangedMeanwhile, RecordUnsupported
+from kojikey.model.errors import (
+    AccountNotFound,
+    CannotOpen,
+    ChangedMeanwhile,
+    NotFound,
+    RecordChanged,
+)
 from kojikey.model.ref import HEADER, Document, account_ref, key_ref
+from kojikey.operations.soundness import FORMAT as FORMAT
+from kojikey.operations.soundness import chain_head, check_account, checked_header
 from kojikey.sealing.chain import NO_LINK
 from kojikey.sealing.envelope import Sealer, new_data_key
 from kojikey.sealing.kek import Kek, KekInputs, load, wrapped_kid
-from kojikey.stores.base import Change, Store, Stored
+from kojikey.stores.base import Change, Query, Store, Stored
 
-FORMAT = 1
 _REMEMBERED = 256  # accounts
 _ATTEMPTS = 25  # of a change that lost only the race for the account's audit trail
 
@@ -45,11 +52,7 @@ class Custody:
     """A store, its KEKs and the data keys that were unwrapped so far."""
 
     def __init__(self, store: Store, header: Document, inputs: KekInputs, *, actor: str) -> None:
-        if header.get("format") != FORMAT:
-            raise RecordUnsupported(
-                f"the store {store.place} has format {header.get('format')}, which is not read here", where="header"
-            )
-        self.store, self.header, self.actor = store, header, actor
+        self.store, self.header, self.actor = store, checked_header(header, store.place), actor
         self.store_id: str = header["store_id"]
         self._inputs = inputs
         self._keks: dict[str, Kek] = {}
@@ -66,9 +69,9 @@ class Custody:
         Raises:
             CannotOpen: it is missing, wrong, or no source of this store has that id.
         """
-        kid = kid or self.target_spec["kid"]
+        kid = kid or str(self.target_spec.get("kid"))
         if kid not in self._keks:
-            spec = next((spec for spec in self._specs() if spec["kid"] == kid), None)
+            spec = next((spec for spec in self._specs() if spec.get("kid") == kid), None)
             # An unknown id: let the store's own KEK say that it is not the one.
             loaded = load(spec or self.target_spec, self._inputs)
             if spec is None:
@@ -94,12 +97,12 @@ class Custody:
 
         Raises:
             AccountNotFound: the store has nothing of this account.
-            CannotOpen: the KEK is missing or wrong, or the wrapped data key was changed from outside.
+            CannotOpen: the KEK is missing or wrong, or the wrapped data key was changed or removed from outside.
         """
         stored = self._account(account)
         if stored is None or stored.document["wrapped"] is None:
-            raise AccountNotFound(account)
-        return self._unwrapped(account, stored.document)
+            raise self._nothing_of(account)
+        return self.unwrapped(account, stored.document)
 
     def is_disabled(self, account: str) -> bool:
         """Tell whether the account's own keys are set aside, so that it falls back to the built-in allocation."""
@@ -112,10 +115,28 @@ class Custody:
             if len(self._accounts) >= _REMEMBERED:
                 self._accounts.clear()
                 self._sealers.clear()
-            self._accounts[account] = self.store.read(account_ref(account))
+            self._accounts[account] = self.account(account)
         return self._accounts[account]
 
-    def _unwrapped(self, account: str, document: Document) -> Sealer:
+    def account(self, account: str) -> Stored | None:
+        """Return an account's document as it now is, None where the store never had the account.
+
+        Raises:
+            RecordChanged: it was changed or moved from outside.
+        """
+        stored = self.store.read(account_ref(account))
+        if stored is not None:
+            check_account(stored)
+        return stored
+
+    def _nothing_of(self, account: str) -> NotFound | CannotOpen:
+        """Return what to say where an account has no data key: that it is unknown, or that somebody took it away."""
+        if next(self.store.scan(Query(account=account)), None) is None:
+            return AccountNotFound(account)
+        return RecordChanged(str(account_ref(account)), "is gone, though the account has keys")
+
+    def unwrapped(self, account: str, document: Document) -> Sealer:
+        """Return what seals and opens an account's keys, for its document as it was just read. Raises CannotOpen."""
         wrapped = document["wrapped"]
         if (account, wrapped) not in self._sealers:
             try:
@@ -130,11 +151,20 @@ class Custody:
 
     def _refresh_header(self) -> bool:
         """Read the header again (a re-keying may have moved on meanwhile); tell whether it changed."""
-        stored = self.store.read(HEADER)
-        changed = stored is not None and stored.document != self.header
-        if stored is not None and changed:
-            self.header = stored.document
-        return changed
+        before = self.header
+        return self.refreshed_header().document != before
+
+    def refreshed_header(self) -> Stored:
+        """Read the header again, use it from now on, and return it.
+
+        Raises:
+            RecordChanged: it is damaged, or of another store than the one that was opened.
+        """
+        stored = self.store.header()
+        if checked_header(stored.document, self.store.place)["store_id"] != self.store_id:
+            raise RecordChanged("header", "is of another store than the one that was opened")
+        self.header = stored.document
+        return stored
 
     def record(self, account: str, plan: Callable[[Sealer], Plan]) -> Plan:
         """Make a plan's changes, append its events to the account's chain, and bind the chain's end, as one commit.
@@ -148,10 +178,11 @@ class Custody:
         """
 
         def attempt(stored: Stored | None) -> Plan:
-            document = self._living(account, stored)
-            sealer = self._unwrapped(account, document)
+            document, unmoved = self._living(account, stored)
+            sealer = self.unwrapped(account, document)
             made = plan(sealer)
-            self._commit(account, made, document, stored.revision if stored else None, sealer)
+            whole = made._replace(changes=(*made.changes, *unmoved))
+            self._commit(account, whole, document, stored.revision if stored else None, sealer)
             return made
 
         return self._retried(account, attempt)
@@ -165,7 +196,7 @@ class Custody:
 
         def attempt(stored: Stored | None) -> Plan:
             if stored is None:
-                raise AccountNotFound(account)
+                raise self._nothing_of(account)
             self._commit(account, made, stored.document, stored.revision, None)
             return made
 
@@ -204,7 +235,7 @@ class Custody:
             if changed == {**dict.fromkeys(members, False), **stored.document}:
                 return Plan(())
             made = Plan((), (happening,))
-            self._commit(account, made, changed, stored.revision, self._unwrapped(account, stored.document))
+            self._commit(account, made, changed, stored.revision, self.unwrapped(account, stored.document))
             return made
 
         return bool(self._retried(account, attempt).happenings)
@@ -236,8 +267,8 @@ class Custody:
         """
 
         def attempt(stored: Stored | None) -> Plan:
-            document = self._living(account, stored)
-            sealer = self._unwrapped(account, document)
+            document, unmoved = self._living(account, stored)
+            sealer = self.unwrapped(account, document)
             events, audit = [], document["audit"]
             reached = {**document.get("copied_from", {}), self.store_id: math.inf}
             for event in found:
@@ -251,7 +282,7 @@ class Custody:
             del reached[self.store_id]
             changed = {**document, "audit": audit, "copied_from": reached}
             change = Change(account_ref(account), changed, stored.revision if stored else None)
-            self.store.commit((change,), events)
+            self.store.commit((change, *unmoved), events)
             return Plan(())
 
         self._retried(account, attempt)
@@ -261,9 +292,9 @@ class Custody:
         self._accounts.pop(account, None)
         for _ in range(_ATTEMPTS):
             try:
-                return attempt(self.store.read(account_ref(account)))
+                return attempt(self.account(account))
             except ChangedMeanwhile as lost:
-                if lost.ref != account_ref(account):
+                if lost.ref not in (account_ref(account), HEADER):
                     raise
         raise ChangedMeanwhile(account_ref(account))
 
@@ -299,26 +330,44 @@ class Custody:
         seq = audit["seq"] + 1
         event: Document = {"seq": seq, **content, "account": account, "signed": sealer is not None}
         mac = sealer.link(audit["mac"], event) if sealer else unsigned_link(audit["mac"], event)
-        return {**event, "mac": mac}, {"seq": seq, "mac": mac, "head": sealer.head(seq, mac) if sealer else None}
+        # Without the KEK the head stays bound to the last event that was signed: a cut before that shows all the same.
+        head = chain_head(sealer, seq, mac, audit) if sealer else audit["head"]
+        return {**event, "mac": mac}, {**audit, "seq": seq, "mac": mac, "head": head}
 
-    def _living(self, account: str, stored: Stored | None) -> Document:
-        """Return the account's document; one that was removed begins anew, and its story goes on."""
+    def _living(self, account: str, stored: Stored | None) -> tuple[Document, tuple[Change, ...]]:
+        """Return the account's document, and for a new data key what must not have changed when it is saved.
+
+        An account that was removed begins anew, and its story goes on.
+        """
+        if stored is not None and stored.document["wrapped"] is not None:
+            return stored.document, ()
         if stored is None:
-            return self._new_account(account)
-        if stored.document["wrapped"] is None:
+            self._ensure_nothing_left(account)
+        document, unmoved = self._new_account(account)
+        if stored is not None:
             audit = stored.document["audit"]
-            return self._new_account(account) | {"audit": audit, "chain_from": audit["seq"]}
-        return stored.document
+            document["audit"] = {**audit, "from": audit["seq"]}
+        return document, (unmoved,)
 
-    def _new_account(self, account: str) -> Document:
+    def _ensure_nothing_left(self, account: str) -> None:
+        left = next(self.store.scan(Query(account=account)), None) or next(self.store.events(account), None)
+        if left is not None and self.account(account) is None:
+            raise RecordChanged(str(account_ref(account)), "is gone, though the account has keys or events")
+        if left is not None:
+            raise ChangedMeanwhile(account_ref(account))  # somebody made it just now
+
+    def _new_account(self, account: str) -> tuple[Document, Change]:
         from kojikey.model.moment import now
 
-        self._refresh_header()  # a re-keying may have begun while somebody was typing
+        # Written back as it is with the new account: a re-keying that began meanwhile would not see an account that
+        # is wrapped with the KEK it does away with.
+        header = self.refreshed_header()
         data_key = new_data_key()
         wrapped = self.kek().wrap(data_key, store=self.store_id, account=account)
         self._sealers[account, wrapped] = Sealer(data_key, store=self.store_id, account=account)
         audit = {"seq": 0, "mac": NO_LINK, "head": None}
-        return {"account": account, "wrapped": wrapped, "created_at": now(), "audit": audit}
+        document = {"account": account, "wrapped": wrapped, "created_at": now(), "audit": audit}
+        return document, Change(HEADER, header.document, header.revision)
 
     def close(self) -> None:
         """Release the store."""

@@ -23,11 +23,13 @@ def keep_outcome(custody: Custody, stored: Stored, number: int, verdict: Verdict
     Raises:
         StoreUnavailable, CannotOpen: the outcome could not be saved; the key is as it was.
     """
+    sealed: str | None = None
     for _ in range(_ATTEMPTS):
         key = key_of(stored)
         version = next((version for version in key.versions if version.number == number), None)
-        if version is None:
-            return None
+        if version is None or sealed not in (None, version.sealed):
+            return None  # a key that was removed and added again has a version of the same number
+        sealed = version.sealed
         after = tested(version, verdict)
         changed = key.with_version(after)
         try:

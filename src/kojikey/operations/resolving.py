@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from kojikey.model.credential import Credential
 from kojikey.model.errors import RecordChanged
-from kojikey.model.ref import Document
 from kojikey.operations.custody import Custody
+from kojikey.stores.base import Stored
 
 
 def resolve(custody: Custody, *, account: str, provider: str) -> Credential:
@@ -21,18 +21,25 @@ def resolve(custody: Custody, *, account: str, provider: str) -> Credential:
         CannotOpen: the KEK is missing or wrong, or the record was changed from outside.
     """
     stored = custody.held(account, provider)
-    current = current_version(stored.document) if stored else None
-    if stored is None or current is None or custody.is_disabled(account):
+    if stored is None or custody.is_disabled(account):
         return Credential(provider, account, "built_in", None, None, ())
-    secret = custody.sealer(account).open(
-        current["sealed"], provider=provider, version=current["number"], base_url=current["base_url"]
-    )
-    return Credential(provider, account, "byok", secret, current["base_url"], tuple(stored.document["models"]))
+    sealed, number, base_url, models = _current(stored)
+    secret = custody.sealer(account).open(sealed, provider=provider, version=number, base_url=base_url)
+    return Credential(provider, account, "byok", secret, base_url, models)
 
 
-def current_version(document: Document) -> Document | None:
-    """Return the document of a key's current version, None where it has none."""
+def _current(stored: Stored) -> tuple[str, int, str, tuple[str, ...]]:
+    """Return what opens a key's current version, and its models; falling back in place of a damaged key is no choice.
+
+    Raises:
+        RecordChanged: the document is not one of ours.
+    """
     try:
-        return next((version for version in document["versions"] if version["stage"] == "current"), None)
-    except (KeyError, TypeError):
-        raise RecordChanged(f"{document.get('account')}/{document.get('provider')}") from None
+        models = tuple(stored.document["models"])
+        (version,) = (version for version in stored.document["versions"] if version["stage"] == "current")
+        found = version["sealed"], version["number"], version["base_url"], models
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise RecordChanged(str(stored.ref)) from None
+    if not all(isinstance(text, str) for text in (found[0], found[2], *models)):
+        raise RecordChanged(str(stored.ref))
+    return found

@@ -6,15 +6,17 @@ old key nor the new one. Every step is safe to repeat (after the rotation templa
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from kojikey.model.errors import AlreadyStaged, KeyNotFound, VersionNotFound
+from kojikey.model.errors import AlreadyStaged, ChangedMeanwhile, KeyNotFound, VersionNotFound
 from kojikey.model.key import Key, Stage, Version
 from kojikey.model.moment import now
+from kojikey.model.ref import key_ref
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Outcome, Verdict
 from kojikey.operations.adding import happened, sealed_version, tested
-from kojikey.operations.custody import Custody, Plan
+from kojikey.operations.custody import Custody, Happening, Plan
 from kojikey.operations.listing import key_of
 from kojikey.operations.recording import keep_outcome
 from kojikey.operations.results import Action, ChangeResult
@@ -22,6 +24,8 @@ from kojikey.operations.settings import KeySettings, settled
 from kojikey.operations.trial import Approve, Target, Tester, accepted
 from kojikey.sealing.envelope import Sealer
 from kojikey.stores.base import Change, Stored
+
+_ATTEMPTS = 10  # of a step whose version stayed as it was, while something else of the key changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ def rotate(custody: Custody, new: Replacement, *, test: Tester | None, approve: 
     key = ensure_unstaged(custody, account=new.account, provider=new.provider)
     if custody.sealer(new.account).fingerprint(new.secret) == key.current.fingerprint:
         return _result(key, "unchanged", key.current)
-    staged = _stage(custody, new)
+    staged = _stage(custody, new, key)
     return _try(custody, new.account, new.provider, staged, test=test, approve=approve)
 
 
@@ -120,11 +124,24 @@ def retire(custody: Custody, *, account: str, provider: str, test: Tester) -> Ch
     return _result(key, None, previous, verdict)
 
 
-def _stage(custody: Custody, new: Replacement) -> Version:
-    stored = stored_key(custody, account=new.account, provider=new.provider)
-    key = key_of(stored)
-    if key.version(Stage.STAGED):
-        raise AlreadyStaged(new.account, new.provider)
+def _stage(custody: Custody, new: Replacement, seen: Key) -> Version:
+    """Save the new value, unless somebody else rotated the key since it was seen."""
+    for _ in range(_ATTEMPTS):
+        stored = stored_key(custody, account=new.account, provider=new.provider)
+        key = key_of(stored)
+        if key.version(Stage.STAGED):
+            raise AlreadyStaged(new.account, new.provider)
+        if key.current.sealed != seen.current.sealed:
+            raise ChangedMeanwhile(stored.ref)
+        try:
+            return _staged(custody, new, stored, key)
+        except ChangedMeanwhile as lost:
+            if lost.ref != stored.ref:
+                raise
+    raise ChangedMeanwhile(key_ref(new.account, new.provider))
+
+
+def _staged(custody: Custody, new: Replacement, stored: Stored, key: Key) -> Version:
     made: list[Version] = []
 
     def plan(sealer: Sealer) -> Plan:
@@ -164,36 +181,61 @@ def _tested(custody: Custody, account: str, provider: str, version: Version, tes
 
 
 def _keep(custody: Custody, account: str, provider: str, version: Version, verdict: Verdict | None) -> Key:
-    stored = stored_key(custody, account=account, provider=provider)
-    kept = keep_outcome(custody, stored, version.number, verdict) if verdict else None
-    return kept or key_of(stored_key(custody, account=account, provider=provider))
+    """Save the outcome of a test that changes no stage. Raises as :func:`_still_there`."""
+    stored, key, _ = _still_there(custody, account, provider, version)
+    kept = keep_outcome(custody, stored, version.number, verdict) if verdict else key
+    if kept is None:
+        raise ChangedMeanwhile(stored.ref)
+    return kept
 
 
 def _promote(
     custody: Custody, account: str, provider: str, version: Version, *, action: Action, verdict: Verdict | None
 ) -> ChangeResult:
     """Make a staged or previous version the current one; the current one becomes the previous."""
-    stored, key, chosen = _still_there(custody, account, provider, version)
     moment = now()
-    promoted = replace(tested(chosen, verdict), stage=Stage.CURRENT, promoted_at=moment, pending=None)
-    demoted = replace(key.current, stage=Stage.PREVIOUS)
-    rest = key.without(Stage.CURRENT).without(chosen.stage)
-    after = settled(rest.with_version(promoted).with_version(demoted), chosen.pending)
-    after = replace(after, rotated_at=moment)
-    change = Change(stored.ref, after.as_document(), stored.revision)
-    event = "promoted" if action == "rotated" else action
-    custody.record(account, lambda _: Plan((change,), (happened(event, provider, promoted, verdict),)))
-    return _result(after, action, promoted, verdict)
+
+    def promoted(key: Key, chosen: Version) -> Key:
+        fresh = replace(tested(chosen, verdict), stage=Stage.CURRENT, promoted_at=moment, pending=None)
+        demoted = replace(key.current, stage=Stage.PREVIOUS)
+        rest = key.without(Stage.CURRENT).without(chosen.stage)
+        after = settled(rest.with_version(fresh).with_version(demoted), chosen.pending)
+        return replace(after, rotated_at=moment)
+
+    happening = happened("promoted" if action == "rotated" else action, provider, version, verdict)
+    after = _changed(custody, account, version, promoted, happening)
+    return _result(after, action, after.current, verdict)
 
 
 def _discard(
     custody: Custody, account: str, provider: str, version: Version, *, action: Action, verdict: Verdict | None
 ) -> ChangeResult:
-    stored, key, chosen = _still_there(custody, account, provider, version)
-    after = key.without(chosen.stage)
-    change = Change(stored.ref, after.as_document(), stored.revision)
-    custody.record(account, lambda _: Plan((change,), (happened(action, provider, chosen, verdict),)))
-    return _result(after, action, chosen, verdict)
+    happening = happened(action, provider, version, verdict)
+    after = _changed(custody, account, version, lambda key, chosen: key.without(chosen.stage), happening)
+    return _result(after, action, version, verdict)
+
+
+def _changed(
+    custody: Custody, account: str, version: Version, change: Callable[[Key, Version], Key], happening: Happening
+) -> Key:
+    """Change the key of a version, again where only something else of it was changed first (a test was recorded).
+
+    Raises:
+        ChangedMeanwhile: the version is gone or has moved on.
+    """
+    provider = str(happening.provider)
+    for _ in range(_ATTEMPTS):
+        stored, key, chosen = _still_there(custody, account, provider, version)
+        after = change(key, chosen)
+        plan = Plan((Change(stored.ref, after.as_document(), stored.revision),), (happening,))
+        try:
+            custody.record(account, lambda _, plan=plan: plan)  # type: ignore[misc]
+        except ChangedMeanwhile as lost:
+            if lost.ref != stored.ref:
+                raise
+        else:
+            return after
+    raise ChangedMeanwhile(key_ref(account, provider))
 
 
 def _version(custody: Custody, account: str, provider: str, stage: Stage) -> Version:
@@ -209,13 +251,11 @@ def _still_there(custody: Custody, account: str, provider: str, version: Version
     Raises:
         ChangedMeanwhile: it is gone or has moved on: somebody else rotated, aborted or removed meanwhile.
     """
-    from kojikey.model.errors import ChangedMeanwhile
-    from kojikey.model.ref import key_ref
-
     stored = custody.held(account, provider)
     key = key_of(stored) if stored else None
     found = key.version(version.stage) if key else None
-    if stored is None or key is None or found is None or found.number != version.number:
+    # The record tells it from a version of the same number, of a key that was removed and added again meanwhile.
+    if stored is None or key is None or found is None or found.sealed != version.sealed:
         raise ChangedMeanwhile(key_ref(account, provider))
     return stored, key, found
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Callable
 
-from kojikey.model.errors import Conflict, StoreExists
+from kojikey.model.errors import ChangedMeanwhile, Conflict, KojikeyError, StoreExists, StoreNotFound
 from kojikey.model.moment import now
 from kojikey.model.ref import HEADER, Document
 from kojikey.operations.custody import FORMAT, Custody
 from kojikey.operations.results import RekeyResult, StoreInfo
+from kojikey.operations.soundness import checked_header, sound_accounts
 from kojikey.sealing.kek import Kek, KekInputs, describe, discard, load, make, same_source, wrapped_kid
-from kojikey.stores.base import Change, Store, Stored
+from kojikey.stores.base import Change, Store
 
+_ATTEMPTS = 25  # of a change to the header that lost to a new account
 BESIDE = "the file with the key-encryption key lies in the store's own folder: whoever copies the folder has both"
 
 
@@ -29,9 +32,23 @@ def create(store: Store, *, source: str, inputs: KekInputs) -> tuple[Document, K
     try:
         store.create(header)
     except BaseException:
-        discard(spec, inputs)
+        if not _mentions(store, kek.kid, without_store=False):
+            discard(spec, inputs)
         raise
     return header, kek
+
+
+def _mentions(store: Store, kid: str, *, without_store: bool = True) -> bool:
+    """Tell whether the header names this KEK, or may name it: what failed may have been made all the same."""
+    try:
+        header = store.open().document
+    except StoreNotFound:
+        return without_store
+    except KojikeyError:
+        return True
+    return any(
+        isinstance(spec, dict) and spec.get("kid") == kid for spec in (header.get("kek"), header.get("next_kek"))
+    )
 
 
 def lies_beside(spec: Document, store: Store) -> bool:
@@ -45,7 +62,7 @@ def ensure_same_kek(store: Store, header: Document, *, source: str) -> None:
     Raises:
         StoreExists: it has another one, and only ``store rekey`` changes that.
     """
-    if not same_source(header["kek"], source):
+    if not same_source(checked_header(header, store.place)["kek"], source):
         raise StoreExists(
             store.place,
             f"the store {store.place} exists already with another KEK source ({header['kek']['source']}); "
@@ -57,8 +74,9 @@ def ensure_same_kek(store: Store, header: Document, *, source: str) -> None:
 def info(store: Store, header: Document) -> StoreInfo:
     """Return what a store is and how much is in it, without opening anything."""
     description = store.describe()
+    checked_header(header, store.place)
     accounts = events = 0
-    for stored in store.accounts():
+    for stored in sound_accounts(store):
         accounts += stored.document["wrapped"] is not None
         events += stored.document["audit"]["seq"]
     return StoreInfo(
@@ -87,20 +105,17 @@ def rekey(custody: Custody, *, source: str, new_inputs: KekInputs) -> RekeyResul
         Conflict: a re-keying to another source is under way, or someone changed the header meanwhile.
         CannotOpen: the old or the new KEK can not be had. StoreUnavailable: what was done so far stays.
     """
-    header = custody.store.header()
-    custody.header = header.document
-    resumed = custody.header.get("next_kek") is not None
-    if resumed:
-        _ensure_same_target(custody.header["next_kek"], source)
-        kek = load(custody.header["next_kek"], new_inputs)
+    under_way = custody.refreshed_header().document.get("next_kek")
+    if under_way:
+        _ensure_same_target(under_way, source)
+        kek = load(under_way, new_inputs)
     else:
-        kek = _announce(custody, header, source, new_inputs)
+        kek = _announce(custody, source, new_inputs)
     custody.adopt(kek)
+    # From here on new accounts are wrapped with the new KEK: they are saved only if the header did not change.
     rewrapped, already = _rewrap_all(custody, kek)
-    _conclude(custody)
-    # An account that someone made with the old KEK between the last look and the switch is wrapped anew as well.
-    late, _ = _rewrap_all(custody, kek)
-    return RekeyResult(rewrapped + late, already, describe(custody.header["kek"]), resumed)
+    _conclude(custody, kek)
+    return RekeyResult(rewrapped, already, describe(custody.header["kek"]), under_way is not None)
 
 
 def _ensure_same_target(spec: Document, source: str) -> None:
@@ -111,19 +126,44 @@ def _ensure_same_target(spec: Document, source: str) -> None:
         )
 
 
-def _announce(custody: Custody, header: Stored, source: str, inputs: KekInputs) -> Kek:
+def _announce(custody: Custody, source: str, inputs: KekInputs) -> Kek:
     """Write the new KEK's place into the header before anything is wrapped with it."""
     custody.kek()  # the old KEK must be there: otherwise stop before anything changes
     spec, kek = make(source, store_id=custody.store_id, inputs=inputs)
-    after = {**custody.header, "next_kek": spec}
-    custody.store.commit((Change(HEADER, after, header.revision),))
-    custody.header = after
+    try:
+        _swap_header(custody, lambda header: _announced(header, spec))
+    except BaseException:
+        if not _mentions(custody.store, kek.kid):
+            discard(spec, inputs)
+        raise
     return kek
+
+
+def _announced(header: Document, spec: Document) -> Document:
+    if header.get("next_kek"):
+        raise ChangedMeanwhile(HEADER)  # another re-keying began
+    return {**header, "next_kek": spec}
+
+
+def _swap_header(custody: Custody, change: Callable[[Document], Document]) -> None:
+    """Change the header, again where somebody who added an account was first."""
+    for _ in range(_ATTEMPTS):
+        stored = custody.refreshed_header()
+        after = change(stored.document)
+        if after == stored.document:
+            return
+        try:
+            custody.store.commit((Change(HEADER, after, stored.revision),))
+        except ChangedMeanwhile:
+            continue
+        custody.header = after
+        return
+    raise ChangedMeanwhile(HEADER)
 
 
 def _rewrap_all(custody: Custody, kek: Kek) -> tuple[int, int]:
     rewrapped = already = 0
-    for stored in custody.store.accounts():
+    for stored in sound_accounts(custody.store):
         wrapped = stored.document["wrapped"]
         if wrapped is None or wrapped_kid(wrapped) == kek.kid:
             already += wrapped is not None
@@ -133,8 +173,15 @@ def _rewrap_all(custody: Custody, kek: Kek) -> tuple[int, int]:
     return rewrapped, already
 
 
-def _conclude(custody: Custody) -> None:
-    stored = custody.store.header()
-    after = {**stored.document, "kek": stored.document["next_kek"], "next_kek": None}
-    custody.store.commit((Change(HEADER, after, stored.revision),))
-    custody.header = after
+def _conclude(custody: Custody, kek: Kek) -> None:
+    """Make the new KEK the store's only one, unless another process that did the same was first."""
+
+    def concluded(header: Document) -> Document:
+        spec = header.get("next_kek")
+        if not spec and header["kek"].get("kid") == kek.kid:
+            return header
+        if not spec or spec.get("kid") != kek.kid:
+            raise ChangedMeanwhile(HEADER)
+        return {**header, "kek": spec, "next_kek": None}
+
+    _swap_header(custody, concluded)

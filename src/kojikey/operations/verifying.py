@@ -1,26 +1,39 @@
 """Testing saved keys: many at once, each outcome kept with the version that was tested.
 
-Memory does not grow with the number of keys: workers draw from one iterator and hand on each result as it comes.
+Memory does not grow with the number of keys. One thread, the clerk, has the store: it reads keys ahead, opens them,
+and saves outcomes many at a time; requests never wait for it, unless it falls far behind. Keys come in lanes (one a
+provider, as a rule). Each lane has its share of the requests under way, so that one that hangs holds up no other.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
 
-from kojikey.model.errors import CannotOpen
+from kojikey.model.errors import AccountNotFound, CannotOpen, KekMissing, KekUnavailable, StoreUnavailable
+from kojikey.model.key import Key, Version
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Verdict
 from kojikey.operations.custody import Custody
+from kojikey.operations.keeping import BATCH, Found, keep_outcomes
 from kojikey.operations.listing import key_of
-from kojikey.operations.recording import keep_outcome
 from kojikey.operations.results import TestResult
 from kojikey.operations.trial import Target
-from kojikey.stores.base import Stored
+from kojikey.stores.base import Query, Store, Stored
 
 Probe = Callable[[Secret, Target], Awaitable[Verdict]]
 """Asks the provider; raises nothing for a key that is refused or a network that is down."""
+
+ReadyIn = Callable[[str], float]
+"""The seconds until a test at that provider may begin, 0 for now."""
+
+_LINGER_S = 0.05  # how long an outcome waits for others before it is saved
+_BACKLOG = 8 * BATCH  # outcomes that may wait to be saved before no further test begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,41 +42,233 @@ class Unopened:
 
     account: str
     provider: str
-    error: CannotOpen
+    error: CannotOpen | AccountNotFound
 
 
 Emit = Callable[[TestResult | Unopened], None]
 
 
-async def verify(custody: Custody, keys: Iterator[Stored], *, probe: Probe, emit: Emit, concurrency: int) -> None:
+def survey(store: Store, query: Query) -> dict[str, int]:
+    """Return how many keys a query takes, by provider, without holding them."""
+    counts: dict[str, int] = {}
+    for stored in store.scan(query):
+        counts[stored.ref.provider] = counts.get(stored.ref.provider, 0) + 1
+    return counts
+
+
+async def verify(
+    custody: Custody,
+    *lanes: Iterator[Stored],
+    probe: Probe,
+    emit: Emit,
+    concurrency: int,
+    ready_in: ReadyIn = lambda _: 0.0,
+) -> None:
     """Test the current version of each key, at most ``concurrency`` at a time; ``emit`` gets results as they come.
 
-    A record that does not open is emitted as such and does not stop the others.
+    What is emitted is saved, or says that it is not. A record that does not open is emitted as such and does not
+    stop the others. Cancelled, it keeps and emits what was finished. The custody is used from another thread, one
+    at a time, until this returns.
 
     Raises:
-        StoreUnavailable: the store went away. What was emitted before is saved.
-        CannotOpen: the KEK itself is missing or wrong, so that no key could be opened.
+        StoreUnavailable: the store went away. What was finished but could not be saved was emitted as such.
+        KekMissing, KekUnavailable: no key can be opened.
     """
-
-    async def work() -> None:
-        for stored in keys:
-            emit(await _verify_one(custody, stored, probe))
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(concurrency):
-            group.create_task(work())
+    run = _Run(custody, [_Lane(keys) for keys in lanes], probe, emit, concurrency, ready_in)
+    with ThreadPoolExecutor(1, "kojikey-store") as run.clerk:
+        await run.to_the_end()
 
 
-async def _verify_one(custody: Custody, stored: Stored, probe: Probe) -> TestResult | Unopened:
-    account, provider = stored.ref.account, stored.ref.provider
-    try:
-        key = key_of(stored)
-        version = key.current
-        secret = custody.sealer(account).open(
-            version.sealed, provider=provider, version=version.number, base_url=version.base_url
-        )
-    except CannotOpen as error:
-        return Unopened(account, provider, error)
-    verdict = await probe(secret, Target(provider, version.base_url, key.models, key.capabilities))
-    kept = keep_outcome(custody, stored, version.number, verdict)
-    return TestResult(account, provider, version.tail, version.number, verdict, recorded=kept is not None)
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    stored: Stored
+    key: Key
+    version: Version
+    secret: Secret
+
+
+@dataclass(slots=True)
+class _Lane:
+    keys: Iterator[Stored]
+    ready: deque[_Opened | Unopened] = field(default_factory=deque)
+    running: int = 0
+    begun: int = 0
+    is_loading: bool = False
+    is_exhausted: bool = False
+
+    @property
+    def is_finished(self) -> bool:
+        return self.is_exhausted and not self.ready and not self.running
+
+
+@dataclass(slots=True)
+class _Run:
+    custody: Custody
+    lanes: list[_Lane]
+    probe: Probe
+    emit: Emit
+    concurrency: int
+    ready_in: ReadyIn
+    clerk: ThreadPoolExecutor = field(init=False)
+    outbox: deque[Found] = field(default_factory=deque)
+    tests: set[asyncio.Task[None]] = field(default_factory=set)
+    jobs: set[asyncio.Task[None]] = field(default_factory=set)
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    is_saving: bool = False
+    error: BaseException | None = None
+
+    async def to_the_end(self) -> None:
+        try:
+            while self.error is None and not self._is_done():
+                self._load()
+                self._save_some()
+                await self._pause(self._begin())
+        finally:
+            await self._settle()
+        if self.error is not None:
+            raise self.error
+
+    def _is_done(self) -> bool:
+        return not self.jobs and not self.outbox and all(lane.is_finished for lane in self.lanes)
+
+    async def _settle(self) -> None:
+        """Stop what runs, and keep what is finished; also where this very task was cancelled."""
+        for test in self.tests:
+            test.cancel()
+        await asyncio.gather(*self.tests, *self.jobs, return_exceptions=True)
+        while self.outbox:
+            await self._save([self.outbox.popleft() for _ in range(min(BATCH, len(self.outbox)))])
+
+    async def _pause(self, seconds: float | None) -> None:
+        """Wait until something happened, at most so long (None: for as long as it takes)."""
+        waited = [seconds] if seconds is not None else []
+        if self.outbox and not self.is_saving:
+            waited.append(_LINGER_S)
+        try:
+            async with asyncio.timeout(min(waited) if waited else None):
+                await self.woken.wait()
+        except TimeoutError:
+            if self.outbox and not self.is_saving:
+                self._save_batch()
+        self.woken.clear()
+
+    # --- with the clerk ---
+
+    def _hire(self, work: Any) -> None:
+        job = asyncio.ensure_future(work)
+        self.jobs.add(job)
+        job.add_done_callback(self._job_done)
+
+    def _job_done(self, job: asyncio.Task[None]) -> None:
+        self.jobs.discard(job)
+        if not job.cancelled() and job.exception() is not None:
+            self.error = self.error or job.exception()
+        self.woken.set()
+
+    def _load(self) -> None:
+        for lane in self.lanes:
+            if not lane.is_exhausted and not lane.is_loading and len(lane.ready) <= self.concurrency:
+                lane.is_loading = True
+                self._hire(self._fill(lane))
+
+    async def _fill(self, lane: _Lane) -> None:
+        wanted = max(BATCH, self.concurrency)
+        loop = asyncio.get_running_loop()
+        opened = await loop.run_in_executor(self.clerk, lambda: self._open_next(lane.keys, wanted))
+        lane.ready += opened
+        lane.is_loading, lane.is_exhausted = False, len(opened) < wanted
+
+    def _open_next(self, keys: Iterator[Stored], wanted: int) -> list[_Opened | Unopened]:
+        return [self._open(stored) for stored in islice(keys, wanted)]
+
+    def _open(self, stored: Stored) -> _Opened | Unopened:
+        try:
+            key = key_of(stored)
+            version = key.current
+            secret = self.custody.sealer(key.account).open(
+                version.sealed, provider=key.provider, version=version.number, base_url=version.base_url
+            )
+        except (KekMissing, KekUnavailable):
+            raise
+        except (CannotOpen, AccountNotFound) as error:
+            return Unopened(stored.ref.account, stored.ref.provider, error)
+        return _Opened(stored, key, version, secret)
+
+    def _save_some(self) -> None:
+        is_last = not self.tests and all(lane.is_finished for lane in self.lanes)
+        if self.outbox and not self.is_saving and (len(self.outbox) >= BATCH or is_last):
+            self._save_batch()
+
+    def _save_batch(self) -> None:
+        self.is_saving = True
+        self._hire(self._save([self.outbox.popleft() for _ in range(min(BATCH, len(self.outbox)))]))
+
+    async def _save(self, found: list[Found]) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            kept = await loop.run_in_executor(self.clerk, lambda: keep_outcomes(self.custody, found))
+        except StoreUnavailable as error:
+            self.error = self.error or error
+            kept = [False] * len(found)
+        finally:
+            self.is_saving = False
+        for item, recorded in zip(found, kept, strict=True):
+            self.emit(_result(item, recorded=recorded))
+
+    # --- with the providers ---
+
+    def _begin(self) -> float | None:
+        """Begin the tests that may begin; return the seconds until another one may, None where that is not known."""
+        wait: float | None = None
+        while len(self.tests) < self.concurrency and len(self.outbox) < _BACKLOG:
+            lane, wait = self._next_lane()
+            if lane is None:
+                break
+            item = lane.ready.popleft()
+            if isinstance(item, Unopened):
+                self.emit(item)
+                continue
+            lane.running, lane.begun = lane.running + 1, lane.begun + 1
+            test = asyncio.ensure_future(self._test(lane, item))
+            self.tests.add(test)
+            test.add_done_callback(self._test_done)
+        if any(not lane.is_exhausted and not lane.is_loading and not lane.ready for lane in self.lanes):
+            self.woken.set()
+        return wait
+
+    def _next_lane(self) -> tuple[_Lane | None, float | None]:
+        """Return the lane whose turn it is; or, where all that could must wait for their provider, for how long."""
+        unfinished = sum(not lane.is_finished for lane in self.lanes)
+        share = max(1, -(-self.concurrency // max(1, unfinished)))
+        waits: list[float] = []
+        for lane in sorted(self.lanes, key=lambda lane: (lane.running, lane.begun)):
+            if not lane.ready or lane.running >= share:
+                continue
+            first = lane.ready[0]
+            wait = self.ready_in(first.key.provider) if isinstance(first, _Opened) else 0.0
+            if wait <= 0:
+                return lane, None
+            waits.append(wait)
+        return None, min(waits, default=None)
+
+    async def _test(self, lane: _Lane, item: _Opened) -> None:
+        key, version = item.key, item.version
+        try:
+            target = Target(key.provider, version.base_url, key.models, key.capabilities)
+            verdict = await self.probe(item.secret, target)
+        finally:
+            lane.running -= 1
+        self.outbox.append(Found(item.stored, key, version, verdict))
+
+    def _test_done(self, test: asyncio.Task[None]) -> None:
+        self.tests.discard(test)
+        if not test.cancelled() and test.exception() is not None:
+            self.error = self.error or test.exception()
+        self.woken.set()
+
+
+def _result(found: Found, *, recorded: bool) -> TestResult:
+    key, version = found.key, found.version
+    return TestResult(
+        key.account, key.provider, version.tail, version.number, found.verdict, recorded=recorded, key=key
+    )

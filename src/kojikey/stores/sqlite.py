@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kojikey.model.errors import (
+    AuditBroken,
     ChangedMeanwhile,
     KojikeyError,
     StoreCorrupt,
@@ -37,6 +38,8 @@ from kojikey.stores.sqlite_tables import (
     migrate,
     statement,
 )
+
+_LEAST = -(2**63)  # no seq is less
 
 
 class SqliteStore(Store):
@@ -123,12 +126,15 @@ class SqliteStore(Store):
 
     def _events(self, account: str | None) -> Iterator[Document]:
         if account is None:
-            place, first = "(account, seq) > (?, ?)", ("", 0)
+            place, first = "(account, seq) > (?, ?)", ("", _LEAST)
         else:
-            place, first = "account = ? AND seq > ?", (account, -1)
+            place, first = "account = ? AND seq > ?", (account, _LEAST)
         select = f"SELECT account, seq, document FROM events WHERE {place} ORDER BY account, seq LIMIT {PAGE}"  # noqa: S608
         for row in self._paged(select, first, ()):
-            yield decoded(row[2], self.place)
+            event = decoded(row[2], self.place)
+            if (event.get("account"), event.get("seq")) != row[:2]:
+                raise AuditBroken(str(row[0]), row[1], "is filed in another place than its own")
+            yield event
 
     def _describe(self) -> Description:
         details = [("file", self.place)]

@@ -18,17 +18,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE accounts (account TEXT PRIMARY KEY NOT NULL, revision TEXT NOT NULL, document TEXT NOT NULL)",
         "CREATE TABLE keys (account TEXT NOT NULL, provider TEXT NOT NULL, tested_at TEXT, slot INTEGER NOT NULL,"
         " revision TEXT NOT NULL, document TEXT NOT NULL, PRIMARY KEY (account, provider))",
-        "CREATE TABLE events (account TEXT NOT NULL, seq INTEGER NOT NULL, provider TEXT, time TEXT,"
-        " document TEXT NOT NULL, PRIMARY KEY (account, seq))",
+        "CREATE TABLE events (account TEXT NOT NULL, seq INTEGER NOT NULL, document TEXT NOT NULL,"
+        " PRIMARY KEY (account, seq))",
     ),
 )
 """Item n takes a file from format n (``user_version``) to n + 1. Items are only ever added."""
 
 TABLES = {"header", "accounts", "keys", "events"}
-ADD_EVENT = (
-    "INSERT INTO events (account, seq, provider, time, document)"
-    " VALUES (:account, :seq, :provider, :time, :document) ON CONFLICT DO NOTHING"
-)
+ADD_EVENT = "INSERT INTO events (account, seq, document) VALUES (:account, :seq, :document) ON CONFLICT DO NOTHING"
 # For each kind of document:
 READ = {
     "header": "SELECT document, revision FROM header",

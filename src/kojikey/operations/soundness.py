@@ -1,0 +1,70 @@
+"""Whether a header and an account's document have the form that kojikey gives them, and what binds a chain's end.
+
+Whoever can write to a store can put anything there: what is not of this form is an error of its own, never a surprise
+further on. On the hot path of ``kojikey run``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import NoneType
+
+from kojikey.model.errors import RecordChanged, RecordUnsupported
+from kojikey.model.ref import Document
+from kojikey.sealing.envelope import Sealer
+from kojikey.stores.base import Store, Stored
+
+FORMAT = 1
+
+
+def checked_header(document: Document, place: str) -> Document:
+    """Return a store's header, after making sure that it has the form of one.
+
+    Raises:
+        RecordUnsupported: another version of kojikey wrote it. RecordChanged: it was changed from outside.
+    """
+    if document.get("format") != FORMAT:
+        raise RecordUnsupported(
+            f"the store {place} has a header of another format than {FORMAT}, which is not read here", where="header"
+        )
+    texts = (document.get("store_id"), document.get("created_at"))
+    specs = (document.get("kek"), document.get("next_kek") or {})
+    if not all(isinstance(text, str) for text in texts) or not all(isinstance(spec, dict) for spec in specs):
+        raise RecordChanged("header")
+    return document
+
+
+def check_account(stored: Stored) -> None:
+    """Check that an account's document has the form of one.
+
+    Raises:
+        RecordChanged: it was changed from outside, or is filed under another name than its own.
+    """
+    document = stored.document
+    if document.get("account") != stored.ref.account:
+        raise RecordChanged(str(stored.ref), "is filed under another name than its own")
+    if not isinstance(document.get("wrapped", ()), (str, NoneType)) or not _is_audit(document.get("audit")):
+        raise RecordChanged(str(stored.ref))
+
+
+def _is_audit(audit: object) -> bool:
+    return (
+        isinstance(audit, dict)
+        and type(audit.get("seq")) is int
+        and type(audit.get("from", 0)) is int
+        and isinstance(audit.get("mac"), str)
+        and isinstance(audit.get("head", ()), (str, NoneType))
+    )
+
+
+def sound_accounts(store: Store) -> Iterator[Stored]:
+    """Yield the accounts' documents, each checked. Raises as :func:`check_account`."""
+    for stored in store.accounts():
+        check_account(stored)
+        yield stored
+
+
+def chain_head(sealer: Sealer, seq: int, mac: str, audit: Document) -> str:
+    """Return what binds the last signed event, and where the account's present data key began to sign, if not at 1."""
+    begun = audit.get("from", 0)
+    return sealer.head(seq, f"{mac} from {begun}" if begun else mac)
