@@ -157,16 +157,18 @@ class Page:
             [_event_cells(event, with_account=with_account) for event in events],
         )
 
-    def store(self, info: StoreInfo) -> None:
-        """Write what a store is."""
+    def store(self, info: StoreInfo, more: Sequence[tuple[str, str]]) -> None:
+        """Write what a store is, and ``more`` that is known of it here."""
+        details = [(name, value) for name, value in info.details if name != "format" and value != info.place]
         rows = [
             ("engine", info.engine),
             ("place", info.place),
-            *info.details,
+            *details,
             ("format", f"{info.format}, made {info.created_at}"),
             ("store id", info.store_id),
             ("KEK", info.kek + (" (re-keying under way)" if info.rekey_under_way else "")),
-            ("holds", f"{info.keys} keys of {info.accounts} accounts, {info.events} audit events"),
+            ("holds", f"keys {info.keys}, accounts {info.accounts}, audit events {info.events}"),
+            *more,
         ]
         self.pairs(rows)
 

@@ -100,9 +100,8 @@ def info(call: Call) -> int:
         return documents.write("store info", 0, [documents.store_fields(told) | origin])
     from kojikey.cli.render import Page
 
-    page = Page(desk.terminal)
-    page.store(told)
-    page.pairs([("chosen by", desk.settings.store.origin), ("configuration", desk.settings.home.config_file)])
+    here = [("chosen by", desk.settings.store.origin), ("configuration", desk.settings.home.config_file)]
+    Page(desk.terminal).store(told, here)
     return 0
 
 
