@@ -101,7 +101,17 @@ class Page:
             table.add_column(escape(column), no_wrap=number < len(columns) - 1, overflow="fold")
         for row in rows:
             table.add_row(*(cell if isinstance(cell, Text) else Text(self.plain(cell)) for cell in row))
-        self.console.print(table)
+        self._draw(table)
+
+    def _draw(self, table: Table) -> None:
+        """Draw a table; in a pipe without the spaces that fill its last column."""
+        if self.console.is_terminal:
+            self.console.print(table)
+            return
+        with self.console.capture() as drawn:
+            self.console.print(table)
+        for line in drawn.get().splitlines():
+            print(line.rstrip())
 
     def keys(self, rows: Iterable[ListRow], *, with_account: bool) -> int:
         """Write the keys as a table and return how many rows there were."""
@@ -201,7 +211,7 @@ class Page:
         table.add_column(overflow="fold")
         for name, value in rows:
             table.add_row(Text(name), Text(self.plain(value)))
-        self.console.print(table)
+        self._draw(table)
 
 
 def outcome_words(verdict: Verdict) -> str:

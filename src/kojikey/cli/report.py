@@ -67,9 +67,22 @@ def say(line: str) -> None:
     """Write a line for people to stderr; what its encoding lacks is replaced, a closed stderr is no reason to fail."""
     encoding = getattr(sys.stderr, "encoding", None) or "ascii"
     try:
-        print(line.encode(encoding, "replace").decode(encoding), file=sys.stderr)
+        text = line.encode(encoding, "replace").decode(encoding)
+        print(_wrapped(text) if sys.stderr.isatty() else text, file=sys.stderr)
     except (OSError, ValueError):
         return
+
+
+def _wrapped(text: str) -> str:
+    """Break a long line between words, under its indent; a long path or URL stays whole, to be copied."""
+    import shutil
+    import textwrap
+
+    width = shutil.get_terminal_size().columns
+    indent = "  " + " " * (len(text) - len(text.lstrip()))
+    return textwrap.fill(
+        text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
+    )
 
 
 def write_json(document: dict[str, Any]) -> None:
