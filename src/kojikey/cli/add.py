@@ -22,6 +22,7 @@ def add(call: Call) -> int:
     wiring.checked_provider(provider, desk.settings)
     definition = catalog.get(provider)
     settings = saving.settings_of(call, definition)
+    tester = wiring.make_tester(definition, desk.terminal, call)
     seen = wiring.open_custody(desk.settings, desk.terminal)
     ensure_absent(seen, account=desk.account, provider=provider)
     secret = saving.read_clean_key(desk, definition, catalog)
@@ -34,7 +35,7 @@ def add(call: Call) -> int:
         settings.models or (),
         settings.capabilities or definition.default_capabilities,
     )
-    test = None if call.flag("no_test") else wiring.make_tester(definition, desk.terminal, call)
+    test = None if call.flag("no_test") else tester
     approve = saving.approval(desk, saving="save it")
     result = add_key(custody, NewKey(desk.account, target, secret, settings), test=test, approve=approve)
     if result.action is None:

@@ -7,6 +7,7 @@ import threading
 
 from kojikey.cli.command import OUTPUT, Call, Command, Option
 from kojikey.cli.desk import Desk, desk_of
+from kojikey.cli.exits import Exit
 from kojikey.model.errors import UsageError
 
 TYPE_CHECKING = False
@@ -23,6 +24,8 @@ def sandbox(call: Call) -> int:
     if not 0 <= port <= 65535:
         raise UsageError("--port takes a number from 1 to 65535")
     if call.flag("tour"):
+        if desk.terminal.json:
+            raise UsageError("--tour is for people: it goes without --json")
         from kojikey.cli.tour import tour
 
         with Sandbox(port=int(port)) as playing:
@@ -38,10 +41,12 @@ def sandbox(call: Call) -> int:
         _announce(desk, playing)
         threading.Event().wait()
     except KeyboardInterrupt:
-        raise KeyboardInterrupt("the sandbox is closed; its keys were made up and open nothing") from None
+        # Said here, and not raised: with --json the one document was written when it began to serve.
+        desk.terminal.note("the sandbox is closed; its keys were made up and open nothing")
+        return int(Exit.INTERRUPTED)
     finally:
         playing.stop()
-    return 0
+    return int(Exit.OK)
 
 
 def _announce(desk: Desk, playing: Sandbox) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from kojikey.cli.command import Call, Command
 from kojikey.cli.settings import Settings
 from kojikey.model.credential import Credential
-from kojikey.model.errors import KekMissing, StoreExists, StoreNotFound, UnknownProvider
+from kojikey.model.errors import KekMissing, StoreExists, StoreNotFound, StoreUnavailable, UnknownProvider
 from kojikey.model.ref import Document
 from kojikey.operations.custody import FORMAT, Custody
 from kojikey.sealing.kek import KekInputs
@@ -128,6 +128,7 @@ def open_custody(settings: Settings, terminal: Terminal | None) -> Custody:
     except StoreNotFound:
         if not settings.is_local:
             raise
+        _refuse_file_for_folder(settings.home.data)
         store, header = _empty_store(), NO_STORE
     return Custody(store, header, inputs, actor=actor() if terminal else "")
 
@@ -144,6 +145,11 @@ def open_existing(settings: Settings, terminal: Terminal) -> Custody:
         missing.hint = "kojikey store init, or kojikey add PROVIDER, which makes it"
         raise missing
     return custody
+
+
+def _refuse_file_for_folder(path: str) -> None:
+    if os.path.lexists(path) and not os.path.isdir(path):
+        raise StoreUnavailable(path, "can not be used: that is not a folder; nothing was changed")
 
 
 def close_all(*custodies: Custody) -> None:
@@ -206,7 +212,11 @@ def _empty_store() -> Store:
 
 
 def make_tester(definition: Definition, terminal: Terminal, call: Call) -> Tester:
-    """Return what asks a provider about one key, with a status line while it does."""
+    """Return what asks a provider about one key, with a status line while it does.
+
+    Raises:
+        UsageError: the time limit is not one.
+    """
     import asyncio
 
     from kojikey.model.secret import Secret
@@ -214,15 +224,17 @@ def make_tester(definition: Definition, terminal: Terminal, call: Call) -> Teste
     from kojikey.operations.trial import Target
     from kojikey.providers.probe import Prober, ProbeRequest
 
+    seconds = timeout_of(call)  # before anything is made or staged
+
     async def ask(secret: Secret, target: Target) -> Verdict:
-        async with Prober(timeout=timeout_of(call)) as prober:
+        async with Prober(timeout=seconds) as prober:
             request = ProbeRequest(
                 definition, secret, target.base_url, target.capabilities, target.models, deep=call.flag("deep")
             )
             return await prober.test(request)
 
     def test(secret: Secret, target: Target) -> Verdict:
-        with terminal.status(f"asking {definition.company} about the key (at most {timeout_of(call) * 3:g} s)"):
+        with terminal.status(f"asking {definition.company} about the key (at most {seconds * 3:g} s)"):
             return asyncio.run(ask(secret, target))
 
     return test
