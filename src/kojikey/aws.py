@@ -168,6 +168,11 @@ def trouble(error: Exception) -> Trouble | None:
     return Trouble("other", "ResponseParserError") if isinstance(error, ResponseParserError) else None
 
 
+def of_code(code: str) -> Trouble:
+    """Return what one of AWS's codes means, such as a reason of a cancelled transaction."""
+    return Trouble(_CODES.get(code, "other"), code if _CODE.fullmatch(code) else "unknown")
+
+
 def _of_answer(response: Any) -> Trouble:
     told = response.get("Error") or {}
     code, status = str(told.get("Code", "")), response.get("ResponseMetadata", {}).get("HTTPStatusCode")

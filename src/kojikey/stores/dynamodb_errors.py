@@ -1,0 +1,126 @@
+"""What an error of DynamoDB means for a store.
+
+Owns: the words. Must not: repeat a text of the service; it can hold what was sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kojikey.aws import CREDENTIALS_HINT, EXTRA_HINT, Kind, Trouble, of_code, trouble
+from kojikey.model.errors import (
+    ChangedMeanwhile,
+    KojikeyError,
+    StoreCorrupt,
+    StoreDenied,
+    StoreFull,
+    StoreLocked,
+    StoreNotFound,
+    StoreUnavailable,
+    StoreUnreachable,
+)
+from kojikey.model.ref import Ref
+
+_Meaning = tuple[type[StoreUnavailable], str, str | None]
+
+UNKNOWN = "; it is not known whether the last change was made"
+UNKNOWN_HINT = "kojikey list and kojikey history show whether it was; a change that was made is whole"
+
+_LIMITS = "see the table's throughput and the account's quotas in CloudWatch, or try again later"
+_KINDS: dict[Kind, _Meaning] = {
+    "credentials": (StoreDenied, "was not asked: AWS has no valid credentials from here", CREDENTIALS_HINT),
+    "throttled": (StoreLocked, "is throttled by AWS, for longer than was waited; nothing was changed", _LIMITS),
+    "busy": (StoreLocked, "is busy: others keep changing the same documents; nothing was changed", "try again"),
+    "server": (StoreUnreachable, "is out of order at AWS", "https://health.aws.amazon.com/health/status"),
+    "unreachable": (
+        StoreUnreachable,
+        "can not be reached: there is no answer from DynamoDB",
+        "check the network, HTTPS_PROXY, and the URL's region and endpoint",
+    ),
+    "tls": (
+        StoreUnreachable,
+        "was not used: its server could not be verified (TLS)",
+        "behind a proxy that opens TLS, AWS_CA_BUNDLE names its certificates",
+    ),
+}
+_OTHER_SHAPE: _Meaning = (
+    StoreCorrupt,
+    "is a table of another shape than kojikey's, or refuses its requests; nothing was changed",
+    "name a table that kojikey store init made",
+)
+_COLLECTION_FULL: _Meaning = (
+    StoreFull,
+    "has a local index that limits an account to 10 GB; the change was not made",
+    "remove the index: kojikey needs none",
+)
+_OTHER: dict[str, _Meaning] = {
+    "Boto3Missing": (StoreUnavailable, "needs boto3, which is not installed", EXTRA_HINT),
+    "ValidationException": _OTHER_SHAPE,
+    "ValidationError": _OTHER_SHAPE,  # as a reason of a cancelled transaction
+    "ItemCollectionSizeLimitExceeded": _COLLECTION_FULL,
+    "ItemCollectionSizeLimitExceededException": _COLLECTION_FULL,
+}
+
+
+def translated(error: Exception, place: str) -> KojikeyError | None:
+    """Return our error for one of boto3's, None for what is not boto3's."""
+    found = meaning(error)
+    return None if found is None else _ours(found, place)
+
+
+def meaning(error: Exception) -> Trouble | None:
+    """Return what an error means; of a cancelled transaction it is what cancelled it."""
+    codes = reasons(error)
+    if codes:
+        return of_code(next((code for code in codes if code != "None"), "Unknown"))
+    return trouble(error)
+
+
+def refused(error: Exception, refs: Sequence[Ref]) -> ChangedMeanwhile | None:
+    """Return which of the changes of a cancelled transaction was refused first by its condition, None for none."""
+    for code, ref in zip(reasons(error), refs, strict=False):
+        if code == "ConditionalCheckFailed":
+            return ChangedMeanwhile(ref)
+    return None
+
+
+def reasons(error: Exception) -> list[str]:
+    """Return the codes of a cancelled transaction, one an action (``None`` for one that was fine); [] of another."""
+    response: Any = getattr(error, "response", None)
+    if not isinstance(response, dict):
+        return []
+    return [str(reason.get("Code")) for reason in response.get("CancellationReasons") or []]
+
+
+def is_refused_condition(error: Exception) -> bool:
+    """Tell whether the condition of a single write did not hold."""
+    found = trouble(error)
+    return found is not None and found.code == "ConditionalCheckFailedException"
+
+
+def missing(place: str, *, hint: str | None = None) -> StoreNotFound:
+    """Return the error for a store that is not there."""
+    error = StoreNotFound(place)
+    error.hint = hint
+    return error
+
+
+def _ours(found: Trouble, place: str) -> KojikeyError:
+    if found.kind == "missing":
+        return missing(place)
+    if found.kind == "denied":
+        return denied(found, place)
+    other = (StoreUnavailable, f"refused, with {found.code}; nothing was changed", None)
+    kind, problem, hint = _KINDS.get(found.kind) or _OTHER.get(found.code) or other
+    return kind(place, problem, hint=hint)
+
+
+def denied(found: Trouble, place: str) -> StoreDenied:
+    """Return the error for a refusal, naming the permission that is missing where AWS says which."""
+    if found.permission:
+        problem = f"refused: these AWS credentials lack {found.permission} on it; nothing was changed"
+    else:
+        problem = "refused: these AWS credentials lack a permission on it; nothing was changed"
+    hint = "the account's owner needs the policy that kojikey store policy ACCOUNT prints; " + CREDENTIALS_HINT
+    return StoreDenied(place, problem, hint=hint)

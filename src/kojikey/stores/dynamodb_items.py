@@ -1,0 +1,169 @@
+"""How documents and events lie in a DynamoDB table, and the parts of requests that depend on it.
+
+Owns: the layout of the table. Must not: send anything, or decide what an answer means.
+
+One table. Everything of an account is in one partition (``pk`` is ``account#NAME``), so that IAM's
+``dynamodb:LeadingKeys`` can hold an account's owner to it, and so that a change with its events is in one place:
+
+==================  ======================  ==========================================================
+``pk``              ``sk``                  is
+==================  ======================  ==========================================================
+``store``           ``header``              the header; ``layout`` is :data:`LAYOUT`
+``account#NAME``    ``account``             the account's document
+``account#NAME``    ``key#PROVIDER``        a key's document; ``provider`` and ``tested_at`` for filters
+``account#NAME``    ``event#000000000001``  an event, its number padded so that numbers sort
+==================  ======================  ==========================================================
+
+Each has ``doc`` (the document as JSON text: DynamoDB's own maps have no large numbers and no empty keys) and ``rev``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from kojikey.model.errors import StoreCorrupt
+from kojikey.model.ref import HEADER, Document, Ref, account_ref, key_ref
+from kojikey.stores.base import Change, Query, Stored, decoded
+
+LAYOUT = 1
+CHANGES_AT_ONCE = 100  # TransactWriteItems takes 100 actions on 4 MB of items:
+BYTES_AT_ONCE = 4 * 1024 * 1024 - 100 * 512  # docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+HEADER_PARTITION, ACCOUNT_PREFIX = "store", "account#"
+ACCOUNT, KEY_PREFIX, EVENT_PREFIX = "account", "key#", "event#"
+KEY_SCHEMA = [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]
+ATTRIBUTES = [{"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "sk", "AttributeType": "S"}]
+
+_PROVIDERS_IN_A_FILTER = 100  # operands of IN
+_DIGITS = 15
+
+Item = dict[str, dict[str, Any]]
+
+
+class Written(NamedTuple):
+    """One action of a commit: what DynamoDB is to do, and which document to name if it does not come to it."""
+
+    action: dict[str, Any]
+    ref: Ref
+
+
+def partition(account: str) -> str:
+    """Return the partition key of everything that is an account's."""
+    return ACCOUNT_PREFIX + account
+
+
+def place_of(ref: Ref) -> Item:
+    """Return the primary key of a document."""
+    if ref.kind == "header":
+        return _key(HEADER_PARTITION, "header")
+    return _key(partition(ref.account), ACCOUNT if ref.kind == "account" else KEY_PREFIX + ref.provider)
+
+
+def place_of_event(event: Document) -> Item:
+    """Return the primary key of an event."""
+    return _key(partition(event["account"]), f"{EVENT_PREFIX}{event['seq']:0{_DIGITS}}")
+
+
+def item_of(ref: Ref, document: Document, text: str, revision: str) -> Item:
+    """Return the item of a document, whose text is ``text``."""
+    item = place_of(ref) | {"doc": {"S": text}, "rev": {"S": revision}}
+    if ref == HEADER:
+        item["layout"] = {"N": str(LAYOUT)}
+    if ref.kind == "key":
+        item["provider"] = {"S": ref.provider}
+        if isinstance(document.get("tested_at"), str):
+            item["tested_at"] = {"S": document["tested_at"]}
+    return item
+
+
+def change_of(table: str, change: Change, text: str | None, revision: str) -> Written:
+    """Return the action that makes a change, if the document is still at its revision."""
+    action: dict[str, Any] = {"TableName": table}
+    if change.if_revision is None:
+        action["ConditionExpression"] = "attribute_not_exists(pk)"
+    else:
+        action |= {"ConditionExpression": "rev = :rev"}
+        action["ExpressionAttributeValues"] = {":rev": {"S": change.if_revision}}
+    if text is None or change.document is None:
+        return Written({"Delete": action | {"Key": place_of(change.ref)}}, change.ref)
+    return Written({"Put": action | {"Item": item_of(change.ref, change.document, text, revision)}}, change.ref)
+
+
+def event_of(table: str, event: Document, text: str, revision: str) -> Written:
+    """Return the action that appends an event, if its place is free."""
+    item = place_of_event(event) | {"doc": {"S": text}, "rev": {"S": revision}}
+    action = {"TableName": table, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
+    return Written({"Put": action}, account_ref(event["account"]))
+
+
+def stored_of(item: Item, place: str) -> Stored:
+    """Return the document in an item.
+
+    Raises:
+        StoreCorrupt: it is not one that kojikey wrote.
+    """
+    try:
+        pk, sk, revision = item["pk"]["S"], item["sk"]["S"], item["rev"]["S"]
+        text = item["doc"]["S"]
+    except (KeyError, TypeError):
+        raise StoreCorrupt(place, "has an item that is not one of kojikey's; nothing was changed") from None
+    account = pk.removeprefix(ACCOUNT_PREFIX)
+    if pk == HEADER_PARTITION:
+        ref = HEADER
+    elif sk == ACCOUNT:
+        ref = account_ref(account)
+    else:
+        ref = key_ref(account, sk.removeprefix(KEY_PREFIX))
+    return Stored(ref, decoded(text, place), revision)
+
+
+def of_account(account: str, prefix: str) -> dict[str, Any]:
+    """Return what asks for the items of an account whose sort key begins so."""
+    return {
+        "KeyConditionExpression": "pk = :pk AND begins_with(sk, :prefix)",
+        "ExpressionAttributeValues": {":pk": {"S": partition(account)}, ":prefix": {"S": prefix}},
+    }
+
+
+def of_query(query: Query) -> dict[str, Any]:
+    """Return what asks for the keys of a query: of one account directly, else by going through the table.
+
+    Nobody can know in which of the engine's parts an account is, so a shard of one account goes through it as well.
+    """
+    shard = None if query.shard is None or query.shard[1] == 1 else query.shard
+    if query.account is not None and shard is None:
+        request = of_account(query.account, KEY_PREFIX)
+        terms = []
+    else:
+        request = {"ExpressionAttributeValues": {":prefix": {"S": KEY_PREFIX}}}
+        terms = ["begins_with(sk, :prefix)"]
+        if shard is not None:
+            request |= {"Segment": shard[0] - 1, "TotalSegments": shard[1]}
+        if query.account is not None:
+            terms.append("pk = :pk")
+            request["ExpressionAttributeValues"][":pk"] = {"S": partition(query.account)}
+    terms += _filters(query, request["ExpressionAttributeValues"])
+    if terms:
+        request["FilterExpression"] = " AND ".join(terms)
+    return request
+
+
+def _filters(query: Query, values: dict[str, Any]) -> list[str]:
+    terms = []
+    if 0 < len(query.providers) <= _PROVIDERS_IN_A_FILTER:
+        names = [f":p{number}" for number in range(len(query.providers))]
+        values |= {name: {"S": provider} for name, provider in zip(names, query.providers, strict=True)}
+        terms.append(f"provider IN ({', '.join(names)})")
+    if query.not_tested_since is not None:
+        values[":since"] = {"S": query.not_tested_since}
+        terms.append("(attribute_not_exists(tested_at) OR tested_at < :since)")
+    return terms
+
+
+def size_of(texts: Sequence[str | None]) -> int:
+    """Return how many bytes of documents there are in a commit (they are ASCII)."""
+    return sum(len(text) for text in texts if text is not None)
+
+
+def _key(pk: str, sk: str) -> Item:
+    return {"pk": {"S": pk}, "sk": {"S": sk}}

@@ -1,0 +1,116 @@
+"""The DynamoDB table itself: making it, waiting for it, and the IAM policy of an account's owner.
+
+Owns: the table's shape and the policy. Must not: touch an item.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kojikey.aws import Sleep, patiently
+from kojikey.model.errors import StoreCorrupt, StoreUnavailable
+from kojikey.stores.dynamodb_errors import meaning
+from kojikey.stores.dynamodb_items import ATTRIBUTES, HEADER_PARTITION, KEY_SCHEMA, partition
+
+_POLL_S, _POLLS = 1.0, 120
+
+
+def ensure_table(client: Any, table: str, place: str, sleep: Sleep) -> None:
+    """Make the table where there is none, and return once it is in use.
+
+    It costs by the request, and is protected from deletion: a table of keys is not removed by a slip.
+
+    Raises:
+        StoreCorrupt: there is a table of that name and another shape; it was not touched.
+        StoreUnavailable: it is being deleted, or is not ready after two minutes.
+    """
+    described = _described(client, table, sleep)
+    if described is None:
+        _make(client, table, sleep)
+    for _ in range(_POLLS):
+        described = _described(client, table, sleep)
+        if described is not None:
+            _refuse_other_shape(described, place)
+            if described["TableStatus"] in ("ACTIVE", "UPDATING"):
+                return
+            if described["TableStatus"] != "CREATING":
+                raise StoreUnavailable(place, "is a table that is being deleted or archived; nothing was changed")
+        sleep(_POLL_S)
+    raise StoreUnavailable(place, "is still being made by AWS", hint="kojikey store init again, in a few minutes")
+
+
+def _described(client: Any, table: str, sleep: Sleep) -> dict[str, Any] | None:
+    try:
+        described: dict[str, Any] = patiently(
+            lambda: client.describe_table(TableName=table), sleep=sleep, meaning=meaning
+        )["Table"]
+    except Exception as error:
+        found = meaning(error)
+        if found is None or found.kind != "missing":
+            raise
+        return None
+    return described
+
+
+def _make(client: Any, table: str, sleep: Sleep) -> None:
+    def attempt() -> None:
+        try:
+            client.create_table(
+                TableName=table,
+                AttributeDefinitions=ATTRIBUTES,
+                KeySchema=KEY_SCHEMA,
+                BillingMode="PAY_PER_REQUEST",
+                DeletionProtectionEnabled=True,
+            )
+        except Exception as error:
+            found = meaning(error)
+            if found is None or found.code != "ResourceInUseException":  # someone else is making it
+                raise
+
+    patiently(attempt, sleep=sleep, meaning=meaning)
+
+
+def _refuse_other_shape(described: dict[str, Any], place: str) -> None:
+    kinds = {found["AttributeName"]: found["AttributeType"] for found in described["AttributeDefinitions"]}
+    shape = [(part["AttributeName"], part["KeyType"]) for part in described["KeySchema"]]
+    wanted = [(part["AttributeName"], part["KeyType"]) for part in KEY_SCHEMA]
+    if shape != wanted or {kinds.get(name) for name, _ in shape} != {"S"}:
+        raise StoreCorrupt(
+            place,
+            "is a table of another shape than kojikey's; it was left as it is",
+            hint="name a table that is not there yet, and it is made",
+        )
+
+
+def iam_policy(table_arn: str, account: str) -> dict[str, Any]:
+    """Return the IAM policy that lets an account's owner use the account's keys, and nothing of another's.
+
+    It allows no ``Scan``: that reads across partitions, and ``dynamodb:LeadingKeys`` does not hold it. ``Null`` is
+    there because ``ForAllValues`` is also true of a request without any key
+    (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html).
+    """
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            _statement("KojikeyHeader", ["dynamodb:GetItem"], table_arn, HEADER_PARTITION),
+            _statement(
+                "KojikeyAccount",
+                ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
+                table_arn,
+                partition(account),
+            ),
+        ],
+    }
+
+
+def _statement(sid: str, actions: list[str], arn: str, leading: str) -> dict[str, Any]:
+    return {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Action": actions,
+        "Resource": arn,
+        "Condition": {
+            "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [leading]},
+            "Null": {"dynamodb:LeadingKeys": "false"},
+        },
+    }
