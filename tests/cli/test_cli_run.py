@@ -1,0 +1,199 @@
+"""``kojikey run``: it becomes the program, with the keys under the names of the SDKs, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from program import COMMAND, SECONDS, Program
+
+SHOW = """import json, os, sys
+json.dump({"argv": [os.fsencode(a).hex() for a in sys.argv[1:]], "env": dict(os.environ)}, sys.stdout)"""
+SECRETS = ("GEMINI_API_KEY", "GOOGLE_API_KEY", "ELEVENLABS_API_KEY", "GOOGLE_GEMINI_BASE_URL")
+
+
+def added_environment(kojikey: Program, *options: str, **environ: str | None) -> dict[str, str]:
+    """Return what the program finds in its environment beyond what kojikey was given."""
+    ended = kojikey.installed("run", *options, "--", sys.executable, "-c", SHOW, **environ)
+    assert ended.code == 0, ended.said
+    found: dict[str, str] = json.loads(ended.out)["env"]
+    before = kojikey.with_environ(environ)
+    assert {name: found.get(name) for name in before} == before | {k: found[k] for k in before if k in SECRETS}
+    return {name: value for name, value in found.items() if before.get(name) != value and name != "LC_CTYPE"}
+
+
+def test_the_keys_are_under_the_names_that_the_sdks_read_and_nothing_else_is_added(kojikey: Program) -> None:
+    gemini, eleven = kojikey.added("google_gemini"), kojikey.added("elevenlabs")
+    assert added_environment(kojikey) == {
+        "GEMINI_API_KEY": gemini.key,
+        "GOOGLE_API_KEY": gemini.key,
+        "GOOGLE_GEMINI_BASE_URL": gemini.base_url,
+        "ELEVENLABS_API_KEY": eleven.key,
+    }
+
+
+def test_only_the_providers_that_are_named(kojikey: Program) -> None:
+    kojikey.added("google_gemini")
+    eleven = kojikey.added("elevenlabs")
+    assert added_environment(kojikey, "--provider", "elevenlabs") == {"ELEVENLABS_API_KEY": eleven.key}
+    assert added_environment(kojikey, "-p", "elevenlabs") == {"ELEVENLABS_API_KEY": eleven.key}
+
+
+def test_a_key_under_a_name_of_ones_own(kojikey: Program) -> None:
+    kojikey.added("google_gemini")
+    eleven = kojikey.added("elevenlabs")
+    assert added_environment(kojikey, "--env", "VOICE=elevenlabs") == {"VOICE": eleven.key}
+    found = added_environment(kojikey, "--env", "VOICE=elevenlabs", "-p", "elevenlabs")
+    assert found == {"VOICE": eleven.key, "ELEVENLABS_API_KEY": eleven.key}
+
+
+def test_the_default_base_url_is_not_put_into_the_environment(kojikey: Program) -> None:
+    key = kojikey.key("google_gemini")
+    kojikey("add", "google_gemini", "--stdin", "--no-test", stdin=key.key)
+    assert added_environment(kojikey, "-q") == {"GEMINI_API_KEY": key.key, "GOOGLE_API_KEY": key.key}
+
+
+def test_a_provider_without_a_key_is_left_alone_with_a_line(kojikey: Program) -> None:
+    kojikey.added("elevenlabs")
+    script = ("--", "sh", "-c", 'printf %s "$GEMINI_API_KEY"')
+    ended = kojikey.installed("run", *script, GEMINI_API_KEY="mine")
+    assert (ended.code, ended.out) == (0, "mine")
+    assert ended.err == "kojikey: no google_gemini key for account default; its environment is left alone\n"
+    quiet = kojikey.installed("run", "--quiet", *script, GEMINI_API_KEY="mine")
+    assert (quiet.out, quiet.err) == ("mine", "")
+
+
+@pytest.mark.parametrize("options", [["--require"], ["--require", "-p", "google_gemini"]], ids=" ".join)
+def test_require_makes_a_missing_key_an_error_and_starts_nothing(kojikey: Program, options: list[str]) -> None:
+    kojikey.added("elevenlabs")
+    ended = kojikey.installed("run", *options, "--", "echo", "started")
+    assert (ended.code, ended.out) == (5, "")
+    assert "kojikey add google_gemini" in ended.err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["-p", "nonsense"],
+        ["--env", "X=nonsense"],
+        ["--env", "nonsense"],
+        ["--env", "1X=elevenlabs"],
+        ["--env", "=elevenlabs"],
+        ["--nonsense"],
+    ],
+    ids=" ".join,
+)
+def test_a_mistake_starts_nothing(kojikey: Program, options: list[str]) -> None:
+    ended = kojikey.installed("run", *options, "--", "echo", "started")
+    assert (ended.code, ended.out) == (2, "")
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, 3, 42, 255])
+def test_the_exit_status_is_that_of_the_program(kojikey: Program, code: int) -> None:
+    assert kojikey.installed("run", "-q", "--", "sh", "-c", f"exit {code}").code == code
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL", "SIGINT", "SIGSEGV"])
+def test_a_program_that_a_signal_ends_is_seen_to_be_ended_by_it(kojikey: Program, name: str) -> None:
+    ended = kojikey.installed("run", "-q", "--", "sh", "-c", f"kill -s {name[3:]} $$")
+    assert ended.code == -getattr(signal, name)
+
+
+def test_not_found_is_127_and_not_executable_126(kojikey: Program, tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    plain.write_text("no program")
+    assert kojikey.installed("run", "-q", "--", "there-is-no-such-program").code == 127
+    assert kojikey.installed("run", "-q", "--", str(tmp_path / "none")).code == 127
+    for path in (plain, tmp_path):
+        ended = kojikey.installed("run", "-q", "--", str(path))
+        assert (ended.code, "could not be started" in ended.err) == (126, True)
+    ended = kojikey.installed("run", "-q", "--json", "--", str(plain))
+    assert (ended.document["exit_code"], ended.error["code"]) == (126, "not_executable")
+    ended = kojikey.installed("run", "-q", "--json", "--", "there-is-no-such-program")
+    assert (ended.document["exit_code"], ended.error["code"]) == (127, "not_found")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--", "-x", "--account", "acme", "--help"],
+        ["a b", "", "*", "$HOME", "'", '"', "\\", "a\nb"],
+        ["--json", "-q", "--version", "run", "--", "--"],
+        [b"\xff\xfe not text", "é"],
+        ["sk_" + "0123456789abcdef" * 3],
+    ],
+    ids=["options", "quoting", "dashes", "bytes", "a key"],
+)
+@pytest.mark.parametrize("dashes", [["--"], []], ids=["dashes", "no dashes"])
+def test_the_arguments_arrive_as_they_were_given(
+    kojikey: Program, arguments: list[str | bytes], dashes: list[str]
+) -> None:
+    ended = kojikey.installed("run", "-q", *dashes, sys.executable, "-c", SHOW, *arguments)
+    assert [bytes.fromhex(text) for text in json.loads(ended.out)["argv"]] == [os.fsencode(a) for a in arguments]
+
+
+def test_variables_that_are_not_text_arrive_as_they_were(kojikey: Program) -> None:
+    environ = {**os.environb, **{k.encode(): os.fsencode(v) for k, v in kojikey.environ.items()}, b"ODD": b"\xff\xfe"}
+    command = [*COMMAND, "run", "-q", "--", "sh", "-c", 'printf %s "$ODD"']
+    finished = subprocess.run(command, env=environ, capture_output=True, timeout=SECONDS, check=False)
+    assert (finished.returncode, finished.stdout) == (0, b"\xff\xfe")
+
+
+def test_the_program_has_the_signals_and_files_that_a_shell_would_give_it(kojikey: Program) -> None:
+    kojikey.added("elevenlabs")
+    script = "grep -E '^Sig(Ign|Blk)' /proc/self/status; ls /proc/self/fd | wc -l"
+    direct = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
+    ended = kojikey.shell(f"kojikey run -q -- sh -c {json.dumps(script)}")
+    assert ended.out == direct.stdout
+
+
+def test_a_pipe_that_closes_ends_the_program_quietly(kojikey: Program) -> None:
+    ended = kojikey.shell('kojikey run -q -- yes | head -1; echo "${PIPESTATUS[0]}"')
+    assert ended.out == "y\n141\n"
+
+
+def test_nothing_is_written_to_disk(kojikey: Program) -> None:
+    kojikey.added("elevenlabs")
+    before = kojikey.snapshot()
+    folder = kojikey.home.stat().st_mtime_ns
+    assert kojikey.installed("run", "-q", "--", "true").code == 0
+    assert kojikey.snapshot() == before
+    assert kojikey.home.stat().st_mtime_ns == folder
+
+
+def test_nothing_is_made_where_there_is_no_store(kojikey: Program) -> None:
+    assert kojikey.installed("run", "-q", "--", "true").code == 0
+    assert not kojikey.home.exists()
+
+
+def test_an_account_whose_keys_are_set_aside_uses_the_built_in_allocation(kojikey: Program) -> None:
+    kojikey.added("elevenlabs")
+    kojikey("account", "disable", "default")
+    assert added_environment(kojikey, "-q") == {}
+    assert kojikey.installed("run", "--require", "-p", "elevenlabs", "--", "true").code == 5
+
+
+def test_a_kek_that_is_missing_or_wrong_starts_nothing(kojikey: Program) -> None:
+    kojikey.added("elevenlabs")
+    other = "Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA="
+    for kek in (None, other, "nonsense"):
+        ended = kojikey.installed("run", "-q", "--", "echo", "started", KOJIKEY_KEK=kek)
+        assert (ended.code, ended.out) == (8, "")
+
+
+def test_without_a_program_it_says_how(kojikey: Program) -> None:
+    for tokens in (["run"], ["run", "--"], ["run", "-p", "elevenlabs"]):
+        ended = kojikey(*tokens)
+        assert (ended.code, "kojikey run -- CMD" in ended.err) == (2, True)
+
+
+def test_a_key_among_its_own_options_is_refused(kojikey: Program) -> None:
+    key = "sk_" + "0123456789abcdef" * 3
+    for options in (["-a", key], ["-p", key], ["--env", f"X={key}"], ["-s", key], [f"--account={key}"], [f"-q{key}"]):
+        ended = kojikey("run", *options, "--", "true")
+        assert (ended.code, "revoke" in ended.err, key[:8] in ended.said) == (2, True, False)
