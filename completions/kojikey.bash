@@ -1,0 +1,208 @@
+# kojikey completion for bash. Made by: python -m kojikey.cli.completion bash
+
+# What a command takes: its options, the kind of each option's value, and the kind of its arguments.
+_kojikey_takes() {
+  case "$1" in
+    '') words='add test list rotate remove run get providers history audit sandbox doctor help store account' options='--help -h --version -V' ;;
+    store) words='init info rekey copy' ;;
+    account) words='list disable enable remove' ;;
+    'add')
+      options='--account -a --store -s --json --no-input --quiet -q --no-color --stdin --from-env --from-file --force-shape --base-url --model --capability --label --expires --rotate-after --no-test --allow-limited --allow-unverified --timeout --deep --help -h'
+      values=' --account=account -a=account --store=store -s=store --from-env=variable --from-file=file --base-url= --model= --capability=capability --label= --expires= --rotate-after= --timeout= '
+      argument='provider'
+      ;;
+    'test')
+      options='--account -a --store -s --json --no-input --quiet -q --no-color --all --all-accounts --stdin --from-env --from-file --force-shape --base-url --model --capability --deep --timeout --fail-on --help -h'
+      values=' --account=account -a=account --store=store -s=store --from-env=variable --from-file=file --base-url= --model= --capability=capability --timeout= --fail-on=choices:rejected,limited,indeterminate '
+      argument='provider' many=1
+      ;;
+    'list')
+      options='--account -a --store -s --json --no-input --quiet -q --no-color --all-accounts --help -h'
+      values=' --account=account -a=account --store=store -s=store '
+      argument='provider' many=1
+      ;;
+    'rotate')
+      options='--account -a --store -s --json --no-input --quiet -q --no-color --resume --abort --rollback --retire --stdin --from-env --from-file --force-shape --base-url --model --capability --label --expires --rotate-after --no-test --allow-limited --allow-unverified --timeout --deep --help -h'
+      values=' --account=account -a=account --store=store -s=store --from-env=variable --from-file=file --base-url= --model= --capability=capability --label= --expires= --rotate-after= --timeout= '
+      argument='provider'
+      ;;
+    'remove')
+      options='--account -a --store -s --json --no-input --quiet -q --no-color --yes -y --help -h'
+      values=' --account=account -a=account --store=store -s=store '
+      argument='provider'
+      ;;
+    'run')
+      options='--account -a --store -s --provider -p --env --require --json --no-input --quiet -q --no-color --help -h'
+      values=' --account=account -a=account --store=store -s=store --provider=provider -p=provider --env= '
+      argument='' many=1 passes=1
+      ;;
+    'get')
+      options='--account -a --store -s --json --no-input --quiet -q --no-color --reveal --help -h'
+      values=' --account=account -a=account --store=store -s=store '
+      argument='provider'
+      ;;
+    'providers')
+      options='--json --quiet -q --no-color --help -h'
+      values='  '
+      argument='provider'
+      ;;
+    'history')
+      options='--account -a --store -s --json --no-input --quiet -q --no-color --help -h'
+      values=' --account=account -a=account --store=store -s=store '
+      argument='provider'
+      ;;
+    'store init')
+      options='--store -s --json --no-input --quiet -q --no-color --kek --name --help -h'
+      values=' --store=store -s=store --kek=kek --name= '
+      argument=''
+      ;;
+    'store info')
+      options='--store -s --json --no-input --quiet -q --no-color --help -h'
+      values=' --store=store -s=store '
+      argument=''
+      ;;
+    'store rekey')
+      options='--store -s --json --no-input --quiet -q --no-color --kek --new-passphrase-file --help -h'
+      values=' --store=store -s=store --kek=kek --new-passphrase-file=file '
+      argument=''
+      ;;
+    'store copy')
+      options='--store -s --json --no-input --quiet -q --no-color --to --account -a --dry-run --help -h'
+      values=' --store=store -s=store --to=store --account=account -a=account '
+      argument=''
+      ;;
+    'account list')
+      options='--store -s --json --no-input --quiet -q --no-color --help -h'
+      values=' --store=store -s=store '
+      argument=''
+      ;;
+    'account disable')
+      options='--store -s --json --no-input --quiet -q --no-color --help -h'
+      values=' --store=store -s=store '
+      argument='account'
+      ;;
+    'account enable')
+      options='--store -s --json --no-input --quiet -q --no-color --help -h'
+      values=' --store=store -s=store '
+      argument='account'
+      ;;
+    'account remove')
+      options='--store -s --json --no-input --quiet -q --no-color --confirm --help -h'
+      values=' --store=store -s=store --confirm= '
+      argument='account'
+      ;;
+    'audit')
+      options='--account -a --store -s --json --no-input --quiet -q --no-color --provider -p --since --all-accounts --verify --help -h'
+      values=' --account=account -a=account --store=store -s=store --provider=provider -p=provider --since= '
+      argument=''
+      ;;
+    'sandbox')
+      options='--json --quiet -q --no-color --port --tour --help -h'
+      values=' --port= '
+      argument=''
+      ;;
+    'doctor')
+      options='--account -a --store -s --json --no-input --quiet -q --no-color --help -h'
+      values=' --account=account -a=account --store=store -s=store '
+      argument=''
+      ;;
+    'help')
+      options='--json --quiet -q --no-color --help -h'
+      values='  '
+      argument='topic' many=1
+      ;;
+  esac
+}
+
+# Offers the values of a kind for the word under the cursor.
+_kojikey_offer() {
+  case "$1" in
+    '') ;;
+    file) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+    variable) mapfile -t COMPREPLY < <(compgen -A export -- "$current") ;;
+    choices:*) mapfile -t COMPREPLY < <(compgen -W "${1#choices:}" -- "$current") ;;
+    *)
+      local found
+      found=$("$program" complete "$1" "${context[@]}" </dev/null 2>/dev/null)
+      mapfile -t COMPREPLY < <(compgen -W "$found" -- "$current")
+      if [[ $1 == kek ]]; then compopt -o nospace 2>/dev/null; fi
+      ;;
+  esac
+}
+
+# Completes what another program is given, from word $1 on.
+_kojikey_pass_on() {
+  if declare -F _command_offset >/dev/null; then
+    _command_offset "$1"
+  elif ((COMP_CWORD == $1)); then
+    mapfile -t COMPREPLY < <(compgen -c -- "$current")
+  else
+    compopt -o filenames 2>/dev/null
+    mapfile -t COMPREPLY < <(compgen -f -- "$current")
+  fi
+}
+
+_kojikey() {
+  local program="${1/#\~/$HOME}" current="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD - 1]}"
+  local words="" options="" values="" argument="" many="" passes="" command="${COMP_WORDS[1]}" index=2 word
+  local -a context=()
+  COMPREPLY=()
+  _kojikey_takes ""
+  if ((COMP_CWORD == 1)); then
+    mapfile -t COMPREPLY < <(compgen -W "$words $options" -- "$current")
+    return
+  fi
+  words=""
+  _kojikey_takes "$command"
+  if [[ -n $words ]]; then
+    if ((COMP_CWORD == 2)); then
+      mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+      return
+    fi
+    command="$command ${COMP_WORDS[2]}" index=3
+    _kojikey_takes "$command"
+  fi
+
+  # bash makes words of its own of --option=value and file:path
+  [[ $current == "=" || $current == ":" ]] && current=""
+  if [[ $before == "=" ]]; then before="${COMP_WORDS[COMP_CWORD - 2]}"; fi
+  if [[ $before == ":" && ${COMP_WORDS[COMP_CWORD - 2]} == file ]]; then _kojikey_offer file; return; fi
+
+  local arguments=0 plain=""
+  for ((; index < COMP_CWORD; index++)); do
+    word="${COMP_WORDS[index]}"
+    if [[ -z $plain && $word == -- ]]; then
+      plain=1
+      if [[ -n $passes ]]; then _kojikey_pass_on $((index + 1)); return; fi
+    elif [[ -z $plain && $word == -* ]]; then
+      if [[ $values == *" $word="* ]]; then
+        [[ ${COMP_WORDS[index + 1]} == "=" ]] && ((index++))
+        ((index++))
+        case "$word" in
+          --account | -a | --store | -s) context+=("$word" "${COMP_WORDS[index]}") ;;
+        esac
+      fi
+    elif [[ -n $passes ]]; then
+      _kojikey_pass_on "$index"
+      return
+    else
+      ((arguments++))
+    fi
+  done
+  # An option whose value is under the cursor has lost it to the context above: nothing is known of it yet.
+  if ((index > COMP_CWORD && ${#context[@]})); then context=("${context[@]:0:${#context[@]} - 2}"); fi
+
+  if [[ -z $plain && $values == *" $before="* ]]; then
+    local kind="${values#* "$before"=}"
+    kind="${kind%% *}"
+    _kojikey_offer "${kind//,/ }"
+  elif [[ -z $plain && $current == -* ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
+  elif [[ -n $passes ]]; then
+    _kojikey_pass_on "$COMP_CWORD"
+  elif [[ -n $many ]] || ((arguments == 0)); then
+    _kojikey_offer "$argument"
+  fi
+}
+
+complete -F _kojikey kojikey

@@ -1,0 +1,362 @@
+# kojikey completion for fish. Made by: python -m kojikey.cli.completion fish
+
+# The words before the cursor, without the program.
+function __kojikey_words
+    set -l words (commandline -opc)
+    set -e words[1]
+    string join \n -- $words
+end
+
+# True where no command was typed yet.
+function __kojikey_at_start
+    set -l words (__kojikey_words)
+    not string match -qv -- '-*' $words
+end
+
+# True within a command, or right after a group of commands: __kojikey_in store, __kojikey_in store init
+function __kojikey_in
+    set -l words (__kojikey_words)
+    set -l length (count $argv)
+    test (count $words) -ge $length; or return 1
+    set -l first $words[1..$length]
+    test "$first" = "$argv"
+end
+
+# True right after a group of commands.
+function __kojikey_at_group
+    __kojikey_in $argv; and test (count (__kojikey_words)) -eq (count $argv)
+end
+
+# How many arguments a command has so far; $argv[1] is its length in words, the rest are options that take a value.
+function __kojikey_arguments
+    set -l words (__kojikey_words)
+    set -l count 0
+    set -l skip $argv[1]
+    for word in $words
+        if test $skip -gt 0
+            set skip (math $skip - 1)
+        else if contains -- $word $argv[2..-1]
+            set skip 1
+        else if not string match -q -- '-*' $word
+            set count (math $count + 1)
+        end
+    end
+    echo $count
+end
+
+# The account and the store that were typed so far, for what depends on them.
+function __kojikey_context
+    set -l words (__kojikey_words)
+    set -l take 0
+    for word in $words
+        if test $take -eq 1; or string match -qr -- '^--(account|store)=' $word
+            echo $word
+            set take 0
+        else if contains -- $word --account -a --store -s
+            echo $word
+            set take 1
+        end
+    end
+end
+
+function __kojikey_offer
+    set -l program (commandline -opc)[1]
+    set program (string replace -r '^~' $HOME -- $program)
+    set -l context (__kojikey_context)
+    # An option whose value is under the cursor: nothing is known of it yet.
+    if contains -- "$context[-1]" --account -a --store -s
+        set -e context[-1]
+    end
+    $program complete $argv[1] $context </dev/null 2>/dev/null
+end
+
+# Where the program begins that `run` starts: its place among the words, nothing where it has not begun.
+function __kojikey_program
+    set -l words (__kojikey_words)
+    set -l skip 1
+    set -l place 0
+    for word in $words
+        set place (math $place + 1)
+        if test $skip -gt 0
+            set skip (math $skip - 1)
+        else if test "$word" = --
+            math $place + 1
+            return
+        else if contains -- $word $argv
+            set skip 1
+        else if not string match -q -- '-*' $word
+            echo $place
+            return
+        end
+    end
+    return 1
+end
+
+function __kojikey_pass_on
+    set -l words (__kojikey_words)
+    set -l begin (__kojikey_program $argv); or set -l begin (math (count $words) + 1)
+    set -l typed (commandline -ct)
+    set -l own
+    if test $begin -le (count $words)
+        set own $words[$begin..-1]
+    end
+    set -l line (string join ' ' -- (string escape -- $own) $typed)
+    complete -C "$line"
+end
+
+complete -c kojikey -f
+complete -c kojikey -n __kojikey_at_start -a add -d 'read a key, test it, then save it'
+complete -c kojikey -n __kojikey_at_start -a test -d 'ask the providers whether keys work, and record the outcome'
+complete -c kojikey -n __kojikey_at_start -a list -d 'show the keys, masked, and where the built-in allocation is used'
+complete -c kojikey -n __kojikey_at_start -a rotate -d 'replace a key: save the new one as staged, test it, promote it'
+complete -c kojikey -n __kojikey_at_start -a remove -d 'delete a key; the account falls back to the built-in allocation'
+complete -c kojikey -n __kojikey_at_start -a run -d 'start a program with the account\'s keys in its environment'
+complete -c kojikey -n __kojikey_at_start -a get -d 'print a key (only with --reveal)'
+complete -c kojikey -n __kojikey_at_start -a providers -d 'show the supported providers: pages, variables, and what a test checks'
+complete -c kojikey -n __kojikey_at_start -a history -d 'show a key\'s versions: when, which, and what their tests found'
+complete -c kojikey -n __kojikey_at_start -a audit -d 'show what happened to the keys, or verify that nobody changed that story'
+complete -c kojikey -n __kojikey_at_start -a sandbox -d 'play the providers on a loopback port, to try kojikey without an account'
+complete -c kojikey -n __kojikey_at_start -a doctor -d 'check the whole set-up, and say how to mend what is wrong'
+complete -c kojikey -n __kojikey_at_start -a help -d 'explain a command, or the exit codes (kojikey help exit-codes)'
+complete -c kojikey -n __kojikey_at_start -a store -d 'make, describe and re-key stores'
+complete -c kojikey -n __kojikey_at_start -a account -d 'list accounts, set their keys aside, remove them'
+complete -c kojikey -n __kojikey_at_start -l help -s h -d 'show help'
+complete -c kojikey -n __kojikey_at_start -l version -s V -d 'show the version'
+complete -c kojikey -n '__kojikey_at_group store' -a init -d 'make a store with a chosen key-encryption key'
+complete -c kojikey -n '__kojikey_at_group store' -a info -d 'say what and where the store is, and who can open it'
+complete -c kojikey -n '__kojikey_at_group store' -a rekey -d 'move the store to another key-encryption key'
+complete -c kojikey -n '__kojikey_at_group store' -a copy -d 'copy keys into another store, with their history; deletes nothing'
+complete -c kojikey -n '__kojikey_at_group account' -a list -d 'show the accounts of the store'
+complete -c kojikey -n '__kojikey_at_group account' -a disable -d 'set an account\'s own keys aside: it falls back to the built-in allocation'
+complete -c kojikey -n '__kojikey_at_group account' -a enable -d 'use an account\'s own keys again'
+complete -c kojikey -n '__kojikey_at_group account' -a remove -d 'delete an account\'s keys and its data key, for good'
+
+complete -c kojikey -n '__kojikey_in add' -l account -s a -x -a '(__kojikey_offer account)' -d 'whose key it is (default: KOJIKEY_ACCOUNT, then \'default\')'
+complete -c kojikey -n '__kojikey_in add' -l store -s s -x -a '(__kojikey_offer store)' -d 'the store, by name or URL (default: KOJIKEY_STORE, then \'local\')'
+complete -c kojikey -n '__kojikey_in add' -l json -d 'print one JSON document on stdout, also on failure'
+complete -c kojikey -n '__kojikey_in add' -l no-input -d 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'
+complete -c kojikey -n '__kojikey_in add' -l quiet -s q -d 'say nothing but results, warnings and errors'
+complete -c kojikey -n '__kojikey_in add' -l no-color -d 'no colour (also: NO_COLOR)'
+complete -c kojikey -n '__kojikey_in add' -l stdin -d 'read the key from standard input'
+complete -c kojikey -n '__kojikey_in add' -l from-env -x -a '(set -nx)' -d 'read the key from this environment variable'
+complete -c kojikey -n '__kojikey_in add' -l from-file -r -F -d 'read the key from this file'
+complete -c kojikey -n '__kojikey_in add' -l force-shape -d 'accept a key whose shape belongs to another provider'
+complete -c kojikey -n '__kojikey_in add' -l base-url -x -d 'a regional or enterprise endpoint (https; http for loopback alone)'
+complete -c kojikey -n '__kojikey_in add' -l model -x -d 'a model that the key must reach; may be repeated'
+complete -c kojikey -n '__kojikey_in add' -l capability -x -a '(__kojikey_offer capability)' -d 'what the key must be allowed to do; may be repeated'
+complete -c kojikey -n '__kojikey_in add' -l label -x -d 'a note to tell keys apart'
+complete -c kojikey -n '__kojikey_in add' -l expires -x -d 'when the key expires: a date, or a span such as 90d'
+complete -c kojikey -n '__kojikey_in add' -l rotate-after -x -d 'how long until a rotation is due (default 90d), or never'
+complete -c kojikey -n '__kojikey_in add' -l no-test -d 'do not ask the provider; save the key untested'
+complete -c kojikey -n '__kojikey_in add' -l allow-limited -d 'also save a key to which something is refused'
+complete -c kojikey -n '__kojikey_in add' -l allow-unverified -d 'also save a key that could not be judged'
+complete -c kojikey -n '__kojikey_in add' -l timeout -x -d 'seconds to wait for each request (default 10)'
+complete -c kojikey -n '__kojikey_in add' -l deep -d 'also make the smallest paid request, which alone shows billing and quota'
+complete -c kojikey -n '__kojikey_in add' -l help -s h -d 'show help'
+complete -c kojikey -n '__kojikey_in add; and test (__kojikey_arguments 1 --account -a --store -s --from-env --from-file --base-url --model --capability --label --expires --rotate-after --timeout) -eq 0' -x -a '(__kojikey_offer provider)'
+
+complete -c kojikey -n '__kojikey_in test' -l account -s a -x -a '(__kojikey_offer account)' -d 'whose key it is (default: KOJIKEY_ACCOUNT, then \'default\')'
+complete -c kojikey -n '__kojikey_in test' -l store -s s -x -a '(__kojikey_offer store)' -d 'the store, by name or URL (default: KOJIKEY_STORE, then \'local\')'
+complete -c kojikey -n '__kojikey_in test' -l json -d 'print one JSON document on stdout, also on failure'
+complete -c kojikey -n '__kojikey_in test' -l no-input -d 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'
+complete -c kojikey -n '__kojikey_in test' -l quiet -s q -d 'say nothing but results, warnings and errors'
+complete -c kojikey -n '__kojikey_in test' -l no-color -d 'no colour (also: NO_COLOR)'
+complete -c kojikey -n '__kojikey_in test' -l all -d 'every key of the account (the same as naming no provider)'
+complete -c kojikey -n '__kojikey_in test' -l all-accounts -d 'every key of every account'
+complete -c kojikey -n '__kojikey_in test' -l stdin -d 'read the key from standard input'
+complete -c kojikey -n '__kojikey_in test' -l from-env -x -a '(set -nx)' -d 'read the key from this environment variable'
+complete -c kojikey -n '__kojikey_in test' -l from-file -r -F -d 'read the key from this file'
+complete -c kojikey -n '__kojikey_in test' -l force-shape -d 'accept a key whose shape belongs to another provider'
+complete -c kojikey -n '__kojikey_in test' -l base-url -x -d 'a regional or enterprise endpoint (https; http for loopback alone)'
+complete -c kojikey -n '__kojikey_in test' -l model -x -d 'a model that the key must reach; may be repeated'
+complete -c kojikey -n '__kojikey_in test' -l capability -x -a '(__kojikey_offer capability)' -d 'what the key must be allowed to do; may be repeated'
+complete -c kojikey -n '__kojikey_in test' -l deep -d 'also make the smallest paid request, which alone shows billing and quota'
+complete -c kojikey -n '__kojikey_in test' -l timeout -x -d 'seconds to wait for each request (default 10)'
+complete -c kojikey -n '__kojikey_in test' -l fail-on -x -a 'rejected limited indeterminate' -d 'the mildest outcome that exits 3 (default limited)'
+complete -c kojikey -n '__kojikey_in test' -l help -s h -d 'show help'
+complete -c kojikey -n '__kojikey_in test' -x -a '(__kojikey_offer provider)'
+
+complete -c kojikey -n '__kojikey_in list' -l account -s a -x -a '(__kojikey_offer account)' -d 'whose key it is (default: KOJIKEY_ACCOUNT, then \'default\')'
+complete -c kojikey -n '__kojikey_in list' -l store -s s -x -a '(__kojikey_offer store)' -d 'the store, by name or URL (default: KOJIKEY_STORE, then \'local\')'
+complete -c kojikey -n '__kojikey_in list' -l json -d 'print one JSON document on stdout, also on failure'
+complete -c kojikey -n '__kojikey_in list' -l no-input -d 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'
+complete -c kojikey -n '__kojikey_in list' -l quiet -s q -d 'say nothing but results, warnings and errors'
+complete -c kojikey -n '__kojikey_in list' -l no-color -d 'no colour (also: NO_COLOR)'
+complete -c kojikey -n '__kojikey_in list' -l all-accounts -d 'the keys of every account'
+complete -c kojikey -n '__kojikey_in list' -l help -s h -d 'show help'
+complete -c kojikey -n '__kojikey_in list' -x -a '(__kojikey_offer provider)'
+
+complete -c kojikey -n '__kojikey_in rotate' -l account -s a -x -a '(__kojikey_offer account)' -d 'whose key it is (default: KOJIKEY_ACCOUNT, then \'default\')'
+complete -c kojikey -n '__kojikey_in rotate' -l store -s s -x -a '(__kojikey_offer store)' -d 'the store, by name or URL (default: KOJIKEY_STORE, then \'local\')'
+complete -c kojikey -n '__kojikey_in rotate' -l json -d 'print one JSON document on stdout, also on failure'
+complete -c kojikey -n '__kojikey_in rotate' -l no-input -d 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'
+complete -c kojikey -n '__kojikey_in rotate' -l quiet -s q -d 'say nothing but results, warnings and errors'
+complete -c kojikey -n '__kojikey_in rotate' -l no-color -d 'no colour (also: NO_COLOR)'
+complete -c kojikey -n '__kojikey_in rotate' -l resume -d 'test and promote the staged key'
+complete -c kojikey -n '__kojikey_in rotate' -l abort -d 'discard the staged key'
+complete -c kojikey -n '__kojikey_in rotate' -l rollback -d 'make the previous key current again, after testing it'
+complete -c kojikey -n '__kojikey_in rotate' -l retire -d 'drop the previous key once the provider has stopped accepting it'
+complete -c kojikey -n '__kojikey_in rotate' -l stdin -d 'read the key from standard input'
+complete -c kojikey -n '__kojikey_in rotate' -l from-env -x -a '(set -nx)' -d 'read the key from this environment variable'
+complete -c kojikey -n '__kojikey_in rotate' -l from-file -r -F -d 'read the key from this file'
+complete -c kojikey -n '__kojikey_in rotate' -l force-shape -d 'accept a key whose shape belongs to another provider'
+complete -c kojikey -n '__kojikey_in rotate' -l base-url -x -d 'a regional or enterprise endpoint (https; http for loopback alone)'
+complete -c kojikey -n '__kojikey_in rotate' -l model -x -d 'a model that the key must reach; may be repeated'
+complete -c kojikey -n '__kojikey_in rotate' -l capability -x -a '(__kojikey_offer capability)' -d 'what the key must be allowed to do; may be repeated'
+complete -c kojikey -n '__kojikey_in rotate' -l label -x -d 'a note to tell keys apart'
+complete -c kojikey -n '__kojikey_in rotate' -l expires -x -d 'when the key expires: a date, or a span such as 90d'
+complete -c kojikey -n '__kojikey_in rotate' -l rotate-after -x -d 'how long until a rotation is due (default 90d), or never'
+complete -c kojikey -n '__kojikey_in rotate' -l no-test -d 'do not ask the provider; save the key untested'
+complete -c kojikey -n '__kojikey_in rotate' -l allow-limited -d 'also save a key to which something is refused'
+complete -c kojikey -n '__kojikey_in rotate' -l allow-unverified -d 'also save a key that could not be judged'
+complete -c kojikey -n '__kojikey_in rotate' -l timeout -x -d 'seconds to wait for each request (default 10)'
+complete -c kojikey -n '__kojikey_in rotate' -l deep -d 'also make the smallest paid request, which alone shows billing and quota'
+complete -c kojikey -n '__kojikey_in rotate' -l help -s h -d 'show help'
+complete -c kojikey -n '__kojikey_in rotate; and test (__kojikey_arguments 1 --account -a --store -s --from-env --from-file --base-url --model --capability --label --expires --rotate-after --timeout) -eq 0' -x -a '(__kojikey_offer provider)'
+
+complete -c kojikey -n '__kojikey_in remove' -l account -s a -x -a '(__kojikey_offer account)' -d 'whose key it is (default: KOJIKEY_ACCOUNT, then \'default\')'
+complete -c kojikey -n '__kojikey_in remove' -l store -s s -x -a '(__kojikey_offer store)' -d 'the store, by name or URL (default: KOJIKEY_STORE, then \'local\')'
+complete -c kojikey -n '__kojikey_in remove' -l json -d 'print one JSON document on stdout, also on failure'
+complete -c kojikey -n '__kojikey_in remove' -l no-input -d 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'
+complete -c kojikey -n '__kojikey_in remove' -l quiet -s q -d 'say nothing but results, warnings and errors'
+complete -c kojikey -n '__kojikey_in remove' -l no-color -d 'no colour (also: NO_COLOR)'
+complete -c kojikey -n '__kojikey_in remove' -l yes -s y -d 'do not ask'
+complete -c kojikey -n '__kojikey_in remove' -l help -s h -d 'show help'
+complete -c kojikey -n '__kojikey_in remove; and test (__kojikey_arguments 1 --account -a --store -s) -eq 0' -x -a '(__kojikey_offer provider)'
+
+complete -c kojikey -n '__kojikey_in run' -x -a '(__kojikey_pass_on --account -a --store -s --provider -p --env)'
+complete -c kojikey -n '__kojikey_in run; and not __kojikey_program --account -a --store -s --provider -p --env >/dev/null' -l account -s a -x -a '(__kojikey_offer account)' -d 'whose key it is (default: KOJIKEY_ACCOUNT, then \'default\')'
+complete -c kojikey -n '__kojikey_in run; and not __kojikey_program --account -a --store -s --provider -p --env >/dev/null' -l store -s s -x -a '(__kojikey_offer store)' -d 'the store, by name or URL (default: KOJIKEY_STORE, then \'local\')'
+complete -c kojikey -n '__kojikey_in run; and not __kojikey_program --account -a --store -s --provider -p --env >/dev/null' -l provider -s p -x -a '(__kojikey_offer provider)' -d 'only this provider\'s key; may be repeated'
+complete -c kojikey -n '__kojikey_in run; and not __kojikey_program --account -a --store -s --provider -p --env >/dev/null' -l env -x -d 'put a key under this name as well; may be repeated'
+complete -c kojikey -n '__kojikey_in run; and not __kojikey_program --account -a --store -s --provider -p --env >/dev/null' -l require -d 'exit 5 where a provider has no key, instead of leaving it alone'
+complete -c kojikey -n '__kojikey_in run; and not __kojikey_program --account -a --store -s --provider -p --env >/dev/null' -l json -d 'report a failure to start as JSON'
+complete -c kojikey -n '__kojikey_in run; and not __kojikey_program --account -a --store -s --provider -p --env >/dev/null' -l no-input -d 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'
+complete -c kojikey -n '__kojikey_in run; and not __kojikey_program --account -a --store -s --provider -p --env >/dev/null' -l quiet -s q -d 'say nothing but results, warnings and errors'
+complete -c kojikey -n '__kojikey_in run; and not __kojikey_program --account -a --store -s --provider -p --env >/dev/null' -l no-color -d 'no colour (also: NO_COLOR)'
+complete -c kojikey -n '__kojikey_in run; and not __kojikey_program --account -a --store -s --provider -p --env >/dev/null' -l help -s h -d 'show help'
+
+complete -c kojikey -n '__kojikey_in get' -l account -s a -x -a '(__kojikey_offer account)' -d 'whose key it is (default: KOJIKEY_ACCOUNT, then \'default\')'
+complete -c kojikey -n '__kojikey_in get' -l store -s s -x -a '(__kojikey_offer store)' -d 'the store, by name or URL (default: KOJIKEY_STORE, then \'local\')'
+complete -c kojikey -n '__kojikey_in get' -l json -d 'print one JSON document on stdout, also on failure'
+complete -c kojikey -n '__kojikey_in get' -l no-input -d 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'
+complete -c kojikey -n '__kojikey_in get' -l quiet -s q -d 'say nothing but results, warnings and errors'
+complete -c kojikey -n '__kojikey_in get' -l no-color -d 'no colour (also: NO_COLOR)'
+complete -c kojikey -n '__kojikey_in get' -l reveal -d 'yes, print the key itself'
+complete -c kojikey -n '__kojikey_in get' -l help -s h -d 'show help'
+complete -c kojikey -n '__kojikey_in get; and test (__kojikey_arguments 1 --account -a --store -s) -eq 0' -x -a '(__kojikey_offer provider)'
+
+complete -c kojikey -n '__kojikey_in providers' -l json -d 'print one JSON document on stdout, also on failure'
+complete -c kojikey -n '__kojikey_in providers' -l quiet -s q -d 'say nothing but results, warnings and errors'
+complete -c kojikey -n '__kojikey_in providers' -l no-color -d 'no colour (also: NO_COLOR)'
+complete -c kojikey -n '__kojikey_in providers' -l help -s h -d 'show help'
+complete -c kojikey -n '__kojikey_in providers; and test (__kojikey_arguments 1 ) -eq 0' -x -a '(__kojikey_offer provider)'
+
+complete -c kojikey -n '__kojikey_in history' -l account -s a -x -a '(__kojikey_offer account)' -d 'whose key it is (default: KOJIKEY_ACCOUNT, then \'default\')'
+complete -c kojikey -n '__kojikey_in history' -l store -s s -x -a '(__kojikey_offer store)' -d 'the store, by name or URL (default: KOJIKEY_STORE, then \'local\')'
+complete -c kojikey -n '__kojikey_in history' -l json -d 'print one JSON document on stdout, also on failure'
+complete -c kojikey -n '__kojikey_in history' -l no-input -d 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'
+complete -c kojikey -n '__kojikey_in history' -l quiet -s q -d 'say nothing but results, warnings and errors'
+complete -c kojikey -n '__kojikey_in history' -l no-color -d 'no colour (also: NO_COLOR)'
+complete -c kojikey -n '__kojikey_in history' -l help -s h -d 'show help'
+complete -c kojikey -n '__kojikey_in history; and test (__kojikey_arguments 1 --account -a --store -s) -eq 0' -x -a '(__kojikey_offer provider)'
+
+complete -c kojikey -n '__kojikey_in store init' -l store -s s -x -a '(__kojikey_offer store)' -d 'the store, by name or URL (default: KOJIKEY_STORE, then \'local\')'
+complete -c kojikey -n '__kojikey_in store init' -l json -d 'print one JSON document on stdout, also on failure'
+complete -c kojikey -n '__kojikey_in store init' -l no-input -d 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'
+complete -c kojikey -n '__kojikey_in store init' -l quiet -s q -d 'say nothing but results, warnings and errors'
+complete -c kojikey -n '__kojikey_in store init' -l no-color -d 'no colour (also: NO_COLOR)'
+complete -c kojikey -n '__kojikey_in store init' -l kek -x -a '(__kojikey_offer kek)' -d 'where the KEK lives: keychain, passphrase, env, env:NAME or file:PATH'
+complete -c kojikey -n '__kojikey_in store init' -l name -x -d 'keep the URL under this name in config.toml'
+complete -c kojikey -n '__kojikey_in store init' -l help -s h -d 'show help'
+
+complete -c kojikey -n '__kojikey_in store info' -l store -s s -x -a '(__kojikey_offer store)' -d 'the store, by name or URL (default: KOJIKEY_STORE, then \'local\')'
+complete -c kojikey -n '__kojikey_in store info' -l json -d 'print one JSON document on stdout, also on failure'
+complete -c kojikey -n '__kojikey_in store info' -l no-input -d 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'
+complete -c kojikey -n '__kojikey_in store info' -l quiet -s q -d 'say nothing but results, warnings and errors'
+complete -c kojikey -n '__kojikey_in store info' -l no-color -d 'no colour (also: NO_COLOR)'
+complete -c kojikey -n '__kojikey_in store info' -l help -s h -d 'show help'
+
+complete -c kojikey -n '__kojikey_in store rekey' -l store -s s -x -a '(__kojikey_offer store)' -d 'the store, by name or URL (default: KOJIKEY_STORE, then \'local\')'
+complete -c kojikey -n '__kojikey_in store rekey' -l json -d 'print one JSON document on stdout, also on failure'
+complete -c kojikey -n '__kojikey_in store rekey' -l no-input -d 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'
+complete -c kojikey -n '__kojikey_in store rekey' -l quiet -s q -d 'say nothing but results, warnings and errors'
+complete -c kojikey -n '__kojikey_in store rekey' -l no-color -d 'no colour (also: NO_COLOR)'
+complete -c kojikey -n '__kojikey_in store rekey' -l kek -x -a '(__kojikey_offer kek)' -d 'where the KEK lives: keychain, passphrase, env, env:NAME or file:PATH'
+complete -c kojikey -n '__kojikey_in store rekey' -l new-passphrase-file -r -F -d 'the new passphrase is this file\'s first line'
+complete -c kojikey -n '__kojikey_in store rekey' -l help -s h -d 'show help'
+
+complete -c kojikey -n '__kojikey_in store copy' -l store -s s -x -a '(__kojikey_offer store)' -d 'the store, by name or URL (default: KOJIKEY_STORE, then \'local\')'
+complete -c kojikey -n '__kojikey_in store copy' -l json -d 'print one JSON document on stdout, also on failure'
+complete -c kojikey -n '__kojikey_in store copy' -l no-input -d 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'
+complete -c kojikey -n '__kojikey_in store copy' -l quiet -s q -d 'say nothing but results, warnings and errors'
+complete -c kojikey -n '__kojikey_in store copy' -l no-color -d 'no colour (also: NO_COLOR)'
+complete -c kojikey -n '__kojikey_in store copy' -l to -x -a '(__kojikey_offer store)' -d 'the store to copy to, which must be there'
+complete -c kojikey -n '__kojikey_in store copy' -l account -s a -x -a '(__kojikey_offer account)' -d 'only this account; may be repeated'
+complete -c kojikey -n '__kojikey_in store copy' -l dry-run -d 'say what would be copied, and copy nothing'
+complete -c kojikey -n '__kojikey_in store copy' -l help -s h -d 'show help'
+
+complete -c kojikey -n '__kojikey_in account list' -l store -s s -x -a '(__kojikey_offer store)' -d 'the store, by name or URL (default: KOJIKEY_STORE, then \'local\')'
+complete -c kojikey -n '__kojikey_in account list' -l json -d 'print one JSON document on stdout, also on failure'
+complete -c kojikey -n '__kojikey_in account list' -l no-input -d 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'
+complete -c kojikey -n '__kojikey_in account list' -l quiet -s q -d 'say nothing but results, warnings and errors'
+complete -c kojikey -n '__kojikey_in account list' -l no-color -d 'no colour (also: NO_COLOR)'
+complete -c kojikey -n '__kojikey_in account list' -l help -s h -d 'show help'
+
+complete -c kojikey -n '__kojikey_in account disable' -l store -s s -x -a '(__kojikey_offer store)' -d 'the store, by name or URL (default: KOJIKEY_STORE, then \'local\')'
+complete -c kojikey -n '__kojikey_in account disable' -l json -d 'print one JSON document on stdout, also on failure'
+complete -c kojikey -n '__kojikey_in account disable' -l no-input -d 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'
+complete -c kojikey -n '__kojikey_in account disable' -l quiet -s q -d 'say nothing but results, warnings and errors'
+complete -c kojikey -n '__kojikey_in account disable' -l no-color -d 'no colour (also: NO_COLOR)'
+complete -c kojikey -n '__kojikey_in account disable' -l help -s h -d 'show help'
+complete -c kojikey -n '__kojikey_in account disable; and test (__kojikey_arguments 2 --store -s) -eq 0' -x -a '(__kojikey_offer account)'
+
+complete -c kojikey -n '__kojikey_in account enable' -l store -s s -x -a '(__kojikey_offer store)' -d 'the store, by name or URL (default: KOJIKEY_STORE, then \'local\')'
+complete -c kojikey -n '__kojikey_in account enable' -l json -d 'print one JSON document on stdout, also on failure'
+complete -c kojikey -n '__kojikey_in account enable' -l no-input -d 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'
+complete -c kojikey -n '__kojikey_in account enable' -l quiet -s q -d 'say nothing but results, warnings and errors'
+complete -c kojikey -n '__kojikey_in account enable' -l no-color -d 'no colour (also: NO_COLOR)'
+complete -c kojikey -n '__kojikey_in account enable' -l help -s h -d 'show help'
+complete -c kojikey -n '__kojikey_in account enable; and test (__kojikey_arguments 2 --store -s) -eq 0' -x -a '(__kojikey_offer account)'
+
+complete -c kojikey -n '__kojikey_in account remove' -l store -s s -x -a '(__kojikey_offer store)' -d 'the store, by name or URL (default: KOJIKEY_STORE, then \'local\')'
+complete -c kojikey -n '__kojikey_in account remove' -l json -d 'print one JSON document on stdout, also on failure'
+complete -c kojikey -n '__kojikey_in account remove' -l no-input -d 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'
+complete -c kojikey -n '__kojikey_in account remove' -l quiet -s q -d 'say nothing but results, warnings and errors'
+complete -c kojikey -n '__kojikey_in account remove' -l no-color -d 'no colour (also: NO_COLOR)'
+complete -c kojikey -n '__kojikey_in account remove' -l confirm -x -d 'the account\'s name, instead of typing it'
+complete -c kojikey -n '__kojikey_in account remove' -l help -s h -d 'show help'
+complete -c kojikey -n '__kojikey_in account remove; and test (__kojikey_arguments 2 --store -s --confirm) -eq 0' -x -a '(__kojikey_offer account)'
+
+complete -c kojikey -n '__kojikey_in audit' -l account -s a -x -a '(__kojikey_offer account)' -d 'whose key it is (default: KOJIKEY_ACCOUNT, then \'default\')'
+complete -c kojikey -n '__kojikey_in audit' -l store -s s -x -a '(__kojikey_offer store)' -d 'the store, by name or URL (default: KOJIKEY_STORE, then \'local\')'
+complete -c kojikey -n '__kojikey_in audit' -l json -d 'print one JSON document on stdout, also on failure'
+complete -c kojikey -n '__kojikey_in audit' -l no-input -d 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'
+complete -c kojikey -n '__kojikey_in audit' -l quiet -s q -d 'say nothing but results, warnings and errors'
+complete -c kojikey -n '__kojikey_in audit' -l no-color -d 'no colour (also: NO_COLOR)'
+complete -c kojikey -n '__kojikey_in audit' -l provider -s p -x -a '(__kojikey_offer provider)' -d 'only events of this provider'
+complete -c kojikey -n '__kojikey_in audit' -l since -x -d 'only events of the last span, such as 7d'
+complete -c kojikey -n '__kojikey_in audit' -l all-accounts -d 'the events of every account (as without --account)'
+complete -c kojikey -n '__kojikey_in audit' -l verify -d 'recompute the chain; exit 8 names the first event that was touched'
+complete -c kojikey -n '__kojikey_in audit' -l help -s h -d 'show help'
+
+complete -c kojikey -n '__kojikey_in sandbox' -l json -d 'print one JSON document on stdout, also on failure'
+complete -c kojikey -n '__kojikey_in sandbox' -l quiet -s q -d 'say nothing but results, warnings and errors'
+complete -c kojikey -n '__kojikey_in sandbox' -l no-color -d 'no colour (also: NO_COLOR)'
+complete -c kojikey -n '__kojikey_in sandbox' -l port -x -d 'the port (default: a free one)'
+complete -c kojikey -n '__kojikey_in sandbox' -l tour -d 'run the whole loop against it in a throwaway store, and show each command'
+complete -c kojikey -n '__kojikey_in sandbox' -l help -s h -d 'show help'
+
+complete -c kojikey -n '__kojikey_in doctor' -l account -s a -x -a '(__kojikey_offer account)' -d 'whose key it is (default: KOJIKEY_ACCOUNT, then \'default\')'
+complete -c kojikey -n '__kojikey_in doctor' -l store -s s -x -a '(__kojikey_offer store)' -d 'the store, by name or URL (default: KOJIKEY_STORE, then \'local\')'
+complete -c kojikey -n '__kojikey_in doctor' -l json -d 'print one JSON document on stdout, also on failure'
+complete -c kojikey -n '__kojikey_in doctor' -l no-input -d 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'
+complete -c kojikey -n '__kojikey_in doctor' -l quiet -s q -d 'say nothing but results, warnings and errors'
+complete -c kojikey -n '__kojikey_in doctor' -l no-color -d 'no colour (also: NO_COLOR)'
+complete -c kojikey -n '__kojikey_in doctor' -l help -s h -d 'show help'
+
+complete -c kojikey -n '__kojikey_in help' -l json -d 'print one JSON document on stdout, also on failure'
+complete -c kojikey -n '__kojikey_in help' -l quiet -s q -d 'say nothing but results, warnings and errors'
+complete -c kojikey -n '__kojikey_in help' -l no-color -d 'no colour (also: NO_COLOR)'
+complete -c kojikey -n '__kojikey_in help' -l help -s h -d 'show help'
+complete -c kojikey -n '__kojikey_in help' -x -a '(__kojikey_offer topic)'

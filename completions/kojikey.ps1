@@ -1,0 +1,228 @@
+# kojikey completion for PowerShell. Made by: python -m kojikey.cli.completion powershell
+
+Register-ArgumentCompleter -Native -CommandName kojikey -ScriptBlock {
+    param($wordToComplete, $commandAst, $cursorPosition)
+
+    $commands = @{
+        '' = @{ Words = @('add', 'test', 'list', 'rotate', 'remove', 'run', 'get', 'providers', 'history', 'audit', 'sandbox', 'doctor', 'help', 'store', 'account', '--help', '--version'); About = @{'add' = 'read a key, test it, then save it'; 'test' = 'ask the providers whether keys work, and record the outcome'; 'list' = 'show the keys, masked, and where the built-in allocation is used'; 'rotate' = 'replace a key: save the new one as staged, test it, promote it'; 'remove' = 'delete a key; the account falls back to the built-in allocation'; 'run' = 'start a program with the account''s keys in its environment'; 'get' = 'print a key (only with --reveal)'; 'providers' = 'show the supported providers: pages, variables, and what a test checks'; 'history' = 'show a key''s versions: when, which, and what their tests found'; 'audit' = 'show what happened to the keys, or verify that nobody changed that story'; 'sandbox' = 'play the providers on a loopback port, to try kojikey without an account'; 'doctor' = 'check the whole set-up, and say how to mend what is wrong'; 'help' = 'explain a command, or the exit codes (kojikey help exit-codes)'; 'store' = 'make, describe and re-key stores'; 'account' = 'list accounts, set their keys aside, remove them'; '--help' = 'show help'; '--version' = 'show the version'} }
+        'store' = @{ Words = @('init', 'info', 'rekey', 'copy'); About = @{'init' = 'make a store with a chosen key-encryption key'; 'info' = 'say what and where the store is, and who can open it'; 'rekey' = 'move the store to another key-encryption key'; 'copy' = 'copy keys into another store, with their history; deletes nothing'} }
+        'account' = @{ Words = @('list', 'disable', 'enable', 'remove'); About = @{'list' = 'show the accounts of the store'; 'disable' = 'set an account''s own keys aside: it falls back to the built-in allocation'; 'enable' = 'use an account''s own keys again'; 'remove' = 'delete an account''s keys and its data key, for good'} }
+        'add' = @{
+            Options = @('--account', '-a', '--store', '-s', '--json', '--no-input', '--quiet', '-q', '--no-color', '--stdin', '--from-env', '--from-file', '--force-shape', '--base-url', '--model', '--capability', '--label', '--expires', '--rotate-after', '--no-test', '--allow-limited', '--allow-unverified', '--timeout', '--deep', '--help', '-h')
+            About = @{'--account' = 'whose key it is (default: KOJIKEY_ACCOUNT, then ''default'')'; '-a' = 'whose key it is (default: KOJIKEY_ACCOUNT, then ''default'')'; '--store' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '-s' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '--json' = 'print one JSON document on stdout, also on failure'; '--no-input' = 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--stdin' = 'read the key from standard input'; '--from-env' = 'read the key from this environment variable'; '--from-file' = 'read the key from this file'; '--force-shape' = 'accept a key whose shape belongs to another provider'; '--base-url' = 'a regional or enterprise endpoint (https; http for loopback alone)'; '--model' = 'a model that the key must reach; may be repeated'; '--capability' = 'what the key must be allowed to do; may be repeated'; '--label' = 'a note to tell keys apart'; '--expires' = 'when the key expires: a date, or a span such as 90d'; '--rotate-after' = 'how long until a rotation is due (default 90d), or never'; '--no-test' = 'do not ask the provider; save the key untested'; '--allow-limited' = 'also save a key to which something is refused'; '--allow-unverified' = 'also save a key that could not be judged'; '--timeout' = 'seconds to wait for each request (default 10)'; '--deep' = 'also make the smallest paid request, which alone shows billing and quota'; '--help' = 'show help'; '-h' = 'show help'}
+            Values = @{'--account' = 'account'; '-a' = 'account'; '--store' = 'store'; '-s' = 'store'; '--from-env' = 'variable'; '--from-file' = 'file'; '--base-url' = ''; '--model' = ''; '--capability' = 'capability'; '--label' = ''; '--expires' = ''; '--rotate-after' = ''; '--timeout' = ''}
+            Argument = 'provider'
+            Many = $false
+            PassesOn = $false
+        }
+        'test' = @{
+            Options = @('--account', '-a', '--store', '-s', '--json', '--no-input', '--quiet', '-q', '--no-color', '--all', '--all-accounts', '--stdin', '--from-env', '--from-file', '--force-shape', '--base-url', '--model', '--capability', '--deep', '--timeout', '--fail-on', '--help', '-h')
+            About = @{'--account' = 'whose key it is (default: KOJIKEY_ACCOUNT, then ''default'')'; '-a' = 'whose key it is (default: KOJIKEY_ACCOUNT, then ''default'')'; '--store' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '-s' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '--json' = 'print one JSON document on stdout, also on failure'; '--no-input' = 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--all' = 'every key of the account (the same as naming no provider)'; '--all-accounts' = 'every key of every account'; '--stdin' = 'read the key from standard input'; '--from-env' = 'read the key from this environment variable'; '--from-file' = 'read the key from this file'; '--force-shape' = 'accept a key whose shape belongs to another provider'; '--base-url' = 'a regional or enterprise endpoint (https; http for loopback alone)'; '--model' = 'a model that the key must reach; may be repeated'; '--capability' = 'what the key must be allowed to do; may be repeated'; '--deep' = 'also make the smallest paid request, which alone shows billing and quota'; '--timeout' = 'seconds to wait for each request (default 10)'; '--fail-on' = 'the mildest outcome that exits 3 (default limited)'; '--help' = 'show help'; '-h' = 'show help'}
+            Values = @{'--account' = 'account'; '-a' = 'account'; '--store' = 'store'; '-s' = 'store'; '--from-env' = 'variable'; '--from-file' = 'file'; '--base-url' = ''; '--model' = ''; '--capability' = 'capability'; '--timeout' = ''; '--fail-on' = 'choices:rejected limited indeterminate'}
+            Argument = 'provider'
+            Many = $true
+            PassesOn = $false
+        }
+        'list' = @{
+            Options = @('--account', '-a', '--store', '-s', '--json', '--no-input', '--quiet', '-q', '--no-color', '--all-accounts', '--help', '-h')
+            About = @{'--account' = 'whose key it is (default: KOJIKEY_ACCOUNT, then ''default'')'; '-a' = 'whose key it is (default: KOJIKEY_ACCOUNT, then ''default'')'; '--store' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '-s' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '--json' = 'print one JSON document on stdout, also on failure'; '--no-input' = 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--all-accounts' = 'the keys of every account'; '--help' = 'show help'; '-h' = 'show help'}
+            Values = @{'--account' = 'account'; '-a' = 'account'; '--store' = 'store'; '-s' = 'store'}
+            Argument = 'provider'
+            Many = $true
+            PassesOn = $false
+        }
+        'rotate' = @{
+            Options = @('--account', '-a', '--store', '-s', '--json', '--no-input', '--quiet', '-q', '--no-color', '--resume', '--abort', '--rollback', '--retire', '--stdin', '--from-env', '--from-file', '--force-shape', '--base-url', '--model', '--capability', '--label', '--expires', '--rotate-after', '--no-test', '--allow-limited', '--allow-unverified', '--timeout', '--deep', '--help', '-h')
+            About = @{'--account' = 'whose key it is (default: KOJIKEY_ACCOUNT, then ''default'')'; '-a' = 'whose key it is (default: KOJIKEY_ACCOUNT, then ''default'')'; '--store' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '-s' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '--json' = 'print one JSON document on stdout, also on failure'; '--no-input' = 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--resume' = 'test and promote the staged key'; '--abort' = 'discard the staged key'; '--rollback' = 'make the previous key current again, after testing it'; '--retire' = 'drop the previous key once the provider has stopped accepting it'; '--stdin' = 'read the key from standard input'; '--from-env' = 'read the key from this environment variable'; '--from-file' = 'read the key from this file'; '--force-shape' = 'accept a key whose shape belongs to another provider'; '--base-url' = 'a regional or enterprise endpoint (https; http for loopback alone)'; '--model' = 'a model that the key must reach; may be repeated'; '--capability' = 'what the key must be allowed to do; may be repeated'; '--label' = 'a note to tell keys apart'; '--expires' = 'when the key expires: a date, or a span such as 90d'; '--rotate-after' = 'how long until a rotation is due (default 90d), or never'; '--no-test' = 'do not ask the provider; save the key untested'; '--allow-limited' = 'also save a key to which something is refused'; '--allow-unverified' = 'also save a key that could not be judged'; '--timeout' = 'seconds to wait for each request (default 10)'; '--deep' = 'also make the smallest paid request, which alone shows billing and quota'; '--help' = 'show help'; '-h' = 'show help'}
+            Values = @{'--account' = 'account'; '-a' = 'account'; '--store' = 'store'; '-s' = 'store'; '--from-env' = 'variable'; '--from-file' = 'file'; '--base-url' = ''; '--model' = ''; '--capability' = 'capability'; '--label' = ''; '--expires' = ''; '--rotate-after' = ''; '--timeout' = ''}
+            Argument = 'provider'
+            Many = $false
+            PassesOn = $false
+        }
+        'remove' = @{
+            Options = @('--account', '-a', '--store', '-s', '--json', '--no-input', '--quiet', '-q', '--no-color', '--yes', '-y', '--help', '-h')
+            About = @{'--account' = 'whose key it is (default: KOJIKEY_ACCOUNT, then ''default'')'; '-a' = 'whose key it is (default: KOJIKEY_ACCOUNT, then ''default'')'; '--store' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '-s' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '--json' = 'print one JSON document on stdout, also on failure'; '--no-input' = 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--yes' = 'do not ask'; '-y' = 'do not ask'; '--help' = 'show help'; '-h' = 'show help'}
+            Values = @{'--account' = 'account'; '-a' = 'account'; '--store' = 'store'; '-s' = 'store'}
+            Argument = 'provider'
+            Many = $false
+            PassesOn = $false
+        }
+        'run' = @{
+            Options = @('--account', '-a', '--store', '-s', '--provider', '-p', '--env', '--require', '--json', '--no-input', '--quiet', '-q', '--no-color', '--help', '-h')
+            About = @{'--account' = 'whose key it is (default: KOJIKEY_ACCOUNT, then ''default'')'; '-a' = 'whose key it is (default: KOJIKEY_ACCOUNT, then ''default'')'; '--store' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '-s' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '--provider' = 'only this provider''s key; may be repeated'; '-p' = 'only this provider''s key; may be repeated'; '--env' = 'put a key under this name as well; may be repeated'; '--require' = 'exit 5 where a provider has no key, instead of leaving it alone'; '--json' = 'report a failure to start as JSON'; '--no-input' = 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--help' = 'show help'; '-h' = 'show help'}
+            Values = @{'--account' = 'account'; '-a' = 'account'; '--store' = 'store'; '-s' = 'store'; '--provider' = 'provider'; '-p' = 'provider'; '--env' = ''}
+            Argument = ''
+            Many = $true
+            PassesOn = $true
+        }
+        'get' = @{
+            Options = @('--account', '-a', '--store', '-s', '--json', '--no-input', '--quiet', '-q', '--no-color', '--reveal', '--help', '-h')
+            About = @{'--account' = 'whose key it is (default: KOJIKEY_ACCOUNT, then ''default'')'; '-a' = 'whose key it is (default: KOJIKEY_ACCOUNT, then ''default'')'; '--store' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '-s' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '--json' = 'print one JSON document on stdout, also on failure'; '--no-input' = 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--reveal' = 'yes, print the key itself'; '--help' = 'show help'; '-h' = 'show help'}
+            Values = @{'--account' = 'account'; '-a' = 'account'; '--store' = 'store'; '-s' = 'store'}
+            Argument = 'provider'
+            Many = $false
+            PassesOn = $false
+        }
+        'providers' = @{
+            Options = @('--json', '--quiet', '-q', '--no-color', '--help', '-h')
+            About = @{'--json' = 'print one JSON document on stdout, also on failure'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--help' = 'show help'; '-h' = 'show help'}
+            Values = @{}
+            Argument = 'provider'
+            Many = $false
+            PassesOn = $false
+        }
+        'history' = @{
+            Options = @('--account', '-a', '--store', '-s', '--json', '--no-input', '--quiet', '-q', '--no-color', '--help', '-h')
+            About = @{'--account' = 'whose key it is (default: KOJIKEY_ACCOUNT, then ''default'')'; '-a' = 'whose key it is (default: KOJIKEY_ACCOUNT, then ''default'')'; '--store' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '-s' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '--json' = 'print one JSON document on stdout, also on failure'; '--no-input' = 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--help' = 'show help'; '-h' = 'show help'}
+            Values = @{'--account' = 'account'; '-a' = 'account'; '--store' = 'store'; '-s' = 'store'}
+            Argument = 'provider'
+            Many = $false
+            PassesOn = $false
+        }
+        'store init' = @{
+            Options = @('--store', '-s', '--json', '--no-input', '--quiet', '-q', '--no-color', '--kek', '--name', '--help', '-h')
+            About = @{'--store' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '-s' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '--json' = 'print one JSON document on stdout, also on failure'; '--no-input' = 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--kek' = 'where the KEK lives: keychain, passphrase, env, env:NAME or file:PATH'; '--name' = 'keep the URL under this name in config.toml'; '--help' = 'show help'; '-h' = 'show help'}
+            Values = @{'--store' = 'store'; '-s' = 'store'; '--kek' = 'kek'; '--name' = ''}
+            Argument = ''
+            Many = $false
+            PassesOn = $false
+        }
+        'store info' = @{
+            Options = @('--store', '-s', '--json', '--no-input', '--quiet', '-q', '--no-color', '--help', '-h')
+            About = @{'--store' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '-s' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '--json' = 'print one JSON document on stdout, also on failure'; '--no-input' = 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--help' = 'show help'; '-h' = 'show help'}
+            Values = @{'--store' = 'store'; '-s' = 'store'}
+            Argument = ''
+            Many = $false
+            PassesOn = $false
+        }
+        'store rekey' = @{
+            Options = @('--store', '-s', '--json', '--no-input', '--quiet', '-q', '--no-color', '--kek', '--new-passphrase-file', '--help', '-h')
+            About = @{'--store' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '-s' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '--json' = 'print one JSON document on stdout, also on failure'; '--no-input' = 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--kek' = 'where the KEK lives: keychain, passphrase, env, env:NAME or file:PATH'; '--new-passphrase-file' = 'the new passphrase is this file''s first line'; '--help' = 'show help'; '-h' = 'show help'}
+            Values = @{'--store' = 'store'; '-s' = 'store'; '--kek' = 'kek'; '--new-passphrase-file' = 'file'}
+            Argument = ''
+            Many = $false
+            PassesOn = $false
+        }
+        'store copy' = @{
+            Options = @('--store', '-s', '--json', '--no-input', '--quiet', '-q', '--no-color', '--to', '--account', '-a', '--dry-run', '--help', '-h')
+            About = @{'--store' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '-s' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '--json' = 'print one JSON document on stdout, also on failure'; '--no-input' = 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--to' = 'the store to copy to, which must be there'; '--account' = 'only this account; may be repeated'; '-a' = 'only this account; may be repeated'; '--dry-run' = 'say what would be copied, and copy nothing'; '--help' = 'show help'; '-h' = 'show help'}
+            Values = @{'--store' = 'store'; '-s' = 'store'; '--to' = 'store'; '--account' = 'account'; '-a' = 'account'}
+            Argument = ''
+            Many = $false
+            PassesOn = $false
+        }
+        'account list' = @{
+            Options = @('--store', '-s', '--json', '--no-input', '--quiet', '-q', '--no-color', '--help', '-h')
+            About = @{'--store' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '-s' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '--json' = 'print one JSON document on stdout, also on failure'; '--no-input' = 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--help' = 'show help'; '-h' = 'show help'}
+            Values = @{'--store' = 'store'; '-s' = 'store'}
+            Argument = ''
+            Many = $false
+            PassesOn = $false
+        }
+        'account disable' = @{
+            Options = @('--store', '-s', '--json', '--no-input', '--quiet', '-q', '--no-color', '--help', '-h')
+            About = @{'--store' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '-s' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '--json' = 'print one JSON document on stdout, also on failure'; '--no-input' = 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--help' = 'show help'; '-h' = 'show help'}
+            Values = @{'--store' = 'store'; '-s' = 'store'}
+            Argument = 'account'
+            Many = $false
+            PassesOn = $false
+        }
+        'account enable' = @{
+            Options = @('--store', '-s', '--json', '--no-input', '--quiet', '-q', '--no-color', '--help', '-h')
+            About = @{'--store' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '-s' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '--json' = 'print one JSON document on stdout, also on failure'; '--no-input' = 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--help' = 'show help'; '-h' = 'show help'}
+            Values = @{'--store' = 'store'; '-s' = 'store'}
+            Argument = 'account'
+            Many = $false
+            PassesOn = $false
+        }
+        'account remove' = @{
+            Options = @('--store', '-s', '--json', '--no-input', '--quiet', '-q', '--no-color', '--confirm', '--help', '-h')
+            About = @{'--store' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '-s' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '--json' = 'print one JSON document on stdout, also on failure'; '--no-input' = 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--confirm' = 'the account''s name, instead of typing it'; '--help' = 'show help'; '-h' = 'show help'}
+            Values = @{'--store' = 'store'; '-s' = 'store'; '--confirm' = ''}
+            Argument = 'account'
+            Many = $false
+            PassesOn = $false
+        }
+        'audit' = @{
+            Options = @('--account', '-a', '--store', '-s', '--json', '--no-input', '--quiet', '-q', '--no-color', '--provider', '-p', '--since', '--all-accounts', '--verify', '--help', '-h')
+            About = @{'--account' = 'whose key it is (default: KOJIKEY_ACCOUNT, then ''default'')'; '-a' = 'whose key it is (default: KOJIKEY_ACCOUNT, then ''default'')'; '--store' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '-s' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '--json' = 'print one JSON document on stdout, also on failure'; '--no-input' = 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--provider' = 'only events of this provider'; '-p' = 'only events of this provider'; '--since' = 'only events of the last span, such as 7d'; '--all-accounts' = 'the events of every account (as without --account)'; '--verify' = 'recompute the chain; exit 8 names the first event that was touched'; '--help' = 'show help'; '-h' = 'show help'}
+            Values = @{'--account' = 'account'; '-a' = 'account'; '--store' = 'store'; '-s' = 'store'; '--provider' = 'provider'; '-p' = 'provider'; '--since' = ''}
+            Argument = ''
+            Many = $false
+            PassesOn = $false
+        }
+        'sandbox' = @{
+            Options = @('--json', '--quiet', '-q', '--no-color', '--port', '--tour', '--help', '-h')
+            About = @{'--json' = 'print one JSON document on stdout, also on failure'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--port' = 'the port (default: a free one)'; '--tour' = 'run the whole loop against it in a throwaway store, and show each command'; '--help' = 'show help'; '-h' = 'show help'}
+            Values = @{'--port' = ''}
+            Argument = ''
+            Many = $false
+            PassesOn = $false
+        }
+        'doctor' = @{
+            Options = @('--account', '-a', '--store', '-s', '--json', '--no-input', '--quiet', '-q', '--no-color', '--help', '-h')
+            About = @{'--account' = 'whose key it is (default: KOJIKEY_ACCOUNT, then ''default'')'; '-a' = 'whose key it is (default: KOJIKEY_ACCOUNT, then ''default'')'; '--store' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '-s' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '--json' = 'print one JSON document on stdout, also on failure'; '--no-input' = 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--help' = 'show help'; '-h' = 'show help'}
+            Values = @{'--account' = 'account'; '-a' = 'account'; '--store' = 'store'; '-s' = 'store'}
+            Argument = ''
+            Many = $false
+            PassesOn = $false
+        }
+        'help' = @{
+            Options = @('--json', '--quiet', '-q', '--no-color', '--help', '-h')
+            About = @{'--json' = 'print one JSON document on stdout, also on failure'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--help' = 'show help'; '-h' = 'show help'}
+            Values = @{}
+            Argument = 'topic'
+            Many = $true
+            PassesOn = $false
+        }
+    }
+
+    # The words before the cursor, without the program.
+    $words = @($commandAst.CommandElements | Where-Object { $_.Extent.EndOffset -lt $cursorPosition } |
+        ForEach-Object { $_.Extent.Text } | Select-Object -Skip 1)
+    $program = $commandAst.CommandElements[0].Extent.Text
+
+    function Offer($values, $about) {
+        foreach ($value in $values) {
+            if ($value -and $value.StartsWith($wordToComplete)) {
+                $text = if ($about -and $about[$value]) { $about[$value] } else { $value }
+                [System.Management.Automation.CompletionResult]::new($value, $value, 'ParameterValue', $text)
+            }
+        }
+    }
+
+    function OfKind($kind, $context) {
+        if ($kind -eq 'variable') { Offer @((Get-ChildItem env:).Name) }
+        elseif ($kind -like 'choices:*') { Offer @($kind.Substring(8).Split(' ')) }
+        elseif ($kind -and $kind -ne 'file') { Offer @(& $program complete $kind @context 2>$null) }
+    }
+
+    if ($words.Count -eq 0) { return Offer @($commands[''].Words) $commands[''].About }
+    $name = $words[0]
+    $at = 1
+    if (-not $commands.ContainsKey($name)) { return }
+    if ($commands[$name].Words) {
+        if ($words.Count -eq 1) { return Offer @($commands[$name].Words) $commands[$name].About }
+        $name = "$name $($words[1])"
+        $at = 2
+        if (-not $commands.ContainsKey($name)) { return }
+    }
+
+    $takes = $commands[$name]
+    $context = @()
+    $arguments = 0
+    $pending = $null
+    for (; $at -lt $words.Count; $at++) {
+        $word = $words[$at]
+        if ($null -ne $pending) {
+            if ($pending -in '--account', '-a', '--store', '-s') { $context += $pending, $word }
+            $pending = $null
+        }
+        elseif ($word -eq '--') { if ($takes.PassesOn) { return } }
+        elseif ($takes.Values.ContainsKey($word)) { $pending = $word }
+        elseif (-not $word.StartsWith('-')) { if ($takes.PassesOn) { return }; $arguments++ }
+    }
+    if ($null -ne $pending) { return OfKind $takes.Values[$pending] $context }
+    if ($wordToComplete.StartsWith('-')) { return Offer @($takes.Options) $takes.About }
+    if ($takes.Many -or $arguments -eq 0) { return OfKind $takes.Argument $context }
+}
