@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -196,7 +197,7 @@ def typed(request: pytest.FixtureRequest, environ: dict[str, str]) -> Iterator[C
     def after_tab(line: str) -> str:
         shell.send(f"{line}\t\x07")
         shell.expect("<<(.*?)>>")
-        assert shell.match is not None
+        assert isinstance(shell.match, re.Match)
         completed = str(shell.match.group(1))
         shell.send("\x15")
         return completed
