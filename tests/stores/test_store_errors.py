@@ -50,6 +50,8 @@ VERBS: dict[str, Callable[[Store], object]] = {
     "scan": lambda store: list(store.scan()),
     "accounts": lambda store: list(store.accounts()),
     "events": lambda store: list(store.events()),
+    "upgrade": lambda store: store.upgrade(),
+    "role": lambda store: store.role(),
     "describe": lambda store: store.describe(),
     "close": lambda store: store.close(),
 }
@@ -94,6 +96,12 @@ class FailingStore(Store):
 
     def _events(self, account: str | None) -> Iterator[Document]:
         yield self._fail()
+
+    def _upgrade(self) -> None:
+        self._fail()
+
+    def _role(self) -> str | None:
+        return self._fail()  # type: ignore[no-any-return]
 
     def _describe(self) -> Description:
         return self._fail()  # type: ignore[no-any-return]

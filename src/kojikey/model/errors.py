@@ -131,9 +131,9 @@ class AccountNotFound(NotFound):
 class StoreNotFound(NotFound):
     """The store that was named does not exist (and is never made unasked)."""
 
-    def __init__(self, store: str) -> None:
+    def __init__(self, store: str, message: str | None = None, *, hint: str | None = None) -> None:
         self.store = store
-        super().__init__(f"there is no store at {store}")
+        super().__init__(message or f"there is no store at {store}", hint=hint)
 
 
 class Conflict(KojikeyError):

@@ -11,7 +11,7 @@ Document = dict[str, Any]
 class Ref(NamedTuple):
     """The address of one document. ``account`` and ``provider`` are ``""`` where they do not apply."""
 
-    kind: str  # "header", "account" or "key"
+    kind: str  # "header", "account" or "key"; in stores with roles also "grant"
     account: str = ""
     provider: str = ""
 
@@ -25,6 +25,11 @@ HEADER = Ref("header")
 def account_ref(account: str) -> Ref:
     """Return the address of an account's document: its wrapped data key and the head of its audit chain."""
     return Ref("account", account)
+
+
+def grant_ref(account: str, role: str) -> Ref:
+    """Return the address of a database role's grant to an account, in stores that have roles."""
+    return Ref("grant", account, role)
 
 
 def key_ref(account: str, provider: str) -> Ref:

@@ -4,9 +4,10 @@ Owns: the shape of a change and of a query, and the rule that only our own error
 verbs are fixed here, an adapter fills in the ``_`` verbs and :meth:`Store._translate`.
 Must not: know what a document means, or see plaintext.
 
-A store holds three kinds of documents: one header, one document an account, one an account and provider. All are
-JSON objects of at most :data:`DOCUMENT_LIMIT` bytes. Each has a revision, an opaque text that differs after every
-write, also after a delete and a new creation, so that "unchanged since I read it" can be asked of any store.
+A store holds three kinds of documents: one header, one document an account, one an account and provider. (A store with
+database roles holds grants besides, one an account and role.) All are JSON objects of at most :data:`DOCUMENT_LIMIT`
+bytes. Each has a revision, an opaque text that differs after every write, also after a delete and a new creation, so
+that "unchanged since I read it" can be asked of any store.
 """
 
 from __future__ import annotations
@@ -94,6 +95,9 @@ class Store(ABC):
     place: str
     """Where it is, without credentials, as messages name it."""
 
+    has_roles: ClassVar[bool] = False
+    """Whether its engine has roles that see only what they were granted: then it takes grants as documents."""
+
     partitioned: ClassVar[bool] = False
     """Whether the engine itself divides what it holds, by account.
 
@@ -154,6 +158,15 @@ class Store(ABC):
         """Yield the events of an account (or of all) in order of account and seq."""
         yield from self._guarded_iterator(self._events(account))
 
+    def upgrade(self) -> None:
+        """Bring a store that is there to this version's format, where opening it does not; otherwise do nothing."""
+        self._guard(self._upgrade)
+
+    def role(self) -> str | None:
+        """Return the role as which the engine knows us, None where it knows no roles. Raises as :meth:`open`."""
+        role: str | None = self._guard(self._role)
+        return role
+
     def describe(self) -> Description:
         """Return what the store says of itself, for people; works for a store that is not there."""
         description: Description = self._guard(self._describe)
@@ -187,6 +200,12 @@ class Store(ABC):
 
     @abstractmethod
     def _events(self, account: str | None) -> Iterator[Document]: ...
+
+    def _upgrade(self) -> None:
+        return
+
+    def _role(self) -> str | None:
+        return None
 
     @abstractmethod
     def _describe(self) -> Description: ...

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _ADAPTERS = {
     "sqlite": "kojikey.stores.sqlite",
+    "postgresql": "kojikey.stores.postgres",
     "dynamodb": "kojikey.stores.dynamodb",
 }
 _SHAPES = "a store is named by a URL such as sqlite:////home/me/keys.db, or by its name in config.toml"

@@ -1,0 +1,321 @@
+"""The PostgreSQL store: a schema ``kojikey`` in a database that several machines share.
+
+Owns: the verbs. ``postgres_tables`` has the statements, ``postgres_access`` who may do what, ``postgres_address`` the
+URL, ``postgres_link`` the connection, ``postgres_errors`` the errors.
+Must not: make a store when asked to open one, or keep a transaction open while its caller does something else.
+
+A change is one transaction (READ COMMITTED): each document is replaced WHERE it is at its revision, added ON CONFLICT
+DO NOTHING, and a row that was not touched means that somebody else was first. Rows are locked in one order (that of
+refs, then events), so that two changes never wait for each other.
+
+A scan reads page after page by key, each page a statement of its own. A server-side cursor would need a transaction
+for as long as the scan takes (hours, where each key is tested in between): the server could clean up nothing that was
+deleted since, a lost connection would lose the scan, and a pooler could not share the session.
+
+Needs PostgreSQL 14 or newer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, LiteralString, NamedTuple
+
+from kojikey.model.errors import (
+    ChangedMeanwhile,
+    KojikeyError,
+    NotFound,
+    StoreCorrupt,
+    StoreExists,
+    StoreNotFound,
+    UsageError,
+)
+from kojikey.model.ref import HEADER, Document, Ref, account_ref, key_ref
+from kojikey.stores.base import Change, Description, Query, Store, Stored, decoded, encoded, new_revision
+
+try:
+    import psycopg
+except ImportError:  # also where it finds no libpq
+    raise UsageError(
+        "PostgreSQL stores need psycopg, which is not installed here", hint="pip install 'kojikey[postgres]'"
+    ) from None
+
+from psycopg import Connection
+
+from kojikey.stores.postgres_access import give_privileges, lacking, role_in_store, secure, take_privileges
+from kojikey.stores.postgres_address import Address, read_address
+from kojikey.stores.postgres_link import Link
+from kojikey.stores.postgres_tables import (
+    ADD,
+    ADD_EVENT,
+    BEFORE_A_CHANGE,
+    EVENT_REVISION,
+    LEDGER,
+    LOCK,
+    MIGRATIONS,
+    PAGE,
+    READ,
+    conditions,
+    line_of,
+    row_of,
+    statement,
+)
+
+_Connection = Connection[tuple[Any, ...]]
+
+
+class _Work(NamedTuple):
+    """A change as it is made, and made again: the revisions are chosen once, so that they tell what happened."""
+
+    changes: tuple[Change, ...]
+    rows: tuple[dict[str, Any], ...]
+    lines: tuple[dict[str, Any], ...]
+
+
+class PostgresStore(Store):
+    """A store in a database. Nothing is connected before the first verb; after :meth:`close` the next connects again.
+
+    ``lock_timeout`` is how many seconds a change waits for another one.
+    """
+
+    has_roles = True
+
+    def __init__(self, address: Address, *, lock_timeout: float = 5.0) -> None:
+        self.place = address.place
+        self._address = address
+        self._link = Link(address)
+        self._lock_timeout = f"{round(lock_timeout * 1000)}ms"
+
+    def close(self) -> None:
+        """Release what is held. Safe to repeat."""
+        self._guard(self._link.drop)
+
+    def _create(self, header: Document) -> None:
+        row = {"revision": new_revision(), "document": encoded(header, self.place)}
+        try:
+            self._build(row)
+        except psycopg.Error as error:
+            if not self._link.is_lost(error):
+                raise
+            self._link.drop()
+            try:
+                if self._open().revision != row["revision"]:
+                    raise StoreExists(self.place)
+            except StoreNotFound:
+                self._build(row)
+
+    def _build(self, row: dict[str, Any]) -> None:
+        connection = self._link.connected()
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+            if connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'kojikey'").fetchall():
+                self._refuse_strangers(connection)
+            else:
+                connection.execute("CREATE SCHEMA kojikey")
+            for words in LEDGER:
+                connection.execute(words)
+            _migrate(connection, 0)
+            secure(connection)
+            connection.execute(ADD["header"], row)
+
+    def _refuse_strangers(self, connection: _Connection) -> None:
+        """Check that the schema, which is there, is an empty one that somebody prepared."""
+        tables = {
+            name
+            for (name,) in connection.execute(
+                "SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = 'kojikey'"
+            ).fetchall()
+        }
+        if {"header", "migrations"} <= tables:
+            raise StoreExists(self.place)
+        if tables:
+            raise StoreCorrupt(self.place, "has a schema kojikey that is not a store's; it was left as it is")
+
+    def _upgrade(self) -> None:
+        connection = self._link.connected()
+        if self._link.version() is None or not _is_owner(connection):
+            return
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+            version = self._link.version() or 0  # again: somebody else may have done it while this one waited
+            if version <= len(MIGRATIONS):
+                _migrate(connection, version)
+                secure(connection)
+
+    def _open(self) -> Stored:
+        header = self._read(HEADER)
+        if header is None:
+            raise StoreCorrupt(self.place, "has lost its header; it was left as it is")
+        return header
+
+    def _read(self, ref: Ref) -> Stored | None:
+        if ref.kind == "grant":
+            self._refuse_role(ref.provider)
+        place = {"account": ref.account, "provider": ref.provider}
+        rows = self._rows(READ[ref.kind], place)
+        return Stored(ref, decoded(rows[0][0], self.place), rows[0][1]) if rows else None
+
+    def _refuse_role(self, role: str) -> None:
+        there, administers = self._link.reading(lambda connection: role_in_store(connection, role))
+        if not there:
+            raise NotFound(
+                "there is no such role in the database", hint="its administrator makes one with CREATE ROLE NAME LOGIN"
+            )
+        if administers:
+            raise UsageError(f"the role {role} administers this store: it sees every account without a grant")
+
+    def _commit(self, changes: Sequence[Change], events: Sequence[Document]) -> tuple[str, ...]:
+        rows = tuple(row_of(change, self.place) for change in changes)
+        revision = new_revision()
+        work = _Work(tuple(changes), rows, tuple(line_of(event, self.place, revision) for event in events))
+        try:
+            self._attempt(work)
+        except psycopg.Error as error:
+            if not self._link.is_lost(error):
+                raise
+            self._settle(work)
+        return tuple(row["revision"] for row in rows)
+
+    def _attempt(self, work: _Work) -> None:
+        connection = self._link.proven()
+        # A pipeline: all statements go in one round trip. Nothing is committed before all their answers were seen.
+        with connection.pipeline() as pipeline, connection.transaction():
+            settings = connection.execute(BEFORE_A_CHANGE, (self._lock_timeout,))
+            touched = {
+                index: connection.execute(statement(work.changes[index]), work.rows[index])
+                for index in sorted(range(len(work.changes)), key=lambda index: work.changes[index].ref)
+            }
+            added = [
+                (line["account"], connection.execute(ADD_EVENT, line))
+                for line in sorted(work.lines, key=lambda line: (line["account"], line["seq"]))
+            ]
+            pipeline.sync()
+            self._link.refuse_other_version(settings.fetchall()[0][0])
+            for index, change in enumerate(work.changes):
+                if touched[index].rowcount != 1:
+                    raise ChangedMeanwhile(change.ref)
+            for account, cursor in added:
+                if cursor.rowcount != 1:
+                    raise ChangedMeanwhile(account_ref(account))
+            _follow_grants(connection, work.changes)
+
+    def _settle(self, work: _Work) -> None:
+        """Find out on a new connection whether a change was made, and make it where it was not.
+
+        Raises:
+            ChangedMeanwhile: it was not made, and somebody else was first. StoreUnreachable: it can not be told.
+        """
+        from kojikey.stores.postgres_errors import unknown_outcome
+
+        self._link.drop()
+        try:
+            if not self._was_made(work):
+                self._attempt(work)
+        except ChangedMeanwhile as lost:
+            # The first attempt may have been committed while this one waited for its rows.
+            try:
+                if not self._was_made(work):
+                    raise lost from None
+            except (psycopg.Error, ChangedMeanwhile) as error:
+                if error is lost and work.lines:
+                    raise
+                raise unknown_outcome(self._address) from None
+        except (psycopg.Error, KojikeyError):
+            raise unknown_outcome(self._address) from None
+
+    def _was_made(self, work: _Work) -> bool:
+        """Tell whether a change was made: by an event's revision where it has events, else by a document's."""
+        if work.lines:
+            return self._rows(EVENT_REVISION, work.lines[0]) == [(work.lines[0]["revision"],)]
+        return any(
+            row["revision"] and (stored := self._read(change.ref)) is not None and stored.revision == row["revision"]
+            for change, row in zip(work.changes, work.rows, strict=True)
+        )
+
+    def _scan(self, query: Query) -> Iterator[Stored]:
+        wanted, values = conditions(query)
+        select: LiteralString = (
+            "SELECT account, provider, document, revision FROM kojikey.keys"  # noqa: S608 - made of constants
+            " WHERE (account, provider) > (%s, %s)" + wanted + " ORDER BY account, provider"
+        )
+        for account, provider, text, revision in self._paged(select, ("", ""), values):
+            yield Stored(key_ref(account, provider), decoded(text, self.place), revision)
+
+    def _accounts(self) -> Iterator[Stored]:
+        select: LiteralString = (
+            "SELECT account, document, revision FROM kojikey.accounts WHERE account > %s ORDER BY account"
+        )
+        for account, text, revision in self._paged(select, ("",), []):
+            yield Stored(account_ref(account), decoded(text, self.place), revision)
+
+    def _events(self, account: str | None) -> Iterator[Document]:
+        place: LiteralString = "(account, seq) > (%s, %s)" if account is None else "account = %s AND seq > %s"
+        select: LiteralString = (
+            "SELECT account, seq, document FROM kojikey.events WHERE " + place + " ORDER BY account, seq"  # noqa: S608
+        )
+        for row in self._paged(select, (account or "", -1), []):
+            yield decoded(row[2], self.place)
+
+    def _paged(self, select: LiteralString, first: tuple[Any, ...], values: list[Any]) -> Iterator[tuple[Any, ...]]:
+        after, page = first, select + " LIMIT %s"
+        while True:
+            rows = self._rows(page, [*after, *values, PAGE])
+            yield from rows
+            if len(rows) < PAGE:
+                return
+            after = rows[-1][: len(first)]
+
+    def _rows(self, select: LiteralString, values: Any = ()) -> list[tuple[Any, ...]]:
+        return self._link.reading(lambda connection: connection.execute(select, values).fetchall())
+
+    def _role(self) -> str:
+        return str(self._rows("SELECT current_user")[0][0])
+
+    def _describe(self) -> Description:
+        from kojikey.stores.postgres_report import report
+
+        engine, details = report(self._link, guard=self._guard)
+        return Description(engine, self.place, details)
+
+    def _translate(self, error: Exception) -> KojikeyError | None:
+        from kojikey.stores.postgres_errors import denied, translated
+
+        if isinstance(error, psycopg.errors.InsufficientPrivilege):
+            try:
+                return denied(self._address, self._role_now(), lacking(self._link.connected()))
+            except (psycopg.Error, KojikeyError):
+                return translated(error, self._address)
+        return translated(error, self._address)
+
+    def _role_now(self) -> str:
+        return str(self._link.connected().execute("SELECT current_user").fetchall()[0][0])
+
+
+def from_url(url: str) -> PostgresStore:
+    """Return the store that ``postgresql://USER@HOST[:PORT][,…]/DATABASE[?OPTION=…]`` means; options are libpq's.
+
+    Raises:
+        UsageError: as :func:`~kojikey.stores.postgres_address.read_address`.
+    """
+    return PostgresStore(read_address(url))
+
+
+def _migrate(connection: _Connection, version: int) -> None:
+    """Take the schema from a version (0: none) to the present one, inside the caller's transaction."""
+    for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
+        for words in statements:
+            connection.execute(words)
+        connection.execute("INSERT INTO kojikey.migrations (version) VALUES (%s)", (number,))
+
+
+def _is_owner(connection: _Connection) -> bool:
+    rows = connection.execute(
+        "SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = 'kojikey'"
+    ).fetchall()
+    return rows == [(True,)]
+
+
+def _follow_grants(connection: _Connection, changes: tuple[Change, ...]) -> None:
+    """Give or take the privileges that go with the grants among the changes, in their transaction."""
+    for change in changes:
+        if change.ref.kind == "grant":
+            (take_privileges if change.document is None else give_privileges)(connection, change.ref.provider)

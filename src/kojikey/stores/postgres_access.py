@@ -1,0 +1,168 @@
+"""Who may do what in a PostgreSQL store, held by the server: row-level security, privileges and two triggers.
+
+Owns: policies, and the privileges of a role that was granted an account. Must not: read or write documents.
+
+The owner of the schema administers the store and sees every row. Another role sees the rows of the accounts that it,
+or a role that it inherits from, was granted, and there
+
+* reads, adds and replaces keys and the account's document, and takes keys away;
+* adds events, and never changes or takes one away: nobody does, the owner included (who could drop the trigger; then
+  the chain of events tells);
+* can not enable an account that was disabled, nor rename or delete an account's document, which would come to that.
+
+All of it binds the owner too (``FORCE``), but not superusers and roles with BYPASSRLS: PostgreSQL exempts them
+(https://www.postgresql.org/docs/current/ddl-rowsecurity.html). Whoever it is: the rows are sealed.
+"""
+
+from __future__ import annotations
+
+from typing import Any, LiteralString
+
+from psycopg import Connection, sql
+
+_GRANTED: LiteralString = (
+    "account = ANY (ARRAY(SELECT g.account FROM kojikey.grants g WHERE pg_catalog.pg_has_role(g.role, 'USAGE')))"
+)
+# Table, command, and the condition for rows that are read and for rows that are written.
+_POLICIES: tuple[tuple[LiteralString, LiteralString, LiteralString | None, LiteralString | None], ...] = (
+    ("header", "SELECT", "true", None),
+    ("accounts", "SELECT", _GRANTED, None),
+    ("accounts", "INSERT", None, _GRANTED),
+    ("accounts", "UPDATE", _GRANTED, _GRANTED),
+    ("keys", "SELECT", _GRANTED, None),
+    ("keys", "INSERT", None, _GRANTED),
+    ("keys", "UPDATE", _GRANTED, _GRANTED),
+    ("keys", "DELETE", _GRANTED, None),
+    ("events", "SELECT", _GRANTED, None),
+    ("events", "INSERT", None, _GRANTED),
+    ("grants", "SELECT", "pg_catalog.pg_has_role(role, 'USAGE')", None),
+)
+_TABLES: tuple[LiteralString, ...] = ("header", "accounts", "keys", "events", "grants")
+_ONLY_ADDED: LiteralString = """
+CREATE OR REPLACE FUNCTION kojikey.events_are_only_added() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog AS $$ BEGIN
+    RAISE insufficient_privilege USING MESSAGE = 'events are only added, never changed or taken away';
+END $$"""
+# The document is JSON of ours; one that can not be read as that is refused, which is the safe side.
+_STAYS_DISABLED: LiteralString = """
+CREATE OR REPLACE FUNCTION kojikey.disabled_stays_disabled() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog AS $$ BEGIN
+    IF (OLD.document::json ->> 'disabled') = 'true'
+        AND (NEW.document::json ->> 'disabled') IS DISTINCT FROM 'true'
+        AND NOT pg_has_role((SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'USAGE')
+    THEN
+        RAISE insufficient_privilege USING MESSAGE = 'only the owner of the store enables a disabled account';
+    END IF;
+    RETURN NEW;
+END $$"""
+_TRIGGERS: tuple[tuple[LiteralString, LiteralString], ...] = (
+    ("only_added", "BEFORE UPDATE OR DELETE OR TRUNCATE ON kojikey.events FOR EACH STATEMENT"
+     " EXECUTE FUNCTION kojikey.events_are_only_added()"),
+    ("stays_disabled", "BEFORE UPDATE ON kojikey.accounts FOR EACH ROW"
+     " EXECUTE FUNCTION kojikey.disabled_stays_disabled()"),
+)  # fmt: skip
+
+_PRIVILEGES: tuple[LiteralString, ...] = (
+    "USAGE ON SCHEMA kojikey",
+    "SELECT ON kojikey.migrations, kojikey.header, kojikey.accounts, kojikey.keys, kojikey.events, kojikey.grants",
+    "INSERT ON kojikey.accounts, kojikey.keys, kojikey.events",
+    "UPDATE (revision, document) ON kojikey.accounts",
+    "UPDATE (tested_at, slot, revision, document) ON kojikey.keys",
+    "DELETE ON kojikey.keys",
+)
+_ROLE_IN_STORE: LiteralString = (
+    "SELECT r.oid IS NOT NULL, coalesce(pg_catalog.pg_has_role(r.oid, n.nspowner, 'USAGE'), false)"
+    " FROM pg_catalog.pg_namespace n LEFT JOIN pg_catalog.pg_roles r ON r.rolname = %s WHERE n.nspname = 'kojikey'"
+)
+# What the current role lacks. By oid: a name in a schema that may not be used is an error of its own.
+_LACKING: LiteralString = """
+SELECT 'USAGE on schema kojikey' FROM pg_catalog.pg_namespace n
+WHERE n.nspname = 'kojikey' AND NOT pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+UNION ALL
+SELECT p.privilege || ' on table kojikey.' || p.name
+FROM (VALUES ('migrations', 'SELECT'), ('header', 'SELECT'), ('accounts', 'SELECT'), ('keys', 'SELECT'),
+    ('events', 'SELECT'), ('accounts', 'INSERT'), ('keys', 'INSERT'), ('events', 'INSERT'), ('keys', 'DELETE'))
+    AS p (name, privilege)
+JOIN pg_catalog.pg_namespace n ON n.nspname = 'kojikey'
+JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = p.name
+WHERE NOT pg_catalog.has_table_privilege(c.oid, p.privilege)"""
+
+
+def secure(connection: Connection[Any]) -> None:
+    """Put policies, triggers and privileges as they should be, whatever they were, in the caller's transaction."""
+    (owner,) = connection.execute(
+        "SELECT pg_catalog.pg_get_userbyid(nspowner) FROM pg_catalog.pg_namespace WHERE nspname = 'kojikey'"
+    ).fetchall()[0]
+    connection.execute("REVOKE ALL ON SCHEMA kojikey FROM PUBLIC")
+    connection.execute("REVOKE ALL ON ALL TABLES IN SCHEMA kojikey FROM PUBLIC")
+    for name, command in connection.execute(
+        "SELECT tablename, policyname FROM pg_catalog.pg_policies WHERE schemaname = 'kojikey'"
+    ).fetchall():
+        connection.execute(sql.SQL("DROP POLICY {} ON {}").format(sql.Identifier(command), _table(name)))
+    for table in _TABLES:
+        connection.execute(sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(_table(table)))
+        connection.execute(sql.SQL("ALTER TABLE {} FORCE ROW LEVEL SECURITY").format(_table(table)))
+        _admit_owner(connection, table, owner)
+    for table, command, read, written in _POLICIES:
+        _admit_granted(connection, table, command, read, written)
+    connection.execute(_ONLY_ADDED)
+    connection.execute(_STAYS_DISABLED)
+    for trigger, words in _TRIGGERS:
+        connection.execute(sql.SQL("CREATE OR REPLACE TRIGGER {} " + words).format(sql.Identifier(trigger)))
+
+
+def role_in_store(connection: Connection[Any], role: str) -> tuple[bool, bool]:
+    """Tell whether there is such a role, and whether it administers the store (so that it needs no grant)."""
+    there, administers = connection.execute(_ROLE_IN_STORE, (role,)).fetchall()[0]
+    return there, administers
+
+
+def give_privileges(connection: Connection[Any], role: str) -> None:
+    """Let a role use the tables; which rows, the policies say. Safe to repeat."""
+    for privilege in _PRIVILEGES:
+        connection.execute(sql.SQL("GRANT " + privilege + " TO {}").format(sql.Identifier(role)))
+
+
+def take_privileges(connection: Connection[Any], role: str) -> None:
+    """Take a role's privileges away once it has no grant left."""
+    left = connection.execute(
+        "SELECT 1 FROM kojikey.grants g JOIN pg_catalog.pg_roles r ON r.oid = g.role WHERE r.rolname = %s", (role,)
+    ).fetchall()
+    if not left:
+        for privilege in ("ALL ON ALL TABLES IN SCHEMA kojikey", "ALL ON SCHEMA kojikey"):
+            connection.execute(sql.SQL("REVOKE " + privilege + " FROM {}").format(sql.Identifier(role)))
+
+
+def lacking(connection: Connection[Any]) -> list[str]:
+    """Return which privileges the current role lacks, such as ``SELECT on table kojikey.keys``."""
+    return [str(row[0]) for row in connection.execute(_LACKING).fetchall()]
+
+
+def _admit_owner(connection: Connection[Any], table: LiteralString, owner: str) -> None:
+    for command in ("SELECT", "INSERT") if table == "events" else ("ALL",):
+        text = sql.SQL("CREATE POLICY {} ON {} FOR " + command + " TO {}").format(
+            sql.Identifier(f"owner_{command.lower()}"), _table(table), sql.Identifier(owner)
+        )
+        read = sql.SQL("" if command == "INSERT" else " USING (true)")
+        connection.execute(text + read + sql.SQL("" if command == "SELECT" else " WITH CHECK (true)"))
+
+
+def _admit_granted(
+    connection: Connection[Any],
+    table: LiteralString,
+    command: LiteralString,
+    read: LiteralString | None,
+    written: LiteralString | None,
+) -> None:
+    text = sql.SQL("CREATE POLICY {} ON {} FOR " + command).format(
+        sql.Identifier(f"granted_{command.lower()}"), _table(table)
+    )
+    if read:
+        text += sql.SQL(" USING (" + read + ")")
+    if written:
+        text += sql.SQL(" WITH CHECK (" + written + ")")
+    connection.execute(text)
+
+
+def _table(name: str) -> sql.Identifier:
+    return sql.Identifier("kojikey", name)

@@ -1,0 +1,174 @@
+"""What an error of PostgreSQL or of the way to it means for a store. Imported only once something went wrong.
+
+Owns: the table of SQLSTATEs, and the words by which libpq tells why there is no connection: it gives no SQLSTATE for
+that. Must not: repeat an engine's text, which can hold a host, a connection string or a row.
+Codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
+"""
+
+from __future__ import annotations
+
+import re
+
+import psycopg
+
+from kojikey.model.errors import (
+    KojikeyError,
+    StoreCorrupt,
+    StoreDenied,
+    StoreFull,
+    StoreLocked,
+    StoreNotFound,
+    StoreReadOnly,
+    StoreUnavailable,
+    StoreUnreachable,
+)
+from kojikey.stores.postgres_address import Address
+
+_Meaning = tuple[type[StoreUnavailable], str, str | None]
+
+_SAME_AGAIN = "run the command again; kojikey doctor looks at the store"
+_LOST: _Meaning = (StoreUnreachable, "lost its connection; nothing was changed", _SAME_AGAIN)
+_STOPPING: _Meaning = (StoreUnreachable, "is starting up or shutting down; nothing was changed", "try again shortly")
+_LOCKED: _Meaning = (
+    StoreLocked,
+    "is kept waiting by another change, or has run into a time limit of its server; nothing was changed",
+    "try again once the other one has finished",
+)
+_READ_ONLY: _Meaning = (
+    StoreReadOnly,
+    "is a read-only standby, or was set to read-only; nothing was changed",
+    "name all servers in the URL (postgresql://USER@HOST1,HOST2/DATABASE): the one that takes changes is found",
+)
+_FULL: _Meaning = (StoreFull, "has no room left; the change was not made", "free some space on the server's disk")
+_CROWDED: _Meaning = (
+    StoreUnreachable,
+    "has no connection free: as many as it allows are open; nothing was changed",
+    "try again shortly, or raise max_connections (or the limit of the role or the database)",
+)
+_DENIED: _Meaning = (StoreDenied, "refused the role {role}; nothing was changed", "ask who administers the store")
+_DAMAGED: _Meaning = (
+    StoreCorrupt,
+    "does not have the tables of a store, or they are damaged; it was left as it is",
+    "restore them from a backup; kojikey does not replace them",
+)
+_OTHER: _Meaning = (StoreUnavailable, "could not be used; nothing was changed", None)
+
+_STATES: dict[str, _Meaning] = {
+    "25006": _READ_ONLY, "25P03": _LOST, "28": _DENIED, "42501": _DENIED,
+    "40001": _LOCKED, "40P01": _LOCKED, "55P03": _LOCKED, "57014": _LOCKED, "25P04": _LOCKED,
+    "53100": _FULL, "53300": _CROWDED,
+    "57P01": _LOST, "57P02": _LOST, "57P03": _STOPPING, "57P05": _LOST, "08": _LOST,
+    "42P01": _DAMAGED, "42703": _DAMAGED, "42883": _DAMAGED, "3F000": _DAMAGED, "3D000": _DAMAGED,
+    "22": _DAMAGED, "23": _DAMAGED, "58": _DAMAGED, "XX001": _DAMAGED, "XX002": _DAMAGED,
+}  # fmt: skip
+
+_WHY_NO_CONNECTION: tuple[tuple[str, _Meaning], ...] = (
+    (
+        r"password authentication failed|authentication failed for|no password supplied",
+        (
+            StoreDenied,
+            "refused the role {role}: its password is wrong or was not given; nothing was changed",
+            "give it in ~/.pgpass, in a service file or with PGPASSWORD, as psql takes it",
+        ),
+    ),
+    (
+        r"role \".*\" does not exist|is not permitted to log in|permission denied for database|User does not have CONN",
+        (
+            StoreDenied,
+            "refused the role {role}: it does not exist there or may not connect; nothing was changed",
+            "name the role in the URL (postgresql://ROLE@HOST/DATABASE), or have it made with CREATE ROLE … LOGIN",
+        ),
+    ),
+    (
+        r"pg_hba\.conf",
+        (
+            StoreDenied,
+            "refused the role {role} from this machine, or without TLS (its pg_hba.conf says so); nothing was changed",
+            "ask who administers the server for a line in pg_hba.conf",
+        ),
+    ),
+    (
+        r"certificate verify failed|root certificate|server certificate|does not support SSL|SSL error|sslmode",
+        (
+            StoreUnreachable,
+            "could not prove with TLS that it is the server that was meant; nothing was sent to it",
+            "the certificate must be for the host in the URL; name a CA of your own with sslrootcert=FILE",
+        ),
+    ),
+    (r"too many (clients|connections)|connection slots are reserved", _CROWDED),
+    (r"session is read-only|hot standby mode is disabled|not in hot standby", _READ_ONLY),
+    (r"starting up|shutting down|in recovery mode|not yet accepting|not accepting connections", _STOPPING),
+    (
+        r"resolve host|could not translate host name|Name or service not known",
+        (StoreUnreachable, "has a host name that is not known here; nothing was changed", "mend the host in the URL"),
+    ),
+    (
+        r"timeout expired|timed out",
+        (StoreUnreachable, "did not answer in time; nothing was changed", "is the server, or a firewall, in the way?"),
+    ),
+)
+_NO_CONNECTION: _Meaning = (
+    StoreUnreachable,
+    "could not be reached: nobody answers there; nothing was changed",
+    "is the server running, and are host and port right?",
+)
+_NO_DATABASE = re.compile(r"database \".*\" does not exist")
+
+
+def not_connected(error: Exception, address: Address) -> KojikeyError:
+    """Return our error for a connection that was not made. Of several servers, the most telling answer counts.
+
+    The words are those of libpq and of a server that speaks English; in another language what is left is told apart
+    less finely.
+    """
+    text = str(error)
+    if _NO_DATABASE.search(text):
+        return StoreNotFound(
+            address.place,
+            f"there is no such database: {address.place}",
+            hint="mend the URL, or have the database made (createdb), then: kojikey store init URL --kek SOURCE",
+        )
+    found = next((meaning for words, meaning in _WHY_NO_CONNECTION if re.search(words, text)), None)
+    if found is None and "FATAL" in text:
+        found = _DENIED
+    return _made(found or _NO_CONNECTION, address)
+
+
+def translated(error: Exception, address: Address) -> KojikeyError | None:
+    """Return our error for one of PostgreSQL's, None for any other."""
+    if not isinstance(error, psycopg.Error | psycopg.Warning):
+        return None
+    state = getattr(error, "sqlstate", None) or ""
+    if not state and isinstance(error, psycopg.OperationalError):
+        return _made(_LOST, address)
+    return _made(_STATES.get(state) or _STATES.get(state[:2]) or _OTHER, address)
+
+
+def denied(address: Address, role: str, lacking: list[str]) -> StoreDenied:
+    """Return the error for a privilege that a role lacks, or for a row that is not its own where it lacks none."""
+    if not lacking:
+        return StoreDenied(
+            address.place,
+            f"holds the role {role} to the accounts that it was granted (and its owner alone to the rest); "
+            "nothing was changed",
+            hint=f"the owner of the store runs: kojikey store grant ACCOUNT {role}",
+        )
+    return StoreDenied(
+        address.place,
+        f"refused the role {role}, which lacks {lacking[0]}; nothing was changed",
+        hint=f"the owner of the store runs: kojikey store grant ACCOUNT {role}",
+    )
+
+
+def unknown_outcome(address: Address) -> StoreUnreachable:
+    """Return the error for a change whose acknowledgement was lost, and which could not be looked up."""
+    return StoreUnreachable(
+        address.place,
+        "lost its connection while it made a change: whether the change was made is not known",
+        hint="kojikey history PROVIDER (or kojikey audit) shows it once the store answers; nothing is half done",
+    )
+
+
+def _made(meaning: _Meaning, address: Address) -> StoreUnavailable:
+    kind, problem, hint = meaning
+    return kind(address.place, problem.format(role=address.role), hint=hint)

@@ -1,0 +1,118 @@
+"""The connection of a PostgreSQL store: made when it is first needed, and again when it was lost.
+
+Owns: connecting, proving that a store of this version is there, and the one safe repetition of reading.
+Must not: change anything, or know what a document is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import Connection
+
+from kojikey.model.errors import StoreCorrupt, StoreNotFound, StoreVersion
+from kojikey.stores.postgres_address import Address
+from kojikey.stores.postgres_tables import MIGRATIONS, VERSION
+
+T = TypeVar("T")
+_LOST = ("08", "57P", "25P03", "25006")
+"""SQLSTATEs after which another connection may do better. 25006: what was the primary is a standby now."""
+
+
+class Link:
+    """One connection at a time. After :meth:`drop` the next use makes another."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self._connection: Connection[tuple[Any, ...]] | None = None
+        self._is_proven = False
+
+    def drop(self) -> None:
+        """Close what is open. Safe to repeat."""
+        connection, self._connection, self._is_proven = self._connection, None, False
+        if connection is not None:
+            connection.close()
+
+    def connected(self) -> Connection[tuple[Any, ...]]:
+        """Return a connection to the database, whether or not there is a store.
+
+        Raises:
+            StoreUnavailable: there is no connection. StoreNotFound: there is no such database.
+        """
+        if self._connection is None:
+            try:
+                # prepare_threshold: a pooler between here and the server may hand each statement to another session.
+                self._connection = psycopg.connect(
+                    self.address.conninfo.reveal(), autocommit=True, prepare_threshold=None
+                )
+            except (psycopg.Error, OSError) as error:
+                from kojikey.stores.postgres_errors import not_connected
+
+                raise not_connected(error, self.address) from None
+        return self._connection
+
+    def proven(self) -> Connection[tuple[Any, ...]]:
+        """Return a connection to a store of this version.
+
+        Raises:
+            StoreNotFound: there is none. StoreVersion: it is older or newer. Otherwise as :meth:`connected`.
+        """
+        connection = self.connected()
+        if not self._is_proven:
+            version = self.version()
+            if version is None:
+                raise StoreNotFound(
+                    self.address.place,
+                    f"there is no store at {self.address.place}: its database has none yet",
+                    hint="kojikey store init URL --kek SOURCE, with the same URL",
+                )
+            self.refuse_other_version(version)
+            self._is_proven = True
+        return connection
+
+    def version(self) -> int | None:
+        """Return the version of the schema, None where there is none."""
+        try:
+            found = self.connected().execute(VERSION).fetchall()
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+            return None
+        version: int | None = found[0][0]
+        if version is None:
+            raise StoreCorrupt(self.address.place, "has lost the record of its version; it was left as it is")
+        return version
+
+    def refuse_other_version(self, version: int | None) -> None:
+        """Check that the schema is of the version that this code reads.
+
+        Raises:
+            StoreVersion: it is not.
+        """
+        if version is not None and version < len(MIGRATIONS):
+            raise StoreVersion(
+                self.address.place,
+                f"was made by an older kojikey (schema version {version}, here {len(MIGRATIONS)}); nothing was changed",
+                hint="its owner runs kojikey store init URL, which brings it up to date; then upgrade every kojikey",
+            )
+        if version != len(MIGRATIONS):
+            raise StoreVersion(
+                self.address.place,
+                f"was made by a newer kojikey (schema version {version}, here {len(MIGRATIONS)}); nothing was changed",
+                hint="upgrade kojikey",
+            )
+
+    def reading(self, ask: Callable[[Connection[tuple[Any, ...]]], T]) -> T:
+        """Return what a question that changes nothing is answered; asked once more where the connection was lost."""
+        try:
+            return ask(self.proven())
+        except psycopg.Error as error:
+            if not self.is_lost(error):
+                raise
+        self.drop()
+        return ask(self.proven())
+
+    def is_lost(self, error: psycopg.Error) -> bool:
+        """Tell whether an error is that of the connection, and not of what was asked."""
+        broken = self._connection is None or self._connection.closed
+        return broken or (error.sqlstate or "").startswith(_LOST)

@@ -1,0 +1,62 @@
+"""What a PostgreSQL store says of itself, for ``store info``. Imported only for that.
+
+Owns: the questions and the words. Must not: show credentials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from psycopg import Connection
+
+from kojikey.model.errors import KojikeyError
+from kojikey.stores.postgres_link import Link
+
+Details = tuple[tuple[str, str], ...]
+
+
+def report(link: Link, *, guard: Callable[..., Any]) -> tuple[str, Details]:
+    """Return the engine and the details; what can not be asked is told as the store's state."""
+    address = link.address
+    details: list[tuple[str, str]] = [("role", address.role)]
+    try:
+        connection: Connection[tuple[Any, ...]] = guard(link.connected)
+        details[0] = ("role", str(guard(_one, connection, "SELECT current_user")))
+        details.append(("connection", _protection(connection)))
+        details.append(("server", _server(connection)))
+        guard(link.proven)
+        details.append(("schema version", str(guard(link.version))))
+        details += guard(_readers, connection)
+    except KojikeyError as error:
+        details.append(("state", str(error)))
+    return "PostgreSQL", tuple(details)
+
+
+def _one(connection: Connection[tuple[Any, ...]], question: str) -> Any:
+    return connection.execute(question.encode()).fetchall()[0][0]
+
+
+def _server(connection: Connection[tuple[Any, ...]]) -> str:
+    number = connection.info.server_version
+    return f"PostgreSQL {number // 10_000}.{number % 10_000} at {connection.info.host}:{connection.info.port}"
+
+
+def _protection(connection: Connection[tuple[Any, ...]]) -> str:
+    if connection.info.host.startswith(("/", "@")):
+        return "a Unix socket of this machine"
+    if connection.pgconn.ssl_in_use:
+        mode = connection.info.get_parameters().get("sslmode", "")
+        return "TLS, the server verified" if mode == "verify-full" else "TLS, the server not verified (loopback)"
+    return "not encrypted (loopback)"
+
+
+def _readers(connection: Connection[tuple[Any, ...]]) -> Details:
+    owner = _one(connection, "SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'kojikey'")
+    granted = connection.execute("SELECT role::text, count(*) FROM kojikey.grants GROUP BY 1 ORDER BY 1").fetchall()
+    names = ", ".join(f"{role} ({count} account{'' if count == 1 else 's'})" for role, count in granted[:5])
+    more = f" and {len(granted) - 5} more" if len(granted) > 5 else ""
+    return (
+        ("readable by", f"the role {owner} and superusers of the server; sealed for all of them"),
+        ("granted to", f"{names}{more}" if granted else "no other role"),
+    )

@@ -1,0 +1,140 @@
+"""The tables of the PostgreSQL store, and every statement on their documents but the paged ones.
+
+Owns: the schema and its numbered migrations. Must not: connect, or say who may do what (``postgres_access`` does).
+
+Documents are text and not jsonb: jsonb takes neither ``\\u0000`` nor a lone surrogate, and would not give a document
+back as it was. Names are compared as bytes (``COLLATE "C"``), so that order is the same on every server.
+"""
+
+# ruff: noqa: S608 - statements are put together from the constants in this file alone
+
+from __future__ import annotations
+
+from typing import Any, LiteralString
+
+from kojikey.model.ref import Document
+from kojikey.stores.base import Change, Query, encoded, new_revision, slot_of
+
+LOCK = 0x6B6A6B79  # of pg_advisory_xact_lock, while a store is made or brought up to date
+PAGE = 400  # rows that a scan reads at once
+
+MIGRATIONS: tuple[tuple[LiteralString, ...], ...] = (
+    (
+        "CREATE TABLE kojikey.header"
+        " (one boolean PRIMARY KEY CHECK (one), revision text NOT NULL, document text NOT NULL)",
+        'CREATE TABLE kojikey.accounts (account text COLLATE "C" PRIMARY KEY, revision text NOT NULL,'
+        " document text NOT NULL)",
+        'CREATE TABLE kojikey.keys (account text COLLATE "C" NOT NULL, provider text COLLATE "C" NOT NULL,'
+        ' tested_at text COLLATE "C", slot bigint NOT NULL, revision text NOT NULL, document text NOT NULL,'
+        " PRIMARY KEY (account, provider))",
+        "CREATE INDEX keys_by_test ON kojikey.keys (tested_at)",
+        # An event's revision is that of the commit it came with: by it a lost acknowledgement is decided.
+        'CREATE TABLE kojikey.events (account text COLLATE "C" NOT NULL, seq bigint NOT NULL, provider text,'
+        " time text, revision text NOT NULL, document text NOT NULL, PRIMARY KEY (account, seq))",
+        'CREATE TABLE kojikey.grants (account text COLLATE "C" NOT NULL, role regrole NOT NULL,'
+        " revision text NOT NULL, document text NOT NULL, PRIMARY KEY (account, role))",
+    ),
+)
+"""Item n takes a schema from version n to n + 1. Items are only ever added."""
+
+LEDGER: tuple[LiteralString, ...] = (
+    "CREATE TABLE kojikey.migrations (version integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now(),"
+    " applied_by name NOT NULL DEFAULT current_user)",
+)
+VERSION: LiteralString = "SELECT max(version) FROM kojikey.migrations"
+
+# First in every change: which schema it meets, how long it waits for somebody else's change, and that a commit is on
+# disk (and on the synchronous standby, where there is one) before it is acknowledged, whatever the server's default.
+BEFORE_A_CHANGE: LiteralString = (
+    "SELECT (SELECT max(version) FROM kojikey.migrations), set_config('lock_timeout', %s, true),"
+    " set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') IN ('off', 'local')"
+    " THEN 'on' ELSE current_setting('synchronous_commit') END, true)"
+)
+ADD_EVENT: LiteralString = (
+    "INSERT INTO kojikey.events (account, seq, provider, time, revision, document)"
+    " VALUES (%(account)s, %(seq)s, %(provider)s, %(time)s, %(revision)s, %(document)s) ON CONFLICT DO NOTHING"
+)
+EVENT_REVISION: LiteralString = "SELECT revision FROM kojikey.events WHERE account = %(account)s AND seq = %(seq)s"
+_ROLE: LiteralString = "(SELECT oid FROM pg_catalog.pg_roles WHERE rolname = %(provider)s)"
+# For each kind of document; the "provider" of a grant is its role.
+READ: dict[str, LiteralString] = {
+    "header": "SELECT document, revision FROM kojikey.header",
+    "account": "SELECT document, revision FROM kojikey.accounts WHERE account = %(account)s",
+    "key": "SELECT document, revision FROM kojikey.keys WHERE account = %(account)s AND provider = %(provider)s",
+    "grant": "SELECT document, revision FROM kojikey.grants WHERE account = %(account)s AND role = " + _ROLE,
+}
+ADD: dict[str, LiteralString] = {
+    "header": "INSERT INTO kojikey.header (one, revision, document) VALUES (true, %(revision)s, %(document)s)"
+    " ON CONFLICT DO NOTHING",
+    "account": "INSERT INTO kojikey.accounts (account, revision, document)"
+    " VALUES (%(account)s, %(revision)s, %(document)s) ON CONFLICT DO NOTHING",
+    "key": "INSERT INTO kojikey.keys (account, provider, tested_at, slot, revision, document) VALUES (%(account)s,"
+    " %(provider)s, %(tested_at)s, %(slot)s, %(revision)s, %(document)s) ON CONFLICT DO NOTHING",
+    "grant": "INSERT INTO kojikey.grants (account, role, revision, document)"
+    " VALUES (%(account)s, " + _ROLE + ", %(revision)s, %(document)s) ON CONFLICT DO NOTHING",
+}
+SWAP: dict[str, LiteralString] = {
+    "header": "UPDATE kojikey.header SET revision = %(revision)s, document = %(document)s WHERE revision = %(before)s",
+    "account": "UPDATE kojikey.accounts SET revision = %(revision)s, document = %(document)s"
+    " WHERE account = %(account)s AND revision = %(before)s",
+    "key": "UPDATE kojikey.keys SET tested_at = %(tested_at)s, slot = %(slot)s, revision = %(revision)s,"
+    " document = %(document)s WHERE account = %(account)s AND provider = %(provider)s AND revision = %(before)s",
+    "grant": "UPDATE kojikey.grants SET revision = %(revision)s, document = %(document)s"
+    " WHERE account = %(account)s AND role = " + _ROLE + " AND revision = %(before)s",
+}
+DROP: dict[str, LiteralString] = {
+    "header": "DELETE FROM kojikey.header WHERE revision = %(before)s",
+    "account": "DELETE FROM kojikey.accounts WHERE account = %(account)s AND revision = %(before)s",
+    "key": "DELETE FROM kojikey.keys WHERE account = %(account)s AND provider = %(provider)s AND revision = %(before)s",
+    "grant": "DELETE FROM kojikey.grants"
+    " WHERE account = %(account)s AND role = " + _ROLE + " AND revision = %(before)s",
+}
+
+
+def statement(change: Change) -> LiteralString:
+    """Return the statement that makes a change; it touches no row where someone else was first."""
+    if change.document is None:
+        return DROP[change.ref.kind]
+    return (ADD if change.if_revision is None else SWAP)[change.ref.kind]
+
+
+def row_of(change: Change, place: str) -> dict[str, Any]:
+    """Return the values for :func:`statement`, with the revision that the document will have.
+
+    Raises:
+        StoreUnavailable: the document is too large.
+    """
+    ref = change.ref
+    row = {"account": ref.account, "provider": ref.provider, "before": change.if_revision, "revision": ""}
+    if change.document is None:
+        return row
+    text = encoded(change.document, place)
+    return row | {
+        "tested_at": change.document.get("tested_at"), "slot": slot_of(ref), "document": text,
+        "revision": new_revision(),
+    }  # fmt: skip
+
+
+def line_of(event: Document, place: str, revision: str) -> dict[str, Any]:
+    """Return the values for :data:`ADD_EVENT`. Raises as :func:`row_of`."""
+    line = {name: event.get(name) for name in ("account", "seq", "provider", "time")}
+    return line | {"revision": revision, "document": encoded(event, place)}
+
+
+def conditions(query: Query) -> tuple[LiteralString, list[Any]]:
+    """Return what a query adds to a WHERE on ``keys``, and the values for it: :meth:`Query.takes` in SQL."""
+    text: LiteralString = ""
+    values: list[Any] = []
+    if query.account is not None:
+        text += " AND account = %s"
+        values.append(query.account)
+    if query.providers:
+        text += " AND provider = ANY(%s)"
+        values.append(list(query.providers))
+    if query.not_tested_since is not None:
+        text += " AND (tested_at IS NULL OR tested_at < %s)"
+        values.append(query.not_tested_since)
+    if query.shard is not None:
+        text += " AND slot %% %s = %s"
+        values += [query.shard[1], query.shard[0] - 1]
+    return text, values
