@@ -1,0 +1,374 @@
+"""Whatever fails, and whenever: a key is as before a step or as after it, and running the operation again finishes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import pytest
+from faulty import Crash, FaultyStore
+from vault import (
+    ACCOUNT,
+    ADAPTERS,
+    FIRST_KEK,
+    KEKS,
+    MOMENTS,
+    NEW,
+    OLD,
+    PROVIDER,
+    SECOND_KEK,
+    FakeTester,
+    Held,
+    Vault,
+    no,
+    verdict,
+)
+
+from kojikey.model.errors import ChangedMeanwhile, KeyExists, KeyNotFound, KojikeyError, StoreFull, VersionNotFound
+from kojikey.model.key import Stage
+from kojikey.model.ref import Ref, account_ref, key_ref
+from kojikey.model.verdict import Reason
+from kojikey.operations import accounts, recording, removing, revealing, rotating, storing
+from kojikey.operations.custody import Custody
+from kojikey.stores.base import Store
+
+Act = Callable[[Vault, Custody], object]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation, what the store is like before it, the states it may leave, and the one it ends in when finished."""
+
+    name: str
+    prepare: Callable[[Vault], object]
+    act: Act
+    states: tuple[Held | None, ...]
+    finish: Act | None = None  # where it is not just to run it again
+    done: tuple[type[KojikeyError], ...] = ()  # what running it again says where it was done already
+    environ: tuple[tuple[str, str], ...] = tuple(KEKS.items())
+
+
+def _rotated(vault: Vault) -> None:
+    vault.add()
+    vault.rotate()
+
+
+def _staged(vault: Vault) -> None:
+    vault.add()
+    vault.stage()
+
+
+def _rotation(reason: Reason) -> Act:
+    def act(vault: Vault, custody: Custody) -> None:
+        vault.rotate(custody=custody, test=FakeTester(reason))
+
+    return act
+
+
+def _resumption(reason: Reason) -> Act:
+    def act(_: Vault, custody: Custody) -> None:
+        rotating.resume(custody, account=ACCOUNT, provider=PROVIDER, test=FakeTester(reason), approve=no)
+
+    return act
+
+
+def _finished_rotation(reason: Reason) -> Act:
+    """Do what a person is told to do: resume where something is staged, rotate again where nothing changed."""
+
+    def act(vault: Vault, custody: Custody) -> None:
+        key = vault.key()
+        assert key is not None
+        if key.version(Stage.STAGED):
+            _resumption(reason)(vault, custody)
+        else:
+            _rotation(reason)(vault, custody)
+
+    return act
+
+
+def _keep(_: Vault, custody: Custody) -> None:
+    stored = custody.held(ACCOUNT, PROVIDER)
+    assert stored is not None
+    recording.keep_outcome(custody, stored, 1, verdict(Reason.BILLING))
+
+
+def _step(step: Callable[..., object], **more: object) -> Act:
+    return lambda _, custody: step(custody, account=ACCOUNT, provider=PROVIDER, **more)
+
+
+OPERATIONS = (
+    Operation(
+        "add",
+        lambda _: None,
+        lambda v, c: v.add(custody=c, test=FakeTester()),
+        (None, Held(OLD)),
+        done=(KeyExists,),
+    ),
+    Operation(
+        "add a second key of the account",
+        lambda v: v.add(provider="google_gemini"),
+        lambda v, c: v.add(custody=c),
+        (None, Held(OLD)),
+        done=(KeyExists,),
+    ),
+    Operation(
+        "rotate to a good key",
+        Vault.add,
+        _rotation(Reason.OK),
+        (Held(OLD), Held(OLD, NEW), Held(NEW, None, OLD)),
+        finish=_finished_rotation(Reason.OK),
+    ),
+    Operation(
+        "rotate to a rejected key",
+        Vault.add,
+        _rotation(Reason.INVALID_KEY),
+        (Held(OLD), Held(OLD, NEW), Held(OLD)),
+        finish=_finished_rotation(Reason.INVALID_KEY),
+    ),
+    Operation(
+        "rotate to a key that can not be judged",
+        Vault.add,
+        _rotation(Reason.TIMEOUT),
+        (Held(OLD), Held(OLD, NEW)),
+        finish=_finished_rotation(Reason.TIMEOUT),
+    ),
+    Operation(
+        "rotate a third time",
+        _rotated,
+        lambda v, c: v.rotate(OLD, custody=c, test=FakeTester()),
+        (Held(NEW, None, OLD), Held(NEW, OLD, OLD), Held(OLD, None, NEW)),
+        finish=lambda v, c: (
+            _resumption(Reason.OK)(v, c)
+            if (found := v.held()) and found.staged
+            else v.rotate(OLD, custody=c, test=FakeTester())
+        ),
+    ),
+    Operation(
+        "resume",
+        _staged,
+        _resumption(Reason.OK),
+        (Held(OLD, NEW), Held(NEW, None, OLD)),
+        done=(VersionNotFound,),
+    ),
+    Operation(
+        "resume with a rejected key",
+        _staged,
+        _resumption(Reason.REVOKED),
+        (Held(OLD, NEW), Held(OLD)),
+        done=(VersionNotFound,),
+    ),
+    Operation("abort", _staged, _step(rotating.abort), (Held(OLD, NEW), Held(OLD)), done=(VersionNotFound,)),
+    Operation(
+        "roll back",
+        _rotated,
+        _step(rotating.rollback, test=FakeTester(), approve=no),
+        (Held(NEW, None, OLD), Held(OLD, None, NEW)),
+        finish=lambda v, c: (
+            _step(rotating.rollback, test=None, approve=no)(v, c) if (found := v.held()) and found.current == NEW else 0
+        ),
+    ),
+    Operation(
+        "retire a dead key",
+        _rotated,
+        _step(rotating.retire, test=FakeTester(Reason.INVALID_KEY)),
+        (Held(NEW, None, OLD), Held(NEW)),
+        done=(VersionNotFound,),
+    ),
+    Operation(
+        "retire a key that works",
+        _rotated,
+        _step(rotating.retire, test=FakeTester()),
+        (Held(NEW, None, OLD),),
+    ),
+    Operation("remove", _rotated, _step(removing.remove), (Held(NEW, None, OLD), None), done=(KeyNotFound,)),
+    Operation(
+        "remove without the KEK",
+        _rotated,
+        _step(removing.remove),
+        (Held(NEW, None, OLD), None),
+        done=(KeyNotFound,),
+        environ=(),
+    ),
+    Operation("test", Vault.add, _keep, (Held(OLD),)),
+    Operation("reveal", Vault.add, _step(revealing.reveal), (Held(OLD),)),
+    Operation(
+        "disable the account",
+        Vault.add,
+        lambda _, c: accounts.set_disabled(c, account=ACCOUNT, disabled=True),
+        (Held(OLD),),
+    ),
+)
+
+
+@pytest.fixture(params=OPERATIONS, ids=[operation.name.replace(" ", "-") for operation in OPERATIONS])
+def operation(request: pytest.FixtureRequest) -> Operation:
+    found: Operation = request.param
+    return found
+
+
+@pytest.fixture(params=["crash", "error"])
+def error(request: pytest.FixtureRequest) -> BaseException:
+    return Crash() if request.param == "crash" else StoreFull("there", "has no room left; the change was not made")
+
+
+def run(operation: Operation, vault: Vault, store: Store) -> None:
+    operation.act(vault, vault.custody(store, environ=dict(operation.environ)))
+
+
+def faults(
+    operation: Operation, folder: Path, adapter: str, error: BaseException, *, after: bool, reads: bool
+) -> Iterator[Vault]:
+    """Yield the vault after a fault at the first step, at the second, and so on to the last."""
+    for step in count(1):
+        place = folder / str(step)
+        place.mkdir()
+        vault = Vault.made(ADAPTERS[adapter](place))
+        operation.prepare(vault)
+        store = FaultyStore(vault.opener(), error, at=step, after=after, reads=reads)
+        with suppress(Crash, StoreFull):
+            run(operation, vault, store)
+        if not store.fired:
+            assert step > 1, "the operation took no step, and this test showed nothing"
+            return
+        yield vault
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before-the-commit", "after-the-commit"])
+@pytest.mark.parametrize("adapter", sorted(ADAPTERS))
+def test_a_fault_at_any_commit_leaves_the_old_or_the_new_state(
+    operation: Operation, adapter: str, error: BaseException, after: bool, tmp_path: Path
+) -> None:
+    reached = []
+    for vault in faults(operation, tmp_path, adapter, error, after=after, reads=False):
+        held = vault.held()
+        assert held in operation.states
+        reached.append(operation.states.index(held))
+        vault.verify()
+    if len(set(operation.states)) == len(operation.states):
+        assert reached == sorted(reached)
+    assert after or reached[0] == 0
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before-the-commit", "after-the-commit"])
+def test_an_operation_that_failed_is_finished_by_running_it_again(
+    operation: Operation, error: BaseException, after: bool, tmp_path: Path
+) -> None:
+    for vault in faults(operation, tmp_path, "memory", error, after=after, reads=False):
+        finish = operation.finish or operation.act
+        try:
+            finish(vault, vault.custody(environ=dict(operation.environ)))
+        except operation.done:
+            assert after
+        assert vault.held() == operation.states[-1]
+        vault.verify()
+
+
+def test_a_fault_at_any_reading_changes_nothing_that_is_half_done(
+    operation: Operation, error: BaseException, tmp_path: Path
+) -> None:
+    for vault in faults(operation, tmp_path, "memory", error, after=False, reads=True):
+        assert vault.held() in operation.states
+        vault.verify()
+
+
+def test_losing_the_race_for_the_audit_trail_once_is_made_up_for(operation: Operation, tmp_path: Path) -> None:
+    lost = ChangedMeanwhile(account_ref(ACCOUNT))
+    for vault in faults(operation, tmp_path, "memory", lost, after=False, reads=False):
+        assert vault.held() == operation.states[-1]
+        vault.verify()
+
+
+@pytest.mark.parametrize("name", ["resume", "abort", "roll back", "retire a dead key", "test", "rotate to a good key"])
+def test_a_test_that_was_recorded_meanwhile_does_not_stop_a_step(name: str, tmp_path: Path) -> None:
+    operation = next(operation for operation in OPERATIONS if operation.name == name)
+    lost = ChangedMeanwhile(key_ref(ACCOUNT, PROVIDER))
+    for vault in faults(operation, tmp_path, "memory", lost, after=False, reads=False):
+        assert vault.held() == operation.states[-1]
+
+
+@pytest.mark.parametrize("ref", [account_ref(ACCOUNT), Ref("header")], ids=str)
+def test_losing_every_race_is_a_conflict_and_changes_nothing(vault: Vault, ref: Ref) -> None:
+    class Contended(FaultyStore):
+        def _commit(self, changes: object, events: object) -> tuple[str, ...]:
+            raise ChangedMeanwhile(ref)
+
+    with pytest.raises(ChangedMeanwhile):
+        vault.add(custody=vault.custody(Contended(vault.opener(), Crash())))
+    assert vault.held() is None
+    assert vault.events() == []
+
+
+# making a store
+
+
+def sources(folder: Path) -> dict[str, str]:
+    return {"env": "env", "file": f"file:{folder / 'kek'}"}
+
+
+@pytest.mark.parametrize("source", ["env", "file"])
+@pytest.mark.parametrize("adapter", sorted(ADAPTERS))
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_store_whose_making_failed_can_be_made_or_is_there_and_opens(
+    source: str, adapter: str, after: bool, error: BaseException, tmp_path: Path
+) -> None:
+    vault = Vault(ADAPTERS[adapter](tmp_path))
+    made_from = sources(tmp_path)[source]
+    with pytest.raises((Crash, StoreFull)):
+        storing.create(FaultyStore(vault.opener(), error, at=1, after=after), source=made_from, inputs=vault.inputs())
+    if not after:
+        storing.create(vault.opener(), source=made_from, inputs=vault.inputs())
+    storing.ensure_same_kek(vault.opener(), vault.opener().open().document, source=made_from)
+    vault.add()
+    assert vault.held() == Held(OLD)
+
+
+# re-keying
+
+
+def rekey(vault: Vault, store: Store | None = None) -> None:
+    storing.rekey(vault.custody(store), source="env:NEW_KEK", new_inputs=vault.inputs())
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before-the-commit", "after-the-commit"])
+@pytest.mark.parametrize("adapter", sorted(ADAPTERS))
+def test_a_fault_at_any_commit_of_a_rekeying_leaves_every_key_readable_and_the_next_one_finishes(
+    adapter: str, after: bool, error: BaseException, tmp_path: Path
+) -> None:
+    names = ("one", "two", "three")
+    for step in range(1, 6):  # announced, three accounts, concluded
+        (tmp_path / str(step)).mkdir()
+        vault = Vault.made(ADAPTERS[adapter](tmp_path / str(step)))
+        for name in names:
+            vault.add(account=name)
+        with pytest.raises((Crash, StoreFull)):
+            rekey(vault, FaultyStore(vault.opener(), error, at=step, after=after))
+        assert [vault.held(name) for name in names] == [Held(OLD)] * 3
+        vault.verify()
+        vault.add(account="four")
+        rekey(vault)
+        vault.environ = dict(SECOND_KEK)
+        assert [vault.held(name) for name in (*names, "four")] == [Held(OLD)] * 4
+        assert [vault.actions(name).count("rekeyed") for name in names] == [1] * 3
+        vault.verify()
+        vault.environ = dict(FIRST_KEK)
+        with pytest.raises(KojikeyError):
+            vault.held("one")
+
+
+def test_a_rekeying_has_as_many_steps_as_it_is_tested_with(vault: Vault) -> None:
+    for name in ("one", "two", "three"):
+        vault.add(account=name)
+    store = FaultyStore(vault.opener(), Crash())
+    rekey(vault, store)
+    assert store.steps == 5
+
+
+def test_an_outcome_is_kept_with_the_moment_of_the_test(vault: Vault) -> None:
+    vault.add(test=FakeTester(at=MOMENTS[1]))
+    key = vault.key()
+    assert key is not None
+    assert key.current.last_test is not None
+    assert key.current.last_test.tested_at == MOMENTS[1]

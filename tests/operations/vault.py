@@ -1,0 +1,189 @@
+"""A store with a KEK for the tests of operations, testers that say what they are told, and what holds at every moment.
+
+Owns: making, opening and looking. Must not: assert what an operation does.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from kojikey.model.key import Key, Stage
+from kojikey.model.ref import Document
+from kojikey.model.secret import Secret
+from kojikey.model.verdict import OUTCOME_OF, Outcome, Reason, Verdict
+from kojikey.operations import adding, auditing, rotating, storing
+from kojikey.operations.adding import NewKey
+from kojikey.operations.custody import Custody
+from kojikey.operations.listing import key_of
+from kojikey.operations.results import AuditResult, ChangeResult
+from kojikey.operations.rotating import Replacement
+from kojikey.operations.settings import KeySettings
+from kojikey.operations.trial import Approve, Target, Tester
+from kojikey.sealing.kek import KekInputs
+from kojikey.stores.base import Store
+from kojikey.stores.memory import MemoryStore, Shelf
+from kojikey.stores.sqlite import SqliteStore
+
+ACCOUNT, PROVIDER = "acme", "elevenlabs"
+BASE_URL = "https://api.elevenlabs.io"
+OLD, NEW, THIRD = "sk_old_key_0123456789", "sk_new_key_0123456789", "sk_third_key_0123456789"
+MOMENTS = ("2026-11-23T04:47:00Z", "2026-11-23T05:47:00Z", "2026-11-23T06:47:00Z")
+
+
+def _kek(byte: int) -> str:
+    return base64.urlsafe_b64encode(bytes([byte]) * 32).decode()
+
+
+FIRST_KEK = {"KOJIKEY_KEK": _kek(1)}
+SECOND_KEK = {"NEW_KEK": _kek(2)}
+KEKS = {**FIRST_KEK, **SECOND_KEK}
+SETTINGS = KeySettings()
+
+Opener = Callable[[], Store]
+
+
+def _memory(_: Path) -> Opener:
+    shelf = Shelf()
+    return lambda: MemoryStore(shelf)
+
+
+def _sqlite(folder: Path) -> Opener:
+    return lambda: SqliteStore(str(folder / "keys.db"))
+
+
+ADAPTERS: dict[str, Callable[[Path], Opener]] = {"memory": _memory, "sqlite": _sqlite}
+
+
+def verdict(reason: Reason = Reason.OK, *, at: str = MOMENTS[0]) -> Verdict:
+    """Return the verdict of a test that found this reason."""
+    authentic = {Outcome.VALID: True, Outcome.LIMITED: True, Outcome.REJECTED: False, Outcome.INDETERMINATE: None}
+    return Verdict(reason, authentic[OUTCOME_OF[reason]], tested_at=at)
+
+
+def yes(_: Verdict) -> bool:
+    """Approve of everything that is asked about."""
+    return True
+
+
+def no(_: Verdict) -> bool:
+    """Approve of nothing."""
+    return False
+
+
+@dataclass
+class FakeTester:
+    """Finds one reason, remembers what it was asked about, and does something meanwhile where told to."""
+
+    reason: Reason = Reason.OK
+    at: str = MOMENTS[0]
+    meanwhile: Callable[[], object] | None = None
+    asked: list[tuple[str, Target]] = field(default_factory=list)
+
+    def __call__(self, secret: Secret, target: Target) -> Verdict:
+        self.asked.append((secret.reveal(), target))
+        if self.meanwhile is not None:
+            self.meanwhile()
+        return verdict(self.reason, at=self.at)
+
+
+class Held(NamedTuple):
+    """The plaintexts that a key has, by stage."""
+
+    current: str
+    staged: str | None = None
+    previous: str | None = None
+
+
+@dataclass
+class Vault:
+    """A store, and the environment in which its KEK is."""
+
+    opener: Opener
+    environ: dict[str, str] = field(default_factory=lambda: dict(KEKS))
+
+    @classmethod
+    def made(cls, opener: Opener) -> Vault:
+        """Return a vault whose store was just made."""
+        vault = cls(opener)
+        storing.create(opener(), source="env", inputs=vault.inputs())
+        return vault
+
+    def inputs(self) -> KekInputs:
+        """Return what KEK sources may ask."""
+        return KekInputs(self.environ, None)
+
+    def custody(self, store: Store | None = None, *, environ: dict[str, str] | None = None) -> Custody:
+        """Return the store, opened anew; through another store where one is given."""
+        used = store or self.opener()
+        inputs = self.inputs() if environ is None else KekInputs(environ, None)
+        return Custody(used, self.opener().open().document, inputs, actor="somebody@somewhere")
+
+    def held(self, account: str = ACCOUNT, provider: str = PROVIDER) -> Held | None:
+        """Return what a key holds, each version opened; None where there is no key."""
+        custody = self.custody()
+        key = self.key(account, provider)
+        if key is None:
+            return None
+        values = {
+            version.stage: custody.sealer(account)
+            .open(version.sealed, provider=provider, version=version.number, base_url=version.base_url)
+            .reveal()
+            for version in key.versions
+        }
+        return Held(values[Stage.CURRENT], values.get(Stage.STAGED), values.get(Stage.PREVIOUS))
+
+    def key(self, account: str = ACCOUNT, provider: str = PROVIDER) -> Key | None:
+        """Return a key as it is in the store, None where there is none."""
+        stored = self.custody().held(account, provider)
+        return key_of(stored) if stored else None
+
+    def events(self, account: str | None = ACCOUNT) -> list[Document]:
+        """Return the events of an account."""
+        return list(auditing.events(self.opener(), account=account).events)
+
+    def actions(self, account: str = ACCOUNT) -> list[str]:
+        """Return what happened to an account, in order."""
+        return [event["action"] for event in self.events(account)]
+
+    def verify(self, account: str | None = None) -> AuditResult:
+        """Verify the audit trail of every account, or of one."""
+        return auditing.verify(self.custody(), account=account)
+
+    def add(
+        self,
+        value: str = OLD,
+        *,
+        account: str = ACCOUNT,
+        provider: str = PROVIDER,
+        test: Tester | None = None,
+        approve: Approve = no,
+        settings: KeySettings = SETTINGS,
+        custody: Custody | None = None,
+    ) -> ChangeResult:
+        """Add a key, untested unless told otherwise."""
+        target = Target(provider, settings.base_url or BASE_URL, settings.models or (), settings.capabilities or ())
+        new = NewKey(account, target, Secret(value), settings)
+        return adding.add(custody or self.custody(), new, test=test, approve=approve)
+
+    def rotate(
+        self,
+        value: str = NEW,
+        *,
+        account: str = ACCOUNT,
+        test: Tester | None = None,
+        approve: Approve = no,
+        settings: KeySettings = SETTINGS,
+        custody: Custody | None = None,
+    ) -> ChangeResult:
+        """Rotate a key, untested unless told otherwise."""
+        new = Replacement(account, PROVIDER, Secret(value), settings)
+        return rotating.rotate(custody or self.custody(), new, test=test, approve=approve)
+
+    def stage(self, value: str = NEW, *, settings: KeySettings = SETTINGS) -> None:
+        """Leave a value staged."""
+        result = self.rotate(value, test=FakeTester(Reason.UNREACHABLE), settings=settings)
+        assert result.action == "staged"
