@@ -1,0 +1,225 @@
+"""A PostgreSQL server that the tests start by themselves, and end: its own data, its own port, nothing left behind.
+
+Owns: finding the programs, a user that is not root (PostgreSQL refuses root), starting, killing, standing by.
+Must not: use a server that runs already, or be skipped: without the programs the tests fail, with the line that
+installs them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+ADMIN = "postgres"
+_INSTALL = "PostgreSQL is needed for these tests: apt-get install -y --no-install-recommends postgresql"
+_ATTEMPTS = 3  # to start: between finding a free port and taking it, somebody else may be faster
+_numbers = itertools.count(1)
+
+
+class Server:
+    """One server. ``settings`` are those of postgresql.conf; roles log in by ``pg_hba`` lines (by default: trust)."""
+
+    def __init__(self, folder: Path, *, settings: Mapping[str, str] | None = None) -> None:
+        self.folder, self.data = folder, folder / "data"
+        self.port = 0
+        self.settings = dict(settings or {})
+        self._user = _unprivileged()
+
+    def initialise(self) -> None:
+        """Make the data folder."""
+        self._run("initdb", "-D", str(self.data), "-U", ADMIN, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+
+    def start(self) -> None:
+        """Start, and return once connections are taken."""
+        for _ in range(_ATTEMPTS):
+            self.port = self.port or _free_port()
+            options = {
+                "port": str(self.port),
+                "listen_addresses": "127.0.0.1",
+                "unix_socket_directories": str(self.folder),
+                "fsync": "off",
+                **self.settings,
+            }
+            words = " ".join(f"-c {name}={value}" for name, value in options.items())
+            log = ("-l", str(self.folder / "log"))
+            ran = self._try("pg_ctl", "-D", str(self.data), "-w", "-t", "60", *log, "-o", words, "start")
+            if ran.returncode == 0:
+                return
+            self.port = 0
+        pytest.fail(f"PostgreSQL did not start:\n{ran.stderr}\n{(self.folder / 'log').read_text()}")
+
+    def stop(self) -> None:
+        """End it, whatever is under way. Safe to repeat."""
+        if (self.data / "postmaster.pid").exists():
+            self._try("pg_ctl", "-D", str(self.data), "-w", "-m", "immediate", "stop")
+
+    def kill(self) -> None:
+        """End all of its processes at once, as a machine that loses its power does."""
+        postmaster = int((self.data / "postmaster.pid").read_text().split()[0])
+        family = [postmaster, *_children(postmaster)]
+        for process in family:
+            os.kill(process, signal.SIGKILL)
+        (self.data / "postmaster.pid").unlink()
+
+    def promote(self) -> None:
+        """Make a standby a primary."""
+        self._run("pg_ctl", "-D", str(self.data), "-w", "promote")
+
+    def standby(self, folder: Path, name: str) -> Server:
+        """Return a further server that follows this one, not yet started."""
+        other = Server(folder, settings={**self.settings, "cluster_name": name})
+        prepared(folder)
+        primary = ("-h", "127.0.0.1", "-p", str(self.port), "-U", ADMIN)
+        self._run("pg_basebackup", *primary, "-D", str(other.data), "-R", "-X", "stream", "-c", "fast", "--no-sync")
+        return other
+
+    def url(self, database: str = "postgres", role: str = ADMIN, **options: str) -> str:
+        """Return the URL of a database for a role, over TCP."""
+        query = "&".join(f"{name}={value}" for name, value in options.items())
+        return f"postgresql://{role}@127.0.0.1:{self.port}/{database}" + (f"?{query}" if query else "")
+
+    def sql(self, text: str, *, database: str = "postgres", role: str = ADMIN) -> list[tuple[object, ...]]:
+        """Carry out statements of a test, and return the rows of the last one that has any."""
+        with psycopg.connect(self.url(database, role), autocommit=True) as connection:
+            cursor = connection.execute(text.encode())
+            rows: list[tuple[object, ...]] = []
+            while True:
+                rows = cursor.fetchall() if cursor.description else rows
+                if not cursor.nextset():
+                    return rows
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """Make an empty database for one test, and take it away."""
+        name = f"test_{next(_numbers)}"
+        self.sql(f"CREATE DATABASE {name} STRATEGY file_copy")
+        try:
+            yield name
+        finally:
+            self.sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+    @contextmanager
+    def a_role(self, words: str = "LOGIN") -> Iterator[str]:
+        """Make a role for one test, and take it away with all that it may do."""
+        name = f"role_{next(_numbers)}_{secrets.token_hex(3)}"
+        self.sql(f"CREATE ROLE {name} {words}")
+        try:
+            yield name
+        finally:
+            self.drop_role(name)
+
+    def drop_role(self, name: str) -> None:
+        """Take a role away, in every database."""
+        for (database,) in self.sql("SELECT datname FROM pg_database WHERE datallowconn"):
+            with psycopg.connect(self.url(str(database)), autocommit=True) as connection:
+                connection.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(sql.Identifier(name)))
+        self.sql(f"DROP ROLE {name}")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        ran = self._try(program, *arguments)
+        assert ran.returncode == 0, ran.stderr
+
+    def _try(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        # Its output goes to a file: the server would keep a pipe open, and whoever reads it would wait for ever.
+        with tempfile.TemporaryFile("w+") as output:
+            ran = subprocess.run(
+                [find(program), *arguments],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, text=True, check=False,
+                cwd="/", env={"HOME": str(self.folder), "PATH": os.environ["PATH"], "LC_ALL": "C"},
+                user=self._user and self._user.pw_uid, group=self._user and self._user.pw_gid,
+                extra_groups=[] if self._user else None,
+            )  # fmt: skip
+            output.seek(0)
+            return subprocess.CompletedProcess(ran.args, ran.returncode, "", output.read())
+
+
+def find(program: str) -> str:
+    """Return the path of one of PostgreSQL's programs: the newest that Debian has, else what the PATH has."""
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name), reverse=True)
+    found = shutil.which(program, path=os.pathsep.join([*map(str, versions), os.environ.get("PATH", "")]))
+    if found is None:
+        pytest.fail(f"{program} was not found. {_INSTALL}")
+    return found
+
+
+def prepared(folder: Path) -> None:
+    """Make a folder that the server's user may use, whoever runs the tests."""
+    folder.mkdir(parents=True, exist_ok=True)
+    user = _unprivileged()
+    if user:
+        os.chown(folder, user.pw_uid, user.pw_gid)
+
+
+@contextmanager
+def a_folder() -> Iterator[Path]:
+    """Make a folder with a short path (a Unix socket's may have 107 bytes) that others may pass through."""
+    with tempfile.TemporaryDirectory(prefix="kjk-pg-") as name:
+        os.chmod(name, 0o711)
+        yield Path(name)
+
+
+@contextmanager
+def running(*, settings: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """Make a server, start it, and end it."""
+    with a_folder() as folder:
+        prepared(folder / "primary")
+        server = Server(folder / "primary", settings=settings)
+        server.initialise()
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """Return the server of all tests that need but one."""
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres: Server) -> Iterator[str]:
+    """Return the name of an empty database."""
+    with postgres.database() as name:
+        yield name
+
+
+def _unprivileged() -> pwd.struct_passwd | None:
+    """Return whom root runs the server as; None for everybody else, who runs it as they are."""
+    return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _children(process: int) -> list[int]:
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+            if parent == process:
+                found.append(int(folder.name))
+    return found

@@ -1,0 +1,20 @@
+"""The PostgreSQL adapter keeps the promises of a store. What is PostgreSQL's alone is in ``test_postgres_*``."""
+
+from __future__ import annotations
+
+import pytest
+from postgres import Server
+
+from kojikey.stores.postgres import PostgresStore
+from kojikey.stores.postgres_address import read_address
+from kojikey.testing.conformance import Maker, SharedStoreConformance
+
+
+class TestPostgresStore(SharedStoreConformance):
+    @pytest.fixture
+    def make_store(self, url: str) -> Maker:
+        return lambda: PostgresStore(read_address(url), lock_timeout=30)
+
+    @pytest.fixture
+    def url(self, postgres: Server, database: str) -> str:
+        return postgres.url(database)
