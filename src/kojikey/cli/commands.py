@@ -22,6 +22,8 @@ MODULES: dict[str, str] = {
     "store info": "store",
     "store rekey": "store",
     "store copy": "store_copy",
+    "store grant": "grant",
+    "store revoke": "grant",
     "account list": "account",
     "account disable": "account",
     "account enable": "account",

@@ -37,6 +37,9 @@ _MARK = {Outcome.VALID: "✓", Outcome.LIMITED: "!", Outcome.REJECTED: "✗", Ou
 _ASCII_MARK = {Outcome.VALID: "+", Outcome.LIMITED: "!", Outcome.REJECTED: "x", Outcome.INDETERMINATE: "?"}
 
 
+_NARROWEST = 20  # of the last column of a table, which is wrapped
+
+
 class Page:
     """Standard output, for one command's results."""
 
@@ -55,7 +58,8 @@ class Page:
         if self._unicode:
             return text
         replaced = text.replace("–", "-").replace("·", "-").replace("…", "...")
-        return replaced.encode(self.console.encoding or "ascii", "replace").decode()
+        encoding = self.console.encoding or "ascii"
+        return replaced.encode(encoding, "replace").decode(encoding)
 
     def mark(self, outcome: Outcome) -> str:
         """Return the sign of an outcome."""
@@ -95,13 +99,34 @@ class Page:
         self.line(f"{summary.tested} tested: " + ", ".join(parts), style="bold")
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
-        """Write a table without lines: it fits 80 columns by wrapping its last column."""
+        """Write a table without lines: it fits by wrapping its last column.
+
+        Where the others alone are too wide, each row becomes a block of its own, for a name that is cut can not be
+        typed.
+        """
+        lines = [[cell if isinstance(cell, Text) else Text(self.plain(cell)) for cell in row] for row in rows]
+        if self._is_too_wide(columns, lines):
+            for line in lines:
+                self.block(columns, line)
+            return
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
         for number, column in enumerate(columns):
             table.add_column(escape(column), no_wrap=number < len(columns) - 1, overflow="fold")
-        for row in rows:
-            table.add_row(*(cell if isinstance(cell, Text) else Text(self.plain(cell)) for cell in row))
+        for line in lines:
+            table.add_row(*line)
         self._draw(table)
+
+    def _is_too_wide(self, columns: Sequence[str], lines: Sequence[Sequence[Text]]) -> bool:
+        widths = [max(map(len, column)) for column in zip(columns, *(map(str, line) for line in lines), strict=True)]
+        last = min(widths[-1], _NARROWEST)
+        return self.console.is_terminal and sum(widths[:-1]) + 2 * (len(widths) - 1) + last > self.console.width
+
+    def block(self, columns: Sequence[str], cells: Sequence[Text]) -> None:
+        """Write a row as a block: its first cell, and under it the others with their names."""
+        self.line(cells[0])
+        for name, cell in zip(columns[1:], cells[1:], strict=True):
+            if cell:
+                self.line(Text(f"{name.lower()}  ", style="bold").append_text(cell), indent=2)
 
     def _draw(self, table: Table) -> None:
         """Draw a table; in a pipe without the spaces that fill its last column."""
@@ -238,7 +263,7 @@ def ago(stamp: str) -> str:
 
 def _event_cells(event: Document, *, with_account: bool) -> list[str | Text]:
     outcome = event.get("outcome")
-    found = f"{outcome} ({event.get('reason')})" if outcome else ""
+    found = f"{outcome} ({event.get('reason')})" if outcome else str(event.get("role") or "")
     signed = "" if event.get("signed") else " unsigned"
     cells: list[str | Text] = [
         str(event.get("time", "")).replace("T", " ").removesuffix("Z"),

@@ -6,6 +6,7 @@ On the hot path: the TOML reader is imported only where there is a config.toml, 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -14,6 +15,8 @@ from kojikey.model.account import DEFAULT_ACCOUNT, checked_account
 from kojikey.model.errors import BadConfig, UsageError
 
 LOCAL = "local"
+_COMMAND_LINE = ("option", "argument")
+_PASSWORD = re.compile(r"://[^/?#@]*:[^/?#]*@|[?&](ssl)?password=", re.IGNORECASE)
 _TRUE = ("1", "true", "yes", "on")
 
 
@@ -103,6 +106,12 @@ class Settings:
         if name == LOCAL:
             return "sqlite://" + _percent_encoded(self.home.database)
         if "://" in name:
+            if self.store.origin in _COMMAND_LINE and _PASSWORD.search(name):
+                raise UsageError(
+                    "a password in a URL on the command line is seen by everybody on this machine; it was not used",
+                    hint="leave it out (PostgreSQL: ~/.pgpass or PGPASSWORD), and change it: it is in the shell's "
+                    "history now",
+                )
             return name
         known = ", ".join(sorted({LOCAL, *stores}))
         raise UsageError(

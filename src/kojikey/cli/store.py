@@ -45,6 +45,7 @@ def _made(desk: Desk, source: str, inputs: KekInputs) -> tuple[bool, Store]:
     from kojikey.stores.registry import open_store
 
     store = open_store(desk.settings.store_url())
+    store.upgrade()
     try:
         header = store.open().document
     except StoreNotFound:

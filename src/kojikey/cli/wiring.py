@@ -102,8 +102,8 @@ def _warn(text: str) -> None:
     say(f"kojikey: warning: {text}")
 
 
-def actor() -> str:
-    """Return who is at work, for the audit trail: the effective OS user and the host."""
+def actor(store: Store) -> str:
+    """Return who is at work, for the audit trail: the effective OS user and the host, and the database's role."""
     import socket
 
     try:
@@ -112,7 +112,8 @@ def actor() -> str:
         name = pwd.getpwuid(os.geteuid()).pw_name
     except (ImportError, KeyError):
         name = os.environ.get("USERNAME") or f"uid {os.geteuid()}"
-    return f"{name}@{socket.gethostname()}"
+    role = store.role()
+    return f"{name}@{socket.gethostname()}" + (f" as {role}" if role else "")
 
 
 def open_custody(settings: Settings, terminal: Terminal | None) -> Custody:
@@ -130,7 +131,7 @@ def open_custody(settings: Settings, terminal: Terminal | None) -> Custody:
             raise
         _refuse_file_for_folder(settings.home.data)
         store, header = _empty_store(), NO_STORE
-    return Custody(store, header, inputs, actor=actor() if terminal else "")
+    return Custody(store, header, inputs, actor=actor(store) if terminal else "")
 
 
 def open_existing(settings: Settings, terminal: Terminal) -> Custody:
@@ -180,7 +181,7 @@ def open_or_make_custody(settings: Settings, terminal: Terminal) -> Custody:
     except StoreExists:
         return open_custody(settings, terminal)  # another process was first; its store and KEK stand
     terminal.note(f"made the store {store.place}; its key-encryption key: {describe(header['kek'])}")
-    custody = Custody(store, header, inputs, actor=actor())
+    custody = Custody(store, header, inputs, actor=actor(store))
     custody.adopt(kek)
     return custody
 

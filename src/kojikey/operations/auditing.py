@@ -20,7 +20,7 @@ from kojikey.sealing.envelope import Sealer
 from kojikey.stores.base import Query, Store, Stored
 
 _ATTEMPTS = 25  # of an account whose chain grew while it was read
-UNSIGNED_ACTIONS = frozenset({"removed"})
+UNSIGNED_ACTIONS = frozenset({"removed", "granted", "revoked"})
 """Actions that are possible without the KEK. An unsigned event of any other kind was made from outside."""
 
 
@@ -32,17 +32,31 @@ def events(
     Raises:
         RecordChanged: an event is not one that kojikey wrote.
     """
-    chosen = tuple(event for event in map(_readable, store.events(account)) if _wanted(event, provider, since))
+    chosen = tuple(event for event in map(readable, store.events(account)) if _wanted(event, provider, since))
     return AuditResult(chosen, unsigned=sum(not event["signed"] for event in chosen))
 
 
-def _readable(event: Document) -> Document:
+def readable(event: Document) -> Document:
+    """Return an event of a store, after making sure that it has the form of one.
+
+    Raises:
+        RecordChanged: it was changed or added from outside.
+    """
     try:
         for member, check in _MEMBERS.items():
             check(event[member])
+        shape.optional(_origin, event.get("origin"))
     except (KeyError, TypeError, ValueError):
         raise RecordChanged("of an event") from None
     return event
+
+
+def _origin(value: object) -> object:
+    if not isinstance(value, dict):
+        raise ValueError("not an origin")  # noqa: TRY004 - one kind of error for all that is wrong
+    shape.text(value["store"])
+    shape.count(value["seq"])
+    return value
 
 
 def _wanted(event: Document, provider: str | None, since: datetime | None) -> bool:
@@ -125,12 +139,14 @@ def _recomputed(custody: Custody, account: str, stored: Stored | None) -> tuple[
     end = _End()
     for event in custody.store.events(account):
         end = _next(sealer if end.seq >= lost else None, account, event, end)
+        if end.seq == lost:
+            _check_removal(account, event)
     _check_end(audit, account, end)
     if sealer is not None:
         _check_head(sealer, audit, account, end)
-    else:
-        _check_removal(custody.store, account, end)
-    return end.unsigned, min(lost, end.seq)
+    elif next(custody.store.scan(Query(account=account)), None) is not None:
+        raise AuditBroken(account, end.seq, "removed the account, and yet it has keys")
+    return end.unsigned, end.lost
 
 
 class _End(NamedTuple):
@@ -139,8 +155,8 @@ class _End(NamedTuple):
     seq: int = 0
     mac: str = NO_LINK
     unsigned: int = 0
+    lost: int = 0
     signed: tuple[int, str] | None = None
-    event: Document | None = None
 
 
 def _next(sealer: Sealer | None, account: str, event: Document, before: _End) -> _End:
@@ -150,12 +166,26 @@ def _next(sealer: Sealer | None, account: str, event: Document, before: _End) ->
         raise AuditBroken(account, seq, "is missing or out of order")
     if event.get("account") != account:
         raise AuditBroken(account, seq, "is of another account")
-    unsigned, signed = before.unsigned, before.signed
+    signed = before.signed
     if sealer is not None and _is_signed(sealer, account, event, before):
         signed = (seq, mac)
-    elif sealer is not None:
-        unsigned += 1
-    return _End(seq, mac, unsigned, signed, event)
+    unsigned, lost = before.unsigned + is_unsigned(event), before.lost + (sealer is None or is_lost(event))
+    return _End(seq, mac, unsigned, lost, signed)
+
+
+def is_unsigned(event: Document) -> bool:
+    """Tell whether an event was made without the KEK, here or where it was copied from."""
+    return event.get("signed") is not True or _was(event, "unsigned")
+
+
+def is_lost(event: Document) -> bool:
+    """Tell whether an event could not be recomputed any more where it was copied from."""
+    return _was(event, "lost")
+
+
+def _was(event: Document, what: str) -> bool:
+    origin = event.get("origin")
+    return isinstance(origin, dict) and origin.get(what) is True
 
 
 def _is_signed(sealer: Sealer, account: str, event: Document, before: _End) -> bool:
@@ -186,10 +216,7 @@ def _check_head(sealer: Sealer, audit: Document, account: str, end: _End) -> Non
         raise AuditBroken(account, min(last + 1, end.seq), "is not what the account's record was bound to")
 
 
-def _check_removal(store: Store, account: str, end: _End) -> None:
-    """Check that an account without a data key was removed, and by kojikey."""
-    event = end.event or {}
+def _check_removal(account: str, event: Document) -> None:
+    """Check that it was kojikey that dropped a data key: then the last event of its time says so."""
     if (event.get("action"), event.get("provider")) != ("removed", None):
-        raise AuditBroken(account, end.seq, "does not remove the account, and yet its data key is gone")
-    if next(store.scan(Query(account=account)), None) is not None:
-        raise AuditBroken(account, end.seq, "removed the account, and yet it has keys")
+        raise AuditBroken(account, event["seq"], "does not remove the account, and yet its data key is gone")

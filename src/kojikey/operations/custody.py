@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from kojikey.model.errors import (
     AccountNotFound,
@@ -26,8 +26,10 @@ from kojikey.sealing.envelope import Sealer, new_data_key
 from kojikey.sealing.kek import Kek, KekInputs, load, wrapped_kid
 from kojikey.stores.base import Change, Query, Store, Stored
 
+_Result = TypeVar("_Result")
 _REMEMBERED = 256  # accounts
 _ATTEMPTS = 25  # of a change that lost only the race for the account's audit trail
+_OUTLIVES = ("disabled", "copied_from")  # of an account that was removed: what its owner can not undo by beginning anew
 
 
 class Happening(NamedTuple):
@@ -39,6 +41,14 @@ class Happening(NamedTuple):
     fingerprint: str | None = None
     outcome: str | None = None
     reason: str | None = None
+    role: str | None = None  # of a grant, and only there a member of the event
+
+    def content(self) -> Document:
+        """Return the members of the event that say what happened."""
+        members = self._asdict()
+        if self.role is None:
+            del members["role"]
+        return members
 
 
 class Plan(NamedTuple):
@@ -101,7 +111,7 @@ class Custody:
         """
         stored = self._account(account)
         if stored is None or stored.document["wrapped"] is None:
-            raise self._nothing_of(account)
+            raise self.nothing_of(account)
         return self.unwrapped(account, stored.document)
 
     def is_disabled(self, account: str) -> bool:
@@ -129,7 +139,7 @@ class Custody:
             check_account(stored)
         return stored
 
-    def _nothing_of(self, account: str) -> NotFound | CannotOpen:
+    def nothing_of(self, account: str) -> NotFound | CannotOpen:
         """Return what to say where an account has no data key: that it is unknown, or that somebody took it away."""
         if next(self.store.scan(Query(account=account)), None) is None:
             return AccountNotFound(account)
@@ -196,7 +206,7 @@ class Custody:
 
         def attempt(stored: Stored | None) -> Plan:
             if stored is None:
-                raise self._nothing_of(account)
+                raise self.nothing_of(account)
             self._commit(account, made, stored.document, stored.revision, None)
             return made
 
@@ -228,54 +238,67 @@ class Custody:
             AccountNotFound: the store has nothing of this account. CannotOpen: the event can not be signed.
         """
 
-        def attempt(stored: Stored | None) -> Plan:
+        def attempt(stored: Stored | None) -> bool:
             if stored is None or stored.document["wrapped"] is None:
-                raise AccountNotFound(account)
+                raise self.nothing_of(account)
             changed = {**stored.document, **members}
             if changed == {**dict.fromkeys(members, False), **stored.document}:
-                return Plan(())
-            made = Plan((), (happening,))
-            self._commit(account, made, changed, stored.revision, self.unwrapped(account, stored.document))
-            return made
+                return False
+            sealer = self.unwrapped(account, stored.document)
+            self._commit(account, Plan((), (happening,)), changed, stored.revision, sealer)
+            return True
 
-        return bool(self._retried(account, attempt).happenings)
+        return self._retried(account, attempt)
 
-    def shred(self, account: str, made: Plan, sealer: Sealer | None) -> None:
-        """Make a plan's changes and drop the account's wrapped data key; its events stay, with the count of them.
+    def shred(self, account: str, happening: Happening) -> tuple[int, bool]:
+        """Delete an account's keys and its wrapped data key as one commit; its events stay, with the count of them.
+
+        What the account gets while this goes on goes too. Returns how many keys there were, and whether the event
+        could be signed.
 
         Raises:
-            AccountNotFound: it is gone already. ChangedMeanwhile: one of the plan's documents changed.
+            AccountNotFound: the store has nothing of this account, or not any more.
         """
 
-        def attempt(stored: Stored | None) -> Plan:
+        def attempt(stored: Stored | None) -> tuple[int, bool]:
             if stored is None or stored.document["wrapped"] is None:
-                raise AccountNotFound(account)
-            tombstone = {**stored.document, "wrapped": None, "disabled": False}
-            self._commit(account, made, tombstone, stored.revision, sealer)
-            return made
+                raise self.nothing_of(account)
+            # Read after the account's document: a key that is added from now on changes that, too.
+            keys = tuple(Change(key.ref, None, key.revision) for key in self.store.scan(Query(account=account)))
+            try:
+                sealer = self.unwrapped(account, stored.document)
+            except CannotOpen:
+                sealer = None
+            tombstone = {**stored.document, "wrapped": None}
+            try:
+                self._commit(account, Plan(keys, (happening,)), tombstone, stored.revision, sealer)
+            except ChangedMeanwhile:
+                raise ChangedMeanwhile(account_ref(account)) from None  # whichever it was: look at all of it again
+            return len(keys), sealer is not None
 
-        self._retried(account, attempt)
+        return self._retried(account, attempt)
 
     def import_events(self, account: str, found: Sequence[Document], *, via: str) -> None:
         """Append events of another store (``via`` is its id) to the account's chain, signed anew.
 
-        What an event says stays as it is, with the store that it first came from and its number there. How far the
-        copy went is kept in the account's document; an event that came by another way already is left out.
+        What an event says stays as it is; its ``origin`` names the store that it first came from and its number
+        there. How far the copy went is kept in the account's document; an event that came by another way already is
+        left out.
 
         Raises:
             CannotOpen: the KEK can not be had.
         """
 
-        def attempt(stored: Stored | None) -> Plan:
+        def attempt(stored: Stored | None) -> None:
             document, unmoved = self._living(account, stored)
             sealer = self.unwrapped(account, document)
             events, audit = [], document["audit"]
             reached = {**document.get("copied_from", {}), self.store_id: math.inf}
             for event in found:
-                origin = event.get("origin") or {"store": via, "seq": event["seq"]}
+                origin = event["origin"]
                 if reached.get(origin["store"], 0) < origin["seq"]:
                     content = {name: value for name, value in event.items() if name not in ("mac", "seq")}
-                    linked, audit = self._linked(account, audit, {**content, "origin": origin}, sealer)
+                    linked, audit = self._linked(account, audit, content, sealer)
                     events.append(linked)
                     reached[origin["store"]] = origin["seq"]
                 reached[via] = max(reached.get(via, 0), event["seq"])
@@ -283,11 +306,10 @@ class Custody:
             changed = {**document, "audit": audit, "copied_from": reached}
             change = Change(account_ref(account), changed, stored.revision if stored else None)
             self.store.commit((change, *unmoved), events)
-            return Plan(())
 
         self._retried(account, attempt)
 
-    def _retried(self, account: str, attempt: Callable[[Stored | None], Plan]) -> Plan:
+    def _retried(self, account: str, attempt: Callable[[Stored | None], _Result]) -> _Result:
         """Try again while only the account's own document changed: its audit trail grew, or it was wrapped anew."""
         self._accounts.pop(account, None)
         for _ in range(_ATTEMPTS):
@@ -316,7 +338,7 @@ class Custody:
 
         events: list[Document] = []
         for happening in happenings:
-            content = {"time": now(), "actor": self.actor, "account": account, **happening._asdict()}
+            content = {"time": now(), "actor": self.actor, "account": account, **happening.content()}
             event, audit = self._linked(account, audit, content, sealer)
             events.append(event)
         return events, audit
@@ -341,20 +363,25 @@ class Custody:
         """
         if stored is not None and stored.document["wrapped"] is not None:
             return stored.document, ()
-        if stored is None:
-            self._ensure_nothing_left(account)
+        self._ensure_nothing_left(account, stored)
         document, unmoved = self._new_account(account)
         if stored is not None:
+            document |= {name: stored.document[name] for name in _OUTLIVES if name in stored.document}
             audit = stored.document["audit"]
             document["audit"] = {**audit, "from": audit["seq"]}
         return document, (unmoved,)
 
-    def _ensure_nothing_left(self, account: str) -> None:
-        left = next(self.store.scan(Query(account=account)), None) or next(self.store.events(account), None)
-        if left is not None and self.account(account) is None:
-            raise RecordChanged(str(account_ref(account)), "is gone, though the account has keys or events")
-        if left is not None:
+    def _ensure_nothing_left(self, account: str, stored: Stored | None) -> None:
+        """Check that an account begins with nothing but the events of one that was removed."""
+        left: object = next(self.store.scan(Query(account=account)), None)
+        if stored is None and left is None:
+            left = next(self.store.events(account), None)
+        if left is None:
+            return
+        if self.account(account) != stored:
             raise ChangedMeanwhile(account_ref(account))  # somebody made it just now
+        what = "keys or events" if stored is None else "keys"
+        raise RecordChanged(str(account_ref(account)), f"is gone, though the account has {what}")
 
     def _new_account(self, account: str) -> tuple[Document, Change]:
         from kojikey.model.moment import now
