@@ -13,12 +13,15 @@ from pathlib import Path
 import pytest
 
 _HERE = os.path.dirname(__file__)
-sys.path[:0] = [os.path.join(_HERE, "cli"), os.path.join(_HERE, "loopback")]
+sys.path[:0] = [os.path.join(_HERE, "cli"), os.path.join(_HERE, "loopback"), os.path.join(_HERE, "servers")]
 
 import sitecustomize as loopback  # noqa: E402 - found by the line above
+from aws import aws, aws_server  # noqa: E402
 from program import KEK, Program  # noqa: E402
 
 from kojikey.testing import Sandbox, SandboxKey  # noqa: E402
+
+__all__ = ["aws", "aws_server"]
 
 _KEPT = (
     "PATH",

@@ -69,9 +69,7 @@ class DynamoStore(Store):
 
         text = encoded(header, self.place)
         ensure_table(self._client, self.table, self.place, self._sleep)
-        found = self._header_item()
-        if found is None:
-            self._refuse_headless()
+        self._header_or_nothing()
         item = items.item_of(HEADER, header, text, new_revision())
         self._put_header(item)
 
@@ -91,9 +89,8 @@ class DynamoStore(Store):
                 raise StoreExists(self.place) from None
 
     def _open(self) -> Stored:
-        item = self._header_item()
+        item = self._header_or_nothing()
         if item is None:
-            self._refuse_headless()
             raise missing(self.place, hint=_UNFINISHED_HINT)
         layout = item.get("layout", {}).get("N")
         if layout != str(items.LAYOUT):
@@ -109,14 +106,22 @@ class DynamoStore(Store):
         item: items.Item | None = self._call("get_item", Key=items.place_of(HEADER), ConsistentRead=True).get("Item")
         return item
 
-    def _refuse_headless(self) -> None:
-        """Refuse a table that holds something but no header: a new header would bury what is there."""
-        if self._call("scan", ConsistentRead=True, Limit=1).get("Items"):
-            raise StoreCorrupt(
-                self.place,
-                "is a table that holds something else, or a store that has lost its header; it was left as it is",
-                hint="restore it to a point in time, or name another table",
-            )
+    def _header_or_nothing(self) -> items.Item | None:
+        """Return the header's item, None where the table is empty.
+
+        Raises:
+            StoreCorrupt: it holds something, but no header: a new one would bury what is there.
+        """
+        item = self._header_item()
+        if item is None and self._call("scan", ConsistentRead=True, Limit=1).get("Items"):
+            item = self._header_item()  # it may have been made between the two looks
+            if item is None:
+                raise StoreCorrupt(
+                    self.place,
+                    "is a table that holds something else, or a store that has lost its header; it was left as it is",
+                    hint="restore it to a point in time, or name another table",
+                )
+        return item
 
     def _read(self, ref: Ref) -> Stored | None:
         item = self._call("get_item", Key=items.place_of(ref), ConsistentRead=True).get("Item")

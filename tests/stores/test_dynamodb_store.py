@@ -1,0 +1,26 @@
+"""The DynamoDB adapter keeps the promises of a store. What is DynamoDB's alone is in ``test_dynamodb_*``.
+
+It is held against moto on a loopback port, and moto is not AWS: its gaps are listed in ``servers/moto_server.py``.
+"""
+
+from __future__ import annotations
+
+import pytest
+from aws import REGION, Aws, new_table
+
+from kojikey.stores.dynamodb import DynamoStore
+from kojikey.testing.conformance import Maker, SharedStoreConformance
+
+
+class TestDynamoStore(SharedStoreConformance):
+    @pytest.fixture
+    def table(self) -> str:
+        return new_table()
+
+    @pytest.fixture
+    def make_store(self, aws: Aws, table: str) -> Maker:
+        return lambda: DynamoStore(table, region=REGION, endpoint=aws.endpoint, page=200)
+
+    @pytest.fixture
+    def url(self, aws: Aws, table: str) -> str:
+        return aws.url(table)
