@@ -1,0 +1,407 @@
+"""kojikey on a pseudo-terminal: what is asked, what an answer does, what Ctrl-C leaves, and what is never shown."""
+
+from __future__ import annotations
+
+import re
+import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pexpect
+import pytest
+from program import COMMAND, KEK, SECONDS, Program, pieces_in
+
+ESCAPE = "\x1b"
+CTRL_C, CTRL_D = "\x03", "\x04"
+PLAIN = {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
+Child = pexpect.spawn
+
+
+@contextmanager
+def on_a_terminal(kojikey: Program, *arguments: str, columns: int = 80, **environ: str | None) -> Iterator[Child]:
+    """Start kojikey on a terminal; what it showed is in ``child.transcript``."""
+    child = pexpect.spawn(
+        COMMAND[0], [*COMMAND[1:], *arguments], env=kojikey.with_environ({**PLAIN, "COLUMNS": None, **environ}),
+        encoding="utf-8", codec_errors="backslashreplace", timeout=SECONDS, dimensions=(24, columns),
+    )  # fmt: skip
+    child.logfile_read = Log()
+    try:
+        yield child
+    finally:
+        child.close(force=True)
+
+
+class Log:
+    """What a terminal was sent."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def write(self, text: str) -> None:
+        self.text += text
+
+    def flush(self) -> None:
+        """Do nothing: it is there already."""
+
+
+def end(child: Child) -> tuple[int | None, str]:
+    """Wait for the end; return the exit code and all that was shown."""
+    child.expect(pexpect.EOF)
+    child.close()
+    return child.exitstatus, child.logfile_read.text.replace("\r\n", "\n")
+
+
+def type_key(child: Child, prompt: str, key: str) -> None:
+    child.expect_exact(prompt)
+    assert child.waitnoecho(SECONDS)
+    child.sendline(key)
+
+
+def echoes(child: Child) -> bool:
+    return bool(termios.tcgetattr(child.child_fd)[3] & termios.ECHO)
+
+
+# the hidden prompt
+
+
+@pytest.mark.parametrize("provider", ["elevenlabs", "google_gemini"])
+def test_the_prompt_shows_nothing_of_the_key_and_says_how_much_arrived(kojikey: Program, provider: str) -> None:
+    key = kojikey.key(provider)
+    with on_a_terminal(kojikey, "add", provider, "--base-url", key.base_url) as child:
+        type_key(child, "key (hidden): ", key.key)
+        code, text = end(child)
+    assert code == 0
+    assert pieces_in(key.key, text) == []
+    assert f"{len(key.key)} characters arrived: ••••••••{key.key[-4:]}" in text
+    assert "valid" in text
+    assert kojikey.listed(provider)["source"] == "byok"
+
+
+def test_the_prompt_of_rotate_hides_too(kojikey: Program) -> None:
+    kojikey.added()
+    key = kojikey.key("elevenlabs", "ok_2")
+    with on_a_terminal(kojikey, "rotate", "elevenlabs") as child:
+        type_key(child, "key (hidden): ", key.key)
+        code, text = end(child)
+    assert (code, pieces_in(key.key, text)) == (0, [])
+    assert kojikey.listed()["version"] == 2
+
+
+@pytest.mark.parametrize("answer", ["1", "elevenlabs"])
+def test_add_alone_offers_the_providers_by_number(kojikey: Program, answer: str) -> None:
+    with on_a_terminal(kojikey, "add", "--no-test") as child:
+        child.expect(r"1 +elevenlabs")
+        child.expect(r"2 +google_gemini")
+        child.expect_exact("[1-2] ")
+        child.sendline(answer)
+        type_key(child, "ElevenLabs", kojikey.key().key)
+        assert end(child)[0] == 0
+    assert kojikey.listed()["source"] == "byok"
+
+
+@pytest.mark.parametrize("answer", ["0", "3", "-1", "nonsense", "", "²"])
+def test_a_choice_that_is_none_changes_nothing(kojikey: Program, answer: str) -> None:
+    with on_a_terminal(kojikey, "add") as child:
+        child.expect_exact("[1-2] ")
+        child.sendline(answer)
+        code, text = end(child)
+    assert (code, "nothing was changed" in text) == (2, True)
+    assert not kojikey.home.exists()
+
+
+def test_a_malformed_key_is_refused_without_being_shown(kojikey: Program) -> None:
+    key = kojikey.key()
+    with on_a_terminal(kojikey, "add", "elevenlabs", "--base-url", key.base_url) as child:
+        type_key(child, "key (hidden): ", f"Bearer {key.key}")
+        code, text = end(child)
+    assert (code, pieces_in(key.key, text)) == (2, [])
+
+
+@pytest.mark.parametrize("typed", ["", CTRL_D], ids=["Enter", "end of input"])
+def test_nothing_entered_is_a_usage_error(kojikey: Program, typed: str) -> None:
+    with on_a_terminal(kojikey, "add", "elevenlabs") as child:
+        child.expect_exact("key (hidden): ")
+        assert child.waitnoecho(SECONDS)
+        child.send(typed or "\r")
+        assert end(child)[0] == 2
+    assert not kojikey.home.exists()
+
+
+# what is limited or could not be judged
+
+
+@pytest.mark.parametrize(("reason", "code"), [("missing_permission", 3), ("redirected", 4)])
+@pytest.mark.parametrize(("answer", "saves"), [("y", True), ("yes", True), ("n", False), ("", False), (CTRL_D, False)])
+def test_add_asks_about_what_is_not_plainly_valid(
+    kojikey: Program, reason: str, code: int, answer: str, saves: bool
+) -> None:
+    key = kojikey.key("elevenlabs", reason)
+    with on_a_terminal(kojikey, "add", "elevenlabs", "--base-url", key.base_url) as child:
+        type_key(child, "key (hidden): ", key.key)
+        child.expect_exact(reason)
+        child.expect_exact("[y/N] ")
+        child.send(answer if answer == CTRL_D else answer + "\r")
+        ended, text = end(child)
+    assert ended == (0 if saves else code), text
+    assert (kojikey.listed()["source"] == "byok") is saves
+
+
+@pytest.mark.parametrize(("answer", "version", "staged"), [("y", 2, None), ("n", 1, 2)])
+def test_rotate_asks_and_leaves_staged_what_is_declined(
+    kojikey: Program, answer: str, version: int, staged: int | None
+) -> None:
+    kojikey.added()
+    key = kojikey.key("elevenlabs", "missing_permission")
+    with on_a_terminal(kojikey, "rotate", "elevenlabs") as child:
+        type_key(child, "key (hidden): ", key.key)
+        child.expect_exact("[y/N] ")
+        child.sendline(answer)
+        assert end(child)[0] == (0 if staged is None else 3)
+    row = kojikey.listed()
+    assert (row["version"], row["staged"] and row["staged"]["version"]) == (version, staged)
+
+
+def test_a_rejected_key_is_not_asked_about(kojikey: Program) -> None:
+    key = kojikey.key("elevenlabs", "invalid_key")
+    with on_a_terminal(kojikey, "add", "elevenlabs", "--base-url", key.base_url) as child:
+        type_key(child, "key (hidden): ", key.key)
+        code, text = end(child)
+    assert (code, "[y/N]" in text) == (3, False)
+
+
+@pytest.mark.parametrize("how", [["--no-input"], ["CI"], ["KOJIKEY_NO_INPUT"]], ids=str)
+def test_nobody_is_asked_where_that_was_ruled_out(kojikey: Program, how: list[str]) -> None:
+    options, environ = ([how[0]], {}) if how[0].startswith("-") else ([], {how[0]: "true"})
+    with on_a_terminal(kojikey, "add", "elevenlabs", *options, **environ) as child:
+        code, text = end(child)
+    assert (code, "--stdin" in text) == (2, True)
+
+
+# remove, get
+
+
+@pytest.mark.parametrize(("answer", "removes"), [("y", True), ("n", False), ("", False), (CTRL_D, False)])
+def test_remove_asks(kojikey: Program, answer: str, removes: bool) -> None:
+    kojikey.added()
+    with on_a_terminal(kojikey, "remove", "elevenlabs") as child:
+        child.expect_exact("[y/N] ")
+        child.send(answer if answer == CTRL_D else answer + "\r")
+        code, text = end(child)
+    assert code == 0
+    assert ("built-in allocation" if removes else "nothing was removed") in text
+    assert (kojikey.listed()["source"] == "built_in") is removes
+
+
+def test_account_remove_wants_the_name_typed(kojikey: Program) -> None:
+    kojikey.added("elevenlabs", "ok", "--account", "acme")
+    for typed, code in (("amce", 2), ("acme", 0)):
+        with on_a_terminal(kojikey, "account", "remove", "acme") as child:
+            child.expect_exact("to remove it: ")
+            child.sendline(typed)
+            assert end(child)[0] == code
+    assert kojikey("account", "list", "--json").results == []
+
+
+def test_get_ends_the_line_on_a_terminal(kojikey: Program) -> None:
+    key = kojikey.added()
+    with on_a_terminal(kojikey, "get", "elevenlabs", "--reveal") as child:
+        assert end(child) == (0, key.key + "\n")
+
+
+# passphrases
+
+
+def test_a_new_passphrase_is_asked_twice_and_an_old_one_once(kojikey: Program) -> None:
+    key, words = kojikey.key(), "correct horse battery staple"
+    with on_a_terminal(kojikey, "store", "init", "--kek", "passphrase", KOJIKEY_KEK=None) as child:
+        type_key(child, "New passphrase", words)
+        type_key(child, "once more", words)
+        code, text = end(child)
+    assert (code, words in text) == (0, False)
+    with on_a_terminal(
+        kojikey, "add", "elevenlabs", "--from-env", "NEW", "--no-test", KOJIKEY_KEK=None, NEW=key.key
+    ) as child:
+        type_key(child, "Passphrase of the store", words)
+        code, text = end(child)
+    assert (code, words in text) == (0, False)
+    with on_a_terminal(kojikey, "get", "elevenlabs", "--reveal", KOJIKEY_KEK=None) as child:
+        type_key(child, "Passphrase of the store", "not that one")
+        code, text = end(child)
+    assert (code, key.key in text) == (8, False)
+
+
+@pytest.mark.parametrize(("first", "second"), [("correct horse", "battery staple"), ("", None)])
+def test_a_passphrase_that_will_not_do_makes_no_store(kojikey: Program, first: str, second: str | None) -> None:
+    with on_a_terminal(kojikey, "store", "init", "--kek", "passphrase", KOJIKEY_KEK=None) as child:
+        type_key(child, "New passphrase", first)
+        if second is not None:
+            type_key(child, "once more", second)
+        assert end(child)[0] in (2, 8)
+    assert not (kojikey.home / "keys.db").exists()
+
+
+# Ctrl-C
+
+
+@pytest.mark.parametrize(
+    ("arguments", "prompt"),
+    [
+        (("add", "elevenlabs"), "key (hidden): "),
+        (("add",), "[1-2] "),
+        (("test", "elevenlabs", "--stdin"), "key (hidden): "),
+        (("store", "init", "--kek", "passphrase"), "New passphrase"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_ctrl_c_at_a_prompt_ends_with_130_and_an_echoing_terminal(
+    kojikey: Program, arguments: tuple[str, ...], prompt: str
+) -> None:
+    with on_a_terminal(kojikey, *arguments) as child:
+        child.expect_exact(prompt)
+        if "[" not in prompt:
+            assert child.waitnoecho(SECONDS)
+        child.send(CTRL_C)
+        child.expect(pexpect.EOF)
+        assert echoes(child)
+        child.close()
+        text = child.logfile_read.text
+    assert (child.exitstatus, "interrupted" in text, "Traceback" in text) == (130, True, False)
+    assert not (kojikey.home / "keys.db").exists()
+
+
+@pytest.mark.parametrize("arguments", [("rotate", "elevenlabs"), ("remove", "elevenlabs")], ids=" ".join)
+def test_ctrl_c_at_a_question_changes_nothing(kojikey: Program, arguments: tuple[str, ...]) -> None:
+    kojikey.added()
+    before = kojikey.contents()
+    with on_a_terminal(kojikey, *arguments) as child:
+        child.expect(r"\(hidden\): |\[y/N\] ")
+        if arguments[0] == "rotate":
+            assert child.waitnoecho(SECONDS)
+        child.send(CTRL_C)
+        code, text = end(child)
+    assert (code, "interrupted" in text) == (130, True)
+    assert kojikey.contents() == before
+
+
+def test_ctrl_c_in_the_middle_of_a_rotation_leaves_both_keys_and_says_so(kojikey: Program) -> None:
+    kojikey.added()
+    key = kojikey.key("elevenlabs", "ok_2")
+    with kojikey.sandbox.hold(), on_a_terminal(kojikey, "rotate", "elevenlabs") as child:
+        type_key(child, "key (hidden): ", key.key)
+        kojikey.sandbox.wait_for_request()
+        child.send(CTRL_C)
+        code, text = end(child)
+    assert code == 130
+    assert "is staged" in text
+    assert "--resume" in text
+    assert "--abort" in text
+    row = kojikey.listed()
+    assert (row["version"], row["staged"]["version"]) == (1, 2)
+    assert kojikey("rotate", "elevenlabs", "--resume").code == 0
+
+
+@pytest.mark.parametrize("arguments", [("add", "elevenlabs"), ("test",)], ids=" ".join)
+def test_ctrl_c_in_the_middle_of_a_test_saves_nothing(kojikey: Program, arguments: tuple[str, ...]) -> None:
+    key = kojikey.key()
+    if arguments == ("test",):
+        kojikey.added()
+    before = kojikey.contents()
+    more = ["--base-url", key.base_url, "--from-env", "NEW"] if arguments[0] == "add" else []
+    with kojikey.sandbox.hold(), on_a_terminal(kojikey, *arguments, *more, NEW=key.key) as child:
+        kojikey.sandbox.wait_for_request()
+        child.send(CTRL_C)
+        code, text = end(child)
+    assert (code, "interrupted" in text, "Traceback" in text) == (130, True, False)
+    assert "\x1b[?25h" in text or "\x1b[?25l" not in text, "the cursor is left hidden"
+    assert kojikey.contents() == before
+
+
+# what it looks like
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_no_line_is_wider_than_the_terminal_and_nothing_that_must_be_typed_is_cut(
+    kojikey: Program, columns: int
+) -> None:
+    account = "a-rather-long-account-name.of-an-enterprise_customer"
+    key = kojikey.added("google_gemini", "ok", "--account", account, "--label", "a label of some length " * 4)
+    kojikey.added("elevenlabs", "missing_permission", "--allow-limited")
+    commands = (
+        ["list", "--all-accounts"], ["test", "--all-accounts"], ["list"], ["history", "elevenlabs"], ["providers"],
+        ["providers", "google_gemini"], ["audit", "--all-accounts"], ["store", "info"], ["doctor"],
+        ["help", "exit-codes"], ["--help"], ["rotate", "--help"], ["account", "list"],
+    )  # fmt: skip
+    for command in commands:
+        with on_a_terminal(kojikey, *command, columns=columns, NO_COLOR="1") as child:
+            _, text = end(child)
+        text = re.sub(r"\x1b\[[0-9?;]*[a-zA-Z]", "", text).replace("\r", "\n")
+        longest = max(text.splitlines(), key=len)
+        assert len(longest) <= columns, f"{command}: {longest!r}"
+        if "--all-accounts" in command and command[0] == "list":
+            assert account in text
+            assert f"••••••••{key.key[-4:]}" in text
+            assert "google_gemini" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "environ", "coloured"),
+    [
+        ([], {}, True),
+        (["--no-color"], {}, False),
+        ([], {"NO_COLOR": "1"}, False),
+        ([], {"TERM": "dumb"}, False),
+        (["--no-color"], {"FORCE_COLOR": "1"}, False),
+    ],
+    ids=["a terminal", "--no-color", "NO_COLOR", "TERM=dumb", "both"],
+)
+@pytest.mark.parametrize("command", [["list"], ["test"], ["doctor"]], ids=" ".join)
+def test_colour_is_only_where_it_is_wanted(
+    kojikey: Program, command: list[str], options: list[str], environ: dict[str, str], coloured: bool
+) -> None:
+    kojikey.added()
+    with on_a_terminal(kojikey, *command, *options, **environ) as child:
+        code, text = end(child)
+    assert code == 0
+    assert bool(re.search(r"\x1b\[[0-9;]*3[0-9]", text)) is coloured
+    if environ.get("TERM") == "dumb":
+        assert ESCAPE not in text
+
+
+@pytest.mark.parametrize(
+    "command", [["list"], ["test"], ["doctor"], ["add", "google_gemini"], ["providers"]], ids=" ".join
+)
+def test_a_pipe_gets_no_escape_codes_unless_forced(kojikey: Program, command: list[str]) -> None:
+    kojikey.added()
+    for environ in ({}, {"TERM": "xterm-256color"}, {"NO_COLOR": "1", "FORCE_COLOR": "1"}):
+        assert ESCAPE not in kojikey(*command, **environ).said
+    assert (ESCAPE in kojikey("list", FORCE_COLOR="1", TERM="xterm").out) is True
+    assert ESCAPE not in kojikey("list", "--json", FORCE_COLOR="1").said
+
+
+def test_the_status_line_is_only_on_a_terminal(kojikey: Program) -> None:
+    kojikey.added()
+    ended = kojikey("test")
+    assert ended.err == "kojikey: asking the providers\n"
+    assert kojikey("test", "--quiet").err == ""
+    with kojikey.sandbox.hold() as gate, on_a_terminal(kojikey, "test") as child:
+        kojikey.sandbox.wait_for_request()
+        child.expect_exact("asking the providers")
+        gate.open()
+        assert end(child)[0] == 0
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_an_encoding_without_bullets_gets_stars(kojikey: Program, encoding: str) -> None:
+    key = kojikey.added("elevenlabs", "ok", "--label", "naïve – 鍵 ✓")
+    for command in (["list"], ["test"], ["history", "elevenlabs"], ["doctor"], ["audit"], ["store", "info"]):
+        ended = kojikey.installed(*command, PYTHONIOENCODING=encoding)
+        assert ended.code == 0, ended.said
+        assert "Traceback" not in ended.err
+        if command[0] in ("list", "test", "history"):
+            assert f"********{key.key[-4:]}" in ended.out
+
+
+def test_the_kek_is_shown_nowhere(kojikey: Program) -> None:
+    kojikey.added()
+    for command in (["list"], ["store", "info"], ["doctor"], ["audit"]):
+        assert KEK not in kojikey(*command).said
