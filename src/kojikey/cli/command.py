@@ -123,6 +123,10 @@ ALLOW_LIMITED = Option(("--allow-limited",), "also save a key to which something
 ALLOW_UNVERIFIED = Option(("--allow-unverified",), "also save a key that could not be judged")
 TIMEOUT = Option(("--timeout",), "seconds to wait for each request (default 10)", "number", "SECONDS")
 DEEP = Option(("--deep",), "also make the smallest paid request, which alone shows billing and quota")
+PACE = (
+    Option(("--concurrency",), "keys to ask about at once, a request each (default 16)", "integer", "N"),
+    Option(("--rate",), "requests a second, for each provider", "number", "R"),
+)
 SAVING = (
     BASE_URL, MODEL, CAPABILITY, LABEL, EXPIRES, ROTATE_AFTER, NO_TEST, ALLOW_LIMITED, ALLOW_UNVERIFIED, TIMEOUT,
 )  # fmt: skip

@@ -77,7 +77,7 @@ class Terminal:
         """Return rich's console for a stream, with colour as the user's variables and options have it."""
         from rich.console import Console
 
-        colour = self._colour(stream)
+        colour = self.is_coloured(stream)
         terminal = _is_terminal(stream)
         return Console(
             file=stream, no_color=not colour, force_terminal=terminal or colour, highlight=False, markup=False,
@@ -85,7 +85,8 @@ class Terminal:
             width=None if terminal else 200, safe_box=not encodes(stream, "─"),
         )  # fmt: skip
 
-    def _colour(self, stream: TextIO) -> bool:
+    def is_coloured(self, stream: TextIO) -> bool:
+        """Tell whether a stream gets colour: as the user's variables and options have it, else on a terminal."""
         if self.plain or self.environ.get("NO_COLOR"):
             return False
         if self.environ.get("FORCE_COLOR"):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
+import re
 
-from kojikey.cli import documents
 from kojikey.cli.command import (
     BASE_URL,
     CAPABILITY,
     COMMON,
     DEEP,
     MODEL,
+    PACE,
     PROVIDERS,
     SOURCES,
     TIMEOUT,
@@ -20,20 +19,25 @@ from kojikey.cli.command import (
     Option,
 )
 from kojikey.cli.desk import Desk, desk_of
-from kojikey.cli.exits import Exit, code_of, hint_of
+from kojikey.cli.fleet import Fleet, concurrency_of
 from kojikey.model.errors import KeyNotFound, UsageError
-from kojikey.model.moment import now
-from kojikey.model.secret import Secret
-from kojikey.model.verdict import Reason, Verdict
-from kojikey.operations.custody import Custody
-from kojikey.operations.results import Summary, TestResult
-from kojikey.operations.trial import Target
-from kojikey.operations.verifying import Emit, Unopened, verify
+from kojikey.operations.results import TestResult
 from kojikey.providers.catalog import Catalog
-from kojikey.stores.base import Query, Stored
+from kojikey.stores.base import Query
 
-CONCURRENCY = 16
 FAIL_ON = ("rejected", "limited", "indeterminate")
+
+MANY = (
+    *PACE,
+    Option(("--shard",), "only the K-th of N parts, so that N machines share the work", "text", "K/N"),
+    Option(("--not-tested-since",), "only keys that were not tested in the last span, such as 24h", "text", "24h"),
+)
+REPORTS = (
+    Option(("--jsonl",), "print a result a line as it comes, as JSON, the summary last"),
+    Option(("--junit",), "also write a JUnit report", "text", "FILE", "file"),
+    Option(("--html",), "also write a page: accounts by providers", "text", "FILE", "file"),
+    Option(("--github",), "also annotate the workflow run (by itself where GITHUB_ACTIONS=true)"),
+)
 
 
 def test(call: Call) -> int:
@@ -60,6 +64,8 @@ def _check(call: Call) -> None:
         raise UsageError("--all is every key: it goes without provider names")
     if call.flag("all_accounts") and call.text("account") is not None:
         raise UsageError("--all-accounts goes without --account")
+    if call.flag("json") and call.flag("jsonl"):
+        raise UsageError("--json is one document and --jsonl many: one of them at a time")
 
 
 def _test_unsaved(desk: Desk, catalog: Catalog) -> int:
@@ -67,6 +73,9 @@ def _test_unsaved(desk: Desk, catalog: Catalog) -> int:
     from kojikey.operations.trial import Target
 
     providers = desk.call.texts("providers")
+    for option in ("shard", "not_tested_since"):
+        if desk.call.text(option) is not None:
+            raise UsageError(f"--{option.replace('_', '-')} is for keys that are saved")
     if len(providers) != 1 or desk.call.flag("all") or desk.call.flag("all_accounts"):
         raise UsageError("a key that is not saved is tested at one provider: kojikey test PROVIDER --stdin")
     definition = catalog.get(providers[0])
@@ -82,96 +91,55 @@ def _test_unsaved(desk: Desk, catalog: Catalog) -> int:
     from kojikey.model.masking import tail_of
 
     tail = tail_of(secret.reveal())
-    return _show(desk, [TestResult(desk.account, definition.id, tail, None, verdict, recorded=False)], [])
+    result = TestResult(desk.account, definition.id, tail, None, verdict, recorded=False)
+    return Fleet(desk, _fail_on(desk)).show(result)
 
 
 def _test_saved(desk: Desk, catalog: Catalog) -> int:
-    from itertools import chain
-
     from kojikey.cli import wiring
 
+    query = _query(desk)
+    concurrency_of(desk)
     custody = wiring.open_custody(desk.settings, desk.terminal)
-    providers = desk.call.texts("providers")
-    for provider in providers:
-        if not desk.call.flag("all_accounts") and custody.held(desk.account, provider) is None:
-            raise KeyNotFound(desk.account, provider)
-    account = None if desk.call.flag("all_accounts") else desk.account
-    keys = custody.store.scan(Query(account=account, providers=providers))
-    first = next(keys, None)
-    found: list[TestResult | Unopened] = []
-    if first is not None:
-        with desk.terminal.status("asking the providers"):
-            asyncio.run(_verify_all(desk, custody, catalog, chain((first,), keys), found.append))
-    found.sort(key=lambda item: (item.account, item.provider))
-    results = [item for item in found if isinstance(item, TestResult)]
-    return _show(desk, results, [item for item in found if isinstance(item, Unopened)])
+    for provider in query.providers:
+        if query.account is not None and custody.held(query.account, provider) is None:
+            raise KeyNotFound(query.account, provider)
+    return Fleet(desk, _fail_on(desk)).carry_out(custody, catalog, query)
 
 
-async def _verify_all(desk: Desk, custody: Custody, catalog: Catalog, keys: Iterator[Stored], emit: Emit) -> None:
-    from kojikey.cli import wiring
-    from kojikey.providers.probe import Prober, ProbeRequest
-
-    async with Prober(timeout=wiring.timeout_of(desk.call)) as prober:
-
-        async def probe(secret: Secret, target: Target) -> Verdict:
-            definition = catalog.definitions.get(target.provider)
-            if definition is None:
-                return _undefined(target.provider)
-            request = ProbeRequest(
-                definition, secret, target.base_url, target.capabilities, target.models, deep=desk.call.flag("deep")
-            )
-            return await prober.test(request)
-
-        await verify(custody, keys, probe=probe, emit=emit, concurrency=CONCURRENCY)
+def _fail_on(desk: Desk) -> str:
+    return desk.call.text("fail_on") or "limited"
 
 
-def _undefined(provider: str) -> Verdict:
-    return Verdict(
-        Reason.UNKNOWN,
-        None,
-        detail=f"there is no definition of the provider {provider} any more, so nothing was asked",
-        hint="put its definition back into the providers folder, or remove the key",
-        tested_at=now(),
+def _query(desk: Desk) -> Query:
+    call = desk.call
+    since = call.text("not_tested_since")
+    return Query(
+        account=None if call.flag("all_accounts") else desk.account,
+        providers=tuple(dict.fromkeys(call.texts("providers"))),
+        not_tested_since=_moment(since) if since is not None else None,
+        shard=_shard(call.text("shard")),
     )
 
 
-def _show(desk: Desk, results: list[TestResult], unopened: list[Unopened]) -> int:
-    summary = documents.summarised(results)
-    code = code_of(unopened[0].error) if unopened else exit_of(summary, desk.call.text("fail_on") or "limited")
-    error = None
-    if unopened:
-        message = str(unopened[0].error)
-        error = {"code": Exit(code).word, "message": message, "hint": hint_of(unopened[0].error)}
-    if desk.terminal.json:
-        done = [documents.tested(result) for result in results]
-        return documents.write("test", code, done, summary=summary.as_document(), error=error)
-    from kojikey.cli.render import Page
+def _moment(text: str) -> str:
+    """Return the stamp for a span that lies behind (``24h``), or for a moment, as an interrupted run names it."""
+    from datetime import UTC, datetime
 
-    page = Page(desk.terminal)
-    page.tests(results, with_account=desk.call.flag("all_accounts"))
-    if len(results) > 1:
-        page.summary(summary)
-    for item in unopened:
-        desk.terminal.warn(f"{item.account}/{item.provider} was not tested: {item.error}")
-    if not results and not unopened:
-        desk.terminal.note(f"no keys to test for account {desk.account}; kojikey add PROVIDER adds one")
-    return int(code)
+    from kojikey.model.moment import moment_or_span, span, stamp
+
+    if text[:1].isdigit() and "-" in text:
+        return moment_or_span(text, what="--not-tested-since")
+    return stamp(datetime.now(UTC) - span(text, what="--not-tested-since"))
 
 
-def exit_of(summary: Summary, fail_on: str) -> Exit:
-    """Return the exit code of a run: 3 where a key failed, else 4 where one could not be judged, else 0.
-
-    ``fail_on`` names the mildest outcome that counts as a failed key; what it leaves out does not fail the run,
-    except that keys which could not be judged still exit 4.
-    """
-    counted = {"rejected": summary.rejected}
-    if fail_on in ("limited", "indeterminate"):
-        counted["limited"] = summary.limited
-    if fail_on == "indeterminate":
-        counted["indeterminate"] = summary.indeterminate
-    if any(counted.values()):
-        return Exit.KEY_FAILED
-    return Exit.INDETERMINATE if summary.indeterminate else Exit.OK
+def _shard(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]{1,5})/([0-9]{1,5})", text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise UsageError("--shard takes K/N, the K-th of N parts, such as 1/4")
+    return int(match[1]), int(match[2])
 
 
 COMMANDS = (
@@ -189,6 +157,8 @@ COMMANDS = (
             CAPABILITY,
             DEEP,
             TIMEOUT,
+            *MANY,
+            *REPORTS,
             Option(("--fail-on",), "the mildest outcome that exits 3 (default limited)", "text", "|".join(FAIL_ON)),
         ),
         argument=PROVIDERS,
@@ -198,6 +168,7 @@ COMMANDS = (
             "kojikey test --all",
             "kojikey test google_gemini --json",
             "kojikey test elevenlabs --from-env NEW_KEY --capability speech_to_text",
+            "kojikey test --all-accounts --concurrency 64 --shard 1/4 --junit keys.xml --html keys.html",
         ),
     ),
 )

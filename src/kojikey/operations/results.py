@@ -36,7 +36,8 @@ class ChangeResult:
 class TestResult:
     """The test of one key. ``version`` is None for a key that was not saved.
 
-    ``recorded`` is False where the outcome was not kept: an unsaved key, or one that changed during its test.
+    ``recorded`` is False where the outcome was not kept: an unsaved key, one that changed during its test, or one for
+    which no request was made. ``key`` is a saved key as it was read before its test.
     """
 
     __test__ = False
@@ -47,6 +48,7 @@ class TestResult:
     version: int | None
     verdict: Verdict
     recorded: bool = True
+    key: Key | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,283 @@
+"""The run of ``kojikey test`` over saved keys, one or thousands: from the options to the last report.
+
+Owns: which keys, how fast, who is told, and how the run ends (also by Ctrl-C, or by a store that goes away).
+Must not: know a report's format, or ask a provider itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from kojikey.cli.desk import Desk
+from kojikey.cli.exits import Exit, code_of, hint_of
+from kojikey.cli.progress import Progress
+from kojikey.cli.report import say
+from kojikey.cli.reports.sink import Ending, Item, Sink, Tally, error_fields
+from kojikey.model.errors import KojikeyError, UsageError
+from kojikey.model.moment import now
+from kojikey.model.secret import Secret
+from kojikey.model.verdict import Reason, Verdict
+from kojikey.operations.custody import Custody
+from kojikey.operations.results import Summary, TestResult
+from kojikey.operations.trial import Target
+from kojikey.operations.verifying import Probe, survey, verify
+from kojikey.providers.catalog import Catalog
+from kojikey.providers.traffic import Traffic
+from kojikey.stores.base import Query, Stored
+
+CONCURRENCY = 16
+MOST_CONCURRENCY = 1024
+MOST_RATE = 100_000.0
+FEW = 200
+"""So many results are held back to be shown in order; more than that are shown as they come."""
+
+
+@dataclass(slots=True)
+class Fleet:
+    """A run under way."""
+
+    desk: Desk
+    fail_on: str
+    live: list[Sink] = field(default_factory=list)
+    """Reports that get results as they come; ``held`` ones get them in order at the end, where there are few."""
+    held: list[Sink] = field(default_factory=list)
+    total: int = 0
+    tally: Tally = field(default_factory=Tally)
+    items: list[Item] = field(default_factory=list)
+    began_at: str = field(default_factory=now)
+    began: float = field(default_factory=time.monotonic)
+    progress: Progress = field(default_factory=lambda: Progress(0, is_shown=False))
+
+    def carry_out(self, custody: Custody, catalog: Catalog, query: Query) -> int:
+        """Test the keys that the query takes, write all reports, and return the exit code."""
+        counts = survey(custody.store, query)
+        self._prepare(sum(counts.values()))
+        self.progress = Progress(self.total, is_shown=self._has_bar())
+        lanes = [self._lane(custody, query, provider) for provider in sorted(counts)]
+        error: KojikeyError | None = None
+        is_interrupted = False
+        try:
+            if lanes:
+                self._run(custody, catalog, lanes)
+        except KeyboardInterrupt:
+            is_interrupted = True
+        except Exception as raised:
+            error = _first_of_ours(raised)
+            if error is None:
+                raise
+        finally:
+            self.progress.clear()
+        return self._end(error, is_interrupted=is_interrupted)
+
+    def show(self, result: TestResult) -> int:
+        """Write the reports for one result that was found elsewhere, and return the exit code."""
+        self._prepare(1)
+        self._take(result)
+        return self._end(None, is_interrupted=False)
+
+    def _prepare(self, total: int) -> None:
+        from kojikey.cli.reports.choice import reports_of
+
+        self.total = total
+        self.live, self.held = reports_of(self.desk, is_long=total > FEW, fail_on=self.fail_on)
+
+    def _has_bar(self) -> bool:
+        terminal = self.desk.terminal
+        return self.total > 1 and not terminal.quiet and _is_terminal() and terminal.environ.get("TERM") != "dumb"
+
+    def _lane(self, custody: Custody, query: Query, provider: str) -> Iterator[Stored]:
+        if query.providers == (provider,):
+            return custody.store.scan(query)
+        return custody.store.scan(query._replace(providers=(provider,)))
+
+    def _run(self, custody: Custody, catalog: Catalog, lanes: list[Iterator[Stored]]) -> None:
+        if self._has_bar():
+            self.progress.show(self.tally, at_once=True)
+            asyncio.run(self._verify(custody, catalog, lanes))
+            return
+        what = "asking the providers" + (f" about {self.total} keys" if self.total > FEW else "")
+        with self.desk.terminal.status(what):
+            asyncio.run(self._verify(custody, catalog, lanes))
+
+    async def _verify(self, custody: Custody, catalog: Catalog, lanes: list[Iterator[Stored]]) -> None:
+        from kojikey.cli import wiring
+        from kojikey.providers.probe import Prober
+
+        call = self.desk.call
+        traffic = traffic_of(self.desk, tell=self._tell)
+        concurrency = concurrency_of(self.desk)
+        async with Prober(timeout=wiring.timeout_of(call), traffic=traffic if self.total > 1 else None) as prober:
+            probe = probe_of(prober, catalog, is_deep=call.flag("deep"))
+            ticking = asyncio.ensure_future(self._tick())
+            try:
+                await verify(
+                    custody, *lanes, probe=probe, emit=self._take, concurrency=concurrency, ready_in=traffic.ready_in
+                )
+            finally:
+                ticking.cancel()
+
+    async def _tick(self) -> None:
+        """Keep the bar alive while no result comes."""
+        while True:
+            await asyncio.sleep(0.5)
+            self.progress.show(self.tally)
+
+    def _tell(self, text: str) -> None:
+        self.progress.clear()
+        self.desk.terminal.warn(text)
+
+    def _take(self, item: Item) -> None:
+        self.tally.add(item)
+        if self.total <= FEW:
+            self.items.append(item)
+        sinks = self.live if self.total <= FEW else [*self.live, *self.held]
+        if sinks and self._has_bar() and sys.stdout.isatty():
+            self.progress.clear()
+        for sink in sinks:
+            sink.add(item)
+        self.progress.show(self.tally)
+
+    # --- the end ---
+
+    def _end(self, error: KojikeyError | None, *, is_interrupted: bool) -> int:
+        for item in sorted(self.items, key=lambda item: (item.account, item.provider)):
+            for sink in self.held:
+                sink.add(item)
+        ending = self._ending(error, is_interrupted=is_interrupted)
+        problems = [problem for sink in self.live + self.held if (problem := _ended(sink, ending))]
+        for problem in problems:
+            self.desk.terminal.warn(problem)
+        if ending.error and (error or is_interrupted):
+            say(f"kojikey: {ending.error['message']}")
+            if ending.error["hint"]:
+                say(f"  {ending.error['hint']}")
+        if not self.total and not error:
+            self.desk.terminal.note(self._nothing())
+        return int(Exit.STORE_UNAVAILABLE if problems and ending.code is Exit.OK else ending.code)
+
+    def _nothing(self) -> str:
+        if self.desk.call.text("not_tested_since") or self.desk.call.text("shard"):
+            return "no keys to test: none of them is left by --shard and --not-tested-since"
+        if self.desk.call.flag("all_accounts"):
+            return "no keys to test; kojikey add PROVIDER adds one"
+        return f"no keys to test for account {self.desk.account}; kojikey add PROVIDER adds one"
+
+    def _ending(self, error: KojikeyError | None, *, is_interrupted: bool) -> Ending:
+        tally = self.tally
+        left = max(0, self.total - tally.finished)
+        code, told = exit_of(tally.summary, self.fail_on), None
+        if is_interrupted:
+            code = Exit.INTERRUPTED
+            message = f"interrupted: {tally.finished} of {self.total} keys done, {tally.recorded} outcomes recorded"
+            hint = f"to go on: the same command with --not-tested-since {self.began_at}" if left else None
+            told = {"code": code.word, "message": message, "hint": hint}
+        elif error is not None:
+            code = code_of(error)
+            told = error_fields(error)
+            if self.total > 1:
+                done = f"{tally.finished} of {self.total} keys were done, {tally.recorded} outcomes recorded"
+                told["message"] = f"{error}; {done}"
+            if left and tally.recorded:
+                told["hint"] = f"{hint_of(error)}; then go on with --not-tested-since {self.began_at}"
+        elif tally.first_unopened is not None:
+            code = code_of(tally.first_unopened.error)
+            told = error_fields(tally.first_unopened.error)
+        return Ending(tally, code, self.began_at, time.monotonic() - self.began, self.fail_on, left, told)
+
+
+def _ended(sink: Sink, ending: Ending) -> str | None:
+    """Finish a report; return what went wrong with it."""
+    try:
+        sink.end(ending)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        return f"a report could not be written ({error.strerror}): {error.filename}"
+    return None
+
+
+def _first_of_ours(raised: Exception) -> KojikeyError | None:
+    while isinstance(raised, ExceptionGroup):
+        raised = raised.exceptions[0]
+    return raised if isinstance(raised, KojikeyError) else None
+
+
+def _is_terminal() -> bool:
+    try:
+        return sys.stderr.isatty()
+    except (ValueError, AttributeError):
+        return False
+
+
+def probe_of(prober: object, catalog: Catalog, *, is_deep: bool) -> Probe:
+    """Return what asks a provider about a saved key, through a prober that is open."""
+    from kojikey.providers.probe import Prober, ProbeRequest
+
+    assert isinstance(prober, Prober)  # noqa: S101 - imported late, for the start of other commands
+
+    async def probe(secret: Secret, target: Target) -> Verdict:
+        definition = catalog.definitions.get(target.provider)
+        if definition is None:
+            return _undefined(target.provider)
+        request = ProbeRequest(definition, secret, target.base_url, target.capabilities, target.models, deep=is_deep)
+        try:
+            return await prober.test(request)
+        except UsageError as error:
+            return _not_asked(str(error), f"kojikey rotate {target.provider} sets what a key is tested for")
+
+    return probe
+
+
+def _undefined(provider: str) -> Verdict:
+    return _not_asked(
+        f"there is no definition of the provider {provider} any more, so nothing was asked",
+        "put its definition back into the providers folder, or remove the key",
+    )
+
+
+def _not_asked(detail: str, hint: str) -> Verdict:
+    return Verdict(Reason.UNKNOWN, None, detail=detail, hint=hint, attempts=0, tested_at=now())
+
+
+def traffic_of(desk: Desk, *, tell: Callable[[str], None]) -> Traffic:
+    """Return the pace of a run.
+
+    Raises:
+        UsageError: --rate makes no sense.
+    """
+    rate = desk.call.number("rate")
+    if rate is not None and not 0 < rate <= MOST_RATE:
+        raise UsageError("--rate takes requests a second and provider, more than 0")
+    return Traffic(rate=rate, tell=tell)
+
+
+def concurrency_of(desk: Desk) -> int:
+    """Return how many keys are tested at once; a test makes one request at a time.
+
+    Raises:
+        UsageError: --concurrency makes no sense.
+    """
+    given = desk.call.number("concurrency")
+    if given is not None and not 1 <= given <= MOST_CONCURRENCY:
+        raise UsageError(f"--concurrency takes a number from 1 to {MOST_CONCURRENCY}")
+    return CONCURRENCY if given is None else int(given)
+
+
+def exit_of(summary: Summary, fail_on: str) -> Exit:
+    """Return the exit code of a run: 3 where a key failed, else 4 where one could not be judged, else 0.
+
+    ``fail_on`` names the mildest outcome that counts as a failed key; what it leaves out does not fail the run,
+    except that keys which could not be judged still exit 4.
+    """
+    counted = {"rejected": summary.rejected}
+    if fail_on in ("limited", "indeterminate"):
+        counted["limited"] = summary.limited
+    if fail_on == "indeterminate":
+        counted["indeterminate"] = summary.indeterminate
+    if any(counted.values()):
+        return Exit.KEY_FAILED
+    return Exit.INDETERMINATE if summary.indeterminate else Exit.OK

@@ -1,0 +1,101 @@
+"""``--json`` (one document, written as results come) and ``--jsonl`` (a result a line, the summary last)."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from kojikey.cli import documents
+from kojikey.cli.report import SCHEMA
+from kojikey.cli.reports.sink import Ending, Item, Tally, error_fields
+from kojikey.model.ref import Document
+from kojikey.operations.verifying import Unopened
+
+
+class JsonReport:
+    """The document of the contract; its summary and exit code come last, so that memory does not grow with it."""
+
+    def __init__(self, *, is_readable: bool, is_on_github: bool) -> None:
+        """``is_readable`` spreads it over lines, which costs time where there are thousands of results."""
+        self._indent = 1 if is_readable else None
+        self._is_on_github = is_on_github
+        self._count = 0
+        self._is_begun = False
+
+    def add(self, item: Item) -> None:
+        """Write a result."""
+        if isinstance(item, Unopened):
+            return
+        self._begin()
+        self._write((",\n" if self._count else "\n") + self._text(documents.tested(item)))
+        self._count += 1
+
+    def end(self, ending: Ending) -> None:
+        """Write the rest of the document."""
+        self._begin()
+        self._write("\n]")
+        for name, value in _closing(ending).items():
+            self._write(f",\n{json.dumps(name)}: {self._text(value)}")
+        self._write("\n}\n")
+        sys.stdout.flush()
+
+    def _begin(self) -> None:
+        """Begin late: a run that fails before its first result has another document."""
+        if not self._is_begun:
+            self._is_begun = True
+            self._write(f'{{"schema": {json.dumps(SCHEMA)},\n"command": "test",\n"results": [')
+
+    def _text(self, value: object) -> str:
+        return json.dumps(value, indent=self._indent, ensure_ascii=True)
+
+    def _write(self, text: str) -> None:
+        sys.stdout.write(inert_json(text) if self._is_on_github else text)
+
+
+class JsonLines:
+    """A line of JSON for each result as it comes, and one with the summary at the end."""
+
+    def __init__(self, *, is_on_github: bool) -> None:
+        self._is_on_github = is_on_github
+
+    def add(self, item: Item) -> None:
+        """Write a result; a key whose record does not open is one with an error."""
+        if isinstance(item, Unopened):
+            error = error_fields(item.error)
+            self._write({"account": item.account, "provider": item.provider, "error": error})
+        else:
+            self._write(documents.tested(item))
+
+    def end(self, ending: Ending) -> None:
+        """Write the summary."""
+        self._write({"schema": SCHEMA, "command": "test", **_closing(ending)})
+
+    def _write(self, document: Document) -> None:
+        text = json.dumps(document, ensure_ascii=True)
+        sys.stdout.write((inert_json(text) if self._is_on_github else text) + "\n")
+        sys.stdout.flush()
+
+
+def inert_json(text: str) -> str:
+    """Return JSON in which no old-style workflow command (``##[…]``, found anywhere in a line) can stand."""
+    return text.replace("##[", "\\u0023\\u0023[")
+
+
+def _closing(ending: Ending) -> Document:
+    closing: Document = {"summary": ending.tally.summary.as_document()}
+    if ending.tally.groups:
+        closing["groups"] = groups_of(ending.tally)
+    if ending.tally.unopened:
+        closing["unopened"] = ending.tally.unopened
+    if ending.left:
+        closing["left"] = ending.left
+    closing["exit_code"] = int(ending.code)
+    return closing | ({"error": ending.error} if ending.error else {})
+
+
+def groups_of(tally: Tally) -> list[Document]:
+    """Return the reasons for which keys are not valid, with what to do about each."""
+    return [
+        {"outcome": g.outcome.value, "reason": g.reason, "provider": g.provider, "count": g.count, "next": g.step}
+        for g in tally.worst_first()
+    ]

@@ -1,0 +1,36 @@
+"""Which reports the options ask for. Each is imported only when it is."""
+
+from __future__ import annotations
+
+from kojikey.cli.desk import Desk
+from kojikey.cli.reports.sink import Sink
+
+
+def reports_of(desk: Desk, *, is_long: bool, fail_on: str) -> tuple[list[Sink], list[Sink]]:
+    """Return the reports that get results as they come, and those that get few results in order, at the end.
+
+    Raises:
+        UsageError: a file can not be written where it is to be; found out before anything is asked.
+    """
+    call = desk.call
+    github = call.flag("github") or desk.settings.environ.get("GITHUB_ACTIONS") == "true"
+    live: list[Sink] = []
+    held: list[Sink] = []
+    if call.flag("jsonl"):
+        from kojikey.cli.reports.as_json import JsonLines
+
+        live.append(JsonLines(is_on_github=github))
+    elif call.flag("json"):
+        from kojikey.cli.reports.as_json import JsonReport
+
+        held.append(JsonReport(is_readable=not is_long, is_on_github=github))
+    else:
+        from kojikey.cli.reports.on_screen import Drawn, Plain
+
+        screen = Plain if is_long else Drawn
+        held.append(screen(desk.terminal, with_account=call.flag("all_accounts"), is_on_github=github))
+    if github or call.text("junit") is not None or call.text("html") is not None:
+        from kojikey.cli.reports.spool import spooled
+
+        live.append(spooled(desk, is_on_github=github, fail_on=fail_on))
+    return live, held

@@ -1,0 +1,156 @@
+"""The table of ``kojikey test``: drawn at the end where there are few keys, a line a key as they come where many.
+
+rich takes a millisecond for a line, so that thousands of them would slow the requests: those are written plainly.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from kojikey.cli.reports.sink import Ending, Item, Tally
+from kojikey.cli.terminal import Terminal, encodes
+from kojikey.model.masking import ASCII_BULLET, BULLET, mask
+from kojikey.model.verdict import Outcome, Verdict
+from kojikey.operations.results import TestResult
+from kojikey.operations.verifying import Unopened
+
+_COLOUR = {
+    Outcome.VALID: "\x1b[32m",
+    Outcome.LIMITED: "\x1b[33m",
+    Outcome.REJECTED: "\x1b[1;31m",
+    Outcome.INDETERMINATE: "\x1b[36m",
+}
+_UNOPENED_SHOWN = 10
+
+
+class _Screen:
+    """What both ways have in common: what was not tested, and the summary."""
+
+    def __init__(self, terminal: Terminal, *, with_account: bool, is_on_github: bool) -> None:
+        self.terminal, self.with_account, self.is_on_github = terminal, with_account, is_on_github
+        self._unopened = 0
+
+    def unopened(self, item: Unopened) -> None:
+        self._unopened += 1
+        if self._unopened <= _UNOPENED_SHOWN:
+            self.terminal.warn(self.safe(f"{item.account}/{item.provider} was not tested: {item.error}"))
+
+    def safe(self, text: str) -> str:
+        return inert(text) if self.is_on_github else text
+
+    def closing_lines(self, ending: Ending) -> list[str]:
+        tally, summary = ending.tally, ending.tally.summary
+        if self._unopened > _UNOPENED_SHOWN:
+            more = self._unopened - _UNOPENED_SHOWN
+            self.terminal.warn(f"{more} more were not tested, because their records do not open")
+        if tally.finished < 2:
+            return []
+        counts = [f"{getattr(summary, name.value)} {name.value}" for name in Outcome if getattr(summary, name.value)]
+        lines = [f"{summary.tested} tested: " + ", ".join(counts)]
+        return lines + [self.safe(line) for line in group_lines(tally)]
+
+
+class Plain(_Screen):
+    """A line a key, as they come."""
+
+    def __init__(self, terminal: Terminal, *, with_account: bool, is_on_github: bool) -> None:
+        super().__init__(terminal, with_account=with_account, is_on_github=is_on_github)
+        self._is_coloured = terminal.is_coloured(sys.stdout)
+        is_unicode = encodes(sys.stdout, "✓✗")
+        self._marks = dict(zip(Outcome, "✓!✗?" if is_unicode else "+!x?", strict=True))
+        self._bullet = BULLET if encodes(sys.stdout, BULLET) else ASCII_BULLET
+
+    def add(self, item: Item) -> None:
+        """Write a result, with its reason where it is not valid."""
+        if isinstance(item, Unopened):
+            self.unopened(item)
+            return
+        verdict = item.verdict
+        who = f"{item.account}/{item.provider}" if self.with_account else item.provider
+        words = "valid" if verdict.outcome is Outcome.VALID else f"{verdict.outcome.value}: {verdict.reason.value}"
+        line = f"{who}  {mask(item.tail, bullet=self._bullet)}  "
+        self._write(self._dyed(self._marks[verdict.outcome], verdict) + " " + line + self._dyed(words, verdict))
+        for detail in detail_lines(item):
+            self._write("  " + self.safe(detail))
+
+    def end(self, ending: Ending) -> None:
+        """Write the summary."""
+        for line in self.closing_lines(ending):
+            self._write(line)
+        sys.stdout.flush()
+
+    def _dyed(self, text: str, verdict: Verdict) -> str:
+        return f"{_COLOUR[verdict.outcome]}{text}\x1b[0m" if self._is_coloured else text
+
+    def _write(self, line: str) -> None:
+        encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+        sys.stdout.write(line.encode(encoding, "replace").decode(encoding) + "\n")
+
+
+class Drawn(_Screen):
+    """All results at the end, by rich."""
+
+    def __init__(self, terminal: Terminal, *, with_account: bool, is_on_github: bool) -> None:
+        super().__init__(terminal, with_account=with_account, is_on_github=is_on_github)
+        self._results: list[TestResult] = []
+
+    def add(self, item: Item) -> None:
+        """Keep a result for the end."""
+        if isinstance(item, Unopened):
+            self.unopened(item)
+        else:
+            self._results.append(item)
+
+    def end(self, ending: Ending) -> None:
+        """Draw the results and the summary."""
+        from kojikey.cli.render import Page
+
+        page = Page(self.terminal)
+        page.tests([_made_inert(r) for r in self._results] if self.is_on_github else self._results,
+                   with_account=self.with_account)  # fmt: skip
+        for number, line in enumerate(self.closing_lines(ending)):
+            page.line(line, style="" if number else "bold")
+
+
+def detail_lines(result: TestResult) -> list[str]:
+    """Return what is said under a result: why, what to do, where; and that it was not kept."""
+    verdict = result.verdict
+    lines = []
+    if verdict.outcome is not Outcome.VALID:
+        page = verdict.manage_url if verdict.outcome is not Outcome.INDETERMINATE else ""
+        lines = [text for text in (verdict.detail or verdict.reason.value, verdict.hint, page) if text]
+    if was_changed_meanwhile(result):
+        lines.append("the key was changed meanwhile; this outcome was not kept")
+    return lines
+
+
+def was_changed_meanwhile(result: TestResult) -> bool:
+    """Tell whether the outcome of a saved key was not kept although something was learned."""
+    return not result.recorded and result.version is not None and result.verdict.attempts > 0
+
+
+def group_lines(tally: Tally) -> list[str]:
+    """Return a line for each reason, with how many keys have it, and one with what to do about it."""
+    lines = []
+    for group in tally.worst_first():
+        lines.append(f"  {group.count} {group.provider} {group.outcome.value}: {group.reason}")
+        lines.append(f"    next: {group.step}")
+    return lines
+
+
+def inert(text: str) -> str:
+    """Return a line that GitHub's runner does not take for a command: it looks for ``::`` first, ``##[`` anywhere.
+
+    See actions/runner, src/Runner.Common/ActionCommand.cs: leading white space is skipped.
+    """
+    return text.replace("::", ": :").replace("##[", "# #[")
+
+
+def _made_inert(result: TestResult) -> TestResult:
+    from dataclasses import replace
+
+    verdict = result.verdict
+    safe = replace(
+        verdict, detail=inert(verdict.detail), hint=inert(verdict.hint), manage_url=inert(verdict.manage_url)
+    )
+    return replace(result, verdict=safe)

@@ -1,0 +1,132 @@
+"""What every report is fed with: results as they come, then how the run ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from kojikey.cli.exits import Exit, code_of, hint_of
+from kojikey.model.errors import KojikeyError
+from kojikey.model.ref import Document
+from kojikey.model.verdict import Outcome, Verdict
+from kojikey.operations.results import Summary, TestResult
+from kojikey.operations.verifying import Unopened
+
+Item = TestResult | Unopened
+
+
+@dataclass(slots=True)
+class Group:
+    """The keys of one provider that have one reason. ``first`` is the first of them, for its words."""
+
+    outcome: Outcome
+    reason: str
+    provider: str
+    first: TestResult
+    count: int = 0
+
+    @property
+    def step(self) -> str:
+        """The one most useful thing to do next for all of them."""
+        return next_step(self)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run found so far, in a size that does not depend on the number of keys."""
+
+    counts: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
+    groups: dict[tuple[str, str], Group] = field(default_factory=dict)
+    unopened: int = 0
+    first_unopened: Unopened | None = None
+    recorded: int = 0
+
+    def add(self, item: Item) -> None:
+        """Count an item."""
+        if isinstance(item, Unopened):
+            self.unopened += 1
+            self.first_unopened = self.first_unopened or item
+            return
+        verdict = item.verdict
+        self.counts[verdict.outcome] += 1
+        self.recorded += item.recorded
+        if verdict.outcome is not Outcome.VALID:
+            key = (verdict.reason.value, item.provider)
+            if key not in self.groups:
+                self.groups[key] = Group(verdict.outcome, verdict.reason.value, item.provider, item)
+            self.groups[key].count += 1
+
+    @property
+    def summary(self) -> Summary:
+        """The counts, as the contract has them."""
+        return Summary(**{outcome.value: count for outcome, count in self.counts.items()})
+
+    @property
+    def finished(self) -> int:
+        """All items."""
+        return sum(self.counts.values()) + self.unopened
+
+    @property
+    def failed(self) -> int:
+        """Keys that are limited or rejected."""
+        return self.counts[Outcome.LIMITED] + self.counts[Outcome.REJECTED]
+
+    def worst_first(self) -> list[Group]:
+        """Return the groups, rejected keys first, then by how many they are."""
+        order = (Outcome.REJECTED, Outcome.LIMITED, Outcome.INDETERMINATE)
+        return sorted(self.groups.values(), key=lambda group: (order.index(group.outcome), -group.count, group.reason))
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended. ``error`` is that of the JSON contract; ``left`` counts keys that were not tested."""
+
+    tally: Tally
+    code: Exit
+    began_at: str
+    seconds: float
+    fail_on: str
+    left: int = 0
+    error: Document | None = None
+
+
+class Sink(Protocol):
+    """A report under way."""
+
+    def add(self, item: Item) -> None:
+        """Take a result."""
+
+    def end(self, ending: Ending) -> None:
+        """Finish the report. Raises OSError where it can not be written."""
+
+
+def next_step(group: Group) -> str:
+    """Return what to do next for a group of keys."""
+    first, provider = group.first, group.provider
+    account = "" if first.account == "default" else f" --account {first.account}"
+    if group.outcome is Outcome.REJECTED:
+        if group.count == 1:
+            return f"make a new key at {first.verdict.manage_url or provider}, then kojikey rotate {provider}{account}"
+        return "make new keys, then rotate them all at once: kojikey rotate --batch FILE"
+    if group.outcome is Outcome.LIMITED:
+        return first.verdict.hint or first.verdict.manage_url or f"kojikey test {provider}{account}"
+    return _WAIT.get(group.reason) or first.verdict.hint or f"kojikey test {provider}{account}"
+
+
+_WAIT = {
+    "rate_limited": "run it again later, more slowly: --rate 5 (requests a second and provider)",
+    "provider_unavailable": "nothing is wrong with the keys as far as is known: run it again later",
+    "unreachable": "look at the network and at HTTPS_PROXY (kojikey doctor), then run it again",
+    "timeout": "run it again later, or with more patience: --timeout 30",
+}
+
+
+def is_failure(verdict: Verdict, fail_on: str) -> bool:
+    """Tell whether an outcome counts as a failed key, ``fail_on`` being the mildest that does."""
+    order = (Outcome.REJECTED, Outcome.LIMITED, Outcome.INDETERMINATE)
+    return verdict.outcome in order[: order.index(Outcome(fail_on)) + 1]
+
+
+def error_fields(error: KojikeyError) -> Document:
+    """Return an error as JSON has it."""
+    return {"code": code_of(error).word, "message": str(error), "hint": hint_of(error)}

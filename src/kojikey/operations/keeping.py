@@ -1,0 +1,93 @@
+"""Keeping the outcomes of many tests: one commit for many keys of many accounts, one by one where that is lost.
+
+Owns: what goes into that commit. Must not: record an outcome on another version than the one that was tested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kojikey.model.errors import AccountNotFound, CannotOpen, Conflict
+from kojikey.model.key import Key, Version
+from kojikey.model.ref import Document, account_ref
+from kojikey.model.verdict import Verdict
+from kojikey.operations.adding import happened, tested
+from kojikey.operations.custody import Custody, Happening
+from kojikey.operations.recording import keep_outcome
+from kojikey.stores.base import Change, Stored
+
+BATCH = 32
+"""Keys in a commit. Each is a document, and with an event three; a DynamoDB transaction takes 100 items."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the test of a saved key found, with the key as it was read before."""
+
+    stored: Stored
+    key: Key
+    version: Version
+    verdict: Verdict
+
+    @property
+    def is_news(self) -> bool:
+        """Whether the outcome differs from that of the last test."""
+        last, verdict = self.version.last_test, self.verdict
+        return last is None or (last.outcome, last.reason) != (verdict.outcome.value, verdict.reason.value)
+
+
+def keep_outcomes(custody: Custody, found: Sequence[Found]) -> list[bool]:
+    """Save the outcomes, each with an event where it differs from the last one; tell for each whether it was saved.
+
+    It is not where the key was rotated away, removed or damaged meanwhile, or where no request was made at all:
+    nothing was learned then, and the key is still to be tested.
+
+    Raises:
+        StoreUnavailable: the store went away. What is not saved is as it was.
+    """
+    learned = [item for item in found if item.verdict.attempts]
+    if len(learned) > 1 and _are_kept_together(custody, learned):
+        return [bool(item.verdict.attempts) for item in found]
+    return [bool(item.verdict.attempts) and _is_kept(custody, item) for item in found]
+
+
+def _is_kept(custody: Custody, item: Found) -> bool:
+    try:
+        return keep_outcome(custody, item.stored, item.version.number, item.verdict) is not None
+    except (Conflict, CannotOpen, AccountNotFound):
+        return False
+
+
+def _are_kept_together(custody: Custody, found: Sequence[Found]) -> bool:
+    changes: list[Change] = []
+    news: dict[str, list[Happening]] = {}
+    for item in found:
+        after = item.key.with_version(tested(item.version, item.verdict))
+        changes.append(Change(item.stored.ref, after.as_document(), item.stored.revision))
+        if item.is_news:
+            happening = happened("tested", item.key.provider, item.version, item.verdict)
+            news.setdefault(item.key.account, []).append(happening)
+    if len({change.ref for change in changes}) < len(changes):
+        return False
+    try:
+        told, events = _told(custody, news)
+        custody.store.commit((*changes, *told), events)
+    except (Conflict, CannotOpen, AccountNotFound):
+        return False
+    return True
+
+
+def _told(custody: Custody, news: dict[str, list[Happening]]) -> tuple[list[Change], list[Document]]:
+    """Return the events of each account with the change of its document that they need."""
+    changes: list[Change] = []
+    events: list[Document] = []
+    for account, happenings in news.items():
+        stored = custody.account(account)
+        if stored is None or stored.document["wrapped"] is None:
+            raise AccountNotFound(account)
+        sealer = custody.unwrapped(account, stored.document)
+        chained, audit = custody.chained(account, stored.document["audit"], happenings, sealer)
+        changes.append(Change(account_ref(account), {**stored.document, "audit": audit}, stored.revision))
+        events += chained
+    return changes, events
