@@ -69,8 +69,7 @@ def remove(call: Call) -> int:
     desk = desk_of(call)
     account = checked_account(call.text("name") or "")
     custody = wiring.open_custody(desk.settings, desk.terminal)
-    if account not in (row.account for row in accounts.list_accounts(custody.store)):
-        accounts.remove_account(custody, account=account)  # says that it is not there
+    accounts.ensure_there(custody, account=account)
     _confirm(desk, account)
     keys, signed = accounts.remove_account(custody, account=account)
     if not signed:

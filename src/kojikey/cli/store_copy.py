@@ -6,7 +6,7 @@ from kojikey.cli.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Call, Co
 from kojikey.cli.desk import Desk, desk_of
 from kojikey.cli.exits import Exit
 from kojikey.model.account import checked_account
-from kojikey.model.errors import AccountNotFound, UsageError
+from kojikey.model.errors import KojikeyError, UsageError
 from kojikey.operations.copying import CopyResult
 
 TYPE_CHECKING = False
@@ -22,15 +22,18 @@ def store_copy(call: Call) -> int:
     desk = desk_of(call)
     accounts = tuple(dict.fromkeys(checked_account(name) for name in call.texts("account")))
     source, target = _both(desk)
-    known = {stored.ref.account for stored in source.store.accounts()} if accounts else set()
-    for account in accounts:
-        if account not in known:
-            raise AccountNotFound(account)
+    for custody in (source, target):
+        custody.kek()  # asks for a passphrase now, not in the middle
     results: list[CopyResult] = []
     dry_run = call.flag("dry_run")
     try:
         with desk.terminal.status(f"copying into {target.store.place}"):
             results.extend(copy(source, target, accounts=accounts, dry_run=dry_run))
+    except KojikeyError:
+        if not dry_run:
+            done = sum(result.action == "copied" for result in results)
+            desk.terminal.note(f"{done} keys were copied before this; nothing was deleted: run it again to go on")
+        raise
     except KeyboardInterrupt:
         raise KeyboardInterrupt("interrupted; nothing was deleted: run the same command again to go on") from None
     finally:

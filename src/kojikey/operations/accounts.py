@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kojikey.model.errors import AccountNotFound, CannotOpen
-from kojikey.operations.custody import Custody, Happening, Plan
+from kojikey.operations.custody import Custody, Happening
 from kojikey.operations.results import AccountRow
 from kojikey.operations.soundness import sound_accounts
-from kojikey.stores.base import Change, Query, Store
+from kojikey.stores.base import Query, Store
 
 
 def list_accounts(store: Store) -> Iterator[AccountRow]:
@@ -21,13 +20,24 @@ def list_accounts(store: Store) -> Iterator[AccountRow]:
             yield AccountRow(stored.ref.account, keys, disabled, str(document.get("created_at")))
 
 
+def ensure_there(custody: Custody, *, account: str) -> None:
+    """Check that there is such an account, before anybody is asked about it; needs no KEK.
+
+    Raises:
+        AccountNotFound: the store has nothing of it. RecordChanged: it was changed or taken away from outside.
+    """
+    stored = custody.account(account)
+    if stored is None or stored.document["wrapped"] is None:
+        raise custody.nothing_of(account)
+
+
 def set_disabled(custody: Custody, *, account: str, disabled: bool) -> bool:
     """Set an account's own keys aside, or use them again; tell whether that changed anything. Its keys stay.
 
     Raises:
-        AccountNotFound: the store has nothing of this account. CannotOpen: the event could not be signed.
+        AccountNotFound: the store has nothing of this account. CannotOpen: the event could not be signed; nothing was
+            changed.
     """
-    custody.sealer(account)
     happening = Happening("disabled" if disabled else "enabled")
     return custody.change_account(account, {"disabled": disabled}, happening)
 
@@ -36,19 +46,11 @@ def remove_account(custody: Custody, *, account: str) -> tuple[int, bool]:
     """Delete an account's keys and its wrapped data key in one step; return how many keys, and whether it was signed.
 
     Without the data key no backup of the sealed records opens again. The events stay, and so does the number of the
-    last one. Works without the KEK, as ``remove`` does.
+    last one; an account of that name that is made later goes on from there, with a data key of its own, and is
+    disabled where this one was. Works without the KEK, as ``remove`` does.
 
     Raises:
-        AccountNotFound: the store has nothing of this account. ChangedMeanwhile: a key was changed; nothing was done.
+        AccountNotFound: the store has nothing of this account, or not any more.
+        StoreUnavailable: nothing was done, also where the account has more keys than the engine changes in one step.
     """
-    stored = custody.account(account)
-    if stored is None or stored.document["wrapped"] is None:
-        raise AccountNotFound(account)
-    keys = list(custody.store.scan(Query(account=account)))
-    plan = Plan(tuple(Change(key.ref, None, key.revision) for key in keys), (Happening("removed"),))
-    try:
-        sealer = custody.sealer(account)
-    except CannotOpen:
-        sealer = None
-    custody.shred(account, plan, sealer)
-    return len(keys), sealer is not None
+    return custody.shred(account, Happening("removed"))

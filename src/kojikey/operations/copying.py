@@ -1,8 +1,9 @@
 """Copying keys into another store: re-sealed there, read back and verified, with their history. Deletes nothing.
 
-An account's events come first, in order, chained and signed anew with the data key that it has in the other store;
-then its keys, each with a ``copied`` event. How far that went stands in the other store's documents, so that a copy
-that was killed goes on where it was, and one that is repeated copies what is new.
+Nothing of an account is written before all of it was verified. Its events come first, in order, chained and signed
+anew with the data key that it has in the other store; then its keys, each with a ``copied`` event. How far that went
+stands in the other store's documents, so that a copy that was killed goes on where it was, and one that is repeated
+copies what is new.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
 
-from kojikey.model.errors import ChangedMeanwhile, RecordChanged
+from kojikey.model.errors import CannotOpen, ChangedMeanwhile, RecordChanged
 from kojikey.model.key import Key, Version
-from kojikey.model.ref import Document, account_ref, key_ref
+from kojikey.model.ref import Document, key_ref
 from kojikey.model.secret import Secret
 from kojikey.operations import auditing
+from kojikey.operations.accounts import ensure_there, set_disabled
 from kojikey.operations.adding import happened
 from kojikey.operations.custody import Custody, Plan
 from kojikey.operations.listing import key_of
@@ -42,37 +44,89 @@ class CopyResult:
 def copy(source: Custody, target: Custody, *, accounts: tuple[str, ...], dry_run: bool) -> Iterator[CopyResult]:
     """Copy the keys of the accounts (of all where none is named) and yield what became of each.
 
+    An account that is disabled is so in the other store, too. One that was removed is left out with its events: there
+    is nothing to sign them with. What was yielded before an error is copied, nothing after it.
+
     Raises:
-        CannotOpen: a key does not open, or the source's audit trail was touched from outside: what was yielded
-            before is copied, nothing after.
-        StoreUnavailable, ChangedMeanwhile: the same; run it again to go on.
+        AccountNotFound: there is nothing of an account that was named; nothing was copied.
+        CannotOpen: the other store's KEK can not be had; or a key of an account does not open, or its audit trail was
+            touched from outside, and nothing of that account was copied.
+        StoreUnavailable, ChangedMeanwhile: run it again to go on.
     """
-    for stored in sound_accounts(source.store):
+    target.kek()  # before anything is read: a KEK may be asked for
+    for stored in _chosen(source, accounts):
         account = stored.ref.account
-        if stored.document["wrapped"] is None or (accounts and account not in accounts):
-            continue
+        _ensure_sound(source, account)
         if not dry_run:
-            auditing.verify(source, account=account)  # what somebody touched must not be signed anew
-            _copy_events(source, target, account)
+            _copy_events(source, target, account, stored.document["audit"].get("from", 0))
+            if stored.document.get("disabled"):
+                set_disabled(target, account=account, disabled=True)
         for key in source.store.scan(Query(account=account)):
             yield _copy_key(source, target, key, dry_run=dry_run)
-        if not dry_run and stored.document.get("disabled"):
-            _keep_disabled(target, account)
+    if not accounts:
+        _ensure_none_left_out(source)
 
 
-def _keep_disabled(target: Custody, account: str) -> None:
-    from kojikey.operations.accounts import set_disabled
+def _chosen(source: Custody, accounts: tuple[str, ...]) -> Iterator[Stored]:
+    """Yield the accounts to copy, after making sure that all those are there which were named."""
+    for name in accounts:
+        ensure_there(source, account=name)
+    named = (source.account(name) for name in sorted(set(accounts)))
+    for stored in named if accounts else sound_accounts(source.store):
+        if stored is not None and stored.document["wrapped"] is not None:
+            yield stored
 
-    set_disabled(target, account=account, disabled=True)
+
+def _ensure_sound(source: Custody, account: str) -> None:
+    """Check that what will be signed and sealed anew is what kojikey wrote.
+
+    Raises:
+        AuditBroken: somebody touched the events. RecordChanged: somebody touched a key.
+    """
+    auditing.verify(source, account=account)
+    for stored in source.store.scan(Query(account=account)):
+        key = key_of(stored)
+        for version in key.versions:
+            _opened(source.sealer(account), key.provider, version)
 
 
-def _copy_events(source: Custody, target: Custody, account: str) -> None:
-    """Carry the account's events over, from where an earlier copy stopped."""
-    stored = target.store.read(account_ref(account))
-    reached = stored.document.get("copied_from", {}) if stored else {}
-    fresh = (event for event in source.store.events(account) if event["seq"] > reached.get(source.store_id, 0))
+def _ensure_none_left_out(source: Custody) -> None:
+    """Check that no key lacks an account: it was not copied, and whoever deletes the source would lose it.
+
+    Raises:
+        RecordChanged: there is one; somebody took the account's document away.
+    """
+    last = ""
+    for stored in source.store.scan():
+        if stored.ref.account != last:
+            last = stored.ref.account
+            account = source.account(last)
+            if account is None or account.document["wrapped"] is None:
+                error = source.nothing_of(last)
+                if isinstance(error, CannotOpen):  # else it was removed just now
+                    raise error
+
+
+def _copy_events(source: Custody, target: Custody, account: str, begun: int) -> None:
+    """Carry an account's events over, from where an earlier copy stopped (``begun``: the last one that is lost)."""
+    stored = target.account(account)
+    reached = stored.document.get("copied_from", {}).get(source.store_id, 0) if stored else 0
+    fresh = (
+        _with_origin(auditing.readable(event), source.store_id, begun)
+        for event in source.store.events(account)
+        if event["seq"] > reached
+    )
     while batch := list(islice(fresh, _EVENTS_AT_ONCE)):
         target.import_events(account, batch, via=source.store_id)
+
+
+def _with_origin(event: Document, via: str, begun: int) -> Document:
+    """Return an event with where it first came from. It will be signed anew: what was not to be trusted is marked."""
+    # Whoever can write to a store can add an event that is not signed, and would choose its origin.
+    known = (event.get("origin") or {}) if event["signed"] else {}
+    marks = {"unsigned": auditing.is_unsigned(event), "lost": auditing.is_lost(event) or event["seq"] <= begun}
+    origin = {"store": via, "seq": event["seq"], **known, **{name: True for name, marked in marks.items() if marked}}
+    return {**event, "origin": origin}
 
 
 def _copy_key(source: Custody, target: Custody, stored: Stored, *, dry_run: bool) -> CopyResult:
@@ -80,10 +134,10 @@ def _copy_key(source: Custody, target: Custody, stored: Stored, *, dry_run: bool
     origin = {"store": source.store_id, "revision": stored.revision}
     result = CopyResult(key.account, key.provider, key.current.tail, "copied")
     if existing is not None:
-        copied = existing.document.get("copied")
+        copied = existing.document.get("copied")  # gone as soon as anything happens to the key there
         if copied == origin or _same_values(source, target, key, key_of(existing)):
             return replace(result, action="already")
-        if not copied or copied["store"] != source.store_id:
+        if not isinstance(copied, dict) or copied.get("store") != source.store_id:
             return replace(result, action="conflict")
     if dry_run:
         return replace(result, action="would_copy")
@@ -125,8 +179,14 @@ def _read_back(source: Custody, target: Custody, key: Key, stored: Stored) -> No
     written = target.store.read(stored.ref)
     if written is None:
         raise ChangedMeanwhile(stored.ref)
-    if not _same_values(source, target, key, key_of(written)):
+    found = key_of(written)
+    if _shown(found) != _shown(key) or not _same_values(source, target, key, found):
         raise RecordChanged(str(stored.ref), "does not read back from the other store as it was written")
+
+
+def _shown(key: Key) -> Key:
+    """Return a key without what differs between two stores that have the same."""
+    return replace(key, versions=tuple(replace(version, sealed="", fingerprint="") for version in key.versions))
 
 
 def _same_values(source: Custody, target: Custody, one: Key, other: Key) -> bool:

@@ -43,8 +43,17 @@ def check_account(stored: Stored) -> None:
     document = stored.document
     if document.get("account") != stored.ref.account:
         raise RecordChanged(str(stored.ref), "is filed under another name than its own")
-    if not isinstance(document.get("wrapped", ()), (str, NoneType)) or not _is_audit(document.get("audit")):
+    sound = isinstance(document.get("wrapped", ()), (str, NoneType)) and _is_audit(document.get("audit"))
+    if (
+        not sound
+        or type(document.get("disabled", False)) is not bool
+        or not _is_reached(document.get("copied_from", {}))
+    ):
         raise RecordChanged(str(stored.ref))
+
+
+def _is_reached(reached: object) -> bool:
+    return isinstance(reached, dict) and all(type(seq) is int for seq in reached.values())
 
 
 def _is_audit(audit: object) -> bool:
