@@ -1,0 +1,53 @@
+"""Which modules a command has not imported: the start-up budgets depend on it, and a clock would be a poor witness."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from program import COMMAND, Program
+
+HEAVY = {"typer", "rich", "httpx", "asyncio", "keyring", "platformdirs", "pydantic", "click", "importlib.metadata"}
+RUN = HEAVY | {"dataclasses", "pathlib", "tomllib", "inspect", "logging", "subprocess", "secrets", "socket", "email"}
+TRACE = "-X", "importtime"
+
+
+def imported(kojikey: Program, *arguments: str) -> set[str]:
+    """Return the modules that a command imported, as the interpreter itself tells."""
+    finished = subprocess.run(
+        [COMMAND[0], *TRACE, *COMMAND[1:], *arguments],
+        env=kojikey.with_environ({}), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert finished.returncode == 0, finished.stderr[-500:]
+    lines = [line for line in finished.stderr.splitlines() if line.startswith("import time:")]
+    return {line.rpartition("|")[2].strip() for line in lines[1:]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "forbidden"),
+    [
+        (("run", "-q", "--", "true"), RUN),
+        (("run", "-q", "-p", "elevenlabs", "-a", "default", "--", "true"), RUN),
+        (("--version",), RUN | {"sqlite3", "cryptography", "json", "kojikey.cli.commands"}),
+        (("list", "--json"), HEAVY | {"cryptography"}),
+        (("list",), HEAVY - {"rich"} | {"cryptography"}),
+        (("get", "elevenlabs", "--reveal"), HEAVY),
+        (("history", "elevenlabs", "--json"), HEAVY | {"cryptography"}),
+        (("audit", "--json"), HEAVY),
+        (("--help",), {"httpx", "rich", "sqlite3", "cryptography", "keyring", "platformdirs"}),
+        (("test", "--json"), {"typer", "rich", "keyring", "platformdirs"}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_command_imports_nothing_that_it_does_not_need(
+    kojikey: Program, arguments: tuple[str, ...], forbidden: set[str]
+) -> None:
+    kojikey.added("elevenlabs")
+    modules = imported(kojikey, *arguments)
+    assert "kojikey" in modules
+    assert modules & forbidden == set()
+
+
+def test_the_trace_sees_what_is_imported(kojikey: Program) -> None:
+    kojikey.added("elevenlabs")
+    assert {"httpx", "asyncio", "sqlite3", "kojikey.cli.wiring"} <= imported(kojikey, "test", "--json")
