@@ -41,7 +41,7 @@ _TABLES: tuple[LiteralString, ...] = ("header", "accounts", "keys", "events", "g
 _ONLY_ADDED: LiteralString = """
 CREATE OR REPLACE FUNCTION kojikey.events_are_only_added() RETURNS trigger LANGUAGE plpgsql
 SET search_path = pg_catalog AS $$ BEGIN
-    RAISE insufficient_privilege USING MESSAGE = 'events are only added, never changed or taken away';
+    RAISE EXCEPTION USING ERRCODE = 'KJK02', MESSAGE = 'events are only added, never changed or taken away';
 END $$"""
 # The document is JSON of ours; one that can not be read as that is refused, which is the safe side.
 _STAYS_DISABLED: LiteralString = """
@@ -51,7 +51,7 @@ SET search_path = pg_catalog AS $$ BEGIN
         AND (NEW.document::json ->> 'disabled') IS DISTINCT FROM 'true'
         AND NOT pg_has_role((SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'USAGE')
     THEN
-        RAISE insufficient_privilege USING MESSAGE = 'only the owner of the store enables a disabled account';
+        RAISE EXCEPTION USING ERRCODE = 'KJK01', MESSAGE = 'only the owner of the store enables a disabled account';
     END IF;
     RETURN NEW;
 END $$"""

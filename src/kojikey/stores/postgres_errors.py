@@ -54,6 +54,12 @@ _DAMAGED: _Meaning = (
 _OTHER: _Meaning = (StoreUnavailable, "could not be used; nothing was changed", None)
 
 _STATES: dict[str, _Meaning] = {
+    "KJK01": (  # raised by a trigger of postgres_access
+        StoreDenied,
+        "holds the account disabled, and only its owner enables it, not the role {role}; nothing was changed",
+        "the owner of the store runs: kojikey account enable ACCOUNT",
+    ),
+    "KJK02": (StoreDenied, "keeps every event as it is; nothing was changed", "events are only ever added"),
     "25006": _READ_ONLY, "25P03": _LOST, "28": _DENIED, "42501": _DENIED,
     "40001": _LOCKED, "40P01": _LOCKED, "55P03": _LOCKED, "57014": _LOCKED, "25P04": _LOCKED,
     "53100": _FULL, "53300": _CROWDED,
@@ -149,7 +155,7 @@ def denied(address: Address, role: str, lacking: list[str]) -> StoreDenied:
     if not lacking:
         return StoreDenied(
             address.place,
-            f"holds the role {role} to the accounts that it was granted (and its owner alone to the rest); "
+            f"does not let the role {role} do that: it was not granted the account, or only the owner of the store may; "
             "nothing was changed",
             hint=f"the owner of the store runs: kojikey store grant ACCOUNT {role}",
         )

@@ -6,6 +6,7 @@ Must not: change anything, or know what a document is.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -17,6 +18,9 @@ from kojikey.stores.postgres_address import Address
 from kojikey.stores.postgres_tables import MIGRATIONS, VERSION
 
 T = TypeVar("T")
+# psycopg logs what becomes of a connection that broke. Without a handler Python would print it on stderr.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
+
 _LOST = ("08", "57P", "25P03", "25006")
 """SQLSTATEs after which another connection may do better. 25006: what was the primary is a standby now."""
 
