@@ -249,4 +249,5 @@ class AuditBroken(CannotOpen):
 
     def __init__(self, account: str, seq: int, problem: str) -> None:
         self.account, self.seq, self.problem = account, seq, problem
-        super().__init__(f"event {seq} of account {account} {problem}")
+        shown = account if account.isprintable() else ascii(account)  # it may come from a store that was tampered with
+        super().__init__(f"event {seq} of account {shown} {problem}")

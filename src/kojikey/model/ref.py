@@ -16,7 +16,8 @@ class Ref(NamedTuple):
     provider: str = ""
 
     def __str__(self) -> str:
-        return "/".join(part for part in self if part)
+        # What a store calls its documents may be anything, and messages go to terminals.
+        return "/".join(part if part.isprintable() else ascii(part) for part in self if part)
 
 
 HEADER = Ref("header")

@@ -117,12 +117,12 @@ class SqliteStore(Store):
             f" WHERE (account, provider) > (?, ?){wanted} ORDER BY account, provider LIMIT {PAGE}"
         )
         for account, provider, text, revision in self._paged(select, ("", ""), values):
-            yield Stored(key_ref(account, provider), decoded(text, self.place), revision)
+            yield Stored(key_ref(self._name(account), self._name(provider)), decoded(text, self.place), revision)
 
     def _accounts(self) -> Iterator[Stored]:
         select = f"SELECT account, document, revision FROM accounts WHERE account > ? ORDER BY account LIMIT {PAGE}"  # noqa: S608
         for account, text, revision in self._paged(select, ("",), ()):
-            yield Stored(account_ref(account), decoded(text, self.place), revision)
+            yield Stored(account_ref(self._name(account)), decoded(text, self.place), revision)
 
     def _events(self, account: str | None) -> Iterator[Document]:
         if account is None:
@@ -130,11 +130,20 @@ class SqliteStore(Store):
         else:
             place, first = "account = ? AND seq > ?", (account, _LEAST)
         select = f"SELECT account, seq, document FROM events WHERE {place} ORDER BY account, seq LIMIT {PAGE}"  # noqa: S608
-        for row in self._paged(select, first, ()):
-            event = decoded(row[2], self.place)
-            if (event.get("account"), event.get("seq")) != row[:2]:
-                raise AuditBroken(str(row[0]), row[1], "is filed in another place than its own")
+        last: tuple[object, int] = "", 0
+        for name, seq, text in self._paged(select, first, ()):
+            event = decoded(text, self.place)
+            if (event.get("account"), event.get("seq")) != (name, seq):
+                number = last[1] + 1 if last[0] == name else 1
+                raise AuditBroken(str(name), number, "is missing, or filed in another place than its own")
             yield event
+            last = name, seq
+
+    def _name(self, value: object) -> str:
+        # A column takes values of any type, whatever it is declared as.
+        if not isinstance(value, str):
+            raise StoreCorrupt(self.place, "is damaged: a document in it has no name; nothing was changed")
+        return value
 
     def _describe(self) -> Description:
         details = [("file", self.place)]

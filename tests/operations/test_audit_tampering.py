@@ -1,0 +1,412 @@
+"""Whatever is done to the audit trail from outside is found, and the first bad event is named."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from vault import ACCOUNT, ADAPTERS, KEKS, NEW, PROVIDER, THIRD, FakeTester, Vault, no
+
+from kojikey.model.errors import AuditBroken, CannotOpen, KojikeyError
+from kojikey.model.ref import Document
+from kojikey.operations import accounts, auditing, removing, rotating
+from kojikey.sealing.chain import unsigned_link
+
+LENGTH = 6
+OTHER = "other"
+Rows = list[tuple[str, int, str]]
+
+
+class File:
+    """The store's file, as somebody with an SQLite shell sees it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def do(self, statement: str, *values: object) -> list[Any]:
+        connection = sqlite3.connect(self.path, isolation_level=None)
+        try:
+            return connection.execute(statement, values).fetchall()
+        finally:
+            connection.close()
+
+    def event(self, seq: int, account: str = ACCOUNT) -> Document:
+        ((text,),) = self.do("SELECT document FROM events WHERE account = ? AND seq = ?", account, seq)
+        document: Document = json.loads(text)
+        return document
+
+    def put(self, seq: int, event: Document, account: str = ACCOUNT) -> None:
+        self.do("INSERT OR REPLACE INTO events VALUES (?, ?, ?)", account, seq, json.dumps(event))
+
+    def drop(self, seq: int, account: str = ACCOUNT) -> None:
+        self.do("DELETE FROM events WHERE account = ? AND seq = ?", account, seq)
+
+    def account(self, account: str = ACCOUNT) -> Document:
+        ((text,),) = self.do("SELECT document FROM accounts WHERE account = ?", account)
+        document: Document = json.loads(text)
+        return document
+
+    def put_account(self, document: Document, account: str = ACCOUNT) -> None:
+        self.do("UPDATE accounts SET document = ? WHERE account = ?", json.dumps(document), account)
+
+    def end_with(self, seq: int, mac: str, **more: object) -> None:
+        """Make the account's record end with this event, as far as somebody without the KEK can."""
+        document = self.account()
+        self.put_account({**document, "audit": {**document["audit"], "seq": seq, "mac": mac, **more}})
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Vault:
+    """Return a vault with two accounts, one of them with as many events as LENGTH says."""
+    vault = Vault.made(ADAPTERS["sqlite"](tmp_path))
+    vault.add(test=FakeTester())
+    vault.rotate(test=FakeTester())
+    vault.rotate(THIRD, test=FakeTester())
+    rotating.rollback(vault.custody(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
+    vault.add(account=OTHER)
+    vault.rotate(account=OTHER)
+    assert len(vault.events()) == LENGTH
+    vault.verify()
+    return vault
+
+
+@pytest.fixture
+def file(vault: Vault, tmp_path: Path) -> File:
+    return File(tmp_path / "keys.db")
+
+
+def first_bad(vault: Vault, account: str | None = None) -> tuple[str, int]:
+    with pytest.raises(AuditBroken) as caught:
+        vault.verify(account)
+    return caught.value.account, caught.value.seq
+
+
+FIELDS = (
+    "seq", "time", "actor", "account", "provider", "action", "version", "fingerprint", "outcome", "reason", "signed",
+    "mac",
+)  # fmt: skip
+FORGED: dict[str, object] = {
+    "seq": 99,
+    "time": "2020-01-01T00:00:00Z",
+    "actor": "nobody@nowhere",
+    "account": OTHER,
+    "provider": "google_gemini",
+    "action": "removed",
+    "version": 7,
+    "fingerprint": "000000000000",
+    "outcome": "rejected",
+    "reason": "revoked",
+    "signed": False,
+    "mac": "0" * 64,
+}
+
+
+def test_every_field_of_an_event_is_tampered_with_below(file: File) -> None:
+    assert set(FIELDS) == set(FORGED) == set(file.event(1))
+
+
+@pytest.mark.parametrize("seq", range(1, LENGTH + 1))
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_changed_field_is_found_and_its_event_named(vault: Vault, file: File, field: str, seq: int) -> None:
+    file.put(seq, {**file.event(seq), field: FORGED[field]})
+    assert first_bad(vault) == first_bad(vault, ACCOUNT) == (ACCOUNT, seq)
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_field_that_was_taken_out_is_found(vault: Vault, file: File, field: str) -> None:
+    file.put(3, {name: value for name, value in file.event(3).items() if name != field})
+    assert first_bad(vault) == (ACCOUNT, 3)
+
+
+def test_a_field_that_was_put_in_is_found(vault: Vault, file: File) -> None:
+    file.put(3, {**file.event(3), "more": True})
+    assert first_bad(vault) == (ACCOUNT, 3)
+
+
+@pytest.mark.parametrize("value", [True, 1.0, "1"])
+def test_a_number_of_another_kind_is_found(vault: Vault, file: File, value: object) -> None:
+    file.put(1, {**file.event(1), "seq": value})
+    assert first_bad(vault) == (ACCOUNT, 1)
+
+
+@pytest.mark.parametrize("seq", range(1, LENGTH + 1))
+def test_a_removed_event_is_found(vault: Vault, file: File, seq: int) -> None:
+    file.drop(seq)
+    assert first_bad(vault) == first_bad(vault, ACCOUNT) == (ACCOUNT, seq)
+
+
+@pytest.mark.parametrize("seq", range(1, LENGTH))
+def test_a_removed_event_is_found_where_the_later_ones_moved_up(vault: Vault, file: File, seq: int) -> None:
+    later = [file.event(number) for number in range(seq + 1, LENGTH + 1)]
+    file.drop(LENGTH)
+    for number, event in enumerate(later, seq):
+        file.put(number, {**event, "seq": number})
+    assert first_bad(vault) == (ACCOUNT, seq)
+
+
+@pytest.mark.parametrize("seq", range(1, LENGTH))
+def test_swapped_events_are_found(vault: Vault, file: File, seq: int) -> None:
+    one, other = file.event(seq), file.event(seq + 1)
+    file.put(seq, {**other, "seq": seq})
+    file.put(seq + 1, {**one, "seq": seq + 1})
+    assert first_bad(vault) == (ACCOUNT, seq)
+
+
+@pytest.mark.parametrize("seq", range(1, LENGTH))
+def test_rows_that_were_swapped_are_found(vault: Vault, file: File, seq: int) -> None:
+    one, other = file.event(seq), file.event(seq + 1)
+    file.put(seq, other)
+    file.put(seq + 1, one)
+    assert first_bad(vault) == (ACCOUNT, seq)
+
+
+@pytest.mark.parametrize("seq", range(1, LENGTH + 1))
+def test_a_duplicate_is_found(vault: Vault, file: File, seq: int) -> None:
+    file.put(LENGTH + 1, {**file.event(seq), "seq": LENGTH + 1})
+    assert first_bad(vault) == (ACCOUNT, LENGTH + 1)
+
+
+def test_an_event_that_was_added_at_the_end_is_found_also_with_the_record_changed(vault: Vault, file: File) -> None:
+    added = {**file.event(LENGTH), "seq": LENGTH + 1, "action": "revealed"}
+    file.put(LENGTH + 1, added)
+    assert first_bad(vault) == (ACCOUNT, LENGTH + 1)
+    file.end_with(LENGTH + 1, added["mac"])
+    assert first_bad(vault) == (ACCOUNT, LENGTH + 1)
+
+
+@pytest.mark.parametrize("seq", [0, -1, -(2**40)])
+def test_an_event_that_was_added_before_the_first_is_found(vault: Vault, file: File, seq: int) -> None:
+    file.put(seq, {**file.event(1), "seq": seq})
+    assert first_bad(vault) == first_bad(vault, ACCOUNT) == (ACCOUNT, 1)
+
+
+@pytest.mark.parametrize("left", range(LENGTH))
+def test_a_cut_tail_is_found(vault: Vault, file: File, left: int) -> None:
+    mac = file.event(left)["mac"] if left else ""
+    for seq in range(left + 1, LENGTH + 1):
+        file.drop(seq)
+    assert first_bad(vault) == (ACCOUNT, left + 1)
+    file.end_with(left, mac)  # and now the account's record agrees
+    account, seq = first_bad(vault)
+    assert (account, seq) == (ACCOUNT, max(left, 1))
+    file.end_with(left, mac, head=None)
+    assert first_bad(vault)[0] == ACCOUNT
+
+
+def test_a_cut_tail_under_a_forged_removal_is_found(vault: Vault, file: File) -> None:
+    """Unsigned events anybody could make: the end that was signed must still be there before them."""
+    forged = {**file.event(4), "seq": 4, "action": "removed", "signed": False}
+    forged["mac"] = unsigned_link(file.event(3)["mac"], forged)
+    for seq in (4, 5, 6):
+        file.drop(seq)
+    file.put(4, forged)
+    for more in ({}, {"head": None}):
+        file.end_with(4, forged["mac"], **more)
+        assert first_bad(vault) == (ACCOUNT, 4)
+
+
+@pytest.mark.parametrize("seq", [1, 3, LENGTH])
+def test_a_signed_event_that_was_made_an_unsigned_one_is_found(vault: Vault, file: File, seq: int) -> None:
+    forged = {**file.event(seq), "signed": False}
+    before = file.event(seq - 1)["mac"] if seq > 1 else ""
+    for action in (forged["action"], "removed"):
+        forged = {**forged, "action": action}
+        forged["mac"] = unsigned_link(before, forged)
+        file.put(seq, forged)
+        if seq == LENGTH:
+            file.end_with(LENGTH, forged["mac"])
+        account, found = first_bad(vault)
+        # A removal that anybody could have made is noticed by the event after it, which was linked to another one.
+        assert (account, found) == (ACCOUNT, seq if action != "removed" or seq == LENGTH else seq + 1)
+
+
+def test_an_older_record_of_the_account_is_found(vault: Vault, file: File) -> None:
+    older = file.account()
+    vault.rotate("sk_fourth_key_0123456789")
+    file.put_account(older)
+    assert first_bad(vault) == (ACCOUNT, LENGTH + 1)
+
+
+@pytest.mark.parametrize(
+    ("member", "value"), [("seq", LENGTH - 1), ("seq", LENGTH + 1), ("mac", "0" * 64), ("head", "0" * 64), ("from", 3)]
+)
+def test_a_changed_end_in_the_account_s_record_is_found(vault: Vault, file: File, member: str, value: object) -> None:
+    document = file.account()
+    file.put_account({**document, "audit": {**document["audit"], member: value}})
+    assert first_bad(vault)[0] == ACCOUNT
+
+
+@pytest.mark.parametrize("begun", range(1, LENGTH + 1))
+def test_a_trail_can_not_be_declared_to_begin_later(vault: Vault, file: File, begun: int) -> None:
+    file.put(1, {**file.event(1), "actor": "nobody"})
+    document = file.account()
+    file.put_account({**document, "audit": {**document["audit"], "from": begun}})
+    assert first_bad(vault)[0] == ACCOUNT
+
+
+def test_a_data_key_can_not_just_be_declared_gone(vault: Vault, file: File) -> None:
+    file.put(1, {**file.event(1), "actor": "nobody"})
+    file.put_account({**file.account(), "wrapped": None})
+    assert first_bad(vault) == (ACCOUNT, LENGTH)
+
+
+@pytest.mark.parametrize("seq", [1, 2])
+def test_another_account_s_event_is_found(vault: Vault, file: File, seq: int) -> None:
+    moved = file.event(seq, OTHER)
+    for event in (moved, {**moved, "account": ACCOUNT}):
+        file.put(seq, event)
+        assert first_bad(vault, ACCOUNT) == (ACCOUNT, seq)
+
+
+def test_a_whole_trail_of_another_account_is_found(vault: Vault, file: File) -> None:
+    file.do("DELETE FROM events WHERE account = ?", ACCOUNT)
+    for seq in (1, 2):
+        file.put(seq, {**file.event(seq, OTHER), "account": ACCOUNT})
+    file.end_with(2, file.event(2, OTHER)["mac"], head=file.account(OTHER)["audit"]["head"])
+    assert first_bad(vault) == (ACCOUNT, 1)
+
+
+def test_an_account_whose_record_is_gone_is_found(vault: Vault, file: File) -> None:
+    file.do("DELETE FROM accounts WHERE account = ?", ACCOUNT)
+    assert first_bad(vault) == first_bad(vault, ACCOUNT) == (ACCOUNT, 1)
+    file.do("DELETE FROM events WHERE account = ?", ACCOUNT)
+    assert first_bad(vault) == first_bad(vault, ACCOUNT) == (ACCOUNT, 1)
+
+
+def test_events_that_are_all_gone_are_missed(vault: Vault, file: File) -> None:
+    file.do("DELETE FROM events WHERE account = ?", ACCOUNT)
+    assert first_bad(vault) == (ACCOUNT, 1)
+    file.end_with(0, "", head=None)
+    assert first_bad(vault) == first_bad(vault, ACCOUNT) == (ACCOUNT, 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE events SET seq = 70 WHERE account = 'acme' AND seq = 3",
+        "UPDATE events SET account = 'elsewhere' WHERE account = 'acme' AND seq = 3",
+        "UPDATE events SET seq = 'x' WHERE account = 'acme' AND seq = 3",
+        "UPDATE events SET seq = 3.5 WHERE account = 'acme' AND seq = 3",
+    ],
+)
+def test_an_event_that_was_filed_elsewhere_is_found(vault: Vault, file: File, change: str) -> None:
+    file.do(change)
+    assert first_bad(vault, ACCOUNT)[1] == 3
+    first_bad(vault)
+
+
+def test_an_event_that_was_filed_with_another_account_s_is_found_there(vault: Vault, file: File) -> None:
+    file.do("UPDATE events SET account = ? WHERE account = ? AND seq = 4", OTHER, ACCOUNT)
+    assert first_bad(vault, OTHER) == (OTHER, 4)
+    assert first_bad(vault, ACCOUNT) == (ACCOUNT, 4)
+
+
+def test_the_table_of_events_repeats_nothing_but_the_place_of_an_event(file: File) -> None:
+    assert [row[1] for row in file.do("PRAGMA table_info(events)")] == ["account", "seq", "document"]
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", "{", '"text"', "\x00", "{}", '{"seq": [[[['])
+def test_an_event_that_is_not_one_is_an_error_of_ours(vault: Vault, file: File, text: str) -> None:
+    file.do("UPDATE events SET document = ? WHERE account = ? AND seq = 3", text, ACCOUNT)
+    with pytest.raises(KojikeyError):
+        vault.verify()
+    with pytest.raises(KojikeyError):
+        vault.events()
+
+
+@pytest.mark.parametrize("field", [field for field in FIELDS if field != "mac"])
+@pytest.mark.parametrize("value", [[], {}, 1.5, -1, "\x1b[31m"], ids=repr)
+def test_a_listing_shows_no_event_that_kojikey_can_not_have_written(
+    vault: Vault, file: File, field: str, value: object
+) -> None:
+    file.put(3, {**file.event(3), field: value})
+    with pytest.raises(CannotOpen) as caught:
+        auditing.events(vault.opener(), account=ACCOUNT)
+    assert "\x1b" not in str(caught.value)
+
+
+# what is not tampering
+
+
+def test_the_form_of_the_text_does_not_matter(vault: Vault, file: File) -> None:
+    for seq in range(1, LENGTH + 1):
+        event = dict(reversed(file.event(seq).items()))
+        text = json.dumps(event, indent=3)
+        file.do("UPDATE events SET document = ? WHERE account = ? AND seq = ?", text, ACCOUNT, seq)
+    assert vault.verify().verified == (ACCOUNT, OTHER)
+
+
+def test_a_trail_that_grows_while_it_is_verified_is_whole(vault: Vault) -> None:
+    custody = vault.custody()
+    events = custody.store.events
+    grown: list[Callable[[], object]] = [lambda: vault.rotate(NEW), lambda: vault.rotate(THIRD)]
+
+    def growing(account: str | None = None) -> Any:
+        found = events(account)
+        if account == ACCOUNT and grown:
+            grown.pop()()
+        return found
+
+    custody.store.events = growing  # type: ignore[method-assign]
+    assert auditing.verify(custody, account=None).verified == (ACCOUNT, OTHER)
+    assert grown == []
+
+
+def test_a_removal_without_the_kek_is_unsigned_and_the_trail_goes_on(vault: Vault, file: File) -> None:
+    removing.remove(vault.custody(environ={}), account=ACCOUNT, provider=PROVIDER)
+    assert [event["signed"] for event in vault.events()] == [True] * LENGTH + [False]
+    assert vault.verify().unsigned == 1
+    assert auditing.events(vault.opener(), account=ACCOUNT).unsigned == 1
+    vault.add()
+    vault.rotate()
+    result = vault.verify()
+    assert (result.unsigned, result.verified) == (1, (ACCOUNT, OTHER))
+    file.put(LENGTH + 1, {**file.event(LENGTH + 1), "actor": "nobody"})
+    assert first_bad(vault) == (ACCOUNT, LENGTH + 1)
+
+
+def test_two_removals_without_the_kek_stay_bound_to_what_was_signed(vault: Vault, file: File) -> None:
+    vault.add(provider="google_gemini")
+    for provider in (PROVIDER, "google_gemini"):
+        removing.remove(vault.custody(environ={}), account=ACCOUNT, provider=provider)
+    assert vault.verify().unsigned == 2
+    file.drop(LENGTH + 3)
+    file.end_with(LENGTH + 2, file.event(LENGTH + 2)["mac"])
+    assert vault.verify().unsigned == 1  # what was never signed can be taken back; --verify counts what is there
+    file.drop(LENGTH + 1)
+    assert first_bad(vault) == (ACCOUNT, LENGTH + 1)
+
+
+def test_a_trail_goes_on_after_its_account_was_removed(vault: Vault, file: File) -> None:
+    accounts.remove_account(vault.custody(), account=ACCOUNT)
+    assert vault.verify().lost == LENGTH + 1
+    vault.add()
+    vault.rotate()
+    result = vault.verify()
+    assert (result.lost, result.unsigned) == (LENGTH + 1, 0)
+    for seq in (LENGTH + 2, LENGTH + 3, LENGTH + 4):
+        kept = file.event(seq)
+        file.put(seq, {**kept, "actor": "nobody"})
+        assert first_bad(vault) == (ACCOUNT, seq)
+        file.put(seq, kept)
+    document = file.account()
+    file.put_account({**document, "audit": {**document["audit"], "from": LENGTH + 2}})
+    assert first_bad(vault)[0] == ACCOUNT
+
+
+def test_without_the_kek_nothing_is_said(vault: Vault) -> None:
+    with pytest.raises(CannotOpen) as caught:
+        auditing.verify(vault.custody(environ={}), account=None)
+    assert not isinstance(caught.value, AuditBroken)
+
+
+def test_a_rekeyed_store_verifies_with_the_new_kek(vault: Vault) -> None:
+    from kojikey.operations import storing
+
+    storing.rekey(vault.custody(), source="env:NEW_KEK", new_inputs=vault.inputs())
+    vault.environ = {"NEW_KEK": KEKS["NEW_KEK"]}
+    assert vault.verify().verified == (ACCOUNT, OTHER)
