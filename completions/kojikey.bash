@@ -4,7 +4,7 @@
 _kojikey_takes() {
   case "$1" in
     '') words='add test list rotate remove run get providers history audit sandbox doctor help store account' options='--help -h --version -V' ;;
-    store) words='init info rekey copy' ;;
+    store) words='init info rekey copy grant revoke' ;;
     account) words='list disable enable remove' ;;
     'add')
       options='--account -a --store -s --json --no-input --quiet -q --no-color --stdin --from-env --from-file --force-shape --base-url --model --capability --label --expires --rotate-after --no-test --allow-limited --allow-unverified --timeout --deep --help -h'
@@ -12,8 +12,8 @@ _kojikey_takes() {
       argument='provider'
       ;;
     'test')
-      options='--account -a --store -s --json --no-input --quiet -q --no-color --all --all-accounts --stdin --from-env --from-file --force-shape --base-url --model --capability --deep --timeout --fail-on --help -h'
-      values=' --account=account -a=account --store=store -s=store --from-env=variable --from-file=file --base-url= --model= --capability=capability --timeout= --fail-on=choices:rejected,limited,indeterminate '
+      options='--account -a --store -s --json --no-input --quiet -q --no-color --all --all-accounts --stdin --from-env --from-file --force-shape --base-url --model --capability --deep --timeout --concurrency --rate --shard --not-tested-since --jsonl --junit --html --github --fail-on --help -h'
+      values=' --account=account -a=account --store=store -s=store --from-env=variable --from-file=file --base-url= --model= --capability=capability --timeout= --concurrency= --rate= --shard= --not-tested-since= --junit=file --html=file --fail-on=choices:rejected,limited,indeterminate '
       argument='provider' many=1
       ;;
     'list')
@@ -70,6 +70,16 @@ _kojikey_takes() {
       options='--store -s --json --no-input --quiet -q --no-color --to --account -a --dry-run --help -h'
       values=' --store=store -s=store --to=store --account=account -a=account '
       argument=''
+      ;;
+    'store grant')
+      options='--store -s --json --no-input --quiet -q --no-color --help -h'
+      values=' --store=store -s=store '
+      argument='' many=1
+      ;;
+    'store revoke')
+      options='--store -s --json --no-input --quiet -q --no-color --help -h'
+      values=' --store=store -s=store '
+      argument='' many=1
       ;;
     'account list')
       options='--store -s --json --no-input --quiet -q --no-color --help -h'

@@ -103,4 +103,4 @@ def _kind(option: Option) -> str | None:
         return option.complete
     if "|" in metavar and metavar == metavar.lower():
         return CHOICES + metavar.replace("|", " ")
-    return VARIABLE if metavar == "VAR" else NOTHING
+    return {"VAR": VARIABLE, "PATH": FILE, "FILE": FILE}.get(metavar, NOTHING)

@@ -1,0 +1,130 @@
+"""Writes the parts of README that the program knows better: between ``<!-- made: NAME -->`` and ``<!-- end -->``.
+
+``python docs/make_readme.py`` writes them anew, ``--check`` exits 1 where one is stale. What differs from run to run
+(times, durations) is replaced by fixed values.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from kojikey.cli.command import COMMON, Argument, Command, Option
+from kojikey.cli.commands import HIDDEN, load_all
+from kojikey.cli.exits import MEANING
+from kojikey.testing import Sandbox
+
+README = Path(__file__).parents[1] / "README.md"
+BLOCK = re.compile(r"(<!-- made: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+FIXED: dict[str, Any] = {"latency_ms": 171, "tested_at": "2026-11-23T04:47:00Z", "resets_at": "2026-12-01T00:00:00Z"}
+
+
+def main(arguments: list[str]) -> int:
+    """Write README, or check it."""
+    there = README.read_text(encoding="utf-8")
+    made = BLOCK.sub(lambda block: block[1] + BLOCKS[block[2]]() + block[3], there)
+    if arguments != ["--check"]:
+        README.write_text(made, encoding="utf-8")
+        return 0
+    if made != there:
+        print("README.md is not what the program says: python docs/make_readme.py", file=sys.stderr)
+    return int(made != there)
+
+
+def help_text() -> str:
+    """Return what ``kojikey --help`` prints."""
+    return f"```console\n$ kojikey --help\n{said('--help')}```\n"
+
+
+def exits() -> str:
+    """Return the table of exit codes."""
+    rows = [f"| {int(code)} | {code.word} | {when} |" for code, when in MEANING.items()]
+    return "\n".join(["| code | name | when |", "|---|---|---|", *rows]) + "\n"
+
+
+def commands() -> str:
+    """Return the table of commands, with the options that are a command's own."""
+    rows = [
+        f"| `{usage(command)}` | {cell(command.summary)} | {', '.join(spelt(option) for option in own(command))} |"
+        for command in load_all()
+        if command.name not in HIDDEN
+    ]
+    common = ", ".join(spelt(option) for option in COMMON)
+    table = ["| command | does | options of its own |", "|---|---|---|", *rows]
+    return "\n".join(table) + f"\n\nCommands that touch a store also take {common}.\n"
+
+
+def own(command: Command) -> list[Option]:
+    """Return the options of a command that not every command has."""
+    return [option for option in command.options if option.flags not in {common.flags for common in COMMON}]
+
+
+def usage(command: Command) -> str:
+    """Return how a command is typed."""
+    return f"kojikey {command.name}{shown(command.argument)}"
+
+
+def shown(argument: Argument | None) -> str:
+    """Return how an argument is typed."""
+    if argument is None:
+        return ""
+    needed = argument.required or argument.metavar.startswith(("[", "-"))
+    return f" {argument.metavar}" if needed else f" [{argument.metavar}]"
+
+
+def spelt(option: Option) -> str:
+    """Return an option as it is typed."""
+    value = f" {option.metavar}" if option.metavar else ""
+    return f"`{cell('/'.join(option.flags) + value)}`"
+
+
+def cell(text: str) -> str:
+    """Return a text that does not end its cell of a table."""
+    return text.replace("|", "\\|")
+
+
+def document() -> str:
+    """Return what ``kojikey test --json`` prints of a key that lacks a permission."""
+    with tempfile.TemporaryDirectory() as home, Sandbox() as sandbox:
+        environ = {"KOJIKEY_HOME": home, "KOJIKEY_KEK": base64.urlsafe_b64encode(bytes(32)).decode()}
+        key = sandbox.key("elevenlabs", "missing_permission")
+        add = ("add", "elevenlabs", "--stdin", "--allow-limited", "--base-url", key.base_url)
+        said(*add, given=key.key, **environ)
+        found = json.loads(said("test", "elevenlabs", "--json", ends=3, **environ), object_hook=settled)
+    return f"```json\n{json.dumps(found, indent=1)}\n```\n"
+
+
+def settled(members: dict[str, Any]) -> dict[str, Any]:
+    """Return an object with fixed values where they differ from run to run."""
+    return {name: FIXED.get(name, value) if value is not None else None for name, value in members.items()}
+
+
+def said(*arguments: str, given: str = "", ends: int = 0, **environ: str) -> str:
+    """Return what the program prints to something 80 columns wide; it has to end with that exit code."""
+    clean = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "COLUMNS": "80", "TERMINAL_WIDTH": "80", **environ}
+    done = subprocess.run(
+        [sys.executable, "-m", "kojikey", *arguments],
+        input=given, env=clean, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode != ends:
+        raise SystemExit(f"kojikey {' '.join(arguments)} ended with exit {done.returncode}: {done.stderr}")
+    return done.stdout
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "help": help_text,
+    "commands": commands,
+    "exits": exits,
+    "document": document,
+}
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
