@@ -59,7 +59,7 @@ def verdict_fields(verdict: Verdict) -> Document:
 def tested(result: TestResult) -> Document:
     """Return a result of ``test``."""
     place: Document = {"account": result.account, "provider": result.provider, "masked": mask(result.tail)}
-    return place | {"version": result.version} | verdict_fields(result.verdict)
+    return place | {"version": result.version} | verdict_fields(result.verdict) | {"recorded": result.recorded}
 
 
 def summarised(results: Iterable[TestResult]) -> Summary:

@@ -1,0 +1,152 @@
+"""Results on their way to reports that need them in order: kept in a temporary SQLite file that has no name.
+
+Owns: the order, and writing files whole or not at all. Must not: grow in memory with the number of results.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import stat
+from collections.abc import Callable, Iterable, Iterator
+
+from kojikey.cli import documents
+from kojikey.cli.desk import Desk
+from kojikey.cli.reports.sink import Ending, Item, error_fields, is_failure
+from kojikey.model.errors import UsageError
+from kojikey.model.ref import Document
+from kojikey.operations.verifying import Unopened
+
+Rows = Callable[[], Iterator[Document]]
+"""Gives all results in order of account and provider, as often as it is called."""
+
+Writer = Callable[[Ending, Rows], Iterable[str]]
+
+
+class Spool:
+    """Takes results, and writes the files and annotations that were asked for at the end."""
+
+    def __init__(self, desk: Desk, *, is_on_github: bool, fail_on: str) -> None:
+        self._desk, self._is_on_github, self._fail_on = desk, is_on_github, fail_on
+        self._files = [
+            (path, _writer(name)) for name in ("junit", "html") if (path := desk.call.text(name)) is not None
+        ]
+        for path, _ in self._files:
+            check_place(path)
+        # "" is a temporary database on disk that SQLite deletes itself: https://www.sqlite.org/inmemorydb.html
+        self._database = sqlite3.connect("", isolation_level=None)
+        self._database.execute("PRAGMA cache_size = -1024")
+        self._database.execute("CREATE TABLE results (account TEXT, provider TEXT, document TEXT)")
+
+    def add(self, item: Item) -> None:
+        """Keep a result."""
+        text = json.dumps(_row(item, self._fail_on))
+        self._database.execute("INSERT INTO results VALUES (?, ?, ?)", (item.account, item.provider, text))
+
+    def end(self, ending: Ending) -> None:
+        """Write everything; each file whole or not at all."""
+        try:
+            for path, writer in self._files:
+                write_whole(path, writer(ending, self._rows))
+            if self._is_on_github:
+                from kojikey.cli.reports.github import tell_github
+
+                tell_github(ending, self._rows, self._desk)
+        finally:
+            self._database.close()
+
+    def _rows(self) -> Iterator[Document]:
+        cursor = self._database.cursor()
+        for (text,) in cursor.execute("SELECT document FROM results ORDER BY account, provider"):
+            yield json.loads(text)
+
+
+def _writer(name: str) -> Writer:
+    """Return what writes a report; it is imported when the report is."""
+
+    def write(ending: Ending, rows: Rows) -> Iterable[str]:
+        if name == "junit":
+            from kojikey.cli.reports.junit import junit
+
+            return junit(ending, rows)
+        from kojikey.cli.reports.html import page
+
+        return page(ending, rows)
+
+    return write
+
+
+def _row(item: Item, fail_on: str) -> Document:
+    """Return a result with what reports need beside it: whether it fails the run, and whether its key is due."""
+    if isinstance(item, Unopened):
+        return {
+            "account": item.account, "provider": item.provider, "masked": "", "is_failure": True,
+            "outcome": "unopened", "reason": "cannot_open", "detail": str(item.error),
+            "hint": error_fields(item.error)["hint"],
+        }  # fmt: skip
+    more: Document = {"is_failure": is_failure(item.verdict, fail_on)}
+    if item.key is not None:
+        more["rotation_due"] = documents.rotation_due(item.key)
+        more["expires_at"] = item.key.current.expires_at
+        before = item.key.current.last_test
+        more["last_valid_at"] = before.last_valid_at if before else None
+    return documents.tested(item) | more
+
+
+def check_place(path: str) -> None:
+    """Check that a file can be written there, before any work is done for it.
+
+    Raises:
+        UsageError: it can not. The path is the user's own and is named.
+    """
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise UsageError(f"there is no folder {folder} for the report; nothing was done", hint=f"mkdir -p {folder}")
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"no file can be written into {folder}; nothing was done")
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        raise UsageError(f"{path} is not a plain file, and a report would take its place; nothing was done")
+
+
+def write_whole(path: str, pieces: Iterable[str]) -> None:
+    """Write a file so that there is the old one or the whole new one, whatever happens meanwhile.
+
+    Raises:
+        OSError: it can not be written; what was there is as it was.
+    """
+    temporary = f"{os.path.abspath(path)}.{os.urandom(6).hex()}.part"
+    try:
+        with open(temporary, "x", encoding="utf-8", newline="\n") as file:
+            file.writelines(pieces)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        raise
+    _sync_folder(os.path.dirname(os.path.abspath(path)))
+
+
+def _sync_folder(folder: str) -> None:
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def spooled(desk: Desk, *, is_on_github: bool, fail_on: str) -> Spool:
+    """Return the reports that are written at the end.
+
+    Raises:
+        UsageError: a file can not be written where it is to be.
+    """
+    return Spool(desk, is_on_github=is_on_github, fail_on=fail_on)
