@@ -139,8 +139,8 @@ def _recomputed(custody: Custody, account: str, stored: Stored | None) -> tuple[
     end = _End()
     for event in custody.store.events(account):
         end = _next(sealer if end.seq >= lost else None, account, event, end)
-        if end.seq == lost:
-            _check_removal(account, event)
+        if end.seq == lost and not end.removed:
+            raise AuditBroken(account, end.seq, "does not remove the account, and yet its data key is gone")
     _check_end(audit, account, end)
     if sealer is not None:
         _check_head(sealer, audit, account, end)
@@ -150,13 +150,18 @@ def _recomputed(custody: Custody, account: str, stored: Stored | None) -> tuple[
 
 
 class _End(NamedTuple):
-    """The chain as far as it was followed; ``signed`` is the last event whose signature was verified."""
+    """The chain as far as it was followed.
+
+    ``signed`` is the last event whose signature was verified. ``removed`` tells that the account was removed and did
+    nothing since: roles may still be granted and revoked, without a signature.
+    """
 
     seq: int = 0
     mac: str = NO_LINK
     unsigned: int = 0
     lost: int = 0
     signed: tuple[int, str] | None = None
+    removed: bool = False
 
 
 def _next(sealer: Sealer | None, account: str, event: Document, before: _End) -> _End:
@@ -170,7 +175,9 @@ def _next(sealer: Sealer | None, account: str, event: Document, before: _End) ->
     if sealer is not None and _is_signed(sealer, account, event, before):
         signed = (seq, mac)
     unsigned, lost = before.unsigned + is_unsigned(event), before.lost + (sealer is None or is_lost(event))
-    return _End(seq, mac, unsigned, lost, signed)
+    removed = (event.get("action"), event.get("provider")) == ("removed", None)
+    removed = removed or (before.removed and event.get("signed") is not True)
+    return _End(seq, mac, unsigned, lost, signed, removed)
 
 
 def is_unsigned(event: Document) -> bool:
@@ -214,9 +221,3 @@ def _check_head(sealer: Sealer, audit: Document, account: str, end: _End) -> Non
     last, mac = end.signed or (0, NO_LINK)
     if end.signed is None or not same(audit["head"], chain_head(sealer, last, mac, audit)):
         raise AuditBroken(account, min(last + 1, end.seq), "is not what the account's record was bound to")
-
-
-def _check_removal(account: str, event: Document) -> None:
-    """Check that it was kojikey that dropped a data key: then the last event of its time says so."""
-    if (event.get("action"), event.get("provider")) != ("removed", None):
-        raise AuditBroken(account, event["seq"], "does not remove the account, and yet its data key is gone")
