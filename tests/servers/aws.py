@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from kojikey.aws import make_client
+
 REGION = "eu-central-1"
 _PROGRAM = Path(__file__).with_name("moto_server.py")
 
@@ -30,10 +32,7 @@ class Aws(NamedTuple):
 
     def client(self, service: str) -> Any:
         """Return a client as an administrator has it, to look behind the scenes; the test closes it."""
-        import boto3.session
-
-        session = boto3.session.Session(region_name=REGION)
-        return session.client(service, endpoint_url=self.endpoint)
+        return make_client(service, region=REGION, endpoint=self.endpoint)
 
     def new_key(self, **settings: Any) -> str:
         """Make a KMS key and return its ARN."""

@@ -24,8 +24,8 @@ Spec = dict[str, Any]
 
 KEK_VARIABLE = "KOJIKEY_KEK"
 PASSPHRASE_FILE_VARIABLE = "KOJIKEY_PASSPHRASE_FILE"
-SOURCES = ("keychain", "passphrase", "env", "file")
-SOURCES_HINT = "a KEK source is one of keychain, passphrase, env, env:NAME, file:PATH"
+SOURCES = ("keychain", "passphrase", "env", "file", "awskms")
+SOURCES_HINT = "a KEK source is one of keychain, passphrase, env, env:NAME, file:PATH, awskms:KEY-ID?region=R"
 
 
 class Kek(ABC):
@@ -135,7 +135,8 @@ def load(spec: Spec, inputs: KekInputs) -> Kek:
 def make(source: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
     """Return a KEK for a new store, made or found at a source, and its spec.
 
-    ``source`` is as people give it: ``keychain``, ``passphrase``, ``env``, ``env:NAME`` or ``file:PATH``.
+    ``source`` is as people give it: ``keychain``, ``passphrase``, ``env``, ``env:NAME``, ``file:PATH`` or
+    ``awskms:KEY-ID[?region=R&endpoint=URL]``.
 
     Raises:
         UsageError: there is no such source. KekMissing, KekUnavailable: it can not hold one, or has none.
@@ -178,6 +179,10 @@ def same_source(spec: Spec, source: str) -> bool:
         return False
     if name == "env":
         return bool(spec.get("name") == (argument or KEK_VARIABLE))
+    if name == "awskms":
+        from kojikey.sealing import awskms
+
+        return awskms.is_same(spec, argument)
     return name != "file" or spec.get("path") == os.path.abspath(os.path.expanduser(argument))
 
 
@@ -204,7 +209,12 @@ def wrapped_kid(record: str) -> str:
     Raises:
         RecordChanged, RecordUnsupported: it is damaged, or of a form that is not read here.
     """
-    return parse(record, DATA_KEY_PLACE, where="of a data key").kid
+    where = "of a data key"
+    if isinstance(record, str) and record.startswith("kms"):
+        from kojikey.sealing import awskms
+
+        return awskms.parsed(record, where=where)[0]
+    return parse(record, DATA_KEY_PLACE, where=where).kid
 
 
 def text_member(spec: Spec, name: str) -> str:
@@ -253,4 +263,8 @@ def _module(name: str) -> Source | None:
         from kojikey.sealing import passphrase
 
         return passphrase
+    if name == "awskms":
+        from kojikey.sealing import awskms
+
+        return awskms
     return None

@@ -1,0 +1,268 @@
+"""The KEK in AWS KMS: a symmetric key that never leaves it; each account's data key is wrapped by one Encrypt there.
+
+Owns: the form of what KMS wrapped, ``kms1.KID.CIPHERTEXT``, and what KMS's answers mean. The ``kid`` stands for the
+key's ARN. Must not: be reached by what only seals and opens (boto3 is imported when KMS is asked), or repeat an answer.
+
+KMS binds the data key to an EncryptionContext of store and account: what was wrapped for one opens for no other
+(https://docs.aws.amazon.com/kms/latest/developerguide/encrypt_context.html), and IAM and key policies can allow
+``kms:Decrypt`` for one account alone (``kms:EncryptionContext:account``).
+
+Whoever can write to the store can change its header, where the spec is. So the spec's endpoint is asked only where it
+is KMS's own, this machine's, or the one that ``AWS_ENDPOINT_URL_KMS`` names: data keys are not sent elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple, Never
+
+from kojikey.model.base_url import is_loopback
+from kojikey.model.errors import KekUnavailable, RecordChanged, UsageError, WrongKek
+from kojikey.sealing import base64url
+from kojikey.sealing.aead import KEY_BYTES
+from kojikey.sealing.kek import Kek, KekInputs, Spec, text_member
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kojikey.aws import Sleep
+
+PREFIX = "kms1"
+SHAPE = "awskms:KEY-ID[?region=R&endpoint=URL], such as awskms:alias/kojikey?region=eu-central-1"
+ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_KMS"
+
+_CIPHERTEXT_LIMIT = 6144  # bytes, of KMS's CiphertextBlob (its API reference, Encrypt)
+_KID = re.compile(r"kms-[0-9a-f]{16}")
+_KEY = re.compile(r"[A-Za-z0-9:/_-]{1,2048}")  # the API reference's pattern for aliases, ids and ARNs
+_ARN = re.compile(r"arn:aws[a-z-]*:kms:([a-z0-9-]+):[0-9]{12}:key/([A-Za-z0-9-]{1,256})")
+_OF_KMS = re.compile(r"https://(vpce-[a-z0-9-]+\.)?kms(-fips)?\.[a-z0-9-]+\.(vpce\.)?(amazonaws\.com(\.cn)?|api\.aws)")
+
+
+class Asked(NamedTuple):
+    """A source as people give it, in its parts."""
+
+    key: str
+    region: str | None
+    endpoint: str | None
+
+
+class AwsKmsKek(Kek):
+    """A KMS key. Nothing is sent before the first wrapping or unwrapping, which are one call each."""
+
+    __slots__ = ("_arn", "_client", "_endpoint", "_region", "_sleep", "kid")
+
+    def __init__(self, arn: str, *, region: str, endpoint: str | None, sleep: Sleep = time.sleep) -> None:
+        self._arn, self._region, self._endpoint, self._sleep = arn, region, endpoint, sleep
+        self._client: Any = None
+        self.kid = kid_of(arn)
+
+    def wrap(self, data_key: bytes, *, store: str, account: str) -> str:
+        """See :meth:`Kek.wrap`.
+
+        Raises:
+            CannotOpen: KMS refused, was not reached, or has no such key; nothing was wrapped.
+        """
+        context = {"store": store, "account": account}
+        answer = self._ask("encrypt", account, KeyId=self._arn, Plaintext=data_key, EncryptionContext=context)
+        return f"{PREFIX}.{self.kid}.{base64url.encode(answer['CiphertextBlob'])}"
+
+    def unwrap(self, record: str, *, store: str, account: str) -> bytes:
+        """See :meth:`Kek.unwrap`.
+
+        Raises:
+            CannotOpen: KMS refused, was not reached, or has no such key.
+        """
+        kid, ciphertext = parsed(record, where=_where(account))
+        if kid != self.kid:
+            raise WrongKek(f"the {_where(account)} was wrapped by another KEK; it was not opened")
+        context = {"store": store, "account": account}
+        answer = self._ask("decrypt", account, KeyId=self._arn, CiphertextBlob=ciphertext, EncryptionContext=context)
+        data_key: bytes = answer["Plaintext"]
+        if len(data_key) != KEY_BYTES:
+            raise RecordChanged(_where(account), "holds something else than a data key")
+        return data_key
+
+    def _ask(self, operation: str, account: str, **request: Any) -> Any:
+        from kojikey.aws import make_client, patiently
+        from kojikey.sealing.awskms_errors import translated
+
+        try:
+            if self._client is None:
+                self._client = make_client("kms", region=self._region, endpoint=self._endpoint)
+            return patiently(lambda: getattr(self._client, operation)(**request), sleep=self._sleep)
+        except UsageError as refused:
+            raise KekUnavailable(str(refused), hint=refused.hint) from None
+        except Exception as error:
+            # `from None`: botocore's exceptions hold the request, and with it the data key.
+            raise translated(error, self._arn, _where(account)) or error from None
+
+    def __repr__(self) -> str:
+        return f"<AwsKmsKek {self.kid}>"
+
+    def __reduce_ex__(self, protocol: object) -> Never:
+        raise TypeError("a KEK is not serialised")
+
+
+def load(spec: Spec, inputs: KekInputs) -> Kek:
+    """Return the KEK that a spec names. KMS is not asked yet.
+
+    Raises:
+        RecordChanged: the spec is damaged. KekUnavailable: its endpoint is not one that is trusted here.
+    """
+    arn, region = text_member(spec, "key"), text_member(spec, "region")
+    match = _ARN.fullmatch(arn)
+    if match is None or match[1] != region:
+        raise RecordChanged("header", "does not say where its KEK lives (its key is not that of a KMS key)")
+    endpoint = text_member(spec, "endpoint") if spec.get("endpoint") is not None else None
+    return AwsKmsKek(arn, region=region, endpoint=_trusted(endpoint, inputs.environ))
+
+
+def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
+    """Return the KEK for a new store: a KMS key that is there, and that was tried.
+
+    Raises:
+        UsageError: that is not a KMS key, or no region is known. CannotOpen: KMS can not be used with it.
+    """
+    asked = parse_source(argument)
+    region = asked.region or _own_region(inputs.environ)
+    endpoint = _trusted(asked.endpoint, inputs.environ)
+    trial, arn = _tried(asked.key, region, endpoint, store_id)
+    match = _ARN.fullmatch(arn)
+    if match is None or match[1] != region:
+        raise KekUnavailable("KMS answered with something else than a key of that region; nothing was made")
+    spec = {"source": "awskms", "key": arn, "region": region, "name": asked.key, "kid": trial.kid}
+    return spec | ({"endpoint": endpoint} if endpoint else {}), trial
+
+
+def discard(spec: Spec, inputs: KekInputs) -> None:
+    """Do nothing: the key was not made here."""
+
+
+def describe(spec: Spec) -> str:
+    """Say where it lives and who can read it."""
+    return (
+        f"the AWS KMS key {text_member(spec, 'key')}: nobody reads it; whom IAM allows kms:Decrypt can open data keys"
+    )
+
+
+def mismatch(spec: Spec) -> str:
+    """Say that the spec's key is another than the one that its id stands for."""
+    return f"the KMS key {text_member(spec, 'key')} is not the one that this store began with"
+
+
+def is_same(spec: Spec, argument: str) -> bool:
+    """Tell whether a source, as people give it, is the KMS key of a spec: by its ARN, its id or the name it had.
+
+    Raises:
+        UsageError: it is not the name of a KMS key.
+    """
+    asked = parse_source(argument)
+    arn = str(spec.get("key"))
+    return (
+        asked.key in (arn, arn.rpartition("/")[2], spec.get("name"))
+        and asked.region in (None, spec.get("region"))
+        and asked.endpoint in (None, spec.get("endpoint"))
+    )
+
+
+def parse_source(argument: str) -> Asked:
+    """Return the parts of ``KEY-ID[?region=R&endpoint=URL]``.
+
+    Raises:
+        UsageError: it is not that. It is not repeated.
+    """
+    from urllib.parse import parse_qsl
+
+    from kojikey.aws import checked_endpoint, checked_region
+
+    key, _, options = argument.partition("?")
+    found = parse_qsl(options, keep_blank_values=True)
+    given = dict(found)
+    if not _KEY.fullmatch(key) or len(given) != len(found) or not given.keys() <= {"region", "endpoint"}:
+        raise UsageError("that does not name a KMS key; nothing was made", hint=SHAPE)
+    of_arn = key.split(":")[3] if key.startswith("arn:") and key.count(":") == 5 else None
+    region = checked_region(given["region"]) if "region" in given else of_arn
+    if of_arn not in (None, region):
+        raise UsageError("the key's ARN is of another region; nothing was made", hint=SHAPE)
+    return Asked(key, region, checked_endpoint(given["endpoint"]) if "endpoint" in given else None)
+
+
+def parsed(record: object, *, where: str) -> tuple[str, bytes]:
+    """Return the KEK's id and the ciphertext of what KMS wrapped. Nothing is verified but the form.
+
+    Raises:
+        RecordChanged: it is damaged.
+    """
+    if not isinstance(record, str) or record.count(".") != 2 or len(record) > 2 * _CIPHERTEXT_LIMIT:
+        raise RecordChanged(where, "is damaged")
+    prefix, kid, text = record.split(".")
+    try:
+        ciphertext = base64url.decode(text)
+    except ValueError:
+        ciphertext = b""
+    if prefix != PREFIX or not _KID.fullmatch(kid) or not 0 < len(ciphertext) <= _CIPHERTEXT_LIMIT:
+        raise RecordChanged(where, "is damaged")
+    return kid, ciphertext
+
+
+def kid_of(arn: str) -> str:
+    """Return the id that stands for a KMS key."""
+    import hashlib
+
+    return "kms-" + hashlib.sha256(arn.encode()).hexdigest()[:16]
+
+
+def _tried(key: str, region: str, endpoint: str | None, store_id: str) -> tuple[AwsKmsKek, str]:
+    """Return the KEK and its ARN, once a data key made the way there and back: nobody shall find out later."""
+    first = AwsKmsKek(key, region=region, endpoint=endpoint)
+    context = {"store": store_id, "account": "trial"}
+    sample = os.urandom(KEY_BYTES)
+    answer = first._ask("encrypt", "trial", KeyId=key, Plaintext=sample, EncryptionContext=context)
+    arn = str(answer.get("KeyId"))
+    kek = AwsKmsKek(arn, region=region, endpoint=endpoint)
+    kek._client = first._client
+    record = f"{PREFIX}.{kek.kid}.{base64url.encode(answer['CiphertextBlob'])}"
+    if kek.unwrap(record, **context) != sample:
+        raise KekUnavailable("KMS does not give back what it was given; nothing was made")
+    return kek, arn
+
+
+def _trusted(endpoint: str | None, environ: Mapping[str, str]) -> str | None:
+    if endpoint is None:
+        return None
+    from kojikey.aws import checked_endpoint
+
+    try:
+        endpoint = checked_endpoint(endpoint)
+        confirmed = environ.get(ENDPOINT_VARIABLE)
+        if (
+            _OF_KMS.fullmatch(endpoint)
+            or is_loopback(endpoint)
+            or (confirmed and checked_endpoint(confirmed) == endpoint)
+        ):
+            return endpoint
+    except UsageError as error:
+        raise KekUnavailable(f"the endpoint of the KEK's KMS is not used: {error}", hint=error.hint) from None
+    raise KekUnavailable(
+        "the endpoint of the KEK's KMS is not one of AWS's, so no data key was sent there",
+        hint=f"if it is yours, say so on this machine: export {ENDPOINT_VARIABLE}={endpoint}",
+    )
+
+
+def _own_region(environ: Mapping[str, str]) -> str:
+    from kojikey.aws import checked_region, default_region
+    from kojikey.sealing.awskms_errors import translated
+
+    try:
+        region = environ.get("AWS_REGION") or default_region()
+    except Exception as error:
+        raise translated(error, "", "") or error from None
+    if not region:
+        raise UsageError("no AWS region is known for the KMS key; nothing was made", hint=SHAPE)
+    return checked_region(region)
+
+
+def _where(account: str) -> str:
+    return f"data key of account {account}"

@@ -1,0 +1,62 @@
+"""What an error of KMS means for whoever wants a data key.
+
+Owns: the words. Must not: repeat a text of the service, or let an exception of botocore through.
+"""
+
+from __future__ import annotations
+
+from kojikey.aws import CREDENTIALS_HINT, EXTRA_HINT, Kind, Trouble, trouble
+from kojikey.model.errors import KekMissing, KekUnavailable, KojikeyError, RecordChanged, WrongKek
+
+_REACH = "check the network, HTTPS_PROXY, and the region and endpoint that kojikey store info shows"
+_KINDS: dict[Kind, tuple[str, str]] = {
+    "credentials": ("AWS has no valid credentials from here, and the KEK is in KMS", CREDENTIALS_HINT),
+    "throttled": ("KMS is throttling the use of {key}, for longer than was waited", "try again later"),
+    "busy": ("KMS is changing the key {key}", "try again in a minute"),
+    "server": ("KMS is out of order, or can not use {key} now", "https://health.aws.amazon.com/health/status"),
+    "unreachable": ("KMS can not be reached to use {key}", _REACH),
+    "tls": (
+        "the server that answers for KMS could not be verified (TLS)",
+        "AWS_CA_BUNDLE names a proxy's certificates",
+    ),
+}
+# https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html, "Errors"
+_UNUSABLE: dict[str, tuple[str, str]] = {
+    "DisabledException": ("the KMS key {key} is disabled", "aws kms enable-key --key-id {key}"),
+    "KMSInvalidStateException": (
+        "the KMS key {key} can not be used in its present state (pending deletion, import or creation)",
+        "aws kms describe-key --key-id {key}; while deletion is pending: aws kms cancel-key-deletion --key-id {key}",
+    ),
+    "InvalidKeyUsageException": (
+        "the KMS key {key} is not a symmetric key for encryption",
+        "aws kms create-key makes one",
+    ),
+    "Boto3Missing": ("the KEK is in AWS KMS, and boto3, which talks to it, is not installed", EXTRA_HINT),
+}
+
+
+def translated(error: Exception, key: str, where: str) -> KojikeyError | None:
+    """Return our error for one of boto3's while the data key ``where`` was wanted, None for what is not boto3's."""
+    found = trouble(error)
+    if found is None:
+        return None
+    if found.code == "InvalidCiphertextException":
+        return RecordChanged(where, "was changed, or is of another store or another account")
+    if found.code == "IncorrectKeyException":
+        return WrongKek(f"the {where} was wrapped by another KMS key; it was not opened")
+    if found.kind == "missing":
+        return KekMissing(
+            f"AWS KMS has no key {key}; nothing was opened",
+            hint="check the key's id, region and AWS account; a key that was deleted opens nothing any more",
+        )
+    return _unavailable(found, key)
+
+
+def _unavailable(found: Trouble, key: str) -> KekUnavailable:
+    if found.kind == "denied":
+        what = found.permission or "a permission"
+        hint = "IAM and the key's own policy must both allow it; " + CREDENTIALS_HINT
+        return KekUnavailable(f"these AWS credentials lack {what} on the KMS key {key}; nothing was opened", hint=hint)
+    told = _UNUSABLE.get(found.code) or _KINDS.get(found.kind)
+    words, hint = told or (f"KMS refused to use {{key}}, with {found.code}", "kojikey doctor")
+    return KekUnavailable(words.format(key=key) + "; nothing was opened", hint=hint.format(key=key))
