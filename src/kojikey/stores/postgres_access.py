@@ -20,8 +20,9 @@ from typing import Any, LiteralString
 
 from psycopg import Connection, sql
 
+# By the grant's own index for each row: a list of all granted accounts would be read anew by every statement.
 _GRANTED: LiteralString = (
-    "account = ANY (ARRAY(SELECT g.account FROM kojikey.grants g WHERE pg_catalog.pg_has_role(g.role, 'USAGE')))"
+    "EXISTS (SELECT 1 FROM kojikey.grants g WHERE g.account = {}.account AND pg_catalog.pg_has_role(g.role, 'USAGE'))"
 )
 # Table, command, and the condition for rows that are read and for rows that are written.
 _POLICIES: tuple[tuple[LiteralString, LiteralString, LiteralString | None, LiteralString | None], ...] = (
@@ -154,13 +155,11 @@ def _admit_granted(
     read: LiteralString | None,
     written: LiteralString | None,
 ) -> None:
-    text = sql.SQL("CREATE POLICY {} ON {} FOR " + command).format(
-        sql.Identifier(f"granted_{command.lower()}"), _table(table)
-    )
-    if read:
-        text += sql.SQL(" USING (" + read + ")")
-    if written:
-        text += sql.SQL(" WITH CHECK (" + written + ")")
+    name = sql.Identifier(f"granted_{command.lower()}")
+    text = sql.SQL("CREATE POLICY {} ON {} FOR " + command).format(name, _table(table))
+    for words, condition in ((" USING ({})", read), (" WITH CHECK ({})", written)):
+        if condition:
+            text += sql.SQL(words).format(sql.SQL(condition).format(_table(table)))
     connection.execute(text)
 
 

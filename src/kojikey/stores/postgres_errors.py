@@ -155,7 +155,7 @@ def denied(address: Address, role: str, lacking: list[str]) -> StoreDenied:
     if not lacking:
         return StoreDenied(
             address.place,
-            f"does not let the role {role} do that: it was not granted the account, or only the owner of the store may; "
+            f"does not let the role {role} do that: it was not granted the account, or only the store's owner may; "
             "nothing was changed",
             hint=f"the owner of the store runs: kojikey store grant ACCOUNT {role}",
         )
