@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 MODULES: dict[str, str] = {
     "add": "add",
     "test": "verify",
+    "check": "check",
     "list": "list_keys",
     "rotate": "rotate",
     "remove": "remove",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kojikey.cli.command import COMMON, DEEP, PROVIDER, SAVING, SOURCES, Call, Command, Option
+from kojikey.cli.command import COMMON, DEEP, PACE, PROVIDER, SAVING, SOURCES, Call, Command, Option
 from kojikey.cli.desk import Desk, desk_of
 from kojikey.model.errors import UsageError
 from kojikey.operations.custody import Custody
@@ -22,8 +22,16 @@ def rotate(call: Call) -> int:
     from kojikey.cli import saving, wiring
 
     desk = desk_of(call)
-    provider = call.text("provider") or ""
     step = _step(call)
+    if call.text("batch") is not None:
+        from kojikey.cli.batch import rotate_batch
+
+        return rotate_batch(desk)
+    if call.flag("dry_run"):
+        raise UsageError("--dry-run goes with --batch")
+    provider = call.text("provider")
+    if provider is None:
+        raise UsageError("missing argument 'PROVIDER'", hint="kojikey rotate --help")
     wiring.checked_provider(provider, desk.settings)
     catalog = wiring.catalog(desk.settings)
     definition = catalog.get(provider)
@@ -134,8 +142,11 @@ COMMANDS = (
             *SOURCES,
             *SAVING,
             DEEP,
+            Option(("--batch",), "rotate many keys: JSON lines (- for standard input)", "text", "FILE", "file"),
+            Option(("--dry-run",), "with --batch: only tell what would happen"),
+            *PACE,
         ),
-        argument=PROVIDER,
+        argument=PROVIDER._replace(required=False, help="the provider, such as google_gemini; none with --batch"),
         description="The key in use stays in use until the new one has passed its test. Ctrl-C or a crash in the "
         "middle loses neither: --resume goes on, --abort discards the new one. "
         "This is not `store rekey`, which changes the key-encryption key of the store.",
@@ -143,6 +154,7 @@ COMMANDS = (
             "kojikey rotate elevenlabs",
             "kojikey rotate elevenlabs --from-env NEW_KEY --no-input",
             "kojikey rotate elevenlabs --rollback",
+            "kojikey rotate --batch new-keys.jsonl --concurrency 32",
         ),
     ),
 )

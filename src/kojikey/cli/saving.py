@@ -55,19 +55,33 @@ def settings_of(call: Call, definition: Definition) -> KeySettings:
         if name not in definition.capabilities:
             known = ", ".join(definition.capabilities) or "none"
             raise UsageError(f"{definition.id} has no capability of that name (known: {known})")
-    if label is not None and (len(label) > _LONGEST_LABEL or not label.isprintable()):
-        raise UsageError(f"a label has at most {_LONGEST_LABEL} printable characters")
     return KeySettings(
         base_url=check_base_url(base_url) if base_url is not None else None,
         models=tuple(dict.fromkeys(map(definition.checked_model, call.texts("model")))) or None,
         capabilities=capabilities or None,
-        label=label,
+        label=checked_label(label),
         expires_at=moment_or_span(expires, what="--expires") if expires is not None else None,
-        rotate_after_days=_rotate_after(call.text("rotate_after")),
+        rotate_after_days=rotate_after_days(call.text("rotate_after")),
     )
 
 
-def _rotate_after(text: str | None) -> int | None:
+def checked_label(label: str | None) -> str | None:
+    """Return a label as it is.
+
+    Raises:
+        UsageError: it is too long, or can not be displayed.
+    """
+    if label is not None and (len(label) > _LONGEST_LABEL or not label.isprintable()):
+        raise UsageError(f"a label has at most {_LONGEST_LABEL} printable characters")
+    return label
+
+
+def rotate_after_days(text: str | None) -> int | None:
+    """Return the days that ``--rotate-after`` gives, 0 for never, None where it was not given.
+
+    Raises:
+        UsageError: it is neither a span of days nor ``never``.
+    """
     if text is None:
         return None
     if text == "never":

@@ -1,0 +1,284 @@
+"""``kojikey rotate --batch``: a JSON object a line in, one a line out, in the same order and without keys.
+
+Owns: reading the lines (each fails alone) and the exit code of the whole. Must not: repeat any part of a line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+from kojikey.cli import documents, saving
+from kojikey.cli.desk import Desk
+from kojikey.cli.exits import Exit, code_of
+from kojikey.cli.fleet import concurrency_of, probe_of, traffic_of
+from kojikey.cli.report import SCHEMA
+from kojikey.cli.reports.as_json import inert_json
+from kojikey.cli.reports.sink import error_fields
+from kojikey.model.account import checked_account
+from kojikey.model.base_url import check_base_url
+from kojikey.model.errors import KojikeyError, UsageError
+from kojikey.model.ref import Document
+from kojikey.model.verdict import Outcome, Verdict
+from kojikey.operations.batch import Done, Failed, Line, Manner, Planned, plan_all, rotate_all
+from kojikey.operations.custody import Custody
+from kojikey.operations.rotating import Replacement
+from kojikey.operations.settings import KeySettings
+from kojikey.operations.trial import Approve
+from kojikey.providers.catalog import Catalog
+from kojikey.providers.hygiene import clean
+
+LONGEST_LINE = 64 * 1024
+_REQUIRED = ("account", "provider", "key")
+_MEMBERS = {*_REQUIRED, "base_url", "label"}
+_NOT_WITH_BATCH = (
+    "provider", "resume", "abort", "rollback", "retire", "stdin", "from_env", "from_file", "base_url", "label",
+    "model", "capability",
+)  # fmt: skip
+
+
+def rotate_batch(desk: Desk) -> int:
+    """Carry out the batch and return the exit code: 3 where a key was refused, else what went wrong first, else 4."""
+    from kojikey.cli import wiring
+
+    _check(desk)
+    catalog = wiring.catalog(desk.settings)
+    settings = _common_settings(desk)
+    with _opened(str(desk.call.text("batch"))) as stream:
+        custody = wiring.open_custody(desk.settings, desk.terminal)
+        lines = read_lines(stream, catalog, settings, is_shape_forced=desk.call.flag("force_shape"))
+        written = _Written(desk)
+        error: KojikeyError | None = None
+        is_interrupted = False
+        try:
+            if desk.call.flag("dry_run"):
+                plan_all(custody, lines, written.add)
+            else:
+                asyncio.run(_rotate_all(desk, custody, catalog, lines, written))
+        except KeyboardInterrupt:
+            is_interrupted = True
+        except KojikeyError as raised:
+            error = raised
+    return written.end(error, is_interrupted=is_interrupted)
+
+
+async def _rotate_all(
+    desk: Desk, custody: Custody, catalog: Catalog, lines: Iterator[Line | Failed], written: _Written
+) -> None:
+    from kojikey.cli import wiring
+    from kojikey.providers.probe import Prober
+
+    traffic = traffic_of(desk, tell=desk.terminal.warn)
+    async with Prober(timeout=wiring.timeout_of(desk.call), traffic=traffic) as prober:
+        probe = None if desk.call.flag("no_test") else probe_of(prober, catalog, is_deep=desk.call.flag("deep"))
+        manner = Manner(probe, _approval(desk), concurrency_of(desk), traffic.ready_in)
+        await rotate_all(custody, lines, manner, written.add)
+
+
+def _check(desk: Desk) -> None:
+    call = desk.call
+    for name in _NOT_WITH_BATCH:
+        if call.values.get(name):
+            spelled = "PROVIDER" if name == "provider" else "--" + name.replace("_", "-")
+            raise UsageError(f"--batch names keys line by line: it goes without {spelled}; nothing was changed")
+    concurrency_of(desk)
+    traffic_of(desk, tell=desk.terminal.warn)
+
+
+def _common_settings(desk: Desk) -> KeySettings:
+    """Return what the options set for every key of the batch."""
+    from kojikey.model.moment import moment_or_span
+
+    expires = desk.call.text("expires")
+    return KeySettings(
+        expires_at=moment_or_span(expires, what="--expires") if expires is not None else None,
+        rotate_after_days=saving.rotate_after_days(desk.call.text("rotate_after")),
+    )
+
+
+def _approval(desk: Desk) -> Approve:
+    """Return who decides: the options alone. A batch asks nobody."""
+
+    def approve(verdict: Verdict) -> bool:
+        return desk.call.flag("allow_limited" if verdict.outcome is Outcome.LIMITED else "allow_unverified")
+
+    return approve
+
+
+def _opened(path: str) -> BinaryIO:
+    """Open the batch.
+
+    Raises:
+        UsageError: it can not be read, others can read it, or it would be typed at a terminal.
+    """
+    if path == "-":
+        if sys.stdin.isatty():
+            raise UsageError("--batch - reads keys from a pipe, not from a terminal; nothing was changed")
+        return sys.stdin.buffer
+    try:
+        file = open(path, "rb")  # noqa: SIM115 - closed by the caller
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a file"
+        raise UsageError(f"the file that --batch names can not be read ({reason}); nothing was changed") from None
+    mode = os.fstat(file.fileno()).st_mode
+    if os.name == "posix" and stat.S_ISREG(mode) and mode & 0o077:
+        file.close()
+        raise UsageError(
+            f"others can read {path}, and it holds keys; nothing was changed",
+            hint=f"chmod 600 {path}, and remove it once the keys are rotated",
+        )
+    return file
+
+
+def read_lines(
+    stream: BinaryIO, catalog: Catalog, settings: KeySettings, *, is_shape_forced: bool
+) -> Iterator[Line | Failed]:
+    """Yield the lines of a batch, blank ones left out; one that makes no sense is yielded as failed."""
+    number = 0
+    while raw := stream.readline(LONGEST_LINE + 1):
+        number += 1
+        is_whole = raw.endswith(b"\n") or len(raw) <= LONGEST_LINE
+        rest = raw
+        while not rest.endswith(b"\n") and rest and not is_whole:
+            rest = stream.readline(LONGEST_LINE)
+        if not raw.strip():
+            continue
+        try:
+            fields = _fields(raw if is_whole else None)
+        except UsageError as error:
+            yield Failed(number, None, None, _numbered(error, number))
+            continue
+        yield _line(number, fields, catalog, settings, is_shape_forced=is_shape_forced)
+
+
+def _numbered(error: KojikeyError, number: int) -> KojikeyError:
+    return UsageError(f"line {number}: {error}", hint=error.hint or "README has the form of a line")
+
+
+def _fields(raw: bytes | None) -> dict[str, str]:
+    if raw is None:
+        raise UsageError(f"it has more than {LONGEST_LINE} bytes")
+    try:
+        fields = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        fields = None  # what could not be read holds a key: it goes no further, not even as a cause
+    if not isinstance(fields, dict):
+        raise UsageError("it is not a JSON object with each member once")
+    missing = [name for name in _REQUIRED if name not in fields]
+    if missing:
+        raise UsageError("it lacks " + " and ".join(missing))
+    if set(fields) - _MEMBERS:
+        raise UsageError("it has members other than account, provider, key, base_url and label")
+    given = {name: value for name, value in fields.items() if value is not None}
+    if not all(isinstance(value, str) for value in given.values()) or not all(name in given for name in _REQUIRED):
+        raise UsageError("its members are not all text")
+    return given
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise ValueError("a member is there twice")
+    return dict(pairs)
+
+
+def _line(
+    number: int, fields: dict[str, str], catalog: Catalog, settings: KeySettings, *, is_shape_forced: bool
+) -> Line | Failed:
+    from dataclasses import replace
+
+    account = provider = None
+    try:
+        account = checked_account(fields["account"])
+        definition = catalog.get(fields["provider"])
+        provider = definition.id
+        base_url, label = fields.get("base_url"), fields.get("label")
+        settings = replace(
+            settings,
+            base_url=check_base_url(base_url) if base_url is not None else None,
+            label=saving.checked_label(label),
+        )
+        secret = clean(fields["key"], definition, catalog, force_shape=is_shape_forced).secret
+    except KojikeyError as error:
+        return Failed(number, account, provider, _numbered(error, number))
+    return Line(number, Replacement(account, provider, secret, settings))
+
+
+@dataclass(slots=True)
+class _Written:
+    """The results as they are written, and what the exit code depends on."""
+
+    desk: Desk
+    codes: dict[Exit, int] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    first_other: Exit | None = None
+    count: int = 0
+
+    def add(self, item: Done | Planned | Failed) -> None:
+        """Write a result."""
+        code, document = _result(item)
+        self.codes[code] = self.codes.get(code, 0) + 1
+        if code not in (Exit.OK, Exit.KEY_FAILED, Exit.INDETERMINATE):
+            self.first_other = self.first_other or code
+        what = str(document.get("action") or document.get("would") or "failed")
+        self.counts[what] = self.counts.get(what, 0) + 1
+        text = json.dumps(document, ensure_ascii=True)
+        if self.desk.terminal.json:
+            text = self._opening() + ("," if self.count else "") + "\n" + text
+        else:
+            text += "\n"
+        self.count += 1
+        self._write(text)
+
+    def end(self, error: KojikeyError | None, *, is_interrupted: bool) -> int:
+        """Say how it went, end the document where it is one, and return the exit code."""
+        code, told = self._code(), None
+        if is_interrupted:
+            code = Exit.INTERRUPTED
+            message = f"interrupted; {self.count} lines done, no key in use was lost"
+            told = {"code": code.word, "message": message, "hint": "the same command again finishes the rest"}
+        elif error is not None:
+            code, told = code_of(error), error_fields(error)
+            told["message"] = f"{error}; {self.count} lines were done"
+        counts = ", ".join(f"{count} {what}" for what, count in self.counts.items())
+        terminal = self.desk.terminal
+        terminal.note(f"{self.count} lines" + (f": {counts}" if counts else ""))
+        if told:
+            terminal.warn(told["message"] + (f" ({told['hint']})" if told["hint"] else ""))
+        if terminal.json:
+            closing: Document = {"summary": {"lines": self.count, **self.counts}, "exit_code": int(code)}
+            closing |= {"error": told} if told else {}
+            members = "".join(f",\n{json.dumps(name)}: {json.dumps(value)}" for name, value in closing.items())
+            self._write(self._opening() + "\n]" + members + "\n}\n")
+        return int(code)
+
+    def _opening(self) -> str:
+        return "" if self.count else f'{{"schema": {json.dumps(SCHEMA)},\n"command": "rotate",\n"results": ['
+
+    def _write(self, text: str) -> None:
+        is_on_github = self.desk.settings.environ.get("GITHUB_ACTIONS") == "true"
+        sys.stdout.write(inert_json(text) if is_on_github else text)
+        sys.stdout.flush()
+
+    def _code(self) -> Exit:
+        if self.codes.get(Exit.KEY_FAILED):
+            return Exit.KEY_FAILED
+        if self.first_other is not None:
+            return self.first_other
+        return Exit.INDETERMINATE if self.codes.get(Exit.INDETERMINATE) else Exit.OK
+
+
+def _result(item: Done | Planned | Failed) -> tuple[Exit, Document]:
+    if isinstance(item, Done):
+        code = saving.exit_of(item.result)
+        return code, {"line": item.number, **documents.changed(item.result), "exit_code": int(code)}
+    document: Document = {"line": item.number, "account": item.account, "provider": item.provider}
+    if isinstance(item, Planned):
+        return Exit.OK, document | {"would": item.would, "exit_code": 0}
+    code = code_of(item.error)
+    return code, document | {"action": None, "exit_code": int(code), "error": error_fields(item.error)}

@@ -1,0 +1,262 @@
+"""Rotating many keys: each line of a batch on its own, several at once, results in the order of the input.
+
+A rotation waits for its provider most of the time. Each runs in a thread of its own and holds the custody only while
+it does not wait: the custody is used by one thread at a time. Running the same batch again changes nothing that is
+done, and goes on with a value that an earlier run had staged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Literal
+
+from kojikey.model.errors import AlreadyStaged, KojikeyError, StoreUnavailable
+from kojikey.model.key import Key, Stage
+from kojikey.model.secret import Secret
+from kojikey.model.verdict import Verdict
+from kojikey.operations import rotating
+from kojikey.operations.custody import Custody
+from kojikey.operations.listing import key_of
+from kojikey.operations.results import ChangeResult
+from kojikey.operations.rotating import Replacement
+from kojikey.operations.trial import Approve, Target, Tester
+from kojikey.operations.verifying import Probe, ReadyIn
+
+Would = Literal["rotate", "resume", "unchanged"]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a batch that makes sense."""
+
+    number: int
+    new: Replacement
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A line that makes no sense, or whose rotation was not made. Names are None where the line gives none."""
+
+    number: int
+    account: str | None
+    provider: str | None
+    error: KojikeyError
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of a line."""
+
+    number: int
+    result: ChangeResult
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What would become of a line."""
+
+    number: int
+    account: str
+    provider: str
+    would: Would
+
+
+Outcome = Done | Planned | Failed
+EmitLine = Callable[[Outcome], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a batch is carried out. ``probe=None`` promotes untested."""
+
+    probe: Probe | None
+    approve: Approve
+    concurrency: int
+    ready_in: ReadyIn = lambda _: 0.0
+
+
+def plan_all(custody: Custody, lines: Iterator[Line | Failed], emit: EmitLine) -> None:
+    """Tell of each line what would become of it. Changes nothing and asks nobody.
+
+    Raises:
+        StoreUnavailable: the store can not be read.
+    """
+    for line in lines:
+        emit(line if isinstance(line, Failed) else _guarded(line, lambda line=line: _planned(custody, line)))  # type: ignore[misc]
+
+
+def _planned(custody: Custody, line: Line) -> Planned:
+    new = line.new
+    would, _ = _intent(custody, new)
+    return Planned(line.number, new.account, new.provider, would)
+
+
+def _guarded(line: Line, work: Callable[[], Done | Planned]) -> Outcome:
+    """Do the work of a line; an error that is its own becomes its result."""
+    try:
+        return work()
+    except StoreUnavailable:
+        raise
+    except KojikeyError as error:
+        return Failed(line.number, line.new.account, line.new.provider, error)
+
+
+def _intent(custody: Custody, new: Replacement) -> tuple[Would, Key]:
+    """Return what a line means for the key as it is now.
+
+    Raises:
+        KeyNotFound: there is nothing to rotate. AlreadyStaged: another value is staged, or it is for another endpoint.
+    """
+    key = key_of(rotating.stored_key(custody, account=new.account, provider=new.provider))
+    fingerprint = custody.sealer(new.account).fingerprint(new.secret)
+    staged = key.version(Stage.STAGED)
+    if fingerprint == key.current.fingerprint:
+        return "unchanged", key
+    if staged is None:
+        return "rotate", key
+    if staged.fingerprint == fingerprint and new.settings.base_url in (None, staged.base_url):
+        return "resume", key
+    raise AlreadyStaged(new.account, new.provider)
+
+
+def rotate_line(custody: Custody, new: Replacement, *, test: Tester | None, approve: Approve) -> ChangeResult:
+    """Rotate one key, or finish what an earlier run began with the same value. Raises as :func:`rotating.rotate`."""
+    would, key = _intent(custody, new)
+    if would == "unchanged":
+        current = key.current
+        return ChangeResult(new.account, new.provider, "unchanged", current.tail, current.number, key=key)
+    if would == "resume":
+        return rotating.resume(custody, account=new.account, provider=new.provider, test=test, approve=approve)
+    return rotating.rotate(custody, new, test=test, approve=approve)
+
+
+async def rotate_all(custody: Custody, lines: Iterator[Line | Failed], manner: Manner, emit: EmitLine) -> None:
+    """Rotate the key of each line, at most ``concurrency`` at a time; ``emit`` gets the results in the lines' order.
+
+    Two lines for one key follow each other. Cancelled, it lets no further step begin; what is staged stays staged.
+
+    Raises:
+        StoreUnavailable: the store went away; lines that were not emitted may be done, and are found so next time.
+    """
+    with ThreadPoolExecutor(manner.concurrency, "kojikey-rotate") as threads:
+        await _Batch(custody, manner, emit, threads).carry_out(lines)
+
+
+@dataclass(slots=True)
+class _Batch:
+    custody: Custody
+    manner: Manner
+    emit: EmitLine
+    threads: ThreadPoolExecutor
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    window: deque[asyncio.Task[Outcome]] = field(default_factory=deque)
+    latest: dict[tuple[str, str], asyncio.Task[Outcome]] = field(default_factory=dict)
+    asked: set[asyncio.Future[Verdict]] = field(default_factory=set)
+    is_stopped: bool = False
+
+    async def carry_out(self, lines: Iterator[Line | Failed]) -> None:
+        source: asyncio.Queue[Line | Failed | Exception | None] = asyncio.Queue(self.manner.concurrency)
+        loop = asyncio.get_running_loop()
+        # A daemon: one that waits for a pipe must not hold up the end of the program.
+        threading.Thread(target=_read, args=(lines, source, loop), name="kojikey-lines", daemon=True).start()
+        try:
+            await self._work_off(source)
+        finally:
+            self.is_stopped = True
+            for question in self.asked:
+                question.cancel()
+            await asyncio.gather(*self.window, return_exceptions=True)
+
+    async def _work_off(self, source: asyncio.Queue[Line | Failed | Exception | None]) -> None:
+        """Begin lines as they come, and emit results as soon as it is their turn."""
+        coming: asyncio.Task[Line | Failed | Exception | None] | None = asyncio.ensure_future(source.get())
+        while coming is not None or self.window:
+            first = [self.window[0]] if self.window else []
+            more = [coming] if coming is not None and len(self.window) < 2 * self.manner.concurrency else []
+            await asyncio.wait([*first, *more], return_when=asyncio.FIRST_COMPLETED)
+            while self.window and self.window[0].done():
+                self.emit(self.window.popleft().result())
+            if coming is not None and coming.done() and more:
+                line = coming.result()
+                if isinstance(line, Exception):
+                    raise line
+                coming = asyncio.ensure_future(source.get()) if line is not None else None
+                if line is not None:
+                    self.window.append(self._begun(line))
+
+    def _begun(self, line: Line | Failed) -> asyncio.Task[Outcome]:
+        if isinstance(line, Failed):
+            return asyncio.ensure_future(_as_it_is(line))
+        pair = (line.new.account, line.new.provider)
+        task = asyncio.ensure_future(self._rotated(line, self.latest.get(pair)))
+        self.latest[pair] = task
+        task.add_done_callback(lambda done: self.latest.pop(pair) if self.latest.get(pair) is done else None)
+        return task
+
+    async def _rotated(self, line: Line, before: asyncio.Task[Outcome] | None) -> Outcome:
+        if before is not None:
+            await asyncio.wait([before])
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.threads, lambda: self._in_thread(line, loop))
+
+    def _in_thread(self, line: Line, loop: asyncio.AbstractEventLoop) -> Outcome:
+        test = (lambda secret, target: self._ask(loop, secret, target)) if self.manner.probe else None
+        with self.turn:
+            if self.is_stopped:
+                raise CancelledError
+            return _guarded(
+                line,
+                lambda: Done(line.number, rotate_line(self.custody, line.new, test=test, approve=self.manner.approve)),
+            )
+
+    def _ask(self, loop: asyncio.AbstractEventLoop, secret: Secret, target: Target) -> Verdict:
+        """Ask the provider; meanwhile others have the custody."""
+        self.turn.release()
+        try:
+            return asyncio.run_coroutine_threadsafe(self._verdict(secret, target), loop).result()
+        finally:
+            self.turn.acquire()
+
+    async def _verdict(self, secret: Secret, target: Target) -> Verdict:
+        if self.is_stopped or self.manner.probe is None:
+            raise asyncio.CancelledError
+        question = asyncio.ensure_future(self._paced(secret, target))
+        self.asked.add(question)
+        question.add_done_callback(self.asked.discard)
+        return await question
+
+    async def _paced(self, secret: Secret, target: Target) -> Verdict:
+        assert self.manner.probe is not None  # noqa: S101 - looked at by the caller
+        while (wait := self.manner.ready_in(target.provider)) > 0:
+            await asyncio.sleep(wait)
+        return await self.manner.probe(secret, target)
+
+
+async def _as_it_is(line: Failed) -> Outcome:
+    return line
+
+
+def _read(
+    lines: Iterator[Line | Failed],
+    source: asyncio.Queue[Line | Failed | Exception | None],
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    """Hand the lines over as they are wanted, then None; or what went wrong with reading."""
+
+    def hand_over(item: Line | Failed | Exception | None) -> None:
+        asyncio.run_coroutine_threadsafe(source.put(item), loop).result()
+
+    with suppress(CancelledError, RuntimeError):  # nobody wants more of them
+        try:
+            for line in lines:
+                hand_over(line)
+        except Exception as error:  # told where it is waited for
+            hand_over(error)
+        else:
+            hand_over(None)
