@@ -10,6 +10,11 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 
+from copies import make as make
+from copies import one as one
+from copies import source as source
+from copies import target as target
+from copies import two as two
 from vault import ADAPTERS, Vault
 
 

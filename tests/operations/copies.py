@@ -1,0 +1,119 @@
+"""Stores to copy between, what they hold, and what two of them have in common.
+
+Owns: the list of places where a store can be (a line there, and every test of copying goes there too).
+Must not: assert what a copy leaves behind, but that two stores have the same.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from vault import ACCOUNT, ADAPTERS, NEW, PROVIDER, THIRD, FakeTester, Vault, yes
+
+from kojikey.model.key import Key
+from kojikey.model.ref import Document
+from kojikey.model.verdict import Reason
+from kojikey.operations.copying import CopyResult, copy
+from kojikey.operations.settings import KeySettings
+from kojikey.stores.base import Store
+
+OTHER, GEMINI = "globex", "google_gemini"
+
+Place = Callable[[pytest.FixtureRequest], Callable[[], Store]]
+
+
+def _folder(request: pytest.FixtureRequest) -> Path:
+    made: Path = request.getfixturevalue("tmp_path_factory").mktemp("store")
+    return made
+
+
+PLACES: dict[str, Place] = {
+    "memory": lambda request: ADAPTERS["memory"](_folder(request)),
+    "sqlite": lambda request: ADAPTERS["sqlite"](_folder(request)),
+}
+"""Where stores can be. A line here makes every test of a route, of a pair and of a crash go there too."""
+
+ROUTES = [*itertools.permutations(PLACES, min(3, len(PLACES))), ("sqlite", "sqlite", "sqlite")]
+
+Make = Callable[[str], Vault]
+
+
+@pytest.fixture
+def make(request: pytest.FixtureRequest) -> Make:
+    return lambda place: Vault.made(PLACES[place](request))
+
+
+@pytest.fixture(params=sorted(PLACES))
+def source(request: pytest.FixtureRequest, make: Make) -> Vault:
+    return make(request.param)
+
+
+@pytest.fixture(params=sorted(PLACES))
+def target(request: pytest.FixtureRequest, make: Make) -> Vault:
+    return make(request.param)
+
+
+@pytest.fixture
+def one(make: Make) -> Vault:
+    return make("sqlite")
+
+
+@pytest.fixture
+def two(make: Make) -> Vault:
+    return make("memory")
+
+
+def copied(
+    source: Vault, target: Vault, *names: str, dry_run: bool = False, into: Store | None = None
+) -> list[CopyResult]:
+    return list(copy(source.custody(), target.custody(into), accounts=names, dry_run=dry_run))
+
+
+def actions(results: list[CopyResult]) -> dict[tuple[str, str], str]:
+    return {(result.account, result.provider): result.action for result in results}
+
+
+def everything(vault: Vault) -> dict[str, object]:
+    """Return all that a store holds, with the revisions."""
+    store = vault.opener()
+    parts = {"header": [store.header()], "accounts": store.accounts(), "keys": store.scan(), "events": store.events()}
+    return {name: list(found) for name, found in parts.items()}
+
+
+def plain(key: Key | None) -> Key:
+    """Return a key without what differs between two stores."""
+    assert key is not None
+    return replace(key, versions=tuple(replace(v, sealed="", fingerprint="") for v in key.versions))
+
+
+def written(document: Document) -> Document:
+    """Return what an event says, without its place in a chain."""
+    return {name: value for name, value in document.items() if name not in ("seq", "mac", "origin")}
+
+
+SETTINGS = KeySettings(
+    label="night shift", models=("eleven_v3",), capabilities=("text_to_speech", "voices_read"),
+    expires_at="2099-01-31T23:59:59Z", rotate_after_days=30,
+)  # fmt: skip
+
+
+def fill(vault: Vault) -> None:
+    """Give a store what a store can have: three stages, pending settings, tests, two accounts, two providers."""
+    vault.add(test=FakeTester(), settings=SETTINGS)
+    vault.rotate(test=FakeTester(Reason.MISSING_PERMISSION), approve=yes)
+    vault.stage(THIRD, settings=KeySettings(label="day shift", rotate_after_days=7, models=("eleven_v4",)))
+    vault.add(NEW, provider=GEMINI)
+    vault.add(account=OTHER)
+
+
+def same(one: Vault, other: Vault) -> None:
+    """Check that two stores have the same keys, and that both are whole."""
+    for account, provider in ((ACCOUNT, PROVIDER), (ACCOUNT, GEMINI), (OTHER, PROVIDER)):
+        assert one.held(account, provider) == other.held(account, provider)
+        assert plain(one.key(account, provider)) == plain(other.key(account, provider))
+    for vault in (one, other):
+        assert vault.verify().verified == (ACCOUNT, OTHER)

@@ -1,0 +1,197 @@
+"""Copies that are killed, fail, or find what somebody touched: nothing is lost, nothing half, nothing signed anew."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from copies import GEMINI, OTHER, PLACES, Make, copied, everything, fill, same, written
+from faulty import Crash, FaultyStore
+from vault import ACCOUNT, OLD, PROVIDER, Held, Vault
+
+from kojikey.model.errors import (
+    AuditBroken,
+    ChangedMeanwhile,
+    KekMissing,
+    RecordChanged,
+    StoreFull,
+    WrongKek,
+)
+from kojikey.model.ref import account_ref, key_ref
+from kojikey.operations import accounts, removing
+from kojikey.operations.copying import copy
+from kojikey.stores.base import Change
+
+# interrupted
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("place", sorted(PLACES))
+def test_a_copy_that_died_at_any_commit_is_finished_by_the_next(
+    one: Vault, make: Make, place: str, after: bool
+) -> None:
+    fill(one)
+    accounts.set_disabled(one.custody(), account=OTHER, disabled=True)
+    whole = make(place)
+    copied(one, whole)
+    before = everything(one)
+    died = 0
+    for at in itertools.count(1):
+        target = make(place)
+        faulty = FaultyStore(target.opener(), Crash(), at=at, after=after)
+        try:
+            copied(one, target, into=faulty)
+        except Crash:
+            died += 1
+        else:
+            break
+        target.verify()  # what is there is whole
+        copied(one, target)
+        same(one, target)
+        for account in (ACCOUNT, OTHER):
+            assert [written(e) for e in target.events(account)] == [
+                {**written(e), "time": mine["time"], "fingerprint": mine["fingerprint"]}
+                for e, mine in zip(whole.events(account), target.events(account), strict=True)
+            ]
+    assert died == 6  # the events of two accounts, disabling one, three keys
+    assert everything(one) == before
+
+
+def test_a_store_that_is_full_keeps_what_was_copied(one: Vault, two: Vault) -> None:
+    fill(one)
+    faulty = FaultyStore(two.opener(), StoreFull("here", "is full"), at=3)
+    with pytest.raises(StoreFull):
+        copied(one, two, into=faulty)
+    two.verify()
+    copied(one, two)
+    same(one, two)
+
+
+def test_long_trails_are_carried_over_in_several_steps(one: Vault, two: Vault) -> None:
+    one.add()
+    for number in range(130):
+        accounts.set_disabled(one.custody(), account=ACCOUNT, disabled=number % 2 == 0)
+    for reached in (50, 100, 131):  # each goes on where the last one stopped
+        with pytest.raises(Crash):
+            copied(one, two, into=FaultyStore(two.opener(), Crash(), at=1, after=True))
+        assert len(two.events()) == reached
+    copied(one, two)
+    assert [event["origin"]["seq"] for event in two.events()[:131]] == list(range(1, 132))
+    assert two.actions()[131:] == ["copied"]
+    two.verify()
+
+
+# what was touched from outside
+
+
+def tampered_event(vault: Vault) -> None:
+    store = vault.opener()
+    stored = store.read(account_ref(ACCOUNT))
+    assert stored is not None
+    audit = {**stored.document["audit"], "seq": stored.document["audit"]["seq"] + 1}
+    forged = {**list(store.events(ACCOUNT))[-1], "seq": audit["seq"]}
+    store.commit((Change(stored.ref, {**stored.document, "audit": audit}, stored.revision),), (forged,))
+
+
+def tampered_key(vault: Vault, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the account's second key: by then the first one could have been copied."""
+    stored = vault.opener().read(key_ref(ACCOUNT, GEMINI))
+    assert stored is not None
+    change(stored.document)
+    vault.opener().commit((Change(stored.ref, stored.document, stored.revision),))
+
+
+CHANGES: dict[str, Callable[[Vault], object]] = {
+    "event": tampered_event,
+    "base_url": lambda vault: tampered_key(vault, lambda d: d["versions"][0].update(base_url="https://evil.example")),
+    "sealed": lambda vault: tampered_key(vault, lambda d: d["versions"][0].update(sealed="e30..A.A.A")),
+    "number": lambda vault: tampered_key(
+        vault, lambda d: d.update(next_version=9) or d["versions"][0].update(number=7)
+    ),
+    "form": lambda vault: tampered_key(vault, lambda d: d.pop("label")),
+    "name": lambda vault: tampered_key(vault, lambda d: d.update(account=OTHER)),
+}
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize("change", sorted(CHANGES))
+def test_nothing_of_an_account_that_somebody_touched_is_copied(
+    one: Vault, two: Vault, change: str, dry_run: bool
+) -> None:
+    fill(one)
+    CHANGES[change](one)
+    before = everything(two)
+    with pytest.raises((RecordChanged, AuditBroken)):
+        copied(one, two, dry_run=dry_run)
+    assert everything(two) == before
+    copied(one, two, OTHER)  # the other account is not held up
+    assert two.held(OTHER) == Held(OLD)
+
+
+def test_an_account_that_was_taken_away_is_not_passed_over(one: Vault, two: Vault) -> None:
+    fill(one)
+    stored = one.opener().read(account_ref(OTHER))
+    assert stored is not None
+    one.opener().commit((Change(stored.ref, None, stored.revision),))
+    with pytest.raises(RecordChanged, match=OTHER):
+        copied(one, two)
+    with pytest.raises(RecordChanged, match=OTHER):
+        copied(one, two, OTHER)
+    assert two.held(OTHER) is None
+
+
+def test_a_copy_that_does_not_read_back_is_an_error(one: Vault, two: Vault) -> None:
+    class Spoiling(FaultyStore):
+        def _commit(self, changes: Any, events: Any) -> tuple[str, ...]:
+            spoilt = [
+                change._replace(document={**change.document, "label": "spoilt"})
+                if change.ref.kind == "key" and change.document
+                else change
+                for change in changes
+            ]
+            return super()._commit(spoilt, events)
+
+    one.add()
+    with pytest.raises(RecordChanged, match="does not read back"):
+        copied(one, two, into=Spoiling(two.opener(), Crash()))
+
+
+def test_a_copy_that_somebody_removed_at_once_is_told(one: Vault, two: Vault) -> None:
+    class Losing(FaultyStore):
+        def _commit(self, changes: Any, events: Any) -> tuple[str, ...]:
+            done = super()._commit(changes, events)
+            for change in changes:
+                if change.ref.kind == "key":
+                    removing.remove(two.custody(), account=ACCOUNT, provider=PROVIDER)
+            return done
+
+    one.add()
+    with pytest.raises(ChangedMeanwhile):
+        copied(one, two, into=Losing(two.opener(), Crash()))
+
+
+# KEKs
+
+
+@pytest.mark.parametrize(("environ", "error"), [({}, KekMissing), ({"KOJIKEY_KEK": "Aw" * 21 + "M="}, WrongKek)])
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_without_the_target_s_kek_nothing_is_copied(
+    one: Vault, two: Vault, environ: dict[str, str], error: type[Exception], dry_run: bool
+) -> None:
+    fill(one)
+    before = everything(two)
+    custody = two.custody(environ=environ)
+    with pytest.raises(error):
+        list(copy(one.custody(), custody, accounts=(), dry_run=dry_run))
+    assert everything(two) == before
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_without_the_source_s_kek_nothing_is_copied(one: Vault, two: Vault, dry_run: bool) -> None:
+    fill(one)
+    before = everything(two)
+    with pytest.raises(KekMissing):
+        list(copy(one.custody(environ={}), two.custody(), accounts=(), dry_run=dry_run))
+    assert everything(two) == before
