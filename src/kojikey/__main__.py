@@ -7,18 +7,23 @@ imported that it does not need.
 
 from __future__ import annotations
 
-import os
 import sys
 
 
 def main() -> None:
     """Carry out the command line of this process and end it with the exit code."""
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        from kojikey.cli.streams import open_closed
+
+        open_closed()
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader went away (`kojikey list | head -1`): Python would complain once more on its way out.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.stderr.flush()
+    except OSError:
+        from kojikey.cli.streams import settle
+
+        code = settle(sys.argv[1:], code)
     sys.exit(code)
 
 
@@ -36,7 +41,9 @@ def run(tokens: list[str]) -> int:
 
         return report_interrupt(tokens, interrupt)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        from kojikey.cli.streams import silence
+
+        silence(sys.stdout.fileno())
         return 0
     except Exception as error:
         from kojikey.cli.report import report

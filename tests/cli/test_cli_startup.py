@@ -35,7 +35,7 @@ def imported(kojikey: Program, *arguments: str) -> set[str]:
         (("history", "elevenlabs", "--json"), HEAVY | {"cryptography"}),
         (("audit", "--json"), HEAVY),
         (("--help",), {"httpx", "rich", "sqlite3", "cryptography", "keyring", "platformdirs"}),
-        (("test", "--json"), {"typer", "rich", "keyring", "platformdirs"}),
+        (("test", "--json"), {"typer", "keyring", "platformdirs"}),  # httpx takes rich along where it finds click
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

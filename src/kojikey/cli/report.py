@@ -53,7 +53,10 @@ def fail(tokens: list[str], code: Exit, message: str, hint: str | None) -> int:
     if hint:
         say(f"  try: {hint}" if hint.startswith("kojikey ") else f"  {hint}")
     if "--json" in own:
-        write_json(failure(command_name(own), code, code.word, message, hint))
+        try:  # noqa: SIM105 - contextlib costs `run` a millisecond
+            write_json(failure(command_name(own), code, code.word, message, hint))
+        except OSError:
+            pass  # it is standard output that failed
     return int(code)
 
 

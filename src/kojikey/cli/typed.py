@@ -136,6 +136,8 @@ def run(tokens: list[str]) -> int:
     except click_errors.UsageError as error:
         refuse(token.rpartition("=")[2] for token in tokens)
         raise _worded(error, tokens) from None
+    except SystemExit:  # Typer's way of saying that the reader of standard output went away
+        raise BrokenPipeError from None
     except typer.Abort:
         raise KeyboardInterrupt from None
     return int(result or 0)

@@ -1,0 +1,315 @@
+"""Files and environment: where settings come from and in which order, where the KEK lives, and who can read what."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from program import KEK, Program
+
+VARIABLES = ("KOJIKEY_HOME", "KOJIKEY_KEK")
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def configured(kojikey: Program, text: str) -> None:
+    kojikey.home.mkdir(mode=0o700, exist_ok=True)
+    (kojikey.home / "config.toml").write_text(text)
+
+
+def accounts(kojikey: Program) -> list[str]:
+    return [row["account"] for row in kojikey("list", "--all-accounts", "--json").results]
+
+
+# option > environment > config.toml > default
+
+
+def test_the_account_is_from_the_option_the_environment_the_file_and_the_default(kojikey: Program) -> None:
+    key = kojikey.key()
+    tokens = ("add", "elevenlabs", "--no-test", "--from-env", "NEW")
+    assert kojikey(*tokens, NEW=key.key).code == 0
+    configured(kojikey, 'account = "from-file"\n')
+    assert kojikey(*tokens, NEW=key.key).code == 0
+    assert kojikey(*tokens, NEW=key.key, KOJIKEY_ACCOUNT="from-environment").code == 0
+    assert kojikey(*tokens, "-a", "from-option", NEW=key.key, KOJIKEY_ACCOUNT="from-environment").code == 0
+    assert accounts(kojikey) == ["default", "from-environment", "from-file", "from-option"]
+    assert kojikey("list", "--json", KOJIKEY_ACCOUNT="").results[0]["account"] == "from-file"
+
+
+def test_the_store_is_from_the_option_the_environment_the_file_and_the_default(
+    kojikey: Program, tmp_path: Path
+) -> None:
+    urls = {name: f"sqlite://{tmp_path / name}.db" for name in ("option", "environment", "file")}
+    for url in urls.values():
+        assert kojikey("store", "init", url, "--kek", "env").code == 0
+    kojikey("store", "init", "--kek", "env")
+
+    def place(*options: str, **environ: str) -> str:
+        shown: str = kojikey("store", "info", "--json", *options, **environ).result["place"]
+        return Path(shown).name
+
+    assert place() == "keys.db"
+    configured(kojikey, f'store = "team"\n[stores.team]\nurl = "{urls["file"]}"\n')
+    assert place() == "file.db"
+    assert place(KOJIKEY_STORE=urls["environment"]) == "environment.db"
+    assert place("--store", urls["option"], KOJIKEY_STORE=urls["environment"]) == "option.db"
+    assert place("-s", "local") == "keys.db"
+
+
+def test_the_kek_of_a_new_store_is_from_the_option_the_file_and_the_default(kojikey: Program, tmp_path: Path) -> None:
+    def source(name: str, *options: str) -> str:
+        ended = kojikey("store", "init", f"sqlite://{tmp_path / name}.db", "--json", *options)
+        assert ended.code == 0, ended.said
+        kek: str = ended.result["kek_source"]
+        return kek
+
+    assert source("default") == "env"
+    configured(kojikey, f'kek = "file:{tmp_path / "kek"}"\n')
+    assert source("file") == "file"
+    assert source("option", "--kek", "env") == "env"
+
+
+@pytest.mark.parametrize("how", ["option", "variable", "CI"])
+def test_asking_is_ruled_out_by_option_and_by_environment(kojikey: Program, how: str) -> None:
+    kojikey.added()
+    environ = {"variable": {"KOJIKEY_NO_INPUT": "1"}, "CI": {"CI": "true"}, "option": {}}[how]
+    options = ["--no-input"] if how == "option" else []
+    ended = kojikey("remove", "elevenlabs", *options, **environ)
+    assert (ended.code, kojikey.listed()["source"]) == (2, "byok")
+
+
+# where files are, and who can read them
+
+
+def test_home_holds_everything(kojikey: Program) -> None:
+    kojikey.added()
+    assert set(kojikey.snapshot()) == {"keys.db"}
+    assert "config.toml" in kojikey("store", "info").out
+
+
+def test_without_home_the_platforms_folders_are_used(kojikey: Program, tmp_path: Path) -> None:
+    folders = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "c"), "XDG_DATA_HOME": str(tmp_path / "d")}
+    key = kojikey.key()
+    ended = kojikey("add", "elevenlabs", "--no-test", "--stdin", stdin=key.key, KOJIKEY_HOME=None, **folders)
+    assert ended.code == 0, ended.said
+    assert (tmp_path / "d" / "kojikey" / "keys.db").is_file()
+    assert mode(tmp_path / "d" / "kojikey") == 0o700
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077], ids=oct)
+def test_folders_are_0700_and_files_0600_whatever_the_umask(kojikey: Program, umask: int) -> None:
+    ended = kojikey.shell(
+        f"umask {umask:03o}; kojikey store init --kek file:$KOJIKEY_HOME/../kek &&"
+        " kojikey store init sqlite://$KOJIKEY_HOME/more/team.db --name team --kek file:$KOJIKEY_HOME/../kek"
+    )
+    assert ended.code == 0, ended.said
+    paths = [kojikey.home, *kojikey.home.rglob("*"), kojikey.home.parent / "kek"]
+    assert {path.name: oct(mode(path)) for path in paths} == {
+        path.name: oct(0o700 if path.is_dir() else 0o600) for path in paths
+    }
+
+
+@pytest.mark.parametrize("bits", [0o640, 0o604, 0o660, 0o602, 0o644, 0o666], ids=oct)
+@pytest.mark.parametrize("command", [["list"], ["run", "--", "echo", "started"]], ids=" ".join)
+def test_a_store_file_that_others_can_read_or_write_is_refused_with_the_command_that_mends_it(
+    kojikey: Program, bits: int, command: list[str]
+) -> None:
+    kojikey.added()
+    path = kojikey.home / "keys.db"
+    path.chmod(bits)
+    ended = kojikey.installed(*command)
+    assert (ended.code, ended.out) == (7, "")
+    hint = ended.err.splitlines()[-1].strip().removeprefix("try: ")
+    assert hint.startswith("chmod ")
+    assert str(path) in hint
+    assert mode(path) == bits
+    assert os.system(hint) == 0
+    assert kojikey("list").code == 0
+
+
+def test_a_folder_that_others_can_write_to_is_refused(kojikey: Program) -> None:
+    kojikey.added()
+    kojikey.home.chmod(0o777)
+    ended = kojikey("list")
+    assert (ended.code, "chmod" in ended.err) == (7, True)
+
+
+def test_a_home_that_can_not_be_made_is_told_without_a_traceback(kojikey: Program) -> None:
+    key = kojikey.key()
+    ended = kojikey.installed("add", "elevenlabs", "--no-test", "--stdin", stdin=key.key, KOJIKEY_HOME="/dev/null/here")
+    assert (ended.code, "Traceback" in ended.err) == (7, False)
+    assert key.key not in ended.said
+
+
+# KEK
+
+
+def test_the_kek_in_the_environment_comes_first(kojikey: Program, tmp_path: Path) -> None:
+    passphrase = tmp_path / "passphrase"
+    passphrase.write_text("correct horse\n")
+    passphrase.chmod(0o600)
+    ended = kojikey("store", "init", "--json", KOJIKEY_PASSPHRASE_FILE=str(passphrase))
+    assert ended.result["kek_source"] == "env"
+
+
+def test_a_passphrase_file_comes_second_and_opens_what_it_sealed(kojikey: Program, tmp_path: Path) -> None:
+    passphrase = tmp_path / "passphrase"
+    passphrase.write_text("correct horse\nonly the first line counts\n")
+    passphrase.chmod(0o600)
+    environ = {"KOJIKEY_KEK": None, "KOJIKEY_PASSPHRASE_FILE": str(passphrase)}
+    key = kojikey.key()
+    assert kojikey("add", "elevenlabs", "--stdin", "--no-test", stdin=key.key, **environ).code == 0
+    assert kojikey("store", "info", "--json", **environ).result["kek_source"] == "passphrase"
+    passphrase.write_text("correct horse\r\nanother second line")
+    assert kojikey("get", "elevenlabs", "--reveal", **environ).out == key.key
+    passphrase.write_text("another horse\n")
+    assert kojikey("get", "elevenlabs", "--reveal", **environ).code == 8
+    assert kojikey("get", "elevenlabs", "--reveal", KOJIKEY_KEK=None).code in (2, 8)
+
+
+def test_without_any_place_for_a_kek_no_store_is_made_and_the_ways_out_are_named(kojikey: Program) -> None:
+    key = kojikey.key()
+    none = {
+        "KOJIKEY_KEK": None,
+        "DBUS_SESSION_BUS_ADDRESS": None,
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
+    }
+    ended = kojikey("add", "elevenlabs", "--no-test", "--stdin", "--json", stdin=key.key, **none)
+    assert (ended.code, ended.error["code"]) == (8, "cannot_open")
+    for way in ("KOJIKEY_KEK", "KOJIKEY_PASSPHRASE_FILE", "store init --kek", "file:PATH"):
+        assert way in ended.error["hint"]
+    assert not (kojikey.home / "keys.db").exists()
+    assert kojikey("store", "init", **none).code == 8
+    assert not (kojikey.home / "keys.db").exists()
+
+
+def test_init_prints_how_to_make_a_kek_where_the_variable_is_not_set(kojikey: Program) -> None:
+    ended = kojikey("store", "init", "--kek", "env", "--json", KOJIKEY_KEK=None)
+    assert ended.code == 8
+    assert "KOJIKEY_KEK" in ended.error["message"] + ended.error["hint"]
+    assert "base64" in ended.error["message"] + ended.error["hint"]
+
+
+@pytest.mark.parametrize("kek", ["", "short", KEK + "AA", KEK[:-2] + "==", "ключ", " ", KEK[:20] + "\n" + KEK[20:]])
+def test_a_kek_that_is_none_opens_nothing_and_is_not_repeated(kojikey: Program, kek: str) -> None:
+    kojikey.added()
+    ended = kojikey("get", "elevenlabs", "--reveal", "--json", KOJIKEY_KEK=kek)
+    assert (ended.code, ended.error["code"]) == (8, "cannot_open")
+    assert kek.strip() not in ended.said or len(kek) < 8
+
+
+def test_list_never_needs_the_kek(kojikey: Program) -> None:
+    kojikey.added()
+    for command in (["list"], ["history", "elevenlabs"], ["audit"], ["store", "info"], ["account", "list"]):
+        assert kojikey(*command, KOJIKEY_KEK=None).code == 0
+        assert kojikey(*command, KOJIKEY_KEK="nonsense").code == 0
+
+
+def test_the_kek_is_never_written_next_to_the_store(kojikey: Program) -> None:
+    kojikey.added()
+    for content in kojikey.snapshot().values():
+        assert KEK.encode() not in content[2]
+        assert bytes(range(32)) not in content[2]
+
+
+# stores
+
+
+def test_list_is_fine_where_there_is_nothing_and_makes_nothing(kojikey: Program) -> None:
+    for command in (["list"], ["list", "--all-accounts"], ["test"], ["audit"], ["doctor"], ["account", "list"]):
+        assert kojikey(*command).code == 0
+    assert [row["source"] for row in kojikey("list", "--json").results] == ["built_in", "built_in"]
+    assert not kojikey.home.exists()
+
+
+def test_a_store_that_was_named_is_never_made_or_replaced_by_another(kojikey: Program, tmp_path: Path) -> None:
+    kojikey.added()
+    url = f"sqlite://{tmp_path / 'none.db'}"
+    for command in (["list"], ["test"], ["store", "info"], ["get", "elevenlabs", "--reveal"]):
+        ended = kojikey(*command, "--store", url, "--json")
+        assert (ended.code, ended.error["code"]) == (5, "not_found"), ended.said
+    key = kojikey.key("elevenlabs", "ok_2")
+    assert kojikey("add", "elevenlabs", "--stdin", "--store", url, stdin=key.key).code == 5
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_init_is_safe_to_repeat_and_another_kek_is_a_conflict(kojikey: Program, tmp_path: Path) -> None:
+    assert kojikey("store", "init", "--kek", "env", "--json").result["action"] == "created"
+    before = kojikey.snapshot()
+    again = kojikey("store", "init", "--kek", "env", "--json")
+    assert (again.code, again.result["action"]) == (0, "exists")
+    other = kojikey("store", "init", "--kek", f"file:{tmp_path / 'kek'}", "--json")
+    assert (other.code, other.error["code"]) == (6, "conflict")
+    assert "kojikey store rekey" in other.error["hint"]
+    assert kojikey.snapshot() == before
+
+
+def test_a_name_for_a_store_is_kept_in_config_toml_beside_what_stands_there(kojikey: Program, tmp_path: Path) -> None:
+    configured(kojikey, '# mine\naccount = "acme"\n')
+    ended = kojikey("store", "init", f"sqlite://{tmp_path / 'team.db'}", "--name", "team", "--kek", "env")
+    assert ended.code == 0, ended.said
+    assert (kojikey.home / "config.toml").read_text().startswith('# mine\naccount = "acme"\n')
+    assert kojikey("store", "info", "--store", "team").code == 0
+
+
+# mistakes in files
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('account = "a"\n\nstroe = "x"\n', ["line 3", "stroe"]),
+        ("account = 3\n", ["line 1", "account"]),
+        ('account = "a"\naccount = "b"\n', ["line 2"]),
+        ("[stores.team]\nurl = 3\n", ["line 1", "stores.team"]),
+        ('[stores.team]\nurl = "sqlite:///x"\ncolour = "red"\n', ["line 3", "colour"]),
+        ('[stores."Bad Name"]\nurl = "sqlite:///x"\n', ["line 1", "Bad Name"]),
+        ("account = \n", ["line 1"]),
+        ('a = 1\nb = 2\nkek = ""\n', ["line 1: a", "line 2: b", "line 3: kek"]),
+    ],
+    ids=str,
+)
+def test_mistakes_in_config_toml_are_named_by_line_and_key_all_at_once(
+    kojikey: Program, text: str, said: list[str]
+) -> None:
+    configured(kojikey, text)
+    ended = kojikey("list", "--json")
+    assert (ended.code, ended.error["code"]) == (2, "usage")
+    assert "config.toml" in ended.error["message"]
+    assert all(words in ended.error["message"] for words in said), ended.error["message"]
+
+
+def test_a_config_that_is_not_text_is_a_usage_error(kojikey: Program) -> None:
+    kojikey.home.mkdir(mode=0o700)
+    (kojikey.home / "config.toml").write_bytes(b"\xff\xfe\x00")
+    assert kojikey("list", "--json").code == 2
+    (kojikey.home / "config.toml").unlink()
+    (kojikey.home / "config.toml").mkdir()
+    assert kojikey("list", "--json").code == 2
+
+
+def test_mistakes_in_a_definition_are_named_all_at_once(kojikey: Program) -> None:
+    folder = kojikey.home / "providers"
+    folder.mkdir(parents=True, mode=0o700)
+    kojikey.home.chmod(0o700)
+    (folder / "acme.toml").write_text('id = "acme"\nname = 3\ncolour = "red"\n[auth]\nheader = "bad header"\n')
+    for command in (["providers"], ["list"], ["add", "acme"]):
+        ended = kojikey(*command, "--json")
+        assert (ended.code, ended.error["code"]) == (2, "usage")
+        assert "acme.toml" in ended.error["message"]
+    assert all(words in ended.error["message"] for words in ("name", "colour", "company"))
+
+
+def test_doctor_names_what_is_wrong_and_how_to_mend_it(kojikey: Program) -> None:
+    kojikey.added()
+    assert kojikey("doctor").code == 0
+    assert kojikey("doctor", KOJIKEY_KEK=None).code == 8
+    (kojikey.home / "keys.db").chmod(0o644)
+    ended = kojikey("doctor", "--json")
+    assert ended.code == 7
+    wrong = [row for row in ended.results if row["state"] == "wrong"]
+    assert any("chmod" in (row["mend"] or "") for row in wrong)
