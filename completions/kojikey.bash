@@ -3,8 +3,8 @@
 # What a command takes: its options, the kind of each option's value, and the kind of its arguments.
 _kojikey_takes() {
   case "$1" in
-    '') words='add test list rotate remove run get providers history audit sandbox doctor help store account' options='--help -h --version -V' ;;
-    store) words='init info rekey copy grant revoke' ;;
+    '') words='add test check list rotate remove run get providers history audit sandbox doctor help store account' options='--help -h --version -V' ;;
+    store) words='init info rekey copy grant revoke policy' ;;
     account) words='list disable enable remove' ;;
     'add')
       options='--account -a --store -s --json --no-input --quiet -q --no-color --stdin --from-env --from-file --force-shape --base-url --model --capability --label --expires --rotate-after --no-test --allow-limited --allow-unverified --timeout --deep --help -h'
@@ -16,14 +16,19 @@ _kojikey_takes() {
       values=' --account=account -a=account --store=store -s=store --from-env=variable --from-file=file --base-url= --model= --capability=capability --timeout= --concurrency= --rate= --shard= --not-tested-since= --junit=file --html=file --fail-on=choices:rejected,limited,indeterminate '
       argument='provider' many=1
       ;;
+    'check')
+      options='--account -a --store -s --json --no-input --quiet -q --no-color --require --max-age --tested-within --help -h'
+      values=' --account=account -a=account --store=store -s=store --require=provider --max-age= --tested-within= '
+      argument=''
+      ;;
     'list')
       options='--account -a --store -s --json --no-input --quiet -q --no-color --all-accounts --help -h'
       values=' --account=account -a=account --store=store -s=store '
       argument='provider' many=1
       ;;
     'rotate')
-      options='--account -a --store -s --json --no-input --quiet -q --no-color --resume --abort --rollback --retire --stdin --from-env --from-file --force-shape --base-url --model --capability --label --expires --rotate-after --no-test --allow-limited --allow-unverified --timeout --deep --help -h'
-      values=' --account=account -a=account --store=store -s=store --from-env=variable --from-file=file --base-url= --model= --capability=capability --label= --expires= --rotate-after= --timeout= '
+      options='--account -a --store -s --json --no-input --quiet -q --no-color --resume --abort --rollback --retire --stdin --from-env --from-file --force-shape --base-url --model --capability --label --expires --rotate-after --no-test --allow-limited --allow-unverified --timeout --deep --batch --dry-run --concurrency --rate --help -h'
+      values=' --account=account -a=account --store=store -s=store --from-env=variable --from-file=file --base-url= --model= --capability=capability --label= --expires= --rotate-after= --timeout= --batch=file --concurrency= --rate= '
       argument='provider'
       ;;
     'remove')
@@ -80,6 +85,11 @@ _kojikey_takes() {
       options='--store -s --json --no-input --quiet -q --no-color --help -h'
       values=' --store=store -s=store '
       argument='' many=1
+      ;;
+    'store policy')
+      options='--store -s --json --no-input --quiet -q --no-color --help -h'
+      values=' --store=store -s=store '
+      argument='account'
       ;;
     'account list')
       options='--store -s --json --no-input --quiet -q --no-color --help -h'

@@ -117,7 +117,7 @@ def test_a_source_that_is_none_is_refused(source: str) -> None:
     [
         ({}, RecordChanged),
         ({"source": 7}, RecordChanged),
-        ({"source": "awskms", "kid": "k"}, RecordUnsupported),
+        ({"source": "vault", "kid": "k"}, RecordUnsupported),
         ({"source": "env", "kid": "k"}, RecordChanged),
         ({"source": "env", "name": "A"}, RecordChanged),
         ({"source": "env", "name": "A\x1b[31m", "kid": "k"}, RecordChanged),

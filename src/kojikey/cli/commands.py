@@ -25,6 +25,7 @@ MODULES: dict[str, str] = {
     "store copy": "store_copy",
     "store grant": "grant",
     "store revoke": "grant",
+    "store policy": "policy",
     "account list": "account",
     "account disable": "account",
     "account enable": "account",

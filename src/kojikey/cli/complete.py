@@ -37,7 +37,7 @@ def _values(kind: str, call: Call) -> list[str]:
         names = [name for provider in catalog.ids() for name in catalog.get(provider).capabilities]
         return list(dict.fromkeys(names))
     if kind == "kek":
-        return ["keychain", "passphrase", "env", "file:"]
+        return ["keychain", "passphrase", "env", "file:", "awskms:"]
     if kind == "topic":
         from kojikey.cli.commands import HIDDEN, MODULES
 

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from kojikey.stores.base import Store
 
 KEK = Option(
-    ("--kek",), "where the KEK lives: keychain, passphrase, env, env:NAME or file:PATH", "text", "SOURCE", "kek"
+    ("--kek",),
+    "where the KEK lives: keychain, passphrase, env, env:NAME, file:PATH or awskms:KEY-ID?region=R",
+    "text",
+    "SOURCE",
+    "kek",
 )
 
 

@@ -167,6 +167,17 @@ def is_same(spec: Spec, argument: str) -> bool:
     )
 
 
+def iam_statement(arns: list[str], *, store: str, account: str) -> dict[str, Any]:
+    """Return the part of an IAM policy that lets one account's data key be wrapped and opened, and no other's."""
+    return {
+        "Sid": "KojikeyDataKey",
+        "Effect": "Allow",
+        "Action": ["kms:Decrypt", "kms:Encrypt"],
+        "Resource": arns,
+        "Condition": {"StringEquals": {"kms:EncryptionContext:store": store, "kms:EncryptionContext:account": account}},
+    }
+
+
 def parse_source(argument: str) -> Asked:
     """Return the parts of ``KEY-ID[?region=R&endpoint=URL]``.
 

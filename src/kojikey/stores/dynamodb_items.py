@@ -56,7 +56,7 @@ def place_of(ref: Ref) -> Item:
     """Return the primary key of a document."""
     if ref.kind == "header":
         return _key(HEADER_PARTITION, "header")
-    return _key(partition(ref.account), ACCOUNT if ref.kind == "account" else KEY_PREFIX + ref.provider)
+    return _key(partition(ref.account), {"account": ACCOUNT, "key": KEY_PREFIX + ref.provider}[ref.kind])
 
 
 def place_of_event(event: Document) -> Item:
