@@ -40,6 +40,6 @@ def _current(stored: Stored) -> tuple[str, int, str, tuple[str, ...]]:
         found = version["sealed"], version["number"], version["base_url"], models
     except (KeyError, TypeError, ValueError, AttributeError):
         raise RecordChanged(str(stored.ref)) from None
-    if not all(isinstance(text, str) for text in (found[0], found[2], *models)):
+    if type(found[1]) is not int or not all(isinstance(text, str) for text in (found[0], found[2], *models)):
         raise RecordChanged(str(stored.ref))
     return found

@@ -1,0 +1,258 @@
+"""Documents that were changed, moved or replaced in the store's file: none opens, and none is mistaken for another."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from vault import ACCOUNT, ADAPTERS, BASE_URL, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, Vault, no
+
+from kojikey.model.errors import CannotOpen, KojikeyError, RecordChanged
+from kojikey.model.ref import HEADER, Document, account_ref, key_ref
+from kojikey.operations import accounts, diagnosing, listing, removing, resolving, revealing, rotating, storing
+from kojikey.stores.memory import MemoryStore, Shelf
+from kojikey.stores.sqlite import SqliteStore
+
+OTHER = "other"
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Vault:
+    """Return a vault with a key that has three versions, and another account."""
+    return prepared(Vault.made(ADAPTERS["sqlite"](tmp_path)))
+
+
+def prepared(vault: Vault) -> Vault:
+    vault.add(test=FakeTester())
+    vault.rotate(test=FakeTester())
+    vault.stage(THIRD)
+    vault.add(THIRD, account=OTHER)
+    return vault
+
+
+@pytest.fixture
+def path(vault: Vault, tmp_path: Path) -> Path:
+    return tmp_path / "keys.db"
+
+
+def sql(path: Path, statement: str, *values: object) -> list[Any]:
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        return connection.execute(statement, values).fetchall()
+    finally:
+        connection.close()
+
+
+def changed(path: Path, table: str, change: Callable[[Document], object]) -> None:
+    """Change the document of the account's key, of the account, or the header."""
+    where = "" if table == "header" else f" WHERE account = '{ACCOUNT}'"
+    ((text,),) = sql(path, f"SELECT document FROM {table}{where}")
+    document = json.loads(text)
+    change(document)
+    sql(path, f"UPDATE {table} SET document = ?{where}", json.dumps(document))
+
+
+USES: dict[str, Callable[[Vault], object]] = {
+    "resolve": lambda v: resolving.resolve(v.custody(), account=ACCOUNT, provider=PROVIDER),
+    "reveal": lambda v: revealing.reveal(v.custody(), account=ACCOUNT, provider=PROVIDER),
+    "rollback": lambda v: rotating.rollback(v.custody(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no),
+    "resume": lambda v: rotating.resume(v.custody(), account=ACCOUNT, provider=PROVIDER, test=FakeTester(), approve=no),
+    "abort": lambda v: rotating.abort(v.custody(), account=ACCOUNT, provider=PROVIDER),
+    "rotate": lambda v: v.rotate("sk_fourth_key_0123456789"),
+    "add": lambda v: v.add(provider="google_gemini"),
+    "list": lambda v: list(listing.list_all_keys(v.opener())),
+    "list of one": lambda v: list(listing.list_keys(v.opener(), account=ACCOUNT, providers=(PROVIDER,))),
+    "history": lambda v: listing.history(v.opener(), account=ACCOUNT, provider=PROVIDER),
+    "accounts": lambda v: list(accounts.list_accounts(v.opener())),
+    "info": lambda v: storing.info(v.opener(), v.opener().open().document),
+    "rekey": lambda v: storing.rekey(v.custody(), source="env:NEW_KEK", new_inputs=v.inputs()),
+    "verify": lambda v: v.verify(),
+    "doctor": lambda v: list(diagnosing.diagnose(v.custody())),
+    "remove": lambda v: removing.remove(v.custody(), account=ACCOUNT, provider=PROVIDER),
+}
+
+
+def of_version(index: int, member: str, value: object) -> Callable[[Document], object]:
+    return lambda document: document["versions"][index].update({member: value})
+
+
+# what is sealed
+
+
+@pytest.mark.parametrize("use", ["resolve", "reveal"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        of_version(1, "base_url", "https://evil.example.com"),
+        of_version(1, "base_url", BASE_URL + "/"),
+        of_version(1, "number", 1),
+        of_version(1, "number", 3),
+        lambda document: document["versions"][1].update(sealed=document["versions"][0]["sealed"]),
+        lambda document: document["versions"][1].update(sealed=document["versions"][1]["sealed"][:-1]),
+        lambda document: document.update(provider="google_gemini"),
+        lambda document: document.update(account=OTHER),
+    ],
+)
+def test_a_version_that_was_changed_does_not_open(
+    vault: Vault, path: Path, use: str, change: Callable[[Document], object]
+) -> None:
+    changed(path, "keys", change)
+    if use == "resolve":
+        document = json.loads(sql(path, "SELECT document FROM keys WHERE account = ?", ACCOUNT)[0][0])
+        if (document["account"], document["provider"]) != (ACCOUNT, PROVIDER):
+            return  # what is sealed decides, and that was not touched: see the next tests
+    with pytest.raises(CannotOpen):
+        USES[use](vault)
+
+
+@pytest.mark.parametrize("use", ["resolve", "reveal"])
+def test_the_key_of_another_account_does_not_open_in_its_place(vault: Vault, path: Path, use: str) -> None:
+    ((text,),) = sql(path, "SELECT document FROM keys WHERE account = ?", OTHER)
+    for document in (text, text.replace(f'"account":"{OTHER}"', f'"account":"{ACCOUNT}"')):
+        sql(path, "UPDATE keys SET document = ? WHERE account = ?", document, ACCOUNT)
+        with pytest.raises(CannotOpen):
+            USES[use](vault)
+
+
+@pytest.mark.parametrize("move", ["account = 'third'", "provider = 'google_gemini'", "account = 'third', slot = 0"])
+def test_a_key_that_was_filed_elsewhere_does_not_open_there(vault: Vault, path: Path, move: str) -> None:
+    sql(path, f"UPDATE keys SET {move} WHERE account = ?", ACCOUNT)
+    ((account, provider),) = sql(path, "SELECT account, provider FROM keys WHERE account != ?", OTHER)
+    for use in (resolving.resolve, revealing.reveal):
+        with pytest.raises(CannotOpen):
+            use(vault.custody(), account=account, provider=provider)
+    with pytest.raises(RecordChanged):
+        list(listing.list_all_keys(vault.opener()))
+
+
+def test_an_account_that_was_filed_elsewhere_does_not_open_there(vault: Vault, path: Path) -> None:
+    sql(path, "DELETE FROM accounts WHERE account = ?", OTHER)
+    sql(path, "UPDATE accounts SET account = ? WHERE account = ?", OTHER, ACCOUNT)
+    with pytest.raises(RecordChanged):
+        vault.held(OTHER)
+    with pytest.raises(RecordChanged):
+        vault.verify()
+    changed_document = json.loads(sql(path, "SELECT document FROM accounts")[0][0]) | {"account": OTHER}
+    sql(path, "UPDATE accounts SET document = ?", json.dumps(changed_document))
+    with pytest.raises(CannotOpen):
+        vault.held(OTHER)
+
+
+def test_an_account_that_is_gone_while_its_keys_are_there_was_taken_away(vault: Vault, path: Path) -> None:
+    sql(path, "DELETE FROM accounts WHERE account = ?", ACCOUNT)
+    for name in ("resolve", "reveal", "resume", "add", "remove", "verify"):
+        with pytest.raises(CannotOpen):
+            USES[name](vault)
+    assert sql(path, "SELECT count(*) FROM accounts WHERE account = ?", ACCOUNT) == [(0,)]
+
+
+def test_a_key_without_a_current_version_is_not_taken_for_the_built_in_allocation(vault: Vault, path: Path) -> None:
+    for change in (of_version(1, "stage", "previous"), lambda document: document.update(versions=[])):
+        changed(path, "keys", change)
+        with pytest.raises(RecordChanged):
+            USES["resolve"](vault)
+
+
+def test_a_copy_of_the_file_under_another_name_is_the_same_store(vault: Vault, path: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    shutil.copy(path, copy)
+    copied = Vault(lambda: SqliteStore(str(copy)))
+    assert copied.held() == vault.held() == Held(NEW, THIRD, OLD)
+    assert copied.verify() == vault.verify()
+
+
+def test_a_key_of_another_store_does_not_open_here(vault: Vault, path: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    elsewhere = Vault.made(ADAPTERS["sqlite"](tmp_path / "elsewhere"))
+    elsewhere.add(OLD)
+    for table in ("accounts", "keys"):
+        ((text,),) = sql(tmp_path / "elsewhere" / "keys.db", f"SELECT document FROM {table}")
+        sql(path, f"UPDATE {table} SET document = ? WHERE account = ?", text, ACCOUNT)
+        with pytest.raises(CannotOpen):
+            USES["resolve"](vault)
+
+
+# what is not sealed, and may be anything
+
+ODD: tuple[object, ...] = (None, True, -1, 1.5, "", "\x1b[31m", "x" * 70, [], [1], {}, {"a": 1}, "2026-13-45T99:00:00Z")
+MEMBERS = {
+    "keys": (
+        "account", "provider", "next_version", "created_at", "label", "models", "capabilities", "rotate_after_days",
+        "rotated_at", "versions", "tested_at",
+    ),
+    "versions": (
+        "number", "stage", "sealed", "tail", "fingerprint", "base_url", "created_at", "promoted_at", "expires_at",
+        "pending", "last_test",
+    ),
+    "last_test": ("outcome", "reason", "tested_at", "last_valid_at"),
+    "accounts": ("account", "wrapped", "created_at", "audit", "disabled"),
+    "audit": ("seq", "mac", "head", "from"),
+    "header": ("format", "store_id", "created_at", "kek", "next_kek"),
+    "kek": ("source", "name", "kid"),
+}  # fmt: skip
+INSIDE: dict[str, tuple[str, Callable[[Document], Document]]] = {
+    "keys": ("keys", lambda document: document),
+    "versions": ("keys", lambda document: document["versions"][1]),  # type: ignore[no-any-return]
+    "last_test": ("keys", lambda document: document["versions"][1]["last_test"]),  # type: ignore[no-any-return]
+    "accounts": ("accounts", lambda document: document),
+    "audit": ("accounts", lambda document: document["audit"]),  # type: ignore[no-any-return]
+    "header": ("header", lambda document: document),
+    "kek": ("header", lambda document: document["kek"]),  # type: ignore[no-any-return]
+}
+
+
+def test_every_member_that_is_kept_is_tried_below(vault: Vault, path: Path) -> None:
+    for name, (table, inside) in INSIDE.items():
+        where = "" if table == "header" else f" WHERE account = '{ACCOUNT}'"
+        ((text,),) = sql(path, f"SELECT document FROM {table}{where}")
+        assert set(inside(json.loads(text))) <= set(MEMBERS[name]), name
+
+
+@pytest.mark.parametrize(
+    ("part", "member"), [(part, member) for part, members in MEMBERS.items() for member in members]
+)
+def test_whatever_a_member_holds_is_read_or_refused_by_an_error_of_ours(part: str, member: str) -> None:
+    shelf = Shelf()
+    vault = prepared(Vault.made(lambda: MemoryStore(shelf)))
+    table, inside = INSIDE[part]
+    ref = {"keys": key_ref(ACCOUNT, PROVIDER), "accounts": account_ref(ACCOUNT), "header": HEADER}[table]
+    whole, events = dict(shelf.documents), dict(shelf.events)
+    for value in ODD:
+        document = json.loads(whole[ref][0])
+        inside(document)[member] = value
+        for use in USES.values():
+            shelf.documents, shelf.events = {**whole, ref: (json.dumps(document), "1")}, dict(events)
+            said = "".join(refusals(use, vault))
+            assert "\x1b" not in said
+            assert OLD not in said
+
+
+def refusals(use: Callable[[Vault], object], vault: Vault) -> Iterator[str]:
+    """Yield what is said where something is refused; any other error is a bug, and goes through."""
+    try:
+        use(vault)
+    except KojikeyError as error:
+        yield str(error)
+
+
+@pytest.mark.parametrize("table", ["keys", "accounts", "header"])
+@pytest.mark.parametrize("text", ["", "null", "[]", "{", "{}", '"x"', "[" * 5000])
+def test_a_document_that_is_not_one_is_an_error_of_ours(table: str, text: str, vault: Vault, path: Path) -> None:
+    sql(path, f"UPDATE {table} SET document = ?", text)
+    for name in ("resolve", "reveal", "rotate", "list" if table == "keys" else "rekey"):
+        with pytest.raises(KojikeyError):
+            USES[name](vault)
+
+
+@pytest.mark.parametrize("column", ["account", "provider"])
+@pytest.mark.parametrize("value", [b"\xff\xfe", "\x1b[31m", 7, ""])
+def test_names_that_are_none_are_refused(column: str, value: object, vault: Vault, path: Path) -> None:
+    sql(path, f"UPDATE keys SET {column} = ? WHERE account = ?", value, ACCOUNT)
+    with pytest.raises(KojikeyError) as caught:
+        list(listing.list_all_keys(vault.opener()))
+    assert "\x1b" not in str(caught.value)
