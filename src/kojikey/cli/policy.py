@@ -56,9 +56,6 @@ COMMANDS = (
         argument=Argument("name", "ACCOUNT", "the account", required=True, complete="account"),
         description="For an IAM role or user: it sees and changes that account's partition alone, and where the "
         "KEK is in AWS KMS it opens that account's data key alone. AWS holds it to that, not kojikey.",
-        examples=(
-            "kojikey store policy acme --store team",
-            "kojikey store policy acme --store team > acme.json",
-        ),
+        examples=("kojikey store policy acme --store team",),
     ),
 )
