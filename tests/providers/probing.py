@@ -10,11 +10,17 @@ from kojikey.model.secret import Secret
 from kojikey.model.verdict import Verdict
 from kojikey.providers.catalog import load_catalog
 from kojikey.providers.probe import Prober, ProbeRequest, Surroundings
+from kojikey.providers.traffic import Traffic
 
 CATALOG = load_catalog()
 GEMINI_KEY = "AQ.KojikeyCanary0123456789abcdefghij"
 ELEVENLABS_KEY = "sk_" + "c0ffee12" * 6
 KEYS = {"google_gemini": GEMINI_KEY, "elevenlabs": ELEVENLABS_KEY}
+
+
+def traffic() -> Traffic | None:
+    """Return what makes the prober one for many keys; None, unless a test puts another function here."""
+    return None
 
 
 @dataclass
@@ -42,7 +48,7 @@ def probe(provider: str, *, time: Time | None = None, timeout: float = 10.0, **c
     surroundings = (time or Time()).surroundings()
 
     async def tested() -> Verdict:
-        async with Prober(timeout=timeout, transport=transport, surroundings=surroundings) as prober:
+        async with Prober(timeout=timeout, transport=transport, surroundings=surroundings, traffic=traffic()) as prober:
             return await prober.test(ProbeRequest(CATALOG.get(provider), Secret(key), **choices))
 
     return asyncio.run(tested())

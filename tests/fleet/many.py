@@ -1,0 +1,61 @@
+"""Many keys for the tests of runs over them.
+
+Owns: filling a store. Must not: assert what a run does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from kojikey.model.secret import Secret
+from kojikey.operations import storing
+from kojikey.operations.adding import NewKey, add
+from kojikey.operations.custody import Custody
+from kojikey.operations.settings import KeySettings
+from kojikey.operations.trial import Target
+from kojikey.sealing.kek import KekInputs
+from kojikey.stores.base import Store
+from kojikey.stores.sqlite import SqliteStore
+from kojikey.testing import Sandbox, load_key
+
+PROVIDERS = ("elevenlabs", "google_gemini")
+
+
+def account_name(number: int) -> str:
+    """Return the name of the account of that number."""
+    return f"account-{number:05}"
+
+
+def fill(
+    custody: Custody,
+    accounts: int,
+    *,
+    base_url: Callable[[str], str] = lambda provider: f"https://{provider.replace('_', '-')}.example",
+    reason: Callable[[int], str] = lambda _: "ok",
+) -> None:
+    """Add a key at each provider for so many accounts, untested."""
+    for number in range(accounts):
+        for provider in PROVIDERS:
+            secret = Secret(load_key(provider, number, reason(number)))
+            target = Target(provider, base_url(provider))
+            add(custody, NewKey(account_name(number), target, secret, KeySettings()), test=None, approve=lambda _: True)
+
+
+def made(store: Store, kek: str) -> Custody:
+    """Make a store and return it opened."""
+    inputs = KekInputs({"KOJIKEY_KEK": kek}, None)
+    header, key = storing.create(store, source="env", inputs=inputs)
+    custody = Custody(store, header, inputs, actor="somebody@somewhere")
+    custody.adopt(key)
+    return custody
+
+
+def fill_home(
+    home: Path, kek: str, sandbox: Sandbox, accounts: int, *, reason: Callable[[int], str] = lambda _: "ok"
+) -> None:
+    """Make the local store of a program's home, with keys of the sandbox."""
+    home.mkdir(mode=0o700, exist_ok=True)
+    custody = made(SqliteStore(str(home / "keys.db")), kek)
+    fill(custody, accounts, base_url=sandbox.base_url, reason=reason)
+    custody.close()

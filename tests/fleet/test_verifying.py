@@ -1,0 +1,327 @@
+"""The run over saved keys: what is emitted was saved, nothing is recorded wrongly, and nobody is held up."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+
+import pytest
+from faulty import FaultyStore
+from many import account_name, fill
+from vault import ADAPTERS, Vault, verdict
+
+from kojikey.model.errors import KekMissing, StoreUnreachable
+from kojikey.model.key import Stage
+from kojikey.model.secret import Secret
+from kojikey.model.verdict import Reason, Verdict
+from kojikey.operations import auditing, removing, rotating
+from kojikey.operations.adding import NewKey, add
+from kojikey.operations.custody import Custody
+from kojikey.operations.results import TestResult
+from kojikey.operations.rotating import Replacement
+from kojikey.operations.settings import KeySettings
+from kojikey.operations.trial import Target
+from kojikey.operations.verifying import Unopened, survey, verify
+from kojikey.stores.base import Query, Stored
+
+Item = TestResult | Unopened
+
+
+@pytest.fixture(params=sorted(ADAPTERS))
+def vault(request: pytest.FixtureRequest, tmp_path: object) -> Vault:
+    return Vault.made(ADAPTERS[request.param](tmp_path))  # type: ignore[arg-type]
+
+
+async def good(secret: Secret, target: Target) -> Verdict:
+    await asyncio.sleep(0)
+    return verdict()
+
+
+def lanes_of(custody: Custody) -> list[Iterator[Stored]]:
+    counts = survey(custody.store, Query())
+    return [custody.store.scan(Query(providers=(provider,))) for provider in counts]
+
+
+def keys_tested_in(vault: Vault) -> set[tuple[str, str]]:
+    store = vault.opener()
+    return {stored.ref[1:] for stored in store.scan() if stored.document["tested_at"] is not None}
+
+
+def results_of(items: list[Item]) -> list[TestResult]:
+    return [item for item in items if isinstance(item, TestResult)]
+
+
+def test_every_key_is_tested_recorded_and_told_once(vault: Vault) -> None:
+    custody = vault.custody()
+    fill(custody, 50)
+    items: list[Item] = []
+    asyncio.run(verify(custody, *lanes_of(custody), probe=good, emit=items.append, concurrency=7))
+    told = [(item.account, item.provider) for item in items]
+    assert len(told) == len(set(told)) == 100
+    assert all(item.recorded for item in results_of(items))
+    assert keys_tested_in(vault) == set(told)
+    assert auditing.verify(vault.custody(), account=None).verified == tuple(account_name(n) for n in range(50))
+
+
+def test_an_outcome_that_is_no_news_leaves_no_event(vault: Vault) -> None:
+    custody = vault.custody()
+    fill(custody, 20)
+    for _ in range(2):
+        asyncio.run(verify(custody, *lanes_of(custody), probe=good, emit=lambda _: None, concurrency=5))
+    actions = [event["action"] for event in vault.opener().events(account_name(3))]
+    assert actions == ["added", "added", "tested", "tested"]
+
+
+def test_no_more_requests_are_under_way_than_allowed(vault: Vault) -> None:
+    custody = vault.custody()
+    fill(custody, 30)
+    running, most = 0, 0
+
+    async def counted(secret: Secret, target: Target) -> Verdict:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        running -= 1
+        return verdict()
+
+    asyncio.run(verify(custody, *lanes_of(custody), probe=counted, emit=lambda _: None, concurrency=6))
+    assert most == 6
+
+
+def test_keys_are_not_read_ahead_without_bounds(vault: Vault) -> None:
+    custody = vault.custody()
+    fill(custody, 300)
+    read = finished = furthest = 0
+
+    def counted(keys: Iterator[Stored]) -> Iterator[Stored]:
+        nonlocal read
+        for stored in keys:
+            read += 1
+            yield stored
+
+    def emit(_: Item) -> None:
+        nonlocal finished, furthest
+        finished += 1
+        furthest = max(furthest, read - finished)
+
+    asyncio.run(verify(custody, counted(custody.store.scan()), probe=good, emit=emit, concurrency=4))
+    assert finished == 600
+    assert furthest < 400
+
+
+def test_a_lane_that_hangs_holds_up_no_other(vault: Vault) -> None:
+    custody = vault.custody()
+    fill(custody, 40)
+    items: list[Item] = []
+
+    async def half_hung(secret: Secret, target: Target) -> Verdict:
+        if target.provider == "elevenlabs":
+            await asyncio.Event().wait()
+        return verdict()
+
+    async def run() -> None:
+        everything = verify(custody, *lanes_of(custody), probe=half_hung, emit=items.append, concurrency=8)
+        running = asyncio.ensure_future(everything)
+        while len(items) < 40:
+            await asyncio.sleep(0.001)
+        running.cancel()
+        await asyncio.wait([running])
+
+    asyncio.run(run())
+    assert {item.provider for item in items} == {"google_gemini"}
+
+
+def test_a_provider_that_asks_for_a_pause_is_waited_for_and_the_other_is_not(vault: Vault) -> None:
+    custody = vault.custody()
+    fill(custody, 5)
+    order: list[str] = []
+    waits = iter([0.05] * 3)
+
+    def ready_in(provider: str) -> float:
+        return next(waits, 0.0) if provider == "elevenlabs" else 0.0
+
+    async def noted(secret: Secret, target: Target) -> Verdict:
+        order.append(target.provider)
+        return verdict()
+
+    run = verify(custody, *lanes_of(custody), probe=noted, emit=lambda _: None, concurrency=1, ready_in=ready_in)
+    asyncio.run(run)
+    assert sorted(order) == ["elevenlabs"] * 5 + ["google_gemini"] * 5
+    assert order[:2] == ["google_gemini"] * 2
+
+
+def test_what_is_finished_when_the_run_is_cancelled_is_recorded_and_told(vault: Vault) -> None:
+    custody = vault.custody()
+    fill(custody, 20)
+    items: list[Item] = []
+    begun = 0
+
+    async def some(secret: Secret, target: Target) -> Verdict:
+        nonlocal begun
+        begun += 1
+        if begun > 10:
+            await asyncio.Event().wait()
+        return verdict()
+
+    async def run() -> None:
+        running = asyncio.ensure_future(
+            verify(custody, *lanes_of(custody), probe=some, emit=items.append, concurrency=4)
+        )
+        while begun < 14:
+            await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.wait([running])
+        assert running.cancelled()
+
+    asyncio.run(run())
+    assert len(items) == 10
+    assert all(item.recorded for item in results_of(items))
+    assert keys_tested_in(vault) == {(item.account, item.provider) for item in items}
+
+
+@pytest.mark.parametrize("is_after", [False, True])
+def test_a_store_that_goes_away_leaves_nothing_recorded_wrongly(vault: Vault, is_after: bool) -> None:
+    fill(vault.custody(), 60)
+    store = FaultyStore(vault.opener(), StoreUnreachable("somewhere", "is gone"), at=2, after=is_after)
+    custody = vault.custody(store)
+    items: list[Item] = []
+    with pytest.raises(StoreUnreachable):
+        asyncio.run(verify(custody, *lanes_of(custody), probe=good, emit=items.append, concurrency=8))
+    recorded = {(item.account, item.provider) for item in results_of(items) if item.recorded}
+    told = {(item.account, item.provider) for item in items}
+    assert recorded
+    assert recorded <= keys_tested_in(vault)
+    assert keys_tested_in(vault) <= told
+    assert auditing.verify(vault.custody(), account=None).verified
+    again: list[Item] = []
+    rest = vault.custody()
+    asyncio.run(verify(rest, *lanes_of(rest), probe=good, emit=again.append, concurrency=8))
+    assert len(keys_tested_in(vault)) == len(again) == 120
+
+
+def test_the_outcome_of_a_key_that_is_rotated_meanwhile_is_not_that_of_the_new_version(vault: Vault) -> None:
+    custody = vault.custody()
+    fill(custody, 3)
+    replaced = account_name(1)
+
+    async def rotated_meanwhile(secret: Secret, target: Target) -> Verdict:
+        key = vault.key(replaced, "elevenlabs")
+        if target.provider == "elevenlabs" and key is not None and key.current.number == 1:
+            new = Replacement(replaced, "elevenlabs", Secret("sk_" + "0" * 48), KeySettings())
+            rotating.rotate(vault.custody(), new, test=None, approve=lambda _: True)
+        return verdict(Reason.INVALID_KEY)
+
+    items: list[Item] = []
+    asyncio.run(verify(custody, *lanes_of(custody), probe=rotated_meanwhile, emit=items.append, concurrency=2))
+    key = vault.key(replaced, "elevenlabs")
+    assert key is not None
+    assert key.current.number == 2
+    assert key.current.last_test is None
+    previous = key.version(Stage.PREVIOUS)
+    assert previous is not None
+    assert previous.last_test is not None
+
+
+def test_the_outcome_of_a_key_that_is_removed_and_added_again_meanwhile_is_lost(vault: Vault) -> None:
+    custody = vault.custody()
+    fill(custody, 3)
+    name = account_name(2)
+    is_done = False
+
+    async def replaced_meanwhile(secret: Secret, target: Target) -> Verdict:
+        nonlocal is_done
+        if not is_done:
+            is_done = True
+            other = vault.custody()
+            removing.remove(other, account=name, provider="elevenlabs")
+            target = Target("elevenlabs", "https://api.elevenlabs.io")
+            new = NewKey(name, target, Secret("sk_" + "1" * 48), KeySettings())
+            add(other, new, test=None, approve=lambda _: True)
+        return verdict(Reason.INVALID_KEY)
+
+    items: list[Item] = []
+    asyncio.run(verify(custody, *lanes_of(custody), probe=replaced_meanwhile, emit=items.append, concurrency=9))
+    lost = [item for item in results_of(items) if not item.recorded]
+    assert [(item.account, item.provider) for item in lost] == [(name, "elevenlabs")]
+    key = vault.key(name, "elevenlabs")
+    assert key is not None
+    assert key.current.last_test is None
+
+
+def test_a_key_that_is_removed_meanwhile_stops_nobody(vault: Vault) -> None:
+    custody = vault.custody()
+    fill(custody, 10)
+    gone = iter([account_name(4)])
+
+    async def removed_meanwhile(secret: Secret, target: Target) -> Verdict:
+        for name in gone:
+            removing.remove(vault.custody(), account=name, provider="elevenlabs")
+        return verdict()
+
+    items: list[Item] = []
+    asyncio.run(verify(custody, *lanes_of(custody), probe=removed_meanwhile, emit=items.append, concurrency=20))
+    assert len(items) == 20
+    assert [item.account for item in results_of(items) if not item.recorded] == [account_name(4)]
+
+
+def test_two_runs_at_once_do_not_hurt_each_other(vault: Vault) -> None:
+    fill(vault.custody(), 40)
+    found: list[list[Item]] = [[], []]
+    problems: list[BaseException] = []
+
+    def run(items: list[Item]) -> None:
+        custody = vault.custody()
+        try:
+            asyncio.run(verify(custody, *lanes_of(custody), probe=good, emit=items.append, concurrency=8))
+        except BaseException as problem:
+            problems.append(problem)
+
+    threads = [threading.Thread(target=run, args=(items,)) for items in found]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+    assert [len(items) for items in found] == [80, 80]
+    assert len(keys_tested_in(vault)) == 80
+    assert len(auditing.verify(vault.custody(), account=None).verified) == 40
+
+
+def test_a_record_that_does_not_open_stops_no_other(vault: Vault) -> None:
+    custody = vault.custody()
+    fill(custody, 3)
+    store = vault.opener()
+    stored = next(s for s in store.scan() if s.ref.account == account_name(1))
+    broken = {**stored.document, "versions": [{**v, "sealed": "a.b.c.d.e"} for v in stored.document["versions"]]}
+    from kojikey.stores.base import Change
+
+    store.commit((Change(stored.ref, broken, stored.revision),))
+    items: list[Item] = []
+    asyncio.run(verify(custody, *lanes_of(custody), probe=good, emit=items.append, concurrency=2))
+    assert [item.account for item in items if isinstance(item, Unopened)] == [account_name(1)]
+    assert len(results_of(items)) == 5
+
+
+def test_without_the_kek_the_run_ends_at_once(vault: Vault) -> None:
+    fill(vault.custody(), 3)
+    custody = vault.custody(environ={})
+    items: list[Item] = []
+    with pytest.raises(KekMissing):
+        asyncio.run(verify(custody, *lanes_of(custody), probe=good, emit=items.append, concurrency=2))
+    assert items == []
+
+
+def test_a_key_that_nobody_was_asked_about_is_still_to_be_tested(vault: Vault) -> None:
+    custody = vault.custody()
+    fill(custody, 2)
+
+    async def spared(secret: Secret, target: Target) -> Verdict:
+        return Verdict(Reason.UNREACHABLE, None, attempts=0, tested_at="2026-11-23T04:47:00Z")
+
+    items: list[Item] = []
+    asyncio.run(verify(custody, *lanes_of(custody), probe=spared, emit=items.append, concurrency=2))
+    assert [item.recorded for item in results_of(items)] == [False] * 4
+    assert keys_tested_in(vault) == set()

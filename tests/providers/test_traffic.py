@@ -1,0 +1,149 @@
+"""The shared state of a run: pace, pauses and circuits, with a clock that moves when told to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from kojikey.model.verdict import Reason
+from kojikey.providers.evidence import Answer
+from kojikey.providers.judge import Fault
+from kojikey.providers.traffic import FAILURES, LONGEST_PAUSE_S, REFUSALS, REST_S, Traffic
+
+HERE = "https://api.elevenlabs.io"
+ELSEWHERE = "https://api.eu.residency.elevenlabs.io"
+GONE = Fault(Reason.UNREACHABLE, retry=True)
+
+
+@dataclass
+class Clock:
+    now: float = 100.0
+    said: list[str] = field(default_factory=list)
+
+    def __call__(self) -> float:
+        return self.now
+
+    def traffic(self, rate: float | None = None) -> Traffic:
+        return Traffic(rate=rate, tell=self.said.append, clock=self)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def answer(status: int = 200, **headers: str) -> Answer:
+    return Answer(status, {name.replace("_", "-"): value for name, value in headers.items()}, b"{}", False)
+
+
+def ask(traffic: Traffic, got: Answer | Fault, base_url: str = HERE) -> Fault | None:
+    spared = traffic.spared("elevenlabs", base_url)
+    if spared is None:
+        traffic.saw("elevenlabs", base_url, got)
+    return spared
+
+
+def test_without_a_rate_nobody_waits(clock: Clock) -> None:
+    traffic = clock.traffic()
+    assert [ask(traffic, answer()) for _ in range(50)] == [None] * 50
+    assert traffic.ready_in("elevenlabs") == 0
+
+
+def test_the_requests_of_a_second_are_as_many_as_the_rate_allows(clock: Clock) -> None:
+    traffic = clock.traffic(rate=4)
+    made = 0
+    for _ in range(1000):
+        if traffic.ready_in("elevenlabs") == 0:
+            for _ in range(2):  # a test makes two requests: the second is a debt
+                ask(traffic, answer())
+                made += 1
+        clock.now += 0.01
+    assert 39 <= made <= 42
+
+
+def test_time_that_nobody_used_is_not_saved_up(clock: Clock) -> None:
+    traffic = clock.traffic(rate=10)
+    ask(traffic, answer())
+    clock.now += 3600
+    assert traffic.ready_in("elevenlabs") == 0
+    ask(traffic, answer())
+    assert traffic.ready_in("elevenlabs") == pytest.approx(0.1)
+
+
+def test_the_rate_of_one_provider_is_not_that_of_another(clock: Clock) -> None:
+    traffic = clock.traffic(rate=1)
+    ask(traffic, answer())
+    assert traffic.ready_in("elevenlabs") > 0
+    assert traffic.ready_in("google_gemini") == 0
+
+
+def test_a_pause_that_the_provider_asks_for_is_kept(clock: Clock) -> None:
+    traffic = clock.traffic()
+    ask(traffic, answer(429, retry_after="7"))
+    assert traffic.ready_in("elevenlabs") == 7
+    clock.now += 7
+    assert traffic.ready_in("elevenlabs") == 0
+    assert clock.said == []
+
+
+def test_a_pause_that_is_too_long_leaves_the_keys_for_another_run(clock: Clock) -> None:
+    traffic = clock.traffic()
+    ask(traffic, answer(429, retry_after=str(int(LONGEST_PAUSE_S) + 1)))
+    spared = traffic.spared("elevenlabs", HERE)
+    assert spared is not None
+    assert spared.reason is Reason.RATE_LIMITED
+    assert traffic.ready_in("elevenlabs") == 0
+    assert len(clock.said) == 1
+
+
+def test_429_and_nothing_else_opens_the_circuit(clock: Clock) -> None:
+    traffic = clock.traffic()
+    for _ in range(REFUSALS):
+        assert ask(traffic, answer(429)) is None
+    spared = ask(traffic, answer(429))
+    assert spared is not None
+    assert spared.reason is Reason.RATE_LIMITED
+
+
+def test_an_endpoint_that_answers_nobody_is_not_asked_and_that_is_said_once(clock: Clock) -> None:
+    traffic = clock.traffic()
+    for _ in range(FAILURES):
+        assert ask(traffic, GONE) is None
+    spared = ask(traffic, GONE)
+    assert spared is not None
+    assert (spared.reason, spared.retry) == (Reason.UNREACHABLE, False)
+    assert len(clock.said) == 1
+    assert "api.elevenlabs.io" in clock.said[0]
+    assert ask(traffic, answer(), ELSEWHERE) is None
+
+
+def test_an_answer_in_between_keeps_the_circuit_closed(clock: Clock) -> None:
+    traffic = clock.traffic()
+    for _ in range(3 * FAILURES):
+        assert ask(traffic, GONE) is None
+        assert ask(traffic, answer(503)) is None
+
+
+def test_after_a_rest_one_request_tries_again_and_closes_the_circuit(clock: Clock) -> None:
+    traffic = clock.traffic()
+    for _ in range(FAILURES):
+        ask(traffic, GONE)
+    clock.now += REST_S
+    assert traffic.spared("elevenlabs", HERE) is None
+    assert traffic.spared("elevenlabs", HERE) is not None, "two at once try an endpoint that was down"
+    traffic.saw("elevenlabs", HERE, answer())
+    assert traffic.spared("elevenlabs", HERE) is None
+
+
+def test_each_try_in_vain_makes_the_next_rest_longer(clock: Clock) -> None:
+    traffic = clock.traffic()
+    for _ in range(FAILURES):
+        ask(traffic, GONE)
+    clock.now += REST_S
+    assert ask(traffic, GONE) is None
+    clock.now += REST_S
+    assert ask(traffic, GONE) is not None
+    clock.now += REST_S
+    assert ask(traffic, answer()) is None
+    assert len(clock.said) == 1
