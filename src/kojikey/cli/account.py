@@ -76,7 +76,8 @@ def remove(call: Call) -> int:
         desk.terminal.warn("the key-encryption key could not be had, so the audit event of this removal is unsigned")
     lines = [
         f"account {account} is removed, with {keys} key{'' if keys == 1 else 's'} and its data key",
-        "no backup of its sealed records opens again; the providers still accept the keys: revoke them there",
+        "a backup of its sealed records opens no more, unless the data key's record is in it and the KEK is kept",
+        "the providers still accept the keys: revoke them there",
     ]
     return _show(desk, account, "removed", lines, keys=keys, audit_signed=signed)
 
@@ -147,7 +148,9 @@ COMMANDS = (
         remove,
         options=(*_OPTIONS, Option(("--confirm",), "the account's name, instead of typing it", "text", "NAME")),
         argument=_NAME,
-        description="Every backup of the account's sealed records becomes unreadable. Its audit events stay.",
+        description="Backups of the account's sealed records become unreadable without the data key's record. One of "
+        "the whole store has that too: move to another KEK with `store rekey`, and destroy the old one. Its audit "
+        "events stay, and an account that was disabled is so when it is made again.",
         examples=("kojikey account remove acme --confirm acme",),
     ),
 )

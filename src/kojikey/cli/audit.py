@@ -53,9 +53,11 @@ def _verify(desk: Desk, result: AuditResult) -> int:
     count = len(result.verified)
     page.line(f"the audit trail of {count} account{'' if count == 1 else 's'} is whole")
     if result.unsigned:
-        page.line(f"{result.unsigned} events are unsigned: they were made without the key-encryption key", indent=2)
+        were = "event is" if result.unsigned == 1 else "events are"
+        page.line(f"{result.unsigned} {were} unsigned: made without the key-encryption key", indent=2)
     if result.lost:
-        page.line(f"{result.lost} events can not be recomputed: their account was removed, and its data key", indent=2)
+        events = "event" if result.lost == 1 else "events"
+        page.line(f"{result.lost} {events} can not be recomputed: an account was removed, and its data key", indent=2)
     return 0
 
 

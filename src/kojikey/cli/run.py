@@ -11,12 +11,13 @@ import sys
 from kojikey.cli.command import ACCOUNT, NO_INPUT, QUIET, STORE, Argument, Call, Command, Option
 from kojikey.cli.report import say
 from kojikey.cli.settings import Settings
-from kojikey.model.errors import KeyNotFound, UsageError
+from kojikey.model.errors import KeyNotFound, NotFound, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kojikey.cli.terminal import Terminal
     from kojikey.model.credential import Credential
+    from kojikey.operations.custody import Custody
     from kojikey.providers.index import IndexEntry
 
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
@@ -68,11 +69,19 @@ def _credentials(call: Call, settings: Settings, providers: dict[str, None]) -> 
         if credential.source == "byok":
             found[provider] = credential
         elif call.flag("require"):
-            raise KeyNotFound(account, provider)
+            raise _missing(custody, account, provider)
         elif not call.flag("quiet"):
-            say(f"kojikey: no {provider} key for account {account}; its environment is left alone")
+            say(f"kojikey: {_missing(custody, account, provider)}; its environment is left alone")
     custody.close()
     return found
+
+
+def _missing(custody: Custody, account: str, provider: str) -> NotFound:
+    """Return why there is no key, for a person to read: that there is none, or that the account's are set aside."""
+    if custody.is_disabled(account):
+        enable = f"kojikey account enable {account}"
+        return NotFound(f"account {account} is disabled, so no {provider} key of its own is used", hint=enable)
+    return KeyNotFound(account, provider)
 
 
 def _asking_terminal(call: Call, settings: Settings) -> Terminal | None:
