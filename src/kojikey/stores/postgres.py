@@ -172,7 +172,12 @@ class PostgresStore(Store):
         except psycopg.Error as error:
             if not self._link.is_lost(error):
                 raise
-            self._settle(work)
+            if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+                # The server refused, so nothing was made; the one that is the primary now may be found instead.
+                self._link.drop()
+                self._attempt(work)
+            else:
+                self._settle(work)
         return tuple(row["revision"] for row in rows)
 
     def _attempt(self, work: _Work) -> None:

@@ -1,0 +1,183 @@
+"""A primary dies while keys are rotated, its synchronous standby takes over: what was acknowledged is there, once."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from postgres import Server, a_folder, running
+
+from kojikey.model.errors import StoreReadOnly, StoreUnreachable
+from kojikey.model.key import Stage
+from kojikey.model.ref import key_ref
+from kojikey.model.secret import Secret
+from kojikey.operations import adding, auditing
+from kojikey.operations.adding import NewKey
+from kojikey.operations.custody import Custody
+from kojikey.operations.listing import key_of
+from kojikey.operations.settings import KeySettings
+from kojikey.operations.storing import create
+from kojikey.operations.trial import Target
+from kojikey.sealing.kek import KekInputs
+from kojikey.stores.base import Change
+from kojikey.stores.registry import open_store
+
+ACCOUNT, PROVIDERS = "acme", ("elevenlabs", "google_gemini", "third")
+KEK = {"KOJIKEY_KEK": base64.urlsafe_b64encode(bytes(range(32))).decode()}
+WORKER = str(Path(__file__).with_name("rotating_for_ever.py"))
+POLLS = 5_000
+
+
+class Pair(NamedTuple):
+    """A primary and the standby that confirms each of its commits."""
+
+    primary: Server
+    standby: Server
+    url: str
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    """Ask a server until something holds; each question takes a while, so that this ends."""
+    assert any(holds() for _ in range(POLLS))
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    with ExitStack() as stack:
+        primary = stack.enter_context(running())
+        folder = stack.enter_context(a_folder())
+        primary.sql("CREATE DATABASE keys")
+        standby = primary.standby(folder / "standby", "standby")
+        stack.callback(standby.stop)
+        standby.start()
+        primary.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        primary.sql("SELECT pg_reload_conf()")
+        eventually(lambda: primary.sql("SELECT sync_state FROM pg_stat_replication") == [("sync",)])
+        hosts = f"127.0.0.1:{primary.port},127.0.0.1:{standby.port}"
+        yield Pair(primary, standby, f"postgresql://postgres@{hosts}/keys")
+
+
+@pytest.fixture
+def custody(pair: Pair) -> Iterator[Custody]:
+    store = open_store(pair.url)
+    inputs = KekInputs(KEK, None)
+    header, _ = create(store, source="env", inputs=inputs)
+    custody = Custody(store, header, inputs, actor="test")
+    for provider in PROVIDERS:
+        target = Target(provider, "https://api.example.com", (), ())
+        new = NewKey(ACCOUNT, target, Secret(f"sk_{provider}_the_first_of_all"), KeySettings())
+        adding.add(custody, new, test=None, approve=lambda _: True)
+    yield custody
+    custody.close()
+
+
+@pytest.fixture
+def workers(pair: Pair, custody: Custody) -> Iterator[dict[str, subprocess.Popen[str]]]:
+    """Start a process for each key, all of one account: they share its chain of events."""
+    with ExitStack() as stack:
+        started = {}
+        for provider in PROVIDERS:
+            started[provider] = stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, WORKER, pair.url, provider],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    env={**os.environ, **KEK},
+                )
+            )
+            stack.callback(started[provider].kill)
+        yield started
+
+
+def test_what_was_acknowledged_before_the_primary_died_is_there_and_nothing_is_there_twice(
+    pair: Pair, custody: Custody, workers: dict[str, subprocess.Popen[str]]
+) -> None:
+    said: dict[str, list[str]] = {provider: [] for provider in PROVIDERS}
+
+    def listen(provider: str, count: int) -> None:
+        """Read lines until that many more rotations were acknowledged."""
+        stream = workers[provider].stdout
+        assert stream is not None
+        while count:
+            line = stream.readline()
+            assert line, "the worker ended"
+            said[provider].append(line.rstrip("\n"))
+            count -= line.startswith("acked")
+
+    for provider in PROVIDERS:
+        listen(provider, 5)
+    pair.primary.kill()  # while all of them are in the middle of something
+    for provider in PROVIDERS:
+        while not said[provider][-1].startswith("failed"):
+            stream = workers[provider].stdout
+            assert stream is not None
+            said[provider].append(stream.readline().rstrip("\n"))
+    pair.standby.promote()
+    for provider in PROVIDERS:
+        listen(provider, 5)
+    for provider, process in workers.items():
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.close()  # which ends it
+        said[provider] += process.stdout.read().splitlines()
+        assert process.wait() == 0
+
+    audit = auditing.verify(custody, account=ACCOUNT)
+    assert audit.verified == (ACCOUNT,)
+    assert audit.unsigned == 0
+    happened = Counter((e["provider"], e["action"], e["version"]) for e in custody.store.events(ACCOUNT))
+    assert set(happened.values()) == {1}
+    for provider in PROVIDERS:
+        acked = [int(line.split()[1]) for line in said[provider] if line.startswith("acked")]
+        promoted = [version for p, action, version in happened if (p, action) == (provider, "promoted")]
+        assert len(set(acked)) == len(acked)
+        assert set(acked) <= set(promoted), "an acknowledged rotation was lost"
+        assert promoted == list(range(2, len(promoted) + 2))
+        stored = custody.held(ACCOUNT, provider)
+        assert stored is not None
+        current = key_of(stored).version(Stage.CURRENT)
+        assert current is not None
+        assert current.number == promoted[-1]
+        unsure = sum("is not known" in line for line in said[provider])
+        assert len(promoted) - len(acked) <= unsure, "a rotation was made of which nobody was told that it may be"
+        custody.sealer(ACCOUNT).open(
+            current.sealed, provider=provider, version=current.number, base_url=current.base_url
+        )
+
+
+def test_the_order_of_the_hosts_does_not_matter(pair: Pair, custody: Custody) -> None:
+    hosts = f"127.0.0.1:{pair.standby.port},127.0.0.1:{pair.primary.port}"
+    other = open_store(f"postgresql://postgres@{hosts}/keys")
+    assert other.open().document == custody.header
+    other.close()
+
+
+def test_a_standby_alone_is_said_to_be_one(pair: Pair, custody: Custody) -> None:
+    caught_up = "SELECT bool_and(replay_lsn >= pg_current_wal_lsn()) FROM pg_stat_replication"
+    eventually(lambda: pair.primary.sql(caught_up) == [(True,)])
+    alone = open_store(pair.standby.url("keys"))
+    with pytest.raises(StoreReadOnly, match="standby"):
+        alone.open()
+    alone.close()
+    reading = open_store(pair.standby.url("keys", target_session_attrs="any"))
+    assert [found.ref.provider for found in reading.scan()] == list(PROVIDERS)
+    with pytest.raises(StoreReadOnly, match="standby"):
+        reading.commit([Change(key_ref("acme", "new"), {}, None)])
+    reading.close()
+
+
+def test_while_nobody_is_primary_there_is_no_answer(pair: Pair, custody: Custody) -> None:
+    pair.primary.kill()
+    with pytest.raises((StoreUnreachable, StoreReadOnly)):
+        custody.store.open()
+    pair.standby.promote()
+    assert custody.store.open().document == custody.header
