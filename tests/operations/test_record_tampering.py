@@ -197,12 +197,12 @@ MEMBERS = {
 }  # fmt: skip
 INSIDE: dict[str, tuple[str, Callable[[Document], Document]]] = {
     "keys": ("keys", lambda document: document),
-    "versions": ("keys", lambda document: document["versions"][1]),  # type: ignore[no-any-return]
-    "last_test": ("keys", lambda document: document["versions"][1]["last_test"]),  # type: ignore[no-any-return]
+    "versions": ("keys", lambda document: document["versions"][1]),
+    "last_test": ("keys", lambda document: document["versions"][1]["last_test"]),
     "accounts": ("accounts", lambda document: document),
-    "audit": ("accounts", lambda document: document["audit"]),  # type: ignore[no-any-return]
+    "audit": ("accounts", lambda document: document["audit"]),
     "header": ("header", lambda document: document),
-    "kek": ("header", lambda document: document["kek"]),  # type: ignore[no-any-return]
+    "kek": ("header", lambda document: document["kek"]),
 }
 
 

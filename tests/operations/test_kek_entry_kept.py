@@ -1,0 +1,71 @@
+"""A KEK that was made for a store is taken away again only where the store can not be using it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from faulty import Crash, FaultyStore
+from vault import OLD, Held, Vault
+
+from kojikey.model.errors import KekMissing
+from kojikey.operations import storing
+from kojikey.sealing import kek
+from kojikey.stores.memory import MemoryStore, Shelf
+
+
+@pytest.fixture
+def keychain(monkeypatch: pytest.MonkeyPatch) -> dict[str, kek.LocalKek]:
+    """Return the entries of a keychain that this process plays."""
+    entries: dict[str, kek.LocalKek] = {}
+
+    def make(argument: str, *, store_id: str, inputs: kek.KekInputs) -> tuple[dict[str, Any], kek.Kek]:
+        made = kek.LocalKek(bytes([len(entries) + 7]) * 32)
+        entries[made.kid] = made
+        return {"source": "keychain", "kid": made.kid}, made
+
+    def load(spec: dict[str, Any], inputs: kek.KekInputs) -> kek.Kek:
+        if spec["kid"] not in entries:
+            raise KekMissing("the keychain has no such entry")
+        return entries[spec["kid"]]
+
+    played = SimpleNamespace(
+        make=make, load=load, discard=lambda spec, inputs: entries.pop(spec["kid"]), describe=lambda spec: "keychain"
+    )
+    real = kek._module
+    monkeypatch.setattr(kek, "_module", lambda name: played if name == "keychain" else real(name))
+    return entries
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_making_a_store_that_fails_keeps_the_entry_only_of_a_store_that_is_there(
+    keychain: dict[str, kek.LocalKek], after: bool
+) -> None:
+    shelf = Shelf()
+    vault = Vault(lambda: MemoryStore(shelf))
+    with pytest.raises(Crash):
+        storing.create(
+            FaultyStore(vault.opener(), Crash(), at=1, after=after), source="keychain", inputs=vault.inputs()
+        )
+    assert len(keychain) == after
+    if after:
+        vault.add()
+        assert vault.held() == Held(OLD)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_rekeying_that_fails_keeps_the_entry_only_once_it_is_announced(
+    keychain: dict[str, kek.LocalKek], after: bool
+) -> None:
+    shelf = Shelf()
+    vault = Vault.made(lambda: MemoryStore(shelf))
+    vault.add()
+    store = FaultyStore(vault.opener(), Crash(), at=1, after=after)
+    with pytest.raises(Crash):
+        storing.rekey(vault.custody(store), source="keychain", new_inputs=vault.inputs())
+    assert len(keychain) == after
+    storing.rekey(vault.custody(), source="keychain", new_inputs=vault.inputs())
+    vault.environ = {}
+    assert vault.held() == Held(OLD)
+    assert len(keychain) == 1
