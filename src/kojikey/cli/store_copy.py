@@ -32,7 +32,7 @@ def store_copy(call: Call) -> int:
     except KojikeyError:
         if not dry_run:
             done = sum(result.action == "copied" for result in results)
-            desk.terminal.note(f"{done} keys were copied before this; nothing was deleted: run it again to go on")
+            desk.terminal.note(f"copied before this: {done}; nothing was deleted, and the same command goes on")
         raise
     except KeyboardInterrupt:
         raise KeyboardInterrupt("interrupted; nothing was deleted: run the same command again to go on") from None
