@@ -55,7 +55,7 @@ def read_address(url: str) -> Address:
     """
     try:
         given = conninfo_to_dict(url)
-    except psycopg.Error:
+    except (psycopg.Error, ValueError):  # ValueError: bytes that are no UTF-8
         raise UsageError("that is not the URL of a PostgreSQL store (it was not repeated here)", hint=_SHAPE) from None
     effective = _effective(url)
     _refuse_slips(effective)
@@ -78,14 +78,17 @@ def _effective(url: str) -> dict[str, str]:
     Only a connection that was begun can be asked for that, so one is begun with a value that libpq refuses before it
     looks for any server.
     """
+    unsound = UsageError(
+        "that URL of a PostgreSQL store does not go together with the service file or the PG* variables",
+        hint="psql with the same URL tells what is wrong with it",
+    )
     begun = pq.PGconn.connect_start(make_conninfo(url, channel_binding="none of them").encode())
     try:
         if b"channel_binding" not in begun.error_message:
-            raise UsageError(
-                "that URL of a PostgreSQL store does not go together with the service file or the PG* variables",
-                hint="psql with the same URL tells what is wrong with it",
-            )
+            raise unsound
         return {option.keyword.decode(): option.val.decode() for option in begun.info if option.val}
+    except UnicodeDecodeError:
+        raise unsound from None
     finally:
         begun.finish()
 
