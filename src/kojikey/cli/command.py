@@ -9,9 +9,14 @@ On the hot path: imports nothing expensive.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
 
-Kind = Literal["flag", "text", "texts", "integer", "number"]
+from kojikey.model.named import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Literal, TypeAlias
+
+Kind: TypeAlias = 'Literal["flag", "text", "texts", "integer", "number"]'
 
 
 class Option(NamedTuple):

@@ -7,9 +7,11 @@ On the hot path: imports nothing.
 
 from __future__ import annotations
 
-from typing import Any
-
 from kojikey.cli.command import Call, Command, Option
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def quick(command: Command, tokens: list[str]) -> Call | None:

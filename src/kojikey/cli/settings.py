@@ -8,11 +8,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 from kojikey.cli.command import Call
 from kojikey.model.account import DEFAULT_ACCOUNT, checked_account
 from kojikey.model.errors import BadConfig, UsageError
+from kojikey.model.named import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 LOCAL = "local"
 _COMMAND_LINE = ("option", "argument")

@@ -6,7 +6,6 @@ On the hot path: what a command does not need is imported inside the function th
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from kojikey.cli.command import Call, Command
 from kojikey.cli.settings import Settings
@@ -18,6 +17,7 @@ from kojikey.sealing.kek import KekInputs
 from kojikey.stores.base import Store
 from kojikey.stores.registry import open_store
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kojikey.cli.terminal import Terminal
     from kojikey.operations.trial import Tester

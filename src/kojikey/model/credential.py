@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
-
+from kojikey.model.named import NamedTuple
 from kojikey.model.secret import Secret
 
-Source = Literal["byok", "built_in"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal, TypeAlias
+
+Source: TypeAlias = 'Literal["byok", "built_in"]'
 
 
 class Credential(NamedTuple):

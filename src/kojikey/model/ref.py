@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from kojikey.model.named import NamedTuple
 
-Document = dict[str, Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
+Document: TypeAlias = "dict[str, Any]"
 """A JSON object. Stores move documents and never look inside, except for the fields that they index."""
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
 
 from kojikey.model.errors import (
     AccountNotFound,
@@ -18,15 +17,21 @@ from kojikey.model.errors import (
     NotFound,
     RecordChanged,
 )
+from kojikey.model.named import NamedTuple
 from kojikey.model.ref import HEADER, Document, account_ref, key_ref
 from kojikey.operations.soundness import FORMAT as FORMAT
 from kojikey.operations.soundness import chain_head, check_account, checked_header
 from kojikey.sealing.chain import NO_LINK
 from kojikey.sealing.envelope import Sealer, new_data_key
-from kojikey.sealing.kek import Kek, KekInputs, load, wrapped_kid
+from kojikey.sealing.kek import Kek, KekInputs, load_for_use, wrapped_kid
 from kojikey.stores.base import Change, Query, Store, Stored
 
-_Result = TypeVar("_Result")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    _Result = TypeVar("_Result")
+
 _REMEMBERED = 256  # accounts
 _ATTEMPTS = 25  # of a change that lost only the race for the account's audit trail
 _OUTLIVES = ("disabled", "copied_from")  # of an account that was removed: what its owner can not undo by beginning anew
@@ -83,7 +88,7 @@ class Custody:
         if kid not in self._keks:
             spec = next((spec for spec in self._specs() if spec.get("kid") == kid), None)
             # An unknown id: let the store's own KEK say that it is not the one.
-            loaded = load(spec or self.target_spec, self._inputs)
+            loaded = load_for_use(spec or self.target_spec, self._inputs)
             if spec is None:
                 return loaded
             self._keks[kid] = loaded

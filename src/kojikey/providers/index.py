@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, NamedTuple
+
+from kojikey.model.named import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from kojikey.providers.definition import Definition
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "definitions")

@@ -6,12 +6,14 @@ Owns: the one call into the cipher, and what its failure means. Must not: know w
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
 from kojikey.model.errors import RecordChanged
 from kojikey.sealing.record import IV_BYTES, TAG_BYTES, Record, protect, render
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 KEY_BYTES = 32

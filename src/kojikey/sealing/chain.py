@@ -10,7 +10,10 @@ that a tail that was cut off shows.
 from __future__ import annotations
 
 import json
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 NO_LINK = ""
 """What comes before an account's first event."""

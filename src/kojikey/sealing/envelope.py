@@ -7,12 +7,16 @@ Must not: know where the data key came from, or reach a store.
 from __future__ import annotations
 
 import os
-from typing import Any, NamedTuple, Never
 
 from kojikey.model.errors import MalformedKey, RecordChanged
+from kojikey.model.named import NamedTuple
 from kojikey.model.secret import Secret
 from kojikey.sealing.aead import KEY_BYTES, opened, sealed
 from kojikey.sealing.record import VERSION_PLACE, parse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Never
 
 _FINGERPRINT_CHARACTERS = 12
 _SPOKEN = {"base_url": "base URL"}

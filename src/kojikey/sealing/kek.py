@@ -12,15 +12,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple, Never, Protocol
 
 from kojikey.model.errors import KekUnavailable, RecordChanged, RecordUnsupported, UsageError, WrongKek
+from kojikey.model.named import NamedTuple
 from kojikey.model.secret import Secret
 from kojikey.sealing.aead import KEY_BYTES, opened, sealed
 from kojikey.sealing.envelope import refuse_other_place
 from kojikey.sealing.record import DATA_KEY_PLACE, parse
 
-Spec = dict[str, Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Literal, Never, Protocol, TypeAlias
+
+Spec: TypeAlias = "dict[str, Any]"
 
 KEK_VARIABLE = "KOJIKEY_KEK"
 PASSPHRASE_FILE_VARIABLE = "KOJIKEY_PASSPHRASE_FILE"
@@ -52,27 +56,48 @@ class Kek(ABC):
 class LocalKek(Kek):
     """A KEK of 32 bytes, in this process. The wrapped data key is a JWE of the same form as a sealed version."""
 
-    __slots__ = ("_key", "kid")
+    __slots__ = ("_expected", "_key", "_kid", "_mismatch")
 
     def __init__(self, key: bytes) -> None:
-        from kojikey.sealing.derivation import KEK_ID, derived_id
-
         if len(key) != KEY_BYTES:
             raise KekUnavailable(f"that is not a KEK: a KEK is {KEY_BYTES} bytes")
-        self._key, self.kid = key, derived_id(key, KEK_ID)
+        self._key, self._kid, self._expected, self._mismatch = key, "", "", ""
+
+    @property
+    def kid(self) -> str:  # type: ignore[override]
+        """The id of this KEK, derived when it is asked for: deriving would cost each start of ``kojikey run``."""
+        if not self._kid:
+            from kojikey.sealing.derivation import KEK_ID, derived_id
+
+            self._kid = derived_id(self._key, KEK_ID)
+        return self._kid
+
+    def expect(self, kid: str, mismatch: str) -> None:
+        """Be compared with an id before wrapping, and where unwrapping fails; what opens needs no other proof."""
+        self._expected, self._mismatch = kid, mismatch
+
+    def _refuse_unexpected(self) -> None:
+        if self._expected and self.kid != self._expected:
+            raise WrongKek(self._mismatch)
 
     def wrap(self, data_key: bytes, *, store: str, account: str) -> str:
         """See :meth:`Kek.wrap`."""
+        self._refuse_unexpected()
         return sealed(self._key, data_key, kid=self.kid, place={"store": store, "account": account})
 
     def unwrap(self, record: str, *, store: str, account: str) -> bytes:
         """See :meth:`Kek.unwrap`."""
         where = _where(account)
         parsed = parse(record, DATA_KEY_PLACE, where=where)
-        if parsed.kid != self.kid:
+        if parsed.kid != (self._expected or self.kid):
+            self._refuse_unexpected()
             raise WrongKek(f"the {where} was wrapped by another KEK; it was not opened")
         refuse_other_place(parsed.place, {"store": store, "account": account}, where=where)
-        data_key = opened(self._key, parsed, where=where)
+        try:
+            data_key = opened(self._key, parsed, where=where)
+        except RecordChanged:
+            self._refuse_unexpected()
+            raise
         if len(data_key) != KEY_BYTES:
             raise RecordChanged(where, "holds something else than a data key")
         return data_key
@@ -99,23 +124,25 @@ class KekInputs(NamedTuple):
         return "<KekInputs>"  # an environment holds KEKs and keys
 
 
-class Source(Protocol):
-    """What the module of a source offers. Each raises only errors of ours."""
+if TYPE_CHECKING:
 
-    def load(self, spec: Spec, inputs: KekInputs) -> Kek:
-        """Return the KEK that lives there, whichever it is."""
+    class Source(Protocol):
+        """What the module of a source offers. Each raises only errors of ours."""
 
-    def make(self, argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
-        """Return the KEK for a new store, and its spec; durable there on return."""
+        def load(self, spec: Spec, inputs: KekInputs) -> Kek:
+            """Return the KEK that lives there, whichever it is."""
 
-    def discard(self, spec: Spec, inputs: KekInputs) -> None:
-        """Remove what :meth:`make` created, where nobody else can be using it."""
+        def make(self, argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
+            """Return the KEK for a new store, and its spec; durable there on return."""
 
-    def describe(self, spec: Spec) -> str:
-        """Say where it lives and who can read it."""
+        def discard(self, spec: Spec, inputs: KekInputs) -> None:
+            """Remove what :meth:`make` created, where nobody else can be using it."""
 
-    def mismatch(self, spec: Spec) -> str:
-        """Say that what lives there is not this store's KEK."""
+        def describe(self, spec: Spec) -> str:
+            """Say where it lives and who can read it."""
+
+        def mismatch(self, spec: Spec) -> str:
+            """Say that what lives there is not this store's KEK."""
 
 
 def load(spec: Spec, inputs: KekInputs) -> Kek:
@@ -129,6 +156,24 @@ def load(spec: Spec, inputs: KekInputs) -> Kek:
     kek = source.load(spec, inputs)
     if kek.kid != kid:
         raise WrongKek(f"{source.mismatch(spec)}; nothing was opened")
+    return kek
+
+
+def load_for_use(spec: Spec, inputs: KekInputs) -> Kek:
+    """Return the KEK that a spec names, as :func:`load`, but a local one that is another is refused when it is used.
+
+    What a local KEK unwraps is proof that it is the right one, and cheaper than its id.
+
+    Raises:
+        KekMissing, KekUnavailable, RecordChanged, RecordUnsupported: as :func:`load`. WrongKek: not for a local one.
+    """
+    source, kid = _source_of(spec), text_member(spec, "kid")
+    kek = source.load(spec, inputs)
+    mismatch = f"{source.mismatch(spec)}; nothing was opened"
+    if isinstance(kek, LocalKek):
+        kek.expect(kid, mismatch)
+    elif kek.kid != kid:
+        raise WrongKek(mismatch)
     return kek
 
 

@@ -10,10 +10,14 @@ Two failures stay apart: *changed* is what nobody writes on purpose (damage, or 
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
 
 from kojikey.model.errors import RecordChanged, RecordUnsupported, UsageError
+from kojikey.model.named import NamedTuple
 from kojikey.sealing import base64url
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 RECORD_LIMIT = 16 * 1024  # characters of a record
 HEADER_LIMIT = 4 * 1024  # bytes of a decoded header

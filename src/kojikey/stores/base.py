@@ -16,10 +16,14 @@ import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, NamedTuple
 
 from kojikey.model.errors import KojikeyError, StoreCorrupt, StoreUnavailable
+from kojikey.model.named import NamedTuple
 from kojikey.model.ref import HEADER, Document, Ref
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, ClassVar
 
 DOCUMENT_LIMIT = 64 * 1024
 

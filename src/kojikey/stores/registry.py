@@ -6,10 +6,9 @@ Must not: repeat a URL, or a text that should have been one, in a message: it ma
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from kojikey.model.errors import UsageError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kojikey.stores.base import Store
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from kojikey.model.errors import (
     AuditBroken,
@@ -38,6 +37,10 @@ from kojikey.stores.sqlite_tables import (
     migrate,
     statement,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _LEAST = -(2**63)  # no seq is less
 

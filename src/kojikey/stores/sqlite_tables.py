@@ -5,9 +5,11 @@ Owns: the format of the file. Must not: open anything, or decide what an answer 
 
 from __future__ import annotations
 
-import sqlite3
-
 from kojikey.stores.base import Change, Query
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import sqlite3
 
 APPLICATION_ID = 0x6B6A6B79  # "kjky", at offset 68 of the file, for `file` and for telling a store from other databases
 PAGE = 200  # rows that a scan reads at once: it holds no lock in between
