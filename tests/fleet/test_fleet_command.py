@@ -1,0 +1,209 @@
+"""``kojikey test`` over many keys, as a person or a job sees it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from many import PROVIDERS, fill_home
+from program import COMMAND, KEK, SECONDS, Program
+
+from kojikey.cli import fleet
+from kojikey.testing import Sandbox
+
+
+@pytest.fixture
+def sandbox_of_all(sandbox: Sandbox) -> Iterator[Sandbox]:
+    sandbox.accept_any = True
+    yield sandbox
+    sandbox.accept_any = False
+
+
+@pytest.fixture
+def many(kojikey: Program, sandbox_of_all: Sandbox) -> Program:
+    """Return a program whose store has 24 keys of 12 accounts; every third account's are unknown to the provider."""
+    reasons = ("ok", "missing_permission", "invalid_key")
+    fill_home(kojikey.home, KEK, sandbox_of_all, 12, reason=lambda number: reasons[number % 3])
+    return kojikey
+
+
+@pytest.fixture
+def streamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a run of a few keys one that is too long to be held back."""
+    monkeypatch.setattr(fleet, "FEW", 5)
+
+
+def pairs(results: list[dict[str, object]]) -> set[tuple[object, object]]:
+    return {(result["account"], result["provider"]) for result in results}
+
+
+def test_all_keys_of_all_accounts_are_tested_and_summed_up(many: Program) -> None:
+    ended = many("test", "--all-accounts", "--json")
+    assert ended.code == 3
+    assert len(pairs(ended.results)) == 24
+    assert ended.document["summary"] == {"tested": 24, "valid": 8, "limited": 8, "rejected": 8, "indeterminate": 0}
+    groups = {(group["provider"], group["reason"]): group["count"] for group in ended.document["groups"]}
+    assert groups == {
+        (provider, reason): 4 for provider in PROVIDERS for reason in ("invalid_key", "missing_permission")
+    }
+    assert all(group["next"] for group in ended.document["groups"])
+
+
+def test_a_long_run_is_one_document_all_the_same(many: Program, streamed: None) -> None:
+    ended = many("test", "--all-accounts", "--json", "--concurrency", "4")
+    assert (ended.code, ended.document["exit_code"]) == (3, 3)
+    assert (ended.document["schema"], ended.document["command"]) == ("kojikey/1", "test")
+    assert len(pairs(ended.results)) == 24
+
+
+def test_a_long_run_lists_every_key_and_what_to_do(many: Program, streamed: None) -> None:
+    ended = many("test", "--all-accounts")
+    lines = ended.out.splitlines()
+    assert sum(line.startswith(("✓ ", "! ", "✗ ")) for line in lines) == 24
+    assert "24 tested: 8 valid, 8 limited, 8 rejected" in lines
+    assert "    next: make new keys, then rotate them all at once: kojikey rotate --batch FILE" in lines
+
+
+def test_json_lines_come_one_a_result_and_the_summary_last(many: Program) -> None:
+    ended = many("test", "--all-accounts", "--jsonl")
+    *results, last = [json.loads(line) for line in ended.out.splitlines()]
+    assert len(pairs(results)) == 24
+    assert last["summary"]["tested"] == 24
+    assert last["exit_code"] == ended.code == 3
+
+
+def test_shards_are_all_keys_and_none_twice(many: Program) -> None:
+    parts = [pairs(many("test", "--all-accounts", "--shard", f"{part}/3", "--json").results) for part in (1, 2, 3)]
+    assert sum(map(len, parts)) == 24
+    assert len(set.union(*parts)) == 24
+
+
+@pytest.mark.parametrize("shard", ["0/3", "4/3", "1", "1/0", "a/b", "1/3/5", "-1/3"])
+def test_a_shard_that_makes_no_sense_is_refused(many: Program, shard: str) -> None:
+    assert many("test", "--all-accounts", f"--shard={shard}").code == 2
+
+
+@pytest.mark.parametrize("option", [("--rate", "0"), ("--concurrency", "0"), ("--concurrency", "100000")])
+def test_a_pace_that_makes_no_sense_is_refused(many: Program, option: tuple[str, str]) -> None:
+    assert many("test", "--all-accounts", *option).code == 2
+    assert many.sandbox.requests == ()
+
+
+def test_keys_that_were_tested_lately_are_left_out(many: Program) -> None:
+    began = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert len(many("test", "google_gemini", "--all-accounts", "--json").results) == 12
+    rest = many("test", "--all-accounts", "--not-tested-since", "1h", "--json")
+    assert pairs(rest.results) == {(f"account-{number:05}", "elevenlabs") for number in range(12)}
+    nothing = many("test", "--all-accounts", "--not-tested-since", began, "--json")
+    assert (nothing.code, nothing.results) == (0, [])
+
+
+@pytest.mark.parametrize(("fail_on", "code"), [("rejected", 0), ("limited", 3), ("indeterminate", 3)])
+def test_what_fails_the_run_can_be_chosen(kojikey: Program, sandbox_of_all: Sandbox, fail_on: str, code: int) -> None:
+    fill_home(kojikey.home, KEK, sandbox_of_all, 2, reason=lambda _: "missing_permission")
+    assert kojikey("test", "--all-accounts", "--fail-on", fail_on).code == code
+
+
+@pytest.mark.parametrize("fault", ["reset", "garbage", "portal", "rate_limit_all", "down"])
+def test_a_broken_provider_condemns_no_key_and_holds_up_no_other(many: Program, fault: str) -> None:
+    many.sandbox.fault("elevenlabs", fault)
+    many.sandbox.retry_after = 0
+    ended = many("test", "--all-accounts", "--json", "--fail-on", "rejected")
+    many.sandbox.retry_after = 1
+    outcomes = {provider: [r["outcome"] for r in ended.results if r["provider"] == provider] for provider in PROVIDERS}
+    assert outcomes["elevenlabs"] == ["indeterminate"] * 12
+    assert sorted(outcomes["google_gemini"]) == ["limited"] * 4 + ["rejected"] * 4 + ["valid"] * 4
+
+
+def test_a_provider_that_drips_is_a_timeout_and_no_bad_key(kojikey: Program, sandbox_of_all: Sandbox) -> None:
+    fill_home(kojikey.home, KEK, sandbox_of_all, 3)
+    sandbox_of_all.fault("google_gemini", "slow")
+    ended = kojikey("test", "--all-accounts", "--json", "--timeout", "0.3")
+    assert {r["reason"] for r in ended.results if r["provider"] == "google_gemini"} == {"timeout"}
+    assert {r["reason"] for r in ended.results if r["provider"] == "elevenlabs"} == {"ok"}
+    assert ended.code == 4
+
+
+def test_an_endpoint_that_is_down_is_said_once_and_its_keys_are_left_for_another_run(
+    kojikey: Program, sandbox_of_all: Sandbox
+) -> None:
+    fill_home(kojikey.home, KEK, sandbox_of_all, 30)
+    sandbox_of_all.fault("elevenlabs", "down")
+    ended = kojikey("test", "--all-accounts", "--json", "--concurrency", "4")
+    down = [result for result in ended.results if result["provider"] == "elevenlabs"]
+    spared = [result for result in down if result["attempts"] == 0]
+    assert ended.code == 4
+    assert {result["reason"] for result in down} == {"unreachable"}
+    assert len(spared) > 15
+    assert not any(result["recorded"] for result in spared)
+    assert ended.err.count("are not asked for") == 1
+    sandbox_of_all.mend()
+    rest = kojikey("test", "--all-accounts", "--json", "--not-tested-since", "1h")
+    assert pairs(spared) == pairs(rest.results)
+    assert rest.code == 0
+
+
+def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(many: Program) -> None:
+    with many.sandbox.hold(after=20):
+        running = subprocess.Popen(
+            [*COMMAND, "test", "--all-accounts", "--concurrency", "2", "--json"],
+            env=many.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        while len(many.sandbox.requests) < 22:
+            many.sandbox.wait_for_request()
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=SECONDS)
+    document = json.loads(out)
+    assert running.returncode == document["exit_code"] == 130
+    assert document["error"]["code"] == "interrupted"
+    done = pairs(document["results"])
+    assert 5 <= len(done) < 24
+    assert document["left"] == 24 - len(done)
+    hint = document["error"]["hint"]
+    assert hint in err
+    rest = many("test", "--all-accounts", "--json", *hint.partition("with ")[2].split())
+    assert pairs(rest.results) | done == {(f"account-{n:05}", p) for n in range(12) for p in PROVIDERS}
+    assert len(rest.results) + len(done) == 24
+
+
+def test_a_bar_is_drawn_on_a_terminal_and_leaves_no_trace_in_a_pipe(many: Program) -> None:
+    assert "\r" not in many.installed("test", "--all-accounts").err
+    import pexpect
+
+    drawn = pexpect.run(
+        " ".join([*COMMAND, "test", "--all-accounts", "--concurrency", "1"]),
+        env={**os.environ, **many.environ, "TERM": "xterm"}, timeout=SECONDS,
+    )  # fmt: skip
+    assert b"failed" in drawn
+    assert b" left" in drawn
+    after = drawn.rpartition(b" left")[2]
+    assert b"\x1b[2K" in after, "the bar was not taken away"
+
+
+def test_a_report_that_has_no_place_is_refused_before_anything_is_asked(many: Program, tmp_path: Path) -> None:
+    many.sandbox.forget()
+    ended = many("test", "--all-accounts", "--junit", str(tmp_path / "nowhere" / "keys.xml"))
+    assert ended.code == 2
+    assert many.sandbox.requests == ()
+    assert many("test", "--all-accounts", "--html", str(tmp_path)).code == 2
+
+
+def test_a_run_that_can_not_finish_its_report_leaves_the_old_one(many: Program, tmp_path: Path) -> None:
+    report = tmp_path / "keys.html"
+    report.write_text("old")
+    from kojikey.cli.reports import spool
+
+    def pieces() -> object:
+        yield "new"
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        spool.write_whole(str(report), pieces())  # type: ignore[arg-type]
+    assert report.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["keys.html"]

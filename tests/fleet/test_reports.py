@@ -1,0 +1,190 @@
+"""JUnit, GitHub and HTML: right, whole, and nothing in them but text, whatever a provider says."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from lxml import etree
+from program import Program
+from reported import HOSTILE, results, run_of
+
+from kojikey.cli.reports import as_json, github, html, on_screen
+from kojikey.cli.reports.junit import junit
+from kojikey.model.verdict import Reason
+from kojikey.testing import Sandbox
+
+SCHEMA = etree.XMLSchema(etree.parse(os.path.join(os.path.dirname(__file__), "junit.xsd")))
+ALL_REASONS = tuple(Reason)
+COMMAND = re.compile(r"\A\s*::|##\[")
+
+
+@pytest.mark.parametrize("words", ["plain words", HOSTILE])
+@pytest.mark.parametrize("fail_on", ["rejected", "limited", "indeterminate"])
+def test_the_junit_report_is_valid_and_counts_what_it_says(words: str, fail_on: str) -> None:
+    ending, rows = run_of(list(results(60, words=words, reasons=ALL_REASONS)), fail_on=fail_on)
+    document = etree.fromstring("".join(junit(ending, rows)).encode("utf-8", "surrogatepass"))
+    SCHEMA.assertValid(document)
+    (suite,) = document
+    for counted, element in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        assert int(suite.get(counted, "")) == len(suite.findall(f"testcase/{element}"))
+    assert int(suite.get("tests", "")) == len(suite.findall("testcase")) == 60
+
+
+def test_a_report_about_nothing_is_valid() -> None:
+    ending, rows = run_of([])
+    SCHEMA.assertValid(etree.fromstring("".join(junit(ending, rows)).encode()))
+    assert "No key was tested" in "".join(html.page(ending, rows))
+    assert list(github.commands(ending, rows)) == []
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "elements"),
+    [("rejected", ["skipped", "failure", "error"]), ("limited", ["failure", "failure", "error"])],
+)
+def test_what_counts_as_failed_is_what_fails_the_run(fail_on: str, elements: list[str]) -> None:
+    reasons = (Reason.MISSING_PERMISSION, Reason.INVALID_KEY, Reason.TIMEOUT)
+    ending, rows = run_of(list(results(3, reasons=reasons)), fail_on=fail_on)
+    document = etree.fromstring("".join(junit(ending, rows)).encode())
+    assert [case[0].tag for case in document.iter("testcase")] == elements
+
+
+def unescaped(text: str) -> str:
+    return text.replace("%0D", "\r").replace("%0A", "\n").replace("%3A", ":").replace("%2C", ",").replace("%25", "%")
+
+
+def test_an_annotation_is_one_command_however_hostile_its_words() -> None:
+    ending, rows = run_of(list(results(10, words=HOSTILE)))
+    lines = list(github.commands(ending, rows))
+    assert len(lines) == 6
+    for line in lines:
+        match = re.fullmatch(r"::(error|warning) title=([^,:\r\n]*)::([^\r\n]*)", line)
+        assert match is not None, line
+        assert match[2].startswith("account-")
+        assert "\x1b" not in line
+        assert unescaped(match[3]).startswith('"><script>')
+
+
+def test_no_more_annotations_than_github_shows() -> None:
+    ending, rows = run_of(list(results(500)))
+    lines = list(github.commands(ending, rows))
+    kinds = [line.split(" ")[0] for line in lines]
+    assert (kinds.count("::error"), kinds.count("::warning")) == (10, 10)
+    assert "191 more keys" in lines[9]
+    assert "91 more keys" in lines[19]
+
+
+def test_the_summary_is_a_table_however_hostile_its_words() -> None:
+    ending, rows = run_of(list(results(10, words=HOSTILE)))
+    text = "".join(github.summary(ending, rows))
+    for line in text.splitlines():
+        assert line == "" or line.startswith(("| ", "|-", "## ", "### "))
+        if line.startswith("| "):
+            assert len(re.findall(r"(?<!\\)\|", line)) in (5, 6)
+    assert "<script" not in text
+    assert "](" not in text
+    assert "https://evil" not in text
+    assert "@everyone" not in text
+
+
+def test_the_summary_stays_within_what_github_takes(tmp_path: Path) -> None:
+    path = tmp_path / "summary"
+    path.write_bytes(b"x" * 1000)
+    ending, rows = run_of(list(results(12000, words="w" * 200, reasons=(Reason.INVALID_KEY,))))
+    github.append_summary(str(path), github.summary(ending, rows))
+    text = path.read_text()
+    assert 900_000 < path.stat().st_size <= 1024 * 1024
+    assert text.startswith("xxx")
+    assert "There are more" in text[-200:]
+    github.append_summary(str(path), github.summary(ending, rows))
+    assert path.stat().st_size <= 1024 * 1024
+
+
+class Tags(HTMLParser):
+    """Every tag and attribute of a page, and whether all that is opened is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+        if tag not in ("meta", "input"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_a_hostile_provider_adds_no_tag_to_the_page() -> None:
+    pages = ["".join(html.page(*run_of(list(results(20, words=words))))) for words in ("plain", HOSTILE)]
+    plain, hostile = (Tags(), Tags())
+    plain.feed(pages[0])
+    hostile.feed(pages[1])
+    assert hostile.open == []
+    assert hostile.tags == plain.tags
+    assert hostile.attributes == plain.attributes
+    assert "script" not in hostile.tags
+    assert "default-src 'none'" in pages[1]
+    assert not set(pages[1]) & {"\x00", "\x1b", "\ud800", "\u202e"}
+
+
+def test_a_page_that_is_no_https_address_is_no_link() -> None:
+    assert html._link("javascript:alert(1)") == ""
+    assert html._link('https://x.example/"onmouseover="x').count('"') == 4
+
+
+def test_a_line_on_github_is_no_command() -> None:
+    for line in ("::error::x", "  ::add-mask::x", "a ##[command]x", HOSTILE):
+        for part in re.split(r"[\r\n]", on_screen.inert(line)):
+            assert not COMMAND.search(part)
+
+
+def test_json_on_github_says_the_same_and_is_no_command() -> None:
+    text = json.dumps({"detail": HOSTILE})
+    made = as_json.inert_json(text)
+    assert "##[" not in made
+    assert json.loads(made) == json.loads(text)
+
+
+@pytest.fixture
+def on_github(kojikey: Program, tmp_path: Path) -> Program:
+    kojikey.added("elevenlabs")
+    kojikey.add("google_gemini", "invalid_key", "--no-test")
+    kojikey.environ |= {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
+    return kojikey
+
+
+def test_github_is_told_by_itself_and_stdout_stays_json(on_github: Program, tmp_path: Path) -> None:
+    people = on_github("test")
+    assert "::error title=default/google_gemini%3A rejected (invalid_key)::" in people.out
+    machine = on_github("test", "--json")
+    assert len(machine.results) == 2
+    assert "::error " in machine.err
+    assert "| default | google\\_gemini |" in (tmp_path / "summary.md").read_text()
+
+
+def test_elsewhere_github_is_told_when_asked(kojikey: Program, sandbox: Sandbox) -> None:
+    kojikey.add("google_gemini", "invalid_key", "--no-test")
+    assert "::error" not in kojikey("test").out
+    assert "::error" in kojikey("test", "--github").out
+
+
+def test_the_reports_of_a_real_run_are_whole_and_without_keys(kojikey: Program, tmp_path: Path) -> None:
+    key = kojikey.added("elevenlabs")
+    kojikey.add("google_gemini", "invalid_key", "--no-test")
+    xml, page = tmp_path / "keys.xml", tmp_path / "keys.html"
+    assert kojikey("test", "--junit", str(xml), "--html", str(page)).code == 3
+    SCHEMA.assertValid(etree.parse(str(xml)))
+    for path in (xml, page):
+        assert "google_gemini" in path.read_text()
+        assert key.key[:12] not in path.read_text()
+    assert {path.name for path in tmp_path.iterdir()} >= {"keys.xml", "keys.html"}
+    assert not list(tmp_path.glob("*.part"))
