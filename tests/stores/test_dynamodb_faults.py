@@ -1,0 +1,253 @@
+"""Throttling, lost answers, refusals, gateways in the way: what AWS does and moto does not is played in front of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3.exceptions
+import botocore.exceptions
+import botocore.parsers
+import pytest
+from aws import REGION, Aws
+from dynamo_stores import ACCOUNT, CANARY, EVENT, KEY, VERBS, fresh, front, store, waits
+from scripted_aws import DROPPED, LOST, Answer, Scripted, refusal
+
+from kojikey.aws import Boto3Missing
+from kojikey.model.errors import (
+    ChangedMeanwhile,
+    StoreCorrupt,
+    StoreDenied,
+    StoreLocked,
+    StoreNotFound,
+    StoreUnavailable,
+    StoreUnreachable,
+)
+from kojikey.stores.base import Change, Stored
+from kojikey.stores.dynamodb import DynamoStore
+from kojikey.stores.dynamodb_errors import translated
+
+__all__ = ["fresh", "front", "store", "waits"]
+
+
+def cancelled(*codes: str) -> Answer:
+    reasons = [{"Code": code, "Message": CANARY} for code in codes]
+    return refusal("TransactionCanceledException", CancellationReasons=reasons)
+
+
+DENIAL = f"User: arn:aws:iam::1:user/{CANARY} is not authorized to perform: dynamodb:It on resource: {CANARY}"
+FAILURES: dict[str, tuple[Answer, type[StoreUnavailable], str]] = {
+    "denied": (refusal("AccessDeniedException", DENIAL), StoreDenied, "lack dynamodb:It on"),
+    "denied by KMS": (
+        refusal("AccessDeniedException", f"not authorized to perform: kms:Decrypt on {CANARY}"),
+        StoreDenied,
+        "lack kms:Decrypt on",
+    ),
+    "denied without a word": (refusal("AccessDeniedException"), StoreDenied, "lack a permission"),
+    "expired": (refusal("ExpiredTokenException"), StoreDenied, "no valid credentials"),
+    "unknown credentials": (refusal("UnrecognizedClientException"), StoreDenied, "no valid credentials"),
+    "bad signature": (refusal("InvalidSignatureException"), StoreDenied, "no valid credentials"),
+    "throttled": (refusal("ProvisionedThroughputExceededException"), StoreLocked, "is throttled"),
+    "account limit": (refusal("ThrottlingException"), StoreLocked, "is throttled"),
+    "internal": (refusal("InternalServerError", status=500), StoreUnreachable, "is out of order at AWS"),
+    "unavailable": (refusal("ServiceUnavailable", status=503), StoreUnreachable, "is out of order at AWS"),
+    "a gateway": (Answer(502, b"<html>CANARY</html>"), StoreUnreachable, "is out of order at AWS"),
+    "a portal": (Answer(403, b"<html>CANARY</html>"), StoreDenied, "lack a permission"),
+    "not AWS": (Answer(404, b"<html>CANARY</html>"), StoreUnavailable, "refused, with 404"),
+    "something new": (refusal("FutureException"), StoreUnavailable, "refused, with FutureException"),
+    "something odd": (refusal("x y\x1b[2J"), StoreUnavailable, "refused, with status 400"),
+    "another shape": (refusal("ValidationException"), StoreCorrupt, "another shape"),
+    "no answer": (DROPPED, StoreUnreachable, "can not be reached"),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("name", FAILURES)
+def test_each_failure_is_told_apart_and_repeats_nothing(
+    store: DynamoStore, front: Scripted, verb: str, name: str
+) -> None:
+    answer, kind, words = FAILURES[name]
+    operation, use = VERBS[verb]
+    front.always(operation, answer)
+    with pytest.raises(StoreUnavailable) as raised:
+        use(store)
+    assert type(raised.value) is kind
+    assert words in str(raised.value)
+    assert CANARY not in f"{raised.value} {raised.value.hint}"
+    assert raised.value.__suppress_context__
+
+
+def test_a_table_that_was_deleted_meanwhile_is_not_there(store: DynamoStore, front: Scripted) -> None:
+    for operation, use in VERBS.values():
+        front.always(operation, refusal("ResourceNotFoundException"))
+        with pytest.raises(StoreNotFound):
+            use(store)
+
+
+def everyone(module: Any, root: type[Exception]) -> list[type[Exception]]:
+    found: list[type[Exception]] = [kind for kind in vars(module).values() if isinstance(kind, type)]
+    return [kind for kind in found if issubclass(kind, root)]
+
+
+ALL = [
+    *everyone(botocore.exceptions, botocore.exceptions.BotoCoreError),
+    *everyone(boto3.exceptions, boto3.exceptions.Boto3Error),
+    botocore.parsers.ResponseParserError,
+    Boto3Missing,
+]
+
+
+def test_the_list_of_exceptions_is_complete() -> None:
+    assert len(ALL) > 80
+
+
+@pytest.mark.parametrize("kind", ALL, ids=lambda kind: str(kind.__name__))
+def test_no_exception_of_boto3_leaves_the_store(kind: type[Exception]) -> None:
+    ours = translated(kind.__new__(kind), "dynamodb://t?region=r")
+    assert isinstance(ours, StoreUnavailable)
+    assert CANARY not in str(ours)
+
+
+def test_what_is_not_of_boto3_is_a_bug_and_goes_through() -> None:
+    assert translated(KeyError("x"), "somewhere") is None
+
+
+# waiting and trying again
+
+
+@pytest.mark.parametrize(
+    "code", ["ThrottlingException", "ProvisionedThroughputExceededException", "InternalServerError"]
+)
+@pytest.mark.parametrize("verb", VERBS)
+def test_what_passes_is_waited_out(
+    store: DynamoStore, front: Scripted, waits: list[float], verb: str, code: str
+) -> None:
+    operation, use = VERBS[verb]
+    front.once(operation, *[refusal(code, status=500 if code == "InternalServerError" else 400)] * 4)
+    use(store)
+    assert len(waits) == 4
+    assert all(0 <= wait <= 2 for wait in waits)
+
+
+def test_the_waits_are_spread_out_and_grow(store: DynamoStore, front: Scripted, waits: list[float]) -> None:
+    front.always("GetItem", refusal("ThrottlingException"))
+    for _ in range(30):
+        with pytest.raises(StoreLocked):
+            store.read(KEY)
+    rounds = [waits[start : start + 9] for start in range(0, len(waits), 9)]
+    assert len(rounds) == 30
+    first, last = [found[0] for found in rounds], [found[-1] for found in rounds]
+    assert max(first) <= 0.1 < max(last) <= 2
+    assert len(set(first)) > 20
+
+
+@pytest.mark.parametrize(
+    "reasons", [("None", "TransactionConflict"), ("ThrottlingError", "None"), ("ProvisionedThroughputExceeded", "None")]
+)
+def test_a_transaction_that_met_another_is_made_again(
+    store: DynamoStore, front: Scripted, waits: list[float], reasons: tuple[str, ...]
+) -> None:
+    front.once("TransactWriteItems", cancelled(*reasons), refusal("TransactionInProgressException"))
+    store.commit([Change(KEY, {"n": 1}, None)], [EVENT])
+    assert len(waits) == 2
+    tokens = {request["ClientRequestToken"] for _, request in front.seen if "ClientRequestToken" in request}
+    assert len(tokens) == 1
+    assert [found["seq"] for found in store.events("acme")] == [1]
+
+
+def test_others_who_never_let_go_are_told(store: DynamoStore, front: Scripted) -> None:
+    front.always("TransactWriteItems", cancelled("TransactionConflict"))
+    with pytest.raises(StoreLocked, match="others keep changing the same documents; nothing was changed"):
+        store.commit([Change(KEY, {"n": 1}, None)])
+
+
+def test_a_condition_that_does_not_hold_is_a_conflict_and_not_tried_again(
+    store: DynamoStore, front: Scripted, waits: list[float]
+) -> None:
+    front.always("TransactWriteItems", cancelled("TransactionConflict", "ConditionalCheckFailed", "None"))
+    with pytest.raises(ChangedMeanwhile) as raised:
+        store.commit([Change(KEY, {}, None), Change(ACCOUNT, {}, None)], [EVENT])
+    assert raised.value.ref == ACCOUNT
+    assert waits == []
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("ValidationError", StoreCorrupt),
+        ("AccessDenied", StoreDenied),
+        ("ItemCollectionSizeLimitExceeded", StoreUnavailable),
+    ],
+)
+def test_other_reasons_of_a_cancelled_transaction_are_told(
+    store: DynamoStore, front: Scripted, code: str, kind: type[StoreUnavailable]
+) -> None:
+    front.always("TransactWriteItems", cancelled("None", code))
+    with pytest.raises(kind):
+        store.commit([Change(KEY, {}, None)], [EVENT])
+
+
+# answers that were lost
+
+
+def test_a_change_whose_answer_was_lost_is_found_to_be_made(store: DynamoStore, front: Scripted) -> None:
+    """The played DynamoDB does not know tokens, so the second attempt meets what the first one wrote."""
+    front.once("TransactWriteItems", LOST)
+    (revision,) = store.commit([Change(KEY, {"n": 1}, None)], [EVENT])
+    assert front.operations().count("TransactWriteItems") == 2
+    assert store.read(KEY) == Stored(KEY, {"n": 1}, revision)
+    assert list(store.events("acme")) == [EVENT]
+
+
+def test_an_event_alone_whose_answer_was_lost_is_found_to_be_made(store: DynamoStore, front: Scripted) -> None:
+    front.once("TransactWriteItems", LOST)
+    store.commit([], [EVENT])
+    assert list(store.events("acme")) == [EVENT]
+
+
+def test_a_change_that_was_lost_on_the_way_is_made_by_the_next_attempt(store: DynamoStore, front: Scripted) -> None:
+    front.once("TransactWriteItems", DROPPED)
+    store.commit([Change(KEY, {"n": 1}, None)], [EVENT])
+    assert list(store.events("acme")) == [EVENT]
+
+
+def test_another_ones_change_is_not_taken_for_ours(store: DynamoStore, front: Scripted, aws: Aws) -> None:
+    other = DynamoStore(store.table, region=REGION, endpoint=aws.endpoint)
+
+    def meanwhile(operation: str, request: dict[str, Any]) -> Answer | None:
+        if operation != "TransactWriteItems" or front.operations().count("TransactWriteItems") > 1:
+            return None
+        other.commit([Change(KEY, {"by": "other"}, None)])
+        return DROPPED
+
+    front.script = meanwhile
+    with pytest.raises(ChangedMeanwhile):
+        store.commit([Change(KEY, {"by": "us"}, None)])
+    read = other.read(KEY)
+    assert read is not None
+    assert read.document == {"by": "other"}
+    other.close()
+
+
+@pytest.mark.parametrize("answer", [LOST, DROPPED], ids=["made", "not made"])
+def test_when_it_can_not_be_known_it_is_said_and_how_to_find_out(
+    store: DynamoStore, front: Scripted, answer: Answer
+) -> None:
+    def after_the_first(operation: str, request: dict[str, Any]) -> Answer | None:
+        return answer if len(front.seen) == 1 else DROPPED
+
+    front.script = after_the_first
+    with pytest.raises(StoreUnreachable, match="it is not known whether the last change was made") as raised:
+        store.commit([Change(KEY, {"n": 1}, None)], [EVENT])
+    assert "nothing was changed" not in str(raised.value)
+    assert raised.value.hint
+    assert "kojikey list" in raised.value.hint
+    front.script = lambda operation, request: None
+    made = store.read(KEY) is not None
+    assert made == (answer is LOST)
+    assert len(list(store.events("acme"))) == made
+
+
+def test_the_answer_to_making_the_header_may_be_lost_too(fresh: DynamoStore, front: Scripted) -> None:
+    front.once("PutItem", LOST)
+    fresh.create({"format": 1})
+    assert fresh.open().document == {"format": 1}

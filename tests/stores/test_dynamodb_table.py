@@ -1,0 +1,304 @@
+"""The DynamoDB table: how it comes into being, what is no store, what was changed from outside, and the limits."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+from aws import REGION, Aws, new_table
+from dynamo_stores import CANARY, EVENT, KEY, VERBS, fresh, front, store, waits
+from scripted_aws import Answer, Script, Scripted, refusal, scripted
+
+from kojikey.model.errors import (
+    StoreCorrupt,
+    StoreDenied,
+    StoreExists,
+    StoreNotFound,
+    StoreUnavailable,
+    StoreUnreachable,
+)
+from kojikey.model.ref import key_ref
+from kojikey.stores.base import Change
+from kojikey.stores.dynamodb import DynamoStore
+
+__all__ = ["fresh", "front", "store", "waits"]
+
+
+# making the table
+
+
+def table_of(aws: Aws, name: str, *schema: tuple[str, str, str]) -> Any:
+    client = aws.client("dynamodb")
+    client.create_table(
+        TableName=name,
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": kind} for name, kind, _ in schema],
+        KeySchema=[{"AttributeName": name, "KeyType": key} for name, _, key in schema],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return client
+
+
+OURS = (("pk", "S", "HASH"), ("sk", "S", "RANGE"))
+
+
+def test_the_table_costs_by_the_request_and_is_not_deleted_by_a_slip(store: DynamoStore, aws: Aws) -> None:
+    client = aws.client("dynamodb")
+    found = client.describe_table(TableName=store.table)["Table"]
+    assert found["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+    assert found["DeletionProtectionEnabled"] is True
+    client.close()
+
+
+@pytest.mark.parametrize("operation", ["CreateTable", "DescribeTable", "GetItem", "Scan", "PutItem"])
+def test_making_it_again_finishes_what_was_cut_off(fresh: DynamoStore, front: Scripted, operation: str) -> None:
+    done: list[str] = []
+
+    def cut(asked: str, request: dict[str, Any]) -> Answer | None:
+        done.append(asked)
+        return refusal("FutureException") if asked == operation and "CreateTable" in done else None
+
+    front.script = cut
+    with pytest.raises(StoreUnavailable):
+        fresh.create({"by": "first"})
+    front.script = lambda operation, request: None
+    with pytest.raises(StoreNotFound) as raised:
+        fresh.open()
+    if operation != "CreateTable":
+        assert raised.value.hint
+        assert "kojikey store init" in raised.value.hint
+    fresh.create({"by": "second"})
+    assert fresh.open().document == {"by": "second"}
+    with pytest.raises(StoreExists):
+        fresh.create({"by": "third"})
+
+
+def states(*names: str) -> Script:
+    left = list(names)
+
+    def script(operation: str, request: dict[str, Any]) -> Answer | None:
+        if operation != "DescribeTable" or not left:
+            return None
+        state = left.pop(0) if len(left) > 1 else left[0]
+        schema = '[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]'
+        kinds = '[{"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "sk", "AttributeType": "S"}]'
+        told = f'{{"Table": {{"TableStatus": "{state}", "KeySchema": {schema}, "AttributeDefinitions": {kinds}}}}}'
+        return Answer(200, told.encode())
+
+    return script
+
+
+def test_a_table_that_is_being_made_is_waited_for(
+    fresh: DynamoStore, front: Scripted, aws: Aws, waits: list[float]
+) -> None:
+    table_of(aws, fresh.table, *OURS).close()
+    front.script = states("CREATING", "CREATING", "CREATING", "ACTIVE")
+    fresh.create({})
+    assert waits == [1.0, 1.0]
+
+
+def test_a_table_that_is_never_ready_is_given_up(fresh: DynamoStore, front: Scripted, waits: list[float]) -> None:
+    front.script = states("CREATING")
+    with pytest.raises(StoreUnavailable, match="still being made"):
+        fresh.create({})
+    assert sum(waits) == 120
+
+
+def test_a_table_that_is_being_deleted_is_not_waited_for(fresh: DynamoStore, front: Scripted) -> None:
+    front.script = states("DELETING")
+    with pytest.raises(StoreUnavailable, match="being deleted"):
+        fresh.create({})
+
+
+def test_someone_else_making_the_table_is_no_failure(fresh: DynamoStore, front: Scripted, aws: Aws) -> None:
+    def meanwhile(operation: str, request: dict[str, Any]) -> Answer | None:
+        if operation == "CreateTable":
+            table_of(aws, fresh.table, *OURS).close()
+            return refusal("ResourceInUseException")
+        return None
+
+    front.script = meanwhile
+    fresh.create({"n": 1})
+    assert fresh.open().document == {"n": 1}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        (("id", "S", "HASH"),),
+        (("pk", "S", "HASH"),),
+        (("pk", "N", "HASH"), ("sk", "S", "RANGE")),
+        (("sk", "S", "HASH"), ("pk", "S", "RANGE")),
+    ],
+)
+def test_a_table_of_another_shape_is_left_as_it_is(
+    fresh: DynamoStore, aws: Aws, schema: tuple[tuple[str, str, str], ...]
+) -> None:
+    client = table_of(aws, fresh.table, *schema)
+    with pytest.raises((StoreCorrupt, StoreNotFound)):  # which of them depends on how far the shape is from ours
+        fresh.open()
+    with pytest.raises(StoreCorrupt, match="another shape"):
+        fresh.create({})
+    assert client.scan(TableName=fresh.table)["Count"] == 0
+    client.close()
+
+
+@pytest.mark.parametrize(
+    "item", [{"pk": {"S": "x"}, "sk": {"S": "y"}}, {"pk": {"S": "account#a"}, "sk": {"S": "account"}}]
+)
+def test_a_table_that_holds_something_else_gets_no_header(fresh: DynamoStore, aws: Aws, item: Any) -> None:
+    client = table_of(aws, fresh.table, *OURS)
+    client.put_item(TableName=fresh.table, Item=item)
+    for use in (fresh.open, lambda: fresh.create({})):
+        with pytest.raises(StoreCorrupt, match="lost its header"):
+            use()
+    assert client.scan(TableName=fresh.table)["Items"] == [item]
+    client.close()
+
+
+# items that were changed from outside
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"doc": {"S": "[]"}},
+        {"doc": {"S": "{"}},
+        {"doc": {"N": "7"}},
+        {"doc": None},
+        {"rev": None},
+        {"rev": {"N": "7"}},
+    ],
+)
+def test_a_damaged_item_is_told_as_such(store: DynamoStore, aws: Aws, change: dict[str, Any]) -> None:
+    store.commit([Change(KEY, {"n": 1}, None)])
+    client = aws.client("dynamodb")
+    key = {"pk": {"S": "account#acme"}, "sk": {"S": "key#elevenlabs"}}
+    item = client.get_item(TableName=store.table, Key=key)["Item"] | change
+    client.put_item(TableName=store.table, Item={name: value for name, value in item.items() if value is not None})
+    client.close()
+    for use in (lambda: store.read(KEY), lambda: list(store.scan())):
+        with pytest.raises(StoreCorrupt):
+            use()
+
+
+@pytest.mark.parametrize("layout", [{"N": "2"}, {"S": "\x1b"}, None])
+def test_a_layout_of_the_future_is_not_read(store: DynamoStore, aws: Aws, layout: Any) -> None:
+    client = aws.client("dynamodb")
+    key = {"pk": {"S": "store"}, "sk": {"S": "header"}}
+    item = client.get_item(TableName=store.table, Key=key)["Item"] | {"layout": layout}
+    client.put_item(TableName=store.table, Item={name: value for name, value in item.items() if value is not None})
+    client.close()
+    with pytest.raises(StoreUnavailable, match="has layout") as raised:
+        store.open()
+    assert str(raised.value).isprintable()
+
+
+# limits
+
+
+def test_more_than_a_hundred_at_once_is_refused_before_anything_is_sent(store: DynamoStore, front: Scripted) -> None:
+    changes = [Change(key_ref("acme", f"p{number}"), {}, None) for number in range(100)]
+    with pytest.raises(StoreUnavailable, match="and this has 101; nothing was changed"):
+        store.commit(changes, [EVENT])
+    assert front.seen == []
+    store.commit(changes)
+
+
+def test_more_than_four_megabytes_at_once_are_refused(store: DynamoStore, front: Scripted) -> None:
+    changes = [Change(key_ref("acme", f"p{number}"), {"x": "y" * 64_000}, None) for number in range(66)]
+    with pytest.raises(StoreUnavailable, match="at most 4 MB in one change; nothing was changed"):
+        store.commit(changes)
+    assert front.seen == []
+    store.commit(changes[:60])
+
+
+# the client
+
+
+def test_reads_are_strongly_consistent(store: DynamoStore, front: Scripted) -> None:
+    for _, use in VERBS.values():
+        use(store)
+    reads = [request for operation, request in front.seen if operation in ("GetItem", "Query", "Scan")]
+    assert len(reads) >= 7
+    assert all(request["ConsistentRead"] is True for request in reads)
+
+
+def test_without_credentials_nothing_is_sent(
+    store: DynamoStore, front: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.close()
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with pytest.raises(StoreDenied, match="no valid credentials") as raised:
+        store.open()
+    assert raised.value.hint
+    assert "AWS_PROFILE" in raised.value.hint
+    monkeypatch.setenv("AWS_PROFILE", "nobody-of-that-name")
+    with pytest.raises(StoreDenied, match="no valid credentials"):
+        store.open()
+    assert front.seen == []
+
+
+def test_credentials_are_never_shown(store: DynamoStore, front: Scripted) -> None:
+    front.always("*", refusal("InvalidSignatureException", "CANARY made-up-secret-CANARY"))
+    with pytest.raises(StoreDenied) as raised:
+        store.open()
+    assert CANARY not in f"{raised.value} {raised.value.hint} {store.describe()} {vars(store)['place']}"
+
+
+def test_a_server_that_is_not_there_is_told_soon(aws: Aws, waits: list[float]) -> None:
+    with scripted(aws.endpoint) as gone:
+        endpoint = gone.endpoint
+    store = DynamoStore(new_table(), region=REGION, endpoint=endpoint, sleep=waits.append)
+    with pytest.raises(StoreUnreachable, match="can not be reached"):
+        store.open()
+    assert len(waits) == 2
+    assert "can not be reached" in dict(store.describe().details)["state"]
+    store.close()
+
+
+def test_an_endpoint_of_the_environment_is_held_to_the_same(monkeypatch: pytest.MonkeyPatch, aws: Aws) -> None:
+    from kojikey.model.errors import UsageError
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://10.0.0.1:8000")
+    store = DynamoStore(new_table(), region=REGION)
+    with pytest.raises(UsageError, match="loopback"):
+        store.open()
+
+
+def test_without_boto3_it_says_what_to_install(fresh: DynamoStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "boto3.session", None)
+    with pytest.raises(StoreUnavailable, match="needs boto3") as raised:
+        fresh.open()
+    assert raised.value.hint == "python3 -m pip install 'kojikey[aws]'"
+
+
+def test_the_memory_of_a_scan_of_100_000_does_not_grow(store: DynamoStore, front: Scripted) -> None:
+    """The pages are played: 100,000 items of 1 kB would take moto minutes, and the memory is on our side."""
+    import json
+    import tracemalloc
+
+    def pages(count: int) -> Script:
+        def script(operation: str, request: dict[str, Any]) -> Answer | None:
+            start = int(request.get("ExclusiveStartKey", {}).get("sk", {"S": "0"})["S"])
+            found = [
+                {"pk": {"S": f"account#a{n}"}, "sk": {"S": "key#p"}, "rev": {"S": "r"}, "doc": {"S": doc}}
+                for n in range(start, min(start + 1000, count))
+            ]
+            last = {"pk": {"S": "x"}, "sk": {"S": str(start + 1000)}}
+            more = {"LastEvaluatedKey": last} if start + 1000 < count else {}
+            front.seen.clear()
+            return Answer(200, json.dumps({"Items": found, **more}).encode())
+
+        return script
+
+    doc = json.dumps({"pad": "x" * 980})
+    peaks = []
+    for count in (2_000, 100_000):
+        front.script = pages(count)
+        tracemalloc.start()
+        assert sum(1 for _ in store.scan()) == count
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 2 * peaks[0] < 20_000_000
