@@ -77,16 +77,17 @@ _ROLE_IN_STORE: LiteralString = (
 )
 # What the current role lacks. By oid: a name in a schema that may not be used is an error of its own.
 _LACKING: LiteralString = """
-SELECT 'USAGE on schema kojikey' FROM pg_catalog.pg_namespace n
+SELECT 'USAGE on schema kojikey', 0 AS place FROM pg_catalog.pg_namespace n
 WHERE n.nspname = 'kojikey' AND NOT pg_catalog.has_schema_privilege(n.oid, 'USAGE')
 UNION ALL
-SELECT p.privilege || ' on table kojikey.' || p.name
-FROM (VALUES ('migrations', 'SELECT'), ('header', 'SELECT'), ('accounts', 'SELECT'), ('keys', 'SELECT'),
-    ('events', 'SELECT'), ('accounts', 'INSERT'), ('keys', 'INSERT'), ('events', 'INSERT'), ('keys', 'DELETE'))
-    AS p (name, privilege)
+SELECT p.privilege || ' on table kojikey.' || p.name, p.place
+FROM (VALUES (1, 'migrations', 'SELECT'), (2, 'header', 'SELECT'), (3, 'accounts', 'SELECT'), (4, 'keys', 'SELECT'),
+    (5, 'events', 'SELECT'), (6, 'accounts', 'INSERT'), (7, 'keys', 'INSERT'), (8, 'events', 'INSERT'),
+    (9, 'keys', 'DELETE')) AS p (place, name, privilege)
 JOIN pg_catalog.pg_namespace n ON n.nspname = 'kojikey'
 JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = p.name
-WHERE NOT pg_catalog.has_table_privilege(c.oid, p.privilege)"""
+WHERE NOT pg_catalog.has_table_privilege(c.oid, p.privilege)
+ORDER BY place"""
 
 
 def secure(connection: Connection[Any]) -> None:

@@ -161,7 +161,7 @@ def denied(address: Address, role: str, lacking: list[str]) -> StoreDenied:
         )
     return StoreDenied(
         address.place,
-        f"refused the role {role}, which lacks {lacking[0]}; nothing was changed",
+        f"refused the role {role}, which lacks {', '.join(lacking)}; nothing was changed",
         hint=f"the owner of the store runs: kojikey store grant ACCOUNT {role}",
     )
 

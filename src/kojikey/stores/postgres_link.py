@@ -84,7 +84,11 @@ class Link:
             return None
         version: int | None = found[0][0]
         if version is None:
-            raise StoreCorrupt(self.address.place, "has lost the record of its version; it was left as it is")
+            raise StoreCorrupt(
+                self.address.place,
+                "has lost the record of its version; it was left as it is",
+                hint="restore it from a backup; kojikey does not replace it",
+            )
         return version
 
     def refuse_other_version(self, version: int | None) -> None:

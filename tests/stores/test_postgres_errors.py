@@ -1,0 +1,367 @@
+"""Each thing that can be wrong with a PostgreSQL store is told apart, by a real server; and only our errors leave."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+from postgres import Server, running
+from psycopg import errors
+
+from kojikey.model.errors import (
+    KojikeyError,
+    StoreCorrupt,
+    StoreDenied,
+    StoreExists,
+    StoreFull,
+    StoreLocked,
+    StoreNotFound,
+    StoreReadOnly,
+    StoreUnavailable,
+    StoreUnreachable,
+    StoreVersion,
+)
+from kojikey.model.ref import key_ref
+from kojikey.model.secret import Secret
+from kojikey.stores import postgres_tables
+from kojikey.stores.base import Change, Store
+from kojikey.stores.postgres import PostgresStore
+from kojikey.stores.postgres_address import Address, read_address
+from kojikey.stores.postgres_errors import not_connected, translated
+
+KEY = key_ref("acme", "elevenlabs")
+CANARY = "CANARY-in-the-text-of-an-engine"
+ADDRESS = Address(Secret("host=nowhere"), "postgresql://nowhere/keys", "koji", is_remote=False)
+SQLSTATES = sorted({
+    name for name in vars(errors) if isinstance(getattr(vars(errors)[name], "sqlstate", None), str)
+})  # fmt: skip
+USES: tuple[Callable[[Store], object], ...] = (
+    lambda store: store.open(),
+    lambda store: store.read(KEY),
+    lambda store: store.commit([Change(KEY, {}, None)]),
+    lambda store: list(store.scan()),
+    lambda store: list(store.accounts()),
+    lambda store: list(store.events()),
+)
+
+
+@pytest.fixture
+def store(postgres: Server, database: str) -> Iterator[PostgresStore]:
+    store = PostgresStore(read_address(postgres.url(database)), lock_timeout=0.1)
+    store.create({"format": 1})
+    yield store
+    store.close()
+
+
+def at(url: str) -> PostgresStore:
+    return PostgresStore(read_address(url))
+
+
+def refused(store: Store, kind: type[KojikeyError], words: str) -> None:
+    """Check that whatever is asked is refused for that reason, with a hint, and that it is described all the same."""
+    for use in USES:
+        with pytest.raises(kind, match=words) as raised:
+            use(store)
+        assert type(raised.value) is kind
+        assert raised.value.hint
+        assert not str(raised.value).endswith(".")
+    assert "state" in dict(store.describe().details)
+    store.close()
+
+
+def test_nobody_answers() -> None:
+    refused(at("postgresql://127.0.0.1:1/keys"), StoreUnreachable, "nobody answers")
+    refused(at("postgresql://%2Fnone/keys"), StoreUnreachable, "nobody answers")
+    refused(at("postgresql://127.0.0.1:1,127.0.0.1:2/keys"), StoreUnreachable, "nobody answers")
+
+
+def test_a_host_without_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = psycopg.OperationalError("failed to resolve host 'db.example': [Errno -2] Name or service not known")
+    assert "host name" in str(not_connected(error, ADDRESS))
+
+
+def test_a_database_that_is_not_there(postgres: Server) -> None:
+    refused(at(postgres.url("none")), StoreNotFound, "no such database")
+
+
+def test_a_database_without_a_store(postgres: Server, database: str) -> None:
+    for use in USES:
+        store = at(postgres.url(database))
+        with pytest.raises(StoreNotFound, match="has none yet") as raised:
+            use(store)
+        assert "store init" in str(raised.value.hint)
+        store.close()
+
+
+def test_a_role_that_is_not_there_or_may_not_log_in(postgres: Server, database: str) -> None:
+    refused(at(postgres.url(database, "nobody_there")), StoreDenied, "the role nobody_there: it does not exist")
+    with postgres.a_role("NOLOGIN") as role:
+        refused(at(postgres.url(database, role)), StoreDenied, f"the role {role}: it does not exist there or may not")
+
+
+def test_a_role_without_privileges_is_told_which(store: PostgresStore, postgres: Server, database: str) -> None:
+    with postgres.a_role() as role:
+        refused(at(postgres.url(database, role)), StoreDenied, f"the role {role}, which lacks USAGE on schema kojikey")
+        postgres.sql(
+            f"GRANT USAGE ON SCHEMA kojikey TO {role}; GRANT SELECT ON kojikey.migrations, kojikey.header TO {role}",
+            database=database,
+        )
+        theirs = at(postgres.url(database, role))
+        with pytest.raises(StoreDenied, match=f"{role}, which lacks SELECT on table kojikey.accounts, "):
+            list(theirs.scan())
+        theirs.close()
+
+
+def test_a_role_that_may_not_make_a_store_leaves_none(postgres: Server, database: str) -> None:
+    with postgres.a_role() as role:
+        theirs = at(postgres.url(database, role))
+        with pytest.raises(StoreDenied):
+            theirs.create({})
+        theirs.close()
+    assert postgres.sql("SELECT 1 FROM pg_namespace WHERE nspname = 'kojikey'", database=database) == []
+
+
+def test_a_prepared_schema_is_used_and_a_strange_one_left_alone(postgres: Server, database: str) -> None:
+    with postgres.a_role() as role:
+        postgres.sql(f"CREATE SCHEMA kojikey AUTHORIZATION {role}", database=database)
+        theirs = at(postgres.url(database, role))
+        theirs.create({"made by": role})
+        with pytest.raises(StoreExists):
+            theirs.create({})
+        assert theirs.open().document == {"made by": role}
+        theirs.close()
+    postgres.sql("CREATE SCHEMA kojikey; CREATE TABLE kojikey.theirs (a int)", database=database)
+    store = at(postgres.url(database))
+    with pytest.raises(StoreCorrupt, match="not a store's"):
+        store.create({})
+    store.close()
+    assert postgres.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'kojikey'", database=database) == [(1,)]
+
+
+def test_a_newer_schema_is_left_alone(store: PostgresStore, postgres: Server, database: str) -> None:
+    postgres.sql("INSERT INTO kojikey.migrations VALUES (99)", database=database)
+    with pytest.raises(StoreVersion, match="newer"):  # on the connection that is open already
+        store.commit([Change(KEY, {}, None)])
+    store.upgrade()
+    refused(at(postgres.url(database)), StoreVersion, r"newer kojikey \(schema version 99, here 1\)")
+
+
+def test_an_older_schema_is_refused_until_its_owner_brings_it_up_to_date(
+    store: PostgresStore, postgres: Server, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.commit([Change(KEY, {"n": 1}, None)])
+    further = (*postgres_tables.MIGRATIONS, ("CREATE TABLE kojikey.further (a int)",))
+    for module in ("postgres", "postgres_link"):
+        monkeypatch.setattr(f"kojikey.stores.{module}.MIGRATIONS", further)
+    newer = at(postgres.url(database))
+    with pytest.raises(StoreVersion, match=r"older kojikey \(schema version 1, here 2\)") as raised:
+        newer.open()
+    assert "store init" in str(raised.value.hint)
+    newer.upgrade()
+    newer.upgrade()
+    read = newer.read(KEY)
+    assert read is not None
+    assert read.document == {"n": 1}
+    assert postgres.sql("SELECT version FROM kojikey.migrations ORDER BY 1", database=database) == [(1,), (2,)]
+    newer.close()
+
+
+def test_a_store_that_lost_its_header_its_version_or_a_table(
+    store: PostgresStore, postgres: Server, database: str
+) -> None:
+    postgres.sql("DELETE FROM kojikey.header", database=database)
+    with pytest.raises(StoreCorrupt, match="header"):
+        store.open()
+    postgres.sql("DROP TABLE kojikey.keys", database=database)
+    for use in (USES[1], USES[2], USES[3]):
+        with pytest.raises(StoreCorrupt, match="tables"):
+            use(store)
+    postgres.sql("DELETE FROM kojikey.migrations", database=database)
+    refused(at(postgres.url(database)), StoreCorrupt, "record of its version")
+
+
+def test_a_document_that_is_none(store: PostgresStore, postgres: Server, database: str) -> None:
+    store.commit([Change(KEY, {}, None)])
+    postgres.sql("UPDATE kojikey.keys SET document = '[]'", database=database)
+    for use in (USES[1], USES[3]):
+        with pytest.raises(StoreCorrupt, match="can not be read"):
+            use(store)
+
+
+def test_somebody_elses_change_is_not_waited_for_without_end(
+    store: PostgresStore, postgres: Server, database: str
+) -> None:
+    (revision,) = store.commit([Change(KEY, {"n": 1}, None)])
+    with psycopg.connect(postgres.url(database)) as other:
+        other.execute("UPDATE kojikey.keys SET slot = slot")
+        with pytest.raises(StoreLocked, match="nothing was changed"):
+            store.commit([Change(KEY, {"n": 2}, revision)])
+        other.rollback()
+    store.commit([Change(KEY, {"n": 2}, revision)])
+
+
+def test_a_database_that_was_set_to_read_only(postgres: Server, database: str) -> None:
+    made = at(postgres.url(database))
+    made.create({"format": 1})
+    made.close()
+    postgres.sql(f"ALTER DATABASE {database} SET default_transaction_read_only = on")
+    refused(at(postgres.url(database)), StoreReadOnly, "read-only")
+    reading = at(postgres.url(database, target_session_attrs="any"))
+    assert reading.open().document == {"format": 1}
+    with pytest.raises(StoreReadOnly):
+        reading.commit([Change(KEY, {}, None)])
+    reading.close()
+
+
+def test_a_commit_is_on_disk_whatever_the_servers_default(
+    store: PostgresStore, postgres: Server, database: str
+) -> None:
+    # Asked of the server itself, in the transaction of the change.
+    postgres.sql(
+        f"ALTER DATABASE {database} SET synchronous_commit = off;"
+        " CREATE TABLE public.seen (setting text);"
+        " CREATE FUNCTION public.see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " INSERT INTO public.seen VALUES (current_setting('synchronous_commit')); RETURN NEW; END $$;"
+        " CREATE TRIGGER see AFTER INSERT ON kojikey.keys FOR EACH ROW EXECUTE FUNCTION public.see()",
+        database=database,
+    )
+    store.close()
+    store.commit([Change(KEY, {}, None)])
+    assert postgres.sql("SELECT setting FROM public.seen", database=database) == [("on",)]
+
+
+def test_as_many_connections_as_it_allows(store: PostgresStore, postgres: Server, database: str) -> None:
+    with postgres.a_role("LOGIN CONNECTION LIMIT 0") as role:
+        refused(at(postgres.url(database, role)), StoreUnreachable, "no connection free")
+
+
+def test_a_server_that_is_shutting_down_or_full(postgres: Server) -> None:
+    with running(settings={"max_connections": "3", "superuser_reserved_connections": "0"}) as small:
+        small.sql("CREATE DATABASE keys")
+        taken = [psycopg.connect(small.url("keys")) for _ in range(2)]
+        store = at(small.url("keys"))
+        store.create({"format": 1})
+        further = at(small.url("keys"))
+        with pytest.raises(StoreUnreachable, match="no connection free"):
+            further.open()
+        small.stop()
+        with pytest.raises(StoreUnreachable, match="nobody answers"):
+            store.open()
+        for connection in (*taken, store, further):
+            connection.close()
+
+
+@pytest.mark.parametrize(
+    ("state", "kind"),
+    [
+        ("53100", StoreFull),
+        ("53300", StoreUnreachable),
+        ("53200", StoreUnavailable),
+        ("57014", StoreLocked),
+        ("57P01", StoreUnreachable),
+        ("57P03", StoreUnreachable),
+        ("08006", StoreUnreachable),
+        ("25006", StoreReadOnly),
+        ("28P01", StoreDenied),
+        ("40001", StoreLocked),
+        ("40P01", StoreLocked),
+        ("42501", StoreDenied),
+        ("55P03", StoreLocked),
+        ("42P01", StoreCorrupt),
+        ("42703", StoreCorrupt),
+        ("XX001", StoreCorrupt),
+        ("58030", StoreCorrupt),
+        ("23514", StoreCorrupt),
+        ("22021", StoreCorrupt),
+        ("KJK01", StoreDenied),
+        ("KJK02", StoreDenied),
+        ("0A000", StoreUnavailable),
+        ("99999", StoreUnavailable),
+        (None, StoreUnreachable),
+    ],
+)
+def test_a_code_of_the_server_means(state: str | None, kind: type[StoreUnavailable]) -> None:
+    error = psycopg.OperationalError(CANARY)
+    error.sqlstate = state
+    assert type(translated(error, ADDRESS)) is kind
+
+
+@pytest.mark.parametrize("name", SQLSTATES)
+def test_every_error_of_the_server_has_a_meaning_and_repeats_nothing(name: str) -> None:
+    error = translated(getattr(errors, name)(CANARY), ADDRESS)
+    assert isinstance(error, StoreUnavailable)
+    assert str(error).startswith("the store postgresql://nowhere/keys ")
+    assert any(word in str(error) for word in ("nothing was", "left as it is", "not made"))
+    assert CANARY not in f"{error} {error.hint}"
+    assert "{" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ('FATAL:  password authentication failed for user "koji"', StoreDenied),
+        ("fe_sendauth: no password supplied", StoreDenied),
+        ('FATAL:  role "koji" is not permitted to log in', StoreDenied),
+        ('FATAL:  no pg_hba.conf entry for host "10.0.0.1", user "koji", no encryption', StoreDenied),
+        ('FATAL:  permission denied for database "keys"', StoreDenied),
+        ('FATAL:  database "keys" does not exist', StoreNotFound),
+        ("FATAL:  sorry, too many clients already", StoreUnreachable),
+        ("FATAL:  remaining connection slots are reserved for non-replication superuser", StoreUnreachable),
+        ("FATAL:  the database system is starting up", StoreUnreachable),
+        ("FATAL:  the database system is in recovery mode", StoreUnreachable),
+        ("session is read-only", StoreReadOnly),
+        ("Connection refused\nsession is read-only", StoreReadOnly),
+        ('session is read-only\nFATAL:  password authentication failed for user "koji"', StoreDenied),
+        ("SSL error: certificate verify failed", StoreUnreachable),
+        ('server certificate for "a" does not match host name "b"', StoreUnreachable),
+        ("connection timeout expired", StoreUnreachable),
+        ("FATAL:  FEHLER: etwas anderes", StoreDenied),
+        (CANARY, StoreUnreachable),
+    ],
+)
+def test_a_reason_for_no_connection_means(text: str, kind: type[KojikeyError]) -> None:
+    error = not_connected(psycopg.OperationalError(f"connection failed: {text} {CANARY}"), ADDRESS)
+    assert type(error) is kind
+    assert error.hint
+    assert CANARY not in f"{error} {error.hint}"
+
+
+def test_without_the_driver_the_extra_is_named() -> None:
+    script = (
+        "import sys; sys.modules['psycopg'] = None\n"
+        "from kojikey.stores.registry import open_store\n"
+        "from kojikey.model.errors import UsageError\n"
+        "try: open_store('postgresql://h/keys')\n"
+        "except UsageError as error: print(error.hint)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout == "pip install 'kojikey[postgres]'\n"
+
+
+def test_nothing_of_it_is_imported_for_another_store(tmp_path: object) -> None:
+    script = (
+        "import sys\nfrom kojikey.stores.registry import open_store\n"
+        f"open_store('sqlite://{tmp_path}/keys.db')\n"
+        "print([name for name in sys.modules if 'psycopg' in name or 'postgres' in name])\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout == "[]\n"
+
+
+def test_what_a_lost_connection_leaves_is_not_printed(postgres: Server, database: str) -> None:
+    script = (
+        "from kojikey.stores.registry import open_store\n"
+        "from kojikey.stores.base import Change\n"
+        "from kojikey.model.ref import key_ref\n"
+        f"store = open_store({postgres.url(database)!r})\n"
+        "store.create({})\n"
+        "store._link.connected().execute('DROP TABLE kojikey.events')\n"
+        "try: store.commit([Change(key_ref('a', 'b'), {}, None)], [{'account': 'a', 'seq': 1}])\n"
+        "except Exception as error: print(type(error).__name__)\n"
+        "store.close()\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert (ran.stdout, ran.stderr) == ("StoreCorrupt\n", "")
