@@ -19,11 +19,12 @@ from kojikey.cli.command import (
     Option,
 )
 from kojikey.cli.desk import Desk, desk_of
-from kojikey.cli.fleet import Fleet, concurrency_of
 from kojikey.model.errors import KeyNotFound, UsageError
-from kojikey.operations.results import TestResult
-from kojikey.providers.catalog import Catalog
-from kojikey.stores.base import Query
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `kojikey --help` imports every command's module
+    from kojikey.providers.catalog import Catalog
+    from kojikey.stores.base import Query
 
 FAIL_ON = ("rejected", "limited", "indeterminate")
 
@@ -70,6 +71,8 @@ def _check(call: Call) -> None:
 
 def _test_unsaved(desk: Desk, catalog: Catalog) -> int:
     from kojikey.cli import saving, wiring
+    from kojikey.cli.fleet import Fleet
+    from kojikey.operations.results import TestResult
     from kojikey.operations.trial import Target
 
     providers = desk.call.texts("providers")
@@ -97,6 +100,7 @@ def _test_unsaved(desk: Desk, catalog: Catalog) -> int:
 
 def _test_saved(desk: Desk, catalog: Catalog) -> int:
     from kojikey.cli import wiring
+    from kojikey.cli.fleet import Fleet, concurrency_of
 
     query = _query(desk)
     concurrency_of(desk)
@@ -112,6 +116,8 @@ def _fail_on(desk: Desk) -> str:
 
 
 def _query(desk: Desk) -> Query:
+    from kojikey.stores.base import Query
+
     call = desk.call
     since = call.text("not_tested_since")
     return Query(
