@@ -180,6 +180,7 @@ def test_a_bar_is_drawn_on_a_terminal_and_leaves_no_trace_in_a_pipe(many: Progra
         " ".join([*COMMAND, "test", "--all-accounts", "--concurrency", "1"]),
         env={**os.environ, **many.environ, "TERM": "xterm"}, timeout=SECONDS,
     )  # fmt: skip
+    assert isinstance(drawn, bytes)
     assert b"failed" in drawn
     assert b" left" in drawn
     after = drawn.rpartition(b" left")[2]

@@ -74,7 +74,10 @@ class Tally:
     def worst_first(self) -> list[Group]:
         """Return the groups, rejected keys first, then by how many they are."""
         order = (Outcome.REJECTED, Outcome.LIMITED, Outcome.INDETERMINATE)
-        return sorted(self.groups.values(), key=lambda group: (order.index(group.outcome), -group.count, group.reason))
+        return sorted(
+            self.groups.values(),
+            key=lambda group: (order.index(group.outcome), -group.count, group.reason, group.provider),
+        )
 
 
 @dataclass(frozen=True, slots=True)

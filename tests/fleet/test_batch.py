@@ -1,0 +1,233 @@
+"""``kojikey rotate --batch``: each line on its own, in order, safe to repeat and to kill, no key in the output."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from many import account_name, fill_home
+from program import COMMAND, KEK, SECONDS, Ended, Program, pieces_in
+
+from kojikey.testing import Sandbox, load_key
+
+ACCOUNTS = 6
+
+
+@pytest.fixture
+def filled(kojikey: Program, sandbox: Sandbox) -> Iterator[Program]:
+    sandbox.accept_any = True
+    fill_home(kojikey.home, KEK, sandbox, ACCOUNTS)
+    yield kojikey
+    sandbox.accept_any = False
+
+
+def new_key(number: int, reason: str = "ok", provider: str = "elevenlabs") -> str:
+    return load_key(provider, 1000 + number, reason)
+
+
+def line(number: int, reason: str = "ok", **more: object) -> str:
+    fields = {"account": account_name(number), "provider": "elevenlabs", "key": new_key(number, reason), **more}
+    return json.dumps(fields)
+
+
+def rotated(program: Program, lines: list[str], *options: str) -> Ended:
+    return program("rotate", "--batch", "-", *options, stdin="\n".join(lines) + "\n")
+
+
+def results_of(ended: Ended) -> list[dict[str, Any]]:
+    return [json.loads(text) for text in ended.out.splitlines()]
+
+
+def versions(program: Program) -> list[int]:
+    rows = program("list", "elevenlabs", "--all-accounts", "--json").results
+    return [row["version"] for row in rows]
+
+
+def test_every_line_is_rotated_and_answered_in_its_order(filled: Program) -> None:
+    numbers = [3, 0, 5, 1, 4, 2]
+    ended = rotated(filled, [line(number) for number in numbers], "--concurrency", "4")
+    results = results_of(ended)
+    assert ended.code == 0, ended.said
+    assert [result["line"] for result in results] == [1, 2, 3, 4, 5, 6]
+    assert [result["account"] for result in results] == [account_name(number) for number in numbers]
+    assert {result["action"] for result in results} == {"rotated"}
+    assert versions(filled) == [2] * ACCOUNTS
+    for number in numbers:
+        assert pieces_in(new_key(number), ended.said) == []
+
+
+def test_the_same_batch_again_changes_nothing(filled: Program) -> None:
+    lines = [line(number) for number in range(ACCOUNTS)]
+    rotated(filled, lines)
+    before = filled.contents()
+    again = rotated(filled, lines)
+    assert again.code == 0
+    assert {result["action"] for result in results_of(again)} == {"unchanged"}
+    assert filled.contents() == before
+
+
+MALFORMED = {
+    "no JSON": "{",
+    "not an object": "[1]",
+    "no key": json.dumps({"account": "a", "provider": "elevenlabs"}),
+    "a number for a key": json.dumps({"account": "a", "provider": "elevenlabs", "key": 5}),
+    "null for a key": json.dumps({"account": "a", "provider": "elevenlabs", "key": None}),
+    "a member too many": line(0, comment="x"),
+    "a member twice": '{"account":"a","account":"b","provider":"elevenlabs","key":"sk_' + "a" * 48 + '"}',
+    "a bad account": line(0, account="NOT AN ACCOUNT"),
+    "an unknown provider": line(0, provider="nobody"),
+    "a key with a space in it": line(0, key="sk_abc def"),
+    "a key of another provider": line(0, key="AIza" + "Sy" + "a" * 33),
+    "http": line(0, base_url="http://example.com"),
+    "a label that is too long": line(0, label="x" * 300),
+    "too long": line(0, label="x" * 70_000),
+    "deep": "[" * 60_000,
+    "not UTF-8": "\udcff",
+}
+
+
+@pytest.mark.parametrize("malformed", MALFORMED.values(), ids=MALFORMED)
+def test_a_malformed_line_fails_alone_with_its_number(filled: Program, malformed: str) -> None:
+    lines = [line(1), "", malformed, line(2)]
+    ended = filled("rotate", "--batch", "-", stdin="\n".join(lines).encode("utf-8", "surrogateescape"))
+    first, bad, last = results_of(ended)
+    assert ended.code == 2
+    assert (first["action"], last["action"]) == ("rotated", "rotated")
+    assert (bad["line"], bad["action"], bad["exit_code"]) == (3, None, 2)
+    assert bad["error"]["message"].startswith("line 3: ")
+    assert versions(filled) == [1, 2, 2, 1, 1, 1]
+    if len(malformed) < 1000:
+        for piece in ("sk_abc", "NOT AN", "a" * 9):
+            assert piece not in ended.said
+
+
+@pytest.mark.parametrize(
+    ("reasons", "code"),
+    [(("ok", "ok"), 0), (("ok", "invalid_key"), 3), (("unknown", "missing_permission"), 3), (("ok", "unknown"), 4)],
+)
+def test_the_exit_code_is_that_of_the_worst_line(filled: Program, reasons: tuple[str, ...], code: int) -> None:
+    ended = rotated(filled, [line(number, reason) for number, reason in enumerate(reasons)])
+    assert ended.code == code, ended.said
+
+
+def test_a_key_that_is_refused_stays_out_and_one_that_could_not_be_judged_stays_staged(filled: Program) -> None:
+    ended = rotated(filled, [line(0, "invalid_key"), line(1, "unknown"), line(2, "missing_permission")])
+    assert [result["action"] for result in results_of(ended)] == ["aborted", "staged", "staged"]
+    assert versions(filled) == [1] * ACCOUNTS
+    allowed = rotated(filled, [line(2, "missing_permission")], "--allow-limited")
+    assert [result["action"] for result in results_of(allowed)] == ["rotated"]
+    assert allowed.code == 0
+
+
+def test_what_is_not_there_or_staged_with_another_value_fails_alone(filled: Program) -> None:
+    rotated(filled, [line(0, "unknown")])
+    ended = rotated(filled, [line(99), line(0), line(1)])
+    assert [result["exit_code"] for result in results_of(ended)] == [5, 6, 0]
+    assert ended.code == 5
+
+
+def test_two_lines_for_one_key_follow_each_other(filled: Program) -> None:
+    lines = [line(0), line(0, key=new_key(50)), line(0, key=new_key(51))]
+    ended = rotated(filled, lines, "--concurrency", "8")
+    assert [result["version"] for result in results_of(ended)] == [2, 3, 4]
+
+
+def test_a_base_url_and_a_label_belong_to_the_new_version(filled: Program) -> None:
+    url = filled.sandbox.base_url("elevenlabs") + "/"
+    ended = rotated(filled, [line(0, base_url=url, label="for the build")])
+    assert ended.code == 0
+    assert filled("list", "elevenlabs", "-a", account_name(0), "--json").result["label"] == "for the build"
+
+
+def test_a_dry_run_tells_and_does_nothing(filled: Program) -> None:
+    rotated(filled, [line(0), line(1, "unknown")])
+    before, requests = filled.contents(), filled.sandbox.request_count
+    ended = rotated(filled, [line(0), line(1, "unknown"), line(2), line(99), "{"], "--dry-run")
+    told = [result.get("would") for result in results_of(ended)]
+    assert told == ["unchanged", "resume", "rotate", None, None]
+    assert ended.code == 5
+    assert filled.contents() == before
+    assert filled.sandbox.request_count == requests
+
+
+def test_as_json_it_is_one_document(filled: Program) -> None:
+    ended = rotated(filled, [line(0), line(99)], "--json")
+    assert (ended.document["command"], ended.document["exit_code"]) == ("rotate", 5)
+    assert [result["line"] for result in ended.results] == [1, 2]
+    assert rotated(filled, [], "--json").results == []
+
+
+@pytest.mark.parametrize("after", [1, 3, 6, 9])
+def test_killed_at_any_line_the_same_batch_finishes_it(filled: Program, tmp_path: Path, after: int) -> None:
+    path = tmp_path / "keys.jsonl"
+    path.write_text("\n".join(line(number) for number in range(ACCOUNTS)))
+    path.chmod(0o600)
+    filled.sandbox.forget()
+    with filled.sandbox.hold(after=after):
+        running = subprocess.Popen(
+            [*COMMAND, "rotate", "--batch", str(path), "--concurrency", "2"],
+            env=filled.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        while len(filled.sandbox.requests) <= after:
+            filled.sandbox.wait_for_request()
+        running.kill()
+        running.communicate(timeout=SECONDS)
+    again = filled("rotate", "--batch", str(path))
+    assert again.code == 0, again.said
+    assert {result["action"] for result in results_of(again)} <= {"rotated", "unchanged"}
+    assert versions(filled) == [2] * ACCOUNTS
+    assert filled("audit", "--verify", "--all-accounts").code == 0
+
+
+def test_ctrl_c_ends_at_once_and_the_same_again_finishes(filled: Program, tmp_path: Path) -> None:
+    path = tmp_path / "keys.jsonl"
+    path.write_text("\n".join(line(number) for number in range(ACCOUNTS)))
+    path.chmod(0o600)
+    filled.sandbox.forget()
+    with filled.sandbox.hold(after=5):
+        running = subprocess.Popen(
+            [*COMMAND, "rotate", "--batch", str(path), "--concurrency", "2"],
+            env=filled.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        while len(filled.sandbox.requests) <= 5:
+            filled.sandbox.wait_for_request()
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate(timeout=SECONDS)
+    assert running.returncode == 130
+    assert "the same command again finishes the rest" in err
+    assert filled("rotate", "--batch", str(path)).code == 0
+    assert versions(filled) == [2] * ACCOUNTS
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])
+def test_a_file_that_others_can_read_is_refused_with_the_command_that_mends_it(
+    filled: Program, tmp_path: Path, mode: int
+) -> None:
+    path = tmp_path / "keys.jsonl"
+    path.write_text(line(0))
+    path.chmod(mode)
+    ended = filled("rotate", "--batch", str(path), "--json")
+    assert ended.code == 2
+    assert f"chmod 600 {path}" in ended.error["hint"]
+    assert versions(filled) == [1] * ACCOUNTS
+    os.chmod(path, 0o600)
+    assert filled("rotate", "--batch", str(path)).code == 0
+
+
+@pytest.mark.parametrize(
+    "more", [["elevenlabs"], ["--resume"], ["--stdin"], ["--label", "x"], ["--rate", "0"], ["--concurrency", "0"]]
+)
+def test_what_goes_without_a_batch_is_refused(filled: Program, more: list[str]) -> None:
+    assert rotated(filled, [line(0)], *more).code == 2
+    assert versions(filled) == [1] * ACCOUNTS
+
+
+def test_without_a_batch_a_provider_is_needed(filled: Program) -> None:
+    assert filled("rotate", "--no-input").code == 2
+    assert filled("rotate", "elevenlabs", "--dry-run").code == 2

@@ -1,0 +1,113 @@
+"""``kojikey check``: from the store alone, with the reason for each provider."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from program import Program
+from vault import ADAPTERS, MOMENTS, Vault, verdict
+
+from kojikey.model.moment import parsed
+from kojikey.model.secret import Secret
+from kojikey.model.verdict import Reason
+from kojikey.operations.adding import NewKey, add
+from kojikey.operations.requiring import Demands, Lack, require
+from kojikey.operations.settings import KeySettings
+from kojikey.operations.trial import Target
+
+NOW = parsed(MOMENTS[0]) + timedelta(days=10)
+
+
+@pytest.fixture
+def vault(tmp_path: object) -> Vault:
+    return Vault.made(ADAPTERS["memory"](tmp_path))  # type: ignore[arg-type]
+
+
+def lacks(vault: Vault, reason: Reason | None, demands: Demands, *, now: datetime = NOW, **settings: str) -> list[Lack]:
+    test = (lambda secret, target: verdict(reason)) if reason else None
+    new = NewKey("acme", Target("elevenlabs", "https://x.example"), Secret("sk_" + "0" * 48), KeySettings(**settings))  # type: ignore[arg-type]
+    if test is None:
+        add(vault.custody(), new, test=None, approve=lambda _: True)
+    else:
+        add(vault.custody(), new, test=test, approve=lambda _: True)
+    (found,) = require(vault.custody(), account="acme", providers=["elevenlabs"], demands=demands, now=now)
+    assert found.is_met is not found.lacks
+    return list(found.lacks)
+
+
+def test_a_key_that_is_not_there_is_told(vault: Vault) -> None:
+    (found,) = require(vault.custody(), account="acme", providers=["elevenlabs"], demands=Demands(), now=NOW)
+    assert (found.lacks, found.key) == ((Lack.NO_KEY,), None)
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        (None, []),
+        (Reason.OK, []),
+        (Reason.MISSING_PERMISSION, [Lack.LIMITED]),
+        (Reason.TIMEOUT, []),
+    ],
+)
+def test_what_the_last_test_said_counts(vault: Vault, reason: Reason | None, expected: list[Lack]) -> None:
+    assert lacks(vault, reason, Demands()) == expected
+
+
+@pytest.mark.parametrize(
+    ("reason", "within", "expected"),
+    [
+        (Reason.OK, 11, []),
+        (Reason.OK, 9, [Lack.TESTED_TOO_LONG_AGO]),
+        (None, 11, [Lack.NEVER_TESTED]),
+        (Reason.TIMEOUT, 11, [Lack.NEVER_TESTED]),
+    ],
+)
+def test_a_test_that_settled_nothing_does_not_count(
+    vault: Vault, reason: Reason | None, within: int, expected: list[Lack]
+) -> None:
+    assert lacks(vault, reason, Demands(tested_within=timedelta(days=within))) == expected
+
+
+def test_an_old_key_and_an_expired_one_are_told(vault: Vault) -> None:
+    later = datetime.now(UTC) + timedelta(days=91)
+    demands = Demands(max_age=timedelta(days=90))
+    assert lacks(vault, Reason.OK, demands, now=later, expires_at="2026-11-24T00:00:00Z") == [
+        Lack.EXPIRED,
+        Lack.TOO_OLD,
+    ]
+
+
+def test_a_job_learns_what_it_lacks_without_a_request_or_a_kek(kojikey: Program) -> None:
+    kojikey.added("elevenlabs")
+    requests = kojikey.sandbox.request_count
+    ended = kojikey("check", "--require", "elevenlabs,google_gemini", "--json", KOJIKEY_KEK=None)
+    assert ended.code == 3
+    assert [(r["provider"], r["met"], r["reasons"]) for r in ended.results] == [
+        ("elevenlabs", True, []),
+        ("google_gemini", False, ["no_key"]),
+    ]
+    assert ended.results[1]["next"] == "kojikey add google_gemini"
+    assert kojikey.sandbox.request_count == requests
+
+
+def test_a_job_that_has_all_it_needs_goes_on(kojikey: Program) -> None:
+    kojikey.added("elevenlabs")
+    ended = kojikey("check", "--require", "elevenlabs", "--max-age", "90d", "--tested-within", "7d")
+    assert ended.code == 0
+    assert ended.out.startswith("elevenlabs: ")
+
+
+def test_a_rejected_key_fails_the_job_in_words(kojikey: Program) -> None:
+    kojikey.add("google_gemini", "invalid_key", "--no-test")
+    assert kojikey("check", "--require", "google_gemini").code == 0
+    kojikey("test", "google_gemini")
+    ended = kojikey("check", "--require", "google_gemini")
+    assert ended.code == 3
+    assert "rejected" in ended.out
+    assert "kojikey rotate google_gemini" in ended.out
+
+
+@pytest.mark.parametrize("options", [(), ("--require", ""), ("--require", "nobody"), ("--require", "elevenlabs,")])
+def test_a_demand_that_makes_no_sense_is_refused(kojikey: Program, options: tuple[str, ...]) -> None:
+    assert kojikey("check", *options).code == 2
