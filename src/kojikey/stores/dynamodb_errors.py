@@ -102,7 +102,8 @@ def is_refused_condition(error: Exception) -> bool:
 def missing(place: str, *, hint: str | None = None) -> StoreNotFound:
     """Return the error for a store that is not there."""
     error = StoreNotFound(place)
-    error.hint = hint
+    # Quoted, for a shell would take the & of such a URL for itself.
+    error.hint = hint or f"kojikey store init '{place}' --kek SOURCE"
     return error
 
 

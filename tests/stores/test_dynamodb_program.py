@@ -1,0 +1,120 @@
+"""The program on DynamoDB with its KEK in KMS: the whole loop, several processes at once, and what it says."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from aws import REGION, Aws, new_table
+from program import Program
+
+
+@pytest.fixture
+def team(kojikey: Program, aws: Aws) -> Program:
+    """Return the program with a store named ``team`` that is chosen."""
+    kojikey.environ |= {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    kek = f"awskms:{aws.new_key()}?region={REGION}&endpoint={aws.endpoint}"
+    url = aws.url()
+    made = kojikey("store", "init", url, "--name", "team", "--kek", kek)
+    assert made.code == 0, made.said
+    again = kojikey("store", "init", url, "--kek", kek)
+    assert (again.code, "exists already" in again.out) == (0, True)
+    kojikey.environ["KOJIKEY_STORE"] = "team"
+    del kojikey.environ["KOJIKEY_KEK"]
+    return kojikey
+
+
+def test_the_whole_loop(team: Program) -> None:
+    key = team.added()
+    assert team("test").code == 0
+    assert team.rotate().code == 0
+    assert [result["stage"] for result in team("history", "elevenlabs", "--json").results] == ["current", "previous"]
+    assert team("rotate", "elevenlabs", "--rollback").code == 0
+    ran = team.installed("run", "--", sys.executable, "-c", "import os; print(os.environ['ELEVENLABS_API_KEY'])")
+    assert ran.out.strip() == key.key, ran.said
+    assert team("audit", "--verify").code == 0
+    assert team("doctor").code == 0
+    assert team("account", "disable", "default").code == 0
+    assert {found["source"] for found in team("list", "--json").results} == {"built_in"}
+    assert team("account", "enable", "default").code == 0
+    assert team("remove", "elevenlabs", "--yes").code == 0
+    assert team("list", "--all-accounts", "--json").results == []
+
+
+def test_of_rotations_at_the_same_time_each_is_whole_and_none_is_lost(team: Program) -> None:
+    for number in range(3):
+        assert team.add("elevenlabs", "ok", "--account", f"a{number}").code == 0
+    key = team.key("elevenlabs", "ok_2")
+    commands = [("rotate", "elevenlabs", "--stdin", "--account", f"a{number % 3}") for number in range(9)]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "kojikey", *command],
+            env=team.environ,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for command in commands
+    ]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(key.key.encode())
+        process.stdin.close()
+        process.stdin = None
+    codes = []
+    for process in processes:
+        said = process.communicate(timeout=120)
+        assert process.returncode in (0, 6), said
+        codes.append(process.returncode)
+    for number in range(3):
+        account = f"a{number}"
+        assert 0 in codes[number::3]
+        stages = [(found["stage"]) for found in team("history", "elevenlabs", "-a", account, "--json").results]
+        assert stages == ["current", "previous"]
+        told = team("get", "elevenlabs", "-a", account, "--reveal")
+        assert told.out.strip() == key.key
+    assert team("audit", "--verify").code == 0
+
+
+def test_rekey_takes_the_store_out_of_kms_and_back(team: Program, aws: Aws) -> None:
+    key = team.added()
+    file = team.home / "kek"
+    assert team("store", "rekey", "--kek", f"file:{file}").code == 0
+    assert team("get", "elevenlabs", "--reveal").out.strip() == key.key
+    other = f"awskms:{aws.new_key()}?region={REGION}&endpoint={aws.endpoint}"
+    assert team("store", "rekey", "--kek", other).code == 0
+    file.unlink()
+    assert team("get", "elevenlabs", "--reveal").out.strip() == key.key
+
+
+@pytest.mark.parametrize(
+    ("environ", "code", "words"),
+    [
+        ({"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}, 7, "no valid credentials"),
+        (
+            {"AWS_PROFILE": "nobody", "AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None},
+            7,
+            "no valid credentials",
+        ),
+    ],
+)
+def test_what_is_wrong_with_aws_is_said_in_one_line(
+    team: Program, environ: dict[str, str | None], code: int, words: str
+) -> None:
+    team.environ = team.with_environ(environ)
+    ended = team.installed("list", "--json")
+    assert ended.code == code
+    assert words in ended.error["message"]
+    assert "Traceback" not in ended.said
+    assert "made-up-secret" not in ended.said
+
+
+def test_a_table_that_is_not_there_is_no_store(team: Program, aws: Aws) -> None:
+    ended = team("list", "--store", aws.url(), "--json")
+    assert ended.code == 5
+    assert json.loads(ended.out)["error"]["hint"].startswith("kojikey store init 'dynamodb://")
+    other = aws.url(new_table()).replace(REGION, "us-east-1")
+    assert team("list", "--store", other).code == 5

@@ -1,0 +1,84 @@
+"""A DynamoDB URL means a table in a region; what is none is refused without repeating it, and nothing is sent yet."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from kojikey.model.errors import StoreNotFound, UsageError
+from kojikey.stores.dynamodb_errors import missing
+from kojikey.stores.registry import open_store
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("dynamodb://kojikey?region=eu-central-1", "dynamodb://kojikey?region=eu-central-1"),
+        ("DynamoDB://Team.Keys_1-x?region=us-gov-west-1", "dynamodb://Team.Keys_1-x?region=us-gov-west-1"),
+        (
+            "dynamodb://kojikey?endpoint=HTTP://LOCALHOST:8000/&region=eu-central-1",
+            "dynamodb://kojikey?region=eu-central-1&endpoint=http://localhost:8000",
+        ),
+        (
+            "dynamodb://kojikey?region=eu-central-1&endpoint=https%3A%2F%2Fdynamodb.eu-central-1.amazonaws.com",
+            "dynamodb://kojikey?region=eu-central-1&endpoint=https://dynamodb.eu-central-1.amazonaws.com",
+        ),
+    ],
+)
+def test_a_dynamodb_url_means_a_table_in_a_region(url: str, place: str) -> None:
+    assert open_store(url).place == open_store(place).place == place
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "",
+        "?region=eu-central-1",
+        "kojikey",
+        "kojikey?",
+        "kojikey?region=",
+        "kojikey?region=CANARY",
+        "kojikey?region=eu-central-1.evil.example/",
+        "kojikey?region=eu-central-1&region=eu-west-1",
+        "kojikey?region=eu-central-1&password=CANARY",
+        "kojikey?region=eu-central-1&endpoint=",
+        "kojikey?region=eu-central-1&endpoint=http://10.0.0.1:8000",
+        "kojikey?region=eu-central-1&endpoint=http://dynamodb.eu-central-1.amazonaws.com",
+        "kojikey?region=eu-central-1&endpoint=https://user:CANARY@host",
+        "kojikey?region=eu-central-1#CANARY",
+        "ab?region=eu-central-1",
+        "k" * 256 + "?region=eu-central-1",
+        "AKIA:CANARY@kojikey?region=eu-central-1",
+        "kojikey/CANARY?region=eu-central-1",
+        "kojikey\x00?region=eu-central-1",
+    ],
+)
+def test_what_is_none_is_refused_with_the_way_to_write_it(rest: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        open_store(f"dynamodb://{rest}")
+    assert raised.value.hint
+    assert "CANARY" not in f"{raised.value} {raised.value.hint}"
+
+
+def test_the_way_to_make_a_store_that_is_not_there_can_be_pasted_into_a_shell() -> None:
+    error = missing("dynamodb://kojikey?region=eu-central-1&endpoint=http://localhost:8000")
+    assert isinstance(error, StoreNotFound)
+    assert error.hint
+    echoed = subprocess.run(["sh", "-c", f"echo {error.hint}"], capture_output=True, text=True, check=True).stdout
+    assert echoed == f"kojikey store init {error.store} --kek SOURCE\n"
+
+
+def test_nothing_dear_is_imported_before_the_first_verb() -> None:
+    script = (
+        "import sys; from kojikey.stores.registry import open_store\n"
+        "open_store('dynamodb://kojikey?region=eu-central-1').close()\n"
+        "print(*sys.modules)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=dict(os.environ)
+    )
+    assert "kojikey.stores.dynamodb" in ran.stdout.split()
+    assert not {"boto3", "botocore", "httpx", "asyncio", "dataclasses"} & set(ran.stdout.split())
