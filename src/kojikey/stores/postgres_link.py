@@ -33,6 +33,10 @@ class Link:
         self._connection: Connection[tuple[Any, ...]] | None = None
         self._is_proven = False
 
+    def __del__(self) -> None:
+        # A command ends without closing its store; psycopg would warn of each connection that nobody closed.
+        self.drop()
+
     def drop(self) -> None:
         """Close what is open. Safe to repeat."""
         connection, self._connection, self._is_proven = self._connection, None, False

@@ -1,0 +1,214 @@
+"""The commands on a PostgreSQL store: init, grant and revoke, who the audit trail names, and no password shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from postgres import Server
+from program import Program
+
+from kojikey.testing import Sandbox
+
+CANARY = "CANARY-of-a-password"
+
+
+@pytest.fixture
+def url(postgres: Server, database: str) -> str:
+    return postgres.url(database)
+
+
+@pytest.fixture
+def team(kojikey: Program, url: str) -> Program:
+    """Return the program with a store of two accounts in PostgreSQL as the one it uses."""
+    made = kojikey("store", "init", url, "--kek", "env", "--name", "team", "--json")
+    assert made.code == 0, made.said
+    assert made.result["action"] == "created"
+    kojikey.environ["KOJIKEY_STORE"] = "team"
+    for account in ("acme", "beta"):
+        kojikey.added("elevenlabs", "ok", "--account", account)
+    return kojikey
+
+
+@pytest.fixture
+def bob(postgres: Server, team: Program) -> Iterator[str]:
+    with postgres.a_role() as name:
+        yield name
+
+
+@pytest.fixture
+def as_bob(postgres: Server, database: str, team: Program, bob: str) -> Program:
+    """Return the program as the role bob, which no account was granted yet."""
+    environ = {**team.environ, "KOJIKEY_STORE": postgres.url(database, bob)}
+    return Program(team.home, team.sandbox, environ)
+
+
+def test_init_is_safe_to_repeat(team: Program, url: str) -> None:
+    again = team("store", "init", url, "--kek", "env", "--json", KOJIKEY_STORE=None)
+    assert (again.code, again.result["action"]) == (0, "exists")
+    other = team(
+        "store", "init", url, "--kek", "env:OTHER", "--json", KOJIKEY_STORE=None, OTHER=team.environ["KOJIKEY_KEK"]
+    )
+    assert other.code == 6
+    assert "store rekey" in other.error["hint"]
+
+
+def test_a_role_works_with_what_it_was_granted_and_sees_nothing_else(
+    team: Program, as_bob: Program, bob: str, sandbox: Sandbox
+) -> None:
+    before = as_bob("list", "--all-accounts", "--json")
+    assert before.code == 7
+    assert f"the role {bob}, which lacks USAGE" in before.error["message"]
+    granted = team("store", "grant", "acme", bob, "--json")
+    assert granted.result == {"account": "acme", "role": bob, "action": "granted", "audit_signed": True}
+    assert [row["account"] for row in as_bob("list", "--all-accounts", "--json").results] == ["acme"]
+    new = team.key("elevenlabs", "ok_2")
+    rotated = as_bob("rotate", "elevenlabs", "--account", "acme", "--stdin", "--json", stdin=new.key)
+    assert (rotated.code, rotated.result["action"]) == (0, "rotated")
+    got = team("get", "elevenlabs", "--reveal", "--account", "acme")
+    assert got.out == new.key
+    assert as_bob("get", "elevenlabs", "--reveal", "--account", "beta").code == 5
+    other = team.key("elevenlabs", "ok")
+    arguments = ("add", "elevenlabs", "--account", "gamma", "--stdin", "--base-url", other.base_url, "--json")
+    refused = as_bob(*arguments, stdin=other.key)
+    assert refused.code == 7
+    assert bob in refused.error["message"]
+
+
+def test_the_audit_trail_names_the_role_of_the_database(team: Program, as_bob: Program, bob: str) -> None:
+    team("store", "grant", "acme", bob)
+    as_bob("remove", "elevenlabs", "--account", "acme", "--yes")
+    team("store", "revoke", "acme", bob)
+    events = team("audit", "--account", "acme", "--json").results
+    actors = [(event["action"], event["actor"].partition(" as ")[2], event.get("role")) for event in events]
+    assert actors == [
+        ("added", "postgres", None), ("granted", "postgres", bob), ("removed", bob, None), ("revoked", "postgres", bob),
+    ]  # fmt: skip
+    assert all("@" in event["actor"] for event in events)
+    assert team("audit", "--verify", "--all-accounts").code == 0
+    assert bob in team("audit", "--account", "acme").out
+
+
+def test_what_is_done_already_is_said_and_leaves_no_event(team: Program, bob: str) -> None:
+    assert team("store", "revoke", "acme", bob, "--json").result["action"] == "unchanged"
+    assert "granted" in team("store", "grant", "acme", bob, "--json").result["action"]
+    assert team("store", "grant", "acme", bob, "--json").result["action"] == "unchanged"
+    assert [event["action"] for event in team("audit", "--account", "acme", "--json").results] == ["added", "granted"]
+
+
+def test_a_repeated_grant_puts_the_privileges_right(
+    team: Program, as_bob: Program, bob: str, postgres: Server, database: str
+) -> None:
+    team("store", "grant", "acme", bob)
+    postgres.sql(f"REVOKE ALL ON kojikey.keys FROM {bob}", database=database)
+    assert as_bob("list", "--all-accounts").code == 7
+    team("store", "grant", "acme", bob)
+    assert as_bob("list", "--all-accounts").code == 0
+
+
+def test_a_revoked_role_sees_nothing_any_more(team: Program, as_bob: Program, bob: str) -> None:
+    team("store", "grant", "acme", bob)
+    assert team("store", "revoke", "acme", bob, "--json").result["action"] == "revoked"
+    assert as_bob("list", "--all-accounts").code == 7
+
+
+def test_an_account_may_be_granted_before_it_has_a_key(team: Program, as_bob: Program, bob: str) -> None:
+    team("store", "grant", "gamma", bob)
+    as_bob.added("elevenlabs", "ok", "--account", "gamma")
+    assert team("audit", "--verify", "--account", "gamma").code == 0
+
+
+def test_without_the_kek_a_grant_is_recorded_unsigned(team: Program, bob: str) -> None:
+    for verb, action in (("grant", "granted"), ("revoke", "revoked")):
+        ended = team("store", verb, "acme", bob, "--json", KOJIKEY_KEK=None)
+        assert (ended.result["action"], ended.result["audit_signed"]) == (action, False)
+    verified = team("audit", "--verify", "--account", "acme", "--json")
+    assert verified.code == 0
+    assert verified.document["summary"]["unsigned"] == 2
+    assert team("store", "grant", "delta", bob, "--json", KOJIKEY_KEK=None).code == 5  # has no data key, and gets none
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("acme",), 2, "takes an account and a role"),
+        (("acme", "bob", "eve"), 2, "takes an account and a role"),
+        ((), 2, "takes an account and a role"),
+        (("ACME!", "bob"), 2, "not an account name"),
+        (("acme", ""), 2, "not the name of a role"),
+        (("acme", "x" * 64), 2, "not the name of a role"),
+        (("acme", "nobody-there"), 5, "no such role"),
+        (("acme", 'bob"; DROP SCHEMA kojikey CASCADE; --'), 5, "no such role"),
+        (("acme", "postgres"), 2, "administers this store"),
+    ],
+)
+def test_what_can_not_be_granted_is_refused(team: Program, arguments: tuple[str, ...], code: int, words: str) -> None:
+    before = team.contents()
+    for verb in ("grant", "revoke"):
+        ended = team("store", verb, "--json", *arguments)
+        assert ended.code == code, ended.said
+        assert words in ended.error["message"]
+    assert team.contents() == before
+
+
+def test_a_role_with_a_name_that_needs_quotes_is_taken_as_it_is(team: Program, postgres: Server) -> None:
+    name = 'Bob "the" Builder; --'
+    quoted = '"' + name.replace('"', '""') + '"'
+    postgres.sql(f"CREATE ROLE {quoted}")
+    assert team("store", "grant", "acme", name, "--json").result["role"] == name
+    assert team("store", "revoke", "acme", name, "--json").result["action"] == "revoked"
+    postgres.sql(f"DROP ROLE {quoted}")  # which nothing depends on any more
+
+
+def test_a_store_without_roles_says_so(kojikey: Program) -> None:
+    kojikey.added()
+    ended = kojikey("store", "grant", "default", "bob", "--json")
+    assert ended.code == 2
+    assert "has no roles" in ended.error["message"]
+
+
+def test_the_owner_of_an_account_can_not_enable_it(team: Program, as_bob: Program, bob: str) -> None:
+    team("store", "grant", "acme", bob)
+    assert team("account", "disable", "acme").code == 0
+    refused = as_bob("account", "enable", "acme", "--json")
+    assert refused.code == 7
+    assert "only its owner enables it" in refused.error["message"]
+    assert as_bob("list", "elevenlabs", "--account", "acme", "--json").code == 0
+    assert team("account", "enable", "acme").code == 0
+
+
+def test_info_says_where_as_whom_and_who_else(team: Program, bob: str) -> None:
+    team("store", "grant", "acme", bob)
+    info = team("store", "info", "--json").result
+    assert info["engine"] == "PostgreSQL"
+    assert info["counts"] == {"accounts": 2, "keys": 2, "events": 3}
+    details = info["details"]
+    assert (details["role"], details["schema version"]) == ("postgres", "1")
+    assert details["granted to"] == f"{bob} (1 account)"
+    assert details["server"].startswith("PostgreSQL 1")
+    assert "not encrypted (loopback)" in details["connection"]
+    assert team("doctor", "--json").code == 0
+
+
+@pytest.mark.parametrize("form", ["postgresql://koji:{}@127.0.0.1:1/keys", "postgresql://127.0.0.1:1/keys?password={}"])
+def test_a_password_on_the_command_line_is_refused(kojikey: Program, form: str) -> None:
+    url = form.format(CANARY)
+    for arguments in (("list", "--store", url), ("store", "init", url, "--kek", "env"), ("store", "info", "-s", url)):
+        ended = kojikey(*arguments, "--json")
+        assert ended.code == 2, ended.said
+        assert "command line" in ended.error["message"]
+        assert CANARY not in ended.said
+    assert not [path for path in kojikey.home.rglob("*") if path.is_file() and CANARY in path.read_text()]
+
+
+@pytest.mark.parametrize("form", ["postgresql://koji:{}@127.0.0.1:1/keys", "postgresql://127.0.0.1:1/keys?password={}"])
+def test_a_password_in_the_environment_or_the_configuration_is_used_and_not_shown(kojikey: Program, form: str) -> None:
+    url = form.format(CANARY)
+    kojikey.home.mkdir(mode=0o700)
+    (kojikey.home / "config.toml").write_text(f'[stores.team]\nurl = "{url}"\n')
+    for environ in ({"KOJIKEY_STORE": url}, {"KOJIKEY_STORE": "team"}):
+        for command in (("list",), ("store", "info"), ("doctor",), ("audit",), ("run", "--", "true")):
+            for more in ((), ("--json",)) if command[0] != "run" else ((),):
+                ended = kojikey(*command, *more, **environ)
+                assert ended.code == 7, ended.said
+                assert CANARY not in ended.said
