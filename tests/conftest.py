@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 _HERE = os.path.dirname(__file__)
-sys.path[:0] = [os.path.join(_HERE, "cli"), os.path.join(_HERE, "loopback"), os.path.join(_HERE, "servers")]
+sys.path[:0] = [os.path.join(_HERE, name) for name in ("cli", "fleet", "loopback", "operations", "servers")]
 
 import sitecustomize as loopback  # noqa: E402 - found by the line above
 from aws import aws, aws_server  # noqa: E402

@@ -32,7 +32,7 @@ def lacks(vault: Vault, reason: Reason | None, demands: Demands, *, now: datetim
     else:
         add(vault.custody(), new, test=test, approve=lambda _: True)
     (found,) = require(vault.custody(), account="acme", providers=["elevenlabs"], demands=demands, now=now)
-    assert found.is_met is not found.lacks
+    assert found.is_met is (not found.lacks)
     return list(found.lacks)
 
 
