@@ -1,0 +1,135 @@
+"""``action.yml``: its steps, carried out as GitHub's runner does, against a store and a sandbox."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from program import SECONDS, Program
+
+from kojikey.cli.verify import COMMANDS
+
+ACTION = Path(__file__).parents[2] / "action.yml"
+_EXPRESSION = re.compile(r"\$\{\{ *([a-z]+)\.([a-z_-]+) *\}\}")
+
+
+@dataclass(frozen=True)
+class Stepped:
+    code: int
+    said: str
+    outputs: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Runner:
+    """What the runner does with a step of a composite action: fills in expressions, and starts bash as it does."""
+
+    folder: Path
+    environ: dict[str, str]
+
+    def step(self, name: str, inputs: dict[str, str], **more: str) -> Stepped:
+        action: dict[str, Any] = yaml.safe_load(ACTION.read_text())
+        given = {key: str(declared["default"]) for key, declared in action["inputs"].items()} | inputs
+        (step,) = [step for step in action["runs"]["steps"] if step["id"] == name]
+        known = {"inputs": given, "github": {"action_path": str(ACTION.parent)}}
+        environ = {k: _EXPRESSION.sub(lambda m: known[m[1]][m[2]], v) for k, v in step["env"].items()}
+        assert "${{" not in step["run"], "an input in a script could be a command"
+        output = self.folder / "output"
+        output.write_text("")
+        finished = subprocess.run(
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
+            env={**self.environ, **more, **environ, "GITHUB_OUTPUT": str(output), "RUNNER_TEMP": str(self.folder)},
+            cwd=self.folder, capture_output=True, text=True, timeout=SECONDS, check=False,
+        )  # fmt: skip
+        pairs = (line.partition("=") for line in output.read_text().splitlines())
+        return Stepped(finished.returncode, finished.stdout + finished.stderr, {k: v for k, _, v in pairs})
+
+
+@pytest.fixture
+def runner(kojikey: Program, tmp_path: Path) -> Runner:
+    """Return a runner on which the first step has installed kojikey: the one that is tested here."""
+    folder = tmp_path / "runner"
+    (folder / "kojikey" / "bin").mkdir(parents=True)
+    program = folder / "kojikey" / "bin" / "kojikey"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m kojikey "$@"\n')
+    program.chmod(0o755)
+    return Runner(folder, {**kojikey.environ, "GITHUB_ACTIONS": "true", "CI": "true"})
+
+
+def test_good_keys_pass_and_leave_reports(kojikey: Program, runner: Runner) -> None:
+    kojikey.added("elevenlabs")
+    done = runner.step("test", {})
+    assert done.code == 0, done.said
+    assert done.outputs == {
+        "exit-code": "0", "junit": "kojikey-report/keys.xml", "html": "kojikey-report/keys.html",
+    }  # fmt: skip
+    for name in ("junit", "html"):
+        assert (runner.folder / done.outputs[name]).stat().st_size > 0
+
+
+def test_a_rejected_key_fails_the_job_with_an_annotation(kojikey: Program, runner: Runner) -> None:
+    kojikey.add("google_gemini", "invalid_key", "--no-test")
+    done = runner.step("test", {})
+    assert (done.code, done.outputs["exit-code"]) == (3, "3")
+    assert "::error title=" in done.said
+
+
+@pytest.mark.parametrize(("allowed", "code"), [("false", 4), ("true", 0)])
+def test_what_could_not_be_judged_fails_the_job_unless_it_may(
+    kojikey: Program, runner: Runner, allowed: str, code: int
+) -> None:
+    kojikey.add("google_gemini", "unknown", "--no-test")
+    done = runner.step("test", {"allow-indeterminate": allowed})
+    assert (done.code, done.outputs["exit-code"]) == (code, "4")
+
+
+def test_every_input_reaches_the_command(kojikey: Program, runner: Runner) -> None:
+    kojikey.added("elevenlabs")
+    kojikey.added("google_gemini")
+    kek = kojikey.environ["KOJIKEY_KEK"]
+    inputs = {
+        "store": f"sqlite://{kojikey.home}/keys.db", "kek": kek, "providers": "elevenlabs", "account": "default",
+        "shard": "1/1", "not-tested-since": "1s", "fail-on": "rejected", "concurrency": "2", "rate": "50",
+        "report": "out/here",
+    }  # fmt: skip
+    elsewhere = {"KOJIKEY_HOME": str(runner.folder / "home"), "KOJIKEY_KEK": ""}
+    done = runner.step("test", inputs, **elsewhere)
+    assert done.code == 0, done.said
+    assert (runner.folder / "out" / "here" / "keys.xml").exists()
+    assert kek not in done.said
+
+
+def test_an_input_is_never_a_command(kojikey: Program, runner: Runner) -> None:
+    kojikey.added("elevenlabs")
+    hostile = '"; touch broken; $(touch broken) `touch broken` #'
+    for name in ("providers", "account", "shard", "fail-on", "rate", "concurrency"):
+        assert runner.step("test", {name: hostile}).code == 2
+    assert not list(runner.folder.rglob("broken"))
+
+
+def test_the_action_is_installed_from_its_own_folder_with_the_extras(runner: Runner, tmp_path: Path) -> None:
+    record = tmp_path / "record"
+    fake = tmp_path / "fake"
+    (fake / "bin").mkdir(parents=True)
+    script = f'#!/bin/sh\nprintf "%s\\n" "$@" >> {record}\n'
+    for path in (fake / "python3", runner.folder / "kojikey" / "bin" / "python"):
+        path.write_text(script)
+        path.chmod(0o755)
+    done = runner.step("install", {"extras": "postgres"}, PATH=f"{fake}:{os.environ['PATH']}")
+    assert done.code == 0, done.said
+    assert record.read_text().splitlines() == [
+        "-m", "venv", f"{runner.folder}/kojikey", "-m", "pip", "install", "--quiet", f"{ACTION.parent}[postgres]",
+    ]  # fmt: skip
+
+
+def test_every_option_in_the_action_exists() -> None:
+    known = {flag for option in COMMANDS[0].options for flag in option.flags}
+    script = yaml.safe_load(ACTION.read_text())["runs"]["steps"][1]["run"]
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", script)) <= known
