@@ -202,6 +202,13 @@ def test_a_kek_that_is_none_opens_nothing_and_is_not_repeated(kojikey: Program, 
     assert kek.strip() not in ended.said or len(kek) < 8
 
 
+@pytest.mark.parametrize("kek", [None, "nonsense", "A" * 43], ids=["none", "malformed", "another"])
+def test_test_without_the_right_kek_ends_and_says_so(kojikey: Program, kek: str | None) -> None:
+    kojikey.added()
+    ended = kojikey.installed("test", "--json", KOJIKEY_KEK=kek)
+    assert (ended.code, ended.error["code"]) == (8, "cannot_open")
+
+
 def test_list_never_needs_the_kek(kojikey: Program) -> None:
     kojikey.added()
     for command in (["list"], ["history", "elevenlabs"], ["audit"], ["store", "info"], ["account", "list"]):

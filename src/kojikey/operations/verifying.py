@@ -234,6 +234,8 @@ class _Run:
             test.add_done_callback(self._test_done)
         if any(not lane.is_exhausted and not lane.is_loading and not lane.ready for lane in self.lanes):
             self.woken.set()
+        if self._is_done():  # where the last ones did not open, nothing else would wake who waits
+            self.woken.set()
         return wait
 
     def _next_lane(self) -> tuple[_Lane | None, float | None]:
