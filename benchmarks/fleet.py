@@ -1,0 +1,224 @@
+"""Throughput and memory of ``kojikey test --all-accounts``, beside what one would write by hand.
+
+Run it with the Python of an environment that kojikey is installed in: ``python benchmarks/fleet.py [--keys 100 1000
+10000] [--latency 0.05] [--concurrency 64]``. It makes its own stores and a sandbox in a process of its own. Beside it:
+
+- a plain httpx loop: the same requests with the same concurrency over one client; it judges and stores nothing;
+- a shell loop: one ``kojikey test`` a key, measured on a sample (``--sample``) and multiplied, which is said.
+
+It prints a table and exits 1 where a promise of the contract is not kept: the time is at most 1.5 times requests x
+latency / concurrency, and the memory for the most keys at most 1.2 times that for 500.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from kojikey.model.key import Key, Stage
+from kojikey.model.ref import key_ref
+from kojikey.model.secret import Secret
+from kojikey.operations.adding import happened, sealed_version
+from kojikey.operations.custody import Custody, Plan
+from kojikey.operations.storing import create
+from kojikey.sealing.envelope import Sealer
+from kojikey.sealing.kek import KekInputs
+from kojikey.stores.base import Change
+from kojikey.stores.registry import open_store
+from kojikey.testing import Sandbox, load_key
+
+KEK = base64.urlsafe_b64encode(bytes(range(32))).decode()
+PROVIDERS = ("elevenlabs", "google_gemini")
+REQUESTS_A_KEY = 2
+TIME_FACTOR, MEMORY_FACTOR, MEMORY_KEYS = 1.5, 1.2, 500
+
+
+class Ran(NamedTuple):
+    """How long a run took, and the most memory that it had."""
+
+    seconds: float
+    mebibytes: float
+
+
+def main() -> int:
+    """Measure, print the table, and return 1 where a promise is not kept."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--keys", type=int, nargs="+", default=[100, 1000, 10_000])
+    parser.add_argument("--latency", type=float, default=0.05, help="seconds before each answer")
+    parser.add_argument("--concurrency", type=int, default=64)
+    parser.add_argument("--sample", type=int, default=10, help="keys of the shell loop that are measured")
+    parser.add_argument("--serve", type=float, help=argparse.SUPPRESS)
+    parser.add_argument("--plain", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve is not None:
+        return serve(options.serve)
+    if options.plain is not None:
+        url, keys, concurrency = options.plain
+        asyncio.run(plain_loop(url, int(keys), int(concurrency)))
+        return 0
+    return measure(options)
+
+
+def measure(options: argparse.Namespace) -> int:
+    """Print the table as it comes; return 1 where a promise is not kept."""
+    broken = []
+    with tempfile.TemporaryDirectory(prefix="kojikey-fleet-") as folder, sandbox_process(options.latency) as url:
+        environ = clean_environment()
+        base = filled_home(folder, MEMORY_KEYS, url)
+        few = kojikey_run(base, environ, options.concurrency)
+        print(
+            f"latency {options.latency * 1000:g} ms, concurrency {options.concurrency}, {REQUESTS_A_KEY} requests a key"
+        )
+        print(f"kojikey with {MEMORY_KEYS} keys: {few.mebibytes:.0f} MiB\n")
+        print("| keys | ideal | kojikey | keys/s | memory | plain httpx loop | shell loop (estimated from a sample) |")
+        print("|---:|---:|---:|---:|---:|---:|---:|")
+        for count in options.keys:
+            home = filled_home(folder, count, url)
+            ideal = count * REQUESTS_A_KEY * options.latency / options.concurrency
+            ours = kojikey_run(home, environ, options.concurrency)
+            plain = plain_run(url, count, environ, options.concurrency)
+            shell = shell_run(home, environ, count, options.sample)
+            print(
+                f"| {count} | {ideal:.1f} s | {ours.seconds:.1f} s | {count / ours.seconds:.0f} "
+                f"| {ours.mebibytes:.0f} MiB | {plain.seconds:.1f} s, {plain.mebibytes:.0f} MiB | {shell:.0f} s |",
+                flush=True,
+            )
+            if count >= 10 * MEMORY_KEYS and ours.seconds > TIME_FACTOR * ideal:
+                broken.append(f"{count} keys took {ours.seconds / ideal:.2f} times the ideal, over {TIME_FACTOR}")
+            if ours.mebibytes > MEMORY_FACTOR * few.mebibytes:
+                broken.append(
+                    f"{count} keys took {ours.mebibytes / few.mebibytes:.2f} times the memory of {MEMORY_KEYS}"
+                )
+    print("\n".join(["", *broken]) if broken else "\nall promises are kept")
+    return 1 if broken else 0
+
+
+def clean_environment() -> dict[str, str]:
+    """Return an environment without proxies, and with the KEK."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+    return {**kept, "KOJIKEY_KEK": KEK}
+
+
+def kojikey_run(home: str, environ: dict[str, str], concurrency: int) -> Ran:
+    """Test every key of a home."""
+    command = [sys.executable, "-m", "kojikey", "test", "--all-accounts", "-q", "--jsonl"]
+    command += ["--concurrency", str(concurrency)]
+    return timed(command, {**environ, "KOJIKEY_HOME": home})
+
+
+def plain_run(url: str, count: int, environ: dict[str, str], concurrency: int) -> Ran:
+    """Run the plain loop in a process of its own."""
+    return timed([sys.executable, os.path.abspath(__file__), "--plain", url, str(count), str(concurrency)], environ)
+
+
+def shell_run(home: str, environ: dict[str, str], count: int, sample: int) -> float:
+    """Return the seconds that one command a key would take, measured on some keys."""
+    used = min(sample, count // 2)
+    test = '"$0" -m kojikey test -q elevenlabs -a "account-$(printf %05d $i)"'
+    loop = f"i=0; while [ $i -lt {used} ]; do {test}; i=$((i+1)); done"
+    return timed(["sh", "-c", loop, sys.executable], {**environ, "KOJIKEY_HOME": home}).seconds / used * count
+
+
+def timed(command: list[str], environ: dict[str, str]) -> Ran:
+    """Run a command that must succeed."""
+    began = time.perf_counter()
+    process = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{command[:4]} ended with {process.returncode}")
+    return Ran(time.perf_counter() - began, usage.ru_maxrss / 1024)
+
+
+async def plain_loop(url: str, count: int, concurrency: int) -> None:
+    """Make the requests of the tests with httpx, and throw the answers away."""
+    import httpx
+
+    numbers = iter(range(count))
+    async with httpx.AsyncClient(limits=httpx.Limits(max_connections=concurrency), timeout=60) as client:
+
+        async def work() -> None:
+            for number in numbers:
+                provider = PROVIDERS[number % 2]
+                key = load_key(provider, number // 2)
+                if provider == "elevenlabs":
+                    headers = {"xi-api-key": key}
+                    await client.get(f"{url}/elevenlabs/v1/user/subscription", headers=headers)
+                    await client.post(f"{url}/elevenlabs/v1/text-to-speech/none", headers=headers, json={"text": ""})
+                else:
+                    headers = {"x-goog-api-key": key}
+                    body = {"contents": [{"parts": [{"text": "x"}]}]}
+                    await client.get(f"{url}/google_gemini/v1beta/models?pageSize=50", headers=headers)
+                    model = f"{url}/google_gemini/v1beta/models/gemini-2.5-flash:countTokens"
+                    await client.post(model, headers=headers, json=body)
+
+        await asyncio.gather(*(work() for _ in range(concurrency)))
+
+
+def filled_home(folder: str, count: int, url: str) -> str:
+    """Make a home with so many keys, two an account, and return it."""
+    home = os.path.join(folder, str(count))
+    if os.path.exists(home):
+        return home
+    os.mkdir(home, 0o700)
+    store = open_store(f"sqlite://{home}/keys.db")
+    inputs = KekInputs({"KOJIKEY_KEK": KEK}, None)
+    header, kek = create(store, source="env", inputs=inputs)
+    custody = Custody(store, header, inputs, actor="benchmark")
+    custody.adopt(kek)
+    for number in range((count + 1) // 2):
+        account = f"account-{number:05}"
+        custody.record(account, lambda sealer, a=account, n=number: plan_of(sealer, a, n, url))  # type: ignore[misc]
+    custody.close()
+    return home
+
+
+def plan_of(sealer: Sealer, account: str, number: int, url: str) -> Plan:
+    """Return what adds an account's two keys at once."""
+    changes, happenings = [], []
+    for provider in PROVIDERS:
+        version = sealed_version(
+            sealer, Secret(load_key(provider, number)), provider=provider, number=1, stage=Stage.CURRENT,
+            base_url=f"{url}/{provider}", expires_at=None,
+        )  # fmt: skip
+        key = Key(account, provider, (version,), 2, version.created_at)
+        changes.append(Change(key_ref(account, provider), key.as_document(), None))
+        happenings.append(happened("added", provider, version))
+    return Plan(tuple(changes), tuple(happenings))
+
+
+def serve(latency: float) -> int:
+    """Play the providers until stdin ends."""
+    sandbox = Sandbox()
+    sandbox.accept_any, sandbox.latency = True, latency
+    with sandbox:
+        print(sandbox.base_url("elevenlabs").rpartition("/")[0], flush=True)
+        sys.stdin.read()
+    return 0
+
+
+@contextmanager
+def sandbox_process(latency: float) -> Iterator[str]:
+    """Yield the URL of a sandbox in a process of its own."""
+    command = [sys.executable, os.path.abspath(__file__), "--serve", str(latency)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.stdin.close()
+            process.wait(20)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
