@@ -72,3 +72,10 @@ def test_the_old_passphrase_is_needed(sealed: Program, old: str, new: str) -> No
     ended = sealed("store", "rekey", "--kek", "passphrase", "--new-passphrase-file", old, "--json")
     assert (ended.code, ended.error["code"]) == (8, "cannot_open")
     assert sealed.snapshot() == before
+
+
+def test_doctor_tells_a_passphrase_that_is_another_one(sealed: Program, new: str) -> None:
+    sealed.environ["KOJIKEY_PASSPHRASE_FILE"] = new
+    ended = sealed("doctor")
+    assert ended.code == 8
+    assert "not this store's passphrase" in ended.said

@@ -59,9 +59,9 @@ class Call:
         return bool(self.values.get(name))
 
     def text(self, name: str) -> str | None:
-        """Return the value of an option or argument, None where it was not given."""
-        value: str | None = self.values.get(name)
-        return value
+        """Return the value of an option or argument, None where it was not given, or may be repeated."""
+        value: object = self.values.get(name)
+        return value if isinstance(value, str) else None
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Return all values of a repeatable option or argument."""

@@ -8,6 +8,7 @@ copies what is new.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -15,7 +16,7 @@ from typing import Literal
 
 from kojikey.model.errors import CannotOpen, ChangedMeanwhile, RecordChanged
 from kojikey.model.key import Key, Version
-from kojikey.model.ref import Document, key_ref
+from kojikey.model.ref import Document, account_ref, key_ref
 from kojikey.model.secret import Secret
 from kojikey.operations import auditing
 from kojikey.operations.accounts import ensure_there, set_disabled
@@ -117,7 +118,7 @@ def _copy_events(source: Custody, target: Custody, account: str, begun: int) -> 
         if event["seq"] > reached
     )
     while batch := list(islice(fresh, _EVENTS_AT_ONCE)):
-        target.import_events(account, batch, via=source.store_id)
+        _import_events(target, account, batch, via=source.store_id)
 
 
 def _with_origin(event: Document, via: str, begun: int) -> Document:
@@ -127,6 +128,34 @@ def _with_origin(event: Document, via: str, begun: int) -> Document:
     marks = {"unsigned": auditing.is_unsigned(event), "lost": auditing.is_lost(event) or event["seq"] <= begun}
     origin = {"store": via, "seq": event["seq"], **known, **{name: True for name, marked in marks.items() if marked}}
     return {**event, "origin": origin}
+
+
+def _import_events(target: Custody, account: str, found: list[Document], *, via: str) -> None:
+    """Append events of another store (``via`` is its id) to the account's chain, signed anew.
+
+    What an event says stays as it is; its ``origin`` names the store that it first came from and its number there. How
+    far the copy went is kept in the account's document; an event that came by another way already is left out.
+    """
+
+    def attempt(stored: Stored | None) -> None:
+        document, unmoved = target.living(account, stored)
+        sealer = target.unwrapped(account, document)
+        events, audit = [], document["audit"]
+        reached = {**document.get("copied_from", {}), target.store_id: math.inf}  # our own need not come back
+        for event in found:
+            origin = event["origin"]
+            if reached.get(origin["store"], 0) < origin["seq"]:
+                content = {name: value for name, value in event.items() if name not in ("mac", "seq")}
+                linked, audit = target.linked(account, audit, content, sealer)
+                events.append(linked)
+                reached[origin["store"]] = origin["seq"]
+            reached[via] = max(reached.get(via, 0), event["seq"])
+        del reached[target.store_id]
+        changed = {**document, "audit": audit, "copied_from": reached}
+        change = Change(account_ref(account), changed, stored.revision if stored else None)
+        target.store.commit((change, *unmoved), events)
+
+    target.retried(account, attempt)
 
 
 def _copy_key(source: Custody, target: Custody, stored: Stored, *, dry_run: bool) -> CopyResult:

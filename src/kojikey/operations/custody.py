@@ -7,7 +7,6 @@ of the same account came first). Must not: decide what a change means; that is e
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 from kojikey.model.errors import (
@@ -84,7 +83,12 @@ class Custody:
         Raises:
             CannotOpen: it is missing, wrong, or no source of this store has that id.
         """
-        kid = kid or str(self.target_spec.get("kid"))
+        kek = self._kek_for_use(kid or str(self.target_spec.get("kid")))
+        kek.confirm()
+        return kek
+
+    def _kek_for_use(self, kid: str) -> Kek:
+        """Do as :meth:`kek`, but leave it to the use to tell that it is another one: `run` has no time for both."""
         if kid not in self._keks:
             spec = next((spec for spec in self._specs() if spec.get("kid") == kid), None)
             # An unknown id: let the store's own KEK say that it is not the one.
@@ -155,11 +159,11 @@ class Custody:
         wrapped = document["wrapped"]
         if (account, wrapped) not in self._sealers:
             try:
-                kek = self.kek(wrapped_kid(wrapped))
+                kek = self._kek_for_use(wrapped_kid(wrapped))
             except CannotOpen:
                 if not self._refresh_header():
                     raise
-                kek = self.kek(wrapped_kid(wrapped))
+                kek = self._kek_for_use(wrapped_kid(wrapped))
             data_key = kek.unwrap(wrapped, store=self.store_id, account=account)
             self._sealers[account, wrapped] = Sealer(data_key, store=self.store_id, account=account)
         return self._sealers[account, wrapped]
@@ -193,14 +197,14 @@ class Custody:
         """
 
         def attempt(stored: Stored | None) -> Plan:
-            document, unmoved = self._living(account, stored)
+            document, unmoved = self.living(account, stored)
             sealer = self.unwrapped(account, document)
             made = plan(sealer)
             whole = made._replace(changes=(*made.changes, *unmoved))
             self._commit(account, whole, document, stored.revision if stored else None, sealer)
             return made
 
-        return self._retried(account, attempt)
+        return self.retried(account, attempt)
 
     def record_unsigned(self, account: str, made: Plan) -> None:
         """Do as :meth:`record` without the KEK: the events are marked unsigned, the chain goes on through them.
@@ -215,7 +219,7 @@ class Custody:
             self._commit(account, made, stored.document, stored.revision, None)
             return made
 
-        self._retried(account, attempt)
+        self.retried(account, attempt)
 
     def rewrap(self, account: str, kek: Kek) -> None:
         """Wrap an account's data key with another KEK, with a ``rekeyed`` event; safe to repeat.
@@ -234,7 +238,7 @@ class Custody:
                 self._commit(account, made, {**stored.document, "wrapped": wrapped}, stored.revision, sealer)
             return made
 
-        self._retried(account, attempt)
+        self.retried(account, attempt)
 
     def change_account(self, account: str, members: Document, happening: Happening) -> bool:
         """Change members of an account's own document, with an event; tell whether they were not so already.
@@ -253,7 +257,7 @@ class Custody:
             self._commit(account, Plan((), (happening,)), changed, stored.revision, sealer)
             return True
 
-        return self._retried(account, attempt)
+        return self.retried(account, attempt)
 
     def shred(self, account: str, happening: Happening) -> tuple[int, bool]:
         """Delete an account's keys and its wrapped data key as one commit; its events stay, with the count of them.
@@ -281,40 +285,9 @@ class Custody:
                 raise ChangedMeanwhile(account_ref(account)) from None  # whichever it was: look at all of it again
             return len(keys), sealer is not None
 
-        return self._retried(account, attempt)
+        return self.retried(account, attempt)
 
-    def import_events(self, account: str, found: Sequence[Document], *, via: str) -> None:
-        """Append events of another store (``via`` is its id) to the account's chain, signed anew.
-
-        What an event says stays as it is; its ``origin`` names the store that it first came from and its number
-        there. How far the copy went is kept in the account's document; an event that came by another way already is
-        left out.
-
-        Raises:
-            CannotOpen: the KEK can not be had.
-        """
-
-        def attempt(stored: Stored | None) -> None:
-            document, unmoved = self._living(account, stored)
-            sealer = self.unwrapped(account, document)
-            events, audit = [], document["audit"]
-            reached = {**document.get("copied_from", {}), self.store_id: math.inf}
-            for event in found:
-                origin = event["origin"]
-                if reached.get(origin["store"], 0) < origin["seq"]:
-                    content = {name: value for name, value in event.items() if name not in ("mac", "seq")}
-                    linked, audit = self._linked(account, audit, content, sealer)
-                    events.append(linked)
-                    reached[origin["store"]] = origin["seq"]
-                reached[via] = max(reached.get(via, 0), event["seq"])
-            del reached[self.store_id]
-            changed = {**document, "audit": audit, "copied_from": reached}
-            change = Change(account_ref(account), changed, stored.revision if stored else None)
-            self.store.commit((change, *unmoved), events)
-
-        self._retried(account, attempt)
-
-    def _retried(self, account: str, attempt: Callable[[Stored | None], _Result]) -> _Result:
+    def retried(self, account: str, attempt: Callable[[Stored | None], _Result]) -> _Result:
         """Try again while only the account's own document changed: its audit trail grew, or it was wrapped anew."""
         self._accounts.pop(account, None)
         for _ in range(_ATTEMPTS):
@@ -344,11 +317,11 @@ class Custody:
         events: list[Document] = []
         for happening in happenings:
             content = {"time": now(), "actor": self.actor, "account": account, **happening.content()}
-            event, audit = self._linked(account, audit, content, sealer)
+            event, audit = self.linked(account, audit, content, sealer)
             events.append(event)
         return events, audit
 
-    def _linked(
+    def linked(
         self, account: str, audit: Document, content: Document, sealer: Sealer | None
     ) -> tuple[Document, Document]:
         """Return one event with its place in the account's chain, and the chain's new end."""
@@ -361,7 +334,7 @@ class Custody:
         head = chain_head(sealer, seq, mac, audit) if sealer else audit["head"]
         return {**event, "mac": mac}, {**audit, "seq": seq, "mac": mac, "head": head}
 
-    def _living(self, account: str, stored: Stored | None) -> tuple[Document, tuple[Change, ...]]:
+    def living(self, account: str, stored: Stored | None) -> tuple[Document, tuple[Change, ...]]:
         """Return the account's document, and for a new data key what must not have changed when it is saved.
 
         An account that was removed begins anew, and its story goes on.

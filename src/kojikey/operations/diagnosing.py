@@ -12,7 +12,7 @@ from kojikey.model.moment import parsed
 from kojikey.operations import auditing
 from kojikey.operations.custody import Custody
 from kojikey.operations.listing import key_of
-from kojikey.operations.storing import BESIDE, lies_beside
+from kojikey.operations.storing import BESIDE, lies_beside, spoken_source
 from kojikey.sealing.kek import describe
 
 _SHOWN = 5
@@ -40,7 +40,7 @@ def diagnose(custody: Custody) -> Iterator[Diagnosis]:
         yield Diagnosis("KEK", error=error)
         return
     if custody.header.get("next_kek"):
-        source = custody.header["next_kek"]["source"]
+        source = spoken_source(custody.header["next_kek"])
         yield Diagnosis("re-keying", "note", "one was not finished", f"kojikey store rekey --kek {source}")
     yield from _keys(custody)
     yield _audit(custody)

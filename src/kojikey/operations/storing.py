@@ -12,7 +12,7 @@ from kojikey.model.ref import HEADER, Document
 from kojikey.operations.custody import FORMAT, Custody
 from kojikey.operations.results import RekeyResult, StoreInfo
 from kojikey.operations.soundness import checked_header, sound_accounts
-from kojikey.sealing.kek import Kek, KekInputs, describe, discard, load, make, same_source, wrapped_kid
+from kojikey.sealing.kek import KEK_VARIABLE, Kek, KekInputs, describe, discard, load, make, same_source, wrapped_kid
 from kojikey.stores.base import Change, Store
 
 _ATTEMPTS = 25  # of a change to the header that lost to a new account
@@ -122,8 +122,15 @@ def _ensure_same_target(spec: Document, source: str) -> None:
     if not same_source(spec, source):
         raise Conflict(
             f"a re-keying to {describe(spec)} is under way; nothing was changed",
-            hint="finish it first: kojikey store rekey --kek " + spec["source"],
+            hint=f"finish it first: kojikey store rekey --kek {spoken_source(spec)}",
         )
+
+
+def spoken_source(spec: Document) -> str:
+    """Return a KEK's source as people type it."""
+    name = spec.get("name")
+    argument = spec.get("path") or (name if name != KEK_VARIABLE else None)
+    return f"{spec['source']}:{argument}" if argument else str(spec["source"])
 
 
 def _announce(custody: Custody, source: str, inputs: KekInputs) -> Kek:

@@ -52,6 +52,13 @@ class Kek(ABC):
             RecordUnsupported: it is of a form that is not read here.
         """
 
+    def confirm(self) -> None:  # noqa: B027 - most know on loading whether they are the right one
+        """Make sure that this is the KEK which was to be loaded, where that would show only when it is used.
+
+        Raises:
+            WrongKek: it is another one.
+        """
+
 
 class LocalKek(Kek):
     """A KEK of 32 bytes, in this process. The wrapped data key is a JWE of the same form as a sealed version."""
@@ -76,13 +83,14 @@ class LocalKek(Kek):
         """Be compared with an id before wrapping, and where unwrapping fails; what opens needs no other proof."""
         self._expected, self._mismatch = kid, mismatch
 
-    def _refuse_unexpected(self) -> None:
+    def confirm(self) -> None:
+        """See :meth:`Kek.confirm`."""
         if self._expected and self.kid != self._expected:
             raise WrongKek(self._mismatch)
 
     def wrap(self, data_key: bytes, *, store: str, account: str) -> str:
         """See :meth:`Kek.wrap`."""
-        self._refuse_unexpected()
+        self.confirm()
         return sealed(self._key, data_key, kid=self.kid, place={"store": store, "account": account})
 
     def unwrap(self, record: str, *, store: str, account: str) -> bytes:
@@ -90,13 +98,13 @@ class LocalKek(Kek):
         where = _where(account)
         parsed = parse(record, DATA_KEY_PLACE, where=where)
         if parsed.kid != (self._expected or self.kid):
-            self._refuse_unexpected()
+            self.confirm()
             raise WrongKek(f"the {where} was wrapped by another KEK; it was not opened")
         refuse_other_place(parsed.place, {"store": store, "account": account}, where=where)
         try:
             data_key = opened(self._key, parsed, where=where)
         except RecordChanged:
-            self._refuse_unexpected()
+            self.confirm()
             raise
         if len(data_key) != KEY_BYTES:
             raise RecordChanged(where, "holds something else than a data key")
