@@ -128,3 +128,9 @@ def test_reading_the_index_loads_nothing_slow() -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_bundled_file_is_named_for_the_id_in_it() -> None:
+    catalog = load_catalog()
+    assert [catalog.get(name).id for name in catalog.ids()] == list(catalog.ids())
+    assert len(catalog.definitions) == len(catalog.ids()) >= 2

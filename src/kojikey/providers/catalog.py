@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from kojikey.model.errors import BadDefinition, UnknownProvider
@@ -19,6 +19,28 @@ from kojikey.providers.index import FOLDER
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _LARGEST = 256 * 1024
+
+
+class _Definitions(Mapping[str, Definition]):
+    """The bundled definitions, each read when it is first asked for, and the user's, which were read already.
+
+    Reading one compiles some eighty expressions, which is felt in a command that needs only one of them.
+    """
+
+    def __init__(self, bundled: Mapping[str, str], own: Mapping[str, Definition]) -> None:
+        self._bundled, self._read = bundled, dict(own)
+
+    def __getitem__(self, name: str) -> Definition:
+        if name not in self._read:
+            path = self._bundled[name]
+            self._read[name] = parse(_read(path), path)
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from sorted({*self._bundled, *self._read})
+
+    def __len__(self) -> int:
+        return len({*self._bundled, *self._read})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +70,23 @@ class Catalog:
 
 
 def load_catalog(user_folder: str | None = None) -> Catalog:
-    """Read all definitions: the bundled ones and each ``*.toml`` of the user's folder (which need not be there).
+    """Return all definitions: the bundled ones and each ``*.toml`` of the user's folder (which need not be there).
+
+    A bundled file is named for the id in it, and read when it is asked for; all of the user's are read here, so that
+    a mistake in one is told whatever was asked.
 
     Raises:
         BadDefinition: a file has mistakes (all are listed), can not be read, or has the id of another definition.
     """
-    definitions: dict[str, Definition] = {}
-    for path in _files(FOLDER):
-        definition = parse(_read(path), path)
-        definitions[definition.id] = definition
-    bundled = frozenset(definitions)
+    bundled = {os.path.basename(path).removesuffix(".toml"): path for path in _files(FOLDER)}
+    own: dict[str, Definition] = {}
     for path in _files(user_folder) if user_folder else ():
         definition = parse(_read(path), path)
-        if definition.id in definitions:
+        if definition.id in own or definition.id in bundled:
             whose = "is bundled with kojikey and can not be replaced" if definition.id in bundled else "is in two files"
             raise BadDefinition(path, [f"id: {definition.id} {whose}"])
-        definitions[definition.id] = definition
-    return Catalog(definitions)
+        own[definition.id] = definition
+    return Catalog(_Definitions(bundled, own))
 
 
 def _files(folder: str) -> list[str]:
