@@ -15,6 +15,7 @@ from copies import one as one
 from copies import source as source
 from copies import target as target
 from copies import two as two
+from postgres import postgres as postgres
 from vault import ADAPTERS, Vault
 
 

@@ -6,8 +6,8 @@ Must not: assert what a copy leaves behind, but that two stores have the same.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from kojikey.model.verdict import Reason
 from kojikey.operations.copying import CopyResult, copy
 from kojikey.operations.settings import KeySettings
 from kojikey.stores.base import Store
+from kojikey.stores.registry import open_store
 
 OTHER, GEMINI = "globex", "google_gemini"
 
@@ -31,13 +32,36 @@ def _folder(request: pytest.FixtureRequest) -> Path:
     return made
 
 
+def _dynamodb(request: pytest.FixtureRequest) -> Callable[[], Store]:
+    store = open_store(request.getfixturevalue("aws").url())
+    request.addfinalizer(store.close)
+    return lambda: store  # a new client each time would only be slow
+
+
+def _postgresql(request: pytest.FixtureRequest) -> Callable[[], Store]:
+    server, stack = request.getfixturevalue("postgres"), ExitStack()
+    request.addfinalizer(stack.close)
+    store = open_store(server.url(stack.enter_context(server.database())))
+    stack.callback(store.close)
+    return lambda: store
+
+
 PLACES: dict[str, Place] = {
     "memory": lambda request: ADAPTERS["memory"](_folder(request)),
     "sqlite": lambda request: ADAPTERS["sqlite"](_folder(request)),
+    "dynamodb": _dynamodb,
+    "postgresql": _postgresql,
 }
-"""Where stores can be. A line here makes every test of a route, of a pair and of a crash go there too."""
+"""Where stores can be. A line here makes the tests of every target and of every crash go there too."""
 
-ROUTES = [*itertools.permutations(PLACES, min(3, len(PLACES))), ("sqlite", "sqlite", "sqlite")]
+EMBEDDED = tuple(sorted(ADAPTERS))
+
+ROUTES = [
+    ("sqlite", "postgresql", "dynamodb"),
+    ("dynamodb", "postgresql", "sqlite"),
+    ("postgresql", "dynamodb", "memory"),
+    ("sqlite", "sqlite", "sqlite"),
+]
 
 Make = Callable[[str], Vault]
 
@@ -47,7 +71,7 @@ def make(request: pytest.FixtureRequest) -> Make:
     return lambda place: Vault.made(PLACES[place](request))
 
 
-@pytest.fixture(params=sorted(PLACES))
+@pytest.fixture(params=EMBEDDED)
 def source(request: pytest.FixtureRequest, make: Make) -> Vault:
     return make(request.param)
 
