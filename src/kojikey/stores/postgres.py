@@ -213,19 +213,30 @@ class PostgresStore(Store):
 
         self._link.drop()
         try:
-            if not self._was_made(work):
-                self._attempt(work)
-        except ChangedMeanwhile as lost:
-            # The first attempt may have been committed while this one waited for its rows.
-            try:
-                if not self._was_made(work):
-                    raise lost from None
-            except (psycopg.Error, ChangedMeanwhile) as error:
-                if error is lost and work.lines:
-                    raise
-                raise unknown_outcome(self._address) from None
+            if self._was_made(work) or self._made_now(work):
+                return
+        except ChangedMeanwhile:
+            raise
         except (psycopg.Error, KojikeyError):
             raise unknown_outcome(self._address) from None
+        raise unknown_outcome(self._address)
+
+    def _made_now(self, work: _Work) -> bool:
+        """Make a change of which nothing was to be seen; False where it can not be told whether it was made before.
+
+        Raises:
+            ChangedMeanwhile: it was not made, neither before nor now.
+        """
+        try:
+            self._attempt(work)
+        except ChangedMeanwhile:
+            # The first attempt may have been committed while this one waited for its rows.
+            if self._was_made(work):
+                return True
+            if work.lines:
+                raise
+            return False
+        return True
 
     def _was_made(self, work: _Work) -> bool:
         """Tell whether a change was made: by an event's revision where it has events, else by a document's."""
