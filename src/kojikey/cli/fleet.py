@@ -10,7 +10,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kojikey.cli.desk import Desk
 from kojikey.cli.exits import Exit, code_of, hint_of
@@ -148,16 +148,18 @@ class Fleet:
             for sink in self.held:
                 sink.add(item)
         ending = self._ending(error, is_interrupted=is_interrupted)
-        problems = [problem for sink in self.live + self.held if (problem := _ended(sink, ending))]
-        for problem in problems:
-            self.desk.terminal.warn(problem)
+        for sink in self.live + self.held:
+            problem = _ended(sink, ending)
+            if problem:
+                self.desk.terminal.warn(problem)
+                ending = _worsened(ending, problem)
         if ending.error and (error or is_interrupted):
             say(f"kojikey: {ending.error['message']}")
             if ending.error["hint"]:
                 say(f"  {ending.error['hint']}")
         if not self.total and not error:
             self.desk.terminal.note(self._nothing())
-        return int(Exit.STORE_UNAVAILABLE if problems and ending.code is Exit.OK else ending.code)
+        return int(ending.code)
 
     def _nothing(self) -> str:
         if self.desk.call.text("not_tested_since") or self.desk.call.text("shard"):
@@ -187,6 +189,14 @@ class Fleet:
             code = code_of(tally.first_unopened.error)
             told = error_fields(tally.first_unopened.error)
         return Ending(tally, code, self.began_at, time.monotonic() - self.began, self.fail_on, left, told)
+
+
+def _worsened(ending: Ending, problem: str) -> Ending:
+    """Return the ending of a run that went well but for a report."""
+    if ending.code is not Exit.OK:
+        return ending
+    code = Exit.STORE_UNAVAILABLE
+    return replace(ending, code=code, error={"code": code.word, "message": problem, "hint": None})
 
 
 def _ended(sink: Sink, ending: Ending) -> str | None:

@@ -94,8 +94,9 @@ class _Connection:
 class Direct:
     """Connections of one run, closed by :meth:`close`."""
 
-    def __init__(self, tls: ssl.SSLContext) -> None:
-        self._tls = tls
+    def __init__(self, tls: ssl.SSLContext, *, most_idle: int = 256) -> None:
+        """``most_idle`` bounds the connections that are kept while nobody uses them, over all origins."""
+        self._tls, self._most_idle = tls, most_idle
         self._idle: dict[Origin, list[_Connection]] = {}
         self._targets: dict[tuple[str, tuple[tuple[str, str], ...]], tuple[Origin, str, str]] = {}
 
@@ -119,10 +120,19 @@ class Direct:
             connection.abort()
             raise
         if is_kept:
-            self._idle.setdefault(origin, []).append(connection)
+            self._keep(origin, connection)
         else:
             connection.abort()
         return received
+
+    def _keep(self, origin: Origin, connection: _Connection) -> None:
+        """Keep a connection; of too many, the one whose origin was longest not asked goes."""
+        self._idle[origin] = [*self._idle.pop(origin, ()), connection]
+        if sum(map(len, self._idle.values())) > self._most_idle:
+            oldest = next(iter(self._idle))
+            self._idle[oldest].pop(0).abort()
+            if not self._idle[oldest]:
+                del self._idle[oldest]
 
     async def close(self) -> None:
         """Close the connections that are kept."""

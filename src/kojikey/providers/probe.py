@@ -246,9 +246,12 @@ class _Run:
         made.attempts += 1
         timeout = max(0.001, min(self.timeout, self._left()))
         call = Call(definition, made.check, self.base_url, request.secret, made.values, timeout)
-        got = await self.exchange.send(call)
-        if self.traffic:
-            self.traffic.saw(definition.id, self.base_url, got)
+        got: Answer | Fault = Fault(Reason.TIMEOUT)  # what it is where the time of the whole test runs out meanwhile
+        try:
+            got = await self.exchange.send(call)
+        finally:
+            if self.traffic:
+                self.traffic.saw(definition.id, self.base_url, got)
         if isinstance(got, Fault):
             return judge_fault(definition, made.check, got, values=made.values)
         finding = judge(definition, made.check, got, key_shape=self.shape, values=made.values, scrub=self.scrubber)

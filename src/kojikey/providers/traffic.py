@@ -26,6 +26,7 @@ LONGEST_PAUSE_S = 60.0
 
 _UNANSWERED = frozenset({Reason.UNREACHABLE, Reason.TIMEOUT, Reason.TLS_ERROR, Reason.NETWORK_BLOCKED})
 _TOO_MANY = 429
+_MOST_TOLD = 20  # endpoints; where more than that are down, the summary says enough
 
 
 @dataclass(slots=True)
@@ -47,7 +48,6 @@ class _Circuit:
     reason: Reason = Reason.UNREACHABLE
     rest: float = REST_S
     is_trying: bool = False
-    was_told: bool = False
 
 
 @dataclass(slots=True)
@@ -62,6 +62,7 @@ class Traffic:
     clock: Callable[[], float] = time.monotonic
     _paces: dict[str, _Pace] = field(default_factory=dict)
     _circuits: dict[tuple[str, str], _Circuit] = field(default_factory=dict)
+    _told: set[tuple[str, str]] = field(default_factory=set)
 
     def ready_in(self, provider: str) -> float:
         """Return the seconds until the test of another key of this provider may begin, 0 for now.
@@ -86,6 +87,9 @@ class Traffic:
 
     def saw(self, provider: str, base_url: str, got: Answer | Fault) -> None:
         """Learn from an answer, or from there being none."""
+        if not isinstance(got, Fault) and got.status != _TOO_MANY:
+            self._circuits.pop((provider, base_url), None)  # only endpoints in trouble are remembered
+            return
         circuit = self._circuits.setdefault((provider, base_url), _Circuit())
         circuit.is_trying = False
         if isinstance(got, Fault):
@@ -94,10 +98,7 @@ class Traffic:
                 self._open(circuit, provider, base_url, got.reason, circuit.rest)
             return
         circuit.failures = 0
-        if got.status == _TOO_MANY:
-            self._slow_down(circuit, provider, base_url, asked_by(got.headers))
-            return
-        circuit.refusals, circuit.opened_until, circuit.rest = 0, None, REST_S
+        self._slow_down(circuit, provider, base_url, asked_by(got.headers))
 
     def _slow_down(self, circuit: _Circuit, provider: str, base_url: str, asked: float | None) -> None:
         circuit.refusals += 1
@@ -113,8 +114,8 @@ class Traffic:
             return  # the answers of requests that were under way when it opened
         circuit.opened_until, circuit.reason = now + rest, reason
         circuit.rest = min(LONGEST_REST_S, circuit.rest * 2)
-        if not circuit.was_told:
-            circuit.was_told = True
+        if (provider, base_url) not in self._told and len(self._told) < _MOST_TOLD:
+            self._told.add((provider, base_url))
             self.tell(f"{provider}: {_why(reason, base_url)}; its other keys there are not asked for {rest:.0f} s")
 
     def _refilled(self, provider: str) -> _Pace:

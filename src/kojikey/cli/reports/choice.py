@@ -32,5 +32,6 @@ def reports_of(desk: Desk, *, is_long: bool, fail_on: str) -> tuple[list[Sink], 
     if github or call.text("junit") is not None or call.text("html") is not None:
         from kojikey.cli.reports.spool import spooled
 
-        live.append(spooled(desk, is_on_github=github, fail_on=fail_on))
+        # first: what goes wrong with a file is still to be told in the others
+        live.insert(0, spooled(desk, is_on_github=github, fail_on=fail_on))
     return live, held
