@@ -9,12 +9,14 @@ import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from many import PROVIDERS, fill_home
 from program import COMMAND, KEK, SECONDS, Program
 
 from kojikey.cli import fleet
+from kojikey.providers.traffic import Traffic
 from kojikey.testing import Sandbox
 
 
@@ -208,3 +210,35 @@ def test_a_run_that_can_not_finish_its_report_leaves_the_old_one(many: Program, 
         spool.write_whole(str(report), pieces())  # type: ignore[arg-type]
     assert report.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["keys.html"]
+
+
+def test_a_report_that_can_not_be_written_fails_a_run_that_went_well(
+    kojikey: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kojikey.cli.reports import spool
+
+    def full(path: str, _: object) -> None:
+        raise OSError(28, "No space left on device", path)
+
+    monkeypatch.setattr(spool, "write_whole", full)
+    kojikey.added("elevenlabs")
+    ended = kojikey("test", "--json", "--junit", str(tmp_path / "keys.xml"))
+    assert (ended.code, ended.document["exit_code"]) == (7, 7)
+    assert ended.result["outcome"] == "valid"
+    assert "No space left on device" in ended.error["message"]
+
+
+def test_the_rate_that_was_asked_for_is_that_of_the_run(
+    kojikey: Program, sandbox_of_all: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[Traffic] = []
+
+    def noted(**choices: Any) -> Traffic:
+        runs.append(Traffic(**choices))
+        return runs[-1]
+
+    monkeypatch.setattr(fleet, "Traffic", noted)
+    fill_home(kojikey.home, KEK, sandbox_of_all, 2)
+    assert kojikey("test", "--all-accounts", "--rate", "20").code == 0
+    assert [traffic.rate for traffic in runs] == [20]
+    assert {provider for provider, pace in runs[0]._paces.items() if pace.tokens < 1} == set(PROVIDERS)
