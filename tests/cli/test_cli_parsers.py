@@ -57,7 +57,7 @@ def recording() -> Iterator[list[tuple[str, dict[str, Any]]]]:
         return 0
 
     stubs = [command._replace(handler=note) for command in COMMANDS]
-    with mock.patch.object(typed.commands, "load_all", return_value=stubs):
+    with mock.patch.object(commands, "load_all", return_value=stubs):
         tree = typed.click_command()
     with mock.patch.object(typed, "click_command", return_value=tree):
         yield calls
@@ -73,7 +73,7 @@ def plain(call: Call) -> dict[str, Any]:
 def test_the_two_readers_agree(command: Command) -> None:
     with recording() as calls:
 
-        @settings(max_examples=300, deadline=None, derandomize=True, database=None)
+        @settings(max_examples=100, deadline=None, derandomize=True, database=None)
         @given(tokens=command_lines(command))
         def agree(tokens: list[str]) -> None:
             calls.clear()

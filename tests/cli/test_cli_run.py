@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from program import COMMAND, SECONDS, Program
@@ -17,7 +18,7 @@ json.dump({"argv": [os.fsencode(a).hex() for a in sys.argv[1:]], "env": dict(os.
 SECRETS = ("GEMINI_API_KEY", "GOOGLE_API_KEY", "ELEVENLABS_API_KEY", "GOOGLE_GEMINI_BASE_URL")
 
 
-def added_environment(kojikey: Program, *options: str, **environ: str | None) -> dict[str, str]:
+def added_environment(kojikey: Program, *options: str, **environ: Any) -> dict[str, str]:
     """Return what the program finds in its environment beyond what kojikey was given."""
     ended = kojikey.installed("run", *options, "--", sys.executable, "-c", SHOW, **environ)
     assert ended.code == 0, ended.said

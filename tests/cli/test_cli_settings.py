@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from program import KEK, Program
@@ -76,7 +77,7 @@ def test_the_kek_of_a_new_store_is_from_the_option_the_file_and_the_default(koji
 @pytest.mark.parametrize("how", ["option", "variable", "CI"])
 def test_asking_is_ruled_out_by_option_and_by_environment(kojikey: Program, how: str) -> None:
     kojikey.added()
-    environ = {"variable": {"KOJIKEY_NO_INPUT": "1"}, "CI": {"CI": "true"}, "option": {}}[how]
+    environ: dict[str, Any] = {"variable": {"KOJIKEY_NO_INPUT": "1"}, "CI": {"CI": "true"}, "option": {}}[how]
     options = ["--no-input"] if how == "option" else []
     ended = kojikey("remove", "elevenlabs", *options, **environ)
     assert (ended.code, kojikey.listed()["source"]) == (2, "byok")
@@ -92,7 +93,11 @@ def test_home_holds_everything(kojikey: Program) -> None:
 
 
 def test_without_home_the_platforms_folders_are_used(kojikey: Program, tmp_path: Path) -> None:
-    folders = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "c"), "XDG_DATA_HOME": str(tmp_path / "d")}
+    folders: dict[str, Any] = {
+        "HOME": str(tmp_path),
+        "XDG_CONFIG_HOME": str(tmp_path / "c"),
+        "XDG_DATA_HOME": str(tmp_path / "d"),
+    }
     key = kojikey.key()
     ended = kojikey("add", "elevenlabs", "--no-test", "--stdin", stdin=key.key, KOJIKEY_HOME=None, **folders)
     assert ended.code == 0, ended.said
@@ -160,7 +165,7 @@ def test_a_passphrase_file_comes_second_and_opens_what_it_sealed(kojikey: Progra
     passphrase = tmp_path / "passphrase"
     passphrase.write_text("correct horse\nonly the first line counts\n")
     passphrase.chmod(0o600)
-    environ = {"KOJIKEY_KEK": None, "KOJIKEY_PASSPHRASE_FILE": str(passphrase)}
+    environ: dict[str, Any] = {"KOJIKEY_KEK": None, "KOJIKEY_PASSPHRASE_FILE": str(passphrase)}
     key = kojikey.key()
     assert kojikey("add", "elevenlabs", "--stdin", "--no-test", stdin=key.key, **environ).code == 0
     assert kojikey("store", "info", "--json", **environ).result["kek_source"] == "passphrase"
@@ -173,7 +178,7 @@ def test_a_passphrase_file_comes_second_and_opens_what_it_sealed(kojikey: Progra
 
 def test_without_any_place_for_a_kek_no_store_is_made_and_the_ways_out_are_named(kojikey: Program) -> None:
     key = kojikey.key()
-    none = {
+    none: dict[str, Any] = {
         "KOJIKEY_KEK": None,
         "DBUS_SESSION_BUS_ADDRESS": None,
         "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",

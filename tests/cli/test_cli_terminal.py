@@ -6,6 +6,7 @@ import re
 import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, TypeAlias
 
 import pexpect
 import pytest
@@ -14,7 +15,7 @@ from program import COMMAND, KEK, SECONDS, Program, pieces_in
 ESCAPE = "\x1b"
 CTRL_C, CTRL_D = "\x03", "\x04"
 PLAIN = {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
-Child = pexpect.spawn
+Child: TypeAlias = "pexpect.spawn[str]"
 
 
 @contextmanager
@@ -48,13 +49,26 @@ def end(child: Child) -> tuple[int | None, str]:
     """Wait for the end; return the exit code and all that was shown."""
     child.expect(pexpect.EOF)
     child.close()
-    return child.exitstatus, child.logfile_read.text.replace("\r\n", "\n")
+    return child.exitstatus, shown(child).replace("\r\n", "\n")
 
 
 def type_key(child: Child, prompt: str, key: str) -> None:
     child.expect_exact(prompt)
-    assert child.waitnoecho(SECONDS)
+    assert hides(child)
     child.sendline(key)
+
+
+def hides(child: Child) -> bool:
+    """Wait until typing is not shown; what is typed earlier is echoed, whatever a program does."""
+    child.waitnoecho(SECONDS)
+    return not echoes(child)
+
+
+def shown(child: Child) -> str:
+    """Return all that was shown so far."""
+    log = child.logfile_read
+    assert isinstance(log, Log)
+    return log.text
 
 
 def echoes(child: Child) -> bool:
@@ -121,7 +135,7 @@ def test_a_malformed_key_is_refused_without_being_shown(kojikey: Program) -> Non
 def test_nothing_entered_is_a_usage_error(kojikey: Program, typed: str) -> None:
     with on_a_terminal(kojikey, "add", "elevenlabs") as child:
         child.expect_exact("key (hidden): ")
-        assert child.waitnoecho(SECONDS)
+        assert hides(child)
         child.send(typed or "\r")
         assert end(child)[0] == 2
     assert not kojikey.home.exists()
@@ -171,6 +185,7 @@ def test_a_rejected_key_is_not_asked_about(kojikey: Program) -> None:
 
 @pytest.mark.parametrize("how", [["--no-input"], ["CI"], ["KOJIKEY_NO_INPUT"]], ids=str)
 def test_nobody_is_asked_where_that_was_ruled_out(kojikey: Program, how: list[str]) -> None:
+    environ: dict[str, Any]
     options, environ = ([how[0]], {}) if how[0].startswith("-") else ([], {how[0]: "true"})
     with on_a_terminal(kojikey, "add", "elevenlabs", *options, **environ) as child:
         code, text = end(child)
@@ -259,12 +274,12 @@ def test_ctrl_c_at_a_prompt_ends_with_130_and_an_echoing_terminal(
     with on_a_terminal(kojikey, *arguments) as child:
         child.expect_exact(prompt)
         if "[" not in prompt:
-            assert child.waitnoecho(SECONDS)
+            assert hides(child)
         child.send(CTRL_C)
         child.expect(pexpect.EOF)
         assert echoes(child)
         child.close()
-        text = child.logfile_read.text
+        text = shown(child)
     assert (child.exitstatus, "interrupted" in text, "Traceback" in text) == (130, True, False)
     assert not (kojikey.home / "keys.db").exists()
 
@@ -276,7 +291,7 @@ def test_ctrl_c_at_a_question_changes_nothing(kojikey: Program, arguments: tuple
     with on_a_terminal(kojikey, *arguments) as child:
         child.expect(r"\(hidden\): |\[y/N\] ")
         if arguments[0] == "rotate":
-            assert child.waitnoecho(SECONDS)
+            assert hides(child)
         child.send(CTRL_C)
         code, text = end(child)
     assert (code, "interrupted" in text) == (130, True)
@@ -356,7 +371,7 @@ def test_no_line_is_wider_than_the_terminal_and_nothing_that_must_be_typed_is_cu
 )
 @pytest.mark.parametrize("command", [["list"], ["test"], ["doctor"]], ids=" ".join)
 def test_colour_is_only_where_it_is_wanted(
-    kojikey: Program, command: list[str], options: list[str], environ: dict[str, str], coloured: bool
+    kojikey: Program, command: list[str], options: list[str], environ: dict[str, Any], coloured: bool
 ) -> None:
     kojikey.added()
     with on_a_terminal(kojikey, *command, *options, **environ) as child:

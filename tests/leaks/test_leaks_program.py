@@ -210,7 +210,7 @@ def raising(what: Callable[[], BaseException]) -> Callable[..., object]:
 BUGS = {
     "in the prober": "kojikey.providers.probe.Prober.test",
     "while sealing": "kojikey.operations.adding.sealed_version",
-    "in the header": "kojikey.providers.hygiene.clean",
+    "while cleaning": "kojikey.cli.saving.clean",
     "while saving": "kojikey.stores.sqlite.SqliteStore._commit",
 }
 
