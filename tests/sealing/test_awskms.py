@@ -24,7 +24,6 @@ from kojikey.model.errors import (
     KekUnavailable,
     KojikeyError,
     RecordChanged,
-    UsageError,
     WrongKek,
 )
 from kojikey.model.ref import account_ref
@@ -32,7 +31,7 @@ from kojikey.model.secret import Secret
 from kojikey.operations.custody import Custody, Happening, Plan
 from kojikey.operations.storing import create, ensure_same_kek, rekey
 from kojikey.sealing import awskms, kek
-from kojikey.sealing.kek import Kek, KekInputs, describe, discard, load, make, same_source, wrapped_kid
+from kojikey.sealing.kek import Kek, KekInputs, describe, discard, load, make, wrapped_kid
 from kojikey.stores.memory import MemoryStore
 
 DATA_KEY = bytes(range(32))
@@ -144,118 +143,10 @@ def test_a_kek_shows_nothing_and_is_not_serialised(kms: Kek) -> None:
         pickle.dumps(kms)
 
 
-# the source
-
-
-def test_a_key_may_be_named_by_id_arn_or_alias(aws: Aws) -> None:
-    arn = aws.new_key()
-    client = aws.client("kms")
-    client.create_alias(AliasName="alias/kojikey-names", TargetKeyId=arn)
-    client.close()
-    for name in (arn, arn.rpartition("/")[2], "alias/kojikey-names"):
-        asked = source(aws, name)
-        found, made = make(asked, store_id="s1", inputs=NOBODY)
-        assert found["key"] == arn
-        assert made.kid == load(found, NOBODY).kid
-        assert same_source(found, asked)
-        assert same_source(found, f"awskms:{arn}")
-        assert not same_source(found, source(aws))
-        assert not same_source(found, "awskms:alias/kojikey-names?region=us-east-1")
-        assert not same_source(found, "env")
-        assert not same_source({"source": "env", "name": "KOJIKEY_KEK"}, asked)
-        assert CANARY not in str(found)
-
-
-def test_the_region_is_that_of_the_arn_or_of_the_environment(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
-    arn = aws.new_key()
-    endpoint = f"?endpoint={aws.endpoint}"
-    assert make(f"awskms:{arn}{endpoint}", store_id="s1", inputs=NOBODY)[0]["region"] == REGION
-    bare = f"awskms:{arn.rpartition('/')[2]}{endpoint}"
-    with pytest.raises(UsageError, match="no AWS region"):
-        make(bare, store_id="s1", inputs=NOBODY)
-    assert make(bare, store_id="s1", inputs=KekInputs({"AWS_REGION": REGION}, None))[0]["region"] == REGION
-    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    assert make(bare, store_id="s1", inputs=NOBODY)[0]["region"] == REGION
-
-
-@pytest.mark.parametrize(
-    "argument",
-    [
-        "",
-        "?region=eu-central-1",
-        "a b?region=eu-central-1",
-        "k?region=eu-central-1&region=eu-central-1",
-        "k?region=",
-        "k?region=evil.example",
-        "k?region=eu-central-1.evil.example/",
-        "k?zone=CANARY",
-        "k?region=eu-central-1&endpoint=http://10.0.0.1",
-        "k?region=eu-central-1&endpoint=https://user:CANARY@kms.example",
-        "k?region=eu-central-1&endpoint=ftp://kms.example",
-        "arn:aws:kms:us-east-1:123456789012:key/k?region=eu-central-1",
-    ],
-)
-def test_what_names_no_key_is_refused_without_repeating_it(argument: str) -> None:
-    with pytest.raises(UsageError) as raised:
-        make(f"awskms:{argument}", store_id="s1", inputs=NOBODY)
-    assert raised.value.hint
-    assert CANARY not in f"{raised.value} {raised.value.hint}"
-
-
 def test_it_says_where_it_lives_and_is_not_discarded(kms: Kek, spec: dict[str, Any]) -> None:
     assert spec["key"] in describe(spec)
     discard(spec, NOBODY)
     assert kms.unwrap(kms.wrap(DATA_KEY, **PLACE), **PLACE) == DATA_KEY
-
-
-# a spec that was changed from outside
-
-
-@pytest.mark.parametrize(
-    "endpoint",
-    [
-        "https://evil.example",
-        "https://x.execute-api.eu-central-1.amazonaws.com",
-        "https://kms.eu-central-1.amazonaws.com.evil.example",
-        "https://evil.example/kms.eu-central-1.amazonaws.com",
-        "https://evil-kms.eu-central-1.amazonaws.com",
-        "http://kms.eu-central-1.amazonaws.com",
-    ],
-)
-def test_no_data_key_is_sent_to_an_endpoint_that_only_the_store_names(spec: dict[str, Any], endpoint: str) -> None:
-    with pytest.raises(KekUnavailable, match="endpoint"):
-        load(spec | {"endpoint": endpoint}, NOBODY)
-
-
-def test_an_endpoint_that_this_machine_confirms_is_used(spec: dict[str, Any]) -> None:
-    confirmed = KekInputs({"AWS_ENDPOINT_URL_KMS": "https://kms.corp.example/"}, None)
-    assert load(spec | {"endpoint": "https://kms.corp.example"}, confirmed).kid == spec["kid"]
-    for own in ("https://kms.eu-central-1.amazonaws.com", "https://vpce-0a1-b2.kms.eu-central-1.vpce.amazonaws.com"):
-        assert load(spec | {"endpoint": own}, NOBODY).kid == spec["kid"]
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"key": "k"},
-        {"key": "arn:aws:s3:eu-central-1:123456789012:key/k"},
-        {"key": "arn:aws:kms:us-east-1:123456789012:key/k"},
-        {"region": "us-east-1"},
-        {"key": None},
-        {"region": 7},
-        {"endpoint": 7},
-        {"endpoint": "https://\x1b[2J"},
-        {"kid": None},
-    ],
-)
-def test_a_damaged_spec_is_told_as_such(spec: dict[str, Any], change: dict[str, Any]) -> None:
-    with pytest.raises(RecordChanged):
-        load(spec | change, NOBODY)
-
-
-def test_another_key_in_the_spec_is_not_taken_for_the_one_of_its_id(spec: dict[str, Any], aws: Aws) -> None:
-    with pytest.raises(WrongKek):
-        load(spec | {"key": aws.new_key()}, NOBODY)
 
 
 # what AWS refuses
