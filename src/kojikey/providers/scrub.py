@@ -33,9 +33,8 @@ class Scrubber:
 
     def __init__(self, key: str) -> None:
         self._run = min(_RUN, len(key))
-        self._pieces = frozenset(
-            form[i : i + self._run] for form in _forms(key) for i in range(len(form) - self._run + 1)
-        )
+        run = self._run
+        self._pieces = frozenset([form[i : i + run] for form in _forms(key) for i in range(len(form) - run + 1)])
 
     def __repr__(self) -> str:
         return "Scrubber()"
@@ -74,6 +73,8 @@ class Scrubber:
 
 def plain(text: str) -> str:
     """Return the text in one line, without escape sequences and control, bidirectional and invisible characters."""
+    if text.isascii() and text.isprintable():  # most texts, of which there are many in a run over many keys
+        return " ".join(text.split())
     shown = (_shown(character) for character in _ESCAPE.sub("", text))
     return " ".join("".join(shown).split())
 
