@@ -31,7 +31,11 @@ def keychain(monkeypatch: pytest.MonkeyPatch) -> dict[str, kek.LocalKek]:
         return entries[spec["kid"]]
 
     played = SimpleNamespace(
-        make=make, load=load, discard=lambda spec, inputs: entries.pop(spec["kid"]), describe=lambda spec: "keychain"
+        make=make,
+        load=load,
+        discard=lambda spec, inputs: entries.pop(spec["kid"]),
+        describe=lambda spec: "keychain",
+        mismatch=lambda spec: "another KEK",
     )
     real = kek._module
     monkeypatch.setattr(kek, "_module", lambda name: played if name == "keychain" else real(name))

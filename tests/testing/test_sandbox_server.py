@@ -151,11 +151,14 @@ def test_names_that_it_does_not_know_are_usage_errors(sandbox: Sandbox) -> None:
 def exchange(sandbox: Sandbox, raw: bytes) -> bytes:
     with socket.create_connection(("127.0.0.1", sandbox.port)) as connection:
         connection.settimeout(10)
-        connection.sendall(raw)
-        connection.shutdown(socket.SHUT_WR)
         answer = b""
-        while piece := connection.recv(65536):
-            answer += piece
+        # A server that has heard enough may hang up while we are still talking; what it said before counts.
+        with contextlib.suppress(OSError):
+            connection.sendall(raw)
+            connection.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionError):
+            while piece := connection.recv(65536):
+                answer += piece
         return answer
 
 

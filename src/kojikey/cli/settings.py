@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LOCAL = "local"
 _COMMAND_LINE = ("option", "argument")
 _PASSWORD = re.compile(r"://[^/?#@]*:[^/?#]*@|[?&](ssl)?password=", re.IGNORECASE)
+_SHORTEST_KEY = 20
 _TRUE = ("1", "true", "yes", "on")
 
 
@@ -84,7 +85,7 @@ class Settings:
         if option is not None:
             return Setting(option, "option")
         if self.environ.get(variable):
-            return Setting(self.environ[variable], variable)
+            return Setting(_no_key(self.environ[variable], variable), variable)
         if name in self.config:
             return Setting(self.config[name], "config.toml")
         return Setting(default, "default")
@@ -127,6 +128,20 @@ class Settings:
     def is_local(self) -> bool:
         """Whether it is the store in the data folder, which ``add`` makes when it is not there."""
         return self.store.value == LOCAL and LOCAL not in self.config.get("stores", {})
+
+
+def _no_key(value: str, variable: str) -> str:
+    """Return a variable's value, unless it looks like a provider key, which messages would repeat.
+
+    Raises:
+        UsageError: it does.
+    """
+    if len(value) >= _SHORTEST_KEY and "://" not in value:
+        from kojikey.model.lookalike import looks_like_key
+
+        if looks_like_key(value):
+            raise UsageError(f"what {variable} holds looks like a provider key; it was not used and is not repeated")
+    return value
 
 
 def _percent_encoded(path: str) -> str:

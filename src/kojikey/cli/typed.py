@@ -30,7 +30,7 @@ ABOUT = "Keep provider API keys sealed, ask the provider whether they work, and 
 
 def build_app() -> typer.Typer:
     """Return the Typer application with every command."""
-    app = _group(ABOUT)
+    app = _group(ABOUT, epilog="kojikey --version tells the version; kojikey help exit-codes the exit codes.")
     groups: dict[str, typer.Typer] = {}
     for name, summary in commands.GROUPS.items():
         groups[name] = _group(summary)
@@ -41,9 +41,10 @@ def build_app() -> typer.Typer:
     return app
 
 
-def _group(summary: str) -> typer.Typer:
+def _group(summary: str, *, epilog: str | None = None) -> typer.Typer:
     return typer.Typer(
-        help=summary, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
+        help=summary,
+        epilog=epilog, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
         no_args_is_help=True, context_settings={"help_option_names": ["--help", "-h"]},
     )  # fmt: skip
 

@@ -59,6 +59,9 @@ def test(call: Call) -> int:
 
 
 def _check(call: Call) -> None:
+    from kojikey.cli import wiring
+
+    wiring.timeout_of(call)
     if call.text("fail_on") not in (None, *FAIL_ON):
         raise UsageError("--fail-on takes rejected, limited or indeterminate")
     if call.flag("all") and call.texts("providers"):

@@ -193,7 +193,7 @@ class Definition:
             UsageError: it can not be one, or the provider's checks ask nothing about models.
         """
         if not any(check.when == "model_named" for check in self.checks):
-            raise UsageError(f"a test of {self.id} asks nothing about models", hint="leave --model away")
+            raise UsageError(f"a test of {self.id} asks nothing about models", hint="leave --model out")
         model = text.removeprefix(self.model_prefix)
         if not _MODEL.fullmatch(model):
             raise UsageError("that is not the id of a model", hint="an id is of letters, digits and . _ : @ -")

@@ -119,7 +119,8 @@ def _refuse_foreign(key: str, definition: Definition, others: Catalog) -> None:
 
 
 def _malformed(definition: Definition, what: str, hint: str) -> MalformedKey:
-    return MalformedKey(f"that is not a {definition.name} key: {what}; nothing was sent or saved", hint=hint)
+    article = "an" if definition.name[:1] in "AEIOU" else "a"
+    return MalformedKey(f"that is not {article} {definition.name} key: {what}; nothing was sent or saved", hint=hint)
 
 
 def _warning(definition: Definition, key: str) -> str | None:
