@@ -6,7 +6,7 @@ store, the cryptography or the network is loaded until a key is asked for), and 
 
 from __future__ import annotations
 
-__version__ = "0.1.0"
+from kojikey.model.version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -19,10 +19,10 @@ from urllib.request import getproxies
 import h11
 import httpx
 
-from kojikey import __version__
 from kojikey.model.errors import MalformedKey, UsageError
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Reason
+from kojikey.model.version import __version__
 from kojikey.providers.definition import Check, Definition
 from kojikey.providers.direct import Direct, NotConnectedError
 from kojikey.providers.evidence import Answer
