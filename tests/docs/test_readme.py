@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +11,12 @@ from pathlib import Path
 import pytest
 from program import Program
 
+from kojikey.cli import commands
 from kojikey.cli.command import Command, Option
 from kojikey.cli.commands import GROUPS, HIDDEN, load_all
 from kojikey.cli.config import parse_config
 from kojikey.cli.exits import MEANING, Exit
+from kojikey.cli.parse import quick
 from kojikey.model.verdict import OUTCOME_OF, Reason
 from kojikey.providers.catalog import load_catalog
 from kojikey.sealing.kek import SOURCES
@@ -169,10 +172,36 @@ def test_a_program_resolves_a_key_as_it_says(kojikey: Program, sandbox: Sandbox)
 
 
 def test_the_ci_example_has_only_options_that_there_are(kojikey: Program) -> None:
-    for line in re.findall(r"- run: kojikey (.*)", block("yaml", "kojikey test")):
+    for line in re.findall(r"- run: kojikey (.*)", block("yaml", "- run: kojikey test")):
         ended = kojikey(*line.split())
         assert ended.code == 2
         assert "is not set" in ended.err, ended.err
+
+
+def typed_commands() -> list[str]:
+    """Return every command line of ours in README's code, without what a shell does to it."""
+    code = "\n".join(re.findall(r"^```\w*\n(.*?)^```", README, re.DOTALL | re.MULTILINE))
+    lines = re.findall(r"^\s*(?:\$ |- run: |- )?(kojikey [a-z].*)$", code.replace("\\\n", " "), re.MULTILINE)
+    return [re.split(r"  #| [|>]|<", line)[0] for line in lines]
+
+
+def test_every_command_line_in_it_can_be_typed() -> None:
+    lines = typed_commands()
+    assert len(lines) > 15
+    for line in lines:
+        tokens = shlex.split(line)[1:]
+        found = commands.find(tokens)
+        assert found is not None, line
+        assert quick(*found) is not None, line
+
+
+def test_a_store_of_your_own_passes_the_suite_as_it_says(tmp_path: Path) -> None:
+    path = tmp_path / "test_my_store.py"
+    path.write_text(block("python", "StoreConformance"))
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(path)]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False, timeout=300)
+    assert ended.returncode == 0, ended.stdout
+    assert int(re.findall(r"(\d+) passed", ended.stdout)[0]) > 30
 
 
 def test_the_budgets_are_those_that_are_measured() -> None:
