@@ -70,7 +70,7 @@ def test_with_everything_there_it_installs_the_project_and_runs_the_tests(machin
     with_every_program(machine)
     done = machine.test("tests/model", "-x")
     assert done.returncode == 0, done.stderr
-    assert machine.noted("python")[-1] == "python -m pytest -q tests/model -x"
+    assert machine.noted("python")[-1] == "python -m pytest -q -n auto tests/model -x"
     assert any("-m pip install" in line and ".[dev]" in line for line in machine.noted("python"))
     assert "apt-get" not in done.stdout + done.stderr
 
