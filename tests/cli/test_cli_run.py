@@ -198,3 +198,10 @@ def test_a_key_among_its_own_options_is_refused(kojikey: Program) -> None:
     for options in (["-a", key], ["-p", key], ["--env", f"X={key}"], ["-s", key], [f"--account={key}"], [f"-q{key}"]):
         ended = kojikey("run", *options, "--", "true")
         assert (ended.code, "revoke" in ended.err, key[:8] in ended.said) == (2, True, False)
+
+
+def test_a_program_that_is_not_started_leaves_signals_as_they_were(kojikey: Program) -> None:
+    before = signal.getsignal(signal.SIGPIPE)
+    assert kojikey("run", "--", "no-such-program").code == 127
+    assert signal.getsignal(signal.SIGPIPE) is before
+    assert before is signal.SIG_IGN

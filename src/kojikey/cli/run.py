@@ -109,11 +109,10 @@ def _replaced_by(call: Call, program: tuple[str, ...], environ: dict[str, str]) 
     import signal
 
     # Python ignores these two, and an ignored signal stays ignored across exec: `CMD | head` would never end.
-    for name in ("SIGPIPE", "SIGXFSZ"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_DFL)
+    numbers = [getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name)]
     sys.stdout.flush()
     sys.stderr.flush()
+    before = [signal.signal(number, signal.SIG_DFL) for number in numbers]
     try:
         os.execvpe(program[0], list(program), environ)
     except (FileNotFoundError, NotADirectoryError):
@@ -121,6 +120,9 @@ def _replaced_by(call: Call, program: tuple[str, ...], environ: dict[str, str]) 
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "its name or an argument has a zero byte"
         return _not_started(call, program[0], f"could not be started ({reason})", NOT_EXECUTABLE)
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _not_started(call: Call, name: str, problem: str, code: int) -> int:
