@@ -11,6 +11,8 @@ from kojikey.testing.conformance import Maker, SharedStoreConformance
 
 
 class TestPostgresStore(SharedStoreConformance):
+    many = 100_000
+
     @pytest.fixture
     def make_store(self, url: str) -> Maker:
         return lambda: PostgresStore(read_address(url), lock_timeout=30)

@@ -11,6 +11,8 @@ from kojikey.testing.conformance import Maker, SharedStoreConformance
 
 
 class TestSqliteStore(SharedStoreConformance):
+    many = 100_000
+
     @pytest.fixture
     def make_store(self, tmp_path: Path) -> Maker:
         return lambda: SqliteStore(str(tmp_path / "keys.db"), busy_timeout=30)
