@@ -30,9 +30,10 @@ class Progress:
         self._full, self._empty = full, empty
 
     def show(self, tally: Tally, *, at_once: bool = False) -> None:
-        """Draw, unless that was done just now."""
+        """Draw, unless it was drawn just now and still stands; a row that took its place is followed by it again."""
         now = self._clock()
-        if not self._is_shown or (not at_once and now - self._drawn_at < _EVERY_S):
+        stands = self._is_drawn and not at_once and now - self._drawn_at < _EVERY_S
+        if not self._is_shown or stands:
             return
         self._drawn_at, self._is_drawn = now, True
         self._write(
