@@ -28,6 +28,13 @@ def response(body: bytes, *, status: str = "200 OK", headers: str = "content-typ
     return head.encode() + body
 
 
+def _hear_out(connection: socket.socket) -> None:
+    """Read what the client still sends: closing before that would reset the connection under the answer."""
+    connection.shutdown(socket.SHUT_WR)
+    while connection.recv(65536):
+        pass
+
+
 @contextlib.contextmanager
 def playing(play: Play, *, tls: ssl.SSLContext | None = None) -> Iterator[int]:
     """Yield the port of a server that hands each connection, with its number from 0, to a thread of ``play``."""
@@ -40,6 +47,7 @@ def playing(play: Play, *, tls: ssl.SSLContext | None = None) -> Iterator[int]:
             if tls:
                 with tls.wrap_socket(connection, server_side=True) as secured:
                     play(secured, number)
+                    _hear_out(secured)
             else:
                 play(connection, number)
         with contextlib.suppress(OSError):
