@@ -85,6 +85,7 @@ class Exchange:
         if self._direct is not None:
             await self._direct.close()
         await self._client.aclose()
+        await asyncio.sleep(0)  # a transport that was told to close does so in the loop's next turn, if there is one
 
     async def send(self, call: Call) -> Answer | Fault:
         """Make one request and return its answer, at most 64 KiB of it, or the reason why there is none.
