@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import pytest
 from account import OTHER, disable, document_of, enable, rows, source_of, write_account
+from faulty import Crash, FaultyStore
 from vault import ACCOUNT, NEW, OLD, PROVIDER, THIRD, Held, Vault
 
 from kojikey.model.errors import (
@@ -14,6 +17,7 @@ from kojikey.model.errors import (
 from kojikey.model.ref import Document, account_ref
 from kojikey.operations import accounts, listing, removing, revealing, storing
 from kojikey.operations.resolving import resolve
+from kojikey.stores.base import Change, Store, Stored
 
 # list
 
@@ -26,6 +30,46 @@ def test_accounts_are_listed_by_name_with_their_keys(vault: Vault) -> None:
     disable(vault)
     assert [(row.account, row.keys, row.disabled) for row in rows(vault)] == [(ACCOUNT, 2, True), (OTHER, 1, False)]
     assert all(row.created_at.endswith("Z") for row in rows(vault))
+
+
+class Counting(FaultyStore):
+    """Counts how often a store is asked; says of itself that it is partitioned where told to."""
+
+    def __init__(self, vault: Vault, *, partitioned: bool = False) -> None:
+        super().__init__(vault.opener(), Crash(), reads=True)
+        self.partitioned = partitioned  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("look", [accounts.list_accounts, listing.list_all_keys])
+def test_however_many_accounts_are_listed_in_two_questions(
+    vault: Vault, look: Callable[[Store], Iterator[object]]
+) -> None:
+    for number in range(5):
+        vault.add(account=f"account-{number}")
+    store = Counting(vault)
+    assert len(list(look(store))) == 5
+    assert store.steps == 2
+
+
+@pytest.mark.parametrize("partitioned", [False, True])
+def test_the_keys_of_accounts_are_counted_right_where_some_have_none(vault: Vault, partitioned: bool) -> None:
+    for account in ("a-none", "b-one", "c-two", "d-none", "e-one"):
+        vault.add(account=account)
+    vault.add(NEW, account="c-two", provider="google_gemini")
+    for account in ("a-none", "d-none"):
+        removing.remove(vault.custody(), account=account, provider=PROVIDER)
+    store = Counting(vault, partitioned=partitioned)
+    assert [row.keys for row in accounts.list_accounts(store)] == [0, 1, 2, 0, 1]
+
+
+@pytest.mark.parametrize("partitioned", [False, True])
+def test_keys_without_an_account_do_not_disturb_the_count_of_the_others(vault: Vault, partitioned: bool) -> None:
+    for account in ("a-torn", "b-one", "c-one"):
+        vault.add(account=account)
+    torn = document_of(vault, "a-torn")
+    vault.opener().commit((Change(torn.ref, None, torn.revision),))
+    store = Counting(vault, partitioned=partitioned)
+    assert [(row.account, row.keys) for row in accounts.list_accounts(store)] == [("b-one", 1), ("c-one", 1)]
 
 
 # disable and enable

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from kojikey.model.errors import UsageError
 
+_STAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _SPAN = re.compile(r"([0-9]{1,6})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -22,8 +23,14 @@ def stamp(moment: datetime) -> str:
 
 
 def parsed(text: str) -> datetime:
-    """Return the moment that :func:`stamp` wrote."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    """Return the moment that :func:`stamp` wrote.
+
+    Raises:
+        ValueError: it wrote something else.
+    """
+    if not _STAMP.fullmatch(text):
+        raise ValueError("not a stamp")
+    return datetime.fromisoformat(text)
 
 
 def age_days(since: str, until: str) -> int:

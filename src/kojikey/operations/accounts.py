@@ -3,21 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 
 from kojikey.operations.custody import Custody, Happening
 from kojikey.operations.results import AccountRow
 from kojikey.operations.soundness import sound_accounts
-from kojikey.stores.base import Query, Store
+from kojikey.stores.base import Query, Store, Stored
 
 
 def list_accounts(store: Store) -> Iterator[AccountRow]:
     """Yield the accounts in order of name; one that was removed is not there any more."""
+    keys = _KeyCount(store)
     for stored in sound_accounts(store):
-        document = stored.document
+        account, document = stored.ref.account, stored.document
+        count = keys.of(account)
         if document["wrapped"] is not None:
-            keys = sum(1 for _ in store.scan(Query(account=stored.ref.account)))
-            disabled = document.get("disabled") is True
-            yield AccountRow(stored.ref.account, keys, disabled, str(document.get("created_at")))
+            yield AccountRow(account, count, document.get("disabled") is True, str(document.get("created_at")))
+
+
+class _KeyCount:
+    """Counts the keys of one account after the other, in one pass over the keys of all.
+
+    They come in the order of the accounts. Where the passes do not agree (the account has none, or somebody changed
+    the store meanwhile), the account is asked for by itself.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._groups: Iterator[tuple[str, Iterator[Stored]]] = groupby(store.scan(), key=lambda key: key.ref.account)
+        self._next()
+
+    def of(self, account: str) -> int:
+        """Return how many keys an account has. Accounts are asked for in the order of the store."""
+        while self._account and self._account < account and not self._store.partitioned:
+            self._next()
+        if self._account != account:
+            return sum(1 for _ in self._store.scan(Query(account=account)))
+        count = sum(1 for _ in self._keys)
+        self._next()
+        return count
+
+    def _next(self) -> None:
+        self._account, self._keys = next(self._groups, ("", iter(())))
 
 
 def ensure_there(custody: Custody, *, account: str) -> None:
