@@ -16,6 +16,9 @@ from copies import source as source
 from copies import target as target
 from copies import two as two
 from postgres import postgres as postgres
+from rekeying import keychain as keychain
+from rekeying import quick_passphrases as quick_passphrases
+from rekeying import sides as sides
 from vault import ADAPTERS, Vault
 
 

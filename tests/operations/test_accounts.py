@@ -17,7 +17,7 @@ from kojikey.model.errors import (
 from kojikey.model.ref import Document, account_ref
 from kojikey.operations import accounts, listing, removing, revealing, storing
 from kojikey.operations.resolving import resolve
-from kojikey.stores.base import Change, Store, Stored
+from kojikey.stores.base import Change, Store
 
 # list
 

@@ -122,9 +122,9 @@ class Vault:
         inputs = self.inputs() if environ is None else KekInputs(environ, None)
         return Custody(used, self.opener().open().document, inputs, actor="somebody@somewhere")
 
-    def held(self, account: str = ACCOUNT, provider: str = PROVIDER) -> Held | None:
+    def held(self, account: str = ACCOUNT, provider: str = PROVIDER, *, custody: Custody | None = None) -> Held | None:
         """Return what a key holds, each version opened; None where there is no key."""
-        custody = self.custody()
+        custody = custody or self.custody()
         key = self.key(account, provider)
         if key is None:
             return None

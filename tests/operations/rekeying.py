@@ -1,0 +1,146 @@
+"""Two KEKs of any kind, and a store on its way from one to the other.
+
+Owns: making them and looking. Must not: know which test asks.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from aws import REGION, Aws
+from faulty import Crash, FaultyStore
+from secret_service import UNLOCKED, session
+from vault import ACCOUNT, NEW, OLD, Held, Opener, Vault
+
+from kojikey.model.errors import CannotOpen
+from kojikey.operations import accounts, storing
+from kojikey.operations.custody import Custody
+from kojikey.operations.results import RekeyResult
+from kojikey.sealing import passphrase
+from kojikey.sealing.kek import KekInputs, discard, wrapped_kid
+
+OTHER, REMOVED = "globex", "initech"
+LOCAL = ("env", "env:NAME", "file", "passphrase")
+KINDS = (*LOCAL, "keychain", "awskms")
+COMMITS = 4  # the announcement, two accounts, the end
+
+
+@pytest.fixture
+def quick_passphrases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stretch passphrases as little as may be: here it is about where the KEK lives."""
+    monkeypatch.setattr(passphrase, "MEMORY_KIB", 32)
+    monkeypatch.setattr(passphrase, "ITERATIONS", 1)
+
+
+@pytest.fixture(scope="session")
+def keychain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KekInputs]:
+    """Return the environment of a keychain for all tests."""
+    yield from session(tmp_path_factory.mktemp("keychain"), UNLOCKED)
+
+
+def _kek_text(byte: int) -> str:
+    return base64.urlsafe_b64encode(bytes([byte]) * 32).decode()
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two KEKs: its source as people name it, and the environment in which it is found."""
+
+    source: str
+    environ: dict[str, str]
+    away: Callable[[], object] = lambda: None
+
+
+Sides = Callable[[str, str], Side]
+
+
+@pytest.fixture
+def sides(request: pytest.FixtureRequest, tmp_path: Path, quick_passphrases: None) -> Sides:
+    """Return what makes the old or the new KEK of a kind; ``away`` takes it away, where it is in a file."""
+
+    def made(kind: str, which: str) -> Side:
+        if kind == "env":
+            return Side("env", {"KOJIKEY_KEK": _kek_text(len(which))})
+        if kind == "env:NAME":
+            name = f"{which.upper()}_KEK"
+            return Side(f"env:{name}", {name: _kek_text(10 + len(which))})
+        if kind == "keychain":
+            return Side("keychain", dict(request.getfixturevalue("keychain").environ))
+        if kind == "awskms":
+            aws: Aws = request.getfixturevalue("aws")
+            return Side(f"awskms:{aws.new_key()}?region={REGION}&endpoint={aws.endpoint}", {})
+        path = tmp_path / f"{which}.{kind}"
+        if kind == "file":
+            return Side(f"file:{path}", {}, path.unlink)
+        path.write_text(f"the {which} passphrase of this store\n")
+        path.chmod(0o600)
+        return Side("passphrase", {"KOJIKEY_PASSPHRASE_FILE": str(path)}, path.unlink)
+
+    return made
+
+
+class Move:
+    """A store on its way from one KEK to another."""
+
+    def __init__(self, store: Opener, old: Side, new: Side) -> None:
+        self.store, self.old, self.new = store, old, new
+        self.before, self.after = dict(old.environ), dict(new.environ)
+        header, _ = storing.create(self.store(), source=self.old.source, inputs=KekInputs(self.before, None))
+        self.spec = header["kek"]
+        self.vault = Vault(self.store, {**self.after, **self.before})
+        for account in (ACCOUNT, OTHER, REMOVED):
+            self.vault.add(account=account)
+        self.vault.rotate(account=OTHER)
+        accounts.remove_account(self.vault.custody(), account=REMOVED)
+        self.sealed = [stored.document for stored in self.store().scan()]
+
+    def rekey(self, store: FaultyStore | None = None) -> RekeyResult:
+        """Move to the new KEK. What the new one is made from is asked for apart from the old one."""
+        inputs = KekInputs({**self.before, **self.after}, None)
+        return storing.rekey(self.vault.custody(store), source=self.new.source, new_inputs=inputs)
+
+    def killed(self, *, at: int, after: bool) -> bool:
+        try:
+            self.rekey(FaultyStore(self.store(), Crash(), at=at, after=after))
+        except Crash:
+            return True
+        return False
+
+    def opens(self) -> None:
+        """Check that every key opens, with one of the two KEKs where both come from the same variable."""
+        both = [self.vault.custody(environ=environ) for environ in (self.vault.environ, {**self.before, **self.after})]
+        for account, held in ((ACCOUNT, Held(OLD)), (OTHER, Held(NEW, previous=OLD))):
+            assert any(self._held(account, custody) == held for custody in both)
+        assert [stored.document for stored in self.store().scan()] == self.sealed
+
+    def _held(self, account: str, custody: Custody) -> Held | None:
+        try:
+            return self.vault.held(account, custody=custody)
+        except CannotOpen:
+            return None
+
+    def check_end(self) -> None:
+        """Check that the new KEK alone is needed."""
+        self.old.away()
+        discard(self.spec, KekInputs({**self.vault.environ, **self.before}, None))
+        self.before.clear()
+        alone = Vault(self.store, self.after)
+        custody = alone.custody()
+        header = self.store().open().document
+        assert header["next_kek"] is None
+        assert header["kek"]["source"] == self.new.source.partition(":")[0]
+        kids = {wrapped_kid(wrapped) for stored in self.store().accounts() if (wrapped := stored.document["wrapped"])}
+        assert kids == {header["kek"]["kid"]}
+        assert alone.held(ACCOUNT, custody=custody) == Held(OLD)
+        assert alone.held(OTHER, custody=custody) == Held(NEW, previous=OLD)
+        assert alone.held(REMOVED, custody=custody) is None
+        alone.verify()
+        assert alone.actions().count("rekeyed") == alone.actions(OTHER).count("rekeyed") == 1
+        assert "rekeyed" not in alone.actions(REMOVED)
+        assert [stored.document for stored in self.store().scan()] == self.sealed
+        alone.add(account="hooli")  # and a new account is wrapped with it
+        assert alone.held("hooli") == Held(OLD)
