@@ -4,8 +4,9 @@ It prints its port and serves until its standard input ends. What is changed of 
 
 - Requests are answered one after another. AWS's transactions are serialisable; moto's put a copy of the table back
   when they fail, over what others wrote meanwhile.
-- The copy that a transaction makes of its table, for each of its actions, is made once, and not of every item: 100
-  changes in a table of 10,000 items would otherwise take minutes.
+- The copy that a transaction makes of its table, for each of its actions, is made once, and of no partition that it
+  does not change; what a scan or a query goes through is kept in order, and begins where the page before ended. In a
+  table of 100,000 items each of these would otherwise take seconds a request.
 - A scan goes by a hash of the partition key, as AWS's does. Moto's goes by name, which would hide what counts on it.
 
 Gaps that stay: a Decrypt with a disabled key is answered; IAM's conditions (``dynamodb:LeadingKeys``) are not looked
@@ -20,45 +21,80 @@ import hashlib
 import os
 import sys
 import threading
+from bisect import bisect_right
 from typing import Any
 
-from moto.dynamodb.models.dynamo_type import Item
+from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
+
+
+class Order:
+    """The items of a table as a scan goes through them, until something changes."""
+
+    def __init__(self, table: Any) -> None:
+        found = [item for partition in table.items.values() for item in partition.values()]
+        placed = sorted(((_place_of(item), item) for item in found), key=lambda pair: pair[0])
+        self._places, self._items = [place for place, _ in placed], [item for _, item in placed]
+
+    def after(self, start: dict[str, Any] | None) -> list[Any]:
+        """Return the items behind a key, all of them without one."""
+        return self._items[bisect_right(self._places, _place_of_key(start)) :] if start else self._items
 
 
 def _place(pk: str, sk: str) -> tuple[bytes, str]:
     return hashlib.md5(pk.encode()).digest(), sk
 
 
-def _all_items(table: Any) -> list[Any]:
-    found = [item for partition in table.items.values() for item in partition.values()]
-    return sorted(found, key=lambda item: _place(item.hash_key.value, item.range_key.value))
+def _place_of(item: Any) -> tuple[bytes, str]:
+    return _place(item.hash_key.value, item.range_key.value)
+
+
+def _place_of_key(key: dict[str, Any]) -> tuple[bytes, str]:
+    return _place(key["pk"]["S"], key["sk"]["S"])
 
 
 def _comes_before(table: Any, item: Any, dct: dict[str, Any], *rest: Any) -> bool:
     if rest[-1] is False:
         raise NotImplementedError("nothing of ours reads backwards")
-    there = _place(dct["pk"]["S"], dct["sk"]["S"])
-    return _place(item.hash_key.value, item.range_key.value) <= there
+    return _place_of(item) <= _place_of_key(dct)
+
+
+def _scanning(scan: Any) -> Any:
+    def scanned(table: Any, filters: Any, limit: Any, start: Any, *rest: Any, **named: Any) -> Any:
+        if vars(table).get("order") is None:
+            table.order = Order(table)
+        table.all_items = lambda: table.order.after(start)
+        return scan(table, filters, limit, start, *rest, **named)
+
+    return scanned
+
+
+def _querying(query: Any) -> Any:
+    def queried(table: Any, hash_key: Any, *rest: Any, **named: Any) -> Any:
+        table.all_items = lambda: list(table.items.get(hash_key, {}).values())
+        return query(table, hash_key, *rest, **named)
+
+    return queried
 
 
 def _copied(table: Any, memo: dict[int, Any]) -> Any:
-    """Return the state of a table, one copy for all of a transaction's actions."""
+    """Return the state of a table, one copy for all of a transaction's actions. The partitions are shared."""
     kept: Any = vars(table).get("kept")
     if kept is None:
         kept = copy.copy(table)
         kept.items = copy.copy(table.items)
-        for partition, found in table.items.items():
-            kept.items[partition] = copy.copy(found)
         table.kept = kept
     return kept
 
 
-def _forgetting(change: Any) -> Any:
+def _changing(change: Any, partition_of: Any) -> Any:
     def changed(table: Any, *arguments: Any, **named: Any) -> Any:
-        table.kept = None
+        table.kept = table.order = None
+        partition = partition_of(arguments[0])
+        if partition in table.items:  # a transaction's copy may share it
+            table.items[partition] = copy.copy(table.items[partition])
         return change(table, *arguments, **named)
 
     return changed
@@ -84,8 +120,10 @@ def main() -> None:
     table: Any = Table
     item: Any = Item
     handler: Any = MotoRequestHandler
-    table.all_items, table._item_comes_before_dct, table.__deepcopy__ = _all_items, _comes_before, _copied
-    table.put_item, table.delete_item = _forgetting(table.put_item), _forgetting(table.delete_item)
+    table.scan, table.query = _scanning(table.scan), _querying(table.query)
+    table._item_comes_before_dct, table.__deepcopy__ = _comes_before, _copied
+    table.put_item = _changing(table.put_item, lambda attributes: DynamoType(attributes["pk"]))
+    table.delete_item = _changing(table.delete_item, lambda hash_key: hash_key)
     item.__deepcopy__ = lambda item, memo: copy.copy(item)
     handler.log = _quiet
     application = OneAtATime(DomainDispatcherApplication(create_backend_app))
