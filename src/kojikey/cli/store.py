@@ -89,6 +89,8 @@ def _show_init(desk: Desk, store: Store, *, made: bool) -> int:
     page = Page(desk.terminal)
     page.line(f"made the store {told.place}" if made else f"exists already: {told.place}; nothing was changed")
     page.line(f"its key-encryption key: {told.kek}", indent=2)
+    if store.shared_by:
+        page.line(f"to hold somebody to one account: {store.shared_by}", indent=2)
     return 0
 
 

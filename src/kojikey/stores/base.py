@@ -109,6 +109,9 @@ class Store(ABC):
     engine's own parts, each of whole accounts. What is asked of one account is in order all the same.
     """
 
+    shared_by: ClassVar[str | None] = None
+    """The command that lets somebody see one account alone, None where the engine can not hold them to that."""
+
     def create(self, header: Document) -> None:
         """Make the store with this header, durably and whole: killed at any point, there is a store or none.
 

@@ -40,6 +40,7 @@ class DynamoStore(Store):
     """
 
     partitioned: ClassVar[bool] = True
+    shared_by = "kojikey store policy ACCOUNT"
 
     def __init__(
         self, table: str, *, region: str, endpoint: str | None = None, page: int = 1000, sleep: Sleep = time.sleep

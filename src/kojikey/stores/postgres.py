@@ -78,6 +78,7 @@ class PostgresStore(Store):
     """
 
     has_roles = True
+    shared_by = "kojikey store grant ACCOUNT ROLE"
 
     def __init__(self, address: Address, *, lock_timeout: float = 5.0) -> None:
         self.place = address.place
