@@ -2,77 +2,14 @@
 
 from __future__ import annotations
 
-import re
-import termios
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any
 
 import pexpect
 import pytest
-from program import COMMAND, KEK, SECONDS, Program, pieces_in
+from program import Program, pieces_in
+from pseudo_terminal import echoes, end, hides, on_a_terminal, shown, type_key
 
-ESCAPE = "\x1b"
 CTRL_C, CTRL_D = "\x03", "\x04"
-PLAIN = {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
-Child: TypeAlias = "pexpect.spawn[str]"
-
-
-@contextmanager
-def on_a_terminal(kojikey: Program, *arguments: str, columns: int = 80, **environ: str | None) -> Iterator[Child]:
-    """Start kojikey on a terminal; what it showed is in ``child.transcript``."""
-    child = pexpect.spawn(
-        COMMAND[0], [*COMMAND[1:], *arguments], env=kojikey.with_environ({**PLAIN, "COLUMNS": None, **environ}),
-        encoding="utf-8", codec_errors="backslashreplace", timeout=SECONDS, dimensions=(24, columns),
-    )  # fmt: skip
-    child.logfile_read = Log()
-    try:
-        yield child
-    finally:
-        child.close(force=True)
-
-
-class Log:
-    """What a terminal was sent."""
-
-    def __init__(self) -> None:
-        self.text = ""
-
-    def write(self, text: str) -> None:
-        self.text += text
-
-    def flush(self) -> None:
-        """Do nothing: it is there already."""
-
-
-def end(child: Child) -> tuple[int | None, str]:
-    """Wait for the end; return the exit code and all that was shown."""
-    child.expect(pexpect.EOF)
-    child.close()
-    return child.exitstatus, shown(child).replace("\r\n", "\n")
-
-
-def type_key(child: Child, prompt: str, key: str) -> None:
-    child.expect_exact(prompt)
-    assert hides(child)
-    child.sendline(key)
-
-
-def hides(child: Child) -> bool:
-    """Wait until typing is not shown; what is typed earlier is echoed, whatever a program does."""
-    child.waitnoecho(SECONDS)
-    return not echoes(child)
-
-
-def shown(child: Child) -> str:
-    """Return all that was shown so far."""
-    log = child.logfile_read
-    assert isinstance(log, Log)
-    return log.text
-
-
-def echoes(child: Child) -> bool:
-    return bool(termios.tcgetattr(child.child_fd)[3] & termios.ECHO)
 
 
 # the hidden prompt
@@ -329,94 +266,3 @@ def test_ctrl_c_in_the_middle_of_a_test_saves_nothing(kojikey: Program, argument
     assert (code, "interrupted" in text, "Traceback" in text) == (130, True, False)
     assert "\x1b[?25h" in text or "\x1b[?25l" not in text, "the cursor is left hidden"
     assert kojikey.contents() == before
-
-
-# what it looks like
-
-
-@pytest.mark.parametrize("columns", [80, 200])
-def test_no_line_is_wider_than_the_terminal_and_nothing_that_must_be_typed_is_cut(
-    kojikey: Program, columns: int
-) -> None:
-    account = "a-rather-long-account-name.of-an-enterprise_customer"
-    key = kojikey.added("google_gemini", "ok", "--account", account, "--label", "a label of some length " * 4)
-    kojikey.added("elevenlabs", "missing_permission", "--allow-limited")
-    commands = (
-        ["list", "--all-accounts"], ["test", "--all-accounts"], ["list"], ["history", "elevenlabs"], ["providers"],
-        ["providers", "google_gemini"], ["audit", "--all-accounts"], ["store", "info"], ["doctor"],
-        ["help", "exit-codes"], ["--help"], ["rotate", "--help"], ["account", "list"],
-    )  # fmt: skip
-    for command in commands:
-        with on_a_terminal(kojikey, *command, columns=columns, NO_COLOR="1") as child:
-            _, text = end(child)
-        text = re.sub(r"\x1b\[[0-9?;]*[a-zA-Z]", "", text).replace("\r", "\n")
-        longest = max(text.splitlines(), key=len)
-        assert len(longest) <= columns, f"{command}: {longest!r}"
-        if "--all-accounts" in command and command[0] == "list":
-            assert account in text
-            assert f"••••••••{key.key[-4:]}" in text
-            assert "google_gemini" in text
-
-
-@pytest.mark.parametrize(
-    ("options", "environ", "coloured"),
-    [
-        ([], {}, True),
-        (["--no-color"], {}, False),
-        ([], {"NO_COLOR": "1"}, False),
-        ([], {"TERM": "dumb"}, False),
-        (["--no-color"], {"FORCE_COLOR": "1"}, False),
-    ],
-    ids=["a terminal", "--no-color", "NO_COLOR", "TERM=dumb", "both"],
-)
-@pytest.mark.parametrize("command", [["list"], ["test"], ["doctor"]], ids=" ".join)
-def test_colour_is_only_where_it_is_wanted(
-    kojikey: Program, command: list[str], options: list[str], environ: dict[str, Any], coloured: bool
-) -> None:
-    kojikey.added()
-    with on_a_terminal(kojikey, *command, *options, **environ) as child:
-        code, text = end(child)
-    assert code == 0
-    assert bool(re.search(r"\x1b\[[0-9;]*3[0-9]", text)) is coloured
-    if environ.get("TERM") == "dumb":
-        assert ESCAPE not in text
-
-
-@pytest.mark.parametrize(
-    "command", [["list"], ["test"], ["doctor"], ["add", "google_gemini"], ["providers"]], ids=" ".join
-)
-def test_a_pipe_gets_no_escape_codes_unless_forced(kojikey: Program, command: list[str]) -> None:
-    kojikey.added()
-    for environ in ({}, {"TERM": "xterm-256color"}, {"NO_COLOR": "1", "FORCE_COLOR": "1"}):
-        assert ESCAPE not in kojikey(*command, **environ).said
-    assert (ESCAPE in kojikey("list", FORCE_COLOR="1", TERM="xterm").out) is True
-    assert ESCAPE not in kojikey("list", "--json", FORCE_COLOR="1").said
-
-
-def test_the_status_line_is_only_on_a_terminal(kojikey: Program) -> None:
-    kojikey.added()
-    ended = kojikey("test")
-    assert ended.err == "kojikey: asking the providers\n"
-    assert kojikey("test", "--quiet").err == ""
-    with kojikey.sandbox.hold() as gate, on_a_terminal(kojikey, "test") as child:
-        kojikey.sandbox.wait_for_request()
-        child.expect_exact("asking the providers")
-        gate.open()
-        assert end(child)[0] == 0
-
-
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
-def test_an_encoding_without_bullets_gets_stars(kojikey: Program, encoding: str) -> None:
-    key = kojikey.added("elevenlabs", "ok", "--label", "naïve – 鍵 ✓")
-    for command in (["list"], ["test"], ["history", "elevenlabs"], ["doctor"], ["audit"], ["store", "info"]):
-        ended = kojikey.installed(*command, PYTHONIOENCODING=encoding)
-        assert ended.code == 0, ended.said
-        assert "Traceback" not in ended.err
-        if command[0] in ("list", "test", "history"):
-            assert f"********{key.key[-4:]}" in ended.out
-
-
-def test_the_kek_is_shown_nowhere(kojikey: Program) -> None:
-    kojikey.added()
-    for command in (["list"], ["store", "info"], ["doctor"], ["audit"]):
-        assert KEK not in kojikey(*command).said

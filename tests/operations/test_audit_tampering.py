@@ -2,88 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 import pytest
-from vault import ACCOUNT, ADAPTERS, KEKS, NEW, PROVIDER, THIRD, FakeTester, Vault, no
+from trail import LENGTH, OTHER, File, first_bad
+from trail import file as file
+from trail import vault as vault
+from vault import ACCOUNT, Vault
 
-from kojikey.model.errors import AuditBroken, CannotOpen, KojikeyError
-from kojikey.model.ref import Document
-from kojikey.operations import accounts, auditing, removing, rotating
+from kojikey.model.errors import CannotOpen, KojikeyError
+from kojikey.operations import auditing
 from kojikey.sealing.chain import unsigned_link
-
-LENGTH = 6
-OTHER = "other"
-Rows = list[tuple[str, int, str]]
-
-
-class File:
-    """The store's file, as somebody with an SQLite shell sees it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def do(self, statement: str, *values: object) -> list[Any]:
-        connection = sqlite3.connect(self.path, isolation_level=None)
-        try:
-            return connection.execute(statement, values).fetchall()
-        finally:
-            connection.close()
-
-    def event(self, seq: int, account: str = ACCOUNT) -> Document:
-        ((text,),) = self.do("SELECT document FROM events WHERE account = ? AND seq = ?", account, seq)
-        document: Document = json.loads(text)
-        return document
-
-    def put(self, seq: int, event: Document, account: str = ACCOUNT) -> None:
-        self.do("INSERT OR REPLACE INTO events VALUES (?, ?, ?)", account, seq, json.dumps(event))
-
-    def drop(self, seq: int, account: str = ACCOUNT) -> None:
-        self.do("DELETE FROM events WHERE account = ? AND seq = ?", account, seq)
-
-    def account(self, account: str = ACCOUNT) -> Document:
-        ((text,),) = self.do("SELECT document FROM accounts WHERE account = ?", account)
-        document: Document = json.loads(text)
-        return document
-
-    def put_account(self, document: Document, account: str = ACCOUNT) -> None:
-        self.do("UPDATE accounts SET document = ? WHERE account = ?", json.dumps(document), account)
-
-    def end_with(self, seq: int, mac: str, **more: object) -> None:
-        """Make the account's record end with this event, as far as somebody without the KEK can."""
-        document = self.account()
-        self.put_account({**document, "audit": {**document["audit"], "seq": seq, "mac": mac, **more}})
-
-
-@pytest.fixture
-def vault(tmp_path: Path) -> Vault:
-    """Return a vault with two accounts, one of them with as many events as LENGTH says."""
-    vault = Vault.made(ADAPTERS["sqlite"](tmp_path))
-    vault.add(test=FakeTester())
-    vault.rotate(test=FakeTester())
-    vault.rotate(THIRD, test=FakeTester())
-    rotating.rollback(vault.custody(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
-    vault.add(account=OTHER)
-    vault.rotate(account=OTHER)
-    assert len(vault.events()) == LENGTH
-    vault.verify()
-    return vault
-
-
-@pytest.fixture
-def file(vault: Vault, tmp_path: Path) -> File:
-    return File(tmp_path / "keys.db")
-
-
-def first_bad(vault: Vault, account: str | None = None) -> tuple[str, int]:
-    with pytest.raises(AuditBroken) as caught:
-        vault.verify(account)
-    return caught.value.account, caught.value.seq
-
 
 FIELDS = (
     "seq", "time", "actor", "account", "provider", "action", "version", "fingerprint", "outcome", "reason", "signed",
@@ -327,86 +254,3 @@ def test_a_listing_shows_no_event_that_kojikey_can_not_have_written(
     with pytest.raises(CannotOpen) as caught:
         auditing.events(vault.opener(), account=ACCOUNT)
     assert "\x1b" not in str(caught.value)
-
-
-# what is not tampering
-
-
-def test_the_form_of_the_text_does_not_matter(vault: Vault, file: File) -> None:
-    for seq in range(1, LENGTH + 1):
-        event = dict(reversed(file.event(seq).items()))
-        text = json.dumps(event, indent=3)
-        file.do("UPDATE events SET document = ? WHERE account = ? AND seq = ?", text, ACCOUNT, seq)
-    assert vault.verify().verified == (ACCOUNT, OTHER)
-
-
-def test_a_trail_that_grows_while_it_is_verified_is_whole(vault: Vault) -> None:
-    custody = vault.custody()
-    events = custody.store.events
-    grown: list[Callable[[], object]] = [lambda: vault.rotate(NEW), lambda: vault.rotate(THIRD)]
-
-    def growing(account: str | None = None) -> Any:
-        found = events(account)
-        if account == ACCOUNT and grown:
-            grown.pop()()
-        return found
-
-    custody.store.events = growing  # type: ignore[method-assign]
-    assert auditing.verify(custody, account=None).verified == (ACCOUNT, OTHER)
-    assert grown == []
-
-
-def test_a_removal_without_the_kek_is_unsigned_and_the_trail_goes_on(vault: Vault, file: File) -> None:
-    removing.remove(vault.custody(environ={}), account=ACCOUNT, provider=PROVIDER)
-    assert [event["signed"] for event in vault.events()] == [True] * LENGTH + [False]
-    assert vault.verify().unsigned == 1
-    assert auditing.events(vault.opener(), account=ACCOUNT).unsigned == 1
-    vault.add()
-    vault.rotate()
-    result = vault.verify()
-    assert (result.unsigned, result.verified) == (1, (ACCOUNT, OTHER))
-    file.put(LENGTH + 1, {**file.event(LENGTH + 1), "actor": "nobody"})
-    assert first_bad(vault) == (ACCOUNT, LENGTH + 1)
-
-
-def test_two_removals_without_the_kek_stay_bound_to_what_was_signed(vault: Vault, file: File) -> None:
-    vault.add(provider="google_gemini")
-    for provider in (PROVIDER, "google_gemini"):
-        removing.remove(vault.custody(environ={}), account=ACCOUNT, provider=provider)
-    assert vault.verify().unsigned == 2
-    file.drop(LENGTH + 3)
-    file.end_with(LENGTH + 2, file.event(LENGTH + 2)["mac"])
-    assert vault.verify().unsigned == 1  # what was never signed can be taken back; --verify counts what is there
-    file.drop(LENGTH + 1)
-    assert first_bad(vault) == (ACCOUNT, LENGTH + 1)
-
-
-def test_a_trail_goes_on_after_its_account_was_removed(vault: Vault, file: File) -> None:
-    accounts.remove_account(vault.custody(), account=ACCOUNT)
-    assert vault.verify().lost == LENGTH + 1
-    vault.add()
-    vault.rotate()
-    result = vault.verify()
-    assert (result.lost, result.unsigned) == (LENGTH + 1, 0)
-    for seq in (LENGTH + 2, LENGTH + 3, LENGTH + 4):
-        kept = file.event(seq)
-        file.put(seq, {**kept, "actor": "nobody"})
-        assert first_bad(vault) == (ACCOUNT, seq)
-        file.put(seq, kept)
-    document = file.account()
-    file.put_account({**document, "audit": {**document["audit"], "from": LENGTH + 2}})
-    assert first_bad(vault)[0] == ACCOUNT
-
-
-def test_without_the_kek_nothing_is_said(vault: Vault) -> None:
-    with pytest.raises(CannotOpen) as caught:
-        auditing.verify(vault.custody(environ={}), account=None)
-    assert not isinstance(caught.value, AuditBroken)
-
-
-def test_a_rekeyed_store_verifies_with_the_new_kek(vault: Vault) -> None:
-    from kojikey.operations import storing
-
-    storing.rekey(vault.custody(), source="env:NEW_KEK", new_inputs=vault.inputs())
-    vault.environ = {"NEW_KEK": KEKS["NEW_KEK"]}
-    assert vault.verify().verified == (ACCOUNT, OTHER)

@@ -54,8 +54,7 @@ def test_a_small_definition_is_enough() -> None:
     assert definition.checked_capabilities() == ()
 
 
-def test_all_mistakes_are_listed_at_once() -> None:
-    text = """
+BAD = """
 id = "Acme Speech"
 name = 7
 purpose = ""
@@ -113,7 +112,10 @@ yields_to = "nothing"
 key_shape = "unknown"
 url_from = "activationUrl"
 """
-    problems = problems_of(text)
+
+
+def test_all_mistakes_are_listed_at_once() -> None:
+    problems = problems_of(BAD)
     paths = [problem.split()[0] for problem in problems]
     for path in (
         "id", "name", "company", "purpose", "colour", "permissions", "pages.keys", "pages.spending_limit",

@@ -7,12 +7,11 @@ import stat
 import subprocess
 from base64 import urlsafe_b64encode
 from pathlib import Path
-from typing import Any, Literal
 
 import pytest
-from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from keks import NOBODY, WORDS, Spec, private, typed
 
 from kojikey.model.errors import (
     CannotOpen,
@@ -24,7 +23,6 @@ from kojikey.model.errors import (
     WrongKek,
 )
 from kojikey.model.secret import Secret
-from kojikey.sealing import passphrase
 from kojikey.sealing.kek import (
     KekInputs,
     LocalKek,
@@ -38,34 +36,10 @@ from kojikey.sealing.kek import (
 
 KEY = bytes(range(200, 232))
 TEXT = urlsafe_b64encode(KEY).decode()
-WORDS = "correct horse battery"
-NOBODY = KekInputs({}, None)
-Spec = dict[str, Any]
-
-
-def typed(words: str) -> KekInputs:
-    return KekInputs({}, lambda purpose: Secret(words))
-
-
-def in_file(path: Path) -> KekInputs:
-    return KekInputs({"KOJIKEY_PASSPHRASE_FILE": str(path)}, None)
 
 
 def env(value: str, name: str = "KOJIKEY_KEK") -> KekInputs:
     return KekInputs({name: value}, None)
-
-
-def private(path: Path, content: str | bytes, mode: int = 0o600) -> Path:
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    path.chmod(mode)
-    return path
-
-
-@pytest.fixture
-def fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stretch new passphrases with the least that Argon2id takes: what is tested here is not its strength."""
-    monkeypatch.setattr(passphrase, "MEMORY_KIB", 32)
-    monkeypatch.setattr(passphrase, "ITERATIONS", 1)
 
 
 # the KEK itself
@@ -278,146 +252,6 @@ def test_a_full_disk_leaves_no_kek_file(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(KekUnavailable, match="No space left"):
         make(f"file:{tmp_path}/kek", store_id="s1", inputs=NOBODY)
     assert not (tmp_path / "kek").exists()
-
-
-# passphrase
-
-
-def test_a_passphrase_opens_what_it_made_with_the_recommended_parameters() -> None:
-    spec, kek = make("passphrase", store_id="s1", inputs=typed(WORDS))
-    assert {name: spec[name] for name in ("memory_kib", "iterations", "lanes")} == {
-        "memory_kib": 65536,
-        "iterations": 3,
-        "lanes": 4,
-    }
-    assert load(spec, typed(WORDS)).kid == kek.kid == spec["kid"]
-    assert "64 MiB" in describe(spec)
-
-
-def test_the_kek_of_a_passphrase_is_argon2id_of_it() -> None:
-    # Fixed: a change here would lock everyone out.
-    spec = {"source": "passphrase", "salt": "c2FsdHNhbHRzYWx0c2FsdA", "memory_kib": 64, "iterations": 1, "lanes": 2}
-    key = Argon2id(salt=b"saltsaltsaltsalt", length=32, iterations=1, lanes=2, memory_cost=64).derive(WORDS.encode())
-    assert load({**spec, "kid": LocalKek(key).kid}, typed(WORDS)).kid == LocalKek(key).kid
-
-
-@pytest.mark.usefixtures("fast")
-def test_the_same_passphrase_makes_another_kek_each_time() -> None:
-    assert make("passphrase", store_id="s", inputs=typed(WORDS))[1].kid != make(
-        "passphrase", store_id="s", inputs=typed(WORDS)
-    )[1].kid  # fmt: skip
-
-
-@pytest.mark.usefixtures("fast")
-@pytest.mark.parametrize("words", ["", "wrong", WORDS + " ", WORDS.upper(), "\udcff"])
-def test_a_wrong_passphrase_is_called_that(words: str) -> None:
-    spec, _ = make("passphrase", store_id="s1", inputs=typed(WORDS))
-    with pytest.raises(WrongKek, match="that is not this store's passphrase"):
-        load(spec, typed(words))
-
-
-@pytest.mark.usefixtures("fast")
-def test_the_same_letters_typed_on_two_systems_are_one_passphrase() -> None:
-    spec, kek = make("passphrase", store_id="s1", inputs=typed("cafe\u0301 au lait"))
-    assert load(spec, typed("caf\u00e9 au lait")).kid == kek.kid
-
-
-@pytest.mark.usefixtures("fast")
-def test_a_person_is_told_what_the_passphrase_is_for() -> None:
-    asked: list[str] = []
-
-    def ask(purpose: Literal["open", "new"]) -> Secret:
-        asked.append(purpose)
-        return Secret(WORDS)
-
-    spec, _ = make("passphrase", store_id="s1", inputs=KekInputs({}, ask))
-    load(spec, KekInputs({}, ask))
-    assert asked == ["new", "open"]
-
-
-@pytest.mark.parametrize("words", ["", "x" * 1025])
-def test_a_new_passphrase_is_neither_empty_nor_endless(words: str) -> None:
-    with pytest.raises(UsageError, match=r"a passphrase (can not be empty|has at most)"):
-        make("passphrase", store_id="s1", inputs=typed(words))
-
-
-@pytest.mark.usefixtures("fast")
-@pytest.mark.parametrize(("words", "warned"), [("1234567", True), ("12345678", False)])
-def test_a_short_new_passphrase_is_taken_with_a_warning(words: str, warned: bool) -> None:
-    warnings: list[str] = []
-    make("passphrase", store_id="s1", inputs=typed(words)._replace(warn=warnings.append))
-    assert [("can be guessed" in text, words in text) for text in warnings] == ([(True, False)] if warned else [])
-
-
-@pytest.mark.usefixtures("fast")
-def test_a_passphrase_file_that_others_can_read_is_used_with_a_warning(tmp_path: Path) -> None:
-    warnings: list[str] = []
-    path = private(tmp_path / "open", WORDS, 0o644)
-    make("passphrase", store_id="s1", inputs=in_file(path)._replace(warn=warnings.append))
-    assert [f"chmod 600 {path}" in text for text in warnings] == [True]
-
-
-def test_where_nobody_can_be_asked_the_ways_out_are_named() -> None:
-    with pytest.raises(KekMissing, match="nobody can be asked") as caught:
-        make("passphrase", store_id="s1", inputs=NOBODY)
-    assert "KOJIKEY_PASSPHRASE_FILE" in str(caught.value.hint)
-
-
-@pytest.mark.usefixtures("fast")
-@pytest.mark.parametrize("content", [WORDS, f"{WORDS}\n", f"{WORDS}\r\n", f"{WORDS}\nsecond line\n"])
-def test_the_first_line_of_the_file_is_the_passphrase_and_nobody_is_asked(tmp_path: Path, content: str) -> None:
-    file = private(tmp_path / "words", content)
-    spec, kek = make("passphrase", store_id="s1", inputs=in_file(file))
-    assert load(spec, typed(WORDS)).kid == kek.kid
-    nosy = KekInputs(in_file(file).environ, lambda purpose: pytest.fail("asked"))
-    assert load(spec, nosy).kid == kek.kid
-
-
-@pytest.mark.usefixtures("fast")
-def test_a_passphrase_may_come_through_a_pipe() -> None:
-    reader, writer = os.pipe()
-    os.write(writer, WORDS.encode() + b"\n")
-    os.close(writer)
-    try:
-        assert make("passphrase", store_id="s1", inputs=in_file(Path(f"/dev/fd/{reader}")))[1].kid
-    finally:
-        os.close(reader)
-
-
-def test_a_passphrase_file_that_can_not_be_used_says_why(tmp_path: Path) -> None:
-    with pytest.raises(KekMissing, match="is not there"):
-        make("passphrase", store_id="s1", inputs=in_file(tmp_path / "none"))
-    with pytest.raises(KekMissing, match="is empty"):
-        make("passphrase", store_id="s1", inputs=in_file(private(tmp_path / "empty", "\n")))
-    with pytest.raises(KekUnavailable, match="is not UTF-8") as undecodable:
-        make("passphrase", store_id="s1", inputs=in_file(private(tmp_path / "latin", b"caf\xe9 au lait")))
-    assert undecodable.value.__context__ is None
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"memory_kib": 31},
-        {"memory_kib": 1024 * 1024 + 1},
-        {"memory_kib": -1},
-        {"iterations": 0},
-        {"iterations": 17},
-        {"lanes": 0},
-        {"lanes": 17},
-        {"salt": "c2FsdA"},
-        {"salt": "A" * 88},
-    ],
-)
-def test_parameters_that_a_store_may_not_ask_for_are_not_run(changes: Spec) -> None:
-    salt = "c2FsdHNhbHRzYWx0c2FsdA"
-    spec = {"source": "passphrase", "salt": salt, "memory_kib": 64, "iterations": 1, "lanes": 4, "kid": "k"}
-    nosy = KekInputs({}, lambda purpose: pytest.fail("asked"))
-    with pytest.raises(RecordUnsupported):
-        load({**spec, **changes}, nosy)
-    for name in changes:
-        for value in (None, True, 1.0, "x+y"):
-            with pytest.raises(RecordChanged):
-                load({**spec, name: value}, nosy)
 
 
 # the default

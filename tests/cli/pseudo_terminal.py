@@ -1,0 +1,74 @@
+"""kojikey on a pseudo-terminal, as a person has it: what was shown, and whether typing is.
+
+Owns: starting it there, typing, and waiting for its end. Must not: assert what a command asks or answers.
+"""
+
+from __future__ import annotations
+
+import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+
+import pexpect
+from program import COMMAND, SECONDS, Program
+
+PLAIN = {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
+Child: TypeAlias = "pexpect.spawn[str]"
+
+
+@contextmanager
+def on_a_terminal(kojikey: Program, *arguments: str, columns: int = 80, **environ: str | None) -> Iterator[Child]:
+    """Start kojikey on a terminal; ``shown`` returns what it showed."""
+    child = pexpect.spawn(
+        COMMAND[0], [*COMMAND[1:], *arguments], env=kojikey.with_environ({**PLAIN, "COLUMNS": None, **environ}),
+        encoding="utf-8", codec_errors="backslashreplace", timeout=SECONDS, dimensions=(24, columns),
+    )  # fmt: skip
+    child.logfile_read = Log()
+    try:
+        yield child
+    finally:
+        child.close(force=True)
+
+
+class Log:
+    """What a terminal was sent."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def write(self, text: str) -> None:
+        self.text += text
+
+    def flush(self) -> None:
+        """Do nothing: it is there already."""
+
+
+def end(child: Child) -> tuple[int | None, str]:
+    """Wait for the end; return the exit code and all that was shown."""
+    child.expect(pexpect.EOF)
+    child.close()
+    return child.exitstatus, shown(child).replace("\r\n", "\n")
+
+
+def type_key(child: Child, prompt: str, key: str) -> None:
+    child.expect_exact(prompt)
+    assert hides(child)
+    child.sendline(key)
+
+
+def hides(child: Child) -> bool:
+    """Wait until typing is not shown; what is typed earlier is echoed, whatever a program does."""
+    child.waitnoecho(SECONDS)
+    return not echoes(child)
+
+
+def shown(child: Child) -> str:
+    """Return all that was shown so far."""
+    log = child.logfile_read
+    assert isinstance(log, Log)
+    return log.text
+
+
+def echoes(child: Child) -> bool:
+    return bool(termios.tcgetattr(child.child_fd)[3] & termios.ECHO)

@@ -1,0 +1,17 @@
+"""What the tests of commands that save keys share: reasons why a key is not plainly valid, and what was audited.
+
+Owns: one reason for each such outcome, and how a time is written. Must not: assert what a command does.
+"""
+
+from __future__ import annotations
+
+import re
+
+from program import Program
+
+LIMITED, REJECTED, INDETERMINATE = "missing_permission", "invalid_key", "redirected"
+STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+
+
+def actions(kojikey: Program) -> list[str]:
+    return [event["action"] for event in kojikey("audit", "--json").results]

@@ -1,0 +1,96 @@
+"""What is not tampering is not taken for it: a trail that nobody touched is whole, and what is unsigned is counted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from trail import LENGTH, OTHER, File, first_bad
+from trail import file as file
+from trail import vault as vault
+from vault import ACCOUNT, KEKS, NEW, PROVIDER, THIRD, Vault
+
+from kojikey.model.errors import AuditBroken, CannotOpen
+from kojikey.operations import accounts, auditing, removing
+
+
+def test_the_form_of_the_text_does_not_matter(vault: Vault, file: File) -> None:
+    for seq in range(1, LENGTH + 1):
+        event = dict(reversed(file.event(seq).items()))
+        text = json.dumps(event, indent=3)
+        file.do("UPDATE events SET document = ? WHERE account = ? AND seq = ?", text, ACCOUNT, seq)
+    assert vault.verify().verified == (ACCOUNT, OTHER)
+
+
+def test_a_trail_that_grows_while_it_is_verified_is_whole(vault: Vault) -> None:
+    custody = vault.custody()
+    events = custody.store.events
+    grown: list[Callable[[], object]] = [lambda: vault.rotate(NEW), lambda: vault.rotate(THIRD)]
+
+    def growing(account: str | None = None) -> Any:
+        found = events(account)
+        if account == ACCOUNT and grown:
+            grown.pop()()
+        return found
+
+    custody.store.events = growing  # type: ignore[method-assign]
+    assert auditing.verify(custody, account=None).verified == (ACCOUNT, OTHER)
+    assert grown == []
+
+
+def test_a_removal_without_the_kek_is_unsigned_and_the_trail_goes_on(vault: Vault, file: File) -> None:
+    removing.remove(vault.custody(environ={}), account=ACCOUNT, provider=PROVIDER)
+    assert [event["signed"] for event in vault.events()] == [True] * LENGTH + [False]
+    assert vault.verify().unsigned == 1
+    assert auditing.events(vault.opener(), account=ACCOUNT).unsigned == 1
+    vault.add()
+    vault.rotate()
+    result = vault.verify()
+    assert (result.unsigned, result.verified) == (1, (ACCOUNT, OTHER))
+    file.put(LENGTH + 1, {**file.event(LENGTH + 1), "actor": "nobody"})
+    assert first_bad(vault) == (ACCOUNT, LENGTH + 1)
+
+
+def test_two_removals_without_the_kek_stay_bound_to_what_was_signed(vault: Vault, file: File) -> None:
+    vault.add(provider="google_gemini")
+    for provider in (PROVIDER, "google_gemini"):
+        removing.remove(vault.custody(environ={}), account=ACCOUNT, provider=provider)
+    assert vault.verify().unsigned == 2
+    file.drop(LENGTH + 3)
+    file.end_with(LENGTH + 2, file.event(LENGTH + 2)["mac"])
+    assert vault.verify().unsigned == 1  # what was never signed can be taken back; --verify counts what is there
+    file.drop(LENGTH + 1)
+    assert first_bad(vault) == (ACCOUNT, LENGTH + 1)
+
+
+def test_a_trail_goes_on_after_its_account_was_removed(vault: Vault, file: File) -> None:
+    accounts.remove_account(vault.custody(), account=ACCOUNT)
+    assert vault.verify().lost == LENGTH + 1
+    vault.add()
+    vault.rotate()
+    result = vault.verify()
+    assert (result.lost, result.unsigned) == (LENGTH + 1, 0)
+    for seq in (LENGTH + 2, LENGTH + 3, LENGTH + 4):
+        kept = file.event(seq)
+        file.put(seq, {**kept, "actor": "nobody"})
+        assert first_bad(vault) == (ACCOUNT, seq)
+        file.put(seq, kept)
+    document = file.account()
+    file.put_account({**document, "audit": {**document["audit"], "from": LENGTH + 2}})
+    assert first_bad(vault)[0] == ACCOUNT
+
+
+def test_without_the_kek_nothing_is_said(vault: Vault) -> None:
+    with pytest.raises(CannotOpen) as caught:
+        auditing.verify(vault.custody(environ={}), account=None)
+    assert not isinstance(caught.value, AuditBroken)
+
+
+def test_a_rekeyed_store_verifies_with_the_new_kek(vault: Vault) -> None:
+    from kojikey.operations import storing
+
+    storing.rekey(vault.custody(), source="env:NEW_KEK", new_inputs=vault.inputs())
+    vault.environ = {"NEW_KEK": KEKS["NEW_KEK"]}
+    assert vault.verify().verified == (ACCOUNT, OTHER)

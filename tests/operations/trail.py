@@ -1,0 +1,86 @@
+"""An audit trail in a store's file, as somebody with an SQLite shell sees it and can change it.
+
+Owns: a vault with a trail, the hand in its file, and where ``verify`` finds the first bad event.
+Must not: know which change a test makes.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from vault import ACCOUNT, ADAPTERS, PROVIDER, THIRD, FakeTester, Vault, no
+
+from kojikey.model.errors import AuditBroken
+from kojikey.model.ref import Document
+from kojikey.operations import rotating
+
+LENGTH = 6
+OTHER = "other"
+
+
+class File:
+    """The store's file, as somebody with an SQLite shell sees it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def do(self, statement: str, *values: object) -> list[Any]:
+        connection = sqlite3.connect(self.path, isolation_level=None)
+        try:
+            return connection.execute(statement, values).fetchall()
+        finally:
+            connection.close()
+
+    def event(self, seq: int, account: str = ACCOUNT) -> Document:
+        ((text,),) = self.do("SELECT document FROM events WHERE account = ? AND seq = ?", account, seq)
+        document: Document = json.loads(text)
+        return document
+
+    def put(self, seq: int, event: Document, account: str = ACCOUNT) -> None:
+        self.do("INSERT OR REPLACE INTO events VALUES (?, ?, ?)", account, seq, json.dumps(event))
+
+    def drop(self, seq: int, account: str = ACCOUNT) -> None:
+        self.do("DELETE FROM events WHERE account = ? AND seq = ?", account, seq)
+
+    def account(self, account: str = ACCOUNT) -> Document:
+        ((text,),) = self.do("SELECT document FROM accounts WHERE account = ?", account)
+        document: Document = json.loads(text)
+        return document
+
+    def put_account(self, document: Document, account: str = ACCOUNT) -> None:
+        self.do("UPDATE accounts SET document = ? WHERE account = ?", json.dumps(document), account)
+
+    def end_with(self, seq: int, mac: str, **more: object) -> None:
+        """Make the account's record end with this event, as far as somebody without the KEK can."""
+        document = self.account()
+        self.put_account({**document, "audit": {**document["audit"], "seq": seq, "mac": mac, **more}})
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Vault:
+    """Return a vault with two accounts, one of them with as many events as LENGTH says."""
+    vault = Vault.made(ADAPTERS["sqlite"](tmp_path))
+    vault.add(test=FakeTester())
+    vault.rotate(test=FakeTester())
+    vault.rotate(THIRD, test=FakeTester())
+    rotating.rollback(vault.custody(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
+    vault.add(account=OTHER)
+    vault.rotate(account=OTHER)
+    assert len(vault.events()) == LENGTH
+    vault.verify()
+    return vault
+
+
+@pytest.fixture
+def file(vault: Vault, tmp_path: Path) -> File:
+    return File(tmp_path / "keys.db")
+
+
+def first_bad(vault: Vault, account: str | None = None) -> tuple[str, int]:
+    with pytest.raises(AuditBroken) as caught:
+        vault.verify(account)
+    return caught.value.account, caught.value.seq
