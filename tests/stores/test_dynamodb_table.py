@@ -170,16 +170,20 @@ def test_a_table_that_holds_something_else_gets_no_header(fresh: DynamoStore, aw
         {"rev": {"N": "7"}},
     ],
 )
-def test_a_damaged_item_is_told_as_such(store: DynamoStore, aws: Aws, change: dict[str, Any]) -> None:
+def test_a_damaged_item_is_an_empty_document_and_hides_no_other(
+    store: DynamoStore, aws: Aws, change: dict[str, Any]
+) -> None:
     store.commit([Change(KEY, {"n": 1}, None)])
     client = aws.client("dynamodb")
     key = {"pk": {"S": "account#acme"}, "sk": {"S": "key#elevenlabs"}}
     item = client.get_item(TableName=store.table, Key=key)["Item"] | change
     client.put_item(TableName=store.table, Item={name: value for name, value in item.items() if value is not None})
     client.close()
-    for use in (lambda: store.read(KEY), lambda: list(store.scan())):
-        with pytest.raises(StoreCorrupt):
-            use()
+    store.commit([Change(key_ref("acme", "other"), {"n": 2}, None)])
+    assert [(found.ref, found.document) for found in store.scan()] == [(KEY, {}), (key_ref("acme", "other"), {"n": 2})]
+    read = store.read(KEY)
+    assert read is not None
+    assert read.document == {}
 
 
 @pytest.mark.parametrize("layout", [{"N": "2"}, {"S": "\x1b"}, None])

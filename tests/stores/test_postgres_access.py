@@ -10,9 +10,9 @@ import pytest
 from postgres import Server
 from psycopg import errors
 
-from kojikey.model.errors import StoreDenied, UsageError
+from kojikey.model.errors import StoreDenied, StoreLocked, UsageError
 from kojikey.model.ref import HEADER, account_ref, grant_ref, key_ref
-from kojikey.stores.base import Change
+from kojikey.stores.base import Change, Query
 from kojikey.stores.postgres import PostgresStore
 from kojikey.stores.postgres_address import read_address
 
@@ -23,6 +23,11 @@ TABLES = ("migrations", "header", "accounts", "keys", "events", "grants")
 
 def event(account: str, seq: int) -> dict[str, object]:
     return {"account": account, "seq": seq, "provider": "elevenlabs", "time": "2026-11-23T04:47:00Z"}
+
+
+def counted(account: str, seq: int, **more: object) -> dict[str, object]:
+    """Return an account's document, as far as the server looks at it."""
+    return {"account": account, "audit": {"seq": seq}, **more}
 
 
 @pytest.fixture
@@ -40,7 +45,7 @@ def store(postgres: Server, database: str, owner: str) -> Iterator[PostgresStore
     store = PostgresStore(read_address(postgres.url(database, owner)))
     store.create({"format": 1})
     for account in (ACME, BETA):
-        changes = [Change(account_ref(account), {"wrapped": account}, None)]
+        changes = [Change(account_ref(account), counted(account, 2), None)]
         changes += [Change(key_ref(account, provider), {"is": account}, None) for provider in ("elevenlabs", "other")]
         store.commit(changes, [event(account, 1), event(account, 2)])
     yield store
@@ -154,7 +159,7 @@ def test_what_a_role_was_granted_it_works_with(sql: Role) -> None:
         ("INSERT INTO kojikey.keys VALUES ('acme', 'new', NULL, 1, 'r', '{}')", 1),
         ("UPDATE kojikey.keys SET revision = 's', document = '{}'", 3),
         ("DELETE FROM kojikey.keys WHERE provider = 'new'", 1),
-        ("UPDATE kojikey.accounts SET revision = 's', document = '{}'", 1),
+        ("UPDATE kojikey.accounts SET revision = 's', document = replace(document, '2', '3')", 1),
         ("INSERT INTO kojikey.events VALUES ('acme', 3, NULL, NULL, 'r', '{}')", 1),
     ):
         assert sql.execute(words.encode()).rowcount == rows, words
@@ -185,23 +190,150 @@ def test_only_the_owner_enables_what_was_disabled(
     before = store.read(account_ref(ACME))
     assert before is not None
     store.commit([Change(before.ref, {**before.document, "disabled": True}, before.revision)])
-    for document in ("{}", '{"disabled": false}', '{"disabled": true, "disabled": false}', '{"disabled": null}'):
+    as_it_was = '"account": "acme", "audit": {"seq": 2}'
+    for more in ("", ', "disabled": false', ', "disabled": true, "disabled": false', ', "disabled": null'):
+        document = f"{{{as_it_was}{more}}}"
         with pytest.raises(psycopg.Error) as raised:
             sql.execute("UPDATE kojikey.accounts SET document = %s", (document,))
         assert raised.value.sqlstate == "KJK01", document
     for document in ("", "{", '{"disabled": true} {}'):
         with pytest.raises(errors.InvalidTextRepresentation):
             sql.execute("UPDATE kojikey.accounts SET document = %s", (document,))
-    assert sql.execute("""UPDATE kojikey.accounts SET document = '{"disabled": true, "more": 1}'""").rowcount == 1
+    still = f'{{{as_it_was}, "disabled": true, "more": 1}}'
+    assert sql.execute("UPDATE kojikey.accounts SET document = %s", (still,)).rowcount == 1
 
     theirs = PostgresStore(read_address(postgres.url(database, role)))
     held = theirs.read(account_ref(ACME))
     assert held is not None
     with pytest.raises(StoreDenied, match="disabled"):
-        theirs.commit([Change(held.ref, {"disabled": False}, held.revision)])
+        theirs.commit([Change(held.ref, counted(ACME, 2, disabled=False), held.revision)])
     theirs.close()
-    store.commit([Change(held.ref, {"disabled": False}, held.revision)])
-    assert sql.execute("UPDATE kojikey.accounts SET document = '{}'").rowcount == 1
+    store.commit([Change(held.ref, counted(ACME, 2, disabled=False), held.revision)])
+    assert sql.execute("UPDATE kojikey.accounts SET revision = 'x'").rowcount == 1
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "{}",
+        '{"account": "acme"}',
+        '{"account": "beta", "audit": {"seq": 3}}',
+        '{"account": "acme", "audit": {"seq": 1}}',
+        '{"account": "acme", "audit": {"seq": 9223372036854775807}}',
+        '{"account": "acme", "audit": {"seq": null}}',
+        '{"account": "acme", "audit": []}',
+    ],
+)
+def test_a_role_can_not_lead_the_count_of_events_astray(
+    sql: Role, role: str, postgres: Server, database: str, document: str
+) -> None:
+    before = all_rows(postgres, database)
+    with pytest.raises(psycopg.Error) as raised:
+        sql.execute("UPDATE kojikey.accounts SET document = %s", (document,))
+    assert raised.value.sqlstate == "KJK03"
+    assert all_rows(postgres, database) == before
+    theirs = PostgresStore(read_address(postgres.url(database, role)))
+    held = theirs.read(account_ref(ACME))
+    assert held is not None
+    with pytest.raises(StoreDenied, match="nothing was changed"):
+        theirs.commit([Change(held.ref, {}, held.revision)])
+    theirs.close()
+
+
+def test_a_role_can_not_take_the_place_of_the_next_event(
+    store: PostgresStore, sql: Role, postgres: Server, database: str
+) -> None:
+    for seq in (3, 2**62):
+        with pytest.raises(errors.InsufficientPrivilege):
+            sql.execute("INSERT INTO kojikey.events VALUES ('acme', %s, NULL, NULL, 'r', '{}')", (seq,))
+    before = store.read(account_ref(ACME))
+    assert before is not None
+    store.commit([Change(before.ref, counted(ACME, 3), before.revision)], [event(ACME, 3)])
+
+
+# what stands in the way of others
+
+
+def test_functions_and_operators_of_others_are_not_used(
+    store: PostgresStore, sql: Role, postgres: Server, database: str, role: str
+) -> None:
+    postgres.sql(f"GRANT CREATE ON SCHEMA public TO {role}", database=database)
+    for words in (
+        "CREATE FUNCTION public.pg_advisory_xact_lock(integer) RETURNS void LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'theirs'; END $$",
+        "CREATE FUNCTION public.theirs(bigint, smallint) RETURNS bigint LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'theirs'; END $$",
+        "CREATE OPERATOR public.% (leftarg = bigint, rightarg = smallint, function = public.theirs)",
+    ):
+        sql.execute(words.encode())
+    store.upgrade()
+    assert len(list(store.scan(Query(shard=(1, 2)))) + list(store.scan(Query(shard=(2, 2))))) == 4
+    store.commit([Change(grant_ref(BETA, role), {}, None)])
+
+
+def test_store_init_takes_away_what_others_were_given_or_made(
+    store: PostgresStore, sql: Role, postgres: Server, database: str, owner: str, role: str
+) -> None:
+    with postgres.a_role() as other:
+        for words in (
+            f"GRANT USAGE, CREATE ON SCHEMA kojikey TO {other}, PUBLIC",
+            f"GRANT ALL ON ALL TABLES IN SCHEMA kojikey TO {other} WITH GRANT OPTION",
+            f"GRANT UPDATE (document) ON kojikey.header TO {other}",
+        ):
+            postgres.sql(words, database=database, role=owner)
+        for words in (
+            "CREATE FUNCTION kojikey.theirs() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$",
+            "CREATE TRIGGER theirs BEFORE UPDATE ON kojikey.accounts FOR EACH ROW EXECUTE FUNCTION kojikey.theirs()",
+            f"GRANT SELECT ON kojikey.keys TO {role}",
+        ):
+            postgres.sql(words, database=database, role=other)
+        postgres.sql("CREATE RULE lost AS ON DELETE TO kojikey.keys DO INSTEAD NOTHING", database=database, role=owner)
+        store.upgrade()
+        for words in ("TRUNCATE kojikey.keys", "SELECT 1 FROM kojikey.header", "CREATE TABLE kojikey.theirs (a int)"):
+            with pytest.raises(errors.InsufficientPrivilege):
+                postgres.sql(words, database=database, role=other)
+        made = (
+            "SELECT tgname::text FROM pg_trigger WHERE NOT tgisinternal UNION SELECT rulename FROM pg_rules ORDER BY 1"
+        )
+        assert [name for (name,) in postgres.sql(made, database=database) if name in ("theirs", "lost")] == []
+    assert sql.execute("SELECT count(*) FROM kojikey.keys").fetchall() == [(2,)]
+    assert sql.execute("UPDATE kojikey.keys SET revision = 'x'").rowcount == 2
+
+
+def test_what_others_lock_is_not_waited_for_without_end(
+    postgres: Server, database: str, owner: str, store: PostgresStore, sql: Role
+) -> None:
+    hasty = PostgresStore(read_address(postgres.url(database, owner)), lock_timeout=0.05)
+    with sql.transaction():
+        sql.execute("LOCK TABLE kojikey.keys IN ACCESS EXCLUSIVE MODE")
+        for use in (lambda: list(hasty.scan()), lambda: hasty.read(key_ref(BETA, "elevenlabs"))):
+            with pytest.raises(StoreLocked):
+                use()
+    sql.execute("SELECT pg_advisory_lock(1802136441)")
+    with pytest.raises(StoreLocked):
+        hasty.upgrade()
+    hasty.close()
+
+
+def test_a_role_that_the_server_exempts_is_granted_nothing(store: PostgresStore, postgres: Server) -> None:
+    with postgres.a_role() as name:
+        postgres.sql(f"ALTER ROLE {name} BYPASSRLS")
+        with pytest.raises(UsageError, match="BYPASSRLS"):
+            store.read(grant_ref(ACME, name))
+
+
+def test_a_schema_that_was_prepared_for_somebody_is_theirs_whoever_makes_the_store(
+    postgres: Server, database: str, owner: str
+) -> None:
+    postgres.sql(f"CREATE SCHEMA kojikey AUTHORIZATION {owner}", database=database)
+    made = PostgresStore(read_address(postgres.url(database)))
+    made.create({"format": 1})
+    made.close()
+    owners = "SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class WHERE relnamespace = 'kojikey'::regnamespace"
+    assert postgres.sql(owners, database=database) == [(owner,)]
+    theirs = PostgresStore(read_address(postgres.url(database, owner)))
+    theirs.commit([Change(account_ref(ACME), counted(ACME, 0), None)])
+    theirs.close()
 
 
 def test_a_role_that_inherits_from_a_granted_one_sees_as_much(postgres: Server, database: str, role: str) -> None:

@@ -183,12 +183,18 @@ def test_a_store_that_lost_its_header_its_version_or_a_table(
     refused(at(postgres.url(database)), StoreCorrupt, "record of its version")
 
 
-def test_a_document_that_is_none(store: PostgresStore, postgres: Server, database: str) -> None:
-    store.commit([Change(KEY, {}, None)])
-    postgres.sql("UPDATE kojikey.keys SET document = '[]'", database=database)
-    for use in (USES[1], USES[3]):
-        with pytest.raises(StoreCorrupt, match="can not be read"):
-            use(store)
+def test_a_damaged_document_is_an_empty_one_and_hides_no_other(
+    store: PostgresStore, postgres: Server, database: str
+) -> None:
+    store.commit([Change(KEY, {"n": 1}, None), Change(key_ref("beta", "elevenlabs"), {"n": 2}, None)])
+    postgres.sql("UPDATE kojikey.keys SET document = '[]' WHERE account <> 'beta'", database=database)
+    assert [found.document for found in store.scan()] == [{}, {"n": 2}]
+
+
+def test_a_damaged_header_is_an_error(store: PostgresStore, postgres: Server, database: str) -> None:
+    postgres.sql("UPDATE kojikey.header SET document = '['", database=database)
+    with pytest.raises(StoreCorrupt, match="its header can not be read"):
+        store.open()
 
 
 def test_somebody_elses_change_is_not_waited_for_without_end(

@@ -364,15 +364,15 @@ class Custody:
     def _new_account(self, account: str) -> tuple[Document, Change]:
         from kojikey.model.moment import now
 
-        # Written back as it is with the new account: a re-keying that began meanwhile would not see an account that
-        # is wrapped with the KEK it does away with.
+        # Made only while the header stays as it is: a re-keying that began meanwhile would not see an account that is
+        # wrapped with the KEK it does away with.
         header = self.refreshed_header()
         data_key = new_data_key()
         wrapped = self.kek().wrap(data_key, store=self.store_id, account=account)
         self._sealers[account, wrapped] = Sealer(data_key, store=self.store_id, account=account)
         audit = {"seq": 0, "mac": NO_LINK, "head": None}
         document = {"account": account, "wrapped": wrapped, "created_at": now(), "audit": audit}
-        return document, Change(HEADER, header.document, header.revision)
+        return document, Change(HEADER, header.document, header.revision, keeps=True)
 
     def close(self) -> None:
         """Release the store."""

@@ -39,12 +39,14 @@ class Stored(NamedTuple):
 class Change(NamedTuple):
     """One document to write (or, with ``document=None``, to delete), if it is still at a revision.
 
-    ``if_revision=None`` means "if there is none yet".
+    ``if_revision=None`` means "if there is none yet". With ``keeps`` the document stays as it is: the other changes
+    are made only if nobody changed it, and many that keep the same document do not get into each other's way.
     """
 
     ref: Ref
     document: Document | None
     if_revision: str | None
+    keeps: bool = False
 
 
 class Query(NamedTuple):
@@ -137,9 +139,9 @@ class Store(ABC):
     def commit(self, changes: Sequence[Change], events: Sequence[Document] = ()) -> tuple[str, ...]:
         """Make all changes and append all events, or none of it; durable on return.
 
-        Returns the new revisions, in the order of ``changes`` (``""`` for a deletion). Events are documents with at
-        least ``account``, ``seq``, ``provider`` and ``time``; an event whose account and seq are taken is a conflict.
-        There is at most one change for a ref, and to delete what is not there is a conflict.
+        Returns the revisions from then on, in the order of ``changes`` (``""`` for a deletion). Events are documents
+        with at least ``account``, ``seq``, ``provider`` and ``time``; one whose account and seq are taken is a
+        conflict. There is at most one change for a ref, and to delete what is not there is a conflict.
 
         Raises:
             ChangedMeanwhile: a document is not at its ``if_revision``, or an event's place is taken; its ``ref`` is
@@ -254,16 +256,30 @@ def encoded(document: Document, place: str) -> str:
     return text
 
 
-def decoded(text: object, place: str) -> Document:
-    """Return the document that :func:`encoded` wrote.
+def decoded(text: object) -> Document:
+    """Return the document that :func:`encoded` wrote, an empty one for any other text.
+
+    Empty, because one damaged document must not end a scan over all the others: none that kojikey writes is empty, so
+    whoever looks at it can say which one it is.
+    """
+    return _parsed(text) or {}
+
+
+def stored_of(ref: Ref, text: object, revision: str, place: str) -> Stored:
+    """Return a document with its revision, as an adapter read it.
 
     Raises:
-        StoreCorrupt: it is not one; the text is not repeated.
+        StoreCorrupt: it is the header, and is damaged; the text is not repeated.
     """
+    document = _parsed(text)
+    if ref == HEADER and document is None:
+        raise StoreCorrupt(place, "is damaged: its header can not be read; nothing was changed")
+    return Stored(ref, document or {}, revision)
+
+
+def _parsed(text: object) -> Document | None:
     try:
         document = json.loads(text) if isinstance(text, str) else None
     except (ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict):
-        raise StoreCorrupt(place, "is damaged: a document in it can not be read; nothing was changed")
-    return document
+        return None
+    return document if isinstance(document, dict) else None

@@ -133,7 +133,7 @@ class DynamoStore(Store):
         lines = [encoded(event, self.place) for event in events]
         self._refuse_too_much(len(texts) + len(lines), items.size_of([*texts, *lines]))
         _refuse_impossible(changes, events)
-        revisions = ["" if text is None else new_revision() for text in texts]
+        revisions = [_revision_of(change) for change in changes]
         written = [
             items.change_of(self.table, change, text, revision)
             for change, text, revision in zip(changes, texts, revisions, strict=True)
@@ -213,7 +213,7 @@ class DynamoStore(Store):
         accounts = [account] if account is not None else self._accounts_with_events()
         for name in accounts:
             for item in self._items(**items.of_account(name, items.EVENT_PREFIX)):
-                yield decoded(item.get("doc", {}).get("S"), self.place)
+                yield decoded(item.get("doc", {}).get("S"))
 
     def _accounts_with_events(self) -> Iterator[str]:
         """Yield the accounts that have events; the items of a partition come together."""
@@ -287,6 +287,13 @@ def from_url(url: str) -> DynamoStore:
         raise UsageError("the URL of a DynamoDB store names its region", hint=_SHAPE)
     endpoint = checked_endpoint(given["endpoint"]) if "endpoint" in given else None
     return DynamoStore(table, region=checked_region(given["region"]), endpoint=endpoint)
+
+
+def _revision_of(change: Change) -> str:
+    """Return the revision that a document will have after a change."""
+    if change.keeps:
+        return change.if_revision or ""
+    return "" if change.document is None else new_revision()
 
 
 def _refuse_impossible(changes: Sequence[Change], events: Sequence[Document]) -> None:

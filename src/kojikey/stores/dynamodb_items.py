@@ -22,9 +22,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from kojikey.model.errors import StoreCorrupt
 from kojikey.model.ref import HEADER, Document, Ref, account_ref, key_ref
-from kojikey.stores.base import Change, Query, Stored, decoded
+from kojikey.stores import base
+from kojikey.stores.base import Change, Query, Stored
 
 LAYOUT = 1
 CHANGES_AT_ONCE = 100  # TransactWriteItems takes 100 actions on 4 MB of items:
@@ -84,6 +84,8 @@ def change_of(table: str, change: Change, text: str | None, revision: str) -> Wr
     else:
         action |= {"ConditionExpression": "rev = :rev"}
         action["ExpressionAttributeValues"] = {":rev": {"S": change.if_revision}}
+    if change.keeps:
+        return Written({"ConditionCheck": action | {"Key": place_of(change.ref)}}, change.ref)
     if text is None or change.document is None:
         return Written({"Delete": action | {"Key": place_of(change.ref)}}, change.ref)
     return Written({"Put": action | {"Item": item_of(change.ref, change.document, text, revision)}}, change.ref)
@@ -97,16 +99,9 @@ def event_of(table: str, event: Document, text: str, revision: str) -> Written:
 
 
 def stored_of(item: Item, place: str) -> Stored:
-    """Return the document in an item.
-
-    Raises:
-        StoreCorrupt: it is not one that kojikey wrote.
-    """
-    try:
-        pk, sk, revision = item["pk"]["S"], item["sk"]["S"], item["rev"]["S"]
-        text = item["doc"]["S"]
-    except (KeyError, TypeError):
-        raise StoreCorrupt(place, "has an item that is not one of kojikey's; nothing was changed") from None
+    """Return the document in an item, an empty one where it is damaged. Raises as :func:`base.stored_of`."""
+    pk, sk = item["pk"]["S"], item["sk"]["S"]
+    revision, text = (item.get(name, {}).get("S") for name in ("rev", "doc"))
     account = pk.removeprefix(ACCOUNT_PREFIX)
     if pk == HEADER_PARTITION:
         ref = HEADER
@@ -114,7 +109,7 @@ def stored_of(item: Item, place: str) -> Stored:
         ref = account_ref(account)
     else:
         ref = key_ref(account, sk.removeprefix(KEY_PREFIX))
-    return Stored(ref, decoded(text, place), revision)
+    return base.stored_of(ref, text if revision else None, revision or "", place)
 
 
 def of_account(account: str, prefix: str) -> dict[str, Any]:

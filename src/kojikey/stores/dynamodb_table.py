@@ -92,7 +92,9 @@ def iam_policy(table_arn: str, account: str) -> dict[str, Any]:
     return {
         "Version": "2012-10-17",
         "Statement": [
-            _statement("KojikeyHeader", ["dynamodb:GetItem"], table_arn, HEADER_PARTITION),
+            _statement(
+                "KojikeyHeader", ["dynamodb:ConditionCheckItem", "dynamodb:GetItem"], table_arn, HEADER_PARTITION
+            ),
             _statement(
                 "KojikeyAccount",
                 ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],

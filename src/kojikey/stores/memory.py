@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from kojikey.model.errors import ChangedMeanwhile, KojikeyError, StoreExists, StoreNotFound
 from kojikey.model.ref import HEADER, Document, Ref, account_ref
-from kojikey.stores.base import Change, Description, Query, Store, Stored, decoded, encoded, new_revision
+from kojikey.stores.base import Change, Description, Query, Store, Stored, decoded, encoded, new_revision, stored_of
 
 
 class Shelf:
@@ -55,9 +55,7 @@ class MemoryStore(Store):
             documents, history = dict(self._shelf.documents), dict(self._shelf.events)
             revisions = []
             for change, text in zip(changes, texts, strict=True):
-                revision = "" if text is None else new_revision()
-                _swap(documents, change, text, revision)
-                revisions.append(revision)
+                revisions.append(_swap(documents, change, text))
             for event, line in zip(events, lines, strict=True):
                 if (event["account"], event["seq"]) in history:
                     raise ChangedMeanwhile(account_ref(event["account"]))
@@ -75,7 +73,7 @@ class MemoryStore(Store):
         self._open()
         for place, line in sorted(self._shelf.events.items()):
             if account in (None, place[0]):
-                yield decoded(line, self.place)
+                yield decoded(line)
 
     def _describe(self) -> Description:
         return Description("memory", self.place, (("lifetime", "this process"),))
@@ -92,16 +90,19 @@ class MemoryStore(Store):
 
     def _stored(self, ref: Ref) -> Stored | None:
         found = self._shelf.documents.get(ref)
-        return None if found is None else Stored(ref, decoded(found[0], self.place), found[1])
+        return None if found is None else stored_of(ref, *found, self.place)
 
 
-def _swap(documents: dict[Ref, tuple[str, str]], change: Change, text: str | None, revision: str) -> None:
+def _swap(documents: dict[Ref, tuple[str, str]], change: Change, text: str | None) -> str:
     before = documents.get(change.ref)
     if (before[1] if before else None) != change.if_revision:
         raise ChangedMeanwhile(change.ref)
     if text is None and before is None:
         raise ChangedMeanwhile(change.ref)  # there is nothing to delete
+    if change.keeps:
+        return change.if_revision or ""
     if text is None:
         del documents[change.ref]
-    else:
-        documents[change.ref] = text, revision
+        return ""
+    documents[change.ref] = text, new_revision()
+    return documents[change.ref][1]

@@ -30,7 +30,7 @@ from kojikey.model.errors import (
     UsageError,
 )
 from kojikey.model.ref import HEADER, Document, Ref, account_ref, key_ref
-from kojikey.stores.base import Change, Description, Query, Store, Stored, decoded, encoded, new_revision
+from kojikey.stores.base import Change, Description, Query, Store, Stored, decoded, encoded, new_revision, stored_of
 
 try:
     import psycopg
@@ -41,7 +41,14 @@ except ImportError:  # also where it finds no libpq
 
 from psycopg import Connection
 
-from kojikey.stores.postgres_access import give_privileges, lacking, role_in_store, secure, take_privileges
+from kojikey.stores.postgres_access import (
+    AS_OWNER,
+    ROLE_IN_STORE,
+    give_privileges,
+    lacking,
+    secure,
+    take_privileges,
+)
 from kojikey.stores.postgres_address import Address, read_address
 from kojikey.stores.postgres_link import Link
 from kojikey.stores.postgres_tables import (
@@ -49,11 +56,16 @@ from kojikey.stores.postgres_tables import (
     ADD_EVENT,
     BEFORE_A_CHANGE,
     EVENT_REVISION,
+    GRANTS_LOCK,
+    HEADER_LOCK,
+    HOLD,
     LEDGER,
     LOCK,
     MIGRATIONS,
     PAGE,
     READ,
+    TAKE,
+    VERSION,
     conditions,
     line_of,
     row_of,
@@ -70,6 +82,13 @@ class _Work(NamedTuple):
     rows: tuple[dict[str, Any], ...]
     lines: tuple[dict[str, Any], ...]
 
+    @property
+    def locks(self) -> list[tuple[LiteralString, int]]:
+        """The locks that come before the rows: of the header, and of privileges, which can not be given two at once."""
+        header = [change for change in self.changes if change.ref == HEADER]
+        locks = [(HOLD if all(change.keeps for change in header) else TAKE, HEADER_LOCK)] if header else []
+        return locks + [(TAKE, GRANTS_LOCK)] * any(change.ref.kind == "grant" for change in self.changes)
+
 
 class PostgresStore(Store):
     """A store in a database. Nothing is connected before the first verb; after :meth:`close` the next connects again.
@@ -83,8 +102,7 @@ class PostgresStore(Store):
     def __init__(self, address: Address, *, lock_timeout: float = 5.0) -> None:
         self.place = address.place
         self._address = address
-        self._link = Link(address)
-        self._lock_timeout = f"{round(lock_timeout * 1000)}ms"
+        self._link = Link(address, lock_timeout=lock_timeout)
 
     def close(self) -> None:
         """Release what is held. Safe to repeat."""
@@ -105,11 +123,11 @@ class PostgresStore(Store):
                 self._build(row)
 
     def _build(self, row: dict[str, Any]) -> None:
-        connection = self._link.connected()
-        with connection.transaction():
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+        with self._link.transaction() as connection:
+            connection.execute(TAKE, (LOCK,))
             if connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'kojikey'").fetchall():
                 self._refuse_strangers(connection)
+                connection.execute(AS_OWNER)
             else:
                 connection.execute("CREATE SCHEMA kojikey")
             for words in LEDGER:
@@ -132,12 +150,15 @@ class PostgresStore(Store):
             raise StoreCorrupt(self.place, "has a schema kojikey that is not a store's; it was left as it is")
 
     def _upgrade(self) -> None:
-        connection = self._link.connected()
-        if self._link.version() is None or not _is_owner(connection):
+        if self._link.version() is None:
             return
-        with connection.transaction():
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
-            version = self._link.version() or 0  # again: somebody else may have done it while this one waited
+        with self._link.transaction() as connection:
+            if not _is_owner(connection):
+                return
+            connection.execute(TAKE, (LOCK,))
+            connection.execute(AS_OWNER)
+            # Again: somebody else may have done it while this one waited.
+            version = connection.execute(VERSION).fetchall()[0][0] or 0
             if version <= len(MIGRATIONS):
                 _migrate(connection, version)
                 secure(connection)
@@ -151,41 +172,46 @@ class PostgresStore(Store):
     def _read(self, ref: Ref) -> Stored | None:
         if ref.kind == "grant":
             self._refuse_role(ref.provider)
-        place = {"account": ref.account, "provider": ref.provider}
-        rows = self._rows(READ[ref.kind], place)
-        return Stored(ref, decoded(rows[0][0], self.place), rows[0][1]) if rows else None
+        rows = self._link.rows(READ[ref.kind], {"account": ref.account, "provider": ref.provider})
+        return stored_of(ref, rows[0][0], rows[0][1], self.place) if rows else None
 
     def _refuse_role(self, role: str) -> None:
-        there, administers = self._link.reading(lambda connection: role_in_store(connection, role))
+        there, administers, exempt = self._link.rows(ROLE_IN_STORE, (role,))[0]
         if not there:
             raise NotFound(
                 "there is no such role in the database", hint="its administrator makes one with CREATE ROLE NAME LOGIN"
             )
         if administers:
             raise UsageError(f"the role {role} administers this store: it sees every account without a grant")
+        if exempt:
+            raise UsageError(
+                f"the role {role} is a superuser or has BYPASSRLS: the server would hold it to no account",
+                hint=f"ALTER ROLE {role} NOBYPASSRLS, or name another role",
+            )
 
     def _commit(self, changes: Sequence[Change], events: Sequence[Document]) -> tuple[str, ...]:
         rows = tuple(row_of(change, self.place) for change in changes)
         revision = new_revision()
         work = _Work(tuple(changes), rows, tuple(line_of(event, self.place, revision) for event in events))
         try:
-            self._attempt(work)
-        except psycopg.Error as error:
-            if not self._link.is_lost(error):
-                raise
-            if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+            try:
+                self._attempt(work)
+            except psycopg.errors.ReadOnlySqlTransaction:
                 # The server refused, so nothing was made; the one that is the primary now may be found instead.
                 self._link.drop()
                 self._attempt(work)
-            else:
-                self._settle(work)
+        except psycopg.Error as error:
+            if isinstance(error, psycopg.errors.ReadOnlySqlTransaction) or not self._link.is_lost(error):
+                raise
+            self._settle(work)
         return tuple(row["revision"] for row in rows)
 
     def _attempt(self, work: _Work) -> None:
-        connection = self._link.proven()
         # A pipeline: all statements go in one round trip. Nothing is committed before all their answers were seen.
-        with connection.pipeline() as pipeline, connection.transaction():
-            settings = connection.execute(BEFORE_A_CHANGE, (self._lock_timeout,))
+        with self._link.proven().pipeline() as pipeline, self._link.transaction() as connection:
+            settings = connection.execute(BEFORE_A_CHANGE)
+            for lock, number in work.locks:
+                connection.execute(lock, (number,))
             touched = {
                 index: connection.execute(statement(work.changes[index]), work.rows[index])
                 for index in sorted(range(len(work.changes)), key=lambda index: work.changes[index].ref)
@@ -242,7 +268,7 @@ class PostgresStore(Store):
     def _was_made(self, work: _Work) -> bool:
         """Tell whether a change was made: by an event's revision where it has events, else by a document's."""
         if work.lines:
-            return self._rows(EVENT_REVISION, work.lines[0]) == [(work.lines[0]["revision"],)]
+            return self._link.rows(EVENT_REVISION, work.lines[0]) == [(work.lines[0]["revision"],)]
         return any(
             row["revision"] and (stored := self._read(change.ref)) is not None and stored.revision == row["revision"]
             for change, row in zip(work.changes, work.rows, strict=True)
@@ -255,14 +281,14 @@ class PostgresStore(Store):
             " WHERE (account, provider) > (%s, %s)" + wanted + " ORDER BY account, provider"
         )
         for account, provider, text, revision in self._paged(select, ("", ""), values):
-            yield Stored(key_ref(account, provider), decoded(text, self.place), revision)
+            yield stored_of(key_ref(account, provider), text, revision, self.place)
 
     def _accounts(self) -> Iterator[Stored]:
         select: LiteralString = (
             "SELECT account, document, revision FROM kojikey.accounts WHERE account > %s ORDER BY account"
         )
         for account, text, revision in self._paged(select, ("",), []):
-            yield Stored(account_ref(account), decoded(text, self.place), revision)
+            yield stored_of(account_ref(account), text, revision, self.place)
 
     def _events(self, account: str | None) -> Iterator[Document]:
         place: LiteralString = "(account, seq) > (%s, %s)" if account is None else "account = %s AND seq > %s"
@@ -270,22 +296,19 @@ class PostgresStore(Store):
             "SELECT account, seq, document FROM kojikey.events WHERE " + place + " ORDER BY account, seq"  # noqa: S608
         )
         for row in self._paged(select, (account or "", -1), []):
-            yield decoded(row[2], self.place)
+            yield decoded(row[2])
 
     def _paged(self, select: LiteralString, first: tuple[Any, ...], values: list[Any]) -> Iterator[tuple[Any, ...]]:
         after, page = first, select + " LIMIT %s"
         while True:
-            rows = self._rows(page, [*after, *values, PAGE])
+            rows = self._link.rows(page, [*after, *values, PAGE])
             yield from rows
             if len(rows) < PAGE:
                 return
             after = rows[-1][: len(first)]
 
-    def _rows(self, select: LiteralString, values: Any = ()) -> list[tuple[Any, ...]]:
-        return self._link.reading(lambda connection: connection.execute(select, values).fetchall())
-
     def _role(self) -> str:
-        return str(self._rows("SELECT current_user")[0][0])
+        return str(self._link.rows("SELECT current_user")[0][0])
 
     def _describe(self) -> Description:
         from kojikey.stores.postgres_report import report

@@ -5,10 +5,11 @@ Owns: policies, and the privileges of a role that was granted an account. Must n
 The owner of the schema administers the store and sees every row. Another role sees the rows of the accounts that it,
 or a role that it inherits from, was granted, and there
 
-* reads, adds and replaces keys and the account's document, and takes keys away;
-* adds events, and never changes or takes one away: nobody does, the owner included (who could drop the trigger; then
-  the chain of events tells);
-* can not enable an account that was disabled, nor rename or delete an account's document, which would come to that.
+* reads, adds and replaces keys, replaces the account's document, and takes keys away;
+* adds events that the account's document tells of, and never changes or takes one away: nobody does, the owner
+  included (who could drop the trigger; then the chain of events tells);
+* can not enable an account that was disabled, nor rename or delete an account's document, which would come to that;
+* can not lead the count of events astray: nobody could change the account any more, the owner disable it neither.
 
 All of it binds the owner too (``FORCE``), but not superusers and roles with BYPASSRLS: PostgreSQL exempts them
 (https://www.postgresql.org/docs/current/ddl-rowsecurity.html). Whoever it is: the rows are sealed.
@@ -24,18 +25,23 @@ from psycopg import Connection, sql
 _GRANTED: LiteralString = (
     "EXISTS (SELECT 1 FROM kojikey.grants g WHERE g.account = {}.account AND pg_catalog.pg_has_role(g.role, 'USAGE'))"
 )
+# A change writes the account's document first. An event beyond what it tells would stand where the next has to go.
+_TOLD: LiteralString = (
+    _GRANTED + " AND seq <= (SELECT (a.document::json #>> '{{audit,seq}}')::bigint"  # noqa: S608 - constants
+    " FROM kojikey.accounts a"
+    " WHERE a.account = {}.account)"
+)
 # Table, command, and the condition for rows that are read and for rows that are written.
 _POLICIES: tuple[tuple[LiteralString, LiteralString, LiteralString | None, LiteralString | None], ...] = (
     ("header", "SELECT", "true", None),
     ("accounts", "SELECT", _GRANTED, None),
-    ("accounts", "INSERT", None, _GRANTED),
     ("accounts", "UPDATE", _GRANTED, _GRANTED),
     ("keys", "SELECT", _GRANTED, None),
     ("keys", "INSERT", None, _GRANTED),
     ("keys", "UPDATE", _GRANTED, _GRANTED),
     ("keys", "DELETE", _GRANTED, None),
     ("events", "SELECT", _GRANTED, None),
-    ("events", "INSERT", None, _GRANTED),
+    ("events", "INSERT", None, _TOLD),
     ("grants", "SELECT", "pg_catalog.pg_has_role(role, 'USAGE')", None),
 )
 _TABLES: tuple[LiteralString, ...] = ("header", "accounts", "keys", "events", "grants")
@@ -56,24 +62,41 @@ SET search_path = pg_catalog AS $$ BEGIN
     END IF;
     RETURN NEW;
 END $$"""
+_COUNT_GOES_ON: LiteralString = """
+CREATE OR REPLACE FUNCTION kojikey.the_count_goes_on() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog AS $$ BEGIN
+    IF NOT pg_has_role((SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'USAGE')
+        AND ((NEW.document::json ->> 'account') IS DISTINCT FROM NEW.account
+        OR NOT coalesce((NEW.document::json #>> '{audit,seq}')::numeric
+            - (OLD.document::json #>> '{audit,seq}')::numeric BETWEEN 0 AND 1000, false))
+    THEN
+        RAISE EXCEPTION USING ERRCODE = 'KJK03', MESSAGE = 'the count of an account''s events only goes on';
+    END IF;
+    RETURN NEW;
+END $$"""
 _TRIGGERS: tuple[tuple[LiteralString, LiteralString], ...] = (
     ("only_added", "BEFORE UPDATE OR DELETE OR TRUNCATE ON kojikey.events FOR EACH STATEMENT"
      " EXECUTE FUNCTION kojikey.events_are_only_added()"),
     ("stays_disabled", "BEFORE UPDATE ON kojikey.accounts FOR EACH ROW"
      " EXECUTE FUNCTION kojikey.disabled_stays_disabled()"),
+    ("the_count_goes_on", "BEFORE UPDATE ON kojikey.accounts FOR EACH ROW"
+     " EXECUTE FUNCTION kojikey.the_count_goes_on()"),
 )  # fmt: skip
 
 _PRIVILEGES: tuple[LiteralString, ...] = (
     "USAGE ON SCHEMA kojikey",
     "SELECT ON kojikey.migrations, kojikey.header, kojikey.accounts, kojikey.keys, kojikey.events, kojikey.grants",
-    "INSERT ON kojikey.accounts, kojikey.keys, kojikey.events",
+    "INSERT ON kojikey.keys, kojikey.events",
     "UPDATE (revision, document) ON kojikey.accounts",
     "UPDATE (tested_at, slot, revision, document) ON kojikey.keys",
     "DELETE ON kojikey.keys",
 )
-_ROLE_IN_STORE: LiteralString = (
-    "SELECT r.oid IS NOT NULL, coalesce(pg_catalog.pg_has_role(r.oid, n.nspowner, 'USAGE'), false)"
-    " FROM pg_catalog.pg_namespace n LEFT JOIN pg_catalog.pg_roles r ON r.rolname = %s WHERE n.nspname = 'kojikey'"
+# Whether there is such a role, whether it administers the store (so that it needs no grant), and whether the server
+# exempts it from row-level security (so that a grant would open every account to it).
+ROLE_IN_STORE: LiteralString = (
+    "SELECT r.oid IS NOT NULL, coalesce(pg_catalog.pg_has_role(r.oid, n.nspowner, 'USAGE'), false),"
+    " coalesce(r.rolsuper OR r.rolbypassrls, false) FROM pg_catalog.pg_namespace n"
+    " LEFT JOIN pg_catalog.pg_roles r ON r.rolname = %s WHERE n.nspname = 'kojikey'"
 )
 # What the current role lacks. By oid: a name in a schema that may not be used is an error of its own.
 _LACKING: LiteralString = """
@@ -83,20 +106,49 @@ UNION ALL
 SELECT p.privilege || ' on table kojikey.' || p.name, p.place
 FROM (VALUES (1, 'migrations', 'SELECT'), (2, 'header', 'SELECT'), (3, 'accounts', 'SELECT'), (4, 'keys', 'SELECT'),
     (5, 'events', 'SELECT'), (6, 'accounts', 'INSERT'), (7, 'keys', 'INSERT'), (8, 'events', 'INSERT'),
-    (9, 'keys', 'DELETE')) AS p (place, name, privilege)
+    (9, 'keys', 'DELETE'), (10, 'accounts', 'UPDATE'), (11, 'keys', 'UPDATE')) AS p (place, name, privilege)
 JOIN pg_catalog.pg_namespace n ON n.nspname = 'kojikey'
 JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = p.name
-WHERE NOT pg_catalog.has_table_privilege(c.oid, p.privilege)
+WHERE NOT CASE WHEN p.privilege = 'UPDATE' THEN pg_catalog.has_any_column_privilege(c.oid, p.privilege)
+    ELSE pg_catalog.has_table_privilege(c.oid, p.privilege) END
 ORDER BY place"""
+# What is made from here on in the transaction belongs to the schema's owner, whoever brought it about.
+AS_OWNER: LiteralString = (
+    "SELECT set_config('role', pg_get_userbyid(nspowner)::text, true) FROM pg_namespace"
+    " WHERE nspname = 'kojikey' AND nspowner <> current_user::regrole"
+)
+# Who has a privilege on the schema or anything in it, but its owner.
+_GRANTEES: LiteralString = """
+SELECT DISTINCT CASE a.grantee WHEN 0 THEN NULL ELSE pg_get_userbyid(a.grantee)::text END
+FROM pg_namespace n CROSS JOIN LATERAL (
+    SELECT (aclexplode(n.nspacl)).grantee
+    UNION ALL SELECT (aclexplode(c.relacl)).grantee FROM pg_class c WHERE c.relnamespace = n.oid
+    UNION ALL SELECT (aclexplode(t.attacl)).grantee FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid
+        WHERE c.relnamespace = n.oid
+) a WHERE n.nspname = 'kojikey' AND a.grantee <> n.nspowner"""
+_GRANTED_ROLES: LiteralString = (
+    "SELECT DISTINCT r.rolname::text FROM kojikey.grants g JOIN pg_catalog.pg_roles r ON r.oid = g.role"
+)
+# What runs by itself when a table is used, and is not internal to PostgreSQL (as a foreign key's triggers are).
+_RUNNING: LiteralString = """
+SELECT 'TRIGGER', t.tgname::text, c.relname::text FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+    WHERE c.relnamespace = 'kojikey'::regnamespace AND NOT t.tgisinternal
+UNION ALL SELECT 'RULE', r.rulename::text, c.relname::text FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
+    WHERE c.relnamespace = 'kojikey'::regnamespace AND c.relkind IN ('r', 'p')"""
 
 
 def secure(connection: Connection[Any]) -> None:
-    """Put policies, triggers and privileges as they should be, whatever they were, in the caller's transaction."""
+    """Put policies, triggers and privileges as they should be, whatever they were, in the caller's transaction.
+
+    Each role that was granted an account has the privileges for it afterwards, and nobody else has any.
+    """
     (owner,) = connection.execute(
-        "SELECT pg_catalog.pg_get_userbyid(nspowner) FROM pg_catalog.pg_namespace WHERE nspname = 'kojikey'"
+        "SELECT pg_catalog.pg_get_userbyid(nspowner)::text FROM pg_catalog.pg_namespace WHERE nspname = 'kojikey'"
     ).fetchall()[0]
-    connection.execute("REVOKE ALL ON SCHEMA kojikey FROM PUBLIC")
-    connection.execute("REVOKE ALL ON ALL TABLES IN SCHEMA kojikey FROM PUBLIC")
+    for (role,) in connection.execute(_GRANTEES).fetchall():
+        _take_all(connection, sql.SQL("PUBLIC") if role is None else sql.Identifier(role))
+    for kind, name, table in connection.execute(_RUNNING).fetchall():
+        connection.execute(sql.SQL("DROP " + kind + " {} ON {}").format(sql.Identifier(name), _table(table)))
     for name, command in connection.execute(
         "SELECT tablename, policyname FROM pg_catalog.pg_policies WHERE schemaname = 'kojikey'"
     ).fetchall():
@@ -109,14 +161,11 @@ def secure(connection: Connection[Any]) -> None:
         _admit_granted(connection, table, command, read, written)
     connection.execute(_ONLY_ADDED)
     connection.execute(_STAYS_DISABLED)
+    connection.execute(_COUNT_GOES_ON)
     for trigger, words in _TRIGGERS:
-        connection.execute(sql.SQL("CREATE OR REPLACE TRIGGER {} " + words).format(sql.Identifier(trigger)))
-
-
-def role_in_store(connection: Connection[Any], role: str) -> tuple[bool, bool]:
-    """Tell whether there is such a role, and whether it administers the store (so that it needs no grant)."""
-    there, administers = connection.execute(_ROLE_IN_STORE, (role,)).fetchall()[0]
-    return there, administers
+        connection.execute(sql.SQL("CREATE TRIGGER {} " + words).format(sql.Identifier(trigger)))
+    for (role,) in connection.execute(_GRANTED_ROLES).fetchall():
+        give_privileges(connection, role)
 
 
 def give_privileges(connection: Connection[Any], role: str) -> None:
@@ -131,8 +180,12 @@ def take_privileges(connection: Connection[Any], role: str) -> None:
         "SELECT 1 FROM kojikey.grants g JOIN pg_catalog.pg_roles r ON r.oid = g.role WHERE r.rolname = %s", (role,)
     ).fetchall()
     if not left:
-        for privilege in ("ALL ON ALL TABLES IN SCHEMA kojikey", "ALL ON SCHEMA kojikey"):
-            connection.execute(sql.SQL("REVOKE " + privilege + " FROM {}").format(sql.Identifier(role)))
+        _take_all(connection, sql.Identifier(role))
+
+
+def _take_all(connection: Connection[Any], whom: sql.Composable) -> None:
+    for privilege in ("ALL ON ALL TABLES IN SCHEMA kojikey", "ALL ON SCHEMA kojikey"):
+        connection.execute(sql.SQL("REVOKE " + privilege + " FROM {} CASCADE").format(whom))
 
 
 def lacking(connection: Connection[Any]) -> list[str]:
@@ -160,7 +213,7 @@ def _admit_granted(
     text = sql.SQL("CREATE POLICY {} ON {} FOR " + command).format(name, _table(table))
     for words, condition in ((" USING ({})", read), (" WITH CHECK ({})", written)):
         if condition:
-            text += sql.SQL(words).format(sql.SQL(condition).format(_table(table)))
+            text += sql.SQL(words).format(sql.SQL(condition).format(*[_table(table)] * 2))
     connection.execute(text)
 
 

@@ -7,17 +7,18 @@ Must not: change anything, or know what a document is.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import Connection
 
 from kojikey.model.errors import StoreCorrupt, StoreNotFound, StoreVersion
 from kojikey.stores.postgres_address import Address
-from kojikey.stores.postgres_tables import MIGRATIONS, VERSION
+from kojikey.stores.postgres_tables import GUARDED, MIGRATIONS, VERSION
 
-T = TypeVar("T")
+Rows = list[tuple[Any, ...]]
 # psycopg logs what becomes of a connection that broke. Without a handler Python would print it on stderr.
 logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
@@ -26,10 +27,14 @@ _LOST = ("08", "57P", "25P03", "25006")
 
 
 class Link:
-    """One connection at a time. After :meth:`drop` the next use makes another."""
+    """One connection at a time. After :meth:`drop` the next use makes another.
 
-    def __init__(self, address: Address) -> None:
+    ``lock_timeout`` is how many seconds anything waits for somebody else's lock.
+    """
+
+    def __init__(self, address: Address, *, lock_timeout: float = 5.0) -> None:
         self.address = address
+        self._lock_timeout = f"{round(lock_timeout * 1000)}ms"
         self._connection: Connection[tuple[Any, ...]] | None = None
         self._is_proven = False
 
@@ -80,10 +85,22 @@ class Link:
             self._is_proven = True
         return connection
 
+    @contextmanager
+    def transaction(self) -> Iterator[Connection[tuple[Any, ...]]]:
+        """Give the connection for one transaction, whether or not there is a store. Within a pipeline it costs nothing.
+
+        Raises:
+            StoreUnavailable, StoreNotFound: as :meth:`connected`.
+        """
+        connection = self.connected()
+        with connection.transaction():
+            connection.execute(GUARDED, (self._lock_timeout,))
+            yield connection
+
     def version(self) -> int | None:
         """Return the version of the schema, None where there is none."""
         try:
-            found = self.connected().execute(VERSION).fetchall()
+            found = self._asked(VERSION, ())
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
             return None
         version: int | None = found[0][0]
@@ -114,15 +131,23 @@ class Link:
                 hint="upgrade kojikey",
             )
 
-    def reading(self, ask: Callable[[Connection[tuple[Any, ...]]], T]) -> T:
-        """Return what a question that changes nothing is answered; asked once more where the connection was lost."""
+    def rows(self, select: LiteralString, values: Any = ()) -> Rows:
+        """Return what a question that changes nothing finds; asked once more where the connection was lost."""
         try:
-            return ask(self.proven())
+            self.proven()
+            return self._asked(select, values)
         except psycopg.Error as error:
             if not self.is_lost(error):
                 raise
         self.drop()
-        return ask(self.proven())
+        self.proven()
+        return self._asked(select, values)
+
+    def _asked(self, select: LiteralString, values: Any) -> Rows:
+        # A pipeline: the transaction around the question goes in the same round trip.
+        with self.connected().pipeline(), self.transaction() as connection:
+            found = connection.execute(select, values)
+        return found.fetchall()
 
     def is_lost(self, error: psycopg.Error) -> bool:
         """Tell whether an error is that of the connection, and not of what was asked."""

@@ -15,7 +15,8 @@ from typing import Any, LiteralString
 from kojikey.model.ref import Document
 from kojikey.stores.base import Change, Query, encoded, new_revision, slot_of
 
-LOCK = 0x6B6A6B79  # of pg_advisory_xact_lock, while a store is made or brought up to date
+# For pg_advisory_xact_lock: while a store is made or brought up to date, its header changes, its grants change.
+LOCK, HEADER_LOCK, GRANTS_LOCK = 0x6B6A6B79, 0x6B6A6B7A, 0x6B6A6B7B
 PAGE = 400  # rows that a scan reads at once
 
 MIGRATIONS: tuple[tuple[LiteralString, ...], ...] = (
@@ -43,13 +44,22 @@ LEDGER: tuple[LiteralString, ...] = (
 )
 VERSION: LiteralString = "SELECT max(version) FROM kojikey.migrations"
 
-# First in every change: which schema it meets, how long it waits for somebody else's change, and that a commit is on
-# disk (and on the synchronous standby, where there is one) before it is acknowledged, whatever the server's default.
-BEFORE_A_CHANGE: LiteralString = (
-    "SELECT (SELECT max(version) FROM kojikey.migrations), set_config('lock_timeout', %s, true),"
-    " set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') IN ('off', 'local')"
-    " THEN 'on' ELSE current_setting('synchronous_commit') END, true)"
+# First in every transaction: how long it waits for somebody else's lock, and that names mean PostgreSQL's own. (Whoever
+# may create a function in a schema on the search path could have it run by who comes next.) For the transaction alone:
+# a pooler hands the session on.
+GUARDED: LiteralString = (
+    "SELECT pg_catalog.set_config('search_path', 'pg_catalog', true), pg_catalog.set_config('lock_timeout', %s, true)"
 )
+# Then in every change: which schema it meets, and that a commit is on disk (and on the synchronous standby, where there
+# is one) before it is acknowledged, whatever the server's default.
+BEFORE_A_CHANGE: LiteralString = (
+    "SELECT (SELECT max(version) FROM kojikey.migrations), set_config('synchronous_commit',"
+    " CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN 'on'"
+    " ELSE current_setting('synchronous_commit') END, true)"
+)
+# A lock until the transaction ends, shared or alone: who was only granted an account may not lock the header's row.
+HOLD: LiteralString = "SELECT pg_advisory_xact_lock_shared(%s::bigint)"
+TAKE: LiteralString = "SELECT pg_advisory_xact_lock(%s::bigint)"
 ADD_EVENT: LiteralString = (
     "INSERT INTO kojikey.events (account, seq, provider, time, revision, document)"
     " VALUES (%(account)s, %(seq)s, %(provider)s, %(time)s, %(revision)s, %(document)s) ON CONFLICT DO NOTHING"
@@ -82,6 +92,12 @@ SWAP: dict[str, LiteralString] = {
     "grant": "UPDATE kojikey.grants SET revision = %(revision)s, document = %(document)s"
     " WHERE account = %(account)s AND role = " + _ROLE + " AND revision = %(before)s",
 }
+KEEP: dict[str, LiteralString] = {
+    "header": "SELECT 1 FROM kojikey.header WHERE revision = %(before)s",
+    "account": "SELECT 1 FROM kojikey.accounts WHERE account = %(account)s AND revision = %(before)s FOR SHARE",
+    "key": "SELECT 1 FROM kojikey.keys WHERE account = %(account)s AND provider = %(provider)s"
+    " AND revision = %(before)s FOR SHARE",
+}
 DROP: dict[str, LiteralString] = {
     "header": "DELETE FROM kojikey.header WHERE revision = %(before)s",
     "account": "DELETE FROM kojikey.accounts WHERE account = %(account)s AND revision = %(before)s",
@@ -92,7 +108,9 @@ DROP: dict[str, LiteralString] = {
 
 
 def statement(change: Change) -> LiteralString:
-    """Return the statement that makes a change; it touches no row where someone else was first."""
+    """Return the statement that makes a change; it touches no row (or finds none) where someone else was first."""
+    if change.keeps:
+        return KEEP[change.ref.kind]
     if change.document is None:
         return DROP[change.ref.kind]
     return (ADD if change.if_revision is None else SWAP)[change.ref.kind]
@@ -106,6 +124,8 @@ def row_of(change: Change, place: str) -> dict[str, Any]:
     """
     ref = change.ref
     row = {"account": ref.account, "provider": ref.provider, "before": change.if_revision, "revision": ""}
+    if change.keeps:
+        return row | {"revision": change.if_revision}
     if change.document is None:
         return row
     text = encoded(change.document, place)
@@ -135,6 +155,6 @@ def conditions(query: Query) -> tuple[LiteralString, list[Any]]:
         text += " AND (tested_at IS NULL OR tested_at < %s)"
         values.append(query.not_tested_since)
     if query.shard is not None:
-        text += " AND slot %% %s = %s"
+        text += " AND slot %% %s::bigint = %s"
         values += [query.shard[1], query.shard[0] - 1]
     return text, values

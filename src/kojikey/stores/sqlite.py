@@ -23,7 +23,18 @@ from kojikey.model.errors import (
     UsageError,
 )
 from kojikey.model.ref import HEADER, Document, Ref, account_ref, key_ref
-from kojikey.stores.base import Change, Description, Query, Store, Stored, decoded, encoded, new_revision, slot_of
+from kojikey.stores.base import (
+    Change,
+    Description,
+    Query,
+    Store,
+    Stored,
+    decoded,
+    encoded,
+    new_revision,
+    slot_of,
+    stored_of,
+)
 from kojikey.stores.sqlite_file import checked_file
 from kojikey.stores.sqlite_tables import (
     ADD,
@@ -96,7 +107,7 @@ class SqliteStore(Store):
         place = {"account": ref.account, "provider": ref.provider}
         # All rows, for a statement that is not run to its end keeps its lock.
         rows = self._opened().execute(READ[ref.kind], place).fetchall()
-        return Stored(ref, decoded(rows[0][0], self.place), rows[0][1]) if rows else None
+        return stored_of(ref, rows[0][0], rows[0][1], self.place) if rows else None
 
     def _commit(self, changes: Sequence[Change], events: Sequence[Document]) -> tuple[str, ...]:
         rows = [self._row(change) for change in changes]
@@ -120,12 +131,12 @@ class SqliteStore(Store):
             f" WHERE (account, provider) > (?, ?){wanted} ORDER BY account, provider LIMIT {PAGE}"
         )
         for account, provider, text, revision in self._paged(select, ("", ""), values):
-            yield Stored(key_ref(self._name(account), self._name(provider)), decoded(text, self.place), revision)
+            yield stored_of(key_ref(self._name(account), self._name(provider)), text, revision, self.place)
 
     def _accounts(self) -> Iterator[Stored]:
         select = f"SELECT account, document, revision FROM accounts WHERE account > ? ORDER BY account LIMIT {PAGE}"  # noqa: S608
         for account, text, revision in self._paged(select, ("",), ()):
-            yield Stored(account_ref(self._name(account)), decoded(text, self.place), revision)
+            yield stored_of(account_ref(self._name(account)), text, revision, self.place)
 
     def _events(self, account: str | None) -> Iterator[Document]:
         if account is None:
@@ -135,7 +146,7 @@ class SqliteStore(Store):
         select = f"SELECT account, seq, document FROM events WHERE {place} ORDER BY account, seq LIMIT {PAGE}"  # noqa: S608
         last: tuple[object, int] = "", 0
         for name, seq, text in self._paged(select, first, ()):
-            event = decoded(text, self.place)
+            event = decoded(text)
             if (event.get("account"), event.get("seq")) != (name, seq):
                 number = last[1] + 1 if last[0] == name else 1
                 raise AuditBroken(str(name), number, "is missing, or filed in another place than its own")
@@ -233,6 +244,8 @@ class SqliteStore(Store):
 
     def _row(self, change: Change) -> dict[str, Any]:
         row = {"account": change.ref.account, "provider": change.ref.provider, "before": change.if_revision}
+        if change.keeps:
+            return {**row, "revision": change.if_revision}
         if change.document is None:
             return {**row, "revision": ""}
         tested_at, slot = change.document.get("tested_at"), slot_of(change.ref)
@@ -281,7 +294,8 @@ def _set(connection: sqlite3.Connection) -> None:
 
 def _apply(connection: sqlite3.Connection, changes: Sequence[Change], rows: Sequence[dict[str, Any]]) -> None:
     for change, row in zip(changes, rows, strict=True):
-        if connection.execute(statement(change), row).rowcount != 1:
+        done = connection.execute(statement(change), row)
+        if (len(done.fetchall()) if change.keeps else done.rowcount) != 1:
             raise ChangedMeanwhile(change.ref)
 
 

@@ -48,6 +48,11 @@ SWAP = {
     "key": "UPDATE keys SET tested_at = :tested_at, slot = :slot, revision = :revision, document = :document"
     " WHERE account = :account AND provider = :provider AND revision = :before",
 }
+KEEP = {
+    "header": "SELECT 1 FROM header WHERE revision = :before",
+    "account": "SELECT 1 FROM accounts WHERE account = :account AND revision = :before",
+    "key": "SELECT 1 FROM keys WHERE account = :account AND provider = :provider AND revision = :before",
+}
 DROP = {
     "header": "DELETE FROM header WHERE revision = :before",
     "account": "DELETE FROM accounts WHERE account = :account AND revision = :before",
@@ -64,7 +69,9 @@ def migrate(connection: sqlite3.Connection, version: int) -> None:
 
 
 def statement(change: Change) -> str:
-    """Return the statement that makes a change; it touches no row where someone else was first."""
+    """Return the statement that makes a change; it touches no row (or finds none) where someone else was first."""
+    if change.keeps:
+        return KEEP[change.ref.kind]
     if change.document is None:
         return DROP[change.ref.kind]
     return (ADD if change.if_revision is None else SWAP)[change.ref.kind]

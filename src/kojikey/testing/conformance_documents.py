@@ -103,6 +103,21 @@ class DocumentPromises(StoreFixtures):
         assert store.read(ref) is another().read(ref) is None
         assert list(store.accounts()) == list(store.scan()) == []
 
+    @pytest.mark.parametrize("ref", [HEADER, ACCOUNT, KEY], ids=str)
+    def test_what_is_kept_stays_as_it_is_and_the_rest_is_made_only_while_it_does(self, store: Store, ref: Ref) -> None:
+        revision = store.header().revision if ref == HEADER else put(store, ref, {"n": 1})
+        before, other = store.read(ref), key_ref("acme", "other")
+        assert before is not None
+        made = store.commit([Change(ref, before.document, revision, keeps=True), Change(other, {"n": 2}, None)])
+        assert made[0] == revision
+        assert store.read(ref) == before
+        later = put(store, ref, {"n": 3})
+        with pytest.raises(ChangedMeanwhile) as lost:
+            store.commit([Change(other, {"n": 4}, made[1]), Change(ref, before.document, revision, keeps=True)])
+        assert lost.value.ref == ref
+        assert [found.document for found in store.scan(Query(account="acme")) if found.ref == other] == [{"n": 2}]
+        assert store.read(ref) == Stored(ref, {"n": 3}, later)
+
     def test_a_document_is_not_shared_with_its_writer_or_reader(self, store: Store) -> None:
         document: Document = {"versions": [1]}
         put(store, KEY, document)
