@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vault import ACCOUNT, PROVIDER, Vault
+from vault import ACCOUNT, PROVIDER, Vault, refuse
 
 from kojikey.model.ref import account_ref, key_ref
 from kojikey.operations import accounts
@@ -26,7 +26,7 @@ def write_account(vault: Vault, **members: object) -> None:
 
 
 def rows(vault: Vault) -> list[AccountRow]:
-    return list(accounts.list_accounts(vault.opener()))
+    return list(accounts.list_accounts(vault.opener(), damaged=refuse))
 
 
 def disable(vault: Vault) -> bool:

@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterator
 import pytest
 from account import OTHER, disable, document_of, enable, rows, source_of, write_account
 from faulty import Crash, FaultyStore
-from vault import ACCOUNT, NEW, OLD, PROVIDER, THIRD, Held, Vault
+from vault import ACCOUNT, NEW, OLD, PROVIDER, THIRD, Held, Vault, refuse
 
 from kojikey.model.errors import (
     AccountNotFound,
     KekMissing,
     RecordChanged,
 )
-from kojikey.model.ref import Document, account_ref
+from kojikey.model.ref import Document, account_ref, key_ref
 from kojikey.operations import accounts, listing, removing, revealing, storing
 from kojikey.operations.resolving import resolve
-from kojikey.stores.base import Change, Store
+from kojikey.stores.base import Change
 
 # list
 
@@ -41,13 +41,11 @@ class Counting(FaultyStore):
 
 
 @pytest.mark.parametrize("look", [accounts.list_accounts, listing.list_all_keys])
-def test_however_many_accounts_are_listed_in_two_questions(
-    vault: Vault, look: Callable[[Store], Iterator[object]]
-) -> None:
+def test_however_many_accounts_are_listed_in_two_questions(vault: Vault, look: Callable[..., Iterator[object]]) -> None:
     for number in range(5):
         vault.add(account=f"account-{number}")
     store = Counting(vault)
-    assert len(list(look(store))) == 5
+    assert len(list(look(store, damaged=refuse))) == 5
     assert store.steps == 2
 
 
@@ -59,7 +57,7 @@ def test_the_keys_of_accounts_are_counted_right_where_some_have_none(vault: Vaul
     for account in ("a-none", "d-none"):
         removing.remove(vault.custody(), account=account, provider=PROVIDER)
     store = Counting(vault, partitioned=partitioned)
-    assert [row.keys for row in accounts.list_accounts(store)] == [0, 1, 2, 0, 1]
+    assert [row.keys for row in accounts.list_accounts(store, damaged=refuse)] == [0, 1, 2, 0, 1]
 
 
 @pytest.mark.parametrize("partitioned", [False, True])
@@ -69,7 +67,25 @@ def test_keys_without_an_account_do_not_disturb_the_count_of_the_others(vault: V
     torn = document_of(vault, "a-torn")
     vault.opener().commit((Change(torn.ref, None, torn.revision),))
     store = Counting(vault, partitioned=partitioned)
-    assert [(row.account, row.keys) for row in accounts.list_accounts(store)] == [("b-one", 1), ("c-one", 1)]
+    assert [(row.account, row.keys) for row in accounts.list_accounts(store, damaged=refuse)] == [
+        ("b-one", 1),
+        ("c-one", 1),
+    ]
+
+
+@pytest.mark.parametrize("look", [accounts.list_accounts, listing.list_all_keys])
+def test_what_was_changed_from_outside_is_told_and_hides_no_other(
+    vault: Vault, look: Callable[..., Iterator[object]]
+) -> None:
+    for account in ("a", "b", "c"):
+        vault.add(account=account)
+    found = [vault.opener().read(ref) for ref in (account_ref("b"), key_ref("b", PROVIDER))]
+    vault.opener().commit([Change(stored.ref, {}, stored.revision) for stored in found if stored])
+    damaged: list[RecordChanged] = []
+    assert [getattr(row, "account", "") for row in look(vault.opener(), damaged=damaged.append)] == ["a", "c"]
+    assert [error.where.endswith("b" if look is accounts.list_accounts else "b/elevenlabs") for error in damaged] == [
+        True
+    ]
 
 
 # disable and enable
@@ -141,7 +157,7 @@ def test_one_disabled_account_leaves_the_others_alone(vault: Vault) -> None:
     vault.add(account=OTHER)
     disable(vault)
     assert resolve(vault.custody(), account=OTHER, provider=PROVIDER).source == "byok"
-    listed = {row.account: row.disabled for row in listing.list_all_keys(vault.opener())}
+    listed = {row.account: row.disabled for row in listing.list_all_keys(vault.opener(), damaged=refuse)}
     assert listed == {ACCOUNT: True, OTHER: False}
 
 

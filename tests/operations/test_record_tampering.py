@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from vault import ACCOUNT, ADAPTERS, BASE_URL, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, Vault, no
+from vault import ACCOUNT, ADAPTERS, BASE_URL, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, Vault, no, refuse
 
 from kojikey.model.errors import CannotOpen, KojikeyError, RecordChanged
 from kojikey.model.ref import HEADER, Document, account_ref, key_ref
@@ -65,10 +65,10 @@ USES: dict[str, Callable[[Vault], object]] = {
     "abort": lambda v: rotating.abort(v.custody(), account=ACCOUNT, provider=PROVIDER),
     "rotate": lambda v: v.rotate("sk_fourth_key_0123456789"),
     "add": lambda v: v.add(provider="google_gemini"),
-    "list": lambda v: list(listing.list_all_keys(v.opener())),
+    "list": lambda v: list(listing.list_all_keys(v.opener(), damaged=refuse)),
     "list of one": lambda v: list(listing.list_keys(v.opener(), account=ACCOUNT, providers=(PROVIDER,))),
     "history": lambda v: listing.history(v.opener(), account=ACCOUNT, provider=PROVIDER),
-    "accounts": lambda v: list(accounts.list_accounts(v.opener())),
+    "accounts": lambda v: list(accounts.list_accounts(v.opener(), damaged=refuse)),
     "info": lambda v: storing.info(v.opener(), v.opener().open().document),
     "rekey": lambda v: storing.rekey(v.custody(), source="env:NEW_KEK", new_inputs=v.inputs()),
     "verify": lambda v: v.verify(),
@@ -127,7 +127,7 @@ def test_a_key_that_was_filed_elsewhere_does_not_open_there(vault: Vault, path: 
         with pytest.raises(CannotOpen):
             use(vault.custody(), account=account, provider=provider)
     with pytest.raises(RecordChanged):
-        list(listing.list_all_keys(vault.opener()))
+        list(listing.list_all_keys(vault.opener(), damaged=refuse))
 
 
 def test_an_account_that_was_filed_elsewhere_does_not_open_there(vault: Vault, path: Path) -> None:
@@ -254,5 +254,5 @@ def test_a_document_that_is_not_one_is_an_error_of_ours(table: str, text: str, v
 def test_names_that_are_none_are_refused(column: str, value: object, vault: Vault, path: Path) -> None:
     sql(path, f"UPDATE keys SET {column} = ? WHERE account = ?", value, ACCOUNT)
     with pytest.raises(KojikeyError) as caught:
-        list(listing.list_all_keys(vault.opener()))
+        list(listing.list_all_keys(vault.opener(), damaged=refuse))
     assert "\x1b" not in str(caught.value)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from kojikey.model.errors import KojikeyError
 from kojikey.model.key import Key, Stage
 from kojikey.model.ref import Document
 from kojikey.model.secret import Secret
@@ -72,6 +73,11 @@ def yes(_: Verdict) -> bool:
 def no(_: Verdict) -> bool:
     """Approve of nothing."""
     return False
+
+
+def refuse(error: KojikeyError) -> None:
+    """Make an end of what would be passed over."""
+    raise error
 
 
 @dataclass

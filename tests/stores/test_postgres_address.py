@@ -49,6 +49,11 @@ def test_a_url_means_a_place_and_tells_whether_it_is_another_machine(url: str, p
     assert (settings(address).get("sslmode") == "verify-full") == is_remote
 
 
+def test_the_scheme_is_as_libpq_takes_it() -> None:
+    for scheme in ("postgres", "POSTGRESQL", "Postgres"):
+        assert open_store(f"{scheme}://127.0.0.1/keys").place == "postgresql://127.0.0.1/keys"
+
+
 @pytest.mark.parametrize("where", ["in the URL", "in the environment", "in a service file"])
 @pytest.mark.parametrize("mode", ["disable", "allow", "prefer", "require", "verify-ca"])
 def test_another_machine_without_verified_tls_is_refused(
@@ -132,6 +137,11 @@ def test_what_is_not_asked_for_has_sound_defaults(monkeypatch: pytest.MonkeyPatc
         f"postgresql://koji:p@{CANARY}@h/keys",  # an @ in the password: libpq takes the rest for the host
         f"postgresql://koji:p/{CANARY}@h/keys",
         f"postgresql://koji:%{CANARY}@h/keys",
+        f"postgresql://koji:7/{CANARY}@h/keys",
+        f"postgresql://koji:/{CANARY}@h/keys",
+        f"postgresql:///koji:{CANARY}@h/keys",
+        f"postgresql://koji/{CANARY}@h/keys",
+        f"postgresql://koji%3A{CANARY}@h/keys",
         f"postgresql://h/keys?pasword={CANARY}",
         f"postgresql://h:99999999/{CANARY}",
         f"postgresql://h/keys?service={CANARY}",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 from postgres import Server
@@ -108,8 +110,77 @@ def test_a_repeated_grant_puts_the_privileges_right(
 
 def test_a_revoked_role_sees_nothing_any_more(team: Program, as_bob: Program, bob: str) -> None:
     team("store", "grant", "acme", bob)
-    assert team("store", "revoke", "acme", bob, "--json").result["action"] == "revoked"
+    revoked = team("store", "revoke", "acme", bob, "--json").result
+    assert (revoked["action"], revoked["still_through"]) == ("revoked", [])
     assert as_bob("list", "--all-accounts").code == 7
+
+
+def test_a_role_that_still_sees_the_account_is_told_of(
+    team: Program, as_bob: Program, bob: str, postgres: Server
+) -> None:
+    with postgres.a_role() as crew:
+        postgres.sql(f"GRANT {crew} TO {bob}")
+        team("store", "grant", "acme", crew)
+        for grants in (1, 0):
+            if grants:
+                team("store", "grant", "acme", bob)
+            ended = team("store", "revoke", "acme", bob)
+            assert ended.code == 0
+            assert f"it still sees account acme, as a member of {crew}" in ended.out
+        assert as_bob("list", "--account", "acme").code == 0
+        assert team("store", "revoke", "acme", bob, "--json").result["still_through"] == [crew]
+        team("store", "revoke", "acme", crew)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE kojikey.accounts SET document = '{}' WHERE account = 'acme'",
+        "DELETE FROM kojikey.accounts WHERE account = 'acme'",
+        "INSERT INTO kojikey.events SELECT account, max(seq) + 1, NULL, NULL, 'x', '{}' FROM kojikey.events"
+        " WHERE account = 'acme' GROUP BY 1",
+    ],
+)
+def test_what_was_done_to_an_account_from_outside_keeps_no_role_in(
+    team: Program, as_bob: Program, bob: str, postgres: Server, database: str, damage: str
+) -> None:
+    team("store", "grant", "acme", bob)
+    postgres.sql(damage, database=database)
+    ended = team("store", "revoke", "acme", bob, "--json")
+    assert (ended.code, ended.result["action"], ended.result["audit_signed"]) == (0, "revoked", False)
+    assert "touched from outside" in ended.err
+    assert as_bob("list", "--all-accounts").code == 7
+
+
+def test_removing_an_account_takes_its_grants_with_it(team: Program, as_bob: Program, bob: str) -> None:
+    team("store", "grant", "acme", bob)
+    assert team("account", "remove", "acme", "--confirm", "acme").code == 0
+    assert as_bob("list", "--all-accounts").code == 7
+    events = team("audit", "--account", "acme", "--json").results
+    assert [event["action"] for event in events] == ["added", "granted", "revoked", "removed"]
+    team.added("elevenlabs", "ok", "--account", "acme")
+    assert as_bob("list", "--all-accounts").code == 7
+    assert team("audit", "--verify", "--all-accounts").code == 0
+
+
+def test_who_was_granted_an_account_begins_it_where_there_is_no_key_yet(
+    team: Program, as_bob: Program, bob: str
+) -> None:
+    team("account", "remove", "beta", "--confirm", "beta")
+    team("store", "grant", "beta", bob)
+    as_bob.added("elevenlabs", "ok", "--account", "beta")
+    assert as_bob("get", "elevenlabs", "--account", "beta", "--reveal").code == 0
+    assert team("audit", "--verify", "--all-accounts").code == 0
+
+
+def test_many_grants_at_once_all_succeed(team: Program, postgres: Server) -> None:
+    with ExitStack() as stack:
+        roles = [stack.enter_context(postgres.a_role()) for _ in range(4)]
+        with ThreadPoolExecutor(4) as pool:
+            ended = list(pool.map(lambda role: team.installed("store", "grant", "acme", role), roles))
+            assert [one.code for one in ended] == [0] * 4, [one.said for one in ended]
+            ended = list(pool.map(lambda role: team.installed("store", "revoke", "acme", role), roles))
+            assert [one.code for one in ended] == [0] * 4, [one.said for one in ended]
 
 
 def test_an_account_may_be_granted_before_it_has_a_key(team: Program, as_bob: Program, bob: str) -> None:
@@ -165,6 +236,22 @@ def test_a_store_without_roles_says_so(kojikey: Program) -> None:
     ended = kojikey("store", "grant", "default", "bob", "--json")
     assert ended.code == 2
     assert "has no roles" in ended.error["message"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("store", "grant", "beta", "BOB"), ("store", "revoke", "acme", "BOB"), ("store", "rekey", "--kek", "env:OTHER")],
+)
+def test_what_is_the_owner_s_alone_is_said_to_be(
+    team: Program, as_bob: Program, bob: str, arguments: tuple[str, ...]
+) -> None:
+    team("store", "grant", "acme", bob)
+    before = team.contents()
+    words = [bob if word == "BOB" else word for word in arguments]
+    ended = as_bob(*words, "--json", OTHER="A" * 43)
+    assert ended.code == 7
+    assert f"lets only its owner do that, not the role {bob}; nothing was changed" in ended.error["message"]
+    assert team.contents() == before
 
 
 def test_the_owner_of_an_account_can_not_enable_it(team: Program, as_bob: Program, bob: str) -> None:

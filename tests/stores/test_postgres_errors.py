@@ -23,6 +23,7 @@ from kojikey.model.errors import (
     StoreUnavailable,
     StoreUnreachable,
     StoreVersion,
+    UsageError,
 )
 from kojikey.model.ref import key_ref
 from kojikey.model.secret import Secret
@@ -118,8 +119,9 @@ def test_a_role_without_privileges_is_told_which(store: PostgresStore, postgres:
 def test_a_role_that_may_not_make_a_store_leaves_none(postgres: Server, database: str) -> None:
     with postgres.a_role() as role:
         theirs = at(postgres.url(database, role))
-        with pytest.raises(StoreDenied):
+        with pytest.raises(StoreDenied, match=f"the role {role} may not make a schema") as raised:
             theirs.create({})
+        assert f"CREATE SCHEMA kojikey AUTHORIZATION {role}" in str(raised.value.hint)
         theirs.close()
     assert postgres.sql("SELECT 1 FROM pg_namespace WHERE nspname = 'kojikey'", database=database) == []
 
@@ -307,6 +309,32 @@ def test_every_error_of_the_server_has_a_meaning_and_repeats_nothing(name: str) 
     assert "{" not in str(error)
 
 
+def test_of_several_servers_standbys_alone_are_no_reason_to_name_more_of_them() -> None:
+    for several, hint in ((False, "name all servers in the URL"), (True, "try again shortly")):
+        address = ADDRESS._replace(is_several=several)
+        error = not_connected(psycopg.OperationalError("session is read-only"), address)
+        assert type(error) is StoreReadOnly
+        assert hint in str(error.hint)
+
+
+def test_what_the_client_library_does_not_take_is_a_usage_error(database: str, postgres: Server) -> None:
+    for option in ("connect_timeout=abc", "target_session_attrs=nonsense"):
+        with pytest.raises(UsageError, match="nothing was connected to"):
+            at(postgres.url(database) + f"?{option}").open()
+
+
+def test_a_database_of_any_encoding_will_do(postgres: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    postgres.sql("CREATE DATABASE plain ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+    monkeypatch.setenv("PGCLIENTENCODING", "SQL_ASCII")
+    store = at(postgres.url("plain"))
+    store.create({"format": 1})
+    store.upgrade()
+    store.commit([Change(KEY, {"label": "鍵"}, None)])
+    assert [found.document for found in at(postgres.url("plain")).scan()] == [{"label": "鍵"}]
+    store.close()
+    postgres.sql("DROP DATABASE plain WITH (FORCE)")
+
+
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
@@ -326,6 +354,9 @@ def test_every_error_of_the_server_has_a_meaning_and_repeats_nothing(name: str) 
         ("SSL error: certificate verify failed", StoreUnreachable),
         ('server certificate for "a" does not match host name "b"', StoreUnreachable),
         ("connection timeout expired", StoreUnreachable),
+        ('invalid integer value "abc" for connection option "connect_timeout"', UsageError),
+        ('invalid target_session_attrs value: "nonsense"', UsageError),
+        ('invalid port number: "99999"', UsageError),
         ("FATAL:  FEHLER: etwas anderes", StoreDenied),
         (CANARY, StoreUnreachable),
     ],

@@ -50,6 +50,7 @@ VERBS: dict[str, Callable[[Store], object]] = {
     "scan": lambda store: list(store.scan()),
     "accounts": lambda store: list(store.accounts()),
     "events": lambda store: list(store.events()),
+    "grants": lambda store: list(store.grants("acme")),
     "upgrade": lambda store: store.upgrade(),
     "role": lambda store: store.role(),
     "describe": lambda store: store.describe(),
@@ -95,6 +96,9 @@ class FailingStore(Store):
         yield self._fail()
 
     def _events(self, account: str | None) -> Iterator[Document]:
+        yield self._fail()
+
+    def _grants(self, account: str, inherited_by: str | None) -> Iterator[Stored]:
         yield self._fail()
 
     def _upgrade(self) -> None:

@@ -11,16 +11,18 @@ from kojikey.model.errors import UsageError
 def list_accounts(call: Call) -> int:
     """Carry out ``kojikey account list``."""
     from kojikey.cli import documents, wiring
+    from kojikey.cli.damage import Damage
     from kojikey.operations import accounts
 
     desk = desk_of(call)
-    rows = accounts.list_accounts(wiring.open_custody(desk.settings, None).store)
+    damage = Damage(desk.terminal)
+    rows = accounts.list_accounts(wiring.open_custody(desk.settings, None).store, damaged=damage)
     if desk.terminal.json:
         found = [
             {"account": row.account, "keys": row.keys, "disabled": row.disabled, "created_at": row.created_at}
             for row in rows
         ]
-        return documents.write("account list", 0, found)
+        return documents.write("account list", damage.code, found, error=damage.error)
     from kojikey.cli.render import Page
 
     cells = [
@@ -29,9 +31,9 @@ def list_accounts(call: Call) -> int:
     ]
     if cells:
         Page(desk.terminal).table(("ACCOUNT", "KEYS", "SINCE", "NOTE"), cells)
-    else:
+    elif not damage.code:
         desk.terminal.note("no accounts in this store; kojikey add PROVIDER makes the first")
-    return 0
+    return int(damage.code)
 
 
 def disable(call: Call) -> int:

@@ -6,6 +6,7 @@ from kojikey.cli.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Argument
 from kojikey.cli.desk import Desk, desk_of
 from kojikey.model.account import checked_account
 from kojikey.model.errors import UsageError
+from kojikey.model.ref import Document
 from kojikey.operations.granting import GrantResult
 
 
@@ -31,8 +32,12 @@ def revoke(call: Call) -> int:
     account, role = _names(call)
     custody = wiring.open_existing(desk.settings, desk.terminal)
     result = granting.revoke(custody, account=account, role=role)
-    what = "no longer sees" if result.action == "revoked" else "had no grant: it does not see"
-    return _show(desk, result, f"the role {role} {what} account {account}")
+    done = "lost its grant" if result.action == "revoked" else "had no grant"
+    sees = "still sees" if result.through else "does not see"
+    line = f"the role {role} {done}: it {sees} account {account}"
+    if result.through:
+        line += f", as a member of {', '.join(result.through)}"
+    return _show(desk, result, line)
 
 
 def _names(call: Call) -> tuple[str, str]:
@@ -49,11 +54,19 @@ def _names(call: Call) -> tuple[str, str]:
 def _show(desk: Desk, result: GrantResult, line: str) -> int:
     from kojikey.cli import documents
 
-    if result.unsigned:
+    if result.trace == "unsigned":
         desk.terminal.warn("the key-encryption key could not be had, so the audit event is unsigned")
+    elif result.trace == "none":
+        desk.terminal.warn(
+            f"the audit trail of account {result.account} was touched from outside and takes no event, so there is "
+            f"none of this; kojikey audit --verify --account {result.account} tells more"
+        )
     if desk.terminal.json:
-        fields = {"account": result.account, "role": result.role, "action": result.action}
-        return documents.write(desk.call.command.name, 0, [{**fields, "audit_signed": not result.unsigned}])
+        fields: Document = {"account": result.account, "role": result.role, "action": result.action}
+        fields["audit_signed"] = result.trace == "signed"
+        if result.through is not None:
+            fields["still_through"] = list(result.through)
+        return documents.write(desk.call.command.name, 0, [fields])
     from kojikey.cli.render import Page
 
     page = Page(desk.terminal)

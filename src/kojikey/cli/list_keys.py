@@ -10,6 +10,7 @@ from kojikey.model.errors import UsageError
 def list_keys(call: Call) -> int:
     """Carry out ``kojikey list``."""
     from kojikey.cli import wiring
+    from kojikey.cli.damage import Damage
     from kojikey.operations import listing
 
     desk = desk_of(call)
@@ -22,21 +23,23 @@ def list_keys(call: Call) -> int:
     for provider in asked:
         if provider not in index and not (not everyone and custody.held(desk.account, provider)):
             raise wiring.unknown_provider(provider, tuple(index))
+    damage = Damage(desk.terminal)
     if everyone:
-        rows = listing.list_all_keys(custody.store, providers=asked)
+        rows = listing.list_all_keys(custody.store, providers=asked, damaged=damage)
     else:
         every = listing.list_keys(custody.store, account=desk.account, providers=asked or tuple(index))
         rows = (row for row in every if not asked or row.provider in asked)
     if call.flag("json"):
         from kojikey.cli import documents
 
-        return documents.write("list", 0, [documents.listed(row) for row in rows])
+        listed = [documents.listed(row) for row in rows]
+        return documents.write("list", damage.code, listed, error=damage.error)
     from kojikey.cli.render import Page
 
     shown = Page(desk.terminal).keys(rows, with_account=everyone)
-    if not shown:
+    if not shown and not damage.code:
         desk.terminal.note("no keys in this store; kojikey add PROVIDER adds one")
-    return 0
+    return int(damage.code)
 
 
 COMMANDS = (

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 LOCAL = "local"
 _COMMAND_LINE = ("option", "argument")
-_PASSWORD = re.compile(r"://[^/?#@]*:[^/?#]*@|[?&](ssl)?password=", re.IGNORECASE)
+# user:password@, also where a character of the password that was not escaped ended the host; or as an option.
+_PASSWORD = re.compile(r"(?!sqlite:)[^:]*://[^?#@]*:[^?#]*@|.*[?&](ssl)?password=", re.IGNORECASE)
 _SHORTEST_KEY = 20
 _TRUE = ("1", "true", "yes", "on")
 
@@ -111,7 +112,7 @@ class Settings:
         if name == LOCAL:
             return "sqlite://" + _percent_encoded(self.home.database)
         if "://" in name:
-            if self.store.origin in _COMMAND_LINE and _PASSWORD.search(name):
+            if self.store.origin in _COMMAND_LINE and _PASSWORD.match(name):
                 raise UsageError(
                     "a password in a URL on the command line is seen by everybody on this machine; it was not used",
                     hint="leave it out (PostgreSQL: ~/.pgpass or PGPASSWORD), and change it: it is in the shell's "

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import groupby
 
+from kojikey.model.errors import RecordChanged
 from kojikey.operations.custody import Custody, Happening
 from kojikey.operations.results import AccountRow
-from kojikey.operations.soundness import sound_accounts
+from kojikey.operations.soundness import check_account
 from kojikey.stores.base import Query, Store, Stored
 
 
-def list_accounts(store: Store) -> Iterator[AccountRow]:
-    """Yield the accounts in order of name; one that was removed is not there any more."""
+def list_accounts(store: Store, *, damaged: Callable[[RecordChanged], None]) -> Iterator[AccountRow]:
+    """Yield the accounts in order of name; one that was removed is not there any more.
+
+    One that was changed from outside is told to ``damaged`` and hides no other.
+    """
     keys = _KeyCount(store)
-    for stored in sound_accounts(store):
+    for stored in store.accounts():
         account, document = stored.ref.account, stored.document
         count = keys.of(account)
+        try:
+            check_account(stored)
+        except RecordChanged as error:
+            damaged(error)
+            continue
         if document["wrapped"] is not None:
             yield AccountRow(account, count, document.get("disabled") is True, str(document.get("created_at")))
 

@@ -260,7 +260,7 @@ class Custody:
         return self.retried(account, attempt)
 
     def shred(self, account: str, happening: Happening) -> tuple[int, bool]:
-        """Delete an account's keys and its wrapped data key as one commit; its events stay, with the count of them.
+        """Delete an account's keys, grants and wrapped data key as one commit; its events stay, with the count of them.
 
         What the account gets while this goes on goes too. Returns how many keys there were, and whether the event
         could be signed.
@@ -274,13 +274,16 @@ class Custody:
                 raise self.nothing_of(account)
             # Read after the account's document: a key that is added from now on changes that, too.
             keys = tuple(Change(key.ref, None, key.revision) for key in self.store.scan(Query(account=account)))
+            granted = tuple(self.store.grants(account))
             try:
                 sealer = self.unwrapped(account, stored.document)
             except CannotOpen:
                 sealer = None
             tombstone = {**stored.document, "wrapped": None}
             try:
-                self._commit(account, Plan(keys, (happening,)), tombstone, stored.revision, sealer)
+                revoked = tuple(Happening("revoked", role=grant.ref.provider) for grant in granted)
+                gone = (*keys, *(Change(grant.ref, None, grant.revision) for grant in granted))
+                self._commit(account, Plan(gone, (*revoked, happening)), tombstone, stored.revision, sealer)
             except ChangedMeanwhile:
                 raise ChangedMeanwhile(account_ref(account)) from None  # whichever it was: look at all of it again
             return len(keys), sealer is not None

@@ -5,20 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from kojikey.model.errors import CannotOpen, UsageError
+from kojikey.model.errors import CannotOpen, ChangedMeanwhile, NotFound, UsageError
 from kojikey.model.ref import grant_ref
 from kojikey.operations.custody import Custody, Happening, Plan
 from kojikey.stores.base import Change
 
+Trace = Literal["signed", "unsigned", "none"]
+"""What the audit trail has of it: without the KEK an unsigned event, and nothing where the trail can not go on."""
+
 
 @dataclass(frozen=True, slots=True)
 class GrantResult:
-    """What was done for an account and a role. ``unsigned``: without the KEK the audit event could not be signed."""
+    """What was done for an account and a role. ``through`` (of a revocation): roles by which it still sees it."""
 
     account: str
     role: str
     action: Literal["granted", "revoked", "unchanged"]
-    unsigned: bool = False
+    trace: Trace = "signed"
+    through: tuple[str, ...] | None = None
 
 
 def grant(custody: Custody, *, account: str, role: str) -> GrantResult:
@@ -34,22 +38,32 @@ def grant(custody: Custody, *, account: str, role: str) -> GrantResult:
     ref = grant_ref(account, role)
     _ensure_roles(custody)
     stored = custody.store.read(ref)
-    if stored is not None:
+    if stored is not None and _is_living(custody, account):
         custody.store.commit((Change(ref, stored.document, stored.revision),))
         return GrantResult(account, role, "unchanged")
-    change = Change(ref, {"account": account, "role": role}, None)
-    return GrantResult(account, role, "granted", _recorded(custody, account, change, Happening("granted", role=role)))
+    change = Change(ref, {"account": account, "role": role}, stored.revision if stored else None)
+    trace = _recorded(custody, account, Plan((change,), (Happening("granted", role=role),)))
+    return GrantResult(account, role, "granted", trace)
 
 
 def revoke(custody: Custody, *, account: str, role: str) -> GrantResult:
-    """Take an account away from a role; the last one takes the role's privileges with it. Raises as :func:`grant`."""
+    """Take an account away from a role; the last one takes the role's privileges with it.
+
+    What was done to the account from outside does not keep a role in: then there is no event of it.
+
+    Raises:
+        UsageError: the store's engine has no roles, or the role administers the store. NotFound: no such role.
+        ChangedMeanwhile: somebody else granted or revoked just now. StoreUnavailable: nothing was changed.
+    """
     ref = grant_ref(account, role)
     _ensure_roles(custody)
     stored = custody.store.read(ref)
-    if stored is None:
-        return GrantResult(account, role, "unchanged")
-    change = Change(ref, None, stored.revision)
-    return GrantResult(account, role, "revoked", _recorded(custody, account, change, Happening("revoked", role=role)))
+    trace: Trace = "signed"
+    if stored is not None:
+        plan = Plan((Change(ref, None, stored.revision),), (Happening("revoked", role=role),))
+        trace = _recorded_if_possible(custody, account, plan)
+    through = tuple(found.ref.provider for found in custody.store.grants(account, inherited_by=role))
+    return GrantResult(account, role, "revoked" if stored is not None else "unchanged", trace, through)
 
 
 def _ensure_roles(custody: Custody) -> None:
@@ -60,11 +74,27 @@ def _ensure_roles(custody: Custody) -> None:
         )
 
 
-def _recorded(custody: Custody, account: str, change: Change, happening: Happening) -> bool:
-    made = Plan((change,), (happening,))
+def _is_living(custody: Custody, account: str) -> bool:
+    stored = custody.account(account)
+    return stored is not None and stored.document["wrapped"] is not None
+
+
+def _recorded(custody: Custody, account: str, made: Plan) -> Trace:
     try:
         custody.record(account, lambda _: made)
     except CannotOpen:
         custody.record_unsigned(account, made)
-        return True
-    return False
+        return "unsigned"
+    return "signed"
+
+
+def _recorded_if_possible(custody: Custody, account: str, made: Plan) -> Trace:
+    try:
+        return _recorded(custody, account, made)
+    except (CannotOpen, NotFound):
+        pass
+    except ChangedMeanwhile as lost:
+        if lost.ref == made.changes[0].ref:
+            raise
+    custody.store.commit(made.changes)
+    return "none"

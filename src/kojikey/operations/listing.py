@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from kojikey.model.errors import KeyNotFound, RecordChanged
 from kojikey.model.key import Key, Stage
@@ -41,13 +41,22 @@ def list_keys(store: Store, *, account: str, providers: Sequence[str]) -> Iterat
         yield ListRow(account, provider, key, disabled)
 
 
-def list_all_keys(store: Store, *, providers: Sequence[str] = ()) -> Iterator[ListRow]:
-    """Yield the keys of every account, in order of account and provider, without holding them all."""
+def list_all_keys(
+    store: Store, *, providers: Sequence[str] = (), damaged: Callable[[RecordChanged], None]
+) -> Iterator[ListRow]:
+    """Yield the keys of every account, in order of account and provider, without holding them all.
+
+    One that was changed from outside is told to ``damaged`` and hides no other.
+    """
     # One more pass over the store, where asking for each account would be a request for each. Few are disabled.
     disabled = {stored.ref.account for stored in store.accounts() if _says_disabled(stored)}
     for stored in store.scan(Query(providers=tuple(providers))):
-        key = key_of(stored)
-        yield ListRow(key.account, key.provider, key, key.account in disabled)
+        try:
+            key = key_of(stored)
+        except RecordChanged as error:
+            damaged(error)
+        else:
+            yield ListRow(key.account, key.provider, key, key.account in disabled)
 
 
 def _is_disabled(store: Store, account: str) -> bool:

@@ -167,6 +167,13 @@ class Store(ABC):
         """Yield the events of an account (or of all) in order of account and seq."""
         yield from self._guarded_iterator(self._events(account))
 
+    def grants(self, account: str, *, inherited_by: str | None = None) -> Iterator[Stored]:
+        """Yield the grants of an account in order of role: none where the engine has no roles.
+
+        With ``inherited_by``, those of other roles alone, by which that role sees the account all the same.
+        """
+        yield from self._guarded_iterator(self._grants(account, inherited_by))
+
     def upgrade(self) -> None:
         """Bring a store that is there to this version's format, where opening it does not; otherwise do nothing."""
         self._guard(self._upgrade)
@@ -209,6 +216,9 @@ class Store(ABC):
 
     @abstractmethod
     def _events(self, account: str | None) -> Iterator[Document]: ...
+
+    def _grants(self, account: str, inherited_by: str | None) -> Iterator[Stored]:  # noqa: ARG002
+        return iter(())
 
     def _upgrade(self) -> None:
         return

@@ -29,7 +29,7 @@ from kojikey.model.errors import (
     StoreNotFound,
     UsageError,
 )
-from kojikey.model.ref import HEADER, Document, Ref, account_ref, key_ref
+from kojikey.model.ref import HEADER, Document, Ref, account_ref, grant_ref, key_ref
 from kojikey.stores.base import Change, Description, Query, Store, Stored, decoded, encoded, new_revision, stored_of
 
 try:
@@ -56,6 +56,7 @@ from kojikey.stores.postgres_tables import (
     ADD_EVENT,
     BEFORE_A_CHANGE,
     EVENT_REVISION,
+    GRANTS,
     GRANTS_LOCK,
     HEADER_LOCK,
     HOLD,
@@ -112,6 +113,10 @@ class PostgresStore(Store):
         row = {"revision": new_revision(), "document": encoded(header, self.place)}
         try:
             self._build(row)
+        except psycopg.errors.InsufficientPrivilege:
+            from kojikey.stores.postgres_errors import no_schema_made
+
+            raise no_schema_made(self._address, self._role_now()) from None
         except psycopg.Error as error:
             if not self._link.is_lost(error):
                 raise
@@ -170,9 +175,9 @@ class PostgresStore(Store):
         return header
 
     def _read(self, ref: Ref) -> Stored | None:
-        if ref.kind == "grant":
-            self._refuse_role(ref.provider)
         rows = self._link.rows(READ[ref.kind], {"account": ref.account, "provider": ref.provider})
+        if ref.kind == "grant" and not rows:
+            self._refuse_role(ref.provider)
         return stored_of(ref, rows[0][0], rows[0][1], self.place) if rows else None
 
     def _refuse_role(self, role: str) -> None:
@@ -200,6 +205,12 @@ class PostgresStore(Store):
                 # The server refused, so nothing was made; the one that is the primary now may be found instead.
                 self._link.drop()
                 self._attempt(work)
+        except psycopg.errors.InsufficientPrivilege:
+            if any(change.ref.kind in ("header", "grant") and not change.keeps for change in changes):
+                from kojikey.stores.postgres_errors import owner_alone
+
+                raise owner_alone(self._address, self._role_now()) from None
+            raise
         except psycopg.Error as error:
             if isinstance(error, psycopg.errors.ReadOnlySqlTransaction) or not self._link.is_lost(error):
                 raise
@@ -297,6 +308,10 @@ class PostgresStore(Store):
         )
         for row in self._paged(select, (account or "", -1), []):
             yield decoded(row[2])
+
+    def _grants(self, account: str, inherited_by: str | None) -> Iterator[Stored]:
+        for role, text, revision in self._link.rows(GRANTS, {"account": account, "inherited_by": inherited_by}):
+            yield stored_of(grant_ref(account, role), text, revision, self.place)
 
     def _paged(self, select: LiteralString, first: tuple[Any, ...], values: list[Any]) -> Iterator[tuple[Any, ...]]:
         after, page = first, select + " LIMIT %s"

@@ -126,6 +126,9 @@ FROM pg_namespace n CROSS JOIN LATERAL (
     UNION ALL SELECT (aclexplode(t.attacl)).grantee FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid
         WHERE c.relnamespace = n.oid
 ) a WHERE n.nspname = 'kojikey' AND a.grantee <> n.nspowner"""
+_FORGET_DROPPED: LiteralString = (
+    "DELETE FROM kojikey.grants g WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_roles r WHERE r.oid = g.role)"
+)
 _GRANTED_ROLES: LiteralString = (
     "SELECT DISTINCT r.rolname::text FROM kojikey.grants g JOIN pg_catalog.pg_roles r ON r.oid = g.role"
 )
@@ -164,6 +167,7 @@ def secure(connection: Connection[Any]) -> None:
     connection.execute(_COUNT_GOES_ON)
     for trigger, words in _TRIGGERS:
         connection.execute(sql.SQL("CREATE TRIGGER {} " + words).format(sql.Identifier(trigger)))
+    connection.execute(_FORGET_DROPPED)
     for (role,) in connection.execute(_GRANTED_ROLES).fetchall():
         give_privileges(connection, role)
 

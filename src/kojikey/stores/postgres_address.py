@@ -45,6 +45,8 @@ class Address(NamedTuple):
     role: str
     is_remote: bool
     """Whether any of its hosts may be another machine; then ``conninfo`` has TLS that verifies it."""
+    is_several: bool = False
+    """Whether it names several servers, of which the one that takes changes is used."""
 
 
 def read_address(url: str) -> Address:
@@ -61,6 +63,7 @@ def read_address(url: str) -> Address:
     _refuse_slips(effective)
     chosen = {name: value for name, value in _DEFAULTS.items() if name not in effective}
     chosen["fallback_application_name"] = "kojikey"
+    chosen["client_encoding"] = "utf8"  # whatever the environment or the database would have: documents are ASCII
     # What was judged is what is connected to, also where a service file changes meanwhile.
     chosen |= {name: effective[name] for name in ("host", "hostaddr", "port", "dbname") if name in effective}
     if "target_session_attrs" not in given and effective.get("target_session_attrs") == "any":
@@ -69,7 +72,13 @@ def read_address(url: str) -> Address:
     remote = [host for host in _hosts(effective) if not _is_this_machine(host)]
     if remote:
         chosen |= _verified_tls(given, effective)
-    return Address(Secret(make_conninfo(url, **chosen)), _place(effective), effective.get("user", ""), bool(remote))
+    return Address(
+        Secret(make_conninfo(url, **chosen)),
+        _place(effective),
+        effective.get("user", ""),
+        is_remote=bool(remote),
+        is_several=len(_hosts(effective)) > 1,
+    )
 
 
 def _effective(url: str) -> dict[str, str]:
@@ -94,11 +103,16 @@ def _effective(url: str) -> dict[str, str]:
 
 
 def _refuse_slips(effective: dict[str, str]) -> None:
-    """Refuse what looks like a password that slid into the host or the port, before either is shown anywhere."""
+    """Refuse what looks like a password that slid into another part, before any of them is shown anywhere.
+
+    ``user:7/word@host/name`` is host ``user``, port 7 and the database ``word@host/name`` to libpq.
+    """
     hosts = ",".join(effective.get(name, "") for name in ("host", "hostaddr"))
-    if any(not _HOST.fullmatch(host) for host in hosts.split(",")) or not _PORTS.fullmatch(effective.get("port", "")):
+    slipped = set("@:") & set(effective.get("dbname", "")) or ":" in effective.get("user", "")
+    unsound = any(not _HOST.fullmatch(host) for host in hosts.split(","))
+    if slipped or unsound or not _PORTS.fullmatch(effective.get("port", "")):
         raise UsageError(
-            "that URL of a PostgreSQL store has no sound host and port (it was not repeated here)",
+            "that URL of a PostgreSQL store has no sound host, port, user and database (it was not repeated here)",
             hint=f"{_SHAPE}; in a password, % : / @ ? # are written as %25 %3A %2F %40 %3F %23",
         )
 

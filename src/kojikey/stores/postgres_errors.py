@@ -21,6 +21,7 @@ from kojikey.model.errors import (
     StoreReadOnly,
     StoreUnavailable,
     StoreUnreachable,
+    UsageError,
 )
 from kojikey.stores.postgres_address import Address
 
@@ -38,6 +39,11 @@ _READ_ONLY: _Meaning = (
     StoreReadOnly,
     "is a read-only standby, or was set to read-only; nothing was changed",
     "name all servers in the URL (postgresql://USER@HOST1,HOST2/DATABASE): the one that takes changes is found",
+)
+_NO_PRIMARY: _Meaning = (
+    StoreReadOnly,
+    "has no server that takes changes just now: those that answer are standbys; nothing was changed",
+    "try again shortly; if the primary is lost for good, have a standby promoted",
 )
 _FULL: _Meaning = (StoreFull, "has no room left; the change was not made", "free some space on the server's disk")
 _CROWDED: _Meaning = (
@@ -123,6 +129,10 @@ _NO_CONNECTION: _Meaning = (
     "could not be reached: nobody answers there; nothing was changed",
     "is the server running, and are host and port right?",
 )
+# What libpq does not take of a URL, a service file or a PG* variable; only found when it connects.
+_MALFORMED = re.compile(
+    r"invalid (integer value|port number|\S+ value)|invalid connection option|bad value for", re.IGNORECASE
+)
 _NO_DATABASE = re.compile(r"database \".*\" does not exist")
 
 
@@ -139,9 +149,17 @@ def not_connected(error: Exception, address: Address) -> KojikeyError:
             f"there is no such database: {address.place}",
             hint="mend the URL, or have the database made (createdb), then: kojikey store init URL --kek SOURCE",
         )
+    if _MALFORMED.search(text):
+        return UsageError(
+            "a setting in that URL, in the service file or in a PG* variable is none that PostgreSQL's client takes; "
+            "nothing was connected to",
+            hint="psql with the same URL tells which",
+        )
     found = next((meaning for words, meaning in _WHY_NO_CONNECTION if re.search(words, text)), None)
     if found is None and "FATAL" in text:
         found = _DENIED
+    if found is _READ_ONLY and address.is_several:
+        found = _NO_PRIMARY
     return _made(found or _NO_CONNECTION, address)
 
 
@@ -168,6 +186,25 @@ def denied(address: Address, role: str, lacking: list[str]) -> StoreDenied:
         address.place,
         f"refused the role {role}, which lacks {', '.join(lacking)}; nothing was changed",
         hint=f"the owner of the store runs: kojikey store grant ACCOUNT {role}",
+    )
+
+
+def no_schema_made(address: Address, role: str) -> StoreDenied:
+    """Return the error for a role that may not make the schema of a store."""
+    return StoreDenied(
+        address.place,
+        f"was not made: the role {role} may not make a schema in this database, or not use the schema kojikey that is "
+        "there; nothing was changed",
+        hint=f"its administrator runs: CREATE SCHEMA kojikey AUTHORIZATION {role}",
+    )
+
+
+def owner_alone(address: Address, role: str) -> StoreDenied:
+    """Return the error for a change of the header or of grants by who does not own the store."""
+    return StoreDenied(
+        address.place,
+        f"lets only its owner do that, not the role {role}; nothing was changed",
+        hint="kojikey store info tells who owns it (readable by)",
     )
 
 

@@ -7,6 +7,7 @@ Must not: change anything, or know what a document is.
 from __future__ import annotations
 
 import logging
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, LiteralString
@@ -36,17 +37,14 @@ class Link:
         self.address = address
         self._lock_timeout = f"{round(lock_timeout * 1000)}ms"
         self._connection: Connection[tuple[Any, ...]] | None = None
+        self._closing: weakref.finalize[..., Link] | None = None
         self._is_proven = False
-
-    def __del__(self) -> None:
-        # A command ends without closing its store; psycopg would warn of each connection that nobody closed.
-        self.drop()
 
     def drop(self) -> None:
         """Close what is open. Safe to repeat."""
-        connection, self._connection, self._is_proven = self._connection, None, False
-        if connection is not None:
-            connection.close()
+        closing, self._closing, self._connection, self._is_proven = self._closing, None, None, False
+        if closing is not None:
+            closing()
 
     def connected(self) -> Connection[tuple[Any, ...]]:
         """Return a connection to the database, whether or not there is a store.
@@ -64,6 +62,8 @@ class Link:
                 from kojikey.stores.postgres_errors import not_connected
 
                 raise not_connected(error, self.address) from None
+            # A command ends without closing its store; psycopg would warn of a connection that nobody closed.
+            self._closing = weakref.finalize(self, self._connection.close)
         return self._connection
 
     def proven(self) -> Connection[tuple[Any, ...]]:

@@ -53,10 +53,13 @@ def _protection(connection: Connection[tuple[Any, ...]]) -> str:
 
 def _readers(connection: Connection[tuple[Any, ...]]) -> Details:
     owner = _one(connection, "SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'kojikey'")
-    granted = connection.execute("SELECT role::text, count(*) FROM kojikey.grants GROUP BY 1 ORDER BY 1").fetchall()
+    administers = _one(connection, "SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = 'kojikey'")
+    granted = connection.execute(
+        "SELECT r.rolname::text, count(*) FROM kojikey.grants g JOIN pg_roles r ON r.oid = g.role GROUP BY 1 ORDER BY 1"
+    ).fetchall()
     names = ", ".join(f"{role} ({count} account{'' if count == 1 else 's'})" for role, count in granted[:5])
     more = f" and {len(granted) - 5} more" if len(granted) > 5 else ""
     return (
         ("readable by", f"the role {owner} and superusers of the server; sealed for all of them"),
-        ("granted to", f"{names}{more}" if granted else "no other role"),
+        ("granted to" if administers else "granted here", f"{names}{more}" if granted else "no other role"),
     )

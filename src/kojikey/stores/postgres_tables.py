@@ -65,6 +65,12 @@ ADD_EVENT: LiteralString = (
     " VALUES (%(account)s, %(seq)s, %(provider)s, %(time)s, %(revision)s, %(document)s) ON CONFLICT DO NOTHING"
 )
 EVENT_REVISION: LiteralString = "SELECT revision FROM kojikey.events WHERE account = %(account)s AND seq = %(seq)s"
+GRANTS: LiteralString = (
+    "SELECT r.rolname::text, g.document, g.revision FROM kojikey.grants g JOIN pg_catalog.pg_roles r ON r.oid = g.role"
+    " WHERE g.account = %(account)s AND (%(inherited_by)s::text IS NULL OR EXISTS (SELECT 1 FROM pg_catalog.pg_roles m"
+    " WHERE m.rolname = %(inherited_by)s AND m.oid <> g.role AND pg_catalog.pg_has_role(m.oid, g.role, 'USAGE')))"
+    " ORDER BY 1"
+)
 _ROLE: LiteralString = "(SELECT oid FROM pg_catalog.pg_roles WHERE rolname = %(provider)s)"
 # For each kind of document; the "provider" of a grant is its role.
 READ: dict[str, LiteralString] = {

@@ -17,6 +17,7 @@ _ADAPTERS = {
     "postgresql": "kojikey.stores.postgres",
     "dynamodb": "kojikey.stores.dynamodb",
 }
+_ALSO = {"postgres": "postgresql"}  # libpq takes both
 _SHAPES = "a store is named by a URL such as sqlite:////home/me/keys.db, or by its name in config.toml"
 
 
@@ -31,15 +32,19 @@ def open_store(url: str) -> Store:
     Raises:
         UsageError: not the URL of a store. The message repeats no more of it than an unknown scheme.
     """
-    scheme, separator, _ = url.partition("://")
+    scheme, separator, rest = url.partition("://")
     if not separator:
         raise UsageError("that is not the URL of a store (it was not repeated here)", hint=_SHAPES)
-    module = _ADAPTERS.get(scheme.lower())
+    known = _ALSO.get(scheme.lower(), scheme.lower())
+    module = _ADAPTERS.get(known)
     if module is None:
-        named = scheme if scheme.isalnum() and scheme.isascii() and len(scheme) <= 20 else "of that kind"
-        raise UsageError(f"there are no {named} stores", hint="known are: " + ", ".join(f"{s}://" for s in schemes()))
+        named = f"{scheme} " if scheme.isalnum() and scheme.isascii() and len(scheme) <= 20 else ""
+        kind = "" if named else " of that kind"
+        raise UsageError(
+            f"there are no {named}stores{kind}", hint="known are: " + ", ".join(f"{s}://" for s in schemes())
+        )
 
     import importlib
 
-    store: Store = importlib.import_module(module).from_url(url)
+    store: Store = importlib.import_module(module).from_url(f"{known}://{rest}")
     return store
