@@ -116,13 +116,20 @@ class BarePostgres(Bare):
 
     def read(self, kind: str, row: Row) -> Any:
         """Read one document."""
-        return self._connection.execute(self._tables.READ[kind], row).fetchall()
+        return self._rows(self._tables.READ[kind], row)
+
+    def _rows(self, select: Any, values: Any) -> list[tuple[Any, ...]]:
+        with self._connection.pipeline(), self._connection.transaction():
+            self._connection.execute(self._tables.GUARDED, ("5000ms",))
+            found = self._connection.execute(select, values)
+        return found.fetchall()
 
     def change(self, added: list[tuple[str, Row]], swapped: list[tuple[str, Row]], event: Row | None) -> None:
         """Do it in one transaction."""
         tables, execute = self._tables, self._connection.execute
         with self._connection.pipeline() as pipeline, self._connection.transaction():
-            execute(tables.BEFORE_A_CHANGE, ("5000ms",))
+            execute(tables.GUARDED, ("5000ms",))
+            execute(tables.BEFORE_A_CHANGE)
             for kind, row in added:
                 execute(tables.ADD[kind], row)
             for kind, row in swapped:
@@ -138,7 +145,7 @@ class BarePostgres(Bare):
             b" WHERE (account, provider) > (%s, %s) ORDER BY account, provider LIMIT %s"
         )
         page = self._tables.PAGE
-        return _paged(lambda after: self._connection.execute(select, (*after, page)).fetchall(), page)
+        return _paged(lambda after: self._rows(select, (*after, page)), page)
 
     def close(self) -> None:
         """Close the connection."""

@@ -102,8 +102,11 @@ class Program:
         return self._ended(finished.returncode, finished.stdout, finished.stderr)
 
     def shell(self, script: str, **environ: str | None) -> Ended:
-        """Carry out a shell script in which ``kojikey`` is the program."""
-        function = f'kojikey() {{ {sys.executable} -m kojikey "$@"; }}\n'
+        """Carry out a shell script in which ``kojikey`` is the program.
+
+        ``-B``: under a limit on the size of files, Python would leave cut byte code behind, for everybody.
+        """
+        function = f'kojikey() {{ {sys.executable} -B -m kojikey "$@"; }}\n'
         finished = subprocess.run(
             ["bash", "-c", function + script],
             stdin=subprocess.DEVNULL,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kojikey.model.errors import StoreNotFound
 from kojikey.stores.memory import MemoryStore, Shelf
 from kojikey.testing.conformance import Maker, StoreConformance
 
@@ -16,5 +17,9 @@ class TestMemoryStore(StoreConformance):
 
 
 def test_two_memory_stores_share_nothing_unless_told_to() -> None:
-    MemoryStore().create({})
-    MemoryStore().create({})
+    first, second = MemoryStore(), MemoryStore()
+    first.create({"is": "first"})
+    with pytest.raises(StoreNotFound):
+        second.open()
+    second.create({"is": "second"})
+    assert first.open().document == {"is": "first"}

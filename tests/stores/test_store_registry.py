@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from kojikey.model.errors import UsageError
-from kojikey.stores.registry import open_store, schemes
+from kojikey.stores.registry import GROUP, open_store, schemes
+from kojikey.testing.conformance import Maker, SharedStoreConformance
+from kojikey.testing.contention import compete
 
 
 @pytest.mark.parametrize(
@@ -108,3 +112,50 @@ def test_opening_and_one_read_import_nothing_dear(tmp_path: object) -> None:
     imported = set(ran.stdout.split())
     assert "sqlite3" in imported
     assert imported & DEAR == set()
+
+
+@pytest.fixture
+def another_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder where a package with a store of its own is installed, for this process and those it starts."""
+    folder = tmp_path / "site"
+    info = folder / "their_store-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-store\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(f"[{GROUP}]\ntheirs = their_store:from_url\nbroken = not_there:from_url\n")
+    (folder / "their_store.py").write_text(
+        "from kojikey.stores.sqlite import SqliteStore\n"
+        "def from_url(url):\n"
+        "    return SqliteStore(url.removeprefix('theirs://'), busy_timeout=30)\n"
+    )
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), os.environ["PYTHONPATH"]]))
+    return folder
+
+
+def test_a_store_of_another_package_is_found_by_its_scheme(another_package: Path, tmp_path: Path) -> None:
+    for scheme in ("theirs", "Theirs"):
+        assert open_store(f"{scheme}://{tmp_path}/keys.db").place == f"{tmp_path}/keys.db"
+
+
+@pytest.mark.usefixtures("another_package")
+def test_a_package_that_can_not_be_imported_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="broken:// stores can not be used"):
+        open_store("broken://anywhere")
+
+
+@pytest.mark.usefixtures("another_package")
+class TestTheirStore(SharedStoreConformance):
+    """The published suite on it, processes that race by its URL included."""
+
+    @pytest.fixture
+    def url(self, tmp_path: Path) -> str:
+        return f"theirs://{tmp_path}/theirs.db"
+
+    @pytest.fixture
+    def make_store(self, url: str) -> Maker:
+        return lambda: open_store(url)
+
+
+def test_a_competitor_that_ends_at_once_says_why() -> None:
+    with pytest.raises(AssertionError, match="there are no nobodys stores"):
+        compete("increment", "nobodys://x", [[1]])

@@ -5,7 +5,7 @@ Owns: the names of fields, which are a promise. Masks are always the ASCII form 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from kojikey.cli.report import SCHEMA, write_json
@@ -14,7 +14,7 @@ from kojikey.model.masking import mask
 from kojikey.model.moment import age_days, now, parsed
 from kojikey.model.ref import Document
 from kojikey.model.verdict import Verdict
-from kojikey.operations.results import ChangeResult, ListRow, StoreInfo, Summary, TestResult
+from kojikey.operations.results import ChangeResult, ListRow, StoreInfo, TestResult
 
 _EXPIRY_NOTICE_DAYS = 7
 
@@ -60,14 +60,6 @@ def tested(result: TestResult) -> Document:
     """Return a result of ``test``."""
     place: Document = {"account": result.account, "provider": result.provider, "masked": mask(result.tail)}
     return place | {"version": result.version} | verdict_fields(result.verdict) | {"recorded": result.recorded}
-
-
-def summarised(results: Iterable[TestResult]) -> Summary:
-    """Return how many keys were tested, by outcome."""
-    summary = Summary()
-    for result in results:
-        summary = summary.plus(result.verdict.outcome)
-    return summary
 
 
 def changed(result: ChangeResult) -> Document:

@@ -170,10 +170,6 @@ class Definition:
         """Return the known shape that a key has, None where it has none of them."""
         return next((shape for shape in self.shapes if shape.regex.fullmatch(key)), None)
 
-    def shape_named(self, name: str | None) -> Shape | None:
-        """Return the shape of that name."""
-        return next((shape for shape in self.shapes if shape.name == name), None)
-
     def checked_capabilities(self, names: tuple[str, ...] = ()) -> tuple[str, ...]:
         """Return the capabilities without repetitions, the default ones where none is named.
 

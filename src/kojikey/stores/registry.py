@@ -1,6 +1,7 @@
-"""Which adapter a store's URL means. Adding an adapter is a line in the table and a module with ``from_url``.
+"""Which adapter a store's URL means. Adding one of ours is a line in the table and a module with ``from_url``.
 
-Owns: the URL schemes. An adapter is imported only when its URL is used.
+Another package's is found by its entry point of the group ``kojikey.stores``, which has the scheme as its name and
+refers to its ``from_url``. Owns: the URL schemes. An adapter is imported only when its URL is used.
 Must not: repeat a URL, or a text that should have been one, in a message: it may hold a password or be a key.
 """
 
@@ -10,6 +11,8 @@ from kojikey.model.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kojikey.stores.base import Store
 
 _ADAPTERS = {
@@ -18,12 +21,33 @@ _ADAPTERS = {
     "dynamodb": "kojikey.stores.dynamodb",
 }
 _ALSO = {"postgres": "postgresql"}  # libpq takes both
+GROUP = "kojikey.stores"
 _SHAPES = "a store is named by a URL such as sqlite:////home/me/keys.db, or by its name in config.toml"
 
 
 def schemes() -> tuple[str, ...]:
     """Return the URL schemes that stores have."""
     return tuple(_ADAPTERS)
+
+
+def _others(scheme: str) -> Callable[[str], Store] | None:
+    """Return what makes the stores of another package for a scheme, None where none is installed.
+
+    Raises:
+        UsageError: there is one, and it can not be imported.
+    """
+    from importlib.metadata import entry_points
+
+    for entry in entry_points(group=GROUP, name=scheme):
+        try:
+            from_url: Callable[[str], Store] = entry.load()
+        except Exception as error:
+            raise UsageError(
+                f"the package for {scheme}:// stores can not be used ({type(error).__name__}); nothing was done",
+                hint=f"mend or reinstall what {entry.value} is of",
+            ) from None
+        return from_url
+    return None
 
 
 def open_store(url: str) -> Store:
@@ -37,6 +61,9 @@ def open_store(url: str) -> Store:
         raise UsageError("that is not the URL of a store (it was not repeated here)", hint=_SHAPES)
     known = _ALSO.get(scheme.lower(), scheme.lower())
     module = _ADAPTERS.get(known)
+    from_url = _others(known) if module is None else None
+    if from_url is not None:
+        return from_url(f"{known}://{rest}")
     if module is None:
         named = f"{scheme} " if scheme.isalnum() and scheme.isascii() and len(scheme) <= 20 else ""
         kind = "" if named else " of that kind"

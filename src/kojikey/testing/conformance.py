@@ -4,10 +4,14 @@ An adapter's test module subclasses :class:`StoreConformance` (one process) or :
 that processes share by URL) and gives the fixture ``make_store``::
 
     class TestMyStore(SharedStoreConformance):
+        page = 500  # more keys than your adapter reads at once
+
         @pytest.fixture
-        def make_store(self, place): return lambda: MyStore(place)
+        def make_store(self, tmp_path): return lambda: MyStore(str(tmp_path))
         @pytest.fixture
-        def url(self, place): return f"my://{place}"
+        def url(self, tmp_path): return f"mine://{tmp_path}"
+
+With ``pytest.register_assert_rewrite("kojikey.testing.conformance")`` in a ``conftest.py`` a failure shows the values.
 
 Owns: what all stores have in common. Must not: name an engine, or be imported outside of tests (it needs pytest).
 """
@@ -19,12 +23,15 @@ import threading
 
 import pytest
 
-from kojikey.model.errors import Conflict
-from kojikey.stores.base import Change, Store
-from kojikey.testing.conformance_documents import DocumentPromises
-from kojikey.testing.conformance_fixtures import Maker, put
-from kojikey.testing.conformance_scans import ScanPromises
-from kojikey.testing.contention import COUNTER, compete, increment
+# Before they are imported: a failure then shows the values that were compared.
+pytest.register_assert_rewrite("kojikey.testing.conformance_documents", "kojikey.testing.conformance_scans")
+
+from kojikey.model.errors import Conflict  # noqa: E402
+from kojikey.stores.base import Change, Store  # noqa: E402
+from kojikey.testing.conformance_documents import DocumentPromises  # noqa: E402
+from kojikey.testing.conformance_fixtures import Maker, put  # noqa: E402
+from kojikey.testing.conformance_scans import ScanPromises  # noqa: E402
+from kojikey.testing.contention import COUNTER, compete, increment  # noqa: E402
 
 __all__ = ["Maker", "SharedStoreConformance", "StoreConformance"]
 
@@ -45,6 +52,26 @@ class StoreConformance(DocumentPromises, ScanPromises):
         for worker in workers:
             worker.join()
         self._counted_completely(store, counted)
+
+    def test_a_change_and_its_events_are_seen_together(self, store: Store, another: Maker) -> None:
+        done, seen = threading.Event(), []
+        reader = another()
+
+        def watch() -> None:
+            while not done.is_set():
+                counter = reader.read(COUNTER)
+                # Read after the document: there may be more events by now, and never fewer.
+                events = sum(1 for _ in reader.events("counter"))
+                seen.append((counter.document["count"] if counter else 0) <= events)
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        for _ in range(4 * self.increments):
+            increment(store)
+        done.set()
+        watcher.join()
+        assert seen
+        assert all(seen)
 
     def _counted_completely(self, store: Store, counted: list[int]) -> None:
         expected = list(range(1, self.threads * self.increments + 1))

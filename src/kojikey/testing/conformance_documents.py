@@ -156,15 +156,21 @@ class DocumentPromises(StoreFixtures):
         assert [found.document["is"] for found in store.scan()] == ["key", "x"]
 
     def test_odd_names_do_not_meet(self, store: Store) -> None:
-        refs = sorted(key_ref(a, p) for a in ODD_NAMES for p in ("p", *ODD_NAMES[:6]))
+        providers = ("p", "a" * 63, "a" * 64, *ODD_NAMES[:6])
+        refs = sorted(key_ref(a, p) for a in ODD_NAMES for p in providers)
         for start in range(0, len(refs), self.batch):
             store.commit([Change(ref, {"at": str(ref)}, None) for ref in refs[start : start + self.batch]])
         store.commit([Change(account_ref(name), {"at": name}, None) for name in ODD_NAMES])
         assert sorted((found.ref, found.document["at"]) for found in store.scan()) == [(ref, str(ref)) for ref in refs]
-        assert sorted(found.ref.account for found in store.accounts()) == sorted(ODD_NAMES)
+        store.commit([], [event(name, 1) for name in ODD_NAMES])
+        listed = [found.ref.account for found in store.accounts()]
+        assert (sorted(listed) if store.partitioned else listed) == sorted(ODD_NAMES)
+        found_refs = [found.ref for found in store.scan()]
+        assert found_refs == self.in_order(store, found_refs)
         for name in ODD_NAMES:
             assert {found.ref.account for found in store.scan(Query(account=name))} == {name}
-            assert {found.ref.provider for found in store.scan(Query(account=name))} == {"p", *ODD_NAMES[:6]}
+            assert {found.ref.provider for found in store.scan(Query(account=name))} == set(providers)
+            assert [found["account"] for found in store.events(name)] == [name]
 
     @pytest.mark.parametrize("ref", [HEADER, ACCOUNT, KEY], ids=str)
     def test_a_document_may_have_the_limit_and_not_a_byte_more(self, store: Store, ref: Ref) -> None:
@@ -176,6 +182,12 @@ class DocumentPromises(StoreFixtures):
         read = store.read(ref)
         assert read is not None
         assert read.document == sized(DOCUMENT_LIMIT)
+
+    def test_the_limit_is_of_bytes_as_they_are_kept(self, store: Store) -> None:
+        label = "é" * (DOCUMENT_LIMIT // 2)  # six bytes each, as JSON in ASCII
+        with pytest.raises(StoreUnavailable):
+            put(store, KEY, {"label": label})
+        assert store.read(KEY) is None
 
     def test_an_event_may_have_the_limit_and_not_a_byte_more(self, store: Store) -> None:
         store.commit([], [sized(DOCUMENT_LIMIT, **event("acme", 1))])
@@ -290,6 +302,13 @@ class DocumentPromises(StoreFixtures):
         assert (sorted(names) if store.partitioned else names) == ["a", "a-b", "b"]
         assert [found["note"] for found in store.events()] == [f"{a} {s}" for a in names for s in numbers]
         assert list(store.events("nobody")) == []
+
+    def test_an_account_s_document_goes_alone(self, store: Store) -> None:
+        revision = put(store, ACCOUNT, {"n": 1}, events=(event("acme", 1),))
+        put(store, KEY, {"n": 2})
+        store.commit([Change(ACCOUNT, None, revision)])
+        assert [found.document for found in store.scan()] == [{"n": 2}]
+        assert [found["seq"] for found in store.events()] == [1]
 
     def test_events_outlive_the_keys_they_are_about(self, store: Store) -> None:
         revision = put(store, KEY, {"n": 1}, events=(event("acme", 1, hmac="00ff"),))

@@ -50,7 +50,8 @@ def compete(verb: str, url: str, arguments: Sequence[Sequence[object]]) -> list[
     ]
     for process in processes:
         assert process.stdout is not None
-        process.stdout.readline()
+        if process.stdout.readline() != "ready\n":
+            raise AssertionError(f"a process that opens {url} ended at once:\n{process.communicate()[1]}")
     for process in processes:
         assert process.stdin is not None
         process.stdin.write("go\n")
