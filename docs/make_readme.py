@@ -53,7 +53,7 @@ def exits() -> str:
 def commands() -> str:
     """Return the table of commands, with the options that are a command's own."""
     rows = [
-        f"| `{usage(command)}` | {cell(command.summary)} | {', '.join(spelt(option) for option in own(command))} |"
+        f"| `{usage(command)}` | {cell(command.summary)} | {cell(', '.join(spelt(option) for option in own(command)))} |"
         for command in load_all()
         if command.name not in HIDDEN
     ]
@@ -83,7 +83,7 @@ def shown(argument: Argument | None) -> str:
 def spelt(option: Option) -> str:
     """Return an option as it is typed."""
     value = f" {option.metavar}" if option.metavar else ""
-    return f"`{cell('/'.join(option.flags) + value)}`"
+    return f"`{'/'.join(option.flags)}{value}`"
 
 
 def cell(text: str) -> str:

@@ -106,6 +106,14 @@ def test_every_input_reaches_the_command(kojikey: Program, runner: Runner) -> No
     assert kek not in done.said
 
 
+@pytest.mark.parametrize("between", [" ", "\n", "\n\n  "])
+def test_providers_may_stand_on_lines_of_their_own(kojikey: Program, runner: Runner, between: str) -> None:
+    kojikey.added("google_gemini")
+    kojikey.add("elevenlabs", "invalid_key", "--no-test")
+    assert runner.step("test", {"providers": "google_gemini"}).code == 0
+    assert runner.step("test", {"providers": f"google_gemini{between}elevenlabs\n"}).code == 3
+
+
 def test_an_input_is_never_a_command(kojikey: Program, runner: Runner) -> None:
     kojikey.added("elevenlabs")
     hostile = '"; touch broken; $(touch broken) `touch broken` #'
