@@ -8,7 +8,7 @@ import pytest
 from program import Program
 from vault import ADAPTERS, MOMENTS, Vault, verdict
 
-from kojikey.model.moment import parsed
+from kojikey.model.moment import parsed, stamp
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Reason
 from kojikey.operations.adding import NewKey, add
@@ -76,6 +76,18 @@ def test_an_old_key_and_an_expired_one_are_told(vault: Vault) -> None:
         Lack.EXPIRED,
         Lack.TOO_OLD,
     ]
+
+
+def test_at_the_very_limit_a_key_is_expired_but_not_too_old(vault: Vault) -> None:
+    assert lacks(vault, Reason.OK, Demands(), expires_at=stamp(NOW)) == [Lack.EXPIRED]
+    key = vault.key("acme", "elevenlabs")
+    assert key is not None
+    limit = parsed(key.created_at) + timedelta(days=90)
+    for later, expected in ((timedelta(0), []), (timedelta(seconds=1), [Lack.TOO_OLD])):
+        demands = Demands(max_age=timedelta(days=90))
+        custody = vault.custody()
+        (found,) = require(custody, account="acme", providers=["elevenlabs"], demands=demands, now=limit + later)
+        assert [lack for lack in found.lacks if lack is not Lack.EXPIRED] == expected
 
 
 def test_a_job_learns_what_it_lacks_without_a_request_or_a_kek(kojikey: Program) -> None:
