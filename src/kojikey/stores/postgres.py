@@ -199,12 +199,7 @@ class PostgresStore(Store):
         revision = new_revision()
         work = _Work(tuple(changes), rows, tuple(line_of(event, self.place, revision) for event in events))
         try:
-            try:
-                self._attempt(work)
-            except psycopg.errors.ReadOnlySqlTransaction:
-                # The server refused, so nothing was made; the one that is the primary now may be found instead.
-                self._link.drop()
-                self._attempt(work)
+            self._attempt_at_primary(work)
         except psycopg.errors.InsufficientPrivilege:
             if any(change.ref.kind in ("header", "grant") and not change.keeps for change in changes):
                 from kojikey.stores.postgres_errors import owner_alone
@@ -216,6 +211,14 @@ class PostgresStore(Store):
                 raise
             self._settle(work)
         return tuple(row["revision"] for row in rows)
+
+    def _attempt_at_primary(self, work: _Work) -> None:
+        try:
+            self._attempt(work)
+        except psycopg.errors.ReadOnlySqlTransaction:
+            # The server refused, so nothing was made; the one that is the primary now may be found instead.
+            self._link.drop()
+            self._attempt(work)
 
     def _attempt(self, work: _Work) -> None:
         # A pipeline: all statements go in one round trip. Nothing is committed before all their answers were seen.
