@@ -108,7 +108,7 @@ def test_the_cas_of_the_machine_count_without_a_word(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(root))
     store = open_store(url(server))
-    assert store.role() == "postgres"
+    assert ("connection", "TLS, the server verified") in store.describe().details
     store.close()
 
 
