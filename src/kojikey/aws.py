@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from functools import cache
 from typing import Any, Literal, NamedTuple, TypeVar
 
+from kojikey.aws_session import MfaWanted, core_session, forget, new_client
 from kojikey.model.base_url import check_base_url
 from kojikey.model.errors import UsageError
 
@@ -20,6 +20,10 @@ T = TypeVar("T")
 Sleep = Callable[[float], None]
 
 EXTRA_HINT = "python3 -m pip install 'kojikey[aws]'"
+MFA_HINT = (
+    "get temporary credentials first, with aws sts get-session-token or aws sso login, and let AWS_PROFILE or "
+    "AWS_ACCESS_KEY_ID and its kin name them"
+)
 CREDENTIALS_HINT = "aws sts get-caller-identity says who you are to AWS; set AWS_PROFILE, or run aws configure"
 
 Kind = Literal["credentials", "denied", "unreachable", "tls", "throttled", "busy", "server", "missing", "other"]
@@ -111,14 +115,11 @@ def make_client(service: str, *, region: str, endpoint: str | None) -> Any:
         Boto3Missing: the extra is not installed. UsageError: the endpoint (of the URL, or that of ``AWS_ENDPOINT_URL``
             and its kin) would send requests unencrypted to another machine. Any error that :func:`trouble` knows.
     """
-    try:
-        import boto3.session
-        from botocore.config import Config
-    except ImportError:
-        raise Boto3Missing from None
+    _require_boto3()
+    from botocore.config import Config
+
     config = Config(connect_timeout=_CONNECT_TIMEOUT_S, read_timeout=_READ_TIMEOUT_S, retries={"total_max_attempts": 1})
-    session = boto3.session.Session(region_name=region, botocore_session=_core())
-    client = session.client(service, endpoint_url=endpoint, config=config)
+    client = new_client(service, region=region, endpoint_url=endpoint, config=config)
     try:
         check_base_url(client.meta.endpoint_url)
     except UsageError:
@@ -127,35 +128,22 @@ def make_client(service: str, *, region: str, endpoint: str | None) -> Any:
     return client
 
 
-def _core() -> Any:
-    """Return a botocore session of its own (credentials are looked up anew), with the one reader of AWS's models."""
-    import botocore.session
-
-    core = botocore.session.get_session()
-    core.register_component("data_loader", _loader(core.get_config_variable("data_path")))
-    return core
-
-
-@cache
-def _loader(path: str | None) -> Any:
-    # It keeps what it read, which takes the second client of a process from 70 ms to 10.
-    from botocore.loaders import create_loader
-
-    return create_loader(path)
-
-
 def default_region() -> str | None:
     """Return the region that AWS's own tools would use here (``AWS_DEFAULT_REGION``, the profile), None without one.
 
     Raises:
         Boto3Missing: the extra is not installed. Any error that :func:`trouble` knows.
     """
+    _require_boto3()
+    region: str | None = core_session().get_config_variable("region")
+    return region
+
+
+def _require_boto3() -> None:
     try:
-        import boto3.session
+        import boto3.session  # noqa: F401
     except ImportError:
         raise Boto3Missing from None
-    region: str | None = boto3.session.Session(botocore_session=_core()).region_name
-    return region
 
 
 def checked_endpoint(text: str) -> str:
@@ -193,6 +181,8 @@ def trouble(error: Exception) -> Trouble | None:
     from botocore import exceptions
     from botocore.parsers import ResponseParserError
 
+    if isinstance(error, (MfaWanted, exceptions.RefreshWithMFAUnsupportedError)):
+        return Trouble("credentials", "MfaWanted")
     if isinstance(error, exceptions.ClientError):
         return _of_answer(error.response)
     if isinstance(error, (exceptions.BotoCoreError, Boto3Error)):
@@ -234,7 +224,6 @@ def _kind_of_class(error: Exception) -> Kind:
         raised.TokenRetrievalError,
         raised.SSOError,
         raised.MetadataRetrievalError,
-        raised.RefreshWithMFAUnsupportedError,
         raised.InfiniteLoopConfigError,
         raised.NoAuthTokenError,
     )
@@ -259,6 +248,8 @@ def patiently(
         except Exception as error:
             attempt += 1
             found = meaning(error)
+            if found is not None and found.kind == "credentials":
+                forget()
             if found is None or not found.passes or attempt >= _attempts(found):
                 raise
         sleep(_waiting(attempt))

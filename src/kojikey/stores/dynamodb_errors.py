@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kojikey.aws import CREDENTIALS_HINT, EXTRA_HINT, Kind, Trouble, of_code, trouble
+from kojikey.aws import CREDENTIALS_HINT, EXTRA_HINT, MFA_HINT, Kind, Trouble, of_code, trouble
 from kojikey.model.errors import (
     ChangedMeanwhile,
     KojikeyError,
@@ -55,6 +55,12 @@ _COLLECTION_FULL: _Meaning = (
     "remove the index: kojikey needs none",
 )
 _OTHER: dict[str, _Meaning] = {
+    "MfaWanted": (
+        StoreDenied,
+        "was not asked: AWS wants an MFA code for the role of this profile, and kojikey never asks for one; "
+        "nothing was changed",
+        MFA_HINT,
+    ),
     "Boto3Missing": (StoreUnavailable, "needs boto3, which is not installed", EXTRA_HINT),
     "ValidationException": _OTHER_SHAPE,
     "ValidationError": _OTHER_SHAPE,  # as a reason of a cancelled transaction
@@ -113,7 +119,7 @@ def _ours(found: Trouble, place: str) -> KojikeyError:
     if found.kind == "denied":
         return denied(found, place)
     other = (StoreUnavailable, f"refused, with {found.code}; nothing was changed", None)
-    kind, problem, hint = _KINDS.get(found.kind) or _OTHER.get(found.code) or other
+    kind, problem, hint = _OTHER.get(found.code) or _KINDS.get(found.kind) or other
     return kind(place, problem, hint=hint)
 
 

@@ -1,0 +1,98 @@
+"""The one session with AWS that a process has: what is asked for its credentials is asked once.
+
+Owns: when a session begins anew, and that boto3 asks no person.
+Must not: send anything itself, or say what an error means.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from functools import cache
+from typing import Any, Never
+
+_lock = threading.RLock()
+_made: list[Any] = []  # what a session depends on, and the session; empty where there is none
+_FILES = {"AWS_CONFIG_FILE": "~/.aws/config", "AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials"}
+
+
+class MfaWanted(Exception):
+    """The role of the profile is only had with an MFA code."""
+
+
+def new_client(service: str, *, region: str, **settings: Any) -> Any:
+    """Return a client of the session of this process, which begins anew where what it depends on has changed.
+
+    So a role is assumed, or a program asked for credentials, once and not once a client. ``region`` of the first
+    client is where a role is assumed; the credentials are good in all regions.
+    """
+    with _lock:  # neither a session nor the making of a client from it is safe for two threads
+        depends = _settings()
+        if not _made or _made[0] != depends:
+            forget()
+            _made.extend((depends, _begun(region)))
+        return _made[1].client(service, region_name=region, **settings)
+
+
+def forget() -> None:
+    """Begin anew with the next client: what AWS refused may have been renewed in another window by then."""
+    with _lock:
+        _made.clear()
+
+
+def core_session() -> Any:
+    """Return a session of botocore, with the one reader of AWS's models."""
+    import botocore.session
+
+    core = botocore.session.get_session()
+    core.register_component("data_loader", _loader(core.get_config_variable("data_path")))
+    return core
+
+
+def _begun(region: str) -> Any:
+    import boto3.session
+    from botocore.credentials import create_credential_resolver
+
+    core = core_session()
+    providers = create_credential_resolver(core, region_name=region)
+    # botocore's own prompter reads standard input where there is no terminal. There a provider's key may be waiting,
+    # which would be sent to AWS as the code; and kojikey asks no person behind its own back.
+    providers.get_provider("assume-role")._prompter = _refuse_to_ask
+    core.register_component("credential_provider", providers)
+    return boto3.session.Session(botocore_session=core)
+
+
+def _refuse_to_ask(_prompt: str) -> Never:
+    raise MfaWanted
+
+
+def _settings() -> tuple[object, ...]:
+    """Return what credentials depend on: a program may change its environment, and another one its files."""
+    names = sorted(name for name in os.environ if name.startswith(("AWS_", "BOTO")) or name in ("HOME", "USERPROFILE"))
+    return (*((name, os.environ[name]) for name in names), *(_stamp(*file) for file in _FILES.items()))
+
+
+def _stamp(variable: str, default: str) -> int | None:
+    try:
+        return os.stat(os.path.expanduser(os.environ.get(variable) or default)).st_mtime_ns
+    except (OSError, ValueError):
+        return None
+
+
+@cache
+def _loader(path: str | None) -> Any:
+    # It keeps what it read, which takes the second session of a process from 70 ms to 10.
+    from botocore.loaders import create_loader
+
+    return create_loader(path)
+
+
+def _begin_in_child() -> None:
+    # Another thread may have held the lock, or one of the session's own, when the process was forked.
+    global _lock
+    _lock = threading.RLock()
+    forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_in_child)

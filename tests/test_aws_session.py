@@ -1,0 +1,185 @@
+"""The one session with AWS of a process: what its credentials come from is asked once, and a person never."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from aws import REGION, Aws, set_credentials
+from program import Program
+
+from kojikey import aws_session
+from kojikey.aws import make_client
+from kojikey.model.errors import KekUnavailable, StoreDenied
+from kojikey.sealing.kek import KekInputs, load, make
+from kojikey.stores.dynamodb import DynamoStore
+
+Profile = Callable[..., None]
+NOBODY = KekInputs({}, None)
+MFA = "arn:aws:iam::123456789012:mfa/somebody"
+
+
+@pytest.fixture
+def profile(tmp_path: Path, aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Profile:
+    """Return what makes AWS's configuration one profile, instead of credentials in the environment."""
+
+    def use(**members: str) -> None:
+        file = tmp_path / "aws-config"
+        base = "[profile base]\naws_access_key_id = AKIAMADEUPMADEUP0000\naws_secret_access_key = made-up\n"
+        mine = "".join(f"{name} = {value}\n" for name, value in members.items())
+        file.write_text(f"{base}[profile mine]\n{mine}")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.delenv(name)
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
+        monkeypatch.setenv("AWS_PROFILE", "mine")
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", aws.endpoint)
+
+    return use
+
+
+@pytest.fixture
+def counted(tmp_path: Path, profile: Profile) -> Callable[[], int]:
+    """Return how often a program was asked for the credentials."""
+    asked, program = tmp_path / "asked", tmp_path / "program"
+    answer = '{"Version": 1, "AccessKeyId": "AKIAMADEUPMADEUP0000", "SecretAccessKey": "made-up"}'
+    program.write_text(f"#!/bin/sh\necho asked >> {asked}\necho '{answer}'\n")
+    program.chmod(0o700)
+    profile(credential_process=str(program))
+    return lambda: len(asked.read_text().splitlines()) if asked.exists() else 0
+
+
+def with_mfa(profile: Profile) -> None:
+    profile(role_arn="arn:aws:iam::123456789012:role/r", source_profile="base", mfa_serial=MFA)
+
+
+def aws_environ() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+
+
+# nobody is asked
+
+
+@pytest.mark.parametrize("options", [["--stdin"], ["--stdin", "--no-input"]])
+def test_no_code_is_read_from_where_a_key_is_waiting(
+    kojikey: Program, aws: Aws, profile: Profile, options: list[str]
+) -> None:
+    store = DynamoStore(url := "kojikey-mfa", region=REGION, endpoint=aws.endpoint)
+    store.close()
+    with_mfa(profile)
+    kojikey.environ |= aws_environ() | {"KOJIKEY_STORE": aws.url(url)}
+    key = kojikey.key("elevenlabs", "ok")
+    ended = kojikey.installed("rotate", "elevenlabs", *options, "--json", stdin=key.key)
+    assert ended.code == 7, ended.said
+    assert "AWS wants an MFA code" in ended.error["message"]
+    assert "nothing was changed" in ended.error["message"]
+    assert "aws sts get-session-token" in ended.error["hint"]
+    assert MFA not in ended.said
+
+
+def test_the_kek_in_kms_is_not_worth_a_code_either(aws: Aws, profile: Profile) -> None:
+    spec, _ = make(f"awskms:{aws.new_key()}?region={REGION}&endpoint={aws.endpoint}", store_id="s", inputs=NOBODY)
+    with_mfa(profile)
+    kek = load(spec, NOBODY)
+    for _ in range(2):  # botocore says something else the second time
+        with pytest.raises(KekUnavailable, match="never asks for one; nothing was opened") as raised:
+            kek.wrap(bytes(32), store="s", account="a")
+        assert "aws sso login" in str(raised.value.hint)
+
+
+def test_a_role_without_a_code_is_assumed(aws: Aws, profile: Profile) -> None:
+    profile(role_arn="arn:aws:iam::123456789012:role/r", source_profile="base")
+    client = make_client("kms", region=REGION, endpoint=aws.endpoint)
+    assert client.list_keys()
+    client.close()
+
+
+# one session
+
+
+def test_a_program_is_asked_for_credentials_once_for_all_clients(aws: Aws, counted: Callable[[], int]) -> None:
+    for service in ("dynamodb", "kms", "dynamodb"):
+        make_client(service, region=REGION, endpoint=aws.endpoint).close()
+    assert counted() == 1
+
+
+def test_threads_that_begin_at_once_share_the_session(aws: Aws, counted: Callable[[], int]) -> None:
+    made = []
+
+    def begin() -> None:
+        made.append(make_client("dynamodb", region=REGION, endpoint=aws.endpoint))
+
+    threads = [threading.Thread(target=begin) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for client in made:
+        client.close()
+    assert (len(made), counted()) == (8, 1)
+
+
+def test_regions_of_clients_stay_apart(aws: Aws) -> None:
+    clients = [make_client("dynamodb", region=region, endpoint=aws.endpoint) for region in (REGION, "us-east-1")]
+    assert [client.meta.region_name for client in clients] == [REGION, "us-east-1"]
+    for client in clients:
+        client.close()
+
+
+def test_other_credentials_are_used_from_the_next_client_on(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in ("AKIAMADEUPMADEUP0001", "AKIAMADEUPMADEUP0002"):
+        set_credentials(monkeypatch, key)
+        client = make_client("dynamodb", region=REGION, endpoint=aws.endpoint)
+        assert client._request_signer._credentials.access_key == key
+        client.close()
+
+
+def test_a_file_of_credentials_that_changed_is_read_again(
+    aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    file = tmp_path / "credentials"
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    for number, key in enumerate(("AKIAMADEUPMADEUP0001", "AKIAMADEUPMADEUP0002")):
+        file.write_text(f"[default]\naws_access_key_id = {key}\naws_secret_access_key = made-up\n")
+        os.utime(file, (number, number))
+        client = make_client("dynamodb", region=REGION, endpoint=aws.endpoint)
+        assert client._request_signer._credentials.access_key == key
+        client.close()
+
+
+def test_credentials_that_aws_refused_are_asked_for_again(aws: Aws, counted: Callable[[], int]) -> None:
+    from botocore.exceptions import TokenRetrievalError
+
+    from kojikey.aws import patiently
+
+    def refused() -> None:
+        raise TokenRetrievalError(provider="sso", error_msg="expired")
+
+    make_client("dynamodb", region=REGION, endpoint=aws.endpoint).close()
+    with pytest.raises(TokenRetrievalError):
+        patiently(refused)
+    make_client("dynamodb", region=REGION, endpoint=aws.endpoint).close()
+    assert counted() == 2
+
+
+def test_a_forked_process_begins_anew(aws: Aws, counted: Callable[[], int]) -> None:
+    make_client("dynamodb", region=REGION, endpoint=aws.endpoint).close()
+    lock = aws_session._lock  # which another thread may hold at that moment
+    child = os.fork()
+    if not child:
+        os._exit(7 if aws_session._lock is not lock and not aws_session._made else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert aws_session._made
+    assert aws_session._lock is lock
+
+
+def test_without_a_code_the_store_is_denied(aws: Aws, profile: Profile) -> None:
+    with_mfa(profile)
+    store = DynamoStore("kojikey-mfa", region=REGION, endpoint=aws.endpoint)
+    with pytest.raises(StoreDenied, match="kojikey never asks for one; nothing was changed"):
+        store.open()
+    store.close()
