@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
-from collections.abc import Callable
+from base64 import b64encode
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -96,6 +98,62 @@ def test_a_role_without_a_code_is_assumed(aws: Aws, profile: Profile) -> None:
     client.close()
 
 
+# nothing secret is logged
+
+
+@pytest.fixture
+def log() -> Iterator[list[str]]:
+    """Return all that reaches a program's own log, which takes everything."""
+    told: list[str] = []
+
+    class Log(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            told.append(f"{record.name} {record.getMessage()} {record.exc_text or record.exc_info}")
+
+    root, handler = logging.getLogger(), Log()
+    before = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield told
+    root.removeHandler(handler)
+    root.setLevel(before)
+
+
+def test_a_program_that_logs_everything_logs_no_data_key(aws: Aws, log: list[str]) -> None:
+    source = f"awskms:{aws.new_key()}?region={REGION}&endpoint={aws.endpoint}"
+    log.clear()  # of what the test itself asked
+    _, kek = make(source, store_id="s", inputs=NOBODY)
+    data_key = os.urandom(32)
+    assert kek.unwrap(kek.wrap(data_key, store="s", account="a"), store="s", account="a") == data_key
+    store = DynamoStore("kojikey-logs", region=REGION, endpoint=aws.endpoint)
+    store.create({"format": 1})
+    store.close()
+    text = "\n".join(log)
+    for secret in (b64encode(data_key).decode(), repr(data_key), "Signature", "Plaintext", "Authorization"):
+        assert secret not in text
+    assert not [line for line in log if line.startswith(("boto", "urllib3"))]
+
+
+def test_the_credentials_of_an_assumed_role_are_not_logged(aws: Aws, profile: Profile, log: list[str]) -> None:
+    profile(role_arn="arn:aws:iam::123456789012:role/r", source_profile="base")
+    store = DynamoStore("kojikey-logs-role", region=REGION, endpoint=aws.endpoint)
+    store.create({"format": 1})
+    store.close()
+    assert not [line for line in log if "SecretAccessKey" in line or "SessionToken" in line]
+
+
+def test_what_a_program_does_with_aws_itself_is_logged_as_ever(aws: Aws, log: list[str]) -> None:
+    from kojikey.aws import patiently
+
+    client = make_client("dynamodb", region=REGION, endpoint=aws.endpoint)
+    patiently(client.list_tables)
+    assert log == []
+    client.list_tables()
+    assert [line for line in log if line.startswith("botocore.endpoint")]
+    logging.getLogger("botocore.endpoint").warning("something is odd")
+    client.close()
+
+
 # one session
 
 
@@ -166,6 +224,7 @@ def test_credentials_that_aws_refused_are_asked_for_again(aws: Aws, counted: Cal
     assert counted() == 2
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_a_forked_process_begins_anew(aws: Aws, counted: Callable[[], int]) -> None:
     make_client("dynamodb", region=REGION, endpoint=aws.endpoint).close()
     lock = aws_session._lock  # which another thread may hold at that moment

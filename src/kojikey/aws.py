@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from kojikey.aws_session import MfaWanted, core_session, forget, new_client
+from kojikey.aws_session import MfaWanted, core_session, forget, new_client, quietly
 from kojikey.model.base_url import check_base_url
 from kojikey.model.errors import UsageError
 
@@ -244,7 +244,8 @@ def patiently(
     attempt = 0
     while True:
         try:
-            return call()
+            with quietly():
+                return call()
         except Exception as error:
             attempt += 1
             found = meaning(error)

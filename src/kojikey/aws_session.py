@@ -1,6 +1,6 @@
 """The one session with AWS that a process has: what is asked for its credentials is asked once.
 
-Owns: when a session begins anew, and that boto3 asks no person.
+Owns: when a session begins anew, and that boto3 neither asks a person nor logs what is secret.
 Must not: send anything itself, or say what an error means.
 """
 
@@ -8,12 +8,20 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
-from typing import Any, Never
+from typing import TYPE_CHECKING, Any, Never
+
+if TYPE_CHECKING:
+    import logging
 
 _lock = threading.RLock()
 _made: list[Any] = []  # what a session depends on, and the session; empty where there is none
 _FILES = {"AWS_CONFIG_FILE": "~/.aws/config", "AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials"}
+_WARNING = 30  # logging.WARNING
+_is_ours: ContextVar[bool] = ContextVar("kojikey_asks_aws", default=False)
 
 
 class MfaWanted(Exception):
@@ -28,10 +36,41 @@ def new_client(service: str, *, region: str, **settings: Any) -> Any:
     """
     with _lock:  # neither a session nor the making of a client from it is safe for two threads
         depends = _settings()
-        if not _made or _made[0] != depends:
-            forget()
-            _made.extend((depends, _begun(region)))
-        return _made[1].client(service, region_name=region, **settings)
+        with quietly():
+            if not _made or _made[0] != depends:
+                forget()
+                _made.extend((depends, _begun(region)))
+            client = _made[1].client(service, region_name=region, **settings)
+        _hush()
+        return client
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Keep boto3's log of what is asked meanwhile, in this thread, from everyone but for its warnings."""
+    token = _is_ours.set(True)
+    try:
+        yield
+    finally:
+        _is_ours.reset(token)
+
+
+def _hush() -> None:
+    """Give boto3's loggers a filter.
+
+    At DEBUG it logs whole answers, with the data keys that KMS opened and the credentials of a role, and signatures.
+    A program that logs everything should have none of it in its log; but its own business with AWS is its own, so the
+    loggers keep their levels. Each has to have the filter: that of a parent is not asked.
+    """
+    import logging
+
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] in ("boto3", "botocore", "urllib3"):
+            logging.getLogger(name).addFilter(_may_be_told)
+
+
+def _may_be_told(record: logging.LogRecord) -> bool:
+    return record.levelno >= _WARNING or not _is_ours.get()
 
 
 def forget() -> None:
