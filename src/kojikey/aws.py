@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from kojikey.aws_session import MfaWanted, core_session, forget, new_client, quietly
-from kojikey.model.base_url import check_base_url
+from kojikey.model.base_url import check_base_url, is_loopback
 from kojikey.model.errors import UsageError
 
 T = TypeVar("T")
@@ -116,16 +116,27 @@ def make_client(service: str, *, region: str, endpoint: str | None) -> Any:
             and its kin) would send requests unencrypted to another machine. Any error that :func:`trouble` knows.
     """
     _require_boto3()
-    from botocore.config import Config
-
-    config = Config(connect_timeout=_CONNECT_TIMEOUT_S, read_timeout=_READ_TIMEOUT_S, retries={"total_max_attempts": 1})
-    client = new_client(service, region=region, endpoint_url=endpoint, config=config)
+    is_here = endpoint is not None and is_loopback(endpoint)
+    client = _new_client(service, region, endpoint, past_proxies=is_here)
     try:
-        check_base_url(client.meta.endpoint_url)
+        asked = check_base_url(client.meta.endpoint_url)
     except UsageError:
         client.close()
         raise
-    return client
+    if is_here or not is_loopback(asked):
+        return client
+    client.close()  # the environment or the profile named this machine
+    return _new_client(service, region, endpoint, past_proxies=True)
+
+
+def _new_client(service: str, region: str, endpoint: str | None, *, past_proxies: bool) -> Any:
+    from botocore.config import Config
+
+    # Data keys may go unencrypted to this machine, and HTTP_PROXY would send them to another one.
+    proxies = {"proxies": {}} if past_proxies else {}
+    once = {"total_max_attempts": 1}
+    config = Config(connect_timeout=_CONNECT_TIMEOUT_S, read_timeout=_READ_TIMEOUT_S, retries=once, **proxies)
+    return new_client(service, region=region, endpoint_url=endpoint, config=config)
 
 
 def default_region() -> str | None:
