@@ -133,9 +133,12 @@ def _new_client(service: str, region: str, endpoint: str | None, *, past_proxies
     from botocore.config import Config
 
     # Data keys may go unencrypted to this machine, and HTTP_PROXY would send them to another one.
-    proxies = {"proxies": {}} if past_proxies else {}
-    once = {"total_max_attempts": 1}
-    config = Config(connect_timeout=_CONNECT_TIMEOUT_S, read_timeout=_READ_TIMEOUT_S, retries=once, **proxies)
+    config = Config(
+        connect_timeout=_CONNECT_TIMEOUT_S,
+        read_timeout=_READ_TIMEOUT_S,
+        retries={"total_max_attempts": 1},
+        proxies={} if past_proxies else None,
+    )
     return new_client(service, region=region, endpoint_url=endpoint, config=config)
 
 

@@ -40,7 +40,7 @@ def check_up(desk: Desk) -> Iterator[Finding]:
         yield from _no_store(desk)
         return
     yield Finding("store", "ok", f"{custody.store.place} (chosen by {desk.settings.store.origin})")
-    yield from _contents(custody)
+    yield from _contents(custody, desk.account)
 
 
 def _versions() -> Finding:
@@ -88,8 +88,8 @@ def _no_store(desk: Desk) -> Iterator[Finding]:
         yield Finding("KEK", "ok", f"a new store would keep it in: {source}")
 
 
-def _contents(custody: Custody) -> Iterator[Finding]:
-    for diagnosis in diagnose(custody):
+def _contents(custody: Custody, account: str) -> Iterator[Finding]:
+    for diagnosis in diagnose(custody, account=account):
         if diagnosis.error is None:
             yield Finding(diagnosis.name, diagnosis.state, diagnosis.detail, diagnosis.mend)
         else:

@@ -34,7 +34,8 @@ COMMANDS = (
         "check the whole set-up, and say how to mend what is wrong",
         doctor,
         options=COMMON,
-        description="Makes no request. Exit 0 when nothing is wrong, else the exit code of the first thing that is.",
+        description="Asks no provider; a KEK in KMS is tried. "
+        "Exit 0 when nothing is wrong, else the exit code of the first thing that is.",
         examples=("kojikey doctor", "kojikey doctor --json"),
     ),
 )

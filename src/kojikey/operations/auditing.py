@@ -125,7 +125,7 @@ def _ensure_nothing(store: Store, account: str) -> tuple[int, int] | None:
     for event in store.events(account):
         raise AuditBroken(account, event["seq"], "belongs to an account that was removed from outside")
     for key in store.scan(Query(account=account)):
-        raise AuditBroken(account, 1, f"is missing, and so is the account of the {key.ref.provider} key")
+        raise AuditBroken(account, 1, f"is missing, and so is the account of {key.ref}")
     return None
 
 

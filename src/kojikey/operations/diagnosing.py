@@ -1,12 +1,12 @@
-"""What is wrong with a store's contents, and how to mend it. Makes no request."""
+"""What is wrong with a store's contents, and how to mend it. Asks no provider; KMS is asked once an account."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from kojikey.model.errors import CannotOpen, KojikeyError
+from kojikey.model.errors import CannotOpen, KekMissing, KekUnavailable, KojikeyError, UsageError
 from kojikey.model.key import Key, Stage
 from kojikey.model.moment import parsed
 from kojikey.operations import auditing
@@ -14,6 +14,7 @@ from kojikey.operations.custody import Custody
 from kojikey.operations.listing import key_of
 from kojikey.operations.storing import BESIDE, lies_beside, spoken_source
 from kojikey.sealing.kek import describe
+from kojikey.stores.base import Stored
 
 _SHOWN = 5
 
@@ -29,40 +30,75 @@ class Diagnosis:
     error: KojikeyError | None = None
 
 
-def diagnose(custody: Custody) -> Iterator[Diagnosis]:
-    """Yield what was found: the KEK, whether every key opens, the audit trail, and what waits to be done."""
+def diagnose(custody: Custody, *, account: str = "default") -> Iterator[Diagnosis]:
+    """Yield what was found: the KEK, whether every key opens, the audit trail, and what waits to be done.
+
+    ``account`` is the one for which a KEK that others hold is tried: they may allow it for no other.
+    """
     try:
-        custody.kek()
+        custody.kek().try_out(store=custody.store_id, account=account)
         yield Diagnosis("KEK", detail=describe(custody.target_spec))
         if lies_beside(custody.target_spec, custody.store):
             yield Diagnosis("KEK", "note", BESIDE, "kojikey store rekey --kek keychain (or another place)")
-    except CannotOpen as error:
+    except (CannotOpen, UsageError) as error:
         yield Diagnosis("KEK", error=error)
         return
     if custody.header.get("next_kek"):
         source = spoken_source(custody.header["next_kek"])
         yield Diagnosis("re-keying", "note", "one was not finished", f"kojikey store rekey --kek {source}")
-    yield from _keys(custody)
-    yield _audit(custody)
+    if (yield from _keys(custody)):
+        yield _audit(custody)
+    else:
+        yield Diagnosis("audit trail", "note", "was not verified: that needs the KEK")
 
 
-def _keys(custody: Custody) -> Iterator[Diagnosis]:
-    opened, broken, waiting = 0, 0, []
-    for stored in custody.store.scan():
-        try:
-            key = key_of(stored)
-            for version in key.versions:
-                custody.sealer(key.account).open(
-                    version.sealed, provider=key.provider, version=version.number, base_url=version.base_url
-                )
-        except CannotOpen as error:
-            broken += 1
-            if broken <= _SHOWN:
-                yield Diagnosis(f"{stored.ref.account}/{stored.ref.provider}", error=error)
-            continue
-        opened += 1
-        waiting += _waiting(key)
-    yield Diagnosis("keys", detail=f"{opened} open" + (f", {broken} do not" if broken else ""))
+@dataclass(slots=True)
+class _Tally:
+    opened: int = 0
+    broken: int = 0
+    untried: int = 0
+    waiting: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def summary(self) -> Diagnosis:
+        broken = f", {self.broken} do not" if self.broken else ""
+        untried = f", {self.untried} were not tried" if self.untried else ""
+        return Diagnosis("keys", "note" if broken else "ok", f"{self.opened} open{broken}{untried}")
+
+
+def _keys(custody: Custody) -> Generator[Diagnosis, None, bool]:
+    """Yield what is found of the keys; return whether their KEK could be asked to the end."""
+    tally, error = _Tally(), None
+    stored_keys = custody.store.scan()
+    for stored in stored_keys:
+        error = _trouble_opening(custody, stored, tally)
+        is_kek = isinstance(error, (KekMissing, KekUnavailable))
+        if error is not None and (is_kek or tally.broken <= _SHOWN):
+            yield Diagnosis(str(stored.ref).removeprefix("key/"), error=error)
+        if is_kek:
+            # Who holds the KEK was asked with patience; for each account once more, it would take hours.
+            tally.untried = sum(1 for _ in stored_keys)
+            break
+    yield tally.summary()
+    yield from _notes(tally.waiting)
+    return not isinstance(error, (KekMissing, KekUnavailable))
+
+
+def _trouble_opening(custody: Custody, stored: Stored, tally: _Tally) -> CannotOpen | None:
+    try:
+        key = key_of(stored)
+        for version in key.versions:
+            custody.sealer(key.account).open(
+                version.sealed, provider=key.provider, version=version.number, base_url=version.base_url
+            )
+    except CannotOpen as error:
+        tally.broken += 1
+        return error
+    tally.opened += 1
+    tally.waiting += _waiting(key)
+    return None
+
+
+def _notes(waiting: Sequence[tuple[str, str, str]]) -> Iterator[Diagnosis]:
     for name, detail, mend in waiting[:_SHOWN]:
         yield Diagnosis(name, "note", detail, mend)
     if len(waiting) > _SHOWN:

@@ -84,6 +84,14 @@ class AwsKmsKek(Kek):
             raise RecordChanged(_where(account), "holds something else than a data key")
         return data_key
 
+    def try_out(self, *, store: str, account: str) -> None:
+        """See :meth:`Kek.try_out`. It costs one Encrypt, of which nothing is kept.
+
+        Raises:
+            CannotOpen: the key is disabled, gone or denied, or KMS was not reached.
+        """
+        self.wrap(os.urandom(KEY_BYTES), store=store, account=account)
+
     def _ask(self, operation: str, account: str, **request: Any) -> Any:
         from kojikey.aws import make_client, patiently
         from kojikey.sealing.awskms_errors import translated

@@ -59,6 +59,13 @@ class Kek(ABC):
             WrongKek: it is another one.
         """
 
+    def try_out(self, *, store: str, account: str) -> None:  # noqa: B027 - a KEK in this process is there to be used
+        """Make sure that it can be used for an account now, where somebody else decides that.
+
+        Raises:
+            CannotOpen: it can not. UsageError: what is set for reaching it makes no sense.
+        """
+
 
 class LocalKek(Kek):
     """A KEK of 32 bytes, in this process. The wrapped data key is a JWE of the same form as a sealed version."""
