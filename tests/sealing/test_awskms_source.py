@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 from typing import Any
 
 import pytest
 from aws import REGION, Aws
 
 from kojikey.model.errors import KekUnavailable, RecordChanged, UsageError, WrongKek
-from kojikey.sealing.kek import KekInputs, load, make, same_source
+from kojikey.sealing.kek import KekInputs, describe, load, make, same_source
 
 NOBODY = KekInputs({}, None)
 CANARY = "CANARY"
@@ -93,11 +95,28 @@ def test_what_names_no_key_is_refused_without_repeating_it(argument: str) -> Non
         "https://evil.example/kms.eu-central-1.amazonaws.com",
         "https://evil-kms.eu-central-1.amazonaws.com",
         "http://kms.eu-central-1.amazonaws.com",
+        "https://kms.s3.amazonaws.com",
+        "https://kms.us-east-1.amazonaws.com",
+        "https://vpce-0a1-b2.kms.us-east-1.vpce.amazonaws.com",
     ],
 )
 def test_no_data_key_is_sent_to_an_endpoint_that_only_the_store_names(spec: dict[str, Any], endpoint: str) -> None:
     with pytest.raises(KekUnavailable, match="endpoint"):
         load(spec | {"endpoint": endpoint}, NOBODY)
+
+
+def test_the_command_that_confirms_an_endpoint_runs_nothing_else(spec: dict[str, Any]) -> None:
+    endpoint = "https://kms.corp.example/$(CANARY);x&'y'"
+    with pytest.raises(KekUnavailable) as raised:
+        load(spec | {"endpoint": endpoint}, NOBODY)
+    command = str(raised.value.hint).partition(": ")[2]
+    assert shlex.split(command) == ["export", f"AWS_ENDPOINT_URL_KMS={endpoint}"]
+    assert (
+        subprocess.run(
+            ["sh", "-c", f'{command}; printf %s "$AWS_ENDPOINT_URL_KMS"'], capture_output=True, text=True, check=True
+        ).stdout
+        == endpoint
+    )
 
 
 def test_an_endpoint_that_this_machine_confirms_is_used(spec: dict[str, Any]) -> None:
@@ -119,11 +138,18 @@ def test_an_endpoint_that_this_machine_confirms_is_used(spec: dict[str, Any]) ->
         {"endpoint": 7},
         {"endpoint": "https://\x1b[2J"},
         {"kid": None},
+        {"name": "alias/\x1b[2J"},
+        {"name": "alias/x; rm -rf ~"},
+        {"name": 7},
     ],
 )
 def test_a_damaged_spec_is_told_as_such(spec: dict[str, Any], change: dict[str, Any]) -> None:
     with pytest.raises(RecordChanged):
         load(spec | change, NOBODY)
+    if "name" in change:
+        for use in (describe, lambda damaged: same_source(damaged, "awskms:alias/x")):
+            with pytest.raises(RecordChanged):
+                use(spec | change)
 
 
 def test_another_key_in_the_spec_is_not_taken_for_the_one_of_its_id(spec: dict[str, Any], aws: Aws) -> None:

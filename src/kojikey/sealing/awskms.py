@@ -37,7 +37,7 @@ _CIPHERTEXT_LIMIT = 6144  # bytes, of KMS's CiphertextBlob (its API reference, E
 _KID = re.compile(r"kms-[0-9a-f]{16}")
 _KEY = re.compile(r"[A-Za-z0-9:/_-]{1,2048}")  # the API reference's pattern for aliases, ids and ARNs
 _ARN = re.compile(r"arn:aws[a-z-]*:kms:([a-z0-9-]+):[0-9]{12}:key/([A-Za-z0-9-]{1,256})")
-_OF_KMS = re.compile(r"https://(vpce-[a-z0-9-]+\.)?kms(-fips)?\.[a-z0-9-]+\.(vpce\.)?(amazonaws\.com(\.cn)?|api\.aws)")
+_OF_KMS = r"https://(vpce-[a-z0-9-]+\.)?kms(-fips)?\.{region}\.(vpce\.)?(amazonaws\.com(\.cn)?|api\.aws)"
 
 
 class Asked(NamedTuple):
@@ -119,12 +119,12 @@ def load(spec: Spec, inputs: KekInputs) -> Kek:
     Raises:
         RecordChanged: the spec is damaged. KekUnavailable: its endpoint is not one that is trusted here.
     """
-    arn, region = text_member(spec, "key"), text_member(spec, "region")
+    arn, region, _ = text_member(spec, "key"), text_member(spec, "region"), _name_of(spec)
     match = _ARN.fullmatch(arn)
     if match is None or match[1] != region:
         raise RecordChanged("header", "does not say where its KEK lives (its key is not that of a KMS key)")
     endpoint = text_member(spec, "endpoint") if spec.get("endpoint") is not None else None
-    return AwsKmsKek(arn, region=region, endpoint=_trusted(endpoint, inputs.environ))
+    return AwsKmsKek(arn, region=region, endpoint=_trusted(endpoint, region, inputs.environ))
 
 
 def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
@@ -135,7 +135,7 @@ def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]
     """
     asked = parse_source(argument)
     region = asked.region or _own_region(inputs.environ)
-    endpoint = _trusted(asked.endpoint, inputs.environ)
+    endpoint = _trusted(asked.endpoint, region, inputs.environ)
     trial, arn = _tried(asked.key, region, endpoint, store_id)
     match = _ARN.fullmatch(arn)
     if match is None or match[1] != region:
@@ -150,6 +150,7 @@ def discard(spec: Spec, inputs: KekInputs) -> None:
 
 def describe(spec: Spec) -> str:
     """Say where it lives and who can read it."""
+    _name_of(spec)
     return (
         f"the AWS KMS key {text_member(spec, 'key')}: nobody reads it; whom IAM allows kms:Decrypt can open data keys"
     )
@@ -164,12 +165,12 @@ def is_same(spec: Spec, argument: str) -> bool:
     """Tell whether a source, as people give it, is the KMS key of a spec: by its ARN, its id or the name it had.
 
     Raises:
-        UsageError: it is not the name of a KMS key.
+        UsageError: it is not the name of a KMS key. RecordChanged: the spec is damaged.
     """
     asked = parse_source(argument)
     arn = str(spec.get("key"))
     return (
-        asked.key in (arn, arn.rpartition("/")[2], spec.get("name"))
+        asked.key in (arn, arn.rpartition("/")[2], _name_of(spec))
         and asked.region in (None, spec.get("region"))
         and asked.endpoint in (None, spec.get("endpoint"))
     )
@@ -248,16 +249,32 @@ def _tried(key: str, region: str, endpoint: str | None, store_id: str) -> tuple[
     return kek, arn
 
 
-def _trusted(endpoint: str | None, environ: Mapping[str, str]) -> str | None:
+def _name_of(spec: Spec) -> str | None:
+    """Return what people called the key, which is repeated to them as part of a command.
+
+    Raises:
+        RecordChanged: it is nothing that names a key.
+    """
+    if spec.get("name") is None:
+        return None
+    name = text_member(spec, "name")
+    if not _KEY.fullmatch(name):
+        raise RecordChanged("header", "does not say where its KEK lives (its name is damaged)")
+    return name
+
+
+def _trusted(endpoint: str | None, region: str, environ: Mapping[str, str]) -> str | None:
     if endpoint is None:
         return None
+    import shlex
+
     from kojikey.aws import checked_endpoint
 
     try:
         endpoint = checked_endpoint(endpoint)
         confirmed = environ.get(ENDPOINT_VARIABLE)
         if (
-            _OF_KMS.fullmatch(endpoint)
+            re.fullmatch(_OF_KMS.format(region=re.escape(region)), endpoint)
             or is_loopback(endpoint)
             or (confirmed and checked_endpoint(confirmed) == endpoint)
         ):
@@ -266,7 +283,7 @@ def _trusted(endpoint: str | None, environ: Mapping[str, str]) -> str | None:
         raise KekUnavailable(f"the endpoint of the KEK's KMS is not used: {error}", hint=error.hint) from None
     raise KekUnavailable(
         "the endpoint of the KEK's KMS is not one of AWS's, so no data key was sent there",
-        hint=f"if it is yours, say so on this machine: export {ENDPOINT_VARIABLE}={endpoint}",
+        hint=f"if it is yours, say so on this machine: export {ENDPOINT_VARIABLE}={shlex.quote(endpoint)}",
     )
 
 
