@@ -13,18 +13,33 @@ from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from kojikey.aws_session import MfaWanted, core_session, forget, new_client, quietly
-from kojikey.model.base_url import check_base_url, is_loopback
+from kojikey.aws_settings import (
+    PROFILES,
+    MalformedCredentials,
+    check_credentials_of_environment,
+    check_endpoint_of_environment,
+    checked_endpoint,
+    refusal_of,
+)
+from kojikey.model.base_url import is_loopback
 from kojikey.model.errors import UsageError
 
 T = TypeVar("T")
 Sleep = Callable[[float], None]
 
 EXTRA_HINT = "python3 -m pip install 'kojikey[aws]'"
+MALFORMED_HINT = (
+    "look for a line end at the end of AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or of what the "
+    "profile has them from"
+)
 MFA_HINT = (
     "get temporary credentials first, with aws sts get-session-token or aws sso login, and let AWS_PROFILE or "
     "AWS_ACCESS_KEY_ID and its kin name them"
 )
-CREDENTIALS_HINT = "aws sts get-caller-identity says who you are to AWS; set AWS_PROFILE, or run aws configure"
+CREDENTIALS_HINT = (
+    "aws sts get-caller-identity says who you are to AWS; set AWS_PROFILE, or run aws configure, aws login or "
+    "aws sso login"
+)
 
 Kind = Literal["credentials", "denied", "unreachable", "tls", "throttled", "busy", "server", "missing", "other"]
 
@@ -112,14 +127,18 @@ def make_client(service: str, *, region: str, endpoint: str | None) -> Any:
     """Return a boto3 client that makes each call once; nothing is sent yet.
 
     Raises:
-        Boto3Missing: the extra is not installed. UsageError: the endpoint (of the URL, or that of ``AWS_ENDPOINT_URL``
-            and its kin) would send requests unencrypted to another machine. Any error that :func:`trouble` knows.
+        Boto3Missing: the extra is not installed. UsageError: boto3 does not take one of AWS's settings, or the endpoint
+            of ``AWS_ENDPOINT_URL`` and its kin would send requests unencrypted to another machine; which it was is
+            said. Any error that :func:`trouble` knows.
     """
     _require_boto3()
+    check_credentials_of_environment()
+    if endpoint is None:
+        check_endpoint_of_environment(service)
     is_here = endpoint is not None and is_loopback(endpoint)
     client = _new_client(service, region, endpoint, past_proxies=is_here)
     try:
-        asked = check_base_url(client.meta.endpoint_url)
+        asked = checked_endpoint(client.meta.endpoint_url, of=PROFILES)
     except UsageError:
         client.close()
         raise
@@ -139,7 +158,10 @@ def _new_client(service: str, region: str, endpoint: str | None, *, past_proxies
         retries={"total_max_attempts": 1},
         proxies={} if past_proxies else None,
     )
-    return new_client(service, region=region, endpoint_url=endpoint, config=config)
+    try:
+        return new_client(service, region=region, endpoint_url=endpoint, config=config)
+    except Exception as error:
+        raise refusal_of(error) or error from None
 
 
 def default_region() -> str | None:
@@ -160,33 +182,6 @@ def _require_boto3() -> None:
         raise Boto3Missing from None
 
 
-def checked_endpoint(text: str) -> str:
-    """Return an endpoint in its one spelling.
-
-    Raises:
-        UsageError: it is not ``https://…`` (or ``http://`` on this machine). It is not repeated.
-    """
-    try:
-        return check_base_url(text)
-    except UsageError as error:
-        raise UsageError(
-            str(error).replace("a base URL", "an endpoint of AWS").replace("the key", "what is stored"),
-            hint="an endpoint is such as https://vpce-0a1b.dynamodb.eu-central-1.vpce.amazonaws.com; "
-            "http only for loopback",
-        ) from None
-
-
-def checked_region(text: str) -> str:
-    """Return the name of a region.
-
-    Raises:
-        UsageError: it is not one; it would become part of a host's name.
-    """
-    if not re.fullmatch(r"[a-z]{2,8}(-[a-z]{1,12}){1,3}-\d{1,2}", text):
-        raise UsageError("that is not the name of an AWS region", hint="such as region=eu-central-1")
-    return text
-
-
 def trouble(error: Exception) -> Trouble | None:
     """Return what an error of boto3 means, None for what is not boto3's."""
     if isinstance(error, Boto3Missing):
@@ -199,8 +194,12 @@ def trouble(error: Exception) -> Trouble | None:
         return Trouble("credentials", "MfaWanted")
     if isinstance(error, exceptions.ClientError):
         return _of_answer(error.response)
+    if _are_malformed_credentials(error):
+        return Trouble("credentials", "MalformedCredentials")
     if isinstance(error, (exceptions.BotoCoreError, Boto3Error)):
         return Trouble(_kind_of_class(error), type(error).__name__)
+    if type(error) is ValueError and str(error).startswith("Invalid endpoint"):
+        return Trouble("credentials", "InvalidEndpoint")  # of what the credentials come from, such as STS
     return Trouble("other", "ResponseParserError") if isinstance(error, ResponseParserError) else None
 
 
@@ -219,6 +218,18 @@ def _of_answer(response: Any) -> Trouble:
     permission = _PERMISSION.search(str(told.get("Message", "")))
     shown = code if _CODE.fullmatch(code) else f"status {status}"
     return Trouble(kind, shown, permission[1] if permission else "")
+
+
+def _are_malformed_credentials(error: Exception) -> bool:
+    """Tell whether it was the credentials that could not be sent: nothing else in a header comes from outside.
+
+    The text of such an error repeats the header.
+    """
+    from botocore.exceptions import HTTPClientError
+
+    cause = getattr(error, "kwargs", {}).get("error") if isinstance(error, HTTPClientError) else error
+    is_header = type(cause) is ValueError and str(cause).startswith("Invalid header value")
+    return is_header or isinstance(cause, (UnicodeEncodeError, MalformedCredentials))
 
 
 def _kind_of_class(error: Exception) -> Kind:
@@ -240,6 +251,8 @@ def _kind_of_class(error: Exception) -> Kind:
         raised.MetadataRetrievalError,
         raised.InfiniteLoopConfigError,
         raised.NoAuthTokenError,
+        raised.MissingDependencyException,  # of a kind of credentials, such as those of aws login
+        getattr(raised, "LoginError", ()),  # newer than the oldest boto3 that is enough
     )
     return "credentials" if isinstance(error, about_credentials) else "other"
 

@@ -63,6 +63,7 @@ class AwsKmsKek(Kek):
 
         Raises:
             CannotOpen: KMS refused, was not reached, or has no such key; nothing was wrapped.
+            UsageError: one of AWS's settings in the environment or the profile makes no sense.
         """
         context = {"store": store, "account": account}
         answer = self._ask("encrypt", account, KeyId=self._arn, Plaintext=data_key, EncryptionContext=context)
@@ -72,7 +73,7 @@ class AwsKmsKek(Kek):
         """See :meth:`Kek.unwrap`.
 
         Raises:
-            CannotOpen: KMS refused, was not reached, or has no such key.
+            CannotOpen: KMS refused, was not reached, or has no such key. UsageError: as :meth:`wrap`.
         """
         kid, ciphertext = parsed(record, where=_where(account))
         if kid != self.kid:
@@ -96,12 +97,15 @@ class AwsKmsKek(Kek):
         from kojikey.aws import make_client, patiently
         from kojikey.sealing.awskms_errors import translated
 
-        try:
+        def call() -> Any:
             if self._client is None:
                 self._client = make_client("kms", region=self._region, endpoint=self._endpoint)
-            return patiently(lambda: getattr(self._client, operation)(**request), sleep=self._sleep)
-        except UsageError as refused:
-            raise KekUnavailable(str(refused), hint=refused.hint) from None
+            return getattr(self._client, operation)(**request)
+
+        try:
+            return patiently(call, sleep=self._sleep)
+        except UsageError:
+            raise
         except Exception as error:
             # `from None`: botocore's exceptions hold the request, and with it the data key.
             raise translated(error, self._arn, _where(account)) or error from None
@@ -195,7 +199,7 @@ def parse_source(argument: str) -> Asked:
     """
     from urllib.parse import parse_qsl
 
-    from kojikey.aws import checked_endpoint, checked_region
+    from kojikey.aws_settings import checked_endpoint, checked_region
 
     key, _, options = argument.partition("?")
     found = parse_qsl(options, keep_blank_values=True)
@@ -268,7 +272,7 @@ def _trusted(endpoint: str | None, region: str, environ: Mapping[str, str]) -> s
         return None
     import shlex
 
-    from kojikey.aws import checked_endpoint
+    from kojikey.aws_settings import checked_endpoint
 
     try:
         endpoint = checked_endpoint(endpoint)
@@ -288,7 +292,8 @@ def _trusted(endpoint: str | None, region: str, environ: Mapping[str, str]) -> s
 
 
 def _own_region(environ: Mapping[str, str]) -> str:
-    from kojikey.aws import checked_region, default_region
+    from kojikey.aws import default_region
+    from kojikey.aws_settings import checked_region
     from kojikey.sealing.awskms_errors import translated
 
     try:

@@ -5,7 +5,7 @@ Owns: the words. Must not: repeat a text of the service, or let an exception of 
 
 from __future__ import annotations
 
-from kojikey.aws import CREDENTIALS_HINT, EXTRA_HINT, MFA_HINT, Kind, Trouble, trouble
+from kojikey.aws import CREDENTIALS_HINT, EXTRA_HINT, MALFORMED_HINT, MFA_HINT, Kind, Trouble, trouble
 from kojikey.model.errors import KekMissing, KekUnavailable, KojikeyError, RecordChanged, WrongKek
 
 _REACH = "check the network, HTTPS_PROXY, and the region and endpoint that kojikey store info shows"
@@ -30,6 +30,11 @@ _UNUSABLE: dict[str, tuple[str, str]] = {
     "InvalidKeyUsageException": (
         "the KMS key {key} is not a symmetric key for encryption",
         "aws kms create-key makes one",
+    ),
+    "MalformedCredentials": (
+        "AWS's credentials here are malformed (a line end or another character that no credential has), and the KEK "
+        "is in KMS",
+        MALFORMED_HINT,
     ),
     "MfaWanted": (
         "AWS wants an MFA code for the role of this profile before the KEK in KMS can be used, and kojikey never asks "

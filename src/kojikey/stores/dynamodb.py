@@ -13,7 +13,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, TypeVar
 
-from kojikey.aws import Sleep, checked_endpoint, checked_region, make_client, patiently
+from kojikey.aws import Sleep, make_client, patiently
+from kojikey.aws_settings import checked_endpoint, checked_region
 from kojikey.model.errors import (
     ChangedMeanwhile,
     KojikeyError,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kojikey.aws import CREDENTIALS_HINT, EXTRA_HINT, MFA_HINT, Kind, Trouble, of_code, trouble
+from kojikey.aws import CREDENTIALS_HINT, EXTRA_HINT, MALFORMED_HINT, MFA_HINT, Kind, Trouble, of_code, trouble
 from kojikey.model.errors import (
     ChangedMeanwhile,
     KojikeyError,
@@ -55,6 +55,11 @@ _COLLECTION_FULL: _Meaning = (
     "remove the index: kojikey needs none",
 )
 _OTHER: dict[str, _Meaning] = {
+    "MalformedCredentials": (
+        StoreDenied,
+        "was not asked: AWS's credentials here are malformed (a line end or another character that no credential has)",
+        MALFORMED_HINT,
+    ),
     "MfaWanted": (
         StoreDenied,
         "was not asked: AWS wants an MFA code for the role of this profile, and kojikey never asks for one; "

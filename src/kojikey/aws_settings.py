@@ -1,0 +1,120 @@
+"""What kojikey takes from AWS's own settings and from URLs: endpoints, regions, and which variable is to blame.
+
+Owns: the rule for endpoints, and the words for what boto3 does not take. Must not: repeat a value.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+
+from kojikey.model.base_url import check_base_url
+from kojikey.model.errors import UsageError
+
+PROFILES = "the endpoint_url of AWS's configuration file"
+_REFERENCE = "https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html"
+_CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
+_VARIABLES = {
+    "InvalidConfigError": "",
+    "InvalidDefaultsMode": "AWS_DEFAULTS_MODE",
+    "InvalidIMDSEndpointError": "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+    "InvalidIMDSEndpointModeError": "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
+    "InvalidMaxRetryAttemptsError": "AWS_MAX_ATTEMPTS",
+    "InvalidRetryModeError": "AWS_RETRY_MODE",
+    "InvalidSTSRegionalEndpointsConfigError": "AWS_STS_REGIONAL_ENDPOINTS",
+}
+
+
+class MalformedCredentials(Exception):
+    """The environment's credentials have characters that no credential has. It repeats nothing."""
+
+
+def check_credentials_of_environment() -> None:
+    """Check that the credentials which the environment has, if it has any, can be ones.
+
+    Raises:
+        MalformedCredentials: a line end, usually, that came with them.
+    """
+    if not os.environ.get("AWS_ACCESS_KEY_ID"):
+        return
+    values = (os.environ.get(name, "") for name in _CREDENTIALS)
+    if not all(value.isascii() and value.isprintable() for value in values):
+        raise MalformedCredentials
+
+
+def checked_endpoint(text: str, *, of: str = "that") -> str:
+    """Return an endpoint in its one spelling. ``of`` is where it is from, for the message.
+
+    Raises:
+        UsageError: it is not ``https://…`` (or ``http://`` on this machine). It is not repeated.
+    """
+    try:
+        return check_base_url(text)
+    except UsageError as error:
+        said = str(error).replace("a base URL", "an endpoint of AWS").replace("the key", "what is stored")
+        raise UsageError(
+            said.replace("that", of, 1),
+            hint="an endpoint is such as https://vpce-0a1b.dynamodb.eu-central-1.vpce.amazonaws.com; "
+            "http only for loopback",
+        ) from None
+
+
+def check_endpoint_of_environment(service: str) -> None:
+    """Check the endpoint that the environment names for a service, where it names one.
+
+    Raises:
+        UsageError: it is not one; the variable is named.
+    """
+    if os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
+        return
+    for variable in (f"AWS_ENDPOINT_URL_{service.upper()}", "AWS_ENDPOINT_URL"):
+        if os.environ.get(variable):
+            checked_endpoint(os.environ[variable], of=variable)
+            return
+
+
+def checked_region(text: str) -> str:
+    """Return the name of a region.
+
+    Raises:
+        UsageError: it is not one; it would become part of a host's name.
+    """
+    if not re.fullmatch(r"[a-z]{2,8}(-[a-z]{1,12}){1,3}-\d{1,2}", text):
+        raise UsageError("that is not the name of an AWS region", hint="such as region=eu-central-1")
+    return text
+
+
+def refusal_of(error: Exception) -> UsageError | None:
+    """Return what to say of a setting for which boto3 made no client, None where it was something else.
+
+    boto3 converts settings without looking (``int("abc")``), and says then neither which one it was nor that it was
+    one of its own.
+    """
+    from botocore.exceptions import BotoCoreError
+
+    name = type(error).__name__
+    if name not in _VARIABLES and (isinstance(error, BotoCoreError) or not isinstance(error, ValueError)):
+        return None
+    if str(error).startswith("Invalid endpoint"):  # that of the environment was looked at before
+        return UsageError(f"{PROFILES} is not an endpoint of AWS; nothing was sent", hint=_REFERENCE)
+    variable = _VARIABLES.get(name) or next(_inconvertible(), "")
+    if not variable:
+        hint = f"see the variables AWS_… and aws configure list: {_REFERENCE}"
+        return UsageError("one of AWS's settings is not such as boto3 takes; nothing was sent", hint=hint)
+    return UsageError(
+        f"{variable} (or what stands for it in the profile) is not such as boto3 takes; nothing was sent",
+        hint=f"unset {variable}, or see what it may be: {_REFERENCE}",
+    )
+
+
+def _inconvertible() -> Iterator[str]:
+    from botocore.session import Session
+
+    for _, variables, _, convert in Session.SESSION_VARIABLES.values():
+        for variable in variables if isinstance(variables, list) else [variables]:
+            if convert is not None and variable in os.environ:
+                try:
+                    convert(os.environ[variable])
+                except ValueError:
+                    yield str(variable)
