@@ -45,7 +45,7 @@ Kind = Literal["credentials", "denied", "unreachable", "tls", "throttled", "busy
 
 
 class Trouble(NamedTuple):
-    """What an error means. ``code`` is AWS's own word, ``permission`` the action that a refusal names (or ``""``)."""
+    """What an error means. ``code`` is AWS's own word, ``permission`` the action that was refused (or ``""``)."""
 
     kind: Kind
     code: str
@@ -113,6 +113,14 @@ _CODES: dict[str, Kind] = {
     "ResourceNotFound": "missing",
     "ResourceNotFoundException": "missing",
     "TableNotFoundException": "missing",
+}
+_NEEDED = {  # by a call, where that is not the action of DynamoDB that has its name
+    "AssumeRole": "sts:AssumeRole",
+    "AssumeRoleWithWebIdentity": "sts:AssumeRoleWithWebIdentity",
+    "Decrypt": "kms:Decrypt",
+    "Encrypt": "kms:Encrypt",
+    "GetRoleCredentials": "sso:GetRoleCredentials",
+    "TransactWriteItems": "dynamodb:PutItem or dynamodb:DeleteItem",
 }
 _PERMISSION = re.compile(r"to perform:? ([a-z0-9-]{1,40}:[A-Za-z]{1,60})\b")
 _CODE = re.compile(r"[A-Za-z0-9_.]{1,64}")
@@ -193,7 +201,7 @@ def trouble(error: Exception) -> Trouble | None:
     if isinstance(error, (MfaWanted, exceptions.RefreshWithMFAUnsupportedError)):
         return Trouble("credentials", "MfaWanted")
     if isinstance(error, exceptions.ClientError):
-        return _of_answer(error.response)
+        return _of_answer(error.response, error.operation_name)
     if _are_malformed_credentials(error):
         return Trouble("credentials", "MalformedCredentials")
     if isinstance(error, (exceptions.BotoCoreError, Boto3Error)):
@@ -204,20 +212,30 @@ def trouble(error: Exception) -> Trouble | None:
 
 
 def of_code(code: str) -> Trouble:
-    """Return what one of AWS's codes means, such as a reason of a cancelled transaction."""
-    return Trouble(_CODES.get(code, "other"), code if _CODE.fullmatch(code) else "unknown")
+    """Return what one of AWS's codes means that cancelled a transaction."""
+    kind = _CODES.get(code, "other")
+    needed = _NEEDED["TransactWriteItems"] if kind == "denied" else ""
+    return Trouble(kind, code if _CODE.fullmatch(code) else "unknown", needed)
 
 
-def _of_answer(response: Any) -> Trouble:
+def _of_answer(response: Any, operation: str) -> Trouble:
     told = response.get("Error") or {}
     code, status = str(told.get("Code", "")), response.get("ResponseMetadata", {}).get("HTTPStatusCode")
     kind = _CODES.get(code)
     if kind is None:
         # No code of its own, but a status: a gateway in between, or a service that is down.
         kind = "server" if isinstance(status, int) and status >= 500 else "denied" if status == 403 else "other"
-    permission = _PERMISSION.search(str(told.get("Message", "")))
     shown = code if _CODE.fullmatch(code) else f"status {status}"
-    return Trouble(kind, shown, permission[1] if permission else "")
+    return Trouble(kind, shown, _permission(code, str(told.get("Message", "")), operation))
+
+
+def _permission(code: str, message: str, operation: str) -> str:
+    """Return the action that a refusal names; where it names none, that of the call which was refused."""
+    named = _PERMISSION.search(message)
+    if named:
+        return named[1]
+    # A gateway that says 403 has no code of AWS's, and knows nothing of permissions.
+    return _NEEDED.get(operation, f"dynamodb:{operation}") if _CODES.get(code) == "denied" else ""
 
 
 def _are_malformed_credentials(error: Exception) -> bool:

@@ -166,7 +166,7 @@ FAILURES: dict[str, tuple[Answer, type[CannotOpen], str]] = {
         KekUnavailable,
         "lack kms:Decrypt on",
     ),
-    "denied without a word": (refusal("AccessDeniedException"), KekUnavailable, "lack a permission"),
+    "denied without a word": (refusal("AccessDeniedException"), KekUnavailable, "lack kms:Decrypt on"),
     "expired": (refusal("ExpiredTokenException"), KekUnavailable, "no valid credentials"),
     "unknown credentials": (refusal("UnrecognizedClientException"), KekUnavailable, "no valid credentials"),
     "throttled": (refusal("ThrottlingException"), KekUnavailable, "throttling"),

@@ -42,7 +42,7 @@ FAILURES: dict[str, tuple[Answer, type[StoreUnavailable], str]] = {
         StoreDenied,
         "lack kms:Decrypt on",
     ),
-    "denied without a word": (refusal("AccessDeniedException"), StoreDenied, "lack a permission"),
+    "denied without a word": (refusal("AccessDeniedException"), StoreDenied, "lack dynamodb:"),
     "expired": (refusal("ExpiredTokenException"), StoreDenied, "no valid credentials"),
     "unknown credentials": (refusal("UnrecognizedClientException"), StoreDenied, "no valid credentials"),
     "bad signature": (refusal("InvalidSignatureException"), StoreDenied, "no valid credentials"),
@@ -74,6 +74,18 @@ def test_each_failure_is_told_apart_and_repeats_nothing(
     assert words in str(raised.value)
     assert CANARY not in f"{raised.value} {raised.value.hint}"
     assert raised.value.__suppress_context__
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_refusal_without_a_word_names_the_permission_of_what_was_asked(
+    store: DynamoStore, front: Scripted, verb: str
+) -> None:
+    operation, use = VERBS[verb]
+    needed = "PutItem or dynamodb:DeleteItem" if operation == "TransactWriteItems" else operation
+    for answer in (refusal("AccessDeniedException"), refusal("AccessDeniedException", "explicit deny")):
+        front.always(operation, answer)
+        with pytest.raises(StoreDenied, match=f"lack dynamodb:{needed} on it"):
+            use(store)
 
 
 def test_a_table_that_was_deleted_meanwhile_is_not_there(store: DynamoStore, front: Scripted) -> None:
@@ -182,8 +194,9 @@ def test_other_reasons_of_a_cancelled_transaction_are_told(
     store: DynamoStore, front: Scripted, code: str, kind: type[StoreUnavailable]
 ) -> None:
     front.always("TransactWriteItems", cancelled("None", code))
-    with pytest.raises(kind):
+    with pytest.raises(kind) as raised:
         store.commit([Change(KEY, {}, None)], [EVENT])
+    assert ("lack dynamodb:PutItem or" in str(raised.value)) == (kind is StoreDenied)
 
 
 # answers that were lost

@@ -129,7 +129,7 @@ def _ours(found: Trouble, place: str) -> KojikeyError:
 
 
 def denied(found: Trouble, place: str) -> StoreDenied:
-    """Return the error for a refusal, naming the permission that is missing where AWS says which."""
+    """Return the error for a refusal, naming the permission that is missing."""
     if found.permission:
         problem = f"refused: these AWS credentials lack {found.permission} on it; nothing was changed"
     else:
