@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from lxml import etree
 from program import Program
 from reported import HOSTILE, results, run_of
 
+from kojikey.cli import documents
+from kojikey.cli.commands import find
+from kojikey.cli.desk import desk_of
+from kojikey.cli.parse import quick
 from kojikey.cli.reports import as_json, github, html, on_screen
 from kojikey.cli.reports.junit import junit
 from kojikey.model.verdict import Reason
@@ -188,3 +193,33 @@ def test_the_reports_of_a_real_run_are_whole_and_without_keys(kojikey: Program, 
         assert key.key[:12] not in path.read_text()
     assert {path.name for path in tmp_path.iterdir()} >= {"keys.xml", "keys.html"}
     assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["drawn", "plain"])
+@pytest.mark.parametrize(
+    ("unkept", "attempts", "words"),
+    [
+        ("", 1, "the key was changed meanwhile; this outcome was not kept"),
+        ("the store x is throttled", 1, "this outcome was not kept: the store x is throttled"),
+        ("", 0, ""),
+    ],
+)
+def test_an_outcome_that_was_not_kept_says_whether_the_key_or_the_store_is_why(
+    capsys: pytest.CaptureFixture[str], streamed: bool, unkept: str, attempts: int, words: str
+) -> None:
+    (result,) = results(1)
+    tried = replace(result.verdict, attempts=attempts)
+    result = replace(result, recorded=False, unkept=unkept, verdict=tried)
+    found = find(["test"])
+    assert found is not None
+    call = quick(*found)
+    assert call is not None
+    screen = on_screen.Plain if streamed else on_screen.Drawn
+    sink = screen(desk_of(call).terminal, with_account=False, is_on_github=False)
+    sink.add(result)
+    sink.end(run_of([result])[0])
+    said = capsys.readouterr().out
+    assert ("not kept" in said) == bool(words)
+    assert words in " ".join(said.split())
+    assert "kept" not in str(documents.tested(result)), "in JSON it stays recorded: false"
+    assert documents.tested(result)["recorded"] is False

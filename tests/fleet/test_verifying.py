@@ -195,6 +195,8 @@ def test_a_store_that_goes_away_leaves_nothing_recorded_wrongly(vault: Vault, is
     assert recorded
     assert recorded <= keys_tested_in(vault)
     assert keys_tested_in(vault) <= told
+    assert {item.unkept for item in results_of(items) if not item.recorded} == {"the store somewhere is gone"}
+    assert not any(item.unkept for item in results_of(items) if item.recorded)
     assert auditing.verify(vault.custody(), account=None).verified
     again: list[Item] = []
     rest = vault.custody()
@@ -245,6 +247,7 @@ def test_the_outcome_of_a_key_that_is_removed_and_added_again_meanwhile_is_lost(
     items: list[Item] = []
     asyncio.run(verify(custody, *lanes_of(custody), probe=replaced_meanwhile, emit=items.append, concurrency=9))
     lost = [item for item in results_of(items) if not item.recorded]
+    assert [item.unkept for item in lost] == [""]
     assert [(item.account, item.provider) for item in lost] == [(name, "elevenlabs")]
     key = vault.key(name, "elevenlabs")
     assert key is not None

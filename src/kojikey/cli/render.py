@@ -87,11 +87,13 @@ class Page:
 
     def tests(self, results: Sequence[TestResult], *, with_account: bool) -> None:
         """Write the results of a run, then a summary where there were several."""
+        from kojikey.cli.reports.on_screen import unkept_lines
+
         for result in results:
             who = f"{result.account}/{result.provider}" if with_account else result.provider
             self.verdict(result.verdict, who=who, tail=result.tail)
-            if not result.recorded and result.version is not None:
-                self.line("the key was changed meanwhile; this outcome was not kept", indent=2)
+            for line in unkept_lines(result):
+                self.line(line, indent=2)
 
     def summary(self, summary: Summary) -> None:
         """Write how many keys were tested."""

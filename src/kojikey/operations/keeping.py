@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from kojikey.model.errors import AccountNotFound, CannotOpen, Conflict
+from kojikey.model.errors import AccountNotFound, CannotOpen, Conflict, KekMissing, KekUnavailable
 from kojikey.model.key import Key, Version
 from kojikey.model.ref import Document, account_ref
 from kojikey.model.verdict import Verdict
@@ -37,7 +38,14 @@ class Found:
         return last is None or (last.outcome, last.reason) != (verdict.outcome.value, verdict.reason.value)
 
 
-def keep_outcomes(custody: Custody, found: Sequence[Found]) -> list[bool]:
+class Kept(NamedTuple):
+    """Whether an outcome was saved; ``why`` not, where that is nothing about the key."""
+
+    is_saved: bool
+    why: str = ""
+
+
+def keep_outcomes(custody: Custody, found: Sequence[Found]) -> list[Kept]:
     """Save the outcomes, each with an event where it differs from the last one; tell for each whether it was saved.
 
     It is not where the key was rotated away, removed or damaged meanwhile, or where no request was made at all:
@@ -48,15 +56,17 @@ def keep_outcomes(custody: Custody, found: Sequence[Found]) -> list[bool]:
     """
     learned = [item for item in found if item.verdict.attempts]
     if len(learned) > 1 and _are_kept_together(custody, learned):
-        return [bool(item.verdict.attempts) for item in found]
-    return [bool(item.verdict.attempts) and _is_kept(custody, item) for item in found]
+        return [Kept(bool(item.verdict.attempts)) for item in found]
+    return [_kept(custody, item) if item.verdict.attempts else Kept(False) for item in found]
 
 
-def _is_kept(custody: Custody, item: Found) -> bool:
+def _kept(custody: Custody, item: Found) -> Kept:
     try:
-        return keep_outcome(custody, item.stored, item.version.number, item.verdict) is not None
+        return Kept(keep_outcome(custody, item.stored, item.version.number, item.verdict) is not None)
+    except (KekMissing, KekUnavailable) as error:
+        return Kept(False, str(error))  # the event could not be signed
     except (Conflict, CannotOpen, AccountNotFound):
-        return False
+        return Kept(False)
 
 
 def _are_kept_together(custody: Custody, found: Sequence[Found]) -> bool:

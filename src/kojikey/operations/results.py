@@ -37,7 +37,8 @@ class TestResult:
     """The test of one key. ``version`` is None for a key that was not saved.
 
     ``recorded`` is False where the outcome was not kept: an unsaved key, one that changed during its test, or one for
-    which no request was made. ``key`` is a saved key as it was read before its test.
+    which no request was made. ``unkept`` says why, where it was the store that did not take it. ``key`` is a saved
+    key as it was read before its test.
     """
 
     __test__ = False
@@ -49,6 +50,7 @@ class TestResult:
     verdict: Verdict
     recorded: bool = True
     key: Key | None = None
+    unkept: str = ""
 
 
 @dataclass(frozen=True, slots=True)

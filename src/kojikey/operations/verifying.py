@@ -20,7 +20,7 @@ from kojikey.model.key import Key, Version
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Verdict
 from kojikey.operations.custody import Custody
-from kojikey.operations.keeping import BATCH, Found, keep_outcomes
+from kojikey.operations.keeping import BATCH, Found, Kept, keep_outcomes
 from kojikey.operations.listing import key_of
 from kojikey.operations.results import TestResult
 from kojikey.operations.trial import Target
@@ -209,11 +209,11 @@ class _Run:
             kept = await loop.run_in_executor(self.clerk, lambda: keep_outcomes(self.custody, found))
         except StoreUnavailable as error:
             self.error = self.error or error
-            kept = [False] * len(found)
+            kept = [Kept(False, str(error))] * len(found)
         finally:
             self.is_saving = False
-        for item, recorded in zip(found, kept, strict=True):
-            self.emit(_result(item, recorded=recorded))
+        for item, one in zip(found, kept, strict=True):
+            self.emit(_result(item, one))
 
     # --- with the providers ---
 
@@ -269,8 +269,15 @@ class _Run:
         self.woken.set()
 
 
-def _result(found: Found, *, recorded: bool) -> TestResult:
+def _result(found: Found, kept: Kept) -> TestResult:
     key, version = found.key, found.version
     return TestResult(
-        key.account, key.provider, version.tail, version.number, found.verdict, recorded=recorded, key=key
+        key.account,
+        key.provider,
+        version.tail,
+        version.number,
+        found.verdict,
+        recorded=kept.is_saved,
+        key=key,
+        unkept=kept.why,
     )

@@ -119,14 +119,16 @@ def detail_lines(result: TestResult) -> list[str]:
     if verdict.outcome is not Outcome.VALID:
         page = verdict.manage_url if verdict.outcome is not Outcome.INDETERMINATE else ""
         lines = [text for text in (verdict.detail or verdict.reason.value, verdict.hint, page) if text]
-    if was_changed_meanwhile(result):
-        lines.append("the key was changed meanwhile; this outcome was not kept")
-    return lines
+    return lines + unkept_lines(result)
 
 
-def was_changed_meanwhile(result: TestResult) -> bool:
-    """Tell whether the outcome of a saved key was not kept although something was learned."""
-    return not result.recorded and result.version is not None and result.verdict.attempts > 0
+def unkept_lines(result: TestResult) -> list[str]:
+    """Return why the outcome of a saved key was not kept, where something was learned."""
+    if result.recorded or result.version is None or not result.verdict.attempts:
+        return []
+    if result.unkept:
+        return [f"this outcome was not kept: {result.unkept}"]
+    return ["the key was changed meanwhile; this outcome was not kept"]
 
 
 def group_lines(tally: Tally) -> list[str]:
@@ -153,4 +155,4 @@ def _made_inert(result: TestResult) -> TestResult:
     safe = replace(
         verdict, detail=inert(verdict.detail), hint=inert(verdict.hint), manage_url=inert(verdict.manage_url)
     )
-    return replace(result, verdict=safe)
+    return replace(result, verdict=safe, unkept=inert(result.unkept))
