@@ -10,6 +10,7 @@ from kojikey.model.errors import InputNeeded, StoreNotFound, UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kojikey.operations.custody import Custody
+    from kojikey.operations.results import RekeyResult
     from kojikey.sealing.kek import KekInputs
     from kojikey.stores.base import Store
 
@@ -132,17 +133,29 @@ def rekey(call: Call) -> int:
     if lies_beside(custody.header["kek"], custody.store):
         desk.terminal.warn(BESIDE)
     if desk.terminal.json:
-        fields = {"action": "rekeyed", "rewrapped": result.rewrapped, "already": result.already}
+        action = "unchanged" if result.is_same_place else "rekeyed"
+        fields = {"action": action, "rewrapped": result.rewrapped, "already": result.already}
         return documents.write("store rekey", 0, [fields | {"kek": result.kek, "resumed": result.resumed}])
+    _show_rekey(desk, custody.store.place, result)
+    return int(Exit.OK)
+
+
+def _show_rekey(desk: Desk, place: str, result: RekeyResult) -> None:
     from kojikey.cli.render import Page
 
     page = Page(desk.terminal)
-    page.line(f"{custody.store.place} now has another key-encryption key: {result.kek}")
+    if result.is_same_place:
+        page.line(f"{place} has that key-encryption key already: {result.kek}; nothing was changed")
+        return
+    if result.is_same_kek:
+        page.line(f"{place} has the same key-encryption key as before, and has it now from: {result.kek}")
+        page.line("nothing was wrapped anew, and no provider key changed", indent=2)
+        return
+    page.line(f"{place} now has another key-encryption key: {result.kek}")
     page.line(
         f"{result.rewrapped} accounts wrapped anew, {result.already} were done; no provider key changed", indent=2
     )
     page.line("the old KEK opens nothing here any more, but old backups of the store still need it", indent=2)
-    return int(Exit.OK)
 
 
 def _new_inputs(desk: Desk, custody: Custody, source: str) -> KekInputs:

@@ -142,9 +142,15 @@ class StoreInfo:
 
 @dataclass(frozen=True, slots=True)
 class RekeyResult:
-    """What a re-keying did: how many accounts it wrapped anew, and how many it found done."""
+    """What a re-keying did: how many accounts it wrapped anew, and how many it found done.
+
+    ``is_same_kek`` tells that the store had this very KEK already, and ``is_same_place`` that it even had it from
+    there: then nothing was changed.
+    """
 
     rewrapped: int
     already: int
     kek: str
     resumed: bool
+    is_same_kek: bool = False
+    is_same_place: bool = False

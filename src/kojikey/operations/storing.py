@@ -99,23 +99,35 @@ def rekey(custody: Custody, *, source: str, new_inputs: KekInputs) -> RekeyResul
     """Wrap every account's data key with another KEK; the sealed records stay as they are.
 
     Safe to kill: the header names both KEKs while it lasts, and each account is wrapped by one or the other. Running
-    it again finishes. Accounts that were wrapped anew stay so.
+    it again finishes. Accounts that were wrapped anew stay so. The KEK that the store has already changes nothing, or
+    only where it is to be had from.
 
     Raises:
         Conflict: a re-keying to another source is under way, or someone changed the header meanwhile.
         CannotOpen: the old or the new KEK can not be had. StoreUnavailable: what was done so far stays.
     """
-    under_way = custody.refreshed_header().document.get("next_kek")
+    before = custody.refreshed_header().document
+    under_way = before.get("next_kek")
     if under_way:
         _ensure_same_target(under_way, source)
-        kek = load(under_way, new_inputs)
+        spec, kek = under_way, load(under_way, new_inputs)
     else:
-        kek = _announce(custody, source, new_inputs)
+        custody.kek()  # the old KEK must be there: otherwise stop before anything changes
+        spec, kek = make(source, store_id=custody.store_id, inputs=new_inputs)
+        if spec == before["kek"]:
+            return _unchanged(custody, spec)
+        _announce(custody, spec, kek, new_inputs)
     custody.adopt(kek)
     # From here on new accounts are wrapped with the new KEK: they are saved only if the header did not change.
     rewrapped, already = _rewrap_all(custody, kek)
     _conclude(custody, kek)
-    return RekeyResult(rewrapped, already, describe(custody.header["kek"]), under_way is not None)
+    is_same = spec["kid"] == before["kek"].get("kid")
+    return RekeyResult(rewrapped, already, describe(custody.header["kek"]), under_way is not None, is_same)
+
+
+def _unchanged(custody: Custody, spec: Document) -> RekeyResult:
+    wrapped = sum(stored.document["wrapped"] is not None for stored in sound_accounts(custody.store))
+    return RekeyResult(0, wrapped, describe(spec), resumed=False, is_same_kek=True, is_same_place=True)
 
 
 def _ensure_same_target(spec: Document, source: str) -> None:
@@ -133,17 +145,14 @@ def spoken_source(spec: Document) -> str:
     return f"{spec['source']}:{argument}" if argument else str(spec["source"])
 
 
-def _announce(custody: Custody, source: str, inputs: KekInputs) -> Kek:
+def _announce(custody: Custody, spec: Document, kek: Kek, inputs: KekInputs) -> None:
     """Write the new KEK's place into the header before anything is wrapped with it."""
-    custody.kek()  # the old KEK must be there: otherwise stop before anything changes
-    spec, kek = make(source, store_id=custody.store_id, inputs=inputs)
     try:
         _swap_header(custody, lambda header: _announced(header, spec))
     except BaseException:
         if not _mentions(custody.store, kek.kid):
             discard(spec, inputs)
         raise
-    return kek
 
 
 def _announced(header: Document, spec: Document) -> Document:

@@ -1,0 +1,85 @@
+"""A re-keying to the KEK that the store has already is told as that: nothing, or another place of the same KEK."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from aws import REGION, Aws
+from program import KEK, Program
+from vault import Vault
+
+from kojikey.model.errors import CannotOpen
+from kojikey.model.ref import HEADER
+from kojikey.operations import storing
+from kojikey.operations.custody import Custody
+from kojikey.sealing.kek import KekInputs
+from kojikey.stores.memory import MemoryStore, Shelf
+
+
+@pytest.fixture
+def vault() -> Vault:
+    shelf = Shelf()
+    return Vault.made(lambda: MemoryStore(shelf))
+
+
+def test_the_kek_that_a_store_has_changes_nothing(vault: Vault) -> None:
+    vault.add()
+    before = vault.opener().read(HEADER)
+    result = storing.rekey(vault.custody(), source="env", new_inputs=vault.inputs())
+    assert (result.is_same_kek, result.is_same_place, result.rewrapped, result.already) == (True, True, 0, 1)
+    assert vault.opener().read(HEADER) == before
+    assert "rekeyed" not in vault.actions()
+    vault.verify()
+
+
+def test_a_kek_that_is_not_there_is_not_told_as_the_same(vault: Vault) -> None:
+    with pytest.raises(CannotOpen):
+        storing.rekey(vault.custody(environ={}), source="env", new_inputs=vault.inputs())
+
+
+@pytest.mark.parametrize("source", ["env", "file", "awskms"])
+def test_the_command_says_that_nothing_was_changed(kojikey: Program, aws: Aws, tmp_path: Path, source: str) -> None:
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    kek = {
+        "env": "env",
+        "file": f"file:{tmp_path}/elsewhere/kek",
+        "awskms": f"awskms:{aws.new_key()}?region={REGION}&endpoint={aws.endpoint}",
+    }[source]
+    kojikey.environ |= {"AWS_ACCESS_KEY_ID": "AKIAMADEUPMADEUP0000", "AWS_SECRET_ACCESS_KEY": "made-up"}
+    assert kojikey("store", "init", "--kek", kek).code == 0
+    kojikey.added()
+    ended = kojikey("store", "rekey", "--kek", kek)
+    assert ended.code == 0
+    assert "has that key-encryption key already" in " ".join(ended.out.split())
+    assert "nothing was changed" in " ".join(ended.out.split())
+    assert "another key-encryption key" not in ended.out
+    told = kojikey("store", "rekey", "--kek", kek, "--json").result
+    assert (told["action"], told["rewrapped"], told["already"], told["resumed"]) == ("unchanged", 0, 1, False)
+    assert set(told) == {"action", "rewrapped", "already", "kek", "resumed"}
+
+
+def test_the_same_kek_from_another_place_is_told_as_that(kojikey: Program) -> None:
+    assert kojikey("store", "init", "--kek", "env").code == 0
+    key = kojikey.added()
+    ended = kojikey("store", "rekey", "--kek", "env:OTHER_NAME", OTHER_NAME=KEK)
+    said = " ".join(ended.out.split())
+    assert ended.code == 0
+    assert "has the same key-encryption key as before, and has it now from: the environment variable OTHER_NAME" in said
+    assert "nothing was wrapped anew" in said
+    assert "opens nothing here any more" not in said
+    told = kojikey("get", "elevenlabs", "--reveal", KOJIKEY_KEK=None, OTHER_NAME=KEK)
+    assert told.out.strip() == key.key
+
+
+def test_a_kms_key_under_another_name_is_kept_under_that(aws: Aws) -> None:
+    arn = aws.new_key()
+    nobody, store = KekInputs({}, None), MemoryStore()
+    rest = f"?region={REGION}&endpoint={aws.endpoint}"
+    storing.create(store, source=f"awskms:{arn}{rest}", inputs=nobody)
+    name = arn.rpartition("/")[2]
+    custody = Custody(store, store.open().document, nobody, actor="test")
+    result = storing.rekey(custody, source=f"awskms:{name}{rest}", new_inputs=nobody)
+    assert (result.is_same_kek, result.is_same_place) == (True, False)
+    assert store.open().document["kek"]["name"] == name
+    assert store.open().document["next_kek"] is None
