@@ -112,7 +112,9 @@ def is_refused_condition(error: Exception) -> bool:
 
 def missing(place: str, *, hint: str | None = None) -> StoreNotFound:
     """Return the error for a store that is not there."""
-    error = StoreNotFound(place)
+    region = place.partition("region=")[2].partition("&")[0]
+    told = f"there is no store at {place}: the table is not in {region}, and one of another region is not seen there"
+    error = StoreNotFound(place, None if hint else f"{told} (is it another region?)")
     # Quoted, for a shell would take the & of such a URL for itself.
     error.hint = hint or f"kojikey store init '{place}' --kek SOURCE"
     return error
