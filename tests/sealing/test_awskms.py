@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pickle
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -192,6 +193,23 @@ def test_each_failure_is_told_apart_and_repeats_nothing(
     assert words in str(raised.value)
     assert CANARY not in f"{raised.value} {raised.value.hint}"
     assert raised.value.__suppress_context__
+
+
+@pytest.mark.parametrize("code", ["DisabledException", "KMSInvalidStateException"])
+@pytest.mark.parametrize("named_by", ["ARN", "alias"])
+def test_the_command_that_mends_a_key_names_its_region_and_no_alias(
+    aws: Aws, front: Scripted, patient: list[float], code: str, named_by: str
+) -> None:
+    key = aws.new_key() if named_by == "ARN" else "alias/kojikey"
+    front.always("*", refusal(code))
+    with pytest.raises(KekUnavailable) as raised:
+        make(source(aws, key, front.endpoint), store_id="s1", inputs=NOBODY)
+    hint = str(raised.value.hint)
+    for command in re.findall(r"aws kms (?:enable-key|cancel-key-deletion) .*", hint):
+        asked = shlex.split(command)
+        assert asked[3:6] == ["--region", REGION, "--key-id"]
+        assert asked[6] == key if named_by == "ARN" else asked[6].startswith("$(aws kms describe-key --region")
+    assert ("enable-key" if code == "DisabledException" else "cancel-key-deletion") in hint
 
 
 def test_throttling_is_waited_out(kms: Kek, front: Scripted, patient: list[float]) -> None:

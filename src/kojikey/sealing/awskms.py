@@ -108,7 +108,7 @@ class AwsKmsKek(Kek):
             raise
         except Exception as error:
             # `from None`: botocore's exceptions hold the request, and with it the data key.
-            raise translated(error, self._arn, _where(account)) or error from None
+            raise translated(error, self._arn, _where(account), region=self._region) or error from None
 
     def __repr__(self) -> str:
         return f"<AwsKmsKek {self.kid}>"

@@ -5,9 +5,13 @@ Owns: the words. Must not: repeat a text of the service, or let an exception of 
 
 from __future__ import annotations
 
+import re
+import shlex
+
 from kojikey.aws import CREDENTIALS_HINT, EXTRA_HINT, MALFORMED_HINT, MFA_HINT, Kind, Trouble, trouble
 from kojikey.model.errors import KekMissing, KekUnavailable, KojikeyError, RecordChanged, WrongKek
 
+_ALIAS = re.compile(r"(^|:)alias/")
 _REACH = "check the network, HTTPS_PROXY, and the region and endpoint that kojikey store info shows"
 _KINDS: dict[Kind, tuple[str, str]] = {
     "credentials": ("AWS has no valid credentials from here, and the KEK is in KMS", CREDENTIALS_HINT),
@@ -22,14 +26,15 @@ _KINDS: dict[Kind, tuple[str, str]] = {
 }
 # https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html, "Errors"
 _UNUSABLE: dict[str, tuple[str, str]] = {
-    "DisabledException": ("the KMS key {key} is disabled", "aws kms enable-key --key-id {key}"),
+    "DisabledException": ("the KMS key {key} is disabled", "aws kms enable-key --region {region} --key-id {id}"),
     "KMSInvalidStateException": (
         "the KMS key {key} can not be used in its present state (pending deletion, import or creation)",
-        "aws kms describe-key --key-id {key}; while deletion is pending: aws kms cancel-key-deletion --key-id {key}",
+        "aws kms describe-key --region {region} --key-id {name}; while deletion is pending: "
+        "aws kms cancel-key-deletion --region {region} --key-id {id}",
     ),
     "InvalidKeyUsageException": (
         "the KMS key {key} is not a symmetric key for encryption",
-        "aws kms create-key makes one",
+        "aws kms create-key --region {region} makes one",
     ),
     "MalformedCredentials": (
         "AWS's credentials here are malformed (a line end or another character that no credential has), and the KEK "
@@ -45,7 +50,7 @@ _UNUSABLE: dict[str, tuple[str, str]] = {
 }
 
 
-def translated(error: Exception, key: str, where: str) -> KojikeyError | None:
+def translated(error: Exception, key: str, where: str, *, region: str = "") -> KojikeyError | None:
     """Return our error for one of boto3's while the data key ``where`` was wanted, None for what is not boto3's."""
     found = trouble(error)
     if found is None:
@@ -59,14 +64,23 @@ def translated(error: Exception, key: str, where: str) -> KojikeyError | None:
             f"AWS KMS has no key {key}; nothing was opened",
             hint="check the key's id, region and AWS account; a key that was deleted opens nothing any more",
         )
-    return _unavailable(found, key)
+    return _unavailable(found, key, region)
 
 
-def _unavailable(found: Trouble, key: str) -> KekUnavailable:
+def _unavailable(found: Trouble, key: str, region: str) -> KekUnavailable:
     if found.kind == "denied":
         what = found.permission or "a permission"
         hint = "IAM and the key's own policy must both allow it; " + CREDENTIALS_HINT
         return KekUnavailable(f"these AWS credentials lack {what} on the KMS key {key}; nothing was opened", hint=hint)
     told = _UNUSABLE.get(found.code) or _KINDS.get(found.kind)
     words, hint = told or (f"KMS refused to use {{key}}, with {found.code}", "kojikey doctor")
-    return KekUnavailable(words.format(key=key) + "; nothing was opened", hint=hint.format(key=key))
+    hint = hint.format(region=region, name=shlex.quote(key), id=_id_for_shell(key, region))
+    return KekUnavailable(words.format(key=key) + "; nothing was opened", hint=hint)
+
+
+def _id_for_shell(key: str, region: str) -> str:
+    """Return how a shell gets the key's id: those commands take no alias, which describe-key does."""
+    if not _ALIAS.search(key):
+        return shlex.quote(key)
+    asked = f"aws kms describe-key --region {region} --key-id {shlex.quote(key)}"
+    return f'"$({asked} --query KeyMetadata.KeyId --output text)"'
