@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from kojikey.model.errors import (
     StoreUnreachable,
 )
 from kojikey.model.ref import key_ref
-from kojikey.stores.base import Change
+from kojikey.stores.base import Change, Query
 from kojikey.stores.dynamodb import DynamoStore
 
 __all__ = ["fresh", "front", "store", "waits"]
@@ -185,6 +186,40 @@ def test_a_damaged_item_is_an_empty_document_and_hides_no_other(
     read = store.read(KEY)
     assert read is not None
     assert read.document == {}
+
+
+PLANTED: dict[str, tuple[str, str, Callable[[DynamoStore], object]]] = {
+    "a key": ("acme", "key#elevenlabs", lambda store: list(store.scan())),
+    "a key of a provider": ("acme", "key#elevenlabs", lambda store: list(store.scan(Query(providers=("elevenlabs",))))),
+    "an account": ("acme", "account", lambda store: list(store.accounts())),
+    "an event": ("acme", "event#000000000000001", lambda store: list(store.events())),
+    "a key of the header": ("store", "key#elevenlabs", lambda store: list(store.scan())),
+}
+
+
+@pytest.mark.parametrize("what", PLANTED)
+def test_an_item_of_nobody_is_not_taken_for_an_accounts(store: DynamoStore, aws: Aws, what: str) -> None:
+    store.commit([Change(KEY, {"n": 1}, None)])
+    pk, sk, use = PLANTED[what]
+    client = aws.client("dynamodb")
+    item = {"pk": {"S": pk}, "sk": {"S": sk}, "doc": {"S": '{"n": 2}'}, "rev": {"S": "r"}}
+    client.put_item(TableName=store.table, Item=item)
+    client.close()
+    with pytest.raises(StoreCorrupt, match="not one of kojikey's"):
+        use(store)
+
+
+@pytest.mark.parametrize("query", [Query(), Query(account="acme"), Query(account="acme", shard=(1, 1))], ids=str)
+def test_an_attribute_that_names_another_provider_hides_no_key(store: DynamoStore, aws: Aws, query: Query) -> None:
+    store.commit([Change(KEY, {"n": 1}, None), Change(key_ref("acme", "google_gemini"), {"n": 2}, None)])
+    client = aws.client("dynamodb")
+    key = {"pk": {"S": "account#acme"}, "sk": {"S": "key#elevenlabs"}}
+    item = client.get_item(TableName=store.table, Key=key)["Item"] | {"provider": {"S": "google_gemini"}}
+    client.put_item(TableName=store.table, Item=item)
+    client.close()
+    for provider, number in (("elevenlabs", 1), ("google_gemini", 2)):
+        found = list(store.scan(query._replace(providers=(provider,))))
+        assert [stored.document for stored in found] == [{"n": number}]
 
 
 @pytest.mark.parametrize("layout", [{"N": "2"}, {"S": "\x1b"}, None])

@@ -222,9 +222,10 @@ class DynamoStore(Store):
         request = {"FilterExpression": "begins_with(sk, :prefix)", "ExpressionAttributeValues": values}
         last = None
         for item in self._items(ProjectionExpression="pk", **request):
-            if item["pk"]["S"] != last:
-                last = item["pk"]["S"]
-                yield last.removeprefix(items.ACCOUNT_PREFIX)
+            account = items.account_of(item, self.place)
+            if account != last:
+                last = account
+                yield account
 
     def _items(self, **request: Any) -> Iterator[items.Item]:
         verb = "query" if "KeyConditionExpression" in request else "scan"

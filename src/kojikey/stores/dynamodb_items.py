@@ -10,7 +10,7 @@ One table. Everything of an account is in one partition (``pk`` is ``account#NAM
 ==================  ======================  ==========================================================
 ``store``           ``header``              the header; ``layout`` is :data:`LAYOUT`
 ``account#NAME``    ``account``             the account's document
-``account#NAME``    ``key#PROVIDER``        a key's document; ``provider`` and ``tested_at`` for filters
+``account#NAME``    ``key#PROVIDER``        a key's document; ``tested_at`` for filters, ``provider`` for other readers
 ``account#NAME``    ``event#000000000001``  an event, its number padded so that numbers sort
 ==================  ======================  ==========================================================
 
@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from kojikey.model.errors import StoreCorrupt
 from kojikey.model.ref import HEADER, Document, Ref, account_ref, key_ref
 from kojikey.stores import base
 from kojikey.stores.base import Change, Query, Stored
@@ -99,17 +100,46 @@ def event_of(table: str, event: Document, text: str, revision: str) -> Written:
 
 
 def stored_of(item: Item, place: str) -> Stored:
-    """Return the document in an item, an empty one where it is damaged. Raises as :func:`base.stored_of`."""
-    pk, sk = item["pk"]["S"], item["sk"]["S"]
-    revision, text = (item.get(name, {}).get("S") for name in ("rev", "doc"))
-    account = pk.removeprefix(ACCOUNT_PREFIX)
-    if pk == HEADER_PARTITION:
-        ref = HEADER
-    elif sk == ACCOUNT:
-        ref = account_ref(account)
-    else:
-        ref = key_ref(account, sk.removeprefix(KEY_PREFIX))
-    return base.stored_of(ref, text if revision else None, revision or "", place)
+    """Return the document in an item, an empty one where it is damaged.
+
+    Raises:
+        StoreCorrupt: the item is nobody's, or is the header and damaged.
+    """
+    pk, sk, revision, text = (_text(item, name) for name in ("pk", "sk", "rev", "doc"))
+    return base.stored_of(_ref_of(pk, sk, place), text if revision else None, revision or "", place)
+
+
+def _text(item: Item, name: str) -> str | None:
+    found = item.get(name)
+    return found.get("S") if isinstance(found, dict) else None
+
+
+def account_of(item: Item, place: str) -> str:
+    """Return whose an item is.
+
+    Raises:
+        StoreCorrupt: nobody's; a name without its prefix would be taken for another's.
+    """
+    pk = _text(item, "pk") or ""
+    if not pk.startswith(ACCOUNT_PREFIX):
+        raise _foreign(place)
+    return pk.removeprefix(ACCOUNT_PREFIX)
+
+
+def _ref_of(pk: str | None, sk: str | None, place: str) -> Ref:
+    if (pk, sk) == (HEADER_PARTITION, "header"):
+        return HEADER
+    if pk and sk and pk.startswith(ACCOUNT_PREFIX):
+        account = pk.removeprefix(ACCOUNT_PREFIX)
+        if sk == ACCOUNT:
+            return account_ref(account)
+        if sk.startswith(KEY_PREFIX):
+            return key_ref(account, sk.removeprefix(KEY_PREFIX))
+    raise _foreign(place)
+
+
+def _foreign(place: str) -> StoreCorrupt:
+    return StoreCorrupt(place, "has an item that is not one of kojikey's; nothing was changed")
 
 
 def of_account(account: str, prefix: str) -> dict[str, Any]:
@@ -124,14 +154,15 @@ def of_query(query: Query) -> dict[str, Any]:
     """Return what asks for the keys of a query: of one account directly, else by going through the table.
 
     Nobody can know in which of the engine's parts an account is, so a shard of one account goes through it as well.
+    The few keys of one account are not filtered by provider: a query takes no filter on a primary key.
     """
     shard = None if query.shard is None or query.shard[1] == 1 else query.shard
     if query.account is not None and shard is None:
         request = of_account(query.account, KEY_PREFIX)
         terms = []
     else:
-        request = {"ExpressionAttributeValues": {":prefix": {"S": KEY_PREFIX}}}
-        terms = ["begins_with(sk, :prefix)"]
+        request = {"ExpressionAttributeValues": {}}
+        terms = [_whose_keys(query.providers, request["ExpressionAttributeValues"])]
         if shard is not None:
             request |= {"Segment": shard[0] - 1, "TotalSegments": shard[1]}
         if query.account is not None:
@@ -143,16 +174,24 @@ def of_query(query: Query) -> dict[str, Any]:
     return request
 
 
+def _whose_keys(providers: Sequence[str], values: dict[str, Any]) -> str:
+    """Return the filter of a scan for keys of some providers (of all where none are named).
+
+    It goes by the sort key, which is what an item is: another attribute could say otherwise, and hide a key.
+    """
+    if not 0 < len(providers) <= _PROVIDERS_IN_A_FILTER:
+        values[":prefix"] = {"S": KEY_PREFIX}
+        return "begins_with(sk, :prefix)"
+    names = [f":p{number}" for number in range(len(providers))]
+    values |= {name: {"S": KEY_PREFIX + provider} for name, provider in zip(names, providers, strict=True)}
+    return f"sk IN ({', '.join(names)})"
+
+
 def _filters(query: Query, values: dict[str, Any]) -> list[str]:
-    terms = []
-    if 0 < len(query.providers) <= _PROVIDERS_IN_A_FILTER:
-        names = [f":p{number}" for number in range(len(query.providers))]
-        values |= {name: {"S": provider} for name, provider in zip(names, query.providers, strict=True)}
-        terms.append(f"provider IN ({', '.join(names)})")
-    if query.not_tested_since is not None:
-        values[":since"] = {"S": query.not_tested_since}
-        terms.append("(attribute_not_exists(tested_at) OR tested_at < :since)")
-    return terms
+    if query.not_tested_since is None:
+        return []
+    values[":since"] = {"S": query.not_tested_since}
+    return ["(attribute_not_exists(tested_at) OR tested_at < :since)"]
 
 
 def size_of(texts: Sequence[str | None]) -> int:
