@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypeVar
 
+from kojikey.aws_answers import ForeignAnswer
 from kojikey.aws_session import MfaWanted, core_session, forget, new_client, quietly
 from kojikey.aws_settings import (
     PROFILES,
@@ -41,7 +42,9 @@ CREDENTIALS_HINT = (
     "aws sso login"
 )
 
-Kind = Literal["credentials", "denied", "unreachable", "tls", "throttled", "busy", "server", "missing", "other"]
+Kind = Literal[
+    "credentials", "denied", "unreachable", "tls", "foreign", "throttled", "busy", "server", "missing", "other"
+]
 
 
 class Trouble(NamedTuple):
@@ -59,7 +62,7 @@ class Trouble(NamedTuple):
     @property
     def unknown(self) -> bool:
         """Whether the call may have been carried out all the same."""
-        return self.kind in ("server", "unreachable")
+        return self.kind in ("server", "unreachable", "foreign")
 
 
 class Boto3Missing(Exception):
@@ -194,6 +197,8 @@ def trouble(error: Exception) -> Trouble | None:
     """Return what an error of boto3 means, None for what is not boto3's."""
     if isinstance(error, Boto3Missing):
         return Trouble("other", "Boto3Missing")
+    if isinstance(error, ForeignAnswer):
+        return Trouble("foreign", "ForeignAnswer")
     from boto3.exceptions import Boto3Error
     from botocore import exceptions
     from botocore.parsers import ResponseParserError
@@ -208,7 +213,7 @@ def trouble(error: Exception) -> Trouble | None:
         return Trouble(_kind_of_class(error), type(error).__name__)
     if type(error) is ValueError and str(error).startswith("Invalid endpoint"):
         return Trouble("credentials", "InvalidEndpoint")  # of what the credentials come from, such as STS
-    return Trouble("other", "ResponseParserError") if isinstance(error, ResponseParserError) else None
+    return Trouble("foreign", "ResponseParserError") if isinstance(error, ResponseParserError) else None
 
 
 def of_code(code: str) -> Trouble:

@@ -14,6 +14,8 @@ from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Any, Never
 
+from kojikey.aws_answers import Parsers
+
 if TYPE_CHECKING:
     import logging
 
@@ -98,6 +100,7 @@ def _begun(region: str) -> Any:
     # which would be sent to AWS as the code; and kojikey asks no person behind its own back.
     providers.get_provider("assume-role")._prompter = _refuse_to_ask
     core.register_component("credential_provider", providers)
+    core.register_component("response_parser_factory", Parsers(core.get_component("response_parser_factory")))
     return boto3.session.Session(botocore_session=core)
 
 

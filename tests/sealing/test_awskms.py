@@ -176,6 +176,11 @@ FAILURES: dict[str, tuple[Answer, type[CannotOpen], str]] = {
     "a proxy's page": (Answer(503, b"<html>CANARY</html>"), KekUnavailable, "out of order"),
     "not AWS": (Answer(404, b"<html>CANARY</html>"), KekUnavailable, "refused"),
     "something new": (refusal("FutureException"), KekUnavailable, "with FutureException"),
+    "a portal": (Answer(200, b"<html>CANARY</html>"), KekUnavailable, "something else answers in the place of KMS"),
+    "nothing": (Answer(200, b""), KekUnavailable, "something else answers in the place of KMS"),
+    "no members": (Answer(200, b"{}"), KekUnavailable, "something else answers in the place of KMS"),
+    "a number": (Answer(200, b'{"Plaintext": 5}'), KekUnavailable, "something else answers in the place of KMS"),
+    "no base64": (Answer(200, b'{"Plaintext": "C"}'), KekUnavailable, "something else answers in the place of KMS"),
     "no answer": (DROPPED, KekUnavailable, "can not be reached"),
 }
 

@@ -123,6 +123,59 @@ def test_what_is_not_of_boto3_is_a_bug_and_goes_through() -> None:
     assert translated(KeyError("x"), "somewhere") is None
 
 
+# what is not DynamoDB's
+
+PAGES = {
+    "a page": b"<html>CANARY</html>",
+    "nothing": b"",
+    "a list": b"[]",
+    "half an answer": b'{"Item": {"pk": {"S": "CANARY',
+    "a number": b'{"Item": 5, "Items": 5, "Table": 5, "UnprocessedItems": 5, "ConsumedCapacity": 5}',
+    "numbers inside": b'{"Item": {"pk": 5}, "Items": [5], "Table": {"KeySchema": 5}, "ConsumedCapacity": {"Table": 5}}',
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("page", PAGES)
+def test_what_answers_in_dynamodbs_place_is_neither_an_empty_table_nor_a_bug(
+    store: DynamoStore, front: Scripted, verb: str, page: str
+) -> None:
+    operation, use = VERBS[verb]
+    front.always(operation, Answer(200, PAGES[page]))
+    with pytest.raises(StoreUnreachable) as raised:
+        use(store)
+    is_change = operation == "TransactWriteItems"
+    assert "something else answers in DynamoDB's place" in str(raised.value)
+    assert ("it is not known whether" in str(raised.value)) == is_change
+    assert CANARY not in f"{raised.value} {raised.value.hint}"
+    assert raised.value.__suppress_context__
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("operation", ["DescribeTable", "GetItem", "Scan"])
+def test_nothing_is_made_of_a_store_where_something_else_answers(
+    fresh: DynamoStore, front: Scripted, operation: str, page: str
+) -> None:
+    fresh.create({"format": 1})
+    front.always(operation, Answer(200, PAGES[page]))
+    if operation == "Scan":
+        front.script = lambda asked, request: {
+            "GetItem": Answer(200, b"{}"),
+            "Scan": Answer(200, PAGES[page]),
+        }.get(asked)
+    with pytest.raises(StoreUnreachable):
+        fresh.create({"format": 2})
+    front.script = lambda asked, request: None
+    assert fresh.open().document == {"format": 1}
+
+
+def test_an_answer_without_the_items_it_must_have_is_not_dynamodbs(store: DynamoStore, front: Scripted) -> None:
+    for operation, use in (("Scan", lambda: list(store.scan())), ("DescribeTable", store.arn)):
+        front.always(operation, Answer(200, b"{}"))
+        with pytest.raises(StoreUnreachable, match="something else answers"):
+            use()
+
+
 # waiting and trying again
 
 

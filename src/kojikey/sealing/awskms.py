@@ -66,8 +66,9 @@ class AwsKmsKek(Kek):
             UsageError: one of AWS's settings in the environment or the profile makes no sense.
         """
         context = {"store": store, "account": account}
-        answer = self._ask("encrypt", account, KeyId=self._arn, Plaintext=data_key, EncryptionContext=context)
-        return f"{PREFIX}.{self.kid}.{base64url.encode(answer['CiphertextBlob'])}"
+        request = {"KeyId": self._arn, "Plaintext": data_key, "EncryptionContext": context}
+        (ciphertext,) = self._ask("encrypt", account, ("CiphertextBlob",), **request)
+        return f"{PREFIX}.{self.kid}.{base64url.encode(ciphertext)}"
 
     def unwrap(self, record: str, *, store: str, account: str) -> bytes:
         """See :meth:`Kek.unwrap`.
@@ -79,8 +80,9 @@ class AwsKmsKek(Kek):
         if kid != self.kid:
             raise WrongKek(f"the {_where(account)} was wrapped by another KEK; it was not opened")
         context = {"store": store, "account": account}
-        answer = self._ask("decrypt", account, KeyId=self._arn, CiphertextBlob=ciphertext, EncryptionContext=context)
-        data_key: bytes = answer["Plaintext"]
+        request = {"KeyId": self._arn, "CiphertextBlob": ciphertext, "EncryptionContext": context}
+        data_key: bytes
+        (data_key,) = self._ask("decrypt", account, ("Plaintext",), **request)
         if len(data_key) != KEY_BYTES:
             raise RecordChanged(_where(account), "holds something else than a data key")
         return data_key
@@ -93,8 +95,10 @@ class AwsKmsKek(Kek):
         """
         self.wrap(os.urandom(KEY_BYTES), store=store, account=account)
 
-    def _ask(self, operation: str, account: str, **request: Any) -> Any:
+    def _ask(self, operation: str, account: str, wanted: tuple[str, ...], **request: Any) -> list[Any]:
+        """Return the members that are wanted of the answer."""
         from kojikey.aws import make_client, patiently
+        from kojikey.aws_answers import part
         from kojikey.sealing.awskms_errors import translated
 
         def call() -> Any:
@@ -103,7 +107,8 @@ class AwsKmsKek(Kek):
             return getattr(self._client, operation)(**request)
 
         try:
-            return patiently(call, sleep=self._sleep)
+            answer = patiently(call, sleep=self._sleep)
+            return [part(answer, name) for name in wanted]
         except UsageError:
             raise
         except Exception as error:
@@ -243,14 +248,14 @@ def _tried(key: str, region: str, endpoint: str | None, store_id: str) -> tuple[
     first = AwsKmsKek(key, region=region, endpoint=endpoint)
     context = {"store": store_id, "account": "trial"}
     sample = os.urandom(KEY_BYTES)
-    answer = first._ask("encrypt", "trial", KeyId=key, Plaintext=sample, EncryptionContext=context)
-    arn = str(answer.get("KeyId"))
-    kek = AwsKmsKek(arn, region=region, endpoint=endpoint)
+    request = {"KeyId": key, "Plaintext": sample, "EncryptionContext": context}
+    arn, ciphertext = first._ask("encrypt", "trial", ("KeyId", "CiphertextBlob"), **request)
+    kek = AwsKmsKek(str(arn), region=region, endpoint=endpoint)
     kek._client = first._client
-    record = f"{PREFIX}.{kek.kid}.{base64url.encode(answer['CiphertextBlob'])}"
+    record = f"{PREFIX}.{kek.kid}.{base64url.encode(ciphertext)}"
     if kek.unwrap(record, **context) != sample:
         raise KekUnavailable("KMS does not give back what it was given; nothing was made")
-    return kek, arn
+    return kek, str(arn)
 
 
 def _name_of(spec: Spec) -> str | None:

@@ -19,6 +19,7 @@ _KINDS: dict[Kind, tuple[str, str]] = {
     "busy": ("KMS is changing the key {key}", "try again in a minute"),
     "server": ("KMS is out of order, or can not use {key} now", "https://health.aws.amazon.com/health/status"),
     "unreachable": ("KMS can not be reached to use {key}", _REACH),
+    "foreign": ("something else answers in the place of KMS, which was to use {key}", _REACH),
     "tls": (
         "the server that answers for KMS could not be verified (TLS)",
         "AWS_CA_BUNDLE names a proxy's certificates",

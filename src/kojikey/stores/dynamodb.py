@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from kojikey.aws import Sleep, make_client, patiently
+from kojikey.aws_answers import part
 from kojikey.aws_settings import checked_endpoint, checked_region
 from kojikey.model.errors import (
     ChangedMeanwhile,
@@ -115,7 +116,7 @@ class DynamoStore(Store):
             StoreCorrupt: it holds something, but no header: a new one would bury what is there.
         """
         item = self._header_item()
-        if item is None and self._call("scan", ConsistentRead=True, Limit=1).get("Items"):
+        if item is None and part(self._call("scan", ConsistentRead=True, Limit=1), "Items"):
             item = self._header_item()  # it may have been made between the two looks
             if item is None:
                 raise StoreCorrupt(
@@ -231,7 +232,7 @@ class DynamoStore(Store):
         verb = "query" if "KeyConditionExpression" in request else "scan"
         while True:
             answer = self._call(verb, ConsistentRead=True, Limit=self._page, **request)
-            yield from answer["Items"]
+            yield from part(answer, "Items")
             if "LastEvaluatedKey" not in answer:
                 return
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
@@ -249,7 +250,8 @@ class DynamoStore(Store):
         return Description("Amazon DynamoDB", self.place, tuple(details))
 
     def _described(self) -> dict[str, Any]:
-        described: dict[str, Any] = self._call("describe_table")["Table"]
+        described: dict[str, Any] = part(self._call("describe_table"), "Table")
+        part(described, "TableArn")
         return described
 
     def _translate(self, error: Exception) -> KojikeyError | None:

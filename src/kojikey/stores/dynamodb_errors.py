@@ -38,6 +38,11 @@ _KINDS: dict[Kind, _Meaning] = {
         "can not be reached: there is no answer from DynamoDB",
         "check the network, HTTPS_PROXY, and the URL's region and endpoint",
     ),
+    "foreign": (
+        StoreUnreachable,
+        "was not reached: something else answers in DynamoDB's place",
+        "check the network (a portal that wants a login?), HTTPS_PROXY, and the URL's region and endpoint",
+    ),
     "tls": (
         StoreUnreachable,
         "was not used: its server could not be verified (TLS)",

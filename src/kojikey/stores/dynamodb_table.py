@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from kojikey.aws import Sleep, patiently
+from kojikey.aws_answers import part
 from kojikey.model.errors import StoreCorrupt, StoreUnavailable
 from kojikey.stores.dynamodb_errors import meaning
 from kojikey.stores.dynamodb_items import ATTRIBUTES, HEADER_PARTITION, KEY_SCHEMA, partition
@@ -31,9 +32,10 @@ def ensure_table(client: Any, table: str, place: str, sleep: Sleep) -> None:
         described = _described(client, table, sleep)
         if described is not None:
             _refuse_other_shape(described, place)
-            if described["TableStatus"] in ("ACTIVE", "UPDATING"):
+            status = part(described, "TableStatus")
+            if status in ("ACTIVE", "UPDATING"):
                 return
-            if described["TableStatus"] != "CREATING":
+            if status != "CREATING":
                 raise StoreUnavailable(place, "is a table that is being deleted or archived; nothing was changed")
         sleep(_POLL_S)
     raise StoreUnavailable(place, "is still being made by AWS", hint="kojikey store init again, in a few minutes")
@@ -41,9 +43,8 @@ def ensure_table(client: Any, table: str, place: str, sleep: Sleep) -> None:
 
 def _described(client: Any, table: str, sleep: Sleep) -> dict[str, Any] | None:
     try:
-        described: dict[str, Any] = patiently(
-            lambda: client.describe_table(TableName=table), sleep=sleep, meaning=meaning
-        )["Table"]
+        answer = patiently(lambda: client.describe_table(TableName=table), sleep=sleep, meaning=meaning)
+        described: dict[str, Any] = part(answer, "Table")
     except Exception as error:
         found = meaning(error)
         if found is None or found.kind != "missing":
@@ -71,9 +72,10 @@ def _make(client: Any, table: str, sleep: Sleep) -> None:
 
 
 def _refuse_other_shape(described: dict[str, Any], place: str) -> None:
-    kinds = {found["AttributeName"]: found["AttributeType"] for found in described["AttributeDefinitions"]}
-    shape = [(part["AttributeName"], part["KeyType"]) for part in described["KeySchema"]]
-    wanted = [(part["AttributeName"], part["KeyType"]) for part in KEY_SCHEMA]
+    attributes, schema = part(described, "AttributeDefinitions"), part(described, "KeySchema")
+    kinds = {found.get("AttributeName"): found.get("AttributeType") for found in attributes}
+    shape = [(found.get("AttributeName"), found.get("KeyType")) for found in schema]
+    wanted = [(key["AttributeName"], key["KeyType"]) for key in KEY_SCHEMA]
     if shape != wanted or {kinds.get(name) for name, _ in shape} != {"S"}:
         raise StoreCorrupt(
             place,
