@@ -61,10 +61,9 @@ def _carried_out(tokens: list[str]) -> int:
         from kojikey.cli.typed import run as run_typed
 
         return run_typed(tokens)
-    from kojikey.cli.refuse import refuse_keys
+    from kojikey.cli.command import carry_out
 
-    refuse_keys(call)
-    return call.command.handler(call)
+    return carry_out(call)
 
 
 if __name__ == "__main__":

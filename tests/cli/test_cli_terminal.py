@@ -236,20 +236,21 @@ def test_ctrl_c_at_a_question_changes_nothing(kojikey: Program, arguments: tuple
 
 
 def test_ctrl_c_in_the_middle_of_a_rotation_leaves_both_keys_and_says_so(kojikey: Program) -> None:
-    kojikey.added()
+    acme = ("--account", "acme")
+    kojikey.added("elevenlabs", "ok", *acme)
     key = kojikey.key("elevenlabs", "ok_2")
-    with kojikey.sandbox.hold(), on_a_terminal(kojikey, "rotate", "elevenlabs") as child:
+    with kojikey.sandbox.hold(), on_a_terminal(kojikey, "rotate", "elevenlabs", *acme, columns=200) as child:
         type_key(child, "key (hidden): ", key.key)
         kojikey.sandbox.wait_for_request()
         child.send(CTRL_C)
         code, text = end(child)
     assert code == 130
     assert "is staged" in text
-    assert "--resume" in text
-    assert "--abort" in text
-    row = kojikey.listed()
+    assert "kojikey rotate elevenlabs --account acme --resume" in text
+    assert "kojikey rotate elevenlabs --account acme --abort" in text
+    row = kojikey.listed("elevenlabs", *acme)
     assert (row["version"], row["staged"]["version"]) == (1, 2)
-    assert kojikey("rotate", "elevenlabs", "--resume").code == 0
+    assert kojikey("rotate", "elevenlabs", "--resume", *acme).code == 0
 
 
 @pytest.mark.parametrize("arguments", [("add", "elevenlabs"), ("test",)], ids=" ".join)

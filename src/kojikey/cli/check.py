@@ -42,7 +42,7 @@ def check(call: Call) -> int:
     code = Exit.OK if all(item.is_met for item in found) else Exit.KEY_FAILED
     if desk.terminal.json:
         summary = {"required": len(found), "met": sum(item.is_met for item in found)}
-        return documents.write("check", code, [_fields(item) for item in found], summary=summary)
+        return documents.write("check", code, [_fields(item, desk) for item in found], summary=summary)
     for item in found:
         print(_line(item, desk))
     return int(code)
@@ -55,11 +55,11 @@ def _required(call: Call) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _fields(item: Requirement) -> Document:
+def _fields(item: Requirement, desk: Desk) -> Document:
     from kojikey.model.masking import mask
 
     fields: Document = {"account": item.account, "provider": item.provider, "met": item.is_met}
-    fields |= {"reasons": [lack.value for lack in item.lacks], "next": next_step(item)}
+    fields |= {"reasons": [lack.value for lack in item.lacks], "next": next_step(item, desk)}
     if item.key is None:
         return fields | {"masked": None, "version": None, "last_test": None, "staged": False}
     current = item.key.current
@@ -70,27 +70,29 @@ def _fields(item: Requirement) -> Document:
 
 def _line(item: Requirement, desk: Desk) -> str:
     if item.key is None:
-        return f"{item.provider}: no key for account {item.account}; {next_step(item)}"
+        return f"{item.provider}: no key for account {item.account}; {next_step(item, desk)}"
     masked = desk.terminal.masked(item.key.current.tail)
     if item.is_met:
         settled = last_settled(item.key)
         return f"{item.provider}: {masked} ok" + (f", tested {settled}" if settled else "")
-    return f"{item.provider}: {masked} " + "; ".join(_WORDS[lack] for lack in item.lacks) + f"; {next_step(item)}"
+    return f"{item.provider}: {masked} " + "; ".join(_WORDS[lack] for lack in item.lacks) + f"; {next_step(item, desk)}"
 
 
-def next_step(item: Requirement) -> str | None:
+def next_step(item: Requirement, desk: Desk) -> str | None:
     """Return what to type where a key does not do; None where it does."""
     if item.is_met:
         return None
-    account = "" if item.account == "default" else f" --account {item.account}"
-    first = item.lacks[0]
+    return desk.terminal.completed(_mend(item, item.lacks[0]), account=item.account)
+
+
+def _mend(item: Requirement, first: Lack) -> str:
     if first is Lack.NO_KEY:
-        return f"kojikey add {item.provider}{account}"
+        return f"kojikey add {item.provider}"
     if first is Lack.DISABLED:
         return f"kojikey account enable {item.account}"
     if first in (Lack.NEVER_TESTED, Lack.TESTED_TOO_LONG_AGO, Lack.LIMITED):
-        return f"kojikey test {item.provider}{account}"
-    return f"kojikey rotate {item.provider}{account}"
+        return f"kojikey test {item.provider}"
+    return f"kojikey rotate {item.provider}"
 
 
 COMMANDS = (

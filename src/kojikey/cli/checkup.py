@@ -77,7 +77,7 @@ def _definitions(desk: Desk) -> Iterator[Finding]:
 
 
 def _no_store(desk: Desk) -> Iterator[Finding]:
-    yield Finding("store", "note", "there is none yet; kojikey add makes it")
+    yield Finding("store", "note", "there is none yet", "kojikey add PROVIDER makes it")
     try:
         source = wiring.default_kek_source(
             desk.settings, desk.terminal, wiring.kek_inputs(desk.settings, desk.terminal)

@@ -12,7 +12,9 @@ def doctor(call: Call) -> int:
     from kojikey.cli.checkup import check_up
 
     desk = desk_of(call)
-    findings = list(check_up(desk))
+    findings = [
+        finding._replace(mend=finding.mend and desk.terminal.completed(finding.mend)) for finding in check_up(desk)
+    ]
     code = next((finding.code for finding in findings if finding.state == "wrong"), 0)
     if desk.terminal.json:
         rows = [{**finding._asdict(), "code": int(finding.code)} for finding in findings]
@@ -24,7 +26,8 @@ def doctor(call: Call) -> int:
     wrong = sum(finding.state == "wrong" for finding in findings)
     page.line("all is well" if not wrong else f"{wrong} thing{'' if wrong == 1 else 's'} to mend", style="bold")
     if not wrong and not desk.terminal.quiet:
-        page.line("whether the keys work is for their providers to say: kojikey test --all", indent=2)
+        more = desk.terminal.completed("whether the keys work is for their providers to say: kojikey test --all")
+        page.line(more, indent=2)
     return int(code)
 
 

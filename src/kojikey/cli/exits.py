@@ -74,8 +74,10 @@ def hint_of(error: errors.KojikeyError) -> str:
         case errors.ChangedMeanwhile():
             return "look at it with kojikey list, then run the command again"
         case errors.StoreNotFound():
+            import shlex
+
             url = error.store if "://" in error.store else f"sqlite://{error.store}"
-            return f"kojikey store init {url} --kek SOURCE"
+            return f"kojikey store init {shlex.quote(url)} --kek SOURCE"
         case errors.AccountNotFound():
             return "kojikey list --all-accounts"
         case errors.AuditBroken():

@@ -23,7 +23,7 @@ def report(tokens: list[str], error: Exception) -> int:
     from kojikey.cli.exits import Exit, code_of, hint_of
     from kojikey.model.errors import KojikeyError
 
-    error = _unwrapped(error)
+    error = first_of_ours(error)
     if isinstance(error, KojikeyError):
         return fail(tokens, code_of(error), str(error), hint_of(error))
     if isinstance(error, OSError) and error.errno is not None:
@@ -102,7 +102,7 @@ def command_name(tokens: list[str]) -> str | None:
     return next((name for name in (" ".join(tokens[:2]), tokens[0] if tokens else "") if name in MODULES), None)
 
 
-def _unwrapped(error: Exception) -> Exception:
+def first_of_ours(error: Exception) -> Exception:
     """Return the first error of ours in a group that concurrent work raised, else the first error."""
     from kojikey.model.errors import KojikeyError
 

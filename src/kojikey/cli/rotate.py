@@ -45,8 +45,8 @@ def rotate(call: Call) -> int:
         else:
             result = _finish(step, desk.account, provider, custody, test=test, tester=tester, approve=approve)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(_left(custody, desk.account, provider)) from None
-    return saving.show(desk, "rotate", result, _lines(desk, definition, result, step))
+        raise KeyboardInterrupt(desk.terminal.completed(_left(custody, desk.account, provider))) from None
+    return saving.show(desk, "rotate", result, _lines(definition, result, step))
 
 
 def _step(call: Call) -> str:
@@ -98,9 +98,9 @@ def _left(custody: Custody, account: str, provider: str) -> str:
     return f"interrupted; the key in use is unchanged, the new one is staged: {again} --resume, or {again} --abort"
 
 
-def _lines(desk: Desk, definition: Definition, result: ChangeResult, step: str) -> list[str]:
+def _lines(definition: Definition, result: ChangeResult, step: str) -> list[str]:
     """Say what a step did, what it did not do, and what to type next."""
-    again = f"kojikey rotate {result.provider}" + ("" if desk.account == "default" else f" -a {desk.account}")
+    again = f"kojikey rotate {result.provider}"
     if result.action == "staged":
         return [
             f"version {result.version} stays staged; the key in use is unchanged",

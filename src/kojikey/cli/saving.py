@@ -132,5 +132,5 @@ def show(desk: Desk, command: str, result: ChangeResult, lines: list[str]) -> in
         page.line(f"{result.provider}  {desk.terminal.masked(result.tail)}")
     if not desk.terminal.quiet:
         for line in lines:
-            page.line(line, indent=2)
+            page.line(desk.terminal.completed(line), indent=2)
     return int(code)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from kojikey.cli.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Argument, Call, Command, Option
 from kojikey.cli.desk import Desk, desk_of
 from kojikey.cli.exits import Exit
@@ -91,7 +93,7 @@ def _show_init(desk: Desk, store: Store, *, made: bool) -> int:
     page.line(f"made the store {told.place}" if made else f"exists already: {told.place}; nothing was changed")
     page.line(f"its key-encryption key: {told.kek}", indent=2)
     if store.shared_by:
-        page.line(f"to hold somebody to one account: {store.shared_by}", indent=2)
+        page.line(f"to hold somebody to one account: {desk.terminal.completed(store.shared_by)}", indent=2)
     return 0
 
 
@@ -127,9 +129,8 @@ def rekey(call: Call) -> int:
     try:
         result = rekey_store(custody, source=source, new_inputs=_new_inputs(desk, custody, source))
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            f"interrupted; every key still opens: run kojikey store rekey --kek {source} again to finish"
-        ) from None
+        again = desk.terminal.completed(f"kojikey store rekey --kek {shlex.quote(source)}")
+        raise KeyboardInterrupt(f"interrupted; every key still opens: run {again} again to finish") from None
     if lies_beside(custody.header["kek"], custody.store):
         desk.terminal.warn(BESIDE)
     if desk.terminal.json:

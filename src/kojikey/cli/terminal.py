@@ -26,6 +26,7 @@ class Terminal:
     """The terminal of one command: what may be asked, what is said, and how it looks."""
 
     def __init__(self, call: Call, settings: Settings) -> None:
+        self.call, self.settings = call, settings
         self.json, self.quiet = call.flag("json"), call.flag("quiet")
         self.plain = call.flag("no_color")
         self.no_input = settings.no_input
@@ -35,11 +36,19 @@ class Terminal:
     def note(self, text: str) -> None:
         """Say something worth knowing, unless quiet was asked for."""
         if not self.quiet:
-            say(f"kojikey: {text}")
+            say(f"kojikey: {self.completed(text)}")
 
     def warn(self, text: str) -> None:
         """Say something that may need doing."""
-        say(f"kojikey: warning: {text}")
+        say(f"kojikey: warning: {self.completed(text)}")
+
+    def completed(self, text: str, *, account: str | None = None) -> str:
+        """Return a text in which the commands that it suggests say the account and the store of this one."""
+        if "kojikey " not in text:
+            return text
+        from kojikey.cli import hints
+
+        return hints.completed(text, hints.chosen(self.call, self.settings, account=account))
 
     def masked(self, tail: str, stream: TextIO | None = None) -> str:
         """Return the masked form, with bullets where the stream's encoding has them."""

@@ -17,8 +17,8 @@ from typer._click.core import Command as ClickCommand
 from typer.core import TyperGroup
 
 from kojikey.cli import commands
-from kojikey.cli.command import Argument, Call, Command, Option
-from kojikey.cli.refuse import refuse, refuse_keys
+from kojikey.cli.command import Argument, Call, Command, Option, carry_out
+from kojikey.cli.refuse import refuse
 from kojikey.model.errors import UsageError
 
 _TYPES: dict[str, Any] = {"text": str, "texts": list[str], "integer": int, "number": float, "flag": bool}
@@ -74,9 +74,7 @@ def _help_text(command: Command) -> str:
 
 def _callback(command: Command) -> Callable[..., int]:
     def callback(**values: Any) -> int:
-        call = Call(command, {name: value for name, value in values.items() if value is not None})
-        refuse_keys(call)
-        return command.handler(call)
+        return carry_out(Call(command, {name: value for name, value in values.items() if value is not None}))
 
     parameters = [_option(option) for option in command.options]
     if command.argument:

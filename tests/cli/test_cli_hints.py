@@ -1,0 +1,102 @@
+"""A command that is suggested, typed as it stands, is about the same account and store."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+from program import Program
+
+ACME = ("--account", "acme")
+
+
+@pytest.fixture
+def elsewhere(kojikey: Program, tmp_path: Path) -> str:
+    """Return the URL of a store that the shell has to be given in quotes."""
+    url = f"sqlite://{tmp_path}/another store.db"
+    assert kojikey("store", "init", url, "--kek", "env").code == 0
+    return url
+
+
+def test_what_remove_suggests_removes_that_account_s_key_and_no_other(kojikey: Program) -> None:
+    kojikey.added()
+    kojikey.added("elevenlabs", "ok_2", *ACME)
+    hint = kojikey("remove", "elevenlabs", "-aacme", "--json").error["hint"]
+    assert hint == "kojikey remove elevenlabs --account acme --yes"
+    assert kojikey(*shlex.split(hint)[1:]).code == 0
+    assert [row["account"] for row in kojikey("list", "--all-accounts", "--json").results] == ["default"]
+
+
+def test_what_is_suggested_names_the_store_that_was_chosen(kojikey: Program, elsewhere: str) -> None:
+    ended = kojikey("rotate", "elevenlabs", "--store", elsewhere, *ACME, "--json")
+    assert ended.code == 5
+    words = shlex.split(ended.error["hint"])
+    assert words[:3] == ["kojikey", "add", "elevenlabs"]
+    assert words[words.index("--store") + 1] == elsewhere
+    assert words[words.index("--account") + 1] == "acme"
+
+
+def test_the_default_account_and_store_are_not_named(kojikey: Program) -> None:
+    assert kojikey("rotate", "google_gemini", "--json").error["hint"] == "kojikey add google_gemini"
+    assert "kojikey run -- CMD" in kojikey.add().out
+    assert "--account" not in kojikey("rotate", "elevenlabs", "--resume").said
+
+
+def test_an_account_of_the_environment_or_the_file_is_named(kojikey: Program) -> None:
+    hint = "kojikey add elevenlabs --account acme"
+    assert kojikey("rotate", "elevenlabs", "--json", KOJIKEY_ACCOUNT="acme").error["hint"] == hint
+    (kojikey.home).mkdir(mode=0o700)
+    (kojikey.home / "config.toml").write_text('account = "acme"\n')
+    assert kojikey("rotate", "elevenlabs", "--json").error["hint"] == hint
+    back = kojikey("rotate", "elevenlabs", "-a", "default", "--json").error["hint"]
+    assert back == "kojikey add elevenlabs --account default"
+
+
+@pytest.mark.parametrize(
+    ("words", "suggested"),
+    [
+        (["get", "elevenlabs"], "kojikey run --account acme -p elevenlabs -- CMD"),
+        (["add", "google_gemini", "--no-test", "--stdin"], "not tested: kojikey test google_gemini --account acme"),
+        (["add", "google_gemini", "--no-test", "--stdin"], "kojikey run --account acme -- CMD"),
+        (["rotate", "elevenlabs", "--stdin", "--no-test"], "undo: kojikey rotate elevenlabs --account acme --rollback"),
+        (["add", "elevenlabs", "--stdin"], "kojikey rotate elevenlabs --account acme"),
+        (["check", "--require", "google_gemini"], "kojikey add google_gemini --account acme"),
+        (["doctor"], "kojikey test --account acme --all"),
+    ],
+    ids=" ".join,
+)
+def test_every_way_to_a_person_names_the_account(kojikey: Program, words: list[str], suggested: str) -> None:
+    kojikey.added("elevenlabs", "ok", *ACME)
+    provider = "google_gemini" if "google_gemini" in words else "elevenlabs"
+    ended = kojikey(*words, *ACME, stdin=kojikey.key(provider, "ok_2").key)
+    assert suggested in ended.said
+
+
+def test_both_ways_out_of_a_rotation_name_the_account(kojikey: Program) -> None:
+    kojikey.added("elevenlabs", "ok", *ACME)
+    assert kojikey.rotate("elevenlabs", "missing_permission", *ACME).code == 3
+    hint = kojikey.rotate("elevenlabs", "ok_2", *ACME, "--json").error["hint"]
+    again = "kojikey rotate elevenlabs --account acme"
+    assert hint == f"finish it with {again} --resume, or discard it with {again} --abort"
+
+
+def test_doctor_s_mends_name_the_store(kojikey: Program, elsewhere: str) -> None:
+    key = kojikey.key()
+    assert kojikey("add", "elevenlabs", "--no-test", "--stdin", "-s", elsewhere, stdin=key.key).code == 0
+    mends = [row["mend"] for row in kojikey("doctor", "-s", elsewhere, "--json").results if row["mend"]]
+    (mend,) = [mend for mend in mends if mend.startswith("kojikey test")]
+    assert shlex.split(mend) == ["kojikey", "test", "elevenlabs", "--store", elsewhere, "--account", "default"]
+
+
+def test_a_store_that_can_not_be_used_is_not_suggested(kojikey: Program) -> None:
+    url = "postgresql://koji:hunter2@db.example/koji"
+    for words in (["list", "-s", url], ["store", "rekey", "-s", url], ["add", "-s", url]):
+        ended = kojikey(*words, "--json")
+        assert (ended.code, "hunter2" in ended.said) == (2, False)
+    assert "nowhere" not in kojikey("add", "-s", "nowhere", "--json").error["hint"]
+
+
+def test_commands_that_take_neither_stay_as_they_are(kojikey: Program) -> None:
+    assert kojikey("get", "nonsense_ai", "--reveal", *ACME, "--json").error["hint"] == "kojikey providers"
+    assert kojikey("rotate", *ACME, "--json").error["hint"] == "kojikey rotate --help"
