@@ -6,7 +6,7 @@ Owns: starting it there, typing, and waiting for its end. Must not: assert what 
 from __future__ import annotations
 
 import termios
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeAlias
 
@@ -18,10 +18,12 @@ Child: TypeAlias = "pexpect.spawn[str]"
 
 
 @contextmanager
-def on_a_terminal(kojikey: Program, *arguments: str, columns: int = 80, **environ: str | None) -> Iterator[Child]:
-    """Start kojikey on a terminal; ``shown`` returns what it showed."""
+def on_a_terminal(
+    kojikey: Program, *arguments: str, columns: int = 80, program: Sequence[str] = COMMAND, **environ: str | None
+) -> Iterator[Child]:
+    """Start kojikey on a terminal, or a ``program`` that starts it; ``shown`` returns what it showed."""
     child = pexpect.spawn(
-        COMMAND[0], [*COMMAND[1:], *arguments], env=kojikey.with_environ({**PLAIN, "COLUMNS": None, **environ}),
+        program[0], [*program[1:], *arguments], env=kojikey.with_environ({**PLAIN, "COLUMNS": None, **environ}),
         encoding="utf-8", codec_errors="backslashreplace", timeout=SECONDS, dimensions=(24, columns),
     )  # fmt: skip
     child.logfile_read = Log()

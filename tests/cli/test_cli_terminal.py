@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+from pathlib import Path
 from typing import Any
 
 import pexpect
 import pytest
-from program import Program, pieces_in
+from program import COMMAND, Program, pieces_in
 from pseudo_terminal import echoes, end, hides, on_a_terminal, shown, type_key
 
 CTRL_C, CTRL_D = "\x03", "\x04"
@@ -110,6 +113,32 @@ def test_rotate_asks_and_leaves_staged_what_is_declined(
         assert end(child)[0] == (0 if staged is None else 3)
     row = kojikey.listed()
     assert (row["version"], row["staged"] and row["staged"]["version"]) == (version, staged)
+
+
+@pytest.mark.parametrize("command", ["add", "rotate"])
+def test_a_question_leaves_stdout_to_the_one_document(kojikey: Program, tmp_path: Path, command: str) -> None:
+    key, document = kojikey.key("elevenlabs", "missing_permission"), tmp_path / "document"
+    if command == "rotate":
+        kojikey.added()
+    tokens = [command, "elevenlabs", "--base-url", key.base_url, "--from-env", "NEW", "--json"]
+    line = shlex.join([*COMMAND, *tokens]) + f" >{shlex.quote(str(document))}"
+    with on_a_terminal(kojikey, program=["bash", "-c", line], NEW=key.key) as child:
+        child.expect_exact("missing_permission")
+        child.expect_exact("[y/N] ")
+        child.sendline("n")
+        assert end(child)[0] == 3
+    assert json.loads(document.read_text())["exit_code"] == 3
+
+
+@pytest.mark.parametrize("answer", ["y", "n"])
+def test_what_was_told_before_the_question_is_not_told_again(kojikey: Program, answer: str) -> None:
+    key = kojikey.key("elevenlabs", "missing_permission")
+    with on_a_terminal(kojikey, "add", "elevenlabs", "--base-url", key.base_url, "--from-env", "N", N=key.key) as child:
+        child.expect_exact("[y/N] ")
+        child.sendline(answer)
+        _, text = end(child)
+    assert text.count("limited: missing_permission") == 1
+    assert text.count("lacks the permission") == 1
 
 
 def test_a_rejected_key_is_not_asked_about(kojikey: Program) -> None:

@@ -36,7 +36,7 @@ def add(call: Call) -> int:
         settings.capabilities or definition.default_capabilities,
     )
     test = None if call.flag("no_test") else tester
-    approve = saving.approval(desk, saving="save it")
+    approve = saving.Approval(desk, saving="save it")
     result = add_key(custody, NewKey(desk.account, target, secret, settings), test=test, approve=approve)
     if result.action is None:
         lines = ["nothing was saved"]
@@ -50,7 +50,7 @@ def add(call: Call) -> int:
             *(["not tested: kojikey test " + provider] if result.verdict is None else []),
             f"next: kojikey list, kojikey run -- CMD, kojikey rotate {provider}",
         ]
-    return saving.show(desk, "add", result, lines)
+    return saving.show(desk, result, lines, approval=approve)
 
 
 def _choose(desk: Desk) -> str:

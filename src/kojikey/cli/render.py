@@ -24,6 +24,8 @@ from kojikey.model.verdict import Outcome, Usage, Verdict
 from kojikey.operations.results import HistoryResult, ListRow, StoreInfo, Summary, TestResult
 
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from kojikey.cli.checkup import Finding
     from kojikey.testing import SandboxKey
 
@@ -41,12 +43,12 @@ _NARROWEST = 20  # of the last column of a table, which is wrapped
 
 
 class Page:
-    """Standard output, for one command's results."""
+    """Standard output, for one command's results; another stream for what is told beside them."""
 
-    def __init__(self, terminal: Terminal) -> None:
+    def __init__(self, terminal: Terminal, stream: TextIO | None = None) -> None:
         self.terminal = terminal
-        self.console: Console = terminal.console(sys.stdout)
-        self._unicode = encodes(sys.stdout, "✓✗–·")
+        self.console: Console = terminal.console(stream or sys.stdout)
+        self._unicode = encodes(stream or sys.stdout, "✓✗–·")
 
     def line(self, text: str | Text = "", *, style: str = "", indent: int = 0) -> None:
         """Write a line; a long one is wrapped on a terminal, under its indent."""

@@ -38,7 +38,7 @@ def rotate(call: Call) -> int:
     custody = wiring.open_custody(desk.settings, desk.terminal)
     tester = wiring.make_tester(definition, desk.terminal, call)
     test = None if call.flag("no_test") else tester
-    approve = saving.approval(desk, saving="make it current")
+    approve = saving.Approval(desk, saving="make it current")
     try:
         if step == "rotate":
             result = _begin(desk, custody, definition, catalog, test=test, approve=approve)
@@ -46,7 +46,7 @@ def rotate(call: Call) -> int:
             result = _finish(step, desk.account, provider, custody, test=test, tester=tester, approve=approve)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(desk.terminal.completed(_left(custody, desk.account, provider))) from None
-    return saving.show(desk, "rotate", result, _lines(definition, result, step))
+    return saving.show(desk, result, _lines(definition, result, step), approval=approve)
 
 
 def _step(call: Call) -> str:

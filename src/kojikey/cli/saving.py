@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from kojikey.cli import documents
 from kojikey.cli.command import Call
 from kojikey.cli.desk import Desk
@@ -14,7 +16,6 @@ from kojikey.model.secret import Secret
 from kojikey.model.verdict import Outcome, Verdict
 from kojikey.operations.results import ChangeResult
 from kojikey.operations.settings import KeySettings
-from kojikey.operations.trial import Approve
 from kojikey.providers.catalog import Catalog
 from kojikey.providers.definition import Definition
 from kojikey.providers.hygiene import clean
@@ -92,23 +93,28 @@ def rotate_after_days(text: str | None) -> int | None:
     return days
 
 
-def approval(desk: Desk, *, saving: str) -> Approve:
-    """Return who decides about a key that is limited or could not be judged: an option, or a person who is asked."""
+class Approval:
+    """Who decides about a key that is limited or could not be judged: an option, or a person who is asked."""
 
-    def approve(verdict: Verdict) -> bool:
+    def __init__(self, desk: Desk, *, saving: str) -> None:
+        self._desk, self._saving = desk, saving
+        self.has_told = False
+        """Whether the person who was asked has read the verdict. It is told on stderr: a result on stdout follows."""
+
+    def __call__(self, verdict: Verdict) -> bool:
+        """Tell whether the key is to be saved with this verdict."""
         option = "allow_limited" if verdict.outcome is Outcome.LIMITED else "allow_unverified"
-        if desk.call.flag(option):
+        if self._desk.call.flag(option):
             return True
-        if not desk.terminal.interactive:
+        if not self._desk.terminal.interactive:
             return False
         from kojikey.cli.render import Page
 
-        page = Page(desk.terminal)
+        page = Page(self._desk.terminal, sys.stderr)
         page.line(f"{page.mark(verdict.outcome)} {verdict.outcome.value}: {verdict.reason.value}")
         page.explanation(verdict)
-        return desk.terminal.confirm(f"{saving} all the same?", otherwise=f"--{option.replace('_', '-')}")
-
-    return approve
+        self.has_told = True
+        return self._desk.terminal.confirm(f"{self._saving} all the same?", otherwise=f"--{option.replace('_', '-')}")
 
 
 def exit_of(result: ChangeResult) -> Exit:
@@ -118,15 +124,18 @@ def exit_of(result: ChangeResult) -> Exit:
     return Exit.INDETERMINATE if result.verdict.outcome is Outcome.INDETERMINATE else Exit.KEY_FAILED
 
 
-def show(desk: Desk, command: str, result: ChangeResult, lines: list[str]) -> int:
-    """Write the result of a change, for people with what it means and what to type next."""
+def show(desk: Desk, result: ChangeResult, lines: list[str], *, approval: Approval) -> int:
+    """Write the result of a change, for people with what it means and what to type next.
+
+    The verdict is left out where the same person has just read it on the same terminal.
+    """
     code = exit_of(result)
     if desk.terminal.json:
-        return documents.write(command, code, [documents.changed(result)])
+        return documents.write(desk.call.command.name, code, [documents.changed(result)])
     from kojikey.cli.render import Page
 
     page = Page(desk.terminal)
-    if result.verdict is not None:
+    if result.verdict is not None and not (approval.has_told and page.console.is_terminal):
         page.verdict(result.verdict, who=result.provider, tail=result.tail)
     else:
         page.line(f"{result.provider}  {desk.terminal.masked(result.tail)}")
