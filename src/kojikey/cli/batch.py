@@ -93,11 +93,9 @@ def _check(desk: Desk) -> None:
 
 def _common_settings(desk: Desk) -> KeySettings:
     """Return what the options set for every key of the batch."""
-    from kojikey.model.moment import moment_or_span
-
     expires = desk.call.text("expires")
     return KeySettings(
-        expires_at=moment_or_span(expires, what="--expires") if expires is not None else None,
+        expires_at=saving.expiry(expires) if expires is not None else None,
         rotate_after_days=saving.rotate_after_days(desk.call.text("rotate_after")),
     )
 

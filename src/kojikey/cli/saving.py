@@ -11,7 +11,7 @@ from kojikey.cli.exits import Exit
 from kojikey.cli.prompts import read_key
 from kojikey.model.base_url import check_base_url
 from kojikey.model.errors import UsageError
-from kojikey.model.moment import moment_or_span, span
+from kojikey.model.moment import moment_or_span, now, span
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Outcome, Verdict
 from kojikey.operations.results import ChangeResult
@@ -61,9 +61,21 @@ def settings_of(call: Call, definition: Definition) -> KeySettings:
         models=tuple(dict.fromkeys(map(definition.checked_model, call.texts("model")))) or None,
         capabilities=capabilities or None,
         label=checked_label(label),
-        expires_at=moment_or_span(expires, what="--expires") if expires is not None else None,
+        expires_at=expiry(expires) if expires is not None else None,
         rotate_after_days=rotate_after_days(call.text("rotate_after")),
     )
+
+
+def expiry(text: str) -> str:
+    """Return the stamp that ``--expires`` gives.
+
+    Raises:
+        UsageError: it is no moment, or one that has passed: a key is not saved to count as expired at once.
+    """
+    moment = moment_or_span(text, what="--expires")
+    if moment <= now():
+        raise UsageError(f"--expires takes a moment to come, and {moment} has passed; nothing was changed")
+    return moment
 
 
 def checked_label(label: str | None) -> str | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from kojikey.model.errors import UsageError
 
 _STAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _SPAN = re.compile(r"([0-9]{1,6})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_FIRST_YEAR = 2000
 
 
 def now() -> str:
@@ -19,7 +20,8 @@ def now() -> str:
 
 def stamp(moment: datetime) -> str:
     """Return an aware moment as RFC 3339 UTC, to the second."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Not strftime, whose %Y leaves out the zeros that a year before 1000 begins with.
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def parsed(text: str) -> datetime:
@@ -54,15 +56,22 @@ def moment_or_span(text: str, *, what: str) -> str:
     """Return the stamp for a date (``2027-01-31``: its end), a moment (RFC 3339) or a span from now (``90d``).
 
     Raises:
-        UsageError: it is none of them.
+        UsageError: it is none of them, or in a year that nobody means.
     """
-    if _SPAN.fullmatch(text.strip()):
-        return stamp(datetime.now(UTC) + span(text, what=what))
     try:
-        if len(text) == len("2027-01-31"):
-            day = date.fromisoformat(text)
-            return stamp(datetime(day.year, day.month, day.day, 23, 59, 59, tzinfo=UTC))
-        moment = datetime.fromisoformat(text)
+        moment = _moment(text.strip(), what=what).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise UsageError(f"{what} takes a date such as 2027-01-31 or a span such as 90d") from None
-    return stamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+        raise UsageError(f"{what} takes a date such as 2027-01-31 or a span such as 90d; nothing was changed") from None
+    if moment.year < _FIRST_YEAR:
+        raise UsageError(f"{what} takes a date from the year {_FIRST_YEAR} on; nothing was changed")
+    return stamp(moment)
+
+
+def _moment(text: str, *, what: str) -> datetime:
+    if _SPAN.fullmatch(text):
+        return datetime.now(UTC) + span(text, what=what)
+    try:
+        return datetime.combine(date.fromisoformat(text), time(23, 59, 59), UTC)
+    except ValueError:
+        moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

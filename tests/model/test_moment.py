@@ -1,0 +1,40 @@
+"""Stamps: what is written is read again, and what a person types means a moment that a person means."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from kojikey.model.errors import UsageError
+from kojikey.model.moment import moment_or_span, parsed, stamp
+
+
+@pytest.mark.parametrize("year", [1, 27, 999, 2026, 9999])
+def test_every_stamp_is_read_again(year: int) -> None:
+    moment = datetime(year, 1, 31, 23, 59, 59, tzinfo=UTC)
+    assert parsed(stamp(moment)) == moment
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("2027-01-31", "2027-01-31T23:59:59Z"),
+        ("20270131", "2027-01-31T23:59:59Z"),
+        (" 2027-01-31 ", "2027-01-31T23:59:59Z"),
+        ("2027-01-31T12:00:00", "2027-01-31T12:00:00Z"),
+        ("2027-01-31T12:00:00+02:00", "2027-01-31T10:00:00Z"),
+        ("9999-12-31", "9999-12-31T23:59:59Z"),
+    ],
+)
+def test_a_date_is_its_end_and_a_moment_is_in_utc(text: str, meant: str) -> None:
+    assert moment_or_span(text, what="--expires") == meant
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0027-01-31", "1999-12-31", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "999999w", "10000-01-01"],
+)
+def test_a_moment_that_nobody_means_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--expires takes"):
+        moment_or_span(text, what="--expires")
