@@ -193,6 +193,27 @@ def test_a_reader_that_goes_away_is_no_error(kojikey: Program, words: str) -> No
         assert words_of_pain not in ended.err + gone.err
 
 
+@pytest.mark.parametrize(
+    ("reason", "words", "code"),
+    [
+        ("ok_2", "rotate elevenlabs --stdin", 0),
+        ("missing_permission", "rotate elevenlabs --stdin", 3),
+        ("redirected", "rotate elevenlabs --stdin --json", 4),
+        ("invalid_key", "test elevenlabs --stdin --base-url $URL", 3),
+        ("ok", "check --require google_gemini", 3),
+    ],
+)
+def test_the_exit_code_is_that_of_what_was_done_whether_or_not_it_is_read(
+    kojikey: Program, reason: str, words: str, code: int
+) -> None:
+    kojikey.added()
+    key = kojikey.key("elevenlabs", reason)
+    # Nobody reads from the beginning on: the pipe's other end is closed before kojikey starts.
+    script = f"exec 3> >(exec true); wait $!; kojikey {words} <<<$KEY >&3"
+    ended = kojikey.shell(script, KEY=key.key, URL=key.base_url)
+    assert (ended.code, "Broken" in ended.err, "Traceback" in ended.err) == (code, False, False), ended.said
+
+
 @pytest.mark.parametrize("words", ["list", "list --json", "--help", "--version", "audit --json"])
 def test_a_full_disk_under_stdout_is_told(kojikey: Program, words: str) -> None:
     kojikey.added()

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from kojikey.cli.command import COMMON, Call, Command, Option
 from kojikey.cli.desk import Desk, desk_of
 from kojikey.cli.exits import Exit
+from kojikey.cli.report import write_line
 from kojikey.model.errors import UsageError
 from kojikey.model.ref import Document
 from kojikey.operations.requiring import Demands, Lack, Requirement, has_staged, last_settled, require
@@ -44,7 +45,7 @@ def check(call: Call) -> int:
         summary = {"required": len(found), "met": sum(item.is_met for item in found)}
         return documents.write("check", code, [_fields(item, desk) for item in found], summary=summary)
     for item in found:
-        print(_line(item, desk))
+        write_line(_line(item, desk))
     return int(code)
 
 

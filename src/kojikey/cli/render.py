@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kojikey.cli.documents import age_of, rotation_due
+from kojikey.cli.report import write_line
 from kojikey.cli.terminal import Terminal, encodes
 from kojikey.model.key import Key, Stage, TestRecord, Version
 from kojikey.model.moment import now, parsed
@@ -140,7 +141,7 @@ class Page:
         with self.console.capture() as drawn:
             self.console.print(table)
         for line in drawn.get().splitlines():
-            print(line.rstrip())
+            write_line(line.rstrip())
 
     def keys(self, rows: Iterable[ListRow], *, with_account: bool) -> int:
         """Write the keys as a table and return how many rows there were."""

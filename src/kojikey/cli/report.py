@@ -92,7 +92,17 @@ def write_json(document: dict[str, Any]) -> None:
     """Write the one document of a command to stdout."""
     import json
 
-    print(json.dumps(document, indent=1, ensure_ascii=True))
+    write_line(json.dumps(document, indent=1, ensure_ascii=True))
+
+
+def write_line(line: str) -> None:
+    """Write a line of a result to stdout; a reader that went away changes neither what was done nor its exit code."""
+    try:
+        print(line)
+    except BrokenPipeError:
+        from kojikey.cli.streams import silence
+
+        silence(sys.stdout.fileno())
 
 
 def command_name(tokens: list[str]) -> str | None:

@@ -84,11 +84,11 @@ class Terminal:
 
     def console(self, stream: TextIO) -> Console:
         """Return rich's console for a stream, with colour as the user's variables and options have it."""
-        from rich.console import Console
+        from kojikey.cli.console import PatientConsole
 
         colour = self.is_coloured(stream)
         terminal = _is_terminal(stream)
-        return Console(
+        return PatientConsole(
             file=stream, no_color=not colour, force_terminal=terminal or colour, highlight=False, markup=False,
             emoji=False, soft_wrap=not terminal, color_system="auto" if colour else None, legacy_windows=False,
             width=None if terminal else 200, safe_box=not encodes(stream, "─"),

@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 from kojikey.cli import commands
 from kojikey.cli.command import Argument, Call, Command, Option, carry_out
 from kojikey.cli.refuse import refuse
+from kojikey.cli.report import write_line
 from kojikey.model.errors import UsageError
 
 _TYPES: dict[str, Any] = {"text": str, "texts": list[str], "integer": int, "number": float, "flag": bool}
@@ -130,7 +131,7 @@ def run(tokens: list[str]) -> int:
     try:
         result = click_command().main(args=tokens, prog_name="kojikey", standalone_mode=False)
     except click_errors.NoArgsIsHelpError as error:
-        print(error.ctx.get_help() if error.ctx else ABOUT)
+        write_line(error.ctx.get_help() if error.ctx else ABOUT)
         return 0
     except click_errors.UsageError as error:
         refuse(token.rpartition("=")[2] for token in tokens)
