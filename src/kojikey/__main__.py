@@ -29,11 +29,6 @@ def main() -> None:
 
 def run(tokens: list[str]) -> int:
     """Carry out a command line, report what went wrong, and return the exit code."""
-    if tokens in (["--version"], ["-V"]):
-        from kojikey import __version__
-
-        print(f"kojikey {__version__}")
-        return 0
     try:
         return _carried_out(tokens)
     except KeyboardInterrupt as interrupt:
@@ -52,6 +47,11 @@ def run(tokens: list[str]) -> int:
 
 
 def _carried_out(tokens: list[str]) -> int:
+    if tokens in (["--version"], ["-V"]):
+        from kojikey import __version__
+
+        print(f"kojikey {__version__}")
+        return 0
     from kojikey.cli.commands import find
     from kojikey.cli.parse import quick
 

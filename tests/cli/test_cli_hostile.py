@@ -222,6 +222,14 @@ def test_a_full_disk_under_stdout_is_told(kojikey: Program, words: str) -> None:
     assert "no space" in ended.err.lower()
 
 
+@pytest.mark.parametrize("words", ["--version", "-V", "list --json", "help exit-codes"])
+def test_output_that_is_not_buffered_fails_no_worse(kojikey: Program, words: str) -> None:
+    full = kojikey.shell(f"kojikey {words} > /dev/full", PYTHONUNBUFFERED="1")
+    assert (full.code, "Traceback" in full.err) == (7, False), full.said
+    gone = kojikey.shell(f"exec 3> >(exec true); wait $!; kojikey {words} >&3", PYTHONUNBUFFERED="1")
+    assert (gone.code, gone.err) == (0, "")
+
+
 # words that are not text
 
 
