@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from program import Program
+from program import Ended, Program
 
 ACME = ("--account", "acme")
 
@@ -100,3 +100,48 @@ def test_a_store_that_can_not_be_used_is_not_suggested(kojikey: Program) -> None
 def test_commands_that_take_neither_stay_as_they_are(kojikey: Program) -> None:
     assert kojikey("get", "nonsense_ai", "--reveal", *ACME, "--json").error["hint"] == "kojikey providers"
     assert kojikey("rotate", *ACME, "--json").error["hint"] == "kojikey rotate --help"
+
+
+# what a verdict suggests
+
+
+def hint_of(ended: Ended) -> str:
+    """Return the hint of the one verdict, which people are told too."""
+    found: str = (ended.result.get("test") or ended.result)["hint"]
+    return found
+
+
+def test_a_refused_key_where_there_is_none_is_replaced_by_add(kojikey: Program) -> None:
+    key = kojikey.key("elevenlabs", "invalid_key")
+    unsaved = ("test", "elevenlabs", "--stdin", "--base-url", key.base_url)
+    assert "kojikey add elevenlabs" in hint_of(kojikey.add("elevenlabs", "invalid_key", "--json"))
+    assert "kojikey add elevenlabs" in kojikey.add("elevenlabs", "invalid_key").out
+    assert "kojikey add elevenlabs" in hint_of(kojikey(*unsaved, "--json", stdin=key.key))
+    kojikey.added()
+    assert "kojikey rotate elevenlabs" in hint_of(kojikey(*unsaved, "--json", stdin=key.key))
+    other = hint_of(kojikey(*unsaved, *ACME, "--json", stdin=key.key))
+    assert "kojikey add elevenlabs --account acme" in other
+    assert "kojikey rotate elevenlabs" in hint_of(kojikey.rotate("elevenlabs", "invalid_key", "--json"))
+
+
+def test_a_key_that_could_not_be_judged_is_tried_again_by_what_reaches_it(kojikey: Program) -> None:
+    key = kojikey.key("elevenlabs", "ok_2")
+    kojikey.sandbox.fault("elevenlabs", "down")
+    brief = ("--timeout", "1", "--json")
+    assert "the same command tries again" in hint_of(kojikey.add("elevenlabs", "ok", *brief))
+    unsaved = ("test", "elevenlabs", "--stdin", "--base-url", key.base_url, *brief)
+    assert "the same command tries again" in hint_of(kojikey(*unsaved, stdin=key.key))
+    saved = kojikey.add("elevenlabs", "ok", "--allow-unverified", *ACME, *brief)
+    assert "kojikey test elevenlabs --account acme tries again" in hint_of(saved)
+    staged = kojikey.rotate("elevenlabs", "ok_2", *ACME, *brief)
+    assert staged.result["action"] == "staged"
+    assert "kojikey rotate elevenlabs --account acme --resume tries again" in hint_of(staged)
+
+
+def test_a_key_that_is_retired_is_not_to_be_replaced(kojikey: Program) -> None:
+    key = kojikey.sandbox.add_key("elevenlabs", "sk_" + "0badcafe" * 6)
+    kojikey("add", "elevenlabs", "--stdin", "--base-url", key.base_url, stdin=key.key)
+    kojikey.rotate()
+    kojikey.sandbox.revoke(key)
+    ended = kojikey("rotate", "elevenlabs", "--retire", "--json")
+    assert (ended.code, hint_of(ended)) == (0, "")

@@ -12,6 +12,7 @@ from kojikey.model.errors import InputNeeded, UsageError
 def add(call: Call) -> int:
     """Carry out ``kojikey add``."""
     from kojikey.cli import saving, wiring
+    from kojikey.cli.advice import for_unsaved
     from kojikey.operations.adding import NewKey, ensure_absent
     from kojikey.operations.adding import add as add_key
     from kojikey.operations.trial import Target
@@ -36,7 +37,7 @@ def add(call: Call) -> int:
         settings.capabilities or definition.default_capabilities,
     )
     test = None if call.flag("no_test") else tester
-    approve = saving.Approval(desk, saving="save it")
+    approve = saving.Approval(desk, saving="save it", advice=for_unsaved(provider, has_key=False))
     result = add_key(custody, NewKey(desk.account, target, secret, settings), test=test, approve=approve)
     if result.action is None:
         lines = ["nothing was saved"]

@@ -20,6 +20,7 @@ _STEPS = ("resume", "abort", "rollback", "retire")
 def rotate(call: Call) -> int:
     """Carry out ``kojikey rotate`` or one of its steps."""
     from kojikey.cli import saving, wiring
+    from kojikey.cli.advice import for_step
 
     desk = desk_of(call)
     step = _step(call)
@@ -38,7 +39,7 @@ def rotate(call: Call) -> int:
     custody = wiring.open_custody(desk.settings, desk.terminal)
     tester = wiring.make_tester(definition, desk.terminal, call)
     test = None if call.flag("no_test") else tester
-    approve = saving.Approval(desk, saving="make it current")
+    approve = saving.Approval(desk, saving="make it current", advice=for_step(provider, step))
     try:
         if step == "rotate":
             result = _begin(desk, custody, definition, catalog, test=test, approve=approve)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from kojikey.cli import documents
+from kojikey.cli.advice import Advice, advised
 from kojikey.cli.command import Call
 from kojikey.cli.desk import Desk
 from kojikey.cli.exits import Exit
@@ -108,8 +109,8 @@ def rotate_after_days(text: str | None) -> int | None:
 class Approval:
     """Who decides about a key that is limited or could not be judged: an option, or a person who is asked."""
 
-    def __init__(self, desk: Desk, *, saving: str) -> None:
-        self._desk, self._saving = desk, saving
+    def __init__(self, desk: Desk, *, saving: str, advice: Advice) -> None:
+        self._desk, self._saving, self.advice = desk, saving, advice
         self.has_told = False
         """Whether the person who was asked has read the verdict. It is told on stderr: a result on stdout follows."""
 
@@ -124,7 +125,7 @@ class Approval:
 
         page = Page(self._desk.terminal, sys.stderr)
         page.line(f"{page.mark(verdict.outcome)} {verdict.outcome.value}: {verdict.reason.value}")
-        page.explanation(verdict)
+        page.explanation(self.advice.about(verdict, self._desk.terminal))
         self.has_told = True
         return self._desk.terminal.confirm(f"{self._saving} all the same?", otherwise=f"--{option.replace('_', '-')}")
 
@@ -141,6 +142,7 @@ def show(desk: Desk, result: ChangeResult, lines: list[str], *, approval: Approv
 
     The verdict is left out where the same person has just read it on the same terminal.
     """
+    result = advised(result, approval.advice, desk.terminal)
     code = exit_of(result)
     if desk.terminal.json:
         return documents.write(desk.call.command.name, code, [documents.changed(result)])

@@ -19,10 +19,11 @@ from kojikey.cli.command import (
     Option,
 )
 from kojikey.cli.desk import Desk, desk_of
-from kojikey.model.errors import KeyNotFound, UsageError
+from kojikey.model.errors import KeyNotFound, KojikeyError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `kojikey --help` imports every command's module
+    from kojikey.model.verdict import Verdict
     from kojikey.providers.catalog import Catalog
     from kojikey.stores.base import Query
 
@@ -74,6 +75,7 @@ def _check(call: Call) -> None:
 
 def _test_unsaved(desk: Desk, catalog: Catalog) -> int:
     from kojikey.cli import saving, wiring
+    from kojikey.cli.advice import for_unsaved
     from kojikey.cli.fleet import Fleet
     from kojikey.operations.results import TestResult
     from kojikey.operations.trial import Target
@@ -97,8 +99,25 @@ def _test_unsaved(desk: Desk, catalog: Catalog) -> int:
     from kojikey.model.masking import tail_of
 
     tail = tail_of(secret.reveal())
-    result = TestResult(desk.account, definition.id, tail, None, verdict, recorded=False)
+    advice = for_unsaved(definition.id, has_key=_has_key(desk, verdict, definition.id))
+    result = TestResult(desk.account, definition.id, tail, None, advice.about(verdict, desk.terminal), recorded=False)
     return Fleet(desk, _fail_on(desk)).show(result)
+
+
+def _has_key(desk: Desk, verdict: Verdict, provider: str) -> bool:
+    """Tell whether the account has a key there, where the verdict suggests another; a store that fails has none."""
+    from kojikey.cli import wiring
+
+    if "kojikey rotate" not in verdict.hint:
+        return False
+    try:
+        custody = wiring.open_custody(desk.settings, None)
+        try:
+            return custody.held(desk.account, provider) is not None
+        finally:
+            custody.close()
+    except KojikeyError:
+        return False
 
 
 def _test_saved(desk: Desk, catalog: Catalog) -> int:
