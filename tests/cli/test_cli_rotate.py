@@ -144,3 +144,24 @@ def test_one_step_at_a_time_and_no_key_with_it(kojikey: Program) -> None:
         ended = kojikey("rotate", "elevenlabs", *options, "--json")
         assert (ended.code, ended.error["code"]) == (2, "usage")
     assert kojikey.snapshot() == before
+
+
+@pytest.mark.parametrize("step", ["--resume", "--abort", "--rollback", "--retire"])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        ("--label", "night shift"), ("--label", ""), ("--expires", "30d"), ("--rotate-after", "never"),
+        ("--capability", "voices_read"), ("--base-url", "https://api.eu.residency.elevenlabs.io"), ("--model", "m"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_step_refuses_the_settings_that_it_would_not_keep(
+    kojikey: Program, step: str, setting: tuple[str, str]
+) -> None:
+    kojikey.added()
+    assert kojikey.rotate().code == 0
+    before = kojikey.snapshot()
+    ended = kojikey("rotate", "elevenlabs", step, *setting, "--json")
+    assert (ended.code, ended.error["code"]) == (2, "usage")
+    assert setting[0] in ended.error["message"]
+    assert kojikey.snapshot() == before

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kojikey.providers.definition import Definition
 
 _STEPS = ("resume", "abort", "rollback", "retire")
+_SETTINGS = ("base_url", "model", "capability", "label", "expires", "rotate_after")
 
 
 def rotate(call: Call) -> int:
@@ -56,6 +57,10 @@ def _step(call: Call) -> str:
         raise UsageError("one step at a time: --resume, --abort, --rollback or --retire")
     if steps and any(call.flag(name) or call.text(name) is not None for name in ("stdin", "from_env", "from_file")):
         raise UsageError(f"--{steps[0]} reads no key; nothing was changed")
+    given = next((name for name in _SETTINGS if call.values.get(name) not in (None, [])), None)
+    if steps and given:
+        step, option = f"--{steps[0]}", f"--{given.replace('_', '-')}"
+        raise UsageError(f"{step} changes no settings, so it goes without {option}; nothing was changed")
     if steps == ["retire"] and call.flag("no_test"):
         raise UsageError("--retire is a test: it goes without --no-test")
     return steps[0] if steps else "rotate"
