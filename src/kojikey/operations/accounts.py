@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import groupby
 
-from kojikey.model.errors import RecordChanged
-from kojikey.operations.custody import Custody, Happening
+from kojikey.model.errors import CannotOpen, ChangedMeanwhile, RecordChanged
+from kojikey.model.ref import account_ref
+from kojikey.operations.custody import Custody, Happening, Plan
 from kojikey.operations.results import AccountRow
 from kojikey.operations.soundness import check_account
-from kojikey.stores.base import Query, Store, Stored
+from kojikey.stores.base import Change, Query, Store, Stored
 
 
 def list_accounts(store: Store, *, damaged: Callable[[RecordChanged], None]) -> Iterator[AccountRow]:
@@ -75,11 +76,23 @@ def set_disabled(custody: Custody, *, account: str, disabled: bool) -> bool:
             changed.
     """
     happening = Happening("disabled" if disabled else "enabled")
-    return custody.change_account(account, {"disabled": disabled}, happening)
+    members = {"disabled": disabled}
+
+    def attempt(stored: Stored | None) -> bool:
+        if stored is None or stored.document["wrapped"] is None:
+            raise custody.nothing_of(account)
+        changed = {**stored.document, **members}
+        if changed == {"disabled": False, **stored.document}:
+            return False
+        sealer = custody.unwrapped(account, stored.document)
+        custody.commit(account, Plan((), (happening,)), changed, stored.revision, sealer)
+        return True
+
+    return custody.retried(account, attempt)
 
 
 def remove_account(custody: Custody, *, account: str) -> tuple[int, bool]:
-    """Delete an account's keys and its wrapped data key in one step; return how many keys, and whether it was signed.
+    """Delete an account's keys, grants and data key in one step; return how many keys, and whether it was signed.
 
     Without the data key no backup of the sealed records opens again. The events stay, and so does the number of the
     last one; an account of that name that is made later goes on from there, with a data key of its own, and is
@@ -89,4 +102,25 @@ def remove_account(custody: Custody, *, account: str) -> tuple[int, bool]:
         AccountNotFound: the store has nothing of this account, or not any more.
         StoreUnavailable: nothing was done, also where the account has more keys than the engine changes in one step.
     """
-    return custody.shred(account, Happening("removed"))
+
+    def attempt(stored: Stored | None) -> tuple[int, bool]:
+        if stored is None or stored.document["wrapped"] is None:
+            raise custody.nothing_of(account)
+        # Read after the account's document: a key that is added from now on changes that, too.
+        keys = tuple(Change(key.ref, None, key.revision) for key in custody.store.scan(Query(account=account)))
+        granted = tuple(custody.store.grants(account))
+        try:
+            sealer = custody.unwrapped(account, stored.document)
+        except CannotOpen:
+            sealer = None
+        tombstone = {**stored.document, "wrapped": None}
+        gone = (*keys, *(Change(grant.ref, None, grant.revision) for grant in granted))
+        revoked = tuple(Happening("revoked", role=grant.ref.provider) for grant in granted)
+        try:
+            plan = Plan(gone, (*revoked, Happening("removed")))
+            custody.commit(account, plan, tombstone, stored.revision, sealer)
+        except ChangedMeanwhile:
+            raise ChangedMeanwhile(account_ref(account)) from None  # whichever it was: look at all of it again
+        return len(keys), sealer is not None
+
+    return custody.retried(account, attempt)

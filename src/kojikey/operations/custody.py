@@ -70,8 +70,9 @@ class Custody:
         self.store_id: str = header["store_id"]
         self._inputs = inputs
         self._keks: dict[str, Kek] = {}
-        self._sealers: dict[tuple[str, str], Sealer] = {}
+        self._sealers: dict[str, tuple[str, Sealer]] = {}  # of an account: its wrapped data key, and what that opens
         self._accounts: dict[str, Stored | None] = {}
+        self._unsaved: tuple[str, str] | None = None  # a new account, and its wrapped data key
 
     def held(self, account: str, provider: str) -> Stored | None:
         """Return the document of an account's key at a provider, None where it has none."""
@@ -89,14 +90,12 @@ class Custody:
 
     def _kek_for_use(self, kid: str) -> Kek:
         """Do as :meth:`kek`, but leave it to the use to tell that it is another one: `run` has no time for both."""
-        if kid not in self._keks:
-            spec = next((spec for spec in self._specs() if spec.get("kid") == kid), None)
-            # An unknown id: let the store's own KEK say that it is not the one.
-            loaded = load_for_use(spec or self.target_spec, self._inputs)
-            if spec is None:
-                return loaded
-            self._keks[kid] = loaded
-        return self._keks[kid]
+        # Of an unknown id the store's own KEK says, when it is used, that it is not the one.
+        spec = self._spec_of(kid) or self.target_spec
+        known = str(spec.get("kid"))
+        if known not in self._keks:
+            self._keks[known] = load_for_use(spec, self._inputs)
+        return self._keks[known]
 
     @property
     def target_spec(self) -> Document:
@@ -104,8 +103,9 @@ class Custody:
         spec: Document = self.header.get("next_kek") or self.header["kek"]
         return spec
 
-    def _specs(self) -> list[Document]:
-        return [spec for spec in (self.header["kek"], self.header.get("next_kek")) if spec]
+    def _spec_of(self, kid: str) -> Document | None:
+        specs = (self.header["kek"], self.header.get("next_kek"))
+        return next((spec for spec in specs if spec and spec.get("kid") == kid), None)
 
     def adopt(self, kek: Kek) -> None:
         """Use a KEK that was just made, instead of asking its source for it."""
@@ -119,6 +119,17 @@ class Custody:
             CannotOpen: the KEK is missing or wrong, or the wrapped data key was changed or removed from outside.
         """
         stored = self._account(account)
+        try:
+            return self._sealer_of(account, stored)
+        except (NotFound, CannotOpen):
+            fresh = self.account(account)
+            if fresh == stored:
+                raise
+        # What was remembered is from before a re-keying, or from before the account was made.
+        self._accounts[account] = fresh
+        return self._sealer_of(account, fresh)
+
+    def _sealer_of(self, account: str, stored: Stored | None) -> Sealer:
         if stored is None or stored.document["wrapped"] is None:
             raise self.nothing_of(account)
         return self.unwrapped(account, stored.document)
@@ -131,9 +142,7 @@ class Custody:
     def _account(self, account: str) -> Stored | None:
         # Remembered, because `run` asks for several keys of one account; bounded, because `test` asks for thousands.
         if account not in self._accounts:
-            if len(self._accounts) >= _REMEMBERED:
-                self._accounts.clear()
-                self._sealers.clear()
+            _make_room(self._accounts)
             self._accounts[account] = self.account(account)
         return self._accounts[account]
 
@@ -157,16 +166,33 @@ class Custody:
     def unwrapped(self, account: str, document: Document) -> Sealer:
         """Return what seals and opens an account's keys, for its document as it was just read. Raises CannotOpen."""
         wrapped = document["wrapped"]
-        if (account, wrapped) not in self._sealers:
-            try:
-                kek = self._kek_for_use(wrapped_kid(wrapped))
-            except CannotOpen:
-                if not self._refresh_header():
-                    raise
-                kek = self._kek_for_use(wrapped_kid(wrapped))
-            data_key = kek.unwrap(wrapped, store=self.store_id, account=account)
-            self._sealers[account, wrapped] = Sealer(data_key, store=self.store_id, account=account)
-        return self._sealers[account, wrapped]
+        remembered = self._sealers.get(account)
+        if remembered is None or remembered[0] != wrapped:
+            return self._remembered(account, wrapped, self.data_key(account, wrapped))
+        return remembered[1]
+
+    def _remembered(self, account: str, wrapped: str, data_key: bytes) -> Sealer:
+        sealer = Sealer(data_key, store=self.store_id, account=account)
+        _make_room(self._sealers)
+        self._sealers[account] = wrapped, sealer
+        return sealer
+
+    def data_key(self, account: str, wrapped: str) -> bytes:
+        """Unwrap a data key; where a re-keying has moved on since the header was read, with what it says now.
+
+        Raises:
+            CannotOpen: the KEK that wraps it can not be had, or it was changed from outside.
+        """
+        kid = wrapped_kid(wrapped)
+        is_known = self._spec_of(kid) is not None
+        if not is_known:
+            self.refreshed_header()
+        try:
+            return self._kek_for_use(kid).unwrap(wrapped, store=self.store_id, account=account)
+        except CannotOpen:
+            if not is_known or not self._refresh_header():
+                raise
+        return self._kek_for_use(kid).unwrap(wrapped, store=self.store_id, account=account)
 
     def _refresh_header(self) -> bool:
         """Read the header again (a re-keying may have moved on meanwhile); tell whether it changed."""
@@ -201,7 +227,7 @@ class Custody:
             sealer = self.unwrapped(account, document)
             made = plan(sealer)
             whole = made._replace(changes=(*made.changes, *unmoved))
-            self._commit(account, whole, document, stored.revision if stored else None, sealer)
+            self.commit(account, whole, document, stored.revision if stored else None, sealer)
             return made
 
         return self.retried(account, attempt)
@@ -216,83 +242,15 @@ class Custody:
         def attempt(stored: Stored | None) -> Plan:
             if stored is None:
                 raise self.nothing_of(account)
-            self._commit(account, made, stored.document, stored.revision, None)
+            self.commit(account, made, stored.document, stored.revision, None)
             return made
 
         self.retried(account, attempt)
-
-    def rewrap(self, account: str, kek: Kek) -> None:
-        """Wrap an account's data key with another KEK, with a ``rekeyed`` event; safe to repeat.
-
-        Raises:
-            CannotOpen: the KEK that wraps it now can not be had; nothing was changed.
-        """
-
-        def attempt(stored: Stored | None) -> Plan:
-            made = Plan((), (Happening("rekeyed"),))
-            before = stored.document["wrapped"] if stored else None
-            if stored is not None and before is not None and wrapped_kid(before) != kek.kid:
-                data_key = self.kek(wrapped_kid(before)).unwrap(before, store=self.store_id, account=account)
-                wrapped = kek.wrap(data_key, store=self.store_id, account=account)
-                sealer = Sealer(data_key, store=self.store_id, account=account)
-                self._commit(account, made, {**stored.document, "wrapped": wrapped}, stored.revision, sealer)
-            return made
-
-        self.retried(account, attempt)
-
-    def change_account(self, account: str, members: Document, happening: Happening) -> bool:
-        """Change members of an account's own document, with an event; tell whether they were not so already.
-
-        Raises:
-            AccountNotFound: the store has nothing of this account. CannotOpen: the event can not be signed.
-        """
-
-        def attempt(stored: Stored | None) -> bool:
-            if stored is None or stored.document["wrapped"] is None:
-                raise self.nothing_of(account)
-            changed = {**stored.document, **members}
-            if changed == {**dict.fromkeys(members, False), **stored.document}:
-                return False
-            sealer = self.unwrapped(account, stored.document)
-            self._commit(account, Plan((), (happening,)), changed, stored.revision, sealer)
-            return True
-
-        return self.retried(account, attempt)
-
-    def shred(self, account: str, happening: Happening) -> tuple[int, bool]:
-        """Delete an account's keys, grants and wrapped data key as one commit; its events stay, with the count of them.
-
-        What the account gets while this goes on goes too. Returns how many keys there were, and whether the event
-        could be signed.
-
-        Raises:
-            AccountNotFound: the store has nothing of this account, or not any more.
-        """
-
-        def attempt(stored: Stored | None) -> tuple[int, bool]:
-            if stored is None or stored.document["wrapped"] is None:
-                raise self.nothing_of(account)
-            # Read after the account's document: a key that is added from now on changes that, too.
-            keys = tuple(Change(key.ref, None, key.revision) for key in self.store.scan(Query(account=account)))
-            granted = tuple(self.store.grants(account))
-            try:
-                sealer = self.unwrapped(account, stored.document)
-            except CannotOpen:
-                sealer = None
-            tombstone = {**stored.document, "wrapped": None}
-            try:
-                revoked = tuple(Happening("revoked", role=grant.ref.provider) for grant in granted)
-                gone = (*keys, *(Change(grant.ref, None, grant.revision) for grant in granted))
-                self._commit(account, Plan(gone, (*revoked, happening)), tombstone, stored.revision, sealer)
-            except ChangedMeanwhile:
-                raise ChangedMeanwhile(account_ref(account)) from None  # whichever it was: look at all of it again
-            return len(keys), sealer is not None
-
-        return self.retried(account, attempt)
 
     def retried(self, account: str, attempt: Callable[[Stored | None], _Result]) -> _Result:
         """Try again while only the account's own document changed: its audit trail grew, or it was wrapped anew."""
         self._accounts.pop(account, None)
+        self._unsaved = None
         for _ in range(_ATTEMPTS):
             try:
                 return attempt(self.account(account))
@@ -301,9 +259,8 @@ class Custody:
                     raise
         raise ChangedMeanwhile(account_ref(account))
 
-    def _commit(
-        self, account: str, made: Plan, document: Document, revision: str | None, sealer: Sealer | None
-    ) -> None:
+    def commit(self, account: str, made: Plan, document: Document, revision: str | None, sealer: Sealer | None) -> None:
+        """Make a plan's changes with its events, and the account's document at a revision with the new chain end."""
         if not made.happenings:
             self.store.commit(made.changes)
             return
@@ -370,13 +327,27 @@ class Custody:
         # Made only while the header stays as it is: a re-keying that began meanwhile would not see an account that is
         # wrapped with the KEK it does away with.
         header = self.refreshed_header()
-        data_key = new_data_key()
-        wrapped = self.kek().wrap(data_key, store=self.store_id, account=account)
-        self._sealers[account, wrapped] = Sealer(data_key, store=self.store_id, account=account)
+        wrapped = self._new_data_key(account)
         audit = {"seq": 0, "mac": NO_LINK, "head": None}
         document = {"account": account, "wrapped": wrapped, "created_at": now(), "audit": audit}
         return document, Change(HEADER, header.document, header.revision, keeps=True)
 
+    def _new_data_key(self, account: str) -> str:
+        """Return a wrapped data key, the same one while a change is tried again: wrapping may be a request to a KMS."""
+        kid = str(self.target_spec.get("kid"))
+        if self._unsaved is None or self._unsaved[0] != account or wrapped_kid(self._unsaved[1]) != kid:
+            data_key = new_data_key()
+            wrapped = self.kek().wrap(data_key, store=self.store_id, account=account)
+            self._unsaved = account, wrapped
+            self._remembered(account, wrapped, data_key)
+        return self._unsaved[1]
+
     def close(self) -> None:
         """Release the store."""
         self.store.close()
+
+
+def _make_room(remembered: dict[str, _Result]) -> None:
+    # Only the oldest goes: of the others, keys may be under way, and to unwrap may be a request to a KMS.
+    while len(remembered) >= _REMEMBERED:
+        del remembered[next(iter(remembered))]

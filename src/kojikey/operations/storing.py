@@ -9,11 +9,12 @@ from collections.abc import Callable
 from kojikey.model.errors import ChangedMeanwhile, Conflict, KojikeyError, StoreExists, StoreNotFound
 from kojikey.model.moment import now
 from kojikey.model.ref import HEADER, Document
-from kojikey.operations.custody import FORMAT, Custody
+from kojikey.operations.custody import FORMAT, Custody, Happening, Plan
 from kojikey.operations.results import RekeyResult, StoreInfo
 from kojikey.operations.soundness import checked_header, sound_accounts
+from kojikey.sealing.envelope import Sealer
 from kojikey.sealing.kek import KEK_VARIABLE, Kek, KekInputs, describe, discard, load, make, same_source, wrapped_kid
-from kojikey.stores.base import Change, Store
+from kojikey.stores.base import Change, Store, Stored
 
 _ATTEMPTS = 25  # of a change to the header that lost to a new account
 BESIDE = "the file with the key-encryption key lies in the store's own folder: whoever copies the folder has both"
@@ -184,9 +185,25 @@ def _rewrap_all(custody: Custody, kek: Kek) -> tuple[int, int]:
         if wrapped is None or wrapped_kid(wrapped) == kek.kid:
             already += wrapped is not None
         else:
-            custody.rewrap(stored.ref.account, kek)
+            _rewrap(custody, stored.ref.account, kek)
             rewrapped += 1
     return rewrapped, already
+
+
+def _rewrap(custody: Custody, account: str, kek: Kek) -> None:
+    """Wrap an account's data key with another KEK, with a ``rekeyed`` event; safe to repeat."""
+
+    def attempt(stored: Stored | None) -> None:
+        before = stored.document["wrapped"] if stored else None
+        if stored is None or before is None or wrapped_kid(before) == kek.kid:
+            return
+        data_key = custody.data_key(account, before)
+        wrapped = kek.wrap(data_key, store=custody.store_id, account=account)
+        sealer = Sealer(data_key, store=custody.store_id, account=account)
+        made = Plan((), (Happening("rekeyed"),))
+        custody.commit(account, made, {**stored.document, "wrapped": wrapped}, stored.revision, sealer)
+
+    custody.retried(account, attempt)
 
 
 def _conclude(custody: Custody, kek: Kek) -> None:
