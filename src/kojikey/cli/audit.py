@@ -6,13 +6,17 @@ from datetime import UTC, datetime
 
 from kojikey.cli.command import COMMON, Call, Command, Option
 from kojikey.cli.desk import Desk, desk_of
+from kojikey.cli.exits import Exit
 from kojikey.model.errors import UsageError
+from kojikey.model.ref import Document
 from kojikey.operations.results import AuditResult
+
+_NAMED = 10  # damaged events, in one message
 
 
 def audit(call: Call) -> int:
     """Carry out ``kojikey audit``."""
-    from kojikey.cli import documents, wiring
+    from kojikey.cli import wiring
     from kojikey.model.moment import span
     from kojikey.operations import auditing
 
@@ -29,15 +33,52 @@ def audit(call: Call) -> int:
             raise UsageError("--verify recomputes whole chains: it goes without --provider and --since")
         return _verify(desk, auditing.verify(custody, account=account))
     result = auditing.events(custody.store, account=account, provider=call.text("provider"), since=moment)
-    if desk.terminal.json:
-        return documents.write("audit", 0, result.events)
-    from kojikey.cli.render import Page
+    _tell_unknown(desk, result)
+    return _show(desk, result, everyone=everyone)
 
-    if result.events:
+
+def _tell_unknown(desk: Desk, result: AuditResult) -> None:
+    """Say where the provider that was asked for is no provider: there may be events of one whose definition is gone."""
+    from kojikey.cli import wiring
+
+    provider = desk.call.text("provider")
+    if provider is None or result.events:
+        return
+    index = wiring.provider_index(desk.settings)
+    if provider not in index:
+        unknown = wiring.unknown_provider(provider, tuple(index))
+        desk.terminal.note(f"{unknown}, and no event names one; {unknown.hint}")
+
+
+def _show(desk: Desk, result: AuditResult, *, everyone: bool) -> int:
+    """List what can be read; what can not is named beside it, and decides about the exit code."""
+    from kojikey.cli import documents
+    from kojikey.cli.report import say
+
+    error = _damage(result)
+    code = Exit.CANNOT_OPEN if error else Exit.OK
+    if desk.terminal.json:
+        documents.write("audit", code, result.events, error=error)
+    elif result.events:
+        from kojikey.cli.render import Page
+
         Page(desk.terminal).audit(result.events, with_account=everyone)
-    else:
+    elif error is None:
         desk.terminal.note("no events")
-    return 0
+    if error is not None:
+        say(f"kojikey: {error['message']}")
+        say(f"  try: {error['hint']}")
+    return int(code)
+
+
+def _damage(result: AuditResult) -> Document | None:
+    """Return the error that names the events which can not be read, None where all can."""
+    if not result.unreadable:
+        return None
+    named = [str(error) for error in result.unreadable[:_NAMED]]
+    more = len(result.unreadable) - len(named)
+    message = "; ".join([*named, *([f"and {more} more"] if more else []), "the others are listed"])
+    return {"code": Exit.CANNOT_OPEN.word, "message": message, "hint": "kojikey audit --verify"}
 
 
 def _verify(desk: Desk, result: AuditResult) -> int:
@@ -50,15 +91,23 @@ def _verify(desk: Desk, result: AuditResult) -> int:
     from kojikey.cli.render import Page
 
     page = Page(desk.terminal)
-    count = len(result.verified)
-    page.line(f"the audit trail of {count} account{'' if count == 1 else 's'} is whole")
-    if result.unsigned:
-        were = "event is" if result.unsigned == 1 else "events are"
-        page.line(f"{result.unsigned} {were} unsigned: made without the key-encryption key", indent=2)
+    page.line(_found(result))
     if result.lost:
         events = "event" if result.lost == 1 else "events"
         page.line(f"{result.lost} {events} can not be recomputed: an account was removed, and its data key", indent=2)
+    if result.unsigned:
+        were = "event is" if result.unsigned == 1 else "events are"
+        page.line(f"{result.unsigned} {were} unsigned: made without the key-encryption key", indent=2)
     return 0
+
+
+def _found(result: AuditResult) -> str:
+    """Say what was verified, and of nothing that was not that it is whole."""
+    count = len(result.verified)
+    if not count:
+        return "there is no account, so there was nothing to verify"
+    trails = f"the audit trail of {count} account{'' if count == 1 else 's'}"
+    return f"{trails}: nothing was touched of what can be recomputed" if result.lost else f"{trails} is whole"
 
 
 COMMANDS = (

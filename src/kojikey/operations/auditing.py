@@ -9,17 +9,18 @@ from itertools import chain
 from typing import NamedTuple
 
 from kojikey.model import shape
-from kojikey.model.errors import AuditBroken, RecordChanged
+from kojikey.model.errors import AccountNotFound, AuditBroken, CannotOpen, RecordChanged
 from kojikey.model.moment import parsed
 from kojikey.model.ref import Document
 from kojikey.operations.custody import Custody
 from kojikey.operations.results import AuditResult
 from kojikey.operations.soundness import chain_head
+from kojikey.operations.standing import Standing
 from kojikey.sealing.chain import NO_LINK, same, unsigned_link
 from kojikey.sealing.envelope import Sealer
 from kojikey.stores.base import Query, Store, Stored
 
-_ATTEMPTS = 25  # of an account whose chain grew while it was read
+_ATTEMPTS = 25  # of an account that changed while it was read
 UNSIGNED_ACTIONS = frozenset({"removed", "granted", "revoked"})
 """Actions that are possible without the KEK. An unsigned event of any other kind was made from outside."""
 
@@ -29,11 +30,40 @@ def events(
 ) -> AuditResult:
     """Return the events of an account (None: of all) in order, of one provider or since a moment where given.
 
-    Raises:
-        RecordChanged: an event is not one that kojikey wrote.
+    An event that kojikey can not have written is left out, and named in the result.
     """
-    chosen = tuple(event for event in map(readable, store.events(account)) if _wanted(event, provider, since))
-    return AuditResult(chosen, unsigned=sum(not event["signed"] for event in chosen))
+    found: list[Document] = []
+    has_damaged = False
+    for event in store.events(account):
+        if not _is_readable(event):
+            has_damaged = True
+        elif _wanted(event, provider, since):
+            found.append(event)
+    unreadable = tuple(_unreadable(store, account)) if has_damaged else ()
+    return AuditResult(tuple(found), unsigned=sum(not event["signed"] for event in found), unreadable=unreadable)
+
+
+def _unreadable(store: Store, account: str | None) -> Iterator[CannotOpen]:
+    """Yield an error for each damaged event. Its place is counted: the event itself can say anything of it."""
+    is_named = False
+    for name in _everyone(store) if account is None else (account,):
+        seq = 0
+        for event in store.events(name):
+            if _is_readable(event):
+                seq = event["seq"]
+            else:
+                seq, is_named = seq + 1, True
+                yield AuditBroken(name, seq, "can not be read: it was changed from outside")
+    if not is_named:
+        yield RecordChanged("of an event")
+
+
+def _is_readable(event: Document) -> bool:
+    try:
+        readable(event)
+    except RecordChanged:
+        return False
+    return True
 
 
 def readable(event: Document) -> Document:
@@ -83,8 +113,9 @@ def verify(custody: Custody, *, account: str | None) -> AuditResult:
     """Recompute the chain of one account, or of all that the store has.
 
     Raises:
-        AuditBroken: an event was changed, removed, added or reordered from outside; the first one is named.
-        CannotOpen: the KEK is missing or wrong, so nothing can be said.
+        AuditBroken: an event was changed, removed, added or reordered from outside, or a key was; the first is named.
+        AccountNotFound: the store knows nothing of the account that was named.
+        CannotOpen: the KEK is missing or wrong, so nothing can be said; or a record can not be read.
     """
     verified: list[str] = []
     unsigned = lost = 0
@@ -93,15 +124,19 @@ def verify(custody: Custody, *, account: str | None) -> AuditResult:
         if counts is not None:
             unsigned, lost = unsigned + counts[0], lost + counts[1]
             verified.append(name)
+    if account is not None and not verified:
+        raise AccountNotFound(account)
+    if account is None and not all(isinstance(event.get("account"), str) for event in custody.store.events()):
+        raise RecordChanged("of an event")  # and of no account that there is: its own would have missed it
     return AuditResult((), verified=tuple(sorted(verified)), unsigned=unsigned, lost=lost)
 
 
 def _everyone(store: Store) -> Iterator[str]:
     """Yield every account that the store knows anything of, also where the account's own document is gone."""
-    seen: set[str] = set()
-    events = (str(event.get("account")) for event in store.events())
+    seen: set[object] = set()
+    events = (event.get("account") for event in store.events())
     for name in chain((s.ref.account for s in store.accounts()), events, (s.ref.account for s in store.scan())):
-        if name not in seen:
+        if isinstance(name, str) and name not in seen:
             seen.add(name)
             yield name
 
@@ -123,7 +158,10 @@ def _verify_account(custody: Custody, account: str) -> tuple[int, int] | None:
 def _ensure_nothing(store: Store, account: str) -> tuple[int, int] | None:
     """Check that an account without a document has nothing else either."""
     for event in store.events(account):
-        raise AuditBroken(account, event["seq"], "belongs to an account that was removed from outside")
+        first = event.get("seq")
+        raise AuditBroken(
+            account, first if type(first) is int else 1, "belongs to an account that was removed from outside"
+        )
     for key in store.scan(Query(account=account)):
         raise AuditBroken(account, 1, f"is missing, and so is the account of {key.ref}")
     return None
@@ -136,14 +174,16 @@ def _recomputed(custody: Custody, account: str, stored: Stored | None) -> tuple[
     sealer = None if removed else custody.unwrapped(account, stored.document)
     # What was signed with a data key that is gone (the account was removed) can be counted, but not recomputed.
     lost = audit["seq"] if removed else audit.get("from", 0)
-    end = _End()
+    end, standing = _End(), Standing(account)
     for event in custody.store.events(account):
         end = _next(sealer if end.seq >= lost else None, account, event, end)
+        standing.follow(event)
         if end.seq == lost and not end.removed:
             raise AuditBroken(account, end.seq, "does not remove the account, and yet its data key is gone")
     _check_end(audit, account, end)
     if sealer is not None:
         _check_head(sealer, audit, account, end)
+        standing.check(custody.store.scan(Query(account=account)), end=end.seq)
     elif next(custody.store.scan(Query(account=account)), None) is not None:
         raise AuditBroken(account, end.seq, "removed the account, and yet it has keys")
     return end.unsigned, end.lost

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from kojikey.model.errors import CannotOpen
 from kojikey.model.key import Key, Version
 from kojikey.model.ref import Document
 from kojikey.model.verdict import Outcome, Verdict
@@ -103,13 +104,15 @@ class AuditResult:
     """Events of one or of all accounts, in order; ``unsigned`` counts those made without the KEK, ``lost`` those
     that can not be recomputed, because their account was removed and its data key shredded.
 
-    ``verified`` names the accounts whose chains were recomputed.
+    ``verified`` names the accounts whose chains were recomputed. ``unreadable`` has an error for each event that is
+    not one any more.
     """
 
     events: tuple[Document, ...]
     verified: tuple[str, ...] = ()
     unsigned: int = 0
     lost: int = 0
+    unreadable: tuple[CannotOpen, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
