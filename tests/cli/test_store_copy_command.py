@@ -130,7 +130,17 @@ def test_only_the_accounts_that_are_named(stores: Stores) -> None:
 
 def test_the_account_of_the_environment_does_not_narrow_a_copy(stores: Stores) -> None:
     stores.kojikey.environ["KOJIKEY_ACCOUNT"] = "acme"
-    assert set(actions(stores.copy("--dry-run"))) == ALL
+    ended = stores.copy("--dry-run")
+    assert set(actions(ended)) == ALL
+    assert ended.document["accounts"] == "all"
+    told = stores.kojikey("store", "copy", "--to", "team", "--dry-run").out
+    assert "of all accounts: KOJIKEY_ACCOUNT does not narrow a copy" in told
+    assert "of the account acme alone" in stores.kojikey("store", "copy", "--to", "team", "-a", "acme").out
+
+
+def test_nobody_is_not_gone_on_with(stores: Stores) -> None:
+    ended = stores.kojikey("store", "copy", "--to", "team", "--account", "nobody")
+    assert (ended.code, "goes on" in ended.said) == (5, False)
 
 
 def test_a_disabled_account_is_disabled_there(stores: Stores) -> None:

@@ -291,6 +291,7 @@ def test_an_unsigned_event_can_not_claim_where_it_came_from(one: Vault, two: Vau
     (first,) = one.opener().events(ACCOUNT)
     assert stored is not None
     forged = {**first, "seq": 2, "action": "removed", "signed": False, "origin": {"store": "elsewhere", "seq": 10**9}}
+    forged["provider"] = GEMINI  # of a key that is there it would not be believed
     forged["mac"] = unsigned_link(first["mac"], forged)
     audit = {**stored.document["audit"], "seq": 2, "mac": forged["mac"]}
     one.opener().commit((Change(stored.ref, {**stored.document, "audit": audit}, stored.revision),), (forged,))

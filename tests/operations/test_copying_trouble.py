@@ -195,3 +195,60 @@ def test_without_the_source_s_kek_nothing_is_copied(one: Vault, two: Vault, dry_
     with pytest.raises(KekMissing):
         list(copy(one.custody(environ={}), two.custody(), accounts=(), dry_run=dry_run))
     assert everything(two) == before
+
+
+# what is there already
+
+
+def spoil(vault: Vault, **members: object) -> None:
+    stored = vault.opener().read(key_ref(ACCOUNT, PROVIDER))
+    assert stored is not None
+    version = {**stored.document["versions"][0], **members}
+    changed = {**stored.document, "versions": [version, *stored.document["versions"][1:]]}
+    vault.opener().commit((Change(stored.ref, changed, stored.revision),))
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize("members", [{"sealed": "e30..A.A.A"}, {"expires_at": "2099-01-01T00:00:00Z"}], ids=str)
+def test_a_copy_that_was_damaged_is_not_already_there(
+    one: Vault, two: Vault, members: dict[str, object], dry_run: bool
+) -> None:
+    one.add()
+    copied(one, two)
+    spoil(two, **members)
+    with pytest.raises(RecordChanged, match=f"in {two.opener().place}: "):
+        copied(one, two, dry_run=dry_run)
+
+
+def test_a_copy_that_died_before_it_was_read_back_is_read_back_by_the_next(one: Vault, two: Vault) -> None:
+    one.add()
+    with pytest.raises(Crash):
+        copied(one, two, into=FaultyStore(two.opener(), Crash(), at=2, after=True))
+    spoil(two, tail="XXXX")
+    with pytest.raises(RecordChanged, match="does not read back"):
+        copied(one, two)
+
+
+def test_nothing_is_written_on_top_of_a_trail_that_was_touched(one: Vault, two: Vault) -> None:
+    fill(one)
+    copied(one, two)
+    tampered_event(two)
+    one.add(account="hooli")
+    before = everything(two)
+    for dry_run in (True, False):
+        with pytest.raises(AuditBroken, match=f"in {two.opener().place}: "):
+            copied(one, two, ACCOUNT, dry_run=dry_run)
+    assert everything(two) == before
+    copied(one, two, "hooli")
+
+
+def test_of_a_key_that_is_not_copied_no_event_is(one: Vault, two: Vault) -> None:
+    one.add()
+    one.add(provider=GEMINI)
+    two.add("sk_quite_another_key_01")
+    results = {result.provider: result.action for result in copied(one, two)}
+    assert results == {PROVIDER: "conflict", GEMINI: "copied"}
+    assert [(event["action"], event["provider"]) for event in two.events()] == [
+        ("added", PROVIDER), ("added", GEMINI), ("copied", GEMINI),
+    ]  # fmt: skip
+    assert two.verify().verified == (ACCOUNT,)

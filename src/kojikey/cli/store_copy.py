@@ -6,7 +6,7 @@ from kojikey.cli.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Call, Co
 from kojikey.cli.desk import Desk, desk_of
 from kojikey.cli.exits import Exit
 from kojikey.model.account import checked_account
-from kojikey.model.errors import KojikeyError, UsageError
+from kojikey.model.errors import Conflict, KojikeyError, NotFound, StoreUnavailable, UsageError
 from kojikey.operations.copying import CopyResult
 
 TYPE_CHECKING = False
@@ -29,16 +29,17 @@ def store_copy(call: Call) -> int:
     try:
         with desk.terminal.status(f"copying into {target.store.place}"):
             results.extend(copy(source, target, accounts=accounts, dry_run=dry_run))
-    except KojikeyError:
-        if not dry_run:
+    except KojikeyError as error:
+        if not dry_run and not isinstance(error, NotFound):  # of which nothing was begun
             done = sum(result.action == "copied" for result in results)
-            desk.terminal.note(f"copied before this: {done}; nothing was deleted, and the same command goes on")
+            once = "" if isinstance(error, (StoreUnavailable, Conflict)) else "once that is mended, "
+            desk.terminal.note(f"copied before this: {done}; nothing was deleted; {once}the same command goes on")
         raise
     except KeyboardInterrupt:
         raise KeyboardInterrupt("interrupted; nothing was deleted: run the same command again to go on") from None
     finally:
         wiring.close_all(source, target)
-    return _show(desk, results, target.store.place)
+    return _show(desk, results, target.store.place, accounts)
 
 
 def _both(desk: Desk) -> tuple[Custody, Custody]:
@@ -59,7 +60,7 @@ def _both(desk: Desk) -> tuple[Custody, Custody]:
     return source, target
 
 
-def _show(desk: Desk, results: list[CopyResult], place: str) -> int:
+def _show(desk: Desk, results: list[CopyResult], place: str, accounts: tuple[str, ...]) -> int:
     from kojikey.cli import documents
     from kojikey.model.masking import mask
 
@@ -70,7 +71,7 @@ def _show(desk: Desk, results: list[CopyResult], place: str) -> int:
         rows = [
             {"account": r.account, "provider": r.provider, "masked": mask(r.tail), "action": r.action} for r in results
         ]
-        return documents.write("store copy", code, rows, summary=counts)
+        return documents.write("store copy", code, rows, summary=counts, accounts=list(accounts) or "all")
     from kojikey.cli.render import Page
 
     page = Page(desk.terminal)
@@ -79,9 +80,17 @@ def _show(desk: Desk, results: list[CopyResult], place: str) -> int:
         page.table(("ACCOUNT", "PROVIDER", "KEY", "RESULT"), cells)
     told = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count) or "no keys"
     page.line(f"{told}; into {place}, nothing was deleted", style="bold")
+    page.line(_of(accounts, desk.settings.account.origin), indent=2)
     if conflicts:
         desk.terminal.warn("the other store has other keys there already; those were not touched")
     return int(code)
+
+
+def _of(accounts: tuple[str, ...], origin: str) -> str:
+    """Say which accounts were looked at: a variable set for other commands must not leave out what nobody misses."""
+    if accounts:
+        return f"of the account{'' if len(accounts) == 1 else 's'} {', '.join(accounts)} alone"
+    return "of all accounts" + ("" if origin == "default" else f": {origin} does not narrow a copy, --account does")
 
 
 COMMANDS = (
@@ -96,11 +105,14 @@ COMMANDS = (
             QUIET,
             NO_COLOR,
             Option(("--to",), "the store to copy to, which must be there", "text", "NAME|URL", "store"),
-            Option(("--account", "-a"), "only this account; may be repeated", "texts", "NAME", "account"),
+            Option(
+                ("--account", "-a"), "only this account (default: all); may be repeated", "texts", "NAME", "account"
+            ),
             Option(("--dry-run",), "say what would be copied, and copy nothing"),
         ),
         description="Each key is re-sealed for the other store, read back and compared. Killed in the middle or "
-        "repeated, it goes on where it was. A different key that is there already is left alone (exit 6).",
+        "repeated, it goes on where it was. A different key that is there already is left alone (exit 6). All accounts "
+        "are copied unless --account names some: KOJIKEY_ACCOUNT does not narrow a copy.",
         examples=("kojikey store copy --to team --dry-run", "kojikey store copy --to team --account acme"),
     ),
 )

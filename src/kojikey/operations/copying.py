@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
 
-from kojikey.model.errors import CannotOpen, ChangedMeanwhile, RecordChanged
+from kojikey.model.errors import AuditBroken, CannotOpen, ChangedMeanwhile, RecordChanged, RecordUnsupported
 from kojikey.model.key import Key, Version
 from kojikey.model.ref import Document, account_ref, key_ref
 from kojikey.model.secret import Secret
@@ -34,7 +35,10 @@ CopyAction = Literal["copied", "would_copy", "already", "conflict"]
 
 @dataclass(frozen=True, slots=True)
 class CopyResult:
-    """What became of one key. ``conflict``: the other store has another key there, which was not touched."""
+    """What became of one key. ``conflict``: the other store has another key there, which was not touched.
+
+    Of such a key no event is carried over either.
+    """
 
     account: str
     provider: str
@@ -50,22 +54,37 @@ def copy(source: Custody, target: Custody, *, accounts: tuple[str, ...], dry_run
 
     Raises:
         AccountNotFound: there is nothing of an account that was named; nothing was copied.
-        CannotOpen: the other store's KEK can not be had; or a key of an account does not open, or its audit trail was
-            touched from outside, and nothing of that account was copied.
+        CannotOpen: the other store's KEK can not be had; or a key of an account does not open, here or there, or its
+            audit trail was touched from outside, and nothing of that account was copied.
         StoreUnavailable, ChangedMeanwhile: run it again to go on.
     """
     target.kek()  # before anything is read: a KEK may be asked for
     for stored in _chosen(source, accounts):
         account = stored.ref.account
         _ensure_sound(source, account)
+        _ensure_sound_there(target, account)
+        keys = list(source.store.scan(Query(account=account)))
         if not dry_run:
-            _copy_events(source, target, account, stored.document["audit"].get("from", 0))
-            if stored.document.get("disabled"):
-                set_disabled(target, account=account, disabled=True)
-        for key in source.store.scan(Query(account=account)):
+            _copy_account(source, target, stored, left_out=_conflicting(source, target, keys))
+        for key in keys:
             yield _copy_key(source, target, key, dry_run=dry_run)
+        if not dry_run:
+            _ensure_sound_there(target, account)
     if not accounts:
         _ensure_none_left_out(source)
+
+
+def _copy_account(source: Custody, target: Custody, stored: Stored, *, left_out: frozenset[str]) -> None:
+    """Carry an account's events over, but those of keys that are left out, and whether it is disabled."""
+    account = stored.ref.account
+    _copy_events(source, target, stored, left_out=left_out)
+    if stored.document.get("disabled"):
+        set_disabled(target, account=account, disabled=True)
+
+
+def _conflicting(source: Custody, target: Custody, keys: list[Stored]) -> frozenset[str]:
+    judged = (_judged(source, target, stored, target.store.read(stored.ref)) for stored in keys)
+    return frozenset(result.provider for result in judged if result.action == "conflict")
 
 
 def _chosen(source: Custody, accounts: tuple[str, ...]) -> Iterator[Stored]:
@@ -91,6 +110,23 @@ def _ensure_sound(source: Custody, account: str) -> None:
             _opened(source.sealer(account), key.provider, version)
 
 
+def _ensure_sound_there(target: Custody, account: str) -> None:
+    """Check that nobody touched what the other store has of an account. Raises as :func:`_ensure_sound`."""
+    if target.account(account) is not None:
+        with _named(target):
+            auditing.verify(target, account=account)
+
+
+@contextmanager
+def _named(target: Custody) -> Iterator[None]:
+    """Say of what is wrong in the other store that it is there: both stores have records of the same name."""
+    try:
+        yield
+    except (RecordChanged, RecordUnsupported, AuditBroken) as error:
+        error.args = (f"in {target.store.place}: {error}",)
+        raise
+
+
 def _ensure_none_left_out(source: Custody) -> None:
     """Check that no key lacks an account: it was not copied, and whoever deletes the source would lose it.
 
@@ -108,14 +144,15 @@ def _ensure_none_left_out(source: Custody) -> None:
                     raise error
 
 
-def _copy_events(source: Custody, target: Custody, account: str, begun: int) -> None:
-    """Carry an account's events over, from where an earlier copy stopped (``begun``: the last one that is lost)."""
-    stored = target.account(account)
-    reached = stored.document.get("copied_from", {}).get(source.store_id, 0) if stored else 0
+def _copy_events(source: Custody, target: Custody, stored: Stored, *, left_out: frozenset[str]) -> None:
+    """Carry an account's events over, from where an earlier copy stopped."""
+    account, begun = stored.ref.account, stored.document["audit"].get("from", 0)  # the last event that is lost
+    there = target.account(account)
+    reached = there.document.get("copied_from", {}).get(source.store_id, 0) if there else 0
     fresh = (
         _with_origin(auditing.readable(event), source.store_id, begun)
         for event in source.store.events(account)
-        if event["seq"] > reached
+        if event["seq"] > reached and event["provider"] not in left_out
     )
     while batch := list(islice(fresh, _EVENTS_AT_ONCE)):
         _import_events(target, account, batch, via=source.store_id)
@@ -159,20 +196,38 @@ def _import_events(target: Custody, account: str, found: list[Document], *, via:
 
 
 def _copy_key(source: Custody, target: Custody, stored: Stored, *, dry_run: bool) -> CopyResult:
-    key, existing = key_of(stored), target.store.read(stored.ref)
-    origin = {"store": source.store_id, "revision": stored.revision}
-    result = CopyResult(key.account, key.provider, key.current.tail, "copied")
-    if existing is not None:
-        copied = existing.document.get("copied")  # gone as soon as anything happens to the key there
-        if copied == origin or _same_values(source, target, key, key_of(existing)):
-            return replace(result, action="already")
-        if not isinstance(copied, dict) or copied.get("store") != source.store_id:
-            return replace(result, action="conflict")
-    if dry_run:
-        return replace(result, action="would_copy")
-    _write(source, target, key, existing, origin)
-    _read_back(source, target, key, stored)
-    return result
+    existing = target.store.read(stored.ref)
+    result = _judged(source, target, stored, existing)
+    if dry_run or result.action != "would_copy":
+        return result
+    _write(source, target, key_of(stored), existing, _origin(source, stored))
+    _read_back(source, target, stored)
+    return replace(result, action="copied")
+
+
+def _origin(source: Custody, stored: Stored) -> Document:
+    return {"store": source.store_id, "revision": stored.revision}
+
+
+def _judged(source: Custody, target: Custody, stored: Stored, existing: Stored | None) -> CopyResult:
+    """Return what is to be done with a key. What is there already is opened and compared, each time.
+
+    Raises:
+        CannotOpen: what is there was damaged since it was copied.
+    """
+    key = key_of(stored)
+    result = CopyResult(key.account, key.provider, key.current.tail, "would_copy")
+    if existing is None:
+        return result
+    with _named(target):
+        is_same = _same_values(source, target, key, key_of(existing))
+    copied = existing.document.get("copied")  # gone as soon as anything happens to the key there
+    if copied == _origin(source, stored):
+        _compare(source, target, key, existing)  # also for a copy that was killed before it read back
+    if is_same:
+        return replace(result, action="already")
+    is_ours = isinstance(copied, dict) and copied.get("store") == source.store_id
+    return result if is_ours else replace(result, action="conflict")
 
 
 def _write(source: Custody, target: Custody, key: Key, existing: Stored | None, origin: Document) -> None:
@@ -199,7 +254,7 @@ def _opened(sealer: Sealer, provider: str, version: Version) -> Secret:
     return sealer.open(version.sealed, provider=provider, version=version.number, base_url=version.base_url)
 
 
-def _read_back(source: Custody, target: Custody, key: Key, stored: Stored) -> None:
+def _read_back(source: Custody, target: Custody, stored: Stored) -> None:
     """Open what was written, as it now is in the other store, and compare it with what was read.
 
     Raises:
@@ -208,9 +263,14 @@ def _read_back(source: Custody, target: Custody, key: Key, stored: Stored) -> No
     written = target.store.read(stored.ref)
     if written is None:
         raise ChangedMeanwhile(stored.ref)
-    found = key_of(written)
-    if _shown(found) != _shown(key) or not _same_values(source, target, key, found):
-        raise RecordChanged(str(stored.ref), "does not read back from the other store as it was written")
+    _compare(source, target, key_of(stored), written)
+
+
+def _compare(source: Custody, target: Custody, key: Key, written: Stored) -> None:
+    with _named(target):
+        found = key_of(written)
+        if _shown(found) != _shown(key) or not _same_values(source, target, key, found):
+            raise RecordChanged(str(written.ref), "does not read back from the other store as it was written")
 
 
 def _shown(key: Key) -> Key:
