@@ -256,3 +256,14 @@ def test_names_that_are_none_are_refused(column: str, value: object, vault: Vaul
     with pytest.raises(KojikeyError) as caught:
         list(listing.list_all_keys(vault.opener(), damaged=refuse))
     assert "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize("seq", [2**53, 2**63 - 1, 2**64, -1])
+@pytest.mark.parametrize("member", ["seq", "from"])
+def test_a_number_of_events_that_no_account_has_is_no_surprise_to_the_engine(
+    vault: Vault, path: Path, member: str, seq: int
+) -> None:
+    changed(path, "accounts", lambda document: document["audit"].update({member: seq}))
+    for name in ("resume", "add", "verify"):
+        with pytest.raises(RecordChanged, match=f"account/{ACCOUNT}"):
+            USES[name](vault)

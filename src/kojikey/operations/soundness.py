@@ -15,6 +15,7 @@ from kojikey.sealing.envelope import Sealer
 from kojikey.stores.base import Store, Stored
 
 FORMAT = 1
+_MOST_EVENTS = 2**53
 
 
 def checked_header(document: Document, place: str) -> Document:
@@ -53,14 +54,19 @@ def check_account(stored: Stored) -> None:
 
 
 def _is_reached(reached: object) -> bool:
-    return isinstance(reached, dict) and all(type(seq) is int for seq in reached.values())
+    return isinstance(reached, dict) and all(map(_is_seq, reached.values()))
+
+
+def _is_seq(value: object) -> bool:
+    # Of a larger number the next one would be an error of the engine, and JSON's readers differ in what it is.
+    return type(value) is int and 0 <= value < _MOST_EVENTS
 
 
 def _is_audit(audit: object) -> bool:
     return (
         isinstance(audit, dict)
-        and type(audit.get("seq")) is int
-        and type(audit.get("from", 0)) is int
+        and _is_seq(audit.get("seq"))
+        and _is_seq(audit.get("from", 0))
         and isinstance(audit.get("mac"), str)
         and isinstance(audit.get("head", ()), (str, NoneType))
     )
