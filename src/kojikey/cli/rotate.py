@@ -46,8 +46,10 @@ def rotate(call: Call) -> int:
             result = _begin(desk, custody, definition, catalog, test=test, approve=approve)
         else:
             result = _finish(step, desk.account, provider, custody, test=test, tester=tester, approve=approve)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(desk.terminal.completed(_left(custody, desk.account, provider))) from None
+    except KeyboardInterrupt as stop:
+        # What is known already is not asked of a store that may not answer.
+        left = str(stop) or _left(custody, desk.account, provider)
+        raise KeyboardInterrupt(desk.terminal.completed(left)) from None
     return saving.show(desk, result, _lines(definition, result, step), approval=approve)
 
 

@@ -29,6 +29,10 @@ _PLAIN_OPTION = re.compile(r"--?[a-z]{1,16}(?:-[a-z]{1,16}){0,3}")
 ABOUT = "Keep provider API keys sealed, ask the provider whether they work, and rotate them without losing one."
 
 
+class _Pressed(BaseException):
+    """Ctrl-C, on its way past Typer, which would make a silent exit code of it; what it says was left is for people."""
+
+
 def build_app() -> typer.Typer:
     """Return the Typer application with every command."""
     app = _group(ABOUT, epilog="kojikey --version tells the version; kojikey help exit-codes the exit codes.")
@@ -75,7 +79,11 @@ def _help_text(command: Command) -> str:
 
 def _callback(command: Command) -> Callable[..., int]:
     def callback(**values: Any) -> int:
-        return carry_out(Call(command, {name: value for name, value in values.items() if value is not None}))
+        call = Call(command, {name: value for name, value in values.items() if value is not None})
+        try:
+            return carry_out(call)
+        except KeyboardInterrupt as stop:
+            raise _Pressed(*stop.args) from None
 
     parameters = [_option(option) for option in command.options]
     if command.argument:
@@ -140,6 +148,8 @@ def run(tokens: list[str]) -> int:
         raise BrokenPipeError from None
     except typer.Abort:
         raise KeyboardInterrupt from None
+    except _Pressed as pressed:
+        raise KeyboardInterrupt(*pressed.args) from None
     return int(result or 0)
 
 

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from typing import Any, ClassVar
 
 DOCUMENT_LIMIT = 64 * 1024
+_UNKNOWN = (
+    "interrupted in the middle of a change: whether it was made is not known; kojikey history PROVIDER and "
+    "kojikey audit show it once the store answers"
+)
 
 
 class Stored(NamedTuple):
@@ -146,8 +150,12 @@ class Store(ABC):
         Raises:
             ChangedMeanwhile: a document is not at its ``if_revision``, or an event's place is taken; its ``ref`` is
                 that of the first such change (of the account, for an event). Nothing was changed.
+            KeyboardInterrupt: says that the change may have been made: an engine was not heard to the end.
         """
-        revisions: tuple[str, ...] = self._guard(self._commit, changes, events)
+        try:
+            revisions: tuple[str, ...] = self._guard(self._commit, changes, events)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(_UNKNOWN) from None
         return revisions
 
     def scan(self, query: Query = Query()) -> Iterator[Stored]:  # noqa: B008 - a Query is immutable

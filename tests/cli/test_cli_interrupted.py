@@ -1,0 +1,44 @@
+"""Ctrl-C in the middle of a change: nobody is told that it was not made, where an engine was not heard to the end."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from program import SECONDS, Program
+
+INTERRUPTED = """
+import sys
+from kojikey.{module} import run
+from kojikey.__main__ import main
+from kojikey.stores.sqlite import SqliteStore
+import kojikey.__main__
+commit = SqliteStore._commit
+def interrupted(*arguments):
+    commit(*arguments)
+    raise KeyboardInterrupt
+SqliteStore._commit = interrupted
+kojikey.__main__._carried_out = run if "{module}" == "cli.typed" else kojikey.__main__._carried_out
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["__main__", "cli.typed"])
+@pytest.mark.parametrize(
+    "command", [("remove", "elevenlabs", "--yes"), ("rotate", "elevenlabs", "--rollback", "--no-test")], ids=" ".join
+)
+def test_a_change_that_may_have_been_made_is_not_denied(
+    kojikey: Program, module: str, command: tuple[str, ...]
+) -> None:
+    kojikey.added("elevenlabs", "ok", "--no-test")
+    kojikey.rotate("elevenlabs", "ok_2", "--no-test")
+    program = [sys.executable, "-c", INTERRUPTED.format(module=module), *command, "--json"]
+    ended = subprocess.run(
+        program, env=kojikey.with_environ({}), capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+    assert ended.returncode == 130, ended.stderr
+    assert "Traceback" not in ended.stderr
+    for told in (ended.stdout, ended.stderr):
+        assert "whether it was made is not known; kojikey history PROVIDER" in told
+        assert "nothing that was not confirmed" not in told
