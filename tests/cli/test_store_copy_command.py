@@ -181,7 +181,7 @@ def test_an_empty_store_is_copied_too(stores: Stores) -> None:
         ([], 2),
         (["--to", "local"], 2),
         (["--to", "team", "--store", "team"], 2),
-        (["--to", "nowhere"], 2),
+        (["--to", "nowhere"], 5),
         (["--to", "redis://here"], 2),
         (["--to", "team", "--account", "Not A Name"], 2),
         (["--to", "team", "--account", "initech"], 5),

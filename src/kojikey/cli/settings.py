@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from kojikey.cli.command import Call
 from kojikey.model.account import DEFAULT_ACCOUNT, checked_account
-from kojikey.model.errors import BadConfig, UsageError
+from kojikey.model.errors import BadConfig, StoreNotFound, UsageError
 from kojikey.model.named import NamedTuple
 
 TYPE_CHECKING = False
@@ -103,7 +103,7 @@ class Settings:
         """Return the URL of the chosen store.
 
         Raises:
-            UsageError: it is neither a URL nor a name that config.toml knows.
+            StoreNotFound: it is neither a URL nor a name that config.toml knows. UsageError: it has a password.
         """
         name = self.store.value
         stores: dict[str, dict[str, str]] = self.config.get("stores", {})
@@ -120,8 +120,9 @@ class Settings:
                 )
             return name
         known = ", ".join(sorted({LOCAL, *stores}))
-        raise UsageError(
-            f"there is no store of that name in {self.home.config_file} (known: {known})",
+        raise StoreNotFound(
+            "",  # the name is not repeated: it may be a key that was put in the wrong place
+            f"there is no store of that name in {self.home.config_file} (known: {known}); nothing was done",
             hint="kojikey store init URL --name NAME --kek SOURCE",
         )
 
