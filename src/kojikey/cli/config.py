@@ -7,7 +7,7 @@ import re
 import tomllib
 from typing import Any
 
-from kojikey.model.errors import BadConfig
+from kojikey.model.errors import BadConfig, Conflict, UsageError
 
 _TEXTS = {
     "account": "the account, unless named",
@@ -71,11 +71,29 @@ def _line(text: str, key: str) -> int:
     return next((number for number, line in enumerate(text.splitlines(), 1) if pattern.search(line)), 1)
 
 
+def check_store_name(config: dict[str, Any], path: str, name: str, url: str) -> None:
+    """Check that a store may have this name in config.toml, before the store is made.
+
+    Raises:
+        UsageError: it is not a name, or means the local store. Conflict: it is another store's already.
+    """
+    if not _STORE_NAME.fullmatch(name):
+        raise UsageError("that is not a name for a store (a-z 0-9 . _ -); nothing was made")
+    if name == "local":
+        raise UsageError("local is the name of the store in the data folder; nothing was made", hint="choose another")
+    if config.get("stores", {}).get(name, {"url": url})["url"] != url:
+        raise Conflict(
+            f"the name {name} is another store's already (in {path}); nothing was made",
+            hint=f"choose another name, or take [stores.{name}] out of {path}",
+        )
+
+
 def write_store_name(path: str, name: str, url: str) -> None:
     """Add ``[stores.NAME] url`` to config.toml, whole or not at all; what stands there stays as it is written.
 
     Raises:
-        BadConfig: the file has mistakes, or the name is taken by another URL; it was not changed.
+        BadConfig: the file has mistakes, or can not be written; it was not changed.
+        UsageError, Conflict: as :func:`check_store_name`.
     """
     import tomli_w
 
@@ -83,13 +101,10 @@ def write_store_name(path: str, name: str, url: str) -> None:
     if os.path.exists(path):
         with open(path, encoding="utf-8") as file:
             text = file.read()
-    stores = parse_config(text, path).get("stores", {})
-    if name in stores:
-        if stores[name]["url"] == url:
-            return
-        raise BadConfig(path, [f"line {_line(text, name)}: stores.{name} is another store already"])
-    if not _STORE_NAME.fullmatch(name):
-        raise BadConfig(path, [f"stores.{name} is not a name (a-z 0-9 . _ -)"])
+    config = parse_config(text, path)
+    check_store_name(config, path, name, url)
+    if name in config.get("stores", {}):
+        return
     added = tomli_w.dumps({"stores": {name: {"url": url}}})
     parse_config(text + ("\n" if text and not text.endswith("\n") else "") + added, path)
     _replace(path, text + ("\n" if text and not text.endswith("\n\n") else "") + added)

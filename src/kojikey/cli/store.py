@@ -37,16 +37,14 @@ def init(call: Call) -> int:
         raise UsageError("--name goes with the URL of the store that is to have it")
     if url is not None:
         desk.settings.store = desk.settings.store._replace(value=url, origin="argument")
-    inputs = wiring.kek_inputs(desk.settings, desk.terminal)
-    source = call.text("kek") or desk.settings.config.get("kek")
-    source = source or wiring.default_kek_source(desk.settings, desk.terminal, inputs)
-    made, store = _made(desk, source, inputs)
+    _ensure_name_is_free(desk, url)
+    made, store = _made(desk, wiring.kek_inputs(desk.settings, desk.terminal))
     _keep_name(desk, url)
     return _show_init(desk, store, made=made)
 
 
-def _made(desk: Desk, source: str, inputs: KekInputs) -> tuple[bool, Store]:
-    """Make the store, or find that the same one exists."""
+def _made(desk: Desk, inputs: KekInputs) -> tuple[bool, Store]:
+    """Make the store, or find that the same one exists. Where a KEK is to live matters only where none was made yet."""
     from kojikey.model.errors import StoreExists
     from kojikey.operations.storing import create, ensure_same_kek
     from kojikey.stores.registry import open_store
@@ -57,13 +55,31 @@ def _made(desk: Desk, source: str, inputs: KekInputs) -> tuple[bool, Store]:
         header = store.open().document
     except StoreNotFound:
         try:
-            create(store, source=source, inputs=inputs)
+            create(store, source=_source(desk, inputs, store.place), inputs=inputs)
         except StoreExists:
             header = store.open().document
         else:
             return True, store
-    ensure_same_kek(store, header, source=source)
+    asked = desk.call.text("kek")
+    if asked:
+        ensure_same_kek(store, header, source=asked, inputs=inputs)
     return False, store
+
+
+def _source(desk: Desk, inputs: KekInputs, place: str) -> str:
+    from kojikey.cli import wiring
+
+    given = desk.call.text("kek") or desk.settings.config.get("kek")
+    return given or wiring.default_kek_source(desk.settings, desk.terminal, inputs, place=place)
+
+
+def _ensure_name_is_free(desk: Desk, url: str | None) -> None:
+    """Check the name that the store is to have, before anything is made. Raises as ``check_store_name``."""
+    name = desk.call.text("name")
+    if name is not None and url is not None:
+        from kojikey.cli.config import check_store_name
+
+        check_store_name(desk.settings.config, desk.settings.home.config_file, name, url)
 
 
 def _keep_name(desk: Desk, url: str | None) -> None:

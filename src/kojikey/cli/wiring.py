@@ -186,8 +186,8 @@ def open_or_make_custody(settings: Settings, terminal: Terminal) -> Custody:
     return custody
 
 
-def default_kek_source(settings: Settings, terminal: Terminal, inputs: KekInputs) -> str:
-    """Return where the KEK of a new store is to live when nobody said.
+def default_kek_source(settings: Settings, terminal: Terminal, inputs: KekInputs, *, place: str | None = None) -> str:
+    """Return where the KEK of a new store is to live when nobody said; ``place`` is that of another than the local one.
 
     Raises:
         KekMissing: no keychain, no terminal, nothing set.
@@ -197,8 +197,8 @@ def default_kek_source(settings: Settings, terminal: Terminal, inputs: KekInputs
     source = available_default(inputs, interactive=terminal.interactive)
     if source is None:
         raise KekMissing(
-            f"there is no store yet at {settings.home.database}, and no place for its key-encryption key was found "
-            "(no OS keychain answers, nothing is set, nobody can be asked); no store was made",
+            f"there is no store yet at {place or settings.home.database}, and no place for its key-encryption key was "
+            "found (no OS keychain answers, nothing is set, nobody can be asked); no store was made",
             hint=_WAYS_TO_A_KEK,
         )
     return source

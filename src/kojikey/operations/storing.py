@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import os
+import shlex
 import uuid
 from collections.abc import Callable
 
-from kojikey.model.errors import ChangedMeanwhile, Conflict, KojikeyError, StoreExists, StoreNotFound
+from kojikey.model.errors import (
+    CannotOpen,
+    ChangedMeanwhile,
+    Conflict,
+    KojikeyError,
+    StoreExists,
+    StoreNotFound,
+    WrongKek,
+)
 from kojikey.model.moment import now
 from kojikey.model.ref import HEADER, Document
 from kojikey.operations.custody import FORMAT, Custody, Happening, Plan
@@ -16,6 +25,7 @@ from kojikey.sealing.envelope import Sealer
 from kojikey.sealing.kek import KEK_VARIABLE, Kek, KekInputs, describe, discard, load, make, same_source, wrapped_kid
 from kojikey.stores.base import Change, Store, Stored
 
+_ELSEWHERE = {"env": "env:NAME, with that KEK in the variable NAME", "file": "file:PATH, with that KEK in another file"}
 _ATTEMPTS = 25  # of a change to the header that lost to a new account
 BESIDE = "the file with the key-encryption key lies in the store's own folder: whoever copies the folder has both"
 
@@ -57,19 +67,42 @@ def lies_beside(spec: Document, store: Store) -> bool:
     return spec.get("source") == "file" and os.path.dirname(str(spec.get("path"))) == os.path.dirname(store.place)
 
 
-def ensure_same_kek(store: Store, header: Document, *, source: str) -> None:
-    """Check that a store which exists has the KEK source that was asked for.
+def ensure_same_kek(store: Store, header: Document, *, source: str, inputs: KekInputs | None = None) -> None:
+    """Check that a store which exists has the KEK that was asked for: its source, and with ``inputs`` also which it is.
+
+    Nobody is asked for it: one that can not be had now is taken for the right one.
 
     Raises:
         StoreExists: it has another one, and only ``store rekey`` changes that.
     """
-    if not same_source(checked_header(header, store.place)["kek"], source):
+    specs = [checked_header(header, store.place)["kek"], *([header["next_kek"]] if header.get("next_kek") else [])]
+    same = [spec for spec in specs if same_source(spec, source)]
+    if not same:
         raise StoreExists(
             store.place,
             f"the store {store.place} exists already with another KEK source ({header['kek']['source']}); "
             "it was not changed",
-            hint=f"kojikey store rekey --kek {source}",
+            hint=f"kojikey store rekey --kek {shlex.quote(source)}",
         )
+    if inputs is not None and all(_is_another(spec, inputs) for spec in same):
+        other = _ELSEWHERE.get(source.partition(":")[0], source)
+        raise StoreExists(
+            store.place,
+            f"the store {store.place} exists already with another KEK than the one that {source} gives now; "
+            "it was not changed",
+            hint=f"to move it to that one: kojikey store rekey --kek {other}",
+        )
+
+
+def _is_another(spec: Document, inputs: KekInputs) -> bool:
+    """Tell whether a spec's source holds another KEK."""
+    try:
+        load(spec, inputs._replace(ask_passphrase=None))
+    except WrongKek:
+        return True
+    except CannotOpen:
+        return False
+    return False
 
 
 def info(store: Store, header: Document) -> StoreInfo:
@@ -140,10 +173,15 @@ def _ensure_same_target(spec: Document, source: str) -> None:
 
 
 def spoken_source(spec: Document) -> str:
-    """Return a KEK's source as people type it."""
-    name = spec.get("name")
-    argument = spec.get("path") or (name if name != KEK_VARIABLE else None)
-    return f"{spec['source']}:{argument}" if argument else str(spec["source"])
+    """Return a KEK's source as people type it, quoted: whoever can write to the store chose what it says."""
+    name, argument = str(spec.get("source")), spec.get("path")
+    if name == "env" and spec.get("name") != KEK_VARIABLE:
+        argument = spec.get("name")
+    elif name == "awskms":
+        argument = f"{spec.get('key')}?region={spec.get('region')}"
+        argument += f"&endpoint={spec['endpoint']}" if spec.get("endpoint") else ""
+    spoken = f"{name}:{argument}" if argument else name
+    return shlex.quote(spoken) if spoken.isprintable() else "SOURCE"
 
 
 def _announce(custody: Custody, spec: Document, kek: Kek, inputs: KekInputs) -> None:

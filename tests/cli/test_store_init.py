@@ -1,0 +1,100 @@
+"""``store init``: what is there already stays, and what can not be is told before anything is made."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from program import KEK, Ended, Program
+
+from kojikey.operations.storing import spoken_source
+
+OTHER_KEK = base64.urlsafe_b64encode(bytes(range(100, 132))).decode()
+
+
+def init(kojikey: Program, *arguments: str, **environ: Any) -> Ended:
+    return kojikey("store", "init", "--json", *arguments, **environ)
+
+
+def refused(ended: Ended, code: int, *words: str) -> None:
+    assert ended.code == code, ended.said
+    assert all(word in ended.said for word in words), ended.said
+
+
+def test_another_kek_of_the_same_source_is_a_conflict(kojikey: Program) -> None:
+    init(kojikey, "--kek", "env")
+    before = kojikey.snapshot()
+    ended = init(kojikey, "--kek", "env", KOJIKEY_KEK=OTHER_KEK)
+    refused(ended, 6, "another KEK", "kojikey store rekey --kek")
+    assert kojikey.snapshot() == before
+
+
+def test_a_passphrase_file_with_another_passphrase_is_one_too(kojikey: Program, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).write_text(f"the passphrase number {name}\n")
+        (tmp_path / name).chmod(0o600)
+    for name, code in (("one", 0), ("one", 0), ("two", 6)):
+        assert init(kojikey, "--kek", "passphrase", KOJIKEY_PASSPHRASE_FILE=str(tmp_path / name)).code == code
+    assert init(kojikey, "--kek", "passphrase").code == 0  # nobody can be asked, and nobody is
+
+
+@pytest.mark.parametrize("asked", [("--kek", "env"), ()])
+def test_a_kek_that_is_missing_is_no_other_one(kojikey: Program, asked: tuple[str, ...]) -> None:
+    init(kojikey, "--kek", "env")
+    ended = init(kojikey, *asked, KOJIKEY_KEK=None)
+    assert (ended.code, ended.result["action"]) == (0, "exists")
+
+
+def test_a_default_source_is_no_other_kek_than_the_store_s(kojikey: Program, tmp_path: Path) -> None:
+    init(kojikey, "--kek", f"file:{tmp_path / 'kek'}")
+    assert init(kojikey, KOJIKEY_KEK=KEK).result["action"] == "exists"
+
+
+def test_where_no_kek_is_found_the_store_that_was_asked_for_is_named(kojikey: Program, tmp_path: Path) -> None:
+    url = f"sqlite://{tmp_path / 'team.db'}"
+    refused(init(kojikey, url, KOJIKEY_KEK=None), 8, f"no store yet at {tmp_path / 'team.db'}")
+
+
+@pytest.mark.parametrize(("name", "code"), [("local", 2), ("Not A Name", 2), ("taken", 6)])
+def test_a_name_that_can_not_be_is_refused_before_anything_is_made(
+    kojikey: Program, tmp_path: Path, name: str, code: int
+) -> None:
+    kojikey.home.mkdir(mode=0o700)
+    (kojikey.home / "config.toml").write_text('[stores.taken]\nurl = "sqlite:////elsewhere.db"\n')
+    (kojikey.home / "config.toml").chmod(0o600)
+    before = kojikey.snapshot()
+    refused(init(kojikey, f"sqlite://{tmp_path / 'team.db'}", "--name", name, "--kek", "env"), code, "nothing was made")
+    assert not (tmp_path / "team.db").exists()
+    assert kojikey.snapshot() == before
+    assert init(kojikey, f"sqlite://{tmp_path / 'team.db'}", "--name", "team", "--kek", "env").code == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "spoken"),
+    [
+        ("/x; touch y", "'file:/x; touch y'"),
+        ("/x $(id)", "'file:/x $(id)'"),
+        ("/kek", "file:/kek"),
+        ("/\x1b[31m", None),
+    ],
+)
+def test_what_a_header_says_is_quoted_in_what_is_to_be_typed(kojikey: Program, path: str, spoken: str | None) -> None:
+    init(kojikey, "--kek", "env")
+    spec = {"source": "file", "kid": "k", "path": path}
+    with sqlite3.connect(kojikey.home / "keys.db") as database:
+        database.execute("UPDATE header SET document = json_set(document, '$.next_kek', json(?))", (json.dumps(spec),))
+    database.close()
+    ended = kojikey("doctor")
+    assert "\x1b" not in ended.said
+    assert spoken_source(spec) == (spoken or "SOURCE")
+
+
+def test_a_kms_key_is_spoken_of_with_all_that_names_it() -> None:
+    spec = {"source": "awskms", "key": "arn:aws:kms:eu-central-1:1:key/k", "region": "eu-central-1", "name": "alias/k"}
+    assert spoken_source(spec) == "'awskms:arn:aws:kms:eu-central-1:1:key/k?region=eu-central-1'"
+    endpoint = {"endpoint": "http://127.0.0.1:1"}
+    assert spoken_source(spec | endpoint).endswith("?region=eu-central-1&endpoint=http://127.0.0.1:1'")
