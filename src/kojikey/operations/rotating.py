@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from kojikey.model.errors import AlreadyStaged, ChangedMeanwhile, KeyNotFound, VersionNotFound
+from kojikey.model.errors import (
+    AlreadyStaged,
+    CannotOpen,
+    ChangedMeanwhile,
+    KeyNotFound,
+    KojikeyError,
+    StoreUnavailable,
+    VersionNotFound,
+)
 from kojikey.model.key import Key, Stage, Version
 from kojikey.model.moment import now
 from kojikey.model.ref import key_ref
@@ -25,6 +33,7 @@ from kojikey.operations.trial import Approve, Target, Tester, accepted
 from kojikey.sealing.envelope import Sealer
 from kojikey.stores.base import Change, Stored
 
+_DENIALS = ("; nothing was changed", "; the change was not made", "; this change was not made", "; nothing was written")
 _ATTEMPTS = 10  # of a step whose version stayed as it was, while something else of the key changed
 
 
@@ -71,13 +80,26 @@ def rotate(custody: Custody, new: Replacement, *, test: Tester | None, approve: 
     Raises:
         KeyNotFound, AlreadyStaged: nothing was changed.
         ChangedMeanwhile: someone else changed the key; their change stands, this step was not made.
-        StoreUnavailable, CannotOpen: this step was not made; a value that was staged stays staged.
+        StoreUnavailable, CannotOpen: this step was not made; a value that was staged stays staged, and it says so.
     """
     key = ensure_unstaged(custody, account=new.account, provider=new.provider)
     if custody.sealer(new.account).fingerprint(new.secret) == key.current.fingerprint:
         return _result(key, "unchanged", key.current)
     staged = _stage(custody, new, key)
-    return _try(custody, new.account, new.provider, staged, test=test, approve=approve)
+    try:
+        return _try(custody, new.account, new.provider, staged, test=test, approve=approve)
+    except (StoreUnavailable, CannotOpen) as error:
+        _say_staged(error, new.provider, staged)
+        raise
+
+
+def _say_staged(error: KojikeyError, provider: str, staged: Version) -> None:
+    """Make an error say what holds of the whole rotation: that its last step changed nothing is half of it."""
+    told = str(error)
+    for denial in _DENIALS:
+        told = told.replace(denial, "")
+    error.args = (f"{told}; the new key was staged before that, as version {staged.number}, and is not lost",)
+    error.hint = f"kojikey rotate {provider} --resume"
 
 
 def resume(custody: Custody, *, account: str, provider: str, test: Tester | None, approve: Approve) -> ChangeResult:
@@ -171,13 +193,16 @@ def _try(
 
 
 def _tested(custody: Custody, account: str, provider: str, version: Version, test: Tester | None) -> Verdict | None:
-    if test is None:
-        return None
+    """Open a version, also where it is not tested: what does not open is never made current. Return its test's verdict.
+
+    Raises:
+        CannotOpen: it does not open.
+    """
     key = settled(key_of(stored_key(custody, account=account, provider=provider)), version.pending)
     secret = custody.sealer(account).open(
         version.sealed, provider=provider, version=version.number, base_url=version.base_url
     )
-    return test(secret, Target(provider, version.base_url, key.models, key.capabilities))
+    return test(secret, Target(provider, version.base_url, key.models, key.capabilities)) if test else None
 
 
 def _keep(custody: Custody, account: str, provider: str, version: Version, verdict: Verdict | None) -> Key:
