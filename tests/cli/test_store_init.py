@@ -98,3 +98,31 @@ def test_a_kms_key_is_spoken_of_with_all_that_names_it() -> None:
     assert spoken_source(spec) == "'awskms:arn:aws:kms:eu-central-1:1:key/k?region=eu-central-1'"
     endpoint = {"endpoint": "http://127.0.0.1:1"}
     assert spoken_source(spec | endpoint).endswith("?region=eu-central-1&endpoint=http://127.0.0.1:1'")
+
+
+# what is wrong with its place
+
+
+@pytest.mark.parametrize("name", ["a b.db", "a?b.db", "100%#.db"])
+def test_the_command_that_makes_a_missing_store_makes_that_one(kojikey: Program, tmp_path: Path, name: str) -> None:
+    typed = str(tmp_path / name).replace("%", "%25").replace("?", "%3F").replace("#", "%23")
+    hint = kojikey("list", "--store", f"sqlite://{typed}", "--json").error["hint"]
+    assert "kojikey store init" in hint
+    command = hint.replace("SOURCE", "env")
+    assert kojikey.shell(command).code == 0
+    assert (tmp_path / name).exists()
+
+
+def test_a_local_store_that_is_a_link_to_nothing_is_not_made_elsewhere(kojikey: Program, tmp_path: Path) -> None:
+    kojikey.home.mkdir(mode=0o700)
+    (kojikey.home / "keys.db").symlink_to(tmp_path / "unmounted.db")
+    for command in (["list"], ["store", "init", "--kek", "env"]):
+        refused(kojikey(*command, "--json"), 7, "leads to nothing")
+    assert kojikey.add().code == 7
+    assert not (tmp_path / "unmounted.db").exists()
+
+
+def test_a_folder_that_can_not_be_made_is_what_is_wrong(kojikey: Program) -> None:
+    ended = init(kojikey, "sqlite:////proc/nowhere/keys.db", "--kek", "env")
+    refused(ended, 7, "its folder /proc/nowhere can not")
+    assert "store init" not in (ended.error["hint"] or "")

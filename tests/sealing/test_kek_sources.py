@@ -273,3 +273,24 @@ def test_the_default_source_is_the_first_that_there_is(
 ) -> None:
     inputs = KekInputs(environ, (lambda purpose: Secret(WORDS)) if asks else None)
     assert available_default(inputs, interactive=interactive, try_keychain=False) == expected
+
+
+@pytest.mark.parametrize(("owner", "is_used"), [(os.geteuid(), True), (0, True), (4711, False)])
+def test_a_kek_file_of_another_user_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: int, is_used: bool
+) -> None:
+    spec, kek = make(f"file:{tmp_path / 'kek'}", store_id="s1", inputs=KekInputs({}, None))
+    fstat = os.fstat
+
+    def owned(descriptor: int) -> os.stat_result:
+        found = list(fstat(descriptor))
+        found[stat.ST_UID] = owner
+        return os.stat_result(found)
+
+    monkeypatch.setattr(os, "fstat", owned)
+    if is_used:
+        assert load(spec, KekInputs({}, None)).kid == kek.kid
+    else:
+        with pytest.raises(KekUnavailable, match="belongs to another user") as caught:
+            load(spec, KekInputs({}, None))
+        assert "chown" in (caught.value.hint or "")

@@ -159,12 +159,21 @@ def test_a_link_that_others_could_turn_is_refused(path: Path, tmp_path: Path) ->
     assert raised.value.hint == f"chmod go-w {shared}"
 
 
-def test_a_link_to_nothing_is_no_store(tmp_path: Path) -> None:
+def test_a_link_to_nothing_is_not_taken_for_no_store_and_none_is_made_there(tmp_path: Path) -> None:
     link = tmp_path / "link.db"
     link.symlink_to(tmp_path / "nowhere.db")
-    with pytest.raises(StoreNotFound):
-        SqliteStore(str(link)).open()
+    for verb in (lambda: SqliteStore(str(link)).open(), lambda: SqliteStore(str(link)).create({})):
+        with pytest.raises(StoreUnavailable, match="leads to nothing") as caught:
+            verb()
+        assert not isinstance(caught.value, StoreNotFound)
     assert not (tmp_path / "nowhere.db").exists()
+
+
+@pytest.mark.parametrize("folder", ["/proc/nowhere", "/dev/null/x"])
+def test_a_folder_that_can_not_be_made_is_named(folder: str) -> None:
+    with pytest.raises(StoreUnavailable, match=f"its folder {folder.removesuffix('/x')}") as caught:
+        SqliteStore(f"{folder}/deeper/keys.db").create({})
+    assert not isinstance(caught.value, StoreNotFound)
 
 
 @pytest.mark.parametrize(

@@ -74,10 +74,7 @@ def hint_of(error: errors.KojikeyError) -> str:
         case errors.ChangedMeanwhile():
             return "look at it with kojikey list, then run the command again"
         case errors.StoreNotFound():
-            import shlex
-
-            url = error.store if "://" in error.store else f"sqlite://{error.store}"
-            return f"kojikey store init {shlex.quote(url)} --kek SOURCE"
+            return f"kojikey store init {_typed_url(error.store)} --kek SOURCE"
         case errors.AccountNotFound():
             return "kojikey list --all-accounts"
         case errors.AuditBroken():
@@ -86,6 +83,16 @@ def hint_of(error: errors.KojikeyError) -> str:
             return "kojikey doctor"
         case _:
             return "kojikey --help"
+
+
+def _typed_url(place: str) -> str:
+    """Return a store's URL as it is typed into a shell; the place of a local one is a path, which may have anything."""
+    import shlex
+
+    if "://" in place:
+        return shlex.quote(place)
+    path = place.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
+    return shlex.quote(f"sqlite://{path}")
 
 
 def _for(account: str) -> str:

@@ -1,6 +1,6 @@
 """Files that hold a secret: a KEK's only where nobody else can read it, a passphrase's with a warning.
 
-Owns: the check of a file's mode, made on the file that is then read. Must not: know what is in it.
+Owns: the check of a file's owner and mode, made on the file that is then read. Must not: know what is in it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def read(path: str, *, what: str) -> bytes:
     For paths that come from a store: pipes and devices are refused.
 
     Raises:
-        KekMissing: there is no such file. KekUnavailable: others can use it, or it can not be read.
+        KekMissing: there is no such file. KekUnavailable: others can use it or own it, or it can not be read.
     """
     return _read(path, what, os.O_NONBLOCK if hasattr(os, "O_NONBLOCK") else 0, _refuse_unsafe)
 
@@ -34,14 +34,14 @@ def read_named(path: str, *, what: str, warn: Callable[[str], None] | None) -> b
         KekMissing: there is no such file. KekUnavailable: it can not be read.
     """
 
-    def check(mode: int, path: str, what: str) -> None:
-        if warn is not None and stat.S_ISREG(mode) and _is_open_to_others(mode):
+    def check(found: os.stat_result, path: str, what: str) -> None:
+        if warn is not None and stat.S_ISREG(found.st_mode) and _is_open_to_others(found.st_mode):
             warn(f"others can read or write the {what} {path}: {_mend(path)}")
 
     return _read(path, what, 0, check)
 
 
-def _read(path: str, what: str, more_flags: int, check: Callable[[int, str, str], None]) -> bytes:
+def _read(path: str, what: str, more_flags: int, check: Callable[[os.stat_result, str, str], None]) -> bytes:
     flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOCTTY", 0)
     try:
         descriptor = os.open(path, flags | more_flags)
@@ -50,7 +50,7 @@ def _read(path: str, what: str, more_flags: int, check: Callable[[int, str, str]
     except (OSError, ValueError) as error:
         raise _unreadable(path, what, error) from None
     try:
-        check(os.fstat(descriptor).st_mode, path, what)
+        check(os.fstat(descriptor), path, what)
         return _content(descriptor)
     except OSError as error:
         raise _unreadable(path, what, error) from None
@@ -58,17 +58,26 @@ def _read(path: str, what: str, more_flags: int, check: Callable[[int, str, str]
         os.close(descriptor)
 
 
-def _refuse_unsafe(mode: int, path: str, what: str) -> None:
-    if not stat.S_ISREG(mode):
+def _refuse_unsafe(found: os.stat_result, path: str, what: str) -> None:
+    if not stat.S_ISREG(found.st_mode):
         raise KekUnavailable(f"the {what} {path} is not a file")
-    if _is_open_to_others(mode):
+    if os.name == "posix" and found.st_uid not in (os.geteuid(), 0):
+        raise KekUnavailable(
+            f"the {what} {path} belongs to another user (uid {found.st_uid}), who can change it; it was not used",
+            hint=f"make it yours: chown {os.geteuid()} {_quoted(path)}",
+        )
+    if _is_open_to_others(found.st_mode):
         raise KekUnavailable(f"others can read or write the {what} {path}; it was not used", hint=_mend(path))
 
 
 def _mend(path: str) -> str:
+    return f"chmod 600 {_quoted(path)}"
+
+
+def _quoted(path: str) -> str:
     import shlex
 
-    return f"chmod 600 {shlex.quote(path)}"
+    return shlex.quote(path)
 
 
 def _is_open_to_others(mode: int) -> bool:

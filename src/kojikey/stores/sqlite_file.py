@@ -11,7 +11,7 @@ import os
 import stat
 from collections.abc import Callable
 
-from kojikey.model.errors import StoreCorrupt, StoreExists, StoreNotFound, UnsafePermissions
+from kojikey.model.errors import StoreCorrupt, StoreExists, StoreNotFound, StoreUnavailable, UnsafePermissions
 
 SIDE_FILES = ("-journal", "-wal", "-shm")
 _HAS_OWNERS = hasattr(os, "geteuid")  # Windows has access lists instead, which a new file inherits from the profile
@@ -25,11 +25,13 @@ def checked_file(path: str, place: str) -> str:
 
     Raises:
         StoreNotFound: there is none. StoreCorrupt: it is not a file, or empty. UnsafePermissions: as the hint says.
+        StoreUnavailable: there is a link to it, and nothing where that leads.
     """
     real = os.path.realpath(path)
     try:
         found = os.stat(real)
     except (FileNotFoundError, NotADirectoryError):
+        _refuse_dangling(path, place)
         raise StoreNotFound(place) from None
     if not stat.S_ISREG(found.st_mode):
         raise StoreCorrupt(place, "is not a file; nothing was changed")
@@ -50,6 +52,16 @@ def checked_file(path: str, place: str) -> str:
             hint="restore it from a backup, or remove it yourself if it never held a key",
         )
     return real
+
+
+def _refuse_dangling(path: str, place: str) -> None:
+    # A store is there as far as its owner knows, on a disk that is not mounted, say: none must take its place.
+    if os.path.islink(path):
+        raise StoreUnavailable(
+            place,
+            "is a symbolic link that leads to nothing; nothing was made",
+            hint=f"bring back what it leads to, or remove the link: {_quoted(path)}",
+        )
 
 
 def refuse_shared_folder(folder: str, place: str) -> None:
@@ -78,7 +90,9 @@ def created_whole(path: str, place: str, build: Callable[[str], None]) -> None:
     """
     real = os.path.realpath(path)
     folder = os.path.dirname(real)
-    _make_folders(folder)
+    if not os.path.lexists(real):
+        _refuse_dangling(path, place)
+    _make_folders(folder, place)
     refuse_shared_folder(folder, place)
     if os.path.lexists(real):
         raise StoreExists(place)
@@ -119,17 +133,20 @@ def _reserve_and_rename(unfinished: str, real: str, place: str) -> None:
     os.replace(unfinished, real)
 
 
-def _make_folders(folder: str) -> None:
+def _make_folders(folder: str, place: str) -> None:
     if os.path.isdir(folder):
         return
     parent = os.path.dirname(folder)
     if parent != folder:  # else it is a drive that is not there
-        _make_folders(parent)
+        _make_folders(parent, place)
     try:
         os.mkdir(folder, 0o700)
-    except FileExistsError:
-        if not os.path.isdir(folder):
-            raise
+    except OSError as error:
+        if not os.path.isdir(folder):  # else somebody else was first
+            raise StoreUnavailable(
+                place,
+                f"can not be made: its folder {folder} can not ({os.strerror(error.errno or 0)}); nothing was made",
+            ) from None
     _sync(parent)
 
 
