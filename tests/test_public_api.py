@@ -102,7 +102,7 @@ def test_a_credential_is_frozen_and_shows_no_key(kojikey: Program) -> None:
     [
         ({"provider": "nonsense"}, {}, errors.UnknownProvider),
         ({"provider": "elevenlabs", "account": "Not A Name"}, {}, errors.BadAccount),
-        ({"provider": "elevenlabs", "store": "nowhere"}, {}, errors.UsageError),
+        ({"provider": "elevenlabs", "store": "nowhere"}, {}, errors.NotFound),
         ({"provider": "elevenlabs", "store": "sqlite:///there/is/none.db"}, {}, errors.StoreNotFound),
         ({"provider": "elevenlabs"}, {"KOJIKEY_KEK": ""}, errors.KekMissing),
         ({"provider": "elevenlabs"}, {"KOJIKEY_KEK": "short"}, errors.CannotOpen),

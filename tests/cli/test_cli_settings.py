@@ -11,6 +11,7 @@ import pytest
 from program import KEK, Program
 
 VARIABLES = ("KOJIKEY_HOME", "KOJIKEY_KEK")
+WITH_PASSWORD = '[stores.team]\nurl = "postgresql://me:hunter2@localhost/keys"\n'
 
 
 def mode(path: Path) -> int:
@@ -20,6 +21,7 @@ def mode(path: Path) -> int:
 def configured(kojikey: Program, text: str) -> None:
     kojikey.home.mkdir(mode=0o700, exist_ok=True)
     (kojikey.home / "config.toml").write_text(text)
+    (kojikey.home / "config.toml").chmod(0o600)
 
 
 def accounts(kojikey: Program) -> list[str]:
@@ -325,3 +327,51 @@ def test_doctor_names_what_is_wrong_and_how_to_mend_it(kojikey: Program) -> None
     assert ended.code == 7
     wrong = [row for row in ended.results if row["state"] == "wrong"]
     assert any("chmod" in (row["mend"] or "") for row in wrong)
+
+
+# who else can touch config.toml
+
+
+@pytest.mark.parametrize(
+    ("mode", "text", "code"),
+    [
+        (0o600, 'account = "acme"\n', 0),
+        (0o644, 'account = "acme"\n', 0),
+        (0o620, 'account = "acme"\n', 7),
+        (0o602, 'account = "acme"\n', 7),
+        (0o600, WITH_PASSWORD, 0),
+        (0o640, WITH_PASSWORD, 7),
+        (0o604, WITH_PASSWORD, 7),
+    ],
+)
+def test_a_config_that_others_can_write_or_read_a_password_in_is_refused_until_the_hint_is_typed(
+    kojikey: Program, mode: int, text: str, code: int
+) -> None:
+    configured(kojikey, text)
+    path = kojikey.home / "config.toml"
+    path.chmod(mode)
+    ended = kojikey("list", "--json")
+    assert ended.code == code, ended.said
+    checked = kojikey("doctor", "--json")
+    row = next(row for row in checked.results if row["name"] == "config.toml")
+    assert row["state"] == ("wrong" if code else "ok")
+    assert "hunter2" not in ended.said + checked.said
+    if code:
+        assert ended.error["hint"] == row["mend"]
+        assert kojikey.shell(ended.error["hint"]).code == 0
+        assert kojikey("list", "--json").code == 0
+
+
+def test_a_config_of_another_user_is_refused(kojikey: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    configured(kojikey, 'account = "acme"\n')
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    (kojikey.home / "config.toml").chmod(0o600)
+    os.chown(kojikey.home / "config.toml", 4712, -1)
+    assert kojikey("list", "--json").code == 7
+
+
+def test_doctor_names_a_config_with_mistakes(kojikey: Program) -> None:
+    configured(kojikey, "account = 3\n")
+    ended = kojikey("doctor", "--json")
+    assert ended.code == 2
+    assert [row["name"] for row in ended.results if row["state"] == "wrong"] == ["config.toml"]

@@ -293,6 +293,7 @@ def test_a_password_in_the_environment_or_the_configuration_is_used_and_not_show
     url = form.format(CANARY)
     kojikey.home.mkdir(mode=0o700)
     (kojikey.home / "config.toml").write_text(f'[stores.team]\nurl = "{url}"\n')
+    (kojikey.home / "config.toml").chmod(0o600)
     for environ in ({"KOJIKEY_STORE": url}, {"KOJIKEY_STORE": "team"}):
         for command in (("list",), ("store", "info"), ("doctor",), ("audit",), ("run", "--", "true")):
             for more in ((), ("--json",)) if command[0] != "run" else ((),):

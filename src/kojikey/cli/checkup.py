@@ -43,6 +43,12 @@ def check_up(desk: Desk) -> Iterator[Finding]:
     yield from _contents(custody, desk.account)
 
 
+def unusable_config(error: KojikeyError) -> Iterator[Finding]:
+    """Yield what can be said where config.toml can not be used: which store is meant is not known then."""
+    yield _versions()
+    yield _wrong("config.toml", error)
+
+
 def _versions() -> Finding:
     from kojikey import __version__
 
@@ -62,6 +68,8 @@ def _folders(desk: Desk) -> Iterator[Finding]:
             yield Finding(f"{name} folder", "wrong", f"{path} is open to others", mend, Exit.STORE_UNAVAILABLE)
         else:
             yield Finding(f"{name} folder", "ok", path)
+    if os.path.exists(home.config_file):
+        yield Finding("config.toml", "ok", home.config_file)
     variables = [name for name in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "SSL_CERT_FILE") if os.environ.get(name)]
     if variables:
         yield Finding("network", "note", "requests follow " + ", ".join(variables))

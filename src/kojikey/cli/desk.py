@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kojikey.cli.command import Call
 from kojikey.cli.settings import Settings
@@ -23,7 +23,7 @@ class Desk(NamedTuple):
         return self.settings.account.value
 
 
-def desk_of(call: Call) -> Desk:
-    """Return the desk for a call, in this process's environment."""
-    settings = Settings(call, os.environ)
+def desk_of(call: Call, *, config: dict[str, Any] | None = None) -> Desk:
+    """Return the desk for a call, in this process's environment; with ``config`` in place of config.toml."""
+    settings = Settings(call, os.environ, config=config)
     return Desk(call, settings, Terminal(call, settings))

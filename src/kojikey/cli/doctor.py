@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from kojikey.cli.command import COMMON, Call, Command
 from kojikey.cli.desk import desk_of
+from kojikey.model.errors import BadConfig, UnsafeConfig
 
 
 def doctor(call: Call) -> int:
     """Carry out ``kojikey doctor``; the exit code is that of the first thing that is wrong."""
     from kojikey.cli import documents
-    from kojikey.cli.checkup import check_up
+    from kojikey.cli.checkup import check_up, unusable_config
 
-    desk = desk_of(call)
-    findings = [
-        finding._replace(mend=finding.mend and desk.terminal.completed(finding.mend)) for finding in check_up(desk)
-    ]
+    try:
+        desk = desk_of(call)
+        found = list(check_up(desk))
+    except (BadConfig, UnsafeConfig) as error:
+        desk = desk_of(call, config={})
+        found = list(unusable_config(error))
+    findings = [finding._replace(mend=finding.mend and desk.terminal.completed(finding.mend)) for finding in found]
     code = next((finding.code for finding in findings if finding.state == "wrong"), 0)
     if desk.terminal.json:
         rows = [{**finding._asdict(), "code": int(finding.code)} for finding in findings]

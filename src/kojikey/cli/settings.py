@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from kojikey.cli.command import Call
 from kojikey.model.account import DEFAULT_ACCOUNT, checked_account
-from kojikey.model.errors import BadConfig, StoreNotFound, UsageError
+from kojikey.model.errors import BadConfig, StoreNotFound, UnsafeConfig, UsageError
 from kojikey.model.named import NamedTuple
 
 TYPE_CHECKING = False
@@ -23,6 +23,7 @@ _COMMAND_LINE = ("option", "argument")
 # user:password@, also where a character of the password that was not escaped ended the host; or as an option.
 _PASSWORD = re.compile(r"(?!sqlite:)[^:]*://[^?#@]*:[^?#]*@|.*[?&](ssl)?password=", re.IGNORECASE)
 _SHORTEST_KEY = 20
+_HAS_OWNERS = hasattr(os, "geteuid")  # Windows has access lists instead
 _TRUE = ("1", "true", "yes", "on")
 
 
@@ -73,10 +74,10 @@ class Settings:
 
     __slots__ = ("account", "config", "environ", "home", "no_input", "store")
 
-    def __init__(self, call: Call, environ: Mapping[str, str]) -> None:
+    def __init__(self, call: Call, environ: Mapping[str, str], *, config: dict[str, Any] | None = None) -> None:
         self.environ = environ
         self.home = find_home(environ)
-        self.config = read_config(self.home.config_file)
+        self.config = read_config(self.home.config_file) if config is None else config
         self.account = self._chosen(call.text("account"), "KOJIKEY_ACCOUNT", "account", DEFAULT_ACCOUNT)
         self.store = self._chosen(call.text("store"), "KOJIKEY_STORE", "store", LOCAL)
         self.no_input = call.flag("no_input") or _truth(environ, "KOJIKEY_NO_INPUT") or _truth(environ, "CI")
@@ -159,9 +160,13 @@ def read_config(path: str) -> dict[str, Any]:
 
     Raises:
         BadConfig: it can not be read or has mistakes; each is named by line and key.
+        UnsafeConfig: others can write it, or read it where it holds a password.
     """
-    if not os.path.exists(path):
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
         return {}
+    _refuse_writable(found, path)
     from kojikey.cli.config import parse_config
 
     try:
@@ -169,4 +174,34 @@ def read_config(path: str) -> dict[str, Any]:
             text = file.read()
     except (OSError, UnicodeDecodeError) as error:
         raise BadConfig(path, [f"it can not be read ({type(error).__name__})"]) from None
-    return parse_config(text, path)
+    config = parse_config(text, path)
+    _refuse_readable(found, path, config)
+    return config
+
+
+def _refuse_writable(found: os.stat_result, path: str) -> None:
+    # Whoever writes it says where keys are kept, and with that which are used.
+    if not _HAS_OWNERS:
+        return
+    if found.st_uid not in (os.geteuid(), 0):
+        owner = f"belongs to another user (uid {found.st_uid}), who can write it"
+        raise UnsafeConfig(path, owner, hint=f"make it yours: chown {os.geteuid()} {_quoted(path)}")
+    if found.st_mode & 0o022:
+        raise UnsafeConfig(path, _others("written", found), hint=f"chmod go-w {_quoted(path)}")
+
+
+def _refuse_readable(found: os.stat_result, path: str, config: dict[str, Any]) -> None:
+    urls = (config.get("store", ""), *(store["url"] for store in config.get("stores", {}).values()))
+    if _HAS_OWNERS and found.st_mode & 0o044 and any(map(_PASSWORD.search, urls)):
+        problem = f"{_others('read', found)}, and there is a password in it"
+        raise UnsafeConfig(path, problem, hint=f"chmod 600 {_quoted(path)}")
+
+
+def _others(act: str, found: os.stat_result) -> str:
+    return f"can be {act} by others (mode {found.st_mode & 0o7777:04o})"
+
+
+def _quoted(path: str) -> str:
+    import shlex
+
+    return shlex.quote(path)

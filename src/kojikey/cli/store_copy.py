@@ -105,9 +105,7 @@ COMMANDS = (
             QUIET,
             NO_COLOR,
             Option(("--to",), "the store to copy to, which must be there", "text", "NAME|URL", "store"),
-            Option(
-                ("--account", "-a"), "only this account (default: all); may be repeated", "texts", "NAME", "account"
-            ),
+            Option(("--account", "-a"), "only this account; may be repeated", "texts", "NAME", "account"),
             Option(("--dry-run",), "say what would be copied, and copy nothing"),
         ),
         description="Each key is re-sealed for the other store, read back and compared. Killed in the middle or "

@@ -23,6 +23,7 @@ KojikeyError
 │   ├── StoreCorrupt            damaged, or not a store of ours
 │   ├── StoreVersion            made by an older or newer kojikey
 │   └── UnsafePermissions       others can read or write it
+│       └── UnsafeConfig        or config.toml
 └── CannotOpen
     ├── KekMissing, KekUnavailable
     ├── WrongKek                the KEK is not the one that wrapped this
@@ -210,6 +211,14 @@ class StoreVersion(StoreUnavailable):
 
 class UnsafePermissions(StoreUnavailable):
     """Others can read or write a file of the store."""
+
+
+class UnsafeConfig(UnsafePermissions):
+    """Others can write config.toml, or read a password in it; it says where keys are kept, so it was not used."""
+
+    def __init__(self, path: str, problem: str, *, hint: str) -> None:
+        super().__init__(path, problem, hint=hint)
+        self.args = (f"{path} {problem}; it was not used, and nothing was done",)
 
 
 class CannotOpen(KojikeyError):
