@@ -145,7 +145,7 @@ def test_an_account_that_was_filed_elsewhere_does_not_open_there(vault: Vault, p
 
 def test_an_account_that_is_gone_while_its_keys_are_there_was_taken_away(vault: Vault, path: Path) -> None:
     sql(path, "DELETE FROM accounts WHERE account = ?", ACCOUNT)
-    for name in ("resolve", "reveal", "resume", "add", "remove", "verify"):
+    for name in ("resolve", "reveal", "resume", "add", "verify"):
         with pytest.raises(CannotOpen):
             USES[name](vault)
     assert sql(path, "SELECT count(*) FROM accounts WHERE account = ?", ACCOUNT) == [(0,)]

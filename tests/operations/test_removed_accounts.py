@@ -109,8 +109,6 @@ def test_a_data_key_that_was_taken_away_is_no_removal(vault: Vault) -> None:
     with pytest.raises(RecordChanged):
         vault.rotate()  # and no new data key is made beside keys that it does not open
     with pytest.raises(RecordChanged):
-        remove(vault)
-    with pytest.raises(RecordChanged):
         disable(vault)
     assert removing.remove(vault.custody(), account=ACCOUNT, provider=PROVIDER).unsigned
 

@@ -71,11 +71,14 @@ def remove(call: Call) -> int:
     desk = desk_of(call)
     account = checked_account(call.text("name") or "")
     custody = wiring.open_custody(desk.settings, desk.terminal)
-    accounts.ensure_there(custody, account=account)
+    accounts.ensure_removable(custody, account=account)
     _confirm(desk, account)
     keys, signed = accounts.remove_account(custody, account=account)
     if not signed:
-        desk.terminal.warn("the key-encryption key could not be had, so the audit event of this removal is unsigned")
+        desk.terminal.warn(
+            "the key-encryption key could not be had, or the account's record was damaged, so the audit event of this "
+            "removal is unsigned"
+        )
     lines = [
         f"account {account} is removed, with {keys} key{'' if keys == 1 else 's'} and its data key",
         "a backup of its sealed records opens no more, unless the data key's record is in it and the KEK is kept",

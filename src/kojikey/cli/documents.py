@@ -135,4 +135,5 @@ def store_fields(info: StoreInfo) -> Document:
     names = ("engine", "place", "store_id", "format", "created_at", "kek", "kek_source")
     fields: Document = {name: getattr(info, name) for name in names}
     fields |= {"counts": {"accounts": info.accounts, "keys": info.keys, "events": info.events}}
+    fields |= {"damaged_accounts": info.damaged}
     return fields | {"rekey_under_way": info.rekey_under_way, "details": dict(info.details)}

@@ -24,7 +24,9 @@ def remove(call: Call) -> int:
             desk.terminal.note("nothing was removed")
             return 0 if not desk.terminal.json else documents.write("remove", 0, [])
     result = removing.remove(custody, account=desk.account, provider=provider)
-    if result.unsigned:
+    if result.unrecorded:
+        desk.terminal.warn("the account's record is damaged, so no audit event could be added for this removal")
+    elif result.unsigned:
         desk.terminal.warn("the key-encryption key could not be had, so the audit event of this removal is unsigned")
     if desk.terminal.json:
         return documents.write("remove", 0, [documents.changed(result)])

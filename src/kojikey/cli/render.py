@@ -208,6 +208,7 @@ class Page:
             ("store id", info.store_id),
             ("KEK", info.kek + (" (re-keying under way)" if info.rekey_under_way else "")),
             ("holds", f"keys {info.keys}, accounts {info.accounts}, audit events {info.events}"),
+            *([("damaged", f"accounts {info.damaged}: kojikey doctor")] if info.damaged else []),
             *more,
         ]
         self.pairs(rows)

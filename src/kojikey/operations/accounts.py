@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import groupby
 
-from kojikey.model.errors import CannotOpen, ChangedMeanwhile, RecordChanged
-from kojikey.model.ref import account_ref
+from kojikey.model.errors import AccountNotFound, CannotOpen, ChangedMeanwhile, RecordChanged
+from kojikey.model.moment import now
+from kojikey.model.ref import Document, account_ref
 from kojikey.operations.custody import Custody, Happening, Plan
 from kojikey.operations.results import AccountRow
-from kojikey.operations.soundness import check_account
+from kojikey.operations.soundness import check_account, is_seq, is_sound
+from kojikey.sealing.chain import NO_LINK
 from kojikey.stores.base import Change, Query, Store, Stored
+
+_ATTEMPTS = 25  # of a removal that others were in the way of
 
 
 def list_accounts(store: Store, *, damaged: Callable[[RecordChanged], None]) -> Iterator[AccountRow]:
@@ -68,6 +72,22 @@ def ensure_there(custody: Custody, *, account: str) -> None:
         raise custody.nothing_of(account)
 
 
+def ensure_removable(custody: Custody, *, account: str) -> None:
+    """Check that there is anything of an account; to remove it is the way out, also where its record is damaged.
+
+    Raises:
+        AccountNotFound: the store has nothing of it, or it was removed.
+    """
+    stored = custody.store.read(account_ref(account))
+    if stored is not None and not (is_sound(stored) and stored.document["wrapped"] is None):
+        return
+    left: object = next(custody.store.scan(Query(account=account)), None)
+    if left is None and stored is None:
+        left = next(custody.store.events(account), None)
+    if left is None:
+        raise AccountNotFound(account)
+
+
 def set_disabled(custody: Custody, *, account: str, disabled: bool) -> bool:
     """Set an account's own keys aside, or use them again; tell whether that changed anything. Its keys stay.
 
@@ -102,25 +122,68 @@ def remove_account(custody: Custody, *, account: str) -> tuple[int, bool]:
         AccountNotFound: the store has nothing of this account, or not any more.
         StoreUnavailable: nothing was done, also where the account has more keys than the engine changes in one step.
     """
+    ensure_removable(custody, account=account)
+    stored = custody.store.read(account_ref(account))
+    if stored is None or not is_sound(stored) or stored.document["wrapped"] is None:
+        return _shred_damaged(custody, account)
 
     def attempt(stored: Stored | None) -> tuple[int, bool]:
         if stored is None or stored.document["wrapped"] is None:
             raise custody.nothing_of(account)
         # Read after the account's document: a key that is added from now on changes that, too.
-        keys = tuple(Change(key.ref, None, key.revision) for key in custody.store.scan(Query(account=account)))
-        granted = tuple(custody.store.grants(account))
+        removal = _removal(custody, account)
         try:
             sealer = custody.unwrapped(account, stored.document)
         except CannotOpen:
             sealer = None
         tombstone = {**stored.document, "wrapped": None}
-        gone = (*keys, *(Change(grant.ref, None, grant.revision) for grant in granted))
-        revoked = tuple(Happening("revoked", role=grant.ref.provider) for grant in granted)
         try:
-            plan = Plan(gone, (*revoked, Happening("removed")))
-            custody.commit(account, plan, tombstone, stored.revision, sealer)
+            custody.commit(account, removal, tombstone, stored.revision, sealer)
         except ChangedMeanwhile:
             raise ChangedMeanwhile(account_ref(account)) from None  # whichever it was: look at all of it again
-        return len(keys), sealer is not None
+        return _keys_in(removal), sealer is not None
 
     return custody.retried(account, attempt)
+
+
+def _shred_damaged(custody: Custody, account: str) -> tuple[int, bool]:
+    """Delete an account's keys though its own record is damaged or gone: its story goes on, unsigned, where it ends."""
+    for further in range(_ATTEMPTS):
+        stored = custody.store.read(account_ref(account))
+        document = _tombstone(custody.store, account, stored, further)
+        removal = _removal(custody, account)
+        try:
+            custody.commit(account, removal, document, stored.revision if stored else None, None)
+        except ChangedMeanwhile:
+            continue
+        return _keys_in(removal), False
+    raise ChangedMeanwhile(account_ref(account))
+
+
+def _tombstone(store: Store, account: str, stored: Stored | None, further: int) -> Document:
+    """Return the record of a removed account that ends with the last event which is there.
+
+    Where its place is not known (it is damaged, too) one further on is tried each time: a gap is what --verify names.
+    """
+    if stored is not None and is_sound(stored):
+        return {**stored.document, "wrapped": None}
+    seq, mac = 0, NO_LINK
+    for event in store.events(account):
+        seq = event["seq"] if is_seq(event.get("seq")) else seq + 1
+        mac = event["mac"] if isinstance(event.get("mac"), str) else NO_LINK
+    document: Document = {"account": account, "wrapped": None, "created_at": now()}
+    if stored is not None and stored.document.get("disabled") is True:
+        document["disabled"] = True  # its owner can not undo that by beginning anew
+    return document | {"audit": {"seq": seq + further, "mac": mac, "head": None}}
+
+
+def _removal(custody: Custody, account: str) -> Plan:
+    """Return the deletion of an account's keys and grants, and what it leaves in the audit trail."""
+    granted = tuple(custody.store.grants(account))
+    gone = (*custody.store.scan(Query(account=account)), *granted)
+    revoked = (Happening("revoked", role=grant.ref.provider) for grant in granted)
+    return Plan(tuple(Change(s.ref, None, s.revision) for s in gone), (*revoked, Happening("removed")))
+
+
+def _keys_in(removal: Plan) -> int:
+    return sum(change.ref.kind == "key" for change in removal.changes)

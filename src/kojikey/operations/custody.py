@@ -104,7 +104,7 @@ class Custody:
         return spec
 
     def _spec_of(self, kid: str) -> Document | None:
-        specs = (self.header["kek"], self.header.get("next_kek"))
+        specs = (self.header["kek"], self.header.get("next_kek"), *self.header.get("given_up", ()))
         return next((spec for spec in specs if spec and spec.get("kid") == kid), None)
 
     def adopt(self, kek: Kek) -> None:

@@ -25,14 +25,24 @@ def remove(custody: Custody, *, account: str, provider: str) -> ChangeResult:
         "removed", provider, current.number if current else None, current.fingerprint if current else None
     )
     made = Plan((Change(stored.ref, None, stored.revision),), (happening,))
-    unsigned = False
+    unsigned = unrecorded = False
     try:
         custody.record(account, lambda _: made)
     except CannotOpen:
-        custody.record_unsigned(account, made)
-        unsigned = True
+        unsigned, unrecorded = True, not _recorded(custody, account, made)
     tail, number = (current.tail, current.number) if current else ("", None)
-    return ChangeResult(account, provider, "removed", tail, number, key=key, unsigned=unsigned)
+    return ChangeResult(account, provider, "removed", tail, number, key=key, unsigned=unsigned, unrecorded=unrecorded)
+
+
+def _recorded(custody: Custody, account: str, made: Plan) -> bool:
+    """Remove the key with an unsigned event; tell whether there could be one."""
+    try:
+        custody.record_unsigned(account, made)
+    except RecordChanged:
+        # The account's record is damaged or gone, and may still be restored: it is not written over for an event.
+        custody.store.commit(made.changes)
+        return False
+    return True
 
 
 def _readable(stored: Stored) -> Key | None:

@@ -20,7 +20,8 @@ class ChangeResult:
     A rotation whose new key was rejected is ``aborted``; one that was left to be resumed is ``staged``.
 
     ``key`` is the key as it now is in the store (for a removal: as it was), None where nothing was ever saved.
-    ``version`` is the version that was acted on. ``unsigned`` says that the audit event could not be signed.
+    ``version`` is the version that was acted on. ``unsigned`` says that the audit event could not be signed,
+    ``unrecorded`` that there could be none: the account's own record is damaged.
     """
 
     account: str
@@ -31,6 +32,7 @@ class ChangeResult:
     key: Key | None = None
     verdict: Verdict | None = None
     unsigned: bool = False
+    unrecorded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,7 @@ class StoreInfo:
     keys: int
     events: int
     rekey_under_way: bool
+    damaged: int  # accounts whose documents can not be read
     details: tuple[tuple[str, str], ...] = field(default=())
 
 

@@ -29,7 +29,8 @@ def checked_header(document: Document, place: str) -> Document:
             f"the store {place} has a header of another format than {FORMAT}, which is not read here", where="header"
         )
     texts = (document.get("store_id"), document.get("created_at"))
-    specs = (document.get("kek"), document.get("next_kek") or {})
+    given_up = document.get("given_up", [])
+    specs = (document.get("kek"), document.get("next_kek") or {}, *(given_up if isinstance(given_up, list) else [None]))
     if not all(isinstance(text, str) for text in texts) or not all(isinstance(spec, dict) for spec in specs):
         raise RecordChanged("header")
     return document
@@ -53,11 +54,21 @@ def check_account(stored: Stored) -> None:
         raise RecordChanged(str(stored.ref))
 
 
+def is_sound(stored: Stored) -> bool:
+    """Tell whether an account's document has the form of one, where a damaged one is no reason to stop."""
+    try:
+        check_account(stored)
+    except RecordChanged:
+        return False
+    return True
+
+
 def _is_reached(reached: object) -> bool:
-    return isinstance(reached, dict) and all(map(_is_seq, reached.values()))
+    return isinstance(reached, dict) and all(map(is_seq, reached.values()))
 
 
-def _is_seq(value: object) -> bool:
+def is_seq(value: object) -> bool:
+    """Tell whether something can be the number of an event, or 0 where there is none yet."""
     # Of a larger number the next one would be an error of the engine, and JSON's readers differ in what it is.
     return type(value) is int and 0 <= value < _MOST_EVENTS
 
@@ -65,8 +76,8 @@ def _is_seq(value: object) -> bool:
 def _is_audit(audit: object) -> bool:
     return (
         isinstance(audit, dict)
-        and _is_seq(audit.get("seq"))
-        and _is_seq(audit.get("from", 0))
+        and is_seq(audit.get("seq"))
+        and is_seq(audit.get("from", 0))
         and isinstance(audit.get("mac"), str)
         and isinstance(audit.get("head", ()), (str, NoneType))
     )

@@ -12,6 +12,8 @@ from kojikey.model.errors import (
     ChangedMeanwhile,
     Conflict,
     KojikeyError,
+    RecordChanged,
+    RecordUnsupported,
     StoreExists,
     StoreNotFound,
     WrongKek,
@@ -20,12 +22,13 @@ from kojikey.model.moment import now
 from kojikey.model.ref import HEADER, Document
 from kojikey.operations.custody import FORMAT, Custody, Happening, Plan
 from kojikey.operations.results import RekeyResult, StoreInfo
-from kojikey.operations.soundness import checked_header, sound_accounts
+from kojikey.operations.soundness import check_account, checked_header, is_sound
 from kojikey.sealing.envelope import Sealer
 from kojikey.sealing.kek import KEK_VARIABLE, Kek, KekInputs, describe, discard, load, make, same_source, wrapped_kid
 from kojikey.stores.base import Change, Store, Stored
 
 _ELSEWHERE = {"env": "env:NAME, with that KEK in the variable NAME", "file": "file:PATH, with that KEK in another file"}
+_NAMED = 10  # accounts, in one message
 _ATTEMPTS = 25  # of a change to the header that lost to a new account
 BESIDE = "the file with the key-encryption key lies in the store's own folder: whoever copies the folder has both"
 
@@ -109,10 +112,13 @@ def info(store: Store, header: Document) -> StoreInfo:
     """Return what a store is and how much is in it, without opening anything."""
     description = store.describe()
     checked_header(header, store.place)
-    accounts = events = 0
-    for stored in sound_accounts(store):
-        accounts += stored.document["wrapped"] is not None
-        events += stored.document["audit"]["seq"]
+    accounts = events = damaged = 0
+    for stored in store.accounts():
+        if is_sound(stored):
+            accounts += stored.document["wrapped"] is not None
+            events += stored.document["audit"]["seq"]
+        else:
+            damaged += 1
     return StoreInfo(
         engine=description.engine,
         place=description.place,
@@ -124,6 +130,7 @@ def info(store: Store, header: Document) -> StoreInfo:
         accounts=accounts,
         keys=sum(1 for _ in store.scan()),
         events=events,
+        damaged=damaged,
         rekey_under_way=header.get("next_kek") is not None,
         details=description.details,
     )
@@ -136,32 +143,61 @@ def rekey(custody: Custody, *, source: str, new_inputs: KekInputs) -> RekeyResul
     it again finishes. Accounts that were wrapped anew stay so. The KEK that the store has already changes nothing, or
     only where it is to be had from.
 
+    One that was announced is given up for another while no account is wrapped with its KEK.
+
     Raises:
         Conflict: a re-keying to another source is under way, or someone changed the header meanwhile.
-        CannotOpen: the old or the new KEK can not be had. StoreUnavailable: what was done so far stays.
+        CannotOpen: the old or the new KEK can not be had; or some accounts' records were damaged, and all the others
+            are done. StoreUnavailable: what was done so far stays.
     """
     before = custody.refreshed_header().document
     under_way = before.get("next_kek")
-    if under_way:
-        _ensure_same_target(under_way, source)
-        spec, kek = under_way, load(under_way, new_inputs)
-    else:
-        custody.kek()  # the old KEK must be there: otherwise stop before anything changes
+    kek = _resumed(custody, under_way, source, new_inputs) if under_way else None
+    is_resumed = kek is not None
+    if kek is None:
+        custody.kek(str(before["kek"].get("kid")))  # it must be there: otherwise stop before anything changes
         spec, kek = make(source, store_id=custody.store_id, inputs=new_inputs)
-        if spec == before["kek"]:
+        if spec == before["kek"] and not under_way:
             return _unchanged(custody, spec)
-        _announce(custody, spec, kek, new_inputs)
+        _announce(custody, spec, kek, new_inputs, instead_of=under_way)
     custody.adopt(kek)
     # From here on new accounts are wrapped with the new KEK: they are saved only if the header did not change.
-    rewrapped, already = _rewrap_all(custody, kek)
+    rewrapped, already, damaged = _rewrap_all(custody, kek)
+    if damaged:
+        raise _left_over(damaged, rewrapped + already)
     _conclude(custody, kek)
-    is_same = spec["kid"] == before["kek"].get("kid")
-    return RekeyResult(rewrapped, already, describe(custody.header["kek"]), under_way is not None, is_same)
+    is_same = kek.kid == before["kek"].get("kid")
+    return RekeyResult(rewrapped, already, describe(custody.header["kek"]), is_resumed, is_same)
 
 
 def _unchanged(custody: Custody, spec: Document) -> RekeyResult:
-    wrapped = sum(stored.document["wrapped"] is not None for stored in sound_accounts(custody.store))
+    wrapped = sum(is_sound(stored) and stored.document["wrapped"] is not None for stored in custody.store.accounts())
     return RekeyResult(0, wrapped, describe(spec), resumed=False, is_same_kek=True, is_same_place=True)
+
+
+def _left_over(damaged: list[str], done: int) -> CannotOpen:
+    names = ", ".join(name if name.isprintable() else ascii(name) for name in damaged[:_NAMED])
+    more = f" and {len(damaged) - _NAMED} more" if len(damaged) > _NAMED else ""
+    return CannotOpen(
+        f"the records of these accounts were changed from outside, and were not wrapped anew: {names}{more}; "
+        f"{done} accounts are done, and the store keeps both KEKs",
+        hint="restore each from a backup, or give it up with kojikey account remove NAME; then run the same again",
+    )
+
+
+def _resumed(custody: Custody, spec: Document, source: str, inputs: KekInputs) -> Kek | None:
+    """Return the KEK of the re-keying under way; None where another may take its place, for no account has it yet.
+
+    Raises:
+        Conflict, CannotOpen: it is another one, or can not be had, and there are accounts that have it.
+    """
+    try:
+        _ensure_same_target(spec, source)
+        return load(spec, inputs)
+    except (Conflict, CannotOpen):
+        if _is_carried(custody, str(spec.get("kid"))):
+            raise
+        return None
 
 
 def _ensure_same_target(spec: Document, source: str) -> None:
@@ -170,6 +206,11 @@ def _ensure_same_target(spec: Document, source: str) -> None:
             f"a re-keying to {describe(spec)} is under way; nothing was changed",
             hint=f"finish it first: kojikey store rekey --kek {spoken_source(spec)}",
         )
+
+
+def _is_carried(custody: Custody, kid: str) -> bool:
+    records = (stored.document.get("wrapped") for stored in custody.store.accounts() if is_sound(stored))
+    return any(record is not None and wrapped_kid(record) == kid for record in records)
 
 
 def spoken_source(spec: Document) -> str:
@@ -184,20 +225,22 @@ def spoken_source(spec: Document) -> str:
     return shlex.quote(spoken) if spoken.isprintable() else "SOURCE"
 
 
-def _announce(custody: Custody, spec: Document, kek: Kek, inputs: KekInputs) -> None:
+def _announce(custody: Custody, spec: Document, kek: Kek, inputs: KekInputs, *, instead_of: Document | None) -> None:
     """Write the new KEK's place into the header before anything is wrapped with it."""
     try:
-        _swap_header(custody, lambda header: _announced(header, spec))
+        _swap_header(custody, lambda header: _announced(header, spec, instead_of))
     except BaseException:
         if not _mentions(custody.store, kek.kid):
             discard(spec, inputs)
         raise
 
 
-def _announced(header: Document, spec: Document) -> Document:
-    if header.get("next_kek"):
+def _announced(header: Document, spec: Document, instead_of: Document | None) -> Document:
+    if header.get("next_kek") != instead_of:
         raise ChangedMeanwhile(HEADER)  # another re-keying began
-    return {**header, "next_kek": spec}
+    # An account may have been made with the one that is given up, just before this: it stays named until the end.
+    given_up = {"given_up": [*header.get("given_up", ()), instead_of]} if instead_of else {}
+    return {**header, "next_kek": spec, **given_up}
 
 
 def _swap_header(custody: Custody, change: Callable[[Document], Document]) -> None:
@@ -216,29 +259,46 @@ def _swap_header(custody: Custody, change: Callable[[Document], Document]) -> No
     raise ChangedMeanwhile(HEADER)
 
 
-def _rewrap_all(custody: Custody, kek: Kek) -> tuple[int, int]:
-    rewrapped = already = 0
-    for stored in sound_accounts(custody.store):
-        wrapped = stored.document["wrapped"]
-        if wrapped is None or wrapped_kid(wrapped) == kek.kid:
-            already += wrapped is not None
-        else:
-            _rewrap(custody, stored.ref.account, kek)
-            rewrapped += 1
-    return rewrapped, already
+def _rewrap_all(custody: Custody, kek: Kek) -> tuple[int, int, list[str]]:
+    """Wrap all accounts that can be; return how many were, how many were done, and which records are damaged."""
+    rewrapped, already = 0, 0
+    damaged: list[str] = []
+    for stored in custody.store.accounts():
+        try:
+            check_account(stored)
+            wrapped = stored.document["wrapped"]
+            if wrapped is None or wrapped_kid(wrapped) == kek.kid:
+                already += wrapped is not None
+            else:
+                _rewrap(custody, stored.ref.account, kek)
+                rewrapped += 1
+        except (RecordChanged, RecordUnsupported) as error:
+            if error.where == "header":
+                raise
+            damaged.append(stored.ref.account)
+    return rewrapped, already, damaged
 
 
 def _rewrap(custody: Custody, account: str, kek: Kek) -> None:
-    """Wrap an account's data key with another KEK, with a ``rekeyed`` event; safe to repeat."""
+    """Wrap an account's data key with another KEK, with a ``rekeyed`` event; safe to repeat.
+
+    Raises:
+        Conflict: another re-keying took the place of this one meanwhile.
+    """
 
     def attempt(stored: Stored | None) -> None:
         before = stored.document["wrapped"] if stored else None
         if stored is None or before is None or wrapped_kid(before) == kek.kid:
             return
+        # Only while the header names the new KEK: another re-keying may have taken the place of this one.
+        header = custody.refreshed_header()
+        if custody.target_spec.get("kid") != kek.kid:
+            raise Conflict("another re-keying took the place of this one; what was done so far stays")
         data_key = custody.data_key(account, before)
         wrapped = kek.wrap(data_key, store=custody.store_id, account=account)
         sealer = Sealer(data_key, store=custody.store_id, account=account)
-        made = Plan((), (Happening("rekeyed"),))
+        named = Change(HEADER, header.document, header.revision, keeps=True)
+        made = Plan((named,), (Happening("rekeyed"),))
         custody.commit(account, made, {**stored.document, "wrapped": wrapped}, stored.revision, sealer)
 
     custody.retried(account, attempt)
@@ -253,6 +313,6 @@ def _conclude(custody: Custody, kek: Kek) -> None:
             return header
         if not spec or spec.get("kid") != kek.kid:
             raise ChangedMeanwhile(HEADER)
-        return {**header, "kek": spec, "next_kek": None}
+        return {name: value for name, value in header.items() if name != "given_up"} | {"kek": spec, "next_kek": None}
 
     _swap_header(custody, concluded)

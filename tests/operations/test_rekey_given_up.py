@@ -1,0 +1,131 @@
+"""A re-keying that was announced is given up for another while no account has its KEK; no account is lost by that."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from faulty import Crash, FaultyStore
+from vault import ACCOUNT, KEKS, OLD, Held, Vault
+
+from kojikey.model.errors import Conflict, KekMissing
+from kojikey.operations import storing
+from kojikey.operations.results import RekeyResult
+from kojikey.sealing.kek import KekInputs
+
+OTHER = "globex"
+THIRD_KEK = {"THIRD_KEK": base64.urlsafe_b64encode(b"\x03" * 32).decode()}
+ALL = {**KEKS, **THIRD_KEK}
+
+
+@pytest.fixture
+def announced(vault: Vault) -> Vault:
+    """Return a vault with an account, whose re-keying to NEW_KEK died when it had been announced."""
+    vault.environ = dict(ALL)
+    vault.add()
+    killed(vault, at=1)
+    assert vault.opener().open().document["next_kek"] is not None
+    return vault
+
+
+def killed(vault: Vault, *, at: int) -> None:
+    with pytest.raises(Crash):
+        rekey(vault, "env:NEW_KEK", FaultyStore(vault.opener(), Crash(), at=at, after=True))
+
+
+def rekey(vault: Vault, source: str, store: FaultyStore | None = None) -> RekeyResult:
+    return storing.rekey(vault.custody(store), source=source, new_inputs=vault.inputs())
+
+
+def check_end(vault: Vault) -> None:
+    header = vault.opener().open().document
+    assert (header["next_kek"], "given_up" in header, header["kek"]["name"]) == (None, False, "THIRD_KEK")
+    for stored in vault.opener().accounts():
+        assert vault.held(stored.ref.account, custody=vault.custody(environ=THIRD_KEK)) == Held(OLD)
+    vault.verify()
+
+
+def test_another_target_takes_the_place_of_one_that_no_account_has(announced: Vault) -> None:
+    del announced.environ["NEW_KEK"]  # lost, say: the reason to give it up
+    result = rekey(announced, "env:THIRD_KEK")
+    assert (result.rewrapped, result.resumed) == (1, False)
+    check_end(announced)
+
+
+def test_one_that_an_account_has_is_to_be_finished_first(announced: Vault) -> None:
+    announced.add(account=OTHER)
+    before = announced.opener().open().document
+    with pytest.raises(Conflict) as caught:
+        rekey(announced, "env:THIRD_KEK")
+    assert caught.value.hint == "finish it first: kojikey store rekey --kek env:NEW_KEK"
+    del announced.environ["NEW_KEK"]
+    with pytest.raises(KekMissing):
+        rekey(announced, "env:NEW_KEK")
+    assert announced.opener().open().document == before
+
+
+def test_the_same_target_is_made_anew_where_its_kek_is_lost(vault: Vault, tmp_path: Path) -> None:
+    vault.add()
+    file = tmp_path / "kek"
+    with pytest.raises(Crash):
+        rekey(vault, f"file:{file}", FaultyStore(vault.opener(), Crash(), at=1, after=True))
+    file.unlink()
+    assert rekey(vault, f"file:{file}").rewrapped == 1
+    assert vault.held(custody=vault.custody(environ={})) == Held(OLD)
+
+
+class Before(FaultyStore):
+    """Lets something happen right before a commit of some number."""
+
+    def __init__(self, vault: Vault, happening: Callable[[], object], *, at: int) -> None:
+        super().__init__(vault.opener(), Crash())
+        self._happening, self._left = happening, at
+
+    def _commit(self, changes: object, events: object) -> tuple[str, ...]:
+        self._left -= 1
+        if self._left == 0:
+            self._happening()
+        return super()._commit(changes, events)  # type: ignore[arg-type]
+
+
+def test_an_account_that_was_made_with_it_in_the_last_moment_is_not_lost(announced: Vault) -> None:
+    store = Before(announced, lambda: announced.add(account=OTHER), at=1)
+    assert rekey(announced, "env:THIRD_KEK", store).rewrapped == 2
+    check_end(announced)
+
+
+def test_who_goes_on_with_what_was_given_up_is_stopped(announced: Vault) -> None:
+    given_up: list[RekeyResult] = []
+    store = Before(announced, lambda: given_up.append(rekey(announced, "env:THIRD_KEK")), at=1)
+    with pytest.raises(Conflict, match="another re-keying took the place of this one"):
+        rekey(announced, "env:NEW_KEK", store)
+    assert [result.rewrapped for result in given_up] == [1]
+    check_end(announced)
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+@pytest.mark.parametrize("after", [False, True])
+def test_giving_up_can_be_killed_at_any_commit(announced: Vault, at: int, after: bool) -> None:
+    with pytest.raises(Crash):
+        rekey(announced, "env:THIRD_KEK", FaultyStore(announced.opener(), Crash(), at=at, after=after))
+    assert announced.held() == Held(OLD)
+    if (at, after) != (3, True):
+        rekey(announced, "env:THIRD_KEK")
+    check_end(announced)
+
+
+def test_one_can_be_given_up_after_the_other(announced: Vault) -> None:
+    announced.environ["FOURTH_KEK"] = base64.urlsafe_b64encode(b"\x04" * 32).decode()
+    with pytest.raises(Crash):
+        rekey(announced, "env:FOURTH_KEK", FaultyStore(announced.opener(), Crash(), at=1, after=True))
+    rekey(announced, "env:THIRD_KEK")
+    check_end(announced)
+
+
+def test_the_old_kek_is_needed_to_give_one_up(announced: Vault) -> None:
+    environ = {name: value for name, value in ALL.items() if name != "KOJIKEY_KEK"}
+    with pytest.raises(KekMissing):
+        storing.rekey(announced.custody(environ=environ), source="env:THIRD_KEK", new_inputs=KekInputs(environ, None))
+    assert announced.held(ACCOUNT) == Held(OLD)
