@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kojikey.model.verdict import Outcome
+from kojikey.model.verdict import Outcome, Reason
 from kojikey.providers.catalog import load_catalog
+from kojikey.providers.definition import Rule
 from kojikey.providers.evidence import Answer, evidence_of
 from kojikey.providers.judge import judge
 
@@ -71,3 +74,57 @@ def test_an_answer_and_its_evidence_do_not_show_the_body() -> None:
     answer = Answer(400, {}, b'{"error": {"message": "a body that may hold the key"}}')
     assert "may hold" not in repr(answer)
     assert "may hold" not in repr(evidence_of(answer))
+
+
+SAID_OF_A_KEY = [
+    "API key expired", "API key not found", "API key not valid", "Invalid API key", "reported as leaked",
+    "has been suspended", "Expected OAuth 2 access token", "Your IP: 203.0.113.9", "API key has been revoked",
+    "is no longer available", "project has been denied access", "API key disabled", "limit: 0", "monthly spending cap",
+]  # fmt: skip
+PAGES = [
+    ("text/html", "<!DOCTYPE html><html><body>{said}</body></html>"),
+    ("text/plain", "{said}"),
+    ("", "{said}"),
+    ("application/json", "<html>{said}</html>"),
+    ("application/json", '{{"error": {{"code": 400, "message": "{said}'),
+]
+
+
+@pytest.mark.parametrize("said", SAID_OF_A_KEY)
+@pytest.mark.parametrize(("content_type", "page"), PAGES)
+def test_a_page_says_nothing_about_a_key_whatever_its_words(said: str, content_type: str, page: str) -> None:
+    for definition in CATALOG.all():
+        for check in definition.checks:
+            for status in (200, 400, 401, 402, 403, 404, 422, 429, 500, 502, 503):
+                answer = Answer(status, {"content-type": content_type}, page.format(said=said).encode())
+                finding = judge(definition, check, answer, key_shape=None, values={"model": "m"})
+                assert finding.outcome is Outcome.INDETERMINATE, (definition.id, check.name, status)
+
+
+@pytest.mark.parametrize("said", SAID_OF_A_KEY)
+def test_who_answers_that_it_is_out_of_order_does_not_condemn_a_key(said: str) -> None:
+    body = json.dumps(
+        {"error": {"message": said, "status": "API_KEY_INVALID"}, "detail": {"status": "invalid_api_key"}}
+    )
+    for definition in CATALOG.all():
+        for status in (500, 502, 503, 529):
+            answer = Answer(status, {"content-type": "application/json"}, body.encode())
+            finding = judge(definition, definition.checks[0], answer, key_shape=None)
+            assert finding.reason == "provider_unavailable"
+
+
+@pytest.mark.parametrize("status", [200, 401, 403, 407, 511])
+def test_a_web_page_in_the_place_of_an_answer_is_a_blocked_network(status: int) -> None:
+    for definition in CATALOG.all():
+        answer = Answer(status, {"content-type": "text/html"}, b"<html>Blocked. API key expired. Sign in.</html>")
+        finding = judge(definition, definition.checks[0], answer, key_shape=None)
+        assert (finding.reason, finding.authentic) == ("network_blocked", None)
+
+
+def test_a_rule_that_names_a_content_type_may_believe_a_page() -> None:
+    """As for Deepgram, which says ``Invalid credentials.`` in plain text: a definition of one's own can tell."""
+    definition = CATALOG.get("google_gemini")
+    rule = Rule(Reason.INVALID_KEY, status=frozenset({401}), content_type=re.compile("text/plain"))
+    check = replace(definition.checks[0], rules=(rule,))
+    answer = Answer(401, {"content-type": "text/plain"}, b"Invalid credentials.")
+    assert judge(definition, check, answer, key_shape=None).reason == "invalid_key"

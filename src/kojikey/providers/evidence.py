@@ -39,11 +39,14 @@ class Answer:
 
 @dataclass(slots=True, repr=False)
 class Evidence:
-    """A provider's own words and numbers. ``document`` is the parsed body, None where it is not JSON."""
+    """A provider's own words and numbers. ``document`` is the parsed body, None where it is not JSON.
+
+    ``is_page`` tells of a text that is not JSON, nor JSON that was cut: a proxy, portal or load balancer writes those.
+    """
 
     document: Any = None
     is_html: bool = False
-    is_empty: bool = False
+    is_page: bool = False
     words: set[str] = field(default_factory=set)
     messages: list[str] = field(default_factory=list)
     metadata: dict[str, str] = field(default_factory=dict)
@@ -60,10 +63,11 @@ class Evidence:
 def evidence_of(answer: Answer) -> Evidence:
     """Return what an answer says. Never fails: what can not be read says nothing."""
     text = answer.body.decode("utf-8", "replace").lstrip("\ufeff").strip()
-    evidence = Evidence(document=_parsed(text), is_empty=not text)
+    evidence = Evidence(document=_parsed(text))
     if evidence.document is not None:
         _gather(evidence, evidence.document, _DEPTH)
     elif text:
+        evidence.is_page = not text.startswith(("{", "["))
         evidence.is_html = answer.content_type == "text/html" or text[:200].lower().startswith(("<!doctype", "<html"))
         plain = html.unescape(_TAG.sub(" ", text[:_LONGEST])) if evidence.is_html else text[:_LONGEST]
         _add(evidence.messages, " ".join(plain.split()))

@@ -140,7 +140,21 @@ def _accepted(subject: Subject, answer: Answer, evidence: Evidence) -> Finding |
 
 def first_match(rules: tuple[Rule, ...], answer: Answer, evidence: Evidence, key_shape: str | None) -> Rule | None:
     """Return the first rule whose conditions all hold, None where none does."""
-    return next((rule for rule in rules if _matches(rule, answer, evidence, key_shape)), None)
+    may_apply = (rule for rule in rules if _may_apply(rule, answer, evidence))
+    return next((rule for rule in may_apply if _matches(rule, answer, evidence, key_shape)), None)
+
+
+def _may_apply(rule: Rule, answer: Answer, evidence: Evidence) -> bool:
+    """Tell whether this is an answer of the kind that a rule is about, whatever it says.
+
+    A page may be anybody's (a proxy's, a portal's, a filter's): what it says in a provider's words counts only for a
+    rule that names the page's content type. And who answers 5xx did not look at the key.
+    """
+    judges_key = OUTCOME_OF[rule.reason] in (Outcome.REJECTED, Outcome.LIMITED)
+    if judges_key and answer.status >= 500:
+        return False
+    is_text = evidence.document is None and bool(answer.body.strip())
+    return rule.content_type is not None or not is_text or not (judges_key or rule.message)
 
 
 def _matches(rule: Rule, answer: Answer, evidence: Evidence, key_shape: str | None) -> bool:
@@ -172,15 +186,16 @@ def _by_rule(subject: Subject, rule: Rule, answer: Answer, evidence: Evidence) -
 
 
 def _by_status(subject: Subject, answer: Answer, evidence: Evidence) -> Finding:
-    status, is_json = answer.status, evidence.document is not None
+    status = answer.status
     reason, detail = Reason.UNKNOWN, ""
     if 200 <= status < 300:
+        reason = Reason.NETWORK_BLOCKED if evidence.is_html else Reason.UNKNOWN
         detail = (
             "the answer was too long to be read"
             if answer.truncated
             else f"the answer {status} is not one of {subject.definition.company}: a proxy or login page may be between"
         )
-    elif status in (407, 511) or (status == 403 and not is_json and not evidence.is_empty):
+    elif status in (407, 511) or (status in (401, 403) and evidence.is_page):
         reason = Reason.NETWORK_BLOCKED
     elif status == 429:
         reason = Reason.RATE_LIMITED
