@@ -190,3 +190,20 @@ def test_the_regional_host_and_a_prefix_are_used(net: respx.MockRouter) -> None:
         return_value=answer("elevenlabs_no_such_voice")
     )
     assert probe("elevenlabs", base_url="https://gateway.example.com/eleven/").outcome == "valid"
+
+
+def test_a_key_that_comes_back_as_a_model_goes_into_no_url(google: respx.MockRouter) -> None:
+    echoed = [f"models/{GEMINI_KEY}", f"models/x-{GEMINI_KEY[4:16]}", f"models/{GEMINI_KEY.upper()}"]
+    models = [{"name": name, "supportedGenerationMethods": ["generateContent", "countTokens"]} for name in echoed]
+    google.get(f"{GOOGLE}/v1beta/models").respond(json={"models": models})
+    google.post(url__regex=rf"{GOOGLE}/.*:countTokens").mock(return_value=answer("gemini_model_gone"))
+    verdict = probe("google_gemini")
+    assert calls(google)[-1] == "POST /v1beta/models/gemini-flash-latest:countTokens"
+    assert GEMINI_KEY[4:16].lower() not in (str(calls(google)) + repr(verdict)).lower()
+
+
+def test_a_key_that_comes_back_as_a_voice_goes_into_no_url(eleven: respx.MockRouter) -> None:
+    eleven.get(f"{ELEVEN}/v2/voices").respond(json={"voices": [{"voice_id": ELEVENLABS_KEY}]})
+    verdict = probe("elevenlabs", deep=True)
+    assert calls(eleven)[-1] == "POST /v1/text-to-speech/kojikeyNoSuchVoice00"
+    assert ELEVENLABS_KEY[4:16] not in str(calls(eleven)) + repr(verdict)

@@ -22,14 +22,17 @@ class AcceptedBody:
         self._body, self._scrub = body, scrub
 
     def picked(self, pick: Pick | None) -> dict[str, str]:
-        """Return what the definition wants picked, by name; empty where the answer has none."""
+        """Return what the definition wants picked, by name; empty where the answer has none.
+
+        What is picked goes into a URL, so that an endpoint that sends the key back as a name finds nothing picked.
+        """
         if pick is None:
             return {}
         items = self._body.get(pick.list_member) if pick.list_member else [self._body]
         usable = [item for item in items if _is_usable(item, pick)] if isinstance(items, list) else []
         usable.sort(key=lambda item: _rank(item[pick.value], pick))
         values = (item[pick.value].removeprefix(pick.strip) for item in usable)
-        value = next((value for value in values if _PICKED.fullmatch(value)), None)
+        value = next((value for value in values if _PICKED.fullmatch(value) and self._scrub(value) == value), None)
         return {pick.name: value} if value else {}
 
     def usage(self, usage: UsageMap | None) -> Usage | None:
