@@ -241,4 +241,4 @@ def test_the_rate_that_was_asked_for_is_that_of_the_run(
     fill_home(kojikey.home, KEK, sandbox_of_all, 2)
     assert kojikey("test", "--all-accounts", "--rate", "20").code == 0
     assert [traffic.rate for traffic in runs] == [20]
-    assert {provider for provider, pace in runs[0]._paces.items() if pace.tokens < 1} == set(PROVIDERS)
+    assert {provider for provider, pace in runs[0]._paces.items() if pace.next_at > 0} == set(PROVIDERS)

@@ -140,14 +140,14 @@ def test_a_provider_that_asks_for_a_pause_is_waited_for_and_the_other_is_not(vau
     order: list[str] = []
     waits = iter([0.05] * 3)
 
-    def ready_in(provider: str) -> float:
+    def take_turn(provider: str, base_url: str) -> float:
         return next(waits, 0.0) if provider == "elevenlabs" else 0.0
 
     async def noted(secret: Secret, target: Target) -> Verdict:
         order.append(target.provider)
         return verdict()
 
-    run = verify(custody, *lanes_of(custody), probe=noted, emit=lambda _: None, concurrency=1, ready_in=ready_in)
+    run = verify(custody, *lanes_of(custody), probe=noted, emit=lambda _: None, concurrency=1, take_turn=take_turn)
     asyncio.run(run)
     assert sorted(order) == ["elevenlabs"] * 5 + ["google_gemini"] * 5
     assert order[:2] == ["google_gemini"] * 2

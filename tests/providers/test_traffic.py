@@ -40,6 +40,7 @@ def answer(status: int = 200, **headers: str) -> Answer:
 def ask(traffic: Traffic, got: Answer | Fault, base_url: str = HERE) -> Fault | None:
     spared = traffic.spared("elevenlabs", base_url)
     if spared is None:
+        traffic.turn_in("elevenlabs")
         traffic.saw("elevenlabs", base_url, got)
     return spared
 
@@ -47,43 +48,59 @@ def ask(traffic: Traffic, got: Answer | Fault, base_url: str = HERE) -> Fault | 
 def test_without_a_rate_nobody_waits(clock: Clock) -> None:
     traffic = clock.traffic()
     assert [ask(traffic, answer()) for _ in range(50)] == [None] * 50
-    assert traffic.ready_in("elevenlabs") == 0
+    assert traffic.take_turn("elevenlabs", HERE) == 0
 
 
-def test_the_requests_of_a_second_are_as_many_as_the_rate_allows(clock: Clock) -> None:
+def test_no_two_tests_begin_with_the_same_turn(clock: Clock) -> None:
     traffic = clock.traffic(rate=4)
-    made = 0
-    for _ in range(1000):
-        if traffic.ready_in("elevenlabs") == 0:
-            for _ in range(2):  # a test makes two requests: the second is a debt
-                ask(traffic, answer())
-                made += 1
-        clock.now += 0.01
-    assert 39 <= made <= 42
+    assert [traffic.take_turn("elevenlabs", HERE) for _ in range(3)] == [0, 0.25, 0.25]
+    clock.now += 0.25
+    assert traffic.take_turn("elevenlabs", HERE) == 0
+
+
+def test_each_further_request_has_a_turn_of_its_own(clock: Clock) -> None:
+    traffic = clock.traffic(rate=4)
+    assert traffic.take_turn("elevenlabs", HERE) == 0
+    assert [traffic.turn_in("elevenlabs") for _ in range(3)] == [0.25, 0.5, 0.75]
+    assert traffic.take_turn("elevenlabs", HERE) == 1
 
 
 def test_time_that_nobody_used_is_not_saved_up(clock: Clock) -> None:
     traffic = clock.traffic(rate=10)
-    ask(traffic, answer())
+    assert traffic.take_turn("elevenlabs", HERE) == 0
     clock.now += 3600
-    assert traffic.ready_in("elevenlabs") == 0
-    ask(traffic, answer())
-    assert traffic.ready_in("elevenlabs") == pytest.approx(0.1)
+    assert traffic.take_turn("elevenlabs", HERE) == 0
+    assert traffic.take_turn("elevenlabs", HERE) == pytest.approx(0.1)
+
+
+def test_a_key_whose_requests_are_spared_waits_for_nobody(clock: Clock) -> None:
+    traffic = clock.traffic(rate=1)
+    for _ in range(FAILURES):
+        ask(traffic, GONE)
+    assert [traffic.take_turn("elevenlabs", HERE) for _ in range(3)] == [0, 0, 0]
+    assert traffic.take_turn("elevenlabs", ELSEWHERE) > 0
+
+
+def test_requests_that_were_stopped_do_not_open_the_circuit(clock: Clock) -> None:
+    traffic = clock.traffic()
+    for _ in range(2 * FAILURES):
+        assert ask(traffic, Fault(Reason.UNKNOWN)) is None
+    assert clock.said == []
 
 
 def test_the_rate_of_one_provider_is_not_that_of_another(clock: Clock) -> None:
     traffic = clock.traffic(rate=1)
     ask(traffic, answer())
-    assert traffic.ready_in("elevenlabs") > 0
-    assert traffic.ready_in("google_gemini") == 0
+    assert traffic.take_turn("elevenlabs", HERE) > 0
+    assert traffic.take_turn("google_gemini", HERE) == 0
 
 
 def test_a_pause_that_the_provider_asks_for_is_kept(clock: Clock) -> None:
     traffic = clock.traffic()
     ask(traffic, answer(429, retry_after="7"))
-    assert traffic.ready_in("elevenlabs") == 7
+    assert traffic.take_turn("elevenlabs", HERE) == 7
     clock.now += 7
-    assert traffic.ready_in("elevenlabs") == 0
+    assert traffic.take_turn("elevenlabs", HERE) == 0
     assert clock.said == []
 
 
@@ -93,7 +110,7 @@ def test_a_pause_that_is_too_long_leaves_the_keys_for_another_run(clock: Clock) 
     spared = traffic.spared("elevenlabs", HERE)
     assert spared is not None
     assert spared.reason is Reason.RATE_LIMITED
-    assert traffic.ready_in("elevenlabs") == 0
+    assert traffic.take_turn("elevenlabs", HERE) == 0
     assert len(clock.said) == 1
 
 

@@ -77,7 +77,7 @@ async def _rotate_all(
     traffic = traffic_of(desk, tell=desk.terminal.warn)
     async with Prober(timeout=wiring.timeout_of(desk.call), traffic=traffic) as prober:
         probe = None if desk.call.flag("no_test") else probe_of(prober, catalog, is_deep=desk.call.flag("deep"))
-        manner = Manner(probe, _approval(desk), concurrency_of(desk), traffic.ready_in)
+        manner = Manner(probe, _approval(desk), concurrency_of(desk), traffic.take_turn)
         await rotate_all(custody, lines, manner, written.add)
 
 

@@ -116,12 +116,13 @@ class Fleet:
         call = self.desk.call
         traffic = traffic_of(self.desk, tell=self._tell)
         concurrency = concurrency_of(self.desk)
-        async with Prober(timeout=wiring.timeout_of(call), traffic=traffic if self.total > 1 else None) as prober:
+        shared = traffic if self.total > 1 or traffic.rate else None
+        async with Prober(timeout=wiring.timeout_of(call), traffic=shared) as prober:
             probe = probe_of(prober, catalog, is_deep=call.flag("deep"))
             ticking = asyncio.ensure_future(self._tick())
             try:
                 await verify(
-                    custody, *lanes, probe=probe, emit=self._take, concurrency=concurrency, ready_in=traffic.ready_in
+                    custody, *lanes, probe=probe, emit=self._take, concurrency=concurrency, take_turn=traffic.take_turn
                 )
             finally:
                 ticking.cancel()

@@ -26,7 +26,7 @@ from kojikey.operations.listing import key_of
 from kojikey.operations.results import ChangeResult
 from kojikey.operations.rotating import Replacement
 from kojikey.operations.trial import Approve, Target, Tester
-from kojikey.operations.verifying import Probe, ReadyIn
+from kojikey.operations.verifying import Probe, TakeTurn
 
 Would = Literal["rotate", "resume", "unchanged"]
 
@@ -78,7 +78,7 @@ class Manner:
     probe: Probe | None
     approve: Approve
     concurrency: int
-    ready_in: ReadyIn = lambda _: 0.0
+    take_turn: TakeTurn = lambda *_: 0.0
 
 
 def plan_all(custody: Custody, lines: Iterator[Line | Failed], emit: EmitLine) -> None:
@@ -233,7 +233,7 @@ class _Batch:
 
     async def _paced(self, secret: Secret, target: Target) -> Verdict:
         assert self.manner.probe is not None  # noqa: S101 - looked at by the caller
-        while (wait := self.manner.ready_in(target.provider)) > 0:
+        while (wait := self.manner.take_turn(target.provider, target.base_url)) > 0:
             await asyncio.sleep(wait)
         return await self.manner.probe(secret, target)
 

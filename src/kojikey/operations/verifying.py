@@ -29,8 +29,8 @@ from kojikey.stores.base import Query, Store, Stored
 Probe = Callable[[Secret, Target], Awaitable[Verdict]]
 """Asks the provider; raises nothing for a key that is refused or a network that is down."""
 
-ReadyIn = Callable[[str], float]
-"""The seconds until a test at that provider may begin, 0 for now."""
+TakeTurn = Callable[[str, str], float]
+"""Takes the turn of a test at a provider and base URL and returns 0, or the seconds after which to ask again."""
 
 _LINGER_S = 0.05  # how long an outcome waits for others before it is saved
 _BACKLOG = 8 * BATCH  # outcomes that may wait to be saved before no further test begins
@@ -62,7 +62,7 @@ async def verify(
     probe: Probe,
     emit: Emit,
     concurrency: int,
-    ready_in: ReadyIn = lambda _: 0.0,
+    take_turn: TakeTurn = lambda *_: 0.0,
 ) -> None:
     """Test the current version of each key, at most ``concurrency`` at a time; ``emit`` gets results as they come.
 
@@ -74,7 +74,7 @@ async def verify(
         StoreUnavailable: the store went away. What was finished but could not be saved was emitted as such.
         KekMissing, KekUnavailable: no key can be opened.
     """
-    run = _Run(custody, [_Lane(keys) for keys in lanes], probe, emit, concurrency, ready_in)
+    run = _Run(custody, [_Lane(keys) for keys in lanes], probe, emit, concurrency, take_turn)
     with ThreadPoolExecutor(1, "kojikey-store") as run.clerk:
         await run.to_the_end()
 
@@ -108,7 +108,7 @@ class _Run:
     probe: Probe
     emit: Emit
     concurrency: int
-    ready_in: ReadyIn
+    take_turn: TakeTurn
     clerk: ThreadPoolExecutor = field(init=False)
     outbox: deque[Found] = field(default_factory=deque)
     tests: set[asyncio.Task[None]] = field(default_factory=set)
@@ -239,7 +239,7 @@ class _Run:
         return wait
 
     def _next_lane(self) -> tuple[_Lane | None, float | None]:
-        """Return the lane whose turn it is; or, where all that could must wait for their provider, for how long."""
+        """Return the lane whose turn it is (taken); or, where all that could must wait for theirs, for how long."""
         unfinished = sum(not lane.is_finished for lane in self.lanes)
         share = max(1, -(-self.concurrency // max(1, unfinished)))
         waits: list[float] = []
@@ -247,7 +247,7 @@ class _Run:
             if not lane.ready or lane.running >= share:
                 continue
             first = lane.ready[0]
-            wait = self.ready_in(first.key.provider) if isinstance(first, _Opened) else 0.0
+            wait = self.take_turn(first.key.provider, first.version.base_url) if isinstance(first, _Opened) else 0.0
             if wait <= 0:
                 return lane, None
             waits.append(wait)

@@ -24,6 +24,7 @@ from kojikey.providers.exchange import Call, Exchange, checked_header_value
 from kojikey.providers.judge import Fault, Finding, judge, judge_fault
 from kojikey.providers.patience import RETRIES, asked_by, wait_before
 from kojikey.providers.scrub import Scrubber
+from kojikey.providers.stopwatch import Stopwatch
 from kojikey.providers.traffic import Traffic
 
 WHOLE_TEST = 3
@@ -75,7 +76,8 @@ class Prober:
         """``timeout`` is for one request, in seconds; a whole test may take three times that.
 
         ``transport`` takes the place of the network, for tests. ``traffic`` is for runs of many keys: it sees every
-        request and answer, and can spare a request to an endpoint that does not answer anybody.
+        request and answer, and can spare a request to an endpoint that does not answer anybody. Whoever begins a
+        test has taken the turn of its first request (:meth:`Traffic.take_turn`); the others wait for theirs.
         """
         self._traffic = traffic
         self._timeout, self._transport = timeout, transport
@@ -133,7 +135,8 @@ class _Run:
     base_url: str = field(init=False)
     capabilities: tuple[str, ...] = field(init=False)
     models: tuple[str, ...] = field(init=False)
-    began: float = field(init=False)
+    watch: Stopwatch = field(init=False)
+    is_first: bool = True
 
     def __post_init__(self) -> None:
         definition = self.request.definition
@@ -146,10 +149,10 @@ class _Run:
         self.shape = shape.name if shape else None
 
     async def verdict(self) -> Verdict:
-        self.began = self.surroundings.clock()
+        self.watch = Stopwatch(self.surroundings.clock, self.timeout * WHOLE_TEST)
         tested_at = self.surroundings.now()
         try:
-            async with asyncio.timeout(self.timeout * WHOLE_TEST):
+            async with self.watch.limit:
                 await self._make_all()
         except TimeoutError:
             self._add_what_was_not_begun()
@@ -157,7 +160,7 @@ class _Run:
         verdict = conclude(self._with_notes(findings), latencies=[made.latency_ms for made in self.made])
         return replace(
             verdict,
-            latency_ms=self._since(self.began),
+            latency_ms=self._since(0.0),
             attempts=max(made.attempts for made in self.made),
             tested_at=tested_at,
         )
@@ -218,7 +221,7 @@ class _Run:
     async def _make(self, check: Check, values: dict[str, str]) -> Finding:
         made = _Made(check, values)
         self.made.append(made)
-        began = self.surroundings.clock()
+        began = self.watch.spent()
         finding = await self._tried(made)
         made.latency_ms = self._since(began)
         made.finding = finding
@@ -233,7 +236,7 @@ class _Run:
             if not finding.retry or made.attempts > RETRIES:
                 return finding
             wait = wait_before(made.attempts, asked=finding.retry_after, chance=self.surroundings.chance())
-            if wait >= self._left():
+            if wait >= self.watch.left():
                 return finding
             made.finding = finding  # what stands if the time runs out during the next try
             await self.surroundings.sleep(wait)
@@ -243,12 +246,18 @@ class _Run:
         spared = self.traffic.spared(definition.id, self.base_url) if self.traffic else None
         if spared is not None:
             return judge_fault(definition, made.check, spared, values=made.values)
-        made.attempts += 1
-        timeout = max(0.001, min(self.timeout, self._left()))
-        call = Call(definition, made.check, self.base_url, request.secret, made.values, timeout)
-        got: Answer | Fault = Fault(Reason.TIMEOUT)  # what it is where the time of the whole test runs out meanwhile
+        got: Answer | Fault = Fault(Reason.UNKNOWN)  # what it is where the whole run is stopped meanwhile
         try:
-            got = await self.exchange.send(call)
+            await self._wait_for_turn()
+            made.attempts += 1
+            timeout = max(0.001, min(self.timeout, self.watch.left()))
+            got = await self.exchange.send(
+                Call(definition, made.check, self.base_url, request.secret, made.values, timeout)
+            )
+        except asyncio.CancelledError:
+            if self.watch.limit.expired():
+                got = Fault(Reason.TIMEOUT)
+            raise
         finally:
             if self.traffic:
                 self.traffic.saw(definition.id, self.base_url, got)
@@ -256,6 +265,14 @@ class _Run:
             return judge_fault(definition, made.check, got, values=made.values)
         finding = judge(definition, made.check, got, key_shape=self.shape, values=made.values, scrub=self.scrubber)
         return replace(finding, retry_after=_longest(finding, got)) if finding.retry else finding
+
+    async def _wait_for_turn(self) -> None:
+        """Wait until the rate lets the request go. The test's time stands still: its limit is the provider's alone."""
+        is_begun, self.is_first = self.is_first, False
+        wait = 0.0 if is_begun or not self.traffic else self.traffic.turn_in(self.request.definition.id)
+        if wait > 0:
+            with self.watch.standing():
+                await self.surroundings.sleep(wait)
 
     def _unfinished(self, made: _Made) -> Finding:
         return judge_fault(self.request.definition, made.check, Fault(Reason.TIMEOUT), values=made.values)
@@ -278,11 +295,8 @@ class _Run:
             return replace(finding, detail=f"no {blindly[0]} could be listed, so that no paid request was made")
         return finding
 
-    def _left(self) -> float:
-        return self.timeout * WHOLE_TEST - (self.surroundings.clock() - self.began)
-
     def _since(self, began: float) -> int:
-        return max(0, round((self.surroundings.clock() - began) * 1000))
+        return max(0, round((self.watch.spent() - began) * 1000))
 
 
 def _is_gone(finding: Finding | None) -> bool:

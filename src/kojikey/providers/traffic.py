@@ -31,10 +31,9 @@ _MOST_TOLD = 20  # endpoints; where more than that are down, the summary says en
 
 @dataclass(slots=True)
 class _Pace:
-    """A token bucket of one token that may go into debt, and the pause that the provider asked for."""
+    """When the next request of a provider has its turn, and until when no other test is to begin."""
 
-    tokens: float = 1.0
-    since: float = 0.0
+    next_at: float = 0.0
     paused_until: float = 0.0
 
 
@@ -64,26 +63,47 @@ class Traffic:
     _circuits: dict[tuple[str, str], _Circuit] = field(default_factory=dict)
     _told: set[tuple[str, str]] = field(default_factory=set)
 
-    def ready_in(self, provider: str) -> float:
-        """Return the seconds until the test of another key of this provider may begin, 0 for now.
+    def take_turn(self, provider: str, base_url: str) -> float:
+        """Return 0 where the test of another key may begin, else the seconds after which to ask again.
 
-        The pace is kept by when tests begin: a request of a test that runs is never held back, its token is a debt.
-        So the rate holds over the run, while a test's own time limit stays a limit on the provider alone.
+        With the 0 the turn of the test's first request is taken, so that no other test begins with it. A test that
+        :meth:`spared` will answer takes none.
         """
-        pace, now = self._refilled(provider), self.clock()
-        lack = (1.0 - pace.tokens) / self.rate if self.rate and pace.tokens < 1.0 else 0.0
-        return max(0.0, lack, pace.paused_until - now)
+        now, pace = self.clock(), self._pace(provider)
+        if self._is_open(provider, base_url, now):
+            return 0.0
+        wait = max(pace.next_at, pace.paused_until) - now
+        if wait > 0:
+            return wait
+        self.turn_in(provider)
+        return 0.0
+
+    def turn_in(self, provider: str) -> float:
+        """Take the next turn of a provider, and return the seconds until it comes."""
+        if not self.rate:
+            return 0.0
+        now, pace = self.clock(), self._pace(provider)
+        at = max(now, pace.next_at)
+        pace.next_at = at + 1 / self.rate
+        return at - now
 
     def spared(self, provider: str, base_url: str) -> Fault | None:
-        """Return what stands for an answer where a request would be in vain, else count the request and return None."""
+        """Return what stands for an answer where a request would be in vain, else None: the request is to be made."""
         circuit = self._circuits.get((provider, base_url))
-        if circuit is not None and circuit.opened_until is not None:
-            if circuit.is_trying or self.clock() < circuit.opened_until:
-                return Fault(circuit.reason, f"not asked: {_why(circuit.reason, base_url)}")
-            circuit.is_trying = True
-        if self.rate:
-            self._refilled(provider).tokens -= 1.0
+        if circuit is None or circuit.opened_until is None:
+            return None
+        if self._is_open(provider, base_url, self.clock()):
+            return Fault(circuit.reason, f"not asked: {_why(circuit.reason, base_url)}")
+        circuit.is_trying = True
         return None
+
+    def _is_open(self, provider: str, base_url: str, now: float) -> bool:
+        circuit = self._circuits.get((provider, base_url))
+        return (
+            circuit is not None
+            and circuit.opened_until is not None
+            and (circuit.is_trying or now < circuit.opened_until)
+        )
 
     def saw(self, provider: str, base_url: str, got: Answer | Fault) -> None:
         """Learn from an answer, or from there being none."""
@@ -93,7 +113,9 @@ class Traffic:
         circuit = self._circuits.setdefault((provider, base_url), _Circuit())
         circuit.is_trying = False
         if isinstance(got, Fault):
-            circuit.failures += got.reason in _UNANSWERED
+            if got.reason not in _UNANSWERED:
+                return
+            circuit.failures += 1
             if circuit.failures >= FAILURES:
                 self._open(circuit, provider, base_url, got.reason, circuit.rest)
             return
@@ -105,7 +127,7 @@ class Traffic:
         if circuit.refusals >= REFUSALS or (asked is not None and asked > LONGEST_PAUSE_S):
             self._open(circuit, provider, base_url, Reason.RATE_LIMITED, max(circuit.rest, asked or 0.0))
         elif asked is not None:
-            pace = self._refilled(provider)
+            pace = self._pace(provider)
             pace.paused_until = max(pace.paused_until, self.clock() + asked)
 
     def _open(self, circuit: _Circuit, provider: str, base_url: str, reason: Reason, rest: float) -> None:
@@ -118,13 +140,8 @@ class Traffic:
             self._told.add((provider, base_url))
             self.tell(f"{provider}: {_why(reason, base_url)}; its other keys there are not asked for {rest:.0f} s")
 
-    def _refilled(self, provider: str) -> _Pace:
-        now = self.clock()
-        pace = self._paces.setdefault(provider, _Pace(since=now))
-        if self.rate:
-            pace.tokens = min(1.0, pace.tokens + (now - pace.since) * self.rate)
-        pace.since = now
-        return pace
+    def _pace(self, provider: str) -> _Pace:
+        return self._paces.setdefault(provider, _Pace())
 
 
 def _why(reason: Reason, base_url: str) -> str:

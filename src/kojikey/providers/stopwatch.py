@@ -1,0 +1,54 @@
+"""The time of one test, which stands still while the test waits for its turn.
+
+Owns: how long a test has taken and may still take. Must not: sleep, or know why a test waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Stopwatch:
+    """The time of a test that may take so many seconds by a clock; ``async with watch.limit`` ends it after them."""
+
+    clock: Callable[[], float]
+    allowed: float
+    limit: asyncio.Timeout = field(init=False)
+    _began: float = field(init=False)
+    _stood_since: float = 0.0
+    _standing: int = 0
+
+    def __post_init__(self) -> None:
+        self._began = self.clock()
+        self.limit = asyncio.timeout(self.allowed)
+
+    def spent(self) -> float:
+        """Return the seconds that the test took so far."""
+        return (self._stood_since if self._standing else self.clock()) - self._began
+
+    def left(self) -> float:
+        """Return the seconds that it may still take."""
+        return self.allowed - self.spent()
+
+    @contextmanager
+    def standing(self) -> Iterator[None]:
+        """Let the time stand still; of several requests that wait at once, the last one lets it go on."""
+        if not self._standing:
+            self._stood_since = self.clock()
+        self._standing += 1
+        self._reschedule(None)
+        try:
+            yield
+        finally:
+            self._standing -= 1
+            if not self._standing:
+                self._began += self.clock() - self._stood_since
+                self._reschedule(asyncio.get_running_loop().time() + self.left())
+
+    def _reschedule(self, when: float | None) -> None:
+        if not self.limit.expired():  # one that has expired can not be taken back
+            self.limit.reschedule(when)

@@ -1,0 +1,130 @@
+"""``--rate`` over a whole run: no second has more requests than it allows, and none is left unused."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+
+import httpx
+import pytest
+from hurried import run_hurried
+from many import account_name, fill
+from vault import ADAPTERS, Vault
+
+from kojikey.model.secret import Secret
+from kojikey.model.verdict import Verdict
+from kojikey.operations.batch import Done, Line, Manner, Outcome, rotate_all
+from kojikey.operations.results import TestResult
+from kojikey.operations.rotating import Replacement
+from kojikey.operations.settings import KeySettings
+from kojikey.operations.trial import Target
+from kojikey.operations.verifying import Probe, Unopened, verify
+from kojikey.providers.catalog import load_catalog
+from kojikey.providers.probe import Prober, ProbeRequest, Surroundings
+from kojikey.providers.traffic import Traffic
+from kojikey.stores.base import Query
+from kojikey.testing import load_key
+
+RATE, LATENCY, TIMEOUT = 20.0, 0.05, 1.0
+CATALOG = load_catalog()
+
+
+class Played:
+    """Both providers, which answer after a while and remember when they were asked."""
+
+    def __init__(self) -> None:
+        self.asked: dict[str, list[float]] = defaultdict(list)
+
+    async def answer(self, request: httpx.Request) -> httpx.Response:
+        self.asked[request.url.host].append(asyncio.get_running_loop().time())
+        await asyncio.sleep(LATENCY)
+        if "text-to-speech" in request.url.path:
+            return _json(404, {"detail": {"status": "voice_not_found"}})
+        return _json(200, {"models": [], "totalTokens": 1, "tier": "creator"})
+
+    def most_in_a_second(self) -> int:
+        return max(sum(0 <= b - a < 1 - 1e-6 for b in times) for times in self.asked.values() for a in times)
+
+
+def _json(status: int, document: object) -> httpx.Response:
+    """Return an answer whose body is still to be read, as one from the network."""
+    body = httpx.ByteStream(json.dumps(document).encode())
+    return httpx.Response(status, headers={"content-type": "application/json"}, stream=body)
+
+
+@pytest.fixture
+def vault() -> Vault:
+    return Vault.made(ADAPTERS["memory"](None))  # type: ignore[arg-type]
+
+
+def hurried(played: Played, work: Callable[[Probe, Traffic], Awaitable[None]]) -> None:
+    """Run some work with a prober whose time is the loop's."""
+
+    async def run() -> None:
+        clock = asyncio.get_running_loop().time
+        traffic = Traffic(rate=RATE, clock=clock)
+        surroundings = Surroundings(clock=clock)
+        transport = httpx.MockTransport(played.answer)
+        async with Prober(timeout=TIMEOUT, transport=transport, surroundings=surroundings, traffic=traffic) as prober:
+
+            async def probe(secret: Secret, target: Target) -> Verdict:
+                return await prober.test(ProbeRequest(CATALOG.get(target.provider), secret, target.base_url))
+
+            await work(probe, traffic)
+
+    run_hurried(run())
+
+
+def test_a_run_over_saved_keys_keeps_the_rate_and_uses_it(vault: Vault) -> None:
+    custody, played = vault.custody(), Played()
+    found: list[TestResult | Unopened] = []
+    fill(custody, 60)
+    lanes = [custody.store.scan(Query(providers=(provider,))) for provider in ("elevenlabs", "google_gemini")]
+    hurried(
+        played,
+        lambda probe, traffic: verify(
+            custody, *lanes, probe=probe, emit=found.append, concurrency=32, take_turn=traffic.take_turn
+        ),
+    )
+    assert [item.verdict.reason for item in found if isinstance(item, TestResult)] == ["ok"] * 120
+    assert {len(times) for times in played.asked.values()} == {120}
+    assert played.most_in_a_second() <= RATE
+    assert all(times[-1] - times[0] < 1.25 * 120 / RATE for times in played.asked.values())
+
+
+def test_a_batch_keeps_the_rate(vault: Vault) -> None:
+    custody, played = vault.custody(), Played()
+    fill(custody, 40)
+    found: list[Outcome] = []
+    lines = iter([
+        Line(n, Replacement(account_name(n), "elevenlabs", Secret(load_key("elevenlabs", 1000 + n)), KeySettings()))
+        for n in range(40)
+    ])  # fmt: skip
+    hurried(
+        played,
+        lambda probe, traffic: rotate_all(
+            custody, lines, Manner(probe, lambda _: True, 32, traffic.take_turn), found.append
+        ),
+    )
+    assert [item.result.action for item in found if isinstance(item, Done)] == ["rotated"] * 40
+    assert sum(map(len, played.asked.values())) == 80
+    assert played.most_in_a_second() <= RATE
+
+
+def test_waiting_for_a_turn_is_not_the_time_that_a_provider_took(vault: Vault) -> None:
+    """With many answers at once, the second requests stand in a queue that is longer than a test may take."""
+    played = Played()
+    verdicts: list[Verdict] = []
+
+    async def all_at_once(probe: Probe, traffic: Traffic) -> None:
+        tests = [
+            probe(Secret(load_key("elevenlabs", n)), Target("elevenlabs", "https://e.example")) for n in range(200)
+        ]
+        verdicts.extend(await asyncio.gather(*tests))
+
+    hurried(played, all_at_once)
+    assert {verdict.reason for verdict in verdicts} == {"ok"}
+    assert played.asked["e.example"][-1] > 3 * TIMEOUT
+    assert max(verdict.latency_ms for verdict in verdicts) < 3 * TIMEOUT * 1000
