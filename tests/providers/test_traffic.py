@@ -9,7 +9,7 @@ import pytest
 from kojikey.model.verdict import Reason
 from kojikey.providers.evidence import Answer
 from kojikey.providers.judge import Fault
-from kojikey.providers.traffic import FAILURES, LONGEST_PAUSE_S, REFUSALS, REST_S, Traffic
+from kojikey.providers.traffic import FAILURES, LONGEST_PAUSE_S, MARGIN, REFUSALS, REST_S, Traffic
 
 HERE = "https://api.elevenlabs.io"
 ELSEWHERE = "https://api.eu.residency.elevenlabs.io"
@@ -52,21 +52,21 @@ def test_without_a_rate_nobody_waits(clock: Clock) -> None:
 
 
 def test_no_two_tests_begin_with_the_same_turn(clock: Clock) -> None:
-    traffic = clock.traffic(rate=4)
+    traffic = clock.traffic(rate=4 * MARGIN)
     assert [traffic.take_turn("elevenlabs", HERE) for _ in range(3)] == [0, 0.25, 0.25]
     clock.now += 0.25
     assert traffic.take_turn("elevenlabs", HERE) == 0
 
 
 def test_each_further_request_has_a_turn_of_its_own(clock: Clock) -> None:
-    traffic = clock.traffic(rate=4)
+    traffic = clock.traffic(rate=4 * MARGIN)
     assert traffic.take_turn("elevenlabs", HERE) == 0
     assert [traffic.turn_in("elevenlabs") for _ in range(3)] == [0.25, 0.5, 0.75]
     assert traffic.take_turn("elevenlabs", HERE) == 1
 
 
 def test_time_that_nobody_used_is_not_saved_up(clock: Clock) -> None:
-    traffic = clock.traffic(rate=10)
+    traffic = clock.traffic(rate=10 * MARGIN)
     assert traffic.take_turn("elevenlabs", HERE) == 0
     clock.now += 3600
     assert traffic.take_turn("elevenlabs", HERE) == 0

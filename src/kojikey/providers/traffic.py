@@ -21,6 +21,9 @@ REFUSALS = 100
 """So many 429 in a row, and nothing else, open it too."""
 REST_S = 15.0
 LONGEST_REST_S = 240.0
+MARGIN = 1.02
+"""Requests are that much further apart than the rate asks for: one that is sent late by up to 20 ms, and the next in
+time, are still not one too many in the second that begins with it."""
 LONGEST_PAUSE_S = 60.0
 """What a provider may ask for with ``Retry-After`` before its other keys are left for another run."""
 
@@ -84,7 +87,7 @@ class Traffic:
             return 0.0
         now, pace = self.clock(), self._pace(provider)
         at = max(now, pace.next_at)
-        pace.next_at = at + 1 / self.rate
+        pace.next_at = at + MARGIN / self.rate
         return at - now
 
     def spared(self, provider: str, base_url: str) -> Fault | None:
