@@ -128,3 +128,13 @@ def test_a_rule_that_names_a_content_type_may_believe_a_page() -> None:
     check = replace(definition.checks[0], rules=(rule,))
     answer = Answer(401, {"content-type": "text/plain"}, b"Invalid credentials.")
     assert judge(definition, check, answer, key_shape=None).reason == "invalid_key"
+
+
+@pytest.mark.parametrize("depth", [31, 33, 300, 480, 700, 900, 5000])
+@pytest.mark.parametrize(("opening", "closing"), [(b'{"error":', b"}"), (b"[", b"]"), (b'{"a":[', b"]}")])
+@pytest.mark.parametrize("status", [200, 401])
+def test_a_body_may_nest_as_deep_as_it_likes(status: int, opening: bytes, closing: bytes, depth: int) -> None:
+    answer = Answer(status, {"content-type": "application/json"}, opening * depth + b'{"x": 1}' + closing * depth)
+    for definition in CATALOG.all():
+        finding = judge(definition, definition.checks[0], answer, key_shape=None)
+        assert finding.reason == "unknown"

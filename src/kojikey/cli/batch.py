@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from kojikey.cli import documents, saving
+from kojikey.cli.asking import probe_of
 from kojikey.cli.desk import Desk
 from kojikey.cli.exits import Exit, code_of
-from kojikey.cli.fleet import concurrency_of, probe_of, traffic_of
+from kojikey.cli.fleet import concurrency_of, traffic_of
 from kojikey.cli.report import SCHEMA
 from kojikey.cli.reports.as_json import inert_json
 from kojikey.cli.reports.sink import error_fields
@@ -76,8 +77,10 @@ async def _rotate_all(
 
     traffic = traffic_of(desk, tell=desk.terminal.warn)
     async with Prober(timeout=wiring.timeout_of(desk.call), traffic=traffic) as prober:
-        probe = None if desk.call.flag("no_test") else probe_of(prober, catalog, is_deep=desk.call.flag("deep"))
-        manner = Manner(probe, _approval(desk), concurrency_of(desk), traffic.take_turn)
+        probe = probe_of(prober, catalog, is_deep=desk.call.flag("deep"), tell=desk.terminal.warn)
+        manner = Manner(
+            None if desk.call.flag("no_test") else probe, _approval(desk), concurrency_of(desk), traffic.take_turn
+        )
         await rotate_all(custody, lines, manner, written.add)
 
 

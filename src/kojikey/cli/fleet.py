@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
+from kojikey.cli.asking import probe_of
 from kojikey.cli.desk import Desk
 from kojikey.cli.exits import Exit, code_of, hint_of
 from kojikey.cli.progress import Progress
@@ -20,12 +21,9 @@ from kojikey.cli.report import say
 from kojikey.cli.reports.sink import Ending, Item, Sink, Tally, error_fields
 from kojikey.model.errors import KojikeyError, UsageError
 from kojikey.model.moment import now
-from kojikey.model.secret import Secret
-from kojikey.model.verdict import Reason, Verdict
 from kojikey.operations.custody import Custody
 from kojikey.operations.results import Summary, TestResult
-from kojikey.operations.trial import Target
-from kojikey.operations.verifying import Probe, survey, verify
+from kojikey.operations.verifying import survey, verify
 from kojikey.providers.catalog import Catalog
 from kojikey.providers.traffic import Traffic
 from kojikey.stores.base import Query, Stored
@@ -118,7 +116,7 @@ class Fleet:
         concurrency = concurrency_of(self.desk)
         shared = traffic if self.total > 1 or traffic.rate else None
         async with Prober(timeout=wiring.timeout_of(call), traffic=shared) as prober:
-            probe = probe_of(prober, catalog, is_deep=call.flag("deep"))
+            probe = probe_of(prober, catalog, is_deep=call.flag("deep"), tell=self._tell)
             ticking = asyncio.ensure_future(self._tick())
             try:
                 await verify(
@@ -228,36 +226,6 @@ def _is_terminal() -> bool:
         return sys.stderr.isatty()
     except (ValueError, AttributeError):
         return False
-
-
-def probe_of(prober: object, catalog: Catalog, *, is_deep: bool) -> Probe:
-    """Return what asks a provider about a saved key, through a prober that is open."""
-    from kojikey.providers.probe import Prober, ProbeRequest
-
-    assert isinstance(prober, Prober)  # noqa: S101 - imported late, for the start of other commands
-
-    async def probe(secret: Secret, target: Target) -> Verdict:
-        definition = catalog.definitions.get(target.provider)
-        if definition is None:
-            return _undefined(target.provider)
-        request = ProbeRequest(definition, secret, target.base_url, target.capabilities, target.models, deep=is_deep)
-        try:
-            return await prober.test(request)
-        except UsageError as error:
-            return _not_asked(str(error), f"kojikey rotate {target.provider} sets what a key is tested for")
-
-    return probe
-
-
-def _undefined(provider: str) -> Verdict:
-    return _not_asked(
-        f"there is no definition of the provider {provider} any more, so nothing was asked",
-        "put its definition back into the providers folder, or remove the key",
-    )
-
-
-def _not_asked(detail: str, hint: str) -> Verdict:
-    return Verdict(Reason.UNKNOWN, None, detail=detail, hint=hint, attempts=0, tested_at=now())
 
 
 def traffic_of(desk: Desk, *, tell: Callable[[str], None]) -> Traffic:

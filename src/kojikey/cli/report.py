@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kojikey.cli.exits import Exit
 
 SCHEMA = "kojikey/1"
-_TRACKER = "https://github.com/kojikey/kojikey/issues"
+REPORT_IT = "please report it, with this line and the command: https://github.com/kojikey/kojikey/issues"
 
 
 def report(tokens: list[str], error: Exception) -> int:
@@ -29,12 +29,17 @@ def report(tokens: list[str], error: Exception) -> int:
     if isinstance(error, OSError) and error.errno is not None:
         # The machine, not a bug: a full disk under standard output, a folder that vanished.
         return fail(tokens, Exit.STORE_UNAVAILABLE, f"the system refused: {os.strerror(error.errno)}", "kojikey doctor")
+    return fail(tokens, Exit.INTERNAL, f"a bug in kojikey: {kind_and_place(error)}", REPORT_IT)
+
+
+def kind_and_place(error: Exception) -> str:
+    """Return what is told of a bug."""
     import traceback
 
+    error = _unwrapped(error)
     where = traceback.extract_tb(error.__traceback__)
     place = f"{os.path.basename(where[-1].filename)}:{where[-1].lineno}" if where else "nowhere"
-    message = f"a bug in kojikey: {type(error).__name__} at {place}; nothing secret is in this message"
-    return fail(tokens, Exit.INTERNAL, message, f"please report it, with this line and the command: {_TRACKER}")
+    return f"{type(error).__name__} at {place}; nothing secret is in this message"
 
 
 def report_interrupt(tokens: list[str], interrupt: KeyboardInterrupt) -> int:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _DEPTH = 4
+_DEEPEST = 32  # no answer was seen that nests half as deep; Python's own stack is the limit of what can be read at all
 _LONGEST = 4096
 _WORD_MEMBERS = ("reason", "status", "code", "type", "err_code")
 _MESSAGE_MEMBERS = ("message", "msg", "err_msg", "error_description")
@@ -86,11 +87,18 @@ def _parsed(text: str) -> Any:
     return _trimmed(document) if isinstance(document, dict | list) else None
 
 
-def _trimmed(value: Any) -> Any:
-    """Return the value with member names without the white space that has been seen before ``@type``."""
+def _trimmed(value: Any, depth: int = _DEEPEST) -> Any:
+    """Return the value with member names without the white space that has been seen before ``@type``.
+
+    What is nested too deep is left out: a hostile body must not exhaust the stack.
+    """
+    if not isinstance(value, dict | list):
+        return value
+    if not depth:
+        return None
     if isinstance(value, dict):
-        return {name.strip(): _trimmed(item) for name, item in value.items()}
-    return [_trimmed(item) for item in value] if isinstance(value, list) else value
+        return {name.strip(): _trimmed(item, depth - 1) for name, item in value.items()}
+    return [_trimmed(item, depth - 1) for item in value]
 
 
 def _gather(evidence: Evidence, node: Any, depth: int) -> None:
