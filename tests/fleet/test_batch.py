@@ -72,6 +72,21 @@ def test_the_same_batch_again_changes_nothing(filled: Program) -> None:
     assert filled.contents() == before
 
 
+@pytest.mark.parametrize("member", ["account", "label", "provider", "base_url"])
+@pytest.mark.parametrize("options", [(), ("--dry-run",), ("--json",)], ids=["", "dry", "json"])
+@pytest.mark.parametrize("key", [new_key(1), "a-key-of-no-known-shape"], ids=["known", "unknown"])
+def test_a_key_in_the_wrong_member_is_refused_and_not_repeated(
+    filled: Program, member: str, options: tuple[str, ...], key: str
+) -> None:
+    misplaced = f"https://{key}.example" if member == "base_url" else key
+    before = filled.contents()
+    ended = rotated(filled, [line(1, **{"key": key, member: misplaced})], *options)
+    assert ended.code == 2
+    assert pieces_in(key, ended.said) == []
+    assert f"line 1: its {member} looks like a provider key" in ended.out
+    assert filled.contents() == before
+
+
 MALFORMED = {
     "no JSON": "{",
     "not an object": "[1]",

@@ -25,6 +25,7 @@ from kojikey.cli.reports.sink import error_fields
 from kojikey.model.account import checked_account
 from kojikey.model.base_url import check_base_url
 from kojikey.model.errors import KojikeyError, UsageError
+from kojikey.model.lookalike import looks_like_key
 from kojikey.model.ref import Document
 from kojikey.model.verdict import Outcome, Verdict
 from kojikey.operations.batch import Done, Failed, Line, Manner, Planned, plan_all, rotate_all
@@ -38,6 +39,7 @@ from kojikey.providers.hygiene import clean
 LONGEST_LINE = 64 * 1024
 _REQUIRED = ("account", "provider", "key")
 _MEMBERS = {*_REQUIRED, "base_url", "label"}
+_TOLD_APART = 8  # characters of a key that is of no known shape, and that yet can be told from a name
 _NOT_WITH_BATCH = (
     "provider", "resume", "abort", "rollback", "retire", "stdin", "from_env", "from_file", "base_url", "label",
     "model", "capability",
@@ -195,6 +197,7 @@ def _line(
 
     account = provider = None
     try:
+        _refuse_keys(fields)
         account = checked_account(fields["account"])
         definition = catalog.get(fields["provider"])
         provider = definition.id
@@ -208,6 +211,21 @@ def _line(
     except KojikeyError as error:
         return Failed(number, account, provider, _numbered(error, number))
     return Line(number, Replacement(account, provider, secret, settings))
+
+
+def _refuse_keys(fields: dict[str, str]) -> None:
+    """Check that no other member holds a key: it would be stored as it is, and printed.
+
+    Raises:
+        UsageError: one does; it is not repeated.
+    """
+    key = fields["key"].strip()
+    for name, value in fields.items():
+        if name != "key" and (looks_like_key(value) or (len(key) >= _TOLD_APART and key in value)):
+            raise UsageError(
+                f"its {name} looks like a provider key; it is not repeated here, and nothing was changed",
+                hint="the key goes into the member key, and nowhere else",
+            )
 
 
 @dataclass(slots=True)
