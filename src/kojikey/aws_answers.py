@@ -52,7 +52,8 @@ class _Parser:
         self._parser, self._protocol = parser, protocol
 
     def parse(self, response: Any, shape: Any) -> Any:
-        if self._protocol == _JSON and response["status_code"] < 300 and not _is_object(response["body"]):
+        has_members = self._protocol == _JSON and shape is not None and response["status_code"] < 300
+        if has_members and not _is_object(response["body"]):
             raise ForeignAnswer
         try:
             return self._parser.parse(response, shape)
