@@ -85,6 +85,7 @@ def test_a_variable_that_makes_no_sense_is_named_and_not_repeated(
             use()
         said = f"{raised.value} {raised.value.hint}"
         assert str(raised.value).startswith(variable)
+        assert str(raised.value).endswith("nothing was sent")
         assert raised.value.hint
         assert "CANARY" not in said
         assert "base URL" not in said

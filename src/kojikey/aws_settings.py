@@ -43,8 +43,8 @@ def check_credentials_of_environment() -> None:
         raise MalformedCredentials
 
 
-def checked_endpoint(text: str, *, of: str = "that") -> str:
-    """Return an endpoint in its one spelling. ``of`` is where it is from, for the message.
+def checked_endpoint(text: str, *, of: str = "") -> str:
+    """Return an endpoint in its one spelling. ``of`` is the setting that it is from, where it is from one.
 
     Raises:
         UsageError: it is not ``https://…`` (or ``http://`` on this machine). It is not repeated.
@@ -54,7 +54,7 @@ def checked_endpoint(text: str, *, of: str = "that") -> str:
     except UsageError as error:
         said = str(error).replace("a base URL", "an endpoint of AWS").replace("the key", "what is stored")
         raise UsageError(
-            said.replace("that", of, 1),
+            said.replace("that", of, 1) + "; nothing was sent" if of else said,
             hint="an endpoint is such as https://vpce-0a1b.dynamodb.eu-central-1.vpce.amazonaws.com; "
             "http only for loopback",
         ) from None
