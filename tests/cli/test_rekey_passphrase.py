@@ -5,7 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from faulty import Crash, FaultyStore
 from program import Program
+from pseudo_terminal import end, on_a_terminal, type_key
+
+from kojikey.operations import storing
+from kojikey.operations.custody import Custody
+from kojikey.sealing.kek import KekInputs
+from kojikey.stores.sqlite import SqliteStore
 
 GET = ("get", "elevenlabs", "--reveal")
 
@@ -79,3 +86,60 @@ def test_doctor_tells_a_passphrase_that_is_another_one(sealed: Program, new: str
     ended = sealed("doctor")
     assert ended.code == 8
     assert "not this store's passphrase" in ended.said
+
+
+# under way
+
+
+@pytest.fixture
+def half(sealed: Program, old: str, new: str) -> Program:
+    """Return the program with a store whose re-keying died when one of two accounts was done: ``acme``."""
+    sealed.added("elevenlabs", "ok_2", "--no-test", "--account", "acme")
+    store = FaultyStore(SqliteStore(str(sealed.home / "keys.db")), Crash(), at=2, after=True)
+    one, other = (KekInputs({"KOJIKEY_PASSPHRASE_FILE": path}, None) for path in (old, new))
+    custody = Custody(store, store.open().document, one, actor="somebody@somewhere")
+    with pytest.raises(Crash):
+        storing.rekey(custody, source="passphrase", new_inputs=other)
+    return sealed
+
+
+def test_each_passphrase_opens_what_it_can_and_the_other_one_is_asked_for_by_name(
+    half: Program, old: str, new: str
+) -> None:
+    for path, opens, does_not, wanted in ((old, "default", "acme", "new"), (new, "acme", "default", "old")):
+        half.environ["KOJIKEY_PASSPHRASE_FILE"] = path
+        assert half(*GET, "--account", opens).code == 0
+        ended = half(*GET, "--account", does_not, "--json")
+        assert (ended.code, ended.error["code"]) == (8, "cannot_open")
+        assert f"a re-keying is under way, and the {wanted} one is wanted here" in ended.error["message"]
+    half.environ["KOJIKEY_PASSPHRASE_FILE"] = old
+    assert "a re-keying is under way, and the new one is wanted here" in half("doctor").said
+
+
+def test_where_nobody_can_be_asked_it_is_said_which_one_is_needed(half: Program) -> None:
+    before = half.snapshot()
+    ended = half("store", "rekey", "--kek", "passphrase", "--json")
+    assert ended.code == 2
+    assert "new passphrase (of the re-keying under way)" in ended.error["message"]
+    for account, which in (("default", "old"), ("acme", "new")):
+        ended = half(*GET, "--account", account, "--json", KOJIKEY_PASSPHRASE_FILE=None)
+        assert f"the {which} passphrase of a re-keying under way is needed" in ended.error["message"]
+    assert half.snapshot() == before
+
+
+def test_it_is_finished_on_a_terminal_that_says_which_one_it_asks_for(half: Program, new: str) -> None:
+    rekey = ("store", "rekey", "--kek", "passphrase")
+    with on_a_terminal(half, *rekey, KOJIKEY_PASSPHRASE_FILE=None) as child:
+        type_key(child, "The new passphrase of the store: ", "another horse, another staple")
+        type_key(child, "The old passphrase of the store: ", "correct horse battery staple")
+        code, text = end(child)
+    assert code == 0, text
+    half.environ["KOJIKEY_PASSPHRASE_FILE"] = new
+    assert half(*GET).code == half(*GET, "--account", "acme").code == 0
+
+
+def test_it_is_finished_with_two_files(half: Program, old: str, new: str) -> None:
+    ended = half("store", "rekey", "--kek", "passphrase", "--new-passphrase-file", new, "--json")
+    assert (ended.code, ended.result["rewrapped"], ended.result["resumed"]) == (0, 1, True)
+    again = half("store", "rekey", "--kek", "passphrase", "--new-passphrase-file", old, "--json")
+    assert again.code == 8  # and it is the old one that is missing now

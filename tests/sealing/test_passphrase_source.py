@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
@@ -70,13 +69,15 @@ def test_the_same_letters_typed_on_two_systems_are_one_passphrase() -> None:
 def test_a_person_is_told_what_the_passphrase_is_for() -> None:
     asked: list[str] = []
 
-    def ask(purpose: Literal["open", "new"]) -> Secret:
+    def ask(purpose: str) -> Secret:
         asked.append(purpose)
         return Secret(WORDS)
 
     spec, _ = make("passphrase", store_id="s1", inputs=KekInputs({}, ask))
     load(spec, KekInputs({}, ask))
-    assert asked == ["new", "open"]
+    for which in ("old", "announced"):
+        load(spec, KekInputs({}, ask)._replace(which=which))
+    assert asked == ["new", "open", "old", "announced"]
 
 
 @pytest.mark.parametrize("words", ["", "x" * 1025])

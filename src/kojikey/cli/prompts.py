@@ -12,6 +12,11 @@ from kojikey.model.errors import InputNeeded, MalformedKey, UsageError
 from kojikey.model.secret import Secret
 
 _LIMIT = 64 * 1024
+_PROMPTS = {
+    "open": "Passphrase of the store: ",
+    "old": "A re-keying is under way. The old passphrase of the store: ",
+    "announced": "A re-keying is under way. The new passphrase of the store: ",
+}
 
 
 def hidden(prompt: str) -> Secret:
@@ -100,13 +105,13 @@ def _decoded(data: bytes, where: str) -> Secret:
 
 
 def passphrase(purpose: str) -> Secret:
-    """Ask for a store's passphrase; a new one twice.
+    """Ask for a store's passphrase; a new one twice. While a re-keying is under way it says which of the two it wants.
 
     Raises:
         InputNeeded, UsageError: nothing was entered, or the two differ.
     """
     if purpose != "new":
-        return hidden("Passphrase of the store: ")
+        return hidden(_PROMPTS[purpose])
     first = hidden("New passphrase for the store: ")
     if not first.reveal():
         raise UsageError("a passphrase can not be empty; nothing was made")

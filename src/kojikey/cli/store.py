@@ -189,7 +189,11 @@ def _new_inputs(desk: Desk, custody: Custody, source: str) -> KekInputs:
         return inputs._replace(environ={**inputs.environ, "KOJIKEY_PASSPHRASE_FILE": path})
     if source == "passphrase" and custody.header["kek"]["source"] == "passphrase":
         if inputs.ask_passphrase is None:
-            raise InputNeeded("the new passphrase is needed", hint="give it with --new-passphrase-file PATH")
+            under_way = " (of the re-keying under way)" if custody.header.get("next_kek") else ""
+            raise InputNeeded(
+                f"the new passphrase{under_way} is needed; nothing was changed",
+                hint="give it with --new-passphrase-file PATH, and the old one in KOJIKEY_PASSPHRASE_FILE",
+            )
         environ = {name: value for name, value in inputs.environ.items() if name != "KOJIKEY_PASSPHRASE_FILE"}
         return inputs._replace(environ=environ)
     return inputs

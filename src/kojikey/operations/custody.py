@@ -94,8 +94,15 @@ class Custody:
         spec = self._spec_of(kid) or self.target_spec
         known = str(spec.get("kid"))
         if known not in self._keks:
-            self._keks[known] = load_for_use(spec, self._inputs)
+            self._keks[known] = load_for_use(spec, self._inputs_for(spec))
         return self._keks[known]
+
+    def _inputs_for(self, spec: Document) -> KekInputs:
+        # While a re-keying is under way it has to be clear which of two passphrases is asked for, or is wrong.
+        announced = self.header.get("next_kek")
+        if not announced:
+            return self._inputs
+        return self._inputs._replace(which="announced" if spec == announced else "old")
 
     @property
     def target_spec(self) -> Document:

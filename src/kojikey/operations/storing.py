@@ -193,10 +193,12 @@ def _resumed(custody: Custody, spec: Document, source: str, inputs: KekInputs) -
     """
     try:
         _ensure_same_target(spec, source)
-        return load(spec, inputs)
-    except (Conflict, CannotOpen):
+        return load(spec, inputs._replace(which="announced"))
+    except (Conflict, CannotOpen) as error:
         if _is_carried(custody, str(spec.get("kid"))):
             raise
+        if inputs.warn is not None:
+            inputs.warn(f"{error}; no account has it yet, so another one takes its place")
         return None
 
 

@@ -25,10 +25,15 @@ if TYPE_CHECKING:
     from typing import Any, Literal, Never, Protocol, TypeAlias
 
 Spec: TypeAlias = "dict[str, Any]"
+Purpose: TypeAlias = 'Literal["open", "new", "old", "announced"]'
 
 KEK_VARIABLE = "KOJIKEY_KEK"
 PASSPHRASE_FILE_VARIABLE = "KOJIKEY_PASSPHRASE_FILE"
 SOURCES = ("keychain", "passphrase", "env", "file", "awskms")
+_WANTED = {
+    "old": " (a re-keying is under way, and the old one is wanted here)",
+    "announced": " (a re-keying is under way, and the new one is wanted here)",
+}
 SOURCES_HINT = "a KEK source is one of keychain, passphrase, env, env:NAME, file:PATH, awskms:KEY-ID?region=R"
 
 
@@ -127,13 +132,15 @@ class LocalKek(Kek):
 class KekInputs(NamedTuple):
     """What the sources may ask of the outside.
 
-    ``ask_passphrase`` is None where nobody may be asked; it is called with what for: ``"open"`` or ``"new"``.
-    ``warn`` is told what is unsafe, but no reason to stop.
+    ``ask_passphrase`` is None where nobody may be asked; it is called with what for: to ``"open"``, for a ``"new"``
+    one, or while a re-keying is under way for the ``"old"`` or the ``"announced"`` one. ``warn`` is told what is
+    unsafe, but no reason to stop. ``which`` says of a re-keying under way which of its two KEKs is wanted.
     """
 
     environ: Mapping[str, str]
-    ask_passphrase: Callable[[Literal["open", "new"]], Secret] | None
+    ask_passphrase: Callable[[Purpose], Secret] | None
     warn: Callable[[str], None] | None = None
+    which: Literal["old", "announced"] | None = None
 
     def __repr__(self) -> str:
         return "<KekInputs>"  # an environment holds KEKs and keys
@@ -170,7 +177,7 @@ def load(spec: Spec, inputs: KekInputs) -> Kek:
     source, kid = _source_of(spec), text_member(spec, "kid")
     kek = source.load(spec, inputs)
     if kek.kid != kid:
-        raise WrongKek(f"{source.mismatch(spec)}; nothing was opened")
+        raise WrongKek(_mismatch(source, spec, inputs))
     return kek
 
 
@@ -184,12 +191,16 @@ def load_for_use(spec: Spec, inputs: KekInputs) -> Kek:
     """
     source, kid = _source_of(spec), text_member(spec, "kid")
     kek = source.load(spec, inputs)
-    mismatch = f"{source.mismatch(spec)}; nothing was opened"
+    mismatch = _mismatch(source, spec, inputs)
     if isinstance(kek, LocalKek):
         kek.expect(kid, mismatch)
     elif kek.kid != kid:
         raise WrongKek(mismatch)
     return kek
+
+
+def _mismatch(source: Source, spec: Spec, inputs: KekInputs) -> str:
+    return f"{source.mismatch(spec)}{_WANTED.get(inputs.which or '', '')}; nothing was opened"
 
 
 def make(source: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:

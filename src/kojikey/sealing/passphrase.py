@@ -11,13 +11,13 @@ same letters typed on two systems are then the same bytes (RFC 8265, section 4.2
 from __future__ import annotations
 
 import os
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from kojikey.model.errors import KekMissing, KekUnavailable, RecordChanged, RecordUnsupported, UsageError
 from kojikey.model.secret import Secret
 from kojikey.sealing import base64url, private_file
 from kojikey.sealing.aead import KEY_BYTES
-from kojikey.sealing.kek import PASSPHRASE_FILE_VARIABLE, Kek, KekInputs, LocalKek, Spec, text_member
+from kojikey.sealing.kek import PASSPHRASE_FILE_VARIABLE, Kek, KekInputs, LocalKek, Purpose, Spec, text_member
 
 SHORT = 8  # characters: a new one that has fewer gets a warning
 LONGEST = 1024  # bytes
@@ -27,6 +27,10 @@ _SALT_BYTES = range(16, 65)
 _LANES = range(1, 17)
 _ITERATIONS = range(1, 17)
 _MOST_MEMORY_KIB = 1024 * 1024
+_NEEDED = {
+    "old": "the old passphrase of a re-keying under way",
+    "announced": "the new passphrase of a re-keying under way",
+}
 _WAYS_OUT = (
     f"set {PASSPHRASE_FILE_VARIABLE} to a file of mode 600 whose first line is the passphrase, or run on a terminal"
 )
@@ -49,7 +53,7 @@ def load(spec: Spec, inputs: KekInputs) -> Kek:
         RecordUnsupported: the parameters are outside of what is run here. RecordChanged: they are damaged.
     """
     parameters = _parameters(spec)  # first: nobody types a passphrase for a store that can not be opened
-    return _stretched(_bytes(_passphrase(inputs, "open")), parameters)
+    return _stretched(_bytes(_passphrase(inputs, inputs.which or "open")), parameters)
 
 
 def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
@@ -85,12 +89,12 @@ def mismatch(spec: Spec) -> str:
     return "that is not this store's passphrase"
 
 
-def _passphrase(inputs: KekInputs, purpose: Literal["open", "new"]) -> Secret:
+def _passphrase(inputs: KekInputs, purpose: Purpose) -> Secret:
     path = inputs.environ.get(PASSPHRASE_FILE_VARIABLE)
     if path:
         return _first_line(path, inputs)
     if inputs.ask_passphrase is None:
-        raise KekMissing("a passphrase is needed, and nobody can be asked", hint=_WAYS_OUT)
+        raise KekMissing(f"{_NEEDED.get(purpose, 'a passphrase')} is needed, and nobody can be asked", hint=_WAYS_OUT)
     return inputs.ask_passphrase(purpose)
 
 
