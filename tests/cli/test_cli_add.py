@@ -148,7 +148,6 @@ def test_a_key_that_expires_soon_is_due(kojikey: Program) -> None:
         ["--account", "Not A Name"],
         ["--account", ""],
         ["--account", "-x"],
-        ["--store", "nowhere"],
         ["--nonsense"],
         ["--label"],
         ["one", "more"],

@@ -375,3 +375,12 @@ def test_doctor_names_a_config_with_mistakes(kojikey: Program) -> None:
     ended = kojikey("doctor", "--json")
     assert ended.code == 2
     assert [row["name"] for row in ended.results if row["state"] == "wrong"] == ["config.toml"]
+
+
+def test_a_store_name_that_nothing_has_is_not_found_whatever_is_asked_of_it(kojikey: Program) -> None:
+    key = kojikey.key()
+    for command in (["list"], ["add", "elevenlabs", "--stdin"], ["store", "info"], ["store", "init", "--kek", "env"]):
+        ended = kojikey(*command, "--store", "nope", "--json", stdin=key.key)
+        assert (ended.code, ended.error["code"]) == (5, "not_found"), ended.said
+        assert "nope" not in ended.said  # it may be a key that was put in the wrong place
+    assert not kojikey.home.exists()
