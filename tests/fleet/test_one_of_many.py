@@ -10,17 +10,35 @@ import pytest
 from many import account_name, fill_home
 from program import KEK, Program
 
+from kojikey.cli import fleet
 from kojikey.providers import probe
+from kojikey.stores.base import Change, Query
+from kojikey.stores.sqlite import SqliteStore
 from kojikey.testing import Sandbox, load_key
 
 
 @pytest.fixture
-def few(kojikey: Program, sandbox: Sandbox) -> Iterator[Program]:
-    """Return a program whose store has 6 keys of 3 accounts, all of them good."""
+def accepting(sandbox: Sandbox) -> Iterator[Sandbox]:
+    """Return a sandbox that knows every key that it could have made."""
     sandbox.accept_any = True
-    fill_home(kojikey.home, KEK, sandbox, 3)
-    yield kojikey
+    yield sandbox
     sandbox.accept_any = False
+
+
+@pytest.fixture
+def few(kojikey: Program, accepting: Sandbox) -> Program:
+    """Return a program whose store has 6 keys of 3 accounts, all of them good."""
+    fill_home(kojikey.home, KEK, accepting, 3)
+    return kojikey
+
+
+def spoil(program: Program, *accounts: int) -> None:
+    """Change the records of these accounts' keys at ElevenLabs from outside."""
+    store = SqliteStore(str(program.home / "keys.db"))
+    for stored in list(store.scan(Query(providers=("elevenlabs",)))):
+        if stored.ref.account in map(account_name, accounts):
+            versions = [{**version, "sealed": "a.b.c.d.e"} for version in stored.document["versions"]]
+            store.commit((Change(stored.ref, {**stored.document, "versions": versions}, stored.revision),))
 
 
 @pytest.fixture
@@ -58,3 +76,30 @@ def test_a_bug_that_one_line_of_a_batch_meets_ends_no_batch(few: Program, stumbl
     assert [json.loads(text)["action"] for text in ended.out.splitlines()] == ["staged", "rotated"] * 3
     assert ended.code == 4
     assert ended.err.count("a bug in kojikey") == 1
+
+
+@pytest.mark.parametrize("form", [(), ("--json",), ("--jsonl",)], ids=["", "json", "jsonl"])
+@pytest.mark.parametrize(("reason", "code"), [("ok", 8), ("invalid_key", 3), ("missing_permission", 3)])
+def test_a_key_that_was_refused_comes_before_one_that_does_not_open(
+    kojikey: Program, accepting: Sandbox, reason: str, code: int, form: tuple[str, ...]
+) -> None:
+    fill_home(kojikey.home, KEK, accepting, 3, reason=lambda _: reason)
+    spoil(kojikey, 1)
+    ended = kojikey("test", "--all-accounts", *form)
+    assert ended.code == code
+    assert f"{account_name(1)}/elevenlabs was not tested: " in ended.err
+
+
+def test_the_keys_that_do_not_open_are_listed(few: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    spoil(few, 0, 2)
+    document = few("test", "--all-accounts", "--json").document
+    assert len(document["results"]) == 4
+    assert document["unopened"] == 2
+    listed = [(key["account"], key["provider"], key["error"]["code"]) for key in document["unopened_keys"]]
+    assert listed == [(account_name(n), "elevenlabs", "cannot_open") for n in (0, 2)]
+    assert all(key["error"]["message"] for key in document["unopened_keys"])
+    monkeypatch.setattr(fleet, "UNOPENED_TOLD", 1)
+    ended = few("test", "--all-accounts")
+    assert ended.err.count("was not tested") == 1
+    assert "1 more were not tested, because their records do not open" in ended.err
+    assert "4 tested: 4 valid, 2 did not open" in ended.out

@@ -23,7 +23,7 @@ from kojikey.model.errors import KojikeyError, UsageError
 from kojikey.model.moment import now
 from kojikey.operations.custody import Custody
 from kojikey.operations.results import Summary, TestResult
-from kojikey.operations.verifying import survey, verify
+from kojikey.operations.verifying import Unopened, survey, verify
 from kojikey.providers.catalog import Catalog
 from kojikey.providers.traffic import Traffic
 from kojikey.stores.base import Query, Stored
@@ -33,6 +33,9 @@ MOST_CONCURRENCY = 1024
 MOST_RATE = 100_000.0
 FEW = 200
 """So many results are held back to be shown in order; more than that are shown as they come."""
+
+UNOPENED_TOLD = 10
+"""So many keys whose records do not open are named on stderr; reports have them all."""
 
 
 @dataclass(slots=True)
@@ -137,6 +140,8 @@ class Fleet:
 
     def _take(self, item: Item) -> None:
         self.tally.add(item)
+        if isinstance(item, Unopened) and self.tally.unopened <= UNOPENED_TOLD:
+            self._tell(f"{item.account}/{item.provider} was not tested: {item.error}")
         if self.total <= FEW:
             self.items.append(item)
         sinks = self.live if self.total <= FEW else [*self.live, *self.held]
@@ -153,6 +158,9 @@ class Fleet:
             for sink in self.held:
                 sink.add(item)
         ending = self._ending(error, is_interrupted=is_interrupted)
+        if self.tally.unopened > UNOPENED_TOLD:
+            more = self.tally.unopened - UNOPENED_TOLD
+            self.desk.terminal.warn(f"{more} more were not tested, because their records do not open")
         for sink in self.live + self.held:
             problem = _ended(sink, ending)
             if problem:
@@ -191,7 +199,7 @@ class Fleet:
             if left and tally.recorded:
                 told["hint"] = f"{hint_of(error)}; then go on with --not-tested-since {self.began_at}"
         elif tally.first_unopened is not None:
-            code = code_of(tally.first_unopened.error)
+            code = code if code is Exit.KEY_FAILED else code_of(tally.first_unopened.error)
             told = error_fields(tally.first_unopened.error)
         return Ending(tally, code, self.began_at, time.monotonic() - self.began, self.fail_on, left, told)
 

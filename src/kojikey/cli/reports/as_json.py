@@ -11,9 +11,14 @@ from kojikey.cli.reports.sink import Ending, Item, Tally, error_fields
 from kojikey.model.ref import Document
 from kojikey.operations.verifying import Unopened
 
+UNOPENED_LISTED = 1000
+
 
 class JsonReport:
-    """The document of the contract; its summary and exit code come last, so that memory does not grow with it."""
+    """The document of the contract; its summary and exit code come last, so that memory does not grow with it.
+
+    Keys whose records do not open are no results of a test: they are listed by themselves, the first thousand.
+    """
 
     def __init__(self, *, is_readable: bool, is_on_github: bool) -> None:
         """``is_readable`` spreads it over lines, which costs time where there are thousands of results."""
@@ -21,10 +26,13 @@ class JsonReport:
         self._is_on_github = is_on_github
         self._count = 0
         self._is_begun = False
+        self._unopened: list[Document] = []
 
     def add(self, item: Item) -> None:
         """Write a result."""
         if isinstance(item, Unopened):
+            if len(self._unopened) < UNOPENED_LISTED:
+                self._unopened.append(_unopened(item))
             return
         self._begin()
         self._write((",\n" if self._count else "\n") + self._text(documents.tested(item)))
@@ -34,7 +42,8 @@ class JsonReport:
         """Write the rest of the document."""
         self._begin()
         self._write("\n]")
-        for name, value in _closing(ending).items():
+        keys: Document = {"unopened_keys": self._unopened} if self._unopened else {}
+        for name, value in (keys | _closing(ending)).items():
             self._write(f",\n{json.dumps(name)}: {self._text(value)}")
         self._write("\n}\n")
         sys.stdout.flush()
@@ -61,8 +70,7 @@ class JsonLines:
     def add(self, item: Item) -> None:
         """Write a result; a key whose record does not open is one with an error."""
         if isinstance(item, Unopened):
-            error = error_fields(item.error)
-            self._write({"account": item.account, "provider": item.provider, "error": error})
+            self._write(_unopened(item))
         else:
             self._write(documents.tested(item))
 
@@ -79,6 +87,10 @@ class JsonLines:
 def inert_json(text: str) -> str:
     """Return JSON in which no old-style workflow command (``##[…]``, found anywhere in a line) can stand."""
     return text.replace("##[", "\\u0023\\u0023[")
+
+
+def _unopened(item: Unopened) -> Document:
+    return {"account": item.account, "provider": item.provider, "error": error_fields(item.error)}
 
 
 def _closing(ending: Ending) -> Document:

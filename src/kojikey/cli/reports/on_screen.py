@@ -20,32 +20,24 @@ _COLOUR = {
     Outcome.REJECTED: "\x1b[1;31m",
     Outcome.INDETERMINATE: "\x1b[36m",
 }
-_UNOPENED_SHOWN = 10
 
 
 class _Screen:
-    """What both ways have in common: what was not tested, and the summary."""
+    """What both ways have in common: the summary."""
 
     def __init__(self, terminal: Terminal, *, with_account: bool, is_on_github: bool) -> None:
         self.terminal, self.with_account, self.is_on_github = terminal, with_account, is_on_github
-        self._unopened = 0
-
-    def unopened(self, item: Unopened) -> None:
-        self._unopened += 1
-        if self._unopened <= _UNOPENED_SHOWN:
-            self.terminal.warn(self.safe(f"{item.account}/{item.provider} was not tested: {item.error}"))
 
     def safe(self, text: str) -> str:
         return inert(text) if self.is_on_github else text
 
     def closing_lines(self, ending: Ending) -> list[str]:
         tally, summary = ending.tally, ending.tally.summary
-        if self._unopened > _UNOPENED_SHOWN:
-            more = self._unopened - _UNOPENED_SHOWN
-            self.terminal.warn(f"{more} more were not tested, because their records do not open")
         if tally.finished < 2:
             return []
         counts = [f"{getattr(summary, name.value)} {name.value}" for name in Outcome if getattr(summary, name.value)]
+        if tally.unopened:
+            counts.append(f"{tally.unopened} did not open")
         lines = [f"{summary.tested} tested: " + ", ".join(counts)]
         return lines + [self.safe(line) for line in group_lines(tally)]
 
@@ -63,8 +55,7 @@ class Plain(_Screen):
     def add(self, item: Item) -> None:
         """Write a result, with its reason where it is not valid."""
         if isinstance(item, Unopened):
-            self.unopened(item)
-            return
+            return  # told on stderr
         verdict = item.verdict
         who = f"{item.account}/{item.provider}" if self.with_account else item.provider
         words = "valid" if verdict.outcome is Outcome.VALID else f"{verdict.outcome.value}: {verdict.reason.value}"
@@ -96,9 +87,7 @@ class Drawn(_Screen):
 
     def add(self, item: Item) -> None:
         """Keep a result for the end."""
-        if isinstance(item, Unopened):
-            self.unopened(item)
-        else:
+        if not isinstance(item, Unopened):  # told on stderr
             self._results.append(item)
 
     def end(self, ending: Ending) -> None:
