@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from vault import ACCOUNT, ADAPTERS, NEW, OLD, PROVIDER, SECOND_KEK, Held, Vault
+from vault import ACCOUNT, ADAPTERS, NEW, OLD, PROVIDER, SECOND_KEK, Held, Vault, refuse
 
 from kojikey.model.errors import AccountNotFound, CannotOpen, RecordChanged
 from kojikey.operations import accounts, removing, storing
@@ -90,7 +90,7 @@ def test_a_damaged_account_can_be_removed(damaged: Vault) -> None:
     accounts.ensure_removable(damaged.custody(environ={}), account=ACCOUNT)
     assert accounts.remove_account(damaged.custody(environ={}), account=ACCOUNT) == (2, False)
     assert damaged.key() is None
-    assert [row.account for row in accounts.list_accounts(damaged.opener())] == [OTHER]
+    assert [row.account for row in accounts.list_accounts(damaged.opener(), damaged=refuse)] == [OTHER]
     damaged.add(NEW)
     assert damaged.held() == Held(NEW)
     with pytest.raises(AccountNotFound):

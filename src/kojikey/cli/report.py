@@ -36,7 +36,7 @@ def kind_and_place(error: Exception) -> str:
     """Return what is told of a bug."""
     import traceback
 
-    error = _unwrapped(error)
+    error = first_of_ours(error)
     where = traceback.extract_tb(error.__traceback__)
     place = f"{os.path.basename(where[-1].filename)}:{where[-1].lineno}" if where else "nowhere"
     return f"{type(error).__name__} at {place}; nothing secret is in this message"
