@@ -2,74 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import psycopg
 import pytest
+from granted import ACME, BETA, TABLES, Role, all_rows, counted, event
+from granted import owner as owner
+from granted import role as role
+from granted import sql as sql
+from granted import store as store
 from postgres import Server
 from psycopg import errors
 
-from kojikey.model.errors import StoreDenied, StoreLocked, UsageError
-from kojikey.model.ref import HEADER, account_ref, grant_ref, key_ref
-from kojikey.stores.base import Change, Query
+from kojikey.model.errors import StoreDenied, UsageError
+from kojikey.model.ref import HEADER, account_ref, grant_ref
+from kojikey.stores.base import Change
 from kojikey.stores.postgres import PostgresStore
 from kojikey.stores.postgres_address import read_address
-
-Role = psycopg.Connection[tuple[Any, ...]]
-ACME, BETA = ("acme", "beta")
-TABLES = ("migrations", "header", "accounts", "keys", "events", "grants")
-
-
-def event(account: str, seq: int) -> dict[str, object]:
-    return {"account": account, "seq": seq, "provider": "elevenlabs", "time": "2026-11-23T04:47:00Z"}
-
-
-def counted(account: str, seq: int, **more: object) -> dict[str, object]:
-    """Return an account's document, as far as the server looks at it."""
-    return {"account": account, "audit": {"seq": seq}, **more}
-
-
-@pytest.fixture
-def owner(postgres: Server, database: str) -> Iterator[str]:
-    """Return a role that is no superuser, for those are held to nothing, and owns the database."""
-    with postgres.a_role() as name:
-        postgres.sql(f"ALTER DATABASE {database} OWNER TO {name}")
-        yield name
-        postgres.sql(f"ALTER DATABASE {database} OWNER TO postgres")
-
-
-@pytest.fixture
-def store(postgres: Server, database: str, owner: str) -> Iterator[PostgresStore]:
-    """Return a store with two accounts, as its owner has it."""
-    store = PostgresStore(read_address(postgres.url(database, owner)))
-    store.create({"format": 1})
-    for account in (ACME, BETA):
-        changes = [Change(account_ref(account), counted(account, 2), None)]
-        changes += [Change(key_ref(account, provider), {"is": account}, None) for provider in ("elevenlabs", "other")]
-        store.commit(changes, [event(account, 1), event(account, 2)])
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def role(postgres: Server, store: PostgresStore) -> Iterator[str]:
-    """Return a role that was granted one account."""
-    with postgres.a_role() as name:
-        store.commit([Change(grant_ref(ACME, name), {}, None)])
-        yield name
-
-
-@pytest.fixture
-def sql(postgres: Server, database: str, role: str) -> Iterator[Role]:
-    """Return a session of that role, as psql would be."""
-    with psycopg.connect(postgres.url(database, role), autocommit=True) as connection:
-        yield connection
-
-
-def all_rows(postgres: Server, database: str) -> list[list[tuple[object, ...]]]:
-    """Return what is really there, as a superuser sees it."""
-    return [postgres.sql(f"SELECT * FROM kojikey.{table} t ORDER BY t", database=database) for table in TABLES]
 
 
 def test_a_role_sees_nothing_of_an_account_that_it_was_not_granted(sql: Role) -> None:
@@ -249,91 +196,6 @@ def test_a_role_can_not_take_the_place_of_the_next_event(
     before = store.read(account_ref(ACME))
     assert before is not None
     store.commit([Change(before.ref, counted(ACME, 3), before.revision)], [event(ACME, 3)])
-
-
-# what stands in the way of others
-
-
-def test_functions_and_operators_of_others_are_not_used(
-    store: PostgresStore, sql: Role, postgres: Server, database: str, role: str
-) -> None:
-    postgres.sql(f"GRANT CREATE ON SCHEMA public TO {role}", database=database)
-    for words in (
-        "CREATE FUNCTION public.pg_advisory_xact_lock(integer) RETURNS void LANGUAGE plpgsql AS"
-        " $$ BEGIN RAISE EXCEPTION 'theirs'; END $$",
-        "CREATE FUNCTION public.theirs(bigint, smallint) RETURNS bigint LANGUAGE plpgsql AS"
-        " $$ BEGIN RAISE EXCEPTION 'theirs'; END $$",
-        "CREATE OPERATOR public.% (leftarg = bigint, rightarg = smallint, function = public.theirs)",
-    ):
-        sql.execute(words.encode())
-    store.upgrade()
-    assert len(list(store.scan(Query(shard=(1, 2)))) + list(store.scan(Query(shard=(2, 2))))) == 4
-    store.commit([Change(grant_ref(BETA, role), {}, None)])
-
-
-def test_store_init_takes_away_what_others_were_given_or_made(
-    store: PostgresStore, sql: Role, postgres: Server, database: str, owner: str, role: str
-) -> None:
-    with postgres.a_role() as other:
-        for words in (
-            f"GRANT USAGE, CREATE ON SCHEMA kojikey TO {other}, PUBLIC",
-            f"GRANT ALL ON ALL TABLES IN SCHEMA kojikey TO {other} WITH GRANT OPTION",
-            f"GRANT UPDATE (document) ON kojikey.header TO {other}",
-        ):
-            postgres.sql(words, database=database, role=owner)
-        for words in (
-            "CREATE FUNCTION kojikey.theirs() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$",
-            "CREATE TRIGGER theirs BEFORE UPDATE ON kojikey.accounts FOR EACH ROW EXECUTE FUNCTION kojikey.theirs()",
-            f"GRANT SELECT ON kojikey.keys TO {role}",
-        ):
-            postgres.sql(words, database=database, role=other)
-        postgres.sql("CREATE RULE lost AS ON DELETE TO kojikey.keys DO INSTEAD NOTHING", database=database, role=owner)
-        store.upgrade()
-        for words in ("TRUNCATE kojikey.keys", "SELECT 1 FROM kojikey.header", "CREATE TABLE kojikey.theirs (a int)"):
-            with pytest.raises(errors.InsufficientPrivilege):
-                postgres.sql(words, database=database, role=other)
-        made = (
-            "SELECT tgname::text FROM pg_trigger WHERE NOT tgisinternal UNION SELECT rulename FROM pg_rules ORDER BY 1"
-        )
-        assert [name for (name,) in postgres.sql(made, database=database) if name in ("theirs", "lost")] == []
-    assert sql.execute("SELECT count(*) FROM kojikey.keys").fetchall() == [(2,)]
-    assert sql.execute("UPDATE kojikey.keys SET revision = 'x'").rowcount == 2
-
-
-def test_what_others_lock_is_not_waited_for_without_end(
-    postgres: Server, database: str, owner: str, store: PostgresStore, sql: Role
-) -> None:
-    hasty = PostgresStore(read_address(postgres.url(database, owner)), lock_timeout=0.05)
-    with sql.transaction():
-        sql.execute("LOCK TABLE kojikey.keys IN ACCESS EXCLUSIVE MODE")
-        for use in (lambda: list(hasty.scan()), lambda: hasty.read(key_ref(BETA, "elevenlabs"))):
-            with pytest.raises(StoreLocked):
-                use()
-    sql.execute("SELECT pg_advisory_lock(1802136441)")
-    with pytest.raises(StoreLocked):
-        hasty.upgrade()
-    hasty.close()
-
-
-def test_a_role_that_the_server_exempts_is_granted_nothing(store: PostgresStore, postgres: Server) -> None:
-    with postgres.a_role() as name:
-        postgres.sql(f"ALTER ROLE {name} BYPASSRLS")
-        with pytest.raises(UsageError, match="BYPASSRLS"):
-            store.read(grant_ref(ACME, name))
-
-
-def test_a_schema_that_was_prepared_for_somebody_is_theirs_whoever_makes_the_store(
-    postgres: Server, database: str, owner: str
-) -> None:
-    postgres.sql(f"CREATE SCHEMA kojikey AUTHORIZATION {owner}", database=database)
-    made = PostgresStore(read_address(postgres.url(database)))
-    made.create({"format": 1})
-    made.close()
-    owners = "SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class WHERE relnamespace = 'kojikey'::regnamespace"
-    assert postgres.sql(owners, database=database) == [(owner,)]
-    theirs = PostgresStore(read_address(postgres.url(database, owner)))
-    theirs.commit([Change(account_ref(ACME), counted(ACME, 0), None)])
-    theirs.close()
 
 
 def test_a_role_that_inherits_from_a_granted_one_sees_as_much(postgres: Server, database: str, role: str) -> None:

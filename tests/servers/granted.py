@@ -1,0 +1,73 @@
+"""A PostgreSQL store with two accounts, its owner, and a role that was granted one of them, in SQL and as a store.
+
+Owns: the fixtures; test files import those they use. Must not: assert what the server allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from postgres import Server
+
+from kojikey.model.ref import account_ref, grant_ref, key_ref
+from kojikey.stores.base import Change
+from kojikey.stores.postgres import PostgresStore
+from kojikey.stores.postgres_address import read_address
+
+Role = psycopg.Connection[tuple[Any, ...]]
+ACME, BETA = ("acme", "beta")
+TABLES = ("migrations", "header", "accounts", "keys", "events", "grants")
+
+
+def event(account: str, seq: int) -> dict[str, object]:
+    return {"account": account, "seq": seq, "provider": "elevenlabs", "time": "2026-11-23T04:47:00Z"}
+
+
+def counted(account: str, seq: int, **more: object) -> dict[str, object]:
+    """Return an account's document, as far as the server looks at it."""
+    return {"account": account, "audit": {"seq": seq}, **more}
+
+
+@pytest.fixture
+def owner(postgres: Server, database: str) -> Iterator[str]:
+    """Return a role that is no superuser, for those are held to nothing, and owns the database."""
+    with postgres.a_role() as name:
+        postgres.sql(f"ALTER DATABASE {database} OWNER TO {name}")
+        yield name
+        postgres.sql(f"ALTER DATABASE {database} OWNER TO postgres")
+
+
+@pytest.fixture
+def store(postgres: Server, database: str, owner: str) -> Iterator[PostgresStore]:
+    """Return a store with two accounts, as its owner has it."""
+    store = PostgresStore(read_address(postgres.url(database, owner)))
+    store.create({"format": 1})
+    for account in (ACME, BETA):
+        changes = [Change(account_ref(account), counted(account, 2), None)]
+        changes += [Change(key_ref(account, provider), {"is": account}, None) for provider in ("elevenlabs", "other")]
+        store.commit(changes, [event(account, 1), event(account, 2)])
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def role(postgres: Server, store: PostgresStore) -> Iterator[str]:
+    """Return a role that was granted one account."""
+    with postgres.a_role() as name:
+        store.commit([Change(grant_ref(ACME, name), {}, None)])
+        yield name
+
+
+@pytest.fixture
+def sql(postgres: Server, database: str, role: str) -> Iterator[Role]:
+    """Return a session of that role, as psql would be."""
+    with psycopg.connect(postgres.url(database, role), autocommit=True) as connection:
+        yield connection
+
+
+def all_rows(postgres: Server, database: str) -> list[list[tuple[object, ...]]]:
+    """Return what is really there, as a superuser sees it."""
+    return [postgres.sql(f"SELECT * FROM kojikey.{table} t ORDER BY t", database=database) for table in TABLES]
