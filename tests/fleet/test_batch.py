@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +16,18 @@ from typing import Any
 import pytest
 from many import account_name, fill_home
 from program import COMMAND, KEK, SECONDS, Ended, Program, pieces_in
+from vault import ADAPTERS, Vault
 
+from kojikey.model.errors import UsageError
+from kojikey.operations.batch import Failed, Manner, rotate_all
 from kojikey.testing import Sandbox, load_key
 
 ACCOUNTS = 6
+
+
+@pytest.fixture
+def vault() -> Vault:
+    return Vault.made(ADAPTERS["memory"](None))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -218,6 +229,88 @@ def test_ctrl_c_ends_at_once_and_the_same_again_finishes(filled: Program, tmp_pa
     assert "the same command again finishes the rest" in err
     assert filled("rotate", "--batch", str(path)).code == 0
     assert versions(filled) == [2] * ACCOUNTS
+
+
+def test_lines_that_were_done_behind_one_that_hangs_are_told_when_it_is_stopped(
+    filled: Program, tmp_path: Path
+) -> None:
+    """The first line's endpoint does not come to an end with its answer."""
+    path = tmp_path / "keys.jsonl"
+    first = json.dumps(
+        {"account": account_name(0), "provider": "google_gemini", "key": load_key("google_gemini", 1000)}
+    )
+    path.write_text("\n".join([first, *(line(number) for number in range(3))]))
+    path.chmod(0o600)
+    filled.sandbox.fault("google_gemini", "slow")
+    filled.sandbox.forget()
+    running = subprocess.Popen(
+        [*COMMAND, "rotate", "--batch", str(path)],
+        env=filled.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while versions(filled)[:3] != [2, 2, 2]:
+        pass
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=SECONDS)
+    assert running.returncode == 130
+    assert [json.loads(text)["line"] for text in out.splitlines()] == [2, 3, 4]
+    assert "3 lines done, 1 left" in err
+
+
+def test_a_batch_whose_output_nobody_reads_any_more_stops_and_fails(filled: Program, tmp_path: Path) -> None:
+    path = tmp_path / "keys.jsonl"
+    path.write_text("\n".join(line(number) for number in range(ACCOUNTS)))
+    path.chmod(0o600)
+    filled.sandbox.forget()
+    with filled.sandbox.hold(after=2):
+        running = subprocess.Popen(
+            [*COMMAND, "rotate", "--batch", str(path), "--concurrency", "1"],
+            env=filled.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert running.stdout
+        assert running.stderr
+        assert json.loads(running.stdout.readline())["line"] == 1
+        running.stdout.close()
+    err = running.stderr.read()
+    assert running.wait(SECONDS) == 7, err
+    done = versions(filled).count(2)
+    assert f"nobody reads the output any more; {done} lines done, the rest left" in err
+    assert "the same command again finishes the rest" in err
+    assert 2 <= done < ACCOUNTS
+    running.stderr.close()
+
+
+def test_a_reader_that_goes_away_when_all_is_done_or_told_is_no_fault(filled: Program, tmp_path: Path) -> None:
+    path = tmp_path / "keys.jsonl"
+    path.write_text("\n".join(line(number) for number in range(ACCOUNTS)))
+    path.chmod(0o600)
+    ended = filled.shell(f"set -o pipefail; kojikey rotate --batch {path} --dry-run | head -1")
+    assert (ended.code, ended.err.count("warning")) == (0, 0)
+
+
+def test_what_is_read_when_the_batch_was_stopped_goes_nowhere(vault: Vault, recwarn: pytest.WarningsRecorder) -> None:
+    stopped, read_on = threading.Event(), threading.Event()
+
+    def lines() -> Iterator[Failed]:
+        yield Failed(1, None, None, UsageError("line 1: it makes no sense"))
+        stopped.wait(SECONDS)
+        yield Failed(2, None, None, UsageError("line 2: it makes no sense"))
+        read_on.set()
+
+    async def run() -> None:
+        emitted = asyncio.Event()
+        manner = Manner(None, lambda _: True, 1)
+        running = asyncio.ensure_future(rotate_all(vault.custody(), lines(), manner, lambda _: emitted.set()))
+        await emitted.wait()
+        running.cancel()
+        await asyncio.wait([running])
+
+    asyncio.run(run())
+    stopped.set()
+    (thread,) = [thread for thread in threading.enumerate() if thread.name == "kojikey-lines"]
+    thread.join(SECONDS)
+    gc.collect()
+    assert not read_on.is_set()
+    assert [warning for warning in map(str, recwarn) if "never awaited" in warning] == []
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from many import account_name, fill_home
-from program import KEK, Program
+from program import COMMAND, KEK, SECONDS, Program
 
 from kojikey.cli import fleet
 from kojikey.providers import probe
@@ -103,3 +105,30 @@ def test_the_keys_that_do_not_open_are_listed(few: Program, monkeypatch: pytest.
     assert ended.err.count("was not tested") == 1
     assert "1 more were not tested, because their records do not open" in ended.err
     assert "4 tested: 4 valid, 2 did not open" in ended.out
+
+
+def test_a_run_whose_output_nobody_reads_any_more_stops_and_fails(few: Program) -> None:
+    few.sandbox.forget()
+    with few.sandbox.hold(after=4):
+        running = subprocess.Popen(
+            [*COMMAND, "test", "--all-accounts", "--jsonl", "--rate", "4"],
+            env=few.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert running.stdout
+        assert running.stderr
+        assert json.loads(running.stdout.readline())["outcome"] == "valid"
+        running.stdout.close()
+    err = running.stderr.read()
+    running.stderr.close()
+    assert running.wait(SECONDS) == 7, err
+    (told,) = re.findall("nobody reads the output any more: ([0-9]) of 6 keys done, ([0-9]) outcomes recorded", err)
+    assert told[0] == told[1]
+    hint = err.partition("the same command with ")[2].split()
+    rest = few("test", "--all-accounts", "--jsonl", *hint)
+    assert len(rest.out.splitlines()) - 1 == 6 - int(told[0]) > 0
+
+
+def test_a_reader_that_goes_away_at_the_end_does_not_hide_what_was_found(kojikey: Program, accepting: Sandbox) -> None:
+    fill_home(kojikey.home, KEK, accepting, 3, reason=lambda _: "invalid_key")
+    ended = kojikey.shell("set -o pipefail; kojikey test --all-accounts | head -1")
+    assert (ended.code, ended.err.count("nobody reads")) == (3, 0)

@@ -10,7 +10,7 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -22,6 +22,7 @@ from kojikey.cli.fleet import concurrency_of, traffic_of
 from kojikey.cli.report import SCHEMA
 from kojikey.cli.reports.as_json import inert_json
 from kojikey.cli.reports.sink import error_fields
+from kojikey.cli.streams import lost_output
 from kojikey.model.account import checked_account
 from kojikey.model.base_url import check_base_url
 from kojikey.model.errors import KojikeyError, UsageError
@@ -55,8 +56,8 @@ def rotate_batch(desk: Desk) -> int:
     settings = _common_settings(desk)
     with _opened(str(desk.call.text("batch"))) as stream:
         custody = wiring.open_custody(desk.settings, desk.terminal)
-        lines = read_lines(stream, catalog, settings, is_shape_forced=desk.call.flag("force_shape"))
-        written = _Written(desk)
+        lines = _Counted(read_lines(stream, catalog, settings, is_shape_forced=desk.call.flag("force_shape")))
+        written = _Written(desk, lines)
         error: KojikeyError | None = None
         is_interrupted = False
         try:
@@ -66,13 +67,16 @@ def rotate_batch(desk: Desk) -> int:
                 asyncio.run(_rotate_all(desk, custody, catalog, lines, written))
         except KeyboardInterrupt:
             is_interrupted = True
+        except OSError:
+            if not written.lost:
+                raise
         except KojikeyError as raised:
             error = raised
     return written.end(error, is_interrupted=is_interrupted)
 
 
 async def _rotate_all(
-    desk: Desk, custody: Custody, catalog: Catalog, lines: Iterator[Line | Failed], written: _Written
+    desk: Desk, custody: Custody, catalog: Catalog, lines: Iterable[Line | Failed], written: _Written
 ) -> None:
     from kojikey.cli import wiring
     from kojikey.providers.probe import Prober
@@ -229,14 +233,31 @@ def _refuse_keys(fields: dict[str, str]) -> None:
 
 
 @dataclass(slots=True)
+class _Counted:
+    """The lines as they are read: how many they were, and whether that is all of them."""
+
+    lines: Iterator[Line | Failed]
+    count: int = 0
+    is_at_end: bool = False
+
+    def __iter__(self) -> Iterator[Line | Failed]:
+        for line in self.lines:
+            self.count += 1
+            yield line
+        self.is_at_end = True
+
+
+@dataclass(slots=True)
 class _Written:
     """The results as they are written, and what the exit code depends on."""
 
     desk: Desk
+    read: _Counted
     codes: dict[Exit, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     first_other: Exit | None = None
     count: int = 0
+    lost: str = ""
 
     def add(self, item: Done | Planned | Failed) -> None:
         """Write a result."""
@@ -257,9 +278,10 @@ class _Written:
     def end(self, error: KojikeyError | None, *, is_interrupted: bool) -> int:
         """Say how it went, end the document where it is one, and return the exit code."""
         code, told = self._code(), None
-        if is_interrupted:
-            code = Exit.INTERRUPTED
-            message = f"interrupted; {self.count} lines done, no key in use was lost"
+        is_cut = bool(self.lost) and not (self.read.is_at_end and self.count == self.read.count)
+        if is_interrupted or is_cut:
+            code = Exit.INTERRUPTED if is_interrupted else Exit.STORE_UNAVAILABLE
+            message = f"{self.lost or 'interrupted'}; {self.count} lines done, {self._left()}, no key in use was lost"
             told = {"code": code.word, "message": message, "hint": "the same command again finishes the rest"}
         elif error is not None:
             code, told = code_of(error), error_fields(error)
@@ -276,13 +298,22 @@ class _Written:
             self._write(self._opening() + "\n]" + members + "\n}\n")
         return int(code)
 
+    def _left(self) -> str:
+        return f"{self.read.count - self.count} left" if self.read.is_at_end else "the rest left"
+
     def _opening(self) -> str:
         return "" if self.count else f'{{"schema": {json.dumps(SCHEMA)},\n"command": "rotate",\n"results": ['
 
     def _write(self, text: str) -> None:
         is_on_github = self.desk.settings.environ.get("GITHUB_ACTIONS") == "true"
-        sys.stdout.write(inert_json(text) if is_on_github else text)
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(inert_json(text) if is_on_github else text)
+            sys.stdout.flush()
+        except OSError as error:
+            if self.desk.call.flag("dry_run"):
+                raise  # nothing is done by it, so that whoever reads may go away
+            self.lost = lost_output(error)
+            raise
 
     def _code(self) -> Exit:
         if self.codes.get(Exit.KEY_FAILED):

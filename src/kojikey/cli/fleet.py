@@ -19,6 +19,7 @@ from kojikey.cli.exits import Exit, code_of, hint_of
 from kojikey.cli.progress import Progress
 from kojikey.cli.report import say
 from kojikey.cli.reports.sink import Ending, Item, Sink, Tally, error_fields
+from kojikey.cli.streams import lost_output
 from kojikey.model.errors import KojikeyError, UsageError
 from kojikey.model.moment import now
 from kojikey.operations.custody import Custody
@@ -52,6 +53,9 @@ class Fleet:
     items: list[Item] = field(default_factory=list)
     began_at: str = field(default_factory=now)
     began: float = field(default_factory=time.monotonic)
+    lost: str = ""
+    """Says how standard output was lost, where it was; the run stops then as by Ctrl-C."""
+    stop: Callable[[], object] = lambda: None
     progress: Progress = field(default_factory=lambda: Progress(0, is_shown=False))
 
     def carry_out(self, custody: Custody, catalog: Catalog, query: Query) -> int:
@@ -68,6 +72,9 @@ class Fleet:
                 self._run(custody, catalog, lanes)
         except KeyboardInterrupt:
             is_interrupted = True
+        except asyncio.CancelledError:
+            if not self.lost:
+                raise
         except Exception as raised:
             error = _first_of_ours(raised)
             if error is None:
@@ -120,7 +127,8 @@ class Fleet:
         shared = traffic if self.total > 1 or traffic.rate else None
         async with Prober(timeout=wiring.timeout_of(call), traffic=shared) as prober:
             probe = probe_of(prober, catalog, is_deep=call.flag("deep"), tell=self._tell)
-            ticking = asyncio.ensure_future(self._tick())
+            ticking, task = asyncio.ensure_future(self._tick()), asyncio.current_task()
+            self.stop = task.cancel if task else self.stop
             try:
                 await verify(
                     custody, *lanes, probe=probe, emit=self._take, concurrency=concurrency, take_turn=traffic.take_turn
@@ -148,8 +156,16 @@ class Fleet:
         if sinks and self._has_bar() and sys.stdout.isatty():
             self.progress.clear()
         for sink in sinks:
-            sink.add(item)
+            try:
+                sink.add(item)
+            except OSError as error:
+                self._lose(error)
         self.progress.show(self.tally)
+
+    def _lose(self, error: OSError) -> None:
+        """Go on to the end of the run: no further test begins, and what is finished is kept."""
+        self.lost = lost_output(error)
+        self.stop()
 
     # --- the end ---
 
@@ -162,17 +178,27 @@ class Fleet:
             more = self.tally.unopened - UNOPENED_TOLD
             self.desk.terminal.warn(f"{more} more were not tested, because their records do not open")
         for sink in self.live + self.held:
-            problem = _ended(sink, ending)
+            problem = self._ended(sink, ending)
             if problem:
                 self.desk.terminal.warn(problem)
                 ending = _worsened(ending, problem)
-        if ending.error and (error or is_interrupted):
+        if ending.error and (error or is_interrupted or self.lost):
             say(f"kojikey: {ending.error['message']}")
             if ending.error["hint"]:
                 say(f"  {ending.error['hint']}")
         if not self.total and not error:
             self.desk.terminal.note(self._nothing())
         return int(ending.code)
+
+    def _ended(self, sink: Sink, ending: Ending) -> str | None:
+        """Finish a report; return what went wrong with it. That nobody reads it is no fault: all is done by now."""
+        try:
+            sink.end(ending)
+        except BrokenPipeError as error:
+            lost_output(error)
+        except OSError as error:
+            return f"a report could not be written ({error.strerror}): {error.filename}"
+        return None
 
     def _nothing(self) -> str:
         if self.desk.call.text("not_tested_since") or self.desk.call.text("shard"):
@@ -198,6 +224,11 @@ class Fleet:
                 told["message"] = f"{error}; {done}"
             if left and tally.recorded:
                 told["hint"] = f"{hint_of(error)}; then go on with --not-tested-since {self.began_at}"
+        elif self.lost and left:
+            code = Exit.STORE_UNAVAILABLE
+            message = f"{self.lost}: {tally.finished} of {self.total} keys done, {tally.recorded} outcomes recorded"
+            hint = f"to go on: the same command with --not-tested-since {self.began_at}"
+            told = {"code": code.word, "message": message, "hint": hint}
         elif tally.first_unopened is not None:
             code = code if code is Exit.KEY_FAILED else code_of(tally.first_unopened.error)
             told = error_fields(tally.first_unopened.error)
@@ -210,17 +241,6 @@ def _worsened(ending: Ending, problem: str) -> Ending:
         return ending
     code = Exit.STORE_UNAVAILABLE
     return replace(ending, code=code, error={"code": code.word, "message": problem, "hint": None})
-
-
-def _ended(sink: Sink, ending: Ending) -> str | None:
-    """Finish a report; return what went wrong with it."""
-    try:
-        sink.end(ending)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        return f"a report could not be written ({error.strerror}): {error.filename}"
-    return None
 
 
 def _first_of_ours(raised: Exception) -> KojikeyError | None:

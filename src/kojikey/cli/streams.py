@@ -51,6 +51,15 @@ def settle(tokens: list[str], code: int) -> int:
     return code
 
 
+def lost_output(error: OSError) -> str:
+    """Send standard output nowhere from now on, for it can not be written; return what to say of it."""
+    with contextlib.suppress(OSError, ValueError):  # it may be no real file, and be closed
+        silence(sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        return "nobody reads the output any more"
+    return f"the output can not be written ({error.strerror})"
+
+
 def silence(number: int) -> None:
     """Send a stream nowhere: Python would complain of it once more on its way out."""
     with contextlib.suppress(OSError):

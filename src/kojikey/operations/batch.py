@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -69,6 +69,8 @@ class Planned:
 
 Outcome = Done | Planned | Failed
 EmitLine = Callable[[Outcome], None]
+Read = Line | Failed | Exception | None
+"""What the thread that reads hands over: a line, what went wrong with reading, or None for the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class Manner:
     take_turn: TakeTurn = lambda *_: 0.0
 
 
-def plan_all(custody: Custody, lines: Iterator[Line | Failed], emit: EmitLine) -> None:
+def plan_all(custody: Custody, lines: Iterable[Line | Failed], emit: EmitLine) -> None:
     """Tell of each line what would become of it. Changes nothing and asks nobody.
 
     Raises:
@@ -136,7 +138,7 @@ def rotate_line(custody: Custody, new: Replacement, *, test: Tester | None, appr
     return rotating.rotate(custody, new, test=test, approve=approve)
 
 
-async def rotate_all(custody: Custody, lines: Iterator[Line | Failed], manner: Manner, emit: EmitLine) -> None:
+async def rotate_all(custody: Custody, lines: Iterable[Line | Failed], manner: Manner, emit: EmitLine) -> None:
     """Rotate the key of each line, at most ``concurrency`` at a time; ``emit`` gets the results in the lines' order.
 
     Two lines for one key follow each other. Cancelled, it lets no further step begin; what is staged stays staged.
@@ -160,22 +162,29 @@ class _Batch:
     asked: set[asyncio.Future[Verdict]] = field(default_factory=set)
     is_stopped: bool = False
 
-    async def carry_out(self, lines: Iterator[Line | Failed]) -> None:
-        source: asyncio.Queue[Line | Failed | Exception | None] = asyncio.Queue(self.manner.concurrency)
-        loop = asyncio.get_running_loop()
+    async def carry_out(self, lines: Iterable[Line | Failed]) -> None:
+        source: asyncio.Queue[Read] = asyncio.Queue()
+        room, loop = threading.Semaphore(self.manner.concurrency), asyncio.get_running_loop()
         # A daemon: one that waits for a pipe must not hold up the end of the program.
-        threading.Thread(target=_read, args=(lines, source, loop), name="kojikey-lines", daemon=True).start()
+        threading.Thread(target=_read, args=(lines, source, room, loop), name="kojikey-lines", daemon=True).start()
         try:
-            await self._work_off(source)
+            await self._work_off(source, room)
         finally:
             self.is_stopped = True
             for question in self.asked:
                 question.cancel()
             await asyncio.gather(*self.window, return_exceptions=True)
+            self._emit_finished()
 
-    async def _work_off(self, source: asyncio.Queue[Line | Failed | Exception | None]) -> None:
+    def _emit_finished(self) -> None:
+        """Emit what became of the lines that were done when the batch was stopped, behind one that was not."""
+        for task in self.window:
+            if not task.cancelled() and task.exception() is None:
+                self.emit(task.result())
+
+    async def _work_off(self, source: asyncio.Queue[Read], room: threading.Semaphore) -> None:
         """Begin lines as they come, and emit results as soon as it is their turn."""
-        coming: asyncio.Task[Line | Failed | Exception | None] | None = asyncio.ensure_future(source.get())
+        coming: asyncio.Task[Read] | None = asyncio.ensure_future(source.get())
         while coming is not None or self.window:
             first = [self.window[0]] if self.window else []
             more = [coming] if coming is not None and len(self.window) < 2 * self.manner.concurrency else []
@@ -184,6 +193,7 @@ class _Batch:
                 self.emit(self.window.popleft().result())
             if coming is not None and coming.done() and more:
                 line = coming.result()
+                room.release()
                 if isinstance(line, Exception):
                     raise line
                 coming = asyncio.ensure_future(source.get()) if line is not None else None
@@ -243,16 +253,18 @@ async def _as_it_is(line: Failed) -> Outcome:
 
 
 def _read(
-    lines: Iterator[Line | Failed],
-    source: asyncio.Queue[Line | Failed | Exception | None],
+    lines: Iterable[Line | Failed],
+    source: asyncio.Queue[Read],
+    room: threading.Semaphore,
     loop: asyncio.AbstractEventLoop,
 ) -> None:
-    """Hand the lines over as they are wanted, then None; or what went wrong with reading."""
+    """Hand the lines over as there is room for them, then None; or what went wrong with reading."""
 
-    def hand_over(item: Line | Failed | Exception | None) -> None:
-        asyncio.run_coroutine_threadsafe(source.put(item), loop).result()
+    def hand_over(item: Read) -> None:
+        room.acquire()
+        loop.call_soon_threadsafe(source.put_nowait, item)
 
-    with suppress(CancelledError, RuntimeError):  # nobody wants more of them
+    with suppress(RuntimeError):  # the loop is closed: nobody wants more of them
         try:
             for line in lines:
                 hand_over(line)
