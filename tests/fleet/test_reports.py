@@ -15,12 +15,17 @@ from program import Program
 from reported import HOSTILE, results, run_of
 
 from kojikey.cli import documents
+from kojikey.cli.command import Call, Command
 from kojikey.cli.commands import find
 from kojikey.cli.desk import desk_of
+from kojikey.cli.inert import inert, inert_json
 from kojikey.cli.parse import quick
-from kojikey.cli.reports import as_json, github, html, on_screen
+from kojikey.cli.reports import github, html, on_screen
 from kojikey.cli.reports.junit import junit
-from kojikey.model.verdict import Reason
+from kojikey.cli.settings import Settings
+from kojikey.cli.terminal import Terminal
+from kojikey.model.verdict import Reason, Usage
+from kojikey.providers.scrub import plain
 from kojikey.testing import Sandbox
 
 SCHEMA = etree.XMLSchema(etree.parse(os.path.join(os.path.dirname(__file__), "junit.xsd")))
@@ -148,13 +153,51 @@ def test_a_page_that_is_no_https_address_is_no_link() -> None:
 
 def test_a_line_on_github_is_no_command() -> None:
     for line in ("::error::x", "  ::add-mask::x", "a ##[command]x", HOSTILE):
-        for part in re.split(r"[\r\n]", on_screen.inert(line)):
+        for part in re.split(r"[\r\n]", inert(line)):
             assert not COMMAND.search(part)
+
+
+PLANS = ("##[error]plan", " ::error::plan", "a " * 98 + "::error::plan", "x ##[add-mask]plan")
+
+
+@pytest.mark.parametrize("form", [on_screen.Plain, on_screen.Drawn])
+@pytest.mark.parametrize("plan", PLANS)
+def test_usage_on_github_is_no_command(
+    plan: str, form: type[on_screen.Drawn], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = Call(Command("test", "", lambda _: 0), {})
+    screen = form(Terminal(call, Settings(call, {"GITHUB_ACTIONS": "true"})), with_account=True)
+    found = list(results(10, words=plain(HOSTILE)))
+    usage = Usage("credits", 1, 2, None, plan, plan)
+    for result in found:
+        screen.add(replace(result, verdict=replace(result.verdict, usage=usage, manage_url=plan)))
+    screen.end(run_of(found)[0])
+    said = capsys.readouterr().out
+    assert "##" not in said.replace("# #", "")
+    assert [line for line in re.split(r"[\r\n]", said) if COMMAND.search(line)] == []
+
+
+def test_a_label_on_github_is_no_command(kojikey: Program) -> None:
+    kojikey.environ["GITHUB_ACTIONS"] = "true"
+    label = "##[error]pwned ::error::pwned"
+    for command in (("list",), ("list", "--json"), ("history", "elevenlabs"), ("test", "--jsonl"), ("test",)):
+        kojikey.added("elevenlabs", "ok", "--label", label)
+        ended = kojikey(*command)
+        lines = [line for line in ended.said.splitlines() if "::error title=" not in line]
+        assert [line for line in lines if COMMAND.search(line)] == []
+        kojikey("remove", "elevenlabs", "--yes")
+
+
+def test_an_argument_on_github_comes_back_as_no_command(kojikey: Program) -> None:
+    kojikey.environ["GITHUB_ACTIONS"] = "true"
+    for arguments in (("test", "##[error]x"), ("list", "--label", "##[error]x"), ("check", "--require", "##[error]x")):
+        for more in ((), ("--json",)):
+            assert "##[" not in kojikey(*arguments, *more).said
 
 
 def test_json_on_github_says_the_same_and_is_no_command() -> None:
     text = json.dumps({"detail": HOSTILE})
-    made = as_json.inert_json(text)
+    made = inert_json(text)
     assert "##[" not in made
     assert json.loads(made) == json.loads(text)
 
@@ -215,7 +258,7 @@ def test_an_outcome_that_was_not_kept_says_whether_the_key_or_the_store_is_why(
     call = quick(*found)
     assert call is not None
     screen = on_screen.Plain if streamed else on_screen.Drawn
-    sink = screen(desk_of(call).terminal, with_account=False, is_on_github=False)
+    sink = screen(desk_of(call).terminal, with_account=False)
     sink.add(result)
     sink.end(run_of([result])[0])
     said = capsys.readouterr().out

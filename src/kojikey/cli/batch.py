@@ -19,8 +19,8 @@ from kojikey.cli.asking import probe_of
 from kojikey.cli.desk import Desk
 from kojikey.cli.exits import Exit, code_of
 from kojikey.cli.fleet import concurrency_of, traffic_of
+from kojikey.cli.inert import inert_json, is_on_github
 from kojikey.cli.report import SCHEMA
-from kojikey.cli.reports.as_json import inert_json
 from kojikey.cli.reports.sink import error_fields
 from kojikey.cli.streams import lost_output
 from kojikey.model.account import checked_account
@@ -305,9 +305,8 @@ class _Written:
         return "" if self.count else f'{{"schema": {json.dumps(SCHEMA)},\n"command": "rotate",\n"results": ['
 
     def _write(self, text: str) -> None:
-        is_on_github = self.desk.settings.environ.get("GITHUB_ACTIONS") == "true"
         try:
-            sys.stdout.write(inert_json(text) if is_on_github else text)
+            sys.stdout.write(inert_json(text) if is_on_github(self.desk.settings.environ) else text)
             sys.stdout.flush()
         except OSError as error:
             if self.desk.call.flag("dry_run"):

@@ -74,6 +74,10 @@ def failure(command: str | None, code: int, word: str, message: str, hint: str |
 def say(line: str) -> None:
     """Write a line for people to stderr; what its encoding lacks is replaced, a closed stderr is no reason to fail."""
     encoding = getattr(sys.stderr, "encoding", None) or "ascii"
+    if _is_on_github():
+        from kojikey.cli.inert import inert
+
+        line = inert(line)
     try:
         text = line.encode(encoding, "replace").decode(encoding)
         print(_wrapped(text) if sys.stderr.isatty() else text, file=sys.stderr)
@@ -97,17 +101,30 @@ def write_json(document: dict[str, Any]) -> None:
     """Write the one document of a command to stdout."""
     import json
 
-    write_line(json.dumps(document, indent=1, ensure_ascii=True))
+    text = json.dumps(document, indent=1, ensure_ascii=True)
+    if _is_on_github():
+        from kojikey.cli.inert import inert_json
+
+        text = inert_json(text)
+    write_line(text)
 
 
 def write_line(line: str) -> None:
     """Write a line of a result to stdout; a reader that went away changes neither what was done nor its exit code."""
+    if _is_on_github():
+        from kojikey.cli.inert import inert
+
+        line = inert(line)
     try:
         print(line)
     except BrokenPipeError:
         from kojikey.cli.streams import silence
 
         silence(sys.stdout.fileno())
+
+
+def _is_on_github() -> bool:
+    return os.environ.get("GITHUB_ACTIONS") == "true"
 
 
 def command_name(tokens: list[str]) -> str | None:

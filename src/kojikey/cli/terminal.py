@@ -8,9 +8,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from kojikey.cli.command import Call
+from kojikey.cli.inert import InertStream, is_on_github
 from kojikey.cli.report import say
 from kojikey.cli.settings import Settings
 from kojikey.model.errors import InputNeeded
@@ -31,6 +32,7 @@ class Terminal:
         self.plain = call.flag("no_color")
         self.no_input = settings.no_input
         self.environ = settings.environ
+        self.is_on_github = call.flag("github") or is_on_github(settings.environ)
         self.interactive = not settings.no_input and _is_terminal(sys.stdin)
 
     def note(self, text: str) -> None:
@@ -88,8 +90,9 @@ class Terminal:
 
         colour = self.is_coloured(stream)
         terminal = _is_terminal(stream)
+        shown_on = cast("TextIO", InertStream(stream)) if self.is_on_github else stream
         return PatientConsole(
-            file=stream, no_color=not colour, force_terminal=terminal or colour, highlight=False, markup=False,
+            file=shown_on, no_color=not colour, force_terminal=terminal or colour, highlight=False, markup=False,
             emoji=False, soft_wrap=not terminal, color_system="auto" if colour else None, legacy_windows=False,
             width=None if terminal else 200, safe_box=not encodes(stream, "─"),
         )  # fmt: skip

@@ -6,6 +6,7 @@ import json
 import sys
 
 from kojikey.cli import documents
+from kojikey.cli.inert import inert_json
 from kojikey.cli.report import SCHEMA
 from kojikey.cli.reports.sink import Ending, Item, Tally, error_fields
 from kojikey.model.ref import Document
@@ -82,11 +83,6 @@ class JsonLines:
         text = json.dumps(document, ensure_ascii=True)
         sys.stdout.write((inert_json(text) if self._is_on_github else text) + "\n")
         sys.stdout.flush()
-
-
-def inert_json(text: str) -> str:
-    """Return JSON in which no old-style workflow command (``##[…]``, found anywhere in a line) can stand."""
-    return text.replace("##[", "\\u0023\\u0023[")
 
 
 def _unopened(item: Unopened) -> Document:

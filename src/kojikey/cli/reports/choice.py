@@ -13,7 +13,7 @@ def reports_of(desk: Desk, *, is_long: bool, fail_on: str) -> tuple[list[Sink], 
         UsageError: a file can not be written where it is to be; found out before anything is asked.
     """
     call = desk.call
-    github = call.flag("github") or desk.settings.environ.get("GITHUB_ACTIONS") == "true"
+    github = desk.terminal.is_on_github
     live: list[Sink] = []
     held: list[Sink] = []
     if call.flag("jsonl"):
@@ -28,7 +28,7 @@ def reports_of(desk: Desk, *, is_long: bool, fail_on: str) -> tuple[list[Sink], 
         from kojikey.cli.reports.on_screen import Drawn, Plain
 
         screen = Plain if is_long else Drawn
-        held.append(screen(desk.terminal, with_account=call.flag("all_accounts"), is_on_github=github))
+        held.append(screen(desk.terminal, with_account=call.flag("all_accounts")))
     if github or call.text("junit") is not None or call.text("html") is not None:
         from kojikey.cli.reports.spool import spooled
 

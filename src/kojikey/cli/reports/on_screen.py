@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 
+from kojikey.cli.inert import inert
 from kojikey.cli.reports.sink import Ending, Item, Tally
 from kojikey.cli.terminal import Terminal, encodes
 from kojikey.model.masking import ASCII_BULLET, BULLET, mask
@@ -25,11 +26,8 @@ _COLOUR = {
 class _Screen:
     """What both ways have in common: the summary."""
 
-    def __init__(self, terminal: Terminal, *, with_account: bool, is_on_github: bool) -> None:
-        self.terminal, self.with_account, self.is_on_github = terminal, with_account, is_on_github
-
-    def safe(self, text: str) -> str:
-        return inert(text) if self.is_on_github else text
+    def __init__(self, terminal: Terminal, *, with_account: bool) -> None:
+        self.terminal, self.with_account = terminal, with_account
 
     def closing_lines(self, ending: Ending) -> list[str]:
         tally, summary = ending.tally, ending.tally.summary
@@ -39,14 +37,14 @@ class _Screen:
         if tally.unopened:
             counts.append(f"{tally.unopened} did not open")
         lines = [f"{summary.tested} tested: " + ", ".join(counts)]
-        return lines + [self.safe(line) for line in group_lines(tally)]
+        return lines + group_lines(tally)
 
 
 class Plain(_Screen):
     """A line a key, as they come."""
 
-    def __init__(self, terminal: Terminal, *, with_account: bool, is_on_github: bool) -> None:
-        super().__init__(terminal, with_account=with_account, is_on_github=is_on_github)
+    def __init__(self, terminal: Terminal, *, with_account: bool) -> None:
+        super().__init__(terminal, with_account=with_account)
         self._is_coloured = terminal.is_coloured(sys.stdout)
         is_unicode = encodes(sys.stdout, "✓✗")
         self._marks = dict(zip(Outcome, "✓!✗?" if is_unicode else "+!x?", strict=True))
@@ -62,7 +60,7 @@ class Plain(_Screen):
         line = f"{who}  {mask(item.tail, bullet=self._bullet)}  "
         self._write(self._dyed(self._marks[verdict.outcome], verdict) + " " + line + self._dyed(words, verdict))
         for detail in detail_lines(item):
-            self._write("  " + self.safe(detail))
+            self._write("  " + detail)
 
     def end(self, ending: Ending) -> None:
         """Write the summary."""
@@ -75,14 +73,15 @@ class Plain(_Screen):
 
     def _write(self, line: str) -> None:
         encoding = getattr(sys.stdout, "encoding", None) or "ascii"
-        sys.stdout.write(line.encode(encoding, "replace").decode(encoding) + "\n")
+        text = line.encode(encoding, "replace").decode(encoding)
+        sys.stdout.write((inert(text) if self.terminal.is_on_github else text) + "\n")
 
 
 class Drawn(_Screen):
     """All results at the end, by rich."""
 
-    def __init__(self, terminal: Terminal, *, with_account: bool, is_on_github: bool) -> None:
-        super().__init__(terminal, with_account=with_account, is_on_github=is_on_github)
+    def __init__(self, terminal: Terminal, *, with_account: bool) -> None:
+        super().__init__(terminal, with_account=with_account)
         self._results: list[TestResult] = []
 
     def add(self, item: Item) -> None:
@@ -95,8 +94,7 @@ class Drawn(_Screen):
         from kojikey.cli.render import Page
 
         page = Page(self.terminal)
-        page.tests([_made_inert(r) for r in self._results] if self.is_on_github else self._results,
-                   with_account=self.with_account)  # fmt: skip
+        page.tests(self._results, with_account=self.with_account)
         for number, line in enumerate(self.closing_lines(ending)):
             page.line(line, style="" if number else "bold")
 
@@ -127,21 +125,3 @@ def group_lines(tally: Tally) -> list[str]:
         lines.append(f"  {group.count} {group.provider} {group.outcome.value}: {group.reason}")
         lines.append(f"    next: {group.step}")
     return lines
-
-
-def inert(text: str) -> str:
-    """Return a line that GitHub's runner does not take for a command: it looks for ``::`` first, ``##[`` anywhere.
-
-    See actions/runner, src/Runner.Common/ActionCommand.cs: leading white space is skipped.
-    """
-    return text.replace("::", ": :").replace("##[", "# #[")
-
-
-def _made_inert(result: TestResult) -> TestResult:
-    from dataclasses import replace
-
-    verdict = result.verdict
-    safe = replace(
-        verdict, detail=inert(verdict.detail), hint=inert(verdict.hint), manage_url=inert(verdict.manage_url)
-    )
-    return replace(result, verdict=safe, unkept=inert(result.unkept))

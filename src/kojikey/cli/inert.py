@@ -1,0 +1,45 @@
+"""On GitHub: what is written is text, and no command to the runner, whoever's words are in it.
+
+The runner reads every line of standard output and standard error: ``::`` at its beginning (white space is skipped)
+and ``##[`` anywhere in it make a command, see actions/runner, src/Runner.Common/ActionCommand.cs. On the hot path.
+"""
+
+from __future__ import annotations
+
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, TextIO
+
+_AT_THE_BEGINNING = re.compile(r"(^|(?<=[\r\n]))([^\S\r\n]*)::")
+
+
+def is_on_github(environ: Mapping[str, str]) -> bool:
+    """Tell whether a runner of GitHub Actions reads what is written."""
+    return environ.get("GITHUB_ACTIONS") == "true"
+
+
+def inert(text: str) -> str:
+    """Return a text in which no line is a command."""
+    return _AT_THE_BEGINNING.sub(r"\2: :", text).replace("##[", "# #[")
+
+
+def inert_json(text: str) -> str:
+    """Return JSON that says the same, in which no command can stand: none of its lines begins with a text."""
+    return text.replace("##[", "\\u0023\\u0023[")
+
+
+class InertStream:
+    """A stream on which no line is a command. Each write begins at the beginning of a line, as far as it matters."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text."""
+        return self._stream.write(inert(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
