@@ -150,6 +150,39 @@ def test_a_key_as_an_argument_is_refused_never_repeated_and_to_be_revoked(
     assert not kojikey.home.exists()
 
 
+@pytest.mark.parametrize("key", ["AIzaSy" + "D4x9Kq2Lm7Wp" * 3 + "=", "0f9c" * 8 + "==", "API_KEY=" + "0f9c" * 8 + "="])
+@pytest.mark.parametrize(
+    "words", [["add", "elevenlabs", "{}"], ["add", "--nope", "{}"], ["store", "{}"], ["run", "-x", "{}", "--", "true"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_key_that_ends_in_an_equals_sign_is_to_be_revoked_too(kojikey: Program, words: list[str], key: str) -> None:
+    ended = kojikey(*(word.format(key) for word in words))
+    assert (ended.code, "revoke" in ended.err) == (2, True)
+    assert pieces_in(key, ended.said) == []
+
+
+# a command that is not one
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("rotat elevenlabs", "rotate"), ("rotat", "rotate"), ("ad elevenlabs --stdin", "add"), ("lst -a acme", "list"),
+        ("sandbx --tour", "sandbox"), ("store inf", "store info"), ("stor info", "store info"), ("accont", "account"),
+        ("account-remove acme", "account remove"),
+    ],
+)  # fmt: skip
+def test_the_command_that_was_likely_meant_is_named_whatever_follows(kojikey: Program, words: str, meant: str) -> None:
+    ended = kojikey(*words.split(), "--json")
+    assert (ended.code, ended.error["hint"]) == (2, f"did you mean kojikey {meant}?")
+
+
+@pytest.mark.parametrize("words", ["nonsense", "complet", "store nonsense", ""])
+def test_a_command_that_is_like_none_leads_to_help(kojikey: Program, words: str) -> None:
+    ended = kojikey(*words.split(" "), "--json")
+    assert (ended.code, ended.error["hint"]) == (2, f"kojikey {'store ' if 'store' in words else ''}--help")
+
+
 # streams
 
 

@@ -26,6 +26,8 @@ _TYPES: dict[str, Any] = {"text": str, "texts": list[str], "integer": int, "numb
 
 _PLAIN_OPTION = re.compile(r"--?[a-z]{1,16}(?:-[a-z]{1,16}){0,3}")
 
+_ALIKE = 0.7
+
 ABOUT = "Keep provider API keys sealed, ask the provider whether they work, and rotate them without losing one."
 
 
@@ -142,7 +144,7 @@ def run(tokens: list[str]) -> int:
         write_line(error.ctx.get_help() if error.ctx else ABOUT)
         return 0
     except click_errors.UsageError as error:
-        refuse(token.rpartition("=")[2] for token in tokens)
+        refuse(tokens)
         raise _worded(error, tokens) from None
     except SystemExit:  # Typer's way of saying that the reader of standard output went away
         raise BrokenPipeError from None
@@ -157,7 +159,7 @@ def _own(tokens: list[str]) -> list[str]:
     """Return the values among the tokens that are for kojikey, as far as that can be told before they are parsed."""
     if tokens[:1] == ["run"]:
         tokens = tokens[: tokens.index("--")] if "--" in tokens else []
-    return [token.rpartition("=")[2] for token in tokens if token != "--"]
+    return [token for token in tokens if token != "--"]
 
 
 def _worded(error: click_errors.UsageError, tokens: list[str]) -> UsageError:
@@ -179,8 +181,8 @@ def _worded(error: click_errors.UsageError, tokens: list[str]) -> UsageError:
         return UsageError(f"{named} takes {takes}", hint=help_hint)
     message = error.format_message()
     if message.startswith("No such command"):
-        close = difflib.get_close_matches(_first_word(tokens), list(commands.MODULES), n=1)
-        hint = f"did you mean kojikey {close[0]}?" if close else "kojikey --help"
+        close = _nearest_command([token for token in tokens if not token.startswith("-")])
+        hint = f"did you mean kojikey {close}?" if close else help_hint
         return UsageError(f"{place} has no such command", hint=hint)
     if message.startswith("Got unexpected extra argument"):
         return UsageError(
@@ -195,5 +197,17 @@ def _spellings(error: click_errors.NoSuchOption) -> list[str]:
     return [spelling for parameter in (command.params if command else []) for spelling in parameter.opts]
 
 
-def _first_word(tokens: list[str]) -> str:
-    return " ".join(token for token in tokens[:2] if not token.startswith("-"))
+def _nearest_command(words: list[str]) -> str | None:
+    """Return the command that was likely meant; a second word may be part of its name, or its argument."""
+    known = [name for name in (*commands.MODULES, *commands.GROUPS) if name not in commands.HIDDEN]
+    tried = {" ".join(words[:2]), *words[:1]}
+    if words[:1] and words[0] in commands.GROUPS:
+        known = [name for name in known if name.startswith(f"{words[0]} ")]
+        tried = {" ".join(words[:2])}
+    found = [(_likeness(text, name), name) for text in tried for name in known]
+    likeness, name = max(found)
+    return name if likeness >= _ALIKE else None
+
+
+def _likeness(text: str, name: str) -> float:
+    return difflib.SequenceMatcher(None, text, name).ratio()

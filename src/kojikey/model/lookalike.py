@@ -37,7 +37,7 @@ def looks_like_key(text: str) -> bool:
         return True
     if "/" in text or "\\" in text or any(character.isspace() for character in text):
         return False  # a path, a URL or a sentence; a prefix would have given a key in it away
-    value = text.rpartition("=")[2] if "=" in text.rstrip("=") else text
+    value = text.rstrip("=").rpartition("=")[2]  # what stands after NAME=; a key may itself end in =
     if _UUID.fullmatch(value):
         return False
     return any(_is_random(run) for run in re.split(r"[^A-Za-z0-9]+", value))
