@@ -16,7 +16,7 @@ def help_topic(call: Call) -> int:
     from kojikey.cli import documents, typed
     from kojikey.cli.commands import GROUPS, HIDDEN, MODULES
 
-    desk = desk_of(call)
+    desk = desk_of(call, config={})  # whoever looks for help may have a config.toml that does not read
     topic = " ".join(call.texts("topic"))
     if topic == _EXIT_CODES:
         if desk.terminal.json:
