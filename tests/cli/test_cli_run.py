@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from program import COMMAND, SECONDS, Program
+from program import COMMAND, SECONDS, Program, pieces_in
 
 SHOW = """import json, os, sys
 json.dump({"argv": [os.fsencode(a).hex() for a in sys.argv[1:]], "env": dict(os.environ)}, sys.stdout)"""
@@ -115,8 +115,10 @@ def test_not_found_is_127_and_not_executable_126(kojikey: Program, tmp_path: Pat
         assert (ended.code, "could not be started" in ended.err) == (126, True)
     ended = kojikey.installed("run", "-q", "--json", "--", str(plain))
     assert (ended.document["exit_code"], ended.error["code"]) == (126, "not_executable")
-    ended = kojikey.installed("run", "-q", "--json", "--", "there-is-no-such-program")
-    assert (ended.document["exit_code"], ended.error["code"]) == (127, "not_found")
+    for name in ("there-is-no-such-program", ""):
+        ended = kojikey.installed("run", "-q", "--json", "--", name)
+        assert (ended.document["exit_code"], ended.error["code"]) == (127, "not_found")
+        assert ended.err == f"kojikey: {name or 'the program'} was not found\n"
 
 
 @pytest.mark.parametrize(
@@ -198,6 +200,15 @@ def test_a_key_among_its_own_options_is_refused(kojikey: Program) -> None:
     for options in (["-a", key], ["-p", key], ["--env", f"X={key}"], ["-s", key], [f"--account={key}"], [f"-q{key}"]):
         ended = kojikey("run", *options, "--", "true")
         assert (ended.code, "revoke" in ended.err, key[:8] in ended.said) == (2, True, False)
+
+
+@pytest.mark.parametrize("dashes", [[], ["--"]], ids=["no dashes", "dashes"])
+def test_a_key_in_the_program_s_place_is_to_be_revoked(kojikey: Program, dashes: list[str]) -> None:
+    key = "sk_" + "0123456789abcdef" * 3
+    ended = kojikey("run", "-q", "--json", *dashes, key)
+    assert (ended.code, "was not found" in ended.err, "shell's history" in ended.err) == (127, True, True)
+    assert "revoke" in ended.error["hint"]
+    assert pieces_in(key, ended.said) == []
 
 
 def test_a_program_that_is_not_started_leaves_signals_as_they_were(kojikey: Program) -> None:

@@ -7,6 +7,11 @@ from collections.abc import Iterable
 from kojikey.cli.command import Call
 from kojikey.model.errors import UsageError
 
+REVOKE = (
+    "it is in your shell's history now: revoke it at the provider, and give the new key at the prompt, or with "
+    "--stdin, --from-env VAR or --from-file PATH"
+)
+
 
 def refuse_keys(call: Call) -> None:
     """Check the arguments and option values of a call, but not what it hands on to another program.
@@ -35,6 +40,5 @@ def refuse(texts: Iterable[str]) -> None:
         if looks_like_key(text):
             raise UsageError(
                 "an argument looks like a provider key; it was not used and is not repeated here",
-                hint="it is in your shell's history now: revoke it at the provider, and give the new key at the "
-                "prompt, or with --stdin, --from-env VAR or --from-file PATH",
+                hint=REVOKE,
             )

@@ -110,6 +110,8 @@ def _replaced_by(call: Call, program: tuple[str, ...], environ: dict[str, str]) 
 
     # Python ignores these two, and an ignored signal stays ignored across exec: `CMD | head` would never end.
     numbers = [getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name)]
+    if not program[0]:  # execvp would take the folders of PATH for it
+        return _not_started(call, program[0], "was not found", NOT_FOUND)
     sys.stdout.flush()
     sys.stderr.flush()
     before = [signal.signal(number, signal.SIG_DFL) for number in numbers]
@@ -128,13 +130,18 @@ def _replaced_by(call: Call, program: tuple[str, ...], environ: dict[str, str]) 
 def _not_started(call: Call, name: str, problem: str, code: int) -> int:
     from kojikey.model.lookalike import looks_like_key
 
-    shown = "the program" if looks_like_key(name) or not name.isprintable() else name
-    message = f"{shown} {problem}"
+    hint, message = None, f"{name if name and name.isprintable() else 'the program'} {problem}"
+    if looks_like_key(name):
+        from kojikey.cli.refuse import REVOKE
+
+        hint, message = REVOKE, f"the program {problem}; its name looks like a provider key and is not repeated here"
     say(f"kojikey: {message}")
+    if hint:
+        say(f"  {hint}")
     if call.flag("json"):
         from kojikey.cli.report import failure, write_json
 
-        write_json(failure("run", code, "not_found" if code == NOT_FOUND else "not_executable", message))
+        write_json(failure("run", code, "not_found" if code == NOT_FOUND else "not_executable", message, hint))
     return code
 
 
