@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,23 @@ def test_nobody_is_asked_where_that_was_ruled_out(kojikey: Program, how: list[st
     with on_a_terminal(kojikey, "add", "elevenlabs", *options, **environ) as child:
         code, text = end(child)
     assert (code, "--stdin" in text) == (2, True)
+    assert f"{how[0]} rules out asking" in " ".join(text.split())
+    assert "no terminal" not in text
+    with on_a_terminal(kojikey, "add", *options, **environ) as child:
+        assert "rules out asking" in end(child)[1]
+
+
+@pytest.mark.parametrize("prompt", [["add", "elevenlabs"], ["add"], ["remove", "elevenlabs"]], ids=" ".join)
+def test_what_is_said_after_the_end_of_input_begins_a_line(kojikey: Program, prompt: list[str]) -> None:
+    if prompt[0] == "remove":
+        kojikey.added()
+    with on_a_terminal(kojikey, *prompt) as child:
+        child.expect([r"\(hidden\): ", r"\] "])
+        if prompt == ["add", "elevenlabs"]:
+            assert hides(child)
+        child.send(CTRL_D)
+        _, text = end(child)
+    assert re.search(r"^kojikey: .*nothing was", text, re.MULTILINE), text
 
 
 # remove, get

@@ -64,7 +64,10 @@ def _choose(desk: Desk) -> str:
 
     index = wiring.provider_index(desk.settings)
     if not desk.terminal.interactive:
-        raise InputNeeded("a provider is needed", hint="kojikey add PROVIDER, one of " + ", ".join(index))
+        raise InputNeeded(
+            f"a provider is needed, and {desk.terminal.why_unasked}; nothing was changed",
+            hint="kojikey add PROVIDER, one of " + ", ".join(index),
+        )
     for number, (name, entry) in enumerate(index.items(), 1):
         print(f"  {number}  {name:<16} {entry.purpose}", file=sys.stderr)
     answer = desk.terminal.answer(f"Which provider? [1-{len(index)}] ").strip()

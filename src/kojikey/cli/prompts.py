@@ -7,6 +7,7 @@ import stat
 import sys
 
 from kojikey.cli.command import Call
+from kojikey.cli.report import say
 from kojikey.cli.terminal import Terminal
 from kojikey.model.errors import InputNeeded, MalformedKey, UsageError
 from kojikey.model.secret import Secret
@@ -31,6 +32,7 @@ def hidden(prompt: str) -> Secret:
     try:
         return Secret(getpass.getpass(prompt, stream=None))
     except EOFError:
+        say("")  # Ctrl-D leaves the cursor behind the prompt
         raise InputNeeded("nothing was entered; nothing was changed") from None
     except UnicodeDecodeError:
         raise MalformedKey("what was entered is not text; nothing was changed") from None
@@ -53,7 +55,7 @@ def read_key(call: Call, terminal: Terminal, *, prompt: str) -> Secret:
         return _from_stream()
     if not terminal.interactive:
         raise InputNeeded(
-            "a key is needed, and there is no terminal to ask on; nothing was changed",
+            f"a key is needed, and {terminal.why_unasked}; nothing was changed",
             hint="give it with --stdin, --from-env VAR or --from-file PATH",
         )
     return hidden(prompt)

@@ -72,7 +72,7 @@ def find_home(environ: Mapping[str, str]) -> Home:
 class Settings:
     """Everything a command needs to know that is not its own."""
 
-    __slots__ = ("account", "config", "environ", "home", "no_input", "store")
+    __slots__ = ("account", "config", "environ", "home", "ruled_out_by", "store")
 
     def __init__(self, call: Call, environ: Mapping[str, str], *, config: dict[str, Any] | None = None) -> None:
         self.environ = environ
@@ -80,7 +80,8 @@ class Settings:
         self.config = read_config(self.home.config_file) if config is None else config
         self.account = self._chosen(call.text("account"), "KOJIKEY_ACCOUNT", "account", DEFAULT_ACCOUNT)
         self.store = self._chosen(call.text("store"), "KOJIKEY_STORE", "store", LOCAL)
-        self.no_input = call.flag("no_input") or _truth(environ, "KOJIKEY_NO_INPUT") or _truth(environ, "CI")
+        variables = (name for name in ("KOJIKEY_NO_INPUT", "CI") if _truth(environ, name))
+        self.ruled_out_by = "--no-input" if call.flag("no_input") else next(variables, "")
         checked_account(self.account.value)
 
     def _chosen(self, option: str | None, variable: str, name: str, default: str) -> Setting:
@@ -91,6 +92,11 @@ class Settings:
         if name in self.config:
             return Setting(self.config[name], "config.toml")
         return Setting(default, "default")
+
+    @property
+    def no_input(self) -> bool:
+        """Whether asking was ruled out; ``ruled_out_by`` names the option or variable that did."""
+        return bool(self.ruled_out_by)
 
     def for_store(self, name: str) -> Settings:
         """Return the same settings for another store, named or by URL."""

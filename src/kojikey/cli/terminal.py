@@ -30,10 +30,15 @@ class Terminal:
         self.call, self.settings = call, settings
         self.json, self.quiet = call.flag("json"), call.flag("quiet")
         self.plain = call.flag("no_color")
-        self.no_input = settings.no_input
         self.environ = settings.environ
         self.is_on_github = call.flag("github") or is_on_github(settings.environ)
         self.interactive = not settings.no_input and _is_terminal(sys.stdin)
+
+    @property
+    def why_unasked(self) -> str:
+        """Why nobody may be asked, where that is so."""
+        by = self.settings.ruled_out_by
+        return f"{by} rules out asking" if by else "there is no terminal to ask on"
 
     def note(self, text: str) -> None:
         """Say something worth knowing, unless quiet was asked for."""
@@ -70,7 +75,10 @@ class Terminal:
         """Ask for a line of text; the end of input is an empty answer."""
         sys.stderr.write(question)
         sys.stderr.flush()
-        return sys.stdin.readline()
+        text = sys.stdin.readline()
+        if not text.endswith("\n"):
+            say("")  # Ctrl-D leaves the cursor behind the question
+        return text
 
     @contextmanager
     def status(self, text: str) -> Iterator[None]:
