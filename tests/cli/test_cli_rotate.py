@@ -92,6 +92,14 @@ def test_the_same_key_is_unchanged_and_makes_no_version(kojikey: Program) -> Non
     assert "unchanged" in kojikey.rotate("elevenlabs", "ok").out
 
 
+def test_settings_that_came_with_the_same_key_are_said_to_be_as_they_were(kojikey: Program) -> None:
+    kojikey.added("elevenlabs", "ok", "--label", "before")
+    ended = kojikey.rotate("elevenlabs", "ok", "--label", "after", "--expires", "90d", "-q")
+    assert (ended.code, "--label, --expires changed nothing" in ended.err) == (0, True)
+    assert kojikey.listed()["label"] == "before"
+    assert "changed nothing" not in kojikey.rotate("elevenlabs", "ok").said
+
+
 def test_rollback_makes_the_previous_version_current_after_testing_it(kojikey: Program) -> None:
     first = kojikey.added()
     kojikey.rotate()

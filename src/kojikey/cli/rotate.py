@@ -50,6 +50,7 @@ def rotate(call: Call) -> int:
         # What is known already is not asked of a store that may not answer.
         left = str(stop) or _left(custody, desk.account, provider)
         raise KeyboardInterrupt(desk.terminal.completed(left)) from None
+    _warn_of_settings(desk, result)
     return saving.show(desk, result, _lines(definition, result, step), approval=approve)
 
 
@@ -59,13 +60,22 @@ def _step(call: Call) -> str:
         raise UsageError("one step at a time: --resume, --abort, --rollback or --retire")
     if steps and any(call.flag(name) or call.text(name) is not None for name in ("stdin", "from_env", "from_file")):
         raise UsageError(f"--{steps[0]} reads no key; nothing was changed")
-    given = next((name for name in _SETTINGS if call.values.get(name) not in (None, [])), None)
+    given = _settings_given(call)
     if steps and given:
-        step, option = f"--{steps[0]}", f"--{given.replace('_', '-')}"
-        raise UsageError(f"{step} changes no settings, so it goes without {option}; nothing was changed")
+        raise UsageError(f"--{steps[0]} changes no settings, so it goes without {given[0]}; nothing was changed")
     if steps == ["retire"] and call.flag("no_test"):
         raise UsageError("--retire is a test: it goes without --no-test")
     return steps[0] if steps else "rotate"
+
+
+def _settings_given(call: Call) -> list[str]:
+    return [f"--{name.replace('_', '-')}" for name in _SETTINGS if call.values.get(name) not in (None, [])]
+
+
+def _warn_of_settings(desk: Desk, result: ChangeResult) -> None:
+    given = _settings_given(desk.call)
+    if result.action == "unchanged" and given:
+        desk.terminal.warn(f"{', '.join(given)} changed nothing: settings change only together with the key")
 
 
 def _begin(
