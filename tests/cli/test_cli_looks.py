@@ -83,6 +83,24 @@ def test_the_status_line_is_only_on_a_terminal(kojikey: Program) -> None:
         assert end(child)[0] == 0
 
 
+def test_colour_is_forced_by_any_value_that_is_not_empty(kojikey: Program) -> None:
+    for value in ("1", "0", "false"):  # https://force-color.org, as rich has it too: "regardless of its value"
+        assert ESCAPE in kojikey("list", FORCE_COLOR=value, TERM="xterm").out
+    assert ESCAPE not in kojikey("list", FORCE_COLOR="", TERM="xterm").out
+
+
+def test_a_quiet_tour_has_the_commands_and_their_results_alone(kojikey: Program) -> None:
+    told, quiet = kojikey.installed("sandbox", "--tour"), kojikey.installed("sandbox", "--tour", "-q")
+    assert (told.code, quiet.code, quiet.err) == (0, 0, "")
+    typed = [line for line in told.out.splitlines() if line.startswith("$ ")]
+    assert [re.sub(r":\d+", "", line) for line in quiet.out.splitlines() if line.startswith("$ ")] == [
+        re.sub(r":\d+", "", line) for line in typed
+    ]
+    assert len(typed) == 8
+    for words in ("A tour", "1. ", "throwaway", "next:", "falls back", "\n\n"):
+        assert (words in told.out, words in quiet.out) == (True, False), words
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_an_encoding_without_bullets_gets_stars(kojikey: Program, encoding: str) -> None:
     key = kojikey.added("elevenlabs", "ok", "--label", "naïve – 鍵 ✓")

@@ -29,12 +29,13 @@ def tour(desk: Desk, playing: Sandbox) -> int:
     from kojikey.cli.render import Page
 
     page = Page(desk.terminal)
-    page.line("A tour of kojikey against a made-up provider on this machine: no account, no network.", style="bold")
+    told = _silent if desk.terminal.quiet else page.line
+    told("A tour of kojikey against a made-up provider on this machine: no account, no network.", style="bold")
     kek = base64.urlsafe_b64encode(os.urandom(32)).decode()
     with tempfile.TemporaryDirectory(prefix="kojikey-tour-") as home:
         for number, step in enumerate(_steps(playing), 1):
-            page.line()
-            page.line(f"{number}. {step.about}", style="bold")
+            told()
+            told(f"{number}. {step.about}", style="bold")
             page.line("$ " + _typed(step), style="cyan")
             sys.stdout.flush()
             code = _ran(step, home, kek, desk)
@@ -43,9 +44,13 @@ def tour(desk: Desk, playing: Sandbox) -> int:
                 return 1
             if code:
                 page.line(f"(exit {code})", style="dim")
-    page.line()
-    page.line("The throwaway store is gone. With a key of your own: kojikey add google_gemini", style="bold")
+    told()
+    told("The throwaway store is gone. With a key of your own: kojikey add google_gemini", style="bold")
     return 0
+
+
+def _silent(text: str = "", *, style: str = "") -> None:
+    """Stand in for what would be said: with --quiet there are the commands and their results, and nothing else."""
 
 
 def _steps(playing: Sandbox) -> tuple[Step, ...]:
@@ -81,6 +86,7 @@ def _ran(step: Step, home: str, kek: str, desk: Desk) -> int:
     environ |= {"KOJIKEY_HOME": home, "KOJIKEY_KEK": kek, "KOJIKEY_NO_INPUT": "1"}
     arguments = [*step.arguments, *(["--stdin"] if step.key else [])]
     arguments += ["--no-color"] if desk.terminal.plain else []
+    arguments += ["--quiet"] if desk.terminal.quiet else []
     finished = subprocess.run(
         [sys.executable, "-m", "kojikey", *arguments],
         input=step.key.key.encode() if step.key else b"",
