@@ -21,6 +21,11 @@ def test_add_tests_the_key_and_saves_it(kojikey: Program, provider: str) -> None
     assert actions(kojikey) == ["added"]
 
 
+def test_add_where_a_key_is_says_so_in_a_sentence(kojikey: Program) -> None:
+    kojikey.added()
+    assert "account default has a key at elevenlabs already" in kojikey.add().err
+
+
 def test_add_where_a_key_is_names_rotate_and_changes_nothing(kojikey: Program) -> None:
     kojikey.added()
     before = kojikey.snapshot()

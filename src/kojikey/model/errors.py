@@ -146,7 +146,7 @@ class KeyExists(Conflict):
 
     def __init__(self, account: str, provider: str) -> None:
         self.account, self.provider = account, provider
-        super().__init__(f"account {account} has a {provider} key already; it was not touched")
+        super().__init__(f"account {account} has a key at {provider} already; it was not touched")
 
 
 class AlreadyStaged(Conflict):
