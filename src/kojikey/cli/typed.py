@@ -181,8 +181,8 @@ def _worded(error: click_errors.UsageError, tokens: list[str]) -> UsageError:
         return UsageError(f"{named} takes {takes}", hint=help_hint)
     message = error.format_message()
     if message.startswith("No such command"):
-        close = _nearest_command([token for token in tokens if not token.startswith("-")])
-        hint = f"did you mean kojikey {close}?" if close else help_hint
+        meant = _nearest_command([token for token in tokens if not token.startswith("-")])
+        hint = f"did you mean kojikey {meant}?" if meant else help_hint
         return UsageError(f"{place} has no such command", hint=hint)
     if message.startswith("Got unexpected extra argument"):
         return UsageError(
