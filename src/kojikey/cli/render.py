@@ -5,13 +5,14 @@ Owns: words, marks and columns. A mark is never only a colour, and a column neve
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -52,9 +53,15 @@ class Page:
         self._unicode = encodes(stream or sys.stdout, "✓✗–·")
 
     def line(self, text: str | Text = "", *, style: str = "", indent: int = 0) -> None:
-        """Write a line; a long one is wrapped on a terminal, under its indent."""
+        """Write a line; a long one is broken between words on a terminal, and goes on under its indent."""
         shown = text if isinstance(text, Text) else Text(self.plain(text), style=style)
-        self.console.print(Padding(shown, (0, 0, 0, indent), expand=False) if indent else shown)
+        shown = Text(" " * indent).append_text(shown)
+        for part in broken(shown, self.console.width) if self._is_on_terminal else [shown]:
+            self.console.print(part, soft_wrap=True)
+
+    @property
+    def _is_on_terminal(self) -> bool:
+        return not self.console.soft_wrap  # rich's own word is yes wherever colour is forced
 
     def plain(self, text: str) -> str:
         """Return a text with what the encoding lacks replaced."""
@@ -103,16 +110,16 @@ class Page:
         parts = [f"{getattr(summary, name.value)} {name.value}" for name in Outcome if getattr(summary, name.value)]
         self.line(f"{summary.tested} tested: " + ", ".join(parts), style="bold")
 
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
-        """Write a table without lines: it fits by wrapping its last column.
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, head: str = "") -> None:
+        """Write a table without lines: it fits by wrapping its last column, between words.
 
-        Where the others alone are too wide, each row becomes a block of its own, for a name that is cut can not be
-        typed.
+        Where that is not enough, each row becomes a block of its own, for a name or a URL that is cut can not be
+        copied. ``head`` says in a block what its first cell is, where that does not go without saying.
         """
         lines = [[cell if isinstance(cell, Text) else Text(self.plain(cell)) for cell in row] for row in rows]
         if self._is_too_wide(columns, lines):
             for line in lines:
-                self.block(columns, line)
+                self.block(columns, [Text(head).append_text(line[0]), *line[1:]])
             return
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
         for number, column in enumerate(columns):
@@ -121,10 +128,11 @@ class Page:
             table.add_row(*line)
         self._draw(table)
 
-    def _is_too_wide(self, columns: Sequence[str], lines: Sequence[Sequence[Text]]) -> bool:
-        widths = [max(map(len, column)) for column in zip(columns, *(map(str, line) for line in lines), strict=True)]
-        last = min(widths[-1], _NARROWEST)
-        return self.console.is_terminal and sum(widths[:-1]) + 2 * (len(widths) - 1) + last > self.console.width
+    def _is_too_wide(self, columns: Sequence[str], lines: Sequence[Sequence[str | Text]]) -> bool:
+        *others, last = zip(columns, *(map(str, line) for line in lines), strict=True)
+        widths = [max(map(cell_len, column)) for column in others]
+        narrowest = max(_longest_word(last), min(_NARROWEST, max(map(cell_len, last))))
+        return self._is_on_terminal and sum(widths) + 2 * len(widths) + narrowest > self.console.width
 
     def block(self, columns: Sequence[str], cells: Sequence[Text]) -> None:
         """Write a row as a block: its first cell, and under it the others with their names."""
@@ -179,12 +187,15 @@ class Page:
         return ", ".join(note for note in notes if note)
 
     def history(self, result: HistoryResult) -> None:
-        """Write a key's versions."""
+        """Write a key's versions; when each was saved to the second, the minute or the day, as there is room."""
         columns = ("VER", "STAGE", "KEY", "FINGERPRINT", "SAVED", "LAST TEST")
-        self.table(columns, [self._version_cells(version) for version in result.versions])
+        lengths = [len(shown) for shown in ("2026-11-23 04:47:00", "2026-11-23 04:47", "2026-11-23")]
+        tables = [[self._version_cells(version, length) for version in result.versions] for length in lengths]
+        fitting = (table for table in tables if not self._is_too_wide(columns, table))
+        self.table(columns, next(fitting, tables[0]), head="version ")
 
-    def _version_cells(self, version: Version) -> list[str | Text]:
-        saved = version.created_at.replace("T", " ").removesuffix("Z")
+    def _version_cells(self, version: Version, length: int) -> list[str | Text]:
+        saved = version.created_at.replace("T", " ")[:length]
         masked = self.terminal.masked(version.tail)
         test = self._last_test(version.last_test)
         return [str(version.number), version.stage.value, masked, version.fingerprint, saved, test]
@@ -236,13 +247,40 @@ class Page:
                 self.line(finding.mend, indent=4)
 
     def pairs(self, rows: Iterable[tuple[str, str]]) -> None:
-        """Write names and values under each other."""
+        """Write names and values under each other: in two columns where each word fits into its own."""
+        rows = list(rows)
+        names = max(cell_len(name) for name, _ in rows) + 2
+        if self._is_on_terminal and names + _longest_word(value for _, value in rows) > self.console.width:
+            for name, value in rows:
+                self.line(Text(f"{name}  ", style="bold").append_text(Text(self.plain(value))))
+            return
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
         table.add_column(no_wrap=True, style="bold")
         table.add_column(overflow="fold")
         for name, value in rows:
             table.add_row(Text(name), Text(self.plain(value)))
         self._draw(table)
+
+
+def broken(text: Text, width: int) -> list[Text]:
+    """Break a line between words. What follows is indented a little more; a word that is too wide stays whole."""
+    plain = text.plain
+    indent = len(plain) - len(plain.lstrip()) + 2
+    starts, used = [], 0
+    for word in re.finditer(r"\s*(\S+)", plain):
+        if used and used + cell_len(word[0]) > width:
+            starts.append(word.start(1))
+            used = indent + cell_len(word[1])
+        else:
+            used += cell_len(word[0])
+    parts = list(text.divide(starts))
+    for part in parts:
+        part.rstrip()
+    return [*parts[:1], *(Text(" " * indent).append_text(part) for part in parts[1:])]
+
+
+def _longest_word(texts: Iterable[str]) -> int:
+    return max((cell_len(word) for text in texts for word in text.split()), default=0)
 
 
 def outcome_words(verdict: Verdict) -> str:

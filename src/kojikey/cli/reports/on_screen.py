@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from kojikey.cli.inert import inert
-from kojikey.cli.reports.sink import Ending, Item, Tally
+from kojikey.cli.reports.sink import Ending, Group, Item, Tally
 from kojikey.cli.terminal import Terminal, encodes
 from kojikey.model.masking import ASCII_BULLET, BULLET, mask
 from kojikey.model.verdict import Outcome, Verdict
@@ -26,6 +26,8 @@ _COLOUR = {
 class _Screen:
     """What both ways have in common: the summary."""
 
+    repeats_steps = True
+
     def __init__(self, terminal: Terminal, *, with_account: bool) -> None:
         self.terminal, self.with_account = terminal, with_account
 
@@ -37,7 +39,7 @@ class _Screen:
         if tally.unopened:
             counts.append(f"{tally.unopened} did not open")
         lines = [f"{summary.tested} tested: " + ", ".join(counts)]
-        return lines + group_lines(tally)
+        return lines + group_lines(tally, repeats=self.repeats_steps)
 
 
 class Plain(_Screen):
@@ -80,6 +82,8 @@ class Plain(_Screen):
 class Drawn(_Screen):
     """All results at the end, by rich."""
 
+    repeats_steps = False  # what to do about a key stands right above
+
     def __init__(self, terminal: Terminal, *, with_account: bool) -> None:
         super().__init__(terminal, with_account=with_account)
         self._results: list[TestResult] = []
@@ -118,10 +122,19 @@ def unkept_lines(result: TestResult) -> list[str]:
     return ["the key was changed meanwhile; this outcome was not kept"]
 
 
-def group_lines(tally: Tally) -> list[str]:
-    """Return a line for each reason, with how many keys have it, and one with what to do about it."""
+def group_lines(tally: Tally, *, repeats: bool) -> list[str]:
+    """Return a line for each reason, with how many keys have it, and one with what to do about it.
+
+    Without ``repeats`` that one is left out where the keys' own lines say the same.
+    """
     lines = []
     for group in tally.worst_first():
         lines.append(f"  {group.count} {group.provider} {group.outcome.value}: {group.reason}")
-        lines.append(f"    next: {group.step}")
+        if repeats or not _is_told(group):
+            lines.append(f"    next: {group.step}")
     return lines
+
+
+def _is_told(group: Group) -> bool:
+    hint = group.first.verdict.hint
+    return bool(hint) and (group.count == 1 or group.step == hint)
