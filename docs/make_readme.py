@@ -13,7 +13,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,13 +53,12 @@ def exits() -> str:
 def commands() -> str:
     """Return the table of commands, with the options that are a command's own."""
     rows = [
-        f"| `{usage(command)}` | {cell(command.summary)} | {cell(', '.join(spelt(option) for option in own(command)))} |"
+        f"| `{usage(command)}` | {cell(command.summary)} | {cell(spelt_out(own(command)))} |"
         for command in load_all()
         if command.name not in HIDDEN
     ]
-    common = ", ".join(spelt(option) for option in COMMON)
     table = ["| command | does | options of its own |", "|---|---|---|", *rows]
-    return "\n".join(table) + f"\n\nCommands that touch a store also take {common}.\n"
+    return "\n".join(table) + f"\n\nCommands that touch a store also take {spelt_out(COMMON)}.\n"
 
 
 def own(command: Command) -> list[Option]:
@@ -80,10 +79,10 @@ def shown(argument: Argument | None) -> str:
     return f" {argument.metavar}" if needed else f" [{argument.metavar}]"
 
 
-def spelt(option: Option) -> str:
-    """Return an option as it is typed."""
-    value = f" {option.metavar}" if option.metavar else ""
-    return f"`{'/'.join(option.flags)}{value}`"
+def spelt_out(options: Sequence[Option]) -> str:
+    """Return options as they are typed."""
+    values = (f" {option.metavar}" if option.metavar else "" for option in options)
+    return ", ".join(f"`{'/'.join(option.flags)}{value}`" for option, value in zip(options, values, strict=True))
 
 
 def cell(text: str) -> str:
