@@ -109,6 +109,18 @@ def test_the_owner_of_an_account_can_do_all_with_it_and_nothing_with_another(
     assert ("dynamodb:Scan", []) in refused(policy, front.seen)
 
 
+def test_an_owner_begins_the_account_under_its_policy(kojikey: Program, aws: Aws, front: Scripted) -> None:
+    set_by_aws(kojikey)
+    url = f"dynamodb://{new_table()}?region={REGION}&endpoint={front.endpoint}"
+    kek = f"awskms:{aws.new_key()}?region={REGION}&endpoint={front.endpoint}"
+    assert kojikey("store", "init", url, "--name", "team", "--kek", kek).code == 0
+    policy = json.loads(kojikey("store", "policy", "acme", "--store", "team").out)
+    front.seen.clear()
+    assert kojikey.add("elevenlabs", "ok", "--store", "team", "--account", "acme").code == 0
+    assert "TransactWriteItems" in front.operations()
+    assert refused(policy, front.seen) == []
+
+
 def set_by_aws(kojikey: Program) -> None:
     kojikey.environ |= {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
 
