@@ -112,6 +112,15 @@ def test_rollback_makes_the_previous_version_current_after_testing_it(kojikey: P
     assert actions(kojikey)[-1] == "rolled_back"
 
 
+def test_rollback_brings_the_expiry_of_the_key_back_and_leaves_the_label(kojikey: Program) -> None:
+    kojikey.added("elevenlabs", "ok", "--label", "one", "--expires", "30d")
+    before = kojikey.listed()
+    assert kojikey.rotate("elevenlabs", "ok_2", "--label", "two", "--expires", "60d").code == 0
+    assert kojikey("rotate", "elevenlabs", "--rollback").code == 0
+    after = kojikey.listed()
+    assert (after["label"], after["expires_at"]) == ("two", before["expires_at"])
+
+
 def test_rollback_to_a_key_that_is_refused_changes_nothing(kojikey: Program) -> None:
     key = kojikey.sandbox.add_key("elevenlabs", "sk_" + "0badc0de" * 6)
     kojikey("add", "elevenlabs", "--stdin", "--base-url", key.base_url, stdin=key.key)

@@ -51,6 +51,15 @@ def test_a_key_under_a_name_of_ones_own(kojikey: Program) -> None:
     assert added_environment(kojikey, "--env", "VOICE=elevenlabs") == {"VOICE": eleven.key}
     found = added_environment(kojikey, "--env", "VOICE=elevenlabs", "-p", "elevenlabs")
     assert found == {"VOICE": eleven.key, "ELEVENLABS_API_KEY": eleven.key}
+    about = kojikey("run", "--help").out
+    assert "without --provider no other name is set" in " ".join(about.split())
+
+
+def test_the_environment_is_handed_on_and_a_program_can_be_kept_from_opening_the_store(kojikey: Program) -> None:
+    kojikey.added("elevenlabs")
+    nested = [sys.executable, "-m", "kojikey", "get", "elevenlabs", "--reveal"]
+    assert kojikey.installed("run", "-q", "--", *nested).code == 0
+    assert kojikey.installed("run", "-q", "--", "env", "-u", "KOJIKEY_KEK", *nested).code == 8
 
 
 def test_the_default_base_url_is_not_put_into_the_environment(kojikey: Program) -> None:

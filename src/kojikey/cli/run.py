@@ -154,7 +154,12 @@ COMMANDS = (
             ACCOUNT,
             STORE,
             Option(("--provider", "-p"), "only this provider's key; may be repeated", "texts", "P", "provider"),
-            Option(("--env",), "put a key under this name as well; may be repeated", "texts", "NAME=P"),
+            Option(
+                ("--env",),
+                "put P's key under this name; without --provider no other name is set; may be repeated",
+                "texts",
+                "NAME=P",
+            ),
             Option(("--require",), "exit 5 where a provider has no key, instead of leaving it alone"),
             Option(("--json",), "report a failure to start as JSON"),
             NO_INPUT,
