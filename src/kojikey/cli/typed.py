@@ -156,7 +156,7 @@ def run(tokens: list[str]) -> int:
 
 
 def _own(tokens: list[str]) -> list[str]:
-    """Return the values among the tokens that are for kojikey, as far as that can be told before they are parsed."""
+    """Return the tokens that are for kojikey itself, as far as that can be told before they are parsed."""
     if tokens[:1] == ["run"]:
         tokens = tokens[: tokens.index("--")] if "--" in tokens else []
     return [token for token in tokens if token != "--"]
