@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import sqlite3
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +16,7 @@ from many import account_name, fill_home
 from program import COMMAND, KEK, SECONDS, Program
 
 from kojikey.cli import fleet
+from kojikey.cli.reports import spool
 from kojikey.providers import probe
 from kojikey.stores.base import Change, Query
 from kojikey.stores.sqlite import SqliteStore
@@ -128,7 +132,83 @@ def test_a_run_whose_output_nobody_reads_any_more_stops_and_fails(few: Program) 
     assert len(rest.out.splitlines()) - 1 == 6 - int(told[0]) > 0
 
 
-def test_a_reader_that_goes_away_at_the_end_does_not_hide_what_was_found(kojikey: Program, accepting: Sandbox) -> None:
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (("test", "--all-accounts"), 3), (("test", "--all-accounts", "--json"), 3), (("list", "--all-accounts"), 0),
+        (("audit", "--all-accounts"), 0), (("list", "--all-accounts", "--json"), 0),
+    ],
+)  # fmt: skip
+def test_a_reader_that_went_away_does_not_hide_what_was_found(
+    kojikey: Program, accepting: Sandbox, command: tuple[str, ...], code: int
+) -> None:
     fill_home(kojikey.home, KEK, accepting, 3, reason=lambda _: "invalid_key")
-    ended = kojikey.shell("set -o pipefail; kojikey test --all-accounts | head -1")
-    assert (ended.code, ended.err.count("nobody reads")) == (3, 0)
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        ended = subprocess.run(
+            [*COMMAND, *command], env=kojikey.environ, stdout=writer, stderr=subprocess.PIPE, check=False
+        )
+    finally:
+        os.close(writer)
+    assert ended.returncode == code
+    assert b"Traceback" not in ended.stderr
+
+
+def test_a_full_temporary_folder_costs_the_reports_and_nothing_else(
+    few: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = sqlite3.connect
+
+    def small(*arguments: Any, **named: Any) -> sqlite3.Connection:
+        database: sqlite3.Connection = connect(*arguments, **named)
+        if arguments == ("",):
+            database.execute("PRAGMA max_page_count = 3")
+        return database
+
+    monkeypatch.setattr("kojikey.cli.reports.spool.sqlite3.connect", small)
+    old = tmp_path / "keys.xml"
+    old.write_text("old")
+    ended = few("test", "--all-accounts", "--json", "--junit", str(old), "--html", str(tmp_path / "keys.html"))
+    assert (ended.code, ended.document["exit_code"], len(ended.results)) == (7, 7, 6)
+    for name in ("keys.xml", "keys.html"):
+        assert f"the report {tmp_path / name} could not be written (the temporary folder has no room" in ended.err
+    assert [path.name for path in tmp_path.glob("keys.*")] == ["keys.xml"]
+    assert old.read_text() == "old"
+
+
+def test_a_report_that_fails_costs_no_other_report(
+    few: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_whole = spool.write_whole
+
+    def full(path: str, pieces: Any) -> None:
+        if path.endswith(".xml"):
+            raise OSError(28, "No space left on device", f"{path}.part")
+        write_whole(path, pieces)
+
+    monkeypatch.setattr(spool, "write_whole", full)
+    summary, page, xml = tmp_path / "summary.md", tmp_path / "keys.html", tmp_path / "keys.xml"
+    few.environ |= {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
+    ended = few("test", "--all-accounts", "--junit", str(xml), "--html", str(page))
+    assert ended.code == 7
+    assert "| 6 | 6 | 0 | 0 | 0 |" in summary.read_text()
+    assert "</html>" in page.read_text()
+    assert f"the report {xml} could not be written (No space left on device); what was there is as it was" in ended.err
+
+
+def test_a_summary_that_can_not_be_written_is_named(few: Program, tmp_path: Path) -> None:
+    few.environ |= {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(tmp_path)}
+    ended = few("test", "--all-accounts", "--html", str(tmp_path / "keys.html"))
+    assert ended.code == 7
+    assert "the summary of the step could not be written (Is a directory)" in ended.err
+    assert "</html>" in (tmp_path / "keys.html").read_text()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no full device")
+@pytest.mark.parametrize("form", ["", "--json", "--jsonl"])
+def test_a_full_disk_under_the_output_is_told(few: Program, form: str) -> None:
+    ended = few.shell(f"kojikey test --all-accounts {form} >/dev/full")
+    assert ended.code == 7
+    assert "No space left on device" in ended.err
+    assert "Traceback" not in ended.err

@@ -305,6 +305,8 @@ class _Written:
         return "" if self.count else f'{{"schema": {json.dumps(SCHEMA)},\n"command": "rotate",\n"results": ['
 
     def _write(self, text: str) -> None:
+        if self.lost:
+            return
         try:
             sys.stdout.write(inert_json(text) if is_on_github(self.desk.settings.environ) else text)
             sys.stdout.flush()

@@ -18,7 +18,7 @@ from kojikey.cli.desk import Desk
 from kojikey.cli.exits import Exit, code_of, hint_of
 from kojikey.cli.progress import Progress
 from kojikey.cli.report import say
-from kojikey.cli.reports.sink import Ending, Item, Sink, Tally, error_fields
+from kojikey.cli.reports.sink import Ending, Item, ReportFailedError, Sink, Tally, error_fields
 from kojikey.cli.streams import lost_output
 from kojikey.model.errors import KojikeyError, UsageError
 from kojikey.model.moment import now
@@ -156,30 +156,29 @@ class Fleet:
         if sinks and self._has_bar() and sys.stdout.isatty():
             self.progress.clear()
         for sink in sinks:
-            try:
-                sink.add(item)
-            except OSError as error:
-                self._lose(error)
+            self._add(sink, item)
         self.progress.show(self.tally)
 
-    def _lose(self, error: OSError) -> None:
-        """Go on to the end of the run: no further test begins, and what is finished is kept."""
-        self.lost = lost_output(error)
-        self.stop()
+    def _add(self, sink: Sink, item: Item) -> None:
+        """Hand a result to a report. Where standard output is lost, no further test begins; what is done is kept."""
+        try:
+            sink.add(item)
+        except OSError as error:
+            self.lost = lost_output(error)
+            self.stop()
 
     # --- the end ---
 
     def _end(self, error: KojikeyError | None, *, is_interrupted: bool) -> int:
         for item in sorted(self.items, key=lambda item: (item.account, item.provider)):
             for sink in self.held:
-                sink.add(item)
+                self._add(sink, item)
         ending = self._ending(error, is_interrupted=is_interrupted)
         if self.tally.unopened > UNOPENED_TOLD:
             more = self.tally.unopened - UNOPENED_TOLD
             self.desk.terminal.warn(f"{more} more were not tested, because their records do not open")
         for sink in self.live + self.held:
-            problem = self._ended(sink, ending)
-            if problem:
+            for problem in self._ended(sink, ending):
                 self.desk.terminal.warn(problem)
                 ending = _worsened(ending, problem)
         if ending.error and (error or is_interrupted or self.lost):
@@ -190,15 +189,17 @@ class Fleet:
             self.desk.terminal.note(self._nothing())
         return int(ending.code)
 
-    def _ended(self, sink: Sink, ending: Ending) -> str | None:
+    def _ended(self, sink: Sink, ending: Ending) -> tuple[str, ...]:
         """Finish a report; return what went wrong with it. That nobody reads it is no fault: all is done by now."""
         try:
             sink.end(ending)
         except BrokenPipeError as error:
             lost_output(error)
+        except ReportFailedError as error:
+            return error.problems
         except OSError as error:
-            return f"a report could not be written ({error.strerror}): {error.filename}"
-        return None
+            return (lost_output(error),)
+        return ()
 
     def _nothing(self) -> str:
         if self.desk.call.text("not_tested_since") or self.desk.call.text("shard"):

@@ -52,12 +52,11 @@ def settle(tokens: list[str], code: int) -> int:
 
 
 def lost_output(error: OSError) -> str:
-    """Send standard output nowhere from now on, for it can not be written; return what to say of it."""
-    with contextlib.suppress(OSError, ValueError):  # it may be no real file, and be closed
-        silence(sys.stdout.fileno())
-    if isinstance(error, BrokenPipeError):
-        return "nobody reads the output any more"
-    return f"the output can not be written ({error.strerror})"
+    """Return what to say of standard output that can not be written; one that nobody reads goes nowhere from now on."""
+    if not isinstance(error, BrokenPipeError):
+        return f"the output can not be written ({error.strerror})"
+    silence(sys.stdout.fileno())
+    return "nobody reads the output any more"
 
 
 def silence(number: int) -> None:

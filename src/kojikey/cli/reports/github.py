@@ -28,15 +28,23 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~>-])")
 
 
 def tell_github(ending: Ending, rows: Rows, desk: Desk) -> None:
-    """Write the annotations, and the summary where the runner has a file for it.
+    """Write the annotations.
 
     Raises:
-        OSError: the summary could not be written.
+        OSError: the stream can not be written to.
     """
     stream = sys.stderr if desk.terminal.json or desk.call.flag("jsonl") else sys.stdout
     for line in commands(ending, rows):
         stream.write(line + "\n")
     stream.flush()
+
+
+def write_summary(ending: Ending, rows: Rows, desk: Desk) -> None:
+    """Write the summary of the step, where the runner has a file for it.
+
+    Raises:
+        OSError: it could not be written.
+    """
     path = desk.settings.environ.get("GITHUB_STEP_SUMMARY")
     if path:
         append_summary(path, summary(ending, rows))

@@ -93,6 +93,14 @@ class Ending:
     error: Document | None = None
 
 
+class ReportFailedError(Exception):
+    """Reports that could not be written, a sentence for each; the others were."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
+
+
 class Sink(Protocol):
     """A report under way."""
 
@@ -100,7 +108,7 @@ class Sink(Protocol):
         """Take a result."""
 
     def end(self, ending: Ending) -> None:
-        """Finish the report. Raises OSError where it can not be written."""
+        """Finish the report. Raises ReportFailedError, or OSError where it is standard output that failed."""
 
 
 def next_step(group: Group) -> str:

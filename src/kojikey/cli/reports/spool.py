@@ -10,10 +10,12 @@ import os
 import sqlite3
 import stat
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from functools import partial
 
 from kojikey.cli import documents
 from kojikey.cli.desk import Desk
-from kojikey.cli.reports.sink import Ending, Item, error_fields, is_failure
+from kojikey.cli.reports.sink import Ending, Item, ReportFailedError, error_fields, is_failure
 from kojikey.model.errors import UsageError
 from kojikey.model.ref import Document
 from kojikey.operations.verifying import Unopened
@@ -34,32 +36,73 @@ class Spool:
         ]
         for path, _ in self._files:
             check_place(path)
+        self._lost = ""
         # "" is a temporary database on disk that SQLite deletes itself: https://www.sqlite.org/inmemorydb.html
         self._database = sqlite3.connect("", isolation_level=None)
-        self._database.execute("PRAGMA cache_size = -1024")
-        self._database.execute("CREATE TABLE results (account TEXT, provider TEXT, document TEXT)")
+        try:
+            self._database.execute("PRAGMA cache_size = -1024")
+            self._database.execute("CREATE TABLE results (account TEXT, provider TEXT, document TEXT)")
+        except sqlite3.Error as error:
+            self._lost = _no_room(error)
 
     def add(self, item: Item) -> None:
-        """Keep a result."""
+        """Keep a result. Where there is no room for it, the run goes on, and the reports are told to be missing."""
+        if self._lost:
+            return
         text = json.dumps(_row(item, self._fail_on))
-        self._database.execute("INSERT INTO results VALUES (?, ?, ?)", (item.account, item.provider, text))
+        try:
+            self._database.execute("INSERT INTO results VALUES (?, ?, ?)", (item.account, item.provider, text))
+        except sqlite3.Error as error:
+            self._lost = _no_room(error)
 
     def end(self, ending: Ending) -> None:
-        """Write everything; each file whole or not at all."""
+        """Write everything; each file whole or not at all, and one that fails holds up no other.
+
+        Raises:
+            ReportFailedError: some could not be written. OSError: standard output can not.
+        """
+        problems: list[str] = []
         try:
             for path, writer in self._files:
-                write_whole(path, writer(ending, self._rows))
+                pieces = partial(writer, ending, self._rows)
+                problems += self._tried(f"the report {path} could not be written", partial(_write_file, path, pieces))
             if self._is_on_github:
-                from kojikey.cli.reports.github import tell_github
-
-                tell_github(ending, self._rows, self._desk)
+                problems += self._tell_github(ending)
         finally:
-            self._database.close()
+            with suppress(sqlite3.Error):
+                self._database.close()
+        if problems:
+            raise ReportFailedError(problems)
+
+    def _tell_github(self, ending: Ending) -> list[str]:
+        from kojikey.cli.reports.github import tell_github, write_summary
+
+        problems = self._tried(
+            "GitHub could not be told of the keys", lambda: tell_github(ending, self._rows, self._desk)
+        )
+        what = "the summary of the step could not be written"
+        return problems or self._tried(what, lambda: write_summary(ending, self._rows, self._desk))
+
+    def _tried(self, what: str, write: Callable[[], None]) -> list[str]:
+        """Write something; return what is to be said where that failed."""
+        reason: str | None = self._lost
+        try:
+            if not self._lost:
+                write()
+        except BrokenPipeError:
+            raise
+        except (OSError, sqlite3.Error) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+        return [f"{what} ({reason}); what was there is as it was"] if reason else []
 
     def _rows(self) -> Iterator[Document]:
         cursor = self._database.cursor()
         for (text,) in cursor.execute("SELECT document FROM results ORDER BY account, provider"):
             yield json.loads(text)
+
+
+def _no_room(error: sqlite3.Error) -> str:
+    return f"the temporary folder has no room for the results: {error}"
 
 
 def _writer(name: str) -> Writer:
@@ -111,6 +154,10 @@ def check_place(path: str) -> None:
         return
     if not stat.S_ISREG(mode):
         raise UsageError(f"{path} is not a plain file, and a report would take its place; nothing was done")
+
+
+def _write_file(path: str, pieces: Callable[[], Iterable[str]]) -> None:
+    write_whole(path, pieces())
 
 
 def write_whole(path: str, pieces: Iterable[str]) -> None:
