@@ -41,7 +41,7 @@ _MARK = {Outcome.VALID: "✓", Outcome.LIMITED: "!", Outcome.REJECTED: "✗", Ou
 _ASCII_MARK = {Outcome.VALID: "+", Outcome.LIMITED: "!", Outcome.REJECTED: "x", Outcome.INDETERMINATE: "?"}
 
 
-_NARROWEST = 20  # of the last column of a table, which is wrapped
+_NARROWEST = 14  # of the last column of a table, which is wrapped
 
 
 class Page:
@@ -201,12 +201,10 @@ class Page:
         return [str(version.number), version.stage.value, masked, version.fingerprint, saved, test]
 
     def audit(self, events: Sequence[Document], *, with_account: bool) -> None:
-        """Write events, a line each."""
-        columns = ["TIME", "SEQ", "ACTION", "PROVIDER", "VER", "ACTOR", "OUTCOME"]
-        self.table(
-            ["ACCOUNT", *columns] if with_account else columns,
-            [_event_cells(event, with_account=with_account) for event in events],
-        )
+        """Write events, a line each; their time to the second or the minute, as there is room."""
+        columns = [*(["ACCOUNT"] if with_account else []), "TIME", "SEQ", "ACTION", "PROVIDER", "VER", "BY"]
+        tables = [[_event_cells(event, length, with_account=with_account) for event in events] for length in (19, 16)]
+        self.table(columns, next((table for table in tables if not self._is_too_wide(columns, table)), tables[0]))
 
     def store(self, info: StoreInfo, more: Sequence[tuple[str, str]]) -> None:
         """Write what a store is, and ``more`` that is known of it here."""
@@ -305,17 +303,16 @@ def ago(stamp: str) -> str:
     return "just now"
 
 
-def _event_cells(event: Document, *, with_account: bool) -> list[str | Text]:
-    outcome = event.get("outcome")
-    found = f"{outcome} ({event.get('reason')})" if outcome else str(event.get("role") or "")
+def _event_cells(event: Document, length: int, *, with_account: bool) -> list[str | Text]:
+    outcome, reason = event.get("outcome"), event.get("reason")
+    found = (f"{outcome}: {reason}" if reason != "ok" else outcome) if outcome else event.get("role")
     signed = "" if event.get("signed") else " unsigned"
     cells: list[str | Text] = [
-        str(event.get("time", "")).replace("T", " ").removesuffix("Z"),
+        str(event.get("time", "")).replace("T", " ")[:length],
         str(event.get("seq")),
         f"{event.get('action')}{signed}",
         str(event.get("provider") or ""),
         str(event.get("version") or ""),
-        str(event.get("actor") or ""),
-        found,
+        "; ".join(str(part) for part in (event.get("actor"), found) if part),
     ]
     return [str(event.get("account")), *cells] if with_account else cells
