@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from kojikey.model.errors import UsageError
-from kojikey.model.moment import moment_or_span, parsed, stamp
+from kojikey.model.moment import moment_or_span, parsed, span, stamp
 
 
 @pytest.mark.parametrize("year", [1, 27, 999, 2026, 9999])
@@ -38,3 +38,17 @@ def test_a_date_is_its_end_and_a_moment_is_in_utc(text: str, meant: str) -> None
 def test_a_moment_that_nobody_means_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--expires takes"):
         moment_or_span(text, what="--expires")
+
+
+@pytest.mark.parametrize("text", ["999999w", "36501d", "5215w", "999999d"])
+def test_a_span_that_no_calendar_holds_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--since takes a span of at most"):
+        span(text, what="--since")
+
+
+@pytest.mark.parametrize("text", ["36500d", "90d", "1s", "0d"])
+def test_the_longest_span_still_gives_a_moment_both_ways(text: str) -> None:
+    length = span(text, what="--since")
+    assert parsed(moment_or_span(text, what="--since"))
+    assert parsed(stamp(datetime.now(UTC) - length))
+    assert length <= timedelta(days=36500)

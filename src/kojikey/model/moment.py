@@ -9,6 +9,7 @@ from kojikey.model.errors import UsageError
 
 _STAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _SPAN = re.compile(r"([0-9]{1,6})([smhdw])")
+_LONGEST = timedelta(days=36_500)  # a calendar ends somewhere, and what is counted from today must not pass its end
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _FIRST_YEAR = 2000
 
@@ -49,7 +50,10 @@ def span(text: str, *, what: str) -> timedelta:
     match = _SPAN.fullmatch(text.strip())
     if not match:
         raise UsageError(f"{what} takes a span such as 90d, 24h or 30m", hint="s, m, h, d or w after a whole number")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    length = timedelta(**{_UNITS[match[2]]: int(match[1])})
+    if length > _LONGEST:
+        raise UsageError(f"{what} takes a span of at most 36500d, a hundred years; nothing was done")
+    return length
 
 
 def moment_or_span(text: str, *, what: str) -> str:
