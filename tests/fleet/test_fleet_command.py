@@ -91,10 +91,38 @@ def test_a_shard_that_makes_no_sense_is_refused(many: Program, shard: str) -> No
     assert many("test", "--all-accounts", f"--shard={shard}").code == 2
 
 
-@pytest.mark.parametrize("option", [("--rate", "0"), ("--concurrency", "0"), ("--concurrency", "100000")])
-def test_a_pace_that_makes_no_sense_is_refused(many: Program, option: tuple[str, str]) -> None:
-    assert many("test", "--all-accounts", *option).code == 2
-    assert many.sandbox.requests == ()
+NO_PACE = [
+    ("--rate", "0"), ("--rate=-1",), ("--rate", "nan"), ("--rate", "inf"), ("--concurrency", "0"), ("--timeout", "0"),
+    ("--concurrency", "100000"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("option", NO_PACE, ids=" ".join)
+@pytest.mark.parametrize("command", [("test", "--all-accounts"), ("rotate", "--batch", "-")], ids=" ".join)
+def test_a_pace_that_makes_no_sense_is_refused_before_anything_is_read(
+    kojikey: Program, command: tuple[str, ...], option: tuple[str, ...]
+) -> None:
+    ended = kojikey(*command, *option, KOJIKEY_STORE="sqlite:///nowhere/at/all.db")
+    assert ended.code == 2, ended.said
+    assert option[0].partition("=")[0] in ended.err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--junit", ""), ("--html", ""), ("--junit", "{}/x", "--html", "{}/x"), ("--junit", "{}/x", "--html", "{}/./x")],
+)
+def test_reports_without_a_place_of_their_own_are_refused_before_anything_is_read(
+    kojikey: Program, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    named = [option.format(tmp_path) for option in options]
+    assert kojikey("test", "--all-accounts", *named, KOJIKEY_STORE="sqlite:///nowhere/at/all.db").code == 2
+    assert kojikey("test", "elevenlabs", "--stdin", *named, stdin="sk_" + "a1" * 24).code == 2
+
+
+def test_a_batch_goes_without_an_account_for_each_line_has_its_own(kojikey: Program) -> None:
+    ended = kojikey("rotate", "--batch", "-", "-a", "acme")
+    assert ended.code == 2
+    assert "--account" in ended.err
 
 
 def test_keys_that_were_tested_lately_are_left_out(many: Program) -> None:
@@ -240,5 +268,5 @@ def test_the_rate_that_was_asked_for_is_that_of_the_run(
     monkeypatch.setattr(fleet, "Traffic", noted)
     fill_home(kojikey.home, KEK, sandbox_of_all, 2)
     assert kojikey("test", "--all-accounts", "--rate", "20").code == 0
-    assert [traffic.rate for traffic in runs] == [20]
-    assert {provider for provider, pace in runs[0]._paces.items() if pace.next_at > 0} == set(PROVIDERS)
+    assert {traffic.rate for traffic in runs} == {20}
+    assert {provider for provider, pace in runs[-1]._paces.items() if pace.next_at > 0} == set(PROVIDERS)

@@ -43,7 +43,7 @@ _MEMBERS = {*_REQUIRED, "base_url", "label"}
 _TOLD_APART = 8  # characters of a key that is of no known shape, and that yet can be told from a name
 _NOT_WITH_BATCH = (
     "provider", "resume", "abort", "rollback", "retire", "stdin", "from_env", "from_file", "base_url", "label",
-    "model", "capability",
+    "model", "capability", "account",
 )  # fmt: skip
 
 
@@ -91,11 +91,19 @@ async def _rotate_all(
 
 
 def _check(desk: Desk) -> None:
+    """Check what the options say, before a store is opened or a line is read.
+
+    Raises:
+        UsageError: one of them makes no sense.
+    """
+    from kojikey.cli import wiring
+
     call = desk.call
     for name in _NOT_WITH_BATCH:
-        if call.values.get(name):
+        if call.values.get(name) not in (None, False, [], ()):
             spelled = "PROVIDER" if name == "provider" else "--" + name.replace("_", "-")
             raise UsageError(f"--batch names keys line by line: it goes without {spelled}; nothing was changed")
+    wiring.timeout_of(call)
     concurrency_of(desk)
     traffic_of(desk, tell=desk.terminal.warn)
 

@@ -49,6 +49,7 @@ def test(call: Call) -> int:
 
     desk = desk_of(call)
     _check(call)
+    _check_run(desk)
     for provider in call.texts("providers"):
         wiring.checked_provider(provider, desk.settings)
     catalog = wiring.catalog(desk.settings)
@@ -71,6 +72,16 @@ def _check(call: Call) -> None:
         raise UsageError("--all-accounts goes without --account")
     if call.flag("json") and call.flag("jsonl"):
         raise UsageError("--json is one document and --jsonl many: one of them at a time")
+
+
+def _check_run(desk: Desk) -> None:
+    """Check how fast the run is to be and where its reports go, before a store is opened or anything is asked."""
+    from kojikey.cli.fleet import concurrency_of, traffic_of
+    from kojikey.cli.reports.spool import check_places
+
+    concurrency_of(desk)
+    traffic_of(desk, tell=desk.terminal.warn)
+    check_places([path for name in ("junit", "html") if (path := desk.call.text(name)) is not None])
 
 
 def _test_unsaved(desk: Desk, catalog: Catalog) -> int:
@@ -122,10 +133,9 @@ def _has_key(desk: Desk, verdict: Verdict, provider: str) -> bool:
 
 def _test_saved(desk: Desk, catalog: Catalog) -> int:
     from kojikey.cli import wiring
-    from kojikey.cli.fleet import Fleet, concurrency_of
+    from kojikey.cli.fleet import Fleet
 
     query = _query(desk)
-    concurrency_of(desk)
     custody = wiring.open_custody(desk.settings, desk.terminal)
     for provider in query.providers:
         if query.account is not None and custody.held(query.account, provider) is None:

@@ -7,11 +7,7 @@ from kojikey.cli.reports.sink import Sink
 
 
 def reports_of(desk: Desk, *, is_long: bool, fail_on: str) -> tuple[list[Sink], list[Sink]]:
-    """Return the reports that get results as they come, and those that get few results in order, at the end.
-
-    Raises:
-        UsageError: a file can not be written where it is to be; found out before anything is asked.
-    """
+    """Return the reports that get results as they come, and those that get few results in order, at the end."""
     call = desk.call
     github = desk.terminal.is_on_github
     live: list[Sink] = []

@@ -34,8 +34,6 @@ class Spool:
         self._files = [
             (path, _writer(name)) for name in ("junit", "html") if (path := desk.call.text(name)) is not None
         ]
-        for path, _ in self._files:
-            check_place(path)
         self._lost = ""
         # "" is a temporary database on disk that SQLite deletes itself: https://www.sqlite.org/inmemorydb.html
         self._database = sqlite3.connect("", isolation_level=None)
@@ -137,12 +135,26 @@ def _row(item: Item, fail_on: str) -> Document:
     return documents.tested(item) | more
 
 
+def check_places(paths: list[str]) -> None:
+    """Check that each report can be written where it is to be, and that none takes the place of another.
+
+    Raises:
+        UsageError: one can not, or two are the same.
+    """
+    for path in paths:
+        check_place(path)
+    if len({os.path.realpath(path) for path in paths}) < len(paths):
+        raise UsageError(f"two reports are to be written to {paths[0]}; nothing was done")
+
+
 def check_place(path: str) -> None:
     """Check that a file can be written there, before any work is done for it.
 
     Raises:
         UsageError: it can not. The path is the user's own and is named.
     """
+    if not path:
+        raise UsageError("a report needs the name of a file; nothing was done")
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder):
         raise UsageError(f"there is no folder {folder} for the report; nothing was done", hint=f"mkdir -p {folder}")
@@ -191,9 +203,5 @@ def _sync_folder(folder: str) -> None:
 
 
 def spooled(desk: Desk, *, is_on_github: bool, fail_on: str) -> Spool:
-    """Return the reports that are written at the end.
-
-    Raises:
-        UsageError: a file can not be written where it is to be.
-    """
+    """Return the reports that are written at the end."""
     return Spool(desk, is_on_github=is_on_github, fail_on=fail_on)
