@@ -202,6 +202,22 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(many: Program) -> N
     assert len(rest.results) + len(done) == 24
 
 
+def test_a_run_that_took_up_another_one_names_the_moment_of_that_one(many: Program) -> None:
+    """Keys that were tested between the two moments would be tested again by the later one."""
+    many.sandbox.forget()
+    with many.sandbox.hold(after=2):
+        running = subprocess.Popen(
+            [*COMMAND, "test", "--all-accounts", "--not-tested-since", "2026-11-23T04:47:00Z", "--concurrency", "1"],
+            env=many.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        while len(many.sandbox.requests) < 3:
+            many.sandbox.wait_for_request()
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate(timeout=SECONDS)
+    assert running.returncode == 130
+    assert "the same command with --not-tested-since 2026-11-23T04:47:00Z" in err
+
+
 def test_a_bar_is_drawn_on_a_terminal_and_leaves_no_trace_in_a_pipe(many: Program) -> None:
     assert "\r" not in many.installed("test", "--all-accounts").err
     import pexpect

@@ -128,3 +128,28 @@ def test_waiting_for_a_turn_is_not_the_time_that_a_provider_took(vault: Vault) -
     assert {verdict.reason for verdict in verdicts} == {"ok"}
     assert played.asked["e.example"][-1] > 3 * TIMEOUT
     assert max(verdict.latency_ms for verdict in verdicts) < 3 * TIMEOUT * 1000
+
+
+def test_requests_that_ctrl_c_stops_are_told_of_nobody_as_unanswered() -> None:
+    said: list[str] = []
+
+    async def hanging(request: httpx.Request) -> httpx.Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def run() -> None:
+        clock = asyncio.get_running_loop().time
+        traffic = Traffic(tell=said.append, clock=clock)
+        transport, surroundings = httpx.MockTransport(hanging), Surroundings(clock=clock)
+        async with Prober(timeout=TIMEOUT, transport=transport, surroundings=surroundings, traffic=traffic) as prober:
+            request = ProbeRequest(CATALOG.get("elevenlabs"), Secret(load_key("elevenlabs", 1)))
+            tests = [asyncio.ensure_future(prober.test(request)) for _ in range(20)]
+            await asyncio.sleep(TIMEOUT / 2)
+            for test in tests:
+                test.cancel()
+            await asyncio.wait(tests)
+            assert said == []
+            await asyncio.gather(*(prober.test(request) for _ in range(20)))  # these do run into the time limit
+            assert len(said) == 1
+
+    run_hurried(run())

@@ -52,6 +52,8 @@ class Fleet:
     tally: Tally = field(default_factory=Tally)
     items: list[Item] = field(default_factory=list)
     began_at: str = field(default_factory=now)
+    since: str = ""
+    """What is left of a run was not tested since then: it may itself have taken up what was left of another."""
     began: float = field(default_factory=time.monotonic)
     lost: str = ""
     """Says how standard output was lost, where it was; the run stops then as by Ctrl-C."""
@@ -60,6 +62,7 @@ class Fleet:
 
     def carry_out(self, custody: Custody, catalog: Catalog, query: Query) -> int:
         """Test the keys that the query takes, write all reports, and return the exit code."""
+        self.since = query.not_tested_since or self.began_at
         counts = survey(custody.store, query)
         self._prepare(sum(counts.values()))
         self.progress = Progress(self.total, is_shown=self._has_bar())
@@ -215,7 +218,7 @@ class Fleet:
         if is_interrupted:
             code = Exit.INTERRUPTED
             message = f"interrupted: {tally.finished} of {self.total} keys done, {tally.recorded} outcomes recorded"
-            hint = f"to go on: the same command with --not-tested-since {self.began_at}" if left else None
+            hint = f"to go on: the same command with --not-tested-since {self.since}" if left else None
             told = {"code": code.word, "message": message, "hint": hint}
         elif error is not None:
             code = code_of(error)
@@ -224,11 +227,11 @@ class Fleet:
                 done = f"{tally.finished} of {self.total} keys were done, {tally.recorded} outcomes recorded"
                 told["message"] = f"{error}; {done}"
             if left and tally.recorded:
-                told["hint"] = f"{hint_of(error)}; then go on with --not-tested-since {self.began_at}"
+                told["hint"] = f"{hint_of(error)}; then go on with --not-tested-since {self.since}"
         elif self.lost and left:
             code = Exit.STORE_UNAVAILABLE
             message = f"{self.lost}: {tally.finished} of {self.total} keys done, {tally.recorded} outcomes recorded"
-            hint = f"to go on: the same command with --not-tested-since {self.began_at}"
+            hint = f"to go on: the same command with --not-tested-since {self.since}"
             told = {"code": code.word, "message": message, "hint": hint}
         elif tally.first_unopened is not None:
             code = code if code is Exit.KEY_FAILED else code_of(tally.first_unopened.error)
