@@ -212,3 +212,28 @@ def test_a_full_disk_under_the_output_is_told(few: Program, form: str) -> None:
     assert ended.code == 7
     assert "No space left on device" in ended.err
     assert "Traceback" not in ended.err
+
+
+def hints_in(text: str) -> list[str]:
+    return re.findall(r"kojikey (?:rotate|test) (?:elevenlabs|google_gemini)(?: --[a-z-]+(?: account-[0-9]+)?)?", text)
+
+
+@pytest.mark.parametrize("reason", ["invalid_key", "unknown", "service_disabled"])
+def test_what_is_suggested_acts_on_the_account_that_it_is_suggested_for(
+    kojikey: Program, accepting: Sandbox, tmp_path: Path, reason: str
+) -> None:
+    fill_home(kojikey.home, KEK, accepting, 1, reason=lambda _: reason)
+    xml, page, summary = tmp_path / "keys.xml", tmp_path / "keys.html", tmp_path / "summary.md"
+    said = kojikey("test", "--all-accounts", "--junit", str(xml), "--html", str(page)).out
+    said += kojikey("test", "-a", account_name(0), "--json").out
+    said += kojikey("test", "--all-accounts", "--jsonl").out
+    said += kojikey("test", "--all-accounts", GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(summary)).out
+    hints = hints_in(said + xml.read_text() + page.read_text())
+    assert hints
+    assert [hint for hint in hints if not hint.endswith(f"--account {account_name(0)}")] == []
+
+
+def test_what_is_suggested_for_many_accounts_is_no_single_one(kojikey: Program, accepting: Sandbox) -> None:
+    fill_home(kojikey.home, KEK, accepting, 3, reason=lambda _: "service_disabled")
+    groups = kojikey("test", "google_gemini", "--all-accounts", "--json").document["groups"]
+    assert hints_in(groups[0]["next"]) == ["kojikey test google_gemini --all-accounts"]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from kojikey.cli.terminal import Terminal
 from kojikey.model.verdict import Verdict
-from kojikey.operations.results import ChangeResult
+from kojikey.operations.results import ChangeResult, TestResult
 
 _THIS_COMMAND = "the same command"
 
@@ -23,11 +23,11 @@ class Advice(NamedTuple):
     replaces: str
     again: str
 
-    def about(self, verdict: Verdict, terminal: Terminal) -> Verdict:
-        """Return the verdict with a hint that is right here, for this account and this store."""
+    def about(self, verdict: Verdict, terminal: Terminal, *, account: str | None = None) -> Verdict:
+        """Return the verdict with a hint that is right here, for an account and this store."""
         hint = re.sub(r"kojikey rotate [a-z][\w-]*\b(?! --)", self.replaces, verdict.hint)
         hint = re.sub(r"kojikey test [a-z][\w-]*\b(?! --)", self.again, hint)
-        return replace(verdict, hint=terminal.completed(hint))
+        return replace(verdict, hint=terminal.completed(hint, account=account))
 
 
 def for_unsaved(provider: str, *, has_key: bool) -> Advice:
@@ -54,4 +54,10 @@ def advised(result: ChangeResult, advice: Advice, terminal: Terminal) -> ChangeR
         return replace(result, verdict=replace(result.verdict, hint=""))
     if result.action in ("added", "rotated", "rolled_back"):
         advice = for_saved(result.provider)
-    return replace(result, verdict=advice.about(result.verdict, terminal))
+    return replace(result, verdict=advice.about(result.verdict, terminal, account=result.account))
+
+
+def of_saved(result: TestResult, terminal: Terminal) -> TestResult:
+    """Return what a test of a saved key found, with a hint that is about its account."""
+    hint = terminal.completed(result.verdict.hint, account=result.account)
+    return result if hint == result.verdict.hint else replace(result, verdict=replace(result.verdict, hint=hint))

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from kojikey.cli import documents, saving
+from kojikey.cli import advice, documents, saving
 from kojikey.cli.asking import probe_of
 from kojikey.cli.desk import Desk
 from kojikey.cli.exits import Exit, code_of
@@ -23,6 +23,7 @@ from kojikey.cli.inert import inert_json, is_on_github
 from kojikey.cli.report import SCHEMA
 from kojikey.cli.reports.sink import error_fields
 from kojikey.cli.streams import lost_output
+from kojikey.cli.terminal import Terminal
 from kojikey.model.account import checked_account
 from kojikey.model.base_url import check_base_url
 from kojikey.model.errors import KojikeyError, UsageError
@@ -269,7 +270,7 @@ class _Written:
 
     def add(self, item: Done | Planned | Failed) -> None:
         """Write a result."""
-        code, document = _result(item)
+        code, document = _result(item, self.desk.terminal)
         self.codes[code] = self.codes.get(code, 0) + 1
         if code not in (Exit.OK, Exit.KEY_FAILED, Exit.INDETERMINATE):
             self.first_other = self.first_other or code
@@ -332,10 +333,11 @@ class _Written:
         return Exit.INDETERMINATE if self.codes.get(Exit.INDETERMINATE) else Exit.OK
 
 
-def _result(item: Done | Planned | Failed) -> tuple[Exit, Document]:
+def _result(item: Done | Planned | Failed, terminal: Terminal) -> tuple[Exit, Document]:
     if isinstance(item, Done):
         code = saving.exit_of(item.result)
-        return code, {"line": item.number, **documents.changed(item.result), "exit_code": int(code)}
+        result = advice.advised(item.result, advice.for_step(item.result.provider, "rotate"), terminal)
+        return code, {"line": item.number, **documents.changed(result), "exit_code": int(code)}
     document: Document = {"line": item.number, "account": item.account, "provider": item.provider}
     if isinstance(item, Planned):
         return Exit.OK, document | {"would": item.would, "exit_code": 0}

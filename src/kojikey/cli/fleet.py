@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
+from kojikey.cli import advice
 from kojikey.cli.asking import probe_of
 from kojikey.cli.desk import Desk
 from kojikey.cli.exits import Exit, code_of, hint_of
@@ -150,6 +151,8 @@ class Fleet:
         self.desk.terminal.warn(text)
 
     def _take(self, item: Item) -> None:
+        if not isinstance(item, Unopened):
+            item = advice.of_saved(item, self.desk.terminal)
         self.tally.add(item)
         if isinstance(item, Unopened) and self.tally.unopened <= UNOPENED_TOLD:
             self._tell(f"{item.account}/{item.provider} was not tested: {item.error}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable
+from functools import cache
 from typing import NamedTuple
 
 from kojikey.cli.command import Call
@@ -38,15 +39,19 @@ def chosen(call: Call, settings: Settings, *, account: str | None = None) -> Cho
     """Return what was chosen; ``account`` is the one that the text is about, where it may be another."""
     account = account or settings.account.value
     store = call.text("store") or call.text("url")
-    try:
-        arguments = frozenset(read_index(settings.home.providers))
-    except KojikeyError:
-        arguments = frozenset()
     return Chosen(
         account if _is_needed(account, settings) else None,
         store if store is not None and _is_usable(store, settings) else None,
-        arguments | {account},
+        _providers(settings.home.providers) | {account},
     )
+
+
+@cache
+def _providers(folder: str) -> frozenset[str]:
+    try:
+        return frozenset(read_index(folder))
+    except KojikeyError:
+        return frozenset()
 
 
 def _is_needed(account: str, settings: Settings) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -115,13 +116,19 @@ def next_step(group: Group) -> str:
     """Return what to do next for a group of keys."""
     first, provider = group.first, group.provider
     account = "" if first.account == "default" else f" --account {first.account}"
+    hint = _for_many(first.verdict.hint) if group.count > 1 else first.verdict.hint
     if group.outcome is Outcome.REJECTED:
         if group.count == 1:
             return f"make a new key at {first.verdict.manage_url or provider}, then kojikey rotate {provider}{account}"
         return "make new keys, then rotate them all at once: kojikey rotate --batch FILE"
     if group.outcome is Outcome.LIMITED:
-        return first.verdict.hint or first.verdict.manage_url or f"kojikey test {provider}{account}"
-    return _WAIT.get(group.reason) or first.verdict.hint or f"kojikey test {provider}{account}"
+        return hint or first.verdict.manage_url or f"kojikey test {provider}{account}"
+    return _WAIT.get(group.reason) or hint or f"kojikey test {provider}{account}"
+
+
+def _for_many(hint: str) -> str:
+    """Return a hint about one of several accounts' keys as one about those of all."""
+    return re.sub(r"(kojikey test [\w-]+)(?: --account \S+)?(?! --)", r"\1 --all-accounts", hint)
 
 
 _WAIT = {
