@@ -182,6 +182,16 @@ def test_a_dry_run_tells_and_does_nothing(filled: Program) -> None:
     assert filled.sandbox.request_count == requests
 
 
+def test_a_dry_run_takes_the_lines_before_into_account(filled: Program) -> None:
+    other = line(0, key=new_key(50))
+    lines = [line(0), line(0), other, other, line(0), line(1)]
+    ended = rotated(filled, lines, "--dry-run")
+    told = [result["would"] for result in results_of(ended)]
+    assert told == ["rotate", "unchanged", "rotate", "unchanged", "rotate", "rotate"]
+    done = {"rotated": "rotate", "unchanged": "unchanged"}
+    assert [done[result["action"]] for result in results_of(rotated(filled, lines))] == told
+
+
 def test_as_json_it_is_one_document(filled: Program) -> None:
     ended = rotated(filled, [line(0), line(99)], "--json")
     assert (ended.document["command"], ended.document["exit_code"]) == ("rotate", 5)

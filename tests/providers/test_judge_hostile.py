@@ -138,3 +138,11 @@ def test_a_body_may_nest_as_deep_as_it_likes(status: int, opening: bytes, closin
     for definition in CATALOG.all():
         finding = judge(definition, definition.checks[0], answer, key_shape=None)
         assert finding.reason == "unknown"
+
+
+def test_a_model_that_has_no_name_leaves_no_gap_in_the_sentence() -> None:
+    definition = CATALOG.get("google_gemini")
+    body = {"error": {"code": 404, "message": "models/X is not found for API version v1beta", "status": "NOT_FOUND"}}
+    answer = Answer(404, {"content-type": "application/json"}, json.dumps(body).encode())
+    finding = judge(definition, definition.checks[0], answer, key_shape=None)
+    assert finding.detail == "the model that was asked for is not there for this key"

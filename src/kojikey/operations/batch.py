@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 from kojikey.model.errors import AlreadyStaged, KojikeyError, StoreUnavailable
@@ -89,13 +90,19 @@ def plan_all(custody: Custody, lines: Iterable[Line | Failed], emit: EmitLine) -
     Raises:
         StoreUnavailable: the store can not be read.
     """
+    before: dict[tuple[str, str], str] = {}
     for line in lines:
-        emit(line if isinstance(line, Failed) else _guarded(line, lambda line=line: _planned(custody, line)))  # type: ignore[misc]
+        emit(line if isinstance(line, Failed) else _guarded(line, partial(_planned, custody, line, before)))
 
 
-def _planned(custody: Custody, line: Line) -> Planned:
+def _planned(custody: Custody, line: Line, before: dict[tuple[str, str], str]) -> Planned:
+    """Return what would become of a line after those before it; ``before`` has the fingerprints that they leave."""
     new = line.new
     would, _ = _intent(custody, new)
+    pair, fingerprint = (new.account, new.provider), custody.sealer(new.account).fingerprint(new.secret)
+    if pair in before:
+        would = "unchanged" if before[pair] == fingerprint else "rotate"
+    before[pair] = fingerprint
     return Planned(line.number, new.account, new.provider, would)
 
 

@@ -252,7 +252,7 @@ def _values(
     return {
         "id": definition.id, "name": definition.name, "company": definition.company, "retired": retired,
         "keys": pages.keys, "usage": pages.usage, "spending_limit": pages.spending_limit, "billing": pages.billing,
-        "model": subject.scrub(subject.model),
+        "model": subject.scrub(subject.model) or "that was asked for",
         "status": str(answer.status) if answer else "",
         "message": subject.scrub(evidence.messages[0]) if evidence.messages else "",
         "permissions": f"permission{'s' if len(permissions) > 1 else ''} {named}" if named else "permission for this",

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 RETRIES = 2
+LONGEST_S = 86_400.0
+"""Whatever a server asks for: nobody waits longer than a day, and no message shall say so."""
 _FIRST = 0.5
 _FACTOR = 2.0
 _NUMBER = re.compile(r"[0-9]{1,30}(?:\.[0-9]{1,9})?")
@@ -27,19 +29,20 @@ def wait_before(attempt: int, *, asked: float | None, chance: float) -> float:
 def asked_by(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
     """Return the seconds that a server asks to wait (``Retry-After-Ms``, ``Retry-After``: RFC 9110, 10.2.3).
 
-    A date is counted from the answer's own ``Date``, so that a clock that is wrong here does no harm.
+    They are at most :data:`LONGEST_S`. A date is counted from the answer's own ``Date``, so that a clock that is wrong
+    here does no harm.
     """
     milliseconds = headers.get("retry-after-ms", "").strip()
     if _NUMBER.fullmatch(milliseconds):
-        return float(milliseconds) / 1000
+        return min(LONGEST_S, float(milliseconds) / 1000)
     text = headers.get("retry-after", "").strip()
     if _NUMBER.fullmatch(text):
-        return float(text)
+        return min(LONGEST_S, float(text))
     until = _date(text)
     if until is None:
         return None
     since = _date(headers.get("date", "")) or now or datetime.now(UTC)
-    return max(0.0, (until - since).total_seconds())
+    return min(LONGEST_S, max(0.0, (until - since).total_seconds()))
 
 
 def _date(text: str) -> datetime | None:
