@@ -134,17 +134,6 @@ def test_keys_that_were_tested_lately_are_left_out(many: Program) -> None:
     assert (nothing.code, nothing.results) == (0, [])
 
 
-def test_a_run_that_leaves_out_bad_keys_says_so(many: Program) -> None:
-    assert many("test", "google_gemini", "--all-accounts", "-q").code == 3
-    rest = many("test", "--all-accounts", "--not-tested-since", "1h", "--json")
-    assert "12 keys were left out as tested lately, 8 of them rejected or limited" in rest.err
-    green = many("test", "google_gemini", "-a", "account-00000", "--not-tested-since", "1h")
-    assert (green.code, "1 keys were left out as tested lately" in green.err) == (0, True)
-    part = many("test", "google_gemini", "--all-accounts", "--not-tested-since", "1h", "--shard", "1/2").err
-    assert "12 keys" not in part
-    assert "left out" not in many("test", "--all-accounts").err
-
-
 @pytest.mark.parametrize(("fail_on", "code"), [("rejected", 0), ("limited", 3), ("indeterminate", 3)])
 def test_what_fails_the_run_can_be_chosen(kojikey: Program, sandbox_of_all: Sandbox, fail_on: str, code: int) -> None:
     fill_home(kojikey.home, KEK, sandbox_of_all, 2, reason=lambda _: "missing_permission")

@@ -39,7 +39,7 @@ async def good(secret: Secret, target: Target) -> Verdict:
 
 
 def lanes_of(custody: Custody) -> list[Iterator[Stored]]:
-    counts = survey(custody.store, Query()).counts
+    counts = survey(custody.store, Query())
     return [custody.store.scan(Query(providers=(provider,))) for provider in counts]
 
 

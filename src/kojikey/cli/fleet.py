@@ -25,7 +25,7 @@ from kojikey.model.errors import KojikeyError, UsageError
 from kojikey.model.moment import now
 from kojikey.operations.custody import Custody
 from kojikey.operations.results import Summary, TestResult
-from kojikey.operations.verifying import Survey, Unopened, survey, verify
+from kojikey.operations.verifying import Unopened, survey, verify
 from kojikey.providers.catalog import Catalog
 from kojikey.providers.traffic import Traffic
 from kojikey.stores.base import Query, Stored
@@ -64,11 +64,10 @@ class Fleet:
     def carry_out(self, custody: Custody, catalog: Catalog, query: Query) -> int:
         """Test the keys that the query takes, write all reports, and return the exit code."""
         self.since = query.not_tested_since or self.began_at
-        found = survey(custody.store, query)
-        self._prepare(sum(found.counts.values()))
-        self._tell_left_out(found)
+        counts = survey(custody.store, query)
+        self._prepare(sum(counts.values()))
         self.progress = Progress(self.total, is_shown=self._has_bar())
-        lanes = [self._lane(custody, query, provider) for provider in sorted(found.counts)]
+        lanes = [self._lane(custody, query, provider) for provider in sorted(counts)]
         error: KojikeyError | None = None
         is_interrupted = False
         collected = gc.get_threshold()
@@ -100,16 +99,6 @@ class Fleet:
 
         self.total = total
         self.live, self.held = reports_of(self.desk, is_long=total > FEW, fail_on=self.fail_on)
-
-    def _tell_left_out(self, found: Survey) -> None:
-        """Say what is not tested again: a run that goes well must not hide keys that an earlier one found bad."""
-        if found.left_out_failed:
-            self.desk.terminal.warn(
-                f"{found.left_out} keys were left out as tested lately, {found.left_out_failed} of them rejected or "
-                "limited by that test; without --not-tested-since they are tested again"
-            )
-        elif found.left_out:
-            self.desk.terminal.note(f"{found.left_out} keys were left out as tested lately")
 
     def _has_bar(self) -> bool:
         terminal = self.desk.terminal

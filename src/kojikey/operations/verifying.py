@@ -15,17 +15,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from kojikey.model.errors import (
-    AccountNotFound,
-    CannotOpen,
-    KekMissing,
-    KekUnavailable,
-    KojikeyError,
-    StoreUnavailable,
-)
+from kojikey.model.errors import AccountNotFound, CannotOpen, KekMissing, KekUnavailable, StoreUnavailable
 from kojikey.model.key import Key, Version
 from kojikey.model.secret import Secret
-from kojikey.model.verdict import Outcome, Verdict
+from kojikey.model.verdict import Verdict
 from kojikey.operations.custody import Custody
 from kojikey.operations.keeping import BATCH, Found, Kept, keep_outcomes
 from kojikey.operations.listing import key_of
@@ -55,35 +48,12 @@ class Unopened:
 Emit = Callable[[TestResult | Unopened], None]
 
 
-@dataclass(slots=True)
-class Survey:
-    """How many keys a query takes, by provider; and how many it leaves out as tested lately, and as what."""
-
-    counts: dict[str, int] = field(default_factory=dict)
-    left_out: int = 0
-    left_out_failed: int = 0
-
-
-def survey(store: Store, query: Query) -> Survey:
-    """Return what a query takes and leaves out, without holding keys, from one scan."""
-    found = Survey()
-    lately = Query(not_tested_since=query.not_tested_since)  # all else is the store's to ask: it may have other shards
-    for stored in store.scan(query._replace(not_tested_since=None)):
-        if lately.takes(stored):
-            found.counts[stored.ref.provider] = found.counts.get(stored.ref.provider, 0) + 1
-        else:
-            found.left_out += 1
-            found.left_out_failed += _failed_lately(stored)
-    return found
-
-
-def _failed_lately(stored: Stored) -> bool:
-    """Tell whether the last test of a key in use found it rejected or limited."""
-    try:
-        test = key_of(stored).current.last_test
-    except KojikeyError:
-        return False  # a record that was changed: its own test tells
-    return test is not None and test.outcome in (Outcome.REJECTED, Outcome.LIMITED)
+def survey(store: Store, query: Query) -> dict[str, int]:
+    """Return how many keys a query takes, by provider, without holding them."""
+    counts: dict[str, int] = {}
+    for stored in store.scan(query):
+        counts[stored.ref.provider] = counts.get(stored.ref.provider, 0) + 1
+    return counts
 
 
 async def verify(
