@@ -171,6 +171,13 @@ def test_a_program_resolves_a_key_as_it_says(kojikey: Program, sandbox: Sandbox)
     assert ran(code, kojikey) == f"{ {'x-goog-api-key': key.key} } {key.base_url}/v1beta/models\n"
 
 
+def test_a_sandbox_plays_as_it_says() -> None:
+    used: list[tuple[str, str]] = []
+    exec(block("python", "with Sandbox()"), {"use": lambda key, base_url: used.append((key, base_url))})
+    (found,) = used
+    assert found[1].startswith("http://127.0.0.1:")
+
+
 def test_the_ci_example_has_only_options_that_there_are(kojikey: Program) -> None:
     for line in re.findall(r"- run: kojikey (.*)", block("yaml", "- run: kojikey test")):
         ended = kojikey(*line.split())
