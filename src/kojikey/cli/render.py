@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
 from kojikey.cli.documents import age_of, rotation_due
@@ -27,6 +26,8 @@ from kojikey.operations.results import HistoryResult, ListRow, StoreInfo, Summar
 
 if TYPE_CHECKING:
     from typing import TextIO
+
+    from rich.table import Table
 
     from kojikey.cli.checkup import Finding
     from kojikey.testing import SandboxKey
@@ -121,7 +122,7 @@ class Page:
             for line in lines:
                 self.block(columns, [Text(head).append_text(line[0]), *line[1:]])
             return
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+        table = _without_lines(show_header=True)
         for number, column in enumerate(columns):
             table.add_column(escape(column), no_wrap=number < len(columns) - 1, overflow="fold")
         for line in lines:
@@ -252,7 +253,7 @@ class Page:
             for name, value in rows:
                 self.line(Text(f"{name}  ", style="bold").append_text(Text(self.plain(value))))
             return
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+        table = _without_lines(show_header=False)
         table.add_column(no_wrap=True, style="bold")
         table.add_column(overflow="fold")
         for name, value in rows:
@@ -275,6 +276,12 @@ def broken(text: Text, width: int) -> list[Text]:
     for part in parts:
         part.rstrip()
     return [*parts[:1], *(Text(" " * indent).append_text(part) for part in parts[1:])]
+
+
+def _without_lines(*, show_header: bool) -> Table:
+    from rich.table import Table  # an import that `test` of one key can do without
+
+    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=show_header, header_style="bold")
 
 
 def _longest_word(texts: Iterable[str]) -> int:
