@@ -22,7 +22,7 @@ def add(call: Call) -> int:
     provider = call.text("provider") or _choose(desk)
     wiring.checked_provider(provider, desk.settings)
     definition = catalog.get(provider)
-    settings = saving.settings_of(call, definition)
+    settings = saving.settings_of(desk, definition)
     tester = wiring.make_tester(definition, desk.terminal, call)
     seen = wiring.open_custody(desk.settings, desk.terminal)
     ensure_absent(seen, account=desk.account, provider=provider)

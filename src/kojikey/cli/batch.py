@@ -113,7 +113,7 @@ def _common_settings(desk: Desk) -> KeySettings:
     """Return what the options set for every key of the batch."""
     expires = desk.call.text("expires")
     return KeySettings(
-        expires_at=saving.expiry(expires) if expires is not None else None,
+        expires_at=saving.expiry(expires, desk.terminal) if expires is not None else None,
         rotate_after_days=saving.rotate_after_days(desk.call.text("rotate_after")),
     )
 

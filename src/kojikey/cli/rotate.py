@@ -84,7 +84,7 @@ def _begin(
     from kojikey.cli import saving
     from kojikey.operations import rotating
 
-    settings = saving.settings_of(desk.call, definition)
+    settings = saving.settings_of(desk, definition)
     rotating.ensure_unstaged(custody, account=desk.account, provider=definition.id)
     secret = saving.read_clean_key(desk, definition, catalog)
     new = rotating.Replacement(desk.account, definition.id, secret, settings)

@@ -6,10 +6,10 @@ import sys
 
 from kojikey.cli import documents
 from kojikey.cli.advice import Advice, advised
-from kojikey.cli.command import Call
 from kojikey.cli.desk import Desk
 from kojikey.cli.exits import Exit
 from kojikey.cli.prompts import read_key
+from kojikey.cli.terminal import Terminal
 from kojikey.model.base_url import check_base_url
 from kojikey.model.errors import UsageError
 from kojikey.model.moment import moment_or_span, now, span
@@ -45,12 +45,13 @@ def read_clean_key(desk: Desk, definition: Definition, catalog: Catalog) -> Secr
     return cleaned.secret
 
 
-def settings_of(call: Call, definition: Definition) -> KeySettings:
+def settings_of(desk: Desk, definition: Definition) -> KeySettings:
     """Return the settings that the options give.
 
     Raises:
         UsageError: one of them makes no sense.
     """
+    call = desk.call
     base_url, label, expires = call.text("base_url"), call.text("label"), call.text("expires")
     capabilities = tuple(dict.fromkeys(call.texts("capability")))
     for name in capabilities:
@@ -62,20 +63,20 @@ def settings_of(call: Call, definition: Definition) -> KeySettings:
         models=tuple(dict.fromkeys(map(definition.checked_model, call.texts("model")))) or None,
         capabilities=capabilities or None,
         label=checked_label(label),
-        expires_at=expiry(expires) if expires is not None else None,
+        expires_at=expiry(expires, desk.terminal) if expires is not None else None,
         rotate_after_days=rotate_after_days(call.text("rotate_after")),
     )
 
 
-def expiry(text: str) -> str:
-    """Return the stamp that ``--expires`` gives.
+def expiry(text: str, terminal: Terminal) -> str:
+    """Return the stamp that ``--expires`` gives; one that has passed is likely a slip, and said to be one.
 
     Raises:
-        UsageError: it is no moment, or one that has passed: a key is not saved to count as expired at once.
+        UsageError: it is no moment.
     """
     moment = moment_or_span(text, what="--expires")
     if moment <= now():
-        raise UsageError(f"--expires takes a moment to come, and {moment} has passed; nothing was changed")
+        terminal.warn(f"--expires {moment} has passed: the key will count as expired")
     return moment
 
 

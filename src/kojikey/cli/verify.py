@@ -98,7 +98,7 @@ def _test_unsaved(desk: Desk, catalog: Catalog) -> int:
     if len(providers) != 1 or desk.call.flag("all") or desk.call.flag("all_accounts"):
         raise UsageError("a key that is not saved is tested at one provider: kojikey test PROVIDER --stdin")
     definition = catalog.get(providers[0])
-    settings = saving.settings_of(desk.call, definition)
+    settings = saving.settings_of(desk, definition)
     secret = saving.read_clean_key(desk, definition, catalog)
     target = Target(
         definition.id,
