@@ -80,7 +80,8 @@ def _show(desk: Desk, results: list[CopyResult], place: str, accounts: tuple[str
         page.table(("ACCOUNT", "PROVIDER", "KEY", "RESULT"), cells)
     told = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count) or "no keys"
     page.line(f"{told}; into {place}, nothing was deleted", style="bold")
-    page.line(_of(accounts, desk.settings.account.origin), indent=2)
+    if accounts or desk.settings.account.origin != "default":
+        page.line(_of(accounts, desk.settings.account.origin), indent=2)
     if conflicts:
         desk.terminal.warn("the other store has other keys there already; those were not touched")
     return int(code)
@@ -90,7 +91,7 @@ def _of(accounts: tuple[str, ...], origin: str) -> str:
     """Say which accounts were looked at: a variable set for other commands must not leave out what nobody misses."""
     if accounts:
         return f"of the account{'' if len(accounts) == 1 else 's'} {', '.join(accounts)} alone"
-    return "of all accounts" + ("" if origin == "default" else f": {origin} does not narrow a copy, --account does")
+    return f"of all accounts: {origin} does not narrow a copy, --account does"
 
 
 COMMANDS = (
