@@ -176,3 +176,18 @@ def test_roles_that_are_revoked_after_the_removal_are_no_tampering(vault: Vault)
         (Change(account_ref(ACCOUNT), {**document, "audit": audit}, document_of(vault).revision),), (revoked,)
     )
     assert auditing.verify(custody, account=None).unsigned == 1
+
+
+def test_the_check_up_calls_no_trail_whole_of_which_a_part_is_lost(vault: Vault) -> None:
+    vault.add()
+    vault.add(account=OTHER)
+    assert trail_of(vault) == ("ok", "whole for 2 accounts")
+    accounts.remove_account(vault.custody(), account=ACCOUNT)
+    state, detail = trail_of(vault)
+    assert state == "note"
+    assert "2 events can not be recomputed" in detail
+
+
+def trail_of(vault: Vault) -> tuple[str, str]:
+    (found,) = [found for found in diagnosing.diagnose(vault.custody()) if found.name == "audit trail"]
+    return found.state, found.detail

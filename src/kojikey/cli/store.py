@@ -170,7 +170,7 @@ def _show_rekey(desk: Desk, place: str, result: RekeyResult) -> None:
         return
     page.line(f"{place} now has another key-encryption key: {result.kek}")
     page.line(
-        f"{result.rewrapped} accounts wrapped anew, {result.already} were done; no provider key changed", indent=2
+        f"accounts wrapped anew: {result.rewrapped}, done before: {result.already}; no provider key changed", indent=2
     )
     page.line("the old KEK opens nothing here any more, but old backups of the store still need it", indent=2)
 

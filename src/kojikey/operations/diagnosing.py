@@ -124,4 +124,8 @@ def _audit(custody: Custody) -> Diagnosis:
     except CannotOpen as error:
         return Diagnosis("audit trail", error=error)
     unsigned = f", {result.unsigned} events unsigned" if result.unsigned else ""
-    return Diagnosis("audit trail", detail=f"whole for {len(result.verified)} accounts{unsigned}")
+    count = len(result.verified)
+    accounts = f"{count} account{'' if count == 1 else 's'}"
+    if result.lost:
+        return Diagnosis("audit trail", "note", f"of {accounts}: {result.lost} events can not be recomputed{unsigned}")
+    return Diagnosis("audit trail", detail=f"whole for {accounts}{unsigned}")
