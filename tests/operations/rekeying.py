@@ -36,9 +36,9 @@ def quick_passphrases(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passphrase, "ITERATIONS", 1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def keychain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KekInputs]:
-    """Return the environment of a keychain for all tests."""
+    """Return the environment of a keychain for one test: a daemon was seen to end after some hundred questions."""
     yield from session(tmp_path_factory.mktemp("keychain"), UNLOCKED)
 
 
