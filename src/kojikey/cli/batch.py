@@ -19,7 +19,7 @@ from kojikey.cli.asking import probe_of
 from kojikey.cli.desk import Desk
 from kojikey.cli.exits import Exit, code_of
 from kojikey.cli.fleet import concurrency_of, traffic_of
-from kojikey.cli.inert import inert_json, is_on_github
+from kojikey.cli.inert import inert_json
 from kojikey.cli.report import SCHEMA
 from kojikey.cli.reports.sink import error_fields
 from kojikey.cli.streams import lost_output
@@ -317,7 +317,7 @@ class _Written:
         if self.lost:
             return
         try:
-            sys.stdout.write(inert_json(text) if is_on_github(self.desk.settings.environ) else text)
+            sys.stdout.write(inert_json(text) if self.desk.terminal.is_on_github else text)
             sys.stdout.flush()
         except OSError as error:
             if self.desk.call.flag("dry_run"):

@@ -10,15 +10,9 @@ import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any, TextIO
 
 _AT_THE_BEGINNING = re.compile(r"(^|(?<=[\r\n]))([^\S\r\n]*)::")
-
-
-def is_on_github(environ: Mapping[str, str]) -> bool:
-    """Tell whether a runner of GitHub Actions reads what is written."""
-    return environ.get("GITHUB_ACTIONS") == "true"
 
 
 def inert(text: str) -> str:

@@ -135,6 +135,10 @@ class Page:
         narrowest = max(_longest_word(last), min(_NARROWEST, max(map(cell_len, last))))
         return self._is_on_terminal and sum(widths) + 2 * len(widths) + narrowest > self.console.width
 
+    def _fitting(self, columns: Sequence[str], tables: Sequence[list[list[str | Text]]]) -> list[list[str | Text]]:
+        """Return the first of several forms of a table that fits, the fullest where none does."""
+        return next((table for table in tables if not self._is_too_wide(columns, table)), tables[0])
+
     def block(self, columns: Sequence[str], cells: Sequence[Text]) -> None:
         """Write a row as a block: its first cell, and under it the others with their names."""
         self.line(cells[0])
@@ -192,8 +196,7 @@ class Page:
         columns = ("VER", "STAGE", "KEY", "FINGERPRINT", "SAVED", "LAST TEST")
         lengths = [len(shown) for shown in ("2026-11-23 04:47:00", "2026-11-23 04:47", "2026-11-23")]
         tables = [[self._version_cells(version, length) for version in result.versions] for length in lengths]
-        fitting = (table for table in tables if not self._is_too_wide(columns, table))
-        self.table(columns, next(fitting, tables[0]), head="version ")
+        self.table(columns, self._fitting(columns, tables), head="version ")
 
     def _version_cells(self, version: Version, length: int) -> list[str | Text]:
         saved = version.created_at.replace("T", " ")[:length]
@@ -205,7 +208,7 @@ class Page:
         """Write events, a line each; their time to the second or the minute, as there is room."""
         columns = [*(["ACCOUNT"] if with_account else []), "TIME", "SEQ", "ACTION", "PROVIDER", "VER", "BY"]
         tables = [[_event_cells(event, length, with_account=with_account) for event in events] for length in (19, 16)]
-        self.table(columns, next((table for table in tables if not self._is_too_wide(columns, table)), tables[0]))
+        self.table(columns, self._fitting(columns, tables))
 
     def store(self, info: StoreInfo, more: Sequence[tuple[str, str]]) -> None:
         """Write what a store is, and ``more`` that is known of it here."""

@@ -10,6 +10,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from kojikey.cli.exits import Exit
@@ -74,10 +75,7 @@ def failure(command: str | None, code: int, word: str, message: str, hint: str |
 def say(line: str) -> None:
     """Write a line for people to stderr; what its encoding lacks is replaced, a closed stderr is no reason to fail."""
     encoding = getattr(sys.stderr, "encoding", None) or "ascii"
-    if _is_on_github():
-        from kojikey.cli.inert import inert
-
-        line = inert(line)
+    line = _text(line)
     try:
         text = line.encode(encoding, "replace").decode(encoding)
         print(_wrapped(text) if sys.stderr.isatty() else text, file=sys.stderr)
@@ -102,7 +100,7 @@ def write_json(document: dict[str, Any]) -> None:
     import json
 
     text = json.dumps(document, indent=1, ensure_ascii=True)
-    if _is_on_github():
+    if is_on_github(os.environ):
         from kojikey.cli.inert import inert_json
 
         text = inert_json(text)
@@ -111,10 +109,7 @@ def write_json(document: dict[str, Any]) -> None:
 
 def write_line(line: str) -> None:
     """Write a line of a result to stdout; a reader that went away changes neither what was done nor its exit code."""
-    if _is_on_github():
-        from kojikey.cli.inert import inert
-
-        line = inert(line)
+    line = _text(line)
     try:
         print(line)
     except BrokenPipeError:
@@ -123,8 +118,18 @@ def write_line(line: str) -> None:
         silence(sys.stdout.fileno())
 
 
-def _is_on_github() -> bool:
-    return os.environ.get("GITHUB_ACTIONS") == "true"
+def _text(line: str) -> str:
+    """Return a line that is no command to a runner of GitHub."""
+    if not is_on_github(os.environ):
+        return line
+    from kojikey.cli.inert import inert
+
+    return inert(line)
+
+
+def is_on_github(environ: Mapping[str, str]) -> bool:
+    """Tell whether a runner of GitHub Actions reads what is written (see ``inert.py``)."""
+    return environ.get("GITHUB_ACTIONS") == "true"
 
 
 def command_name(tokens: list[str]) -> str | None:

@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 from kojikey.cli.command import Call
-from kojikey.cli.inert import InertStream, is_on_github
-from kojikey.cli.report import say
+from kojikey.cli.report import is_on_github, say
 from kojikey.cli.settings import Settings
 from kojikey.model.errors import InputNeeded
 from kojikey.model.masking import ASCII_BULLET, BULLET, mask
@@ -95,6 +94,7 @@ class Terminal:
     def console(self, stream: TextIO) -> Console:
         """Return rich's console for a stream, with colour as the user's variables and options have it."""
         from kojikey.cli.console import PatientConsole
+        from kojikey.cli.inert import InertStream
 
         colour = self.is_coloured(stream)
         terminal = _is_terminal(stream)
