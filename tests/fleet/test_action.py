@@ -60,7 +60,7 @@ def runner(kojikey: Program, tmp_path: Path) -> Runner:
     program = folder / "kojikey" / "bin" / "kojikey"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m kojikey "$@"\n')
     program.chmod(0o755)
-    return Runner(folder, {**kojikey.environ, "GITHUB_ACTIONS": "true", "CI": "true"})
+    return Runner(folder, {**kojikey.environ, "GITHUB_ACTIONS": "true", "CI": "true", "KOJIKEY_STORE": "local"})
 
 
 def test_good_keys_pass_and_leave_reports(kojikey: Program, runner: Runner) -> None:
@@ -104,6 +104,26 @@ def test_every_input_reaches_the_command(kojikey: Program, runner: Runner) -> No
     assert done.code == 0, done.said
     assert (runner.folder / "out" / "here" / "keys.xml").exists()
     assert kek not in done.said
+
+
+@pytest.mark.parametrize("variable", ["", None])
+def test_a_store_that_is_named_nowhere_is_an_error(kojikey: Program, runner: Runner, variable: str | None) -> None:
+    """A renamed secret is empty: the job must not go green on a store that is not the one that was meant."""
+    kojikey.added("elevenlabs")
+    environ = {name: value for name, value in runner.environ.items() if name != "KOJIKEY_STORE"}
+    if variable is not None:
+        environ["KOJIKEY_STORE"] = variable
+    done = Runner(runner.folder, environ).step("test", {"store": ""})
+    assert (done.code, done.outputs["exit-code"]) == (2, "2")
+    assert "::error title=kojikey::the input store is empty" in done.said
+
+
+@pytest.mark.parametrize(("allowed", "code"), [("false", 5), ("true", 0)])
+def test_a_store_without_a_key_fails_the_job_unless_it_may_be_empty(
+    kojikey: Program, runner: Runner, allowed: str, code: int
+) -> None:
+    kojikey("store", "init", "--kek", "env")
+    assert runner.step("test", {"allow-empty": allowed}).code == code
 
 
 @pytest.mark.parametrize("between", [" ", "\n", "\n\n  "])

@@ -8,6 +8,7 @@ import pytest
 from program import Program
 from vault import ADAPTERS, MOMENTS, Vault, verdict
 
+from kojikey.model.errors import AccountNotFound
 from kojikey.model.moment import parsed, stamp
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Reason
@@ -37,8 +38,43 @@ def lacks(vault: Vault, reason: Reason | None, demands: Demands, *, now: datetim
 
 
 def test_a_key_that_is_not_there_is_told(vault: Vault) -> None:
-    (found,) = require(vault.custody(), account="acme", providers=["elevenlabs"], demands=Demands(), now=NOW)
+    assert lacks(vault, None, Demands()) == []
+    (found,) = require(vault.custody(), account="acme", providers=["google_gemini"], demands=Demands(), now=NOW)
     assert (found.lacks, found.key) == ((Lack.NO_KEY,), None)
+
+
+def test_an_account_that_is_not_there_is_no_account_without_a_key(vault: Vault) -> None:
+    with pytest.raises(AccountNotFound):
+        require(vault.custody(), account="acmee", providers=["elevenlabs"], demands=Demands(), now=NOW)
+
+
+def test_every_account_is_asked_for_each_of_its_keys(kojikey: Program) -> None:
+    kojikey.added("elevenlabs", "ok", "--account", "acme")
+    kojikey.added("google_gemini", "ok", "--account", "acme")
+    kojikey.added("elevenlabs")
+    required = ("check", "--all-accounts", "--require", "elevenlabs,google_gemini", "--max-age", "90d")
+    ended = kojikey(*required, "--tested-within", "7d", "--json", KOJIKEY_KEK=None)
+    assert ended.code == 3
+    assert [(row["account"], row["provider"], row["met"]) for row in ended.results] == [
+        ("acme", "elevenlabs", True),
+        ("acme", "google_gemini", True),
+        ("default", "elevenlabs", True),
+        ("default", "google_gemini", False),
+    ]
+    assert ended.results[3]["next"] == "kojikey add google_gemini"
+    assert ended.document["summary"] == {"required": 4, "met": 3}
+    told = kojikey(*required).out.splitlines()
+    assert told == [
+        "google_gemini: no key for account default; kojikey add google_gemini",
+        "3 of 4 required keys are there",
+    ]
+    assert kojikey(*required, "--account", "acme").code == 2
+
+
+def test_all_accounts_are_none_where_the_store_is_empty(kojikey: Program) -> None:
+    kojikey("store", "init", "--kek", "env")
+    ended = kojikey("check", "--all-accounts", "--require", "elevenlabs", "--json")
+    assert (ended.code, ended.error["message"]) == (5, "there is no account in this store")
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,10 @@ from kojikey.operations.adding import NewKey, add
 from kojikey.operations.custody import Custody
 from kojikey.operations.results import TestResult
 from kojikey.operations.rotating import Replacement
+from kojikey.operations.selecting import survey
 from kojikey.operations.settings import KeySettings
 from kojikey.operations.trial import Target
-from kojikey.operations.verifying import Unopened, survey, verify
+from kojikey.operations.verifying import Unopened, verify
 from kojikey.stores.base import Query, Stored
 
 Item = TestResult | Unopened

@@ -5,7 +5,8 @@ Must not: let an exception out for a key that can not be tested: that is a verdi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from kojikey.cli.report import REPORT_IT, kind_and_place
 from kojikey.model.errors import KojikeyError, UsageError
@@ -39,6 +40,18 @@ def probe_of(prober: object, catalog: Catalog, *, is_deep: bool, tell: Callable[
             return _stumbled(kind_and_place(error), told, tell)
 
     return probe
+
+
+def asking_for(probe: Probe, *, models: Sequence[str], capabilities: Sequence[str]) -> Probe:
+    """Return a probe that asks for these models and capabilities in place of those that a key was saved with."""
+
+    async def probe_for(secret: Secret, target: Target) -> Verdict:
+        wanted = replace(
+            target, models=tuple(models) or target.models, capabilities=tuple(capabilities) or target.capabilities
+        )
+        return await probe(secret, wanted)
+
+    return probe_for
 
 
 def _stumbled(bug: str, told: set[str], tell: Callable[[str], None]) -> Verdict:

@@ -5,12 +5,21 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from kojikey.cli.command import COMMON, Call, Command, Option
+from kojikey.cli.damage import Damage
 from kojikey.cli.desk import Desk, desk_of
 from kojikey.cli.exits import Exit
 from kojikey.cli.report import write_line
 from kojikey.model.errors import UsageError
 from kojikey.model.ref import Document
-from kojikey.operations.requiring import Demands, Lack, Requirement, has_staged, last_settled, require
+from kojikey.operations.requiring import (
+    Demands,
+    Lack,
+    Requirement,
+    has_staged,
+    last_settled,
+    require,
+    require_of_all,
+)
 
 _WORDS = {
     Lack.NO_KEY: "no key",
@@ -30,6 +39,8 @@ def check(call: Call) -> int:
     from kojikey.model.moment import span
 
     desk = desk_of(call)
+    if call.flag("all_accounts") and call.text("account") is not None:
+        raise UsageError("--all-accounts goes without --account", hint="kojikey check --all-accounts --require P")
     providers = _required(call)
     for provider in providers:
         wiring.checked_provider(provider, desk.settings)
@@ -38,14 +49,22 @@ def check(call: Call) -> int:
         max_age=span(max_age, what="--max-age") if max_age is not None else None,
         tested_within=span(within, what="--tested-within") if within is not None else None,
     )
-    custody = wiring.open_custody(desk.settings, desk.terminal)
-    found = require(custody, account=desk.account, providers=providers, demands=demands, now=datetime.now(UTC))
-    code = Exit.OK if all(item.is_met for item in found) else Exit.KEY_FAILED
+    custody = wiring.open_existing(desk.settings, desk.terminal)
+    damage, moment = Damage(desk.terminal), datetime.now(UTC)
+    if call.flag("all_accounts"):
+        found = list(require_of_all(custody, providers=providers, demands=demands, now=moment, damaged=damage))
+    else:
+        found = list(require(custody, account=desk.account, providers=providers, demands=demands, now=moment))
+    met = sum(item.is_met for item in found)
+    code = Exit.KEY_FAILED if met < len(found) else damage.code
     if desk.terminal.json:
-        summary = {"required": len(found), "met": sum(item.is_met for item in found)}
-        return documents.write("check", code, [_fields(item, desk) for item in found], summary=summary)
+        rows, summary = [_fields(item, desk) for item in found], {"required": len(found), "met": met}
+        return documents.write("check", code, rows, summary=summary, error=damage.error)
     for item in found:
-        write_line(_line(item, desk))
+        if not (item.is_met and call.flag("all_accounts")):
+            write_line(_line(item, desk, with_account=call.flag("all_accounts")))
+    if call.flag("all_accounts") and not desk.terminal.quiet:
+        write_line(f"{met} of {len(found)} required keys are there")
     return int(code)
 
 
@@ -69,10 +88,11 @@ def _fields(item: Requirement, desk: Desk) -> Document:
     return fields | {"expires_at": current.expires_at, "last_test": test, "staged": has_staged(item.key)}
 
 
-def _line(item: Requirement, desk: Desk) -> str:
+def _line(item: Requirement, desk: Desk, *, with_account: bool) -> str:
     if item.key is None:
         return f"{item.provider}: no key for account {item.account}; {next_step(item, desk)}"
     masked = desk.terminal.masked(item.key.current.tail)
+    masked = f"{masked} of account {item.account}" if with_account else masked
     if item.is_met:
         settled = last_settled(item.key)
         return f"{item.provider}: {masked} ok" + (f", tested {settled}" if settled else "")
@@ -103,12 +123,14 @@ COMMANDS = (
         check,
         options=(
             *COMMON,
+            Option(("--all-accounts",), "the keys of every account"),
             Option(("--require",), "providers, separated by commas; may be repeated", "texts", "P,…", "provider"),
             Option(("--max-age",), "how old a key may be, such as 90d", "text", "90d"),
             Option(("--tested-within",), "how long ago its last test may be, such as 7d", "text", "7d"),
         ),
         description="Makes no request, opens no key and needs no KEK. Exit 3, with the reason for each provider, where "
-        "a key is missing, expired, too old, was refused at its last test, or was not tested lately enough.",
+        "a key is missing, expired, too old, was refused at its last test, or was not tested lately enough. "
+        "Exit 5: there is no such account.",
         examples=(
             "kojikey check --require google_gemini,elevenlabs",
             "kojikey check --require elevenlabs --max-age 90d --tested-within 7d --json",

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from kojikey.cli import advice
-from kojikey.cli.asking import probe_of
+from kojikey.cli.asking import asking_for, probe_of
 from kojikey.cli.desk import Desk
 from kojikey.cli.exits import Exit, code_of, hint_of
 from kojikey.cli.progress import Progress
@@ -24,8 +24,10 @@ from kojikey.cli.streams import lost_output
 from kojikey.model.errors import KojikeyError, UsageError
 from kojikey.model.moment import now
 from kojikey.operations.custody import Custody
+from kojikey.operations.keeping import keep_none, keep_outcomes
 from kojikey.operations.results import Summary, TestResult
-from kojikey.operations.verifying import Unopened, survey, verify
+from kojikey.operations.selecting import Selection
+from kojikey.operations.verifying import Unopened, verify
 from kojikey.providers.catalog import Catalog
 from kojikey.providers.traffic import Traffic
 from kojikey.stores.base import Query, Stored
@@ -50,6 +52,8 @@ class Fleet:
     """Reports that get results as they come; ``held`` ones get them in order at the end, where there are few."""
     held: list[Sink] = field(default_factory=list)
     total: int = 0
+    left_out: int = 0
+    """Keys that only ``--shard`` and ``--not-tested-since`` leave out."""
     tally: Tally = field(default_factory=Tally)
     items: list[Item] = field(default_factory=list)
     began_at: str = field(default_factory=now)
@@ -61,13 +65,12 @@ class Fleet:
     stop: Callable[[], object] = lambda: None
     progress: Progress = field(default_factory=lambda: Progress(0, is_shown=False))
 
-    def carry_out(self, custody: Custody, catalog: Catalog, query: Query) -> int:
+    def carry_out(self, custody: Custody, catalog: Catalog, query: Query, selection: Selection) -> int:
         """Test the keys that the query takes, write all reports, and return the exit code."""
-        self.since = query.not_tested_since or self.began_at
-        counts = survey(custody.store, query)
-        self._prepare(sum(counts.values()))
+        self.since, self.left_out = query.not_tested_since or self.began_at, selection.left_out or 0
+        self._prepare(selection.total)
         self.progress = Progress(self.total, is_shown=self._has_bar())
-        lanes = [self._lane(custody, query, provider) for provider in sorted(counts)]
+        lanes = [self._lane(custody, query, provider) for provider in sorted(selection.counts)]
         error: KojikeyError | None = None
         is_interrupted = False
         collected = gc.get_threshold()
@@ -131,12 +134,16 @@ class Fleet:
         shared = traffic if self.total > 1 or traffic.rate else None
         async with Prober(timeout=wiring.timeout_of(call), traffic=shared) as prober:
             probe = probe_of(prober, catalog, is_deep=call.flag("deep"), tell=self._tell)
+            models, capabilities = call.texts("model"), call.texts("capability")
+            if models or capabilities:
+                probe = asking_for(probe, models=models, capabilities=capabilities)
             ticking, task = asyncio.ensure_future(self._tick()), asyncio.current_task()
             self.stop = task.cancel if task else self.stop
             try:
                 await verify(
-                    custody, *lanes, probe=probe, emit=self._take, concurrency=concurrency, take_turn=traffic.take_turn
-                )
+                    custody, *lanes, probe=probe, emit=self._take, concurrency=concurrency,
+                    take_turn=traffic.take_turn, keep=keep_none if models or capabilities else keep_outcomes,
+                )  # fmt: skip
             finally:
                 ticking.cancel()
 
@@ -191,8 +198,8 @@ class Fleet:
             say(f"kojikey: {ending.error['message']}")
             if ending.error["hint"]:
                 say(f"  {ending.error['hint']}")
-        if not self.total and not error:
-            self.desk.terminal.note(self._nothing())
+        if not error:
+            self._tell_left_out()
         return int(ending.code)
 
     def _ended(self, sink: Sink, ending: Ending) -> tuple[str, ...]:
@@ -207,12 +214,15 @@ class Fleet:
             return (lost_output(error),)
         return ()
 
-    def _nothing(self) -> str:
-        if self.desk.call.text("not_tested_since") or self.desk.call.text("shard"):
-            return "no keys to test: none of them is left by --shard and --not-tested-since"
-        if self.desk.call.flag("all_accounts"):
-            return "no keys to test; kojikey add PROVIDER adds one"
-        return f"no keys to test for account {self.desk.account}; kojikey add PROVIDER adds one"
+    def _tell_left_out(self) -> None:
+        if not self.total and not self.left_out:
+            self.desk.terminal.note("there are no keys to test; kojikey add PROVIDER adds one")
+        if self.left_out:
+            names = [
+                f"--{name.replace('_', '-')}" for name in ("shard", "not_tested_since") if self.desk.call.text(name)
+            ]
+            keys = "1 key was" if self.left_out == 1 else f"{self.left_out} keys were"
+            self.desk.terminal.note(f"{keys} left out by {' and '.join(names)}")
 
     def _ending(self, error: KojikeyError | None, *, is_interrupted: bool) -> Ending:
         tally = self.tally
@@ -239,7 +249,9 @@ class Fleet:
         elif tally.first_unopened is not None:
             code = code if code is Exit.KEY_FAILED else code_of(tally.first_unopened.error)
             told = error_fields(tally.first_unopened.error)
-        return Ending(tally, code, self.began_at, time.monotonic() - self.began, self.fail_on, left, told)
+        return Ending(
+            tally, code, self.began_at, time.monotonic() - self.began, self.fail_on, left, told, self.left_out
+        )
 
 
 def _worsened(ending: Ending, problem: str) -> Ending:

@@ -6,6 +6,7 @@ import sys
 
 from kojikey.cli import documents
 from kojikey.cli.advice import Advice, advised
+from kojikey.cli.command import Call
 from kojikey.cli.desk import Desk
 from kojikey.cli.exits import Exit
 from kojikey.cli.prompts import read_key
@@ -53,11 +54,7 @@ def settings_of(desk: Desk, definition: Definition) -> KeySettings:
     """
     call = desk.call
     base_url, label, expires = call.text("base_url"), call.text("label"), call.text("expires")
-    capabilities = tuple(dict.fromkeys(call.texts("capability")))
-    for name in capabilities:
-        if name not in definition.capabilities:
-            known = ", ".join(definition.capabilities) or "none"
-            raise UsageError(f"{definition.id} has no capability of that name (known: {known})")
+    capabilities = checked_capabilities(call, definition)
     return KeySettings(
         base_url=check_base_url(base_url) if base_url is not None else None,
         models=tuple(dict.fromkeys(map(definition.checked_model, call.texts("model")))) or None,
@@ -66,6 +63,20 @@ def settings_of(desk: Desk, definition: Definition) -> KeySettings:
         expires_at=expiry(expires, desk.terminal) if expires is not None else None,
         rotate_after_days=rotate_after_days(call.text("rotate_after")),
     )
+
+
+def checked_capabilities(call: Call, definition: Definition) -> tuple[str, ...]:
+    """Return what ``--capability`` names.
+
+    Raises:
+        UsageError: the provider has no such capability.
+    """
+    capabilities = tuple(dict.fromkeys(call.texts("capability")))
+    for name in capabilities:
+        if name not in definition.capabilities:
+            known = ", ".join(definition.capabilities) or "none"
+            raise UsageError(f"{definition.id} has no capability of that name (known: {known})")
+    return capabilities
 
 
 def expiry(text: str, terminal: Terminal) -> str:

@@ -55,8 +55,7 @@ def test(call: Call) -> int:
     catalog = wiring.catalog(desk.settings)
     if key_was_named(call):
         return _test_unsaved(desk, catalog)
-    if any(call.texts(name) for name in ("model", "capability")) or call.text("base_url"):
-        raise UsageError("--base-url, --model and --capability are for a key that is not saved (--stdin and the like)")
+    _check_override(call, catalog)
     return _test_saved(desk, catalog)
 
 
@@ -72,6 +71,28 @@ def _check(call: Call) -> None:
         raise UsageError("--all-accounts goes without --account")
     if call.flag("json") and call.flag("jsonl"):
         raise UsageError("--json is one document and --jsonl many: one of them at a time")
+
+
+def _check_override(call: Call, catalog: Catalog) -> None:
+    """Check what is asked of saved keys in place of what they were saved with."""
+    from kojikey.cli.saving import checked_capabilities
+
+    if call.text("base_url") is not None:
+        raise UsageError(
+            "--base-url is for a key that is not saved: a saved key is sealed together with its base URL",
+            hint="kojikey test PROVIDER --stdin --base-url URL",
+        )
+    if not call.texts("model") and not call.texts("capability"):
+        return
+    if len(call.texts("providers")) != 1:
+        raise UsageError(
+            "--model and --capability are those of one provider; nothing was tested",
+            hint="kojikey test PROVIDER --model ID",
+        )
+    definition = catalog.get(call.texts("providers")[0])
+    checked_capabilities(call, definition)
+    for model in call.texts("model"):
+        definition.checked_model(model)
 
 
 def _check_run(desk: Desk) -> None:
@@ -134,13 +155,14 @@ def _has_key(desk: Desk, verdict: Verdict, provider: str) -> bool:
 def _test_saved(desk: Desk, catalog: Catalog) -> int:
     from kojikey.cli import wiring
     from kojikey.cli.fleet import Fleet
+    from kojikey.operations.selecting import select
 
     query = _query(desk)
-    custody = wiring.open_custody(desk.settings, desk.terminal)
-    for provider in query.providers:
-        if query.account is not None and custody.held(query.account, provider) is None:
-            raise KeyNotFound(query.account, provider)
-    return Fleet(desk, _fail_on(desk)).carry_out(custody, catalog, query)
+    custody = wiring.open_existing(desk.settings, desk.terminal)
+    selection = select(custody.store, query, allow_empty=desk.call.flag("allow_empty"))
+    for provider in selection.missing:
+        desk.terminal.warn(f"{KeyNotFound(desk.account, provider)}; the others are tested")
+    return Fleet(desk, _fail_on(desk)).carry_out(custody, catalog, query, selection)
 
 
 def _fail_on(desk: Desk) -> str:
@@ -189,6 +211,7 @@ COMMANDS = (
             *COMMON,
             Option(("--all",), "every key of the account (the same as naming no provider)"),
             Option(("--all-accounts",), "every key of every account"),
+            Option(("--allow-empty",), "exit 0, not 5, where there is no key to test"),
             *SOURCES,
             BASE_URL,
             MODEL,

@@ -60,6 +60,11 @@ def keep_outcomes(custody: Custody, found: Sequence[Found]) -> list[Kept]:
     return [_kept(custody, item) if item.verdict.attempts else Kept(False) for item in found]
 
 
+def keep_none(_: Custody, found: Sequence[Found]) -> list[Kept]:
+    """Save nothing: the outcomes are those of other tests than the keys' own."""
+    return [Kept(False, "it is about the --model and --capability of this run") for _ in found]
+
+
 def _kept(custody: Custody, item: Found) -> Kept:
     try:
         return Kept(keep_outcome(custody, item.stored, item.version.number, item.verdict) is not None)

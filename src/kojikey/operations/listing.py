@@ -49,7 +49,7 @@ def list_all_keys(
     One that was changed from outside is told to ``damaged`` and hides no other.
     """
     # One more pass over the store, where asking for each account would be a request for each. Few are disabled.
-    disabled = {stored.ref.account for stored in store.accounts() if _says_disabled(stored)}
+    disabled = {stored.ref.account for stored in store.accounts() if is_disabled(stored)}
     for stored in store.scan(Query(providers=tuple(providers))):
         try:
             key = key_of(stored)
@@ -61,10 +61,11 @@ def list_all_keys(
 
 def _is_disabled(store: Store, account: str) -> bool:
     stored = store.read(account_ref(account))
-    return stored is not None and _says_disabled(stored)
+    return stored is not None and is_disabled(stored)
 
 
-def _says_disabled(account: Stored) -> bool:
+def is_disabled(account: Stored) -> bool:
+    """Tell whether an account's document says that its own keys are disabled."""
     return account.document.get("disabled") is True
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from kojikey.model.errors import NotFound, RecordChanged
 from kojikey.model.key import Key, Stage
 from kojikey.model.moment import parsed
 from kojikey.model.ref import key_ref
 from kojikey.model.verdict import Outcome
 from kojikey.operations.custody import Custody
-from kojikey.operations.listing import key_of
+from kojikey.operations.listing import is_disabled, key_of
+from kojikey.operations.selecting import refuse_unknown_account
+from kojikey.stores.base import Query, Stored
 
 
 class Lack(StrEnum):
@@ -57,16 +60,49 @@ def require(
     """Return for each of the providers whether the account has a key there that does.
 
     Raises:
-        StoreUnavailable: the store can not be read. RecordChanged: a record is not one of ours.
+        AccountNotFound: the store has nothing of the account.
+        StoreUnavailable: the store cannot be read. RecordChanged: a record is not one of ours.
     """
-    is_disabled = custody.is_disabled(account)
-    return tuple(_requirement(custody, account, p, demands, now, is_disabled=is_disabled) for p in providers)
+    refuse_unknown_account(custody.store, account)
+    disabled = custody.is_disabled(account)
+    return tuple(
+        _requirement(account, p, custody.held(account, p), demands, now, is_disabled=disabled) for p in providers
+    )
+
+
+def require_of_all(
+    custody: Custody,
+    *,
+    providers: Sequence[str],
+    demands: Demands,
+    now: datetime,
+    damaged: Callable[[RecordChanged], None],
+) -> Iterator[Requirement]:
+    """Yield for each account and provider what :func:`require` returns, in the order of the accounts.
+
+    A record that was changed from outside is reported to ``damaged``, and hides no other.
+
+    Raises:
+        NotFound: the store has no account. StoreUnavailable: the store cannot be read.
+    """
+    store = custody.store
+    stored_keys = {stored.ref: stored for stored in store.scan(Query(providers=tuple(providers)))}
+    disabled = {stored.ref.account: is_disabled(stored) for stored in store.accounts()}
+    accounts = sorted({*disabled, *(ref.account for ref in stored_keys)})
+    if not accounts:
+        raise NotFound("there is no account in this store", hint="kojikey add PROVIDER --account NAME")
+    for account in accounts:
+        for provider in providers:
+            stored = stored_keys.get(key_ref(account, provider))
+            try:
+                yield _requirement(account, provider, stored, demands, now, is_disabled=disabled.get(account, False))
+            except RecordChanged as error:
+                damaged(error)
 
 
 def _requirement(
-    custody: Custody, account: str, provider: str, demands: Demands, now: datetime, *, is_disabled: bool
+    account: str, provider: str, stored: Stored | None, demands: Demands, now: datetime, *, is_disabled: bool
 ) -> Requirement:
-    stored = custody.store.read(key_ref(account, provider))
     if stored is None:
         return Requirement(account, provider, (Lack.NO_KEY,), None)
     key = key_of(stored)

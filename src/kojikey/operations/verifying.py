@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -24,13 +24,16 @@ from kojikey.operations.keeping import BATCH, Found, Kept, keep_outcomes
 from kojikey.operations.listing import key_of
 from kojikey.operations.results import TestResult
 from kojikey.operations.trial import Target
-from kojikey.stores.base import Query, Store, Stored
+from kojikey.stores.base import Stored
 
 Probe = Callable[[Secret, Target], Awaitable[Verdict]]
 """Asks the provider; raises nothing for a key that is refused or a network that is down."""
 
 TakeTurn = Callable[[str, str], float]
 """Takes the turn of a test at a provider and base URL and returns 0, or the seconds after which to ask again."""
+
+Keep = Callable[[Custody, Sequence[Found]], list[Kept]]
+"""Saves outcomes, and tells for each whether it was saved."""
 
 _LINGER_S = 0.05  # how long an outcome waits for others before it is saved
 _BACKLOG = 8 * BATCH  # outcomes that may wait to be saved before no further test begins
@@ -48,14 +51,6 @@ class Unopened:
 Emit = Callable[[TestResult | Unopened], None]
 
 
-def survey(store: Store, query: Query) -> dict[str, int]:
-    """Return how many keys a query takes, by provider, without holding them."""
-    counts: dict[str, int] = {}
-    for stored in store.scan(query):
-        counts[stored.ref.provider] = counts.get(stored.ref.provider, 0) + 1
-    return counts
-
-
 async def verify(
     custody: Custody,
     *lanes: Iterator[Stored],
@@ -63,6 +58,7 @@ async def verify(
     emit: Emit,
     concurrency: int,
     take_turn: TakeTurn = lambda *_: 0.0,
+    keep: Keep = keep_outcomes,
 ) -> None:
     """Test the current version of each key, at most ``concurrency`` at a time; ``emit`` gets results as they come.
 
@@ -74,7 +70,7 @@ async def verify(
         StoreUnavailable: the store went away. What was finished but could not be saved was emitted as such.
         KekMissing, KekUnavailable: no key can be opened.
     """
-    run = _Run(custody, [_Lane(keys) for keys in lanes], probe, emit, concurrency, take_turn)
+    run = _Run(custody, [_Lane(keys) for keys in lanes], probe, emit, concurrency, take_turn, keep)
     with ThreadPoolExecutor(1, "kojikey-store") as run.clerk:
         await run.to_the_end()
 
@@ -109,6 +105,7 @@ class _Run:
     emit: Emit
     concurrency: int
     take_turn: TakeTurn
+    keep: Keep
     clerk: ThreadPoolExecutor = field(init=False)
     outbox: deque[Found] = field(default_factory=deque)
     tests: set[asyncio.Task[None]] = field(default_factory=set)
@@ -206,7 +203,7 @@ class _Run:
     async def _save(self, found: list[Found]) -> None:
         loop = asyncio.get_running_loop()
         try:
-            kept = await loop.run_in_executor(self.clerk, lambda: keep_outcomes(self.custody, found))
+            kept = await loop.run_in_executor(self.clerk, lambda: self.keep(self.custody, found))
         except StoreUnavailable as error:
             self.error = self.error or error
             kept = [Kept(False, str(error))] * len(found)

@@ -97,6 +97,8 @@ def _closing(ending: Ending) -> Document:
         closing["unopened"] = ending.tally.unopened
     if ending.left:
         closing["left"] = ending.left
+    if ending.left_out:
+        closing["left_out"] = ending.left_out
     closing["exit_code"] = int(ending.code)
     return closing | ({"error": ending.error} if ending.error else {})
 

@@ -83,7 +83,10 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ended. ``error`` is that of the JSON contract; ``left`` counts keys that were not tested."""
+    """How a run ended. ``error`` is that of the JSON contract; ``left`` counts keys that were not tested.
+
+    ``left_out`` counts those that were never to be: of another shard, or tested lately.
+    """
 
     tally: Tally
     code: Exit
@@ -92,6 +95,7 @@ class Ending:
     fail_on: str
     left: int = 0
     error: Document | None = None
+    left_out: int = 0
 
 
 class ReportFailedError(Exception):
