@@ -9,6 +9,7 @@ from typing import Any
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Verdict
 from kojikey.providers.catalog import load_catalog
+from kojikey.providers.definition import Definition
 from kojikey.providers.probe import Prober, ProbeRequest, Surroundings
 from kojikey.providers.traffic import Traffic
 
@@ -41,14 +42,15 @@ class Time:
         )
 
 
-def probe(provider: str, *, time: Time | None = None, timeout: float = 10.0, **choices: Any) -> Verdict:
-    """Test the provider's canary key (or ``key``) and return the verdict."""
-    key = choices.pop("key", KEYS[provider])
+def probe(provider: str | Definition, *, time: Time | None = None, timeout: float = 10.0, **choices: Any) -> Verdict:
+    """Test the provider's canary key (or ``key``, which a definition of one's own needs) and return the verdict."""
+    definition = CATALOG.get(provider) if isinstance(provider, str) else provider
+    key = choices.pop("key") if "key" in choices else KEYS[definition.id]
     transport = choices.pop("transport", None)
     surroundings = (time or Time()).surroundings()
 
     async def tested() -> Verdict:
         async with Prober(timeout=timeout, transport=transport, surroundings=surroundings, traffic=traffic()) as prober:
-            return await prober.test(ProbeRequest(CATALOG.get(provider), Secret(key), **choices))
+            return await prober.test(ProbeRequest(definition, Secret(key), **choices))
 
     return asyncio.run(tested())

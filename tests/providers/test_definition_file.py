@@ -60,6 +60,7 @@ name = 7
 purpose = ""
 colour = "blue"
 permissions = ["a", "a", 3]
+version_paths = ["v1", "/v1?x"]
 [pages]
 keys = "http://acme.example/keys"
 usage = "https://acme.example/usage"
@@ -67,6 +68,7 @@ billing = "javascript:alert(1)"
 [env]
 key = ["ACME_API_KEY", "ACME_API_KEY", "acme-key"]
 base_url = "ACME_API_KEY"
+base_url_path = "v1"
 [auth]
 header = "Not A Header"
 prefix = "two words "
@@ -91,7 +93,7 @@ path = "v1/me?key=1"
 [[checks]]
 name = "more"
 path = "/v1/{thing}"
-expect = ["id"]
+expect = { id = "word" }
 when = "sometimes"
 json = {}
 form = {}
@@ -109,6 +111,7 @@ reason = "invalid_key"
 page = "home"
 detail = "{secret}"
 yields_to = "nothing"
+about = "weather"
 key_shape = "unknown"
 url_from = "activationUrl"
 """
@@ -124,7 +127,8 @@ def test_all_mistakes_are_listed_at_once() -> None:
         "checks[1].method", "checks[1].path", "checks[1].expect", "checks[1]", "checks[2].path", "checks[2].when",
         "checks[2].form", "checks[2].surprise", "checks[2].rules[1].words", "rules[1].words", "rules[1].reason",
         "rules[2].status", "rules[2].message", "rules[2].authentic", "rules[2].page", "rules[2].detail",
-        "rules[2].yields_to", "rules[2].key_shape", "rules[2].url_hosts",
+        "rules[2].yields_to", "rules[2].about", "version_paths",
+        "env.base_url_path", "checks[2].expect.id", "rules[2].key_shape", "rules[2].url_hosts",
     ):  # fmt: skip
         assert path in paths, path
     assert all("pw" not in problem for problem in problems)

@@ -32,7 +32,7 @@ def test_a_key_that_no_header_can_carry_is_refused_without_being_repeated(net: r
     ("provider", "choices"),
     [
         ("elevenlabs", {"capabilities": ("fly",)}),
-        ("elevenlabs", {"models": ("eleven_flash_v2_5",)}),
+        ("elevenlabs", {"models": ("eleven flash",)}),
         ("google_gemini", {"models": ("../../x",)}),
         ("google_gemini", {"models": ("..",)}),
         ("google_gemini", {"base_url": "http://api.example.com"}),

@@ -146,12 +146,6 @@ def test_a_key_without_user_read_is_a_fine_key(eleven: respx.MockRouter) -> None
     assert "user_read" in verdict.detail
 
 
-def test_a_model_that_elevenlabs_denies_limits_the_key(eleven: respx.MockRouter) -> None:
-    eleven.post(url__regex=rf"{ELEVEN}/v1/text-to-speech/.*").mock(return_value=answer("elevenlabs_model_denied"))
-    verdict = probe("elevenlabs")
-    assert (verdict.outcome, verdict.reason) == ("limited", "model_unavailable")
-
-
 def test_missing_permissions_of_all_checks_are_named_together(eleven: respx.MockRouter) -> None:
     eleven.post(url__regex=rf"{ELEVEN}/v1/text-to-speech/.*").mock(
         return_value=answer("elevenlabs_missing_text_to_speech")

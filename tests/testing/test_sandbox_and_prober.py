@@ -21,14 +21,16 @@ async def no_sleep(seconds: float) -> None:
 
 
 async def probe(key: SandboxKey) -> Verdict:
-    named = tuple(
-        value for option, value in zip(key.options, key.options[1:], strict=False) if option == "--capability"
-    )
     definition = load_catalog().get(key.provider)
-    request = ProbeRequest(definition, Secret(key.key), key.base_url, named, (), "--deep" in key.options)
+    capabilities, models = _named(key, "--capability"), _named(key, "--model")
+    request = ProbeRequest(definition, Secret(key.key), key.base_url, capabilities, models, "--deep" in key.options)
     timeout = 0.1 if key.reason == "timeout" else PATIENT
     async with Prober(timeout=timeout, surroundings=Surroundings(sleep=no_sleep)) as prober:
         return await prober.test(request)
+
+
+def _named(key: SandboxKey, wanted: str) -> tuple[str, ...]:
+    return tuple(value for option, value in zip(key.options, key.options[1:], strict=False) if option == wanted)
 
 
 @pytest.mark.parametrize(

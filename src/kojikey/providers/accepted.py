@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from kojikey.model.moment import stamp
@@ -13,6 +14,23 @@ from kojikey.providers.definition import Check, Pick, State, UsageMap
 
 _PICKED = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}")
 _WORD_LENGTH = 60
+_TYPES: dict[str, tuple[type, ...]] = {
+    "text": (str,), "number": (int, float), "flag": (bool,), "list": (list,), "object": (dict,),
+    "any": (str, int, float, bool, list, dict, type(None)),
+}  # fmt: skip
+
+MOST_CHOICES = 4
+"""So many values of one kind are tried in one test, where kojikey chose them."""
+
+TYPES = tuple(_TYPES)
+"""The types that a definition can give for a member."""
+
+
+def has_member(body: Mapping[str, Any], name: str, kind: str) -> bool:
+    """Tell whether a body has a member of that name and type."""
+    if name not in body or (kind == "number" and isinstance(body[name], bool)):
+        return False
+    return isinstance(body[name], _TYPES[kind])
 
 
 class AcceptedBody:
@@ -21,8 +39,8 @@ class AcceptedBody:
     def __init__(self, body: dict[str, Any], scrub: Callable[[str], str]) -> None:
         self._body, self._scrub = body, scrub
 
-    def picked(self, pick: Pick | None) -> dict[str, str]:
-        """Return what the definition wants picked, by name; empty where the answer has none.
+    def picked(self, pick: Pick | None) -> dict[str, tuple[str, ...]]:
+        """Return what the definition wants picked, by name, the best choice first; empty where the answer has none.
 
         What is picked goes into a URL, so that an endpoint that sends the key back as a name finds nothing picked.
         """
@@ -31,9 +49,10 @@ class AcceptedBody:
         items = self._body.get(pick.list_member) if pick.list_member else [self._body]
         usable = [item for item in items if _is_usable(item, pick)] if isinstance(items, list) else []
         usable.sort(key=lambda item: _rank(item[pick.value], pick))
-        values = (item[pick.value].removeprefix(pick.strip) for item in usable)
-        value = next((value for value in values if _PICKED.fullmatch(value) and self._scrub(value) == value), None)
-        return {pick.name: value} if value else {}
+        values = dict.fromkeys(item[pick.value].removeprefix(pick.strip) for item in usable)
+        found = (value for value in values if _PICKED.fullmatch(value) and self._scrub(value) == value)
+        choices = tuple(islice(found, MOST_CHOICES))
+        return {pick.name: choices} if choices else {}
 
     def usage(self, usage: UsageMap | None) -> Usage | None:
         """Return the usage that the answer tells."""
@@ -87,6 +106,14 @@ def _is_usable(item: Any, pick: Pick) -> bool:
     return not pick.where or (isinstance(held, list) and all(wanted in held for wanted in pick.where))
 
 
-def _rank(value: str, pick: Pick) -> int:
+def _rank(value: str, pick: Pick) -> tuple[float, int]:
     matching = (number for number, regex in enumerate(pick.prefer) if regex.fullmatch(value))
-    return next(matching, len(pick.prefer))
+    return -_generation(value, pick), next(matching, len(pick.prefer))
+
+
+def _generation(value: str, pick: Pick) -> float:
+    match = pick.generation.match(value) if pick.generation else None
+    try:
+        return float(match[1]) if match else 0.0
+    except (ValueError, TypeError):
+        return 0.0

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kojikey.model.errors import UsageError
 from kojikey.model.verdict import Reason
 
+PLACEHOLDER = re.compile(r"\{([a-z_]+|metadata\.[A-Za-z_]+)\}")
 _MODEL = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}")
 
 
@@ -47,6 +48,8 @@ class Rule:
     code, status, type), ``status`` (any of these HTTP statuses), ``message`` (found in the provider's message),
     ``metadata`` (each found in that member), ``quota_id``, ``quota_value``, ``content_type``, ``key_shape``.
     ``authentic`` is None where the answer says nothing about it; ``says_authentic`` tells whether it was given.
+    ``about`` names the placeholder that the answer is about (``model``, ``voice``): where kojikey chose its value,
+    another one is tried. ``is_undelivered``: the provider says that no key arrived, so that none was judged.
     """
 
     reason: Reason
@@ -64,6 +67,8 @@ class Rule:
     hint: str = ""
     page: str = ""
     retry: bool = False
+    about: str = ""
+    is_undelivered: bool = False
     yields_to: str = ""
     permission_from: str = ""
     url_from: str = ""
@@ -74,8 +79,9 @@ class Rule:
 class Pick:
     """Something that a later request needs and that an answer names: a model to try, a voice.
 
-    The first item of ``list_member`` (of the answer itself where that is ``""``) whose ``where_member`` holds all of
-    ``where``, in the order of ``prefer``.
+    The items of ``list_member`` (the answer itself where that is ``""``) whose ``where_member`` holds all of
+    ``where``: those of the highest ``generation`` first (the number in the expression's first group), and among them
+    in the order of ``prefer``.
     """
 
     name: str
@@ -84,6 +90,7 @@ class Pick:
     strip: str = ""
     where_member: str = ""
     where: tuple[str, ...] = ()
+    generation: re.Pattern[str] | None = None
     prefer: tuple[re.Pattern[str], ...] = ()
 
 
@@ -118,7 +125,8 @@ class Check:
 
     ``capability`` is ``""`` for a check that is always made. ``when`` is ``""``, ``"deep"``, ``"not_deep"`` or
     ``"model_named"`` (made for each named model). An accepted answer (2xx) must be a JSON object with one of the
-    members ``expect``, or have the content type ``expect_type``: anything else did not come from the provider.
+    members ``expect``, which has the type that is given for it, or have the content type ``expect_type``: anything
+    else did not come from the provider. ``json`` and ``form`` may have placeholders in their texts, as ``path`` may.
     """
 
     name: str
@@ -130,12 +138,41 @@ class Check:
     query: Mapping[str, str] = field(default_factory=dict)
     json: Mapping[str, Any] | None = None
     form: Mapping[str, str] | None = None
-    expect: tuple[str, ...] = ()
+    expect: Mapping[str, str] = field(default_factory=dict)
     expect_type: str = ""
     pick: Pick | None = None
     usage: UsageMap | None = None
     states: tuple[State, ...] = ()
     rules: tuple[Rule, ...] = ()
+
+    @property
+    def placeholders(self) -> frozenset[str]:
+        """The names that have to be filled in before the request can be made."""
+        return frozenset(PLACEHOLDER.findall(f"{self.name} {self.path} {_texts(self.json)} {_texts(self.form)}"))
+
+    def with_body(self, values: Mapping[str, str]) -> Check:
+        """Return the check with the placeholders in its body filled in."""
+        return replace(self, json=_filled_texts(self.json, values), form=_filled_texts(self.form, values))
+
+
+def filled(template: str, values: Mapping[str, str]) -> str:
+    """Return a template with its ``{placeholders}`` filled in; an unknown one becomes nothing."""
+    return PLACEHOLDER.sub(lambda match: values.get(match[1], ""), template)
+
+
+def _filled_texts(node: Any, values: Mapping[str, str]) -> Any:
+    if isinstance(node, str):
+        return filled(node, values)
+    if isinstance(node, Mapping):
+        return {name: _filled_texts(item, values) for name, item in node.items()}
+    return [_filled_texts(item, values) for item in node] if isinstance(node, list) else node
+
+
+def _texts(node: Any) -> str:
+    """Return all texts of a body, for finding the placeholders in them."""
+    if isinstance(node, Mapping):
+        node = list(node.values())
+    return " ".join(map(_texts, node)) if isinstance(node, list) else node if isinstance(node, str) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +195,28 @@ class Definition:
     capabilities: Mapping[str, str] = field(default_factory=dict)
     default_capabilities: tuple[str, ...] = ()
     permissions: tuple[str, ...] = ()
-    values: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What fills a placeholder where nothing was named or picked: the choices, the first one first."""
     model_prefix: str = ""
+    version_paths: tuple[str, ...] = ()
+    """How a base URL ends that already has the provider's version path (``/v1``), as SDK settings have it."""
+    base_url_env_path: str = ""
+    """What the variable ``base_url_env`` has after the base URL, because the SDK reads it so (OpenAI: ``/v1``)."""
 
     @property
     def base_url(self) -> str:
         """The base URL where none is chosen."""
         return self.base_urls["default"]
+
+    def without_version_path(self, base_url: str) -> tuple[str, str]:
+        """Return a checked base URL without an ending that is the provider's own version path, and that ending.
+
+        The paths of the checks begin with it, so that it would be there twice.
+        """
+        endings = sorted((path for path in self.version_paths if base_url.endswith(path)), key=len)
+        if not endings or "://" not in base_url.removesuffix(endings[-1]):
+            return base_url, ""
+        return base_url.removesuffix(endings[-1]), endings[-1]
 
     def shape_of(self, key: str) -> Shape | None:
         """Return the known shape that a key has, None where it has none of them."""
@@ -188,7 +240,7 @@ class Definition:
         Raises:
             UsageError: it can not be one, or the provider's checks ask nothing about models.
         """
-        if not any(check.when == "model_named" for check in self.checks):
+        if not any(check.when == "model_named" or "model" in check.placeholders for check in self.checks):
             raise UsageError(f"a test of {self.id} asks nothing about models", hint="leave --model out")
         model = text.removeprefix(self.model_prefix)
         if not _MODEL.fullmatch(model):

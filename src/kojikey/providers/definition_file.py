@@ -11,12 +11,14 @@ import tomllib
 from kojikey.model.base_url import check_base_url
 from kojikey.model.errors import BadDefinition, UsageError
 from kojikey.model.verdict import Reason
+from kojikey.providers.accepted import TYPES
 from kojikey.providers.definition import Check, Definition, Pages, Pick, Rule, Shape, State, UsageMap
 from kojikey.providers.table import Table
 
 PAGES = ("keys", "usage", "spending_limit", "billing")
 _ID = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _ENV = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+_PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _REASONS = tuple(reason.value for reason in Reason)
 _AUTHENTIC = {"": None, "yes": True, "no": False, "unknown": None}
@@ -51,7 +53,7 @@ def _definition(root: Table) -> Definition:
     identity = root.text("id")
     if identity and not _ID.fullmatch(identity):
         root.problem("id", "must be 1 to 32 of a-z 0-9 _ and begin with a letter")
-    env, base_url_env = root.required_table("env", _env)
+    env, base_url_env, base_url_env_path = root.required_table("env", _env)
     header, prefix = root.required_table("auth", _auth)
     capabilities, default = root.table("capabilities", _capabilities) or ({}, ())
     values, model_prefix = root.table("values", _values) or ({}, "")
@@ -72,19 +74,32 @@ def _definition(root: Table) -> Definition:
         permissions=root.texts("permissions"),
         values=values,
         model_prefix=model_prefix,
+        version_paths=_version_paths(root),
+        base_url_env_path=base_url_env_path,
         checks=root.tables("checks", _check, required=True),
         rules=root.tables("rules", _rule),
     )
 
 
-def _env(table: Table) -> tuple[tuple[str, ...], str]:
+def _env(table: Table) -> tuple[tuple[str, ...], str, str]:
     names, base_url = table.texts("key", required=True), table.text("base_url", "")
     for name in (*names, *filter(None, [base_url])):
         if not _ENV.fullmatch(name):
             table.problem("key" if name in names else "base_url", f"{name[:64]!r} is not the name of a variable")
     if base_url in names:
         table.problem("base_url", "is the name of a key's variable")
-    return names, base_url
+    path = table.text("base_url_path", "")
+    if path and not (base_url and _PREFIX.fullmatch(path)):
+        table.problem("base_url_path", "must be a path such as /v1, for the variable base_url")
+    return names, base_url, path
+
+
+def _version_paths(root: Table) -> tuple[str, ...]:
+    paths = root.texts("version_paths")
+    for path in paths:
+        if not _PREFIX.fullmatch(path):
+            root.problem("version_paths", "must be paths such as /v1")
+    return paths
 
 
 def _auth(table: Table) -> tuple[str, str]:
@@ -119,8 +134,8 @@ def _capabilities(table: Table) -> tuple[dict[str, str], tuple[str, ...]]:
     return names, default
 
 
-def _values(table: Table) -> tuple[dict[str, str], str]:
-    return table.mapping("fallback"), table.text("model_prefix", "")
+def _values(table: Table) -> tuple[dict[str, tuple[str, ...]], str]:
+    return table.choices("fallback"), table.text("model_prefix", "")
 
 
 def _shape(table: Table) -> Shape:
@@ -131,7 +146,7 @@ def _check(table: Table) -> Check:
     path, when = table.text("path"), table.one_of("when", _CONDITIONS, "always")
     if path and not re.fullmatch(r"/[A-Za-z0-9._~:/{}-]*", path):
         table.problem("path", "must begin with / and have no query")
-    expect, expect_type = table.texts("expect"), table.text("expect_type", "")
+    expect, expect_type = _expected(table), table.text("expect_type", "")
     if not expect and not expect_type:
         table.problem("expect", "is missing: without it (or expect_type) any page would count as an answer")
     if table.has("json") and table.has("form"):
@@ -155,6 +170,17 @@ def _check(table: Table) -> Check:
     )
 
 
+def _expected(table: Table) -> dict[str, str]:
+    """Return the members that an accepted answer has, with their types; a list of names leaves the types open."""
+    if not table.is_table("expect"):
+        return dict.fromkeys(table.texts("expect"), "any")
+    expect = table.mapping("expect")
+    for name, kind in expect.items():
+        if kind not in TYPES:
+            table.problem(f"expect.{name}", f"is none of {', '.join(TYPES)}")
+    return expect
+
+
 def _pick(table: Table) -> Pick:
     return Pick(
         name=table.text("name"),
@@ -163,8 +189,16 @@ def _pick(table: Table) -> Pick:
         strip=table.text("strip", ""),
         where_member=table.text("where_member", ""),
         where=table.texts("where"),
+        generation=_grouped(table, "generation"),
         prefer=tuple(table.compiled("prefer", regex) for regex in table.texts("prefer")),
     )
+
+
+def _grouped(table: Table, key: str) -> re.Pattern[str] | None:
+    regex = table.pattern(key)
+    if regex is not None and regex.groups != 1:
+        table.problem(key, "must have one group, around the number")
+    return regex
 
 
 def _usage(table: Table) -> UsageMap:
@@ -212,6 +246,8 @@ def _rule(table: Table) -> Rule:
         hint=_template(table, "hint"),
         page=_page(table),
         retry=table.flag("retry", default=False),
+        about=table.text("about", ""),
+        is_undelivered=table.flag("undelivered", default=False),
         yields_to=table.text("yields_to", ""),
         permission_from=table.text("permission_from", ""),
         url_from=url_from,
@@ -247,24 +283,26 @@ def _inconsistencies(definition: Definition) -> list[str]:
             problems.append(f"{at}.capability is none of the capabilities")
         problems += [
             f"{at}.path has the unknown placeholder {{{name}}}"
-            for name in _PLACEHOLDER.findall(check.path + check.name)
+            for name in sorted({*_PLACEHOLDER.findall(check.path + check.name), *check.placeholders})
             if name not in (known if check.when == "model_named" else definition.values)
         ]
         if check.pick and check.pick.name not in known:
             problems.append(f"{at}.pick.name is none of values.fallback")
-        problems += _of_rules(check.rules, f"{at}.rules", shapes, names)
+        problems += _of_rules(check.rules, f"{at}.rules", shapes, names, known)
     if definition.checks and (definition.checks[0].capability or definition.checks[0].when):
         problems.append("checks[1] must be the one that is always made, without capability or condition")
     if len(shapes) != len(definition.shapes):
         problems.append("shapes name the same twice")
-    return problems + _of_rules(definition.rules, "rules", shapes, names)
+    return problems + _of_rules(definition.rules, "rules", shapes, names, known)
 
 
-def _of_rules(rules: tuple[Rule, ...], at: str, shapes: set[str], checks: set[str]) -> list[str]:
+def _of_rules(rules: tuple[Rule, ...], at: str, shapes: set[str], checks: set[str], values: set[str]) -> list[str]:
     problems = []
     for number, rule in enumerate(rules, 1):
         if rule.key_shape and rule.key_shape not in shapes:
             problems.append(f"{at}[{number}].key_shape is none of the shapes")
         if rule.yields_to and rule.yields_to not in checks:
             problems.append(f"{at}[{number}].yields_to is none of the checks")
+        if rule.about and rule.about not in values:
+            problems.append(f"{at}[{number}].about is none of values.fallback")
     return problems

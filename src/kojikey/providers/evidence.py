@@ -42,10 +42,13 @@ class Answer:
 class Evidence:
     """A provider's own words and numbers. ``document`` is the parsed body, None where it is not JSON.
 
-    ``is_page`` tells of a text that is not JSON, nor JSON that was cut: a proxy, portal or load balancer writes those.
+    ``is_text`` is false for bytes that are not UTF-8, which no provider's JSON is; what can be read of an error counts
+    all the same. ``is_page`` tells of a text that is not JSON, nor JSON that was cut: a proxy, portal or load balancer
+    writes those.
     """
 
     document: Any = None
+    is_text: bool = True
     is_html: bool = False
     is_page: bool = False
     words: set[str] = field(default_factory=set)
@@ -64,7 +67,7 @@ class Evidence:
 def evidence_of(answer: Answer) -> Evidence:
     """Return what an answer says. Never fails: what can not be read says nothing."""
     text = answer.body.decode("utf-8", "replace").lstrip("\ufeff").strip()
-    evidence = Evidence(document=_parsed(text))
+    evidence = Evidence(document=_parsed(text), is_text=_is_utf8(answer.body))
     if evidence.document is not None:
         _gather(evidence, evidence.document, _DEPTH)
     elif text:
@@ -73,6 +76,14 @@ def evidence_of(answer: Answer) -> Evidence:
         plain = html.unescape(_TAG.sub(" ", text[:_LONGEST])) if evidence.is_html else text[:_LONGEST]
         _add(evidence.messages, " ".join(plain.split()))
     return evidence
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _parsed(text: str) -> Any:

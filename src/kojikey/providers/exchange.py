@@ -23,10 +23,10 @@ from kojikey.model.errors import MalformedKey, UsageError
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Reason
 from kojikey.model.version import __version__
-from kojikey.providers.definition import Check, Definition
+from kojikey.providers.definition import Check, Definition, filled
 from kojikey.providers.direct import Direct, NotConnectedError
 from kojikey.providers.evidence import Answer
-from kojikey.providers.judge import Fault, filled
+from kojikey.providers.judge import Fault
 
 BODY_LIMIT = 64 * 1024
 _HEADERS = {"user-agent": f"kojikey/{__version__}", "accept": "*/*", "accept-encoding": "identity"}

@@ -12,15 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from kojikey.model.verdict import OUTCOME_OF, Outcome, Reason, Usage
-from kojikey.providers.accepted import AcceptedBody
-from kojikey.providers.definition import Check, Definition, Rule
+from kojikey.providers.accepted import AcceptedBody, has_member
+from kojikey.providers.definition import PLACEHOLDER, Check, Definition, Rule, filled
 from kojikey.providers.evidence import Answer, Evidence, evidence_of
 from kojikey.providers.scrub import plain
 from kojikey.providers.wording import WORDS
 
 Scrub = Callable[[str], str]
 
-_PLACEHOLDER = re.compile(r"\{([a-z_]+|metadata\.[A-Za-z_]+)\}")
 _NAMED_PERMISSION = re.compile(r"permissions?:? ([a-z][a-z0-9_.]{2,59})\b")
 _PERMISSION = re.compile(r"[A-Za-z][A-Za-z0-9_.]{2,99}")
 _LONGEST_URL = 300
@@ -47,7 +46,8 @@ class Fault(NamedTuple):
 class Finding:
     """What one request found. All text in it is scrubbed.
 
-    ``yields_to`` names the check that decides in place of this one. ``picked`` has what later requests need.
+    ``yields_to`` names the check that decides in place of this one. ``picked`` has what later requests need, by the
+    name of the placeholder, the best choice first. ``about`` and ``is_undelivered`` are the rule's.
     """
 
     name: str
@@ -62,7 +62,9 @@ class Finding:
     retry: bool = False
     retry_after: float | None = None
     yields_to: str = ""
-    picked: Mapping[str, str] = field(default_factory=dict)
+    about: str = ""
+    is_undelivered: bool = False
+    picked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     usage: Usage | None = None
 
     @property
@@ -119,17 +121,13 @@ def judge_fault(
     return _finding(subject, fault.reason, None, detail=fault.detail, retry=fault.retry)
 
 
-def filled(template: str, values: Mapping[str, str]) -> str:
-    """Return a template with its ``{placeholders}`` filled in; an unknown one becomes nothing."""
-    return _PLACEHOLDER.sub(lambda match: values.get(match[1], ""), template)
-
-
 def _accepted(subject: Subject, answer: Answer, evidence: Evidence) -> Finding | None:
     """Return the finding for a 2xx that is the provider's, None for one that anything could have sent."""
     check = subject.check
     has_type = bool(check.expect_type) and answer.content_type.startswith(check.expect_type)
-    body = evidence.document if isinstance(evidence.document, dict) and not answer.truncated else {}
-    if not has_type and not any(member in body for member in check.expect):
+    is_readable = evidence.is_text and not answer.truncated
+    body = evidence.document if isinstance(evidence.document, dict) and is_readable else {}
+    if not has_type and not any(has_member(body, member, kind) for member, kind in check.expect.items()):
         return None
     read = AcceptedBody(body, subject.scrub)
     picked, usage, state = read.picked(check.pick), read.usage(check.usage), read.state(check)
@@ -172,6 +170,7 @@ def _matches(rule: Rule, answer: Answer, evidence: Evidence, key_shape: str | No
 
 def _by_rule(subject: Subject, rule: Rule, answer: Answer, evidence: Evidence) -> Finding:
     extra: dict[str, Any] = {"yields_to": rule.yields_to} if rule.yields_to != subject.check.name else {}
+    extra |= {"about": rule.about, "is_undelivered": rule.is_undelivered}
     if rule.says_authentic:
         extra["authentic"] = rule.authentic
     if rule.reason is Reason.MISSING_PERMISSION:
@@ -263,7 +262,8 @@ def _values(
 def _sentence(templates: tuple[str, str], values: Mapping[str, str]) -> str:
     """Return the first template filled in, the second where the answer lacks what the first tells."""
     own, default = templates
-    is_complete = own and all(values.get(name) for name in _PLACEHOLDER.findall(own) if name.startswith("metadata."))
+    told = [name for name in PLACEHOLDER.findall(own) if name == "message" or name.startswith("metadata.")]
+    is_complete = own and all(values.get(name) for name in told)
     template = own if is_complete else default
     # what an empty placeholder leaves behind goes, and so does a provider's full stop
     return re.sub(r"\s+([,;:])", r"\1", filled(template, values)).strip(" :;.")

@@ -17,10 +17,12 @@ from kojikey.model import moment
 from kojikey.model.base_url import check_base_url
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Outcome, Reason, Verdict
+from kojikey.providers.accepted import MOST_CHOICES
 from kojikey.providers.conclusion import conclude
 from kojikey.providers.definition import Check, Definition
 from kojikey.providers.evidence import Answer
 from kojikey.providers.exchange import Call, Exchange, checked_header_value
+from kojikey.providers.hindsight import undecided, with_hindsight
 from kojikey.providers.judge import Fault, Finding, judge, judge_fault
 from kojikey.providers.patience import RETRIES, asked_by, wait_before
 from kojikey.providers.scrub import Scrubber
@@ -129,7 +131,7 @@ class _Run:
     surroundings: Surroundings
     traffic: Traffic | None = None
     made: list[_Made] = field(default_factory=list)
-    picked: dict[str, str] = field(default_factory=dict)
+    picked: dict[str, tuple[str, ...]] = field(default_factory=dict)
     scrubber: Scrubber = field(init=False)
     shape: str | None = field(init=False)
     base_url: str = field(init=False)
@@ -157,7 +159,8 @@ class _Run:
         except TimeoutError:
             self._add_what_was_not_begun()
         findings = [made.finding or self._unfinished(made) for made in self.made]
-        verdict = conclude(self._with_notes(findings), latencies=[made.latency_ms for made in self.made])
+        findings = with_hindsight(self._with_notes(findings), self.request.definition, self.base_url)
+        verdict = conclude(findings, latencies=[made.latency_ms for made in self.made])
         return replace(
             verdict,
             latency_ms=self._since(0.0),
@@ -175,11 +178,12 @@ class _Run:
         for check in wanted:
             if check.pick and check.when != "model_named":
                 await self._make(check, {})
-        rest = [check for check in wanted if not check.pick]
         await self._make_models([check for check in wanted if check.when == "model_named"])
         async with asyncio.TaskGroup() as group:
-            for check in rest:
-                group.create_task(self._make(check, self._values()))
+            for check in wanted:
+                if not check.pick and check.when != "model_named":
+                    for values in self._values_of(check):
+                        group.create_task(self._make(check, values))
 
     def _add_what_was_not_begun(self) -> None:
         """A check that the time did not reach learned nothing; without it, the test could look like a success."""
@@ -202,18 +206,31 @@ class _Run:
             return False
         return {"deep": self.request.deep, "not_deep": not self.request.deep}.get(check.when, True)
 
-    def _values(self) -> dict[str, str]:
-        """What fills the placeholders of a request: what was named or picked, else the definition's fallback."""
-        values = {**self.request.definition.values, **self.picked}
-        if self.models:
-            values["model"] = self._model() or values.get("model", "")
-        return values
+    def _values_of(self, check: Check) -> list[dict[str, str]]:
+        """The values with which a check is made: once with what the user named, for each named model where no other
+        check looks at those, else without any (:meth:`_choices` has what kojikey chooses).
+        """
+        if not self.models or "model" not in check.placeholders:
+            return [{}]
+        if not any(other.when == "model_named" for other in self.request.definition.checks):
+            return [{"model": model} for model in self.models]
+        model = self._model()
+        return [{"model": model} if model else {}]
+
+    def _choices(self, check: Check, named: dict[str, str]) -> dict[str, tuple[str, ...]]:
+        """What kojikey may fill into a request: what an answer named, then the definition's fallback, few of each."""
+        choices = {}
+        for name in check.placeholders - named.keys():
+            fallback = self.request.definition.values.get(name, ())
+            picked = self.picked.get(name, ())[: MOST_CHOICES - min(1, len(fallback))]
+            choices[name] = tuple(dict.fromkeys((*picked, *fallback)))[:MOST_CHOICES]
+        return choices
 
     def _model(self) -> str | None:
         """The first named model that can be called, else the first of which that is not known, else None."""
         of_models = [made for made in self.made if made.check.when == "model_named" and made.finding]
         for made in of_models:
-            if made.finding and "model" in made.finding.picked:
+            if made.finding and _can_be_called(made.check, made.finding):
                 return made.values["model"]
         unclear = (m for m in of_models if m.finding and m.finding.outcome is not Outcome.VALID)
         return next((m.values["model"] for m in unclear if not _is_gone(m.finding)), None)
@@ -222,12 +239,32 @@ class _Run:
         made = _Made(check, values)
         self.made.append(made)
         began = self.watch.spent()
-        finding = await self._tried(made)
+        made.finding = finding = await self._settled(made)
         made.latency_ms = self._since(began)
-        made.finding = finding
         if check.when != "model_named":
-            self.picked.update(finding.picked)
+            for name, choices in finding.picked.items():
+                self.picked[name] = (*choices, *self.picked.get(name, ()))
         return finding
+
+    async def _settled(self, made: _Made) -> Finding:
+        """Make a check with one choice after another, until its answer is not about what kojikey chose."""
+        named, attempts = made.values, 0
+        choices = self._choices(made.check, named)
+        tried: dict[str, list[str]] = {name: [] for name in choices}
+        for _ in range(MOST_CHOICES):
+            made.values = {**named, **{name: few[min(len(tried[name]), len(few) - 1)] for name, few in choices.items()}}
+            made.attempts, made.finding = 0, None
+            finding = await self._tried(made)
+            made.attempts = attempts = max(attempts, made.attempts)
+            about = finding.about
+            if about not in choices:
+                return finding
+            tried[about].append(made.values[about])
+            if len(tried[about]) >= len(choices[about]):
+                break
+        if finding.outcome is Outcome.VALID:
+            return finding
+        return undecided(finding, tried[about], can_be_named=about == "model")
 
     async def _tried(self, made: _Made) -> Finding:
         """Make the request until its finding settles something, twice again at most and never over the time limit."""
@@ -251,9 +288,8 @@ class _Run:
             await self._wait_for_turn()
             made.attempts += 1
             timeout = max(0.001, min(self.timeout, self.watch.left()))
-            got = await self.exchange.send(
-                Call(definition, made.check, self.base_url, request.secret, made.values, timeout)
-            )
+            check = made.check.with_body(made.values)
+            got = await self.exchange.send(Call(definition, check, self.base_url, request.secret, made.values, timeout))
         except asyncio.CancelledError:
             if self.watch.limit.expired():
                 got = Fault(Reason.TIMEOUT)
@@ -281,16 +317,12 @@ class _Run:
         return [self._noted(made, finding) for made, finding in zip(self.made, findings, strict=True)]
 
     def _noted(self, made: _Made, finding: Finding) -> Finding:
-        """Say where a result is about something that nobody named, or cost nothing although it was asked to."""
+        """Say where a request cost nothing although it was asked to."""
         blindly = [
             name
             for name, fallback in self.request.definition.values.items()
-            if f"{{{name}}}" in made.check.path and made.values.get(name) == fallback
+            if f"{{{name}}}" in made.check.path and made.values.get(name) in fallback
         ]
-        if "model" in blindly and not self.models and finding.reason is Reason.MODEL_UNAVAILABLE:
-            detail = "no model could be listed, and the one that is tried in that case is not there"
-            hint = "name a model that the key must reach with --model"
-            return replace(finding, reason=Reason.UNKNOWN, detail=detail, hint=hint)
         if blindly and self.request.deep and finding.reason is Reason.OK and finding.http_status != 200:
             return replace(finding, detail=f"no {blindly[0]} could be listed, so that no paid request was made")
         return finding
@@ -301,6 +333,10 @@ class _Run:
 
 def _is_gone(finding: Finding | None) -> bool:
     return finding is not None and finding.reason is Reason.MODEL_UNAVAILABLE
+
+
+def _can_be_called(check: Check, finding: Finding) -> bool:
+    return "model" in finding.picked if check.pick else finding.outcome is Outcome.VALID
 
 
 def _longest(finding: Finding, answer: Answer) -> float | None:

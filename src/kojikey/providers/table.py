@@ -100,6 +100,20 @@ class Table:
                 self.problem(f"{key}.{name}", "must be a text")
         return {name: value for name, value in content.items() if isinstance(value, str)}
 
+    def is_table(self, key: str) -> bool:
+        """Tell whether there is a table at the key."""
+        return isinstance(self._content.get(key), dict)
+
+    def choices(self, key: str) -> dict[str, tuple[str, ...]]:
+        """Take a table whose members are a text, or a list of texts, each."""
+        content = self._take(key, dict, "a table", {}) or {}
+        inner = Table(content, self.at(key), self._problems)
+        return {name: inner.text_or_texts(name) for name in content}
+
+    def text_or_texts(self, key: str) -> tuple[str, ...]:
+        """Take a text or a list of texts."""
+        return self.texts(key, required=True) if isinstance(self._content.get(key), list) else (self.text(key),)
+
     def free(self, key: str) -> dict[str, Any] | None:
         """Take a table of anything, None where the key is not there."""
         return self._take(key, dict, "a table", {}) if self.has(key) else None

@@ -1,0 +1,67 @@
+"""Corrects the findings of a test by what only the whole test shows. Pure; knows no provider.
+
+A path that is not there is a wrong base URL where no path is there. A key "did not arrive" only where no other request
+of the same test was accepted with it. A model that kojikey chose says nothing about the key. Must not: make a finding
+worse for the key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from kojikey.model.verdict import Outcome, Reason
+from kojikey.providers.definition import Definition
+from kojikey.providers.judge import Finding
+
+_NOT_FOUND = 404
+
+
+def with_hindsight(findings: Sequence[Finding], definition: Definition, base_url: str) -> list[Finding]:
+    """Return the findings of a test at a base URL, corrected."""
+    if findings and all(map(_is_not_there, findings)):
+        return [_at_wrong_base_url(finding, definition, base_url) for finding in findings]
+    was_accepted = any(finding.outcome is Outcome.VALID and finding.authentic for finding in findings)
+    return [_delivered(finding, definition) if was_accepted else finding for finding in findings]
+
+
+def undecided(finding: Finding, tried: Sequence[str], *, can_be_named: bool) -> Finding:
+    """Return what it means that none of the values that kojikey chose itself will do: nothing about the key."""
+    named = ", ".join(dict.fromkeys(tried))
+    return replace(
+        finding,
+        reason=Reason.UNKNOWN,
+        detail=f"of the {finding.about}s that kojikey tried by itself none can be used with this key: {named}",
+        hint=(
+            f"name a {finding.about} that the key must reach with --model"
+            if can_be_named
+            else "the key was not judged by this check; the others are as they are"
+        ),
+    )
+
+
+def _is_not_there(finding: Finding) -> bool:
+    learned_nothing = finding.outcome is Outcome.INDETERMINATE or finding.reason is Reason.MODEL_UNAVAILABLE
+    return finding.http_status == _NOT_FOUND and learned_nothing and not finding.is_undelivered
+
+
+def _at_wrong_base_url(finding: Finding, definition: Definition, base_url: str) -> Finding:
+    return replace(
+        finding,
+        reason=Reason.UNKNOWN,
+        authentic=None,
+        detail=f"the base URL {base_url} is likely wrong: it answers 404 to every path of {definition.company}'s API",
+        hint=f"look at the base URL (--base-url; {definition.company}'s own is {definition.base_url}); "
+        "the key was not judged",
+    )
+
+
+def _delivered(finding: Finding, definition: Definition) -> Finding:
+    if not finding.is_undelivered:
+        return finding
+    return replace(
+        finding,
+        detail=f"{definition.company} accepted the key for another request and says for this one that no key came "
+        "with it, which settles nothing",
+        hint=f"see what the key may be used for: {definition.pages.keys}",
+    )
