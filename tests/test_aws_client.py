@@ -13,7 +13,8 @@ from scripted_aws import Answer, Scripted, scripted
 from kojikey.aws import make_client
 from kojikey.model.errors import KekUnavailable, StoreDenied, UsageError
 from kojikey.sealing.awskms import AwsKmsKek
-from kojikey.sealing.kek import Kek, KekInputs, load, make
+from kojikey.sealing.kek import load, make
+from kojikey.sealing.kek_base import Kek, KekInputs
 from kojikey.stores.dynamodb import DynamoStore
 
 NOBODY = KekInputs({}, None)
@@ -171,7 +172,7 @@ def test_so_are_those_of_a_program(aws: Aws, tmp_path: Path, monkeypatch: pytest
 def test_an_expired_login_is_a_matter_of_credentials() -> None:
     from botocore import exceptions
 
-    from kojikey.aws import trouble
+    from kojikey.aws_errors import trouble
 
     for kind in (exceptions.LoginError, exceptions.LoginRefreshRequired, exceptions.LoginInsufficientPermissions):
         assert trouble(kind()) == ("credentials", kind.__name__, "")

@@ -16,7 +16,8 @@ from program import Program
 from kojikey import aws_session
 from kojikey.aws import make_client
 from kojikey.model.errors import KekUnavailable, StoreDenied
-from kojikey.sealing.kek import KekInputs, load, make
+from kojikey.sealing.kek import load, make
+from kojikey.sealing.kek_base import KekInputs
 from kojikey.stores.dynamodb import DynamoStore
 
 Profile = Callable[..., None]

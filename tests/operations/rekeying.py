@@ -21,7 +21,8 @@ from kojikey.operations import accounts, storing
 from kojikey.operations.custody import Custody
 from kojikey.operations.results import RekeyResult
 from kojikey.sealing import passphrase
-from kojikey.sealing.kek import KekInputs, discard, wrapped_kid
+from kojikey.sealing.kek import discard, wrapped_kid
+from kojikey.sealing.kek_base import KekInputs
 
 OTHER, REMOVED = "globex", "initech"
 LOCAL = ("env", "env:NAME", "file", "passphrase")

@@ -11,21 +11,21 @@ from vault import OLD, Held, Vault
 
 from kojikey.model.errors import KekMissing
 from kojikey.operations import storing
-from kojikey.sealing import kek
+from kojikey.sealing import kek, kek_base
 from kojikey.stores.memory import MemoryStore, Shelf
 
 
 @pytest.fixture
-def keychain(monkeypatch: pytest.MonkeyPatch) -> dict[str, kek.LocalKek]:
+def keychain(monkeypatch: pytest.MonkeyPatch) -> dict[str, kek_base.LocalKek]:
     """Return the entries of a keychain that this process plays."""
-    entries: dict[str, kek.LocalKek] = {}
+    entries: dict[str, kek_base.LocalKek] = {}
 
-    def make(argument: str, *, store_id: str, inputs: kek.KekInputs) -> tuple[dict[str, Any], kek.Kek]:
-        made = kek.LocalKek(bytes([len(entries) + 7]) * 32)
+    def make(argument: str, *, store_id: str, inputs: kek_base.KekInputs) -> tuple[dict[str, Any], kek_base.Kek]:
+        made = kek_base.LocalKek(bytes([len(entries) + 7]) * 32)
         entries[made.kid] = made
         return {"source": "keychain", "kid": made.kid}, made
 
-    def load(spec: dict[str, Any], inputs: kek.KekInputs) -> kek.Kek:
+    def load(spec: dict[str, Any], inputs: kek_base.KekInputs) -> kek_base.Kek:
         if spec["kid"] not in entries:
             raise KekMissing("the keychain has no such entry")
         return entries[spec["kid"]]
@@ -36,6 +36,7 @@ def keychain(monkeypatch: pytest.MonkeyPatch) -> dict[str, kek.LocalKek]:
         discard=lambda spec, inputs: entries.pop(spec["kid"]),
         describe=lambda spec: "keychain",
         mismatch=lambda spec: "another KEK",
+        is_same=lambda spec, argument: True,
     )
     real = kek._module
     monkeypatch.setattr(kek, "_module", lambda name: played if name == "keychain" else real(name))
@@ -44,7 +45,7 @@ def keychain(monkeypatch: pytest.MonkeyPatch) -> dict[str, kek.LocalKek]:
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_making_a_store_that_fails_keeps_the_entry_only_of_a_store_that_is_there(
-    keychain: dict[str, kek.LocalKek], after: bool
+    keychain: dict[str, kek_base.LocalKek], after: bool
 ) -> None:
     shelf = Shelf()
     vault = Vault(lambda: MemoryStore(shelf))
@@ -60,7 +61,7 @@ def test_making_a_store_that_fails_keeps_the_entry_only_of_a_store_that_is_there
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_a_rekeying_that_fails_keeps_the_entry_only_once_it_is_announced(
-    keychain: dict[str, kek.LocalKek], after: bool
+    keychain: dict[str, kek_base.LocalKek], after: bool
 ) -> None:
     shelf = Shelf()
     vault = Vault.made(lambda: MemoryStore(shelf))

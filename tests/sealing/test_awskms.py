@@ -32,7 +32,8 @@ from kojikey.model.secret import Secret
 from kojikey.operations.custody import Custody, Happening, Plan
 from kojikey.operations.storing import create, ensure_same_kek, rekey
 from kojikey.sealing import awskms, kek
-from kojikey.sealing.kek import Kek, KekInputs, describe, discard, load, make, wrapped_kid
+from kojikey.sealing.kek import describe, discard, load, make, wrapped_kid
+from kojikey.sealing.kek_base import Kek, KekInputs
 from kojikey.stores.memory import MemoryStore
 
 DATA_KEY = bytes(range(32))

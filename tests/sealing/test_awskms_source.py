@@ -10,7 +10,8 @@ import pytest
 from aws import REGION, Aws
 
 from kojikey.model.errors import KekUnavailable, RecordChanged, UsageError, WrongKek
-from kojikey.sealing.kek import KekInputs, describe, load, make, same_source
+from kojikey.sealing.kek import describe, load, make, same_source
+from kojikey.sealing.kek_base import KekInputs
 
 NOBODY = KekInputs({}, None)
 CANARY = "CANARY"

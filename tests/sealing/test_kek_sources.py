@@ -23,16 +23,8 @@ from kojikey.model.errors import (
     WrongKek,
 )
 from kojikey.model.secret import Secret
-from kojikey.sealing.kek import (
-    KekInputs,
-    LocalKek,
-    available_default,
-    describe,
-    discard,
-    load,
-    make,
-    wrapped_kid,
-)
+from kojikey.sealing.kek import available_default, describe, discard, load, make, wrapped_kid
+from kojikey.sealing.kek_base import KekInputs, LocalKek
 
 KEY = bytes(range(200, 232))
 TEXT = urlsafe_b64encode(KEY).decode()

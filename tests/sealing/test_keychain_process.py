@@ -13,7 +13,8 @@ import pytest
 
 from kojikey.model.errors import KekMissing, KekUnavailable, WrongKek
 from kojikey.sealing import keychain
-from kojikey.sealing.kek import KekInputs, LocalKek, available_default, describe, discard, load, make
+from kojikey.sealing.kek import available_default, describe, discard, load, make
+from kojikey.sealing.kek_base import KekInputs, LocalKek
 
 REQUEST = ("get", "kojikey", "entry")
 SPEC = {"source": "keychain", "service": "kojikey", "entry": "s1.k", "kid": "k"}

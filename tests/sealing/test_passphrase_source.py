@@ -12,7 +12,8 @@ from keks import NOBODY, WORDS, Spec, private, typed
 from kojikey.model.errors import KekMissing, KekUnavailable, RecordChanged, RecordUnsupported, UsageError, WrongKek
 from kojikey.model.secret import Secret
 from kojikey.sealing import passphrase
-from kojikey.sealing.kek import KekInputs, LocalKek, describe, load, make
+from kojikey.sealing.kek import describe, load, make
+from kojikey.sealing.kek_base import KekInputs, LocalKek
 
 
 def in_file(path: Path) -> KekInputs:

@@ -27,7 +27,8 @@ DEAR = {
 def test_opening_a_key_imports_nothing_dear() -> None:
     from kojikey.model.secret import Secret
     from kojikey.sealing.envelope import Sealer
-    from kojikey.sealing.kek import KekInputs, make
+    from kojikey.sealing.kek import make
+    from kojikey.sealing.kek_base import KekInputs
 
     spec, kek = make("env", store_id="s1", inputs=KekInputs({"KOJIKEY_KEK": "A" * 43}, None))
     record = Sealer(b"d" * 32, store="s1", account="acme").seal(

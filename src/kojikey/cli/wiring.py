@@ -13,7 +13,7 @@ from kojikey.model.credential import Credential
 from kojikey.model.errors import KekMissing, StoreExists, StoreNotFound, StoreUnavailable, UnknownProvider
 from kojikey.model.ref import Document
 from kojikey.operations.custody import FORMAT, Custody
-from kojikey.sealing.kek import KekInputs
+from kojikey.sealing.kek_base import KekInputs
 from kojikey.stores.base import Store
 from kojikey.stores.registry import open_store
 

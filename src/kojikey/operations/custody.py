@@ -22,7 +22,8 @@ from kojikey.operations.soundness import FORMAT as FORMAT
 from kojikey.operations.soundness import chain_head, check_account, checked_header
 from kojikey.sealing.chain import NO_LINK
 from kojikey.sealing.envelope import Sealer, new_data_key
-from kojikey.sealing.kek import Kek, KekInputs, load_for_use, wrapped_kid
+from kojikey.sealing.kek import load_for_use, wrapped_kid
+from kojikey.sealing.kek_base import Kek, KekInputs
 from kojikey.stores.base import Change, Query, Store, Stored
 
 TYPE_CHECKING = False

@@ -22,7 +22,7 @@ from kojikey.model.base_url import is_loopback
 from kojikey.model.errors import KekUnavailable, RecordChanged, UsageError, WrongKek
 from kojikey.sealing import base64url
 from kojikey.sealing.aead import KEY_BYTES
-from kojikey.sealing.kek import Kek, KekInputs, Spec, text_member
+from kojikey.sealing.kek_base import Kek, KekInputs, Spec, text_member
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

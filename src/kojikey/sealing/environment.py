@@ -9,7 +9,7 @@ from __future__ import annotations
 from kojikey.model.errors import KekMissing, KekUnavailable, UsageError
 from kojikey.sealing import base64url
 from kojikey.sealing.aead import KEY_BYTES
-from kojikey.sealing.kek import KEK_VARIABLE, Kek, KekInputs, LocalKek, Spec, text_member
+from kojikey.sealing.kek_base import KEK_VARIABLE, Kek, KekInputs, LocalKek, Spec, text_member
 
 _MAKE_ONE = "python3 -c 'import base64, secrets; print(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())'"
 
@@ -57,6 +57,11 @@ def describe(spec: Spec) -> str:
 def mismatch(spec: Spec) -> str:
     """Say that the variable holds another store's KEK."""
     return f"the KEK in {text_member(spec, 'name')} is not this store's"
+
+
+def is_same(spec: Spec, argument: str) -> bool:
+    """Tell whether ``argument``, the name of a variable or empty, is the spec's variable."""
+    return bool(spec.get("name") == (argument or KEK_VARIABLE))
 
 
 def local_kek(text: str, *, holder: str, hint: str) -> LocalKek:

@@ -20,7 +20,7 @@ from kojikey.model.errors import KekMissing, KekUnavailable
 from kojikey.sealing import base64url
 from kojikey.sealing.aead import KEY_BYTES
 from kojikey.sealing.environment import local_kek
-from kojikey.sealing.kek import Kek, KekInputs, LocalKek, Spec, text_member
+from kojikey.sealing.kek_base import Kek, KekInputs, LocalKek, Spec, text_member
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -82,6 +82,11 @@ def describe(spec: Spec) -> str:
 def mismatch(spec: Spec) -> str:
     """Say that the entry holds another KEK."""
     return "the KEK in the keychain entry is not this store's"
+
+
+def is_same(spec: Spec, argument: str) -> bool:
+    """Tell that it is: a store has one of these at most, and no argument tells two apart."""
+    return True
 
 
 def answers(inputs: KekInputs) -> bool:

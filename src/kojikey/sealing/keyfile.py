@@ -13,7 +13,7 @@ from kojikey.model.errors import KekMissing, KekUnavailable, RecordChanged, Usag
 from kojikey.sealing import base64url, private_file
 from kojikey.sealing.aead import KEY_BYTES
 from kojikey.sealing.environment import local_kek
-from kojikey.sealing.kek import SOURCES_HINT, Kek, KekInputs, LocalKek, Spec, text_member
+from kojikey.sealing.kek_base import SOURCES_HINT, Kek, KekInputs, LocalKek, Spec, text_member
 
 _WHAT = "KEK file"
 
@@ -62,6 +62,11 @@ def describe(spec: Spec) -> str:
 def mismatch(spec: Spec) -> str:
     """Say that the file holds another store's KEK."""
     return f"the KEK in {_path(spec)} is not this store's"
+
+
+def is_same(spec: Spec, argument: str) -> bool:
+    """Tell whether ``argument``, a path, is the spec's file."""
+    return bool(spec.get("path") == os.path.abspath(os.path.expanduser(argument)))
 
 
 def _path(spec: Spec) -> str:

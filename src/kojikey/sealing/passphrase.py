@@ -17,7 +17,7 @@ from kojikey.model.errors import KekMissing, KekUnavailable, RecordChanged, Reco
 from kojikey.model.secret import Secret
 from kojikey.sealing import base64url, private_file
 from kojikey.sealing.aead import KEY_BYTES
-from kojikey.sealing.kek import PASSPHRASE_FILE_VARIABLE, Kek, KekInputs, LocalKek, Purpose, Spec, text_member
+from kojikey.sealing.kek_base import PASSPHRASE_FILE_VARIABLE, Kek, KekInputs, LocalKek, Purpose, Spec, text_member
 
 SHORT = 8  # characters: a new one that has fewer gets a warning
 LONGEST = 1024  # bytes
@@ -87,6 +87,11 @@ def describe(spec: Spec) -> str:
 def mismatch(spec: Spec) -> str:
     """Say that it is another passphrase."""
     return "that is not this store's passphrase"
+
+
+def is_same(spec: Spec, argument: str) -> bool:
+    """Tell that it is: a store has one of these at most, and no argument tells two apart."""
+    return True
 
 
 def _passphrase(inputs: KekInputs, purpose: Purpose) -> Secret:

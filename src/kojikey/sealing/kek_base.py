@@ -1,0 +1,181 @@
+"""The KEK (key-encryption key): the interface that wraps data keys, a KEK of 32 local bytes, and what a source offers.
+
+Owns: what a KEK and its source promise. Must not: know any source; ``kek.py`` has their table.
+
+A *spec* is the JSON object in a store's header that says where its KEK lives and which one it is (``kid``). It never
+holds the KEK. A person or program that can write to the store can change the spec, so each member is checked, and a
+KEK whose id is not the spec's is refused.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+
+from kojikey.model.errors import KekUnavailable, RecordChanged, WrongKek
+from kojikey.model.named import NamedTuple
+from kojikey.model.secret import Secret
+from kojikey.sealing.aead import KEY_BYTES, opened, sealed
+from kojikey.sealing.envelope import refuse_other_place
+from kojikey.sealing.record import DATA_KEY_PLACE, parse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Literal, Never, Protocol, TypeAlias
+
+Spec: TypeAlias = "dict[str, Any]"
+Purpose: TypeAlias = 'Literal["open", "new", "old", "announced"]'
+
+KEK_VARIABLE = "KOJIKEY_KEK"
+PASSPHRASE_FILE_VARIABLE = "KOJIKEY_PASSPHRASE_FILE"
+SOURCES_HINT = "a KEK source is one of keychain, passphrase, env, env:NAME, file:PATH, awskms:KEY-ID?region=R"
+
+
+class Kek(ABC):
+    """What wraps the data keys of a store's accounts. ``kid`` names it; it tells nothing of the KEK."""
+
+    __slots__ = ()
+
+    kid: str
+
+    @abstractmethod
+    def wrap(self, data_key: bytes, *, store: str, account: str) -> str:
+        """Return the record of an account's data key, bound to its store and account."""
+
+    @abstractmethod
+    def unwrap(self, record: str, *, store: str, account: str) -> bytes:
+        """Return the data key that a record holds.
+
+        Raises:
+            WrongKek: another KEK wrapped it. RecordChanged: it was changed, or is of another place.
+            RecordUnsupported: it is of a form that is not read here.
+        """
+
+    def confirm(self) -> None:  # noqa: B027 - most know on loading whether they are the right one
+        """Make sure that this is the KEK which was to be loaded, where that would show only when it is used.
+
+        Raises:
+            WrongKek: it is another one.
+        """
+
+    def try_out(self, *, store: str, account: str) -> None:  # noqa: B027 - a KEK in this process is there to be used
+        """Make sure that it can be used for an account now, where somebody else decides that.
+
+        Raises:
+            CannotOpen: it can not. UsageError: what is set for reaching it makes no sense.
+        """
+
+
+class LocalKek(Kek):
+    """A KEK of 32 bytes, in this process. The wrapped data key is a JWE of the same form as a sealed version."""
+
+    __slots__ = ("_expected", "_key", "_kid", "_mismatch")
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) != KEY_BYTES:
+            raise KekUnavailable(f"that is not a KEK: a KEK is {KEY_BYTES} bytes")
+        self._key, self._kid, self._expected, self._mismatch = key, "", "", ""
+
+    @property
+    def kid(self) -> str:  # type: ignore[override]
+        """The id of this KEK, derived when it is asked for: deriving would cost each start of ``kojikey run``."""
+        if not self._kid:
+            from kojikey.sealing.derivation import KEK_ID, derived_id
+
+            self._kid = derived_id(self._key, KEK_ID)
+        return self._kid
+
+    def expect(self, kid: str, mismatch: str) -> None:
+        """Be compared with an id before wrapping, and where unwrapping fails; what opens needs no other proof."""
+        self._expected, self._mismatch = kid, mismatch
+
+    def confirm(self) -> None:
+        """See :meth:`Kek.confirm`."""
+        if self._expected and self.kid != self._expected:
+            raise WrongKek(self._mismatch)
+
+    def wrap(self, data_key: bytes, *, store: str, account: str) -> str:
+        """See :meth:`Kek.wrap`."""
+        self.confirm()
+        return sealed(self._key, data_key, kid=self.kid, place={"store": store, "account": account})
+
+    def unwrap(self, record: str, *, store: str, account: str) -> bytes:
+        """See :meth:`Kek.unwrap`."""
+        where = _where(account)
+        parsed = parse(record, DATA_KEY_PLACE, where=where)
+        if parsed.kid != (self._expected or self.kid):
+            self.confirm()
+            raise WrongKek(f"the {where} was wrapped by another KEK; it was not opened")
+        refuse_other_place(parsed.place, {"store": store, "account": account}, where=where)
+        try:
+            data_key = opened(self._key, parsed, where=where)
+        except RecordChanged:
+            self.confirm()
+            raise
+        if len(data_key) != KEY_BYTES:
+            raise RecordChanged(where, "holds something else than a data key")
+        return data_key
+
+    def __repr__(self) -> str:
+        return f"<LocalKek {self.kid}>"
+
+    def __reduce_ex__(self, protocol: object) -> Never:
+        raise TypeError("a KEK is not serialised")
+
+
+class KekInputs(NamedTuple):
+    """What the sources may ask of the outside.
+
+    ``ask_passphrase`` is None where nobody may be asked; it is called with what for: to ``"open"``, for a ``"new"``
+    one, or while a re-keying is under way for the ``"old"`` or the ``"announced"`` one. ``warn`` is told what is
+    unsafe, but no reason to stop. ``which`` says of a re-keying under way which of its two KEKs is wanted.
+    """
+
+    environ: Mapping[str, str]
+    ask_passphrase: Callable[[Purpose], Secret] | None
+    warn: Callable[[str], None] | None = None
+    which: Literal["old", "announced"] | None = None
+
+    def __repr__(self) -> str:
+        return "<KekInputs>"  # an environment holds KEKs and keys
+
+
+if TYPE_CHECKING:
+
+    class Source(Protocol):
+        """What the module of a source offers. Each raises only errors of ours."""
+
+        def load(self, spec: Spec, inputs: KekInputs) -> Kek:
+            """Return the KEK that lives there, whichever it is."""
+
+        def make(self, argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
+            """Return the KEK for a new store, and its spec; durable there on return."""
+
+        def discard(self, spec: Spec, inputs: KekInputs) -> None:
+            """Remove what :meth:`make` created, where nobody else can be using it."""
+
+        def describe(self, spec: Spec) -> str:
+            """Say where it lives and who can read it."""
+
+        def mismatch(self, spec: Spec) -> str:
+            """Say that what lives there is not this store's KEK."""
+
+        def is_same(self, spec: Spec, argument: str) -> bool:
+            """Tell whether ``argument``, as people give it after the source's name, is where a spec's KEK lives."""
+
+
+def text_member(spec: Spec, name: str) -> str:
+    """Return a member of a spec that is printable text.
+
+    Raises:
+        RecordChanged: it is missing or something else.
+    """
+    value = spec.get(name)
+    # Printable, because it will be shown: a store's writer must not be able to send escapes to a terminal.
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise RecordChanged("header", f"does not say where its KEK lives (its {name} is damaged)")
+    return value
+
+
+def _where(account: str) -> str:
+    return f"data key of account {account}"
