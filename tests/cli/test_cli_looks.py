@@ -25,8 +25,8 @@ def test_no_line_is_wider_than_the_terminal_and_nothing_that_must_be_typed_is_cu
         ["help", "exit-codes"], ["--help"], ["rotate", "--help"], ["account", "list"],
     )  # fmt: skip
     for command in commands:
-        if columns < 80 and "--help" in command:
-            continue  # help is Typer's, for 80 columns
+        if columns < 60 and "--help" in command:
+            continue  # Typer's plain help, which has at least 50 columns
         lines = lines_of(kojikey, *command, columns=columns)
         text = "\n".join(lines)
         for line in lines:  # a path or a URL that is wider by itself is to be copied
@@ -168,3 +168,59 @@ def test_the_kek_is_shown_nowhere(kojikey: Program) -> None:
     kojikey.added()
     for command in (["list"], ["store", "info"], ["doctor"], ["audit"]):
         assert KEK not in kojikey(*command).said
+
+
+# help
+
+
+HELP = [["--help"], ["store", "--help"], ["rotate", "--help"], ["help", "rotate"], ["list", "-h"]]
+
+
+@pytest.mark.parametrize("command", HELP, ids=" ".join)
+def test_help_is_drawn_on_a_terminal_and_plain_where_that_is_wanted(kojikey: Program, command: list[str]) -> None:
+    with on_a_terminal(kojikey, *command) as child:
+        code, text = end(child)
+    assert code == 0
+    assert "╭─ " in re.sub(r"\x1b\[[0-9;]*m", "", text)
+    assert ESCAPE in text
+    for name, value in (("NO_COLOR", "1"), ("TERM", "dumb")):
+        environ: dict[str, Any] = {name: value}
+        with on_a_terminal(kojikey, *command, **environ) as child:
+            plain = end(child)[1]
+        assert "╭" not in plain
+        assert ESCAPE not in plain
+    piped = kojikey.installed(*command)
+    assert (piped.code, "╭" in piped.out, ESCAPE in piped.out) == (0, False, False)
+
+
+@pytest.mark.parametrize(("columns", "widest"), [(80, 80), (100, 100), (160, 100)])
+def test_help_has_the_width_of_the_terminal_up_to_100(kojikey: Program, columns: int, widest: int) -> None:
+    with on_a_terminal(kojikey, "rotate", "--help", columns=columns) as child:
+        drawn = re.sub(r"\x1b\[[0-9;]*m", "", end(child)[1]).splitlines()
+    assert max(len(line.rstrip()) for line in drawn) == widest
+    plain = lines_of(kojikey, "rotate", "--help", columns=columns)
+    assert widest - 12 < max(len(line.rstrip()) for line in plain) <= widest
+
+
+@pytest.mark.parametrize("is_drawn", [False, True])
+def test_help_has_the_command_s_own_options_first_and_the_common_ones_last(kojikey: Program, is_drawn: bool) -> None:
+    if is_drawn:
+        with on_a_terminal(kojikey, "test", "--help") as child:
+            text = re.sub(r"\x1b\[[0-9;]*m", "", end(child)[1])
+    else:
+        text = kojikey("test", "--help").out
+    heads = ["Examples", "Arguments", " Options" if is_drawn else "\nOptions", "Common options"]
+    places = [text.index(head) for head in heads]
+    assert places == sorted(places)
+    own, common = text[places[2] : places[3]], text[places[3] :]
+    for option in ("--all-accounts", "--allow-empty", "--junit"):
+        assert option in own
+    for option in ("--account", "--store", "--json", "--no-input", "--quiet", "--no-color", "--help"):
+        assert re.search(rf"{option}\b(?!-)", common)
+        assert not re.search(rf"(?m)^[ │]*{option}\b(?!-)", own)
+
+
+def test_help_shows_what_a_terminal_would_take_for_markup(kojikey: Program) -> None:
+    with on_a_terminal(kojikey, "run", "--help") as child:
+        text = end(child)[1]
+    assert "[ARGUMENTS]" in text

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 from program import COMMAND, Program
+from pseudo_terminal import end, on_a_terminal
 
 HEAVY = {"typer", "rich", "httpx", "asyncio", "keyring", "platformdirs", "pydantic", "click", "importlib.metadata"}
 RUN = HEAVY | {"dataclasses", "pathlib", "tomllib", "inspect", "logging", "subprocess", "secrets", "socket", "email"}
@@ -51,3 +52,12 @@ def test_a_command_imports_nothing_that_it_does_not_need(
 def test_the_trace_sees_what_is_imported(kojikey: Program) -> None:
     kojikey.added("elevenlabs")
     assert {"httpx", "asyncio", "sqlite3", "kojikey.cli.wiring"} <= imported(kojikey, "test", "--json")
+
+
+def test_help_on_a_terminal_does_without_pygments_and_markdown(kojikey: Program) -> None:
+    with on_a_terminal(kojikey, "--help", program=[COMMAND[0], *TRACE, *COMMAND[1:]]) as child:
+        code, text = end(child)
+    modules = {line.rpartition("|")[2].strip() for line in text.splitlines() if "import time:" in line}
+    assert code == 0
+    assert "rich.panel" in modules
+    assert {name for name in modules if name.split(".")[0] in ("pygments", "markdown_it")} == set()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from kojikey.cli.command import OUTPUT, Argument, Call, Command
 from kojikey.cli.desk import desk_of
 from kojikey.cli.exits import MEANING
-from kojikey.cli.report import write_line
 from kojikey.model.errors import UsageError
 
 _EXIT_CODES = "exit-codes"
@@ -32,7 +31,7 @@ def help_topic(call: Call) -> int:
         raise UsageError("there is no help on that", hint=f"kojikey help {_EXIT_CODES}, or kojikey help COMMAND")
     if desk.terminal.json:
         return documents.write("help", 0, [{"topic": topic or None, "text": typed.help_of(topic.split())}])
-    write_line(typed.help_of(topic.split()))
+    typed.show_help(topic.split(), is_plain=desk.terminal.plain)
     return 0
 
 

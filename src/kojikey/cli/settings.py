@@ -139,6 +139,11 @@ class Settings:
         return self.store.value == LOCAL and LOCAL not in self.config.get("stores", {})
 
 
+def has_password(text: str) -> bool:
+    """Tell whether a text is a URL with a password in it."""
+    return _PASSWORD.match(text) is not None
+
+
 def _no_key(value: str, variable: str) -> str:
     """Return a variable's value, unless it looks like a provider key, which messages would repeat.
 

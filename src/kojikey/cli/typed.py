@@ -1,134 +1,39 @@
-"""The command line as Typer sees it: built from the same definitions, for help, errors and completion.
+"""A command line that Typer reads, because it asks for help or is not plainly right.
 
 Owns: wording what is wrong with a command line without repeating anything that may be a key.
 """
 
 from __future__ import annotations
 
-import difflib
-import inspect
 import re
-from collections.abc import Callable
-from typing import Annotated, Any
+import shlex
 
 import typer
 from typer._click import exceptions as click_errors
 from typer._click.core import Command as ClickCommand
 from typer.core import TyperGroup
 
-from kojikey.cli import commands
-from kojikey.cli.command import Argument, Call, Command, Option, carry_out
+from kojikey.cli import app, commands
+from kojikey.cli.app import click_command as click_command
+from kojikey.cli.command import COMMON
+from kojikey.cli.help_looks import is_rich
 from kojikey.cli.refuse import refuse
 from kojikey.cli.report import write_line
+from kojikey.cli.settings import has_password
 from kojikey.model.errors import UsageError
-
-_TYPES: dict[str, Any] = {"text": str, "texts": list[str], "integer": int, "number": float, "flag": bool}
+from kojikey.model.nearest import nearest
 
 _PLAIN_OPTION = re.compile(r"--?[a-z]{1,16}(?:-[a-z]{1,16}){0,3}")
+_PLAIN_WORD = re.compile(r"[\w./:@=+,%~-]{1,200}", re.ASCII)
+_HELP = ("--help", "-h")
 
-_ALIKE = 0.7
-
-ABOUT = "Keep provider API keys sealed, ask the provider whether they work, and rotate them without losing one."
-
-
-class _Pressed(BaseException):
-    """Ctrl-C, on its way past Typer, which would make a silent exit code of it; what it says was left is for people."""
-
-
-def build_app() -> typer.Typer:
-    """Return the Typer application with every command."""
-    app = _group(ABOUT, epilog="kojikey --version tells the version; kojikey help exit-codes the exit codes.")
-    groups: dict[str, typer.Typer] = {}
-    for name, summary in commands.GROUPS.items():
-        groups[name] = _group(summary)
-        app.add_typer(groups[name], name=name, help=summary)
-    for command in commands.load_all():
-        group, _, last = command.name.rpartition(" ")
-        _register(groups.get(group, app), command, last)
-    return app
-
-
-def _group(summary: str, *, epilog: str | None = None) -> typer.Typer:
-    return typer.Typer(
-        help=summary,
-        epilog=epilog, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
-        no_args_is_help=True, context_settings={"help_option_names": ["--help", "-h"]},
-    )  # fmt: skip
-
-
-def _register(app: typer.Typer, command: Command, name: str) -> None:
-    context: dict[str, Any] = {"help_option_names": ["--help", "-h"]}
-    if command.passes_on:
-        context |= {"allow_interspersed_args": False, "ignore_unknown_options": False}
-    app.command(
-        name,
-        help=_help_text(command),
-        short_help=command.summary,
-        context_settings=context,
-        hidden=name in commands.HIDDEN,
-        no_args_is_help=False,
-    )(_callback(command))
-
-
-def _help_text(command: Command) -> str:
-    parts = [command.summary[0].upper() + command.summary[1:] + "."]
-    if command.description:
-        parts.append(command.description)
-    if command.examples:
-        parts.append("\b\nExamples:\n" + "\n".join(f"  {example}" for example in command.examples))
-    return "\n\n".join(parts)
-
-
-def _callback(command: Command) -> Callable[..., int]:
-    def callback(**values: Any) -> int:
-        call = Call(command, {name: value for name, value in values.items() if value is not None})
-        try:
-            return carry_out(call)
-        except KeyboardInterrupt as stop:
-            raise _Pressed(*stop.args) from None
-
-    parameters = [_option(option) for option in command.options]
-    if command.argument:
-        parameters.insert(0, _argument(command.argument))
-    callback.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    callback.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return callback
-
-
-def _option(option: Option) -> inspect.Parameter:
-    info = typer.Option(*option.flags, help=option.help, metavar=option.metavar, show_default=False)
-    kind = _TYPES[option.kind]
-    optional: Any = kind if option.kind == "flag" else kind | None
-    annotation = Annotated[optional, info]
-    default = False if option.kind == "flag" else None
-    return inspect.Parameter(option.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-
-
-def _argument(argument: Argument) -> inspect.Parameter:
-    info = typer.Argument(help=argument.help, metavar=argument.metavar, show_default=False)
-    kind: Any = list[str] if argument.many else str
-    if argument.required:
-        return inspect.Parameter(argument.name, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[kind, info])
-    return inspect.Parameter(
-        argument.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, info]
-    )
-
-
-def click_command() -> ClickCommand:
-    """Return the command tree that Typer makes of the definitions."""
-    return typer.main.get_command(build_app())
-
-
-def help_of(names: list[str]) -> str:
-    """Return the help of a command or group, by the words of its name; no words are the whole program."""
-    command, context = click_command(), None
-    for info_name, name in zip(["kojikey", *names], [None, *names], strict=True):
-        if name is not None:
-            assert isinstance(command, TyperGroup)  # noqa: S101 - the caller checked the name
-            command = command.commands[name]
-        context = command.make_context(info_name, [], parent=context, resilient_parsing=True)
-    assert context is not None  # noqa: S101
-    return command.get_help(context)
+_SYNONYMS = {
+    "ls": "list", "show": "list", "rm": "remove", "delete": "remove", "del": "remove", "login": "add", "new": "add",
+    "create": "add", "verify": "test", "validate": "test", "exec": "run", "renew": "rotate", "replace": "rotate",
+    "reveal": "get", "print": "get", "log": "audit", "init": "store init", "store ls": "store list",
+    "account ls": "account list", "accounts": "account list",
+}  # fmt: skip
+_DELETE = frozenset({"remove", "account remove", "store revoke", "lock"})
 
 
 def run(tokens: list[str]) -> int:
@@ -138,10 +43,11 @@ def run(tokens: list[str]) -> int:
         UsageError: the command line makes no sense. Its message repeats no argument that may be a key.
     """
     refuse(_own(tokens))
+    _refuse_early_options(tokens)
     try:
-        result = click_command().main(args=tokens, prog_name="kojikey", standalone_mode=False)
+        result = _tree(tokens).main(args=tokens, prog_name="kojikey", standalone_mode=False)
     except click_errors.NoArgsIsHelpError as error:
-        write_line(error.ctx.get_help() if error.ctx else ABOUT)
+        _write_help(error.ctx.get_help() if error.ctx else app.ABOUT)
         return 0
     except click_errors.UsageError as error:
         refuse(tokens)
@@ -150,9 +56,41 @@ def run(tokens: list[str]) -> int:
         raise BrokenPipeError from None
     except typer.Abort:
         raise KeyboardInterrupt from None
-    except _Pressed as pressed:
+    except app.Pressed as pressed:
         raise KeyboardInterrupt(*pressed.args) from None
     return int(result or 0)
+
+
+def _tree(tokens: list[str]) -> ClickCommand:
+    found = commands.find(tokens)
+    drawn = is_rich(tokens)
+    return app.outline(is_rich=drawn) if found is None else click_command(only=found[0], is_rich=drawn)
+
+
+def help_of(names: list[str]) -> str:
+    """Return the help of a command or group, by the words of its name; no words are the whole program."""
+    return _help(names, drawn=False)
+
+
+def show_help(names: list[str], *, is_plain: bool) -> None:
+    """Write that help to standard output, as ``--help`` does."""
+    _write_help(_help(names, drawn=not is_plain and is_rich([])))
+
+
+def _help(names: list[str], *, drawn: bool) -> str:
+    found = commands.find(names)
+    command = app.outline(is_rich=drawn) if found is None else click_command(only=found[0], is_rich=drawn)
+    context = command.make_context("kojikey", [], resilient_parsing=True)
+    for name in names:
+        assert isinstance(command, TyperGroup)  # noqa: S101 - the caller checked the name
+        command = command.commands[name]
+        context = command.make_context(name, [], parent=context, resilient_parsing=True)
+    return command.get_help(context)
+
+
+def _write_help(text: str) -> None:
+    if text:  # rich has drawn it already
+        write_line(text)
 
 
 def _own(tokens: list[str]) -> list[str]:
@@ -162,18 +100,43 @@ def _own(tokens: list[str]) -> list[str]:
     return [token for token in tokens if token != "--"]
 
 
+def _refuse_early_options(tokens: list[str]) -> None:
+    """Check that no option stands before its command.
+
+    Raises:
+        UsageError: one does; the hint has the command line in the right order.
+    """
+    group = tokens[:1] if tokens[:1] and tokens[0] in commands.GROUPS else []
+    early = _leading_options(tokens[len(group) :])
+    if not early or early[0] in _HELP:
+        return
+    rest = tokens[len(group) + len(early) :]
+    found = commands.find([*group, *rest])
+    if found is None:
+        return
+    name = found[0].name
+    ordered = ["kojikey", *name.split(), *early, *found[1]]
+    is_plain = all(_PLAIN_WORD.fullmatch(word) and not has_password(word) for word in ordered)
+    raise UsageError(
+        f"options follow their command, here {name}; nothing was done",
+        hint=shlex.join(ordered) if is_plain else f"kojikey {name}, then its options",
+    )
+
+
+def _leading_options(tokens: list[str]) -> list[str]:
+    """Return the options that tokens begin with, and the values of those that every command has."""
+    valued = {flag for option in COMMON if option.kind != "flag" for flag in option.flags}
+    index = 0
+    while index < len(tokens) and tokens[index].startswith("-") and tokens[index] != "--":
+        index += 2 if tokens[index] in valued else 1
+    return tokens[:index]
+
+
 def _worded(error: click_errors.UsageError, tokens: list[str]) -> UsageError:
     place = error.ctx.command_path if error.ctx else "kojikey"
     help_hint = f"{place} --help"
     if isinstance(error, click_errors.NoSuchOption):
-        close = difflib.get_close_matches(error.option_name, _spellings(error), n=1)
-        if error.option_name in ("--key", "--api-key", "-k", "--token", "--secret"):
-            return UsageError(
-                f"there is no option {error.option_name}: a key is never an argument",
-                hint="give it at the prompt, or with --stdin, --from-env VAR or --from-file PATH",
-            )
-        shown = error.option_name if _PLAIN_OPTION.fullmatch(error.option_name) else "of that name"
-        return UsageError(f"{place} has no option {shown}", hint=f"did you mean {close[0]}?" if close else help_hint)
+        return _no_such_option(error, place)
     if isinstance(error, click_errors.BadParameter) and not isinstance(error, click_errors.MissingParameter):
         named = error.param.opts[0] if error.param else "an option"
         kind = error.param.type.name if error.param else ""
@@ -192,22 +155,30 @@ def _worded(error: click_errors.UsageError, tokens: list[str]) -> UsageError:
     return UsageError(message[0].lower() + message[1:].rstrip("."), hint=help_hint)
 
 
-def _spellings(error: click_errors.NoSuchOption) -> list[str]:
-    command = error.ctx.command if error.ctx else None
-    return [spelling for parameter in (command.params if command else []) for spelling in parameter.opts]
+def _no_such_option(error: click_errors.NoSuchOption, place: str) -> UsageError:
+    if error.option_name in ("--key", "--api-key", "-k", "--token", "--secret"):
+        return UsageError(
+            f"there is no option {error.option_name}: a key is never an argument",
+            hint="give it at the prompt, or with --stdin, --from-env VAR or --from-file PATH",
+        )
+    params = error.ctx.command.params if error.ctx else []
+    close = nearest(error.option_name, (spelling for param in params for spelling in param.opts))
+    shown = error.option_name if _PLAIN_OPTION.fullmatch(error.option_name) else "of that name"
+    return UsageError(f"{place} has no option {shown}", hint=f"did you mean {close}?" if close else f"{place} --help")
 
 
 def _nearest_command(words: list[str]) -> str | None:
     """Return the command that was likely meant; a second word may be part of its name, or its argument."""
     known = [name for name in (*commands.MODULES, *commands.GROUPS) if name not in commands.HIDDEN]
-    tried = {" ".join(words[:2]), *words[:1]}
     if words[:1] and words[0] in commands.GROUPS:
-        known = [name for name in known if name.startswith(f"{words[0]} ")]
-        tried = {" ".join(words[:2])}
-    found = [(_likeness(text, name), name) for text in tried for name in known]
-    likeness, name = max(found)
-    return name if likeness >= _ALIKE else None
-
-
-def _likeness(text: str, name: str) -> float:
-    return difflib.SequenceMatcher(None, text, name).ratio()
+        within = {name.partition(" ")[2]: name for name in known if name.startswith(f"{words[0]} ")}
+        named = _SYNONYMS.get(" ".join(words[:2]), "")
+        if named in known:
+            return named
+        close = nearest(words[1] if len(words) > 1 else "", within, strict=frozenset({"remove", "revoke"}))
+        return within[close] if close else None
+    return next(
+        (close for text in (" ".join(words[:2]), *words[:1])
+         if (close := nearest(text, known, synonyms=_SYNONYMS, strict=_DELETE))),
+        None,
+    )  # fmt: skip

@@ -1,0 +1,45 @@
+"""Which name was meant: only for a slip of the fingers or a common synonym, so that no suggestion is a guess."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+_LONG = 7  # letters from which on two slips are still the same word
+
+
+def nearest(
+    word: str, names: Iterable[str], *, synonyms: Mapping[str, str] | None = None, strict: frozenset[str] = frozenset()
+) -> str | None:
+    """Return the name that was likely meant, None where none is near enough or two are equally near.
+
+    ``strict`` names (those of commands that delete) are meant by one slip alone, however long they are.
+    """
+    known = tuple(names)
+    if synonyms and synonyms.get(word) in known:
+        return synonyms[word]
+    slips = {name: distance(word, name) for name in known}
+    near = [name for name in known if slips[name] <= _allowed(word, name, strict)]
+    fewest = min((slips[name] for name in near), default=0)
+    best = [name for name in near if slips[name] == fewest]
+    return best[0] if len(best) == 1 else None
+
+
+def _allowed(word: str, name: str, strict: frozenset[str]) -> int:
+    shorter = min(len(word), len(name))
+    if shorter < 2 or max(len(word), len(name)) < 3:
+        return 0
+    return 1 if name in strict or shorter < _LONG else 2
+
+
+def distance(word: str, name: str) -> int:
+    """Return how many slips lie between two words: a letter too many, missing, wrong, or two swapped."""
+    rows = [list(range(len(name) + 1))]
+    for i, letter in enumerate(word, 1):
+        row = [i]
+        for j, other in enumerate(name, 1):
+            slips = min(rows[i - 1][j] + 1, row[j - 1] + 1, rows[i - 1][j - 1] + (letter != other))
+            if i > 1 and j > 1 and letter == name[j - 2] and word[i - 2] == other:
+                slips = min(slips, rows[i - 2][j - 2] + 1)
+            row.append(slips)
+        rows.append(row)
+    return rows[-1][-1]
