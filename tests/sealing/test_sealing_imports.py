@@ -18,7 +18,7 @@ assert sealer.open(record, provider="p", version=1, base_url="https://x.example"
 print(*sys.modules)
 """
 DEAR = {
-    "asyncio", "base64", "dataclasses", "hashlib", "hmac", "httpx", "inspect", "keyring", "logging", "pathlib",
+    "asyncio", "base64", "dataclasses", "hashlib", "hmac", "httpcore2", "inspect", "keyring", "logging", "pathlib",
     "platformdirs", "rich", "secrets", "shlex", "subprocess", "tomllib", "typer", "unicodedata",
     "cryptography.hazmat.primitives.ciphers", "cryptography.hazmat.primitives.kdf.argon2",
 }  # fmt: skip

@@ -87,4 +87,4 @@ def test_nothing_dear_is_imported_before_the_first_verb() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=dict(os.environ)
     )
     assert "kojikey.stores.dynamodb" in ran.stdout.split()
-    assert not {"boto3", "botocore", "httpx", "asyncio", "dataclasses"} & set(ran.stdout.split())
+    assert not {"boto3", "botocore", "httpcore2", "asyncio", "dataclasses"} & set(ran.stdout.split())

@@ -92,7 +92,7 @@ def test_nothing_is_touched_before_the_first_verb(tmp_path: object) -> None:
 
 
 DEAR = {
-    "asyncio", "cryptography", "dataclasses", "httpx", "inspect", "logging", "pathlib", "platformdirs", "rich",
+    "asyncio", "cryptography", "dataclasses", "httpcore2", "inspect", "logging", "pathlib", "platformdirs", "rich",
     "secrets", "shlex", "subprocess", "tomllib", "typer", "urllib.parse", "hashlib",
     "kojikey.stores.memory", "kojikey.stores.sqlite_errors",
 }  # fmt: skip

@@ -24,6 +24,8 @@ def add(call: Call) -> int:
     definition = catalog.get(provider)
     settings = saving.settings_of(desk, definition)
     tester = wiring.make_tester(definition, desk.terminal, call)
+    if not call.flag("no_test"):
+        wiring.check_network(settings.base_url or definition.base_url)
     seen = wiring.open_custody(desk.settings, desk.terminal)
     ensure_absent(seen, account=desk.account, provider=provider)
     secret = saving.read_clean_key(desk, definition, catalog)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from kojikey.cli.report import REPORT_IT, kind_and_place
-from kojikey.model.errors import KojikeyError, UsageError
+from kojikey.model.errors import BadNetworkSettings, KojikeyError, UsageError
 from kojikey.model.moment import now
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Reason, Verdict
@@ -32,6 +32,8 @@ def probe_of(prober: object, catalog: Catalog, *, is_deep: bool, tell: Callable[
         request = ProbeRequest(definition, secret, target.base_url, target.capabilities, target.models, deep=is_deep)
         try:
             return await prober.test(request)
+        except BadNetworkSettings:
+            raise  # it is the same for the next key
         except UsageError as error:
             return _not_asked(str(error), f"kojikey rotate {target.provider} sets what a key is tested for")
         except KojikeyError:

@@ -83,7 +83,8 @@ async def _rotate_all(
     from kojikey.providers.probe import Prober
 
     traffic = traffic_of(desk, tell=desk.terminal.warn)
-    async with Prober(timeout=wiring.timeout_of(desk.call), traffic=traffic) as prober:
+    proxies = wiring.proxies(desk.terminal)
+    async with Prober(timeout=wiring.timeout_of(desk.call), proxies=proxies, traffic=traffic) as prober:
         probe = probe_of(prober, catalog, is_deep=desk.call.flag("deep"), tell=desk.terminal.warn)
         manner = Manner(
             None if desk.call.flag("no_test") else probe, _approval(desk), concurrency_of(desk), traffic.take_turn

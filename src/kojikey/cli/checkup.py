@@ -70,9 +70,33 @@ def _folders(desk: Desk) -> Iterator[Finding]:
             yield Finding(f"{name} folder", "ok", path)
     if os.path.exists(home.config_file):
         yield Finding("config.toml", "ok", home.config_file)
-    variables = [name for name in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "SSL_CERT_FILE") if os.environ.get(name)]
+    yield from _network()
+
+
+_NETWORK = (
+    "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR",
+)  # fmt: skip
+
+
+def _network() -> Iterator[Finding]:
+    """Yield what requests follow, and each setting that cannot be used; one that no request meets is not wrong."""
+    from kojikey.providers.proxies import Proxies
+
+    variables = [name for name in _NETWORK if os.environ.get(name)]
     if variables:
         yield Finding("network", "note", "requests follow " + ", ".join(variables))
+    proxies = Proxies.read(os.environ)
+    for problem in proxies.problems():
+        is_met = problem in proxies.named[:1]
+        state, code = ("wrong", Exit.USAGE) if is_met else ("note", Exit.OK)
+        yield Finding("network", state, str(problem), f"correct or unset {problem.variable}", code)
+    if "SSL_CERT_FILE" in variables or "SSL_CERT_DIR" in variables:
+        from kojikey.providers.network import tls_context
+
+        try:
+            tls_context()
+        except KojikeyError as error:
+            yield _wrong("network", error)
 
 
 def _definitions(desk: Desk) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from kojikey.cli.asking import asking_for, probe_of
 from kojikey.cli.desk import Desk
 from kojikey.cli.exits import Exit, code_of, hint_of
 from kojikey.cli.progress import Progress
-from kojikey.cli.report import say
+from kojikey.cli.report import first_of_ours, say
 from kojikey.cli.reports.sink import Ending, Item, ReportFailedError, Sink, Tally, error_fields
 from kojikey.cli.streams import lost_output
 from kojikey.model.errors import KojikeyError, UsageError
@@ -29,6 +29,7 @@ from kojikey.operations.results import Summary, TestResult
 from kojikey.operations.selecting import Selection
 from kojikey.operations.verifying import Unopened, verify
 from kojikey.providers.catalog import Catalog
+from kojikey.providers.proxies import Proxies
 from kojikey.providers.traffic import Traffic
 from kojikey.stores.base import Query, Stored
 
@@ -83,9 +84,10 @@ class Fleet:
             if not self.lost:
                 raise
         except Exception as raised:
-            error = _first_of_ours(raised)
-            if error is None:
+            first = first_of_ours(raised)
+            if not isinstance(first, KojikeyError):
                 raise
+            error = first
         finally:
             gc.set_threshold(*collected)
             self.progress.clear()
@@ -113,18 +115,23 @@ class Fleet:
         return custody.store.scan(query._replace(providers=(provider,)))
 
     def _run(self, custody: Custody, catalog: Catalog, lanes: list[Iterator[Stored]]) -> None:
+        from kojikey.cli import wiring
+
+        proxies = wiring.proxies(self.desk.terminal)
         if self.total > FEW:
             # Thousands of requests leave few cycles behind, and looking for them took a tenth of the time.
             gc.set_threshold(100_000, 50, 100)
         if self._has_bar():
             self.progress.show(self.tally, at_once=True)
-            asyncio.run(self._verify(custody, catalog, lanes))
+            asyncio.run(self._verify(custody, catalog, lanes, proxies))
             return
         what = "asking the providers" + (f" about {self.total} keys" if self.total > FEW else "")
         with self.desk.terminal.status(what):
-            asyncio.run(self._verify(custody, catalog, lanes))
+            asyncio.run(self._verify(custody, catalog, lanes, proxies))
 
-    async def _verify(self, custody: Custody, catalog: Catalog, lanes: list[Iterator[Stored]]) -> None:
+    async def _verify(
+        self, custody: Custody, catalog: Catalog, lanes: list[Iterator[Stored]], proxies: Proxies
+    ) -> None:
         from kojikey.cli import wiring
         from kojikey.providers.probe import Prober
 
@@ -132,7 +139,7 @@ class Fleet:
         traffic = traffic_of(self.desk, tell=self._tell)
         concurrency = concurrency_of(self.desk)
         shared = traffic if self.total > 1 or traffic.rate else None
-        async with Prober(timeout=wiring.timeout_of(call), traffic=shared) as prober:
+        async with Prober(timeout=wiring.timeout_of(call), proxies=proxies, traffic=shared) as prober:
             probe = probe_of(prober, catalog, is_deep=call.flag("deep"), tell=self._tell)
             models, capabilities = call.texts("model"), call.texts("capability")
             if models or capabilities:
@@ -260,12 +267,6 @@ def _worsened(ending: Ending, problem: str) -> Ending:
         return ending
     code = Exit.STORE_UNAVAILABLE
     return replace(ending, code=code, error={"code": code.word, "message": problem, "hint": None})
-
-
-def _first_of_ours(raised: Exception) -> KojikeyError | None:
-    while isinstance(raised, ExceptionGroup):
-        raised = raised.exceptions[0]
-    return raised if isinstance(raised, KojikeyError) else None
 
 
 def _is_terminal() -> bool:

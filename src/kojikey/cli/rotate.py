@@ -81,11 +81,13 @@ def _warn_of_settings(desk: Desk, result: ChangeResult) -> None:
 def _begin(
     desk: Desk, custody: Custody, definition: Definition, catalog: Catalog, *, test: Tester | None, approve: Approve
 ) -> ChangeResult:
-    from kojikey.cli import saving
+    from kojikey.cli import saving, wiring
     from kojikey.operations import rotating
 
     settings = saving.settings_of(desk, definition)
-    rotating.ensure_unstaged(custody, account=desk.account, provider=definition.id)
+    key = rotating.ensure_unstaged(custody, account=desk.account, provider=definition.id)
+    if test:
+        wiring.check_network(settings.base_url or key.current.base_url)
     secret = saving.read_clean_key(desk, definition, catalog)
     new = rotating.Replacement(desk.account, definition.id, secret, settings)
     return rotating.rotate(custody, new, test=test, approve=approve)

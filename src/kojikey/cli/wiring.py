@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kojikey.providers.catalog import Catalog
     from kojikey.providers.definition import Definition
     from kojikey.providers.index import IndexEntry
+    from kojikey.providers.proxies import Proxies
 
 NO_STORE: Document = {"format": FORMAT, "store_id": "", "created_at": "", "kek": {"kid": ""}, "next_kek": None}
 TIMEOUT_S = 10.0
@@ -226,9 +227,10 @@ def make_tester(definition: Definition, terminal: Terminal, call: Call) -> Teste
     from kojikey.providers.probe import Prober, ProbeRequest
 
     seconds = timeout_of(call)  # before anything is made or staged
+    settings = proxies(terminal)
 
     async def ask(secret: Secret, target: Target) -> Verdict:
-        async with Prober(timeout=seconds) as prober:
+        async with Prober(timeout=seconds, proxies=settings) as prober:
             request = ProbeRequest(
                 definition, secret, target.base_url, target.capabilities, target.models, deep=call.flag("deep")
             )
@@ -239,6 +241,28 @@ def make_tester(definition: Definition, terminal: Terminal, call: Call) -> Teste
             return asyncio.run(ask(secret, target))
 
     return test
+
+
+def proxies(terminal: Terminal) -> Proxies:
+    """Return the proxies that the environment names; what is ignored of them is said."""
+    from kojikey.providers.proxies import Proxies
+
+    found = Proxies.read(os.environ)
+    warning = found.warning()
+    if warning:
+        terminal.warn(warning)
+    return found
+
+
+def check_network(base_url: str) -> None:
+    """Check, before a key is asked for or staged, that the environment lets requests go to a base URL.
+
+    Raises:
+        BadNetworkSettings: they would go through a proxy that cannot be used.
+    """
+    from kojikey.providers.proxies import Proxies
+
+    Proxies.read(os.environ).proxy_for(base_url)
 
 
 def timeout_of(call: Call) -> float:

@@ -7,6 +7,7 @@ KojikeyError
 │   ├── UnknownProvider
 │   ├── BadConfig               config.toml, by line and key
 │   ├── BadDefinition           a provider's TOML file, all mistakes at once
+│   ├── BadNetworkSettings      a proxy or CA file of the environment that cannot be used
 │   └── InputNeeded             a person would have been asked, but may not be
 ├── NotFound
 │   ├── KeyNotFound
@@ -95,6 +96,13 @@ class BadDefinition(UsageError):
             f"the provider definition {path} has mistakes: " + "; ".join(problems),
             hint=f"mend or remove {path}; nothing was done",
         )
+
+
+class BadNetworkSettings(UsageError):
+    """A proxy or CA file that the environment names cannot be used, and a request would need it.
+
+    The message names the variable, never its value: it may hold a password.
+    """
 
 
 class InputNeeded(UsageError):

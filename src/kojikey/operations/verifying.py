@@ -36,6 +36,7 @@ Keep = Callable[[Custody, Sequence[Found]], list[Kept]]
 """Saves outcomes, and tells for each whether it was saved."""
 
 _LINGER_S = 0.05  # how long an outcome waits for others before it is saved
+_MOST_AHEAD = 8  # times as many keys are read ahead where all before them wait for an endpoint that asked for a pause
 _BACKLOG = 8 * BATCH  # outcomes that may wait to be saved before no further test begins
 
 
@@ -89,6 +90,8 @@ class _Lane:
     ready: deque[_Opened | Unopened] = field(default_factory=deque)
     running: int = 0
     begun: int = 0
+    is_held_up: bool = False
+    """Whether all that is ready must wait for its endpoint; what comes after it may be for another one."""
     is_loading: bool = False
     is_exhausted: bool = False
 
@@ -164,7 +167,8 @@ class _Run:
 
     def _load(self) -> None:
         for lane in self.lanes:
-            if not lane.is_exhausted and not lane.is_loading and len(lane.ready) <= self.concurrency:
+            wanted = _MOST_AHEAD * max(BATCH, self.concurrency) if lane.is_held_up else self.concurrency
+            if not lane.is_exhausted and not lane.is_loading and len(lane.ready) <= wanted:
                 lane.is_loading = True
                 self._hire(self._fill(lane))
 
@@ -218,10 +222,9 @@ class _Run:
         """Begin the tests that may begin; return the seconds until another one may, None where that is not known."""
         wait: float | None = None
         while len(self.tests) < self.concurrency and len(self.outbox) < _BACKLOG:
-            lane, wait = self._next_lane()
-            if lane is None:
+            lane, item, wait = self._next()
+            if lane is None or item is None:
                 break
-            item = lane.ready.popleft()
             if isinstance(item, Unopened):
                 self.emit(item)
                 continue
@@ -231,24 +234,40 @@ class _Run:
             test.add_done_callback(self._test_done)
         if any(not lane.is_exhausted and not lane.is_loading and not lane.ready for lane in self.lanes):
             self.woken.set()
+        self._load()
         if self._is_done():  # where the last ones did not open, nothing else would wake who waits
             self.woken.set()
         return wait
 
-    def _next_lane(self) -> tuple[_Lane | None, float | None]:
-        """Return the lane whose turn it is (taken); or, where all that could must wait for theirs, for how long."""
+    def _next(self) -> tuple[_Lane | None, _Opened | Unopened | None, float | None]:
+        """Return the key whose turn it is (taken), with its lane; or, where all must wait for theirs, for how long."""
         unfinished = sum(not lane.is_finished for lane in self.lanes)
         share = max(1, -(-self.concurrency // max(1, unfinished)))
         waits: list[float] = []
         for lane in sorted(self.lanes, key=lambda lane: (lane.running, lane.begun)):
             if not lane.ready or lane.running >= share:
                 continue
-            first = lane.ready[0]
-            wait = self.take_turn(first.key.provider, first.version.base_url) if isinstance(first, _Opened) else 0.0
-            if wait <= 0:
-                return lane, None
+            item, wait = self._next_of(lane)
+            if item is not None:
+                return lane, item, None
             waits.append(wait)
-        return None, min(waits, default=None)
+        return None, None, min(waits, default=None)
+
+    def _next_of(self, lane: _Lane) -> tuple[_Opened | Unopened | None, float]:
+        """Take the first key of a lane whose endpoint may be asked now; or return how long all of them must wait."""
+        waits: dict[str, float] = {}
+        for index, item in enumerate(lane.ready):
+            base_url = item.version.base_url if isinstance(item, _Opened) else ""
+            if base_url in waits:
+                continue
+            wait = self.take_turn(item.key.provider, base_url) if isinstance(item, _Opened) else 0.0
+            if wait <= 0:
+                del lane.ready[index]
+                lane.is_held_up = False
+                return item, 0.0
+            waits[base_url] = wait
+        lane.is_held_up = True
+        return None, min(waits.values())
 
     async def _test(self, lane: _Lane, item: _Opened) -> None:
         key, version = item.key, item.version

@@ -25,12 +25,17 @@ _TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORE
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Answer:
-    """What came back for one request. ``headers`` has lower-case names; ``truncated`` tells that the body was cut."""
+    """What came back for one request. ``headers`` has lower-case names; ``truncated`` tells that the body was cut.
+
+    ``is_doubtful`` tells that it may be the answer to something else: it came over a connection that was used before,
+    or before the request was sent whole.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     truncated: bool = False
+    is_doubtful: bool = False
 
     @property
     def content_type(self) -> str:

@@ -1,36 +1,45 @@
 """One request and what came back: an answer, or why there is none. The only place that builds a key's header.
 
-Owns: the HTTP client and its limits. Must not: judge an answer, try again, or let an exception out: what the HTTP
-library raises and logs can hold the key (an illegal header value is in the exception's text).
+Owns: what a run's requests share (proxies, certificates) and the form of a request. Must not: judge an answer, try
+again, or let an exception out: what the HTTP library raises and logs can hold the key (an illegal header value is in
+the exception's text).
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import os
+import secrets
 import socket
 import ssl
 import zlib
 from collections.abc import Iterator, Mapping
-from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any, NamedTuple
-from urllib.request import getproxies
+from typing import NamedTuple
+from urllib.parse import quote, urlencode, urlsplit
 
-import h11
-import httpx
+import httpcore2
 
-from kojikey.model.errors import MalformedKey, UsageError
+from kojikey.model.errors import MalformedKey
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Reason
 from kojikey.model.version import __version__
 from kojikey.providers.definition import Check, Definition, filled
-from kojikey.providers.direct import Direct, NotConnectedError
 from kojikey.providers.evidence import Answer
 from kojikey.providers.judge import Fault
+from kojikey.providers.network import Network, tls_context
+from kojikey.providers.proxies import Proxies, Proxy
+from kojikey.providers.session import Opener, Received, Session
 
 BODY_LIMIT = 64 * 1024
-_HEADERS = {"user-agent": f"kojikey/{__version__}", "accept": "*/*", "accept-encoding": "identity"}
+_HEADERS = (
+    (b"user-agent", f"kojikey/{__version__}".encode()),
+    (b"accept", b"*/*"),
+    (b"accept-encoding", b"identity"),
+)
 _HEADERS_KEPT = ("content-type", "location", "retry-after", "retry-after-ms", "date")
+_MOST_TARGETS = 256
 
 
 class Call(NamedTuple):
@@ -45,70 +54,109 @@ class Call(NamedTuple):
 
 
 class Exchange:
-    """An HTTP client for one run. Closed by :meth:`close`.
+    """What the tests of one run share. Each test has a :class:`.Session` of its own, made by :meth:`session`."""
 
-    ``bulk`` is for runs of many keys: requests that no proxy has to carry go straight over :mod:`.direct`.
-    """
-
-    def __init__(self, transport: httpx.AsyncBaseTransport | None = None, *, bulk: bool = False) -> None:
-        """Make the client; proxies and certificates are those of the environment, as users know them.
-
-        Raises:
-            UsageError: the environment's proxy or certificate settings can not be used.
-        """
-        for name in ("httpx", "httpcore"):
+    def __init__(self, proxies: Proxies | None = None, *, opener: Opener | None = None) -> None:
+        """``proxies`` are those of the environment, unless others are given. ``opener`` takes the network's place."""
+        for name in ("httpcore2", "httpx2"):
             logging.getLogger(name).setLevel(logging.WARNING)
-        try:
-            tls = httpx.create_ssl_context(trust_env=True)
-            self._client = httpx.AsyncClient(
-                transport=transport,
-                verify=tls,
-                # http is loopback alone here, and a proxy would see the key of such a request unencrypted
-                mounts=None if transport else {"http://": None},
-                follow_redirects=False,
-                trust_env=True,
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=64),
-                # a cookie that came with one account's answer must not travel with another's key
-                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-                headers=_HEADERS,
-            )
-            self._direct = Direct(tls) if bulk and transport is None else None
-            self._is_proxied = bool({"https", "all"} & set(getproxies()))
-        except Exception:  # whatever it was, its text may hold a proxy's password
-            raise UsageError(
-                "the proxy or certificate settings of the environment can not be used",
-                hint="look at HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR",
-            ) from None
+        self._proxies = Proxies.read(os.environ) if proxies is None else proxies
+        self._opener, self._network = opener, Network()
+        self._tls: ssl.SSLContext | None = None
+        self._targets: dict[tuple[str, tuple[tuple[str, str], ...]], _Target] = {}
 
     async def close(self) -> None:
-        """Close all connections."""
-        if self._direct is not None:
-            await self._direct.close()
-        await self._client.aclose()
-        await asyncio.sleep(0)  # a transport that was told to close does so in the loop's next turn, if there is one
+        """Let connections that were told to close do so: they need a turn of the loop, those with TLS another."""
+        for _ in range(2):
+            await asyncio.sleep(0)
 
-    async def send(self, call: Call) -> Answer | Fault:
+    def session(self, base_url: str) -> Session:
+        """Return connections to a checked base URL, for one test.
+
+        Raises:
+            BadNetworkSettings: the environment's proxy or certificates, which they would need, cannot be used.
+        """
+        if self._opener is not None:
+            return Session(self._opener, limit=BODY_LIMIT)
+        proxy = self._proxies.proxy_for(base_url)
+        if self._tls is None and base_url.startswith("https:"):
+            self._tls = tls_context()
+        pool = httpcore2.AsyncConnectionPool(
+            ssl_context=self._tls, proxy=_proxy_of(proxy, self._tls) if proxy else None, network_backend=self._network
+        )
+        origin = self._target(base_url, ()).url.origin
+        return Session(lambda: pool.create_connection(origin), limit=BODY_LIMIT)
+
+    async def send(self, session: Session, call: Call, *, is_fresh: bool = False) -> Answer | Fault:
         """Make one request and return its answer, at most 64 KiB of it, or the reason why there is none.
+
+        ``is_fresh`` makes it over a connection that was never used.
 
         Raises:
             MalformedKey: the key has characters that no header may carry; nothing was sent.
         """
         checked_header_value(call.secret)
-        direct = self._direct_for(call)
         try:
             async with asyncio.timeout(call.timeout):
-                if direct is not None:
-                    return await _ask_directly(direct, call)
-                async with self._client.stream(**_arguments(call)) as response:
-                    return await _answer(response)
+                return _complete(await session.ask(self._request(call), is_fresh=is_fresh))
         except Exception as error:  # each kind is told apart below, and none may leave: see the module's docstring
             return _fault(error)
 
-    def _direct_for(self, call: Call) -> Direct | None:
-        """Return the short way, None where a proxy has to carry the request or its body is a form."""
-        if call.check.form is not None or (self._is_proxied and call.base_url.startswith("https:")):
-            return None
-        return self._direct
+    def _request(self, call: Call) -> httpcore2.Request:
+        check, definition = call.check, call.definition
+        target = self._target(call.base_url + filled(check.path, call.values), tuple(check.query.items()))
+        kind, content = _body(check)
+        key = (definition.auth_header.encode("ascii"), (definition.auth_prefix + call.secret.reveal()).encode("ascii"))
+        headers = [(b"host", target.host), *_HEADERS, key]
+        if content:
+            headers += [(b"content-type", kind), (b"content-length", str(len(content)).encode())]
+        return httpcore2.Request(check.method.encode("ascii"), target.url, headers=headers, content=content)
+
+    def _target(self, url: str, query: tuple[tuple[str, str], ...]) -> _Target:
+        target = self._targets.get((url, query))
+        if target is None:
+            if len(self._targets) >= _MOST_TARGETS:
+                self._targets.clear()
+            target = self._targets[url, query] = _parsed(url, query)
+        return target
+
+
+class _Target(NamedTuple):
+    """Where a request goes, and what its Host header says."""
+
+    url: httpcore2.URL
+    host: bytes
+
+
+def _parsed(url: str, query: tuple[tuple[str, str], ...]) -> _Target:
+    parts = urlsplit(url)
+    path = quote(parts.path or "/", safe="/:@!$&'()*+,;=~%-._") + (f"?{urlencode(query)}" if query else "")
+    scheme, host = parts.scheme.encode(), (parts.hostname or "").encode()
+    port = parts.port or {"https": 443, "http": 80}[parts.scheme]
+    return _Target(
+        httpcore2.URL(scheme=scheme, host=host, port=port, target=path.encode("ascii")), parts.netloc.encode()
+    )
+
+
+def _body(check: Check) -> tuple[bytes, bytes]:
+    """Return the content type and the content of a check's request: JSON, a form, or none."""
+    if check.json is not None:
+        return b"application/json", json.dumps(check.json, separators=(",", ":")).encode()
+    if check.form is None:
+        return b"", b""
+    boundary = secrets.token_hex(16)
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in check.form.items()
+    ]
+    content = "".join(parts) + f"--{boundary}--\r\n"
+    return f"multipart/form-data; boundary={boundary}".encode(), content.encode()
+
+
+def _proxy_of(proxy: Proxy, tls: ssl.SSLContext | None) -> httpcore2.Proxy:
+    url = httpcore2.URL(scheme=proxy.scheme, host=proxy.host, port=proxy.port, target="/")
+    auth = (proxy.user.encode(), proxy.password.encode()) if proxy.user is not None else None
+    return httpcore2.Proxy(url, auth, ssl_context=tls if proxy.scheme == "https" else None)
 
 
 def checked_header_value(secret: Secret) -> None:
@@ -124,47 +172,14 @@ def checked_header_value(secret: Secret) -> None:
         raise MalformedKey("the key has characters that no request can carry; nothing was sent")
 
 
-def _arguments(call: Call) -> dict[str, Any]:
-    check, definition = call.check, call.definition
-    arguments: dict[str, Any] = {
-        "method": check.method,
-        "url": call.base_url + filled(check.path, call.values),
-        "params": dict(check.query) or None,
-        "headers": {definition.auth_header: definition.auth_prefix + call.secret.reveal()},
-        "timeout": httpx.Timeout(call.timeout),
-    }
-    if check.json is not None:
-        arguments["json"] = check.json
-    if check.form is not None:
-        arguments["files"] = {name: (None, value) for name, value in check.form.items()}
-    return arguments
-
-
-async def _ask_directly(direct: Direct, call: Call) -> Answer:
-    check, definition = call.check, call.definition
-    headers = {**_HEADERS, definition.auth_header: definition.auth_prefix + call.secret.reveal()}
-    url = call.base_url + filled(check.path, call.values)
-    got = await direct.send(check.method, url, dict(check.query), headers, check.json, limit=BODY_LIMIT)
-    return _complete(got.status, got.headers, got.body, is_cut=got.is_cut)
-
-
-async def _answer(response: httpx.Response) -> Answer:
-    body, is_cut = bytearray(), False
-    async for chunk in response.aiter_raw():
-        body += chunk
-        if len(body) > BODY_LIMIT:
-            is_cut = True
-            break
-    return _complete(response.status_code, response.headers, bytes(body[:BODY_LIMIT]), is_cut=is_cut)
-
-
-def _complete(status: int, received: Mapping[str, str], content: bytes, *, is_cut: bool) -> Answer:
-    encoding = received.get("content-encoding", "identity").strip().lower()
+def _complete(received: Received) -> Answer:
+    content, is_cut = received.body, received.is_cut
+    encoding = received.headers.get("content-encoding", "identity").strip().lower()
     if encoding in ("gzip", "deflate", "x-gzip"):
         content, is_larger = _inflated(content)
         is_cut = is_cut or is_larger
-    headers = {name: received[name] for name in _HEADERS_KEPT if name in received}
-    return Answer(status, headers, content, is_cut)
+    headers = {name: received.headers[name] for name in _HEADERS_KEPT if name in received.headers}
+    return Answer(received.status, headers, content, is_cut, received.is_doubtful)
 
 
 def _inflated(content: bytes) -> tuple[bytes, bool]:
@@ -187,15 +202,15 @@ def _fault(error: Exception) -> Fault:
         return Fault(
             Reason.TLS_ERROR, "no encrypted connection could be made: the server does not speak TLS as it should"
         )
-    if isinstance(error, httpx.ProxyError):
+    if isinstance(error, httpcore2.ProxyError):
         return Fault(Reason.NETWORK_BLOCKED, "the proxy refused the connection; the key was not sent")
-    if isinstance(error, httpx.TimeoutException | TimeoutError):
+    if isinstance(error, httpcore2.TimeoutException | TimeoutError):
         return Fault(Reason.TIMEOUT)
     if any(isinstance(cause, socket.gaierror) for cause in causes):
-        return Fault(Reason.UNREACHABLE, "the name of the endpoint can not be resolved", retry=True)
-    if isinstance(error, httpx.ConnectError | NotConnectedError):
+        return Fault(Reason.UNREACHABLE, "the name of the endpoint cannot be resolved", retry=True)
+    if isinstance(error, httpcore2.ConnectError):
         return Fault(Reason.UNREACHABLE, "no connection could be made to the endpoint", retry=True)
-    if isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError | h11.RemoteProtocolError | OSError):
+    if isinstance(error, httpcore2.NetworkError | httpcore2.RemoteProtocolError | OSError):
         return Fault(Reason.UNREACHABLE, "the connection broke, or what answered does not speak HTTP", retry=True)
     return Fault(Reason.UNKNOWN, f"the request failed in a way that is not known ({type(error).__name__})")
 

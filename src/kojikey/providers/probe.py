@@ -25,7 +25,9 @@ from kojikey.providers.exchange import Call, Exchange, checked_header_value
 from kojikey.providers.hindsight import undecided, with_hindsight
 from kojikey.providers.judge import Fault, Finding, judge, judge_fault
 from kojikey.providers.patience import RETRIES, asked_by, wait_before
+from kojikey.providers.proxies import Proxies
 from kojikey.providers.scrub import Scrubber
+from kojikey.providers.session import Opener, Session
 from kojikey.providers.stopwatch import Stopwatch
 from kojikey.providers.traffic import Traffic
 
@@ -65,29 +67,31 @@ class Surroundings:
 
 
 class Prober:
-    """Tests keys, several at once if asked to, over one HTTP client: ``async with Prober(timeout=10) as prober``."""
+    """Tests keys, several at once if asked to: ``async with Prober(timeout=10) as prober``."""
 
     def __init__(
         self,
         *,
         timeout: float = 10.0,
-        transport: Any = None,
+        proxies: Proxies | None = None,
+        opener: Opener | None = None,
         surroundings: Surroundings | None = None,
         traffic: Traffic | None = None,
     ) -> None:
         """``timeout`` is for one request, in seconds; a whole test may take three times that.
 
-        ``transport`` takes the place of the network, for tests. ``traffic`` is for runs of many keys: it sees every
-        request and answer, and can spare a request to an endpoint that does not answer anybody. Whoever begins a
-        test has taken the turn of its first request (:meth:`Traffic.take_turn`); the others wait for theirs.
+        ``proxies`` are those of the environment, unless others are given. ``opener`` takes the place of the network,
+        for tests. ``traffic`` is for runs of many keys: it sees every request and answer, and can spare a request to
+        an endpoint that does not answer anybody. The caller has taken the turn of a test's first request
+        (:meth:`Traffic.take_turn`); later requests take their own.
         """
         self._traffic = traffic
-        self._timeout, self._transport = timeout, transport
+        self._timeout, self._proxies, self._opener = timeout, proxies, opener
         self._surroundings = surroundings or Surroundings()
         self._exchange: Exchange | None = None
 
     async def __aenter__(self) -> Prober:
-        self._exchange = Exchange(self._transport, bulk=self._traffic is not None)
+        self._exchange = Exchange(self._proxies, opener=self._opener)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -103,6 +107,7 @@ class Prober:
         Raises:
             MalformedKey: the key can not be sent at all; nothing was.
             UsageError: a capability, model or base URL makes no sense; nothing was sent.
+            BadNetworkSettings: the environment's proxy or certificates cannot be used; nothing was sent.
         """
         if self._exchange is None:
             raise RuntimeError("a Prober tests inside `async with` alone")
@@ -138,6 +143,7 @@ class _Run:
     capabilities: tuple[str, ...] = field(init=False)
     models: tuple[str, ...] = field(init=False)
     watch: Stopwatch = field(init=False)
+    session: Session = field(init=False)
     is_first: bool = True
 
     def __post_init__(self) -> None:
@@ -149,6 +155,7 @@ class _Run:
         self.scrubber = Scrubber(self.request.secret.reveal())
         shape = definition.shape_of(self.request.secret.reveal())
         self.shape = shape.name if shape else None
+        self.session = self.exchange.session(self.base_url)
 
     async def verdict(self) -> Verdict:
         self.watch = Stopwatch(self.surroundings.clock, self.timeout * WHOLE_TEST)
@@ -158,6 +165,8 @@ class _Run:
                 await self._make_all()
         except TimeoutError:
             self._add_what_was_not_begun()
+        finally:
+            await self.session.close()
         findings = [made.finding or self._unfinished(made) for made in self.made]
         findings = with_hindsight(self._with_notes(findings), self.request.definition, self.base_url)
         verdict = conclude(findings, latencies=[made.latency_ms for made in self.made])
@@ -279,17 +288,27 @@ class _Run:
             await self.surroundings.sleep(wait)
 
     async def _once(self, made: _Made) -> Finding:
-        definition, request = self.request.definition, self.request
+        got = await self._asked(made)
+        finding = self._judged(made, got)
+        if finding.outcome is Outcome.REJECTED and isinstance(got, Answer) and got.is_doubtful:
+            # It may be the answer to something else. What rejects a key is asked for where nothing else was.
+            finding = self._judged(made, await self._asked(made, is_fresh=True))
+        return finding
+
+    async def _asked(self, made: _Made, *, is_fresh: bool = False) -> Answer | Fault:
+        """Make the request, unless its endpoint answers nobody; tell the others of the run how it went."""
+        definition = self.request.definition
         spared = self.traffic.spared(definition.id, self.base_url) if self.traffic else None
         if spared is not None:
-            return judge_fault(definition, made.check, spared, values=made.values)
+            return spared
         got: Answer | Fault = Fault(Reason.UNKNOWN)  # what it is where the whole run is stopped meanwhile
         try:
             await self._wait_for_turn()
-            made.attempts += 1
+            made.attempts += not is_fresh
             timeout = max(0.001, min(self.timeout, self.watch.left()))
             check = made.check.with_body(made.values)
-            got = await self.exchange.send(Call(definition, check, self.base_url, request.secret, made.values, timeout))
+            call = Call(definition, check, self.base_url, self.request.secret, made.values, timeout)
+            got = await self.exchange.send(self.session, call, is_fresh=is_fresh)
         except asyncio.CancelledError:
             if self.watch.limit.expired():
                 got = Fault(Reason.TIMEOUT)
@@ -297,6 +316,10 @@ class _Run:
         finally:
             if self.traffic:
                 self.traffic.saw(definition.id, self.base_url, got)
+        return got
+
+    def _judged(self, made: _Made, got: Answer | Fault) -> Finding:
+        definition = self.request.definition
         if isinstance(got, Fault):
             return judge_fault(definition, made.check, got, values=made.values)
         finding = judge(definition, made.check, got, key_shape=self.shape, values=made.values, scrub=self.scrubber)

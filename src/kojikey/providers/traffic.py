@@ -1,4 +1,4 @@
-"""What the tests of many keys share: the pace of each provider, the pauses it asks for, and endpoints that are down.
+"""What the tests of many keys share: each provider's pace, the pauses that endpoints ask for, and which are down.
 
 Owns: when a provider may be asked again. Must not: wait (the caller does), or make requests. Time comes from outside.
 """
@@ -29,15 +29,15 @@ LONGEST_PAUSE_S = 60.0
 
 _UNANSWERED = frozenset({Reason.UNREACHABLE, Reason.TIMEOUT, Reason.TLS_ERROR, Reason.NETWORK_BLOCKED})
 _TOO_MANY = 429
+_MOST_PAUSES = 1000  # before those that are over are forgotten
 _MOST_TOLD = 20  # endpoints; where more than that are down, the summary says enough
 
 
 @dataclass(slots=True)
 class _Pace:
-    """When the next request of a provider has its turn, and until when no other test is to begin."""
+    """When the next request of a provider has its turn."""
 
     next_at: float = 0.0
-    paused_until: float = 0.0
 
 
 @dataclass(slots=True)
@@ -63,6 +63,7 @@ class Traffic:
     tell: Callable[[str], None] = lambda _: None
     clock: Callable[[], float] = time.monotonic
     _paces: dict[str, _Pace] = field(default_factory=dict)
+    _pauses: dict[tuple[str, str], float] = field(default_factory=dict)
     _circuits: dict[tuple[str, str], _Circuit] = field(default_factory=dict)
     _told: set[tuple[str, str]] = field(default_factory=set)
 
@@ -75,7 +76,7 @@ class Traffic:
         now, pace = self.clock(), self._pace(provider)
         if self._is_open(provider, base_url, now):
             return 0.0
-        wait = max(pace.next_at, pace.paused_until) - now
+        wait = max(pace.next_at, self._pauses.get((provider, base_url), 0.0)) - now
         if wait > 0:
             return wait
         self.turn_in(provider)
@@ -130,8 +131,15 @@ class Traffic:
         if circuit.refusals >= REFUSALS or (asked is not None and asked > LONGEST_PAUSE_S):
             self._open(circuit, provider, base_url, Reason.RATE_LIMITED, max(circuit.rest, asked or 0.0))
         elif asked is not None:
-            pace = self._pace(provider)
-            pace.paused_until = max(pace.paused_until, self.clock() + asked)
+            self._pause(provider, base_url, asked)
+
+    def _pause(self, provider: str, base_url: str, asked: float) -> None:
+        """Let no test begin at an endpoint for so long; the provider's other endpoints did not ask for it."""
+        now = self.clock()
+        if len(self._pauses) >= _MOST_PAUSES:
+            self._pauses = {place: until for place, until in self._pauses.items() if until > now}
+        place = (provider, base_url)
+        self._pauses[place] = max(self._pauses.get(place, 0.0), now + asked)
 
     def _open(self, circuit: _Circuit, provider: str, base_url: str, reason: Reason, rest: float) -> None:
         now = self.clock()

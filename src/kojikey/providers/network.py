@@ -1,0 +1,215 @@
+"""The bytes of a connection, for httpcore2: its network interface over asyncio's own transports.
+
+Owns: telling whether a connection is quiet. What arrives while no request is under way is nobody's answer, and ends
+the connection at once. Must not: know HTTP (httpcore2 and h11 do), or keep connections (:mod:`.session` does).
+
+Why not httpcore2's own backend: it reads only when it is asked to, so that bytes can wait unseen, in the socket or in
+the buffers of TLS, until the next request takes them for its answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+from collections.abc import Iterable
+from typing import Any, Self, cast
+
+import httpcore2
+
+from kojikey.model.errors import BadNetworkSettings
+
+MOST_BYTES = 512 * 1024
+"""Of one answer, with whatever comes before it: a flood of ``1xx`` has an end, and no answer needs as much."""
+_HAPPY_EYEBALLS_S = 0.25  # RFC 8305, section 5
+_REMEMBERED_S = 60.0
+
+
+class Stream(httpcore2.AsyncNetworkStream, asyncio.Protocol):
+    """One connection. ``is_early`` tells that bytes came before the request was sent whole."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._received = bytearray()
+        self._waiter: asyncio.Future[None] | None = None
+        self._count = 0
+        self._is_asking = self._is_closed = self._is_spoiled = self.is_early = False
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether anything came since the request that is under way, or was the last one, began."""
+        return bool(self._count or self._received)
+
+    def finish(self) -> bool:
+        """End a request; tell whether the connection is open and quiet, so that it may carry another."""
+        self._is_asking = False
+        return not self._received and not self._is_unusable()
+
+    def _is_unusable(self) -> bool:
+        return self._is_closed or self._is_spoiled or self._transport is None or self._transport.is_closing()
+
+    def abort(self) -> None:
+        """Close the connection without waiting for the other side."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # --- for asyncio ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Keep what was asked for; what was not ends the connection."""
+        if not self._is_asking:
+            self._is_spoiled = True
+            self.abort()
+            return
+        if self._transport is not None and self._transport.get_write_buffer_size():
+            self.is_early = True
+        self._received += data
+        self._wake()
+
+    def eof_received(self) -> None:
+        """Take note that the other side sends no more; the transport closes itself then."""
+        self._is_closed = True
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        """Take note that the connection is gone."""
+        self._is_closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    # --- for httpcore2, which gives no time limits here: the caller ends what takes too long ---
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
+        """Return what has arrived, b"" at the end."""
+        while not self._received and not self._is_closed:
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        data = bytes(self._received)
+        self._received.clear()
+        self._count += len(data)
+        if self._count > MOST_BYTES:
+            raise httpcore2.ReadError("too much came before the end of the answer")
+        return data
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
+        """Send. The first bytes of a request wait until what has arrived before them was seen.
+
+        Raises:
+            ReadError: the connection is closed, or the other side spoke before it was asked. Not a WriteError:
+                httpcore2 would look for an answer after one.
+        """
+        if not buffer:
+            return
+        if not self._is_asking:
+            for _ in range(2):  # the loop looks at its sockets, then it hands over what they have
+                await asyncio.sleep(0)
+            if self._is_unusable():
+                raise httpcore2.ReadError("the connection was closed, or is not quiet")
+            self._is_asking, self._count, self.is_early = True, 0, False
+        if self._transport is None or self._transport.is_closing():
+            raise httpcore2.WriteError("the connection is closed")
+        self._transport.write(buffer)
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        self.abort()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ARG002
+    ) -> Self:
+        """Encrypt the connection.
+
+        Raises:
+            ConnectError: that failed, or bytes came before it that nobody vouches for.
+        """
+        loop = asyncio.get_running_loop()
+        if self._transport is None or not self.finish():
+            self.abort()
+            raise httpcore2.ConnectError("the other side spoke before the connection was encrypted")
+        try:
+            self._transport = await loop.start_tls(self._transport, self, ssl_context, server_hostname=server_hostname)
+        except OSError as error:
+            self.abort()
+            raise httpcore2.ConnectError("no encrypted connection") from error
+        except BaseException:
+            self.abort()
+            raise
+        return self
+
+    def get_extra_info(self, info: str) -> Any:
+        """Return what httpcore2 asks about a connection."""
+        if info == "is_readable":
+            return bool(self._received) or self._is_unusable()
+        return self._transport.get_extra_info(info) if self._transport is not None else None
+
+
+class Network(httpcore2.AsyncNetworkBackend):
+    """Opens connections. Remembers for a minute which address of a host answered: a run asks for no name per key."""
+
+    def __init__(self) -> None:
+        self._addresses: dict[tuple[str, int], tuple[str, float]] = {}
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ARG002
+        local_address: str | None = None,  # noqa: ARG002
+        socket_options: Iterable[Any] | None = None,  # noqa: ARG002
+    ) -> Stream:
+        """Connect.
+
+        Raises:
+            ConnectError: no address of the host can be connected to, or it has none.
+        """
+        now = asyncio.get_running_loop().time()
+        address, until = self._addresses.get((host, port), ("", 0.0))
+        try:
+            if now < until:
+                try:
+                    return await _connected(address, port)
+                except OSError:
+                    del self._addresses[host, port]
+            stream = await _connected(host, port)
+        except (OSError, UnicodeError) as error:
+            raise httpcore2.ConnectError("no connection") from error
+        peer = stream.get_extra_info("peername")
+        if peer and peer[0] != host:
+            self._addresses[host, port] = peer[0], now + _REMEMBERED_S
+        return stream
+
+
+async def _connected(host: str, port: int) -> Stream:
+    is_address = ":" in host or host.replace(".", "").isdigit()
+    delay = None if is_address else _HAPPY_EYEBALLS_S
+    _, stream = await asyncio.get_running_loop().create_connection(Stream, host, port, happy_eyeballs_delay=delay)
+    return stream
+
+
+def tls_context() -> ssl.SSLContext:
+    """Return the settings of encrypted connections: verified by SSL_CERT_FILE or SSL_CERT_DIR, else by the system.
+
+    Raises:
+        BadNetworkSettings: the variable names no certificates that can be read.
+    """
+    try:
+        return httpcore2.default_ssl_context()
+    except (OSError, ValueError):
+        variable = "SSL_CERT_FILE" if os.environ.get("SSL_CERT_FILE") else "SSL_CERT_DIR"
+        raise BadNetworkSettings(
+            f"{variable} names no certificates that can be read; nothing was sent",
+            hint=f"let {variable} name a PEM file of CA certificates, or unset it for the system's own",
+        ) from None

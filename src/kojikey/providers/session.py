@@ -1,0 +1,131 @@
+"""The connections of one test. No connection ever carries the requests of two keys.
+
+Owns: which connection a request goes over, and when one may carry another request of the same test. Must not: speak
+HTTP or judge an answer.
+
+A server or a proxy that sends an answer twice, or late, puts it in front of the next answer on that connection, and
+nothing in HTTP/1.1 says whose it is. So a connection is used by one test alone, only while nothing came that was not
+asked for, and the caller is told of each answer that came over one that had been used before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Any, NamedTuple
+
+import httpcore2
+
+from kojikey.providers.network import Stream
+
+Opener = Callable[[], httpcore2.AsyncConnectionInterface]
+"""Returns a connection to the endpoint of the test, which connects with its first request."""
+
+
+class Received(NamedTuple):
+    """An answer: header names in lower case; ``is_cut`` where the body was longer than was wanted.
+
+    ``is_doubtful`` tells that it came over a connection that had been used before, or before the request was sent
+    whole: it may be the answer to something else.
+    """
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    is_cut: bool
+    is_doubtful: bool
+
+
+class _Idle(NamedTuple):
+    connection: httpcore2.AsyncConnectionInterface
+    stream: Stream
+
+
+class Session:
+    """The connections of one test, closed by :meth:`close`."""
+
+    def __init__(self, opener: Opener, *, limit: int) -> None:
+        """``limit`` is the most bytes of a body that are read."""
+        self._open, self._limit = opener, limit
+        self._idle: list[_Idle] = []
+
+    async def ask(self, request: httpcore2.Request, *, is_fresh: bool = False) -> Received:
+        """Make one request and return its answer; ``is_fresh`` makes it over a connection that was never used.
+
+        Raises:
+            NetworkError, ProtocolError, ProxyError: there is no answer. The caller sets the time limit.
+        """
+        idle = None if is_fresh else self._quiet_one()
+        if idle is not None:
+            try:
+                return await self._ask_over(idle.connection, request, is_reused=True)
+            except (httpcore2.NetworkError, httpcore2.RemoteProtocolError):
+                if idle.stream.has_answered:
+                    raise
+                # It went away while nobody used it, as connections do: that says nothing about the endpoint.
+        return await self._ask_over(self._open(), request, is_reused=False)
+
+    async def close(self) -> None:
+        """Close the connections that are left."""
+        while self._idle:
+            await self._idle.pop().connection.aclose()
+
+    def _quiet_one(self) -> _Idle | None:
+        while self._idle:
+            idle = self._idle.pop()
+            if idle.connection.is_available() and not idle.connection.has_expired():
+                return idle
+            idle.stream.abort()
+        return None
+
+    async def _ask_over(
+        self, connection: httpcore2.AsyncConnectionInterface, request: httpcore2.Request, *, is_reused: bool
+    ) -> Received:
+        is_kept = False
+        try:
+            response = await connection.handle_async_request(request)
+            body, is_cut = await self._body(response)
+            stream = response.extensions.get("network_stream")
+            is_early = isinstance(stream, Stream) and stream.is_early
+            if isinstance(stream, Stream) and stream.finish() and _is_ready(connection):
+                is_kept = True
+                self._idle.append(_Idle(connection, stream))
+        finally:
+            if not is_kept:
+                await connection.aclose()
+        return Received(response.status, _joined(response.headers), body, is_cut, is_reused or is_early)
+
+    async def _body(self, response: httpcore2.Response) -> tuple[bytes, bool]:
+        body = bytearray()
+        try:
+            async with aclosing(response.aiter_stream()) as parts:
+                async for part in parts:
+                    body += part
+                    if len(body) > self._limit:
+                        break
+        finally:
+            await response.aclose()
+        return bytes(body[: self._limit]), len(body) > self._limit
+
+
+def _is_ready(connection: httpcore2.AsyncConnectionInterface) -> bool:
+    """Tell whether a connection may carry another request: it is idle, and nothing is left behind the last answer.
+
+    httpcore2 does not look at what is left: it would take it for the next answer. Where a later release of it keeps
+    its h11 connection elsewhere, no connection is used twice, which is slower and safe.
+    """
+    if not connection.is_available():
+        return False
+    inner: Any = connection
+    while (within := getattr(inner, "_connection", None)) is not None:
+        inner = within
+    protocol = getattr(inner, "_h11_state", None)
+    return protocol is not None and protocol.trailing_data == (b"", False)
+
+
+def _joined(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in raw:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
