@@ -27,7 +27,7 @@ _kojikey_takes() {
       argument='provider' many=1
       ;;
     'rotate')
-      options='--account -a --store -s --json --no-input --quiet -q --no-color --resume --abort --rollback --retire --stdin --from-env --from-file --force-shape --base-url --model --capability --label --expires --rotate-after --no-test --allow-limited --allow-unverified --timeout --deep --batch --dry-run --concurrency --rate --help -h'
+      options='--account -a --store -s --json --no-input --quiet -q --no-color --resume --abort --rollback --retire --force --stdin --from-env --from-file --force-shape --base-url --model --capability --label --expires --rotate-after --no-test --allow-limited --allow-unverified --timeout --deep --batch --dry-run --concurrency --rate --help -h'
       values=' --account=account -a=account --store=store -s=store --from-env=variable --from-file=file --base-url= --model= --capability=capability --label= --expires= --rotate-after= --timeout= --batch=file --concurrency= --rate= '
       argument='provider'
       ;;
@@ -37,7 +37,7 @@ _kojikey_takes() {
       argument='provider'
       ;;
     'run')
-      options='--account -a --store -s --provider -p --env --require --json --no-input --quiet -q --no-color --help -h'
+      options='--account -a --store -s --provider -p --env --require --dry-run --json --no-input --quiet -q --no-color --help -h'
       values=' --account=account -a=account --store=store -s=store --provider=provider -p=provider --env= '
       argument='' many=1 passes=1
       ;;

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from program import Ended, Program
 
+from kojikey.stores.base import Stored
+
 ACME = ("--account", "acme")
 
 
@@ -145,3 +147,90 @@ def test_a_key_that_is_retired_is_not_to_be_replaced(kojikey: Program) -> None:
     kojikey.sandbox.revoke(key)
     ended = kojikey("rotate", "elevenlabs", "--retire", "--json")
     assert (ended.code, hint_of(ended)) == (0, "")
+
+
+# what to type where the command line is wrong
+
+WRONG = [
+    ("test --concurrency 0", "--concurrency 16 is the default"),
+    ("test --rate 0", "--rate 5 for five a second"),
+    ("test --timeout 0", "--timeout 10 is the default"),
+    ("test --shard 5/4", "--shard 1/4 is the first of four parts"),
+    ("test --jsonl --json", "--jsonl for one that reads along"),
+    ("test --all elevenlabs", "kojikey test --all, or kojikey test PROVIDER"),
+    ("test --fail-on nothing", "--fail-on limited"),
+    ("test --all-accounts -a acme", "kojikey test --all-accounts"),
+    ("list --all-accounts -a acme", "kojikey list --all-accounts"),
+    ("rotate --batch nowhere.jsonl", "kojikey rotate --batch FILE"),
+    ("rotate --batch - elevenlabs", "kojikey rotate --batch FILE"),
+    ("rotate elevenlabs --resume --abort", "kojikey rotate elevenlabs --resume"),
+    ("rotate elevenlabs --resume --stdin", "kojikey rotate elevenlabs --resume"),
+    ("rotate elevenlabs --force", "kojikey rotate elevenlabs --retire --force"),
+    ("account remove default --confirm other", "kojikey account remove default --confirm default"),
+    ("run --env x -- true", "kojikey run --env MY_KEY=google_gemini -- CMD"),
+    ("sandbox --port 99999", "kojikey sandbox"),
+    ("audit --verify --since 7d", "kojikey audit --verify"),
+]
+
+
+@pytest.mark.parametrize(("words", "hint"), WRONG)
+def test_a_mistake_in_an_option_is_met_with_what_to_type_instead(kojikey: Program, words: str, hint: str) -> None:
+    kojikey.added()
+    ended = kojikey(*words.split())
+    assert ended.code == 2
+    assert hint in ended.err
+    assert "kojikey --help" not in ended.err
+
+
+def test_a_mistake_without_a_hint_of_its_own_leads_to_the_help_of_its_command(kojikey: Program) -> None:
+    assert kojikey("add", "elevenlabs", "--label", "x" * 300, "--json").error["hint"] == "kojikey add --help"
+
+
+@pytest.mark.parametrize("words", [("store", "init"), ("list", "--store")], ids=" ".join)
+def test_a_store_that_was_named_as_a_file_is_named_by_its_url(
+    kojikey: Program, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended = kojikey(*words, "some/place/x.db", "--json")
+    assert (ended.code, ended.error["hint"]) == (5, f"a file is named by its URL: sqlite://{tmp_path}/some/place/x.db")
+    assert "sqlite" not in kojikey(*words, "team", "--json").error["hint"]
+
+
+def test_a_store_that_is_not_there_is_made_by_the_url_that_named_it(
+    kojikey: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kojikey.model.errors import StoreNotFound
+    from kojikey.stores import registry
+    from kojikey.stores.memory import MemoryStore
+
+    class Elsewhere(MemoryStore):
+        place = "somewhere else"
+
+        def _open(self) -> Stored:
+            raise StoreNotFound(self.place)
+
+    monkeypatch.setattr(registry, "_others", lambda _: lambda _: Elsewhere())
+    ended = kojikey("list", "--store", "other://box/1", "--json")
+    assert (ended.code, ended.error["hint"]) == (5, "kojikey store init other://box/1 --kek SOURCE")
+    url = f"sqlite://{tmp_path}/x.db"
+    assert kojikey("list", "-s", url, "--json").error["hint"] == f"kojikey store init {url} --kek SOURCE"
+
+
+def test_an_unknown_scheme_is_met_with_all_that_are_installed(
+    kojikey: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import importlib.metadata
+
+    entries = importlib.metadata.EntryPoints([importlib.metadata.EntryPoint("vault", "x:y", "kojikey.stores")])
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda **wanted: entries.select(**wanted))
+    ended = kojikey("list", "--store", "mongodb://x", "--json")
+    assert (ended.code, ended.error["message"]) == (2, "there are no mongodb stores")
+    assert ended.error["hint"] == "known are: sqlite://, postgresql://, dynamodb://, vault://"
+
+
+def test_settings_that_a_rotation_to_the_same_key_did_not_change_are_those_of_set(kojikey: Program) -> None:
+    key = kojikey.added()
+    ended = kojikey("rotate", "elevenlabs", "--stdin", "--label", "prod", stdin=key.key)
+    assert ended.code == 0
+    assert "--label changed nothing" in ended.err
+    assert "kojikey set elevenlabs" in ended.err

@@ -72,6 +72,40 @@ def test_resume_promotes_what_has_become_valid(kojikey: Program) -> None:
     assert (ended.code, ended.result["action"], kojikey.listed()["version"]) == (0, "rotated", 2)
 
 
+def test_a_previous_key_that_is_still_accepted_is_shown_as_a_failure(kojikey: Program) -> None:
+    kojikey.added()
+    kojikey.rotate()
+    ended = kojikey("rotate", "elevenlabs", "--retire")
+    first = ended.out.splitlines()[0]
+    assert (ended.code, first[0]) == (3, "✗")
+    assert "the provider still accepts it" in first
+    assert "valid" not in ended.out
+    assert "https://elevenlabs.io" in ended.out
+
+
+def test_a_previous_key_that_is_no_longer_accepted_is_shown_as_a_success(kojikey: Program) -> None:
+    key = kojikey.sandbox.add_key("elevenlabs", "sk_" + "0badcafe" * 6)
+    kojikey("add", "elevenlabs", "--stdin", "--base-url", key.base_url, stdin=key.key)
+    kojikey.rotate()
+    kojikey.sandbox.revoke(key)
+    ended = kojikey("rotate", "elevenlabs", "--retire")
+    assert (ended.code, ended.out[0]) == (0, "✓")
+    assert "rejected" not in ended.out
+
+
+def test_retire_by_force_drops_a_key_that_is_still_accepted_and_says_where_to_revoke_it(kojikey: Program) -> None:
+    kojikey.added()
+    kojikey.rotate()
+    ended = kojikey("rotate", "elevenlabs", "--retire", "--force")
+    assert (ended.code, ended.out[0]) == (0, "!")
+    assert "revoke it at https://elevenlabs.io" in ended.out
+    assert kojikey("rotate", "elevenlabs", "--retire", "--force").code == 5
+    kojikey.rotate("elevenlabs", "ok")
+    kojikey.sandbox.fault("elevenlabs", "down")
+    down = kojikey("rotate", "elevenlabs", "--retire", "--force", "--timeout", "1", "--json")
+    assert (down.code, down.result["action"]) == (0, "retired")
+
+
 @pytest.mark.parametrize("step", ["--resume", "--abort", "--rollback", "--retire"])
 def test_a_step_without_what_it_is_about_is_not_found(kojikey: Program, step: str) -> None:
     ended = kojikey("rotate", "elevenlabs", step, "--json")

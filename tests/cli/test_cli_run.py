@@ -225,3 +225,35 @@ def test_a_program_that_is_not_started_leaves_signals_as_they_were(kojikey: Prog
     assert kojikey("run", "--", "no-such-program").code == 127
     assert signal.getsignal(signal.SIGPIPE) is before
     assert before is signal.SIG_IGN
+
+
+def test_a_dry_run_says_which_names_would_be_set_and_starts_nothing(kojikey: Program, tmp_path: Path) -> None:
+    gemini, eleven = kojikey.added("google_gemini"), kojikey.added("elevenlabs")
+    marker = tmp_path / "started"
+    words = ("run", "--dry-run", "--env", "VOICE=elevenlabs", "-p", "google_gemini")
+    ended = kojikey(*words, "--json", "--", "touch", str(marker), KOJIKEY_KEK=None)
+    assert ended.code == 0
+    assert [(row["name"], row["provider"], row["masked"], row["base_url"]) for row in ended.results] == [
+        ("GEMINI_API_KEY", "google_gemini", f"********{gemini.key[-4:]}", None),
+        ("GOOGLE_API_KEY", "google_gemini", f"********{gemini.key[-4:]}", None),
+        ("GOOGLE_GEMINI_BASE_URL", "google_gemini", f"********{gemini.key[-4:]}", gemini.base_url),
+        ("VOICE", "elevenlabs", f"********{eleven.key[-4:]}", None),
+    ]
+    assert not marker.exists()
+    assert kojikey(*words).out.splitlines() == [
+        f"GEMINI_API_KEY  google_gemini  ••••••••{gemini.key[-4:]}",
+        f"GOOGLE_API_KEY  google_gemini  ••••••••{gemini.key[-4:]}",
+        f"GOOGLE_GEMINI_BASE_URL  google_gemini  {gemini.base_url}",
+        f"VOICE  elevenlabs  ••••••••{eleven.key[-4:]}",
+    ]
+
+
+def test_a_dry_run_has_the_exit_code_of_a_missing_key_and_sets_nothing_for_a_disabled_account(
+    kojikey: Program,
+) -> None:
+    kojikey.added("elevenlabs")
+    assert kojikey("run", "--dry-run", "-p", "google_gemini", "--require").code == 5
+    kojikey("account", "disable", "default")
+    ended = kojikey("run", "--dry-run", "-p", "elevenlabs")
+    assert (ended.code, ended.out) == (0, "")
+    assert "disabled" in ended.err

@@ -100,7 +100,10 @@ def _confirm(desk: Desk, account: str) -> None:
         hint = f"kojikey account remove {account} --confirm {account}"
         raise UsageError("removing an account wants its name once more; nothing was removed", hint=hint)
     if given != account:
-        raise UsageError("that is not the account's name; nothing was removed")
+        raise UsageError(
+            "that is not the account's name; nothing was removed",
+            hint=f"kojikey account remove {account} --confirm {account}",
+        )
 
 
 def _show(desk: Desk, account: str, action: str, lines: list[str], **more: object) -> int:

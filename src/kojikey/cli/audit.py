@@ -23,14 +23,17 @@ def audit(call: Call) -> int:
     desk = desk_of(call)
     everyone = call.flag("all_accounts") or desk.settings.account.origin == "default"
     if call.flag("all_accounts") and call.text("account") is not None:
-        raise UsageError("--all-accounts goes without --account")
+        raise UsageError("--all-accounts goes without --account", hint="kojikey audit --all-accounts")
     since = call.text("since")
     moment = datetime.now(UTC) - span(since, what="--since") if since is not None else None
     account = None if everyone else desk.account
     custody = wiring.open_custody(desk.settings, desk.terminal)
     if call.flag("verify"):
         if call.text("provider") is not None or since is not None:
-            raise UsageError("--verify recomputes whole chains: it goes without --provider and --since")
+            raise UsageError(
+                "--verify recomputes whole chains: it goes without --provider and --since",
+                hint="kojikey audit --verify",
+            )
         return _verify(desk, auditing.verify(custody, account=account))
     result = auditing.events(custody.store, account=account, provider=call.text("provider"), since=moment)
     _tell_unknown(desk, result)

@@ -104,7 +104,10 @@ def _check(desk: Desk) -> None:
     for name in _NOT_WITH_BATCH:
         if call.values.get(name) not in (None, False, [], ()):
             spelled = "PROVIDER" if name == "provider" else "--" + name.replace("_", "-")
-            raise UsageError(f"--batch names keys line by line: it goes without {spelled}; nothing was changed")
+            raise UsageError(
+                f"--batch names keys line by line: it goes without {spelled}; nothing was changed",
+                hint="kojikey rotate --batch FILE",
+            )
     wiring.timeout_of(call)
     concurrency_of(desk)
     traffic_of(desk, tell=desk.terminal.warn)
@@ -136,13 +139,19 @@ def _opened(path: str) -> BinaryIO:
     """
     if path == "-":
         if sys.stdin.isatty():
-            raise UsageError("--batch - reads keys from a pipe, not from a terminal; nothing was changed")
+            raise UsageError(
+                "--batch - reads keys from a pipe, not from a terminal; nothing was changed",
+                hint="kojikey rotate --batch FILE",
+            )
         return sys.stdin.buffer
     try:
         file = open(path, "rb")  # noqa: SIM115 - closed by the caller
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a file"
-        raise UsageError(f"the file that --batch names can not be read ({reason}); nothing was changed") from None
+        raise UsageError(
+            f"the file that --batch names cannot be read ({reason}); nothing was changed",
+            hint="kojikey rotate --batch FILE, or --batch - for standard input; a line has account, provider and key",
+        ) from None
     mode = os.fstat(file.fileno()).st_mode
     if os.name == "posix" and stat.S_ISREG(mode) and mode & 0o077:
         file.close()

@@ -54,8 +54,11 @@ def code_of(error: errors.KojikeyError) -> Exit:
     return next((code for kind, code in _CODES if isinstance(error, kind)), Exit.INTERNAL)
 
 
-def hint_of(error: errors.KojikeyError) -> str:
-    """Return what to type or do next: what the error itself says, else what is usual for its kind."""
+def hint_of(error: errors.KojikeyError, *, command: str | None = None) -> str:
+    """Return what to type or do next: what the error itself says, else what is usual for its kind.
+
+    ``command`` is the name of the command that failed, whose help says what it takes.
+    """
     if error.hint:
         return error.hint
     match error:
@@ -82,15 +85,18 @@ def hint_of(error: errors.KojikeyError) -> str:
         case errors.StoreUnavailable() | errors.CannotOpen():
             return "kojikey doctor"
         case _:
-            return "kojikey --help"
+            return f"kojikey {command} --help" if command else "kojikey --help"
 
 
 def _typed_url(place: str) -> str:
     """Return a store's URL as it is typed into a shell; the place of a local one is a path, which may have anything."""
+    import os
     import shlex
 
     if "://" in place:
         return shlex.quote(place)
+    if not os.path.isabs(place):  # another package's store, whose URL only the caller knows
+        return "URL"
     path = place.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
     return shlex.quote(f"sqlite://{path}")
 

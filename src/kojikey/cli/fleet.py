@@ -284,7 +284,10 @@ def traffic_of(desk: Desk, *, tell: Callable[[str], None]) -> Traffic:
     """
     rate = desk.call.number("rate")
     if rate is not None and not 0 < rate <= MOST_RATE:
-        raise UsageError("--rate takes requests a second and provider, more than 0")
+        raise UsageError(
+            "--rate takes requests a second and provider, more than 0; nothing was done",
+            hint="--rate 5 for five a second; without it as fast as --concurrency allows",
+        )
     return Traffic(rate=rate, tell=tell)
 
 
@@ -296,7 +299,10 @@ def concurrency_of(desk: Desk) -> int:
     """
     given = desk.call.number("concurrency")
     if given is not None and not 1 <= given <= MOST_CONCURRENCY:
-        raise UsageError(f"--concurrency takes a number from 1 to {MOST_CONCURRENCY}")
+        raise UsageError(
+            f"--concurrency takes a number from 1 to {MOST_CONCURRENCY}; nothing was done",
+            hint=f"--concurrency {CONCURRENCY} is the default; --concurrency 1 asks about one key after the other",
+        )
     return CONCURRENCY if given is None else int(given)
 
 

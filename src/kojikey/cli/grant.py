@@ -47,7 +47,10 @@ def _names(call: Call) -> tuple[str, str]:
     account, role = names
     checked_account(account)
     if not role or len(role.encode()) > 63 or not role.isprintable():  # PostgreSQL's NAMEDATALEN
-        raise UsageError("that is not the name of a role (it was not repeated here)")
+        raise UsageError(
+            "that is not the name of a role (it was not repeated here)",
+            hint="\\du in psql lists the roles of a database",
+        )
     return account, role
 
 

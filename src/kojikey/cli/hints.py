@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 from kojikey.cli.command import Call
 from kojikey.cli.commands import MODULES, load
-from kojikey.cli.settings import Settings
+from kojikey.cli.settings import Settings, has_password
 from kojikey.model.account import DEFAULT_ACCOUNT, checked_account
-from kojikey.model.errors import KojikeyError
+from kojikey.model.errors import KojikeyError, StoreNotFound
 from kojikey.providers.index import read_index
 
 _SUGGESTED = re.compile(r"(?<![\w/-])kojikey (?=[a-z])")
@@ -117,10 +117,26 @@ def complete_hint(error: Exception, call: Call) -> None:
     from kojikey.cli.report import first_of_ours
 
     ours = first_of_ours(error)
-    if not isinstance(ours, KojikeyError) or call.command.name == "store copy":  # which of its two stores, who knows
+    if not isinstance(ours, KojikeyError):
         return
+    hint = hint_of(ours, command=call.command.name)
+    if call.command.name != "store copy":  # a hint would have to name one of its two stores
+        try:
+            settings = Settings(call, os.environ)
+        except KojikeyError:
+            pass
+        else:
+            hint = _own_url(ours, settings) or hint
+            hint = completed(hint, chosen(call, settings, account=getattr(ours, "account", None)))
+    ours.hint = hint
+
+
+def _own_url(error: KojikeyError, settings: Settings) -> str | None:
+    """Return how to make a store that is not there by the URL that it was named by: its place may be no URL."""
+    if not isinstance(error, StoreNotFound) or error.hint or not error.store:
+        return None
     try:
-        settings = Settings(call, os.environ)
+        url = settings.store_url()
     except KojikeyError:
-        return
-    ours.hint = completed(hint_of(ours), chosen(call, settings, account=getattr(ours, "account", None)))
+        return None
+    return None if has_password(url) else f"kojikey store init {shlex.quote(url)} --kek SOURCE"

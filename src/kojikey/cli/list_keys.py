@@ -16,7 +16,7 @@ def list_keys(call: Call) -> int:
     desk = desk_of(call)
     everyone = call.flag("all_accounts")
     if everyone and call.text("account") is not None:
-        raise UsageError("--all-accounts goes without --account")
+        raise UsageError("--all-accounts goes without --account", hint="kojikey list --all-accounts")
     asked = tuple(dict.fromkeys(call.texts("providers")))
     index = wiring.provider_index(desk.settings)
     custody = wiring.open_custody(desk.settings, None)

@@ -22,7 +22,7 @@ from kojikey.model.key import Key, Stage, TestRecord, Version
 from kojikey.model.moment import now, parsed
 from kojikey.model.ref import Document
 from kojikey.model.verdict import Outcome, Usage, Verdict
-from kojikey.operations.results import HistoryResult, ListRow, StoreInfo, Summary, TestResult
+from kojikey.operations.results import ChangeResult, HistoryResult, ListRow, StoreInfo, Summary, TestResult
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -83,6 +83,18 @@ class Page:
         head.append(outcome_words(verdict), style=_STYLE[verdict.outcome])
         self.line(head)
         self.explanation(verdict)
+
+    def retirement(self, result: ChangeResult, verdict: Verdict) -> None:
+        """Write what became of a previous key; that the provider still accepts it is the failure here."""
+        if verdict.outcome is Outcome.INDETERMINATE:
+            self.verdict(verdict, who=result.provider, tail=result.tail)
+            return
+        is_accepted = verdict.outcome is not Outcome.REJECTED
+        words = "the provider still accepts it" if is_accepted else "the provider no longer accepts it"
+        shown = Outcome.VALID if not is_accepted else Outcome.LIMITED if result.action else Outcome.REJECTED
+        line = Text(f"{self.mark(shown)} ", style=_STYLE[shown])
+        line.append(f"{result.provider}  {self.terminal.masked(result.tail)}  ", style="default")
+        self.line(line.append(words, style=_STYLE[shown]))
 
     def explanation(self, verdict: Verdict) -> None:
         """Write the lines under a verdict."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from kojikey.cli.command import COMMON, DEEP, PACE, PROVIDER, SAVING, SOURCES, Call, Command, Option
 from kojikey.cli.desk import Desk, desk_of
 from kojikey.model.errors import UsageError
+from kojikey.model.verdict import Outcome
 from kojikey.operations.custody import Custody
 
 TYPE_CHECKING = False
@@ -30,7 +33,7 @@ def rotate(call: Call) -> int:
 
         return rotate_batch(desk)
     if call.flag("dry_run"):
-        raise UsageError("--dry-run goes with --batch")
+        raise UsageError("--dry-run goes with --batch", hint="kojikey rotate --batch FILE --dry-run")
     provider = call.text("provider")
     if provider is None:
         raise UsageError("missing argument 'PROVIDER'", hint="kojikey rotate --help")
@@ -45,7 +48,7 @@ def rotate(call: Call) -> int:
         if step == "rotate":
             result = _begin(desk, custody, definition, catalog, test=test, approve=approve)
         else:
-            result = _finish(step, desk.account, provider, custody, test=test, tester=tester, approve=approve)
+            result = _finish(step, desk, provider, custody, test=test, tester=tester, approve=approve)
     except KeyboardInterrupt as stop:
         # What is known already is not asked of a store that may not answer.
         left = str(stop) or _left(custody, desk.account, provider)
@@ -57,15 +60,28 @@ def rotate(call: Call) -> int:
 def _step(call: Call) -> str:
     steps = [name for name in _STEPS if call.flag(name)]
     if len(steps) > 1:
-        raise UsageError("one step at a time: --resume, --abort, --rollback or --retire")
+        raise UsageError("one step at a time: --resume, --abort, --rollback or --retire", hint=_again(call, steps[0]))
+    if call.flag("force") and steps != ["retire"]:
+        raise UsageError("--force goes with --retire; nothing was changed", hint=f"{_again(call, 'retire')} --force")
     if steps and any(call.flag(name) or call.text(name) is not None for name in ("stdin", "from_env", "from_file")):
-        raise UsageError(f"--{steps[0]} reads no key; nothing was changed")
+        raise UsageError(f"--{steps[0]} reads no key; nothing was changed", hint=_again(call, steps[0]))
     given = _settings_given(call)
     if steps and given:
-        raise UsageError(f"--{steps[0]} changes no settings, so it goes without {given[0]}; nothing was changed")
+        raise UsageError(
+            f"--{steps[0]} changes no settings, so it goes without {given[0]}; nothing was changed",
+            hint=_again(call, steps[0]),
+        )
     if steps == ["retire"] and call.flag("no_test"):
-        raise UsageError("--retire is a test: it goes without --no-test")
+        raise UsageError(
+            "--retire is a test: it goes without --no-test; nothing was changed",
+            hint=_again(call, "retire"),
+        )
     return steps[0] if steps else "rotate"
+
+
+def _again(call: Call, step: str) -> str:
+    provider = call.text("provider") or "PROVIDER"
+    return f"kojikey rotate {provider if re.fullmatch('[a-z][a-z0-9_]*', provider) else 'PROVIDER'} --{step}"
 
 
 def _settings_given(call: Call) -> list[str]:
@@ -75,7 +91,8 @@ def _settings_given(call: Call) -> list[str]:
 def _warn_of_settings(desk: Desk, result: ChangeResult) -> None:
     given = _settings_given(desk.call)
     if result.action == "unchanged" and given:
-        desk.terminal.warn(f"{', '.join(given)} changed nothing: settings change only together with the key")
+        sets = f"kojikey set {result.provider}"
+        desk.terminal.warn(f"{', '.join(given)} changed nothing, for the key is the same: {sets} changes settings")
 
 
 def _begin(
@@ -94,14 +111,16 @@ def _begin(
 
 
 def _finish(
-    step: str, account: str, provider: str, custody: Custody, *, test: Tester | None, tester: Tester, approve: Approve
+    step: str, desk: Desk, provider: str, custody: Custody, *, test: Tester | None, tester: Tester, approve: Approve
 ) -> ChangeResult:
     from kojikey.operations import rotating
 
+    account = desk.account
     if step == "abort":
         return rotating.abort(custody, account=account, provider=provider)
     if step == "retire":
-        return rotating.retire(custody, account=account, provider=provider, test=tester)
+        is_forced = desk.call.flag("force")
+        return rotating.retire(custody, account=account, provider=provider, test=tester, is_forced=is_forced)
     begin = rotating.resume if step == "resume" else rotating.rollback
     return begin(custody, account=account, provider=provider, test=test, approve=approve)
 
@@ -133,6 +152,8 @@ def _lines(definition: Definition, result: ChangeResult, step: str) -> list[str]
             else "whether the provider still accepts the previous key could not be told, so it was kept",
             f"revoke it at {definition.pages.keys}, then: {again} --retire",
         ]
+    if result.action == "retired" and result.verdict and result.verdict.outcome is not Outcome.REJECTED:
+        return [f"the previous key was dropped from the store all the same; revoke it at {definition.pages.keys}"]
     if result.action is None and step == "rollback":
         return ["nothing was changed; the key in use is the same as before"]
     return {
@@ -159,6 +180,7 @@ COMMANDS = (
             Option(("--abort",), "discard the staged key"),
             Option(("--rollback",), "make the previous key current again, after testing it"),
             Option(("--retire",), "drop the previous key once the provider has stopped accepting it"),
+            Option(("--force",), "with --retire: drop it even where the provider still accepts it"),
             *SOURCES,
             *SAVING,
             DEEP,

@@ -26,7 +26,7 @@ NOT_EXECUTABLE, NOT_FOUND = 126, 127
 def run(call: Call) -> int:
     """Carry out ``kojikey run``; returns only when the program could not be started."""
     program = call.texts("program")
-    if not program:
+    if not program and not call.flag("dry_run"):
         raise UsageError("run needs a program to start", hint="kojikey run -- CMD ARGUMENTS")
     from kojikey.cli import wiring
 
@@ -39,6 +39,10 @@ def run(call: Call) -> int:
             raise wiring.unknown_provider(provider, tuple(index))
     if not listed and not named:
         listed = tuple(index)
+    if call.flag("dry_run"):
+        from kojikey.cli.run_preview import preview
+
+        return preview(call, settings, {provider: index[provider] for provider in listed}, named)
     found = _credentials(call, settings, dict.fromkeys((*listed, *named.values())))
     environ = dict(os.environ)
     for provider in listed:
@@ -53,7 +57,10 @@ def _named_variables(pairs: tuple[str, ...]) -> dict[str, str]:
     for pair in pairs:
         name, equals, provider = pair.partition("=")
         if not equals or not name.isidentifier() or not name.isascii() or not provider:
-            raise UsageError("--env takes NAME=PROVIDER, such as MY_KEY=google_gemini")
+            raise UsageError(
+                "--env takes NAME=PROVIDER, such as MY_KEY=google_gemini",
+                hint="kojikey run --env MY_KEY=google_gemini -- CMD",
+            )
         named[name] = provider
     return named
 
@@ -68,12 +75,22 @@ def _credentials(call: Call, settings: Settings, providers: dict[str, None]) -> 
         credential = resolve(custody, account=account, provider=provider)
         if credential.source == "byok":
             found[provider] = credential
-        elif call.flag("require"):
-            raise _missing(custody, account, provider)
-        elif not call.flag("quiet"):
-            say(f"kojikey: {_missing(custody, account, provider)}; its environment is left alone")
+        else:
+            leave_alone(call, custody, account, provider)
     custody.close()
     return found
+
+
+def leave_alone(call: Call, custody: Custody, account: str, provider: str) -> None:
+    """Say that a provider has no key.
+
+    Raises:
+        NotFound: ``--require`` was given.
+    """
+    if call.flag("require"):
+        raise _missing(custody, account, provider)
+    if not call.flag("quiet"):
+        say(f"kojikey: {_missing(custody, account, provider)}; its environment is left alone")
 
 
 def _missing(custody: Custody, account: str, provider: str) -> NotFound:
@@ -95,10 +112,14 @@ def _asking_terminal(call: Call, settings: Settings) -> Terminal | None:
 
 def _variables(credential: Credential, entry: IndexEntry) -> dict[str, str]:
     """Return what the provider's own SDKs read: the key, and its base URL where that is not the default."""
-    variables = dict.fromkeys(entry.env, _plaintext(credential))
-    if entry.base_url_env and credential.base_url and credential.base_url != entry.base_url:
-        variables[entry.base_url_env] = credential.base_url
-    return variables
+    return dict.fromkeys(entry.env, _plaintext(credential)) | base_url_variables(credential.base_url, entry)
+
+
+def base_url_variables(base_url: str | None, entry: IndexEntry) -> dict[str, str]:
+    """Return the variable for a key's base URL, none where that is the default."""
+    if entry.base_url_env and base_url and base_url != entry.base_url:
+        return {entry.base_url_env: base_url}
+    return {}
 
 
 def _plaintext(credential: Credential) -> str:
@@ -161,7 +182,8 @@ COMMANDS = (
                 "NAME=P",
             ),
             Option(("--require",), "exit 5 where a provider has no key, instead of leaving it alone"),
-            Option(("--json",), "report a failure to start as JSON"),
+            Option(("--dry-run",), "say which names would be set, for which keys, and start nothing"),
+            Option(("--json",), "report a failure to start, or what --dry-run says, as JSON"),
             NO_INPUT,
             QUIET,
             Option(("--no-color",), "no colour (also: NO_COLOR)"),

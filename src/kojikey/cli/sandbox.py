@@ -22,10 +22,10 @@ def sandbox(call: Call) -> int:
     desk = desk_of(call, config={})  # it plays for any set-up, one that is broken too
     port = call.number("port") or 0
     if not 0 <= port <= 65535:
-        raise UsageError("--port takes a number from 1 to 65535")
+        raise UsageError("--port takes a number from 1 to 65535", hint="kojikey sandbox chooses a free one")
     if call.flag("tour"):
         if desk.terminal.json:
-            raise UsageError("--tour is for people: it goes without --json")
+            raise UsageError("--tour is for people: it goes without --json", hint="kojikey sandbox --tour")
         from kojikey.cli.tour import tour
 
         with Sandbox(port=int(port)) as playing:

@@ -75,7 +75,10 @@ def checked_capabilities(call: Call, definition: Definition) -> tuple[str, ...]:
     for name in capabilities:
         if name not in definition.capabilities:
             known = ", ".join(definition.capabilities) or "none"
-            raise UsageError(f"{definition.id} has no capability of that name (known: {known})")
+            raise UsageError(
+                f"{definition.id} has no capability of that name (known: {known})",
+                hint=f"kojikey providers {definition.id}",
+            )
     return capabilities
 
 
@@ -114,7 +117,7 @@ def rotate_after_days(text: str | None) -> int | None:
         return 0
     days = span(text, what="--rotate-after").days
     if not days:
-        raise UsageError("--rotate-after takes a day or more, or never")
+        raise UsageError("--rotate-after takes a day or more, or never", hint="--rotate-after 90d, or never")
     return days
 
 
@@ -161,7 +164,9 @@ def show(desk: Desk, result: ChangeResult, lines: list[str], *, approval: Approv
     from kojikey.cli.render import Page
 
     page = Page(desk.terminal)
-    if result.verdict is not None and not (approval.has_told and page.console.is_terminal):
+    if desk.call.flag("retire") and result.verdict is not None:
+        page.retirement(result, result.verdict)
+    elif result.verdict is not None and not (approval.has_told and page.console.is_terminal):
         page.verdict(result.verdict, who=result.provider, tail=result.tail)
     else:
         page.line(f"{result.provider}  {desk.terminal.masked(result.tail)}")

@@ -22,6 +22,7 @@ LOCAL = "local"
 _COMMAND_LINE = ("option", "argument")
 # user:password@, also where a character of the password that was not escaped ended the host; or as an option.
 _PASSWORD = re.compile(r"(?!sqlite:)[^:]*://[^?#@]*:[^?#]*@|.*[?&](ssl)?password=", re.IGNORECASE)
+_PLAIN_PATH = re.compile(r"[\w./-]{1,200}", re.ASCII)
 _SHORTEST_KEY = 20
 _HAS_OWNERS = hasattr(os, "geteuid")  # Windows has access lists instead
 _TRUE = ("1", "true", "yes", "on")
@@ -130,13 +131,23 @@ class Settings:
         raise StoreNotFound(
             "",  # the name is not repeated: it may be a key that was put in the wrong place
             f"there is no store of that name in {self.home.config_file} (known: {known}); nothing was done",
-            hint="kojikey store init URL --name NAME --kek SOURCE",
+            hint=_meant_file(name) or "kojikey store init URL --name NAME --kek SOURCE",
         )
 
     @property
     def is_local(self) -> bool:
         """Whether it is the store in the data folder, which ``add`` makes when it is not there."""
         return self.store.value == LOCAL and LOCAL not in self.config.get("stores", {})
+
+
+def _meant_file(name: str) -> str | None:
+    """Return how a store is named that was given as the path of a file, None where it was not."""
+    if not _PLAIN_PATH.fullmatch(name) or ("/" not in name and not name.endswith((".db", ".sqlite"))):
+        return None
+    from kojikey.model.lookalike import looks_like_key
+
+    url = f"sqlite://{os.path.abspath(name)}"
+    return None if looks_like_key(name) else f"a file is named by its URL: {url}"
 
 
 def has_password(text: str) -> bool:

@@ -32,9 +32,12 @@ def init(call: Call) -> int:
     desk = desk_of(call)
     url = call.text("url")
     if url is not None and call.text("store") is not None:
-        raise UsageError("the store is named once: as URL, or with --store")
+        raise UsageError("the store is named once: as URL, or with --store", hint="kojikey store init URL --kek SOURCE")
     if call.text("name") is not None and (url is None or "://" not in url):
-        raise UsageError("--name goes with the URL of the store that is to have it")
+        raise UsageError(
+            "--name goes with the URL of the store that is to have it",
+            hint="kojikey store init sqlite:///srv/team/keys.db --name team --kek SOURCE",
+        )
     if url is not None:
         desk.settings.store = desk.settings.store._replace(value=url, origin="argument")
     _ensure_name_is_free(desk, url)
@@ -211,12 +214,12 @@ COMMANDS = (
             KEK,
             Option(("--name",), "keep the URL under this name in config.toml", "text", "NAME"),
         ),
-        argument=Argument("url", "[URL]", "such as sqlite:////srv/team/keys.db; the local store where none is given"),
+        argument=Argument("url", "[URL]", "such as sqlite:///srv/team/keys.db; the local store where none is given"),
         description="Safe to repeat: the same again changes nothing. Without --kek: KOJIKEY_KEK or "
         "KOJIKEY_PASSPHRASE_FILE where one is set, else the OS keychain, else a passphrase that is asked for.",
         examples=(
             "kojikey store init --kek passphrase",
-            "kojikey store init sqlite:////srv/team/keys.db --name team --kek file:/etc/kojikey/kek",
+            "kojikey store init sqlite:///srv/team/keys.db --name team --kek file:/etc/kojikey/kek",
         ),
     ),
     Command(

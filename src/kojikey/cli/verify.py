@@ -64,13 +64,21 @@ def _check(call: Call) -> None:
 
     wiring.timeout_of(call)
     if call.text("fail_on") not in (None, *FAIL_ON):
-        raise UsageError("--fail-on takes rejected, limited or indeterminate")
+        raise UsageError(
+            "--fail-on takes rejected, limited or indeterminate",
+            hint="--fail-on limited is the default",
+        )
     if call.flag("all") and call.texts("providers"):
-        raise UsageError("--all is every key: it goes without provider names")
+        raise UsageError(
+            "--all is every key: it goes without provider names", hint="kojikey test --all, or kojikey test PROVIDER"
+        )
     if call.flag("all_accounts") and call.text("account") is not None:
-        raise UsageError("--all-accounts goes without --account")
+        raise UsageError("--all-accounts goes without --account", hint="kojikey test --all-accounts")
     if call.flag("json") and call.flag("jsonl"):
-        raise UsageError("--json is one document and --jsonl many: one of them at a time")
+        raise UsageError(
+            "--json is one document and --jsonl many: one of them at a time",
+            hint="--json for a script that waits for the end, --jsonl for one that reads along",
+        )
 
 
 def _check_override(call: Call, catalog: Catalog) -> None:
@@ -115,9 +123,14 @@ def _test_unsaved(desk: Desk, catalog: Catalog) -> int:
     providers = desk.call.texts("providers")
     for option in ("shard", "not_tested_since"):
         if desk.call.text(option) is not None:
-            raise UsageError(f"--{option.replace('_', '-')} is for keys that are saved")
+            raise UsageError(
+                f"--{option.replace('_', '-')} is for keys that are saved", hint="kojikey test PROVIDER --stdin"
+            )
     if len(providers) != 1 or desk.call.flag("all") or desk.call.flag("all_accounts"):
-        raise UsageError("a key that is not saved is tested at one provider: kojikey test PROVIDER --stdin")
+        raise UsageError(
+            "a key that is not saved is tested at one provider; nothing was tested",
+            hint="kojikey test PROVIDER --stdin",
+        )
     definition = catalog.get(providers[0])
     settings = saving.settings_of(desk, definition)
     secret = saving.read_clean_key(desk, definition, catalog)
@@ -198,7 +211,10 @@ def _shard(text: str | None) -> tuple[int, int] | None:
         return None
     match = re.fullmatch(r"([0-9]{1,5})/([0-9]{1,5})", text)
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
-        raise UsageError("--shard takes K/N, the K-th of N parts, such as 1/4")
+        raise UsageError(
+            "--shard takes K/N, the K-th of N parts; nothing was tested",
+            hint="--shard 1/4 is the first of four parts, --shard 4/4 the last",
+        )
     return int(match[1]), int(match[2])
 
 

@@ -277,5 +277,8 @@ def timeout_of(call: Call) -> float:
     if seconds is None:
         return TIMEOUT_S
     if not 0 < seconds <= 3600:
-        raise UsageError("--timeout takes seconds, more than 0 and at most 3600")
+        raise UsageError(
+            "--timeout takes seconds, more than 0 and at most 3600; nothing was done",
+            hint=f"--timeout {TIMEOUT_S:g} is the default",
+        )
     return seconds

@@ -132,15 +132,15 @@ def rollback(custody: Custody, *, account: str, provider: str, test: Tester | No
     return _promote(custody, account, provider, previous, action="rolled_back", verdict=verdict)
 
 
-def retire(custody: Custody, *, account: str, provider: str, test: Tester) -> ChangeResult:
-    """Test the previous version, and drop it once the provider has stopped accepting it.
+def retire(custody: Custody, *, account: str, provider: str, test: Tester, is_forced: bool = False) -> ChangeResult:
+    """Test the previous version, and drop it once the provider has stopped accepting it; forced, whatever it says.
 
     Raises:
         KeyNotFound, VersionNotFound: there is no previous version. Otherwise as :func:`rotate`.
     """
     previous = _version(custody, account, provider, Stage.PREVIOUS)
     verdict = _tested(custody, account, provider, previous, test)
-    if verdict is not None and verdict.outcome is Outcome.REJECTED:
+    if is_forced or (verdict is not None and verdict.outcome is Outcome.REJECTED):
         return _discard(custody, account, provider, previous, action="retired", verdict=verdict)
     key = _keep(custody, account, provider, previous, verdict)
     return _result(key, None, previous, verdict)

@@ -7,6 +7,8 @@ Must not: repeat a URL, or a text that should have been one, in a message: it ma
 
 from __future__ import annotations
 
+import re
+
 from kojikey.model.errors import UsageError
 
 TYPE_CHECKING = False
@@ -22,12 +24,16 @@ _ADAPTERS = {
 }
 _ALSO = {"postgres": "postgresql"}  # libpq takes both
 GROUP = "kojikey.stores"
-_SHAPES = "a store is named by a URL such as sqlite:////home/me/keys.db, or by its name in config.toml"
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,30}")
+_SHAPES = "a store is named by a URL such as sqlite:///home/me/keys.db, or by its name in config.toml"
 
 
 def schemes() -> tuple[str, ...]:
-    """Return the URL schemes that stores have."""
-    return tuple(_ADAPTERS)
+    """Return the URL schemes that stores have: ours, then those of other packages that are installed."""
+    from importlib.metadata import entry_points
+
+    others = {entry.name for entry in entry_points(group=GROUP) if _SCHEME.fullmatch(entry.name)}
+    return (*_ADAPTERS, *sorted(others.difference(_ADAPTERS)))
 
 
 def _others(scheme: str) -> Callable[[str], Store] | None:

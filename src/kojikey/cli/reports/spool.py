@@ -144,7 +144,10 @@ def check_places(paths: list[str]) -> None:
     for path in paths:
         check_place(path)
     if len({os.path.realpath(path) for path in paths}) < len(paths):
-        raise UsageError(f"two reports are to be written to {paths[0]}; nothing was done")
+        raise UsageError(
+            f"two reports are to be written to {paths[0]}; nothing was done",
+            hint="--junit keys.xml --html keys.html",
+        )
 
 
 def check_place(path: str) -> None:
@@ -154,7 +157,7 @@ def check_place(path: str) -> None:
         UsageError: it can not. The path is the user's own and is named.
     """
     if not path:
-        raise UsageError("a report needs the name of a file; nothing was done")
+        raise UsageError("a report needs the name of a file; nothing was done", hint="--html keys.html")
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder):
         raise UsageError(f"there is no folder {folder} for the report; nothing was done", hint=f"mkdir -p {folder}")
