@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
+import ipaddress
+import os
+import re
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 Play = Callable[[socket.socket, int], None]
 
@@ -20,6 +29,23 @@ def request_head(connection: socket.socket) -> bytes:
             return b""
         received += chunk
     return received
+
+
+def requests(connection: socket.socket) -> Iterator[bytes]:
+    """Yield the head of each request on a connection that is kept, with its body read, until the client closes it."""
+    received = b""
+    while True:
+        while b"\r\n\r\n" not in received:
+            chunk = connection.recv(65536)
+            if not chunk:
+                return
+            received += chunk
+        head, _, received = received.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: *([0-9]+)", head)
+        while len(received) < int(length[1] if length else 0):
+            received += connection.recv(65536)
+        received = received[int(length[1] if length else 0) :]
+        yield head
 
 
 def response(body: bytes, *, status: str = "200 OK", headers: str = "content-type: application/json\r\n") -> bytes:
@@ -75,3 +101,36 @@ def playing(play: Play, *, tls: ssl.SSLContext | None = None) -> Iterator[int]:
         acceptor.join(5)
         for thread in threads:
             thread.join(5)
+
+
+def server_context(certificate: str) -> ssl.SSLContext:
+    """Return the settings of a server with that certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+def loopback_certificate(folder: str) -> str:
+    """Make a certificate for 127.0.0.1 that signs itself; return the file with its key and itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
+    now = datetime.datetime.now(datetime.UTC)
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(address, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path = os.path.join(folder, "loopback.pem")
+    with open(path, "wb") as file:
+        file.write(private + certificate.public_bytes(serialization.Encoding.PEM))
+    return path

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import datetime
 import gzip
-import ipaddress
 import json
-import os
 import socket
-import ssl
 import threading
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from probing import ELEVENLABS_KEY, Time, probe
-from scripted_server import playing, request_head, response
+from scripted_server import loopback_certificate, playing, request_head, response, server_context
 
 from kojikey.model.verdict import Verdict
 
@@ -251,8 +243,8 @@ def test_a_certificate_that_nobody_vouches_for_is_a_tls_error_and_the_key_is_not
     def listen(connection: socket.socket, _number: int) -> None:
         received.append(connection.recv(4096))
 
-    certificate = _certificate(str(tmp_path))
-    with playing(listen, tls=_server_context(certificate)) as port:
+    certificate = loopback_certificate(str(tmp_path))
+    with playing(listen, tls=server_context(certificate)) as port:
         verdict = probe("elevenlabs", base_url=f"https://127.0.0.1:{port}")
     assert learned_nothing(verdict, "tls_error")
     assert "certificate" in verdict.detail
@@ -260,9 +252,9 @@ def test_a_certificate_that_nobody_vouches_for_is_a_tls_error_and_the_key_is_not
 
 
 def test_the_ca_file_of_the_environment_is_honoured(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    certificate = _certificate(str(tmp_path))
+    certificate = loopback_certificate(str(tmp_path))
     monkeypatch.setenv("SSL_CERT_FILE", certificate)
-    with playing(healthy, tls=_server_context(certificate)) as port:
+    with playing(healthy, tls=server_context(certificate)) as port:
         verdict = probe("elevenlabs", base_url=f"https://127.0.0.1:{port}")
     assert verdict.outcome == "valid"
 
@@ -297,35 +289,3 @@ def test_a_proxy_never_sees_a_request_to_loopback(monkeypatch: pytest.MonkeyPatc
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy_port}")
         assert at(port).outcome == "valid"
     assert seen == []
-
-
-def _server_context(certificate: str) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    return context
-
-
-def _certificate(folder: str) -> str:
-    """Make a certificate for 127.0.0.1 that signs itself; return the file with its key and itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
-    now = datetime.datetime.now(datetime.UTC)
-    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(address, critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path = os.path.join(folder, "loopback.pem")
-    with open(path, "wb") as file:
-        file.write(private + certificate.public_bytes(serialization.Encoding.PEM))
-    return path

@@ -28,7 +28,7 @@ class Answer:
     """What came back for one request. ``headers`` has lower-case names; ``truncated`` tells that the body was cut.
 
     ``is_doubtful`` tells that it may be the answer to something else: it came over a connection that was used before,
-    or before the request was sent whole.
+    or there was more behind it.
     """
 
     status: int

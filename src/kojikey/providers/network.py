@@ -26,14 +26,17 @@ _REMEMBERED_S = 60.0
 
 
 class Stream(httpcore2.AsyncNetworkStream, asyncio.Protocol):
-    """One connection. ``is_early`` tells that bytes came before the request was sent whole."""
+    """One connection.
+
+    ``is_early`` tells that bytes came before the request was sent whole, ``is_spoiled`` that some came unasked.
+    """
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
         self._received = bytearray()
         self._waiter: asyncio.Future[None] | None = None
         self._count = 0
-        self._is_asking = self._is_closed = self._is_spoiled = self.is_early = False
+        self._is_asking = self._is_closed = self.is_spoiled = self.is_early = False
 
     @property
     def has_answered(self) -> bool:
@@ -46,7 +49,7 @@ class Stream(httpcore2.AsyncNetworkStream, asyncio.Protocol):
         return not self._received and not self._is_unusable()
 
     def _is_unusable(self) -> bool:
-        return self._is_closed or self._is_spoiled or self._transport is None or self._transport.is_closing()
+        return self._is_closed or self.is_spoiled or self._transport is None or self._transport.is_closing()
 
     def abort(self) -> None:
         """Close the connection without waiting for the other side."""
@@ -62,7 +65,7 @@ class Stream(httpcore2.AsyncNetworkStream, asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Keep what was asked for; what was not ends the connection."""
         if not self._is_asking:
-            self._is_spoiled = True
+            self.is_spoiled = True
             self.abort()
             return
         if self._transport is not None and self._transport.get_write_buffer_size():

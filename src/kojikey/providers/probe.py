@@ -33,6 +33,8 @@ from kojikey.providers.traffic import Traffic
 
 WHOLE_TEST = 3
 """The time limit of a whole test, in time limits of a request."""
+QUIET_S = 0.05
+"""So long a connection must stay quiet behind an answer that rejects the key."""
 
 # After one of these the other checks of the key would only find the same, or wait as long.
 _STOPS = frozenset({
@@ -290,10 +292,13 @@ class _Run:
     async def _once(self, made: _Made) -> Finding:
         got = await self._asked(made)
         finding = self._judged(made, got)
-        if finding.outcome is Outcome.REJECTED and isinstance(got, Answer) and got.is_doubtful:
+        if finding.outcome is Outcome.REJECTED and isinstance(got, Answer) and await self._is_doubtful(got):
             # It may be the answer to something else. What rejects a key is asked for where nothing else was.
             finding = self._judged(made, await self._asked(made, is_fresh=True))
         return finding
+
+    async def _is_doubtful(self, answer: Answer) -> bool:
+        return answer.is_doubtful or await self.session.is_followed(QUIET_S)
 
     async def _asked(self, made: _Made, *, is_fresh: bool = False) -> Answer | Fault:
         """Make the request, unless its endpoint answers nobody; tell the others of the run how it went."""

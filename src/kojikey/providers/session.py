@@ -10,6 +10,7 @@ asked for, and the caller is told of each answer that came over one that had bee
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any, NamedTuple
@@ -25,8 +26,8 @@ Opener = Callable[[], httpcore2.AsyncConnectionInterface]
 class Received(NamedTuple):
     """An answer: header names in lower case; ``is_cut`` where the body was longer than was wanted.
 
-    ``is_doubtful`` tells that it came over a connection that had been used before, or before the request was sent
-    whole: it may be the answer to something else.
+    ``is_doubtful`` tells that it may be the answer to something else: it came over a connection that had been used
+    before, or there was more behind it.
     """
 
     status: int
@@ -65,6 +66,17 @@ class Session:
                 # It went away while nobody used it, as connections do: that says nothing about the endpoint.
         return await self._ask_over(self._open(), request, is_reused=False)
 
+    async def is_followed(self, seconds: float) -> bool:
+        """Wait so long, and tell whether more came behind an answer: one that was early, or sent twice, is told by it.
+
+        Where no connection was kept, there is nothing to wait for.
+        """
+        watched = list(self._idle)
+        if watched:
+            await asyncio.sleep(seconds)
+        self._idle = [idle for idle in self._idle if not idle.stream.is_spoiled]
+        return any(idle.stream.is_spoiled for idle in watched)
+
     async def close(self) -> None:
         """Close the connections that are left."""
         while self._idle:
@@ -81,19 +93,23 @@ class Session:
     async def _ask_over(
         self, connection: httpcore2.AsyncConnectionInterface, request: httpcore2.Request, *, is_reused: bool
     ) -> Received:
-        is_kept = False
+        is_kept = is_doubtful = False
         try:
             response = await connection.handle_async_request(request)
-            body, is_cut = await self._body(response)
             stream = response.extensions.get("network_stream")
-            is_early = isinstance(stream, Stream) and stream.is_early
-            if isinstance(stream, Stream) and stream.finish() and _is_ready(connection):
-                is_kept = True
-                self._idle.append(_Idle(connection, stream))
+            if isinstance(stream, Stream) and stream.is_early:
+                raise httpcore2.RemoteProtocolError("the answer came before the request was sent whole")
+            body, is_cut = await self._body(response)
+            if isinstance(stream, Stream):
+                is_quiet, is_clean = stream.finish(), _is_clean(connection)
+                is_doubtful = is_reused or not is_clean
+                if is_quiet and is_clean and connection.is_available():
+                    is_kept = True
+                    self._idle.append(_Idle(connection, stream))
         finally:
             if not is_kept:
                 await connection.aclose()
-        return Received(response.status, _joined(response.headers), body, is_cut, is_reused or is_early)
+        return Received(response.status, _joined(response.headers), body, is_cut, is_doubtful)
 
     async def _body(self, response: httpcore2.Response) -> tuple[bytes, bool]:
         body = bytearray()
@@ -108,19 +124,17 @@ class Session:
         return bytes(body[: self._limit]), len(body) > self._limit
 
 
-def _is_ready(connection: httpcore2.AsyncConnectionInterface) -> bool:
-    """Tell whether a connection may carry another request: it is idle, and nothing is left behind the last answer.
+def _is_clean(connection: httpcore2.AsyncConnectionInterface) -> bool:
+    """Tell whether nothing is left behind the last answer of a connection.
 
     httpcore2 does not look at what is left: it would take it for the next answer. Where a later release of it keeps
-    its h11 connection elsewhere, no connection is used twice, which is slower and safe.
+    its h11 connection elsewhere, no connection is clean, which is slower and safe.
     """
-    if not connection.is_available():
-        return False
     inner: Any = connection
     while (within := getattr(inner, "_connection", None)) is not None:
         inner = within
     protocol = getattr(inner, "_h11_state", None)
-    return protocol is not None and protocol.trailing_data == (b"", False)
+    return protocol is not None and not protocol.trailing_data[0]
 
 
 def _joined(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
