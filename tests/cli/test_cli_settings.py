@@ -311,7 +311,7 @@ def test_mistakes_in_a_definition_are_named_all_at_once(kojikey: Program) -> Non
     folder.mkdir(parents=True, mode=0o700)
     kojikey.home.chmod(0o700)
     (folder / "acme.toml").write_text('id = "acme"\nname = 3\ncolour = "red"\n[auth]\nheader = "bad header"\n')
-    for command in (["providers"], ["list"], ["add", "acme"]):
+    for command in (["providers", "acme"], ["list", "acme"], ["add", "acme"]):
         ended = kojikey(*command, "--json")
         assert (ended.code, ended.error["code"]) == (2, "usage")
         assert "acme.toml" in ended.error["message"]

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from kojikey.model.errors import BadDefinition, UnknownProvider
+from kojikey.model.errors import BadDefinition, UnknownProvider, UnsafeDefinition
 from kojikey.providers import index
-from kojikey.providers.catalog import load_catalog
+from kojikey.providers.catalog import Mistake, load_catalog
 
 MINE = """
 id = "acme_speech"
@@ -57,23 +57,68 @@ def test_a_users_file_adds_a_provider(tmp_path: Path) -> None:
 
 def test_a_users_file_can_not_take_the_place_of_a_bundled_one(tmp_path: Path) -> None:
     (tmp_path / "x.toml").write_text(MINE.replace("acme_speech", "elevenlabs"))
-    for read in (load_catalog, index.read_index):
-        with pytest.raises(BadDefinition, match="bundled"):
-            read(str(tmp_path))
+    catalog = load_catalog(str(tmp_path))
+    assert catalog.get("elevenlabs").company == "ElevenLabs"
+    assert ["comes with kojikey" in str(mistake) for mistake in catalog.mistakes] == [True]
+    told: list[Mistake] = []
+    assert index.read_index(str(tmp_path), told=told.append) == index.read_index()
+    assert [mistake.path for mistake in told] == [str(tmp_path / "x.toml")]
 
 
 def test_two_files_with_one_id_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text(MINE)
     (tmp_path / "b.toml").write_text(MINE)
     with pytest.raises(BadDefinition, match="two files"):
-        load_catalog(str(tmp_path))
+        load_catalog(str(tmp_path)).get("acme_speech")
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"#" * 300_000])
 def test_a_file_that_is_no_text_or_too_large_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.toml").write_bytes(content)
+    (tmp_path / "b.toml").write_text(MINE)
+    catalog = load_catalog(str(tmp_path))
+    assert "acme_speech" in catalog.ids()
     with pytest.raises(BadDefinition):
-        load_catalog(str(tmp_path))
+        catalog.get("a")
+
+
+def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    (tmp_path / "acme.toml").write_text(MINE, encoding="utf-8-sig")
+    assert load_catalog(str(tmp_path)).get("acme_speech").company == "Acme"
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.toml")
+    (tmp_path / "folder.toml").mkdir()
+    (tmp_path / "zero.toml").symlink_to("/dev/zero")
+    mistakes = load_catalog(str(tmp_path)).mistakes
+    assert sorted(os.path.basename(mistake.path) for mistake in mistakes) == ["folder.toml", "pipe.toml", "zero.toml"]
+
+
+def test_a_file_that_others_can_write_is_not_used(tmp_path: Path) -> None:
+    path = tmp_path / "acme.toml"
+    path.write_text(MINE)
+    path.chmod(0o666)
+    with pytest.raises(UnsafeDefinition, match="0666") as caught:
+        load_catalog(str(tmp_path)).get("acme")
+    assert str(caught.value.hint) == f"chmod go-w {path}"
+
+
+def test_no_file_of_a_folder_that_others_can_write_is_used(tmp_path: Path) -> None:
+    (tmp_path / "acme.toml").write_text(MINE)
+    tmp_path.chmod(0o777)
+    catalog = load_catalog(str(tmp_path))
+    assert catalog.ids() == load_catalog().ids()
+    with pytest.raises(UnsafeDefinition):
+        catalog.get("acme_speech")
+
+
+def test_a_file_that_belongs_to_somebody_else_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "acme.toml").write_text(MINE)
+    owner, stat_of = os.geteuid() + 1, os.fstat
+    monkeypatch.setattr(os, "fstat", lambda handle: os.stat_result((*stat_of(handle)[:4], owner, *stat_of(handle)[5:])))
+    with pytest.raises(UnsafeDefinition, match="belongs to another user"):
+        load_catalog(str(tmp_path)).get("acme")
 
 
 def test_a_folder_that_is_not_there_has_nothing(tmp_path: Path) -> None:

@@ -172,3 +172,75 @@ def test_capabilities_are_checked_and_kept_in_order() -> None:
     assert definition.checked_capabilities(wanted) == ("voices_read", "text_to_speech")
     with pytest.raises(UsageError, match="no capability"):
         definition.checked_capabilities(("fly",))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["LD_PRELOAD", "DYLD_INSERT_LIBRARIES", "GCONV_PATH", "PATH", "IFS", "ENV", "BASH_ENV", "PYTHONPATH", "PERL5OPT",
+     "RUBYOPT", "NODE_OPTIONS", "JAVA_TOOL_OPTIONS", "HTTPS_PROXY", "GIT_SSH_COMMAND", "KOJIKEY_KEK", "PYTHONSTARTUP"],
+)  # fmt: skip
+def test_a_key_can_not_be_put_under_a_name_that_changes_how_programs_run(name: str) -> None:
+    for old, new in (('key = ["ACME_API_KEY"]', f'key = ["{name}"]'), ("[auth]", f'base_url = "{name}"\n[auth]')):
+        (problem,) = problems_of(GOOD.replace(old, new))
+        assert "changes how programs run" in problem
+        assert name not in problem
+
+
+def with_shape(regex: str) -> str:
+    return GOOD.replace("[[checks]]", f"[[shapes]]\nname = 'key'\nregex = '{regex}'\n[[checks]]")
+
+
+@pytest.mark.parametrize(
+    "regex", ["(a+)+b", "(a|aa)+b", "(?:x?){30}y", "a?" * 30 + "a" * 30, ".*.*.*.*=", r"(a)\1+", "a" * 1001]
+)
+def test_a_shape_that_could_take_too_long_to_match_is_a_mistake(regex: str) -> None:
+    (problem,) = problems_of(with_shape(regex))
+    assert problem.startswith("shapes[1].regex ")
+
+
+@pytest.mark.parametrize("regex", [".*", ".+", r"\S+", r"[\s\S]*", "[!-~]{8,}", "[A-Za-z0-9_.-]{20,}", "", "(?:)|.*"])
+def test_a_shape_that_matches_keys_of_all_companies_is_a_mistake(regex: str) -> None:
+    assert problems_of(with_shape(regex))[0].startswith("shapes[1].regex ")
+
+
+@pytest.mark.parametrize("regex", ["acme_[a-z0-9]{20,}", "[0-9a-f]{40}", "sk-acme-.+", "(?:ak|bk)_[A-Za-z0-9_-]+=*"])
+def test_a_shape_as_companies_have_them_is_taken(regex: str) -> None:
+    assert parse(with_shape(regex), "acme.toml").shapes[0].regex.pattern == regex
+
+
+def test_a_rule_whose_expression_repeats_what_varies_is_a_mistake() -> None:
+    (problem,) = problems_of(GOOD.replace('words = ["bad_key"]', "message = '(bad ?)+key'"))
+    assert problem.startswith("rules[1].message repeats")
+
+
+def test_a_key_that_is_longer_than_any_is_matched_with_no_shape() -> None:
+    definition = load_catalog().get("google_gemini")
+    assert definition.shape_of("AQ." + "a" * 500) is not None
+    assert definition.shape_of("AQ." + "a" * 600) is None
+
+
+PASTED = "sk_0a1b2c3d0a1b2c3d0a1b2c3d0a1b2c3d0a1b2c3d0a1b2c3d"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('["ACME_API_KEY"]', f'["{PASTED}"]'),
+        ('id = "acme_speech"', f'id = "{PASTED}"'),
+        ('purpose = "transcription"', f'purpose = "transcription"\n{PASTED} = 1'),
+        ('purpose = "transcription"', f'purpose = "x"\n{PASTED} = 1\n{PASTED} = 2'),
+        ('header = "Authorization"', f'header = "Authorization: {PASTED}"'),
+        ('local = "', f'{PASTED} = "ftp:'),
+        ('words = ["bad_key"]', f'words = ["bad_key"]\ndetail = "{{{PASTED}}}"'),
+        ('words = ["bad_key"]', f'message = "(?P<{PASTED}"'),
+        ('words = ["bad_key"]', f'words = ["bad_key"]\nmetadata = {{ {PASTED} = 1 }}'),
+        ('path = "/v1/me"', f'path = "/v1/{{{PASTED}}}"'),
+        ('expect = ["id"]', f'expect = {{ {PASTED} = "word" }}'),
+        ("[[rules]]", f'[capabilities]\ndefault = ["{PASTED}"]\n[capabilities.names]\nx = "y"\n[[rules]]'),
+        ("[[rules]]", f"[[rules]]\n{PASTED}"),
+    ],
+)
+def test_a_key_that_was_pasted_into_a_definition_is_not_printed(old: str, new: str) -> None:
+    problems = problems_of(GOOD.replace(old, new, 1))
+    assert problems
+    assert not any(PASTED[start : start + 8] in str(problems) for start in range(len(PASTED) - 8))

@@ -100,7 +100,7 @@ def test_every_member_that_a_bundled_definition_expects_has_a_type() -> None:
     ],
 )
 def test_a_base_url_loses_the_providers_own_version_path(provider: str, given: str, used: str, removed: str) -> None:
-    assert CATALOG.get(provider).without_version_path(given) == (used, removed)
+    assert CATALOG.get(provider).base_url_from(given) == (used, removed)
 
 
 def test_an_audio_answer_needs_no_text(eleven: respx.MockRouter) -> None:

@@ -10,7 +10,7 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -25,7 +25,6 @@ from kojikey.cli.reports.sink import error_fields
 from kojikey.cli.streams import lost_output
 from kojikey.cli.terminal import Terminal
 from kojikey.model.account import checked_account
-from kojikey.model.base_url import check_base_url
 from kojikey.model.errors import KojikeyError, UsageError
 from kojikey.model.lookalike import looks_like_key
 from kojikey.model.ref import Document
@@ -57,7 +56,8 @@ def rotate_batch(desk: Desk) -> int:
     settings = _common_settings(desk)
     with _opened(str(desk.call.text("batch"))) as stream:
         custody = wiring.open_custody(desk.settings, desk.terminal)
-        lines = _Counted(read_lines(stream, catalog, settings, is_shape_forced=desk.call.flag("force_shape")))
+        is_forced = desk.call.flag("force_shape")
+        lines = _Counted(read_lines(stream, catalog, settings, is_shape_forced=is_forced, tell=desk.terminal.note))
         written = _Written(desk, lines)
         error: KojikeyError | None = None
         is_interrupted = False
@@ -163,7 +163,12 @@ def _opened(path: str) -> BinaryIO:
 
 
 def read_lines(
-    stream: BinaryIO, catalog: Catalog, settings: KeySettings, *, is_shape_forced: bool
+    stream: BinaryIO,
+    catalog: Catalog,
+    settings: KeySettings,
+    *,
+    is_shape_forced: bool,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Line | Failed]:
     """Yield the lines of a batch, blank ones left out; one that makes no sense is yielded as failed."""
     number = 0
@@ -180,7 +185,11 @@ def read_lines(
         except UsageError as error:
             yield Failed(number, None, None, _numbered(error, number))
             continue
-        yield _line(number, fields, catalog, settings, is_shape_forced=is_shape_forced)
+        yield _line(number, fields, catalog, settings, is_shape_forced=is_shape_forced, tell=_on_line(number, tell))
+
+
+def _on_line(number: int, tell: Callable[[str], None]) -> Callable[[str], None]:
+    return lambda text: tell(f"line {number}: {text}")
 
 
 def _numbered(error: KojikeyError, number: int) -> KojikeyError:
@@ -214,7 +223,13 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _line(
-    number: int, fields: dict[str, str], catalog: Catalog, settings: KeySettings, *, is_shape_forced: bool
+    number: int,
+    fields: dict[str, str],
+    catalog: Catalog,
+    settings: KeySettings,
+    *,
+    is_shape_forced: bool,
+    tell: Callable[[str], None],
 ) -> Line | Failed:
     from dataclasses import replace
 
@@ -227,7 +242,7 @@ def _line(
         base_url, label = fields.get("base_url"), fields.get("label")
         settings = replace(
             settings,
-            base_url=check_base_url(base_url) if base_url is not None else None,
+            base_url=saving.base_url_of(base_url, definition, tell) if base_url is not None else None,
             label=saving.checked_label(label),
         )
         secret = clean(fields["key"], definition, catalog, force_shape=is_shape_forced).secret

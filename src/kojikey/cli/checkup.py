@@ -12,8 +12,10 @@ from kojikey.cli import wiring
 from kojikey.cli.desk import Desk
 from kojikey.cli.exits import Exit, code_of, hint_of
 from kojikey.model.errors import KojikeyError
+from kojikey.model.ref import shown_provider
 from kojikey.operations.custody import Custody
 from kojikey.operations.diagnosing import diagnose
+from kojikey.providers.catalog import load_catalog
 
 
 class Finding(NamedTuple):
@@ -40,6 +42,7 @@ def check_up(desk: Desk) -> Iterator[Finding]:
         yield from _no_store(desk)
         return
     yield Finding("store", "ok", f"{custody.store.place} (chosen by {desk.settings.store.origin})")
+    yield from _undefined(desk, custody)
     yield from _contents(custody, desk.account)
 
 
@@ -100,12 +103,27 @@ def _network() -> Iterator[Finding]:
 
 
 def _definitions(desk: Desk) -> Iterator[Finding]:
-    try:
-        ids = wiring.catalog(desk.settings).ids()
-    except KojikeyError as error:
-        yield _wrong("providers", error)
-    else:
-        yield Finding("providers", "ok", ", ".join(ids))
+    found = load_catalog(desk.settings.home.providers)
+    yield Finding("providers", "ok", ", ".join(found.ids()))
+    for mistake in found.mistakes:
+        yield _wrong(f"provider file {os.path.basename(mistake.path)}", mistake)
+
+
+def _undefined(desk: Desk, custody: Custody) -> Iterator[Finding]:
+    """Yield the keys whose provider is not defined any more: no test and no program gets at them."""
+    known = frozenset(load_catalog(desk.settings.home.providers).ids())
+    for stored in custody.store.scan():
+        account, provider = stored.ref.account, stored.ref.provider
+        if provider in known:
+            continue
+        shown = shown_provider(provider)
+        yield Finding(
+            f"{account}/{shown}",
+            "wrong",
+            f"the provider {shown} has no usable definition: its key is neither tested nor handed to programs",
+            f"kojikey remove {shown} --account {account}, or put its file into {desk.settings.home.providers}",
+            Exit.NOT_FOUND,
+        )
 
 
 def _no_store(desk: Desk) -> Iterator[Finding]:

@@ -24,16 +24,18 @@ def complete(call: Call) -> int:
 
 def _values(kind: str, call: Call) -> list[str]:
     from kojikey.cli import wiring
+    from kojikey.providers.catalog import load_catalog
+    from kojikey.providers.index import read_index
 
     settings = Settings(call, os.environ)
     if kind == "provider":
-        return list(wiring.provider_index(settings))
+        return list(read_index(settings.home.providers))
     if kind == "account":
         return [stored.ref.account for stored in wiring.open_custody(settings, None).store.accounts()]
     if kind == "store":
         return [LOCAL, *settings.config.get("stores", {})]
     if kind == "capability":
-        catalog = wiring.catalog(settings)
+        catalog = load_catalog(settings.home.providers)
         names = [name for provider in catalog.ids() for name in catalog.get(provider).capabilities]
         return list(dict.fromkeys(names))
     if kind == "kek":

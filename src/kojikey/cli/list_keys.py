@@ -22,7 +22,7 @@ def list_keys(call: Call) -> int:
     custody = wiring.open_custody(desk.settings, None)
     for provider in asked:
         if provider not in index and not (not everyone and custody.held(desk.account, provider)):
-            raise wiring.unknown_provider(provider, tuple(index))
+            wiring.checked_provider(provider, desk.settings)
     damage = Damage(desk.terminal)
     if everyone:
         rows = listing.list_all_keys(custody.store, providers=asked, damaged=damage)

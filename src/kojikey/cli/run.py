@@ -11,7 +11,9 @@ import sys
 from kojikey.cli.command import ACCOUNT, NO_INPUT, QUIET, STORE, Argument, Call, Command, Option
 from kojikey.cli.report import say
 from kojikey.cli.settings import Settings
+from kojikey.model.environment_names import is_variable_name, may_hold_key
 from kojikey.model.errors import KeyNotFound, NotFound, UsageError
+from kojikey.model.ref import shown_provider
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,14 +38,16 @@ def run(call: Call) -> int:
     listed = tuple(dict.fromkeys(call.texts("provider")))
     for provider in (*listed, *named.values()):
         if provider not in index:
-            raise wiring.unknown_provider(provider, tuple(index))
-    if not listed and not named:
+            wiring.checked_provider(provider, settings)
+    is_everything = not listed and not named
+    if is_everything:
         listed = tuple(index)
+    known = index if is_everything else None
     if call.flag("dry_run"):
         from kojikey.cli.run_preview import preview
 
-        return preview(call, settings, {provider: index[provider] for provider in listed}, named)
-    found = _credentials(call, settings, dict.fromkeys((*listed, *named.values())))
+        return preview(call, settings, {provider: index[provider] for provider in listed}, named, known)
+    found = _credentials(call, settings, dict.fromkeys((*listed, *named.values())), known)
     environ = dict(os.environ)
     for provider in listed:
         if provider in found:
@@ -56,16 +60,28 @@ def _named_variables(pairs: tuple[str, ...]) -> dict[str, str]:
     named = {}
     for pair in pairs:
         name, equals, provider = pair.partition("=")
-        if not equals or not name.isidentifier() or not name.isascii() or not provider:
+        if not equals or not is_variable_name(name) or not provider:
             raise UsageError(
                 "--env takes NAME=PROVIDER, such as MY_KEY=google_gemini",
                 hint="kojikey run --env MY_KEY=google_gemini -- CMD",
+            )
+        if not may_hold_key(name):
+            raise UsageError(
+                "--env names a variable that changes how programs run; it was not set, and nothing was started",
+                hint="choose a name of its own for the key, such as MY_KEY",
             )
         named[name] = provider
     return named
 
 
-def _credentials(call: Call, settings: Settings, providers: dict[str, None]) -> dict[str, Credential]:
+def _credentials(
+    call: Call, settings: Settings, providers: dict[str, None], known: dict[str, IndexEntry] | None
+) -> dict[str, Credential]:
+    """Return the keys there are. Where all of the account's are wanted, ``known`` are the providers with a definition.
+
+    Raises:
+        NotFound: with ``--require``, a provider has no key, or a key no definition.
+    """
     from kojikey.cli import wiring
     from kojikey.operations.resolving import resolve
 
@@ -77,6 +93,7 @@ def _credentials(call: Call, settings: Settings, providers: dict[str, None]) -> 
             found[provider] = credential
         else:
             leave_alone(call, custody, account, provider)
+    report_undefined(call, settings, custody, known)
     custody.close()
     return found
 
@@ -91,6 +108,36 @@ def leave_alone(call: Call, custody: Custody, account: str, provider: str) -> No
         raise _missing(custody, account, provider)
     if not call.flag("quiet"):
         say(f"kojikey: {_missing(custody, account, provider)}; its environment is left alone")
+
+
+def report_undefined(call: Call, settings: Settings, custody: Custody, known: dict[str, IndexEntry] | None) -> None:
+    """Say which of the account's keys are left out because no definition says under which names they belong.
+
+    ``known`` are the providers with a definition, None where only some providers are wanted.
+
+    Raises:
+        NotFound: there is such a key, and ``--require`` was given.
+    """
+    from kojikey.stores.base import Query
+
+    account = settings.account.value
+    if known is None or custody.is_disabled(account):
+        return
+    for stored in custody.store.scan(Query(account=account)):
+        if stored.ref.provider not in known:
+            _leave_out(call, settings, stored.ref.provider)
+
+
+def _leave_out(call: Call, settings: Settings, provider: str) -> None:
+    from kojikey.cli import wiring
+
+    is_broken = wiring.unusable_definition(provider, settings) is not None
+    problem = "can not be used" if is_broken else "is gone"
+    message = f"the definition of {shown_provider(provider)} {problem}, so its key is not handed on"
+    if call.flag("require"):
+        mend = "mend its file" if is_broken else "put its file back"
+        raise NotFound(message, hint=f"{mend} in {settings.home.providers}, or name the other providers with -p")
+    say(f"kojikey: {message}")
 
 
 def _missing(custody: Custody, account: str, provider: str) -> NotFound:
@@ -118,7 +165,7 @@ def _variables(credential: Credential, entry: IndexEntry) -> dict[str, str]:
 def base_url_variables(base_url: str | None, entry: IndexEntry) -> dict[str, str]:
     """Return the variable for a key's base URL, none where that is the default."""
     if entry.base_url_env and base_url and base_url != entry.base_url:
-        return {entry.base_url_env: base_url}
+        return {entry.base_url_env: base_url + entry.base_url_env_path}
     return {}
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from kojikey.cli import documents, wiring
 from kojikey.cli.command import Call
 from kojikey.cli.report import write_line
-from kojikey.cli.run import base_url_variables, leave_alone
+from kojikey.cli.run import base_url_variables, leave_alone, report_undefined
 from kojikey.cli.settings import Settings
 from kojikey.cli.terminal import Terminal
 from kojikey.model.key import Key
@@ -21,12 +21,22 @@ from kojikey.operations.listing import key_of
 from kojikey.providers.index import IndexEntry
 
 
-def preview(call: Call, settings: Settings, listed: Mapping[str, IndexEntry], named: Mapping[str, str]) -> int:
-    """Write the names that would be set; ``named`` are those of ``--env``, with their providers."""
+def preview(
+    call: Call,
+    settings: Settings,
+    listed: Mapping[str, IndexEntry],
+    named: Mapping[str, str],
+    known: dict[str, IndexEntry] | None,
+) -> int:
+    """Write the names that would be set; ``named`` are those of ``--env``, with their providers.
+
+    ``known`` are all the providers there are, where no names were given.
+    """
     terminal = Terminal(call, settings)
     custody = wiring.open_custody(settings, None)
     account = settings.account.value
     keys = dict(_keys(call, custody, account, dict.fromkeys((*listed, *named.values()))))
+    report_undefined(call, settings, custody, known)
     rows = list(_rows(keys, listed, named))
     if call.flag("json"):
         return documents.write("run", 0, [_fields(name, key, url) for name, key, url in rows])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 from kojikey.cli import documents
 from kojikey.cli.advice import Advice, advised
@@ -11,7 +12,6 @@ from kojikey.cli.desk import Desk
 from kojikey.cli.exits import Exit
 from kojikey.cli.prompts import read_key
 from kojikey.cli.terminal import Terminal
-from kojikey.model.base_url import check_base_url
 from kojikey.model.errors import UsageError
 from kojikey.model.moment import moment_or_span, now, span
 from kojikey.model.secret import Secret
@@ -56,7 +56,7 @@ def settings_of(desk: Desk, definition: Definition) -> KeySettings:
     base_url, label, expires = call.text("base_url"), call.text("label"), call.text("expires")
     capabilities = checked_capabilities(call, definition)
     return KeySettings(
-        base_url=check_base_url(base_url) if base_url is not None else None,
+        base_url=base_url_of(base_url, definition, desk.terminal.note) if base_url is not None else None,
         models=tuple(dict.fromkeys(map(definition.checked_model, call.texts("model")))) or None,
         capabilities=capabilities or None,
         label=checked_label(label),
@@ -80,6 +80,18 @@ def checked_capabilities(call: Call, definition: Definition) -> tuple[str, ...]:
                 hint=f"kojikey providers {definition.id}",
             )
     return capabilities
+
+
+def base_url_of(text: str, definition: Definition, tell: Callable[[str], None]) -> str:
+    """Return the base URL that was given, and tell what was taken off its end.
+
+    Raises:
+        UsageError: it is not one.
+    """
+    base_url, removed = definition.base_url_from(text)
+    if removed:
+        tell(f"{removed} was taken off the end of the base URL: a test's requests begin with it; it is now {base_url}")
+    return base_url
 
 
 def expiry(text: str, terminal: Terminal) -> str:

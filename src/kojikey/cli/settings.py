@@ -13,10 +13,13 @@ from kojikey.cli.command import Call
 from kojikey.model.account import DEFAULT_ACCOUNT, checked_account
 from kojikey.model.errors import BadConfig, StoreNotFound, UnsafeConfig, UsageError
 from kojikey.model.named import NamedTuple
+from kojikey.model.ownership import foreign_writer, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from kojikey.providers.catalog import Mistake
 
 LOCAL = "local"
 _COMMAND_LINE = ("option", "argument")
@@ -73,10 +76,13 @@ def find_home(environ: Mapping[str, str]) -> Home:
 class Settings:
     """Everything a command needs to know that is not its own."""
 
-    __slots__ = ("account", "config", "environ", "home", "ruled_out_by", "store")
+    __slots__ = ("account", "config", "environ", "home", "mistakes", "providers_named", "ruled_out_by", "store")
 
     def __init__(self, call: Call, environ: Mapping[str, str], *, config: dict[str, Any] | None = None) -> None:
         self.environ = environ
+        self.mistakes: dict[str, Mistake] = {}
+        """The files of provider definitions that are not used, by path, once they were warned of."""
+        self.providers_named = _providers_named(call)
         self.home = find_home(environ)
         self.config = read_config(self.home.config_file) if config is None else config
         self.account = self._chosen(call.text("account"), "KOJIKEY_ACCOUNT", "account", DEFAULT_ACCOUNT)
@@ -155,6 +161,12 @@ def has_password(text: str) -> bool:
     return _PASSWORD.match(text) is not None
 
 
+def _providers_named(call: Call) -> frozenset[str]:
+    given = [call.values.get(name) for name in ("provider", "providers", "env")]
+    words = [word for value in given for word in ([value] if isinstance(value, str) else value or ())]
+    return frozenset(word.rpartition("=")[2] for word in words)
+
+
 def _no_key(value: str, variable: str) -> str:
     """Return a variable's value, unless it looks like a provider key, which messages would repeat.
 
@@ -203,27 +215,13 @@ def read_config(path: str) -> dict[str, Any]:
 
 def _refuse_writable(found: os.stat_result, path: str) -> None:
     # Whoever writes it says where keys are kept, and with that which are used.
-    if not _HAS_OWNERS:
-        return
-    if found.st_uid not in (os.geteuid(), 0):
-        owner = f"belongs to another user (uid {found.st_uid}), who can write it"
-        raise UnsafeConfig(path, owner, hint=f"make it yours: chown {os.geteuid()} {_quoted(path)}")
-    if found.st_mode & 0o022:
-        raise UnsafeConfig(path, _others("written", found), hint=f"chmod go-w {_quoted(path)}")
+    problem = foreign_writer(found, path)
+    if problem:
+        raise UnsafeConfig(path, problem[0], hint=problem[1])
 
 
 def _refuse_readable(found: os.stat_result, path: str, config: dict[str, Any]) -> None:
     urls = (config.get("store", ""), *(store["url"] for store in config.get("stores", {}).values()))
     if _HAS_OWNERS and found.st_mode & 0o044 and any(map(_PASSWORD.search, urls)):
-        problem = f"{_others('read', found)}, and there is a password in it"
-        raise UnsafeConfig(path, problem, hint=f"chmod 600 {_quoted(path)}")
-
-
-def _others(act: str, found: os.stat_result) -> str:
-    return f"can be {act} by others (mode {found.st_mode & 0o7777:04o})"
-
-
-def _quoted(path: str) -> str:
-    import shlex
-
-    return shlex.quote(path)
+        problem = f"can be read by others (mode {found.st_mode & 0o7777:04o}), and there is a password in it"
+        raise UnsafeConfig(path, problem, hint=f"chmod 600 {quoted(path)}")

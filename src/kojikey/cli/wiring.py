@@ -21,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kojikey.cli.terminal import Terminal
     from kojikey.operations.trial import Tester
-    from kojikey.providers.catalog import Catalog
+    from kojikey.providers.catalog import Catalog, Mistake
     from kojikey.providers.definition import Definition
     from kojikey.providers.index import IndexEntry
     from kojikey.providers.proxies import Proxies
@@ -51,10 +51,35 @@ def resolve_for_program(provider: str, *, account: str | None, store: str | None
 
 
 def provider_index(settings: Settings) -> dict[str, IndexEntry]:
-    """Return all providers in brief, without reading TOML where the user has no definitions."""
+    """Return all providers in brief, without reading TOML where the user has no definitions.
+
+    A definition of the user's that can not be used is warned of once, and stops nothing but itself.
+    """
     from kojikey.providers.index import read_index
 
-    return read_index(settings.home.providers)
+    return read_index(settings.home.providers, told=lambda mistake: _warn_of(mistake, settings))
+
+
+def unusable_definition(name: str, settings: Settings) -> Mistake | None:
+    """Return why the definition of a provider is not used, None where there is no file for it."""
+    from kojikey.providers.catalog import mistake_about
+
+    return mistake_about(name, settings.mistakes.values())
+
+
+def _warn_of(mistake: Mistake, settings: Settings) -> None:
+    from kojikey.cli.report import lines_of, say
+
+    if mistake.path in settings.mistakes:
+        return
+    settings.mistakes[mistake.path] = mistake
+    if mistake.provider in settings.providers_named:
+        return  # it is the command's own error
+    first, *more = lines_of(mistake)
+    for line in (f"kojikey: warning: {first}", *more):
+        say(line)
+    way = mistake.hint.partition(";")[0] if mistake.hint else ""
+    say(f"  {way}; the other providers are used as always")
 
 
 def checked_provider(name: str, settings: Settings) -> IndexEntry:
@@ -65,7 +90,7 @@ def checked_provider(name: str, settings: Settings) -> IndexEntry:
     """
     index = provider_index(settings)
     if name not in index:
-        raise unknown_provider(name, tuple(index))
+        raise unusable_definition(name, settings) or unknown_provider(name, tuple(index))
     return index[name]
 
 
@@ -85,7 +110,10 @@ def catalog(settings: Settings) -> Catalog:
     """Return all provider definitions."""
     from kojikey.providers.catalog import load_catalog
 
-    return load_catalog(settings.home.providers)
+    found = load_catalog(settings.home.providers)
+    for mistake in found.mistakes:
+        _warn_of(mistake, settings)
+    return found
 
 
 def kek_inputs(settings: Settings, terminal: Terminal | None) -> KekInputs:

@@ -5,9 +5,10 @@ KojikeyError
 │   ├── MalformedKey            the text can not be a provider key
 │   ├── BadAccount
 │   ├── UnknownProvider
-│   ├── BadConfig               config.toml, by line and key
-│   ├── BadDefinition           a provider's TOML file, all mistakes at once
 │   ├── BadNetworkSettings      a proxy or CA file of the environment that cannot be used
+│   ├── FileMistakes            all mistakes of a file at once
+│   │   ├── BadConfig           config.toml, by line and key
+│   │   └── BadDefinition       a provider's TOML file
 │   └── InputNeeded             a person would have been asked, but may not be
 ├── NotFound
 │   ├── KeyNotFound
@@ -24,7 +25,8 @@ KojikeyError
 │   ├── StoreCorrupt            damaged, or not a store of ours
 │   ├── StoreVersion            made by an older or newer kojikey
 │   └── UnsafePermissions       others can read or write it
-│       └── UnsafeConfig        or config.toml
+│       ├── UnsafeConfig        or config.toml
+│       └── UnsafeDefinition    or a provider's definition
 └── CannotOpen
     ├── KekMissing, KekUnavailable
     ├── WrongKek                the KEK is not the one that wrapped this
@@ -37,7 +39,7 @@ A key that a provider refuses is a verdict, not an error. Only ``cli/exits.py`` 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 class KojikeyError(Exception):
@@ -79,23 +81,28 @@ class UnknownProvider(UsageError):
         super().__init__(f"there is no provider {name}")
 
 
-class BadConfig(UsageError):
+class FileMistakes(UsageError):
+    """A file has mistakes. ``str()`` has them all in one sentence; people read ``headline``, then each on its line."""
+
+    def __init__(self, path: str, headline: str, problems: Iterable[str], *, hint: str) -> None:
+        self.path, self.headline, self.problems = path, headline, tuple(problems)
+        super().__init__(f"{headline}: " + "; ".join(self.problems), hint=hint)
+
+
+class BadConfig(FileMistakes):
     """config.toml has mistakes; each problem names its line and key."""
 
-    def __init__(self, path: str, problems: Sequence[str]) -> None:
-        self.path, self.problems = path, tuple(problems)
-        super().__init__(f"{path} has mistakes: " + "; ".join(problems), hint=f"mend {path}; nothing was done")
+    def __init__(self, path: str, problems: Iterable[str]) -> None:
+        super().__init__(path, f"{path} has mistakes", problems, hint=f"mend {path}; nothing was done")
 
 
-class BadDefinition(UsageError):
-    """A provider's TOML file has mistakes; all of them are listed."""
+class BadDefinition(FileMistakes):
+    """A provider's TOML file has mistakes; all of them are listed. ``provider`` is its id, ``""`` where it has none."""
 
-    def __init__(self, path: str, problems: Sequence[str]) -> None:
-        self.path, self.problems = path, tuple(problems)
-        super().__init__(
-            f"the provider definition {path} has mistakes: " + "; ".join(problems),
-            hint=f"mend or remove {path}; nothing was done",
-        )
+    def __init__(self, path: str, problems: Iterable[str], *, provider: str = "") -> None:
+        self.provider = provider
+        hint = f"mend or remove {path}; nothing was done"
+        super().__init__(path, f"the provider definition {path} has mistakes", problems, hint=hint)
 
 
 class BadNetworkSettings(UsageError):
@@ -227,6 +234,15 @@ class UnsafeConfig(UnsafePermissions):
     def __init__(self, path: str, problem: str, *, hint: str) -> None:
         super().__init__(path, problem, hint=hint)
         self.args = (f"{path} {problem}; it was not used, and nothing was done",)
+
+
+class UnsafeDefinition(UnsafePermissions):
+    """Others can write a provider's definition, or the folder of all (then ``provider`` is ``""``): it was not used."""
+
+    def __init__(self, path: str, problem: str, *, hint: str, provider: str = "") -> None:
+        super().__init__(path, problem, hint=hint)
+        self.path, self.provider = path, provider
+        self.args = (f"{path} {problem}; it says where keys are sent, so it was not used",)
 
 
 class CannotOpen(KojikeyError):

@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+import stat
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from kojikey.model.errors import BadDefinition, UnknownProvider
+from kojikey.model.errors import BadDefinition, UnknownProvider, UnsafeDefinition
 from kojikey.model.lookalike import looks_like_key
+from kojikey.model.ownership import foreign_writer
 from kojikey.providers.definition import Definition
 from kojikey.providers.definition_file import parse
 from kojikey.providers.index import FOLDER
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _LARGEST = 256 * 1024
+
+Mistake: TypeAlias = BadDefinition | UnsafeDefinition
+"""Why a file of the user's, or the whole folder, is not used."""
 
 
 class _Definitions(Mapping[str, Definition]):
@@ -45,9 +51,10 @@ class _Definitions(Mapping[str, Definition]):
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Definitions by id."""
+    """Definitions by id; ``mistakes`` says of each file of the user's that is not used why."""
 
     definitions: Mapping[str, Definition]
+    mistakes: tuple[Mistake, ...] = ()
 
     def ids(self) -> tuple[str, ...]:
         """Return the ids in alphabetical order."""
@@ -62,31 +69,70 @@ class Catalog:
 
         Raises:
             UnknownProvider: there is none. The hint names the closest id; what looks like a key is not repeated.
+            BadDefinition, UnsafeDefinition: there is one, but its file can not be used.
         """
         definition = self.definitions.get(provider)
         if definition is None:
-            raise _unknown(provider, self.ids())
+            raise mistake_about(provider, self.mistakes) or _unknown(provider, self.ids())
         return definition
+
+
+def mistake_about(provider: str, mistakes: Iterable[Mistake]) -> Mistake | None:
+    """Return why the definition of a provider is not used, None where no file is for it."""
+    found = tuple(mistakes)
+    folders = (mistake for mistake in found if not mistake.provider)
+    return next((mistake for mistake in found if mistake.provider == provider), None) or next(folders, None)
 
 
 def load_catalog(user_folder: str | None = None) -> Catalog:
     """Return all definitions: the bundled ones and each ``*.toml`` of the user's folder (which need not be there).
 
-    A bundled file is named for the id in it, and read when it is asked for; all of the user's are read here, so that
-    a mistake in one is told whatever was asked.
-
-    Raises:
-        BadDefinition: a file has mistakes (all are listed), can not be read, or has the id of another definition.
+    A bundled file is named for the id in it, and read when it is asked for; all of the user's are read here. A file
+    of the user's with a mistake, with a bundled id, or that others can write stops nothing but itself.
     """
     bundled = {os.path.basename(path).removesuffix(".toml"): path for path in _files(FOLDER)}
+    if not user_folder:
+        return Catalog(_Definitions(bundled, {}))
+    own, mistakes = _read_own(user_folder, bundled)
+    return Catalog(_Definitions(bundled, own), tuple(mistakes))
+
+
+def _read_own(folder: str, bundled: Mapping[str, str]) -> tuple[dict[str, Definition], list[Mistake]]:
+    """Return the user's definitions that can be used, and what is wrong with the other files."""
     own: dict[str, Definition] = {}
-    for path in _files(user_folder) if user_folder else ():
-        definition = parse(_read(path), path)
-        if definition.id in own or definition.id in bundled:
-            whose = "is bundled with kojikey and can not be replaced" if definition.id in bundled else "is in two files"
-            raise BadDefinition(path, [f"id: {definition.id} {whose}"])
-        own[definition.id] = definition
-    return Catalog(_Definitions(bundled, own))
+    paths: dict[str, str] = {}
+    mistakes: list[Mistake] = []
+    try:
+        files = _files_of_user(folder)
+    except (BadDefinition, UnsafeDefinition) as error:
+        return own, [error]
+    for path in files:
+        try:
+            definition = parse(_read_of_user(path), path)
+        except (BadDefinition, UnsafeDefinition) as error:
+            error.provider = error.provider or os.path.basename(path).removesuffix(".toml")
+            mistakes.append(error)
+            continue
+        provider = definition.id
+        if provider in bundled:
+            # named for its file, as it is not what keeps the provider of that id from being used
+            what = f"id: {provider} comes with kojikey and can not be replaced; the one that comes with it is used"
+            mistakes.append(BadDefinition(path, [what], provider=os.path.basename(path)))
+        elif provider in paths:
+            own.pop(provider, None)
+            what = f"id: {provider} is in two files ({os.path.basename(paths[provider])} too); neither is used"
+            mistakes.append(BadDefinition(path, [what], provider=provider))
+        else:
+            own[provider], paths[provider] = definition, path
+    return own, mistakes
+
+
+def _files_of_user(folder: str) -> list[str]:
+    files = _files(folder)
+    problem = foreign_writer(os.stat(folder), folder) if files else None
+    if problem:
+        raise UnsafeDefinition(folder, problem[0], hint=problem[1])
+    return files
 
 
 def _files(folder: str) -> list[str]:
@@ -100,16 +146,30 @@ def _files(folder: str) -> list[str]:
 
 
 def _read(path: str) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def _read_of_user(path: str) -> str:
+    """Return a file's text: a regular file that nobody else can write. One that is a pipe is not waited for."""
     try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read(_LARGEST + 1)
-    except UnicodeDecodeError:
-        raise BadDefinition(path, ["it is not UTF-8 text"]) from None
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+        with open(handle, "rb") as file:
+            found = os.fstat(handle)
+            if not stat.S_ISREG(found.st_mode):
+                raise BadDefinition(path, ["it is not a regular file"])
+            problem = foreign_writer(found, path)
+            if problem:
+                raise UnsafeDefinition(path, problem[0], hint=problem[1])
+            content = file.read(_LARGEST + 1)
     except OSError as error:
         raise BadDefinition(path, [f"it can not be read ({error.strerror})"]) from None
-    if len(text) > _LARGEST:
-        raise BadDefinition(path, [f"it is larger than {_LARGEST} characters"])
-    return text
+    if len(content) > _LARGEST:
+        raise BadDefinition(path, [f"it is larger than {_LARGEST} bytes"])
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise BadDefinition(path, ["it is not UTF-8 text"]) from None
 
 
 def _unknown(provider: str, known: tuple[str, ...]) -> UnknownProvider:

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from kojikey.model.base_url import check_base_url
 from kojikey.model.errors import UsageError
 from kojikey.model.verdict import Reason
+from kojikey.providers.bounded_regex import LONGEST_TEXT
 
 PLACEHOLDER = re.compile(r"\{([a-z_]+|metadata\.[A-Za-z_]+)\}")
 _MODEL = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}")
@@ -208,11 +210,15 @@ class Definition:
         """The base URL where none is chosen."""
         return self.base_urls["default"]
 
-    def without_version_path(self, base_url: str) -> tuple[str, str]:
-        """Return a checked base URL without an ending that is the provider's own version path, and that ending.
+    def base_url_from(self, text: str) -> tuple[str, str]:
+        """Return the base URL in a text, without an ending that is the provider's own version path, and that ending.
 
-        The paths of the checks begin with it, so that it would be there twice.
+        SDK settings often have the version path; the checks' own paths begin with it, so that it would be there twice.
+
+        Raises:
+            UsageError: the text is not a base URL.
         """
+        base_url = check_base_url(text)
         endings = sorted((path for path in self.version_paths if base_url.endswith(path)), key=len)
         if not endings or "://" not in base_url.removesuffix(endings[-1]):
             return base_url, ""
@@ -220,6 +226,8 @@ class Definition:
 
     def shape_of(self, key: str) -> Shape | None:
         """Return the known shape that a key has, None where it has none of them."""
+        if len(key) > LONGEST_TEXT:
+            return None
         return next((shape for shape in self.shapes if shape.regex.fullmatch(key)), None)
 
     def checked_capabilities(self, names: tuple[str, ...] = ()) -> tuple[str, ...]:

@@ -9,11 +9,12 @@ import re
 import tomllib
 
 from kojikey.model.base_url import check_base_url
+from kojikey.model.environment_names import may_hold_key
 from kojikey.model.errors import BadDefinition, UsageError
 from kojikey.model.verdict import Reason
 from kojikey.providers.accepted import TYPES
 from kojikey.providers.definition import Check, Definition, Pages, Pick, Rule, Shape, State, UsageMap
-from kojikey.providers.table import Table
+from kojikey.providers.table import Table, shown_name, without_quotes
 
 PAGES = ("keys", "usage", "spending_limit", "billing")
 _ID = re.compile(r"[a-z][a-z0-9_]{0,31}")
@@ -38,14 +39,15 @@ def parse(text: str, path: str) -> Definition:
     try:
         content = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise BadDefinition(path, [f"it is not TOML: {error}"]) from None
+        raise BadDefinition(path, [f"it is not TOML: {without_quotes(error)}"]) from None
     problems: list[str] = []
     root = Table(content, "", problems)
     definition = _definition(root)
     root.finish()
     problems += _inconsistencies(definition)
     if problems:
-        raise BadDefinition(path, problems)
+        provider = definition.id if _ID.fullmatch(definition.id) else ""
+        raise BadDefinition(path, dict.fromkeys(problems), provider=provider)
     return definition
 
 
@@ -83,15 +85,24 @@ def _definition(root: Table) -> Definition:
 
 def _env(table: Table) -> tuple[tuple[str, ...], str, str]:
     names, base_url = table.texts("key", required=True), table.text("base_url", "")
-    for name in (*names, *filter(None, [base_url])):
-        if not _ENV.fullmatch(name):
-            table.problem("key" if name in names else "base_url", f"{name[:64]!r} is not the name of a variable")
+    for number, name in enumerate(names, 1):
+        _check_variable(table, f"key[{number}]", name)
+    if base_url:
+        _check_variable(table, "base_url", base_url)
     if base_url in names:
         table.problem("base_url", "is the name of a key's variable")
     path = table.text("base_url_path", "")
     if path and not (base_url and _PREFIX.fullmatch(path)):
         table.problem("base_url_path", "must be a path such as /v1, for the variable base_url")
     return names, base_url, path
+
+
+def _check_variable(table: Table, key: str, name: str) -> None:
+    """Note where a name can not be used; it is not repeated, for it may be a key that was pasted there."""
+    if not _ENV.fullmatch(name):
+        table.problem(key, "is not the name of a variable (capitals, digits and _)")
+    elif not may_hold_key(name):
+        table.problem(key, "is a variable that changes how programs run, and can not be used for this")
 
 
 def _version_paths(root: Table) -> tuple[str, ...]:
@@ -130,7 +141,7 @@ def _capabilities(table: Table) -> tuple[dict[str, str], tuple[str, ...]]:
             table.problem(f"names.{name}", "must be 1 to 32 of a-z 0-9 _ and begin with a letter")
     for name in default:
         if name not in names:
-            table.problem("default", f"{name} is none of the names")
+            table.problem("default", f"{shown_name(name)} is none of the names")
     return names, default
 
 
@@ -139,7 +150,7 @@ def _values(table: Table) -> tuple[dict[str, tuple[str, ...]], str]:
 
 
 def _shape(table: Table) -> Shape:
-    return Shape(table.text("name"), table.compiled("regex", table.text("regex")), table.text("retired", ""))
+    return Shape(table.text("name"), table.shape("regex"), table.text("retired", ""))
 
 
 def _check(table: Table) -> Check:
@@ -267,7 +278,7 @@ def _template(table: Table, key: str) -> str:
     text = table.text(key, "")
     for name in _PLACEHOLDER.findall(text):
         if name not in _PLACEHOLDERS and not re.fullmatch(r"metadata\.[A-Za-z_]+", name):
-            table.problem(key, f"has the unknown placeholder {{{name}}}")
+            table.problem(key, f"has the unknown placeholder {shown_name(name)}")
     return text
 
 
@@ -282,7 +293,7 @@ def _inconsistencies(definition: Definition) -> list[str]:
         if check.capability and check.capability not in definition.capabilities:
             problems.append(f"{at}.capability is none of the capabilities")
         problems += [
-            f"{at}.path has the unknown placeholder {{{name}}}"
+            f"{at}.path has the unknown placeholder {shown_name(name)}"
             for name in sorted({*_PLACEHOLDER.findall(check.path + check.name), *check.placeholders})
             if name not in (known if check.when == "model_named" else definition.values)
         ]

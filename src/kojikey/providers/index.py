@@ -13,8 +13,10 @@ from kojikey.model.named import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
+    from kojikey.providers.catalog import Mistake
     from kojikey.providers.definition import Definition
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "definitions")
@@ -22,7 +24,10 @@ INDEX = os.path.join(FOLDER, "index.json")
 
 
 class IndexEntry(NamedTuple):
-    """A provider in brief. ``env`` is in the definition's order; ``base_url_env`` is ``""`` where there is none."""
+    """A provider in brief. ``env`` is in the definition's order; ``base_url_env`` is ``""`` where there is none.
+
+    ``base_url_env_path`` is what that variable has after the base URL.
+    """
 
     name: str
     company: str
@@ -30,14 +35,16 @@ class IndexEntry(NamedTuple):
     base_url: str
     env: tuple[str, ...]
     base_url_env: str
+    base_url_env_path: str
     keys_page: str
 
 
-def read_index(user_folder: str | None = None) -> dict[str, IndexEntry]:
+def read_index(
+    user_folder: str | None = None, *, told: Callable[[Mistake], object] = lambda _: None
+) -> dict[str, IndexEntry]:
     """Return all providers by id: the bundled ones, and those of the user's folder of ``*.toml`` where it has any.
 
-    Raises:
-        BadDefinition: a file of the user has mistakes; all of them are listed.
+    ``told`` is told of each file of the user's that is not used.
     """
     with open(INDEX, encoding="utf-8") as file:
         bundled = json.load(file)
@@ -47,6 +54,8 @@ def read_index(user_folder: str | None = None) -> dict[str, IndexEntry]:
 
         catalog = load_catalog(user_folder)
         entries.update({name: entry_of(catalog.get(name)) for name in catalog.ids() if name not in entries})
+        for mistake in catalog.mistakes:
+            told(mistake)
     return entries
 
 
@@ -68,6 +77,7 @@ def entry_of(definition: Definition) -> IndexEntry:
         definition.base_url,
         definition.env,
         definition.base_url_env,
+        definition.base_url_env_path,
         definition.pages.keys,
     )
 

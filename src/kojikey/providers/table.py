@@ -9,8 +9,22 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+from kojikey.model.lookalike import looks_like_key
+from kojikey.providers.bounded_regex import matches_anything, unbounded
+
 T = TypeVar("T")
 _FALLBACK = re.compile("")
+_SHOWN = re.compile(r"[A-Za-z0-9_-]{1,24}(?:\[[0-9]+\])?")
+
+
+def shown_name(name: str) -> str:
+    """Return a name from a file as messages may show it: what could be a key that was pasted there is left out."""
+    return name if _SHOWN.fullmatch(name) and not looks_like_key(name) else "(a name that is not shown)"
+
+
+def without_quotes(error: Exception) -> str:
+    """Return what an error says, without what it quotes from the file."""
+    return re.sub(r"'[^']*'?|\"[^\"]*\"?", "...", str(error))
 
 
 class Table:
@@ -25,8 +39,9 @@ class Table:
         self._seen: set[str] = set()
 
     def at(self, key: str) -> str:
-        """Return the key's path as people find it: ``checks[2].path``."""
-        return f"{self._path}.{key}" if self._path else key
+        """Return the key's path as people find it: ``checks[2].path``; a name that may be a pasted key is left out."""
+        shown = ".".join(map(shown_name, key.split(".")))
+        return f"{self._path}.{shown}" if self._path else shown
 
     def problem(self, key: str, what: str) -> None:
         """Note a mistake at a key."""
@@ -73,17 +88,28 @@ class Table:
             return known[0]
         return value
 
+    def shape(self, key: str) -> re.Pattern[str]:
+        """Take the regular expression of a whole key, which tells keys of one company from those of others."""
+        regex = self.compiled(key, self.text(key), is_shape=True)
+        if matches_anything(regex):
+            self.problem(key, "matches keys of other companies too: it has to say how the keys of this one begin")
+        return regex
+
     def pattern(self, key: str) -> re.Pattern[str] | None:
         """Take a regular expression, None where the key is not there."""
         return self.compiled(key, self.text(key)) if self.has(key) else None
 
-    def compiled(self, key: str, regex: str) -> re.Pattern[str]:
-        """Return the compiled expression, noting where it is not one."""
+    def compiled(self, key: str, regex: str, *, is_shape: bool = False) -> re.Pattern[str]:
+        """Return the compiled expression, noting where it is not one or could take too long to match."""
         try:
-            return re.compile(regex)
+            compiled = re.compile(regex)
         except (re.error, OverflowError, RecursionError) as error:
-            self.problem(key, f"is not a regular expression ({error})")
+            self.problem(key, f"is not a regular expression ({without_quotes(error)})")
             return _FALLBACK
+        problem = unbounded(regex, is_shape=is_shape)
+        if problem:
+            self.problem(key, problem)
+        return _FALLBACK if problem else compiled
 
     def https(self, key: str, default: str | None = None) -> str:
         """Take the address of a page."""

@@ -1,0 +1,150 @@
+"""Provider definitions of the user's own: what a mistake in one stops, and what is said where one is gone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from program import Program
+
+ACME = """
+id = "acme_speech"
+name = "Acme Speech"
+company = "Acme"
+purpose = "transcription"
+[pages]
+keys = "https://acme.example/keys"
+usage = "https://acme.example/usage"
+spending_limit = "https://acme.example/limit"
+billing = "https://acme.example/billing"
+[env]
+key = ["ACME_API_KEY"]
+base_url = "ACME_BASE_URL"
+base_url_path = "/v1"
+[auth]
+header = "Authorization"
+[base_urls]
+default = "https://api.acme.example"
+[[checks]]
+name = "account"
+path = "/v1/me"
+expect = { id = "text" }
+"""
+ACME_KEY = "acme-key-of-some-length-1"
+SHOW = ("--", "sh", "-c", 'printf "%s %s" "$ACME_API_KEY" "$ACME_BASE_URL"')
+OTHERS = [["list"], ["test", "elevenlabs"], ["test"], ["providers"], ["run", "-p", "elevenlabs", "--", "true"]]
+
+
+@pytest.fixture
+def folder(kojikey: Program) -> Path:
+    folder = kojikey.home / "providers"
+    folder.mkdir(parents=True, mode=0o700)
+    kojikey.home.chmod(0o700)
+    return folder
+
+
+def acme_added(kojikey: Program, folder: Path) -> None:
+    (folder / "acme.toml").write_text(ACME)
+    options = ("--stdin", "--no-test", "--base-url", "http://127.0.0.1:9/acme")
+    ended = kojikey("add", "acme_speech", *options, stdin=ACME_KEY)
+    assert ended.code == 0, ended.said
+
+
+@pytest.mark.parametrize("command", OTHERS, ids=" ".join)
+def test_a_mistake_in_one_file_stops_only_that_provider(kojikey: Program, folder: Path, command: list[str]) -> None:
+    kojikey.added("elevenlabs")
+    (folder / "acme.toml").write_text('id = "acme"\nname = 3\ncolour = "red"\n')
+    (folder / "good.toml").write_text(ACME)
+    ended = kojikey.installed(*command) if command[0] == "run" else kojikey(*command)
+    assert ended.code == 0, ended.said
+    assert ended.err.count("kojikey: warning: the provider definition") == 1
+    lines = ended.err.splitlines()
+    assert [line for line in lines if line.startswith("  name ")] == ["  name must be a text"]
+    assert [line for line in lines if line.startswith("  colour ")] == ["  colour is not a key of a definition"]
+    assert "acme_speech" in kojikey("providers").out
+
+
+@pytest.mark.parametrize(
+    "command", [["add", "acme", "--stdin"], ["test", "acme"], ["run", "-p", "acme", "--", "true"],
+                ["run", "--env", "X=acme", "--", "true"], ["list", "acme"], ["providers", "acme"]], ids=" ".join,
+)  # fmt: skip
+def test_the_provider_itself_is_refused_with_each_mistake_on_a_line(
+    kojikey: Program, folder: Path, command: list[str]
+) -> None:
+    (folder / "acme.toml").write_text('id = "acme"\nname = 3\ncolour = "red"\n')
+    ended = kojikey.installed(*command, stdin=ACME_KEY)
+    assert ended.code == 2
+    assert ended.err.count("has mistakes") == 1
+    assert "\n  name must be a text\n" in ended.err
+    assert "mend or remove" in ended.err
+
+
+def test_a_file_with_a_bundled_id_is_ignored_with_one_warning(kojikey: Program, folder: Path) -> None:
+    kojikey.added("elevenlabs")
+    (folder / "elevenlabs.toml").write_text(ACME.replace("acme_speech", "elevenlabs"))
+    for command in (["test", "elevenlabs"], ["list"]):
+        ended = kojikey(*command)
+        assert ended.code == 0, ended.said
+        assert ended.err.count("comes with kojikey") == 1
+
+
+@pytest.mark.parametrize(("path", "mode"), [("", 0o777), ("acme.toml", 0o666)])
+def test_what_others_can_write_is_not_used_and_the_command_that_mends_it_is_named(
+    kojikey: Program, folder: Path, path: str, mode: int
+) -> None:
+    (folder / "acme.toml").write_text(ACME)
+    (folder / path).chmod(mode)
+    kojikey.added("elevenlabs")
+    ended = kojikey("test", "elevenlabs")
+    assert (ended.code, "chmod go-w" in ended.err) == (0, True)
+    refused = kojikey("add", "acme_speech" if not path else "acme", "--stdin", "--json", stdin=ACME_KEY)
+    assert (refused.code, refused.error["code"]) == (7, "store_unavailable")
+
+
+def test_the_base_url_is_handed_on_in_the_form_that_the_sdk_reads(kojikey: Program, folder: Path) -> None:
+    acme_added(kojikey, folder)
+    ended = kojikey.installed("run", "-q", *SHOW)
+    assert (ended.code, ended.out) == (0, f"{ACME_KEY} http://127.0.0.1:9/acme/v1")
+
+
+def test_a_key_whose_definition_is_gone_is_named_by_run_and_doctor(kojikey: Program, folder: Path) -> None:
+    acme_added(kojikey, folder)
+    kojikey.added("elevenlabs")
+    kojikey.added("google_gemini")
+    (folder / "acme.toml").unlink()
+    ended = kojikey.installed("run", "--", "true")
+    assert (ended.code, ended.err) == (
+        0,
+        "kojikey: the definition of acme_speech is gone, so its key is not handed on\n",
+    )
+    required = kojikey.installed("run", "--require", "--json", "--", "true")
+    assert (required.code, required.error["code"]) == (5, "not_found")
+    assert kojikey.installed("run", "--require", "-p", "elevenlabs", "--", "true").code == 0
+    doctor = kojikey("doctor", "--json")
+    (wrong,) = [row for row in doctor.results if row["state"] == "wrong"]
+    assert (doctor.code, wrong["name"]) == (5, "default/acme_speech")
+    assert "kojikey remove acme_speech --account default" in wrong["mend"]
+
+
+def test_doctor_counts_a_definition_with_mistakes_as_wrong(kojikey: Program, folder: Path) -> None:
+    kojikey.added("elevenlabs")
+    (folder / "acme.toml").write_text('id = "acme"\n')
+    doctor = kojikey("doctor", "--json")
+    assert doctor.code == 2
+    assert [row["name"] for row in doctor.results if row["state"] == "wrong"] == ["provider file acme.toml"]
+
+
+@pytest.mark.parametrize("name", ["LD_PRELOAD", "PATH", "BASH_ENV", "PYTHONPATH", "NODE_OPTIONS", "KOJIKEY_KEK"])
+def test_run_puts_no_key_under_a_name_that_changes_how_programs_run(kojikey: Program, name: str) -> None:
+    kojikey.added("elevenlabs")
+    ended = kojikey("run", "--env", f"{name}=elevenlabs", "--", "true")
+    assert ended.code == 2
+    assert "changes how programs run" in ended.err
+
+
+def test_the_version_path_at_the_end_of_a_base_url_is_taken_off_and_told(kojikey: Program) -> None:
+    key = kojikey.key("google_gemini")
+    ended = kojikey("add", "google_gemini", "--stdin", "--base-url", f"{key.base_url}/v1beta", stdin=key.key)
+    assert ended.code == 0, ended.said
+    assert "/v1beta was taken off the end of the base URL" in ended.err
+    assert kojikey.listed("google_gemini")["base_url"] == key.base_url
