@@ -22,8 +22,8 @@ _kojikey_takes() {
       argument=''
       ;;
     'list')
-      options='--account -a --store -s --json --no-input --quiet -q --no-color --all-accounts --help -h'
-      values=' --account=account -a=account --store=store -s=store '
+      options='--account -a --store -s --json --no-input --quiet -q --no-color --all-accounts --failing --due --outcome --sort --csv --help -h'
+      values=' --account=account -a=account --store=store -s=store --outcome= --sort= '
       argument='provider' many=1
       ;;
     'rotate')

@@ -32,9 +32,27 @@ def test_no_line_is_wider_than_the_terminal_and_nothing_that_must_be_typed_is_cu
         for line in lines:  # a path or a URL that is wider by itself is to be copied
             assert len(line.rstrip()) <= columns or len(line.split()) == 1, f"{command}: {line!r}"
         if "--all-accounts" in command and command[0] == "list":
-            assert account in text
+            assert (account in text) is (columns != 80)  # shortened there, rather than the table given up
             assert f"••••••••{key.key[-4:]}" in text
             assert "google_gemini" in text
+
+
+def test_a_long_account_name_is_shortened_in_the_middle_and_every_row_stays_a_line(kojikey: Program) -> None:
+    account = "a-rather-long-account-name.of-an-enterprise_customer-nr-58"
+    for name in ("acme", account):
+        kojikey.added("elevenlabs", "missing_permission", "--allow-limited", "--account", name)
+    for columns in (80, 100, 120):
+        head, first, second, totals = lines_of(kojikey, "list", "--all-accounts", columns=columns)
+        assert head.split()[:2] == ["ACCOUNT", "PROVIDER"]
+        start, _, rest = first.split()[0].partition("…")
+        assert account.startswith(start)
+        assert account.endswith(rest)
+        assert second.startswith("acme ")
+        assert totals.startswith("2 keys of 2 accounts: 2 limited")
+    assert account in "\n".join(lines_of(kojikey, "list", "--all-accounts", columns=160))
+    assert account in kojikey("list", "--all-accounts").out
+    assert account in kojikey("list", "--all-accounts", "--csv").out
+    assert account in kojikey("list", "--all-accounts", "--json").out
 
 
 def lines_of(kojikey: Program, *command: str, columns: int) -> list[str]:

@@ -164,7 +164,9 @@ def test_one_disabled_account_leaves_the_others_alone(vault: Vault) -> None:
 def test_the_listing_of_an_account_says_that_it_is_disabled(vault: Vault) -> None:
     vault.add()
     disable(vault)
-    listed = list(listing.list_keys(vault.opener(), account=ACCOUNT, providers=(PROVIDER, "google_gemini")))
+    listed = list(
+        listing.list_keys(vault.opener(), account=ACCOUNT, providers=(PROVIDER, "google_gemini"), damaged=refuse)
+    )
     assert [(row.provider, row.key is not None, row.disabled) for row in listed] == [
         (PROVIDER, True, True),
         ("google_gemini", False, True),

@@ -66,7 +66,9 @@ USES: dict[str, Callable[[Vault], object]] = {
     "rotate": lambda v: v.rotate("sk_fourth_key_0123456789"),
     "add": lambda v: v.add(provider="google_gemini"),
     "list": lambda v: list(listing.list_all_keys(v.opener(), damaged=refuse)),
-    "list of one": lambda v: list(listing.list_keys(v.opener(), account=ACCOUNT, providers=(PROVIDER,))),
+    "list of one": lambda v: list(
+        listing.list_keys(v.opener(), account=ACCOUNT, providers=(PROVIDER,), damaged=refuse)
+    ),
     "history": lambda v: listing.history(v.opener(), account=ACCOUNT, provider=PROVIDER),
     "accounts": lambda v: list(accounts.list_accounts(v.opener(), damaged=refuse)),
     "info": lambda v: storing.info(v.opener(), v.opener().open().document),

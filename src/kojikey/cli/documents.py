@@ -92,6 +92,9 @@ _KEY_FIELDS = (
 )  # fmt: skip
 
 
+LISTED_FIELDS = ("account", "provider", "source", "billed_to", "disabled", *_KEY_FIELDS)
+
+
 def key_fields(key: Key) -> Document:
     """Return what is known of a key without opening it."""
     current = key.current
@@ -117,12 +120,14 @@ def rotation_due(key: Key) -> bool:
     return expires is not None and (parsed(expires) - parsed(now())).days < _EXPIRY_NOTICE_DAYS
 
 
+_OWN_FIELDS = ("fingerprint", "base_url", "created_at", "promoted_at", "expires_at")
+VERSION_FIELDS = ("version", "stage", "masked", *_OWN_FIELDS, "last_test")
+
+
 def version_fields(version: Version) -> Document:
     """Return what is known of a version without opening it."""
     fields: Document = {"version": version.number, "stage": version.stage.value, "masked": mask(version.tail)}
-    fields |= {
-        name: getattr(version, name) for name in ("fingerprint", "base_url", "created_at", "promoted_at", "expires_at")
-    }
+    fields |= {name: getattr(version, name) for name in _OWN_FIELDS}
     return fields | {"last_test": version.last_test.as_document() if version.last_test else None}
 
 

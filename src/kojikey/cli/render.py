@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
@@ -42,6 +42,7 @@ _MARK = {Outcome.VALID: "✓", Outcome.LIMITED: "!", Outcome.REJECTED: "✗", Ou
 _ASCII_MARK = {Outcome.VALID: "+", Outcome.LIMITED: "!", Outcome.REJECTED: "x", Outcome.INDETERMINATE: "?"}
 
 
+_ACCOUNT_WIDTHS = (128, 40, 24, 12)  # characters of an account's name: all of them, then fewer to leave a table room
 _NARROWEST = 14  # of the last column of a table, which is wrapped
 
 
@@ -170,28 +171,49 @@ class Page:
 
     def keys(self, rows: Iterable[ListRow], *, with_account: bool) -> int:
         """Write the keys as a table and return how many rows there were."""
-        cells = [self._key_cells(row, with_account=with_account) for row in rows]
-        columns = ["PROVIDER", "KEY", "VER", "LAST TEST", "NOTE"]
-        self.table(["ACCOUNT", *columns] if with_account else columns, cells)
-        return len(cells)
+        listed = list(rows)
+        if not listed:
+            return 0
+        columns, cells = next(
+            (form for form in self._key_tables(listed, with_account=with_account) if not self._is_too_wide(*form)),
+            next(self._key_tables(listed, with_account=with_account)),
+        )
+        self.table(columns, cells)
+        return len(listed)
 
-    def _key_cells(self, row: ListRow, *, with_account: bool) -> list[str | Text]:
-        first = [row.account, row.provider] if with_account else [row.provider]
+    def _key_tables(
+        self, rows: Sequence[ListRow], *, with_account: bool
+    ) -> Iterator[tuple[list[str], list[list[str | Text]]]]:
+        """Yield the forms of the table, each narrower than the one before: only names are needed to type a command."""
+        columns = ["PROVIDER", "KEY", "VER", "LAST TEST", "NOTE"]
+        for is_brief in (False, True):
+            cells = [self._key_cells(row, is_brief=is_brief) for row in rows]
+            if not with_account:
+                yield columns, cells
+                continue
+            for most in _ACCOUNT_WIDTHS:
+                named = [[_shortened(row.account, most), *cell] for row, cell in zip(rows, cells, strict=True)]
+                yield ["ACCOUNT", *columns], named
+        if with_account:
+            yield ["ACCOUNT", *columns[:2], *columns[3:]], [[*cell[:3], *cell[4:]] for cell in named]
+
+    def _key_cells(self, row: ListRow, *, is_brief: bool) -> list[str | Text]:
         if row.key is None:
-            return [*first, Text(self.plain("–"), style="dim"), "", "", Text("built-in allocation", style="dim")]
+            return [row.provider, Text(self.plain("–"), style="dim"), "", "", Text("built-in allocation", style="dim")]
         current = row.key.current
-        test = self._last_test(current.last_test)
+        test = self._last_test(current.last_test, is_brief=is_brief)
         notes = self._notes(row.key)
         if row.disabled:
             notes = f"set aside: BYOK is disabled, built-in allocation; {notes}"
-        return [*first, self.terminal.masked(current.tail), str(current.number), test, notes]
+        return [row.provider, self.terminal.masked(current.tail), str(current.number), test, notes]
 
-    def _last_test(self, test: TestRecord | None) -> Text:
+    def _last_test(self, test: TestRecord | None, *, is_brief: bool = False) -> Text:
         if test is None:
             return Text("never", style="yellow")
         outcome = Outcome(test.outcome)
         words = test.outcome if outcome is Outcome.VALID else test.reason
-        return Text(f"{self.mark(outcome)} {words}, {ago(test.tested_at)}", style=_STYLE[outcome])
+        when = "" if is_brief else f", {ago(test.tested_at)}"
+        return Text(f"{self.mark(outcome)} {words}{when}", style=_STYLE[outcome])
 
     def _notes(self, key: Key) -> str:
         staged = key.version(Stage.STAGED)
@@ -274,6 +296,15 @@ class Page:
         for name, value in rows:
             table.add_row(Text(name), Text(self.plain(value)))
         self._draw(table)
+
+
+def _shortened(name: str | Text, length: int) -> str:
+    """Return a name with its middle left out: accounts are told apart by both ends."""
+    text = str(name)
+    if len(text) <= length:
+        return text
+    head = (length - 1) // 2
+    return f"{text[:head]}…{text[head + 1 - length :]}"
 
 
 def broken(text: Text, width: int) -> list[Text]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
 
 from kojikey.model.errors import KeyNotFound, RecordChanged
 from kojikey.model.key import Key, Stage
+from kojikey.model.moment import parsed
 from kojikey.model.ref import account_ref, key_ref
 from kojikey.operations.results import HistoryResult, ListRow
 from kojikey.stores.base import Query, Store, Stored
+
+EXPIRING = timedelta(days=14)
+"""How long before it expires a key is due for rotation."""
 
 
 def key_of(stored: Stored) -> Key:
@@ -28,14 +33,39 @@ def key_of(stored: Stored) -> Key:
     return key
 
 
-def list_keys(store: Store, *, account: str, providers: Sequence[str]) -> Iterator[ListRow]:
+def is_due(key: Key, moment: datetime, *, is_disabled: bool, expiring: timedelta = EXPIRING) -> bool:
+    """Tell whether a key is due for rotation, as ``rotate --due`` counts: too old, or expiring within a span.
+
+    The keys of disabled accounts, and those that are never to be rotated, are left out.
+    """
+    if is_disabled or key.rotate_after_days is None:
+        return False
+    if moment - parsed(key.current.created_at) >= timedelta(days=key.rotate_after_days):
+        return True
+    expires = key.current.expires_at
+    return expires is not None and parsed(expires) - moment <= expiring
+
+
+def list_keys(
+    store: Store, *, account: str, providers: Sequence[str], damaged: Callable[[RecordChanged], None]
+) -> Iterator[ListRow]:
     """Yield a row for each of the providers, in their order, and for keys at any other provider after them.
 
     ``providers`` are those asked for, or all known; a key at a provider whose definition is gone is still listed.
+    One that was changed from outside is reported to ``damaged`` and hides no other.
     """
-    keys = {stored.ref.provider: key_of(stored) for stored in store.scan(Query(account=account))}
+    keys: dict[str, Key] = {}
+    unlisted: set[str] = set()
+    for stored in store.scan(Query(account=account)):
+        try:
+            keys[stored.ref.provider] = key_of(stored)
+        except RecordChanged as error:
+            unlisted.add(str(stored.ref.provider))
+            damaged(error)
     disabled = _is_disabled(store, account)
     for provider in providers:
+        if provider in unlisted:
+            continue
         yield ListRow(account, provider, keys.pop(provider, None), disabled)
     for provider, key in keys.items():
         yield ListRow(account, provider, key, disabled)
