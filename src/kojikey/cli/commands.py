@@ -31,6 +31,7 @@ MODULES: dict[str, str] = {
     "account enable": "account",
     "account remove": "account",
     "audit": "audit",
+    "scan": "scan",
     "sandbox": "sandbox",
     "doctor": "doctor",
     "help": "help_topics",

@@ -71,9 +71,10 @@ def commands(ending: Ending, rows: Rows) -> Iterator[str]:
         yield annotation("notice", "kojikey test", str(ending.error["message"]))
 
 
-def annotation(command: str, title: str, message: str) -> str:
-    """Return a workflow command with everything in it escaped."""
-    return f"::{command} title={_property(title)}::{_data(message[:_LONGEST_MESSAGE])}"
+def annotation(command: str, title: str, message: str, **place: str | int | None) -> str:
+    """Return a workflow command with everything in it escaped; ``place`` is file, line and col, as far as known."""
+    known = "".join(f"{name}={_property(str(value))}," for name, value in place.items() if value)
+    return f"::{command} {known}title={_property(title)}::{_data(message[:_LONGEST_MESSAGE])}"
 
 
 def _title(row: Document) -> str:

@@ -1,0 +1,202 @@
+"""Looking for a store's keys where they should not be, and for others of a provider's shape.
+
+Owns: which keys are looked for, and whose a find is. Must not: hand out a key's value; results have masks alone.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from kojikey.model.errors import RecordChanged
+from kojikey.model.key import Key, Stage, Version
+from kojikey.model.masking import mask
+from kojikey.model.secret import Secret
+from kojikey.operations.custody import Custody
+from kojikey.operations.listing import key_of
+from kojikey.providers.definition import Definition
+from kojikey.scanning.engine import Engine, KeyShape
+from kojikey.scanning.files import FileSearch
+from kojikey.scanning.git import GitSearch, InObject
+from kojikey.scanning.git_history import Origin
+from kojikey.scanning.git_process import Git
+from kojikey.scanning.trouble import Tally
+from kojikey.scanning.windows import Found, Read, Scanner
+from kojikey.stores.base import Query
+
+_LITERAL = re.compile(r"(?:[A-Za-z0-9_-]|\\[._-])*")
+_QUANTIFIED = ("?", "*", "+", "{")
+_SHORTEST_PREFIX = 3
+
+
+@dataclass(frozen=True, slots=True)
+class KnownKey:
+    """One version of a key of the store, opened."""
+
+    account: str
+    provider: str
+    stage: Stage
+    tail: str
+    secret: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A key that was found. Of one that is not ours ``account`` and ``stage`` are None.
+
+    ``line`` is None for a key in a name, ``file`` for one in an object without a path. ``kind`` is that of a git
+    object, ``object`` its id, ``commit`` the first commit that reaches it.
+    """
+
+    file: str | None
+    line: int | None
+    column: int | None
+    encoding: str
+    account: str | None
+    provider: str
+    stage: Stage | None
+    tail: str
+    commit: str | None = None
+    object: str | None = None
+    kind: str | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is a key of the store."""
+        return self.account is not None
+
+
+def known_keys(custody: Custody, *, account: str | None, damaged: Callable[[RecordChanged], None]) -> list[KnownKey]:
+    """Return all versions of the keys of an account, or of every account, opened.
+
+    A record that was changed from outside is reported to ``damaged``, and its key is not looked for.
+
+    Raises:
+        CannotOpen: the KEK is missing or wrong.
+    """
+    found: list[KnownKey] = []
+    for stored in custody.store.scan(Query(account=account)):
+        try:
+            key = key_of(stored)
+            found += [_opened(custody, key, version) for version in key.versions]
+        except RecordChanged as error:
+            damaged(error)
+    return found
+
+
+def _opened(custody: Custody, key: Key, version: Version) -> KnownKey:
+    secret = custody.sealer(key.account).open(
+        version.sealed, provider=key.provider, version=version.number, base_url=version.base_url
+    )
+    return KnownKey(key.account, key.provider, version.stage, version.tail, secret)
+
+
+def distinctive_shapes(definitions: Iterable[Definition]) -> list[KeyShape]:
+    """Return the shapes that are recognised anywhere: those that begin with at least three fixed characters."""
+    shapes: list[KeyShape] = []
+    for definition in definitions:
+        for shape in definition.shapes:
+            prefix = fixed_prefix(shape.regex.pattern)
+            if len(prefix) >= _SHORTEST_PREFIX:
+                regex = re.compile(shape.regex.pattern.encode())
+                shapes.append(KeyShape(definition.id, prefix.encode(), regex))
+    return shapes
+
+
+def fixed_prefix(pattern: str) -> str:
+    """Return the characters with which all that a regular expression takes begins, as far as that is plain."""
+    literal = _LITERAL.match(pattern)
+    text = literal[0] if literal else ""
+    rest = pattern[len(text) :]
+    if "|" in _outside_groups(pattern):
+        return ""
+    if rest.startswith(_QUANTIFIED):
+        text = text[:-2] if text[-2:-1] == "\\" else text[:-1]
+    return text.replace("\\", "")
+
+
+def _outside_groups(pattern: str) -> str:
+    """Return what of a regular expression stands in no brackets."""
+    plain, depth = [], 0
+    for character in re.sub(r"\\.|\[\^?\]?[^\]]*\]", "", pattern):
+        depth += (character == "(") - (character == ")")
+        plain.append(character if depth == 0 else "")
+    return "".join(plain)
+
+
+class LeakSearch:
+    """A search for some keys: in files, in a stream, in git."""
+
+    def __init__(self, keys: Sequence[KnownKey], shapes: Sequence[KeyShape] = ()) -> None:
+        self.tally = Tally()
+        self._keys = tuple(keys)
+        self._engine = Engine([key.secret for key in keys], shapes)
+        self._scanner = Scanner(self._engine)
+        self._files = FileSearch(self._scanner, self.tally)
+
+    def path(self, path: str) -> Iterator[Finding]:
+        """Yield what is found in a file or folder."""
+        for place in self._files.path(path):
+            yield self._finding(place.found, file=place.path)
+
+    def stream(self, name: str, read: Read) -> Iterator[Finding]:
+        """Yield what is found in a stream."""
+        for place in self._files.stream(name, read):
+            yield self._finding(place.found, file=place.path)
+
+    def objects(self, git: Git) -> Iterator[Finding]:
+        """Yield what is found in all objects of a repository, with the commit that brought it in."""
+        self.tally.repositories += 1
+        places = list(GitSearch(git, self._scanner, self.tally).objects())
+        origins = Origin(git).of({place.object for place in places if place.kind in ("blob", "tree")})
+        for place in places:
+            commit, file = origins.get(place.object, (None, None))
+            yield self._in_object(place, commit, file)
+
+    def staged(self, git: Git) -> Iterator[Finding]:
+        """Yield what is found in what is about to be committed."""
+        self.tally.repositories += 1
+        for place in GitSearch(git, self._scanner, self.tally).staged():
+            yield self._finding(place.found, file=place.path, object=place.object, kind="blob")
+
+    def _in_object(self, place: InObject, commit: str | None, file: str | None) -> Finding:
+        if place.kind == "commit":
+            commit = place.object
+        return self._finding(place.found, file=file, commit=commit, object=place.object, kind=place.kind)
+
+    def _finding(
+        self,
+        found: Found,
+        *,
+        file: str | None,
+        commit: str | None = None,
+        object: str | None = None,
+        kind: str | None = None,
+    ) -> Finding:
+        key = None if found.key is None else self._keys[found.key]
+        return Finding(
+            file=None if file is None else self.shown(file),
+            line=found.line,
+            column=found.column,
+            encoding=found.encoding,
+            account=key.account if key else None,
+            provider=key.provider if key else found.provider or "",
+            stage=key.stage if key else None,
+            tail=key.tail if key else found.tail,
+            commit=commit,
+            object=object,
+            kind=kind,
+        )
+
+    def shown(self, name: str) -> str:
+        """Return a name in which no key stands: masked, and as text that every encoding has."""
+        data = os.fsencode(name.removeprefix("./") or name)
+        parts: list[bytes] = []
+        done = 0
+        for match in self._engine.find(data, 0, len(data)):
+            if match.start >= done:
+                parts += (data[done : match.start], mask("").encode())
+                done = match.end
+        return b"".join((*parts, data[done:])).decode("utf-8", "backslashreplace")

@@ -1,0 +1,84 @@
+"""Tells which commit brought a blob or a tree in, and under which path: for what was found, after it was found.
+
+Owns: walking the history once for all objects that are asked for. Must not: read a blob.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable, Iterator
+from io import BufferedReader
+
+from kojikey.scanning.git_process import Git, feed, stop
+
+_DIFF = (
+    "diff-tree", "--stdin", "--root", "-r", "-t", "-m", "--raw", "--no-abbrev", "--no-renames", "--no-ext-diff",
+    "--no-textconv", "--ignore-submodules=all", "-z",
+)  # fmt: skip
+
+
+class Origin:
+    """Where objects come from, in the history of a repository."""
+
+    def __init__(self, git: Git) -> None:
+        self._git = git
+
+    def of(self, objects: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """Return the first commit and the path of each object; those that no commit reaches are left out.
+
+        Commits that a reference or HEAD reaches come first, then those that nothing refers to any more.
+        """
+        wanted = set(objects)
+        found: dict[str, tuple[str, str]] = {}
+        for commits in (self._referred_to, self._left_behind):
+            if wanted:
+                found |= self._first(commits(), wanted)
+                wanted -= found.keys()
+        return found
+
+    def _referred_to(self) -> bytes:
+        # --all has HEAD in it, also a detached one
+        return self._git.ask("rev-list", "--all", "--topo-order", "--reverse")[1]
+
+    def _left_behind(self) -> bytes:
+        listed = self._git.ask("cat-file", "--batch-all-objects", "--batch-check=%(objectname) %(objecttype)")[1]
+        commits = [line.split()[0] for line in listed.splitlines() if line.endswith(b" commit")]
+        tips = b"".join(b"%b\n" % commit for commit in commits)
+        return self._git.ask("rev-list", "--stdin", "--ignore-missing", "--topo-order", "--reverse", given=tips)[1]
+
+    def _first(self, commits: bytes, wanted: set[str]) -> dict[str, tuple[str, str]]:
+        process = self._git.start(*_DIFF, stdin=subprocess.PIPE)
+        writer = feed(process, commits)
+        found: dict[str, tuple[str, str]] = {}
+        try:
+            assert isinstance(process.stdout, BufferedReader)  # noqa: S101
+            for commit, name, path in _changes(process.stdout):
+                if name in wanted and name not in found:
+                    found[name] = commit, path
+                    if len(found) == len(wanted):
+                        break
+        finally:
+            stop(process)
+            writer.join()
+        return found
+
+
+def _changes(stream: BufferedReader) -> Iterator[tuple[str, str, str]]:
+    """Yield commit, object and path of each change that git writes."""
+    commit = ""
+    fields = _fields(stream)
+    for field in fields:
+        if not field.startswith(b":"):
+            commit = field.strip().decode("ascii", "replace")
+            continue
+        path = next(fields, b"")
+        yield commit, field.split(b" ")[3].decode("ascii", "replace"), os.fsdecode(path)
+
+
+def _fields(stream: BufferedReader) -> Iterator[bytes]:
+    """Yield what stands between zero bytes."""
+    left = b""
+    while data := stream.read1(65536):
+        *whole, left = (left + data).split(b"\0")
+        yield from whole
