@@ -3,7 +3,7 @@
 # What a command takes: its options, the kind of each option's value, and the kind of its arguments.
 _kojikey_takes() {
   case "$1" in
-    '') words='add test check list rotate remove run get providers history audit sandbox doctor help store account' options='--help -h --version -V' ;;
+    '') words='add test check list rotate remove run get providers history audit scan sandbox doctor help store account' options='--help -h --version -V' ;;
     store) words='init info rekey copy grant revoke policy' ;;
     account) words='list disable enable remove' ;;
     'add')
@@ -115,6 +115,11 @@ _kojikey_takes() {
       options='--account -a --store -s --json --no-input --quiet -q --no-color --provider -p --since --all-accounts --verify --help -h'
       values=' --account=account -a=account --store=store -s=store --provider=provider -p=provider --since= '
       argument=''
+      ;;
+    'scan')
+      options='--git --staged --any --all-accounts --sarif --account -a --store -s --json --no-input --quiet -q --no-color --help -h'
+      values=' --sarif=file --account=account -a=account --store=store -s=store '
+      argument='' many=1
       ;;
     'sandbox')
       options='--json --quiet -q --no-color --port --tour --help -h'

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from kojikey.cli.command import COMMON, Argument, Call, Command, Option
 from kojikey.cli.desk import Desk, desk_of
@@ -12,6 +13,8 @@ from kojikey.cli.exits import Exit
 from kojikey.model.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
+    from io import BufferedReader
+
     from kojikey.cli.damage import Damage
     from kojikey.cli.findings import Findings
     from kojikey.operations.scanning import Finding, LeakSearch
@@ -140,10 +143,11 @@ def _found(
             yield from search.staged(git)
     if repositories:
         return
-    from kojikey.scanning.files import standard_input
-
     for path in paths:
-        yield from search.stream(_STDIN, standard_input()) if path == _STDIN else search.path(path)
+        if path == _STDIN:
+            yield from search.stream(_STDIN, cast("BufferedReader", sys.stdin.buffer).readinto1)
+        else:
+            yield from search.path(path)
 
 
 def _code(findings: Findings, search: LeakSearch, damage: Damage) -> Exit:

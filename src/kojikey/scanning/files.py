@@ -183,8 +183,3 @@ def _without_holes(number: int) -> Read:
         return read(view[: end - at])
 
     return read_next
-
-
-def standard_input() -> Read:
-    """Return what reads standard input."""
-    return _plainly(0)

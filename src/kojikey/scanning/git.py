@@ -88,7 +88,8 @@ class GitSearch:
         while header := stream.readline():
             words = header.split()
             if len(words) != 3 or not words[2].isdigit():
-                self._tally.could_not_read(self._git.folder, "an object is missing or damaged")
+                name = words[0].decode("ascii", "replace") if words else ""
+                self._tally.could_not_read(f"{self._git.folder}: object {name}", "missing or damaged")
                 continue
             yield from self._object(words, stream)
             stream.read(1)

@@ -88,7 +88,7 @@ def _message(row: Document) -> str:
 def _data(text: str) -> str:
     # U+2028 and the like end no line for the runner, but might for who reads the log
     plain = "".join(character if character.isprintable() or character in "\r\n" else " " for character in text)
-    return plain.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return plain.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A").replace("##[", "# #[")
 
 
 def _property(text: str) -> str:
