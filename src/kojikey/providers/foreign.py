@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from kojikey.providers.definition import Definition
+
 _SHAPES = (
     ("Anthropic", r"sk-ant-[A-Za-z0-9_-]{8,}"),
     ("OpenRouter", r"sk-or-(?:v1-)?[A-Za-z0-9]{8,}"),
@@ -33,6 +35,20 @@ _SHAPES = (
 _COMPILED = tuple((company, re.compile(regex)) for company, regex in _SHAPES)
 
 
-def foreign_owner(key: str) -> str | None:
-    """Return the company whose keys look like this one, None where no company's do."""
-    return next((company for company, regex in _COMPILED if regex.fullmatch(key)), None)
+def foreign_owner(key: str, *, at: Definition) -> str | None:
+    """Return the company whose keys look like this one, None where no company's do or the definition's own do."""
+    owners = [company for company, regex in _COMPILED if regex.fullmatch(key)]
+    return None if any(is_of(company, at) for company in owners) else next(iter(owners), None)
+
+
+def is_of(company: str, definition: Definition) -> bool:
+    """Tell whether a definition is one of a company's own; ``company`` may be several, as in "DeepSeek or OpenAI".
+
+    Names are compared by how they begin: "OpenAI", "OpenAI, Inc." and "OpenAI API" are one company.
+    """
+    own = [_letters(name) for name in (definition.company, definition.name, definition.id)]
+    return any(name.startswith(_letters(one)) for one in company.split(" or ") for name in own)
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.casefold())

@@ -14,12 +14,13 @@ from kojikey.model.errors import MalformedKey
 from kojikey.model.secret import Secret
 from kojikey.providers.catalog import Catalog
 from kojikey.providers.definition import Definition
-from kojikey.providers.foreign import foreign_owner
+from kojikey.providers.foreign import foreign_owner, is_of
 
 LONGEST = 4096
 
 # all white space of Unicode but U+001C to U+001F, which are control characters to everyone else
 _EDGE = " \t\r\n\v\f\u0085\u00a0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+_LINE_END = re.compile(r"(?:\r\n|\n|\r)\Z")
 _QUOTES = "\"'`\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a"
 _INVISIBLE = "\u00ad\u034f\u115f\u1160\u180e\u2800\u3164\ufeff\uffa0"
 _ASSIGNMENT = re.compile(r"(?:(?:export|set|setx|declare -x)\s+|\$env:)?[A-Za-z_][A-Za-z0-9_]{0,63}\s*=\s*[^=\s]", re.I)
@@ -54,16 +55,17 @@ def clean(text: str, definition: Definition, others: Catalog, *, force_shape: bo
     Raises:
         MalformedKey: the text is something else than a key; the message names what, and repeats nothing of it.
     """
-    key = text.strip(_EDGE)
+    whole = text.removeprefix("\ufeff")  # a byte-order mark, as Windows puts one before what it saves
+    key = whole.strip(_EDGE)
     problem = next(_problems(key), None)
     if problem:
         raise _malformed(definition, *problem)
     shape = definition.shape_of(key)
     if shape is None and not force_shape:
         _refuse_foreign(key, definition, others)
-    notes = ("white space around the key was removed",) if key != text and text.rstrip("\r\n") != key else ()
-    if not notes and key != text:
-        notes = ("a line end after the key was removed",)
+    # one line end is nothing to speak of: every pipe and editor puts it there
+    is_mended = key != _LINE_END.sub("", whole)
+    notes = ("white space or line ends around the key were removed",) if is_mended else ()
     return Cleaned(Secret(key), notes, shape.name if shape else None, _warning(definition, key))
 
 
@@ -111,8 +113,8 @@ def _bad_characters(key: str) -> Iterator[tuple[str, str]]:
 
 
 def _refuse_foreign(key: str, definition: Definition, others: Catalog) -> None:
-    known = (other.name for other in others.all() if other.id != definition.id and other.shape_of(key))
-    owner = next(known, None) or foreign_owner(key)
+    strangers = (other for other in others.all() if other.id != definition.id and not is_of(other.company, definition))
+    owner = next((other.name for other in strangers if other.shape_of(key)), None) or foreign_owner(key, at=definition)
     if owner:
         what = f"it looks like a key of {owner}"
         raise _malformed(definition, what, "--force-shape sends it all the same, if it really is the right key")
