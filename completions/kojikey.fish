@@ -168,6 +168,7 @@ complete -c kojikey -n '__kojikey_in test' -l quiet -s q -d 'say nothing but res
 complete -c kojikey -n '__kojikey_in test' -l no-color -d 'no colour (also: NO_COLOR)'
 complete -c kojikey -n '__kojikey_in test' -l all -d 'every key of the account (the same as naming no provider)'
 complete -c kojikey -n '__kojikey_in test' -l all-accounts -d 'every key of every account'
+complete -c kojikey -n '__kojikey_in test' -l verbose -d 'on a terminal also show, of more than 50 keys, those that are valid'
 complete -c kojikey -n '__kojikey_in test' -l allow-empty -d 'exit 0, not 5, where there is no key to test'
 complete -c kojikey -n '__kojikey_in test' -l stdin -d 'read the key from standard input'
 complete -c kojikey -n '__kojikey_in test' -l from-env -x -a '(set -nx)' -d 'read the key from this environment variable'

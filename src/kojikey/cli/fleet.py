@@ -103,7 +103,7 @@ class Fleet:
         from kojikey.cli.reports.choice import reports_of
 
         self.total = total
-        self.live, self.held = reports_of(self.desk, is_long=total > FEW, fail_on=self.fail_on)
+        self.live, self.held = reports_of(self.desk, total=total, is_long=total > FEW, fail_on=self.fail_on)
 
     def _has_bar(self) -> bool:
         terminal = self.desk.terminal

@@ -94,12 +94,12 @@ def say(line: str) -> None:
     line = _text(line)
     try:
         text = line.encode(encoding, "replace").decode(encoding)
-        print(_wrapped(text) if sys.stderr.isatty() else text, file=sys.stderr)
+        print(wrapped(text) if sys.stderr.isatty() else text, file=sys.stderr)
     except (OSError, ValueError):
         return
 
 
-def _wrapped(text: str) -> str:
+def wrapped(text: str) -> str:
     """Break a long line between words, under its indent; a long path or URL stays whole, to be copied."""
     import shutil
     import textwrap

@@ -227,6 +227,7 @@ COMMANDS = (
             *COMMON,
             Option(("--all",), "every key of the account (the same as naming no provider)"),
             Option(("--all-accounts",), "every key of every account"),
+            Option(("--verbose",), "on a terminal also show, of more than 50 keys, those that are valid"),
             Option(("--allow-empty",), "exit 0, not 5, where there is no key to test"),
             *SOURCES,
             BASE_URL,

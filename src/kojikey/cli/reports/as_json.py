@@ -106,6 +106,9 @@ def _closing(ending: Ending) -> Document:
 def groups_of(tally: Tally) -> list[Document]:
     """Return the reasons for which keys are not valid, with what to do about each."""
     return [
-        {"outcome": g.outcome.value, "reason": g.reason, "provider": g.provider, "count": g.count, "next": g.step}
-        for g in tally.worst_first()
-    ]
+        {
+            "outcome": group.outcome.value, "reason": group.reason, "provider": group.provider, "count": group.count,
+            "accounts": group.accounts, "next": group.step,
+        }
+        for group in tally.worst_first()
+    ]  # fmt: skip

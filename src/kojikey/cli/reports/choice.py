@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
 from kojikey.cli.desk import Desk
 from kojikey.cli.reports.sink import Sink
 
+SHOWN_WHOLE = 50
+"""More results than that are shown on a terminal only where they are not valid: the others would scroll them away."""
 
-def reports_of(desk: Desk, *, is_long: bool, fail_on: str) -> tuple[list[Sink], list[Sink]]:
+
+def reports_of(desk: Desk, *, total: int, is_long: bool, fail_on: str) -> tuple[list[Sink], list[Sink]]:
     """Return the reports that get results as they come, and those that get few results in order, at the end."""
     call = desk.call
     github = desk.terminal.is_on_github
@@ -24,7 +29,8 @@ def reports_of(desk: Desk, *, is_long: bool, fail_on: str) -> tuple[list[Sink], 
         from kojikey.cli.reports.on_screen import Drawn, Plain
 
         screen = Plain if is_long else Drawn
-        held.append(screen(desk.terminal, with_account=call.flag("all_accounts")))
+        is_brief = total > SHOWN_WHOLE and sys.stdout.isatty() and not call.flag("verbose")
+        held.append(screen(desk.terminal, with_account=call.flag("all_accounts"), is_brief=is_brief))
     if github or call.text("junit") is not None or call.text("html") is not None:
         from kojikey.cli.reports.spool import spooled
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 
 from kojikey.cli.inert import inert
+from kojikey.cli.report import wrapped
 from kojikey.cli.reports.sink import Ending, Group, Item, Tally
 from kojikey.cli.terminal import Terminal, encodes
 from kojikey.model.masking import ASCII_BULLET, BULLET, mask
@@ -24,12 +25,16 @@ _COLOUR = {
 
 
 class _Screen:
-    """What both ways have in common: the summary."""
+    """What both ways have in common: the summary. ``is_brief`` leaves out the keys that are valid."""
 
     repeats_steps = True
 
-    def __init__(self, terminal: Terminal, *, with_account: bool) -> None:
-        self.terminal, self.with_account = terminal, with_account
+    def __init__(self, terminal: Terminal, *, with_account: bool, is_brief: bool = False) -> None:
+        self.terminal, self.with_account, self.is_brief = terminal, with_account, is_brief
+
+    def leaves_out(self, item: Item) -> bool:
+        """Tell whether a result has no line of its own; a record that does not open is named on stderr."""
+        return isinstance(item, Unopened) or (self.is_brief and item.verdict.outcome is Outcome.VALID)
 
     def closing_lines(self, ending: Ending) -> list[str]:
         tally, summary = ending.tally, ending.tally.summary
@@ -39,14 +44,14 @@ class _Screen:
         if tally.unopened:
             counts.append(f"{tally.unopened} did not open")
         lines = [f"{summary.tested} tested: " + ", ".join(counts)]
-        return lines + group_lines(tally, repeats=self.repeats_steps)
+        return lines + group_lines(tally, repeats=self.repeats_steps, with_accounts=self.with_account)
 
 
 class Plain(_Screen):
     """A line a key, as they come."""
 
-    def __init__(self, terminal: Terminal, *, with_account: bool) -> None:
-        super().__init__(terminal, with_account=with_account)
+    def __init__(self, terminal: Terminal, *, with_account: bool, is_brief: bool = False) -> None:
+        super().__init__(terminal, with_account=with_account, is_brief=is_brief)
         self._is_coloured = terminal.is_coloured(sys.stdout)
         is_unicode = encodes(sys.stdout, "✓✗")
         self._marks = dict(zip(Outcome, "✓!✗?" if is_unicode else "+!x?", strict=True))
@@ -54,24 +59,28 @@ class Plain(_Screen):
 
     def add(self, item: Item) -> None:
         """Write a result, with its reason where it is not valid."""
-        if isinstance(item, Unopened):
-            return  # told on stderr
+        if isinstance(item, Unopened) or self.leaves_out(item):
+            return
         verdict = item.verdict
         who = f"{item.account}/{item.provider}" if self.with_account else item.provider
         words = "valid" if verdict.outcome is Outcome.VALID else f"{verdict.outcome.value}: {verdict.reason.value}"
         line = f"{who}  {mask(item.tail, bullet=self._bullet)}  "
         self._write(self._dyed(self._marks[verdict.outcome], verdict) + " " + line + self._dyed(words, verdict))
         for detail in detail_lines(item):
-            self._write("  " + detail)
+            self._write_wrapped("  " + detail)
 
     def end(self, ending: Ending) -> None:
         """Write the summary."""
         for line in self.closing_lines(ending):
-            self._write(line)
+            self._write_wrapped(line)
         sys.stdout.flush()
 
     def _dyed(self, text: str, verdict: Verdict) -> str:
         return f"{_COLOUR[verdict.outcome]}{text}\x1b[0m" if self._is_coloured else text
+
+    def _write_wrapped(self, line: str) -> None:
+        """Write a line without colour; on a terminal a long one is broken between words."""
+        self._write(wrapped(line) if sys.stdout.isatty() else line)
 
     def _write(self, line: str) -> None:
         encoding = getattr(sys.stdout, "encoding", None) or "ascii"
@@ -84,13 +93,13 @@ class Drawn(_Screen):
 
     repeats_steps = False  # what to do about a key stands right above
 
-    def __init__(self, terminal: Terminal, *, with_account: bool) -> None:
-        super().__init__(terminal, with_account=with_account)
+    def __init__(self, terminal: Terminal, *, with_account: bool, is_brief: bool = False) -> None:
+        super().__init__(terminal, with_account=with_account, is_brief=is_brief)
         self._results: list[TestResult] = []
 
     def add(self, item: Item) -> None:
         """Keep a result for the end."""
-        if not isinstance(item, Unopened):  # told on stderr
+        if not isinstance(item, Unopened) and not self.leaves_out(item):
             self._results.append(item)
 
     def end(self, ending: Ending) -> None:
@@ -122,14 +131,17 @@ def unkept_lines(result: TestResult) -> list[str]:
     return ["the key was changed meanwhile; this outcome was not kept"]
 
 
-def group_lines(tally: Tally, *, repeats: bool) -> list[str]:
-    """Return a line for each reason, with how many keys have it, and one with what to do about it.
+def group_lines(tally: Tally, *, repeats: bool, with_accounts: bool) -> list[str]:
+    """Return a line for each reason, with how many keys have it, whose they are, and what to do about it.
 
-    Without ``repeats`` that one is left out where the keys' own lines say the same.
+    Without ``repeats`` the last is left out where the keys' own lines say the same.
     """
     lines = []
     for group in tally.worst_first():
         lines.append(f"  {group.count} {group.provider} {group.outcome.value}: {group.reason}")
+        if with_accounts:
+            more = f" and {group.unnamed} more" if group.unnamed else ""
+            lines.append(f"    accounts: {', '.join(group.accounts)}{more}")
         if repeats or not _is_told(group):
             lines.append(f"    next: {group.step}")
     return lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import insort
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -15,16 +16,28 @@ from kojikey.operations.verifying import Unopened
 
 Item = TestResult | Unopened
 
+NAMED = 10
+"""So many accounts of a group are named; reports have them all."""
+
 
 @dataclass(slots=True)
 class Group:
-    """The keys of one provider that have one reason. ``first`` is the first of them, for its words."""
+    """The keys of one provider that have one reason. ``first`` is the first of them, for its words.
+
+    ``accounts`` are those of the first :data:`NAMED` of them.
+    """
 
     outcome: Outcome
     reason: str
     provider: str
     first: TestResult
     count: int = 0
+    accounts: list[str] = field(default_factory=list)
+
+    @property
+    def unnamed(self) -> int:
+        """How many keys there are beside those whose accounts are named."""
+        return self.count - len(self.accounts)
 
     @property
     def step(self) -> str:
@@ -55,7 +68,10 @@ class Tally:
             key = (verdict.reason.value, item.provider)
             if key not in self.groups:
                 self.groups[key] = Group(verdict.outcome, verdict.reason.value, item.provider, item)
-            self.groups[key].count += 1
+            group = self.groups[key]
+            group.count += 1
+            if len(group.accounts) < NAMED:
+                insort(group.accounts, item.account)
 
     @property
     def summary(self) -> Summary:
