@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from program import Program
+from program import SECONDS, Program
 
 ACME = """
 id = "acme_speech"
@@ -132,6 +134,23 @@ def test_doctor_counts_a_definition_with_mistakes_as_wrong(kojikey: Program, fol
     doctor = kojikey("doctor", "--json")
     assert doctor.code == 2
     assert [row["name"] for row in doctor.results if row["state"] == "wrong"] == ["provider file acme.toml"]
+
+
+def test_a_program_that_resolves_a_key_is_told_nothing_of_another_definition(kojikey: Program, folder: Path) -> None:
+    key = kojikey.added("elevenlabs")
+    (folder / "acme.toml").write_text('id = "acme"\n')
+    code = """if True:
+        import kojikey
+        from kojikey.model.errors import BadDefinition
+        print(kojikey.resolve("elevenlabs").secret.reveal())
+        try:
+            kojikey.resolve("acme")
+        except BadDefinition as error:
+            print(error.provider)"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=kojikey.environ, capture_output=True, text=True, check=False, timeout=SECONDS
+    )
+    assert (done.stdout, done.stderr) == (f"{key.key}\nacme\n", "")
 
 
 @pytest.mark.parametrize("name", ["LD_PRELOAD", "PATH", "BASH_ENV", "PYTHONPATH", "NODE_OPTIONS", "KOJIKEY_KEK"])

@@ -40,7 +40,7 @@ def resolve_for_program(provider: str, *, account: str | None, store: str | None
     values = {"account": account, "store": store, "no_input": True}
     call = Call(Command("resolve", "", lambda _: 0), {k: v for k, v in values.items() if v is not None})
     settings = Settings(call, os.environ)
-    checked_provider(provider, settings)
+    checked_provider(provider, settings, warns=False)
     from kojikey.operations.resolving import resolve
 
     custody = open_custody(settings, None)
@@ -50,14 +50,20 @@ def resolve_for_program(provider: str, *, account: str | None, store: str | None
         custody.close()
 
 
-def provider_index(settings: Settings) -> dict[str, IndexEntry]:
+def provider_index(settings: Settings, *, warns: bool = True) -> dict[str, IndexEntry]:
     """Return all providers in brief, without reading TOML where the user has no definitions.
 
-    A definition of the user's that can not be used is warned of once, and stops nothing but itself.
+    A definition of the user's that can not be used stops nothing but itself. It is warned of once, except in a program
+    (``warns=False``), on whose terminal nothing is written.
     """
     from kojikey.providers.index import read_index
 
-    return read_index(settings.home.providers, told=lambda mistake: _warn_of(mistake, settings))
+    def told(mistake: Mistake) -> None:
+        if warns:
+            _warn_of(mistake, settings)
+        settings.mistakes[mistake.path] = mistake
+
+    return read_index(settings.home.providers, told=told)
 
 
 def unusable_definition(name: str, settings: Settings) -> Mistake | None:
@@ -82,13 +88,14 @@ def _warn_of(mistake: Mistake, settings: Settings) -> None:
     say(f"  {way}; the other providers are used as always")
 
 
-def checked_provider(name: str, settings: Settings) -> IndexEntry:
+def checked_provider(name: str, settings: Settings, *, warns: bool = True) -> IndexEntry:
     """Return a provider in brief.
 
     Raises:
+        BadDefinition, UnsafeDefinition: there is one, but its file can not be used.
         UnknownProvider: there is none of that name; a name that may be a key is not repeated.
     """
-    index = provider_index(settings)
+    index = provider_index(settings, warns=warns)
     if name not in index:
         raise unusable_definition(name, settings) or unknown_provider(name, tuple(index))
     return index[name]
