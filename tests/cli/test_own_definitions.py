@@ -81,6 +81,15 @@ def test_the_provider_itself_is_refused_with_each_mistake_on_a_line(
     assert "mend or remove" in ended.err
 
 
+def test_a_warning_lists_few_mistakes_and_says_where_the_others_are(kojikey: Program, folder: Path) -> None:
+    unknown = "".join(f"surprise_{letter} = 1\n" for letter in "abcdefghijklmnopqrst")
+    (folder / "acme.toml").write_text(f'id = "acme"\n{unknown}')
+    ended = kojikey("list")
+    assert ended.err.count("\n  ") == 22
+    assert "more: kojikey providers acme lists them all" in ended.err
+    assert kojikey("providers", "acme").err.count("is not a key of a definition") == 20
+
+
 def test_a_file_with_a_bundled_id_is_ignored_with_one_warning(kojikey: Program, folder: Path) -> None:
     kojikey.added("elevenlabs")
     (folder / "elevenlabs.toml").write_text(ACME.replace("acme_speech", "elevenlabs"))
@@ -133,7 +142,10 @@ def test_doctor_counts_a_definition_with_mistakes_as_wrong(kojikey: Program, fol
     (folder / "acme.toml").write_text('id = "acme"\n')
     doctor = kojikey("doctor", "--json")
     assert doctor.code == 2
-    assert [row["name"] for row in doctor.results if row["state"] == "wrong"] == ["provider file acme.toml"]
+    (wrong,) = [row for row in doctor.results if row["state"] == "wrong"]
+    assert wrong["name"] == "provider file acme.toml"
+    assert "\n  name is missing\n" in wrong["detail"]
+    assert "\n      name is missing\n" in kojikey("doctor").out
 
 
 def test_a_program_that_resolves_a_key_is_told_nothing_of_another_definition(kojikey: Program, folder: Path) -> None:

@@ -278,7 +278,10 @@ class Page:
         for finding in findings:
             outcome = marks[finding.state]
             line = Text(f"{self.mark(outcome)} ", style=_STYLE[outcome]).append(finding.name, style="bold")
-            self.line(line.append(f"  {self.plain(finding.detail)}", style="default"))
+            detail, *more = finding.detail.split("\n")
+            self.line(line.append(f"  {self.plain(detail)}", style="default"))
+            for each in more:
+                self.line(self.plain(each), indent=4)
             if finding.mend:
                 self.line(finding.mend, indent=4)
 

@@ -132,7 +132,7 @@ def _leave_out(call: Call, settings: Settings, provider: str) -> None:
     from kojikey.cli import wiring
 
     is_broken = wiring.unusable_definition(provider, settings) is not None
-    problem = "can not be used" if is_broken else "is gone"
+    problem = "cannot be used" if is_broken else "is gone"
     message = f"the definition of {shown_provider(provider)} {problem}, so its key is not handed on"
     if call.flag("require"):
         mend = "mend its file" if is_broken else "put its file back"

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 NO_STORE: Document = {"format": FORMAT, "store_id": "", "created_at": "", "kek": {"kid": ""}, "next_kek": None}
 TIMEOUT_S = 10.0
+_MISTAKES_SHOWN = 20
+"""So many mistakes of a file are listed where another provider is wanted."""
 
 _WAYS_TO_A_KEK = (
     "say where the key-encryption key is to live: set KOJIKEY_KEK or KOJIKEY_PASSPHRASE_FILE, "
@@ -53,7 +55,7 @@ def resolve_for_program(provider: str, *, account: str | None, store: str | None
 def provider_index(settings: Settings, *, warns: bool = True) -> dict[str, IndexEntry]:
     """Return all providers in brief, without reading TOML where the user has no definitions.
 
-    A definition of the user's that can not be used stops nothing but itself. It is warned of once, except in a program
+    A definition of the user's that cannot be used stops nothing but itself. It is warned of once, except in a program
     (``warns=False``), on whose terminal nothing is written.
     """
     from kojikey.providers.index import read_index
@@ -82,8 +84,10 @@ def _warn_of(mistake: Mistake, settings: Settings) -> None:
     if mistake.provider in settings.providers_named:
         return  # it is the command's own error
     first, *more = lines_of(mistake)
-    for line in (f"kojikey: warning: {first}", *more):
+    for line in (f"kojikey: warning: {first}", *more[:_MISTAKES_SHOWN]):
         say(line)
+    if len(more) > _MISTAKES_SHOWN:
+        say(f"  and {len(more) - _MISTAKES_SHOWN} more: kojikey providers {mistake.provider} lists them all")
     way = mistake.hint.partition(";")[0] if mistake.hint else ""
     say(f"  {way}; the other providers are used as always")
 
@@ -92,7 +96,7 @@ def checked_provider(name: str, settings: Settings, *, warns: bool = True) -> In
     """Return a provider in brief.
 
     Raises:
-        BadDefinition, UnsafeDefinition: there is one, but its file can not be used.
+        BadDefinition, UnsafeDefinition: there is one, but its file cannot be used.
         UnknownProvider: there is none of that name; a name that may be a key is not repeated.
     """
     index = provider_index(settings, warns=warns)

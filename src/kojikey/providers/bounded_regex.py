@@ -45,7 +45,7 @@ class _Group(NamedTuple):
 
 
 def unbounded(regex: str, *, is_shape: bool) -> str | None:
-    """Return why matching an expression may take too long, None where it can not.
+    """Return why matching an expression may take too long, None where it cannot.
 
     The expression is one that Python compiles. That of a shape is matched with every key of every provider, and is
     bounded more strictly than one that only its own provider's answers are searched with.

@@ -69,7 +69,7 @@ class Catalog:
 
         Raises:
             UnknownProvider: there is none. The hint names the closest id; what looks like a key is not repeated.
-            BadDefinition, UnsafeDefinition: there is one, but its file can not be used.
+            BadDefinition, UnsafeDefinition: there is one, but its file cannot be used.
         """
         definition = self.definitions.get(provider)
         if definition is None:
@@ -116,7 +116,7 @@ def _read_own(folder: str, bundled: Mapping[str, str]) -> tuple[dict[str, Defini
         provider = definition.id
         if provider in bundled:
             # named for its file, as it is not what keeps the provider of that id from being used
-            what = f"id: {provider} comes with kojikey and can not be replaced; the one that comes with it is used"
+            what = f"id: {provider} comes with kojikey and cannot be replaced; the one that comes with it is used"
             mistakes.append(BadDefinition(path, [what], provider=os.path.basename(path)))
         elif provider in paths:
             own.pop(provider, None)

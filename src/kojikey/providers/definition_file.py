@@ -98,11 +98,11 @@ def _env(table: Table) -> tuple[tuple[str, ...], str, str]:
 
 
 def _check_variable(table: Table, key: str, name: str) -> None:
-    """Note where a name can not be used; it is not repeated, for it may be a key that was pasted there."""
+    """Note where a name cannot be used; it is not repeated, for it may be a key that was pasted there."""
     if not _ENV.fullmatch(name):
         table.problem(key, "is not the name of a variable (capitals, digits and _)")
     elif not may_hold_key(name):
-        table.problem(key, "is a variable that changes how programs run, and can not be used for this")
+        table.problem(key, "is a variable that changes how programs run, and cannot be used for this")
 
 
 def _version_paths(root: Table) -> tuple[str, ...]:

@@ -150,8 +150,9 @@ class Table:
         return None if content is None else self._read(content, self.at(key), read)
 
     def required_table(self, key: str, read: Callable[[Table], T]) -> T:
-        """Read the table at a key that must be there; read as empty, with all its problems, where it is not."""
-        return self._read(self._take(key, dict, "a table", None) or {}, self.at(key), read)
+        """Read the table at a key that must be there; where it is not, that is the one problem of it."""
+        content = self._take(key, dict, "a table", None)
+        return read(Table({}, key, [])) if content is None else self._read(content, self.at(key), read)
 
     def tables(self, key: str, read: Callable[[Table], T], *, required: bool = False) -> tuple[T, ...]:
         """Read the list of tables at a key."""
