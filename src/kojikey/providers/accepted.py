@@ -106,14 +106,13 @@ def _is_usable(item: Any, pick: Pick) -> bool:
     return not pick.where or (isinstance(held, list) and all(wanted in held for wanted in pick.where))
 
 
-def _rank(value: str, pick: Pick) -> tuple[float, int]:
+def _rank(value: str, pick: Pick) -> tuple[list[int], int]:
     matching = (number for number, regex in enumerate(pick.prefer) if regex.fullmatch(value))
-    return -_generation(value, pick), next(matching, len(pick.prefer))
+    return _generation(value, pick), next(matching, len(pick.prefer))
 
 
-def _generation(value: str, pick: Pick) -> float:
+def _generation(value: str, pick: Pick) -> list[int]:
+    """Return what sorts the newest generation first: 3.10 comes before 3.9, and that before 3."""
     match = pick.generation.match(value) if pick.generation else None
-    try:
-        return float(match[1]) if match else 0.0
-    except (ValueError, TypeError):
-        return 0.0
+    numbers = re.findall("[0-9]{1,9}", (match[1] or "") if match else "")[:4]
+    return [-int(number) for number in numbers] + [0] * (4 - len(numbers))
