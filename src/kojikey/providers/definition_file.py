@@ -14,6 +14,7 @@ from kojikey.model.errors import BadDefinition, UsageError
 from kojikey.model.verdict import Reason
 from kojikey.providers.accepted import TYPES
 from kojikey.providers.definition import Check, Definition, Pages, Pick, Rule, Shape, State, UsageMap
+from kojikey.providers.member import is_path
 from kojikey.providers.table import Table, shown_name, without_quotes
 
 PAGES = ("keys", "usage", "spending_limit", "billing")
@@ -27,6 +28,11 @@ _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _PLACEHOLDERS = frozenset(
     {"id", "name", "company", "permissions", "model", "message", "status", "retired", *PAGES}
 )  # fmt: skip
+_OUR_HEADERS = frozenset(
+    {"host", "content-length", "content-type", "transfer-encoding", "connection", "cookie", "user-agent"}
+)
+_HEADER_VALUE = re.compile(r"[!-~](?:[ -~]{0,198}[!-~])?")
+_FORM = re.compile(r"https://[A-Za-z0-9{}._/-]{1,200}")
 _CONDITIONS = ("always", "deep", "not_deep", "model_named")
 
 
@@ -56,7 +62,8 @@ def _definition(root: Table) -> Definition:
     if identity and not _ID.fullmatch(identity):
         root.problem("id", "must be 1 to 32 of a-z 0-9 _ and begin with a letter")
     env, base_url_env, base_url_env_path = root.required_table("env", _env)
-    header, prefix = root.required_table("auth", _auth)
+    header, prefix, headers = root.required_table("auth", _auth)
+    base_urls, form = _base_urls(root)
     capabilities, default = root.table("capabilities", _capabilities) or ({}, ())
     values, model_prefix = root.table("values", _values) or ({}, "")
     return Definition(
@@ -69,7 +76,9 @@ def _definition(root: Table) -> Definition:
         base_url_env=base_url_env,
         auth_header=header,
         auth_prefix=prefix,
-        base_urls=_base_urls(root),
+        headers=headers,
+        base_urls=base_urls,
+        base_url_form=form,
         shapes=root.tables("shapes", _shape),
         capabilities=capabilities,
         default_capabilities=default,
@@ -113,29 +122,40 @@ def _version_paths(root: Table) -> tuple[str, ...]:
     return paths
 
 
-def _auth(table: Table) -> tuple[str, str]:
+def _auth(table: Table) -> tuple[str, str, dict[str, str]]:
     header, prefix = table.text("header"), table.text("prefix", "")
     if header and not _HEADER.fullmatch(header):
         table.problem("header", "is not the name of a header")
     if prefix and not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]* ?", prefix):
         table.problem("prefix", "must be a word, with a space after it where the header has one")
-    return header, prefix
+    headers = table.mapping("headers")
+    for name, value in headers.items():
+        if not _HEADER.fullmatch(name) or name.lower() in (*_OUR_HEADERS, header.lower(), "authorization"):
+            table.problem(f"headers.{name}", "is not the name of a header that may be added")
+        if not _HEADER_VALUE.fullmatch(value):
+            table.problem(f"headers.{name}", "must be 1 to 200 visible ASCII characters")
+    return header, prefix, headers
 
 
-def _base_urls(root: Table) -> dict[str, str]:
-    urls = root.mapping("base_urls", required=True)
-    if root.has("base_urls") and "default" not in urls:
-        root.problem("base_urls.default", "is missing")
+def _base_urls(root: Table) -> tuple[dict[str, str], str]:
+    form = root.text("base_url_form", "")
+    urls = root.mapping("base_urls", required=not form)
+    if root.has("base_urls") and "default" not in urls and not form:
+        root.problem("base_urls.default", "is missing; where none is everybody's, say its form in base_url_form")
+    if form and "default" in urls:
+        root.problem("base_url_form", "is of no use beside base_urls.default")
+    if form and not _FORM.fullmatch(form):
+        root.problem("base_url_form", "must be https:// and a host, such as https://{resource}.example.com")
     for name, url in urls.items():
         try:
             urls[name] = check_base_url(url)
         except UsageError as error:
             root.problem(f"base_urls.{name}", f"is refused: {error}")
-    return {"default": "", **urls}
+    return urls, form
 
 
 def _capabilities(table: Table) -> tuple[dict[str, str], tuple[str, ...]]:
-    names, default = table.mapping("names", required=True), table.texts("default", required=True)
+    names, default = table.mapping("names", required=True), table.texts("default")
     for name in names:
         if not _ID.fullmatch(name):
             table.problem(f"names.{name}", "must be 1 to 32 of a-z 0-9 _ and begin with a letter")
@@ -150,16 +170,29 @@ def _values(table: Table) -> tuple[dict[str, tuple[str, ...]], str]:
 
 
 def _shape(table: Table) -> Shape:
-    return Shape(table.text("name"), table.shape("regex"), table.text("retired", ""))
+    is_shared = table.flag("shared", default=False)
+    return Shape(
+        table.text("name"),
+        table.shape("regex", is_shared=is_shared),
+        table.text("retired", ""),
+        table.text("refused", ""),
+        is_shared,
+    )
 
 
 def _check(table: Table) -> Check:
     path, when = table.text("path"), table.one_of("when", _CONDITIONS, "always")
     if path and not re.fullmatch(r"/[A-Za-z0-9._~:/{}-]*", path):
         table.problem("path", "must begin with / and have no query")
-    expect, expect_type = _expected(table), table.text("expect_type", "")
-    if not expect and not expect_type:
-        table.problem("expect", "is missing: without it (or expect_type) any page would count as an answer")
+    expect, items = _expected(table, "expect"), _expected(table, "expect_items")
+    expect_type = table.text("expect_type", "")
+    if not expect and not items and not expect_type:
+        table.problem(
+            "expect", "is missing: without it (or expect_items, expect_type) any page would count as an answer"
+        )
+    model_in = _path(table, "model_in")
+    if model_in and when != "model_named":
+        table.problem("model_in", 'is for a check with when = "model_named" alone')
     if table.has("json") and table.has("form"):
         table.problem("form", "can not be there together with json")
     return Check(
@@ -173,7 +206,13 @@ def _check(table: Table) -> Check:
         json=table.free("json"),
         form=table.mapping("form") if table.has("form") else None,
         expect=expect,
+        expect_items=items,
         expect_type=expect_type,
+        may_be_cut=table.flag("may_be_cut", default=False),
+        public=table.flag("public", default=False),
+        model_in=model_in,
+        permissions=_paths(table, "permissions"),
+        expires_at=_paths(table, "expires_at"),
         pick=table.table("pick", _pick),
         usage=table.table("usage", _usage),
         states=table.tables("states", _state),
@@ -181,14 +220,16 @@ def _check(table: Table) -> Check:
     )
 
 
-def _expected(table: Table) -> dict[str, str]:
+def _expected(table: Table, key: str) -> dict[str, str]:
     """Return the members that an accepted answer has, with their types; a list of names leaves the types open."""
-    if not table.is_table("expect"):
-        return dict.fromkeys(table.texts("expect"), "any")
-    expect = table.mapping("expect")
+    if not table.is_table(key):
+        return dict.fromkeys(_paths(table, key), "any")
+    expect = table.mapping(key)
     for name, kind in expect.items():
         if kind not in TYPES:
-            table.problem(f"expect.{name}", f"is none of {', '.join(TYPES)}")
+            table.problem(f"{key}.{name}", f"is none of {', '.join(TYPES)}")
+        if not is_path(name):
+            table.problem(f"{key}.{name}", "is not the place of a member, such as data.limit")
     return expect
 
 
@@ -196,7 +237,7 @@ def _pick(table: Table) -> Pick:
     return Pick(
         name=table.text("name"),
         value=table.text("value"),
-        list_member=table.text("list", ""),
+        list_member=_path(table, "list"),
         strip=table.text("strip", ""),
         where_member=table.text("where_member", ""),
         where=table.texts("where"),
@@ -213,21 +254,34 @@ def _grouped(table: Table, key: str) -> re.Pattern[str] | None:
 
 
 def _usage(table: Table) -> UsageMap:
-    return UsageMap(
-        unit=table.text("unit"),
-        used=table.text("used"),
-        limit=table.text("limit"),
-        resets_at_unix=table.text("resets_at_unix", ""),
-        plan=table.text("plan", ""),
-        status=table.text("status", ""),
-        extendable=table.texts("extendable"),
-    )
+    places = {
+        name: _path(table, name)
+        for name in ("used", "limit", "remaining", "unit_from", "resets_at_unix", "plan", "status")
+    }
+    if not places["used"] and not places["remaining"]:
+        table.problem("used", "is missing (or remaining): without it nothing is told")
+    return UsageMap(unit=table.text("unit"), extendable=_paths(table, "extendable"), **places)
 
 
 def _state(table: Table) -> State:
-    member, values = table.text("member"), frozenset(table.texts("values", required=True))
-    reason = _reason(table)
-    return State(member, values, reason, _template(table, "detail"), _template(table, "hint"), _page(table))
+    values, at_most, lacks = table.words("values"), table.number("at_most"), table.pattern("lacks")
+    member = _path(table, "member")
+    if not values and at_most is None and lacks is None:
+        table.problem("values", "is missing (or at_most, lacks): a state without a condition would always hold")
+    if not member and (values or at_most is not None):
+        table.problem("member", "is missing")
+    return State(
+        reason=_reason(table),
+        member=member,
+        values=values,
+        at_most=at_most,
+        lacks=lacks,
+        capability=table.text("capability", ""),
+        permission=table.text("permission", ""),
+        detail=_template(table, "detail"),
+        hint=_template(table, "hint"),
+        page=_page(table),
+    )
 
 
 def _rule(table: Table) -> Rule:
@@ -260,7 +314,9 @@ def _rule(table: Table) -> Rule:
         about=table.text("about", ""),
         is_undelivered=table.flag("undelivered", default=False),
         yields_to=table.text("yields_to", ""),
+        permission=table.text("permission", ""),
         permission_from=table.text("permission_from", ""),
+        permission_match=_with_group(table, "permission_match"),
         url_from=url_from,
         url_hosts=url_hosts,
     )
@@ -268,6 +324,28 @@ def _rule(table: Table) -> Rule:
 
 def _reason(table: Table) -> Reason:
     return Reason(table.one_of("reason", _REASONS) or Reason.UNKNOWN)
+
+
+def _with_group(table: Table, key: str) -> re.Pattern[str] | None:
+    pattern = table.pattern(key)
+    if pattern and pattern.groups != 1:
+        table.problem(key, "must have one group, which is around the names")
+    return pattern
+
+
+def _path(table: Table, key: str) -> str:
+    path = table.text(key, "")
+    if path and not is_path(path):
+        table.problem(key, "is not the place of a member, such as data.limit, balances[0].amount or scopes[]")
+    return path
+
+
+def _paths(table: Table, key: str) -> tuple[str, ...]:
+    paths = table.texts(key)
+    for path in paths:
+        if not is_path(path):
+            table.problem(key, "has what is not the place of a member, such as data.limit or scopes[].name")
+    return paths
 
 
 def _page(table: Table) -> str:
@@ -296,6 +374,11 @@ def _inconsistencies(definition: Definition) -> list[str]:
             f"{at}.path has the unknown placeholder {shown_name(name)}"
             for name in sorted({*_PLACEHOLDER.findall(check.path + check.name), *check.placeholders})
             if name not in (known if check.when == "model_named" else definition.values)
+        ]
+        problems += [
+            f"{at}.states[{number}].capability is none of the capabilities"
+            for number, state in enumerate(check.states, 1)
+            if state.capability and state.capability not in definition.capabilities
         ]
         if check.pick and check.pick.name not in known:
             problems.append(f"{at}.pick.name is none of values.fallback")
