@@ -104,8 +104,8 @@ class Verdict:
     ``authentic`` is True where the provider showed that it knows the key, False where it said that it does not,
     None where nothing was learned. ``detail`` and ``hint`` are scrubbed of the key and of control characters.
     ``permissions`` and ``expires_at`` are what the key itself tells of what it may do and until when, None where it
-    tells nothing. ``attempts`` counts the tries of the request that took most (1 where nothing was repeated); ``latency_ms`` is of
-    the whole test.
+    tells nothing. ``attempts`` counts the tries of the request that took most (1 where nothing was repeated);
+    ``latency_ms`` is of the whole test.
     """
 
     reason: Reason

@@ -40,7 +40,7 @@ class _Definitions(Mapping[str, Definition]):
     def __getitem__(self, name: str) -> Definition:
         if name not in self._read:
             path = self._bundled[name]
-            self._read[name] = parse(_read(path), path)
+            self._read[name] = parse(_read(path), path, is_bundled=True)
         return self._read[name]
 
     def __iter__(self) -> Iterator[str]:
