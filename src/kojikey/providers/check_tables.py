@@ -24,6 +24,7 @@ _CONDITIONS = ("always", "deep", "not_deep", "model_named")
 
 
 def read_check(table: Table) -> Check:
+    """Return the check in a table; its mistakes go to the table's problems."""
     path, when = table.text("path"), table.one_of("when", _CONDITIONS, "always")
     if path and not re.fullmatch(r"/[A-Za-z0-9._~:/{}-]*", path):
         table.problem("path", "must begin with / and have no query")
@@ -128,6 +129,7 @@ def _state(table: Table) -> State:
 
 
 def read_rule(table: Table) -> Rule:
+    """Return the rule in a table; its mistakes go to the table's problems."""
     words, status, message = frozenset(table.texts("words")), table.numbers("status"), table.pattern("message")
     metadata = {name: table.compiled(f"metadata.{name}", regex) for name, regex in table.mapping("metadata").items()}
     quota_id, quota_value = table.pattern("quota_id"), table.pattern("quota_value")
