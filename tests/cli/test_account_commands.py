@@ -128,7 +128,7 @@ def test_disabling_and_enabling_have_documents_and_events(acme: Program) -> None
         ("enable", "enabled"), ("enable", "unchanged"),
     ):  # fmt: skip
         ended = acme("account", command, "acme", "--json")
-        assert (ended.code, ended.result) == (0, {"account": "acme", "action": action})
+        assert (ended.code, ended.result) == (0, {"account": "acme", "action": action, "audit_recorded": True})
         assert ended.document["command"] == f"account {command}"
     assert actions(acme) == ["added", "disabled", "enabled"]
     assert "nothing was changed" in acme("account", "enable", "acme").out
@@ -218,14 +218,14 @@ def test_removing_works_without_the_kek_and_says_that_its_event_is_unsigned(acme
     assert (ended.code, ended.result["audit_signed"]) == (0, False)
     assert "unsigned" in ended.err
     verified = acme("audit", "--verify", "--json")
-    assert (verified.code, verified.document["summary"]) == (0, {"accounts": 2, "unsigned": 1, "lost": 2})
+    assert (verified.code, verified.document["summary"]) == (0, {"accounts": 2, "broken": 0, "unsigned": 1, "lost": 2})
     assert "1 event is unsigned" in acme("audit", "--verify").out
 
 
 def test_a_removed_account_can_not_be_verified_but_is_not_broken(acme: Program) -> None:
     acme("account", "remove", "acme", "--confirm", "acme")
     verified = acme("audit", "--verify", "--json")
-    assert (verified.code, verified.document["summary"]) == (0, {"accounts": 2, "unsigned": 0, "lost": 2})
+    assert (verified.code, verified.document["summary"]) == (0, {"accounts": 2, "broken": 0, "unsigned": 0, "lost": 2})
     told = acme("audit", "--verify").out
     assert "2 events can not be recomputed: an account was removed" in told
     assert acme("doctor").code == 0

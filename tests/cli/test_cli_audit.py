@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 
 import pytest
@@ -74,3 +75,49 @@ def test_a_key_that_was_taken_away_is_named_by_verify(trail: Program) -> None:
     ended = trail("audit", "--verify", "--json")
     assert (ended.code, ended.error["code"]) == (8, "cannot_open")
     assert "event 3 of account acme is missing, or the elevenlabs key was taken away" in ended.error["message"]
+
+
+def test_verify_goes_on_after_a_broken_account_and_names_each(trail: Program) -> None:
+    trail.added("elevenlabs", "ok", "--no-test", "--account", "initech")
+    change(trail, "DELETE FROM events WHERE account = 'acme' AND seq = 1")
+    change(trail, "UPDATE keys SET document = replace(document, '://', '://x') WHERE account = 'globex'")
+    ended = trail("audit", "--verify", "--all-accounts", "--json")
+    assert (ended.code, ended.error["code"]) == (8, "cannot_open")
+    assert "event 1 of account acme" in ended.error["message"]
+    assert "globex/elevenlabs version 1" in ended.error["message"]
+    assert [(row["account"], row["verified"]) for row in ended.results] == [
+        ("initech", True), ("acme", False), ("globex", False),
+    ]  # fmt: skip
+    assert ended.results[0]["events"] == 1
+    assert ended.document["summary"]["broken"] == 2
+    shown = trail("audit", "--verify", "--all-accounts")
+    assert (shown.code, "of 1 account is whole" in shown.out) == (8, True)
+    assert "event 1 of account acme" in shown.err
+    assert "globex/elevenlabs version 1" in shown.err
+    assert trail("audit", "--verify", "--account", "initech").code == 0
+
+
+def test_an_old_version_put_back_is_not_rolled_back_to(trail: Program) -> None:
+    def document() -> str:
+        database = sqlite3.connect(trail.home / "keys.db")
+        ((text,),) = database.execute("SELECT document FROM keys WHERE account = 'acme' AND provider = 'elevenlabs'")
+        database.close()
+        return str(text)
+
+    old = json.loads(document())["versions"][0]
+    for _ in range(2):
+        assert trail.rotate("elevenlabs", "ok_2", "--no-test", "--account", "acme").code == 0
+        assert trail.rotate("elevenlabs", "ok", "--no-test", "--account", "acme").code == 0
+    changed = json.loads(document())
+    changed["versions"] = [{**old, "stage": "previous"}, changed["versions"][-1]]
+    database = sqlite3.connect(trail.home / "keys.db")
+    with database:
+        database.execute(
+            "UPDATE keys SET document = ? WHERE account = 'acme' AND provider = 'elevenlabs'", (json.dumps(changed),)
+        )
+    database.close()
+    ended = trail("rotate", "elevenlabs", "--rollback", "--no-test", "--account", "acme", "--json")
+    assert (ended.code, ended.error["code"]) == (8, "cannot_open")
+    assert "the previous version of the elevenlabs key was changed from outside" in ended.error["message"]
+    assert "audit --verify" in ended.error["hint"]
+    assert trail("audit", "--verify").code == 8

@@ -251,14 +251,21 @@ def test_what_somedocument_changed_is_not_copied(stores: Stores, change: str, mo
     assert accounts == ([] if more else ["acme"])
 
 
-def test_what_was_copied_before_an_error_is_told(stores: Stores) -> None:
+def test_an_account_that_is_damaged_is_named_and_the_others_are_copied(stores: Stores) -> None:
     with sqlite3.connect(stores.kojikey.home / "keys.db") as database:
         database.execute(CHANGES["key"])
     database.close()
+    ended = stores.kojikey("store", "copy", "--to", "team", "--dry-run")
+    assert (ended.code, "1 would copy" in ended.out) == (8, True)
+    ended = stores.copy()
+    assert (ended.code, actions(ended)) == (8, {("acme", "elevenlabs"): "copied"})
+    assert "default/elevenlabs version 1" in ended.error["message"]
+    assert "kojikey audit --verify" in ended.error["hint"]
     ended = stores.kojikey("store", "copy", "--to", "team")
-    assert ended.code == 8
-    assert "copied before this: 1" in ended.err
-    assert set(actions(stores.copy("-a", "acme"))) == {("acme", "elevenlabs")}
+    assert (ended.code, "1 already" in ended.out) == (8, True)
+    assert "default/elevenlabs version 1" in ended.err
+    named = stores.copy("-a", "default")
+    assert (named.code, "results" in named.document) == (8, False)
 
 
 # killed

@@ -15,7 +15,7 @@ from kojikey.model.errors import KekMissing, StoreUnreachable
 from kojikey.model.key import Stage
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Reason, Verdict
-from kojikey.operations import auditing, removing, rotating
+from kojikey.operations import audit_verification, removing, rotating
 from kojikey.operations.adding import NewKey, add
 from kojikey.operations.custody import Custody
 from kojikey.operations.results import TestResult
@@ -62,7 +62,9 @@ def test_every_key_is_tested_recorded_and_told_once(vault: Vault) -> None:
     assert len(told) == len(set(told)) == 100
     assert all(item.recorded for item in results_of(items))
     assert keys_tested_in(vault) == set(told)
-    assert auditing.verify(vault.custody(), account=None).verified == tuple(account_name(n) for n in range(50))
+    assert audit_verification.verify(vault.custody(), account=None).verified == tuple(
+        account_name(n) for n in range(50)
+    )
 
 
 def test_an_outcome_that_is_no_news_leaves_no_event(vault: Vault) -> None:
@@ -197,7 +199,7 @@ def test_a_store_that_goes_away_leaves_nothing_recorded_wrongly(vault: Vault, is
     assert keys_tested_in(vault) <= told
     assert {item.unkept for item in results_of(items) if not item.recorded} == {"the store somewhere is gone"}
     assert not any(item.unkept for item in results_of(items) if item.recorded)
-    assert auditing.verify(vault.custody(), account=None).verified
+    assert audit_verification.verify(vault.custody(), account=None).verified
     again: list[Item] = []
     rest = vault.custody()
     asyncio.run(verify(rest, *lanes_of(rest), probe=good, emit=again.append, concurrency=8))
@@ -290,7 +292,7 @@ def test_two_runs_at_once_do_not_hurt_each_other(vault: Vault) -> None:
     assert problems == []
     assert [len(items) for items in found] == [80, 80]
     assert len(keys_tested_in(vault)) == 80
-    assert len(auditing.verify(vault.custody(), account=None).verified) == 40
+    assert len(audit_verification.verify(vault.custody(), account=None).verified) == 40
 
 
 def test_a_record_that_does_not_open_stops_no_other(vault: Vault) -> None:

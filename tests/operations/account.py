@@ -30,11 +30,11 @@ def rows(vault: Vault) -> list[AccountRow]:
 
 
 def disable(vault: Vault) -> bool:
-    return accounts.set_disabled(vault.custody(), account=ACCOUNT, disabled=True)
+    return accounts.set_disabled(vault.custody(), account=ACCOUNT, disabled=True).changed
 
 
 def enable(vault: Vault) -> bool:
-    return accounts.set_disabled(vault.custody(), account=ACCOUNT, disabled=False)
+    return accounts.set_disabled(vault.custody(), account=ACCOUNT, disabled=False).changed
 
 
 def remove(vault: Vault) -> tuple[int, bool]:

@@ -195,6 +195,6 @@ def test_without_the_kek_nothing_is_disabled(vault: Vault) -> None:
 def test_a_damaged_document_of_an_account_is_no_bug(vault: Vault, members: Document) -> None:
     vault.add()
     write_account(vault, **members)
-    for attempt in (lambda: source_of(vault), lambda: rows(vault), lambda: disable(vault), lambda: vault.rotate()):
+    for attempt in (lambda: source_of(vault), lambda: rows(vault), lambda: enable(vault), lambda: vault.rotate()):
         with pytest.raises(RecordChanged):
             attempt()

@@ -11,7 +11,7 @@ from trail import vault as vault
 from vault import ACCOUNT, NEW, OLD, PROVIDER, THIRD, Held, Vault
 
 from kojikey.model.errors import AccountNotFound, RecordChanged
-from kojikey.operations import accounts, auditing, removing, rotating
+from kojikey.operations import accounts, audit_verification, removing, rotating
 from kojikey.operations.copying import copy
 from kojikey.stores.memory import MemoryStore, Shelf
 
@@ -146,7 +146,7 @@ def test_a_key_that_is_rotated_while_it_is_verified_is_whole(vault: Vault) -> No
         return scan(*query)  # type: ignore[arg-type]
 
     custody.store.scan = meanwhile  # type: ignore[method-assign, assignment]
-    assert auditing.verify(custody, account=ACCOUNT).verified == (ACCOUNT,)
+    assert audit_verification.verify(custody, account=ACCOUNT).verified == (ACCOUNT,)
     assert turns == []
     assert vault.held() == Held(OLD, previous=THIRD)
 

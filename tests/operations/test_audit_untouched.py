@@ -13,7 +13,7 @@ from trail import vault as vault
 from vault import ACCOUNT, KEKS, NEW, PROVIDER, THIRD, Vault
 
 from kojikey.model.errors import AuditBroken, CannotOpen
-from kojikey.operations import accounts, auditing, removing
+from kojikey.operations import accounts, audit_verification, auditing, removing
 
 
 def test_the_form_of_the_text_does_not_matter(vault: Vault, file: File) -> None:
@@ -36,7 +36,7 @@ def test_a_trail_that_grows_while_it_is_verified_is_whole(vault: Vault) -> None:
         return found
 
     custody.store.events = growing  # type: ignore[method-assign]
-    assert auditing.verify(custody, account=None).verified == (ACCOUNT, OTHER)
+    assert audit_verification.verify(custody, account=None).verified == (ACCOUNT, OTHER)
     assert grown == []
 
 
@@ -84,7 +84,7 @@ def test_a_trail_goes_on_after_its_account_was_removed(vault: Vault, file: File)
 
 def test_without_the_kek_nothing_is_said(vault: Vault) -> None:
     with pytest.raises(CannotOpen) as caught:
-        auditing.verify(vault.custody(environ={}), account=None)
+        audit_verification.verify(vault.custody(environ={}), account=None)
     assert not isinstance(caught.value, AuditBroken)
 
 

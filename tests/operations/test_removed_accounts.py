@@ -14,7 +14,7 @@ from kojikey.model.errors import (
     RecordChanged,
 )
 from kojikey.model.ref import Document, account_ref, key_ref
-from kojikey.operations import accounts, auditing, diagnosing, listing, removing, storing
+from kojikey.operations import accounts, audit_verification, diagnosing, listing, removing, storing
 from kojikey.operations.custody import Custody
 from kojikey.sealing.chain import unsigned_link
 from kojikey.sealing.kek import load
@@ -109,7 +109,7 @@ def test_a_data_key_that_was_taken_away_is_no_removal(vault: Vault) -> None:
     with pytest.raises(RecordChanged):
         vault.rotate()  # and no new data key is made beside keys that it does not open
     with pytest.raises(RecordChanged):
-        disable(vault)
+        enable(vault)
     assert removing.remove(vault.custody(), account=ACCOUNT, provider=PROVIDER).unsigned
 
 
@@ -175,7 +175,7 @@ def test_roles_that_are_revoked_after_the_removal_are_no_tampering(vault: Vault)
     custody.store.commit(
         (Change(account_ref(ACCOUNT), {**document, "audit": audit}, document_of(vault).revision),), (revoked,)
     )
-    assert auditing.verify(custody, account=None).unsigned == 1
+    assert audit_verification.verify(custody, account=None).unsigned == 1
 
 
 def test_the_check_up_calls_no_trail_whole_of_which_a_part_is_lost(vault: Vault) -> None:

@@ -16,7 +16,7 @@ from kojikey.model.key import Key, Stage
 from kojikey.model.ref import Document
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import OUTCOME_OF, Outcome, Reason, Verdict
-from kojikey.operations import adding, auditing, rotating, storing
+from kojikey.operations import adding, audit_verification, auditing, rotating, storing
 from kojikey.operations.adding import NewKey
 from kojikey.operations.custody import Custody
 from kojikey.operations.listing import key_of
@@ -156,8 +156,11 @@ class Vault:
         return [event["action"] for event in self.events(account)]
 
     def verify(self, account: str | None = None) -> AuditResult:
-        """Verify the audit trail of every account, or of one."""
-        return auditing.verify(self.custody(), account=account)
+        """Verify the audit trail of every account, or of one; the first thing that is wrong is raised."""
+        result = audit_verification.verify(self.custody(), account=account)
+        for problems in result.broken.values():
+            raise problems[0]
+        return result
 
     def add(
         self,
@@ -193,3 +196,7 @@ class Vault:
         """Leave a value staged."""
         result = self.rotate(value, test=FakeTester(Reason.UNREACHABLE), settings=settings)
         assert result.action == "staged"
+
+    def rotate_staged(self) -> None:
+        """Promote what is staged, untested."""
+        rotating.resume(self.custody(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)

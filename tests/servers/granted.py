@@ -26,9 +26,10 @@ def event(account: str, seq: int) -> dict[str, object]:
     return {"account": account, "seq": seq, "provider": "elevenlabs", "time": "2026-11-23T04:47:00Z"}
 
 
-def counted(account: str, seq: int, **more: object) -> dict[str, object]:
+def counted(account: str, seq: object, **more: object) -> dict[str, object]:
     """Return an account's document, as far as the server looks at it."""
-    return {"account": account, "audit": {"seq": seq}, **more}
+    audit = {"seq": seq, "mac": "m", "head": None}
+    return {"account": account, "wrapped": "w", "audit": audit, **more}
 
 
 @pytest.fixture

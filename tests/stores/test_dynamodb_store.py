@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 from aws import REGION, Aws, new_table
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
 from kojikey.stores.dynamodb import DynamoStore
 from kojikey.testing.conformance import Maker, SharedStoreConformance
@@ -24,3 +25,12 @@ class TestDynamoStore(SharedStoreConformance):
     @pytest.fixture
     def url(self, aws: Aws, table: str) -> str:
         return aws.url(table)
+
+    @pytest.fixture
+    def engine_errors(self) -> tuple[Exception, ...]:
+        said = {"Error": {"Code": "ValidationException", "Message": "what an item says"}}
+        return (
+            BotoCoreError(),
+            EndpointConnectionError(endpoint_url="https://secret.example"),
+            ClientError(said, "TransactWriteItems"),
+        )

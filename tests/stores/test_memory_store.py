@@ -15,6 +15,10 @@ class TestMemoryStore(StoreConformance):
         shelf = Shelf()
         return lambda: MemoryStore(shelf)
 
+    @pytest.fixture
+    def engine_errors(self) -> tuple[Exception, ...]:
+        return ()
+
 
 def test_two_memory_stores_share_nothing_unless_told_to() -> None:
     first, second = MemoryStore(), MemoryStore()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import psycopg
 import pytest
 from granted import ACME, BETA, TABLES, Role, all_rows, counted, event
@@ -18,6 +20,15 @@ from kojikey.stores.base import Change
 from kojikey.stores.postgres import PostgresStore
 from kojikey.stores.postgres_address import read_address
 
+AUDIT = {"seq": 3, "mac": "m", "head": "h", "from": 1}
+DAMAGED_AUDIT: tuple[tuple[str, object], ...] = (
+    ("seq", "3"), ("seq", 3.5), ("mac", None), ("mac", 3), ("head", 3), ("from", "1"), ("from", None), ("from", 1.5),
+)  # fmt: skip
+DAMAGED: tuple[tuple[str, object], ...] = (
+    ("wrapped", None), ("wrapped", 3), ("disabled", "true"), ("disabled", None), ("copied_from", []),
+    ("copied_from", None), ("copied_from", {"s": "3"}), ("copied_from", {"s": 3, "t": None}), ("audit", []),
+)  # fmt: skip
+
 
 def test_a_role_sees_nothing_of_an_account_that_it_was_not_granted(sql: Role) -> None:
     for table in ("accounts", "keys", "events", "grants"):
@@ -31,7 +42,7 @@ def test_a_role_sees_nothing_of_an_account_that_it_was_not_granted(sql: Role) ->
     "attack",
     [
         "UPDATE kojikey.keys SET document = '{}' WHERE account = 'beta'",
-        "DELETE FROM kojikey.keys WHERE account = 'beta'",
+        "UPDATE kojikey.keys SET revision = '' WHERE account = 'beta'",
         "UPDATE kojikey.accounts SET document = '{}' WHERE account = 'beta'",
     ],
 )
@@ -50,7 +61,7 @@ def test_a_row_of_another_account_can_not_be_hit(sql: Role, postgres: Server, da
         "INSERT INTO kojikey.keys VALUES ('beta', 'elevenlabs', NULL, 1, 'r', '{}') ON CONFLICT (account, provider)"
         " DO UPDATE SET document = '{}'",
         "INSERT INTO kojikey.accounts VALUES ('gamma', 'r', '{}')",
-        "INSERT INTO kojikey.events VALUES ('beta', 3, NULL, NULL, 'r', '{}')",
+        "INSERT INTO kojikey.events VALUES ('beta', 1, NULL, NULL, 'r', '{}')",
         "UPDATE kojikey.keys SET account = 'beta'",
         "UPDATE kojikey.accounts SET account = 'gamma'",
         "UPDATE kojikey.events SET account = 'beta'",
@@ -61,6 +72,7 @@ def test_a_row_of_another_account_can_not_be_hit(sql: Role, postgres: Server, da
         "TRUNCATE kojikey.events",
         "DELETE FROM kojikey.accounts",
         "TRUNCATE kojikey.keys",
+        "DELETE FROM kojikey.keys",
         # the store itself
         "UPDATE kojikey.header SET document = '{}'",
         "DELETE FROM kojikey.header",
@@ -105,8 +117,8 @@ def test_what_a_role_was_granted_it_works_with(sql: Role) -> None:
     for words, rows in (
         ("INSERT INTO kojikey.keys VALUES ('acme', 'new', NULL, 1, 'r', '{}')", 1),
         ("UPDATE kojikey.keys SET revision = 's', document = '{}'", 3),
-        ("DELETE FROM kojikey.keys WHERE provider = 'new'", 1),
-        ("UPDATE kojikey.accounts SET revision = 's', document = replace(document, '2', '3')", 1),
+        ("UPDATE kojikey.keys SET revision = '' WHERE provider = 'new'", 1),
+        ("UPDATE kojikey.accounts SET revision = 's', document = replace(document, '\"seq\":2', '\"seq\":3')", 1),
         ("INSERT INTO kojikey.events VALUES ('acme', 3, NULL, NULL, 'r', '{}')", 1),
     ):
         assert sql.execute(words.encode()).rowcount == rows, words
@@ -137,7 +149,7 @@ def test_only_the_owner_enables_what_was_disabled(
     before = store.read(account_ref(ACME))
     assert before is not None
     store.commit([Change(before.ref, {**before.document, "disabled": True}, before.revision)])
-    as_it_was = '"account": "acme", "audit": {"seq": 2}'
+    as_it_was = json.dumps(counted(ACME, 2))[1:-1]
     for more in ("", ', "disabled": false', ', "disabled": true, "disabled": false', ', "disabled": null'):
         document = f"{{{as_it_was}{more}}}"
         with pytest.raises(psycopg.Error) as raised:
@@ -163,12 +175,17 @@ def test_only_the_owner_enables_what_was_disabled(
     "document",
     [
         "{}",
+        "[]",
         '{"account": "acme"}',
-        '{"account": "beta", "audit": {"seq": 3}}',
-        '{"account": "acme", "audit": {"seq": 1}}',
-        '{"account": "acme", "audit": {"seq": 9223372036854775807}}',
-        '{"account": "acme", "audit": {"seq": null}}',
-        '{"account": "acme", "audit": []}',
+        *(
+            json.dumps(damaged)
+            for damaged in (
+                counted(BETA, 3),
+                *(counted(ACME, seq) for seq in (1, 2**63 - 1, None, "3", 3.0, True, -3)),
+                *(counted(ACME, 3, **{name: value}) for name, value in DAMAGED),
+                *(counted(ACME, 3) | {"audit": {**AUDIT, name: value}} for name, value in DAMAGED_AUDIT),
+            )
+        ),
     ],
 )
 def test_a_role_can_not_lead_the_count_of_events_astray(
@@ -187,12 +204,19 @@ def test_a_role_can_not_lead_the_count_of_events_astray(
     theirs.close()
 
 
+@pytest.mark.parametrize("more", [{"copied_from": {"s": 3}}, {"disabled": False}, {"audit": AUDIT}], ids=str)
+def test_a_role_writes_what_kojikey_writes(sql: Role, more: dict[str, object]) -> None:
+    document = json.dumps(counted(ACME, 3) | more)
+    assert sql.execute("UPDATE kojikey.accounts SET document = %s", (document,)).rowcount == 1
+
+
 def test_a_role_can_not_take_the_place_of_the_next_event(
     store: PostgresStore, sql: Role, postgres: Server, database: str
 ) -> None:
-    for seq in (3, 2**62):
-        with pytest.raises(errors.InsufficientPrivilege):
+    for seq, state in ((3, "42501"), (2**62, "KJK04")):
+        with pytest.raises(psycopg.Error) as raised:
             sql.execute("INSERT INTO kojikey.events VALUES ('acme', %s, NULL, NULL, 'r', '{}')", (seq,))
+        assert raised.value.sqlstate == state
     before = store.read(account_ref(ACME))
     assert before is not None
     store.commit([Change(before.ref, counted(ACME, 3), before.revision)], [event(ACME, 3)])

@@ -270,7 +270,7 @@ def test_info_says_where_as_whom_and_who_else(team: Program, bob: str) -> None:
     assert info["engine"] == "PostgreSQL"
     assert info["counts"] == {"accounts": 2, "keys": 2, "events": 3}
     details = info["details"]
-    assert (details["role"], details["schema version"]) == ("postgres", "1")
+    assert (details["role"], details["schema version"]) == ("postgres", "2")
     assert details["granted to"] == f"{bob} (1 account)"
     assert details["server"].startswith("PostgreSQL 1")
     assert "not encrypted (loopback)" in details["connection"]

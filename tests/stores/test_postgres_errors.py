@@ -23,7 +23,6 @@ from kojikey.model.errors import (
     UsageError,
 )
 from kojikey.model.ref import key_ref
-from kojikey.stores import postgres_tables
 from kojikey.stores.base import Change, Store
 from kojikey.stores.postgres import PostgresStore
 from kojikey.stores.postgres_address import read_address
@@ -133,27 +132,7 @@ def test_a_newer_schema_is_left_alone(store: PostgresStore, postgres: Server, da
     with pytest.raises(StoreVersion, match="newer"):  # on the connection that is open already
         store.commit([Change(KEY, {}, None)])
     store.upgrade()
-    refused(at(postgres.url(database)), StoreVersion, r"newer kojikey \(schema version 99, here 1\)")
-
-
-def test_an_older_schema_is_refused_until_its_owner_brings_it_up_to_date(
-    store: PostgresStore, postgres: Server, database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store.commit([Change(KEY, {"n": 1}, None)])
-    further = (*postgres_tables.MIGRATIONS, ("CREATE TABLE kojikey.further (a int)",))
-    for module in ("postgres", "postgres_link"):
-        monkeypatch.setattr(f"kojikey.stores.{module}.MIGRATIONS", further)
-    newer = at(postgres.url(database))
-    with pytest.raises(StoreVersion, match=r"older kojikey \(schema version 1, here 2\)") as raised:
-        newer.open()
-    assert "store init" in str(raised.value.hint)
-    newer.upgrade()
-    newer.upgrade()
-    read = newer.read(KEY)
-    assert read is not None
-    assert read.document == {"n": 1}
-    assert postgres.sql("SELECT version FROM kojikey.migrations ORDER BY 1", database=database) == [(1,), (2,)]
-    newer.close()
+    refused(at(postgres.url(database)), StoreVersion, r"newer kojikey \(schema version 99, here 2\)")
 
 
 def test_a_store_that_lost_its_header_its_version_or_a_table(

@@ -19,7 +19,7 @@ from kojikey.model.errors import StoreReadOnly, StoreUnreachable
 from kojikey.model.key import Stage
 from kojikey.model.ref import key_ref
 from kojikey.model.secret import Secret
-from kojikey.operations import adding, auditing
+from kojikey.operations import adding, audit_verification
 from kojikey.operations.adding import NewKey
 from kojikey.operations.custody import Custody
 from kojikey.operations.listing import key_of
@@ -131,7 +131,7 @@ def test_what_was_acknowledged_before_the_primary_died_is_there_and_nothing_is_t
         said[provider] += process.stdout.read().splitlines()
         assert process.wait() == 0
 
-    audit = auditing.verify(custody, account=ACCOUNT)
+    audit = audit_verification.verify(custody, account=ACCOUNT)
     assert audit.verified == (ACCOUNT,)
     assert audit.unsigned == 0
     happened = Counter((e["provider"], e["action"], e["version"]) for e in custody.store.events(ACCOUNT))

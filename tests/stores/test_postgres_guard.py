@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 from granted import ACME, BETA, Role, counted
 from granted import owner as owner
@@ -23,7 +24,7 @@ def test_functions_and_operators_of_others_are_not_used(
 ) -> None:
     postgres.sql(f"GRANT CREATE ON SCHEMA public TO {role}", database=database)
     for words in (
-        "CREATE FUNCTION public.pg_advisory_xact_lock(integer) RETURNS void LANGUAGE plpgsql AS"
+        "CREATE FUNCTION public.json_typeof(text) RETURNS text LANGUAGE plpgsql AS"
         " $$ BEGIN RAISE EXCEPTION 'theirs'; END $$",
         "CREATE FUNCTION public.theirs(bigint, smallint) RETURNS bigint LANGUAGE plpgsql AS"
         " $$ BEGIN RAISE EXCEPTION 'theirs'; END $$",
@@ -65,17 +66,16 @@ def test_store_init_takes_away_what_others_were_given_or_made(
 
 
 def test_what_others_lock_is_not_waited_for_without_end(
-    postgres: Server, database: str, owner: str, store: PostgresStore, sql: Role
+    postgres: Server, database: str, owner: str, store: PostgresStore
 ) -> None:
     hasty = PostgresStore(read_address(postgres.url(database, owner)), lock_timeout=0.05)
-    with sql.transaction():
-        sql.execute("LOCK TABLE kojikey.keys IN ACCESS EXCLUSIVE MODE")
+    with psycopg.connect(postgres.url(database)) as administrator:
+        administrator.execute("LOCK TABLE kojikey.keys IN ACCESS EXCLUSIVE MODE")
         for use in (lambda: list(hasty.scan()), lambda: hasty.read(key_ref(BETA, "elevenlabs"))):
             with pytest.raises(StoreLocked):
                 use()
-    sql.execute("SELECT pg_advisory_lock(1802136441)")
-    with pytest.raises(StoreLocked):
-        hasty.upgrade()
+        with pytest.raises(StoreLocked):
+            hasty.upgrade()
     hasty.close()
 
 

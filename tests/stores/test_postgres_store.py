@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 from postgres import Server
 
@@ -20,3 +21,8 @@ class TestPostgresStore(SharedStoreConformance):
     @pytest.fixture
     def url(self, postgres: Server, database: str) -> str:
         return postgres.url(database)
+
+    @pytest.fixture
+    def engine_errors(self) -> tuple[Exception, ...]:
+        kinds = (psycopg.Error, psycopg.OperationalError, psycopg.errors.DiskFull, psycopg.errors.InsufficientPrivilege)
+        return tuple(kind("postgresql://koji:secret@db/koji") for kind in kinds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -20,3 +21,8 @@ class TestSqliteStore(SharedStoreConformance):
     @pytest.fixture
     def url(self, tmp_path: Path) -> str:
         return f"sqlite://{tmp_path}/keys.db"
+
+    @pytest.fixture
+    def engine_errors(self) -> tuple[Exception, ...]:
+        kinds = (sqlite3.Error, sqlite3.OperationalError, sqlite3.DatabaseError, sqlite3.IntegrityError)
+        return tuple(kind("what a row says") for kind in kinds)

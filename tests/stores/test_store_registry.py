@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -154,6 +155,10 @@ class TestTheirStore(SharedStoreConformance):
     @pytest.fixture
     def make_store(self, url: str) -> Maker:
         return lambda: open_store(url)
+
+    @pytest.fixture
+    def engine_errors(self) -> tuple[Exception, ...]:
+        return (sqlite3.Error("what a row says"),)
 
 
 def test_a_competitor_that_ends_at_once_says_why() -> None:

@@ -53,14 +53,19 @@ def _switch(call: Call, *, disabled: bool) -> int:
     desk = desk_of(call)
     account = checked_account(call.text("name") or "")
     custody = wiring.open_custody(desk.settings, desk.terminal)
-    changed = accounts.set_disabled(custody, account=account, disabled=disabled)
+    result = accounts.set_disabled(custody, account=account, disabled=disabled)
+    if not result.recorded:
+        desk.terminal.warn(
+            "the account's record is damaged, so the audit trail has no event of this; "
+            "kojikey audit --verify says what is wrong"
+        )
     word = "disabled" if disabled else "enabled"
-    lines = [f"account {account} is {word}" + ("" if changed else " already; nothing was changed")]
+    lines = [f"account {account} is {word}" + ("" if result.changed else " already; nothing was changed")]
     if disabled:
         lines.append("its keys are kept; run and resolve answer with the built-in allocation")
     else:
         lines.append("run and resolve use its own keys again")
-    return _show(desk, account, word if changed else "unchanged", lines)
+    return _show(desk, account, word if result.changed else "unchanged", lines, audit_recorded=result.recorded)
 
 
 def remove(call: Call) -> int:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from kojikey.cli.command import COMMON, Call, Command, Option
 from kojikey.cli.desk import Desk, desk_of
 from kojikey.cli.exits import Exit
-from kojikey.model.errors import UsageError
+from kojikey.model.errors import CannotOpen, UsageError
 from kojikey.model.ref import Document
 from kojikey.operations.results import AuditResult
 
 _NAMED = 10  # damaged events, in one message
+_MEND = "restore what was touched from a backup, or remove the key and add it again: kojikey remove PROVIDER"
 
 
 def audit(call: Call) -> int:
     """Carry out ``kojikey audit``."""
     from kojikey.cli import wiring
     from kojikey.model.moment import span
-    from kojikey.operations import auditing
+    from kojikey.operations import audit_verification, auditing
 
     desk = desk_of(call)
     everyone = call.flag("all_accounts") or desk.settings.account.origin == "default"
@@ -34,7 +36,7 @@ def audit(call: Call) -> int:
                 "--verify recomputes whole chains: it goes without --provider and --since",
                 hint="kojikey audit --verify",
             )
-        return _verify(desk, auditing.verify(custody, account=account))
+        return _verify(desk, audit_verification.verify(custody, account=account))
     result = auditing.events(custody.store, account=account, provider=call.text("provider"), since=moment)
     _tell_unknown(desk, result)
     return _show(desk, result, everyone=everyone)
@@ -78,30 +80,65 @@ def _damage(result: AuditResult) -> Document | None:
     """Return the error that names the events which can not be read, None where all can."""
     if not result.unreadable:
         return None
-    named = [str(error) for error in result.unreadable[:_NAMED]]
-    more = len(result.unreadable) - len(named)
-    message = "; ".join([*named, *([f"and {more} more"] if more else []), "the others are listed"])
-    return {"code": Exit.CANNOT_OPEN.word, "message": message, "hint": "kojikey audit --verify"}
+    return _error(result.unreadable, "the others are listed", hint="kojikey audit --verify")
+
+
+def _error(errors: Sequence[CannotOpen], rest: str, *, hint: str) -> Document:
+    more = len(errors) - _NAMED
+    message = "; ".join([*map(str, errors[:_NAMED]), *([f"and {more} more"] if more > 0 else []), rest])
+    return {"code": Exit.CANNOT_OPEN.word, "message": message, "hint": hint}
 
 
 def _verify(desk: Desk, result: AuditResult) -> int:
+    """Show what was verified, and all that was touched: it decides about the exit code."""
     from kojikey.cli import documents
+    from kojikey.cli.report import say
 
+    problems = [error for errors in result.broken.values() for error in errors]
+    code = Exit.CANNOT_OPEN if problems else Exit.OK
     if desk.terminal.json:
-        summary = {"accounts": len(result.verified), "unsigned": result.unsigned, "lost": result.lost}
-        accounts = [{"account": name, "verified": True} for name in result.verified]
-        return documents.write("audit", 0, accounts, summary=summary)
+        summary = {
+            "accounts": len(result.verified), "broken": len(result.broken),
+            "unsigned": result.unsigned, "lost": result.lost,
+        }  # fmt: skip
+        rows: list[Document] = [
+            {"account": name, "verified": True, "events": result.last_events[name]} for name in result.verified
+        ]
+        rows += [
+            {"account": name or None, "verified": False, "problems": [str(error) for error in errors]}
+            for name, errors in result.broken.items()
+        ]
+        failure = _error(problems, _others(result), hint=_MEND) if problems else None
+        return documents.write("audit", code, rows, summary=summary, error=failure)
+    _show_verified(desk, result)
+    if problems:
+        for line in (*map(str, problems), _others(result)):
+            say(f"kojikey: {line}")
+        say(f"  try: {_MEND}")
+    return int(code)
+
+
+def _others(result: AuditResult) -> str:
+    broken = _accounts(len(result.broken))
+    return f"{broken} touched from outside, {_accounts(len(result.verified))} whole; nothing was changed"
+
+
+def _accounts(count: int) -> str:
+    return f"{count} account{'' if count == 1 else 's'}"
+
+
+def _show_verified(desk: Desk, result: AuditResult) -> None:
     from kojikey.cli.render import Page
 
     page = Page(desk.terminal)
-    page.line(_found(result))
+    if result.verified or not result.broken:
+        page.line(_found(result))
     if result.lost:
         events = "event" if result.lost == 1 else "events"
         page.line(f"{result.lost} {events} can not be recomputed: an account was removed, and its data key", indent=2)
     if result.unsigned:
         were = "event is" if result.unsigned == 1 else "events are"
         page.line(f"{result.unsigned} {were} unsigned: made without the key-encryption key", indent=2)
-    return 0
 
 
 def _found(result: AuditResult) -> str:
@@ -109,7 +146,7 @@ def _found(result: AuditResult) -> str:
     count = len(result.verified)
     if not count:
         return "there is no account, so there was nothing to verify"
-    trails = f"the audit trail of {count} account{'' if count == 1 else 's'}"
+    trails = f"the audit trail of {_accounts(count)}"
     return f"{trails}: nothing was touched of what can be recomputed" if result.lost else f"{trails} is whole"
 
 
@@ -123,7 +160,7 @@ COMMANDS = (
             Option(("--provider", "-p"), "only events of this provider", "text", "P", "provider"),
             Option(("--since",), "only events of the last span, such as 7d", "text", "7d"),
             Option(("--all-accounts",), "the events of every account (as without --account)"),
-            Option(("--verify",), "recompute the chain; exit 8 names the first event that was touched"),
+            Option(("--verify",), "recompute the chain and open every key; exit 8 names what was touched"),
         ),
         examples=("kojikey audit --since 7d", "kojikey audit --verify --all-accounts"),
     ),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from kojikey.cli.exits import Exit
 from kojikey.cli.terminal import Terminal
-from kojikey.model.errors import RecordChanged
+from kojikey.model.errors import CannotOpen
 from kojikey.model.ref import Document
 
 _HINT = "kojikey doctor looks at every record; the others are not affected"
@@ -16,11 +16,11 @@ _HINT = "kojikey doctor looks at every record; the others are not affected"
 class Damage:
     """Takes one error after the other."""
 
-    def __init__(self, terminal: Terminal) -> None:
-        self._terminal = terminal
+    def __init__(self, terminal: Terminal, *, hint: str = _HINT) -> None:
+        self._terminal, self._hint = terminal, hint
         self._errors: list[str] = []
 
-    def __call__(self, error: RecordChanged) -> None:
+    def __call__(self, error: CannotOpen) -> None:
         """Say it, and remember it."""
         self._terminal.warn(str(error))
         self._errors.append(str(error))
@@ -36,4 +36,4 @@ class Damage:
         if not self._errors:
             return None
         more = f" (and {len(self._errors) - 1} more)" if len(self._errors) > 1 else ""
-        return {"code": self.code.word, "message": self._errors[0] + more, "hint": _HINT}
+        return {"code": self.code.word, "message": self._errors[0] + more, "hint": self._hint}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kojikey.cli.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Call, Command, Option
+from kojikey.cli.damage import Damage
 from kojikey.cli.desk import Desk, desk_of
 from kojikey.cli.exits import Exit
 from kojikey.model.account import checked_account
@@ -12,6 +13,8 @@ from kojikey.operations.copying import CopyResult
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kojikey.operations.custody import Custody
+
+_MEND = "that account was not copied, the others were: kojikey audit --verify says what is wrong; then the same again"
 
 
 def store_copy(call: Call) -> int:
@@ -26,9 +29,10 @@ def store_copy(call: Call) -> int:
         custody.kek()  # asks for a passphrase now, not in the middle
     results: list[CopyResult] = []
     dry_run = call.flag("dry_run")
+    damage = Damage(desk.terminal, hint=_MEND)
     try:
         with desk.terminal.status(f"copying into {target.store.place}"):
-            results.extend(copy(source, target, accounts=accounts, dry_run=dry_run))
+            results.extend(copy(source, target, accounts=accounts, dry_run=dry_run, damaged=damage))
     except KojikeyError as error:
         if not dry_run and not isinstance(error, NotFound):  # of which nothing was begun
             done = sum(result.action == "copied" for result in results)
@@ -39,7 +43,7 @@ def store_copy(call: Call) -> int:
         raise KeyboardInterrupt("interrupted; nothing was deleted: run the same command again to go on") from None
     finally:
         wiring.close_all(source, target)
-    return _show(desk, results, target.store.place, accounts)
+    return _show(desk, results, target.store.place, accounts, damage)
 
 
 def _both(desk: Desk) -> tuple[Custody, Custody]:
@@ -60,18 +64,20 @@ def _both(desk: Desk) -> tuple[Custody, Custody]:
     return source, target
 
 
-def _show(desk: Desk, results: list[CopyResult], place: str, accounts: tuple[str, ...]) -> int:
+def _show(desk: Desk, results: list[CopyResult], place: str, accounts: tuple[str, ...], damage: Damage) -> int:
     from kojikey.cli import documents
     from kojikey.model.masking import mask
 
     conflicts = sum(result.action == "conflict" for result in results)
-    code = Exit.CONFLICT if conflicts else Exit.OK
+    code = damage.code or (Exit.CONFLICT if conflicts else Exit.OK)
     counts = {name: sum(r.action == name for r in results) for name in ("copied", "would_copy", "already", "conflict")}
     if desk.terminal.json:
         rows = [
             {"account": r.account, "provider": r.provider, "masked": mask(r.tail), "action": r.action} for r in results
         ]
-        return documents.write("store copy", code, rows, summary=counts, accounts=list(accounts) or "all")
+        return documents.write(
+            "store copy", code, rows, summary=counts, accounts=list(accounts) or "all", error=damage.error
+        )
     from kojikey.cli.render import Page
 
     page = Page(desk.terminal)

@@ -83,18 +83,15 @@ class Usage:
     """What the key's account has used, where the provider tells it. ``resets_at`` is RFC 3339 UTC."""
 
     unit: str
-    used: float | None = None
-    limit: float | None = None
-    remaining: float | None = None
+    used: int | None = None
+    limit: int | None = None
     resets_at: str | None = None
     plan: str | None = None
     status: str | None = None
 
     def as_document(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {
-            name: getattr(self, name) for name in ("unit", "used", "limit", "remaining", "resets_at", "plan", "status")
-        }
+        return {name: getattr(self, name) for name in ("unit", "used", "limit", "resets_at", "plan", "status")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +100,8 @@ class Verdict:
 
     ``authentic`` is True where the provider showed that it knows the key, False where it said that it does not,
     None where nothing was learned. ``detail`` and ``hint`` are scrubbed of the key and of control characters.
-    ``permissions`` and ``expires_at`` are what the key itself tells of what it may do and until when, None where it
-    tells nothing. ``attempts`` counts the tries of the request that took most (1 where nothing was repeated);
-    ``latency_ms`` is of the whole test.
+    ``attempts`` counts the tries of the request that took most (1 where nothing was repeated); ``latency_ms`` is of
+    the whole test.
     """
 
     reason: Reason
@@ -119,8 +115,6 @@ class Verdict:
     attempts: int = 1
     tested_at: str = ""
     usage: Usage | None = field(default=None)
-    permissions: tuple[str, ...] | None = None
-    expires_at: str | None = None
 
     @property
     def outcome(self) -> Outcome:

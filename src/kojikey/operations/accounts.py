@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import groupby
+from dataclasses import dataclass
+from functools import partial
+from itertools import count, groupby
 
 from kojikey.model.errors import AccountNotFound, CannotOpen, ChangedMeanwhile, RecordChanged
 from kojikey.model.moment import now
 from kojikey.model.ref import Document, account_ref
+from kojikey.operations.compare_and_swap import retry_on_conflict
 from kojikey.operations.custody import Custody, Happening, Plan
 from kojikey.operations.results import AccountRow
 from kojikey.operations.soundness import check_account, is_seq, is_sound
 from kojikey.sealing.chain import NO_LINK
 from kojikey.stores.base import Change, Query, Store, Stored
-
-_ATTEMPTS = 25  # of a removal that others were in the way of
 
 
 def list_accounts(store: Store, *, damaged: Callable[[RecordChanged], None]) -> Iterator[AccountRow]:
@@ -88,27 +89,69 @@ def ensure_removable(custody: Custody, *, account: str) -> None:
         raise AccountNotFound(account)
 
 
-def set_disabled(custody: Custody, *, account: str, disabled: bool) -> bool:
-    """Set an account's own keys aside, or use them again; tell whether that changed anything. Its keys stay.
+@dataclass(frozen=True, slots=True)
+class SwitchResult:
+    """Whether disabling or enabling changed anything, and whether the audit trail has it.
+
+    ``recorded`` is False where the account's own record is damaged: it could only be marked as disabled.
+    """
+
+    changed: bool
+    recorded: bool = True
+
+
+def set_disabled(custody: Custody, *, account: str, disabled: bool) -> SwitchResult:
+    """Set an account's own keys aside, or use them again. Its keys stay.
+
+    An account whose record is damaged can be disabled as well: whoever damaged it could restore it and go on. Its
+    audit trail can not go on from such a record, so there is no event.
 
     Raises:
-        AccountNotFound: the store has nothing of this account. CannotOpen: the event could not be signed; nothing was
-            changed.
+        AccountNotFound: the store has nothing of this account. RecordChanged: its record is gone, or is damaged and it
+            was to be enabled. CannotOpen: the event could not be signed. Nothing was changed.
     """
     happening = Happening("disabled" if disabled else "enabled")
     members = {"disabled": disabled}
 
-    def attempt(stored: Stored | None) -> bool:
+    def attempt(stored: Stored | None) -> SwitchResult:
         if stored is None or stored.document["wrapped"] is None:
             raise custody.nothing_of(account)
         changed = {**stored.document, **members}
         if changed == {"disabled": False, **stored.document}:
-            return False
+            return SwitchResult(changed=False)
         sealer = custody.unwrapped(account, stored.document)
         custody.commit(account, Plan((), (happening,)), changed, stored.revision, sealer)
-        return True
+        return SwitchResult(changed=True)
 
-    return custody.retried(account, attempt)
+    try:
+        return custody.retried(account, attempt)
+    except RecordChanged:
+        if not disabled:
+            raise
+        marked = _mark_damaged(custody, account)
+        if marked is None:
+            raise
+    return marked
+
+
+def _mark_damaged(custody: Custody, account: str) -> SwitchResult | None:
+    """Disable an account whose record is damaged, and leave all else of it for who restores it; None where it is gone.
+
+    The record can be of the right form and its data key damaged all the same: the mark is what counts.
+    """
+
+    def attempt(stored: Stored | None) -> SwitchResult | None:
+        if stored is None:
+            return None
+        if stored.document.get("disabled") is True:
+            return SwitchResult(changed=False, recorded=False)
+        document = {"account": account, **stored.document, "disabled": True}
+        custody.store.commit((Change(stored.ref, document, stored.revision),))
+        return SwitchResult(changed=True, recorded=False)
+
+    ref = account_ref(account)
+    read = partial(custody.store.read, ref)
+    return retry_on_conflict(attempt, read(), read, refs=(ref,))
 
 
 def remove_account(custody: Custody, *, account: str) -> tuple[int, bool]:
@@ -148,16 +191,22 @@ def remove_account(custody: Custody, *, account: str) -> tuple[int, bool]:
 
 def _shred_damaged(custody: Custody, account: str) -> tuple[int, bool]:
     """Delete an account's keys though its own record is damaged or gone: its story goes on, unsigned, where it ends."""
-    for further in range(_ATTEMPTS):
-        stored = custody.store.read(account_ref(account))
-        document = _tombstone(custody.store, account, stored, further)
-        removal = _removal(custody, account)
+    tries = count()
+
+    def read() -> tuple[Stored | None, Document, Plan]:
+        stored = custody.store.read(ref)
+        return stored, _tombstone(custody.store, account, stored, next(tries)), _removal(custody, account)
+
+    def attempt(found: tuple[Stored | None, Document, Plan]) -> tuple[int, bool]:
+        stored, document, removal = found
         try:
             custody.commit(account, removal, document, stored.revision if stored else None, None)
         except ChangedMeanwhile:
-            continue
+            raise ChangedMeanwhile(ref) from None  # whichever it was: look at all of it again
         return _keys_in(removal), False
-    raise ChangedMeanwhile(account_ref(account))
+
+    ref = account_ref(account)
+    return retry_on_conflict(attempt, read(), read, refs=(ref,))
 
 
 def _tombstone(store: Store, account: str, stored: Stored | None, further: int) -> Document:

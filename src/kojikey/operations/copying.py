@@ -9,22 +9,22 @@ copies what is new.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
 
 from kojikey.model.errors import AuditBroken, CannotOpen, ChangedMeanwhile, RecordChanged, RecordUnsupported
-from kojikey.model.key import Key, Version
+from kojikey.model.key import Key, Stage, Version
 from kojikey.model.ref import Document, account_ref, key_ref
-from kojikey.model.secret import Secret
-from kojikey.operations import auditing
+from kojikey.operations import audit_verification, auditing
 from kojikey.operations.accounts import ensure_there, set_disabled
 from kojikey.operations.adding import happened
-from kojikey.operations.custody import Custody, Plan
+from kojikey.operations.custody import Custody, Happening, Plan
 from kojikey.operations.listing import key_of
-from kojikey.operations.soundness import sound_accounts
+from kojikey.operations.sealed_versions import opened
+from kojikey.operations.soundness import check_account, is_sound
 from kojikey.sealing.envelope import Sealer
 from kojikey.stores.base import Change, Query, Stored
 
@@ -46,11 +46,20 @@ class CopyResult:
     action: CopyAction
 
 
-def copy(source: Custody, target: Custody, *, accounts: tuple[str, ...], dry_run: bool) -> Iterator[CopyResult]:
+def copy(
+    source: Custody,
+    target: Custody,
+    *,
+    accounts: tuple[str, ...],
+    dry_run: bool,
+    damaged: Callable[[CannotOpen], None] | None = None,
+) -> Iterator[CopyResult]:
     """Copy the keys of the accounts (of all where none is named) and yield what became of each.
 
     An account that is disabled is so in the other store, too. One that was removed is left out with its events: there
-    is nothing to sign them with. What was yielded before an error is copied, nothing after it.
+    is nothing to sign them with. Where all are copied and there is a ``damaged``, an account that was touched from
+    outside, here or there, is told to it and left as it is, and the others are copied. What was yielded before an error
+    is copied, nothing after it.
 
     Raises:
         AccountNotFound: there is nothing of an account that was named; nothing was copied.
@@ -59,19 +68,34 @@ def copy(source: Custody, target: Custody, *, accounts: tuple[str, ...], dry_run
         StoreUnavailable, ChangedMeanwhile: run it again to go on.
     """
     target.kek()  # before anything is read: a KEK may be asked for
-    for stored in _chosen(source, accounts):
-        account = stored.ref.account
-        _ensure_sound(source, account)
-        _ensure_sound_there(target, account)
-        keys = list(source.store.scan(Query(account=account)))
-        if not dry_run:
-            _copy_account(source, target, stored, left_out=_conflicting(source, target, keys))
-        for key in keys:
-            yield _copy_key(source, target, key, dry_run=dry_run)
-        if not dry_run:
-            _ensure_sound_there(target, account)
+    tell = damaged if damaged is not None and not accounts else _raise
+    for stored in _chosen(source, accounts, tell):
+        try:
+            yield from _copied(source, target, stored, dry_run=dry_run)
+        except CannotOpen as error:
+            audit_verification.ensure_kek(source, error)
+            audit_verification.ensure_kek(target, error)
+            tell(error)
     if not accounts:
-        _ensure_none_left_out(source)
+        _tell_left_out(source, tell)
+
+
+def _raise(error: CannotOpen) -> None:
+    raise error
+
+
+def _copied(source: Custody, target: Custody, stored: Stored, *, dry_run: bool) -> Iterator[CopyResult]:
+    """Copy one account, after making sure that nobody touched it. Raises as :func:`copy`."""
+    account = stored.ref.account
+    audit_verification.ensure_whole(source, account=account)
+    _ensure_whole_there(target, account)
+    keys = list(source.store.scan(Query(account=account)))
+    if not dry_run:
+        _copy_account(source, target, stored, left_out=_conflicting(source, target, keys))
+    for key in keys:
+        yield _copy_key(source, target, key, dry_run=dry_run)
+    if not dry_run:
+        _ensure_whole_there(target, account)
 
 
 def _copy_account(source: Custody, target: Custody, stored: Stored, *, left_out: frozenset[str]) -> None:
@@ -87,34 +111,28 @@ def _conflicting(source: Custody, target: Custody, keys: list[Stored]) -> frozen
     return frozenset(result.provider for result in judged if result.action == "conflict")
 
 
-def _chosen(source: Custody, accounts: tuple[str, ...]) -> Iterator[Stored]:
+def _chosen(source: Custody, accounts: tuple[str, ...], tell: Callable[[CannotOpen], None]) -> Iterator[Stored]:
     """Yield the accounts to copy, after making sure that all those are there which were named."""
     for name in accounts:
         ensure_there(source, account=name)
     named = (source.account(name) for name in sorted(set(accounts)))
-    for stored in named if accounts else sound_accounts(source.store):
-        if stored is not None and stored.document["wrapped"] is not None:
-            yield stored
+    for stored in named if accounts else source.store.accounts():
+        try:
+            if stored is None:
+                continue
+            check_account(stored)
+        except RecordChanged as error:
+            tell(error)
+        else:
+            if stored.document["wrapped"] is not None:
+                yield stored
 
 
-def _ensure_sound(source: Custody, account: str) -> None:
-    """Check that what will be signed and sealed anew is what kojikey wrote.
-
-    Raises:
-        AuditBroken: somebody touched the events. RecordChanged: somebody touched a key.
-    """
-    auditing.verify(source, account=account)
-    for stored in source.store.scan(Query(account=account)):
-        key = key_of(stored)
-        for version in key.versions:
-            _opened(source.sealer(account), key.provider, version)
-
-
-def _ensure_sound_there(target: Custody, account: str) -> None:
-    """Check that nobody touched what the other store has of an account. Raises as :func:`_ensure_sound`."""
-    if target.account(account) is not None:
-        with _named(target):
-            auditing.verify(target, account=account)
+def _ensure_whole_there(target: Custody, account: str) -> None:
+    """Check that nobody touched what the other store has of an account. Raises as :func:`copy`."""
+    with _named(target):
+        if target.account(account) is not None:
+            audit_verification.ensure_whole(target, account=account)
 
 
 @contextmanager
@@ -127,21 +145,17 @@ def _named(target: Custody) -> Iterator[None]:
         raise
 
 
-def _ensure_none_left_out(source: Custody) -> None:
-    """Check that no key lacks an account: it was not copied, and whoever deletes the source would lose it.
-
-    Raises:
-        RecordChanged: there is one; somebody took the account's document away.
-    """
+def _tell_left_out(source: Custody, tell: Callable[[CannotOpen], None]) -> None:
+    """Tell of each account that has keys and no record: it was not copied, and whoever deletes the source loses it."""
     last = ""
     for stored in source.store.scan():
         if stored.ref.account != last:
             last = stored.ref.account
-            account = source.account(last)
-            if account is None or account.document["wrapped"] is None:
+            found = source.store.read(account_ref(last))
+            if found is None or (is_sound(found) and found.document["wrapped"] is None):
                 error = source.nothing_of(last)
                 if isinstance(error, CannotOpen):  # else it was removed just now
-                    raise error
+                    tell(error)
 
 
 def _copy_events(source: Custody, target: Custody, stored: Stored, *, left_out: frozenset[str]) -> None:
@@ -162,7 +176,10 @@ def _with_origin(event: Document, via: str, begun: int) -> Document:
     """Return an event with where it first came from. It will be signed anew: what was not to be trusted is marked."""
     # Whoever can write to a store can add an event that is not signed, and would choose its origin.
     known = (event.get("origin") or {}) if event["signed"] else {}
-    marks = {"unsigned": auditing.is_unsigned(event), "lost": auditing.is_lost(event) or event["seq"] <= begun}
+    marks = {
+        "unsigned": audit_verification.is_unsigned(event),
+        "lost": audit_verification.is_lost(event) or event["seq"] <= begun,
+    }
     origin = {"store": via, "seq": event["seq"], **known, **{name: True for name, marked in marks.items() if marked}}
     return {**event, "origin": origin}
 
@@ -239,19 +256,25 @@ def _write(source: Custody, target: Custody, key: Key, existing: Stored | None, 
         revision = existing.revision if existing else None
         document = {**copied.as_document(), "copied": origin}
         change = Change(key_ref(key.account, key.provider), document, revision)
-        return Plan((change,), (happened("copied", key.provider, copied.current),))
+        return Plan((change,), (_happened(copied),))
 
     target.record(key.account, plan)
 
 
+def _happened(copied: Key) -> Happening:
+    """Return what the event says of a key that was copied: its events in the source tell of other fingerprints."""
+    others = {
+        version.stage.value: {"version": version.number, "fingerprint": version.fingerprint}
+        for version in copied.versions
+        if version.stage is not Stage.CURRENT
+    }
+    return happened("copied", copied.provider, copied.current)._replace(others=others)
+
+
 def _resealed(opening: Sealer, sealer: Sealer, provider: str, version: Version) -> Version:
-    secret = _opened(opening, provider, version)
+    secret = opened(opening, provider, version)
     sealed = sealer.seal(secret, provider=provider, version=version.number, base_url=version.base_url)
     return replace(version, sealed=sealed, fingerprint=sealer.fingerprint(secret))
-
-
-def _opened(sealer: Sealer, provider: str, version: Version) -> Secret:
-    return sealer.open(version.sealed, provider=provider, version=version.number, base_url=version.base_url)
 
 
 def _read_back(source: Custody, target: Custody, stored: Stored) -> None:
@@ -287,7 +310,7 @@ def _same_values(source: Custody, target: Custody, one: Key, other: Key) -> bool
     theirs = target.sealer(other.account)
     # Sealed by two data keys, so fingerprints differ: one data key's fingerprint of both plaintexts is compared.
     return all(
-        theirs.fingerprint(_opened(source.sealer(one.account), one.provider, mine))
-        == theirs.fingerprint(_opened(theirs, other.provider, yours))
+        theirs.fingerprint(opened(source.sealer(one.account), one.provider, mine))
+        == theirs.fingerprint(opened(theirs, other.provider, yours))
         for mine, yours in zip(one.versions, other.versions, strict=True)
     )

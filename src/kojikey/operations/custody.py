@@ -8,6 +8,7 @@ of the same account came first). Must not: decide what a change means; that is e
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from kojikey.model.errors import (
     AccountNotFound,
@@ -18,6 +19,7 @@ from kojikey.model.errors import (
 )
 from kojikey.model.named import NamedTuple
 from kojikey.model.ref import HEADER, Document, account_ref, key_ref
+from kojikey.operations.compare_and_swap import retry_on_conflict
 from kojikey.operations.soundness import FORMAT as FORMAT
 from kojikey.operations.soundness import chain_head, check_account, checked_header
 from kojikey.sealing.chain import NO_LINK
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     _Result = TypeVar("_Result")
 
 _REMEMBERED = 256  # accounts
-_ATTEMPTS = 25  # of a change that lost only the race for the account's audit trail
+_RARE = ("role", "others")  # members that an event has only where they say something
 _OUTLIVES = ("disabled", "copied_from")  # of an account that was removed: what its owner can not undo by beginning anew
 
 
@@ -47,13 +49,12 @@ class Happening(NamedTuple):
     outcome: str | None = None
     reason: str | None = None
     role: str | None = None  # of a grant, and only there a member of the event
+    others: Document | None = None  # of a copy: the version and fingerprint of the stages beside the current one
 
     def content(self) -> Document:
         """Return the members of the event that say what happened."""
         members = self._asdict()
-        if self.role is None:
-            del members["role"]
-        return members
+        return {name: value for name, value in members.items() if name not in _RARE or value is not None}
 
 
 class Plan(NamedTuple):
@@ -191,7 +192,7 @@ class Custody:
         Raises:
             CannotOpen: the KEK that wraps it can not be had, or it was changed from outside.
         """
-        kid = wrapped_kid(wrapped)
+        kid = wrapped_kid(wrapped, account=account)
         is_known = self._spec_of(kid) is not None
         if not is_known:
             self.refreshed_header()
@@ -219,24 +220,25 @@ class Custody:
         self.header = stored.document
         return stored
 
-    def record(self, account: str, plan: Callable[[Sealer], Plan]) -> Plan:
+    def record(self, account: str, plan: Callable[[Sealer], Plan]) -> tuple[Stored, ...]:
         """Make a plan's changes, append its events to the account's chain, and bind the chain's end, as one commit.
 
         ``plan`` is called with the account's sealer, again where another change of the same account came first; a
-        new account gets its data key here. Returns the plan that was carried out.
+        new account gets its data key here. Returns the plan's documents as they now are, in the order of its changes.
 
         Raises:
             ChangedMeanwhile: one of the plan's own documents changed; nothing was done.
             CannotOpen: the KEK is needed and can not be had.
         """
 
-        def attempt(stored: Stored | None) -> Plan:
+        def attempt(stored: Stored | None) -> tuple[Stored, ...]:
             document, unmoved = self.living(account, stored)
             sealer = self.unwrapped(account, document)
             made = plan(sealer)
             whole = made._replace(changes=(*made.changes, *unmoved))
-            self.commit(account, whole, document, stored.revision if stored else None, sealer)
-            return made
+            return self.commit(account, whole, document, stored.revision if stored else None, sealer)[
+                : len(made.changes)
+            ]
 
         return self.retried(account, attempt)
 
@@ -247,11 +249,10 @@ class Custody:
             AccountNotFound: the store has nothing of this account. ChangedMeanwhile: as for :meth:`record`.
         """
 
-        def attempt(stored: Stored | None) -> Plan:
+        def attempt(stored: Stored | None) -> None:
             if stored is None:
                 raise self.nothing_of(account)
             self.commit(account, made, stored.document, stored.revision, None)
-            return made
 
         self.retried(account, attempt)
 
@@ -259,22 +260,25 @@ class Custody:
         """Try again while only the account's own document changed: its audit trail grew, or it was wrapped anew."""
         self._accounts.pop(account, None)
         self._unsaved = None
-        for _ in range(_ATTEMPTS):
-            try:
-                return attempt(self.account(account))
-            except ChangedMeanwhile as lost:
-                if lost.ref not in (account_ref(account), HEADER):
-                    raise
-        raise ChangedMeanwhile(account_ref(account))
+        again = partial(self.account, account)
+        return retry_on_conflict(attempt, again(), again, refs=(account_ref(account), HEADER))
 
-    def commit(self, account: str, made: Plan, document: Document, revision: str | None, sealer: Sealer | None) -> None:
-        """Make a plan's changes with its events, and the account's document at a revision with the new chain end."""
-        if not made.happenings:
-            self.store.commit(made.changes)
-            return
-        events, audit = self.chained(account, document["audit"], made.happenings, sealer)
-        changed: Document = {**document, "audit": audit}
-        self.store.commit((*made.changes, Change(account_ref(account), changed, revision)), events)
+    def commit(
+        self, account: str, made: Plan, document: Document, revision: str | None, sealer: Sealer | None
+    ) -> tuple[Stored, ...]:
+        """Make a plan's changes with its events, and the account's document at a revision with the new chain end.
+
+        Returns the plan's documents as they now are; of a deletion an empty one.
+        """
+        if made.happenings:
+            events, audit = self.chained(account, document["audit"], made.happenings, sealer)
+            changed: Document = {**document, "audit": audit}
+            revisions = self.store.commit((*made.changes, Change(account_ref(account), changed, revision)), events)
+        else:
+            revisions = self.store.commit(made.changes)
+        return tuple(
+            Stored(change.ref, change.document or {}, now) for change, now in zip(made.changes, revisions, strict=False)
+        )
 
     def chained(
         self, account: str, audit: Document, happenings: Sequence[Happening], sealer: Sealer | None

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from kojikey.model.errors import CannotOpen, KekMissing, KekUnavailable, KojikeyError, UsageError
 from kojikey.model.key import Key, Stage
 from kojikey.model.moment import parsed
-from kojikey.operations import auditing
+from kojikey.operations import audit_verification
 from kojikey.operations.custody import Custody
 from kojikey.operations.listing import key_of
 from kojikey.operations.storing import BESIDE, lies_beside, spoken_source
@@ -120,9 +120,11 @@ def _waiting(key: Key) -> list[tuple[str, str, str]]:
 
 def _audit(custody: Custody) -> Diagnosis:
     try:
-        result = auditing.verify(custody, account=None)
+        result = audit_verification.verify(custody, account=None)
     except CannotOpen as error:
         return Diagnosis("audit trail", error=error)
+    for problems in result.broken.values():
+        return Diagnosis("audit trail", error=problems[0])
     unsigned = f", {result.unsigned} events unsigned" if result.unsigned else ""
     count = len(result.verified)
     accounts = f"{count} account{'' if count == 1 else 's'}"

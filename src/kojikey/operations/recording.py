@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from kojikey.model.errors import ChangedMeanwhile
+from functools import partial
+
 from kojikey.model.key import Key, Version
+from kojikey.model.ref import account_ref
 from kojikey.model.verdict import Verdict
 from kojikey.operations.adding import happened, tested
+from kojikey.operations.compare_and_swap import retry_on_conflict
 from kojikey.operations.custody import Custody, Plan
 from kojikey.operations.listing import key_of
 from kojikey.stores.base import Change, Stored
-
-_ATTEMPTS = 10
 
 
 def keep_outcome(custody: Custody, stored: Stored, number: int, verdict: Verdict) -> Key | None:
@@ -23,25 +24,24 @@ def keep_outcome(custody: Custody, stored: Stored, number: int, verdict: Verdict
     Raises:
         StoreUnavailable, CannotOpen: the outcome could not be saved; the key is as it was.
     """
-    sealed: str | None = None
-    for _ in range(_ATTEMPTS):
-        key = key_of(stored)
-        version = next((version for version in key.versions if version.number == number), None)
-        if version is None or sealed not in (None, version.sealed):
+    seen = _version_of(stored, number)
+
+    def attempt(found: Stored | None) -> Key | None:
+        version = _version_of(found, number)
+        if found is None or version is None or seen is None or version.sealed != seen.sealed:
             return None  # a key that was removed and added again has a version of the same number
-        sealed = version.sealed
-        after = tested(version, verdict)
-        changed = key.with_version(after)
-        try:
-            _save(custody, stored, changed, version, verdict)
-        except ChangedMeanwhile:
-            fresh = custody.store.read(stored.ref)
-            if fresh is None:
-                return None
-            stored = fresh
-            continue
+        changed = key_of(found).with_version(tested(version, verdict))
+        _save(custody, found, changed, version, verdict)
         return changed
-    raise ChangedMeanwhile(stored.ref)
+
+    refs = (stored.ref, account_ref(stored.ref.account))
+    first: Stored | None = stored
+    return retry_on_conflict(attempt, first, partial(custody.store.read, stored.ref), refs=refs)
+
+
+def _version_of(stored: Stored | None, number: int) -> Version | None:
+    versions = key_of(stored).versions if stored else ()
+    return next((version for version in versions if version.number == number), None)
 
 
 def _save(custody: Custody, stored: Stored, changed: Key, version: Version, verdict: Verdict) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from kojikey.model.allocation import source_without_key
 from kojikey.model.errors import CannotOpen
 from kojikey.model.key import Key, Version
 from kojikey.model.ref import Document
@@ -83,20 +83,15 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class ListRow:
-    """An account's way in at a provider: its key, or (``key=None``) the built-in allocation where there is one.
+    """An account's way in at a provider: its key, or (``key=None``) the built-in allocation.
 
-    An account that is ``disabled`` keeps its key, and is served as one without it.
+    An account that is ``disabled`` keeps its key, and uses the built-in allocation all the same.
     """
 
     account: str
     provider: str
     key: Key | None
     disabled: bool = False
-
-    @property
-    def source(self) -> Literal["byok", "built_in", "none"]:
-        """Where what is used at the provider comes from."""
-        return "byok" if self.key is not None and not self.disabled else source_without_key(self.provider)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +107,17 @@ class AuditResult:
     """Events of one or of all accounts, in order; ``unsigned`` counts those made without the KEK, ``lost`` those
     that can not be recomputed, because their account was removed and its data key shredded.
 
-    ``verified`` names the accounts whose chains were recomputed. ``unreadable`` has an error for each event that is
-    not one any more.
+    ``verified`` names the accounts that are as kojikey left them, ``last_events`` the number of the last event of each,
+    ``broken`` the others with what is wrong of each
+    (``""`` for what is of no account). ``unreadable`` has an error for each event that is not one any more.
     """
 
     events: tuple[Document, ...]
     verified: tuple[str, ...] = ()
     unsigned: int = 0
     lost: int = 0
+    last_events: Mapping[str, int] = field(default_factory=dict)
+    broken: Mapping[str, tuple[CannotOpen, ...]] = field(default_factory=dict)
     unreadable: tuple[CannotOpen, ...] = ()
 
 

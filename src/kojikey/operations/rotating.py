@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
 
 from kojikey.model.errors import (
     AlreadyStaged,
+    AuditBroken,
     CannotOpen,
     ChangedMeanwhile,
     KeyNotFound,
@@ -20,21 +23,22 @@ from kojikey.model.errors import (
 )
 from kojikey.model.key import Key, Stage, Version
 from kojikey.model.moment import now
-from kojikey.model.ref import key_ref
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Outcome, Verdict
 from kojikey.operations.adding import happened, sealed_version, tested
+from kojikey.operations.audit_verification import ensure_known
+from kojikey.operations.compare_and_swap import retry_on_conflict
 from kojikey.operations.custody import Custody, Happening, Plan
 from kojikey.operations.listing import key_of
 from kojikey.operations.recording import keep_outcome
 from kojikey.operations.results import Action, ChangeResult
+from kojikey.operations.sealed_versions import opened
 from kojikey.operations.settings import KeySettings, settled
 from kojikey.operations.trial import Approve, Target, Tester, accepted
 from kojikey.sealing.envelope import Sealer
 from kojikey.stores.base import Change, Stored
 
 _DENIALS = ("; nothing was changed", "; the change was not made", "; this change was not made", "; nothing was written")
-_ATTEMPTS = 10  # of a step whose version stayed as it was, while something else of the key changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,14 @@ class Replacement:
     provider: str
     secret: Secret
     settings: KeySettings
+
+
+class _Chosen(NamedTuple):
+    """A version of a key, with the key's document as it was last read or written: the next step begins from there."""
+
+    stored: Stored
+    key: Key
+    version: Version
 
 
 def stored_key(custody: Custody, *, account: str, provider: str) -> Stored:
@@ -65,9 +77,13 @@ def ensure_unstaged(custody: Custody, *, account: str, provider: str) -> Key:
     Raises:
         KeyNotFound: there is nothing to rotate. AlreadyStaged: a rotation is under way.
     """
-    key = key_of(stored_key(custody, account=account, provider=provider))
+    return _unstaged(stored_key(custody, account=account, provider=provider))
+
+
+def _unstaged(stored: Stored) -> Key:
+    key = key_of(stored)
     if key.version(Stage.STAGED):
-        raise AlreadyStaged(account, provider)
+        raise AlreadyStaged(key.account, key.provider)
     return key
 
 
@@ -82,14 +98,15 @@ def rotate(custody: Custody, new: Replacement, *, test: Tester | None, approve: 
         ChangedMeanwhile: someone else changed the key; their change stands, this step was not made.
         StoreUnavailable, CannotOpen: this step was not made; a value that was staged stays staged, and it says so.
     """
-    key = ensure_unstaged(custody, account=new.account, provider=new.provider)
+    stored = stored_key(custody, account=new.account, provider=new.provider)
+    key = _unstaged(stored)
     if custody.sealer(new.account).fingerprint(new.secret) == key.current.fingerprint:
         return _result(key, "unchanged", key.current)
-    staged = _stage(custody, new, key)
+    staged = _stage(custody, new, stored)
     try:
-        return _try(custody, new.account, new.provider, staged, test=test, approve=approve)
+        return _try(custody, staged, test=test, approve=approve)
     except (StoreUnavailable, CannotOpen) as error:
-        _say_staged(error, new.provider, staged)
+        _say_staged(error, new.provider, staged.version)
         raise
 
 
@@ -106,30 +123,29 @@ def resume(custody: Custody, *, account: str, provider: str, test: Tester | None
     """Test the staged value and promote it where the outcome allows.
 
     Raises:
-        KeyNotFound, VersionNotFound: nothing is staged. Otherwise as :func:`rotate`.
+        KeyNotFound, VersionNotFound: nothing is staged. AuditBroken: the audit trail does not know what is.
+        Otherwise as :func:`rotate`.
     """
-    staged = _version(custody, account, provider, Stage.STAGED)
-    return _try(custody, account, provider, staged, test=test, approve=approve)
+    return _try(custody, _known(custody, account, provider, Stage.STAGED), test=test, approve=approve)
 
 
 def abort(custody: Custody, *, account: str, provider: str) -> ChangeResult:
     """Discard the staged value. Raises as :func:`resume`."""
-    staged = _version(custody, account, provider, Stage.STAGED)
-    return _discard(custody, account, provider, staged, action="aborted", verdict=None)
+    return _discard(custody, _chosen(custody, account, provider, Stage.STAGED), action="aborted", verdict=None)
 
 
 def rollback(custody: Custody, *, account: str, provider: str, test: Tester | None, approve: Approve) -> ChangeResult:
     """Make the previous version current again, after testing it; the current one becomes the previous.
 
     Raises:
-        KeyNotFound, VersionNotFound: there is no previous version. Otherwise as :func:`rotate`.
+        KeyNotFound, VersionNotFound: there is no previous version. AuditBroken: the audit trail does not know the one
+        that is there. Otherwise as :func:`rotate`.
     """
-    previous = _version(custody, account, provider, Stage.PREVIOUS)
-    verdict = _tested(custody, account, provider, previous, test)
+    previous = _known(custody, account, provider, Stage.PREVIOUS)
+    verdict = _tested(custody, previous, test)
     if not accepted(verdict, approve):
-        key = _keep(custody, account, provider, previous, verdict)
-        return _result(key, None, previous, verdict)
-    return _promote(custody, account, provider, previous, action="rolled_back", verdict=verdict)
+        return _result(_keep(custody, previous, verdict), None, previous.version, verdict)
+    return _promote(custody, previous, action="rolled_back", verdict=verdict)
 
 
 def retire(custody: Custody, *, account: str, provider: str, test: Tester, is_forced: bool = False) -> ChangeResult:
@@ -138,32 +154,28 @@ def retire(custody: Custody, *, account: str, provider: str, test: Tester, is_fo
     Raises:
         KeyNotFound, VersionNotFound: there is no previous version. Otherwise as :func:`rotate`.
     """
-    previous = _version(custody, account, provider, Stage.PREVIOUS)
-    verdict = _tested(custody, account, provider, previous, test)
+    previous = _chosen(custody, account, provider, Stage.PREVIOUS)
+    verdict = _tested(custody, previous, test)
     if is_forced or (verdict is not None and verdict.outcome is Outcome.REJECTED):
-        return _discard(custody, account, provider, previous, action="retired", verdict=verdict)
-    key = _keep(custody, account, provider, previous, verdict)
-    return _result(key, None, previous, verdict)
+        return _discard(custody, previous, action="retired", verdict=verdict)
+    return _result(_keep(custody, previous, verdict), None, previous.version, verdict)
 
 
-def _stage(custody: Custody, new: Replacement, seen: Key) -> Version:
+def _stage(custody: Custody, new: Replacement, seen: Stored) -> _Chosen:
     """Save the new value, unless somebody else rotated the key since it was seen."""
-    for _ in range(_ATTEMPTS):
+    current = key_of(seen).current
+
+    def again() -> Stored:
         stored = stored_key(custody, account=new.account, provider=new.provider)
-        key = key_of(stored)
-        if key.version(Stage.STAGED):
-            raise AlreadyStaged(new.account, new.provider)
-        if key.current.sealed != seen.current.sealed:
+        if _unstaged(stored).current.sealed != current.sealed:
             raise ChangedMeanwhile(stored.ref)
-        try:
-            return _staged(custody, new, stored, key)
-        except ChangedMeanwhile as lost:
-            if lost.ref != stored.ref:
-                raise
-    raise ChangedMeanwhile(key_ref(new.account, new.provider))
+        return stored
+
+    return retry_on_conflict(partial(_staged, custody, new), seen, again, refs=(seen.ref,))
 
 
-def _staged(custody: Custody, new: Replacement, stored: Stored, key: Key) -> Version:
+def _staged(custody: Custody, new: Replacement, stored: Stored) -> _Chosen:
+    key = key_of(stored)
     made: list[Version] = []
 
     def plan(sealer: Sealer) -> Plan:
@@ -176,113 +188,125 @@ def _staged(custody: Custody, new: Replacement, stored: Stored, key: Key) -> Ver
         change = Change(stored.ref, key.with_version(version).as_document(), stored.revision)
         return Plan((change,), (happened("staged", new.provider, version),))
 
-    custody.record(new.account, plan)
-    return made[0]
+    (written,) = custody.record(new.account, plan)
+    return _Chosen(written, key.with_version(made[0]), made[0])
 
 
-def _try(
-    custody: Custody, account: str, provider: str, staged: Version, *, test: Tester | None, approve: Approve
-) -> ChangeResult:
-    verdict = _tested(custody, account, provider, staged, test)
+def _try(custody: Custody, staged: _Chosen, *, test: Tester | None, approve: Approve) -> ChangeResult:
+    verdict = _tested(custody, staged, test)
     if verdict is not None and verdict.outcome is Outcome.REJECTED:
-        return _discard(custody, account, provider, staged, action="aborted", verdict=verdict)
+        return _discard(custody, staged, action="aborted", verdict=verdict)
     if accepted(verdict, approve):
-        return _promote(custody, account, provider, staged, action="rotated", verdict=verdict)
-    key = _keep(custody, account, provider, staged, verdict)
-    return _result(key, "staged", staged, verdict)
+        return _promote(custody, staged, action="rotated", verdict=verdict)
+    return _result(_keep(custody, staged, verdict), "staged", staged.version, verdict)
 
 
-def _tested(custody: Custody, account: str, provider: str, version: Version, test: Tester | None) -> Verdict | None:
+def _tested(custody: Custody, chosen: _Chosen, test: Tester | None) -> Verdict | None:
     """Open a version, also where it is not tested: what does not open is never made current. Return its test's verdict.
 
     Raises:
         CannotOpen: it does not open.
     """
-    key = settled(key_of(stored_key(custody, account=account, provider=provider)), version.pending)
-    secret = custody.sealer(account).open(
-        version.sealed, provider=provider, version=version.number, base_url=version.base_url
-    )
-    return test(secret, Target(provider, version.base_url, key.models, key.capabilities)) if test else None
+    key, version = settled(chosen.key, chosen.version.pending), chosen.version
+    secret = opened(custody.sealer(key.account), key.provider, version)
+    return test(secret, Target(key.provider, version.base_url, key.models, key.capabilities)) if test else None
 
 
-def _keep(custody: Custody, account: str, provider: str, version: Version, verdict: Verdict | None) -> Key:
+def _keep(custody: Custody, chosen: _Chosen, verdict: Verdict | None) -> Key:
     """Save the outcome of a test that changes no stage. Raises as :func:`_still_there`."""
-    stored, key, _ = _still_there(custody, account, provider, version)
-    kept = keep_outcome(custody, stored, version.number, verdict) if verdict else key
-    if kept is None:
-        raise ChangedMeanwhile(stored.ref)
+    kept = keep_outcome(custody, chosen.stored, chosen.version.number, verdict) if verdict else chosen.key
+    if kept is None or not _has(kept, chosen.version):
+        raise ChangedMeanwhile(chosen.stored.ref)
     return kept
 
 
-def _promote(
-    custody: Custody, account: str, provider: str, version: Version, *, action: Action, verdict: Verdict | None
-) -> ChangeResult:
+def _promote(custody: Custody, chosen: _Chosen, *, action: Action, verdict: Verdict | None) -> ChangeResult:
     """Make a staged or previous version the current one; the current one becomes the previous."""
     moment = now()
 
-    def promoted(key: Key, chosen: Version) -> Key:
-        fresh = replace(tested(chosen, verdict), stage=Stage.CURRENT, promoted_at=moment, pending=None)
+    def promoted(key: Key, version: Version) -> Key:
+        fresh = replace(tested(version, verdict), stage=Stage.CURRENT, promoted_at=moment, pending=None)
         demoted = replace(key.current, stage=Stage.PREVIOUS)
-        rest = key.without(Stage.CURRENT).without(chosen.stage)
-        after = settled(rest.with_version(fresh).with_version(demoted), chosen.pending)
+        rest = key.without(Stage.CURRENT).without(version.stage)
+        after = settled(rest.with_version(fresh).with_version(demoted), version.pending)
         return replace(after, rotated_at=moment)
 
-    happening = happened("promoted" if action == "rotated" else action, provider, version, verdict)
-    after = _changed(custody, account, version, promoted, happening)
+    told = "promoted" if action == "rotated" else action
+    after = _changed(custody, chosen, promoted, happened(told, chosen.key.provider, chosen.version, verdict))
     return _result(after, action, after.current, verdict)
 
 
-def _discard(
-    custody: Custody, account: str, provider: str, version: Version, *, action: Action, verdict: Verdict | None
-) -> ChangeResult:
-    happening = happened(action, provider, version, verdict)
-    after = _changed(custody, account, version, lambda key, chosen: key.without(chosen.stage), happening)
-    return _result(after, action, version, verdict)
+def _discard(custody: Custody, chosen: _Chosen, *, action: Action, verdict: Verdict | None) -> ChangeResult:
+    happening = happened(action, chosen.key.provider, chosen.version, verdict)
+    after = _changed(custody, chosen, lambda key, version: key.without(version.stage), happening)
+    return _result(after, action, chosen.version, verdict)
 
 
-def _changed(
-    custody: Custody, account: str, version: Version, change: Callable[[Key, Version], Key], happening: Happening
-) -> Key:
+def _changed(custody: Custody, chosen: _Chosen, change: Callable[[Key, Version], Key], happening: Happening) -> Key:
     """Change the key of a version, again where only something else of it was changed first (a test was recorded).
 
     Raises:
         ChangedMeanwhile: the version is gone or has moved on.
     """
-    provider = str(happening.provider)
-    for _ in range(_ATTEMPTS):
-        stored, key, chosen = _still_there(custody, account, provider, version)
-        after = change(key, chosen)
-        plan = Plan((Change(stored.ref, after.as_document(), stored.revision),), (happening,))
-        try:
-            custody.record(account, lambda _, plan=plan: plan)  # type: ignore[misc]
-        except ChangedMeanwhile as lost:
-            if lost.ref != stored.ref:
-                raise
-        else:
-            return after
-    raise ChangedMeanwhile(key_ref(account, provider))
+
+    def attempt(held: _Chosen) -> Key:
+        after = change(held.key, held.version)
+        plan = Plan((Change(held.stored.ref, after.as_document(), held.stored.revision),), (happening,))
+        custody.record(held.key.account, lambda _: plan)
+        return after
+
+    return retry_on_conflict(attempt, chosen, partial(_still_there, custody, chosen), refs=(chosen.stored.ref,))
 
 
-def _version(custody: Custody, account: str, provider: str, stage: Stage) -> Version:
-    version = key_of(stored_key(custody, account=account, provider=provider)).version(stage)
+def _chosen(custody: Custody, account: str, provider: str, stage: Stage) -> _Chosen:
+    stored = stored_key(custody, account=account, provider=provider)
+    key = key_of(stored)
+    version = key.version(stage)
     if version is None:
         raise VersionNotFound(account, provider, stage.value)
-    return version
+    return _Chosen(stored, key, version)
 
 
-def _still_there(custody: Custody, account: str, provider: str, version: Version) -> tuple[Stored, Key, Version]:
+def _known(custody: Custody, account: str, provider: str, stage: Stage) -> _Chosen:
+    """Return the version in a stage, after making sure that it is there by the audit trail.
+
+    Who can write to the store could put an old version back there, which opens: it is genuine.
+
+    Raises:
+        AuditBroken: the trail does not know it. ChangedMeanwhile: somebody changed the key just now.
+    """
+    chosen = _chosen(custody, account, provider, stage)
+    try:
+        ensure_known(custody, chosen.key, stage)
+    except AuditBroken as error:
+        _still_there(custody, chosen)
+        error.args = (f"{error}; nothing was changed",)
+        error.hint = f"kojikey audit --verify --account {account}"
+        raise
+    return chosen
+
+
+def _still_there(custody: Custody, chosen: _Chosen) -> _Chosen:
     """Read the key again and find the version in the stage that it had before its test.
 
     Raises:
         ChangedMeanwhile: it is gone or has moved on: somebody else rotated, aborted or removed meanwhile.
     """
-    stored = custody.held(account, provider)
+    stored = custody.store.read(chosen.stored.ref)
     key = key_of(stored) if stored else None
-    found = key.version(version.stage) if key else None
-    # The record tells it from a version of the same number, of a key that was removed and added again meanwhile.
-    if stored is None or key is None or found is None or found.sealed != version.sealed:
-        raise ChangedMeanwhile(key_ref(account, provider))
-    return stored, key, found
+    if stored is None or key is None or not _has(key, chosen.version):
+        raise ChangedMeanwhile(chosen.stored.ref)
+    found = key.version(chosen.version.stage)
+    return _Chosen(stored, key, found or chosen.version)
+
+
+def _has(key: Key, version: Version) -> bool:
+    """Tell whether a key has a version in the stage that it had.
+
+    The record tells it from a version of the same number, of a key that was removed and added again meanwhile.
+    """
+    found = key.version(version.stage)
+    return found is not None and found.sealed == version.sealed
 
 
 def _result(key: Key, action: Action | None, version: Version, verdict: Verdict | None = None) -> ChangeResult:

@@ -6,13 +6,12 @@ further on. On the hot path of ``kojikey run``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from types import NoneType
 
 from kojikey.model.errors import RecordChanged, RecordUnsupported
 from kojikey.model.ref import Document
 from kojikey.sealing.envelope import Sealer
-from kojikey.stores.base import Store, Stored
+from kojikey.stores.base import Stored
 
 FORMAT = 1
 _MOST_EVENTS = 2**53
@@ -81,13 +80,6 @@ def _is_audit(audit: object) -> bool:
         and isinstance(audit.get("mac"), str)
         and isinstance(audit.get("head", ()), (str, NoneType))
     )
-
-
-def sound_accounts(store: Store) -> Iterator[Stored]:
-    """Yield the accounts' documents, each checked. Raises as :func:`check_account`."""
-    for stored in store.accounts():
-        check_account(stored)
-        yield stored
 
 
 def chain_head(sealer: Sealer, seq: int, mac: str, audit: Document) -> str:

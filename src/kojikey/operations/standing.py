@@ -1,21 +1,36 @@
 """The keys that an account has by its events, compared with those that are there.
 
-Owns: which events say that a key is there, and which version of it is current. A store's rows can be put back and taken
-away one by one; the trail that is left of them is bound to the account's record, and does not fit any more.
-Must not: check the trail itself (``auditing.py``).
+Owns: which events say that a key is there, and which version of it is current, previous and staged. A store's rows can
+be put back and taken away one by one; the trail that is left of them is bound to the account's record, and does not fit
+any more. Must not: check the trail itself (``auditing.py``), or open a version (``sealed_versions.py``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from kojikey.model.errors import AuditBroken
-from kojikey.model.key import Key
+from kojikey.model.key import Key, Stage, Version
 from kojikey.model.ref import Document
-from kojikey.operations.listing import key_of
-from kojikey.stores.base import Stored
 
-_MADE_CURRENT = frozenset({"added", "promoted", "rolled_back", "copied"})
+
+class _Said(NamedTuple):
+    """What the last event that speaks of a stage says is in it; without a version nothing is."""
+
+    seq: object
+    action: object
+    version: object = None
+    fingerprint: object = None
+
+    def is_of(self, version: Version | None) -> bool:
+        if version is None:
+            return self.version is None
+        return (version.number, version.fingerprint) == (self.version, self.fingerprint)
+
+
+_Stages = dict[Stage, _Said | None]
+"""What is known of each stage of a key; None where an event of an earlier release did not say it."""
 
 
 class Standing:
@@ -23,7 +38,7 @@ class Standing:
 
     def __init__(self, account: str) -> None:
         self._account = account
-        self._last: dict[str, Document] = {}  # by provider, the event that made the current version current
+        self._keys: dict[str, _Stages] = {}  # by provider
 
     def follow(self, event: Document) -> None:
         """Take note of the account's next event."""
@@ -31,36 +46,92 @@ class Standing:
             return  # it happened in another store; what was copied has an event of its own
         provider, action = event.get("provider"), event.get("action")
         if action == "removed" and provider is None:
-            self._last.clear()
+            self._keys.clear()
         elif action == "removed":
-            self._last.pop(str(provider), None)
-        elif action in _MADE_CURRENT:
-            self._last[str(provider)] = event
+            self._keys.pop(str(provider), None)
+        elif action in ("added", "copied"):
+            self._keys[str(provider)] = _begun(event)
+        elif str(provider) in self._keys:
+            _move(self._keys[str(provider)], event)
 
-    def check(self, keys: Iterable[Stored], *, end: int) -> None:
-        """Compare the keys with what the events say; ``end`` is the number of the last one.
+    def misplaced(self, key: Key, *, end: int) -> Iterator[AuditBroken]:
+        """Yield an error for each stage of a key that the events say something else of; ``end`` is the last's number.
+
+        A key that was looked at is not missing (see :meth:`missing`).
+        """
+        stages = self._keys.get(key.provider)
+        if stages is None:
+            text = f"the {key.provider} key was put there from outside: no event says where it is from"
+            yield self._broken(end, text)
+            return
+        for stage, said in stages.items():
+            if said is not None and not said.is_of(key.version(stage)):
+                yield self._broken(end, _difference(key, stage, said))
+
+    def missing(self, there: set[str], *, end: int) -> Iterator[AuditBroken]:
+        """Yield an error for each key that is there by the events, and is not among those that were found."""
+        for provider, stages in self._keys.items():
+            said = stages[Stage.CURRENT]
+            if provider not in there and said is not None:
+                yield self._broken(end, f"the {provider} key was taken away from outside: {_speaks(said)} of it")
+
+    def ensure_known(self, key: Key, stage: Stage, *, end: int) -> None:
+        """Check that what a stage of a key holds is what the events say.
 
         Raises:
-            AuditBroken: a key is gone, was put there, or has another current version, and no event says so.
-            RecordChanged: a key can not be read.
+            AuditBroken: they say something else, or nothing.
         """
-        gone = dict(self._last)
-        for key in map(key_of, keys):
-            event = gone.pop(key.provider, None)
-            if event is None:
-                self._broken(end, f"the {key.provider} key was put there from outside: no event says where it is from")
-            elif not _is_current(key, event):
-                self._broken(end, f"the {key.provider} key was changed from outside: {_said(event)} of another version")
-        for provider, event in gone.items():
-            self._broken(end, f"the {provider} key was taken away from outside: {_said(event)} of it")
+        said = self._keys.get(key.provider, {}).get(stage, _Said(end, None))
+        if said is not None and not said.is_of(key.version(stage)):
+            raise self._broken(end, _difference(key, stage, said))
 
-    def _broken(self, end: int, otherwise: str) -> None:
-        raise AuditBroken(self._account, end + 1, f"is missing, or {otherwise}")
+    def _broken(self, end: int, otherwise: str) -> AuditBroken:
+        return AuditBroken(self._account, end + 1, f"is missing, or {otherwise}")
 
 
-def _is_current(key: Key, event: Document) -> bool:
-    return (key.current.number, key.current.fingerprint) == (event.get("version"), event.get("fingerprint"))
+def _begun(event: Document) -> _Stages:
+    """Return the stages of a key that an event says is there from now on."""
+    nothing = _Said(event.get("seq"), event.get("action"))
+    stages: _Stages = {Stage.CURRENT: _said(event), Stage.PREVIOUS: nothing, Stage.STAGED: nothing}
+    if event.get("action") == "copied":
+        # A key is copied with all its versions. Releases before this one did not say which those are.
+        others = event.get("others")
+        for stage in (Stage.PREVIOUS, Stage.STAGED):
+            told = others.get(stage.value, {}) if isinstance(others, dict) else None
+            stages[stage] = (
+                _said({**event, "version": None, "fingerprint": None, **told}) if isinstance(told, dict) else None
+            )
+    return stages
 
 
-def _said(event: Document) -> str:
-    return f"event {event.get('seq')} ({event.get('action')}) is the last that speaks"
+def _move(stages: _Stages, event: Document) -> None:
+    """Change the stages of a key as an event says that they were."""
+    action, nothing = event.get("action"), _Said(event.get("seq"), event.get("action"))
+    if action == "staged" or (action == "minted" and event.get("version") is not None):
+        stages[Stage.STAGED] = _said(event)  # what was minted is staged in the same step
+    elif action == "promoted":
+        stages |= {Stage.CURRENT: _said(event), Stage.PREVIOUS: stages[Stage.CURRENT], Stage.STAGED: nothing}
+    elif action == "rolled_back":
+        stages |= {Stage.CURRENT: _said(event), Stage.PREVIOUS: stages[Stage.CURRENT]}
+    elif action == "aborted":
+        stages[Stage.STAGED] = nothing
+    elif action == "retired":
+        stages[Stage.PREVIOUS] = nothing
+
+
+def _said(event: Document) -> _Said:
+    return _Said(event.get("seq"), event.get("action"), event.get("version"), event.get("fingerprint"))
+
+
+def _difference(key: Key, stage: Stage, said: _Said) -> str:
+    version = "" if stage is Stage.CURRENT else f"{stage.value} version of the "
+    subject = f"the {version}{key.provider} key"
+    if said.version is None:
+        return f"{subject} was put there from outside: no event says where it is from"
+    if key.version(stage) is None:
+        return f"{subject} was taken away from outside: {_speaks(said)} of it"
+    return f"{subject} was changed from outside: {_speaks(said)} of another version"
+
+
+def _speaks(said: _Said) -> str:
+    return f"event {said.seq} ({said.action}) is the last that speaks"

@@ -20,6 +20,7 @@ from kojikey.model.errors import (
 )
 from kojikey.model.moment import now
 from kojikey.model.ref import HEADER, Document
+from kojikey.operations.compare_and_swap import retry_on_conflict
 from kojikey.operations.custody import FORMAT, Custody, Happening, Plan
 from kojikey.operations.results import RekeyResult, StoreInfo
 from kojikey.operations.soundness import check_account, checked_header, is_sound
@@ -30,7 +31,6 @@ from kojikey.stores.base import Change, Store, Stored
 
 _ELSEWHERE = {"env": "env:NAME, with that KEK in the variable NAME", "file": "file:PATH, with that KEK in another file"}
 _NAMED = 10  # accounts, in one message
-_ATTEMPTS = 25  # of a change to the header that lost to a new account
 BESIDE = "the file with the key-encryption key lies in the store's own folder: whoever copies the folder has both"
 
 
@@ -248,18 +248,18 @@ def _announced(header: Document, spec: Document, instead_of: Document | None) ->
 
 def _swap_header(custody: Custody, change: Callable[[Document], Document]) -> None:
     """Change the header, again where somebody who added an account was first."""
-    for _ in range(_ATTEMPTS):
+
+    def read() -> tuple[Stored, Document]:
         stored = custody.refreshed_header()
-        after = change(stored.document)
-        if after == stored.document:
-            return
-        try:
+        return stored, change(stored.document)
+
+    def attempt(found: tuple[Stored, Document]) -> None:
+        stored, after = found
+        if after != stored.document:
             custody.store.commit((Change(HEADER, after, stored.revision),))
-        except ChangedMeanwhile:
-            continue
-        custody.header = after
-        return
-    raise ChangedMeanwhile(HEADER)
+            custody.header = after
+
+    retry_on_conflict(attempt, read(), read, refs=(HEADER,))
 
 
 def _rewrap_all(custody: Custody, kek: Kek) -> tuple[int, int, list[str]]:

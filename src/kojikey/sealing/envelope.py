@@ -114,6 +114,10 @@ class Sealer:
 
         return derived(self._data_key, AUDIT)
 
+    def place_of(self, provider: str, version: int) -> str:
+        """Return how messages name the record of a version."""
+        return str(self._place(provider, version, ""))
+
     def _place(self, provider: str, version: int, base_url: str) -> Binding:
         return Binding(self._store, self._account, provider, version, base_url)
 

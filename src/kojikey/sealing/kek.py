@@ -128,13 +128,15 @@ def available_default(inputs: KekInputs, *, interactive: bool, try_keychain: boo
     return "passphrase" if interactive and inputs.ask_passphrase else None
 
 
-def wrapped_kid(record: str) -> str:
+def wrapped_kid(record: str, *, account: str = "") -> str:
     """Return the id of the KEK that wrapped a data key, without verifying anything.
+
+    ``account`` is for messages.
 
     Raises:
         RecordChanged, RecordUnsupported: it is damaged, or of a form that is not read here.
     """
-    where = "of a data key"
+    where = f"data key of account {account}" if account else "of a data key"
     if isinstance(record, str) and record.startswith("kms"):
         from kojikey.sealing import awskms
 

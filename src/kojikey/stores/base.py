@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from kojikey.model.errors import KojikeyError, StoreCorrupt, StoreUnavailable
 from kojikey.model.named import NamedTuple
@@ -57,12 +57,15 @@ class Query(NamedTuple):
     """Which keys a scan yields. ``not_tested_since`` is a stamp: keys tested at or after it are left out.
 
     ``shard`` is ``(k, n)``, the k-th (from 1) of n parts by :func:`slot_of` (but see :attr:`Store.partitioned`).
+    ``only`` is asked of each document that the rest of the query takes, for what no engine has an index of. Documents
+    can have any form, for somebody can have changed them: what it cannot read it lets through, to be named.
     """
 
     account: str | None = None
     providers: tuple[str, ...] = ()
     not_tested_since: str | None = None
     shard: tuple[int, int] | None = None
+    only: Callable[[Document], bool] | None = None
 
     def takes(self, stored: Stored) -> bool:
         """Tell whether a key's document belongs to the answer: the meaning of a query, for stores that can not ask."""
@@ -72,6 +75,7 @@ class Query(NamedTuple):
             and (not self.providers or ref.provider in self.providers)
             and (self.not_tested_since is None or tested_at is None or tested_at < self.not_tested_since)
             and (self.shard is None or slot_of(ref) % self.shard[1] == self.shard[0] - 1)
+            and (self.only is None or self.only(stored.document))
         )
 
 
@@ -165,7 +169,10 @@ class Store(ABC):
         A key written during the scan may or may not be seen; one that is there from beginning to end is seen once.
         The store may be changed between two items.
         """
-        yield from self._guarded_iterator(self._scan(query))
+        # Asked out here, where an error of the question is not taken for one of the engine.
+        for stored in self._guarded_iterator(self._scan(query._replace(only=None))):
+            if query.only is None or query.only(stored.document):
+                yield stored
 
     def accounts(self) -> Iterator[Stored]:
         """Yield the accounts' documents in order of name, as :meth:`scan` does."""

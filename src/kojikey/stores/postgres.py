@@ -57,11 +57,7 @@ from kojikey.stores.postgres_tables import (
     BEFORE_A_CHANGE,
     EVENT_REVISION,
     GRANTS,
-    GRANTS_LOCK,
-    HEADER_LOCK,
-    HOLD,
     LEDGER,
-    LOCK,
     MIGRATIONS,
     PAGE,
     READ,
@@ -74,6 +70,10 @@ from kojikey.stores.postgres_tables import (
 )
 
 _Connection = Connection[tuple[Any, ...]]
+# What a second maker meets once the first has committed: the schema or its first table is there, or just became so.
+_MADE_MEANWHILE = (
+    psycopg.errors.DuplicateSchema, psycopg.errors.DuplicateTable, psycopg.errors.UniqueViolation,
+)  # fmt: skip
 
 
 class _Work(NamedTuple):
@@ -84,11 +84,14 @@ class _Work(NamedTuple):
     lines: tuple[dict[str, Any], ...]
 
     @property
-    def locks(self) -> list[tuple[LiteralString, int]]:
-        """The locks that come before the rows: of the header, and of privileges, which can not be given two at once."""
-        header = [change for change in self.changes if change.ref == HEADER]
-        locks = [(HOLD if all(change.keeps for change in header) else TAKE, HEADER_LOCK)] if header else []
-        return locks + [(TAKE, GRANTS_LOCK)] * any(change.ref.kind == "grant" for change in self.changes)
+    def needs_present_version(self) -> bool:
+        """Whether it changes the header or grants: kojikeys of an earlier release lock those in another way."""
+        return any(change.ref.kind in ("header", "grant") and not change.keeps for change in self.changes)
+
+    @property
+    def is_of_grants(self) -> bool:
+        """Whether privileges change with it."""
+        return any(change.ref.kind == "grant" for change in self.changes)
 
 
 class PostgresStore(Store):
@@ -112,7 +115,10 @@ class PostgresStore(Store):
     def _create(self, header: Document) -> None:
         row = {"revision": new_revision(), "document": encoded(header, self.place)}
         try:
-            self._build(row)
+            try:
+                self._build(row)
+            except _MADE_MEANWHILE:
+                self._build(row)  # finds what the other one made
         except psycopg.errors.InsufficientPrivilege:
             from kojikey.stores.postgres_errors import no_schema_made
 
@@ -129,7 +135,7 @@ class PostgresStore(Store):
 
     def _build(self, row: dict[str, Any]) -> None:
         with self._link.transaction() as connection:
-            connection.execute(TAKE, (LOCK,))
+            # Of two who make one at once, the second waits here: for the schema of the first, or for its first table.
             if connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'kojikey'").fetchall():
                 self._refuse_strangers(connection)
                 connection.execute(AS_OWNER)
@@ -160,13 +166,14 @@ class PostgresStore(Store):
         with self._link.transaction() as connection:
             if not _is_owner(connection):
                 return
-            connection.execute(TAKE, (LOCK,))
             connection.execute(AS_OWNER)
+            connection.execute(TAKE)
             # Again: somebody else may have done it while this one waited.
             version = connection.execute(VERSION).fetchall()[0][0] or 0
             if version <= len(MIGRATIONS):
                 _migrate(connection, version)
                 secure(connection)
+        self._link.drop()  # the version that was met may be another one now
 
     def _open(self) -> Stored:
         header = self._read(HEADER)
@@ -222,12 +229,15 @@ class PostgresStore(Store):
 
     def _attempt(self, work: _Work) -> None:
         # A pipeline: all statements go in one round trip. Nothing is committed before all their answers were seen.
+        version = self._link.proven_version()
+        if work.needs_present_version:
+            self._link.require_present_version()
         with self._link.proven().pipeline() as pipeline, self._link.transaction() as connection:
             settings = connection.execute(BEFORE_A_CHANGE)
-            for lock, number in work.locks:
-                connection.execute(lock, (number,))
+            if work.is_of_grants:
+                connection.execute(TAKE)
             touched = {
-                index: connection.execute(statement(work.changes[index]), work.rows[index])
+                index: connection.execute(statement(work.changes[index], version=version), work.rows[index])
                 for index in sorted(range(len(work.changes)), key=lambda index: work.changes[index].ref)
             }
             added = [

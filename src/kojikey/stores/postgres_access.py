@@ -1,15 +1,20 @@
-"""Who may do what in a PostgreSQL store, held by the server: row-level security, privileges and two triggers.
+"""Who may do what in a PostgreSQL store, held by the server: row-level security, privileges and triggers.
 
 Owns: policies, and the privileges of a role that was granted an account. Must not: read or write documents.
 
 The owner of the schema administers the store and sees every row. Another role sees the rows of the accounts that it,
 or a role that it inherits from, was granted, and there
 
-* reads, adds and replaces keys, replaces the account's document, and takes keys away;
-* adds events that the account's document tells of, and never changes or takes one away: nobody does, the owner
+* reads, adds and replaces keys, replaces the account's document, and takes keys away: it marks a key, and a trigger
+  deletes the marked row as the owner. Who may delete from a table may lock it against everybody else, so no role may;
+* adds the next event that the account's document tells of, and never changes or takes one away: nobody does, the owner
   included (who could drop the trigger; then the chain of events tells);
 * can not enable an account that was disabled, nor rename or delete an account's document, which would come to that;
-* can not lead the count of events astray: nobody could change the account any more, the owner disable it neither.
+* can not lead the count of events astray or give the account's document another form: nobody could change the account
+  any more, and only disable it.
+
+Nothing that a role may lock is locked by kojikey but what is the role's own: no advisory locks, which everybody who may
+connect can hold, and no table. (A transaction left open still holds up ``store init``, which changes the tables.)
 
 All of it binds the owner too (``FORCE``), but not superusers and roles with BYPASSRLS: PostgreSQL exempts them
 (https://www.postgresql.org/docs/current/ddl-rowsecurity.html). Whoever it is: the rows are sealed.
@@ -39,7 +44,6 @@ _POLICIES: tuple[tuple[LiteralString, LiteralString, LiteralString | None, Liter
     ("keys", "SELECT", _GRANTED, None),
     ("keys", "INSERT", None, _GRANTED),
     ("keys", "UPDATE", _GRANTED, _GRANTED),
-    ("keys", "DELETE", _GRANTED, None),
     ("events", "SELECT", _GRANTED, None),
     ("events", "INSERT", None, _TOLD),
     ("grants", "SELECT", "pg_catalog.pg_has_role(role, 'USAGE')", None),
@@ -62,18 +66,61 @@ SET search_path = pg_catalog AS $$ BEGIN
     END IF;
     RETURN NEW;
 END $$"""
+# Of the form that kojikey writes (operations/soundness.py), and with a number of events that only goes on. ``->`` and
+# ``->>`` take the last of two members of one name, as Python does.
 _COUNT_GOES_ON: LiteralString = """
 CREATE OR REPLACE FUNCTION kojikey.the_count_goes_on() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog AS $$
+DECLARE
+    written json; audit json; reached json;
+BEGIN
+    IF pg_has_role((SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'USAGE') THEN
+        RETURN NEW;
+    END IF;
+    written := NEW.document::json;
+    audit := written -> 'audit';
+    reached := coalesce(written -> 'copied_from', '{}');
+    IF coalesce(json_typeof(written) = 'object' AND (written ->> 'account') = NEW.account
+        AND json_typeof(written -> 'wrapped') = 'string' AND json_typeof(audit) = 'object'
+        AND json_typeof(audit -> 'mac') = 'string' AND json_typeof(audit -> 'head') IN ('string', 'null')
+        AND json_typeof(coalesce(written -> 'disabled', 'false')) = 'boolean' AND json_typeof(reached) = 'object'
+        AND kojikey.is_count(audit -> 'seq') AND kojikey.is_count(coalesce(audit -> 'from', '0')), false)
+        AND NOT EXISTS (SELECT 1 FROM json_each(reached) r WHERE NOT kojikey.is_count(r.value))
+        AND coalesce((audit ->> 'seq')::numeric
+            - (OLD.document::json #>> '{audit,seq}')::numeric BETWEEN 0 AND 1000, false)
+    THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION USING ERRCODE = 'KJK03', MESSAGE = 'the count of an account''s events only goes on';
+END $$"""
+_IS_COUNT: LiteralString = """
+CREATE OR REPLACE FUNCTION kojikey.is_count(value json) RETURNS boolean LANGUAGE sql IMMUTABLE
+ SET search_path = pg_catalog AS $$
+    SELECT coalesce(json_typeof(value) = 'number' AND value::text ~ '^[0-9]{1,15}$', false) $$"""
+_NEXT_ALONE: LiteralString = """
+CREATE OR REPLACE FUNCTION kojikey.only_the_next_event() RETURNS trigger LANGUAGE plpgsql
 SET search_path = pg_catalog AS $$ BEGIN
     IF NOT pg_has_role((SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'USAGE')
-        AND ((NEW.document::json ->> 'account') IS DISTINCT FROM NEW.account
-        OR NOT coalesce((NEW.document::json #>> '{audit,seq}')::numeric
-            - (OLD.document::json #>> '{audit,seq}')::numeric BETWEEN 0 AND 1000, false))
+        AND NOT NEW.seq BETWEEN 1 AND coalesce((SELECT max(e.seq) FROM kojikey.events e
+            WHERE e.account = NEW.account), 0) + 1
     THEN
-        RAISE EXCEPTION USING ERRCODE = 'KJK03', MESSAGE = 'the count of an account''s events only goes on';
+        RAISE EXCEPTION USING ERRCODE = 'KJK04', MESSAGE = 'only the next event of an account is added';
     END IF;
     RETURN NEW;
 END $$"""
+# Runs as the owner, for whoever may mark the row. A trigger of somebody's own table must not get at it: no EXECUTE for
+# anybody (it is asked for when a trigger is made), and the table is looked at.
+_MARKED_GO: LiteralString = """
+CREATE OR REPLACE FUNCTION kojikey.marked_keys_go() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog AS $$ BEGIN
+    IF TG_RELID = 'kojikey.keys'::regclass THEN
+        DELETE FROM kojikey.keys k WHERE k.account = NEW.account AND k.provider = NEW.provider AND k.revision = '';
+    END IF;
+    RETURN NULL;
+END $$"""
+_FUNCTIONS = (_ONLY_ADDED, _STAYS_DISABLED, _IS_COUNT, _COUNT_GOES_ON, _NEXT_ALONE, _MARKED_GO)
+# is_count is called by who changes an account, the others by their triggers alone.
+_CALLABLE: LiteralString = "GRANT EXECUTE ON FUNCTION kojikey.is_count(json) TO PUBLIC"
 _TRIGGERS: tuple[tuple[LiteralString, LiteralString], ...] = (
     ("only_added", "BEFORE UPDATE OR DELETE OR TRUNCATE ON kojikey.events FOR EACH STATEMENT"
      " EXECUTE FUNCTION kojikey.events_are_only_added()"),
@@ -81,6 +128,9 @@ _TRIGGERS: tuple[tuple[LiteralString, LiteralString], ...] = (
      " EXECUTE FUNCTION kojikey.disabled_stays_disabled()"),
     ("the_count_goes_on", "BEFORE UPDATE ON kojikey.accounts FOR EACH ROW"
      " EXECUTE FUNCTION kojikey.the_count_goes_on()"),
+    ("only_the_next", "BEFORE INSERT ON kojikey.events FOR EACH ROW EXECUTE FUNCTION kojikey.only_the_next_event()"),
+    ("marked_keys_go", "AFTER UPDATE ON kojikey.keys FOR EACH ROW WHEN (NEW.revision = '')"
+     " EXECUTE FUNCTION kojikey.marked_keys_go()"),
 )  # fmt: skip
 
 _PRIVILEGES: tuple[LiteralString, ...] = (
@@ -89,7 +139,6 @@ _PRIVILEGES: tuple[LiteralString, ...] = (
     "INSERT ON kojikey.keys, kojikey.events",
     "UPDATE (revision, document) ON kojikey.accounts",
     "UPDATE (tested_at, slot, revision, document) ON kojikey.keys",
-    "DELETE ON kojikey.keys",
 )
 # Whether there is such a role, whether it administers the store (so that it needs no grant), and whether the server
 # exempts it from row-level security (so that a grant would open every account to it).
@@ -106,7 +155,7 @@ UNION ALL
 SELECT p.privilege || ' on table kojikey.' || p.name, p.place
 FROM (VALUES (1, 'migrations', 'SELECT'), (2, 'header', 'SELECT'), (3, 'accounts', 'SELECT'), (4, 'keys', 'SELECT'),
     (5, 'events', 'SELECT'), (6, 'accounts', 'INSERT'), (7, 'keys', 'INSERT'), (8, 'events', 'INSERT'),
-    (9, 'keys', 'DELETE'), (10, 'accounts', 'UPDATE'), (11, 'keys', 'UPDATE')) AS p (place, name, privilege)
+    (9, 'accounts', 'UPDATE'), (10, 'keys', 'UPDATE')) AS p (place, name, privilege)
 JOIN pg_catalog.pg_namespace n ON n.nspname = 'kojikey'
 JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = p.name
 WHERE NOT CASE WHEN p.privilege = 'UPDATE' THEN pg_catalog.has_any_column_privilege(c.oid, p.privilege)
@@ -162,9 +211,10 @@ def secure(connection: Connection[Any]) -> None:
         _admit_owner(connection, table, owner)
     for table, command, read, written in _POLICIES:
         _admit_granted(connection, table, command, read, written)
-    connection.execute(_ONLY_ADDED)
-    connection.execute(_STAYS_DISABLED)
-    connection.execute(_COUNT_GOES_ON)
+    for function in _FUNCTIONS:
+        connection.execute(function)
+    connection.execute("REVOKE ALL ON ALL FUNCTIONS IN SCHEMA kojikey FROM PUBLIC")
+    connection.execute(_CALLABLE)
     for trigger, words in _TRIGGERS:
         connection.execute(sql.SQL("CREATE TRIGGER {} " + words).format(sql.Identifier(trigger)))
     connection.execute(_FORGET_DROPPED)

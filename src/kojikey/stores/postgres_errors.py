@@ -70,6 +70,11 @@ _STATES: dict[str, _Meaning] = {
         "does not let the role {role} write an account's document of another form; nothing was changed",
         "the owner of the store looks at it: kojikey audit --verify --account ACCOUNT",
     ),
+    "KJK04": (
+        StoreDenied,
+        "takes only the next event of an account, not another one of the role {role}; nothing was changed",
+        "the owner of the store looks at it: kojikey audit --verify --account ACCOUNT",
+    ),
     "KJK02": (StoreDenied, "keeps every event as it is; nothing was changed", "events are only ever added"),
     "25006": _READ_ONLY, "25P03": _LOST, "28": _DENIED, "42501": _DENIED,
     "40001": _LOCKED, "40P01": _LOCKED, "55P03": _LOCKED, "57014": _LOCKED, "25P04": _LOCKED,

@@ -17,7 +17,7 @@ from psycopg import Connection
 
 from kojikey.model.errors import StoreCorrupt, StoreNotFound, StoreVersion
 from kojikey.stores.postgres_address import Address
-from kojikey.stores.postgres_tables import GUARDED, MIGRATIONS, VERSION
+from kojikey.stores.postgres_tables import GUARDED, MIGRATIONS, OLDEST, VERSION
 
 Rows = list[tuple[Any, ...]]
 # psycopg logs what becomes of a connection that broke. Without a handler Python would print it on stderr.
@@ -38,11 +38,11 @@ class Link:
         self._lock_timeout = f"{round(lock_timeout * 1000)}ms"
         self._connection: Connection[tuple[Any, ...]] | None = None
         self._closing: weakref.finalize[..., Link] | None = None
-        self._is_proven = False
+        self._proven: int | None = None  # the version of the schema that was met
 
     def drop(self) -> None:
         """Close what is open. Safe to repeat."""
-        closing, self._closing, self._connection, self._is_proven = self._closing, None, None, False
+        closing, self._closing, self._connection, self._proven = self._closing, None, None, None
         if closing is not None:
             closing()
 
@@ -67,13 +67,13 @@ class Link:
         return self._connection
 
     def proven(self) -> Connection[tuple[Any, ...]]:
-        """Return a connection to a store of this version.
+        """Return a connection to a store of a version that is read here.
 
         Raises:
-            StoreNotFound: there is none. StoreVersion: it is older or newer. Otherwise as :meth:`connected`.
+            StoreNotFound: there is none. StoreVersion: it is newer. Otherwise as :meth:`connected`.
         """
         connection = self.connected()
-        if not self._is_proven:
+        if self._proven is None:
             version = self.version()
             if version is None:
                 raise StoreNotFound(
@@ -82,8 +82,13 @@ class Link:
                     hint="kojikey store init URL --kek SOURCE, with the same URL",
                 )
             self.refuse_other_version(version)
-            self._is_proven = True
+            self._proven = version
         return connection
+
+    def proven_version(self) -> int:
+        """Return the version of the schema that was met. Raises as :meth:`proven`."""
+        self.proven()
+        return self._proven or len(MIGRATIONS)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection[tuple[Any, ...]]]:
@@ -113,22 +118,31 @@ class Link:
         return version
 
     def refuse_other_version(self, version: int | None) -> None:
-        """Check that the schema is of the version that this code reads.
+        """Check that the schema is of a version that this code reads.
 
         Raises:
             StoreVersion: it is not.
         """
-        if version is not None and version < len(MIGRATIONS):
-            raise StoreVersion(
-                self.address.place,
-                f"was made by an older kojikey (schema version {version}, here {len(MIGRATIONS)}); nothing was changed",
-                hint="its owner runs kojikey store init URL, which brings it up to date; then upgrade every kojikey",
-            )
-        if version != len(MIGRATIONS):
+        if version is None or not OLDEST <= version <= len(MIGRATIONS):
             raise StoreVersion(
                 self.address.place,
                 f"was made by a newer kojikey (schema version {version}, here {len(MIGRATIONS)}); nothing was changed",
                 hint="upgrade kojikey",
+            )
+
+    def require_present_version(self) -> None:
+        """Check that the schema is of the present version, for what an older one can not do safely.
+
+        Raises:
+            StoreVersion: it is older.
+        """
+        version = self.proven_version()
+        if version < len(MIGRATIONS):
+            raise StoreVersion(
+                self.address.place,
+                f"is of an earlier release (schema version {version}, here {len(MIGRATIONS)}), in which this cannot "
+                "be done; nothing was changed",
+                hint="its owner runs kojikey store init URL, which brings it up to date; then upgrade every kojikey",
             )
 
     def rows(self, select: LiteralString, values: Any = ()) -> Rows:

@@ -15,8 +15,6 @@ from typing import Any, LiteralString
 from kojikey.model.ref import Document
 from kojikey.stores.base import Change, Query, encoded, new_revision, slot_of
 
-# For pg_advisory_xact_lock: while a store is made or brought up to date, its header changes, its grants change.
-LOCK, HEADER_LOCK, GRANTS_LOCK = 0x6B6A6B79, 0x6B6A6B7A, 0x6B6A6B7B
 PAGE = 400  # rows that a scan reads at once
 
 MIGRATIONS: tuple[tuple[LiteralString, ...], ...] = (
@@ -35,8 +33,15 @@ MIGRATIONS: tuple[tuple[LiteralString, ...], ...] = (
         'CREATE TABLE kojikey.grants (account text COLLATE "C" NOT NULL, role regrole NOT NULL,'
         " revision text NOT NULL, document text NOT NULL, PRIMARY KEY (account, role))",
     ),
+    (
+        # Version 2: locks are on rows, and whoever was granted an account marks a key as removed (see MARK). The rules
+        # for that are put in place with all others, by postgres_access.secure.
+        "ALTER TABLE kojikey.events ADD CONSTRAINT numbered CHECK (seq > 0) NOT VALID",
+    ),
 )
 """Item n takes a schema from version n to n + 1. Items are only ever added."""
+OLDEST = 1
+"""The oldest version that is read and, but for the header and grants, changed as well."""
 
 LEDGER: tuple[LiteralString, ...] = (
     "CREATE TABLE kojikey.migrations (version integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now(),"
@@ -57,9 +62,10 @@ BEFORE_A_CHANGE: LiteralString = (
     " CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN 'on'"
     " ELSE current_setting('synchronous_commit') END, true)"
 )
-# A lock until the transaction ends, shared or alone: who was only granted an account may not lock the header's row.
-HOLD: LiteralString = "SELECT pg_advisory_xact_lock_shared(%s::bigint)"
-TAKE: LiteralString = "SELECT pg_advisory_xact_lock(%s::bigint)"
+# While a store is brought up to date, or its grants (and with them privileges, which can not be given two at once)
+# change: a lock until the transaction ends, on a row that the owner alone may lock. Everybody who may connect could
+# hold an advisory lock, and everybody who may delete from a table a lock on that.
+TAKE: LiteralString = "SELECT 1 FROM kojikey.migrations WHERE version = 1 FOR UPDATE"
 ADD_EVENT: LiteralString = (
     "INSERT INTO kojikey.events (account, seq, provider, time, revision, document)"
     " VALUES (%(account)s, %(seq)s, %(provider)s, %(time)s, %(revision)s, %(document)s) ON CONFLICT DO NOTHING"
@@ -99,7 +105,7 @@ SWAP: dict[str, LiteralString] = {
     " WHERE account = %(account)s AND role = " + _ROLE + " AND revision = %(before)s",
 }
 KEEP: dict[str, LiteralString] = {
-    "header": "SELECT 1 FROM kojikey.header WHERE revision = %(before)s",
+    "header": "SELECT 1 FROM kojikey.header WHERE revision = %(before)s FOR SHARE",
     "account": "SELECT 1 FROM kojikey.accounts WHERE account = %(account)s AND revision = %(before)s FOR SHARE",
     "key": "SELECT 1 FROM kojikey.keys WHERE account = %(account)s AND provider = %(provider)s"
     " AND revision = %(before)s FOR SHARE",
@@ -111,12 +117,20 @@ DROP: dict[str, LiteralString] = {
     "grant": "DELETE FROM kojikey.grants"
     " WHERE account = %(account)s AND role = " + _ROLE + " AND revision = %(before)s",
 }
+# A key is marked, and a trigger takes the marked row away in the same statement: who may delete from a table may also
+# lock it against everybody else.
+MARK: LiteralString = (
+    "UPDATE kojikey.keys SET revision = '' WHERE account = %(account)s AND provider = %(provider)s"
+    " AND revision = %(before)s"
+)
 
 
-def statement(change: Change) -> LiteralString:
+def statement(change: Change, *, version: int) -> LiteralString:
     """Return the statement that makes a change; it touches no row (or finds none) where someone else was first."""
     if change.keeps:
         return KEEP[change.ref.kind]
+    if change.document is None and change.ref.kind == "key" and version > 1:
+        return MARK
     if change.document is None:
         return DROP[change.ref.kind]
     return (ADD if change.if_revision is None else SWAP)[change.ref.kind]

@@ -1,13 +1,15 @@
 """The promises of :class:`kojikey.stores.base.Store` as tests, the same for every adapter.
 
 An adapter's test module subclasses :class:`StoreConformance` (one process) or :class:`SharedStoreConformance` (a place
-that processes share by URL) and gives the fixture ``make_store``::
+that processes share by URL) and gives the fixtures ``make_store`` and ``engine_errors``::
 
     class TestMyStore(SharedStoreConformance):
         page = 500  # more keys than your adapter reads at once
 
         @pytest.fixture
         def make_store(self, tmp_path): return lambda: MyStore(str(tmp_path))
+        @pytest.fixture
+        def engine_errors(self): return (mydriver.Error("what it says"),)
         @pytest.fixture
         def url(self, tmp_path): return f"mine://{tmp_path}"
 
@@ -24,11 +26,14 @@ import threading
 import pytest
 
 # Before they are imported: a failure then shows the values that were compared.
-pytest.register_assert_rewrite("kojikey.testing.conformance_documents", "kojikey.testing.conformance_scans")
+pytest.register_assert_rewrite(
+    *(f"kojikey.testing.conformance_{part}" for part in ("documents", "scans", "errors")),
+)
 
 from kojikey.model.errors import Conflict  # noqa: E402
 from kojikey.stores.base import Change, Store  # noqa: E402
 from kojikey.testing.conformance_documents import DocumentPromises  # noqa: E402
+from kojikey.testing.conformance_errors import ErrorPromises  # noqa: E402
 from kojikey.testing.conformance_fixtures import Maker, put  # noqa: E402
 from kojikey.testing.conformance_scans import ScanPromises  # noqa: E402
 from kojikey.testing.contention import COUNTER, compete, increment  # noqa: E402
@@ -36,7 +41,7 @@ from kojikey.testing.contention import COUNTER, compete, increment  # noqa: E402
 __all__ = ["Maker", "SharedStoreConformance", "StoreConformance"]
 
 
-class StoreConformance(DocumentPromises, ScanPromises):
+class StoreConformance(DocumentPromises, ScanPromises, ErrorPromises):
     """What holds for every store."""
 
     def test_no_increment_of_competing_threads_is_lost(self, store: Store, another: Maker) -> None:

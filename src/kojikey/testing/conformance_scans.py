@@ -42,6 +42,8 @@ class ScanPromises(StoreFixtures):
         Query(not_tested_since="2026-11-12T00:00:00Z"),
         Query(not_tested_since="2026-01-01T00:00:00Z"),
         Query(shard=(2, 3)),
+        Query(only=lambda document: document["number"] % 4 == 1),
+        Query(providers=("elevenlabs",), shard=(1, 2), only=lambda document: document["number"] > 40),
         Query(account="c-000007", providers=("elevenlabs",), not_tested_since="2026-11-30T00:00:00Z", shard=(1, 1)),
         Query(providers=("google_gemini",), not_tested_since="2026-11-12T00:00:00Z", shard=(4, 5)),
     )
@@ -52,6 +54,11 @@ class ScanPromises(StoreFixtures):
         for query in self.queries:
             if not store.partitioned or query.shard in (None, (1, 1)):
                 assert list(store.scan(query)) == [found for found in present if query.takes(found)], query
+
+    def test_an_error_of_a_question_is_no_failure_of_the_store(self, store: Store) -> None:
+        put(store, KEY, {"n": 1})
+        with pytest.raises(KeyError):
+            list(store.scan(Query(only=lambda document: bool(document["not there"]))))
 
     def test_a_shard_takes_no_more_than_the_rest_of_its_query(self, store: Store) -> None:
         self._fill(store, self.page)

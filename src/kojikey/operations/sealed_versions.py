@@ -1,0 +1,37 @@
+"""Opening a saved version together with what is kept beside it in the clear.
+
+Owns: that a version's fingerprint and shown characters are those of the key that is sealed in it. Must not: read a
+store. Not for ``kojikey run``, which has no time for more than the sealed record itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kojikey.model.errors import CannotOpen, RecordChanged
+from kojikey.model.key import Key, Version
+from kojikey.model.masking import tail_of
+from kojikey.model.secret import Secret
+from kojikey.sealing.envelope import Sealer
+
+
+def opened(sealer: Sealer, provider: str, version: Version) -> Secret:
+    """Return the key that a version holds.
+
+    Raises:
+        RecordChanged: it was changed or moved from outside, or what is beside it belongs to another key.
+        RecordUnsupported: it is of a form that is not read here.
+    """
+    secret = sealer.open(version.sealed, provider=provider, version=version.number, base_url=version.base_url)
+    if sealer.fingerprint(secret) != version.fingerprint or tail_of(secret.reveal()) != version.tail:
+        raise RecordChanged(sealer.place_of(provider, version.number), "is not of the key that is shown beside it")
+    return secret
+
+
+def refused(sealer: Sealer, key: Key) -> Iterator[CannotOpen]:
+    """Yield an error for each version of a key that does not open, in order of their numbers."""
+    for version in key.versions:
+        try:
+            opened(sealer, key.provider, version)
+        except CannotOpen as error:
+            yield error

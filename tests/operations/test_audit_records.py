@@ -1,0 +1,321 @@
+"""``audit --verify`` names every record that ``run`` would refuse, in every stage and every account."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from trail import File
+from vault import ACCOUNT, ADAPTERS, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, Vault, no, yes
+
+from kojikey.model.errors import AuditBroken, CannotOpen, KekMissing, RecordChanged, WrongKek
+from kojikey.model.key import Stage
+from kojikey.model.ref import Document
+from kojikey.operations import accounts, audit_verification, auditing, removing, rotating
+from kojikey.operations.copying import CopyResult, copy
+from kojikey.operations.custody import Happening, Plan
+from kojikey.operations.results import AuditResult
+from kojikey.stores.memory import MemoryStore, Shelf
+
+OTHER, LAST, FOURTH = "globex", "zeta", "sk_fourth_key_0123456789"
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Vault:
+    """Return a vault with three accounts; the first one's key has a version in every stage."""
+    vault = Vault.made(ADAPTERS["sqlite"](tmp_path))
+    vault.add()
+    vault.rotate()
+    vault.stage(THIRD)
+    for account in (OTHER, LAST):
+        vault.add(account=account)
+    vault.verify()
+    return vault
+
+
+@pytest.fixture
+def file(vault: Vault, tmp_path: Path) -> File:
+    return File(tmp_path / "keys.db")
+
+
+def document(file: File, account: str = ACCOUNT) -> Document:
+    ((text,),) = file.do("SELECT document FROM keys WHERE account = ?", account)
+    loaded: Document = json.loads(text)
+    return loaded
+
+
+def put(file: File, changed: Document, account: str = ACCOUNT) -> None:
+    file.do("UPDATE keys SET document = ? WHERE account = ?", json.dumps(changed), account)
+
+
+def version(found: Document, stage: str) -> Document:
+    chosen: Document = next(version for version in found["versions"] if version["stage"] == stage)
+    return chosen
+
+
+def verified(vault: Vault, account: str | None = None) -> AuditResult:
+    return audit_verification.verify(vault.custody(), account=account)
+
+
+def said(result: AuditResult, account: str = ACCOUNT) -> list[str]:
+    return [str(error) for error in result.broken[account]]
+
+
+DAMAGES: dict[str, Callable[[Document], object]] = {
+    "base URL": lambda version: version.update(base_url="https://elsewhere.example"),
+    "end of the sealed text": lambda version: version.update(sealed=version["sealed"][:-6] + "AAAAAA"),
+    "header of the sealed text": lambda version: version.update(sealed="e30" + version["sealed"][3:]),
+    "no sealed text": lambda version: version.update(sealed=""),
+    "number": lambda version: version.update(number=version["number"] + 10),
+    "fingerprint": lambda version: version.update(fingerprint="0" * 12),
+    "what is shown of it": lambda version: version.update(tail="XXXX"),
+}
+
+
+@pytest.mark.parametrize("stage", ["current", "previous", "staged"])
+@pytest.mark.parametrize("damage", sorted(DAMAGES))
+def test_a_changed_record_is_named(vault: Vault, file: File, damage: str, stage: str) -> None:
+    changed = document(file)
+    DAMAGES[damage](version(changed, stage))
+    changed["next_version"] = 99
+    put(file, changed)
+    for account in (None, ACCOUNT):
+        result = verified(vault, account)
+        assert any(f"{ACCOUNT}/{PROVIDER} version" in text or "audit" in text for text in said(result)), said(result)
+        assert ACCOUNT not in result.verified
+    assert verified(vault).verified == (OTHER, LAST)
+
+
+def test_every_record_that_does_not_open_is_named(vault: Vault, file: File) -> None:
+    for account in (ACCOUNT, LAST):
+        changed = document(file, account)
+        for one in changed["versions"]:
+            DAMAGES["base URL"](one)
+        put(file, changed, account)
+    result = verified(vault)
+    assert [text.partition(" is of")[0] for text in said(result)] == [
+        f"the sealed record {ACCOUNT}/{PROVIDER} version {number}" for number in (1, 2, 3)
+    ]
+    assert len(said(result, LAST)) == 1
+    assert result.verified == (OTHER,)
+
+
+def test_records_are_named_also_where_the_trail_is_broken(vault: Vault, file: File) -> None:
+    file.drop(2)
+    changed = document(file)
+    DAMAGES["base URL"](version(changed, "staged"))
+    put(file, changed)
+    first, second = verified(vault).broken[ACCOUNT]
+    assert (isinstance(first, AuditBroken), isinstance(second, RecordChanged)) == (True, True)
+    assert str(second).startswith(f"the sealed record {ACCOUNT}/{PROVIDER} version 3")
+
+
+def test_a_key_document_that_is_none_is_named_once(vault: Vault, file: File) -> None:
+    file.do("UPDATE keys SET document = '{' WHERE account = ?", ACCOUNT)
+    assert len(verified(vault).broken[ACCOUNT]) == 1
+
+
+# a broken account holds up no other
+
+
+BREAKS: dict[str, str] = {
+    "an event before the first": "INSERT INTO events SELECT account, 0, document FROM events WHERE account = 'acme'"
+    " AND seq = 1",
+    "an event is gone": "DELETE FROM events WHERE account = 'acme' AND seq = 1",
+    "the account is no JSON": "UPDATE accounts SET document = '{' WHERE account = 'acme'",
+    "the account is gone": "DELETE FROM accounts WHERE account = 'acme'",
+    "its data key is damaged": "UPDATE accounts SET document = json_set(document, '$.wrapped', 'x')"
+    " WHERE account = 'acme'",
+    "its data key is another's": "UPDATE accounts SET document = json_set(document, '$.wrapped', (SELECT"
+    " json_extract(document, '$.wrapped') FROM accounts WHERE account = 'zeta')) WHERE account = 'acme'",
+}
+
+
+@pytest.mark.parametrize("damage", sorted(BREAKS))
+def test_a_broken_account_holds_up_no_other(vault: Vault, file: File, damage: str) -> None:
+    file.do(BREAKS[damage])
+    file.drop(1, LAST)
+    result = verified(vault)
+    assert set(result.broken) == {ACCOUNT, LAST}
+    assert result.verified == (OTHER,)
+
+
+def test_without_the_kek_nothing_is_called_broken(vault: Vault) -> None:
+    for environ, error in (({}, KekMissing), ({"KOJIKEY_KEK": vault.environ["NEW_KEK"]}, WrongKek)):
+        with pytest.raises(error):
+            audit_verification.verify(vault.custody(environ=environ), account=None)
+
+
+# genuine versions that the trail does not know
+
+
+def test_an_old_version_put_back_as_previous_is_found_and_not_rolled_back_to(vault: Vault, file: File) -> None:
+    old = version(document(file), "previous")
+    vault.rotate_staged()
+    vault.rotate(FOURTH)
+    changed = document(file)
+    changed["versions"] = [old, version(changed, "current")]
+    put(file, changed)
+    assert [text for text in said(verified(vault)) if f"the previous version of the {PROVIDER} key" in text]
+    for test in (None, FakeTester()):
+        with pytest.raises(AuditBroken, match="nothing was changed") as raised:
+            rotating.rollback(vault.custody(), account=ACCOUNT, provider=PROVIDER, test=test, approve=yes)
+        assert raised.value.hint == f"kojikey audit --verify --account {ACCOUNT}"
+    assert vault.held() == Held(FOURTH, previous=OLD)
+
+
+def test_an_old_version_put_back_as_staged_is_found_and_not_promoted(vault: Vault, file: File) -> None:
+    staged = version(document(file), "staged")
+    rotating.abort(vault.custody(), account=ACCOUNT, provider=PROVIDER)
+    changed = document(file)
+    changed["versions"].append(staged)
+    put(file, changed)
+    assert "no event says where it is from" in said(verified(vault))[0]
+    with pytest.raises(AuditBroken, match="the staged version"):
+        rotating.resume(vault.custody(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
+    assert vault.key() is not None
+    rotating.abort(vault.custody(), account=ACCOUNT, provider=PROVIDER)  # the way out
+    vault.verify()
+
+
+@pytest.mark.parametrize("stage", ["previous", "staged"])
+def test_a_version_that_was_taken_away_is_missed(vault: Vault, file: File, stage: str) -> None:
+    changed = document(file)
+    changed["versions"].remove(version(changed, stage))
+    put(file, changed)
+    assert f"the {stage} version of the {PROVIDER} key was taken away from outside" in said(verified(vault))[0]
+
+
+def test_a_version_of_the_same_number_of_a_removed_key_is_found(vault: Vault, file: File) -> None:
+    old = document(file, OTHER)["versions"][0]
+    removing.remove(vault.custody(), account=OTHER, provider=PROVIDER)
+    vault.add(NEW, account=OTHER)
+    vault.rotate(THIRD, account=OTHER)
+    changed = document(file, OTHER)
+    current, previous = version(changed, "current"), version(changed, "previous")
+    changed["versions"] = [{**previous, "sealed": old["sealed"]}, current]  # number and fingerprint as the trail says
+    put(file, changed, OTHER)
+    assert verified(vault).broken.keys() == {OTHER}
+    with pytest.raises(RecordChanged):
+        rotating.rollback(vault.custody(), account=OTHER, provider=PROVIDER, test=None, approve=no)
+
+
+def test_a_broken_trail_proves_no_version(vault: Vault, file: File) -> None:
+    file.drop(1)
+    with pytest.raises(AuditBroken):
+        rotating.rollback(vault.custody(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
+    assert vault.held() == Held(NEW, THIRD, OLD)
+
+
+def test_a_copied_key_is_known_in_every_stage(vault: Vault) -> None:
+    shelf = Shelf()
+    there = Vault.made(lambda: MemoryStore(shelf))
+    list(copy(vault.custody(), there.custody(), accounts=(), dry_run=False))
+    there.verify()
+    rotating.rollback(there.custody(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
+    rotating.resume(there.custody(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
+    assert there.held() == Held(THIRD, previous=OLD)
+    there.verify()
+
+
+def test_a_key_that_an_earlier_release_copied_is_no_alarm(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf = Shelf()
+    there = Vault.made(lambda: MemoryStore(shelf))
+    with monkeypatch.context() as earlier:
+        earlier.setattr(
+            "kojikey.operations.copying._happened",
+            lambda key: Happening("copied", key.provider, key.current.number, key.current.fingerprint),
+        )
+        list(copy(vault.custody(), there.custody(), accounts=(), dry_run=False))
+    there.verify()
+    rotating.rollback(there.custody(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
+    assert there.held() == Held(OLD, THIRD, NEW)
+    there.verify()
+
+
+# what later commands write
+
+
+@pytest.mark.parametrize("action", ["changed", "revealed", "minted", "revoked_at_provider", "recipient_removed"])
+def test_an_event_of_every_action_is_listed_and_verified(vault: Vault, action: str) -> None:
+    provider = None if action == "recipient_removed" else PROVIDER
+    vault.custody().record(ACCOUNT, lambda _: Plan((), (Happening(action, provider),)))
+    assert [event["action"] for event in auditing.events(vault.opener(), account=ACCOUNT).events][-1] == action
+    vault.verify()
+    rotating.rollback(vault.custody(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
+    vault.verify()
+
+
+# copying goes on after a damaged account
+
+
+def copied(source: Vault, target: Vault, *names: str) -> tuple[list[CopyResult], list[str]]:
+    damaged: list[CannotOpen] = []
+    found = copy(source.custody(), target.custody(), accounts=names, dry_run=False, damaged=damaged.append)
+    return list(found), [str(error) for error in damaged]
+
+
+@pytest.mark.parametrize("damage", sorted(BREAKS))
+def test_a_copy_of_all_goes_on_after_a_damaged_account(vault: Vault, file: File, damage: str) -> None:
+    file.do(BREAKS[damage])
+    shelf = Shelf()
+    there = Vault.made(lambda: MemoryStore(shelf))
+    results, damaged = copied(vault, there)
+    assert [(result.account, result.action) for result in results] == [(OTHER, "copied"), (LAST, "copied")]
+    assert len(damaged) == 1
+    assert ACCOUNT in damaged[0]
+    assert there.events(ACCOUNT) == []
+    assert there.verify().verified == (OTHER, LAST)
+
+
+def test_what_is_damaged_in_the_other_store_is_left_as_it_is_and_the_rest_copied(vault: Vault, file: File) -> None:
+    shelf = Shelf()
+    there = Vault.made(lambda: MemoryStore(shelf))
+    there.add(account=LAST)
+    copied(there, vault)
+    file.drop(1, OTHER)
+    there.add(NEW, account=OTHER)
+    there.add(account="omega")
+    results, damaged = copied(there, vault)
+    assert {result.account: result.action for result in results} == {LAST: "already", "omega": "copied"}
+    assert [text.partition(":")[0] for text in damaged] == [f"in {vault.opener().place}"]
+
+
+def test_a_damaged_account_that_was_named_is_an_error(vault: Vault, file: File) -> None:
+    file.drop(1)
+    shelf = Shelf()
+    there = Vault.made(lambda: MemoryStore(shelf))
+    with pytest.raises(AuditBroken):
+        copied(vault, there, ACCOUNT, OTHER)
+
+
+# disabling
+
+
+@pytest.mark.parametrize("damage", [name for name in sorted(BREAKS) if "account is no" in name or "data key" in name])
+def test_an_account_is_disabled_also_where_its_record_is_damaged(vault: Vault, file: File, damage: str) -> None:
+    before = file.account()
+    file.do(BREAKS[damage])
+    assert accounts.set_disabled(vault.custody(), account=ACCOUNT, disabled=True) == (
+        accounts.SwitchResult(changed=True, recorded=False)
+    )
+    assert not accounts.set_disabled(vault.custody(), account=ACCOUNT, disabled=True).changed
+    assert file.account()["disabled"] is True
+    file.put_account({**before, "disabled": True})  # restored but for the mark, as the server holds a role to
+    assert vault.custody().is_disabled(ACCOUNT)
+    vault.verify()
+
+
+def test_a_count_that_is_a_text_does_not_keep_an_account_from_being_disabled(vault: Vault, file: File) -> None:
+    file.put_account({**file.account(), "audit": {**file.account()["audit"], "seq": "3"}})
+    assert accounts.set_disabled(vault.custody(), account=ACCOUNT, disabled=True).changed
+    damaged = file.account()
+    assert damaged["audit"]["seq"] == "3"  # all else of it stays for who restores it
+    with pytest.raises(RecordChanged):
+        accounts.set_disabled(vault.custody(), account=ACCOUNT, disabled=False)
+
+
+def test_stages_have_the_names_that_events_of_copies_use() -> None:
+    assert {stage.value for stage in Stage} == {"current", "previous", "staged"}

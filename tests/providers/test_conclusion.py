@@ -1,0 +1,56 @@
+"""From findings to a verdict: which check decides, and what is told of the others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kojikey.model.verdict import Outcome, Reason
+from kojikey.providers.conclusion import conclude
+from kojikey.providers.judge import Finding
+
+
+def finding(name: str, reason: Reason = Reason.OK, **members: object) -> Finding:
+    return replace(Finding(name=name, required=True, reason=reason, authentic=None), **members)  # type: ignore[arg-type]
+
+
+REFUSED = finding("list", Reason.RESTRICTED_API, detail="listing is refused")
+
+
+def test_a_check_that_yields_to_one_that_was_made_decides_nothing() -> None:
+    verdict = conclude([replace(REFUSED, yields_to="call"), finding("call")])
+    assert (verdict.outcome, verdict.detail) == (Outcome.VALID, "")
+    assert [check.required for check in verdict.checks] == [False, True]
+
+
+def test_a_check_that_yields_to_one_that_was_not_made_decides() -> None:
+    for others in ([], [finding("another")]):
+        verdict = conclude([replace(REFUSED, yields_to="call"), *others])
+        assert (verdict.outcome, verdict.reason) == (Outcome.LIMITED, Reason.RESTRICTED_API)
+        assert verdict.checks[0].required
+
+
+def test_a_check_that_yields_to_none_decides_whatever_else_was_made() -> None:
+    for others in ([], [finding("call")]):
+        assert conclude([REFUSED, *others]).outcome is Outcome.LIMITED
+
+
+def test_what_is_told_of_a_valid_key_comes_from_required_checks_that_say_something() -> None:
+    noted = finding("account", detail="a note")
+    verdict = conclude([noted, finding("call"), finding("more", detail="not this", required=False), noted])
+    assert (verdict.outcome, verdict.detail) == (Outcome.VALID, "a note")
+
+
+def test_missing_permissions_are_those_of_required_checks() -> None:
+    lacking = finding("speak", Reason.MISSING_PERMISSION, missing_permissions=("speak",))
+    other = replace(lacking, name="read", missing_permissions=("read", "speak"))
+    aside = replace(lacking, name="aside", missing_permissions=("aside",), required=False)
+    assert conclude([lacking, other, aside]).missing_permissions == ("speak", "read")
+    assert conclude([lacking, other]).detail == "the key lacks the permissions speak and read"
+
+
+def test_two_checks_refused_for_one_reason_are_told_once() -> None:
+    billing = finding("speak", Reason.BILLING, detail="no credit")
+    assert conclude([billing, replace(billing, name="call")]).detail == "no credit"
+    also = finding("list", Reason.RESTRICTED_API)
+    assert conclude([billing, also]).detail == "no credit; also refused: list (restricted_api)"
+    assert conclude([billing, replace(also, required=False)]).detail == "no credit"

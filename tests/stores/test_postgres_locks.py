@@ -1,0 +1,210 @@
+"""What somebody locks on a PostgreSQL server holds up no other account; and a store of the release before this one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+from granted import ACME, BETA, Role, all_rows, counted, event
+from granted import owner as owner
+from granted import role as role
+from granted import sql as sql
+from granted import store as store
+from postgres import Server
+from psycopg import errors
+
+from kojikey.model.errors import StoreDenied, StoreLocked, StoreVersion
+from kojikey.model.ref import HEADER, Document, Ref, account_ref, grant_ref, key_ref
+from kojikey.stores.base import Change, Store
+from kojikey.stores.postgres import PostgresStore
+from kojikey.stores.postgres_address import read_address
+
+ADVISORY = (0x6B6A6B79, 0x6B6A6B7A, 0x6B6A6B7B)  # what kojikey locked in releases before this one
+
+
+@pytest.fixture
+def hasty(postgres: Server, database: str, owner: str, store: PostgresStore) -> Iterator[PostgresStore]:
+    """Return the store as its owner has it, who waits for nobody."""
+    hasty = PostgresStore(read_address(postgres.url(database, owner)), lock_timeout=0.2)
+    yield hasty
+    hasty.close()
+
+
+def changed(store: Store, ref: Ref, document: Document | None) -> None:
+    held = store.read(ref)
+    store.commit([Change(ref, document, held.revision if held else None)])
+
+
+def everything_works(store: PostgresStore, role: str) -> None:
+    """Read and change all that others have, make an account, grant one, change the header."""
+    assert [found.ref.account for found in store.accounts()] == [ACME, BETA]
+    assert len(list(store.scan())) == 4
+    header = store.header()
+    kept = Change(HEADER, header.document, header.revision, keeps=True)
+    store.commit([Change(account_ref("gamma"), counted("gamma", 1), None), kept], [event("gamma", 1)])
+    changed(store, key_ref(BETA, "elevenlabs"), {"n": 2})
+    changed(store, key_ref(BETA, "other"), None)
+    changed(store, grant_ref(BETA, role), {})
+    changed(store, HEADER, {"format": 1, "n": 2})
+
+
+@pytest.mark.parametrize("mode", ["SHARE UPDATE EXCLUSIVE", "SHARE", "EXCLUSIVE", "ACCESS EXCLUSIVE"])
+@pytest.mark.parametrize("table", ["migrations", "header", "accounts", "keys", "events", "grants"])
+def test_a_role_locks_no_table_against_others(sql: Role, table: str, mode: str) -> None:
+    with pytest.raises(errors.InsufficientPrivilege), sql.transaction():
+        sql.execute(f"LOCK TABLE kojikey.{table} IN {mode} MODE".encode())
+
+
+@pytest.mark.parametrize("table", ["migrations", "header", "grants", "events"])
+@pytest.mark.parametrize("strength", ["UPDATE", "KEY SHARE"])
+def test_a_role_locks_no_row_that_is_not_its_own(sql: Role, table: str, strength: str) -> None:
+    with pytest.raises(errors.InsufficientPrivilege):
+        sql.execute(f"SELECT 1 FROM kojikey.{table} FOR {strength}".encode())
+
+
+def test_who_locks_all_that_it_may_holds_up_nobody_else(hasty: PostgresStore, sql: Role, role: str) -> None:
+    with sql.transaction():
+        for table in ("accounts", "keys"):
+            sql.execute(f"SELECT 1 FROM kojikey.{table} FOR UPDATE".encode())
+        for table in ("keys", "events"):
+            sql.execute(f"LOCK TABLE kojikey.{table} IN ROW EXCLUSIVE MODE".encode())
+        everything_works(hasty, role)
+        with pytest.raises(StoreLocked):
+            changed(hasty, key_ref(ACME, "elevenlabs"), {"n": 2})
+
+
+def test_who_was_granted_nothing_holds_up_nobody(
+    hasty: PostgresStore, postgres: Server, database: str, role: str
+) -> None:
+    with postgres.a_role() as stranger, psycopg.connect(postgres.url(database, stranger)) as session:
+        for number in ADVISORY:
+            session.execute("SELECT pg_advisory_lock(%s)", (number,))
+        everything_works(hasty, role)
+        hasty.upgrade()
+
+
+def test_a_header_that_somebody_keeps_is_not_changed_meanwhile(
+    hasty: PostgresStore, store: PostgresStore, postgres: Server, database: str, owner: str
+) -> None:
+    with psycopg.connect(postgres.url(database, owner)) as session:
+        session.execute("SELECT 1 FROM kojikey.header FOR SHARE")
+        header = hasty.header()
+        kept = Change(HEADER, header.document, header.revision, keeps=True)
+        hasty.commit([Change(account_ref("gamma"), counted("gamma", 0), None), kept])  # others may keep it too
+        with pytest.raises(StoreLocked):
+            changed(hasty, HEADER, {"format": 1, "n": 2})
+
+
+def test_a_role_takes_its_own_keys_away_and_no_others(
+    store: PostgresStore, sql: Role, role: str, postgres: Server, database: str
+) -> None:
+    theirs = PostgresStore(read_address(postgres.url(database, role)))
+    changed(theirs, key_ref(ACME, "elevenlabs"), None)
+    theirs.close()
+    before = all_rows(postgres, database)
+    assert sql.execute("UPDATE kojikey.keys SET revision = '' WHERE account = 'beta'").rowcount == 0
+    assert all_rows(postgres, database) == before
+    assert sorted(found.ref for found in store.scan()) == [
+        key_ref(ACME, "other"), key_ref(BETA, "elevenlabs"), key_ref(BETA, "other"),
+    ]  # fmt: skip
+    assert sql.execute("UPDATE kojikey.keys SET revision = ''").rowcount == 1
+    assert {found.ref.account for found in store.scan()} == {BETA}
+
+
+def test_a_trigger_on_a_table_of_ones_own_does_not_delete_as_the_owner(
+    sql: Role, postgres: Server, database: str, owner: str
+) -> None:
+    before = all_rows(postgres, database)
+    sql.execute("CREATE TEMP TABLE mine (account text, provider text, revision text)")
+    attached = "CREATE TRIGGER t AFTER INSERT ON mine FOR EACH ROW EXECUTE FUNCTION kojikey.marked_keys_go()"
+    with pytest.raises(errors.InsufficientPrivilege):
+        sql.execute(attached.encode())
+    with psycopg.connect(postgres.url(database, owner), autocommit=True) as careless:  # who may execute it
+        careless.execute("CREATE TEMP TABLE mine (account text, provider text, revision text)")
+        careless.execute(attached.encode())
+        careless.execute("INSERT INTO mine VALUES ('beta', 'elevenlabs', '')")
+    assert all_rows(postgres, database) == before
+
+
+@pytest.mark.parametrize("seq", [0, -1, 2, 4])
+def test_only_the_next_event_is_taken(store: PostgresStore, sql: Role, seq: int) -> None:
+    changed(store, account_ref(ACME), counted(ACME, 9))
+    with pytest.raises(psycopg.Error) as raised:
+        sql.execute("INSERT INTO kojikey.events VALUES ('acme', %s, NULL, NULL, 'r', '{}')", (seq,))
+    assert raised.value.sqlstate == ("23505" if seq == 2 else "KJK04")  # 2 is taken
+    assert sql.execute("INSERT INTO kojikey.events VALUES ('acme', 3, NULL, NULL, 'r', '{}')").rowcount == 1
+
+
+def test_a_refused_event_is_told_as_the_stores_answer(
+    store: PostgresStore, role: str, postgres: Server, database: str
+) -> None:
+    theirs = PostgresStore(read_address(postgres.url(database, role)))
+    changed(store, account_ref(ACME), counted(ACME, 9))
+    with pytest.raises(StoreDenied, match="only the next event"):
+        theirs.commit([], [event(ACME, 5)])
+    theirs.close()
+
+
+# a store of the release before this one
+
+
+@pytest.fixture
+def earlier(store: PostgresStore, postgres: Server, database: str, role: str) -> PostgresStore:
+    """Return the store as the release before this one left it."""
+    postgres.sql(
+        "DELETE FROM kojikey.migrations WHERE version > 1; ALTER TABLE kojikey.events DROP CONSTRAINT numbered;"
+        " DROP TRIGGER marked_keys_go ON kojikey.keys; DROP TRIGGER only_the_next ON kojikey.events;"
+        f" CREATE POLICY granted_delete ON kojikey.keys FOR DELETE TO {role} USING (account = 'acme');"
+        f" GRANT DELETE ON kojikey.keys TO {role}",
+        database=database,
+    )
+    store.close()
+    return store
+
+
+def test_a_store_of_an_earlier_release_opens_and_keeps_working(
+    earlier: PostgresStore, role: str, postgres: Server, database: str
+) -> None:
+    theirs = PostgresStore(read_address(postgres.url(database, role)))
+    for used, provider in ((earlier, "elevenlabs"), (theirs, "other")):
+        assert used.open().document == {"format": 1}
+        changed(used, key_ref(ACME, provider), {"n": 2})
+        changed(used, key_ref(ACME, provider), None)
+        assert used.read(key_ref(ACME, provider)) is None
+    theirs.close()
+    header = earlier.header()
+    kept = Change(HEADER, header.document, header.revision, keeps=True)
+    earlier.commit([Change(account_ref("gamma"), counted("gamma", 0), None), kept])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda store, _: changed(store, HEADER, {"format": 1, "n": 2}),
+        lambda store, role: changed(store, grant_ref(BETA, role), {}),
+        lambda store, role: changed(store, grant_ref(ACME, role), None),
+    ],
+    ids=["header", "grant", "revoke"],
+)
+def test_what_needs_the_new_form_names_store_init(
+    earlier: PostgresStore, role: str, change: Callable[[PostgresStore, str], None]
+) -> None:
+    with pytest.raises(StoreVersion, match=r"earlier release \(schema version 1, here 2\)") as raised:
+        change(earlier, role)
+    assert "store init" in str(raised.value.hint)
+    earlier.upgrade()
+    change(earlier, role)
+
+
+def test_store_init_takes_the_lock_on_all_keys_away_from_roles(
+    earlier: PostgresStore, sql: Role, postgres: Server, database: str
+) -> None:
+    with sql.transaction(force_rollback=True):
+        sql.execute("LOCK TABLE kojikey.keys IN ACCESS EXCLUSIVE MODE")
+    earlier.upgrade()
+    with pytest.raises(errors.InsufficientPrivilege), sql.transaction():
+        sql.execute("LOCK TABLE kojikey.keys IN ACCESS EXCLUSIVE MODE")
+    assert postgres.sql("SELECT version FROM kojikey.migrations ORDER BY 1", database=database) == [(1,), (2,)]
+    changed(earlier, key_ref(ACME, "other"), None)
+    assert earlier.read(key_ref(ACME, "other")) is None
