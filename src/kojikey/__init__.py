@@ -23,8 +23,8 @@ def resolve(provider: str, *, account: str | None = None, store: str | None = No
     ``config.toml``, then ``default`` and ``local``. No request is made and nothing is asked of a person: a store
     sealed with a passphrase needs ``KOJIKEY_PASSPHRASE_FILE``.
 
-    A provider at which the account has no key is not an error: the credential says ``source="built_in"`` and its
-    ``secret`` is ``None``.
+    A provider at which the account has no key is not an error: the credential says ``source="built_in"`` (at a
+    provider without a built-in allocation ``"none"``) and its ``secret`` is ``None``.
 
     Raises:
         kojikey.model.errors.UsageError: no such provider, or a malformed account name or configuration.

@@ -30,7 +30,8 @@ VERDICT: Shape = {
 }  # fmt: skip
 TESTED: Shape = {"account": str, "provider": str, "masked": str, "version": int | NULL, **VERDICT}
 USAGE: Shape = {
-    "unit": str, "used": int | NULL, "limit": int | NULL, "resets_at": str | NULL, "plan": str | NULL,
+    "unit": str, "used": float | int | NULL, "limit": float | int | NULL,
+    "remaining": float | int | NULL, "resets_at": str | NULL, "plan": str | NULL,
     "status": str | NULL,
 }  # fmt: skip
 LAST_TEST: Shape = {"outcome": str, "reason": str, "tested_at": str, "last_valid_at": str | NULL}

@@ -71,11 +71,18 @@ def test_the_default_base_url_is_not_put_into_the_environment(kojikey: Program) 
 def test_a_provider_without_a_key_is_left_alone_with_a_line(kojikey: Program) -> None:
     kojikey.added("elevenlabs")
     script = ("--", "sh", "-c", 'printf %s "$GEMINI_API_KEY"')
-    ended = kojikey.installed("run", *script, GEMINI_API_KEY="mine")
+    named = ("run", "-p", "google_gemini", "-p", "elevenlabs")
+    ended = kojikey.installed(*named, *script, GEMINI_API_KEY="mine")
     assert (ended.code, ended.out) == (0, "mine")
     assert ended.err == "kojikey: no google_gemini key for account default; its environment is left alone\n"
-    quiet = kojikey.installed("run", "--quiet", *script, GEMINI_API_KEY="mine")
+    quiet = kojikey.installed(*named, "--quiet", *script, GEMINI_API_KEY="mine")
     assert (quiet.out, quiet.err) == ("mine", "")
+
+
+def test_what_was_not_named_and_has_no_key_is_not_mentioned(kojikey: Program) -> None:
+    kojikey.added("elevenlabs")
+    ended = kojikey.installed("run", "--", "true")
+    assert (ended.code, ended.out, ended.err) == (0, "", "")
 
 
 @pytest.mark.parametrize("options", [["--require"], ["--require", "-p", "google_gemini"]], ids=" ".join)

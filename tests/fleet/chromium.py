@@ -102,6 +102,13 @@ class Browser:
         ]
         return [json.dumps(params) for params in logged]
 
+    def resize(self, width: int | None) -> None:
+        """Give the window a width; None is the one that it began with."""
+        if width is None:
+            self.ask("Emulation.clearDeviceMetricsOverride")
+        else:
+            self.ask("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+
     def picture(self, path: Path) -> None:
         """Save what is seen."""
         path.write_bytes(base64.b64decode(self.ask("Page.captureScreenshot")["data"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from reported import HOSTILE, results, run_of
 
 from kojikey.cli.reports.html import page
 from kojikey.cli.reports.spool import write_whole
+from kojikey.operations.results import TestResult
 
 FEW, MANY = 3, 10_000
 VISIBLE_ROWS = "[...document.querySelectorAll('.map tbody tr')].filter(row => row.offsetParent !== null).length"
@@ -74,6 +76,85 @@ def test_the_page_can_be_read_in_light_and_dark(chromium: Browser, tmp_path: Pat
     chromium.prefer("light")
 
 
+WIDTHS = (400, 800, 1280, 1920)
+BROKEN = """
+(() => {
+  const broken = [], range = document.createRange();
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    if (!node.parentElement.offsetParent || node.parentElement.closest('.map a, .steps a[rel]')) continue;
+    for (const word of node.data.matchAll(/[A-Za-z0-9_]+/g)) {
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      if (new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1) broken.push(word[0]);
+    }
+  }
+  return broken;
+})()
+"""
+LONG = ("maria.gonzalez-fernandez@interviews.example.com", "a-rather-long-account-name.of-an-enterprise_customer-nr-58")
+
+
+def several(count: int) -> list[TestResult]:
+    """Return results, the first of which are of accounts with long names."""
+    found = list(results(count, words="the key lacks the permission text_to_speech"))
+    for number, account in enumerate(LONG):
+        at = slice(2 * number, 2 * number + 2)
+        found[at] = [replace(result, account=account) for result in found[at]]
+    return found
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("count", [FEW, 500])
+def test_words_are_whole_at_every_width(chromium: Browser, tmp_path: Path, count: int, scheme: str) -> None:
+    path = tmp_path / "keys.html"
+    write_whole(str(path), page(*run_of(several(count))))
+    chromium.prefer(scheme)
+    for width in WIDTHS:
+        chromium.resize(width)
+        chromium.open(path)
+        chromium.value("[...document.querySelectorAll('details')].slice(0, 8).forEach(details => details.open = true)")
+        assert chromium.value(BROKEN) == []
+        assert chromium.value("document.documentElement.scrollWidth <= innerWidth")
+        cards = chromium.value("getComputedStyle(document.querySelector('.map tr')).display === 'block'")
+        assert cards is (width == 400)
+    chromium.resize(None)
+    chromium.prefer("light")
+
+
+def test_many_providers_are_cards_on_a_wide_screen_too(chromium: Browser, tmp_path: Path) -> None:
+    found = [replace(result, provider=f"provider_{n % 12:02}") for n, result in enumerate(results(48))]
+    found.sort(key=lambda result: (result.account, result.provider))
+    path = tmp_path / "keys.html"
+    write_whole(str(path), page(*run_of(found)))
+    chromium.resize(1280)
+    chromium.open(path)
+    assert chromium.value("document.documentElement.scrollWidth <= innerWidth")
+    assert chromium.value("getComputedStyle(document.querySelector('.map tr')).display") == "block"
+    assert chromium.value("document.querySelector('.map .none').offsetParent") is None
+    chromium.resize(None)
+
+
+def test_what_to_do_names_the_accounts_and_leads_to_their_rows(chromium: Browser, tmp_path: Path) -> None:
+    chromium.open(written(tmp_path, 500))
+    groups = chromium.value("[...document.querySelectorAll('.steps li')].map(step => step.innerText)")
+    assert len(groups) == 6
+    assert all(text.count("account-") == 10 and text.endswith(" more") for text in groups)
+    chromium.value("document.querySelector('#f-valid').click()")
+    target = "document.querySelector('.steps a[href^=\"#account-\"]')"
+    account = chromium.value(f"{target}.innerText")
+    chromium.value(f"{target}.click()")
+    assert chromium.value("document.querySelector('tr:target th').innerText") == account
+    assert chromium.value("document.querySelector('tr:target').offsetParent !== null")
+    assert chromium.value("document.querySelector('.steps a[rel]').href").startswith("https://elevenlabs.io/")
+
+
+def test_an_address_of_another_site_than_the_provider_s_is_no_link(chromium: Browser, tmp_path: Path) -> None:
+    chromium.open(written(tmp_path, 20, words="look at https://evil.example/login or https://help.elevenlabs.io/keys"))
+    hosts = chromium.value("[...new Set([...document.links].map(link => link.host))].sort()")
+    assert hosts == ["", "elevenlabs.io", "help.elevenlabs.io"]
+
+
 def test_the_page_can_be_used_by_keyboard(chromium: Browser, tmp_path: Path) -> None:
     chromium.open(written(tmp_path, 20))
     focused = "document.activeElement.className || document.activeElement.id || document.activeElement.tagName"
@@ -85,6 +166,10 @@ def test_the_page_can_be_used_by_keyboard(chromium: Browser, tmp_path: Path) -> 
     assert chromium.value("document.querySelector('#f-valid').checked")
     assert chromium.value("getComputedStyle(document.activeElement).outlineStyle") != "none"
     chromium.press("Tab")
+    assert chromium.value("document.activeElement.closest('.steps') !== null")
+    links = chromium.value("document.querySelectorAll('.steps a').length")
+    for _ in range(links):
+        chromium.press("Tab")
     assert chromium.value(focused) == "SUMMARY"
     chromium.press("Enter")
     assert chromium.value("document.activeElement.parentElement.open")

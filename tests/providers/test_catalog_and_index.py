@@ -38,7 +38,12 @@ expect = ["id"]
 
 def test_the_bundled_providers_are_there() -> None:
     catalog = load_catalog()
-    assert catalog.ids() == ("elevenlabs", "google_gemini")
+    assert catalog.ids()[:2] == ("elevenlabs", "google_gemini")
+    assert catalog.ids()[2:] == (
+        "anthropic", "assemblyai", "azure_openai", "cartesia", "cerebras", "cohere", "deepgram", "deepseek",
+        "fireworks", "groq", "huggingface", "mistral", "openai", "openrouter", "perplexity", "replicate", "together",
+        "xai",
+    )  # fmt: skip
     gemini, eleven = catalog.get("google_gemini"), catalog.get("elevenlabs")
     assert (gemini.env, gemini.base_url_env, gemini.auth_header) == (
         ("GEMINI_API_KEY", "GOOGLE_API_KEY"), "GOOGLE_GEMINI_BASE_URL", "x-goog-api-key",
@@ -142,7 +147,7 @@ def test_an_unknown_provider_without_likeness_gets_the_list() -> None:
     with pytest.raises(UnknownProvider) as caught:
         load_catalog().get("zzz")
     assert "did you mean" not in str(caught.value.hint)
-    assert "elevenlabs, google_gemini" in str(caught.value.hint)
+    assert "elevenlabs, google_gemini, anthropic" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("typed", ["sk_" + "0a1b2c3d" * 6, "a b", "x" * 40, "0123456789abcdef" * 2, "a\x1b[1m"])

@@ -158,10 +158,10 @@ def test_what_is_not_toml_or_nothing_is_refused(text: str) -> None:
 
 def test_the_bundled_definitions_have_what_people_need() -> None:
     for definition in load_catalog().all():
-        assert definition.capabilities
         assert set(definition.default_capabilities) <= set(definition.capabilities)
         assert definition.checks[0].name == "account"
         offered = {check.capability for check in definition.checks if check.capability}
+        offered |= {state.capability for check in definition.checks for state in check.states if state.capability}
         assert offered == set(definition.capabilities)
 
 

@@ -105,7 +105,7 @@ def test_what_is_no_key_is_refused_by_name_and_not_repeated(text: str, reason: s
         ("sk-or-v1-" + "0123abcd" * 8, "OpenRouter"),
         ("sk-proj-" + LONG_WORD, "OpenAI"),
         ("sk-" + LONG_WORD[:20] + "T3BlbkFJ" + LONG_WORD[:20], "OpenAI"),
-        ("sk-" + "0123456789abcdef" * 2, "DeepSeek"),
+        ("nvapi-" + LONG_WORD, "NVIDIA"),
         ("gsk_" + LONG_WORD, "Groq"),
         ("xai-" + LONG_WORD, "xAI"),
         ("hf_" + LONG_WORD, "Hugging Face"),

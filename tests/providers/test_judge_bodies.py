@@ -17,7 +17,11 @@ from kojikey.providers.scrub import Scrubber
 
 FOLDER = os.path.join(os.path.dirname(__file__), "bodies")
 CATALOG = load_catalog()
-KEYS = {"google_gemini": "AQ.KojikeyCanary0123456789abcdefghij", "elevenlabs": "sk_" + "0a1b2c3d" * 6}
+KEYS = dict.fromkeys(CATALOG.ids(), "KojikeyCanary0123456789abcdefghij") | {
+    "google_gemini": "AQ.KojikeyCanary0123456789abcdefghij",
+    "elevenlabs": "sk_" + "0a1b2c3d" * 6,
+}
+TOLD = {"usage", "permissions", "expires_at"}
 FROM_THE_NETWORK = {Reason.UNREACHABLE, Reason.TIMEOUT, Reason.TLS_ERROR, Reason.REDIRECTED}
 
 
@@ -27,7 +31,18 @@ def _load(name: str) -> dict[str, Any]:
     return document
 
 
-BODIES = {name.removesuffix(".json"): _load(name) for name in sorted(os.listdir(FOLDER))}
+def _bodies() -> dict[str, dict[str, Any]]:
+    """Return the answers by name: a file has one of them, or those of a provider under ``cases``."""
+    bodies: dict[str, dict[str, Any]] = {}
+    for file in sorted(os.listdir(FOLDER)):
+        document, name = _load(file), file.removesuffix(".json")
+        cases = document.get("cases", {})
+        bodies |= {f"{name}_{case}": {"provider": name, **content} for case, content in cases.items()}
+        bodies |= {} if cases else {name: document}
+    return bodies
+
+
+BODIES = _bodies()
 
 
 def _check(provider: str, name: str) -> Check:
@@ -36,7 +51,7 @@ def _check(provider: str, name: str) -> Check:
 
 def _answer(document: dict[str, Any]) -> Answer:
     text = document["text"] if "text" in document else json.dumps(document["body"])
-    return Answer(document["status"], document["headers"], text.encode())
+    return Answer(document["status"], document["headers"], text.encode(), document.get("truncated", False))
 
 
 @pytest.mark.parametrize("name", BODIES)
@@ -50,6 +65,8 @@ def test_an_answer_seen_in_the_wild_gets_its_reason(name: str) -> None:
         key_shape=document.get("key_shape"),
         values={"model": "gemini-2.5-flash"},
         scrub=Scrubber(KEYS[provider]),
+        capabilities=tuple(document.get("capabilities", CATALOG.get(provider).default_capabilities)),
+        now=document.get("now", ""),
     )
     found = {
         "outcome": finding.outcome,
@@ -61,6 +78,23 @@ def test_an_answer_seen_in_the_wild_gets_its_reason(name: str) -> None:
     assert expected.get("detail_has", "") in finding.detail
     assert expected.get("manage_url", finding.manage_url) == finding.manage_url
     assert expected.get("retry", finding.retry) == finding.retry
+    assert expected.get("hint_has", "") in finding.hint
+
+
+@pytest.mark.parametrize("name", [n for n, document in BODIES.items() if TOLD & set(document["expect"])])
+def test_what_the_key_may_read_of_itself_is_told(name: str) -> None:
+    document, expected = BODIES[name], BODIES[name]["expect"]
+    provider = document["provider"]
+    check = _check(provider, document["check"])
+    finding = judge(CATALOG.get(provider), check, _answer(document), key_shape=None, now=document.get("now", ""))
+    if "usage" in expected:
+        assert finding.usage is not None
+        assert {field: getattr(finding.usage, field) for field in expected["usage"]} == expected["usage"]
+    if "permissions" in expected:
+        told = finding.permissions if finding.permissions is None else list(finding.permissions)
+        assert told == expected["permissions"]
+    if "expires_at" in expected:
+        assert finding.expires_at == expected["expires_at"]
 
 
 @pytest.mark.parametrize("name", BODIES)
@@ -130,7 +164,8 @@ def test_a_failure_of_the_network_says_nothing_about_the_key(reason: Reason) -> 
 def test_a_bare_status_never_condemns_a_key(provider: str, status: int, reason: str) -> None:
     definition = CATALOG.get(provider)
     finding = judge(definition, definition.checks[0], Answer(status, {}, b""), key_shape=None)
-    assert finding.reason == reason
+    # Cartesia answers 402 where the credits are used up
+    assert finding.reason == ("quota_exhausted" if (provider, status) == ("cartesia", 402) else reason)
     assert finding.outcome != "rejected"
 
 

@@ -105,8 +105,8 @@ def test_elevenlabs_speaks_nothing_without_deep(eleven: respx.MockRouter) -> Non
     assert (verdict.outcome, verdict.authentic) == ("valid", True)
     assert verdict.usage is not None
     assert verdict.usage.as_document() == {
-        "unit": "credits", "used": 12, "limit": 1000, "resets_at": "2025-01-31T20:54:18Z", "plan": "creator",
-        "status": "active",
+        "unit": "credits", "used": 12, "limit": 1000, "remaining": 988, "resets_at": "2025-01-31T20:54:18Z",
+        "plan": "creator", "status": "active",
     }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import sys
 
 from kojikey.cli.command import COMMON, DEEP, PROVIDER, SAVING, SOURCES, Call, Command
 from kojikey.cli.desk import Desk, desk_of
+from kojikey.model.allocation import BUILT_IN
 from kojikey.model.errors import InputNeeded, UsageError
 
 
@@ -23,6 +24,7 @@ def add(call: Call) -> int:
     wiring.checked_provider(provider, desk.settings)
     definition = catalog.get(provider)
     settings = saving.settings_of(desk, definition)
+    base_url = definition.checked_base_url(settings.base_url)
     tester = wiring.make_tester(definition, desk.terminal, call)
     if not call.flag("no_test"):
         wiring.check_network(settings.base_url or definition.base_url)
@@ -34,7 +36,7 @@ def add(call: Call) -> int:
     custody = wiring.open_or_make_custody(desk.settings, desk.terminal)
     target = Target(
         provider,
-        settings.base_url or definition.base_url,
+        base_url,
         settings.models or (),
         settings.capabilities or definition.default_capabilities,
     )
@@ -49,11 +51,15 @@ def add(call: Call) -> int:
     else:
         lines = [
             f"saved as version 1 for account {desk.account}, sealed in {custody.store.place}",
-            f"used for {definition.purpose}; {definition.company} bills it, Koji does not",
+            f"used for {definition.purpose}; {definition.company} bills it" + _not_koji(provider),
             *(["not tested: kojikey test " + provider] if result.verdict is None else []),
             f"next: kojikey list, kojikey run -- CMD, kojikey rotate {provider}",
         ]
     return saving.show(desk, result, lines, approval=approve)
+
+
+def _not_koji(provider: str) -> str:
+    return ", Koji does not" if provider in BUILT_IN else ""
 
 
 def _choose(desk: Desk) -> str:

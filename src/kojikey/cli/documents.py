@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kojikey.cli.report import SCHEMA, write_json
+from kojikey.model.allocation import source_without_key
 from kojikey.model.key import Key, Stage, Version
 from kojikey.model.masking import mask
 from kojikey.model.moment import age_days, now, parsed
@@ -53,7 +54,12 @@ def verdict_fields(verdict: Verdict) -> Document:
         "attempts": verdict.attempts,
         "tested_at": verdict.tested_at,
     }
-    return fields | ({"usage": verdict.usage.as_document()} if verdict.usage else {})
+    told: Document = {
+        "usage": verdict.usage.as_document() if verdict.usage else None,
+        "permissions": None if verdict.permissions is None else list(verdict.permissions),
+        "expires_at": verdict.expires_at,
+    }
+    return fields | {name: value for name, value in told.items() if value is not None}
 
 
 def tested(result: TestResult) -> Document:
@@ -74,15 +80,15 @@ def changed(result: ChangeResult) -> Document:
     if result.verdict is not None:
         document["test"] = verdict_fields(result.verdict)
     if result.action == "removed":
-        document |= {"source": "built_in", "audit_signed": not result.unsigned}
+        document |= {"source": source_without_key(result.provider), "audit_signed": not result.unsigned}
     return document
 
 
 def listed(row: ListRow) -> Document:
     """Return a result of ``list``."""
-    own = row.key is not None and not row.disabled
-    place: Document = {"account": row.account, "provider": row.provider, "source": "byok" if own else "built_in"}
-    place |= {"billed_to": "provider" if own else "koji", "disabled": row.disabled}
+    billed_to = {"byok": "provider", "built_in": "koji", "none": None}[row.source]
+    place: Document = {"account": row.account, "provider": row.provider, "source": row.source}
+    place |= {"billed_to": billed_to, "disabled": row.disabled}
     return place | (key_fields(row.key) if row.key else dict.fromkeys(_KEY_FIELDS))
 
 

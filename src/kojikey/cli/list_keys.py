@@ -5,6 +5,7 @@ from __future__ import annotations
 from kojikey.cli.command import COMMON, PROVIDERS, Call, Command, Option
 from kojikey.cli.desk import desk_of
 from kojikey.cli.report import write_line
+from kojikey.model.allocation import BUILT_IN
 from kojikey.model.errors import UsageError
 
 
@@ -30,7 +31,7 @@ def list_keys(call: Call) -> int:
     if everyone:
         rows = listing.list_all_keys(custody.store, providers=asked, damaged=damage)
     else:
-        every = listing.list_keys(custody.store, account=desk.account, providers=asked or tuple(index), damaged=damage)
+        every = listing.list_keys(custody.store, account=desk.account, providers=asked or BUILT_IN, damaged=damage)
         rows = (row for row in every if not asked or row.provider in asked)
     totals = Totals()
     rows = totals.counted(chosen_rows(call, rows))

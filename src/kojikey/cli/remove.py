@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kojikey.cli.command import COMMON, PROVIDER, Call, Command, Option
 from kojikey.cli.desk import desk_of
+from kojikey.model.allocation import source_without_key
 
 
 def remove(call: Call) -> int:
@@ -35,7 +36,8 @@ def remove(call: Call) -> int:
     page = Page(desk.terminal)
     page.line(f"{provider}  {desk.terminal.masked(result.tail)}  removed, with all its versions")
     if not desk.terminal.quiet:
-        page.line(f"account {desk.account} falls back to Koji's built-in allocation at {provider}", indent=2)
+        if source_without_key(provider) == "built_in":
+            page.line(f"account {desk.account} falls back to Koji's built-in allocation at {provider}", indent=2)
         page.line("the provider still accepts the key: revoke it there if nothing else uses it", indent=2)
         index = wiring.provider_index(desk.settings)
         if provider in index:
@@ -46,11 +48,12 @@ def remove(call: Call) -> int:
 COMMANDS = (
     Command(
         "remove",
-        "delete a key; the account falls back to the built-in allocation",
+        "delete a key with all its versions",
         remove,
         options=(*COMMON, Option(("--yes", "-y"), "do not ask")),
         argument=PROVIDER,
-        description="Works without the key-encryption key. It does not revoke the key at the provider.",
+        description="At Koji's own providers the account falls back to the built-in allocation. "
+        "Works without the key-encryption key. It does not revoke the key at the provider.",
         examples=("kojikey remove elevenlabs", "kojikey remove elevenlabs --account acme --yes"),
     ),
 )

@@ -106,6 +106,10 @@ class Page:
         told = verdict.manage_url in verdict.hint
         if verdict.outcome in (Outcome.LIMITED, Outcome.REJECTED) and verdict.manage_url and not told:
             self.line(verdict.manage_url, indent=2, style="underline" if self.terminal.environ.get("TERM") else "")
+        if verdict.permissions:
+            self.line(f"it may: {', '.join(verdict.permissions)}", indent=2, style="dim")
+        if verdict.expires_at and verdict.reason.value != "expired":
+            self.line(f"it expires {verdict.expires_at[:10]}", indent=2, style="dim")
         if verdict.usage:
             self.line(usage_words(verdict.usage), indent=2, style="dim")
 
@@ -199,12 +203,14 @@ class Page:
 
     def _key_cells(self, row: ListRow, *, is_brief: bool) -> list[str | Text]:
         if row.key is None:
-            return [row.provider, Text(self.plain("–"), style="dim"), "", "", Text("built-in allocation", style="dim")]
+            note = "built-in allocation" if row.source == "built_in" else "no key"
+            return [row.provider, Text(self.plain("–"), style="dim"), "", "", Text(note, style="dim")]
         current = row.key.current
         test = self._last_test(current.last_test, is_brief=is_brief)
         notes = self._notes(row.key)
         if row.disabled:
-            notes = f"set aside: BYOK is disabled, built-in allocation; {notes}"
+            used = ", built-in allocation" if row.source == "built_in" else ""
+            notes = f"set aside: BYOK is disabled{used}; {notes}"
         return [row.provider, self.terminal.masked(current.tail), str(current.number), test, notes]
 
     def _last_test(self, test: TestRecord | None, *, is_brief: bool = False) -> Text:
@@ -344,7 +350,12 @@ def outcome_words(verdict: Verdict) -> str:
 
 def usage_words(usage: Usage) -> str:
     """Return what an account has used, such as ``plan creator: 1234 of 100000 credits used, resets 2026-12-01``."""
-    used = f"{usage.used} of {usage.limit} {usage.unit} used" if usage.limit is not None else ""
+    if usage.limit is not None:
+        used = f"{usage.used} of {usage.limit} {usage.unit} used"
+    elif usage.remaining is not None:
+        used = f"{usage.remaining} {usage.unit} left"
+    else:
+        used = f"{usage.used} {usage.unit} used" if usage.used is not None else ""
     reset = f"resets {usage.resets_at[:10]}" if usage.resets_at else ""
     plan = f"plan {usage.plan}" if usage.plan else ""
     return ", ".join(part for part in (plan, used, reset) if part) or "no usage was told"

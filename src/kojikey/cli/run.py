@@ -39,17 +39,13 @@ def run(call: Call) -> int:
     for provider in (*listed, *named.values()):
         if provider not in index:
             wiring.checked_provider(provider, settings)
-    is_everything = not listed and not named
-    if is_everything:
-        listed = tuple(index)
-    known = index if is_everything else None
     if call.flag("dry_run"):
         from kojikey.cli.run_preview import preview
 
-        return preview(call, settings, {provider: index[provider] for provider in listed}, named, known)
-    found = _credentials(call, settings, dict.fromkeys((*listed, *named.values())), known)
+        return preview(call, settings, index, listed, named)
+    found = _credentials(call, settings, dict.fromkeys((*listed, *named.values())), index)
     environ = dict(os.environ)
-    for provider in listed:
+    for provider in listed or (() if named else found):
         if provider in found:
             environ.update(_variables(found[provider], index[provider]))
     environ.update({name: _plaintext(found[provider]) for name, provider in named.items() if provider in found})
@@ -75,9 +71,9 @@ def _named_variables(pairs: tuple[str, ...]) -> dict[str, str]:
 
 
 def _credentials(
-    call: Call, settings: Settings, providers: dict[str, None], known: dict[str, IndexEntry] | None
+    call: Call, settings: Settings, named: dict[str, None], index: dict[str, IndexEntry]
 ) -> dict[str, Credential]:
-    """Return the keys there are. Where all of the account's are wanted, ``known`` are the providers with a definition.
+    """Return the keys there are at the providers that were named, or all of the account's.
 
     Raises:
         NotFound: with ``--require``, a provider has no key, or a key no definition.
@@ -87,13 +83,12 @@ def _credentials(
 
     custody = wiring.open_custody(settings, _asking_terminal(call, settings))
     found, account = {}, settings.account.value
-    for provider in providers:
+    for provider in named or held_providers(call, settings, custody, index):
         credential = resolve(custody, account=account, provider=provider)
         if credential.source == "byok":
             found[provider] = credential
         else:
             leave_alone(call, custody, account, provider)
-    report_undefined(call, settings, custody, known)
     custody.close()
     return found
 
@@ -110,22 +105,31 @@ def leave_alone(call: Call, custody: Custody, account: str, provider: str) -> No
         say(f"kojikey: {_missing(custody, account, provider)}; its environment is left alone")
 
 
-def report_undefined(call: Call, settings: Settings, custody: Custody, known: dict[str, IndexEntry] | None) -> None:
-    """Say which of the account's keys are left out because no definition says under which names they belong.
+def held_providers(call: Call, settings: Settings, custody: Custody, index: dict[str, IndexEntry]) -> dict[str, None]:
+    """Return the providers whose keys are handed on where none was named: all at which the account has one.
 
-    ``known`` are the providers with a definition, None where only some providers are wanted.
+    Admin keys are left out: they are handed on where they are named alone. With ``--require`` the providers of the
+    built-in allocation are among them, so that a key that is missing there is found to be.
 
     Raises:
-        NotFound: there is such a key, and ``--require`` was given.
+        NotFound: a key has no definition, which says under which names it belongs, and ``--require`` was given.
     """
+    from kojikey.model.allocation import BUILT_IN
     from kojikey.stores.base import Query
 
     account = settings.account.value
-    if known is None or custody.is_disabled(account):
-        return
+    held = dict.fromkeys(BUILT_IN if call.flag("require") else ())
+    if custody.is_disabled(account):
+        if not held and not call.flag("quiet"):
+            say(f"kojikey: account {account} is disabled, so none of its keys is used; the environment is left alone")
+        return held
     for stored in custody.store.scan(Query(account=account)):
-        if stored.ref.provider not in known:
-            _leave_out(call, settings, stored.ref.provider)
+        provider = str(stored.ref.provider)
+        if provider in index:
+            held |= {} if provider.endswith("_admin") else {provider: None}
+        else:
+            _leave_out(call, settings, provider)
+    return held
 
 
 def _leave_out(call: Call, settings: Settings, provider: str) -> None:
@@ -159,14 +163,7 @@ def _asking_terminal(call: Call, settings: Settings) -> Terminal | None:
 
 def _variables(credential: Credential, entry: IndexEntry) -> dict[str, str]:
     """Return what the provider's own SDKs read: the key, and its base URL where that is not the default."""
-    return dict.fromkeys(entry.env, _plaintext(credential)) | base_url_variables(credential.base_url, entry)
-
-
-def base_url_variables(base_url: str | None, entry: IndexEntry) -> dict[str, str]:
-    """Return the variable for a key's base URL, none where that is the default."""
-    if entry.base_url_env and base_url and base_url != entry.base_url:
-        return {entry.base_url_env: base_url + entry.base_url_env_path}
-    return {}
+    return dict.fromkeys(entry.env, _plaintext(credential)) | entry.base_url_variable(credential.base_url)
 
 
 def _plaintext(credential: Credential) -> str:
@@ -228,7 +225,7 @@ COMMANDS = (
                 "texts",
                 "NAME=P",
             ),
-            Option(("--require",), "exit 5 where a provider has no key, instead of leaving it alone"),
+            Option(("--require",), "exit 5 where a named provider (by default one of Koji's two) has no key"),
             Option(("--dry-run",), "say which names would be set, for which keys, and start nothing"),
             Option(("--json",), "report a failure to start, or what --dry-run says, as JSON"),
             NO_INPUT,

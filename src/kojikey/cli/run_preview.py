@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from kojikey.cli import documents, wiring
 from kojikey.cli.command import Call
 from kojikey.cli.report import write_line
-from kojikey.cli.run import base_url_variables, leave_alone, report_undefined
+from kojikey.cli.run import held_providers, leave_alone
 from kojikey.cli.settings import Settings
 from kojikey.cli.terminal import Terminal
 from kojikey.model.key import Key
@@ -24,20 +24,18 @@ from kojikey.providers.index import IndexEntry
 def preview(
     call: Call,
     settings: Settings,
-    listed: Mapping[str, IndexEntry],
+    index: dict[str, IndexEntry],
+    listed: tuple[str, ...],
     named: Mapping[str, str],
-    known: dict[str, IndexEntry] | None,
 ) -> int:
-    """Write the names that would be set; ``named`` are those of ``--env``, with their providers.
-
-    ``known`` are all the providers there are, where no names were given.
-    """
+    """Write the names that would be set; ``named`` are those of ``--env``, with their providers."""
     terminal = Terminal(call, settings)
     custody = wiring.open_custody(settings, None)
     account = settings.account.value
-    keys = dict(_keys(call, custody, account, dict.fromkeys((*listed, *named.values()))))
-    report_undefined(call, settings, custody, known)
-    rows = list(_rows(keys, listed, named))
+    wanted = dict.fromkeys((*listed, *named.values())) or held_providers(call, settings, custody, index)
+    keys = dict(_keys(call, custody, account, wanted))
+    shown = {provider: index[provider] for provider in listed or (() if named else keys)}
+    rows = list(_rows(keys, shown, named))
     if call.flag("json"):
         return documents.write("run", 0, [_fields(name, key, url) for name, key, url in rows])
     for name, key, url in rows:
@@ -55,7 +53,7 @@ def _rows(
         if provider in keys:
             key = keys[provider]
             yield from ((name, key, None) for name in entry.env)
-            yield from ((name, key, url) for name, url in base_url_variables(key.current.base_url, entry).items())
+            yield from ((name, key, url) for name, url in entry.base_url_variable(key.current.base_url).items())
     yield from ((name, keys[provider], None) for name, provider in named.items() if provider in keys)
 
 

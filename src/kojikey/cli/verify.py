@@ -136,7 +136,7 @@ def _test_unsaved(desk: Desk, catalog: Catalog) -> int:
     secret = saving.read_clean_key(desk, definition, catalog)
     target = Target(
         definition.id,
-        settings.base_url or definition.base_url,
+        definition.checked_base_url(settings.base_url),
         settings.models or (),
         settings.capabilities or definition.default_capabilities,
     )

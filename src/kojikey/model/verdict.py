@@ -83,15 +83,18 @@ class Usage:
     """What the key's account has used, where the provider tells it. ``resets_at`` is RFC 3339 UTC."""
 
     unit: str
-    used: int | None = None
-    limit: int | None = None
+    used: float | None = None
+    limit: float | None = None
+    remaining: float | None = None
     resets_at: str | None = None
     plan: str | None = None
     status: str | None = None
 
     def as_document(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {name: getattr(self, name) for name in ("unit", "used", "limit", "resets_at", "plan", "status")}
+        return {
+            name: getattr(self, name) for name in ("unit", "used", "limit", "remaining", "resets_at", "plan", "status")
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +103,9 @@ class Verdict:
 
     ``authentic`` is True where the provider showed that it knows the key, False where it said that it does not,
     None where nothing was learned. ``detail`` and ``hint`` are scrubbed of the key and of control characters.
-    ``attempts`` counts the tries of the request that took most (1 where nothing was repeated); ``latency_ms`` is of
-    the whole test.
+    ``permissions`` and ``expires_at`` are what the key itself tells of what it may do and until when, None where it
+    tells nothing. ``attempts`` counts the tries of the request that took most (1 where nothing was repeated);
+    ``latency_ms`` is of the whole test.
     """
 
     reason: Reason
@@ -115,6 +119,8 @@ class Verdict:
     attempts: int = 1
     tested_at: str = ""
     usage: Usage | None = field(default=None)
+    permissions: tuple[str, ...] | None = None
+    expires_at: str | None = None
 
     @property
     def outcome(self) -> Outcome:

@@ -1,4 +1,4 @@
-"""What there is: keys, and where an account falls back to the built-in allocation. Opens nothing, needs no KEK."""
+"""What there is: keys, and where an account has none. Opens nothing, needs no KEK."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def list_keys(
 ) -> Iterator[ListRow]:
     """Yield a row for each of the providers, in their order, and for keys at any other provider after them.
 
-    ``providers`` are those asked for, or all known; a key at a provider whose definition is gone is still listed.
-    One that was changed from outside is reported to ``damaged`` and hides no other.
+    ``providers`` are those asked for, or those that are shown without a key, too; a key at a provider whose definition
+    is gone is still listed. One that was changed from outside is reported to ``damaged`` and hides no other.
     """
     keys: dict[str, Key] = {}
     unlisted: set[str] = set()

@@ -5,6 +5,7 @@ Must not import anything expensive: programs start through this.
 
 from __future__ import annotations
 
+from kojikey.model.allocation import source_without_key
 from kojikey.model.credential import Credential
 from kojikey.model.errors import RecordChanged
 from kojikey.operations.custody import Custody
@@ -12,9 +13,10 @@ from kojikey.stores.base import Stored
 
 
 def resolve(custody: Custody, *, account: str, provider: str) -> Credential:
-    """Return the account's own key at the provider, or word that it falls back to the built-in allocation.
+    """Return the account's own key at the provider, or word that it has none: the built-in allocation is used there.
 
-    An account whose BYOK is disabled keeps its keys, and falls back all the same.
+    At a provider without a built-in allocation there is nothing then. An account whose BYOK is disabled keeps its
+    keys, and is answered as one without them.
 
     Raises:
         StoreUnavailable: the store could not be read.
@@ -22,7 +24,7 @@ def resolve(custody: Custody, *, account: str, provider: str) -> Credential:
     """
     stored = custody.held(account, provider)
     if stored is None or custody.is_disabled(account):
-        return Credential(provider, account, "built_in", None, None, ())
+        return Credential(provider, account, source_without_key(provider), None, None, ())
     sealed, number, base_url, models = _current(stored)
     secret = custody.sealer(account).open(sealed, provider=provider, version=number, base_url=base_url)
     return Credential(provider, account, "byok", secret, base_url, models)

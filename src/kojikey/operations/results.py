@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from kojikey.model.allocation import source_without_key
 from kojikey.model.errors import CannotOpen
 from kojikey.model.key import Key, Version
 from kojikey.model.ref import Document
@@ -83,15 +84,20 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class ListRow:
-    """An account's way in at a provider: its key, or (``key=None``) the built-in allocation.
+    """An account's way in at a provider: its key, or (``key=None``) the built-in allocation where there is one.
 
-    An account that is ``disabled`` keeps its key, and uses the built-in allocation all the same.
+    An account that is ``disabled`` keeps its key, and is served as one without it.
     """
 
     account: str
     provider: str
     key: Key | None
     disabled: bool = False
+
+    @property
+    def source(self) -> Literal["byok", "built_in", "none"]:
+        """Where what is used at the provider comes from."""
+        return "byok" if self.key is not None and not self.disabled else source_without_key(self.provider)
 
 
 @dataclass(frozen=True, slots=True)

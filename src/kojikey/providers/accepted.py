@@ -1,18 +1,21 @@
-"""Reads what an accepted answer (2xx) tells: usage, the state of the account, what later requests need. Pure."""
+"""Reads what an accepted answer (2xx) tells: usage, permissions, expiry, the state of the account, what later requests
+need. Pure. A member of an unexpected type counts as missing.
+"""
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from kojikey.model.moment import stamp
+from kojikey.model import moment
 from kojikey.model.verdict import Reason, Usage
-from kojikey.providers.definition import Check, Pick, State, UsageMap
+from kojikey.providers.definition import MODEL, Check, Pick, State, UsageMap
+from kojikey.providers.member import value_at, values_at
 
-_PICKED = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}")
 _WORD_LENGTH = 60
 _TYPES: dict[str, tuple[type, ...]] = {
     "text": (str,), "number": (int, float), "flag": (bool,), "list": (list,), "object": (dict,),
@@ -26,18 +29,23 @@ TYPES = tuple(_TYPES)
 """The types that a definition can give for a member."""
 
 
-def has_member(body: Mapping[str, Any], name: str, kind: str) -> bool:
-    """Tell whether a body has a member of that name and type."""
-    if name not in body or (kind == "number" and isinstance(body[name], bool)):
-        return False
-    return isinstance(body[name], _TYPES[kind])
+def has_member(body: Any, path: str, kind: str) -> bool:
+    """Tell whether a body has a member of that type at that path."""
+    is_of = (not (kind == "number" and isinstance(value, bool)) for value in values_at(body, path)[:1])
+    return any(is_of) and isinstance(value_at(body, path), _TYPES[kind])
+
+
+_NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,9})?")
+_UNIT = re.compile(r"[A-Za-z]{1,12}")
+_PERMISSION = re.compile(r"[A-Za-z][A-Za-z0-9_.:*/@-]{1,99}")
+_MOST_PERMISSIONS = 100
 
 
 class AcceptedBody:
-    """A JSON object of a provider. Members of an unexpected type count as missing."""
+    """The JSON of an accepted answer: an object or, at some providers, a list."""
 
-    def __init__(self, body: dict[str, Any], scrub: Callable[[str], str]) -> None:
-        self._body, self._scrub = body, scrub
+    def __init__(self, document: Any, scrub: Callable[[str], str]) -> None:
+        self._document, self._scrub = document, scrub
 
     def picked(self, pick: Pick | None) -> dict[str, tuple[str, ...]]:
         """Return what the definition wants picked, by name, the best choice first; empty where the answer has none.
@@ -46,57 +54,135 @@ class AcceptedBody:
         """
         if pick is None:
             return {}
-        items = self._body.get(pick.list_member) if pick.list_member else [self._body]
-        usable = [item for item in items if _is_usable(item, pick)] if isinstance(items, list) else []
+        items = self._items(pick.list_member)
+        usable = [item for item in items if _is_usable(item, pick)]
         usable.sort(key=lambda item: _rank(item[pick.value], pick))
         values = dict.fromkeys(item[pick.value].removeprefix(pick.strip) for item in usable)
-        found = (value for value in values if _PICKED.fullmatch(value) and self._scrub(value) == value)
+        found = (value for value in values if MODEL.fullmatch(value) and self._scrub(value) == value)
         choices = tuple(islice(found, MOST_CHOICES))
         return {pick.name: choices} if choices else {}
+
+    def has_model(self, check: Check, model: str) -> bool:
+        """Tell whether a model is among those that the answer lists; yes where the answer is no list of them."""
+        return not check.model_in or model in values_at(self._document, check.model_in)
 
     def usage(self, usage: UsageMap | None) -> Usage | None:
         """Return the usage that the answer tells."""
         if usage is None:
             return None
+        used, limit, remaining = (self._number(path) for path in (usage.used, usage.limit, usage.remaining))
+        if limit is not None and remaining is not None:
+            # what is used may be counted since the key was made, and the limit by the month
+            used = _plain_number(round(limit - remaining, 6))
+        if limit is not None and used is not None and remaining is None:
+            remaining = max(0, _plain_number(round(limit - used, 6)))
+        unit = value_at(self._document, usage.unit_from)
         return Usage(
-            unit=usage.unit,
-            used=self._number(usage.used),
-            limit=self._number(usage.limit),
-            resets_at=self._moment(usage.resets_at_unix),
+            unit=unit if isinstance(unit, str) and _UNIT.fullmatch(unit) else usage.unit,
+            used=used,
+            limit=limit,
+            remaining=remaining,
+            resets_at=_stamped(self._number(usage.resets_at_unix)),
             plan=self._word(usage.plan),
             status=self._word(usage.status),
         )
 
-    def state(self, check: Check) -> State | None:
-        """Return the first state of the account that refuses something, a used-up limit last."""
+    def permissions(self, check: Check) -> tuple[str, ...] | None:
+        """Return what the key may do, None where the answer does not tell it."""
+        told: list[Any] = []
+        is_told = False
+        for path in check.permissions:
+            for found in values_at(self._document, path):
+                is_told = is_told or isinstance(found, list)
+                told += found if isinstance(found, list) else []
+        names = [name for name in told if isinstance(name, str) and _PERMISSION.fullmatch(name)]
+        named = tuple(dict.fromkeys(name for name in names if self._scrub(name) == name))
+        return named[:_MOST_PERMISSIONS] if is_told else None
+
+    def expires_at(self, check: Check) -> str | None:
+        """Return when the key expires, None where the answer does not tell it."""
+        told = (value_at(self._document, path) for path in check.expires_at)
+        return next((stamp for stamp in map(_stamped, told) if stamp), None)
+
+    def state(self, check: Check, *, capabilities: tuple[str, ...] | None, now: str) -> State | None:
+        """Return the first state that refuses something to the key, one that has expired first, a used-up limit last.
+
+        ``capabilities`` are those asked for; None stands for every one.
+        """
+        expires = self.expires_at(check)
+        if expires and expires <= now:
+            return _EXPIRED
         for state in check.states:
-            value = self._body.get(state.member)
-            if isinstance(value, str) and value in state.values:
+            is_asked_for = not state.capability or capabilities is None or state.capability in capabilities
+            if is_asked_for and self._holds(state, check):
                 return state
         return _USED_UP if check.usage and self._is_used_up(check.usage) else None
 
+    def _holds(self, state: State, check: Check) -> bool:
+        value = value_at(self._document, state.member)
+        if state.values and _as_text(value) not in state.values:
+            return False
+        if state.at_most is not None:
+            number = _as_number(value)
+            if number is None or number > state.at_most:
+                return False
+        if state.lacks is None:
+            return True
+        told = self.permissions(check)
+        return told is not None and not any(map(state.lacks.fullmatch, told))
+
     def _is_used_up(self, usage: UsageMap) -> bool:
+        if usage.remaining:
+            return False
         used, limit = self._number(usage.used), self._number(usage.limit)
-        can_extend = any(self._body.get(member) is True for member in usage.extendable)
+        can_extend = any(value_at(self._document, member) is True for member in usage.extendable)
         return used is not None and limit is not None and used >= limit and not can_extend
 
-    def _number(self, member: str) -> int | None:
-        value = self._body.get(member)
-        return value if isinstance(value, int) and not isinstance(value, bool) else None
+    def _items(self, path: str) -> list[Any]:
+        found = values_at(self._document, path)
+        return found[0] if path and len(found) == 1 and isinstance(found[0], list) else found
 
-    def _word(self, member: str) -> str | None:
-        value = self._body.get(member)
+    def _number(self, path: str) -> int | float | None:
+        return _as_number(value_at(self._document, path))
+
+    def _word(self, path: str) -> str | None:
+        value = value_at(self._document, path)
         return self._scrub(value)[:_WORD_LENGTH] if isinstance(value, str) else None
 
-    def _moment(self, member: str) -> str | None:
-        seconds = self._number(member)
-        try:
-            return stamp(datetime.fromtimestamp(seconds, UTC)) if seconds else None
-        except (ValueError, OverflowError, OSError):
-            return None
+
+_USED_UP = State(Reason.QUOTA_EXHAUSTED, detail="the account's quota is used up")
+_EXPIRED = State(Reason.EXPIRED)
 
 
-_USED_UP = State("", frozenset(), Reason.QUOTA_EXHAUSTED, "the account's quota is used up")
+def _as_text(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else None
+
+
+def _as_number(value: Any) -> int | float | None:
+    """Return a number, one that is written as a text, too; None for anything else."""
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        return _plain_number(float(value)) if "." in value else int(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return _plain_number(value) if abs(value) < 1e15 else None
+
+
+def _plain_number(value: float) -> int | float:
+    return int(value) if value == int(value) else value
+
+
+def _stamped(value: Any) -> str | None:
+    """Return a moment that a provider wrote (RFC 3339, or seconds since 1970) as a stamp, None where it is none."""
+    try:
+        if isinstance(value, str):
+            told = datetime.fromisoformat(value)
+            return moment.stamp(told if told.tzinfo else told.replace(tzinfo=UTC))
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return moment.stamp(datetime.fromtimestamp(value, UTC)) if is_number and value > 0 else None
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _is_usable(item: Any, pick: Pick) -> bool:

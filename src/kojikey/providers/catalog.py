@@ -18,7 +18,8 @@ from kojikey.model.lookalike import looks_like_key
 from kojikey.model.ownership import foreign_writer
 from kojikey.providers.definition import Definition
 from kojikey.providers.definition_file import parse
-from kojikey.providers.index import FOLDER
+from kojikey.providers.foreign import is_of
+from kojikey.providers.index import FOLDER, entry_of, in_order, read_index
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _LARGEST = 256 * 1024
@@ -39,11 +40,11 @@ class _Definitions(Mapping[str, Definition]):
     def __getitem__(self, name: str) -> Definition:
         if name not in self._read:
             path = self._bundled[name]
-            self._read[name] = parse(_read(path), path)
+            self._read[name] = parse(_read(path), path, is_bundled=True)
         return self._read[name]
 
     def __iter__(self) -> Iterator[str]:
-        yield from sorted({*self._bundled, *self._read})
+        yield from in_order({*self._bundled, *self._read})
 
     def __len__(self) -> int:
         return len({*self._bundled, *self._read})
@@ -57,12 +58,24 @@ class Catalog:
     mistakes: tuple[Mistake, ...] = ()
 
     def ids(self) -> tuple[str, ...]:
-        """Return the ids in alphabetical order."""
-        return tuple(sorted(self.definitions))
+        """Return the ids in the order in which they are shown: Koji's two, then by name."""
+        return in_order(self.definitions)
 
     def all(self) -> tuple[Definition, ...]:
         """Return the definitions in the order of their ids."""
         return tuple(self.definitions[name] for name in self.ids())
+
+    def owner_of(self, key: str, *, other_than: Definition) -> str | None:
+        """Return the name of the provider whose keys alone have this format, None where it is of the same company.
+
+        The bundled definitions are not read for it: their index has the formats.
+        """
+        index = read_index()
+        entries = (index.get(name) or entry_of(self.definitions[name]) for name in self.ids() if name != other_than.id)
+        owners = [entry for entry in entries if any(re.fullmatch(shape, key) for shape in entry.shapes)]
+        if any(is_of(owner.company, other_than) for owner in owners):
+            return None
+        return next((owner.name for owner in owners), None)
 
     def get(self, provider: str) -> Definition:
         """Return the definition of that id.

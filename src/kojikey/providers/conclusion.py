@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from kojikey.model.verdict import CheckResult, Outcome, Reason, Usage, Verdict
+from kojikey.model.verdict import CheckResult, Outcome, Reason, Verdict
 from kojikey.providers.judge import Finding
 
 _WORST_FIRST = (Outcome.REJECTED, Outcome.LIMITED, Outcome.INDETERMINATE, Outcome.VALID)
@@ -32,7 +32,9 @@ def conclude(findings: Sequence[Finding], *, latencies: Sequence[int | None] = (
         manage_url=deciding.manage_url,
         missing_permissions=missing,
         checks=tuple(_result(finding, took) for finding, took in zip(settled, times, strict=True)),
-        usage=_usage(settled),
+        usage=next((finding.usage for finding in settled if finding.usage), None),
+        permissions=next((finding.permissions for finding in settled if finding.permissions is not None), None),
+        expires_at=next((finding.expires_at for finding in settled if finding.expires_at), None),
     )
 
 
@@ -80,10 +82,6 @@ def _detail(deciding: Finding, findings: Sequence[Finding], missing: tuple[str, 
 
 def _adds(finding: Finding, deciding: Finding) -> bool:
     return finding.outcome in (Outcome.LIMITED, Outcome.REJECTED) and finding.reason is not deciding.reason
-
-
-def _usage(findings: Sequence[Finding]) -> Usage | None:
-    return next((finding.usage for finding in findings if finding.usage), None)
 
 
 def _result(finding: Finding, took: int | None) -> CheckResult:

@@ -16,7 +16,9 @@ from kojikey.model.verdict import Reason
 from kojikey.providers.bounded_regex import LONGEST_TEXT
 
 PLACEHOLDER = re.compile(r"\{([a-z_]+|metadata\.[A-Za-z_]+)\}")
-_MODEL = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}")
+_PART = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9][A-Za-z0-9._:@-]*"
+MODEL = re.compile(rf"(?=.{{1,128}}$){_PART}(?:/{_PART}){{0,5}}")
+"""The id of a model. It goes into a path, so that it has no empty part and none of dots alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +37,18 @@ class Pages:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A known format of the provider's keys. ``retired`` says, for people, that the provider stops taking it."""
+    """A known format of the provider's keys.
+
+    ``retired`` says, for people, that the provider stops taking it; ``refused`` what a credential of this format is
+    in place of a key. ``shared`` tells that others have keys of the same format, so that it says nothing about whose
+    a key is.
+    """
 
     name: str
     regex: re.Pattern[str]
     retired: str = ""
+    refused: str = ""
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,8 @@ class Rule:
     ``authentic`` is None where the answer says nothing about it; ``says_authentic`` tells whether it was given.
     ``about`` names the placeholder that the answer is about (``model``, ``voice``): where kojikey chose its value,
     another one is tried. ``is_undelivered``: the provider says that no key arrived, so that none was judged.
+    What a key lacks is ``permission``, or stands in the metadata (``permission_from``) or in the message
+    (``permission_match``: the names in its one group).
     """
 
     reason: Reason
@@ -72,7 +83,9 @@ class Rule:
     about: str = ""
     is_undelivered: bool = False
     yields_to: str = ""
+    permission: str = ""
     permission_from: str = ""
+    permission_match: re.Pattern[str] | None = None
     url_from: str = ""
     url_hosts: tuple[str, ...] = ()
 
@@ -98,11 +111,17 @@ class Pick:
 
 @dataclass(frozen=True, slots=True)
 class UsageMap:
-    """Which members of an answer tell the usage. ``extendable``: any of them true means that the limit is soft."""
+    """Where an answer tells the usage. ``extendable``: any of them true means that the limit is soft.
+
+    ``unit_from`` is where the answer tells the unit itself. An account whose ``used`` reaches its ``limit`` has used
+    it up; where ``remaining`` is told, a :class:`State` says what nothing left means.
+    """
 
     unit: str
-    used: str
-    limit: str
+    used: str = ""
+    limit: str = ""
+    remaining: str = ""
+    unit_from: str = ""
     resets_at_unix: str = ""
     plan: str = ""
     status: str = ""
@@ -111,11 +130,19 @@ class UsageMap:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What it means that a member of an accepted answer has one of some values."""
+    """What an accepted answer tells against the key. Every condition that is given has to hold.
 
-    member: str
-    values: frozenset[str]
+    ``values``: the member has one of these (``true`` and ``false`` for a boolean). ``at_most``: it is a number up to
+    this. ``lacks``: no permission that the answer lists matches. ``capability``: that one is asked for.
+    """
+
     reason: Reason
+    member: str = ""
+    values: frozenset[str] = frozenset()
+    at_most: float | None = None
+    lacks: re.Pattern[str] | None = None
+    capability: str = ""
+    permission: str = ""
     detail: str = ""
     hint: str = ""
     page: str = ""
@@ -127,8 +154,13 @@ class Check:
 
     ``capability`` is ``""`` for a check that is always made. ``when`` is ``""``, ``"deep"``, ``"not_deep"`` or
     ``"model_named"`` (made for each named model). An accepted answer (2xx) must be a JSON object with one of the
-    members ``expect``, which has the type that is given for it, or have the content type ``expect_type``: anything
-    else did not come from the provider. ``json`` and ``form`` may have placeholders in their texts, as ``path`` may.
+    members ``expect`` or a list whose first item has one of ``expect_items``, each of the type that is given for it,
+    or have the content type ``expect_type``: anything else did not come from the provider. ``may_be_cut``: it can be
+    longer than is read. ``json`` and ``form`` may have placeholders in their texts, as ``path`` may.
+
+    ``public`` tells that the same answer comes without a key, so that it proves nothing about one. ``model_in`` is
+    where the answer lists the models that the key may use. ``permissions`` and ``expires_at`` are where it tells what
+    the key may do, and until when.
     """
 
     name: str
@@ -141,7 +173,13 @@ class Check:
     json: Mapping[str, Any] | None = None
     form: Mapping[str, str] | None = None
     expect: Mapping[str, str] = field(default_factory=dict)
+    expect_items: Mapping[str, str] = field(default_factory=dict)
     expect_type: str = ""
+    may_be_cut: bool = False
+    public: bool = False
+    model_in: str = ""
+    permissions: tuple[str, ...] = ()
+    expires_at: tuple[str, ...] = ()
     pick: Pick | None = None
     usage: UsageMap | None = None
     states: tuple[State, ...] = ()
@@ -179,7 +217,10 @@ def _texts(node: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """One provider: who it is, how its keys look and travel, what a test asks and what the answers mean."""
+    """One provider: who it is, how its keys look and travel, what a test asks and what the answers mean.
+
+    ``headers`` go with every request. A provider without a default base URL has the form of one in ``base_url_form``.
+    """
 
     id: str
     name: str
@@ -192,7 +233,9 @@ class Definition:
     checks: tuple[Check, ...]
     rules: tuple[Rule, ...] = ()
     base_url_env: str = ""
+    base_url_form: str = ""
     auth_prefix: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
     shapes: tuple[Shape, ...] = ()
     capabilities: Mapping[str, str] = field(default_factory=dict)
     default_capabilities: tuple[str, ...] = ()
@@ -207,8 +250,21 @@ class Definition:
 
     @property
     def base_url(self) -> str:
-        """The base URL where none is chosen."""
-        return self.base_urls["default"]
+        """The base URL where none is chosen; empty where the provider has none that is everybody's."""
+        return self.base_urls.get("default", "")
+
+    def checked_base_url(self, chosen: str | None) -> str:
+        """Return the base URL that was chosen, else the default one.
+
+        Raises:
+            UsageError: there is neither.
+        """
+        if not chosen and not self.base_url:
+            hint = f"--base-url {self.base_url_form}"
+            raise UsageError(
+                f"{self.id} has no base URL that is everybody's: yours is needed; nothing was sent", hint=hint
+            )
+        return chosen or self.base_url
 
     def base_url_from(self, text: str) -> tuple[str, str]:
         """Return the base URL in a text, without an ending that is the provider's own version path, and that ending.
@@ -251,6 +307,6 @@ class Definition:
         if not any(check.when == "model_named" or "model" in check.placeholders for check in self.checks):
             raise UsageError(f"a test of {self.id} asks nothing about models", hint="leave --model out")
         model = text.removeprefix(self.model_prefix)
-        if not _MODEL.fullmatch(model):
-            raise UsageError("that is not the id of a model", hint="an id is of letters, digits and . _ : @ -")
+        if not MODEL.fullmatch(model):
+            raise UsageError("that is not the id of a model", hint="an id is of letters, digits and . _ : @ - /")
         return model

@@ -11,27 +11,28 @@ import tomllib
 from kojikey.model.base_url import check_base_url
 from kojikey.model.environment_names import may_hold_key
 from kojikey.model.errors import BadDefinition, UsageError
-from kojikey.model.verdict import Reason
-from kojikey.providers.accepted import TYPES
-from kojikey.providers.definition import Check, Definition, Pages, Pick, Rule, Shape, State, UsageMap
+from kojikey.providers.check_tables import PAGES, PLACEHOLDER, read_check, read_rule
+from kojikey.providers.definition import Definition, Pages, Rule, Shape
 from kojikey.providers.table import Table, shown_name, without_quotes
 
-PAGES = ("keys", "usage", "spending_limit", "billing")
 _ID = re.compile(r"[a-z][a-z0-9_]{0,31}")
+RESERVED_IDS = ("check", "schema", "new")
+"""Words of ``kojikey providers``, which could not be told from ids."""
+
 _ENV = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
-_REASONS = tuple(reason.value for reason in Reason)
-_AUTHENTIC = {"": None, "yes": True, "no": False, "unknown": None}
-_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-_PLACEHOLDERS = frozenset(
-    {"id", "name", "company", "permissions", "model", "message", "status", "retired", *PAGES}
-)  # fmt: skip
-_CONDITIONS = ("always", "deep", "not_deep", "model_named")
+_OUR_HEADERS = frozenset(
+    {"host", "content-length", "content-type", "transfer-encoding", "connection", "cookie", "user-agent"}
+)
+_HEADER_VALUE = re.compile(r"[!-~](?:[ -~]{0,198}[!-~])?")
+_FORM = re.compile(r"https://[A-Za-z0-9{}._/-]{1,200}")
 
 
-def parse(text: str, path: str) -> Definition:
+def parse(text: str, path: str, *, is_bundled: bool = False) -> Definition:
     """Return the definition in a file's text; ``path`` is only for messages.
+
+    A file of a user's, which is not ``is_bundled``, can not have every id.
 
     Raises:
         BadDefinition: it has mistakes, which are all listed with their key paths.
@@ -45,6 +46,8 @@ def parse(text: str, path: str) -> Definition:
     definition = _definition(root)
     root.finish()
     problems += _inconsistencies(definition)
+    if not is_bundled and (definition.id in RESERVED_IDS or definition.id.endswith("_admin")):
+        problems.append("id can not be check, schema or new, nor end in _admin")
     if problems:
         provider = definition.id if _ID.fullmatch(definition.id) else ""
         raise BadDefinition(path, dict.fromkeys(problems), provider=provider)
@@ -56,7 +59,8 @@ def _definition(root: Table) -> Definition:
     if identity and not _ID.fullmatch(identity):
         root.problem("id", "must be 1 to 32 of a-z 0-9 _ and begin with a letter")
     env, base_url_env, base_url_env_path = root.required_table("env", _env)
-    header, prefix = root.required_table("auth", _auth)
+    header, prefix, headers = root.required_table("auth", _auth)
+    base_urls, form = _base_urls(root)
     capabilities, default = root.table("capabilities", _capabilities) or ({}, ())
     values, model_prefix = root.table("values", _values) or ({}, "")
     return Definition(
@@ -69,7 +73,9 @@ def _definition(root: Table) -> Definition:
         base_url_env=base_url_env,
         auth_header=header,
         auth_prefix=prefix,
-        base_urls=_base_urls(root),
+        headers=headers,
+        base_urls=base_urls,
+        base_url_form=form,
         shapes=root.tables("shapes", _shape),
         capabilities=capabilities,
         default_capabilities=default,
@@ -78,8 +84,8 @@ def _definition(root: Table) -> Definition:
         model_prefix=model_prefix,
         version_paths=_version_paths(root),
         base_url_env_path=base_url_env_path,
-        checks=root.tables("checks", _check, required=True),
-        rules=root.tables("rules", _rule),
+        checks=root.tables("checks", read_check, required=True),
+        rules=root.tables("rules", read_rule),
     )
 
 
@@ -113,29 +119,40 @@ def _version_paths(root: Table) -> tuple[str, ...]:
     return paths
 
 
-def _auth(table: Table) -> tuple[str, str]:
+def _auth(table: Table) -> tuple[str, str, dict[str, str]]:
     header, prefix = table.text("header"), table.text("prefix", "")
     if header and not _HEADER.fullmatch(header):
         table.problem("header", "is not the name of a header")
     if prefix and not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]* ?", prefix):
         table.problem("prefix", "must be a word, with a space after it where the header has one")
-    return header, prefix
+    headers = table.mapping("headers")
+    for name, value in headers.items():
+        if not _HEADER.fullmatch(name) or name.lower() in (*_OUR_HEADERS, header.lower(), "authorization"):
+            table.problem(f"headers.{name}", "is not the name of a header that may be added")
+        if not _HEADER_VALUE.fullmatch(value):
+            table.problem(f"headers.{name}", "must be 1 to 200 visible ASCII characters")
+    return header, prefix, headers
 
 
-def _base_urls(root: Table) -> dict[str, str]:
-    urls = root.mapping("base_urls", required=True)
-    if root.has("base_urls") and "default" not in urls:
-        root.problem("base_urls.default", "is missing")
+def _base_urls(root: Table) -> tuple[dict[str, str], str]:
+    form = root.text("base_url_form", "")
+    urls = root.mapping("base_urls", required=not form)
+    if root.has("base_urls") and "default" not in urls and not form:
+        root.problem("base_urls.default", "is missing; where none is everybody's, say its form in base_url_form")
+    if form and "default" in urls:
+        root.problem("base_url_form", "is of no use beside base_urls.default")
+    if form and not _FORM.fullmatch(form):
+        root.problem("base_url_form", "must be https:// and a host, such as https://{resource}.example.com")
     for name, url in urls.items():
         try:
             urls[name] = check_base_url(url)
         except UsageError as error:
             root.problem(f"base_urls.{name}", f"is refused: {error}")
-    return {"default": "", **urls}
+    return urls, form
 
 
 def _capabilities(table: Table) -> tuple[dict[str, str], tuple[str, ...]]:
-    names, default = table.mapping("names", required=True), table.texts("default", required=True)
+    names, default = table.mapping("names", required=True), table.texts("default")
     for name in names:
         if not _ID.fullmatch(name):
             table.problem(f"names.{name}", "must be 1 to 32 of a-z 0-9 _ and begin with a letter")
@@ -150,136 +167,14 @@ def _values(table: Table) -> tuple[dict[str, tuple[str, ...]], str]:
 
 
 def _shape(table: Table) -> Shape:
-    return Shape(table.text("name"), table.shape("regex"), table.text("retired", ""))
-
-
-def _check(table: Table) -> Check:
-    path, when = table.text("path"), table.one_of("when", _CONDITIONS, "always")
-    if path and not re.fullmatch(r"/[A-Za-z0-9._~:/{}-]*", path):
-        table.problem("path", "must begin with / and have no query")
-    expect, expect_type = _expected(table), table.text("expect_type", "")
-    if not expect and not expect_type:
-        table.problem("expect", "is missing: without it (or expect_type) any page would count as an answer")
-    if table.has("json") and table.has("form"):
-        table.problem("form", "can not be there together with json")
-    return Check(
-        name=table.text("name"),
-        method=table.one_of("method", ("GET", "POST"), "GET"),
-        path=path,
-        capability=table.text("capability", ""),
-        required=table.flag("required", default=True),
-        when="" if when == "always" else when,
-        query=table.mapping("query"),
-        json=table.free("json"),
-        form=table.mapping("form") if table.has("form") else None,
-        expect=expect,
-        expect_type=expect_type,
-        pick=table.table("pick", _pick),
-        usage=table.table("usage", _usage),
-        states=table.tables("states", _state),
-        rules=table.tables("rules", _rule),
+    is_shared = table.flag("shared", default=False)
+    return Shape(
+        table.text("name"),
+        table.shape("regex", is_shared=is_shared),
+        table.text("retired", ""),
+        table.text("refused", ""),
+        is_shared,
     )
-
-
-def _expected(table: Table) -> dict[str, str]:
-    """Return the members that an accepted answer has, with their types; a list of names leaves the types open."""
-    if not table.is_table("expect"):
-        return dict.fromkeys(table.texts("expect"), "any")
-    expect = table.mapping("expect")
-    for name, kind in expect.items():
-        if kind not in TYPES:
-            table.problem(f"expect.{name}", f"is none of {', '.join(TYPES)}")
-    return expect
-
-
-def _pick(table: Table) -> Pick:
-    return Pick(
-        name=table.text("name"),
-        value=table.text("value"),
-        list_member=table.text("list", ""),
-        strip=table.text("strip", ""),
-        where_member=table.text("where_member", ""),
-        where=table.texts("where"),
-        generation=_grouped(table, "generation"),
-        prefer=tuple(table.compiled("prefer", regex) for regex in table.texts("prefer")),
-    )
-
-
-def _grouped(table: Table, key: str) -> re.Pattern[str] | None:
-    regex = table.pattern(key)
-    if regex is not None and regex.groups != 1:
-        table.problem(key, "must have one group, around the number")
-    return regex
-
-
-def _usage(table: Table) -> UsageMap:
-    return UsageMap(
-        unit=table.text("unit"),
-        used=table.text("used"),
-        limit=table.text("limit"),
-        resets_at_unix=table.text("resets_at_unix", ""),
-        plan=table.text("plan", ""),
-        status=table.text("status", ""),
-        extendable=table.texts("extendable"),
-    )
-
-
-def _state(table: Table) -> State:
-    member, values = table.text("member"), frozenset(table.texts("values", required=True))
-    reason = _reason(table)
-    return State(member, values, reason, _template(table, "detail"), _template(table, "hint"), _page(table))
-
-
-def _rule(table: Table) -> Rule:
-    words, status, message = frozenset(table.texts("words")), table.numbers("status"), table.pattern("message")
-    metadata = {name: table.compiled(f"metadata.{name}", regex) for name, regex in table.mapping("metadata").items()}
-    quota_id, quota_value = table.pattern("quota_id"), table.pattern("quota_value")
-    content_type, key_shape = table.pattern("content_type"), table.text("key_shape", "")
-    if not any((words, status, message, metadata, quota_id, quota_value, content_type, key_shape)):
-        table.problem("words", "is missing: a rule without a condition would match every answer")
-    authentic = table.one_of("authentic", ("yes", "no", "unknown"), "")
-    url_from, url_hosts = table.text("url_from", ""), table.texts("url_hosts")
-    if url_from and not url_hosts:
-        table.problem("url_hosts", "is missing: an address from a provider is shown for known hosts alone")
-    return Rule(
-        reason=_reason(table),
-        words=words,
-        status=status,
-        message=message,
-        metadata=metadata,
-        quota_id=quota_id,
-        quota_value=quota_value,
-        content_type=content_type,
-        key_shape=key_shape,
-        authentic=_AUTHENTIC[authentic],
-        says_authentic=authentic != "",
-        detail=_template(table, "detail"),
-        hint=_template(table, "hint"),
-        page=_page(table),
-        retry=table.flag("retry", default=False),
-        about=table.text("about", ""),
-        is_undelivered=table.flag("undelivered", default=False),
-        yields_to=table.text("yields_to", ""),
-        permission_from=table.text("permission_from", ""),
-        url_from=url_from,
-        url_hosts=url_hosts,
-    )
-
-
-def _reason(table: Table) -> Reason:
-    return Reason(table.one_of("reason", _REASONS) or Reason.UNKNOWN)
-
-
-def _page(table: Table) -> str:
-    return table.one_of("page", PAGES, "")
-
-
-def _template(table: Table, key: str) -> str:
-    text = table.text(key, "")
-    for name in _PLACEHOLDER.findall(text):
-        if name not in _PLACEHOLDERS and not re.fullmatch(r"metadata\.[A-Za-z_]+", name):
-            table.problem(key, f"has the unknown placeholder {shown_name(name)}")
-    return text
 
 
 def _inconsistencies(definition: Definition) -> list[str]:
@@ -294,8 +189,13 @@ def _inconsistencies(definition: Definition) -> list[str]:
             problems.append(f"{at}.capability is none of the capabilities")
         problems += [
             f"{at}.path has the unknown placeholder {shown_name(name)}"
-            for name in sorted({*_PLACEHOLDER.findall(check.path + check.name), *check.placeholders})
+            for name in sorted({*PLACEHOLDER.findall(check.path + check.name), *check.placeholders})
             if name not in (known if check.when == "model_named" else definition.values)
+        ]
+        problems += [
+            f"{at}.states[{number}].capability is none of the capabilities"
+            for number, state in enumerate(check.states, 1)
+            if state.capability and state.capability not in definition.capabilities
         ]
         if check.pick and check.pick.name not in known:
             problems.append(f"{at}.pick.name is none of values.fallback")

@@ -17,8 +17,8 @@ from typing import Any
 _DEPTH = 4
 _DEEPEST = 32  # no answer was seen that nests half as deep; Python's own stack is the limit of what can be read at all
 _LONGEST = 4096
-_WORD_MEMBERS = ("reason", "status", "code", "type", "err_code")
-_MESSAGE_MEMBERS = ("message", "msg", "err_msg", "error_description")
+_WORD_MEMBERS = ("reason", "status", "code", "type", "err_code", "error_code")
+_MESSAGE_MEMBERS = ("message", "msg", "err_msg", "error_description", "title")
 _NESTING_MEMBERS = ("error", "detail", "errors")
 _TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 
@@ -127,11 +127,14 @@ def _gather(evidence: Evidence, node: Any, depth: int) -> None:
             _gather(evidence, item, depth - 1)
         return
     for name in _WORD_MEMBERS:
-        if isinstance(node.get(name), str):
-            evidence.words.add(node[name])
+        word = node.get(name)
+        if isinstance(word, str | int) and not isinstance(word, bool):
+            evidence.words.add(str(word))
     for message in _messages(node):
         _say(evidence, message, depth)
     details = node.get("details")
+    if isinstance(details, dict) and isinstance(details.get("error_code"), str):
+        evidence.words.add(details["error_code"])
     for item in details[:20] if isinstance(details, list) else ():
         if isinstance(item, dict):
             _gather_detail(evidence, item)

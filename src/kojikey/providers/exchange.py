@@ -107,7 +107,8 @@ class Exchange:
         target = self._target(call.base_url + filled(check.path, call.values), tuple(check.query.items()))
         kind, content = _body(check)
         key = (definition.auth_header.encode("ascii"), (definition.auth_prefix + call.secret.reveal()).encode("ascii"))
-        headers = [(b"host", target.host), *_HEADERS, key]
+        fixed = ((name.encode("ascii"), value.encode("ascii")) for name, value in definition.headers.items())
+        headers = [(b"host", target.host), *_HEADERS, *fixed, key]
         if content:
             headers += [(b"content-type", kind), (b"content-length", str(len(content)).encode())]
         return httpcore2.Request(check.method.encode("ascii"), target.url, headers=headers, content=content)

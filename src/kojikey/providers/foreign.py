@@ -11,19 +11,8 @@ import re
 from kojikey.providers.definition import Definition
 
 _SHAPES = (
-    ("Anthropic", r"sk-ant-[A-Za-z0-9_-]{8,}"),
-    ("OpenRouter", r"sk-or-(?:v1-)?[A-Za-z0-9]{8,}"),
-    ("OpenAI", r"sk-(?:proj|svcacct|service|admin)-[A-Za-z0-9_-]{8,}|sk-[A-Za-z0-9_-]*T3BlbkFJ[A-Za-z0-9_-]*"),
-    ("DeepSeek or OpenAI", r"sk-[A-Za-z0-9]{20,}"),
-    ("Groq", r"gsk_[A-Za-z0-9]{20,}"),
-    ("xAI", r"xai-[A-Za-z0-9_]{20,}"),
-    ("Hugging Face", r"(?:hf_|api_org_)[A-Za-z0-9]{20,}"),
-    ("Perplexity", r"pplx-[A-Za-z0-9]{20,}"),
-    ("Cartesia", r"sk_car_[A-Za-z0-9]{10,}"),
+    ("NVIDIA", r"nvapi-[A-Za-z0-9_-]{20,}"),
     ("Stripe", r"(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{10,}"),
-    ("Replicate", r"r8_[A-Za-z0-9]{20,}"),
-    ("Together", r"tgp_v1_[A-Za-z0-9_-]{16,}"),
-    ("Fireworks", r"fw_[A-Za-z0-9]{16,}"),
     ("GitHub", r"gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}"),
     ("GitLab", r"glpat-[A-Za-z0-9_.-]{16,}"),
     ("AWS", r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}"),
@@ -42,12 +31,12 @@ def foreign_owner(key: str, *, at: Definition) -> str | None:
 
 
 def is_of(company: str, definition: Definition) -> bool:
-    """Tell whether a definition is one of a company's own; ``company`` may be several, as in "DeepSeek or OpenAI".
+    """Tell whether a definition is one of a company's own.
 
     Names are compared by how they begin: "OpenAI", "OpenAI, Inc." and "OpenAI API" are one company.
     """
     own = [_letters(name) for name in (definition.company, definition.name, definition.id)]
-    return any(name.startswith(_letters(one)) for one in company.split(" or ") for name in own)
+    return any(name.startswith(_letters(company)) for name in own)
 
 
 def _letters(name: str) -> str:

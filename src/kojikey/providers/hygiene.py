@@ -14,7 +14,7 @@ from kojikey.model.errors import MalformedKey
 from kojikey.model.secret import Secret
 from kojikey.providers.catalog import Catalog
 from kojikey.providers.definition import Definition
-from kojikey.providers.foreign import foreign_owner, is_of
+from kojikey.providers.foreign import foreign_owner
 
 LONGEST = 4096
 
@@ -61,6 +61,8 @@ def clean(text: str, definition: Definition, others: Catalog, *, force_shape: bo
     if problem:
         raise _malformed(definition, *problem)
     shape = definition.shape_of(key)
+    if shape and shape.refused and not force_shape:
+        raise _malformed(definition, shape.refused, f"make an API key at {definition.pages.keys}")
     if shape is None and not force_shape:
         _refuse_foreign(key, definition, others)
     # one line end is nothing to speak of: every pipe and editor puts it there
@@ -113,8 +115,7 @@ def _bad_characters(key: str) -> Iterator[tuple[str, str]]:
 
 
 def _refuse_foreign(key: str, definition: Definition, others: Catalog) -> None:
-    strangers = (other for other in others.all() if other.id != definition.id and not is_of(other.company, definition))
-    owner = next((other.name for other in strangers if other.shape_of(key)), None) or foreign_owner(key, at=definition)
+    owner = others.owner_of(key, other_than=definition) or foreign_owner(key, at=definition)
     if owner:
         what = f"it looks like a key of {owner}"
         raise _malformed(definition, what, "--force-shape sends it all the same, if it really is the right key")
@@ -128,7 +129,7 @@ def _malformed(definition: Definition, what: str, hint: str) -> MalformedKey:
 def _warning(definition: Definition, key: str) -> str | None:
     shape = definition.shape_of(key)
     if shape is not None:
-        return shape.retired or None
+        return shape.retired or shape.refused or None
     if not definition.shapes:
         return None
     return f"the key does not look like the {definition.name} keys known so far; it is used as it is"

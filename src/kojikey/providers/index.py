@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import os
 
+from kojikey.model.allocation import BUILT_IN
 from kojikey.model.named import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from kojikey.providers.catalog import Mistake
@@ -26,7 +27,8 @@ INDEX = os.path.join(FOLDER, "index.json")
 class IndexEntry(NamedTuple):
     """A provider in brief. ``env`` is in the definition's order; ``base_url_env`` is ``""`` where there is none.
 
-    ``base_url_env_path`` is what that variable has after the base URL.
+    ``base_url`` is ``""`` where the provider has none that is everybody's. ``base_url_env_path`` is what that variable
+    has after the base URL. ``shapes`` are the expressions of the key formats that no other provider has.
     """
 
     name: str
@@ -37,12 +39,19 @@ class IndexEntry(NamedTuple):
     base_url_env: str
     base_url_env_path: str
     keys_page: str
+    shapes: tuple[str, ...]
+
+    def base_url_variable(self, base_url: str | None) -> dict[str, str]:
+        """Return the variable that tells the provider's SDK about a base URL other than its default one."""
+        if not self.base_url_env or not base_url or base_url == self.base_url:
+            return {}
+        return {self.base_url_env: base_url + self.base_url_env_path}
 
 
 def read_index(
     user_folder: str | None = None, *, told: Callable[[Mistake], object] = lambda _: None
 ) -> dict[str, IndexEntry]:
-    """Return all providers by id: the bundled ones, and those of the user's folder of ``*.toml`` where it has any.
+    """Return all providers by id, Koji's two first, the bundled ones before those of the user's folder of ``*.toml``.
 
     ``told`` is told of each file of the user's that is not used.
     """
@@ -79,6 +88,7 @@ def entry_of(definition: Definition) -> IndexEntry:
         definition.base_url_env,
         definition.base_url_env_path,
         definition.pages.keys,
+        tuple(shape.regex.pattern for shape in definition.shapes if not shape.shared),
     )
 
 
@@ -87,12 +97,18 @@ def generated() -> str:
     from kojikey.providers.catalog import load_catalog
 
     catalog = load_catalog(None)
-    document = {name: entry_of(catalog.get(name))._asdict() for name in catalog.ids()}
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    lines = [f"{json.dumps(name)}: {json.dumps(entry_of(catalog.get(name))._asdict())}" for name in catalog.ids()]
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def _entry(document: dict[str, Any]) -> IndexEntry:
-    return IndexEntry(**{**document, "env": tuple(document["env"])})
+    return IndexEntry(**{**document, "env": tuple(document["env"]), "shapes": tuple(document["shapes"])})
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the ids of providers in the order in which they are shown: Koji's two, then by name."""
+    known = set(names)
+    return (*(name for name in BUILT_IN if name in known), *sorted(known.difference(BUILT_IN)))
 
 
 if __name__ == "__main__":

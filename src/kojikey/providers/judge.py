@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from kojikey.model import moment
 from kojikey.model.verdict import OUTCOME_OF, Outcome, Reason, Usage
 from kojikey.providers.accepted import AcceptedBody, has_member
+from kojikey.providers.cut_json import whole_items
 from kojikey.providers.definition import PLACEHOLDER, Check, Definition, Rule, filled
 from kojikey.providers.evidence import Answer, Evidence, evidence_of
 from kojikey.providers.scrub import plain
@@ -21,8 +23,10 @@ from kojikey.providers.wording import WORDS
 Scrub = Callable[[str], str]
 
 _NAMED_PERMISSION = re.compile(r"permissions?:? ([a-z][a-z0-9_.]{2,59})\b")
-_PERMISSION = re.compile(r"[A-Za-z][A-Za-z0-9_.]{2,99}")
+_PERMISSION = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{2,99}")
 _LONGEST_URL = 300
+_LONGEST_CHARACTER = 4
+_UNLISTED = "the list of models is longer than is read, and the model {model} is not in what was"
 _SAID_BY_REASON = {
     **dict.fromkeys(Reason),
     **{reason: True for reason, outcome in OUTCOME_OF.items() if outcome in (Outcome.VALID, Outcome.LIMITED)},
@@ -66,6 +70,8 @@ class Finding:
     is_undelivered: bool = False
     picked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     usage: Usage | None = None
+    permissions: tuple[str, ...] | None = None
+    expires_at: str | None = None
 
     @property
     def outcome(self) -> Outcome:
@@ -75,13 +81,18 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a finding is about, for its words: the check's name with its model filled in, the model, the scrubber."""
+    """What a finding is about, for its words: the check's name with its model filled in, the model, the scrubber.
+
+    ``capabilities`` are those asked for, None for every one; ``now`` is the moment of the test.
+    """
 
     definition: Definition
     check: Check
     name: str
     model: str
     scrub: Scrub
+    capabilities: tuple[str, ...] | None = None
+    now: str = ""
 
 
 def judge(
@@ -92,14 +103,18 @@ def judge(
     key_shape: str | None,
     values: Mapping[str, str] | None = None,
     scrub: Scrub = plain,
+    capabilities: tuple[str, ...] | None = None,
+    now: str = "",
 ) -> Finding:
     """Return what an answer means.
 
     ``key_shape`` is the name of the key's shape, where it has a known one. ``values`` filled the request's
-    placeholders. ``scrub`` is applied to every text of the provider that a finding carries.
+    placeholders. ``scrub`` is applied to every text of the provider that a finding carries. ``capabilities`` are
+    those asked for (None: every one), ``now`` is the moment of the test, the present one where it is not given.
     """
     values = values or {}
-    subject = Subject(definition, check, filled(check.name, values), values.get("model", ""), scrub)
+    name, model = filled(check.name, values), values.get("model", "")
+    subject = Subject(definition, check, name, model, scrub, capabilities, now or moment.now())
     if 300 <= answer.status < 400:
         return _redirected(subject, answer)
     evidence = evidence_of(answer)
@@ -124,16 +139,43 @@ def judge_fault(
 def _accepted(subject: Subject, answer: Answer, evidence: Evidence) -> Finding | None:
     """Return the finding for a 2xx that is the provider's, None for one that anything could have sent."""
     check = subject.check
+    document = _document(check, answer, evidence)
     has_type = bool(check.expect_type) and answer.content_type.startswith(check.expect_type)
-    is_readable = evidence.is_text and not answer.truncated
-    body = evidence.document if isinstance(evidence.document, dict) and is_readable else {}
-    if not has_type and not any(has_member(body, member, kind) for member, kind in check.expect.items()):
+    if not has_type and not _is_expected(document, check):
         return None
-    read = AcceptedBody(body, subject.scrub)
-    picked, usage, state = read.picked(check.pick), read.usage(check.usage), read.state(check)
-    reason = state.reason if state else Reason.OK
-    words: dict[str, Any] = {"detail": state.detail, "hint": state.hint, "page": state.page} if state else {}
-    return _finding(subject, reason, answer, picked=picked, usage=usage, **words)
+    read = AcceptedBody(document, subject.scrub)
+    state = read.state(check, capabilities=subject.capabilities, now=subject.now)
+    told: dict[str, Any] = {
+        "usage": read.usage(check.usage),
+        "permissions": read.permissions(check),
+        "expires_at": read.expires_at(check),
+        # only a provider that knows the key sends an answer of this kind
+        "authentic": None if check.public else True,
+    }
+    if state:
+        missing = (state.permission,) if state.permission else ()
+        words: dict[str, Any] = {"detail": state.detail, "hint": state.hint, "page": state.page}
+        return _finding(subject, state.reason, answer, missing_permissions=missing, **words, **told)
+    if not read.has_model(check, subject.model):
+        reason = Reason.UNKNOWN if answer.truncated else Reason.MODEL_UNAVAILABLE
+        return _finding(subject, reason, answer, detail=_UNLISTED if answer.truncated else "", **told)
+    return _finding(subject, Reason.OK, answer, picked=read.picked(check.pick), **told)
+
+
+def _document(check: Check, answer: Answer, evidence: Evidence) -> Any:
+    if not answer.truncated:
+        return evidence.document if evidence.is_text else None
+    text = answer.body.decode("utf-8", "replace")
+    is_text = "\ufffd" not in text[:-_LONGEST_CHARACTER]  # the cut may go through the last one
+    return whole_items(text) if check.may_be_cut and is_text else None
+
+
+def _is_expected(document: Any, check: Check) -> bool:
+    """Tell whether an accepted answer has what only the provider would send."""
+    if isinstance(document, list):
+        first = document[0] if document else None
+        return any(has_member(first, path, kind) for path, kind in check.expect_items.items())
+    return isinstance(document, dict) and any(has_member(document, path, kind) for path, kind in check.expect.items())
 
 
 def first_match(rules: tuple[Rule, ...], answer: Answer, evidence: Evidence, key_shape: str | None) -> Rule | None:
@@ -196,6 +238,8 @@ def _by_status(subject: Subject, answer: Answer, evidence: Evidence) -> Finding:
         )
     elif status in (407, 511) or (status in (401, 403) and evidence.is_page):
         reason = Reason.NETWORK_BLOCKED
+    elif status == 402 and (evidence.document is not None or not answer.body.strip()):
+        reason = Reason.BILLING
     elif status == 429:
         reason = Reason.RATE_LIMITED
     elif status == 408 or status >= 500:
@@ -270,13 +314,23 @@ def _sentence(templates: tuple[str, str], values: Mapping[str, str]) -> str:
 
 
 def _permissions(subject: Subject, rule: Rule, evidence: Evidence) -> tuple[str, ...]:
+    if rule.permission:
+        return (rule.permission,)
+    if rule.permission_match:
+        found = rule.permission_match.search(evidence.message)
+        names = re.split(r"[\s,]+", found[1]) if found else []
+        return tuple(dict.fromkeys(n for n in names if _PERMISSION.fullmatch(n) and subject.scrub(n) == n))
     if rule.permission_from:
         named = evidence.metadata.get(rule.permission_from, "")
         return (named,) if _PERMISSION.fullmatch(named) and subject.scrub(named) == named else ()
     words = re.findall(r"[a-z][a-z0-9_]*", evidence.message)
     known = [word for word in dict.fromkeys(words) if word in subject.definition.permissions]
     # one that is newer than the definition is named where the sentence is the known one
-    new = [] if known else [word for word in _NAMED_PERMISSION.findall(evidence.message) if subject.scrub(word) == word]
+    new = (
+        []
+        if known or not subject.definition.permissions
+        else [word for word in _NAMED_PERMISSION.findall(evidence.message) if subject.scrub(word) == word]
+    )
     return tuple(known or dict.fromkeys(new))
 
 

@@ -146,12 +146,13 @@ class _Run:
     models: tuple[str, ...] = field(init=False)
     watch: Stopwatch = field(init=False)
     session: Session = field(init=False)
+    tested_at: str = ""
     is_first: bool = True
 
     def __post_init__(self) -> None:
         definition = self.request.definition
         checked_header_value(self.request.secret)
-        self.base_url = check_base_url(self.request.base_url or definition.base_url)
+        self.base_url = check_base_url(definition.checked_base_url(self.request.base_url))
         self.capabilities = definition.checked_capabilities(self.request.capabilities)
         self.models = tuple(dict.fromkeys(map(definition.checked_model, self.request.models)))
         self.scrubber = Scrubber(self.request.secret.reveal())
@@ -161,7 +162,7 @@ class _Run:
 
     async def verdict(self) -> Verdict:
         self.watch = Stopwatch(self.surroundings.clock, self.timeout * WHOLE_TEST)
-        tested_at = self.surroundings.now()
+        self.tested_at = self.surroundings.now()
         try:
             async with self.watch.limit:
                 await self._make_all()
@@ -176,7 +177,7 @@ class _Run:
             verdict,
             latency_ms=self._since(0.0),
             attempts=max(made.attempts for made in self.made),
-            tested_at=tested_at,
+            tested_at=self.tested_at,
         )
 
     async def _make_all(self) -> None:
@@ -327,7 +328,10 @@ class _Run:
         definition = self.request.definition
         if isinstance(got, Fault):
             return judge_fault(definition, made.check, got, values=made.values)
-        finding = judge(definition, made.check, got, key_shape=self.shape, values=made.values, scrub=self.scrubber)
+        finding = judge(
+            definition, made.check, got, key_shape=self.shape, values=made.values, scrub=self.scrubber,
+            capabilities=self.capabilities, now=self.tested_at,
+        )  # fmt: skip
         return replace(finding, retry_after=_longest(finding, got)) if finding.retry else finding
 
     async def _wait_for_turn(self) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from types import UnionType
 from typing import Any, TypeVar
 
 from kojikey.model.lookalike import looks_like_key
@@ -14,6 +15,7 @@ from kojikey.providers.bounded_regex import matches_anything, unbounded
 
 T = TypeVar("T")
 _FALLBACK = re.compile("")
+_NOTHING = object()
 _SHOWN = re.compile(r"[A-Za-z0-9_-]{1,24}(?:\[[0-9]+\])?")
 
 
@@ -80,6 +82,21 @@ class Table:
             self.problem(key, "must be a list of HTTP statuses")
         return frozenset(good)
 
+    def words(self, key: str) -> frozenset[str]:
+        """Take a list of texts and of true and false, which become texts."""
+        values = self._list(key)
+        good = [str(v).lower() if isinstance(v, bool) else v for v in values if isinstance(v, bool | str) and v != ""]
+        if len(good) != len(values):
+            self.problem(key, "must be a list of texts, true or false")
+        return frozenset(good)
+
+    def number(self, key: str) -> float | None:
+        """Take a number, None where the key is not there."""
+        value = self._take(key, int | float, "a number", _NOTHING)
+        if isinstance(value, bool):
+            self.problem(key, "must be a number")
+        return None if value is _NOTHING or isinstance(value, bool) else float(value)
+
     def one_of(self, key: str, known: tuple[str, ...], default: str | None = None) -> str:
         """Take a text that is one of those known."""
         value = self.text(key, default)
@@ -88,10 +105,13 @@ class Table:
             return known[0]
         return value
 
-    def shape(self, key: str) -> re.Pattern[str]:
-        """Take the regular expression of a whole key, which tells keys of one company from those of others."""
+    def shape(self, key: str, *, is_shared: bool) -> re.Pattern[str]:
+        """Take the regular expression of a whole key, which tells keys of one company from those of others.
+
+        One that ``is_shared`` tells nothing of the kind, and refuses no key.
+        """
         regex = self.compiled(key, self.text(key), is_shape=True)
-        if matches_anything(regex):
+        if matches_anything(regex) and not is_shared:
             self.problem(key, "matches keys of other companies too: it has to say how the keys of this one begin")
         return regex
 
@@ -183,7 +203,7 @@ class Table:
             self.problem(key, "is empty")
         return values
 
-    def _take(self, key: str, kind: type, what: str, default: Any) -> Any:
+    def _take(self, key: str, kind: type | UnionType, what: str, default: Any) -> Any:
         self._seen.add(key)
         if key not in self._content:
             if default is None:

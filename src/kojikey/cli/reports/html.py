@@ -7,16 +7,21 @@ CSS, details are ``<details>``, so that a policy in the page can forbid everythi
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterator
 from itertools import groupby
+from urllib.parse import quote, urlsplit
 
-from kojikey.cli.reports.as_json import groups_of
-from kojikey.cli.reports.html_style import STYLE
-from kojikey.cli.reports.sink import Ending
+from kojikey.cli.reports.html_style import style
+from kojikey.cli.reports.sink import Ending, Group, error_fields
 from kojikey.cli.reports.spool import Rows
 from kojikey.model.ref import Document
+from kojikey.model.verdict import Outcome
 
 MARKS = {"valid": "✓", "limited": "!", "rejected": "✗", "indeterminate": "?", "unopened": "⊘"}
+_ADDRESS = re.compile(r"(https://[^\s<>\"']*[^\s<>\"'.,;:!?)])")
+_OPTION = re.compile(r"(?<!\S)--[a-z][a-z-]*")
+_LONGEST_PART = 24
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
@@ -28,7 +33,7 @@ def page(ending: Ending, rows: Rows) -> Iterator[str]:
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="referrer" content="no-referrer">\n<meta name="color-scheme" content="light dark">\n'
-        f"<title>{_title(counts)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        f"<title>{_title(counts)}</title>\n<style>{style(len(providers))}</style>\n</head>\n<body>\n"
         '<a class="skip" href="#keys">Skip to the keys</a>\n<header>\n<h1>Provider keys</h1>\n'
     )
     yield from _head(ending, sum(counts.values()), accounts)
@@ -85,18 +90,34 @@ def _filters(counts: dict[str, int], due: int) -> Iterator[str]:
 
 
 def _steps(ending: Ending) -> Iterator[str]:
-    groups = groups_of(ending.tally)
-    if not groups:
+    groups, unopened = ending.tally.worst_first(), ending.tally.first_unopened
+    if not groups and unopened is None:
         return
-    yield '<section aria-labelledby="steps"><h2 id="steps">What to do</h2>\n<table class="steps">\n<thead><tr>'
-    yield "".join(f'<th scope="col">{name}</th>' for name in ("Keys", "Provider", "Reason", "Next step"))
-    yield "</tr></thead>\n<tbody>\n"
+    yield '<section aria-labelledby="steps"><h2 id="steps">What to do</h2>\n<ol class="steps">\n'
     for group in groups:
-        mark = f'<span aria-hidden="true">{MARKS[group["outcome"]]}</span>'
-        reason = f"{mark} {group['outcome']}: {text(group['reason'])}"
-        cells = (str(group["count"]), text(group["provider"]), reason, text(group["next"]))
-        yield "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>\n"
-    yield "</tbody></table></section>\n"
+        yield from _step(group)
+    if unopened is not None:
+        hint = text(str(error_fields(unopened.error)["hint"]))
+        keys = _count(ending.tally.unopened, "key")
+        yield f'<li class="unopened"><h3>{_mark("unopened")} {keys}: the record does not open</h3><p>{hint}</p></li>\n'
+    yield "</ol></section>\n"
+
+
+def _step(group: Group) -> Iterator[str]:
+    outcome = group.outcome.value
+    keys = f"{group.count} {text(group.provider)} key" + ("" if group.count == 1 else "s")
+    yield f'<li class="{outcome}"><h3>{_mark(outcome)} {keys}: {outcome}: {text(group.reason)}</h3>\n'
+    page_url = group.first.verdict.manage_url
+    yield f"<p>{_linked(group.step, page_url)}</p>\n"
+    if group.outcome is not Outcome.INDETERMINATE and page_url and page_url not in group.step:
+        yield f"<p>Page: {_link(page_url)}</p>\n"
+    links = ", ".join(f'<a href="#{_anchor(name)}"{_label(name)}>{_name(name)}</a>' for name in group.accounts)
+    more = f" and {group.unnamed} more" if group.unnamed else ""
+    yield f"<p>Accounts: {links}{more}</p></li>\n"
+
+
+def _mark(outcome: str) -> str:
+    return f'<span aria-hidden="true">{MARKS[outcome]}</span>'
 
 
 def _table(rows: Rows, providers: list[str], accounts: int) -> Iterator[str]:
@@ -104,10 +125,11 @@ def _table(rows: Rows, providers: list[str], accounts: int) -> Iterator[str]:
     if not accounts:
         yield "<p>No key was tested.</p></section>\n"
         return
-    yield '<table class="map">\n<caption>Accounts by providers. Each cell opens for details.</caption>\n<thead><tr>'
-    yield '<th scope="col">Account</th>'
-    yield "".join(f'<th scope="col">{text(provider)}</th>' for provider in providers)
-    yield "</tr></thead>\n<tbody>\n"
+    # The roles are said because a table that is shown as cards is none to a screen reader otherwise.
+    yield '<table class="map" role="table">\n<caption>Accounts by providers. Each cell opens for details.</caption>\n'
+    yield '<thead role="rowgroup"><tr role="row"><th scope="col" role="columnheader">Account</th>'
+    yield "".join(f'<th scope="col" role="columnheader">{text(provider)}</th>' for provider in providers)
+    yield '</tr></thead>\n<tbody role="rowgroup">\n'
     for account, group in groupby(rows(), key=lambda row: row["account"]):
         yield _line(account, {row["provider"]: row for row in group}, providers)
     yield "</tbody></table></section>\n"
@@ -118,26 +140,29 @@ def _line(account: str, keys: dict[str, Document], providers: list[str]) -> str:
     if any(row.get("rotation_due") for row in keys.values()):
         classes.append("has-due")
     cells = "".join(_cell(keys[provider]) if provider in keys else _NO_KEY for provider in providers)
-    return f'<tr class="{" ".join(classes)}"><th scope="row">{text(account)}</th>{cells}</tr>\n'
+    head = f'<th scope="row" role="rowheader"{_label(account)}>{_name(account)}</th>'
+    return f'<tr role="row" id="{_anchor(account)}" class="{" ".join(classes)}">{head}{cells}</tr>\n'
 
 
-_NO_KEY = '<td class="none"><span class="quiet">no key tested</span></td>'
+_NO_KEY = '<td role="cell" class="none"><span class="quiet">no key tested</span></td>'
 
 
 def _cell(row: Document) -> str:
     outcome = row["outcome"]
     words = outcome if outcome in ("valid", "unopened") else f"{outcome}: {row['reason']}"
     due = ' <span class="due">rotation due</span>' if row.get("rotation_due") else ""
-    summary = f'<summary><span aria-hidden="true">{MARKS[outcome]}</span> {text(words)}{due}</summary>'
+    where = f'<span class="provider">{text(row["provider"])} </span>'
+    summary = f"<summary>{where}{_mark(outcome)} {text(words)}{due}</summary>"
     facts = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in _facts(row) if value)
-    return f'<td class="{outcome}"><details>{summary}<dl>{facts}</dl></details></td>'
+    return f'<td role="cell" class="{outcome}"><details>{summary}<dl>{facts}</dl></details></td>'
 
 
 def _facts(row: Document) -> Iterator[tuple[str, str]]:
     yield "Why", text(row["detail"])
     if row["outcome"] != "valid":
-        yield "Next", text(row["hint"])
-        yield "Page", _link(row.get("manage_url") or "")
+        yield "Next", _linked(row["hint"], row.get("manage_url") or "")
+        page_url = row.get("manage_url") or ""
+        yield "Page", _link(page_url) if page_url not in row["hint"] else ""
     version = f", version {row['version']}" if row.get("version") else ""
     yield "Key", text(row["masked"]) + version if row["masked"] else ""
     yield "Tested", _time(row["tested_at"]) if row.get("tested_at") else ""
@@ -148,6 +173,44 @@ def _facts(row: Document) -> Iterator[tuple[str, str]]:
     yield "Checks", ", ".join(failed)
     if row.get("recorded") is False and row.get("version"):
         yield "Note", "this outcome was not recorded"
+
+
+def _name(account: str) -> str:
+    """Return an account's name; a long one may be broken after a separator, or else in the middle of a long part."""
+    if len(account) <= _LONGEST_PART:
+        return text(account)
+    parts = re.findall(rf"[^.@_+]{{1,{_LONGEST_PART}}}[.@_+]*|[.@_+]+", account)
+    return "<wbr>".join(map(text, parts))
+
+
+def _label(account: str) -> str:
+    """Return an attribute that has the name in one piece for a screen reader, where it is not so in the page."""
+    return f' aria-label="{text(account)}"' if len(account) > _LONGEST_PART else ""
+
+
+def _anchor(account: str) -> str:
+    return "account-" + quote(account, safe="")
+
+
+def _linked(words: str, page: str) -> str:
+    """Return a text with its addresses as links: those of the site of the provider's page, and no others."""
+    site = _site(page)
+    pieces = enumerate(_ADDRESS.split(words))  # every second one is an address
+    return "".join(_link(piece) if n % 2 and site and _site(piece) == site else _words(piece) for n, piece in pieces)
+
+
+def _words(piece: str) -> str:
+    """Return a text whose options are not broken after their dashes."""
+    return _OPTION.sub(r'<span class="whole">\g<0></span>', text(piece))
+
+
+def _site(url: str) -> str:
+    """Return the last two labels of an address's host, such as ``google.com``."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+    return ".".join(host.rsplit(".", 2)[-2:])
 
 
 def _link(url: str) -> str:

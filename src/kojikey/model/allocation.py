@@ -1,0 +1,18 @@
+"""Where Koji has a key of its own, which accounts without one use: at its two providers, and at no other.
+
+On the way of `kojikey run`: imports nothing.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
+
+BUILT_IN = ("elevenlabs", "google_gemini")
+"""The providers of the built-in allocation, in the order in which they are shown."""
+
+
+def source_without_key(provider: str) -> Literal["built_in", "none"]:
+    """Return where an account without a key of its own stands at a provider: ``built_in`` or ``none``."""
+    return "built_in" if provider in BUILT_IN else "none"

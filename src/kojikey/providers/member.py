@@ -1,0 +1,40 @@
+"""A place in a JSON answer, written as people write it: ``data.limit``, ``balances[0].amount``, ``scoped[].names[]``.
+
+Pure. Must not: know what stands there. What is not where the path says counts as missing, whatever its type.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+_STEP = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*)|\[([0-9]{0,4})\]")
+_PATH = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_-]*|\[[0-9]{0,4}\])(?:\.[A-Za-z_][A-Za-z0-9_-]*|\[[0-9]{0,4}\])*")
+_MOST = 1000  # values of one place: an answer is bounded, but not by us
+
+
+def is_path(text: str) -> bool:
+    """Tell whether a text is the path of a member."""
+    return len(text) <= 200 and _PATH.fullmatch(text) is not None
+
+
+def values_at(document: Any, path: str) -> list[Any]:
+    """Return what stands at a path: one value at most, but for paths with ``[]`` (each item of a list)."""
+    found: list[Any] = [document]
+    for name, index in _STEP.findall(path):
+        found = [value for item in found for value in _step(item, name, index)][:_MOST]
+    return found
+
+
+def value_at(document: Any, path: str) -> Any:
+    """Return what stands first at a path, None where nothing does or the path is empty."""
+    return next(iter(values_at(document, path)), None) if path else None
+
+
+def _step(item: Any, name: str, index: str) -> Iterator[Any]:
+    if name:
+        if isinstance(item, dict) and name in item:
+            yield item[name]
+    elif isinstance(item, list):
+        yield from item if index == "" else item[int(index) : int(index) + 1]
