@@ -11,7 +11,6 @@ from typing import NamedTuple
 from kojikey.cli import wiring
 from kojikey.cli.desk import Desk
 from kojikey.cli.exits import Exit, code_of, hint_of
-from kojikey.cli.report import lines_of
 from kojikey.model.errors import KojikeyError
 from kojikey.model.ref import shown_provider
 from kojikey.operations.custody import Custody
@@ -107,8 +106,7 @@ def _definitions(desk: Desk) -> Iterator[Finding]:
     found = load_catalog(desk.settings.home.providers)
     yield Finding("providers", "ok", ", ".join(found.ids()))
     for mistake in found.mistakes:
-        found_wrong = _wrong(f"provider file {os.path.basename(mistake.path)}", mistake)
-        yield found_wrong._replace(detail="\n".join(lines_of(mistake)))
+        yield _wrong(f"provider file {os.path.basename(mistake.path)}", mistake)
 
 
 def _undefined(desk: Desk, custody: Custody) -> Iterator[Finding]:

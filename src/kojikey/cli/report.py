@@ -10,11 +10,10 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from typing import Any
 
     from kojikey.cli.exits import Exit
-    from kojikey.model.errors import KojikeyError
 
 SCHEMA = "kojikey/1"
 REPORT_IT = "please report it, with this line and the command: https://github.com/kojikey/kojikey/issues"
@@ -27,7 +26,7 @@ def report(tokens: list[str], error: Exception) -> int:
 
     error = first_of_ours(error)
     if isinstance(error, KojikeyError):
-        return fail(tokens, code_of(error), str(error), hint_of(error), lines=lines_of(error))
+        return fail(tokens, code_of(error), str(error), hint_of(error))
     if isinstance(error, OSError) and error.errno is not None:
         # The machine, not a bug: a full disk under standard output, a folder that vanished.
         return fail(tokens, Exit.STORE_UNAVAILABLE, f"the system refused: {os.strerror(error.errno)}", "kojikey doctor")
@@ -53,24 +52,10 @@ def report_interrupt(tokens: list[str], interrupt: KeyboardInterrupt) -> int:
     return fail(tokens, Exit.INTERRUPTED, note, None)
 
 
-def lines_of(error: KojikeyError) -> list[str]:
-    """Return an error as people read it: the mistakes of a file are on a line of their own each."""
-    from kojikey.model.errors import FileMistakes
-
-    if not isinstance(error, FileMistakes):
-        return [str(error)]
-    return [f"{error.headline}:", *(f"  {problem}" for problem in error.problems)]
-
-
-def fail(tokens: list[str], code: Exit, message: str, hint: str | None, *, lines: Sequence[str] = ()) -> int:
-    """Print a failure for people on stderr and, with ``--json``, as a document on stdout; return the code.
-
-    ``lines`` are what people read in place of the message, where it is long.
-    """
+def fail(tokens: list[str], code: Exit, message: str, hint: str | None) -> int:
+    """Print a failure for people on stderr and, with ``--json``, as a document on stdout; return the code."""
     own = tokens[: tokens.index("--")] if "--" in tokens else tokens
-    first, *more = lines or (message,)
-    say(f"kojikey: {first}")
-    for line in more:
+    for line in f"kojikey: {message}".split("\n"):
         say(line)
     if hint:
         say(f"  try: {hint}" if hint.startswith("kojikey ") else f"  {hint}")

@@ -76,14 +76,14 @@ def unusable_definition(name: str, settings: Settings) -> Mistake | None:
 
 
 def _warn_of(mistake: Mistake, settings: Settings) -> None:
-    from kojikey.cli.report import lines_of, say
+    from kojikey.cli.report import say
 
     if mistake.path in settings.mistakes:
         return
     settings.mistakes[mistake.path] = mistake
     if mistake.provider in settings.providers_named:
         return  # it is the command's own error
-    first, *more = lines_of(mistake)
+    first, *more = str(mistake).split("\n")
     for line in (f"kojikey: warning: {first}", *more[:_MISTAKES_SHOWN]):
         say(line)
     if len(more) > _MISTAKES_SHOWN:

@@ -82,11 +82,11 @@ class UnknownProvider(UsageError):
 
 
 class FileMistakes(UsageError):
-    """A file has mistakes. ``str()`` has them all in one sentence; people read ``headline``, then each on its line."""
+    """A file has mistakes. ``str()`` has each on a line of its own, below one that names the file."""
 
     def __init__(self, path: str, headline: str, problems: Iterable[str], *, hint: str) -> None:
-        self.path, self.headline, self.problems = path, headline, tuple(problems)
-        super().__init__(f"{headline}: " + "; ".join(self.problems), hint=hint)
+        self.path, self.problems = path, tuple(problems)
+        super().__init__("\n  ".join((f"{headline}:", *self.problems)), hint=hint)
 
 
 class BadConfig(FileMistakes):
