@@ -110,12 +110,14 @@ def server_context(certificate: str) -> ssl.SSLContext:
     return context
 
 
-def loopback_certificate(folder: str) -> str:
-    """Make a certificate for 127.0.0.1 that signs itself; return the file with its key and itself."""
+def loopback_certificate(folder: str, *names: str) -> str:
+    """Make a certificate for 127.0.0.1, and for names, that signs itself; return the file with its key and itself."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
     now = datetime.datetime.now(datetime.UTC)
-    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    address = x509.SubjectAlternativeName(
+        [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), *map(x509.DNSName, names)]
+    )
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)

@@ -28,7 +28,7 @@ from kojikey.model.version import __version__
 from kojikey.providers.definition import Check, Definition, filled
 from kojikey.providers.evidence import Answer
 from kojikey.providers.judge import Fault
-from kojikey.providers.network import Network, tls_context
+from kojikey.providers.network import Addresses, Network, tls_context
 from kojikey.providers.proxies import Proxies, Proxy
 from kojikey.providers.session import Opener, Received, Session
 
@@ -61,7 +61,8 @@ class Exchange:
         for name in ("httpcore2", "httpx2"):
             logging.getLogger(name).setLevel(logging.WARNING)
         self._proxies = Proxies.read(os.environ) if proxies is None else proxies
-        self._opener, self._network = opener, Network()
+        self._opener = opener
+        self._addresses: Addresses = {}
         self._tls: ssl.SSLContext | None = None
         self._targets: dict[tuple[str, tuple[tuple[str, str], ...]], _Target] = {}
 
@@ -77,15 +78,16 @@ class Exchange:
             BadNetworkSettings: the environment's proxy or certificates, which they would need, cannot be used.
         """
         if self._opener is not None:
-            return Session(self._opener, limit=BODY_LIMIT)
+            return Session(self._opener, Network(self._addresses), limit=BODY_LIMIT)
         proxy = self._proxies.proxy_for(base_url)
         if self._tls is None and base_url.startswith("https:"):
             self._tls = tls_context()
+        network = Network(self._addresses)
         pool = httpcore2.AsyncConnectionPool(
-            ssl_context=self._tls, proxy=_proxy_of(proxy, self._tls) if proxy else None, network_backend=self._network
+            ssl_context=self._tls, proxy=_proxy_of(proxy, self._tls) if proxy else None, network_backend=network
         )
         origin = self._target(base_url, ()).url.origin
-        return Session(lambda: pool.create_connection(origin), limit=BODY_LIMIT)
+        return Session(lambda: pool.create_connection(origin), network, limit=BODY_LIMIT)
 
     async def send(self, session: Session, call: Call, *, is_fresh: bool = False) -> Answer | Fault:
         """Make one request and return its answer, at most 64 KiB of it, or the reason why there is none.

@@ -159,11 +159,22 @@ class Stream(httpcore2.AsyncNetworkStream, asyncio.Protocol):
         return self._transport.get_extra_info(info) if self._transport is not None else None
 
 
-class Network(httpcore2.AsyncNetworkBackend):
-    """Opens connections. Remembers for a minute which address of a host answered: a run asks for no name per key."""
+Addresses = dict[tuple[str, int], tuple[str, float]]
+"""Which address of a host and port answered, and until when that is taken as known: a run asks for no name per key."""
 
-    def __init__(self) -> None:
-        self._addresses: dict[tuple[str, int], tuple[str, float]] = {}
+
+class Network(httpcore2.AsyncNetworkBackend):
+    """Opens the connections of one test, and ends all of them: httpcore2 leaves one open that a SOCKS proxy refused."""
+
+    def __init__(self, addresses: Addresses) -> None:
+        self._addresses = addresses
+        self._streams: list[Stream] = []
+
+    def close(self) -> None:
+        """Close the connections that are left."""
+        for stream in self._streams:
+            stream.abort()
+        self._streams.clear()
 
     async def connect_tcp(
         self,
@@ -183,10 +194,10 @@ class Network(httpcore2.AsyncNetworkBackend):
         try:
             if now < until:
                 try:
-                    return await _connected(address, port)
+                    return await self._connected(address, port)
                 except OSError:
-                    del self._addresses[host, port]
-            stream = await _connected(host, port)
+                    self._addresses.pop((host, port), None)
+            stream = await self._connected(host, port)
         except (OSError, UnicodeError) as error:
             raise httpcore2.ConnectError("no connection") from error
         peer = stream.get_extra_info("peername")
@@ -194,12 +205,12 @@ class Network(httpcore2.AsyncNetworkBackend):
             self._addresses[host, port] = peer[0], now + _REMEMBERED_S
         return stream
 
-
-async def _connected(host: str, port: int) -> Stream:
-    is_address = ":" in host or host.replace(".", "").isdigit()
-    delay = None if is_address else _HAPPY_EYEBALLS_S
-    _, stream = await asyncio.get_running_loop().create_connection(Stream, host, port, happy_eyeballs_delay=delay)
-    return stream
+    async def _connected(self, host: str, port: int) -> Stream:
+        is_address = ":" in host or host.replace(".", "").isdigit()
+        delay = None if is_address else _HAPPY_EYEBALLS_S
+        _, stream = await asyncio.get_running_loop().create_connection(Stream, host, port, happy_eyeballs_delay=delay)
+        self._streams.append(stream)
+        return stream
 
 
 def tls_context() -> ssl.SSLContext:
@@ -208,10 +219,13 @@ def tls_context() -> ssl.SSLContext:
     Raises:
         BadNetworkSettings: the variable names no certificates that can be read.
     """
+    variable = "SSL_CERT_FILE" if os.environ.get("SSL_CERT_FILE") else "SSL_CERT_DIR"
     try:
+        folders = os.environ.get("SSL_CERT_DIR", "").split(os.pathsep)
+        if variable == "SSL_CERT_DIR" and any(folders) and not any(map(os.path.isdir, folders)):
+            raise FileNotFoundError  # OpenSSL would take it for a folder without certificates
         return httpcore2.default_ssl_context()
     except (OSError, ValueError):
-        variable = "SSL_CERT_FILE" if os.environ.get("SSL_CERT_FILE") else "SSL_CERT_DIR"
         raise BadNetworkSettings(
             f"{variable} names no certificates that can be read; nothing was sent",
             hint=f"let {variable} name a PEM file of CA certificates, or unset it for the system's own",

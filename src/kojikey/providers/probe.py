@@ -169,7 +169,7 @@ class _Run:
         except TimeoutError:
             self._add_what_was_not_begun()
         finally:
-            await self.session.close()
+            self.session.close()
         findings = [made.finding or self._unfinished(made) for made in self.made]
         findings = with_hindsight(self._with_notes(findings), self.request.definition, self.base_url)
         verdict = conclude(findings, latencies=[made.latency_ms for made in self.made])

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import httpcore2
 
-from kojikey.providers.network import Stream
+from kojikey.providers.network import Network, Stream
 
 Opener = Callable[[], httpcore2.AsyncConnectionInterface]
 """Returns a connection to the endpoint of the test, which connects with its first request."""
@@ -45,9 +45,9 @@ class _Idle(NamedTuple):
 class Session:
     """The connections of one test, closed by :meth:`close`."""
 
-    def __init__(self, opener: Opener, *, limit: int) -> None:
-        """``limit`` is the most bytes of a body that are read."""
-        self._open, self._limit = opener, limit
+    def __init__(self, opener: Opener, network: Network, *, limit: int) -> None:
+        """``network`` is what the opener's connections go over; ``limit`` is the most bytes of a body that are read."""
+        self._open, self._network, self._limit = opener, network, limit
         self._idle: list[_Idle] = []
 
     async def ask(self, request: httpcore2.Request, *, is_fresh: bool = False) -> Received:
@@ -77,10 +77,10 @@ class Session:
         self._idle = [idle for idle in self._idle if not idle.stream.is_spoiled]
         return any(idle.stream.is_spoiled for idle in watched)
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Close the connections that are left."""
-        while self._idle:
-            await self._idle.pop().connection.aclose()
+        self._idle.clear()
+        self._network.close()
 
     def _quiet_one(self) -> _Idle | None:
         while self._idle:
