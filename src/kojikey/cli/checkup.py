@@ -19,7 +19,10 @@ from kojikey.providers.catalog import load_catalog
 
 
 class Finding(NamedTuple):
-    """One line of the check-up: ``state`` is ``ok``, ``note`` (worth knowing) or ``wrong``."""
+    """One line of the check-up.
+
+    ``state`` is ``ok``, ``normal`` (neither good nor bad), ``note`` (a person should look at it) or ``wrong``.
+    """
 
     name: str
     state: str
@@ -63,7 +66,7 @@ def _folders(desk: Desk) -> Iterator[Finding]:
     home = desk.settings.home
     for name, path in (("configuration", home.config), ("data", home.data)):
         if not os.path.isdir(path):
-            yield Finding(f"{name} folder", "note", f"{path} is not there yet; it is made when it is needed")
+            yield Finding(f"{name} folder", "normal", f"{path} is not there yet; it is made when it is needed")
             continue
         mode = stat.S_IMODE(os.stat(path).st_mode)
         if os.name == "posix" and mode & 0o077:
@@ -87,7 +90,7 @@ def _network() -> Iterator[Finding]:
 
     variables = [name for name in _NETWORK if os.environ.get(name)]
     if variables:
-        yield Finding("network", "note", "requests follow " + ", ".join(variables))
+        yield Finding("network", "normal", "requests follow " + ", ".join(variables))
     proxies = Proxies.read(os.environ)
     for problem in proxies.problems():
         is_met = problem in proxies.named[:1]
@@ -127,7 +130,7 @@ def _undefined(desk: Desk, custody: Custody) -> Iterator[Finding]:
 
 
 def _no_store(desk: Desk) -> Iterator[Finding]:
-    yield Finding("store", "note", "there is none yet", "kojikey add PROVIDER makes it")
+    yield Finding("store", "normal", "there is none yet", "kojikey add PROVIDER makes it")
     try:
         source = wiring.default_kek_source(
             desk.settings, desk.terminal, wiring.kek_inputs(desk.settings, desk.terminal)
@@ -147,4 +150,4 @@ def _contents(custody: Custody, account: str) -> Iterator[Finding]:
 
 
 def _wrong(name: str, error: KojikeyError) -> Finding:
-    return Finding(name, "wrong", str(error), hint_of(error), code_of(error))
+    return Finding(name, "wrong", str(error), hint_of(error, command="doctor"), code_of(error))

@@ -27,12 +27,23 @@ def doctor(call: Call) -> int:
 
     page = Page(desk.terminal)
     page.findings(findings)
-    wrong = sum(finding.state == "wrong" for finding in findings)
-    page.line("all is well" if not wrong else f"{wrong} thing{'' if wrong == 1 else 's'} to mend", style="bold")
-    if not wrong and not desk.terminal.quiet:
+    states = [finding.state for finding in findings]
+    page.line(_summary(states), style="bold")
+    if "wrong" not in states and not desk.terminal.quiet:
         more = desk.terminal.completed("whether the keys work is for their providers to say: kojikey test --all")
         page.line(more, indent=2)
     return int(code)
+
+
+_COUNTED = {"wrong": "to mend", "note": "to look at", "ok": "in order", "normal": "for information"}
+
+
+def _summary(states: list[str]) -> str:
+    """Return how many findings there are of each kind, what needs a person first."""
+    counts = [f"{states.count(state)} {words}" for state, words in _COUNTED.items() if state in states]
+    if "wrong" in states:
+        return ", ".join(counts)
+    return ("nothing to mend: " if "note" in states else "all is well: ") + ", ".join(counts)
 
 
 COMMANDS = (

@@ -83,9 +83,43 @@ def hint_of(error: errors.KojikeyError, *, command: str | None = None) -> str:
         case errors.AuditBroken():
             return "kojikey audit shows the events; somebody with access to the store changed them"
         case errors.StoreUnavailable() | errors.CannotOpen():
-            return "kojikey doctor"
+            return _mend(error, command)
         case _:
             return f"kojikey {command} --help" if command else "kojikey --help"
+
+
+_RESTORE = "restore a copy of the store from before that"
+_MENDS: tuple[tuple[type[errors.KojikeyError], str], ...] = (
+    (errors.StoreCorrupt, _RESTORE),
+    (errors.StoreFull, "make room where the store is, then run the command again"),
+    (errors.StoreLocked, "wait until the other process has ended, then run the command again"),
+    (
+        errors.WrongKek,
+        "give the KEK, or type the passphrase, that this store was made with; a lost one cannot be recovered",
+    ),
+)
+
+
+def _mend(error: errors.KojikeyError, command: str | None) -> str:
+    """Return how to mend a store or a record. What doctor itself says is never to run doctor."""
+    for kind, mend in _MENDS:
+        if isinstance(error, kind):
+            return mend
+    if isinstance(error, errors.RecordChanged):
+        return _replace_record(error.where)
+    return "run the command again; where it stays so, " + _RESTORE if command == "doctor" else "kojikey doctor"
+
+
+def _replace_record(where: str) -> str:
+    """Return how to do without a record that was changed: a key can be replaced, anything else only be restored."""
+    import re
+
+    # It may be the name in a store that somebody tampered with.
+    key = re.fullmatch(r"(?:key/)?([a-z0-9][a-z0-9._@+-]{0,127})/([a-z][a-z0-9_-]{0,31})(?: version [0-9]+)?", where)
+    if key is None:
+        return _RESTORE
+    names = f"{key[2]} --account {key[1]}"
+    return f"{_RESTORE}, or replace the key: kojikey remove {names}, then kojikey add {names}"
 
 
 def _typed_url(place: str) -> str:

@@ -282,8 +282,9 @@ class Page:
         """Write what a check-up found, with how to mend what is wrong."""
         marks = {"ok": Outcome.VALID, "note": Outcome.LIMITED, "wrong": Outcome.REJECTED}
         for finding in findings:
-            outcome = marks[finding.state]
-            line = Text(f"{self.mark(outcome)} ", style=_STYLE[outcome]).append(finding.name, style="bold")
+            outcome = marks.get(finding.state)
+            mark = Text(f"{self.mark(outcome)} ", style=_STYLE[outcome]) if outcome else Text(self.plain("· "))
+            line = mark.append(finding.name, style="bold")
             detail, *more = finding.detail.split("\n")
             self.line(line.append(f"  {self.plain(detail)}", style="default"))
             for each in more:

@@ -1,0 +1,79 @@
+"""``kojikey doctor``: says how to mend each thing that is wrong, and marks only what a person should look at."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from program import Program
+
+OTHER_KEK = base64.urlsafe_b64encode(b"\x07" * 32).decode()
+
+
+def test_before_the_first_key_nothing_is_marked_for_a_person_to_look_at(kojikey: Program) -> None:
+    ended = kojikey("doctor")
+    *lines, last, _ = ended.out.splitlines()
+    assert (ended.code, last) == (0, "all is well: 3 in order, 3 for information")
+    assert {line[0] for line in lines if not line.startswith(" ")} == {"✓", "·"}
+
+
+def test_the_last_line_says_how_many_of_each_and_the_exit_follows(kojikey: Program) -> None:
+    kojikey.added("elevenlabs", "ok", "--no-test")
+    noted = kojikey("doctor")
+    assert noted.code == 0
+    assert "nothing to mend: 1 to look at, " in noted.out
+    kojikey.home.chmod(0o755)
+    wrong = kojikey("doctor")
+    kojikey.home.chmod(0o700)
+    assert wrong.code == 7
+    assert "\n2 to mend, 1 to look at, " in wrong.out  # the folder is that of the configuration and of the data
+
+
+def mend_of(kojikey: Program, name: str, **environ: str | None) -> str:
+    ended = kojikey("doctor", "--json", **environ)
+    (found,) = [row for row in ended.results if row["name"] == name and row["state"] == "wrong"]
+    assert ended.code == found["code"] != 0
+    assert "kojikey doctor" not in json.dumps(ended.document)
+    return str(found["mend"])
+
+
+def test_another_kek_or_a_wrong_passphrase_is_to_be_given_again_for_a_lost_one_is_gone(
+    kojikey: Program, tmp_path: Path
+) -> None:
+    kojikey.added("elevenlabs")
+    assert "cannot be recovered" in mend_of(kojikey, "KEK", KOJIKEY_KEK=OTHER_KEK)
+    passphrases = [tmp_path / name for name in ("right", "wrong")]
+    for path in passphrases:
+        path.write_text(f"the {path.name} horse battery staple\n")
+        path.chmod(0o600)
+    home: dict[str, Any] = {"KOJIKEY_HOME": str(tmp_path / "other"), "KOJIKEY_KEK": None}
+    made = kojikey("store", "init", "--kek", "passphrase", KOJIKEY_PASSPHRASE_FILE=str(passphrases[0]), **home)
+    assert made.code == 0, made.said
+    assert "cannot be recovered" in mend_of(kojikey, "KEK", KOJIKEY_PASSPHRASE_FILE=str(passphrases[1]), **home)
+
+
+@pytest.mark.parametrize("is_sealed_text", [True, False])
+def test_a_damaged_record_is_to_be_restored_or_the_key_replaced(kojikey: Program, is_sealed_text: bool) -> None:
+    kojikey.added("elevenlabs")
+    kojikey.added("google_gemini")
+    with sqlite3.connect(kojikey.home / "keys.db") as database:
+        read = "SELECT document FROM keys WHERE provider = 'elevenlabs'"
+        document = json.loads(database.execute(read).fetchone()[0])
+        sealed = document["versions"][0]["sealed"]
+        document["versions"][0]["sealed"] = sealed[:-8] + "AAAAAAAA"
+        text = json.dumps(document) if is_sealed_text else "{}"
+        database.execute("UPDATE keys SET document = ? WHERE provider = 'elevenlabs'", (text,))
+    mend = mend_of(kojikey, "default/elevenlabs")
+    assert mend.startswith("restore a copy of the store")
+    assert "kojikey remove elevenlabs --account default, then kojikey add elevenlabs --account default" in mend
+
+
+def test_a_damaged_store_is_to_be_restored(kojikey: Program) -> None:
+    kojikey.added("elevenlabs")
+    database = kojikey.home / "keys.db"
+    database.write_bytes(b"no database" * 100)
+    assert mend_of(kojikey, "store").startswith("restore the file from a backup")
