@@ -45,13 +45,14 @@ def audit(call: Call) -> int:
 def _tell_unknown(desk: Desk, result: AuditResult) -> None:
     """Say where the provider that was asked for is no provider: there may be events of one whose definition is gone."""
     from kojikey.cli import wiring
+    from kojikey.providers.index import unknown_provider
 
     provider = desk.call.text("provider")
     if provider is None or result.events:
         return
     index = wiring.provider_index(desk.settings)
     if provider not in index:
-        unknown = wiring.unknown_provider(provider, tuple(index))
+        unknown = unknown_provider(provider, tuple(index))
         desk.terminal.note(f"{unknown}, and no event names one; {unknown.hint}")
 
 

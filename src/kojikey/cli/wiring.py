@@ -10,7 +10,7 @@ import os
 from kojikey.cli.command import Call, Command
 from kojikey.cli.settings import Settings
 from kojikey.model.credential import Credential
-from kojikey.model.errors import KekMissing, StoreExists, StoreNotFound, StoreUnavailable, UnknownProvider
+from kojikey.model.errors import KekMissing, StoreExists, StoreNotFound, StoreUnavailable
 from kojikey.model.ref import Document
 from kojikey.operations.custody import FORMAT, Custody
 from kojikey.sealing.kek_base import KekInputs
@@ -99,22 +99,12 @@ def checked_provider(name: str, settings: Settings, *, warns: bool = True) -> In
         BadDefinition, UnsafeDefinition: there is one, but its file cannot be used.
         UnknownProvider: there is none of that name; a name that may be a key is not repeated.
     """
+    from kojikey.providers.index import unknown_provider
+
     index = provider_index(settings, warns=warns)
     if name not in index:
         raise unusable_definition(name, settings) or unknown_provider(name, tuple(index))
     return index[name]
-
-
-def unknown_provider(name: str, known: tuple[str, ...]) -> UnknownProvider:
-    """Return the error for a provider that is not there, with the nearest name where there is one."""
-    import difflib
-    import re
-
-    shown = name if re.fullmatch(r"[a-z][a-z0-9_-]{0,31}", name) else "of that name"
-    error = UnknownProvider(shown, known)
-    close = difflib.get_close_matches(name.lower().replace("-", "_"), known, n=1, cutoff=0.5)
-    error.hint = f"did you mean {close[0]}?" if close else "kojikey providers"
-    return error
 
 
 def catalog(settings: Settings) -> Catalog:

@@ -74,11 +74,11 @@ class BadAccount(UsageError):
 
 
 class UnknownProvider(UsageError):
-    """No definition has this id."""
+    """No definition has this id. ``name`` is what may be repeated of it (``providers/index.py`` decides that)."""
 
-    def __init__(self, name: str, known: Sequence[str]) -> None:
+    def __init__(self, name: str, known: Sequence[str], *, hint: str | None = None) -> None:
         self.name, self.known = name, tuple(known)
-        super().__init__(f"there is no provider {name}")
+        super().__init__(f"there is no provider {name}", hint=hint)
 
 
 class FileMistakes(UsageError):

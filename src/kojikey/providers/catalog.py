@@ -7,21 +7,18 @@ must not depend on a file that someone else could have placed.
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from kojikey.model.errors import BadDefinition, UnknownProvider, UnsafeDefinition
-from kojikey.model.lookalike import looks_like_key
+from kojikey.model.errors import BadDefinition, UnsafeDefinition
 from kojikey.model.ownership import foreign_writer
 from kojikey.providers.definition import Definition
 from kojikey.providers.definition_file import parse
 from kojikey.providers.foreign import is_of
-from kojikey.providers.index import FOLDER, entry_of, in_order, read_index
+from kojikey.providers.index import FOLDER, entry_of, in_order, read_index, unknown_provider
 
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _LARGEST = 256 * 1024
 
 Mistake: TypeAlias = BadDefinition | UnsafeDefinition
@@ -81,12 +78,12 @@ class Catalog:
         """Return the definition of that id.
 
         Raises:
-            UnknownProvider: there is none. The hint names the closest id; what looks like a key is not repeated.
+            UnknownProvider: there is none. The hint names the closest id; what may be a key is not repeated.
             BadDefinition, UnsafeDefinition: there is one, but its file cannot be used.
         """
         definition = self.definitions.get(provider)
         if definition is None:
-            raise mistake_about(provider, self.mistakes) or _unknown(provider, self.ids())
+            raise mistake_about(provider, self.mistakes) or unknown_provider(provider, self.ids())
         return definition
 
 
@@ -184,18 +181,3 @@ def _read_of_user(path: str) -> str:
     except UnicodeDecodeError:
         raise BadDefinition(path, ["it is not UTF-8 text"]) from None
 
-
-def _unknown(provider: str, known: tuple[str, ...]) -> UnknownProvider:
-    from difflib import get_close_matches
-
-    hint = "kojikey providers lists them: " + ", ".join(known)
-    if not _NAME.fullmatch(provider) or looks_like_key(provider):
-        error = UnknownProvider("of that name (it was not repeated here, in case it is a key)", known)
-        error.hint = hint
-        return error
-    error = UnknownProvider(provider, known)
-    close = get_close_matches(provider.lower().replace("-", "_"), known, n=1, cutoff=0.5)
-    prefixed = [name for name in known if provider.lower() in name.split("_")]
-    suggestion = (close or prefixed or [""])[0]
-    error.hint = f"did you mean {suggestion}? {hint}" if suggestion else hint
-    return error

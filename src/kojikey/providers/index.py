@@ -10,11 +10,12 @@ import json
 import os
 
 from kojikey.model.allocation import BUILT_IN
+from kojikey.model.errors import UnknownProvider
 from kojikey.model.named import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
     from kojikey.providers.catalog import Mistake
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "definitions")
 INDEX = os.path.join(FOLDER, "index.json")
+_REPEATABLE = r"[a-z][a-z0-9_-]{0,14}|[a-z][a-z_-]{0,31}|[A-Za-z][A-Za-z_-]{0,14}"
+"""What an error may repeat: a word that is too short for a key, or has no digit in it and no capitals."""
 
 
 class IndexEntry(NamedTuple):
@@ -66,6 +69,24 @@ def read_index(
         for mistake in catalog.mistakes:
             told(mistake)
     return entries
+
+
+def unknown_provider(name: str, known: Sequence[str]) -> UnknownProvider:
+    """Return the error for a provider that does not exist; its hint names the closest id.
+
+    The name is repeated only where it cannot be a key: a program that swaps two arguments passes one here.
+    """
+    import re
+
+    hint = "kojikey providers lists them: " + ", ".join(known)
+    if not re.fullmatch(_REPEATABLE, name):
+        return UnknownProvider("of that name (it was not repeated here, in case it is a key)", known, hint=hint)
+    from difflib import get_close_matches
+
+    close = get_close_matches(name.lower().replace("-", "_"), known, n=1, cutoff=0.5)
+    prefixed = [candidate for candidate in known if name.lower() in candidate.split("_")]
+    suggestion = (close or prefixed or [""])[0]
+    return UnknownProvider(name, known, hint=f"did you mean {suggestion}? {hint}" if suggestion else hint)
 
 
 def has_definitions(folder: str) -> bool:
