@@ -61,13 +61,16 @@ end
 
 function __kojikey_offer
     set -l program (commandline -opc)[1]
-    set program (string replace -r '^~' $HOME -- $program)
+    if string match -q -- '~/*' $program
+        set program $HOME(string sub -s 2 -- $program)
+    end
     set -l context (__kojikey_context)
     # An option whose value is under the cursor: nothing is known of it yet.
     if contains -- "$context[-1]" --account -a --store -s
         set -e context[-1]
     end
-    $program complete $argv[1] $context </dev/null 2>/dev/null
+    # Only plain words are offered, whatever the program says.
+    $program complete $argv[1] $context </dev/null 2>/dev/null | string match -r -- '^[A-Za-z0-9][A-Za-z0-9._@+:/-]*$'
 end
 
 # Where the program begins that `run` starts: its place among the words, nothing where it has not begun.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -178,10 +180,22 @@ bindkey '^U' kill-whole-line
 unsetopt zle_bracketed_paste
 printf 're%s\\n' ady
 """
-STARTS = {"bash": (["--norc", "--noprofile", "-i"], BASH), "zsh": (["-f", "-i"], ZSH)}
+FISH = """
+function fish_prompt; end
+function fish_right_prompt; end
+source {completions}/kojikey.fish
+bind \\cg 'echo "<<"(commandline)">>"'
+bind \\cu 'commandline ""'
+printf 're%s\\n' ady
+"""
+STARTS = {
+    "bash": (["--norc", "--noprofile", "-i"], BASH),
+    "zsh": (["-f", "-i"], ZSH),
+    "fish": (["--no-config", "-i"], FISH),
+}
 
 
-@pytest.fixture(params=["bash", "zsh"])
+@pytest.fixture(params=["bash", "zsh", "fish"])
 def typed(request: pytest.FixtureRequest, environ: dict[str, str]) -> Iterator[Callable[[str], str]]:
     """Return what types a line and Tab into a shell on a terminal, and tells what the line is then."""
     program = needed(request.param)
@@ -211,6 +225,42 @@ def test_tab_completes_on_a_terminal(typed: Callable[[str], str]) -> None:
     for line, completed in TYPED:
         # zsh ends an option that takes a value by "=", and keeps no space at the end; what counts is the words
         assert typed(line).rstrip(" =") == completed.rstrip(), line
+
+
+HOSTILE = [
+    "$(touch${IFS}pwned)", "`touch pwned`", "acx$(touch pwned)", "acx`touch pwned`", "acx;touch pwned",
+    "acx'$(touch pwned)'", "acx (touch pwned)", "acx{a,b}", "acx*", "~root", "-y", "acx\tabout", "acx\x1b[31m",
+    "acx&touch pwned&", "acx|touch pwned",
+]  # fmt: skip
+
+
+def says(environ: dict[str, str], names: list[str]) -> None:
+    """Let the program that is completed offer these names, whatever is asked."""
+    names_file = Path(environ["HOME"]) / "names"
+    names_file.write_text("".join(f"{name}\n" for name in names))
+    (Path(environ["HOME"]) / "programs" / "kojikey").write_text(f"#!/bin/sh\ncat '{names_file}'\n")
+
+
+def test_tab_executes_no_name_that_the_program_offers(typed: Callable[[str], str], environ: dict[str, str]) -> None:
+    """The scripts' own defence: a name is neither expanded while it is looked at, nor put into the line."""
+    says(environ, [*HOSTILE, "acme", "acorn"])
+    for line in ("kojikey list --account ", "kojikey list --account a", "kojikey add ", "kojikey test --store "):
+        added = typed(f"{line}\t\t").removeprefix(line.rstrip())
+        assert re.fullmatch("[ a-z_-]*", added), added
+    assert not list(Path(environ["HOME"]).rglob("pwned"))
+
+
+def test_tab_executes_no_name_of_a_hostile_store(
+    typed: Callable[[str], str], environ: dict[str, str], kojikey: Program
+) -> None:
+    """The program's own defence: names that are not well-formed are not offered at all."""
+    with sqlite3.connect(kojikey.home / "keys.db") as database:
+        for name in HOSTILE:
+            document = json.dumps({"account": name})
+            database.execute("INSERT INTO accounts (account, revision, document) VALUES (?, '', ?)", (name, document))
+    assert ran(["kojikey", "complete", "account"], environ) == ["acme"]
+    assert typed("kojikey list --account ").strip() == "kojikey list --account acme"
+    assert not list(Path(environ["HOME"]).rglob("pwned"))
 
 
 def test_completing_opens_nothing_and_needs_no_kek(environ: dict[str, str]) -> None:

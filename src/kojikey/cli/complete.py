@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
 
 from kojikey.cli.command import ACCOUNT, STORE, Argument, Call, Command
+from kojikey.cli.report import write_line
 from kojikey.cli.settings import LOCAL, Settings
+from kojikey.model.environment import Environment
 from kojikey.model.errors import KojikeyError
 
-KINDS = ("provider", "account", "store", "capability", "kek", "topic")
+# What a shell takes as a word in which nothing is expanded. Names come from stores and files that others may write.
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+:/-]*")
 
 
 def complete(call: Call) -> int:
-    """Print the values of a kind, a line each; nothing where they can not be had."""
+    """Print the values of a kind, a line each; none where they cannot be read, and none that a shell could expand."""
     try:
         values = _values(call.text("kind") or "", call)
     except (KojikeyError, OSError):
         return 0
     for value in values:
-        print(value)
+        if _WORD.fullmatch(value):
+            write_line(value)
     return 0
 
 
@@ -27,7 +32,7 @@ def _values(kind: str, call: Call) -> list[str]:
     from kojikey.providers.catalog import load_catalog
     from kojikey.providers.index import read_index
 
-    settings = Settings(call, os.environ)
+    settings = Settings(call, Environment(os.environ))
     if kind == "provider":
         return list(read_index(settings.home.providers))
     if kind == "account":

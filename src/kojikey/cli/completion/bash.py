@@ -13,17 +13,32 @@ _kojikey_takes() {
   case "$1" in
 """
 _BODY = r"""
+# Offers the lines of standard input that begin with the word under the cursor. `compgen -W` would expand them: only
+# what the shell takes as a plain word is offered, whatever the program says. With $1 it may begin with a dash.
+_kojikey_among() {
+  local LC_ALL=C line plain="^[A-Za-z0-9$1][A-Za-z0-9._@+:/-]*\$"
+  COMPREPLY=()
+  while IFS= read -r line; do
+    if [[ $line == "$current"* && $line =~ $plain ]]; then COMPREPLY+=("$line"); fi
+  done
+}
+
+# Offers words of this script that are separated by spaces.
+_kojikey_words() {
+  local -a listed
+  IFS=' ' read -r -a listed <<<"$1"
+  _kojikey_among - < <(printf '%s\n' "${listed[@]}")
+}
+
 # Offers the values of a kind for the word under the cursor.
 _kojikey_offer() {
   case "$1" in
     '') ;;
     file) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
     variable) mapfile -t COMPREPLY < <(compgen -A export -- "$current") ;;
-    choices:*) mapfile -t COMPREPLY < <(compgen -W "${1#choices:}" -- "$current") ;;
+    choices:*) _kojikey_words "${1#choices:}" ;;
     *)
-      local found
-      found=$("$program" complete "$1" "${context[@]}" </dev/null 2>/dev/null)
-      mapfile -t COMPREPLY < <(compgen -W "$found" -- "$current")
+      _kojikey_among "" < <("$program" complete "$1" "${context[@]}" </dev/null 2>/dev/null)
       if [[ $1 == kek ]]; then compopt -o nospace 2>/dev/null; fi
       ;;
   esac
@@ -48,14 +63,14 @@ _kojikey() {
   COMPREPLY=()
   _kojikey_takes ""
   if ((COMP_CWORD == 1)); then
-    mapfile -t COMPREPLY < <(compgen -W "$words $options" -- "$current")
+    _kojikey_words "$words $options"
     return
   fi
   words=""
   _kojikey_takes "$command"
   if [[ -n $words ]]; then
     if ((COMP_CWORD == 2)); then
-      mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+      _kojikey_words "$words"
       return
     fi
     command="$command ${COMP_WORDS[2]}" index=3
@@ -96,7 +111,7 @@ _kojikey() {
     kind="${kind%% *}"
     _kojikey_offer "${kind//,/ }"
   elif [[ -z $plain && $current == -* ]]; then
-    mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
+    _kojikey_words "$options"
   elif [[ -n $passes ]]; then
     _kojikey_pass_on "$COMP_CWORD"
   elif [[ -n $many ]] || ((arguments == 0)); then

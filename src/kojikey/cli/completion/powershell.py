@@ -33,7 +33,11 @@ _BODY = """\
     function OfKind($kind, $context) {
         if ($kind -eq 'variable') { Offer @((Get-ChildItem env:).Name) }
         elseif ($kind -like 'choices:*') { Offer @($kind.Substring(8).Split(' ')) }
-        elseif ($kind -and $kind -ne 'file') { Offer @(& $program complete $kind @context 2>$null) }
+        elseif ($kind -and $kind -ne 'file') {
+            # Only plain words are offered, whatever the program says.
+            $found = @(& $program complete $kind @context 2>$null)
+            Offer @($found | Where-Object { $_ -cmatch '^[A-Za-z0-9][A-Za-z0-9._@+:/-]*$' })
+        }
     }
 
     if ($words.Count -eq 0) { return Offer @($commands[''].Words) $commands[''].About }

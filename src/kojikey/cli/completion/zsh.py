@@ -31,7 +31,10 @@ _kojikey_offer() {
     esac
   done
   values=(${(f)"$(${~kojikey_words[1]} complete $1 $context 2>/dev/null </dev/null)"})
-  if [[ $1 == kek ]]; then compadd -S '' -a values; else compadd -a values; fi
+  # Only plain words are offered, whatever the program says.
+  setopt localoptions extendedglob
+  values=(${(M)values:#[A-Za-z0-9][A-Za-z0-9._@+:/-]#})
+  if [[ $1 == kek ]]; then compadd -S '' -a -- values; else compadd -a -- values; fi
 }
 """
 _DISPATCH = r"""
