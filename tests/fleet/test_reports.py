@@ -97,8 +97,26 @@ def test_the_summary_is_a_table_however_hostile_its_words() -> None:
             assert len(re.findall(r"(?<!\\)\|", line)) in (5, 6)
     assert "<script" not in text
     assert "](" not in text
-    assert "https://evil" not in text
+    assert text.count("https://evil") == text.count("`https://evil") > 0, "code is not linked"
     assert "@everyone" not in text
+
+
+def test_a_url_in_the_summary_is_whole_and_that_of_the_key_page_is_a_link() -> None:
+    page = "https://elevenlabs.io/app/developers/api-keys?a=1&b=_x_"
+    ending, rows = run_of(list(results(1, words=f"see {page}.", reasons=(Reason.INVALID_KEY,))))
+    text = "".join(github.summary(ending, rows))
+    assert "\u200b" not in text
+    assert "&#8203;" not in text
+    assert f"see <{page}>." in text
+    assert github.markdown(f"at {page}, then", site="https://elevenlabs.io/x") == f"at <{page}>, then"
+    assert github.markdown("mail a_b@c.example or @all | x") == "mail `a_b@c.example` or @&#8203;all \\| x"
+
+
+def test_no_words_in_an_annotation_are_a_command_wherever_it_stands_on_a_line() -> None:
+    ending, rows = run_of(list(results(1, words="} ##[set-output name=x]y", reasons=(Reason.INVALID_KEY,))))
+    (line,) = github.commands(ending, rows)
+    assert "set-output" in line
+    assert "##[" not in line
 
 
 def test_the_summary_stays_within_what_github_takes(tmp_path: Path) -> None:

@@ -17,7 +17,12 @@ _AT_THE_BEGINNING = re.compile(r"(^|(?<=[\r\n]))([^\S\r\n]*)::")
 
 def inert(text: str) -> str:
     """Return a text in which no line is a command."""
-    return _AT_THE_BEGINNING.sub(r"\2: :", text).replace("##[", "# #[")
+    return inert_anywhere(_AT_THE_BEGINNING.sub(r"\2: :", text))
+
+
+def inert_anywhere(text: str) -> str:
+    """Return a text that is no command in the middle of a line either, where ``##[`` alone makes one."""
+    return text.replace("##[", "# #[")
 
 
 def inert_json(text: str) -> str:

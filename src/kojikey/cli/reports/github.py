@@ -13,9 +13,11 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from urllib.parse import urlsplit
 
 from kojikey.cli.desk import Desk
-from kojikey.cli.reports.as_json import groups_of
+from kojikey.cli.exits import Exit
+from kojikey.cli.inert import inert_anywhere
 from kojikey.cli.reports.sink import Ending
 from kojikey.cli.reports.spool import Rows
 from kojikey.model.ref import Document
@@ -25,6 +27,9 @@ SUMMARY_LIMIT = 1024 * 1024
 _LONGEST_MESSAGE = 500
 _ROOM_FOR_THE_END = 400
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~>-])")
+_URL = re.compile(r"(?:https?://|www\.)[\w.~:/?#@!$&'*+,;=%-]*[\w/=&%+~-]", re.ASCII | re.IGNORECASE)
+_ADDRESS = re.compile(r"[\w.%+-]+@[\w.-]*\w", re.ASCII)
+_WHOLE = re.compile(f"({_URL.pattern}|{_ADDRESS.pattern})", re.ASCII | re.IGNORECASE)
 
 
 def tell_github(ending: Ending, rows: Rows, desk: Desk) -> None:
@@ -34,8 +39,11 @@ def tell_github(ending: Ending, rows: Rows, desk: Desk) -> None:
         OSError: the stream can not be written to.
     """
     stream = sys.stderr if desk.terminal.json or desk.call.flag("jsonl") else sys.stdout
+    sys.stdout.flush()  # where both streams are one, half a line of results may be written before the first annotation
+    before = "\n"
     for line in commands(ending, rows):
-        stream.write(line + "\n")
+        stream.write(before + line + "\n")
+        before = ""
     stream.flush()
 
 
@@ -68,7 +76,8 @@ def commands(ending: Ending, rows: Rows) -> Iterator[str]:
             lines[-1] = annotation(command, "kojikey test", more)
         yield from lines
     if ending.error and not ending.tally.unopened:
-        yield annotation("notice", "kojikey test", str(ending.error["message"]))
+        level = "notice" if ending.code is Exit.OK else "error"
+        yield annotation(level, "kojikey test", str(ending.error["message"]))
 
 
 def annotation(command: str, title: str, message: str, **place: str | int | None) -> str:
@@ -88,7 +97,7 @@ def _message(row: Document) -> str:
 def _data(text: str) -> str:
     # U+2028 and the like end no line for the runner, but might for who reads the log
     plain = "".join(character if character.isprintable() or character in "\r\n" else " " for character in text)
-    return plain.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A").replace("##[", "# #[")
+    return inert_anywhere(plain).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:
@@ -128,12 +137,15 @@ def summary(ending: Ending, rows: Rows) -> Iterator[str]:
     yield " |\n\n"
     if ending.left:
         yield f"**{ending.left} keys were not tested.** {markdown(str((ending.error or {}).get('message', '')))}\n\n"
-    groups = groups_of(ending.tally)
+    groups = ending.tally.worst_first()
     if groups:
         yield "| keys | provider | reason | next |\n|---:|---|---|---|\n"
     for group in groups:
-        reason = f"{group['outcome']}: {group['reason']}"
-        yield f"| {group['count']} | {markdown(group['provider'])} | {markdown(reason)} | {markdown(group['next'])} |\n"
+        reason, step = (
+            f"{group.outcome.value}: {group.reason}",
+            markdown(group.step, site=group.first.verdict.manage_url),
+        )
+        yield f"| {group.count} | {markdown(group.provider)} | {markdown(reason)} | {step} |\n"
     bad = (row for row in rows() if row["outcome"] != "valid")
     first = next(bad, None)
     if first is None:
@@ -146,12 +158,27 @@ def summary(ending: Ending, rows: Rows) -> Iterator[str]:
 
 def _summary_row(row: Document) -> str:
     cells = (row["account"], row["provider"], row["masked"], f"{row['outcome']}: {row['reason']}", row["detail"])
-    return "| " + " | ".join(markdown(str(cell)) for cell in cells) + " |\n"
+    site = str(row.get("manage_url") or "")
+    return "| " + " | ".join(markdown(str(cell), site=site) for cell in cells) + " |\n"
 
 
-def markdown(text: str) -> str:
-    """Return a text that is only text in a Markdown table: no markup, no HTML, no cell or line end, no link."""
+def markdown(text: str, *, site: str = "") -> str:
+    """Return a text that is only text in a Markdown table: no markup, no HTML, no cell or line end.
+
+    A URL stays whole, so that a copy of it opens. It is a link where it leads to the same host as the URL ``site``, the
+    page of the provider's definition; any other may be of a hostile server's words, and is code, which GitHub does not
+    link.
+    """
     line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
-    escaped = _MARKDOWN.sub(r"\\\1", html.escape(line, quote=False))
-    # GitHub links bare addresses and mentions; a provider's text shall do neither
-    return escaped.replace("://", ":&#8203;//").replace("www.", "www&#8203;.").replace("@", "@&#8203;")
+    parts = _WHOLE.split(line)  # every second part is a URL or an e-mail address
+    return "".join(_whole(part, site) if number % 2 else _escaped(part) for number, part in enumerate(parts))
+
+
+def _whole(text: str, site: str) -> str:
+    is_link = bool(site) and "://" in text and urlsplit(text).netloc == urlsplit(site).netloc
+    return f"<{text}>" if is_link else f"`{text}`"
+
+
+def _escaped(text: str) -> str:
+    # GitHub makes a mention of @name; a zero-width space after @ keeps it from that.
+    return _MARKDOWN.sub(r"\\\1", html.escape(text, quote=False)).replace("@", "@&#8203;")

@@ -1,0 +1,30 @@
+"""A run on GitHub as its runner reads it: both streams as one, every line, and the step that fails."""
+
+from __future__ import annotations
+
+import subprocess
+
+from program import COMMAND, Program
+
+ON_GITHUB = {"GITHUB_ACTIONS": "true"}
+
+
+def test_the_annotation_of_a_run_that_fails_is_an_error(kojikey: Program) -> None:
+    kojikey.added()
+    ended = kojikey("test", "--github", KOJIKEY_KEK="not a KEK", **ON_GITHUB)
+    assert ended.code == 8
+    levels = [line.split(" ")[0] for line in ended.out.splitlines() if line.startswith("::")]
+    assert levels == ["::error"]
+
+
+def test_an_annotation_begins_a_line_of_its_own_where_both_streams_are_one(kojikey: Program) -> None:
+    kojikey.added("elevenlabs", "ok")
+    kojikey.sandbox.set_reason(kojikey.key().key, "invalid_key")
+    done = subprocess.run(
+        [*COMMAND, "test", "--json"],
+        env={**kojikey.environ, **ON_GITHUB},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    kojikey.sandbox.set_reason(kojikey.key().key, "ok")
+    assert done.returncode == 3
+    assert [line.split(" ")[0] for line in done.stdout.splitlines() if "::error" in line] == ["::error"]
