@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from kojikey.cli.command import Call
 from kojikey.cli.settings import Settings
 from kojikey.cli.terminal import Terminal
+from kojikey.model.environment import Environment
 
 
 class Desk(NamedTuple):
@@ -25,5 +26,5 @@ class Desk(NamedTuple):
 
 def desk_of(call: Call, *, config: dict[str, Any] | None = None) -> Desk:
     """Return the desk for a call, in this process's environment; with ``config`` in place of config.toml."""
-    settings = Settings(call, os.environ, config=config)
+    settings = Settings(call, Environment(os.environ), config=config)
     return Desk(call, settings, Terminal(call, settings))

@@ -105,12 +105,15 @@ def write_json(document: dict[str, Any]) -> None:
         from kojikey.cli.inert import inert_json
 
         text = inert_json(text)
-    write_line(text)
+    _write(text)
 
 
 def write_line(line: str) -> None:
     """Write a line of a result to stdout; a reader that went away changes neither what was done nor its exit code."""
-    line = _text(line)
+    _write(_text(line))
+
+
+def _write(line: str) -> None:
     try:
         print(line)
     except BrokenPipeError:
@@ -120,7 +123,13 @@ def write_line(line: str) -> None:
 
 
 def _text(line: str) -> str:
-    """Return a line that is no command to a runner of GitHub."""
+    """Return what may be written of a line: no control characters, and no command to a runner of GitHub.
+
+    The last line of defence: what comes from a store or a provider was checked where it was read.
+    """
+    from kojikey.model.plain_text import one_line
+
+    line = one_line(line)
     if not is_on_github(os.environ):
         return line
     from kojikey.cli.inert import inert

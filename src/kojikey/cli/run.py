@@ -11,6 +11,7 @@ import sys
 from kojikey.cli.command import ACCOUNT, NO_INPUT, QUIET, STORE, Argument, Call, Command, Option
 from kojikey.cli.report import say
 from kojikey.cli.settings import Settings
+from kojikey.model.environment import Environment
 from kojikey.model.environment_names import is_variable_name, may_hold_key
 from kojikey.model.errors import KeyNotFound, NotFound, UsageError
 from kojikey.model.ref import shown_provider
@@ -32,7 +33,7 @@ def run(call: Call) -> int:
         raise UsageError("run needs a program to start", hint="kojikey run -- CMD ARGUMENTS")
     from kojikey.cli import wiring
 
-    settings = Settings(call, os.environ)
+    settings = Settings(call, Environment(os.environ))
     index = wiring.provider_index(settings)
     named = _named_variables(call.texts("env"))
     listed = tuple(dict.fromkeys(call.texts("provider")))
@@ -44,11 +45,13 @@ def run(call: Call) -> int:
 
         return preview(call, settings, index, listed, named)
     found = _credentials(call, settings, dict.fromkeys((*listed, *named.values())), index)
-    environ = dict(os.environ)
+    environ = Environment(os.environ)
     for provider in listed or (() if named else found):
         if provider in found:
-            environ.update(_variables(found[provider], index[provider]))
-    environ.update({name: _plaintext(found[provider]) for name, provider in named.items() if provider in found})
+            environ = environ.joined(_variables(found[provider], index[provider]))
+    for name, provider in named.items():
+        if provider in found:
+            environ = environ.joined({name: _plaintext(found[provider])})
     return _replaced_by(call, program, environ)
 
 
@@ -161,16 +164,17 @@ def _asking_terminal(call: Call, settings: Settings) -> Terminal | None:
     return Terminal(call, settings)
 
 
-def _variables(credential: Credential, entry: IndexEntry) -> dict[str, str]:
+def _variables(credential: Credential, entry: IndexEntry) -> Environment:
     """Return what the provider's own SDKs read: the key, and its base URL where that is not the default."""
-    return dict.fromkeys(entry.env, _plaintext(credential)) | entry.base_url_variable(credential.base_url)
+    base_url = entry.base_url_variable(credential.base_url)
+    return Environment(dict.fromkeys(entry.env, _plaintext(credential)) | base_url)
 
 
 def _plaintext(credential: Credential) -> str:
     return credential.secret.reveal() if credential.secret else ""
 
 
-def _replaced_by(call: Call, program: tuple[str, ...], environ: dict[str, str]) -> int:
+def _replaced_by(call: Call, program: tuple[str, ...], environ: Environment) -> int:
     import signal
 
     # Python ignores these two, and an ignored signal stays ignored across exec: `CMD | head` would never end.

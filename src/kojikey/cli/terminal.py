@@ -15,6 +15,7 @@ from kojikey.cli.report import is_on_github, say
 from kojikey.cli.settings import Settings
 from kojikey.model.errors import InputNeeded
 from kojikey.model.masking import ASCII_BULLET, BULLET, mask
+from kojikey.model.plain_text import one_line
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -72,7 +73,7 @@ class Terminal:
 
     def answer(self, question: str) -> str:
         """Ask for a line of text; the end of input is an empty answer."""
-        sys.stderr.write(question)
+        sys.stderr.write(one_line(question))
         sys.stderr.flush()
         text = sys.stdin.readline()
         if not text.endswith("\n"):

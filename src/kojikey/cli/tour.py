@@ -88,7 +88,7 @@ def _ran(step: Step, home: str, kek: str, desk: Desk) -> int:
     arguments += ["--no-color"] if desk.terminal.plain else []
     arguments += ["--quiet"] if desk.terminal.quiet else []
     finished = subprocess.run(
-        [sys.executable, "-m", "kojikey", *arguments],
+        [sys.executable, "-P", "-m", "kojikey", *arguments],
         input=step.key.key.encode() if step.key else b"",
         env=environ,
         check=False,

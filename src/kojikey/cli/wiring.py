@@ -10,7 +10,9 @@ import os
 from kojikey.cli.command import Call, Command
 from kojikey.cli.settings import Settings
 from kojikey.model.credential import Credential
+from kojikey.model.environment import Environment
 from kojikey.model.errors import KekMissing, StoreExists, StoreNotFound, StoreUnavailable
+from kojikey.model.plain_text import one_line
 from kojikey.model.ref import Document
 from kojikey.operations.custody import FORMAT, Custody
 from kojikey.sealing.kek_base import KekInputs
@@ -41,7 +43,7 @@ def resolve_for_program(provider: str, *, account: str | None, store: str | None
     """Carry out :func:`kojikey.resolve`: as ``kojikey run`` would, with nobody to ask."""
     values = {"account": account, "store": store, "no_input": True}
     call = Call(Command("resolve", "", lambda _: 0), {k: v for k, v in values.items() if v is not None})
-    settings = Settings(call, os.environ)
+    settings = Settings(call, Environment(os.environ))
     checked_provider(provider, settings, warns=False)
     from kojikey.operations.resolving import resolve
 
@@ -136,14 +138,19 @@ def actor(store: Store) -> str:
     """Return who is at work, for the audit trail: the effective OS user and the host, and the database's role."""
     import socket
 
+    role = store.role()
+    who = f"{_user()}@{socket.gethostname()}" + (f" as {role}" if role else "")
+    return one_line(who)  # an event with anything else in it would not be read back
+
+
+def _user() -> str:
+    uid = os.geteuid() if hasattr(os, "geteuid") else None  # Windows has none
     try:
         import pwd
 
-        name = pwd.getpwuid(os.geteuid()).pw_name
+        return pwd.getpwuid(os.geteuid()).pw_name
     except (ImportError, KeyError):
-        name = os.environ.get("USERNAME") or f"uid {os.geteuid()}"
-    role = store.role()
-    return f"{name}@{socket.gethostname()}" + (f" as {role}" if role else "")
+        return os.environ.get("USERNAME") or (f"uid {uid}" if uid is not None else "an unknown user")
 
 
 def open_custody(settings: Settings, terminal: Terminal | None) -> Custody:

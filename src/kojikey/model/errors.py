@@ -281,6 +281,7 @@ class AuditBroken(CannotOpen):
     """The chain of an account's events does not verify; the first bad one is named."""
 
     def __init__(self, account: str, seq: int, problem: str) -> None:
+        from kojikey.model.shape import shown
+
         self.account, self.seq, self.problem = account, seq, problem
-        shown = account if account.isprintable() else ascii(account)  # it may come from a store that was tampered with
-        super().__init__(f"event {seq} of account {shown} {problem}")
+        super().__init__(f"event {seq} of account {shown(account)} {problem}")  # a store that was changed names it

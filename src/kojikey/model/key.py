@@ -115,7 +115,7 @@ _VERSION_FIELDS: dict[str, Callable[[object], Any]] = {
     "stage": lambda value: Stage(str(value)),
     "sealed": shape.text,
     "tail": shape.text,
-    "fingerprint": shape.text,
+    "fingerprint": shape.fingerprint,
     "base_url": shape.text,
     "created_at": shape.stamp,
     "promoted_at": _maybe(shape.stamp),

@@ -21,7 +21,9 @@ class Ref(NamedTuple):
 
     def __str__(self) -> str:
         # What a store calls its documents may be anything, and messages go to terminals.
-        return "/".join(part if part.isprintable() else ascii(part) for part in self if part)
+        from kojikey.model.shape import shown
+
+        return "/".join(shown(part) for part in self if part)
 
 
 HEADER = Ref("header")

@@ -14,7 +14,36 @@ if TYPE_CHECKING:
 _REDACTED = "[secret]"
 
 
-class Secret:
+class NotSerialisable:
+    """What holds a secret and therefore is not pickled, copied or taken apart by any of Python's ways to do so."""
+
+    __slots__ = ()
+
+    def __getstate__(self) -> Never:
+        raise TypeError(f"a {type(self).__name__} is not serialised")
+
+    def __reduce_ex__(self, protocol: object) -> Never:
+        raise TypeError(f"a {type(self).__name__} is not serialised")
+
+    def __copy__(self) -> Never:
+        raise TypeError(f"a {type(self).__name__} is not copied")
+
+    def __deepcopy__(self, memo: object) -> Never:
+        raise TypeError(f"a {type(self).__name__} is not copied")
+
+
+class HiddenBytes(bytes):
+    """Key material or plaintext, for the few functions that compute with it: a traceback with locals shows no byte."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return _REDACTED
+
+    __str__ = __repr__
+
+
+class Secret(NotSerialisable):
     """A piece of text that can be handed on but not shown, compared, copied or pickled."""
 
     __slots__ = ("__value",)
@@ -36,10 +65,10 @@ class Secret:
         return format(_REDACTED, spec)
 
     def __setattr__(self, name: str, value: object) -> Never:
-        raise AttributeError("a Secret can not be changed")
+        raise AttributeError("a Secret cannot be changed")
 
     def __delattr__(self, name: str) -> Never:
-        raise AttributeError("a Secret can not be changed")
+        raise AttributeError("a Secret cannot be changed")
 
     def __eq__(self, other: object) -> bool:
         raise TypeError("secrets are not compared; compare fingerprints")
@@ -48,19 +77,10 @@ class Secret:
         raise TypeError("secrets are not hashed; use fingerprints")
 
     def __len__(self) -> int:
-        raise TypeError("the length of a secret is not told; reveal() it where that is needed")
+        raise TypeError("the length of a secret is not shown; reveal() it where that is needed")
 
     def __bool__(self) -> bool:
         return True
-
-    def __copy__(self) -> Never:
-        raise TypeError("secrets are not copied")
-
-    def __deepcopy__(self, memo: object) -> Never:
-        raise TypeError("secrets are not copied")
-
-    def __reduce_ex__(self, protocol: object) -> Never:
-        raise TypeError("secrets are not serialised")
 
     def __dir__(self) -> list[str]:
         return ["reveal"]

@@ -1,18 +1,23 @@
 """Whether a value can be what kojikey once wrote: whoever can write to a store can put anything into it.
 
-Owns: the forms of names, texts, stamps and counts in documents. Must not: know which document it looks at.
-Each function returns its value unchanged, or raises a ``ValueError`` that does not repeat it.
+Owns: the forms of names, texts, stamps and counts in documents, and how a name that fails its check is shown.
+Must not: know which document it looks at. Each check returns its value unchanged, or raises a ``ValueError`` that does
+not repeat it. On the way of `kojikey run`: imports nothing that is slow to load.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any
 
-from kojikey.model.moment import parsed
+from kojikey.model.plain_text import quoted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_FINGERPRINT = re.compile(r"[0-9a-f]{12}")
 
 
 def name(value: object) -> str:
@@ -20,6 +25,12 @@ def name(value: object) -> str:
     if not isinstance(value, str) or not _NAME.fullmatch(value):
         raise ValueError("not a name")
     return value
+
+
+def shown(value: object) -> str:
+    """Return a name or a number as messages show it: as it is where it has the form of one, else quoted."""
+    is_plain = type(value) is int or (isinstance(value, str) and _NAME.fullmatch(value))
+    return str(value) if is_plain else quoted(value)
 
 
 def text(value: object) -> str:
@@ -38,8 +49,17 @@ def texts(value: object) -> tuple[str, ...]:
 
 def stamp(value: object) -> str:
     """Return a moment as :func:`kojikey.model.moment.stamp` writes it."""
+    from kojikey.model.moment import parsed
+
     parsed(text(value))
     return str(value)
+
+
+def fingerprint(value: object) -> str:
+    """Return a fingerprint, 12 hex characters."""
+    if not isinstance(value, str) or not _FINGERPRINT.fullmatch(value):
+        raise ValueError("not a fingerprint")
+    return value
 
 
 def count(value: object) -> int:

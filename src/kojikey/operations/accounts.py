@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count, groupby
 
+from kojikey.model import shape
 from kojikey.model.errors import AccountNotFound, CannotOpen, ChangedMeanwhile, RecordChanged
 from kojikey.model.moment import now
 from kojikey.model.ref import Document, account_ref
@@ -29,11 +30,19 @@ def list_accounts(store: Store, *, damaged: Callable[[RecordChanged], None]) -> 
         count = keys.of(account)
         try:
             check_account(stored)
+            created_at = _created_at(stored)
         except RecordChanged as error:
             damaged(error)
             continue
         if document["wrapped"] is not None:
-            yield AccountRow(account, count, document.get("disabled") is True, str(document.get("created_at")))
+            yield AccountRow(account, count, document.get("disabled") is True, created_at)
+
+
+def _created_at(stored: Stored) -> str:
+    try:
+        return shape.stamp(stored.document.get("created_at"))
+    except ValueError:
+        raise RecordChanged(str(stored.ref)) from None
 
 
 class _KeyCount:

@@ -71,6 +71,7 @@ def readable(event: Document) -> Document:
             check(event[member])
         shape.optional(_origin, event.get("origin"))
         shape.optional(_others, event.get("others"))
+        shape.optional(shape.text, event.get("role"))
     except (KeyError, TypeError, ValueError):
         raise RecordChanged("of an event") from None
     return event
@@ -90,7 +91,7 @@ def _others(value: object) -> object:
     for stage, version in value.items():
         Stage(stage)
         shape.count(version["version"])
-        shape.text(version["fingerprint"])
+        shape.fingerprint(version["fingerprint"])
     return value
 
 
@@ -98,7 +99,9 @@ def _wanted(event: Document, provider: str | None, since: datetime | None) -> bo
     return (provider is None or event["provider"] == provider) and (since is None or parsed(event["time"]) >= since)
 
 
-_TEXT, _NAME, _COUNT = (partial(shape.optional, check) for check in (shape.text, shape.name, shape.count))
+_TEXT, _NAME, _COUNT, _FINGERPRINT = (
+    partial(shape.optional, check) for check in (shape.text, shape.name, shape.count, shape.fingerprint)
+)
 _MEMBERS: dict[str, Callable[[object], object]] = {
     "seq": shape.count,
     "time": shape.stamp,
@@ -107,7 +110,7 @@ _MEMBERS: dict[str, Callable[[object], object]] = {
     "action": shape.text,
     "provider": _NAME,
     "version": _COUNT,
-    "fingerprint": _TEXT,
+    "fingerprint": _FINGERPRINT,
     "outcome": _TEXT,
     "reason": _TEXT,
     "signed": shape.flag,

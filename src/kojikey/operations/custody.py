@@ -32,6 +32,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeVar
 
+    from kojikey.model.secret import HiddenBytes
+
     _Result = TypeVar("_Result")
 
 _REMEMBERED = 256  # accounts
@@ -186,7 +188,7 @@ class Custody:
         self._sealers[account] = wrapped, sealer
         return sealer
 
-    def data_key(self, account: str, wrapped: str) -> bytes:
+    def data_key(self, account: str, wrapped: str) -> HiddenBytes:
         """Unwrap a data key; where a re-keying has moved on since the header was read, with what it says now.
 
         Raises:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from types import NoneType
 
+from kojikey.model import shape
 from kojikey.model.errors import RecordChanged, RecordUnsupported
 from kojikey.model.ref import Document
 from kojikey.sealing.envelope import Sealer
@@ -44,6 +45,7 @@ def check_account(stored: Stored) -> None:
     document = stored.document
     if document.get("account") != stored.ref.account:
         raise RecordChanged(str(stored.ref), "is filed under another name than its own")
+    _check_name(stored)
     sound = isinstance(document.get("wrapped", ()), (str, NoneType)) and _is_audit(document.get("audit"))
     if (
         not sound
@@ -51,6 +53,13 @@ def check_account(stored: Stored) -> None:
         or not _is_reached(document.get("copied_from", {}))
     ):
         raise RecordChanged(str(stored.ref))
+
+
+def _check_name(stored: Stored) -> None:
+    try:
+        shape.name(stored.ref.account)
+    except ValueError:
+        raise RecordChanged(str(stored.ref), "has a name that no account has") from None
 
 
 def is_sound(stored: Stored) -> bool:

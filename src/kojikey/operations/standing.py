@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from kojikey.model import shape
 from kojikey.model.errors import AuditBroken
 from kojikey.model.key import Key, Stage, Version
 from kojikey.model.ref import Document
@@ -73,7 +74,8 @@ class Standing:
         for provider, stages in self._keys.items():
             said = stages[Stage.CURRENT]
             if provider not in there and said is not None:
-                yield self._broken(end, f"the {provider} key was taken away from outside: {_speaks(said)} of it")
+                text = f"the {shape.shown(provider)} key was taken away from outside: {_speaks(said)} of it"
+                yield self._broken(end, text)
 
     def ensure_known(self, key: Key, stage: Stage, *, end: int) -> None:
         """Check that what a stage of a key holds is what the events say.
@@ -134,4 +136,4 @@ def _difference(key: Key, stage: Stage, said: _Said) -> str:
 
 
 def _speaks(said: _Said) -> str:
-    return f"event {said.seq} ({said.action}) is the last that speaks"
+    return f"event {shape.shown(said.seq)} ({shape.shown(said.action)}) is the last that speaks"

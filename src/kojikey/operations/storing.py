@@ -7,6 +7,7 @@ import shlex
 import uuid
 from collections.abc import Callable
 
+from kojikey.model import shape
 from kojikey.model.errors import (
     CannotOpen,
     ChangedMeanwhile,
@@ -84,8 +85,8 @@ def ensure_same_kek(store: Store, header: Document, *, source: str, inputs: KekI
     if not same:
         raise StoreExists(
             store.place,
-            f"the store {store.place} exists already with another KEK source ({header['kek']['source']}); "
-            "it was not changed",
+            f"the store {store.place} exists already with another KEK source "
+            f"({shape.shown(header['kek'].get('source'))}); it was not changed",
             hint=f"kojikey store rekey --kek {shlex.quote(source)}",
         )
     if inputs is not None and all(_is_another(spec, inputs) for spec in same):
@@ -113,6 +114,10 @@ def info(store: Store, header: Document) -> StoreInfo:
     """Return what a store is and how much is in it, without opening anything."""
     description = store.describe()
     checked_header(header, store.place)
+    try:
+        shape.text(header["store_id"]), shape.stamp(header["created_at"])
+    except ValueError:
+        raise RecordChanged("header") from None
     accounts = events = damaged = 0
     for stored in store.accounts():
         if is_sound(stored):
@@ -177,7 +182,7 @@ def _unchanged(custody: Custody, spec: Document) -> RekeyResult:
 
 
 def _left_over(damaged: list[str], done: int) -> CannotOpen:
-    names = ", ".join(name if name.isprintable() else ascii(name) for name in damaged[:_NAMED])
+    names = ", ".join(map(shape.shown, damaged[:_NAMED]))
     more = f" and {len(damaged) - _NAMED} more" if len(damaged) > _NAMED else ""
     return CannotOpen(
         f"the records of these accounts were changed from outside, and were not wrapped anew: {names}{more}; "

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from kojikey.model import shape
 from kojikey.model.errors import AccountNotFound, CannotOpen, KekMissing, KekUnavailable, StoreUnavailable
 from kojikey.model.key import Key, Version
 from kojikey.model.secret import Secret
@@ -42,7 +43,7 @@ _BACKLOG = 8 * BATCH  # outcomes that may wait to be saved before no further tes
 
 @dataclass(frozen=True, slots=True)
 class Unopened:
-    """A key that could not be tested, because its record does not open."""
+    """A key that could not be tested, because its record does not open. Names of a wrong form are quoted."""
 
     account: str
     provider: str
@@ -192,7 +193,7 @@ class _Run:
         except (KekMissing, KekUnavailable):
             raise
         except (CannotOpen, AccountNotFound) as error:
-            return Unopened(stored.ref.account, stored.ref.provider, error)
+            return Unopened(shape.shown(stored.ref.account), shape.shown(stored.ref.provider), error)
         return _Opened(stored, key, version, secret)
 
     def _save_some(self) -> None:

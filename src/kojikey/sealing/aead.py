@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from kojikey.model.errors import RecordChanged
+from kojikey.model.secret import HiddenBytes
 from kojikey.sealing.record import IV_BYTES, TAG_BYTES, Record, protect, render
 
 TYPE_CHECKING = False
@@ -48,14 +49,16 @@ def sealed(key: bytes, plaintext: bytes, *, kid: str, place: dict[str, Any]) -> 
     return render(protected, iv, output[:-TAG_BYTES], output[-TAG_BYTES:])
 
 
-def opened(key: bytes, record: Record, *, where: str) -> bytes:
+def opened(key: bytes, record: Record, *, where: str) -> HiddenBytes:
     """Return the bytes of a record, verified together with its header.
 
     Raises:
         RecordChanged: any bit of it was changed, or it was sealed with another key.
     """
     try:
-        return cipher()(key).decrypt(record.iv, record.ciphertext + record.tag, record.protected.encode("ascii"))
+        return HiddenBytes(
+            cipher()(key).decrypt(record.iv, record.ciphertext + record.tag, record.protected.encode("ascii"))
+        )
     except Exception as error:
         from cryptography.exceptions import InvalidTag  # here, because each start of `kojikey run` would pay for it
 

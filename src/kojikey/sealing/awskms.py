@@ -16,10 +16,11 @@ from __future__ import annotations
 import os
 import re
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple, Never
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kojikey.model.base_url import is_loopback
 from kojikey.model.errors import KekUnavailable, RecordChanged, UsageError, WrongKek
+from kojikey.model.secret import HiddenBytes
 from kojikey.sealing import base64url
 from kojikey.sealing.aead import KEY_BYTES
 from kojikey.sealing.kek_base import Kek, KekInputs, Spec, text_member
@@ -70,7 +71,7 @@ class AwsKmsKek(Kek):
         (ciphertext,) = self._ask("encrypt", account, ("CiphertextBlob",), **request)
         return f"{PREFIX}.{self.kid}.{base64url.encode(ciphertext)}"
 
-    def unwrap(self, record: str, *, store: str, account: str) -> bytes:
+    def unwrap(self, record: str, *, store: str, account: str) -> HiddenBytes:
         """See :meth:`Kek.unwrap`.
 
         Raises:
@@ -81,8 +82,7 @@ class AwsKmsKek(Kek):
             raise WrongKek(f"the {_where(account)} was wrapped by another KEK; it was not opened")
         context = {"store": store, "account": account}
         request = {"KeyId": self._arn, "CiphertextBlob": ciphertext, "EncryptionContext": context}
-        data_key: bytes
-        (data_key,) = self._ask("decrypt", account, ("Plaintext",), **request)
+        data_key = HiddenBytes(self._ask("decrypt", account, ("Plaintext",), **request)[0])
         if len(data_key) != KEY_BYTES:
             raise RecordChanged(_where(account), "holds something else than a data key")
         return data_key
@@ -93,7 +93,7 @@ class AwsKmsKek(Kek):
         Raises:
             CannotOpen: the key is disabled, gone or denied, or KMS was not reached.
         """
-        self.wrap(os.urandom(KEY_BYTES), store=store, account=account)
+        self.wrap(HiddenBytes(os.urandom(KEY_BYTES)), store=store, account=account)
 
     def _ask(self, operation: str, account: str, wanted: tuple[str, ...], **request: Any) -> list[Any]:
         """Return the members that are wanted of the answer."""
@@ -117,9 +117,6 @@ class AwsKmsKek(Kek):
 
     def __repr__(self) -> str:
         return f"<AwsKmsKek {self.kid}>"
-
-    def __reduce_ex__(self, protocol: object) -> Never:
-        raise TypeError("a KEK is not serialised")
 
 
 def load(spec: Spec, inputs: KekInputs) -> Kek:

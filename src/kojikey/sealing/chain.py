@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+
 NO_LINK = ""
 """What comes before an account's first event."""
 

@@ -5,6 +5,8 @@ Owns: the list of purposes. Must not: be needed for opening a record; it costs s
 
 from __future__ import annotations
 
+from kojikey.model.secret import HiddenBytes
+
 DATA_KEY_ID = b"kojikey/1 data key id"
 KEK_ID = b"kojikey/1 kek id"
 FINGERPRINT = b"kojikey/1 fingerprint"
@@ -13,13 +15,13 @@ AUDIT = b"kojikey/1 audit"
 _ID_BYTES = 8
 
 
-def derived(key: bytes, purpose: bytes, length: int = 32) -> bytes:
+def derived(key: bytes, purpose: bytes, length: int = 32) -> HiddenBytes:
     """Return the bytes that stand for a key in one purpose. They tell nothing of the key."""
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
     # No salt: the keys are 32 uniformly random bytes, or Argon2id output (RFC 5869, section 3.1).
-    return HKDF(algorithm=SHA256(), length=length, salt=None, info=purpose).derive(key)
+    return HiddenBytes(HKDF(algorithm=SHA256(), length=length, salt=None, info=purpose).derive(key))
 
 
 def derived_id(key: bytes, purpose: bytes) -> str:

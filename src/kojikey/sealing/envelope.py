@@ -10,13 +10,13 @@ import os
 
 from kojikey.model.errors import MalformedKey, RecordChanged
 from kojikey.model.named import NamedTuple
-from kojikey.model.secret import Secret
+from kojikey.model.secret import HiddenBytes, NotSerialisable, Secret
 from kojikey.sealing.aead import KEY_BYTES, opened, sealed
 from kojikey.sealing.record import VERSION_PLACE, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Never
+    from typing import Any
 
 _FINGERPRINT_CHARACTERS = 12
 _SPOKEN = {"base_url": "base URL"}
@@ -35,9 +35,9 @@ class Binding(NamedTuple):
         return f"{self.account}/{self.provider} version {self.version}"
 
 
-def new_data_key() -> bytes:
+def new_data_key() -> HiddenBytes:
     """Return the data key for a new account, 32 random bytes."""
-    return os.urandom(KEY_BYTES)
+    return HiddenBytes(os.urandom(KEY_BYTES))
 
 
 def refuse_other_place(found: dict[str, Any], expected: dict[str, Any], *, where: str) -> None:
@@ -51,13 +51,13 @@ def refuse_other_place(found: dict[str, Any], expected: dict[str, Any], *, where
         raise RecordChanged(where, "is of another " + " and another ".join(others))
 
 
-class Sealer:
+class Sealer(NotSerialisable):
     """Seals and opens the keys of one account, and signs its audit trail."""
 
     __slots__ = ("_account", "_data_key", "_store")
 
     def __init__(self, data_key: bytes, *, store: str, account: str) -> None:
-        self._data_key, self._store, self._account = data_key, store, account
+        self._data_key, self._store, self._account = HiddenBytes(data_key), store, account
 
     def seal(self, secret: Secret, *, provider: str, version: int, base_url: str) -> str:
         """Return the record of a key's version, bound to its place. The plaintext is the key's UTF-8, nothing else.
@@ -124,20 +124,17 @@ class Sealer:
     def __repr__(self) -> str:
         return f"<Sealer of account {self._account}>"
 
-    def __reduce_ex__(self, protocol: object) -> Never:
-        raise TypeError("a Sealer holds a data key and is not serialised")
 
-
-def _utf8(secret: Secret) -> bytes:
+def _utf8(secret: Secret) -> HiddenBytes:
     try:
-        return secret.reveal().encode("utf-8")
+        return HiddenBytes(secret.reveal().encode("utf-8"))
     except UnicodeEncodeError:
         pass
     # Raised out here so that the UnicodeEncodeError, which carries the key, is not its context.
     raise MalformedKey("the key has characters that are not text; nothing was sealed")
 
 
-def _secret(plaintext: bytes, *, where: str) -> Secret:
+def _secret(plaintext: HiddenBytes, *, where: str) -> Secret:
     try:
         return Secret(plaintext.decode("utf-8"))
     except UnicodeDecodeError:

@@ -7,6 +7,7 @@ Owns: the text form of a KEK that people handle, 32 bytes in base64url. Must not
 from __future__ import annotations
 
 from kojikey.model.errors import KekMissing, KekUnavailable, UsageError
+from kojikey.model.secret import HiddenBytes, Secret
 from kojikey.sealing import base64url
 from kojikey.sealing.aead import KEY_BYTES
 from kojikey.sealing.kek_base import KEK_VARIABLE, Kek, KekInputs, LocalKek, Spec, text_member
@@ -21,8 +22,8 @@ def load(spec: Spec, inputs: KekInputs) -> Kek:
         KekMissing: it is not set. KekUnavailable: what it holds is not a KEK.
     """
     name = text_member(spec, "name")
-    value = inputs.environ.get(name, "")
-    if not value:
+    value = Secret(inputs.environ.get(name, ""))
+    if not value.reveal():
         raise KekMissing(f"{name} is not set, and this store's KEK is kept there", hint=f"export {name}=...")
     return local_kek(value, holder=name, hint="put back the KEK that was there; no other one fits")
 
@@ -36,8 +37,8 @@ def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]
     name = argument or KEK_VARIABLE
     if not (name.isascii() and name.isidentifier()):
         raise UsageError("that is not the name of an environment variable; nothing was made", hint="such as env:MY_KEK")
-    value = inputs.environ.get(name, "")
-    if not value:
+    value = Secret(inputs.environ.get(name, ""))
+    if not value.reveal():
         hint = f'make one, keep it where you keep secrets, and try again: export {name}="$({_MAKE_ONE})"'
         raise KekMissing(f"{name} is not set; it has to hold 32 random bytes in base64url", hint=hint)
     kek = local_kek(value, holder=name, hint=f"one is made by: {_MAKE_ONE}")
@@ -64,18 +65,22 @@ def is_same(spec: Spec, argument: str) -> bool:
     return bool(spec.get("name") == (argument or KEK_VARIABLE))
 
 
-def local_kek(text: str, *, holder: str, hint: str) -> LocalKek:
+def local_kek(text: Secret, *, holder: str, hint: str) -> LocalKek:
     """Return the KEK for its text form; white space around it and padding do not matter.
 
     Raises:
         KekUnavailable: the text is something else. It is not repeated.
     """
-    bare = text.strip()
-    bare = bare[:-1] if bare.endswith("=") else bare
-    try:
-        key = base64url.decode(bare)
-    except ValueError:
-        key = b""
+    key = _decoded(text)
     if len(key) != KEY_BYTES:
         raise KekUnavailable(f"what {holder} holds is not a KEK: 32 bytes in base64url (43 characters)", hint=hint)
     return LocalKek(key)
+
+
+def _decoded(text: Secret) -> HiddenBytes:
+    """Return the bytes of a text, none where it is not base64url."""
+    bare = text.reveal().strip()
+    try:
+        return HiddenBytes(base64url.decode(bare[:-1] if bare.endswith("=") else bare))
+    except ValueError:
+        return HiddenBytes()

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 
 from kojikey.model.errors import KekUnavailable, RecordChanged, WrongKek
 from kojikey.model.named import NamedTuple
-from kojikey.model.secret import Secret
+from kojikey.model.secret import HiddenBytes, NotSerialisable, Secret
 from kojikey.sealing.aead import KEY_BYTES, opened, sealed
 from kojikey.sealing.envelope import refuse_other_place
 from kojikey.sealing.record import DATA_KEY_PLACE, parse
@@ -31,7 +31,7 @@ PASSPHRASE_FILE_VARIABLE = "KOJIKEY_PASSPHRASE_FILE"
 SOURCES_HINT = "a KEK source is one of keychain, passphrase, env, env:NAME, file:PATH, awskms:KEY-ID?region=R"
 
 
-class Kek(ABC):
+class Kek(NotSerialisable, ABC):
     """What wraps the data keys of a store's accounts. ``kid`` names it; it tells nothing of the KEK."""
 
     __slots__ = ()
@@ -43,7 +43,7 @@ class Kek(ABC):
         """Return the record of an account's data key, bound to its store and account."""
 
     @abstractmethod
-    def unwrap(self, record: str, *, store: str, account: str) -> bytes:
+    def unwrap(self, record: str, *, store: str, account: str) -> HiddenBytes:
         """Return the data key that a record holds.
 
         Raises:
@@ -74,7 +74,7 @@ class LocalKek(Kek):
     def __init__(self, key: bytes) -> None:
         if len(key) != KEY_BYTES:
             raise KekUnavailable(f"that is not a KEK: a KEK is {KEY_BYTES} bytes")
-        self._key, self._kid, self._expected, self._mismatch = key, "", "", ""
+        self._key, self._kid, self._expected, self._mismatch = HiddenBytes(key), "", "", ""
 
     @property
     def kid(self) -> str:  # type: ignore[override]
@@ -99,7 +99,7 @@ class LocalKek(Kek):
         self.confirm()
         return sealed(self._key, data_key, kid=self.kid, place={"store": store, "account": account})
 
-    def unwrap(self, record: str, *, store: str, account: str) -> bytes:
+    def unwrap(self, record: str, *, store: str, account: str) -> HiddenBytes:
         """See :meth:`Kek.unwrap`."""
         where = _where(account)
         parsed = parse(record, DATA_KEY_PLACE, where=where)
@@ -118,9 +118,6 @@ class LocalKek(Kek):
 
     def __repr__(self) -> str:
         return f"<LocalKek {self.kid}>"
-
-    def __reduce_ex__(self, protocol: object) -> Never:
-        raise TypeError("a KEK is not serialised")
 
 
 class KekInputs(NamedTuple):

@@ -17,6 +17,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from kojikey.model.errors import KekMissing, KekUnavailable
+from kojikey.model.secret import HiddenBytes, Secret
 from kojikey.sealing import base64url
 from kojikey.sealing.aead import KEY_BYTES
 from kojikey.sealing.environment import local_kek
@@ -45,8 +46,8 @@ def load(spec: Spec, inputs: KekInputs) -> Kek:
         KekMissing: there is no such entry. KekUnavailable: no keychain, locked, or it did not answer in time.
     """
     service, entry = text_member(spec, "service"), text_member(spec, "entry")
-    value = ask(("get", service, entry), inputs.environ)
-    if not value:
+    value = Secret(ask(("get", service, entry), inputs.environ))
+    if not value.reveal():
         raise KekMissing(f"the keychain has no entry {entry} of {service}, and this store's KEK was kept there")
     return local_kek(value, holder="the keychain entry", hint="put back the KEK that was there")
 
@@ -57,7 +58,7 @@ def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]
     Raises:
         KekUnavailable: no keychain, locked, or it did not answer in time.
     """
-    key = os.urandom(KEY_BYTES)
+    key = HiddenBytes(os.urandom(KEY_BYTES))
     kek = LocalKek(key)
     spec = {"source": "keychain", "service": SERVICE, "entry": f"{store_id}.{kek.kid}", "kid": kek.kid}
     ask(("set", SERVICE, spec["entry"]), inputs.environ, value=base64url.encode(key))

@@ -10,6 +10,7 @@ import contextlib
 import os
 
 from kojikey.model.errors import KekMissing, KekUnavailable, RecordChanged, UsageError
+from kojikey.model.secret import HiddenBytes, Secret
 from kojikey.sealing import base64url, private_file
 from kojikey.sealing.aead import KEY_BYTES
 from kojikey.sealing.environment import local_kek
@@ -78,11 +79,11 @@ def _path(spec: Spec) -> str:
 
 def _read(path: str, *, hint: str) -> LocalKek:
     content = private_file.read(path, what=_WHAT)
-    return local_kek(content.decode("ascii", "replace"), holder=path, hint=hint)
+    return local_kek(Secret(content.decode("ascii", "replace")), holder=path, hint=hint)
 
 
 def _create(path: str) -> LocalKek:
-    key = os.urandom(KEY_BYTES)
+    key = HiddenBytes(os.urandom(KEY_BYTES))
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600)
     except FileExistsError:
@@ -92,7 +93,7 @@ def _create(path: str) -> LocalKek:
     except OSError as error:
         raise KekUnavailable(f"the {_WHAT} {path} can not be made ({error.strerror})") from None
     try:
-        _write(descriptor, path, base64url.encode(key).encode("ascii") + b"\n")
+        _write(descriptor, path, HiddenBytes(base64url.encode(key).encode("ascii") + b"\n"))
     except OSError as error:
         with contextlib.suppress(OSError):
             os.unlink(path)
@@ -100,7 +101,7 @@ def _create(path: str) -> LocalKek:
     return LocalKek(key)
 
 
-def _write(descriptor: int, path: str, content: bytes) -> None:
+def _write(descriptor: int, path: str, content: HiddenBytes) -> None:
     """Write a file so that it survives a power cut: keys will be sealed under it at once."""
     try:
         os.write(descriptor, content)

@@ -14,7 +14,7 @@ import os
 from typing import NamedTuple
 
 from kojikey.model.errors import KekMissing, KekUnavailable, RecordChanged, RecordUnsupported, UsageError
-from kojikey.model.secret import Secret
+from kojikey.model.secret import HiddenBytes, Secret
 from kojikey.sealing import base64url, private_file
 from kojikey.sealing.aead import KEY_BYTES
 from kojikey.sealing.kek_base import PASSPHRASE_FILE_VARIABLE, Kek, KekInputs, LocalKek, Purpose, Spec, text_member
@@ -25,8 +25,8 @@ LONGEST = 1024  # bytes
 MEMORY_KIB, ITERATIONS, LANES = 64 * 1024, 3, 4
 _SALT_BYTES = range(16, 65)
 _LANES = range(1, 17)
-_ITERATIONS = range(1, 17)
-_MOST_MEMORY_KIB = 1024 * 1024
+_ITERATIONS = range(1, 9)
+_MOST_MEMORY_KIB = 256 * 1024  # what a store says is run before anybody knows whether it is genuine
 _NEEDED = {
     "old": "the old passphrase of a re-keying under way",
     "announced": "the new passphrase of a re-keying under way",
@@ -105,7 +105,7 @@ def _passphrase(inputs: KekInputs, purpose: Purpose) -> Secret:
 
 def _first_line(path: str, inputs: KekInputs) -> Secret:
     content = private_file.read_named(path, what="passphrase file", warn=inputs.warn)
-    line = content.split(b"\n", 1)[0].removesuffix(b"\r")
+    line = HiddenBytes(content.split(b"\n", 1)[0].removesuffix(b"\r"))
     if not line:
         raise KekMissing(f"the first line of the passphrase file {path} is empty")
     try:
@@ -116,16 +116,19 @@ def _first_line(path: str, inputs: KekInputs) -> Secret:
     raise KekUnavailable(f"the first line of the passphrase file {path} is not UTF-8")
 
 
-def _bytes(passphrase: Secret) -> bytes:
-    text = passphrase.reveal()
+def _bytes(passphrase: Secret) -> HiddenBytes:
+    encoded = _normal(passphrase.reveal())
+    if len(encoded) > LONGEST:
+        raise UsageError(f"a passphrase has at most {LONGEST} bytes; nothing was done")
+    return encoded
+
+
+def _normal(text: str) -> HiddenBytes:
     if not text.isascii():
         from unicodedata import normalize
 
         text = normalize("NFC", text)
-    encoded = text.encode("utf-8", "surrogatepass")  # "strict" would put the passphrase into an exception
-    if len(encoded) > LONGEST:
-        raise UsageError(f"a passphrase has at most {LONGEST} bytes; nothing was done")
-    return encoded
+    return HiddenBytes(text.encode("utf-8", "surrogatepass"))  # "strict" would put the passphrase into an exception
 
 
 def _parameters(spec: Spec) -> Parameters:
@@ -153,14 +156,14 @@ def _number(name: str, value: object) -> int:
     return value
 
 
-def _stretched(passphrase: bytes, parameters: Parameters) -> LocalKek:
+def _stretched(passphrase: HiddenBytes, parameters: Parameters) -> LocalKek:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
     salt, memory, iterations, lanes = parameters
     try:
         argon2 = Argon2id(salt=salt, length=KEY_BYTES, iterations=iterations, lanes=lanes, memory_cost=memory)
-        return LocalKek(argon2.derive(passphrase))
+        return LocalKek(HiddenBytes(argon2.derive(passphrase)))
     except UnsupportedAlgorithm:
         raise KekUnavailable("this build of OpenSSL has no Argon2id, which the passphrase needs") from None
     except MemoryError:

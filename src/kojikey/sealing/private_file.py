@@ -10,11 +10,12 @@ import stat
 from collections.abc import Callable
 
 from kojikey.model.errors import KekMissing, KekUnavailable
+from kojikey.model.secret import HiddenBytes
 
 LIMIT = 4096  # bytes of a file that are read; a KEK has 43 characters, a passphrase at most 1024
 
 
-def read(path: str, *, what: str) -> bytes:
+def read(path: str, *, what: str) -> HiddenBytes:
     """Return the first bytes of a regular file that only its owner can use, up to :data:`LIMIT`.
 
     For paths that come from a store: pipes and devices are refused.
@@ -25,7 +26,7 @@ def read(path: str, *, what: str) -> bytes:
     return _read(path, what, os.O_NONBLOCK if hasattr(os, "O_NONBLOCK") else 0, _refuse_unsafe)
 
 
-def read_named(path: str, *, what: str, warn: Callable[[str], None] | None) -> bytes:
+def read_named(path: str, *, what: str, warn: Callable[[str], None] | None) -> HiddenBytes:
     """Return the first bytes of a file that the user named, up to :data:`LIMIT`; a pipe is one too.
 
     Secrets that containers mount are readable by all inside of them as a rule, so that only leads to a warning.
@@ -41,7 +42,7 @@ def read_named(path: str, *, what: str, warn: Callable[[str], None] | None) -> b
     return _read(path, what, 0, check)
 
 
-def _read(path: str, what: str, more_flags: int, check: Callable[[os.stat_result, str, str], None]) -> bytes:
+def _read(path: str, what: str, more_flags: int, check: Callable[[os.stat_result, str, str], None]) -> HiddenBytes:
     flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOCTTY", 0)
     try:
         descriptor = os.open(path, flags | more_flags)
@@ -85,10 +86,10 @@ def _is_open_to_others(mode: int) -> bool:
     return os.name == "posix" and bool(mode & 0o077)
 
 
-def _content(descriptor: int) -> bytes:
-    content = b""
-    while len(content) < LIMIT and (piece := os.read(descriptor, LIMIT - len(content))):
-        content += piece
+def _content(descriptor: int) -> HiddenBytes:
+    content = HiddenBytes()
+    while len(content) < LIMIT and (piece := HiddenBytes(os.read(descriptor, LIMIT - len(content)))):
+        content = HiddenBytes(content + piece)
     return content
 
 

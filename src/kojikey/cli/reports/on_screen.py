@@ -12,6 +12,7 @@ from kojikey.cli.report import wrapped
 from kojikey.cli.reports.sink import Ending, Group, Item, Tally
 from kojikey.cli.terminal import Terminal, encodes
 from kojikey.model.masking import ASCII_BULLET, BULLET, mask
+from kojikey.model.plain_text import one_line
 from kojikey.model.verdict import Outcome, Verdict
 from kojikey.operations.results import TestResult
 from kojikey.operations.verifying import Unopened
@@ -65,14 +66,16 @@ class Plain(_Screen):
         who = f"{item.account}/{item.provider}" if self.with_account else item.provider
         words = "valid" if verdict.outcome is Outcome.VALID else f"{verdict.outcome.value}: {verdict.reason.value}"
         line = f"{who}  {mask(item.tail, bullet=self._bullet)}  "
-        self._write(self._dyed(self._marks[verdict.outcome], verdict) + " " + line + self._dyed(words, verdict))
+        self._write(
+            self._dyed(self._marks[verdict.outcome], verdict) + " " + one_line(line) + self._dyed(words, verdict)
+        )
         for detail in detail_lines(item):
-            self._write_wrapped("  " + detail)
+            self._write_wrapped("  " + one_line(detail))
 
     def end(self, ending: Ending) -> None:
         """Write the summary."""
         for line in self.closing_lines(ending):
-            self._write_wrapped(line)
+            self._write_wrapped(one_line(line))
         sys.stdout.flush()
 
     def _dyed(self, text: str, verdict: Verdict) -> str:

@@ -1,0 +1,57 @@
+"""The variables of a process, of which only the names are ever shown.
+
+Owns: keeping keys and KEKs that live in variables out of tracebacks with local variables and out of error trackers,
+which take apart everything that is a dict or a Mapping; this is neither. On the way of `kojikey run`.
+"""
+
+from __future__ import annotations
+
+from kojikey.model.secret import NotSerialisable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    _Base = Mapping[str, str]
+else:
+    _Base = object
+
+
+class Environment(NotSerialisable, _Base):
+    """A copy of a process's variables, to be read as a mapping."""
+
+    __slots__ = ("__variables",)
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self.__variables = dict(variables)
+
+    def __getitem__(self, name: str) -> str:
+        return self.__variables[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.__variables
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.__variables)
+
+    def __len__(self) -> int:
+        return len(self.__variables)
+
+    def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]
+        """Return a variable's value, or the default where it is not set."""
+        return self.__variables.get(name, default)
+
+    def keys(self) -> Iterable[str]:  # type: ignore[override]
+        """Return the names."""
+        return self.__variables.keys()
+
+    def values(self) -> Iterable[str]:  # type: ignore[override]
+        """Return the values, for a program that is started with them."""
+        return self.__variables.values()
+
+    def joined(self, more: Mapping[str, str]) -> Environment:
+        """Return these variables with others added, or in place of those of the same name."""
+        return Environment({**self.__variables, **more})
+
+    def __repr__(self) -> str:
+        return f"<Environment {' '.join(sorted(self.__variables))}>"

@@ -1,0 +1,39 @@
+"""Text of unknown origin on its way to a person: one line, no control characters, quoted where its form is wrong.
+
+Owns: what may reach a terminal, a log or a report of words that a store, a provider or a file chose.
+Must not: know what the words mean. On the way of `kojikey run`: imports nothing that is slow to load.
+"""
+
+from __future__ import annotations
+
+_LONGEST_QUOTED = 80
+
+
+def one_line(text: str) -> str:
+    """Return a text on one line without control characters: a terminal only shows it, and does nothing else.
+
+    White space becomes spaces. Escapes, bells, invisible characters and those that turn the direction of writing are
+    dropped. Half a surrogate pair (a file name that is not UTF-8) stays: the stream's encoding replaces it.
+    """
+    if text.isprintable():
+        return text
+    return "".join(map(_harmless, text))
+
+
+def _harmless(character: str) -> str:
+    if character.isprintable() or "\ud800" <= character <= "\udfff":
+        return character
+    return " " if character.isspace() else ""
+
+
+def quoted(text: object) -> str:
+    """Return a value that failed its form check as a message shows it: quoted, in ASCII, shortened.
+
+    What may be a key is not repeated: whoever can write to a store can have a message say anything.
+    """
+    from kojikey.model.lookalike import looks_like_key
+
+    whole = str(text)
+    if looks_like_key(whole):
+        return "'' (not repeated, in case it is a key)"
+    return ascii(whole[:_LONGEST_QUOTED]) + ("…" if len(whole) > _LONGEST_QUOTED else "")
