@@ -21,7 +21,7 @@ from kojikey.sealing.record import DATA_KEY_PLACE, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Literal, Never, Protocol, TypeAlias
+    from typing import Any, Literal, Protocol, TypeAlias
 
 Spec: TypeAlias = "dict[str, Any]"
 Purpose: TypeAlias = 'Literal["open", "new", "old", "announced"]'
@@ -51,14 +51,14 @@ class Kek(NotSerialisable, ABC):
             RecordUnsupported: it is of a form that is not read here.
         """
 
-    def confirm(self) -> None:  # noqa: B027 - most know on loading whether they are the right one
+    def confirm(self) -> None:
         """Make sure that this is the KEK which was to be loaded, where that would show only when it is used.
 
         Raises:
             WrongKek: it is another one.
         """
 
-    def try_out(self, *, store: str, account: str) -> None:  # noqa: B027 - a KEK in this process is there to be used
+    def try_out(self, *, store: str, account: str) -> None:
         """Make sure that it can be used for an account now, where somebody else decides that.
 
         Raises:
