@@ -9,6 +9,11 @@ from __future__ import annotations
 
 import sys
 
+if __name__ == "__main__" and not sys.flags.safe_path:
+    # `python -m` looks for modules in the working directory first, which may be anybody's: an h11.py there would be
+    # given keys. What Python itself imports before this line only `python -P -m kojikey` protects.
+    del sys.path[0]
+
 
 def main() -> None:
     """Carry out the command line of this process and end it with the exit code."""

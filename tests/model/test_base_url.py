@@ -21,6 +21,9 @@ from kojikey.model.errors import UsageError
         ("http://127.8.9.250:1", "http://127.8.9.250:1"),
         ("http://[::1]:9000/p", "http://[::1]:9000/p"),
         ("https://[2001:DB8::1]", "https://[2001:db8::1]"),
+        ("http://[0:0:0:0:0:0:0:1]:9000", "http://[::1]:9000"),
+        ("https://gateway.example.com/a%20b/v;x", "https://gateway.example.com/a%20b/v;x"),
+        ("https://10.0.0.7/gemini", "https://10.0.0.7/gemini"),
     ],
 )
 def test_a_base_url_gets_its_one_spelling(text: str, checked: str) -> None:
@@ -39,6 +42,13 @@ def test_a_base_url_gets_its_one_spelling(text: str, checked: str) -> None:
         "https://api.example.com\\evil", "https://api.example.com/../x", "https://api.example.com/./x",
         "https://api.example.com//x", "https://api..example.com", "https://api.example.com:0",
         "https://api.example.com:65536", "https://api.example.com:x", "https://-example.com", "https://exämple.com",
+        "http://[:1]", "http://[::1", "https://[1]", "https://[::1%25eth0]", "http://[::ffff:127.0.0.1]",
+        "http://127.00.00.01", "http://127.0.0.01", "https://010.0.0.1", "https://1.2.3", "https://2130706433",
+        "https://0x7f000001", "https://a.0x7f", "https://1.2.3.4.5", "https://256.0.0.1",
+        "https://api.example.com/%2e%2e/a", "https://api.example.com/%2E", "https://api.example.com/.%2e/a",
+        "https://api.example.com/%252e%252e/a", "https://api.example.com/a%2fb", "https://api.example.com/a%5Cb",
+        "https://api.example.com/a%00", "https://api.example.com/a%0d%0ax", "https://api.example.com/%7f",
+        "https://api.example.com/%", "https://api.example.com/%zz", "https://api.example.com/..;/a",
         "https://api.example.com/\nx", "https://api.example.com/" + "x" * 300, "file:///etc/passwd",
     ],
 )  # fmt: skip

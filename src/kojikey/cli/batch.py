@@ -27,6 +27,7 @@ from kojikey.cli.terminal import Terminal
 from kojikey.model.account import checked_account
 from kojikey.model.errors import KojikeyError, UsageError
 from kojikey.model.lookalike import looks_like_key
+from kojikey.model.plain_file import open_plain
 from kojikey.model.ref import Document
 from kojikey.model.verdict import Outcome, Verdict
 from kojikey.operations.batch import Done, Failed, Line, Manner, Planned, plan_all, rotate_all
@@ -145,7 +146,7 @@ def _opened(path: str) -> BinaryIO:
             )
         return sys.stdin.buffer
     try:
-        file = open(path, "rb")  # noqa: SIM115 - closed by the caller
+        file = open_plain(path)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a file"
         raise UsageError(

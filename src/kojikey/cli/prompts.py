@@ -10,6 +10,7 @@ from kojikey.cli.command import Call
 from kojikey.cli.report import say
 from kojikey.cli.terminal import Terminal
 from kojikey.model.errors import InputNeeded, MalformedKey, UsageError
+from kojikey.model.plain_file import open_plain
 from kojikey.model.secret import Secret
 
 _LIMIT = 64 * 1024
@@ -85,12 +86,15 @@ def _from_stream() -> Secret:
 
 def _from_file(path: str, terminal: Terminal) -> Secret:
     try:
-        with open(path, "rb") as file:
+        with open_plain(path) as file:
             mode = os.fstat(file.fileno()).st_mode
             data = file.read(_LIMIT + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a file"
-        raise UsageError(f"the file that --from-file names can not be read ({reason}); nothing was changed") from None
+        raise UsageError(
+            f"the file that --from-file names cannot be read ({reason}); nothing was changed",
+            hint="name a plain file, or give the key with --stdin",
+        ) from None
     if stat.S_ISREG(mode) and mode & 0o077 and os.name == "posix":
         terminal.warn("others can read the file that the key came from; remove it once the key is saved")
     return _decoded(data, "the file")

@@ -202,12 +202,15 @@ def read_config(path: str) -> dict[str, Any]:
         return {}
     _refuse_writable(found, path)
     from kojikey.cli.config import parse_config
+    from kojikey.model.plain_file import open_plain
 
     try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadConfig(path, [f"it can not be read ({type(error).__name__})"]) from None
+        with open_plain(path) as file:
+            text = file.read().decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadConfig(path, ["it is not UTF-8 text"]) from None
+    except OSError as error:
+        raise BadConfig(path, [f"it cannot be read ({error.strerror})"]) from None
     config = parse_config(text, path)
     _refuse_readable(found, path, config)
     return config

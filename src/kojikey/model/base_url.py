@@ -15,7 +15,11 @@ _URL = re.compile(
     r"(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<path>(?:/[A-Za-z0-9._~!$&'()*+,;=:%-]+)*)/?"
 )
-_LOOPBACK = re.compile(r"localhost|127(?:\.(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])){3}|\[(?:0{0,4}:){1,7}0{0,3}1\]")
+_BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4 = re.compile(rf"{_BYTE}(?:\.{_BYTE}){{3}}")
+_LOOPBACK = re.compile(rf"localhost|127(?:\.{_BYTE}){{3}}|\[::1\]")
+_ENDS_IN_A_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")  # such a host is an IPv4 address to most clients
+_DECEIVING = re.compile(r"%(?![0-9A-Fa-f]{2})|%(?:2[EF5]|5C|[01][0-9A-F]|7F)", re.IGNORECASE)
 _LONGEST = 300
 _HINT = "a base URL is such as https://api.example.com or https://gateway.example.com/prefix; http only for loopback"
 
@@ -34,7 +38,7 @@ def check_base_url(text: str) -> str:
     match = _URL.fullmatch(text)
     if problem or not match:
         raise UsageError(f"that is not a base URL: {problem or 'it is not scheme://host/prefix'}", hint=_HINT)
-    scheme, host = match["scheme"].lower(), match["host"].lower()
+    scheme, host = match["scheme"].lower(), _one_spelling(match["host"])
     port = int(match["port"]) if match["port"] else None
     default = port is None or port == {"https": 443, "http": 80}[scheme]
     return f"{scheme}://{host}{'' if default else f':{port}'}{match['path']}"
@@ -43,7 +47,19 @@ def check_base_url(text: str) -> str:
 def is_loopback(base_url: str) -> bool:
     """Tell whether a checked base URL is on this machine."""
     match = _URL.fullmatch(base_url)
-    return bool(match and _LOOPBACK.fullmatch(match["host"].lower()))
+    return bool(match and _LOOPBACK.fullmatch(_one_spelling(match["host"])))
+
+
+def _one_spelling(host: str) -> str:
+    """Return a host in small letters, an IPv6 address in its short form; ``""`` where that is no address."""
+    if not host.startswith("["):
+        return host.lower()
+    from ipaddress import IPv6Address  # a few milliseconds, and hardly ever needed
+
+    try:
+        return f"[{IPv6Address(host[1:-1])}]"
+    except ValueError:
+        return ""
 
 
 def _problem(text: str) -> str | None:
@@ -58,13 +74,21 @@ def _problem(text: str) -> str | None:
 
 
 def _problem_of_parts(match: re.Match[str]) -> str | None:
-    scheme, host = match["scheme"].lower(), match["host"].lower()
+    scheme, host = match["scheme"].lower(), _one_spelling(match["host"])
     if scheme not in ("https", "http"):
         return "its scheme is not https"
+    if not _is_host(host) or (match["port"] and not 0 < int(match["port"]) < 65536):
+        return "its host or port is not one"
     if scheme == "http" and not _LOOPBACK.fullmatch(host):
         return "http would send the key unencrypted, and is accepted for loopback addresses alone"
-    if ".." in host or (match["port"] and not 0 < int(match["port"]) < 65536):
-        return "its host or port is not one"
-    if any(part in (".", "..") for part in match["path"].split("/")):
+    if any(part.split(";")[0] in (".", "..") for part in match["path"].split("/")):
         return "its path has . or .. in it"
+    if _DECEIVING.search(match["path"]):
+        return "its path has an encoded dot, slash, percent sign or control character in it"
     return None
+
+
+def _is_host(host: str) -> bool:
+    if not host or ".." in host:
+        return False
+    return not _ENDS_IN_A_NUMBER.fullmatch(host) or _IPV4.fullmatch(host) is not None

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Callable
 
 from kojikey.model.errors import KekMissing, KekUnavailable
+from kojikey.model.plain_file import OPEN_FLAGS, is_nameless_pipe
 from kojikey.model.secret import HiddenBytes
 
 LIMIT = 4096  # bytes of a file that are read; a KEK has 43 characters, a passphrase at most 1024
@@ -23,11 +24,11 @@ def read(path: str, *, what: str) -> HiddenBytes:
     Raises:
         KekMissing: there is no such file. KekUnavailable: others can use it or own it, or it can not be read.
     """
-    return _read(path, what, os.O_NONBLOCK if hasattr(os, "O_NONBLOCK") else 0, _refuse_unsafe)
+    return _read(path, what, _refuse_unsafe)
 
 
 def read_named(path: str, *, what: str, warn: Callable[[str], None] | None) -> HiddenBytes:
-    """Return the first bytes of a file that the user named, up to :data:`LIMIT`; a pipe is one too.
+    """Return the first bytes of a file that the user named, up to :data:`LIMIT`; the pipe of ``<(CMD)`` is one too.
 
     Secrets that containers mount are readable by all inside of them as a rule, so that only leads to a warning.
 
@@ -36,22 +37,25 @@ def read_named(path: str, *, what: str, warn: Callable[[str], None] | None) -> H
     """
 
     def check(found: os.stat_result, path: str, what: str) -> None:
+        if not stat.S_ISREG(found.st_mode) and not is_nameless_pipe(found.st_mode, path):
+            raise KekUnavailable(f"the {what} {path} is not a file")
         if warn is not None and stat.S_ISREG(found.st_mode) and _is_open_to_others(found.st_mode):
             warn(f"others can read or write the {what} {path}: {_mend(path)}")
 
-    return _read(path, what, 0, check)
+    return _read(path, what, check)
 
 
-def _read(path: str, what: str, more_flags: int, check: Callable[[os.stat_result, str, str], None]) -> HiddenBytes:
-    flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOCTTY", 0)
+def _read(path: str, what: str, check: Callable[[os.stat_result, str, str], None]) -> HiddenBytes:
     try:
-        descriptor = os.open(path, flags | more_flags)
+        descriptor = os.open(path, OPEN_FLAGS)
     except FileNotFoundError:
         raise KekMissing(f"the {what} {path} is not there", hint="put it back, with mode 600") from None
     except (OSError, ValueError) as error:
         raise _unreadable(path, what, error) from None
     try:
         check(os.fstat(descriptor), path, what)
+        if hasattr(os, "set_blocking"):
+            os.set_blocking(descriptor, True)
         return _content(descriptor)
     except OSError as error:
         raise _unreadable(path, what, error) from None

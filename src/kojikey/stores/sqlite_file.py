@@ -68,9 +68,11 @@ def refuse_shared_folder(folder: str, place: str) -> None:
     """Refuse a folder in which others could swap the file (those with the sticky bit, such as ``/tmp``, are fine).
 
     Raises:
-        UnsafePermissions: its group or everyone may write to it.
+        UnsafePermissions: its group or everyone may write to it, or it belongs to another user than root.
     """
-    mode = os.stat(folder).st_mode
+    found = os.stat(folder)
+    _refuse_stranger(found, folder, place)
+    mode = found.st_mode
     if _HAS_OWNERS and mode & 0o022 and not mode & stat.S_ISVTX:
         raise UnsafePermissions(
             place,

@@ -176,14 +176,16 @@ def _write_file(path: str, pieces: Callable[[], Iterable[str]]) -> None:
 
 
 def write_whole(path: str, pieces: Iterable[str]) -> None:
-    """Write a file so that there is the old one or the whole new one, whatever happens meanwhile.
+    """Write a file of mode 0600 so that there is the old one or the whole new one, whatever happens meanwhile.
 
     Raises:
         OSError: it can not be written; what was there is as it was.
     """
     temporary = f"{os.path.abspath(path)}.{os.urandom(6).hex()}.part"
     try:
-        with open(temporary, "x", encoding="utf-8", newline="\n") as file:
+        # It says whose keys are bad, which is not for everybody on this machine.
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "w", encoding="utf-8", newline="\n") as file:
             file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())

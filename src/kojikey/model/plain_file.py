@@ -1,0 +1,48 @@
+"""Opening a file that a user or a setting names, without waiting: a named pipe that nobody writes would be a hang.
+
+Owns: which kinds of files are read. Must not: judge owner or mode, or know what is in the file.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+OPEN_FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
+"""For reading, without waiting for a writer or becoming a terminal's process."""
+
+
+def open_plain(path: str) -> BinaryIO:
+    """Return a plain file, opened for reading bytes, or the pipe of a shell's ``<(CMD)``, which has a writer.
+
+    Raises:
+        OSError: there is none, or it is something else: a folder, a device, a named pipe.
+        ValueError: the path is none.
+    """
+    descriptor = os.open(path, OPEN_FLAGS)
+    try:
+        _refuse_other_kinds(descriptor, path)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def _refuse_other_kinds(descriptor: int, path: str) -> None:
+    mode = os.fstat(descriptor).st_mode
+    if is_nameless_pipe(mode, path):
+        os.set_blocking(descriptor, True)
+    elif not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "it is not a plain file")
+
+
+def is_nameless_pipe(mode: int, path: str) -> bool:
+    """Tell whether an open file is a pipe that a process made for another (``/dev/fd/63``), not one in a folder."""
+    if not stat.S_ISFIFO(mode):
+        return False
+    return path.startswith("/dev/fd/") or not os.path.exists(os.path.realpath(path))
