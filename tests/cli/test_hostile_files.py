@@ -60,8 +60,8 @@ def test_a_named_pipe_is_no_config(kojikey: Program) -> None:
 
 
 def test_a_passphrase_is_not_read_from_a_named_pipe(kojikey: Program, fifo: Path) -> None:
-    environ: dict[str, str | None] = {"KOJIKEY_KEK": None, "KOJIKEY_PASSPHRASE_FILE": str(fifo)}
-    ended = kojikey("add", "elevenlabs", "--stdin", "--no-test", stdin=kojikey.key().key, **environ)
+    kojikey.environ["KOJIKEY_PASSPHRASE_FILE"] = str(fifo)
+    ended = kojikey("add", "elevenlabs", "--stdin", "--no-test", stdin=kojikey.key().key, KOJIKEY_KEK=None)
     assert ended.code == 8
     assert f"the passphrase file {fifo} is not a file" in ended.err
 
