@@ -286,3 +286,25 @@ def test_the_rate_that_was_asked_for_is_that_of_the_run(
     assert kojikey("test", "--all-accounts", "--rate", "20").code == 0
     assert {traffic.rate for traffic in runs} == {20}
     assert {provider for provider, pace in runs[-1]._paces.items() if pace.next_at > 0} == set(PROVIDERS)
+
+
+@pytest.mark.parametrize("report", ["junit", "html"])
+def test_a_report_to_standard_output_is_there_alone(kojikey: Program, report: str) -> None:
+    kojikey.added()
+    ended = kojikey("test", f"--{report}", "-")
+    assert ended.code == 0
+    assert ended.out.startswith(("<?xml", "<!doctype html>"))
+    assert ended.out.rstrip().endswith(("</testsuites>", "</html>"))
+    assert not (kojikey.home / "-").exists()
+    both = kojikey("test", f"--{report}", "-", "--json")
+    assert both.code == 2
+    assert "standard output" in both.error["message"]
+
+
+def test_a_page_and_a_warning_are_said_once(kojikey: Program) -> None:
+    key = kojikey.sandbox.add_key("google_gemini", "AIzaSyD3v9Xw7Kp2Vn5Ht1Rb8Yd4Lf6Gs2Jm0Ce")
+    kojikey.sandbox.set_reason(key.key, "invalid_key")
+    ended = kojikey("test", "google_gemini", "--stdin", "--base-url", key.base_url, stdin=key.key)
+    assert ended.code == 3
+    assert ended.said.count("no longer accepts Standard keys") == 1
+    assert ended.said.count("https://aistudio.google.com/api-keys") == 1

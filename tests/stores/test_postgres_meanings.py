@@ -23,7 +23,7 @@ from kojikey.stores.postgres_address import Address
 from kojikey.stores.postgres_errors import not_connected, translated
 
 CANARY = "CANARY-in-the-text-of-an-engine"
-ADDRESS = Address(Secret("host=nowhere"), "postgresql://nowhere/keys", "koji", is_remote=False)
+ADDRESS = Address(Secret("host=nowhere"), "postgresql://nowhere/keys", "koji")
 SQLSTATES = sorted({
     name for name in vars(errors) if isinstance(getattr(vars(errors)[name], "sqlstate", None), str)
 })  # fmt: skip

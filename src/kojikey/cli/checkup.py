@@ -12,7 +12,7 @@ from kojikey.cli import wiring
 from kojikey.cli.desk import Desk
 from kojikey.cli.exits import Exit, code_of, hint_of
 from kojikey.model.errors import KojikeyError
-from kojikey.model.ref import shown_provider
+from kojikey.model.shape import shown
 from kojikey.operations.custody import Custody
 from kojikey.operations.diagnosing import diagnose
 from kojikey.providers.catalog import load_catalog
@@ -119,12 +119,12 @@ def _undefined(desk: Desk, custody: Custody) -> Iterator[Finding]:
         account, provider = stored.ref.account, stored.ref.provider
         if provider in known:
             continue
-        shown = shown_provider(provider)
+        name = shown(provider)
         yield Finding(
-            f"{account}/{shown}",
+            f"{shown(account)}/{name}",
             "wrong",
-            f"the provider {shown} has no usable definition: its key is neither tested nor handed to programs",
-            f"kojikey remove {shown} --account {account}, or put its file into {desk.settings.home.providers}",
+            f"the provider {name} has no usable definition: its key is neither tested nor handed to programs",
+            f"kojikey remove {name} --account {shown(account)}, or put its file into {desk.settings.home.providers}",
             Exit.NOT_FOUND,
         )
 

@@ -27,7 +27,6 @@ class Option(NamedTuple):
     kind: Kind = "flag"
     metavar: str | None = None
     complete: str | None = None
-    panel: str | None = None
 
     @property
     def name(self) -> str:

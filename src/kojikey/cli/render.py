@@ -22,7 +22,7 @@ from kojikey.model.key import Key, Stage, TestRecord, Version
 from kojikey.model.moment import now, parsed
 from kojikey.model.ref import Document
 from kojikey.model.verdict import Outcome, Usage, Verdict
-from kojikey.operations.results import ChangeResult, HistoryResult, ListRow, StoreInfo, Summary, TestResult
+from kojikey.operations.results import ChangeResult, HistoryResult, ListRow, StoreInfo, TestResult
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -99,8 +99,9 @@ class Page:
 
     def explanation(self, verdict: Verdict) -> None:
         """Write the lines under a verdict."""
-        if verdict.outcome is not Outcome.VALID or verdict.detail:
-            self.line(verdict.detail or verdict.reason.value, indent=2)
+        detail = verdict.detail or (verdict.reason.value if verdict.outcome is not Outcome.VALID else "")
+        if detail := self.terminal.unsaid(detail):
+            self.line(detail, indent=2)
         if verdict.outcome is not Outcome.VALID and verdict.hint:
             self.line(verdict.hint, indent=2)
         told = verdict.manage_url in verdict.hint
@@ -114,7 +115,7 @@ class Page:
             self.line(usage_words(verdict.usage), indent=2, style="dim")
 
     def tests(self, results: Sequence[TestResult], *, with_account: bool) -> None:
-        """Write the results of a run, then a summary where there were several."""
+        """Write the results of a run."""
         from kojikey.cli.reports.on_screen import unkept_lines
 
         for result in results:
@@ -122,11 +123,6 @@ class Page:
             self.verdict(result.verdict, who=who, tail=result.tail)
             for line in unkept_lines(result):
                 self.line(line, indent=2)
-
-    def summary(self, summary: Summary) -> None:
-        """Write how many keys were tested."""
-        parts = [f"{getattr(summary, name.value)} {name.value}" for name in Outcome if getattr(summary, name.value)]
-        self.line(f"{summary.tested} tested: " + ", ".join(parts), style="bold")
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, head: str = "") -> None:
         """Write a table without lines: it fits by wrapping its last column, between words.

@@ -14,7 +14,7 @@ from kojikey.cli.settings import Settings
 from kojikey.model.environment import Environment
 from kojikey.model.environment_names import is_variable_name, may_hold_key
 from kojikey.model.errors import KeyNotFound, NotFound, UsageError
-from kojikey.model.ref import shown_provider
+from kojikey.model.shape import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _leave_out(call: Call, settings: Settings, provider: str) -> None:
 
     is_broken = wiring.unusable_definition(provider, settings) is not None
     problem = "cannot be used" if is_broken else "is gone"
-    message = f"the definition of {shown_provider(provider)} {problem}, so its key is not handed on"
+    message = f"the definition of {shown(provider)} {problem}, so its key is not handed on"
     if call.flag("require"):
         mend = "mend its file" if is_broken else "put its file back"
         raise NotFound(message, hint=f"{mend} in {settings.home.providers}, or name the other providers with -p")

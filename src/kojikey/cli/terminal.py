@@ -31,8 +31,14 @@ class Terminal:
         self.json, self.quiet = call.flag("json"), call.flag("quiet")
         self.plain = call.flag("no_color")
         self.environ = settings.environ
+        self._warnings: list[str] = []
         self.is_on_github = call.flag("github") or is_on_github(settings.environ)
         self.interactive = not settings.no_input and _is_terminal(sys.stdin)
+
+    def unsaid(self, text: str) -> str:
+        """Return a text without the sentence at its end that was said as a warning already."""
+        said = next((warning for warning in self._warnings if text.endswith(warning)), "")
+        return text.removesuffix(said).removesuffix("; ")
 
     @property
     def why_unasked(self) -> str:
@@ -47,6 +53,7 @@ class Terminal:
 
     def warn(self, text: str) -> None:
         """Say something that may need doing."""
+        self._warnings.append(text)
         say(f"kojikey: warning: {self.completed(text)}")
 
     def completed(self, text: str, *, account: str | None = None) -> str:

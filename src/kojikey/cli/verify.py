@@ -106,11 +106,17 @@ def _check_override(call: Call, catalog: Catalog) -> None:
 def _check_run(desk: Desk) -> None:
     """Check how fast the run is to be and where its reports go, before a store is opened or anything is asked."""
     from kojikey.cli.fleet import concurrency_of, traffic_of
-    from kojikey.cli.reports.spool import check_places
+    from kojikey.cli.reports.spool import STDOUT, check_places
 
     concurrency_of(desk)
     traffic_of(desk, tell=desk.terminal.warn)
-    check_places([path for name in ("junit", "html") if (path := desk.call.text(name)) is not None])
+    paths = [path for name in ("junit", "html") if (path := desk.call.text(name)) is not None]
+    check_places(paths)
+    if STDOUT in paths and (desk.terminal.json or desk.call.flag("jsonl")):
+        raise UsageError(
+            "a report and the results cannot both be written to standard output; nothing was done",
+            hint="name a file for the report, or leave --json and --jsonl out",
+        )
 
 
 def _test_unsaved(desk: Desk, catalog: Catalog) -> int:

@@ -42,8 +42,3 @@ def grant_ref(account: str, role: str) -> Ref:
 def key_ref(account: str, provider: str) -> Ref:
     """Return the address of the key that an account has at a provider."""
     return Ref("key", account, provider)
-
-
-def shown_provider(provider: str) -> str:
-    """Return a provider's id from a store as it may be shown: with escapes where it can not be one of ours."""
-    return provider if provider.isascii() and provider.isidentifier() else ascii(provider)

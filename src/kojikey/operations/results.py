@@ -72,11 +72,6 @@ class Summary:
         """All of them."""
         return self.valid + self.limited + self.rejected + self.indeterminate
 
-    def plus(self, outcome: Outcome) -> Summary:
-        """Return the summary with one more key."""
-        counts = {name.value: getattr(self, name.value) for name in Outcome}
-        return Summary(**{**counts, outcome.value: counts[outcome.value] + 1})
-
     def as_document(self) -> Document:
         """Return the JSON form."""
         return {"tested": self.tested, **{name.value: getattr(self, name.value) for name in Outcome}}

@@ -180,4 +180,3 @@ def _read_of_user(path: str) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise BadDefinition(path, ["it is not UTF-8 text"]) from None
-

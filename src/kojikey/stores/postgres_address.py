@@ -38,13 +38,13 @@ _DEFAULTS = {
 
 
 class Address(NamedTuple):
-    """How to connect (``conninfo`` may hold a password), and what may be said about it."""
+    """How to connect (``conninfo`` may hold a password, and has TLS that verifies another machine), and what may be
+    said about it.
+    """
 
     conninfo: Secret
     place: str
     role: str
-    is_remote: bool
-    """Whether any of its hosts may be another machine; then ``conninfo`` has TLS that verifies it."""
     is_several: bool = False
     """Whether it names several servers, of which the one that takes changes is used."""
 
@@ -76,7 +76,6 @@ def read_address(url: str) -> Address:
         Secret(make_conninfo(url, **chosen)),
         _place(effective),
         effective.get("user", ""),
-        is_remote=bool(remote),
         is_several=len(_hosts(effective)) > 1,
     )
 

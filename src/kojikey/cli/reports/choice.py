@@ -6,6 +6,7 @@ import sys
 
 from kojikey.cli.desk import Desk
 from kojikey.cli.reports.sink import Sink
+from kojikey.cli.reports.spool import STDOUT
 
 SHOWN_WHOLE = 50
 """More results than that are shown on a terminal only where they are not valid: the others would scroll them away."""
@@ -25,7 +26,7 @@ def reports_of(desk: Desk, *, total: int, is_long: bool, fail_on: str) -> tuple[
         from kojikey.cli.reports.as_json import JsonReport
 
         held.append(JsonReport(is_readable=not is_long, is_on_github=github))
-    else:
+    elif STDOUT not in (call.text("junit"), call.text("html")):
         from kojikey.cli.reports.on_screen import Drawn, Plain
 
         screen = Plain if is_long else Drawn

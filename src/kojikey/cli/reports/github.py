@@ -19,7 +19,7 @@ from kojikey.cli.desk import Desk
 from kojikey.cli.exits import Exit
 from kojikey.cli.inert import inert_anywhere
 from kojikey.cli.reports.sink import Ending
-from kojikey.cli.reports.spool import Rows
+from kojikey.cli.reports.spool import STDOUT, Rows
 from kojikey.model.ref import Document
 
 SHOWN = 10
@@ -38,7 +38,8 @@ def tell_github(ending: Ending, rows: Rows, desk: Desk) -> None:
     Raises:
         OSError: the stream can not be written to.
     """
-    stream = sys.stderr if desk.terminal.json or desk.call.flag("jsonl") else sys.stdout
+    is_taken = desk.terminal.json or desk.call.flag("jsonl") or STDOUT in (desk.call.text(n) for n in ("junit", "html"))
+    stream = sys.stderr if is_taken else sys.stdout
     sys.stdout.flush()  # where both streams are one, half a line of results may be written before the first annotation
     before = "\n"
     for line in commands(ending, rows):

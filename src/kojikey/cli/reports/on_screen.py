@@ -120,7 +120,8 @@ def detail_lines(result: TestResult) -> list[str]:
     verdict = result.verdict
     lines = []
     if verdict.outcome is not Outcome.VALID:
-        page = verdict.manage_url if verdict.outcome is not Outcome.INDETERMINATE else ""
+        is_needed = verdict.outcome is not Outcome.INDETERMINATE and verdict.manage_url not in verdict.hint
+        page = verdict.manage_url if is_needed else ""
         lines = [text for text in (verdict.detail or verdict.reason.value, verdict.hint, page) if text]
     return lines + unkept_lines(result)
 

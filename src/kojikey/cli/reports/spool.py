@@ -9,6 +9,7 @@ import json
 import os
 import sqlite3
 import stat
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -22,6 +23,9 @@ from kojikey.operations.verifying import Unopened
 
 Rows = Callable[[], Iterator[Document]]
 """Gives all results in order of account and provider, as often as it is called."""
+
+STDOUT = "-"
+"""In place of a file's name: the report alone is written to standard output."""
 
 Writer = Callable[[Ending, Rows], Iterable[str]]
 
@@ -156,6 +160,8 @@ def check_place(path: str) -> None:
     Raises:
         UsageError: it can not. The path is the user's own and is named.
     """
+    if path == STDOUT:
+        return
     if not path:
         raise UsageError("a report needs the name of a file; nothing was done", hint="--html keys.html")
     folder = os.path.dirname(os.path.abspath(path))
@@ -172,7 +178,21 @@ def check_place(path: str) -> None:
 
 
 def _write_file(path: str, pieces: Callable[[], Iterable[str]]) -> None:
-    write_whole(path, pieces())
+    if path == STDOUT:
+        _write_stdout(pieces())
+    else:
+        write_whole(path, pieces())
+
+
+def _write_stdout(pieces: Iterable[str]) -> None:
+    from kojikey.cli.inert import inert
+    from kojikey.cli.report import is_on_github
+
+    sys.stdout.flush()
+    for piece in pieces:
+        text = inert(piece) if is_on_github(os.environ) else piece
+        sys.stdout.buffer.write(text.encode("utf-8"))  # as the report itself says
+    sys.stdout.buffer.flush()
 
 
 def write_whole(path: str, pieces: Iterable[str]) -> None:
