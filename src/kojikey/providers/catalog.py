@@ -7,6 +7,7 @@ must not depend on a file that someone else could have placed.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
