@@ -158,3 +158,8 @@ def test_a_standard_key_of_google_is_taken_with_the_word_that_its_time_is_over()
 
 def test_what_is_returned_does_not_show_the_key() -> None:
     assert GOOD not in repr(clean(GOOD, ELEVENLABS, CATALOG))
+
+
+def test_a_text_that_is_longer_than_any_key_is_matched_with_no_shape() -> None:
+    assert CATALOG.owner_of(AUTH + "a" * 400, other_than=ELEVENLABS) == GEMINI.name
+    assert CATALOG.owner_of(AUTH + "a" * 600, other_than=ELEVENLABS) is None

@@ -9,7 +9,7 @@ import httpx
 import pytest
 import respx
 from played_providers import ELEVEN, GOOGLE, answer, calls
-from probing import probe
+from probing import CATALOG, probe
 
 from kojikey.providers.definition_file import parse
 
@@ -201,3 +201,21 @@ def test_a_check_of_named_models_is_made_for_named_models_alone(net: respx.MockR
     verdict = probe(parse(OWN, "acme.toml"), key="acme-key-0123456789", models=models)
     assert calls(net) == ["GET /me", *(f"GET /models/{model}" for model in models)]
     assert verdict.outcome == "valid"
+
+
+def test_a_model_in_a_query_does_not_limit_the_key_either(net: respx.MockRouter) -> None:
+    asked: list[str] = []
+
+    def heard(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.params["model"])
+        gone_message = {"err_code": "Bad Request", "err_msg": "No such model/language/tier combination found."}
+        no_audio = {"err_code": "Bad Request", "err_msg": "corrupt or unsupported data"}
+        return httpx.Response(400, json=gone_message if asked[-1] == "nova-3" else no_audio)
+
+    net.get("https://api.deepgram.com/v1/projects").respond(json={"projects": []})
+    net.get("https://api.deepgram.com/v1/auth/token").respond(json={"scopes": [], "api_key_id": "x"})
+    net.post("https://api.deepgram.com/v1/listen").mock(side_effect=heard)
+    verdict = probe(CATALOG.get("deepgram"), key="0a" * 20, capabilities=("speech_to_text",))
+    assert (verdict.outcome, asked) == ("valid", ["nova-3", "nova-2"])
+    named = probe(CATALOG.get("deepgram"), key="0a" * 20, capabilities=("speech_to_text",), models=("nova-3",))
+    assert (named.outcome, named.reason) == ("limited", "model_unavailable")

@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from kojikey.model.errors import BadDefinition, UnsafeDefinition
 from kojikey.model.ownership import foreign_writer
+from kojikey.providers.bounded_regex import LONGEST_TEXT
 from kojikey.providers.definition import Definition
 from kojikey.providers.definition_file import parse
 from kojikey.providers.foreign import is_of
@@ -68,6 +69,8 @@ class Catalog:
 
         The bundled definitions are not read for it: their index has the formats.
         """
+        if len(key) > LONGEST_TEXT:
+            return None  # no key is so long, and a user's expression is matched in bounded time up to there
         index = read_index()
         entries = (index.get(name) or entry_of(self.definitions[name]) for name in self.ids() if name != other_than.id)
         owners = [entry for entry in entries if any(re.fullmatch(shape, key) for shape in entry.shapes)]

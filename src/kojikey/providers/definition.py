@@ -156,7 +156,7 @@ class Check:
     ``"model_named"`` (made for each named model). An accepted answer (2xx) must be a JSON object with one of the
     members ``expect`` or a list whose first item has one of ``expect_items``, each of the type that is given for it,
     or have the content type ``expect_type``: anything else did not come from the provider. ``may_be_cut``: it can be
-    longer than is read. ``json`` and ``form`` may have placeholders in their texts, as ``path`` may.
+    longer than is read. ``query``, ``json`` and ``form`` may have placeholders in their texts, as ``path`` may.
 
     ``public`` tells that the same answer comes without a key, so that it proves nothing about one. ``model_in`` is
     where the answer lists the models that the key may use. ``permissions`` and ``expires_at`` are where it tells what
@@ -188,11 +188,12 @@ class Check:
     @property
     def placeholders(self) -> frozenset[str]:
         """The names that have to be filled in before the request can be made."""
-        return frozenset(PLACEHOLDER.findall(f"{self.name} {self.path} {_texts(self.json)} {_texts(self.form)}"))
+        return frozenset(PLACEHOLDER.findall(_texts([self.name, self.path, self.query, self.json, self.form])))
 
-    def with_body(self, values: Mapping[str, str]) -> Check:
-        """Return the check with the placeholders in its body filled in."""
-        return replace(self, json=_filled_texts(self.json, values), form=_filled_texts(self.form, values))
+    def with_values(self, values: Mapping[str, str]) -> Check:
+        """Return the check with the placeholders in its query and body filled in."""
+        query, json, form = (_filled_texts(part, values) for part in (self.query, self.json, self.form))
+        return replace(self, query=query, json=json, form=form)
 
 
 def filled(template: str, values: Mapping[str, str]) -> str:

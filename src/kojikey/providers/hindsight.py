@@ -46,13 +46,13 @@ def _is_not_there(finding: Finding) -> bool:
 
 
 def _at_wrong_base_url(finding: Finding, definition: Definition, base_url: str) -> Finding:
+    own = f"; {definition.company}'s own is {definition.base_url}" if definition.base_url else ""
     return replace(
         finding,
         reason=Reason.UNKNOWN,
         authentic=None,
         detail=f"the base URL {base_url} is likely wrong: it answers 404 to every path of {definition.company}'s API",
-        hint=f"look at the base URL (--base-url; {definition.company}'s own is {definition.base_url}); "
-        "the key was not judged",
+        hint=f"look at the base URL (--base-url{own}); the key was not judged",
     )
 
 
