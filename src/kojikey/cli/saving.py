@@ -90,7 +90,7 @@ def base_url_of(text: str, definition: Definition, tell: Callable[[str], None]) 
     """
     base_url, removed = definition.base_url_from(text)
     if removed:
-        tell(f"{removed} was taken off the end of the base URL: a test's requests begin with it; it is now {base_url}")
+        tell(f"{removed} was taken off the end of the base URL, for kojikey adds it itself; it is now {base_url}")
     return base_url
 
 
