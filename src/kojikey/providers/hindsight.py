@@ -35,7 +35,7 @@ def undecided(finding: Finding, tried: Sequence[str], *, can_be_named: bool) -> 
         hint=(
             f"name a {finding.about} that the key must reach with --model"
             if can_be_named
-            else "the key was not judged by this check; the others are as they are"
+            else "the key was not judged for this; the same command tries again"
         ),
     )
 
