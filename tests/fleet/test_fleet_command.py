@@ -16,6 +16,7 @@ from many import PROVIDERS, fill_home
 from program import COMMAND, KEK, SECONDS, Program
 
 from kojikey.cli import fleet
+from kojikey.model.errors import StoreUnreachable
 from kojikey.providers.traffic import Traffic
 from kojikey.testing import Sandbox
 
@@ -308,3 +309,18 @@ def test_a_page_and_a_warning_are_said_once(kojikey: Program) -> None:
     assert ended.code == 3
     assert ended.said.count("no longer accepts Standard keys") == 1
     assert ended.said.count("https://aistudio.google.com/api-keys") == 1
+
+
+def test_a_bug_in_one_test_does_not_hide_that_the_store_went_away(
+    kojikey: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report is ended all the same, and says why the run stopped."""
+    kojikey.added("elevenlabs")
+
+    def broken(*_: object) -> None:
+        raise ExceptionGroup("both", [ValueError("a bug"), StoreUnreachable("the place", "is gone")])
+
+    monkeypatch.setattr(fleet.Fleet, "_run", broken)
+    ended = kojikey("test", "--json")
+    assert (ended.code, ended.error["code"]) == (7, "store_unavailable")
+    assert "is gone" in ended.error["message"]

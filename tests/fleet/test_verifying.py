@@ -25,6 +25,7 @@ from kojikey.operations.settings import KeySettings
 from kojikey.operations.trial import Target
 from kojikey.operations.verifying import Unopened, verify
 from kojikey.stores.base import Query, Stored
+from kojikey.testing import load_key
 
 Item = TestResult | Unopened
 
@@ -153,6 +154,32 @@ def test_a_provider_that_asks_for_a_pause_is_waited_for_and_the_other_is_not(vau
     asyncio.run(run)
     assert sorted(order) == ["elevenlabs"] * 5 + ["google_gemini"] * 5
     assert order[:2] == ["google_gemini"] * 2
+
+
+def test_an_endpoint_that_asks_for_a_pause_holds_up_no_key_of_another_endpoint(vault: Vault) -> None:
+    """However many keys of the paused one come first: those behind them are read ahead and tested."""
+    custody = vault.custody()
+    paused, others = 60, 3
+    for number in range(paused + others):
+        target = Target("elevenlabs", "https://paused.example" if number < paused else "https://fine.example")
+        secret = Secret(load_key("elevenlabs", number))
+        add(custody, NewKey(account_name(number), target, secret, KeySettings()), test=None, approve=lambda _: True)
+    order: list[str] = []
+
+    def take_turn(_provider: str, base_url: str) -> float:
+        return 0.001 if base_url == "https://paused.example" and len(order) < others else 0.0
+
+    async def noted(secret: Secret, target: Target) -> Verdict:
+        order.append(target.base_url)
+        return verdict()
+
+    asyncio.run(
+        verify(
+            custody, custody.store.scan(Query()), probe=noted, emit=lambda _: None, concurrency=2, take_turn=take_turn
+        )
+    )
+    assert order[:others] == ["https://fine.example"] * others
+    assert order[others:] == ["https://paused.example"] * paused
 
 
 def test_what_is_finished_when_the_run_is_cancelled_is_recorded_and_told(vault: Vault) -> None:

@@ -104,6 +104,22 @@ def test_a_pause_that_the_provider_asks_for_is_kept(clock: Clock) -> None:
     assert clock.said == []
 
 
+def test_a_pause_is_of_the_endpoint_that_asked_for_it_and_of_no_other(clock: Clock) -> None:
+    traffic = clock.traffic()
+    ask(traffic, answer(429, retry_after="6"))
+    assert traffic.take_turn("elevenlabs", HERE) == 6
+    assert traffic.take_turn("elevenlabs", ELSEWHERE) == 0
+    assert traffic.take_turn("google_gemini", HERE) == 0
+
+
+def test_pauses_that_are_over_are_forgotten(clock: Clock) -> None:
+    traffic = clock.traffic()
+    for number in range(5000):
+        ask(traffic, answer(429, retry_after="1"), f"https://{number}.example")
+        clock.now += 1
+    assert len(traffic._pauses) < 2000
+
+
 def test_a_pause_that_is_too_long_leaves_the_keys_for_another_run(clock: Clock) -> None:
     traffic = clock.traffic()
     ask(traffic, answer(429, retry_after=str(int(LONGEST_PAUSE_S) + 1)))
