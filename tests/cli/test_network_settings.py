@@ -63,7 +63,7 @@ def test_a_proxy_that_nothing_goes_through_is_no_mistake_of_a_run(kojikey: Progr
     ended = kojikey("doctor", "--json", ALL_PROXY="socks://127.0.0.1:1080", HTTPS_PROXY="http://proxy.example:3128")
     network = [row for row in ended.results if row["name"] == "network"]
     assert ended.code == 0
-    assert [row["state"] for row in network] == ["note", "note"]
+    assert [row["state"] for row in network] == ["normal", "note"]
     assert "ALL_PROXY names a SOCKS proxy" in network[1]["detail"]
 
 
