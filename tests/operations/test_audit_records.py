@@ -248,6 +248,31 @@ def test_an_event_of_every_action_is_listed_and_verified(vault: Vault, action: s
     vault.verify()
 
 
+@pytest.mark.parametrize("told", [("staged", "minted"), ("minted",)], ids="+".join)
+def test_a_minted_version_is_known_as_staged(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch, told: tuple[str, ...]
+) -> None:
+    def record(plan: Plan) -> Plan:
+        (staged,) = plan.happenings
+        return plan._replace(happenings=tuple(staged._replace(action=action) for action in told))
+
+    vault.rotate_staged()
+    custody = vault.custody()
+    signed = custody.record
+    with monkeypatch.context() as minting:
+        minting.setattr(custody, "record", lambda account, plan: signed(account, lambda sealer: record(plan(sealer))))
+        with pytest.raises(KeyboardInterrupt):
+            vault.rotate(FOURTH, custody=custody, test=FakeTester(meanwhile=interrupted))
+    vault.verify()
+    rotating.resume(vault.custody(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
+    assert vault.held() == Held(FOURTH, previous=THIRD)
+    vault.verify()
+
+
+def interrupted() -> None:
+    raise KeyboardInterrupt
+
+
 # copying goes on after a damaged account
 
 
