@@ -178,6 +178,20 @@ def test_a_store_of_an_earlier_release_opens_and_keeps_working(
     earlier.commit([Change(account_ref("gamma"), counted("gamma", 0), None), kept])
 
 
+def test_who_had_it_open_while_it_was_brought_up_to_date_goes_on(
+    earlier: PostgresStore, role: str, postgres: Server, database: str
+) -> None:
+    theirs = PostgresStore(read_address(postgres.url(database, role)))
+    held = theirs.read(key_ref(ACME, "other"))
+    assert held is not None
+    earlier.upgrade()
+    theirs.commit([Change(held.ref, None, held.revision)])
+    assert theirs.read(held.ref) is None
+    with pytest.raises(StoreDenied):
+        theirs.commit([Change(account_ref("gamma"), counted("gamma", 0), None)])
+    theirs.close()
+
+
 @pytest.mark.parametrize(
     "change",
     [

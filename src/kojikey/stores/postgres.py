@@ -226,6 +226,12 @@ class PostgresStore(Store):
             # The server refused, so nothing was made; the one that is the primary now may be found instead.
             self._link.drop()
             self._attempt(work)
+        except psycopg.errors.InsufficientPrivilege:
+            # A role may do less since the store was brought up to date, and the same in another way.
+            if self._link.proven_version() == self._link.version():
+                raise
+            self._link.drop()
+            self._attempt(work)
 
     def _attempt(self, work: _Work) -> None:
         # A pipeline: all statements go in one round trip. Nothing is committed before all their answers were seen.
