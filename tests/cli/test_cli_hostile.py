@@ -20,13 +20,10 @@ def add(kojikey: Program, text: str | bytes, *more: str) -> Ended:
 # key hygiene
 
 
-@pytest.mark.parametrize("around", ["{}\n", "{}\r\n", "  {}", "{}\t", "\n\n{}\n\n", "\u00a0{}\u3000", "\ufeff{}"])
+@pytest.mark.parametrize("around", ["{}\n\n", "{} \r\n", "  {}", "{}\t", "\n\n{}\n\n", "\u00a0{}\u3000"])
 def test_white_space_around_a_key_is_removed_and_told(kojikey: Program, around: str) -> None:
     key = kojikey.key()
     ended = add(kojikey, around.format(key.key))
-    if around.startswith("\ufeff"):
-        assert ended.code == 2  # a byte order mark is invisible, not white space
-        return
     assert ended.code == 0, ended.said
     assert "removed" in ended.err
     assert kojikey("get", "elevenlabs", "--reveal").out == key.key

@@ -137,6 +137,18 @@ def test_a_key_whose_definition_is_gone_is_named_by_run_and_doctor(kojikey: Prog
     assert "kojikey remove acme_speech --account default" in wrong["mend"]
 
 
+@pytest.mark.parametrize(
+    "command", [["run", "-p", "acme_speech", "--", "true"], ["test", "acme_speech"], ["get", "acme_speech", "--reveal"]]
+)
+def test_a_command_for_a_key_whose_definition_is_gone_says_so(
+    kojikey: Program, folder: Path, command: list[str]
+) -> None:
+    acme_added(kojikey, folder)
+    (folder / "acme.toml").unlink()
+    ended = kojikey.installed(*command)
+    assert (ended.code, "its definition is gone" in ended.err) == (2, True)
+
+
 def test_doctor_counts_a_definition_with_mistakes_as_wrong(kojikey: Program, folder: Path) -> None:
     kojikey.added("elevenlabs")
     (folder / "acme.toml").write_text('id = "acme"\n')

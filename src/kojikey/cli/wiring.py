@@ -11,7 +11,14 @@ from kojikey.cli.command import Call, Command
 from kojikey.cli.settings import Settings
 from kojikey.model.credential import Credential
 from kojikey.model.environment import Environment
-from kojikey.model.errors import KekMissing, StoreExists, StoreNotFound, StoreUnavailable
+from kojikey.model.errors import (
+    KekMissing,
+    KojikeyError,
+    StoreExists,
+    StoreNotFound,
+    StoreUnavailable,
+    UnknownProvider,
+)
 from kojikey.model.plain_text import one_line
 from kojikey.model.ref import Document
 from kojikey.operations.custody import FORMAT, Custody
@@ -105,8 +112,26 @@ def checked_provider(name: str, settings: Settings, *, warns: bool = True) -> In
 
     index = provider_index(settings, warns=warns)
     if name not in index:
-        raise unusable_definition(name, settings) or unknown_provider(name, tuple(index))
+        error = unusable_definition(name, settings) or unknown_provider(name, tuple(index))
+        if isinstance(error, UnknownProvider) and _has_key(name, settings):
+            folder = settings.home.providers
+            error.hint = f"there is a key for it, but its definition is gone: put its file back into {folder}"
+        raise error
     return index[name]
+
+
+def _has_key(provider: str, settings: Settings) -> bool:
+    """Tell whether the account has a key at a provider; a store that cannot be asked has none."""
+    try:
+        custody = open_custody(settings, None)
+    except KojikeyError:
+        return False
+    try:
+        return custody.held(settings.account.value, provider) is not None
+    except KojikeyError:
+        return False
+    finally:
+        custody.close()
 
 
 def catalog(settings: Settings) -> Catalog:
