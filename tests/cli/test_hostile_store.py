@@ -21,6 +21,7 @@ HOSTILE = "e\x1b[31mx\x07\u202e\n::error::y ##[set-output name=z]w"
 COMMANDS = {
     "list": ["list"],
     "list of all": ["list", "--all-accounts"],
+    "list as CSV": ["list", "--all-accounts", "--csv"],
     "list of an account": ["list", "--account", "acme"],
     "account list": ["account", "list"],
     "test": ["test", "--all-accounts"],
@@ -30,6 +31,8 @@ COMMANDS = {
     "doctor": ["doctor"],
     "history": ["history", "elevenlabs", "--account", "acme"],
     "check": ["check", "--require", "elevenlabs", "--account", "acme"],
+    "scan": ["scan", "--any", "--all-accounts", "."],
+    "run": ["run", "--dry-run", "--account", "acme"],
     "store info": ["store", "info"],
     "store copy": ["store", "copy", "--to", "other"],
     "store rekey": ["store", "rekey", "--kek", "env:OTHER_KEK"],

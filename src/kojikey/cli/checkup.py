@@ -11,6 +11,7 @@ from typing import NamedTuple
 from kojikey.cli import wiring
 from kojikey.cli.desk import Desk
 from kojikey.cli.exits import Exit, code_of, hint_of
+from kojikey.model.environment import Environment
 from kojikey.model.errors import KojikeyError
 from kojikey.model.shape import shown
 from kojikey.operations.custody import Custody
@@ -91,7 +92,7 @@ def _network() -> Iterator[Finding]:
     variables = [name for name in _NETWORK if os.environ.get(name)]
     if variables:
         yield Finding("network", "normal", "requests follow " + ", ".join(variables))
-    proxies = Proxies.read(os.environ)
+    proxies = Proxies.read(Environment(os.environ))
     for problem in proxies.problems():
         is_met = problem in proxies.named[:1]
         state, code = ("wrong", Exit.USAGE) if is_met else ("note", Exit.OK)

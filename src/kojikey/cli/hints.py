@@ -17,6 +17,7 @@ from kojikey.cli.command import Call
 from kojikey.cli.commands import MODULES, load
 from kojikey.cli.settings import Settings, has_password
 from kojikey.model.account import DEFAULT_ACCOUNT, checked_account
+from kojikey.model.environment import Environment
 from kojikey.model.errors import KojikeyError, StoreNotFound
 from kojikey.providers.index import read_index
 
@@ -122,7 +123,7 @@ def complete_hint(error: Exception, call: Call) -> None:
     hint = hint_of(ours, command=call.command.name)
     if call.command.name != "store copy":  # a hint would have to name one of its two stores
         try:
-            settings = Settings(call, os.environ)
+            settings = Settings(call, Environment(os.environ))
         except KojikeyError:
             pass
         else:

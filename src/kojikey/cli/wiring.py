@@ -308,7 +308,7 @@ def proxies(terminal: Terminal) -> Proxies:
     """Return the proxies that the environment names; what is ignored of them is said."""
     from kojikey.providers.proxies import Proxies
 
-    found = Proxies.read(os.environ)
+    found = Proxies.read(Environment(os.environ))
     warning = found.warning()
     if warning:
         terminal.warn(warning)
@@ -323,7 +323,7 @@ def check_network(base_url: str) -> None:
     """
     from kojikey.providers.proxies import Proxies
 
-    Proxies.read(os.environ).proxy_for(base_url)
+    Proxies.read(Environment(os.environ)).proxy_for(base_url)
 
 
 def timeout_of(call: Call) -> float:

@@ -21,6 +21,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import httpcore2
 
+from kojikey.model.environment import Environment
 from kojikey.model.errors import MalformedKey
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Reason
@@ -60,7 +61,7 @@ class Exchange:
         """``proxies`` are those of the environment, unless others are given. ``opener`` takes the network's place."""
         for name in ("httpcore2", "httpx2"):
             logging.getLogger(name).setLevel(logging.WARNING)
-        self._proxies = Proxies.read(os.environ) if proxies is None else proxies
+        self._proxies = Proxies.read(Environment(os.environ)) if proxies is None else proxies
         self._opener = opener
         self._addresses: Addresses = {}
         self._tls: ssl.SSLContext | None = None
