@@ -36,8 +36,8 @@ MANY = (
 )
 REPORTS = (
     Option(("--jsonl",), "print a result a line as it comes, as JSON, the summary last"),
-    Option(("--junit",), "also write a JUnit report", "text", "FILE", "file"),
-    Option(("--html",), "also write a page: accounts by providers", "text", "FILE", "file"),
+    Option(("--junit",), "also write a JUnit report (- for standard output)", "text", "FILE", "file"),
+    Option(("--html",), "also write a page: accounts by providers (- for standard output)", "text", "FILE", "file"),
     Option(("--github",), "also annotate the workflow run (by itself where GITHUB_ACTIONS=true)"),
 )
 
