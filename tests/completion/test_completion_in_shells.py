@@ -16,6 +16,8 @@ import pexpect
 import pytest
 from program import Program
 
+from kojikey.providers.index import read_index
+
 COMPLETIONS = Path(__file__).parents[2] / "completions"
 Shell = Callable[[str], list[str]]
 
@@ -23,7 +25,7 @@ Shell = Callable[[str], list[str]]
 OFFERED = [
     ("kojikey ro", ["rotate"]),
     ("kojikey --v", ["--version"]),
-    ("kojikey add ", ["elevenlabs", "google_gemini"]),
+    ("kojikey add ", sorted(read_index())),
     ("kojikey add goo", ["google_gemini"]),
     ("kojikey add google_gemini ", []),
     ("kojikey add --from-file ./only", ["./only-file.txt"]),
