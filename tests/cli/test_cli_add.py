@@ -31,7 +31,9 @@ def test_add_where_a_key_is_names_rotate_and_changes_nothing(kojikey: Program) -
     before = kojikey.snapshot()
     ended = kojikey.add("elevenlabs", "ok_2", "--json")
     assert (ended.code, ended.error["code"]) == (6, "conflict")
-    assert ended.error["hint"] == "kojikey rotate elevenlabs"
+    assert ended.error["hint"] == (
+        "kojikey rotate elevenlabs replaces it; for another project or stage: kojikey add elevenlabs --account NAME"
+    )
     assert kojikey.snapshot() == before
 
 

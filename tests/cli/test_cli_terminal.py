@@ -47,7 +47,7 @@ def test_add_alone_offers_the_providers_by_number(kojikey: Program, answer: str)
     with on_a_terminal(kojikey, "add", "--no-test") as child:
         child.expect(r"1 +elevenlabs")
         child.expect(r"2 +google_gemini")
-        child.expect_exact("[1-2] ")
+        child.expect_exact("Which provider? [1-")
         child.sendline(answer)
         type_key(child, "ElevenLabs", kojikey.key().key)
         assert end(child)[0] == 0
@@ -57,10 +57,12 @@ def test_add_alone_offers_the_providers_by_number(kojikey: Program, answer: str)
 @pytest.mark.parametrize("answer", ["0", "3", "-1", "nonsense", "", "²"])
 def test_a_choice_that_is_none_changes_nothing(kojikey: Program, answer: str) -> None:
     with on_a_terminal(kojikey, "add") as child:
-        child.expect_exact("[1-2] ")
-        child.sendline(answer)
+        for _ in range(3):
+            child.expect_exact("Which provider? [1-")
+            child.sendline(answer)
         code, text = end(child)
     assert (code, "nothing was changed" in text) == (2, True)
+    assert "paste no key" in " ".join(text.split())
     assert not kojikey.home.exists()
 
 
@@ -75,9 +77,10 @@ def test_a_malformed_key_is_refused_without_being_shown(kojikey: Program) -> Non
 @pytest.mark.parametrize("typed", ["", CTRL_D], ids=["Enter", "end of input"])
 def test_nothing_entered_is_a_usage_error(kojikey: Program, typed: str) -> None:
     with on_a_terminal(kojikey, "add", "elevenlabs") as child:
-        child.expect_exact("key (hidden): ")
-        assert hides(child)
-        child.send(typed or "\r")
+        for _ in range(1 if typed else 3):
+            child.expect_exact("key (hidden): ")
+            assert hides(child)
+            child.send(typed or "\r")
         assert end(child)[0] == 2
     assert not kojikey.home.exists()
 
@@ -214,7 +217,7 @@ def test_a_new_passphrase_is_asked_twice_and_an_old_one_once(kojikey: Program) -
     key, words = kojikey.key(), "correct horse battery staple"
     with on_a_terminal(kojikey, "store", "init", "--kek", "passphrase", KOJIKEY_KEK=None) as child:
         type_key(child, "New passphrase", words)
-        type_key(child, "once more", words)
+        type_key(child, "Repeat the passphrase: ", words)
         code, text = end(child)
     assert (code, words in text) == (0, False)
     with on_a_terminal(
@@ -224,7 +227,8 @@ def test_a_new_passphrase_is_asked_twice_and_an_old_one_once(kojikey: Program) -
         code, text = end(child)
     assert (code, words in text) == (0, False)
     with on_a_terminal(kojikey, "get", "elevenlabs", "--reveal", KOJIKEY_KEK=None) as child:
-        type_key(child, "Passphrase of the store", "not that one")
+        for _ in range(3):
+            type_key(child, "Passphrase of the store: ", "not that one")
         code, text = end(child)
     assert (code, key.key in text) == (8, False)
 
@@ -232,10 +236,11 @@ def test_a_new_passphrase_is_asked_twice_and_an_old_one_once(kojikey: Program) -
 @pytest.mark.parametrize(("first", "second"), [("correct horse", "battery staple"), ("", None)])
 def test_a_passphrase_that_will_not_do_makes_no_store(kojikey: Program, first: str, second: str | None) -> None:
     with on_a_terminal(kojikey, "store", "init", "--kek", "passphrase", KOJIKEY_KEK=None) as child:
-        type_key(child, "New passphrase", first)
-        if second is not None:
-            type_key(child, "once more", second)
-        assert end(child)[0] in (2, 8)
+        for _ in range(3):
+            type_key(child, "New passphrase for the store: ", first)
+            if second is not None:
+                type_key(child, "Repeat the passphrase: ", second)
+        assert end(child)[0] == 2
     assert not (kojikey.home / "keys.db").exists()
 
 
@@ -246,7 +251,7 @@ def test_a_passphrase_that_will_not_do_makes_no_store(kojikey: Program, first: s
     ("arguments", "prompt"),
     [
         (("add", "elevenlabs"), "key (hidden): "),
-        (("add",), "[1-2] "),
+        (("add",), "Which provider? [1-"),
         (("test", "elevenlabs", "--stdin"), "key (hidden): "),
         (("store", "init", "--kek", "passphrase"), "New passphrase"),
     ],

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kojikey.model.errors import UsageError
-from kojikey.model.moment import moment_or_span, parsed, span, stamp
+from kojikey.model.moment import moment_or_span, parsed, short_span, span, stamp
 
 
 @pytest.mark.parametrize("year", [1, 27, 999, 2026, 9999])
@@ -46,9 +46,31 @@ def test_a_span_that_no_calendar_holds_is_refused(text: str) -> None:
         span(text, what="--since")
 
 
-@pytest.mark.parametrize("text", ["36500d", "90d", "1s", "0d"])
+@pytest.mark.parametrize("text", ["36500d", "90d", "100y", "0d"])
 def test_the_longest_span_still_gives_a_moment_both_ways(text: str) -> None:
     length = span(text, what="--since")
     assert parsed(moment_or_span(text, what="--since"))
     assert parsed(stamp(datetime.now(UTC) - length))
     assert length <= timedelta(days=36500)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [("24h", timedelta(days=1)), ("90d", timedelta(days=90)), ("2w", timedelta(days=14)), ("1y", timedelta(days=365))],
+)
+def test_a_span_is_a_number_with_h_d_w_or_y(text: str, meant: timedelta) -> None:
+    assert span(text, what="--max-age") == short_span(text, what="--since") == meant
+
+
+def test_what_may_be_minutes_or_months_is_refused() -> None:
+    for read in (span, moment_or_span):
+        with pytest.raises(UsageError, match="may be minutes or months") as caught:
+            read("12m", what="--expires")
+        assert "--expires 360d" in str(caught.value.hint)
+
+
+def test_a_short_span_is_also_in_minutes_and_seconds() -> None:
+    assert short_span("30m", what="--since") == timedelta(minutes=30)
+    assert short_span("90s", what="--since") == timedelta(seconds=90)
+    with pytest.raises(UsageError, match="--expires takes"):
+        span("90s", what="--expires")

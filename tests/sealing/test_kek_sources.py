@@ -147,7 +147,7 @@ def test_without_a_kek_in_the_environment_the_hint_makes_one() -> None:
     assert make("env", store_id="s1", inputs=env(made))[1].kid
 
 
-@pytest.mark.parametrize("value", ["x", TEXT[:-2], TEXT + "A", "+" + TEXT[1:], TEXT[:-2] + "9", TEXT + "=", "é" * 43])
+@pytest.mark.parametrize("value", ["x", TEXT[:-2], TEXT + "A", "*" + TEXT[1:], TEXT[:-2] + "9", TEXT + "=", "é" * 43])
 def test_what_is_not_a_kek_is_refused_and_not_repeated(value: str) -> None:
     for attempt in (
         lambda: make("env", store_id="s1", inputs=env(value)),
@@ -202,7 +202,7 @@ def test_a_kek_file_that_others_can_use_is_refused_with_the_command_that_mends_i
         lambda: make(f"file:{path}", store_id="s1", inputs=NOBODY),
         lambda: load({"source": "file", "path": str(path), "kid": LocalKek(KEY).kid}, NOBODY),
     ):
-        with pytest.raises(KekUnavailable, match="others can read or write") as caught:
+        with pytest.raises(KekUnavailable, match=r"others can (read|write)") as caught:
             attempt()
         assert caught.value.hint == f"chmod 600 '{path}'"
     assert "others can" in describe({"source": "file", "path": str(path), "kid": "k"})

@@ -100,7 +100,7 @@ def _confirm(desk: Desk, account: str) -> None:
     """
     given = desk.call.text("confirm")
     if given is None and desk.terminal.interactive:
-        given = desk.terminal.answer("This can not be undone. Type the account's name to remove it: ").strip()
+        given = desk.terminal.answer("This cannot be undone. Type the account's name to remove it: ")
     if given is None:
         hint = f"kojikey account remove {account} --confirm {account}"
         raise UsageError("removing an account wants its name once more; nothing was removed", hint=hint)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-
 from kojikey.cli.command import COMMON, DEEP, PROVIDER, SAVING, SOURCES, Call, Command
 from kojikey.cli.desk import Desk, desk_of
 from kojikey.model.allocation import BUILT_IN
-from kojikey.model.errors import InputNeeded, UsageError
+from kojikey.model.errors import InputNeeded
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kojikey.operations.results import ChangeResult
+    from kojikey.providers.definition import Definition
 
 
 def add(call: Call) -> int:
@@ -28,12 +31,11 @@ def add(call: Call) -> int:
     tester = wiring.make_tester(definition, desk.terminal, call)
     if not call.flag("no_test"):
         wiring.check_network(settings.base_url or definition.base_url)
-    seen = wiring.open_custody(desk.settings, desk.terminal)
-    ensure_absent(seen, account=desk.account, provider=provider)
+    custody = wiring.open_custody(desk.settings, desk.terminal)
+    ensure_absent(custody, account=desk.account, provider=provider)
+    make_store = wiring.prepare_store(custody, desk.settings, desk.terminal, account=desk.account)
+    is_new_account = not custody.has_account(desk.account)
     secret = saving.read_clean_key(desk, definition, catalog)
-    seen.close()
-
-    custody = wiring.open_or_make_custody(desk.settings, desk.terminal)
     target = Target(
         provider,
         base_url,
@@ -42,20 +44,29 @@ def add(call: Call) -> int:
     )
     test = None if call.flag("no_test") else tester
     approve = saving.Approval(desk, saving="save it", advice=for_unsaved(provider, has_key=False))
-    result = add_key(custody, NewKey(desk.account, target, secret, settings), test=test, approve=approve)
+    new = NewKey(desk.account, target, secret, settings)
+    result = add_key(custody, new, test=test, approve=approve, make_store=make_store)
+    place = wiring.store_place(desk.settings)
+    lines = _lines(result, definition, place, is_new_account=is_new_account)
+    return saving.show(desk, result, lines, approval=approve)
+
+
+def _lines(result: ChangeResult, definition: Definition, place: str, *, is_new_account: bool) -> list[str]:
+    """Say what was done and what to type next."""
+    provider = definition.id
     if result.action is None:
         lines = ["nothing was saved"]
         if result.verdict and result.verdict.outcome.value in ("limited", "indeterminate"):
             option = "--allow-limited" if result.verdict.outcome.value == "limited" else "--allow-unverified"
             lines.append(f"to save it all the same: {option}")
-    else:
-        lines = [
-            f"saved as version 1 for account {desk.account}, sealed in {custody.store.place}",
-            f"used for {definition.purpose}; {definition.company} bills it" + _not_koji(provider),
-            *(["not tested: kojikey test " + provider] if result.verdict is None else []),
-            f"next: kojikey list, kojikey run -- CMD, kojikey rotate {provider}",
-        ]
-    return saving.show(desk, result, lines, approval=approve)
+        return lines
+    account = f"the new account {result.account}" if is_new_account else f"account {result.account}"
+    return [
+        f"saved as version 1 for {account}, sealed in {place}",
+        f"used for {definition.purpose}; {definition.company} bills it" + _not_koji(provider),
+        *([f"not tested: kojikey test {provider}"] if result.verdict is None else []),
+        f"next: kojikey list, kojikey run -- CMD, kojikey rotate {provider}",
+    ]
 
 
 def _not_koji(provider: str) -> str:
@@ -66,7 +77,7 @@ def _choose(desk: Desk) -> str:
     """Offer the providers by number.
 
     Raises:
-        InputNeeded: nobody may be asked. UsageError: the answer is none of them.
+        InputNeeded: nobody may be asked. UsageError: no answer was one of them.
     """
     from kojikey.cli import wiring
 
@@ -76,14 +87,8 @@ def _choose(desk: Desk) -> str:
             f"a provider is needed, and {desk.terminal.why_unasked}; nothing was changed",
             hint="kojikey add PROVIDER, one of " + ", ".join(index),
         )
-    for number, (name, entry) in enumerate(index.items(), 1):
-        print(f"  {number}  {name:<16} {entry.purpose}", file=sys.stderr)
-    answer = desk.terminal.answer(f"Which provider? [1-{len(index)}] ").strip()
-    if answer in index:
-        return answer
-    if answer.isascii() and answer.isdigit() and 1 <= int(answer) <= len(index):
-        return list(index)[int(answer) - 1]
-    raise UsageError("that is none of the providers; nothing was changed", hint="kojikey add")
+    purposes = {name: entry.purpose for name, entry in index.items()}
+    return desk.terminal.choose("Which provider?", purposes, again="kojikey add PROVIDER")
 
 
 COMMANDS = (

@@ -19,7 +19,7 @@ _MEND = "restore what was touched from a backup, or remove the key and add it ag
 def audit(call: Call) -> int:
     """Carry out ``kojikey audit``."""
     from kojikey.cli import wiring
-    from kojikey.model.moment import span
+    from kojikey.model.moment import short_span
     from kojikey.operations import audit_verification, auditing
 
     desk = desk_of(call)
@@ -27,7 +27,7 @@ def audit(call: Call) -> int:
     if call.flag("all_accounts") and call.text("account") is not None:
         raise UsageError("--all-accounts goes without --account", hint="kojikey audit --all-accounts")
     since = call.text("since")
-    moment = datetime.now(UTC) - span(since, what="--since") if since is not None else None
+    moment = datetime.now(UTC) - short_span(since, what="--since") if since is not None else None
     account = None if everyone else desk.account
     custody = wiring.open_custody(desk.settings, desk.terminal)
     if call.flag("verify"):

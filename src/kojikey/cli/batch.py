@@ -29,6 +29,7 @@ from kojikey.model.errors import KojikeyError, UsageError
 from kojikey.model.lookalike import looks_like_key
 from kojikey.model.plain_file import open_plain
 from kojikey.model.ref import Document
+from kojikey.model.text_file import UTF_8_MARK
 from kojikey.model.verdict import Outcome, Verdict
 from kojikey.operations.batch import Done, Failed, Line, Manner, Planned, plan_all, rotate_all
 from kojikey.operations.custody import Custody
@@ -57,6 +58,8 @@ def rotate_batch(desk: Desk) -> int:
     settings = _common_settings(desk)
     with _opened(str(desk.call.text("batch"))) as stream:
         custody = wiring.open_custody(desk.settings, desk.terminal)
+        if custody.header is not wiring.NO_STORE:
+            custody.ask_now()
         is_forced = desk.call.flag("force_shape")
         lines = _Counted(read_lines(stream, catalog, settings, is_shape_forced=is_forced, tell=desk.terminal.note))
         written = _Written(desk, lines)
@@ -119,7 +122,7 @@ def _common_settings(desk: Desk) -> KeySettings:
     expires = desk.call.text("expires")
     return KeySettings(
         expires_at=saving.expiry(expires, desk.terminal) if expires is not None else None,
-        rotate_after_days=saving.rotate_after_days(desk.call.text("rotate_after")),
+        rotate_after_days=saving.rotate_after_days(desk.call.text("rotate_after"), desk.terminal),
     )
 
 
@@ -175,6 +178,7 @@ def read_lines(
     number = 0
     while raw := stream.readline(LONGEST_LINE + 1):
         number += 1
+        raw = raw.removeprefix(UTF_8_MARK) if number == 1 else raw
         is_whole = raw.endswith(b"\n") or len(raw) <= LONGEST_LINE
         rest = raw
         while not rest.endswith(b"\n") and rest and not is_whole:

@@ -36,7 +36,7 @@ _WORDS = {
 def check(call: Call) -> int:
     """Carry out ``kojikey check``."""
     from kojikey.cli import documents, wiring
-    from kojikey.model.moment import span
+    from kojikey.model.moment import short_span, span, stamp
 
     desk = desk_of(call)
     if call.flag("all_accounts") and call.text("account") is not None:
@@ -47,10 +47,12 @@ def check(call: Call) -> int:
     max_age, within = call.text("max_age"), call.text("tested_within")
     demands = Demands(
         max_age=span(max_age, what="--max-age") if max_age is not None else None,
-        tested_within=span(within, what="--tested-within") if within is not None else None,
+        tested_within=short_span(within, what="--tested-within") if within is not None else None,
     )
-    custody = wiring.open_existing(desk.settings, desk.terminal)
     damage, moment = Damage(desk.terminal), datetime.now(UTC)
+    if demands.max_age is not None:
+        desk.terminal.note(f"--max-age: a key made before {stamp(moment - demands.max_age)} is too old")
+    custody = wiring.open_existing(desk.settings, desk.terminal)
     if call.flag("all_accounts"):
         found = list(require_of_all(custody, providers=providers, demands=demands, now=moment, damaged=damage))
     else:

@@ -108,6 +108,7 @@ class Command(NamedTuple):
 
 
 PROVIDER = Argument("provider", "PROVIDER", "the provider, such as google_gemini", required=True, complete="provider")
+KEY = PROVIDER._replace(required=False, help="the provider; a numbered choice of the keys where none is named")
 PROVIDERS = Argument(
     "providers", "[PROVIDER]...", "the providers; all of them where none is named", many=True, complete="provider"
 )

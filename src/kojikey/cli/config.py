@@ -8,6 +8,8 @@ import tomllib
 from typing import Any
 
 from kojikey.model.errors import BadConfig, Conflict, UsageError
+from kojikey.model.plain_file import open_plain
+from kojikey.model.text_file import decoded
 
 _TEXTS = {
     "account": "the account, unless named",
@@ -31,6 +33,22 @@ def parse_config(text: str, path: str) -> dict[str, Any]:
     if problems:
         raise BadConfig(path, problems)
     return config
+
+
+def read_text(path: str) -> str:
+    """Return the text of config.toml; a byte-order mark at its beginning does not count.
+
+    Raises:
+        BadConfig: it cannot be read, or is not text.
+    """
+    try:
+        with open_plain(path) as file:
+            text = decoded(file.read())
+    except OSError as error:
+        raise BadConfig(path, [f"it cannot be read ({error.strerror})"]) from None
+    if text is None:
+        raise BadConfig(path, ["it is not UTF-8 text"])
+    return text.replace("\r\n", "\n")
 
 
 def _problems(name: str, value: object, text: str) -> list[str]:
@@ -97,10 +115,7 @@ def write_store_name(path: str, name: str, url: str) -> None:
     """
     import tomli_w
 
-    text = ""
-    if os.path.exists(path):
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
+    text = read_text(path) if os.path.exists(path) else ""
     config = parse_config(text, path)
     check_store_name(config, path, name, url)
     if name in config.get("stores", {}):

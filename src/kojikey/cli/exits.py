@@ -68,7 +68,8 @@ def hint_of(error: errors.KojikeyError, *, command: str | None = None) -> str:
             command = "rotate" if error.stage == "staged" else "history"
             return f"kojikey {command} {error.provider}" + _for(error.account)
         case errors.KeyExists():
-            return f"kojikey rotate {error.provider}" + _for(error.account)
+            replace = f"kojikey rotate {error.provider}" + _for(error.account)
+            return f"{replace} replaces it; for another project or stage: kojikey add {error.provider} --account NAME"
         case errors.AlreadyStaged():
             finish = f"kojikey rotate {error.provider}" + _for(error.account)
             return f"finish it with {finish} --resume, or discard it with {finish} --abort"
@@ -82,6 +83,8 @@ def hint_of(error: errors.KojikeyError, *, command: str | None = None) -> str:
             return "kojikey list --all-accounts"
         case errors.AuditBroken():
             return "kojikey audit shows the events; somebody with access to the store changed them"
+        case errors.WrongKek():
+            return "give the one that the store was made with; a lost one cannot be recovered"
         case errors.StoreUnavailable() | errors.CannotOpen():
             return _mend(error, command)
         case _:

@@ -69,6 +69,8 @@ class Fleet:
     def carry_out(self, custody: Custody, catalog: Catalog, query: Query, selection: Selection) -> int:
         """Test the keys that the query takes, write all reports, and return the exit code."""
         self.since, self.left_out = query.not_tested_since or self.began_at, selection.left_out or 0
+        if selection.total:
+            custody.ask_now()
         self._prepare(selection.total)
         self.progress = Progress(self.total, is_shown=self._has_bar())
         lanes = [self._lane(custody, query, provider) for provider in sorted(selection.counts)]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from kojikey.cli.command import COMMON, PROVIDER, Call, Command, Option
+from kojikey.cli.command import COMMON, KEY, Call, Command, Option
 from kojikey.cli.desk import desk_of
+from kojikey.cli.key_choice import choose_key
 from kojikey.model.errors import UsageError
 
 
@@ -16,16 +17,18 @@ def get(call: Call) -> int:
     from kojikey.operations.revealing import reveal
 
     desk = desk_of(call)
-    provider = call.text("provider") or ""
+    named = call.text("provider") or ""
     if not call.flag("reveal"):
         raise UsageError(
             "get prints the key itself, and does so only with --reveal",
-            hint=f"to hand it to a program, kojikey run -p {provider} -- CMD keeps it off the screen"
-            if provider.isidentifier() and provider.islower()
+            hint=f"to hand it to a program, kojikey run -p {named} -- CMD keeps it off the screen"
+            if named.isidentifier() and named.islower()
             else "kojikey run -- CMD hands keys to a program",
         )
-    wiring.checked_provider(provider, desk.settings)
+    if named:
+        wiring.checked_provider(named, desk.settings)
     custody = wiring.open_custody(desk.settings, desk.terminal)
+    provider = named or choose_key(desk, custody)
     shown = reveal(custody, account=desk.account, provider=provider)
     value = shown.secret.reveal()
     if desk.terminal.json:
@@ -41,7 +44,7 @@ COMMANDS = (
         "print a key (only with --reveal)",
         get,
         options=(*COMMON, Option(("--reveal",), "yes, print the key itself")),
-        argument=PROVIDER,
+        argument=KEY,
         description="Leaves a `revealed` event in the audit trail. "
         "A line end follows only on a terminal, so that a pipe gets the key and nothing else.",
         examples=("kojikey get google_gemini --reveal | pbcopy",),

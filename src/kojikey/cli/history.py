@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from kojikey.cli.command import COMMON, PROVIDER, Call, Command
+from kojikey.cli.command import COMMON, KEY, Call, Command
 from kojikey.cli.desk import desk_of
+from kojikey.cli.key_choice import choose_key
 
 
 def history(call: Call) -> int:
@@ -12,8 +13,8 @@ def history(call: Call) -> int:
     from kojikey.operations import listing
 
     desk = desk_of(call)
-    provider = call.text("provider") or ""
     custody = wiring.open_custody(desk.settings, None)
+    provider = call.text("provider") or choose_key(desk, custody)
     if custody.held(desk.account, provider) is None:
         wiring.checked_provider(provider, desk.settings)
     result = listing.history(custody.store, account=desk.account, provider=provider)
@@ -33,7 +34,7 @@ COMMANDS = (
         "show a key's versions: when, which, and what their tests found",
         history,
         options=COMMON,
-        argument=PROVIDER,
+        argument=KEY,
         description="The fingerprint tells whether two versions are the same key, without opening either.",
         examples=("kojikey history elevenlabs",),
     ),

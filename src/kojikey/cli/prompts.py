@@ -1,4 +1,7 @@
-"""The one place where a key or a passphrase is read: from a person, a stream, a variable or a file."""
+"""The one place where a key or a passphrase is read: from a person, a stream, a variable or a file.
+
+Owns: what a prompt says, how often it is asked, and naming an empty source. Must not: repeat anything that was read.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,19 @@ import os
 import stat
 import sys
 
+from kojikey.cli import controlling_terminal
 from kojikey.cli.command import Call
 from kojikey.cli.report import say
-from kojikey.cli.terminal import Terminal
-from kojikey.model.errors import InputNeeded, MalformedKey, UsageError
+from kojikey.cli.terminal import TRIES, Terminal
+from kojikey.model.errors import InputNeeded, KekMissing, MalformedKey, UsageError
+from kojikey.model.home import expanded
 from kojikey.model.plain_file import open_plain
 from kojikey.model.secret import Secret
+from kojikey.model.text_file import decoded
 
 _LIMIT = 64 * 1024
-_PROMPTS = {
-    "open": "Passphrase of the store: ",
-    "old": "A re-keying is under way. The old passphrase of the store: ",
-    "announced": "A re-keying is under way. The new passphrase of the store: ",
-}
+_NO_SECRETS = "in CI it may be a secret that is not set; forks and bots get no secrets"
+_KEEP_IT_HIDDEN = "do not paste the secret now: the shell would show it and keep it in its history"
 
 
 def hidden(prompt: str) -> Secret:
@@ -28,22 +31,36 @@ def hidden(prompt: str) -> Secret:
         KeyboardInterrupt: Ctrl-C; the terminal's echo is back as it was.
         InputNeeded: the input ended.
     """
-    import getpass
-
     try:
-        return Secret(getpass.getpass(prompt, stream=None))
+        return Secret(controlling_terminal.ask(prompt, hidden=True))
     except EOFError:
-        say("")  # Ctrl-D leaves the cursor behind the prompt
         raise InputNeeded("nothing was entered; nothing was changed") from None
     except UnicodeDecodeError:
         raise MalformedKey("what was entered is not text; nothing was changed") from None
+
+
+def _hidden_and_filled(prompt: str) -> Secret:
+    """Ask for a secret, again where Enter alone was pressed: what is pasted after that must not land in the shell.
+
+    Raises:
+        InputNeeded: the input ended, or nothing was entered each time.
+    """
+    for left in reversed(range(TRIES)):
+        secret = hidden(prompt)
+        if secret.reveal().strip():
+            return secret
+        if left:
+            say("kojikey: nothing was entered; once more")
+    controlling_terminal.discard_typed()
+    raise InputNeeded("nothing was entered; nothing was changed", hint=_KEEP_IT_HIDDEN)
 
 
 def read_key(call: Call, terminal: Terminal, *, prompt: str) -> Secret:
     """Return the key as it came, from the one source that the options name, by default a hidden prompt.
 
     Raises:
-        UsageError: two sources, or one that can not be read. InputNeeded: no source, and nobody may be asked.
+        UsageError: two sources, or one that cannot be read. InputNeeded: no source, and nobody may be asked.
+        MalformedKey: the source is empty or is not text.
     """
     variable, path = call.text("from_env"), call.text("from_file")
     if sum((call.flag("stdin"), variable is not None, path is not None)) > 1:
@@ -59,7 +76,7 @@ def read_key(call: Call, terminal: Terminal, *, prompt: str) -> Secret:
             f"a key is needed, and {terminal.why_unasked}; nothing was changed",
             hint="give it with --stdin, --from-env VAR or --from-file PATH",
         )
-    return hidden(prompt)
+    return _hidden_and_filled(prompt)
 
 
 def key_was_named(call: Call) -> bool:
@@ -74,19 +91,20 @@ def _from_variable(name: str, terminal: Terminal) -> Secret:
             "the environment variable that --from-env names is not set; nothing was changed",
             hint="--from-env takes the name of a variable, not a key",
         )
-    return Secret(value)
+    return _filled(value, f"the variable {name}", hint=_NO_SECRETS)
 
 
 def _from_stream() -> Secret:
     try:
-        return _decoded(sys.stdin.buffer.read(_LIMIT + 1), "standard input")
+        data = sys.stdin.buffer.read(_LIMIT + 1)
     except OSError:
-        raise UsageError("standard input can not be read; nothing was changed") from None
+        raise UsageError("standard input cannot be read; nothing was changed") from None
+    return _secret(data, "standard input", hint="the program before the | wrote nothing")
 
 
 def _from_file(path: str, terminal: Terminal) -> Secret:
     try:
-        with open_plain(path) as file:
+        with open_plain(expanded(path, what="--from-file")) as file:
             mode = os.fstat(file.fileno()).st_mode
             data = file.read(_LIMIT + 1)
     except (OSError, ValueError) as error:
@@ -97,30 +115,52 @@ def _from_file(path: str, terminal: Terminal) -> Secret:
         ) from None
     if stat.S_ISREG(mode) and mode & 0o077 and os.name == "posix":
         terminal.warn("others can read the file that the key came from; remove it once the key is saved")
-    return _decoded(data, "the file")
+    return _secret(data, f"the file {path}" if path.isprintable() else "the file", hint="save the key in it first")
 
 
-def _decoded(data: bytes, where: str) -> Secret:
+def _secret(data: bytes, where: str, *, hint: str) -> Secret:
     if len(data) > _LIMIT:
         raise MalformedKey(f"{where} has more than {_LIMIT} bytes: that is not a key; nothing was changed")
-    try:
-        return Secret(data.decode("utf-8"))
-    except UnicodeDecodeError:
-        # `from None`: the exception holds what could not be decoded
-        raise MalformedKey(f"{where} is not text; nothing was changed") from None
+    text = decoded(data)
+    if text is None:
+        raise MalformedKey(f"{where} is not text; nothing was changed")
+    return _filled(text, where, hint=hint)
 
 
-def passphrase(purpose: str) -> Secret:
-    """Ask for a store's passphrase; a new one twice. While a re-keying is under way it says which of the two it wants.
+def _filled(text: str, where: str, *, hint: str) -> Secret:
+    if not text.strip():
+        raise MalformedKey(f"{where} is empty; nothing was sent or changed", hint=hint)
+    return Secret(text)
 
-    Raises:
-        InputNeeded, UsageError: nothing was entered, or the two differ.
-    """
-    if purpose != "new":
-        return hidden(_PROMPTS[purpose])
-    first = hidden("New passphrase for the store: ")
-    if not first.reveal():
-        raise UsageError("a passphrase can not be empty; nothing was made")
-    if hidden("The same once more: ").reveal() != first.reveal():
-        raise UsageError("the two passphrases differ; nothing was made")
-    return first
+
+class PassphrasePrompt:
+    """Asks for a store's passphrase; a new one twice. ``store`` is its name for people, empty for the local one."""
+
+    def __init__(self, terminal: Terminal, *, store: str = "") -> None:
+        self._terminal, self._of = terminal, f"the store {store}" if store else "the store"
+
+    def __call__(self, purpose: str) -> Secret:
+        """Ask for a passphrase. While a re-keying is under way it says which of the two it wants.
+
+        Raises:
+            InputNeeded, UsageError: nothing was entered, or a new one and its repetition differed each time.
+            KekMissing: a new one is wanted, and standard input is no terminal.
+        """
+        if purpose == "new":
+            return self._new()
+        which = {"old": "old ", "announced": "new "}.get(purpose, "")
+        if which:
+            return hidden(f"A re-keying is under way. The {which}passphrase of {self._of}: ")
+        return hidden(f"Passphrase of {self._of}: ")
+
+    def _new(self) -> Secret:
+        if not self._terminal.interactive:
+            raise KekMissing(f"a new passphrase is needed, and {self._terminal.why_unasked}; nothing was made")
+        for left in reversed(range(TRIES)):
+            first = _hidden_and_filled(f"New passphrase for {self._of}: ")
+            if hidden("Repeat the passphrase: ").reveal() == first.reveal():
+                return first
+            if left:
+                say("kojikey: the two passphrases differ; once more")
+        controlling_terminal.discard_typed()
+        raise UsageError("the two passphrases differ; nothing was made", hint=_KEEP_IT_HIDDEN)

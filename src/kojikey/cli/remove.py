@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from kojikey.cli.command import COMMON, PROVIDER, Call, Command, Option
-from kojikey.cli.desk import desk_of
+import sys
+
+from kojikey.cli.command import COMMON, KEY, Call, Command, Option
+from kojikey.cli.desk import Desk, desk_of
+from kojikey.cli.key_choice import choose_key
 from kojikey.model.allocation import source_without_key
+from kojikey.model.errors import RecordChanged
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kojikey.stores.base import Stored
 
 
 def remove(call: Call) -> int:
@@ -13,14 +21,14 @@ def remove(call: Call) -> int:
     from kojikey.operations import removing, rotating
 
     desk = desk_of(call)
-    provider = call.text("provider") or ""
     custody = wiring.open_custody(desk.settings, desk.terminal)
+    provider = call.text("provider") or choose_key(desk, custody)
     stored = custody.held(desk.account, provider)
     if stored is None:
         wiring.checked_provider(provider, desk.settings)
-        rotating.stored_key(custody, account=desk.account, provider=provider)
+        stored = rotating.stored_key(custody, account=desk.account, provider=provider)
     if not call.flag("yes"):
-        question = f"Remove the {provider} key of account {desk.account} with all its versions?"
+        question = f"Remove the {provider} key of account {desk.account} with all its versions{_which(desk, stored)}?"
         if not desk.terminal.confirm(question, otherwise=f"kojikey remove {provider} --yes"):
             desk.terminal.note("nothing was removed")
             return 0 if not desk.terminal.json else documents.write("remove", 0, [])
@@ -45,13 +53,29 @@ def remove(call: Call) -> int:
     return 0
 
 
+def _which(desk: Desk, stored: Stored) -> str:
+    """Return what a person knows a key by: its mask, how old it is, and what its last test found."""
+    from kojikey.model.moment import age_days, now
+    from kojikey.operations.listing import key_of
+
+    try:
+        current = key_of(stored).current
+    except RecordChanged:
+        return " (its record was changed from outside)"
+    days = age_days(current.created_at, now())
+    test = current.last_test
+    told = f"last tested {test.tested_at[:10]}: {test.outcome}" if test else "never tested"
+    masked = desk.terminal.masked(current.tail, sys.stderr)
+    return f" ({masked}, {days} day{'' if days == 1 else 's'} old, {told})"
+
+
 COMMANDS = (
     Command(
         "remove",
         "delete a key with all its versions",
         remove,
         options=(*COMMON, Option(("--yes", "-y"), "do not ask")),
-        argument=PROVIDER,
+        argument=KEY,
         description="At Koji's own providers the account falls back to the built-in allocation. "
         "Works without the key-encryption key. It does not revoke the key at the provider.",
         examples=("kojikey remove elevenlabs", "kojikey remove elevenlabs --account acme --yes"),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from kojikey.cli.command import COMMON, DEEP, PACE, PROVIDER, SAVING, SOURCES, Call, Command, Option
+from kojikey.cli.command import COMMON, DEEP, KEY, PACE, SAVING, SOURCES, Call, Command, Option
 from kojikey.cli.desk import Desk, desk_of
+from kojikey.cli.key_choice import choose_key
 from kojikey.model.errors import UsageError
 from kojikey.model.verdict import Outcome
 from kojikey.operations.custody import Custody
@@ -34,13 +35,13 @@ def rotate(call: Call) -> int:
         return rotate_batch(desk)
     if call.flag("dry_run"):
         raise UsageError("--dry-run goes with --batch", hint="kojikey rotate --batch FILE --dry-run")
-    provider = call.text("provider")
-    if provider is None:
-        raise UsageError("missing argument 'PROVIDER'", hint="kojikey rotate --help")
-    wiring.checked_provider(provider, desk.settings)
+    named = call.text("provider")
+    if named is not None:
+        wiring.checked_provider(named, desk.settings)
     catalog = wiring.catalog(desk.settings)
-    definition = catalog.get(provider)
     custody = wiring.open_custody(desk.settings, desk.terminal)
+    provider = named or choose_key(desk, custody)
+    definition = catalog.get(provider)
     tester = wiring.make_tester(definition, desk.terminal, call)
     test = None if call.flag("no_test") else tester
     approve = saving.Approval(desk, saving="make it current", advice=for_step(provider, step))
@@ -105,6 +106,7 @@ def _begin(
     key = rotating.ensure_unstaged(custody, account=desk.account, provider=definition.id)
     if test:
         wiring.check_network(settings.base_url or key.current.base_url)
+    custody.prepare(desk.account)
     secret = saving.read_clean_key(desk, definition, catalog)
     new = rotating.Replacement(desk.account, definition.id, secret, settings)
     return rotating.rotate(custody, new, test=test, approve=approve)
@@ -188,7 +190,7 @@ COMMANDS = (
             Option(("--dry-run",), "with --batch: only tell what would happen"),
             *PACE,
         ),
-        argument=PROVIDER._replace(required=False, help="the provider, such as google_gemini; none with --batch"),
+        argument=KEY._replace(help=f"{KEY.help}; none with --batch"),
         description="The key in use stays in use until the new one has passed its test. Ctrl-C or a crash in the "
         "middle loses neither: --resume goes on, --abort discards the new one. "
         "This is not `store rekey`, which changes the key-encryption key of the store.",

@@ -157,7 +157,9 @@ def _missing(custody: Custody, account: str, provider: str) -> NotFound:
 
 def _asking_terminal(call: Call, settings: Settings) -> Terminal | None:
     """Return a terminal only where somebody could be asked for a passphrase: it costs a little to import."""
-    if settings.no_input or settings.environ.get("KOJIKEY_PASSPHRASE_FILE") or not sys.stdin.isatty():
+    if settings.no_input or settings.environ.get("KOJIKEY_PASSPHRASE_FILE"):
+        return None
+    if not (sys.stdin.isatty() or sys.stderr.isatty()):
         return None
     from kojikey.cli.terminal import Terminal
 

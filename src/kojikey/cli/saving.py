@@ -32,7 +32,8 @@ def read_clean_key(desk: Desk, definition: Definition, catalog: Catalog) -> Secr
     Raises:
         MalformedKey: it can not be a key of this provider. UsageError: its source can not be read.
     """
-    raw = read_key(desk.call, desk.terminal, prompt=f"{definition.name} key (hidden): ")
+    prompt = f"Make a key at {definition.pages.keys}\n{definition.name} key (hidden): "
+    raw = read_key(desk.call, desk.terminal, prompt=prompt)
     cleaned = clean(raw.reveal(), definition, catalog, force_shape=desk.call.flag("force_shape"))
     for note in cleaned.notes:
         desk.terminal.note(note)
@@ -61,7 +62,7 @@ def settings_of(desk: Desk, definition: Definition) -> KeySettings:
         capabilities=capabilities or None,
         label=checked_label(label),
         expires_at=expiry(expires, desk.terminal) if expires is not None else None,
-        rotate_after_days=rotate_after_days(call.text("rotate_after")),
+        rotate_after_days=rotate_after_days(call.text("rotate_after"), desk.terminal),
     )
 
 
@@ -103,6 +104,8 @@ def expiry(text: str, terminal: Terminal) -> str:
     moment = moment_or_span(text, what="--expires")
     if moment <= now():
         terminal.warn(f"--expires {moment} has passed: the key will count as expired")
+    else:
+        terminal.note(f"--expires: the key counts as expired from {moment} on")
     return moment
 
 
@@ -117,8 +120,8 @@ def checked_label(label: str | None) -> str | None:
     return label
 
 
-def rotate_after_days(text: str | None) -> int | None:
-    """Return the days that ``--rotate-after`` gives, 0 for never, None where it was not given.
+def rotate_after_days(text: str | None, terminal: Terminal) -> int | None:
+    """Return the days that ``--rotate-after`` gives, 0 for never, None where it was not given; say the date.
 
     Raises:
         UsageError: it is neither a span of days nor ``never``.
@@ -129,7 +132,9 @@ def rotate_after_days(text: str | None) -> int | None:
         return 0
     days = span(text, what="--rotate-after").days
     if not days:
-        raise UsageError("--rotate-after takes a day or more, or never", hint="--rotate-after 90d, or never")
+        hint = "--rotate-after 90d, or never"
+        raise UsageError("--rotate-after takes a day or more, or never; nothing was changed", hint=hint)
+    terminal.note(f"--rotate-after: the next rotation is due on {moment_or_span(f'{days}d', what='')[:10]}")
     return days
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from kojikey.cli.command import Call
 from kojikey.model.account import DEFAULT_ACCOUNT, checked_account
-from kojikey.model.errors import BadConfig, StoreNotFound, UnsafeConfig, UsageError
+from kojikey.model.errors import StoreNotFound, UnsafeConfig, UsageError
 from kojikey.model.named import NamedTuple
 from kojikey.model.ownership import foreign_writer, quoted
 
@@ -61,16 +61,31 @@ class Home(NamedTuple):
 
 
 def find_home(environ: Mapping[str, str]) -> Home:
-    """Return the folders: ``KOJIKEY_HOME`` for both where it is set, else the platform's own."""
+    """Return the folders: ``KOJIKEY_HOME`` for both where it is set, else the platform's own.
+
+    Raises:
+        UsageError: it is not set, and this user has no home folder either.
+    """
     home = environ.get("KOJIKEY_HOME")
     if home:
-        return Home(os.path.abspath(home), os.path.abspath(home))
+        if home.startswith("~"):
+            from kojikey.model.home import expanded
+
+            home = expanded(home, what="KOJIKEY_HOME")
+        path = os.path.abspath(home)
+        return Home(path, path)
     import platformdirs
 
-    return Home(
-        platformdirs.user_config_dir("kojikey", appauthor=False, roaming=True),
-        platformdirs.user_data_dir("kojikey", appauthor=False),
-    )
+    try:
+        return Home(
+            platformdirs.user_config_dir("kojikey", appauthor=False, roaming=True),
+            platformdirs.user_data_dir("kojikey", appauthor=False),
+        )
+    except RuntimeError:
+        raise UsageError(
+            "there is no home folder (HOME is not set, and this user has no passwd entry); nothing was done",
+            hint="set KOJIKEY_HOME to the folder that is to hold keys.db and config.toml",
+        ) from None
 
 
 class Settings:
@@ -201,17 +216,9 @@ def read_config(path: str) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     _refuse_writable(found, path)
-    from kojikey.cli.config import parse_config
-    from kojikey.model.plain_file import open_plain
+    from kojikey.cli.config import parse_config, read_text
 
-    try:
-        with open_plain(path) as file:
-            text = file.read().decode("utf-8")
-    except UnicodeDecodeError:
-        raise BadConfig(path, ["it is not UTF-8 text"]) from None
-    except OSError as error:
-        raise BadConfig(path, [f"it cannot be read ({error.strerror})"]) from None
-    config = parse_config(text, path)
+    config = parse_config(read_text(path), path)
     _refuse_readable(found, path, config)
     return config
 

@@ -26,7 +26,8 @@ def store_copy(call: Call) -> int:
     accounts = tuple(dict.fromkeys(checked_account(name) for name in call.texts("account")))
     source, target = _both(desk)
     for custody in (source, target):
-        custody.kek()  # asks for a passphrase now, not in the middle
+        custody.ask_now()
+        custody.kek()
     results: list[CopyResult] = []
     dry_run = call.flag("dry_run")
     damage = Damage(desk.terminal, hint=_MEND)

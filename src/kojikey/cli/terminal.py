@@ -6,14 +6,14 @@ Owns: stderr, and asking. Must not: read a key or a passphrase (``prompts.py``) 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 from kojikey.cli.command import Call
 from kojikey.cli.report import is_on_github, say
 from kojikey.cli.settings import Settings
-from kojikey.model.errors import InputNeeded
+from kojikey.model.errors import InputNeeded, UsageError
 from kojikey.model.masking import ASCII_BULLET, BULLET, mask
 from kojikey.model.plain_text import one_line
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from rich.console import Console
+
+TRIES = 3
+"""So often a person is asked for the same."""
 
 
 class Terminal:
@@ -39,6 +42,15 @@ class Terminal:
         """Return a text without the sentence at its end that was said as a warning already."""
         said = next((warning for warning in self._warnings if text.endswith(warning)), "")
         return text.removesuffix(said).removesuffix("; ")
+
+    @property
+    def may_ask_passphrase(self) -> bool:
+        """Whether the passphrase of a store may be asked for: also where only standard input is no terminal."""
+        if self.interactive:
+            return True
+        from kojikey.cli import controlling_terminal
+
+        return not self.settings.no_input and _is_terminal(sys.stderr) and controlling_terminal.exists()
 
     @property
     def why_unasked(self) -> str:
@@ -76,16 +88,45 @@ class Terminal:
         """
         if not self.interactive:
             raise InputNeeded(f"this needs an answer: {question}", hint=otherwise)
-        return self.answer(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+        return (self.answer(f"{question} [y/N] ") or "").lower() in ("y", "yes")
 
-    def answer(self, question: str) -> str:
-        """Ask for a line of text; the end of input is an empty answer."""
-        sys.stderr.write(one_line(question))
-        sys.stderr.flush()
-        text = sys.stdin.readline()
-        if not text.endswith("\n"):
-            say("")  # Ctrl-D leaves the cursor behind the question
-        return text
+    def answer(self, question: str) -> str | None:
+        """Ask for a line of text, and return it without the white space around it; None at the end of input."""
+        from kojikey.cli import controlling_terminal
+
+        try:
+            return controlling_terminal.ask(one_line(question), hidden=False).strip()
+        except EOFError:
+            return None
+        except UnicodeDecodeError:
+            return ""
+
+    def choose(self, question: str, options: Mapping[str, str], *, again: str) -> str:
+        """Offer options by number, each with what it is, and return the one that was chosen by number or by name.
+
+        Raises:
+            InputNeeded: the input ended. UsageError: no answer was one of them; ``again`` is the command to type.
+        """
+        from kojikey.cli import controlling_terminal
+
+        width, names = max(map(len, options)), list(options)
+        for number, (name, what) in enumerate(options.items(), 1):
+            say(f"  {number:>{len(str(len(names)))}}  {name:<{width}}  {what}")
+        for left in reversed(range(TRIES)):
+            answer = self.answer(f"{question} [1-{len(names)}] ")
+            if answer is None:
+                raise InputNeeded("nothing was chosen; nothing was changed", hint=again)
+            if answer in options:
+                return answer
+            if answer.isascii() and answer.isdigit() and 1 <= int(answer) <= len(names):
+                return names[int(answer) - 1]
+            if left:
+                say(f"kojikey: {_none_of(answer)}; type a number from 1 to {len(names)}")
+        controlling_terminal.discard_typed()
+        raise UsageError(
+            "that is none of them; nothing was changed",
+            hint=f"{again} (paste no key before it asks: the shell would keep it in its history)",
+        )
 
     @contextmanager
     def status(self, text: str) -> Iterator[None]:
@@ -120,6 +161,14 @@ class Terminal:
         if self.environ.get("FORCE_COLOR"):
             return True
         return _is_terminal(stream) and self.environ.get("TERM") != "dumb"
+
+
+def _none_of(answer: str) -> str:
+    from kojikey.model.lookalike import looks_like_key
+
+    if looks_like_key(answer):
+        return "that looks like a key, and is on the screen now; it is asked for after this, hidden"
+    return "that is none of them"
 
 
 def encodes(stream: TextIO, text: str) -> bool:

@@ -28,6 +28,8 @@ from kojikey.stores.registry import open_store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kojikey.cli.terminal import Terminal
     from kojikey.operations.trial import Tester
     from kojikey.providers.catalog import Catalog, Mistake
@@ -146,11 +148,17 @@ def catalog(settings: Settings) -> Catalog:
 
 def kek_inputs(settings: Settings, terminal: Terminal | None) -> KekInputs:
     """Return what KEK sources may ask: the environment, and a person where there is one."""
-    if terminal is None or not terminal.interactive:
+    if terminal is None or not terminal.may_ask_passphrase:
         return KekInputs(settings.environ, None, _warn)
-    from kojikey.cli.prompts import passphrase
+    from kojikey.cli.prompts import PassphrasePrompt
 
-    return KekInputs(settings.environ, passphrase, _warn)
+    return KekInputs(settings.environ, PassphrasePrompt(terminal, store=_spoken_name(settings)), _warn)
+
+
+def _spoken_name(settings: Settings) -> str:
+    """Return how a prompt names the store: not at all where it is the local one, or its URL may have a password."""
+    name = settings.store.value
+    return "" if settings.is_local or "@" in name or not name.isprintable() else name
 
 
 def _warn(text: str) -> None:
@@ -221,22 +229,55 @@ def close_all(*custodies: Custody) -> None:
         custody.close()
 
 
-def open_or_make_custody(settings: Settings, terminal: Terminal) -> Custody:
-    """Return the chosen store, opened; the local one is made where it is not there.
+def store_place(settings: Settings) -> str:
+    """Return the chosen store's place, without credentials, whether it is there or not."""
+    return open_store(settings.store_url()).place
+
+
+def prepare_store(
+    custody: Custody, settings: Settings, terminal: Terminal, *, account: str
+) -> Callable[[], Custody] | None:
+    """Open a store for a new key of an account; where there is none yet, find out how the local one can be made.
+
+    Whatever a person has to be asked for is asked now, before the key. Nothing is made before what is returned is
+    called; None is returned where the store exists.
 
     Raises:
-        KekMissing: the local store is not there, and no place for its KEK was found; none was made.
+        CannotOpen: the store's KEK is missing or wrong. KekMissing: no place for the KEK of a new store was found.
     """
-    custody = open_custody(settings, terminal)
     if custody.header is not NO_STORE:
-        return custody
+        custody.prepare(account)
+        return None
+    inputs = kek_inputs(settings, terminal)
+    source = settings.config.get("kek") or default_kek_source(settings, terminal, inputs)
+    inputs = _checked_inputs(source, inputs, terminal)
+    return lambda: _make_custody(settings, terminal, source, inputs)
+
+
+def _checked_inputs(source: str, inputs: KekInputs, terminal: Terminal) -> KekInputs:
+    """Return the inputs with a new passphrase in them, and try a source that makes nothing outside of the store.
+
+    Raises:
+        KekMissing, KekUnavailable, UsageError: the source has no KEK.
+    """
+    from kojikey.sealing.kek import make
+    from kojikey.sealing.kek_base import PASSPHRASE_FILE_VARIABLE
+
+    is_asked = source == "passphrase" and not inputs.environ.get(PASSPHRASE_FILE_VARIABLE)
+    if is_asked and inputs.ask_passphrase is not None:
+        terminal.note("there is no store yet; the new one opens with a passphrase")
+        chosen = inputs.ask_passphrase("new")
+        return inputs._replace(ask_passphrase=lambda _: chosen)
+    if source.partition(":")[0] in ("env", "passphrase"):
+        make(source, store_id="", inputs=inputs._replace(warn=None))
+    return inputs
+
+
+def _make_custody(settings: Settings, terminal: Terminal, source: str, inputs: KekInputs) -> Custody:
+    """Make the local store."""
     from kojikey.operations.storing import create
     from kojikey.sealing.kek import describe
 
-    inputs = kek_inputs(settings, terminal)
-    source = settings.config.get("kek") or default_kek_source(settings, terminal, inputs)
-    if source == "passphrase" and terminal.interactive and not settings.environ.get("KOJIKEY_PASSPHRASE_FILE"):
-        terminal.note("there is no store yet, and no OS keychain answers: the new one opens with a passphrase")
     store = open_store(settings.store_url())
     try:
         header, kek = create(store, source=source, inputs=inputs)

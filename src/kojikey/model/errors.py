@@ -63,13 +63,20 @@ class MalformedKey(UsageError):
 
 
 class BadAccount(UsageError):
-    """Not an account name. The name is not repeated: it may be a key that was put in the wrong place."""
+    """Not an account name. The name is not repeated: it may be a key that was put in the wrong place.
 
-    def __init__(self, name: str) -> None:
+    ``small`` is what is likely meant, of a name that only has capitals too much.
+    """
+
+    def __init__(self, name: str, *, small: str | None = None) -> None:
         self.length = len(name)
+        if small is not None:
+            super().__init__("an account name has no capital letters; nothing was done", hint=f"did you mean {small}?")
+            return
         super().__init__(
-            "that is not an account name (it was not repeated here, in case it is a key)",
-            hint="an account is 1 to 64 of a-z 0-9 . _ - and begins with a letter or digit, such as acme-research",
+            "that is not an account name (it was not repeated here, in case it is a key); nothing was done",
+            hint="an account is 1 to 128 of a-z 0-9 . _ @ + - and begins with a letter or digit, "
+            "for example acme-research or anna@example.org",
         )
 
 

@@ -187,7 +187,7 @@ class Key:
 
 
 _KEY_FIELDS: dict[str, Callable[[object], Any]] = {
-    "account": shape.name,
+    "account": shape.account,
     "provider": shape.name,
     "next_version": shape.count,
     "created_at": shape.stamp,

@@ -8,9 +8,17 @@ from datetime import UTC, date, datetime, time, timedelta
 from kojikey.model.errors import UsageError
 
 _STAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
-_SPAN = re.compile(r"([0-9]{1,6})([smhdw])")
+_SPAN = re.compile(r"([0-9]{1,6})([smhdwy])")
 _LONGEST = timedelta(days=36_500)  # a calendar ends somewhere, and what is counted from today must not pass its end
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_UNITS = {
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+    "y": timedelta(days=365),
+}
+_SHORT_UNITS = ("s", "m")
 _FIRST_YEAR = 2000
 
 
@@ -42,15 +50,38 @@ def age_days(since: str, until: str) -> int:
 
 
 def span(text: str, *, what: str) -> timedelta:
-    """Return the span that a person wrote: a whole number and one of s m h d w, such as ``90d``.
+    """Return the long span that a person wrote: a whole number and one of h d w y (365 days), such as ``90d``.
+
+    Raises:
+        UsageError: it is not one, or minutes or months may be meant; ``what`` names the option.
+    """
+    match = _SPAN.fullmatch(text.strip())
+    if match and match[2] == "m":
+        raise UsageError(
+            f"{what} {match[0]} may be minutes or months; nothing was changed",
+            hint=f"write a number with h, d, w or y; for months, the days: {what} {int(match[1]) * 30}d",
+        )
+    if not match or match[2] in _SHORT_UNITS:
+        raise UsageError(f"{what} takes a span such as 90d or 24h", hint="h, d, w or y after a whole number")
+    return _length(match, what=what)
+
+
+def short_span(text: str, *, what: str) -> timedelta:
+    """Return the span that a person wrote, as :func:`span`, also in seconds (s) and minutes (m).
 
     Raises:
         UsageError: it is not one; ``what`` names the option.
     """
     match = _SPAN.fullmatch(text.strip())
     if not match:
-        raise UsageError(f"{what} takes a span such as 90d, 24h or 30m", hint="s, m, h, d or w after a whole number")
-    length = timedelta(**{_UNITS[match[2]]: int(match[1])})
+        raise UsageError(
+            f"{what} takes a span such as 7d, 24h or 30m", hint="s, m (minutes), h, d, w or y after a whole number"
+        )
+    return _length(match, what=what)
+
+
+def _length(match: re.Match[str], *, what: str) -> timedelta:
+    length = int(match[1]) * _UNITS[match[2]]
     if length > _LONGEST:
         raise UsageError(f"{what} takes a span of at most 36500d, a hundred years; nothing was done")
     return length

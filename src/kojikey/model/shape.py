@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from kojikey.model.account import is_account
 from kojikey.model.plain_text import quoted
 
 TYPE_CHECKING = False
@@ -20,8 +21,15 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _FINGERPRINT = re.compile(r"[0-9a-f]{12}")
 
 
+def account(value: object) -> str:
+    """Return the name of an account."""
+    if not isinstance(value, str) or not is_account(value):
+        raise ValueError("not an account")
+    return value
+
+
 def name(value: object) -> str:
-    """Return the name of an account or a provider."""
+    """Return the name of a provider."""
     if not isinstance(value, str) or not _NAME.fullmatch(value):
         raise ValueError("not a name")
     return value
@@ -29,7 +37,7 @@ def name(value: object) -> str:
 
 def shown(value: object) -> str:
     """Return a name or a number as messages show it: as it is where it has the form of one, else quoted."""
-    is_plain = type(value) is int or (isinstance(value, str) and _NAME.fullmatch(value))
+    is_plain = type(value) is int or (isinstance(value, str) and is_account(value))
     return str(value) if is_plain else quoted(value)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from kojikey.model.errors import ChangedMeanwhile, KeyExists
@@ -39,8 +40,18 @@ def ensure_absent(custody: Custody, *, account: str, provider: str) -> None:
         raise KeyExists(account, provider)
 
 
-def add(custody: Custody, new: NewKey, *, test: Tester | None, approve: Approve) -> ChangeResult:
+def add(
+    custody: Custody,
+    new: NewKey,
+    *,
+    test: Tester | None,
+    approve: Approve,
+    make_store: Callable[[], Custody] | None = None,
+) -> ChangeResult:
     """Test a key and save it as version 1 where the outcome allows; ``test=None`` saves it untested.
+
+    ``make_store`` is called once the key is to be saved, where ``custody`` stands for a store that is not made yet:
+    a key that is refused leaves no store behind.
 
     Raises:
         KeyExists: there is a key already, or someone else added one meanwhile; nothing was changed.
@@ -54,6 +65,8 @@ def add(custody: Custody, new: NewKey, *, test: Tester | None, approve: Approve)
     if not accepted(verdict, approve):
         return ChangeResult(account, provider, None, tail, None, verdict=verdict)
 
+    if make_store is not None:
+        custody = make_store()
     saved: list[Key] = []
 
     def plan(sealer: Sealer) -> Plan:

@@ -106,7 +106,7 @@ _MEMBERS: dict[str, Callable[[object], object]] = {
     "seq": shape.count,
     "time": shape.stamp,
     "actor": shape.text,
-    "account": shape.name,
+    "account": shape.account,
     "action": shape.text,
     "provider": _NAME,
     "version": _COUNT,

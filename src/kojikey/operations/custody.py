@@ -21,11 +21,11 @@ from kojikey.model.named import NamedTuple
 from kojikey.model.ref import HEADER, Document, account_ref, key_ref
 from kojikey.operations.compare_and_swap import retry_on_conflict
 from kojikey.operations.soundness import FORMAT as FORMAT
-from kojikey.operations.soundness import chain_head, check_account, checked_header
+from kojikey.operations.soundness import chain_head, check_account, checked_header, is_sound
 from kojikey.sealing.chain import NO_LINK
 from kojikey.sealing.envelope import Sealer, new_data_key
 from kojikey.sealing.kek import load_for_use, wrapped_kid
-from kojikey.sealing.kek_base import Kek, KekInputs
+from kojikey.sealing.kek_base import Kek, KekInputs, asks_person
 from kojikey.stores.base import Change, Query, Store, Stored
 
 TYPE_CHECKING = False
@@ -144,6 +144,41 @@ class Custody:
         if stored is None or stored.document["wrapped"] is None:
             raise self.nothing_of(account)
         return self.unwrapped(account, stored.document)
+
+    def prepare(self, account: str) -> None:
+        """Open what a change of an account needs, before anybody is asked for a key.
+
+        Raises:
+            CannotOpen: the KEK is missing or wrong, or the account's record was changed from outside.
+        """
+        if self.has_account(account):
+            self.sealer(account)
+        else:
+            self.kek()
+
+    def ask_now(self) -> None:
+        """Ask for each passphrase that will be needed, before other threads and status lines begin; for none later.
+
+        Raises:
+            CannotOpen: it is wrong.
+        """
+        for spec in self._specs_in_use():
+            if asks_person(spec, self._inputs_for(spec)):
+                self.kek(str(spec.get("kid")))
+        self._inputs = self._inputs._replace(ask_passphrase=None)
+
+    def _specs_in_use(self) -> list[Document]:
+        """Return the KEKs that accounts are wrapped with; there is more than one only during a re-keying."""
+        if not self.header.get("next_kek"):
+            return [self.header["kek"]]
+        records = (stored.document.get("wrapped") for stored in self.store.accounts() if is_sound(stored))
+        kids = {wrapped_kid(record) for record in records if record is not None} | {str(self.target_spec.get("kid"))}
+        return [spec for spec in map(self._spec_of, sorted(kids)) if spec is not None]
+
+    def has_account(self, account: str) -> bool:
+        """Tell whether the store knows this account; one that was removed begins anew."""
+        stored = self._account(account)
+        return stored is not None and stored.document["wrapped"] is not None
 
     def is_disabled(self, account: str) -> bool:
         """Tell whether the account's own keys are set aside, so that it falls back to the built-in allocation."""

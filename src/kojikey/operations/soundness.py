@@ -57,7 +57,7 @@ def check_account(stored: Stored) -> None:
 
 def _check_name(stored: Stored) -> None:
     try:
-        shape.name(stored.ref.account)
+        shape.account(stored.ref.account)
     except ValueError:
         raise RecordChanged(str(stored.ref), "has a name that no account has") from None
 

@@ -12,6 +12,7 @@ from kojikey.sealing import base64url
 from kojikey.sealing.aead import KEY_BYTES
 from kojikey.sealing.kek_base import KEK_VARIABLE, Kek, KekInputs, LocalKek, Spec, text_member
 
+_TO_URL = str.maketrans("+/", "-_")
 _MAKE_ONE = "python3 -c 'import base64, secrets; print(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())'"
 
 
@@ -66,20 +67,22 @@ def is_same(spec: Spec, argument: str) -> bool:
 
 
 def local_kek(text: Secret, *, holder: str, hint: str) -> LocalKek:
-    """Return the KEK for its text form; white space around it and padding do not matter.
+    """Return the KEK for its text form, base64url or base64; white space around it and padding do not matter.
 
     Raises:
         KekUnavailable: the text is something else. It is not repeated.
     """
     key = _decoded(text)
     if len(key) != KEY_BYTES:
-        raise KekUnavailable(f"what {holder} holds is not a KEK: 32 bytes in base64url (43 characters)", hint=hint)
+        raise KekUnavailable(
+            f"what {holder} holds is not a KEK: 32 bytes in base64url or base64 (43 characters)", hint=hint
+        )
     return LocalKek(key)
 
 
 def _decoded(text: Secret) -> HiddenBytes:
-    """Return the bytes of a text, none where it is not base64url."""
-    bare = text.reveal().strip()
+    """Return the bytes of a text, none where it is neither base64url nor base64."""
+    bare = text.reveal().strip().translate(_TO_URL)
     try:
         return HiddenBytes(base64url.decode(bare[:-1] if bare.endswith("=") else bare))
     except ValueError:

@@ -161,6 +161,12 @@ if TYPE_CHECKING:
             """Tell whether ``argument``, as people give it after the source's name, is where a spec's KEK lives."""
 
 
+def asks_person(spec: Spec, inputs: KekInputs) -> bool:
+    """Tell whether a person will be asked for something before the KEK that a spec names can be used."""
+    has_file = bool(inputs.environ.get(PASSPHRASE_FILE_VARIABLE))
+    return spec.get("source") == "passphrase" and inputs.ask_passphrase is not None and not has_file
+
+
 def text_member(spec: Spec, name: str) -> str:
     """Return a member of a spec that is printable text.
 

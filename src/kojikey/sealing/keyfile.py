@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 
 from kojikey.model.errors import KekMissing, KekUnavailable, RecordChanged, UsageError
+from kojikey.model.home import expanded
 from kojikey.model.secret import HiddenBytes, Secret
+from kojikey.model.text_file import decoded
 from kojikey.sealing import base64url, private_file
 from kojikey.sealing.aead import KEY_BYTES
 from kojikey.sealing.environment import local_kek
@@ -25,7 +28,7 @@ def load(spec: Spec, inputs: KekInputs) -> Kek:
     Raises:
         KekMissing: there is none. KekUnavailable: others can read it, or it holds something else.
     """
-    return _read(_path(spec), hint="put back the KEK that was there; no other one fits")
+    return _read(_path(spec), warn=inputs.warn, hint="put back the KEK that was there; no other one fits")
 
 
 def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
@@ -36,11 +39,12 @@ def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]
     """
     if not argument or not argument.isprintable():
         raise UsageError("a KEK file needs a path; nothing was made", hint=SOURCES_HINT)
-    path = os.path.abspath(os.path.expanduser(argument))
+    path = os.path.abspath(expanded(argument, what="the path of the KEK file"))
     try:
         kek: Kek = _create(path)
     except FileExistsError:
-        kek = _read(path, hint="name a file that is not there yet, and it is made; this one was not touched")
+        hint = "name a file that is not there yet, and it is made; this one was not touched"
+        kek = _read(path, warn=inputs.warn, hint=hint)
     return {"source": "file", "path": path, "kid": kek.kid}, kek
 
 
@@ -51,13 +55,15 @@ def discard(spec: Spec, inputs: KekInputs) -> None:
 def describe(spec: Spec) -> str:
     """Say where it lives and who can read it."""
     path = _path(spec)
+    warnings: list[str] = []
     try:
-        private_file.read(path, what=_WHAT)
+        private_file.read(path, what=_WHAT, warn=warnings.append)
     except KekMissing:
         return f"the file {path}, which is not there"
     except KekUnavailable as refused:
         return str(refused)
-    return f"the file {path}: readable by its owner only"
+    readers = "others on this machine too" if warnings else "its owner only"
+    return f"the file {path}: readable by {readers}"
 
 
 def mismatch(spec: Spec) -> str:
@@ -67,7 +73,7 @@ def mismatch(spec: Spec) -> str:
 
 def is_same(spec: Spec, argument: str) -> bool:
     """Tell whether ``argument``, a path, is the spec's file."""
-    return bool(spec.get("path") == os.path.abspath(os.path.expanduser(argument)))
+    return bool(spec.get("path") == os.path.abspath(expanded(argument, what="the path of the KEK file")))
 
 
 def _path(spec: Spec) -> str:
@@ -77,9 +83,9 @@ def _path(spec: Spec) -> str:
     return path
 
 
-def _read(path: str, *, hint: str) -> LocalKek:
-    content = private_file.read(path, what=_WHAT)
-    return local_kek(Secret(content.decode("ascii", "replace")), holder=path, hint=hint)
+def _read(path: str, *, hint: str, warn: Callable[[str], None] | None) -> LocalKek:
+    content = Secret(decoded(private_file.read(path, what=_WHAT, warn=warn)) or "")
+    return local_kek(content, holder=path, hint=hint)
 
 
 def _create(path: str) -> LocalKek:

@@ -14,11 +14,23 @@ import os
 from typing import NamedTuple
 
 from kojikey.model.errors import KekMissing, KekUnavailable, RecordChanged, RecordUnsupported, UsageError
+from kojikey.model.home import expanded
 from kojikey.model.secret import HiddenBytes, Secret
+from kojikey.model.text_file import UTF_16_MARKS, decoded
 from kojikey.sealing import base64url, private_file
 from kojikey.sealing.aead import KEY_BYTES
-from kojikey.sealing.kek_base import PASSPHRASE_FILE_VARIABLE, Kek, KekInputs, LocalKek, Purpose, Spec, text_member
+from kojikey.sealing.kek_base import (
+    PASSPHRASE_FILE_VARIABLE,
+    Kek,
+    KekInputs,
+    LocalKek,
+    Purpose,
+    Spec,
+    asks_person,
+    text_member,
+)
 
+TRIES = 3  # of a person who is asked
 SHORT = 8  # characters: a new one that has fewer gets a warning
 LONGEST = 1024  # bytes
 # For new stores: the second recommendation of RFC 9106, section 4.
@@ -46,14 +58,21 @@ class Parameters(NamedTuple):
 
 
 def load(spec: Spec, inputs: KekInputs) -> Kek:
-    """Return the KEK of the passphrase that is given, right or wrong.
+    """Return the KEK of the passphrase that is given, right or wrong; a person is asked again while it is wrong.
 
     Raises:
         KekMissing: nobody may be asked. KekUnavailable: the file that holds it can not be used.
         RecordUnsupported: the parameters are outside of what is run here. RecordChanged: they are damaged.
     """
     parameters = _parameters(spec)  # first: nobody types a passphrase for a store that can not be opened
-    return _stretched(_bytes(_passphrase(inputs, inputs.which or "open")), parameters)
+    kek = _stretched(_bytes(_passphrase(inputs, inputs.which or "open")), parameters)
+    for _ in range(TRIES - 1):
+        if not asks_person(spec, inputs) or kek.kid == spec.get("kid"):
+            break
+        if inputs.warn is not None:
+            inputs.warn(f"{mismatch(spec)}; type it again")
+        kek = _stretched(_bytes(_passphrase(inputs, inputs.which or "open")), parameters)
+    return kek
 
 
 def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
@@ -103,17 +122,20 @@ def _passphrase(inputs: KekInputs, purpose: Purpose) -> Secret:
     return inputs.ask_passphrase(purpose)
 
 
-def _first_line(path: str, inputs: KekInputs) -> Secret:
-    content = private_file.read_named(path, what="passphrase file", warn=inputs.warn)
-    line = HiddenBytes(content.split(b"\n", 1)[0].removesuffix(b"\r"))
-    if not line:
+def _first_line(named: str, inputs: KekInputs) -> Secret:
+    path = expanded(named, what=PASSPHRASE_FILE_VARIABLE)
+    line = _text_of_first_line(private_file.read_named(path, what="passphrase file", warn=inputs.warn))
+    if line is None:
+        raise KekUnavailable(f"the first line of the passphrase file {path} is not text in UTF-8")
+    if not line.reveal():
         raise KekMissing(f"the first line of the passphrase file {path} is empty")
-    try:
-        return Secret(line.decode("utf-8"))
-    except UnicodeDecodeError:
-        pass
-    # Raised out here so that the UnicodeDecodeError, which carries the line, is not its context.
-    raise KekUnavailable(f"the first line of the passphrase file {path} is not UTF-8")
+    return line
+
+
+def _text_of_first_line(content: HiddenBytes) -> Secret | None:
+    # What follows the first line may be anything. In UTF-16 its end is not one byte, so that all of it is decoded.
+    text = decoded(content if content.startswith(UTF_16_MARKS) else HiddenBytes(content.split(b"\n", 1)[0]))
+    return None if text is None else Secret(text.split("\n", 1)[0].removesuffix("\r"))
 
 
 def _bytes(passphrase: Secret) -> HiddenBytes:

@@ -261,7 +261,7 @@ def from_url(url: str) -> SqliteStore:
     """Return the store that ``sqlite:///PATH`` means. PATH is absolute, whether with three slashes or with four.
 
     (SQLAlchemy reads three as relative; a store that depends on where a command was typed would be a trap.)
-    Percent-escapes stand for bytes of the path.
+    Percent-escapes stand for bytes of the path; a ``~`` at its beginning is the user's home folder.
 
     Raises:
         UsageError: it names a host or options, or no path.
@@ -277,6 +277,10 @@ def from_url(url: str) -> SqliteStore:
         from urllib.parse import unquote_to_bytes
 
         path = os.fsdecode(unquote_to_bytes(os.fsencode(path)))
+    if path.startswith("/~"):
+        from kojikey.model.home import expanded
+
+        path = expanded(path[1:], what="the URL of the store")
     if path == "/":
         raise UsageError("the URL of an SQLite store names no file", hint=hint)
     return SqliteStore(path[1:] if os.name == "nt" else path)

@@ -1,0 +1,33 @@
+"""The user's home folder in paths that people write: ``~`` and ``~name`` at their beginning."""
+
+from __future__ import annotations
+
+import os
+
+from kojikey.model.errors import UsageError
+
+
+def expanded(path: str, *, what: str) -> str:
+    """Return a path with the home folder in place of ``~``: no shell did it in a crontab, an env file or a URL.
+
+    Raises:
+        UsageError: there is no such home folder; ``what`` says where the path is from.
+    """
+    if not path.startswith("~"):
+        return path
+    whole = _own_home() + path[1:] if path[1:2] in ("", "/") else os.path.expanduser(path)
+    if whole.startswith("~") or not os.path.isabs(whole):
+        raise UsageError(f"{what} begins with ~, and there is no such home folder; nothing was done")
+    return whole
+
+
+def _own_home() -> str:
+    """Return this user's home folder, ``~`` where there is none. A HOME that is empty is as none at all."""
+    if os.environ.get("HOME") or os.name != "posix":
+        return os.path.expanduser("~")
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return "~"

@@ -1,0 +1,192 @@
+"""The hidden prompt under real shells with job control: hidden whenever it reads, as before whenever it does not."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pexpect
+import pytest
+from program import COMMAND, Program, pieces_in
+from pseudo_terminal import Child, echoes, end, hides, on_a_terminal, shown, type_key
+
+CTRL_C, CTRL_Z = "\x03", "\x1a"
+PASSPHRASE = "correct horse battery staple"
+SHELLS = {"bash": ["bash", "--norc", "--noprofile", "-i"], "zsh": ["zsh", "-f", "-i"], "dash": ["dash", "-i"]}
+READY = "ready=0 "
+"""What the shell's prompt becomes: never found in what is typed, where it is ``$((0))``."""
+
+
+@contextmanager
+def in_a_shell(kojikey: Program, shell: str = "bash", **environ: str | None) -> Iterator[Child]:
+    """Start a shell with job control, whose prompt is known."""
+    with on_a_terminal(kojikey, program=SHELLS[shell], columns=200, HISTFILE="/dev/null", **environ) as child:
+        child.sendline("PS1='ready'=$((0))' '; unset zle_bracketed_paste; bind 'set enable-bracketed-paste off'")
+        child.expect_exact(READY)
+        yield child
+
+
+def typed(child: Child, line: str) -> str:
+    """Type a line that ends by itself, and return what it printed."""
+    child.sendline(line)
+    child.expect_exact(READY)
+    return str(child.before)
+
+
+def modes(child: Child) -> str:
+    found = re.search(r"[0-9a-f]+(:[0-9a-f]+){10,}", typed(child, "stty -g"))
+    assert found
+    return found[0]
+
+
+def command(*arguments: str) -> str:
+    return shlex.join([*COMMAND, *arguments])
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_key_stays_hidden_across_ctrl_z_and_fg(kojikey: Program, shell: str) -> None:
+    key = kojikey.key()
+    with in_a_shell(kojikey, shell) as child:
+        before = modes(child)
+        child.sendline(command("add", "elevenlabs", "--no-test"))
+        child.expect_exact("key (hidden): ")
+        assert hides(child)
+        child.send(key.key[:20] + CTRL_Z)
+        child.expect_exact(READY)
+        assert modes(child) == before
+        child.sendline("fg")
+        type_key(child, "key (hidden): ", key.key)
+        child.expect_exact("saved as version 1")
+        child.expect_exact(READY)
+        assert modes(child) == before
+        assert pieces_in(key.key, shown(child)) == []
+    assert kojikey("get", "elevenlabs", "--reveal").out == key.key
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_passphrase_stays_hidden_across_ctrl_z_and_fg(kojikey: Program, tmp_path: object, shell: str) -> None:
+    with in_a_shell(kojikey, shell, KOJIKEY_KEK=None) as child:
+        before = modes(child)
+        child.sendline(command("store", "init", "--kek", "passphrase"))
+        for prompt in ("New passphrase for the store: ", "Repeat the passphrase: "):
+            child.expect_exact(prompt)
+            assert hides(child)
+            child.send(CTRL_Z)
+            child.expect_exact(READY)
+            assert modes(child) == before
+            child.sendline("fg")
+            type_key(child, prompt, PASSPHRASE)
+        child.expect_exact("made the store")
+        child.expect_exact(READY)
+        assert modes(child) == before
+        assert PASSPHRASE not in shown(child)
+
+
+def test_what_was_typed_before_the_stop_is_asked_for_again(kojikey: Program) -> None:
+    key = kojikey.key()
+    with in_a_shell(kojikey) as child:
+        child.sendline(command("add", "elevenlabs", "--no-test"))
+        for _ in range(3):
+            child.expect_exact("key (hidden): ")
+            assert hides(child)
+            child.send("x" * 20 + CTRL_Z)
+            child.expect_exact(READY)
+            child.sendline("fg")
+        type_key(child, "key (hidden): ", key.key)
+        child.expect_exact(f"{len(key.key)} characters arrived")
+
+
+def test_a_prompt_that_goes_on_in_the_background_waits_there_with_the_echo_on(kojikey: Program) -> None:
+    key = kojikey.key()
+    with in_a_shell(kojikey) as child:
+        before = modes(child)
+        child.sendline(command("add", "elevenlabs", "--no-test"))
+        child.expect_exact("key (hidden): ")
+        assert hides(child)
+        child.send(CTRL_Z)
+        child.expect_exact(READY)
+        typed(child, "bg; while ! jobs %1 | grep -q Stopped; do :; done")
+        assert modes(child) == before
+        child.sendline("fg")
+        type_key(child, "key (hidden): ", key.key)
+        child.expect_exact("saved as version 1")
+        assert pieces_in(key.key, shown(child)) == []
+
+
+def test_a_stop_that_no_program_can_notice_is_followed_by_a_hidden_prompt(kojikey: Program) -> None:
+    key = kojikey.key()
+    with in_a_shell(kojikey) as child:
+        before = modes(child)
+        child.sendline(command("add", "elevenlabs", "--no-test"))
+        child.expect_exact("key (hidden): ")
+        assert hides(child)
+        os.kill(os.tcgetpgrp(child.child_fd), signal.SIGSTOP)
+        child.expect_exact(READY)
+        child.sendline("stty echo; fg")
+        type_key(child, "key (hidden): ", key.key)
+        child.expect_exact("saved as version 1")
+        child.expect_exact(READY)
+        assert modes(child) == before
+        assert pieces_in(key.key, shown(child)) == []
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGQUIT"])
+def test_a_signal_that_ends_it_leaves_an_echoing_terminal(kojikey: Program, name: str) -> None:
+    with on_a_terminal(kojikey, "add", "elevenlabs") as child:
+        child.expect_exact("key (hidden): ")
+        assert hides(child)
+        child.kill(getattr(signal, name))
+        child.expect(pexpect.EOF)
+        assert echoes(child)
+        child.close()
+    assert child.signalstatus == getattr(signal, name)
+
+
+def test_under_nohup_a_lost_connection_does_not_end_it(kojikey: Program) -> None:
+    key = kojikey.key()
+    program = ["bash", "-c", f"trap '' HUP; exec {command('add', 'elevenlabs', '--no-test')}"]
+    with on_a_terminal(kojikey, program=program) as child:
+        child.expect_exact("key (hidden): ")
+        assert hides(child)
+        child.kill(signal.SIGHUP)
+        child.sendline(key.key)
+        assert end(child)[0] == 0
+
+
+def test_a_window_that_is_resized_changes_nothing(kojikey: Program) -> None:
+    key = kojikey.key()
+    with on_a_terminal(kojikey, "add", "elevenlabs", "--no-test") as child:
+        child.expect_exact("key (hidden): ")
+        assert hides(child)
+        child.setwinsize(50, 120)
+        assert not echoes(child)
+        child.sendline(key.key)
+        code, text = end(child)
+    assert (code, pieces_in(key.key, text)) == (0, [])
+
+
+def test_the_rest_of_a_paste_of_several_lines_is_not_left_to_the_shell(kojikey: Program) -> None:
+    with in_a_shell(kojikey) as child:
+        child.sendline(command("add", "elevenlabs", "--no-test"))
+        child.expect_exact("key (hidden): ")
+        assert hides(child)
+        child.send("'quoted, so refused'\recho sur''prise\r")
+        child.expect_exact(READY)
+        typed(child, "true")
+    assert "surprise" not in shown(child)
+
+
+def test_one_ctrl_c_ends_a_prompt_in_a_shell(kojikey: Program) -> None:
+    with in_a_shell(kojikey) as child:
+        before = modes(child)
+        child.sendline(command("add", "elevenlabs"))
+        child.expect_exact("key (hidden): ")
+        assert hides(child)
+        child.send(CTRL_C)
+        child.expect_exact(READY)
+        assert "130" in typed(child, "echo $?")
+        assert modes(child) == before
