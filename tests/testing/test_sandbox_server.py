@@ -205,7 +205,9 @@ def test_the_standard_library_can_talk_to_it(sandbox: Sandbox) -> None:
 
 
 def test_requests_of_many_threads_are_all_answered(sandbox: Sandbox) -> None:
-    keys = [key for key in sandbox.keys if key.reason == "ok" and key.name != "ok_scoped"] * 10
+    keys = [
+        key for key in sandbox.keys if key.provider in HEADER and key.reason == "ok" and key.name != "ok_scoped"
+    ] * 10
     with ThreadPoolExecutor(16) as pool:
         assert {response.status_code for response in pool.map(get, keys)} == {200}
     assert sandbox.request_count == len(keys)

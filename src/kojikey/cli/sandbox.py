@@ -8,6 +8,7 @@ import threading
 from kojikey.cli.command import OUTPUT, Call, Command, Option
 from kojikey.cli.desk import Desk, desk_of
 from kojikey.cli.exits import Exit
+from kojikey.model.allocation import BUILT_IN
 from kojikey.model.errors import UsageError
 
 TYPE_CHECKING = False
@@ -62,10 +63,14 @@ def _announce(desk: Desk, playing: Sandbox) -> None:
 
     page = Page(desk.terminal)
     providers = tuple(dict.fromkeys(key.provider for key in playing.keys))
-    for provider in providers:
+    for provider in BUILT_IN:
         page.made_up_keys(provider, playing.base_url(provider), [key for key in playing.keys if _plain(key, provider)])
+    others = [(name, playing.base_url(name), playing.key(name, "ok").key) for name in providers if name not in BUILT_IN]
+    page.table(("PROVIDER", "BASE URL", "A KEY THAT WORKS"), others)
     page.line(f"try: kojikey add {providers[0]} --base-url {playing.base_url(providers[0])}", style="bold")
-    desk.terminal.note("more keys for each reason: --json; serving on loopback until Ctrl-C")
+    desk.terminal.note(
+        "more keys, and those of every provider for each reason: --json; serving on loopback until Ctrl-C"
+    )
     sys.stdout.flush()
 
 

@@ -18,6 +18,7 @@ TRAP = "elsewhere"  # the first part of the path to which the answer `redirected
 
 _KEPT = 1000
 _BODY_KEPT = 4096
+_KEY_HEADERS = ("x-goog-api-key", "xi-api-key", "x-api-key", "api-key")
 _KEY_PARAMETERS = frozenset(("key", "api_key", "api-key", "xi-api-key", "x-goog-api-key", "access_token"))
 
 
@@ -120,10 +121,9 @@ class Journal:
 
 
 def record_of(
-    request: Request, provider: str, path: str, header: str, known: tuple[str | None, tuple[str, ...]]
+    request: Request, provider: str, path: str, key: str | None, known: tuple[str | None, tuple[str, ...]]
 ) -> RecordedRequest:
     """Return what is kept of a request; ``known`` is the name of its key, and all keys that may stand in it."""
-    key = request.headers.get(header) or None
     key_name, keys = known
     query = request.target.partition("?")[2]
     query = _masked("") if _has_key_parameter(request) else query
@@ -135,11 +135,8 @@ def record_of(
     )  # fmt: skip
 
 
-def misdeeds_of(
-    request: Request, provider: str, header: str, key_headers: tuple[str, ...], known: tuple[str, ...]
-) -> Iterator[str]:
+def misdeeds_of(request: Request, provider: str, header: str, key: str | None, known: tuple[str, ...]) -> Iterator[str]:
     """Yield what no client may ever do and this request does."""
-    key = request.headers.get(header) or None
     url = unquote(request.target)
     if _has_key_parameter(request) or any(secret in url for secret in (*known, *((key,) if key else ()))):
         yield f"a key was sent to {provider} in a URL"
@@ -149,7 +146,7 @@ def misdeeds_of(
         yield f"a key was sent to {provider} in a body"
     if provider == TRAP:
         yield "a redirect was followed"
-    if any(name in request.headers for name in key_headers if name != header):
+    if any(name in request.headers for name in _KEY_HEADERS if name != header):
         yield f"the key header of another provider was sent to {provider}"
 
 

@@ -12,7 +12,9 @@ from hashlib import sha256
 
 from kojikey.model.errors import UsageError
 from kojikey.model.verdict import Reason
+from kojikey.testing.script import PROVIDERS, script_of
 
+_PLAYED = re.compile(r"10ad(?P<reason>[0-9a-f]{2})")
 _LOAD = {
     "google_gemini": re.compile(r"^AQ\.load-(?P<reason>[a-z_]+)-"),
     "elevenlabs": re.compile(r"^sk_10ad(?P<reason>[0-9a-f]{2})"),
@@ -39,10 +41,15 @@ class SandboxKey:
 
 
 def made_up_key(provider: str, name: str, shape: str = "") -> str:
-    """Return the key of that name in its provider's form; the shape ``standard`` is Gemini's old one, ``AIza…``."""
+    """Return the key of that name in its provider's form; a ``shape`` is another form (Gemini's ``standard``)."""
     digest = sha256(f"kojikey sandbox {provider} {name}".encode()).hexdigest()
     if provider == "elevenlabs":
         return "sk_" + "facade" * 4 + digest[:24]
+    if provider != "google_gemini":
+        form = script_of(provider).form
+        # salted so that no two made-up keys have the same last four characters
+        digest = sha256(f"kojikey played {provider} {name}".encode()).hexdigest()
+        return form.beginnings[shape] + (digest * 2)[: form.length]
     if shape == "standard":
         return "AIza" + "SyMadeUp-" + digest[:26]
     return "AQ." + "AbMadeUp-" + digest[:36]
@@ -54,17 +61,21 @@ def load_key(provider: str, number: int, reason: str = "ok") -> str:
     Raises:
         UsageError: no such provider or reason.
     """
-    if provider not in _LOAD or reason not in _REASONS:
+    if provider not in PROVIDERS or reason not in _REASONS:
         raise UsageError(f"the sandbox makes no keys for {provider} and {reason}")
     digest = sha256(f"kojikey load {provider} {reason} {number}".encode()).hexdigest()
     if provider == "elevenlabs":
         return f"sk_10ad{_REASONS.index(reason):02x}{digest[:42]}"
+    if provider != "google_gemini":
+        form = script_of(provider).form
+        return form.beginnings[""] + f"10ad{_REASONS.index(reason):02x}{digest * 2}"[: form.length]
     return f"AQ.load-{reason}-{digest[:32]}"
 
 
 def carried_reason(provider: str, key: str) -> str:
     """Return the reason that a key carries in its text, ``ok`` where it carries none."""
-    match = _LOAD[provider].match(key)
+    form = _LOAD.get(provider, _PLAYED)
+    match = form.match(key if provider in _LOAD else key.removeprefix(script_of(provider).form.beginnings[""]))
     if match is None:
         return Reason.OK.value
     if provider == "google_gemini":

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
 from hashlib import sha256
 from typing import Self
 
@@ -18,15 +19,17 @@ from kojikey.testing import elevenlabs, google_gemini
 from kojikey.testing.cast import Cast, outcome_of, scenario_of
 from kojikey.testing.journal import Journal, RecordedRequest, misdeeds_of, record_of
 from kojikey.testing.made_up import SandboxKey, made_up_key
+from kojikey.testing.played import key_in, play
 from kojikey.testing.script import PROVIDERS, Caller, Scenario, script_of
 from kojikey.testing.server import Server
 from kojikey.testing.wire import Deed, Reply, Request
 
 _PLAYS: dict[str, Callable[[Request, str, Caller, Mapping[str, object]], Reply]] = {
+    **{provider: partial(play, provider) for provider in PROVIDERS},
     "google_gemini": google_gemini.play,
     "elevenlabs": elevenlabs.play,
 }
-_HEADERS = {"google_gemini": google_gemini.KEY_HEADER, "elevenlabs": elevenlabs.KEY_HEADER}
+_OF_THEIR_OWN = {"google_gemini": google_gemini.KEY_HEADER, "elevenlabs": elevenlabs.KEY_HEADER}
 _GARBAGE = b'{"models": [{"name": "\x1b[31m\x00\xff\xfe", "tier": [[[[' + b"\x80" * 64
 _PORTAL = b"<html><head><title>Welcome</title></head><body>Accept the terms to use this network.</body></html>"
 
@@ -252,11 +255,10 @@ class Sandbox:
 
     async def _play(self, request: Request) -> Reply:
         provider, _, rest = request.path.lstrip("/").partition("/")
-        header = _HEADERS.get(provider, "")
-        key = request.headers.get(header) or None
-        record = record_of(request, provider, "/" + rest, header, (self._cast.name(key), self._cast.known))
+        header, key = _key_of(request, provider)
+        record = record_of(request, provider, "/" + rest, key, (self._cast.name(key), self._cast.known))
         number = self._journal.begin(record)
-        for misdeed in misdeeds_of(request, provider, header, tuple(_HEADERS.values()), self._cast.known):
+        for misdeed in misdeeds_of(request, provider, header, key, self._cast.known):
             self._journal.fault(misdeed)
         reply = Reply(0, deed=Deed.CLOSE)  # what is noted where the sandbox stops meanwhile
         try:
@@ -300,3 +302,11 @@ class Sandbox:
         if kind is FaultKind.PORTAL:
             return Reply(200, {"content-type": "text/html"}, _PORTAL)
         return Reply(0, deed=Deed.RESET if kind is FaultKind.RESET else Deed.CLOSE)
+
+
+def _key_of(request: Request, provider: str) -> tuple[str, str | None]:
+    """Return the header in which a provider's keys come, and the key that came in it."""
+    own = _OF_THEIR_OWN.get(provider)
+    if own is not None or provider not in PROVIDERS:
+        return own or "", request.headers.get(own or "") or None
+    return script_of(provider).header, key_in(provider, request.headers)

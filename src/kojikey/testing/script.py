@@ -1,7 +1,7 @@
 """What the providers say: the answers and the cast of made-up keys, read from ``answers/*.toml``.
 
-Owns: the form of these files. Must not: decide which answer a request gets (google_gemini.py, elevenlabs.py), or know
-a socket (wire.py).
+Owns: the form of these files. Must not: decide which answer a request gets (played.py and the two modules of Koji's
+providers do), or know a socket (wire.py).
 """
 
 from __future__ import annotations
@@ -17,7 +17,13 @@ from typing import Any
 
 from kojikey.testing.wire import Deed, Reply
 
-PROVIDERS = ("google_gemini", "elevenlabs")
+_OF_THEIR_OWN = ("google_gemini", "elevenlabs")  # each has a module that plays it
+_COMMON = "common"
+_FOLDER = resources.files("kojikey.testing").joinpath("answers")
+_FILES = sorted(item.name.removesuffix(".toml") for item in _FOLDER.iterdir() if item.name.endswith(".toml"))
+PROVIDERS = (*_OF_THEIR_OWN, *(name for name in _FILES if name not in (*_OF_THEIR_OWN, _COMMON)))
+"""The providers that are played, Koji's two first."""
+
 _WORD = re.compile(r"<<(\w+)>>")
 _JSON = "application/json; charset=UTF-8"
 
@@ -66,13 +72,38 @@ class Scenario:
 
 
 @dataclass(frozen=True, slots=True)
+class Route:
+    """A kind of request; see played.py."""
+
+    name: str
+    method: str
+    path: str
+    public: bool = False
+    spends: bool = False
+    names_model: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KeyForm:
+    """How the made-up keys of a provider look: their beginning, by the name of the shape, and what comes after it."""
+
+    beginnings: Mapping[str, str]
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
 class Script:
-    """All that one provider says."""
+    """All that one provider says. The fields from ``header`` on are for those that played.py plays."""
 
     answers: Mapping[str, Answer]
     scenarios: Mapping[str, Scenario]
     facts: Mapping[str, object]
-    models: tuple[Mapping[str, Any], ...]
+    models: tuple[Mapping[str, Any], ...] = ()
+    header: str = ""
+    prefix: str = ""
+    form: KeyForm = KeyForm({"": ""}, 0)
+    required: Mapping[str, str] = field(default_factory=dict)
+    routes: tuple[Route, ...] = ()
 
     def say(self, answer: str, facts: Mapping[str, object]) -> Reply:
         """Return the reply of that name."""
@@ -91,14 +122,28 @@ class Caller:
 @cache
 def script_of(provider: str) -> Script:
     """Return what a provider says, read once."""
-    text = resources.files("kojikey.testing").joinpath("answers", f"{provider}.toml").read_text(encoding="utf-8")
-    document = tomllib.loads(text)
+    document = _document(provider)
+    common: dict[str, Any] = {} if provider in _OF_THEIR_OWN else _document(_COMMON)
+    play = document.get("play", {})
     return Script(
-        answers={name: _answer(entry) for name, entry in document["answer"].items()},
-        scenarios={name: _scenario(name, entry) for name, entry in document["scenario"].items()},
+        answers={name: _answer(entry) for name, entry in {**common.get("answer", {}), **document["answer"]}.items()},
+        scenarios={
+            name: _scenario(name, entry)
+            for name, entry in {**common.get("scenario", {}), **document["scenario"]}.items()
+        },
         facts=document.get("facts", {}),
         models=tuple(document.get("model", ())),
+        header=play.get("header", ""),
+        prefix=play.get("prefix", ""),
+        form=KeyForm({"": play.get("key", ""), **play.get("shapes", {})}, play.get("length", 0)),
+        required=play.get("required", {}),
+        routes=tuple(Route(**entry) for entry in document.get("route", ())),
     )
+
+
+@cache
+def _document(name: str) -> dict[str, Any]:
+    return tomllib.loads(_FOLDER.joinpath(f"{name}.toml").read_text(encoding="utf-8"))
 
 
 def _answer(entry: dict[str, Any]) -> Answer:

@@ -1,0 +1,60 @@
+"""Plays a provider from its data alone: which answer a request gets. Most providers need no more than this.
+
+Owns: the form of the tables ``play`` and ``route`` in ``answers/*.toml``. Must not: know any provider.
+
+``play`` has the header of the key and the word before it, the beginning and length of its made-up keys (``shapes`` has
+other beginnings by name), and the headers that every request must have (``required``). A ``route`` is a kind of
+request: its name is that of the answer to it. ``public`` answers without a key, ``spends`` costs something at the real
+provider, ``names_model`` has a model's id in its path and knows the one in ``facts`` alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from kojikey.testing.script import Caller, Route, script_of
+from kojikey.testing.wire import Reply, Request
+
+
+def play(provider: str, request: Request, path: str, caller: Caller, facts: Mapping[str, object]) -> Reply:
+    """Return what a provider says to a request; ``path`` is without the sandbox's prefix."""
+    script = script_of(provider)
+    route, model = _route(script.routes, request.method, path)
+    own = caller.scenario.facts if caller.scenario else {}
+    facts = {**facts, **own}
+    answer = _refusal(provider, request, caller, route)
+    if not answer and route and route.names_model and model != script.facts["model"]:
+        answer = "model_unavailable" if "model_unavailable" in script.answers else "no_such_path"
+    reply = script.say(answer or (route.name if route else "no_such_path"), facts)
+    spends = bool(route and route.spends and not answer)
+    return Reply(reply.status, reply.headers, reply.body, reply.deed, spends)
+
+
+def key_in(provider: str, headers: Mapping[str, str]) -> str | None:
+    """Return the key that came with a request, None where none came in the provider's way."""
+    script = script_of(provider)
+    value = headers.get(script.header, "")
+    return value.removeprefix(script.prefix) or None if value.startswith(script.prefix) else None
+
+
+def _route(routes: tuple[Route, ...], method: str, path: str) -> tuple[Route | None, str]:
+    for route in routes:
+        match = re.fullmatch(route.path, path)
+        if match and route.method == method:
+            return route, match[1] if route.names_model else ""
+    return None, ""
+
+
+def _refusal(provider: str, request: Request, caller: Caller, route: Route | None) -> str | None:
+    """Return the name of the answer to a request that gets no further, None to one that does."""
+    script = script_of(provider)
+    if route is None:
+        return "no_such_path"
+    if any(request.headers.get(name) != value for name, value in script.required.items()):
+        return "unknown"
+    if caller.key is None and not route.public:
+        return "no_key" if "no_key" in script.answers else "invalid_key"
+    if caller.scenario is None:
+        return None if route.public else "invalid_key"
+    return caller.scenario.answers.get(route.name) or caller.scenario.answers.get("any")
