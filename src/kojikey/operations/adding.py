@@ -127,7 +127,13 @@ def _first(new: NewKey, sealer: Sealer, verdict: Verdict | None) -> Key:
 
 
 def tested(version: Version, verdict: Verdict | None) -> Version:
-    """Return the version with the outcome of its test, unchanged where there was none."""
+    """Return the version with the outcome of its test, unchanged where there was none.
+
+    When it expires is kept where the key itself tells it and nobody said.
+    """
     from dataclasses import replace
 
-    return replace(version, last_test=TestRecord.after(verdict, version.last_test)) if verdict else version
+    if verdict is None:
+        return version
+    expires_at = version.expires_at or verdict.expires_at
+    return replace(version, last_test=TestRecord.after(verdict, version.last_test), expires_at=expires_at)

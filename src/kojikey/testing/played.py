@@ -5,11 +5,13 @@ Owns: the form of the tables ``play`` and ``route`` in ``answers/*.toml``. Must 
 ``play`` has the header of the key and the word before it, the beginning and length of its made-up keys (``shapes`` has
 other beginnings by name), and the headers that every request must have (``required``). A ``route`` is a kind of
 request: its name is that of the answer to it. ``public`` answers without a key, ``spends`` costs something at the real
-provider, ``names_model`` has a model's id in its path and knows the one in ``facts`` alone.
+provider, ``names_model`` has a model's id in its path and knows the one in ``facts`` alone. Where a body has no member
+``wants``, the answer is that of the name ``NAME_without_WANTS``.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 
@@ -26,6 +28,8 @@ def play(provider: str, request: Request, path: str, caller: Caller, facts: Mapp
     answer = _refusal(provider, request, caller, route)
     if not answer and route and route.names_model and model != script.facts["model"]:
         answer = "model_unavailable" if "model_unavailable" in script.answers else "no_such_path"
+    if not answer and route and route.wants and not _has_member(request.body, route.wants):
+        answer = f"{route.name}_without_{route.wants}"
     reply = script.say(answer or (route.name if route else "no_such_path"), facts)
     spends = bool(route and route.spends and not answer)
     return Reply(reply.status, reply.headers, reply.body, reply.deed, spends)
@@ -44,6 +48,14 @@ def _route(routes: tuple[Route, ...], method: str, path: str) -> tuple[Route | N
         if match and route.method == method:
             return route, match[1] if route.names_model else ""
     return None, ""
+
+
+def _has_member(body: bytes, name: str) -> bool:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return False
+    return isinstance(document, dict) and name in document
 
 
 def _refusal(provider: str, request: Request, caller: Caller, route: Route | None) -> str | None:

@@ -81,6 +81,7 @@ class Route:
     public: bool = False
     spends: bool = False
     names_model: bool = False
+    wants: str = ""
 
 
 @dataclass(frozen=True, slots=True)
