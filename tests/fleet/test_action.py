@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -140,21 +139,6 @@ def test_an_input_is_never_a_command(kojikey: Program, runner: Runner) -> None:
     for name in ("providers", "account", "shard", "fail-on", "rate", "concurrency"):
         assert runner.step("test", {name: hostile}).code == 2
     assert not list(runner.folder.rglob("broken"))
-
-
-def test_the_action_is_installed_from_its_own_folder_with_the_extras(runner: Runner, tmp_path: Path) -> None:
-    record = tmp_path / "record"
-    fake = tmp_path / "fake"
-    (fake / "bin").mkdir(parents=True)
-    script = f'#!/bin/sh\nprintf "%s\\n" "$@" >> {record}\n'
-    for path in (fake / "python3", runner.folder / "kojikey" / "bin" / "python"):
-        path.write_text(script)
-        path.chmod(0o755)
-    done = runner.step("install", {"extras": "postgres"}, PATH=f"{fake}:{os.environ['PATH']}")
-    assert done.code == 0, done.said
-    assert record.read_text().splitlines() == [
-        "-m", "venv", f"{runner.folder}/kojikey", "-m", "pip", "install", "--quiet", f"{ACTION.parent}[postgres]",
-    ]  # fmt: skip
 
 
 def test_every_option_in_the_action_exists() -> None:
