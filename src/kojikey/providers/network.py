@@ -33,7 +33,7 @@ class Stream(httpcore2.AsyncNetworkStream, asyncio.Protocol):
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
-        self._received = bytearray()
+        self._received, self._unsent = bytearray(), bytearray()
         self._waiter: asyncio.Future[None] | None = None
         self._count = 0
         self._is_asking = self._is_closed = self.is_spoiled = self.is_early = False
@@ -68,7 +68,7 @@ class Stream(httpcore2.AsyncNetworkStream, asyncio.Protocol):
             self.is_spoiled = True
             self.abort()
             return
-        if self._transport is not None and self._transport.get_write_buffer_size():
+        if self._unsent or (self._transport is not None and self._transport.get_write_buffer_size()):
             self.is_early = True
         self._received += data
         self._wake()
@@ -90,7 +90,14 @@ class Stream(httpcore2.AsyncNetworkStream, asyncio.Protocol):
     # --- for httpcore2, which gives no time limits here: the caller ends what takes too long ---
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
-        """Return what has arrived, b"" at the end."""
+        """Send what was written, all at once; return what arrives, b"" at the end.
+
+        Raises:
+            ReadError: more came than any answer needs.
+        """
+        if self._unsent and self._transport is not None:
+            self._transport.write(bytes(self._unsent))
+            self._unsent.clear()
         while not self._received and not self._is_closed:
             self._waiter = asyncio.get_running_loop().create_future()
             try:
@@ -105,7 +112,7 @@ class Stream(httpcore2.AsyncNetworkStream, asyncio.Protocol):
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
-        """Send. The first bytes of a request wait until what has arrived before them was seen.
+        """Take bytes to send with the next :meth:`read`. Those that begin a request first see what has arrived by now.
 
         Raises:
             ReadError: the connection is closed, or the other side spoke before it was asked. Not a WriteError:
@@ -119,9 +126,7 @@ class Stream(httpcore2.AsyncNetworkStream, asyncio.Protocol):
             if self._is_unusable():
                 raise httpcore2.ReadError("the connection was closed, or is not quiet")
             self._is_asking, self._count, self.is_early = True, 0, False
-        if self._transport is None or self._transport.is_closing():
-            raise httpcore2.WriteError("the connection is closed")
-        self._transport.write(buffer)
+        self._unsent += buffer
 
     async def aclose(self) -> None:
         """Close the connection."""
