@@ -54,7 +54,7 @@ def test_add_alone_offers_the_providers_by_number(kojikey: Program, answer: str)
     assert kojikey.listed()["source"] == "byok"
 
 
-@pytest.mark.parametrize("answer", ["0", "3", "-1", "nonsense", "", "²"])
+@pytest.mark.parametrize("answer", ["0", "99", "-1", "nonsense", "", "²"])
 def test_a_choice_that_is_none_changes_nothing(kojikey: Program, answer: str) -> None:
     with on_a_terminal(kojikey, "add") as child:
         for _ in range(3):

@@ -157,11 +157,7 @@ class Custody:
             self.kek()
 
     def ask_now(self) -> None:
-        """Ask for each passphrase that will be needed, before other threads and status lines begin; for none later.
-
-        Raises:
-            CannotOpen: it is wrong.
-        """
+        """Ask now for each passphrase that will be needed, for none later: other threads follow. Raises CannotOpen."""
         for spec in self._specs_in_use():
             if asks_person(spec, self._inputs_for(spec)):
                 self.kek(str(spec.get("kid")))
