@@ -21,6 +21,8 @@ SHARED = (
     "share/zsh/site-functions/_kojikey",
     "share/fish/vendor_completions.d/kojikey.fish",
     "share/kojikey/kojikey.ps1",
+    "share/man/man1/kojikey.1",
+    "share/man/man1/kojikey-add.1",
 )
 
 

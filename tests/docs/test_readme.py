@@ -41,13 +41,13 @@ def block(language: str, containing: str) -> str:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_every_command_is_in_it(command: Command) -> None:
-    assert re.search(rf"kojikey {command.name}\b", README), "python docs/make_readme.py"
+    assert re.search(rf"kojikey {command.name}\b", README), "python docs/tools/make_docs.py"
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.flags[0])
 def test_every_option_is_in_it(option: Option) -> None:
     for flag in option.flags:
-        assert re.search(rf"(?<![\w-]){flag}(?![\w-])", README), f"{flag}: python docs/make_readme.py"
+        assert re.search(rf"(?<![\w-]){flag}(?![\w-])", README), f"{flag}: python docs/tools/make_docs.py"
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -92,14 +92,14 @@ def test_every_kind_of_store_is_in_it(scheme: str) -> None:
 
 def test_what_is_made_by_the_program_is_fresh() -> None:
     made = subprocess.run(
-        [sys.executable, str(ROOT / "docs" / "make_readme.py"), "--check"], capture_output=True, text=True, check=False
+        [sys.executable, str(ROOT / "docs" / "tools" / "make_docs.py"), "--check"], capture_output=True, text=True, check=False
     )
     assert made.returncode == 0, made.stderr
 
 
 def test_the_picture_is_fresh() -> None:
     made = subprocess.run(
-        [sys.executable, str(ROOT / "docs" / "make_picture.py"), "--check"], capture_output=True, text=True, check=False
+        [sys.executable, str(ROOT / "docs" / "tools" / "make_picture.py"), "--check"], capture_output=True, text=True, check=False
     )
     assert made.returncode == 0, made.stderr
 

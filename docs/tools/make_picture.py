@@ -1,6 +1,6 @@
 """Makes the picture in README from what ``kojikey sandbox --tour`` writes to a terminal.
 
-``python docs/make_picture.py`` writes ``docs/tour.svg``, ``--check`` exits 1 where the words in it are no longer those
+``python docs/tools/make_picture.py`` writes ``docs/tour.svg``, ``--check`` exits 1 where the words in it are no longer those
 of the program. What differs from run to run (the port, the folder, a date) is replaced by fixed words.
 """
 
@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.terminal_theme import DIMMED_MONOKAI
 from rich.text import Text
 
-PICTURE = Path(__file__).with_name("tour.svg")
+PICTURE = Path(__file__).parents[1] / "tour.svg"
 COLUMNS = 96
 REPLACED = (
     (r"127\.0\.0\.1:\d+", "127.0.0.1:8765"),
@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
     if arguments == ["--check"]:
         if words(PICTURE.read_text(encoding="utf-8")) == words(picture(lines)):
             return 0
-        print("docs/tour.svg is not what the program shows: python docs/make_picture.py", file=sys.stderr)
+        print("docs/tour.svg is not what the program shows: python docs/tools/make_picture.py", file=sys.stderr)
         return 1
     PICTURE.write_text(picture(lines), encoding="utf-8")
     return 0

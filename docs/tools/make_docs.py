@@ -1,12 +1,13 @@
-"""Writes the parts of README that the program knows better: between ``<!-- made: NAME -->`` and ``<!-- end -->``.
+"""Writes the parts of README and docs that the program knows better: between ``<!-- made: NAME -->`` and ``<!-- end -->``.
 
-``python docs/make_readme.py`` writes them anew, ``--check`` exits 1 where one is stale. What differs from run to run
+``python docs/tools/make_docs.py`` writes them anew, ``--check`` exits 1 where one is stale. What differs from run to run
 (times, durations) is replaced by fixed values.
 """
 
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import os
 import re
@@ -20,23 +21,37 @@ from typing import Any
 from kojikey.cli.command import COMMON, Argument, Command, Option
 from kojikey.cli.commands import HIDDEN, load_all
 from kojikey.cli.exits import MEANING
+from kojikey.providers.catalog import load_catalog
 from kojikey.testing import Sandbox
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[2]
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 BLOCK = re.compile(r"(<!-- made: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 FIXED: dict[str, Any] = {"latency_ms": 171, "tested_at": "2026-11-23T04:47:00Z", "resets_at": "2026-12-01T00:00:00Z"}
+KOJI = ("google_gemini", "elevenlabs")
 
 
 def main(arguments: list[str]) -> int:
-    """Write README, or check it."""
-    there = README.read_text(encoding="utf-8")
-    made = BLOCK.sub(lambda block: block[1] + BLOCKS[block[2]]() + block[3], there)
-    if arguments != ["--check"]:
-        README.write_text(made, encoding="utf-8")
-        return 0
-    if made != there:
-        print("README.md is not what the program says: python docs/make_readme.py", file=sys.stderr)
-    return int(made != there)
+    """Write all pages, or check them."""
+    stale = [page for page in PAGES if not _is_fresh(page, is_check=arguments == ["--check"])]
+    for page in stale:
+        print(f"{page.relative_to(ROOT)} is not what the program says: python docs/tools/make_docs.py", file=sys.stderr)
+    return int(bool(stale))
+
+
+def _is_fresh(page: Path, *, is_check: bool) -> bool:
+    """Tell whether a page is as it would be written; unless it is only checked, write it."""
+    there = page.read_text(encoding="utf-8")
+    made = BLOCK.sub(lambda block: block[1] + _block(block[2]) + block[3], there)
+    if not is_check and made != there:
+        page.write_text(made, encoding="utf-8")
+        return True
+    return made == there
+
+
+@functools.cache
+def _block(name: str) -> str:
+    return BLOCKS[name]()
 
 
 def help_text() -> str:
@@ -59,6 +74,28 @@ def commands() -> str:
     ]
     table = ["| command | does | options of its own |", "|---|---|---|", *rows]
     return "\n".join(table) + f"\n\nCommands that touch a store also take {spelt_out(COMMON)}.\n"
+
+
+def details() -> str:
+    """Return the help of every command."""
+    parts = []
+    for command in load_all():
+        if command.name not in HIDDEN:
+            shown = said(*command.name.split(), "--help").rstrip()
+            parts.append(f"### kojikey {command.name}\n\n```text\n{shown}\n```\n")
+    return "\n".join(parts)
+
+
+def providers() -> str:
+    """Return the table of providers: Koji's two first."""
+    catalog = load_catalog(None)
+    names = sorted(catalog.ids(), key=lambda name: (name not in KOJI, name))
+    rows = []
+    for name in names:
+        definition = catalog.get(name)
+        variables = ", ".join(f"`{variable}`" for variable in definition.env)
+        rows.append(f"| `{name}` | {cell(definition.purpose)} | {variables} |")
+    return "\n".join(["| provider | for | variables that `kojikey run` sets |", "|---|---|---|", *rows]) + "\n"
 
 
 def own(command: Command) -> list[Option]:
@@ -123,6 +160,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "exits": exits,
     "document": document,
+    "details": details,
+    "providers": providers,
 }
 
 if __name__ == "__main__":
