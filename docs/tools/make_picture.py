@@ -1,7 +1,7 @@
-"""Makes the picture in README from what ``kojikey sandbox --tour`` writes to a terminal.
+"""Makes the picture of the tour from what ``kojikey sandbox --tour`` writes to a terminal.
 
-``python docs/tools/make_picture.py`` writes ``docs/tour.svg``, ``--check`` exits 1 where the words in it are no longer those
-of the program. What differs from run to run (the port, the folder, a date) is replaced by fixed words.
+``python docs/tools/make_picture.py`` writes ``docs/tour.svg``, ``--check`` exits 1 where the words in it are no longer
+those of the program. What differs from run to run (the port, the folder, a date) is replaced by fixed words.
 """
 
 from __future__ import annotations

@@ -92,14 +92,20 @@ def test_every_kind_of_store_is_in_it(scheme: str) -> None:
 
 def test_what_is_made_by_the_program_is_fresh() -> None:
     made = subprocess.run(
-        [sys.executable, str(ROOT / "docs" / "tools" / "make_docs.py"), "--check"], capture_output=True, text=True, check=False
+        [sys.executable, str(ROOT / "docs" / "tools" / "make_docs.py"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert made.returncode == 0, made.stderr
 
 
 def test_the_picture_is_fresh() -> None:
     made = subprocess.run(
-        [sys.executable, str(ROOT / "docs" / "tools" / "make_picture.py"), "--check"], capture_output=True, text=True, check=False
+        [sys.executable, str(ROOT / "docs" / "tools" / "make_picture.py"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert made.returncode == 0, made.stderr
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from kojikey.cli.commands import HIDDEN, MODULES
+
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ("run", "test")
 PACKAGES = dict(
@@ -110,13 +112,18 @@ def test_an_installation_that_fails_stops_nothing_else(machine: Machine) -> None
     assert [call.split()[-1] for call in machine.noted("apt-get")[-2:]] == ["zsh", "fish"]
 
 
-def test_what_the_wheel_shares_is_there_and_has_every_completion() -> None:
+def test_what_the_wheel_shares_is_there_and_has_every_completion_and_man_page() -> None:
     with open(ROOT / "pyproject.toml", "rb") as file:
         shared = tomllib.load(file)["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"]
-    assert {Path(path).name for path in shared} == {path.name for path in (ROOT / "completions").iterdir()}
-    assert all((ROOT / path).is_file() for path in shared)
+    assert {path for path in shared if path != "man"} == {
+        f"completions/{path.name}" for path in (ROOT / "completions").iterdir()
+    }
+    assert all((ROOT / path).exists() for path in shared)
+    assert {path.name for path in (ROOT / "man").iterdir()} == {"kojikey.1"} | {
+        f"kojikey-{name.replace(' ', '-')}.1" for name in MODULES if name not in HIDDEN
+    }
     tried = (ROOT / ".ci/try_installed.py").read_text()
-    assert all(f'"{path}"' in tried for path in shared.values())
+    assert all(f'"{path}' in tried for path in shared.values())
 
 
 def test_the_licence_is_whole() -> None:
