@@ -81,11 +81,11 @@ def unknown_provider(name: str, known: Sequence[str]) -> UnknownProvider:
     hint = "kojikey providers lists them: " + ", ".join(known)
     if not re.fullmatch(_REPEATABLE, name):
         return UnknownProvider("of that name (it was not repeated here, in case it is a key)", known, hint=hint)
-    from difflib import get_close_matches
+    from kojikey.model.nearest import nearest
 
-    close = get_close_matches(name.lower().replace("-", "_"), known, n=1, cutoff=0.5)
-    prefixed = [candidate for candidate in known if name.lower() in candidate.split("_")]
-    suggestion = (close or prefixed or [""])[0]
+    typed = name.lower().replace("-", "_")
+    with_word = [candidate for candidate in known if typed in candidate.split("_")]
+    suggestion = nearest(typed, known) or next(iter(with_word), "")
     return UnknownProvider(name, known, hint=f"did you mean {suggestion}? {hint}" if suggestion else hint)
 
 
