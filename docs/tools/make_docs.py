@@ -1,7 +1,7 @@
 """Writes the parts of the documentation that the program knows: between ``<!-- made: NAME -->`` and ``<!-- end -->``.
 
-``python docs/tools/make_docs.py`` writes README and all pages, ``--check`` exits 1 where one is stale. What differs from
-run to run (times, durations) is replaced by fixed values.
+``python docs/tools/make_docs.py`` writes README and all pages, ``--check`` exits 1 where one is stale. Values that
+differ from run to run (times, durations) are replaced by fixed ones.
 """
 
 from __future__ import annotations

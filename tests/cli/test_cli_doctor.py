@@ -34,7 +34,7 @@ def test_the_last_line_says_how_many_of_each_and_the_exit_follows(kojikey: Progr
 
 
 def mend_of(kojikey: Program, name: str, **environ: str | None) -> str:
-    ended = kojikey("doctor", "--json", **environ)
+    ended = kojikey("doctor", "--json", stdin=b"", encoding="utf-8", **environ)
     (found,) = [row for row in ended.results if row["name"] == name and row["state"] == "wrong"]
     assert ended.code == found["code"] != 0
     assert "kojikey doctor" not in json.dumps(ended.document)
