@@ -22,9 +22,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, NamedTuple
 
-from kojikey.model.moment import now
 from kojikey.model.ref import account_ref, key_ref
 from kojikey.model.secret import Secret
+from kojikey.model.timestamps import now
 from kojikey.operations.adding import NewKey, add
 from kojikey.operations.custody import Custody, Happening, Plan
 from kojikey.operations.listing import key_of

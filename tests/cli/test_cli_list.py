@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from program import Program
 
-from kojikey.model.moment import stamp
+from kojikey.model.timestamps import stamp
 
 
 @pytest.fixture

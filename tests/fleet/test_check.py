@@ -9,8 +9,8 @@ from program import Program
 from vault import ADAPTERS, MOMENTS, Vault, verdict
 
 from kojikey.model.errors import AccountNotFound
-from kojikey.model.moment import parsed, stamp
 from kojikey.model.secret import Secret
+from kojikey.model.timestamps import parsed, stamp
 from kojikey.model.verdict import Reason
 from kojikey.operations.adding import NewKey, add
 from kojikey.operations.requiring import Demands, Lack, require

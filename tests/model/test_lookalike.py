@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kojikey.model.lookalike import looks_like_key
+from kojikey.model.key_detection import looks_like_key
 
 KEYS = [
     "AIzaSyKojikeyCanary0123456789abcdefghij",

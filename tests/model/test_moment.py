@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kojikey.model.errors import UsageError
-from kojikey.model.moment import moment_or_span, parsed, short_span, span, stamp
+from kojikey.model.timestamps import moment_or_span, parsed, short_span, span, stamp
 
 
 @pytest.mark.parametrize("year", [1, 27, 999, 2026, 9999])

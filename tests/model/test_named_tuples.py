@@ -14,7 +14,7 @@ from typing import NamedTuple as Theirs
 import pytest
 
 import kojikey
-from kojikey.model.named import NamedTuple as Ours
+from kojikey.model.fast_namedtuple import NamedTuple as Ours
 
 
 class Mine(Ours):

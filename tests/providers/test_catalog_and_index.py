@@ -171,7 +171,7 @@ def test_the_index_says_what_the_definitions_say() -> None:
 def test_reading_the_index_loads_nothing_slow() -> None:
     program = (
         "import sys; from kojikey.providers.index import read_index; read_index(None);"
-        "from kojikey.model import base_url, lookalike;"
+        "from kojikey.model import base_url, key_detection;"
         "slow = {'dataclasses', 'tomllib', 'pathlib', 'httpcore2', 'asyncio', 'logging', 'inspect'};"
         "print(sorted(slow & set(sys.modules)))"
     )

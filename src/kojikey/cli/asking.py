@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from kojikey.cli.report import REPORT_IT, kind_and_place
 from kojikey.model.errors import BadNetworkSettings, KojikeyError, UsageError
-from kojikey.model.moment import now
 from kojikey.model.secret import Secret
+from kojikey.model.timestamps import now
 from kojikey.model.verdict import Reason, Verdict
 from kojikey.operations.trial import Target
 from kojikey.operations.verifying import Probe

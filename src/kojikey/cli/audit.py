@@ -19,7 +19,7 @@ _MEND = "restore what was touched from a backup, or remove the key and add it ag
 def audit(call: Call) -> int:
     """Carry out ``kojikey audit``."""
     from kojikey.cli import wiring
-    from kojikey.model.moment import short_span
+    from kojikey.model.timestamps import short_span
     from kojikey.operations import audit_verification, auditing
 
     desk = desk_of(call)

@@ -26,7 +26,7 @@ from kojikey.cli.streams import lost_output
 from kojikey.cli.terminal import Terminal
 from kojikey.model.account import checked_account
 from kojikey.model.errors import KojikeyError, UsageError
-from kojikey.model.lookalike import looks_like_key
+from kojikey.model.key_detection import looks_like_key
 from kojikey.model.plain_file import open_plain
 from kojikey.model.ref import Document
 from kojikey.model.text_file import UTF_8_MARK

@@ -36,7 +36,7 @@ _WORDS = {
 def check(call: Call) -> int:
     """Carry out ``kojikey check``."""
     from kojikey.cli import documents, wiring
-    from kojikey.model.moment import short_span, span, stamp
+    from kojikey.model.timestamps import short_span, span, stamp
 
     desk = desk_of(call)
     if call.flag("all_accounts") and call.text("account") is not None:

@@ -13,7 +13,7 @@ from kojikey.cli.desk import Desk
 from kojikey.cli.exits import Exit, code_of, hint_of
 from kojikey.model.environment import Environment
 from kojikey.model.errors import KojikeyError
-from kojikey.model.shape import shown
+from kojikey.model.validators import shown
 from kojikey.operations.custody import Custody
 from kojikey.operations.diagnosing import diagnose
 from kojikey.providers.catalog import load_catalog

@@ -12,8 +12,8 @@ from kojikey.cli.report import SCHEMA, write_json
 from kojikey.model.allocation import source_without_key
 from kojikey.model.key import Key, Stage, Version
 from kojikey.model.masking import mask
-from kojikey.model.moment import age_days, now, parsed
 from kojikey.model.ref import Document
+from kojikey.model.timestamps import age_days, now, parsed
 from kojikey.model.verdict import Verdict
 from kojikey.operations.results import ChangeResult, ListRow, StoreInfo, TestResult
 

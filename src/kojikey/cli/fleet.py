@@ -22,7 +22,7 @@ from kojikey.cli.report import first_of_ours, say
 from kojikey.cli.reports.sink import Ending, Item, ReportFailedError, Sink, Tally, error_fields
 from kojikey.cli.streams import lost_output
 from kojikey.model.errors import KojikeyError, UsageError
-from kojikey.model.moment import now
+from kojikey.model.timestamps import now
 from kojikey.operations.custody import Custody
 from kojikey.operations.keeping import keep_none, keep_outcomes
 from kojikey.operations.results import Summary, TestResult

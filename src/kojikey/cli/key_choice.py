@@ -29,14 +29,14 @@ def choose_key(desk: Desk, custody: Custody) -> str:
 
 def _masks(desk: Desk, custody: Custody) -> dict[str, str]:
     """Return the account's providers, each with its masked key."""
-    from kojikey.model import shape
+    from kojikey.model import validators
     from kojikey.operations.listing import key_of
     from kojikey.stores.base import Query
 
     masks: dict[str, str] = {}
     for stored in custody.store.scan(Query(account=desk.account)):
         try:
-            provider = shape.name(stored.ref.provider)
+            provider = validators.name(stored.ref.provider)
         except ValueError:
             continue  # somebody put it into the store from outside
         try:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from kojikey.cli.command import Call
 from kojikey.cli.documents import age_of
 from kojikey.model.errors import UsageError
-from kojikey.model.moment import now, parsed
 from kojikey.model.ref import Document
+from kojikey.model.timestamps import now, parsed
 from kojikey.model.verdict import Outcome
 from kojikey.operations.listing import is_due
 from kojikey.operations.results import ListRow

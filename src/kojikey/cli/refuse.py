@@ -35,7 +35,7 @@ def refuse(texts: Iterable[str]) -> None:
         UsageError: one of them looks like a provider key; it is not repeated.
     """
     for text in texts:
-        from kojikey.model.lookalike import looks_like_key
+        from kojikey.model.key_detection import looks_like_key
 
         if looks_like_key(text):
             raise UsageError(

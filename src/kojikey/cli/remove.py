@@ -55,7 +55,7 @@ def remove(call: Call) -> int:
 
 def _which(desk: Desk, stored: Stored) -> str:
     """Return what a person knows a key by: its mask, how old it is, and what its last test found."""
-    from kojikey.model.moment import age_days, now
+    from kojikey.model.timestamps import age_days, now
     from kojikey.operations.listing import key_of
 
     try:

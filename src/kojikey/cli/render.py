@@ -19,8 +19,8 @@ from kojikey.cli.documents import age_of, rotation_due
 from kojikey.cli.report import write_line
 from kojikey.cli.terminal import Terminal, encodes
 from kojikey.model.key import Key, Stage, TestRecord, Version
-from kojikey.model.moment import now, parsed
 from kojikey.model.ref import Document
+from kojikey.model.timestamps import now, parsed
 from kojikey.model.verdict import Outcome, Usage, Verdict
 from kojikey.operations.results import ChangeResult, HistoryResult, ListRow, StoreInfo, TestResult
 

@@ -14,7 +14,7 @@ from kojikey.cli.settings import Settings
 from kojikey.model.environment import Environment
 from kojikey.model.environment_names import is_variable_name, may_hold_key
 from kojikey.model.errors import KeyNotFound, NotFound, UsageError
-from kojikey.model.shape import shown
+from kojikey.model.validators import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def _replaced_by(call: Call, program: tuple[str, ...], environ: Environment) -> 
 
 
 def _not_started(call: Call, name: str, problem: str, code: int) -> int:
-    from kojikey.model.lookalike import looks_like_key
+    from kojikey.model.key_detection import looks_like_key
 
     hint, message = None, f"{name if name and name.isprintable() else 'the program'} {problem}"
     if looks_like_key(name):

@@ -13,8 +13,8 @@ from kojikey.cli.exits import Exit
 from kojikey.cli.prompts import read_key
 from kojikey.cli.terminal import Terminal
 from kojikey.model.errors import UsageError
-from kojikey.model.moment import moment_or_span, now, span
 from kojikey.model.secret import Secret
+from kojikey.model.timestamps import moment_or_span, now, span
 from kojikey.model.verdict import Outcome, Verdict
 from kojikey.operations.results import ChangeResult
 from kojikey.operations.settings import KeySettings

@@ -80,7 +80,7 @@ def _check_paths(call: Call, paths: tuple[str, ...]) -> None:
 
 
 def _named(path: str) -> str:
-    from kojikey.model.lookalike import looks_like_key
+    from kojikey.model.key_detection import looks_like_key
 
     shown = os.fsencode(path).decode("utf-8", "backslashreplace")
     return shown if shown.isprintable() and shown and not looks_like_key(shown) else "a path that was named"

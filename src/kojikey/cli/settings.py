@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from kojikey.cli.command import Call
 from kojikey.model.account import DEFAULT_ACCOUNT, checked_account
 from kojikey.model.errors import StoreNotFound, UnsafeConfig, UsageError
-from kojikey.model.named import NamedTuple
+from kojikey.model.fast_namedtuple import NamedTuple
 from kojikey.model.ownership import foreign_writer, quoted
 
 TYPE_CHECKING = False
@@ -165,7 +165,7 @@ def _meant_file(name: str) -> str | None:
     """Return how a store is named that was given as the path of a file, None where it was not."""
     if not _PLAIN_PATH.fullmatch(name) or ("/" not in name and not name.endswith((".db", ".sqlite"))):
         return None
-    from kojikey.model.lookalike import looks_like_key
+    from kojikey.model.key_detection import looks_like_key
 
     url = f"sqlite://{os.path.abspath(name)}"
     return None if looks_like_key(name) else f"a file is named by its URL: {url}"
@@ -189,7 +189,7 @@ def _no_key(value: str, variable: str) -> str:
         UsageError: it does.
     """
     if len(value) >= _SHORTEST_KEY and "://" not in value:
-        from kojikey.model.lookalike import looks_like_key
+        from kojikey.model.key_detection import looks_like_key
 
         if looks_like_key(value):
             raise UsageError(f"what {variable} holds looks like a provider key; it was not used and is not repeated")

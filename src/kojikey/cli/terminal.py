@@ -164,7 +164,7 @@ class Terminal:
 
 
 def _none_of(answer: str) -> str:
-    from kojikey.model.lookalike import looks_like_key
+    from kojikey.model.key_detection import looks_like_key
 
     if looks_like_key(answer):
         return "that looks like a key, and is on the screen now; it is asked for after this, hidden"

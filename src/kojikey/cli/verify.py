@@ -205,7 +205,7 @@ def _moment(text: str) -> str:
     """Return the stamp for a span that lies behind (``24h``), or for a moment, as an interrupted run names it."""
     from datetime import UTC, datetime
 
-    from kojikey.model.moment import moment_or_span, short_span, stamp
+    from kojikey.model.timestamps import moment_or_span, short_span, stamp
 
     if text[:1].isdigit() and "-" in text:
         return moment_or_span(text, what="--not-tested-since")

@@ -33,7 +33,7 @@ def _in_small_letters(name: str) -> str | None:
     small = name.lower()
     if small == name or not is_account(small):
         return None
-    from kojikey.model.lookalike import looks_like_key
+    from kojikey.model.key_detection import looks_like_key
 
     is_wordy = all(len(word) <= _LONGEST_WORD for word in re.split(r"[^a-z0-9]", small))
     return small if is_wordy and not looks_like_key(name) else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kojikey.model.named import NamedTuple
+from kojikey.model.fast_namedtuple import NamedTuple
 from kojikey.model.secret import Secret
 
 TYPE_CHECKING = False

@@ -288,7 +288,7 @@ class AuditBroken(CannotOpen):
     """The chain of an account's events does not verify; the first bad one is named."""
 
     def __init__(self, account: str, seq: int, problem: str) -> None:
-        from kojikey.model.shape import shown
+        from kojikey.model.validators import shown
 
         self.account, self.seq, self.problem = account, seq, problem
         super().__init__(f"event {seq} of account {shown(account)} {problem}")  # a store that was changed names it

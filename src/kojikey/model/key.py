@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from kojikey.model import shape
+from kojikey.model import validators
 from kojikey.model.masking import VISIBLE
 from kojikey.model.ref import Document
 from kojikey.model.verdict import Outcome, Reason, Verdict
@@ -52,8 +52,8 @@ class TestRecord:
         return cls(
             Outcome(document["outcome"]).value,
             Reason(document["reason"]).value,
-            shape.stamp(document["tested_at"]),
-            shape.optional(shape.stamp, document["last_valid_at"]),
+            validators.stamp(document["tested_at"]),
+            validators.optional(validators.stamp, document["last_valid_at"]),
         )
 
 
@@ -89,11 +89,11 @@ class Version:
         fields: dict[str, Any] = {name: check(document[name]) for name, check in _VERSION_FIELDS.items()}
         if not fields["number"] or len(fields["tail"]) > VISIBLE:
             raise ValueError("not a version")
-        return cls(**fields, last_test=shape.optional(TestRecord.from_document, document["last_test"]))
+        return cls(**fields, last_test=validators.optional(TestRecord.from_document, document["last_test"]))
 
 
 def _maybe(check: Callable[[object], Any]) -> Callable[[object], Any]:
-    return partial(shape.optional, check)
+    return partial(validators.optional, check)
 
 
 def _pending(value: object) -> Document:
@@ -105,21 +105,21 @@ def _pending(value: object) -> Document:
 
 
 _PENDING: dict[str, Callable[[object], Any]] = {
-    "models": shape.texts,
-    "capabilities": shape.texts,
-    "label": shape.text,
-    "rotate_after_days": shape.count,
+    "models": validators.texts,
+    "capabilities": validators.texts,
+    "label": validators.text,
+    "rotate_after_days": validators.count,
 }
 _VERSION_FIELDS: dict[str, Callable[[object], Any]] = {
-    "number": shape.count,
+    "number": validators.count,
     "stage": lambda value: Stage(str(value)),
-    "sealed": shape.text,
-    "tail": shape.text,
-    "fingerprint": shape.fingerprint,
-    "base_url": shape.text,
-    "created_at": shape.stamp,
-    "promoted_at": _maybe(shape.stamp),
-    "expires_at": _maybe(shape.stamp),
+    "sealed": validators.text,
+    "tail": validators.text,
+    "fingerprint": validators.fingerprint,
+    "base_url": validators.text,
+    "created_at": validators.stamp,
+    "promoted_at": _maybe(validators.stamp),
+    "expires_at": _maybe(validators.stamp),
     "pending": _maybe(_pending),
 }
 
@@ -187,13 +187,13 @@ class Key:
 
 
 _KEY_FIELDS: dict[str, Callable[[object], Any]] = {
-    "account": shape.account,
-    "provider": shape.name,
-    "next_version": shape.count,
-    "created_at": shape.stamp,
-    "label": _maybe(shape.text),
-    "models": shape.texts,
-    "capabilities": shape.texts,
-    "rotate_after_days": _maybe(shape.count),
-    "rotated_at": _maybe(shape.stamp),
+    "account": validators.account,
+    "provider": validators.name,
+    "next_version": validators.count,
+    "created_at": validators.stamp,
+    "label": _maybe(validators.text),
+    "models": validators.texts,
+    "capabilities": validators.texts,
+    "rotate_after_days": _maybe(validators.count),
+    "rotated_at": _maybe(validators.stamp),
 }

@@ -31,7 +31,7 @@ def quoted(text: object) -> str:
 
     What may be a key is not repeated: whoever can write to a store can have a message say anything.
     """
-    from kojikey.model.lookalike import looks_like_key
+    from kojikey.model.key_detection import looks_like_key
 
     whole = str(text)
     if looks_like_key(whole):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kojikey.model.named import NamedTuple
+from kojikey.model.fast_namedtuple import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class Ref(NamedTuple):
 
     def __str__(self) -> str:
         # What a store calls its documents may be anything, and messages go to terminals.
-        from kojikey.model.shape import shown
+        from kojikey.model.validators import shown
 
         return "/".join(shown(part) for part in self if part)
 

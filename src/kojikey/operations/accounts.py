@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count, groupby
 
-from kojikey.model import shape
+from kojikey.model import validators
 from kojikey.model.errors import AccountNotFound, CannotOpen, ChangedMeanwhile, RecordChanged
-from kojikey.model.moment import now
 from kojikey.model.ref import Document, account_ref
+from kojikey.model.timestamps import now
 from kojikey.operations.compare_and_swap import retry_on_conflict
 from kojikey.operations.custody import Custody, Happening, Plan
 from kojikey.operations.results import AccountRow
@@ -40,7 +40,7 @@ def list_accounts(store: Store, *, damaged: Callable[[RecordChanged], None]) -> 
 
 def _created_at(stored: Stored) -> str:
     try:
-        return shape.stamp(stored.document.get("created_at"))
+        return validators.stamp(stored.document.get("created_at"))
     except ValueError:
         raise RecordChanged(str(stored.ref)) from None
 

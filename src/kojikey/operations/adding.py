@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from kojikey.model.errors import ChangedMeanwhile, KeyExists
 from kojikey.model.key import Key, Stage, TestRecord, Version
 from kojikey.model.masking import tail_of
-from kojikey.model.moment import now
 from kojikey.model.ref import key_ref
 from kojikey.model.secret import Secret
+from kojikey.model.timestamps import now
 from kojikey.model.verdict import Verdict
 from kojikey.operations.custody import Custody, Happening, Plan
 from kojikey.operations.results import ChangeResult

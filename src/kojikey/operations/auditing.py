@@ -10,11 +10,11 @@ from datetime import datetime
 from functools import partial
 from itertools import chain
 
-from kojikey.model import shape
+from kojikey.model import validators
 from kojikey.model.errors import AuditBroken, CannotOpen, RecordChanged
 from kojikey.model.key import Stage
-from kojikey.model.moment import parsed
 from kojikey.model.ref import Document
+from kojikey.model.timestamps import parsed
 from kojikey.operations.results import AuditResult
 from kojikey.stores.base import Store
 
@@ -69,9 +69,9 @@ def readable(event: Document) -> Document:
     try:
         for member, check in _MEMBERS.items():
             check(event[member])
-        shape.optional(_origin, event.get("origin"))
-        shape.optional(_others, event.get("others"))
-        shape.optional(shape.text, event.get("role"))
+        validators.optional(_origin, event.get("origin"))
+        validators.optional(_others, event.get("others"))
+        validators.optional(validators.text, event.get("role"))
     except (KeyError, TypeError, ValueError):
         raise RecordChanged("of an event") from None
     return event
@@ -80,8 +80,8 @@ def readable(event: Document) -> Document:
 def _origin(value: object) -> object:
     if not isinstance(value, dict):
         raise ValueError("not an origin")  # noqa: TRY004 - one kind of error for all that is wrong
-    shape.text(value["store"])
-    shape.count(value["seq"])
+    validators.text(value["store"])
+    validators.count(value["seq"])
     return value
 
 
@@ -90,8 +90,8 @@ def _others(value: object) -> object:
         raise ValueError("not stages")  # noqa: TRY004 - as above
     for stage, version in value.items():
         Stage(stage)
-        shape.count(version["version"])
-        shape.fingerprint(version["fingerprint"])
+        validators.count(version["version"])
+        validators.fingerprint(version["fingerprint"])
     return value
 
 
@@ -100,20 +100,21 @@ def _wanted(event: Document, provider: str | None, since: datetime | None) -> bo
 
 
 _TEXT, _NAME, _COUNT, _FINGERPRINT = (
-    partial(shape.optional, check) for check in (shape.text, shape.name, shape.count, shape.fingerprint)
+    partial(validators.optional, check)
+    for check in (validators.text, validators.name, validators.count, validators.fingerprint)
 )
 _MEMBERS: dict[str, Callable[[object], object]] = {
-    "seq": shape.count,
-    "time": shape.stamp,
-    "actor": shape.text,
-    "account": shape.account,
-    "action": shape.text,
+    "seq": validators.count,
+    "time": validators.stamp,
+    "actor": validators.text,
+    "account": validators.account,
+    "action": validators.text,
     "provider": _NAME,
     "version": _COUNT,
     "fingerprint": _FINGERPRINT,
     "outcome": _TEXT,
     "reason": _TEXT,
-    "signed": shape.flag,
+    "signed": validators.flag,
 }
 
 

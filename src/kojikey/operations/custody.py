@@ -17,7 +17,7 @@ from kojikey.model.errors import (
     NotFound,
     RecordChanged,
 )
-from kojikey.model.named import NamedTuple
+from kojikey.model.fast_namedtuple import NamedTuple
 from kojikey.model.ref import HEADER, Document, account_ref, key_ref
 from kojikey.operations.compare_and_swap import retry_on_conflict
 from kojikey.operations.soundness import FORMAT as FORMAT
@@ -317,7 +317,7 @@ class Custody:
         self, account: str, audit: Document, happenings: Sequence[Happening], sealer: Sealer | None
     ) -> tuple[list[Document], Document]:
         """Return the events for some happenings, each linked to the one before, and the account's new chain end."""
-        from kojikey.model.moment import now
+        from kojikey.model.timestamps import now
 
         events: list[Document] = []
         for happening in happenings:
@@ -367,7 +367,7 @@ class Custody:
         raise RecordChanged(str(account_ref(account)), f"is gone, though the account has {what}")
 
     def _new_account(self, account: str) -> tuple[Document, Change]:
-        from kojikey.model.moment import now
+        from kojikey.model.timestamps import now
 
         # Made only while the header stays as it is: a re-keying that began meanwhile would not see an account that is
         # wrapped with the KEK it does away with.

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from kojikey.model.errors import CannotOpen, KekMissing, KekUnavailable, KojikeyError, UsageError
 from kojikey.model.key import Key, Stage
-from kojikey.model.moment import parsed
+from kojikey.model.timestamps import parsed
 from kojikey.operations import audit_verification
 from kojikey.operations.custody import Custody
 from kojikey.operations.listing import key_of

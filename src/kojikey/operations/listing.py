@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from kojikey.model.errors import KeyNotFound, RecordChanged
 from kojikey.model.key import Key, Stage
-from kojikey.model.moment import parsed
 from kojikey.model.ref import account_ref, key_ref
+from kojikey.model.timestamps import parsed
 from kojikey.operations.results import HistoryResult, ListRow
 from kojikey.stores.base import Query, Store, Stored
 

@@ -9,8 +9,8 @@ from enum import StrEnum
 
 from kojikey.model.errors import NotFound, RecordChanged
 from kojikey.model.key import Key, Stage
-from kojikey.model.moment import parsed
 from kojikey.model.ref import key_ref
+from kojikey.model.timestamps import parsed
 from kojikey.model.verdict import Outcome
 from kojikey.operations.custody import Custody
 from kojikey.operations.listing import is_disabled, key_of

@@ -22,8 +22,8 @@ from kojikey.model.errors import (
     VersionNotFound,
 )
 from kojikey.model.key import Key, Stage, Version
-from kojikey.model.moment import now
 from kojikey.model.secret import Secret
+from kojikey.model.timestamps import now
 from kojikey.model.verdict import Outcome, Verdict
 from kojikey.operations.adding import happened, sealed_version, tested
 from kojikey.operations.audit_verification import ensure_known

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import NoneType
 
-from kojikey.model import shape
+from kojikey.model import validators
 from kojikey.model.errors import RecordChanged, RecordUnsupported
 from kojikey.model.ref import Document
 from kojikey.sealing.envelope import Sealer
@@ -57,7 +57,7 @@ def check_account(stored: Stored) -> None:
 
 def _check_name(stored: Stored) -> None:
     try:
-        shape.account(stored.ref.account)
+        validators.account(stored.ref.account)
     except ValueError:
         raise RecordChanged(str(stored.ref), "has a name that no account has") from None
 

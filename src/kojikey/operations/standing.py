@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from kojikey.model import shape
+from kojikey.model import validators
 from kojikey.model.errors import AuditBroken
 from kojikey.model.key import Key, Stage, Version
 from kojikey.model.ref import Document
@@ -74,7 +74,7 @@ class Standing:
         for provider, stages in self._keys.items():
             said = stages[Stage.CURRENT]
             if provider not in there and said is not None:
-                text = f"the {shape.shown(provider)} key was taken away from outside: {_speaks(said)} of it"
+                text = f"the {validators.shown(provider)} key was taken away from outside: {_speaks(said)} of it"
                 yield self._broken(end, text)
 
     def ensure_known(self, key: Key, stage: Stage, *, end: int) -> None:
@@ -136,4 +136,4 @@ def _difference(key: Key, stage: Stage, said: _Said) -> str:
 
 
 def _speaks(said: _Said) -> str:
-    return f"event {shape.shown(said.seq)} ({shape.shown(said.action)}) is the last that speaks"
+    return f"event {validators.shown(said.seq)} ({validators.shown(said.action)}) is the last that speaks"

@@ -7,7 +7,7 @@ import shlex
 import uuid
 from collections.abc import Callable
 
-from kojikey.model import shape
+from kojikey.model import validators
 from kojikey.model.errors import (
     CannotOpen,
     ChangedMeanwhile,
@@ -19,8 +19,8 @@ from kojikey.model.errors import (
     StoreNotFound,
     WrongKek,
 )
-from kojikey.model.moment import now
 from kojikey.model.ref import HEADER, Document
+from kojikey.model.timestamps import now
 from kojikey.operations.compare_and_swap import retry_on_conflict
 from kojikey.operations.custody import FORMAT, Custody, Happening, Plan
 from kojikey.operations.results import RekeyResult, StoreInfo
@@ -86,7 +86,7 @@ def ensure_same_kek(store: Store, header: Document, *, source: str, inputs: KekI
         raise StoreExists(
             store.place,
             f"the store {store.place} exists already with another KEK source "
-            f"({shape.shown(header['kek'].get('source'))}); it was not changed",
+            f"({validators.shown(header['kek'].get('source'))}); it was not changed",
             hint=f"kojikey store rekey --kek {shlex.quote(source)}",
         )
     if inputs is not None and all(_is_another(spec, inputs) for spec in same):
@@ -115,7 +115,7 @@ def info(store: Store, header: Document) -> StoreInfo:
     description = store.describe()
     checked_header(header, store.place)
     try:
-        shape.text(header["store_id"]), shape.stamp(header["created_at"])
+        validators.text(header["store_id"]), validators.stamp(header["created_at"])
     except ValueError:
         raise RecordChanged("header") from None
     accounts = events = damaged = 0
@@ -182,7 +182,7 @@ def _unchanged(custody: Custody, spec: Document) -> RekeyResult:
 
 
 def _left_over(damaged: list[str], done: int) -> CannotOpen:
-    names = ", ".join(map(shape.shown, damaged[:_NAMED]))
+    names = ", ".join(map(validators.shown, damaged[:_NAMED]))
     more = f" and {len(damaged) - _NAMED} more" if len(damaged) > _NAMED else ""
     return CannotOpen(
         f"the records of these accounts were changed from outside, and were not wrapped anew: {names}{more}; "

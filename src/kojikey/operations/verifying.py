@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from kojikey.model import shape
+from kojikey.model import validators
 from kojikey.model.errors import AccountNotFound, CannotOpen, KekMissing, KekUnavailable, StoreUnavailable
 from kojikey.model.key import Key, Version
 from kojikey.model.secret import Secret
@@ -193,7 +193,7 @@ class _Run:
         except (KekMissing, KekUnavailable):
             raise
         except (CannotOpen, AccountNotFound) as error:
-            return Unopened(shape.shown(stored.ref.account), shape.shown(stored.ref.provider), error)
+            return Unopened(validators.shown(stored.ref.account), validators.shown(stored.ref.provider), error)
         return _Opened(stored, key, version, secret)
 
     def _save_some(self) -> None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from kojikey.model import moment
+from kojikey.model import timestamps
 from kojikey.model.verdict import Reason, Usage
 from kojikey.providers.definition import MODEL, Check, Pick, State, UsageMap
 from kojikey.providers.member import value_at, values_at
@@ -178,9 +178,9 @@ def _stamped(value: Any) -> str | None:
     try:
         if isinstance(value, str):
             told = datetime.fromisoformat(value)
-            return moment.stamp(told if told.tzinfo else told.replace(tzinfo=UTC))
+            return timestamps.stamp(told if told.tzinfo else told.replace(tzinfo=UTC))
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return moment.stamp(datetime.fromtimestamp(value, UTC)) if is_number and value > 0 else None
+        return timestamps.stamp(datetime.fromtimestamp(value, UTC)) if is_number and value > 0 else None
     except (ValueError, OverflowError, OSError):
         return None
 

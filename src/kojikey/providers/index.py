@@ -11,7 +11,7 @@ import os
 
 from kojikey.model.allocation import BUILT_IN
 from kojikey.model.errors import UnknownProvider
-from kojikey.model.named import NamedTuple
+from kojikey.model.fast_namedtuple import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

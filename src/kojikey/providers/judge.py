@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from kojikey.model import moment
+from kojikey.model import timestamps
 from kojikey.model.verdict import OUTCOME_OF, Outcome, Reason, Usage
 from kojikey.providers.accepted import AcceptedBody, has_member
 from kojikey.providers.cut_json import whole_items
@@ -114,7 +114,7 @@ def judge(
     """
     values = values or {}
     name, model = filled(check.name, values), values.get("model", "")
-    subject = Subject(definition, check, name, model, scrub, capabilities, now or moment.now())
+    subject = Subject(definition, check, name, model, scrub, capabilities, now or timestamps.now())
     if 300 <= answer.status < 400:
         return _redirected(subject, answer)
     evidence = evidence_of(answer)

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from kojikey.model import moment
+from kojikey.model import timestamps
 from kojikey.model.base_url import check_base_url
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Outcome, Reason, Verdict
@@ -65,7 +65,7 @@ class Surroundings:
     sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep
     clock: Callable[[], float] = time.monotonic
     chance: Callable[[], float] = random.random
-    now: Callable[[], str] = moment.now
+    now: Callable[[], str] = timestamps.now
 
 
 class Prober:

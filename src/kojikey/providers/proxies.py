@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from kojikey.model.base_url import is_loopback
 from kojikey.model.errors import BadNetworkSettings
-from kojikey.model.lookalike import looks_like_key
+from kojikey.model.key_detection import looks_like_key
 
 _PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 """In the order in which one that is set counts. HTTP_PROXY is not among them: http is for loopback alone."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from types import UnionType
 from typing import Any, TypeVar
 
-from kojikey.model.lookalike import looks_like_key
+from kojikey.model.key_detection import looks_like_key
 from kojikey.providers.bounded_regex import matches_anything, unbounded
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from kojikey.model.errors import MalformedKey, RecordChanged
-from kojikey.model.named import NamedTuple
+from kojikey.model.fast_namedtuple import NamedTuple
 from kojikey.model.secret import HiddenBytes, NotSerialisable, Secret
 from kojikey.sealing.aead import KEY_BYTES, opened, sealed
 from kojikey.sealing.record import VERSION_PLACE, parse

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 
 from kojikey.model.errors import KekUnavailable, RecordChanged, WrongKek
-from kojikey.model.named import NamedTuple
+from kojikey.model.fast_namedtuple import NamedTuple
 from kojikey.model.secret import HiddenBytes, NotSerialisable, Secret
 from kojikey.sealing.aead import KEY_BYTES, opened, sealed
 from kojikey.sealing.envelope import refuse_other_place

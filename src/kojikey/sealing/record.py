@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 
 from kojikey.model.errors import RecordChanged, RecordUnsupported, UsageError
-from kojikey.model.named import NamedTuple
+from kojikey.model.fast_namedtuple import NamedTuple
 from kojikey.sealing import base64url
 
 TYPE_CHECKING = False

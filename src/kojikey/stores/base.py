@@ -18,7 +18,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 
 from kojikey.model.errors import KojikeyError, StoreCorrupt, StoreUnavailable
-from kojikey.model.named import NamedTuple
+from kojikey.model.fast_namedtuple import NamedTuple
 from kojikey.model.ref import HEADER, Document, Ref
 
 TYPE_CHECKING = False

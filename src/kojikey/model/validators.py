@@ -56,8 +56,8 @@ def texts(value: object) -> tuple[str, ...]:
 
 
 def stamp(value: object) -> str:
-    """Return a moment as :func:`kojikey.model.moment.stamp` writes it."""
-    from kojikey.model.moment import parsed
+    """Return a moment as :func:`kojikey.model.timestamps.stamp` writes it."""
+    from kojikey.model.timestamps import parsed
 
     parsed(text(value))
     return str(value)
