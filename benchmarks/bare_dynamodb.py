@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from kojikey.aws import make_client
+from kojikey.aws.client import make_client
 from kojikey.model.ref import Ref, account_ref, key_ref
 from kojikey.stores import dynamodb_items as items
 

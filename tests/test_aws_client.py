@@ -10,7 +10,7 @@ import pytest
 from aws import REGION, Aws
 from scripted_aws import Answer, Scripted, scripted
 
-from kojikey.aws import make_client
+from kojikey.aws.client import make_client
 from kojikey.model.errors import KekUnavailable, StoreDenied, UsageError
 from kojikey.sealing.awskms import AwsKmsKek
 from kojikey.sealing.kek import load, make
@@ -172,7 +172,7 @@ def test_so_are_those_of_a_program(aws: Aws, tmp_path: Path, monkeypatch: pytest
 def test_an_expired_login_is_a_matter_of_credentials() -> None:
     from botocore import exceptions
 
-    from kojikey.aws_errors import trouble
+    from kojikey.aws.errors import trouble
 
     for kind in (exceptions.LoginError, exceptions.LoginRefreshRequired, exceptions.LoginInsufficientPermissions):
         assert trouble(kind()) == ("credentials", kind.__name__, "")

@@ -13,8 +13,8 @@ import pytest
 from aws import REGION, Aws, set_credentials
 from program import Program
 
-from kojikey import aws_session
-from kojikey.aws import make_client
+from kojikey.aws import session
+from kojikey.aws.client import make_client
 from kojikey.model.errors import KekUnavailable, StoreDenied
 from kojikey.sealing.kek import load, make
 from kojikey.sealing.kek_base import KekInputs
@@ -144,7 +144,7 @@ def test_the_credentials_of_an_assumed_role_are_not_logged(aws: Aws, profile: Pr
 
 
 def test_what_a_program_does_with_aws_itself_is_logged_as_ever(aws: Aws, log: list[str]) -> None:
-    from kojikey.aws import patiently
+    from kojikey.aws.client import patiently
 
     client = make_client("dynamodb", region=REGION, endpoint=aws.endpoint)
     patiently(client.list_tables)
@@ -213,7 +213,7 @@ def test_a_file_of_credentials_that_changed_is_read_again(
 def test_credentials_that_aws_refused_are_asked_for_again(aws: Aws, counted: Callable[[], int]) -> None:
     from botocore.exceptions import TokenRetrievalError
 
-    from kojikey.aws import patiently
+    from kojikey.aws.client import patiently
 
     def refused() -> None:
         raise TokenRetrievalError(provider="sso", error_msg="expired")
@@ -228,13 +228,13 @@ def test_credentials_that_aws_refused_are_asked_for_again(aws: Aws, counted: Cal
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_a_forked_process_begins_anew(aws: Aws, counted: Callable[[], int]) -> None:
     make_client("dynamodb", region=REGION, endpoint=aws.endpoint).close()
-    lock = aws_session._lock  # which another thread may hold at that moment
+    lock = session._lock  # which another thread may hold at that moment
     child = os.fork()
     if not child:
-        os._exit(7 if aws_session._lock is not lock and not aws_session._made else 1)
+        os._exit(7 if session._lock is not lock and not session._made else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
-    assert aws_session._made
-    assert aws_session._lock is lock
+    assert session._made
+    assert session._lock is lock
 
 
 def test_without_a_code_the_store_is_denied(aws: Aws, profile: Profile) -> None:

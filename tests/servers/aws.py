@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from kojikey.aws import make_client
+from kojikey.aws.client import make_client
 
 REGION = "eu-central-1"
 _PROGRAM = Path(__file__).with_name("moto_server.py")

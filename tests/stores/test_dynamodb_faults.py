@@ -12,7 +12,7 @@ from aws import REGION, Aws
 from dynamo_stores import ACCOUNT, CANARY, EVENT, KEY, VERBS, fresh, front, store, waits
 from scripted_aws import DROPPED, LOST, Answer, Scripted, refusal
 
-from kojikey.aws_errors import Boto3Missing
+from kojikey.aws.errors import Boto3Missing
 from kojikey.model.errors import (
     ChangedMeanwhile,
     StoreCorrupt,

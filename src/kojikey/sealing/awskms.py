@@ -28,7 +28,7 @@ from kojikey.sealing.kek_base import Kek, KekInputs, Spec, text_member
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kojikey.aws import Sleep
+    from kojikey.aws.client import Sleep
 
 PREFIX = "kms1"
 SHAPE = "awskms:KEY-ID[?region=R&endpoint=URL], such as awskms:alias/kojikey?region=eu-central-1"
@@ -97,8 +97,8 @@ class AwsKmsKek(Kek):
 
     def _ask(self, operation: str, account: str, wanted: tuple[str, ...], **request: Any) -> list[Any]:
         """Return the members that are wanted of the answer."""
-        from kojikey.aws import make_client, patiently
-        from kojikey.aws_answers import part
+        from kojikey.aws.answers import part
+        from kojikey.aws.client import make_client, patiently
         from kojikey.sealing.awskms_errors import translated
 
         def call() -> Any:
@@ -201,7 +201,7 @@ def parse_source(argument: str) -> Asked:
     """
     from urllib.parse import parse_qsl
 
-    from kojikey.aws_settings import checked_endpoint, checked_region
+    from kojikey.aws.settings import checked_endpoint, checked_region
 
     key, _, options = argument.partition("?")
     found = parse_qsl(options, keep_blank_values=True)
@@ -274,7 +274,7 @@ def _trusted(endpoint: str | None, region: str, environ: Mapping[str, str]) -> s
         return None
     import shlex
 
-    from kojikey.aws_settings import checked_endpoint
+    from kojikey.aws.settings import checked_endpoint
 
     try:
         endpoint = checked_endpoint(endpoint)
@@ -294,8 +294,8 @@ def _trusted(endpoint: str | None, region: str, environ: Mapping[str, str]) -> s
 
 
 def _own_region(environ: Mapping[str, str]) -> str:
-    from kojikey.aws import default_region
-    from kojikey.aws_settings import checked_region
+    from kojikey.aws.client import default_region
+    from kojikey.aws.settings import checked_region
     from kojikey.sealing.awskms_errors import translated
 
     try:

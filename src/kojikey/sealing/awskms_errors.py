@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 
-from kojikey.aws_errors import CREDENTIALS_HINT, EXTRA_HINT, MALFORMED_HINT, MFA_HINT, Kind, Trouble, trouble
+from kojikey.aws.errors import CREDENTIALS_HINT, EXTRA_HINT, MALFORMED_HINT, MFA_HINT, Kind, Trouble, trouble
 from kojikey.model.errors import KekMissing, KekUnavailable, KojikeyError, RecordChanged, WrongKek
 
 _ALIAS = re.compile(r"(^|:)alias/")

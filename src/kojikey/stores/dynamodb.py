@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, TypeVar
 
-from kojikey.aws import Sleep, make_client, patiently
-from kojikey.aws_answers import part
-from kojikey.aws_settings import checked_endpoint, checked_region
+from kojikey.aws.answers import part
+from kojikey.aws.client import Sleep, make_client, patiently
+from kojikey.aws.settings import checked_endpoint, checked_region
 from kojikey.model.errors import (
     ChangedMeanwhile,
     KojikeyError,

@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kojikey.aws_errors import CREDENTIALS_HINT, EXTRA_HINT, MALFORMED_HINT, MFA_HINT, Kind, Trouble, of_code, trouble
+from kojikey.aws.errors import (
+    CREDENTIALS_HINT,
+    EXTRA_HINT,
+    MALFORMED_HINT,
+    MFA_HINT,
+    Kind,
+    Trouble,
+    of_code,
+    trouble,
+)
 from kojikey.model.errors import (
     ChangedMeanwhile,
     KojikeyError,

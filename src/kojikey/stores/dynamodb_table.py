@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from kojikey.aws import Sleep, patiently
-from kojikey.aws_answers import part
+from kojikey.aws.answers import part
+from kojikey.aws.client import Sleep, patiently
 from kojikey.model.errors import StoreCorrupt, StoreUnavailable
 from kojikey.stores.dynamodb_errors import meaning
 from kojikey.stores.dynamodb_items import ATTRIBUTES, HEADER_PARTITION, KEY_SCHEMA, partition

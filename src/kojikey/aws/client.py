@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from kojikey.aws_errors import Boto3Missing, Trouble, trouble
-from kojikey.aws_session import core_session, forget, new_client, quietly
-from kojikey.aws_settings import (
+from kojikey.aws.errors import Boto3Missing, Trouble, trouble
+from kojikey.aws.session import core_session, forget, new_client, quietly
+from kojikey.aws.settings import (
     PROFILES,
     check_credentials_of_environment,
     check_endpoint_of_environment,

@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Any, Never
 
-from kojikey.aws_answers import Parsers
+from kojikey.aws.answers import Parsers
 
 if TYPE_CHECKING:
     import logging

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import Any, Literal, NamedTuple
 
-from kojikey.aws_answers import ForeignAnswer
-from kojikey.aws_session import MfaWanted
-from kojikey.aws_settings import MalformedCredentials
+from kojikey.aws.answers import ForeignAnswer
+from kojikey.aws.session import MfaWanted
+from kojikey.aws.settings import MalformedCredentials
 
 EXTRA_HINT = "python3 -m pip install 'kojikey[aws]'"
 MALFORMED_HINT = (

@@ -1,0 +1,1 @@
+"""AWS for the DynamoDB store and KMS: client, session, settings and errors."""
