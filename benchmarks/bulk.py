@@ -36,7 +36,7 @@ from kojikey.operations.adding import happened, sealed_version
 from kojikey.operations.custody import Custody, Plan
 from kojikey.operations.storing import create
 from kojikey.sealing.envelope import Sealer
-from kojikey.sealing.kek_base import KekInputs
+from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Change
 from kojikey.stores.registry import open_store
 from kojikey.testing import Sandbox, load_key

@@ -32,7 +32,7 @@ from kojikey.operations.resolving import resolve
 from kojikey.operations.settings import KeySettings
 from kojikey.operations.storing import create
 from kojikey.operations.trial import Target
-from kojikey.sealing.kek_base import KekInputs
+from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores import sqlite_tables
 from kojikey.stores.base import Change, Store, encoded, new_revision, slot_of
 from kojikey.stores.registry import open_store

@@ -12,9 +12,9 @@ from scripted_aws import Answer, Scripted, scripted
 
 from kojikey.aws.client import make_client
 from kojikey.model.errors import KekUnavailable, StoreDenied, UsageError
-from kojikey.sealing.awskms import AwsKmsKek
-from kojikey.sealing.kek import load, make
-from kojikey.sealing.kek_base import Kek, KekInputs
+from kojikey.sealing.kek.awskms import AwsKmsKek
+from kojikey.sealing.kek.base import Kek, KekInputs
+from kojikey.sealing.kek.registry import load, make
 from kojikey.stores.dynamodb import DynamoStore
 
 NOBODY = KekInputs({}, None)

@@ -16,8 +16,8 @@ from program import Program
 from kojikey.aws import session
 from kojikey.aws.client import make_client
 from kojikey.model.errors import KekUnavailable, StoreDenied
-from kojikey.sealing.kek import load, make
-from kojikey.sealing.kek_base import KekInputs
+from kojikey.sealing.kek.base import KekInputs
+from kojikey.sealing.kek.registry import load, make
 from kojikey.stores.dynamodb import DynamoStore
 
 Profile = Callable[..., None]

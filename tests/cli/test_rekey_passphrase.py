@@ -11,7 +11,7 @@ from pseudo_terminal import end, on_a_terminal, type_key
 
 from kojikey.operations import storing
 from kojikey.operations.custody import Custody
-from kojikey.sealing.kek_base import KekInputs
+from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.sqlite import SqliteStore
 
 GET = ("get", "elevenlabs", "--reveal")

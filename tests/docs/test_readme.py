@@ -19,7 +19,7 @@ from kojikey.cli.exits import MEANING, Exit
 from kojikey.cli.parse import quick
 from kojikey.model.verdict import OUTCOME_OF, Reason
 from kojikey.providers.catalog import load_catalog
-from kojikey.sealing.kek import SOURCES
+from kojikey.sealing.kek.registry import SOURCES
 from kojikey.stores.registry import schemes
 from kojikey.testing import Sandbox
 

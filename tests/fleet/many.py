@@ -14,7 +14,7 @@ from kojikey.operations.adding import NewKey, add
 from kojikey.operations.custody import Custody
 from kojikey.operations.settings import KeySettings
 from kojikey.operations.trial import Target
-from kojikey.sealing.kek_base import KekInputs
+from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Store
 from kojikey.stores.sqlite import SqliteStore
 from kojikey.testing import Sandbox, load_key

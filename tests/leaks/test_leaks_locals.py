@@ -26,7 +26,7 @@ from kojikey.model.environment import Environment
 from kojikey.model.errors import KojikeyError
 from kojikey.model.secret import HiddenBytes, Secret
 from kojikey.sealing.envelope import Sealer
-from kojikey.sealing.kek_base import KekInputs, LocalKek
+from kojikey.sealing.kek.base import KekInputs, LocalKek
 from kojikey.testing import SandboxKey
 
 PASSPHRASE = "correct horse battery staple 7f3a"
@@ -41,7 +41,7 @@ PLACES = [
     "kojikey.stores.sqlite.SqliteStore._accounts",
     "kojikey.stores.sqlite.SqliteStore._events",
     "kojikey.sealing.envelope.parse",
-    "kojikey.sealing.kek_base.parse",
+    "kojikey.sealing.kek.base.parse",
     "kojikey.sealing.aead.cipher",
     "kojikey.sealing.aead.protect",
     "kojikey.sealing.aead.render",

@@ -25,7 +25,7 @@ from kojikey.model.secret import Secret
 from kojikey.operations.adding import NewKey
 from kojikey.operations.settings import KeySettings
 from kojikey.operations.trial import Target
-from kojikey.sealing.kek_base import KekInputs
+from kojikey.sealing.kek.base import KekInputs
 
 KEY = "sk_9f27c1e4b8d06a3575e1f0c2ab94d8637e5a2c18b04f9d36"
 

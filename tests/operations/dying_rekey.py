@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from kojikey.model.ref import Document
 from kojikey.operations import storing
 from kojikey.operations.custody import Custody
-from kojikey.sealing.kek_base import KekInputs
+from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Change
 from kojikey.stores.sqlite import SqliteStore
 

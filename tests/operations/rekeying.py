@@ -20,9 +20,9 @@ from kojikey.model.errors import CannotOpen
 from kojikey.operations import accounts, storing
 from kojikey.operations.custody import Custody
 from kojikey.operations.results import RekeyResult
-from kojikey.sealing import passphrase
-from kojikey.sealing.kek import discard, wrapped_kid
-from kojikey.sealing.kek_base import KekInputs
+from kojikey.sealing.kek import passphrase
+from kojikey.sealing.kek.base import KekInputs
+from kojikey.sealing.kek.registry import discard, wrapped_kid
 
 OTHER, REMOVED = "globex", "initech"
 LOCAL = ("env", "env:NAME", "file", "passphrase")

@@ -10,7 +10,7 @@ from vault import ACCOUNT, Vault
 
 from kojikey.model.errors import AuditBroken, RecordChanged
 from kojikey.operations import auditing
-from kojikey.sealing.chain import unsigned_link
+from kojikey.sealing.audit_chain import unsigned_link
 
 FIELDS = (
     "seq", "time", "actor", "account", "provider", "action", "version", "fingerprint", "outcome", "reason", "signed",

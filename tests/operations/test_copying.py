@@ -18,7 +18,7 @@ from kojikey.operations import accounts, recording, removing, rotating
 from kojikey.operations.copying import copy
 from kojikey.operations.listing import key_of
 from kojikey.operations.resolving import resolve
-from kojikey.sealing.chain import unsigned_link
+from kojikey.sealing.audit_chain import unsigned_link
 from kojikey.stores.base import Change
 
 # what a copy is

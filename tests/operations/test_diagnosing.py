@@ -18,8 +18,8 @@ from kojikey.operations.diagnosing import Diagnosis, diagnose
 from kojikey.operations.settings import KeySettings
 from kojikey.operations.storing import create
 from kojikey.operations.trial import Target
-from kojikey.sealing import awskms
-from kojikey.sealing.kek_base import KekInputs
+from kojikey.sealing.kek import awskms
+from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Change
 from kojikey.stores.memory import MemoryStore
 

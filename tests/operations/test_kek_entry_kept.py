@@ -11,21 +11,21 @@ from vault import OLD, Held, Vault
 
 from kojikey.model.errors import KekMissing
 from kojikey.operations import storing
-from kojikey.sealing import kek, kek_base
+from kojikey.sealing.kek import base, registry
 from kojikey.stores.memory import MemoryStore, Shelf
 
 
 @pytest.fixture
-def keychain(monkeypatch: pytest.MonkeyPatch) -> dict[str, kek_base.LocalKek]:
+def keychain(monkeypatch: pytest.MonkeyPatch) -> dict[str, base.LocalKek]:
     """Return the entries of a keychain that this process plays."""
-    entries: dict[str, kek_base.LocalKek] = {}
+    entries: dict[str, base.LocalKek] = {}
 
-    def make(argument: str, *, store_id: str, inputs: kek_base.KekInputs) -> tuple[dict[str, Any], kek_base.Kek]:
-        made = kek_base.LocalKek(bytes([len(entries) + 7]) * 32)
+    def make(argument: str, *, store_id: str, inputs: base.KekInputs) -> tuple[dict[str, Any], base.Kek]:
+        made = base.LocalKek(bytes([len(entries) + 7]) * 32)
         entries[made.kid] = made
         return {"source": "keychain", "kid": made.kid}, made
 
-    def load(spec: dict[str, Any], inputs: kek_base.KekInputs) -> kek_base.Kek:
+    def load(spec: dict[str, Any], inputs: base.KekInputs) -> base.Kek:
         if spec["kid"] not in entries:
             raise KekMissing("the keychain has no such entry")
         return entries[spec["kid"]]
@@ -38,14 +38,14 @@ def keychain(monkeypatch: pytest.MonkeyPatch) -> dict[str, kek_base.LocalKek]:
         mismatch=lambda spec: "another KEK",
         is_same=lambda spec, argument: True,
     )
-    real = kek._module
-    monkeypatch.setattr(kek, "_module", lambda name: played if name == "keychain" else real(name))
+    real = registry._module
+    monkeypatch.setattr(registry, "_module", lambda name: played if name == "keychain" else real(name))
     return entries
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_making_a_store_that_fails_keeps_the_entry_only_of_a_store_that_is_there(
-    keychain: dict[str, kek_base.LocalKek], after: bool
+    keychain: dict[str, base.LocalKek], after: bool
 ) -> None:
     shelf = Shelf()
     vault = Vault(lambda: MemoryStore(shelf))
@@ -61,7 +61,7 @@ def test_making_a_store_that_fails_keeps_the_entry_only_of_a_store_that_is_there
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_a_rekeying_that_fails_keeps_the_entry_only_once_it_is_announced(
-    keychain: dict[str, kek_base.LocalKek], after: bool
+    keychain: dict[str, base.LocalKek], after: bool
 ) -> None:
     shelf = Shelf()
     vault = Vault.made(lambda: MemoryStore(shelf))

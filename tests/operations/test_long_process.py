@@ -12,7 +12,7 @@ from kojikey.model.errors import ChangedMeanwhile, WrongKek
 from kojikey.model.ref import HEADER, Ref, account_ref
 from kojikey.operations import accounts, removing, storing
 from kojikey.operations.custody import Custody
-from kojikey.sealing.kek_base import LocalKek
+from kojikey.sealing.kek.base import LocalKek
 from kojikey.stores.base import Change
 
 OTHER = "globex"

@@ -13,7 +13,7 @@ from vault import ACCOUNT, KEKS, OLD, Held, Vault
 from kojikey.model.errors import Conflict, KekMissing
 from kojikey.operations import storing
 from kojikey.operations.results import RekeyResult
-from kojikey.sealing.kek_base import KekInputs
+from kojikey.sealing.kek.base import KekInputs
 
 OTHER = "globex"
 THIRD_KEK = {"THIRD_KEK": base64.urlsafe_b64encode(b"\x03" * 32).decode()}

@@ -13,7 +13,7 @@ from vault import ACCOUNT, PROVIDER, Vault
 from kojikey.model.errors import Conflict, KekMissing
 from kojikey.operations import diagnosing, storing
 from kojikey.operations.custody import Custody
-from kojikey.sealing.kek_base import KekInputs
+from kojikey.sealing.kek.base import KekInputs
 
 Start = Callable[..., Move]
 

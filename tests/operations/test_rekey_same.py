@@ -13,7 +13,7 @@ from kojikey.model.errors import CannotOpen
 from kojikey.model.ref import HEADER
 from kojikey.operations import storing
 from kojikey.operations.custody import Custody
-from kojikey.sealing.kek_base import KekInputs
+from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.memory import MemoryStore, Shelf
 
 

@@ -24,7 +24,7 @@ from kojikey.operations.results import AuditResult, ChangeResult
 from kojikey.operations.rotating import Replacement
 from kojikey.operations.settings import KeySettings
 from kojikey.operations.trial import Approve, Target, Tester
-from kojikey.sealing.kek_base import KekInputs
+from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Store
 from kojikey.stores.memory import MemoryStore, Shelf
 from kojikey.stores.sqlite import SqliteStore

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kojikey.model.secret import Secret
-from kojikey.sealing.kek_base import KekInputs
+from kojikey.sealing.kek.base import KekInputs
 
 WORDS = "correct horse battery"
 NOBODY = KekInputs({}, None)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from kojikey.sealing.chain import NO_LINK, head, link, same, unsigned_link
+from kojikey.sealing.audit_chain import NO_LINK, head, link, same, unsigned_link
 from kojikey.sealing.envelope import Sealer
 
 KEY = b"\x01" * 32

@@ -31,9 +31,9 @@ from kojikey.model.ref import account_ref
 from kojikey.model.secret import Secret
 from kojikey.operations.custody import Custody, Happening, Plan
 from kojikey.operations.storing import create, ensure_same_kek, rekey
-from kojikey.sealing import awskms, kek
-from kojikey.sealing.kek import describe, discard, load, make, wrapped_kid
-from kojikey.sealing.kek_base import Kek, KekInputs
+from kojikey.sealing.kek import awskms, registry
+from kojikey.sealing.kek.base import Kek, KekInputs
+from kojikey.sealing.kek.registry import describe, discard, load, make, wrapped_kid
 from kojikey.stores.memory import MemoryStore
 
 DATA_KEY = bytes(range(32))
@@ -348,15 +348,15 @@ def test_a_rekey_that_kms_interrupts_leaves_every_key_open_and_is_finished_later
 
 def test_naming_the_source_imports_no_boto3() -> None:
     script = (
-        "import sys; from kojikey.sealing.kek import *\n"
+        "import sys; from kojikey.sealing.kek.registry import *\n"
         "spec = {'source': 'awskms', 'key': 'arn:aws:kms:eu-central-1:123456789012:key/k', 'region': 'eu-central-1'}\n"
-        "from kojikey.sealing.awskms import kid_of\n"
+        "from kojikey.sealing.kek.awskms import kid_of\n"
         "describe(spec), load(spec | {'kid': kid_of(spec['key'])}, KekInputs({}, None))\n"
         "print(*sys.modules)"
     )
     ran = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=dict(os.environ)
     )
-    assert "kojikey.sealing.awskms" in ran.stdout.split()
+    assert "kojikey.sealing.kek.awskms" in ran.stdout.split()
     assert not {"boto3", "botocore", "hashlib.md5"} & set(ran.stdout.split())
-    assert "awskms" in kek.SOURCES
+    assert "awskms" in registry.SOURCES

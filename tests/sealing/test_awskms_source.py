@@ -10,8 +10,8 @@ import pytest
 from aws import REGION, Aws
 
 from kojikey.model.errors import KekUnavailable, RecordChanged, UsageError, WrongKek
-from kojikey.sealing.kek import describe, load, make, same_source
-from kojikey.sealing.kek_base import KekInputs
+from kojikey.sealing.kek.base import KekInputs
+from kojikey.sealing.kek.registry import describe, load, make, same_source
 
 NOBODY = KekInputs({}, None)
 CANARY = "CANARY"

@@ -8,8 +8,8 @@ import pytest
 
 from kojikey.model.errors import RecordChanged, WrongKek
 from kojikey.sealing import base64url
-from kojikey.sealing.kek import load_for_use, make
-from kojikey.sealing.kek_base import Kek, KekInputs
+from kojikey.sealing.kek.base import Kek, KekInputs
+from kojikey.sealing.kek.registry import load_for_use, make
 
 RIGHT, WRONG = (KekInputs({"KOJIKEY_KEK": base64url.encode(bytes([n]) * 32)}, None) for n in (1, 2))
 SPEC, KEK = make("env", store_id="s1", inputs=RIGHT)

@@ -23,8 +23,8 @@ from kojikey.model.errors import (
     WrongKek,
 )
 from kojikey.model.secret import Secret
-from kojikey.sealing.kek import available_default, describe, discard, load, make, wrapped_kid
-from kojikey.sealing.kek_base import KekInputs, LocalKek
+from kojikey.sealing.kek.base import KekInputs, LocalKek
+from kojikey.sealing.kek.registry import available_default, describe, discard, load, make, wrapped_kid
 
 KEY = bytes(range(200, 232))
 TEXT = urlsafe_b64encode(KEY).decode()
@@ -240,7 +240,7 @@ def test_a_full_disk_leaves_no_kek_file(tmp_path: Path, monkeypatch: pytest.Monk
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("kojikey.sealing.keyfile.os.fsync", full)
+    monkeypatch.setattr("kojikey.sealing.kek.keyfile.os.fsync", full)
     with pytest.raises(KekUnavailable, match="No space left"):
         make(f"file:{tmp_path}/kek", store_id="s1", inputs=NOBODY)
     assert not (tmp_path / "kek").exists()

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from kojikey.model.errors import KekMissing, KekUnavailable, WrongKek
-from kojikey.sealing import keychain
-from kojikey.sealing.kek import available_default, describe, discard, load, make
-from kojikey.sealing.kek_base import KekInputs, LocalKek
+from kojikey.sealing.kek import keychain
+from kojikey.sealing.kek.base import KekInputs, LocalKek
+from kojikey.sealing.kek.registry import available_default, describe, discard, load, make
 
 REQUEST = ("get", "kojikey", "entry")
 SPEC = {"source": "keychain", "service": "kojikey", "entry": "s1.k", "kid": "k"}
@@ -187,7 +187,7 @@ def test_each_kek_has_its_own_entry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_only_the_helper_knows_keyring() -> None:
-    code = "import sys, kojikey.sealing.keychain; sys.exit('keyring' in sys.modules)"
+    code = "import sys, kojikey.sealing.kek.keychain; sys.exit('keyring' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 

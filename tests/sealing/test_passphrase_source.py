@@ -11,9 +11,9 @@ from keks import NOBODY, WORDS, Spec, private, typed
 
 from kojikey.model.errors import KekMissing, KekUnavailable, RecordChanged, RecordUnsupported, UsageError, WrongKek
 from kojikey.model.secret import Secret
-from kojikey.sealing import passphrase
-from kojikey.sealing.kek import describe, load, make
-from kojikey.sealing.kek_base import KekInputs, LocalKek
+from kojikey.sealing.kek import passphrase
+from kojikey.sealing.kek.base import KekInputs, LocalKek
+from kojikey.sealing.kek.registry import describe, load, make
 
 
 def in_file(path: Path) -> KekInputs:

@@ -7,9 +7,9 @@ import sys
 
 OPENS_A_KEY = """
 import sys
-from kojikey.sealing.chain import NO_LINK
+from kojikey.sealing.audit_chain import NO_LINK
 from kojikey.sealing.envelope import Sealer
-from kojikey.sealing.kek import KekInputs, load, wrapped_kid
+from kojikey.sealing.kek.registry import KekInputs, load, wrapped_kid
 spec, wrapped, record = {spec!r}, {wrapped!r}, {record!r}
 kek = load(spec, KekInputs({{"KOJIKEY_KEK": "A" * 43}}, None))
 assert wrapped_kid(wrapped) == kek.kid
@@ -27,8 +27,8 @@ DEAR = {
 def test_opening_a_key_imports_nothing_dear() -> None:
     from kojikey.model.secret import Secret
     from kojikey.sealing.envelope import Sealer
-    from kojikey.sealing.kek import make
-    from kojikey.sealing.kek_base import KekInputs
+    from kojikey.sealing.kek.base import KekInputs
+    from kojikey.sealing.kek.registry import make
 
     spec, kek = make("env", store_id="s1", inputs=KekInputs({"KOJIKEY_KEK": "A" * 43}, None))
     record = Sealer(b"d" * 32, store="s1", account="acme").seal(
@@ -40,7 +40,7 @@ def test_opening_a_key_imports_nothing_dear() -> None:
 
 
 def test_importing_the_layer_imports_no_crypto() -> None:
-    code = "import sys, kojikey.sealing.chain, kojikey.sealing.envelope, kojikey.sealing.kek; print(*sys.modules)"
+    code = "import sys, kojikey.sealing.audit_chain, kojikey.sealing.envelope, kojikey.sealing.kek.registry; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     imported = done.stdout.split()
     assert not [name for name in imported if name.startswith("cryptography") or name in DEAR]

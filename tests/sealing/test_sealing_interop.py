@@ -15,7 +15,7 @@ from joserfc.jwk import OctKey
 from kojikey.model.secret import Secret
 from kojikey.sealing import base64url
 from kojikey.sealing.envelope import Sealer
-from kojikey.sealing.kek_base import LocalKek
+from kojikey.sealing.kek.base import LocalKek
 
 INSTALL = "apt-get install -y --no-install-recommends nodejs npm"
 PACKAGE = "jose@6"

@@ -11,10 +11,11 @@ import pytest
 
 from kojikey.model.errors import KojikeyError
 from kojikey.model.secret import Secret
-from kojikey.sealing import base64url, keychain, passphrase
+from kojikey.sealing import base64url
 from kojikey.sealing.envelope import Sealer
-from kojikey.sealing.kek import load, make
-from kojikey.sealing.kek_base import KekInputs, LocalKek
+from kojikey.sealing.kek import keychain, passphrase
+from kojikey.sealing.kek.base import KekInputs, LocalKek
+from kojikey.sealing.kek.registry import load, make
 
 CANARY = "CANARY-7f3a91"
 KEK = b"CANARY-7f3a91-kek-0123456789abcd"

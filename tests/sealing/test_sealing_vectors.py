@@ -14,7 +14,7 @@ import pytest
 
 from kojikey.model.errors import KojikeyError, RecordChanged, RecordUnsupported, WrongKek
 from kojikey.sealing.envelope import Sealer
-from kojikey.sealing.kek_base import LocalKek
+from kojikey.sealing.kek.base import LocalKek
 
 HERE = Path(__file__).parent
 FILES = sorted((HERE / "vectors").glob("*.json"))

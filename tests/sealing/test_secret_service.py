@@ -8,8 +8,8 @@ import pytest
 from secret_service import UNLOCKED, session
 
 from kojikey.model.errors import KekMissing, KekUnavailable
-from kojikey.sealing.kek import available_default, discard, load, make
-from kojikey.sealing.kek_base import KekInputs
+from kojikey.sealing.kek.base import KekInputs
+from kojikey.sealing.kek.registry import available_default, discard, load, make
 
 
 @pytest.fixture(scope="module")

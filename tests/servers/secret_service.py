@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from kojikey.sealing.kek_base import KekInputs
+from kojikey.sealing.kek.base import KekInputs
 
 INSTALL = "apt-get install -y --no-install-recommends gnome-keyring dbus"
 UNLOCKED = "printf pw | gnome-keyring-daemon --unlock --components=secrets >/dev/null; "

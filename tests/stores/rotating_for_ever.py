@@ -17,7 +17,7 @@ from kojikey.operations.custody import Custody
 from kojikey.operations.results import ChangeResult
 from kojikey.operations.rotating import Replacement
 from kojikey.operations.settings import KeySettings
-from kojikey.sealing.kek_base import KekInputs
+from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.registry import open_store
 
 ACCOUNT = "acme"

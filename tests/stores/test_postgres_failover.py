@@ -26,7 +26,7 @@ from kojikey.operations.listing import key_of
 from kojikey.operations.settings import KeySettings
 from kojikey.operations.storing import create
 from kojikey.operations.trial import Target
-from kojikey.sealing.kek_base import KekInputs
+from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Change
 from kojikey.stores.registry import open_store
 

@@ -40,7 +40,7 @@ def owner_policy(table_arn: str, header: Document, account: str) -> dict[str, An
     made = iam_policy(table_arn, account)
     specs = [spec for spec in (header["kek"], header.get("next_kek")) if spec and spec["source"] == "awskms"]
     if specs:
-        from kojikey.sealing.awskms import iam_statement
+        from kojikey.sealing.kek.awskms import iam_statement
 
         arns = sorted({spec["key"] for spec in specs})
         made["Statement"].append(iam_statement(arns, store=header["store_id"], account=account))

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kojikey.operations.custody import Custody
     from kojikey.operations.results import RekeyResult
-    from kojikey.sealing.kek_base import KekInputs
+    from kojikey.sealing.kek.base import KekInputs
     from kojikey.stores.base import Store
 
 KEK = Option(

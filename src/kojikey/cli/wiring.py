@@ -22,7 +22,7 @@ from kojikey.model.errors import (
 from kojikey.model.plain_text import one_line
 from kojikey.model.ref import Document
 from kojikey.operations.custody import FORMAT, Custody
-from kojikey.sealing.kek_base import KekInputs
+from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Store
 from kojikey.stores.registry import open_store
 
@@ -260,8 +260,8 @@ def _checked_inputs(source: str, inputs: KekInputs, terminal: Terminal) -> KekIn
     Raises:
         KekMissing, KekUnavailable, UsageError: the source has no KEK.
     """
-    from kojikey.sealing.kek import make
-    from kojikey.sealing.kek_base import PASSPHRASE_FILE_VARIABLE
+    from kojikey.sealing.kek.base import PASSPHRASE_FILE_VARIABLE
+    from kojikey.sealing.kek.registry import make
 
     is_asked = source == "passphrase" and not inputs.environ.get(PASSPHRASE_FILE_VARIABLE)
     if is_asked and inputs.ask_passphrase is not None:
@@ -276,7 +276,7 @@ def _checked_inputs(source: str, inputs: KekInputs, terminal: Terminal) -> KekIn
 def _make_custody(settings: Settings, terminal: Terminal, source: str, inputs: KekInputs) -> Custody:
     """Make the local store."""
     from kojikey.operations.storing import create
-    from kojikey.sealing.kek import describe
+    from kojikey.sealing.kek.registry import describe
 
     store = open_store(settings.store_url())
     try:
@@ -295,7 +295,7 @@ def default_kek_source(settings: Settings, terminal: Terminal, inputs: KekInputs
     Raises:
         KekMissing: no keychain, no terminal, nothing set.
     """
-    from kojikey.sealing.kek import available_default
+    from kojikey.sealing.kek.registry import available_default
 
     source = available_default(inputs, interactive=terminal.interactive)
     if source is None:

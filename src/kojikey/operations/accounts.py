@@ -15,7 +15,7 @@ from kojikey.operations.compare_and_swap import retry_on_conflict
 from kojikey.operations.custody import Custody, Happening, Plan
 from kojikey.operations.results import AccountRow
 from kojikey.operations.soundness import check_account, is_seq, is_sound
-from kojikey.sealing.chain import NO_LINK
+from kojikey.sealing.audit_chain import NO_LINK
 from kojikey.stores.base import Change, Query, Store, Stored
 
 

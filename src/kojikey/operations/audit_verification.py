@@ -26,7 +26,7 @@ from kojikey.operations.results import AuditResult
 from kojikey.operations.sealed_versions import refused
 from kojikey.operations.soundness import chain_head
 from kojikey.operations.standing import Standing
-from kojikey.sealing.chain import NO_LINK, same, unsigned_link
+from kojikey.sealing.audit_chain import NO_LINK, same, unsigned_link
 from kojikey.sealing.envelope import Sealer
 from kojikey.stores.base import Query, Store, Stored
 

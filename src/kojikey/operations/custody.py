@@ -22,10 +22,10 @@ from kojikey.model.ref import HEADER, Document, account_ref, key_ref
 from kojikey.operations.compare_and_swap import retry_on_conflict
 from kojikey.operations.soundness import FORMAT as FORMAT
 from kojikey.operations.soundness import chain_head, check_account, checked_header, is_sound
-from kojikey.sealing.chain import NO_LINK
+from kojikey.sealing.audit_chain import NO_LINK
 from kojikey.sealing.envelope import Sealer, new_data_key
-from kojikey.sealing.kek import load_for_use, wrapped_kid
-from kojikey.sealing.kek_base import Kek, KekInputs, asks_person
+from kojikey.sealing.kek.base import Kek, KekInputs, asks_person
+from kojikey.sealing.kek.registry import load_for_use, wrapped_kid
 from kojikey.stores.base import Change, Query, Store, Stored
 
 TYPE_CHECKING = False
@@ -330,7 +330,7 @@ class Custody:
         self, account: str, audit: Document, content: Document, sealer: Sealer | None
     ) -> tuple[Document, Document]:
         """Return one event with its place in the account's chain, and the chain's new end."""
-        from kojikey.sealing.chain import unsigned_link
+        from kojikey.sealing.audit_chain import unsigned_link
 
         seq = audit["seq"] + 1
         event: Document = {"seq": seq, **content, "account": account, "signed": sealer is not None}

@@ -13,7 +13,7 @@ from kojikey.operations import audit_verification
 from kojikey.operations.custody import Custody
 from kojikey.operations.listing import key_of
 from kojikey.operations.storing import BESIDE, lies_beside, spoken_source
-from kojikey.sealing.kek import describe
+from kojikey.sealing.kek.registry import describe
 from kojikey.stores.base import Stored
 
 _SHOWN = 5

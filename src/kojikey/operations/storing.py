@@ -26,8 +26,8 @@ from kojikey.operations.custody import FORMAT, Custody, Happening, Plan
 from kojikey.operations.results import RekeyResult, StoreInfo
 from kojikey.operations.soundness import check_account, checked_header, is_sound
 from kojikey.sealing.envelope import Sealer
-from kojikey.sealing.kek import describe, discard, load, make, same_source, wrapped_kid
-from kojikey.sealing.kek_base import KEK_VARIABLE, Kek, KekInputs
+from kojikey.sealing.kek.base import KEK_VARIABLE, Kek, KekInputs
+from kojikey.sealing.kek.registry import describe, discard, load, make, same_source, wrapped_kid
 from kojikey.stores.base import Change, Store, Stored
 
 _ELSEWHERE = {"env": "env:NAME, with that KEK in the variable NAME", "file": "file:PATH, with that KEK in another file"}

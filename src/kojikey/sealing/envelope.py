@@ -98,16 +98,16 @@ class Sealer(NotSerialisable):
         return mac.hex()[:_FINGERPRINT_CHARACTERS]
 
     def link(self, previous: str, event: dict[str, Any]) -> str:
-        """Return the signed link of an event of this account (:func:`kojikey.sealing.chain.link`)."""
-        from kojikey.sealing import chain
+        """Return the signed link of an event of this account (:func:`kojikey.sealing.audit_chain.link`)."""
+        from kojikey.sealing import audit_chain
 
-        return chain.link(self._audit_key(), previous, event)
+        return audit_chain.link(self._audit_key(), previous, event)
 
     def head(self, seq: int, mac: str) -> str:
-        """Return what binds the last event of this account (:func:`kojikey.sealing.chain.head`)."""
-        from kojikey.sealing import chain
+        """Return what binds the last event of this account (:func:`kojikey.sealing.audit_chain.head`)."""
+        from kojikey.sealing import audit_chain
 
-        return chain.head(self._audit_key(), seq, mac)
+        return audit_chain.head(self._audit_key(), seq, mac)
 
     def _audit_key(self) -> bytes:
         from kojikey.sealing.derivation import AUDIT, derived

@@ -23,7 +23,7 @@ from kojikey.model.errors import KekUnavailable, RecordChanged, UsageError, Wron
 from kojikey.model.secret import HiddenBytes
 from kojikey.sealing import base64url
 from kojikey.sealing.aead import KEY_BYTES
-from kojikey.sealing.kek_base import Kek, KekInputs, Spec, text_member
+from kojikey.sealing.kek.base import Kek, KekInputs, Spec, text_member
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,7 +99,7 @@ class AwsKmsKek(Kek):
         """Return the members that are wanted of the answer."""
         from kojikey.aws.answers import part
         from kojikey.aws.client import make_client, patiently
-        from kojikey.sealing.awskms_errors import translated
+        from kojikey.sealing.kek.awskms_errors import translated
 
         def call() -> Any:
             if self._client is None:
@@ -296,7 +296,7 @@ def _trusted(endpoint: str | None, region: str, environ: Mapping[str, str]) -> s
 def _own_region(environ: Mapping[str, str]) -> str:
     from kojikey.aws.client import default_region
     from kojikey.aws.settings import checked_region
-    from kojikey.sealing.awskms_errors import translated
+    from kojikey.sealing.kek.awskms_errors import translated
 
     try:
         region = environ.get("AWS_REGION") or default_region()

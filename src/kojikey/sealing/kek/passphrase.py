@@ -17,9 +17,10 @@ from kojikey.model.errors import KekMissing, KekUnavailable, RecordChanged, Reco
 from kojikey.model.home import expanded
 from kojikey.model.secret import HiddenBytes, Secret
 from kojikey.model.text_file import UTF_16_MARKS, decoded
-from kojikey.sealing import base64url, private_file
+from kojikey.sealing import base64url
 from kojikey.sealing.aead import KEY_BYTES
-from kojikey.sealing.kek_base import (
+from kojikey.sealing.kek import private_file
+from kojikey.sealing.kek.base import (
     PASSPHRASE_FILE_VARIABLE,
     Kek,
     KekInputs,

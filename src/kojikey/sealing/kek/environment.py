@@ -10,7 +10,7 @@ from kojikey.model.errors import KekMissing, KekUnavailable, UsageError
 from kojikey.model.secret import HiddenBytes, Secret
 from kojikey.sealing import base64url
 from kojikey.sealing.aead import KEY_BYTES
-from kojikey.sealing.kek_base import KEK_VARIABLE, Kek, KekInputs, LocalKek, Spec, text_member
+from kojikey.sealing.kek.base import KEK_VARIABLE, Kek, KekInputs, LocalKek, Spec, text_member
 
 _TO_URL = str.maketrans("+/", "-_")
 _MAKE_ONE = "python3 -c 'import base64, secrets; print(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())'"

@@ -14,10 +14,11 @@ from kojikey.model.errors import KekMissing, KekUnavailable, RecordChanged, Usag
 from kojikey.model.home import expanded
 from kojikey.model.secret import HiddenBytes, Secret
 from kojikey.model.text_file import decoded
-from kojikey.sealing import base64url, private_file
+from kojikey.sealing import base64url
 from kojikey.sealing.aead import KEY_BYTES
-from kojikey.sealing.environment import local_kek
-from kojikey.sealing.kek_base import SOURCES_HINT, Kek, KekInputs, LocalKek, Spec, text_member
+from kojikey.sealing.kek import private_file
+from kojikey.sealing.kek.base import SOURCES_HINT, Kek, KekInputs, LocalKek, Spec, text_member
+from kojikey.sealing.kek.environment import local_kek
 
 _WHAT = "KEK file"
 

@@ -1,7 +1,7 @@
 """The KEK in the operating system's keychain, asked through a helper process.
 
 Owns: the bound on every call (D-Bus hangs for minutes on broken desktops: jaraco/keyring#434, #531), and what an answer
-means. Must not: import keyring; only :mod:`kojikey.sealing.keychain_helper` does, in the process that can be killed.
+means. Must not: import keyring; only :mod:`kojikey.sealing.kek.keychain_helper` does, in the process that can be killed.
 
 The entry is named after the store and the KEK: re-keying from keychain to keychain must not overwrite the old one.
 """
@@ -20,8 +20,8 @@ from kojikey.model.errors import KekMissing, KekUnavailable
 from kojikey.model.secret import HiddenBytes, Secret
 from kojikey.sealing import base64url
 from kojikey.sealing.aead import KEY_BYTES
-from kojikey.sealing.environment import local_kek
-from kojikey.sealing.kek_base import Kek, KekInputs, LocalKek, Spec, text_member
+from kojikey.sealing.kek.base import Kek, KekInputs, LocalKek, Spec, text_member
+from kojikey.sealing.kek.environment import local_kek
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ SERVICE = "kojikey"
 SECONDS = 3.0
 # -P: the working directory is not searched for modules, or a keyring.py that lies there would be handed the KEK.
 # Not -I, which would hide a kojikey that was installed for one user.
-HELPER = (sys.executable, "-P", "-m", "kojikey.sealing.keychain_helper")
+HELPER = (sys.executable, "-P", "-m", "kojikey.sealing.kek.keychain_helper")
 _OTHER_SOURCES = "other KEK sources: passphrase, env, file:PATH"
 _PROBLEMS = {
     "no_keychain": "there is no keychain here that keeps secrets",

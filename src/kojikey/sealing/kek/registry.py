@@ -7,7 +7,7 @@ Must not: know how a source keeps its KEK, or what a store does with the spec.
 from __future__ import annotations
 
 from kojikey.model.errors import RecordUnsupported, UsageError, WrongKek
-from kojikey.sealing.kek_base import (
+from kojikey.sealing.kek.base import (
     KEK_VARIABLE,
     PASSPHRASE_FILE_VARIABLE,
     SOURCES_HINT,
@@ -21,7 +21,7 @@ from kojikey.sealing.record import DATA_KEY_PLACE, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kojikey.sealing.kek_base import Source
+    from kojikey.sealing.kek.base import Source
 
 SOURCES = ("keychain", "passphrase", "env", "file", "awskms")
 _WANTED = {
@@ -121,7 +121,7 @@ def available_default(inputs: KekInputs, *, interactive: bool, try_keychain: boo
     if inputs.environ.get(PASSPHRASE_FILE_VARIABLE):
         return "passphrase"
     if try_keychain:
-        from kojikey.sealing import keychain
+        from kojikey.sealing.kek import keychain
 
         if keychain.answers(inputs):
             return "keychain"
@@ -138,7 +138,7 @@ def wrapped_kid(record: str, *, account: str = "") -> str:
     """
     where = f"data key of account {account}" if account else "of a data key"
     if isinstance(record, str) and record.startswith("kms"):
-        from kojikey.sealing import awskms
+        from kojikey.sealing.kek import awskms
 
         return awskms.parsed(record, where=where)[0]
     return parse(record, DATA_KEY_PLACE, where=where).kid
@@ -158,23 +158,23 @@ def _source_of(spec: Spec) -> Source:
 
 def _module(name: str) -> Source | None:
     if name == "env":
-        from kojikey.sealing import environment
+        from kojikey.sealing.kek import environment
 
         return environment
     if name == "file":
-        from kojikey.sealing import keyfile
+        from kojikey.sealing.kek import keyfile
 
         return keyfile
     if name == "keychain":
-        from kojikey.sealing import keychain
+        from kojikey.sealing.kek import keychain
 
         return keychain
     if name == "passphrase":
-        from kojikey.sealing import passphrase
+        from kojikey.sealing.kek import passphrase
 
         return passphrase
     if name == "awskms":
-        from kojikey.sealing import awskms
+        from kojikey.sealing.kek import awskms
 
         return awskms
     return None

@@ -1,0 +1,1 @@
+"""Key-encryption keys: one module for each source."""
