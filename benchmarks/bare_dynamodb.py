@@ -12,7 +12,7 @@ from typing import Any
 
 from kojikey.aws.client import make_client
 from kojikey.model.ref import Ref, account_ref, key_ref
-from kojikey.stores import dynamodb_items as items
+from kojikey.stores.dynamodb import items as items
 
 Row = dict[str, Any]
 _MADE_UP = {

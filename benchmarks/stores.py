@@ -33,9 +33,9 @@ from kojikey.operations.settings import KeySettings
 from kojikey.operations.storing import create
 from kojikey.operations.trial import Target
 from kojikey.sealing.kek.base import KekInputs
-from kojikey.stores import sqlite_tables
 from kojikey.stores.base import Change, Store, encoded, new_revision, slot_of
 from kojikey.stores.registry import open_store
+from kojikey.stores.sqlite import schema
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests", "servers"))
 
@@ -76,27 +76,27 @@ class BareSqlite(Bare):
 
     def read(self, kind: str, row: Row) -> Any:
         """Read one document."""
-        return self._connection.execute(sqlite_tables.READ[kind], row).fetchall()
+        return self._connection.execute(schema.READ[kind], row).fetchall()
 
     def change(self, added: list[tuple[str, Row]], swapped: list[tuple[str, Row]], event: Row | None) -> None:
         """Do it in one transaction."""
         self._connection.execute("BEGIN IMMEDIATE")
         self._connection.execute("PRAGMA user_version").fetchall()
         for kind, row in added:
-            self._connection.execute(sqlite_tables.ADD[kind], row)
+            self._connection.execute(schema.ADD[kind], row)
         for kind, row in swapped:
-            self._connection.execute(sqlite_tables.SWAP[kind], row)
+            self._connection.execute(schema.SWAP[kind], row)
         if event:
-            self._connection.execute(sqlite_tables.ADD_EVENT, event)
+            self._connection.execute(schema.ADD_EVENT, event)
         self._connection.execute("COMMIT")
 
     def scan(self) -> int:
         """Read page by page."""
         select = (
             "SELECT account, provider, document, revision FROM keys"
-            f" WHERE (account, provider) > (?, ?) ORDER BY account, provider LIMIT {sqlite_tables.PAGE}"
+            f" WHERE (account, provider) > (?, ?) ORDER BY account, provider LIMIT {schema.PAGE}"
         )
-        return _paged(lambda after: self._connection.execute(select, after).fetchall(), sqlite_tables.PAGE)
+        return _paged(lambda after: self._connection.execute(select, after).fetchall(), schema.PAGE)
 
     def close(self) -> None:
         """Close the file."""
@@ -109,9 +109,9 @@ class BarePostgres(Bare):
     def __init__(self, url: str) -> None:
         import psycopg
 
-        from kojikey.stores import postgres_tables
+        from kojikey.stores.postgres import schema
 
-        self._tables = postgres_tables
+        self._tables = schema
         self._connection = psycopg.connect(url, autocommit=True, prepare_threshold=None)
 
     def read(self, kind: str, row: Row) -> Any:

@@ -15,7 +15,7 @@ from kojikey.model.errors import KekUnavailable, StoreDenied, UsageError
 from kojikey.sealing.kek.awskms import AwsKmsKek
 from kojikey.sealing.kek.base import Kek, KekInputs
 from kojikey.sealing.kek.registry import load, make
-from kojikey.stores.dynamodb import DynamoStore
+from kojikey.stores.dynamodb.store import DynamoStore
 
 NOBODY = KekInputs({}, None)
 

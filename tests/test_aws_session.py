@@ -18,7 +18,7 @@ from kojikey.aws.client import make_client
 from kojikey.model.errors import KekUnavailable, StoreDenied
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.sealing.kek.registry import load, make
-from kojikey.stores.dynamodb import DynamoStore
+from kojikey.stores.dynamodb.store import DynamoStore
 
 Profile = Callable[..., None]
 NOBODY = KekInputs({}, None)

@@ -12,7 +12,7 @@ INTERRUPTED = """
 import sys
 from kojikey.{module} import run
 from kojikey.__main__ import main
-from kojikey.stores.sqlite import SqliteStore
+from kojikey.stores.sqlite.store import SqliteStore
 import kojikey.__main__
 commit = SqliteStore._commit
 def interrupted(*arguments):

@@ -12,7 +12,7 @@ import pytest
 from program import Program
 
 from kojikey.model.errors import UnsafePermissions
-from kojikey.stores import sqlite_file
+from kojikey.stores.sqlite import file
 
 
 @pytest.fixture
@@ -73,10 +73,10 @@ def test_a_store_in_a_folder_of_another_user_is_refused(
     kojikey.added()
     monkeypatch.setattr(os, "geteuid", lambda: os.stat(tmp_path).st_uid + 4_000)
     if os.stat(tmp_path).st_uid == 0:  # root's own folder may hold anybody's store
-        sqlite_file.refuse_shared_folder(str(tmp_path), "place")
+        file.refuse_shared_folder(str(tmp_path), "place")
         os.chown(tmp_path, 4_001, -1)
     with pytest.raises(UnsafePermissions, match="belongs to uid"):
-        sqlite_file.refuse_shared_folder(str(tmp_path), "place")
+        file.refuse_shared_folder(str(tmp_path), "place")
 
 
 @pytest.mark.parametrize("report", ["junit", "html"])

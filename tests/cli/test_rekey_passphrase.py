@@ -12,7 +12,7 @@ from pseudo_terminal import end, on_a_terminal, type_key
 from kojikey.operations import storing
 from kojikey.operations.custody import Custody
 from kojikey.sealing.kek.base import KekInputs
-from kojikey.stores.sqlite import SqliteStore
+from kojikey.stores.sqlite.store import SqliteStore
 
 GET = ("get", "elevenlabs", "--reveal")
 

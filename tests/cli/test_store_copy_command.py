@@ -273,7 +273,7 @@ def test_an_account_that_is_damaged_is_named_and_the_others_are_copied(stores: S
 DYING = """
 import os, signal, sys
 from kojikey.__main__ import run
-from kojikey.stores.sqlite import SqliteStore
+from kojikey.stores.sqlite.store import SqliteStore
 commit = SqliteStore._commit
 def dying(*arguments):
     commit(*arguments)

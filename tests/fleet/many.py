@@ -16,7 +16,7 @@ from kojikey.operations.settings import KeySettings
 from kojikey.operations.trial import Target
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Store
-from kojikey.stores.sqlite import SqliteStore
+from kojikey.stores.sqlite.store import SqliteStore
 from kojikey.testing import Sandbox, load_key
 
 PROVIDERS = ("elevenlabs", "google_gemini")

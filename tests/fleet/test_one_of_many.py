@@ -19,7 +19,7 @@ from kojikey.cli import fleet
 from kojikey.cli.reports import spool
 from kojikey.providers import probe
 from kojikey.stores.base import Change, Query
-from kojikey.stores.sqlite import SqliteStore
+from kojikey.stores.sqlite.store import SqliteStore
 from kojikey.testing import Sandbox, load_key
 
 

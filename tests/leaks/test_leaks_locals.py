@@ -34,12 +34,12 @@ OTHER_KEK = base64.urlsafe_b64encode(bytes(range(100, 132))).decode()
 RAW = repr(bytes(range(32)))[2:-1]  # the KEK's bytes, as a repr would have them
 # Where a bug is put. The frames above it are those of a real one.
 PLACES = [
-    "kojikey.stores.sqlite.SqliteStore._open",
-    "kojikey.stores.sqlite.SqliteStore._read",
-    "kojikey.stores.sqlite.SqliteStore._commit",
-    "kojikey.stores.sqlite.SqliteStore._scan",
-    "kojikey.stores.sqlite.SqliteStore._accounts",
-    "kojikey.stores.sqlite.SqliteStore._events",
+    "kojikey.stores.sqlite.store.SqliteStore._open",
+    "kojikey.stores.sqlite.store.SqliteStore._read",
+    "kojikey.stores.sqlite.store.SqliteStore._commit",
+    "kojikey.stores.sqlite.store.SqliteStore._scan",
+    "kojikey.stores.sqlite.store.SqliteStore._accounts",
+    "kojikey.stores.sqlite.store.SqliteStore._events",
     "kojikey.sealing.envelope.parse",
     "kojikey.sealing.kek.base.parse",
     "kojikey.sealing.aead.cipher",

@@ -211,7 +211,7 @@ BUGS = {
     "in the prober": "kojikey.providers.probe.Prober.test",
     "while sealing": "kojikey.operations.adding.sealed_version",
     "while cleaning": "kojikey.cli.saving.clean",
-    "while saving": "kojikey.stores.sqlite.SqliteStore._commit",
+    "while saving": "kojikey.stores.sqlite.store.SqliteStore._commit",
 }
 
 

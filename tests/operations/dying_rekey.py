@@ -15,7 +15,7 @@ from kojikey.operations import storing
 from kojikey.operations.custody import Custody
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Change
-from kojikey.stores.sqlite import SqliteStore
+from kojikey.stores.sqlite.store import SqliteStore
 
 
 class DyingStore(SqliteStore):

@@ -16,7 +16,7 @@ from kojikey.model.errors import CannotOpen, KojikeyError, RecordChanged
 from kojikey.model.ref import HEADER, Document, account_ref, key_ref
 from kojikey.operations import accounts, diagnosing, listing, removing, resolving, revealing, rotating, storing
 from kojikey.stores.memory import MemoryStore, Shelf
-from kojikey.stores.sqlite import SqliteStore
+from kojikey.stores.sqlite.store import SqliteStore
 
 OTHER = "other"
 

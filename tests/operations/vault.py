@@ -27,7 +27,7 @@ from kojikey.operations.trial import Approve, Target, Tester
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Store
 from kojikey.stores.memory import MemoryStore, Shelf
-from kojikey.stores.sqlite import SqliteStore
+from kojikey.stores.sqlite.store import SqliteStore
 
 ACCOUNT, PROVIDER = "acme", "elevenlabs"
 BASE_URL = "https://api.elevenlabs.io"

@@ -12,7 +12,7 @@ from many import account_name, fill, made
 from program import KEK, Program
 from scripted_server import playing, requests
 
-from kojikey.stores.sqlite import SqliteStore
+from kojikey.stores.sqlite.store import SqliteStore
 from kojikey.testing import load_key
 
 KEYS = 6

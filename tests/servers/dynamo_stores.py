@@ -10,7 +10,7 @@ from scripted_aws import Scripted, scripted
 
 from kojikey.model.ref import account_ref, key_ref
 from kojikey.stores.base import Change, Store
-from kojikey.stores.dynamodb import DynamoStore
+from kojikey.stores.dynamodb.store import DynamoStore
 
 ACCOUNT, KEY = account_ref("acme"), key_ref("acme", "elevenlabs")
 EVENT = {"account": "acme", "seq": 1, "provider": "elevenlabs", "time": "2026-11-23T04:47:00Z"}

@@ -14,8 +14,8 @@ from postgres import Server
 
 from kojikey.model.ref import account_ref, grant_ref, key_ref
 from kojikey.stores.base import Change
-from kojikey.stores.postgres import PostgresStore
-from kojikey.stores.postgres_address import read_address
+from kojikey.stores.postgres.address import read_address
+from kojikey.stores.postgres.store import PostgresStore
 
 Role = psycopg.Connection[tuple[Any, ...]]
 ACME, BETA = ("acme", "beta")

@@ -13,12 +13,12 @@ from collections.abc import Callable
 
 from kojikey.model.errors import KojikeyError
 from kojikey.model.ref import key_ref
-from kojikey.stores import sqlite_errors
 from kojikey.stores.base import Change
-from kojikey.stores.sqlite import SqliteStore
+from kojikey.stores.sqlite import errors
+from kojikey.stores.sqlite.store import SqliteStore
 
 NOBODY = 65534
-PRELOADED = (hashlib, sqlite_errors)  # once root is given up, the sources may be out of reach
+PRELOADED = (hashlib, errors)  # once root is given up, the sources may be out of reach
 
 
 def main(path: str, constraint: str, *verbs: str) -> None:

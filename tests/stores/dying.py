@@ -15,7 +15,7 @@ from typing import Any
 
 from kojikey.model.ref import account_ref, key_ref
 from kojikey.stores.base import Change
-from kojikey.stores.sqlite import SqliteStore
+from kojikey.stores.sqlite.store import SqliteStore
 
 EVENT = {"provider": "elevenlabs", "time": "2026-11-23T04:47:00Z"}
 

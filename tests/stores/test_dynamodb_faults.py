@@ -23,8 +23,8 @@ from kojikey.model.errors import (
     StoreUnreachable,
 )
 from kojikey.stores.base import Change, Stored
-from kojikey.stores.dynamodb import DynamoStore
-from kojikey.stores.dynamodb_errors import translated
+from kojikey.stores.dynamodb.errors import translated
+from kojikey.stores.dynamodb.store import DynamoStore
 
 __all__ = ["fresh", "front", "store", "waits"]
 

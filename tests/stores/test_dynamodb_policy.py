@@ -21,8 +21,8 @@ from scripted_aws import Scripted, scripted
 from kojikey.model.errors import StoreDenied
 from kojikey.model.ref import account_ref, key_ref
 from kojikey.stores.base import Change, Query
-from kojikey.stores.dynamodb import DynamoStore
-from kojikey.stores.dynamodb_table import iam_policy
+from kojikey.stores.dynamodb.store import DynamoStore
+from kojikey.stores.dynamodb.table import iam_policy
 
 ARN = "arn:aws:dynamodb:eu-central-1:123456789012:table/kojikey"
 

@@ -9,7 +9,7 @@ import pytest
 from aws import REGION, Aws, new_table
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
-from kojikey.stores.dynamodb import DynamoStore
+from kojikey.stores.dynamodb.store import DynamoStore
 from kojikey.testing.conformance import Maker, SharedStoreConformance
 
 

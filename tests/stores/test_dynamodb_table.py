@@ -21,7 +21,7 @@ from kojikey.model.errors import (
 )
 from kojikey.model.ref import key_ref
 from kojikey.stores.base import Change, Query
-from kojikey.stores.dynamodb import DynamoStore
+from kojikey.stores.dynamodb.store import DynamoStore
 
 __all__ = ["fresh", "front", "store", "waits"]
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from kojikey.model.errors import StoreNotFound, UsageError
-from kojikey.stores.dynamodb_errors import missing
+from kojikey.stores.dynamodb.errors import missing
 from kojikey.stores.registry import open_store
 
 
@@ -86,5 +86,5 @@ def test_nothing_dear_is_imported_before_the_first_verb() -> None:
     ran = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=dict(os.environ)
     )
-    assert "kojikey.stores.dynamodb" in ran.stdout.split()
+    assert "kojikey.stores.dynamodb.store" in ran.stdout.split()
     assert not {"boto3", "botocore", "httpcore2", "asyncio", "dataclasses"} & set(ran.stdout.split())

@@ -17,8 +17,8 @@ from psycopg import errors
 from kojikey.model.errors import StoreDenied, UsageError
 from kojikey.model.ref import HEADER, account_ref, grant_ref
 from kojikey.stores.base import Change
-from kojikey.stores.postgres import PostgresStore
-from kojikey.stores.postgres_address import read_address
+from kojikey.stores.postgres.address import read_address
+from kojikey.stores.postgres.store import PostgresStore
 
 AUDIT = {"seq": 3, "mac": "m", "head": "h", "from": 1}
 DAMAGED_AUDIT: tuple[tuple[str, object], ...] = (

@@ -11,8 +11,8 @@ from postgres import Server
 from psycopg.conninfo import conninfo_to_dict
 
 from kojikey.model.errors import StoreDenied, UsageError
-from kojikey.stores.postgres import PostgresStore
-from kojikey.stores.postgres_address import Address, read_address
+from kojikey.stores.postgres.address import Address, read_address
+from kojikey.stores.postgres.store import PostgresStore
 from kojikey.stores.registry import open_store
 
 CANARY = "CANARY-of-a-password"

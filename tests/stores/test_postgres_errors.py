@@ -24,8 +24,8 @@ from kojikey.model.errors import (
 )
 from kojikey.model.ref import key_ref
 from kojikey.stores.base import Change, Store
-from kojikey.stores.postgres import PostgresStore
-from kojikey.stores.postgres_address import read_address
+from kojikey.stores.postgres.address import read_address
+from kojikey.stores.postgres.store import PostgresStore
 
 KEY = key_ref("acme", "elevenlabs")
 USES: tuple[Callable[[Store], object], ...] = (

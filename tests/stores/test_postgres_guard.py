@@ -15,8 +15,8 @@ from psycopg import errors
 from kojikey.model.errors import StoreLocked, UsageError
 from kojikey.model.ref import account_ref, grant_ref, key_ref
 from kojikey.stores.base import Change, Query
-from kojikey.stores.postgres import PostgresStore
-from kojikey.stores.postgres_address import read_address
+from kojikey.stores.postgres.address import read_address
+from kojikey.stores.postgres.store import PostgresStore
 
 
 def test_functions_and_operators_of_others_are_not_used(

@@ -17,8 +17,8 @@ from psycopg import errors
 from kojikey.model.errors import StoreDenied, StoreLocked, StoreVersion
 from kojikey.model.ref import HEADER, Document, Ref, account_ref, grant_ref, key_ref
 from kojikey.stores.base import Change, Store
-from kojikey.stores.postgres import PostgresStore
-from kojikey.stores.postgres_address import read_address
+from kojikey.stores.postgres.address import read_address
+from kojikey.stores.postgres.store import PostgresStore
 
 ADVISORY = (0x6B6A6B79, 0x6B6A6B7A, 0x6B6A6B7B)  # what kojikey locked in releases before this one
 

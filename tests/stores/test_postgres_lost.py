@@ -11,8 +11,8 @@ from postgres import Server
 from kojikey.model.errors import ChangedMeanwhile, StoreUnreachable
 from kojikey.model.ref import Document, account_ref, key_ref
 from kojikey.stores.base import Change
-from kojikey.stores.postgres import PostgresStore
-from kojikey.stores.postgres_address import read_address
+from kojikey.stores.postgres.address import read_address
+from kojikey.stores.postgres.store import PostgresStore
 
 KEY, ACCOUNT = key_ref("acme", "elevenlabs"), account_ref("acme")
 COMMIT = b"COMMIT"

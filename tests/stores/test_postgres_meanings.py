@@ -19,8 +19,8 @@ from kojikey.model.errors import (
     UsageError,
 )
 from kojikey.model.secret import Secret
-from kojikey.stores.postgres_address import Address
-from kojikey.stores.postgres_errors import not_connected, translated
+from kojikey.stores.postgres.address import Address
+from kojikey.stores.postgres.errors import not_connected, translated
 
 CANARY = "CANARY-in-the-text-of-an-engine"
 ADDRESS = Address(Secret("host=nowhere"), "postgresql://nowhere/keys", "koji")

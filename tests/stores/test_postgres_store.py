@@ -6,8 +6,8 @@ import psycopg
 import pytest
 from postgres import Server
 
-from kojikey.stores.postgres import PostgresStore
-from kojikey.stores.postgres_address import read_address
+from kojikey.stores.postgres.address import read_address
+from kojikey.stores.postgres.store import PostgresStore
 from kojikey.testing.conformance import Maker, SharedStoreConformance
 
 

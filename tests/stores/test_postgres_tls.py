@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 from postgres import Server, a_folder, prepared
 
 from kojikey.model.errors import StoreDenied, StoreUnreachable
-from kojikey.stores import postgres_address
+from kojikey.stores.postgres import address as postgres_address
 from kojikey.stores.registry import open_store
 
 Pair = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]

@@ -13,7 +13,7 @@ import pytest
 from kojikey.model.errors import StoreNotFound
 from kojikey.model.ref import account_ref, key_ref
 from kojikey.stores.base import Change
-from kojikey.stores.sqlite import SqliteStore
+from kojikey.stores.sqlite.store import SqliteStore
 from kojikey.testing.contention import COUNTER
 
 DYING = str(Path(__file__).with_name("dying.py"))

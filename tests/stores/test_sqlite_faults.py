@@ -19,7 +19,7 @@ import pytest
 from kojikey.model.errors import StoreFull, StoreLocked, StoreNotFound
 from kojikey.model.ref import account_ref, key_ref
 from kojikey.stores.base import Change, Stored
-from kojikey.stores.sqlite import SqliteStore
+from kojikey.stores.sqlite.store import SqliteStore
 
 CONSTRAINED = Path(__file__).with_name("constrained.py")
 DYING = Path(__file__).with_name("dying.py")

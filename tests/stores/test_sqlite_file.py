@@ -24,7 +24,7 @@ from kojikey.model.errors import (
 )
 from kojikey.model.ref import account_ref, key_ref
 from kojikey.stores.base import Change
-from kojikey.stores.sqlite import SqliteStore
+from kojikey.stores.sqlite.store import SqliteStore
 
 KEY = key_ref("acme", "elevenlabs")
 

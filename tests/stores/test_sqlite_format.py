@@ -11,9 +11,10 @@ import pytest
 
 from kojikey.model.errors import KojikeyError, StoreCorrupt, StoreExists, StoreNotFound, StoreVersion
 from kojikey.model.ref import account_ref, key_ref
-from kojikey.stores import sqlite, sqlite_tables
 from kojikey.stores.base import Change, Query, Store
-from kojikey.stores.sqlite import SqliteStore
+from kojikey.stores.sqlite import schema
+from kojikey.stores.sqlite import store as sqlite
+from kojikey.stores.sqlite.store import SqliteStore
 
 KEY = key_ref("acme", "elevenlabs")
 EVENT = {"account": "acme", "seq": 1, "provider": "elevenlabs", "time": "2026-11-23T04:47:00Z"}
@@ -53,7 +54,7 @@ def test_the_file_says_what_it_is(path: Path) -> None:
     raw = path.read_bytes()
     assert raw[:16] == b"SQLite format 3\0"
     assert raw[68:72] == b"kjky"
-    assert int.from_bytes(raw[60:64], "big") == len(sqlite_tables.MIGRATIONS)
+    assert int.from_bytes(raw[60:64], "big") == len(schema.MIGRATIONS)
 
 
 def test_the_description_names_the_format_and_the_place(path: Path) -> None:
@@ -65,8 +66,8 @@ def test_the_description_names_the_format_and_the_place(path: Path) -> None:
 
 def teach(monkeypatch: pytest.MonkeyPatch, *more: tuple[str, ...]) -> None:
     """Make this kojikey one that knows more formats."""
-    all_of_them = sqlite_tables.MIGRATIONS + more
-    for module in (sqlite_tables, sqlite):
+    all_of_them = schema.MIGRATIONS + more
+    for module in (schema, sqlite):
         monkeypatch.setattr(module, "MIGRATIONS", all_of_them)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kojikey.stores.sqlite import SqliteStore
+from kojikey.stores.sqlite.store import SqliteStore
 from kojikey.testing.conformance import Maker, SharedStoreConformance
 
 

@@ -22,8 +22,8 @@ from kojikey.model.errors import (
 )
 from kojikey.model.ref import Document, Ref, key_ref
 from kojikey.stores.base import Change, Description, Query, Store, Stored
-from kojikey.stores.sqlite import SqliteStore
-from kojikey.stores.sqlite_errors import translated
+from kojikey.stores.sqlite.errors import translated
+from kojikey.stores.sqlite.store import SqliteStore
 
 KEY = key_ref("acme", "elevenlabs")
 CANARY = "CANARY-in-the-text-of-an-engine"

@@ -95,7 +95,7 @@ def test_nothing_is_touched_before_the_first_verb(tmp_path: object) -> None:
 DEAR = {
     "asyncio", "cryptography", "dataclasses", "httpcore2", "inspect", "logging", "pathlib", "platformdirs", "rich",
     "secrets", "shlex", "subprocess", "tomllib", "typer", "urllib.parse", "hashlib",
-    "kojikey.stores.memory", "kojikey.stores.sqlite_errors",
+    "kojikey.stores.memory", "kojikey.stores.sqlite.errors",
 }  # fmt: skip
 
 
@@ -124,7 +124,7 @@ def another_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-store\nVersion: 1\n")
     (info / "entry_points.txt").write_text(f"[{GROUP}]\ntheirs = their_store:from_url\nbroken = not_there:from_url\n")
     (folder / "their_store.py").write_text(
-        "from kojikey.stores.sqlite import SqliteStore\n"
+        "from kojikey.stores.sqlite.store import SqliteStore\n"
         "def from_url(url):\n"
         "    return SqliteStore(url.removeprefix('theirs://'), busy_timeout=30)\n"
     )

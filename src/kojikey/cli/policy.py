@@ -15,7 +15,7 @@ def policy(call: Call) -> int:
     """Carry out ``kojikey store policy``."""
     from kojikey.cli import documents, wiring
     from kojikey.cli.report import write_json
-    from kojikey.stores.dynamodb import DynamoStore
+    from kojikey.stores.dynamodb.store import DynamoStore
 
     desk = desk_of(call)
     account = checked_account(call.text("name") or "")
@@ -35,7 +35,7 @@ def policy(call: Call) -> int:
 
 def owner_policy(table_arn: str, header: Document, account: str) -> dict[str, Any]:
     """Return the policy for the table and, where the store's KEK is in KMS, for the account's data key."""
-    from kojikey.stores.dynamodb_table import iam_policy
+    from kojikey.stores.dynamodb.table import iam_policy
 
     made = iam_policy(table_arn, account)
     specs = [spec for spec in (header["kek"], header.get("next_kek")) if spec and spec["source"] == "awskms"]

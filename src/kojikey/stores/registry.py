@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from kojikey.stores.base import Store
 
 _ADAPTERS = {
-    "sqlite": "kojikey.stores.sqlite",
-    "postgresql": "kojikey.stores.postgres",
-    "dynamodb": "kojikey.stores.dynamodb",
+    "sqlite": "kojikey.stores.sqlite.store",
+    "postgresql": "kojikey.stores.postgres.store",
+    "dynamodb": "kojikey.stores.dynamodb.store",
 }
 _ALSO = {"postgres": "postgresql"}  # libpq takes both
 GROUP = "kojikey.stores"

@@ -25,9 +25,9 @@ from kojikey.model.errors import (
     UsageError,
 )
 from kojikey.model.ref import HEADER, Document, Ref, account_ref
-from kojikey.stores import dynamodb_items as items
 from kojikey.stores.base import Change, Description, Query, Store, Stored, decoded, encoded, new_revision
-from kojikey.stores.dynamodb_errors import UNKNOWN, UNKNOWN_HINT, meaning, missing, refused, translated
+from kojikey.stores.dynamodb import items as items
+from kojikey.stores.dynamodb.errors import UNKNOWN, UNKNOWN_HINT, meaning, missing, refused, translated
 
 T = TypeVar("T")
 
@@ -68,7 +68,7 @@ class DynamoStore(Store):
         return str(described["TableArn"])
 
     def _create(self, header: Document) -> None:
-        from kojikey.stores.dynamodb_table import ensure_table
+        from kojikey.stores.dynamodb.table import ensure_table
 
         text = encoded(header, self.place)
         ensure_table(self._client, self.table, self.place, self._sleep)
@@ -78,7 +78,7 @@ class DynamoStore(Store):
 
     def _put_header(self, item: items.Item) -> None:
         from kojikey.model.errors import StoreExists
-        from kojikey.stores.dynamodb_errors import is_refused_condition
+        from kojikey.stores.dynamodb.errors import is_refused_condition
 
         condition = "attribute_not_exists(pk)"
         try:

@@ -34,8 +34,8 @@ from kojikey.stores.base import (
     slot_of,
     stored_of,
 )
-from kojikey.stores.sqlite_file import checked_file
-from kojikey.stores.sqlite_tables import (
+from kojikey.stores.sqlite.file import checked_file
+from kojikey.stores.sqlite.schema import (
     ADD,
     ADD_EVENT,
     APPLICATION_ID,
@@ -78,7 +78,7 @@ class SqliteStore(Store):
             self._guard(connection.close)
 
     def _create(self, header: Document) -> None:
-        from kojikey.stores.sqlite_file import created_whole
+        from kojikey.stores.sqlite.file import created_whole
 
         text = encoded(header, self.place)
         created_whole(self._path, self.place, lambda path: self._build(path, text))
@@ -164,7 +164,7 @@ class SqliteStore(Store):
         return Description(f"SQLite {sqlite3.sqlite_version}", self.place, tuple(details))
 
     def _translate(self, error: Exception) -> KojikeyError | None:
-        from kojikey.stores.sqlite_errors import translated
+        from kojikey.stores.sqlite.errors import translated
 
         return translated(error, self.place)
 

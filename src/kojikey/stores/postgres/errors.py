@@ -23,7 +23,7 @@ from kojikey.model.errors import (
     StoreUnreachable,
     UsageError,
 )
-from kojikey.stores.postgres_address import Address
+from kojikey.stores.postgres.address import Address
 
 _Meaning = tuple[type[StoreUnavailable], str, str | None]
 

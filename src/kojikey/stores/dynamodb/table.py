@@ -10,8 +10,8 @@ from typing import Any
 from kojikey.aws.answers import part
 from kojikey.aws.client import Sleep, patiently
 from kojikey.model.errors import StoreCorrupt, StoreUnavailable
-from kojikey.stores.dynamodb_errors import meaning
-from kojikey.stores.dynamodb_items import ATTRIBUTES, HEADER_PARTITION, KEY_SCHEMA, partition
+from kojikey.stores.dynamodb.errors import meaning
+from kojikey.stores.dynamodb.items import ATTRIBUTES, HEADER_PARTITION, KEY_SCHEMA, partition
 
 _POLL_S, _POLLS = 1.0, 120
 

@@ -16,8 +16,8 @@ import psycopg
 from psycopg import Connection
 
 from kojikey.model.errors import StoreCorrupt, StoreNotFound, StoreVersion
-from kojikey.stores.postgres_address import Address
-from kojikey.stores.postgres_tables import GUARDED, MIGRATIONS, OLDEST, VERSION
+from kojikey.stores.postgres.address import Address
+from kojikey.stores.postgres.schema import GUARDED, MIGRATIONS, OLDEST, VERSION
 
 Rows = list[tuple[Any, ...]]
 # psycopg logs what becomes of a connection that broke. Without a handler Python would print it on stderr.
@@ -59,7 +59,7 @@ class Link:
                     self.address.conninfo.reveal(), autocommit=True, prepare_threshold=None
                 )
             except (psycopg.Error, OSError) as error:
-                from kojikey.stores.postgres_errors import not_connected
+                from kojikey.stores.postgres.errors import not_connected
 
                 raise not_connected(error, self.address) from None
             # A command ends without closing its store; psycopg would warn of a connection that nobody closed.

@@ -41,7 +41,7 @@ except ImportError:  # also where it finds no libpq
 
 from psycopg import Connection
 
-from kojikey.stores.postgres_access import (
+from kojikey.stores.postgres.access import (
     AS_OWNER,
     ROLE_IN_STORE,
     give_privileges,
@@ -49,9 +49,9 @@ from kojikey.stores.postgres_access import (
     secure,
     take_privileges,
 )
-from kojikey.stores.postgres_address import Address, read_address
-from kojikey.stores.postgres_link import Link
-from kojikey.stores.postgres_tables import (
+from kojikey.stores.postgres.address import Address, read_address
+from kojikey.stores.postgres.connection import Link
+from kojikey.stores.postgres.schema import (
     ADD,
     ADD_EVENT,
     BEFORE_A_CHANGE,
@@ -120,7 +120,7 @@ class PostgresStore(Store):
             except _MADE_MEANWHILE:
                 self._build(row)  # finds what the other one made
         except psycopg.errors.InsufficientPrivilege:
-            from kojikey.stores.postgres_errors import no_schema_made
+            from kojikey.stores.postgres.errors import no_schema_made
 
             raise no_schema_made(self._address, self._role_now()) from None
         except psycopg.Error as error:
@@ -209,7 +209,7 @@ class PostgresStore(Store):
             self._attempt_at_primary(work)
         except psycopg.errors.InsufficientPrivilege:
             if any(change.ref.kind in ("header", "grant") and not change.keeps for change in changes):
-                from kojikey.stores.postgres_errors import owner_alone
+                from kojikey.stores.postgres.errors import owner_alone
 
                 raise owner_alone(self._address, self._role_now()) from None
             raise
@@ -266,7 +266,7 @@ class PostgresStore(Store):
         Raises:
             ChangedMeanwhile: it was not made, and somebody else was first. StoreUnreachable: it can not be told.
         """
-        from kojikey.stores.postgres_errors import unknown_outcome
+        from kojikey.stores.postgres.errors import unknown_outcome
 
         self._link.drop()
         try:
@@ -345,13 +345,13 @@ class PostgresStore(Store):
         return str(self._link.rows("SELECT current_user")[0][0])
 
     def _describe(self) -> Description:
-        from kojikey.stores.postgres_report import report
+        from kojikey.stores.postgres.report import report
 
         engine, details = report(self._link, guard=self._guard)
         return Description(engine, self.place, details)
 
     def _translate(self, error: Exception) -> KojikeyError | None:
-        from kojikey.stores.postgres_errors import denied, translated
+        from kojikey.stores.postgres.errors import denied, translated
 
         if isinstance(error, psycopg.errors.InsufficientPrivilege):
             try:
@@ -368,7 +368,7 @@ def from_url(url: str) -> PostgresStore:
     """Return the store that ``postgresql://USER@HOST[:PORT][,…]/DATABASE[?OPTION=…]`` means; options are libpq's.
 
     Raises:
-        UsageError: as :func:`~kojikey.stores.postgres_address.read_address`.
+        UsageError: as :func:`~kojikey.stores.postgres.address.read_address`.
     """
     return PostgresStore(read_address(url))
 

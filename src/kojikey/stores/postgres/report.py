@@ -11,7 +11,7 @@ from typing import Any
 from psycopg import Connection
 
 from kojikey.model.errors import KojikeyError
-from kojikey.stores.postgres_link import Link
+from kojikey.stores.postgres.connection import Link
 
 Details = tuple[tuple[str, str], ...]
 
