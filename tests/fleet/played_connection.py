@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import httpcore2
 
-from kojikey.providers.session import Opener
+from kojikey.providers.requests.session import Opener
 
 Play = Callable[[httpcore2.Request], Awaitable[httpcore2.Response]]
 

@@ -17,7 +17,7 @@ from program import COMMAND, KEK, SECONDS, Program
 
 from kojikey.cli import fleet
 from kojikey.model.errors import StoreUnreachable
-from kojikey.providers.traffic import Traffic
+from kojikey.providers.requests.traffic import Traffic
 from kojikey.testing import Sandbox
 
 

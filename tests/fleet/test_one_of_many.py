@@ -17,7 +17,7 @@ from program import COMMAND, KEK, SECONDS, Program
 
 from kojikey.cli import fleet
 from kojikey.cli.reports import spool
-from kojikey.providers import probe
+from kojikey.providers.requests import probe
 from kojikey.stores.base import Change, Query
 from kojikey.stores.sqlite.store import SqliteStore
 from kojikey.testing import Sandbox, load_key
@@ -50,7 +50,7 @@ def spoil(program: Program, *accounts: int) -> None:
 @pytest.fixture
 def stumbling(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let judging an answer of ElevenLabs meet a bug."""
-    from kojikey.providers.judge import judge
+    from kojikey.providers.answers.judge import judge
 
     def stumble(definition: Any, *more: Any, **named: Any) -> Any:
         if definition.id == "elevenlabs":

@@ -23,8 +23,8 @@ from kojikey.operations.settings import KeySettings
 from kojikey.operations.trial import Target
 from kojikey.operations.verifying import Probe, Unopened, verify
 from kojikey.providers.catalog import load_catalog
-from kojikey.providers.probe import Prober, ProbeRequest, Surroundings
-from kojikey.providers.traffic import Traffic
+from kojikey.providers.requests.probe import Prober, ProbeRequest, Surroundings
+from kojikey.providers.requests.traffic import Traffic
 from kojikey.stores.base import Query
 from kojikey.testing import load_key
 

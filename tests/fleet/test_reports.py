@@ -25,7 +25,7 @@ from kojikey.cli.reports.junit import junit
 from kojikey.cli.settings import Settings
 from kojikey.cli.terminal import Terminal
 from kojikey.model.verdict import Reason, Usage
-from kojikey.providers.scrub import plain
+from kojikey.providers.answers.scrub import plain
 from kojikey.testing import Sandbox
 
 SCHEMA = etree.XMLSchema(etree.parse(os.path.join(os.path.dirname(__file__), "junit.xsd")))

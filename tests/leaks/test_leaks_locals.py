@@ -45,7 +45,7 @@ PLACES = [
     "kojikey.sealing.aead.cipher",
     "kojikey.sealing.aead.protect",
     "kojikey.sealing.aead.render",
-    "kojikey.providers.probe.Prober.test",
+    "kojikey.providers.requests.probe.Prober.test",
     "kojikey.cli.report.write_json",
     "kojikey.cli.render.Page.__init__",
 ]

@@ -208,7 +208,7 @@ def raising(what: Callable[[], BaseException]) -> Callable[..., object]:
 
 
 BUGS = {
-    "in the prober": "kojikey.providers.probe.Prober.test",
+    "in the prober": "kojikey.providers.requests.probe.Prober.test",
     "while sealing": "kojikey.operations.adding.sealed_version",
     "while cleaning": "kojikey.cli.saving.clean",
     "while saving": "kojikey.stores.sqlite.store.SqliteStore._commit",
@@ -241,7 +241,7 @@ def test_a_bug_in_the_installed_program_has_no_traceback(kojikey: Program, canar
     (tmp_path / "usercustomize.py").write_text("")
     script = (
         "import sys, faulthandler; faulthandler.enable()\n"
-        "import kojikey.providers.hygiene as hygiene\n"
+        "import kojikey.providers.key_cleaning as hygiene\n"
         "def clean(text, *more, **other): key = text; raise RuntimeError(key)\n"
         "hygiene.clean = clean\n"
         "from kojikey.__main__ import main\n"

@@ -10,7 +10,7 @@ from kojikey.model.secret import Secret
 from kojikey.model.verdict import Verdict
 from kojikey.providers.catalog import load_catalog
 from kojikey.providers.definition import Definition
-from kojikey.providers.probe import Prober, ProbeRequest, Surroundings
+from kojikey.providers.requests.probe import Prober, ProbeRequest, Surroundings
 
 CATALOG = load_catalog()
 GEMINI_KEY = "AQ.KojikeyCanary0123456789abcdefghij"

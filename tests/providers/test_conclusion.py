@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kojikey.model.verdict import Outcome, Reason
-from kojikey.providers.conclusion import conclude
-from kojikey.providers.judge import Finding
+from kojikey.providers.answers.judge import Finding
+from kojikey.providers.answers.merge import conclude
 
 
 def finding(name: str, reason: Reason = Reason.OK, **members: object) -> Finding:

@@ -22,9 +22,9 @@ from scripted_server import loopback_certificate, playing, request_head, request
 
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Outcome, Verdict
-from kojikey.providers.network import MOST_BYTES
-from kojikey.providers.probe import Prober, ProbeRequest
-from kojikey.providers.traffic import Traffic
+from kojikey.providers.requests.network import MOST_BYTES
+from kojikey.providers.requests.probe import Prober, ProbeRequest
+from kojikey.providers.requests.traffic import Traffic
 from kojikey.testing import load_key
 
 Behaviour = Callable[[socket.socket], None]

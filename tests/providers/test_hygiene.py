@@ -6,7 +6,7 @@ import pytest
 
 from kojikey.model.errors import MalformedKey
 from kojikey.providers.catalog import load_catalog
-from kojikey.providers.hygiene import LONGEST, clean
+from kojikey.providers.key_cleaning import LONGEST, clean
 
 CATALOG = load_catalog()
 ELEVENLABS = CATALOG.get("elevenlabs")

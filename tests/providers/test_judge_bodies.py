@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from kojikey.model.verdict import Reason
+from kojikey.providers.answers.evidence import Answer, evidence_of
+from kojikey.providers.answers.judge import Fault, first_match, judge, judge_fault
+from kojikey.providers.answers.scrub import Scrubber
 from kojikey.providers.catalog import load_catalog
 from kojikey.providers.definition import Check, Rule
-from kojikey.providers.evidence import Answer, evidence_of
-from kojikey.providers.judge import Fault, first_match, judge, judge_fault
-from kojikey.providers.scrub import Scrubber
 
 FOLDER = os.path.join(os.path.dirname(__file__), "bodies")
 CATALOG = load_catalog()

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kojikey.model.verdict import Outcome, Reason
+from kojikey.providers.answers.evidence import Answer, evidence_of
+from kojikey.providers.answers.judge import judge
 from kojikey.providers.catalog import load_catalog
 from kojikey.providers.definition import Rule
-from kojikey.providers.evidence import Answer, evidence_of
-from kojikey.providers.judge import judge
 
 CATALOG = load_catalog()
 NAMES = st.sampled_from(

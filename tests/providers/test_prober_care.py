@@ -16,7 +16,7 @@ from probing import CATALOG, ELEVENLABS_KEY, GEMINI_KEY, Time, probe
 
 from kojikey.model.errors import MalformedKey, UsageError
 from kojikey.model.secret import Secret
-from kojikey.providers.probe import Prober, ProbeRequest
+from kojikey.providers.requests.probe import Prober, ProbeRequest
 
 
 @pytest.mark.parametrize("key", ["with space", "line\nend", "tab\t", "é" * 20, "", "zero\u200bwidth"])

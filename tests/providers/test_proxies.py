@@ -11,7 +11,7 @@ from probing import ELEVENLABS_KEY, probe
 from scripted_server import loopback_certificate, playing, request_head, requests, server_context
 
 from kojikey.model.errors import BadNetworkSettings
-from kojikey.providers.proxies import Problem, Proxies, Proxy
+from kojikey.providers.requests.proxies import Problem, Proxies, Proxy
 
 HERE = "https://api.elevenlabs.io"
 PASSWORD = "pass-word"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kojikey.providers.scrub import LONGEST, MARK, Scrubber, plain
+from kojikey.providers.answers.scrub import LONGEST, MARK, Scrubber, plain
 
 KEY = "sk_0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f6071"
 ODD = "k+e/y=with&odd<characters>'in\"it%20"

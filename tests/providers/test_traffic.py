@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from kojikey.model.verdict import Reason
-from kojikey.providers.evidence import Answer
-from kojikey.providers.judge import Fault
-from kojikey.providers.traffic import FAILURES, LONGEST_PAUSE_S, MARGIN, REFUSALS, REST_S, Traffic
+from kojikey.providers.answers.evidence import Answer
+from kojikey.providers.answers.judge import Fault
+from kojikey.providers.requests.traffic import FAILURES, LONGEST_PAUSE_S, MARGIN, REFUSALS, REST_S, Traffic
 
 HERE = "https://api.elevenlabs.io"
 ELSEWHERE = "https://api.eu.residency.elevenlabs.io"

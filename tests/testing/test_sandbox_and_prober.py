@@ -9,7 +9,7 @@ import pytest
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Verdict
 from kojikey.providers.catalog import load_catalog
-from kojikey.providers.probe import Prober, ProbeRequest, Surroundings
+from kojikey.providers.requests.probe import Prober, ProbeRequest, Surroundings
 from kojikey.testing import Sandbox, SandboxKey
 from kojikey.testing.script import PROVIDERS, script_of
 

@@ -20,7 +20,7 @@ from kojikey.providers.catalog import Catalog
 
 def probe_of(prober: object, catalog: Catalog, *, is_deep: bool, tell: Callable[[str], None]) -> Probe:
     """Return what asks a provider about a saved key, through an open prober. ``tell`` is told of bugs, once each."""
-    from kojikey.providers.probe import Prober, ProbeRequest
+    from kojikey.providers.requests.probe import Prober, ProbeRequest
 
     assert isinstance(prober, Prober)  # noqa: S101 - imported late, for the start of other commands
     told: set[str] = set()

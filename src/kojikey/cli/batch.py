@@ -37,7 +37,7 @@ from kojikey.operations.rotating import Replacement
 from kojikey.operations.settings import KeySettings
 from kojikey.operations.trial import Approve
 from kojikey.providers.catalog import Catalog
-from kojikey.providers.hygiene import clean
+from kojikey.providers.key_cleaning import clean
 
 LONGEST_LINE = 64 * 1024
 _REQUIRED = ("account", "provider", "key")
@@ -84,7 +84,7 @@ async def _rotate_all(
     desk: Desk, custody: Custody, catalog: Catalog, lines: Iterable[Line | Failed], written: _Written
 ) -> None:
     from kojikey.cli import wiring
-    from kojikey.providers.probe import Prober
+    from kojikey.providers.requests.probe import Prober
 
     traffic = traffic_of(desk, tell=desk.terminal.warn)
     proxies = wiring.proxies(desk.terminal)

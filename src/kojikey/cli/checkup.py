@@ -87,7 +87,7 @@ _NETWORK = (
 
 def _network() -> Iterator[Finding]:
     """Yield what requests follow, and each setting that cannot be used; one that no request meets is not wrong."""
-    from kojikey.providers.proxies import Proxies
+    from kojikey.providers.requests.proxies import Proxies
 
     variables = [name for name in _NETWORK if os.environ.get(name)]
     if variables:
@@ -98,7 +98,7 @@ def _network() -> Iterator[Finding]:
         state, code = ("wrong", Exit.USAGE) if is_met else ("note", Exit.OK)
         yield Finding("network", state, str(problem), f"correct or unset {problem.variable}", code)
     if "SSL_CERT_FILE" in variables or "SSL_CERT_DIR" in variables:
-        from kojikey.providers.network import tls_context
+        from kojikey.providers.requests.network import tls_context
 
         try:
             tls_context()

@@ -29,8 +29,8 @@ from kojikey.operations.results import Summary, TestResult
 from kojikey.operations.selecting import Selection
 from kojikey.operations.verifying import Unopened, verify
 from kojikey.providers.catalog import Catalog
-from kojikey.providers.proxies import Proxies
-from kojikey.providers.traffic import Traffic
+from kojikey.providers.requests.proxies import Proxies
+from kojikey.providers.requests.traffic import Traffic
 from kojikey.stores.base import Query, Stored
 
 CONCURRENCY = 16
@@ -135,7 +135,7 @@ class Fleet:
         self, custody: Custody, catalog: Catalog, lanes: list[Iterator[Stored]], proxies: Proxies
     ) -> None:
         from kojikey.cli import wiring
-        from kojikey.providers.probe import Prober
+        from kojikey.providers.requests.probe import Prober
 
         call = self.desk.call
         traffic = traffic_of(self.desk, tell=self._tell)

@@ -20,7 +20,7 @@ from kojikey.operations.results import ChangeResult
 from kojikey.operations.settings import KeySettings
 from kojikey.providers.catalog import Catalog
 from kojikey.providers.definition import Definition
-from kojikey.providers.hygiene import clean
+from kojikey.providers.key_cleaning import clean
 
 _LONGEST_LABEL = 200
 _DONE = ("added", "rotated", "unchanged", "rolled_back", "retired", "removed")

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from kojikey.providers.catalog import Catalog, Mistake
     from kojikey.providers.definition import Definition
     from kojikey.providers.index import IndexEntry
-    from kojikey.providers.proxies import Proxies
+    from kojikey.providers.requests.proxies import Proxies
 
 NO_STORE: Document = {"format": FORMAT, "store_id": "", "created_at": "", "kek": {"kid": ""}, "next_kek": None}
 TIMEOUT_S = 10.0
@@ -326,7 +326,7 @@ def make_tester(definition: Definition, terminal: Terminal, call: Call) -> Teste
     from kojikey.model.secret import Secret
     from kojikey.model.verdict import Verdict
     from kojikey.operations.trial import Target
-    from kojikey.providers.probe import Prober, ProbeRequest
+    from kojikey.providers.requests.probe import Prober, ProbeRequest
 
     seconds = timeout_of(call)  # before anything is made or staged
     settings = proxies(terminal)
@@ -347,7 +347,7 @@ def make_tester(definition: Definition, terminal: Terminal, call: Call) -> Teste
 
 def proxies(terminal: Terminal) -> Proxies:
     """Return the proxies that the environment names; what is ignored of them is said."""
-    from kojikey.providers.proxies import Proxies
+    from kojikey.providers.requests.proxies import Proxies
 
     found = Proxies.read(Environment(os.environ))
     warning = found.warning()
@@ -362,7 +362,7 @@ def check_network(base_url: str) -> None:
     Raises:
         BadNetworkSettings: they would go through a proxy that cannot be used.
     """
-    from kojikey.providers.proxies import Proxies
+    from kojikey.providers.requests.proxies import Proxies
 
     Proxies.read(Environment(os.environ)).proxy_for(base_url)
 

@@ -18,8 +18,8 @@ from kojikey.model.ownership import foreign_writer
 from kojikey.providers.bounded_regex import LONGEST_TEXT
 from kojikey.providers.definition import Definition
 from kojikey.providers.definition_file import parse
-from kojikey.providers.foreign import is_of
 from kojikey.providers.index import FOLDER, entry_of, in_order, read_index, unknown_provider
+from kojikey.providers.other_companies import is_of
 
 _LARGEST = 256 * 1024
 

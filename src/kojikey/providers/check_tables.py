@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 
 from kojikey.model.verdict import Reason
-from kojikey.providers.accepted import TYPES
+from kojikey.providers.answers.member import is_path
+from kojikey.providers.answers.success_body import TYPES
 from kojikey.providers.definition import Check, Pick, Rule, State, UsageMap
-from kojikey.providers.member import is_path
-from kojikey.providers.table import Table, shown_name
+from kojikey.providers.toml_table import Table, shown_name
 
 PAGES = ("keys", "usage", "spending_limit", "billing")
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")

@@ -13,7 +13,7 @@ from kojikey.model.environment_names import may_hold_key
 from kojikey.model.errors import BadDefinition, UsageError
 from kojikey.providers.check_tables import PAGES, PLACEHOLDER, read_check, read_rule
 from kojikey.providers.definition import Definition, Pages, Rule, Shape
-from kojikey.providers.table import Table, shown_name, without_quotes
+from kojikey.providers.toml_table import Table, shown_name, without_quotes
 
 _ID = re.compile(r"[a-z][a-z0-9_]{0,31}")
 RESERVED_IDS = ("check", "schema", "new")

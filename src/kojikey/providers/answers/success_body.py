@@ -13,8 +13,8 @@ from typing import Any
 
 from kojikey.model import timestamps
 from kojikey.model.verdict import Reason, Usage
+from kojikey.providers.answers.member import value_at, values_at
 from kojikey.providers.definition import MODEL, Check, Pick, State, UsageMap
-from kojikey.providers.member import value_at, values_at
 
 _WORD_LENGTH = 60
 _TYPES: dict[str, tuple[type, ...]] = {

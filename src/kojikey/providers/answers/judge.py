@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 from kojikey.model import timestamps
 from kojikey.model.verdict import OUTCOME_OF, Outcome, Reason, Usage
-from kojikey.providers.accepted import AcceptedBody, has_member
-from kojikey.providers.cut_json import whole_items
+from kojikey.providers.answers.cut_json import whole_items
+from kojikey.providers.answers.evidence import Answer, Evidence, evidence_of
+from kojikey.providers.answers.reason_texts import WORDS
+from kojikey.providers.answers.scrub import plain
+from kojikey.providers.answers.success_body import AcceptedBody, has_member
 from kojikey.providers.definition import PLACEHOLDER, Check, Definition, Rule, filled
-from kojikey.providers.evidence import Answer, Evidence, evidence_of
-from kojikey.providers.scrub import plain
-from kojikey.providers.wording import WORDS
 
 Scrub = Callable[[str], str]
 

@@ -14,7 +14,7 @@ from kojikey.model.errors import MalformedKey
 from kojikey.model.secret import Secret
 from kojikey.providers.catalog import Catalog
 from kojikey.providers.definition import Definition
-from kojikey.providers.foreign import foreign_owner
+from kojikey.providers.other_companies import foreign_owner
 
 LONGEST = 4096
 

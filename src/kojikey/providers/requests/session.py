@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import httpcore2
 
-from kojikey.providers.network import Network, Stream
+from kojikey.providers.requests.network import Network, Stream
 
 Opener = Callable[[], httpcore2.AsyncConnectionInterface]
 """Returns a connection to the endpoint of the test, which connects with its first request."""

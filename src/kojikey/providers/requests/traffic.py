@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from kojikey.model.verdict import Reason
-from kojikey.providers.evidence import Answer
-from kojikey.providers.judge import Fault
-from kojikey.providers.patience import asked_by
+from kojikey.providers.answers.evidence import Answer
+from kojikey.providers.answers.judge import Fault
+from kojikey.providers.requests.retry_delay import asked_by
 
 FAILURES = 5
 """So many requests in a row without any answer open an endpoint's circuit."""

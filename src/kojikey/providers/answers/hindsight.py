@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from kojikey.model.verdict import Outcome, Reason
+from kojikey.providers.answers.judge import Finding
 from kojikey.providers.definition import Definition
-from kojikey.providers.judge import Finding
 
 _NOT_FOUND = 404
 

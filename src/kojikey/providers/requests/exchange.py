@@ -26,12 +26,12 @@ from kojikey.model.errors import MalformedKey
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Reason
 from kojikey.model.version import __version__
+from kojikey.providers.answers.evidence import Answer
+from kojikey.providers.answers.judge import Fault
 from kojikey.providers.definition import Check, Definition, filled
-from kojikey.providers.evidence import Answer
-from kojikey.providers.judge import Fault
-from kojikey.providers.network import Addresses, Network, tls_context
-from kojikey.providers.proxies import Proxies, Proxy
-from kojikey.providers.session import Opener, Received, Session
+from kojikey.providers.requests.network import Addresses, Network, tls_context
+from kojikey.providers.requests.proxies import Proxies, Proxy
+from kojikey.providers.requests.session import Opener, Received, Session
 
 BODY_LIMIT = 64 * 1024
 _HEADERS = (

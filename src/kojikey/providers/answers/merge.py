@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from kojikey.model.verdict import CheckResult, Outcome, Reason, Verdict
-from kojikey.providers.judge import Finding
+from kojikey.providers.answers.judge import Finding
 
 _WORST_FIRST = (Outcome.REJECTED, Outcome.LIMITED, Outcome.INDETERMINATE, Outcome.VALID)
 

@@ -17,19 +17,19 @@ from kojikey.model import timestamps
 from kojikey.model.base_url import check_base_url
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Outcome, Reason, Verdict
-from kojikey.providers.accepted import MOST_CHOICES
-from kojikey.providers.conclusion import conclude
+from kojikey.providers.answers.evidence import Answer
+from kojikey.providers.answers.hindsight import undecided, with_hindsight
+from kojikey.providers.answers.judge import Fault, Finding, judge, judge_fault
+from kojikey.providers.answers.merge import conclude
+from kojikey.providers.answers.scrub import Scrubber
+from kojikey.providers.answers.success_body import MOST_CHOICES
 from kojikey.providers.definition import Check, Definition
-from kojikey.providers.evidence import Answer
-from kojikey.providers.exchange import Call, Exchange, checked_header_value
-from kojikey.providers.hindsight import undecided, with_hindsight
-from kojikey.providers.judge import Fault, Finding, judge, judge_fault
-from kojikey.providers.patience import RETRIES, asked_by, wait_before
-from kojikey.providers.proxies import Proxies
-from kojikey.providers.scrub import Scrubber
-from kojikey.providers.session import Opener, Session
-from kojikey.providers.stopwatch import Stopwatch
-from kojikey.providers.traffic import Traffic
+from kojikey.providers.requests.exchange import Call, Exchange, checked_header_value
+from kojikey.providers.requests.proxies import Proxies
+from kojikey.providers.requests.retry_delay import RETRIES, asked_by, wait_before
+from kojikey.providers.requests.session import Opener, Session
+from kojikey.providers.requests.stopwatch import Stopwatch
+from kojikey.providers.requests.traffic import Traffic
 
 WHOLE_TEST = 3
 """The time limit of a whole test, in time limits of a request."""

@@ -1,0 +1,1 @@
+"""Requests to providers: one test of a key, its retries and its pace."""
