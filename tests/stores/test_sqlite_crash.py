@@ -14,7 +14,7 @@ from kojikey.model.errors import StoreNotFound
 from kojikey.model.ref import account_ref, key_ref
 from kojikey.stores.base import Change
 from kojikey.stores.sqlite.store import SqliteStore
-from kojikey.testing.contention import COUNTER
+from kojikey.testing.conformance.contention import COUNTER
 
 DYING = str(Path(__file__).with_name("dying.py"))
 
@@ -88,7 +88,14 @@ def test_what_was_acknowledged_before_a_kill_is_there_and_nothing_is_half_there(
 ) -> None:
     path = tmp_path / "keys.db"
     SqliteStore(str(path)).create({"format": 1})
-    command = [sys.executable, "-m", "kojikey.testing.contention", "increment", f"sqlite://{path}", "1000000"]
+    command = [
+        sys.executable,
+        "-m",
+        "kojikey.testing.conformance.contention",
+        "increment",
+        f"sqlite://{path}",
+        "1000000",
+    ]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None

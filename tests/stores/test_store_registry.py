@@ -13,7 +13,7 @@ import pytest
 from kojikey.model.errors import UsageError
 from kojikey.stores.registry import GROUP, open_store, schemes
 from kojikey.testing.conformance import Maker, SharedStoreConformance
-from kojikey.testing.contention import compete
+from kojikey.testing.conformance.contention import compete
 
 
 @pytest.mark.parametrize(

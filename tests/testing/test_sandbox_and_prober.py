@@ -11,7 +11,7 @@ from kojikey.model.verdict import Verdict
 from kojikey.providers.catalog import load_catalog
 from kojikey.providers.requests.probe import Prober, ProbeRequest, Surroundings
 from kojikey.testing import Sandbox, SandboxKey
-from kojikey.testing.script import PROVIDERS, script_of
+from kojikey.testing.sandbox.scenarios import PROVIDERS, script_of
 
 PATIENT = 10.0  # seconds; only the key that gets no answer is tested with less
 

@@ -13,7 +13,7 @@ import pytest
 from kojikey.model.masking import tail_of
 from kojikey.model.verdict import OUTCOME_OF, Reason
 from kojikey.testing import Sandbox, SandboxKey
-from kojikey.testing.script import script_of
+from kojikey.testing.sandbox.scenarios import script_of
 
 KOJIS = ("google_gemini", "elevenlabs")
 HEADER = {"google_gemini": "x-goog-api-key", "elevenlabs": "xi-api-key"}

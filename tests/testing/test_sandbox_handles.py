@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from kojikey.testing import FaultKind, Sandbox, SandboxKey, load_key
-from kojikey.testing.sandbox import _PLAYS
-from kojikey.testing.wire import Reply
+from kojikey.testing.sandbox.sandbox import _PLAYS
+from kojikey.testing.sandbox.wire import Reply
 
 KOJIS = ("google_gemini", "elevenlabs")
 HEADER = {"google_gemini": "x-goog-api-key", "elevenlabs": "xi-api-key"}

@@ -10,7 +10,7 @@ import pytest
 
 from kojikey.providers.catalog import load_catalog
 from kojikey.testing import Sandbox
-from kojikey.testing.script import PROVIDERS, script_of
+from kojikey.testing.sandbox.scenarios import PROVIDERS, script_of
 
 PLAYED = [provider for provider in PROVIDERS if script_of(provider).routes]
 

@@ -6,8 +6,8 @@ command that starts it; it makes no requests and knows no store and no sealing.
 
 from __future__ import annotations
 
-from kojikey.testing.journal import RecordedRequest
-from kojikey.testing.made_up import SandboxKey, load_key
-from kojikey.testing.sandbox import FaultKind, Sandbox
+from kojikey.testing.sandbox.journal import RecordedRequest
+from kojikey.testing.sandbox.sample_keys import SandboxKey, load_key
+from kojikey.testing.sandbox.sandbox import FaultKind, Sandbox
 
 __all__ = ["FaultKind", "RecordedRequest", "Sandbox", "SandboxKey", "load_key"]

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Awaitable, Callable
 
 from kojikey.model.errors import UsageError
-from kojikey.testing.wire import Reply, Request, close, serve
+from kojikey.testing.sandbox.wire import Reply, Request, close, serve
 
 _BACKLOG = 512
 

@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from kojikey.testing.script import Caller, script_of
-from kojikey.testing.wire import Reply, Request
+from kojikey.testing.sandbox.scenarios import Caller, script_of
+from kojikey.testing.sandbox.wire import Reply, Request
 
 KEY_HEADER = "x-goog-api-key"
 _SCRIPT = "google_gemini"

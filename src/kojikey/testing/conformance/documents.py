@@ -11,7 +11,7 @@ import pytest
 from kojikey.model.errors import ChangedMeanwhile, StoreExists, StoreNotFound, StoreUnavailable
 from kojikey.model.ref import HEADER, Document, Ref, account_ref, key_ref
 from kojikey.stores.base import DOCUMENT_LIMIT, Change, Query, Store, Stored
-from kojikey.testing.conformance_fixtures import (
+from kojikey.testing.conformance.fixtures import (
     ACCOUNT,
     HEADER_DOCUMENT,
     KEY,

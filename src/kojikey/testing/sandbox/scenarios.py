@@ -15,11 +15,11 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from kojikey.testing.wire import Deed, Reply
+from kojikey.testing.sandbox.wire import Deed, Reply
 
 _OF_THEIR_OWN = ("google_gemini", "elevenlabs")  # each has a module that plays it
 _COMMON = "common"
-_FOLDER = resources.files("kojikey.testing").joinpath("answers")
+_FOLDER = resources.files("kojikey.testing.sandbox").joinpath("answers")
 _FILES = sorted(item.name.removesuffix(".toml") for item in _FOLDER.iterdir() if item.name.endswith(".toml"))
 PROVIDERS = (*_OF_THEIR_OWN, *(name for name in _FILES if name not in (*_OF_THEIR_OWN, _COMMON)))
 """The providers that are played, Koji's two first."""

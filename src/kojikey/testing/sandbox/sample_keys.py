@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from kojikey.model.errors import UsageError
 from kojikey.model.verdict import Reason
-from kojikey.testing.script import PROVIDERS, script_of
+from kojikey.testing.sandbox.scenarios import PROVIDERS, script_of
 
 _PLAYED = re.compile(r"10ad(?P<reason>[0-9a-f]{2})")
 _LOAD = {

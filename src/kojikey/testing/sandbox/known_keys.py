@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from kojikey.model.errors import UsageError
 from kojikey.model.verdict import OUTCOME_OF, Reason
-from kojikey.testing.made_up import carried_reason, made_up_key
-from kojikey.testing.script import PROVIDERS, Caller, Scenario, script_of
+from kojikey.testing.sandbox.sample_keys import carried_reason, made_up_key
+from kojikey.testing.sandbox.scenarios import PROVIDERS, Caller, Scenario, script_of
 
 
 class Cast:

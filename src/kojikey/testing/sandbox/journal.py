@@ -12,7 +12,7 @@ from types import MappingProxyType
 from urllib.parse import unquote
 
 from kojikey.model.masking import mask, tail_of
-from kojikey.testing.wire import Request
+from kojikey.testing.sandbox.wire import Request
 
 TRAP = "elsewhere"  # the first part of the path to which the answer `redirected` sends a client
 

@@ -15,8 +15,8 @@ import json
 import re
 from collections.abc import Mapping
 
-from kojikey.testing.script import Caller, Route, script_of
-from kojikey.testing.wire import Reply, Request
+from kojikey.testing.sandbox.scenarios import Caller, Route, script_of
+from kojikey.testing.sandbox.wire import Reply, Request
 
 
 def play(provider: str, request: Request, path: str, caller: Caller, facts: Mapping[str, object]) -> Reply:

@@ -13,7 +13,7 @@ import pytest
 
 from kojikey.model.ref import Ref, account_ref, key_ref
 from kojikey.stores.base import Change, Query, Store, slot_of
-from kojikey.testing.conformance_fixtures import KEY, Maker, StoreFixtures, put, sized
+from kojikey.testing.conformance.fixtures import KEY, Maker, StoreFixtures, put, sized
 
 
 class ScanPromises(StoreFixtures):

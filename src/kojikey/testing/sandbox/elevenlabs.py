@@ -10,8 +10,8 @@ import json
 import re
 from collections.abc import Mapping
 
-from kojikey.testing.script import Caller, script_of
-from kojikey.testing.wire import Reply, Request
+from kojikey.testing.sandbox.scenarios import Caller, script_of
+from kojikey.testing.sandbox.wire import Reply, Request
 
 KEY_HEADER = "xi-api-key"
 _SCRIPT = "elevenlabs"

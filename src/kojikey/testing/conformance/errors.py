@@ -14,7 +14,7 @@ import pytest
 from kojikey.model.errors import KojikeyError
 from kojikey.model.ref import Ref
 from kojikey.stores.base import Change, Store
-from kojikey.testing.conformance_fixtures import HEADER_DOCUMENT, KEY, Maker, StoreFixtures, put
+from kojikey.testing.conformance.fixtures import HEADER_DOCUMENT, KEY, Maker, StoreFixtures, put
 
 Use = Callable[[Store], object]
 

@@ -15,14 +15,14 @@ from hashlib import sha256
 from typing import Self
 
 from kojikey.model.errors import UsageError
-from kojikey.testing import elevenlabs, google_gemini
-from kojikey.testing.cast import Cast, outcome_of, scenario_of
-from kojikey.testing.journal import Journal, RecordedRequest, misdeeds_of, record_of
-from kojikey.testing.made_up import SandboxKey, made_up_key
-from kojikey.testing.played import key_in, play
-from kojikey.testing.script import PROVIDERS, Caller, Scenario, script_of
-from kojikey.testing.server import Server
-from kojikey.testing.wire import Deed, Reply, Request
+from kojikey.testing.sandbox import elevenlabs, google_gemini
+from kojikey.testing.sandbox.journal import Journal, RecordedRequest, misdeeds_of, record_of
+from kojikey.testing.sandbox.known_keys import Cast, outcome_of, scenario_of
+from kojikey.testing.sandbox.played import key_in, play
+from kojikey.testing.sandbox.sample_keys import SandboxKey, made_up_key
+from kojikey.testing.sandbox.scenarios import PROVIDERS, Caller, Scenario, script_of
+from kojikey.testing.sandbox.server import Server
+from kojikey.testing.sandbox.wire import Deed, Reply, Request
 
 _PLAYS: dict[str, Callable[[Request, str, Caller, Mapping[str, object]], Reply]] = {
     **{provider: partial(play, provider) for provider in PROVIDERS},

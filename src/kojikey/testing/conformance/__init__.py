@@ -32,11 +32,11 @@ pytest.register_assert_rewrite(
 
 from kojikey.model.errors import Conflict  # noqa: E402
 from kojikey.stores.base import Change, Store  # noqa: E402
-from kojikey.testing.conformance_documents import DocumentPromises  # noqa: E402
-from kojikey.testing.conformance_errors import ErrorPromises  # noqa: E402
-from kojikey.testing.conformance_fixtures import Maker, put  # noqa: E402
-from kojikey.testing.conformance_scans import ScanPromises  # noqa: E402
-from kojikey.testing.contention import COUNTER, compete, increment  # noqa: E402
+from kojikey.testing.conformance.contention import COUNTER, compete, increment  # noqa: E402
+from kojikey.testing.conformance.documents import DocumentPromises  # noqa: E402
+from kojikey.testing.conformance.errors import ErrorPromises  # noqa: E402
+from kojikey.testing.conformance.fixtures import Maker, put  # noqa: E402
+from kojikey.testing.conformance.scans import ScanPromises  # noqa: E402
 
 __all__ = ["Maker", "SharedStoreConformance", "StoreConformance"]
 

@@ -1,0 +1,1 @@
+"""Plays the providers on a loopback port."""
