@@ -33,7 +33,7 @@ from kojikey.model.key import Key, Stage
 from kojikey.model.ref import key_ref
 from kojikey.model.secret import Secret
 from kojikey.operations.adding import happened, sealed_version
-from kojikey.operations.custody import Custody, Plan
+from kojikey.operations.open_store import Custody, Plan
 from kojikey.operations.storing import create
 from kojikey.sealing.envelope import Sealer
 from kojikey.sealing.kek.base import KekInputs

@@ -26,12 +26,12 @@ from kojikey.model.ref import account_ref, key_ref
 from kojikey.model.secret import Secret
 from kojikey.model.timestamps import now
 from kojikey.operations.adding import NewKey, add
-from kojikey.operations.custody import Custody, Happening, Plan
+from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.listing import key_of
+from kojikey.operations.open_store import Custody, Happening, Plan
+from kojikey.operations.probing import Target
 from kojikey.operations.resolving import resolve
-from kojikey.operations.settings import KeySettings
 from kojikey.operations.storing import create
-from kojikey.operations.trial import Target
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Change, Store, encoded, new_revision, slot_of
 from kojikey.stores.registry import open_store

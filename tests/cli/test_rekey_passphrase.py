@@ -10,7 +10,7 @@ from program import Program
 from pseudo_terminal import end, on_a_terminal, type_key
 
 from kojikey.operations import storing
-from kojikey.operations.custody import Custody
+from kojikey.operations.open_store import Custody
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.sqlite.store import SqliteStore
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from kojikey.model.secret import Secret
 from kojikey.operations import storing
 from kojikey.operations.adding import NewKey, add
-from kojikey.operations.custody import Custody
-from kojikey.operations.settings import KeySettings
-from kojikey.operations.trial import Target
+from kojikey.operations.key_settings import KeySettings
+from kojikey.operations.open_store import Custody
+from kojikey.operations.probing import Target
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Store
 from kojikey.stores.sqlite.store import SqliteStore

@@ -19,7 +19,7 @@ from program import COMMAND, KEK, SECONDS, Ended, Program, pieces_in
 from vault import ADAPTERS, Vault
 
 from kojikey.model.errors import UsageError
-from kojikey.operations.batch import Failed, Manner, rotate_all
+from kojikey.operations.rotating_many import Failed, Manner, rotate_all
 from kojikey.testing import Sandbox, load_key
 
 ACCOUNTS = 6

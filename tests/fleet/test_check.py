@@ -13,9 +13,9 @@ from kojikey.model.secret import Secret
 from kojikey.model.timestamps import parsed, stamp
 from kojikey.model.verdict import Reason
 from kojikey.operations.adding import NewKey, add
-from kojikey.operations.requiring import Demands, Lack, require
-from kojikey.operations.settings import KeySettings
-from kojikey.operations.trial import Target
+from kojikey.operations.checking import Demands, Lack, require
+from kojikey.operations.key_settings import KeySettings
+from kojikey.operations.probing import Target
 
 NOW = parsed(MOMENTS[0]) + timedelta(days=10)
 

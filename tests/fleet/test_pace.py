@@ -16,12 +16,12 @@ from vault import ADAPTERS, Vault
 
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Verdict
-from kojikey.operations.batch import Done, Line, Manner, Outcome, rotate_all
+from kojikey.operations.key_settings import KeySettings
+from kojikey.operations.probing import Target
 from kojikey.operations.results import TestResult
 from kojikey.operations.rotating import Replacement
-from kojikey.operations.settings import KeySettings
-from kojikey.operations.trial import Target
-from kojikey.operations.verifying import Probe, Unopened, verify
+from kojikey.operations.rotating_many import Done, Line, Manner, Outcome, rotate_all
+from kojikey.operations.testing_keys import Probe, Unopened, verify
 from kojikey.providers.catalog import load_catalog
 from kojikey.providers.requests.probe import Prober, ProbeRequest, Surroundings
 from kojikey.providers.requests.traffic import Traffic

@@ -17,13 +17,13 @@ from kojikey.model.secret import Secret
 from kojikey.model.verdict import Reason, Verdict
 from kojikey.operations import audit_verification, removing, rotating
 from kojikey.operations.adding import NewKey, add
-from kojikey.operations.custody import Custody
+from kojikey.operations.key_settings import KeySettings
+from kojikey.operations.open_store import Custody
+from kojikey.operations.probing import Target
 from kojikey.operations.results import TestResult
 from kojikey.operations.rotating import Replacement
 from kojikey.operations.selecting import survey
-from kojikey.operations.settings import KeySettings
-from kojikey.operations.trial import Target
-from kojikey.operations.verifying import Unopened, verify
+from kojikey.operations.testing_keys import Unopened, verify
 from kojikey.stores.base import Query, Stored
 from kojikey.testing import load_key
 

@@ -23,8 +23,8 @@ from rich.pretty import pretty_repr
 from kojikey.model.credential import Credential
 from kojikey.model.secret import Secret
 from kojikey.operations.adding import NewKey
-from kojikey.operations.settings import KeySettings
-from kojikey.operations.trial import Target
+from kojikey.operations.key_settings import KeySettings
+from kojikey.operations.probing import Target
 from kojikey.sealing.kek.base import KekInputs
 
 KEY = "sk_9f27c1e4b8d06a3575e1f0c2ab94d8637e5a2c18b04f9d36"

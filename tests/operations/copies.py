@@ -18,7 +18,7 @@ from kojikey.model.key import Key
 from kojikey.model.ref import Document
 from kojikey.model.verdict import Reason
 from kojikey.operations.copying import CopyResult, copy
-from kojikey.operations.settings import KeySettings
+from kojikey.operations.key_settings import KeySettings
 from kojikey.stores.base import Store
 from kojikey.stores.registry import open_store
 

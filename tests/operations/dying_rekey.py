@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from kojikey.model.ref import Document
 from kojikey.operations import storing
-from kojikey.operations.custody import Custody
+from kojikey.operations.open_store import Custody
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Change
 from kojikey.stores.sqlite.store import SqliteStore

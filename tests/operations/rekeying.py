@@ -18,7 +18,7 @@ from vault import ACCOUNT, NEW, OLD, Held, Opener, Vault
 
 from kojikey.model.errors import CannotOpen
 from kojikey.operations import accounts, storing
-from kojikey.operations.custody import Custody
+from kojikey.operations.open_store import Custody
 from kojikey.operations.results import RekeyResult
 from kojikey.sealing.kek import passphrase
 from kojikey.sealing.kek.base import KekInputs

@@ -15,7 +15,7 @@ from kojikey.model.key import Stage
 from kojikey.model.ref import Document
 from kojikey.operations import accounts, audit_verification, auditing, removing, rotating
 from kojikey.operations.copying import CopyResult, copy
-from kojikey.operations.custody import Happening, Plan
+from kojikey.operations.open_store import Happening, Plan
 from kojikey.operations.results import AuditResult
 from kojikey.stores.memory import MemoryStore, Shelf
 

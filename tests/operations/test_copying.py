@@ -312,7 +312,7 @@ def test_keys_are_copied_as_they_are_asked_for(one: Vault, two: Vault) -> None:
 
 
 def test_data_keys_of_many_accounts_are_not_all_held(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kojikey.operations.custody._REMEMBERED", 8)
+    monkeypatch.setattr("kojikey.operations.open_store._REMEMBERED", 8)
     one, two = make("memory"), make("memory")
     for number in range(40):
         one.add(account=f"a{number}")

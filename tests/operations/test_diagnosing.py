@@ -13,11 +13,11 @@ from kojikey.model.errors import KekMissing, KekUnavailable
 from kojikey.model.ref import Ref, account_ref, key_ref
 from kojikey.model.secret import Secret
 from kojikey.operations.adding import NewKey, add
-from kojikey.operations.custody import Custody
 from kojikey.operations.diagnosing import Diagnosis, diagnose
-from kojikey.operations.settings import KeySettings
+from kojikey.operations.key_settings import KeySettings
+from kojikey.operations.open_store import Custody
+from kojikey.operations.probing import Target
 from kojikey.operations.storing import create
-from kojikey.operations.trial import Target
 from kojikey.sealing.kek import awskms
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Change

@@ -11,7 +11,7 @@ from vault import ACCOUNT, KEKS, NEW, OLD, PROVIDER, SECOND_KEK, Held, Vault
 from kojikey.model.errors import ChangedMeanwhile, WrongKek
 from kojikey.model.ref import HEADER, Ref, account_ref
 from kojikey.operations import accounts, removing, storing
-from kojikey.operations.custody import Custody
+from kojikey.operations.open_store import Custody
 from kojikey.sealing.kek.base import LocalKek
 from kojikey.stores.base import Change
 
@@ -96,7 +96,7 @@ def test_a_record_of_no_kek_of_the_store_is_still_refused(vault: Vault) -> None:
 def test_a_data_key_is_unwrapped_once_though_many_accounts_are_under_way(
     vault: Vault, unwrapped: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kojikey.operations.custody._REMEMBERED", 4)
+    monkeypatch.setattr("kojikey.operations.open_store._REMEMBERED", 4)
     names = [f"a{number}" for number in range(9)]
     for name in names:
         vault.add(account=name)

@@ -32,7 +32,7 @@ from kojikey.model.key import Stage
 from kojikey.model.ref import Ref, account_ref, key_ref
 from kojikey.model.verdict import Reason
 from kojikey.operations import accounts, recording, removing, revealing, rotating, storing
-from kojikey.operations.custody import Custody
+from kojikey.operations.open_store import Custody
 from kojikey.stores.base import Store
 
 Act = Callable[[Vault, Custody], object]

@@ -12,7 +12,7 @@ from vault import ACCOUNT, PROVIDER, Vault
 
 from kojikey.model.errors import Conflict, KekMissing
 from kojikey.operations import diagnosing, storing
-from kojikey.operations.custody import Custody
+from kojikey.operations.open_store import Custody
 from kojikey.sealing.kek.base import KekInputs
 
 Start = Callable[..., Move]

@@ -12,7 +12,7 @@ from vault import Vault
 from kojikey.model.errors import CannotOpen
 from kojikey.model.ref import HEADER
 from kojikey.operations import storing
-from kojikey.operations.custody import Custody
+from kojikey.operations.open_store import Custody
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.memory import MemoryStore, Shelf
 

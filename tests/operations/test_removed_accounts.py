@@ -15,7 +15,7 @@ from kojikey.model.errors import (
 )
 from kojikey.model.ref import Document, account_ref, key_ref
 from kojikey.operations import accounts, audit_verification, diagnosing, listing, removing, storing
-from kojikey.operations.custody import Custody
+from kojikey.operations.open_store import Custody
 from kojikey.sealing.audit_chain import unsigned_link
 from kojikey.sealing.kek.registry import load
 from kojikey.stores.base import Change

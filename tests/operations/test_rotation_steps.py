@@ -12,10 +12,10 @@ from kojikey.model.secret import Secret
 from kojikey.model.verdict import Reason
 from kojikey.operations import removing, revealing, rotating
 from kojikey.operations.adding import NewKey, add
-from kojikey.operations.custody import Custody
+from kojikey.operations.key_settings import KeySettings
+from kojikey.operations.open_store import Custody
+from kojikey.operations.probing import Target
 from kojikey.operations.results import ChangeResult
-from kojikey.operations.settings import KeySettings
-from kojikey.operations.trial import Target
 
 Step = Callable[[Custody], ChangeResult]
 

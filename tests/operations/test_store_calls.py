@@ -15,7 +15,7 @@ from kojikey.model.ref import Document, Ref, account_ref, key_ref
 from kojikey.model.verdict import Reason
 from kojikey.operations import rotating
 from kojikey.operations.compare_and_swap import retry_on_conflict
-from kojikey.operations.soundness import chain_head
+from kojikey.operations.record_checks import chain_head
 from kojikey.sealing.envelope import Sealer
 from kojikey.stores.base import Change, Store, Stored
 

@@ -18,12 +18,12 @@ from kojikey.model.secret import Secret
 from kojikey.model.verdict import OUTCOME_OF, Outcome, Reason, Verdict
 from kojikey.operations import adding, audit_verification, auditing, rotating, storing
 from kojikey.operations.adding import NewKey
-from kojikey.operations.custody import Custody
+from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.listing import key_of
+from kojikey.operations.open_store import Custody
+from kojikey.operations.probing import Approve, Target, Tester
 from kojikey.operations.results import AuditResult, ChangeResult
 from kojikey.operations.rotating import Replacement
-from kojikey.operations.settings import KeySettings
-from kojikey.operations.trial import Approve, Target, Tester
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Store
 from kojikey.stores.memory import MemoryStore, Shelf

@@ -29,7 +29,7 @@ from kojikey.model.errors import (
 )
 from kojikey.model.ref import account_ref
 from kojikey.model.secret import Secret
-from kojikey.operations.custody import Custody, Happening, Plan
+from kojikey.operations.open_store import Custody, Happening, Plan
 from kojikey.operations.storing import create, ensure_same_kek, rekey
 from kojikey.sealing.kek import awskms, registry
 from kojikey.sealing.kek.base import Kek, KekInputs

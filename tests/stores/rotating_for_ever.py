@@ -13,10 +13,10 @@ import sys
 from kojikey.model.errors import AlreadyStaged, ChangedMeanwhile, StoreUnavailable, VersionNotFound
 from kojikey.model.secret import Secret
 from kojikey.operations import rotating
-from kojikey.operations.custody import Custody
+from kojikey.operations.key_settings import KeySettings
+from kojikey.operations.open_store import Custody
 from kojikey.operations.results import ChangeResult
 from kojikey.operations.rotating import Replacement
-from kojikey.operations.settings import KeySettings
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.registry import open_store
 

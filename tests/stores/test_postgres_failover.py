@@ -21,11 +21,11 @@ from kojikey.model.ref import key_ref
 from kojikey.model.secret import Secret
 from kojikey.operations import adding, audit_verification
 from kojikey.operations.adding import NewKey
-from kojikey.operations.custody import Custody
+from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.listing import key_of
-from kojikey.operations.settings import KeySettings
+from kojikey.operations.open_store import Custody
+from kojikey.operations.probing import Target
 from kojikey.operations.storing import create
-from kojikey.operations.trial import Target
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Change
 from kojikey.stores.registry import open_store

@@ -19,7 +19,7 @@ def add(call: Call) -> int:
     from kojikey.cli.advice import for_unsaved
     from kojikey.operations.adding import NewKey, ensure_absent
     from kojikey.operations.adding import add as add_key
-    from kojikey.operations.trial import Target
+    from kojikey.operations.probing import Target
 
     desk = desk_of(call)
     catalog = wiring.catalog(desk.settings)

@@ -13,8 +13,8 @@ from kojikey.model.errors import BadNetworkSettings, KojikeyError, UsageError
 from kojikey.model.secret import Secret
 from kojikey.model.timestamps import now
 from kojikey.model.verdict import Reason, Verdict
-from kojikey.operations.trial import Target
-from kojikey.operations.verifying import Probe
+from kojikey.operations.probing import Target
+from kojikey.operations.testing_keys import Probe
 from kojikey.providers.catalog import Catalog
 
 

@@ -31,11 +31,11 @@ from kojikey.model.plain_file import open_plain
 from kojikey.model.ref import Document
 from kojikey.model.text_file import UTF_8_MARK
 from kojikey.model.verdict import Outcome, Verdict
-from kojikey.operations.batch import Done, Failed, Line, Manner, Planned, plan_all, rotate_all
-from kojikey.operations.custody import Custody
+from kojikey.operations.key_settings import KeySettings
+from kojikey.operations.open_store import Custody
+from kojikey.operations.probing import Approve
 from kojikey.operations.rotating import Replacement
-from kojikey.operations.settings import KeySettings
-from kojikey.operations.trial import Approve
+from kojikey.operations.rotating_many import Done, Failed, Line, Manner, Planned, plan_all, rotate_all
 from kojikey.providers.catalog import Catalog
 from kojikey.providers.key_cleaning import clean
 

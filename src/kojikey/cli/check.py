@@ -11,7 +11,7 @@ from kojikey.cli.exits import Exit
 from kojikey.cli.report import write_line
 from kojikey.model.errors import UsageError
 from kojikey.model.ref import Document
-from kojikey.operations.requiring import (
+from kojikey.operations.checking import (
     Demands,
     Lack,
     Requirement,

@@ -14,8 +14,8 @@ from kojikey.cli.exits import Exit, code_of, hint_of
 from kojikey.model.environment import Environment
 from kojikey.model.errors import KojikeyError
 from kojikey.model.validators import shown
-from kojikey.operations.custody import Custody
 from kojikey.operations.diagnosing import diagnose
+from kojikey.operations.open_store import Custody
 from kojikey.providers.catalog import load_catalog
 
 

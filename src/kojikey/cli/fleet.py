@@ -23,11 +23,11 @@ from kojikey.cli.reports.sink import Ending, Item, ReportFailedError, Sink, Tall
 from kojikey.cli.streams import lost_output
 from kojikey.model.errors import KojikeyError, UsageError
 from kojikey.model.timestamps import now
-from kojikey.operations.custody import Custody
-from kojikey.operations.keeping import keep_none, keep_outcomes
+from kojikey.operations.open_store import Custody
+from kojikey.operations.outcomes import keep_none, keep_outcomes
 from kojikey.operations.results import Summary, TestResult
 from kojikey.operations.selecting import Selection
-from kojikey.operations.verifying import Unopened, verify
+from kojikey.operations.testing_keys import Unopened, verify
 from kojikey.providers.catalog import Catalog
 from kojikey.providers.requests.proxies import Proxies
 from kojikey.providers.requests.traffic import Traffic

@@ -9,7 +9,7 @@ from kojikey.model.errors import InputNeeded, NotFound, RecordChanged
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kojikey.operations.custody import Custody
+    from kojikey.operations.open_store import Custody
 
 
 def choose_key(desk: Desk, custody: Custody) -> str:

@@ -9,12 +9,12 @@ from kojikey.cli.desk import Desk, desk_of
 from kojikey.cli.key_choice import choose_key
 from kojikey.model.errors import UsageError
 from kojikey.model.verdict import Outcome
-from kojikey.operations.custody import Custody
+from kojikey.operations.open_store import Custody
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from kojikey.operations.probing import Approve, Tester
     from kojikey.operations.results import ChangeResult
-    from kojikey.operations.trial import Approve, Tester
     from kojikey.providers.catalog import Catalog
     from kojikey.providers.definition import Definition
 

@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kojikey.cli.terminal import Terminal
     from kojikey.model.credential import Credential
-    from kojikey.operations.custody import Custody
+    from kojikey.operations.open_store import Custody
     from kojikey.providers.index import IndexEntry
 
 NOT_EXECUTABLE, NOT_FOUND = 126, 127

@@ -16,8 +16,8 @@ from kojikey.cli.terminal import Terminal
 from kojikey.model.key import Key
 from kojikey.model.masking import mask
 from kojikey.model.ref import Document
-from kojikey.operations.custody import Custody
 from kojikey.operations.listing import key_of
+from kojikey.operations.open_store import Custody
 from kojikey.providers.index import IndexEntry
 
 

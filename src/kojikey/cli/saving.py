@@ -16,8 +16,8 @@ from kojikey.model.errors import UsageError
 from kojikey.model.secret import Secret
 from kojikey.model.timestamps import moment_or_span, now, span
 from kojikey.model.verdict import Outcome, Verdict
+from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.results import ChangeResult
-from kojikey.operations.settings import KeySettings
 from kojikey.providers.catalog import Catalog
 from kojikey.providers.definition import Definition
 from kojikey.providers.key_cleaning import clean

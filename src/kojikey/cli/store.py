@@ -11,7 +11,7 @@ from kojikey.model.errors import InputNeeded, StoreNotFound, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kojikey.operations.custody import Custody
+    from kojikey.operations.open_store import Custody
     from kojikey.operations.results import RekeyResult
     from kojikey.sealing.kek.base import KekInputs
     from kojikey.stores.base import Store

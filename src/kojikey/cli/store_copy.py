@@ -12,7 +12,7 @@ from kojikey.operations.copying import CopyResult
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kojikey.operations.custody import Custody
+    from kojikey.operations.open_store import Custody
 
 _MEND = "that account was not copied, the others were: kojikey audit --verify says what is wrong; then the same again"
 

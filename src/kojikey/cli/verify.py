@@ -123,8 +123,8 @@ def _test_unsaved(desk: Desk, catalog: Catalog) -> int:
     from kojikey.cli import saving, wiring
     from kojikey.cli.advice import for_unsaved
     from kojikey.cli.fleet import Fleet
+    from kojikey.operations.probing import Target
     from kojikey.operations.results import TestResult
-    from kojikey.operations.trial import Target
 
     providers = desk.call.texts("providers")
     for option in ("shard", "not_tested_since"):

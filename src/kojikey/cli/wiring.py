@@ -21,7 +21,7 @@ from kojikey.model.errors import (
 )
 from kojikey.model.plain_text import one_line
 from kojikey.model.ref import Document
-from kojikey.operations.custody import FORMAT, Custody
+from kojikey.operations.open_store import FORMAT, Custody
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Store
 from kojikey.stores.registry import open_store
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kojikey.cli.terminal import Terminal
-    from kojikey.operations.trial import Tester
+    from kojikey.operations.probing import Tester
     from kojikey.providers.catalog import Catalog, Mistake
     from kojikey.providers.definition import Definition
     from kojikey.providers.index import IndexEntry
@@ -325,7 +325,7 @@ def make_tester(definition: Definition, terminal: Terminal, call: Call) -> Teste
 
     from kojikey.model.secret import Secret
     from kojikey.model.verdict import Verdict
-    from kojikey.operations.trial import Target
+    from kojikey.operations.probing import Target
     from kojikey.providers.requests.probe import Prober, ProbeRequest
 
     seconds = timeout_of(call)  # before anything is made or staged

@@ -12,9 +12,9 @@ from kojikey.model.errors import AccountNotFound, CannotOpen, ChangedMeanwhile, 
 from kojikey.model.ref import Document, account_ref
 from kojikey.model.timestamps import now
 from kojikey.operations.compare_and_swap import retry_on_conflict
-from kojikey.operations.custody import Custody, Happening, Plan
+from kojikey.operations.open_store import Custody, Happening, Plan
+from kojikey.operations.record_checks import check_account, is_seq, is_sound
 from kojikey.operations.results import AccountRow
-from kojikey.operations.soundness import check_account, is_seq, is_sound
 from kojikey.sealing.audit_chain import NO_LINK
 from kojikey.stores.base import Change, Query, Store, Stored
 

@@ -12,10 +12,10 @@ from kojikey.model.ref import key_ref
 from kojikey.model.secret import Secret
 from kojikey.model.timestamps import now
 from kojikey.model.verdict import Verdict
-from kojikey.operations.custody import Custody, Happening, Plan
+from kojikey.operations.key_settings import ROTATE_AFTER_DAYS, KeySettings
+from kojikey.operations.open_store import Custody, Happening, Plan
+from kojikey.operations.probing import Approve, Target, Tester, accepted
 from kojikey.operations.results import ChangeResult
-from kojikey.operations.settings import ROTATE_AFTER_DAYS, KeySettings
-from kojikey.operations.trial import Approve, Target, Tester, accepted
 from kojikey.sealing.envelope import Sealer
 from kojikey.stores.base import Change
 

@@ -20,12 +20,12 @@ from kojikey.model.errors import (
 from kojikey.model.key import Key, Stage
 from kojikey.model.ref import Document, account_ref
 from kojikey.operations.auditing import everyone
-from kojikey.operations.custody import Custody
+from kojikey.operations.expected_keys import Standing
 from kojikey.operations.listing import key_of
+from kojikey.operations.open_store import Custody
+from kojikey.operations.record_checks import chain_head
 from kojikey.operations.results import AuditResult
 from kojikey.operations.sealed_versions import refused
-from kojikey.operations.soundness import chain_head
-from kojikey.operations.standing import Standing
 from kojikey.sealing.audit_chain import NO_LINK, same, unsigned_link
 from kojikey.sealing.envelope import Sealer
 from kojikey.stores.base import Query, Store, Stored

@@ -21,10 +21,10 @@ from kojikey.model.ref import Document, account_ref, key_ref
 from kojikey.operations import audit_verification, auditing
 from kojikey.operations.accounts import ensure_there, set_disabled
 from kojikey.operations.adding import happened
-from kojikey.operations.custody import Custody, Happening, Plan
 from kojikey.operations.listing import key_of
+from kojikey.operations.open_store import Custody, Happening, Plan
+from kojikey.operations.record_checks import check_account, is_sound
 from kojikey.operations.sealed_versions import opened
-from kojikey.operations.soundness import check_account, is_sound
 from kojikey.sealing.envelope import Sealer
 from kojikey.stores.base import Change, Query, Stored
 

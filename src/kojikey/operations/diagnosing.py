@@ -10,8 +10,8 @@ from kojikey.model.errors import CannotOpen, KekMissing, KekUnavailable, Kojikey
 from kojikey.model.key import Key, Stage
 from kojikey.model.timestamps import parsed
 from kojikey.operations import audit_verification
-from kojikey.operations.custody import Custody
 from kojikey.operations.listing import key_of
+from kojikey.operations.open_store import Custody
 from kojikey.operations.storing import BESIDE, lies_beside, spoken_source
 from kojikey.sealing.kek.registry import describe
 from kojikey.stores.base import Stored

@@ -7,7 +7,7 @@ from typing import Literal
 
 from kojikey.model.errors import CannotOpen, ChangedMeanwhile, NotFound, UsageError
 from kojikey.model.ref import grant_ref
-from kojikey.operations.custody import Custody, Happening, Plan
+from kojikey.operations.open_store import Custody, Happening, Plan
 from kojikey.stores.base import Change
 
 Trace = Literal["signed", "unsigned", "none"]

@@ -9,8 +9,8 @@ from kojikey.model.ref import account_ref
 from kojikey.model.verdict import Verdict
 from kojikey.operations.adding import happened, tested
 from kojikey.operations.compare_and_swap import retry_on_conflict
-from kojikey.operations.custody import Custody, Plan
 from kojikey.operations.listing import key_of
+from kojikey.operations.open_store import Custody, Plan
 from kojikey.stores.base import Change, Stored
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from kojikey.model.errors import CannotOpen, RecordChanged
 from kojikey.model.key import Key
-from kojikey.operations.custody import Custody, Happening, Plan
 from kojikey.operations.listing import key_of
+from kojikey.operations.open_store import Custody, Happening, Plan
 from kojikey.operations.results import ChangeResult
 from kojikey.operations.rotating import stored_key
 from kojikey.stores.base import Change, Stored

@@ -8,7 +8,7 @@ from __future__ import annotations
 from kojikey.model.allocation import source_without_key
 from kojikey.model.credential import Credential
 from kojikey.model.errors import RecordChanged
-from kojikey.operations.custody import Custody
+from kojikey.operations.open_store import Custody
 from kojikey.stores.base import Stored
 
 

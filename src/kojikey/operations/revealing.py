@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from kojikey.model.secret import Secret
 from kojikey.operations.adding import happened
-from kojikey.operations.custody import Custody, Plan
 from kojikey.operations.listing import key_of
+from kojikey.operations.open_store import Custody, Plan
 from kojikey.operations.rotating import stored_key
 
 

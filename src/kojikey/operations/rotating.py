@@ -28,13 +28,13 @@ from kojikey.model.verdict import Outcome, Verdict
 from kojikey.operations.adding import happened, sealed_version, tested
 from kojikey.operations.audit_verification import ensure_known
 from kojikey.operations.compare_and_swap import retry_on_conflict
-from kojikey.operations.custody import Custody, Happening, Plan
+from kojikey.operations.key_settings import KeySettings, settled
 from kojikey.operations.listing import key_of
+from kojikey.operations.open_store import Custody, Happening, Plan
+from kojikey.operations.probing import Approve, Target, Tester, accepted
 from kojikey.operations.recording import keep_outcome
 from kojikey.operations.results import Action, ChangeResult
 from kojikey.operations.sealed_versions import opened
-from kojikey.operations.settings import KeySettings, settled
-from kojikey.operations.trial import Approve, Target, Tester, accepted
 from kojikey.sealing.envelope import Sealer
 from kojikey.stores.base import Change, Stored
 

@@ -14,8 +14,8 @@ from kojikey.model.errors import RecordChanged
 from kojikey.model.key import Key, Stage, Version
 from kojikey.model.masking import mask
 from kojikey.model.secret import Secret
-from kojikey.operations.custody import Custody
 from kojikey.operations.listing import key_of
+from kojikey.operations.open_store import Custody
 from kojikey.providers.definition import Definition
 from kojikey.scanning.engine import Engine, KeyShape
 from kojikey.scanning.files import FileSearch

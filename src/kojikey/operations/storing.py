@@ -22,9 +22,9 @@ from kojikey.model.errors import (
 from kojikey.model.ref import HEADER, Document
 from kojikey.model.timestamps import now
 from kojikey.operations.compare_and_swap import retry_on_conflict
-from kojikey.operations.custody import FORMAT, Custody, Happening, Plan
+from kojikey.operations.open_store import FORMAT, Custody, Happening, Plan
+from kojikey.operations.record_checks import check_account, checked_header, is_sound
 from kojikey.operations.results import RekeyResult, StoreInfo
-from kojikey.operations.soundness import check_account, checked_header, is_sound
 from kojikey.sealing.envelope import Sealer
 from kojikey.sealing.kek.base import KEK_VARIABLE, Kek, KekInputs
 from kojikey.sealing.kek.registry import describe, discard, load, make, same_source, wrapped_kid

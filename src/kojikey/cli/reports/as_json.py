@@ -10,7 +10,7 @@ from kojikey.cli.inert import inert_json
 from kojikey.cli.report import SCHEMA
 from kojikey.cli.reports.sink import Ending, Item, Tally, error_fields
 from kojikey.model.ref import Document
-from kojikey.operations.verifying import Unopened
+from kojikey.operations.testing_keys import Unopened
 
 UNOPENED_LISTED = 1000
 

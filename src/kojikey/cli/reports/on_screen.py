@@ -15,7 +15,7 @@ from kojikey.model.masking import ASCII_BULLET, BULLET, mask
 from kojikey.model.plain_text import one_line
 from kojikey.model.verdict import Outcome, Verdict
 from kojikey.operations.results import TestResult
-from kojikey.operations.verifying import Unopened
+from kojikey.operations.testing_keys import Unopened
 
 _COLOUR = {
     Outcome.VALID: "\x1b[32m",

@@ -12,7 +12,7 @@ from kojikey.model.errors import KojikeyError
 from kojikey.model.ref import Document
 from kojikey.model.verdict import Outcome, Verdict
 from kojikey.operations.results import Summary, TestResult
-from kojikey.operations.verifying import Unopened
+from kojikey.operations.testing_keys import Unopened
 
 Item = TestResult | Unopened
 

@@ -19,7 +19,7 @@ from kojikey.cli.desk import Desk
 from kojikey.cli.reports.sink import Ending, Item, ReportFailedError, error_fields, is_failure
 from kojikey.model.errors import UsageError
 from kojikey.model.ref import Document
-from kojikey.operations.verifying import Unopened
+from kojikey.operations.testing_keys import Unopened
 
 Rows = Callable[[], Iterator[Document]]
 """Gives all results in order of account and provider, as often as it is called."""

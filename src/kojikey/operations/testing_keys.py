@@ -20,11 +20,11 @@ from kojikey.model.errors import AccountNotFound, CannotOpen, KekMissing, KekUna
 from kojikey.model.key import Key, Version
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Verdict
-from kojikey.operations.custody import Custody
-from kojikey.operations.keeping import BATCH, Found, Kept, keep_outcomes
 from kojikey.operations.listing import key_of
+from kojikey.operations.open_store import Custody
+from kojikey.operations.outcomes import BATCH, Found, Kept, keep_outcomes
+from kojikey.operations.probing import Target
 from kojikey.operations.results import TestResult
-from kojikey.operations.trial import Target
 from kojikey.stores.base import Stored
 
 Probe = Callable[[Secret, Target], Awaitable[Verdict]]

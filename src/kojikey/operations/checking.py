@@ -12,8 +12,8 @@ from kojikey.model.key import Key, Stage
 from kojikey.model.ref import key_ref
 from kojikey.model.timestamps import parsed
 from kojikey.model.verdict import Outcome
-from kojikey.operations.custody import Custody
 from kojikey.operations.listing import is_disabled, key_of
+from kojikey.operations.open_store import Custody
 from kojikey.operations.selecting import refuse_unknown_account
 from kojikey.stores.base import Query, Stored
 

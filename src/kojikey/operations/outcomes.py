@@ -14,7 +14,7 @@ from kojikey.model.key import Key, Version
 from kojikey.model.ref import Document, account_ref
 from kojikey.model.verdict import Verdict
 from kojikey.operations.adding import happened, tested
-from kojikey.operations.custody import Custody, Happening
+from kojikey.operations.open_store import Custody, Happening
 from kojikey.operations.recording import keep_outcome
 from kojikey.stores.base import Change, Stored
 

@@ -22,12 +22,12 @@ from kojikey.model.key import Key, Stage
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Verdict
 from kojikey.operations import rotating
-from kojikey.operations.custody import Custody
 from kojikey.operations.listing import key_of
+from kojikey.operations.open_store import Custody
+from kojikey.operations.probing import Approve, Target, Tester
 from kojikey.operations.results import ChangeResult
 from kojikey.operations.rotating import Replacement
-from kojikey.operations.trial import Approve, Target, Tester
-from kojikey.operations.verifying import Probe, TakeTurn
+from kojikey.operations.testing_keys import Probe, TakeTurn
 
 Would = Literal["rotate", "resume", "unchanged"]
 

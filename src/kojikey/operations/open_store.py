@@ -20,8 +20,8 @@ from kojikey.model.errors import (
 from kojikey.model.fast_namedtuple import NamedTuple
 from kojikey.model.ref import HEADER, Document, account_ref, key_ref
 from kojikey.operations.compare_and_swap import retry_on_conflict
-from kojikey.operations.soundness import FORMAT as FORMAT
-from kojikey.operations.soundness import chain_head, check_account, checked_header, is_sound
+from kojikey.operations.record_checks import FORMAT as FORMAT
+from kojikey.operations.record_checks import chain_head, check_account, checked_header, is_sound
 from kojikey.sealing.audit_chain import NO_LINK
 from kojikey.sealing.envelope import Sealer, new_data_key
 from kojikey.sealing.kek.base import Kek, KekInputs, asks_person
