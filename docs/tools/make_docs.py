@@ -18,9 +18,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from kojikey.cli.command import COMMON, Argument, Command, Option
 from kojikey.cli.commands import HIDDEN, load_all
 from kojikey.cli.exits import MEANING
+from kojikey.cli.parsing.command import COMMON, Argument, Command, Option
 from kojikey.providers.catalog import load_catalog
 from kojikey.testing import Sandbox
 

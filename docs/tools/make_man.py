@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 from kojikey import __version__
-from kojikey.cli.command import Argument, Command, Option
 from kojikey.cli.commands import GROUPS, HIDDEN, load_all
 from kojikey.cli.exits import MEANING
+from kojikey.cli.parsing.command import Argument, Command, Option
 
 ABOUT = "keep API keys of AI providers sealed, test them, and rotate them without losing one"
 FILES = (

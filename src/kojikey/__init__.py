@@ -32,7 +32,7 @@ def resolve(provider: str, *, account: str | None = None, store: str | None = No
         kojikey.model.errors.StoreUnavailable: the store could not be read.
         kojikey.model.errors.CannotOpen: the KEK is missing or wrong, or the record was changed from outside.
     """
-    from kojikey.cli.wiring import resolve_for_program
+    from kojikey.wiring import resolve_for_program
 
     return resolve_for_program(provider, account=account, store=store)
 

@@ -18,7 +18,7 @@ if __name__ == "__main__" and not sys.flags.safe_path:
 def main() -> None:
     """Carry out the command line of this process and end it with the exit code."""
     if None in (sys.stdin, sys.stdout, sys.stderr):
-        from kojikey.cli.streams import open_closed
+        from kojikey.cli.output.streams import open_closed
 
         open_closed()
     code = run(sys.argv[1:])
@@ -26,7 +26,7 @@ def main() -> None:
         sys.stdout.flush()
         sys.stderr.flush()
     except OSError:
-        from kojikey.cli.streams import settle
+        from kojikey.cli.output.streams import settle
 
         code = settle(sys.argv[1:], code)
     sys.exit(code)
@@ -37,16 +37,16 @@ def run(tokens: list[str]) -> int:
     try:
         return _carried_out(tokens)
     except KeyboardInterrupt as interrupt:
-        from kojikey.cli.report import report_interrupt
+        from kojikey.cli.output.failure import report_interrupt
 
         return report_interrupt(tokens, interrupt)
     except BrokenPipeError:
-        from kojikey.cli.streams import silence
+        from kojikey.cli.output.streams import silence
 
         silence(sys.stdout.fileno())
         return 0
     except Exception as error:
-        from kojikey.cli.report import report
+        from kojikey.cli.output.failure import report
 
         return report(tokens, error)
 
@@ -58,15 +58,15 @@ def _carried_out(tokens: list[str]) -> int:
         print(f"kojikey {__version__}")
         return 0
     from kojikey.cli.commands import find
-    from kojikey.cli.parse import quick
+    from kojikey.cli.parsing.quick import quick
 
     found = find(tokens)
     call = quick(*found) if found else None
     if call is None:
-        from kojikey.cli.typed import run as run_typed
+        from kojikey.cli.parsing.typer_app import run as run_typed
 
         return run_typed(tokens)
-    from kojikey.cli.command import carry_out
+    from kojikey.cli.parsing.command import carry_out
 
     return carry_out(call)
 

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from kojikey.cli.wiring import actor
 from kojikey.stores.memory import MemoryStore
+from kojikey.wiring import actor
 
 
 @pytest.fixture

@@ -19,12 +19,12 @@ def interrupted(*arguments):
     commit(*arguments)
     raise KeyboardInterrupt
 SqliteStore._commit = interrupted
-kojikey.__main__._carried_out = run if "{module}" == "cli.typed" else kojikey.__main__._carried_out
+kojikey.__main__._carried_out = run if "{module}" == "cli.parsing.typer_app" else kojikey.__main__._carried_out
 main()
 """
 
 
-@pytest.mark.parametrize("module", ["__main__", "cli.typed"])
+@pytest.mark.parametrize("module", ["__main__", "cli.parsing.typer_app"])
 @pytest.mark.parametrize(
     "command", [("remove", "elevenlabs", "--yes"), ("rotate", "elevenlabs", "--rollback", "--no-test")], ids=" ".join
 )

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kojikey.cli import commands, typed
-from kojikey.cli.command import Call, Command
-from kojikey.cli.parse import quick
+from kojikey.cli import commands
+from kojikey.cli.parsing import typer_app
+from kojikey.cli.parsing.command import Call, Command
+from kojikey.cli.parsing.quick import quick
 from kojikey.model.errors import UsageError
 
 COMMANDS = commands.load_all()
@@ -58,8 +59,8 @@ def recording() -> Iterator[list[tuple[str, dict[str, Any]]]]:
 
     stubs = [command._replace(handler=note) for command in COMMANDS]
     with mock.patch.object(commands, "load_all", return_value=stubs):
-        tree = typed.click_command()
-    with mock.patch.object(typed, "click_command", return_value=tree):
+        tree = typer_app.click_command()
+    with mock.patch.object(typer_app, "click_command", return_value=tree):
         yield calls
 
 
@@ -80,7 +81,7 @@ def test_the_two_readers_agree(command: Command) -> None:
             call = quick(command, tokens)
             try:
                 with redirect_stdout(io.StringIO()):
-                    typed.run([*command.name.split(), *tokens])
+                    typer_app.run([*command.name.split(), *tokens])
             except UsageError:
                 assert call is None, f"Typer refuses {tokens}"
                 return

@@ -51,7 +51,7 @@ def test_a_command_imports_nothing_that_it_does_not_need(
 
 def test_the_trace_sees_what_is_imported(kojikey: Program) -> None:
     kojikey.added("elevenlabs")
-    assert {"httpcore2", "asyncio", "sqlite3", "kojikey.cli.wiring"} <= imported(kojikey, "test", "--json")
+    assert {"httpcore2", "asyncio", "sqlite3", "kojikey.wiring"} <= imported(kojikey, "test", "--json")
 
 
 def test_help_on_a_terminal_does_without_pygments_and_markdown(kojikey: Program) -> None:

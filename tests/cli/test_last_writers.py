@@ -9,8 +9,8 @@ import pytest
 from rich.table import Table
 from rich.text import Text
 
-from kojikey.cli.console import PatientConsole
-from kojikey.cli.report import say, write_json, write_line
+from kojikey.cli.output.console import PatientConsole
+from kojikey.cli.output.failure import say, write_json, write_line
 from kojikey.model.plain_text import one_line, quoted
 
 HOSTILE = "a\x1b[31mb\x07\u202e\u2028c\n::error::d\x9b2J"

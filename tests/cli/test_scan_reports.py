@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 from program import Program, pieces_in
 
-from kojikey.cli.findings import printable
+from kojikey.cli.commands.scan_findings import printable
 from kojikey.cli.reports.sarif import uri_of
 
 SCHEMA = json.loads((Path(__file__).parent / "sarif_schema.json").read_text())

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from kojikey.cli import commands
-from kojikey.cli.parse import quick
+from kojikey.cli.parsing.quick import quick
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("docs/leaks.md",)

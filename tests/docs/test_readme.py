@@ -12,11 +12,11 @@ import pytest
 from program import Program
 
 from kojikey.cli import commands
-from kojikey.cli.command import Command, Option
 from kojikey.cli.commands import GROUPS, HIDDEN, load_all
-from kojikey.cli.config import parse_config
 from kojikey.cli.exits import MEANING, Exit
-from kojikey.cli.parse import quick
+from kojikey.cli.parsing.command import Command, Option
+from kojikey.cli.parsing.quick import quick
+from kojikey.config.config_file import parse_config
 from kojikey.model.verdict import OUTCOME_OF, Reason
 from kojikey.providers.catalog import load_catalog
 from kojikey.sealing.kek.registry import SOURCES

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kojikey.cli.exits import Exit
-from kojikey.cli.reports.sink import Ending, Tally, is_failure
+from kojikey.cli.reports.base import Ending, Tally, is_failure
 from kojikey.cli.reports.spool import Rows
 from kojikey.model.ref import Document
 from kojikey.model.verdict import CheckResult, Reason, Verdict
@@ -42,7 +42,7 @@ def results(count: int, *, words: str = "why it is so", reasons: tuple[Reason, .
 
 def row(result: TestResult, *, fail_on: str = "limited") -> Document:
     """Return a result as reports get it."""
-    from kojikey.cli import documents
+    from kojikey.cli.output import documents
 
     more: Document = {"is_failure": is_failure(result.verdict, fail_on), "rotation_due": result.account[-1] == "0"}
     return documents.tested(result) | more | {"expires_at": None, "last_valid_at": None}

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from program import SECONDS, Program
 
-from kojikey.cli.verify import COMMANDS
+from kojikey.cli.commands.test import COMMANDS
 
 ACTION = Path(__file__).parents[2] / "action.yml"
 _EXPRESSION = re.compile(r"\$\{\{ *([a-z]+)\.([a-z_-]+) *\}\}")

@@ -57,7 +57,7 @@ def test_the_summary_names_the_accounts_the_first_ten_of_a_group(crowd: Program)
 
 
 def test_a_long_line_of_a_long_run_is_broken_between_words(crowd: Program, monkeypatch: pytest.MonkeyPatch) -> None:
-    from kojikey.cli.report import wrapped
+    from kojikey.cli.output.failure import wrapped
 
     monkeypatch.setenv("COLUMNS", "40")
     lines = wrapped("  make a new key at https://elevenlabs.example/app/settings/api-keys, then go on").splitlines()

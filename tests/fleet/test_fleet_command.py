@@ -15,7 +15,7 @@ import pytest
 from many import PROVIDERS, fill_home
 from program import COMMAND, KEK, SECONDS, Program
 
-from kojikey.cli import fleet
+from kojikey.cli.commands import key_run
 from kojikey.model.errors import StoreUnreachable
 from kojikey.providers.requests.traffic import Traffic
 from kojikey.testing import Sandbox
@@ -39,7 +39,7 @@ def many(kojikey: Program, sandbox_of_all: Sandbox) -> Program:
 @pytest.fixture
 def streamed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a run of a few keys one that is too long to be held back."""
-    monkeypatch.setattr(fleet, "FEW", 5)
+    monkeypatch.setattr(key_run, "FEW", 5)
 
 
 def pairs(results: list[dict[str, object]]) -> set[tuple[object, object]]:
@@ -282,7 +282,7 @@ def test_the_rate_that_was_asked_for_is_that_of_the_run(
         runs.append(Traffic(**choices))
         return runs[-1]
 
-    monkeypatch.setattr(fleet, "Traffic", noted)
+    monkeypatch.setattr(key_run, "Traffic", noted)
     fill_home(kojikey.home, KEK, sandbox_of_all, 2)
     assert kojikey("test", "--all-accounts", "--rate", "20").code == 0
     assert {traffic.rate for traffic in runs} == {20}
@@ -320,7 +320,7 @@ def test_a_bug_in_one_test_does_not_hide_that_the_store_went_away(
     def broken(*_: object) -> None:
         raise ExceptionGroup("both", [ValueError("a bug"), StoreUnreachable("the place", "is gone")])
 
-    monkeypatch.setattr(fleet.Fleet, "_run", broken)
+    monkeypatch.setattr(key_run.Fleet, "_run", broken)
     ended = kojikey("test", "--json")
     assert (ended.code, ended.error["code"]) == (7, "store_unavailable")
     assert "is gone" in ended.error["message"]

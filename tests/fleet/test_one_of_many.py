@@ -15,7 +15,7 @@ import pytest
 from many import account_name, fill_home
 from program import COMMAND, KEK, SECONDS, Program
 
-from kojikey.cli import fleet
+from kojikey.cli.commands import key_run
 from kojikey.cli.reports import spool
 from kojikey.providers.requests import probe
 from kojikey.stores.base import Change, Query
@@ -104,7 +104,7 @@ def test_the_keys_that_do_not_open_are_listed(few: Program, monkeypatch: pytest.
     listed = [(key["account"], key["provider"], key["error"]["code"]) for key in document["unopened_keys"]]
     assert listed == [(account_name(n), "elevenlabs", "cannot_open") for n in (0, 2)]
     assert all(key["error"]["message"] for key in document["unopened_keys"])
-    monkeypatch.setattr(fleet, "UNOPENED_TOLD", 1)
+    monkeypatch.setattr(key_run, "UNOPENED_TOLD", 1)
     ended = few("test", "--all-accounts")
     assert ended.err.count("was not tested") == 1
     assert "1 more were not tested, because their records do not open" in ended.err

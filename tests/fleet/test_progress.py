@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kojikey.cli.progress import Progress
-from kojikey.cli.reports.sink import Tally
+from kojikey.cli.output.progress import Progress
+from kojikey.cli.reports.base import Tally
 
 
 def test_the_bar_follows_every_row_and_is_otherwise_drawn_ten_times_a_second(

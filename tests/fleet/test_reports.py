@@ -14,16 +14,17 @@ from lxml import etree
 from program import Program
 from reported import HOSTILE, results, run_of
 
-from kojikey.cli import documents
-from kojikey.cli.command import Call, Command
 from kojikey.cli.commands import find
-from kojikey.cli.desk import desk_of
-from kojikey.cli.inert import inert, inert_json
-from kojikey.cli.parse import quick
-from kojikey.cli.reports import github, html, on_screen
+from kojikey.cli.context import desk_of
+from kojikey.cli.output import documents
+from kojikey.cli.output.github_escape import inert, inert_json
+from kojikey.cli.output.terminal import Terminal
+from kojikey.cli.parsing.command import Call, Command
+from kojikey.cli.parsing.quick import quick
+from kojikey.cli.reports import github, html
+from kojikey.cli.reports import screen as on_screen
 from kojikey.cli.reports.junit import junit
-from kojikey.cli.settings import Settings
-from kojikey.cli.terminal import Terminal
+from kojikey.config.settings import Settings
 from kojikey.model.verdict import Reason, Usage
 from kojikey.providers.answers.scrub import plain
 from kojikey.testing import Sandbox

@@ -46,8 +46,8 @@ PLACES = [
     "kojikey.sealing.aead.protect",
     "kojikey.sealing.aead.render",
     "kojikey.providers.requests.probe.Prober.test",
-    "kojikey.cli.report.write_json",
-    "kojikey.cli.render.Page.__init__",
+    "kojikey.cli.output.failure.write_json",
+    "kojikey.cli.output.render.Page.__init__",
 ]
 COMMANDS: list[list[str]] = [
     ["add", "{provider}", "--stdin", "--base-url", "{base_url}", "--account", "second"],
@@ -108,7 +108,7 @@ def errors_of_commands() -> Iterator[list[Exception]]:
         found.append(error)
         return 1
 
-    with mock.patch("kojikey.cli.report.report", keep):
+    with mock.patch("kojikey.cli.output.failure.report", keep):
         yield found
 
 

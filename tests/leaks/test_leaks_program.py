@@ -210,7 +210,7 @@ def raising(what: Callable[[], BaseException]) -> Callable[..., object]:
 BUGS = {
     "in the prober": "kojikey.providers.requests.probe.Prober.test",
     "while sealing": "kojikey.operations.adding.sealed_version",
-    "while cleaning": "kojikey.cli.saving.clean",
+    "while cleaning": "kojikey.cli.commands.saving.clean",
     "while saving": "kojikey.stores.sqlite.store.SqliteStore._commit",
 }
 

@@ -10,9 +10,9 @@ import stat
 import sys
 
 from kojikey.cli import controlling_terminal
-from kojikey.cli.command import Call
-from kojikey.cli.report import say
-from kojikey.cli.terminal import TRIES, Terminal
+from kojikey.cli.output.failure import say
+from kojikey.cli.output.terminal import TRIES, Terminal
+from kojikey.cli.parsing.command import Call
 from kojikey.model.errors import InputNeeded, KekMissing, MalformedKey, UsageError
 from kojikey.model.home import expanded
 from kojikey.model.plain_file import open_plain

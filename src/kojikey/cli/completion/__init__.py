@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kojikey.cli.command import Option
 from kojikey.cli.commands import GROUPS, HIDDEN, load_all
+from kojikey.cli.parsing.command import Option
 
 FILE, VARIABLE, CHOICES, NOTHING = "file", "variable", "choices:", ""
 ABOUT_HELP = "show help"

@@ -15,10 +15,10 @@ import sys
 from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
-from kojikey.cli.desk import Desk
+from kojikey.cli.context import Desk
 from kojikey.cli.exits import Exit
-from kojikey.cli.inert import inert_anywhere
-from kojikey.cli.reports.sink import Ending
+from kojikey.cli.output.github_escape import inert_anywhere
+from kojikey.cli.reports.base import Ending
 from kojikey.cli.reports.spool import STDOUT, Rows
 from kojikey.model.ref import Document
 

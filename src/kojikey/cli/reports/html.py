@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from itertools import groupby
 from urllib.parse import quote, urlsplit
 
+from kojikey.cli.reports.base import Ending, Group, error_fields
 from kojikey.cli.reports.html_style import style
-from kojikey.cli.reports.sink import Ending, Group, error_fields
 from kojikey.cli.reports.spool import Rows
 from kojikey.model.ref import Document
 from kojikey.model.verdict import Outcome

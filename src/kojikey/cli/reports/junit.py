@@ -10,7 +10,7 @@ import re
 import socket
 from collections.abc import Iterator
 
-from kojikey.cli.reports.sink import Ending
+from kojikey.cli.reports.base import Ending
 from kojikey.cli.reports.spool import Rows
 from kojikey.model.ref import Document
 

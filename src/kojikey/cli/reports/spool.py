@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 
-from kojikey.cli import documents
-from kojikey.cli.desk import Desk
-from kojikey.cli.reports.sink import Ending, Item, ReportFailedError, error_fields, is_failure
+from kojikey.cli.context import Desk
+from kojikey.cli.output import documents
+from kojikey.cli.reports.base import Ending, Item, ReportFailedError, error_fields, is_failure
 from kojikey.model.errors import UsageError
 from kojikey.model.ref import Document
 from kojikey.operations.testing_keys import Unopened
@@ -185,8 +185,8 @@ def _write_file(path: str, pieces: Callable[[], Iterable[str]]) -> None:
 
 
 def _write_stdout(pieces: Iterable[str]) -> None:
-    from kojikey.cli.inert import inert
-    from kojikey.cli.report import is_on_github
+    from kojikey.cli.output.failure import is_on_github
+    from kojikey.cli.output.github_escape import inert
 
     sys.stdout.flush()
     for piece in pieces:

@@ -1,0 +1,67 @@
+"""Which module has which command. On the hot path: a command's module is imported when it is called, and no other."""
+
+from __future__ import annotations
+
+from kojikey.cli.parsing.command import Command
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+MODULES: dict[str, str] = {
+    "add": "add",
+    "test": "test",
+    "check": "check",
+    "list": "list_keys",
+    "rotate": "rotate",
+    "remove": "remove",
+    "run": "run",
+    "get": "get",
+    "providers": "providers",
+    "history": "history",
+    "store init": "store",
+    "store info": "store",
+    "store rekey": "store",
+    "store copy": "store_copy",
+    "store grant": "store_grant",
+    "store revoke": "store_grant",
+    "store policy": "store_policy",
+    "account list": "account",
+    "account disable": "account",
+    "account enable": "account",
+    "account remove": "account",
+    "audit": "audit",
+    "scan": "scan",
+    "sandbox": "sandbox",
+    "doctor": "doctor",
+    "help": "help",
+    "complete": "complete",
+}
+HIDDEN = frozenset({"complete"})  # asked by the completion scripts, not by people
+GROUPS: dict[str, str] = {
+    "store": "make, describe and re-key stores",
+    "account": "list accounts, set their keys aside, remove them",
+}
+
+
+def load(name: str) -> Command:
+    """Return the command of that name."""
+    module: Any = __import__(
+        f"kojikey.cli.commands.{MODULES[name]}", fromlist=("COMMANDS",)
+    )  # importlib costs a start more
+    commands: tuple[Command, ...] = module.COMMANDS
+    return next(command for command in commands if command.name == name)
+
+
+def load_all() -> list[Command]:
+    """Return every command, in the order of help."""
+    return [load(name) for name in MODULES]
+
+
+def find(tokens: list[str]) -> tuple[Command, list[str]] | None:
+    """Return the command that the tokens begin with, and the tokens after its name; None where there is none."""
+    for length in (1, 2):
+        name = " ".join(tokens[:length])
+        if len(tokens) >= length and name in MODULES:
+            return load(name), tokens[length:]
+    return None

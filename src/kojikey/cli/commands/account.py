@@ -1,0 +1,170 @@
+"""``kojikey account``: which accounts there are, setting their own keys aside, and removing all that is theirs."""
+
+from __future__ import annotations
+
+from kojikey.cli.context import Desk, desk_of
+from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Argument, Call, Command, Option
+from kojikey.model.account import checked_account
+from kojikey.model.errors import UsageError
+
+
+def list_accounts(call: Call) -> int:
+    """Carry out ``kojikey account list``."""
+    from kojikey import wiring
+    from kojikey.cli.output import documents
+    from kojikey.cli.output.damaged_records import Damage
+    from kojikey.operations import accounts
+
+    desk = desk_of(call)
+    damage = Damage(desk.terminal)
+    rows = accounts.list_accounts(wiring.open_custody(desk.settings, None).store, damaged=damage)
+    if desk.terminal.json:
+        found = [
+            {"account": row.account, "keys": row.keys, "disabled": row.disabled, "created_at": row.created_at}
+            for row in rows
+        ]
+        return documents.write("account list", damage.code, found, error=damage.error)
+    from kojikey.cli.output.render import Page
+
+    cells = [
+        (row.account, str(row.keys), row.created_at[:10], "disabled: built-in allocation" if row.disabled else "")
+        for row in rows
+    ]
+    if cells:
+        Page(desk.terminal).table(("ACCOUNT", "KEYS", "SINCE", "NOTE"), cells)
+    elif not damage.code:
+        desk.terminal.note("no accounts in this store; kojikey add PROVIDER makes the first")
+    return int(damage.code)
+
+
+def disable(call: Call) -> int:
+    """Carry out ``kojikey account disable``."""
+    return _switch(call, disabled=True)
+
+
+def enable(call: Call) -> int:
+    """Carry out ``kojikey account enable``."""
+    return _switch(call, disabled=False)
+
+
+def _switch(call: Call, *, disabled: bool) -> int:
+    from kojikey import wiring
+    from kojikey.operations import accounts
+
+    desk = desk_of(call)
+    account = checked_account(call.text("name") or "")
+    custody = wiring.open_custody(desk.settings, desk.terminal)
+    result = accounts.set_disabled(custody, account=account, disabled=disabled)
+    if not result.recorded:
+        desk.terminal.warn(
+            "the account's record is damaged, so the audit trail has no event of this; "
+            "kojikey audit --verify says what is wrong"
+        )
+    word = "disabled" if disabled else "enabled"
+    lines = [f"account {account} is {word}" + ("" if result.changed else " already; nothing was changed")]
+    if disabled:
+        lines.append("its keys are kept; run and resolve answer with the built-in allocation")
+    else:
+        lines.append("run and resolve use its own keys again")
+    return _show(desk, account, word if result.changed else "unchanged", lines, audit_recorded=result.recorded)
+
+
+def remove(call: Call) -> int:
+    """Carry out ``kojikey account remove``."""
+    from kojikey import wiring
+    from kojikey.operations import accounts
+
+    desk = desk_of(call)
+    account = checked_account(call.text("name") or "")
+    custody = wiring.open_custody(desk.settings, desk.terminal)
+    accounts.ensure_removable(custody, account=account)
+    _confirm(desk, account)
+    keys, signed = accounts.remove_account(custody, account=account)
+    if not signed:
+        desk.terminal.warn(
+            "the key-encryption key could not be had, or the account's record was damaged, so the audit event of this "
+            "removal is unsigned"
+        )
+    lines = [
+        f"account {account} is removed, with {keys} key{'' if keys == 1 else 's'} and its data key",
+        "a backup of its sealed records opens no more, unless the data key's record is in it and the KEK is kept",
+        "the providers still accept the keys: revoke them there",
+    ]
+    return _show(desk, account, "removed", lines, keys=keys, audit_signed=signed)
+
+
+def _confirm(desk: Desk, account: str) -> None:
+    """Have the account's name typed, or given with --confirm.
+
+    Raises:
+        UsageError: it is another one, or nobody can be asked; nothing was removed.
+    """
+    given = desk.call.text("confirm")
+    if given is None and desk.terminal.interactive:
+        given = desk.terminal.answer("This cannot be undone. Type the account's name to remove it: ")
+    if given is None:
+        hint = f"kojikey account remove {account} --confirm {account}"
+        raise UsageError("removing an account wants its name once more; nothing was removed", hint=hint)
+    if given != account:
+        raise UsageError(
+            "that is not the account's name; nothing was removed",
+            hint=f"kojikey account remove {account} --confirm {account}",
+        )
+
+
+def _show(desk: Desk, account: str, action: str, lines: list[str], **more: object) -> int:
+    from kojikey.cli.output import documents
+
+    if desk.terminal.json:
+        result = {"account": account, "action": action, **more}
+        return documents.write(desk.call.command.name, 0, [result])
+    from kojikey.cli.output.render import Page
+
+    page = Page(desk.terminal)
+    page.line(lines[0])
+    if not desk.terminal.quiet:
+        for line in lines[1:]:
+            page.line(line, indent=2)
+    return 0
+
+
+_OPTIONS = (STORE, JSON, NO_INPUT, QUIET, NO_COLOR)
+_NAME = Argument("name", "NAME", "the account", required=True, complete="account")
+
+COMMANDS = (
+    Command(
+        "account list",
+        "show the accounts of the store",
+        list_accounts,
+        options=_OPTIONS,
+        examples=("kojikey account list",),
+    ),
+    Command(
+        "account disable",
+        "set an account's own keys aside: it falls back to the built-in allocation",
+        disable,
+        options=_OPTIONS,
+        argument=_NAME,
+        description="The keys are kept. `run` and `resolve` answer with the built-in allocation until `enable`.",
+        examples=("kojikey account disable acme",),
+    ),
+    Command(
+        "account enable",
+        "use an account's own keys again",
+        enable,
+        options=_OPTIONS,
+        argument=_NAME,
+        examples=("kojikey account enable acme",),
+    ),
+    Command(
+        "account remove",
+        "delete an account's keys and its data key, for good",
+        remove,
+        options=(*_OPTIONS, Option(("--confirm",), "the account's name, instead of typing it", "text", "NAME")),
+        argument=_NAME,
+        description="Backups of the account's sealed records become unreadable without the data key's record. One of "
+        "the whole store has that too: move to another KEK with `store rekey`, and destroy the old one. Its audit "
+        "events stay, and an account that was disabled is so when it is made again.",
+        examples=("kojikey account remove acme --confirm acme",),
+    ),
+)

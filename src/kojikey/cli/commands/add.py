@@ -1,0 +1,110 @@
+"""``kojikey add``: reads a key, tests it, then saves it."""
+
+from __future__ import annotations
+
+from kojikey.cli.context import Desk, desk_of
+from kojikey.cli.parsing.command import COMMON, DEEP, PROVIDER, SAVING, SOURCES, Call, Command
+from kojikey.model.allocation import BUILT_IN
+from kojikey.model.errors import InputNeeded
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kojikey.operations.results import ChangeResult
+    from kojikey.providers.definition import Definition
+
+
+def add(call: Call) -> int:
+    """Carry out ``kojikey add``."""
+    from kojikey import wiring
+    from kojikey.cli.commands import saving
+    from kojikey.cli.output.advice import for_unsaved
+    from kojikey.operations.adding import NewKey, ensure_absent
+    from kojikey.operations.adding import add as add_key
+    from kojikey.operations.probing import Target
+
+    desk = desk_of(call)
+    catalog = wiring.catalog(desk.settings)
+    provider = call.text("provider") or _choose(desk)
+    wiring.checked_provider(provider, desk.settings)
+    definition = catalog.get(provider)
+    settings = saving.settings_of(desk, definition)
+    base_url = definition.checked_base_url(settings.base_url)
+    tester = wiring.make_tester(definition, desk.terminal, call)
+    if not call.flag("no_test"):
+        wiring.check_network(settings.base_url or definition.base_url)
+    custody = wiring.open_custody(desk.settings, desk.terminal)
+    ensure_absent(custody, account=desk.account, provider=provider)
+    make_store = wiring.prepare_store(custody, desk.settings, desk.terminal, account=desk.account)
+    is_new_account = not custody.has_account(desk.account)
+    secret = saving.read_clean_key(desk, definition, catalog)
+    target = Target(
+        provider,
+        base_url,
+        settings.models or (),
+        settings.capabilities or definition.default_capabilities,
+    )
+    test = None if call.flag("no_test") else tester
+    approve = saving.Approval(desk, saving="save it", advice=for_unsaved(provider, has_key=False))
+    new = NewKey(desk.account, target, secret, settings)
+    result = add_key(custody, new, test=test, approve=approve, make_store=make_store)
+    place = wiring.store_place(desk.settings)
+    lines = _lines(result, definition, place, is_new_account=is_new_account)
+    return saving.show(desk, result, lines, approval=approve)
+
+
+def _lines(result: ChangeResult, definition: Definition, place: str, *, is_new_account: bool) -> list[str]:
+    """Say what was done and what to type next."""
+    provider = definition.id
+    if result.action is None:
+        lines = ["nothing was saved"]
+        if result.verdict and result.verdict.outcome.value in ("limited", "indeterminate"):
+            option = "--allow-limited" if result.verdict.outcome.value == "limited" else "--allow-unverified"
+            lines.append(f"to save it all the same: {option}")
+        return lines
+    account = f"the new account {result.account}" if is_new_account else f"account {result.account}"
+    return [
+        f"saved as version 1 for {account}, sealed in {place}",
+        f"used for {definition.purpose}; {definition.company} bills it" + _not_koji(provider),
+        *([f"not tested: kojikey test {provider}"] if result.verdict is None else []),
+        f"next: kojikey list, kojikey run -- CMD, kojikey rotate {provider}",
+    ]
+
+
+def _not_koji(provider: str) -> str:
+    return ", Koji does not" if provider in BUILT_IN else ""
+
+
+def _choose(desk: Desk) -> str:
+    """Offer the providers by number.
+
+    Raises:
+        InputNeeded: nobody may be asked. UsageError: no answer was one of them.
+    """
+    from kojikey import wiring
+
+    index = wiring.provider_index(desk.settings)
+    if not desk.terminal.interactive:
+        raise InputNeeded(
+            f"a provider is needed, and {desk.terminal.why_unasked}; nothing was changed",
+            hint="kojikey add PROVIDER, one of " + ", ".join(index),
+        )
+    purposes = {name: entry.purpose for name, entry in index.items()}
+    return desk.terminal.choose("Which provider?", purposes, again="kojikey add PROVIDER")
+
+
+COMMANDS = (
+    Command(
+        "add",
+        "read a key, test it, then save it",
+        add,
+        options=(*COMMON, *SOURCES, *SAVING, DEEP),
+        argument=PROVIDER._replace(required=False, help="the provider; a numbered choice where none is named"),
+        description="The key comes from a hidden prompt, or from one of --stdin, --from-env and --from-file. "
+        "There is no way to pass it as an argument.",
+        examples=(
+            "kojikey add google_gemini",
+            "kojikey add elevenlabs --capability text_to_speech --capability voices_read",
+            "kojikey add google_gemini --account acme --from-env NEW_KEY --no-input",
+        ),
+    ),
+)

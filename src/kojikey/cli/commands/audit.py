@@ -1,0 +1,168 @@
+"""``kojikey audit``: what happened to the keys, by whom and when; and whether that story was touched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from kojikey.cli.context import Desk, desk_of
+from kojikey.cli.exits import Exit
+from kojikey.cli.parsing.command import COMMON, Call, Command, Option
+from kojikey.model.errors import CannotOpen, UsageError
+from kojikey.model.ref import Document
+from kojikey.operations.results import AuditResult
+
+_NAMED = 10  # damaged events, in one message
+_MEND = "restore what was touched from a backup, or remove the key and add it again: kojikey remove PROVIDER"
+
+
+def audit(call: Call) -> int:
+    """Carry out ``kojikey audit``."""
+    from kojikey import wiring
+    from kojikey.model.timestamps import short_span
+    from kojikey.operations import audit_verification, auditing
+
+    desk = desk_of(call)
+    everyone = call.flag("all_accounts") or desk.settings.account.origin == "default"
+    if call.flag("all_accounts") and call.text("account") is not None:
+        raise UsageError("--all-accounts goes without --account", hint="kojikey audit --all-accounts")
+    since = call.text("since")
+    moment = datetime.now(UTC) - short_span(since, what="--since") if since is not None else None
+    account = None if everyone else desk.account
+    custody = wiring.open_custody(desk.settings, desk.terminal)
+    if call.flag("verify"):
+        if call.text("provider") is not None or since is not None:
+            raise UsageError(
+                "--verify recomputes whole chains: it goes without --provider and --since",
+                hint="kojikey audit --verify",
+            )
+        return _verify(desk, audit_verification.verify(custody, account=account))
+    result = auditing.events(custody.store, account=account, provider=call.text("provider"), since=moment)
+    _tell_unknown(desk, result)
+    return _show(desk, result, everyone=everyone)
+
+
+def _tell_unknown(desk: Desk, result: AuditResult) -> None:
+    """Say where the provider that was asked for is no provider: there may be events of one whose definition is gone."""
+    from kojikey import wiring
+    from kojikey.providers.index import unknown_provider
+
+    provider = desk.call.text("provider")
+    if provider is None or result.events:
+        return
+    index = wiring.provider_index(desk.settings)
+    if provider not in index:
+        unknown = unknown_provider(provider, tuple(index))
+        desk.terminal.note(f"{unknown}, and no event names one; {unknown.hint}")
+
+
+def _show(desk: Desk, result: AuditResult, *, everyone: bool) -> int:
+    """List what can be read; what can not is named beside it, and decides about the exit code."""
+    from kojikey.cli.output import documents
+    from kojikey.cli.output.failure import say
+
+    error = _damage(result)
+    code = Exit.CANNOT_OPEN if error else Exit.OK
+    if desk.terminal.json:
+        documents.write("audit", code, result.events, error=error)
+    elif result.events:
+        from kojikey.cli.output.render import Page
+
+        Page(desk.terminal).audit(result.events, with_account=everyone)
+    elif error is None:
+        desk.terminal.note("no events")
+    if error is not None:
+        say(f"kojikey: {error['message']}")
+        say(f"  try: {error['hint']}")
+    return int(code)
+
+
+def _damage(result: AuditResult) -> Document | None:
+    """Return the error that names the events which can not be read, None where all can."""
+    if not result.unreadable:
+        return None
+    return _error(result.unreadable, "the others are listed", hint="kojikey audit --verify")
+
+
+def _error(errors: Sequence[CannotOpen], rest: str, *, hint: str) -> Document:
+    more = len(errors) - _NAMED
+    message = "; ".join([*map(str, errors[:_NAMED]), *([f"and {more} more"] if more > 0 else []), rest])
+    return {"code": Exit.CANNOT_OPEN.word, "message": message, "hint": hint}
+
+
+def _verify(desk: Desk, result: AuditResult) -> int:
+    """Show what was verified, and all that was touched: it decides about the exit code."""
+    from kojikey.cli.output import documents
+    from kojikey.cli.output.failure import say
+
+    problems = [error for errors in result.broken.values() for error in errors]
+    code = Exit.CANNOT_OPEN if problems else Exit.OK
+    if desk.terminal.json:
+        summary = {
+            "accounts": len(result.verified), "broken": len(result.broken),
+            "unsigned": result.unsigned, "lost": result.lost,
+        }  # fmt: skip
+        rows: list[Document] = [
+            {"account": name, "verified": True, "events": result.last_events[name]} for name in result.verified
+        ]
+        rows += [
+            {"account": name or None, "verified": False, "problems": [str(error) for error in errors]}
+            for name, errors in result.broken.items()
+        ]
+        failure = _error(problems, _others(result), hint=_MEND) if problems else None
+        return documents.write("audit", code, rows, summary=summary, error=failure)
+    _show_verified(desk, result)
+    if problems:
+        for line in (*map(str, problems), _others(result)):
+            say(f"kojikey: {line}")
+        say(f"  try: {_MEND}")
+    return int(code)
+
+
+def _others(result: AuditResult) -> str:
+    broken = _accounts(len(result.broken))
+    return f"{broken} touched from outside, {_accounts(len(result.verified))} whole; nothing was changed"
+
+
+def _accounts(count: int) -> str:
+    return f"{count} account{'' if count == 1 else 's'}"
+
+
+def _show_verified(desk: Desk, result: AuditResult) -> None:
+    from kojikey.cli.output.render import Page
+
+    page = Page(desk.terminal)
+    if result.verified or not result.broken:
+        page.line(_found(result))
+    if result.lost:
+        events = "event" if result.lost == 1 else "events"
+        page.line(f"{result.lost} {events} can not be recomputed: an account was removed, and its data key", indent=2)
+    if result.unsigned:
+        were = "event is" if result.unsigned == 1 else "events are"
+        page.line(f"{result.unsigned} {were} unsigned: made without the key-encryption key", indent=2)
+
+
+def _found(result: AuditResult) -> str:
+    """Say what was verified, and of nothing that was not that it is whole."""
+    count = len(result.verified)
+    if not count:
+        return "there is no account, so there was nothing to verify"
+    trails = f"the audit trail of {_accounts(count)}"
+    return f"{trails}: nothing was touched of what can be recomputed" if result.lost else f"{trails} is whole"
+
+
+COMMANDS = (
+    Command(
+        "audit",
+        "show what happened to the keys, or verify that nobody changed that story",
+        audit,
+        options=(
+            *COMMON,
+            Option(("--provider", "-p"), "only events of this provider", "text", "P", "provider"),
+            Option(("--since",), "only events of the last span, such as 7d", "text", "7d"),
+            Option(("--all-accounts",), "the events of every account (as without --account)"),
+            Option(("--verify",), "recompute the chain and open every key; exit 8 names what was touched"),
+        ),
+        examples=("kojikey audit --since 7d", "kojikey audit --verify --all-accounts"),
+    ),
+)

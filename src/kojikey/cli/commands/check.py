@@ -1,0 +1,142 @@
+"""``kojikey check``: whether a job has the keys it needs, from the store alone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from kojikey.cli.context import Desk, desk_of
+from kojikey.cli.exits import Exit
+from kojikey.cli.output.damaged_records import Damage
+from kojikey.cli.output.failure import write_line
+from kojikey.cli.parsing.command import COMMON, Call, Command, Option
+from kojikey.model.errors import UsageError
+from kojikey.model.ref import Document
+from kojikey.operations.checking import (
+    Demands,
+    Lack,
+    Requirement,
+    has_staged,
+    last_settled,
+    require,
+    require_of_all,
+)
+
+_WORDS = {
+    Lack.NO_KEY: "no key",
+    Lack.DISABLED: "the account's own keys are set aside",
+    Lack.REJECTED: "the provider rejected it when it was last tested",
+    Lack.LIMITED: "something was refused to it when it was last tested",
+    Lack.EXPIRED: "it has expired",
+    Lack.TOO_OLD: "it is older than --max-age",
+    Lack.NEVER_TESTED: "no test has settled whether it works",
+    Lack.TESTED_TOO_LONG_AGO: "its last test is longer ago than --tested-within",
+}
+
+
+def check(call: Call) -> int:
+    """Carry out ``kojikey check``."""
+    from kojikey import wiring
+    from kojikey.cli.output import documents
+    from kojikey.model.timestamps import short_span, span, stamp
+
+    desk = desk_of(call)
+    if call.flag("all_accounts") and call.text("account") is not None:
+        raise UsageError("--all-accounts goes without --account", hint="kojikey check --all-accounts --require P")
+    providers = _required(call)
+    for provider in providers:
+        wiring.checked_provider(provider, desk.settings)
+    max_age, within = call.text("max_age"), call.text("tested_within")
+    demands = Demands(
+        max_age=span(max_age, what="--max-age") if max_age is not None else None,
+        tested_within=short_span(within, what="--tested-within") if within is not None else None,
+    )
+    damage, moment = Damage(desk.terminal), datetime.now(UTC)
+    if demands.max_age is not None:
+        desk.terminal.note(f"--max-age: a key made before {stamp(moment - demands.max_age)} is too old")
+    custody = wiring.open_existing(desk.settings, desk.terminal)
+    if call.flag("all_accounts"):
+        found = list(require_of_all(custody, providers=providers, demands=demands, now=moment, damaged=damage))
+    else:
+        found = list(require(custody, account=desk.account, providers=providers, demands=demands, now=moment))
+    met = sum(item.is_met for item in found)
+    code = Exit.KEY_FAILED if met < len(found) else damage.code
+    if desk.terminal.json:
+        rows, summary = [_fields(item, desk) for item in found], {"required": len(found), "met": met}
+        return documents.write("check", code, rows, summary=summary, error=damage.error)
+    for item in found:
+        if not (item.is_met and call.flag("all_accounts")):
+            write_line(_line(item, desk, with_account=call.flag("all_accounts")))
+    if call.flag("all_accounts") and not desk.terminal.quiet:
+        write_line(f"{met} of {len(found)} required keys are there")
+    return int(code)
+
+
+def _required(call: Call) -> tuple[str, ...]:
+    names = [name.strip() for text in call.texts("require") for name in text.split(",")]
+    if not names or not all(names):
+        raise UsageError("say which keys are needed", hint="kojikey check --require google_gemini,elevenlabs")
+    return tuple(dict.fromkeys(names))
+
+
+def _fields(item: Requirement, desk: Desk) -> Document:
+    from kojikey.model.masking import mask
+
+    fields: Document = {"account": item.account, "provider": item.provider, "met": item.is_met}
+    fields |= {"reasons": [lack.value for lack in item.lacks], "next": next_step(item, desk)}
+    if item.key is None:
+        return fields | {"masked": None, "version": None, "last_test": None, "staged": False}
+    current = item.key.current
+    test = current.last_test.as_document() if current.last_test else None
+    fields |= {"masked": mask(current.tail), "version": current.number, "created_at": current.created_at}
+    return fields | {"expires_at": current.expires_at, "last_test": test, "staged": has_staged(item.key)}
+
+
+def _line(item: Requirement, desk: Desk, *, with_account: bool) -> str:
+    if item.key is None:
+        return f"{item.provider}: no key for account {item.account}; {next_step(item, desk)}"
+    masked = desk.terminal.masked(item.key.current.tail)
+    masked = f"{masked} of account {item.account}" if with_account else masked
+    if item.is_met:
+        settled = last_settled(item.key)
+        return f"{item.provider}: {masked} ok" + (f", tested {settled}" if settled else "")
+    return f"{item.provider}: {masked} " + "; ".join(_WORDS[lack] for lack in item.lacks) + f"; {next_step(item, desk)}"
+
+
+def next_step(item: Requirement, desk: Desk) -> str | None:
+    """Return what to type where a key does not do; None where it does."""
+    if item.is_met:
+        return None
+    return desk.terminal.completed(_mend(item, item.lacks[0]), account=item.account)
+
+
+def _mend(item: Requirement, first: Lack) -> str:
+    if first is Lack.NO_KEY:
+        return f"kojikey add {item.provider}"
+    if first is Lack.DISABLED:
+        return f"kojikey account enable {item.account}"
+    if first in (Lack.NEVER_TESTED, Lack.TESTED_TOO_LONG_AGO, Lack.LIMITED):
+        return f"kojikey test {item.provider}"
+    return f"kojikey rotate {item.provider}"
+
+
+COMMANDS = (
+    Command(
+        "check",
+        "tell from the store alone whether an account has the keys that a job needs",
+        check,
+        options=(
+            *COMMON,
+            Option(("--all-accounts",), "the keys of every account"),
+            Option(("--require",), "providers, separated by commas; may be repeated", "texts", "P,…", "provider"),
+            Option(("--max-age",), "how old a key may be, such as 90d", "text", "90d"),
+            Option(("--tested-within",), "how long ago its last test may be, such as 7d", "text", "7d"),
+        ),
+        description="Makes no request, opens no key and needs no KEK. Exit 3, with the reason for each provider, where "
+        "a key is missing, expired, too old, was refused at its last test, or was not tested lately enough. "
+        "Exit 5: there is no such account.",
+        examples=(
+            "kojikey check --require google_gemini,elevenlabs",
+            "kojikey check --require elevenlabs --max-age 90d --tested-within 7d --json",
+        ),
+    ),
+)

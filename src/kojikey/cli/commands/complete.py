@@ -1,0 +1,63 @@
+"""``kojikey complete``: what the completion scripts ask. Opens no key, asks nobody, and never fails aloud."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from kojikey.cli.output.failure import write_line
+from kojikey.cli.parsing.command import ACCOUNT, STORE, Argument, Call, Command
+from kojikey.config.settings import LOCAL, Settings
+from kojikey.model.environment import Environment
+from kojikey.model.errors import KojikeyError
+
+# What a shell takes as a word in which nothing is expanded. Names come from stores and files that others may write.
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+:/-]*")
+
+
+def complete(call: Call) -> int:
+    """Print the values of a kind, a line each; none where they cannot be read, and none that a shell could expand."""
+    try:
+        values = _values(call.text("kind") or "", call)
+    except (KojikeyError, OSError):
+        return 0
+    for value in values:
+        if _WORD.fullmatch(value):
+            write_line(value)
+    return 0
+
+
+def _values(kind: str, call: Call) -> list[str]:
+    from kojikey import wiring
+    from kojikey.providers.catalog import load_catalog
+    from kojikey.providers.index import read_index
+
+    settings = Settings(call, Environment(os.environ))
+    if kind == "provider":
+        return list(read_index(settings.home.providers))
+    if kind == "account":
+        return [stored.ref.account for stored in wiring.open_custody(settings, None).store.accounts()]
+    if kind == "store":
+        return [LOCAL, *settings.config.get("stores", {})]
+    if kind == "capability":
+        catalog = load_catalog(settings.home.providers)
+        names = [name for provider in catalog.ids() for name in catalog.get(provider).capabilities]
+        return list(dict.fromkeys(names))
+    if kind == "kek":
+        return ["keychain", "passphrase", "env", "file:", "awskms:"]
+    if kind == "topic":
+        from kojikey.cli.commands import HIDDEN, MODULES
+
+        return ["exit-codes", *(name for name in MODULES if name not in HIDDEN and " " not in name)]
+    return []
+
+
+COMMANDS = (
+    Command(
+        "complete",
+        "print values for completion scripts",
+        complete,
+        options=(ACCOUNT, STORE),
+        argument=Argument("kind", "KIND", "what to complete", required=True),
+    ),
+)

@@ -1,0 +1,154 @@
+"""The checks of ``kojikey doctor``, in the order in which one builds on another."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from kojikey import wiring
+from kojikey.cli.context import Desk
+from kojikey.cli.exits import Exit, code_of, hint_of
+from kojikey.model.environment import Environment
+from kojikey.model.errors import KojikeyError
+from kojikey.model.validators import shown
+from kojikey.operations.diagnosing import diagnose
+from kojikey.operations.open_store import Custody
+from kojikey.providers.catalog import load_catalog
+
+
+class Finding(NamedTuple):
+    """One line of the check-up.
+
+    ``state`` is ``ok``, ``normal`` (neither good nor bad), ``note`` (a person should look at it) or ``wrong``.
+    """
+
+    name: str
+    state: str
+    detail: str
+    mend: str | None = None
+    code: Exit = Exit.OK
+
+
+def check_up(desk: Desk) -> Iterator[Finding]:
+    """Yield what was found; what can not be checked because of something before it is left out."""
+    yield _versions()
+    yield from _folders(desk)
+    yield from _definitions(desk)
+    try:
+        custody = wiring.open_custody(desk.settings, desk.terminal)
+    except KojikeyError as error:
+        yield _wrong("store", error)
+        return
+    if custody.header is wiring.NO_STORE:
+        yield from _no_store(desk)
+        return
+    yield Finding("store", "ok", f"{custody.store.place} (chosen by {desk.settings.store.origin})")
+    yield from _undefined(desk, custody)
+    yield from _contents(custody, desk.account)
+
+
+def unusable_config(error: KojikeyError) -> Iterator[Finding]:
+    """Yield what can be said where config.toml can not be used: which store is meant is not known then."""
+    yield _versions()
+    yield _wrong("config.toml", error)
+
+
+def _versions() -> Finding:
+    from kojikey import __version__
+
+    python = ".".join(str(part) for part in sys.version_info[:3])
+    return Finding("kojikey", "ok", f"{__version__} on Python {python}, {sys.platform}")
+
+
+def _folders(desk: Desk) -> Iterator[Finding]:
+    home = desk.settings.home
+    for name, path in (("configuration", home.config), ("data", home.data)):
+        if not os.path.isdir(path):
+            yield Finding(f"{name} folder", "normal", f"{path} is not there yet; it is made when it is needed")
+            continue
+        mode = stat.S_IMODE(os.stat(path).st_mode)
+        if os.name == "posix" and mode & 0o077:
+            mend = f"chmod 700 {path}"
+            yield Finding(f"{name} folder", "wrong", f"{path} is open to others", mend, Exit.STORE_UNAVAILABLE)
+        else:
+            yield Finding(f"{name} folder", "ok", path)
+    if os.path.exists(home.config_file):
+        yield Finding("config.toml", "ok", home.config_file)
+    yield from _network()
+
+
+_NETWORK = (
+    "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR",
+)  # fmt: skip
+
+
+def _network() -> Iterator[Finding]:
+    """Yield what requests follow, and each setting that cannot be used; one that no request meets is not wrong."""
+    from kojikey.providers.requests.proxies import Proxies
+
+    variables = [name for name in _NETWORK if os.environ.get(name)]
+    if variables:
+        yield Finding("network", "normal", "requests follow " + ", ".join(variables))
+    proxies = Proxies.read(Environment(os.environ))
+    for problem in proxies.problems():
+        is_met = problem in proxies.named[:1]
+        state, code = ("wrong", Exit.USAGE) if is_met else ("note", Exit.OK)
+        yield Finding("network", state, str(problem), f"correct or unset {problem.variable}", code)
+    if "SSL_CERT_FILE" in variables or "SSL_CERT_DIR" in variables:
+        from kojikey.providers.requests.network import tls_context
+
+        try:
+            tls_context()
+        except KojikeyError as error:
+            yield _wrong("network", error)
+
+
+def _definitions(desk: Desk) -> Iterator[Finding]:
+    found = load_catalog(desk.settings.home.providers)
+    yield Finding("providers", "ok", ", ".join(found.ids()))
+    for mistake in found.mistakes:
+        yield _wrong(f"provider file {os.path.basename(mistake.path)}", mistake)
+
+
+def _undefined(desk: Desk, custody: Custody) -> Iterator[Finding]:
+    """Yield the keys whose provider is not defined any more: no test and no program gets at them."""
+    known = frozenset(load_catalog(desk.settings.home.providers).ids())
+    for stored in custody.store.scan():
+        account, provider = stored.ref.account, stored.ref.provider
+        if provider in known:
+            continue
+        name = shown(provider)
+        yield Finding(
+            f"{shown(account)}/{name}",
+            "wrong",
+            f"the provider {name} has no usable definition: its key is neither tested nor handed to programs",
+            f"kojikey remove {name} --account {shown(account)}, or put its file into {desk.settings.home.providers}",
+            Exit.NOT_FOUND,
+        )
+
+
+def _no_store(desk: Desk) -> Iterator[Finding]:
+    yield Finding("store", "normal", "there is none yet", "kojikey add PROVIDER makes it")
+    try:
+        source = wiring.default_kek_source(
+            desk.settings, desk.terminal, wiring.kek_inputs(desk.settings, desk.terminal)
+        )
+    except KojikeyError as error:
+        yield _wrong("KEK", error)
+    else:
+        yield Finding("KEK", "ok", f"a new store would keep it in: {source}")
+
+
+def _contents(custody: Custody, account: str) -> Iterator[Finding]:
+    for diagnosis in diagnose(custody, account=account):
+        if diagnosis.error is None:
+            yield Finding(diagnosis.name, diagnosis.state, diagnosis.detail, diagnosis.mend)
+        else:
+            yield _wrong(diagnosis.name, diagnosis.error)
+
+
+def _wrong(name: str, error: KojikeyError) -> Finding:
+    return Finding(name, "wrong", str(error), hint_of(error, command="doctor"), code_of(error))

@@ -1,0 +1,53 @@
+"""``kojikey get``: the one way to print a key."""
+
+from __future__ import annotations
+
+import sys
+
+from kojikey.cli.commands.key_choice import choose_key
+from kojikey.cli.context import desk_of
+from kojikey.cli.parsing.command import COMMON, KEY, Call, Command, Option
+from kojikey.model.errors import UsageError
+
+
+def get(call: Call) -> int:
+    """Carry out ``kojikey get``."""
+    from kojikey import wiring
+    from kojikey.cli.output import documents
+    from kojikey.model.masking import mask, tail_of
+    from kojikey.operations.revealing import reveal
+
+    desk = desk_of(call)
+    named = call.text("provider") or ""
+    if not call.flag("reveal"):
+        raise UsageError(
+            "get prints the key itself, and does so only with --reveal",
+            hint=f"to hand it to a program, kojikey run -p {named} -- CMD keeps it off the screen"
+            if named.isidentifier() and named.islower()
+            else "kojikey run -- CMD hands keys to a program",
+        )
+    if named:
+        wiring.checked_provider(named, desk.settings)
+    custody = wiring.open_custody(desk.settings, desk.terminal)
+    provider = named or choose_key(desk, custody)
+    shown = reveal(custody, account=desk.account, provider=provider)
+    value = shown.secret.reveal()
+    if desk.terminal.json:
+        place = {"account": desk.account, "provider": provider, "version": shown.version}
+        return documents.write("get", 0, [{**place, "masked": mask(tail_of(value)), "key": value}])
+    sys.stdout.write(value + ("\n" if sys.stdout.isatty() else ""))
+    return 0
+
+
+COMMANDS = (
+    Command(
+        "get",
+        "print a key (only with --reveal)",
+        get,
+        options=(*COMMON, Option(("--reveal",), "yes, print the key itself")),
+        argument=KEY,
+        description="Leaves a `revealed` event in the audit trail. "
+        "A line end follows only on a terminal, so that a pipe gets the key and nothing else.",
+        examples=("kojikey get google_gemini --reveal | pbcopy",),
+    ),
+)

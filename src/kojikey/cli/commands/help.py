@@ -1,0 +1,48 @@
+"""``kojikey help``: exit codes, and the help of any command."""
+
+from __future__ import annotations
+
+from kojikey.cli.context import desk_of
+from kojikey.cli.exits import MEANING
+from kojikey.cli.parsing.command import OUTPUT, Argument, Call, Command
+from kojikey.model.errors import UsageError
+
+_EXIT_CODES = "exit-codes"
+
+
+def help_topic(call: Call) -> int:
+    """Carry out ``kojikey help``."""
+    from kojikey.cli.commands import GROUPS, HIDDEN, MODULES
+    from kojikey.cli.output import documents
+    from kojikey.cli.parsing import typer_app
+
+    desk = desk_of(call, config={})  # whoever looks for help may have a config.toml that does not read
+    topic = " ".join(call.texts("topic"))
+    if topic == _EXIT_CODES:
+        if desk.terminal.json:
+            rows = [{"code": int(code), "name": code.word, "when": when} for code, when in MEANING.items()]
+            return documents.write("help", 0, rows)
+        from kojikey.cli.output.render import Page
+
+        Page(desk.terminal).table(
+            ("CODE", "NAME", "WHEN"), [(str(int(code)), code.word, when) for code, when in MEANING.items()]
+        )
+        return 0
+    if topic and topic not in GROUPS and (topic not in MODULES or topic in HIDDEN):
+        raise UsageError("there is no help on that", hint=f"kojikey help {_EXIT_CODES}, or kojikey help COMMAND")
+    if desk.terminal.json:
+        return documents.write("help", 0, [{"topic": topic or None, "text": typer_app.help_of(topic.split())}])
+    typer_app.show_help(topic.split(), is_plain=desk.terminal.plain)
+    return 0
+
+
+COMMANDS = (
+    Command(
+        "help",
+        "explain a command, or the exit codes (kojikey help exit-codes)",
+        help_topic,
+        options=OUTPUT,
+        argument=Argument("topic", "[TOPIC]...", "a command, or exit-codes", many=True, complete="topic"),
+        examples=("kojikey help exit-codes", "kojikey help rotate"),
+    ),
+)

@@ -1,0 +1,42 @@
+"""``kojikey history``: a key's versions."""
+
+from __future__ import annotations
+
+from kojikey.cli.commands.key_choice import choose_key
+from kojikey.cli.context import desk_of
+from kojikey.cli.parsing.command import COMMON, KEY, Call, Command
+
+
+def history(call: Call) -> int:
+    """Carry out ``kojikey history``."""
+    from kojikey import wiring
+    from kojikey.cli.output import documents
+    from kojikey.operations import listing
+
+    desk = desk_of(call)
+    custody = wiring.open_custody(desk.settings, None)
+    provider = call.text("provider") or choose_key(desk, custody)
+    if custody.held(desk.account, provider) is None:
+        wiring.checked_provider(provider, desk.settings)
+    result = listing.history(custody.store, account=desk.account, provider=provider)
+    if desk.terminal.json:
+        place = {"account": desk.account, "provider": provider}
+        versions = [place | documents.version_fields(version) for version in result.versions]
+        return documents.write("history", 0, versions)
+    from kojikey.cli.output.render import Page
+
+    Page(desk.terminal).history(result)
+    return 0
+
+
+COMMANDS = (
+    Command(
+        "history",
+        "show a key's versions: when, which, and what their tests found",
+        history,
+        options=COMMON,
+        argument=KEY,
+        description="The fingerprint tells whether two versions are the same key, without opening either.",
+        examples=("kojikey history elevenlabs",),
+    ),
+)

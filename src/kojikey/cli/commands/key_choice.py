@@ -1,0 +1,46 @@
+"""Which of an account's keys a command is about, where the command line does not say: a numbered choice."""
+
+from __future__ import annotations
+
+import sys
+
+from kojikey.cli.context import Desk
+from kojikey.model.errors import InputNeeded, NotFound, RecordChanged
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kojikey.operations.open_store import Custody
+
+
+def choose_key(desk: Desk, custody: Custody) -> str:
+    """Offer the account's keys by number, and return the provider of the one that was chosen.
+
+    Raises:
+        InputNeeded: nobody may be asked. NotFound: the account has no key. UsageError: no answer was one of them.
+    """
+    command = f"kojikey {desk.call.command.name} PROVIDER"
+    if not desk.terminal.interactive:
+        raise InputNeeded(f"a provider is needed, and {desk.terminal.why_unasked}; nothing was changed", hint=command)
+    masks = _masks(desk, custody)
+    if not masks:
+        raise NotFound(f"account {desk.account} has no key in this store", hint="kojikey add PROVIDER")
+    return desk.terminal.choose(f"Which key of account {desk.account}?", masks, again=command)
+
+
+def _masks(desk: Desk, custody: Custody) -> dict[str, str]:
+    """Return the account's providers, each with its masked key."""
+    from kojikey.model import validators
+    from kojikey.operations.listing import key_of
+    from kojikey.stores.base import Query
+
+    masks: dict[str, str] = {}
+    for stored in custody.store.scan(Query(account=desk.account)):
+        try:
+            provider = validators.name(stored.ref.provider)
+        except ValueError:
+            continue  # somebody put it into the store from outside
+        try:
+            masks[provider] = desk.terminal.masked(key_of(stored).current.tail, sys.stderr)
+        except RecordChanged:
+            masks[provider] = "changed from outside"
+    return masks

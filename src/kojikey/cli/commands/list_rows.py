@@ -1,0 +1,123 @@
+"""Which rows ``kojikey list`` shows, in what order, and what they come to. From records alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from kojikey.cli.output.documents import age_of
+from kojikey.cli.parsing.command import Call
+from kojikey.model.errors import UsageError
+from kojikey.model.ref import Document
+from kojikey.model.timestamps import now, parsed
+from kojikey.model.verdict import Outcome
+from kojikey.operations.listing import is_due
+from kojikey.operations.results import ListRow
+
+UNTESTED = "untested"
+OUTCOMES = (*(outcome.value for outcome in Outcome), UNTESTED)
+SORTS = ("age", "account", "provider", "tested")
+
+_Wanted = Callable[[ListRow], bool]
+
+
+def check_options(call: Call) -> None:
+    """Check the options that choose and order rows.
+
+    Raises:
+        UsageError: one of them makes no sense.
+    """
+    if call.flag("csv") and call.flag("json"):
+        raise UsageError("--csv and --json are two forms of one output: one at a time", hint="kojikey list --csv")
+    if call.text("outcome") not in (None, *OUTCOMES):
+        raise UsageError(f"--outcome takes one of {', '.join(OUTCOMES)}", hint="kojikey list --outcome rejected")
+    if call.text("sort") not in (None, *SORTS):
+        raise UsageError(f"--sort takes one of {', '.join(SORTS)}", hint="kojikey list --sort age")
+
+
+def chosen_rows(call: Call, rows: Iterable[ListRow]) -> Iterator[ListRow]:
+    """Yield the rows that all filters take, in the order that was asked for; without one, as they come."""
+    wanted = _filters(call)
+    taken = (row for row in rows if all(wants(row) for wants in wanted))
+    order = call.text("sort")
+    return iter(sorted(taken, key=_ORDERS[order])) if order else taken
+
+
+def _filters(call: Call) -> list[_Wanted]:
+    wanted: list[_Wanted] = []
+    if call.flag("failing"):
+        wanted.append(_is_failing)
+    if call.flag("due"):
+        moment = parsed(now())
+        wanted.append(lambda row: row.key is not None and is_due(row.key, moment, is_disabled=row.disabled))
+    outcome = call.text("outcome")
+    if outcome is not None:
+        wanted.append(lambda row: row.key is not None and _outcome(row) == outcome)
+    return wanted
+
+
+def _is_failing(row: ListRow) -> bool:
+    if row.key is None:
+        return False
+    expires = row.key.current.expires_at
+    has_expired = expires is not None and parsed(expires) <= parsed(now())
+    return has_expired or _outcome(row) in (Outcome.LIMITED.value, Outcome.REJECTED.value)
+
+
+def _outcome(row: ListRow) -> str:
+    test = row.key.current.last_test if row.key else None
+    return test.outcome if test else UNTESTED
+
+
+_LAST = (1,)  # rows without a key have no age, and come after those that have
+
+
+def _by_age(row: ListRow) -> tuple[object, ...]:
+    return (0, -age_of(row.key), row.key.current.created_at, *_names(row)) if row.key else (*_LAST, *_names(row))
+
+
+def _by_test(row: ListRow) -> tuple[object, ...]:
+    test = row.key.current.last_test if row.key else None
+    return (0, test.tested_at if test else "", *_names(row)) if row.key else (*_LAST, *_names(row))
+
+
+def _names(row: ListRow) -> tuple[str, str]:
+    return row.account, row.provider
+
+
+_ORDERS: dict[str, Callable[[ListRow], tuple[object, ...]]] = {
+    "age": _by_age,  # oldest first
+    "tested": _by_test,  # never tested first, then the longest ago
+    "account": _names,
+    "provider": lambda row: (row.provider, row.account),
+}
+
+
+class Totals:
+    """Counts rows while they pass, so that none is held for it."""
+
+    def __init__(self) -> None:
+        self._accounts: set[str] = set()
+        self._outcomes = dict.fromkeys(OUTCOMES, 0)
+        self.keys = self._due = 0
+
+    def counted(self, rows: Iterable[ListRow]) -> Iterator[ListRow]:
+        """Yield the rows, counting those that are keys."""
+        moment = parsed(now())
+        for row in rows:
+            if row.key is not None:
+                self.keys += 1
+                self._accounts.add(row.account)
+                self._outcomes[_outcome(row)] += 1
+                self._due += is_due(row.key, moment, is_disabled=row.disabled)
+            yield row
+
+    def as_document(self) -> Document:
+        """Return the counts as JSON has them."""
+        return {"keys": self.keys, "accounts": len(self._accounts), **self._outcomes, "due": self._due}
+
+    def as_line(self) -> str:
+        """Return the counts as people read them."""
+        accounts = f" of {len(self._accounts)} accounts" if len(self._accounts) > 1 else ""
+        parts = [f"{count} {name}" for name, count in self._outcomes.items() if count]
+        parts += [f"{self._due} due for rotation"] if self._due else []
+        return f"{self.keys} key{'' if self.keys == 1 else 's'}{accounts}: {', '.join(parts)}"

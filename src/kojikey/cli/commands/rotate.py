@@ -1,0 +1,206 @@
+"""``kojikey rotate``: stage, test, promote; and what undoes or finishes it."""
+
+from __future__ import annotations
+
+import re
+
+from kojikey.cli.commands.key_choice import choose_key
+from kojikey.cli.context import Desk, desk_of
+from kojikey.cli.parsing.command import COMMON, DEEP, KEY, PACE, SAVING, SOURCES, Call, Command, Option
+from kojikey.model.errors import UsageError
+from kojikey.model.verdict import Outcome
+from kojikey.operations.open_store import Custody
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kojikey.operations.probing import Approve, Tester
+    from kojikey.operations.results import ChangeResult
+    from kojikey.providers.catalog import Catalog
+    from kojikey.providers.definition import Definition
+
+_STEPS = ("resume", "abort", "rollback", "retire")
+_SETTINGS = ("base_url", "model", "capability", "label", "expires", "rotate_after")
+
+
+def rotate(call: Call) -> int:
+    """Carry out ``kojikey rotate`` or one of its steps."""
+    from kojikey import wiring
+    from kojikey.cli.commands import saving
+    from kojikey.cli.output.advice import for_step
+
+    desk = desk_of(call)
+    step = _step(call)
+    if call.text("batch") is not None:
+        from kojikey.cli.commands.rotate_batch import rotate_batch
+
+        return rotate_batch(desk)
+    if call.flag("dry_run"):
+        raise UsageError("--dry-run goes with --batch", hint="kojikey rotate --batch FILE --dry-run")
+    named = call.text("provider")
+    if named is not None:
+        wiring.checked_provider(named, desk.settings)
+    catalog = wiring.catalog(desk.settings)
+    custody = wiring.open_custody(desk.settings, desk.terminal)
+    provider = named or choose_key(desk, custody)
+    definition = catalog.get(provider)
+    tester = wiring.make_tester(definition, desk.terminal, call)
+    test = None if call.flag("no_test") else tester
+    approve = saving.Approval(desk, saving="make it current", advice=for_step(provider, step))
+    try:
+        if step == "rotate":
+            result = _begin(desk, custody, definition, catalog, test=test, approve=approve)
+        else:
+            result = _finish(step, desk, provider, custody, test=test, tester=tester, approve=approve)
+    except KeyboardInterrupt as stop:
+        # What is known already is not asked of a store that may not answer.
+        left = str(stop) or _left(custody, desk.account, provider)
+        raise KeyboardInterrupt(desk.terminal.completed(left)) from None
+    _warn_of_settings(desk, result)
+    return saving.show(desk, result, _lines(definition, result, step), approval=approve)
+
+
+def _step(call: Call) -> str:
+    steps = [name for name in _STEPS if call.flag(name)]
+    if len(steps) > 1:
+        raise UsageError("one step at a time: --resume, --abort, --rollback or --retire", hint=_again(call, steps[0]))
+    if call.flag("force") and steps != ["retire"]:
+        raise UsageError("--force goes with --retire; nothing was changed", hint=f"{_again(call, 'retire')} --force")
+    if steps and any(call.flag(name) or call.text(name) is not None for name in ("stdin", "from_env", "from_file")):
+        raise UsageError(f"--{steps[0]} reads no key; nothing was changed", hint=_again(call, steps[0]))
+    given = _settings_given(call)
+    if steps and given:
+        raise UsageError(
+            f"--{steps[0]} changes no settings, so it goes without {given[0]}; nothing was changed",
+            hint=_again(call, steps[0]),
+        )
+    if steps == ["retire"] and call.flag("no_test"):
+        raise UsageError(
+            "--retire is a test: it goes without --no-test; nothing was changed",
+            hint=_again(call, "retire"),
+        )
+    return steps[0] if steps else "rotate"
+
+
+def _again(call: Call, step: str) -> str:
+    provider = call.text("provider") or "PROVIDER"
+    return f"kojikey rotate {provider if re.fullmatch('[a-z][a-z0-9_]*', provider) else 'PROVIDER'} --{step}"
+
+
+def _settings_given(call: Call) -> list[str]:
+    return [f"--{name.replace('_', '-')}" for name in _SETTINGS if call.values.get(name) not in (None, [])]
+
+
+def _warn_of_settings(desk: Desk, result: ChangeResult) -> None:
+    given = _settings_given(desk.call)
+    if result.action == "unchanged" and given:
+        sets = f"kojikey set {result.provider}"
+        desk.terminal.warn(f"{', '.join(given)} changed nothing, for the key is the same: {sets} changes settings")
+
+
+def _begin(
+    desk: Desk, custody: Custody, definition: Definition, catalog: Catalog, *, test: Tester | None, approve: Approve
+) -> ChangeResult:
+    from kojikey import wiring
+    from kojikey.cli.commands import saving
+    from kojikey.operations import rotating
+
+    settings = saving.settings_of(desk, definition)
+    key = rotating.ensure_unstaged(custody, account=desk.account, provider=definition.id)
+    if test:
+        wiring.check_network(settings.base_url or key.current.base_url)
+    custody.prepare(desk.account)
+    secret = saving.read_clean_key(desk, definition, catalog)
+    new = rotating.Replacement(desk.account, definition.id, secret, settings)
+    return rotating.rotate(custody, new, test=test, approve=approve)
+
+
+def _finish(
+    step: str, desk: Desk, provider: str, custody: Custody, *, test: Tester | None, tester: Tester, approve: Approve
+) -> ChangeResult:
+    from kojikey.operations import rotating
+
+    account = desk.account
+    if step == "abort":
+        return rotating.abort(custody, account=account, provider=provider)
+    if step == "retire":
+        is_forced = desk.call.flag("force")
+        return rotating.retire(custody, account=account, provider=provider, test=tester, is_forced=is_forced)
+    begin = rotating.resume if step == "resume" else rotating.rollback
+    return begin(custody, account=account, provider=provider, test=test, approve=approve)
+
+
+def _left(custody: Custody, account: str, provider: str) -> str:
+    """Say what Ctrl-C left behind: the key in use is never another than before."""
+    from kojikey.model.key import Stage
+    from kojikey.operations.listing import key_of
+
+    stored = custody.held(account, provider)
+    if stored is None or key_of(stored).version(Stage.STAGED) is None:
+        return "interrupted; the key in use is unchanged and nothing is staged"
+    again = f"kojikey rotate {provider}"
+    return f"interrupted; the key in use is unchanged, the new one is staged: {again} --resume, or {again} --abort"
+
+
+def _lines(definition: Definition, result: ChangeResult, step: str) -> list[str]:
+    """Say what a step did, what it did not do, and what to type next."""
+    again = f"kojikey rotate {result.provider}"
+    if result.action == "staged":
+        return [
+            f"version {result.version} stays staged; the key in use is unchanged",
+            f"next: {again} --resume, or {again} --abort",
+        ]
+    if result.action is None and step == "retire":
+        return [
+            "the provider still accepts the previous key, so it was kept"
+            if result.verdict and result.verdict.authentic
+            else "whether the provider still accepts the previous key could not be told, so it was kept",
+            f"revoke it at {definition.pages.keys}, then: {again} --retire",
+        ]
+    if result.action == "retired" and result.verdict and result.verdict.outcome is not Outcome.REJECTED:
+        return [f"the previous key was dropped from the store all the same; revoke it at {definition.pages.keys}"]
+    if result.action is None and step == "rollback":
+        return ["nothing was changed; the key in use is the same as before"]
+    return {
+        "rotated": [
+            f"version {result.version} is now in use; the one before is kept for undo",
+            f"next: revoke the old key at {definition.pages.keys}, then {again} --retire",
+            f"undo: {again} --rollback",
+        ],
+        "unchanged": ["unchanged: that is the key in use; no version was made"],
+        "aborted": ["the new key was discarded; the key in use is unchanged"],
+        "rolled_back": [f"version {result.version} is in use again; the other is kept as the previous one"],
+        "retired": ["the provider has stopped accepting the previous key; it was dropped from the store"],
+    }[str(result.action)]
+
+
+COMMANDS = (
+    Command(
+        "rotate",
+        "replace a key: save the new one as staged, test it, promote it",
+        rotate,
+        options=(
+            *COMMON,
+            Option(("--resume",), "test and promote the staged key"),
+            Option(("--abort",), "discard the staged key"),
+            Option(("--rollback",), "make the previous key current again, after testing it"),
+            Option(("--retire",), "drop the previous key once the provider has stopped accepting it"),
+            Option(("--force",), "with --retire: drop it even where the provider still accepts it"),
+            *SOURCES,
+            *SAVING,
+            DEEP,
+            Option(("--batch",), "rotate many keys: JSON lines (- for standard input)", "text", "FILE", "file"),
+            Option(("--dry-run",), "with --batch: only tell what would happen"),
+            *PACE,
+        ),
+        argument=KEY._replace(help=f"{KEY.help}; none with --batch"),
+        description="The key in use stays in use until the new one has passed its test. Ctrl-C or a crash in the "
+        "middle loses neither: --resume goes on, --abort discards the new one. "
+        "This is not `store rekey`, which changes the key-encryption key of the store.",
+        examples=(
+            "kojikey rotate elevenlabs",
+            "kojikey rotate elevenlabs --from-env NEW_KEY --no-input",
+            "kojikey rotate elevenlabs --rollback",
+            "kojikey rotate --batch new-keys.jsonl --concurrency 32",
+        ),
+    ),
+)

@@ -1,0 +1,252 @@
+"""``kojikey run``: replaces itself by a program, with the account's keys in its environment.
+
+The hot path: programs start through this. Nothing is imported at module level that the way through does not need.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from kojikey.cli.output.failure import say
+from kojikey.cli.parsing.command import ACCOUNT, NO_INPUT, QUIET, STORE, Argument, Call, Command, Option
+from kojikey.config.settings import Settings
+from kojikey.model.environment import Environment
+from kojikey.model.environment_names import is_variable_name, may_hold_key
+from kojikey.model.errors import KeyNotFound, NotFound, UsageError
+from kojikey.model.validators import shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kojikey.cli.output.terminal import Terminal
+    from kojikey.model.credential import Credential
+    from kojikey.operations.open_store import Custody
+    from kojikey.providers.index import IndexEntry
+
+NOT_EXECUTABLE, NOT_FOUND = 126, 127
+
+
+def run(call: Call) -> int:
+    """Carry out ``kojikey run``; returns only when the program could not be started."""
+    program = call.texts("program")
+    if not program and not call.flag("dry_run"):
+        raise UsageError("run needs a program to start", hint="kojikey run -- CMD ARGUMENTS")
+    from kojikey import wiring
+
+    settings = Settings(call, Environment(os.environ))
+    index = wiring.provider_index(settings)
+    named = _named_variables(call.texts("env"))
+    listed = tuple(dict.fromkeys(call.texts("provider")))
+    for provider in (*listed, *named.values()):
+        if provider not in index:
+            wiring.checked_provider(provider, settings)
+    if call.flag("dry_run"):
+        from kojikey.cli.commands.run_preview import preview
+
+        return preview(call, settings, index, listed, named)
+    found = _credentials(call, settings, dict.fromkeys((*listed, *named.values())), index)
+    environ = Environment(os.environ)
+    for provider in listed or (() if named else found):
+        if provider in found:
+            environ = environ.joined(_variables(found[provider], index[provider]))
+    for name, provider in named.items():
+        if provider in found:
+            environ = environ.joined({name: _plaintext(found[provider])})
+    return _replaced_by(call, program, environ)
+
+
+def _named_variables(pairs: tuple[str, ...]) -> dict[str, str]:
+    named = {}
+    for pair in pairs:
+        name, equals, provider = pair.partition("=")
+        if not equals or not is_variable_name(name) or not provider:
+            raise UsageError(
+                "--env takes NAME=PROVIDER, such as MY_KEY=google_gemini",
+                hint="kojikey run --env MY_KEY=google_gemini -- CMD",
+            )
+        if not may_hold_key(name):
+            raise UsageError(
+                "--env names a variable that changes how programs run; it was not set, and nothing was started",
+                hint="choose a name of its own for the key, such as MY_KEY",
+            )
+        named[name] = provider
+    return named
+
+
+def _credentials(
+    call: Call, settings: Settings, named: dict[str, None], index: dict[str, IndexEntry]
+) -> dict[str, Credential]:
+    """Return the keys there are at the providers that were named, or all of the account's.
+
+    Raises:
+        NotFound: with ``--require``, a provider has no key, or a key no definition.
+    """
+    from kojikey import wiring
+    from kojikey.operations.resolving import resolve
+
+    custody = wiring.open_custody(settings, _asking_terminal(call, settings))
+    found, account = {}, settings.account.value
+    for provider in named or held_providers(call, settings, custody, index):
+        credential = resolve(custody, account=account, provider=provider)
+        if credential.source == "byok":
+            found[provider] = credential
+        else:
+            leave_alone(call, custody, account, provider)
+    custody.close()
+    return found
+
+
+def leave_alone(call: Call, custody: Custody, account: str, provider: str) -> None:
+    """Say that a provider has no key.
+
+    Raises:
+        NotFound: ``--require`` was given.
+    """
+    if call.flag("require"):
+        raise _missing(custody, account, provider)
+    if not call.flag("quiet"):
+        say(f"kojikey: {_missing(custody, account, provider)}; its environment is left alone")
+
+
+def held_providers(call: Call, settings: Settings, custody: Custody, index: dict[str, IndexEntry]) -> dict[str, None]:
+    """Return the providers whose keys are handed on where none was named: all at which the account has one.
+
+    Admin keys are left out: they are handed on where they are named alone. With ``--require`` the providers of the
+    built-in allocation are among them, so that a key that is missing there is found to be.
+
+    Raises:
+        NotFound: a key has no definition, which says under which names it belongs, and ``--require`` was given.
+    """
+    from kojikey.model.allocation import BUILT_IN
+    from kojikey.stores.base import Query
+
+    account = settings.account.value
+    held = dict.fromkeys(BUILT_IN if call.flag("require") else ())
+    if custody.is_disabled(account):
+        if not held and not call.flag("quiet"):
+            say(f"kojikey: account {account} is disabled, so none of its keys is used; the environment is left alone")
+        return held
+    for stored in custody.store.scan(Query(account=account)):
+        provider = str(stored.ref.provider)
+        if provider in index:
+            held |= {} if provider.endswith("_admin") else {provider: None}
+        else:
+            _leave_out(call, settings, provider)
+    return held
+
+
+def _leave_out(call: Call, settings: Settings, provider: str) -> None:
+    from kojikey import wiring
+
+    is_broken = wiring.unusable_definition(provider, settings) is not None
+    problem = "cannot be used" if is_broken else "is gone"
+    message = f"the definition of {shown(provider)} {problem}, so its key is not handed on"
+    if call.flag("require"):
+        mend = "mend its file" if is_broken else "put its file back"
+        raise NotFound(message, hint=f"{mend} in {settings.home.providers}, or name the other providers with -p")
+    say(f"kojikey: {message}")
+
+
+def _missing(custody: Custody, account: str, provider: str) -> NotFound:
+    """Return why there is no key, for a person to read: that there is none, or that the account's are set aside."""
+    if custody.is_disabled(account):
+        enable = f"kojikey account enable {account}"
+        return NotFound(f"account {account} is disabled, so no {provider} key of its own is used", hint=enable)
+    return KeyNotFound(account, provider)
+
+
+def _asking_terminal(call: Call, settings: Settings) -> Terminal | None:
+    """Return a terminal only where somebody could be asked for a passphrase: it costs a little to import."""
+    if settings.no_input or settings.environ.get("KOJIKEY_PASSPHRASE_FILE"):
+        return None
+    if not (sys.stdin.isatty() or sys.stderr.isatty()):
+        return None
+    from kojikey.cli.output.terminal import Terminal
+
+    return Terminal(call, settings)
+
+
+def _variables(credential: Credential, entry: IndexEntry) -> Environment:
+    """Return what the provider's own SDKs read: the key, and its base URL where that is not the default."""
+    base_url = entry.base_url_variable(credential.base_url)
+    return Environment(dict.fromkeys(entry.env, _plaintext(credential)) | base_url)
+
+
+def _plaintext(credential: Credential) -> str:
+    return credential.secret.reveal() if credential.secret else ""
+
+
+def _replaced_by(call: Call, program: tuple[str, ...], environ: Environment) -> int:
+    import signal
+
+    # Python ignores these two, and an ignored signal stays ignored across exec: `CMD | head` would never end.
+    numbers = [getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name)]
+    if not program[0]:  # execvp would take the folders of PATH for it
+        return _not_started(call, program[0], "was not found", NOT_FOUND)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    before = [signal.signal(number, signal.SIG_DFL) for number in numbers]
+    try:
+        os.execvpe(program[0], list(program), environ)
+    except (FileNotFoundError, NotADirectoryError):
+        return _not_started(call, program[0], "was not found", NOT_FOUND)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "its name or an argument has a zero byte"
+        return _not_started(call, program[0], f"could not be started ({reason})", NOT_EXECUTABLE)
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _not_started(call: Call, name: str, problem: str, code: int) -> int:
+    from kojikey.model.key_detection import looks_like_key
+
+    hint, message = None, f"{name if name and name.isprintable() else 'the program'} {problem}"
+    if looks_like_key(name):
+        from kojikey.cli.parsing.key_guard import REVOKE
+
+        hint, message = REVOKE, f"the program {problem}; its name looks like a provider key and is not repeated here"
+    say(f"kojikey: {message}")
+    if hint:
+        say(f"  {hint}")
+    if call.flag("json"):
+        from kojikey.cli.output.failure import failure, write_json
+
+        write_json(failure("run", code, "not_found" if code == NOT_FOUND else "not_executable", message, hint))
+    return code
+
+
+COMMANDS = (
+    Command(
+        "run",
+        "start a program with the account's keys in its environment",
+        run,
+        options=(
+            ACCOUNT,
+            STORE,
+            Option(("--provider", "-p"), "only this provider's key; may be repeated", "texts", "P", "provider"),
+            Option(
+                ("--env",),
+                "put P's key under this name; without --provider no other name is set; may be repeated",
+                "texts",
+                "NAME=P",
+            ),
+            Option(("--require",), "exit 5 where a named provider (by default one of Koji's two) has no key"),
+            Option(("--dry-run",), "say which names would be set, for which keys, and start nothing"),
+            Option(("--json",), "report a failure to start, or what --dry-run says, as JSON"),
+            NO_INPUT,
+            QUIET,
+            Option(("--no-color",), "no colour (also: NO_COLOR)"),
+        ),
+        argument=Argument("program", "-- CMD [ARGUMENTS]...", "the program to start", many=True),
+        description="Replaces itself by the program, so that signals, terminal and exit status are the program's own. "
+        "The keys go under the names that the providers' SDKs read. Nothing is written to disk. "
+        "Exit 127: the program was not found; 126: it could not be started.",
+        examples=(
+            "kojikey run -- python interview.py",
+            "kojikey run --provider google_gemini --require -- ./nightly",
+            "kojikey run --env VOICE_KEY=elevenlabs -- node server.js",
+        ),
+        passes_on=True,
+    ),
+)

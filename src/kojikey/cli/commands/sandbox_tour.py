@@ -1,0 +1,96 @@
+"""``kojikey sandbox --tour``: the whole loop in a throwaway store, each command shown as it would be typed."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import sys
+import tempfile
+from typing import NamedTuple
+
+from kojikey.cli.context import Desk
+from kojikey.testing import Sandbox, SandboxKey
+
+_PROVIDER = "elevenlabs"
+
+
+class Step(NamedTuple):
+    """A command of the tour: what it shows, how it is typed, which key it is given, and how it is to end."""
+
+    about: str
+    arguments: tuple[str, ...]
+    key: SandboxKey | None = None
+    ends: int = 0
+
+
+def tour(desk: Desk, playing: Sandbox) -> int:
+    """Run every step and return 0 when each ended as it should, 1 at the first that did not."""
+    from kojikey.cli.output.render import Page
+
+    page = Page(desk.terminal)
+    told = _silent if desk.terminal.quiet else page.line
+    told("A tour of kojikey against a made-up provider on this machine: no account, no network.", style="bold")
+    kek = base64.urlsafe_b64encode(os.urandom(32)).decode()
+    with tempfile.TemporaryDirectory(prefix="kojikey-tour-") as home:
+        for number, step in enumerate(_steps(playing), 1):
+            told()
+            told(f"{number}. {step.about}", style="bold")
+            page.line("$ " + _typed(step), style="cyan")
+            sys.stdout.flush()
+            code = _ran(step, home, kek, desk)
+            if code != step.ends:
+                page.line(f"this step ended with exit {code}, and should have with {step.ends}; the tour stops here")
+                return 1
+            if code:
+                page.line(f"(exit {code})", style="dim")
+    told()
+    told("The throwaway store is gone. With a key of your own: kojikey add google_gemini", style="bold")
+    return 0
+
+
+def _silent(text: str = "", *, style: str = "") -> None:
+    """Stand in for what would be said: with --quiet there are the commands and their results, and nothing else."""
+
+
+def _steps(playing: Sandbox) -> tuple[Step, ...]:
+    first, second = playing.key(_PROVIDER, "ok"), _second(playing)
+    refused = playing.key(_PROVIDER, "invalid_key")
+    url = playing.base_url(_PROVIDER)
+    return (
+        Step("Add a key: it is tested before it is saved.", ("add", _PROVIDER, "--base-url", url), first),
+        Step("Test it again, whenever you like.", ("test", _PROVIDER)),
+        Step("A rotation to a key that the provider refuses changes nothing.", ("rotate", _PROVIDER), refused, 3),
+        Step("A rotation to a good one: staged, tested, promoted.", ("rotate", _PROVIDER), second),
+        Step("Second thoughts: the key before is still there.", ("rotate", _PROVIDER, "--rollback")),
+        Step("What there is, masked. This never opens a key.", ("list",)),
+        Step("What happened, and whether anybody changed that story.", ("audit", "--verify")),
+        Step("Remove it: the account falls back to the built-in allocation.", ("remove", _PROVIDER, "--yes")),
+    )
+
+
+def _second(playing: Sandbox) -> SandboxKey:
+    first = playing.key(_PROVIDER, "ok")
+    return next(
+        key for key in playing.keys if key.provider == _PROVIDER and key.reason == "ok" and key.key != first.key
+    )
+
+
+def _typed(step: Step) -> str:
+    words = " ".join(("kojikey", *step.arguments))
+    return f"{words} --stdin < the-key.txt" if step.key else words
+
+
+def _ran(step: Step, home: str, kek: str, desk: Desk) -> int:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("KOJIKEY_")}
+    environ |= {"KOJIKEY_HOME": home, "KOJIKEY_KEK": kek, "KOJIKEY_NO_INPUT": "1"}
+    arguments = [*step.arguments, *(["--stdin"] if step.key else [])]
+    arguments += ["--no-color"] if desk.terminal.plain else []
+    arguments += ["--quiet"] if desk.terminal.quiet else []
+    finished = subprocess.run(
+        [sys.executable, "-P", "-m", "kojikey", *arguments],
+        input=step.key.key.encode() if step.key else b"",
+        env=environ,
+        check=False,
+    )
+    return finished.returncode

@@ -1,0 +1,193 @@
+"""What ``add`` and ``rotate`` share: reading and cleaning the key, settings from options, and the outcome's policy."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from kojikey.cli.context import Desk
+from kojikey.cli.exits import Exit
+from kojikey.cli.output import documents
+from kojikey.cli.output.advice import Advice, advised
+from kojikey.cli.output.terminal import Terminal
+from kojikey.cli.parsing.command import Call
+from kojikey.cli.prompts import read_key
+from kojikey.model.errors import UsageError
+from kojikey.model.secret import Secret
+from kojikey.model.timestamps import moment_or_span, now, span
+from kojikey.model.verdict import Outcome, Verdict
+from kojikey.operations.key_settings import KeySettings
+from kojikey.operations.results import ChangeResult
+from kojikey.providers.catalog import Catalog
+from kojikey.providers.definition import Definition
+from kojikey.providers.key_cleaning import clean
+
+_LONGEST_LABEL = 200
+_DONE = ("added", "rotated", "unchanged", "rolled_back", "retired", "removed")
+
+
+def read_clean_key(desk: Desk, definition: Definition, catalog: Catalog) -> Secret:
+    """Read the key, clean it, and tell what was done to it; on a terminal also how much of it arrived.
+
+    Raises:
+        MalformedKey: it can not be a key of this provider. UsageError: its source can not be read.
+    """
+    prompt = f"Make a key at {definition.pages.keys}\n{definition.name} key (hidden): "
+    raw = read_key(desk.call, desk.terminal, prompt=prompt)
+    cleaned = clean(raw.reveal(), definition, catalog, force_shape=desk.call.flag("force_shape"))
+    for note in cleaned.notes:
+        desk.terminal.note(note)
+    if cleaned.warning:
+        desk.terminal.warn(cleaned.warning)
+    if desk.terminal.interactive:
+        value = cleaned.secret.reveal()
+        from kojikey.model.masking import tail_of
+
+        desk.terminal.note(f"{len(value)} characters arrived: {desk.terminal.masked(tail_of(value))}")
+    return cleaned.secret
+
+
+def settings_of(desk: Desk, definition: Definition) -> KeySettings:
+    """Return the settings that the options give.
+
+    Raises:
+        UsageError: one of them makes no sense.
+    """
+    call = desk.call
+    base_url, label, expires = call.text("base_url"), call.text("label"), call.text("expires")
+    capabilities = checked_capabilities(call, definition)
+    return KeySettings(
+        base_url=base_url_of(base_url, definition, desk.terminal.note) if base_url is not None else None,
+        models=tuple(dict.fromkeys(map(definition.checked_model, call.texts("model")))) or None,
+        capabilities=capabilities or None,
+        label=checked_label(label),
+        expires_at=expiry(expires, desk.terminal) if expires is not None else None,
+        rotate_after_days=rotate_after_days(call.text("rotate_after"), desk.terminal),
+    )
+
+
+def checked_capabilities(call: Call, definition: Definition) -> tuple[str, ...]:
+    """Return what ``--capability`` names.
+
+    Raises:
+        UsageError: the provider has no such capability.
+    """
+    capabilities = tuple(dict.fromkeys(call.texts("capability")))
+    for name in capabilities:
+        if name not in definition.capabilities:
+            known = ", ".join(definition.capabilities) or "none"
+            raise UsageError(
+                f"{definition.id} has no capability of that name (known: {known})",
+                hint=f"kojikey providers {definition.id}",
+            )
+    return capabilities
+
+
+def base_url_of(text: str, definition: Definition, tell: Callable[[str], None]) -> str:
+    """Return the base URL that was given, and tell what was taken off its end.
+
+    Raises:
+        UsageError: it is not one.
+    """
+    base_url, removed = definition.base_url_from(text)
+    if removed:
+        tell(f"{removed} was taken off the end of the base URL, for kojikey adds it itself; it is now {base_url}")
+    return base_url
+
+
+def expiry(text: str, terminal: Terminal) -> str:
+    """Return the stamp that ``--expires`` gives; one that has passed is likely a slip, and said to be one.
+
+    Raises:
+        UsageError: it is no moment.
+    """
+    moment = moment_or_span(text, what="--expires")
+    if moment <= now():
+        terminal.warn(f"--expires {moment} has passed: the key will count as expired")
+    else:
+        terminal.note(f"--expires: the key counts as expired from {moment} on")
+    return moment
+
+
+def checked_label(label: str | None) -> str | None:
+    """Return a label as it is.
+
+    Raises:
+        UsageError: it is too long, or can not be displayed.
+    """
+    if label is not None and (len(label) > _LONGEST_LABEL or not label.isprintable()):
+        raise UsageError(f"a label has at most {_LONGEST_LABEL} printable characters")
+    return label
+
+
+def rotate_after_days(text: str | None, terminal: Terminal) -> int | None:
+    """Return the days that ``--rotate-after`` gives, 0 for never, None where it was not given; say the date.
+
+    Raises:
+        UsageError: it is neither a span of days nor ``never``.
+    """
+    if text is None:
+        return None
+    if text == "never":
+        return 0
+    days = span(text, what="--rotate-after").days
+    if not days:
+        hint = "--rotate-after 90d, or never"
+        raise UsageError("--rotate-after takes a day or more, or never; nothing was changed", hint=hint)
+    terminal.note(f"--rotate-after: the next rotation is due on {moment_or_span(f'{days}d', what='')[:10]}")
+    return days
+
+
+class Approval:
+    """Who decides about a key that is limited or could not be judged: an option, or a person who is asked."""
+
+    def __init__(self, desk: Desk, *, saving: str, advice: Advice) -> None:
+        self._desk, self._saving, self.advice = desk, saving, advice
+        self.has_told = False
+        """Whether the person who was asked has read the verdict. It is told on stderr: a result on stdout follows."""
+
+    def __call__(self, verdict: Verdict) -> bool:
+        """Tell whether the key is to be saved with this verdict."""
+        option = "allow_limited" if verdict.outcome is Outcome.LIMITED else "allow_unverified"
+        if self._desk.call.flag(option):
+            return True
+        if not self._desk.terminal.interactive:
+            return False
+        from kojikey.cli.output.render import Page
+
+        page = Page(self._desk.terminal, sys.stderr)
+        page.line(f"{page.mark(verdict.outcome)} {verdict.outcome.value}: {verdict.reason.value}")
+        page.explanation(self.advice.about(verdict, self._desk.terminal))
+        self.has_told = True
+        return self._desk.terminal.confirm(f"{self._saving} all the same?", otherwise=f"--{option.replace('_', '-')}")
+
+
+def exit_of(result: ChangeResult) -> Exit:
+    """Return the exit code of a change: 0 where it was made, else what the outcome of the test gives."""
+    if result.verdict is None or result.action in _DONE:
+        return Exit.OK
+    return Exit.INDETERMINATE if result.verdict.outcome is Outcome.INDETERMINATE else Exit.KEY_FAILED
+
+
+def show(desk: Desk, result: ChangeResult, lines: list[str], *, approval: Approval) -> int:
+    """Write the result of a change, for people with what it means and what to type next.
+
+    The verdict is left out where the same person has just read it on the same terminal.
+    """
+    result = advised(result, approval.advice, desk.terminal)
+    code = exit_of(result)
+    if desk.terminal.json:
+        return documents.write(desk.call.command.name, code, [documents.changed(result)])
+    from kojikey.cli.output.render import Page
+
+    page = Page(desk.terminal)
+    if desk.call.flag("retire") and result.verdict is not None:
+        page.retirement(result, result.verdict)
+    elif result.verdict is not None and not (approval.has_told and page.console.is_terminal):
+        page.verdict(result.verdict, who=result.provider, tail=result.tail)
+    else:
+        page.line(f"{result.provider}  {desk.terminal.masked(result.tail)}")
+    if not desk.terminal.quiet:
+        for line in lines:
+            page.line(desk.terminal.completed(line), indent=2)
+    return int(code)

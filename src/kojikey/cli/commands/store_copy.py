@@ -1,0 +1,124 @@
+"""``kojikey store copy``: copies keys into another store, re-sealed, read back and verified."""
+
+from __future__ import annotations
+
+from kojikey.cli.context import Desk, desk_of
+from kojikey.cli.exits import Exit
+from kojikey.cli.output.damaged_records import Damage
+from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Call, Command, Option
+from kojikey.model.account import checked_account
+from kojikey.model.errors import Conflict, KojikeyError, NotFound, StoreUnavailable, UsageError
+from kojikey.operations.copying import CopyResult
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kojikey.operations.open_store import Custody
+
+_MEND = "that account was not copied, the others were: kojikey audit --verify says what is wrong; then the same again"
+
+
+def store_copy(call: Call) -> int:
+    """Carry out ``kojikey store copy``."""
+    from kojikey import wiring
+    from kojikey.operations.copying import copy
+
+    desk = desk_of(call)
+    accounts = tuple(dict.fromkeys(checked_account(name) for name in call.texts("account")))
+    source, target = _both(desk)
+    for custody in (source, target):
+        custody.ask_now()
+        custody.kek()
+    results: list[CopyResult] = []
+    dry_run = call.flag("dry_run")
+    damage = Damage(desk.terminal, hint=_MEND)
+    try:
+        with desk.terminal.status(f"copying into {target.store.place}"):
+            results.extend(copy(source, target, accounts=accounts, dry_run=dry_run, damaged=damage))
+    except KojikeyError as error:
+        if not dry_run and not isinstance(error, NotFound):  # of which nothing was begun
+            done = sum(result.action == "copied" for result in results)
+            once = "" if isinstance(error, (StoreUnavailable, Conflict)) else "once that is mended, "
+            desk.terminal.note(f"copied before this: {done}; nothing was deleted; {once}the same command goes on")
+        raise
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("interrupted; nothing was deleted: run the same command again to go on") from None
+    finally:
+        wiring.close_all(source, target)
+    return _show(desk, results, target.store.place, accounts, damage)
+
+
+def _both(desk: Desk) -> tuple[Custody, Custody]:
+    """Open the store that is copied from, and the one that is copied to.
+
+    Raises:
+        UsageError: they are the same, or none was named. StoreNotFound: one of them is not there.
+    """
+    from kojikey import wiring
+
+    to = desk.call.text("to")
+    if to is None:
+        raise UsageError("copy needs the store to copy to", hint="kojikey store copy --to NAME|URL")
+    source = wiring.open_existing(desk.settings, desk.terminal)
+    target = wiring.open_existing(desk.settings.for_store(to), desk.terminal)
+    if source.store_id == target.store_id:
+        raise UsageError("that is the same store; nothing was copied")
+    return source, target
+
+
+def _show(desk: Desk, results: list[CopyResult], place: str, accounts: tuple[str, ...], damage: Damage) -> int:
+    from kojikey.cli.output import documents
+    from kojikey.model.masking import mask
+
+    conflicts = sum(result.action == "conflict" for result in results)
+    code = damage.code or (Exit.CONFLICT if conflicts else Exit.OK)
+    counts = {name: sum(r.action == name for r in results) for name in ("copied", "would_copy", "already", "conflict")}
+    if desk.terminal.json:
+        rows = [
+            {"account": r.account, "provider": r.provider, "masked": mask(r.tail), "action": r.action} for r in results
+        ]
+        return documents.write(
+            "store copy", code, rows, summary=counts, accounts=list(accounts) or "all", error=damage.error
+        )
+    from kojikey.cli.output.render import Page
+
+    page = Page(desk.terminal)
+    cells = [(r.account, r.provider, desk.terminal.masked(r.tail), r.action.replace("_", " ")) for r in results]
+    if cells:
+        page.table(("ACCOUNT", "PROVIDER", "KEY", "RESULT"), cells)
+    told = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count) or "no keys"
+    page.line(f"{told}; into {place}, nothing was deleted", style="bold")
+    if accounts or desk.settings.account.origin != "default":
+        page.line(_of(accounts, desk.settings.account.origin), indent=2)
+    if conflicts:
+        desk.terminal.warn("the other store has other keys there already; those were not touched")
+    return int(code)
+
+
+def _of(accounts: tuple[str, ...], origin: str) -> str:
+    """Say which accounts were looked at: a variable set for other commands must not leave out what nobody misses."""
+    if accounts:
+        return f"of the account{'' if len(accounts) == 1 else 's'} {', '.join(accounts)} alone"
+    return f"of all accounts: {origin} does not narrow a copy, --account does"
+
+
+COMMANDS = (
+    Command(
+        "store copy",
+        "copy keys into another store, with their history; deletes nothing",
+        store_copy,
+        options=(
+            STORE,
+            JSON,
+            NO_INPUT,
+            QUIET,
+            NO_COLOR,
+            Option(("--to",), "the store to copy to, which must be there", "text", "NAME|URL", "store"),
+            Option(("--account", "-a"), "only this account; may be repeated", "texts", "NAME", "account"),
+            Option(("--dry-run",), "say what would be copied, and copy nothing"),
+        ),
+        description="Each key is re-sealed for the other store, read back and compared. Killed in the middle or "
+        "repeated, it goes on where it was. A different key that is there already is left alone (exit 6). All accounts "
+        "are copied unless --account names some: KOJIKEY_ACCOUNT does not narrow a copy.",
+        examples=("kojikey store copy --to team --dry-run", "kojikey store copy --to team --account acme"),
+    ),
+)

@@ -1,0 +1,259 @@
+"""``kojikey test``: asks the providers whether keys work, saved ones or one that is not saved."""
+
+from __future__ import annotations
+
+import re
+
+from kojikey.cli.context import Desk, desk_of
+from kojikey.cli.parsing.command import (
+    BASE_URL,
+    CAPABILITY,
+    COMMON,
+    DEEP,
+    MODEL,
+    PACE,
+    PROVIDERS,
+    SOURCES,
+    TIMEOUT,
+    Call,
+    Command,
+    Option,
+)
+from kojikey.model.errors import KeyNotFound, KojikeyError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `kojikey --help` imports every command's module
+    from kojikey.model.verdict import Verdict
+    from kojikey.providers.catalog import Catalog
+    from kojikey.stores.base import Query
+
+FAIL_ON = ("rejected", "limited", "indeterminate")
+
+MANY = (
+    *PACE,
+    Option(("--shard",), "only the K-th of N parts, so that N machines share the work", "text", "K/N"),
+    Option(("--not-tested-since",), "only keys that were not tested in the last span, such as 24h", "text", "24h"),
+)
+REPORTS = (
+    Option(("--jsonl",), "print a result a line as it comes, as JSON, the summary last"),
+    Option(("--junit",), "also write a JUnit report (- for standard output)", "text", "FILE", "file"),
+    Option(("--html",), "also write a page: accounts by providers (- for standard output)", "text", "FILE", "file"),
+    Option(("--github",), "also annotate the workflow run (by itself where GITHUB_ACTIONS=true)"),
+)
+
+
+def test(call: Call) -> int:
+    """Carry out ``kojikey test``."""
+    from kojikey import wiring
+    from kojikey.cli.prompts import key_was_named
+
+    desk = desk_of(call)
+    _check(call)
+    _check_run(desk)
+    for provider in call.texts("providers"):
+        wiring.checked_provider(provider, desk.settings)
+    catalog = wiring.catalog(desk.settings)
+    if key_was_named(call):
+        return _test_unsaved(desk, catalog)
+    _check_override(call, catalog)
+    return _test_saved(desk, catalog)
+
+
+def _check(call: Call) -> None:
+    from kojikey import wiring
+
+    wiring.timeout_of(call)
+    if call.text("fail_on") not in (None, *FAIL_ON):
+        raise UsageError(
+            "--fail-on takes rejected, limited or indeterminate",
+            hint="--fail-on limited is the default",
+        )
+    if call.flag("all") and call.texts("providers"):
+        raise UsageError(
+            "--all is every key: it goes without provider names", hint="kojikey test --all, or kojikey test PROVIDER"
+        )
+    if call.flag("all_accounts") and call.text("account") is not None:
+        raise UsageError("--all-accounts goes without --account", hint="kojikey test --all-accounts")
+    if call.flag("json") and call.flag("jsonl"):
+        raise UsageError(
+            "--json is one document and --jsonl many: one of them at a time",
+            hint="--json for a script that waits for the end, --jsonl for one that reads along",
+        )
+
+
+def _check_override(call: Call, catalog: Catalog) -> None:
+    """Check what is asked of saved keys in place of what they were saved with."""
+    from kojikey.cli.commands.saving import checked_capabilities
+
+    if call.text("base_url") is not None:
+        raise UsageError(
+            "--base-url is for a key that is not saved: a saved key is sealed together with its base URL",
+            hint="kojikey test PROVIDER --stdin --base-url URL",
+        )
+    if not call.texts("model") and not call.texts("capability"):
+        return
+    if len(call.texts("providers")) != 1:
+        raise UsageError(
+            "--model and --capability are those of one provider; nothing was tested",
+            hint="kojikey test PROVIDER --model ID",
+        )
+    definition = catalog.get(call.texts("providers")[0])
+    checked_capabilities(call, definition)
+    for model in call.texts("model"):
+        definition.checked_model(model)
+
+
+def _check_run(desk: Desk) -> None:
+    """Check how fast the run is to be and where its reports go, before a store is opened or anything is asked."""
+    from kojikey.cli.commands.key_run import concurrency_of, traffic_of
+    from kojikey.cli.reports.spool import STDOUT, check_places
+
+    concurrency_of(desk)
+    traffic_of(desk, tell=desk.terminal.warn)
+    paths = [path for name in ("junit", "html") if (path := desk.call.text(name)) is not None]
+    check_places(paths)
+    if STDOUT in paths and (desk.terminal.json or desk.call.flag("jsonl")):
+        raise UsageError(
+            "a report and the results cannot both be written to standard output; nothing was done",
+            hint="name a file for the report, or leave --json and --jsonl out",
+        )
+
+
+def _test_unsaved(desk: Desk, catalog: Catalog) -> int:
+    from kojikey import wiring
+    from kojikey.cli.commands import saving
+    from kojikey.cli.commands.key_run import Fleet
+    from kojikey.cli.output.advice import for_unsaved
+    from kojikey.operations.probing import Target
+    from kojikey.operations.results import TestResult
+
+    providers = desk.call.texts("providers")
+    for option in ("shard", "not_tested_since"):
+        if desk.call.text(option) is not None:
+            raise UsageError(
+                f"--{option.replace('_', '-')} is for keys that are saved", hint="kojikey test PROVIDER --stdin"
+            )
+    if len(providers) != 1 or desk.call.flag("all") or desk.call.flag("all_accounts"):
+        raise UsageError(
+            "a key that is not saved is tested at one provider; nothing was tested",
+            hint="kojikey test PROVIDER --stdin",
+        )
+    definition = catalog.get(providers[0])
+    settings = saving.settings_of(desk, definition)
+    secret = saving.read_clean_key(desk, definition, catalog)
+    target = Target(
+        definition.id,
+        definition.checked_base_url(settings.base_url),
+        settings.models or (),
+        settings.capabilities or definition.default_capabilities,
+    )
+    verdict = wiring.make_tester(definition, desk.terminal, desk.call)(secret, target)
+    from kojikey.model.masking import tail_of
+
+    tail = tail_of(secret.reveal())
+    advice = for_unsaved(definition.id, has_key=_has_key(desk, verdict, definition.id))
+    result = TestResult(desk.account, definition.id, tail, None, advice.about(verdict, desk.terminal), recorded=False)
+    return Fleet(desk, _fail_on(desk)).show(result)
+
+
+def _has_key(desk: Desk, verdict: Verdict, provider: str) -> bool:
+    """Tell whether the account has a key there, where the verdict suggests another; a store that fails has none."""
+    from kojikey import wiring
+
+    if "kojikey rotate" not in verdict.hint:
+        return False
+    try:
+        custody = wiring.open_custody(desk.settings, None)
+        try:
+            return custody.held(desk.account, provider) is not None
+        finally:
+            custody.close()
+    except KojikeyError:
+        return False
+
+
+def _test_saved(desk: Desk, catalog: Catalog) -> int:
+    from kojikey import wiring
+    from kojikey.cli.commands.key_run import Fleet
+    from kojikey.operations.selecting import select
+
+    query = _query(desk)
+    custody = wiring.open_existing(desk.settings, desk.terminal)
+    selection = select(custody.store, query, allow_empty=desk.call.flag("allow_empty"))
+    for provider in selection.missing:
+        desk.terminal.warn(f"{KeyNotFound(desk.account, provider)}; the others are tested")
+    return Fleet(desk, _fail_on(desk)).carry_out(custody, catalog, query, selection)
+
+
+def _fail_on(desk: Desk) -> str:
+    return desk.call.text("fail_on") or "limited"
+
+
+def _query(desk: Desk) -> Query:
+    from kojikey.stores.base import Query
+
+    call = desk.call
+    since = call.text("not_tested_since")
+    return Query(
+        account=None if call.flag("all_accounts") else desk.account,
+        providers=tuple(dict.fromkeys(call.texts("providers"))),
+        not_tested_since=_moment(since) if since is not None else None,
+        shard=_shard(call.text("shard")),
+    )
+
+
+def _moment(text: str) -> str:
+    """Return the stamp for a span that lies behind (``24h``), or for a moment, as an interrupted run names it."""
+    from datetime import UTC, datetime
+
+    from kojikey.model.timestamps import moment_or_span, short_span, stamp
+
+    if text[:1].isdigit() and "-" in text:
+        return moment_or_span(text, what="--not-tested-since")
+    return stamp(datetime.now(UTC) - short_span(text, what="--not-tested-since"))
+
+
+def _shard(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]{1,5})/([0-9]{1,5})", text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise UsageError(
+            "--shard takes K/N, the K-th of N parts; nothing was tested",
+            hint="--shard 1/4 is the first of four parts, --shard 4/4 the last",
+        )
+    return int(match[1]), int(match[2])
+
+
+COMMANDS = (
+    Command(
+        "test",
+        "ask the providers whether keys work, and record the outcome",
+        test,
+        options=(
+            *COMMON,
+            Option(("--all",), "every key of the account (the same as naming no provider)"),
+            Option(("--all-accounts",), "every key of every account"),
+            Option(("--verbose",), "on a terminal also show, of more than 50 keys, those that are valid"),
+            Option(("--allow-empty",), "exit 0, not 5, where there is no key to test"),
+            *SOURCES,
+            BASE_URL,
+            MODEL,
+            CAPABILITY,
+            DEEP,
+            TIMEOUT,
+            *MANY,
+            *REPORTS,
+            Option(("--fail-on",), "the mildest outcome that exits 3 (default limited)", "text", "|".join(FAIL_ON)),
+        ),
+        argument=PROVIDERS,
+        description="Without --deep a test never spends money or credits. "
+        "Exit 3: a key is rejected or limited; 4: one could not be judged; 0: all are valid.",
+        examples=(
+            "kojikey test --all",
+            "kojikey test google_gemini --json",
+            "kojikey test elevenlabs --from-env NEW_KEY --capability speech_to_text",
+            "kojikey test --all-accounts --concurrency 64 --shard 1/4 --junit keys.xml --html keys.html",
+        ),
+    ),
+)

@@ -1,0 +1,30 @@
+"""What every command begins with: its settings and its terminal."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, NamedTuple
+
+from kojikey.cli.output.terminal import Terminal
+from kojikey.cli.parsing.command import Call
+from kojikey.config.settings import Settings
+from kojikey.model.environment import Environment
+
+
+class Desk(NamedTuple):
+    """Where a command works."""
+
+    call: Call
+    settings: Settings
+    terminal: Terminal
+
+    @property
+    def account(self) -> str:
+        """The account that was chosen."""
+        return self.settings.account.value
+
+
+def desk_of(call: Call, *, config: dict[str, Any] | None = None) -> Desk:
+    """Return the desk for a call, in this process's environment; with ``config`` in place of config.toml."""
+    settings = Settings(call, Environment(os.environ), config=config)
+    return Desk(call, settings, Terminal(call, settings))

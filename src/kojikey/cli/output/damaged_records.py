@@ -1,0 +1,39 @@
+"""What a command over many records says of those that were changed from outside: each aloud, the exit code at the end.
+
+Owns: warnings, the ``error`` of the document, the exit code. Must not: stop the command.
+"""
+
+from __future__ import annotations
+
+from kojikey.cli.exits import Exit
+from kojikey.cli.output.terminal import Terminal
+from kojikey.model.errors import CannotOpen
+from kojikey.model.ref import Document
+
+_HINT = "kojikey doctor looks at every record; the others are not affected"
+
+
+class Damage:
+    """Takes one error after the other."""
+
+    def __init__(self, terminal: Terminal, *, hint: str = _HINT) -> None:
+        self._terminal, self._hint = terminal, hint
+        self._errors: list[str] = []
+
+    def __call__(self, error: CannotOpen) -> None:
+        """Say it, and remember it."""
+        self._terminal.warn(str(error))
+        self._errors.append(str(error))
+
+    @property
+    def code(self) -> Exit:
+        """The exit code of the command, if nothing else failed."""
+        return Exit.CANNOT_OPEN if self._errors else Exit.OK
+
+    @property
+    def error(self) -> Document | None:
+        """What the command's document says of it, None where nothing was damaged."""
+        if not self._errors:
+            return None
+        more = f" (and {len(self._errors) - 1} more)" if len(self._errors) > 1 else ""
+        return {"code": self.code.word, "message": self._errors[0] + more, "hint": self._hint}

@@ -1,0 +1,150 @@
+"""The JSON of the contract (section 5), from frozen results. Needs no rich, opens nothing.
+
+Owns: the names of fields, which are a promise. Masks are always the ASCII form here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kojikey.cli.output.failure import SCHEMA, write_json
+from kojikey.model.allocation import source_without_key
+from kojikey.model.key import Key, Stage, Version
+from kojikey.model.masking import mask
+from kojikey.model.ref import Document
+from kojikey.model.timestamps import age_days, now, parsed
+from kojikey.model.verdict import Verdict
+from kojikey.operations.results import ChangeResult, ListRow, StoreInfo, TestResult
+
+_EXPIRY_NOTICE_DAYS = 7
+
+
+def write(command: str, code: int, results: Sequence[Document] | None = None, **more: Any) -> int:
+    """Write the one document of a command to stdout and return the exit code."""
+    document: Document = {"schema": SCHEMA, "command": command, "exit_code": int(code)}
+    if results is not None:
+        document["results"] = list(results)
+    write_json({**document, **{name: value for name, value in more.items() if value is not None}})
+    return int(code)
+
+
+def verdict_fields(verdict: Verdict) -> Document:
+    """Return what a test found, as ``test`` shows it and as ``add`` and ``rotate`` show it under ``test``."""
+    fields: Document = {
+        "outcome": verdict.outcome.value,
+        "reason": verdict.reason.value,
+        "authentic": verdict.authentic,
+        "missing_permissions": list(verdict.missing_permissions),
+        "detail": verdict.detail,
+        "hint": verdict.hint,
+        "manage_url": verdict.manage_url,
+        "checks": [
+            {
+                "name": check.name,
+                "required": check.required,
+                "outcome": check.outcome.value,
+                "reason": check.reason.value,
+                "http_status": check.http_status,
+                "latency_ms": check.latency_ms,
+            }
+            for check in verdict.checks
+        ],
+        "latency_ms": verdict.latency_ms,
+        "attempts": verdict.attempts,
+        "tested_at": verdict.tested_at,
+    }
+    told: Document = {
+        "usage": verdict.usage.as_document() if verdict.usage else None,
+        "permissions": None if verdict.permissions is None else list(verdict.permissions),
+        "expires_at": verdict.expires_at,
+    }
+    return fields | {name: value for name, value in told.items() if value is not None}
+
+
+def tested(result: TestResult) -> Document:
+    """Return a result of ``test``."""
+    place: Document = {"account": result.account, "provider": result.provider, "masked": mask(result.tail)}
+    return place | {"version": result.version} | verdict_fields(result.verdict) | {"recorded": result.recorded}
+
+
+def changed(result: ChangeResult) -> Document:
+    """Return the one result of ``add``, ``rotate`` or ``remove``; ``action`` is null where nothing was changed."""
+    document: Document = {
+        "account": result.account,
+        "provider": result.provider,
+        "action": result.action,
+        "masked": mask(result.tail),
+        "version": result.version,
+    }
+    if result.verdict is not None:
+        document["test"] = verdict_fields(result.verdict)
+    if result.action == "removed":
+        document |= {"source": source_without_key(result.provider), "audit_signed": not result.unsigned}
+    return document
+
+
+def listed(row: ListRow) -> Document:
+    """Return a result of ``list``."""
+    billed_to = {"byok": "provider", "built_in": "koji", "none": None}[row.source]
+    place: Document = {"account": row.account, "provider": row.provider, "source": row.source}
+    place |= {"billed_to": billed_to, "disabled": row.disabled}
+    return place | (key_fields(row.key) if row.key else dict.fromkeys(_KEY_FIELDS))
+
+
+_KEY_FIELDS = (
+    "masked", "version", "fingerprint", "label", "base_url", "models", "capabilities", "created_at", "rotated_at",
+    "age_days", "rotate_after_days", "rotation_due", "expires_at", "last_test", "staged", "previous",
+)  # fmt: skip
+
+
+LISTED_FIELDS = ("account", "provider", "source", "billed_to", "disabled", *_KEY_FIELDS)
+
+
+def key_fields(key: Key) -> Document:
+    """Return what is known of a key without opening it."""
+    current = key.current
+    values = (
+        mask(current.tail), current.number, current.fingerprint, key.label, current.base_url, list(key.models),
+        list(key.capabilities), key.created_at, key.rotated_at, age_of(key), key.rotate_after_days, rotation_due(key),
+        current.expires_at, current.last_test.as_document() if current.last_test else None,
+        _brief(key.version(Stage.STAGED)), _brief(key.version(Stage.PREVIOUS)),
+    )  # fmt: skip
+    return dict(zip(_KEY_FIELDS, values, strict=True))
+
+
+def age_of(key: Key) -> int:
+    """Return the days since the value in use was saved."""
+    return age_days(key.current.created_at, now())
+
+
+def rotation_due(key: Key) -> bool:
+    """Tell whether the key should be rotated: it is older than it may be, or expires within a week."""
+    if key.rotate_after_days is not None and age_of(key) >= key.rotate_after_days:
+        return True
+    expires = key.current.expires_at
+    return expires is not None and (parsed(expires) - parsed(now())).days < _EXPIRY_NOTICE_DAYS
+
+
+_OWN_FIELDS = ("fingerprint", "base_url", "created_at", "promoted_at", "expires_at")
+VERSION_FIELDS = ("version", "stage", "masked", *_OWN_FIELDS, "last_test")
+
+
+def version_fields(version: Version) -> Document:
+    """Return what is known of a version without opening it."""
+    fields: Document = {"version": version.number, "stage": version.stage.value, "masked": mask(version.tail)}
+    fields |= {name: getattr(version, name) for name in _OWN_FIELDS}
+    return fields | {"last_test": version.last_test.as_document() if version.last_test else None}
+
+
+def _brief(version: Version | None) -> Document | None:
+    return version_fields(version) if version else None
+
+
+def store_fields(info: StoreInfo) -> Document:
+    """Return the result of ``store info``."""
+    names = ("engine", "place", "store_id", "format", "created_at", "kek", "kek_source")
+    fields: Document = {name: getattr(info, name) for name in names}
+    fields |= {"counts": {"accounts": info.accounts, "keys": info.keys, "events": info.events}}
+    fields |= {"damaged_accounts": info.damaged}
+    return fields | {"rekey_under_way": info.rekey_under_way, "details": dict(info.details)}

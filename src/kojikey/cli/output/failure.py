@@ -1,0 +1,159 @@
+"""How a command ends that did not end well: one message, one hint, one exit code, and JSON where it was asked for.
+
+On the hot path, for :func:`say`: nothing is imported at module level.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from kojikey.cli.exits import Exit
+
+SCHEMA = "kojikey/1"
+REPORT_IT = "please report it, with this line and the command: https://github.com/kojikey/kojikey/issues"
+
+
+def report(tokens: list[str], error: Exception) -> int:
+    """Tell what went wrong and return the exit code. A bug is told by its kind and place, never by its values."""
+    from kojikey.cli.exits import Exit, code_of, hint_of
+    from kojikey.model.errors import KojikeyError
+
+    error = first_of_ours(error)
+    if isinstance(error, KojikeyError):
+        return fail(tokens, code_of(error), str(error), hint_of(error))
+    if isinstance(error, OSError) and error.errno is not None:
+        # The machine, not a bug: a full disk under standard output, a folder that vanished.
+        return fail(tokens, Exit.STORE_UNAVAILABLE, f"the system refused: {os.strerror(error.errno)}", "kojikey doctor")
+    return fail(tokens, Exit.INTERNAL, f"a bug in kojikey: {kind_and_place(error)}", REPORT_IT)
+
+
+def kind_and_place(error: Exception) -> str:
+    """Return what is told of a bug."""
+    import traceback
+
+    error = first_of_ours(error)
+    where = traceback.extract_tb(error.__traceback__)
+    place = f"{os.path.basename(where[-1].filename)}:{where[-1].lineno}" if where else "nowhere"
+    return f"{type(error).__name__} at {place}; nothing secret is in this message"
+
+
+def report_interrupt(tokens: list[str], interrupt: KeyboardInterrupt) -> int:
+    """Tell what was left when a person pressed Ctrl-C, and return 130."""
+    from kojikey.cli.exits import Exit
+
+    note = str(interrupt) or "interrupted; nothing that was not confirmed above was changed"
+    print(file=sys.stderr)
+    return fail(tokens, Exit.INTERRUPTED, note, None)
+
+
+def fail(tokens: list[str], code: Exit, message: str, hint: str | None) -> int:
+    """Print a failure for people on stderr and, with ``--json``, as a document on stdout; return the code."""
+    own = tokens[: tokens.index("--")] if "--" in tokens else tokens
+    for line in f"kojikey: {message}".split("\n"):
+        say(line)
+    if hint:
+        say(f"  try: {hint}" if hint.startswith("kojikey ") else f"  {hint}")
+    if "--json" in own:
+        try:  # noqa: SIM105 - contextlib costs `run` a millisecond
+            write_json(failure(command_name(own), code, code.word, message, hint))
+        except OSError:
+            pass  # it is standard output that failed
+    return int(code)
+
+
+def failure(command: str | None, code: int, word: str, message: str, hint: str | None = None) -> dict[str, Any]:
+    """Return the document of a command that failed as a whole."""
+    document: dict[str, Any] = {"schema": SCHEMA, "command": command, "exit_code": int(code)}
+    return document | {"error": {"code": word, "message": message, "hint": hint}}
+
+
+def say(line: str) -> None:
+    """Write a line for people to stderr; what its encoding lacks is replaced, a closed stderr is no reason to fail."""
+    encoding = getattr(sys.stderr, "encoding", None) or "ascii"
+    line = _text(line)
+    try:
+        text = line.encode(encoding, "replace").decode(encoding)
+        print(wrapped(text) if sys.stderr.isatty() else text, file=sys.stderr)
+    except (OSError, ValueError):
+        return
+
+
+def wrapped(text: str) -> str:
+    """Break a long line between words, under its indent; a long path or URL stays whole, to be copied."""
+    import shutil
+    import textwrap
+
+    width = shutil.get_terminal_size().columns
+    indent = "  " + " " * (len(text) - len(text.lstrip()))
+    return textwrap.fill(
+        text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
+    )
+
+
+def write_json(document: dict[str, Any]) -> None:
+    """Write the one document of a command to stdout."""
+    import json
+
+    text = json.dumps(document, indent=1, ensure_ascii=True)
+    if is_on_github(os.environ):
+        from kojikey.cli.output.github_escape import inert_json
+
+        text = inert_json(text)
+    _write(text)
+
+
+def write_line(line: str) -> None:
+    """Write a line of a result to stdout; a reader that went away changes neither what was done nor its exit code."""
+    _write(_text(line))
+
+
+def _write(line: str) -> None:
+    try:
+        print(line)
+    except BrokenPipeError:
+        from kojikey.cli.output.streams import silence
+
+        silence(sys.stdout.fileno())
+
+
+def _text(line: str) -> str:
+    """Return what may be written of a line: no control characters, and no command to a runner of GitHub.
+
+    The last line of defence: what comes from a store or a provider was checked where it was read.
+    """
+    from kojikey.model.plain_text import one_line
+
+    line = one_line(line)
+    if not is_on_github(os.environ):
+        return line
+    from kojikey.cli.output.github_escape import inert
+
+    return inert(line)
+
+
+def is_on_github(environ: Mapping[str, str]) -> bool:
+    """Tell whether a runner of GitHub Actions reads what is written (see ``inert.py``)."""
+    return environ.get("GITHUB_ACTIONS") == "true"
+
+
+def command_name(tokens: list[str]) -> str | None:
+    """Return the name of the command that the tokens begin with, None where they name none."""
+    from kojikey.cli.commands import MODULES
+
+    return next((name for name in (" ".join(tokens[:2]), tokens[0] if tokens else "") if name in MODULES), None)
+
+
+def first_of_ours(error: Exception) -> Exception:
+    """Return the first error of ours in a group that concurrent work raised, else the first error."""
+    from kojikey.model.errors import KojikeyError
+
+    while isinstance(error, ExceptionGroup):
+        ours = error.subgroup(KojikeyError)
+        error = (ours or error).exceptions[0]
+    return error

@@ -1,0 +1,128 @@
+"""The tree of commands that Typer makes of the definitions. What a command line does not need of it is not built."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from typer._click.core import Command as ClickCommand
+
+from kojikey.cli import commands
+from kojikey.cli.parsing.command import COMMON, Argument, Call, Command, Option, carry_out
+from kojikey.cli.parsing.help_format import COMMON_PANEL, MOST_COLUMNS, HelpCommand, HelpGroup, escaper
+
+_TYPES: dict[str, Any] = {"text": str, "texts": list[str], "integer": int, "number": float, "flag": bool}
+_COMMON = {option.name for option in COMMON}
+
+ABOUT = "Keep provider API keys sealed, ask the provider whether they work, and rotate them without losing one."
+_EPILOG = "kojikey --version tells the version; kojikey help exit-codes the exit codes."
+
+
+class Pressed(BaseException):
+    """Ctrl-C, on its way past Typer, which would make a silent exit code of it; what it says was left is for people."""
+
+
+def click_command(*, only: Command | None = None, is_rich: bool = False) -> ClickCommand:
+    """Return the command tree that Typer makes of the definitions; with ``only``, what reading that command needs."""
+    return typer.main.get_command(_Tree(is_rich=is_rich).app(commands.load_all() if only is None else [only]))
+
+
+def outline(*, is_rich: bool) -> ClickCommand:
+    """Return the tree with names and summaries alone, for help that lists commands and for a name that is wrong."""
+    bare = [command._replace(options=(), argument=None) for command in commands.load_all()]
+    return typer.main.get_command(_Tree(is_rich=is_rich).app(bare))
+
+
+class _Tree:
+    """Builds the tree for one of the two looks."""
+
+    def __init__(self, *, is_rich: bool) -> None:
+        self._is_rich = is_rich
+        self._safe: Callable[[str], str] = escaper() if is_rich else str
+
+    def app(self, chosen: list[Command]) -> typer.Typer:
+        app = self._group(ABOUT, epilog=_EPILOG)
+        groups = {name: self._group(summary) for name, summary in commands.GROUPS.items()}
+        for name, summary in commands.GROUPS.items():
+            app.add_typer(groups[name], name=name, help=self._safe(summary))
+        for command in chosen:
+            group, _, last = command.name.rpartition(" ")
+            self._register(groups.get(group, app), command, last)
+        return app
+
+    def _group(self, summary: str, *, epilog: str | None = None) -> typer.Typer:
+        return typer.Typer(
+            cls=HelpGroup, help=self._safe(summary),
+            epilog=epilog, add_completion=False, rich_markup_mode="rich" if self._is_rich else None,
+            pretty_exceptions_enable=False, no_args_is_help=True, context_settings=_context(),
+            options_metavar="", subcommand_metavar="COMMAND [OPTIONS]...",
+        )  # fmt: skip
+
+    def _register(self, app: typer.Typer, command: Command, name: str) -> None:
+        context = _context()
+        if command.passes_on:
+            context |= {"allow_interspersed_args": False, "ignore_unknown_options": False}
+        app.command(
+            name,
+            cls=HelpCommand,
+            help=self._help_text(command),
+            short_help=self._safe(command.summary),
+            context_settings=context,
+            options_metavar="[OPTIONS]",
+            hidden=name in commands.HIDDEN,
+            no_args_is_help=False,
+        )(self._callback(command))
+
+    def _help_text(self, command: Command) -> str:
+        parts = [self._safe(command.summary[0].upper() + command.summary[1:] + ".")]
+        if command.description:
+            parts.append(self._safe(command.description))
+        if command.examples and self._is_rich:
+            parts.append("[bold]Examples[/bold]\n" + "\n".join(map(self._safe, command.examples)))
+        elif command.examples:
+            parts.append("\b\nExamples:\n" + "\n".join(f"  {example}" for example in command.examples))
+        return "\n\n".join(parts)
+
+    def _callback(self, command: Command) -> Callable[..., int]:
+        def callback(**values: Any) -> int:
+            call = Call(command, {name: value for name, value in values.items() if value is not None})
+            try:
+                return carry_out(call)
+            except KeyboardInterrupt as stop:
+                raise Pressed(*stop.args) from None
+
+        own = [option for option in command.options if option.name not in _COMMON]
+        shared = [option for option in command.options if option.name in _COMMON]
+        parameters = [self._option(option) for option in (*own, *shared)]
+        if command.argument:
+            parameters.insert(0, self._argument(command.argument))
+        callback.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        callback.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return callback
+
+    def _option(self, option: Option) -> inspect.Parameter:
+        info = typer.Option(
+            *option.flags, help=self._safe(option.help), metavar=option.metavar, show_default=False,
+            rich_help_panel=COMMON_PANEL if option.name in _COMMON else None,
+        )  # fmt: skip
+        kind = _TYPES[option.kind]
+        optional: Any = kind if option.kind == "flag" else kind | None
+        default = False if option.kind == "flag" else None
+        return _parameter(option.name, Annotated[optional, info], default)
+
+    def _argument(self, argument: Argument) -> inspect.Parameter:
+        info = typer.Argument(help=self._safe(argument.help), metavar=argument.metavar, show_default=False)
+        kind: Any = list[str] if argument.many else str
+        if argument.required:
+            return _parameter(argument.name, Annotated[kind, info], inspect.Parameter.empty)
+        return _parameter(argument.name, Annotated[kind | None, info], None)
+
+
+def _context() -> dict[str, Any]:
+    return {"help_option_names": ["--help", "-h"], "max_content_width": MOST_COLUMNS}
+
+
+def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

@@ -1,0 +1,185 @@
+"""A command line that Typer reads, because it asks for help or is not plainly right.
+
+Owns: wording what is wrong with a command line without repeating anything that may be a key.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import typer
+from typer._click import exceptions as click_errors
+from typer._click.core import Command as ClickCommand
+from typer.core import TyperGroup
+
+from kojikey.cli import commands
+from kojikey.cli.output.failure import write_line
+from kojikey.cli.parsing import app
+from kojikey.cli.parsing.app import click_command as click_command
+from kojikey.cli.parsing.command import COMMON
+from kojikey.cli.parsing.help_format import is_rich
+from kojikey.cli.parsing.key_guard import refuse
+from kojikey.config.settings import has_password
+from kojikey.model.errors import UsageError
+from kojikey.model.nearest import nearest
+
+_PLAIN_OPTION = re.compile(r"--?[a-z]{1,16}(?:-[a-z]{1,16}){0,3}")
+_PLAIN_WORD = re.compile(r"[\w./:@=+,%~-]{1,200}", re.ASCII)
+_HELP = ("--help", "-h")
+
+_SYNONYMS = {
+    "ls": "list", "show": "list", "rm": "remove", "delete": "remove", "del": "remove", "login": "add", "new": "add",
+    "create": "add", "verify": "test", "validate": "test", "exec": "run", "renew": "rotate", "replace": "rotate",
+    "reveal": "get", "print": "get", "log": "audit", "init": "store init", "store ls": "store list",
+    "account ls": "account list", "accounts": "account list",
+}  # fmt: skip
+_DELETE = frozenset({"remove", "account remove", "store revoke", "lock"})
+
+
+def run(tokens: list[str]) -> int:
+    """Carry out a command line through Typer and return the exit code.
+
+    Raises:
+        UsageError: the command line makes no sense. Its message repeats no argument that may be a key.
+    """
+    refuse(_own(tokens))
+    _refuse_early_options(tokens)
+    try:
+        result = _tree(tokens).main(args=tokens, prog_name="kojikey", standalone_mode=False)
+    except click_errors.NoArgsIsHelpError as error:
+        _write_help(error.ctx.get_help() if error.ctx else app.ABOUT)
+        return 0
+    except click_errors.UsageError as error:
+        refuse(tokens)
+        raise _worded(error, tokens) from None
+    except SystemExit:  # Typer's way of saying that the reader of standard output went away
+        raise BrokenPipeError from None
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except app.Pressed as pressed:
+        raise KeyboardInterrupt(*pressed.args) from None
+    return int(result or 0)
+
+
+def _tree(tokens: list[str]) -> ClickCommand:
+    found = commands.find(tokens)
+    drawn = is_rich(tokens)
+    return app.outline(is_rich=drawn) if found is None else click_command(only=found[0], is_rich=drawn)
+
+
+def help_of(names: list[str]) -> str:
+    """Return the help of a command or group, by the words of its name; no words are the whole program."""
+    return _help(names, drawn=False)
+
+
+def show_help(names: list[str], *, is_plain: bool) -> None:
+    """Write that help to standard output, as ``--help`` does."""
+    _write_help(_help(names, drawn=not is_plain and is_rich([])))
+
+
+def _help(names: list[str], *, drawn: bool) -> str:
+    found = commands.find(names)
+    command = app.outline(is_rich=drawn) if found is None else click_command(only=found[0], is_rich=drawn)
+    context = command.make_context("kojikey", [], resilient_parsing=True)
+    for name in names:
+        assert isinstance(command, TyperGroup)  # noqa: S101 - the caller checked the name
+        command = command.commands[name]
+        context = command.make_context(name, [], parent=context, resilient_parsing=True)
+    return command.get_help(context)
+
+
+def _write_help(text: str) -> None:
+    if text:  # rich has drawn it already
+        write_line(text)
+
+
+def _own(tokens: list[str]) -> list[str]:
+    """Return the tokens that are for kojikey itself, as far as that can be told before they are parsed."""
+    if tokens[:1] == ["run"]:
+        tokens = tokens[: tokens.index("--")] if "--" in tokens else []
+    return [token for token in tokens if token != "--"]
+
+
+def _refuse_early_options(tokens: list[str]) -> None:
+    """Check that no option stands before its command.
+
+    Raises:
+        UsageError: one does; the hint has the command line in the right order.
+    """
+    group = tokens[:1] if tokens[:1] and tokens[0] in commands.GROUPS else []
+    early = _leading_options(tokens[len(group) :])
+    if not early or early[0] in _HELP:
+        return
+    rest = tokens[len(group) + len(early) :]
+    found = commands.find([*group, *rest])
+    if found is None:
+        return
+    name = found[0].name
+    ordered = ["kojikey", *name.split(), *early, *found[1]]
+    is_plain = all(_PLAIN_WORD.fullmatch(word) and not has_password(word) for word in ordered)
+    raise UsageError(
+        f"options follow their command, here {name}; nothing was done",
+        hint=shlex.join(ordered) if is_plain else f"kojikey {name}, then its options",
+    )
+
+
+def _leading_options(tokens: list[str]) -> list[str]:
+    """Return the options that tokens begin with, and the values of those that every command has."""
+    valued = {flag for option in COMMON if option.kind != "flag" for flag in option.flags}
+    index = 0
+    while index < len(tokens) and tokens[index].startswith("-") and tokens[index] != "--":
+        index += 2 if tokens[index] in valued else 1
+    return tokens[:index]
+
+
+def _worded(error: click_errors.UsageError, tokens: list[str]) -> UsageError:
+    place = error.ctx.command_path if error.ctx else "kojikey"
+    help_hint = f"{place} --help"
+    if isinstance(error, click_errors.NoSuchOption):
+        return _no_such_option(error, place)
+    if isinstance(error, click_errors.BadParameter) and not isinstance(error, click_errors.MissingParameter):
+        named = error.param.opts[0] if error.param else "an option"
+        kind = error.param.type.name if error.param else ""
+        takes = {"int": "a whole number", "float": "a number"}.get(kind, "another kind of value")
+        return UsageError(f"{named} takes {takes}", hint=help_hint)
+    message = error.format_message()
+    if message.startswith("No such command"):
+        meant = _nearest_command([token for token in tokens if not token.startswith("-")])
+        hint = f"did you mean kojikey {meant}?" if meant else help_hint
+        return UsageError(f"{place} has no such command", hint=hint)
+    if message.startswith("Got unexpected extra argument"):
+        return UsageError(
+            f"{place} takes no further argument; what follows is not repeated here, in case it is a key",
+            hint=help_hint,
+        )
+    return UsageError(message[0].lower() + message[1:].rstrip("."), hint=help_hint)
+
+
+def _no_such_option(error: click_errors.NoSuchOption, place: str) -> UsageError:
+    if error.option_name in ("--key", "--api-key", "-k", "--token", "--secret"):
+        return UsageError(
+            f"there is no option {error.option_name}: a key is never an argument",
+            hint="give it at the prompt, or with --stdin, --from-env VAR or --from-file PATH",
+        )
+    params = error.ctx.command.params if error.ctx else []
+    close = nearest(error.option_name, (spelling for param in params for spelling in param.opts))
+    shown = error.option_name if _PLAIN_OPTION.fullmatch(error.option_name) else "of that name"
+    return UsageError(f"{place} has no option {shown}", hint=f"did you mean {close}?" if close else f"{place} --help")
+
+
+def _nearest_command(words: list[str]) -> str | None:
+    """Return the command that was likely meant; a second word may be part of its name, or its argument."""
+    known = [name for name in (*commands.MODULES, *commands.GROUPS) if name not in commands.HIDDEN]
+    if words[:1] and words[0] in commands.GROUPS:
+        within = {name.partition(" ")[2]: name for name in known if name.startswith(f"{words[0]} ")}
+        named = _SYNONYMS.get(" ".join(words[:2]), "")
+        if named in known:
+            return named
+        close = nearest(words[1] if len(words) > 1 else "", within, strict=frozenset({"remove", "revoke"}))
+        return within[close] if close else None
+    return next(
+        (close for text in (" ".join(words[:2]), *words[:1])
+         if (close := nearest(text, known, synonyms=_SYNONYMS, strict=_DELETE))),
+        None,
+    )  # fmt: skip

@@ -1,0 +1,114 @@
+"""``--json`` (one document, written as results come) and ``--jsonl`` (a result a line, the summary last)."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from kojikey.cli.output import documents
+from kojikey.cli.output.failure import SCHEMA
+from kojikey.cli.output.github_escape import inert_json
+from kojikey.cli.reports.base import Ending, Item, Tally, error_fields
+from kojikey.model.ref import Document
+from kojikey.operations.testing_keys import Unopened
+
+UNOPENED_LISTED = 1000
+
+
+class JsonReport:
+    """The document of the contract; its summary and exit code come last, so that memory does not grow with it.
+
+    Keys whose records do not open are no results of a test: they are listed by themselves, the first thousand.
+    """
+
+    def __init__(self, *, is_readable: bool, is_on_github: bool) -> None:
+        """``is_readable`` spreads it over lines, which costs time where there are thousands of results."""
+        self._indent = 1 if is_readable else None
+        self._is_on_github = is_on_github
+        self._count = 0
+        self._is_begun = False
+        self._unopened: list[Document] = []
+
+    def add(self, item: Item) -> None:
+        """Write a result."""
+        if isinstance(item, Unopened):
+            if len(self._unopened) < UNOPENED_LISTED:
+                self._unopened.append(_unopened(item))
+            return
+        self._begin()
+        self._write((",\n" if self._count else "\n") + self._text(documents.tested(item)))
+        self._count += 1
+
+    def end(self, ending: Ending) -> None:
+        """Write the rest of the document."""
+        self._begin()
+        self._write("\n]")
+        keys: Document = {"unopened_keys": self._unopened} if self._unopened else {}
+        for name, value in (keys | _closing(ending)).items():
+            self._write(f",\n{json.dumps(name)}: {self._text(value)}")
+        self._write("\n}\n")
+        sys.stdout.flush()
+
+    def _begin(self) -> None:
+        """Begin late: a run that fails before its first result has another document."""
+        if not self._is_begun:
+            self._is_begun = True
+            self._write(f'{{"schema": {json.dumps(SCHEMA)},\n"command": "test",\n"results": [')
+
+    def _text(self, value: object) -> str:
+        return json.dumps(value, indent=self._indent, ensure_ascii=True)
+
+    def _write(self, text: str) -> None:
+        sys.stdout.write(inert_json(text) if self._is_on_github else text)
+
+
+class JsonLines:
+    """A line of JSON for each result as it comes, and one with the summary at the end."""
+
+    def __init__(self, *, is_on_github: bool) -> None:
+        self._is_on_github = is_on_github
+
+    def add(self, item: Item) -> None:
+        """Write a result; a key whose record does not open is one with an error."""
+        if isinstance(item, Unopened):
+            self._write(_unopened(item))
+        else:
+            self._write(documents.tested(item))
+
+    def end(self, ending: Ending) -> None:
+        """Write the summary."""
+        self._write({"schema": SCHEMA, "command": "test", **_closing(ending)})
+
+    def _write(self, document: Document) -> None:
+        text = json.dumps(document, ensure_ascii=True)
+        sys.stdout.write((inert_json(text) if self._is_on_github else text) + "\n")
+        sys.stdout.flush()
+
+
+def _unopened(item: Unopened) -> Document:
+    return {"account": item.account, "provider": item.provider, "error": error_fields(item.error)}
+
+
+def _closing(ending: Ending) -> Document:
+    closing: Document = {"summary": ending.tally.summary.as_document()}
+    if ending.tally.groups:
+        closing["groups"] = groups_of(ending.tally)
+    if ending.tally.unopened:
+        closing["unopened"] = ending.tally.unopened
+    if ending.left:
+        closing["left"] = ending.left
+    if ending.left_out:
+        closing["left_out"] = ending.left_out
+    closing["exit_code"] = int(ending.code)
+    return closing | ({"error": ending.error} if ending.error else {})
+
+
+def groups_of(tally: Tally) -> list[Document]:
+    """Return the reasons for which keys are not valid, with what to do about each."""
+    return [
+        {
+            "outcome": group.outcome.value, "reason": group.reason, "provider": group.provider, "count": group.count,
+            "accounts": group.accounts, "next": group.step,
+        }
+        for group in tally.worst_first()
+    ]  # fmt: skip

@@ -1,0 +1,156 @@
+"""The table of ``kojikey test``: drawn at the end where there are few keys, a line a key as they come where many.
+
+rich takes a millisecond for a line, so that thousands of them would slow the requests: those are written plainly.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from kojikey.cli.output.failure import wrapped
+from kojikey.cli.output.github_escape import inert
+from kojikey.cli.output.terminal import Terminal, encodes
+from kojikey.cli.reports.base import Ending, Group, Item, Tally
+from kojikey.model.masking import ASCII_BULLET, BULLET, mask
+from kojikey.model.plain_text import one_line
+from kojikey.model.verdict import Outcome, Verdict
+from kojikey.operations.results import TestResult
+from kojikey.operations.testing_keys import Unopened
+
+_COLOUR = {
+    Outcome.VALID: "\x1b[32m",
+    Outcome.LIMITED: "\x1b[33m",
+    Outcome.REJECTED: "\x1b[1;31m",
+    Outcome.INDETERMINATE: "\x1b[36m",
+}
+
+
+class _Screen:
+    """What both ways have in common: the summary. ``is_brief`` leaves out the keys that are valid."""
+
+    repeats_steps = True
+
+    def __init__(self, terminal: Terminal, *, with_account: bool, is_brief: bool = False) -> None:
+        self.terminal, self.with_account, self.is_brief = terminal, with_account, is_brief
+
+    def leaves_out(self, item: Item) -> bool:
+        """Tell whether a result has no line of its own; a record that does not open is named on stderr."""
+        return isinstance(item, Unopened) or (self.is_brief and item.verdict.outcome is Outcome.VALID)
+
+    def closing_lines(self, ending: Ending) -> list[str]:
+        tally, summary = ending.tally, ending.tally.summary
+        if tally.finished < 2:
+            return []
+        counts = [f"{getattr(summary, name.value)} {name.value}" for name in Outcome if getattr(summary, name.value)]
+        if tally.unopened:
+            counts.append(f"{tally.unopened} did not open")
+        lines = [f"{summary.tested} tested: " + ", ".join(counts)]
+        return lines + group_lines(tally, repeats=self.repeats_steps, with_accounts=self.with_account)
+
+
+class Plain(_Screen):
+    """A line a key, as they come."""
+
+    def __init__(self, terminal: Terminal, *, with_account: bool, is_brief: bool = False) -> None:
+        super().__init__(terminal, with_account=with_account, is_brief=is_brief)
+        self._is_coloured = terminal.is_coloured(sys.stdout)
+        is_unicode = encodes(sys.stdout, "✓✗")
+        self._marks = dict(zip(Outcome, "✓!✗?" if is_unicode else "+!x?", strict=True))
+        self._bullet = BULLET if encodes(sys.stdout, BULLET) else ASCII_BULLET
+
+    def add(self, item: Item) -> None:
+        """Write a result, with its reason where it is not valid."""
+        if isinstance(item, Unopened) or self.leaves_out(item):
+            return
+        verdict = item.verdict
+        who = f"{item.account}/{item.provider}" if self.with_account else item.provider
+        words = "valid" if verdict.outcome is Outcome.VALID else f"{verdict.outcome.value}: {verdict.reason.value}"
+        line = f"{who}  {mask(item.tail, bullet=self._bullet)}  "
+        self._write(
+            self._dyed(self._marks[verdict.outcome], verdict) + " " + one_line(line) + self._dyed(words, verdict)
+        )
+        for detail in detail_lines(item):
+            self._write_wrapped("  " + one_line(detail))
+
+    def end(self, ending: Ending) -> None:
+        """Write the summary."""
+        for line in self.closing_lines(ending):
+            self._write_wrapped(one_line(line))
+        sys.stdout.flush()
+
+    def _dyed(self, text: str, verdict: Verdict) -> str:
+        return f"{_COLOUR[verdict.outcome]}{text}\x1b[0m" if self._is_coloured else text
+
+    def _write_wrapped(self, line: str) -> None:
+        """Write a line without colour; on a terminal a long one is broken between words."""
+        self._write(wrapped(line) if sys.stdout.isatty() else line)
+
+    def _write(self, line: str) -> None:
+        encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+        text = line.encode(encoding, "replace").decode(encoding)
+        sys.stdout.write((inert(text) if self.terminal.is_on_github else text) + "\n")
+
+
+class Drawn(_Screen):
+    """All results at the end, by rich."""
+
+    repeats_steps = False  # what to do about a key stands right above
+
+    def __init__(self, terminal: Terminal, *, with_account: bool, is_brief: bool = False) -> None:
+        super().__init__(terminal, with_account=with_account, is_brief=is_brief)
+        self._results: list[TestResult] = []
+
+    def add(self, item: Item) -> None:
+        """Keep a result for the end."""
+        if not isinstance(item, Unopened) and not self.leaves_out(item):
+            self._results.append(item)
+
+    def end(self, ending: Ending) -> None:
+        """Draw the results and the summary."""
+        from kojikey.cli.output.render import Page
+
+        page = Page(self.terminal)
+        page.tests(self._results, with_account=self.with_account)
+        for number, line in enumerate(self.closing_lines(ending)):
+            page.line(line, style="" if number else "bold")
+
+
+def detail_lines(result: TestResult) -> list[str]:
+    """Return what is said under a result: why, what to do, where; and that it was not kept."""
+    verdict = result.verdict
+    lines = []
+    if verdict.outcome is not Outcome.VALID:
+        is_needed = verdict.outcome is not Outcome.INDETERMINATE and verdict.manage_url not in verdict.hint
+        page = verdict.manage_url if is_needed else ""
+        lines = [text for text in (verdict.detail or verdict.reason.value, verdict.hint, page) if text]
+    return lines + unkept_lines(result)
+
+
+def unkept_lines(result: TestResult) -> list[str]:
+    """Return why the outcome of a saved key was not kept, where something was learned."""
+    if result.recorded or result.version is None or not result.verdict.attempts:
+        return []
+    if result.unkept:
+        return [f"this outcome was not kept: {result.unkept}"]
+    return ["the key was changed meanwhile; this outcome was not kept"]
+
+
+def group_lines(tally: Tally, *, repeats: bool, with_accounts: bool) -> list[str]:
+    """Return a line for each reason, with how many keys have it, whose they are, and what to do about it.
+
+    Without ``repeats`` the last is left out where the keys' own lines say the same.
+    """
+    lines = []
+    for group in tally.worst_first():
+        lines.append(f"  {group.count} {group.provider} {group.outcome.value}: {group.reason}")
+        if with_accounts:
+            more = f" and {group.unnamed} more" if group.unnamed else ""
+            lines.append(f"    accounts: {', '.join(group.accounts)}{more}")
+        if repeats or not _is_told(group):
+            lines.append(f"    next: {group.step}")
+    return lines
+
+
+def _is_told(group: Group) -> bool:
+    hint = group.first.verdict.hint
+    return bool(hint) and (group.count == 1 or group.step == hint)

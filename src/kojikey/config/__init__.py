@@ -1,0 +1,1 @@
+"""Settings of the program: options, environment and config.toml."""

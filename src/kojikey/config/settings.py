@@ -1,0 +1,237 @@
+"""Settings: option, then environment, then config.toml, then default; each value with where it came from.
+
+On the hot path: the TOML reader is imported only where there is a config.toml, platformdirs only without KOJIKEY_HOME.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+
+from kojikey.cli.parsing.command import Call
+from kojikey.model.account import DEFAULT_ACCOUNT, checked_account
+from kojikey.model.errors import StoreNotFound, UnsafeConfig, UsageError
+from kojikey.model.fast_namedtuple import NamedTuple
+from kojikey.model.ownership import foreign_writer, quoted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from kojikey.providers.catalog import Mistake
+
+LOCAL = "local"
+_COMMAND_LINE = ("option", "argument")
+# user:password@, also where a character of the password that was not escaped ended the host; or as an option.
+_PASSWORD = re.compile(r"(?!sqlite:)[^:]*://[^?#@]*:[^?#]*@|.*[?&](ssl)?password=", re.IGNORECASE)
+_PLAIN_PATH = re.compile(r"[\w./-]{1,200}", re.ASCII)
+_SHORTEST_KEY = 20
+_HAS_OWNERS = hasattr(os, "geteuid")  # Windows has access lists instead
+_TRUE = ("1", "true", "yes", "on")
+
+
+class Setting(NamedTuple):
+    """A value and where it came from: ``option``, the variable's name, ``config.toml`` or ``default``."""
+
+    value: str
+    origin: str
+
+
+class Home(NamedTuple):
+    """The folders: configuration (``config.toml``, ``providers/``) and data (``keys.db``)."""
+
+    config: str
+    data: str
+
+    @property
+    def config_file(self) -> str:
+        """The path of config.toml, there or not."""
+        return os.path.join(self.config, "config.toml")
+
+    @property
+    def providers(self) -> str:
+        """The folder of the user's own provider definitions, there or not."""
+        return os.path.join(self.config, "providers")
+
+    @property
+    def database(self) -> str:
+        """The path of the local store, there or not."""
+        return os.path.join(self.data, "keys.db")
+
+
+def find_home(environ: Mapping[str, str]) -> Home:
+    """Return the folders: ``KOJIKEY_HOME`` for both where it is set, else the platform's own.
+
+    Raises:
+        UsageError: it is not set, and this user has no home folder either.
+    """
+    home = environ.get("KOJIKEY_HOME")
+    if home:
+        if home.startswith("~"):
+            from kojikey.model.home import expanded
+
+            home = expanded(home, what="KOJIKEY_HOME")
+        path = os.path.abspath(home)
+        return Home(path, path)
+    import platformdirs
+
+    try:
+        return Home(
+            platformdirs.user_config_dir("kojikey", appauthor=False, roaming=True),
+            platformdirs.user_data_dir("kojikey", appauthor=False),
+        )
+    except RuntimeError:
+        raise UsageError(
+            "there is no home folder (HOME is not set, and this user has no passwd entry); nothing was done",
+            hint="set KOJIKEY_HOME to the folder that is to hold keys.db and config.toml",
+        ) from None
+
+
+class Settings:
+    """Everything a command needs to know that is not its own."""
+
+    __slots__ = ("account", "config", "environ", "home", "mistakes", "providers_named", "ruled_out_by", "store")
+
+    def __init__(self, call: Call, environ: Mapping[str, str], *, config: dict[str, Any] | None = None) -> None:
+        self.environ = environ
+        self.mistakes: dict[str, Mistake] = {}
+        """The files of provider definitions that are not used, by path, once they were warned of."""
+        self.providers_named = _providers_named(call)
+        self.home = find_home(environ)
+        self.config = read_config(self.home.config_file) if config is None else config
+        self.account = self._chosen(call.text("account"), "KOJIKEY_ACCOUNT", "account", DEFAULT_ACCOUNT)
+        self.store = self._chosen(call.text("store"), "KOJIKEY_STORE", "store", LOCAL)
+        variables = (name for name in ("KOJIKEY_NO_INPUT", "CI") if _truth(environ, name))
+        self.ruled_out_by = "--no-input" if call.flag("no_input") else next(variables, "")
+        checked_account(self.account.value)
+
+    def _chosen(self, option: str | None, variable: str, name: str, default: str) -> Setting:
+        if option is not None:
+            return Setting(option, "option")
+        if self.environ.get(variable):
+            return Setting(_no_key(self.environ[variable], variable), variable)
+        if name in self.config:
+            return Setting(self.config[name], "config.toml")
+        return Setting(default, "default")
+
+    @property
+    def no_input(self) -> bool:
+        """Whether asking was ruled out; ``ruled_out_by`` names the option or variable that did."""
+        return bool(self.ruled_out_by)
+
+    def for_store(self, name: str) -> Settings:
+        """Return the same settings for another store, named or by URL."""
+        from copy import copy
+
+        other = copy(self)
+        other.store = Setting(name, "option")
+        return other
+
+    def store_url(self) -> str:
+        """Return the URL of the chosen store.
+
+        Raises:
+            StoreNotFound: it is neither a URL nor a name that config.toml knows. UsageError: it has a password.
+        """
+        name = self.store.value
+        stores: dict[str, dict[str, str]] = self.config.get("stores", {})
+        if name in stores:
+            return stores[name]["url"]
+        if name == LOCAL:
+            return "sqlite://" + _percent_encoded(self.home.database)
+        if "://" in name:
+            if self.store.origin in _COMMAND_LINE and _PASSWORD.match(name):
+                raise UsageError(
+                    "a password in a URL on the command line is seen by everybody on this machine; it was not used",
+                    hint="leave it out (PostgreSQL: ~/.pgpass or PGPASSWORD), and change it: it is in the shell's "
+                    "history now",
+                )
+            return name
+        known = ", ".join(sorted({LOCAL, *stores}))
+        raise StoreNotFound(
+            "",  # the name is not repeated: it may be a key that was put in the wrong place
+            f"there is no store of that name in {self.home.config_file} (known: {known}); nothing was done",
+            hint=_meant_file(name) or "kojikey store init URL --name NAME --kek SOURCE",
+        )
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is the store in the data folder, which ``add`` makes when it is not there."""
+        return self.store.value == LOCAL and LOCAL not in self.config.get("stores", {})
+
+
+def _meant_file(name: str) -> str | None:
+    """Return how a store is named that was given as the path of a file, None where it was not."""
+    if not _PLAIN_PATH.fullmatch(name) or ("/" not in name and not name.endswith((".db", ".sqlite"))):
+        return None
+    from kojikey.model.key_detection import looks_like_key
+
+    url = f"sqlite://{os.path.abspath(name)}"
+    return None if looks_like_key(name) else f"a file is named by its URL: {url}"
+
+
+def has_password(text: str) -> bool:
+    """Tell whether a text is a URL with a password in it."""
+    return _PASSWORD.match(text) is not None
+
+
+def _providers_named(call: Call) -> frozenset[str]:
+    given = [call.values.get(name) for name in ("provider", "providers", "env")]
+    words = [word for value in given for word in ([value] if isinstance(value, str) else value or ())]
+    return frozenset(word.rpartition("=")[2] for word in words)
+
+
+def _no_key(value: str, variable: str) -> str:
+    """Return a variable's value, unless it looks like a provider key, which messages would repeat.
+
+    Raises:
+        UsageError: it does.
+    """
+    if len(value) >= _SHORTEST_KEY and "://" not in value:
+        from kojikey.model.key_detection import looks_like_key
+
+        if looks_like_key(value):
+            raise UsageError(f"what {variable} holds looks like a provider key; it was not used and is not repeated")
+    return value
+
+
+def _percent_encoded(path: str) -> str:
+    return path.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
+
+
+def _truth(environ: Mapping[str, str], variable: str) -> bool:
+    return environ.get(variable, "").strip().lower() in _TRUE
+
+
+def read_config(path: str) -> dict[str, Any]:
+    """Return config.toml as checked values, ``{}`` where there is no such file.
+
+    Raises:
+        BadConfig: it can not be read or has mistakes; each is named by line and key.
+        UnsafeConfig: others can write it, or read it where it holds a password.
+    """
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return {}
+    _refuse_writable(found, path)
+    from kojikey.config.config_file import parse_config, read_text
+
+    config = parse_config(read_text(path), path)
+    _refuse_readable(found, path, config)
+    return config
+
+
+def _refuse_writable(found: os.stat_result, path: str) -> None:
+    # Whoever writes it says where keys are kept, and with that which are used.
+    problem = foreign_writer(found, path)
+    if problem:
+        raise UnsafeConfig(path, problem[0], hint=problem[1])
+
+
+def _refuse_readable(found: os.stat_result, path: str, config: dict[str, Any]) -> None:
+    urls = (config.get("store", ""), *(store["url"] for store in config.get("stores", {}).values()))
+    if _HAS_OWNERS and found.st_mode & 0o044 and any(map(_PASSWORD.search, urls)):
+        problem = f"can be read by others (mode {found.st_mode & 0o7777:04o}), and there is a password in it"
+        raise UnsafeConfig(path, problem, hint=f"chmod 600 {quoted(path)}")

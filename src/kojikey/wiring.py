@@ -1,0 +1,386 @@
+"""The composition root: which store, which KEK, which prober a command works with. Only here are adapters named.
+
+On the hot path: what a command does not need is imported inside the function that gives it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from kojikey.cli.parsing.command import Call, Command
+from kojikey.config.settings import Settings
+from kojikey.model.credential import Credential
+from kojikey.model.environment import Environment
+from kojikey.model.errors import (
+    KekMissing,
+    KojikeyError,
+    StoreExists,
+    StoreNotFound,
+    StoreUnavailable,
+    UnknownProvider,
+)
+from kojikey.model.plain_text import one_line
+from kojikey.model.ref import Document
+from kojikey.operations.open_store import FORMAT, Custody
+from kojikey.sealing.kek.base import KekInputs
+from kojikey.stores.base import Store
+from kojikey.stores.registry import open_store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kojikey.cli.output.terminal import Terminal
+    from kojikey.operations.probing import Tester
+    from kojikey.providers.catalog import Catalog, Mistake
+    from kojikey.providers.definition import Definition
+    from kojikey.providers.index import IndexEntry
+    from kojikey.providers.requests.proxies import Proxies
+
+NO_STORE: Document = {"format": FORMAT, "store_id": "", "created_at": "", "kek": {"kid": ""}, "next_kek": None}
+TIMEOUT_S = 10.0
+_MISTAKES_SHOWN = 20
+"""So many mistakes of a file are listed where another provider is wanted."""
+
+_WAYS_TO_A_KEK = (
+    "say where the key-encryption key is to live: set KOJIKEY_KEK or KOJIKEY_PASSPHRASE_FILE, "
+    "or run kojikey store init --kek file:PATH (or keychain, passphrase, env)"
+)
+
+
+def resolve_for_program(provider: str, *, account: str | None, store: str | None) -> Credential:
+    """Carry out :func:`kojikey.resolve`: as ``kojikey run`` would, with nobody to ask."""
+    values = {"account": account, "store": store, "no_input": True}
+    call = Call(Command("resolve", "", lambda _: 0), {k: v for k, v in values.items() if v is not None})
+    settings = Settings(call, Environment(os.environ))
+    checked_provider(provider, settings, warns=False)
+    from kojikey.operations.resolving import resolve
+
+    custody = open_custody(settings, None)
+    try:
+        return resolve(custody, account=settings.account.value, provider=provider)
+    finally:
+        custody.close()
+
+
+def provider_index(settings: Settings, *, warns: bool = True) -> dict[str, IndexEntry]:
+    """Return all providers in brief, without reading TOML where the user has no definitions.
+
+    A definition of the user's that cannot be used stops nothing but itself. It is warned of once, except in a program
+    (``warns=False``), on whose terminal nothing is written.
+    """
+    from kojikey.providers.index import read_index
+
+    def told(mistake: Mistake) -> None:
+        if warns:
+            _warn_of(mistake, settings)
+        settings.mistakes[mistake.path] = mistake
+
+    return read_index(settings.home.providers, told=told)
+
+
+def unusable_definition(name: str, settings: Settings) -> Mistake | None:
+    """Return why the definition of a provider is not used, None where there is no file for it."""
+    from kojikey.providers.catalog import mistake_about
+
+    return mistake_about(name, settings.mistakes.values())
+
+
+def _warn_of(mistake: Mistake, settings: Settings) -> None:
+    from kojikey.cli.output.failure import say
+
+    if mistake.path in settings.mistakes:
+        return
+    settings.mistakes[mistake.path] = mistake
+    if mistake.provider in settings.providers_named:
+        return  # it is the command's own error
+    first, *more = str(mistake).split("\n")
+    for line in (f"kojikey: warning: {first}", *more[:_MISTAKES_SHOWN]):
+        say(line)
+    if len(more) > _MISTAKES_SHOWN:
+        say(f"  and {len(more) - _MISTAKES_SHOWN} more: kojikey providers {mistake.provider} lists them all")
+    way = mistake.hint.partition(";")[0] if mistake.hint else ""
+    say(f"  {way}; the other providers are used as always")
+
+
+def checked_provider(name: str, settings: Settings, *, warns: bool = True) -> IndexEntry:
+    """Return a provider in brief.
+
+    Raises:
+        BadDefinition, UnsafeDefinition: there is one, but its file cannot be used.
+        UnknownProvider: there is none of that name; a name that may be a key is not repeated.
+    """
+    from kojikey.providers.index import unknown_provider
+
+    index = provider_index(settings, warns=warns)
+    if name not in index:
+        error = unusable_definition(name, settings) or unknown_provider(name, tuple(index))
+        if isinstance(error, UnknownProvider) and _has_key(name, settings):
+            folder = settings.home.providers
+            error.hint = f"there is a key for it, but its definition is gone: put its file back into {folder}"
+        raise error
+    return index[name]
+
+
+def _has_key(provider: str, settings: Settings) -> bool:
+    """Tell whether the account has a key at a provider; a store that cannot be asked has none."""
+    try:
+        custody = open_custody(settings, None)
+    except KojikeyError:
+        return False
+    try:
+        return custody.held(settings.account.value, provider) is not None
+    except KojikeyError:
+        return False
+    finally:
+        custody.close()
+
+
+def catalog(settings: Settings) -> Catalog:
+    """Return all provider definitions."""
+    from kojikey.providers.catalog import load_catalog
+
+    found = load_catalog(settings.home.providers)
+    for mistake in found.mistakes:
+        _warn_of(mistake, settings)
+    return found
+
+
+def kek_inputs(settings: Settings, terminal: Terminal | None) -> KekInputs:
+    """Return what KEK sources may ask: the environment, and a person where there is one."""
+    if terminal is None or not terminal.may_ask_passphrase:
+        return KekInputs(settings.environ, None, _warn)
+    from kojikey.cli.prompts import PassphrasePrompt
+
+    return KekInputs(settings.environ, PassphrasePrompt(terminal, store=_spoken_name(settings)), _warn)
+
+
+def _spoken_name(settings: Settings) -> str:
+    """Return how a prompt names the store: not at all where it is the local one, or its URL may have a password."""
+    name = settings.store.value
+    return "" if settings.is_local or "@" in name or not name.isprintable() else name
+
+
+def _warn(text: str) -> None:
+    from kojikey.cli.output.failure import say
+
+    say(f"kojikey: warning: {text}")
+
+
+def actor(store: Store) -> str:
+    """Return who is at work, for the audit trail: the effective OS user and the host, and the database's role."""
+    import socket
+
+    role = store.role()
+    who = f"{_user()}@{socket.gethostname()}" + (f" as {role}" if role else "")
+    return one_line(who)  # an event with anything else in it would not be read back
+
+
+def _user() -> str:
+    uid = os.geteuid() if hasattr(os, "geteuid") else None  # Windows has none
+    try:
+        import pwd
+
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except (ImportError, KeyError):
+        return os.environ.get("USERNAME") or (f"uid {uid}" if uid is not None else "an unknown user")
+
+
+def open_custody(settings: Settings, terminal: Terminal | None) -> Custody:
+    """Return the chosen store, opened. A local store that was never made is an empty one, and stays unmade.
+
+    Raises:
+        StoreNotFound: a store that was named is not there. StoreUnavailable: it can not be used.
+    """
+    store = open_store(settings.store_url())
+    inputs = kek_inputs(settings, terminal)
+    try:
+        header = store.open().document
+    except StoreNotFound:
+        if not settings.is_local:
+            raise
+        _refuse_file_for_folder(settings.home.data)
+        store, header = _empty_store(), NO_STORE
+    return Custody(store, header, inputs, actor=actor(store) if terminal else "")
+
+
+def open_existing(settings: Settings, terminal: Terminal) -> Custody:
+    """Return the chosen store, opened, the local one too only where it is there.
+
+    Raises:
+        StoreNotFound: it is not there. StoreUnavailable: it can not be used.
+    """
+    custody = open_custody(settings, terminal)
+    if custody.header is NO_STORE:
+        missing = StoreNotFound(settings.home.database)
+        missing.hint = "kojikey store init, or kojikey add PROVIDER, which makes it"
+        raise missing
+    return custody
+
+
+def _refuse_file_for_folder(path: str) -> None:
+    if os.path.lexists(path) and not os.path.isdir(path):
+        raise StoreUnavailable(path, "can not be used: that is not a folder; nothing was changed")
+
+
+def close_all(*custodies: Custody) -> None:
+    """Release stores."""
+    for custody in custodies:
+        custody.close()
+
+
+def store_place(settings: Settings) -> str:
+    """Return the chosen store's place, without credentials, whether it is there or not."""
+    return open_store(settings.store_url()).place
+
+
+def prepare_store(
+    custody: Custody, settings: Settings, terminal: Terminal, *, account: str
+) -> Callable[[], Custody] | None:
+    """Open a store for a new key of an account; where there is none yet, find out how the local one can be made.
+
+    Whatever a person has to be asked for is asked now, before the key. Nothing is made before what is returned is
+    called; None is returned where the store exists.
+
+    Raises:
+        CannotOpen: the store's KEK is missing or wrong. KekMissing: no place for the KEK of a new store was found.
+    """
+    if custody.header is not NO_STORE:
+        custody.prepare(account)
+        return None
+    inputs = kek_inputs(settings, terminal)
+    source = settings.config.get("kek") or default_kek_source(settings, terminal, inputs)
+    inputs = _checked_inputs(source, inputs, terminal)
+    return lambda: _make_custody(settings, terminal, source, inputs)
+
+
+def _checked_inputs(source: str, inputs: KekInputs, terminal: Terminal) -> KekInputs:
+    """Return the inputs with a new passphrase in them, and try a source that makes nothing outside of the store.
+
+    Raises:
+        KekMissing, KekUnavailable, UsageError: the source has no KEK.
+    """
+    from kojikey.sealing.kek.base import PASSPHRASE_FILE_VARIABLE
+    from kojikey.sealing.kek.registry import make
+
+    is_asked = source == "passphrase" and not inputs.environ.get(PASSPHRASE_FILE_VARIABLE)
+    if is_asked and inputs.ask_passphrase is not None:
+        terminal.note("there is no store yet; the new one opens with a passphrase")
+        chosen = inputs.ask_passphrase("new")
+        return inputs._replace(ask_passphrase=lambda _: chosen)
+    if source.partition(":")[0] in ("env", "passphrase"):
+        make(source, store_id="", inputs=inputs._replace(warn=None))
+    return inputs
+
+
+def _make_custody(settings: Settings, terminal: Terminal, source: str, inputs: KekInputs) -> Custody:
+    """Make the local store."""
+    from kojikey.operations.storing import create
+    from kojikey.sealing.kek.registry import describe
+
+    store = open_store(settings.store_url())
+    try:
+        header, kek = create(store, source=source, inputs=inputs)
+    except StoreExists:
+        return open_custody(settings, terminal)  # another process was first; its store and KEK stand
+    terminal.note(f"made the store {store.place}; its key-encryption key: {describe(header['kek'])}")
+    custody = Custody(store, header, inputs, actor=actor(store))
+    custody.adopt(kek)
+    return custody
+
+
+def default_kek_source(settings: Settings, terminal: Terminal, inputs: KekInputs, *, place: str | None = None) -> str:
+    """Return where the KEK of a new store is to live when nobody said; ``place`` is that of another than the local one.
+
+    Raises:
+        KekMissing: no keychain, no terminal, nothing set.
+    """
+    from kojikey.sealing.kek.registry import available_default
+
+    source = available_default(inputs, interactive=terminal.interactive)
+    if source is None:
+        raise KekMissing(
+            f"there is no store yet at {place or settings.home.database}, and no place for its key-encryption key was "
+            "found (no OS keychain answers, nothing is set, nobody can be asked); no store was made",
+            hint=_WAYS_TO_A_KEK,
+        )
+    return source
+
+
+def _empty_store() -> Store:
+    from kojikey.stores.memory import MemoryStore
+
+    store = MemoryStore()
+    store.create(NO_STORE)
+    return store
+
+
+def make_tester(definition: Definition, terminal: Terminal, call: Call) -> Tester:
+    """Return what asks a provider about one key, with a status line while it does.
+
+    Raises:
+        UsageError: the time limit is not one.
+    """
+    import asyncio
+
+    from kojikey.model.secret import Secret
+    from kojikey.model.verdict import Verdict
+    from kojikey.operations.probing import Target
+    from kojikey.providers.requests.probe import Prober, ProbeRequest
+
+    seconds = timeout_of(call)  # before anything is made or staged
+    settings = proxies(terminal)
+
+    async def ask(secret: Secret, target: Target) -> Verdict:
+        async with Prober(timeout=seconds, proxies=settings) as prober:
+            request = ProbeRequest(
+                definition, secret, target.base_url, target.capabilities, target.models, deep=call.flag("deep")
+            )
+            return await prober.test(request)
+
+    def test(secret: Secret, target: Target) -> Verdict:
+        with terminal.status(f"asking {definition.company} about the key (at most {seconds * 3:g} s)"):
+            return asyncio.run(ask(secret, target))
+
+    return test
+
+
+def proxies(terminal: Terminal) -> Proxies:
+    """Return the proxies that the environment names; what is ignored of them is said."""
+    from kojikey.providers.requests.proxies import Proxies
+
+    found = Proxies.read(Environment(os.environ))
+    warning = found.warning()
+    if warning:
+        terminal.warn(warning)
+    return found
+
+
+def check_network(base_url: str) -> None:
+    """Check, before a key is asked for or staged, that the environment lets requests go to a base URL.
+
+    Raises:
+        BadNetworkSettings: they would go through a proxy that cannot be used.
+    """
+    from kojikey.providers.requests.proxies import Proxies
+
+    Proxies.read(Environment(os.environ)).proxy_for(base_url)
+
+
+def timeout_of(call: Call) -> float:
+    """Return the seconds to wait for each request.
+
+    Raises:
+        UsageError: not a positive number, or over an hour.
+    """
+    from kojikey.model.errors import UsageError
+
+    seconds = call.number("timeout")
+    if seconds is None:
+        return TIMEOUT_S
+    if not 0 < seconds <= 3600:
+        raise UsageError(
+            "--timeout takes seconds, more than 0 and at most 3600; nothing was done",
+            hint=f"--timeout {TIMEOUT_S:g} is the default",
+        )
+    return seconds
