@@ -87,7 +87,7 @@ def _content(row: Row) -> Row:
 @contextmanager
 def playing() -> Iterator[tuple[str, str, Callable[[], BareDynamo]]]:
     """Give the URLs of two tables, and what opens the second with boto3 alone; ``tests/servers`` is importable."""
-    from aws import REGION, start, stop
+    from support.servers.aws import REGION, start, stop
 
     before = dict(os.environ)
     os.environ.update(_MADE_UP)

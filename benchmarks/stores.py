@@ -175,7 +175,7 @@ def sqlite_place() -> Iterator[Place]:
 @contextmanager
 def postgres_place() -> Iterator[Place]:
     """Give two databases of a server that writes to the disk, as one in use does."""
-    from postgres import running
+    from support.servers.postgres import running
 
     with running(settings={"fsync": "on"}) as server:
         for name in ("keys", "bare"):

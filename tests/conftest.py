@@ -6,20 +6,17 @@ Owns: keeping the tests from each other, from the user who runs them and from th
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from kojikey.testing import Sandbox, SandboxKey
+from support.loopback import sitecustomize as loopback
+from support.program import KEK, Program
+from support.servers.aws import aws, aws_server
+
 _HERE = os.path.dirname(__file__)
-sys.path[:0] = [os.path.join(_HERE, name) for name in ("cli", "fleet", "loopback", "operations", "servers")]
-
-import sitecustomize as loopback  # noqa: E402 - found by the line above
-from aws import aws, aws_server  # noqa: E402
-from program import KEK, Program  # noqa: E402
-
-from kojikey.testing import Sandbox, SandboxKey  # noqa: E402
 
 __all__ = ["aws", "aws_server"]
 
@@ -61,7 +58,7 @@ def clean_environment(clean_home: Path, network_report: Path, monkeypatch: pytes
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(clean_home))
     monkeypatch.setenv("LANG", os.environ.get("LANG", "C.UTF-8"))
-    monkeypatch.setenv("PYTHONPATH", os.path.join(_HERE, "loopback"))
+    monkeypatch.setenv("PYTHONPATH", os.path.join(_HERE, "support", "loopback"))
     monkeypatch.setenv(loopback.REPORT, str(network_report))
 
 

@@ -12,10 +12,10 @@ from typing import get_type_hints
 from unittest import mock
 
 import pytest
-from program import Program
 
 import kojikey as package
 from kojikey.model import errors
+from support.program import Program
 
 EXPENSIVE = {
     "asyncio", "cryptography", "dataclasses", "httpcore2", "inspect", "json", "keyring", "logging", "pathlib",

@@ -8,7 +8,8 @@ import sys
 
 import pexpect
 import pytest
-from program import COMMAND, SECONDS, Ended, Program
+
+from support.program import COMMAND, SECONDS, Ended, Program
 
 PRINTS = (sys.executable, "-c", "import os; print(os.environ.get('ELEVENLABS_API_KEY'))")
 RESOLVES = """

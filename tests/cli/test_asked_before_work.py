@@ -9,8 +9,9 @@ from typing import Any
 
 import pexpect
 import pytest
-from program import COMMAND, Program, pieces_in
-from pseudo_terminal import echoes, end, hides, on_a_terminal, shown, type_key
+
+from support.program import COMMAND, Program, pieces_in
+from support.pseudo_terminal import echoes, end, hides, on_a_terminal, shown, type_key
 
 CTRL_C = "\x03"
 PASSPHRASE = "correct horse battery staple"

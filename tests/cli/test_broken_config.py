@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from program import Program
-from pseudo_terminal import end, on_a_terminal
+
+from support.program import Program
+from support.pseudo_terminal import end, on_a_terminal
 
 
 @pytest.fixture(autouse=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from program import Program
-from saving import INDETERMINATE, LIMITED, REJECTED, actions
+
+from support.program import Program
+from support.saving import INDETERMINATE, LIMITED, REJECTED, actions
 
 
 @pytest.mark.parametrize("provider", ["google_gemini", "elevenlabs"])

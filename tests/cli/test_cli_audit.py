@@ -6,7 +6,8 @@ import json
 import sqlite3
 
 import pytest
-from program import Ended, Program
+
+from support.program import Ended, Program
 
 
 @pytest.fixture

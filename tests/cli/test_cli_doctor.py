@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from program import Program
+
+from support.program import Program
 
 OTHER_KEK = base64.urlsafe_b64encode(b"\x07" * 32).decode()
 

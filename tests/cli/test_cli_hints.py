@@ -6,9 +6,9 @@ import shlex
 from pathlib import Path
 
 import pytest
-from program import Ended, Program
 
 from kojikey.stores.base import Stored
+from support.program import Ended, Program
 
 ACME = ("--account", "acme")
 

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from program import Ended, Program, pieces_in
+
+from support.program import Ended, Program, pieces_in
 
 KEY = "sk_9f27c1e4b8d06a3575e1f0c2ab94d8637e5a2c18b04f9d36"
 GEMINI = "AQ.Qz7Xw3Kp9Vn5Ht1Rb8Yd4Lf6Gs2Jm0CeTuWaIo3NxBvPq"

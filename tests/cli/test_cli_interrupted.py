@@ -6,7 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from program import SECONDS, Program
+
+from support.program import SECONDS, Program
 
 INTERRUPTED = """
 import sys

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from program import Ended, Program
 
 from kojikey.cli import commands
 from kojikey.cli.exits import MEANING, Exit
+from support.program import Ended, Program
 
 NULL = type(None)
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")

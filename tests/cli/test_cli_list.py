@@ -8,9 +8,9 @@ import sqlite3
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from program import Program
 
 from kojikey.model.timestamps import stamp
+from support.program import Program
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ import re
 from typing import Any
 
 import pytest
-from program import KEK, Program
-from pseudo_terminal import end, on_a_terminal
+
+from support.program import KEK, Program
+from support.pseudo_terminal import end, on_a_terminal
 
 ESCAPE = "\x1b"
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from program import Program
 
 from kojikey.model.allocation import BUILT_IN
 from kojikey.providers.catalog import load_catalog
+from support.program import Program
 
 OTHERS = [provider for provider in load_catalog().ids() if provider not in BUILT_IN]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from program import Program
-from saving import INDETERMINATE, LIMITED, REJECTED, STAMP, actions
+
+from support.program import Program
+from support.saving import INDETERMINATE, LIMITED, REJECTED, STAMP, actions
 
 
 def test_rotate_stages_tests_and_promotes(kojikey: Program) -> None:

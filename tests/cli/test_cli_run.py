@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from program import COMMAND, SECONDS, Program, pieces_in
+
+from support.program import COMMAND, SECONDS, Program, pieces_in
 
 SHOW = """import json, os, sys
 json.dump({"argv": [os.fsencode(a).hex() for a in sys.argv[1:]], "env": dict(os.environ)}, sys.stdout)"""

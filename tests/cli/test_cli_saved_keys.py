@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from program import Program
-from saving import LIMITED, STAMP, actions
+
+from support.program import Program
+from support.saving import LIMITED, STAMP, actions
 
 MASKED = re.compile(r"\*{8}[\x21-\x7e]{4}")
 

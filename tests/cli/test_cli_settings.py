@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from program import KEK, Program
+
+from support.program import KEK, Program
 
 VARIABLES = ("KOJIKEY_HOME", "KOJIKEY_KEK")
 WITH_PASSWORD = '[stores.team]\nurl = "postgresql://me:hunter2@localhost/keys"\n'

@@ -5,8 +5,9 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from program import COMMAND, Program
-from pseudo_terminal import end, on_a_terminal
+
+from support.program import COMMAND, Program
+from support.pseudo_terminal import end, on_a_terminal
 
 HEAVY = {"typer", "rich", "httpcore2", "asyncio", "keyring", "platformdirs", "pydantic", "click", "importlib.metadata"}
 RUN = HEAVY | {"dataclasses", "pathlib", "tomllib", "inspect", "logging", "subprocess", "secrets", "socket", "email"}

@@ -10,8 +10,9 @@ from typing import Any
 
 import pexpect
 import pytest
-from program import COMMAND, Program, pieces_in
-from pseudo_terminal import echoes, end, hides, on_a_terminal, shown, type_key
+
+from support.program import COMMAND, Program, pieces_in
+from support.pseudo_terminal import echoes, end, hides, on_a_terminal, shown, type_key
 
 CTRL_C, CTRL_D = "\x03", "\x04"
 

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 
 import pexpect
 import pytest
-from program import COMMAND, Program, pieces_in
-from pseudo_terminal import Child, echoes, end, hides, on_a_terminal, shown, type_key
+
+from support.program import COMMAND, Program, pieces_in
+from support.pseudo_terminal import Child, echoes, end, hides, on_a_terminal, shown, type_key
 
 CTRL_C, CTRL_Z = "\x03", "\x1a"
 PASSPHRASE = "correct horse battery staple"

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from program import Program
 
 from kojikey.model.errors import UnsafePermissions
 from kojikey.stores.sqlite import file
+from support.program import Program
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from program import Ended, Program
-from pseudo_terminal import end, on_a_terminal
+
+from support.program import Ended, Program
+from support.pseudo_terminal import end, on_a_terminal
 
 HOSTILE = "e\x1b[31mx\x07\u202e\n::error::y ##[set-output name=z]w"
 COMMANDS = {

@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from program import KEK, SECONDS, Program, pieces_in
-from pseudo_terminal import end, hides, on_a_terminal, type_key
 
 from kojikey.model.account import checked_account
 from kojikey.model.errors import BadAccount
 from kojikey.model.text_file import decoded
+from support.program import KEK, SECONDS, Program, pieces_in
+from support.pseudo_terminal import end, hides, on_a_terminal, type_key
 
 ENCODINGS = {
     "UTF-8 with a mark": lambda text: codecs.BOM_UTF8 + text.encode(),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from program import Program
+
+from support.program import Program
 
 PROVIDERS_OWN = "https://api.elevenlabs.io"
 UNUSABLE = ("socks://127.0.0.1:1080", "http://user:pass-word@127.0.0.1:99999", "nonsense://x")

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from program import SECONDS, Program
+
+from support.program import SECONDS, Program
 
 ACME = """
 id = "acme_speech"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from faulty import Crash, FaultyStore
-from program import Program
-from pseudo_terminal import end, on_a_terminal, type_key
 
 from kojikey.operations import storing
 from kojikey.operations.open_store import Custody
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.sqlite.store import SqliteStore
+from support.faulty import Crash, FaultyStore
+from support.program import Program
+from support.pseudo_terminal import end, on_a_terminal, type_key
 
 GET = ("get", "elevenlabs", "--reveal")
 

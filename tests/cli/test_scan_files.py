@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from program import COMMAND, Ended, Program, pieces_in
 
 from kojikey.testing import SandboxKey
+from support.program import COMMAND, Ended, Program, pieces_in
 
 
 @pytest.fixture

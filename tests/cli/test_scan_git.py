@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from program import Ended, Program
+
+from support.program import Ended, Program
 
 Git = Callable[..., str]
 
@@ -168,7 +169,7 @@ def test_as_a_hook_it_reads_the_index_that_git_is_about_to_commit(
     kojikey: Program, key: str, git: Git, repository: Path
 ) -> None:
     """``git commit -a`` has an index of its own, and tells its hooks by a variable."""
-    from program import COMMAND
+    from support.program import COMMAND
 
     commit(git, repository, {"env": "1"})
     hook = repository / ".git" / "hooks" / "pre-commit"

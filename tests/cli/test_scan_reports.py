@@ -8,10 +8,10 @@ from typing import Any
 
 import jsonschema
 import pytest
-from program import Program, pieces_in
 
 from kojikey.cli.commands.scan_findings import printable
 from kojikey.cli.reports.sarif import uri_of
+from support.program import Program, pieces_in
 
 SCHEMA = json.loads((Path(__file__).parent / "sarif_schema.json").read_text())
 

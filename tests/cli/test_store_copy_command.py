@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from program import KEK, SECONDS, Ended, Program, pieces_in
+
+from support.program import KEK, SECONDS, Ended, Program, pieces_in
 
 TEAM_KEK = base64.urlsafe_b64encode(bytes(range(100, 132))).decode()
 

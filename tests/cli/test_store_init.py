@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from program import KEK, Ended, Program
 
 from kojikey.operations.storing import spoken_source
+from support.program import KEK, Ended, Program
 
 OTHER_KEK = base64.urlsafe_b64encode(bytes(range(100, 132))).decode()
 

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from program import Program
 
 from kojikey.cli import commands
 from kojikey.cli.commands import GROUPS, HIDDEN, load_all
@@ -22,6 +21,7 @@ from kojikey.providers.catalog import load_catalog
 from kojikey.sealing.kek.registry import SOURCES
 from kojikey.stores.registry import schemes
 from kojikey.testing import Sandbox
+from support.program import Program
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -19,7 +19,6 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from program import KEK, Program, pieces_in
 
 import kojikey as package
 from kojikey.model.environment import Environment
@@ -28,6 +27,7 @@ from kojikey.model.secret import HiddenBytes, Secret
 from kojikey.sealing.envelope import Sealer
 from kojikey.sealing.kek.base import KekInputs, LocalKek
 from kojikey.testing import SandboxKey
+from support.program import KEK, Program, pieces_in
 
 PASSPHRASE = "correct horse battery staple 7f3a"
 OTHER_KEK = base64.urlsafe_b64encode(bytes(range(100, 132))).decode()

@@ -15,9 +15,9 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from program import COMMAND, KEK, Program, pieces_in
 
 from kojikey.testing import SandboxKey
+from support.program import COMMAND, KEK, Program, pieces_in
 
 SLOW = ("timeout", "rate_limited", "provider_unavailable", "unreachable")  # retried, and of no words of the provider
 OTHER = {

@@ -6,10 +6,10 @@ import os
 from unittest import mock
 
 import pytest
-from program import Program, pieces_in
 
 import kojikey as package
 from kojikey.model.errors import UnknownProvider
+from support.program import Program, pieces_in
 
 KEYS = {
     "ElevenLabs, old": "abcdef0123456789abcdef0123456789",

@@ -16,7 +16,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
-from program import pieces_in
 from rich.console import Console
 from rich.pretty import pretty_repr
 
@@ -26,6 +25,7 @@ from kojikey.operations.adding import NewKey
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.probing import Target
 from kojikey.sealing.kek.base import KekInputs
+from support.program import pieces_in
 
 KEY = "sk_9f27c1e4b8d06a3575e1f0c2ab94d8637e5a2c18b04f9d36"
 

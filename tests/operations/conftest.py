@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, os.path.dirname(__file__))
-
-from copies import make as make
-from copies import one as one
-from copies import source as source
-from copies import target as target
-from copies import two as two
-from postgres import postgres as postgres
-from rekeying import keychain as keychain
-from rekeying import quick_passphrases as quick_passphrases
-from rekeying import sides as sides
-from vault import ADAPTERS, Vault
+from support.copies import make as make
+from support.copies import one as one
+from support.copies import source as source
+from support.copies import target as target
+from support.copies import two as two
+from support.rekeying import keychain as keychain
+from support.rekeying import quick_passphrases as quick_passphrases
+from support.rekeying import sides as sides
+from support.servers.postgres import postgres as postgres
+from support.vault import ADAPTERS, Vault
 
 
 @pytest.fixture(params=sorted(ADAPTERS))

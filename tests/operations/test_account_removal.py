@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from account import OTHER, document_of, remove, revision_of, rows, source_of, write_account
-from faulty import Crash, FaultyStore
-from vault import ACCOUNT, BASE_URL, NEW, OLD, PROVIDER, Held, Vault
 
 from kojikey.model.errors import (
     AccountNotFound,
@@ -20,6 +17,9 @@ from kojikey.model.ref import Document, key_ref
 from kojikey.operations import accounts, removing
 from kojikey.operations.resolving import resolve
 from kojikey.stores.base import Change, Query, Store
+from support.account import OTHER, document_of, remove, revision_of, rows, source_of, write_account
+from support.faulty import Crash, FaultyStore
+from support.vault import ACCOUNT, BASE_URL, NEW, OLD, PROVIDER, Held, Vault
 
 # remove
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from account import OTHER, disable, document_of, enable, rows, source_of, write_account
-from faulty import Crash, FaultyStore
-from vault import ACCOUNT, NEW, OLD, PROVIDER, THIRD, Held, Vault, refuse
 
 from kojikey.model.errors import (
     AccountNotFound,
@@ -18,6 +15,9 @@ from kojikey.model.ref import Document, account_ref, key_ref
 from kojikey.operations import accounts, listing, removing, revealing, storing
 from kojikey.operations.resolving import resolve
 from kojikey.stores.base import Change
+from support.account import OTHER, disable, document_of, enable, rows, source_of, write_account
+from support.faulty import Crash, FaultyStore
+from support.vault import ACCOUNT, NEW, OLD, PROVIDER, THIRD, Held, Vault, refuse
 
 # list
 

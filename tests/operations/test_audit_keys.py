@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from trail import LENGTH, OTHER, File, first_bad
-from trail import file as file
-from trail import vault as vault
-from vault import ACCOUNT, NEW, OLD, PROVIDER, THIRD, Held, Vault
 
 from kojikey.model.errors import AccountNotFound, RecordChanged
 from kojikey.operations import accounts, audit_verification, removing, rotating
 from kojikey.operations.copying import copy
 from kojikey.stores.memory import MemoryStore, Shelf
+from support.trail import LENGTH, OTHER, File, first_bad
+from support.trail import file as file
+from support.trail import vault as vault
+from support.vault import ACCOUNT, NEW, OLD, PROVIDER, THIRD, Held, Vault
 
 GEMINI, FOURTH = "google_gemini", "sk_fourth_key_0123456789"
 Row = tuple[object, ...]

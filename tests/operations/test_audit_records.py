@@ -7,8 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from trail import File
-from vault import ACCOUNT, ADAPTERS, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, Vault, no, yes
 
 from kojikey.model.errors import AuditBroken, CannotOpen, KekMissing, RecordChanged, WrongKek
 from kojikey.model.key import Stage
@@ -18,6 +16,8 @@ from kojikey.operations.copying import CopyResult, copy
 from kojikey.operations.open_store import Happening, Plan
 from kojikey.operations.results import AuditResult
 from kojikey.stores.memory import MemoryStore, Shelf
+from support.trail import File
+from support.vault import ACCOUNT, ADAPTERS, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, Vault, no, yes
 
 OTHER, LAST, FOURTH = "globex", "zeta", "sk_fourth_key_0123456789"
 

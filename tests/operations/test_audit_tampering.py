@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from trail import LENGTH, OTHER, File, first_bad
-from trail import file as file
-from trail import vault as vault
-from vault import ACCOUNT, Vault
 
 from kojikey.model.errors import AuditBroken, RecordChanged
 from kojikey.operations import auditing
 from kojikey.sealing.audit_chain import unsigned_link
+from support.trail import LENGTH, OTHER, File, first_bad
+from support.trail import file as file
+from support.trail import vault as vault
+from support.vault import ACCOUNT, Vault
 
 FIELDS = (
     "seq", "time", "actor", "account", "provider", "action", "version", "fingerprint", "outcome", "reason", "signed",

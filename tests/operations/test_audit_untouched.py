@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from trail import LENGTH, OTHER, File, first_bad
-from trail import file as file
-from trail import vault as vault
-from vault import ACCOUNT, KEKS, NEW, PROVIDER, THIRD, Vault
 
 from kojikey.model.errors import AuditBroken, CannotOpen
 from kojikey.operations import accounts, audit_verification, auditing, removing
+from support.trail import LENGTH, OTHER, File, first_bad
+from support.trail import file as file
+from support.trail import vault as vault
+from support.vault import ACCOUNT, KEKS, NEW, PROVIDER, THIRD, Vault
 
 
 def test_the_form_of_the_text_does_not_matter(vault: Vault, file: File) -> None:

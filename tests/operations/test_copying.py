@@ -6,9 +6,6 @@ import itertools
 from pathlib import Path
 
 import pytest
-from copies import GEMINI, OTHER, ROUTES, SETTINGS, Make, actions, copied, everything, fill, same, written
-from faulty import Crash, FaultyStore
-from vault import ACCOUNT, ADAPTERS, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, Vault, yes
 
 from kojikey.model.errors import (
     AccountNotFound,
@@ -20,6 +17,9 @@ from kojikey.operations.listing import key_of
 from kojikey.operations.resolving import resolve
 from kojikey.sealing.audit_chain import unsigned_link
 from kojikey.stores.base import Change
+from support.copies import GEMINI, OTHER, ROUTES, SETTINGS, Make, actions, copied, everything, fill, same, written
+from support.faulty import Crash, FaultyStore
+from support.vault import ACCOUNT, ADAPTERS, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, Vault, yes
 
 # what a copy is
 
@@ -329,7 +329,7 @@ def test_a_test_of_the_source_alone_is_nothing_to_copy(one: Vault, two: Vault) -
     copied(one, two)
     stored = one.opener().read(key_ref(ACCOUNT, PROVIDER))
     assert stored is not None
-    from vault import verdict
+    from support.vault import verdict
 
     recording.keep_outcome(one.custody(), stored, 1, verdict())
     assert actions(copied(one, two)) == {(ACCOUNT, PROVIDER): "already"}

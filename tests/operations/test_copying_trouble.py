@@ -7,9 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from copies import GEMINI, OTHER, PLACES, Make, copied, everything, fill, same, written
-from faulty import Crash, FaultyStore
-from vault import ACCOUNT, OLD, PROVIDER, Held, Vault
 
 from kojikey.model.errors import (
     AuditBroken,
@@ -23,6 +20,9 @@ from kojikey.model.ref import account_ref, key_ref
 from kojikey.operations import accounts, removing
 from kojikey.operations.copying import copy
 from kojikey.stores.base import Change
+from support.copies import GEMINI, OTHER, PLACES, Make, copied, everything, fill, same, written
+from support.faulty import Crash, FaultyStore
+from support.vault import ACCOUNT, OLD, PROVIDER, Held, Vault
 
 # interrupted
 

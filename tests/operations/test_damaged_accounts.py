@@ -6,11 +6,11 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from vault import ACCOUNT, ADAPTERS, NEW, OLD, PROVIDER, SECOND_KEK, Held, Vault, refuse
 
 from kojikey.model.errors import AccountNotFound, CannotOpen, RecordChanged
 from kojikey.operations import accounts, removing, storing
 from kojikey.operations.results import RekeyResult
+from support.vault import ACCOUNT, ADAPTERS, NEW, OLD, PROVIDER, SECOND_KEK, Held, Vault, refuse
 
 OTHER, GEMINI = "globex", "google_gemini"
 

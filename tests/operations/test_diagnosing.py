@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from aws import REGION, Aws
-from scripted_aws import DROPPED, Answer, Scripted, refusal, scripted
 
 from kojikey.model.errors import KekMissing, KekUnavailable
 from kojikey.model.ref import Ref, account_ref, key_ref
@@ -22,6 +20,8 @@ from kojikey.sealing.kek import awskms
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Change
 from kojikey.stores.memory import MemoryStore
+from support.servers.aws import REGION, Aws
+from support.servers.scripted_aws import DROPPED, Answer, Scripted, refusal, scripted
 
 NOBODY = KekInputs({}, None)
 LOCAL = KekInputs({"KOJIKEY_KEK": "A" * 43}, None)

@@ -6,13 +6,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from faulty import Crash, FaultyStore
-from vault import OLD, Held, Vault
 
 from kojikey.model.errors import KekMissing
 from kojikey.operations import storing
 from kojikey.sealing.kek import base, registry
 from kojikey.stores.memory import MemoryStore, Shelf
+from support.faulty import Crash, FaultyStore
+from support.vault import OLD, Held, Vault
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from program import COMMAND, Program
-from vault import ADAPTERS, KEKS, NEW, OLD, SECOND_KEK, Held, Vault
 
 from kojikey.operations import auditing
 from kojikey.testing import SandboxKey
+from support.program import COMMAND, Program
+from support.vault import ADAPTERS, KEKS, NEW, OLD, SECOND_KEK, Held, Vault
 
 SECONDS = 60
 DYING = str(Path(__file__).with_name("dying_rekey.py"))

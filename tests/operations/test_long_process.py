@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from faulty import FaultyStore
-from vault import ACCOUNT, KEKS, NEW, OLD, PROVIDER, SECOND_KEK, Held, Vault
 
 from kojikey.model.errors import ChangedMeanwhile, WrongKek
 from kojikey.model.ref import HEADER, Ref, account_ref
@@ -14,6 +12,8 @@ from kojikey.operations import accounts, removing, storing
 from kojikey.operations.open_store import Custody
 from kojikey.sealing.kek.base import LocalKek
 from kojikey.stores.base import Change
+from support.faulty import FaultyStore
+from support.vault import ACCOUNT, KEKS, NEW, OLD, PROVIDER, SECOND_KEK, Held, Vault
 
 OTHER = "globex"
 

@@ -9,8 +9,16 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from faulty import Crash, FaultyStore
-from vault import (
+
+from kojikey.model.errors import ChangedMeanwhile, KeyExists, KeyNotFound, KojikeyError, StoreFull, VersionNotFound
+from kojikey.model.key import Stage
+from kojikey.model.ref import Ref, account_ref, key_ref
+from kojikey.model.verdict import Reason
+from kojikey.operations import accounts, recording, removing, revealing, rotating, storing
+from kojikey.operations.open_store import Custody
+from kojikey.stores.base import Store
+from support.faulty import Crash, FaultyStore
+from support.vault import (
     ACCOUNT,
     ADAPTERS,
     FIRST_KEK,
@@ -26,14 +34,6 @@ from vault import (
     no,
     verdict,
 )
-
-from kojikey.model.errors import ChangedMeanwhile, KeyExists, KeyNotFound, KojikeyError, StoreFull, VersionNotFound
-from kojikey.model.key import Stage
-from kojikey.model.ref import Ref, account_ref, key_ref
-from kojikey.model.verdict import Reason
-from kojikey.operations import accounts, recording, removing, revealing, rotating, storing
-from kojikey.operations.open_store import Custody
-from kojikey.stores.base import Store
 
 Act = Callable[[Vault, Custody], object]
 

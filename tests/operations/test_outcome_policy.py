@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import pytest
-from vault import ACCOUNT, NEW, OLD, PROVIDER, FakeTester, Held, Vault, no, yes
 
 from kojikey.model.verdict import OUTCOME_OF, Outcome, Reason, Verdict
 from kojikey.operations import rotating
 from kojikey.operations.results import ChangeResult
+from support.vault import ACCOUNT, NEW, OLD, PROVIDER, FakeTester, Held, Vault, no, yes
 
 ONE_OF_EACH = {
     Outcome.VALID: Reason.OK,

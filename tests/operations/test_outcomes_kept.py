@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from vault import ACCOUNT, MOMENTS, NEW, PROVIDER, THIRD, FakeTester, Vault, no, verdict
 
 from kojikey.model.key import TestRecord as Record
 from kojikey.model.ref import key_ref
 from kojikey.model.verdict import OUTCOME_OF, Outcome, Reason, Verdict
 from kojikey.operations import recording, removing, rotating
 from kojikey.stores.base import Stored
+from support.vault import ACCOUNT, MOMENTS, NEW, PROVIDER, THIRD, FakeTester, Vault, no, verdict
 
 LATER = MOMENTS[1]
 UNSETTLED = [reason for reason in Reason if OUTCOME_OF[reason] is Outcome.INDETERMINATE]

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from vault import ACCOUNT, ADAPTERS, BASE_URL, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, Vault, no, refuse
 
 from kojikey.model.errors import CannotOpen, KojikeyError, RecordChanged
 from kojikey.model.ref import HEADER, Document, account_ref, key_ref
 from kojikey.operations import accounts, diagnosing, listing, removing, resolving, revealing, rotating, storing
 from kojikey.stores.memory import MemoryStore, Shelf
 from kojikey.stores.sqlite.store import SqliteStore
+from support.vault import ACCOUNT, ADAPTERS, BASE_URL, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, Vault, no, refuse
 
 OTHER = "other"
 

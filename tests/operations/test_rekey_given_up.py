@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from faulty import Crash, FaultyStore
-from vault import ACCOUNT, KEKS, OLD, Held, Vault
 
 from kojikey.model.errors import Conflict, KekMissing
 from kojikey.operations import storing
 from kojikey.operations.results import RekeyResult
 from kojikey.sealing.kek.base import KekInputs
+from support.faulty import Crash, FaultyStore
+from support.vault import ACCOUNT, KEKS, OLD, Held, Vault
 
 OTHER = "globex"
 THIRD_KEK = {"THIRD_KEK": base64.urlsafe_b64encode(b"\x03" * 32).decode()}

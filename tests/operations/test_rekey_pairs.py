@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from copies import PLACES
-from rekeying import COMMITS, KINDS, LOCAL, Move, Sides
-from vault import ACCOUNT, PROVIDER, Vault
 
 from kojikey.model.errors import Conflict, KekMissing
 from kojikey.operations import diagnosing, storing
 from kojikey.operations.open_store import Custody
 from kojikey.sealing.kek.base import KekInputs
+from support.copies import PLACES
+from support.rekeying import COMMITS, KINDS, LOCAL, Move, Sides
+from support.vault import ACCOUNT, PROVIDER, Vault
 
 Start = Callable[..., Move]
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from aws import REGION, Aws
-from program import KEK, Program
-from vault import Vault
 
 from kojikey.model.errors import CannotOpen
 from kojikey.model.ref import HEADER
@@ -15,6 +12,9 @@ from kojikey.operations import storing
 from kojikey.operations.open_store import Custody
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.memory import MemoryStore, Shelf
+from support.program import KEK, Program
+from support.servers.aws import REGION, Aws
+from support.vault import Vault
 
 
 @pytest.fixture

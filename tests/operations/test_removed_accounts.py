@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from account import OTHER, disable, document_of, enable, remove, revision_of, source_of, write_account
-from vault import ACCOUNT, NEW, OLD, PROVIDER, THIRD, Held, Vault, refuse
 
 from kojikey.model.errors import (
     AuditBroken,
@@ -19,6 +17,8 @@ from kojikey.operations.open_store import Custody
 from kojikey.sealing.audit_chain import unsigned_link
 from kojikey.sealing.kek.registry import load
 from kojikey.stores.base import Change
+from support.account import OTHER, disable, document_of, enable, remove, revision_of, source_of, write_account
+from support.vault import ACCOUNT, NEW, OLD, PROVIDER, THIRD, Held, Vault, refuse
 
 # after a removal
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from vault import ACCOUNT, BASE_URL, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, Vault, no
 
 from kojikey.model.errors import AlreadyStaged, ChangedMeanwhile, KeyExists, KeyNotFound, VersionNotFound
 from kojikey.model.secret import Secret
@@ -16,6 +15,7 @@ from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.open_store import Custody
 from kojikey.operations.probing import Target
 from kojikey.operations.results import ChangeResult
+from support.vault import ACCOUNT, BASE_URL, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, Vault, no
 
 Step = Callable[[Custody], ChangeResult]
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from faulty import FaultyStore
-from vault import ACCOUNT, NEW, OLD, PROVIDER, FakeTester, Held, Vault, no
 
 from kojikey.model.errors import KekMissing, KojikeyError, RecordChanged, StoreFull, StoreUnreachable
 from kojikey.model.ref import key_ref
 from kojikey.operations import rotating
 from kojikey.stores.base import Change
+from support.faulty import FaultyStore
+from support.vault import ACCOUNT, NEW, OLD, PROVIDER, FakeTester, Held, Vault, no
 
 
 def damage(vault: Vault, stage: str) -> None:

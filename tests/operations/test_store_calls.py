@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pytest
-from faulty import FaultyStore
-from vault import ACCOUNT, ADAPTERS, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, Vault, no
 
 from kojikey.model.errors import AlreadyStaged, ChangedMeanwhile
 from kojikey.model.ref import Document, Ref, account_ref, key_ref
@@ -18,6 +16,8 @@ from kojikey.operations.compare_and_swap import retry_on_conflict
 from kojikey.operations.record_checks import chain_head
 from kojikey.sealing.envelope import Sealer
 from kojikey.stores.base import Change, Store, Stored
+from support.faulty import FaultyStore
+from support.vault import ACCOUNT, ADAPTERS, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, Vault, no
 
 KEY = key_ref(ACCOUNT, PROVIDER)
 

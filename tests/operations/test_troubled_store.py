@@ -6,7 +6,8 @@ import sqlite3
 from collections.abc import Callable
 
 import pytest
-from program import Ended, Program
+
+from support.program import Ended, Program
 
 COMMANDS: dict[str, Callable[[Program], Ended]] = {
     "add": lambda k: k.add("google_gemini", "ok", "--no-test"),

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
-
-sys.path.insert(0, os.path.dirname(__file__))
-
-from played_providers import eleven, google, net
+from support.played_providers import eleven, google, net
 
 __all__ = ["eleven", "google", "net"]

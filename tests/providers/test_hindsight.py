@@ -5,10 +5,10 @@ from __future__ import annotations
 import httpx
 import pytest
 import respx
-from played_providers import ELEVEN, GOOGLE, answer
-from probing import CATALOG, probe
 
 from kojikey.providers.catalog import Catalog
+from support.played_providers import ELEVEN, GOOGLE, answer
+from support.probing import CATALOG, probe
 
 
 def test_api_keys_not_supported_beside_an_accepted_request_is_the_kind_of_key(google: respx.MockRouter) -> None:

@@ -17,8 +17,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from probing import CATALOG, Time
-from scripted_server import loopback_certificate, playing, request_head, requests, server_context
 
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Outcome, Verdict
@@ -26,6 +24,8 @@ from kojikey.providers.requests.network import MOST_BYTES
 from kojikey.providers.requests.probe import Prober, ProbeRequest
 from kojikey.providers.requests.traffic import Traffic
 from kojikey.testing import load_key
+from support.probing import CATALOG, Time
+from support.scripted_server import loopback_certificate, playing, request_head, requests, server_context
 
 Behaviour = Callable[[socket.socket], None]
 

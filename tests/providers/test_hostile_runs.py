@@ -8,12 +8,12 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from many import account_name, fill, made
-from program import KEK, Program
-from scripted_server import playing, requests
 
 from kojikey.stores.sqlite.store import SqliteStore
 from kojikey.testing import load_key
+from support.many import account_name, fill, made
+from support.program import KEK, Program
+from support.scripted_server import playing, requests
 
 KEYS = 6
 BAD = 2  # the number of the account whose key is refused

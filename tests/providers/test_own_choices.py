@@ -8,10 +8,10 @@ from collections.abc import Callable
 import httpx
 import pytest
 import respx
-from played_providers import ELEVEN, GOOGLE, answer, calls
-from probing import CATALOG, probe
 
 from kojikey.providers.definition_file import parse
+from support.played_providers import ELEVEN, GOOGLE, answer, calls
+from support.probing import CATALOG, probe
 
 METHODS = ["generateContent", "countTokens"]
 LISTED = (

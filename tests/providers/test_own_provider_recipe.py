@@ -7,8 +7,9 @@ import socket
 from pathlib import Path
 
 import pytest
-from program import Program
-from scripted_server import playing, request_head, response
+
+from support.program import Program
+from support.scripted_server import playing, request_head, response
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 RECIPE = next(

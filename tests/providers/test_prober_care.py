@@ -11,12 +11,12 @@ import httpcore2
 import httpx
 import pytest
 import respx
-from played_providers import ELEVEN, GOOGLE, MODELS, SUBSCRIPTION, answer, calls
-from probing import CATALOG, ELEVENLABS_KEY, GEMINI_KEY, Time, probe
 
 from kojikey.model.errors import MalformedKey, UsageError
 from kojikey.model.secret import Secret
 from kojikey.providers.requests.probe import Prober, ProbeRequest
+from support.played_providers import ELEVEN, GOOGLE, MODELS, SUBSCRIPTION, answer, calls
+from support.probing import CATALOG, ELEVENLABS_KEY, GEMINI_KEY, Time, probe
 
 
 @pytest.mark.parametrize("key", ["with space", "line\nend", "tab\t", "é" * 20, "", "zero\u200bwidth"])

@@ -9,10 +9,10 @@ import threading
 from typing import Any
 
 import pytest
-from probing import ELEVENLABS_KEY, Time, probe
-from scripted_server import loopback_certificate, playing, request_head, response, server_context
 
 from kojikey.model.verdict import Verdict
+from support.probing import ELEVENLABS_KEY, Time, probe
+from support.scripted_server import loopback_certificate, playing, request_head, response, server_context
 
 SUBSCRIPTION = json.dumps({"tier": "free", "character_count": 1, "character_limit": 10, "status": "free"}).encode()
 NO_VOICE = json.dumps({"detail": {"status": "voice_not_found", "message": "no such voice"}}).encode()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 import respx
-from played_providers import ELEVEN, GOOGLE, SUBSCRIPTION, VOICE, answer, calls
-from probing import ELEVENLABS_KEY, GEMINI_KEY, probe
+
+from support.played_providers import ELEVEN, GOOGLE, SUBSCRIPTION, VOICE, answer, calls
+from support.probing import ELEVENLABS_KEY, GEMINI_KEY, probe
 
 
 def test_gemini_lists_models_and_counts_tokens_with_one_of_them(google: respx.MockRouter) -> None:

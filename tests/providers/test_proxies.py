@@ -7,11 +7,11 @@ import socket
 from pathlib import Path
 
 import pytest
-from probing import ELEVENLABS_KEY, probe
-from scripted_server import loopback_certificate, playing, request_head, requests, server_context
 
 from kojikey.model.errors import BadNetworkSettings
 from kojikey.providers.requests.proxies import Problem, Proxies, Proxy
+from support.probing import ELEVENLABS_KEY, probe
+from support.scripted_server import loopback_certificate, playing, request_head, requests, server_context
 
 HERE = "https://api.elevenlabs.io"
 PASSWORD = "pass-word"

@@ -16,8 +16,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from aws import REGION, Aws
-from scripted_aws import DROPPED, Answer, Scripted, refusal, scripted
 
 from kojikey.model.errors import (
     CannotOpen,
@@ -35,6 +33,8 @@ from kojikey.sealing.kek import awskms, registry
 from kojikey.sealing.kek.base import Kek, KekInputs
 from kojikey.sealing.kek.registry import describe, discard, load, make, wrapped_kid
 from kojikey.stores.memory import MemoryStore
+from support.servers.aws import REGION, Aws
+from support.servers.scripted_aws import DROPPED, Answer, Scripted, refusal, scripted
 
 DATA_KEY = bytes(range(32))
 PLACE = {"store": "s1", "account": "acme"}

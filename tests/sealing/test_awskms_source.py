@@ -7,11 +7,11 @@ import subprocess
 from typing import Any
 
 import pytest
-from aws import REGION, Aws
 
 from kojikey.model.errors import KekUnavailable, RecordChanged, UsageError, WrongKek
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.sealing.kek.registry import describe, load, make, same_source
+from support.servers.aws import REGION, Aws
 
 NOBODY = KekInputs({}, None)
 CANARY = "CANARY"

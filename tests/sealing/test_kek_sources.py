@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from keks import NOBODY, WORDS, Spec, private, typed
 
 from kojikey.model.errors import (
     CannotOpen,
@@ -25,6 +24,7 @@ from kojikey.model.errors import (
 from kojikey.model.secret import Secret
 from kojikey.sealing.kek.base import KekInputs, LocalKek
 from kojikey.sealing.kek.registry import available_default, describe, discard, load, make, wrapped_kid
+from support.keks import NOBODY, WORDS, Spec, private, typed
 
 KEY = bytes(range(200, 232))
 TEXT = urlsafe_b64encode(KEY).decode()

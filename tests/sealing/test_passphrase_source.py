@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
-from keks import NOBODY, WORDS, Spec, private, typed
 
 from kojikey.model.errors import KekMissing, KekUnavailable, RecordChanged, RecordUnsupported, UsageError, WrongKek
 from kojikey.model.secret import Secret
 from kojikey.sealing.kek import passphrase
 from kojikey.sealing.kek.base import KekInputs, LocalKek
 from kojikey.sealing.kek.registry import describe, load, make
+from support.keks import NOBODY, WORDS, Spec, private, typed
 
 
 def in_file(path: Path) -> KekInputs:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from secret_service import UNLOCKED, session
 
 from kojikey.model.errors import KekMissing, KekUnavailable
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.sealing.kek.registry import available_default, discard, load, make
+from support.servers.secret_service import UNLOCKED, session
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
-
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(__file__)), "servers"))
-
-from postgres import database, postgres
+from support.servers.postgres import database, postgres
 
 __all__ = ["database", "postgres"]

@@ -8,9 +8,6 @@ import boto3.exceptions
 import botocore.exceptions
 import botocore.parsers
 import pytest
-from aws import REGION, Aws
-from dynamo_stores import ACCOUNT, CANARY, EVENT, KEY, VERBS, fresh, front, store, waits
-from scripted_aws import DROPPED, LOST, Answer, Scripted, refusal
 
 from kojikey.aws.errors import Boto3Missing
 from kojikey.model.errors import (
@@ -25,6 +22,9 @@ from kojikey.model.errors import (
 from kojikey.stores.base import Change, Stored
 from kojikey.stores.dynamodb.errors import translated
 from kojikey.stores.dynamodb.store import DynamoStore
+from support.servers.aws import REGION, Aws
+from support.servers.dynamo_stores import ACCOUNT, CANARY, EVENT, KEY, VERBS, fresh, front, store, waits
+from support.servers.scripted_aws import DROPPED, LOST, Answer, Scripted, refusal
 
 __all__ = ["fresh", "front", "store", "waits"]
 

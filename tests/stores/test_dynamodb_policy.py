@@ -14,15 +14,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from aws import REGION, Aws, new_table, set_credentials, start, stop
-from program import Program
-from scripted_aws import Scripted, scripted
 
 from kojikey.model.errors import StoreDenied
 from kojikey.model.ref import account_ref, key_ref
 from kojikey.stores.base import Change, Query
 from kojikey.stores.dynamodb.store import DynamoStore
 from kojikey.stores.dynamodb.table import iam_policy
+from support.program import Program
+from support.servers.aws import REGION, Aws, new_table, set_credentials, start, stop
+from support.servers.scripted_aws import Scripted, scripted
 
 ARN = "arn:aws:dynamodb:eu-central-1:123456789012:table/kojikey"
 

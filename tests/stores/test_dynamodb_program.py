@@ -8,8 +8,9 @@ import subprocess
 import sys
 
 import pytest
-from aws import REGION, Aws, new_table
-from program import Program
+
+from support.program import Program
+from support.servers.aws import REGION, Aws, new_table
 
 
 @pytest.fixture

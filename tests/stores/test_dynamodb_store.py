@@ -6,11 +6,11 @@ It is held against moto on a loopback port, and moto is not AWS: its gaps are li
 from __future__ import annotations
 
 import pytest
-from aws import REGION, Aws, new_table
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
 from kojikey.stores.dynamodb.store import DynamoStore
 from kojikey.testing.conformance import Maker, SharedStoreConformance
+from support.servers.aws import REGION, Aws, new_table
 
 
 class TestDynamoStore(SharedStoreConformance):

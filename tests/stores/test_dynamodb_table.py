@@ -7,9 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from aws import REGION, Aws, new_table
-from dynamo_stores import CANARY, EVENT, KEY, VERBS, fresh, front, store, waits
-from scripted_aws import Answer, Script, Scripted, refusal, scripted
 
 from kojikey.model.errors import (
     StoreCorrupt,
@@ -22,6 +19,9 @@ from kojikey.model.errors import (
 from kojikey.model.ref import key_ref
 from kojikey.stores.base import Change, Query
 from kojikey.stores.dynamodb.store import DynamoStore
+from support.servers.aws import REGION, Aws, new_table
+from support.servers.dynamo_stores import CANARY, EVENT, KEY, VERBS, fresh, front, store, waits
+from support.servers.scripted_aws import Answer, Script, Scripted, refusal, scripted
 
 __all__ = ["fresh", "front", "store", "waits"]
 

@@ -6,12 +6,6 @@ import json
 
 import psycopg
 import pytest
-from granted import ACME, BETA, TABLES, Role, all_rows, counted, event
-from granted import owner as owner
-from granted import role as role
-from granted import sql as sql
-from granted import store as store
-from postgres import Server
 from psycopg import errors
 
 from kojikey.model.errors import StoreDenied, UsageError
@@ -19,6 +13,12 @@ from kojikey.model.ref import HEADER, account_ref, grant_ref
 from kojikey.stores.base import Change
 from kojikey.stores.postgres.address import read_address
 from kojikey.stores.postgres.store import PostgresStore
+from support.servers.granted import ACME, BETA, TABLES, Role, all_rows, counted, event
+from support.servers.granted import owner as owner
+from support.servers.granted import role as role
+from support.servers.granted import sql as sql
+from support.servers.granted import store as store
+from support.servers.postgres import Server
 
 AUDIT = {"seq": 3, "mac": "m", "head": "h", "from": 1}
 DAMAGED_AUDIT: tuple[tuple[str, object], ...] = (

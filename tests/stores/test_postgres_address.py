@@ -7,13 +7,13 @@ import stat
 from pathlib import Path
 
 import pytest
-from postgres import Server
 from psycopg.conninfo import conninfo_to_dict
 
 from kojikey.model.errors import StoreDenied, UsageError
 from kojikey.stores.postgres.address import Address, read_address
 from kojikey.stores.postgres.store import PostgresStore
 from kojikey.stores.registry import open_store
+from support.servers.postgres import Server
 
 CANARY = "CANARY-of-a-password"
 TEST_NET = "192.0.2.7"  # RFC 5737: nobody's; the tests would notice a connection to it

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
-from postgres import Server
-from program import Program
 
 from kojikey.testing import Sandbox
+from support.program import Program
+from support.servers.postgres import Server
 
 CANARY = "CANARY-of-a-password"
 

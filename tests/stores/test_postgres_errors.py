@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
-from postgres import Server, running
 
 from kojikey.model.errors import (
     KojikeyError,
@@ -26,6 +25,7 @@ from kojikey.model.ref import key_ref
 from kojikey.stores.base import Change, Store
 from kojikey.stores.postgres.address import read_address
 from kojikey.stores.postgres.store import PostgresStore
+from support.servers.postgres import Server, running
 
 KEY = key_ref("acme", "elevenlabs")
 USES: tuple[Callable[[Store], object], ...] = (

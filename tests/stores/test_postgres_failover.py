@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from postgres import Server, a_folder, running
 
 from kojikey.model.errors import StoreReadOnly, StoreUnreachable
 from kojikey.model.key import Stage
@@ -29,6 +28,7 @@ from kojikey.operations.storing import create
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Change
 from kojikey.stores.registry import open_store
+from support.servers.postgres import Server, a_folder, running
 
 ACCOUNT, PROVIDERS = "acme", ("elevenlabs", "google_gemini", "third")
 KEK = {"KOJIKEY_KEK": base64.urlsafe_b64encode(bytes(range(32))).decode()}

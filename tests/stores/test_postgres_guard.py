@@ -4,12 +4,6 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from granted import ACME, BETA, Role, counted
-from granted import owner as owner
-from granted import role as role
-from granted import sql as sql
-from granted import store as store
-from postgres import Server
 from psycopg import errors
 
 from kojikey.model.errors import StoreLocked, UsageError
@@ -17,6 +11,12 @@ from kojikey.model.ref import account_ref, grant_ref, key_ref
 from kojikey.stores.base import Change, Query
 from kojikey.stores.postgres.address import read_address
 from kojikey.stores.postgres.store import PostgresStore
+from support.servers.granted import ACME, BETA, Role, counted
+from support.servers.granted import owner as owner
+from support.servers.granted import role as role
+from support.servers.granted import sql as sql
+from support.servers.granted import store as store
+from support.servers.postgres import Server
 
 
 def test_functions_and_operators_of_others_are_not_used(

@@ -6,12 +6,6 @@ from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
-from granted import ACME, BETA, Role, all_rows, counted, event
-from granted import owner as owner
-from granted import role as role
-from granted import sql as sql
-from granted import store as store
-from postgres import Server
 from psycopg import errors
 
 from kojikey.model.errors import StoreDenied, StoreLocked, StoreVersion
@@ -19,6 +13,12 @@ from kojikey.model.ref import HEADER, Document, Ref, account_ref, grant_ref, key
 from kojikey.stores.base import Change, Store
 from kojikey.stores.postgres.address import read_address
 from kojikey.stores.postgres.store import PostgresStore
+from support.servers.granted import ACME, BETA, Role, all_rows, counted, event
+from support.servers.granted import owner as owner
+from support.servers.granted import role as role
+from support.servers.granted import sql as sql
+from support.servers.granted import store as store
+from support.servers.postgres import Server
 
 ADVISORY = (0x6B6A6B79, 0x6B6A6B7A, 0x6B6A6B7B)  # what kojikey locked in releases before this one
 

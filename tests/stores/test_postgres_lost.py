@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from lossy import Lossy
-from postgres import Server
 
 from kojikey.model.errors import ChangedMeanwhile, StoreUnreachable
 from kojikey.model.ref import Document, account_ref, key_ref
 from kojikey.stores.base import Change
 from kojikey.stores.postgres.address import read_address
 from kojikey.stores.postgres.store import PostgresStore
+from support.servers.lossy import Lossy
+from support.servers.postgres import Server
 
 KEY, ACCOUNT = key_ref("acme", "elevenlabs"), account_ref("acme")
 COMMIT = b"COMMIT"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from postgres import Server
 
 from kojikey.stores.postgres.address import read_address
 from kojikey.stores.postgres.store import PostgresStore
 from kojikey.testing.conformance import Maker, SharedStoreConformance
+from support.servers.postgres import Server
 
 
 class TestPostgresStore(SharedStoreConformance):

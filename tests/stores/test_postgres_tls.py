@@ -16,11 +16,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from postgres import Server, a_folder, prepared
 
 from kojikey.model.errors import StoreDenied, StoreUnreachable
 from kojikey.stores.postgres import address as postgres_address
 from kojikey.stores.registry import open_store
+from support.servers.postgres import Server, a_folder, prepared
 
 Pair = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
 

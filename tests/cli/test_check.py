@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from program import Program
-from vault import ADAPTERS, MOMENTS, Vault, verdict
 
 from kojikey.model.errors import AccountNotFound
 from kojikey.model.secret import Secret
@@ -16,6 +14,8 @@ from kojikey.operations.adding import NewKey, add
 from kojikey.operations.checking import Demands, Lack, require
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.probing import Target
+from support.program import Program
+from support.vault import ADAPTERS, MOMENTS, Vault, verdict
 
 NOW = parsed(MOMENTS[0]) + timedelta(days=10)
 

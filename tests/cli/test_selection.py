@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from many import fill_home
-from program import KEK, Ended, Program
+
+from support.many import fill_home
+from support.program import KEK, Ended, Program
 
 NOTHING_THERE = [
     ("test", "--all-accounts"),

@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from many import account_name, fill_home
-from program import COMMAND, KEK, SECONDS, Program
 
 from kojikey.cli.commands import key_run
 from kojikey.cli.reports import spool
@@ -21,6 +19,8 @@ from kojikey.providers.requests import probe
 from kojikey.stores.base import Change, Query
 from kojikey.stores.sqlite.store import SqliteStore
 from kojikey.testing import Sandbox, load_key
+from support.many import account_name, fill_home
+from support.program import COMMAND, KEK, SECONDS, Program
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from typing import TypeAlias
 
 import pexpect
-from program import COMMAND, SECONDS, Program
+
+from support.program import COMMAND, SECONDS, Program
 
 PLAIN = {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
 Child: TypeAlias = "pexpect.spawn[str]"

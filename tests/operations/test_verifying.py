@@ -7,9 +7,6 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from faulty import FaultyStore
-from many import account_name, fill
-from vault import ADAPTERS, Vault, verdict
 
 from kojikey.model.errors import KekMissing, StoreUnreachable
 from kojikey.model.key import Stage
@@ -26,6 +23,9 @@ from kojikey.operations.selecting import survey
 from kojikey.operations.testing_keys import Unopened, verify
 from kojikey.stores.base import Query, Stored
 from kojikey.testing import load_key
+from support.faulty import FaultyStore
+from support.many import account_name, fill
+from support.vault import ADAPTERS, Vault, verdict
 
 Item = TestResult | Unopened
 

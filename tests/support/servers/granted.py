@@ -10,12 +10,12 @@ from typing import Any
 
 import psycopg
 import pytest
-from postgres import Server
 
 from kojikey.model.ref import account_ref, grant_ref, key_ref
 from kojikey.stores.base import Change
 from kojikey.stores.postgres.address import read_address
 from kojikey.stores.postgres.store import PostgresStore
+from support.servers.postgres import Server
 
 Role = psycopg.Connection[tuple[Any, ...]]
 ACME, BETA = ("acme", "beta")

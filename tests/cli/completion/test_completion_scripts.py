@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from program import Program
 
 from kojikey.cli.completion import CHOICES, FILE, NOTHING, VARIABLE, entries, first_words, group_words
 from kojikey.cli.completion.__main__ import SCRIPTS, main
+from support.program import Program
 
-COMPLETIONS = Path(__file__).parents[2] / "completions"
+COMPLETIONS = Path(__file__).parents[3] / "completions"
 
 
 @pytest.mark.parametrize("shell", SCRIPTS)

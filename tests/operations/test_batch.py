@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from many import account_name, fill_home
-from program import COMMAND, KEK, SECONDS, Ended, Program, pieces_in
-from vault import ADAPTERS, Vault
 
 from kojikey.model.errors import UsageError
 from kojikey.operations.rotating_many import Failed, Manner, rotate_all
 from kojikey.testing import Sandbox, load_key
+from support.many import account_name, fill_home
+from support.program import COMMAND, KEK, SECONDS, Ended, Program, pieces_in
+from support.vault import ADAPTERS, Vault
 
 ACCOUNTS = 6
 

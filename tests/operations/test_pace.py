@@ -9,10 +9,6 @@ from collections.abc import Awaitable, Callable
 
 import httpcore2
 import pytest
-from hurried import run_hurried
-from many import account_name, fill
-from played_connection import opener_of
-from vault import ADAPTERS, Vault
 
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Verdict
@@ -27,6 +23,10 @@ from kojikey.providers.requests.probe import Prober, ProbeRequest, Surroundings
 from kojikey.providers.requests.traffic import Traffic
 from kojikey.stores.base import Query
 from kojikey.testing import load_key
+from support.hurried import run_hurried
+from support.many import account_name, fill
+from support.played_connection import opener_of
+from support.vault import ADAPTERS, Vault
 
 RATE, LATENCY, TIMEOUT = 20.0, 0.05, 1.0
 CATALOG = load_catalog()

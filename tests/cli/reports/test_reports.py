@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 from lxml import etree
-from program import Program
-from reported import HOSTILE, results, run_of
 
 from kojikey.cli.commands import find
 from kojikey.cli.context import desk_of
@@ -28,6 +26,8 @@ from kojikey.config.settings import Settings
 from kojikey.model.verdict import Reason, Usage
 from kojikey.providers.answers.scrub import plain
 from kojikey.testing import Sandbox
+from support.program import Program
+from support.reported import HOSTILE, results, run_of
 
 SCHEMA = etree.XMLSchema(etree.parse(os.path.join(os.path.dirname(__file__), "junit.xsd")))
 ALL_REASONS = tuple(Reason)

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import yaml
-from program import SECONDS, Program
 
 from kojikey.cli.commands.test import COMMANDS
+from support.program import SECONDS, Program
 
 ACTION = Path(__file__).parents[2] / "action.yml"
 _EXPRESSION = re.compile(r"\$\{\{ *([a-z]+)\.([a-z_-]+) *\}\}")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from aws import REGION, Aws, new_table
-from scripted_aws import Scripted, scripted
 
 from kojikey.model.ref import account_ref, key_ref
 from kojikey.stores.base import Change, Store
 from kojikey.stores.dynamodb.store import DynamoStore
+from support.servers.aws import REGION, Aws, new_table
+from support.servers.scripted_aws import Scripted, scripted
 
 ACCOUNT, KEY = account_ref("acme"), key_ref("acme", "elevenlabs")
 EVENT = {"account": "acme", "seq": 1, "provider": "elevenlabs", "time": "2026-11-23T04:47:00Z"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from program import COMMAND, Program
+from support.program import COMMAND, Program
 
 ON_GITHUB = {"GITHUB_ACTIONS": "true"}
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from vault import ACCOUNT, ADAPTERS, PROVIDER, THIRD, FakeTester, Vault, no
 
 from kojikey.model.errors import AuditBroken
 from kojikey.model.ref import Document
 from kojikey.operations import rotating
+from support.vault import ACCOUNT, ADAPTERS, PROVIDER, THIRD, FakeTester, Vault, no
 
 LENGTH = 6
 OTHER = "other"

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from many import PROVIDERS, fill_home
-from program import COMMAND, KEK, SECONDS, Program
 
 from kojikey.cli.commands import key_run
 from kojikey.model.errors import StoreUnreachable
 from kojikey.providers.requests.traffic import Traffic
 from kojikey.testing import Sandbox
+from support.many import PROVIDERS, fill_home
+from support.program import COMMAND, KEK, SECONDS, Program
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from many import fill_home
-from program import KEK, Program
-from pseudo_terminal import end, on_a_terminal
+
+from support.many import fill_home
+from support.program import KEK, Program
+from support.pseudo_terminal import end, on_a_terminal
 
 ACCOUNTS = 26  # two keys each
 

@@ -11,10 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from aws import REGION, Aws
-from faulty import Crash, FaultyStore
-from secret_service import UNLOCKED, session
-from vault import ACCOUNT, NEW, OLD, Held, Opener, Vault
 
 from kojikey.model.errors import CannotOpen
 from kojikey.operations import accounts, storing
@@ -23,6 +19,10 @@ from kojikey.operations.results import RekeyResult
 from kojikey.sealing.kek import passphrase
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.sealing.kek.registry import discard, wrapped_kid
+from support.faulty import Crash, FaultyStore
+from support.servers.aws import REGION, Aws
+from support.servers.secret_service import UNLOCKED, session
+from support.vault import ACCOUNT, NEW, OLD, Held, Opener, Vault
 
 OTHER, REMOVED = "globex", "initech"
 LOCAL = ("env", "env:NAME", "file", "passphrase")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from vault import ACCOUNT, PROVIDER, Vault, refuse
-
 from kojikey.model.ref import account_ref, key_ref
 from kojikey.operations import accounts
 from kojikey.operations.resolving import resolve
 from kojikey.operations.results import AccountRow
 from kojikey.stores.base import Change, Store, Stored
+from support.vault import ACCOUNT, PROVIDER, Vault, refuse
 
 OTHER = "globex"
 

@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from vault import ACCOUNT, ADAPTERS, NEW, PROVIDER, THIRD, FakeTester, Vault, yes
 
 from kojikey.model.key import Key
 from kojikey.model.ref import Document
@@ -21,6 +20,7 @@ from kojikey.operations.copying import CopyResult, copy
 from kojikey.operations.key_settings import KeySettings
 from kojikey.stores.base import Store
 from kojikey.stores.registry import open_store
+from support.vault import ACCOUNT, ADAPTERS, NEW, PROVIDER, THIRD, FakeTester, Vault, yes
 
 OTHER, GEMINI = "globex", "google_gemini"
 

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from aws import REGION, Aws
-from scripted_aws import Answer, Scripted, scripted
 
 from kojikey.aws.client import make_client
 from kojikey.model.errors import KekUnavailable, StoreDenied, UsageError
@@ -16,6 +14,8 @@ from kojikey.sealing.kek.awskms import AwsKmsKek
 from kojikey.sealing.kek.base import Kek, KekInputs
 from kojikey.sealing.kek.registry import load, make
 from kojikey.stores.dynamodb.store import DynamoStore
+from support.servers.aws import REGION, Aws
+from support.servers.scripted_aws import Answer, Scripted, scripted
 
 NOBODY = KekInputs({}, None)
 

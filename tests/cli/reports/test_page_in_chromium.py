@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from chromium import Browser, browser
-from reported import HOSTILE, results, run_of
 
 from kojikey.cli.reports.html import page
 from kojikey.cli.reports.spool import write_whole
 from kojikey.operations.results import TestResult
+from support.chromium import Browser, browser
+from support.reported import HOSTILE, results, run_of
 
 FEW, MANY = 3, 10_000
 VISIBLE_ROWS = "[...document.querySelectorAll('.map tbody tr')].filter(row => row.offsetParent !== null).length"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from program import Program
+from support.program import Program
 
 LIMITED, REJECTED, INDETERMINATE = "missing_permission", "invalid_key", "redirected"
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")

@@ -32,7 +32,7 @@ SUBSCRIPTION = {
 
 
 def body(name: str) -> tuple[int, Any]:
-    path = os.path.join(os.path.dirname(__file__), "bodies", f"{name}.json")
+    path = os.path.join(os.path.dirname(os.path.dirname(__file__)), "providers", "bodies", f"{name}.json")
     with open(path, encoding="utf-8") as file:
         document = json.load(file)
     return document["status"], document["body"]

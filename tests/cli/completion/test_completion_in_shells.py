@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from program import Program
 
 from kojikey.providers.index import read_index
+from support.program import Program
 
-COMPLETIONS = Path(__file__).parents[2] / "completions"
+COMPLETIONS = Path(__file__).parents[3] / "completions"
 Shell = Callable[[str], list[str]]
 
 # A command line up to the cursor, and what is offered there (for "...": among others).

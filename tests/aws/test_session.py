@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from aws import REGION, Aws, set_credentials
-from program import Program
 
 from kojikey.aws import session
 from kojikey.aws.client import make_client
@@ -19,6 +17,8 @@ from kojikey.model.errors import KekUnavailable, StoreDenied
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.sealing.kek.registry import load, make
 from kojikey.stores.dynamodb.store import DynamoStore
+from support.program import Program
+from support.servers.aws import REGION, Aws, set_credentials
 
 Profile = Callable[..., None]
 NOBODY = KekInputs({}, None)
