@@ -32,13 +32,13 @@ from typing import NamedTuple
 from kojikey.model.key import Key, Stage
 from kojikey.model.ref import key_ref
 from kojikey.model.secret import Secret
-from kojikey.operations.adding import happened, sealed_version
-from kojikey.operations.open_store import Custody, Plan
+from kojikey.operations.adding import event_draft, sealed_version
+from kojikey.operations.open_store import OpenStore, Plan
 from kojikey.operations.storing import create
 from kojikey.sealing.envelope import Sealer
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Change
-from kojikey.stores.registry import open_store
+from kojikey.stores.registry import store_from_url
 from kojikey.testing import Sandbox, load_key
 
 KEK = base64.urlsafe_b64encode(bytes(range(32))).decode()
@@ -199,20 +199,20 @@ def filled_home(folder: str, count: int, url: str) -> str:
 
 def fill(store_url: str, count: int, url: str) -> None:
     """Make a store with so many keys, two an account."""
-    store = open_store(store_url)
+    store = store_from_url(store_url)
     inputs = KekInputs({"KOJIKEY_KEK": KEK}, None)
     header, kek = create(store, source="env", inputs=inputs)
-    custody = Custody(store, header, inputs, actor="benchmark")
-    custody.adopt(kek)
+    open_store = OpenStore(store, header, inputs, actor="benchmark")
+    open_store.adopt(kek)
     for number in range((count + 1) // 2):
         account = f"account-{number:05}"
-        custody.record(account, lambda sealer, a=account, n=number: plan_of(sealer, a, n, url))  # type: ignore[misc]
-    custody.close()
+        open_store.record(account, lambda sealer, a=account, n=number: plan_of(sealer, a, n, url))  # type: ignore[misc]
+    open_store.close()
 
 
 def plan_of(sealer: Sealer, account: str, number: int, url: str) -> Plan:
     """Return what adds an account's two keys at once."""
-    changes, happenings = [], []
+    changes, drafts = [], []
     for provider in PROVIDERS:
         version = sealed_version(
             sealer, Secret(load_key(provider, number)), provider=provider, number=1, stage=Stage.CURRENT,
@@ -220,8 +220,8 @@ def plan_of(sealer: Sealer, account: str, number: int, url: str) -> Plan:
         )  # fmt: skip
         key = Key(account, provider, (version,), 2, version.created_at)
         changes.append(Change(key_ref(account, provider), key.as_document(), None))
-        happenings.append(happened("added", provider, version))
-    return Plan(tuple(changes), tuple(happenings))
+        drafts.append(event_draft("added", provider, version))
+    return Plan(tuple(changes), tuple(drafts))
 
 
 def serve(latency: float) -> int:

@@ -28,13 +28,13 @@ from kojikey.model.timestamps import now
 from kojikey.operations.adding import NewKey, add
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.listing import key_of
-from kojikey.operations.open_store import Custody, Happening, Plan
+from kojikey.operations.open_store import EventDraft, OpenStore, Plan
 from kojikey.operations.probing import Target
 from kojikey.operations.resolving import resolve
 from kojikey.operations.storing import create
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Change, Store, encoded, new_revision, slot_of
-from kojikey.stores.registry import open_store
+from kojikey.stores.registry import store_from_url
 from kojikey.stores.sqlite import schema
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests", "servers"))
@@ -221,10 +221,10 @@ def _print(name: str, size: int, found: dict[str, tuple[float, float]]) -> None:
 
 def _measured(place: Place, size: int, runs: int) -> dict[str, tuple[float, float]]:
     with ExitStack() as stack:
-        custody = _custody(place.url)
-        stack.callback(custody.close)
+        open_store = _custody(place.url)
+        stack.callback(open_store.close)
         twin = _custody(place.bare_url)
-        _fill(custody.store, size, _template(custody))
+        _fill(open_store.store, size, _template(open_store))
         template = _template(twin)
         _fill(twin.store, size, template)
         event = next(iter(twin.store.events()))
@@ -236,15 +236,19 @@ def _measured(place: Place, size: int, runs: int) -> dict[str, tuple[float, floa
         return {
             # The scan first: of the size that was asked for, before anything is added.
             "scan": _medians(
-                lambda _: sum(key_of(stored) is not None for stored in custody.store.scan()),
+                lambda _: sum(key_of(stored) is not None for stored in open_store.store.scan()),
                 lambda _: bare.scan(),
                 SCANS,
             ),
-            "add": _medians(lambda name: _add(custody, name), lambda name: rows.add(bare, name), names),
+            "add": _medians(lambda name: _add(open_store, name), lambda name: rows.add(bare, name), names),
             "get": _medians(
-                lambda name: resolve(custody, account=name, provider=PROVIDER), lambda name: rows.get(bare, name), names
+                lambda name: resolve(open_store, account=name, provider=PROVIDER),
+                lambda name: rows.get(bare, name),
+                names,
             ),
-            "compare-and-swap": _medians(lambda name: _swap(custody, name), lambda name: rows.swap(bare, name), names),
+            "compare-and-swap": _medians(
+                lambda name: _swap(open_store, name), lambda name: rows.swap(bare, name), names
+            ),
         }
 
 
@@ -285,31 +289,31 @@ class _Rows:
         bare.change([], [("key", key), ("account", account)], self._event_row(name, 2))
 
 
-def _custody(url: str) -> Custody:
-    store, inputs = open_store(url), KekInputs(KEK, None)
+def _custody(url: str) -> OpenStore:
+    store, inputs = store_from_url(url), KekInputs(KEK, None)
     header, kek = create(store, source="env", inputs=inputs)
-    custody = Custody(store, header, inputs, actor="somebody@a-machine")
-    custody.adopt(kek)
-    return custody
+    open_store = OpenStore(store, header, inputs, actor="somebody@a-machine")
+    open_store.adopt(kek)
+    return open_store
 
 
-def _add(custody: Custody, name: str) -> None:
+def _add(open_store: OpenStore, name: str) -> None:
     secret = Secret(f"sk_{name:0>48}")
     new = NewKey(name, Target(PROVIDER, "https://api.elevenlabs.io", (), ()), secret, KeySettings())
-    add(custody, new, test=None, approve=lambda _: True)
+    add(open_store, new, test=None, approve=lambda _: True)
 
 
-def _swap(custody: Custody, name: str) -> None:
-    stored = custody.held(name, PROVIDER)
+def _swap(open_store: OpenStore, name: str) -> None:
+    stored = open_store.held(name, PROVIDER)
     assert stored is not None
-    plan = Plan((Change(stored.ref, stored.document, stored.revision),), (Happening("tested", PROVIDER, 1),))
-    custody.record(name, lambda _: plan)
+    plan = Plan((Change(stored.ref, stored.document, stored.revision),), (EventDraft("tested", PROVIDER, 1),))
+    open_store.record(name, lambda _: plan)
 
 
-def _template(custody: Custody) -> tuple[Row, Row]:
+def _template(open_store: OpenStore) -> tuple[Row, Row]:
     """Return the documents of a key and of its account, as kojikey makes them."""
-    _add(custody, "template")
-    key, account = custody.held("template", PROVIDER), custody.store.read(account_ref("template"))
+    _add(open_store, "template")
+    key, account = open_store.held("template", PROVIDER), open_store.store.read(account_ref("template"))
     assert key is not None
     assert account is not None
     return key.document, account.document

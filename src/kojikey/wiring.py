@@ -21,10 +21,10 @@ from kojikey.model.errors import (
 )
 from kojikey.model.plain_text import one_line
 from kojikey.model.ref import Document
-from kojikey.operations.open_store import FORMAT, Custody
+from kojikey.operations.open_store import FORMAT, OpenStore
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Store
-from kojikey.stores.registry import open_store
+from kojikey.stores.registry import store_from_url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,11 +56,11 @@ def resolve_for_program(provider: str, *, account: str | None, store: str | None
     checked_provider(provider, settings, warns=False)
     from kojikey.operations.resolving import resolve
 
-    custody = open_custody(settings, None)
+    open_store = open_chosen_store(settings, None)
     try:
-        return resolve(custody, account=settings.account.value, provider=provider)
+        return resolve(open_store, account=settings.account.value, provider=provider)
     finally:
-        custody.close()
+        open_store.close()
 
 
 def provider_index(settings: Settings, *, warns: bool = True) -> dict[str, IndexEntry]:
@@ -125,15 +125,15 @@ def checked_provider(name: str, settings: Settings, *, warns: bool = True) -> In
 def _has_key(provider: str, settings: Settings) -> bool:
     """Tell whether the account has a key at a provider; a store that cannot be asked has none."""
     try:
-        custody = open_custody(settings, None)
+        open_store = open_chosen_store(settings, None)
     except KojikeyError:
         return False
     try:
-        return custody.held(settings.account.value, provider) is not None
+        return open_store.held(settings.account.value, provider) is not None
     except KojikeyError:
         return False
     finally:
-        custody.close()
+        open_store.close()
 
 
 def catalog(settings: Settings) -> Catalog:
@@ -186,13 +186,13 @@ def _user() -> str:
         return os.environ.get("USERNAME") or (f"uid {uid}" if uid is not None else "an unknown user")
 
 
-def open_custody(settings: Settings, terminal: Terminal | None) -> Custody:
+def open_chosen_store(settings: Settings, terminal: Terminal | None) -> OpenStore:
     """Return the chosen store, opened. A local store that was never made is an empty one, and stays unmade.
 
     Raises:
         StoreNotFound: a store that was named is not there. StoreUnavailable: it can not be used.
     """
-    store = open_store(settings.store_url())
+    store = store_from_url(settings.store_url())
     inputs = kek_inputs(settings, terminal)
     try:
         header = store.open().document
@@ -201,21 +201,21 @@ def open_custody(settings: Settings, terminal: Terminal | None) -> Custody:
             raise
         _refuse_file_for_folder(settings.home.data)
         store, header = _empty_store(), NO_STORE
-    return Custody(store, header, inputs, actor=actor(store) if terminal else "")
+    return OpenStore(store, header, inputs, actor=actor(store) if terminal else "")
 
 
-def open_existing(settings: Settings, terminal: Terminal) -> Custody:
+def open_existing(settings: Settings, terminal: Terminal) -> OpenStore:
     """Return the chosen store, opened, the local one too only where it is there.
 
     Raises:
         StoreNotFound: it is not there. StoreUnavailable: it can not be used.
     """
-    custody = open_custody(settings, terminal)
-    if custody.header is NO_STORE:
+    open_store = open_chosen_store(settings, terminal)
+    if open_store.header is NO_STORE:
         missing = StoreNotFound(settings.home.database)
         missing.hint = "kojikey store init, or kojikey add PROVIDER, which makes it"
         raise missing
-    return custody
+    return open_store
 
 
 def _refuse_file_for_folder(path: str) -> None:
@@ -223,20 +223,20 @@ def _refuse_file_for_folder(path: str) -> None:
         raise StoreUnavailable(path, "can not be used: that is not a folder; nothing was changed")
 
 
-def close_all(*custodies: Custody) -> None:
+def close_all(*open_stores: OpenStore) -> None:
     """Release stores."""
-    for custody in custodies:
-        custody.close()
+    for open_store in open_stores:
+        open_store.close()
 
 
 def store_place(settings: Settings) -> str:
     """Return the chosen store's place, without credentials, whether it is there or not."""
-    return open_store(settings.store_url()).place
+    return store_from_url(settings.store_url()).place
 
 
 def prepare_store(
-    custody: Custody, settings: Settings, terminal: Terminal, *, account: str
-) -> Callable[[], Custody] | None:
+    open_store: OpenStore, settings: Settings, terminal: Terminal, *, account: str
+) -> Callable[[], OpenStore] | None:
     """Open a store for a new key of an account; where there is none yet, find out how the local one can be made.
 
     Whatever a person has to be asked for is asked now, before the key. Nothing is made before what is returned is
@@ -245,8 +245,8 @@ def prepare_store(
     Raises:
         CannotOpen: the store's KEK is missing or wrong. KekMissing: no place for the KEK of a new store was found.
     """
-    if custody.header is not NO_STORE:
-        custody.prepare(account)
+    if open_store.header is not NO_STORE:
+        open_store.prepare(account)
         return None
     inputs = kek_inputs(settings, terminal)
     source = settings.config.get("kek") or default_kek_source(settings, terminal, inputs)
@@ -273,20 +273,20 @@ def _checked_inputs(source: str, inputs: KekInputs, terminal: Terminal) -> KekIn
     return inputs
 
 
-def _make_custody(settings: Settings, terminal: Terminal, source: str, inputs: KekInputs) -> Custody:
+def _make_custody(settings: Settings, terminal: Terminal, source: str, inputs: KekInputs) -> OpenStore:
     """Make the local store."""
     from kojikey.operations.storing import create
     from kojikey.sealing.kek.registry import describe
 
-    store = open_store(settings.store_url())
+    store = store_from_url(settings.store_url())
     try:
         header, kek = create(store, source=source, inputs=inputs)
     except StoreExists:
-        return open_custody(settings, terminal)  # another process was first; its store and KEK stand
+        return open_chosen_store(settings, terminal)  # another process was first; its store and KEK stand
     terminal.note(f"made the store {store.place}; its key-encryption key: {describe(header['kek'])}")
-    custody = Custody(store, header, inputs, actor=actor(store))
-    custody.adopt(kek)
-    return custody
+    open_store = OpenStore(store, header, inputs, actor=actor(store))
+    open_store.adopt(kek)
+    return open_store
 
 
 def default_kek_source(settings: Settings, terminal: Terminal, inputs: KekInputs, *, place: str | None = None) -> str:

@@ -11,41 +11,45 @@ from kojikey.model.secret import Secret
 from kojikey.model.timestamps import parsed, stamp
 from kojikey.model.verdict import Reason
 from kojikey.operations.adding import NewKey, add
-from kojikey.operations.checking import Demands, Lack, require
+from kojikey.operations.checking import Policy, Problem, require
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.probing import Target
 from support.program import Program
-from support.vault import ADAPTERS, MOMENTS, Vault, verdict
+from support.sample_store import ADAPTERS, MOMENTS, SampleStore, verdict
 
 NOW = parsed(MOMENTS[0]) + timedelta(days=10)
 
 
 @pytest.fixture
-def vault(tmp_path: object) -> Vault:
-    return Vault.made(ADAPTERS["memory"](tmp_path))  # type: ignore[arg-type]
+def sample_store(tmp_path: object) -> SampleStore:
+    return SampleStore.made(ADAPTERS["memory"](tmp_path))  # type: ignore[arg-type]
 
 
-def lacks(vault: Vault, reason: Reason | None, demands: Demands, *, now: datetime = NOW, **settings: str) -> list[Lack]:
+def lacks(
+    sample_store: SampleStore, reason: Reason | None, demands: Policy, *, now: datetime = NOW, **settings: str
+) -> list[Problem]:
     test = (lambda secret, target: verdict(reason)) if reason else None
     new = NewKey("acme", Target("elevenlabs", "https://x.example"), Secret("sk_" + "0" * 48), KeySettings(**settings))  # type: ignore[arg-type]
     if test is None:
-        add(vault.custody(), new, test=None, approve=lambda _: True)
+        add(sample_store.open_store(), new, test=None, approve=lambda _: True)
     else:
-        add(vault.custody(), new, test=test, approve=lambda _: True)
-    (found,) = require(vault.custody(), account="acme", providers=["elevenlabs"], demands=demands, now=now)
+        add(sample_store.open_store(), new, test=test, approve=lambda _: True)
+    (found,) = require(sample_store.open_store(), account="acme", providers=["elevenlabs"], demands=demands, now=now)
     assert found.is_met is (not found.lacks)
     return list(found.lacks)
 
 
-def test_a_key_that_is_not_there_is_told(vault: Vault) -> None:
-    assert lacks(vault, None, Demands()) == []
-    (found,) = require(vault.custody(), account="acme", providers=["google_gemini"], demands=Demands(), now=NOW)
-    assert (found.lacks, found.key) == ((Lack.NO_KEY,), None)
+def test_a_key_that_is_not_there_is_told(sample_store: SampleStore) -> None:
+    assert lacks(sample_store, None, Policy()) == []
+    (found,) = require(
+        sample_store.open_store(), account="acme", providers=["google_gemini"], demands=Policy(), now=NOW
+    )
+    assert (found.lacks, found.key) == ((Problem.NO_KEY,), None)
 
 
-def test_an_account_that_is_not_there_is_no_account_without_a_key(vault: Vault) -> None:
+def test_an_account_that_is_not_there_is_no_account_without_a_key(sample_store: SampleStore) -> None:
     with pytest.raises(AccountNotFound):
-        require(vault.custody(), account="acmee", providers=["elevenlabs"], demands=Demands(), now=NOW)
+        require(sample_store.open_store(), account="acmee", providers=["elevenlabs"], demands=Policy(), now=NOW)
 
 
 def test_every_account_is_asked_for_each_of_its_keys(kojikey: Program) -> None:
@@ -82,48 +86,50 @@ def test_all_accounts_are_none_where_the_store_is_empty(kojikey: Program) -> Non
     [
         (None, []),
         (Reason.OK, []),
-        (Reason.MISSING_PERMISSION, [Lack.LIMITED]),
+        (Reason.MISSING_PERMISSION, [Problem.LIMITED]),
         (Reason.TIMEOUT, []),
     ],
 )
-def test_what_the_last_test_said_counts(vault: Vault, reason: Reason | None, expected: list[Lack]) -> None:
-    assert lacks(vault, reason, Demands()) == expected
+def test_what_the_last_test_said_counts(
+    sample_store: SampleStore, reason: Reason | None, expected: list[Problem]
+) -> None:
+    assert lacks(sample_store, reason, Policy()) == expected
 
 
 @pytest.mark.parametrize(
     ("reason", "within", "expected"),
     [
         (Reason.OK, 11, []),
-        (Reason.OK, 9, [Lack.TESTED_TOO_LONG_AGO]),
-        (None, 11, [Lack.NEVER_TESTED]),
-        (Reason.TIMEOUT, 11, [Lack.NEVER_TESTED]),
+        (Reason.OK, 9, [Problem.TESTED_TOO_LONG_AGO]),
+        (None, 11, [Problem.NEVER_TESTED]),
+        (Reason.TIMEOUT, 11, [Problem.NEVER_TESTED]),
     ],
 )
 def test_a_test_that_settled_nothing_does_not_count(
-    vault: Vault, reason: Reason | None, within: int, expected: list[Lack]
+    sample_store: SampleStore, reason: Reason | None, within: int, expected: list[Problem]
 ) -> None:
-    assert lacks(vault, reason, Demands(tested_within=timedelta(days=within))) == expected
+    assert lacks(sample_store, reason, Policy(tested_within=timedelta(days=within))) == expected
 
 
-def test_an_old_key_and_an_expired_one_are_told(vault: Vault) -> None:
+def test_an_old_key_and_an_expired_one_are_told(sample_store: SampleStore) -> None:
     later = datetime.now(UTC) + timedelta(days=91)
-    demands = Demands(max_age=timedelta(days=90))
-    assert lacks(vault, Reason.OK, demands, now=later, expires_at="2026-11-24T00:00:00Z") == [
-        Lack.EXPIRED,
-        Lack.TOO_OLD,
+    demands = Policy(max_age=timedelta(days=90))
+    assert lacks(sample_store, Reason.OK, demands, now=later, expires_at="2026-11-24T00:00:00Z") == [
+        Problem.EXPIRED,
+        Problem.TOO_OLD,
     ]
 
 
-def test_at_the_very_limit_a_key_is_expired_but_not_too_old(vault: Vault) -> None:
-    assert lacks(vault, Reason.OK, Demands(), expires_at=stamp(NOW)) == [Lack.EXPIRED]
-    key = vault.key("acme", "elevenlabs")
+def test_at_the_very_limit_a_key_is_expired_but_not_too_old(sample_store: SampleStore) -> None:
+    assert lacks(sample_store, Reason.OK, Policy(), expires_at=stamp(NOW)) == [Problem.EXPIRED]
+    key = sample_store.key("acme", "elevenlabs")
     assert key is not None
     limit = parsed(key.created_at) + timedelta(days=90)
-    for later, expected in ((timedelta(0), []), (timedelta(seconds=1), [Lack.TOO_OLD])):
-        demands = Demands(max_age=timedelta(days=90))
-        custody = vault.custody()
-        (found,) = require(custody, account="acme", providers=["elevenlabs"], demands=demands, now=limit + later)
-        assert [lack for lack in found.lacks if lack is not Lack.EXPIRED] == expected
+    for later, expected in ((timedelta(0), []), (timedelta(seconds=1), [Problem.TOO_OLD])):
+        demands = Policy(max_age=timedelta(days=90))
+        open_store = sample_store.open_store()
+        (found,) = require(open_store, account="acme", providers=["elevenlabs"], demands=demands, now=limit + later)
+        assert [lack for lack in found.lacks if lack is not Problem.EXPIRED] == expected
 
 
 def test_a_job_learns_what_it_lacks_without_a_request_or_a_kek(kojikey: Program) -> None:

@@ -320,7 +320,7 @@ def test_a_bug_in_one_test_does_not_hide_that_the_store_went_away(
     def broken(*_: object) -> None:
         raise ExceptionGroup("both", [ValueError("a bug"), StoreUnreachable("the place", "is gone")])
 
-    monkeypatch.setattr(key_run.Fleet, "_run", broken)
+    monkeypatch.setattr(key_run.KeyRun, "_run", broken)
     ended = kojikey("test", "--json")
     assert (ended.code, ended.error["code"]) == (7, "store_unavailable")
     assert "is gone" in ended.error["message"]

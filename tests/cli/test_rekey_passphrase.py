@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kojikey.operations import storing
-from kojikey.operations.open_store import Custody
+from kojikey.operations.open_store import OpenStore
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.sqlite.store import SqliteStore
 from support.faulty import Crash, FaultyStore
@@ -97,9 +97,9 @@ def half(sealed: Program, old: str, new: str) -> Program:
     sealed.added("elevenlabs", "ok_2", "--no-test", "--account", "acme")
     store = FaultyStore(SqliteStore(str(sealed.home / "keys.db")), Crash(), at=2, after=True)
     one, other = (KekInputs({"KOJIKEY_PASSPHRASE_FILE": path}, None) for path in (old, new))
-    custody = Custody(store, store.open().document, one, actor="somebody@somewhere")
+    open_store = OpenStore(store, store.open().document, one, actor="somebody@somewhere")
     with pytest.raises(Crash):
-        storing.rekey(custody, source="passphrase", new_inputs=other)
+        storing.rekey(open_store, source="passphrase", new_inputs=other)
     return sealed
 
 

@@ -14,11 +14,11 @@ from support.copies import two as two
 from support.rekeying import keychain as keychain
 from support.rekeying import quick_passphrases as quick_passphrases
 from support.rekeying import sides as sides
+from support.sample_store import ADAPTERS, SampleStore
 from support.servers.postgres import postgres as postgres
-from support.vault import ADAPTERS, Vault
 
 
 @pytest.fixture(params=sorted(ADAPTERS))
-def vault(request: pytest.FixtureRequest, tmp_path: Path) -> Vault:
+def sample_store(request: pytest.FixtureRequest, tmp_path: Path) -> SampleStore:
     """Return a vault on each of the embedded stores."""
-    return Vault.made(ADAPTERS[request.param](tmp_path))
+    return SampleStore.made(ADAPTERS[request.param](tmp_path))

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from kojikey.model.ref import Document
 from kojikey.operations import storing
-from kojikey.operations.open_store import Custody
+from kojikey.operations.open_store import OpenStore
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Change
 from kojikey.stores.sqlite.store import SqliteStore
@@ -38,8 +38,8 @@ def main(path: str, commits: str) -> None:
     store = DyingStore(path)
     store.left, store.is_odd = int(commits), int(commits) % 2 == 1
     inputs = KekInputs(os.environ, None)
-    custody = Custody(store, store.open().document, inputs, actor="somebody@somewhere")
-    storing.rekey(custody, source="env:NEW_KEK", new_inputs=inputs)
+    open_store = OpenStore(store, store.open().document, inputs, actor="somebody@somewhere")
+    storing.rekey(open_store, source="env:NEW_KEK", new_inputs=inputs)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,10 @@ from kojikey.model.errors import AccountNotFound, RecordChanged
 from kojikey.operations import accounts, audit_verification, removing, rotating
 from kojikey.operations.copying import copy
 from kojikey.stores.memory import MemoryStore, Shelf
+from support.sample_store import ACCOUNT, NEW, OLD, PROVIDER, THIRD, Held, SampleStore
 from support.trail import LENGTH, OTHER, File, first_bad
 from support.trail import file as file
-from support.trail import vault as vault
-from support.vault import ACCOUNT, NEW, OLD, PROVIDER, THIRD, Held, Vault
+from support.trail import sample_store as sample_store
 
 GEMINI, FOURTH = "google_gemini", "sk_fourth_key_0123456789"
 Row = tuple[object, ...]
@@ -41,116 +41,118 @@ def back_to(file: File, length: int, account: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("done", "events"),
     [
-        (lambda vault: vault.rotate(FOURTH), 2),
-        (lambda vault: vault.add(provider=GEMINI), 1),
-        (lambda vault: removing.remove(vault.custody(), account=ACCOUNT, provider=PROVIDER), 1),
+        (lambda sample_store: sample_store.rotate(FOURTH), 2),
+        (lambda sample_store: sample_store.add(provider=GEMINI), 1),
+        (lambda sample_store: removing.remove(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER), 1),
     ],
     ids=["rotated", "added", "removed"],
 )
 def test_a_cut_tail_under_the_older_record_of_the_account_is_found(
-    vault: Vault, file: File, done: Callable[[Vault], object], events: int
+    sample_store: SampleStore, file: File, done: Callable[[SampleStore], object], events: int
 ) -> None:
     older = file.account()
-    done(vault)
-    assert len(vault.events()) == LENGTH + events
+    done(sample_store)
+    assert len(sample_store.events()) == LENGTH + events
     back_to(file, LENGTH, older)
-    assert first_bad(vault) == first_bad(vault, ACCOUNT) == (ACCOUNT, LENGTH + 1)
+    assert first_bad(sample_store) == first_bad(sample_store, ACCOUNT) == (ACCOUNT, LENGTH + 1)
 
 
-def test_a_key_that_was_taken_away_is_missed(vault: Vault, file: File) -> None:
+def test_a_key_that_was_taken_away_is_missed(sample_store: SampleStore, file: File) -> None:
     drop_key(file)
-    assert first_bad(vault) == first_bad(vault, ACCOUNT) == (ACCOUNT, LENGTH + 1)
+    assert first_bad(sample_store) == first_bad(sample_store, ACCOUNT) == (ACCOUNT, LENGTH + 1)
 
 
-def test_a_removed_key_that_was_put_back_is_found(vault: Vault, file: File) -> None:
+def test_a_removed_key_that_was_put_back_is_found(sample_store: SampleStore, file: File) -> None:
     row = key_row(file)
-    removing.remove(vault.custody(), account=ACCOUNT, provider=PROVIDER)
+    removing.remove(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER)
     put_key(file, row)
-    assert first_bad(vault) == (ACCOUNT, LENGTH + 2)
+    assert first_bad(sample_store) == (ACCOUNT, LENGTH + 2)
 
 
-def test_an_older_row_of_a_key_is_found(vault: Vault, file: File) -> None:
+def test_an_older_row_of_a_key_is_found(sample_store: SampleStore, file: File) -> None:
     row = key_row(file)
-    vault.rotate(FOURTH)
+    sample_store.rotate(FOURTH)
     put_key(file, row)
-    assert first_bad(vault) == (ACCOUNT, LENGTH + 3)
+    assert first_bad(sample_store) == (ACCOUNT, LENGTH + 3)
 
 
-def test_a_row_of_a_key_that_was_removed_and_added_again_is_found(vault: Vault, file: File) -> None:
-    vault.add(provider=GEMINI)
+def test_a_row_of_a_key_that_was_removed_and_added_again_is_found(sample_store: SampleStore, file: File) -> None:
+    sample_store.add(provider=GEMINI)
     row = key_row(file, GEMINI)
-    removing.remove(vault.custody(), account=ACCOUNT, provider=GEMINI)
-    vault.add(THIRD, provider=GEMINI)  # version 1, too
-    vault.verify()
+    removing.remove(sample_store.open_store(), account=ACCOUNT, provider=GEMINI)
+    sample_store.add(THIRD, provider=GEMINI)  # version 1, too
+    sample_store.verify()
     put_key(file, row)
-    assert first_bad(vault) == (ACCOUNT, LENGTH + 4)
+    assert first_bad(sample_store) == (ACCOUNT, LENGTH + 4)
 
 
-def test_a_key_that_can_not_be_read_is_named_and_its_removal_is_the_way_out(vault: Vault, file: File) -> None:
+def test_a_key_that_can_not_be_read_is_named_and_its_removal_is_the_way_out(
+    sample_store: SampleStore, file: File
+) -> None:
     file.do("UPDATE keys SET document = '{' WHERE account = ? AND provider = ?", ACCOUNT, PROVIDER)
     with pytest.raises(RecordChanged, match=f"key/{ACCOUNT}/{PROVIDER}"):
-        vault.verify()
-    removing.remove(vault.custody(), account=ACCOUNT, provider=PROVIDER)
-    vault.verify()
+        sample_store.verify()
+    removing.remove(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER)
+    sample_store.verify()
 
 
 # what is not tampering
 
 
-def test_whatever_happens_to_a_key_its_trail_is_whole(vault: Vault) -> None:
+def test_whatever_happens_to_a_key_its_trail_is_whole(sample_store: SampleStore) -> None:
     def step(name: str) -> Callable[[], object]:
         act = getattr(rotating, name)
         more = {} if name == "abort" else {"test": None, "approve": lambda _: False}
-        return lambda: act(vault.custody(), account=ACCOUNT, provider=PROVIDER, **more)
+        return lambda: act(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, **more)
 
     for act in (
-        lambda: vault.stage(FOURTH),
+        lambda: sample_store.stage(FOURTH),
         step("abort"),
-        lambda: vault.stage(FOURTH),
+        lambda: sample_store.stage(FOURTH),
         step("resume"),
         step("rollback"),
-        lambda: removing.remove(vault.custody(environ={}), account=ACCOUNT, provider=PROVIDER),
-        vault.add,
-        lambda: vault.rotate(NEW),
-        lambda: accounts.remove_account(vault.custody(), account=ACCOUNT),
-        lambda: vault.add(THIRD),
-        lambda: vault.add(OLD, provider=GEMINI),
+        lambda: removing.remove(sample_store.open_store(environ={}), account=ACCOUNT, provider=PROVIDER),
+        sample_store.add,
+        lambda: sample_store.rotate(NEW),
+        lambda: accounts.remove_account(sample_store.open_store(), account=ACCOUNT),
+        lambda: sample_store.add(THIRD),
+        lambda: sample_store.add(OLD, provider=GEMINI),
     ):
         act()
-        assert vault.verify().verified == (ACCOUNT, OTHER)
+        assert sample_store.verify().verified == (ACCOUNT, OTHER)
 
 
-def test_copies_are_whole_also_where_only_the_events_have_come(vault: Vault) -> None:
+def test_copies_are_whole_also_where_only_the_events_have_come(sample_store: SampleStore) -> None:
     shelf = Shelf()
-    there = Vault.made(lambda: MemoryStore(shelf))
+    there = SampleStore.made(lambda: MemoryStore(shelf))
 
     def copied() -> None:
-        list(copy(vault.custody(), there.custody(), accounts=(), dry_run=False))
+        list(copy(sample_store.open_store(), there.open_store(), accounts=(), dry_run=False))
 
     copied()
-    vault.rotate(FOURTH)
-    removing.remove(vault.custody(), account=OTHER, provider=PROVIDER)
+    sample_store.rotate(FOURTH)
+    removing.remove(sample_store.open_store(), account=OTHER, provider=PROVIDER)
     assert there.verify().verified == (ACCOUNT, OTHER)
     copied()
     assert there.verify().verified == (ACCOUNT, OTHER)
     assert there.held(OTHER) is not None  # a copy deletes nothing
 
 
-def test_a_key_that_is_rotated_while_it_is_verified_is_whole(vault: Vault) -> None:
-    custody = vault.custody()
-    scan = custody.store.scan
-    turns: list[Callable[[], object]] = [lambda: vault.rotate(OLD), lambda: vault.rotate(THIRD)]
+def test_a_key_that_is_rotated_while_it_is_verified_is_whole(sample_store: SampleStore) -> None:
+    open_store = sample_store.open_store()
+    scan = open_store.store.scan
+    turns: list[Callable[[], object]] = [lambda: sample_store.rotate(OLD), lambda: sample_store.rotate(THIRD)]
 
     def meanwhile(*query: object) -> object:
         turns and turns.pop()()
         return scan(*query)  # type: ignore[arg-type]
 
-    custody.store.scan = meanwhile  # type: ignore[method-assign, assignment]
-    assert audit_verification.verify(custody, account=ACCOUNT).verified == (ACCOUNT,)
+    open_store.store.scan = meanwhile  # type: ignore[method-assign, assignment]
+    assert audit_verification.verify(open_store, account=ACCOUNT).verified == (ACCOUNT,)
     assert turns == []
-    assert vault.held() == Held(OLD, previous=THIRD)
+    assert sample_store.held() == Held(OLD, previous=THIRD)
 
 
-def test_an_account_that_is_not_there_is_not_whole(vault: Vault) -> None:
+def test_an_account_that_is_not_there_is_not_whole(sample_store: SampleStore) -> None:
     with pytest.raises(AccountNotFound):
-        vault.verify("nobody")
+        sample_store.verify("nobody")

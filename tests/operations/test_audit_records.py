@@ -13,30 +13,30 @@ from kojikey.model.key import Stage
 from kojikey.model.ref import Document
 from kojikey.operations import accounts, audit_verification, auditing, removing, rotating
 from kojikey.operations.copying import CopyResult, copy
-from kojikey.operations.open_store import Happening, Plan
+from kojikey.operations.open_store import EventDraft, Plan
 from kojikey.operations.results import AuditResult
 from kojikey.stores.memory import MemoryStore, Shelf
+from support.sample_store import ACCOUNT, ADAPTERS, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, SampleStore, no, yes
 from support.trail import File
-from support.vault import ACCOUNT, ADAPTERS, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, Vault, no, yes
 
 OTHER, LAST, FOURTH = "globex", "zeta", "sk_fourth_key_0123456789"
 
 
 @pytest.fixture
-def vault(tmp_path: Path) -> Vault:
+def sample_store(tmp_path: Path) -> SampleStore:
     """Return a vault with three accounts; the first one's key has a version in every stage."""
-    vault = Vault.made(ADAPTERS["sqlite"](tmp_path))
-    vault.add()
-    vault.rotate()
-    vault.stage(THIRD)
+    sample_store = SampleStore.made(ADAPTERS["sqlite"](tmp_path))
+    sample_store.add()
+    sample_store.rotate()
+    sample_store.stage(THIRD)
     for account in (OTHER, LAST):
-        vault.add(account=account)
-    vault.verify()
-    return vault
+        sample_store.add(account=account)
+    sample_store.verify()
+    return sample_store
 
 
 @pytest.fixture
-def file(vault: Vault, tmp_path: Path) -> File:
+def file(sample_store: SampleStore, tmp_path: Path) -> File:
     return File(tmp_path / "keys.db")
 
 
@@ -55,8 +55,8 @@ def version(found: Document, stage: str) -> Document:
     return chosen
 
 
-def verified(vault: Vault, account: str | None = None) -> AuditResult:
-    return audit_verification.verify(vault.custody(), account=account)
+def verified(sample_store: SampleStore, account: str | None = None) -> AuditResult:
+    return audit_verification.verify(sample_store.open_store(), account=account)
 
 
 def said(result: AuditResult, account: str = ACCOUNT) -> list[str]:
@@ -76,25 +76,25 @@ DAMAGES: dict[str, Callable[[Document], object]] = {
 
 @pytest.mark.parametrize("stage", ["current", "previous", "staged"])
 @pytest.mark.parametrize("damage", sorted(DAMAGES))
-def test_a_changed_record_is_named(vault: Vault, file: File, damage: str, stage: str) -> None:
+def test_a_changed_record_is_named(sample_store: SampleStore, file: File, damage: str, stage: str) -> None:
     changed = document(file)
     DAMAGES[damage](version(changed, stage))
     changed["next_version"] = 99
     put(file, changed)
     for account in (None, ACCOUNT):
-        result = verified(vault, account)
+        result = verified(sample_store, account)
         assert any(f"{ACCOUNT}/{PROVIDER} version" in text or "audit" in text for text in said(result)), said(result)
         assert ACCOUNT not in result.verified
-    assert verified(vault).verified == (OTHER, LAST)
+    assert verified(sample_store).verified == (OTHER, LAST)
 
 
-def test_every_record_that_does_not_open_is_named(vault: Vault, file: File) -> None:
+def test_every_record_that_does_not_open_is_named(sample_store: SampleStore, file: File) -> None:
     for account in (ACCOUNT, LAST):
         changed = document(file, account)
         for one in changed["versions"]:
             DAMAGES["base URL"](one)
         put(file, changed, account)
-    result = verified(vault)
+    result = verified(sample_store)
     assert [text.partition(" is of")[0] for text in said(result)] == [
         f"the sealed record {ACCOUNT}/{PROVIDER} version {number}" for number in (1, 2, 3)
     ]
@@ -102,19 +102,19 @@ def test_every_record_that_does_not_open_is_named(vault: Vault, file: File) -> N
     assert result.verified == (OTHER,)
 
 
-def test_records_are_named_also_where_the_trail_is_broken(vault: Vault, file: File) -> None:
+def test_records_are_named_also_where_the_trail_is_broken(sample_store: SampleStore, file: File) -> None:
     file.drop(2)
     changed = document(file)
     DAMAGES["base URL"](version(changed, "staged"))
     put(file, changed)
-    first, second = verified(vault).broken[ACCOUNT]
+    first, second = verified(sample_store).broken[ACCOUNT]
     assert (isinstance(first, AuditBroken), isinstance(second, RecordChanged)) == (True, True)
     assert str(second).startswith(f"the sealed record {ACCOUNT}/{PROVIDER} version 3")
 
 
-def test_a_key_document_that_is_none_is_named_once(vault: Vault, file: File) -> None:
+def test_a_key_document_that_is_none_is_named_once(sample_store: SampleStore, file: File) -> None:
     file.do("UPDATE keys SET document = '{' WHERE account = ?", ACCOUNT)
-    assert len(verified(vault).broken[ACCOUNT]) == 1
+    assert len(verified(sample_store).broken[ACCOUNT]) == 1
 
 
 # a broken account holds up no other
@@ -134,103 +134,107 @@ BREAKS: dict[str, str] = {
 
 
 @pytest.mark.parametrize("damage", sorted(BREAKS))
-def test_a_broken_account_holds_up_no_other(vault: Vault, file: File, damage: str) -> None:
+def test_a_broken_account_holds_up_no_other(sample_store: SampleStore, file: File, damage: str) -> None:
     file.do(BREAKS[damage])
     file.drop(1, LAST)
-    result = verified(vault)
+    result = verified(sample_store)
     assert set(result.broken) == {ACCOUNT, LAST}
     assert result.verified == (OTHER,)
 
 
-def test_without_the_kek_nothing_is_called_broken(vault: Vault) -> None:
-    for environ, error in (({}, KekMissing), ({"KOJIKEY_KEK": vault.environ["NEW_KEK"]}, WrongKek)):
+def test_without_the_kek_nothing_is_called_broken(sample_store: SampleStore) -> None:
+    for environ, error in (({}, KekMissing), ({"KOJIKEY_KEK": sample_store.environ["NEW_KEK"]}, WrongKek)):
         with pytest.raises(error):
-            audit_verification.verify(vault.custody(environ=environ), account=None)
+            audit_verification.verify(sample_store.open_store(environ=environ), account=None)
 
 
 # genuine versions that the trail does not know
 
 
-def test_an_old_version_put_back_as_previous_is_found_and_not_rolled_back_to(vault: Vault, file: File) -> None:
+def test_an_old_version_put_back_as_previous_is_found_and_not_rolled_back_to(
+    sample_store: SampleStore, file: File
+) -> None:
     old = version(document(file), "previous")
-    vault.rotate_staged()
-    vault.rotate(FOURTH)
+    sample_store.rotate_staged()
+    sample_store.rotate(FOURTH)
     changed = document(file)
     changed["versions"] = [old, version(changed, "current")]
     put(file, changed)
-    assert [text for text in said(verified(vault)) if f"the previous version of the {PROVIDER} key" in text]
+    assert [text for text in said(verified(sample_store)) if f"the previous version of the {PROVIDER} key" in text]
     for test in (None, FakeTester()):
         with pytest.raises(AuditBroken, match="nothing was changed") as raised:
-            rotating.rollback(vault.custody(), account=ACCOUNT, provider=PROVIDER, test=test, approve=yes)
+            rotating.rollback(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=test, approve=yes)
         assert raised.value.hint == f"kojikey audit --verify --account {ACCOUNT}"
-    assert vault.held() == Held(FOURTH, previous=OLD)
+    assert sample_store.held() == Held(FOURTH, previous=OLD)
 
 
-def test_an_old_version_put_back_as_staged_is_found_and_not_promoted(vault: Vault, file: File) -> None:
+def test_an_old_version_put_back_as_staged_is_found_and_not_promoted(sample_store: SampleStore, file: File) -> None:
     staged = version(document(file), "staged")
-    rotating.abort(vault.custody(), account=ACCOUNT, provider=PROVIDER)
+    rotating.abort(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER)
     changed = document(file)
     changed["versions"].append(staged)
     put(file, changed)
-    assert "no event says where it is from" in said(verified(vault))[0]
+    assert "no event says where it is from" in said(verified(sample_store))[0]
     with pytest.raises(AuditBroken, match="the staged version"):
-        rotating.resume(vault.custody(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
-    assert vault.key() is not None
-    rotating.abort(vault.custody(), account=ACCOUNT, provider=PROVIDER)  # the way out
-    vault.verify()
+        rotating.resume(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
+    assert sample_store.key() is not None
+    rotating.abort(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER)  # the way out
+    sample_store.verify()
 
 
 @pytest.mark.parametrize("stage", ["previous", "staged"])
-def test_a_version_that_was_taken_away_is_missed(vault: Vault, file: File, stage: str) -> None:
+def test_a_version_that_was_taken_away_is_missed(sample_store: SampleStore, file: File, stage: str) -> None:
     changed = document(file)
     changed["versions"].remove(version(changed, stage))
     put(file, changed)
-    assert f"the {stage} version of the {PROVIDER} key was taken away from outside" in said(verified(vault))[0]
+    assert f"the {stage} version of the {PROVIDER} key was taken away from outside" in said(verified(sample_store))[0]
 
 
-def test_a_version_of_the_same_number_of_a_removed_key_is_found(vault: Vault, file: File) -> None:
+def test_a_version_of_the_same_number_of_a_removed_key_is_found(sample_store: SampleStore, file: File) -> None:
     old = document(file, OTHER)["versions"][0]
-    removing.remove(vault.custody(), account=OTHER, provider=PROVIDER)
-    vault.add(NEW, account=OTHER)
-    vault.rotate(THIRD, account=OTHER)
+    removing.remove(sample_store.open_store(), account=OTHER, provider=PROVIDER)
+    sample_store.add(NEW, account=OTHER)
+    sample_store.rotate(THIRD, account=OTHER)
     changed = document(file, OTHER)
     current, previous = version(changed, "current"), version(changed, "previous")
     changed["versions"] = [{**previous, "sealed": old["sealed"]}, current]  # number and fingerprint as the trail says
     put(file, changed, OTHER)
-    assert verified(vault).broken.keys() == {OTHER}
+    assert verified(sample_store).broken.keys() == {OTHER}
     with pytest.raises(RecordChanged):
-        rotating.rollback(vault.custody(), account=OTHER, provider=PROVIDER, test=None, approve=no)
+        rotating.rollback(sample_store.open_store(), account=OTHER, provider=PROVIDER, test=None, approve=no)
 
 
-def test_a_broken_trail_proves_no_version(vault: Vault, file: File) -> None:
+def test_a_broken_trail_proves_no_version(sample_store: SampleStore, file: File) -> None:
     file.drop(1)
     with pytest.raises(AuditBroken):
-        rotating.rollback(vault.custody(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
-    assert vault.held() == Held(NEW, THIRD, OLD)
+        rotating.rollback(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
+    assert sample_store.held() == Held(NEW, THIRD, OLD)
 
 
-def test_a_copied_key_is_known_in_every_stage(vault: Vault) -> None:
+def test_a_copied_key_is_known_in_every_stage(sample_store: SampleStore) -> None:
     shelf = Shelf()
-    there = Vault.made(lambda: MemoryStore(shelf))
-    list(copy(vault.custody(), there.custody(), accounts=(), dry_run=False))
+    there = SampleStore.made(lambda: MemoryStore(shelf))
+    list(copy(sample_store.open_store(), there.open_store(), accounts=(), dry_run=False))
     there.verify()
-    rotating.rollback(there.custody(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
-    rotating.resume(there.custody(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
+    rotating.rollback(there.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
+    rotating.resume(there.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
     assert there.held() == Held(THIRD, previous=OLD)
     there.verify()
 
 
-def test_a_key_that_an_earlier_release_copied_is_no_alarm(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_that_an_earlier_release_copied_is_no_alarm(
+    sample_store: SampleStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shelf = Shelf()
-    there = Vault.made(lambda: MemoryStore(shelf))
+    there = SampleStore.made(lambda: MemoryStore(shelf))
     with monkeypatch.context() as earlier:
         earlier.setattr(
             "kojikey.operations.copying._happened",
-            lambda key: Happening("copied", key.provider, key.current.number, key.current.fingerprint),
+            lambda key: EventDraft("copied", key.provider, key.current.number, key.current.fingerprint),
         )
-        list(copy(vault.custody(), there.custody(), accounts=(), dry_run=False))
+        list(copy(sample_store.open_store(), there.open_store(), accounts=(), dry_run=False))
     there.verify()
-    rotating.rollback(there.custody(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
+    rotating.rollback(there.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
     assert there.held() == Held(OLD, THIRD, NEW)
     there.verify()
 
@@ -239,34 +243,36 @@ def test_a_key_that_an_earlier_release_copied_is_no_alarm(vault: Vault, monkeypa
 
 
 @pytest.mark.parametrize("action", ["changed", "revealed", "minted", "revoked_at_provider", "recipient_removed"])
-def test_an_event_of_every_action_is_listed_and_verified(vault: Vault, action: str) -> None:
+def test_an_event_of_every_action_is_listed_and_verified(sample_store: SampleStore, action: str) -> None:
     provider = None if action == "recipient_removed" else PROVIDER
-    vault.custody().record(ACCOUNT, lambda _: Plan((), (Happening(action, provider),)))
-    assert [event["action"] for event in auditing.events(vault.opener(), account=ACCOUNT).events][-1] == action
-    vault.verify()
-    rotating.rollback(vault.custody(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
-    vault.verify()
+    sample_store.open_store().record(ACCOUNT, lambda _: Plan((), (EventDraft(action, provider),)))
+    assert [event["action"] for event in auditing.events(sample_store.opener(), account=ACCOUNT).events][-1] == action
+    sample_store.verify()
+    rotating.rollback(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
+    sample_store.verify()
 
 
 @pytest.mark.parametrize("told", [("staged", "minted"), ("minted",)], ids="+".join)
 def test_a_minted_version_is_known_as_staged(
-    vault: Vault, monkeypatch: pytest.MonkeyPatch, told: tuple[str, ...]
+    sample_store: SampleStore, monkeypatch: pytest.MonkeyPatch, told: tuple[str, ...]
 ) -> None:
     def record(plan: Plan) -> Plan:
-        (staged,) = plan.happenings
-        return plan._replace(happenings=tuple(staged._replace(action=action) for action in told))
+        (staged,) = plan.drafts
+        return plan._replace(drafts=tuple(staged._replace(action=action) for action in told))
 
-    vault.rotate_staged()
-    custody = vault.custody()
-    signed = custody.record
+    sample_store.rotate_staged()
+    open_store = sample_store.open_store()
+    signed = open_store.record
     with monkeypatch.context() as minting:
-        minting.setattr(custody, "record", lambda account, plan: signed(account, lambda sealer: record(plan(sealer))))
+        minting.setattr(
+            open_store, "record", lambda account, plan: signed(account, lambda sealer: record(plan(sealer)))
+        )
         with pytest.raises(KeyboardInterrupt):
-            vault.rotate(FOURTH, custody=custody, test=FakeTester(meanwhile=interrupted))
-    vault.verify()
-    rotating.resume(vault.custody(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
-    assert vault.held() == Held(FOURTH, previous=THIRD)
-    vault.verify()
+            sample_store.rotate(FOURTH, open_store=open_store, test=FakeTester(meanwhile=interrupted))
+    sample_store.verify()
+    rotating.resume(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
+    assert sample_store.held() == Held(FOURTH, previous=THIRD)
+    sample_store.verify()
 
 
 def interrupted() -> None:
@@ -276,18 +282,18 @@ def interrupted() -> None:
 # copying goes on after a damaged account
 
 
-def copied(source: Vault, target: Vault, *names: str) -> tuple[list[CopyResult], list[str]]:
+def copied(source: SampleStore, target: SampleStore, *names: str) -> tuple[list[CopyResult], list[str]]:
     damaged: list[CannotOpen] = []
-    found = copy(source.custody(), target.custody(), accounts=names, dry_run=False, damaged=damaged.append)
+    found = copy(source.open_store(), target.open_store(), accounts=names, dry_run=False, damaged=damaged.append)
     return list(found), [str(error) for error in damaged]
 
 
 @pytest.mark.parametrize("damage", sorted(BREAKS))
-def test_a_copy_of_all_goes_on_after_a_damaged_account(vault: Vault, file: File, damage: str) -> None:
+def test_a_copy_of_all_goes_on_after_a_damaged_account(sample_store: SampleStore, file: File, damage: str) -> None:
     file.do(BREAKS[damage])
     shelf = Shelf()
-    there = Vault.made(lambda: MemoryStore(shelf))
-    results, damaged = copied(vault, there)
+    there = SampleStore.made(lambda: MemoryStore(shelf))
+    results, damaged = copied(sample_store, there)
     assert [(result.account, result.action) for result in results] == [(OTHER, "copied"), (LAST, "copied")]
     assert len(damaged) == 1
     assert ACCOUNT in damaged[0]
@@ -295,51 +301,57 @@ def test_a_copy_of_all_goes_on_after_a_damaged_account(vault: Vault, file: File,
     assert there.verify().verified == (OTHER, LAST)
 
 
-def test_what_is_damaged_in_the_other_store_is_left_as_it_is_and_the_rest_copied(vault: Vault, file: File) -> None:
+def test_what_is_damaged_in_the_other_store_is_left_as_it_is_and_the_rest_copied(
+    sample_store: SampleStore, file: File
+) -> None:
     shelf = Shelf()
-    there = Vault.made(lambda: MemoryStore(shelf))
+    there = SampleStore.made(lambda: MemoryStore(shelf))
     there.add(account=LAST)
-    copied(there, vault)
+    copied(there, sample_store)
     file.drop(1, OTHER)
     there.add(NEW, account=OTHER)
     there.add(account="omega")
-    results, damaged = copied(there, vault)
+    results, damaged = copied(there, sample_store)
     assert {result.account: result.action for result in results} == {LAST: "already", "omega": "copied"}
-    assert [text.partition(":")[0] for text in damaged] == [f"in {vault.opener().place}"]
+    assert [text.partition(":")[0] for text in damaged] == [f"in {sample_store.opener().place}"]
 
 
-def test_a_damaged_account_that_was_named_is_an_error(vault: Vault, file: File) -> None:
+def test_a_damaged_account_that_was_named_is_an_error(sample_store: SampleStore, file: File) -> None:
     file.drop(1)
     shelf = Shelf()
-    there = Vault.made(lambda: MemoryStore(shelf))
+    there = SampleStore.made(lambda: MemoryStore(shelf))
     with pytest.raises(AuditBroken):
-        copied(vault, there, ACCOUNT, OTHER)
+        copied(sample_store, there, ACCOUNT, OTHER)
 
 
 # disabling
 
 
 @pytest.mark.parametrize("damage", [name for name in sorted(BREAKS) if "account is no" in name or "data key" in name])
-def test_an_account_is_disabled_also_where_its_record_is_damaged(vault: Vault, file: File, damage: str) -> None:
+def test_an_account_is_disabled_also_where_its_record_is_damaged(
+    sample_store: SampleStore, file: File, damage: str
+) -> None:
     before = file.account()
     file.do(BREAKS[damage])
-    assert accounts.set_disabled(vault.custody(), account=ACCOUNT, disabled=True) == (
+    assert accounts.set_disabled(sample_store.open_store(), account=ACCOUNT, disabled=True) == (
         accounts.SwitchResult(changed=True, recorded=False)
     )
-    assert not accounts.set_disabled(vault.custody(), account=ACCOUNT, disabled=True).changed
+    assert not accounts.set_disabled(sample_store.open_store(), account=ACCOUNT, disabled=True).changed
     assert file.account()["disabled"] is True
     file.put_account({**before, "disabled": True})  # restored but for the mark, as the server holds a role to
-    assert vault.custody().is_disabled(ACCOUNT)
-    vault.verify()
+    assert sample_store.open_store().is_disabled(ACCOUNT)
+    sample_store.verify()
 
 
-def test_a_count_that_is_a_text_does_not_keep_an_account_from_being_disabled(vault: Vault, file: File) -> None:
+def test_a_count_that_is_a_text_does_not_keep_an_account_from_being_disabled(
+    sample_store: SampleStore, file: File
+) -> None:
     file.put_account({**file.account(), "audit": {**file.account()["audit"], "seq": "3"}})
-    assert accounts.set_disabled(vault.custody(), account=ACCOUNT, disabled=True).changed
+    assert accounts.set_disabled(sample_store.open_store(), account=ACCOUNT, disabled=True).changed
     damaged = file.account()
     assert damaged["audit"]["seq"] == "3"  # all else of it stays for who restores it
     with pytest.raises(RecordChanged):
-        accounts.set_disabled(vault.custody(), account=ACCOUNT, disabled=False)
+        accounts.set_disabled(sample_store.open_store(), account=ACCOUNT, disabled=False)
 
 
 def test_stages_have_the_names_that_events_of_copies_use() -> None:

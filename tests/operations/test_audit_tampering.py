@@ -7,10 +7,10 @@ import pytest
 from kojikey.model.errors import AuditBroken, RecordChanged
 from kojikey.operations import auditing
 from kojikey.sealing.audit_chain import unsigned_link
+from support.sample_store import ACCOUNT, SampleStore
 from support.trail import LENGTH, OTHER, File, first_bad
 from support.trail import file as file
-from support.trail import vault as vault
-from support.vault import ACCOUNT, Vault
+from support.trail import sample_store as sample_store
 
 FIELDS = (
     "seq", "time", "actor", "account", "provider", "action", "version", "fingerprint", "outcome", "reason", "signed",
@@ -39,93 +39,99 @@ def test_every_field_of_an_event_is_tampered_with_below(file: File) -> None:
 
 @pytest.mark.parametrize("seq", range(1, LENGTH + 1))
 @pytest.mark.parametrize("field", FIELDS)
-def test_a_changed_field_is_found_and_its_event_named(vault: Vault, file: File, field: str, seq: int) -> None:
+def test_a_changed_field_is_found_and_its_event_named(
+    sample_store: SampleStore, file: File, field: str, seq: int
+) -> None:
     file.put(seq, {**file.event(seq), field: FORGED[field]})
-    assert first_bad(vault) == first_bad(vault, ACCOUNT) == (ACCOUNT, seq)
+    assert first_bad(sample_store) == first_bad(sample_store, ACCOUNT) == (ACCOUNT, seq)
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_a_field_that_was_taken_out_is_found(vault: Vault, file: File, field: str) -> None:
+def test_a_field_that_was_taken_out_is_found(sample_store: SampleStore, file: File, field: str) -> None:
     file.put(3, {name: value for name, value in file.event(3).items() if name != field})
-    assert first_bad(vault) == (ACCOUNT, 3)
+    assert first_bad(sample_store) == (ACCOUNT, 3)
 
 
-def test_a_field_that_was_put_in_is_found(vault: Vault, file: File) -> None:
+def test_a_field_that_was_put_in_is_found(sample_store: SampleStore, file: File) -> None:
     file.put(3, {**file.event(3), "more": True})
-    assert first_bad(vault) == (ACCOUNT, 3)
+    assert first_bad(sample_store) == (ACCOUNT, 3)
 
 
 @pytest.mark.parametrize("value", [True, 1.0, "1"])
-def test_a_number_of_another_kind_is_found(vault: Vault, file: File, value: object) -> None:
+def test_a_number_of_another_kind_is_found(sample_store: SampleStore, file: File, value: object) -> None:
     file.put(1, {**file.event(1), "seq": value})
-    assert first_bad(vault) == (ACCOUNT, 1)
+    assert first_bad(sample_store) == (ACCOUNT, 1)
 
 
 @pytest.mark.parametrize("seq", range(1, LENGTH + 1))
-def test_a_removed_event_is_found(vault: Vault, file: File, seq: int) -> None:
+def test_a_removed_event_is_found(sample_store: SampleStore, file: File, seq: int) -> None:
     file.drop(seq)
-    assert first_bad(vault) == first_bad(vault, ACCOUNT) == (ACCOUNT, seq)
+    assert first_bad(sample_store) == first_bad(sample_store, ACCOUNT) == (ACCOUNT, seq)
 
 
 @pytest.mark.parametrize("seq", range(1, LENGTH))
-def test_a_removed_event_is_found_where_the_later_ones_moved_up(vault: Vault, file: File, seq: int) -> None:
+def test_a_removed_event_is_found_where_the_later_ones_moved_up(
+    sample_store: SampleStore, file: File, seq: int
+) -> None:
     later = [file.event(number) for number in range(seq + 1, LENGTH + 1)]
     file.drop(LENGTH)
     for number, event in enumerate(later, seq):
         file.put(number, {**event, "seq": number})
-    assert first_bad(vault) == (ACCOUNT, seq)
+    assert first_bad(sample_store) == (ACCOUNT, seq)
 
 
 @pytest.mark.parametrize("seq", range(1, LENGTH))
-def test_swapped_events_are_found(vault: Vault, file: File, seq: int) -> None:
+def test_swapped_events_are_found(sample_store: SampleStore, file: File, seq: int) -> None:
     one, other = file.event(seq), file.event(seq + 1)
     file.put(seq, {**other, "seq": seq})
     file.put(seq + 1, {**one, "seq": seq + 1})
-    assert first_bad(vault) == (ACCOUNT, seq)
+    assert first_bad(sample_store) == (ACCOUNT, seq)
 
 
 @pytest.mark.parametrize("seq", range(1, LENGTH))
-def test_rows_that_were_swapped_are_found(vault: Vault, file: File, seq: int) -> None:
+def test_rows_that_were_swapped_are_found(sample_store: SampleStore, file: File, seq: int) -> None:
     one, other = file.event(seq), file.event(seq + 1)
     file.put(seq, other)
     file.put(seq + 1, one)
-    assert first_bad(vault) == (ACCOUNT, seq)
+    assert first_bad(sample_store) == (ACCOUNT, seq)
 
 
 @pytest.mark.parametrize("seq", range(1, LENGTH + 1))
-def test_a_duplicate_is_found(vault: Vault, file: File, seq: int) -> None:
+def test_a_duplicate_is_found(sample_store: SampleStore, file: File, seq: int) -> None:
     file.put(LENGTH + 1, {**file.event(seq), "seq": LENGTH + 1})
-    assert first_bad(vault) == (ACCOUNT, LENGTH + 1)
+    assert first_bad(sample_store) == (ACCOUNT, LENGTH + 1)
 
 
-def test_an_event_that_was_added_at_the_end_is_found_also_with_the_record_changed(vault: Vault, file: File) -> None:
+def test_an_event_that_was_added_at_the_end_is_found_also_with_the_record_changed(
+    sample_store: SampleStore, file: File
+) -> None:
     added = {**file.event(LENGTH), "seq": LENGTH + 1, "action": "revealed"}
     file.put(LENGTH + 1, added)
-    assert first_bad(vault) == (ACCOUNT, LENGTH + 1)
+    assert first_bad(sample_store) == (ACCOUNT, LENGTH + 1)
     file.end_with(LENGTH + 1, added["mac"])
-    assert first_bad(vault) == (ACCOUNT, LENGTH + 1)
+    assert first_bad(sample_store) == (ACCOUNT, LENGTH + 1)
 
 
 @pytest.mark.parametrize("seq", [0, -1, -(2**40)])
-def test_an_event_that_was_added_before_the_first_is_found(vault: Vault, file: File, seq: int) -> None:
+def test_an_event_that_was_added_before_the_first_is_found(sample_store: SampleStore, file: File, seq: int) -> None:
     file.put(seq, {**file.event(1), "seq": seq})
-    assert first_bad(vault) == first_bad(vault, ACCOUNT) == (ACCOUNT, 1)
+    assert first_bad(sample_store) == first_bad(sample_store, ACCOUNT) == (ACCOUNT, 1)
 
 
 @pytest.mark.parametrize("left", range(LENGTH))
-def test_a_cut_tail_is_found(vault: Vault, file: File, left: int) -> None:
+def test_a_cut_tail_is_found(sample_store: SampleStore, file: File, left: int) -> None:
     mac = file.event(left)["mac"] if left else ""
     for seq in range(left + 1, LENGTH + 1):
         file.drop(seq)
-    assert first_bad(vault) == (ACCOUNT, left + 1)
+    assert first_bad(sample_store) == (ACCOUNT, left + 1)
     file.end_with(left, mac)  # and now the account's record agrees
-    account, seq = first_bad(vault)
+    account, seq = first_bad(sample_store)
     assert (account, seq) == (ACCOUNT, max(left, 1))
     file.end_with(left, mac, head=None)
-    assert first_bad(vault)[0] == ACCOUNT
+    assert first_bad(sample_store)[0] == ACCOUNT
 
 
-def test_a_cut_tail_under_a_forged_removal_is_found(vault: Vault, file: File) -> None:
+def test_a_cut_tail_under_a_forged_removal_is_found(sample_store: SampleStore, file: File) -> None:
     """Unsigned events anybody could make: the end that was signed must still be there before them."""
     forged = {**file.event(4), "seq": 4, "action": "removed", "signed": False}
     forged["mac"] = unsigned_link(file.event(3)["mac"], forged)
@@ -134,11 +140,11 @@ def test_a_cut_tail_under_a_forged_removal_is_found(vault: Vault, file: File) ->
     file.put(4, forged)
     for more in ({}, {"head": None}):
         file.end_with(4, forged["mac"], **more)
-        assert first_bad(vault) == (ACCOUNT, 4)
+        assert first_bad(sample_store) == (ACCOUNT, 4)
 
 
 @pytest.mark.parametrize("seq", [1, 3, LENGTH])
-def test_a_signed_event_that_was_made_an_unsigned_one_is_found(vault: Vault, file: File, seq: int) -> None:
+def test_a_signed_event_that_was_made_an_unsigned_one_is_found(sample_store: SampleStore, file: File, seq: int) -> None:
     forged = {**file.event(seq), "signed": False}
     before = file.event(seq - 1)["mac"] if seq > 1 else ""
     for action in (forged["action"], "removed"):
@@ -147,69 +153,71 @@ def test_a_signed_event_that_was_made_an_unsigned_one_is_found(vault: Vault, fil
         file.put(seq, forged)
         if seq == LENGTH:
             file.end_with(LENGTH, forged["mac"])
-        account, found = first_bad(vault)
+        account, found = first_bad(sample_store)
         # A removal that anybody could have made is noticed by the event after it, which was linked to another one.
         assert (account, found) == (ACCOUNT, seq if action != "removed" or seq == LENGTH else seq + 1)
 
 
-def test_an_older_record_of_the_account_is_found(vault: Vault, file: File) -> None:
+def test_an_older_record_of_the_account_is_found(sample_store: SampleStore, file: File) -> None:
     older = file.account()
-    vault.rotate("sk_fourth_key_0123456789")
+    sample_store.rotate("sk_fourth_key_0123456789")
     file.put_account(older)
-    assert first_bad(vault) == (ACCOUNT, LENGTH + 1)
+    assert first_bad(sample_store) == (ACCOUNT, LENGTH + 1)
 
 
 @pytest.mark.parametrize(
     ("member", "value"), [("seq", LENGTH - 1), ("seq", LENGTH + 1), ("mac", "0" * 64), ("head", "0" * 64), ("from", 3)]
 )
-def test_a_changed_end_in_the_account_s_record_is_found(vault: Vault, file: File, member: str, value: object) -> None:
+def test_a_changed_end_in_the_account_s_record_is_found(
+    sample_store: SampleStore, file: File, member: str, value: object
+) -> None:
     document = file.account()
     file.put_account({**document, "audit": {**document["audit"], member: value}})
-    assert first_bad(vault)[0] == ACCOUNT
+    assert first_bad(sample_store)[0] == ACCOUNT
 
 
 @pytest.mark.parametrize("begun", range(1, LENGTH + 1))
-def test_a_trail_can_not_be_declared_to_begin_later(vault: Vault, file: File, begun: int) -> None:
+def test_a_trail_can_not_be_declared_to_begin_later(sample_store: SampleStore, file: File, begun: int) -> None:
     file.put(1, {**file.event(1), "actor": "nobody"})
     document = file.account()
     file.put_account({**document, "audit": {**document["audit"], "from": begun}})
-    assert first_bad(vault)[0] == ACCOUNT
+    assert first_bad(sample_store)[0] == ACCOUNT
 
 
-def test_a_data_key_can_not_just_be_declared_gone(vault: Vault, file: File) -> None:
+def test_a_data_key_can_not_just_be_declared_gone(sample_store: SampleStore, file: File) -> None:
     file.put(1, {**file.event(1), "actor": "nobody"})
     file.put_account({**file.account(), "wrapped": None})
-    assert first_bad(vault) == (ACCOUNT, LENGTH)
+    assert first_bad(sample_store) == (ACCOUNT, LENGTH)
 
 
 @pytest.mark.parametrize("seq", [1, 2])
-def test_another_account_s_event_is_found(vault: Vault, file: File, seq: int) -> None:
+def test_another_account_s_event_is_found(sample_store: SampleStore, file: File, seq: int) -> None:
     moved = file.event(seq, OTHER)
     for event in (moved, {**moved, "account": ACCOUNT}):
         file.put(seq, event)
-        assert first_bad(vault, ACCOUNT) == (ACCOUNT, seq)
+        assert first_bad(sample_store, ACCOUNT) == (ACCOUNT, seq)
 
 
-def test_a_whole_trail_of_another_account_is_found(vault: Vault, file: File) -> None:
+def test_a_whole_trail_of_another_account_is_found(sample_store: SampleStore, file: File) -> None:
     file.do("DELETE FROM events WHERE account = ?", ACCOUNT)
     for seq in (1, 2):
         file.put(seq, {**file.event(seq, OTHER), "account": ACCOUNT})
     file.end_with(2, file.event(2, OTHER)["mac"], head=file.account(OTHER)["audit"]["head"])
-    assert first_bad(vault) == (ACCOUNT, 1)
+    assert first_bad(sample_store) == (ACCOUNT, 1)
 
 
-def test_an_account_whose_record_is_gone_is_found(vault: Vault, file: File) -> None:
+def test_an_account_whose_record_is_gone_is_found(sample_store: SampleStore, file: File) -> None:
     file.do("DELETE FROM accounts WHERE account = ?", ACCOUNT)
-    assert first_bad(vault) == first_bad(vault, ACCOUNT) == (ACCOUNT, 1)
+    assert first_bad(sample_store) == first_bad(sample_store, ACCOUNT) == (ACCOUNT, 1)
     file.do("DELETE FROM events WHERE account = ?", ACCOUNT)
-    assert first_bad(vault) == first_bad(vault, ACCOUNT) == (ACCOUNT, 1)
+    assert first_bad(sample_store) == first_bad(sample_store, ACCOUNT) == (ACCOUNT, 1)
 
 
-def test_events_that_are_all_gone_are_missed(vault: Vault, file: File) -> None:
+def test_events_that_are_all_gone_are_missed(sample_store: SampleStore, file: File) -> None:
     file.do("DELETE FROM events WHERE account = ?", ACCOUNT)
-    assert first_bad(vault) == (ACCOUNT, 1)
+    assert first_bad(sample_store) == (ACCOUNT, 1)
     file.end_with(0, "", head=None)
-    assert first_bad(vault) == first_bad(vault, ACCOUNT) == (ACCOUNT, 1)
+    assert first_bad(sample_store) == first_bad(sample_store, ACCOUNT) == (ACCOUNT, 1)
 
 
 @pytest.mark.parametrize(
@@ -221,16 +229,16 @@ def test_events_that_are_all_gone_are_missed(vault: Vault, file: File) -> None:
         "UPDATE events SET seq = 3.5 WHERE account = 'acme' AND seq = 3",
     ],
 )
-def test_an_event_that_was_filed_elsewhere_is_found(vault: Vault, file: File, change: str) -> None:
+def test_an_event_that_was_filed_elsewhere_is_found(sample_store: SampleStore, file: File, change: str) -> None:
     file.do(change)
-    assert first_bad(vault, ACCOUNT)[1] == 3
-    first_bad(vault)
+    assert first_bad(sample_store, ACCOUNT)[1] == 3
+    first_bad(sample_store)
 
 
-def test_an_event_that_was_filed_with_another_account_s_is_found_there(vault: Vault, file: File) -> None:
+def test_an_event_that_was_filed_with_another_account_s_is_found_there(sample_store: SampleStore, file: File) -> None:
     file.do("UPDATE events SET account = ? WHERE account = ? AND seq = 4", OTHER, ACCOUNT)
-    assert first_bad(vault, OTHER) == (OTHER, 4)
-    assert first_bad(vault, ACCOUNT) == (ACCOUNT, 4)
+    assert first_bad(sample_store, OTHER) == (OTHER, 4)
+    assert first_bad(sample_store, ACCOUNT) == (ACCOUNT, 4)
 
 
 def test_the_table_of_events_repeats_nothing_but_the_place_of_an_event(file: File) -> None:
@@ -238,37 +246,37 @@ def test_the_table_of_events_repeats_nothing_but_the_place_of_an_event(file: Fil
 
 
 @pytest.mark.parametrize("text", ["", "null", "[]", "{", '"text"', "\x00", "{}", '{"seq": [[[['])
-def test_an_event_that_is_not_one_is_named(vault: Vault, file: File, text: str) -> None:
+def test_an_event_that_is_not_one_is_named(sample_store: SampleStore, file: File, text: str) -> None:
     file.do("UPDATE events SET document = ? WHERE account = ? AND seq = 3", text, ACCOUNT)
-    assert first_bad(vault) == first_bad(vault, ACCOUNT) == (ACCOUNT, 3)
+    assert first_bad(sample_store) == first_bad(sample_store, ACCOUNT) == (ACCOUNT, 3)
     for account in (None, ACCOUNT):
-        listed = auditing.events(vault.opener(), account=account)
+        listed = auditing.events(sample_store.opener(), account=account)
         assert [str(error) for error in listed.unreadable] == [f"event 3 of account {ACCOUNT} {UNREADABLE}"]
         assert [event["seq"] for event in listed.events if event["account"] == ACCOUNT] == [1, 2, 4, 5, 6]
 
 
-def test_all_that_are_damaged_are_named_and_the_others_listed(vault: Vault, file: File) -> None:
+def test_all_that_are_damaged_are_named_and_the_others_listed(sample_store: SampleStore, file: File) -> None:
     for account, seq in ((ACCOUNT, 1), (ACCOUNT, 2), (OTHER, 1)):
         file.do("UPDATE events SET document = '{' WHERE account = ? AND seq = ?", account, seq)
-    listed = auditing.events(vault.opener(), account=None)
+    listed = auditing.events(sample_store.opener(), account=None)
     named = [(error.account, error.seq) for error in listed.unreadable if isinstance(error, AuditBroken)]
     assert named == [(ACCOUNT, 1), (ACCOUNT, 2), (OTHER, 1)]
     assert len(listed.events) == LENGTH  # of as many and three
 
 
-def test_a_damaged_event_of_no_account_is_told(vault: Vault, file: File) -> None:
+def test_a_damaged_event_of_no_account_is_told(sample_store: SampleStore, file: File) -> None:
     file.do("INSERT INTO events VALUES ('nobody', 1, '{')")
     with pytest.raises(RecordChanged):
-        vault.verify()
-    assert len(auditing.events(vault.opener(), account=None).unreadable) == 1
+        sample_store.verify()
+    assert len(auditing.events(sample_store.opener(), account=None).unreadable) == 1
 
 
 @pytest.mark.parametrize("field", [field for field in FIELDS if field != "mac"])
 @pytest.mark.parametrize("value", [[], {}, 1.5, -1, "\x1b[31m"], ids=repr)
 def test_a_listing_shows_no_event_that_kojikey_can_not_have_written(
-    vault: Vault, file: File, field: str, value: object
+    sample_store: SampleStore, file: File, field: str, value: object
 ) -> None:
     file.put(3, {**file.event(3), field: value})
-    listed = auditing.events(vault.opener(), account=ACCOUNT)
+    listed = auditing.events(sample_store.opener(), account=ACCOUNT)
     assert [str(error) for error in listed.unreadable] == [f"event 3 of account {ACCOUNT} {UNREADABLE}"]
     assert [event["seq"] for event in listed.events] == [1, 2, 4, 5, 6]

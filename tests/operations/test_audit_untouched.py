@@ -10,24 +10,24 @@ import pytest
 
 from kojikey.model.errors import AuditBroken, CannotOpen
 from kojikey.operations import accounts, audit_verification, auditing, removing
+from support.sample_store import ACCOUNT, KEKS, NEW, PROVIDER, THIRD, SampleStore
 from support.trail import LENGTH, OTHER, File, first_bad
 from support.trail import file as file
-from support.trail import vault as vault
-from support.vault import ACCOUNT, KEKS, NEW, PROVIDER, THIRD, Vault
+from support.trail import sample_store as sample_store
 
 
-def test_the_form_of_the_text_does_not_matter(vault: Vault, file: File) -> None:
+def test_the_form_of_the_text_does_not_matter(sample_store: SampleStore, file: File) -> None:
     for seq in range(1, LENGTH + 1):
         event = dict(reversed(file.event(seq).items()))
         text = json.dumps(event, indent=3)
         file.do("UPDATE events SET document = ? WHERE account = ? AND seq = ?", text, ACCOUNT, seq)
-    assert vault.verify().verified == (ACCOUNT, OTHER)
+    assert sample_store.verify().verified == (ACCOUNT, OTHER)
 
 
-def test_a_trail_that_grows_while_it_is_verified_is_whole(vault: Vault) -> None:
-    custody = vault.custody()
-    events = custody.store.events
-    grown: list[Callable[[], object]] = [lambda: vault.rotate(NEW), lambda: vault.rotate(THIRD)]
+def test_a_trail_that_grows_while_it_is_verified_is_whole(sample_store: SampleStore) -> None:
+    open_store = sample_store.open_store()
+    events = open_store.store.events
+    grown: list[Callable[[], object]] = [lambda: sample_store.rotate(NEW), lambda: sample_store.rotate(THIRD)]
 
     def growing(account: str | None = None) -> Any:
         found = events(account)
@@ -35,62 +35,62 @@ def test_a_trail_that_grows_while_it_is_verified_is_whole(vault: Vault) -> None:
             grown.pop()()
         return found
 
-    custody.store.events = growing  # type: ignore[method-assign]
-    assert audit_verification.verify(custody, account=None).verified == (ACCOUNT, OTHER)
+    open_store.store.events = growing  # type: ignore[method-assign]
+    assert audit_verification.verify(open_store, account=None).verified == (ACCOUNT, OTHER)
     assert grown == []
 
 
-def test_a_removal_without_the_kek_is_unsigned_and_the_trail_goes_on(vault: Vault, file: File) -> None:
-    removing.remove(vault.custody(environ={}), account=ACCOUNT, provider=PROVIDER)
-    assert [event["signed"] for event in vault.events()] == [True] * LENGTH + [False]
-    assert vault.verify().unsigned == 1
-    assert auditing.events(vault.opener(), account=ACCOUNT).unsigned == 1
-    vault.add()
-    vault.rotate()
-    result = vault.verify()
+def test_a_removal_without_the_kek_is_unsigned_and_the_trail_goes_on(sample_store: SampleStore, file: File) -> None:
+    removing.remove(sample_store.open_store(environ={}), account=ACCOUNT, provider=PROVIDER)
+    assert [event["signed"] for event in sample_store.events()] == [True] * LENGTH + [False]
+    assert sample_store.verify().unsigned == 1
+    assert auditing.events(sample_store.opener(), account=ACCOUNT).unsigned == 1
+    sample_store.add()
+    sample_store.rotate()
+    result = sample_store.verify()
     assert (result.unsigned, result.verified) == (1, (ACCOUNT, OTHER))
     file.put(LENGTH + 1, {**file.event(LENGTH + 1), "actor": "nobody"})
-    assert first_bad(vault) == (ACCOUNT, LENGTH + 1)
+    assert first_bad(sample_store) == (ACCOUNT, LENGTH + 1)
 
 
-def test_two_removals_without_the_kek_stay_bound_to_what_was_signed(vault: Vault, file: File) -> None:
-    vault.add(provider="google_gemini")
+def test_two_removals_without_the_kek_stay_bound_to_what_was_signed(sample_store: SampleStore, file: File) -> None:
+    sample_store.add(provider="google_gemini")
     for provider in (PROVIDER, "google_gemini"):
-        removing.remove(vault.custody(environ={}), account=ACCOUNT, provider=provider)
-    assert vault.verify().unsigned == 2
+        removing.remove(sample_store.open_store(environ={}), account=ACCOUNT, provider=provider)
+    assert sample_store.verify().unsigned == 2
     file.drop(LENGTH + 3)
     file.end_with(LENGTH + 2, file.event(LENGTH + 2)["mac"])
-    assert first_bad(vault) == (ACCOUNT, LENGTH + 3)  # the key of which it spoke is not there
+    assert first_bad(sample_store) == (ACCOUNT, LENGTH + 3)  # the key of which it spoke is not there
     file.drop(LENGTH + 1)
-    assert first_bad(vault) == (ACCOUNT, LENGTH + 1)
+    assert first_bad(sample_store) == (ACCOUNT, LENGTH + 1)
 
 
-def test_a_trail_goes_on_after_its_account_was_removed(vault: Vault, file: File) -> None:
-    accounts.remove_account(vault.custody(), account=ACCOUNT)
-    assert vault.verify().lost == LENGTH + 1
-    vault.add()
-    vault.rotate()
-    result = vault.verify()
+def test_a_trail_goes_on_after_its_account_was_removed(sample_store: SampleStore, file: File) -> None:
+    accounts.remove_account(sample_store.open_store(), account=ACCOUNT)
+    assert sample_store.verify().lost == LENGTH + 1
+    sample_store.add()
+    sample_store.rotate()
+    result = sample_store.verify()
     assert (result.lost, result.unsigned) == (LENGTH + 1, 0)
     for seq in (LENGTH + 2, LENGTH + 3, LENGTH + 4):
         kept = file.event(seq)
         file.put(seq, {**kept, "actor": "nobody"})
-        assert first_bad(vault) == (ACCOUNT, seq)
+        assert first_bad(sample_store) == (ACCOUNT, seq)
         file.put(seq, kept)
     document = file.account()
     file.put_account({**document, "audit": {**document["audit"], "from": LENGTH + 2}})
-    assert first_bad(vault)[0] == ACCOUNT
+    assert first_bad(sample_store)[0] == ACCOUNT
 
 
-def test_without_the_kek_nothing_is_said(vault: Vault) -> None:
+def test_without_the_kek_nothing_is_said(sample_store: SampleStore) -> None:
     with pytest.raises(CannotOpen) as caught:
-        audit_verification.verify(vault.custody(environ={}), account=None)
+        audit_verification.verify(sample_store.open_store(environ={}), account=None)
     assert not isinstance(caught.value, AuditBroken)
 
 
-def test_a_rekeyed_store_verifies_with_the_new_kek(vault: Vault) -> None:
+def test_a_rekeyed_store_verifies_with_the_new_kek(sample_store: SampleStore) -> None:
     from kojikey.operations import storing
 
-    storing.rekey(vault.custody(), source="env:NEW_KEK", new_inputs=vault.inputs())
-    vault.environ = {"NEW_KEK": KEKS["NEW_KEK"]}
-    assert vault.verify().verified == (ACCOUNT, OTHER)
+    storing.rekey(sample_store.open_store(), source="env:NEW_KEK", new_inputs=sample_store.inputs())
+    sample_store.environ = {"NEW_KEK": KEKS["NEW_KEK"]}
+    assert sample_store.verify().verified == (ACCOUNT, OTHER)

@@ -20,14 +20,14 @@ from kojikey.operations.rotating_many import Failed, Manner, rotate_all
 from kojikey.testing import Sandbox, load_key
 from support.many import account_name, fill_home
 from support.program import COMMAND, KEK, SECONDS, Ended, Program, pieces_in
-from support.vault import ADAPTERS, Vault
+from support.sample_store import ADAPTERS, SampleStore
 
 ACCOUNTS = 6
 
 
 @pytest.fixture
-def vault() -> Vault:
-    return Vault.made(ADAPTERS["memory"](None))  # type: ignore[arg-type]
+def sample_store() -> SampleStore:
+    return SampleStore.made(ADAPTERS["memory"](None))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -297,7 +297,9 @@ def test_a_reader_that_goes_away_when_all_is_done_or_told_is_no_fault(filled: Pr
     assert (ended.code, ended.err.count("warning")) == (0, 0)
 
 
-def test_what_is_read_when_the_batch_was_stopped_goes_nowhere(vault: Vault, recwarn: pytest.WarningsRecorder) -> None:
+def test_what_is_read_when_the_batch_was_stopped_goes_nowhere(
+    sample_store: SampleStore, recwarn: pytest.WarningsRecorder
+) -> None:
     stopped, read_on = threading.Event(), threading.Event()
 
     def lines() -> Iterator[Failed]:
@@ -309,7 +311,7 @@ def test_what_is_read_when_the_batch_was_stopped_goes_nowhere(vault: Vault, recw
     async def run() -> None:
         emitted = asyncio.Event()
         manner = Manner(None, lambda _: True, 1)
-        running = asyncio.ensure_future(rotate_all(vault.custody(), lines(), manner, lambda _: emitted.set()))
+        running = asyncio.ensure_future(rotate_all(sample_store.open_store(), lines(), manner, lambda _: emitted.set()))
         await emitted.wait()
         running.cancel()
         await asyncio.wait([running])

@@ -19,12 +19,12 @@ from kojikey.sealing.audit_chain import unsigned_link
 from kojikey.stores.base import Change
 from support.copies import GEMINI, OTHER, ROUTES, SETTINGS, Make, actions, copied, everything, fill, same, written
 from support.faulty import Crash, FaultyStore
-from support.vault import ACCOUNT, ADAPTERS, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, Vault, yes
+from support.sample_store import ACCOUNT, ADAPTERS, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, SampleStore, yes
 
 # what a copy is
 
 
-def test_every_version_and_setting_is_copied_and_sealed_anew(source: Vault, target: Vault) -> None:
+def test_every_version_and_setting_is_copied_and_sealed_anew(source: SampleStore, target: SampleStore) -> None:
     fill(source)
     before = everything(source)
     assert actions(copied(source, target)) == {
@@ -47,7 +47,7 @@ def test_every_version_and_setting_is_copied_and_sealed_anew(source: Vault, targ
         assert mine.fingerprint != theirs.fingerprint
 
 
-def test_nothing_of_the_source_s_sealing_is_in_the_target(one: Vault, two: Vault) -> None:
+def test_nothing_of_the_source_s_sealing_is_in_the_target(one: SampleStore, two: SampleStore) -> None:
     fill(one)
     copied(one, two)
     stored = one.opener().read(account_ref(ACCOUNT))
@@ -60,13 +60,13 @@ def test_nothing_of_the_source_s_sealing_is_in_the_target(one: Vault, two: Vault
 
 
 def test_events_are_kept_in_order_with_where_they_came_from_and_a_copied_one_for_each_key(
-    source: Vault, target: Vault
+    source: SampleStore, target: SampleStore
 ) -> None:
     fill(source)
     copied(source, target)
     ours, theirs = source.events(), target.events()
     assert [written(event) for event in theirs[: len(ours)]] == [written(event) for event in ours]
-    origin = [{"store": source.custody().store_id, "seq": event["seq"]} for event in ours]
+    origin = [{"store": source.open_store().store_id, "seq": event["seq"]} for event in ours]
     assert [event["origin"] for event in theirs[: len(ours)]] == origin
     key = target.key()
     assert key is not None
@@ -75,10 +75,12 @@ def test_events_are_kept_in_order_with_where_they_came_from_and_a_copied_one_for
     assert [event["seq"] for event in theirs] == list(range(1, len(ours) + 3))
 
 
-def test_a_staged_version_that_was_copied_can_be_promoted_there_with_its_settings(one: Vault, two: Vault) -> None:
+def test_a_staged_version_that_was_copied_can_be_promoted_there_with_its_settings(
+    one: SampleStore, two: SampleStore
+) -> None:
     fill(one)
     copied(one, two)
-    rotating.resume(two.custody(), account=ACCOUNT, provider=PROVIDER, test=FakeTester(), approve=yes)
+    rotating.resume(two.open_store(), account=ACCOUNT, provider=PROVIDER, test=FakeTester(), approve=yes)
     key = two.key()
     assert key is not None
     assert (two.held(), key.label) == (Held(THIRD, previous=NEW), "day shift")
@@ -107,7 +109,7 @@ def test_all_the_way_round_and_back_changes_nothing_but_the_trail(make: Make, ro
         copied(here, there)
     for stop, was in zip(stops, before, strict=True):
         new = stop.events()[len([e for e in was["events"] if e["account"] == ACCOUNT]) :]  # type: ignore[attr-defined]
-        assert not [e for e in new if e.get("origin", {}).get("store") == first.custody().store_id]
+        assert not [e for e in new if e.get("origin", {}).get("store") == first.open_store().store_id]
         origins = [(e["origin"]["store"], e["origin"]["seq"]) for e in stop.events() if "origin" in e]
         assert len(origins) == len(set(origins))
         stop.verify()
@@ -116,7 +118,7 @@ def test_all_the_way_round_and_back_changes_nothing_but_the_trail(make: Make, ro
 # dry runs, repetitions, and what is there already
 
 
-def test_a_dry_run_says_the_same_and_writes_nothing(source: Vault, target: Vault) -> None:
+def test_a_dry_run_says_the_same_and_writes_nothing(source: SampleStore, target: SampleStore) -> None:
     fill(source)
     before = everything(source), everything(target)
     results = copied(source, target, dry_run=True)
@@ -132,7 +134,7 @@ def test_a_dry_run_says_the_same_and_writes_nothing(source: Vault, target: Vault
 def test_files_are_not_touched_by_a_dry_run_nor_the_source_by_a_copy(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    one, two = (Vault.made(ADAPTERS["sqlite"](tmp_path / name)) for name in "ab")
+    one, two = (SampleStore.made(ADAPTERS["sqlite"](tmp_path / name)) for name in "ab")
     fill(one)
 
     def files(*names: str) -> dict[str, bytes]:
@@ -146,7 +148,7 @@ def test_files_are_not_touched_by_a_dry_run_nor_the_source_by_a_copy(tmp_path: P
     assert files("b") != {path: content for path, content in before.items() if "/b/" in path}
 
 
-def test_a_copy_that_is_repeated_changes_nothing(source: Vault, target: Vault) -> None:
+def test_a_copy_that_is_repeated_changes_nothing(source: SampleStore, target: SampleStore) -> None:
     fill(source)
     copied(source, target)
     before = everything(target)
@@ -154,7 +156,7 @@ def test_a_copy_that_is_repeated_changes_nothing(source: Vault, target: Vault) -
     assert everything(target) == before
 
 
-def test_a_copy_that_is_repeated_copies_what_is_new(source: Vault, target: Vault) -> None:
+def test_a_copy_that_is_repeated_copies_what_is_new(source: SampleStore, target: SampleStore) -> None:
     source.add()
     copied(source, target)
     source.rotate()
@@ -165,7 +167,7 @@ def test_a_copy_that_is_repeated_copies_what_is_new(source: Vault, target: Vault
     target.verify()
 
 
-def test_another_key_that_is_there_is_a_conflict_and_stays(source: Vault, target: Vault) -> None:
+def test_another_key_that_is_there_is_a_conflict_and_stays(source: SampleStore, target: SampleStore) -> None:
     fill(source)
     target.add("sk_another_key_0123456789")
     before = target.key()
@@ -177,7 +179,7 @@ def test_another_key_that_is_there_is_a_conflict_and_stays(source: Vault, target
     target.verify()
 
 
-def test_the_same_key_that_was_added_there_by_hand_is_no_conflict(source: Vault, target: Vault) -> None:
+def test_the_same_key_that_was_added_there_by_hand_is_no_conflict(source: SampleStore, target: SampleStore) -> None:
     source.add()
     target.add()
     before = target.key()
@@ -185,7 +187,7 @@ def test_the_same_key_that_was_added_there_by_hand_is_no_conflict(source: Vault,
     assert target.key() == before
 
 
-def test_a_copy_that_was_changed_there_since_is_not_overwritten(source: Vault, target: Vault) -> None:
+def test_a_copy_that_was_changed_there_since_is_not_overwritten(source: SampleStore, target: SampleStore) -> None:
     source.add()
     copied(source, target)
     target.rotate(THIRD)
@@ -203,7 +205,7 @@ def test_a_key_that_comes_from_two_stores_is_the_first_one_s(make: Make) -> None
     assert target.held() == Held(OLD)
 
 
-def test_only_the_accounts_that_are_named_are_copied(source: Vault, target: Vault) -> None:
+def test_only_the_accounts_that_are_named_are_copied(source: SampleStore, target: SampleStore) -> None:
     fill(source)
     source.add(account="initech")
     assert {account for account, _ in actions(copied(source, target, OTHER, OTHER))} == {OTHER}
@@ -211,9 +213,9 @@ def test_only_the_accounts_that_are_named_are_copied(source: Vault, target: Vaul
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
-def test_an_unknown_account_stops_the_copy_before_it_begins(one: Vault, two: Vault, dry_run: bool) -> None:
+def test_an_unknown_account_stops_the_copy_before_it_begins(one: SampleStore, two: SampleStore, dry_run: bool) -> None:
     fill(one)
-    accounts.remove_account(one.custody(), account=OTHER)
+    accounts.remove_account(one.open_store(), account=OTHER)
     before = everything(two)
     for unknown in ("initech", OTHER):
         with pytest.raises(AccountNotFound):
@@ -224,46 +226,48 @@ def test_an_unknown_account_stops_the_copy_before_it_begins(one: Vault, two: Vau
 # disabled and removed accounts
 
 
-def test_a_disabled_account_is_disabled_there(source: Vault, target: Vault) -> None:
+def test_a_disabled_account_is_disabled_there(source: SampleStore, target: SampleStore) -> None:
     source.add()
-    accounts.set_disabled(source.custody(), account=ACCOUNT, disabled=True)
+    accounts.set_disabled(source.open_store(), account=ACCOUNT, disabled=True)
     copied(source, target)
-    assert resolve(target.custody(), account=ACCOUNT, provider=PROVIDER).source == "built_in"
+    assert resolve(target.open_store(), account=ACCOUNT, provider=PROVIDER).source == "built_in"
     assert target.actions() == ["added", "disabled", "disabled", "copied"]
     before = everything(target)
     copied(source, target)
     assert everything(target) == before
-    accounts.set_disabled(target.custody(), account=ACCOUNT, disabled=False)
+    accounts.set_disabled(target.open_store(), account=ACCOUNT, disabled=False)
     assert target.held() == Held(OLD)
 
 
-def test_no_key_of_a_disabled_account_is_in_use_there_at_any_moment(one: Vault, make: Make) -> None:
+def test_no_key_of_a_disabled_account_is_in_use_there_at_any_moment(one: SampleStore, make: Make) -> None:
     one.add()
-    accounts.set_disabled(one.custody(), account=ACCOUNT, disabled=True)
+    accounts.set_disabled(one.open_store(), account=ACCOUNT, disabled=True)
     for at in itertools.count(1):
         target = make("memory")
         faulty = FaultyStore(target.opener(), Crash(), at=at)
         try:
             copied(one, target, into=faulty)
         except Crash:
-            assert resolve(target.custody(), account=ACCOUNT, provider=PROVIDER).source == "built_in"
+            assert resolve(target.open_store(), account=ACCOUNT, provider=PROVIDER).source == "built_in"
             continue
         break
     assert at > 3
 
 
-def test_a_removed_account_is_left_out(source: Vault, target: Vault) -> None:
+def test_a_removed_account_is_left_out(source: SampleStore, target: SampleStore) -> None:
     source.add()
     source.add(account=OTHER)
-    accounts.remove_account(source.custody(), account=ACCOUNT)
+    accounts.remove_account(source.open_store(), account=ACCOUNT)
     assert set(actions(copied(source, target))) == {(OTHER, PROVIDER)}
     assert target.events() == []
 
 
-def test_an_account_that_was_removed_there_is_copied_again_and_its_events_come_once(one: Vault, two: Vault) -> None:
+def test_an_account_that_was_removed_there_is_copied_again_and_its_events_come_once(
+    one: SampleStore, two: SampleStore
+) -> None:
     one.add()
     copied(one, two)
-    accounts.remove_account(two.custody(), account=ACCOUNT)
+    accounts.remove_account(two.open_store(), account=ACCOUNT)
     assert actions(copied(one, two)) == {(ACCOUNT, PROVIDER): "copied"}
     assert two.held() == Held(OLD)
     assert two.actions() == ["added", "copied", "removed", "copied"]
@@ -273,9 +277,9 @@ def test_an_account_that_was_removed_there_is_copied_again_and_its_events_come_o
 def test_what_was_unsigned_or_lost_does_not_become_whole_by_being_copied(make: Make) -> None:
     one, two, three = (make(place) for place in ("sqlite", "memory", "sqlite"))
     one.add()
-    accounts.remove_account(one.custody(environ={}), account=ACCOUNT)
+    accounts.remove_account(one.open_store(environ={}), account=ACCOUNT)
     one.add(NEW)
-    removing.remove(one.custody(environ={}), account=ACCOUNT, provider=PROVIDER)
+    removing.remove(one.open_store(environ={}), account=ACCOUNT, provider=PROVIDER)
     one.add(THIRD)
     expected = one.verify()
     assert (expected.unsigned, expected.lost) == (2, 2)
@@ -285,7 +289,7 @@ def test_what_was_unsigned_or_lost_does_not_become_whole_by_being_copied(make: M
         assert (result.unsigned, result.lost) == (2, 2)
 
 
-def test_an_unsigned_event_can_not_claim_where_it_came_from(one: Vault, two: Vault) -> None:
+def test_an_unsigned_event_can_not_claim_where_it_came_from(one: SampleStore, two: SampleStore) -> None:
     one.add()
     stored = one.opener().read(account_ref(ACCOUNT))
     (first,) = one.opener().events(ACCOUNT)
@@ -296,16 +300,16 @@ def test_an_unsigned_event_can_not_claim_where_it_came_from(one: Vault, two: Vau
     audit = {**stored.document["audit"], "seq": 2, "mac": forged["mac"]}
     one.opener().commit((Change(stored.ref, {**stored.document, "audit": audit}, stored.revision),), (forged,))
     copied(one, two)
-    assert two.events()[1]["origin"] == {"store": one.custody().store_id, "seq": 2, "unsigned": True}
+    assert two.events()[1]["origin"] == {"store": one.open_store().store_id, "seq": 2, "unsigned": True}
 
 
 # many
 
 
-def test_keys_are_copied_as_they_are_asked_for(one: Vault, two: Vault) -> None:
+def test_keys_are_copied_as_they_are_asked_for(one: SampleStore, two: SampleStore) -> None:
     for number in range(5):
         one.add(account=f"a{number}")
-    results = copy(one.custody(), two.custody(), accounts=(), dry_run=False)
+    results = copy(one.open_store(), two.open_store(), accounts=(), dry_run=False)
     for number in range(5):
         assert next(results).account == f"a{number}"
         assert len(list(two.opener().scan())) == number + 1
@@ -316,22 +320,22 @@ def test_data_keys_of_many_accounts_are_not_all_held(make: Make, monkeypatch: py
     one, two = make("memory"), make("memory")
     for number in range(40):
         one.add(account=f"a{number}")
-    here, there = one.custody(), two.custody()
+    here, there = one.open_store(), two.open_store()
     for _ in copy(here, there, accounts=(), dry_run=False):
-        for custody in (here, there):
-            assert len(custody._sealers) <= 9
-            assert len(custody._accounts) <= 8
+        for open_store in (here, there):
+            assert len(open_store._sealers) <= 9
+            assert len(open_store._accounts) <= 8
     assert len(two.verify().verified) == 40
 
 
-def test_a_test_of_the_source_alone_is_nothing_to_copy(one: Vault, two: Vault) -> None:
+def test_a_test_of_the_source_alone_is_nothing_to_copy(one: SampleStore, two: SampleStore) -> None:
     one.add()
     copied(one, two)
     stored = one.opener().read(key_ref(ACCOUNT, PROVIDER))
     assert stored is not None
-    from support.vault import verdict
+    from support.sample_store import verdict
 
-    recording.keep_outcome(one.custody(), stored, 1, verdict())
+    recording.keep_outcome(one.open_store(), stored, 1, verdict())
     assert actions(copied(one, two)) == {(ACCOUNT, PROVIDER): "already"}
     assert two.actions() == ["added", "copied", "tested"]
     assert key_of(stored).current.last_test is None

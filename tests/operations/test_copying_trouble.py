@@ -22,7 +22,7 @@ from kojikey.operations.copying import copy
 from kojikey.stores.base import Change
 from support.copies import GEMINI, OTHER, PLACES, Make, copied, everything, fill, same, written
 from support.faulty import Crash, FaultyStore
-from support.vault import ACCOUNT, OLD, PROVIDER, Held, Vault
+from support.sample_store import ACCOUNT, OLD, PROVIDER, Held, SampleStore
 
 # interrupted
 
@@ -30,10 +30,10 @@ from support.vault import ACCOUNT, OLD, PROVIDER, Held, Vault
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("place", sorted(PLACES))
 def test_a_copy_that_died_at_any_commit_is_finished_by_the_next(
-    one: Vault, make: Make, place: str, after: bool
+    one: SampleStore, make: Make, place: str, after: bool
 ) -> None:
     fill(one)
-    accounts.set_disabled(one.custody(), account=OTHER, disabled=True)
+    accounts.set_disabled(one.open_store(), account=OTHER, disabled=True)
     whole = make(place)
     copied(one, whole)
     before = everything(one)
@@ -59,7 +59,7 @@ def test_a_copy_that_died_at_any_commit_is_finished_by_the_next(
     assert everything(one) == before
 
 
-def test_a_store_that_is_full_keeps_what_was_copied(one: Vault, two: Vault) -> None:
+def test_a_store_that_is_full_keeps_what_was_copied(one: SampleStore, two: SampleStore) -> None:
     fill(one)
     faulty = FaultyStore(two.opener(), StoreFull("here", "is full"), at=3)
     with pytest.raises(StoreFull):
@@ -69,10 +69,10 @@ def test_a_store_that_is_full_keeps_what_was_copied(one: Vault, two: Vault) -> N
     same(one, two)
 
 
-def test_long_trails_are_carried_over_in_several_steps(one: Vault, two: Vault) -> None:
+def test_long_trails_are_carried_over_in_several_steps(one: SampleStore, two: SampleStore) -> None:
     one.add()
     for number in range(130):
-        accounts.set_disabled(one.custody(), account=ACCOUNT, disabled=number % 2 == 0)
+        accounts.set_disabled(one.open_store(), account=ACCOUNT, disabled=number % 2 == 0)
     for reached in (50, 100, 131):  # each goes on where the last one stopped
         with pytest.raises(Crash):
             copied(one, two, into=FaultyStore(two.opener(), Crash(), at=1, after=True))
@@ -86,8 +86,8 @@ def test_long_trails_are_carried_over_in_several_steps(one: Vault, two: Vault) -
 # what was touched from outside
 
 
-def tampered_event(vault: Vault) -> None:
-    store = vault.opener()
+def tampered_event(sample_store: SampleStore) -> None:
+    store = sample_store.opener()
     stored = store.read(account_ref(ACCOUNT))
     assert stored is not None
     audit = {**stored.document["audit"], "seq": stored.document["audit"]["seq"] + 1}
@@ -95,30 +95,32 @@ def tampered_event(vault: Vault) -> None:
     store.commit((Change(stored.ref, {**stored.document, "audit": audit}, stored.revision),), (forged,))
 
 
-def tampered_key(vault: Vault, change: Callable[[dict[str, Any]], object]) -> None:
+def tampered_key(sample_store: SampleStore, change: Callable[[dict[str, Any]], object]) -> None:
     """Change the account's second key: by then the first one could have been copied."""
-    stored = vault.opener().read(key_ref(ACCOUNT, GEMINI))
+    stored = sample_store.opener().read(key_ref(ACCOUNT, GEMINI))
     assert stored is not None
     change(stored.document)
-    vault.opener().commit((Change(stored.ref, stored.document, stored.revision),))
+    sample_store.opener().commit((Change(stored.ref, stored.document, stored.revision),))
 
 
-CHANGES: dict[str, Callable[[Vault], object]] = {
+CHANGES: dict[str, Callable[[SampleStore], object]] = {
     "event": tampered_event,
-    "base_url": lambda vault: tampered_key(vault, lambda d: d["versions"][0].update(base_url="https://evil.example")),
-    "sealed": lambda vault: tampered_key(vault, lambda d: d["versions"][0].update(sealed="e30..A.A.A")),
-    "number": lambda vault: tampered_key(
-        vault, lambda d: d.update(next_version=9) or d["versions"][0].update(number=7)
+    "base_url": lambda sample_store: tampered_key(
+        sample_store, lambda d: d["versions"][0].update(base_url="https://evil.example")
     ),
-    "form": lambda vault: tampered_key(vault, lambda d: d.pop("label")),
-    "name": lambda vault: tampered_key(vault, lambda d: d.update(account=OTHER)),
+    "sealed": lambda sample_store: tampered_key(sample_store, lambda d: d["versions"][0].update(sealed="e30..A.A.A")),
+    "number": lambda sample_store: tampered_key(
+        sample_store, lambda d: d.update(next_version=9) or d["versions"][0].update(number=7)
+    ),
+    "form": lambda sample_store: tampered_key(sample_store, lambda d: d.pop("label")),
+    "name": lambda sample_store: tampered_key(sample_store, lambda d: d.update(account=OTHER)),
 }
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
 @pytest.mark.parametrize("change", sorted(CHANGES))
 def test_nothing_of_an_account_that_somebody_touched_is_copied(
-    one: Vault, two: Vault, change: str, dry_run: bool
+    one: SampleStore, two: SampleStore, change: str, dry_run: bool
 ) -> None:
     fill(one)
     CHANGES[change](one)
@@ -130,7 +132,7 @@ def test_nothing_of_an_account_that_somebody_touched_is_copied(
     assert two.held(OTHER) == Held(OLD)
 
 
-def test_an_account_that_was_taken_away_is_not_passed_over(one: Vault, two: Vault) -> None:
+def test_an_account_that_was_taken_away_is_not_passed_over(one: SampleStore, two: SampleStore) -> None:
     fill(one)
     stored = one.opener().read(account_ref(OTHER))
     assert stored is not None
@@ -142,7 +144,7 @@ def test_an_account_that_was_taken_away_is_not_passed_over(one: Vault, two: Vaul
     assert two.held(OTHER) is None
 
 
-def test_a_copy_that_does_not_read_back_is_an_error(one: Vault, two: Vault) -> None:
+def test_a_copy_that_does_not_read_back_is_an_error(one: SampleStore, two: SampleStore) -> None:
     class Spoiling(FaultyStore):
         def _commit(self, changes: Any, events: Any) -> tuple[str, ...]:
             spoilt = [
@@ -158,13 +160,13 @@ def test_a_copy_that_does_not_read_back_is_an_error(one: Vault, two: Vault) -> N
         copied(one, two, into=Spoiling(two.opener(), Crash()))
 
 
-def test_a_copy_that_somebody_removed_at_once_is_told(one: Vault, two: Vault) -> None:
+def test_a_copy_that_somebody_removed_at_once_is_told(one: SampleStore, two: SampleStore) -> None:
     class Losing(FaultyStore):
         def _commit(self, changes: Any, events: Any) -> tuple[str, ...]:
             done = super()._commit(changes, events)
             for change in changes:
                 if change.ref.kind == "key":
-                    removing.remove(two.custody(), account=ACCOUNT, provider=PROVIDER)
+                    removing.remove(two.open_store(), account=ACCOUNT, provider=PROVIDER)
             return done
 
     one.add()
@@ -178,40 +180,40 @@ def test_a_copy_that_somebody_removed_at_once_is_told(one: Vault, two: Vault) ->
 @pytest.mark.parametrize(("environ", "error"), [({}, KekMissing), ({"KOJIKEY_KEK": "Aw" * 21 + "M="}, WrongKek)])
 @pytest.mark.parametrize("dry_run", [True, False])
 def test_without_the_target_s_kek_nothing_is_copied(
-    one: Vault, two: Vault, environ: dict[str, str], error: type[Exception], dry_run: bool
+    one: SampleStore, two: SampleStore, environ: dict[str, str], error: type[Exception], dry_run: bool
 ) -> None:
     fill(one)
     before = everything(two)
-    custody = two.custody(environ=environ)
+    open_store = two.open_store(environ=environ)
     with pytest.raises(error):
-        list(copy(one.custody(), custody, accounts=(), dry_run=dry_run))
+        list(copy(one.open_store(), open_store, accounts=(), dry_run=dry_run))
     assert everything(two) == before
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
-def test_without_the_source_s_kek_nothing_is_copied(one: Vault, two: Vault, dry_run: bool) -> None:
+def test_without_the_source_s_kek_nothing_is_copied(one: SampleStore, two: SampleStore, dry_run: bool) -> None:
     fill(one)
     before = everything(two)
     with pytest.raises(KekMissing):
-        list(copy(one.custody(environ={}), two.custody(), accounts=(), dry_run=dry_run))
+        list(copy(one.open_store(environ={}), two.open_store(), accounts=(), dry_run=dry_run))
     assert everything(two) == before
 
 
 # what is there already
 
 
-def spoil(vault: Vault, **members: object) -> None:
-    stored = vault.opener().read(key_ref(ACCOUNT, PROVIDER))
+def spoil(sample_store: SampleStore, **members: object) -> None:
+    stored = sample_store.opener().read(key_ref(ACCOUNT, PROVIDER))
     assert stored is not None
     version = {**stored.document["versions"][0], **members}
     changed = {**stored.document, "versions": [version, *stored.document["versions"][1:]]}
-    vault.opener().commit((Change(stored.ref, changed, stored.revision),))
+    sample_store.opener().commit((Change(stored.ref, changed, stored.revision),))
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
 @pytest.mark.parametrize("members", [{"sealed": "e30..A.A.A"}, {"expires_at": "2099-01-01T00:00:00Z"}], ids=str)
 def test_a_copy_that_was_damaged_is_not_already_there(
-    one: Vault, two: Vault, members: dict[str, object], dry_run: bool
+    one: SampleStore, two: SampleStore, members: dict[str, object], dry_run: bool
 ) -> None:
     one.add()
     copied(one, two)
@@ -220,7 +222,7 @@ def test_a_copy_that_was_damaged_is_not_already_there(
         copied(one, two, dry_run=dry_run)
 
 
-def test_a_copy_that_died_before_it_was_read_back_is_read_back_by_the_next(one: Vault, two: Vault) -> None:
+def test_a_copy_that_died_before_it_was_read_back_is_read_back_by_the_next(one: SampleStore, two: SampleStore) -> None:
     one.add()
     with pytest.raises(Crash):
         copied(one, two, into=FaultyStore(two.opener(), Crash(), at=2, after=True))
@@ -229,7 +231,7 @@ def test_a_copy_that_died_before_it_was_read_back_is_read_back_by_the_next(one: 
         copied(one, two)
 
 
-def test_nothing_is_written_on_top_of_a_trail_that_was_touched(one: Vault, two: Vault) -> None:
+def test_nothing_is_written_on_top_of_a_trail_that_was_touched(one: SampleStore, two: SampleStore) -> None:
     fill(one)
     copied(one, two)
     tampered_event(two)
@@ -242,7 +244,7 @@ def test_nothing_is_written_on_top_of_a_trail_that_was_touched(one: Vault, two: 
     copied(one, two, "hooli")
 
 
-def test_of_a_key_that_is_not_copied_no_event_is(one: Vault, two: Vault) -> None:
+def test_of_a_key_that_is_not_copied_no_event_is(one: SampleStore, two: SampleStore) -> None:
     one.add()
     one.add(provider=GEMINI)
     two.add("sk_quite_another_key_01")

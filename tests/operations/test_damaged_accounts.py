@@ -10,19 +10,19 @@ import pytest
 from kojikey.model.errors import AccountNotFound, CannotOpen, RecordChanged
 from kojikey.operations import accounts, removing, storing
 from kojikey.operations.results import RekeyResult
-from support.vault import ACCOUNT, ADAPTERS, NEW, OLD, PROVIDER, SECOND_KEK, Held, Vault, refuse
+from support.sample_store import ACCOUNT, ADAPTERS, NEW, OLD, PROVIDER, SECOND_KEK, Held, SampleStore, refuse
 
 OTHER, GEMINI = "globex", "google_gemini"
 
 
 @pytest.fixture
-def vault(tmp_path: Path) -> Vault:
+def sample_store(tmp_path: Path) -> SampleStore:
     """Return a vault with two accounts, the first of which has two keys."""
-    vault = Vault.made(ADAPTERS["sqlite"](tmp_path))
-    vault.add()
-    vault.add(provider=GEMINI)
-    vault.add(account=OTHER)
-    return vault
+    sample_store = SampleStore.made(ADAPTERS["sqlite"](tmp_path))
+    sample_store.add()
+    sample_store.add(provider=GEMINI)
+    sample_store.add(account=OTHER)
+    return sample_store
 
 
 def do(tmp_path: Path, statement: str) -> None:
@@ -43,75 +43,77 @@ DAMAGES = {
 
 
 @pytest.fixture(params=sorted(DAMAGES))
-def damaged(request: pytest.FixtureRequest, vault: Vault, tmp_path: Path) -> Vault:
+def damaged(request: pytest.FixtureRequest, sample_store: SampleStore, tmp_path: Path) -> SampleStore:
     do(tmp_path, DAMAGES[request.param])
     if request.param == "events too":
         do(tmp_path, "UPDATE events SET document = '{' WHERE account = 'acme' AND seq = 2")
-    return vault
+    return sample_store
 
 
-def rekey(vault: Vault) -> RekeyResult:
-    return storing.rekey(vault.custody(), source="env:NEW_KEK", new_inputs=vault.inputs())
+def rekey(sample_store: SampleStore) -> RekeyResult:
+    return storing.rekey(sample_store.open_store(), source="env:NEW_KEK", new_inputs=sample_store.inputs())
 
 
 @pytest.mark.parametrize("damage", [name for name in sorted(DAMAGES) if name not in ("gone", "events too")])
-def test_the_store_is_described_all_the_same(vault: Vault, tmp_path: Path, damage: str) -> None:
+def test_the_store_is_described_all_the_same(sample_store: SampleStore, tmp_path: Path, damage: str) -> None:
     do(tmp_path, DAMAGES[damage])
-    told = storing.info(vault.opener(), vault.opener().open().document)
+    told = storing.info(sample_store.opener(), sample_store.opener().open().document)
     assert (told.accounts, told.damaged, told.keys, told.events) == (1, 1, 3, 1)
 
 
 @pytest.mark.parametrize("damage", ["no JSON", "no audit", "no data key"])
-def test_the_others_are_rekeyed_and_the_damaged_one_is_named(vault: Vault, tmp_path: Path, damage: str) -> None:
+def test_the_others_are_rekeyed_and_the_damaged_one_is_named(
+    sample_store: SampleStore, tmp_path: Path, damage: str
+) -> None:
     ((whole,),) = _row(tmp_path)
     do(tmp_path, DAMAGES[damage])
     with pytest.raises(CannotOpen, match=f"not wrapped anew: {ACCOUNT}; 1 accounts are done") as caught:
-        rekey(vault)
+        rekey(sample_store)
     assert "account remove" in str(caught.value.hint)
-    assert vault.held(OTHER, custody=vault.custody(environ=SECOND_KEK)) == Held(OLD)
-    header = vault.opener().open().document
+    assert sample_store.held(OTHER, open_store=sample_store.open_store(environ=SECOND_KEK)) == Held(OLD)
+    header = sample_store.opener().open().document
     assert header["next_kek"] is not None  # so that the old KEK is still known when the record is restored
     do(tmp_path, f"UPDATE accounts SET document = '{whole}' WHERE account = 'acme'")
-    assert rekey(vault).rewrapped == 1
-    assert vault.held(custody=vault.custody(environ=SECOND_KEK)) == Held(OLD)
-    vault.verify()
+    assert rekey(sample_store).rewrapped == 1
+    assert sample_store.held(open_store=sample_store.open_store(environ=SECOND_KEK)) == Held(OLD)
+    sample_store.verify()
 
 
-def test_a_damaged_account_that_is_given_up_lets_a_rekeying_end(vault: Vault, tmp_path: Path) -> None:
+def test_a_damaged_account_that_is_given_up_lets_a_rekeying_end(sample_store: SampleStore, tmp_path: Path) -> None:
     do(tmp_path, DAMAGES["no JSON"])
     with pytest.raises(CannotOpen):
-        rekey(vault)
-    accounts.remove_account(vault.custody(), account=ACCOUNT)
-    assert rekey(vault).already == 1
-    assert vault.opener().open().document["next_kek"] is None
+        rekey(sample_store)
+    accounts.remove_account(sample_store.open_store(), account=ACCOUNT)
+    assert rekey(sample_store).already == 1
+    assert sample_store.opener().open().document["next_kek"] is None
 
 
-def test_a_damaged_account_can_be_removed(damaged: Vault) -> None:
-    accounts.ensure_removable(damaged.custody(environ={}), account=ACCOUNT)
-    assert accounts.remove_account(damaged.custody(environ={}), account=ACCOUNT) == (2, False)
+def test_a_damaged_account_can_be_removed(damaged: SampleStore) -> None:
+    accounts.ensure_removable(damaged.open_store(environ={}), account=ACCOUNT)
+    assert accounts.remove_account(damaged.open_store(environ={}), account=ACCOUNT) == (2, False)
     assert damaged.key() is None
     assert [row.account for row in accounts.list_accounts(damaged.opener(), damaged=refuse)] == [OTHER]
     damaged.add(NEW)
     assert damaged.held() == Held(NEW)
     with pytest.raises(AccountNotFound):
-        accounts.ensure_removable(damaged.custody(), account="nobody")
+        accounts.ensure_removable(damaged.open_store(), account="nobody")
 
 
 @pytest.mark.parametrize("damage", ["no JSON", "no audit", "gone"])
-def test_the_trail_of_one_that_was_removed_so_goes_on(vault: Vault, tmp_path: Path, damage: str) -> None:
+def test_the_trail_of_one_that_was_removed_so_goes_on(sample_store: SampleStore, tmp_path: Path, damage: str) -> None:
     do(tmp_path, DAMAGES[damage])
-    accounts.remove_account(vault.custody(), account=ACCOUNT)
-    assert (vault.verify().unsigned, vault.verify().lost) == (1, 3)
-    vault.add()
-    assert vault.verify().verified == (ACCOUNT, OTHER)
-    assert vault.actions() == ["added", "added", "removed", "added"]
+    accounts.remove_account(sample_store.open_store(), account=ACCOUNT)
+    assert (sample_store.verify().unsigned, sample_store.verify().lost) == (1, 3)
+    sample_store.add()
+    assert sample_store.verify().verified == (ACCOUNT, OTHER)
+    assert sample_store.actions() == ["added", "added", "removed", "added"]
 
 
 def test_a_key_of_a_damaged_account_can_be_removed_and_its_record_is_left_for_a_backup(
-    damaged: Vault, tmp_path: Path
+    damaged: SampleStore, tmp_path: Path
 ) -> None:
     before = _row(tmp_path)
-    result = removing.remove(damaged.custody(), account=ACCOUNT, provider=PROVIDER)
+    result = removing.remove(damaged.open_store(), account=ACCOUNT, provider=PROVIDER)
     assert (result.unsigned, result.unrecorded) == (True, True)
     assert damaged.key() is None
     assert _row(tmp_path) == before

@@ -13,7 +13,7 @@ from kojikey.model.secret import Secret
 from kojikey.operations.adding import NewKey, add
 from kojikey.operations.diagnosing import Diagnosis, diagnose
 from kojikey.operations.key_settings import KeySettings
-from kojikey.operations.open_store import Custody
+from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Target
 from kojikey.operations.storing import create
 from kojikey.sealing.kek import awskms
@@ -49,16 +49,16 @@ def store(aws: Aws, front: Scripted, waits: list[float]) -> MemoryStore:
     return made
 
 
-def custody_of(store: MemoryStore, inputs: KekInputs = NOBODY) -> Custody:
-    return Custody(store, store.open().document, inputs, actor="test")
+def custody_of(store: MemoryStore, inputs: KekInputs = NOBODY) -> OpenStore:
+    return OpenStore(store, store.open().document, inputs, actor="test")
 
 
 def fill(store: MemoryStore, count: int, inputs: KekInputs = NOBODY) -> None:
-    custody = custody_of(store, inputs)
+    open_store = custody_of(store, inputs)
     for number in range(count):
         target = Target("elevenlabs", "https://api.elevenlabs.io")
         new = NewKey(f"account-{number:02}", target, Secret("sk_" + "0" * 48), KeySettings())
-        add(custody, new, test=None, approve=lambda _: True)
+        add(open_store, new, test=None, approve=lambda _: True)
 
 
 def found_in(store: MemoryStore, inputs: KekInputs = NOBODY, **options: Any) -> dict[str, Diagnosis]:

@@ -12,7 +12,7 @@ from kojikey.operations import storing
 from kojikey.sealing.kek import base, registry
 from kojikey.stores.memory import MemoryStore, Shelf
 from support.faulty import Crash, FaultyStore
-from support.vault import OLD, Held, Vault
+from support.sample_store import OLD, Held, SampleStore
 
 
 @pytest.fixture
@@ -48,15 +48,17 @@ def test_making_a_store_that_fails_keeps_the_entry_only_of_a_store_that_is_there
     keychain: dict[str, base.LocalKek], after: bool
 ) -> None:
     shelf = Shelf()
-    vault = Vault(lambda: MemoryStore(shelf))
+    sample_store = SampleStore(lambda: MemoryStore(shelf))
     with pytest.raises(Crash):
         storing.create(
-            FaultyStore(vault.opener(), Crash(), at=1, after=after), source="keychain", inputs=vault.inputs()
+            FaultyStore(sample_store.opener(), Crash(), at=1, after=after),
+            source="keychain",
+            inputs=sample_store.inputs(),
         )
     assert len(keychain) == after
     if after:
-        vault.add()
-        assert vault.held() == Held(OLD)
+        sample_store.add()
+        assert sample_store.held() == Held(OLD)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -64,13 +66,13 @@ def test_a_rekeying_that_fails_keeps_the_entry_only_once_it_is_announced(
     keychain: dict[str, base.LocalKek], after: bool
 ) -> None:
     shelf = Shelf()
-    vault = Vault.made(lambda: MemoryStore(shelf))
-    vault.add()
-    store = FaultyStore(vault.opener(), Crash(), at=1, after=after)
+    sample_store = SampleStore.made(lambda: MemoryStore(shelf))
+    sample_store.add()
+    store = FaultyStore(sample_store.opener(), Crash(), at=1, after=after)
     with pytest.raises(Crash):
-        storing.rekey(vault.custody(store), source="keychain", new_inputs=vault.inputs())
+        storing.rekey(sample_store.open_store(store), source="keychain", new_inputs=sample_store.inputs())
     assert len(keychain) == after
-    storing.rekey(vault.custody(), source="keychain", new_inputs=vault.inputs())
-    vault.environ = {}
-    assert vault.held() == Held(OLD)
+    storing.rekey(sample_store.open_store(), source="keychain", new_inputs=sample_store.inputs())
+    sample_store.environ = {}
+    assert sample_store.held() == Held(OLD)
     assert len(keychain) == 1

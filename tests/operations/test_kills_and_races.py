@@ -17,7 +17,7 @@ import pytest
 from kojikey.operations import auditing
 from kojikey.testing import SandboxKey
 from support.program import COMMAND, Program
-from support.vault import ADAPTERS, KEKS, NEW, OLD, SECOND_KEK, Held, Vault
+from support.sample_store import ADAPTERS, KEKS, NEW, OLD, SECOND_KEK, Held, SampleStore
 
 SECONDS = 60
 DYING = str(Path(__file__).with_name("dying_rekey.py"))
@@ -124,19 +124,19 @@ def test_ctrl_c_during_a_test_says_what_it_left(kojikey: Program) -> None:
     assert kojikey.listed()["staged"] is not None
 
 
-def opened(vault: Vault) -> None:
+def opened(sample_store: SampleStore) -> None:
     """Make sure that every account's key opens, with the KEKs at hand."""
     for number in range(ACCOUNTS):
-        assert vault.held(f"account-{number:02}") == Held(OLD)
+        assert sample_store.held(f"account-{number:02}") == Held(OLD)
 
 
 @pytest.fixture
-def full(tmp_path: Path) -> Vault:
+def full(tmp_path: Path) -> SampleStore:
     """Return a vault with many accounts, in a file."""
-    vault = Vault.made(ADAPTERS["sqlite"](tmp_path))
+    sample_store = SampleStore.made(ADAPTERS["sqlite"](tmp_path))
     for number in range(ACCOUNTS):
-        vault.add(account=f"account-{number:02}")
-    return vault
+        sample_store.add(account=f"account-{number:02}")
+    return sample_store
 
 
 def rekey_until(path: Path, commits: int) -> int:
@@ -146,7 +146,9 @@ def rekey_until(path: Path, commits: int) -> int:
     return subprocess.run(command, env=environ, check=False, timeout=SECONDS).returncode
 
 
-def test_a_rekeying_that_is_killed_again_and_again_loses_no_key_and_gets_done(full: Vault, tmp_path: Path) -> None:
+def test_a_rekeying_that_is_killed_again_and_again_loses_no_key_and_gets_done(
+    full: SampleStore, tmp_path: Path
+) -> None:
     chance = random.Random(20261123)
     kills = 0
     while rekey_until(tmp_path / "keys.db", chance.randint(1, 12)) == -signal.SIGKILL:
@@ -160,7 +162,9 @@ def test_a_rekeying_that_is_killed_again_and_again_loses_no_key_and_gets_done(fu
     assert actions == {"added": ACCOUNTS, "rekeyed": ACCOUNTS}
 
 
-def test_a_rekeying_that_is_killed_from_outside_is_finished_by_the_same_command(full: Vault, tmp_path: Path) -> None:
+def test_a_rekeying_that_is_killed_from_outside_is_finished_by_the_same_command(
+    full: SampleStore, tmp_path: Path
+) -> None:
     program = [*COMMAND, "store", "rekey", "--kek", "env:NEW_KEK"]
     environ = {**os.environ, **KEKS, "KOJIKEY_HOME": str(tmp_path)}
     with subprocess.Popen(program, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
@@ -238,7 +242,9 @@ def test_a_rotation_of_what_is_removed_meanwhile_is_a_conflict(kojikey: Program)
     verified(kojikey)
 
 
-def test_keys_that_are_added_during_a_rekeying_open_afterwards(full: Vault, kojikey: Program, tmp_path: Path) -> None:
+def test_keys_that_are_added_during_a_rekeying_open_afterwards(
+    full: SampleStore, kojikey: Program, tmp_path: Path
+) -> None:
     for name, value in KEKS.items():
         kojikey.environ[name] = value
     kojikey.environ["KOJIKEY_HOME"] = str(tmp_path)
@@ -254,7 +260,7 @@ def test_keys_that_are_added_during_a_rekeying_open_afterwards(full: Vault, koji
     full.verify()
 
 
-def test_two_rekeyings_at_once_leave_a_store_with_one_kek(full: Vault, kojikey: Program, tmp_path: Path) -> None:
+def test_two_rekeyings_at_once_leave_a_store_with_one_kek(full: SampleStore, kojikey: Program, tmp_path: Path) -> None:
     for name, value in KEKS.items():
         kojikey.environ[name] = value
     kojikey.environ["KOJIKEY_HOME"] = str(tmp_path)

@@ -9,17 +9,17 @@ import pytest
 from kojikey.model.errors import ChangedMeanwhile, WrongKek
 from kojikey.model.ref import HEADER, Ref, account_ref
 from kojikey.operations import accounts, removing, storing
-from kojikey.operations.open_store import Custody
+from kojikey.operations.open_store import OpenStore
 from kojikey.sealing.kek.base import LocalKek
 from kojikey.stores.base import Change
 from support.faulty import FaultyStore
-from support.vault import ACCOUNT, KEKS, NEW, OLD, PROVIDER, SECOND_KEK, Held, Vault
+from support.sample_store import ACCOUNT, KEKS, NEW, OLD, PROVIDER, SECOND_KEK, Held, SampleStore
 
 OTHER = "globex"
 
 
-def rekey(vault: Vault, source: str = "env:NEW_KEK") -> None:
-    storing.rekey(vault.custody(), source=source, new_inputs=vault.inputs())
+def rekey(sample_store: SampleStore, source: str = "env:NEW_KEK") -> None:
+    storing.rekey(sample_store.open_store(), source=source, new_inputs=sample_store.inputs())
 
 
 @pytest.fixture
@@ -40,78 +40,80 @@ def unwrapped(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize("environ", [KEKS, SECOND_KEK], ids=["both KEKs", "the new KEK alone"])
-def test_a_store_that_was_opened_before_a_rekeying_opens_its_keys(vault: Vault, environ: dict[str, str]) -> None:
-    vault.add()
-    before = vault.custody(environ=environ)
-    rekey(vault)
-    assert vault.held(custody=before) == Held(OLD)
+def test_a_store_that_was_opened_before_a_rekeying_opens_its_keys(
+    sample_store: SampleStore, environ: dict[str, str]
+) -> None:
+    sample_store.add()
+    before = sample_store.open_store(environ=environ)
+    rekey(sample_store)
+    assert sample_store.held(open_store=before) == Held(OLD)
 
 
-def test_it_also_does_where_the_account_was_looked_at_before(vault: Vault) -> None:
-    vault.add()
-    before = vault.custody(environ=SECOND_KEK)
+def test_it_also_does_where_the_account_was_looked_at_before(sample_store: SampleStore) -> None:
+    sample_store.add()
+    before = sample_store.open_store(environ=SECOND_KEK)
     assert not before.is_disabled(ACCOUNT)
-    rekey(vault)
-    assert vault.held(custody=before) == Held(OLD)
+    rekey(sample_store)
+    assert sample_store.held(open_store=before) == Held(OLD)
 
 
-def test_a_second_rekeying_is_noticed_too(vault: Vault) -> None:
-    vault.add()
-    before = vault.custody()
-    rekey(vault)
-    vault.rotate(custody=before)
-    rekey(vault, "env")
-    vault.rotate(OLD, custody=before)
-    assert vault.held(custody=before) == Held(OLD, previous=NEW)
-    assert vault.verify().unsigned == 0
+def test_a_second_rekeying_is_noticed_too(sample_store: SampleStore) -> None:
+    sample_store.add()
+    before = sample_store.open_store()
+    rekey(sample_store)
+    sample_store.rotate(open_store=before)
+    rekey(sample_store, "env")
+    sample_store.rotate(OLD, open_store=before)
+    assert sample_store.held(open_store=before) == Held(OLD, previous=NEW)
+    assert sample_store.verify().unsigned == 0
 
 
-def test_a_removal_that_waited_for_its_answer_is_signed(vault: Vault) -> None:
-    vault.add()
-    waiting = vault.custody()
-    rekey(vault)
+def test_a_removal_that_waited_for_its_answer_is_signed(sample_store: SampleStore) -> None:
+    sample_store.add()
+    waiting = sample_store.open_store()
+    rekey(sample_store)
     assert not removing.remove(waiting, account=ACCOUNT, provider=PROVIDER).unsigned
-    assert vault.verify().unsigned == 0
+    assert sample_store.verify().unsigned == 0
 
 
-def test_an_account_that_others_made_meanwhile_is_found(vault: Vault) -> None:
-    before = vault.custody()
+def test_an_account_that_others_made_meanwhile_is_found(sample_store: SampleStore) -> None:
+    before = sample_store.open_store()
     assert not before.is_disabled(ACCOUNT)
-    vault.add()
-    assert vault.held(custody=before) == Held(OLD)
+    sample_store.add()
+    assert sample_store.held(open_store=before) == Held(OLD)
 
 
-def test_a_record_of_no_kek_of_the_store_is_still_refused(vault: Vault) -> None:
-    vault.add()
-    header = vault.opener().header()
+def test_a_record_of_no_kek_of_the_store_is_still_refused(sample_store: SampleStore) -> None:
+    sample_store.add()
+    header = sample_store.opener().header()
     other = {**header.document["kek"], "kid": "another"}
-    vault.opener().commit((Change(HEADER, {**header.document, "kek": other}, header.revision),))
+    sample_store.opener().commit((Change(HEADER, {**header.document, "kek": other}, header.revision),))
     with pytest.raises(WrongKek):
-        vault.held()
+        sample_store.held()
 
 
 # what is remembered
 
 
 def test_a_data_key_is_unwrapped_once_though_many_accounts_are_under_way(
-    vault: Vault, unwrapped: list[str], monkeypatch: pytest.MonkeyPatch
+    sample_store: SampleStore, unwrapped: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kojikey.operations.open_store._REMEMBERED", 4)
     names = [f"a{number}" for number in range(9)]
     for name in names:
-        vault.add(account=name)
-    custody = vault.custody()
+        sample_store.add(account=name)
+    open_store = sample_store.open_store()
     unwrapped.clear()
     for begun, ended in zip(names, [None, None, *names], strict=False):
-        custody.sealer(begun)
+        open_store.sealer(begun)
         if ended:
-            accounts.set_disabled(custody, account=ended, disabled=True)  # as an outcome is kept, two keys later
+            accounts.set_disabled(open_store, account=ended, disabled=True)  # as an outcome is kept, two keys later
     assert unwrapped == names
 
 
 @pytest.mark.parametrize("lost", [HEADER, account_ref(ACCOUNT)], ids=str)
 def test_a_new_data_key_is_wrapped_once_however_often_its_account_is_tried(
-    vault: Vault, lost: Ref, monkeypatch: pytest.MonkeyPatch
+    sample_store: SampleStore, lost: Ref, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wraps: list[str] = []
     wrap = LocalKek.wrap
@@ -121,20 +123,20 @@ def test_a_new_data_key_is_wrapped_once_however_often_its_account_is_tried(
         return wrap(kek, data_key, store=store, account=account)
 
     monkeypatch.setattr(LocalKek, "wrap", counted)
-    custody = vault.custody(FaultyStore(vault.opener(), ChangedMeanwhile(lost), at=1))
-    vault.add(custody=custody)
-    vault.add(account=OTHER, custody=custody)
+    open_store = sample_store.open_store(FaultyStore(sample_store.opener(), ChangedMeanwhile(lost), at=1))
+    sample_store.add(open_store=open_store)
+    sample_store.add(account=OTHER, open_store=open_store)
     assert wraps == [ACCOUNT, OTHER]
-    assert vault.held() == vault.held(OTHER) == Held(OLD)
+    assert sample_store.held() == sample_store.held(OTHER) == Held(OLD)
 
 
-def test_a_new_data_key_is_wrapped_anew_where_the_store_was_rekeyed_meanwhile(vault: Vault) -> None:
+def test_a_new_data_key_is_wrapped_anew_where_the_store_was_rekeyed_meanwhile(sample_store: SampleStore) -> None:
     class Rekeyed(FaultyStore):
         def _commit(self, changes: object, events: object) -> tuple[str, ...]:
             meanwhile and meanwhile.pop()()
             return super()._commit(changes, events)  # type: ignore[arg-type]
 
-    meanwhile: list[Callable[[], object]] = [lambda: rekey(vault)]
-    custody: Custody = vault.custody(Rekeyed(vault.opener(), RuntimeError()))
-    vault.add(custody=custody)
-    assert vault.held(custody=vault.custody(environ=SECOND_KEK)) == Held(OLD)
+    meanwhile: list[Callable[[], object]] = [lambda: rekey(sample_store)]
+    open_store: OpenStore = sample_store.open_store(Rekeyed(sample_store.opener(), RuntimeError()))
+    sample_store.add(open_store=open_store)
+    assert sample_store.held(open_store=sample_store.open_store(environ=SECOND_KEK)) == Held(OLD)

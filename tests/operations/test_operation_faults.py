@@ -15,10 +15,10 @@ from kojikey.model.key import Stage
 from kojikey.model.ref import Ref, account_ref, key_ref
 from kojikey.model.verdict import Reason
 from kojikey.operations import accounts, recording, removing, revealing, rotating, storing
-from kojikey.operations.open_store import Custody
+from kojikey.operations.open_store import OpenStore
 from kojikey.stores.base import Store
 from support.faulty import Crash, FaultyStore
-from support.vault import (
+from support.sample_store import (
     ACCOUNT,
     ADAPTERS,
     FIRST_KEK,
@@ -30,12 +30,12 @@ from support.vault import (
     SECOND_KEK,
     FakeTester,
     Held,
-    Vault,
+    SampleStore,
     no,
     verdict,
 )
 
-Act = Callable[[Vault, Custody], object]
+Act = Callable[[SampleStore, OpenStore], object]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Operation:
     """An operation, what the store is like before it, the states it may leave, and the one it ends in when finished."""
 
     name: str
-    prepare: Callable[[Vault], object]
+    prepare: Callable[[SampleStore], object]
     act: Act
     states: tuple[Held | None, ...]
     finish: Act | None = None  # where it is not just to run it again
@@ -51,26 +51,26 @@ class Operation:
     environ: tuple[tuple[str, str], ...] = tuple(KEKS.items())
 
 
-def _rotated(vault: Vault) -> None:
-    vault.add()
-    vault.rotate()
+def _rotated(sample_store: SampleStore) -> None:
+    sample_store.add()
+    sample_store.rotate()
 
 
-def _staged(vault: Vault) -> None:
-    vault.add()
-    vault.stage()
+def _staged(sample_store: SampleStore) -> None:
+    sample_store.add()
+    sample_store.stage()
 
 
 def _rotation(reason: Reason) -> Act:
-    def act(vault: Vault, custody: Custody) -> None:
-        vault.rotate(custody=custody, test=FakeTester(reason))
+    def act(sample_store: SampleStore, open_store: OpenStore) -> None:
+        sample_store.rotate(open_store=open_store, test=FakeTester(reason))
 
     return act
 
 
 def _resumption(reason: Reason) -> Act:
-    def act(_: Vault, custody: Custody) -> None:
-        rotating.resume(custody, account=ACCOUNT, provider=PROVIDER, test=FakeTester(reason), approve=no)
+    def act(_: SampleStore, open_store: OpenStore) -> None:
+        rotating.resume(open_store, account=ACCOUNT, provider=PROVIDER, test=FakeTester(reason), approve=no)
 
     return act
 
@@ -78,59 +78,59 @@ def _resumption(reason: Reason) -> Act:
 def _finished_rotation(reason: Reason) -> Act:
     """Do what a person is told to do: resume where something is staged, rotate again where nothing changed."""
 
-    def act(vault: Vault, custody: Custody) -> None:
-        key = vault.key()
+    def act(sample_store: SampleStore, open_store: OpenStore) -> None:
+        key = sample_store.key()
         assert key is not None
         if key.version(Stage.STAGED):
-            _resumption(reason)(vault, custody)
+            _resumption(reason)(sample_store, open_store)
         else:
-            _rotation(reason)(vault, custody)
+            _rotation(reason)(sample_store, open_store)
 
     return act
 
 
-def _keep(_: Vault, custody: Custody) -> None:
-    stored = custody.held(ACCOUNT, PROVIDER)
+def _keep(_: SampleStore, open_store: OpenStore) -> None:
+    stored = open_store.held(ACCOUNT, PROVIDER)
     assert stored is not None
-    recording.keep_outcome(custody, stored, 1, verdict(Reason.BILLING))
+    recording.keep_outcome(open_store, stored, 1, verdict(Reason.BILLING))
 
 
 def _step(step: Callable[..., object], **more: object) -> Act:
-    return lambda _, custody: step(custody, account=ACCOUNT, provider=PROVIDER, **more)
+    return lambda _, open_store: step(open_store, account=ACCOUNT, provider=PROVIDER, **more)
 
 
 OPERATIONS = (
     Operation(
         "add",
         lambda _: None,
-        lambda v, c: v.add(custody=c, test=FakeTester()),
+        lambda v, c: v.add(open_store=c, test=FakeTester()),
         (None, Held(OLD)),
         done=(KeyExists,),
     ),
     Operation(
         "add a second key of the account",
         lambda v: v.add(provider="google_gemini"),
-        lambda v, c: v.add(custody=c),
+        lambda v, c: v.add(open_store=c),
         (None, Held(OLD)),
         done=(KeyExists,),
     ),
     Operation(
         "rotate to a good key",
-        Vault.add,
+        SampleStore.add,
         _rotation(Reason.OK),
         (Held(OLD), Held(OLD, NEW), Held(NEW, None, OLD)),
         finish=_finished_rotation(Reason.OK),
     ),
     Operation(
         "rotate to a rejected key",
-        Vault.add,
+        SampleStore.add,
         _rotation(Reason.INVALID_KEY),
         (Held(OLD), Held(OLD, NEW), Held(OLD)),
         finish=_finished_rotation(Reason.INVALID_KEY),
     ),
     Operation(
         "rotate to a key that can not be judged",
-        Vault.add,
+        SampleStore.add,
         _rotation(Reason.TIMEOUT),
         (Held(OLD), Held(OLD, NEW)),
         finish=_finished_rotation(Reason.TIMEOUT),
@@ -138,12 +138,12 @@ OPERATIONS = (
     Operation(
         "rotate a third time",
         _rotated,
-        lambda v, c: v.rotate(OLD, custody=c, test=FakeTester()),
+        lambda v, c: v.rotate(OLD, open_store=c, test=FakeTester()),
         (Held(NEW, None, OLD), Held(NEW, OLD, OLD), Held(OLD, None, NEW)),
         finish=lambda v, c: (
             _resumption(Reason.OK)(v, c)
             if (found := v.held()) and found.staged
-            else v.rotate(OLD, custody=c, test=FakeTester())
+            else v.rotate(OLD, open_store=c, test=FakeTester())
         ),
     ),
     Operation(
@@ -192,11 +192,11 @@ OPERATIONS = (
         done=(KeyNotFound,),
         environ=(),
     ),
-    Operation("test", Vault.add, _keep, (Held(OLD),)),
-    Operation("reveal", Vault.add, _step(revealing.reveal), (Held(OLD),)),
+    Operation("test", SampleStore.add, _keep, (Held(OLD),)),
+    Operation("reveal", SampleStore.add, _step(revealing.reveal), (Held(OLD),)),
     Operation(
         "disable the account",
-        Vault.add,
+        SampleStore.add,
         lambda _, c: accounts.set_disabled(c, account=ACCOUNT, disabled=True),
         (Held(OLD),),
     ),
@@ -214,26 +214,26 @@ def error(request: pytest.FixtureRequest) -> BaseException:
     return Crash() if request.param == "crash" else StoreFull("there", "has no room left; the change was not made")
 
 
-def run(operation: Operation, vault: Vault, store: Store) -> None:
-    operation.act(vault, vault.custody(store, environ=dict(operation.environ)))
+def run(operation: Operation, sample_store: SampleStore, store: Store) -> None:
+    operation.act(sample_store, sample_store.open_store(store, environ=dict(operation.environ)))
 
 
 def faults(
     operation: Operation, folder: Path, adapter: str, error: BaseException, *, after: bool, reads: bool
-) -> Iterator[Vault]:
+) -> Iterator[SampleStore]:
     """Yield the vault after a fault at the first step, at the second, and so on to the last."""
     for step in count(1):
         place = folder / str(step)
         place.mkdir()
-        vault = Vault.made(ADAPTERS[adapter](place))
-        operation.prepare(vault)
-        store = FaultyStore(vault.opener(), error, at=step, after=after, reads=reads)
+        sample_store = SampleStore.made(ADAPTERS[adapter](place))
+        operation.prepare(sample_store)
+        store = FaultyStore(sample_store.opener(), error, at=step, after=after, reads=reads)
         with suppress(Crash, StoreFull):
-            run(operation, vault, store)
+            run(operation, sample_store, store)
         if not store.fired:
             assert step > 1, "the operation took no step, and this test showed nothing"
             return
-        yield vault
+        yield sample_store
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before-the-commit", "after-the-commit"])
@@ -242,11 +242,11 @@ def test_a_fault_at_any_commit_leaves_the_old_or_the_new_state(
     operation: Operation, adapter: str, error: BaseException, after: bool, tmp_path: Path
 ) -> None:
     reached = []
-    for vault in faults(operation, tmp_path, adapter, error, after=after, reads=False):
-        held = vault.held()
+    for sample_store in faults(operation, tmp_path, adapter, error, after=after, reads=False):
+        held = sample_store.held()
         assert held in operation.states
         reached.append(operation.states.index(held))
-        vault.verify()
+        sample_store.verify()
     if len(set(operation.states)) == len(operation.states):
         assert reached == sorted(reached)
     assert after or reached[0] == 0
@@ -256,49 +256,49 @@ def test_a_fault_at_any_commit_leaves_the_old_or_the_new_state(
 def test_an_operation_that_failed_is_finished_by_running_it_again(
     operation: Operation, error: BaseException, after: bool, tmp_path: Path
 ) -> None:
-    for vault in faults(operation, tmp_path, "memory", error, after=after, reads=False):
+    for sample_store in faults(operation, tmp_path, "memory", error, after=after, reads=False):
         finish = operation.finish or operation.act
         try:
-            finish(vault, vault.custody(environ=dict(operation.environ)))
+            finish(sample_store, sample_store.open_store(environ=dict(operation.environ)))
         except operation.done:
             assert after
-        assert vault.held() == operation.states[-1]
-        vault.verify()
+        assert sample_store.held() == operation.states[-1]
+        sample_store.verify()
 
 
 def test_a_fault_at_any_reading_changes_nothing_that_is_half_done(
     operation: Operation, error: BaseException, tmp_path: Path
 ) -> None:
-    for vault in faults(operation, tmp_path, "memory", error, after=False, reads=True):
-        assert vault.held() in operation.states
-        vault.verify()
+    for sample_store in faults(operation, tmp_path, "memory", error, after=False, reads=True):
+        assert sample_store.held() in operation.states
+        sample_store.verify()
 
 
 def test_losing_the_race_for_the_audit_trail_once_is_made_up_for(operation: Operation, tmp_path: Path) -> None:
     lost = ChangedMeanwhile(account_ref(ACCOUNT))
-    for vault in faults(operation, tmp_path, "memory", lost, after=False, reads=False):
-        assert vault.held() == operation.states[-1]
-        vault.verify()
+    for sample_store in faults(operation, tmp_path, "memory", lost, after=False, reads=False):
+        assert sample_store.held() == operation.states[-1]
+        sample_store.verify()
 
 
 @pytest.mark.parametrize("name", ["resume", "abort", "roll back", "retire a dead key", "test", "rotate to a good key"])
 def test_a_test_that_was_recorded_meanwhile_does_not_stop_a_step(name: str, tmp_path: Path) -> None:
     operation = next(operation for operation in OPERATIONS if operation.name == name)
     lost = ChangedMeanwhile(key_ref(ACCOUNT, PROVIDER))
-    for vault in faults(operation, tmp_path, "memory", lost, after=False, reads=False):
-        assert vault.held() == operation.states[-1]
+    for sample_store in faults(operation, tmp_path, "memory", lost, after=False, reads=False):
+        assert sample_store.held() == operation.states[-1]
 
 
 @pytest.mark.parametrize("ref", [account_ref(ACCOUNT), Ref("header")], ids=str)
-def test_losing_every_race_is_a_conflict_and_changes_nothing(vault: Vault, ref: Ref) -> None:
+def test_losing_every_race_is_a_conflict_and_changes_nothing(sample_store: SampleStore, ref: Ref) -> None:
     class Contended(FaultyStore):
         def _commit(self, changes: object, events: object) -> tuple[str, ...]:
             raise ChangedMeanwhile(ref)
 
     with pytest.raises(ChangedMeanwhile):
-        vault.add(custody=vault.custody(Contended(vault.opener(), Crash())))
-    assert vault.held() is None
-    assert vault.events() == []
+        sample_store.add(open_store=sample_store.open_store(Contended(sample_store.opener(), Crash())))
+    assert sample_store.held() is None
+    assert sample_store.events() == []
 
 
 # making a store
@@ -314,22 +314,24 @@ def sources(folder: Path) -> dict[str, str]:
 def test_a_store_whose_making_failed_can_be_made_or_is_there_and_opens(
     source: str, adapter: str, after: bool, error: BaseException, tmp_path: Path
 ) -> None:
-    vault = Vault(ADAPTERS[adapter](tmp_path))
+    sample_store = SampleStore(ADAPTERS[adapter](tmp_path))
     made_from = sources(tmp_path)[source]
     with pytest.raises((Crash, StoreFull)):
-        storing.create(FaultyStore(vault.opener(), error, at=1, after=after), source=made_from, inputs=vault.inputs())
+        storing.create(
+            FaultyStore(sample_store.opener(), error, at=1, after=after), source=made_from, inputs=sample_store.inputs()
+        )
     if not after:
-        storing.create(vault.opener(), source=made_from, inputs=vault.inputs())
-    storing.ensure_same_kek(vault.opener(), vault.opener().open().document, source=made_from)
-    vault.add()
-    assert vault.held() == Held(OLD)
+        storing.create(sample_store.opener(), source=made_from, inputs=sample_store.inputs())
+    storing.ensure_same_kek(sample_store.opener(), sample_store.opener().open().document, source=made_from)
+    sample_store.add()
+    assert sample_store.held() == Held(OLD)
 
 
 # re-keying
 
 
-def rekey(vault: Vault, store: Store | None = None) -> None:
-    storing.rekey(vault.custody(store), source="env:NEW_KEK", new_inputs=vault.inputs())
+def rekey(sample_store: SampleStore, store: Store | None = None) -> None:
+    storing.rekey(sample_store.open_store(store), source="env:NEW_KEK", new_inputs=sample_store.inputs())
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before-the-commit", "after-the-commit"])
@@ -340,35 +342,35 @@ def test_a_fault_at_any_commit_of_a_rekeying_leaves_every_key_readable_and_the_n
     names = ("one", "two", "three")
     for step in range(1, 6):  # announced, three accounts, concluded
         (tmp_path / str(step)).mkdir()
-        vault = Vault.made(ADAPTERS[adapter](tmp_path / str(step)))
+        sample_store = SampleStore.made(ADAPTERS[adapter](tmp_path / str(step)))
         for name in names:
-            vault.add(account=name)
+            sample_store.add(account=name)
         with pytest.raises((Crash, StoreFull)):
-            rekey(vault, FaultyStore(vault.opener(), error, at=step, after=after))
-        assert [vault.held(name) for name in names] == [Held(OLD)] * 3
-        vault.verify()
-        vault.add(account="four")
-        rekey(vault)
-        vault.environ = dict(SECOND_KEK)
-        assert [vault.held(name) for name in (*names, "four")] == [Held(OLD)] * 4
-        assert [vault.actions(name).count("rekeyed") for name in names] == [1] * 3
-        vault.verify()
-        vault.environ = dict(FIRST_KEK)
+            rekey(sample_store, FaultyStore(sample_store.opener(), error, at=step, after=after))
+        assert [sample_store.held(name) for name in names] == [Held(OLD)] * 3
+        sample_store.verify()
+        sample_store.add(account="four")
+        rekey(sample_store)
+        sample_store.environ = dict(SECOND_KEK)
+        assert [sample_store.held(name) for name in (*names, "four")] == [Held(OLD)] * 4
+        assert [sample_store.actions(name).count("rekeyed") for name in names] == [1] * 3
+        sample_store.verify()
+        sample_store.environ = dict(FIRST_KEK)
         with pytest.raises(KojikeyError):
-            vault.held("one")
+            sample_store.held("one")
 
 
-def test_a_rekeying_has_as_many_steps_as_it_is_tested_with(vault: Vault) -> None:
+def test_a_rekeying_has_as_many_steps_as_it_is_tested_with(sample_store: SampleStore) -> None:
     for name in ("one", "two", "three"):
-        vault.add(account=name)
-    store = FaultyStore(vault.opener(), Crash())
-    rekey(vault, store)
+        sample_store.add(account=name)
+    store = FaultyStore(sample_store.opener(), Crash())
+    rekey(sample_store, store)
     assert store.steps == 5
 
 
-def test_an_outcome_is_kept_with_the_moment_of_the_test(vault: Vault) -> None:
-    vault.add(test=FakeTester(at=MOMENTS[1]))
-    key = vault.key()
+def test_an_outcome_is_kept_with_the_moment_of_the_test(sample_store: SampleStore) -> None:
+    sample_store.add(test=FakeTester(at=MOMENTS[1]))
+    key = sample_store.key()
     assert key is not None
     assert key.current.last_test is not None
     assert key.current.last_test.tested_at == MOMENTS[1]

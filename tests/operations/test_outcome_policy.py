@@ -9,7 +9,7 @@ import pytest
 from kojikey.model.verdict import OUTCOME_OF, Outcome, Reason, Verdict
 from kojikey.operations import rotating
 from kojikey.operations.results import ChangeResult
-from support.vault import ACCOUNT, NEW, OLD, PROVIDER, FakeTester, Held, Vault, no, yes
+from support.sample_store import ACCOUNT, NEW, OLD, PROVIDER, FakeTester, Held, SampleStore, no, yes
 
 ONE_OF_EACH = {
     Outcome.VALID: Reason.OK,
@@ -65,26 +65,26 @@ def outcome_of(result: ChangeResult) -> Outcome | None:
     return result.verdict.outcome if result.verdict else None
 
 
-def test_add_saves_what_may_be_used_and_nothing_else(vault: Vault, case: Case) -> None:
+def test_add_saves_what_may_be_used_and_nothing_else(sample_store: SampleStore, case: Case) -> None:
     asked = Asked(case)
-    result = vault.add(test=said_by(case), approve=asked)
+    result = sample_store.add(test=said_by(case), approve=asked)
     assert (result.action, result.version) == (("added", 1) if case.used else (None, None))
     assert outcome_of(result) == case.outcome
-    assert vault.held() == (Held(OLD) if case.used else None)
-    assert vault.actions() == (["added"] if case.used else [])
+    assert sample_store.held() == (Held(OLD) if case.used else None)
+    assert sample_store.actions() == (["added"] if case.used else [])
     assert asked.about == ([case.outcome] if case.outcome in (Outcome.LIMITED, Outcome.INDETERMINATE) else [])
 
 
 @pytest.mark.parametrize("way", ["rotate", "resume"])
-def test_a_rotation_promotes_discards_or_leaves_staged(vault: Vault, case: Case, way: str) -> None:
-    vault.add()
+def test_a_rotation_promotes_discards_or_leaves_staged(sample_store: SampleStore, case: Case, way: str) -> None:
+    sample_store.add()
     asked = Asked(case)
     if way == "rotate":
-        result = vault.rotate(test=said_by(case), approve=asked)
+        result = sample_store.rotate(test=said_by(case), approve=asked)
     else:
-        vault.stage()
-        custody = vault.custody()
-        result = rotating.resume(custody, account=ACCOUNT, provider=PROVIDER, test=said_by(case), approve=asked)
+        sample_store.stage()
+        open_store = sample_store.open_store()
+        result = rotating.resume(open_store, account=ACCOUNT, provider=PROVIDER, test=said_by(case), approve=asked)
     if case.used:
         action, held = "rotated", Held(NEW, None, OLD)
     elif case.outcome is Outcome.REJECTED:
@@ -92,43 +92,45 @@ def test_a_rotation_promotes_discards_or_leaves_staged(vault: Vault, case: Case,
     else:
         action, held = "staged", Held(OLD, NEW)
     assert (result.action, result.version, outcome_of(result)) == (action, 2, case.outcome)
-    assert vault.held() == held
+    assert sample_store.held() == held
     assert asked.about == ([case.outcome] if case.outcome in (Outcome.LIMITED, Outcome.INDETERMINATE) else [])
-    vault.verify()
+    sample_store.verify()
 
 
-def test_a_rollback_makes_the_previous_version_current_only_where_it_may_be_used(vault: Vault, case: Case) -> None:
-    vault.add()
-    vault.rotate()
+def test_a_rollback_makes_the_previous_version_current_only_where_it_may_be_used(
+    sample_store: SampleStore, case: Case
+) -> None:
+    sample_store.add()
+    sample_store.rotate()
     result = rotating.rollback(
-        vault.custody(), account=ACCOUNT, provider=PROVIDER, test=said_by(case), approve=Asked(case)
+        sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=said_by(case), approve=Asked(case)
     )
     assert (result.action, result.version) == ("rolled_back" if case.used else None, 1)
-    assert vault.held() == (Held(OLD, None, NEW) if case.used else Held(NEW, None, OLD))
+    assert sample_store.held() == (Held(OLD, None, NEW) if case.used else Held(NEW, None, OLD))
 
 
 @pytest.mark.parametrize("reason", Reason, ids=str)
-def test_retire_drops_the_previous_version_only_once_it_is_rejected(vault: Vault, reason: Reason) -> None:
-    vault.add()
-    vault.rotate()
-    result = rotating.retire(vault.custody(), account=ACCOUNT, provider=PROVIDER, test=FakeTester(reason))
+def test_retire_drops_the_previous_version_only_once_it_is_rejected(sample_store: SampleStore, reason: Reason) -> None:
+    sample_store.add()
+    sample_store.rotate()
+    result = rotating.retire(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=FakeTester(reason))
     rejected = OUTCOME_OF[reason] is Outcome.REJECTED
     assert (result.action, result.version, outcome_of(result)) == (
         "retired" if rejected else None, 1, OUTCOME_OF[reason],
     )  # fmt: skip
-    assert vault.held() == (Held(NEW) if rejected else Held(NEW, None, OLD))
-    assert vault.actions()[-1] == ("retired" if rejected else "tested")
+    assert sample_store.held() == (Held(NEW) if rejected else Held(NEW, None, OLD))
+    assert sample_store.actions()[-1] == ("retired" if rejected else "tested")
 
 
 @pytest.mark.parametrize("reason", [r for r in Reason if OUTCOME_OF[r] is Outcome.REJECTED], ids=str)
-def test_a_person_is_never_asked_to_use_a_rejected_key(vault: Vault, reason: Reason) -> None:
-    assert vault.add(test=FakeTester(reason), approve=yes).action is None
-    vault.add()
-    assert vault.rotate(test=FakeTester(reason), approve=yes).action == "aborted"
+def test_a_person_is_never_asked_to_use_a_rejected_key(sample_store: SampleStore, reason: Reason) -> None:
+    assert sample_store.add(test=FakeTester(reason), approve=yes).action is None
+    sample_store.add()
+    assert sample_store.rotate(test=FakeTester(reason), approve=yes).action == "aborted"
 
 
 @pytest.mark.parametrize("reason", [r for r in Reason if OUTCOME_OF[r] is Outcome.INDETERMINATE], ids=str)
-def test_nothing_learned_is_never_a_reason_to_discard(vault: Vault, reason: Reason) -> None:
-    vault.add()
-    assert vault.rotate(test=FakeTester(reason), approve=no).action == "staged"
-    assert vault.held() == Held(OLD, NEW)
+def test_nothing_learned_is_never_a_reason_to_discard(sample_store: SampleStore, reason: Reason) -> None:
+    sample_store.add()
+    assert sample_store.rotate(test=FakeTester(reason), approve=no).action == "staged"
+    assert sample_store.held() == Held(OLD, NEW)

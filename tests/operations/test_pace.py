@@ -26,7 +26,7 @@ from kojikey.testing import load_key
 from support.hurried import run_hurried
 from support.many import account_name, fill
 from support.played_connection import opener_of
-from support.vault import ADAPTERS, Vault
+from support.sample_store import ADAPTERS, SampleStore
 
 RATE, LATENCY, TIMEOUT = 20.0, 0.05, 1.0
 CATALOG = load_catalog()
@@ -55,8 +55,8 @@ def _json(status: int, document: object) -> httpcore2.Response:
 
 
 @pytest.fixture
-def vault() -> Vault:
-    return Vault.made(ADAPTERS["memory"](None))  # type: ignore[arg-type]
+def sample_store() -> SampleStore:
+    return SampleStore.made(ADAPTERS["memory"](None))  # type: ignore[arg-type]
 
 
 def hurried(played: Played, work: Callable[[Probe, Traffic], Awaitable[None]]) -> None:
@@ -77,15 +77,15 @@ def hurried(played: Played, work: Callable[[Probe, Traffic], Awaitable[None]]) -
     run_hurried(run())
 
 
-def test_a_run_over_saved_keys_keeps_the_rate_and_uses_it(vault: Vault) -> None:
-    custody, played = vault.custody(), Played()
+def test_a_run_over_saved_keys_keeps_the_rate_and_uses_it(sample_store: SampleStore) -> None:
+    open_store, played = sample_store.open_store(), Played()
     found: list[TestResult | Unopened] = []
-    fill(custody, 60)
-    lanes = [custody.store.scan(Query(providers=(provider,))) for provider in ("elevenlabs", "google_gemini")]
+    fill(open_store, 60)
+    lanes = [open_store.store.scan(Query(providers=(provider,))) for provider in ("elevenlabs", "google_gemini")]
     hurried(
         played,
         lambda probe, traffic: verify(
-            custody, *lanes, probe=probe, emit=found.append, concurrency=32, take_turn=traffic.take_turn
+            open_store, *lanes, probe=probe, emit=found.append, concurrency=32, take_turn=traffic.take_turn
         ),
     )
     assert [item.verdict.reason for item in found if isinstance(item, TestResult)] == ["ok"] * 120
@@ -94,9 +94,9 @@ def test_a_run_over_saved_keys_keeps_the_rate_and_uses_it(vault: Vault) -> None:
     assert all(times[-1] - times[0] < 1.25 * 120 / RATE for times in played.asked.values())
 
 
-def test_a_batch_keeps_the_rate(vault: Vault) -> None:
-    custody, played = vault.custody(), Played()
-    fill(custody, 40)
+def test_a_batch_keeps_the_rate(sample_store: SampleStore) -> None:
+    open_store, played = sample_store.open_store(), Played()
+    fill(open_store, 40)
     found: list[Outcome] = []
     lines = iter([
         Line(n, Replacement(account_name(n), "elevenlabs", Secret(load_key("elevenlabs", 1000 + n)), KeySettings()))
@@ -105,7 +105,7 @@ def test_a_batch_keeps_the_rate(vault: Vault) -> None:
     hurried(
         played,
         lambda probe, traffic: rotate_all(
-            custody, lines, Manner(probe, lambda _: True, 32, traffic.take_turn), found.append
+            open_store, lines, Manner(probe, lambda _: True, 32, traffic.take_turn), found.append
         ),
     )
     assert [item.result.action for item in found if isinstance(item, Done)] == ["rotated"] * 40
@@ -113,7 +113,7 @@ def test_a_batch_keeps_the_rate(vault: Vault) -> None:
     assert played.most_in_a_second() <= RATE
 
 
-def test_waiting_for_a_turn_is_not_the_time_that_a_provider_took(vault: Vault) -> None:
+def test_waiting_for_a_turn_is_not_the_time_that_a_provider_took(sample_store: SampleStore) -> None:
     """With many answers at once, the second requests stand in a queue that is longer than a test may take."""
     played = Played()
     verdicts: list[Verdict] = []

@@ -16,27 +16,40 @@ from kojikey.model.ref import HEADER, Document, account_ref, key_ref
 from kojikey.operations import accounts, diagnosing, listing, removing, resolving, revealing, rotating, storing
 from kojikey.stores.memory import MemoryStore, Shelf
 from kojikey.stores.sqlite.store import SqliteStore
-from support.vault import ACCOUNT, ADAPTERS, BASE_URL, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, Vault, no, refuse
+from support.sample_store import (
+    ACCOUNT,
+    ADAPTERS,
+    BASE_URL,
+    NEW,
+    OLD,
+    PROVIDER,
+    THIRD,
+    FakeTester,
+    Held,
+    SampleStore,
+    no,
+    refuse,
+)
 
 OTHER = "other"
 
 
 @pytest.fixture
-def vault(tmp_path: Path) -> Vault:
+def sample_store(tmp_path: Path) -> SampleStore:
     """Return a vault with a key that has three versions, and another account."""
-    return prepared(Vault.made(ADAPTERS["sqlite"](tmp_path)))
+    return prepared(SampleStore.made(ADAPTERS["sqlite"](tmp_path)))
 
 
-def prepared(vault: Vault) -> Vault:
-    vault.add(test=FakeTester())
-    vault.rotate(test=FakeTester())
-    vault.stage(THIRD)
-    vault.add(THIRD, account=OTHER)
-    return vault
+def prepared(sample_store: SampleStore) -> SampleStore:
+    sample_store.add(test=FakeTester())
+    sample_store.rotate(test=FakeTester())
+    sample_store.stage(THIRD)
+    sample_store.add(THIRD, account=OTHER)
+    return sample_store
 
 
 @pytest.fixture
-def path(vault: Vault, tmp_path: Path) -> Path:
+def path(sample_store: SampleStore, tmp_path: Path) -> Path:
     return tmp_path / "keys.db"
 
 
@@ -57,12 +70,14 @@ def changed(path: Path, table: str, change: Callable[[Document], object]) -> Non
     sql(path, f"UPDATE {table} SET document = ?{where}", json.dumps(document))
 
 
-USES: dict[str, Callable[[Vault], object]] = {
-    "resolve": lambda v: resolving.resolve(v.custody(), account=ACCOUNT, provider=PROVIDER),
-    "reveal": lambda v: revealing.reveal(v.custody(), account=ACCOUNT, provider=PROVIDER),
-    "rollback": lambda v: rotating.rollback(v.custody(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no),
-    "resume": lambda v: rotating.resume(v.custody(), account=ACCOUNT, provider=PROVIDER, test=FakeTester(), approve=no),
-    "abort": lambda v: rotating.abort(v.custody(), account=ACCOUNT, provider=PROVIDER),
+USES: dict[str, Callable[[SampleStore], object]] = {
+    "resolve": lambda v: resolving.resolve(v.open_store(), account=ACCOUNT, provider=PROVIDER),
+    "reveal": lambda v: revealing.reveal(v.open_store(), account=ACCOUNT, provider=PROVIDER),
+    "rollback": lambda v: rotating.rollback(v.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no),
+    "resume": lambda v: rotating.resume(
+        v.open_store(), account=ACCOUNT, provider=PROVIDER, test=FakeTester(), approve=no
+    ),
+    "abort": lambda v: rotating.abort(v.open_store(), account=ACCOUNT, provider=PROVIDER),
     "rotate": lambda v: v.rotate("sk_fourth_key_0123456789"),
     "add": lambda v: v.add(provider="google_gemini"),
     "list": lambda v: list(listing.list_all_keys(v.opener(), damaged=refuse)),
@@ -72,10 +87,10 @@ USES: dict[str, Callable[[Vault], object]] = {
     "history": lambda v: listing.history(v.opener(), account=ACCOUNT, provider=PROVIDER),
     "accounts": lambda v: list(accounts.list_accounts(v.opener(), damaged=refuse)),
     "info": lambda v: storing.info(v.opener(), v.opener().open().document),
-    "rekey": lambda v: storing.rekey(v.custody(), source="env:NEW_KEK", new_inputs=v.inputs()),
+    "rekey": lambda v: storing.rekey(v.open_store(), source="env:NEW_KEK", new_inputs=v.inputs()),
     "verify": lambda v: v.verify(),
-    "doctor": lambda v: list(diagnosing.diagnose(v.custody())),
-    "remove": lambda v: removing.remove(v.custody(), account=ACCOUNT, provider=PROVIDER),
+    "doctor": lambda v: list(diagnosing.diagnose(v.open_store())),
+    "remove": lambda v: removing.remove(v.open_store(), account=ACCOUNT, provider=PROVIDER),
 }
 
 
@@ -101,7 +116,7 @@ def of_version(index: int, member: str, value: object) -> Callable[[Document], o
     ],
 )
 def test_a_version_that_was_changed_does_not_open(
-    vault: Vault, path: Path, use: str, change: Callable[[Document], object]
+    sample_store: SampleStore, path: Path, use: str, change: Callable[[Document], object]
 ) -> None:
     changed(path, "keys", change)
     if use == "resolve":
@@ -109,74 +124,78 @@ def test_a_version_that_was_changed_does_not_open(
         if (document["account"], document["provider"]) != (ACCOUNT, PROVIDER):
             return  # what is sealed decides, and that was not touched: see the next tests
     with pytest.raises(CannotOpen):
-        USES[use](vault)
+        USES[use](sample_store)
 
 
 @pytest.mark.parametrize("use", ["resolve", "reveal"])
-def test_the_key_of_another_account_does_not_open_in_its_place(vault: Vault, path: Path, use: str) -> None:
+def test_the_key_of_another_account_does_not_open_in_its_place(sample_store: SampleStore, path: Path, use: str) -> None:
     ((text,),) = sql(path, "SELECT document FROM keys WHERE account = ?", OTHER)
     for document in (text, text.replace(f'"account":"{OTHER}"', f'"account":"{ACCOUNT}"')):
         sql(path, "UPDATE keys SET document = ? WHERE account = ?", document, ACCOUNT)
         with pytest.raises(CannotOpen):
-            USES[use](vault)
+            USES[use](sample_store)
 
 
 @pytest.mark.parametrize("move", ["account = 'third'", "provider = 'google_gemini'", "account = 'third', slot = 0"])
-def test_a_key_that_was_filed_elsewhere_does_not_open_there(vault: Vault, path: Path, move: str) -> None:
+def test_a_key_that_was_filed_elsewhere_does_not_open_there(sample_store: SampleStore, path: Path, move: str) -> None:
     sql(path, f"UPDATE keys SET {move} WHERE account = ?", ACCOUNT)
     ((account, provider),) = sql(path, "SELECT account, provider FROM keys WHERE account != ?", OTHER)
     for use in (resolving.resolve, revealing.reveal):
         with pytest.raises(CannotOpen):
-            use(vault.custody(), account=account, provider=provider)
+            use(sample_store.open_store(), account=account, provider=provider)
     with pytest.raises(RecordChanged):
-        list(listing.list_all_keys(vault.opener(), damaged=refuse))
+        list(listing.list_all_keys(sample_store.opener(), damaged=refuse))
 
 
-def test_an_account_that_was_filed_elsewhere_does_not_open_there(vault: Vault, path: Path) -> None:
+def test_an_account_that_was_filed_elsewhere_does_not_open_there(sample_store: SampleStore, path: Path) -> None:
     sql(path, "DELETE FROM accounts WHERE account = ?", OTHER)
     sql(path, "UPDATE accounts SET account = ? WHERE account = ?", OTHER, ACCOUNT)
     with pytest.raises(RecordChanged):
-        vault.held(OTHER)
+        sample_store.held(OTHER)
     with pytest.raises(RecordChanged):
-        vault.verify()
+        sample_store.verify()
     changed_document = json.loads(sql(path, "SELECT document FROM accounts")[0][0]) | {"account": OTHER}
     sql(path, "UPDATE accounts SET document = ?", json.dumps(changed_document))
     with pytest.raises(CannotOpen):
-        vault.held(OTHER)
+        sample_store.held(OTHER)
 
 
-def test_an_account_that_is_gone_while_its_keys_are_there_was_taken_away(vault: Vault, path: Path) -> None:
+def test_an_account_that_is_gone_while_its_keys_are_there_was_taken_away(sample_store: SampleStore, path: Path) -> None:
     sql(path, "DELETE FROM accounts WHERE account = ?", ACCOUNT)
     for name in ("resolve", "reveal", "resume", "add", "verify"):
         with pytest.raises(CannotOpen):
-            USES[name](vault)
+            USES[name](sample_store)
     assert sql(path, "SELECT count(*) FROM accounts WHERE account = ?", ACCOUNT) == [(0,)]
 
 
-def test_a_key_without_a_current_version_is_not_taken_for_the_built_in_allocation(vault: Vault, path: Path) -> None:
+def test_a_key_without_a_current_version_is_not_taken_for_the_built_in_allocation(
+    sample_store: SampleStore, path: Path
+) -> None:
     for change in (of_version(1, "stage", "previous"), lambda document: document.update(versions=[])):
         changed(path, "keys", change)
         with pytest.raises(RecordChanged):
-            USES["resolve"](vault)
+            USES["resolve"](sample_store)
 
 
-def test_a_copy_of_the_file_under_another_name_is_the_same_store(vault: Vault, path: Path, tmp_path: Path) -> None:
+def test_a_copy_of_the_file_under_another_name_is_the_same_store(
+    sample_store: SampleStore, path: Path, tmp_path: Path
+) -> None:
     copy = tmp_path / "copy.db"
     shutil.copy(path, copy)
-    copied = Vault(lambda: SqliteStore(str(copy)))
-    assert copied.held() == vault.held() == Held(NEW, THIRD, OLD)
-    assert copied.verify() == vault.verify()
+    copied = SampleStore(lambda: SqliteStore(str(copy)))
+    assert copied.held() == sample_store.held() == Held(NEW, THIRD, OLD)
+    assert copied.verify() == sample_store.verify()
 
 
-def test_a_key_of_another_store_does_not_open_here(vault: Vault, path: Path, tmp_path: Path) -> None:
+def test_a_key_of_another_store_does_not_open_here(sample_store: SampleStore, path: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
-    elsewhere = Vault.made(ADAPTERS["sqlite"](tmp_path / "elsewhere"))
+    elsewhere = SampleStore.made(ADAPTERS["sqlite"](tmp_path / "elsewhere"))
     elsewhere.add(OLD)
     for table in ("accounts", "keys"):
         ((text,),) = sql(tmp_path / "elsewhere" / "keys.db", f"SELECT document FROM {table}")
         sql(path, f"UPDATE {table} SET document = ? WHERE account = ?", text, ACCOUNT)
         with pytest.raises(CannotOpen):
-            USES["resolve"](vault)
+            USES["resolve"](sample_store)
 
 
 # what is not sealed, and may be anything
@@ -208,7 +227,7 @@ INSIDE: dict[str, tuple[str, Callable[[Document], Document]]] = {
 }
 
 
-def test_every_member_that_is_kept_is_tried_below(vault: Vault, path: Path) -> None:
+def test_every_member_that_is_kept_is_tried_below(sample_store: SampleStore, path: Path) -> None:
     for name, (table, inside) in INSIDE.items():
         where = "" if table == "header" else f" WHERE account = '{ACCOUNT}'"
         ((text,),) = sql(path, f"SELECT document FROM {table}{where}")
@@ -220,7 +239,7 @@ def test_every_member_that_is_kept_is_tried_below(vault: Vault, path: Path) -> N
 )
 def test_whatever_a_member_holds_is_read_or_refused_by_an_error_of_ours(part: str, member: str) -> None:
     shelf = Shelf()
-    vault = prepared(Vault.made(lambda: MemoryStore(shelf)))
+    sample_store = prepared(SampleStore.made(lambda: MemoryStore(shelf)))
     table, inside = INSIDE[part]
     ref = {"keys": key_ref(ACCOUNT, PROVIDER), "accounts": account_ref(ACCOUNT), "header": HEADER}[table]
     whole, events = dict(shelf.documents), dict(shelf.events)
@@ -229,43 +248,45 @@ def test_whatever_a_member_holds_is_read_or_refused_by_an_error_of_ours(part: st
         inside(document)[member] = value
         for use in USES.values():
             shelf.documents, shelf.events = {**whole, ref: (json.dumps(document), "1")}, dict(events)
-            said = "".join(refusals(use, vault))
+            said = "".join(refusals(use, sample_store))
             assert "\x1b" not in said
             assert OLD not in said
 
 
-def refusals(use: Callable[[Vault], object], vault: Vault) -> Iterator[str]:
+def refusals(use: Callable[[SampleStore], object], sample_store: SampleStore) -> Iterator[str]:
     """Yield what is said where something is refused; any other error is a bug, and goes through."""
     try:
-        use(vault)
+        use(sample_store)
     except KojikeyError as error:
         yield str(error)
 
 
 @pytest.mark.parametrize("table", ["keys", "accounts", "header"])
 @pytest.mark.parametrize("text", ["", "null", "[]", "{", "{}", '"x"', "[" * 5000])
-def test_a_document_that_is_not_one_is_an_error_of_ours(table: str, text: str, vault: Vault, path: Path) -> None:
+def test_a_document_that_is_not_one_is_an_error_of_ours(
+    table: str, text: str, sample_store: SampleStore, path: Path
+) -> None:
     sql(path, f"UPDATE {table} SET document = ?", text)
     for name in ("resolve", "reveal", "rotate", "list" if table == "keys" else "rekey"):
         with pytest.raises(KojikeyError):
-            USES[name](vault)
+            USES[name](sample_store)
 
 
 @pytest.mark.parametrize("column", ["account", "provider"])
 @pytest.mark.parametrize("value", [b"\xff\xfe", "\x1b[31m", 7, ""])
-def test_names_that_are_none_are_refused(column: str, value: object, vault: Vault, path: Path) -> None:
+def test_names_that_are_none_are_refused(column: str, value: object, sample_store: SampleStore, path: Path) -> None:
     sql(path, f"UPDATE keys SET {column} = ? WHERE account = ?", value, ACCOUNT)
     with pytest.raises(KojikeyError) as caught:
-        list(listing.list_all_keys(vault.opener(), damaged=refuse))
+        list(listing.list_all_keys(sample_store.opener(), damaged=refuse))
     assert "\x1b" not in str(caught.value)
 
 
 @pytest.mark.parametrize("seq", [2**53, 2**63 - 1, 2**64, -1])
 @pytest.mark.parametrize("member", ["seq", "from"])
 def test_a_number_of_events_that_no_account_has_is_no_surprise_to_the_engine(
-    vault: Vault, path: Path, member: str, seq: int
+    sample_store: SampleStore, path: Path, member: str, seq: int
 ) -> None:
     changed(path, "accounts", lambda document: document["audit"].update({member: seq}))
     for name in ("resume", "add", "verify"):
         with pytest.raises(RecordChanged, match=f"account/{ACCOUNT}"):
-            USES[name](vault)
+            USES[name](sample_store)

@@ -13,7 +13,7 @@ from kojikey.operations import storing
 from kojikey.operations.results import RekeyResult
 from kojikey.sealing.kek.base import KekInputs
 from support.faulty import Crash, FaultyStore
-from support.vault import ACCOUNT, KEKS, OLD, Held, Vault
+from support.sample_store import ACCOUNT, KEKS, OLD, Held, SampleStore
 
 OTHER = "globex"
 THIRD_KEK = {"THIRD_KEK": base64.urlsafe_b64encode(b"\x03" * 32).decode()}
@@ -21,40 +21,40 @@ ALL = {**KEKS, **THIRD_KEK}
 
 
 @pytest.fixture
-def announced(vault: Vault) -> Vault:
+def announced(sample_store: SampleStore) -> SampleStore:
     """Return a vault with an account, whose re-keying to NEW_KEK died when it had been announced."""
-    vault.environ = dict(ALL)
-    vault.add()
-    killed(vault, at=1)
-    assert vault.opener().open().document["next_kek"] is not None
-    return vault
+    sample_store.environ = dict(ALL)
+    sample_store.add()
+    killed(sample_store, at=1)
+    assert sample_store.opener().open().document["next_kek"] is not None
+    return sample_store
 
 
-def killed(vault: Vault, *, at: int) -> None:
+def killed(sample_store: SampleStore, *, at: int) -> None:
     with pytest.raises(Crash):
-        rekey(vault, "env:NEW_KEK", FaultyStore(vault.opener(), Crash(), at=at, after=True))
+        rekey(sample_store, "env:NEW_KEK", FaultyStore(sample_store.opener(), Crash(), at=at, after=True))
 
 
-def rekey(vault: Vault, source: str, store: FaultyStore | None = None) -> RekeyResult:
-    return storing.rekey(vault.custody(store), source=source, new_inputs=vault.inputs())
+def rekey(sample_store: SampleStore, source: str, store: FaultyStore | None = None) -> RekeyResult:
+    return storing.rekey(sample_store.open_store(store), source=source, new_inputs=sample_store.inputs())
 
 
-def check_end(vault: Vault) -> None:
-    header = vault.opener().open().document
+def check_end(sample_store: SampleStore) -> None:
+    header = sample_store.opener().open().document
     assert (header["next_kek"], "given_up" in header, header["kek"]["name"]) == (None, False, "THIRD_KEK")
-    for stored in vault.opener().accounts():
-        assert vault.held(stored.ref.account, custody=vault.custody(environ=THIRD_KEK)) == Held(OLD)
-    vault.verify()
+    for stored in sample_store.opener().accounts():
+        assert sample_store.held(stored.ref.account, open_store=sample_store.open_store(environ=THIRD_KEK)) == Held(OLD)
+    sample_store.verify()
 
 
-def test_another_target_takes_the_place_of_one_that_no_account_has(announced: Vault) -> None:
+def test_another_target_takes_the_place_of_one_that_no_account_has(announced: SampleStore) -> None:
     del announced.environ["NEW_KEK"]  # lost, say: the reason to give it up
     result = rekey(announced, "env:THIRD_KEK")
     assert (result.rewrapped, result.resumed) == (1, False)
     check_end(announced)
 
 
-def test_one_that_an_account_has_is_to_be_finished_first(announced: Vault) -> None:
+def test_one_that_an_account_has_is_to_be_finished_first(announced: SampleStore) -> None:
     announced.add(account=OTHER)
     before = announced.opener().open().document
     with pytest.raises(Conflict) as caught:
@@ -66,22 +66,22 @@ def test_one_that_an_account_has_is_to_be_finished_first(announced: Vault) -> No
     assert announced.opener().open().document == before
 
 
-def test_the_same_target_is_made_anew_where_its_kek_is_lost(vault: Vault, tmp_path: Path) -> None:
-    vault.add()
+def test_the_same_target_is_made_anew_where_its_kek_is_lost(sample_store: SampleStore, tmp_path: Path) -> None:
+    sample_store.add()
     file = tmp_path / "kek"
     with pytest.raises(Crash):
-        rekey(vault, f"file:{file}", FaultyStore(vault.opener(), Crash(), at=1, after=True))
+        rekey(sample_store, f"file:{file}", FaultyStore(sample_store.opener(), Crash(), at=1, after=True))
     file.unlink()
-    assert rekey(vault, f"file:{file}").rewrapped == 1
-    assert vault.held(custody=vault.custody(environ={})) == Held(OLD)
+    assert rekey(sample_store, f"file:{file}").rewrapped == 1
+    assert sample_store.held(open_store=sample_store.open_store(environ={})) == Held(OLD)
 
 
 class Before(FaultyStore):
     """Lets something happen right before a commit of some number."""
 
-    def __init__(self, vault: Vault, happening: Callable[[], object], *, at: int) -> None:
-        super().__init__(vault.opener(), Crash())
-        self._happening, self._left = happening, at
+    def __init__(self, sample_store: SampleStore, draft: Callable[[], object], *, at: int) -> None:
+        super().__init__(sample_store.opener(), Crash())
+        self._happening, self._left = draft, at
 
     def _commit(self, changes: object, events: object) -> tuple[str, ...]:
         self._left -= 1
@@ -90,13 +90,13 @@ class Before(FaultyStore):
         return super()._commit(changes, events)  # type: ignore[arg-type]
 
 
-def test_an_account_that_was_made_with_it_in_the_last_moment_is_not_lost(announced: Vault) -> None:
+def test_an_account_that_was_made_with_it_in_the_last_moment_is_not_lost(announced: SampleStore) -> None:
     store = Before(announced, lambda: announced.add(account=OTHER), at=1)
     assert rekey(announced, "env:THIRD_KEK", store).rewrapped == 2
     check_end(announced)
 
 
-def test_who_goes_on_with_what_was_given_up_is_stopped(announced: Vault) -> None:
+def test_who_goes_on_with_what_was_given_up_is_stopped(announced: SampleStore) -> None:
     given_up: list[RekeyResult] = []
     store = Before(announced, lambda: given_up.append(rekey(announced, "env:THIRD_KEK")), at=1)
     with pytest.raises(Conflict, match="another re-keying took the place of this one"):
@@ -107,7 +107,7 @@ def test_who_goes_on_with_what_was_given_up_is_stopped(announced: Vault) -> None
 
 @pytest.mark.parametrize("at", [1, 2, 3])
 @pytest.mark.parametrize("after", [False, True])
-def test_giving_up_can_be_killed_at_any_commit(announced: Vault, at: int, after: bool) -> None:
+def test_giving_up_can_be_killed_at_any_commit(announced: SampleStore, at: int, after: bool) -> None:
     with pytest.raises(Crash):
         rekey(announced, "env:THIRD_KEK", FaultyStore(announced.opener(), Crash(), at=at, after=after))
     assert announced.held() == Held(OLD)
@@ -116,7 +116,7 @@ def test_giving_up_can_be_killed_at_any_commit(announced: Vault, at: int, after:
     check_end(announced)
 
 
-def test_one_can_be_given_up_after_the_other(announced: Vault) -> None:
+def test_one_can_be_given_up_after_the_other(announced: SampleStore) -> None:
     announced.environ["FOURTH_KEK"] = base64.urlsafe_b64encode(b"\x04" * 32).decode()
     with pytest.raises(Crash):
         rekey(announced, "env:FOURTH_KEK", FaultyStore(announced.opener(), Crash(), at=1, after=True))
@@ -124,8 +124,10 @@ def test_one_can_be_given_up_after_the_other(announced: Vault) -> None:
     check_end(announced)
 
 
-def test_the_old_kek_is_needed_to_give_one_up(announced: Vault) -> None:
+def test_the_old_kek_is_needed_to_give_one_up(announced: SampleStore) -> None:
     environ = {name: value for name, value in ALL.items() if name != "KOJIKEY_KEK"}
     with pytest.raises(KekMissing):
-        storing.rekey(announced.custody(environ=environ), source="env:THIRD_KEK", new_inputs=KekInputs(environ, None))
+        storing.rekey(
+            announced.open_store(environ=environ), source="env:THIRD_KEK", new_inputs=KekInputs(environ, None)
+        )
     assert announced.held(ACCOUNT) == Held(OLD)

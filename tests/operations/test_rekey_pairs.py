@@ -9,11 +9,11 @@ import pytest
 
 from kojikey.model.errors import Conflict, KekMissing
 from kojikey.operations import diagnosing, storing
-from kojikey.operations.open_store import Custody
+from kojikey.operations.open_store import OpenStore
 from kojikey.sealing.kek.base import KekInputs
 from support.copies import PLACES
 from support.rekeying import COMMITS, KINDS, LOCAL, Move, Sides
-from support.vault import ACCOUNT, PROVIDER, Vault
+from support.sample_store import ACCOUNT, PROVIDER, SampleStore
 
 Start = Callable[..., Move]
 
@@ -74,7 +74,7 @@ def test_on_every_store_killed_around_each_commit(start: Start, place: str, old:
 def test_the_same_kek_once_more_changes_nothing_of_the_accounts(start: Start) -> None:
     move = start("env", "env:NAME")
     before = list(move.store().accounts())
-    result = storing.rekey(move.vault.custody(), source="env", new_inputs=move.vault.inputs())
+    result = storing.rekey(move.sample_store.open_store(), source="env", new_inputs=move.sample_store.inputs())
     assert (result.rewrapped, result.already) == (0, 2)
     assert list(move.store().accounts()) == before
     move.opens()
@@ -85,9 +85,11 @@ def test_another_target_has_to_wait_until_the_first_is_done(start: Start, tmp_pa
     move = start("env", new)
     move.killed(at=2, after=True)
     with pytest.raises(Conflict) as caught:
-        storing.rekey(move.vault.custody(), source=f"file:{tmp_path}/third.kek", new_inputs=move.vault.inputs())
+        storing.rekey(
+            move.sample_store.open_store(), source=f"file:{tmp_path}/third.kek", new_inputs=move.sample_store.inputs()
+        )
     assert str(caught.value.hint) == f"finish it first: kojikey store rekey --kek {move.new.source}"
-    notes = [found.mend for found in diagnosing.diagnose(move.vault.custody()) if found.name == "re-keying"]
+    notes = [found.mend for found in diagnosing.diagnose(move.sample_store.open_store()) if found.name == "re-keying"]
     assert notes == [f"kojikey store rekey --kek {move.new.source}"]
     move.opens()
     move.rekey()
@@ -100,9 +102,9 @@ def test_without_one_of_the_two_keks_nothing_more_is_done(start: Start, gone: st
     move.killed(at=2, after=True)
     before = [*move.store().accounts(), move.store().header()]
     left = KekInputs(dict(move.after if gone == "old" else move.before), None)
-    custody = Custody(move.store(), move.store().open().document, left, actor="somebody@somewhere")
+    open_store = OpenStore(move.store(), move.store().open().document, left, actor="somebody@somewhere")
     with pytest.raises(KekMissing):
-        storing.rekey(custody, source=move.new.source, new_inputs=left)
+        storing.rekey(open_store, source=move.new.source, new_inputs=left)
     assert [*move.store().accounts(), move.store().header()] == before
     move.opens()
-    assert Vault(move.store, {**move.before, **move.after}).key(ACCOUNT, PROVIDER) is not None
+    assert SampleStore(move.store, {**move.before, **move.after}).key(ACCOUNT, PROVIDER) is not None

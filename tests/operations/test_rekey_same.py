@@ -9,33 +9,33 @@ import pytest
 from kojikey.model.errors import CannotOpen
 from kojikey.model.ref import HEADER
 from kojikey.operations import storing
-from kojikey.operations.open_store import Custody
+from kojikey.operations.open_store import OpenStore
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.memory import MemoryStore, Shelf
 from support.program import KEK, Program
+from support.sample_store import SampleStore
 from support.servers.aws import REGION, Aws
-from support.vault import Vault
 
 
 @pytest.fixture
-def vault() -> Vault:
+def sample_store() -> SampleStore:
     shelf = Shelf()
-    return Vault.made(lambda: MemoryStore(shelf))
+    return SampleStore.made(lambda: MemoryStore(shelf))
 
 
-def test_the_kek_that_a_store_has_changes_nothing(vault: Vault) -> None:
-    vault.add()
-    before = vault.opener().read(HEADER)
-    result = storing.rekey(vault.custody(), source="env", new_inputs=vault.inputs())
+def test_the_kek_that_a_store_has_changes_nothing(sample_store: SampleStore) -> None:
+    sample_store.add()
+    before = sample_store.opener().read(HEADER)
+    result = storing.rekey(sample_store.open_store(), source="env", new_inputs=sample_store.inputs())
     assert (result.is_same_kek, result.is_same_place, result.rewrapped, result.already) == (True, True, 0, 1)
-    assert vault.opener().read(HEADER) == before
-    assert "rekeyed" not in vault.actions()
-    vault.verify()
+    assert sample_store.opener().read(HEADER) == before
+    assert "rekeyed" not in sample_store.actions()
+    sample_store.verify()
 
 
-def test_a_kek_that_is_not_there_is_not_told_as_the_same(vault: Vault) -> None:
+def test_a_kek_that_is_not_there_is_not_told_as_the_same(sample_store: SampleStore) -> None:
     with pytest.raises(CannotOpen):
-        storing.rekey(vault.custody(environ={}), source="env", new_inputs=vault.inputs())
+        storing.rekey(sample_store.open_store(environ={}), source="env", new_inputs=sample_store.inputs())
 
 
 @pytest.mark.parametrize("source", ["env", "file", "awskms"])
@@ -78,8 +78,8 @@ def test_a_kms_key_under_another_name_is_kept_under_that(aws: Aws) -> None:
     rest = f"?region={REGION}&endpoint={aws.endpoint}"
     storing.create(store, source=f"awskms:{arn}{rest}", inputs=nobody)
     name = arn.rpartition("/")[2]
-    custody = Custody(store, store.open().document, nobody, actor="test")
-    result = storing.rekey(custody, source=f"awskms:{name}{rest}", new_inputs=nobody)
+    open_store = OpenStore(store, store.open().document, nobody, actor="test")
+    result = storing.rekey(open_store, source=f"awskms:{name}{rest}", new_inputs=nobody)
     assert (result.is_same_kek, result.is_same_place) == (True, False)
     assert store.open().document["kek"]["name"] == name
     assert store.open().document["next_kek"] is None

@@ -12,128 +12,128 @@ from kojikey.model.verdict import Reason
 from kojikey.operations import removing, revealing, rotating
 from kojikey.operations.adding import NewKey, add
 from kojikey.operations.key_settings import KeySettings
-from kojikey.operations.open_store import Custody
+from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Target
 from kojikey.operations.results import ChangeResult
-from support.vault import ACCOUNT, BASE_URL, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, Vault, no
+from support.sample_store import ACCOUNT, BASE_URL, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, SampleStore, no
 
-Step = Callable[[Custody], ChangeResult]
-
-
-def resume(custody: Custody, test: FakeTester | None = None) -> ChangeResult:
-    return rotating.resume(custody, account=ACCOUNT, provider=PROVIDER, test=test or FakeTester(), approve=no)
+Step = Callable[[OpenStore], ChangeResult]
 
 
-def rollback(custody: Custody) -> ChangeResult:
-    return rotating.rollback(custody, account=ACCOUNT, provider=PROVIDER, test=FakeTester(), approve=no)
+def resume(open_store: OpenStore, test: FakeTester | None = None) -> ChangeResult:
+    return rotating.resume(open_store, account=ACCOUNT, provider=PROVIDER, test=test or FakeTester(), approve=no)
 
 
-def abort(custody: Custody) -> ChangeResult:
-    return rotating.abort(custody, account=ACCOUNT, provider=PROVIDER)
+def rollback(open_store: OpenStore) -> ChangeResult:
+    return rotating.rollback(open_store, account=ACCOUNT, provider=PROVIDER, test=FakeTester(), approve=no)
 
 
-def retire(custody: Custody) -> ChangeResult:
-    return rotating.retire(custody, account=ACCOUNT, provider=PROVIDER, test=FakeTester(Reason.REVOKED))
+def abort(open_store: OpenStore) -> ChangeResult:
+    return rotating.abort(open_store, account=ACCOUNT, provider=PROVIDER)
 
 
-def remove(custody: Custody) -> ChangeResult:
-    return removing.remove(custody, account=ACCOUNT, provider=PROVIDER)
+def retire(open_store: OpenStore) -> ChangeResult:
+    return rotating.retire(open_store, account=ACCOUNT, provider=PROVIDER, test=FakeTester(Reason.REVOKED))
+
+
+def remove(open_store: OpenStore) -> ChangeResult:
+    return removing.remove(open_store, account=ACCOUNT, provider=PROVIDER)
 
 
 STEPS = {"resume": resume, "abort": abort, "rollback": rollback, "retire": retire}
 
 
 @pytest.mark.parametrize("step", [*STEPS.values(), remove])
-def test_without_a_key_there_is_nothing_to_do_it_to(vault: Vault, step: Step) -> None:
+def test_without_a_key_there_is_nothing_to_do_it_to(sample_store: SampleStore, step: Step) -> None:
     with pytest.raises(KeyNotFound):
-        step(vault.custody())
+        step(sample_store.open_store())
     with pytest.raises(KeyNotFound):
-        vault.rotate()
+        sample_store.rotate()
     with pytest.raises(KeyNotFound):
-        revealing.reveal(vault.custody(), account=ACCOUNT, provider=PROVIDER)
-    assert vault.events() == []
+        revealing.reveal(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER)
+    assert sample_store.events() == []
 
 
 @pytest.mark.parametrize("step", STEPS.values())
-def test_a_step_without_the_version_that_it_needs_changes_nothing(vault: Vault, step: Step) -> None:
-    vault.add()
+def test_a_step_without_the_version_that_it_needs_changes_nothing(sample_store: SampleStore, step: Step) -> None:
+    sample_store.add()
     with pytest.raises(VersionNotFound):
-        step(vault.custody())
-    assert vault.held() == Held(OLD)
-    assert vault.actions() == ["added"]
+        step(sample_store.open_store())
+    assert sample_store.held() == Held(OLD)
+    assert sample_store.actions() == ["added"]
 
 
-def test_a_key_is_added_once(vault: Vault) -> None:
-    vault.add()
+def test_a_key_is_added_once(sample_store: SampleStore) -> None:
+    sample_store.add()
     with pytest.raises(KeyExists):
-        vault.add(NEW)
-    assert vault.held() == Held(OLD)
+        sample_store.add(NEW)
+    assert sample_store.held() == Held(OLD)
 
 
-def test_a_key_that_someone_adds_during_the_test_stands(vault: Vault) -> None:
+def test_a_key_that_someone_adds_during_the_test_stands(sample_store: SampleStore) -> None:
     with pytest.raises(KeyExists):
-        vault.add(NEW, test=FakeTester(meanwhile=lambda: vault.add(OLD)))
-    assert vault.held() == Held(OLD)
-    assert vault.actions() == ["added"]
+        sample_store.add(NEW, test=FakeTester(meanwhile=lambda: sample_store.add(OLD)))
+    assert sample_store.held() == Held(OLD)
+    assert sample_store.actions() == ["added"]
 
 
-def test_a_second_rotation_waits_for_the_first(vault: Vault) -> None:
-    vault.add()
-    vault.stage()
+def test_a_second_rotation_waits_for_the_first(sample_store: SampleStore) -> None:
+    sample_store.add()
+    sample_store.stage()
     with pytest.raises(AlreadyStaged):
-        vault.rotate(THIRD)
-    assert vault.held() == Held(OLD, NEW)
+        sample_store.rotate(THIRD)
+    assert sample_store.held() == Held(OLD, NEW)
 
 
-def test_the_same_key_again_makes_no_version(vault: Vault) -> None:
-    vault.add()
+def test_the_same_key_again_makes_no_version(sample_store: SampleStore) -> None:
+    sample_store.add()
     test = FakeTester()
-    result = vault.rotate(OLD, test=test)
+    result = sample_store.rotate(OLD, test=test)
     assert (result.action, result.version) == ("unchanged", 1)
     assert test.asked == []
-    assert vault.actions() == ["added"]
+    assert sample_store.actions() == ["added"]
 
 
-def test_two_rollbacks_swap_back(vault: Vault) -> None:
-    vault.add()
-    vault.rotate()
-    rollback(vault.custody())
-    assert vault.held() == Held(OLD, None, NEW)
-    rollback(vault.custody())
-    assert vault.held() == Held(NEW, None, OLD)
-    assert vault.actions() == ["added", "staged", "promoted", "rolled_back", "rolled_back"]
+def test_two_rollbacks_swap_back(sample_store: SampleStore) -> None:
+    sample_store.add()
+    sample_store.rotate()
+    rollback(sample_store.open_store())
+    assert sample_store.held() == Held(OLD, None, NEW)
+    rollback(sample_store.open_store())
+    assert sample_store.held() == Held(NEW, None, OLD)
+    assert sample_store.actions() == ["added", "staged", "promoted", "rolled_back", "rolled_back"]
 
 
-def test_a_rollback_leaves_what_is_staged_alone(vault: Vault) -> None:
-    vault.add()
-    vault.rotate()
-    vault.stage(THIRD)
-    rollback(vault.custody())
-    assert vault.held() == Held(OLD, THIRD, NEW)
-    resume(vault.custody())
-    assert vault.held() == Held(THIRD, None, OLD)
+def test_a_rollback_leaves_what_is_staged_alone(sample_store: SampleStore) -> None:
+    sample_store.add()
+    sample_store.rotate()
+    sample_store.stage(THIRD)
+    rollback(sample_store.open_store())
+    assert sample_store.held() == Held(OLD, THIRD, NEW)
+    resume(sample_store.open_store())
+    assert sample_store.held() == Held(THIRD, None, OLD)
 
 
-def test_numbers_of_versions_are_not_used_again(vault: Vault) -> None:
-    vault.add()
-    vault.stage()
-    abort(vault.custody())
-    result = vault.rotate(THIRD)
+def test_numbers_of_versions_are_not_used_again(sample_store: SampleStore) -> None:
+    sample_store.add()
+    sample_store.stage()
+    abort(sample_store.open_store())
+    result = sample_store.rotate(THIRD)
     assert result.version == 3
-    retire(vault.custody())
-    assert vault.rotate(NEW).version == 4
+    retire(sample_store.open_store())
+    assert sample_store.rotate(NEW).version == 4
 
 
-def test_each_step_leaves_its_event(vault: Vault) -> None:
-    vault.add(test=FakeTester())
-    vault.stage()
-    abort(vault.custody())
-    vault.rotate(test=FakeTester())
-    retire(vault.custody())
-    vault.rotate(THIRD, test=FakeTester(Reason.EXPIRED))
-    revealing.reveal(vault.custody(), account=ACCOUNT, provider=PROVIDER)
-    remove(vault.custody())
-    told = [(event["action"], event["version"], event["reason"]) for event in vault.events()]
+def test_each_step_leaves_its_event(sample_store: SampleStore) -> None:
+    sample_store.add(test=FakeTester())
+    sample_store.stage()
+    abort(sample_store.open_store())
+    sample_store.rotate(test=FakeTester())
+    retire(sample_store.open_store())
+    sample_store.rotate(THIRD, test=FakeTester(Reason.EXPIRED))
+    revealing.reveal(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER)
+    remove(sample_store.open_store())
+    told = [(event["action"], event["version"], event["reason"]) for event in sample_store.events()]
     assert told == [
         ("added", 1, "ok"),
         ("staged", 2, None), ("tested", 2, "unreachable"), ("aborted", 2, None),
@@ -141,55 +141,55 @@ def test_each_step_leaves_its_event(vault: Vault) -> None:
         ("staged", 4, None), ("aborted", 4, "expired"),
         ("revealed", 3, None), ("removed", 3, None),
     ]  # fmt: skip
-    assert {event["actor"] for event in vault.events()} == {"somebody@somewhere"}
-    assert OLD not in str(vault.events())
+    assert {event["actor"] for event in sample_store.events()} == {"somebody@somewhere"}
+    assert OLD not in str(sample_store.events())
 
 
 # somebody else is at it during the test
 
 
-def test_what_was_aborted_during_its_test_is_not_promoted(vault: Vault) -> None:
-    vault.add()
+def test_what_was_aborted_during_its_test_is_not_promoted(sample_store: SampleStore) -> None:
+    sample_store.add()
     with pytest.raises(ChangedMeanwhile):
-        vault.rotate(test=FakeTester(meanwhile=lambda: abort(vault.custody())))
-    assert vault.held() == Held(OLD)
+        sample_store.rotate(test=FakeTester(meanwhile=lambda: abort(sample_store.open_store())))
+    assert sample_store.held() == Held(OLD)
 
 
-def test_of_two_that_resume_one_promotes_and_the_other_is_told(vault: Vault) -> None:
-    vault.add()
-    vault.stage()
+def test_of_two_that_resume_one_promotes_and_the_other_is_told(sample_store: SampleStore) -> None:
+    sample_store.add()
+    sample_store.stage()
     with pytest.raises(ChangedMeanwhile):
-        resume(vault.custody(), FakeTester(meanwhile=lambda: resume(vault.custody())))
-    assert vault.held() == Held(NEW, None, OLD)
-    assert vault.actions().count("promoted") == 1
+        resume(sample_store.open_store(), FakeTester(meanwhile=lambda: resume(sample_store.open_store())))
+    assert sample_store.held() == Held(NEW, None, OLD)
+    assert sample_store.actions().count("promoted") == 1
 
 
-def test_what_was_promoted_during_its_test_is_not_called_staged(vault: Vault) -> None:
-    vault.add()
+def test_what_was_promoted_during_its_test_is_not_called_staged(sample_store: SampleStore) -> None:
+    sample_store.add()
     with pytest.raises(ChangedMeanwhile):
-        vault.rotate(test=FakeTester(Reason.TIMEOUT, meanwhile=lambda: resume(vault.custody())))
-    assert vault.held() == Held(NEW, None, OLD)
+        sample_store.rotate(test=FakeTester(Reason.TIMEOUT, meanwhile=lambda: resume(sample_store.open_store())))
+    assert sample_store.held() == Held(NEW, None, OLD)
 
 
-def test_what_was_removed_and_added_again_during_a_test_is_another_key(vault: Vault) -> None:
+def test_what_was_removed_and_added_again_during_a_test_is_another_key(sample_store: SampleStore) -> None:
     def replaced() -> None:
-        remove(vault.custody())
-        vault.add(THIRD)
-        vault.stage(OLD)
+        remove(sample_store.open_store())
+        sample_store.add(THIRD)
+        sample_store.stage(OLD)
 
-    vault.add()
+    sample_store.add()
     for reason in (Reason.OK, Reason.INVALID_KEY, Reason.TIMEOUT):
         with pytest.raises(ChangedMeanwhile):
-            vault.rotate(test=FakeTester(reason, meanwhile=replaced))
-        assert vault.held() == Held(THIRD, OLD)
-        abort(vault.custody())
+            sample_store.rotate(test=FakeTester(reason, meanwhile=replaced))
+        assert sample_store.held() == Held(THIRD, OLD)
+        abort(sample_store.open_store())
 
 
-def test_a_rollback_during_a_test_is_kept_for_undo(vault: Vault) -> None:
-    vault.add()
-    vault.rotate()
-    vault.rotate(THIRD, test=FakeTester(meanwhile=lambda: rollback(vault.custody())))
-    assert vault.held() == Held(THIRD, None, OLD)
+def test_a_rollback_during_a_test_is_kept_for_undo(sample_store: SampleStore) -> None:
+    sample_store.add()
+    sample_store.rotate()
+    sample_store.rotate(THIRD, test=FakeTester(meanwhile=lambda: rollback(sample_store.open_store())))
+    assert sample_store.held() == Held(THIRD, None, OLD)
 
 
 # settings
@@ -205,8 +205,8 @@ GIVEN = KeySettings(
 )
 
 
-def settings_of(vault: Vault) -> tuple[object, ...]:
-    key = vault.key()
+def settings_of(sample_store: SampleStore) -> tuple[object, ...]:
+    key = sample_store.key()
     assert key is not None
     current = key.current
     return key.models, key.capabilities, key.label, key.rotate_after_days, current.base_url, current.expires_at
@@ -219,64 +219,64 @@ AS_GIVEN = (
 DEFAULT = ((), (), None, 90, BASE_URL, None)
 
 
-def test_a_new_key_has_the_settings_that_were_given(vault: Vault) -> None:
-    vault.add(settings=GIVEN)
-    assert settings_of(vault) == AS_GIVEN
+def test_a_new_key_has_the_settings_that_were_given(sample_store: SampleStore) -> None:
+    sample_store.add(settings=GIVEN)
+    assert settings_of(sample_store) == AS_GIVEN
 
 
-def test_settings_of_a_rotation_wait_for_the_promotion_and_are_what_the_test_checks(vault: Vault) -> None:
-    vault.add()
-    vault.stage(settings=GIVEN)
-    assert settings_of(vault) == DEFAULT
+def test_settings_of_a_rotation_wait_for_the_promotion_and_are_what_the_test_checks(sample_store: SampleStore) -> None:
+    sample_store.add()
+    sample_store.stage(settings=GIVEN)
+    assert settings_of(sample_store) == DEFAULT
     test = FakeTester()
-    resume(vault.custody(), test)
+    resume(sample_store.open_store(), test)
     expected = Target(PROVIDER, "https://api.eu.residency.elevenlabs.io", ("m1", "m2"), ("voices_read",))
     assert test.asked == [(NEW, expected)]
-    assert settings_of(vault) == AS_GIVEN
+    assert settings_of(sample_store) == AS_GIVEN
 
 
-def test_settings_of_what_is_discarded_are_forgotten(vault: Vault) -> None:
-    vault.add()
-    vault.rotate(settings=GIVEN, test=FakeTester(Reason.INVALID_KEY))
-    vault.stage(settings=GIVEN)
-    abort(vault.custody())
-    vault.rotate(THIRD)
-    assert settings_of(vault) == DEFAULT
+def test_settings_of_what_is_discarded_are_forgotten(sample_store: SampleStore) -> None:
+    sample_store.add()
+    sample_store.rotate(settings=GIVEN, test=FakeTester(Reason.INVALID_KEY))
+    sample_store.stage(settings=GIVEN)
+    abort(sample_store.open_store())
+    sample_store.rotate(THIRD)
+    assert settings_of(sample_store) == DEFAULT
 
 
-def test_a_rotation_without_settings_leaves_them_as_they_are(vault: Vault) -> None:
-    vault.add(settings=GIVEN)
+def test_a_rotation_without_settings_leaves_them_as_they_are(sample_store: SampleStore) -> None:
+    sample_store.add(settings=GIVEN)
     test = FakeTester()
-    vault.rotate(test=test)
-    assert settings_of(vault) == (*AS_GIVEN[:-1], None)  # when the old value expires says nothing of the new one
+    sample_store.rotate(test=test)
+    assert settings_of(sample_store) == (*AS_GIVEN[:-1], None)  # when the old value expires says nothing of the new one
     assert test.asked[0][1].base_url == GIVEN.base_url
 
 
-def test_never_to_rotate_is_a_setting(vault: Vault) -> None:
-    vault.add(settings=KeySettings(rotate_after_days=0))
-    assert settings_of(vault)[3] is None
-    vault.rotate(settings=KeySettings(rotate_after_days=7))
-    assert settings_of(vault)[3] == 7
-    vault.rotate(THIRD, settings=KeySettings(rotate_after_days=0))
-    assert settings_of(vault)[3] is None
+def test_never_to_rotate_is_a_setting(sample_store: SampleStore) -> None:
+    sample_store.add(settings=KeySettings(rotate_after_days=0))
+    assert settings_of(sample_store)[3] is None
+    sample_store.rotate(settings=KeySettings(rotate_after_days=7))
+    assert settings_of(sample_store)[3] == 7
+    sample_store.rotate(THIRD, settings=KeySettings(rotate_after_days=0))
+    assert settings_of(sample_store)[3] is None
 
 
-def test_each_version_is_tested_and_used_at_its_own_base_url(vault: Vault) -> None:
-    vault.add()
-    vault.rotate(settings=KeySettings(base_url="https://api.us.elevenlabs.io"))
-    assert settings_of(vault)[4] == "https://api.us.elevenlabs.io"
+def test_each_version_is_tested_and_used_at_its_own_base_url(sample_store: SampleStore) -> None:
+    sample_store.add()
+    sample_store.rotate(settings=KeySettings(base_url="https://api.us.elevenlabs.io"))
+    assert settings_of(sample_store)[4] == "https://api.us.elevenlabs.io"
     test = FakeTester()
-    rotating.rollback(vault.custody(), account=ACCOUNT, provider=PROVIDER, test=test, approve=no)
+    rotating.rollback(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=test, approve=no)
     assert [(value, target.base_url) for value, target in test.asked] == [(OLD, BASE_URL)]
-    assert settings_of(vault)[4] == BASE_URL
+    assert settings_of(sample_store)[4] == BASE_URL
 
 
-def test_a_new_account_can_be_made_while_others_are(vault: Vault) -> None:
+def test_a_new_account_can_be_made_while_others_are(sample_store: SampleStore) -> None:
     def another() -> None:
-        vault.add(THIRD, account="other")
+        sample_store.add(THIRD, account="other")
 
     target = Target(PROVIDER, BASE_URL)
     new = NewKey(ACCOUNT, target, Secret(OLD), KeySettings())
-    add(vault.custody(), new, test=FakeTester(meanwhile=another), approve=no)
-    assert vault.held() == Held(OLD)
-    assert vault.held("other") == Held(THIRD)
+    add(sample_store.open_store(), new, test=FakeTester(meanwhile=another), approve=no)
+    assert sample_store.held() == Held(OLD)
+    assert sample_store.held("other") == Held(THIRD)

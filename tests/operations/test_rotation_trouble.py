@@ -9,38 +9,38 @@ from kojikey.model.ref import key_ref
 from kojikey.operations import rotating
 from kojikey.stores.base import Change
 from support.faulty import FaultyStore
-from support.vault import ACCOUNT, NEW, OLD, PROVIDER, FakeTester, Held, Vault, no
+from support.sample_store import ACCOUNT, NEW, OLD, PROVIDER, FakeTester, Held, SampleStore, no
 
 
-def damage(vault: Vault, stage: str) -> None:
+def damage(sample_store: SampleStore, stage: str) -> None:
     """Put the current version's record in the place of another one, as somebody with access to the store could."""
-    stored = vault.opener().read(key_ref(ACCOUNT, PROVIDER))
+    stored = sample_store.opener().read(key_ref(ACCOUNT, PROVIDER))
     assert stored is not None
     sealed = {version["stage"]: version["sealed"] for version in stored.document["versions"]}
     for version in stored.document["versions"]:
         if version["stage"] == stage:
             version["sealed"] = sealed["current"]
-    vault.opener().commit((Change(stored.ref, stored.document, stored.revision),))
+    sample_store.opener().commit((Change(stored.ref, stored.document, stored.revision),))
 
 
-def test_a_previous_version_that_does_not_open_is_not_rolled_back_to(vault: Vault) -> None:
-    vault.add()
-    vault.rotate()
-    damage(vault, "previous")
-    before = vault.key()
+def test_a_previous_version_that_does_not_open_is_not_rolled_back_to(sample_store: SampleStore) -> None:
+    sample_store.add()
+    sample_store.rotate()
+    damage(sample_store, "previous")
+    before = sample_store.key()
     with pytest.raises(RecordChanged):
-        rotating.rollback(vault.custody(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
-    assert vault.key() == before
+        rotating.rollback(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
+    assert sample_store.key() == before
 
 
-def test_a_staged_version_that_does_not_open_is_not_promoted_untested(vault: Vault) -> None:
-    vault.add()
-    vault.stage()
-    damage(vault, "staged")
-    before = vault.key()
+def test_a_staged_version_that_does_not_open_is_not_promoted_untested(sample_store: SampleStore) -> None:
+    sample_store.add()
+    sample_store.stage()
+    damage(sample_store, "staged")
+    before = sample_store.key()
     with pytest.raises(RecordChanged):
-        rotating.resume(vault.custody(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
-    assert vault.key() == before
+        rotating.resume(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
+    assert sample_store.key() == before
 
 
 @pytest.mark.parametrize(
@@ -52,37 +52,39 @@ def test_a_staged_version_that_does_not_open_is_not_promoted_untested(vault: Vau
     ids=str,
 )
 @pytest.mark.parametrize("is_tested", [True, False])
-def test_a_store_that_is_lost_after_a_value_was_staged(vault: Vault, error: KojikeyError, is_tested: bool) -> None:
-    vault.add()
-    faulty = FaultyStore(vault.opener(), error, at=2)
+def test_a_store_that_is_lost_after_a_value_was_staged(
+    sample_store: SampleStore, error: KojikeyError, is_tested: bool
+) -> None:
+    sample_store.add()
+    faulty = FaultyStore(sample_store.opener(), error, at=2)
     with pytest.raises(type(error)) as caught:
-        vault.rotate(test=FakeTester() if is_tested else None, custody=vault.custody(faulty))
+        sample_store.rotate(test=FakeTester() if is_tested else None, open_store=sample_store.open_store(faulty))
     told = str(caught.value)
     assert "the new key was staged before that, as version 2, and is not lost" in told
     assert "nothing was changed" not in told
     assert "not made" not in told
     assert caught.value.hint == f"kojikey rotate {PROVIDER} --resume"
-    assert vault.held() == Held(OLD, staged=NEW)
+    assert sample_store.held() == Held(OLD, staged=NEW)
 
 
-def test_a_kek_that_goes_while_the_provider_is_asked(vault: Vault) -> None:
-    vault.add()
-    vault.environ = dict(vault.environ)
-    custody = vault.custody(environ=vault.environ)
+def test_a_kek_that_goes_while_the_provider_is_asked(sample_store: SampleStore) -> None:
+    sample_store.add()
+    sample_store.environ = dict(sample_store.environ)
+    open_store = sample_store.open_store(environ=sample_store.environ)
 
     def forgotten() -> None:
-        custody._sealers.clear()
-        custody._keks.clear()
-        vault.environ.clear()
+        open_store._sealers.clear()
+        open_store._keks.clear()
+        sample_store.environ.clear()
 
     test = FakeTester(meanwhile=forgotten)
     with pytest.raises(KekMissing, match="the new key was staged"):
-        vault.rotate(test=test, custody=custody)
+        sample_store.rotate(test=test, open_store=open_store)
 
 
-def test_a_value_that_was_never_staged_is_not_said_to_be(vault: Vault) -> None:
-    vault.add()
-    faulty = FaultyStore(vault.opener(), StoreFull("here", "has no room left; the change was not made"), at=1)
+def test_a_value_that_was_never_staged_is_not_said_to_be(sample_store: SampleStore) -> None:
+    sample_store.add()
+    faulty = FaultyStore(sample_store.opener(), StoreFull("here", "has no room left; the change was not made"), at=1)
     with pytest.raises(StoreFull) as caught:
-        vault.rotate(custody=vault.custody(faulty))
+        sample_store.rotate(open_store=sample_store.open_store(faulty))
     assert str(caught.value) == "the store here has no room left; the change was not made"

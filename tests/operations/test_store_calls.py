@@ -17,7 +17,7 @@ from kojikey.operations.record_checks import chain_head
 from kojikey.sealing.envelope import Sealer
 from kojikey.stores.base import Change, Store, Stored
 from support.faulty import FaultyStore
-from support.vault import ACCOUNT, ADAPTERS, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, Vault, no
+from support.sample_store import ACCOUNT, ADAPTERS, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, SampleStore, no
 
 KEY = key_ref(ACCOUNT, PROVIDER)
 
@@ -42,37 +42,37 @@ class CountingStore(FaultyStore):
 
 
 @pytest.fixture
-def vault() -> Vault:
+def sample_store() -> SampleStore:
     """Return a vault with a key that has a previous version."""
     import pathlib
 
-    vault = Vault.made(ADAPTERS["memory"](pathlib.Path()))
-    vault.add()
-    vault.rotate()
-    return vault
+    sample_store = SampleStore.made(ADAPTERS["memory"](pathlib.Path()))
+    sample_store.add()
+    sample_store.rotate()
+    return sample_store
 
 
 def named(
-    step: Callable[..., object], vault: Vault, store: Store, reason: Reason = Reason.OK, **more: object
+    step: Callable[..., object], sample_store: SampleStore, store: Store, reason: Reason = Reason.OK, **more: object
 ) -> object:
-    return step(vault.custody(store), account=ACCOUNT, provider=PROVIDER, test=FakeTester(reason), **more)
+    return step(sample_store.open_store(store), account=ACCOUNT, provider=PROVIDER, test=FakeTester(reason), **more)
 
 
 @dataclass(frozen=True)
 class Way:
     """A step of a rotation, with what has to be there before."""
 
-    act: Callable[[Vault, Store], object]
+    act: Callable[[SampleStore, Store], object]
     staged: bool = False
 
 
 WAYS: dict[str, Way] = {
-    "rotate": Way(lambda v, s: v.rotate(THIRD, test=FakeTester(), custody=v.custody(s))),
-    "rotate, rejected": Way(lambda v, s: v.rotate(THIRD, test=FakeTester(Reason.INVALID_KEY), custody=v.custody(s))),
-    "rotate, left staged": Way(lambda v, s: v.rotate(THIRD, test=FakeTester(Reason.TIMEOUT), custody=v.custody(s))),
+    "rotate": Way(lambda v, s: v.rotate(THIRD, test=FakeTester(), open_store=v.open_store(s))),
+    "rotate, rejected": Way(lambda v, s: v.rotate(THIRD, test=FakeTester(Reason.INVALID_KEY), open_store=v.open_store(s))),
+    "rotate, left staged": Way(lambda v, s: v.rotate(THIRD, test=FakeTester(Reason.TIMEOUT), open_store=v.open_store(s))),
     "resume": Way(lambda v, s: named(rotating.resume, v, s, approve=no), staged=True),
     "abort": Way(
-        lambda v, s: rotating.abort(v.custody(s), account=ACCOUNT, provider=PROVIDER), staged=True
+        lambda v, s: rotating.abort(v.open_store(s), account=ACCOUNT, provider=PROVIDER), staged=True
     ),
     "rollback": Way(lambda v, s: named(rotating.rollback, v, s, approve=no)),
     "retire": Way(lambda v, s: named(rotating.retire, v, s, Reason.REVOKED)),
@@ -81,54 +81,58 @@ WAYS: dict[str, Way] = {
 
 
 @pytest.mark.parametrize("name", sorted(WAYS))
-def test_a_step_reads_the_key_once(vault: Vault, name: str) -> None:
+def test_a_step_reads_the_key_once(sample_store: SampleStore, name: str) -> None:
     if WAYS[name].staged:
-        vault.stage(THIRD)
-    store = CountingStore(vault.opener())
-    WAYS[name].act(vault, store)
+        sample_store.stage(THIRD)
+    store = CountingStore(sample_store.opener())
+    WAYS[name].act(sample_store, store)
     assert store.reads[KEY] == 1
-    vault.verify()
+    sample_store.verify()
 
 
-def test_a_step_that_lost_to_a_recorded_test_reads_once_more_and_is_made(vault: Vault) -> None:
-    store = CountingStore(vault.opener(), lambda: named(rotating.retire, vault, vault.opener()))
-    vault.rotate(THIRD, custody=vault.custody(store))
+def test_a_step_that_lost_to_a_recorded_test_reads_once_more_and_is_made(sample_store: SampleStore) -> None:
+    store = CountingStore(sample_store.opener(), lambda: named(rotating.retire, sample_store, sample_store.opener()))
+    sample_store.rotate(THIRD, open_store=sample_store.open_store(store))
     assert store.reads[KEY] == 2
-    assert vault.held() == Held(THIRD, previous=NEW)
-    vault.verify()
+    assert sample_store.held() == Held(THIRD, previous=NEW)
+    sample_store.verify()
 
 
-def test_of_two_that_stage_at_once_one_is_told(vault: Vault) -> None:
-    store = CountingStore(vault.opener(), lambda: vault.stage(THIRD))
+def test_of_two_that_stage_at_once_one_is_told(sample_store: SampleStore) -> None:
+    store = CountingStore(sample_store.opener(), lambda: sample_store.stage(THIRD))
     with pytest.raises(AlreadyStaged):
-        vault.rotate("sk_fourth_key_0123456789", custody=vault.custody(store))
-    assert vault.held() == Held(NEW, THIRD, OLD)
+        sample_store.rotate("sk_fourth_key_0123456789", open_store=sample_store.open_store(store))
+    assert sample_store.held() == Held(NEW, THIRD, OLD)
 
 
-def test_a_key_that_was_rotated_before_the_new_value_was_staged_is_left_alone(vault: Vault) -> None:
-    store = CountingStore(vault.opener(), lambda: vault.rotate(THIRD))
+def test_a_key_that_was_rotated_before_the_new_value_was_staged_is_left_alone(sample_store: SampleStore) -> None:
+    store = CountingStore(sample_store.opener(), lambda: sample_store.rotate(THIRD))
     with pytest.raises(ChangedMeanwhile):
-        vault.rotate("sk_fourth_key_0123456789", custody=vault.custody(store))
-    assert vault.held() == Held(THIRD, previous=NEW)
+        sample_store.rotate("sk_fourth_key_0123456789", open_store=sample_store.open_store(store))
+    assert sample_store.held() == Held(THIRD, previous=NEW)
 
 
-def test_nothing_is_staged_over_what_is_staged(vault: Vault) -> None:
-    vault.stage(THIRD)
-    store = CountingStore(vault.opener())
+def test_nothing_is_staged_over_what_is_staged(sample_store: SampleStore) -> None:
+    sample_store.stage(THIRD)
+    store = CountingStore(sample_store.opener())
     with pytest.raises(AlreadyStaged):
-        vault.rotate("sk_fourth_key_0123456789", custody=vault.custody(store))
+        sample_store.rotate("sk_fourth_key_0123456789", open_store=sample_store.open_store(store))
     assert store.steps == 0
-    assert vault.held() == Held(NEW, THIRD, OLD)
+    assert sample_store.held() == Held(NEW, THIRD, OLD)
 
 
 @pytest.mark.parametrize("step", [rotating.retire, rotating.rollback])
-def test_a_version_that_went_during_its_test_has_no_outcome(vault: Vault, step: Callable[..., object]) -> None:
-    tester = FakeTester(Reason.TIMEOUT, meanwhile=lambda: named(rotating.retire, vault, vault.opener(), Reason.REVOKED))
+def test_a_version_that_went_during_its_test_has_no_outcome(
+    sample_store: SampleStore, step: Callable[..., object]
+) -> None:
+    tester = FakeTester(
+        Reason.TIMEOUT, meanwhile=lambda: named(rotating.retire, sample_store, sample_store.opener(), Reason.REVOKED)
+    )
     more = {"approve": no} if step is rotating.rollback else {}
     with pytest.raises(ChangedMeanwhile):
-        step(vault.custody(), account=ACCOUNT, provider=PROVIDER, test=tester, **more)
-    assert vault.held() == Held(NEW)
-    assert "tested" not in vault.actions()
+        step(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=tester, **more)
+    assert sample_store.held() == Held(NEW)
+    assert "tested" not in sample_store.actions()
 
 
 # the loop

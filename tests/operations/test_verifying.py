@@ -15,7 +15,7 @@ from kojikey.model.verdict import Reason, Verdict
 from kojikey.operations import audit_verification, removing, rotating
 from kojikey.operations.adding import NewKey, add
 from kojikey.operations.key_settings import KeySettings
-from kojikey.operations.open_store import Custody
+from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Target
 from kojikey.operations.results import TestResult
 from kojikey.operations.rotating import Replacement
@@ -25,14 +25,14 @@ from kojikey.stores.base import Query, Stored
 from kojikey.testing import load_key
 from support.faulty import FaultyStore
 from support.many import account_name, fill
-from support.vault import ADAPTERS, Vault, verdict
+from support.sample_store import ADAPTERS, SampleStore, verdict
 
 Item = TestResult | Unopened
 
 
 @pytest.fixture(params=sorted(ADAPTERS))
-def vault(request: pytest.FixtureRequest, tmp_path: object) -> Vault:
-    return Vault.made(ADAPTERS[request.param](tmp_path))  # type: ignore[arg-type]
+def sample_store(request: pytest.FixtureRequest, tmp_path: object) -> SampleStore:
+    return SampleStore.made(ADAPTERS[request.param](tmp_path))  # type: ignore[arg-type]
 
 
 async def good(secret: Secret, target: Target) -> Verdict:
@@ -40,13 +40,13 @@ async def good(secret: Secret, target: Target) -> Verdict:
     return verdict()
 
 
-def lanes_of(custody: Custody) -> list[Iterator[Stored]]:
-    counts = survey(custody.store, Query())
-    return [custody.store.scan(Query(providers=(provider,))) for provider in counts]
+def lanes_of(open_store: OpenStore) -> list[Iterator[Stored]]:
+    counts = survey(open_store.store, Query())
+    return [open_store.store.scan(Query(providers=(provider,))) for provider in counts]
 
 
-def keys_tested_in(vault: Vault) -> set[tuple[str, str]]:
-    store = vault.opener()
+def keys_tested_in(sample_store: SampleStore) -> set[tuple[str, str]]:
+    store = sample_store.opener()
     return {stored.ref[1:] for stored in store.scan() if stored.document["tested_at"] is not None}
 
 
@@ -54,32 +54,32 @@ def results_of(items: list[Item]) -> list[TestResult]:
     return [item for item in items if isinstance(item, TestResult)]
 
 
-def test_every_key_is_tested_recorded_and_told_once(vault: Vault) -> None:
-    custody = vault.custody()
-    fill(custody, 50)
+def test_every_key_is_tested_recorded_and_told_once(sample_store: SampleStore) -> None:
+    open_store = sample_store.open_store()
+    fill(open_store, 50)
     items: list[Item] = []
-    asyncio.run(verify(custody, *lanes_of(custody), probe=good, emit=items.append, concurrency=7))
+    asyncio.run(verify(open_store, *lanes_of(open_store), probe=good, emit=items.append, concurrency=7))
     told = [(item.account, item.provider) for item in items]
     assert len(told) == len(set(told)) == 100
     assert all(item.recorded for item in results_of(items))
-    assert keys_tested_in(vault) == set(told)
-    assert audit_verification.verify(vault.custody(), account=None).verified == tuple(
+    assert keys_tested_in(sample_store) == set(told)
+    assert audit_verification.verify(sample_store.open_store(), account=None).verified == tuple(
         account_name(n) for n in range(50)
     )
 
 
-def test_an_outcome_that_is_no_news_leaves_no_event(vault: Vault) -> None:
-    custody = vault.custody()
-    fill(custody, 20)
+def test_an_outcome_that_is_no_news_leaves_no_event(sample_store: SampleStore) -> None:
+    open_store = sample_store.open_store()
+    fill(open_store, 20)
     for _ in range(2):
-        asyncio.run(verify(custody, *lanes_of(custody), probe=good, emit=lambda _: None, concurrency=5))
-    actions = [event["action"] for event in vault.opener().events(account_name(3))]
+        asyncio.run(verify(open_store, *lanes_of(open_store), probe=good, emit=lambda _: None, concurrency=5))
+    actions = [event["action"] for event in sample_store.opener().events(account_name(3))]
     assert actions == ["added", "added", "tested", "tested"]
 
 
-def test_no_more_requests_are_under_way_than_allowed(vault: Vault) -> None:
-    custody = vault.custody()
-    fill(custody, 30)
+def test_no_more_requests_are_under_way_than_allowed(sample_store: SampleStore) -> None:
+    open_store = sample_store.open_store()
+    fill(open_store, 30)
     running, most = 0, 0
 
     async def counted(secret: Secret, target: Target) -> Verdict:
@@ -91,13 +91,13 @@ def test_no_more_requests_are_under_way_than_allowed(vault: Vault) -> None:
         running -= 1
         return verdict()
 
-    asyncio.run(verify(custody, *lanes_of(custody), probe=counted, emit=lambda _: None, concurrency=6))
+    asyncio.run(verify(open_store, *lanes_of(open_store), probe=counted, emit=lambda _: None, concurrency=6))
     assert most == 6
 
 
-def test_keys_are_not_read_ahead_without_bounds(vault: Vault) -> None:
-    custody = vault.custody()
-    fill(custody, 300)
+def test_keys_are_not_read_ahead_without_bounds(sample_store: SampleStore) -> None:
+    open_store = sample_store.open_store()
+    fill(open_store, 300)
     read = finished = furthest = 0
 
     def counted(keys: Iterator[Stored]) -> Iterator[Stored]:
@@ -111,14 +111,14 @@ def test_keys_are_not_read_ahead_without_bounds(vault: Vault) -> None:
         finished += 1
         furthest = max(furthest, read - finished)
 
-    asyncio.run(verify(custody, counted(custody.store.scan()), probe=good, emit=emit, concurrency=4))
+    asyncio.run(verify(open_store, counted(open_store.store.scan()), probe=good, emit=emit, concurrency=4))
     assert finished == 600
     assert furthest < 400
 
 
-def test_a_lane_that_hangs_holds_up_no_other(vault: Vault) -> None:
-    custody = vault.custody()
-    fill(custody, 40)
+def test_a_lane_that_hangs_holds_up_no_other(sample_store: SampleStore) -> None:
+    open_store = sample_store.open_store()
+    fill(open_store, 40)
     items: list[Item] = []
 
     async def half_hung(secret: Secret, target: Target) -> Verdict:
@@ -127,7 +127,7 @@ def test_a_lane_that_hangs_holds_up_no_other(vault: Vault) -> None:
         return verdict()
 
     async def run() -> None:
-        everything = verify(custody, *lanes_of(custody), probe=half_hung, emit=items.append, concurrency=8)
+        everything = verify(open_store, *lanes_of(open_store), probe=half_hung, emit=items.append, concurrency=8)
         running = asyncio.ensure_future(everything)
         while len(items) < 40:
             await asyncio.sleep(0.001)
@@ -138,9 +138,9 @@ def test_a_lane_that_hangs_holds_up_no_other(vault: Vault) -> None:
     assert {item.provider for item in items} == {"google_gemini"}
 
 
-def test_a_provider_that_asks_for_a_pause_is_waited_for_and_the_other_is_not(vault: Vault) -> None:
-    custody = vault.custody()
-    fill(custody, 5)
+def test_a_provider_that_asks_for_a_pause_is_waited_for_and_the_other_is_not(sample_store: SampleStore) -> None:
+    open_store = sample_store.open_store()
+    fill(open_store, 5)
     order: list[str] = []
 
     def take_turn(provider: str, base_url: str) -> float:
@@ -150,20 +150,22 @@ def test_a_provider_that_asks_for_a_pause_is_waited_for_and_the_other_is_not(vau
         order.append(target.provider)
         return verdict()
 
-    run = verify(custody, *lanes_of(custody), probe=noted, emit=lambda _: None, concurrency=1, take_turn=take_turn)
+    run = verify(
+        open_store, *lanes_of(open_store), probe=noted, emit=lambda _: None, concurrency=1, take_turn=take_turn
+    )
     asyncio.run(run)
     assert sorted(order) == ["elevenlabs"] * 5 + ["google_gemini"] * 5
     assert order[:2] == ["google_gemini"] * 2
 
 
-def test_an_endpoint_that_asks_for_a_pause_holds_up_no_key_of_another_endpoint(vault: Vault) -> None:
+def test_an_endpoint_that_asks_for_a_pause_holds_up_no_key_of_another_endpoint(sample_store: SampleStore) -> None:
     """However many keys of the paused one come first: those behind them are read ahead and tested."""
-    custody = vault.custody()
+    open_store = sample_store.open_store()
     paused, others = 60, 3
     for number in range(paused + others):
         target = Target("elevenlabs", "https://paused.example" if number < paused else "https://fine.example")
         secret = Secret(load_key("elevenlabs", number))
-        add(custody, NewKey(account_name(number), target, secret, KeySettings()), test=None, approve=lambda _: True)
+        add(open_store, NewKey(account_name(number), target, secret, KeySettings()), test=None, approve=lambda _: True)
     order: list[str] = []
 
     def take_turn(_provider: str, base_url: str) -> float:
@@ -175,16 +177,21 @@ def test_an_endpoint_that_asks_for_a_pause_holds_up_no_key_of_another_endpoint(v
 
     asyncio.run(
         verify(
-            custody, custody.store.scan(Query()), probe=noted, emit=lambda _: None, concurrency=2, take_turn=take_turn
+            open_store,
+            open_store.store.scan(Query()),
+            probe=noted,
+            emit=lambda _: None,
+            concurrency=2,
+            take_turn=take_turn,
         )
     )
     assert order[:others] == ["https://fine.example"] * others
     assert order[others:] == ["https://paused.example"] * paused
 
 
-def test_what_is_finished_when_the_run_is_cancelled_is_recorded_and_told(vault: Vault) -> None:
-    custody = vault.custody()
-    fill(custody, 20)
+def test_what_is_finished_when_the_run_is_cancelled_is_recorded_and_told(sample_store: SampleStore) -> None:
+    open_store = sample_store.open_store()
+    fill(open_store, 20)
     items: list[Item] = []
     begun = 0
 
@@ -197,7 +204,7 @@ def test_what_is_finished_when_the_run_is_cancelled_is_recorded_and_told(vault: 
 
     async def run() -> None:
         running = asyncio.ensure_future(
-            verify(custody, *lanes_of(custody), probe=some, emit=items.append, concurrency=4)
+            verify(open_store, *lanes_of(open_store), probe=some, emit=items.append, concurrency=4)
         )
         while begun < 14:
             await asyncio.sleep(0)
@@ -208,46 +215,48 @@ def test_what_is_finished_when_the_run_is_cancelled_is_recorded_and_told(vault: 
     asyncio.run(run())
     assert len(items) == 10
     assert all(item.recorded for item in results_of(items))
-    assert keys_tested_in(vault) == {(item.account, item.provider) for item in items}
+    assert keys_tested_in(sample_store) == {(item.account, item.provider) for item in items}
 
 
 @pytest.mark.parametrize("is_after", [False, True])
-def test_a_store_that_goes_away_leaves_nothing_recorded_wrongly(vault: Vault, is_after: bool) -> None:
-    fill(vault.custody(), 60)
-    store = FaultyStore(vault.opener(), StoreUnreachable("somewhere", "is gone"), at=2, after=is_after)
-    custody = vault.custody(store)
+def test_a_store_that_goes_away_leaves_nothing_recorded_wrongly(sample_store: SampleStore, is_after: bool) -> None:
+    fill(sample_store.open_store(), 60)
+    store = FaultyStore(sample_store.opener(), StoreUnreachable("somewhere", "is gone"), at=2, after=is_after)
+    open_store = sample_store.open_store(store)
     items: list[Item] = []
     with pytest.raises(StoreUnreachable):
-        asyncio.run(verify(custody, *lanes_of(custody), probe=good, emit=items.append, concurrency=8))
+        asyncio.run(verify(open_store, *lanes_of(open_store), probe=good, emit=items.append, concurrency=8))
     recorded = {(item.account, item.provider) for item in results_of(items) if item.recorded}
     told = {(item.account, item.provider) for item in items}
     assert recorded
-    assert recorded <= keys_tested_in(vault)
-    assert keys_tested_in(vault) <= told
+    assert recorded <= keys_tested_in(sample_store)
+    assert keys_tested_in(sample_store) <= told
     assert {item.unkept for item in results_of(items) if not item.recorded} == {"the store somewhere is gone"}
     assert not any(item.unkept for item in results_of(items) if item.recorded)
-    assert audit_verification.verify(vault.custody(), account=None).verified
+    assert audit_verification.verify(sample_store.open_store(), account=None).verified
     again: list[Item] = []
-    rest = vault.custody()
+    rest = sample_store.open_store()
     asyncio.run(verify(rest, *lanes_of(rest), probe=good, emit=again.append, concurrency=8))
-    assert len(keys_tested_in(vault)) == len(again) == 120
+    assert len(keys_tested_in(sample_store)) == len(again) == 120
 
 
-def test_the_outcome_of_a_key_that_is_rotated_meanwhile_is_not_that_of_the_new_version(vault: Vault) -> None:
-    custody = vault.custody()
-    fill(custody, 3)
+def test_the_outcome_of_a_key_that_is_rotated_meanwhile_is_not_that_of_the_new_version(
+    sample_store: SampleStore,
+) -> None:
+    open_store = sample_store.open_store()
+    fill(open_store, 3)
     replaced = account_name(1)
 
     async def rotated_meanwhile(secret: Secret, target: Target) -> Verdict:
-        key = vault.key(replaced, "elevenlabs")
+        key = sample_store.key(replaced, "elevenlabs")
         if target.provider == "elevenlabs" and key is not None and key.current.number == 1:
             new = Replacement(replaced, "elevenlabs", Secret("sk_" + "0" * 48), KeySettings())
-            rotating.rotate(vault.custody(), new, test=None, approve=lambda _: True)
+            rotating.rotate(sample_store.open_store(), new, test=None, approve=lambda _: True)
         return verdict(Reason.INVALID_KEY)
 
     items: list[Item] = []
-    asyncio.run(verify(custody, *lanes_of(custody), probe=rotated_meanwhile, emit=items.append, concurrency=2))
-    key = vault.key(replaced, "elevenlabs")
+    asyncio.run(verify(open_store, *lanes_of(open_store), probe=rotated_meanwhile, emit=items.append, concurrency=2))
+    key = sample_store.key(replaced, "elevenlabs")
     assert key is not None
     assert key.current.number == 2
     assert key.current.last_test is None
@@ -256,9 +265,9 @@ def test_the_outcome_of_a_key_that_is_rotated_meanwhile_is_not_that_of_the_new_v
     assert previous.last_test is not None
 
 
-def test_the_outcome_of_a_key_that_is_removed_and_added_again_meanwhile_is_lost(vault: Vault) -> None:
-    custody = vault.custody()
-    fill(custody, 3)
+def test_the_outcome_of_a_key_that_is_removed_and_added_again_meanwhile_is_lost(sample_store: SampleStore) -> None:
+    open_store = sample_store.open_store()
+    fill(open_store, 3)
     name = account_name(2)
     is_done = False
 
@@ -266,7 +275,7 @@ def test_the_outcome_of_a_key_that_is_removed_and_added_again_meanwhile_is_lost(
         nonlocal is_done
         if not is_done:
             is_done = True
-            other = vault.custody()
+            other = sample_store.open_store()
             removing.remove(other, account=name, provider="elevenlabs")
             target = Target("elevenlabs", "https://api.elevenlabs.io")
             new = NewKey(name, target, Secret("sk_" + "1" * 48), KeySettings())
@@ -274,40 +283,40 @@ def test_the_outcome_of_a_key_that_is_removed_and_added_again_meanwhile_is_lost(
         return verdict(Reason.INVALID_KEY)
 
     items: list[Item] = []
-    asyncio.run(verify(custody, *lanes_of(custody), probe=replaced_meanwhile, emit=items.append, concurrency=9))
+    asyncio.run(verify(open_store, *lanes_of(open_store), probe=replaced_meanwhile, emit=items.append, concurrency=9))
     lost = [item for item in results_of(items) if not item.recorded]
     assert [item.unkept for item in lost] == [""]
     assert [(item.account, item.provider) for item in lost] == [(name, "elevenlabs")]
-    key = vault.key(name, "elevenlabs")
+    key = sample_store.key(name, "elevenlabs")
     assert key is not None
     assert key.current.last_test is None
 
 
-def test_a_key_that_is_removed_meanwhile_stops_nobody(vault: Vault) -> None:
-    custody = vault.custody()
-    fill(custody, 10)
+def test_a_key_that_is_removed_meanwhile_stops_nobody(sample_store: SampleStore) -> None:
+    open_store = sample_store.open_store()
+    fill(open_store, 10)
     gone = iter([account_name(4)])
 
     async def removed_meanwhile(secret: Secret, target: Target) -> Verdict:
         for name in gone:
-            removing.remove(vault.custody(), account=name, provider="elevenlabs")
+            removing.remove(sample_store.open_store(), account=name, provider="elevenlabs")
         return verdict()
 
     items: list[Item] = []
-    asyncio.run(verify(custody, *lanes_of(custody), probe=removed_meanwhile, emit=items.append, concurrency=20))
+    asyncio.run(verify(open_store, *lanes_of(open_store), probe=removed_meanwhile, emit=items.append, concurrency=20))
     assert len(items) == 20
     assert [item.account for item in results_of(items) if not item.recorded] == [account_name(4)]
 
 
-def test_two_runs_at_once_do_not_hurt_each_other(vault: Vault) -> None:
-    fill(vault.custody(), 40)
+def test_two_runs_at_once_do_not_hurt_each_other(sample_store: SampleStore) -> None:
+    fill(sample_store.open_store(), 40)
     found: list[list[Item]] = [[], []]
     problems: list[BaseException] = []
 
     def run(items: list[Item]) -> None:
-        custody = vault.custody()
+        open_store = sample_store.open_store()
         try:
-            asyncio.run(verify(custody, *lanes_of(custody), probe=good, emit=items.append, concurrency=8))
+            asyncio.run(verify(open_store, *lanes_of(open_store), probe=good, emit=items.append, concurrency=8))
         except BaseException as problem:
             problems.append(problem)
 
@@ -318,42 +327,42 @@ def test_two_runs_at_once_do_not_hurt_each_other(vault: Vault) -> None:
         thread.join()
     assert problems == []
     assert [len(items) for items in found] == [80, 80]
-    assert len(keys_tested_in(vault)) == 80
-    assert len(audit_verification.verify(vault.custody(), account=None).verified) == 40
+    assert len(keys_tested_in(sample_store)) == 80
+    assert len(audit_verification.verify(sample_store.open_store(), account=None).verified) == 40
 
 
-def test_a_record_that_does_not_open_stops_no_other(vault: Vault) -> None:
-    custody = vault.custody()
-    fill(custody, 3)
-    store = vault.opener()
+def test_a_record_that_does_not_open_stops_no_other(sample_store: SampleStore) -> None:
+    open_store = sample_store.open_store()
+    fill(open_store, 3)
+    store = sample_store.opener()
     stored = next(s for s in store.scan() if s.ref.account == account_name(1))
     broken = {**stored.document, "versions": [{**v, "sealed": "a.b.c.d.e"} for v in stored.document["versions"]]}
     from kojikey.stores.base import Change
 
     store.commit((Change(stored.ref, broken, stored.revision),))
     items: list[Item] = []
-    asyncio.run(verify(custody, *lanes_of(custody), probe=good, emit=items.append, concurrency=2))
+    asyncio.run(verify(open_store, *lanes_of(open_store), probe=good, emit=items.append, concurrency=2))
     assert [item.account for item in items if isinstance(item, Unopened)] == [account_name(1)]
     assert len(results_of(items)) == 5
 
 
-def test_without_the_kek_the_run_ends_at_once(vault: Vault) -> None:
-    fill(vault.custody(), 3)
-    custody = vault.custody(environ={})
+def test_without_the_kek_the_run_ends_at_once(sample_store: SampleStore) -> None:
+    fill(sample_store.open_store(), 3)
+    open_store = sample_store.open_store(environ={})
     items: list[Item] = []
     with pytest.raises(KekMissing):
-        asyncio.run(verify(custody, *lanes_of(custody), probe=good, emit=items.append, concurrency=2))
+        asyncio.run(verify(open_store, *lanes_of(open_store), probe=good, emit=items.append, concurrency=2))
     assert items == []
 
 
-def test_a_key_that_nobody_was_asked_about_is_still_to_be_tested(vault: Vault) -> None:
-    custody = vault.custody()
-    fill(custody, 2)
+def test_a_key_that_nobody_was_asked_about_is_still_to_be_tested(sample_store: SampleStore) -> None:
+    open_store = sample_store.open_store()
+    fill(open_store, 2)
 
     async def spared(secret: Secret, target: Target) -> Verdict:
         return Verdict(Reason.UNREACHABLE, None, attempts=0, tested_at="2026-11-23T04:47:00Z")
 
     items: list[Item] = []
-    asyncio.run(verify(custody, *lanes_of(custody), probe=spared, emit=items.append, concurrency=2))
+    asyncio.run(verify(open_store, *lanes_of(open_store), probe=spared, emit=items.append, concurrency=2))
     assert [item.recorded for item in results_of(items)] == [False] * 4
-    assert keys_tested_in(vault) == set()
+    assert keys_tested_in(sample_store) == set()

@@ -53,9 +53,9 @@ def behind(connection: socket.socket, _number: int) -> None:
 def filled(request: pytest.FixtureRequest, kojikey: Program) -> Iterator[Program]:
     with playing(request.param) as port:
         kojikey.home.mkdir(mode=0o700)
-        custody = made(SqliteStore(str(kojikey.home / "keys.db")), KEK)
-        fill(custody, KEYS, base_url=lambda _: f"http://127.0.0.1:{port}")
-        custody.close()
+        open_store = made(SqliteStore(str(kojikey.home / "keys.db")), KEK)
+        fill(open_store, KEYS, base_url=lambda _: f"http://127.0.0.1:{port}")
+        open_store.close()
         yield kojikey
 
 

@@ -27,7 +27,7 @@ from kojikey.model.errors import (
 )
 from kojikey.model.ref import account_ref
 from kojikey.model.secret import Secret
-from kojikey.operations.open_store import Custody, Happening, Plan
+from kojikey.operations.open_store import EventDraft, OpenStore, Plan
 from kojikey.operations.storing import create, ensure_same_kek, rekey
 from kojikey.sealing.kek import awskms, registry
 from kojikey.sealing.kek.base import Kek, KekInputs
@@ -265,35 +265,35 @@ def test_a_key_that_can_not_be_used_makes_no_store(aws: Aws, front: Scripted, pa
 # in a store
 
 
-def add(custody: Custody, account: str) -> str:
+def add(open_store: OpenStore, account: str) -> str:
     """Make an account, and return a sealed record of it."""
     sealed = []
 
     def plan(sealer: Any) -> Plan:
         sealed.append(sealer.seal(Secret(account), provider="p", version=1, base_url="https://x.example"))
-        return Plan((), (Happening("added"),))
+        return Plan((), (EventDraft("added"),))
 
-    custody.record(account, plan)
+    open_store.record(account, plan)
     return str(sealed[-1])
 
 
-def opened(custody: Custody, account: str, record: str) -> str:
-    return custody.sealer(account).open(record, provider="p", version=1, base_url="https://x.example").reveal()
+def opened(open_store: OpenStore, account: str, record: str) -> str:
+    return open_store.sealer(account).open(record, provider="p", version=1, base_url="https://x.example").reveal()
 
 
-def again(store: MemoryStore, inputs: KekInputs = NOBODY) -> Custody:
-    return Custody(store, store.open().document, inputs, actor="test")
+def again(store: MemoryStore, inputs: KekInputs = NOBODY) -> OpenStore:
+    return OpenStore(store, store.open().document, inputs, actor="test")
 
 
 def test_an_account_costs_one_call_a_process(aws: Aws, front: Scripted) -> None:
     store = MemoryStore()
     create(store, source=source(aws, endpoint=front.endpoint), inputs=NOBODY)
     records = {name: add(again(store), name) for name in ("a", "b")}
-    custody = again(store)
+    open_store = again(store)
     front.seen.clear()
     for _ in range(3):
         for name, record in records.items():
-            assert opened(custody, name, record) == name
+            assert opened(open_store, name, record) == name
     assert front.operations() == ["Decrypt", "Decrypt"]
 
 

@@ -14,22 +14,22 @@ from kojikey.model.errors import AlreadyStaged, ChangedMeanwhile, StoreUnavailab
 from kojikey.model.secret import Secret
 from kojikey.operations import rotating
 from kojikey.operations.key_settings import KeySettings
-from kojikey.operations.open_store import Custody
+from kojikey.operations.open_store import OpenStore
 from kojikey.operations.results import ChangeResult
 from kojikey.operations.rotating import Replacement
 from kojikey.sealing.kek.base import KekInputs
-from kojikey.stores.registry import open_store
+from kojikey.stores.registry import store_from_url
 
 ACCOUNT = "acme"
 ATTEMPTS = 20_000
 
 
 def main(url: str, provider: str) -> None:
-    store = open_store(url)
-    custody = Custody(store, store.open().document, KekInputs(os.environ, None), actor="test")
+    store = store_from_url(url)
+    open_store = OpenStore(store, store.open().document, KekInputs(os.environ, None), actor="test")
     for number in range(ATTEMPTS):
         try:
-            result = rotate(custody, provider, f"sk_{provider}_{os.getpid()}_{number:08}")
+            result = rotate(open_store, provider, f"sk_{provider}_{os.getpid()}_{number:08}")
         except StoreUnavailable as error:
             print(f"failed {error}", flush=True)
         except ChangedMeanwhile:
@@ -38,17 +38,17 @@ def main(url: str, provider: str) -> None:
             print(f"acked {result.version}", flush=True)
         if select.select([sys.stdin], [], [], 0)[0]:
             break
-    custody.close()
+    open_store.close()
 
 
-def rotate(custody: Custody, provider: str, value: str) -> ChangeResult:
+def rotate(open_store: OpenStore, provider: str, value: str) -> ChangeResult:
     """Rotate to a new value; one that was left staged by a failure is promoted instead."""
     try:
-        return rotating.resume(custody, account=ACCOUNT, provider=provider, test=None, approve=lambda _: True)
+        return rotating.resume(open_store, account=ACCOUNT, provider=provider, test=None, approve=lambda _: True)
     except VersionNotFound:
         new = Replacement(ACCOUNT, provider, Secret(value), KeySettings())
     try:
-        return rotating.rotate(custody, new, test=None, approve=lambda _: True)
+        return rotating.rotate(open_store, new, test=None, approve=lambda _: True)
     except AlreadyStaged:
         raise AssertionError("nobody else rotates this key") from None
 

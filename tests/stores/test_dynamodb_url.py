@@ -10,7 +10,7 @@ import pytest
 
 from kojikey.model.errors import StoreNotFound, UsageError
 from kojikey.stores.dynamodb.errors import missing
-from kojikey.stores.registry import open_store
+from kojikey.stores.registry import store_from_url
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ from kojikey.stores.registry import open_store
     ],
 )
 def test_a_dynamodb_url_means_a_table_in_a_region(url: str, place: str) -> None:
-    assert open_store(url).place == open_store(place).place == place
+    assert store_from_url(url).place == store_from_url(place).place == place
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_dynamodb_url_means_a_table_in_a_region(url: str, place: str) -> None:
 )
 def test_what_is_none_is_refused_with_the_way_to_write_it(rest: str) -> None:
     with pytest.raises(UsageError) as raised:
-        open_store(f"dynamodb://{rest}")
+        store_from_url(f"dynamodb://{rest}")
     assert raised.value.hint
     assert "CANARY" not in f"{raised.value} {raised.value.hint}"
 

@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 from kojikey.model.errors import StoreDenied, UsageError
 from kojikey.stores.postgres.address import Address, read_address
 from kojikey.stores.postgres.store import PostgresStore
-from kojikey.stores.registry import open_store
+from kojikey.stores.registry import store_from_url
 from support.servers.postgres import Server
 
 CANARY = "CANARY-of-a-password"
@@ -51,7 +51,7 @@ def test_a_url_means_a_place_and_tells_whether_it_is_another_machine(url: str, p
 
 def test_the_scheme_is_as_libpq_takes_it() -> None:
     for scheme in ("postgres", "POSTGRESQL", "Postgres"):
-        assert open_store(f"{scheme}://127.0.0.1/keys").place == "postgresql://127.0.0.1/keys"
+        assert store_from_url(f"{scheme}://127.0.0.1/keys").place == "postgresql://127.0.0.1/keys"
 
 
 @pytest.mark.parametrize("where", ["in the URL", "in the environment", "in a service file"])
@@ -73,7 +73,7 @@ def test_another_machine_without_verified_tls_is_refused(
             assert settings(read_address(url))["sslmode"] == "verify-full"
             return
     with pytest.raises(UsageError, match=f"sslmode={mode}") as raised:
-        open_store(url)
+        store_from_url(url)
     assert "verify-full" in str(raised.value.hint)
     assert CANARY not in f"{raised.value} {raised.value.hint}"
 
@@ -151,13 +151,13 @@ def test_what_is_not_asked_for_has_sound_defaults(monkeypatch: pytest.MonkeyPatc
 )
 def test_a_password_that_slid_elsewhere_is_not_repeated(url: str) -> None:
     with pytest.raises(UsageError) as raised:
-        open_store(url)
+        store_from_url(url)
     assert CANARY not in f"{raised.value} {raised.value.hint} {raised.value!r}"
 
 
 def test_a_password_is_shown_nowhere(postgres: Server) -> None:
     url = f"postgresql://koji:{CANARY}@127.0.0.1:{postgres.port}/none?sslpassword={CANARY}"
-    store = open_store(url)
+    store = store_from_url(url)
     assert isinstance(store, PostgresStore)
     said = [repr(store), store.place, repr(store.describe()), repr(vars(store)), repr(vars(vars(store)["_link"]))]
     with pytest.raises(StoreDenied) as raised:
@@ -173,7 +173,7 @@ def test_an_address_that_is_refused_was_never_looked_up_or_called(network_report
     for url in (f"postgresql://{TEST_NET}/keys", "postgresql://db.example.com/keys"):
         read_address(url)
         with pytest.raises(UsageError):
-            open_store(f"{url}?sslmode=require")
+            store_from_url(f"{url}?sslmode=require")
     assert not network_report.exists()
 
 
@@ -202,7 +202,7 @@ def test_a_password_comes_from_where_psql_users_keep_it(
     url = postgres.url(database, scram)
 
     def opens(url: str) -> bool:
-        store = open_store(url)
+        store = store_from_url(url)
         try:
             store.create({"format": 1})
         finally:

@@ -22,12 +22,12 @@ from kojikey.operations import adding, audit_verification
 from kojikey.operations.adding import NewKey
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.listing import key_of
-from kojikey.operations.open_store import Custody
+from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Target
 from kojikey.operations.storing import create
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Change
-from kojikey.stores.registry import open_store
+from kojikey.stores.registry import store_from_url
 from support.servers.postgres import Server, a_folder, running
 
 ACCOUNT, PROVIDERS = "acme", ("elevenlabs", "google_gemini", "third")
@@ -66,21 +66,21 @@ def pair() -> Iterator[Pair]:
 
 
 @pytest.fixture
-def custody(pair: Pair) -> Iterator[Custody]:
-    store = open_store(pair.url)
+def open_store(pair: Pair) -> Iterator[OpenStore]:
+    store = store_from_url(pair.url)
     inputs = KekInputs(KEK, None)
     header, _ = create(store, source="env", inputs=inputs)
-    custody = Custody(store, header, inputs, actor="test")
+    open_store = OpenStore(store, header, inputs, actor="test")
     for provider in PROVIDERS:
         target = Target(provider, "https://api.example.com", (), ())
         new = NewKey(ACCOUNT, target, Secret(f"sk_{provider}_the_first_of_all"), KeySettings())
-        adding.add(custody, new, test=None, approve=lambda _: True)
-    yield custody
-    custody.close()
+        adding.add(open_store, new, test=None, approve=lambda _: True)
+    yield open_store
+    open_store.close()
 
 
 @pytest.fixture
-def workers(pair: Pair, custody: Custody) -> Iterator[dict[str, subprocess.Popen[str]]]:
+def workers(pair: Pair, open_store: OpenStore) -> Iterator[dict[str, subprocess.Popen[str]]]:
     """Start a process for each key, all of one account: they share its chain of events."""
     with ExitStack() as stack:
         started = {}
@@ -99,7 +99,7 @@ def workers(pair: Pair, custody: Custody) -> Iterator[dict[str, subprocess.Popen
 
 
 def test_what_was_acknowledged_before_the_primary_died_is_there_and_nothing_is_there_twice(
-    pair: Pair, custody: Custody, workers: dict[str, subprocess.Popen[str]]
+    pair: Pair, open_store: OpenStore, workers: dict[str, subprocess.Popen[str]]
 ) -> None:
     said: dict[str, list[str]] = {provider: [] for provider in PROVIDERS}
 
@@ -131,53 +131,53 @@ def test_what_was_acknowledged_before_the_primary_died_is_there_and_nothing_is_t
         said[provider] += process.stdout.read().splitlines()
         assert process.wait() == 0
 
-    audit = audit_verification.verify(custody, account=ACCOUNT)
+    audit = audit_verification.verify(open_store, account=ACCOUNT)
     assert audit.verified == (ACCOUNT,)
     assert audit.unsigned == 0
-    happened = Counter((e["provider"], e["action"], e["version"]) for e in custody.store.events(ACCOUNT))
-    assert set(happened.values()) == {1}
+    event_draft = Counter((e["provider"], e["action"], e["version"]) for e in open_store.store.events(ACCOUNT))
+    assert set(event_draft.values()) == {1}
     for provider in PROVIDERS:
         acked = [int(line.split()[1]) for line in said[provider] if line.startswith("acked")]
-        promoted = [version for p, action, version in happened if (p, action) == (provider, "promoted")]
+        promoted = [version for p, action, version in event_draft if (p, action) == (provider, "promoted")]
         assert len(set(acked)) == len(acked)
         assert set(acked) <= set(promoted), "an acknowledged rotation was lost"
         assert promoted == list(range(2, len(promoted) + 2))
-        stored = custody.held(ACCOUNT, provider)
+        stored = open_store.held(ACCOUNT, provider)
         assert stored is not None
         current = key_of(stored).version(Stage.CURRENT)
         assert current is not None
         assert current.number == promoted[-1]
         unsure = sum("is not known" in line for line in said[provider])
         assert len(promoted) - len(acked) <= unsure, "a rotation was made of which nobody was told that it may be"
-        custody.sealer(ACCOUNT).open(
+        open_store.sealer(ACCOUNT).open(
             current.sealed, provider=provider, version=current.number, base_url=current.base_url
         )
 
 
-def test_the_order_of_the_hosts_does_not_matter(pair: Pair, custody: Custody) -> None:
+def test_the_order_of_the_hosts_does_not_matter(pair: Pair, open_store: OpenStore) -> None:
     hosts = f"127.0.0.1:{pair.standby.port},127.0.0.1:{pair.primary.port}"
-    other = open_store(f"postgresql://postgres@{hosts}/keys")
-    assert other.open().document == custody.header
+    other = store_from_url(f"postgresql://postgres@{hosts}/keys")
+    assert other.open().document == open_store.header
     other.close()
 
 
-def test_a_standby_alone_is_said_to_be_one(pair: Pair, custody: Custody) -> None:
+def test_a_standby_alone_is_said_to_be_one(pair: Pair, open_store: OpenStore) -> None:
     caught_up = "SELECT bool_and(replay_lsn >= pg_current_wal_lsn()) FROM pg_stat_replication"
     eventually(lambda: pair.primary.sql(caught_up) == [(True,)])
-    alone = open_store(pair.standby.url("keys"))
+    alone = store_from_url(pair.standby.url("keys"))
     with pytest.raises(StoreReadOnly, match="standby"):
         alone.open()
     alone.close()
-    reading = open_store(pair.standby.url("keys", target_session_attrs="any"))
+    reading = store_from_url(pair.standby.url("keys", target_session_attrs="any"))
     assert [found.ref.provider for found in reading.scan()] == list(PROVIDERS)
     with pytest.raises(StoreReadOnly, match="standby"):
         reading.commit([Change(key_ref("acme", "new"), {}, None)])
     reading.close()
 
 
-def test_while_nobody_is_primary_there_is_no_answer(pair: Pair, custody: Custody) -> None:
+def test_while_nobody_is_primary_there_is_no_answer(pair: Pair, open_store: OpenStore) -> None:
     pair.primary.kill()
     with pytest.raises((StoreUnreachable, StoreReadOnly)):
-        custody.store.open()
+        open_store.store.open()
     pair.standby.promote()
-    assert custody.store.open().document == custody.header
+    assert open_store.store.open().document == open_store.header

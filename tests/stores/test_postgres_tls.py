@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from kojikey.model.errors import StoreDenied, StoreUnreachable
 from kojikey.stores.postgres import address as postgres_address
-from kojikey.stores.registry import open_store
+from kojikey.stores.registry import store_from_url
 from support.servers.postgres import Server, a_folder, prepared
 
 Pair = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
@@ -97,7 +97,7 @@ def url(server: Server, host: str = "localhost", **options: object) -> str:
 
 
 def test_the_server_that_was_meant_is_talked_to(server: Server, root: Path, everything_is_remote: None) -> None:
-    store = open_store(url(server, sslrootcert=root))
+    store = store_from_url(url(server, sslrootcert=root))
     store.create({"format": 1})
     assert dict(store.describe().details)["connection"] == "TLS, the server verified"
     store.close()
@@ -107,7 +107,7 @@ def test_the_cas_of_the_machine_count_without_a_word(
     server: Server, root: Path, everything_is_remote: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(root))
-    store = open_store(url(server))
+    store = store_from_url(url(server))
     assert ("connection", "TLS, the server verified") in store.describe().details
     store.close()
 
@@ -122,21 +122,21 @@ def test_another_ca_or_another_name_is_another_server(
         url(server, host="127.0.0.1", sslrootcert=root),
         url(server, sslrootcert=tmp_path / "none"),
     ):
-        store = open_store(wrong)
+        store = store_from_url(wrong)
         with pytest.raises(StoreUnreachable, match="could not prove with TLS"):
             store.open()
         store.close()
 
 
 def test_a_server_without_tls_gets_nothing(postgres: Server, root: Path, everything_is_remote: None) -> None:
-    store = open_store(url(postgres, sslrootcert=root))
+    store = store_from_url(url(postgres, sslrootcert=root))
     with pytest.raises(StoreUnreachable, match="could not prove with TLS"):
         store.open()
     store.close()
 
 
 def test_a_server_that_wants_tls_says_so_to_one_that_comes_without(server: Server) -> None:
-    store = open_store(url(server, sslmode="disable"))
+    store = store_from_url(url(server, sslmode="disable"))
     with pytest.raises(StoreDenied, match="pg_hba"):
         store.open()
     store.close()

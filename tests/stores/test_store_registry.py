@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kojikey.model.errors import UsageError
-from kojikey.stores.registry import GROUP, open_store, schemes
+from kojikey.stores.registry import GROUP, schemes, store_from_url
 from kojikey.testing.conformance import Maker, SharedStoreConformance
 from kojikey.testing.conformance.contention import compete
 
@@ -31,7 +31,7 @@ from kojikey.testing.conformance.contention import compete
     ],
 )
 def test_an_sqlite_url_means_the_file_of_that_whole_path(url: str, place: str) -> None:
-    assert open_store(url).place == place
+    assert store_from_url(url).place == place
 
 
 @pytest.mark.parametrize(
@@ -58,13 +58,13 @@ def test_an_sqlite_url_means_the_file_of_that_whole_path(url: str, place: str) -
 )
 def test_what_is_not_the_url_of_a_store_is_refused_with_the_way_to_write_it(url: str) -> None:
     with pytest.raises(UsageError) as raised:
-        open_store(url)
+        store_from_url(url)
     assert raised.value.hint or "\0" in url or "%00" in url
 
 
 def test_an_unknown_scheme_is_answered_with_the_known_ones() -> None:
     with pytest.raises(UsageError, match="there are no redis stores") as raised:
-        open_store("redis://localhost/0")
+        store_from_url("redis://localhost/0")
     assert raised.value.hint is not None
     assert all(f"{scheme}://" in raised.value.hint for scheme in schemes())
 
@@ -84,12 +84,12 @@ def test_an_unknown_scheme_is_answered_with_the_known_ones() -> None:
 )
 def test_a_password_or_a_key_in_the_place_of_a_url_is_not_repeated(url: str) -> None:
     with pytest.raises(UsageError) as raised:
-        open_store(url)
+        store_from_url(url)
     assert "CANARY" not in f"{raised.value} {raised.value.hint}"
 
 
 def test_nothing_is_touched_before_the_first_verb(tmp_path: object) -> None:
-    assert open_store(f"sqlite://{tmp_path}/none/keys.db").describe().place == f"{tmp_path}/none/keys.db"
+    assert store_from_url(f"sqlite://{tmp_path}/none/keys.db").describe().place == f"{tmp_path}/none/keys.db"
 
 
 DEAR = {
@@ -100,7 +100,7 @@ DEAR = {
 
 
 def test_opening_and_one_read_import_nothing_dear(tmp_path: object) -> None:
-    open_store(f"sqlite://{tmp_path}/keys.db").create({})
+    store_from_url(f"sqlite://{tmp_path}/keys.db").create({})
     script = (
         "import sys; before = set(sys.modules)\n"
         "from kojikey.stores.registry import open_store\n"
@@ -135,13 +135,13 @@ def another_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_store_of_another_package_is_found_by_its_scheme(another_package: Path, tmp_path: Path) -> None:
     for scheme in ("theirs", "Theirs"):
-        assert open_store(f"{scheme}://{tmp_path}/keys.db").place == f"{tmp_path}/keys.db"
+        assert store_from_url(f"{scheme}://{tmp_path}/keys.db").place == f"{tmp_path}/keys.db"
 
 
 @pytest.mark.usefixtures("another_package")
 def test_a_package_that_can_not_be_imported_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="broken:// stores can not be used"):
-        open_store("broken://anywhere")
+        store_from_url("broken://anywhere")
 
 
 @pytest.mark.usefixtures("another_package")
@@ -154,7 +154,7 @@ class TestTheirStore(SharedStoreConformance):
 
     @pytest.fixture
     def make_store(self, url: str) -> Maker:
-        return lambda: open_store(url)
+        return lambda: store_from_url(url)
 
     @pytest.fixture
     def engine_errors(self) -> tuple[Exception, ...]:

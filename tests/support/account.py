@@ -7,41 +7,41 @@ from kojikey.operations import accounts
 from kojikey.operations.resolving import resolve
 from kojikey.operations.results import AccountRow
 from kojikey.stores.base import Change, Store, Stored
-from support.vault import ACCOUNT, PROVIDER, Vault, refuse
+from support.sample_store import ACCOUNT, PROVIDER, SampleStore, refuse
 
 OTHER = "globex"
 
 
-def document_of(vault: Vault, account: str = ACCOUNT) -> Stored:
-    stored = vault.opener().read(account_ref(account))
+def document_of(sample_store: SampleStore, account: str = ACCOUNT) -> Stored:
+    stored = sample_store.opener().read(account_ref(account))
     assert stored is not None
     return stored
 
 
-def write_account(vault: Vault, **members: object) -> None:
+def write_account(sample_store: SampleStore, **members: object) -> None:
     """Write an account's document as somebody with access to the store would."""
-    stored = document_of(vault)
-    vault.opener().commit((Change(stored.ref, {**stored.document, **members}, stored.revision),))
+    stored = document_of(sample_store)
+    sample_store.opener().commit((Change(stored.ref, {**stored.document, **members}, stored.revision),))
 
 
-def rows(vault: Vault) -> list[AccountRow]:
-    return list(accounts.list_accounts(vault.opener(), damaged=refuse))
+def rows(sample_store: SampleStore) -> list[AccountRow]:
+    return list(accounts.list_accounts(sample_store.opener(), damaged=refuse))
 
 
-def disable(vault: Vault) -> bool:
-    return accounts.set_disabled(vault.custody(), account=ACCOUNT, disabled=True).changed
+def disable(sample_store: SampleStore) -> bool:
+    return accounts.set_disabled(sample_store.open_store(), account=ACCOUNT, disabled=True).changed
 
 
-def enable(vault: Vault) -> bool:
-    return accounts.set_disabled(vault.custody(), account=ACCOUNT, disabled=False).changed
+def enable(sample_store: SampleStore) -> bool:
+    return accounts.set_disabled(sample_store.open_store(), account=ACCOUNT, disabled=False).changed
 
 
-def remove(vault: Vault) -> tuple[int, bool]:
-    return accounts.remove_account(vault.custody(), account=ACCOUNT)
+def remove(sample_store: SampleStore) -> tuple[int, bool]:
+    return accounts.remove_account(sample_store.open_store(), account=ACCOUNT)
 
 
-def source_of(vault: Vault) -> str:
-    return resolve(vault.custody(), account=ACCOUNT, provider=PROVIDER).source
+def source_of(sample_store: SampleStore) -> str:
+    return resolve(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER).source
 
 
 def revision_of(store: Store, provider: str) -> str:

@@ -19,8 +19,8 @@ from kojikey.model.verdict import Reason
 from kojikey.operations.copying import CopyResult, copy
 from kojikey.operations.key_settings import KeySettings
 from kojikey.stores.base import Store
-from kojikey.stores.registry import open_store
-from support.vault import ACCOUNT, ADAPTERS, NEW, PROVIDER, THIRD, FakeTester, Vault, yes
+from kojikey.stores.registry import store_from_url
+from support.sample_store import ACCOUNT, ADAPTERS, NEW, PROVIDER, THIRD, FakeTester, SampleStore, yes
 
 OTHER, GEMINI = "globex", "google_gemini"
 
@@ -33,7 +33,7 @@ def _folder(request: pytest.FixtureRequest) -> Path:
 
 
 def _dynamodb(request: pytest.FixtureRequest) -> Callable[[], Store]:
-    store = open_store(request.getfixturevalue("aws").url())
+    store = store_from_url(request.getfixturevalue("aws").url())
     request.addfinalizer(store.close)
     return lambda: store  # a new client each time would only be slow
 
@@ -41,7 +41,7 @@ def _dynamodb(request: pytest.FixtureRequest) -> Callable[[], Store]:
 def _postgresql(request: pytest.FixtureRequest) -> Callable[[], Store]:
     server, stack = request.getfixturevalue("postgres"), ExitStack()
     request.addfinalizer(stack.close)
-    store = open_store(server.url(stack.enter_context(server.database())))
+    store = store_from_url(server.url(stack.enter_context(server.database())))
     stack.callback(store.close)
     return lambda: store
 
@@ -63,47 +63,47 @@ ROUTES = [
     ("sqlite", "sqlite", "sqlite"),
 ]
 
-Make = Callable[[str], Vault]
+Make = Callable[[str], SampleStore]
 
 
 @pytest.fixture
 def make(request: pytest.FixtureRequest) -> Make:
-    return lambda place: Vault.made(PLACES[place](request))
+    return lambda place: SampleStore.made(PLACES[place](request))
 
 
 @pytest.fixture(params=EMBEDDED)
-def source(request: pytest.FixtureRequest, make: Make) -> Vault:
+def source(request: pytest.FixtureRequest, make: Make) -> SampleStore:
     return make(request.param)
 
 
 @pytest.fixture(params=sorted(PLACES))
-def target(request: pytest.FixtureRequest, make: Make) -> Vault:
+def target(request: pytest.FixtureRequest, make: Make) -> SampleStore:
     return make(request.param)
 
 
 @pytest.fixture
-def one(make: Make) -> Vault:
+def one(make: Make) -> SampleStore:
     return make("sqlite")
 
 
 @pytest.fixture
-def two(make: Make) -> Vault:
+def two(make: Make) -> SampleStore:
     return make("memory")
 
 
 def copied(
-    source: Vault, target: Vault, *names: str, dry_run: bool = False, into: Store | None = None
+    source: SampleStore, target: SampleStore, *names: str, dry_run: bool = False, into: Store | None = None
 ) -> list[CopyResult]:
-    return list(copy(source.custody(), target.custody(into), accounts=names, dry_run=dry_run))
+    return list(copy(source.open_store(), target.open_store(into), accounts=names, dry_run=dry_run))
 
 
 def actions(results: list[CopyResult]) -> dict[tuple[str, str], str]:
     return {(result.account, result.provider): result.action for result in results}
 
 
-def everything(vault: Vault) -> dict[str, object]:
+def everything(sample_store: SampleStore) -> dict[str, object]:
     """Return all that a store holds, with the revisions."""
-    store = vault.opener()
+    store = sample_store.opener()
     parts = {"header": [store.header()], "accounts": store.accounts(), "keys": store.scan(), "events": store.events()}
     return {name: list(found) for name, found in parts.items()}
 
@@ -125,19 +125,19 @@ SETTINGS = KeySettings(
 )  # fmt: skip
 
 
-def fill(vault: Vault) -> None:
+def fill(sample_store: SampleStore) -> None:
     """Give a store what a store can have: three stages, pending settings, tests, two accounts, two providers."""
-    vault.add(test=FakeTester(), settings=SETTINGS)
-    vault.rotate(test=FakeTester(Reason.MISSING_PERMISSION), approve=yes)
-    vault.stage(THIRD, settings=KeySettings(label="day shift", rotate_after_days=7, models=("eleven_v4",)))
-    vault.add(NEW, provider=GEMINI)
-    vault.add(account=OTHER)
+    sample_store.add(test=FakeTester(), settings=SETTINGS)
+    sample_store.rotate(test=FakeTester(Reason.MISSING_PERMISSION), approve=yes)
+    sample_store.stage(THIRD, settings=KeySettings(label="day shift", rotate_after_days=7, models=("eleven_v4",)))
+    sample_store.add(NEW, provider=GEMINI)
+    sample_store.add(account=OTHER)
 
 
-def same(one: Vault, other: Vault) -> None:
+def same(one: SampleStore, other: SampleStore) -> None:
     """Check that two stores have the same keys, and that both are whole."""
     for account, provider in ((ACCOUNT, PROVIDER), (ACCOUNT, GEMINI), (OTHER, PROVIDER)):
         assert one.held(account, provider) == other.held(account, provider)
         assert plain(one.key(account, provider)) == plain(other.key(account, provider))
-    for vault in (one, other):
-        assert vault.verify().verified == (ACCOUNT, OTHER)
+    for sample_store in (one, other):
+        assert sample_store.verify().verified == (ACCOUNT, OTHER)

@@ -12,7 +12,7 @@ from kojikey.model.secret import Secret
 from kojikey.operations import storing
 from kojikey.operations.adding import NewKey, add
 from kojikey.operations.key_settings import KeySettings
-from kojikey.operations.open_store import Custody
+from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Target
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Store
@@ -28,7 +28,7 @@ def account_name(number: int) -> str:
 
 
 def fill(
-    custody: Custody,
+    open_store: OpenStore,
     accounts: int,
     *,
     base_url: Callable[[str], str] = lambda provider: f"https://{provider.replace('_', '-')}.example",
@@ -39,16 +39,21 @@ def fill(
         for provider in PROVIDERS:
             secret = Secret(load_key(provider, number, reason(number)))
             target = Target(provider, base_url(provider))
-            add(custody, NewKey(account_name(number), target, secret, KeySettings()), test=None, approve=lambda _: True)
+            add(
+                open_store,
+                NewKey(account_name(number), target, secret, KeySettings()),
+                test=None,
+                approve=lambda _: True,
+            )
 
 
-def made(store: Store, kek: str) -> Custody:
+def made(store: Store, kek: str) -> OpenStore:
     """Make a store and return it opened."""
     inputs = KekInputs({"KOJIKEY_KEK": kek}, None)
     header, key = storing.create(store, source="env", inputs=inputs)
-    custody = Custody(store, header, inputs, actor="somebody@somewhere")
-    custody.adopt(key)
-    return custody
+    open_store = OpenStore(store, header, inputs, actor="somebody@somewhere")
+    open_store.adopt(key)
+    return open_store
 
 
 def fill_home(
@@ -56,6 +61,6 @@ def fill_home(
 ) -> None:
     """Make the local store of a program's home, with keys of the sandbox."""
     home.mkdir(mode=0o700, exist_ok=True)
-    custody = made(SqliteStore(str(home / "keys.db")), kek)
-    fill(custody, accounts, base_url=sandbox.base_url, reason=reason)
-    custody.close()
+    open_store = made(SqliteStore(str(home / "keys.db")), kek)
+    fill(open_store, accounts, base_url=sandbox.base_url, reason=reason)
+    open_store.close()

@@ -14,15 +14,15 @@ import pytest
 
 from kojikey.model.errors import CannotOpen
 from kojikey.operations import accounts, storing
-from kojikey.operations.open_store import Custody
+from kojikey.operations.open_store import OpenStore
 from kojikey.operations.results import RekeyResult
 from kojikey.sealing.kek import passphrase
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.sealing.kek.registry import discard, wrapped_kid
 from support.faulty import Crash, FaultyStore
+from support.sample_store import ACCOUNT, NEW, OLD, Held, Opener, SampleStore
 from support.servers.aws import REGION, Aws
 from support.servers.secret_service import UNLOCKED, session
-from support.vault import ACCOUNT, NEW, OLD, Held, Opener, Vault
 
 OTHER, REMOVED = "globex", "initech"
 LOCAL = ("env", "env:NAME", "file", "passphrase")
@@ -92,17 +92,17 @@ class Move:
         self.before, self.after = dict(old.environ), dict(new.environ)
         header, _ = storing.create(self.store(), source=self.old.source, inputs=KekInputs(self.before, None))
         self.spec = header["kek"]
-        self.vault = Vault(self.store, {**self.after, **self.before})
+        self.sample_store = SampleStore(self.store, {**self.after, **self.before})
         for account in (ACCOUNT, OTHER, REMOVED):
-            self.vault.add(account=account)
-        self.vault.rotate(account=OTHER)
-        accounts.remove_account(self.vault.custody(), account=REMOVED)
+            self.sample_store.add(account=account)
+        self.sample_store.rotate(account=OTHER)
+        accounts.remove_account(self.sample_store.open_store(), account=REMOVED)
         self.sealed = [stored.document for stored in self.store().scan()]
 
     def rekey(self, store: FaultyStore | None = None) -> RekeyResult:
         """Move to the new KEK. What the new one is made from is asked for apart from the old one."""
         inputs = KekInputs({**self.before, **self.after}, None)
-        return storing.rekey(self.vault.custody(store), source=self.new.source, new_inputs=inputs)
+        return storing.rekey(self.sample_store.open_store(store), source=self.new.source, new_inputs=inputs)
 
     def killed(self, *, at: int, after: bool) -> bool:
         try:
@@ -113,32 +113,35 @@ class Move:
 
     def opens(self) -> None:
         """Check that every key opens, with one of the two KEKs where both come from the same variable."""
-        both = [self.vault.custody(environ=environ) for environ in (self.vault.environ, {**self.before, **self.after})]
+        both = [
+            self.sample_store.open_store(environ=environ)
+            for environ in (self.sample_store.environ, {**self.before, **self.after})
+        ]
         for account, held in ((ACCOUNT, Held(OLD)), (OTHER, Held(NEW, previous=OLD))):
-            assert any(self._held(account, custody) == held for custody in both)
+            assert any(self._held(account, open_store) == held for open_store in both)
         assert [stored.document for stored in self.store().scan()] == self.sealed
 
-    def _held(self, account: str, custody: Custody) -> Held | None:
+    def _held(self, account: str, open_store: OpenStore) -> Held | None:
         try:
-            return self.vault.held(account, custody=custody)
+            return self.sample_store.held(account, open_store=open_store)
         except CannotOpen:
             return None
 
     def check_end(self) -> None:
         """Check that the new KEK alone is needed."""
         self.old.away()
-        discard(self.spec, KekInputs({**self.vault.environ, **self.before}, None))
+        discard(self.spec, KekInputs({**self.sample_store.environ, **self.before}, None))
         self.before.clear()
-        alone = Vault(self.store, self.after)
-        custody = alone.custody()
+        alone = SampleStore(self.store, self.after)
+        open_store = alone.open_store()
         header = self.store().open().document
         assert header["next_kek"] is None
         assert header["kek"]["source"] == self.new.source.partition(":")[0]
         kids = {wrapped_kid(wrapped) for stored in self.store().accounts() if (wrapped := stored.document["wrapped"])}
         assert kids == {header["kek"]["kid"]}
-        assert alone.held(ACCOUNT, custody=custody) == Held(OLD)
-        assert alone.held(OTHER, custody=custody) == Held(NEW, previous=OLD)
-        assert alone.held(REMOVED, custody=custody) is None
+        assert alone.held(ACCOUNT, open_store=open_store) == Held(OLD)
+        assert alone.held(OTHER, open_store=open_store) == Held(NEW, previous=OLD)
+        assert alone.held(REMOVED, open_store=open_store) is None
         alone.verify()
         assert alone.actions().count("rekeyed") == alone.actions(OTHER).count("rekeyed") == 1
         assert "rekeyed" not in alone.actions(REMOVED)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kojikey.cli.exits import Exit
-from kojikey.cli.reports.base import Ending, Tally, is_failure
+from kojikey.cli.reports.base import RunEnd, Tally, is_failure
 from kojikey.cli.reports.spool import Rows
 from kojikey.model.ref import Document
 from kojikey.model.verdict import CheckResult, Reason, Verdict
@@ -48,11 +48,11 @@ def row(result: TestResult, *, fail_on: str = "limited") -> Document:
     return documents.tested(result) | more | {"expires_at": None, "last_valid_at": None}
 
 
-def run_of(found: list[TestResult], *, fail_on: str = "limited", left: int = 0) -> tuple[Ending, Rows]:
+def run_of(found: list[TestResult], *, fail_on: str = "limited", left: int = 0) -> tuple[RunEnd, Rows]:
     """Return how a run with these results ended, and its rows."""
     tally = Tally()
     for result in found:
         tally.add(result)
-    ending = Ending(tally, Exit.KEY_FAILED, BEGAN, 12.5, fail_on, left)
+    ending = RunEnd(tally, Exit.KEY_FAILED, BEGAN, 12.5, fail_on, left)
     rows = [row(result, fail_on=fail_on) for result in found]
     return ending, lambda: iter(rows)

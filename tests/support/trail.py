@@ -16,7 +16,7 @@ import pytest
 from kojikey.model.errors import AuditBroken
 from kojikey.model.ref import Document
 from kojikey.operations import rotating
-from support.vault import ACCOUNT, ADAPTERS, PROVIDER, THIRD, FakeTester, Vault, no
+from support.sample_store import ACCOUNT, ADAPTERS, PROVIDER, THIRD, FakeTester, SampleStore, no
 
 LENGTH = 6
 OTHER = "other"
@@ -61,26 +61,26 @@ class File:
 
 
 @pytest.fixture
-def vault(tmp_path: Path) -> Vault:
+def sample_store(tmp_path: Path) -> SampleStore:
     """Return a vault with two accounts, one of them with as many events as LENGTH says."""
-    vault = Vault.made(ADAPTERS["sqlite"](tmp_path))
-    vault.add(test=FakeTester())
-    vault.rotate(test=FakeTester())
-    vault.rotate(THIRD, test=FakeTester())
-    rotating.rollback(vault.custody(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
-    vault.add(account=OTHER)
-    vault.rotate(account=OTHER)
-    assert len(vault.events()) == LENGTH
-    vault.verify()
-    return vault
+    sample_store = SampleStore.made(ADAPTERS["sqlite"](tmp_path))
+    sample_store.add(test=FakeTester())
+    sample_store.rotate(test=FakeTester())
+    sample_store.rotate(THIRD, test=FakeTester())
+    rotating.rollback(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
+    sample_store.add(account=OTHER)
+    sample_store.rotate(account=OTHER)
+    assert len(sample_store.events()) == LENGTH
+    sample_store.verify()
+    return sample_store
 
 
 @pytest.fixture
-def file(vault: Vault, tmp_path: Path) -> File:
+def file(sample_store: SampleStore, tmp_path: Path) -> File:
     return File(tmp_path / "keys.db")
 
 
-def first_bad(vault: Vault, account: str | None = None) -> tuple[str, int]:
+def first_bad(sample_store: SampleStore, account: str | None = None) -> tuple[str, int]:
     with pytest.raises(AuditBroken) as caught:
-        vault.verify(account)
+        sample_store.verify(account)
     return caught.value.account, caught.value.seq

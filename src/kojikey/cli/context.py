@@ -11,7 +11,7 @@ from kojikey.config.settings import Settings
 from kojikey.model.environment import Environment
 
 
-class Desk(NamedTuple):
+class Context(NamedTuple):
     """Where a command works."""
 
     call: Call
@@ -24,7 +24,7 @@ class Desk(NamedTuple):
         return self.settings.account.value
 
 
-def desk_of(call: Call, *, config: dict[str, Any] | None = None) -> Desk:
+def context_of(call: Call, *, config: dict[str, Any] | None = None) -> Context:
     """Return the desk for a call, in this process's environment; with ``config`` in place of config.toml."""
     settings = Settings(call, Environment(os.environ), config=config)
-    return Desk(call, settings, Terminal(call, settings))
+    return Context(call, settings, Terminal(call, settings))

@@ -12,8 +12,8 @@ from kojikey.model.errors import AccountNotFound, CannotOpen, ChangedMeanwhile, 
 from kojikey.model.ref import Document, account_ref
 from kojikey.model.timestamps import now
 from kojikey.operations.compare_and_swap import retry_on_conflict
-from kojikey.operations.open_store import Custody, Happening, Plan
-from kojikey.operations.record_checks import check_account, is_seq, is_sound
+from kojikey.operations.open_store import EventDraft, OpenStore, Plan
+from kojikey.operations.record_checks import check_account, is_seq, is_well_formed
 from kojikey.operations.results import AccountRow
 from kojikey.sealing.audit_chain import NO_LINK
 from kojikey.stores.base import Change, Query, Store, Stored
@@ -71,29 +71,29 @@ class _KeyCount:
         self._account, self._keys = next(self._groups, ("", iter(())))
 
 
-def ensure_there(custody: Custody, *, account: str) -> None:
+def ensure_there(open_store: OpenStore, *, account: str) -> None:
     """Check that there is such an account, before anybody is asked about it; needs no KEK.
 
     Raises:
         AccountNotFound: the store has nothing of it. RecordChanged: it was changed or taken away from outside.
     """
-    stored = custody.account(account)
+    stored = open_store.account(account)
     if stored is None or stored.document["wrapped"] is None:
-        raise custody.nothing_of(account)
+        raise open_store.nothing_of(account)
 
 
-def ensure_removable(custody: Custody, *, account: str) -> None:
+def ensure_removable(open_store: OpenStore, *, account: str) -> None:
     """Check that there is anything of an account; to remove it is the way out, also where its record is damaged.
 
     Raises:
         AccountNotFound: the store has nothing of it, or it was removed.
     """
-    stored = custody.store.read(account_ref(account))
-    if stored is not None and not (is_sound(stored) and stored.document["wrapped"] is None):
+    stored = open_store.store.read(account_ref(account))
+    if stored is not None and not (is_well_formed(stored) and stored.document["wrapped"] is None):
         return
-    left: object = next(custody.store.scan(Query(account=account)), None)
+    left: object = next(open_store.store.scan(Query(account=account)), None)
     if left is None and stored is None:
-        left = next(custody.store.events(account), None)
+        left = next(open_store.store.events(account), None)
     if left is None:
         raise AccountNotFound(account)
 
@@ -109,7 +109,7 @@ class SwitchResult:
     recorded: bool = True
 
 
-def set_disabled(custody: Custody, *, account: str, disabled: bool) -> SwitchResult:
+def set_disabled(open_store: OpenStore, *, account: str, disabled: bool) -> SwitchResult:
     """Set an account's own keys aside, or use them again. Its keys stay.
 
     An account whose record is damaged can be disabled as well: whoever damaged it could restore it and go on. Its
@@ -119,31 +119,31 @@ def set_disabled(custody: Custody, *, account: str, disabled: bool) -> SwitchRes
         AccountNotFound: the store has nothing of this account. RecordChanged: its record is gone, or is damaged and it
             was to be enabled. CannotOpen: the event could not be signed. Nothing was changed.
     """
-    happening = Happening("disabled" if disabled else "enabled")
+    draft = EventDraft("disabled" if disabled else "enabled")
     members = {"disabled": disabled}
 
     def attempt(stored: Stored | None) -> SwitchResult:
         if stored is None or stored.document["wrapped"] is None:
-            raise custody.nothing_of(account)
+            raise open_store.nothing_of(account)
         changed = {**stored.document, **members}
         if changed == {"disabled": False, **stored.document}:
             return SwitchResult(changed=False)
-        sealer = custody.unwrapped(account, stored.document)
-        custody.commit(account, Plan((), (happening,)), changed, stored.revision, sealer)
+        sealer = open_store.unwrapped(account, stored.document)
+        open_store.commit(account, Plan((), (draft,)), changed, stored.revision, sealer)
         return SwitchResult(changed=True)
 
     try:
-        return custody.retried(account, attempt)
+        return open_store.retried(account, attempt)
     except RecordChanged:
         if not disabled:
             raise
-        marked = _mark_damaged(custody, account)
+        marked = _mark_damaged(open_store, account)
         if marked is None:
             raise
     return marked
 
 
-def _mark_damaged(custody: Custody, account: str) -> SwitchResult | None:
+def _mark_damaged(open_store: OpenStore, account: str) -> SwitchResult | None:
     """Disable an account whose record is damaged, and leave all else of it for who restores it; None where it is gone.
 
     The record can be of the right form and its data key damaged all the same: the mark is what counts.
@@ -155,15 +155,15 @@ def _mark_damaged(custody: Custody, account: str) -> SwitchResult | None:
         if stored.document.get("disabled") is True:
             return SwitchResult(changed=False, recorded=False)
         document = {"account": account, **stored.document, "disabled": True}
-        custody.store.commit((Change(stored.ref, document, stored.revision),))
+        open_store.store.commit((Change(stored.ref, document, stored.revision),))
         return SwitchResult(changed=True, recorded=False)
 
     ref = account_ref(account)
-    read = partial(custody.store.read, ref)
+    read = partial(open_store.store.read, ref)
     return retry_on_conflict(attempt, read(), read, refs=(ref,))
 
 
-def remove_account(custody: Custody, *, account: str) -> tuple[int, bool]:
+def remove_account(open_store: OpenStore, *, account: str) -> tuple[int, bool]:
     """Delete an account's keys, grants and data key in one step; return how many keys, and whether it was signed.
 
     Without the data key no backup of the sealed records opens again. The events stay, and so does the number of the
@@ -174,42 +174,42 @@ def remove_account(custody: Custody, *, account: str) -> tuple[int, bool]:
         AccountNotFound: the store has nothing of this account, or not any more.
         StoreUnavailable: nothing was done, also where the account has more keys than the engine changes in one step.
     """
-    ensure_removable(custody, account=account)
-    stored = custody.store.read(account_ref(account))
-    if stored is None or not is_sound(stored) or stored.document["wrapped"] is None:
-        return _shred_damaged(custody, account)
+    ensure_removable(open_store, account=account)
+    stored = open_store.store.read(account_ref(account))
+    if stored is None or not is_well_formed(stored) or stored.document["wrapped"] is None:
+        return _shred_damaged(open_store, account)
 
     def attempt(stored: Stored | None) -> tuple[int, bool]:
         if stored is None or stored.document["wrapped"] is None:
-            raise custody.nothing_of(account)
+            raise open_store.nothing_of(account)
         # Read after the account's document: a key that is added from now on changes that, too.
-        removal = _removal(custody, account)
+        removal = _removal(open_store, account)
         try:
-            sealer = custody.unwrapped(account, stored.document)
+            sealer = open_store.unwrapped(account, stored.document)
         except CannotOpen:
             sealer = None
         tombstone = {**stored.document, "wrapped": None}
         try:
-            custody.commit(account, removal, tombstone, stored.revision, sealer)
+            open_store.commit(account, removal, tombstone, stored.revision, sealer)
         except ChangedMeanwhile:
             raise ChangedMeanwhile(account_ref(account)) from None  # whichever it was: look at all of it again
         return _keys_in(removal), sealer is not None
 
-    return custody.retried(account, attempt)
+    return open_store.retried(account, attempt)
 
 
-def _shred_damaged(custody: Custody, account: str) -> tuple[int, bool]:
+def _shred_damaged(open_store: OpenStore, account: str) -> tuple[int, bool]:
     """Delete an account's keys though its own record is damaged or gone: its story goes on, unsigned, where it ends."""
     tries = count()
 
     def read() -> tuple[Stored | None, Document, Plan]:
-        stored = custody.store.read(ref)
-        return stored, _tombstone(custody.store, account, stored, next(tries)), _removal(custody, account)
+        stored = open_store.store.read(ref)
+        return stored, _tombstone(open_store.store, account, stored, next(tries)), _removal(open_store, account)
 
     def attempt(found: tuple[Stored | None, Document, Plan]) -> tuple[int, bool]:
         stored, document, removal = found
         try:
-            custody.commit(account, removal, document, stored.revision if stored else None, None)
+            open_store.commit(account, removal, document, stored.revision if stored else None, None)
         except ChangedMeanwhile:
             raise ChangedMeanwhile(ref) from None  # whichever it was: look at all of it again
         return _keys_in(removal), False
@@ -223,7 +223,7 @@ def _tombstone(store: Store, account: str, stored: Stored | None, further: int) 
 
     Where its place is not known (it is damaged, too) one further on is tried each time: a gap is what --verify names.
     """
-    if stored is not None and is_sound(stored):
+    if stored is not None and is_well_formed(stored):
         return {**stored.document, "wrapped": None}
     seq, mac = 0, NO_LINK
     for event in store.events(account):
@@ -235,12 +235,12 @@ def _tombstone(store: Store, account: str, stored: Stored | None, further: int) 
     return document | {"audit": {"seq": seq + further, "mac": mac, "head": None}}
 
 
-def _removal(custody: Custody, account: str) -> Plan:
+def _removal(open_store: OpenStore, account: str) -> Plan:
     """Return the deletion of an account's keys and grants, and what it leaves in the audit trail."""
-    granted = tuple(custody.store.grants(account))
-    gone = (*custody.store.scan(Query(account=account)), *granted)
-    revoked = (Happening("revoked", role=grant.ref.provider) for grant in granted)
-    return Plan(tuple(Change(s.ref, None, s.revision) for s in gone), (*revoked, Happening("removed")))
+    granted = tuple(open_store.store.grants(account))
+    gone = (*open_store.store.scan(Query(account=account)), *granted)
+    revoked = (EventDraft("revoked", role=grant.ref.provider) for grant in granted)
+    return Plan(tuple(Change(s.ref, None, s.revision) for s in gone), (*revoked, EventDraft("removed")))
 
 
 def _keys_in(removal: Plan) -> int:

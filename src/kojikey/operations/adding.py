@@ -13,7 +13,7 @@ from kojikey.model.secret import Secret
 from kojikey.model.timestamps import now
 from kojikey.model.verdict import Verdict
 from kojikey.operations.key_settings import ROTATE_AFTER_DAYS, KeySettings
-from kojikey.operations.open_store import Custody, Happening, Plan
+from kojikey.operations.open_store import EventDraft, OpenStore, Plan
 from kojikey.operations.probing import Approve, Target, Tester, accepted
 from kojikey.operations.results import ChangeResult
 from kojikey.sealing.envelope import Sealer
@@ -30,23 +30,23 @@ class NewKey:
     settings: KeySettings
 
 
-def ensure_absent(custody: Custody, *, account: str, provider: str) -> None:
+def ensure_absent(open_store: OpenStore, *, account: str, provider: str) -> None:
     """Check that there is no key yet, before anybody is asked for one.
 
     Raises:
         KeyExists: the account has a key at this provider.
     """
-    if custody.held(account, provider) is not None:
+    if open_store.held(account, provider) is not None:
         raise KeyExists(account, provider)
 
 
 def add(
-    custody: Custody,
+    open_store: OpenStore,
     new: NewKey,
     *,
     test: Tester | None,
     approve: Approve,
-    make_store: Callable[[], Custody] | None = None,
+    make_store: Callable[[], OpenStore] | None = None,
 ) -> ChangeResult:
     """Test a key and save it as version 1 where the outcome allows; ``test=None`` saves it untested.
 
@@ -59,24 +59,24 @@ def add(
         StoreUnavailable, CannotOpen: it could not be sealed or saved; nothing was changed.
     """
     account, provider = new.account, new.target.provider
-    ensure_absent(custody, account=account, provider=provider)
+    ensure_absent(open_store, account=account, provider=provider)
     verdict = test(new.secret, new.target) if test else None
     tail = tail_of(new.secret.reveal())
     if not accepted(verdict, approve):
         return ChangeResult(account, provider, None, tail, None, verdict=verdict)
 
     if make_store is not None:
-        custody = make_store()
+        open_store = make_store()
     saved: list[Key] = []
 
     def plan(sealer: Sealer) -> Plan:
         key = _first(new, sealer, verdict)
         saved[:] = [key]
         change = Change(key_ref(account, provider), key.as_document(), None)
-        return Plan((change,), (happened("added", provider, key.current, verdict),))
+        return Plan((change,), (event_draft("added", provider, key.current, verdict),))
 
     try:
-        custody.record(account, plan)
+        open_store.record(account, plan)
     except ChangedMeanwhile as lost:
         if lost.ref != key_ref(account, provider):
             raise
@@ -84,10 +84,10 @@ def add(
     return ChangeResult(account, provider, "added", tail, 1, key=saved[0], verdict=verdict)
 
 
-def happened(action: str, provider: str, version: Version, verdict: Verdict | None = None) -> Happening:
+def event_draft(action: str, provider: str, version: Version, verdict: Verdict | None = None) -> EventDraft:
     """Return what an event will say of a version and, where there was one, of its test."""
     outcome, reason = (verdict.outcome.value, verdict.reason.value) if verdict else (None, None)
-    return Happening(action, provider, version.number, version.fingerprint, outcome, reason)
+    return EventDraft(action, provider, version.number, version.fingerprint, outcome, reason)
 
 
 def sealed_version(

@@ -20,9 +20,9 @@ from kojikey.model.errors import (
 from kojikey.model.key import Key, Stage
 from kojikey.model.ref import Document, account_ref
 from kojikey.operations.auditing import everyone
-from kojikey.operations.expected_keys import Standing
+from kojikey.operations.expected_keys import ExpectedKeys
 from kojikey.operations.listing import key_of
-from kojikey.operations.open_store import Custody
+from kojikey.operations.open_store import OpenStore
 from kojikey.operations.record_checks import chain_head
 from kojikey.operations.results import AuditResult
 from kojikey.operations.sealed_versions import refused
@@ -35,7 +35,7 @@ UNSIGNED_ACTIONS = frozenset({"removed", "granted", "revoked"})
 """Actions that are possible without the KEK. An unsigned event of any other kind was made from outside."""
 
 
-def verify(custody: Custody, *, account: str | None) -> AuditResult:
+def verify(open_store: OpenStore, *, account: str | None) -> AuditResult:
     """Recompute the chain of one account, or of all that the store has, and open every version of their keys.
 
     What is wrong is in the result, of each account: the first event that was changed, removed, added or reordered from
@@ -48,8 +48,8 @@ def verify(custody: Custody, *, account: str | None) -> AuditResult:
     verified: dict[str, int] = {}  # with the number of the last event
     broken: dict[str, tuple[CannotOpen, ...]] = {}
     unsigned = lost = 0
-    for name in everyone(custody.store) if account is None else (account,):
-        found = _checked(custody, name)
+    for name in everyone(open_store.store) if account is None else (account,):
+        found = _checked(open_store, name)
         if found is None:
             continue
         if found.problems:
@@ -59,33 +59,33 @@ def verify(custody: Custody, *, account: str | None) -> AuditResult:
             verified[name] = found.last
     if account is not None and not verified and not broken:
         raise AccountNotFound(account)
-    if account is None and not broken and not all(isinstance(e.get("account"), str) for e in custody.store.events()):
+    if account is None and not broken and not all(isinstance(e.get("account"), str) for e in open_store.store.events()):
         broken[""] = (RecordChanged("of an event"),)  # and of no account that there is: its own would have missed it
     return AuditResult(
         (), verified=tuple(sorted(verified)), unsigned=unsigned, lost=lost, last_events=verified, broken=broken
     )
 
 
-def ensure_whole(custody: Custody, *, account: str) -> None:
+def ensure_whole(open_store: OpenStore, *, account: str) -> None:
     """Check one account as :func:`verify` does.
 
     Raises:
         AuditBroken, RecordChanged, RecordUnsupported: the first thing that is wrong. AccountNotFound: as there.
     """
-    for problems in verify(custody, account=account).broken.values():
+    for problems in verify(open_store, account=account).broken.values():
         raise problems[0]
 
 
-def ensure_known(custody: Custody, key: Key, stage: Stage) -> None:
+def ensure_known(open_store: OpenStore, key: Key, stage: Stage) -> None:
     """Check that the version which a key has in a stage is the one that the account's events say.
 
     Raises:
         AuditBroken: it is not, or the events were touched from outside, so that they prove nothing.
     """
-    stored = custody.account(key.account)
+    stored = open_store.account(key.account)
     if stored is None or stored.document["wrapped"] is None:
-        raise custody.nothing_of(key.account)
-    end, standing = _followed(custody, key.account, stored)
+        raise open_store.nothing_of(key.account)
+    end, standing = _followed(open_store, key.account, stored)
     standing.ensure_known(key, stage, end=end.seq)
 
 
@@ -98,36 +98,38 @@ class _Checked(NamedTuple):
     problems: tuple[CannotOpen, ...] = ()
 
 
-def _checked(custody: Custody, account: str) -> _Checked | None:
+def _checked(open_store: OpenStore, account: str) -> _Checked | None:
     """Check one account, again while somebody changes it; None where there is nothing of it."""
     for _ in range(_ATTEMPTS):
-        before = custody.store.read(account_ref(account))
-        found = _checked_once(custody, account)
-        if found is None or not found.problems or before == custody.store.read(account_ref(account)):
+        before = open_store.store.read(account_ref(account))
+        found = _checked_once(open_store, account)
+        if found is None or not found.problems or before == open_store.store.read(account_ref(account)):
             break
     return found
 
 
-def _checked_once(custody: Custody, account: str) -> _Checked | None:
+def _checked_once(open_store: OpenStore, account: str) -> _Checked | None:
     try:
-        stored = custody.account(account)
+        stored = open_store.account(account)
         if stored is None:
-            return _ensure_nothing(custody.store, account)
-        end, standing = _followed(custody, account, stored)
+            return _ensure_nothing(open_store.store, account)
+        end, standing = _followed(open_store, account, stored)
     except CannotOpen as error:
-        ensure_kek(custody, error)
-        return _Checked(problems=(error, *_refused(custody, account)))
-    return _Checked(end.seq, end.unsigned, end.lost, tuple(_key_problems(custody, account, stored, standing, end.seq)))
+        ensure_kek(open_store, error)
+        return _Checked(problems=(error, *_refused(open_store, account)))
+    return _Checked(
+        end.seq, end.unsigned, end.lost, tuple(_key_problems(open_store, account, stored, standing, end.seq))
+    )
 
 
-def ensure_kek(custody: Custody, error: CannotOpen) -> None:
+def ensure_kek(open_store: OpenStore, error: CannotOpen) -> None:
     """Check that an error is about one account's records, and not about the KEK of all of them.
 
     Raises:
         CannotOpen: it is about the KEK, or about the header that names it.
     """
     if isinstance(error, WrongKek):
-        custody.kek()  # of the store it may be the right one, though not of this account
+        open_store.kek()  # of the store it may be the right one, though not of this account
     elif not isinstance(error, (AuditBroken, RecordUnsupported, RecordChanged)) or _is_of_header(error):
         raise error
 
@@ -136,13 +138,13 @@ def _is_of_header(error: CannotOpen) -> bool:
     return isinstance(error, (RecordChanged, RecordUnsupported)) and error.where == "header"
 
 
-def _refused(custody: Custody, account: str) -> Iterator[CannotOpen]:
+def _refused(open_store: OpenStore, account: str) -> Iterator[CannotOpen]:
     """Yield an error for each record of an account that does not open, where its events prove nothing any more."""
     try:
-        sealer = custody.sealer(account)
+        sealer = open_store.sealer(account)
     except (CannotOpen, NotFound):
         return  # then no record of it opens; that the account is damaged was said
-    for stored in custody.store.scan(Query(account=account)):
+    for stored in open_store.store.scan(Query(account=account)):
         try:
             key = key_of(stored)
         except RecordChanged as error:
@@ -151,14 +153,16 @@ def _refused(custody: Custody, account: str) -> Iterator[CannotOpen]:
             yield from refused(sealer, key)
 
 
-def _key_problems(custody: Custody, account: str, stored: Stored, standing: Standing, end: int) -> Iterator[CannotOpen]:
+def _key_problems(
+    open_store: OpenStore, account: str, stored: Stored, standing: ExpectedKeys, end: int
+) -> Iterator[CannotOpen]:
     """Yield an error for each key that does not fit the events, and for each version that does not open."""
     if stored.document["wrapped"] is None:
-        if next(custody.store.scan(Query(account=account)), None) is not None:
+        if next(open_store.store.scan(Query(account=account)), None) is not None:
             yield AuditBroken(account, end, "removed the account, and yet it has keys")
         return
-    sealer, there = custody.unwrapped(account, stored.document), set()
-    for found in custody.store.scan(Query(account=account)):
+    sealer, there = open_store.unwrapped(account, stored.document), set()
+    for found in open_store.store.scan(Query(account=account)):
         there.add(found.ref.provider)
         try:
             key = key_of(found)
@@ -182,18 +186,18 @@ def _ensure_nothing(store: Store, account: str) -> _Checked | None:
     return None
 
 
-def _followed(custody: Custody, account: str, stored: Stored) -> tuple[_End, Standing]:
+def _followed(open_store: OpenStore, account: str, stored: Stored) -> tuple[_End, ExpectedKeys]:
     """Follow an account's events to the end, each checked; return that end, and the keys that there are by them.
 
     Raises:
         AuditBroken: the first event that was touched is named.
     """
     audit, removed = stored.document["audit"], stored.document["wrapped"] is None
-    sealer = None if removed else custody.unwrapped(account, stored.document)
+    sealer = None if removed else open_store.unwrapped(account, stored.document)
     # What was signed with a data key that is gone (the account was removed) can be counted, but not recomputed.
     lost = audit["seq"] if removed else audit.get("from", 0)
-    end, standing = _End(), Standing(account)
-    for event in custody.store.events(account):
+    end, standing = _End(), ExpectedKeys(account)
+    for event in open_store.store.events(account):
         end = _next(sealer if end.seq >= lost else None, account, event, end)
         standing.follow(event)
         if end.seq == lost and not end.removed:

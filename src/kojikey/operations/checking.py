@@ -13,12 +13,12 @@ from kojikey.model.ref import key_ref
 from kojikey.model.timestamps import parsed
 from kojikey.model.verdict import Outcome
 from kojikey.operations.listing import is_disabled, key_of
-from kojikey.operations.open_store import Custody
+from kojikey.operations.open_store import OpenStore
 from kojikey.operations.selecting import refuse_unknown_account
 from kojikey.stores.base import Query, Stored
 
 
-class Lack(StrEnum):
+class Problem(StrEnum):
     """Why a required key does not do."""
 
     NO_KEY = "no_key"
@@ -32,7 +32,7 @@ class Lack(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Demands:
+class Policy:
     """What is asked of a key beside being there. None: nothing."""
 
     max_age: timedelta | None = None
@@ -45,7 +45,7 @@ class Requirement:
 
     account: str
     provider: str
-    lacks: tuple[Lack, ...]
+    lacks: tuple[Problem, ...]
     key: Key | None
 
     @property
@@ -55,7 +55,7 @@ class Requirement:
 
 
 def require(
-    custody: Custody, *, account: str, providers: Sequence[str], demands: Demands, now: datetime
+    open_store: OpenStore, *, account: str, providers: Sequence[str], demands: Policy, now: datetime
 ) -> tuple[Requirement, ...]:
     """Return for each of the providers whether the account has a key there that does.
 
@@ -63,18 +63,18 @@ def require(
         AccountNotFound: the store has nothing of the account.
         StoreUnavailable: the store cannot be read. RecordChanged: a record is not one of ours.
     """
-    refuse_unknown_account(custody.store, account)
-    disabled = custody.is_disabled(account)
+    refuse_unknown_account(open_store.store, account)
+    disabled = open_store.is_disabled(account)
     return tuple(
-        _requirement(account, p, custody.held(account, p), demands, now, is_disabled=disabled) for p in providers
+        _requirement(account, p, open_store.held(account, p), demands, now, is_disabled=disabled) for p in providers
     )
 
 
 def require_of_all(
-    custody: Custody,
+    open_store: OpenStore,
     *,
     providers: Sequence[str],
-    demands: Demands,
+    demands: Policy,
     now: datetime,
     damaged: Callable[[RecordChanged], None],
 ) -> Iterator[Requirement]:
@@ -85,7 +85,7 @@ def require_of_all(
     Raises:
         NotFound: the store has no account. StoreUnavailable: the store cannot be read.
     """
-    store = custody.store
+    store = open_store.store
     stored_keys = {stored.ref: stored for stored in store.scan(Query(providers=tuple(providers)))}
     disabled = {stored.ref.account: is_disabled(stored) for stored in store.accounts()}
     accounts = sorted({*disabled, *(ref.account for ref in stored_keys)})
@@ -101,30 +101,30 @@ def require_of_all(
 
 
 def _requirement(
-    account: str, provider: str, stored: Stored | None, demands: Demands, now: datetime, *, is_disabled: bool
+    account: str, provider: str, stored: Stored | None, demands: Policy, now: datetime, *, is_disabled: bool
 ) -> Requirement:
     if stored is None:
-        return Requirement(account, provider, (Lack.NO_KEY,), None)
+        return Requirement(account, provider, (Problem.NO_KEY,), None)
     key = key_of(stored)
-    lacks = [*([Lack.DISABLED] if is_disabled else []), *_lacks(key, demands, now)]
+    lacks = [*([Problem.DISABLED] if is_disabled else []), *_lacks(key, demands, now)]
     return Requirement(account, provider, tuple(lacks), key)
 
 
-def _lacks(key: Key, demands: Demands, now: datetime) -> list[Lack]:
+def _lacks(key: Key, demands: Policy, now: datetime) -> list[Problem]:
     current = key.current
-    lacks: list[Lack] = []
+    lacks: list[Problem] = []
     if current.last_test is not None and current.last_test.outcome in (Outcome.REJECTED, Outcome.LIMITED):
-        lacks.append(Lack(current.last_test.outcome))
+        lacks.append(Problem(current.last_test.outcome))
     if current.expires_at is not None and parsed(current.expires_at) <= now:
-        lacks.append(Lack.EXPIRED)
+        lacks.append(Problem.EXPIRED)
     if demands.max_age is not None and now - parsed(current.created_at) > demands.max_age:
-        lacks.append(Lack.TOO_OLD)
+        lacks.append(Problem.TOO_OLD)
     if demands.tested_within is not None:
         settled = last_settled(key)
         if settled is None:
-            lacks.append(Lack.NEVER_TESTED)
+            lacks.append(Problem.NEVER_TESTED)
         elif now - parsed(settled) > demands.tested_within:
-            lacks.append(Lack.TESTED_TOO_LONG_AGO)
+            lacks.append(Problem.TESTED_TOO_LONG_AGO)
     return lacks
 
 

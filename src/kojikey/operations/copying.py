@@ -20,10 +20,10 @@ from kojikey.model.key import Key, Stage, Version
 from kojikey.model.ref import Document, account_ref, key_ref
 from kojikey.operations import audit_verification, auditing
 from kojikey.operations.accounts import ensure_there, set_disabled
-from kojikey.operations.adding import happened
+from kojikey.operations.adding import event_draft
 from kojikey.operations.listing import key_of
-from kojikey.operations.open_store import Custody, Happening, Plan
-from kojikey.operations.record_checks import check_account, is_sound
+from kojikey.operations.open_store import EventDraft, OpenStore, Plan
+from kojikey.operations.record_checks import check_account, is_well_formed
 from kojikey.operations.sealed_versions import opened
 from kojikey.sealing.envelope import Sealer
 from kojikey.stores.base import Change, Query, Stored
@@ -47,8 +47,8 @@ class CopyResult:
 
 
 def copy(
-    source: Custody,
-    target: Custody,
+    source: OpenStore,
+    target: OpenStore,
     *,
     accounts: tuple[str, ...],
     dry_run: bool,
@@ -84,7 +84,7 @@ def _raise(error: CannotOpen) -> None:
     raise error
 
 
-def _copied(source: Custody, target: Custody, stored: Stored, *, dry_run: bool) -> Iterator[CopyResult]:
+def _copied(source: OpenStore, target: OpenStore, stored: Stored, *, dry_run: bool) -> Iterator[CopyResult]:
     """Copy one account, after making sure that nobody touched it. Raises as :func:`copy`."""
     account = stored.ref.account
     audit_verification.ensure_whole(source, account=account)
@@ -98,7 +98,7 @@ def _copied(source: Custody, target: Custody, stored: Stored, *, dry_run: bool) 
         _ensure_whole_there(target, account)
 
 
-def _copy_account(source: Custody, target: Custody, stored: Stored, *, left_out: frozenset[str]) -> None:
+def _copy_account(source: OpenStore, target: OpenStore, stored: Stored, *, left_out: frozenset[str]) -> None:
     """Carry an account's events over, but those of keys that are left out, and whether it is disabled."""
     account = stored.ref.account
     _copy_events(source, target, stored, left_out=left_out)
@@ -106,12 +106,12 @@ def _copy_account(source: Custody, target: Custody, stored: Stored, *, left_out:
         set_disabled(target, account=account, disabled=True)
 
 
-def _conflicting(source: Custody, target: Custody, keys: list[Stored]) -> frozenset[str]:
+def _conflicting(source: OpenStore, target: OpenStore, keys: list[Stored]) -> frozenset[str]:
     judged = (_judged(source, target, stored, target.store.read(stored.ref)) for stored in keys)
     return frozenset(result.provider for result in judged if result.action == "conflict")
 
 
-def _chosen(source: Custody, accounts: tuple[str, ...], tell: Callable[[CannotOpen], None]) -> Iterator[Stored]:
+def _chosen(source: OpenStore, accounts: tuple[str, ...], tell: Callable[[CannotOpen], None]) -> Iterator[Stored]:
     """Yield the accounts to copy, after making sure that all those are there which were named."""
     for name in accounts:
         ensure_there(source, account=name)
@@ -128,7 +128,7 @@ def _chosen(source: Custody, accounts: tuple[str, ...], tell: Callable[[CannotOp
                 yield stored
 
 
-def _ensure_whole_there(target: Custody, account: str) -> None:
+def _ensure_whole_there(target: OpenStore, account: str) -> None:
     """Check that nobody touched what the other store has of an account. Raises as :func:`copy`."""
     with _named(target):
         if target.account(account) is not None:
@@ -136,7 +136,7 @@ def _ensure_whole_there(target: Custody, account: str) -> None:
 
 
 @contextmanager
-def _named(target: Custody) -> Iterator[None]:
+def _named(target: OpenStore) -> Iterator[None]:
     """Say of what is wrong in the other store that it is there: both stores have records of the same name."""
     try:
         yield
@@ -145,20 +145,20 @@ def _named(target: Custody) -> Iterator[None]:
         raise
 
 
-def _tell_left_out(source: Custody, tell: Callable[[CannotOpen], None]) -> None:
+def _tell_left_out(source: OpenStore, tell: Callable[[CannotOpen], None]) -> None:
     """Tell of each account that has keys and no record: it was not copied, and whoever deletes the source loses it."""
     last = ""
     for stored in source.store.scan():
         if stored.ref.account != last:
             last = stored.ref.account
             found = source.store.read(account_ref(last))
-            if found is None or (is_sound(found) and found.document["wrapped"] is None):
+            if found is None or (is_well_formed(found) and found.document["wrapped"] is None):
                 error = source.nothing_of(last)
                 if isinstance(error, CannotOpen):  # else it was removed just now
                     tell(error)
 
 
-def _copy_events(source: Custody, target: Custody, stored: Stored, *, left_out: frozenset[str]) -> None:
+def _copy_events(source: OpenStore, target: OpenStore, stored: Stored, *, left_out: frozenset[str]) -> None:
     """Carry an account's events over, from where an earlier copy stopped."""
     account, begun = stored.ref.account, stored.document["audit"].get("from", 0)  # the last event that is lost
     there = target.account(account)
@@ -184,7 +184,7 @@ def _with_origin(event: Document, via: str, begun: int) -> Document:
     return {**event, "origin": origin}
 
 
-def _import_events(target: Custody, account: str, found: list[Document], *, via: str) -> None:
+def _import_events(target: OpenStore, account: str, found: list[Document], *, via: str) -> None:
     """Append events of another store (``via`` is its id) to the account's chain, signed anew.
 
     What an event says stays as it is; its ``origin`` names the store that it first came from and its number there. How
@@ -212,7 +212,7 @@ def _import_events(target: Custody, account: str, found: list[Document], *, via:
     target.retried(account, attempt)
 
 
-def _copy_key(source: Custody, target: Custody, stored: Stored, *, dry_run: bool) -> CopyResult:
+def _copy_key(source: OpenStore, target: OpenStore, stored: Stored, *, dry_run: bool) -> CopyResult:
     existing = target.store.read(stored.ref)
     result = _judged(source, target, stored, existing)
     if dry_run or result.action != "would_copy":
@@ -222,11 +222,11 @@ def _copy_key(source: Custody, target: Custody, stored: Stored, *, dry_run: bool
     return replace(result, action="copied")
 
 
-def _origin(source: Custody, stored: Stored) -> Document:
+def _origin(source: OpenStore, stored: Stored) -> Document:
     return {"store": source.store_id, "revision": stored.revision}
 
 
-def _judged(source: Custody, target: Custody, stored: Stored, existing: Stored | None) -> CopyResult:
+def _judged(source: OpenStore, target: OpenStore, stored: Stored, existing: Stored | None) -> CopyResult:
     """Return what is to be done with a key. What is there already is opened and compared, each time.
 
     Raises:
@@ -247,7 +247,7 @@ def _judged(source: Custody, target: Custody, stored: Stored, existing: Stored |
     return result if is_ours else replace(result, action="conflict")
 
 
-def _write(source: Custody, target: Custody, key: Key, existing: Stored | None, origin: Document) -> None:
+def _write(source: OpenStore, target: OpenStore, key: Key, existing: Stored | None, origin: Document) -> None:
     opening = source.sealer(key.account)
 
     def plan(sealer: Sealer) -> Plan:
@@ -261,14 +261,14 @@ def _write(source: Custody, target: Custody, key: Key, existing: Stored | None, 
     target.record(key.account, plan)
 
 
-def _happened(copied: Key) -> Happening:
+def _happened(copied: Key) -> EventDraft:
     """Return what the event says of a key that was copied: its events in the source tell of other fingerprints."""
     others = {
         version.stage.value: {"version": version.number, "fingerprint": version.fingerprint}
         for version in copied.versions
         if version.stage is not Stage.CURRENT
     }
-    return happened("copied", copied.provider, copied.current)._replace(others=others)
+    return event_draft("copied", copied.provider, copied.current)._replace(others=others)
 
 
 def _resealed(opening: Sealer, sealer: Sealer, provider: str, version: Version) -> Version:
@@ -277,7 +277,7 @@ def _resealed(opening: Sealer, sealer: Sealer, provider: str, version: Version) 
     return replace(version, sealed=sealed, fingerprint=sealer.fingerprint(secret))
 
 
-def _read_back(source: Custody, target: Custody, stored: Stored) -> None:
+def _read_back(source: OpenStore, target: OpenStore, stored: Stored) -> None:
     """Open what was written, as it now is in the other store, and compare it with what was read.
 
     Raises:
@@ -289,7 +289,7 @@ def _read_back(source: Custody, target: Custody, stored: Stored) -> None:
     _compare(source, target, key_of(stored), written)
 
 
-def _compare(source: Custody, target: Custody, key: Key, written: Stored) -> None:
+def _compare(source: OpenStore, target: OpenStore, key: Key, written: Stored) -> None:
     with _named(target):
         found = key_of(written)
         if _shown(found) != _shown(key) or not _same_values(source, target, key, found):
@@ -301,7 +301,7 @@ def _shown(key: Key) -> Key:
     return replace(key, versions=tuple(replace(version, sealed="", fingerprint="") for version in key.versions))
 
 
-def _same_values(source: Custody, target: Custody, one: Key, other: Key) -> bool:
+def _same_values(source: OpenStore, target: OpenStore, one: Key, other: Key) -> bool:
     """Tell whether two keys have the same values in the same stages."""
     if [(v.number, v.stage, v.base_url) for v in one.versions] != [
         (v.number, v.stage, v.base_url) for v in other.versions

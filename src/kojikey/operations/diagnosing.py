@@ -11,7 +11,7 @@ from kojikey.model.key import Key, Stage
 from kojikey.model.timestamps import parsed
 from kojikey.operations import audit_verification
 from kojikey.operations.listing import key_of
-from kojikey.operations.open_store import Custody
+from kojikey.operations.open_store import OpenStore
 from kojikey.operations.storing import BESIDE, lies_beside, spoken_source
 from kojikey.sealing.kek.registry import describe
 from kojikey.stores.base import Stored
@@ -30,24 +30,24 @@ class Diagnosis:
     error: KojikeyError | None = None
 
 
-def diagnose(custody: Custody, *, account: str = "default") -> Iterator[Diagnosis]:
+def diagnose(open_store: OpenStore, *, account: str = "default") -> Iterator[Diagnosis]:
     """Yield what was found: the KEK, whether every key opens, the audit trail, and what waits to be done.
 
     ``account`` is the one for which a KEK that others hold is tried: they may allow it for no other.
     """
     try:
-        custody.kek().try_out(store=custody.store_id, account=account)
-        yield Diagnosis("KEK", detail=describe(custody.target_spec))
-        if lies_beside(custody.target_spec, custody.store):
+        open_store.kek().try_out(store=open_store.store_id, account=account)
+        yield Diagnosis("KEK", detail=describe(open_store.target_spec))
+        if lies_beside(open_store.target_spec, open_store.store):
             yield Diagnosis("KEK", "note", BESIDE, "kojikey store rekey --kek keychain (or another place)")
     except (CannotOpen, UsageError) as error:
         yield Diagnosis("KEK", error=error)
         return
-    if custody.header.get("next_kek"):
-        source = spoken_source(custody.header["next_kek"])
+    if open_store.header.get("next_kek"):
+        source = spoken_source(open_store.header["next_kek"])
         yield Diagnosis("re-keying", "note", "one was not finished", f"kojikey store rekey --kek {source}")
-    if (yield from _keys(custody)):
-        yield _audit(custody)
+    if (yield from _keys(open_store)):
+        yield _audit(open_store)
     else:
         yield Diagnosis("audit trail", "note", "was not verified: that needs the KEK")
 
@@ -65,12 +65,12 @@ class _Tally:
         return Diagnosis("keys", "note" if broken else "ok", f"{self.opened} open{broken}{untried}")
 
 
-def _keys(custody: Custody) -> Generator[Diagnosis, None, bool]:
+def _keys(open_store: OpenStore) -> Generator[Diagnosis, None, bool]:
     """Yield what is found of the keys; return whether their KEK could be asked to the end."""
     tally, error = _Tally(), None
-    stored_keys = custody.store.scan()
+    stored_keys = open_store.store.scan()
     for stored in stored_keys:
-        error = _trouble_opening(custody, stored, tally)
+        error = _trouble_opening(open_store, stored, tally)
         is_kek = isinstance(error, (KekMissing, KekUnavailable))
         if error is not None and (is_kek or tally.broken <= _SHOWN):
             yield Diagnosis(str(stored.ref).removeprefix("key/"), error=error)
@@ -83,11 +83,11 @@ def _keys(custody: Custody) -> Generator[Diagnosis, None, bool]:
     return not isinstance(error, (KekMissing, KekUnavailable))
 
 
-def _trouble_opening(custody: Custody, stored: Stored, tally: _Tally) -> CannotOpen | None:
+def _trouble_opening(open_store: OpenStore, stored: Stored, tally: _Tally) -> CannotOpen | None:
     try:
         key = key_of(stored)
         for version in key.versions:
-            custody.sealer(key.account).open(
+            open_store.sealer(key.account).open(
                 version.sealed, provider=key.provider, version=version.number, base_url=version.base_url
             )
     except CannotOpen as error:
@@ -118,9 +118,9 @@ def _waiting(key: Key) -> list[tuple[str, str, str]]:
     return notes
 
 
-def _audit(custody: Custody) -> Diagnosis:
+def _audit(open_store: OpenStore) -> Diagnosis:
     try:
-        result = audit_verification.verify(custody, account=None)
+        result = audit_verification.verify(open_store, account=None)
     except CannotOpen as error:
         return Diagnosis("audit trail", error=error)
     for problems in result.broken.values():

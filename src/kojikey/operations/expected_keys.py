@@ -34,7 +34,7 @@ _Stages = dict[Stage, _Said | None]
 """What is known of each stage of a key; None where an event of an earlier release did not say it."""
 
 
-class Standing:
+class ExpectedKeys:
     """What the events of one account say of its keys, as far as they were followed."""
 
     def __init__(self, account: str) -> None:

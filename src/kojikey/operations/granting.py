@@ -7,7 +7,7 @@ from typing import Literal
 
 from kojikey.model.errors import CannotOpen, ChangedMeanwhile, NotFound, UsageError
 from kojikey.model.ref import grant_ref
-from kojikey.operations.open_store import Custody, Happening, Plan
+from kojikey.operations.open_store import EventDraft, OpenStore, Plan
 from kojikey.stores.base import Change
 
 Trace = Literal["signed", "unsigned", "none"]
@@ -25,7 +25,7 @@ class GrantResult:
     through: tuple[str, ...] | None = None
 
 
-def grant(custody: Custody, *, account: str, role: str) -> GrantResult:
+def grant(open_store: OpenStore, *, account: str, role: str) -> GrantResult:
     """Let a role see and change an account's keys. Repeated, it only puts the role's privileges right.
 
     An account that is not there yet is made. Without the KEK the event is left unsigned.
@@ -36,17 +36,17 @@ def grant(custody: Custody, *, account: str, role: str) -> GrantResult:
         ChangedMeanwhile, StoreUnavailable: nothing was changed.
     """
     ref = grant_ref(account, role)
-    _ensure_roles(custody)
-    stored = custody.store.read(ref)
-    if stored is not None and _is_living(custody, account):
-        custody.store.commit((Change(ref, stored.document, stored.revision),))
+    _ensure_roles(open_store)
+    stored = open_store.store.read(ref)
+    if stored is not None and _is_living(open_store, account):
+        open_store.store.commit((Change(ref, stored.document, stored.revision),))
         return GrantResult(account, role, "unchanged")
     change = Change(ref, {"account": account, "role": role}, stored.revision if stored else None)
-    trace = _recorded(custody, account, Plan((change,), (Happening("granted", role=role),)))
+    trace = _recorded(open_store, account, Plan((change,), (EventDraft("granted", role=role),)))
     return GrantResult(account, role, "granted", trace)
 
 
-def revoke(custody: Custody, *, account: str, role: str) -> GrantResult:
+def revoke(open_store: OpenStore, *, account: str, role: str) -> GrantResult:
     """Take an account away from a role; the last one takes the role's privileges with it.
 
     What was done to the account from outside does not keep a role in: then there is no event of it.
@@ -56,45 +56,45 @@ def revoke(custody: Custody, *, account: str, role: str) -> GrantResult:
         ChangedMeanwhile: somebody else granted or revoked just now. StoreUnavailable: nothing was changed.
     """
     ref = grant_ref(account, role)
-    _ensure_roles(custody)
-    stored = custody.store.read(ref)
+    _ensure_roles(open_store)
+    stored = open_store.store.read(ref)
     trace: Trace = "signed"
     if stored is not None:
-        plan = Plan((Change(ref, None, stored.revision),), (Happening("revoked", role=role),))
-        trace = _recorded_if_possible(custody, account, plan)
-    through = tuple(found.ref.provider for found in custody.store.grants(account, inherited_by=role))
+        plan = Plan((Change(ref, None, stored.revision),), (EventDraft("revoked", role=role),))
+        trace = _recorded_if_possible(open_store, account, plan)
+    through = tuple(found.ref.provider for found in open_store.store.grants(account, inherited_by=role))
     return GrantResult(account, role, "revoked" if stored is not None else "unchanged", trace, through)
 
 
-def _ensure_roles(custody: Custody) -> None:
-    if not custody.store.has_roles:
+def _ensure_roles(open_store: OpenStore) -> None:
+    if not open_store.store.has_roles:
         raise UsageError(
-            f"the store {custody.store.place} has no roles; nothing was changed",
+            f"the store {open_store.store.place} has no roles; nothing was changed",
             hint="PostgreSQL stores have: kojikey store init postgresql://HOST/DATABASE --kek SOURCE",
         )
 
 
-def _is_living(custody: Custody, account: str) -> bool:
-    stored = custody.account(account)
+def _is_living(open_store: OpenStore, account: str) -> bool:
+    stored = open_store.account(account)
     return stored is not None and stored.document["wrapped"] is not None
 
 
-def _recorded(custody: Custody, account: str, made: Plan) -> Trace:
+def _recorded(open_store: OpenStore, account: str, made: Plan) -> Trace:
     try:
-        custody.record(account, lambda _: made)
+        open_store.record(account, lambda _: made)
     except CannotOpen:
-        custody.record_unsigned(account, made)
+        open_store.record_unsigned(account, made)
         return "unsigned"
     return "signed"
 
 
-def _recorded_if_possible(custody: Custody, account: str, made: Plan) -> Trace:
+def _recorded_if_possible(open_store: OpenStore, account: str, made: Plan) -> Trace:
     try:
-        return _recorded(custody, account, made)
+        return _recorded(open_store, account, made)
     except (CannotOpen, NotFound):
         pass
     except ChangedMeanwhile as lost:
         if lost.ref == made.changes[0].ref:
             raise
-    custody.store.commit(made.changes)
+    open_store.store.commit(made.changes)
     return "none"

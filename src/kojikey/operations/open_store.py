@@ -21,7 +21,7 @@ from kojikey.model.fast_namedtuple import NamedTuple
 from kojikey.model.ref import HEADER, Document, account_ref, key_ref
 from kojikey.operations.compare_and_swap import retry_on_conflict
 from kojikey.operations.record_checks import FORMAT as FORMAT
-from kojikey.operations.record_checks import chain_head, check_account, checked_header, is_sound
+from kojikey.operations.record_checks import chain_head, check_account, checked_header, is_well_formed
 from kojikey.sealing.audit_chain import NO_LINK
 from kojikey.sealing.envelope import Sealer, new_data_key
 from kojikey.sealing.kek.base import Kek, KekInputs, asks_person
@@ -41,7 +41,7 @@ _RARE = ("role", "others")  # members that an event has only where they say some
 _OUTLIVES = ("disabled", "copied_from")  # of an account that was removed: what its owner can not undo by beginning anew
 
 
-class Happening(NamedTuple):
+class EventDraft(NamedTuple):
     """What an event will say, before it has a place in its account's chain."""
 
     action: str
@@ -63,10 +63,10 @@ class Plan(NamedTuple):
     """The changes that belong together, and what to tell the audit trail of them."""
 
     changes: tuple[Change, ...]
-    happenings: tuple[Happening, ...] = ()
+    drafts: tuple[EventDraft, ...] = ()
 
 
-class Custody:
+class OpenStore:
     """A store, its KEKs and the data keys that were unwrapped so far."""
 
     def __init__(self, store: Store, header: Document, inputs: KekInputs, *, actor: str) -> None:
@@ -167,7 +167,7 @@ class Custody:
         """Return the KEKs that accounts are wrapped with; there is more than one only during a re-keying."""
         if not self.header.get("next_kek"):
             return [self.header["kek"]]
-        records = (stored.document.get("wrapped") for stored in self.store.accounts() if is_sound(stored))
+        records = (stored.document.get("wrapped") for stored in self.store.accounts() if is_well_formed(stored))
         kids = {wrapped_kid(record) for record in records if record is not None} | {str(self.target_spec.get("kid"))}
         return [spec for spec in map(self._spec_of, sorted(kids)) if spec is not None]
 
@@ -303,8 +303,8 @@ class Custody:
 
         Returns the plan's documents as they now are; of a deletion an empty one.
         """
-        if made.happenings:
-            events, audit = self.chained(account, document["audit"], made.happenings, sealer)
+        if made.drafts:
+            events, audit = self.chained(account, document["audit"], made.drafts, sealer)
             changed: Document = {**document, "audit": audit}
             revisions = self.store.commit((*made.changes, Change(account_ref(account), changed, revision)), events)
         else:
@@ -314,14 +314,14 @@ class Custody:
         )
 
     def chained(
-        self, account: str, audit: Document, happenings: Sequence[Happening], sealer: Sealer | None
+        self, account: str, audit: Document, drafts: Sequence[EventDraft], sealer: Sealer | None
     ) -> tuple[list[Document], Document]:
         """Return the events for some happenings, each linked to the one before, and the account's new chain end."""
         from kojikey.model.timestamps import now
 
         events: list[Document] = []
-        for happening in happenings:
-            content = {"time": now(), "actor": self.actor, "account": account, **happening.content()}
+        for draft in drafts:
+            content = {"time": now(), "actor": self.actor, "account": account, **draft.content()}
             event, audit = self.linked(account, audit, content, sealer)
             events.append(event)
         return events, audit

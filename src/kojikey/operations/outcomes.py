@@ -13,8 +13,8 @@ from kojikey.model.errors import AccountNotFound, CannotOpen, Conflict, KekMissi
 from kojikey.model.key import Key, Version
 from kojikey.model.ref import Document, account_ref
 from kojikey.model.verdict import Verdict
-from kojikey.operations.adding import happened, tested
-from kojikey.operations.open_store import Custody, Happening
+from kojikey.operations.adding import event_draft, tested
+from kojikey.operations.open_store import EventDraft, OpenStore
 from kojikey.operations.recording import keep_outcome
 from kojikey.stores.base import Change, Stored
 
@@ -45,7 +45,7 @@ class Kept(NamedTuple):
     why: str = ""
 
 
-def keep_outcomes(custody: Custody, found: Sequence[Found]) -> list[Kept]:
+def keep_outcomes(open_store: OpenStore, found: Sequence[Found]) -> list[Kept]:
     """Save the outcomes, each with an event where it differs from the last one; tell for each whether it was saved.
 
     It is not where the key was rotated away, removed or damaged meanwhile, or where no request was made at all:
@@ -55,54 +55,54 @@ def keep_outcomes(custody: Custody, found: Sequence[Found]) -> list[Kept]:
         StoreUnavailable: the store went away. What is not saved is as it was.
     """
     learned = [item for item in found if item.verdict.attempts]
-    if len(learned) > 1 and _are_kept_together(custody, learned):
+    if len(learned) > 1 and _are_kept_together(open_store, learned):
         return [Kept(bool(item.verdict.attempts)) for item in found]
-    return [_kept(custody, item) if item.verdict.attempts else Kept(False) for item in found]
+    return [_kept(open_store, item) if item.verdict.attempts else Kept(False) for item in found]
 
 
-def keep_none(_: Custody, found: Sequence[Found]) -> list[Kept]:
+def keep_none(_: OpenStore, found: Sequence[Found]) -> list[Kept]:
     """Save nothing: the outcomes are those of other tests than the keys' own."""
     return [Kept(False, "it is about the --model and --capability of this run") for _ in found]
 
 
-def _kept(custody: Custody, item: Found) -> Kept:
+def _kept(open_store: OpenStore, item: Found) -> Kept:
     try:
-        return Kept(keep_outcome(custody, item.stored, item.version.number, item.verdict) is not None)
+        return Kept(keep_outcome(open_store, item.stored, item.version.number, item.verdict) is not None)
     except (KekMissing, KekUnavailable) as error:
         return Kept(False, str(error))  # the event could not be signed
     except (Conflict, CannotOpen, AccountNotFound):
         return Kept(False)
 
 
-def _are_kept_together(custody: Custody, found: Sequence[Found]) -> bool:
+def _are_kept_together(open_store: OpenStore, found: Sequence[Found]) -> bool:
     changes: list[Change] = []
-    news: dict[str, list[Happening]] = {}
+    news: dict[str, list[EventDraft]] = {}
     for item in found:
         after = item.key.with_version(tested(item.version, item.verdict))
         changes.append(Change(item.stored.ref, after.as_document(), item.stored.revision))
         if item.is_news:
-            happening = happened("tested", item.key.provider, item.version, item.verdict)
-            news.setdefault(item.key.account, []).append(happening)
+            draft = event_draft("tested", item.key.provider, item.version, item.verdict)
+            news.setdefault(item.key.account, []).append(draft)
     if len({change.ref for change in changes}) < len(changes):
         return False
     try:
-        told, events = _told(custody, news)
-        custody.store.commit((*changes, *told), events)
+        told, events = _told(open_store, news)
+        open_store.store.commit((*changes, *told), events)
     except (Conflict, CannotOpen, AccountNotFound):
         return False
     return True
 
 
-def _told(custody: Custody, news: dict[str, list[Happening]]) -> tuple[list[Change], list[Document]]:
+def _told(open_store: OpenStore, news: dict[str, list[EventDraft]]) -> tuple[list[Change], list[Document]]:
     """Return the events of each account with the change of its document that they need."""
     changes: list[Change] = []
     events: list[Document] = []
-    for account, happenings in news.items():
-        stored = custody.account(account)
+    for account, drafts in news.items():
+        stored = open_store.account(account)
         if stored is None or stored.document["wrapped"] is None:
             raise AccountNotFound(account)
-        sealer = custody.unwrapped(account, stored.document)
-        chained, audit = custody.chained(account, stored.document["audit"], happenings, sealer)
+        sealer = open_store.unwrapped(account, stored.document)
+        chained, audit = open_store.chained(account, stored.document["audit"], drafts, sealer)
         changes.append(Change(account_ref(account), {**stored.document, "audit": audit}, stored.revision))
         events += chained
     return changes, events

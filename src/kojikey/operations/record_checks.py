@@ -62,7 +62,7 @@ def _check_name(stored: Stored) -> None:
         raise RecordChanged(str(stored.ref), "has a name that no account has") from None
 
 
-def is_sound(stored: Stored) -> bool:
+def is_well_formed(stored: Stored) -> bool:
     """Tell whether an account's document has the form of one, where a damaged one is no reason to stop."""
     try:
         check_account(stored)

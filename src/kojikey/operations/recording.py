@@ -7,14 +7,14 @@ from functools import partial
 from kojikey.model.key import Key, Version
 from kojikey.model.ref import account_ref
 from kojikey.model.verdict import Verdict
-from kojikey.operations.adding import happened, tested
+from kojikey.operations.adding import event_draft, tested
 from kojikey.operations.compare_and_swap import retry_on_conflict
 from kojikey.operations.listing import key_of
-from kojikey.operations.open_store import Custody, Plan
+from kojikey.operations.open_store import OpenStore, Plan
 from kojikey.stores.base import Change, Stored
 
 
-def keep_outcome(custody: Custody, stored: Stored, number: int, verdict: Verdict) -> Key | None:
+def keep_outcome(open_store: OpenStore, stored: Stored, number: int, verdict: Verdict) -> Key | None:
     """Save the outcome on the version with that number, with an event where it differs from the last one.
 
     ``stored`` is the key as it was read before the test. A key that changed meanwhile is read again: where its
@@ -31,12 +31,12 @@ def keep_outcome(custody: Custody, stored: Stored, number: int, verdict: Verdict
         if found is None or version is None or seen is None or version.sealed != seen.sealed:
             return None  # a key that was removed and added again has a version of the same number
         changed = key_of(found).with_version(tested(version, verdict))
-        _save(custody, found, changed, version, verdict)
+        _save(open_store, found, changed, version, verdict)
         return changed
 
     refs = (stored.ref, account_ref(stored.ref.account))
     first: Stored | None = stored
-    return retry_on_conflict(attempt, first, partial(custody.store.read, stored.ref), refs=refs)
+    return retry_on_conflict(attempt, first, partial(open_store.store.read, stored.ref), refs=refs)
 
 
 def _version_of(stored: Stored | None, number: int) -> Version | None:
@@ -44,11 +44,11 @@ def _version_of(stored: Stored | None, number: int) -> Version | None:
     return next((version for version in versions if version.number == number), None)
 
 
-def _save(custody: Custody, stored: Stored, changed: Key, version: Version, verdict: Verdict) -> None:
+def _save(open_store: OpenStore, stored: Stored, changed: Key, version: Version, verdict: Verdict) -> None:
     change = Change(stored.ref, changed.as_document(), stored.revision)
     last = version.last_test
     if last and (last.outcome, last.reason) == (verdict.outcome.value, verdict.reason.value):
-        custody.store.commit((change,))
+        open_store.store.commit((change,))
         return
-    happening = happened("tested", stored.ref.provider, version, verdict)
-    custody.record(stored.ref.account, lambda _: Plan((change,), (happening,)))
+    draft = event_draft("tested", stored.ref.provider, version, verdict)
+    open_store.record(stored.ref.account, lambda _: Plan((change,), (draft,)))

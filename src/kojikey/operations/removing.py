@@ -5,42 +5,42 @@ from __future__ import annotations
 from kojikey.model.errors import CannotOpen, RecordChanged
 from kojikey.model.key import Key
 from kojikey.operations.listing import key_of
-from kojikey.operations.open_store import Custody, Happening, Plan
+from kojikey.operations.open_store import EventDraft, OpenStore, Plan
 from kojikey.operations.results import ChangeResult
 from kojikey.operations.rotating import stored_key
 from kojikey.stores.base import Change, Stored
 
 
-def remove(custody: Custody, *, account: str, provider: str) -> ChangeResult:
+def remove(open_store: OpenStore, *, account: str, provider: str) -> ChangeResult:
     """Delete an account's key at a provider. Without the KEK the audit event is left unsigned, and the result says so.
 
     Raises:
         KeyNotFound: there is none. ChangedMeanwhile: someone else changed it; it was not removed.
         StoreUnavailable: it was not removed.
     """
-    stored = stored_key(custody, account=account, provider=provider)
+    stored = stored_key(open_store, account=account, provider=provider)
     key = _readable(stored)
     current = key.current if key else None
-    happening = Happening(
+    draft = EventDraft(
         "removed", provider, current.number if current else None, current.fingerprint if current else None
     )
-    made = Plan((Change(stored.ref, None, stored.revision),), (happening,))
+    made = Plan((Change(stored.ref, None, stored.revision),), (draft,))
     unsigned = unrecorded = False
     try:
-        custody.record(account, lambda _: made)
+        open_store.record(account, lambda _: made)
     except CannotOpen:
-        unsigned, unrecorded = True, not _recorded(custody, account, made)
+        unsigned, unrecorded = True, not _recorded(open_store, account, made)
     tail, number = (current.tail, current.number) if current else ("", None)
     return ChangeResult(account, provider, "removed", tail, number, key=key, unsigned=unsigned, unrecorded=unrecorded)
 
 
-def _recorded(custody: Custody, account: str, made: Plan) -> bool:
+def _recorded(open_store: OpenStore, account: str, made: Plan) -> bool:
     """Remove the key with an unsigned event; tell whether there could be one."""
     try:
-        custody.record_unsigned(account, made)
+        open_store.record_unsigned(account, made)
     except RecordChanged:
         # The account's record is damaged or gone, and may still be restored: it is not written over for an event.
-        custody.store.commit(made.changes)
+        open_store.store.commit(made.changes)
         return False
     return True
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 from kojikey.model.allocation import source_without_key
 from kojikey.model.credential import Credential
 from kojikey.model.errors import RecordChanged
-from kojikey.operations.open_store import Custody
+from kojikey.operations.open_store import OpenStore
 from kojikey.stores.base import Stored
 
 
-def resolve(custody: Custody, *, account: str, provider: str) -> Credential:
+def resolve(open_store: OpenStore, *, account: str, provider: str) -> Credential:
     """Return the account's own key at the provider, or word that it has none: the built-in allocation is used there.
 
     At a provider without a built-in allocation there is nothing then. An account whose BYOK is disabled keeps its
@@ -22,11 +22,11 @@ def resolve(custody: Custody, *, account: str, provider: str) -> Credential:
         StoreUnavailable: the store could not be read.
         CannotOpen: the KEK is missing or wrong, or the record was changed from outside.
     """
-    stored = custody.held(account, provider)
-    if stored is None or custody.is_disabled(account):
+    stored = open_store.held(account, provider)
+    if stored is None or open_store.is_disabled(account):
         return Credential(provider, account, source_without_key(provider), None, None, ())
     sealed, number, base_url, models = _current(stored)
-    secret = custody.sealer(account).open(sealed, provider=provider, version=number, base_url=base_url)
+    secret = open_store.sealer(account).open(sealed, provider=provider, version=number, base_url=base_url)
     return Credential(provider, account, "byok", secret, base_url, models)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kojikey.model.secret import Secret
-from kojikey.operations.adding import happened
+from kojikey.operations.adding import event_draft
 from kojikey.operations.listing import key_of
-from kojikey.operations.open_store import Custody, Plan
+from kojikey.operations.open_store import OpenStore, Plan
 from kojikey.operations.rotating import stored_key
 
 
@@ -19,15 +19,15 @@ class Revealed:
     version: int
 
 
-def reveal(custody: Custody, *, account: str, provider: str) -> Revealed:
+def reveal(open_store: OpenStore, *, account: str, provider: str) -> Revealed:
     """Return the current version's value. The event comes first: what can not be recorded is not revealed.
 
     Raises:
         KeyNotFound: the account has no key there. CannotOpen, StoreUnavailable: nothing was revealed.
     """
-    version = key_of(stored_key(custody, account=account, provider=provider)).current
-    secret = custody.sealer(account).open(
+    version = key_of(stored_key(open_store, account=account, provider=provider)).current
+    secret = open_store.sealer(account).open(
         version.sealed, provider=provider, version=version.number, base_url=version.base_url
     )
-    custody.record(account, lambda _: Plan((), (happened("revealed", provider, version),)))
+    open_store.record(account, lambda _: Plan((), (event_draft("revealed", provider, version),)))
     return Revealed(secret, version.number)

@@ -25,12 +25,12 @@ from kojikey.model.key import Key, Stage, Version
 from kojikey.model.secret import Secret
 from kojikey.model.timestamps import now
 from kojikey.model.verdict import Outcome, Verdict
-from kojikey.operations.adding import happened, sealed_version, tested
+from kojikey.operations.adding import event_draft, sealed_version, tested
 from kojikey.operations.audit_verification import ensure_known
 from kojikey.operations.compare_and_swap import retry_on_conflict
 from kojikey.operations.key_settings import KeySettings, settled
 from kojikey.operations.listing import key_of
-from kojikey.operations.open_store import Custody, Happening, Plan
+from kojikey.operations.open_store import EventDraft, OpenStore, Plan
 from kojikey.operations.probing import Approve, Target, Tester, accepted
 from kojikey.operations.recording import keep_outcome
 from kojikey.operations.results import Action, ChangeResult
@@ -59,25 +59,25 @@ class _Chosen(NamedTuple):
     version: Version
 
 
-def stored_key(custody: Custody, *, account: str, provider: str) -> Stored:
+def stored_key(open_store: OpenStore, *, account: str, provider: str) -> Stored:
     """Return the key's document, as a rotation begins from it.
 
     Raises:
         KeyNotFound: the account has no key there.
     """
-    stored = custody.held(account, provider)
+    stored = open_store.held(account, provider)
     if stored is None:
         raise KeyNotFound(account, provider)
     return stored
 
 
-def ensure_unstaged(custody: Custody, *, account: str, provider: str) -> Key:
+def ensure_unstaged(open_store: OpenStore, *, account: str, provider: str) -> Key:
     """Return the key where a rotation may begin, before anybody is asked for a value.
 
     Raises:
         KeyNotFound: there is nothing to rotate. AlreadyStaged: a rotation is under way.
     """
-    return _unstaged(stored_key(custody, account=account, provider=provider))
+    return _unstaged(stored_key(open_store, account=account, provider=provider))
 
 
 def _unstaged(stored: Stored) -> Key:
@@ -87,7 +87,7 @@ def _unstaged(stored: Stored) -> Key:
     return key
 
 
-def rotate(custody: Custody, new: Replacement, *, test: Tester | None, approve: Approve) -> ChangeResult:
+def rotate(open_store: OpenStore, new: Replacement, *, test: Tester | None, approve: Approve) -> ChangeResult:
     """Stage a new value, test it, and promote it where the outcome allows; ``test=None`` promotes it untested.
 
     A rejected value is discarded; one that is limited or could not be judged stays staged unless approved. The value
@@ -98,13 +98,13 @@ def rotate(custody: Custody, new: Replacement, *, test: Tester | None, approve: 
         ChangedMeanwhile: someone else changed the key; their change stands, this step was not made.
         StoreUnavailable, CannotOpen: this step was not made; a value that was staged stays staged, and it says so.
     """
-    stored = stored_key(custody, account=new.account, provider=new.provider)
+    stored = stored_key(open_store, account=new.account, provider=new.provider)
     key = _unstaged(stored)
-    if custody.sealer(new.account).fingerprint(new.secret) == key.current.fingerprint:
+    if open_store.sealer(new.account).fingerprint(new.secret) == key.current.fingerprint:
         return _result(key, "unchanged", key.current)
-    staged = _stage(custody, new, stored)
+    staged = _stage(open_store, new, stored)
     try:
-        return _try(custody, staged, test=test, approve=approve)
+        return _try(open_store, staged, test=test, approve=approve)
     except (StoreUnavailable, CannotOpen) as error:
         _say_staged(error, new.provider, staged.version)
         raise
@@ -119,62 +119,68 @@ def _say_staged(error: KojikeyError, provider: str, staged: Version) -> None:
     error.hint = f"kojikey rotate {provider} --resume"
 
 
-def resume(custody: Custody, *, account: str, provider: str, test: Tester | None, approve: Approve) -> ChangeResult:
+def resume(
+    open_store: OpenStore, *, account: str, provider: str, test: Tester | None, approve: Approve
+) -> ChangeResult:
     """Test the staged value and promote it where the outcome allows.
 
     Raises:
         KeyNotFound, VersionNotFound: nothing is staged. AuditBroken: the audit trail does not know what is.
         Otherwise as :func:`rotate`.
     """
-    return _try(custody, _known(custody, account, provider, Stage.STAGED), test=test, approve=approve)
+    return _try(open_store, _known(open_store, account, provider, Stage.STAGED), test=test, approve=approve)
 
 
-def abort(custody: Custody, *, account: str, provider: str) -> ChangeResult:
+def abort(open_store: OpenStore, *, account: str, provider: str) -> ChangeResult:
     """Discard the staged value. Raises as :func:`resume`."""
-    return _discard(custody, _chosen(custody, account, provider, Stage.STAGED), action="aborted", verdict=None)
+    return _discard(open_store, _chosen(open_store, account, provider, Stage.STAGED), action="aborted", verdict=None)
 
 
-def rollback(custody: Custody, *, account: str, provider: str, test: Tester | None, approve: Approve) -> ChangeResult:
+def rollback(
+    open_store: OpenStore, *, account: str, provider: str, test: Tester | None, approve: Approve
+) -> ChangeResult:
     """Make the previous version current again, after testing it; the current one becomes the previous.
 
     Raises:
         KeyNotFound, VersionNotFound: there is no previous version. AuditBroken: the audit trail does not know the one
         that is there. Otherwise as :func:`rotate`.
     """
-    previous = _known(custody, account, provider, Stage.PREVIOUS)
-    verdict = _tested(custody, previous, test)
+    previous = _known(open_store, account, provider, Stage.PREVIOUS)
+    verdict = _tested(open_store, previous, test)
     if not accepted(verdict, approve):
-        return _result(_keep(custody, previous, verdict), None, previous.version, verdict)
-    return _promote(custody, previous, action="rolled_back", verdict=verdict)
+        return _result(_keep(open_store, previous, verdict), None, previous.version, verdict)
+    return _promote(open_store, previous, action="rolled_back", verdict=verdict)
 
 
-def retire(custody: Custody, *, account: str, provider: str, test: Tester, is_forced: bool = False) -> ChangeResult:
+def retire(
+    open_store: OpenStore, *, account: str, provider: str, test: Tester, is_forced: bool = False
+) -> ChangeResult:
     """Test the previous version, and drop it once the provider has stopped accepting it; forced, whatever it says.
 
     Raises:
         KeyNotFound, VersionNotFound: there is no previous version. Otherwise as :func:`rotate`.
     """
-    previous = _chosen(custody, account, provider, Stage.PREVIOUS)
-    verdict = _tested(custody, previous, test)
+    previous = _chosen(open_store, account, provider, Stage.PREVIOUS)
+    verdict = _tested(open_store, previous, test)
     if is_forced or (verdict is not None and verdict.outcome is Outcome.REJECTED):
-        return _discard(custody, previous, action="retired", verdict=verdict)
-    return _result(_keep(custody, previous, verdict), None, previous.version, verdict)
+        return _discard(open_store, previous, action="retired", verdict=verdict)
+    return _result(_keep(open_store, previous, verdict), None, previous.version, verdict)
 
 
-def _stage(custody: Custody, new: Replacement, seen: Stored) -> _Chosen:
+def _stage(open_store: OpenStore, new: Replacement, seen: Stored) -> _Chosen:
     """Save the new value, unless somebody else rotated the key since it was seen."""
     current = key_of(seen).current
 
     def again() -> Stored:
-        stored = stored_key(custody, account=new.account, provider=new.provider)
+        stored = stored_key(open_store, account=new.account, provider=new.provider)
         if _unstaged(stored).current.sealed != current.sealed:
             raise ChangedMeanwhile(stored.ref)
         return stored
 
-    return retry_on_conflict(partial(_staged, custody, new), seen, again, refs=(seen.ref,))
+    return retry_on_conflict(partial(_staged, open_store, new), seen, again, refs=(seen.ref,))
 
 
-def _staged(custody: Custody, new: Replacement, stored: Stored) -> _Chosen:
+def _staged(open_store: OpenStore, new: Replacement, stored: Stored) -> _Chosen:
     key = key_of(stored)
     made: list[Version] = []
 
@@ -186,41 +192,41 @@ def _staged(custody: Custody, new: Replacement, stored: Stored) -> _Chosen:
         version = replace(version, pending=new.settings.pending())
         made[:] = [version]
         change = Change(stored.ref, key.with_version(version).as_document(), stored.revision)
-        return Plan((change,), (happened("staged", new.provider, version),))
+        return Plan((change,), (event_draft("staged", new.provider, version),))
 
-    (written,) = custody.record(new.account, plan)
+    (written,) = open_store.record(new.account, plan)
     return _Chosen(written, key.with_version(made[0]), made[0])
 
 
-def _try(custody: Custody, staged: _Chosen, *, test: Tester | None, approve: Approve) -> ChangeResult:
-    verdict = _tested(custody, staged, test)
+def _try(open_store: OpenStore, staged: _Chosen, *, test: Tester | None, approve: Approve) -> ChangeResult:
+    verdict = _tested(open_store, staged, test)
     if verdict is not None and verdict.outcome is Outcome.REJECTED:
-        return _discard(custody, staged, action="aborted", verdict=verdict)
+        return _discard(open_store, staged, action="aborted", verdict=verdict)
     if accepted(verdict, approve):
-        return _promote(custody, staged, action="rotated", verdict=verdict)
-    return _result(_keep(custody, staged, verdict), "staged", staged.version, verdict)
+        return _promote(open_store, staged, action="rotated", verdict=verdict)
+    return _result(_keep(open_store, staged, verdict), "staged", staged.version, verdict)
 
 
-def _tested(custody: Custody, chosen: _Chosen, test: Tester | None) -> Verdict | None:
+def _tested(open_store: OpenStore, chosen: _Chosen, test: Tester | None) -> Verdict | None:
     """Open a version, also where it is not tested: what does not open is never made current. Return its test's verdict.
 
     Raises:
         CannotOpen: it does not open.
     """
     key, version = settled(chosen.key, chosen.version.pending), chosen.version
-    secret = opened(custody.sealer(key.account), key.provider, version)
+    secret = opened(open_store.sealer(key.account), key.provider, version)
     return test(secret, Target(key.provider, version.base_url, key.models, key.capabilities)) if test else None
 
 
-def _keep(custody: Custody, chosen: _Chosen, verdict: Verdict | None) -> Key:
+def _keep(open_store: OpenStore, chosen: _Chosen, verdict: Verdict | None) -> Key:
     """Save the outcome of a test that changes no stage. Raises as :func:`_still_there`."""
-    kept = keep_outcome(custody, chosen.stored, chosen.version.number, verdict) if verdict else chosen.key
+    kept = keep_outcome(open_store, chosen.stored, chosen.version.number, verdict) if verdict else chosen.key
     if kept is None or not _has(kept, chosen.version):
         raise ChangedMeanwhile(chosen.stored.ref)
     return kept
 
 
-def _promote(custody: Custody, chosen: _Chosen, *, action: Action, verdict: Verdict | None) -> ChangeResult:
+def _promote(open_store: OpenStore, chosen: _Chosen, *, action: Action, verdict: Verdict | None) -> ChangeResult:
     """Make a staged or previous version the current one; the current one becomes the previous."""
     moment = now()
 
@@ -232,17 +238,17 @@ def _promote(custody: Custody, chosen: _Chosen, *, action: Action, verdict: Verd
         return replace(after, rotated_at=moment)
 
     told = "promoted" if action == "rotated" else action
-    after = _changed(custody, chosen, promoted, happened(told, chosen.key.provider, chosen.version, verdict))
+    after = _changed(open_store, chosen, promoted, event_draft(told, chosen.key.provider, chosen.version, verdict))
     return _result(after, action, after.current, verdict)
 
 
-def _discard(custody: Custody, chosen: _Chosen, *, action: Action, verdict: Verdict | None) -> ChangeResult:
-    happening = happened(action, chosen.key.provider, chosen.version, verdict)
-    after = _changed(custody, chosen, lambda key, version: key.without(version.stage), happening)
+def _discard(open_store: OpenStore, chosen: _Chosen, *, action: Action, verdict: Verdict | None) -> ChangeResult:
+    draft = event_draft(action, chosen.key.provider, chosen.version, verdict)
+    after = _changed(open_store, chosen, lambda key, version: key.without(version.stage), draft)
     return _result(after, action, chosen.version, verdict)
 
 
-def _changed(custody: Custody, chosen: _Chosen, change: Callable[[Key, Version], Key], happening: Happening) -> Key:
+def _changed(open_store: OpenStore, chosen: _Chosen, change: Callable[[Key, Version], Key], draft: EventDraft) -> Key:
     """Change the key of a version, again where only something else of it was changed first (a test was recorded).
 
     Raises:
@@ -251,15 +257,15 @@ def _changed(custody: Custody, chosen: _Chosen, change: Callable[[Key, Version],
 
     def attempt(held: _Chosen) -> Key:
         after = change(held.key, held.version)
-        plan = Plan((Change(held.stored.ref, after.as_document(), held.stored.revision),), (happening,))
-        custody.record(held.key.account, lambda _: plan)
+        plan = Plan((Change(held.stored.ref, after.as_document(), held.stored.revision),), (draft,))
+        open_store.record(held.key.account, lambda _: plan)
         return after
 
-    return retry_on_conflict(attempt, chosen, partial(_still_there, custody, chosen), refs=(chosen.stored.ref,))
+    return retry_on_conflict(attempt, chosen, partial(_still_there, open_store, chosen), refs=(chosen.stored.ref,))
 
 
-def _chosen(custody: Custody, account: str, provider: str, stage: Stage) -> _Chosen:
-    stored = stored_key(custody, account=account, provider=provider)
+def _chosen(open_store: OpenStore, account: str, provider: str, stage: Stage) -> _Chosen:
+    stored = stored_key(open_store, account=account, provider=provider)
     key = key_of(stored)
     version = key.version(stage)
     if version is None:
@@ -267,7 +273,7 @@ def _chosen(custody: Custody, account: str, provider: str, stage: Stage) -> _Cho
     return _Chosen(stored, key, version)
 
 
-def _known(custody: Custody, account: str, provider: str, stage: Stage) -> _Chosen:
+def _known(open_store: OpenStore, account: str, provider: str, stage: Stage) -> _Chosen:
     """Return the version in a stage, after making sure that it is there by the audit trail.
 
     Who can write to the store could put an old version back there, which opens: it is genuine.
@@ -275,24 +281,24 @@ def _known(custody: Custody, account: str, provider: str, stage: Stage) -> _Chos
     Raises:
         AuditBroken: the trail does not know it. ChangedMeanwhile: somebody changed the key just now.
     """
-    chosen = _chosen(custody, account, provider, stage)
+    chosen = _chosen(open_store, account, provider, stage)
     try:
-        ensure_known(custody, chosen.key, stage)
+        ensure_known(open_store, chosen.key, stage)
     except AuditBroken as error:
-        _still_there(custody, chosen)
+        _still_there(open_store, chosen)
         error.args = (f"{error}; nothing was changed",)
         error.hint = f"kojikey audit --verify --account {account}"
         raise
     return chosen
 
 
-def _still_there(custody: Custody, chosen: _Chosen) -> _Chosen:
+def _still_there(open_store: OpenStore, chosen: _Chosen) -> _Chosen:
     """Read the key again and find the version in the stage that it had before its test.
 
     Raises:
         ChangedMeanwhile: it is gone or has moved on: somebody else rotated, aborted or removed meanwhile.
     """
-    stored = custody.store.read(chosen.stored.ref)
+    stored = open_store.store.read(chosen.stored.ref)
     key = key_of(stored) if stored else None
     if stored is None or key is None or not _has(key, chosen.version):
         raise ChangedMeanwhile(chosen.stored.ref)

@@ -23,7 +23,7 @@ from kojikey.model.secret import Secret
 from kojikey.model.verdict import Verdict
 from kojikey.operations import rotating
 from kojikey.operations.listing import key_of
-from kojikey.operations.open_store import Custody
+from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Approve, Target, Tester
 from kojikey.operations.results import ChangeResult
 from kojikey.operations.rotating import Replacement
@@ -84,7 +84,7 @@ class Manner:
     take_turn: TakeTurn = lambda *_: 0.0
 
 
-def plan_all(custody: Custody, lines: Iterable[Line | Failed], emit: EmitLine) -> None:
+def plan_all(open_store: OpenStore, lines: Iterable[Line | Failed], emit: EmitLine) -> None:
     """Tell of each line what would become of it. Changes nothing and asks nobody.
 
     Raises:
@@ -92,14 +92,14 @@ def plan_all(custody: Custody, lines: Iterable[Line | Failed], emit: EmitLine) -
     """
     before: dict[tuple[str, str], str] = {}
     for line in lines:
-        emit(line if isinstance(line, Failed) else _guarded(line, partial(_planned, custody, line, before)))
+        emit(line if isinstance(line, Failed) else _guarded(line, partial(_planned, open_store, line, before)))
 
 
-def _planned(custody: Custody, line: Line, before: dict[tuple[str, str], str]) -> Planned:
+def _planned(open_store: OpenStore, line: Line, before: dict[tuple[str, str], str]) -> Planned:
     """Return what would become of a line after those before it; ``before`` has the fingerprints that they leave."""
     new = line.new
-    would, _ = _intent(custody, new)
-    pair, fingerprint = (new.account, new.provider), custody.sealer(new.account).fingerprint(new.secret)
+    would, _ = _intent(open_store, new)
+    pair, fingerprint = (new.account, new.provider), open_store.sealer(new.account).fingerprint(new.secret)
     if pair in before:
         would = "unchanged" if before[pair] == fingerprint else "rotate"
     before[pair] = fingerprint
@@ -116,14 +116,14 @@ def _guarded(line: Line, work: Callable[[], Done | Planned]) -> Outcome:
         return Failed(line.number, line.new.account, line.new.provider, error)
 
 
-def _intent(custody: Custody, new: Replacement) -> tuple[Would, Key]:
+def _intent(open_store: OpenStore, new: Replacement) -> tuple[Would, Key]:
     """Return what a line means for the key as it is now.
 
     Raises:
         KeyNotFound: there is nothing to rotate. AlreadyStaged: another value is staged, or it is for another endpoint.
     """
-    key = key_of(rotating.stored_key(custody, account=new.account, provider=new.provider))
-    fingerprint = custody.sealer(new.account).fingerprint(new.secret)
+    key = key_of(rotating.stored_key(open_store, account=new.account, provider=new.provider))
+    fingerprint = open_store.sealer(new.account).fingerprint(new.secret)
     staged = key.version(Stage.STAGED)
     if fingerprint == key.current.fingerprint:
         return "unchanged", key
@@ -134,18 +134,18 @@ def _intent(custody: Custody, new: Replacement) -> tuple[Would, Key]:
     raise AlreadyStaged(new.account, new.provider)
 
 
-def rotate_line(custody: Custody, new: Replacement, *, test: Tester | None, approve: Approve) -> ChangeResult:
+def rotate_line(open_store: OpenStore, new: Replacement, *, test: Tester | None, approve: Approve) -> ChangeResult:
     """Rotate one key, or finish what an earlier run began with the same value. Raises as :func:`rotating.rotate`."""
-    would, key = _intent(custody, new)
+    would, key = _intent(open_store, new)
     if would == "unchanged":
         current = key.current
         return ChangeResult(new.account, new.provider, "unchanged", current.tail, current.number, key=key)
     if would == "resume":
-        return rotating.resume(custody, account=new.account, provider=new.provider, test=test, approve=approve)
-    return rotating.rotate(custody, new, test=test, approve=approve)
+        return rotating.resume(open_store, account=new.account, provider=new.provider, test=test, approve=approve)
+    return rotating.rotate(open_store, new, test=test, approve=approve)
 
 
-async def rotate_all(custody: Custody, lines: Iterable[Line | Failed], manner: Manner, emit: EmitLine) -> None:
+async def rotate_all(open_store: OpenStore, lines: Iterable[Line | Failed], manner: Manner, emit: EmitLine) -> None:
     """Rotate the key of each line, at most ``concurrency`` at a time; ``emit`` gets the results in the lines' order.
 
     Two lines for one key follow each other. Cancelled, it lets no further step begin; what is staged stays staged.
@@ -154,12 +154,12 @@ async def rotate_all(custody: Custody, lines: Iterable[Line | Failed], manner: M
         StoreUnavailable: the store went away; lines that were not emitted may be done, and are found so next time.
     """
     with ThreadPoolExecutor(manner.concurrency, "kojikey-rotate") as threads:
-        await _Batch(custody, manner, emit, threads).carry_out(lines)
+        await _Batch(open_store, manner, emit, threads).carry_out(lines)
 
 
 @dataclass(slots=True)
 class _Batch:
-    custody: Custody
+    open_store: OpenStore
     manner: Manner
     emit: EmitLine
     threads: ThreadPoolExecutor
@@ -229,7 +229,9 @@ class _Batch:
                 raise CancelledError
             return _guarded(
                 line,
-                lambda: Done(line.number, rotate_line(self.custody, line.new, test=test, approve=self.manner.approve)),
+                lambda: Done(
+                    line.number, rotate_line(self.open_store, line.new, test=test, approve=self.manner.approve)
+                ),
             )
 
     def _ask(self, loop: asyncio.AbstractEventLoop, secret: Secret, target: Target) -> Verdict:

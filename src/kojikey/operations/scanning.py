@@ -15,7 +15,7 @@ from kojikey.model.key import Key, Stage, Version
 from kojikey.model.masking import mask
 from kojikey.model.secret import Secret
 from kojikey.operations.listing import key_of
-from kojikey.operations.open_store import Custody
+from kojikey.operations.open_store import OpenStore
 from kojikey.providers.definition import Definition
 from kojikey.scanning.engine import Engine, KeyShape
 from kojikey.scanning.files import FileSearch
@@ -68,7 +68,9 @@ class Finding:
         return self.account is not None
 
 
-def known_keys(custody: Custody, *, account: str | None, damaged: Callable[[RecordChanged], None]) -> list[KnownKey]:
+def known_keys(
+    open_store: OpenStore, *, account: str | None, damaged: Callable[[RecordChanged], None]
+) -> list[KnownKey]:
     """Return all versions of the keys of an account, or of every account, opened.
 
     A record that was changed from outside is reported to ``damaged``, and its key is not looked for.
@@ -77,17 +79,17 @@ def known_keys(custody: Custody, *, account: str | None, damaged: Callable[[Reco
         CannotOpen: the KEK is missing or wrong.
     """
     found: list[KnownKey] = []
-    for stored in custody.store.scan(Query(account=account)):
+    for stored in open_store.store.scan(Query(account=account)):
         try:
             key = key_of(stored)
-            found += [_opened(custody, key, version) for version in key.versions]
+            found += [_opened(open_store, key, version) for version in key.versions]
         except RecordChanged as error:
             damaged(error)
     return found
 
 
-def _opened(custody: Custody, key: Key, version: Version) -> KnownKey:
-    secret = custody.sealer(key.account).open(
+def _opened(open_store: OpenStore, key: Key, version: Version) -> KnownKey:
+    secret = open_store.sealer(key.account).open(
         version.sealed, provider=key.provider, version=version.number, base_url=version.base_url
     )
     return KnownKey(key.account, key.provider, version.stage, version.tail, secret)

@@ -22,8 +22,8 @@ from kojikey.model.errors import (
 from kojikey.model.ref import HEADER, Document
 from kojikey.model.timestamps import now
 from kojikey.operations.compare_and_swap import retry_on_conflict
-from kojikey.operations.open_store import FORMAT, Custody, Happening, Plan
-from kojikey.operations.record_checks import check_account, checked_header, is_sound
+from kojikey.operations.open_store import FORMAT, EventDraft, OpenStore, Plan
+from kojikey.operations.record_checks import check_account, checked_header, is_well_formed
 from kojikey.operations.results import RekeyResult, StoreInfo
 from kojikey.sealing.envelope import Sealer
 from kojikey.sealing.kek.base import KEK_VARIABLE, Kek, KekInputs
@@ -120,7 +120,7 @@ def info(store: Store, header: Document) -> StoreInfo:
         raise RecordChanged("header") from None
     accounts = events = damaged = 0
     for stored in store.accounts():
-        if is_sound(stored):
+        if is_well_formed(stored):
             accounts += stored.document["wrapped"] is not None
             events += stored.document["audit"]["seq"]
         else:
@@ -142,7 +142,7 @@ def info(store: Store, header: Document) -> StoreInfo:
     )
 
 
-def rekey(custody: Custody, *, source: str, new_inputs: KekInputs) -> RekeyResult:
+def rekey(open_store: OpenStore, *, source: str, new_inputs: KekInputs) -> RekeyResult:
     """Wrap every account's data key with another KEK; the sealed records stay as they are.
 
     Safe to kill: the header names both KEKs while it lasts, and each account is wrapped by one or the other. Running
@@ -156,28 +156,30 @@ def rekey(custody: Custody, *, source: str, new_inputs: KekInputs) -> RekeyResul
         CannotOpen: the old or the new KEK can not be had; or some accounts' records were damaged, and all the others
             are done. StoreUnavailable: what was done so far stays.
     """
-    before = custody.refreshed_header().document
+    before = open_store.refreshed_header().document
     under_way = before.get("next_kek")
-    kek = _resumed(custody, under_way, source, new_inputs) if under_way else None
+    kek = _resumed(open_store, under_way, source, new_inputs) if under_way else None
     is_resumed = kek is not None
     if kek is None:
-        custody.kek(str(before["kek"].get("kid")))  # it must be there: otherwise stop before anything changes
-        spec, kek = make(source, store_id=custody.store_id, inputs=new_inputs)
+        open_store.kek(str(before["kek"].get("kid")))  # it must be there: otherwise stop before anything changes
+        spec, kek = make(source, store_id=open_store.store_id, inputs=new_inputs)
         if spec == before["kek"] and not under_way:
-            return _unchanged(custody, spec)
-        _announce(custody, spec, kek, new_inputs, instead_of=under_way)
-    custody.adopt(kek)
+            return _unchanged(open_store, spec)
+        _announce(open_store, spec, kek, new_inputs, instead_of=under_way)
+    open_store.adopt(kek)
     # From here on new accounts are wrapped with the new KEK: they are saved only if the header did not change.
-    rewrapped, already, damaged = _rewrap_all(custody, kek)
+    rewrapped, already, damaged = _rewrap_all(open_store, kek)
     if damaged:
         raise _left_over(damaged, rewrapped + already)
-    _conclude(custody, kek)
+    _conclude(open_store, kek)
     is_same = kek.kid == before["kek"].get("kid")
-    return RekeyResult(rewrapped, already, describe(custody.header["kek"]), is_resumed, is_same)
+    return RekeyResult(rewrapped, already, describe(open_store.header["kek"]), is_resumed, is_same)
 
 
-def _unchanged(custody: Custody, spec: Document) -> RekeyResult:
-    wrapped = sum(is_sound(stored) and stored.document["wrapped"] is not None for stored in custody.store.accounts())
+def _unchanged(open_store: OpenStore, spec: Document) -> RekeyResult:
+    wrapped = sum(
+        is_well_formed(stored) and stored.document["wrapped"] is not None for stored in open_store.store.accounts()
+    )
     return RekeyResult(0, wrapped, describe(spec), resumed=False, is_same_kek=True, is_same_place=True)
 
 
@@ -191,7 +193,7 @@ def _left_over(damaged: list[str], done: int) -> CannotOpen:
     )
 
 
-def _resumed(custody: Custody, spec: Document, source: str, inputs: KekInputs) -> Kek | None:
+def _resumed(open_store: OpenStore, spec: Document, source: str, inputs: KekInputs) -> Kek | None:
     """Return the KEK of the re-keying under way; None where another may take its place, for no account has it yet.
 
     Raises:
@@ -201,7 +203,7 @@ def _resumed(custody: Custody, spec: Document, source: str, inputs: KekInputs) -
         _ensure_same_target(spec, source)
         return load(spec, inputs._replace(which="announced"))
     except (Conflict, CannotOpen) as error:
-        if _is_carried(custody, str(spec.get("kid"))):
+        if _is_carried(open_store, str(spec.get("kid"))):
             raise
         if inputs.warn is not None:
             inputs.warn(f"{error}; no account has it yet, so another one takes its place")
@@ -216,8 +218,8 @@ def _ensure_same_target(spec: Document, source: str) -> None:
         )
 
 
-def _is_carried(custody: Custody, kid: str) -> bool:
-    records = (stored.document.get("wrapped") for stored in custody.store.accounts() if is_sound(stored))
+def _is_carried(open_store: OpenStore, kid: str) -> bool:
+    records = (stored.document.get("wrapped") for stored in open_store.store.accounts() if is_well_formed(stored))
     return any(record is not None and wrapped_kid(record) == kid for record in records)
 
 
@@ -233,12 +235,14 @@ def spoken_source(spec: Document) -> str:
     return shlex.quote(spoken) if spoken.isprintable() else "SOURCE"
 
 
-def _announce(custody: Custody, spec: Document, kek: Kek, inputs: KekInputs, *, instead_of: Document | None) -> None:
+def _announce(
+    open_store: OpenStore, spec: Document, kek: Kek, inputs: KekInputs, *, instead_of: Document | None
+) -> None:
     """Write the new KEK's place into the header before anything is wrapped with it."""
     try:
-        _swap_header(custody, lambda header: _announced(header, spec, instead_of))
+        _swap_header(open_store, lambda header: _announced(header, spec, instead_of))
     except BaseException:
-        if not _mentions(custody.store, kek.kid):
+        if not _mentions(open_store.store, kek.kid):
             discard(spec, inputs)
         raise
 
@@ -251,34 +255,34 @@ def _announced(header: Document, spec: Document, instead_of: Document | None) ->
     return {**header, "next_kek": spec, **given_up}
 
 
-def _swap_header(custody: Custody, change: Callable[[Document], Document]) -> None:
+def _swap_header(open_store: OpenStore, change: Callable[[Document], Document]) -> None:
     """Change the header, again where somebody who added an account was first."""
 
     def read() -> tuple[Stored, Document]:
-        stored = custody.refreshed_header()
+        stored = open_store.refreshed_header()
         return stored, change(stored.document)
 
     def attempt(found: tuple[Stored, Document]) -> None:
         stored, after = found
         if after != stored.document:
-            custody.store.commit((Change(HEADER, after, stored.revision),))
-            custody.header = after
+            open_store.store.commit((Change(HEADER, after, stored.revision),))
+            open_store.header = after
 
     retry_on_conflict(attempt, read(), read, refs=(HEADER,))
 
 
-def _rewrap_all(custody: Custody, kek: Kek) -> tuple[int, int, list[str]]:
+def _rewrap_all(open_store: OpenStore, kek: Kek) -> tuple[int, int, list[str]]:
     """Wrap all accounts that can be; return how many were, how many were done, and which records are damaged."""
     rewrapped, already = 0, 0
     damaged: list[str] = []
-    for stored in custody.store.accounts():
+    for stored in open_store.store.accounts():
         try:
             check_account(stored)
             wrapped = stored.document["wrapped"]
             if wrapped is None or wrapped_kid(wrapped) == kek.kid:
                 already += wrapped is not None
             else:
-                _rewrap(custody, stored.ref.account, kek)
+                _rewrap(open_store, stored.ref.account, kek)
                 rewrapped += 1
         except (RecordChanged, RecordUnsupported) as error:
             if error.where == "header":
@@ -287,7 +291,7 @@ def _rewrap_all(custody: Custody, kek: Kek) -> tuple[int, int, list[str]]:
     return rewrapped, already, damaged
 
 
-def _rewrap(custody: Custody, account: str, kek: Kek) -> None:
+def _rewrap(open_store: OpenStore, account: str, kek: Kek) -> None:
     """Wrap an account's data key with another KEK, with a ``rekeyed`` event; safe to repeat.
 
     Raises:
@@ -299,20 +303,20 @@ def _rewrap(custody: Custody, account: str, kek: Kek) -> None:
         if stored is None or before is None or wrapped_kid(before) == kek.kid:
             return
         # Only while the header names the new KEK: another re-keying may have taken the place of this one.
-        header = custody.refreshed_header()
-        if custody.target_spec.get("kid") != kek.kid:
+        header = open_store.refreshed_header()
+        if open_store.target_spec.get("kid") != kek.kid:
             raise Conflict("another re-keying took the place of this one; what was done so far stays")
-        data_key = custody.data_key(account, before)
-        wrapped = kek.wrap(data_key, store=custody.store_id, account=account)
-        sealer = Sealer(data_key, store=custody.store_id, account=account)
+        data_key = open_store.data_key(account, before)
+        wrapped = kek.wrap(data_key, store=open_store.store_id, account=account)
+        sealer = Sealer(data_key, store=open_store.store_id, account=account)
         named = Change(HEADER, header.document, header.revision, keeps=True)
-        made = Plan((named,), (Happening("rekeyed"),))
-        custody.commit(account, made, {**stored.document, "wrapped": wrapped}, stored.revision, sealer)
+        made = Plan((named,), (EventDraft("rekeyed"),))
+        open_store.commit(account, made, {**stored.document, "wrapped": wrapped}, stored.revision, sealer)
 
-    custody.retried(account, attempt)
+    open_store.retried(account, attempt)
 
 
-def _conclude(custody: Custody, kek: Kek) -> None:
+def _conclude(open_store: OpenStore, kek: Kek) -> None:
     """Make the new KEK the store's only one, unless another process that did the same was first."""
 
     def concluded(header: Document) -> Document:
@@ -323,4 +327,4 @@ def _conclude(custody: Custody, kek: Kek) -> None:
             raise ChangedMeanwhile(HEADER)
         return {name: value for name, value in header.items() if name != "given_up"} | {"kek": spec, "next_kek": None}
 
-    _swap_header(custody, concluded)
+    _swap_header(open_store, concluded)

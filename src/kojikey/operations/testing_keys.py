@@ -21,7 +21,7 @@ from kojikey.model.key import Key, Version
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Verdict
 from kojikey.operations.listing import key_of
-from kojikey.operations.open_store import Custody
+from kojikey.operations.open_store import OpenStore
 from kojikey.operations.outcomes import BATCH, Found, Kept, keep_outcomes
 from kojikey.operations.probing import Target
 from kojikey.operations.results import TestResult
@@ -33,7 +33,7 @@ Probe = Callable[[Secret, Target], Awaitable[Verdict]]
 TakeTurn = Callable[[str, str], float]
 """Takes the turn of a test at a provider and base URL and returns 0, or the seconds after which to ask again."""
 
-Keep = Callable[[Custody, Sequence[Found]], list[Kept]]
+Keep = Callable[[OpenStore, Sequence[Found]], list[Kept]]
 """Saves outcomes, and tells for each whether it was saved."""
 
 _LINGER_S = 0.05  # how long an outcome waits for others before it is saved
@@ -54,7 +54,7 @@ Emit = Callable[[TestResult | Unopened], None]
 
 
 async def verify(
-    custody: Custody,
+    open_store: OpenStore,
     *lanes: Iterator[Stored],
     probe: Probe,
     emit: Emit,
@@ -72,7 +72,7 @@ async def verify(
         StoreUnavailable: the store went away. What was finished but could not be saved was emitted as such.
         KekMissing, KekUnavailable: no key can be opened.
     """
-    run = _Run(custody, [_Lane(keys) for keys in lanes], probe, emit, concurrency, take_turn, keep)
+    run = _Run(open_store, [_Lane(keys) for keys in lanes], probe, emit, concurrency, take_turn, keep)
     with ThreadPoolExecutor(1, "kojikey-store") as run.clerk:
         await run.to_the_end()
 
@@ -103,7 +103,7 @@ class _Lane:
 
 @dataclass(slots=True)
 class _Run:
-    custody: Custody
+    open_store: OpenStore
     lanes: list[_Lane]
     probe: Probe
     emit: Emit
@@ -187,7 +187,7 @@ class _Run:
         try:
             key = key_of(stored)
             version = key.current
-            secret = self.custody.sealer(key.account).open(
+            secret = self.open_store.sealer(key.account).open(
                 version.sealed, provider=key.provider, version=version.number, base_url=version.base_url
             )
         except (KekMissing, KekUnavailable):
@@ -208,7 +208,7 @@ class _Run:
     async def _save(self, found: list[Found]) -> None:
         loop = asyncio.get_running_loop()
         try:
-            kept = await loop.run_in_executor(self.clerk, lambda: self.keep(self.custody, found))
+            kept = await loop.run_in_executor(self.clerk, lambda: self.keep(self.open_store, found))
         except StoreUnavailable as error:
             self.error = self.error or error
             kept = [Kept(False, str(error))] * len(found)

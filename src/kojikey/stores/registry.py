@@ -56,7 +56,7 @@ def _others(scheme: str) -> Callable[[str], Store] | None:
     return None
 
 
-def open_store(url: str) -> Store:
+def store_from_url(url: str) -> Store:
     """Return the store that a URL means; whether it is there is told by its verbs, nothing is touched yet.
 
     Raises:

@@ -13,7 +13,7 @@ import pytest
 from lxml import etree
 
 from kojikey.cli.commands import find
-from kojikey.cli.context import desk_of
+from kojikey.cli.context import context_of
 from kojikey.cli.output import documents
 from kojikey.cli.output.github_escape import inert, inert_json
 from kojikey.cli.output.terminal import Terminal
@@ -277,7 +277,7 @@ def test_an_outcome_that_was_not_kept_says_whether_the_key_or_the_store_is_why(
     call = quick(*found)
     assert call is not None
     screen = on_screen.Plain if streamed else on_screen.Drawn
-    sink = screen(desk_of(call).terminal, with_account=False)
+    sink = screen(context_of(call).terminal, with_account=False)
     sink.add(result)
     sink.end(run_of([result])[0])
     said = capsys.readouterr().out

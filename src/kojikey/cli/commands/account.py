@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kojikey.cli.context import Desk, desk_of
+from kojikey.cli.context import Context, context_of
 from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Argument, Call, Command, Option
 from kojikey.model.account import checked_account
 from kojikey.model.errors import UsageError
@@ -12,13 +12,13 @@ def list_accounts(call: Call) -> int:
     """Carry out ``kojikey account list``."""
     from kojikey import wiring
     from kojikey.cli.output import documents
-    from kojikey.cli.output.damaged_records import Damage
+    from kojikey.cli.output.damaged_records import DamagedRecords
     from kojikey.operations import accounts
 
-    desk = desk_of(call)
-    damage = Damage(desk.terminal)
-    rows = accounts.list_accounts(wiring.open_custody(desk.settings, None).store, damaged=damage)
-    if desk.terminal.json:
+    context = context_of(call)
+    damage = DamagedRecords(context.terminal)
+    rows = accounts.list_accounts(wiring.open_chosen_store(context.settings, None).store, damaged=damage)
+    if context.terminal.json:
         found = [
             {"account": row.account, "keys": row.keys, "disabled": row.disabled, "created_at": row.created_at}
             for row in rows
@@ -31,9 +31,9 @@ def list_accounts(call: Call) -> int:
         for row in rows
     ]
     if cells:
-        Page(desk.terminal).table(("ACCOUNT", "KEYS", "SINCE", "NOTE"), cells)
+        Page(context.terminal).table(("ACCOUNT", "KEYS", "SINCE", "NOTE"), cells)
     elif not damage.code:
-        desk.terminal.note("no accounts in this store; kojikey add PROVIDER makes the first")
+        context.terminal.note("no accounts in this store; kojikey add PROVIDER makes the first")
     return int(damage.code)
 
 
@@ -51,12 +51,12 @@ def _switch(call: Call, *, disabled: bool) -> int:
     from kojikey import wiring
     from kojikey.operations import accounts
 
-    desk = desk_of(call)
+    context = context_of(call)
     account = checked_account(call.text("name") or "")
-    custody = wiring.open_custody(desk.settings, desk.terminal)
-    result = accounts.set_disabled(custody, account=account, disabled=disabled)
+    open_store = wiring.open_chosen_store(context.settings, context.terminal)
+    result = accounts.set_disabled(open_store, account=account, disabled=disabled)
     if not result.recorded:
-        desk.terminal.warn(
+        context.terminal.warn(
             "the account's record is damaged, so the audit trail has no event of this; "
             "kojikey audit --verify says what is wrong"
         )
@@ -66,7 +66,7 @@ def _switch(call: Call, *, disabled: bool) -> int:
         lines.append("its keys are kept; run and resolve answer with the built-in allocation")
     else:
         lines.append("run and resolve use its own keys again")
-    return _show(desk, account, word if result.changed else "unchanged", lines, audit_recorded=result.recorded)
+    return _show(context, account, word if result.changed else "unchanged", lines, audit_recorded=result.recorded)
 
 
 def remove(call: Call) -> int:
@@ -74,14 +74,14 @@ def remove(call: Call) -> int:
     from kojikey import wiring
     from kojikey.operations import accounts
 
-    desk = desk_of(call)
+    context = context_of(call)
     account = checked_account(call.text("name") or "")
-    custody = wiring.open_custody(desk.settings, desk.terminal)
-    accounts.ensure_removable(custody, account=account)
-    _confirm(desk, account)
-    keys, signed = accounts.remove_account(custody, account=account)
+    open_store = wiring.open_chosen_store(context.settings, context.terminal)
+    accounts.ensure_removable(open_store, account=account)
+    _confirm(context, account)
+    keys, signed = accounts.remove_account(open_store, account=account)
     if not signed:
-        desk.terminal.warn(
+        context.terminal.warn(
             "the key-encryption key could not be had, or the account's record was damaged, so the audit event of this "
             "removal is unsigned"
         )
@@ -90,18 +90,18 @@ def remove(call: Call) -> int:
         "a backup of its sealed records opens no more, unless the data key's record is in it and the KEK is kept",
         "the providers still accept the keys: revoke them there",
     ]
-    return _show(desk, account, "removed", lines, keys=keys, audit_signed=signed)
+    return _show(context, account, "removed", lines, keys=keys, audit_signed=signed)
 
 
-def _confirm(desk: Desk, account: str) -> None:
+def _confirm(context: Context, account: str) -> None:
     """Have the account's name typed, or given with --confirm.
 
     Raises:
         UsageError: it is another one, or nobody can be asked; nothing was removed.
     """
-    given = desk.call.text("confirm")
-    if given is None and desk.terminal.interactive:
-        given = desk.terminal.answer("This cannot be undone. Type the account's name to remove it: ")
+    given = context.call.text("confirm")
+    if given is None and context.terminal.interactive:
+        given = context.terminal.answer("This cannot be undone. Type the account's name to remove it: ")
     if given is None:
         hint = f"kojikey account remove {account} --confirm {account}"
         raise UsageError("removing an account wants its name once more; nothing was removed", hint=hint)
@@ -112,17 +112,17 @@ def _confirm(desk: Desk, account: str) -> None:
         )
 
 
-def _show(desk: Desk, account: str, action: str, lines: list[str], **more: object) -> int:
+def _show(context: Context, account: str, action: str, lines: list[str], **more: object) -> int:
     from kojikey.cli.output import documents
 
-    if desk.terminal.json:
+    if context.terminal.json:
         result = {"account": account, "action": action, **more}
-        return documents.write(desk.call.command.name, 0, [result])
+        return documents.write(context.call.command.name, 0, [result])
     from kojikey.cli.output.render import Page
 
-    page = Page(desk.terminal)
+    page = Page(context.terminal)
     page.line(lines[0])
-    if not desk.terminal.quiet:
+    if not context.terminal.quiet:
         for line in lines[1:]:
             page.line(line, indent=2)
     return 0

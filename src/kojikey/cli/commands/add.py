@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kojikey.cli.context import Desk, desk_of
+from kojikey.cli.context import Context, context_of
 from kojikey.cli.parsing.command import COMMON, DEEP, PROVIDER, SAVING, SOURCES, Call, Command
 from kojikey.model.allocation import BUILT_IN
 from kojikey.model.errors import InputNeeded
@@ -22,21 +22,21 @@ def add(call: Call) -> int:
     from kojikey.operations.adding import add as add_key
     from kojikey.operations.probing import Target
 
-    desk = desk_of(call)
-    catalog = wiring.catalog(desk.settings)
-    provider = call.text("provider") or _choose(desk)
-    wiring.checked_provider(provider, desk.settings)
+    context = context_of(call)
+    catalog = wiring.catalog(context.settings)
+    provider = call.text("provider") or _choose(context)
+    wiring.checked_provider(provider, context.settings)
     definition = catalog.get(provider)
-    settings = saving.settings_of(desk, definition)
+    settings = saving.settings_of(context, definition)
     base_url = definition.checked_base_url(settings.base_url)
-    tester = wiring.make_tester(definition, desk.terminal, call)
+    tester = wiring.make_tester(definition, context.terminal, call)
     if not call.flag("no_test"):
         wiring.check_network(settings.base_url or definition.base_url)
-    custody = wiring.open_custody(desk.settings, desk.terminal)
-    ensure_absent(custody, account=desk.account, provider=provider)
-    make_store = wiring.prepare_store(custody, desk.settings, desk.terminal, account=desk.account)
-    is_new_account = not custody.has_account(desk.account)
-    secret = saving.read_clean_key(desk, definition, catalog)
+    open_store = wiring.open_chosen_store(context.settings, context.terminal)
+    ensure_absent(open_store, account=context.account, provider=provider)
+    make_store = wiring.prepare_store(open_store, context.settings, context.terminal, account=context.account)
+    is_new_account = not open_store.has_account(context.account)
+    secret = saving.read_clean_key(context, definition, catalog)
     target = Target(
         provider,
         base_url,
@@ -44,12 +44,12 @@ def add(call: Call) -> int:
         settings.capabilities or definition.default_capabilities,
     )
     test = None if call.flag("no_test") else tester
-    approve = saving.Approval(desk, saving="save it", advice=for_unsaved(provider, has_key=False))
-    new = NewKey(desk.account, target, secret, settings)
-    result = add_key(custody, new, test=test, approve=approve, make_store=make_store)
-    place = wiring.store_place(desk.settings)
+    approve = saving.Approval(context, saving="save it", advice=for_unsaved(provider, has_key=False))
+    new = NewKey(context.account, target, secret, settings)
+    result = add_key(open_store, new, test=test, approve=approve, make_store=make_store)
+    place = wiring.store_place(context.settings)
     lines = _lines(result, definition, place, is_new_account=is_new_account)
-    return saving.show(desk, result, lines, approval=approve)
+    return saving.show(context, result, lines, approval=approve)
 
 
 def _lines(result: ChangeResult, definition: Definition, place: str, *, is_new_account: bool) -> list[str]:
@@ -74,7 +74,7 @@ def _not_koji(provider: str) -> str:
     return ", Koji does not" if provider in BUILT_IN else ""
 
 
-def _choose(desk: Desk) -> str:
+def _choose(context: Context) -> str:
     """Offer the providers by number.
 
     Raises:
@@ -82,14 +82,14 @@ def _choose(desk: Desk) -> str:
     """
     from kojikey import wiring
 
-    index = wiring.provider_index(desk.settings)
-    if not desk.terminal.interactive:
+    index = wiring.provider_index(context.settings)
+    if not context.terminal.interactive:
         raise InputNeeded(
-            f"a provider is needed, and {desk.terminal.why_unasked}; nothing was changed",
+            f"a provider is needed, and {context.terminal.why_unasked}; nothing was changed",
             hint="kojikey add PROVIDER, one of " + ", ".join(index),
         )
     purposes = {name: entry.purpose for name, entry in index.items()}
-    return desk.terminal.choose("Which provider?", purposes, again="kojikey add PROVIDER")
+    return context.terminal.choose("Which provider?", purposes, again="kojikey add PROVIDER")
 
 
 COMMANDS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from kojikey.cli.context import Desk, desk_of
+from kojikey.cli.context import Context, context_of
 from kojikey.cli.exits import Exit
 from kojikey.cli.parsing.command import COMMON, Call, Command, Option
 from kojikey.model.errors import CannotOpen, UsageError
@@ -22,55 +22,55 @@ def audit(call: Call) -> int:
     from kojikey.model.timestamps import short_span
     from kojikey.operations import audit_verification, auditing
 
-    desk = desk_of(call)
-    everyone = call.flag("all_accounts") or desk.settings.account.origin == "default"
+    context = context_of(call)
+    everyone = call.flag("all_accounts") or context.settings.account.origin == "default"
     if call.flag("all_accounts") and call.text("account") is not None:
         raise UsageError("--all-accounts goes without --account", hint="kojikey audit --all-accounts")
     since = call.text("since")
     moment = datetime.now(UTC) - short_span(since, what="--since") if since is not None else None
-    account = None if everyone else desk.account
-    custody = wiring.open_custody(desk.settings, desk.terminal)
+    account = None if everyone else context.account
+    open_store = wiring.open_chosen_store(context.settings, context.terminal)
     if call.flag("verify"):
         if call.text("provider") is not None or since is not None:
             raise UsageError(
                 "--verify recomputes whole chains: it goes without --provider and --since",
                 hint="kojikey audit --verify",
             )
-        return _verify(desk, audit_verification.verify(custody, account=account))
-    result = auditing.events(custody.store, account=account, provider=call.text("provider"), since=moment)
-    _tell_unknown(desk, result)
-    return _show(desk, result, everyone=everyone)
+        return _verify(context, audit_verification.verify(open_store, account=account))
+    result = auditing.events(open_store.store, account=account, provider=call.text("provider"), since=moment)
+    _tell_unknown(context, result)
+    return _show(context, result, everyone=everyone)
 
 
-def _tell_unknown(desk: Desk, result: AuditResult) -> None:
+def _tell_unknown(context: Context, result: AuditResult) -> None:
     """Say where the provider that was asked for is no provider: there may be events of one whose definition is gone."""
     from kojikey import wiring
     from kojikey.providers.index import unknown_provider
 
-    provider = desk.call.text("provider")
+    provider = context.call.text("provider")
     if provider is None or result.events:
         return
-    index = wiring.provider_index(desk.settings)
+    index = wiring.provider_index(context.settings)
     if provider not in index:
         unknown = unknown_provider(provider, tuple(index))
-        desk.terminal.note(f"{unknown}, and no event names one; {unknown.hint}")
+        context.terminal.note(f"{unknown}, and no event names one; {unknown.hint}")
 
 
-def _show(desk: Desk, result: AuditResult, *, everyone: bool) -> int:
+def _show(context: Context, result: AuditResult, *, everyone: bool) -> int:
     """List what can be read; what can not is named beside it, and decides about the exit code."""
     from kojikey.cli.output import documents
     from kojikey.cli.output.failure import say
 
     error = _damage(result)
     code = Exit.CANNOT_OPEN if error else Exit.OK
-    if desk.terminal.json:
+    if context.terminal.json:
         documents.write("audit", code, result.events, error=error)
     elif result.events:
         from kojikey.cli.output.render import Page
 
-        Page(desk.terminal).audit(result.events, with_account=everyone)
+        Page(context.terminal).audit(result.events, with_account=everyone)
     elif error is None:
-        desk.terminal.note("no events")
+        context.terminal.note("no events")
     if error is not None:
         say(f"kojikey: {error['message']}")
         say(f"  try: {error['hint']}")
@@ -90,14 +90,14 @@ def _error(errors: Sequence[CannotOpen], rest: str, *, hint: str) -> Document:
     return {"code": Exit.CANNOT_OPEN.word, "message": message, "hint": hint}
 
 
-def _verify(desk: Desk, result: AuditResult) -> int:
+def _verify(context: Context, result: AuditResult) -> int:
     """Show what was verified, and all that was touched: it decides about the exit code."""
     from kojikey.cli.output import documents
     from kojikey.cli.output.failure import say
 
     problems = [error for errors in result.broken.values() for error in errors]
     code = Exit.CANNOT_OPEN if problems else Exit.OK
-    if desk.terminal.json:
+    if context.terminal.json:
         summary = {
             "accounts": len(result.verified), "broken": len(result.broken),
             "unsigned": result.unsigned, "lost": result.lost,
@@ -111,7 +111,7 @@ def _verify(desk: Desk, result: AuditResult) -> int:
         ]
         failure = _error(problems, _others(result), hint=_MEND) if problems else None
         return documents.write("audit", code, rows, summary=summary, error=failure)
-    _show_verified(desk, result)
+    _show_verified(context, result)
     if problems:
         for line in (*map(str, problems), _others(result)):
             say(f"kojikey: {line}")
@@ -128,10 +128,10 @@ def _accounts(count: int) -> str:
     return f"{count} account{'' if count == 1 else 's'}"
 
 
-def _show_verified(desk: Desk, result: AuditResult) -> None:
+def _show_verified(context: Context, result: AuditResult) -> None:
     from kojikey.cli.output.render import Page
 
-    page = Page(desk.terminal)
+    page = Page(context.terminal)
     if result.verified or not result.broken:
         page.line(_found(result))
     if result.lost:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from kojikey.cli.context import Desk, desk_of
+from kojikey.cli.context import Context, context_of
 from kojikey.cli.exits import Exit
-from kojikey.cli.output.damaged_records import Damage
+from kojikey.cli.output.damaged_records import DamagedRecords
 from kojikey.cli.output.failure import write_line
 from kojikey.cli.parsing.command import COMMON, Call, Command, Option
 from kojikey.model.errors import UsageError
 from kojikey.model.ref import Document
 from kojikey.operations.checking import (
-    Demands,
-    Lack,
+    Policy,
+    Problem,
     Requirement,
     has_staged,
     last_settled,
@@ -22,14 +22,14 @@ from kojikey.operations.checking import (
 )
 
 _WORDS = {
-    Lack.NO_KEY: "no key",
-    Lack.DISABLED: "the account's own keys are set aside",
-    Lack.REJECTED: "the provider rejected it when it was last tested",
-    Lack.LIMITED: "something was refused to it when it was last tested",
-    Lack.EXPIRED: "it has expired",
-    Lack.TOO_OLD: "it is older than --max-age",
-    Lack.NEVER_TESTED: "no test has settled whether it works",
-    Lack.TESTED_TOO_LONG_AGO: "its last test is longer ago than --tested-within",
+    Problem.NO_KEY: "no key",
+    Problem.DISABLED: "the account's own keys are set aside",
+    Problem.REJECTED: "the provider rejected it when it was last tested",
+    Problem.LIMITED: "something was refused to it when it was last tested",
+    Problem.EXPIRED: "it has expired",
+    Problem.TOO_OLD: "it is older than --max-age",
+    Problem.NEVER_TESTED: "no test has settled whether it works",
+    Problem.TESTED_TOO_LONG_AGO: "its last test is longer ago than --tested-within",
 }
 
 
@@ -39,34 +39,34 @@ def check(call: Call) -> int:
     from kojikey.cli.output import documents
     from kojikey.model.timestamps import short_span, span, stamp
 
-    desk = desk_of(call)
+    context = context_of(call)
     if call.flag("all_accounts") and call.text("account") is not None:
         raise UsageError("--all-accounts goes without --account", hint="kojikey check --all-accounts --require P")
     providers = _required(call)
     for provider in providers:
-        wiring.checked_provider(provider, desk.settings)
+        wiring.checked_provider(provider, context.settings)
     max_age, within = call.text("max_age"), call.text("tested_within")
-    demands = Demands(
+    demands = Policy(
         max_age=span(max_age, what="--max-age") if max_age is not None else None,
         tested_within=short_span(within, what="--tested-within") if within is not None else None,
     )
-    damage, moment = Damage(desk.terminal), datetime.now(UTC)
+    damage, moment = DamagedRecords(context.terminal), datetime.now(UTC)
     if demands.max_age is not None:
-        desk.terminal.note(f"--max-age: a key made before {stamp(moment - demands.max_age)} is too old")
-    custody = wiring.open_existing(desk.settings, desk.terminal)
+        context.terminal.note(f"--max-age: a key made before {stamp(moment - demands.max_age)} is too old")
+    open_store = wiring.open_existing(context.settings, context.terminal)
     if call.flag("all_accounts"):
-        found = list(require_of_all(custody, providers=providers, demands=demands, now=moment, damaged=damage))
+        found = list(require_of_all(open_store, providers=providers, demands=demands, now=moment, damaged=damage))
     else:
-        found = list(require(custody, account=desk.account, providers=providers, demands=demands, now=moment))
+        found = list(require(open_store, account=context.account, providers=providers, demands=demands, now=moment))
     met = sum(item.is_met for item in found)
     code = Exit.KEY_FAILED if met < len(found) else damage.code
-    if desk.terminal.json:
-        rows, summary = [_fields(item, desk) for item in found], {"required": len(found), "met": met}
+    if context.terminal.json:
+        rows, summary = [_fields(item, context) for item in found], {"required": len(found), "met": met}
         return documents.write("check", code, rows, summary=summary, error=damage.error)
     for item in found:
         if not (item.is_met and call.flag("all_accounts")):
-            write_line(_line(item, desk, with_account=call.flag("all_accounts")))
-    if call.flag("all_accounts") and not desk.terminal.quiet:
+            write_line(_line(item, context, with_account=call.flag("all_accounts")))
+    if call.flag("all_accounts") and not context.terminal.quiet:
         write_line(f"{met} of {len(found)} required keys are there")
     return int(code)
 
@@ -78,11 +78,11 @@ def _required(call: Call) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _fields(item: Requirement, desk: Desk) -> Document:
+def _fields(item: Requirement, context: Context) -> Document:
     from kojikey.model.masking import mask
 
     fields: Document = {"account": item.account, "provider": item.provider, "met": item.is_met}
-    fields |= {"reasons": [lack.value for lack in item.lacks], "next": next_step(item, desk)}
+    fields |= {"reasons": [lack.value for lack in item.lacks], "next": next_step(item, context)}
     if item.key is None:
         return fields | {"masked": None, "version": None, "last_test": None, "staged": False}
     current = item.key.current
@@ -91,30 +91,32 @@ def _fields(item: Requirement, desk: Desk) -> Document:
     return fields | {"expires_at": current.expires_at, "last_test": test, "staged": has_staged(item.key)}
 
 
-def _line(item: Requirement, desk: Desk, *, with_account: bool) -> str:
+def _line(item: Requirement, context: Context, *, with_account: bool) -> str:
     if item.key is None:
-        return f"{item.provider}: no key for account {item.account}; {next_step(item, desk)}"
-    masked = desk.terminal.masked(item.key.current.tail)
+        return f"{item.provider}: no key for account {item.account}; {next_step(item, context)}"
+    masked = context.terminal.masked(item.key.current.tail)
     masked = f"{masked} of account {item.account}" if with_account else masked
     if item.is_met:
         settled = last_settled(item.key)
         return f"{item.provider}: {masked} ok" + (f", tested {settled}" if settled else "")
-    return f"{item.provider}: {masked} " + "; ".join(_WORDS[lack] for lack in item.lacks) + f"; {next_step(item, desk)}"
+    return (
+        f"{item.provider}: {masked} " + "; ".join(_WORDS[lack] for lack in item.lacks) + f"; {next_step(item, context)}"
+    )
 
 
-def next_step(item: Requirement, desk: Desk) -> str | None:
+def next_step(item: Requirement, context: Context) -> str | None:
     """Return what to type where a key does not do; None where it does."""
     if item.is_met:
         return None
-    return desk.terminal.completed(_mend(item, item.lacks[0]), account=item.account)
+    return context.terminal.completed(_mend(item, item.lacks[0]), account=item.account)
 
 
-def _mend(item: Requirement, first: Lack) -> str:
-    if first is Lack.NO_KEY:
+def _mend(item: Requirement, first: Problem) -> str:
+    if first is Problem.NO_KEY:
         return f"kojikey add {item.provider}"
-    if first is Lack.DISABLED:
+    if first is Problem.DISABLED:
         return f"kojikey account enable {item.account}"
-    if first in (Lack.NEVER_TESTED, Lack.TESTED_TOO_LONG_AGO, Lack.LIMITED):
+    if first in (Problem.NEVER_TESTED, Problem.TESTED_TOO_LONG_AGO, Problem.LIMITED):
         return f"kojikey test {item.provider}"
     return f"kojikey rotate {item.provider}"
 

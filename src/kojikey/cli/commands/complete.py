@@ -36,7 +36,7 @@ def _values(kind: str, call: Call) -> list[str]:
     if kind == "provider":
         return list(read_index(settings.home.providers))
     if kind == "account":
-        return [stored.ref.account for stored in wiring.open_custody(settings, None).store.accounts()]
+        return [stored.ref.account for stored in wiring.open_chosen_store(settings, None).store.accounts()]
     if kind == "store":
         return [LOCAL, *settings.config.get("stores", {})]
     if kind == "capability":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kojikey.cli.context import desk_of
+from kojikey.cli.context import context_of
 from kojikey.cli.parsing.command import COMMON, Call, Command
 from kojikey.model.errors import BadConfig, UnsafeConfig
 
@@ -13,24 +13,24 @@ def doctor(call: Call) -> int:
     from kojikey.cli.output import documents
 
     try:
-        desk = desk_of(call)
-        found = list(check_up(desk))
+        context = context_of(call)
+        found = list(check_up(context))
     except (BadConfig, UnsafeConfig) as error:
-        desk = desk_of(call, config={})
+        context = context_of(call, config={})
         found = list(unusable_config(error))
-    findings = [finding._replace(mend=finding.mend and desk.terminal.completed(finding.mend)) for finding in found]
+    findings = [finding._replace(mend=finding.mend and context.terminal.completed(finding.mend)) for finding in found]
     code = next((finding.code for finding in findings if finding.state == "wrong"), 0)
-    if desk.terminal.json:
+    if context.terminal.json:
         rows = [{**finding._asdict(), "code": int(finding.code)} for finding in findings]
         return documents.write("doctor", code, rows)
     from kojikey.cli.output.render import Page
 
-    page = Page(desk.terminal)
+    page = Page(context.terminal)
     page.findings(findings)
     states = [finding.state for finding in findings]
     page.line(_summary(states), style="bold")
-    if "wrong" not in states and not desk.terminal.quiet:
-        more = desk.terminal.completed("whether the keys work is for their providers to say: kojikey test --all")
+    if "wrong" not in states and not context.terminal.quiet:
+        more = context.terminal.completed("whether the keys work is for their providers to say: kojikey test --all")
         page.line(more, indent=2)
     return int(code)
 

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from kojikey import wiring
-from kojikey.cli.context import Desk
+from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit, code_of, hint_of
 from kojikey.model.environment import Environment
 from kojikey.model.errors import KojikeyError
 from kojikey.model.validators import shown
 from kojikey.operations.diagnosing import diagnose
-from kojikey.operations.open_store import Custody
+from kojikey.operations.open_store import OpenStore
 from kojikey.providers.catalog import load_catalog
 
 
@@ -32,22 +32,22 @@ class Finding(NamedTuple):
     code: Exit = Exit.OK
 
 
-def check_up(desk: Desk) -> Iterator[Finding]:
+def check_up(context: Context) -> Iterator[Finding]:
     """Yield what was found; what can not be checked because of something before it is left out."""
     yield _versions()
-    yield from _folders(desk)
-    yield from _definitions(desk)
+    yield from _folders(context)
+    yield from _definitions(context)
     try:
-        custody = wiring.open_custody(desk.settings, desk.terminal)
+        open_store = wiring.open_chosen_store(context.settings, context.terminal)
     except KojikeyError as error:
         yield _wrong("store", error)
         return
-    if custody.header is wiring.NO_STORE:
-        yield from _no_store(desk)
+    if open_store.header is wiring.NO_STORE:
+        yield from _no_store(context)
         return
-    yield Finding("store", "ok", f"{custody.store.place} (chosen by {desk.settings.store.origin})")
-    yield from _undefined(desk, custody)
-    yield from _contents(custody, desk.account)
+    yield Finding("store", "ok", f"{open_store.store.place} (chosen by {context.settings.store.origin})")
+    yield from _undefined(context, open_store)
+    yield from _contents(open_store, context.account)
 
 
 def unusable_config(error: KojikeyError) -> Iterator[Finding]:
@@ -63,8 +63,8 @@ def _versions() -> Finding:
     return Finding("kojikey", "ok", f"{__version__} on Python {python}, {sys.platform}")
 
 
-def _folders(desk: Desk) -> Iterator[Finding]:
-    home = desk.settings.home
+def _folders(context: Context) -> Iterator[Finding]:
+    home = context.settings.home
     for name, path in (("configuration", home.config), ("data", home.data)):
         if not os.path.isdir(path):
             yield Finding(f"{name} folder", "normal", f"{path} is not there yet; it is made when it is needed")
@@ -106,17 +106,17 @@ def _network() -> Iterator[Finding]:
             yield _wrong("network", error)
 
 
-def _definitions(desk: Desk) -> Iterator[Finding]:
-    found = load_catalog(desk.settings.home.providers)
+def _definitions(context: Context) -> Iterator[Finding]:
+    found = load_catalog(context.settings.home.providers)
     yield Finding("providers", "ok", ", ".join(found.ids()))
     for mistake in found.mistakes:
         yield _wrong(f"provider file {os.path.basename(mistake.path)}", mistake)
 
 
-def _undefined(desk: Desk, custody: Custody) -> Iterator[Finding]:
+def _undefined(context: Context, open_store: OpenStore) -> Iterator[Finding]:
     """Yield the keys whose provider is not defined any more: no test and no program gets at them."""
-    known = frozenset(load_catalog(desk.settings.home.providers).ids())
-    for stored in custody.store.scan():
+    known = frozenset(load_catalog(context.settings.home.providers).ids())
+    for stored in open_store.store.scan():
         account, provider = stored.ref.account, stored.ref.provider
         if provider in known:
             continue
@@ -125,16 +125,16 @@ def _undefined(desk: Desk, custody: Custody) -> Iterator[Finding]:
             f"{shown(account)}/{name}",
             "wrong",
             f"the provider {name} has no usable definition: its key is neither tested nor handed to programs",
-            f"kojikey remove {name} --account {shown(account)}, or put its file into {desk.settings.home.providers}",
+            f"kojikey remove {name} --account {shown(account)}, or put its file into {context.settings.home.providers}",
             Exit.NOT_FOUND,
         )
 
 
-def _no_store(desk: Desk) -> Iterator[Finding]:
+def _no_store(context: Context) -> Iterator[Finding]:
     yield Finding("store", "normal", "there is none yet", "kojikey add PROVIDER makes it")
     try:
         source = wiring.default_kek_source(
-            desk.settings, desk.terminal, wiring.kek_inputs(desk.settings, desk.terminal)
+            context.settings, context.terminal, wiring.kek_inputs(context.settings, context.terminal)
         )
     except KojikeyError as error:
         yield _wrong("KEK", error)
@@ -142,8 +142,8 @@ def _no_store(desk: Desk) -> Iterator[Finding]:
         yield Finding("KEK", "ok", f"a new store would keep it in: {source}")
 
 
-def _contents(custody: Custody, account: str) -> Iterator[Finding]:
-    for diagnosis in diagnose(custody, account=account):
+def _contents(open_store: OpenStore, account: str) -> Iterator[Finding]:
+    for diagnosis in diagnose(open_store, account=account):
         if diagnosis.error is None:
             yield Finding(diagnosis.name, diagnosis.state, diagnosis.detail, diagnosis.mend)
         else:

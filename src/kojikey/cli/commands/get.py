@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from kojikey.cli.commands.key_choice import choose_key
-from kojikey.cli.context import desk_of
+from kojikey.cli.context import context_of
 from kojikey.cli.parsing.command import COMMON, KEY, Call, Command, Option
 from kojikey.model.errors import UsageError
 
@@ -17,7 +17,7 @@ def get(call: Call) -> int:
     from kojikey.model.masking import mask, tail_of
     from kojikey.operations.revealing import reveal
 
-    desk = desk_of(call)
+    context = context_of(call)
     named = call.text("provider") or ""
     if not call.flag("reveal"):
         raise UsageError(
@@ -27,13 +27,13 @@ def get(call: Call) -> int:
             else "kojikey run -- CMD hands keys to a program",
         )
     if named:
-        wiring.checked_provider(named, desk.settings)
-    custody = wiring.open_custody(desk.settings, desk.terminal)
-    provider = named or choose_key(desk, custody)
-    shown = reveal(custody, account=desk.account, provider=provider)
+        wiring.checked_provider(named, context.settings)
+    open_store = wiring.open_chosen_store(context.settings, context.terminal)
+    provider = named or choose_key(context, open_store)
+    shown = reveal(open_store, account=context.account, provider=provider)
     value = shown.secret.reveal()
-    if desk.terminal.json:
-        place = {"account": desk.account, "provider": provider, "version": shown.version}
+    if context.terminal.json:
+        place = {"account": context.account, "provider": provider, "version": shown.version}
         return documents.write("get", 0, [{**place, "masked": mask(tail_of(value)), "key": value}])
     sys.stdout.write(value + ("\n" if sys.stdout.isatty() else ""))
     return 0

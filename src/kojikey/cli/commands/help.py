@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kojikey.cli.context import desk_of
+from kojikey.cli.context import context_of
 from kojikey.cli.exits import MEANING
 from kojikey.cli.parsing.command import OUTPUT, Argument, Call, Command
 from kojikey.model.errors import UsageError
@@ -16,23 +16,23 @@ def help_topic(call: Call) -> int:
     from kojikey.cli.output import documents
     from kojikey.cli.parsing import typer_app
 
-    desk = desk_of(call, config={})  # whoever looks for help may have a config.toml that does not read
+    context = context_of(call, config={})  # whoever looks for help may have a config.toml that does not read
     topic = " ".join(call.texts("topic"))
     if topic == _EXIT_CODES:
-        if desk.terminal.json:
+        if context.terminal.json:
             rows = [{"code": int(code), "name": code.word, "when": when} for code, when in MEANING.items()]
             return documents.write("help", 0, rows)
         from kojikey.cli.output.render import Page
 
-        Page(desk.terminal).table(
+        Page(context.terminal).table(
             ("CODE", "NAME", "WHEN"), [(str(int(code)), code.word, when) for code, when in MEANING.items()]
         )
         return 0
     if topic and topic not in GROUPS and (topic not in MODULES or topic in HIDDEN):
         raise UsageError("there is no help on that", hint=f"kojikey help {_EXIT_CODES}, or kojikey help COMMAND")
-    if desk.terminal.json:
+    if context.terminal.json:
         return documents.write("help", 0, [{"topic": topic or None, "text": typer_app.help_of(topic.split())}])
-    typer_app.show_help(topic.split(), is_plain=desk.terminal.plain)
+    typer_app.show_help(topic.split(), is_plain=context.terminal.plain)
     return 0
 
 

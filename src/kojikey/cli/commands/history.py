@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kojikey.cli.commands.key_choice import choose_key
-from kojikey.cli.context import desk_of
+from kojikey.cli.context import context_of
 from kojikey.cli.parsing.command import COMMON, KEY, Call, Command
 
 
@@ -13,19 +13,19 @@ def history(call: Call) -> int:
     from kojikey.cli.output import documents
     from kojikey.operations import listing
 
-    desk = desk_of(call)
-    custody = wiring.open_custody(desk.settings, None)
-    provider = call.text("provider") or choose_key(desk, custody)
-    if custody.held(desk.account, provider) is None:
-        wiring.checked_provider(provider, desk.settings)
-    result = listing.history(custody.store, account=desk.account, provider=provider)
-    if desk.terminal.json:
-        place = {"account": desk.account, "provider": provider}
+    context = context_of(call)
+    open_store = wiring.open_chosen_store(context.settings, None)
+    provider = call.text("provider") or choose_key(context, open_store)
+    if open_store.held(context.account, provider) is None:
+        wiring.checked_provider(provider, context.settings)
+    result = listing.history(open_store.store, account=context.account, provider=provider)
+    if context.terminal.json:
+        place = {"account": context.account, "provider": provider}
         versions = [place | documents.version_fields(version) for version in result.versions]
         return documents.write("history", 0, versions)
     from kojikey.cli.output.render import Page
 
-    Page(desk.terminal).history(result)
+    Page(context.terminal).history(result)
     return 0
 
 

@@ -4,43 +4,45 @@ from __future__ import annotations
 
 import sys
 
-from kojikey.cli.context import Desk
+from kojikey.cli.context import Context
 from kojikey.model.errors import InputNeeded, NotFound, RecordChanged
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kojikey.operations.open_store import Custody
+    from kojikey.operations.open_store import OpenStore
 
 
-def choose_key(desk: Desk, custody: Custody) -> str:
+def choose_key(context: Context, open_store: OpenStore) -> str:
     """Offer the account's keys by number, and return the provider of the one that was chosen.
 
     Raises:
         InputNeeded: nobody may be asked. NotFound: the account has no key. UsageError: no answer was one of them.
     """
-    command = f"kojikey {desk.call.command.name} PROVIDER"
-    if not desk.terminal.interactive:
-        raise InputNeeded(f"a provider is needed, and {desk.terminal.why_unasked}; nothing was changed", hint=command)
-    masks = _masks(desk, custody)
+    command = f"kojikey {context.call.command.name} PROVIDER"
+    if not context.terminal.interactive:
+        raise InputNeeded(
+            f"a provider is needed, and {context.terminal.why_unasked}; nothing was changed", hint=command
+        )
+    masks = _masks(context, open_store)
     if not masks:
-        raise NotFound(f"account {desk.account} has no key in this store", hint="kojikey add PROVIDER")
-    return desk.terminal.choose(f"Which key of account {desk.account}?", masks, again=command)
+        raise NotFound(f"account {context.account} has no key in this store", hint="kojikey add PROVIDER")
+    return context.terminal.choose(f"Which key of account {context.account}?", masks, again=command)
 
 
-def _masks(desk: Desk, custody: Custody) -> dict[str, str]:
+def _masks(context: Context, open_store: OpenStore) -> dict[str, str]:
     """Return the account's providers, each with its masked key."""
     from kojikey.model import validators
     from kojikey.operations.listing import key_of
     from kojikey.stores.base import Query
 
     masks: dict[str, str] = {}
-    for stored in custody.store.scan(Query(account=desk.account)):
+    for stored in open_store.store.scan(Query(account=context.account)):
         try:
             provider = validators.name(stored.ref.provider)
         except ValueError:
             continue  # somebody put it into the store from outside
         try:
-            masks[provider] = desk.terminal.masked(key_of(stored).current.tail, sys.stderr)
+            masks[provider] = context.terminal.masked(key_of(stored).current.tail, sys.stderr)
         except RecordChanged:
             masks[provider] = "changed from outside"
     return masks

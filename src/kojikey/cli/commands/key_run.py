@@ -14,16 +14,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from kojikey.cli.commands.asking import asking_for, probe_of
-from kojikey.cli.context import Desk
+from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit, code_of, hint_of
 from kojikey.cli.output import advice
 from kojikey.cli.output.failure import first_of_ours, say
 from kojikey.cli.output.progress import Progress
 from kojikey.cli.output.streams import lost_output
-from kojikey.cli.reports.base import Ending, Item, ReportFailedError, Sink, Tally, error_fields
+from kojikey.cli.reports.base import Item, Report, ReportFailedError, RunEnd, Tally, error_fields
 from kojikey.model.errors import KojikeyError, UsageError
 from kojikey.model.timestamps import now
-from kojikey.operations.open_store import Custody
+from kojikey.operations.open_store import OpenStore
 from kojikey.operations.outcomes import keep_none, keep_outcomes
 from kojikey.operations.results import Summary, TestResult
 from kojikey.operations.selecting import Selection
@@ -44,14 +44,14 @@ UNOPENED_TOLD = 10
 
 
 @dataclass(slots=True)
-class Fleet:
+class KeyRun:
     """A run under way."""
 
-    desk: Desk
+    context: Context
     fail_on: str
-    live: list[Sink] = field(default_factory=list)
+    live: list[Report] = field(default_factory=list)
     """Reports that get results as they come; ``held`` ones get them in order at the end, where there are few."""
-    held: list[Sink] = field(default_factory=list)
+    held: list[Report] = field(default_factory=list)
     total: int = 0
     left_out: int = 0
     """Keys that only ``--shard`` and ``--not-tested-since`` leave out."""
@@ -66,20 +66,20 @@ class Fleet:
     stop: Callable[[], object] = lambda: None
     progress: Progress = field(default_factory=lambda: Progress(0, is_shown=False))
 
-    def carry_out(self, custody: Custody, catalog: Catalog, query: Query, selection: Selection) -> int:
+    def carry_out(self, open_store: OpenStore, catalog: Catalog, query: Query, selection: Selection) -> int:
         """Test the keys that the query takes, write all reports, and return the exit code."""
         self.since, self.left_out = query.not_tested_since or self.began_at, selection.left_out or 0
         if selection.total:
-            custody.ask_now()
+            open_store.ask_now()
         self._prepare(selection.total)
         self.progress = Progress(self.total, is_shown=self._has_bar())
-        lanes = [self._lane(custody, query, provider) for provider in sorted(selection.counts)]
+        lanes = [self._lane(open_store, query, provider) for provider in sorted(selection.counts)]
         error: KojikeyError | None = None
         is_interrupted = False
         collected = gc.get_threshold()
         try:
             if lanes:
-                self._run(custody, catalog, lanes)
+                self._run(open_store, catalog, lanes)
         except KeyboardInterrupt:
             is_interrupted = True
         except asyncio.CancelledError:
@@ -105,41 +105,41 @@ class Fleet:
         from kojikey.cli.reports.select import reports_of
 
         self.total = total
-        self.live, self.held = reports_of(self.desk, total=total, is_long=total > FEW, fail_on=self.fail_on)
+        self.live, self.held = reports_of(self.context, total=total, is_long=total > FEW, fail_on=self.fail_on)
 
     def _has_bar(self) -> bool:
-        terminal = self.desk.terminal
+        terminal = self.context.terminal
         return self.total > 1 and not terminal.quiet and _is_terminal() and terminal.environ.get("TERM") != "dumb"
 
-    def _lane(self, custody: Custody, query: Query, provider: str) -> Iterator[Stored]:
+    def _lane(self, open_store: OpenStore, query: Query, provider: str) -> Iterator[Stored]:
         if query.providers == (provider,):
-            return custody.store.scan(query)
-        return custody.store.scan(query._replace(providers=(provider,)))
+            return open_store.store.scan(query)
+        return open_store.store.scan(query._replace(providers=(provider,)))
 
-    def _run(self, custody: Custody, catalog: Catalog, lanes: list[Iterator[Stored]]) -> None:
+    def _run(self, open_store: OpenStore, catalog: Catalog, lanes: list[Iterator[Stored]]) -> None:
         from kojikey import wiring
 
-        proxies = wiring.proxies(self.desk.terminal)
+        proxies = wiring.proxies(self.context.terminal)
         if self.total > FEW:
             # Thousands of requests leave few cycles behind, and looking for them took a tenth of the time.
             gc.set_threshold(100_000, 50, 100)
         if self._has_bar():
             self.progress.show(self.tally, at_once=True)
-            asyncio.run(self._verify(custody, catalog, lanes, proxies))
+            asyncio.run(self._verify(open_store, catalog, lanes, proxies))
             return
         what = "asking the providers" + (f" about {self.total} keys" if self.total > FEW else "")
-        with self.desk.terminal.status(what):
-            asyncio.run(self._verify(custody, catalog, lanes, proxies))
+        with self.context.terminal.status(what):
+            asyncio.run(self._verify(open_store, catalog, lanes, proxies))
 
     async def _verify(
-        self, custody: Custody, catalog: Catalog, lanes: list[Iterator[Stored]], proxies: Proxies
+        self, open_store: OpenStore, catalog: Catalog, lanes: list[Iterator[Stored]], proxies: Proxies
     ) -> None:
         from kojikey import wiring
         from kojikey.providers.requests.probe import Prober
 
-        call = self.desk.call
-        traffic = traffic_of(self.desk, tell=self._tell)
-        concurrency = concurrency_of(self.desk)
+        call = self.context.call
+        traffic = traffic_of(self.context, tell=self._tell)
+        concurrency = concurrency_of(self.context)
         shared = traffic if self.total > 1 or traffic.rate else None
         async with Prober(timeout=wiring.timeout_of(call), proxies=proxies, traffic=shared) as prober:
             probe = probe_of(prober, catalog, is_deep=call.flag("deep"), tell=self._tell)
@@ -150,7 +150,7 @@ class Fleet:
             self.stop = task.cancel if task else self.stop
             try:
                 await verify(
-                    custody, *lanes, probe=probe, emit=self._take, concurrency=concurrency,
+                    open_store, *lanes, probe=probe, emit=self._take, concurrency=concurrency,
                     take_turn=traffic.take_turn, keep=keep_none if models or capabilities else keep_outcomes,
                 )  # fmt: skip
             finally:
@@ -164,24 +164,24 @@ class Fleet:
 
     def _tell(self, text: str) -> None:
         self.progress.clear()
-        self.desk.terminal.warn(text)
+        self.context.terminal.warn(text)
 
     def _take(self, item: Item) -> None:
         if not isinstance(item, Unopened):
-            item = advice.of_saved(item, self.desk.terminal)
+            item = advice.of_saved(item, self.context.terminal)
         self.tally.add(item)
         if isinstance(item, Unopened) and self.tally.unopened <= UNOPENED_TOLD:
             self._tell(f"{item.account}/{item.provider} was not tested: {item.error}")
         if self.total <= FEW:
             self.items.append(item)
-        sinks = self.live if self.total <= FEW else [*self.live, *self.held]
-        if sinks and self._has_bar() and sys.stdout.isatty():
+        reports = self.live if self.total <= FEW else [*self.live, *self.held]
+        if reports and self._has_bar() and sys.stdout.isatty():
             self.progress.clear()
-        for sink in sinks:
+        for sink in reports:
             self._add(sink, item)
         self.progress.show(self.tally)
 
-    def _add(self, sink: Sink, item: Item) -> None:
+    def _add(self, sink: Report, item: Item) -> None:
         """Hand a result to a report. Where standard output is lost, no further test begins; what is done is kept."""
         try:
             sink.add(item)
@@ -198,10 +198,10 @@ class Fleet:
         ending = self._ending(error, is_interrupted=is_interrupted)
         if self.tally.unopened > UNOPENED_TOLD:
             more = self.tally.unopened - UNOPENED_TOLD
-            self.desk.terminal.warn(f"{more} more were not tested, because their records do not open")
+            self.context.terminal.warn(f"{more} more were not tested, because their records do not open")
         for sink in self.live + self.held:
             for problem in self._ended(sink, ending):
-                self.desk.terminal.warn(problem)
+                self.context.terminal.warn(problem)
                 ending = _worsened(ending, problem)
         if ending.error and (error or is_interrupted or self.lost):
             say(f"kojikey: {ending.error['message']}")
@@ -211,7 +211,7 @@ class Fleet:
             self._tell_left_out()
         return int(ending.code)
 
-    def _ended(self, sink: Sink, ending: Ending) -> tuple[str, ...]:
+    def _ended(self, sink: Report, ending: RunEnd) -> tuple[str, ...]:
         """Finish a report; return what went wrong with it. That nobody reads it is no fault: all is done by now."""
         try:
             sink.end(ending)
@@ -225,15 +225,15 @@ class Fleet:
 
     def _tell_left_out(self) -> None:
         if not self.total and not self.left_out:
-            self.desk.terminal.note("there are no keys to test; kojikey add PROVIDER adds one")
+            self.context.terminal.note("there are no keys to test; kojikey add PROVIDER adds one")
         if self.left_out:
             names = [
-                f"--{name.replace('_', '-')}" for name in ("shard", "not_tested_since") if self.desk.call.text(name)
+                f"--{name.replace('_', '-')}" for name in ("shard", "not_tested_since") if self.context.call.text(name)
             ]
             keys = "1 key was" if self.left_out == 1 else f"{self.left_out} keys were"
-            self.desk.terminal.note(f"{keys} left out by {' and '.join(names)}")
+            self.context.terminal.note(f"{keys} left out by {' and '.join(names)}")
 
-    def _ending(self, error: KojikeyError | None, *, is_interrupted: bool) -> Ending:
+    def _ending(self, error: KojikeyError | None, *, is_interrupted: bool) -> RunEnd:
         tally = self.tally
         left = max(0, self.total - tally.finished)
         code, told = exit_of(tally.summary, self.fail_on), None
@@ -258,12 +258,12 @@ class Fleet:
         elif tally.first_unopened is not None:
             code = code if code is Exit.KEY_FAILED else code_of(tally.first_unopened.error)
             told = error_fields(tally.first_unopened.error)
-        return Ending(
+        return RunEnd(
             tally, code, self.began_at, time.monotonic() - self.began, self.fail_on, left, told, self.left_out
         )
 
 
-def _worsened(ending: Ending, problem: str) -> Ending:
+def _worsened(ending: RunEnd, problem: str) -> RunEnd:
     """Return the ending of a run that went well but for a report."""
     if ending.code is not Exit.OK:
         return ending
@@ -278,13 +278,13 @@ def _is_terminal() -> bool:
         return False
 
 
-def traffic_of(desk: Desk, *, tell: Callable[[str], None]) -> Traffic:
+def traffic_of(context: Context, *, tell: Callable[[str], None]) -> Traffic:
     """Return the pace of a run.
 
     Raises:
         UsageError: --rate makes no sense.
     """
-    rate = desk.call.number("rate")
+    rate = context.call.number("rate")
     if rate is not None and not 0 < rate <= MOST_RATE:
         raise UsageError(
             "--rate takes requests a second and provider, more than 0; nothing was done",
@@ -293,13 +293,13 @@ def traffic_of(desk: Desk, *, tell: Callable[[str], None]) -> Traffic:
     return Traffic(rate=rate, tell=tell)
 
 
-def concurrency_of(desk: Desk) -> int:
+def concurrency_of(context: Context) -> int:
     """Return how many keys are tested at once; a test makes one request at a time.
 
     Raises:
         UsageError: --concurrency makes no sense.
     """
-    given = desk.call.number("concurrency")
+    given = context.call.number("concurrency")
     if given is not None and not 1 <= given <= MOST_CONCURRENCY:
         raise UsageError(
             f"--concurrency takes a number from 1 to {MOST_CONCURRENCY}; nothing was done",

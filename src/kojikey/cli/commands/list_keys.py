@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kojikey.cli.context import desk_of
+from kojikey.cli.context import context_of
 from kojikey.cli.output.failure import write_line
 from kojikey.cli.parsing.command import COMMON, PROVIDERS, Call, Command, Option
 from kojikey.model.allocation import BUILT_IN
@@ -13,25 +13,27 @@ def list_keys(call: Call) -> int:
     """Carry out ``kojikey list``."""
     from kojikey import wiring
     from kojikey.cli.commands.list_rows import Totals, check_options, chosen_rows
-    from kojikey.cli.output.damaged_records import Damage
+    from kojikey.cli.output.damaged_records import DamagedRecords
     from kojikey.operations import listing
 
-    desk = desk_of(call)
+    context = context_of(call)
     everyone = call.flag("all_accounts")
     if everyone and call.text("account") is not None:
         raise UsageError("--all-accounts goes without --account", hint="kojikey list --all-accounts")
     check_options(call)
     asked = tuple(dict.fromkeys(call.texts("providers")))
-    index = wiring.provider_index(desk.settings)
-    custody = wiring.open_custody(desk.settings, None)
+    index = wiring.provider_index(context.settings)
+    open_store = wiring.open_chosen_store(context.settings, None)
     for provider in asked:
-        if provider not in index and not (not everyone and custody.held(desk.account, provider)):
-            wiring.checked_provider(provider, desk.settings)
-    damage = Damage(desk.terminal)
+        if provider not in index and not (not everyone and open_store.held(context.account, provider)):
+            wiring.checked_provider(provider, context.settings)
+    damage = DamagedRecords(context.terminal)
     if everyone:
-        rows = listing.list_all_keys(custody.store, providers=asked, damaged=damage)
+        rows = listing.list_all_keys(open_store.store, providers=asked, damaged=damage)
     else:
-        every = listing.list_keys(custody.store, account=desk.account, providers=asked or BUILT_IN, damaged=damage)
+        every = listing.list_keys(
+            open_store.store, account=context.account, providers=asked or BUILT_IN, damaged=damage
+        )
         rows = (row for row in every if not asked or row.provider in asked)
     totals = Totals()
     rows = totals.counted(chosen_rows(call, rows))
@@ -48,12 +50,12 @@ def list_keys(call: Call) -> int:
         return int(damage.code)
     from kojikey.cli.output.render import Page
 
-    page = Page(desk.terminal)
+    page = Page(context.terminal)
     shown = page.keys(rows, with_account=everyone)
-    if totals.keys and not desk.terminal.quiet:
+    if totals.keys and not context.terminal.quiet:
         page.line(totals.as_line(), style="bold")
     if not shown and not damage.code:
-        desk.terminal.note(_nothing(call))
+        context.terminal.note(_nothing(call))
     return int(damage.code)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kojikey.cli.context import Desk, desk_of
+from kojikey.cli.context import Context, context_of
 from kojikey.cli.parsing.command import OUTPUT, PROVIDER, Call, Command
 from kojikey.model.ref import Document
 from kojikey.providers.definition import Definition
@@ -13,15 +13,15 @@ def providers(call: Call) -> int:
     from kojikey import wiring
     from kojikey.cli.output import documents
 
-    desk = desk_of(call)
-    catalog = wiring.catalog(desk.settings)
+    context = context_of(call)
+    catalog = wiring.catalog(context.settings)
     name = call.text("provider")
     if name is not None:
-        wiring.checked_provider(name, desk.settings)
+        wiring.checked_provider(name, context.settings)
     chosen = [catalog.get(provider) for provider in ([name] if name else catalog.ids())]
-    if desk.terminal.json:
+    if context.terminal.json:
         return documents.write("providers", 0, [_fields(definition) for definition in chosen])
-    _show(desk, chosen, whole=name is not None)
+    _show(context, chosen, whole=name is not None)
     return 0
 
 
@@ -46,14 +46,14 @@ def _fields(definition: Definition) -> Document:
     }
 
 
-def _show(desk: Desk, chosen: list[Definition], *, whole: bool) -> None:
+def _show(context: Context, chosen: list[Definition], *, whole: bool) -> None:
     from kojikey.cli.output.render import Page
 
-    page = Page(desk.terminal)
+    page = Page(context.terminal)
     if not whole:
         rows = [(definition.id, definition.purpose, definition.pages.keys) for definition in chosen]
         page.table(("PROVIDER", "USED FOR", "KEYS ARE MADE AT"), rows)
-        desk.terminal.note("kojikey providers PROVIDER shows one in full")
+        context.terminal.note("kojikey providers PROVIDER shows one in full")
         return
     for definition in chosen:
         page.line(f"{definition.id}: {definition.name}", style="bold")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from kojikey.cli.commands.key_choice import choose_key
-from kojikey.cli.context import Desk, desk_of
+from kojikey.cli.context import Context, context_of
 from kojikey.cli.parsing.command import COMMON, DEEP, KEY, PACE, SAVING, SOURCES, Call, Command, Option
 from kojikey.model.errors import UsageError
 from kojikey.model.verdict import Outcome
-from kojikey.operations.open_store import Custody
+from kojikey.operations.open_store import OpenStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,35 +28,35 @@ def rotate(call: Call) -> int:
     from kojikey.cli.commands import saving
     from kojikey.cli.output.advice import for_step
 
-    desk = desk_of(call)
+    context = context_of(call)
     step = _step(call)
     if call.text("batch") is not None:
         from kojikey.cli.commands.rotate_batch import rotate_batch
 
-        return rotate_batch(desk)
+        return rotate_batch(context)
     if call.flag("dry_run"):
         raise UsageError("--dry-run goes with --batch", hint="kojikey rotate --batch FILE --dry-run")
     named = call.text("provider")
     if named is not None:
-        wiring.checked_provider(named, desk.settings)
-    catalog = wiring.catalog(desk.settings)
-    custody = wiring.open_custody(desk.settings, desk.terminal)
-    provider = named or choose_key(desk, custody)
+        wiring.checked_provider(named, context.settings)
+    catalog = wiring.catalog(context.settings)
+    open_store = wiring.open_chosen_store(context.settings, context.terminal)
+    provider = named or choose_key(context, open_store)
     definition = catalog.get(provider)
-    tester = wiring.make_tester(definition, desk.terminal, call)
+    tester = wiring.make_tester(definition, context.terminal, call)
     test = None if call.flag("no_test") else tester
-    approve = saving.Approval(desk, saving="make it current", advice=for_step(provider, step))
+    approve = saving.Approval(context, saving="make it current", advice=for_step(provider, step))
     try:
         if step == "rotate":
-            result = _begin(desk, custody, definition, catalog, test=test, approve=approve)
+            result = _begin(context, open_store, definition, catalog, test=test, approve=approve)
         else:
-            result = _finish(step, desk, provider, custody, test=test, tester=tester, approve=approve)
+            result = _finish(step, context, provider, open_store, test=test, tester=tester, approve=approve)
     except KeyboardInterrupt as stop:
         # What is known already is not asked of a store that may not answer.
-        left = str(stop) or _left(custody, desk.account, provider)
-        raise KeyboardInterrupt(desk.terminal.completed(left)) from None
-    _warn_of_settings(desk, result)
-    return saving.show(desk, result, _lines(definition, result, step), approval=approve)
+        left = str(stop) or _left(open_store, context.account, provider)
+        raise KeyboardInterrupt(context.terminal.completed(left)) from None
+    _warn_of_settings(context, result)
+    return saving.show(context, result, _lines(definition, result, step), approval=approve)
 
 
 def _step(call: Call) -> str:
@@ -90,51 +90,64 @@ def _settings_given(call: Call) -> list[str]:
     return [f"--{name.replace('_', '-')}" for name in _SETTINGS if call.values.get(name) not in (None, [])]
 
 
-def _warn_of_settings(desk: Desk, result: ChangeResult) -> None:
-    given = _settings_given(desk.call)
+def _warn_of_settings(context: Context, result: ChangeResult) -> None:
+    given = _settings_given(context.call)
     if result.action == "unchanged" and given:
         sets = f"kojikey set {result.provider}"
-        desk.terminal.warn(f"{', '.join(given)} changed nothing, for the key is the same: {sets} changes settings")
+        context.terminal.warn(f"{', '.join(given)} changed nothing, for the key is the same: {sets} changes settings")
 
 
 def _begin(
-    desk: Desk, custody: Custody, definition: Definition, catalog: Catalog, *, test: Tester | None, approve: Approve
+    context: Context,
+    open_store: OpenStore,
+    definition: Definition,
+    catalog: Catalog,
+    *,
+    test: Tester | None,
+    approve: Approve,
 ) -> ChangeResult:
     from kojikey import wiring
     from kojikey.cli.commands import saving
     from kojikey.operations import rotating
 
-    settings = saving.settings_of(desk, definition)
-    key = rotating.ensure_unstaged(custody, account=desk.account, provider=definition.id)
+    settings = saving.settings_of(context, definition)
+    key = rotating.ensure_unstaged(open_store, account=context.account, provider=definition.id)
     if test:
         wiring.check_network(settings.base_url or key.current.base_url)
-    custody.prepare(desk.account)
-    secret = saving.read_clean_key(desk, definition, catalog)
-    new = rotating.Replacement(desk.account, definition.id, secret, settings)
-    return rotating.rotate(custody, new, test=test, approve=approve)
+    open_store.prepare(context.account)
+    secret = saving.read_clean_key(context, definition, catalog)
+    new = rotating.Replacement(context.account, definition.id, secret, settings)
+    return rotating.rotate(open_store, new, test=test, approve=approve)
 
 
 def _finish(
-    step: str, desk: Desk, provider: str, custody: Custody, *, test: Tester | None, tester: Tester, approve: Approve
+    step: str,
+    context: Context,
+    provider: str,
+    open_store: OpenStore,
+    *,
+    test: Tester | None,
+    tester: Tester,
+    approve: Approve,
 ) -> ChangeResult:
     from kojikey.operations import rotating
 
-    account = desk.account
+    account = context.account
     if step == "abort":
-        return rotating.abort(custody, account=account, provider=provider)
+        return rotating.abort(open_store, account=account, provider=provider)
     if step == "retire":
-        is_forced = desk.call.flag("force")
-        return rotating.retire(custody, account=account, provider=provider, test=tester, is_forced=is_forced)
+        is_forced = context.call.flag("force")
+        return rotating.retire(open_store, account=account, provider=provider, test=tester, is_forced=is_forced)
     begin = rotating.resume if step == "resume" else rotating.rollback
-    return begin(custody, account=account, provider=provider, test=test, approve=approve)
+    return begin(open_store, account=account, provider=provider, test=test, approve=approve)
 
 
-def _left(custody: Custody, account: str, provider: str) -> str:
+def _left(open_store: OpenStore, account: str, provider: str) -> str:
     """Say what Ctrl-C left behind: the key in use is never another than before."""
     from kojikey.model.key import Stage
     from kojikey.operations.listing import key_of
 
-    stored = custody.held(account, provider)
+    stored = open_store.held(account, provider)
     if stored is None or key_of(stored).version(Stage.STAGED) is None:
         return "interrupted; the key in use is unchanged and nothing is staged"
     again = f"kojikey rotate {provider}"

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from kojikey.cli.commands import saving
 from kojikey.cli.commands.asking import probe_of
 from kojikey.cli.commands.key_run import concurrency_of, traffic_of
-from kojikey.cli.context import Desk
+from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit, code_of
 from kojikey.cli.output import advice, documents
 from kojikey.cli.output.failure import SCHEMA
@@ -33,7 +33,7 @@ from kojikey.model.ref import Document
 from kojikey.model.text_file import UTF_8_MARK
 from kojikey.model.verdict import Outcome, Verdict
 from kojikey.operations.key_settings import KeySettings
-from kojikey.operations.open_store import Custody
+from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Approve
 from kojikey.operations.rotating import Replacement
 from kojikey.operations.rotating_many import Done, Failed, Line, Manner, Planned, plan_all, rotate_all
@@ -50,27 +50,27 @@ _NOT_WITH_BATCH = (
 )  # fmt: skip
 
 
-def rotate_batch(desk: Desk) -> int:
+def rotate_batch(context: Context) -> int:
     """Carry out the batch and return the exit code: 3 where a key was refused, else what went wrong first, else 4."""
     from kojikey import wiring
 
-    _check(desk)
-    catalog = wiring.catalog(desk.settings)
-    settings = _common_settings(desk)
-    with _opened(str(desk.call.text("batch"))) as stream:
-        custody = wiring.open_custody(desk.settings, desk.terminal)
-        if custody.header is not wiring.NO_STORE:
-            custody.ask_now()
-        is_forced = desk.call.flag("force_shape")
-        lines = _Counted(read_lines(stream, catalog, settings, is_shape_forced=is_forced, tell=desk.terminal.note))
-        written = _Written(desk, lines)
+    _check(context)
+    catalog = wiring.catalog(context.settings)
+    settings = _common_settings(context)
+    with _opened(str(context.call.text("batch"))) as stream:
+        open_store = wiring.open_chosen_store(context.settings, context.terminal)
+        if open_store.header is not wiring.NO_STORE:
+            open_store.ask_now()
+        is_forced = context.call.flag("force_shape")
+        lines = _Counted(read_lines(stream, catalog, settings, is_shape_forced=is_forced, tell=context.terminal.note))
+        written = _Written(context, lines)
         error: KojikeyError | None = None
         is_interrupted = False
         try:
-            if desk.call.flag("dry_run"):
-                plan_all(custody, lines, written.add)
+            if context.call.flag("dry_run"):
+                plan_all(open_store, lines, written.add)
             else:
-                asyncio.run(_rotate_all(desk, custody, catalog, lines, written))
+                asyncio.run(_rotate_all(context, open_store, catalog, lines, written))
         except KeyboardInterrupt:
             is_interrupted = True
         except OSError:
@@ -82,22 +82,25 @@ def rotate_batch(desk: Desk) -> int:
 
 
 async def _rotate_all(
-    desk: Desk, custody: Custody, catalog: Catalog, lines: Iterable[Line | Failed], written: _Written
+    context: Context, open_store: OpenStore, catalog: Catalog, lines: Iterable[Line | Failed], written: _Written
 ) -> None:
     from kojikey import wiring
     from kojikey.providers.requests.probe import Prober
 
-    traffic = traffic_of(desk, tell=desk.terminal.warn)
-    proxies = wiring.proxies(desk.terminal)
-    async with Prober(timeout=wiring.timeout_of(desk.call), proxies=proxies, traffic=traffic) as prober:
-        probe = probe_of(prober, catalog, is_deep=desk.call.flag("deep"), tell=desk.terminal.warn)
+    traffic = traffic_of(context, tell=context.terminal.warn)
+    proxies = wiring.proxies(context.terminal)
+    async with Prober(timeout=wiring.timeout_of(context.call), proxies=proxies, traffic=traffic) as prober:
+        probe = probe_of(prober, catalog, is_deep=context.call.flag("deep"), tell=context.terminal.warn)
         manner = Manner(
-            None if desk.call.flag("no_test") else probe, _approval(desk), concurrency_of(desk), traffic.take_turn
+            None if context.call.flag("no_test") else probe,
+            _approval(context),
+            concurrency_of(context),
+            traffic.take_turn,
         )
-        await rotate_all(custody, lines, manner, written.add)
+        await rotate_all(open_store, lines, manner, written.add)
 
 
-def _check(desk: Desk) -> None:
+def _check(context: Context) -> None:
     """Check what the options say, before a store is opened or a line is read.
 
     Raises:
@@ -105,7 +108,7 @@ def _check(desk: Desk) -> None:
     """
     from kojikey import wiring
 
-    call = desk.call
+    call = context.call
     for name in _NOT_WITH_BATCH:
         if call.values.get(name) not in (None, False, [], ()):
             spelled = "PROVIDER" if name == "provider" else "--" + name.replace("_", "-")
@@ -114,24 +117,24 @@ def _check(desk: Desk) -> None:
                 hint="kojikey rotate --batch FILE",
             )
     wiring.timeout_of(call)
-    concurrency_of(desk)
-    traffic_of(desk, tell=desk.terminal.warn)
+    concurrency_of(context)
+    traffic_of(context, tell=context.terminal.warn)
 
 
-def _common_settings(desk: Desk) -> KeySettings:
+def _common_settings(context: Context) -> KeySettings:
     """Return what the options set for every key of the batch."""
-    expires = desk.call.text("expires")
+    expires = context.call.text("expires")
     return KeySettings(
-        expires_at=saving.expiry(expires, desk.terminal) if expires is not None else None,
-        rotate_after_days=saving.rotate_after_days(desk.call.text("rotate_after"), desk.terminal),
+        expires_at=saving.expiry(expires, context.terminal) if expires is not None else None,
+        rotate_after_days=saving.rotate_after_days(context.call.text("rotate_after"), context.terminal),
     )
 
 
-def _approval(desk: Desk) -> Approve:
+def _approval(context: Context) -> Approve:
     """Return who decides: the options alone. A batch asks nobody."""
 
     def approve(verdict: Verdict) -> bool:
-        return desk.call.flag("allow_limited" if verdict.outcome is Outcome.LIMITED else "allow_unverified")
+        return context.call.flag("allow_limited" if verdict.outcome is Outcome.LIMITED else "allow_unverified")
 
     return approve
 
@@ -291,7 +294,7 @@ class _Counted:
 class _Written:
     """The results as they are written, and what the exit code depends on."""
 
-    desk: Desk
+    context: Context
     read: _Counted
     codes: dict[Exit, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
@@ -301,14 +304,14 @@ class _Written:
 
     def add(self, item: Done | Planned | Failed) -> None:
         """Write a result."""
-        code, document = _result(item, self.desk.terminal)
+        code, document = _result(item, self.context.terminal)
         self.codes[code] = self.codes.get(code, 0) + 1
         if code not in (Exit.OK, Exit.KEY_FAILED, Exit.INDETERMINATE):
             self.first_other = self.first_other or code
         what = str(document.get("action") or document.get("would") or "failed")
         self.counts[what] = self.counts.get(what, 0) + 1
         text = json.dumps(document, ensure_ascii=True)
-        if self.desk.terminal.json:
+        if self.context.terminal.json:
             text = self._opening() + ("," if self.count else "") + "\n" + text
         else:
             text += "\n"
@@ -327,7 +330,7 @@ class _Written:
             code, told = code_of(error), error_fields(error)
             told["message"] = f"{error}; {self.count} lines were done"
         counts = ", ".join(f"{count} {what}" for what, count in self.counts.items())
-        terminal = self.desk.terminal
+        terminal = self.context.terminal
         terminal.note(f"{self.count} lines" + (f": {counts}" if counts else ""))
         if told:
             terminal.warn(told["message"] + (f" ({told['hint']})" if told["hint"] else ""))
@@ -348,10 +351,10 @@ class _Written:
         if self.lost:
             return
         try:
-            sys.stdout.write(inert_json(text) if self.desk.terminal.is_on_github else text)
+            sys.stdout.write(inert_json(text) if self.context.terminal.is_on_github else text)
             sys.stdout.flush()
         except OSError as error:
-            if self.desk.call.flag("dry_run"):
+            if self.context.call.flag("dry_run"):
                 raise  # nothing is done by it, so that whoever reads may go away
             self.lost = lost_output(error)
             raise

@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kojikey.cli.output.terminal import Terminal
     from kojikey.model.credential import Credential
-    from kojikey.operations.open_store import Custody
+    from kojikey.operations.open_store import OpenStore
     from kojikey.providers.index import IndexEntry
 
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
@@ -84,31 +84,33 @@ def _credentials(
     from kojikey import wiring
     from kojikey.operations.resolving import resolve
 
-    custody = wiring.open_custody(settings, _asking_terminal(call, settings))
+    open_store = wiring.open_chosen_store(settings, _asking_terminal(call, settings))
     found, account = {}, settings.account.value
-    for provider in named or held_providers(call, settings, custody, index):
-        credential = resolve(custody, account=account, provider=provider)
+    for provider in named or held_providers(call, settings, open_store, index):
+        credential = resolve(open_store, account=account, provider=provider)
         if credential.source == "byok":
             found[provider] = credential
         else:
-            leave_alone(call, custody, account, provider)
-    custody.close()
+            leave_alone(call, open_store, account, provider)
+    open_store.close()
     return found
 
 
-def leave_alone(call: Call, custody: Custody, account: str, provider: str) -> None:
+def leave_alone(call: Call, open_store: OpenStore, account: str, provider: str) -> None:
     """Say that a provider has no key.
 
     Raises:
         NotFound: ``--require`` was given.
     """
     if call.flag("require"):
-        raise _missing(custody, account, provider)
+        raise _missing(open_store, account, provider)
     if not call.flag("quiet"):
-        say(f"kojikey: {_missing(custody, account, provider)}; its environment is left alone")
+        say(f"kojikey: {_missing(open_store, account, provider)}; its environment is left alone")
 
 
-def held_providers(call: Call, settings: Settings, custody: Custody, index: dict[str, IndexEntry]) -> dict[str, None]:
+def held_providers(
+    call: Call, settings: Settings, open_store: OpenStore, index: dict[str, IndexEntry]
+) -> dict[str, None]:
     """Return the providers whose keys are handed on where none was named: all at which the account has one.
 
     Admin keys are left out: they are handed on where they are named alone. With ``--require`` the providers of the
@@ -122,11 +124,11 @@ def held_providers(call: Call, settings: Settings, custody: Custody, index: dict
 
     account = settings.account.value
     held = dict.fromkeys(BUILT_IN if call.flag("require") else ())
-    if custody.is_disabled(account):
+    if open_store.is_disabled(account):
         if not held and not call.flag("quiet"):
             say(f"kojikey: account {account} is disabled, so none of its keys is used; the environment is left alone")
         return held
-    for stored in custody.store.scan(Query(account=account)):
+    for stored in open_store.store.scan(Query(account=account)):
         provider = str(stored.ref.provider)
         if provider in index:
             held |= {} if provider.endswith("_admin") else {provider: None}
@@ -147,9 +149,9 @@ def _leave_out(call: Call, settings: Settings, provider: str) -> None:
     say(f"kojikey: {message}")
 
 
-def _missing(custody: Custody, account: str, provider: str) -> NotFound:
+def _missing(open_store: OpenStore, account: str, provider: str) -> NotFound:
     """Return why there is no key, for a person to read: that there is none, or that the account's are set aside."""
-    if custody.is_disabled(account):
+    if open_store.is_disabled(account):
         enable = f"kojikey account enable {account}"
         return NotFound(f"account {account} is disabled, so no {provider} key of its own is used", hint=enable)
     return KeyNotFound(account, provider)

@@ -18,7 +18,7 @@ from kojikey.model.key import Key
 from kojikey.model.masking import mask
 from kojikey.model.ref import Document
 from kojikey.operations.listing import key_of
-from kojikey.operations.open_store import Custody
+from kojikey.operations.open_store import OpenStore
 from kojikey.providers.index import IndexEntry
 
 
@@ -31,10 +31,10 @@ def preview(
 ) -> int:
     """Write the names that would be set; ``named`` are those of ``--env``, with their providers."""
     terminal = Terminal(call, settings)
-    custody = wiring.open_custody(settings, None)
+    open_store = wiring.open_chosen_store(settings, None)
     account = settings.account.value
-    wanted = dict.fromkeys((*listed, *named.values())) or held_providers(call, settings, custody, index)
-    keys = dict(_keys(call, custody, account, wanted))
+    wanted = dict.fromkeys((*listed, *named.values())) or held_providers(call, settings, open_store, index)
+    keys = dict(_keys(call, open_store, account, wanted))
     shown = {provider: index[provider] for provider in listed or (() if named else keys)}
     rows = list(_rows(keys, shown, named))
     if call.flag("json"):
@@ -58,12 +58,12 @@ def _rows(
     yield from ((name, keys[provider], None) for name, provider in named.items() if provider in keys)
 
 
-def _keys(call: Call, custody: Custody, account: str, providers: Mapping[str, None]) -> Iterator[tuple[str, Key]]:
-    is_disabled = custody.is_disabled(account)
+def _keys(call: Call, open_store: OpenStore, account: str, providers: Mapping[str, None]) -> Iterator[tuple[str, Key]]:
+    is_disabled = open_store.is_disabled(account)
     for provider in providers:
-        stored = custody.held(account, provider)
+        stored = open_store.held(account, provider)
         if stored is None or is_disabled:
-            leave_alone(call, custody, account, provider)
+            leave_alone(call, open_store, account, provider)
         else:
             yield provider, key_of(stored)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 
-from kojikey.cli.context import Desk, desk_of
+from kojikey.cli.context import Context, context_of
 from kojikey.cli.exits import Exit
 from kojikey.cli.parsing.command import OUTPUT, Call, Command, Option
 from kojikey.model.allocation import BUILT_IN
@@ -20,17 +20,17 @@ def sandbox(call: Call) -> int:
     """Carry out ``kojikey sandbox``: serve until Ctrl-C, or show the tour."""
     from kojikey.testing import Sandbox
 
-    desk = desk_of(call, config={})  # it plays for any set-up, one that is broken too
+    context = context_of(call, config={})  # it plays for any set-up, one that is broken too
     port = call.number("port") or 0
     if not 0 <= port <= 65535:
         raise UsageError("--port takes a number from 1 to 65535", hint="kojikey sandbox chooses a free one")
     if call.flag("tour"):
-        if desk.terminal.json:
+        if context.terminal.json:
             raise UsageError("--tour is for people: it goes without --json", hint="kojikey sandbox --tour")
         from kojikey.cli.commands.sandbox_tour import tour
 
         with Sandbox(port=int(port)) as playing:
-            return tour(desk, playing)
+            return tour(context, playing)
     try:
         playing = Sandbox(port=int(port))
         playing.start()
@@ -39,21 +39,21 @@ def sandbox(call: Call) -> int:
             f"the port can not be used ({error.strerror})", hint="kojikey sandbox without --port"
         ) from None
     try:
-        _announce(desk, playing)
+        _announce(context, playing)
         threading.Event().wait()
     except KeyboardInterrupt:
         # Said here, and not raised: with --json the one document was written when it began to serve.
-        desk.terminal.note("the sandbox is closed; its keys were made up and open nothing")
+        context.terminal.note("the sandbox is closed; its keys were made up and open nothing")
         return int(Exit.INTERRUPTED)
     finally:
         playing.stop()
     return int(Exit.OK)
 
 
-def _announce(desk: Desk, playing: Sandbox) -> None:
+def _announce(context: Context, playing: Sandbox) -> None:
     from kojikey.cli.output import documents
 
-    if desk.terminal.json:
+    if context.terminal.json:
         fields = ("provider", "name", "reason", "outcome", "base_url", "key", "note")
         rows = [{name: getattr(key, name) for name in fields} | {"options": list(key.options)} for key in playing.keys]
         documents.write("sandbox", 0, rows)
@@ -61,14 +61,14 @@ def _announce(desk: Desk, playing: Sandbox) -> None:
         return
     from kojikey.cli.output.render import Page
 
-    page = Page(desk.terminal)
+    page = Page(context.terminal)
     providers = tuple(dict.fromkeys(key.provider for key in playing.keys))
     for provider in BUILT_IN:
         page.made_up_keys(provider, playing.base_url(provider), [key for key in playing.keys if _plain(key, provider)])
     others = [(name, playing.base_url(name), playing.key(name, "ok").key) for name in providers if name not in BUILT_IN]
     page.table(("PROVIDER", "BASE URL", "A KEY THAT WORKS"), others)
     page.line(f"try: kojikey add {providers[0]} --base-url {playing.base_url(providers[0])}", style="bold")
-    desk.terminal.note(
+    context.terminal.note(
         "more keys, and those of every provider for each reason: --json; serving on loopback until Ctrl-C"
     )
     sys.stdout.flush()

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from typing import NamedTuple
 
-from kojikey.cli.context import Desk
+from kojikey.cli.context import Context
 from kojikey.testing import Sandbox, SandboxKey
 
 _PROVIDER = "elevenlabs"
@@ -24,12 +24,12 @@ class Step(NamedTuple):
     ends: int = 0
 
 
-def tour(desk: Desk, playing: Sandbox) -> int:
+def tour(context: Context, playing: Sandbox) -> int:
     """Run every step and return 0 when each ended as it should, 1 at the first that did not."""
     from kojikey.cli.output.render import Page
 
-    page = Page(desk.terminal)
-    told = _silent if desk.terminal.quiet else page.line
+    page = Page(context.terminal)
+    told = _silent if context.terminal.quiet else page.line
     told("A tour of kojikey against a made-up provider on this machine: no account, no network.", style="bold")
     kek = base64.urlsafe_b64encode(os.urandom(32)).decode()
     with tempfile.TemporaryDirectory(prefix="kojikey-tour-") as home:
@@ -38,7 +38,7 @@ def tour(desk: Desk, playing: Sandbox) -> int:
             told(f"{number}. {step.about}", style="bold")
             page.line("$ " + _typed(step), style="cyan")
             sys.stdout.flush()
-            code = _ran(step, home, kek, desk)
+            code = _ran(step, home, kek, context)
             if code != step.ends:
                 page.line(f"this step ended with exit {code}, and should have with {step.ends}; the tour stops here")
                 return 1
@@ -81,12 +81,12 @@ def _typed(step: Step) -> str:
     return f"{words} --stdin < the-key.txt" if step.key else words
 
 
-def _ran(step: Step, home: str, kek: str, desk: Desk) -> int:
+def _ran(step: Step, home: str, kek: str, context: Context) -> int:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("KOJIKEY_")}
     environ |= {"KOJIKEY_HOME": home, "KOJIKEY_KEK": kek, "KOJIKEY_NO_INPUT": "1"}
     arguments = [*step.arguments, *(["--stdin"] if step.key else [])]
-    arguments += ["--no-color"] if desk.terminal.plain else []
-    arguments += ["--quiet"] if desk.terminal.quiet else []
+    arguments += ["--no-color"] if context.terminal.plain else []
+    arguments += ["--quiet"] if context.terminal.quiet else []
     finished = subprocess.run(
         [sys.executable, "-P", "-m", "kojikey", *arguments],
         input=step.key.key.encode() if step.key else b"",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from kojikey.cli.context import Desk
+from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit
 from kojikey.cli.output import documents
 from kojikey.cli.output.advice import Advice, advised
@@ -26,43 +26,43 @@ _LONGEST_LABEL = 200
 _DONE = ("added", "rotated", "unchanged", "rolled_back", "retired", "removed")
 
 
-def read_clean_key(desk: Desk, definition: Definition, catalog: Catalog) -> Secret:
+def read_clean_key(context: Context, definition: Definition, catalog: Catalog) -> Secret:
     """Read the key, clean it, and tell what was done to it; on a terminal also how much of it arrived.
 
     Raises:
         MalformedKey: it can not be a key of this provider. UsageError: its source can not be read.
     """
     prompt = f"Make a key at {definition.pages.keys}\n{definition.name} key (hidden): "
-    raw = read_key(desk.call, desk.terminal, prompt=prompt)
-    cleaned = clean(raw.reveal(), definition, catalog, force_shape=desk.call.flag("force_shape"))
+    raw = read_key(context.call, context.terminal, prompt=prompt)
+    cleaned = clean(raw.reveal(), definition, catalog, force_shape=context.call.flag("force_shape"))
     for note in cleaned.notes:
-        desk.terminal.note(note)
+        context.terminal.note(note)
     if cleaned.warning:
-        desk.terminal.warn(cleaned.warning)
-    if desk.terminal.interactive:
+        context.terminal.warn(cleaned.warning)
+    if context.terminal.interactive:
         value = cleaned.secret.reveal()
         from kojikey.model.masking import tail_of
 
-        desk.terminal.note(f"{len(value)} characters arrived: {desk.terminal.masked(tail_of(value))}")
+        context.terminal.note(f"{len(value)} characters arrived: {context.terminal.masked(tail_of(value))}")
     return cleaned.secret
 
 
-def settings_of(desk: Desk, definition: Definition) -> KeySettings:
+def settings_of(context: Context, definition: Definition) -> KeySettings:
     """Return the settings that the options give.
 
     Raises:
         UsageError: one of them makes no sense.
     """
-    call = desk.call
+    call = context.call
     base_url, label, expires = call.text("base_url"), call.text("label"), call.text("expires")
     capabilities = checked_capabilities(call, definition)
     return KeySettings(
-        base_url=base_url_of(base_url, definition, desk.terminal.note) if base_url is not None else None,
+        base_url=base_url_of(base_url, definition, context.terminal.note) if base_url is not None else None,
         models=tuple(dict.fromkeys(map(definition.checked_model, call.texts("model")))) or None,
         capabilities=capabilities or None,
         label=checked_label(label),
-        expires_at=expiry(expires, desk.terminal) if expires is not None else None,
-        rotate_after_days=rotate_after_days(call.text("rotate_after"), desk.terminal),
+        expires_at=expiry(expires, context.terminal) if expires is not None else None,
+        rotate_after_days=rotate_after_days(call.text("rotate_after"), context.terminal),
     )
 
 
@@ -141,8 +141,8 @@ def rotate_after_days(text: str | None, terminal: Terminal) -> int | None:
 class Approval:
     """Who decides about a key that is limited or could not be judged: an option, or a person who is asked."""
 
-    def __init__(self, desk: Desk, *, saving: str, advice: Advice) -> None:
-        self._desk, self._saving, self.advice = desk, saving, advice
+    def __init__(self, context: Context, *, saving: str, advice: Advice) -> None:
+        self._desk, self._saving, self.advice = context, saving, advice
         self.has_told = False
         """Whether the person who was asked has read the verdict. It is told on stderr: a result on stdout follows."""
 
@@ -169,25 +169,25 @@ def exit_of(result: ChangeResult) -> Exit:
     return Exit.INDETERMINATE if result.verdict.outcome is Outcome.INDETERMINATE else Exit.KEY_FAILED
 
 
-def show(desk: Desk, result: ChangeResult, lines: list[str], *, approval: Approval) -> int:
+def show(context: Context, result: ChangeResult, lines: list[str], *, approval: Approval) -> int:
     """Write the result of a change, for people with what it means and what to type next.
 
     The verdict is left out where the same person has just read it on the same terminal.
     """
-    result = advised(result, approval.advice, desk.terminal)
+    result = advised(result, approval.advice, context.terminal)
     code = exit_of(result)
-    if desk.terminal.json:
-        return documents.write(desk.call.command.name, code, [documents.changed(result)])
+    if context.terminal.json:
+        return documents.write(context.call.command.name, code, [documents.changed(result)])
     from kojikey.cli.output.render import Page
 
-    page = Page(desk.terminal)
-    if desk.call.flag("retire") and result.verdict is not None:
+    page = Page(context.terminal)
+    if context.call.flag("retire") and result.verdict is not None:
         page.retirement(result, result.verdict)
     elif result.verdict is not None and not (approval.has_told and page.console.is_terminal):
         page.verdict(result.verdict, who=result.provider, tail=result.tail)
     else:
-        page.line(f"{result.provider}  {desk.terminal.masked(result.tail)}")
-    if not desk.terminal.quiet:
+        page.line(f"{result.provider}  {context.terminal.masked(result.tail)}")
+    if not context.terminal.quiet:
         for line in lines:
-            page.line(desk.terminal.completed(line), indent=2)
+            page.line(context.terminal.completed(line), indent=2)
     return int(code)

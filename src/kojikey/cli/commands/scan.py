@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
-from kojikey.cli.context import Desk, desk_of
+from kojikey.cli.context import Context, context_of
 from kojikey.cli.exits import Exit
 from kojikey.cli.parsing.command import COMMON, Argument, Call, Command, Option
 from kojikey.model.errors import NotFound, UsageError
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from io import BufferedReader
 
     from kojikey.cli.commands.scan_findings import Findings
-    from kojikey.cli.output.damaged_records import Damage
+    from kojikey.cli.output.damaged_records import DamagedRecords
     from kojikey.operations.scanning import Finding, LeakSearch
     from kojikey.scanning.git_process import Git
 
@@ -28,23 +28,23 @@ def scan(call: Call) -> int:
     from kojikey import wiring
     from kojikey.cli.commands.scan_findings import Findings
     from kojikey.cli.commands.scan_output import tell_what_was_left_out
-    from kojikey.cli.output.damaged_records import Damage
+    from kojikey.cli.output.damaged_records import DamagedRecords
 
-    desk = desk_of(call)
+    context = context_of(call)
     paths = tuple(dict.fromkeys(call.texts("paths"))) or (".",)
     _check_options(call)
     _check_paths(call, paths)
     repositories = _repositories(call, paths)
-    damage = Damage(desk.terminal)
-    search = _search(desk, damage)
-    findings = Findings(desk.terminal, wiring.provider_index(desk.settings))
+    damage = DamagedRecords(context.terminal)
+    search = _search(context, damage)
+    findings = Findings(context.terminal, wiring.provider_index(context.settings))
     for finding in _found(call, search, paths, repositories):
         findings.add(finding)
     code = _code(findings, search, damage)
-    problem = _write_reports(desk, findings, search, code, damage)
-    tell_what_was_left_out(desk.terminal, search.tally)
+    problem = _write_reports(context, findings, search, code, damage)
+    tell_what_was_left_out(context.terminal, search.tally)
     if problem:
-        desk.terminal.warn(problem)
+        context.terminal.warn(problem)
         return int(code or Exit.STORE_UNAVAILABLE)
     return int(code)
 
@@ -108,7 +108,7 @@ def _repositories(call: Call, paths: tuple[str, ...]) -> list[tuple[Git, str | N
     return found
 
 
-def _search(desk: Desk, damage: Damage) -> LeakSearch:
+def _search(context: Context, damage: DamagedRecords) -> LeakSearch:
     """Return the search for the keys that the options name.
 
     Raises:
@@ -117,16 +117,16 @@ def _search(desk: Desk, damage: Damage) -> LeakSearch:
     from kojikey import wiring
     from kojikey.operations.scanning import LeakSearch, distinctive_shapes, known_keys
 
-    everyone, is_any = desk.call.flag("all_accounts"), desk.call.flag("any")
-    custody = wiring.open_custody(desk.settings, desk.terminal)
+    everyone, is_any = context.call.flag("all_accounts"), context.call.flag("any")
+    open_store = wiring.open_chosen_store(context.settings, context.terminal)
     try:
-        keys = known_keys(custody, account=None if everyone else desk.account, damaged=damage)
+        keys = known_keys(open_store, account=None if everyone else context.account, damaged=damage)
     finally:
-        custody.close()
+        open_store.close()
     if not keys and not damage.code and not is_any:
-        whose = "this store has no key" if everyone else f"account {desk.account} has no key in this store"
+        whose = "this store has no key" if everyone else f"account {context.account} has no key in this store"
         raise NotFound(f"{whose}, so there is nothing to look for", hint="kojikey add PROVIDER, or kojikey scan --any")
-    shapes = distinctive_shapes(wiring.catalog(desk.settings).all()) if is_any else ()
+    shapes = distinctive_shapes(wiring.catalog(context.settings).all()) if is_any else ()
     return LeakSearch(keys, shapes)
 
 
@@ -150,7 +150,7 @@ def _found(
             yield from search.path(path)
 
 
-def _code(findings: Findings, search: LeakSearch, damage: Damage) -> Exit:
+def _code(findings: Findings, search: LeakSearch, damage: DamagedRecords) -> Exit:
     if findings.count:
         return Exit.KEY_FAILED
     if damage.code:
@@ -158,20 +158,20 @@ def _code(findings: Findings, search: LeakSearch, damage: Damage) -> Exit:
     return Exit.INDETERMINATE if search.tally.unreadable_count else Exit.OK
 
 
-def _write_reports(desk: Desk, findings: Findings, search: LeakSearch, code: Exit, damage: Damage) -> str:
+def _write_reports(context: Context, findings: Findings, search: LeakSearch, code: Exit, damage: DamagedRecords) -> str:
     """Write what was asked for; return what went wrong with a file."""
     from kojikey.cli.commands import scan_output
 
-    for_github, report = desk.terminal.is_on_github, desk.call.text("sarif")
+    for_github, report = context.terminal.is_on_github, context.call.text("sarif")
     names = [(search.shown(name), reason) for name, reason in search.tally.unreadable]
     search.tally.unreadable[:] = names
     problem = _write_sarif(report, findings, names) if report is not None else ""
-    if desk.terminal.json:
-        scan_output.write_document(desk.terminal, findings, search.tally, code, damage.error)
+    if context.terminal.json:
+        scan_output.write_document(context.terminal, findings, search.tally, code, damage.error)
     else:
-        scan_output.show(desk.terminal, findings, search.tally)
+        scan_output.show(context.terminal, findings, search.tally)
     if for_github:
-        scan_output.tell_github(desk.terminal, findings)
+        scan_output.tell_github(context.terminal, findings)
     return problem
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shlex
 
-from kojikey.cli.context import Desk, desk_of
+from kojikey.cli.context import Context, context_of
 from kojikey.cli.exits import Exit
 from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Argument, Call, Command, Option
 from kojikey.model.errors import InputNeeded, StoreNotFound, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kojikey.operations.open_store import Custody
+    from kojikey.operations.open_store import OpenStore
     from kojikey.operations.results import RekeyResult
     from kojikey.sealing.kek.base import KekInputs
     from kojikey.stores.base import Store
@@ -29,7 +29,7 @@ def init(call: Call) -> int:
     """Carry out ``kojikey store init``."""
     from kojikey import wiring
 
-    desk = desk_of(call)
+    context = context_of(call)
     url = call.text("url")
     if url is not None and call.text("store") is not None:
         raise UsageError("the store is named once: as URL, or with --store", hint="kojikey store init URL --kek SOURCE")
@@ -39,80 +39,80 @@ def init(call: Call) -> int:
             hint="kojikey store init sqlite:///srv/team/keys.db --name team --kek SOURCE",
         )
     if url is not None:
-        desk.settings.store = desk.settings.store._replace(value=url, origin="argument")
-    _ensure_name_is_free(desk, url)
-    made, store = _made(desk, wiring.kek_inputs(desk.settings, desk.terminal))
-    _keep_name(desk, url)
-    return _show_init(desk, store, made=made)
+        context.settings.store = context.settings.store._replace(value=url, origin="argument")
+    _ensure_name_is_free(context, url)
+    made, store = _made(context, wiring.kek_inputs(context.settings, context.terminal))
+    _keep_name(context, url)
+    return _show_init(context, store, made=made)
 
 
-def _made(desk: Desk, inputs: KekInputs) -> tuple[bool, Store]:
+def _made(context: Context, inputs: KekInputs) -> tuple[bool, Store]:
     """Make the store, or find that the same one exists. Where a KEK is to live matters only where none was made yet."""
     from kojikey.model.errors import StoreExists
     from kojikey.operations.storing import create, ensure_same_kek
-    from kojikey.stores.registry import open_store
+    from kojikey.stores.registry import store_from_url
 
-    store = open_store(desk.settings.store_url())
+    store = store_from_url(context.settings.store_url())
     store.upgrade()
     try:
         header = store.open().document
     except StoreNotFound:
         try:
-            create(store, source=_source(desk, inputs, store.place), inputs=inputs)
+            create(store, source=_source(context, inputs, store.place), inputs=inputs)
         except StoreExists:
             header = store.open().document
         else:
             return True, store
-    asked = desk.call.text("kek")
+    asked = context.call.text("kek")
     if asked:
         ensure_same_kek(store, header, source=asked, inputs=inputs)
     return False, store
 
 
-def _source(desk: Desk, inputs: KekInputs, place: str) -> str:
+def _source(context: Context, inputs: KekInputs, place: str) -> str:
     from kojikey import wiring
 
-    given = desk.call.text("kek") or desk.settings.config.get("kek")
-    return given or wiring.default_kek_source(desk.settings, desk.terminal, inputs, place=place)
+    given = context.call.text("kek") or context.settings.config.get("kek")
+    return given or wiring.default_kek_source(context.settings, context.terminal, inputs, place=place)
 
 
-def _ensure_name_is_free(desk: Desk, url: str | None) -> None:
+def _ensure_name_is_free(context: Context, url: str | None) -> None:
     """Check the name that the store is to have, before anything is made. Raises as ``check_store_name``."""
-    name = desk.call.text("name")
+    name = context.call.text("name")
     if name is not None and url is not None:
         from kojikey.config.config_file import check_store_name
 
-        check_store_name(desk.settings.config, desk.settings.home.config_file, name, url)
+        check_store_name(context.settings.config, context.settings.home.config_file, name, url)
 
 
-def _keep_name(desk: Desk, url: str | None) -> None:
-    name = desk.call.text("name")
+def _keep_name(context: Context, url: str | None) -> None:
+    name = context.call.text("name")
     if name is not None and url is not None:
         from kojikey.config.config_file import write_store_name
 
-        write_store_name(desk.settings.home.config_file, name, url)
-        desk.terminal.note(f"named {name} in {desk.settings.home.config_file}")
+        write_store_name(context.settings.home.config_file, name, url)
+        context.terminal.note(f"named {name} in {context.settings.home.config_file}")
 
 
-def _show_init(desk: Desk, store: Store, *, made: bool) -> int:
+def _show_init(context: Context, store: Store, *, made: bool) -> int:
     from kojikey.cli.output import documents
     from kojikey.operations.storing import BESIDE, info, lies_beside
 
     header = store.open().document
     told = info(store, header)
     if lies_beside(header["kek"], store):
-        desk.terminal.warn(BESIDE)
-    if desk.terminal.json:
+        context.terminal.warn(BESIDE)
+    if context.terminal.json:
         return documents.write(
             "store init", 0, [{"action": "created" if made else "exists", **documents.store_fields(told)}]
         )
     from kojikey.cli.output.render import Page
 
-    page = Page(desk.terminal)
+    page = Page(context.terminal)
     page.line(f"made the store {told.place}" if made else f"exists already: {told.place}; nothing was changed")
     page.line(f"its key-encryption key: {told.kek}", indent=2)
     if store.shared_by:
-        page.line(f"to hold somebody to one account: {desk.terminal.completed(store.shared_by)}", indent=2)
+        page.line(f"to hold somebody to one account: {context.terminal.completed(store.shared_by)}", indent=2)
     return 0
 
 
@@ -122,16 +122,16 @@ def info(call: Call) -> int:
     from kojikey.cli.output import documents
     from kojikey.operations.storing import info as store_info
 
-    desk = desk_of(call)
-    custody = wiring.open_existing(desk.settings, desk.terminal)
-    told = store_info(custody.store, custody.header)
-    if desk.terminal.json:
-        origin = {"chosen_by": desk.settings.store.origin, "home": desk.settings.home.data}
+    context = context_of(call)
+    open_store = wiring.open_existing(context.settings, context.terminal)
+    told = store_info(open_store.store, open_store.header)
+    if context.terminal.json:
+        origin = {"chosen_by": context.settings.store.origin, "home": context.settings.home.data}
         return documents.write("store info", 0, [documents.store_fields(told) | origin])
     from kojikey.cli.output.render import Page
 
-    here = [("chosen by", desk.settings.store.origin), ("configuration", desk.settings.home.config_file)]
-    Page(desk.terminal).store(told, here)
+    here = [("chosen by", context.settings.store.origin), ("configuration", context.settings.home.config_file)]
+    Page(context.terminal).store(told, here)
     return 0
 
 
@@ -142,30 +142,30 @@ def rekey(call: Call) -> int:
     from kojikey.operations.storing import BESIDE, lies_beside
     from kojikey.operations.storing import rekey as rekey_store
 
-    desk = desk_of(call)
+    context = context_of(call)
     source = call.text("kek")
     if not source:
         raise UsageError("rekey needs the new KEK's source", hint="kojikey store rekey --kek SOURCE")
-    custody = wiring.open_existing(desk.settings, desk.terminal)
+    open_store = wiring.open_existing(context.settings, context.terminal)
     try:
-        result = rekey_store(custody, source=source, new_inputs=_new_inputs(desk, custody, source))
+        result = rekey_store(open_store, source=source, new_inputs=_new_inputs(context, open_store, source))
     except KeyboardInterrupt:
-        again = desk.terminal.completed(f"kojikey store rekey --kek {shlex.quote(source)}")
+        again = context.terminal.completed(f"kojikey store rekey --kek {shlex.quote(source)}")
         raise KeyboardInterrupt(f"interrupted; every key still opens: run {again} again to finish") from None
-    if lies_beside(custody.header["kek"], custody.store):
-        desk.terminal.warn(BESIDE)
-    if desk.terminal.json:
+    if lies_beside(open_store.header["kek"], open_store.store):
+        context.terminal.warn(BESIDE)
+    if context.terminal.json:
         action = "unchanged" if result.is_same_place else "rekeyed"
         fields = {"action": action, "rewrapped": result.rewrapped, "already": result.already}
         return documents.write("store rekey", 0, [fields | {"kek": result.kek, "resumed": result.resumed}])
-    _show_rekey(desk, custody.store.place, result)
+    _show_rekey(context, open_store.store.place, result)
     return int(Exit.OK)
 
 
-def _show_rekey(desk: Desk, place: str, result: RekeyResult) -> None:
+def _show_rekey(context: Context, place: str, result: RekeyResult) -> None:
     from kojikey.cli.output.render import Page
 
-    page = Page(desk.terminal)
+    page = Page(context.terminal)
     if result.is_same_place:
         page.line(f"{place} has that key-encryption key already: {result.kek}; nothing was changed")
         return
@@ -180,7 +180,7 @@ def _show_rekey(desk: Desk, place: str, result: RekeyResult) -> None:
     page.line("the old KEK opens nothing here any more, but old backups of the store still need it", indent=2)
 
 
-def _new_inputs(desk: Desk, custody: Custody, source: str) -> KekInputs:
+def _new_inputs(context: Context, open_store: OpenStore, source: str) -> KekInputs:
     """Return what the new KEK's source may ask: a new passphrase is never taken from where the old one is kept.
 
     Raises:
@@ -188,13 +188,13 @@ def _new_inputs(desk: Desk, custody: Custody, source: str) -> KekInputs:
     """
     from kojikey import wiring
 
-    inputs = wiring.kek_inputs(desk.settings, desk.terminal)
-    path = desk.call.text("new_passphrase_file")
+    inputs = wiring.kek_inputs(context.settings, context.terminal)
+    path = context.call.text("new_passphrase_file")
     if path is not None:
         return inputs._replace(environ={**inputs.environ, "KOJIKEY_PASSPHRASE_FILE": path})
-    if source == "passphrase" and custody.header["kek"]["source"] == "passphrase":
+    if source == "passphrase" and open_store.header["kek"]["source"] == "passphrase":
         if inputs.ask_passphrase is None:
-            under_way = " (of the re-keying under way)" if custody.header.get("next_kek") else ""
+            under_way = " (of the re-keying under way)" if open_store.header.get("next_kek") else ""
             raise InputNeeded(
                 f"the new passphrase{under_way} is needed; nothing was changed",
                 hint="give it with --new-passphrase-file PATH, and the old one in KOJIKEY_PASSPHRASE_FILE",

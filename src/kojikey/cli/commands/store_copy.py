@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kojikey.cli.context import Desk, desk_of
+from kojikey.cli.context import Context, context_of
 from kojikey.cli.exits import Exit
-from kojikey.cli.output.damaged_records import Damage
+from kojikey.cli.output.damaged_records import DamagedRecords
 from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Call, Command, Option
 from kojikey.model.account import checked_account
 from kojikey.model.errors import Conflict, KojikeyError, NotFound, StoreUnavailable, UsageError
@@ -12,7 +12,7 @@ from kojikey.operations.copying import CopyResult
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kojikey.operations.open_store import Custody
+    from kojikey.operations.open_store import OpenStore
 
 _MEND = "that account was not copied, the others were: kojikey audit --verify says what is wrong; then the same again"
 
@@ -22,32 +22,32 @@ def store_copy(call: Call) -> int:
     from kojikey import wiring
     from kojikey.operations.copying import copy
 
-    desk = desk_of(call)
+    context = context_of(call)
     accounts = tuple(dict.fromkeys(checked_account(name) for name in call.texts("account")))
-    source, target = _both(desk)
-    for custody in (source, target):
-        custody.ask_now()
-        custody.kek()
+    source, target = _both(context)
+    for open_store in (source, target):
+        open_store.ask_now()
+        open_store.kek()
     results: list[CopyResult] = []
     dry_run = call.flag("dry_run")
-    damage = Damage(desk.terminal, hint=_MEND)
+    damage = DamagedRecords(context.terminal, hint=_MEND)
     try:
-        with desk.terminal.status(f"copying into {target.store.place}"):
+        with context.terminal.status(f"copying into {target.store.place}"):
             results.extend(copy(source, target, accounts=accounts, dry_run=dry_run, damaged=damage))
     except KojikeyError as error:
         if not dry_run and not isinstance(error, NotFound):  # of which nothing was begun
             done = sum(result.action == "copied" for result in results)
             once = "" if isinstance(error, (StoreUnavailable, Conflict)) else "once that is mended, "
-            desk.terminal.note(f"copied before this: {done}; nothing was deleted; {once}the same command goes on")
+            context.terminal.note(f"copied before this: {done}; nothing was deleted; {once}the same command goes on")
         raise
     except KeyboardInterrupt:
         raise KeyboardInterrupt("interrupted; nothing was deleted: run the same command again to go on") from None
     finally:
         wiring.close_all(source, target)
-    return _show(desk, results, target.store.place, accounts, damage)
+    return _show(context, results, target.store.place, accounts, damage)
 
 
-def _both(desk: Desk) -> tuple[Custody, Custody]:
+def _both(context: Context) -> tuple[OpenStore, OpenStore]:
     """Open the store that is copied from, and the one that is copied to.
 
     Raises:
@@ -55,24 +55,26 @@ def _both(desk: Desk) -> tuple[Custody, Custody]:
     """
     from kojikey import wiring
 
-    to = desk.call.text("to")
+    to = context.call.text("to")
     if to is None:
         raise UsageError("copy needs the store to copy to", hint="kojikey store copy --to NAME|URL")
-    source = wiring.open_existing(desk.settings, desk.terminal)
-    target = wiring.open_existing(desk.settings.for_store(to), desk.terminal)
+    source = wiring.open_existing(context.settings, context.terminal)
+    target = wiring.open_existing(context.settings.for_store(to), context.terminal)
     if source.store_id == target.store_id:
         raise UsageError("that is the same store; nothing was copied")
     return source, target
 
 
-def _show(desk: Desk, results: list[CopyResult], place: str, accounts: tuple[str, ...], damage: Damage) -> int:
+def _show(
+    context: Context, results: list[CopyResult], place: str, accounts: tuple[str, ...], damage: DamagedRecords
+) -> int:
     from kojikey.cli.output import documents
     from kojikey.model.masking import mask
 
     conflicts = sum(result.action == "conflict" for result in results)
     code = damage.code or (Exit.CONFLICT if conflicts else Exit.OK)
     counts = {name: sum(r.action == name for r in results) for name in ("copied", "would_copy", "already", "conflict")}
-    if desk.terminal.json:
+    if context.terminal.json:
         rows = [
             {"account": r.account, "provider": r.provider, "masked": mask(r.tail), "action": r.action} for r in results
         ]
@@ -81,16 +83,16 @@ def _show(desk: Desk, results: list[CopyResult], place: str, accounts: tuple[str
         )
     from kojikey.cli.output.render import Page
 
-    page = Page(desk.terminal)
-    cells = [(r.account, r.provider, desk.terminal.masked(r.tail), r.action.replace("_", " ")) for r in results]
+    page = Page(context.terminal)
+    cells = [(r.account, r.provider, context.terminal.masked(r.tail), r.action.replace("_", " ")) for r in results]
     if cells:
         page.table(("ACCOUNT", "PROVIDER", "KEY", "RESULT"), cells)
     told = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count) or "no keys"
     page.line(f"{told}; into {place}, nothing was deleted", style="bold")
-    if accounts or desk.settings.account.origin != "default":
-        page.line(_of(accounts, desk.settings.account.origin), indent=2)
+    if accounts or context.settings.account.origin != "default":
+        page.line(_of(accounts, context.settings.account.origin), indent=2)
     if conflicts:
-        desk.terminal.warn("the other store has other keys there already; those were not touched")
+        context.terminal.warn("the other store has other keys there already; those were not touched")
     return int(code)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kojikey.cli.context import Desk, desk_of
+from kojikey.cli.context import Context, context_of
 from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Argument, Call, Command
 from kojikey.model.account import checked_account
 from kojikey.model.errors import UsageError
@@ -15,12 +15,12 @@ def grant(call: Call) -> int:
     from kojikey import wiring
     from kojikey.operations import granting
 
-    desk = desk_of(call)
+    context = context_of(call)
     account, role = _names(call)
-    custody = wiring.open_existing(desk.settings, desk.terminal)
-    result = granting.grant(custody, account=account, role=role)
+    open_store = wiring.open_existing(context.settings, context.terminal)
+    result = granting.grant(open_store, account=account, role=role)
     what = "sees and changes" if result.action == "granted" else "had already: it sees and changes"
-    return _show(desk, result, f"the role {role} {what} the keys of account {account}")
+    return _show(context, result, f"the role {role} {what} the keys of account {account}")
 
 
 def revoke(call: Call) -> int:
@@ -28,16 +28,16 @@ def revoke(call: Call) -> int:
     from kojikey import wiring
     from kojikey.operations import granting
 
-    desk = desk_of(call)
+    context = context_of(call)
     account, role = _names(call)
-    custody = wiring.open_existing(desk.settings, desk.terminal)
-    result = granting.revoke(custody, account=account, role=role)
+    open_store = wiring.open_existing(context.settings, context.terminal)
+    result = granting.revoke(open_store, account=account, role=role)
     done = "lost its grant" if result.action == "revoked" else "had no grant"
     sees = "still sees" if result.through else "does not see"
     line = f"the role {role} {done}: it {sees} account {account}"
     if result.through:
         line += f", as a member of {', '.join(result.through)}"
-    return _show(desk, result, line)
+    return _show(context, result, line)
 
 
 def _names(call: Call) -> tuple[str, str]:
@@ -54,27 +54,27 @@ def _names(call: Call) -> tuple[str, str]:
     return account, role
 
 
-def _show(desk: Desk, result: GrantResult, line: str) -> int:
+def _show(context: Context, result: GrantResult, line: str) -> int:
     from kojikey.cli.output import documents
 
     if result.trace == "unsigned":
-        desk.terminal.warn("the key-encryption key could not be had, so the audit event is unsigned")
+        context.terminal.warn("the key-encryption key could not be had, so the audit event is unsigned")
     elif result.trace == "none":
-        desk.terminal.warn(
+        context.terminal.warn(
             f"the audit trail of account {result.account} was touched from outside and takes no event, so there is "
             f"none of this; kojikey audit --verify --account {result.account} tells more"
         )
-    if desk.terminal.json:
+    if context.terminal.json:
         fields: Document = {"account": result.account, "role": result.role, "action": result.action}
         fields["audit_signed"] = result.trace == "signed"
         if result.through is not None:
             fields["still_through"] = list(result.through)
-        return documents.write(desk.call.command.name, 0, [fields])
+        return documents.write(context.call.command.name, 0, [fields])
     from kojikey.cli.output.render import Page
 
-    page = Page(desk.terminal)
+    page = Page(context.terminal)
     page.line(line)
-    if result.action == "revoked" and not desk.terminal.quiet:
+    if result.action == "revoked" and not context.terminal.quiet:
         page.line("what it has read before it may have kept: rotate the keys if it should not use them", indent=2)
     return 0
 

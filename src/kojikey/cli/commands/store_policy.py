@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kojikey.cli.context import desk_of
+from kojikey.cli.context import context_of
 from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Argument, Call, Command
 from kojikey.model.account import checked_account
 from kojikey.model.errors import UsageError
@@ -18,17 +18,17 @@ def policy(call: Call) -> int:
     from kojikey.cli.output.failure import write_json
     from kojikey.stores.dynamodb.store import DynamoStore
 
-    desk = desk_of(call)
+    context = context_of(call)
     account = checked_account(call.text("name") or "")
-    custody = wiring.open_existing(desk.settings, desk.terminal)
-    store = custody.store
+    open_store = wiring.open_existing(context.settings, context.terminal)
+    store = open_store.store
     if not isinstance(store, DynamoStore):
         raise UsageError(
             f"{store.place} is not in DynamoDB, and IAM policies are for that",
             hint="PostgreSQL has kojikey store grant; a file belongs to whoever owns it",
         )
-    made = owner_policy(store.arn(), custody.header, account)
-    if desk.terminal.json:
+    made = owner_policy(store.arn(), open_store.header, account)
+    if context.terminal.json:
         return documents.write("store policy", 0, [{"account": account, "policy": made}])
     write_json(made)
     return 0

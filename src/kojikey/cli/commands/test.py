@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from kojikey.cli.context import Desk, desk_of
+from kojikey.cli.context import Context, context_of
 from kojikey.cli.parsing.command import (
     BASE_URL,
     CAPABILITY,
@@ -47,16 +47,16 @@ def test(call: Call) -> int:
     from kojikey import wiring
     from kojikey.cli.prompts import key_was_named
 
-    desk = desk_of(call)
+    context = context_of(call)
     _check(call)
-    _check_run(desk)
+    _check_run(context)
     for provider in call.texts("providers"):
-        wiring.checked_provider(provider, desk.settings)
-    catalog = wiring.catalog(desk.settings)
+        wiring.checked_provider(provider, context.settings)
+    catalog = wiring.catalog(context.settings)
     if key_was_named(call):
-        return _test_unsaved(desk, catalog)
+        return _test_unsaved(context, catalog)
     _check_override(call, catalog)
-    return _test_saved(desk, catalog)
+    return _test_saved(context, catalog)
 
 
 def _check(call: Call) -> None:
@@ -103,99 +103,101 @@ def _check_override(call: Call, catalog: Catalog) -> None:
         definition.checked_model(model)
 
 
-def _check_run(desk: Desk) -> None:
+def _check_run(context: Context) -> None:
     """Check how fast the run is to be and where its reports go, before a store is opened or anything is asked."""
     from kojikey.cli.commands.key_run import concurrency_of, traffic_of
     from kojikey.cli.reports.spool import STDOUT, check_places
 
-    concurrency_of(desk)
-    traffic_of(desk, tell=desk.terminal.warn)
-    paths = [path for name in ("junit", "html") if (path := desk.call.text(name)) is not None]
+    concurrency_of(context)
+    traffic_of(context, tell=context.terminal.warn)
+    paths = [path for name in ("junit", "html") if (path := context.call.text(name)) is not None]
     check_places(paths)
-    if STDOUT in paths and (desk.terminal.json or desk.call.flag("jsonl")):
+    if STDOUT in paths and (context.terminal.json or context.call.flag("jsonl")):
         raise UsageError(
             "a report and the results cannot both be written to standard output; nothing was done",
             hint="name a file for the report, or leave --json and --jsonl out",
         )
 
 
-def _test_unsaved(desk: Desk, catalog: Catalog) -> int:
+def _test_unsaved(context: Context, catalog: Catalog) -> int:
     from kojikey import wiring
     from kojikey.cli.commands import saving
-    from kojikey.cli.commands.key_run import Fleet
+    from kojikey.cli.commands.key_run import KeyRun
     from kojikey.cli.output.advice import for_unsaved
     from kojikey.operations.probing import Target
     from kojikey.operations.results import TestResult
 
-    providers = desk.call.texts("providers")
+    providers = context.call.texts("providers")
     for option in ("shard", "not_tested_since"):
-        if desk.call.text(option) is not None:
+        if context.call.text(option) is not None:
             raise UsageError(
                 f"--{option.replace('_', '-')} is for keys that are saved", hint="kojikey test PROVIDER --stdin"
             )
-    if len(providers) != 1 or desk.call.flag("all") or desk.call.flag("all_accounts"):
+    if len(providers) != 1 or context.call.flag("all") or context.call.flag("all_accounts"):
         raise UsageError(
             "a key that is not saved is tested at one provider; nothing was tested",
             hint="kojikey test PROVIDER --stdin",
         )
     definition = catalog.get(providers[0])
-    settings = saving.settings_of(desk, definition)
-    secret = saving.read_clean_key(desk, definition, catalog)
+    settings = saving.settings_of(context, definition)
+    secret = saving.read_clean_key(context, definition, catalog)
     target = Target(
         definition.id,
         definition.checked_base_url(settings.base_url),
         settings.models or (),
         settings.capabilities or definition.default_capabilities,
     )
-    verdict = wiring.make_tester(definition, desk.terminal, desk.call)(secret, target)
+    verdict = wiring.make_tester(definition, context.terminal, context.call)(secret, target)
     from kojikey.model.masking import tail_of
 
     tail = tail_of(secret.reveal())
-    advice = for_unsaved(definition.id, has_key=_has_key(desk, verdict, definition.id))
-    result = TestResult(desk.account, definition.id, tail, None, advice.about(verdict, desk.terminal), recorded=False)
-    return Fleet(desk, _fail_on(desk)).show(result)
+    advice = for_unsaved(definition.id, has_key=_has_key(context, verdict, definition.id))
+    result = TestResult(
+        context.account, definition.id, tail, None, advice.about(verdict, context.terminal), recorded=False
+    )
+    return KeyRun(context, _fail_on(context)).show(result)
 
 
-def _has_key(desk: Desk, verdict: Verdict, provider: str) -> bool:
+def _has_key(context: Context, verdict: Verdict, provider: str) -> bool:
     """Tell whether the account has a key there, where the verdict suggests another; a store that fails has none."""
     from kojikey import wiring
 
     if "kojikey rotate" not in verdict.hint:
         return False
     try:
-        custody = wiring.open_custody(desk.settings, None)
+        open_store = wiring.open_chosen_store(context.settings, None)
         try:
-            return custody.held(desk.account, provider) is not None
+            return open_store.held(context.account, provider) is not None
         finally:
-            custody.close()
+            open_store.close()
     except KojikeyError:
         return False
 
 
-def _test_saved(desk: Desk, catalog: Catalog) -> int:
+def _test_saved(context: Context, catalog: Catalog) -> int:
     from kojikey import wiring
-    from kojikey.cli.commands.key_run import Fleet
+    from kojikey.cli.commands.key_run import KeyRun
     from kojikey.operations.selecting import select
 
-    query = _query(desk)
-    custody = wiring.open_existing(desk.settings, desk.terminal)
-    selection = select(custody.store, query, allow_empty=desk.call.flag("allow_empty"))
+    query = _query(context)
+    open_store = wiring.open_existing(context.settings, context.terminal)
+    selection = select(open_store.store, query, allow_empty=context.call.flag("allow_empty"))
     for provider in selection.missing:
-        desk.terminal.warn(f"{KeyNotFound(desk.account, provider)}; the others are tested")
-    return Fleet(desk, _fail_on(desk)).carry_out(custody, catalog, query, selection)
+        context.terminal.warn(f"{KeyNotFound(context.account, provider)}; the others are tested")
+    return KeyRun(context, _fail_on(context)).carry_out(open_store, catalog, query, selection)
 
 
-def _fail_on(desk: Desk) -> str:
-    return desk.call.text("fail_on") or "limited"
+def _fail_on(context: Context) -> str:
+    return context.call.text("fail_on") or "limited"
 
 
-def _query(desk: Desk) -> Query:
+def _query(context: Context) -> Query:
     from kojikey.stores.base import Query
 
-    call = desk.call
+    call = context.call
     since = call.text("not_tested_since")
     return Query(
-        account=None if call.flag("all_accounts") else desk.account,
+        account=None if call.flag("all_accounts") else context.account,
         providers=tuple(dict.fromkeys(call.texts("providers"))),
         not_tested_since=_moment(since) if since is not None else None,
         shard=_shard(call.text("shard")),

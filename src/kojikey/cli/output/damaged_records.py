@@ -13,7 +13,7 @@ from kojikey.model.ref import Document
 _HINT = "kojikey doctor looks at every record; the others are not affected"
 
 
-class Damage:
+class DamagedRecords:
     """Takes one error after the other."""
 
     def __init__(self, terminal: Terminal, *, hint: str = _HINT) -> None:

@@ -98,7 +98,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class RunEnd:
     """How a run ended. ``error`` is that of the JSON contract; ``left`` counts keys that were not tested.
 
     ``left_out`` counts those that were never to be: of another shard, or tested lately.
@@ -122,13 +122,13 @@ class ReportFailedError(Exception):
         self.problems = tuple(problems)
 
 
-class Sink(Protocol):
+class Report(Protocol):
     """A report under way."""
 
     def add(self, item: Item) -> None:
         """Take a result."""
 
-    def end(self, ending: Ending) -> None:
+    def end(self, ending: RunEnd) -> None:
         """Finish the report. Raises ReportFailedError, or OSError where it is standard output that failed."""
 
 

@@ -15,10 +15,10 @@ import sys
 from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
-from kojikey.cli.context import Desk
+from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit
 from kojikey.cli.output.github_escape import inert_anywhere
-from kojikey.cli.reports.base import Ending
+from kojikey.cli.reports.base import RunEnd
 from kojikey.cli.reports.spool import STDOUT, Rows
 from kojikey.model.ref import Document
 
@@ -32,13 +32,17 @@ _ADDRESS = re.compile(r"[\w.%+-]+@[\w.-]*\w", re.ASCII)
 _WHOLE = re.compile(f"({_URL.pattern}|{_ADDRESS.pattern})", re.ASCII | re.IGNORECASE)
 
 
-def tell_github(ending: Ending, rows: Rows, desk: Desk) -> None:
+def tell_github(ending: RunEnd, rows: Rows, context: Context) -> None:
     """Write the annotations.
 
     Raises:
         OSError: the stream can not be written to.
     """
-    is_taken = desk.terminal.json or desk.call.flag("jsonl") or STDOUT in (desk.call.text(n) for n in ("junit", "html"))
+    is_taken = (
+        context.terminal.json
+        or context.call.flag("jsonl")
+        or STDOUT in (context.call.text(n) for n in ("junit", "html"))
+    )
     stream = sys.stderr if is_taken else sys.stdout
     sys.stdout.flush()  # where both streams are one, half a line of results may be written before the first annotation
     before = "\n"
@@ -48,18 +52,18 @@ def tell_github(ending: Ending, rows: Rows, desk: Desk) -> None:
     stream.flush()
 
 
-def write_summary(ending: Ending, rows: Rows, desk: Desk) -> None:
+def write_summary(ending: RunEnd, rows: Rows, context: Context) -> None:
     """Write the summary of the step, where the runner has a file for it.
 
     Raises:
         OSError: it could not be written.
     """
-    path = desk.settings.environ.get("GITHUB_STEP_SUMMARY")
+    path = context.settings.environ.get("GITHUB_STEP_SUMMARY")
     if path:
         append_summary(path, summary(ending, rows))
 
 
-def commands(ending: Ending, rows: Rows) -> Iterator[str]:
+def commands(ending: RunEnd, rows: Rows) -> Iterator[str]:
     """Yield workflow commands: errors for keys that fail the run, warnings for the others that are not valid.
 
     Where there are more of a kind than GitHub shows, the last one says how many.
@@ -129,7 +133,7 @@ def append_summary(path: str, pieces: Iterable[str]) -> None:
             file.writelines(kept)
 
 
-def summary(ending: Ending, rows: Rows) -> Iterator[str]:
+def summary(ending: RunEnd, rows: Rows) -> Iterator[str]:
     """Yield the summary in Markdown, a line at a time."""
     counts = ending.tally.summary.as_document()
     yield "## Provider keys\n\n"

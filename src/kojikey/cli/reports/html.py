@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from urllib.parse import quote, urlsplit
 
-from kojikey.cli.reports.base import Ending, Group, error_fields
+from kojikey.cli.reports.base import Group, RunEnd, error_fields
 from kojikey.cli.reports.html_style import style
 from kojikey.cli.reports.spool import Rows
 from kojikey.model.ref import Document
@@ -25,7 +25,7 @@ _LONGEST_PART = 24
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
-def page(ending: Ending, rows: Rows) -> Iterator[str]:
+def page(ending: RunEnd, rows: Rows) -> Iterator[str]:
     """Yield the page in pieces."""
     providers, counts, due, accounts = _survey(rows)
     yield (
@@ -63,7 +63,7 @@ def _title(counts: dict[str, int]) -> str:
     return f"{bad} of {sum(counts.values())} provider keys are not valid"
 
 
-def _head(ending: Ending, tested: int, accounts: int) -> Iterator[str]:
+def _head(ending: RunEnd, tested: int, accounts: int) -> Iterator[str]:
     yield (
         f"<p>{_count(tested, 'key')} of {_count(accounts, 'account')}, tested from {_time(ending.began_at)} "
         f"in {ending.seconds:.0f} s.</p>\n"
@@ -89,7 +89,7 @@ def _filters(counts: dict[str, int], due: int) -> Iterator[str]:
     yield "</fieldset>\n"
 
 
-def _steps(ending: Ending) -> Iterator[str]:
+def _steps(ending: RunEnd) -> Iterator[str]:
     groups, unopened = ending.tally.worst_first(), ending.tally.first_unopened
     if not groups and unopened is None:
         return

@@ -8,7 +8,7 @@ import sys
 from kojikey.cli.output import documents
 from kojikey.cli.output.failure import SCHEMA
 from kojikey.cli.output.github_escape import inert_json
-from kojikey.cli.reports.base import Ending, Item, Tally, error_fields
+from kojikey.cli.reports.base import Item, RunEnd, Tally, error_fields
 from kojikey.model.ref import Document
 from kojikey.operations.testing_keys import Unopened
 
@@ -39,7 +39,7 @@ class JsonReport:
         self._write((",\n" if self._count else "\n") + self._text(documents.tested(item)))
         self._count += 1
 
-    def end(self, ending: Ending) -> None:
+    def end(self, ending: RunEnd) -> None:
         """Write the rest of the document."""
         self._begin()
         self._write("\n]")
@@ -75,7 +75,7 @@ class JsonLines:
         else:
             self._write(documents.tested(item))
 
-    def end(self, ending: Ending) -> None:
+    def end(self, ending: RunEnd) -> None:
         """Write the summary."""
         self._write({"schema": SCHEMA, "command": "test", **_closing(ending)})
 
@@ -89,7 +89,7 @@ def _unopened(item: Unopened) -> Document:
     return {"account": item.account, "provider": item.provider, "error": error_fields(item.error)}
 
 
-def _closing(ending: Ending) -> Document:
+def _closing(ending: RunEnd) -> Document:
     closing: Document = {"summary": ending.tally.summary.as_document()}
     if ending.tally.groups:
         closing["groups"] = groups_of(ending.tally)

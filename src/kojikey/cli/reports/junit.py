@@ -10,7 +10,7 @@ import re
 import socket
 from collections.abc import Iterator
 
-from kojikey.cli.reports.base import Ending
+from kojikey.cli.reports.base import RunEnd
 from kojikey.cli.reports.spool import Rows
 from kojikey.model.ref import Document
 
@@ -21,7 +21,7 @@ _ESCAPES = str.maketrans({
 })  # fmt: skip
 
 
-def junit(ending: Ending, rows: Rows) -> Iterator[str]:
+def junit(ending: RunEnd, rows: Rows) -> Iterator[str]:
     """Yield the document in pieces."""
     counts = {"failure": 0, "error": 0, "skipped": 0}
     tests = 0

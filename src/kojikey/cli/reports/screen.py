@@ -10,7 +10,7 @@ import sys
 from kojikey.cli.output.failure import wrapped
 from kojikey.cli.output.github_escape import inert
 from kojikey.cli.output.terminal import Terminal, encodes
-from kojikey.cli.reports.base import Ending, Group, Item, Tally
+from kojikey.cli.reports.base import Group, Item, RunEnd, Tally
 from kojikey.model.masking import ASCII_BULLET, BULLET, mask
 from kojikey.model.plain_text import one_line
 from kojikey.model.verdict import Outcome, Verdict
@@ -37,7 +37,7 @@ class _Screen:
         """Tell whether a result has no line of its own; a record that does not open is named on stderr."""
         return isinstance(item, Unopened) or (self.is_brief and item.verdict.outcome is Outcome.VALID)
 
-    def closing_lines(self, ending: Ending) -> list[str]:
+    def closing_lines(self, ending: RunEnd) -> list[str]:
         tally, summary = ending.tally, ending.tally.summary
         if tally.finished < 2:
             return []
@@ -72,7 +72,7 @@ class Plain(_Screen):
         for detail in detail_lines(item):
             self._write_wrapped("  " + one_line(detail))
 
-    def end(self, ending: Ending) -> None:
+    def end(self, ending: RunEnd) -> None:
         """Write the summary."""
         for line in self.closing_lines(ending):
             self._write_wrapped(one_line(line))
@@ -105,7 +105,7 @@ class Drawn(_Screen):
         if not isinstance(item, Unopened) and not self.leaves_out(item):
             self._results.append(item)
 
-    def end(self, ending: Ending) -> None:
+    def end(self, ending: RunEnd) -> None:
         """Draw the results and the summary."""
         from kojikey.cli.output.render import Page
 

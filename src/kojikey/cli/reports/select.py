@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import sys
 
-from kojikey.cli.context import Desk
-from kojikey.cli.reports.base import Sink
+from kojikey.cli.context import Context
+from kojikey.cli.reports.base import Report
 from kojikey.cli.reports.spool import STDOUT
 
 SHOWN_WHOLE = 50
 """More results than that are shown on a terminal only where they are not valid: the others would scroll them away."""
 
 
-def reports_of(desk: Desk, *, total: int, is_long: bool, fail_on: str) -> tuple[list[Sink], list[Sink]]:
+def reports_of(context: Context, *, total: int, is_long: bool, fail_on: str) -> tuple[list[Report], list[Report]]:
     """Return the reports that get results as they come, and those that get few results in order, at the end."""
-    call = desk.call
-    github = desk.terminal.is_on_github
-    live: list[Sink] = []
-    held: list[Sink] = []
+    call = context.call
+    github = context.terminal.is_on_github
+    live: list[Report] = []
+    held: list[Report] = []
     if call.flag("jsonl"):
         from kojikey.cli.reports.json_report import JsonLines
 
@@ -31,10 +31,10 @@ def reports_of(desk: Desk, *, total: int, is_long: bool, fail_on: str) -> tuple[
 
         screen = Plain if is_long else Drawn
         is_brief = total > SHOWN_WHOLE and sys.stdout.isatty() and not call.flag("verbose")
-        held.append(screen(desk.terminal, with_account=call.flag("all_accounts"), is_brief=is_brief))
+        held.append(screen(context.terminal, with_account=call.flag("all_accounts"), is_brief=is_brief))
     if github or call.text("junit") is not None or call.text("html") is not None:
         from kojikey.cli.reports.spool import spooled
 
         # first: what goes wrong with a file is still to be told in the others
-        live.insert(0, spooled(desk, is_on_github=github, fail_on=fail_on))
+        live.insert(0, spooled(context, is_on_github=github, fail_on=fail_on))
     return live, held

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 
-from kojikey.cli.context import Desk
+from kojikey.cli.context import Context
 from kojikey.cli.output import documents
-from kojikey.cli.reports.base import Ending, Item, ReportFailedError, error_fields, is_failure
+from kojikey.cli.reports.base import Item, ReportFailedError, RunEnd, error_fields, is_failure
 from kojikey.model.errors import UsageError
 from kojikey.model.ref import Document
 from kojikey.operations.testing_keys import Unopened
@@ -27,16 +27,16 @@ Rows = Callable[[], Iterator[Document]]
 STDOUT = "-"
 """In place of a file's name: the report alone is written to standard output."""
 
-Writer = Callable[[Ending, Rows], Iterable[str]]
+Writer = Callable[[RunEnd, Rows], Iterable[str]]
 
 
 class Spool:
     """Takes results, and writes the files and annotations that were asked for at the end."""
 
-    def __init__(self, desk: Desk, *, is_on_github: bool, fail_on: str) -> None:
-        self._desk, self._is_on_github, self._fail_on = desk, is_on_github, fail_on
+    def __init__(self, context: Context, *, is_on_github: bool, fail_on: str) -> None:
+        self._desk, self._is_on_github, self._fail_on = context, is_on_github, fail_on
         self._files = [
-            (path, _writer(name)) for name in ("junit", "html") if (path := desk.call.text(name)) is not None
+            (path, _writer(name)) for name in ("junit", "html") if (path := context.call.text(name)) is not None
         ]
         self._lost = ""
         # "" is a temporary database on disk that SQLite deletes itself: https://www.sqlite.org/inmemorydb.html
@@ -57,7 +57,7 @@ class Spool:
         except sqlite3.Error as error:
             self._lost = _no_room(error)
 
-    def end(self, ending: Ending) -> None:
+    def end(self, ending: RunEnd) -> None:
         """Write everything; each file whole or not at all, and one that fails holds up no other.
 
         Raises:
@@ -76,7 +76,7 @@ class Spool:
         if problems:
             raise ReportFailedError(problems)
 
-    def _tell_github(self, ending: Ending) -> list[str]:
+    def _tell_github(self, ending: RunEnd) -> list[str]:
         from kojikey.cli.reports.github import tell_github, write_summary
 
         problems = self._tried(
@@ -110,7 +110,7 @@ def _no_room(error: sqlite3.Error) -> str:
 def _writer(name: str) -> Writer:
     """Return what writes a report; it is imported when the report is."""
 
-    def write(ending: Ending, rows: Rows) -> Iterable[str]:
+    def write(ending: RunEnd, rows: Rows) -> Iterable[str]:
         if name == "junit":
             from kojikey.cli.reports.junit import junit
 
@@ -227,6 +227,6 @@ def _sync_folder(folder: str) -> None:
         os.close(descriptor)
 
 
-def spooled(desk: Desk, *, is_on_github: bool, fail_on: str) -> Spool:
+def spooled(context: Context, *, is_on_github: bool, fail_on: str) -> Spool:
     """Return the reports that are written at the end."""
-    return Spool(desk, is_on_github=is_on_github, fail_on=fail_on)
+    return Spool(context, is_on_github=is_on_github, fail_on=fail_on)

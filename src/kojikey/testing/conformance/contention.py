@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from kojikey.model.errors import ChangedMeanwhile, StoreExists, StoreLocked
 from kojikey.model.ref import account_ref
 from kojikey.stores.base import Change, Store
-from kojikey.stores.registry import open_store
+from kojikey.stores.registry import store_from_url
 
 COUNTER = account_ref("counter")
 
@@ -66,7 +66,7 @@ def compete(verb: str, url: str, arguments: Sequence[Sequence[object]]) -> list[
 
 def main(verb: str, url: str, argument: str) -> None:
     """Compete: ``increment N`` prints each number once it is acknowledged, ``create NAME`` created or exists."""
-    store = open_store(url)
+    store = store_from_url(url)
     print("ready", flush=True)
     sys.stdin.readline()
     if verb == "increment":

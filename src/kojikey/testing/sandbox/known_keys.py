@@ -11,7 +11,7 @@ from kojikey.testing.sandbox.sample_keys import carried_reason, made_up_key
 from kojikey.testing.sandbox.scenarios import PROVIDERS, Caller, Scenario, script_of
 
 
-class Cast:
+class KnownKeys:
     """The keys that the played providers know. Reads and writes are single steps, safe between threads."""
 
     def __init__(self) -> None:

@@ -17,12 +17,12 @@ from typing import Self
 from kojikey.model.errors import UsageError
 from kojikey.testing.sandbox import elevenlabs, google_gemini
 from kojikey.testing.sandbox.journal import Journal, RecordedRequest, misdeeds_of, record_of
-from kojikey.testing.sandbox.known_keys import Cast, outcome_of, scenario_of
+from kojikey.testing.sandbox.known_keys import KnownKeys, outcome_of, scenario_of
 from kojikey.testing.sandbox.played import key_in, play
 from kojikey.testing.sandbox.sample_keys import SandboxKey, made_up_key
 from kojikey.testing.sandbox.scenarios import PROVIDERS, Caller, Scenario, script_of
 from kojikey.testing.sandbox.server import Server
-from kojikey.testing.sandbox.wire import Deed, Reply, Request
+from kojikey.testing.sandbox.wire import Reaction, Reply, Request
 
 _PLAYS: dict[str, Callable[[Request, str, Caller, Mapping[str, object]], Reply]] = {
     **{provider: partial(play, provider) for provider in PROVIDERS},
@@ -79,7 +79,7 @@ class Sandbox:
         self.retry_after = 1
         self.accept_any = False
         self._server = Server(host, port, self._play)
-        self._cast = Cast()
+        self._cast = KnownKeys()
         self._journal = Journal()
         self._broken: dict[str, FaultKind] = {}
         self._gates: list[Gate] = []
@@ -260,7 +260,7 @@ class Sandbox:
         number = self._journal.begin(record)
         for misdeed in misdeeds_of(request, provider, header, key, self._cast.known):
             self._journal.fault(misdeed)
-        reply = Reply(0, deed=Deed.CLOSE)  # what is noted where the sandbox stops meanwhile
+        reply = Reply(0, deed=Reaction.CLOSE)  # what is noted where the sandbox stops meanwhile
         try:
             for gate in tuple(self._gates):
                 await gate.wait()
@@ -271,7 +271,7 @@ class Sandbox:
             self._journal.fault(f"the sandbox itself failed: {type(error).__name__}")
             reply = Reply(500)
         finally:
-            status = reply.status if reply.deed in (Deed.ANSWER, Deed.DRIP) else None
+            status = reply.status if reply.deed in (Reaction.ANSWER, Reaction.DRIP) else None
             self._journal.finish(number, status=status, spent=reply.spends)
         return reply
 
@@ -289,8 +289,8 @@ class Sandbox:
             return self._broken_reply(provider, kind, facts)
         caller = self._cast.caller(provider, key, accept_any=self.accept_any)
         reply = _PLAYS[provider](request, path, caller, facts)
-        if kind is FaultKind.SLOW and reply.deed is Deed.ANSWER:
-            return Reply(reply.status, reply.headers, reply.body, Deed.DRIP, reply.spends)
+        if kind is FaultKind.SLOW and reply.deed is Reaction.ANSWER:
+            return Reply(reply.status, reply.headers, reply.body, Reaction.DRIP, reply.spends)
         return reply
 
     def _broken_reply(self, provider: str, kind: FaultKind, facts: Mapping[str, object]) -> Reply:
@@ -301,7 +301,7 @@ class Sandbox:
             return Reply(200, {"content-type": "application/json"}, _GARBAGE)
         if kind is FaultKind.PORTAL:
             return Reply(200, {"content-type": "text/html"}, _PORTAL)
-        return Reply(0, deed=Deed.RESET if kind is FaultKind.RESET else Deed.CLOSE)
+        return Reply(0, deed=Reaction.RESET if kind is FaultKind.RESET else Reaction.CLOSE)
 
 
 def _key_of(request: Request, provider: str) -> tuple[str, str | None]:

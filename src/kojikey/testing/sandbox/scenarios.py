@@ -15,7 +15,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from kojikey.testing.sandbox.wire import Deed, Reply
+from kojikey.testing.sandbox.wire import Reaction, Reply
 
 _OF_THEIR_OWN = ("google_gemini", "elevenlabs")  # each has a module that plays it
 _COMMON = "common"
@@ -36,7 +36,7 @@ class Answer:
     status: int = 0
     body: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
-    deed: Deed = Deed.ANSWER
+    deed: Reaction = Reaction.ANSWER
 
     def filled(self, facts: Mapping[str, object]) -> Reply:
         """Return the reply, with each ``<<word>>`` replaced by its fact."""
@@ -148,7 +148,7 @@ def _document(name: str) -> dict[str, Any]:
 
 
 def _answer(entry: dict[str, Any]) -> Answer:
-    return Answer(**{**entry, "deed": Deed(entry.get("deed", Deed.ANSWER))})
+    return Answer(**{**entry, "deed": Reaction(entry.get("deed", Reaction.ANSWER))})
 
 
 def _scenario(name: str, entry: dict[str, Any]) -> Scenario:

@@ -26,7 +26,7 @@ _TLS_HANDSHAKE = b"\x16"
 _DRIP_SECONDS = 0.1
 
 
-class Deed(StrEnum):
+class Reaction(StrEnum):
     """What is done with a request; everything but ANSWER and DRIP leaves it without a whole answer."""
 
     ANSWER = "answer"
@@ -63,7 +63,7 @@ class Reply:
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
-    deed: Deed = Deed.ANSWER
+    deed: Reaction = Reaction.ANSWER
     spends: bool = False
 
 
@@ -132,15 +132,15 @@ def _wants_close(request: Request) -> bool:
 
 async def _write(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reply: Reply) -> bool:
     """Do what the reply says; return whether the connection can serve another request."""
-    if reply.deed is Deed.SILENCE:
+    if reply.deed is Reaction.SILENCE:
         await reader.read()  # returns when the client gives up
-    if reply.deed is Deed.RESET:
+    if reply.deed is Reaction.RESET:
         _reset(writer)
-    if reply.deed not in (Deed.ANSWER, Deed.DRIP):
+    if reply.deed not in (Reaction.ANSWER, Reaction.DRIP):
         return False
     lines = "".join(f"{name}: {value}\r\n" for name, value in reply.headers.items())
     head = f"HTTP/1.1 {reply.status} {_phrase(reply.status)}\r\n{lines}content-length: {len(reply.body)}\r\n\r\n"
-    if reply.deed is Deed.DRIP:
+    if reply.deed is Reaction.DRIP:
         writer.write(head.encode())
         await _drip(writer, reply.body)
     else:

@@ -20,7 +20,7 @@ from kojikey.operations import adding, audit_verification, auditing, rotating, s
 from kojikey.operations.adding import NewKey
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.listing import key_of
-from kojikey.operations.open_store import Custody
+from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Approve, Target, Tester
 from kojikey.operations.results import AuditResult, ChangeResult
 from kojikey.operations.rotating import Replacement
@@ -105,37 +105,39 @@ class Held(NamedTuple):
 
 
 @dataclass
-class Vault:
+class SampleStore:
     """A store, and the environment in which its KEK is."""
 
     opener: Opener
     environ: dict[str, str] = field(default_factory=lambda: dict(KEKS))
 
     @classmethod
-    def made(cls, opener: Opener) -> Vault:
+    def made(cls, opener: Opener) -> SampleStore:
         """Return a vault whose store was just made."""
-        vault = cls(opener)
-        storing.create(opener(), source="env", inputs=vault.inputs())
-        return vault
+        sample_store = cls(opener)
+        storing.create(opener(), source="env", inputs=sample_store.inputs())
+        return sample_store
 
     def inputs(self) -> KekInputs:
         """Return what KEK sources may ask."""
         return KekInputs(self.environ, None)
 
-    def custody(self, store: Store | None = None, *, environ: dict[str, str] | None = None) -> Custody:
+    def open_store(self, store: Store | None = None, *, environ: dict[str, str] | None = None) -> OpenStore:
         """Return the store, opened anew; through another store where one is given."""
         used = store or self.opener()
         inputs = self.inputs() if environ is None else KekInputs(environ, None)
-        return Custody(used, self.opener().open().document, inputs, actor="somebody@somewhere")
+        return OpenStore(used, self.opener().open().document, inputs, actor="somebody@somewhere")
 
-    def held(self, account: str = ACCOUNT, provider: str = PROVIDER, *, custody: Custody | None = None) -> Held | None:
+    def held(
+        self, account: str = ACCOUNT, provider: str = PROVIDER, *, open_store: OpenStore | None = None
+    ) -> Held | None:
         """Return what a key holds, each version opened; None where there is no key."""
-        custody = custody or self.custody()
+        open_store = open_store or self.open_store()
         key = self.key(account, provider)
         if key is None:
             return None
         values = {
-            version.stage: custody.sealer(account)
+            version.stage: open_store.sealer(account)
             .open(version.sealed, provider=provider, version=version.number, base_url=version.base_url)
             .reveal()
             for version in key.versions
@@ -144,7 +146,7 @@ class Vault:
 
     def key(self, account: str = ACCOUNT, provider: str = PROVIDER) -> Key | None:
         """Return a key as it is in the store, None where there is none."""
-        stored = self.custody().held(account, provider)
+        stored = self.open_store().held(account, provider)
         return key_of(stored) if stored else None
 
     def events(self, account: str | None = ACCOUNT) -> list[Document]:
@@ -157,7 +159,7 @@ class Vault:
 
     def verify(self, account: str | None = None) -> AuditResult:
         """Verify the audit trail of every account, or of one; the first thing that is wrong is raised."""
-        result = audit_verification.verify(self.custody(), account=account)
+        result = audit_verification.verify(self.open_store(), account=account)
         for problems in result.broken.values():
             raise problems[0]
         return result
@@ -171,12 +173,12 @@ class Vault:
         test: Tester | None = None,
         approve: Approve = no,
         settings: KeySettings = SETTINGS,
-        custody: Custody | None = None,
+        open_store: OpenStore | None = None,
     ) -> ChangeResult:
         """Add a key, untested unless told otherwise."""
         target = Target(provider, settings.base_url or BASE_URL, settings.models or (), settings.capabilities or ())
         new = NewKey(account, target, Secret(value), settings)
-        return adding.add(custody or self.custody(), new, test=test, approve=approve)
+        return adding.add(open_store or self.open_store(), new, test=test, approve=approve)
 
     def rotate(
         self,
@@ -186,11 +188,11 @@ class Vault:
         test: Tester | None = None,
         approve: Approve = no,
         settings: KeySettings = SETTINGS,
-        custody: Custody | None = None,
+        open_store: OpenStore | None = None,
     ) -> ChangeResult:
         """Rotate a key, untested unless told otherwise."""
         new = Replacement(account, PROVIDER, Secret(value), settings)
-        return rotating.rotate(custody or self.custody(), new, test=test, approve=approve)
+        return rotating.rotate(open_store or self.open_store(), new, test=test, approve=approve)
 
     def stage(self, value: str = NEW, *, settings: KeySettings = SETTINGS) -> None:
         """Leave a value staged."""
@@ -199,4 +201,4 @@ class Vault:
 
     def rotate_staged(self) -> None:
         """Promote what is staged, untested."""
-        rotating.resume(self.custody(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
+        rotating.resume(self.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
