@@ -68,8 +68,12 @@ class Way:
 
 WAYS: dict[str, Way] = {
     "rotate": Way(lambda v, s: v.rotate(THIRD, test=FakeTester(), open_store=v.open_store(s))),
-    "rotate, rejected": Way(lambda v, s: v.rotate(THIRD, test=FakeTester(Reason.INVALID_KEY), open_store=v.open_store(s))),
-    "rotate, left staged": Way(lambda v, s: v.rotate(THIRD, test=FakeTester(Reason.TIMEOUT), open_store=v.open_store(s))),
+    "rotate, rejected": Way(
+        lambda v, s: v.rotate(THIRD, test=FakeTester(Reason.INVALID_KEY), open_store=v.open_store(s)),
+    ),
+    "rotate, left staged": Way(
+        lambda v, s: v.rotate(THIRD, test=FakeTester(Reason.TIMEOUT), open_store=v.open_store(s)),
+    ),
     "resume": Way(lambda v, s: named(rotating.resume, v, s, approve=no), staged=True),
     "abort": Way(
         lambda v, s: rotating.abort(v.open_store(s), account=ACCOUNT, provider=PROVIDER), staged=True

@@ -40,7 +40,8 @@ def test_opening_a_key_imports_nothing_dear() -> None:
 
 
 def test_importing_the_layer_imports_no_crypto() -> None:
-    code = "import sys, kojikey.sealing.audit_chain, kojikey.sealing.envelope, kojikey.sealing.kek.registry; print(*sys.modules)"
+    modules = "kojikey.sealing.audit_chain, kojikey.sealing.envelope, kojikey.sealing.kek.registry"
+    code = f"import sys, {modules}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     imported = done.stdout.split()
     assert not [name for name in imported if name.startswith("cryptography") or name in DEAR]

@@ -1,7 +1,7 @@
 """The KEK in the operating system's keychain, asked through a helper process.
 
 Owns: the bound on every call (D-Bus hangs for minutes on broken desktops: jaraco/keyring#434, #531), and what an answer
-means. Must not: import keyring; only :mod:`kojikey.sealing.kek.keychain_helper` does, in the process that can be killed.
+means. Must not: import keyring; only :mod:`.keychain_helper` does, in the process that can be killed.
 
 The entry is named after the store and the KEK: re-keying from keychain to keychain must not overwrite the old one.
 """

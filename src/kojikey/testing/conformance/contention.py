@@ -1,4 +1,4 @@
-"""A process that competes for a store, for the conformance suite: ``python -m kojikey.testing.conformance.contention VERB URL …``.
+"""A process that competes for a store: ``python -m kojikey.testing.conformance.contention VERB URL …``.
 
 Owns: what one competitor does. It says ``ready``, waits for a line, does its work and prints what came of it.
 Must not: be imported by anything but tests.
