@@ -52,6 +52,15 @@ def test_the_bundled_providers_are_there() -> None:
     assert set(eleven.base_urls) == {"default", "us", "eu", "in", "sg"}
 
 
+def test_no_two_providers_share_a_name_of_a_key() -> None:
+    entries = index.read_index().values()
+    names = [name for entry in entries for name in (*entry.env, *entry.aliases, entry.base_url_env) if name]
+    assert len(names) == len(set(names))
+    short = [name for found, entry in index.read_index().items() for name in (found, *entry.llm_names)]
+    assert len(short) == len(set(short))
+    assert {"GOOGLE_GENERATIVE_AI_API_KEY", "XI_API_KEY", "HUGGING_FACE_HUB_TOKEN"} <= set(names)
+
+
 def test_a_users_file_adds_a_provider(tmp_path: Path) -> None:
     (tmp_path / "acme.toml").write_text(MINE)
     (tmp_path / "notes.txt").write_text("not a definition")

@@ -54,6 +54,17 @@ def test_a_small_definition_is_enough() -> None:
     assert definition.checked_capabilities() == ()
 
 
+def test_other_names_of_a_key_are_data() -> None:
+    more = 'aliases = ["ACME_TOKEN"]\nllm = ["acme"]\n'
+    definition = parse(GOOD.replace("[auth]", f"{more}[auth]"), "acme.toml")
+    assert (definition.env, definition.aliases, definition.llm_names) == (("ACME_API_KEY",), ("ACME_TOKEN",), ("acme",))
+
+
+def test_an_alias_cannot_be_a_variable_that_changes_how_programs_run() -> None:
+    (problem,) = problems_of(GOOD.replace("[auth]", 'aliases = ["LD_PRELOAD"]\n[auth]'))
+    assert problem.startswith("env.aliases[1] is a variable that changes how programs run")
+
+
 BAD = """
 id = "Acme Speech"
 name = 7
@@ -69,6 +80,8 @@ billing = "javascript:alert(1)"
 key = ["ACME_API_KEY", "ACME_API_KEY", "acme-key"]
 base_url = "ACME_API_KEY"
 base_url_path = "v1"
+aliases = ["acme-alias", "ACME_API_KEY"]
+llm = ["Acme"]
 [auth]
 header = "Not A Header"
 prefix = "two words "
@@ -128,7 +141,8 @@ def test_all_mistakes_are_listed_at_once() -> None:
         "checks[2].form", "checks[2].surprise", "checks[2].rules[1].words", "rules[1].words", "rules[1].reason",
         "rules[2].status", "rules[2].message", "rules[2].authentic", "rules[2].page", "rules[2].detail",
         "rules[2].yields_to", "rules[2].about", "version_paths",
-        "env.base_url_path", "checks[2].expect.id", "rules[2].key_shape", "rules[2].url_hosts",
+        "env.base_url_path", "env.aliases[1]", "env.aliases", "env.llm",
+        "checks[2].expect.id", "rules[2].key_shape", "rules[2].url_hosts",
     ):  # fmt: skip
         assert path in paths, path
     assert all("pw" not in problem for problem in problems)

@@ -248,6 +248,10 @@ class Definition:
     """How a base URL ends that already has the provider's version path (``/v1``), as SDK settings have it."""
     base_url_env_path: str = ""
     """What the variable ``base_url_env`` has after the base URL, because the SDK reads it so (OpenAI: ``/v1``)."""
+    aliases: tuple[str, ...] = ()
+    """Variables under which other programs look for a key of the provider: read by ``import``, never set."""
+    llm_names: tuple[str, ...] = ()
+    """The names, beside the id, that the program ``llm`` has for the provider in its ``keys.json``."""
 
     @property
     def base_url(self) -> str:

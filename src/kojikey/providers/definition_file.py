@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from typing import NamedTuple
 
 from kojikey.model.base_url import check_base_url
 from kojikey.model.environment_names import may_hold_key
@@ -20,6 +21,7 @@ RESERVED_IDS = ("check", "schema", "new")
 """Words of ``kojikey providers``, which could not be told from ids."""
 
 _ENV = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+_LLM_NAME = re.compile(r"[a-z][a-z0-9_.-]{0,31}")
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _OUR_HEADERS = frozenset(
@@ -58,7 +60,7 @@ def _definition(root: Table) -> Definition:
     identity = root.text("id")
     if identity and not _ID.fullmatch(identity):
         root.problem("id", "must be 1 to 32 of a-z 0-9 _ and begin with a letter")
-    env, base_url_env, base_url_env_path = root.required_table("env", _env)
+    variables = root.required_table("env", _env)
     header, prefix, headers = root.required_table("auth", _auth)
     base_urls, form = _base_urls(root)
     capabilities, default = root.table("capabilities", _capabilities) or ({}, ())
@@ -69,8 +71,8 @@ def _definition(root: Table) -> Definition:
         company=root.text("company"),
         purpose=root.text("purpose"),
         pages=root.required_table("pages", lambda t: Pages(*(t.https(name) for name in PAGES))),
-        env=env,
-        base_url_env=base_url_env,
+        env=variables.key,
+        base_url_env=variables.base_url,
         auth_header=header,
         auth_prefix=prefix,
         headers=headers,
@@ -83,24 +85,42 @@ def _definition(root: Table) -> Definition:
         values=values,
         model_prefix=model_prefix,
         version_paths=_version_paths(root),
-        base_url_env_path=base_url_env_path,
+        base_url_env_path=variables.base_url_path,
+        aliases=variables.aliases,
+        llm_names=variables.llm,
         checks=root.tables("checks", read_check, required=True),
         rules=root.tables("rules", read_rule),
     )
 
 
-def _env(table: Table) -> tuple[tuple[str, ...], str, str]:
+class _Variables(NamedTuple):
+    """The table ``env``: the names under which programs look for a key of the provider and for its base URL."""
+
+    key: tuple[str, ...]
+    base_url: str
+    base_url_path: str
+    aliases: tuple[str, ...]
+    llm: tuple[str, ...]
+
+
+def _env(table: Table) -> _Variables:
     names, base_url = table.texts("key", required=True), table.text("base_url", "")
-    for number, name in enumerate(names, 1):
-        _check_variable(table, f"key[{number}]", name)
+    aliases, llm = table.texts("aliases"), table.texts("llm")
+    for key, listed in (("key", names), ("aliases", aliases)):
+        for number, name in enumerate(listed, 1):
+            _check_variable(table, f"{key}[{number}]", name)
     if base_url:
         _check_variable(table, "base_url", base_url)
-    if base_url in names:
+    if base_url in (*names, *aliases):
         table.problem("base_url", "is the name of a key's variable")
+    if set(aliases) & set(names):
+        table.problem("aliases", "has a name that is in key already")
+    if not all(map(_LLM_NAME.fullmatch, llm)):
+        table.problem("llm", "must be names of up to 32 of a-z 0-9 _ . - that begin with a letter")
     path = table.text("base_url_path", "")
     if path and not (base_url and _PREFIX.fullmatch(path)):
         table.problem("base_url_path", "must be a path such as /v1, for the variable base_url")
-    return names, base_url, path
+    return _Variables(names, base_url, path, aliases, llm)
 
 
 def _check_variable(table: Table, key: str, name: str) -> None:

@@ -31,7 +31,8 @@ class IndexEntry(NamedTuple):
     """A provider in brief. ``env`` is in the definition's order; ``base_url_env`` is ``""`` where there is none.
 
     ``base_url`` is ``""`` where the provider has none that is everybody's. ``base_url_env_path`` is what that variable
-    has after the base URL. ``shapes`` are the expressions of the key formats that no other provider has.
+    has after the base URL. ``shapes`` are the expressions of the key formats that no other provider has. ``aliases``
+    and ``llm_names`` are names under which other programs keep a key of the provider.
     """
 
     name: str
@@ -43,6 +44,8 @@ class IndexEntry(NamedTuple):
     base_url_env_path: str
     keys_page: str
     shapes: tuple[str, ...]
+    aliases: tuple[str, ...]
+    llm_names: tuple[str, ...]
 
     def base_url_variable(self, base_url: str | None) -> dict[str, str]:
         """Return the variable that tells the provider's SDK about a base URL other than its default one."""
@@ -110,6 +113,8 @@ def entry_of(definition: Definition) -> IndexEntry:
         definition.base_url_env_path,
         definition.pages.keys,
         tuple(shape.regex.pattern for shape in definition.shapes if not shape.shared),
+        definition.aliases,
+        definition.llm_names,
     )
 
 
@@ -123,7 +128,7 @@ def generated() -> str:
 
 
 def _entry(document: dict[str, Any]) -> IndexEntry:
-    return IndexEntry(**{**document, "env": tuple(document["env"]), "shapes": tuple(document["shapes"])})
+    return IndexEntry(**{name: tuple(value) if isinstance(value, list) else value for name, value in document.items()})
 
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:
