@@ -128,7 +128,8 @@ def generated() -> str:
 
 
 def _entry(document: dict[str, Any]) -> IndexEntry:
-    return IndexEntry(**{name: tuple(value) if isinstance(value, list) else value for name, value in document.items()})
+    fields: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in document.items()}
+    return IndexEntry(**fields)
 
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:
