@@ -37,7 +37,7 @@ _kojikey_takes() {
       argument='provider'
       ;;
     'run')
-      options='--account -a --store -s --provider -p --env --require --dry-run --json --no-input --quiet -q --no-color --help -h'
+      options='--account -a --store -s --provider -p --env --mask --require --dry-run --json --no-input --quiet -q --no-color --help -h'
       values=' --account=account -a=account --store=store -s=store --provider=provider -p=provider --env= '
       argument='' many=1 passes=1
       ;;

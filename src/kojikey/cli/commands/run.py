@@ -20,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kojikey.cli.output.terminal import Terminal
     from kojikey.model.credential import Credential
+    from kojikey.model.secret import Secret
     from kojikey.operations.open_store import OpenStore
     from kojikey.providers.index import IndexEntry
 
@@ -31,6 +32,8 @@ def run(call: Call) -> int:
     program = call.texts("program")
     if not program and not call.flag("dry_run"):
         raise UsageError("run needs a program to start", hint="kojikey run -- CMD ARGUMENTS")
+    if call.flag("mask") and os.name != "posix":
+        raise UsageError("--mask works on Linux and macOS alone; nothing was started", hint="kojikey run -- CMD")
     from kojikey import wiring
 
     settings = Settings(call, Environment(os.environ))
@@ -52,6 +55,8 @@ def run(call: Call) -> int:
     for name, provider in named.items():
         if provider in found:
             environ = environ.joined({name: _plaintext(found[provider])})
+    if call.flag("mask"):
+        return _masked(call, program, environ, [found[provider].secret for provider in found])
     return _replaced_by(call, program, environ)
 
 
@@ -190,14 +195,33 @@ def _replaced_by(call: Call, program: tuple[str, ...], environ: Environment) -> 
     before = [signal.signal(number, signal.SIG_DFL) for number in numbers]
     try:
         os.execvpe(program[0], list(program), environ)
-    except (FileNotFoundError, NotADirectoryError):
-        return _not_started(call, program[0], "was not found", NOT_FOUND)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "its name or an argument has a zero byte"
-        return _not_started(call, program[0], f"could not be started ({reason})", NOT_EXECUTABLE)
+        return _refused(call, program[0], error)
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
+
+
+def _masked(call: Call, program: tuple[str, ...], environ: Environment, secrets: list[Secret | None]) -> int:
+    """Stay beside the program, and mask the keys in what it writes."""
+    if not program[0]:
+        return _not_started(call, program[0], "was not found", NOT_FOUND)
+    from kojikey.cli.commands.run_masked import run_masked
+
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        started = run_masked(program, environ, [secret for secret in secrets if secret])
+    except (OSError, ValueError) as error:
+        return _refused(call, program[0], error)
+    return started.relay()
+
+
+def _refused(call: Call, name: str, error: OSError | ValueError) -> int:
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        return _not_started(call, name, "was not found", NOT_FOUND)
+    reason = getattr(error, "strerror", None) or "its name or an argument has a zero byte"
+    return _not_started(call, name, f"could not be started ({reason})", NOT_EXECUTABLE)
 
 
 def _not_started(call: Call, name: str, problem: str, code: int) -> int:
@@ -233,6 +257,7 @@ COMMANDS = (
                 "texts",
                 "NAME=P",
             ),
+            Option(("--mask",), "stay, and replace the keys in CMD's output by their masked form"),
             Option(("--require",), "exit 5 where a named provider (by default one of Koji's two) has no key"),
             Option(("--dry-run",), "say which names would be set, for which keys, and start nothing"),
             Option(("--json",), "report a failure to start, or what --dry-run says, as JSON"),

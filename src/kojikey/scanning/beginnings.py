@@ -1,0 +1,80 @@
+"""Tells whether the end of some bytes may become a key, in any form, once more bytes come.
+
+Owns: the beginnings of all forms. Must not: search for whole keys (``engine.py``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from kojikey.model.secret import Secret
+from kojikey.scanning.forms import LONGEST_ESCAPE, forms_of, unescape
+
+_PRINTABLE = bytes(range(0x20, 0x7F))
+_CUT_ESCAPE = re.compile(rb"(?:%[2-7]?|\\(?:u(?:0(?:0[2-7]?)?)?)?)\Z")
+_LINE_END = re.compile(rb"\r?\n|\r\Z")
+
+
+class Beginnings:
+    """What each beginning of a form of some keys may go on with."""
+
+    def __init__(self, keys: Sequence[Secret]) -> None:
+        self._next: dict[bytes, set[int]] = {}
+        self._next_in_lines: dict[bytes, set[int]] = {}
+        forms = [form for number, key in enumerate(keys) for form in forms_of(number, key.reveal().encode())]
+        for form in forms:
+            for at in range(len(form.text)):
+                self._next.setdefault(form.text[:at], set()).add(form.text[at])
+                if form.may_wrap:
+                    self._next_in_lines.setdefault(form.text[:at], set()).add(form.text[at])
+        self._longest = max((len(form.text) for form in forms), default=0)
+
+    def start(self, data: bytes) -> int:
+        """Return where the longest end of the data begins that may become a key; its length where none may."""
+        tail = data[-self._longest * LONGEST_ESCAPE :] if self._longest else b""
+        begin = len(data) - len(tail)
+        return begin + min(self._as_it_is(tail), self._escaped(tail), self._in_lines(tail))
+
+    def _as_it_is(self, tail: bytes) -> int:
+        length = self._length(tail, self._next)
+        return len(tail) - length
+
+    def _length(self, text: bytes, known: dict[bytes, set[int]], more: bytes = b"") -> int:
+        """Return the length of the longest end of a text that begins a form, and goes on with one of ``more``."""
+        for length in range(min(self._longest, len(text)), -1, -1):
+            following = known.get(text[len(text) - length :])
+            if following and (not more or not following.isdisjoint(more)):
+                return length
+        return -1
+
+    def _escaped(self, tail: bytes) -> int:
+        if b"%" not in tail and b"\\" not in tail:
+            return len(tail)
+        cut = _CUT_ESCAPE.search(tail)
+        whole = tail[: cut.start()] if cut else tail
+        read = unescape(whole)
+        length = self._length(read.text, self._next, _begun_with(cut[0]) if cut else b"")
+        if length <= 0:
+            return len(whole) if cut and length == 0 else len(tail)
+        return read.original(len(read.text) - length)[0]
+
+    def _in_lines(self, tail: bytes) -> int:
+        """Take base64 for one text however it is broken into lines."""
+        if b"\n" not in tail and not tail.endswith(b"\r"):
+            return len(tail)
+        length = self._length(_LINE_END.sub(b"", tail), self._next_in_lines)
+        if length <= 0:
+            return len(tail)
+        at = len(tail)
+        while length:
+            broken = [match for match in _LINE_END.finditer(tail, max(0, at - 2), at) if match.end() == at]
+            at = broken[0].start() if broken else at - 1
+            length -= not broken
+        return at
+
+
+def _begun_with(cut: bytes) -> bytes:
+    """Return the characters that an escape may stand for of which only the beginning is there."""
+    row = int(cut[-1:], 16) if cut[-1:].isdigit() and cut[:1] + cut[-1:] != b"\\0" and len(cut) in (2, 5) else None
+    return _PRINTABLE if row is None else bytes(byte for byte in _PRINTABLE if byte >> 4 == row)
