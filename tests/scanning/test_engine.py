@@ -9,13 +9,13 @@ import string
 import urllib.parse
 
 import pytest
-from encodings_of_keys import ENCODINGS
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from kojikey.model.secret import Secret
 from kojikey.scanning.engine import Engine, KeyShape, Match
 from kojikey.scanning.windows import Found, Scanner, reader_of
+from support.key_encodings import ENCODINGS
 
 KEY = "sk_9f27c1e4b8d06a3575e1f0c2ab94d8637e5a2c18b04f9d36"
 OTHER = "AQ.Qz7Xw3Kp9Vn5Ht1Rb8Yd4Lf6Gs2Jm0CeTuWaIo3NxBvPq=/+"

@@ -8,12 +8,12 @@ import urllib.parse
 from collections.abc import Iterable
 
 import pytest
-from encodings_of_keys import ENCODINGS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kojikey.model.secret import Secret
 from kojikey.scanning.masker import FEW, Masker
+from support.key_encodings import ENCODINGS
 
 KEY = "sk_9f27c1e4b8d06a3575e1f0c2ab94d8637e5a2c18b04f9d36"
 MASK = b"<masked>"
