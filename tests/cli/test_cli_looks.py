@@ -243,3 +243,36 @@ def test_help_shows_what_a_terminal_would_take_for_markup(kojikey: Program) -> N
     with on_a_terminal(kojikey, "run", "--help") as child:
         text = end(child)[1]
     assert "[ARGUMENTS]" in text
+
+
+# a request that fails
+
+
+def test_a_request_that_fails_says_what_happened_what_was_not_changed_and_what_to_type(kojikey: Program) -> None:
+    kojikey.sandbox.fault("elevenlabs", "down")
+    added = kojikey.add("elevenlabs", "ok", "--timeout", "1").out.splitlines()
+    kojikey.sandbox.mend()
+    kojikey.added("elevenlabs")
+    kojikey.sandbox.fault("elevenlabs", "down")
+    tested = kojikey("test", "--timeout", "1").out.splitlines()
+    rotated = kojikey.rotate("elevenlabs", "ok_2", "--timeout", "1").out.splitlines()
+    for lines in (added, tested, rotated):
+        assert len(lines) == 4
+        assert lines[0].startswith("? elevenlabs")
+        assert lines[3].startswith("  next: look at the network, HTTPS_PROXY and the base URL; ")
+    assert [lines[2].strip() for lines in (added, tested, rotated)] == [
+        "nothing was saved", "the saved key was not changed", "version 2 stays staged; the key in use is unchanged",
+    ]  # fmt: skip
+    assert added[3].endswith("the same command tries again; --allow-unverified saves it all the same")
+    assert tested[3].endswith("kojikey test elevenlabs tries again")
+    assert rotated[3].endswith(
+        "kojikey rotate elevenlabs --resume tries again; kojikey rotate elevenlabs --abort discards it"
+    )
+
+
+def test_a_key_that_is_refused_says_the_same_in_this_order(kojikey: Program) -> None:
+    lines = kojikey.add("google_gemini", "invalid_key").out.splitlines()
+    assert [line.strip() for line in lines[2:]] == [
+        "nothing was saved",
+        "next: make another at https://aistudio.google.com/api-keys, then kojikey add google_gemini",
+    ]

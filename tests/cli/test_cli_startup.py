@@ -62,3 +62,8 @@ def test_help_on_a_terminal_does_without_pygments_and_markdown(kojikey: Program)
     assert code == 0
     assert "rich.panel" in modules
     assert {name for name in modules if name.split(".")[0] in ("pygments", "markdown_it")} == set()
+
+
+def test_help_imports_every_command_but_not_what_carries_it_out(kojikey: Program) -> None:
+    modules = imported(kojikey, "--help")
+    assert not [name for name in modules if name.startswith(("kojikey.operations.", "kojikey.providers.definition"))]

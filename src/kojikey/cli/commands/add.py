@@ -59,7 +59,7 @@ def _lines(result: ChangeResult, definition: Definition, place: str, *, is_new_a
         lines = ["nothing was saved"]
         if result.verdict and result.verdict.outcome.value in ("limited", "indeterminate"):
             option = "--allow-limited" if result.verdict.outcome.value == "limited" else "--allow-unverified"
-            lines.append(f"to save it all the same: {option}")
+            lines.append(f"{option} saves it all the same")
         return lines
     account = f"the new account {result.account}" if is_new_account else f"account {result.account}"
     return [

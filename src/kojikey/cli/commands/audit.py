@@ -10,7 +10,10 @@ from kojikey.cli.exits import Exit
 from kojikey.cli.parsing.command import COMMON, Call, Command, Option
 from kojikey.model.errors import CannotOpen, UsageError
 from kojikey.model.ref import Document
-from kojikey.operations.results import AuditResult
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `kojikey --help` imports every command's module
+    from kojikey.operations.results import AuditResult
 
 _NAMED = 10  # damaged events, in one message
 _MEND = "restore what was touched from a backup, or remove the key and add it again: kojikey remove PROVIDER"

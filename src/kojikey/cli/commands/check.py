@@ -11,25 +11,20 @@ from kojikey.cli.output.failure import write_line
 from kojikey.cli.parsing.command import COMMON, Call, Command, Option
 from kojikey.model.errors import UsageError
 from kojikey.model.ref import Document
-from kojikey.operations.checking import (
-    Policy,
-    Problem,
-    Requirement,
-    has_staged,
-    last_settled,
-    require,
-    require_of_all,
-)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `kojikey --help` imports every command's module
+    from kojikey.operations.checking import Problem, Requirement
 
 _WORDS = {
-    Problem.NO_KEY: "no key",
-    Problem.DISABLED: "the account's own keys are set aside",
-    Problem.REJECTED: "the provider rejected it when it was last tested",
-    Problem.LIMITED: "something was refused to it when it was last tested",
-    Problem.EXPIRED: "it has expired",
-    Problem.TOO_OLD: "it is older than --max-age",
-    Problem.NEVER_TESTED: "no test has settled whether it works",
-    Problem.TESTED_TOO_LONG_AGO: "its last test is longer ago than --tested-within",
+    "no_key": "no key",
+    "disabled": "the account's own keys are set aside",
+    "rejected": "the provider rejected it when it was last tested",
+    "limited": "something was refused to it when it was last tested",
+    "expired": "it has expired",
+    "too_old": "it is older than --max-age",
+    "never_tested": "no test has settled whether it works",
+    "tested_too_long_ago": "its last test is longer ago than --tested-within",
 }
 
 
@@ -38,6 +33,7 @@ def check(call: Call) -> int:
     from kojikey import wiring
     from kojikey.cli.output import documents
     from kojikey.model.timestamps import short_span, span, stamp
+    from kojikey.operations.checking import Policy, require, require_of_all
 
     context = context_of(call)
     if call.flag("all_accounts") and call.text("account") is not None:
@@ -80,6 +76,7 @@ def _required(call: Call) -> tuple[str, ...]:
 
 def _fields(item: Requirement, context: Context) -> Document:
     from kojikey.model.masking import mask
+    from kojikey.operations.checking import has_staged
 
     fields: Document = {"account": item.account, "provider": item.provider, "met": item.is_met}
     fields |= {"reasons": [lack.value for lack in item.lacks], "next": next_step(item, context)}
@@ -97,6 +94,8 @@ def _line(item: Requirement, context: Context, *, with_account: bool) -> str:
     masked = context.terminal.masked(item.key.current.tail)
     masked = f"{masked} of account {item.account}" if with_account else masked
     if item.is_met:
+        from kojikey.operations.checking import last_settled
+
         settled = last_settled(item.key)
         return f"{item.provider}: {masked} ok" + (f", tested {settled}" if settled else "")
     return (
@@ -112,6 +111,8 @@ def next_step(item: Requirement, context: Context) -> str | None:
 
 
 def _mend(item: Requirement, first: Problem) -> str:
+    from kojikey.operations.checking import Problem
+
     if first is Problem.NO_KEY:
         return f"kojikey add {item.provider}"
     if first is Problem.DISABLED:

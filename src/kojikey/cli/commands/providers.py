@@ -5,7 +5,10 @@ from __future__ import annotations
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.parsing.command import OUTPUT, PROVIDER, Call, Command
 from kojikey.model.ref import Document
-from kojikey.providers.definition import Definition
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `kojikey --help` imports every command's module
+    from kojikey.providers.definition import Definition
 
 
 def providers(call: Call) -> int:

@@ -8,11 +8,10 @@ from kojikey.cli.commands.key_choice import choose_key
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.parsing.command import COMMON, DEEP, KEY, PACE, SAVING, SOURCES, Call, Command, Option
 from kojikey.model.errors import UsageError
-from kojikey.model.verdict import Outcome
-from kojikey.operations.open_store import OpenStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from kojikey.operations.open_store import OpenStore
     from kojikey.operations.probing import Approve, Tester
     from kojikey.operations.results import ChangeResult
     from kojikey.providers.catalog import Catalog
@@ -26,7 +25,7 @@ def rotate(call: Call) -> int:
     """Carry out ``kojikey rotate`` or one of its steps."""
     from kojikey import wiring
     from kojikey.cli.commands import saving
-    from kojikey.cli.output.advice import for_step
+    from kojikey.cli.output.advice import advised, for_step
 
     context = context_of(call)
     step = _step(call)
@@ -56,7 +55,8 @@ def rotate(call: Call) -> int:
         left = str(stop) or _left(open_store, context.account, provider)
         raise KeyboardInterrupt(context.terminal.completed(left)) from None
     _warn_of_settings(context, result)
-    return saving.show(context, result, _lines(definition, result, step), approval=approve)
+    lines = _lines(definition, advised(result, approve.advice, context.terminal), step)
+    return saving.show(context, result, lines, approval=approve)
 
 
 def _step(call: Call) -> str:
@@ -157,10 +157,12 @@ def _left(open_store: OpenStore, account: str, provider: str) -> str:
 def _lines(definition: Definition, result: ChangeResult, step: str) -> list[str]:
     """Say what a step did, what it did not do, and what to type next."""
     again = f"kojikey rotate {result.provider}"
+    hint = result.verdict.hint if result.verdict else ""
     if result.action == "staged":
         return [
             f"version {result.version} stays staged; the key in use is unchanged",
-            f"next: {again} --resume, or {again} --abort",
+            *([] if "--resume" in hint else [f"{again} --resume goes on"]),
+            f"{again} --abort discards it",
         ]
     if result.action is None and step == "retire":
         return [
@@ -169,7 +171,7 @@ def _lines(definition: Definition, result: ChangeResult, step: str) -> list[str]
             else "whether the provider still accepts the previous key could not be told, so it was kept",
             f"revoke it at {definition.pages.keys}, then: {again} --retire",
         ]
-    if result.action == "retired" and result.verdict and result.verdict.outcome is not Outcome.REJECTED:
+    if result.action == "retired" and result.verdict and result.verdict.outcome.value != "rejected":
         return [f"the previous key was dropped from the store all the same; revoke it at {definition.pages.keys}"]
     if result.action is None and step == "rollback":
         return ["nothing was changed; the key in use is the same as before"]

@@ -184,10 +184,16 @@ def show(context: Context, result: ChangeResult, lines: list[str], *, approval: 
     if context.call.flag("retire") and result.verdict is not None:
         page.retirement(result, result.verdict)
     elif result.verdict is not None and not (approval.has_told and page.console.is_terminal):
-        page.verdict(result.verdict, who=result.provider, tail=result.tail)
+        told = lines if code and not context.terminal.quiet else []
+        lines = [] if told else lines
+        page.verdict(result.verdict, who=result.provider, tail=result.tail, after=_completed(context, told))
     else:
         page.line(f"{result.provider}  {context.terminal.masked(result.tail)}")
     if not context.terminal.quiet:
-        for line in lines:
-            page.line(context.terminal.completed(line), indent=2)
+        for line in _completed(context, lines):
+            page.line(line, indent=2)
     return int(code)
+
+
+def _completed(context: Context, lines: list[str]) -> list[str]:
+    return [context.terminal.completed(line) for line in lines]

@@ -8,10 +8,10 @@ from kojikey.cli.output.damaged_records import DamagedRecords
 from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Call, Command, Option
 from kojikey.model.account import checked_account
 from kojikey.model.errors import Conflict, KojikeyError, NotFound, StoreUnavailable, UsageError
-from kojikey.operations.copying import CopyResult
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from kojikey.operations.copying import CopyResult
     from kojikey.operations.open_store import OpenStore
 
 _MEND = "that account was not copied, the others were: kojikey audit --verify says what is wrong; then the same again"

@@ -7,7 +7,10 @@ from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, 
 from kojikey.model.account import checked_account
 from kojikey.model.errors import UsageError
 from kojikey.model.ref import Document
-from kojikey.operations.granting import GrantResult
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `kojikey --help` imports every command's module
+    from kojikey.operations.granting import GrantResult
 
 
 def grant(call: Call) -> int:

@@ -77,13 +77,13 @@ class Page:
         """Return the sign of an outcome."""
         return (_MARK if self._unicode else _ASCII_MARK)[outcome]
 
-    def verdict(self, verdict: Verdict, *, who: str, tail: str) -> None:
-        """Write what a test found: the outcome, then why, how to mend it, and where."""
+    def verdict(self, verdict: Verdict, *, who: str, tail: str, after: Sequence[str] = ()) -> None:
+        """Write what a test found: the outcome, then the lines of :meth:`explanation`."""
         head = Text(f"{self.mark(verdict.outcome)} ", style=_STYLE[verdict.outcome])
         head.append(f"{who}  {self.terminal.masked(tail)}  ", style="default")
         head.append(outcome_words(verdict), style=_STYLE[verdict.outcome])
         self.line(head)
-        self.explanation(verdict)
+        self.explanation(verdict, after=after)
 
     def retirement(self, result: ChangeResult, verdict: Verdict) -> None:
         """Write what became of a previous key; that the provider still accepts it is the failure here."""
@@ -97,16 +97,23 @@ class Page:
         line.append(f"{result.provider}  {self.terminal.masked(result.tail)}  ", style="default")
         self.line(line.append(words, style=_STYLE[shown]))
 
-    def explanation(self, verdict: Verdict) -> None:
-        """Write the lines under a verdict."""
+    def explanation(self, verdict: Verdict, *, after: Sequence[str] = ()) -> None:
+        """Write the lines under a verdict: what happened, what was (not) changed, and what to type.
+
+        ``after`` is what came of it for the key, and then what can be typed beside the verdict's own hint.
+        """
         detail = verdict.detail or (verdict.reason.value if verdict.outcome is not Outcome.VALID else "")
         if detail := self.terminal.unsaid(detail):
             self.line(detail, indent=2)
-        if verdict.outcome is not Outcome.VALID and verdict.hint:
-            self.line(verdict.hint, indent=2)
+        if after:
+            self.line(after[0], indent=2)
+        steps = [*([verdict.hint] if verdict.outcome is not Outcome.VALID and verdict.hint else []), *after[1:]]
         told = verdict.manage_url in verdict.hint
         if verdict.outcome in (Outcome.LIMITED, Outcome.REJECTED) and verdict.manage_url and not told:
-            self.line(verdict.manage_url, indent=2, style="underline" if self.terminal.environ.get("TERM") else "")
+            steps.append(verdict.manage_url)
+        if steps:
+            head = "" if self.terminal.quiet else "next: "
+            self.line(head + "; ".join(steps), indent=2)
         if verdict.permissions:
             self.line(f"it may: {', '.join(verdict.permissions)}", indent=2, style="dim")
         if verdict.expires_at and verdict.reason.value != "expired":
@@ -120,7 +127,9 @@ class Page:
 
         for result in results:
             who = f"{result.account}/{result.provider}" if with_account else result.provider
-            self.verdict(result.verdict, who=who, tail=result.tail)
+            is_unknown = result.version is not None and result.verdict.outcome is Outcome.INDETERMINATE
+            after = ["the saved key was not changed"] if is_unknown else []
+            self.verdict(result.verdict, who=who, tail=result.tail, after=after)
             for line in unkept_lines(result):
                 self.line(line, indent=2)
 

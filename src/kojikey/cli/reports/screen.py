@@ -120,9 +120,9 @@ def detail_lines(result: TestResult) -> list[str]:
     verdict = result.verdict
     lines = []
     if verdict.outcome is not Outcome.VALID:
-        is_needed = verdict.outcome is not Outcome.INDETERMINATE and verdict.manage_url not in verdict.hint
-        page = verdict.manage_url if is_needed else ""
-        lines = [text for text in (verdict.detail or verdict.reason.value, verdict.hint, page) if text]
+        page = verdict.manage_url if verdict.outcome is not Outcome.INDETERMINATE else ""
+        steps = "; ".join(text for text in (verdict.hint, page if page not in verdict.hint else "") if text)
+        lines = [verdict.detail or verdict.reason.value, *([f"next: {steps}"] if steps else [])]
     return lines + unkept_lines(result)
 
 

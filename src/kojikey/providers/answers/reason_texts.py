@@ -19,7 +19,7 @@ class Words(NamedTuple):
 
 
 _NEW_KEY = "make another at {keys}, then kojikey rotate {id}"
-_LATER = "kojikey test {id} tries again; a saved key was not touched"
+_LATER = "kojikey test {id} tries again"
 
 WORDS: dict[Reason, Words] = {
     Reason.OK: Words("{company} accepts the key", "", "usage"),
