@@ -49,7 +49,7 @@ _kojikey_takes() {
     'providers')
       options='--json --quiet -q --no-color --help -h'
       values='  '
-      argument='provider'
+      argument='provider' many=1
       ;;
     'history')
       options='--account -a --store -s --json --no-input --quiet -q --no-color --help -h'

@@ -76,7 +76,7 @@ Register-ArgumentCompleter -Native -CommandName kojikey -ScriptBlock {
             About = @{'--json' = 'print one JSON document on stdout, also on failure'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--help' = 'show help'; '-h' = 'show help'}
             Values = @{}
             Argument = 'provider'
-            Many = $false
+            Many = $true
             PassesOn = $false
         }
         'history' = @{

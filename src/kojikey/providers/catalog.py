@@ -122,7 +122,7 @@ def _read_own(folder: str, bundled: Mapping[str, str]) -> tuple[dict[str, Defini
         return own, [error]
     for path in files:
         try:
-            definition = parse(_read_of_user(path), path)
+            definition = parse(read_of_user(path), path)
         except (BadDefinition, UnsafeDefinition) as error:
             error.provider = error.provider or os.path.basename(path).removesuffix(".toml")
             mistakes.append(error)
@@ -164,8 +164,19 @@ def _read(path: str) -> str:
         return file.read()
 
 
-def _read_of_user(path: str) -> str:
-    """Return a file's text: a regular file that nobody else can write. One that is a pipe is not waited for."""
+def skeleton(provider: str) -> str:
+    """Return a commented definition to fill in, for a provider of that id."""
+    name = provider.replace("_", " ").title()
+    text = _read(os.path.join(os.path.dirname(FOLDER), "skeleton.toml"))
+    return text.replace("@ID@", provider).replace("@NAME@", name).replace("@VARIABLE@", provider.upper())
+
+
+def read_of_user(path: str) -> str:
+    """Return a file's text: a regular file that nobody else can write. One that is a pipe is not waited for.
+
+    Raises:
+        BadDefinition, UnsafeDefinition: it is another kind of file, cannot be read, or is not only the user's.
+    """
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
         with open(handle, "rb") as file:

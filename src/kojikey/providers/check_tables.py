@@ -20,12 +20,12 @@ _PLACEHOLDERS = frozenset(
 )  # fmt: skip
 _REASONS = tuple(reason.value for reason in Reason)
 _AUTHENTIC = {"": None, "yes": True, "no": False, "unknown": None}
-_CONDITIONS = ("always", "deep", "not_deep", "model_named")
+CONDITIONS = ("always", "deep", "not_deep", "model_named")
 
 
 def read_check(table: Table) -> Check:
     """Return the check in a table; its mistakes go to the table's problems."""
-    path, when = table.text("path"), table.one_of("when", _CONDITIONS, "always")
+    path, when = table.text("path"), table.one_of("when", CONDITIONS, "always")
     if path and not re.fullmatch(r"/[A-Za-z0-9._~:/{}-]*", path):
         table.problem("path", "must begin with / and have no query")
     expect, items = _expected(table, "expect"), _expected(table, "expect_items")

@@ -14,12 +14,11 @@ from kojikey.model.environment_names import may_hold_key
 from kojikey.model.errors import BadDefinition, UsageError
 from kojikey.providers.check_tables import PAGES, PLACEHOLDER, read_check, read_rule
 from kojikey.providers.definition import Definition, Pages, Rule, Shape
+from kojikey.providers.index import RESERVED_IDS
 from kojikey.providers.toml_table import Table, shown_name, without_quotes
 
 _ID = re.compile(r"[a-z][a-z0-9_]{0,31}")
-RESERVED_IDS = ("check", "schema", "new")
-"""Words of ``kojikey providers``, which could not be told from ids."""
-
+_RESERVED = "cannot be check, schema or new, nor end in _admin"
 _ENV = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 _LLM_NAME = re.compile(r"[a-z][a-z0-9_.-]{0,31}")
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
@@ -48,12 +47,31 @@ def parse(text: str, path: str, *, is_bundled: bool = False) -> Definition:
     definition = _definition(root)
     root.finish()
     problems += _inconsistencies(definition)
-    if not is_bundled and (definition.id in RESERVED_IDS or definition.id.endswith("_admin")):
-        problems.append("id can not be check, schema or new, nor end in _admin")
+    if not is_bundled and _is_reserved(definition.id):
+        problems.append(f"id {_RESERVED}")
     if problems:
         provider = definition.id if _ID.fullmatch(definition.id) else ""
         raise BadDefinition(path, dict.fromkeys(problems), provider=provider)
     return definition
+
+
+def checked_id(text: str) -> str:
+    """Return the id of a provider of a user's own.
+
+    Raises:
+        UsageError: it cannot be one. It is not repeated: it may be a key.
+    """
+    if not _ID.fullmatch(text):
+        raise UsageError(
+            "that is not the id of a provider", hint="an id is 1 to 32 of a-z 0-9 _ and begins with a letter"
+        )
+    if _is_reserved(text):
+        raise UsageError(f"the id of a provider {_RESERVED}", hint="choose another")
+    return text
+
+
+def _is_reserved(identity: str) -> bool:
+    return identity in RESERVED_IDS or identity.endswith("_admin")
 
 
 def _definition(root: Table) -> Definition:

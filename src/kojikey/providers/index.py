@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from kojikey.providers.catalog import Mistake
     from kojikey.providers.definition import Definition
 
+RESERVED_IDS = ("check", "schema", "new")
+"""Words of ``kojikey providers``, which could not be told from ids."""
+
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "definitions")
 INDEX = os.path.join(FOLDER, "index.json")
 _REPEATABLE = r"[a-z][a-z0-9_-]{0,14}|[a-z][a-z_-]{0,31}|[A-Za-z][A-Za-z_-]{0,14}"

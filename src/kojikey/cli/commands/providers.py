@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from kojikey.cli.context import Context, context_of
-from kojikey.cli.parsing.command import OUTPUT, PROVIDER, Call, Command
+from kojikey.cli.parsing.command import OUTPUT, PROVIDERS, Call, Command
+from kojikey.model.allocation import BUILT_IN
+from kojikey.model.errors import UsageError
 from kojikey.model.ref import Document
 
 TYPE_CHECKING = False
@@ -16,16 +18,32 @@ def providers(call: Call) -> int:
     from kojikey import wiring
     from kojikey.cli.output import documents
 
+    from kojikey.providers.index import RESERVED_IDS
+
+    words = call.texts("providers")
+    if words[:1] and words[0] in RESERVED_IDS:
+        return _of_ones_own(context_of(call), words)
     context = context_of(call)
     catalog = wiring.catalog(context.settings)
-    name = call.text("provider")
-    if name is not None:
+    for name in words:
         wiring.checked_provider(name, context.settings)
-    chosen = [catalog.get(provider) for provider in ([name] if name else catalog.ids())]
+    chosen = [catalog.get(provider) for provider in words or catalog.ids()]
     if context.terminal.json:
         return documents.write("providers", 0, [_fields(definition) for definition in chosen])
-    _show(context, chosen, whole=name is not None)
+    _show(context, chosen, whole=bool(words))
     return 0
+
+
+def _of_ones_own(context: Context, words: tuple[str, ...]) -> int:
+    from kojikey.cli.commands import providers_own
+
+    if words[0] == "check":
+        return providers_own.check(context, providers_own.needs(words, "FILE"))
+    if words[0] == "new":
+        return providers_own.new(context, providers_own.needs(words, "ID"))
+    if len(words) > 1:
+        raise UsageError("kojikey providers schema takes nothing more", hint="kojikey providers schema")
+    return providers_own.schema()
 
 
 def _fields(definition: Definition) -> Document:
@@ -35,7 +53,7 @@ def _fields(definition: Definition) -> Document:
         "name": definition.name,
         "company": definition.company,
         "purpose": definition.purpose,
-        "base_url": definition.base_url,
+        "base_url": definition.base_url or None,
         "base_urls": dict(definition.base_urls),
         "env": list(definition.env),
         "base_url_env": definition.base_url_env or None,
@@ -54,8 +72,10 @@ def _show(context: Context, chosen: list[Definition], *, whole: bool) -> None:
 
     page = Page(context.terminal)
     if not whole:
-        rows = [(definition.id, definition.purpose, definition.pages.keys) for definition in chosen]
-        page.table(("PROVIDER", "USED FOR", "KEYS ARE MADE AT"), rows)
+        for title, ours in (("with a built-in allocation", True), ("with a key of your own alone", False)):
+            rows = [(d.id, d.purpose, d.pages.keys) for d in chosen if (d.id in BUILT_IN) is ours]
+            page.line(title, style="bold")
+            page.table(("PROVIDER", "USED FOR", "KEYS ARE MADE AT"), rows)
         context.terminal.note("kojikey providers PROVIDER shows one in full")
         return
     for definition in chosen:
@@ -64,7 +84,7 @@ def _show(context: Context, chosen: list[Definition], *, whole: bool) -> None:
 
 
 def _lines(definition: Definition) -> list[tuple[str, str]]:
-    regions = [f"{url} ({name})" for name, url in definition.base_urls.items()]
+    regions = [f"{url} ({name})" for name, url in definition.base_urls.items()] or [definition.base_url_form]
     capabilities = [f"{name} ({words})" for name, words in definition.capabilities.items()]
     variables = list(definition.env) + ([definition.base_url_env] if definition.base_url_env else [])
     return [
@@ -87,7 +107,9 @@ COMMANDS = (
         "show the supported providers: pages, variables, and what a test checks",
         providers,
         options=OUTPUT,
-        argument=PROVIDER._replace(required=False),
-        examples=("kojikey providers", "kojikey providers elevenlabs"),
+        argument=PROVIDERS,
+        description="For a provider of your own: providers new ID writes a definition to fill in, providers check FILE "
+        "tells every mistake in one with its line, and providers schema prints the JSON Schema for an editor.",
+        examples=("kojikey providers", "kojikey providers elevenlabs", "kojikey providers check acme.toml"),
     ),
 )

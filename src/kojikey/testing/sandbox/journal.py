@@ -127,8 +127,10 @@ def record_of(
     key_name, keys = known
     query = request.target.partition("?")[2]
     query = _masked("") if _has_key_parameter(request) else query
-    headers = {name: _without(value, (key,)) for name, value in request.headers.items()}
-    body = _without(request.body.decode("latin-1"), (key,))[:_BODY_KEPT].encode("latin-1")
+    # a key that came in another way than the provider's is nobody's here, and is kept no less secret
+    hidden = (key,) if key else keys
+    headers = {name: _without(value, hidden) for name, value in request.headers.items()}
+    body = _without(request.body.decode("latin-1"), hidden)[:_BODY_KEPT].encode("latin-1")
     return RecordedRequest(
         0, provider, request.method, _without(path, (key, *keys)), _without(query, (key, *keys)),
         _masked(key) if key else None, key_name, headers=MappingProxyType(headers), body=body,

@@ -3,7 +3,8 @@
 Owns: the form of the tables ``play`` and ``route`` in ``answers/*.toml``. Must not: know any provider.
 
 ``play`` has the header of the key and the word before it, the beginning and length of its made-up keys (``shapes`` has
-other beginnings by name), and the headers that every request must have (``required``). A ``route`` is a kind of
+other beginnings by name), the headers that every request must have (``required``), and whether a key may also come
+as ``Authorization: Bearer`` (``takes_bearer``). A ``route`` is a kind of
 request: its name is that of the answer to it. ``public`` answers without a key, ``spends`` costs something at the real
 provider, ``names_model`` has a model's id in its path and knows the one in ``facts`` alone. Where a body has no member
 ``wants``, the answer is that of the name ``NAME_without_WANTS``.
@@ -35,11 +36,16 @@ def play(provider: str, request: Request, path: str, caller: Caller, facts: Mapp
     return Reply(reply.status, reply.headers, reply.body, reply.deed, spends)
 
 
-def key_in(provider: str, headers: Mapping[str, str]) -> str | None:
-    """Return the key that came with a request, None where none came in the provider's way."""
+def key_in(provider: str, headers: Mapping[str, str]) -> tuple[str, str | None]:
+    """Return the header of the provider's key, and the key that came in it, None where none came."""
     script = script_of(provider)
-    value = headers.get(script.header, "")
-    return value.removeprefix(script.prefix) or None if value.startswith(script.prefix) else None
+    if script.takes_bearer and script.header not in headers:
+        return "authorization", _after("Bearer ", headers.get("authorization", ""))
+    return script.header, _after(script.prefix, headers.get(script.header, ""))
+
+
+def _after(prefix: str, value: str) -> str | None:
+    return value.removeprefix(prefix) or None if value.startswith(prefix) else None
 
 
 def _route(routes: tuple[Route, ...], method: str, path: str) -> tuple[Route | None, str]:
@@ -63,7 +69,7 @@ def _refusal(provider: str, request: Request, caller: Caller, route: Route | Non
     script = script_of(provider)
     if route is None:
         return "no_such_path"
-    if any(request.headers.get(name) != value for name, value in script.required.items()):
+    if any(not request.headers.get(name) for name in script.required):
         return "unknown"
     if caller.key is None and not route.public:
         return "no_key" if "no_key" in script.answers else "invalid_key"

@@ -309,4 +309,4 @@ def _key_of(request: Request, provider: str) -> tuple[str, str | None]:
     own = _OF_THEIR_OWN.get(provider)
     if own is not None or provider not in PROVIDERS:
         return own or "", request.headers.get(own or "") or None
-    return script_of(provider).header, key_in(provider, request.headers)
+    return key_in(provider, request.headers)

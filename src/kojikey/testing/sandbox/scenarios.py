@@ -102,8 +102,9 @@ class Script:
     models: tuple[Mapping[str, Any], ...] = ()
     header: str = ""
     prefix: str = ""
+    takes_bearer: bool = False
     form: KeyForm = KeyForm({"": ""}, 0)
-    required: Mapping[str, str] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
     routes: tuple[Route, ...] = ()
 
     def say(self, answer: str, facts: Mapping[str, object]) -> Reply:
@@ -136,8 +137,9 @@ def script_of(provider: str) -> Script:
         models=tuple(document.get("model", ())),
         header=play.get("header", ""),
         prefix=play.get("prefix", ""),
+        takes_bearer=play.get("takes_bearer", False),
         form=KeyForm({"": play.get("key", ""), **play.get("shapes", {})}, play.get("length", 0)),
-        required=play.get("required", {}),
+        required=tuple(play.get("required", ())),
         routes=tuple(Route(**entry) for entry in document.get("route", ())),
     )
 

@@ -1,0 +1,101 @@
+"""``kojikey providers check``, ``schema`` and ``new``: for who writes a definition of a provider of their own."""
+
+from __future__ import annotations
+
+import os
+
+from kojikey.cli.context import Context
+from kojikey.cli.exits import Exit
+from kojikey.model.errors import BadDefinition, Conflict, StoreUnavailable, UsageError
+from kojikey.model.ref import Document
+from kojikey.providers import catalog
+from kojikey.providers.definition_file import checked_id, parse
+from kojikey.providers.definition_lines import with_lines
+from kojikey.providers.index import read_index
+
+
+def check(context: Context, path: str) -> int:
+    """Write every mistake of a definition with its line."""
+    from kojikey.cli.output import documents
+    from kojikey.cli.output.failure import write_line
+
+    mistakes = _mistakes(path)
+    code = Exit.USAGE if mistakes else Exit.OK
+    if context.terminal.json:
+        rows: list[Document] = [{"file": path, "line": line, "problem": problem} for line, problem in mistakes]
+        error = {"code": "usage", "message": f"{path} has {_counted(mistakes)}", "hint": "mend these lines"}
+        return documents.write("providers", code, rows, error=error if mistakes else None)
+    for line, problem in mistakes:
+        write_line(f"{path}:{line}: {problem}")
+    context.terminal.note(f"{path} has {_counted(mistakes)}")
+    return int(code)
+
+
+def _mistakes(path: str) -> list[tuple[int, str]]:
+    text = catalog.read_of_user(path)
+    try:
+        definition = parse(text, path)
+    except BadDefinition as error:
+        return with_lines(text, list(error.problems))
+    if definition.id in read_index():
+        return with_lines(text, [f"id {definition.id} comes with kojikey and cannot be replaced"])
+    return []
+
+
+def _counted(mistakes: list[tuple[int, str]]) -> str:
+    return {0: "no mistake", 1: "one mistake"}.get(len(mistakes), f"{len(mistakes)} mistakes")
+
+
+def schema() -> int:
+    """Write the JSON Schema of a definition."""
+    from kojikey.cli.output.failure import write_json
+    from kojikey.providers.schema import schema as schema_of
+
+    write_json(schema_of())
+    return 0
+
+
+def new(context: Context, provider: str) -> int:
+    """Write a commented definition to fill in, into the user's own folder.
+
+    Raises:
+        UsageError: that can be no id. Conflict: there is such a provider. StoreUnavailable: it cannot be written.
+    """
+    from kojikey.cli.output import documents
+
+    checked_id(provider)
+    folder = context.settings.home.providers
+    path = os.path.join(folder, f"{provider}.toml")
+    if provider in read_index(folder) or os.path.lexists(path):
+        raise Conflict(
+            f"there is a provider {provider} already; nothing was written", hint=f"kojikey providers {provider}"
+        )
+    _write(path, catalog.skeleton(provider))
+    if context.terminal.json:
+        return documents.write("providers", 0, [{"provider": provider, "file": path}])
+    print(path)
+    context.terminal.note(f"fill it in, then kojikey providers check {path}")
+    return 0
+
+
+def _write(path: str, text: str) -> None:
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise Conflict("there is such a file already; nothing was written", hint="choose another id") from None
+    except OSError as error:
+        raise StoreUnavailable(path, f"cannot be written ({error.strerror}); nothing was written") from None
+    with open(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def needs(words: tuple[str, ...], what: str) -> str:
+    """Return the one word that follows a word of this command.
+
+    Raises:
+        UsageError: there is none, or more than one.
+    """
+    if len(words) != 2:
+        raise UsageError(f"kojikey providers {words[0]} takes one {what}", hint=f"kojikey providers {words[0]} {what}")
+    return words[1]
