@@ -37,7 +37,7 @@ def schema() -> Schema:
         "version_paths": _TEXTS,
         "permissions": _TEXTS,
         "pages": _table({name: {"type": "string", "pattern": "^https://"} for name in PAGES}, PAGES),
-        "env": _table({"key": {**_TEXTS, "minItems": 1}, "base_url": _TEXT, "base_url_path": _TEXT}, ("key",)),
+        "env": _table(_env(), ("key",)),
         "auth": _table({"header": _TEXT, "prefix": _ANY_TEXT, "headers": _MAPPING}, ("header",)),
         "base_urls": {"type": "object", "additionalProperties": {"type": "string", "pattern": "^https?://"}},
         "shapes": _list(_shape()),
@@ -61,6 +61,11 @@ def _table(properties: Schema, required: tuple[str, ...] = ()) -> Schema:
 
 def _list(items: Schema) -> Schema:
     return {"type": "array", "items": items}
+
+
+def _env() -> Schema:
+    variables: Schema = {"key": {**_TEXTS, "minItems": 1}, **dict.fromkeys(("aliases", "llm"), _TEXTS)}
+    return {**variables, **dict.fromkeys(("base_url", "base_url_path"), _TEXT)}
 
 
 def _shape() -> Schema:
