@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 
-from kojikey.cli.parsing.command import Call, Command
 from kojikey.config.settings import Settings
 from kojikey.model.credential import Credential
 from kojikey.model.environment import Environment
@@ -29,18 +28,38 @@ from kojikey.stores.registry import store_from_url
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
 
     from kojikey.cli.output.terminal import Terminal
+    from kojikey.cli.parsing.command import Call
+    from kojikey.model.secret import Secret
     from kojikey.operations.probing import Tester
     from kojikey.providers.catalog import Catalog, Mistake
     from kojikey.providers.definition import Definition
     from kojikey.providers.index import IndexEntry
     from kojikey.providers.requests.proxies import Proxies
+    from kojikey.sealing.kek.base import Purpose
+
+    class Person(Protocol):
+        """Who is asked and told while a store is opened or made. A program has none."""
+
+        @property
+        def interactive(self) -> bool:
+            """Whether anything may be asked."""
+
+        @property
+        def may_ask_passphrase(self) -> bool:
+            """Whether the passphrase of a store may be asked for."""
+
+        def note(self, text: str) -> None:
+            """Take a sentence that is worth knowing."""
+
+        def passphrase_prompt(self, store: str) -> Callable[[Purpose], Secret]:
+            """Return what asks for the passphrase of a store; its name is empty for the local one."""
+
 
 NO_STORE: Document = {"format": FORMAT, "store_id": "", "created_at": "", "kek": {"kid": ""}, "next_kek": None}
 TIMEOUT_S = 10.0
-_MISTAKES_SHOWN = 20
-"""So many mistakes of a file are listed where another provider is wanted."""
 
 _WAYS_TO_A_KEK = (
     "say where the key-encryption key is to live: set KOJIKEY_KEK or KOJIKEY_PASSPHRASE_FILE, "
@@ -50,10 +69,8 @@ _WAYS_TO_A_KEK = (
 
 def resolve_for_program(provider: str, *, account: str | None, store: str | None) -> Credential:
     """Carry out :func:`kojikey.resolve`: as ``kojikey run`` would, with nobody to ask."""
-    values = {"account": account, "store": store, "no_input": True}
-    call = Call(Command("resolve", "", lambda _: 0), {k: v for k, v in values.items() if v is not None})
-    settings = Settings(call, Environment(os.environ))
-    checked_provider(provider, settings, warns=False)
+    settings = Settings(Environment(os.environ), account=account, store=store, no_input=True)
+    checked_provider(provider, settings)
     from kojikey.operations.resolving import resolve
 
     open_store = open_chosen_store(settings, None)
@@ -63,20 +80,14 @@ def resolve_for_program(provider: str, *, account: str | None, store: str | None
         open_store.close()
 
 
-def provider_index(settings: Settings, *, warns: bool = True) -> dict[str, IndexEntry]:
+def provider_index(settings: Settings) -> dict[str, IndexEntry]:
     """Return all providers in brief, without reading TOML where the user has no definitions.
 
-    A definition of the user's that cannot be used stops nothing but itself. It is warned of once, except in a program
-    (``warns=False``), on whose terminal nothing is written.
+    A definition of the user's that cannot be used stops nothing but itself. It is warned of once.
     """
     from kojikey.providers.index import read_index
 
-    def told(mistake: Mistake) -> None:
-        if warns:
-            _warn_of(mistake, settings)
-        settings.mistakes[mistake.path] = mistake
-
-    return read_index(settings.home.providers, told=told)
+    return read_index(settings.home.providers, told=lambda mistake: _warn_of(mistake, settings))
 
 
 def unusable_definition(name: str, settings: Settings) -> Mistake | None:
@@ -87,23 +98,13 @@ def unusable_definition(name: str, settings: Settings) -> Mistake | None:
 
 
 def _warn_of(mistake: Mistake, settings: Settings) -> None:
-    from kojikey.cli.output.failure import say
-
-    if mistake.path in settings.mistakes:
-        return
+    is_new = mistake.path not in settings.mistakes
     settings.mistakes[mistake.path] = mistake
-    if mistake.provider in settings.providers_named:
-        return  # it is the command's own error
-    first, *more = str(mistake).split("\n")
-    for line in (f"kojikey: warning: {first}", *more[:_MISTAKES_SHOWN]):
-        say(line)
-    if len(more) > _MISTAKES_SHOWN:
-        say(f"  and {len(more) - _MISTAKES_SHOWN} more: kojikey providers {mistake.provider} lists them all")
-    way = mistake.hint.partition(";")[0] if mistake.hint else ""
-    say(f"  {way}; the other providers are used as always")
+    if is_new and settings.warnings is not None:
+        settings.warnings.mistake(mistake)
 
 
-def checked_provider(name: str, settings: Settings, *, warns: bool = True) -> IndexEntry:
+def checked_provider(name: str, settings: Settings) -> IndexEntry:
     """Return a provider in brief.
 
     Raises:
@@ -112,7 +113,7 @@ def checked_provider(name: str, settings: Settings, *, warns: bool = True) -> In
     """
     from kojikey.providers.index import unknown_provider
 
-    index = provider_index(settings, warns=warns)
+    index = provider_index(settings)
     if name not in index:
         error = unusable_definition(name, settings) or unknown_provider(name, tuple(index))
         if isinstance(error, UnknownProvider) and _has_key(name, settings):
@@ -146,25 +147,18 @@ def catalog(settings: Settings) -> Catalog:
     return found
 
 
-def kek_inputs(settings: Settings, terminal: Terminal | None) -> KekInputs:
+def kek_inputs(settings: Settings, person: Person | None) -> KekInputs:
     """Return what KEK sources may ask: the environment, and a person where there is one."""
-    if terminal is None or not terminal.may_ask_passphrase:
-        return KekInputs(settings.environ, None, _warn)
-    from kojikey.cli.prompts import PassphrasePrompt
-
-    return KekInputs(settings.environ, PassphrasePrompt(terminal, store=_spoken_name(settings)), _warn)
+    warn = settings.warnings.text if settings.warnings is not None else None
+    if person is None or not person.may_ask_passphrase:
+        return KekInputs(settings.environ, None, warn)
+    return KekInputs(settings.environ, person.passphrase_prompt(_spoken_name(settings)), warn)
 
 
 def _spoken_name(settings: Settings) -> str:
     """Return how a prompt names the store: not at all where it is the local one, or its URL may have a password."""
     name = settings.store.value
     return "" if settings.is_local or "@" in name or not name.isprintable() else name
-
-
-def _warn(text: str) -> None:
-    from kojikey.cli.output.failure import say
-
-    say(f"kojikey: warning: {text}")
 
 
 def actor(store: Store) -> str:
@@ -186,14 +180,14 @@ def _user() -> str:
         return os.environ.get("USERNAME") or (f"uid {uid}" if uid is not None else "an unknown user")
 
 
-def open_chosen_store(settings: Settings, terminal: Terminal | None) -> OpenStore:
+def open_chosen_store(settings: Settings, person: Person | None) -> OpenStore:
     """Return the chosen store, opened. A local store that was never made is an empty one, and stays unmade.
 
     Raises:
         StoreNotFound: a store that was named is not there. StoreUnavailable: it can not be used.
     """
     store = store_from_url(settings.store_url())
-    inputs = kek_inputs(settings, terminal)
+    inputs = kek_inputs(settings, person)
     try:
         header = store.open().document
     except StoreNotFound:
@@ -201,16 +195,16 @@ def open_chosen_store(settings: Settings, terminal: Terminal | None) -> OpenStor
             raise
         _refuse_file_for_folder(settings.home.data)
         store, header = _empty_store(), NO_STORE
-    return OpenStore(store, header, inputs, actor=actor(store) if terminal else "")
+    return OpenStore(store, header, inputs, actor=actor(store) if person else "")
 
 
-def open_existing(settings: Settings, terminal: Terminal) -> OpenStore:
+def open_existing(settings: Settings, person: Person) -> OpenStore:
     """Return the chosen store, opened, the local one too only where it is there.
 
     Raises:
         StoreNotFound: it is not there. StoreUnavailable: it can not be used.
     """
-    open_store = open_chosen_store(settings, terminal)
+    open_store = open_chosen_store(settings, person)
     if open_store.header is NO_STORE:
         missing = StoreNotFound(settings.home.database)
         missing.hint = "kojikey store init, or kojikey add PROVIDER, which makes it"
@@ -235,7 +229,7 @@ def store_place(settings: Settings) -> str:
 
 
 def prepare_store(
-    open_store: OpenStore, settings: Settings, terminal: Terminal, *, account: str
+    open_store: OpenStore, settings: Settings, person: Person, *, account: str
 ) -> Callable[[], OpenStore] | None:
     """Open a store for a new key of an account; where there is none yet, find out how the local one can be made.
 
@@ -248,13 +242,13 @@ def prepare_store(
     if open_store.header is not NO_STORE:
         open_store.prepare(account)
         return None
-    inputs = kek_inputs(settings, terminal)
-    source = settings.config.get("kek") or default_kek_source(settings, terminal, inputs)
-    inputs = _checked_inputs(source, inputs, terminal)
-    return lambda: _make_custody(settings, terminal, source, inputs)
+    inputs = kek_inputs(settings, person)
+    source = settings.config.get("kek") or default_kek_source(settings, person, inputs)
+    inputs = _checked_inputs(source, inputs, person)
+    return lambda: _create_local_store(settings, person, source, inputs)
 
 
-def _checked_inputs(source: str, inputs: KekInputs, terminal: Terminal) -> KekInputs:
+def _checked_inputs(source: str, inputs: KekInputs, person: Person) -> KekInputs:
     """Return the inputs with a new passphrase in them, and try a source that makes nothing outside of the store.
 
     Raises:
@@ -265,7 +259,7 @@ def _checked_inputs(source: str, inputs: KekInputs, terminal: Terminal) -> KekIn
 
     is_asked = source == "passphrase" and not inputs.environ.get(PASSPHRASE_FILE_VARIABLE)
     if is_asked and inputs.ask_passphrase is not None:
-        terminal.note("there is no store yet; the new one opens with a passphrase")
+        person.note("there is no store yet; the new one opens with a passphrase")
         chosen = inputs.ask_passphrase("new")
         return inputs._replace(ask_passphrase=lambda _: chosen)
     if source.partition(":")[0] in ("env", "passphrase"):
@@ -273,7 +267,7 @@ def _checked_inputs(source: str, inputs: KekInputs, terminal: Terminal) -> KekIn
     return inputs
 
 
-def _make_custody(settings: Settings, terminal: Terminal, source: str, inputs: KekInputs) -> OpenStore:
+def _create_local_store(settings: Settings, person: Person, source: str, inputs: KekInputs) -> OpenStore:
     """Make the local store."""
     from kojikey.operations.storing import create
     from kojikey.sealing.kek.registry import describe
@@ -282,14 +276,14 @@ def _make_custody(settings: Settings, terminal: Terminal, source: str, inputs: K
     try:
         header, kek = create(store, source=source, inputs=inputs)
     except StoreExists:
-        return open_chosen_store(settings, terminal)  # another process was first; its store and KEK stand
-    terminal.note(f"made the store {store.place}; its key-encryption key: {describe(header['kek'])}")
+        return open_chosen_store(settings, person)  # another process was first; its store and KEK stand
+    person.note(f"made the store {store.place}; its key-encryption key: {describe(header['kek'])}")
     open_store = OpenStore(store, header, inputs, actor=actor(store))
     open_store.adopt(kek)
     return open_store
 
 
-def default_kek_source(settings: Settings, terminal: Terminal, inputs: KekInputs, *, place: str | None = None) -> str:
+def default_kek_source(settings: Settings, person: Person, inputs: KekInputs, *, place: str | None = None) -> str:
     """Return where the KEK of a new store is to live when nobody said; ``place`` is that of another than the local one.
 
     Raises:
@@ -297,7 +291,7 @@ def default_kek_source(settings: Settings, terminal: Terminal, inputs: KekInputs
     """
     from kojikey.sealing.kek.registry import available_default
 
-    source = available_default(inputs, interactive=terminal.interactive)
+    source = available_default(inputs, interactive=person.interactive)
     if source is None:
         raise KekMissing(
             f"there is no store yet at {place or settings.home.database}, and no place for its key-encryption key was "
@@ -323,7 +317,6 @@ def make_tester(definition: Definition, terminal: Terminal, call: Call) -> Teste
     """
     import asyncio
 
-    from kojikey.model.secret import Secret
     from kojikey.model.verdict import Verdict
     from kojikey.operations.probing import Target
     from kojikey.providers.requests.probe import Prober, ProbeRequest

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, NamedTuple
 
+from kojikey.cli.call_settings import settings_of
 from kojikey.cli.output.terminal import Terminal
 from kojikey.cli.parsing.command import Call
+from kojikey.cli.person import Person
 from kojikey.config.settings import Settings
-from kojikey.model.environment import Environment
 
 
 class Context(NamedTuple):
-    """Where a command works."""
+    """The parsed call, the settings and the terminal of one command."""
 
     call: Call
     settings: Settings
@@ -23,8 +23,13 @@ class Context(NamedTuple):
         """The account that was chosen."""
         return self.settings.account.value
 
+    @property
+    def person(self) -> Person:
+        """The person at the terminal, for wiring."""
+        return Person(self.terminal)
+
 
 def context_of(call: Call, *, config: dict[str, Any] | None = None) -> Context:
-    """Return the desk for a call, in this process's environment; with ``config`` in place of config.toml."""
-    settings = Settings(call, Environment(os.environ), config=config)
+    """Return the context of a call, in this process's environment; with ``config`` in place of config.toml."""
+    settings = settings_of(call, config=config)
     return Context(call, settings, Terminal(call, settings))

@@ -9,7 +9,6 @@ import os
 import re
 from collections.abc import Mapping
 
-from kojikey.cli.parsing.command import Call
 from kojikey.model.account import DEFAULT_ACCOUNT, checked_account
 from kojikey.model.errors import StoreNotFound, UnsafeConfig, UsageError
 from kojikey.model.fast_namedtuple import NamedTuple
@@ -17,9 +16,19 @@ from kojikey.model.ownership import foreign_writer, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Protocol
 
-    from kojikey.providers.catalog import Mistake
+    from kojikey.model.errors import BadDefinition, UnsafeDefinition
+
+    class Warnings(Protocol):
+        """Where warnings go that concern settings: the terminal of a command. A program has none."""
+
+        def text(self, text: str) -> None:
+            """Take a sentence."""
+
+        def mistake(self, mistake: BadDefinition | UnsafeDefinition) -> None:
+            """Take a provider definition of the user's that is not used."""
+
 
 LOCAL = "local"
 _COMMAND_LINE = ("option", "argument")
@@ -89,21 +98,33 @@ def find_home(environ: Mapping[str, str]) -> Home:
 
 
 class Settings:
-    """Everything a command needs to know that is not its own."""
+    """Everything that the program and a command line or a call of the library settle before any work begins.
 
-    __slots__ = ("account", "config", "environ", "home", "mistakes", "providers_named", "ruled_out_by", "store")
+    ``account``, ``store`` and ``no_input`` are what was chosen there, None and False where nothing was. ``config`` takes
+    the place of config.toml. ``warnings`` takes what is ignored or unsafe.
+    """
 
-    def __init__(self, call: Call, environ: Mapping[str, str], *, config: dict[str, Any] | None = None) -> None:
-        self.environ = environ
-        self.mistakes: dict[str, Mistake] = {}
+    __slots__ = ("account", "config", "environ", "home", "mistakes", "ruled_out_by", "store", "warnings")
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        *,
+        account: str | None = None,
+        store: str | None = None,
+        no_input: bool = False,
+        config: dict[str, Any] | None = None,
+        warnings: Warnings | None = None,
+    ) -> None:
+        self.environ, self.warnings = environ, warnings
+        self.mistakes: dict[str, BadDefinition | UnsafeDefinition] = {}
         """The files of provider definitions that are not used, by path, once they were warned of."""
-        self.providers_named = _providers_named(call)
         self.home = find_home(environ)
         self.config = read_config(self.home.config_file) if config is None else config
-        self.account = self._chosen(call.text("account"), "KOJIKEY_ACCOUNT", "account", DEFAULT_ACCOUNT)
-        self.store = self._chosen(call.text("store"), "KOJIKEY_STORE", "store", LOCAL)
+        self.account = self._chosen(account, "KOJIKEY_ACCOUNT", "account", DEFAULT_ACCOUNT)
+        self.store = self._chosen(store, "KOJIKEY_STORE", "store", LOCAL)
         variables = (name for name in ("KOJIKEY_NO_INPUT", "CI") if _truth(environ, name))
-        self.ruled_out_by = "--no-input" if call.flag("no_input") else next(variables, "")
+        self.ruled_out_by = "--no-input" if no_input else next(variables, "")
         checked_account(self.account.value)
 
     def _chosen(self, option: str | None, variable: str, name: str, default: str) -> Setting:
@@ -174,12 +195,6 @@ def _meant_file(name: str) -> str | None:
 def has_password(text: str) -> bool:
     """Tell whether a text is a URL with a password in it."""
     return _PASSWORD.match(text) is not None
-
-
-def _providers_named(call: Call) -> frozenset[str]:
-    given = [call.values.get(name) for name in ("provider", "providers", "env")]
-    words = [word for value in given for word in ([value] if isinstance(value, str) else value or ())]
-    return frozenset(word.rpartition("=")[2] for word in words)
 
 
 def _no_key(value: str, variable: str) -> str:

@@ -185,7 +185,7 @@ def test_usage_on_github_is_no_command(
     plan: str, form: type[on_screen.Drawn], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     call = Call(Command("test", "", lambda _: 0), {})
-    screen = form(Terminal(call, Settings(call, {"GITHUB_ACTIONS": "true"})), with_account=True)
+    screen = form(Terminal(call, Settings({"GITHUB_ACTIONS": "true"})), with_account=True)
     found = list(results(10, words=plain(HOSTILE)))
     usage = Usage("credits", 1, 2, None, plan, plan)
     for result in found:

@@ -53,7 +53,7 @@ def _switch(call: Call, *, disabled: bool) -> int:
 
     context = context_of(call)
     account = checked_account(call.text("name") or "")
-    open_store = wiring.open_chosen_store(context.settings, context.terminal)
+    open_store = wiring.open_chosen_store(context.settings, context.person)
     result = accounts.set_disabled(open_store, account=account, disabled=disabled)
     if not result.recorded:
         context.terminal.warn(
@@ -76,7 +76,7 @@ def remove(call: Call) -> int:
 
     context = context_of(call)
     account = checked_account(call.text("name") or "")
-    open_store = wiring.open_chosen_store(context.settings, context.terminal)
+    open_store = wiring.open_chosen_store(context.settings, context.person)
     accounts.ensure_removable(open_store, account=account)
     _confirm(context, account)
     keys, signed = accounts.remove_account(open_store, account=account)

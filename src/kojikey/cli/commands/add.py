@@ -32,9 +32,9 @@ def add(call: Call) -> int:
     tester = wiring.make_tester(definition, context.terminal, call)
     if not call.flag("no_test"):
         wiring.check_network(settings.base_url or definition.base_url)
-    open_store = wiring.open_chosen_store(context.settings, context.terminal)
+    open_store = wiring.open_chosen_store(context.settings, context.person)
     ensure_absent(open_store, account=context.account, provider=provider)
-    make_store = wiring.prepare_store(open_store, context.settings, context.terminal, account=context.account)
+    make_store = wiring.prepare_store(open_store, context.settings, context.person, account=context.account)
     is_new_account = not open_store.has_account(context.account)
     secret = saving.read_clean_key(context, definition, catalog)
     target = Target(

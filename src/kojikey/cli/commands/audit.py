@@ -32,7 +32,7 @@ def audit(call: Call) -> int:
     since = call.text("since")
     moment = datetime.now(UTC) - short_span(since, what="--since") if since is not None else None
     account = None if everyone else context.account
-    open_store = wiring.open_chosen_store(context.settings, context.terminal)
+    open_store = wiring.open_chosen_store(context.settings, context.person)
     if call.flag("verify"):
         if call.text("provider") is not None or since is not None:
             raise UsageError(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 
+from kojikey.cli.call_settings import settings_of
 from kojikey.cli.output.failure import write_line
 from kojikey.cli.parsing.command import ACCOUNT, STORE, Argument, Call, Command
-from kojikey.config.settings import LOCAL, Settings
-from kojikey.model.environment import Environment
+from kojikey.config.settings import LOCAL
 from kojikey.model.errors import KojikeyError
 
 # What a shell takes as a word in which nothing is expanded. Names come from stores and files that others may write.
@@ -32,7 +31,7 @@ def _values(kind: str, call: Call) -> list[str]:
     from kojikey.providers.catalog import load_catalog
     from kojikey.providers.index import read_index
 
-    settings = Settings(call, Environment(os.environ))
+    settings = settings_of(call)
     if kind == "provider":
         return list(read_index(settings.home.providers))
     if kind == "account":

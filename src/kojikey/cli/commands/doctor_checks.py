@@ -38,7 +38,7 @@ def check_up(context: Context) -> Iterator[Finding]:
     yield from _folders(context)
     yield from _definitions(context)
     try:
-        open_store = wiring.open_chosen_store(context.settings, context.terminal)
+        open_store = wiring.open_chosen_store(context.settings, context.person)
     except KojikeyError as error:
         yield _wrong("store", error)
         return
@@ -134,7 +134,7 @@ def _no_store(context: Context) -> Iterator[Finding]:
     yield Finding("store", "normal", "there is none yet", "kojikey add PROVIDER makes it")
     try:
         source = wiring.default_kek_source(
-            context.settings, context.terminal, wiring.kek_inputs(context.settings, context.terminal)
+            context.settings, context.person, wiring.kek_inputs(context.settings, context.person)
         )
     except KojikeyError as error:
         yield _wrong("KEK", error)

@@ -28,7 +28,7 @@ def get(call: Call) -> int:
         )
     if named:
         wiring.checked_provider(named, context.settings)
-    open_store = wiring.open_chosen_store(context.settings, context.terminal)
+    open_store = wiring.open_chosen_store(context.settings, context.person)
     provider = named or choose_key(context, open_store)
     shown = reveal(open_store, account=context.account, provider=provider)
     value = shown.secret.reveal()

@@ -22,7 +22,7 @@ def remove(call: Call) -> int:
     from kojikey.operations import removing, rotating
 
     context = context_of(call)
-    open_store = wiring.open_chosen_store(context.settings, context.terminal)
+    open_store = wiring.open_chosen_store(context.settings, context.person)
     provider = call.text("provider") or choose_key(context, open_store)
     stored = open_store.held(context.account, provider)
     if stored is None:

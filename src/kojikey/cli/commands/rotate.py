@@ -39,7 +39,7 @@ def rotate(call: Call) -> int:
     if named is not None:
         wiring.checked_provider(named, context.settings)
     catalog = wiring.catalog(context.settings)
-    open_store = wiring.open_chosen_store(context.settings, context.terminal)
+    open_store = wiring.open_chosen_store(context.settings, context.person)
     provider = named or choose_key(context, open_store)
     definition = catalog.get(provider)
     tester = wiring.make_tester(definition, context.terminal, call)

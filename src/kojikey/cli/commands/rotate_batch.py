@@ -58,7 +58,7 @@ def rotate_batch(context: Context) -> int:
     catalog = wiring.catalog(context.settings)
     settings = _common_settings(context)
     with _opened(str(context.call.text("batch"))) as stream:
-        open_store = wiring.open_chosen_store(context.settings, context.terminal)
+        open_store = wiring.open_chosen_store(context.settings, context.person)
         if open_store.header is not wiring.NO_STORE:
             open_store.ask_now()
         is_forced = context.call.flag("force_shape")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
+from kojikey.cli.call_settings import settings_of
 from kojikey.cli.output.failure import say
 from kojikey.cli.parsing.command import ACCOUNT, NO_INPUT, QUIET, STORE, Argument, Call, Command, Option
 from kojikey.config.settings import Settings
@@ -18,7 +19,7 @@ from kojikey.model.validators import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kojikey.cli.output.terminal import Terminal
+    from kojikey.cli.person import Person
     from kojikey.model.credential import Credential
     from kojikey.model.secret import Secret
     from kojikey.operations.open_store import OpenStore
@@ -36,7 +37,7 @@ def run(call: Call) -> int:
         raise UsageError("--mask works on Linux and macOS alone; nothing was started", hint="kojikey run -- CMD")
     from kojikey import wiring
 
-    settings = Settings(call, Environment(os.environ))
+    settings = settings_of(call)
     index = wiring.provider_index(settings)
     named = _named_variables(call.texts("env"))
     listed = tuple(dict.fromkeys(call.texts("provider")))
@@ -89,7 +90,7 @@ def _credentials(
     from kojikey import wiring
     from kojikey.operations.resolving import resolve
 
-    open_store = wiring.open_chosen_store(settings, _asking_terminal(call, settings))
+    open_store = wiring.open_chosen_store(settings, _person_to_ask(call, settings))
     found, account = {}, settings.account.value
     for provider in named or held_providers(call, settings, open_store, index):
         credential = resolve(open_store, account=account, provider=provider)
@@ -162,15 +163,16 @@ def _missing(open_store: OpenStore, account: str, provider: str) -> NotFound:
     return KeyNotFound(account, provider)
 
 
-def _asking_terminal(call: Call, settings: Settings) -> Terminal | None:
-    """Return a terminal only where somebody could be asked for a passphrase: it costs a little to import."""
+def _person_to_ask(call: Call, settings: Settings) -> Person | None:
+    """Return a person only where somebody could be asked for a passphrase: a terminal costs a little to import."""
     if settings.no_input or settings.environ.get("KOJIKEY_PASSPHRASE_FILE"):
         return None
     if not (sys.stdin.isatty() or sys.stderr.isatty()):
         return None
     from kojikey.cli.output.terminal import Terminal
+    from kojikey.cli.person import Person
 
-    return Terminal(call, settings)
+    return Person(Terminal(call, settings))
 
 
 def _variables(credential: Credential, entry: IndexEntry) -> Environment:

@@ -118,7 +118,7 @@ def _search(context: Context, damage: DamagedRecords) -> LeakSearch:
     from kojikey.operations.scanning import LeakSearch, distinctive_shapes, known_keys
 
     everyone, is_any = context.call.flag("all_accounts"), context.call.flag("any")
-    open_store = wiring.open_chosen_store(context.settings, context.terminal)
+    open_store = wiring.open_chosen_store(context.settings, context.person)
     try:
         keys = known_keys(open_store, account=None if everyone else context.account, damaged=damage)
     finally:

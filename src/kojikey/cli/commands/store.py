@@ -41,7 +41,7 @@ def init(call: Call) -> int:
     if url is not None:
         context.settings.store = context.settings.store._replace(value=url, origin="argument")
     _ensure_name_is_free(context, url)
-    made, store = _made(context, wiring.kek_inputs(context.settings, context.terminal))
+    made, store = _made(context, wiring.kek_inputs(context.settings, context.person))
     _keep_name(context, url)
     return _show_init(context, store, made=made)
 
@@ -73,7 +73,7 @@ def _source(context: Context, inputs: KekInputs, place: str) -> str:
     from kojikey import wiring
 
     given = context.call.text("kek") or context.settings.config.get("kek")
-    return given or wiring.default_kek_source(context.settings, context.terminal, inputs, place=place)
+    return given or wiring.default_kek_source(context.settings, context.person, inputs, place=place)
 
 
 def _ensure_name_is_free(context: Context, url: str | None) -> None:
@@ -123,7 +123,7 @@ def info(call: Call) -> int:
     from kojikey.operations.storing import info as store_info
 
     context = context_of(call)
-    open_store = wiring.open_existing(context.settings, context.terminal)
+    open_store = wiring.open_existing(context.settings, context.person)
     told = store_info(open_store.store, open_store.header)
     if context.terminal.json:
         origin = {"chosen_by": context.settings.store.origin, "home": context.settings.home.data}
@@ -146,7 +146,7 @@ def rekey(call: Call) -> int:
     source = call.text("kek")
     if not source:
         raise UsageError("rekey needs the new KEK's source", hint="kojikey store rekey --kek SOURCE")
-    open_store = wiring.open_existing(context.settings, context.terminal)
+    open_store = wiring.open_existing(context.settings, context.person)
     try:
         result = rekey_store(open_store, source=source, new_inputs=_new_inputs(context, open_store, source))
     except KeyboardInterrupt:
@@ -188,7 +188,7 @@ def _new_inputs(context: Context, open_store: OpenStore, source: str) -> KekInpu
     """
     from kojikey import wiring
 
-    inputs = wiring.kek_inputs(context.settings, context.terminal)
+    inputs = wiring.kek_inputs(context.settings, context.person)
     path = context.call.text("new_passphrase_file")
     if path is not None:
         return inputs._replace(environ={**inputs.environ, "KOJIKEY_PASSPHRASE_FILE": path})

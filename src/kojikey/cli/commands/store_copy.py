@@ -58,8 +58,8 @@ def _both(context: Context) -> tuple[OpenStore, OpenStore]:
     to = context.call.text("to")
     if to is None:
         raise UsageError("copy needs the store to copy to", hint="kojikey store copy --to NAME|URL")
-    source = wiring.open_existing(context.settings, context.terminal)
-    target = wiring.open_existing(context.settings.for_store(to), context.terminal)
+    source = wiring.open_existing(context.settings, context.person)
+    target = wiring.open_existing(context.settings.for_store(to), context.person)
     if source.store_id == target.store_id:
         raise UsageError("that is the same store; nothing was copied")
     return source, target

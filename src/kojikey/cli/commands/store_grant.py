@@ -20,7 +20,7 @@ def grant(call: Call) -> int:
 
     context = context_of(call)
     account, role = _names(call)
-    open_store = wiring.open_existing(context.settings, context.terminal)
+    open_store = wiring.open_existing(context.settings, context.person)
     result = granting.grant(open_store, account=account, role=role)
     what = "sees and changes" if result.action == "granted" else "had already: it sees and changes"
     return _show(context, result, f"the role {role} {what} the keys of account {account}")
@@ -33,7 +33,7 @@ def revoke(call: Call) -> int:
 
     context = context_of(call)
     account, role = _names(call)
-    open_store = wiring.open_existing(context.settings, context.terminal)
+    open_store = wiring.open_existing(context.settings, context.person)
     result = granting.revoke(open_store, account=account, role=role)
     done = "lost its grant" if result.action == "revoked" else "had no grant"
     sees = "still sees" if result.through else "does not see"

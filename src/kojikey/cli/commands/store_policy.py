@@ -20,7 +20,7 @@ def policy(call: Call) -> int:
 
     context = context_of(call)
     account = checked_account(call.text("name") or "")
-    open_store = wiring.open_existing(context.settings, context.terminal)
+    open_store = wiring.open_existing(context.settings, context.person)
     store = open_store.store
     if not isinstance(store, DynamoStore):
         raise UsageError(

@@ -180,7 +180,7 @@ def _test_saved(context: Context, catalog: Catalog) -> int:
     from kojikey.operations.selecting import select
 
     query = _query(context)
-    open_store = wiring.open_existing(context.settings, context.terminal)
+    open_store = wiring.open_existing(context.settings, context.person)
     selection = select(open_store.store, query, allow_empty=context.call.flag("allow_empty"))
     for provider in selection.missing:
         context.terminal.warn(f"{KeyNotFound(context.account, provider)}; the others are tested")

@@ -13,11 +13,11 @@ from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
+from kojikey.cli.call_settings import settings_of
 from kojikey.cli.commands import MODULES, load
 from kojikey.cli.parsing.command import Call
 from kojikey.config.settings import Settings, has_password
 from kojikey.model.account import DEFAULT_ACCOUNT, checked_account
-from kojikey.model.environment import Environment
 from kojikey.model.errors import KojikeyError, StoreNotFound
 from kojikey.providers.index import read_index
 
@@ -112,7 +112,6 @@ def _has(words: Iterable[str], options: tuple[str, ...]) -> bool:
 
 def complete_hint(error: Exception, call: Call) -> None:
     """Give an error that a command raised the hint that people are to read, completed."""
-    import os
 
     from kojikey.cli.exits import hint_of
     from kojikey.cli.output.failure import first_of_ours
@@ -123,7 +122,7 @@ def complete_hint(error: Exception, call: Call) -> None:
     hint = hint_of(ours, command=call.command.name)
     if call.command.name != "store copy":  # a hint would have to name one of its two stores
         try:
-            settings = Settings(call, Environment(os.environ))
+            settings = settings_of(call)
         except KojikeyError:
             pass
         else:
