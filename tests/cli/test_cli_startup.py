@@ -9,7 +9,10 @@ import pytest
 from support.program import COMMAND, Program
 from support.pseudo_terminal import end, on_a_terminal
 
-HEAVY = {"typer", "rich", "httpcore2", "asyncio", "keyring", "platformdirs", "pydantic", "click", "importlib.metadata"}
+HEAVY = {
+    "typer", "rich", "httpcore2", "asyncio", "keyring", "platformdirs", "pydantic", "click", "importlib.metadata",
+    "hyperscan",  # of scan and run --mask alone
+}  # fmt: skip
 RUN = HEAVY | {"dataclasses", "pathlib", "tomllib", "inspect", "logging", "subprocess", "secrets", "socket", "email"}
 TRACE = "-X", "importtime"
 

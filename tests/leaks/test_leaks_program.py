@@ -45,6 +45,14 @@ def with_key(kojikey: Program, key: SandboxKey, *arguments: str) -> int:
     return kojikey(*arguments, "--stdin", "--base-url", key.base_url, stdin=key.key + "\n").code
 
 
+def planted(kojikey: Program, key: SandboxKey) -> str:
+    """Return a folder in which a key stands in a file, in the file's name and in base64."""
+    folder = kojikey.home.parent / "planted"
+    folder.mkdir(exist_ok=True)
+    (folder / f"name-{key.key}").write_text(f"{key.key}\n{base64.b64encode(key.key.encode()).decode()}\n")
+    return str(folder)
+
+
 def through_everything(kojikey: Program, key: SandboxKey, other: SandboxKey) -> None:
     """Send two keys through every command, with and without --json, well and badly."""
     provider = key.provider
@@ -72,6 +80,7 @@ def through_everything(kojikey: Program, key: SandboxKey, other: SandboxKey) -> 
         with_key(kojikey, key, "add", provider, *more)
         for command in (
             ["list"], ["list", "--all-accounts"], ["test"], ["history", provider], ["audit"], ["audit", "--verify"],
+            ["scan", planted(kojikey, key)], ["scan", "--any", planted(kojikey, key)],
             ["doctor"], ["store", "info"], ["account", "list"], ["get", provider], ["remove", provider],
             ["store", "rekey", "--kek", "env:OTHER_KEK"], ["store", "rekey", "--kek", "env"],
         ):  # fmt: skip
