@@ -46,7 +46,7 @@ class Row(NamedTuple):
 def main() -> int:
     """Measure, print the table, and return 1 where one is over budget."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tree", type=Path, help="the folder to search (default: 200 MiB in 8,000 files are made)")
+    parser.add_argument("--tree", type=Path, help="the folder to search (default: 1 GiB in 40,000 files is made)")
     parser.add_argument("--runs", type=int, default=5, help="runs of each side (default 5)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kojikey-benchmark-") as folder:
@@ -113,16 +113,17 @@ def make_store(home: Path, count: int) -> tuple[dict[str, str], list[str]]:
 
 
 def make_tree(folder: Path) -> Path:
-    """Make 200 MiB of lines in 8,000 files of many sizes; the keys are in none of them."""
+    """Make 1 GiB of lines in 40,000 files of many sizes; the keys are in none of them."""
     chance = random.Random(0)
     words = [chance.randbytes(chance.randrange(2, 8)).hex() for _ in range(5000)]
-    lines = [" ".join(chance.choices(words, k=chance.randrange(1, 14))) for _ in range(20_000)]
-    for number in range(8000):
-        path = folder / f"{number % 200}" / f"file{number}"
+    lines = (" ".join(chance.choices(words, k=chance.randrange(1, 14))) for _ in range(20_000))
+    text = "\n".join(lines).encode()
+    for number in range(40_000):
+        path = folder / f"{number % 800}" / f"file{number}"
         path.parent.mkdir(parents=True, exist_ok=True)
-        size = 25 * 1024 * (8 if number % 16 == 0 else 1) * 2 // 3
-        text = "\n".join(chance.choices(lines, k=size // 60))
-        path.write_text(text + "\n")
+        size = 200_000 if number % 16 == 0 else 15_000
+        begin = chance.randrange(len(text) - size)
+        path.write_bytes(text[begin : begin + size])
     return folder
 
 

@@ -19,12 +19,14 @@ from kojikey.operations.open_store import OpenStore
 from kojikey.providers.definition import Definition
 from kojikey.scanning.engine import Engine, KeyShape
 from kojikey.scanning.files import FileSearch
-from kojikey.scanning.git import GitSearch, InObject
-from kojikey.scanning.git_history import Origin
-from kojikey.scanning.git_process import Git
 from kojikey.scanning.trouble import Tally
 from kojikey.scanning.windows import Found, Read, Scanner
 from kojikey.stores.base import Query
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kojikey.scanning.git import InObject
+    from kojikey.scanning.git_process import Git
 
 _LITERAL = re.compile(r"(?:[A-Za-z0-9_-]|\\[._-])*")
 _QUANTIFIED = ("?", "*", "+", "{")
@@ -150,6 +152,9 @@ class LeakSearch:
 
     def objects(self, git: Git) -> Iterator[Finding]:
         """Yield what is found in all objects of a repository, with the commit that brought it in."""
+        from kojikey.scanning.git import GitSearch
+        from kojikey.scanning.git_history import Origin
+
         self.tally.repositories += 1
         places = list(GitSearch(git, self._scanner, self.tally).objects())
         origins = Origin(git).of({place.object for place in places if place.kind in ("blob", "tree")})
@@ -159,6 +164,8 @@ class LeakSearch:
 
     def staged(self, git: Git) -> Iterator[Finding]:
         """Yield what is found in what is about to be committed."""
+        from kojikey.scanning.git import GitSearch
+
         self.tally.repositories += 1
         for place in GitSearch(git, self._scanner, self.tally).staged():
             yield self._finding(place.found, file=place.path, object=place.object, kind="blob")

@@ -26,6 +26,7 @@ _ENVIRONMENT = {
     "GIT_PAGER": "cat",
     "GIT_ATTR_NOSYSTEM": "1",
 }
+_PIPE = 1024 * 1024  # bytes; a smaller pipe makes git and us wait for each other more often
 _DROPPED = ("GIT_EXTERNAL_DIFF", "GIT_DIFF_OPTS", "GIT_TRACE", "GIT_PROXY_COMMAND", "GIT_SSH", "GIT_SSH_COMMAND")
 _ELSEWHERE = ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_NAMESPACE")
 
@@ -46,8 +47,8 @@ class Git:
             UsageError: there is no git.
         """
         try:
-            return subprocess.Popen(
-                ("git", *_SAFE, "-C", self.folder, *arguments), env=self._environ, bufsize=1024 * 1024,
+            process = subprocess.Popen(
+                ("git", *_SAFE, "-C", self.folder, *arguments), env=self._environ, bufsize=_PIPE,
                 stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             )  # fmt: skip
         except (FileNotFoundError, PermissionError):
@@ -55,6 +56,8 @@ class Git:
                 "git was not found, and --git and --staged need it; nothing was read",
                 hint="install git, or leave the option out to scan files",
             ) from None
+        _widen(process)
+        return process
 
     def ask(self, *arguments: str, given: bytes = b"") -> tuple[int, bytes, bytes]:
         """Run git to its end; return its exit status, what it wrote, and what it said.
@@ -76,6 +79,17 @@ class Git:
         """Return the line that git writes, None where it fails."""
         status, out, _ = self.ask(*arguments, given=given)
         return out.decode("ascii", "replace").strip() if status == 0 else None
+
+
+def _widen(process: subprocess.Popen[bytes]) -> None:
+    """Make the pipe of a process's output larger where the system allows it."""
+    try:
+        import fcntl
+
+        if process.stdout:
+            fcntl.fcntl(process.stdout.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
+    except (ImportError, AttributeError, OSError):
+        return  # not Linux, or over the user's limit
 
 
 def repository_problem(git: Git) -> tuple[str, bool] | None:

@@ -17,7 +17,6 @@ def providers(call: Call) -> int:
     """Carry out ``kojikey providers``."""
     from kojikey import wiring
     from kojikey.cli.output import documents
-
     from kojikey.providers.index import RESERVED_IDS
 
     words = call.texts("providers")

@@ -50,12 +50,12 @@ def scan(call: Call) -> int:
 
 
 def _check_options(call: Call) -> None:
-    from kojikey.cli.reports.spool import check_places
-
     if call.flag("all_accounts") and call.text("account") is not None:
         raise UsageError("--all-accounts goes without --account")
     report = call.text("sarif")
     if report is not None:
+        from kojikey.cli.reports.spool import check_places
+
         check_places([report])
 
 
