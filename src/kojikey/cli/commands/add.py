@@ -31,7 +31,7 @@ def add(call: Call) -> int:
     base_url = definition.checked_base_url(settings.base_url)
     tester = wiring.make_tester(definition, context.terminal, call)
     if not call.flag("no_test"):
-        wiring.check_network(settings.base_url or definition.base_url)
+        wiring.check_network(base_url)
     open_store = wiring.open_chosen_store(context.settings, context.person)
     ensure_absent(open_store, account=context.account, provider=provider)
     make_store = wiring.prepare_store(open_store, context.settings, context.person, account=context.account)
