@@ -3,7 +3,7 @@
 # What a command takes: its options, the kind of each option's value, and the kind of its arguments.
 _kojikey_takes() {
   case "$1" in
-    '') words='add test check list rotate remove run get providers history audit scan sandbox doctor help store account' options='--help -h --version -V' ;;
+    '') words='add test check list rotate set remove run get providers history audit scan sandbox doctor help store account' options='--help -h --version -V' ;;
     store) words='init info rekey copy grant revoke policy' ;;
     account) words='list disable enable remove' ;;
     'add')
@@ -29,6 +29,11 @@ _kojikey_takes() {
     'rotate')
       options='--account -a --store -s --json --no-input --quiet -q --no-color --resume --abort --rollback --retire --force --stdin --from-env --from-file --force-shape --base-url --model --capability --label --expires --rotate-after --no-test --allow-limited --allow-unverified --timeout --deep --batch --dry-run --concurrency --rate --help -h'
       values=' --account=account -a=account --store=store -s=store --from-env=variable --from-file=file --base-url= --model= --capability=capability --label= --expires= --rotate-after= --timeout= --batch=file --concurrency= --rate= '
+      argument='provider'
+      ;;
+    'set')
+      options='--account -a --store -s --json --no-input --quiet -q --no-color --label --expires --rotate-after --model --capability --base-url --unset --no-test --allow-limited --allow-unverified --timeout --deep --help -h'
+      values=' --account=account -a=account --store=store -s=store --label= --expires= --rotate-after= --model= --capability=capability --base-url= --unset=setting --timeout= '
       argument='provider'
       ;;
     'remove')

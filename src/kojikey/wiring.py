@@ -180,14 +180,16 @@ def _user() -> str:
         return os.environ.get("USERNAME") or (f"uid {uid}" if uid is not None else "an unknown user")
 
 
-def open_chosen_store(settings: Settings, person: Person | None) -> OpenStore:
+def open_chosen_store(settings: Settings, person: Person | None, *, may_ask: bool = True) -> OpenStore:
     """Return the chosen store, opened. A local store that was never made is an empty one, and stays unmade.
+
+    Without ``may_ask`` nobody is asked for its passphrase: its KEK is then one that cannot be had.
 
     Raises:
         StoreNotFound: a store that was named is not there. StoreUnavailable: it can not be used.
     """
     store = store_from_url(settings.store_url())
-    inputs = kek_inputs(settings, person)
+    inputs = kek_inputs(settings, person if may_ask else None)
     try:
         header = store.open().document
     except StoreNotFound:

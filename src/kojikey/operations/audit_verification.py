@@ -31,7 +31,7 @@ from kojikey.sealing.envelope import Sealer
 from kojikey.stores.base import Query, Store, Stored
 
 _ATTEMPTS = 25  # of an account that changed while it was read
-UNSIGNED_ACTIONS = frozenset({"removed", "granted", "revoked"})
+UNSIGNED_ACTIONS = frozenset({"removed", "granted", "revoked", "changed"})
 """Actions that are possible without the KEK. An unsigned event of any other kind was made from outside."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from kojikey.model.key import Key
@@ -48,3 +49,51 @@ def settled(key: Key, pending: Document | None) -> Key:
         label=pending.get("label", key.label),
         rotate_after_days=days or None,
     )
+
+
+SETTINGS = ("label", "expires", "rotate-after", "model", "capability", "base-url")
+"""What can be changed beside a key, by the names of the options."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """What is to be changed of a key's settings: what is ``given``, and the names of what is to be ``unset``.
+
+    An unset setting is what it is of a key for which none was given; ``default_capabilities`` and
+    ``default_base_url`` are the provider's.
+    """
+
+    given: KeySettings
+    unset: frozenset[str] = frozenset()
+    default_capabilities: tuple[str, ...] = ()
+    default_base_url: str = ""
+
+    @property
+    def base_url(self) -> str | None:
+        """The base URL that the key is to have, None where that is not to be changed."""
+        return self.default_base_url if "base-url" in self.unset else self.given.base_url
+
+    def applied_to(self, key: Key) -> Key:
+        """Return the key with all that changes but its base URL, to which its value is sealed."""
+        given, unset = self.given, self.unset
+        days = key.rotate_after_days if given.rotate_after_days is None else given.rotate_after_days
+        version = key.current
+        expires_at = None if "expires" in unset else given.expires_at or version.expires_at
+        return replace(
+            key.with_version(replace(version, expires_at=expires_at)),
+            label=None if "label" in unset else key.label if given.label is None else given.label,
+            models=() if "model" in unset else given.models or key.models,
+            capabilities=self.default_capabilities if "capability" in unset else given.capabilities or key.capabilities,
+            rotate_after_days=ROTATE_AFTER_DAYS if "rotate-after" in unset else days or None,
+        )
+
+
+def changed_settings(before: Key, after: Key) -> tuple[str, ...]:
+    """Return the names of the settings in which two states of a key differ."""
+    pairs = zip(SETTINGS, _values(before), _values(after), strict=True)
+    return tuple(name for name, old, new in pairs if old != new)
+
+
+def _values(key: Key) -> Iterator[object]:
+    current = key.current
+    yield from (key.label, current.expires_at, key.rotate_after_days, key.models, key.capabilities, current.base_url)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     _Result = TypeVar("_Result")
 
 _REMEMBERED = 256  # accounts
-_RARE = ("role", "others")  # members that an event has only where they say something
+_RARE = ("role", "others", "settings")  # members that an event has only where they say something
 _OUTLIVES = ("disabled", "copied_from")  # of an account that was removed: what its owner can not undo by beginning anew
 
 
@@ -52,6 +52,7 @@ class EventDraft(NamedTuple):
     reason: str | None = None
     role: str | None = None  # of a grant, and only there a member of the event
     others: Document | None = None  # of a copy: the version and fingerprint of the stages beside the current one
+    settings: list[str] | None = None  # the names of those that were changed
 
     def content(self) -> Document:
         """Return the members of the event that say what happened."""

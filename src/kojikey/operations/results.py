@@ -12,7 +12,7 @@ from kojikey.model.key import Key, Version
 from kojikey.model.ref import Document
 from kojikey.model.verdict import Outcome, Verdict
 
-Action = Literal["added", "rotated", "unchanged", "staged", "aborted", "rolled_back", "retired", "removed"]
+Action = Literal["added", "rotated", "unchanged", "staged", "aborted", "rolled_back", "retired", "removed", "changed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,8 @@ class ChangeResult:
 
     ``key`` is the key as it now is in the store (for a removal: as it was), None where nothing was ever saved.
     ``version`` is the version that was acted on. ``unsigned`` says that the audit event could not be signed,
-    ``unrecorded`` that there could be none: the account's own record is damaged.
+    ``unrecorded`` that there could be none: the account's own record is damaged. ``settings`` names what ``set``
+    changed.
     """
 
     account: str
@@ -35,6 +36,7 @@ class ChangeResult:
     verdict: Verdict | None = None
     unsigned: bool = False
     unrecorded: bool = False
+    settings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

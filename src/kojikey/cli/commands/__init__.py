@@ -14,6 +14,7 @@ MODULES: dict[str, str] = {
     "check": "check",
     "list": "list_keys",
     "rotate": "rotate",
+    "set": "set_key",
     "remove": "remove",
     "run": "run",
     "get": "get",

@@ -44,6 +44,10 @@ def _values(kind: str, call: Call) -> list[str]:
         return list(dict.fromkeys(names))
     if kind == "kek":
         return ["keychain", "passphrase", "env", "file:", "awskms:"]
+    if kind == "setting":
+        from kojikey.operations.key_settings import SETTINGS
+
+        return list(SETTINGS)
     if kind == "topic":
         from kojikey.cli.commands import HIDDEN, MODULES
 

@@ -23,7 +23,7 @@ from kojikey.providers.definition import Definition
 from kojikey.providers.key_cleaning import clean
 
 _LONGEST_LABEL = 200
-_DONE = ("added", "rotated", "unchanged", "rolled_back", "retired", "removed")
+_DONE = ("added", "rotated", "unchanged", "rolled_back", "retired", "removed", "changed")
 
 
 def read_clean_key(context: Context, definition: Definition, catalog: Catalog) -> Secret:

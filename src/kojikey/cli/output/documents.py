@@ -69,7 +69,7 @@ def tested(result: TestResult) -> Document:
 
 
 def changed(result: ChangeResult) -> Document:
-    """Return the one result of ``add``, ``rotate`` or ``remove``; ``action`` is null where nothing was changed."""
+    """Return the one result of a command that changes a key; ``action`` is null where nothing was changed."""
     document: Document = {
         "account": result.account,
         "provider": result.provider,
@@ -81,6 +81,8 @@ def changed(result: ChangeResult) -> Document:
         document["test"] = verdict_fields(result.verdict)
     if result.action == "removed":
         document |= {"source": source_without_key(result.provider), "audit_signed": not result.unsigned}
+    if result.action == "changed":
+        document |= {"settings": list(result.settings), "audit_signed": not result.unsigned}
     return document
 
 

@@ -1,0 +1,133 @@
+"""``kojikey set``: changes what is kept beside a key, without a new one."""
+
+from __future__ import annotations
+
+from kojikey.cli.context import Context, context_of
+from kojikey.cli.parsing.command import (
+    ALLOW_LIMITED,
+    ALLOW_UNVERIFIED,
+    BASE_URL,
+    CAPABILITY,
+    COMMON,
+    DEEP,
+    EXPIRES,
+    LABEL,
+    MODEL,
+    NO_TEST,
+    PROVIDER,
+    ROTATE_AFTER,
+    TIMEOUT,
+    Call,
+    Command,
+    Option,
+)  # fmt: skip
+from kojikey.model.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kojikey.operations.key_settings import Revision
+    from kojikey.operations.results import ChangeResult
+    from kojikey.providers.definition import Definition
+
+_GIVEN = ("label", "expires", "rotate_after", "model", "capability", "base_url")
+_FOR_A_TEST = ("no_test", "allow_limited", "allow_unverified", "timeout", "deep")
+
+
+def set_key(call: Call) -> int:
+    """Carry out ``kojikey set``."""
+    from kojikey import wiring
+    from kojikey.cli.commands import saving
+    from kojikey.cli.output.advice import for_saved
+    from kojikey.operations.changing import change_settings
+
+    context = context_of(call)
+    provider = str(call.text("provider"))
+    unset = _checked(call, provider)
+    wiring.checked_provider(provider, context.settings)
+    definition = wiring.catalog(context.settings).get(provider)
+    revision = _revision(context, definition, unset)
+    tester = wiring.make_tester(definition, context.terminal, call)
+    test = None if call.flag("no_test") else tester
+    if test and revision.base_url:
+        wiring.check_network(revision.base_url)
+    moves = revision.base_url is not None
+    open_store = wiring.open_chosen_store(context.settings, context.terminal, may_ask=moves)
+    approve = saving.Approval(context, saving="move it there", advice=for_saved(provider))
+    result = change_settings(
+        open_store, revision, account=context.account, provider=provider, test=test, approve=approve
+    )
+    if result.unsigned:
+        context.terminal.warn("the key-encryption key is not available, so the audit event of this change is unsigned")
+    return saving.show(context, result, _lines(result), approval=approve)
+
+
+def _checked(call: Call, provider: str) -> frozenset[str]:
+    """Return what is to be unset, once it is clear that something is to be changed, and each setting in one way.
+
+    Raises:
+        UsageError: it is not.
+    """
+    from kojikey.operations.key_settings import SETTINGS
+
+    example = f"kojikey set {provider} --label production" if provider.isidentifier() else "kojikey set PROVIDER --help"
+    unset = call.texts("unset")
+    for name in unset:
+        if name not in SETTINGS:
+            raise UsageError("--unset takes one of " + ", ".join(SETTINGS) + "; nothing was changed", hint=example)
+    given = [name.replace("_", "-") for name in _GIVEN if call.values.get(name) not in (None, [])]
+    both = next((name for name in given if name in unset), None)
+    if both:
+        raise UsageError(f"--{both} and --unset {both} go not together; nothing was changed", hint=example)
+    if not given and not unset:
+        raise UsageError(f"set needs a setting: --{', --'.join(SETTINGS)} or --unset NAME", hint=example)
+    tests = next((name for name in _FOR_A_TEST if call.values.get(name) not in (None, False)), None)
+    if tests and "base-url" not in (*given, *unset):
+        shown = tests.replace("_", "-")
+        raise UsageError(f"--{shown} goes with --base-url: nothing else is tested; nothing was changed", hint=example)
+    return frozenset(unset)
+
+
+def _revision(context: Context, definition: Definition, unset: frozenset[str]) -> Revision:
+    from kojikey.cli.commands.saving import settings_of
+    from kojikey.operations.key_settings import Revision
+
+    given = settings_of(context, definition)
+    default = definition.checked_base_url(None) if "base-url" in unset else ""
+    return Revision(given, unset, definition.default_capabilities, default)
+
+
+def _lines(result: ChangeResult) -> list[str]:
+    """Say what was done, and what was not."""
+    if result.action is None:
+        return ["nothing was changed; the key stays where it was"]
+    if result.action == "unchanged":
+        return ["unchanged: these are its settings already"]
+    return [f"changed: {', '.join(result.settings)}", f"next: kojikey list {result.provider}"]
+
+
+COMMANDS = (
+    Command(
+        "set",
+        "change a key's label, dates, models, capabilities or base URL",
+        set_key,
+        options=(
+            *COMMON, LABEL, EXPIRES, ROTATE_AFTER, MODEL, CAPABILITY, BASE_URL,
+            Option(
+                ("--unset",),
+                "take away label, expires, rotate-after, model, capability or base-url; may be repeated",
+                "texts",
+                "NAME",
+                "setting",
+            ),
+            NO_TEST, ALLOW_LIMITED, ALLOW_UNVERIFIED, TIMEOUT, DEEP,
+        ),
+        argument=PROVIDER,
+        description="The key itself stays the same. With --base-url it is tested at the new place first, and moved "
+        "only where it is good there; nothing else needs the key-encryption key or a test.",
+        examples=(
+            "kojikey set openai --label production --expires 90d",
+            "kojikey set openai --base-url https://eu.api.openai.com",
+            "kojikey set elevenlabs --unset label --unset model",
+        ),
+    ),
+)  # fmt: skip

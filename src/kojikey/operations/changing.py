@@ -1,0 +1,120 @@
+"""Changing what is kept beside a key, without a new value.
+
+Owns: that a change is one compare-and-swap on the version that was in use when it began, and that a key moves to
+another base URL only after its test there. Must not: know a default of a provider, or ask a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from kojikey.model.errors import AlreadyStaged, CannotOpen, ChangedMeanwhile
+from kojikey.model.key import Key, Stage
+from kojikey.model.secret import Secret
+from kojikey.model.verdict import Verdict
+from kojikey.operations.adding import event_draft, tested
+from kojikey.operations.compare_and_swap import retry_on_conflict
+from kojikey.operations.key_settings import Revision, changed_settings
+from kojikey.operations.listing import key_of
+from kojikey.operations.open_store import OpenStore, Plan
+from kojikey.operations.probing import Approve, Target, Tester, accepted
+from kojikey.operations.results import ChangeResult
+from kojikey.operations.rotating import stored_key
+from kojikey.operations.sealed_versions import opened
+from kojikey.stores.base import Change, Stored
+
+
+def change_settings(
+    open_store: OpenStore, revision: Revision, *, account: str, provider: str, test: Tester | None, approve: Approve
+) -> ChangeResult:
+    """Change a key's settings; another base URL only where the key is good there, and then everything in one step.
+
+    ``test=None`` moves it untested. Settings other than the base URL need no KEK: without it the event is unsigned, and
+    the result says so. What is there already is ``unchanged``.
+
+    Raises:
+        KeyNotFound: there is no key. AlreadyStaged: a rotation is under way, and the base URL is to be another.
+        ChangedMeanwhile: somebody else rotated or removed the key; nothing was changed.
+        StoreUnavailable, CannotOpen: nothing was changed.
+    """
+    stored = stored_key(open_store, account=account, provider=provider)
+    key = key_of(stored)
+    if revision.base_url in (None, key.current.base_url):
+        return _changed(open_store, stored, partial(_without_move, revision=revision))
+    _ensure_unstaged(key)
+    secret = opened(open_store.sealer(account), provider, key.current)
+    verdict = _tested_there(key, revision, secret, test)
+    if not accepted(verdict, approve):
+        return ChangeResult(account, provider, None, key.current.tail, key.current.number, key=key, verdict=verdict)
+    move = partial(_moved, open_store, revision=revision, secret=secret, verdict=verdict)
+    return _changed(open_store, stored, move, verdict=verdict)
+
+
+def _tested_there(key: Key, revision: Revision, secret: Secret, test: Tester | None) -> Verdict | None:
+    """Ask about the key at its new place, for what it is to be used for from now on."""
+    after = revision.applied_to(key)
+    target = Target(key.provider, str(revision.base_url), after.models, after.capabilities)
+    return test(secret, target) if test else None
+
+
+def _ensure_unstaged(key: Key) -> None:
+    if key.version(Stage.STAGED):
+        raise AlreadyStaged(key.account, key.provider)
+
+
+def _without_move(key: Key, *, revision: Revision) -> Key:
+    return revision.applied_to(key)
+
+
+def _moved(open_store: OpenStore, key: Key, *, revision: Revision, secret: Secret, verdict: Verdict | None) -> Key:
+    """Return the key with its version in use sealed to the new base URL; it keeps its number."""
+    _ensure_unstaged(key)
+    after = revision.applied_to(key)
+    current, base_url = after.current, str(revision.base_url)
+    sealed = open_store.sealer(key.account).seal(
+        secret, provider=key.provider, version=current.number, base_url=base_url
+    )
+    return after.with_version(tested(replace(current, sealed=sealed, base_url=base_url), verdict))
+
+
+def _changed(
+    open_store: OpenStore, stored: Stored, change: Callable[[Key], Key], *, verdict: Verdict | None = None
+) -> ChangeResult:
+    """Make a change, again where only something else of the key was changed first (a test was recorded)."""
+    seen = key_of(stored).current
+
+    def again() -> Stored:
+        found = stored_key(open_store, account=str(stored.ref.account), provider=str(stored.ref.provider))
+        if key_of(found).current.sealed != seen.sealed:
+            raise ChangedMeanwhile(stored.ref)
+        return found
+
+    def attempt(found: Stored) -> ChangeResult:
+        before = key_of(found)
+        after = change(before)
+        names, current = changed_settings(before, after), after.current
+        result = ChangeResult(
+            after.account, after.provider, "unchanged", current.tail, current.number, key=after, verdict=verdict
+        )
+        if not names:
+            return result
+        draft = event_draft("changed", after.provider, current, verdict)._replace(settings=list(names))
+        made = Plan((Change(found.ref, after.as_document(), found.revision),), (draft,))
+        is_signed = _recorded(open_store, made, after.account, needs_kek="base-url" in names)
+        return replace(result, action="changed", settings=names, unsigned=not is_signed)
+
+    return retry_on_conflict(attempt, stored, again, refs=(stored.ref,))
+
+
+def _recorded(open_store: OpenStore, made: Plan, account: str, *, needs_kek: bool) -> bool:
+    """Make the change with its event; tell whether that could be signed."""
+    try:
+        open_store.record(account, lambda _: made)
+    except CannotOpen:
+        if needs_kek:
+            raise
+        open_store.record_unsigned(account, made)
+        return False
+    return True
