@@ -51,7 +51,7 @@ def set_key(call: Call) -> int:
     if test and revision.base_url:
         wiring.check_network(revision.base_url)
     moves = revision.base_url is not None
-    open_store = wiring.open_chosen_store(context.settings, context.terminal, may_ask=moves)
+    open_store = wiring.open_chosen_store(context.settings, context.person, may_ask=moves)
     approve = saving.Approval(context, saving="move it there", advice=for_saved(provider))
     result = change_settings(
         open_store, revision, account=context.account, provider=provider, test=test, approve=approve
