@@ -276,3 +276,17 @@ def test_a_key_that_is_refused_says_the_same_in_this_order(kojikey: Program) -> 
         "nothing was saved",
         "next: make another at https://aistudio.google.com/api-keys, then kojikey add google_gemini",
     ]
+
+
+@pytest.mark.parametrize("words", [("rotate",), ("store", "init"), ()], ids=" ".join)
+def test_help_by_the_command_help_is_that_of_the_option(kojikey: Program, words: tuple[str, ...]) -> None:
+    by_option, by_command = kojikey(*words, "--help"), kojikey("help", *words)
+    assert by_command.out == by_option.out
+    assert by_command.out.count("\n") > 10
+
+
+@pytest.mark.parametrize("words", [(), ("store",), ("account",)], ids=" ".join)
+def test_a_group_alone_shows_its_help(kojikey: Program, words: tuple[str, ...]) -> None:
+    ended = kojikey(*words)
+    assert ended.code == 0
+    assert ended.out == kojikey(*words, "--help").out

@@ -100,8 +100,8 @@ def find_home(environ: Mapping[str, str]) -> Home:
 class Settings:
     """Everything that the program and a command line or a call of the library settle before any work begins.
 
-    ``account``, ``store`` and ``no_input`` are what was chosen there, None and False where nothing was. ``config`` takes
-    the place of config.toml. ``warnings`` takes what is ignored or unsafe.
+    ``account``, ``store`` and ``no_input`` are what was chosen there, None and False where nothing was. ``config`` is
+    used instead of config.toml. ``warnings`` takes what is ignored or unsafe.
     """
 
     __slots__ = ("account", "config", "environ", "home", "mistakes", "ruled_out_by", "store", "warnings")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
-from typer._click.core import Command as ClickCommand
+from typer.core import TyperCommand, TyperGroup
 
 from kojikey.cli import commands
 from kojikey.cli.parsing.command import COMMON, Argument, Call, Command, Option, carry_out
@@ -24,15 +24,21 @@ class Pressed(BaseException):
     """Ctrl-C, on its way past Typer, which would make a silent exit code of it; what it says was left is for people."""
 
 
-def click_command(*, only: Command | None = None, is_rich: bool = False) -> ClickCommand:
+def click_command(*, only: Command | None = None, is_rich: bool = False) -> TyperCommand | TyperGroup:
     """Return the command tree that Typer makes of the definitions; with ``only``, what reading that command needs."""
-    return typer.main.get_command(_Tree(is_rich=is_rich).app(commands.load_all() if only is None else [only]))
+    return _typers_own(_Tree(is_rich=is_rich).app(commands.load_all() if only is None else [only]))
 
 
-def outline(*, is_rich: bool) -> ClickCommand:
+def outline(*, is_rich: bool) -> TyperCommand | TyperGroup:
     """Return the tree with names and summaries alone, for help that lists commands and for a name that is wrong."""
     bare = [command._replace(options=(), argument=None) for command in commands.load_all()]
-    return typer.main.get_command(_Tree(is_rich=is_rich).app(bare))
+    return _typers_own(_Tree(is_rich=is_rich).app(bare))
+
+
+def _typers_own(app: typer.Typer) -> TyperCommand | TyperGroup:
+    command = typer.main.get_command(app)
+    assert isinstance(command, (TyperCommand, TyperGroup))  # noqa: S101 - tells the type checker what Typer makes
+    return command
 
 
 class _Tree:

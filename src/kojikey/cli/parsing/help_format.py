@@ -12,8 +12,6 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from typer._click.core import Context
-from typer._click.formatting import HelpFormatter
 from typer.core import TyperCommand, TyperGroup
 
 COMMON_PANEL = "Common options"
@@ -24,7 +22,7 @@ _FEWEST_COLUMNS = 60  # of a terminal on which rich's columns leave the explanat
 class HelpCommand(TyperCommand):
     """A command whose help ends with the options that all commands share, ``--help`` among them."""
 
-    def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
+    def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the options: in sections, as the rich panels have them."""
         sections: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):
@@ -37,7 +35,7 @@ class HelpCommand(TyperCommand):
             with formatter.section(name):
                 formatter.write_dl(records)
 
-    def get_help_option(self, ctx: Context) -> Any:
+    def get_help_option(self, ctx: Any) -> Any:
         """Return ``--help``, as one of the common options."""
         return _worded(super().get_help_option(ctx), panel=COMMON_PANEL)
 
@@ -45,7 +43,7 @@ class HelpCommand(TyperCommand):
 class HelpGroup(TyperGroup):
     """A group of commands, with ``--help`` in our words."""
 
-    def get_help_option(self, ctx: Context) -> Any:
+    def get_help_option(self, ctx: Any) -> Any:
         """Return ``--help``."""
         return _worded(super().get_help_option(ctx), panel=None)
 

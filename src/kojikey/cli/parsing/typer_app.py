@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import re
 import shlex
+from typing import Any
 
 import typer
-from typer._click import exceptions as click_errors
-from typer._click.core import Command as ClickCommand
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from kojikey.cli import commands
 from kojikey.cli.output.failure import write_line
@@ -45,12 +44,12 @@ def run(tokens: list[str]) -> int:
     """
     refuse(_own(tokens))
     _refuse_early_options(tokens)
+    if not tokens or (len(tokens) == 1 and tokens[0] in commands.GROUPS):
+        show_help(tokens, is_plain=False)
+        return 0
     try:
         result = _tree(tokens).main(args=tokens, prog_name="kojikey", standalone_mode=False)
-    except click_errors.NoArgsIsHelpError as error:
-        _write_help(error.ctx.get_help() if error.ctx else app.ABOUT)
-        return 0
-    except click_errors.UsageError as error:
+    except typer.TyperException as error:
         refuse(tokens)
         raise _worded(error, tokens) from None
     except SystemExit:  # Typer's way of saying that the reader of standard output went away
@@ -62,7 +61,7 @@ def run(tokens: list[str]) -> int:
     return int(result or 0)
 
 
-def _tree(tokens: list[str]) -> ClickCommand:
+def _tree(tokens: list[str]) -> TyperCommand | TyperGroup:
     found = commands.find(tokens)
     drawn = is_rich(tokens)
     return app.outline(is_rich=drawn) if found is None else click_command(only=found[0], is_rich=drawn)
@@ -80,18 +79,18 @@ def show_help(names: list[str], *, is_plain: bool) -> None:
 
 def _help(names: list[str], *, drawn: bool) -> str:
     found = commands.find(names)
-    command = app.outline(is_rich=drawn) if found is None else click_command(only=found[0], is_rich=drawn)
+    command: Any = app.outline(is_rich=drawn) if found is None else click_command(only=found[0], is_rich=drawn)
     context = command.make_context("kojikey", [], resilient_parsing=True)
     for name in names:
         assert isinstance(command, TyperGroup)  # noqa: S101 - the caller checked the name
         command = command.commands[name]
         context = command.make_context(name, [], parent=context, resilient_parsing=True)
-    return command.get_help(context)
+    return str(command.get_help(context))
 
 
 def _write_help(text: str) -> None:
-    if text:  # rich has drawn it already
-        write_line(text)
+    for line in text.splitlines():  # none where rich has drawn it already
+        write_line(line)
 
 
 def _own(tokens: list[str]) -> list[str]:
@@ -133,38 +132,53 @@ def _leading_options(tokens: list[str]) -> list[str]:
     return tokens[:index]
 
 
-def _worded(error: click_errors.UsageError, tokens: list[str]) -> UsageError:
-    place = error.ctx.command_path if error.ctx else "kojikey"
+def _worded(error: typer.TyperException, tokens: list[str]) -> UsageError:
+    """Return an error of Typer in our words. Typer has no public classes but one: the members tell the others apart."""
+    context = getattr(error, "ctx", None)
+    place = context.command_path if context else "kojikey"
     help_hint = f"{place} --help"
-    if isinstance(error, click_errors.NoSuchOption):
-        return _no_such_option(error, place)
-    if isinstance(error, click_errors.BadParameter) and not isinstance(error, click_errors.MissingParameter):
-        named = error.param.opts[0] if error.param else "an option"
-        kind = error.param.type.name if error.param else ""
-        takes = {"int": "a whole number", "float": "a number"}.get(kind, "another kind of value")
-        return UsageError(f"{named} takes {takes}", hint=help_hint)
-    message = error.format_message()
-    if message.startswith("No such command"):
+    option = getattr(error, "option_name", None)
+    if option is not None and hasattr(error, "possibilities"):
+        return _no_such_option(option, context, place)
+    if option is not None:
+        return _value_misplaced(option, tokens)
+    if isinstance(error, typer.BadParameter):
+        return _bad_value(error, help_hint)
+    if commands.find(tokens) is None:
         meant = _nearest_command([token for token in tokens if not token.startswith("-")])
-        hint = f"did you mean kojikey {meant}?" if meant else help_hint
-        return UsageError(f"{place} has no such command", hint=hint)
-    if message.startswith("Got unexpected extra argument"):
-        return UsageError(
-            f"{place} takes no further argument; what follows is not repeated here, in case it is a key",
-            hint=help_hint,
-        )
-    return UsageError(message[0].lower() + message[1:].rstrip("."), hint=help_hint)
+        return UsageError(f"{place} has no such command", hint=f"did you mean kojikey {meant}?" if meant else help_hint)
+    return UsageError(
+        f"{place} takes no further argument; what follows is not repeated here, in case it is a key", hint=help_hint
+    )
 
 
-def _no_such_option(error: click_errors.NoSuchOption, place: str) -> UsageError:
-    if error.option_name in ("--key", "--api-key", "-k", "--token", "--secret"):
+def _bad_value(error: typer.BadParameter, help_hint: str) -> UsageError:
+    if hasattr(error, "param_type"):  # an argument that is missing
+        named = error.param.make_metavar(error.ctx) if error.param and error.ctx else "an argument"
+        return UsageError(f"missing argument {named}", hint=help_hint)
+    named = error.param.opts[0] if error.param else "an option"
+    kind = error.param.type.name if error.param else ""
+    takes = {"int": "a whole number", "float": "a number"}.get(kind, "another kind of value")
+    return UsageError(f"{named} takes {takes}", hint=help_hint)
+
+
+def _value_misplaced(name: str, tokens: list[str]) -> UsageError:
+    found = commands.find(tokens)
+    command = found[0] if found else None
+    is_flag = any(option.kind == "flag" for option in (command.options if command else ()) if name in option.flags)
+    what = "takes no value" if is_flag else "needs a value"
+    return UsageError(f"{name} {what}", hint=f"kojikey {command.name} --help" if command else "kojikey --help")
+
+
+def _no_such_option(name: str, context: typer.Context | None, place: str) -> UsageError:
+    if name in ("--key", "--api-key", "-k", "--token", "--secret"):
         return UsageError(
-            f"there is no option {error.option_name}: a key is never an argument",
+            f"there is no option {name}: a key is never an argument",
             hint="give it at the prompt, or with --stdin, --from-env VAR or --from-file PATH",
         )
-    params = error.ctx.command.params if error.ctx else []
-    close = nearest(error.option_name, (spelling for param in params for spelling in param.opts))
-    shown = error.option_name if _PLAIN_OPTION.fullmatch(error.option_name) else "of that name"
+    params = context.command.params if context else []
+    close = nearest(name, (spelling for param in params for spelling in param.opts))
+    shown = name if _PLAIN_OPTION.fullmatch(name) else "of that name"
     return UsageError(f"{place} has no option {shown}", hint=f"did you mean {close}?" if close else f"{place} --help")
 
 
