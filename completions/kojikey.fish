@@ -119,6 +119,8 @@ complete -c kojikey -n __kojikey_at_start -a run -d 'start a program with the ac
 complete -c kojikey -n __kojikey_at_start -a get -d 'print a key (only with --reveal)'
 complete -c kojikey -n __kojikey_at_start -a providers -d 'show the supported providers: pages, variables, and what a test checks'
 complete -c kojikey -n __kojikey_at_start -a history -d 'show a key\'s versions: when, which, and what their tests found'
+complete -c kojikey -n __kojikey_at_start -a unlock -d 'ask for the store\'s passphrase now, and not again for some hours'
+complete -c kojikey -n __kojikey_at_start -a lock -d 'drop what unlock keeps, of all stores'
 complete -c kojikey -n __kojikey_at_start -a audit -d 'show what happened to the keys, or verify that nobody changed that story'
 complete -c kojikey -n __kojikey_at_start -a scan -d 'look for the store\'s keys in files, in git, and in what is about to be committed'
 complete -c kojikey -n __kojikey_at_start -a sandbox -d 'play the providers on a loopback port, to try kojikey without an account'
@@ -324,6 +326,19 @@ complete -c kojikey -n '__kojikey_in history' -l quiet -s q -d 'say nothing but 
 complete -c kojikey -n '__kojikey_in history' -l no-color -d 'no colour (also: NO_COLOR)'
 complete -c kojikey -n '__kojikey_in history' -l help -s h -d 'show help'
 complete -c kojikey -n '__kojikey_in history; and test (__kojikey_arguments 1 --account -a --store -s) -eq 0' -x -a '(__kojikey_offer provider)'
+
+complete -c kojikey -n '__kojikey_in unlock' -l store -s s -x -a '(__kojikey_offer store)' -d 'the store, by name or URL (default: KOJIKEY_STORE, then \'local\')'
+complete -c kojikey -n '__kojikey_in unlock' -l json -d 'print one JSON document on stdout, also on failure'
+complete -c kojikey -n '__kojikey_in unlock' -l no-input -d 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'
+complete -c kojikey -n '__kojikey_in unlock' -l quiet -s q -d 'say nothing but results, warnings and errors'
+complete -c kojikey -n '__kojikey_in unlock' -l no-color -d 'no colour (also: NO_COLOR)'
+complete -c kojikey -n '__kojikey_in unlock' -l for -x -d 'for how long: a span such as 30m, 8h or 1d (default 8h)'
+complete -c kojikey -n '__kojikey_in unlock' -l help -s h -d 'show help'
+
+complete -c kojikey -n '__kojikey_in lock' -l json -d 'print one JSON document on stdout, also on failure'
+complete -c kojikey -n '__kojikey_in lock' -l quiet -s q -d 'say nothing but results, warnings and errors'
+complete -c kojikey -n '__kojikey_in lock' -l no-color -d 'no colour (also: NO_COLOR)'
+complete -c kojikey -n '__kojikey_in lock' -l help -s h -d 'show help'
 
 complete -c kojikey -n '__kojikey_in store init' -l store -s s -x -a '(__kojikey_offer store)' -d 'the store, by name or URL (default: KOJIKEY_STORE, then \'local\')'
 complete -c kojikey -n '__kojikey_in store init' -l json -d 'print one JSON document on stdout, also on failure'

@@ -13,6 +13,7 @@ from kojikey.operations import audit_verification
 from kojikey.operations.listing import key_of
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.storing import BESIDE, lies_beside, spoken_source
+from kojikey.operations.unlocking import unlocked
 from kojikey.sealing.kek.registry import describe
 from kojikey.stores.base import Stored
 
@@ -21,7 +22,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """One thing that was looked at; ``state`` is ``ok`` or ``note``, and what is wrong has an ``error``."""
+    """One thing that was looked at; ``state`` is ``ok``, ``normal`` or ``note``; what is wrong has an ``error``."""
 
     name: str
     state: str = "ok"
@@ -40,6 +41,7 @@ def diagnose(open_store: OpenStore, *, account: str = "default") -> Iterator[Dia
         yield Diagnosis("KEK", detail=describe(open_store.target_spec))
         if lies_beside(open_store.target_spec, open_store.store):
             yield Diagnosis("KEK", "note", BESIDE, "kojikey store rekey --kek keychain (or another place)")
+        yield from _unlocked(open_store)
     except (CannotOpen, UsageError) as error:
         yield Diagnosis("KEK", error=error)
         return
@@ -50,6 +52,16 @@ def diagnose(open_store: OpenStore, *, account: str = "default") -> Iterator[Dia
         yield _audit(open_store)
     else:
         yield Diagnosis("audit trail", "note", "was not verified: that needs the KEK")
+
+
+def _unlocked(open_store: OpenStore) -> Iterator[Diagnosis]:
+    kept = unlocked(open_store.target_spec)
+    if kept is not None:
+        reach = "login" if kept.ring == "session" else "user"
+        detail = (
+            f"until {kept.until}, in the {kept.ring} keyring: any program of this {reach} can read the KEK meanwhile"
+        )
+        yield Diagnosis("unlocked", "normal", detail, "kojikey lock ends it")
 
 
 @dataclass(slots=True)

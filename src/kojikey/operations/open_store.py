@@ -25,7 +25,7 @@ from kojikey.operations.record_checks import chain_head, check_account, checked_
 from kojikey.sealing.audit_chain import NO_LINK
 from kojikey.sealing.envelope import Sealer, new_data_key
 from kojikey.sealing.kek.base import Kek, KekInputs, asks_person
-from kojikey.sealing.kek.registry import load_for_use, wrapped_kid
+from kojikey.sealing.kek.registry import load, load_for_use, wrapped_kid
 from kojikey.stores.base import Change, Query, Store, Stored
 
 TYPE_CHECKING = False
@@ -159,12 +159,20 @@ class OpenStore:
 
     def ask_now(self) -> None:
         """Ask now for each passphrase that will be needed, for none later: other threads follow. Raises CannotOpen."""
-        for spec in self._specs_in_use():
+        for spec in self.specs_in_use():
             if asks_person(spec, self._inputs_for(spec)):
                 self.kek(str(spec.get("kid")))
         self._inputs = self._inputs._replace(ask_passphrase=None)
 
-    def _specs_in_use(self) -> list[Document]:
+    def asked_kek(self, spec: Document) -> Kek:
+        """Return the KEK that a spec names, from its source, also where an unlocked one is at hand.
+
+        Raises:
+            CannotOpen: it is missing or wrong.
+        """
+        return load(spec, self._inputs_for(spec)._replace(may_use_unlocked=False))
+
+    def specs_in_use(self) -> list[Document]:
         """Return the KEKs that accounts are wrapped with; there is more than one only during a re-keying."""
         if not self.header.get("next_kek"):
             return [self.header["kek"]]

@@ -150,6 +150,8 @@ class StoreInfo:
     events: int
     rekey_under_way: bool
     damaged: int  # accounts whose documents can not be read
+    unlocked_until: str | None = None  # while `kojikey unlock` keeps its KEK
+    keyring: str | None = None  # and which keyring has it: session or user
     details: tuple[tuple[str, str], ...] = field(default=())
 
 

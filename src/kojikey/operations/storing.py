@@ -25,6 +25,7 @@ from kojikey.operations.compare_and_swap import retry_on_conflict
 from kojikey.operations.open_store import FORMAT, EventDraft, OpenStore, Plan
 from kojikey.operations.record_checks import check_account, checked_header, is_well_formed
 from kojikey.operations.results import RekeyResult, StoreInfo
+from kojikey.operations.unlocking import forget, unlocked
 from kojikey.sealing.envelope import Sealer
 from kojikey.sealing.kek.base import KEK_VARIABLE, Kek, KekInputs
 from kojikey.sealing.kek.registry import describe, discard, load, make, same_source, wrapped_kid
@@ -114,6 +115,7 @@ def info(store: Store, header: Document) -> StoreInfo:
     """Return what a store is and how much is in it, without opening anything."""
     description = store.describe()
     checked_header(header, store.place)
+    kept = unlocked(header["kek"])
     try:
         validators.text(header["store_id"]), validators.stamp(header["created_at"])
     except ValueError:
@@ -137,6 +139,8 @@ def info(store: Store, header: Document) -> StoreInfo:
         keys=sum(1 for _ in store.scan()),
         events=events,
         damaged=damaged,
+        unlocked_until=kept.until if kept else None,
+        keyring=kept.ring if kept else None,
         rekey_under_way=header.get("next_kek") is not None,
         details=description.details,
     )
@@ -173,6 +177,8 @@ def rekey(open_store: OpenStore, *, source: str, new_inputs: KekInputs) -> Rekey
         raise _left_over(damaged, rewrapped + already)
     _conclude(open_store, kek)
     is_same = kek.kid == before["kek"].get("kid")
+    if not is_same:
+        forget(before["kek"])
     return RekeyResult(rewrapped, already, describe(open_store.header["kek"]), is_resumed, is_same)
 
 

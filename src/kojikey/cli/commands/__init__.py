@@ -20,6 +20,8 @@ MODULES: dict[str, str] = {
     "get": "get",
     "providers": "providers",
     "history": "history",
+    "unlock": "unlock",
+    "lock": "unlock",
     "store init": "store",
     "store info": "store",
     "store rekey": "store",

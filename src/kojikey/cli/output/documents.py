@@ -149,4 +149,5 @@ def store_fields(info: StoreInfo) -> Document:
     fields: Document = {name: getattr(info, name) for name in names}
     fields |= {"counts": {"accounts": info.accounts, "keys": info.keys, "events": info.events}}
     fields |= {"damaged_accounts": info.damaged}
+    fields |= {"unlocked_until": info.unlocked_until, "keyring": info.keyring}
     return fields | {"rekey_under_way": info.rekey_under_way, "details": dict(info.details)}

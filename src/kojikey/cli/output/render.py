@@ -265,6 +265,7 @@ class Page:
             ("format", f"{info.format}, made {info.created_at}"),
             ("store id", info.store_id),
             ("KEK", info.kek + (" (re-keying under way)" if info.rekey_under_way else "")),
+            *([("unlocked", f"until {info.unlocked_until}, in the {info.keyring} keyring")] if info.keyring else []),
             ("holds", f"keys {info.keys}, accounts {info.accounts}, audit events {info.events}"),
             *([("damaged", f"accounts {info.damaged}: kojikey doctor")] if info.damaged else []),
             *more,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import keyword
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -93,7 +94,8 @@ class _Tree:
 
     def _callback(self, command: Command) -> Callable[..., int]:
         def callback(**values: Any) -> int:
-            call = Call(command, {name: value for name, value in values.items() if value is not None})
+            given = {name.removesuffix("_"): value for name, value in values.items() if value is not None}
+            call = Call(command, given)
             try:
                 return carry_out(call)
             except KeyboardInterrupt as stop:
@@ -131,4 +133,5 @@ def _context() -> dict[str, Any]:
 
 
 def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+    python_name = f"{name}_" if keyword.iskeyword(name) else name  # --for
+    return inspect.Parameter(python_name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

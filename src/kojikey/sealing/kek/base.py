@@ -85,6 +85,10 @@ class LocalKek(Kek):
             self._kid = derived_id(self._key, KEK_ID)
         return self._kid
 
+    def reveal(self) -> HiddenBytes:
+        """Return its bytes, for whoever keeps it; see :mod:`kojikey.sealing.kek.kernel_keyring`."""
+        return self._key
+
     def expect(self, kid: str, mismatch: str) -> None:
         """Be compared with an id before wrapping, and where unwrapping fails; what opens needs no other proof."""
         self._expected, self._mismatch = kid, mismatch
@@ -126,12 +130,14 @@ class KekInputs(NamedTuple):
     ``ask_passphrase`` is None where nobody may be asked; it is called with what for: to ``"open"``, for a ``"new"``
     one, or while a re-keying is under way for the ``"old"`` or the ``"announced"`` one. ``warn`` is told what is
     unsafe, but no reason to stop. ``which`` says of a re-keying under way which of its two KEKs is wanted.
+    ``may_use_unlocked`` is False where the passphrase is wanted although ``kojikey unlock`` keeps its KEK.
     """
 
     environ: Mapping[str, str]
     ask_passphrase: Callable[[Purpose], Secret] | None
     warn: Callable[[str], None] | None = None
     which: Literal["old", "announced"] | None = None
+    may_use_unlocked: bool = True
 
     def __repr__(self) -> str:
         return "<KekInputs>"  # an environment holds KEKs and keys

@@ -45,7 +45,8 @@ _NEEDED = {
     "announced": "the new passphrase of a re-keying under way",
 }
 _WAYS_OUT = (
-    f"set {PASSPHRASE_FILE_VARIABLE} to a file of mode 600 whose first line is the passphrase, or run on a terminal"
+    f"set {PASSPHRASE_FILE_VARIABLE} to a file of mode 600 whose first line is the passphrase, or run on a "
+    "terminal (on Linux kojikey unlock asks there once for some hours)"
 )
 
 
@@ -61,11 +62,17 @@ class Parameters(NamedTuple):
 def load(spec: Spec, inputs: KekInputs) -> Kek:
     """Return the KEK of the passphrase that is given, right or wrong; a person is asked again while it is wrong.
 
+    While the store is unlocked nobody is asked; a passphrase file that the environment names comes before that.
+
     Raises:
         KekMissing: nobody may be asked. KekUnavailable: the file that holds it can not be used.
         RecordUnsupported: the parameters are outside of what is run here. RecordChanged: they are damaged.
     """
     parameters = _parameters(spec)  # first: nobody types a passphrase for a store that can not be opened
+    if inputs.may_use_unlocked and not inputs.environ.get(PASSPHRASE_FILE_VARIABLE):
+        unlocked = _unlocked(spec)
+        if unlocked is not None:
+            return unlocked
     kek = _stretched(_bytes(_passphrase(inputs, inputs.which or "open")), parameters)
     for _ in range(TRIES - 1):
         if not asks_person(spec, inputs) or kek.kid == spec.get("kid"):
@@ -74,6 +81,16 @@ def load(spec: Spec, inputs: KekInputs) -> Kek:
             inputs.warn(f"{mismatch(spec)}; type it again")
         kek = _stretched(_bytes(_passphrase(inputs, inputs.which or "open")), parameters)
     return kek
+
+
+def _unlocked(spec: Spec) -> Kek | None:
+    """Return the KEK that ``kojikey unlock`` keeps, None where it keeps none, or somebody put another in its place."""
+    from kojikey.sealing.kek import kernel_keyring
+
+    kid = text_member(spec, "kid")
+    kept = kernel_keyring.kept(kid)
+    kek = LocalKek(kept.key) if kept is not None else None
+    return kek if kek is not None and kek.kid == kid else None
 
 
 def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:

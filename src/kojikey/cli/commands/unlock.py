@@ -1,0 +1,102 @@
+"""``kojikey unlock`` and ``kojikey lock``: a store's passphrase is asked once for a time, not at each command."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from kojikey.cli.context import context_of
+from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Call, Command, Option
+from kojikey.model.errors import UsageError
+
+DEFAULT, LONGEST = "8h", timedelta(days=30)
+RINGS = {
+    "session": "the session keyring: any program of this login can read it meanwhile, and it is gone at logout",
+    "user": "the user keyring: any program of this user can read it meanwhile, also after a logout",
+}
+
+
+def unlock(call: Call) -> int:
+    """Carry out ``kojikey unlock``."""
+    from kojikey import wiring
+    from kojikey.cli.output import documents
+    from kojikey.operations import unlocking
+
+    context = context_of(call)
+    duration = _duration(call)
+    open_store = wiring.open_existing(context.settings, context.terminal)
+    unlocked = unlocking.unlock(open_store, duration=duration)
+    place = open_store.store.place
+    if context.terminal.json:
+        fields = {"action": "unlocked", "place": place, "unlocked_until": unlocked.until, "keyring": unlocked.ring}
+        return documents.write("unlock", 0, [fields])
+    from kojikey.cli.output.render import Page
+
+    page = Page(context.terminal)
+    page.line(f"unlocked {place} until {unlocked.until}")
+    if not context.terminal.quiet:
+        page.line(f"its key-encryption key is in {RINGS[unlocked.ring]}", indent=2)
+        page.line("kojikey lock ends it", indent=2)
+    return 0
+
+
+def _duration(call: Call) -> timedelta:
+    """Return how long the store is to be unlocked.
+
+    Raises:
+        UsageError: --for makes no sense.
+    """
+    from kojikey.model.timestamps import short_span
+
+    given = call.text("for")
+    duration = short_span(DEFAULT if given is None else given, what="--for")
+    if not timedelta(0) < duration <= LONGEST:
+        raise UsageError(
+            f"--for takes more than nothing, and at most {LONGEST.days}d; nothing was unlocked",
+            hint=f"kojikey unlock --for {DEFAULT}",
+        )
+    return duration
+
+
+def lock(call: Call) -> int:
+    """Carry out ``kojikey lock``."""
+    from kojikey.cli.output import documents
+    from kojikey.operations import unlocking
+
+    context = context_of(call)
+    dropped = unlocking.lock()
+    if context.terminal.json:
+        return documents.write("lock", 0, [{"action": "locked" if dropped else "unchanged", "dropped": dropped}])
+    from kojikey.cli.output.failure import write_line
+
+    stores = "1 store" if dropped == 1 else f"{dropped} stores"
+    write_line(f"locked {stores}" if dropped else "no store was unlocked; nothing was changed")
+    return 0
+
+
+COMMANDS = (
+    Command(
+        "unlock",
+        "ask for the store's passphrase now, and not again for some hours",
+        unlock,
+        options=(
+            STORE,
+            JSON,
+            NO_INPUT,
+            QUIET,
+            NO_COLOR,
+            Option(("--for",), f"for how long: a span such as 30m, 8h or 1d (default {DEFAULT})", "text", "8h"),
+        ),
+        description="Keeps the store's key-encryption key in the Linux kernel's keyring: that of the login's session "
+        "where it has one of its own, else that of the user. Nothing is written to a disk, and it is gone after the "
+        "time. Meanwhile any program of this user can read it, as with an SSH agent.",
+        examples=("kojikey unlock", "kojikey unlock --for 30m --store team"),
+    ),
+    Command(
+        "lock",
+        "drop what unlock keeps, of all stores",
+        lock,
+        options=(JSON, QUIET, NO_COLOR),
+        description="Exit 0 also where nothing was unlocked.",
+        examples=("kojikey lock",),
+    ),
+)

@@ -1,0 +1,87 @@
+"""Keeping a store's KEK in the kernel's keyring for a time, so that its passphrase is asked once and not each time.
+
+Owns: which stores that makes sense for, and until when. Must not: write anything to a disk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from kojikey.model.errors import UsageError
+from kojikey.model.ref import Document
+from kojikey.model.timestamps import stamp
+from kojikey.operations.open_store import OpenStore
+from kojikey.sealing.kek import kernel_keyring
+from kojikey.sealing.kek.base import LocalKek
+
+REKEY_TO_KEYCHAIN = "kojikey store rekey --kek keychain"
+
+
+@dataclass(frozen=True, slots=True)
+class Unlocked:
+    """Until when a store opens without its passphrase, and the keyring (``session`` or ``user``) that its KEK is in."""
+
+    until: str
+    ring: str
+
+
+def ensure_unlockable(open_store: OpenStore) -> None:
+    """Check, before a passphrase is asked for, that the store has one and that its KEK can be kept.
+
+    Raises:
+        UsageError: the store's KEK is no passphrase, or this system has no keyring for it.
+    """
+    if any(spec.get("source") != "passphrase" for spec in open_store.specs_in_use()):
+        raise UsageError(
+            "the store's key-encryption key is no passphrase, so nobody is asked for one; nothing was unlocked",
+            hint=f"unlock is for stores with a passphrase; one that asks no more: {REKEY_TO_KEYCHAIN}",
+        )
+    if not kernel_keyring.is_there():
+        raise _no_keyring()
+
+
+def unlock(open_store: OpenStore, *, duration: timedelta) -> Unlocked:
+    """Ask for the store's passphrase and keep its KEK for a time; during a re-keying, both KEKs that are in use.
+
+    Raises:
+        UsageError: as :func:`ensure_unlockable`. CannotOpen: the passphrase is missing or wrong; nothing was kept.
+    """
+    ensure_unlockable(open_store)
+    keks = [open_store.asked_kek(spec) for spec in open_store.specs_in_use()]
+    until = stamp(datetime.now(UTC) + duration)
+    rings = {
+        kernel_keyring.keep(kek.kid, kek.reveal(), until=until, seconds=int(duration.total_seconds()))
+        for kek in keks
+        if isinstance(kek, LocalKek)
+    }
+    ring = rings.pop() if len(rings) == 1 else None
+    if ring is None:
+        kernel_keyring.drop_all()
+        raise _no_keyring()
+    return Unlocked(until, ring)
+
+
+def lock() -> int:
+    """Drop the KEKs of all stores that are kept, and return how many they were."""
+    return kernel_keyring.drop_all()
+
+
+def forget(spec: Document) -> None:
+    """Drop the KEK that a spec names, where it is kept: the store has another one now."""
+    kernel_keyring.drop(str(spec.get("kid")))
+
+
+def unlocked(spec: Document) -> Unlocked | None:
+    """Return whether the KEK that a spec names is kept, without opening anything."""
+    if spec.get("source") != "passphrase":
+        return None
+    kept = kernel_keyring.kept(str(spec.get("kid")))
+    return Unlocked(kept.until, kept.ring) if kept is not None else None
+
+
+def _no_keyring() -> UsageError:
+    return UsageError(
+        "this system has no kernel keyring that keeps a key for a time; nothing was unlocked",
+        hint=f"to be asked for no passphrase: {REKEY_TO_KEYCHAIN}, or KOJIKEY_PASSPHRASE_FILE",
+    )
