@@ -25,7 +25,7 @@ from kojikey.operations.record_checks import chain_head, check_account, checked_
 from kojikey.sealing.audit_chain import NO_LINK
 from kojikey.sealing.envelope import Sealer, new_data_key
 from kojikey.sealing.kek.base import Kek, KekInputs, asks_person
-from kojikey.sealing.kek.registry import load, load_for_use, wrapped_kid
+from kojikey.sealing.kek.registry import load_for_use, wrapped_kid
 from kojikey.stores.base import Change, Query, Store, Stored
 
 TYPE_CHECKING = False
@@ -99,10 +99,11 @@ class OpenStore:
         spec = self._spec_of(kid) or self.target_spec
         known = str(spec.get("kid"))
         if known not in self._keks:
-            self._keks[known] = load_for_use(spec, self._inputs_for(spec))
+            self._keks[known] = load_for_use(spec, self.inputs_for(spec))
         return self._keks[known]
 
-    def _inputs_for(self, spec: Document) -> KekInputs:
+    def inputs_for(self, spec: Document) -> KekInputs:
+        """Return what the source of a spec's KEK may ask."""
         # While a re-keying is under way it has to be clear which of two passphrases is asked for, or is wrong.
         announced = self.header.get("next_kek")
         if not announced:
@@ -160,17 +161,9 @@ class OpenStore:
     def ask_now(self) -> None:
         """Ask now for each passphrase that will be needed, for none later: other threads follow. Raises CannotOpen."""
         for spec in self.specs_in_use():
-            if asks_person(spec, self._inputs_for(spec)):
+            if asks_person(spec, self.inputs_for(spec)):
                 self.kek(str(spec.get("kid")))
         self._inputs = self._inputs._replace(ask_passphrase=None)
-
-    def asked_kek(self, spec: Document) -> Kek:
-        """Return the KEK that a spec names, from its source, also where an unlocked one is at hand.
-
-        Raises:
-            CannotOpen: it is missing or wrong.
-        """
-        return load(spec, self._inputs_for(spec)._replace(may_use_unlocked=False))
 
     def specs_in_use(self) -> list[Document]:
         """Return the KEKs that accounts are wrapped with; there is more than one only during a re-keying."""

@@ -14,6 +14,7 @@ from kojikey.model.timestamps import stamp
 from kojikey.operations.open_store import OpenStore
 from kojikey.sealing.kek import kernel_keyring
 from kojikey.sealing.kek.base import LocalKek
+from kojikey.sealing.kek.registry import load
 
 REKEY_TO_KEYCHAIN = "kojikey store rekey --kek keychain"
 
@@ -48,7 +49,8 @@ def unlock(open_store: OpenStore, *, duration: timedelta) -> Unlocked:
         UsageError: as :func:`ensure_unlockable`. CannotOpen: the passphrase is missing or wrong; nothing was kept.
     """
     ensure_unlockable(open_store)
-    keks = [open_store.asked_kek(spec) for spec in open_store.specs_in_use()]
+    specs = open_store.specs_in_use()
+    keks = [load(spec, open_store.inputs_for(spec)._replace(may_use_unlocked=False)) for spec in specs]
     until = stamp(datetime.now(UTC) + duration)
     rings = {
         kernel_keyring.keep(kek.kid, kek.reveal(), until=until, seconds=int(duration.total_seconds()))
