@@ -7,6 +7,7 @@ import shlex
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.exits import Exit
 from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Argument, Call, Command, Option
+from kojikey.model.environment import Environment
 from kojikey.model.errors import InputNeeded, StoreNotFound, UsageError
 
 TYPE_CHECKING = False
@@ -191,7 +192,7 @@ def _new_inputs(context: Context, open_store: OpenStore, source: str) -> KekInpu
     inputs = wiring.kek_inputs(context.settings, context.person)
     path = context.call.text("new_passphrase_file")
     if path is not None:
-        return inputs._replace(environ={**inputs.environ, "KOJIKEY_PASSPHRASE_FILE": path})
+        return inputs._replace(environ=Environment(inputs.environ).joined({"KOJIKEY_PASSPHRASE_FILE": path}))
     if source == "passphrase" and open_store.header["kek"]["source"] == "passphrase":
         if inputs.ask_passphrase is None:
             under_way = " (of the re-keying under way)" if open_store.header.get("next_kek") else ""
@@ -199,8 +200,7 @@ def _new_inputs(context: Context, open_store: OpenStore, source: str) -> KekInpu
                 f"the new passphrase{under_way} is needed; nothing was changed",
                 hint="give it with --new-passphrase-file PATH, and the old one in KOJIKEY_PASSPHRASE_FILE",
             )
-        environ = {name: value for name, value in inputs.environ.items() if name != "KOJIKEY_PASSPHRASE_FILE"}
-        return inputs._replace(environ=environ)
+        return inputs._replace(environ=Environment(inputs.environ).without("KOJIKEY_PASSPHRASE_FILE"))
     return inputs
 
 
