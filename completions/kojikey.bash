@@ -3,7 +3,7 @@
 # What a command takes: its options, the kind of each option's value, and the kind of its arguments.
 _kojikey_takes() {
   case "$1" in
-    '') words='add test check list rotate set remove run get providers history audit scan sandbox doctor help store account' options='--help -h --version -V' ;;
+    '') words='add test check list rotate set remove run get providers history unlock lock audit scan sandbox doctor help store account' options='--help -h --version -V' ;;
     store) words='init info rekey copy grant revoke policy' ;;
     account) words='list disable enable remove' ;;
     'add')
@@ -60,6 +60,16 @@ _kojikey_takes() {
       options='--account -a --store -s --json --no-input --quiet -q --no-color --help -h'
       values=' --account=account -a=account --store=store -s=store '
       argument='provider'
+      ;;
+    'unlock')
+      options='--store -s --json --no-input --quiet -q --no-color --for --help -h'
+      values=' --store=store -s=store --for= '
+      argument=''
+      ;;
+    'lock')
+      options='--json --quiet -q --no-color --help -h'
+      values='  '
+      argument=''
       ;;
     'store init')
       options='--store -s --json --no-input --quiet -q --no-color --kek --name --help -h'
