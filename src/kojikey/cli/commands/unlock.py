@@ -23,7 +23,7 @@ def unlock(call: Call) -> int:
 
     context = context_of(call)
     duration = _duration(call)
-    open_store = wiring.open_existing(context.settings, context.terminal)
+    open_store = wiring.open_existing(context.settings, context.person)
     unlocked = unlocking.unlock(open_store, duration=duration)
     place = open_store.store.place
     if context.terminal.json:
