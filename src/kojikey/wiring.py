@@ -85,9 +85,9 @@ def provider_index(settings: Settings) -> dict[str, IndexEntry]:
 
     A definition of the user's that cannot be used stops nothing but itself. It is warned of once.
     """
-    from kojikey.providers.index import read_index
+    from kojikey.providers.entries import read_entries
 
-    return read_index(settings.home.providers, told=lambda mistake: _warn_of(mistake, settings))
+    return read_entries(settings.home.providers, on_mistake=lambda mistake: _warn_of(mistake, settings))
 
 
 def unusable_definition(name: str, settings: Settings) -> Mistake | None:

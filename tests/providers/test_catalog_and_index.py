@@ -12,6 +12,7 @@ import pytest
 from kojikey.model.errors import BadDefinition, UnknownProvider, UnsafeDefinition
 from kojikey.providers import index
 from kojikey.providers.catalog import Mistake, load_catalog
+from kojikey.providers.entries import read_entries
 
 MINE = """
 id = "acme_speech"
@@ -65,7 +66,7 @@ def test_a_users_file_adds_a_provider(tmp_path: Path) -> None:
     (tmp_path / "acme.toml").write_text(MINE)
     (tmp_path / "notes.txt").write_text("not a definition")
     assert load_catalog(str(tmp_path)).get("acme_speech").company == "Acme"
-    entry = index.read_index(str(tmp_path))["acme_speech"]
+    entry = read_entries(str(tmp_path))["acme_speech"]
     assert (entry.env, entry.keys_page) == (("ACME_API_KEY",), "https://acme.example/keys")
 
 
@@ -75,7 +76,7 @@ def test_a_users_file_can_not_take_the_place_of_a_bundled_one(tmp_path: Path) ->
     assert catalog.get("elevenlabs").company == "ElevenLabs"
     assert ["comes with kojikey" in str(mistake) for mistake in catalog.mistakes] == [True]
     told: list[Mistake] = []
-    assert index.read_index(str(tmp_path), told=told.append) == index.read_index()
+    assert read_entries(str(tmp_path), on_mistake=told.append) == index.read_index()
     assert [mistake.path for mistake in told] == [str(tmp_path / "x.toml")]
 
 
@@ -138,7 +139,7 @@ def test_a_file_that_belongs_to_somebody_else_is_not_used(tmp_path: Path, monkey
 def test_a_folder_that_is_not_there_has_nothing(tmp_path: Path) -> None:
     nowhere = str(tmp_path / "nowhere")
     assert load_catalog(nowhere).ids() == load_catalog().ids()
-    assert index.read_index(nowhere) == index.read_index()
+    assert read_entries(nowhere) == index.read_index()
 
 
 @pytest.mark.parametrize(
@@ -166,12 +167,6 @@ def test_what_may_be_a_key_is_not_repeated(typed: str) -> None:
     assert typed not in f"{caught.value} {caught.value.hint} {caught.value.name}"
 
 
-def test_the_index_is_fresh() -> None:
-    """When this fails: python -m kojikey.providers.index."""
-    with open(index.INDEX, encoding="utf-8") as file:
-        assert file.read() == index.generated()
-
-
 def test_the_index_says_what_the_definitions_say() -> None:
     catalog = load_catalog()
     assert index.read_index() == {name: index.entry_of(catalog.get(name)) for name in catalog.ids()}
@@ -179,7 +174,7 @@ def test_the_index_says_what_the_definitions_say() -> None:
 
 def test_reading_the_index_loads_nothing_slow() -> None:
     program = (
-        "import sys; from kojikey.providers.index import read_index; read_index(None);"
+        "import sys; from kojikey.providers.entries import read_entries; read_entries('/nowhere');"
         "from kojikey.model import base_url, key_detection;"
         "slow = {'dataclasses', 'tomllib', 'pathlib', 'httpcore2', 'asyncio', 'logging', 'inspect'};"
         "print(sorted(slow & set(sys.modules)))"

@@ -288,7 +288,12 @@ class AuditBroken(CannotOpen):
     """The chain of an account's events does not verify; the first bad one is named."""
 
     def __init__(self, account: str, seq: int, problem: str) -> None:
-        from kojikey.model.validators import shown
-
         self.account, self.seq, self.problem = account, seq, problem
-        super().__init__(f"event {seq} of account {shown(account)} {problem}")  # a store that was changed names it
+        super().__init__(f"event {seq} of account {_quoted_unless_plain(account)} {problem}")
+
+
+def _quoted_unless_plain(account: str) -> str:
+    """Return an account's name that a store gave: one that was changed from outside may have any characters."""
+    from kojikey.model.plain_text import quoted
+
+    return account if account.isascii() and account.isprintable() else quoted(account)

@@ -1,7 +1,6 @@
 """What `run`, `list` and completion need to know of the providers, without reading TOML.
 
-Owns: ``definitions/index.json``, which is generated from the bundled definitions by ``python -m
-kojikey.providers.index`` and checked for freshness by a test. On the way of `kojikey run`: imports nothing slow.
+Owns: ``definitions/index.json``, which ``docs/tools/make_index.py`` generates from the bundled definitions. On the way of `kojikey run`: imports nothing slow. Must not: know the catalog, which reads TOML.
 """
 
 from __future__ import annotations
@@ -15,10 +14,9 @@ from kojikey.model.fast_namedtuple import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
-    from kojikey.providers.catalog import Mistake
     from kojikey.providers.definition import Definition
 
 RESERVED_IDS = ("check", "schema", "new")
@@ -57,24 +55,11 @@ class IndexEntry(NamedTuple):
         return {self.base_url_env: base_url + self.base_url_env_path}
 
 
-def read_index(
-    user_folder: str | None = None, *, told: Callable[[Mistake], object] = lambda _: None
-) -> dict[str, IndexEntry]:
-    """Return all providers by id, Koji's two first, the bundled ones before those of the user's folder of ``*.toml``.
-
-    ``told`` is told of each file of the user's that is not used.
-    """
+def read_index() -> dict[str, IndexEntry]:
+    """Return the bundled providers by id, Koji's two first (``entries.py`` adds the user's own)."""
     with open(INDEX, encoding="utf-8") as file:
         bundled = json.load(file)
-    entries = {name: _entry(document) for name, document in bundled.items()}
-    if user_folder and has_definitions(user_folder):
-        from kojikey.providers.catalog import load_catalog
-
-        catalog = load_catalog(user_folder)
-        entries.update({name: entry_of(catalog.get(name)) for name in catalog.ids() if name not in entries})
-        for mistake in catalog.mistakes:
-            told(mistake)
-    return entries
+    return {name: _entry(document) for name, document in bundled.items()}
 
 
 def unknown_provider(name: str, known: Sequence[str]) -> UnknownProvider:
@@ -95,15 +80,6 @@ def unknown_provider(name: str, known: Sequence[str]) -> UnknownProvider:
     return UnknownProvider(name, known, hint=f"did you mean {suggestion}? {hint}" if suggestion else hint)
 
 
-def has_definitions(folder: str) -> bool:
-    """Tell whether a folder has ``*.toml`` files; one that is not there has none."""
-    try:
-        with os.scandir(folder) as found:
-            return any(item.name.endswith(".toml") for item in found)
-    except OSError:
-        return False
-
-
 def entry_of(definition: Definition) -> IndexEntry:
     """Return a definition in brief."""
     return IndexEntry(
@@ -121,15 +97,6 @@ def entry_of(definition: Definition) -> IndexEntry:
     )
 
 
-def generated() -> str:
-    """Return what ``index.json`` should be."""
-    from kojikey.providers.catalog import load_catalog
-
-    catalog = load_catalog(None)
-    lines = [f"{json.dumps(name)}: {json.dumps(entry_of(catalog.get(name))._asdict())}" for name in catalog.ids()]
-    return "{\n" + ",\n".join(lines) + "\n}\n"
-
-
 def _entry(document: dict[str, Any]) -> IndexEntry:
     fields: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in document.items()}
     return IndexEntry(**fields)
@@ -139,9 +106,3 @@ def in_order(names: Iterable[str]) -> tuple[str, ...]:
     """Return the ids of providers in the order in which they are shown: Koji's two, then by name."""
     known = set(names)
     return (*(name for name in BUILT_IN if name in known), *sorted(known.difference(BUILT_IN)))
-
-
-if __name__ == "__main__":
-    text = generated()
-    with open(INDEX, "w", encoding="utf-8") as output:
-        output.write(text)

@@ -29,11 +29,11 @@ def complete(call: Call) -> int:
 def _values(kind: str, call: Call) -> list[str]:
     from kojikey import wiring
     from kojikey.providers.catalog import load_catalog
-    from kojikey.providers.index import read_index
+    from kojikey.providers.entries import read_entries
 
     settings = settings_of(call)
     if kind == "provider":
-        return list(read_index(settings.home.providers))
+        return list(read_entries(settings.home.providers))
     if kind == "account":
         return [stored.ref.account for stored in wiring.open_chosen_store(settings, None).store.accounts()]
     if kind == "store":

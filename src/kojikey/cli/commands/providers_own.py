@@ -11,6 +11,7 @@ from kojikey.model.ref import Document
 from kojikey.providers import catalog
 from kojikey.providers.definition_file import checked_id, parse
 from kojikey.providers.definition_lines import with_lines
+from kojikey.providers.entries import read_entries
 from kojikey.providers.index import read_index
 
 
@@ -66,7 +67,7 @@ def new(context: Context, provider: str) -> int:
     checked_id(provider)
     folder = context.settings.home.providers
     path = os.path.join(folder, f"{provider}.toml")
-    if provider in read_index(folder) or os.path.lexists(path):
+    if provider in read_entries(folder) or os.path.lexists(path):
         raise Conflict(
             f"there is a provider {provider} already; nothing was written", hint=f"kojikey providers {provider}"
         )

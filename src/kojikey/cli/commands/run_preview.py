@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from kojikey import wiring
-from kojikey.cli.commands.run import held_providers, leave_alone
+from kojikey.cli.commands.run_keys import held_providers, leave_alone
 from kojikey.cli.output import documents
 from kojikey.cli.output.failure import write_line
 from kojikey.cli.output.terminal import Terminal

@@ -19,7 +19,7 @@ from kojikey.cli.parsing.command import Call
 from kojikey.config.settings import Settings, has_password
 from kojikey.model.account import DEFAULT_ACCOUNT, checked_account
 from kojikey.model.errors import KojikeyError, StoreNotFound
-from kojikey.providers.index import read_index
+from kojikey.providers.entries import read_entries
 
 _SUGGESTED = re.compile(r"(?<![\w/-])kojikey (?=[a-z])")
 _END = re.compile(r"[,;:)](?=\s|$)")
@@ -50,7 +50,7 @@ def chosen(call: Call, settings: Settings, *, account: str | None = None) -> Cho
 @cache
 def _providers(folder: str) -> frozenset[str]:
     try:
-        return frozenset(read_index(folder))
+        return frozenset(read_entries(folder))
     except KojikeyError:
         return frozenset()
 

@@ -1,0 +1,78 @@
+"""Which of an account's keys ``kojikey run`` hands on, and what it says of those that it does not.
+
+Opens no key. On the hot path of ``run``.
+"""
+
+from __future__ import annotations
+
+from kojikey.cli.output.failure import say
+from kojikey.cli.parsing.command import Call
+from kojikey.config.settings import Settings
+from kojikey.model.errors import KeyNotFound, NotFound
+from kojikey.model.validators import shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kojikey.operations.open_store import OpenStore
+    from kojikey.providers.index import IndexEntry
+
+
+def leave_alone(call: Call, open_store: OpenStore, account: str, provider: str) -> None:
+    """Say that a provider has no key.
+
+    Raises:
+        NotFound: ``--require`` was given.
+    """
+    if call.flag("require"):
+        raise _missing(open_store, account, provider)
+    if not call.flag("quiet"):
+        say(f"kojikey: {_missing(open_store, account, provider)}; its environment is left alone")
+
+
+def held_providers(
+    call: Call, settings: Settings, open_store: OpenStore, index: dict[str, IndexEntry]
+) -> dict[str, None]:
+    """Return the providers whose keys are handed on where none was named: all at which the account has one.
+
+    Admin keys are left out: they are handed on where they are named alone. With ``--require`` the providers of the
+    built-in allocation are among them, so that a key that is missing there is found to be.
+
+    Raises:
+        NotFound: a key has no definition, which says under which names it belongs, and ``--require`` was given.
+    """
+    from kojikey.model.allocation import BUILT_IN
+    from kojikey.stores.base import Query
+
+    account = settings.account.value
+    held = dict.fromkeys(BUILT_IN if call.flag("require") else ())
+    if open_store.is_disabled(account):
+        if not held and not call.flag("quiet"):
+            say(f"kojikey: account {account} is disabled, so none of its keys is used; the environment is left alone")
+        return held
+    for stored in open_store.store.scan(Query(account=account)):
+        provider = str(stored.ref.provider)
+        if provider in index:
+            held |= {} if provider.endswith("_admin") else {provider: None}
+        else:
+            _leave_out(call, settings, provider)
+    return held
+
+
+def _leave_out(call: Call, settings: Settings, provider: str) -> None:
+    from kojikey import wiring
+
+    is_broken = wiring.unusable_definition(provider, settings) is not None
+    problem = "cannot be used" if is_broken else "is gone"
+    message = f"the definition of {shown(provider)} {problem}, so its key is not handed on"
+    if call.flag("require"):
+        mend = "mend its file" if is_broken else "put its file back"
+        raise NotFound(message, hint=f"{mend} in {settings.home.providers}, or name the other providers with -p")
+    say(f"kojikey: {message}")
+
+
+def _missing(open_store: OpenStore, account: str, provider: str) -> NotFound:
+    """Return why there is no key, for a person to read: that there is none, or that the account's are set aside."""
+    if open_store.is_disabled(account):
+        enable = f"kojikey account enable {account}"
+        return NotFound(f"account {account} is disabled, so no {provider} key of its own is used", hint=enable)
+    return KeyNotFound(account, provider)

@@ -1,0 +1,41 @@
+"""All providers in brief: the bundled index, and the user's own definitions where there are any.
+
+On the way of `kojikey run`: TOML is read only where the user's folder has definitions.
+"""
+
+from __future__ import annotations
+
+import os
+
+from kojikey.providers.index import IndexEntry, entry_of, read_index
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kojikey.providers.catalog import Mistake
+
+
+def read_entries(folder: str, *, on_mistake: Callable[[Mistake], object] = lambda _: None) -> dict[str, IndexEntry]:
+    """Return all providers by id, the bundled ones before those of the user's folder of ``*.toml``.
+
+    ``on_mistake`` is called for each file of the user's that is not used.
+    """
+    entries = read_index()
+    if _has_definitions(folder):
+        from kojikey.providers.catalog import load_catalog
+
+        catalog = load_catalog(folder)
+        entries.update({name: entry_of(catalog.get(name)) for name in catalog.ids() if name not in entries})
+        for mistake in catalog.mistakes:
+            on_mistake(mistake)
+    return entries
+
+
+def _has_definitions(folder: str) -> bool:
+    """Tell whether a folder has ``*.toml`` files; one that does not exist has none."""
+    try:
+        with os.scandir(folder) as found:
+            return any(item.name.endswith(".toml") for item in found)
+    except OSError:
+        return False
