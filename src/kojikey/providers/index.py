@@ -1,6 +1,7 @@
 """What `run`, `list` and completion need to know of the providers, without reading TOML.
 
-Owns: ``definitions/index.json``, which ``docs/tools/make_index.py`` generates from the bundled definitions. On the way of `kojikey run`: imports nothing slow. Must not: know the catalog, which reads TOML.
+Owns: ``definitions/index.json``, which ``docs/tools/make_index.py`` generates from the bundled definitions.
+On the way of `kojikey run`: imports nothing slow. Must not: know the catalog, which reads TOML.
 """
 
 from __future__ import annotations
