@@ -3,8 +3,9 @@
 # What a command takes: its options, the kind of each option's value, and the kind of its arguments.
 _kojikey_takes() {
   case "$1" in
-    '') words='add test check list rotate set remove run get providers history unlock lock audit scan sandbox doctor help store account' options='--help -h --version -V' ;;
-    store) words='init info rekey copy grant revoke policy' ;;
+    '') words='add test check list rotate set remove run get providers history unlock lock audit scan sandbox doctor help store config account' options='--help -h --version -V' ;;
+    store) words='init info rekey list use copy grant revoke policy' ;;
+    config) words='path get set unset' ;;
     account) words='list disable enable remove' ;;
     'add')
       options='--account -a --store -s --json --no-input --quiet -q --no-color --stdin --from-env --from-file --force-shape --base-url --model --capability --label --expires --rotate-after --no-test --allow-limited --allow-unverified --timeout --deep --help -h'
@@ -86,6 +87,16 @@ _kojikey_takes() {
       values=' --store=store -s=store --kek=kek --new-passphrase-file=file '
       argument=''
       ;;
+    'store list')
+      options='--json --quiet -q --no-color --help -h'
+      values='  '
+      argument=''
+      ;;
+    'store use')
+      options='--json --quiet -q --no-color --help -h'
+      values='  '
+      argument='store'
+      ;;
     'store copy')
       options='--store -s --json --no-input --quiet -q --no-color --to --account -a --dry-run --help -h'
       values=' --store=store -s=store --to=store --account=account -a=account '
@@ -140,6 +151,26 @@ _kojikey_takes() {
       options='--json --quiet -q --no-color --port --tour --help -h'
       values=' --port= '
       argument=''
+      ;;
+    'config path')
+      options='--json --quiet -q --no-color --help -h'
+      values='  '
+      argument=''
+      ;;
+    'config get')
+      options='--json --quiet -q --no-color --help -h'
+      values='  '
+      argument='config'
+      ;;
+    'config set')
+      options='--json --quiet -q --no-color --help -h'
+      values='  '
+      argument='config' many=1
+      ;;
+    'config unset')
+      options='--json --quiet -q --no-color --help -h'
+      values='  '
+      argument='config'
       ;;
     'doctor')
       options='--account -a --store -s --json --no-input --quiet -q --no-color --help -h'

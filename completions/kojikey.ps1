@@ -4,8 +4,9 @@ Register-ArgumentCompleter -Native -CommandName kojikey -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)
 
     $commands = @{
-        '' = @{ Words = @('add', 'test', 'check', 'list', 'rotate', 'set', 'remove', 'run', 'get', 'providers', 'history', 'unlock', 'lock', 'audit', 'scan', 'sandbox', 'doctor', 'help', 'store', 'account', '--help', '--version'); About = @{'add' = 'read a key, test it, then save it'; 'test' = 'ask the providers whether keys work, and record the outcome'; 'check' = 'tell from the store alone whether an account has the keys that a job needs'; 'list' = 'show the keys, masked, and where the built-in allocation is used'; 'rotate' = 'replace a key: save the new one as staged, test it, promote it'; 'set' = 'change a key''s label, dates, models, capabilities or base URL'; 'remove' = 'delete a key with all its versions'; 'run' = 'start a program with the account''s keys in its environment'; 'get' = 'print a key (only with --reveal)'; 'providers' = 'show the supported providers: pages, variables, and what a test checks'; 'history' = 'show a key''s versions: when, which, and what their tests found'; 'unlock' = 'ask for the store''s passphrase now, and not again for some hours'; 'lock' = 'drop what unlock keeps, of all stores'; 'audit' = 'show what happened to the keys, or verify that nobody changed that story'; 'scan' = 'look for the store''s keys in files, in git, and in what is about to be committed'; 'sandbox' = 'play the providers on a loopback port, to try kojikey without an account'; 'doctor' = 'check the whole set-up, and say how to mend what is wrong'; 'help' = 'explain a command, or the exit codes (kojikey help exit-codes)'; 'store' = 'make, describe and re-key stores'; 'account' = 'list accounts, set their keys aside, remove them'; '--help' = 'show help'; '--version' = 'show the version'} }
-        'store' = @{ Words = @('init', 'info', 'rekey', 'copy', 'grant', 'revoke', 'policy'); About = @{'init' = 'make a store with a chosen key-encryption key'; 'info' = 'say what and where the store is, and who can open it'; 'rekey' = 'move the store to another key-encryption key'; 'copy' = 'copy keys into another store, with their history; deletes nothing'; 'grant' = 'let a database role see and change an account''s keys (PostgreSQL)'; 'revoke' = 'take an account away from a database role (PostgreSQL)'; 'policy' = 'print the IAM policy that holds an account''s owner to the account (DynamoDB)'} }
+        '' = @{ Words = @('add', 'test', 'check', 'list', 'rotate', 'set', 'remove', 'run', 'get', 'providers', 'history', 'unlock', 'lock', 'audit', 'scan', 'sandbox', 'doctor', 'help', 'store', 'config', 'account', '--help', '--version'); About = @{'add' = 'read a key, test it, then save it'; 'test' = 'ask the providers whether keys work, and record the outcome'; 'check' = 'tell from the store alone whether an account has the keys that a job needs'; 'list' = 'show the keys, masked, and where the built-in allocation is used'; 'rotate' = 'replace a key: save the new one as staged, test it, promote it'; 'set' = 'change a key''s label, dates, models, capabilities or base URL'; 'remove' = 'delete a key with all its versions'; 'run' = 'start a program with the account''s keys in its environment'; 'get' = 'print a key (only with --reveal)'; 'providers' = 'show the supported providers: pages, variables, and what a test checks'; 'history' = 'show a key''s versions: when, which, and what their tests found'; 'unlock' = 'ask for the store''s passphrase now, and not again for some hours'; 'lock' = 'drop what unlock keeps, of all stores'; 'audit' = 'show what happened to the keys, or verify that nobody changed that story'; 'scan' = 'look for the store''s keys in files, in git, and in what is about to be committed'; 'sandbox' = 'play the providers on a loopback port, to try kojikey without an account'; 'doctor' = 'check the whole set-up, and say how to mend what is wrong'; 'help' = 'explain a command, or the exit codes (kojikey help exit-codes)'; 'store' = 'make, describe, choose and re-key stores'; 'config' = 'read and change config.toml'; 'account' = 'list accounts, set their keys aside, remove them'; '--help' = 'show help'; '--version' = 'show the version'} }
+        'store' = @{ Words = @('init', 'info', 'rekey', 'list', 'use', 'copy', 'grant', 'revoke', 'policy'); About = @{'init' = 'make a store with a chosen key-encryption key'; 'info' = 'say what and where the store is, and who can open it'; 'rekey' = 'move the store to another key-encryption key'; 'list' = 'list the stores that have a name, and which one is used'; 'use' = 'choose the store that is used where none is named'; 'copy' = 'copy keys into another store, with their history; deletes nothing'; 'grant' = 'let a database role see and change an account''s keys (PostgreSQL)'; 'revoke' = 'take an account away from a database role (PostgreSQL)'; 'policy' = 'print the IAM policy that holds an account''s owner to the account (DynamoDB)'} }
+        'config' = @{ Words = @('path', 'get', 'set', 'unset'); About = @{'path' = 'print the path of config.toml, there or not'; 'get' = 'print a setting of config.toml, or all of them'; 'set' = 'give a setting of config.toml a value'; 'unset' = 'take a setting out of config.toml'} }
         'account' = @{ Words = @('list', 'disable', 'enable', 'remove'); About = @{'list' = 'show the accounts of the store'; 'disable' = 'set an account''s own keys aside: it falls back to the built-in allocation'; 'enable' = 'use an account''s own keys again'; 'remove' = 'delete an account''s keys and its data key, for good'} }
         'add' = @{
             Options = @('--account', '-a', '--store', '-s', '--json', '--no-input', '--quiet', '-q', '--no-color', '--stdin', '--from-env', '--from-file', '--force-shape', '--base-url', '--model', '--capability', '--label', '--expires', '--rotate-after', '--no-test', '--allow-limited', '--allow-unverified', '--timeout', '--deep', '--help', '-h')
@@ -135,6 +136,22 @@ Register-ArgumentCompleter -Native -CommandName kojikey -ScriptBlock {
             Many = $false
             PassesOn = $false
         }
+        'store list' = @{
+            Options = @('--json', '--quiet', '-q', '--no-color', '--help', '-h')
+            About = @{'--json' = 'print one JSON document on stdout, also on failure'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--help' = 'show help'; '-h' = 'show help'}
+            Values = @{}
+            Argument = ''
+            Many = $false
+            PassesOn = $false
+        }
+        'store use' = @{
+            Options = @('--json', '--quiet', '-q', '--no-color', '--help', '-h')
+            About = @{'--json' = 'print one JSON document on stdout, also on failure'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--help' = 'show help'; '-h' = 'show help'}
+            Values = @{}
+            Argument = 'store'
+            Many = $false
+            PassesOn = $false
+        }
         'store copy' = @{
             Options = @('--store', '-s', '--json', '--no-input', '--quiet', '-q', '--no-color', '--to', '--account', '-a', '--dry-run', '--help', '-h')
             About = @{'--store' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '-s' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '--json' = 'print one JSON document on stdout, also on failure'; '--no-input' = 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--to' = 'the store to copy to, which must be there'; '--account' = 'only this account; may be repeated'; '-a' = 'only this account; may be repeated'; '--dry-run' = 'say what would be copied, and copy nothing'; '--help' = 'show help'; '-h' = 'show help'}
@@ -220,6 +237,38 @@ Register-ArgumentCompleter -Native -CommandName kojikey -ScriptBlock {
             About = @{'--json' = 'print one JSON document on stdout, also on failure'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--port' = 'the port (default: a free one)'; '--tour' = 'run the whole loop against it in a throwaway store, and show each command'; '--help' = 'show help'; '-h' = 'show help'}
             Values = @{'--port' = ''}
             Argument = ''
+            Many = $false
+            PassesOn = $false
+        }
+        'config path' = @{
+            Options = @('--json', '--quiet', '-q', '--no-color', '--help', '-h')
+            About = @{'--json' = 'print one JSON document on stdout, also on failure'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--help' = 'show help'; '-h' = 'show help'}
+            Values = @{}
+            Argument = ''
+            Many = $false
+            PassesOn = $false
+        }
+        'config get' = @{
+            Options = @('--json', '--quiet', '-q', '--no-color', '--help', '-h')
+            About = @{'--json' = 'print one JSON document on stdout, also on failure'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--help' = 'show help'; '-h' = 'show help'}
+            Values = @{}
+            Argument = 'config'
+            Many = $false
+            PassesOn = $false
+        }
+        'config set' = @{
+            Options = @('--json', '--quiet', '-q', '--no-color', '--help', '-h')
+            About = @{'--json' = 'print one JSON document on stdout, also on failure'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--help' = 'show help'; '-h' = 'show help'}
+            Values = @{}
+            Argument = 'config'
+            Many = $true
+            PassesOn = $false
+        }
+        'config unset' = @{
+            Options = @('--json', '--quiet', '-q', '--no-color', '--help', '-h')
+            About = @{'--json' = 'print one JSON document on stdout, also on failure'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--help' = 'show help'; '-h' = 'show help'}
+            Values = @{}
+            Argument = 'config'
             Many = $false
             PassesOn = $false
         }

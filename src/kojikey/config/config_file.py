@@ -1,8 +1,10 @@
-"""config.toml: what may stand in it, and mistakes named by line and key. Imported only where there is such a file."""
+"""config.toml: what may stand in it, and mistakes named by line and key. Imported only where there is such a file.
+
+Must not: write it; ``config_edit.py`` does.
+"""
 
 from __future__ import annotations
 
-import os
 import re
 import tomllib
 from typing import Any
@@ -11,12 +13,12 @@ from kojikey.model.errors import BadConfig, Conflict, UsageError
 from kojikey.model.plain_file import open_plain
 from kojikey.model.text_file import decoded
 
-_TEXTS = {
+SETTINGS = {
     "account": "the account, unless named",
     "store": "the store, unless named",
     "kek": "the KEK source of a new local store",
 }
-_STORE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+STORE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 def parse_config(text: str, path: str) -> dict[str, Any]:
@@ -54,8 +56,8 @@ def read_text(path: str) -> str:
 def _problems(name: str, value: object, text: str) -> list[str]:
     if name == "stores":
         return _store_problems(value, text)
-    if name not in _TEXTS:
-        known = ", ".join([*_TEXTS, "stores.NAME.url"])
+    if name not in SETTINGS:
+        known = ", ".join([*SETTINGS, "stores.NAME.url"])
         return [f"line {_line(text, name)}: {name} is not a setting (known: {known})"]
     if not isinstance(value, str) or not value:
         return [f"line {_line(text, name)}: {name} must be text in quotes"]
@@ -68,7 +70,7 @@ def _store_problems(stores: object, text: str) -> list[str]:
     problems = []
     for name, store in stores.items():
         line = _line(text, name)
-        if not _STORE_NAME.fullmatch(name):
+        if not STORE_NAME.fullmatch(name):
             problems.append(f"line {line}: stores.{name} is not a name (a-z 0-9 . _ -)")
         if not isinstance(store, dict):
             problems.append(f"line {line}: stores.{name} must be a table with a url")
@@ -95,7 +97,7 @@ def check_store_name(config: dict[str, Any], path: str, name: str, url: str) -> 
     Raises:
         UsageError: it is not a name, or means the local store. Conflict: it is another store's already.
     """
-    if not _STORE_NAME.fullmatch(name):
+    if not STORE_NAME.fullmatch(name):
         raise UsageError("that is not a name for a store (a-z 0-9 . _ -); nothing was made")
     if name == "local":
         raise UsageError("local is the name of the store in the data folder; nothing was made", hint="choose another")
@@ -104,37 +106,3 @@ def check_store_name(config: dict[str, Any], path: str, name: str, url: str) -> 
             f"the name {name} is another store's already (in {path}); nothing was made",
             hint=f"choose another name, or take [stores.{name}] out of {path}",
         )
-
-
-def write_store_name(path: str, name: str, url: str) -> None:
-    """Add ``[stores.NAME] url`` to config.toml, whole or not at all; what stands there stays as it is written.
-
-    Raises:
-        BadConfig: the file has mistakes, or can not be written; it was not changed.
-        UsageError, Conflict: as :func:`check_store_name`.
-    """
-    import tomli_w
-
-    text = read_text(path) if os.path.exists(path) else ""
-    config = parse_config(text, path)
-    check_store_name(config, path, name, url)
-    if name in config.get("stores", {}):
-        return
-    added = tomli_w.dumps({"stores": {name: {"url": url}}})
-    parse_config(text + ("\n" if text and not text.endswith("\n") else "") + added, path)
-    _replace(path, text + ("\n" if text and not text.endswith("\n\n") else "") + added)
-
-
-def _replace(path: str, text: str) -> None:
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    temporary = f"{path}.{os.getpid()}.new"
-    try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise BadConfig(path, [f"it can not be written ({error.strerror}); it was not changed"]) from None

@@ -197,6 +197,14 @@ def has_password(text: str) -> bool:
     return _PASSWORD.match(text) is not None
 
 
+def without_password(text: str) -> str:
+    """Return a text with ``***`` in place of the password of a URL, and of more where its end is in doubt."""
+    if not has_password(text):
+        return text
+    shown = re.sub(r"([?&](?:ssl)?password=)[^&#]*", r"\1***", text, flags=re.IGNORECASE)
+    return re.sub(r"(://[^/?#@:]*:).*@", r"\1***@", shown)
+
+
 def _no_key(value: str, variable: str) -> str:
     """Return a variable's value, unless it looks like a provider key, which messages would repeat.
 

@@ -24,6 +24,7 @@ KojikeyError
 │   ├── StoreUnreachable, StoreDenied, StoreLocked, StoreReadOnly, StoreFull
 │   ├── StoreCorrupt            damaged, or not a store of ours
 │   ├── StoreVersion            made by an older or newer kojikey
+│   ├── ConfigUnwritable        config.toml cannot be changed
 │   └── UnsafePermissions       others can read or write it
 │       ├── UnsafeConfig        or config.toml
 │       └── UnsafeDefinition    or a provider's definition
@@ -229,6 +230,14 @@ class StoreCorrupt(StoreUnavailable):
 
 class StoreVersion(StoreUnavailable):
     """Made by an older or newer version of kojikey."""
+
+
+class ConfigUnwritable(StoreUnavailable):
+    """config.toml cannot be written; it is as it was."""
+
+    def __init__(self, path: str, reason: str | None) -> None:
+        self.store = path
+        KojikeyError.__init__(self, f"{path} cannot be written ({reason}); it was not changed")
 
 
 class UnsafePermissions(StoreUnavailable):

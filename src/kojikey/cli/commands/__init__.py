@@ -25,6 +25,8 @@ MODULES: dict[str, str] = {
     "store init": "store",
     "store info": "store",
     "store rekey": "store",
+    "store list": "store_names",
+    "store use": "store_names",
     "store copy": "store_copy",
     "store grant": "store_grant",
     "store revoke": "store_grant",
@@ -36,13 +38,18 @@ MODULES: dict[str, str] = {
     "audit": "audit",
     "scan": "scan",
     "sandbox": "sandbox",
+    "config path": "config",
+    "config get": "config",
+    "config set": "config",
+    "config unset": "config",
     "doctor": "doctor",
     "help": "help",
     "complete": "complete",
 }
 HIDDEN = frozenset({"complete"})  # asked by the completion scripts, not by people
 GROUPS: dict[str, str] = {
-    "store": "make, describe and re-key stores",
+    "store": "make, describe, choose and re-key stores",
+    "config": "read and change config.toml",
     "account": "list accounts, set their keys aside, remove them",
 }
 

@@ -38,6 +38,10 @@ def _values(kind: str, call: Call) -> list[str]:
         return [stored.ref.account for stored in wiring.open_chosen_store(settings, None).store.accounts()]
     if kind == "store":
         return [LOCAL, *settings.config.get("stores", {})]
+    if kind == "config":
+        from kojikey.config import config_file
+
+        return [*config_file.SETTINGS, *(f"stores.{name}.url" for name in settings.config.get("stores", {}))]
     if kind == "capability":
         catalog = load_catalog(settings.home.providers)
         names = [name for provider in catalog.ids() for name in catalog.get(provider).capabilities]

@@ -89,7 +89,7 @@ def _ensure_name_is_free(context: Context, url: str | None) -> None:
 def _keep_name(context: Context, url: str | None) -> None:
     name = context.call.text("name")
     if name is not None and url is not None:
-        from kojikey.config.config_file import write_store_name
+        from kojikey.config.config_edit import write_store_name
 
         write_store_name(context.settings.home.config_file, name, url)
         context.terminal.note(f"named {name} in {context.settings.home.config_file}")

@@ -1,0 +1,234 @@
+"""``kojikey config``: reads and changes config.toml, one setting at a time.
+
+Must not: show or take a password: it belongs into ~/.pgpass or a variable, not into a shell's history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from kojikey.cli.context import Context, context_of
+from kojikey.cli.parsing.command import JSON, NO_COLOR, QUIET, Argument, Call, Command
+from kojikey.config.settings import LOCAL, has_password, without_password
+from kojikey.model.account import checked_account
+from kojikey.model.errors import Conflict, NotFound, StoreNotFound, UsageError
+from kojikey.model.ref import Document
+
+_KNOWN_HINT = "the settings are account, store, kek and stores.NAME.url: kojikey config get"
+
+
+def path(call: Call) -> int:
+    """Carry out ``kojikey config path``: also where the file has mistakes, or is not there."""
+    from kojikey.cli.output import documents
+    from kojikey.cli.output.failure import write_line
+
+    context = context_of(call, config={})
+    file = context.settings.home.config_file
+    if context.terminal.json:
+        return documents.write("config path", 0, [{"path": file}])
+    write_line(file)
+    return 0
+
+
+def get(call: Call) -> int:
+    """Carry out ``kojikey config get``."""
+    from kojikey.cli.output import documents
+    from kojikey.cli.output.failure import write_line
+
+    context = context_of(call)
+    name, file = call.text("name"), context.settings.home.config_file
+    values = {".".join(keys): value for keys, value in _all(context.settings.config)}
+    if name is not None:
+        dotted = ".".join(_keys(name))
+        if dotted not in values:
+            raise NotFound(f"{dotted} is not set in {file}", hint=f"kojikey config set {dotted} VALUE")
+        values = {dotted: values[dotted]}
+    if context.terminal.json:
+        return documents.write("config get", 0, [{"name": name, "value": value} for name, value in values.items()])
+    if name is not None:
+        write_line(values[dotted])
+    elif values:
+        from kojikey.cli.output.render import Page
+
+        Page(context.terminal).pairs(list(values.items()))
+    else:
+        context.terminal.note(f"nothing is set in {file}")
+    return 0
+
+
+def _all(config: dict[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    """Return every setting of a config.toml with its value, as it may be shown."""
+    plain = [((name,), value) for name, value in config.items() if isinstance(value, str)]
+    stores = [(("stores", name, "url"), store["url"]) for name, store in config.get("stores", {}).items()]
+    return [(keys, without_password(value)) for keys, value in (*plain, *stores)]
+
+
+def set_(call: Call) -> int:
+    """Carry out ``kojikey config set``."""
+    from kojikey.config.config_edit import set_value
+
+    context = context_of(call)
+    name, value = _two(call)
+    keys = _keys(name)
+    _check(context, keys, value)
+    is_new = set_value(context.settings.home.config_file, keys, value)
+    return show_change(context, "config set", {"name": ".".join(keys), "value": value}, is_changed=is_new)
+
+
+def unset(call: Call) -> int:
+    """Carry out ``kojikey config unset``."""
+    from kojikey.config.config_edit import unset_value
+
+    context = context_of(call)
+    keys = _keys(str(call.text("name")))
+    if keys[0] == "stores" and context.settings.config.get("store") == keys[1]:
+        raise Conflict(
+            f"{keys[1]} is the store that is used unless another is named; it was not taken out",
+            hint=f"kojikey store use {LOCAL}",
+        )
+    is_gone = unset_value(context.settings.home.config_file, keys)
+    return show_change(context, "config unset", {"name": ".".join(keys), "value": None}, is_changed=is_gone)
+
+
+def show_change(context: Context, command: str, fields: Document, *, is_changed: bool) -> int:
+    """Say what was changed in config.toml; return the exit code."""
+    from kojikey.cli.output import documents
+    from kojikey.cli.output.failure import write_line
+
+    file = context.settings.home.config_file
+    if context.terminal.json:
+        return documents.write(
+            command, 0, [{"action": "changed" if is_changed else "unchanged", **fields, "path": file}]
+        )
+    said = f"{fields['name']} is {fields['value']}" if fields["value"] is not None else f"{fields['name']} is not set"
+    if not context.terminal.quiet:
+        write_line(f"{said} now, in {file}" if is_changed else f"{said} already; {file} was not changed")
+    return 0
+
+
+def _two(call: Call) -> tuple[str, str]:
+    words = call.texts("name_and_value")
+    if len(words) != 2:
+        raise UsageError(
+            "config set takes a setting and its value; nothing was changed", hint="kojikey config set account acme"
+        )
+    return words[0], words[1]
+
+
+def _keys(name: str) -> tuple[str, ...]:
+    """Return the keys of a setting in config.toml.
+
+    Raises:
+        UsageError: there is no such setting; it is not repeated.
+    """
+    from kojikey.config.config_file import SETTINGS, STORE_NAME
+
+    if name in SETTINGS:
+        return (name,)
+    table, _, rest = name.partition(".")
+    store = rest.removesuffix(".url")
+    if table == "stores" and STORE_NAME.fullmatch(store):
+        return ("stores", store, "url")
+    raise UsageError("there is no setting of that name; nothing was changed", hint=_KNOWN_HINT)
+
+
+def _check(context: Context, keys: tuple[str, ...], value: str) -> None:
+    """Check that a setting may have a value.
+
+    Raises:
+        UsageError, BadAccount: it may not. StoreNotFound: it is to be a store's name, and there is none.
+    """
+    if has_password(value):
+        raise UsageError(
+            "a password in a URL on the command line is seen by everybody on this machine; it was not saved",
+            hint="leave it out (PostgreSQL: ~/.pgpass or PGPASSWORD), and change it: it is in the shell's history now",
+        )
+    checks: dict[str, Callable[[], object]] = {
+        "store": lambda: check_store(context, value),
+        "kek": lambda: _check_source(value),
+        "stores": lambda: _check_named_store(keys, value),
+    }
+    checks.get(keys[0], lambda: checked_account(value))()
+
+
+def check_store(context: Context, value: str) -> None:
+    """Check that a store of that name or URL can be chosen.
+
+    Raises:
+        StoreNotFound: config.toml has no such name; it is not repeated. UsageError: not the URL of a store.
+    """
+    from kojikey.stores.registry import store_from_url
+
+    known = {LOCAL, *context.settings.config.get("stores", {})}
+    if "://" in value:
+        store_from_url(value)
+    elif value not in known:
+        file, names = context.settings.home.config_file, ", ".join(sorted(known))
+        raise StoreNotFound(
+            "",
+            f"there is no store of that name in {file} (known: {names}); nothing was changed",
+            hint="kojikey store init URL --name NAME --kek SOURCE",
+        )
+
+
+def _check_source(value: str) -> None:
+    from kojikey.sealing.kek.base import SOURCES_HINT
+    from kojikey.sealing.kek.registry import SOURCES
+
+    name, colon, argument = value.partition(":")
+    takes_one = name in ("file", "awskms")
+    if name not in SOURCES or (takes_one != bool(argument) and name != "env") or (colon and not argument):
+        raise UsageError("there is no such KEK source; nothing was changed", hint=SOURCES_HINT)
+
+
+def _check_named_store(keys: tuple[str, ...], url: str) -> None:
+    from kojikey.stores.registry import store_from_url
+
+    if keys[1] == LOCAL:
+        raise UsageError(
+            "local is the name of the store in the data folder; nothing was changed", hint="choose another"
+        )
+    store_from_url(url)
+
+
+_OPTIONS = (JSON, QUIET, NO_COLOR)
+_NAME = Argument("name", "NAME", "account, store, kek or stores.NAME.url", required=True, complete="config")
+
+COMMANDS = (
+    Command(
+        "config path",
+        "print the path of config.toml, there or not",
+        path,
+        options=_OPTIONS,
+        examples=('$EDITOR "$(kojikey config path)"',),
+    ),
+    Command(
+        "config get",
+        "print a setting of config.toml, or all of them",
+        get,
+        options=_OPTIONS,
+        argument=_NAME._replace(metavar="[NAME]", required=False),
+        description="A password in a URL is shown as ***. Exit 5 where it is not set.",
+        examples=("kojikey config get", "kojikey config get stores.team.url"),
+    ),
+    Command(
+        "config set",
+        "give a setting of config.toml a value",
+        set_,
+        options=_OPTIONS,
+        argument=Argument("name_and_value", "NAME VALUE", "account, store, kek or stores.NAME.url, and its value",
+                          required=True, many=True, complete="config"),
+        description="Comments and everything else in the file stay as they are. A password in a URL is refused: it "
+        "would be in the shell's history.",
+        examples=("kojikey config set account acme", "kojikey config set stores.team.url postgresql://db.example/keys"),
+    ),
+    Command(
+        "config unset",
+        "take a setting out of config.toml",
+        unset,
+        options=_OPTIONS,
+        argument=_NAME,
+        examples=("kojikey config unset account",),
+    ),
+)  # fmt: skip

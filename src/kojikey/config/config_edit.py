@@ -1,0 +1,139 @@
+"""Changes of config.toml: one value at a time, whole or not at all, and everything else stays as it is written.
+
+Owns: writing the file. Must not: know which values a setting may have (``config_file.py`` does), or where one comes
+from. tomlkit, which keeps comments, is imported only to change a file that is there.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from copy import deepcopy
+from typing import Any
+
+from kojikey.config.config_file import check_store_name, parse_config, read_text
+from kojikey.model.errors import BadConfig, ConfigUnwritable
+
+_MARK = "\N{BYTE ORDER MARK}"
+
+
+def write_store_name(path: str, name: str, url: str) -> None:
+    """Add ``[stores.NAME] url`` to config.toml.
+
+    Raises:
+        BadConfig: the file has mistakes; it was not changed. ConfigUnwritable: it cannot be written.
+        UsageError, Conflict: as :func:`check_store_name`.
+    """
+    check_store_name(_values(path), path, name, url)
+    set_value(path, ("stores", name, "url"), url)
+
+
+def set_value(path: str, keys: tuple[str, ...], value: str) -> bool:
+    """Give a setting a value, and tell whether it had another one before. The file is made where there is none.
+
+    Raises:
+        BadConfig: the file has mistakes or would have one; it was not changed. ConfigUnwritable: it cannot be written.
+    """
+    before = _values(path)
+    after = deepcopy(before)
+    _table(after, keys[:-1])[keys[-1]] = value
+    if after == before:
+        return False
+    if not os.path.lexists(path):
+        import tomli_w
+
+        _replace(path, tomli_w.dumps(after))
+        return True
+    import tomlkit
+
+    document = tomlkit.parse(read_text(path))
+    _table(document, keys[:-1])[keys[-1]] = value
+    _replace(path, _checked(tomlkit.dumps(document), after, path))
+    return True
+
+
+def unset_value(path: str, keys: tuple[str, ...]) -> bool:
+    """Take a setting out, and tell whether it was there; a table that it leaves empty goes with it.
+
+    Raises:
+        BadConfig: as :func:`set_value`.
+    """
+    before = _values(path)
+    if value_of(before, keys) is None:
+        return False
+    after = deepcopy(before)
+    _remove(after, keys)
+    import tomlkit
+
+    document = tomlkit.parse(read_text(path))
+    _remove(document, keys)
+    _replace(path, _checked(tomlkit.dumps(document), after, path))
+    return True
+
+
+def value_of(config: dict[str, Any], keys: tuple[str, ...]) -> str | None:
+    """Return the value of a setting, None where it is not set."""
+    found: Any = config
+    for key in keys:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def _values(path: str) -> dict[str, Any]:
+    return parse_config(read_text(path), path) if os.path.lexists(path) else {}
+
+
+def _table(document: Any, keys: tuple[str, ...]) -> Any:
+    """Return the table under some keys, made where it is not there."""
+    for key in keys:
+        if key not in document:
+            document[key] = {}
+        document = document[key]
+    return document
+
+
+def _remove(document: Any, keys: tuple[str, ...]) -> None:
+    tables = [document]
+    for key in keys[:-1]:
+        tables.append(tables[-1][key])
+    for table, key in zip(reversed(tables), reversed(keys), strict=True):
+        if key == keys[-1] or not table[key]:
+            del table[key]
+
+
+def _checked(text: str, expected: dict[str, Any], path: str) -> str:
+    """Return the new text of the file, unless it says something else than it should, or has a mistake."""
+    parse_config(text, path)
+    if tomllib.loads(text) != expected:
+        raise BadConfig(path, ["its form does not let this value be changed here; it was not changed, edit it by hand"])
+    return text
+
+
+def _replace(path: str, text: str) -> None:
+    """Write the file anew, with the line ends, the byte-order mark and the mode it had; a link stays one."""
+    target = os.path.realpath(path)
+    temporary = f"{target}.{os.getpid()}.new"
+    try:
+        os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+        mode, form = _form_of(target)
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            file.write(form(text))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except OSError as error:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        raise ConfigUnwritable(path, error.strerror) from None
+
+
+def _form_of(path: str) -> tuple[int, Any]:
+    """Return the mode of a file, and what makes bytes of a text as that file has them."""
+    try:
+        with open(path, "rb") as file:
+            before, mode = file.read(), os.fstat(file.fileno()).st_mode & 0o777
+    except FileNotFoundError:
+        return 0o600, str.encode
+    mark = _MARK if before.startswith(_MARK.encode()) else ""
+    line_end = "\r\n" if b"\r\n" in before else "\n"
+    return mode, lambda text: (mark + text.replace("\n", line_end)).encode()
