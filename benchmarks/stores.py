@@ -11,6 +11,7 @@ for one measurement, the URL of an empty place and a :class:`Bare` for a second 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import sqlite3
 import statistics
@@ -43,6 +44,7 @@ PROVIDER = "elevenlabs"
 KEK = {"KOJIKEY_KEK": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}
 OPERATIONS = ("add", "get", "compare-and-swap", "scan")
 BATCH = 50
+_LOOP = asyncio.Runner()
 SCANS = ["", "", ""]
 Row = dict[str, Any]
 
@@ -300,7 +302,7 @@ def _custody(url: str) -> OpenStore:
 def _add(open_store: OpenStore, name: str) -> None:
     secret = Secret(f"sk_{name:0>48}")
     new = NewKey(name, Target(PROVIDER, "https://api.elevenlabs.io", (), ()), secret, KeySettings())
-    add(open_store, new, test=None, approve=lambda _: True)
+    _LOOP.get_loop().run_until_complete(add(open_store, new, test=None, approve=lambda _: True))
 
 
 def _swap(open_store: OpenStore, name: str) -> None:

@@ -33,9 +33,7 @@ if TYPE_CHECKING:
     from kojikey.cli.output.terminal import Terminal
     from kojikey.cli.parsing.command import Call
     from kojikey.model.secret import Secret
-    from kojikey.operations.probing import Tester
     from kojikey.providers.catalog import Catalog, Mistake
-    from kojikey.providers.definition import Definition
     from kojikey.providers.index import IndexEntry
     from kojikey.providers.requests.proxies import Proxies
     from kojikey.sealing.kek.base import Purpose
@@ -309,35 +307,6 @@ def _empty_store() -> Store:
     store = MemoryStore()
     store.create(NO_STORE)
     return store
-
-
-def make_tester(definition: Definition, terminal: Terminal, call: Call) -> Tester:
-    """Return what asks a provider about one key, with a status line while it does.
-
-    Raises:
-        UsageError: the time limit is not one.
-    """
-    import asyncio
-
-    from kojikey.model.verdict import Verdict
-    from kojikey.operations.probing import Target
-    from kojikey.providers.requests.probe import Prober, ProbeRequest
-
-    seconds = timeout_of(call)  # before anything is made or staged
-    settings = proxies(terminal)
-
-    async def ask(secret: Secret, target: Target) -> Verdict:
-        async with Prober(timeout=seconds, proxies=settings) as prober:
-            request = ProbeRequest(
-                definition, secret, target.base_url, target.capabilities, target.models, deep=call.flag("deep")
-            )
-            return await prober.test(request)
-
-    def test(secret: Secret, target: Target) -> Verdict:
-        with terminal.status(f"asking {definition.company} about the key (at most {seconds * 3:g} s)"):
-            return asyncio.run(ask(secret, target))
-
-    return test
 
 
 def proxies(terminal: Terminal) -> Proxies:

@@ -10,12 +10,13 @@ from kojikey.model.errors import AccountNotFound
 from kojikey.model.secret import Secret
 from kojikey.model.timestamps import parsed, stamp
 from kojikey.model.verdict import Reason
-from kojikey.operations.adding import NewKey, add
+from kojikey.operations.adding import NewKey
 from kojikey.operations.checking import Policy, Problem, require
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.probing import Target
 from support.program import Program
-from support.sample_store import ADAPTERS, MOMENTS, SampleStore, verdict
+from support.rotation import add
+from support.sample_store import ADAPTERS, MOMENTS, FakeTester, SampleStore
 
 NOW = parsed(MOMENTS[0]) + timedelta(days=10)
 
@@ -28,12 +29,9 @@ def sample_store(tmp_path: object) -> SampleStore:
 def lacks(
     sample_store: SampleStore, reason: Reason | None, demands: Policy, *, now: datetime = NOW, **settings: str
 ) -> list[Problem]:
-    test = (lambda secret, target: verdict(reason)) if reason else None
+    test = FakeTester(reason) if reason else None
     new = NewKey("acme", Target("elevenlabs", "https://x.example"), Secret("sk_" + "0" * 48), KeySettings(**settings))  # type: ignore[arg-type]
-    if test is None:
-        add(sample_store.open_store(), new, test=None, approve=lambda _: True)
-    else:
-        add(sample_store.open_store(), new, test=test, approve=lambda _: True)
+    add(sample_store.open_store(), new, test=test, approve=lambda _: True)
     (found,) = require(sample_store.open_store(), account="acme", providers=["elevenlabs"], demands=demands, now=now)
     assert found.is_met is (not found.lacks)
     return list(found.lacks)

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from kojikey.model.errors import AccountNotFound, RecordChanged
-from kojikey.operations import accounts, audit_verification, removing, rotating
+from kojikey.operations import accounts, audit_verification, removing
 from kojikey.operations.copying import copy
 from kojikey.stores.memory import MemoryStore, Shelf
+from support import rotation
 from support.sample_store import ACCOUNT, NEW, OLD, PROVIDER, THIRD, Held, SampleStore
 from support.trail import LENGTH, OTHER, File, first_bad
 from support.trail import file as file
@@ -101,7 +102,7 @@ def test_a_key_that_can_not_be_read_is_named_and_its_removal_is_the_way_out(
 
 def test_whatever_happens_to_a_key_its_trail_is_whole(sample_store: SampleStore) -> None:
     def step(name: str) -> Callable[[], object]:
-        act = getattr(rotating, name)
+        act = getattr(rotation, name)
         more = {} if name == "abort" else {"test": None, "approve": lambda _: False}
         return lambda: act(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, **more)
 

@@ -11,11 +11,12 @@ import pytest
 from kojikey.model.errors import AuditBroken, CannotOpen, KekMissing, RecordChanged, WrongKek
 from kojikey.model.key import Stage
 from kojikey.model.ref import Document
-from kojikey.operations import accounts, audit_verification, auditing, removing, rotating
+from kojikey.operations import accounts, audit_verification, auditing, removing
 from kojikey.operations.copying import CopyResult, copy
 from kojikey.operations.open_store import EventDraft, Plan
 from kojikey.operations.results import AuditResult
 from kojikey.stores.memory import MemoryStore, Shelf
+from support import rotation
 from support.sample_store import ACCOUNT, ADAPTERS, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, SampleStore, no, yes
 from support.trail import File
 
@@ -163,22 +164,22 @@ def test_an_old_version_put_back_as_previous_is_found_and_not_rolled_back_to(
     assert [text for text in said(verified(sample_store)) if f"the previous version of the {PROVIDER} key" in text]
     for test in (None, FakeTester()):
         with pytest.raises(AuditBroken, match="nothing was changed") as raised:
-            rotating.rollback(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=test, approve=yes)
+            rotation.rollback(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=test, approve=yes)
         assert raised.value.hint == f"kojikey audit --verify --account {ACCOUNT}"
     assert sample_store.held() == Held(FOURTH, previous=OLD)
 
 
 def test_an_old_version_put_back_as_staged_is_found_and_not_promoted(sample_store: SampleStore, file: File) -> None:
     staged = version(document(file), "staged")
-    rotating.abort(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER)
+    rotation.abort(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER)
     changed = document(file)
     changed["versions"].append(staged)
     put(file, changed)
     assert "no event says where it is from" in said(verified(sample_store))[0]
     with pytest.raises(AuditBroken, match="the staged version"):
-        rotating.resume(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
+        rotation.resume(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
     assert sample_store.key() is not None
-    rotating.abort(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER)  # the way out
+    rotation.abort(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER)  # the way out
     sample_store.verify()
 
 
@@ -201,13 +202,13 @@ def test_a_version_of_the_same_number_of_a_removed_key_is_found(sample_store: Sa
     put(file, changed, OTHER)
     assert verified(sample_store).broken.keys() == {OTHER}
     with pytest.raises(RecordChanged):
-        rotating.rollback(sample_store.open_store(), account=OTHER, provider=PROVIDER, test=None, approve=no)
+        rotation.rollback(sample_store.open_store(), account=OTHER, provider=PROVIDER, test=None, approve=no)
 
 
 def test_a_broken_trail_proves_no_version(sample_store: SampleStore, file: File) -> None:
     file.drop(1)
     with pytest.raises(AuditBroken):
-        rotating.rollback(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
+        rotation.rollback(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
     assert sample_store.held() == Held(NEW, THIRD, OLD)
 
 
@@ -216,8 +217,8 @@ def test_a_copied_key_is_known_in_every_stage(sample_store: SampleStore) -> None
     there = SampleStore.made(lambda: MemoryStore(shelf))
     list(copy(sample_store.open_store(), there.open_store(), accounts=(), dry_run=False))
     there.verify()
-    rotating.rollback(there.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
-    rotating.resume(there.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
+    rotation.rollback(there.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
+    rotation.resume(there.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
     assert there.held() == Held(THIRD, previous=OLD)
     there.verify()
 
@@ -234,7 +235,7 @@ def test_a_key_that_an_earlier_release_copied_is_no_alarm(
         )
         list(copy(sample_store.open_store(), there.open_store(), accounts=(), dry_run=False))
     there.verify()
-    rotating.rollback(there.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
+    rotation.rollback(there.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
     assert there.held() == Held(OLD, THIRD, NEW)
     there.verify()
 
@@ -248,7 +249,7 @@ def test_an_event_of_every_action_is_listed_and_verified(sample_store: SampleSto
     sample_store.open_store().record(ACCOUNT, lambda _: Plan((), (EventDraft(action, provider),)))
     assert [event["action"] for event in auditing.events(sample_store.opener(), account=ACCOUNT).events][-1] == action
     sample_store.verify()
-    rotating.rollback(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
+    rotation.rollback(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
     sample_store.verify()
 
 
@@ -270,7 +271,7 @@ def test_a_minted_version_is_known_as_staged(
         with pytest.raises(KeyboardInterrupt):
             sample_store.rotate(FOURTH, open_store=open_store, test=FakeTester(meanwhile=interrupted))
     sample_store.verify()
-    rotating.resume(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
+    rotation.resume(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
     assert sample_store.held() == Held(FOURTH, previous=THIRD)
     sample_store.verify()
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from kojikey.model.errors import UsageError
-from kojikey.operations.rotating_many import Failed, Manner, rotate_all
+from kojikey.operations.rotating_many import Failed, Pace, rotate_all
 from kojikey.testing import Sandbox, load_key
 from support.many import account_name, fill_home
 from support.program import COMMAND, KEK, SECONDS, Ended, Program, pieces_in
@@ -310,8 +310,8 @@ def test_what_is_read_when_the_batch_was_stopped_goes_nowhere(
 
     async def run() -> None:
         emitted = asyncio.Event()
-        manner = Manner(None, lambda _: True, 1)
-        running = asyncio.ensure_future(rotate_all(sample_store.open_store(), lines(), manner, lambda _: emitted.set()))
+        pace = Pace(None, lambda _: True, 1)
+        running = asyncio.ensure_future(rotate_all(sample_store.open_store(), lines(), pace, lambda _: emitted.set()))
         await emitted.wait()
         running.cancel()
         await asyncio.wait([running])

@@ -10,12 +10,12 @@ from kojikey.model.errors import AlreadyStaged, ChangedMeanwhile, KekMissing, Ke
 from kojikey.model.key import Stage
 from kojikey.model.verdict import Reason
 from kojikey.operations import removing
-from kojikey.operations.changing import change_settings
 from kojikey.operations.key_settings import KeySettings, Revision
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.results import ChangeResult
 from kojikey.stores.base import Store
 from support.faulty import Crash, FaultyStore
+from support.rotation import change_settings
 from support.sample_store import ACCOUNT, BASE_URL, NEW, OLD, PROVIDER, FakeTester, Held, SampleStore, no, yes
 
 ELSEWHERE = "https://api.eu.residency.elevenlabs.io"

@@ -11,12 +11,13 @@ from kojikey.model.errors import (
     AccountNotFound,
 )
 from kojikey.model.ref import account_ref, key_ref
-from kojikey.operations import accounts, recording, removing, rotating
+from kojikey.operations import accounts, recording, removing
 from kojikey.operations.copying import copy
 from kojikey.operations.listing import key_of
 from kojikey.operations.resolving import resolve
 from kojikey.sealing.audit_chain import unsigned_link
 from kojikey.stores.base import Change
+from support import rotation
 from support.copies import GEMINI, OTHER, ROUTES, SETTINGS, Make, actions, copied, everything, fill, same, written
 from support.faulty import Crash, FaultyStore
 from support.sample_store import ACCOUNT, ADAPTERS, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, SampleStore, yes
@@ -80,7 +81,7 @@ def test_a_staged_version_that_was_copied_can_be_promoted_there_with_its_setting
 ) -> None:
     fill(one)
     copied(one, two)
-    rotating.resume(two.open_store(), account=ACCOUNT, provider=PROVIDER, test=FakeTester(), approve=yes)
+    rotation.resume(two.open_store(), account=ACCOUNT, provider=PROVIDER, test=FakeTester(), approve=yes)
     key = two.key()
     assert key is not None
     assert (two.held(), key.label) == (Held(THIRD, previous=NEW), "day shift")

@@ -10,7 +10,7 @@ import pytest
 from kojikey.model.errors import KekMissing, KekUnavailable
 from kojikey.model.ref import Ref, account_ref, key_ref
 from kojikey.model.secret import Secret
-from kojikey.operations.adding import NewKey, add
+from kojikey.operations.adding import NewKey
 from kojikey.operations.diagnosing import Diagnosis, diagnose
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.open_store import OpenStore
@@ -20,6 +20,7 @@ from kojikey.sealing.kek import awskms
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Change
 from kojikey.stores.memory import MemoryStore
+from support.rotation import add
 from support.servers.aws import REGION, Aws
 from support.servers.scripted_aws import DROPPED, Answer, Scripted, refusal, scripted
 

@@ -14,9 +14,10 @@ from kojikey.model.errors import ChangedMeanwhile, KeyExists, KeyNotFound, Kojik
 from kojikey.model.key import Stage
 from kojikey.model.ref import Ref, account_ref, key_ref
 from kojikey.model.verdict import Reason
-from kojikey.operations import accounts, recording, removing, revealing, rotating, storing
+from kojikey.operations import accounts, recording, removing, revealing, storing
 from kojikey.operations.open_store import OpenStore
 from kojikey.stores.base import Store
+from support import rotation
 from support.faulty import Crash, FaultyStore
 from support.sample_store import (
     ACCOUNT,
@@ -70,7 +71,7 @@ def _rotation(reason: Reason) -> Act:
 
 def _resumption(reason: Reason) -> Act:
     def act(_: SampleStore, open_store: OpenStore) -> None:
-        rotating.resume(open_store, account=ACCOUNT, provider=PROVIDER, test=FakeTester(reason), approve=no)
+        rotation.resume(open_store, account=ACCOUNT, provider=PROVIDER, test=FakeTester(reason), approve=no)
 
     return act
 
@@ -160,27 +161,27 @@ OPERATIONS = (
         (Held(OLD, NEW), Held(OLD)),
         done=(VersionNotFound,),
     ),
-    Operation("abort", _staged, _step(rotating.abort), (Held(OLD, NEW), Held(OLD)), done=(VersionNotFound,)),
+    Operation("abort", _staged, _step(rotation.abort), (Held(OLD, NEW), Held(OLD)), done=(VersionNotFound,)),
     Operation(
         "roll back",
         _rotated,
-        _step(rotating.rollback, test=FakeTester(), approve=no),
+        _step(rotation.rollback, test=FakeTester(), approve=no),
         (Held(NEW, None, OLD), Held(OLD, None, NEW)),
         finish=lambda v, c: (
-            _step(rotating.rollback, test=None, approve=no)(v, c) if (found := v.held()) and found.current == NEW else 0
+            _step(rotation.rollback, test=None, approve=no)(v, c) if (found := v.held()) and found.current == NEW else 0
         ),
     ),
     Operation(
         "retire a dead key",
         _rotated,
-        _step(rotating.retire, test=FakeTester(Reason.INVALID_KEY)),
+        _step(rotation.retire, test=FakeTester(Reason.INVALID_KEY)),
         (Held(NEW, None, OLD), Held(NEW)),
         done=(VersionNotFound,),
     ),
     Operation(
         "retire a key that works",
         _rotated,
-        _step(rotating.retire, test=FakeTester()),
+        _step(rotation.retire, test=FakeTester()),
         (Held(NEW, None, OLD),),
     ),
     Operation("remove", _rotated, _step(removing.remove), (Held(NEW, None, OLD), None), done=(KeyNotFound,)),

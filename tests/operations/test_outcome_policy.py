@@ -7,8 +7,8 @@ from typing import NamedTuple
 import pytest
 
 from kojikey.model.verdict import OUTCOME_OF, Outcome, Reason, Verdict
-from kojikey.operations import rotating
 from kojikey.operations.results import ChangeResult
+from support import rotation
 from support.sample_store import ACCOUNT, NEW, OLD, PROVIDER, FakeTester, Held, SampleStore, no, yes
 
 ONE_OF_EACH = {
@@ -84,7 +84,7 @@ def test_a_rotation_promotes_discards_or_leaves_staged(sample_store: SampleStore
     else:
         sample_store.stage()
         open_store = sample_store.open_store()
-        result = rotating.resume(open_store, account=ACCOUNT, provider=PROVIDER, test=said_by(case), approve=asked)
+        result = rotation.resume(open_store, account=ACCOUNT, provider=PROVIDER, test=said_by(case), approve=asked)
     if case.used:
         action, held = "rotated", Held(NEW, None, OLD)
     elif case.outcome is Outcome.REJECTED:
@@ -102,7 +102,7 @@ def test_a_rollback_makes_the_previous_version_current_only_where_it_may_be_used
 ) -> None:
     sample_store.add()
     sample_store.rotate()
-    result = rotating.rollback(
+    result = rotation.rollback(
         sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=said_by(case), approve=Asked(case)
     )
     assert (result.action, result.version) == ("rolled_back" if case.used else None, 1)
@@ -113,7 +113,7 @@ def test_a_rollback_makes_the_previous_version_current_only_where_it_may_be_used
 def test_retire_drops_the_previous_version_only_once_it_is_rejected(sample_store: SampleStore, reason: Reason) -> None:
     sample_store.add()
     sample_store.rotate()
-    result = rotating.retire(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=FakeTester(reason))
+    result = rotation.retire(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=FakeTester(reason))
     rejected = OUTCOME_OF[reason] is Outcome.REJECTED
     assert (result.action, result.version, outcome_of(result)) == (
         "retired" if rejected else None, 1, OUTCOME_OF[reason],

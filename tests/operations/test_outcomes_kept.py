@@ -7,8 +7,9 @@ import pytest
 from kojikey.model.key import TestRecord as Record
 from kojikey.model.ref import key_ref
 from kojikey.model.verdict import OUTCOME_OF, Outcome, Reason, Verdict
-from kojikey.operations import recording, removing, rotating
+from kojikey.operations import recording, removing
 from kojikey.stores.base import Stored
+from support import rotation
 from support.sample_store import ACCOUNT, MOMENTS, NEW, PROVIDER, THIRD, FakeTester, SampleStore, no, verdict
 
 LATER = MOMENTS[1]
@@ -51,7 +52,7 @@ def test_what_is_promoted_or_left_keeps_when_it_was_valid(sample_store: SampleSt
     sample_store.add(test=FakeTester())
     sample_store.rotate(test=FakeTester())
     test = FakeTester(reason, at=LATER)
-    rotating.rollback(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=test, approve=no)
+    rotation.rollback(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=test, approve=no)
     key = sample_store.key()
     assert key is not None
     found = {version.number: version.last_test for version in key.versions}

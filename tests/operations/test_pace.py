@@ -13,11 +13,11 @@ import pytest
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Verdict
 from kojikey.operations.key_settings import KeySettings
-from kojikey.operations.probing import Target
+from kojikey.operations.probing import Probe, Target
 from kojikey.operations.results import TestResult
 from kojikey.operations.rotating import Replacement
-from kojikey.operations.rotating_many import Done, Line, Manner, Outcome, rotate_all
-from kojikey.operations.testing_keys import Probe, Unopened, verify
+from kojikey.operations.rotating_many import Done, Line, LineResult, Pace, rotate_all
+from kojikey.operations.testing_keys import Unopened, verify
 from kojikey.providers.catalog import load_catalog
 from kojikey.providers.requests.probe import Prober, ProbeRequest, Surroundings
 from kojikey.providers.requests.traffic import Traffic
@@ -97,7 +97,7 @@ def test_a_run_over_saved_keys_keeps_the_rate_and_uses_it(sample_store: SampleSt
 def test_a_batch_keeps_the_rate(sample_store: SampleStore) -> None:
     open_store, played = sample_store.open_store(), Played()
     fill(open_store, 40)
-    found: list[Outcome] = []
+    found: list[LineResult] = []
     lines = iter([
         Line(n, Replacement(account_name(n), "elevenlabs", Secret(load_key("elevenlabs", 1000 + n)), KeySettings()))
         for n in range(40)
@@ -105,7 +105,7 @@ def test_a_batch_keeps_the_rate(sample_store: SampleStore) -> None:
     hurried(
         played,
         lambda probe, traffic: rotate_all(
-            open_store, lines, Manner(probe, lambda _: True, 32, traffic.take_turn), found.append
+            open_store, lines, Pace(probe, lambda _: True, 32, traffic.take_turn), found.append
         ),
     )
     assert [item.result.action for item in found if isinstance(item, Done)] == ["rotated"] * 40

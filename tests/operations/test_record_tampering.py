@@ -13,9 +13,10 @@ import pytest
 
 from kojikey.model.errors import CannotOpen, KojikeyError, RecordChanged
 from kojikey.model.ref import HEADER, Document, account_ref, key_ref
-from kojikey.operations import accounts, diagnosing, listing, removing, resolving, revealing, rotating, storing
+from kojikey.operations import accounts, diagnosing, listing, removing, resolving, revealing, storing
 from kojikey.stores.memory import MemoryStore, Shelf
 from kojikey.stores.sqlite.store import SqliteStore
+from support import rotation
 from support.sample_store import (
     ACCOUNT,
     ADAPTERS,
@@ -73,11 +74,11 @@ def changed(path: Path, table: str, change: Callable[[Document], object]) -> Non
 USES: dict[str, Callable[[SampleStore], object]] = {
     "resolve": lambda v: resolving.resolve(v.open_store(), account=ACCOUNT, provider=PROVIDER),
     "reveal": lambda v: revealing.reveal(v.open_store(), account=ACCOUNT, provider=PROVIDER),
-    "rollback": lambda v: rotating.rollback(v.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no),
-    "resume": lambda v: rotating.resume(
+    "rollback": lambda v: rotation.rollback(v.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no),
+    "resume": lambda v: rotation.resume(
         v.open_store(), account=ACCOUNT, provider=PROVIDER, test=FakeTester(), approve=no
     ),
-    "abort": lambda v: rotating.abort(v.open_store(), account=ACCOUNT, provider=PROVIDER),
+    "abort": lambda v: rotation.abort(v.open_store(), account=ACCOUNT, provider=PROVIDER),
     "rotate": lambda v: v.rotate("sk_fourth_key_0123456789"),
     "add": lambda v: v.add(provider="google_gemini"),
     "list": lambda v: list(listing.list_all_keys(v.opener(), damaged=refuse)),

@@ -9,31 +9,33 @@ import pytest
 from kojikey.model.errors import AlreadyStaged, ChangedMeanwhile, KeyExists, KeyNotFound, VersionNotFound
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Reason
-from kojikey.operations import removing, revealing, rotating
-from kojikey.operations.adding import NewKey, add
+from kojikey.operations import removing, revealing
+from kojikey.operations.adding import NewKey
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Target
 from kojikey.operations.results import ChangeResult
+from support import rotation
+from support.rotation import add
 from support.sample_store import ACCOUNT, BASE_URL, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, SampleStore, no
 
 Step = Callable[[OpenStore], ChangeResult]
 
 
 def resume(open_store: OpenStore, test: FakeTester | None = None) -> ChangeResult:
-    return rotating.resume(open_store, account=ACCOUNT, provider=PROVIDER, test=test or FakeTester(), approve=no)
+    return rotation.resume(open_store, account=ACCOUNT, provider=PROVIDER, test=test or FakeTester(), approve=no)
 
 
 def rollback(open_store: OpenStore) -> ChangeResult:
-    return rotating.rollback(open_store, account=ACCOUNT, provider=PROVIDER, test=FakeTester(), approve=no)
+    return rotation.rollback(open_store, account=ACCOUNT, provider=PROVIDER, test=FakeTester(), approve=no)
 
 
 def abort(open_store: OpenStore) -> ChangeResult:
-    return rotating.abort(open_store, account=ACCOUNT, provider=PROVIDER)
+    return rotation.abort(open_store, account=ACCOUNT, provider=PROVIDER)
 
 
 def retire(open_store: OpenStore) -> ChangeResult:
-    return rotating.retire(open_store, account=ACCOUNT, provider=PROVIDER, test=FakeTester(Reason.REVOKED))
+    return rotation.retire(open_store, account=ACCOUNT, provider=PROVIDER, test=FakeTester(Reason.REVOKED))
 
 
 def remove(open_store: OpenStore) -> ChangeResult:
@@ -266,7 +268,7 @@ def test_each_version_is_tested_and_used_at_its_own_base_url(sample_store: Sampl
     sample_store.rotate(settings=KeySettings(base_url="https://api.us.elevenlabs.io"))
     assert settings_of(sample_store)[4] == "https://api.us.elevenlabs.io"
     test = FakeTester()
-    rotating.rollback(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=test, approve=no)
+    rotation.rollback(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=test, approve=no)
     assert [(value, target.base_url) for value, target in test.asked] == [(OLD, BASE_URL)]
     assert settings_of(sample_store)[4] == BASE_URL
 

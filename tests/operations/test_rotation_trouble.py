@@ -6,8 +6,8 @@ import pytest
 
 from kojikey.model.errors import KekMissing, KojikeyError, RecordChanged, StoreFull, StoreUnreachable
 from kojikey.model.ref import key_ref
-from kojikey.operations import rotating
 from kojikey.stores.base import Change
+from support import rotation
 from support.faulty import FaultyStore
 from support.sample_store import ACCOUNT, NEW, OLD, PROVIDER, FakeTester, Held, SampleStore, no
 
@@ -29,7 +29,7 @@ def test_a_previous_version_that_does_not_open_is_not_rolled_back_to(sample_stor
     damage(sample_store, "previous")
     before = sample_store.key()
     with pytest.raises(RecordChanged):
-        rotating.rollback(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
+        rotation.rollback(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
     assert sample_store.key() == before
 
 
@@ -39,7 +39,7 @@ def test_a_staged_version_that_does_not_open_is_not_promoted_untested(sample_sto
     damage(sample_store, "staged")
     before = sample_store.key()
     with pytest.raises(RecordChanged):
-        rotating.resume(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
+        rotation.resume(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
     assert sample_store.key() == before
 
 

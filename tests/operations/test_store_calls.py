@@ -11,11 +11,11 @@ import pytest
 from kojikey.model.errors import AlreadyStaged, ChangedMeanwhile
 from kojikey.model.ref import Document, Ref, account_ref, key_ref
 from kojikey.model.verdict import Reason
-from kojikey.operations import rotating
 from kojikey.operations.compare_and_swap import retry_on_conflict
 from kojikey.operations.record_checks import chain_head
 from kojikey.sealing.envelope import Sealer
 from kojikey.stores.base import Change, Store, Stored
+from support import rotation
 from support.faulty import FaultyStore
 from support.sample_store import ACCOUNT, ADAPTERS, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, SampleStore, no
 
@@ -74,13 +74,13 @@ WAYS: dict[str, Way] = {
     "rotate, left staged": Way(
         lambda v, s: v.rotate(THIRD, test=FakeTester(Reason.TIMEOUT), open_store=v.open_store(s)),
     ),
-    "resume": Way(lambda v, s: named(rotating.resume, v, s, approve=no), staged=True),
+    "resume": Way(lambda v, s: named(rotation.resume, v, s, approve=no), staged=True),
     "abort": Way(
-        lambda v, s: rotating.abort(v.open_store(s), account=ACCOUNT, provider=PROVIDER), staged=True
+        lambda v, s: rotation.abort(v.open_store(s), account=ACCOUNT, provider=PROVIDER), staged=True
     ),
-    "rollback": Way(lambda v, s: named(rotating.rollback, v, s, approve=no)),
-    "retire": Way(lambda v, s: named(rotating.retire, v, s, Reason.REVOKED)),
-    "retire, still accepted": Way(lambda v, s: named(rotating.retire, v, s)),
+    "rollback": Way(lambda v, s: named(rotation.rollback, v, s, approve=no)),
+    "retire": Way(lambda v, s: named(rotation.retire, v, s, Reason.REVOKED)),
+    "retire, still accepted": Way(lambda v, s: named(rotation.retire, v, s)),
 }  # fmt: skip
 
 
@@ -95,7 +95,7 @@ def test_a_step_reads_the_key_once(sample_store: SampleStore, name: str) -> None
 
 
 def test_a_step_that_lost_to_a_recorded_test_reads_once_more_and_is_made(sample_store: SampleStore) -> None:
-    store = CountingStore(sample_store.opener(), lambda: named(rotating.retire, sample_store, sample_store.opener()))
+    store = CountingStore(sample_store.opener(), lambda: named(rotation.retire, sample_store, sample_store.opener()))
     sample_store.rotate(THIRD, open_store=sample_store.open_store(store))
     assert store.reads[KEY] == 2
     assert sample_store.held() == Held(THIRD, previous=NEW)
@@ -125,14 +125,14 @@ def test_nothing_is_staged_over_what_is_staged(sample_store: SampleStore) -> Non
     assert sample_store.held() == Held(NEW, THIRD, OLD)
 
 
-@pytest.mark.parametrize("step", [rotating.retire, rotating.rollback])
+@pytest.mark.parametrize("step", [rotation.retire, rotation.rollback])
 def test_a_version_that_went_during_its_test_has_no_outcome(
     sample_store: SampleStore, step: Callable[..., object]
 ) -> None:
     tester = FakeTester(
-        Reason.TIMEOUT, meanwhile=lambda: named(rotating.retire, sample_store, sample_store.opener(), Reason.REVOKED)
+        Reason.TIMEOUT, meanwhile=lambda: named(rotation.retire, sample_store, sample_store.opener(), Reason.REVOKED)
     )
-    more = {"approve": no} if step is rotating.rollback else {}
+    more = {"approve": no} if step is rotation.rollback else {}
     with pytest.raises(ChangedMeanwhile):
         step(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=tester, **more)
     assert sample_store.held() == Held(NEW)

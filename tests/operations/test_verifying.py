@@ -12,8 +12,8 @@ from kojikey.model.errors import KekMissing, StoreUnreachable
 from kojikey.model.key import Stage
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Reason, Verdict
-from kojikey.operations import audit_verification, removing, rotating
-from kojikey.operations.adding import NewKey, add
+from kojikey.operations import audit_verification, removing
+from kojikey.operations.adding import NewKey
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Target
@@ -23,8 +23,10 @@ from kojikey.operations.selecting import survey
 from kojikey.operations.testing_keys import Unopened, verify
 from kojikey.stores.base import Query, Stored
 from kojikey.testing import load_key
+from support import rotation
 from support.faulty import FaultyStore
 from support.many import account_name, fill
+from support.rotation import add
 from support.sample_store import ADAPTERS, SampleStore, verdict
 
 Item = TestResult | Unopened
@@ -251,7 +253,7 @@ def test_the_outcome_of_a_key_that_is_rotated_meanwhile_is_not_that_of_the_new_v
         key = sample_store.key(replaced, "elevenlabs")
         if target.provider == "elevenlabs" and key is not None and key.current.number == 1:
             new = Replacement(replaced, "elevenlabs", Secret("sk_" + "0" * 48), KeySettings())
-            rotating.rotate(sample_store.open_store(), new, test=None, approve=lambda _: True)
+            rotation.rotate(sample_store.open_store(), new, test=None, approve=lambda _: True)
         return verdict(Reason.INVALID_KEY)
 
     items: list[Item] = []

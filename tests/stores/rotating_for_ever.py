@@ -6,6 +6,7 @@ Run by ``test_postgres_failover``. It does what a person would do after each mes
 
 from __future__ import annotations
 
+import asyncio
 import os
 import select
 import sys
@@ -44,11 +45,13 @@ def main(url: str, provider: str) -> None:
 def rotate(open_store: OpenStore, provider: str, value: str) -> ChangeResult:
     """Rotate to a new value; one that was left staged by a failure is promoted instead."""
     try:
-        return rotating.resume(open_store, account=ACCOUNT, provider=provider, test=None, approve=lambda _: True)
+        return asyncio.run(
+            rotating.resume(open_store, account=ACCOUNT, provider=provider, test=None, approve=lambda _: True)
+        )
     except VersionNotFound:
         new = Replacement(ACCOUNT, provider, Secret(value), KeySettings())
     try:
-        return rotating.rotate(open_store, new, test=None, approve=lambda _: True)
+        return asyncio.run(rotating.rotate(open_store, new, test=None, approve=lambda _: True))
     except AlreadyStaged:
         raise AssertionError("nobody else rotates this key") from None
 

@@ -18,7 +18,7 @@ from kojikey.model.errors import StoreReadOnly, StoreUnreachable
 from kojikey.model.key import Stage
 from kojikey.model.ref import key_ref
 from kojikey.model.secret import Secret
-from kojikey.operations import adding, audit_verification
+from kojikey.operations import audit_verification
 from kojikey.operations.adding import NewKey
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.listing import key_of
@@ -28,6 +28,7 @@ from kojikey.operations.storing import create
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Change
 from kojikey.stores.registry import store_from_url
+from support import rotation
 from support.servers.postgres import Server, a_folder, running
 
 ACCOUNT, PROVIDERS = "acme", ("elevenlabs", "google_gemini", "third")
@@ -74,7 +75,7 @@ def open_store(pair: Pair) -> Iterator[OpenStore]:
     for provider in PROVIDERS:
         target = Target(provider, "https://api.example.com", (), ())
         new = NewKey(ACCOUNT, target, Secret(f"sk_{provider}_the_first_of_all"), KeySettings())
-        adding.add(open_store, new, test=None, approve=lambda _: True)
+        rotation.add(open_store, new, test=None, approve=lambda _: True)
     yield open_store
     open_store.close()
 

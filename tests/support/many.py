@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kojikey.model.secret import Secret
 from kojikey.operations import storing
-from kojikey.operations.adding import NewKey, add
+from kojikey.operations.adding import NewKey
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Target
@@ -18,6 +18,7 @@ from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Store
 from kojikey.stores.sqlite.store import SqliteStore
 from kojikey.testing import Sandbox, load_key
+from support.rotation import add
 
 PROVIDERS = ("elevenlabs", "google_gemini")
 

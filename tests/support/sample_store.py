@@ -16,18 +16,19 @@ from kojikey.model.key import Key, Stage
 from kojikey.model.ref import Document
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import OUTCOME_OF, Outcome, Reason, Verdict
-from kojikey.operations import adding, audit_verification, auditing, rotating, storing
+from kojikey.operations import audit_verification, auditing, storing
 from kojikey.operations.adding import NewKey
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.listing import key_of
 from kojikey.operations.open_store import OpenStore
-from kojikey.operations.probing import Approve, Target, Tester
+from kojikey.operations.probing import Approve, Probe, Target
 from kojikey.operations.results import AuditResult, ChangeResult
 from kojikey.operations.rotating import Replacement
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Store
 from kojikey.stores.memory import MemoryStore, Shelf
 from kojikey.stores.sqlite.store import SqliteStore
+from support import rotation
 
 ACCOUNT, PROVIDER = "acme", "elevenlabs"
 BASE_URL = "https://api.elevenlabs.io"
@@ -89,7 +90,7 @@ class FakeTester:
     meanwhile: Callable[[], object] | None = None
     asked: list[tuple[str, Target]] = field(default_factory=list)
 
-    def __call__(self, secret: Secret, target: Target) -> Verdict:
+    async def __call__(self, secret: Secret, target: Target) -> Verdict:
         self.asked.append((secret.reveal(), target))
         if self.meanwhile is not None:
             self.meanwhile()
@@ -170,7 +171,7 @@ class SampleStore:
         *,
         account: str = ACCOUNT,
         provider: str = PROVIDER,
-        test: Tester | None = None,
+        test: Probe | None = None,
         approve: Approve = no,
         settings: KeySettings = SETTINGS,
         open_store: OpenStore | None = None,
@@ -178,21 +179,21 @@ class SampleStore:
         """Add a key, untested unless told otherwise."""
         target = Target(provider, settings.base_url or BASE_URL, settings.models or (), settings.capabilities or ())
         new = NewKey(account, target, Secret(value), settings)
-        return adding.add(open_store or self.open_store(), new, test=test, approve=approve)
+        return rotation.add(open_store or self.open_store(), new, test=test, approve=approve)
 
     def rotate(
         self,
         value: str = NEW,
         *,
         account: str = ACCOUNT,
-        test: Tester | None = None,
+        test: Probe | None = None,
         approve: Approve = no,
         settings: KeySettings = SETTINGS,
         open_store: OpenStore | None = None,
     ) -> ChangeResult:
         """Rotate a key, untested unless told otherwise."""
         new = Replacement(account, PROVIDER, Secret(value), settings)
-        return rotating.rotate(open_store or self.open_store(), new, test=test, approve=approve)
+        return rotation.rotate(open_store or self.open_store(), new, test=test, approve=approve)
 
     def stage(self, value: str = NEW, *, settings: KeySettings = SETTINGS) -> None:
         """Leave a value staged."""
@@ -201,4 +202,4 @@ class SampleStore:
 
     def rotate_staged(self) -> None:
         """Promote what is staged, untested."""
-        rotating.resume(self.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
+        rotation.resume(self.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)

@@ -15,7 +15,7 @@ import pytest
 
 from kojikey.model.errors import AuditBroken
 from kojikey.model.ref import Document
-from kojikey.operations import rotating
+from support import rotation
 from support.sample_store import ACCOUNT, ADAPTERS, PROVIDER, THIRD, FakeTester, SampleStore, no
 
 LENGTH = 6
@@ -67,7 +67,7 @@ def sample_store(tmp_path: Path) -> SampleStore:
     sample_store.add(test=FakeTester())
     sample_store.rotate(test=FakeTester())
     sample_store.rotate(THIRD, test=FakeTester())
-    rotating.rollback(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
+    rotation.rollback(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
     sample_store.add(account=OTHER)
     sample_store.rotate(account=OTHER)
     assert len(sample_store.events()) == LENGTH

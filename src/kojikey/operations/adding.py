@@ -14,8 +14,9 @@ from kojikey.model.timestamps import now
 from kojikey.model.verdict import Verdict
 from kojikey.operations.key_settings import ROTATE_AFTER_DAYS, KeySettings
 from kojikey.operations.open_store import EventDraft, OpenStore, Plan
-from kojikey.operations.probing import Approve, Target, Tester, accepted
+from kojikey.operations.probing import Approve, Probe, Target, accepted
 from kojikey.operations.results import ChangeResult
+from kojikey.operations.store_calls import StoreCalls, in_place
 from kojikey.sealing.envelope import Sealer
 from kojikey.stores.base import Change
 
@@ -40,17 +41,18 @@ def ensure_absent(open_store: OpenStore, *, account: str, provider: str) -> None
         raise KeyExists(account, provider)
 
 
-def add(
+async def add(
     open_store: OpenStore,
     new: NewKey,
     *,
-    test: Tester | None,
+    test: Probe | None,
     approve: Approve,
     make_store: Callable[[], OpenStore] | None = None,
+    in_store: StoreCalls = in_place,
 ) -> ChangeResult:
     """Test a key and save it as version 1 where the outcome allows; ``test=None`` saves it untested.
 
-    ``make_store`` is called once the key is to be saved, where ``custody`` stands for a store that is not made yet:
+    ``make_store`` is called once the key is to be saved, where ``open_store`` stands for a store that is not there yet:
     a key that is refused leaves no store behind.
 
     Raises:
@@ -59,14 +61,15 @@ def add(
         StoreUnavailable, CannotOpen: it could not be sealed or saved; nothing was changed.
     """
     account, provider = new.account, new.target.provider
-    ensure_absent(open_store, account=account, provider=provider)
-    verdict = test(new.secret, new.target) if test else None
-    tail = tail_of(new.secret.reveal())
+    await in_store(lambda: ensure_absent(open_store, account=account, provider=provider))
+    verdict = await test(new.secret, new.target) if test else None
     if not accepted(verdict, approve):
-        return ChangeResult(account, provider, None, tail, None, verdict=verdict)
+        return ChangeResult(account, provider, None, tail_of(new.secret.reveal()), None, verdict=verdict)
+    return await in_store(lambda: _save(make_store() if make_store else open_store, new, verdict))
 
-    if make_store is not None:
-        open_store = make_store()
+
+def _save(open_store: OpenStore, new: NewKey, verdict: Verdict | None) -> ChangeResult:
+    account, provider = new.account, new.target.provider
     saved: list[Key] = []
 
     def plan(sealer: Sealer) -> Plan:
@@ -81,7 +84,7 @@ def add(
         if lost.ref != key_ref(account, provider):
             raise
         raise KeyExists(account, provider) from None
-    return ChangeResult(account, provider, "added", tail, 1, key=saved[0], verdict=verdict)
+    return ChangeResult(account, provider, "added", tail_of(new.secret.reveal()), 1, key=saved[0], verdict=verdict)
 
 
 def event_draft(action: str, provider: str, version: Version, verdict: Verdict | None = None) -> EventDraft:

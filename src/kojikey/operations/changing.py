@@ -19,15 +19,15 @@ from kojikey.operations.compare_and_swap import retry_on_conflict
 from kojikey.operations.key_settings import Revision, changed_settings
 from kojikey.operations.listing import key_of
 from kojikey.operations.open_store import OpenStore, Plan
-from kojikey.operations.probing import Approve, Target, Tester, accepted
+from kojikey.operations.probing import Approve, Probe, Target, accepted
 from kojikey.operations.results import ChangeResult
 from kojikey.operations.rotating import stored_key
 from kojikey.operations.sealed_versions import opened
 from kojikey.stores.base import Change, Stored
 
 
-def change_settings(
-    open_store: OpenStore, revision: Revision, *, account: str, provider: str, test: Tester | None, approve: Approve
+async def change_settings(
+    open_store: OpenStore, revision: Revision, *, account: str, provider: str, test: Probe | None, approve: Approve
 ) -> ChangeResult:
     """Change a key's settings; another base URL only where the key is good there, and then everything in one step.
 
@@ -45,18 +45,18 @@ def change_settings(
         return _changed(open_store, stored, partial(_without_move, revision=revision))
     _ensure_unstaged(key)
     secret = opened(open_store.sealer(account), provider, key.current)
-    verdict = _tested_there(key, revision, secret, test)
+    verdict = await _tested_there(key, revision, secret, test)
     if not accepted(verdict, approve):
         return ChangeResult(account, provider, None, key.current.tail, key.current.number, key=key, verdict=verdict)
     move = partial(_moved, open_store, revision=revision, secret=secret, verdict=verdict)
     return _changed(open_store, stored, move, verdict=verdict)
 
 
-def _tested_there(key: Key, revision: Revision, secret: Secret, test: Tester | None) -> Verdict | None:
+async def _tested_there(key: Key, revision: Revision, secret: Secret, test: Probe | None) -> Verdict | None:
     """Ask about the key at its new place, for what it is to be used for from now on."""
     after = revision.applied_to(key)
     target = Target(key.provider, str(revision.base_url), after.models, after.capabilities)
-    return test(secret, target) if test else None
+    return await test(secret, target) if test else None
 
 
 def _ensure_unstaged(key: Key) -> None:

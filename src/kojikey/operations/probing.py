@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from kojikey.model.secret import Secret
@@ -19,8 +19,11 @@ class Target:
     capabilities: tuple[str, ...] = ()
 
 
-Tester = Callable[[Secret, Target], Verdict]
+Probe = Callable[[Secret, Target], Awaitable[Verdict]]
 """Asks the provider. Raises nothing for a key that is refused or a network that is down: those are verdicts."""
+
+TakeTurn = Callable[[str, str], float]
+"""Takes the turn of a test at a provider and base URL and returns 0, or the seconds after which to ask again."""
 
 Approve = Callable[[Verdict], bool]
 """Asked only for ``limited`` and ``indeterminate``: is the key to be used all the same?"""

@@ -31,10 +31,11 @@ from kojikey.operations.compare_and_swap import retry_on_conflict
 from kojikey.operations.key_settings import KeySettings, settled
 from kojikey.operations.listing import key_of
 from kojikey.operations.open_store import EventDraft, OpenStore, Plan
-from kojikey.operations.probing import Approve, Target, Tester, accepted
+from kojikey.operations.probing import Approve, Probe, Target, accepted
 from kojikey.operations.recording import keep_outcome
 from kojikey.operations.results import Action, ChangeResult
 from kojikey.operations.sealed_versions import opened
+from kojikey.operations.store_calls import StoreCalls, in_place
 from kojikey.sealing.envelope import Sealer
 from kojikey.stores.base import Change, Stored
 
@@ -87,7 +88,9 @@ def _unstaged(stored: Stored) -> Key:
     return key
 
 
-def rotate(open_store: OpenStore, new: Replacement, *, test: Tester | None, approve: Approve) -> ChangeResult:
+async def rotate(
+    open_store: OpenStore, new: Replacement, *, test: Probe | None, approve: Approve, in_store: StoreCalls = in_place
+) -> ChangeResult:
     """Stage a new value, test it, and promote it where the outcome allows; ``test=None`` promotes it untested.
 
     A rejected value is discarded; one that is limited or could not be judged stays staged unless approved. The value
@@ -98,16 +101,23 @@ def rotate(open_store: OpenStore, new: Replacement, *, test: Tester | None, appr
         ChangedMeanwhile: someone else changed the key; their change stands, this step was not made.
         StoreUnavailable, CannotOpen: this step was not made; a value that was staged stays staged, and it says so.
     """
+    begun = await in_store(lambda: _begin(open_store, new))
+    if isinstance(begun, ChangeResult):
+        return begun
+    try:
+        return await _test_and_promote(open_store, begun, test=test, approve=approve, in_store=in_store)
+    except (StoreUnavailable, CannotOpen) as error:
+        _say_staged(error, new.provider, begun.version)
+        raise
+
+
+def _begin(open_store: OpenStore, new: Replacement) -> _Chosen | ChangeResult:
+    """Stage a new value; or return the result where it is the value in use."""
     stored = stored_key(open_store, account=new.account, provider=new.provider)
     key = _unstaged(stored)
     if open_store.sealer(new.account).fingerprint(new.secret) == key.current.fingerprint:
         return _result(key, "unchanged", key.current)
-    staged = _stage(open_store, new, stored)
-    try:
-        return _try(open_store, staged, test=test, approve=approve)
-    except (StoreUnavailable, CannotOpen) as error:
-        _say_staged(error, new.provider, staged.version)
-        raise
+    return _stage(open_store, new, stored)
 
 
 def _say_staged(error: KojikeyError, provider: str, staged: Version) -> None:
@@ -119,8 +129,14 @@ def _say_staged(error: KojikeyError, provider: str, staged: Version) -> None:
     error.hint = f"kojikey rotate {provider} --resume"
 
 
-def resume(
-    open_store: OpenStore, *, account: str, provider: str, test: Tester | None, approve: Approve
+async def resume(
+    open_store: OpenStore,
+    *,
+    account: str,
+    provider: str,
+    test: Probe | None,
+    approve: Approve,
+    in_store: StoreCalls = in_place,
 ) -> ChangeResult:
     """Test the staged value and promote it where the outcome allows.
 
@@ -128,7 +144,8 @@ def resume(
         KeyNotFound, VersionNotFound: nothing is staged. AuditBroken: the audit trail does not know what is.
         Otherwise as :func:`rotate`.
     """
-    return _try(open_store, _known(open_store, account, provider, Stage.STAGED), test=test, approve=approve)
+    staged = await in_store(lambda: _known(open_store, account, provider, Stage.STAGED))
+    return await _test_and_promote(open_store, staged, test=test, approve=approve, in_store=in_store)
 
 
 def abort(open_store: OpenStore, *, account: str, provider: str) -> ChangeResult:
@@ -136,8 +153,14 @@ def abort(open_store: OpenStore, *, account: str, provider: str) -> ChangeResult
     return _discard(open_store, _chosen(open_store, account, provider, Stage.STAGED), action="aborted", verdict=None)
 
 
-def rollback(
-    open_store: OpenStore, *, account: str, provider: str, test: Tester | None, approve: Approve
+async def rollback(
+    open_store: OpenStore,
+    *,
+    account: str,
+    provider: str,
+    test: Probe | None,
+    approve: Approve,
+    in_store: StoreCalls = in_place,
 ) -> ChangeResult:
     """Make the previous version current again, after testing it; the current one becomes the previous.
 
@@ -145,26 +168,32 @@ def rollback(
         KeyNotFound, VersionNotFound: there is no previous version. AuditBroken: the audit trail does not know the one
         that is there. Otherwise as :func:`rotate`.
     """
-    previous = _known(open_store, account, provider, Stage.PREVIOUS)
-    verdict = _tested(open_store, previous, test)
+    previous = await in_store(lambda: _known(open_store, account, provider, Stage.PREVIOUS))
+    verdict = await _tested(open_store, previous, test, in_store)
     if not accepted(verdict, approve):
-        return _result(_keep(open_store, previous, verdict), None, previous.version, verdict)
-    return _promote(open_store, previous, action="rolled_back", verdict=verdict)
+        return await in_store(lambda: _kept(open_store, previous, None, verdict))
+    return await in_store(lambda: _promote(open_store, previous, action="rolled_back", verdict=verdict))
 
 
-def retire(
-    open_store: OpenStore, *, account: str, provider: str, test: Tester, is_forced: bool = False
+async def retire(
+    open_store: OpenStore,
+    *,
+    account: str,
+    provider: str,
+    test: Probe,
+    is_forced: bool = False,
+    in_store: StoreCalls = in_place,
 ) -> ChangeResult:
     """Test the previous version, and drop it once the provider has stopped accepting it; forced, whatever it says.
 
     Raises:
         KeyNotFound, VersionNotFound: there is no previous version. Otherwise as :func:`rotate`.
     """
-    previous = _chosen(open_store, account, provider, Stage.PREVIOUS)
-    verdict = _tested(open_store, previous, test)
+    previous = await in_store(lambda: _chosen(open_store, account, provider, Stage.PREVIOUS))
+    verdict = await _tested(open_store, previous, test, in_store)
     if is_forced or (verdict is not None and verdict.outcome is Outcome.REJECTED):
-        return _discard(open_store, previous, action="retired", verdict=verdict)
-    return _result(_keep(open_store, previous, verdict), None, previous.version, verdict)
+        return await in_store(lambda: _discard(open_store, previous, action="retired", verdict=verdict))
+    return await in_store(lambda: _kept(open_store, previous, None, verdict))
 
 
 def _stage(open_store: OpenStore, new: Replacement, seen: Stored) -> _Chosen:
@@ -198,24 +227,31 @@ def _staged(open_store: OpenStore, new: Replacement, stored: Stored) -> _Chosen:
     return _Chosen(written, key.with_version(made[0]), made[0])
 
 
-def _try(open_store: OpenStore, staged: _Chosen, *, test: Tester | None, approve: Approve) -> ChangeResult:
-    verdict = _tested(open_store, staged, test)
-    if verdict is not None and verdict.outcome is Outcome.REJECTED:
-        return _discard(open_store, staged, action="aborted", verdict=verdict)
+async def _test_and_promote(
+    open_store: OpenStore, staged: _Chosen, *, test: Probe | None, approve: Approve, in_store: StoreCalls
+) -> ChangeResult:
+    verdict = await _tested(open_store, staged, test, in_store)
     if accepted(verdict, approve):
-        return _promote(open_store, staged, action="rotated", verdict=verdict)
-    return _result(_keep(open_store, staged, verdict), "staged", staged.version, verdict)
+        return await in_store(lambda: _promote(open_store, staged, action="rotated", verdict=verdict))
+    if verdict is not None and verdict.outcome is Outcome.REJECTED:
+        return await in_store(lambda: _discard(open_store, staged, action="aborted", verdict=verdict))
+    return await in_store(lambda: _kept(open_store, staged, "staged", verdict))
 
 
-def _tested(open_store: OpenStore, chosen: _Chosen, test: Tester | None) -> Verdict | None:
+async def _tested(open_store: OpenStore, chosen: _Chosen, test: Probe | None, in_store: StoreCalls) -> Verdict | None:
     """Open a version, also where it is not tested: what does not open is never made current. Return its test's verdict.
 
     Raises:
         CannotOpen: it does not open.
     """
     key, version = settled(chosen.key, chosen.version.pending), chosen.version
-    secret = opened(open_store.sealer(key.account), key.provider, version)
-    return test(secret, Target(key.provider, version.base_url, key.models, key.capabilities)) if test else None
+    secret = await in_store(lambda: opened(open_store.sealer(key.account), key.provider, version))
+    target = Target(key.provider, version.base_url, key.models, key.capabilities)
+    return await test(secret, target) if test else None
+
+
+def _kept(open_store: OpenStore, chosen: _Chosen, action: Action | None, verdict: Verdict | None) -> ChangeResult:
+    return _result(_keep(open_store, chosen, verdict), action, chosen.version, verdict)
 
 
 def _keep(open_store: OpenStore, chosen: _Chosen, verdict: Verdict | None) -> Key:

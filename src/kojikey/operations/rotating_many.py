@@ -1,20 +1,14 @@
 """Rotating many keys: each line of a batch on its own, several at once, results in the order of the input.
 
-A rotation waits for its provider most of the time. Each runs in a thread of its own and holds the custody only while
-it does not wait: the custody is used by one thread at a time. Running the same batch again changes nothing that is
-done, and goes on with a value that an earlier run had staged.
+A rotation waits for its provider most of the time; the store is used by one thread. Running the same batch again
+changes nothing that is done, and goes on with a value that an earlier run had staged.
 """
 
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import CancelledError, ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from typing import Literal
 
 from kojikey.model.errors import AlreadyStaged, KojikeyError, StoreUnavailable
@@ -22,12 +16,13 @@ from kojikey.model.key import Key, Stage
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Verdict
 from kojikey.operations import rotating
+from kojikey.operations.line_runs import run_lines
 from kojikey.operations.listing import key_of
 from kojikey.operations.open_store import OpenStore
-from kojikey.operations.probing import Approve, Target, Tester
+from kojikey.operations.probing import Approve, Probe, TakeTurn, Target
 from kojikey.operations.results import ChangeResult
 from kojikey.operations.rotating import Replacement
-from kojikey.operations.testing_keys import Probe, TakeTurn
+from kojikey.operations.store_calls import StoreCalls, StoreThread, in_place
 
 Would = Literal["rotate", "resume", "unchanged"]
 
@@ -68,14 +63,12 @@ class Planned:
     would: Would
 
 
-Outcome = Done | Planned | Failed
-EmitLine = Callable[[Outcome], None]
-Read = Line | Failed | Exception | None
-"""What the thread that reads hands over: a line, what went wrong with reading, or None for the end."""
+LineResult = Done | Planned | Failed
+EmitLine = Callable[[LineResult], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class Pace:
     """How a batch is carried out. ``probe=None`` promotes untested."""
 
     probe: Probe | None
@@ -85,14 +78,27 @@ class Manner:
 
 
 def plan_all(open_store: OpenStore, lines: Iterable[Line | Failed], emit: EmitLine) -> None:
-    """Tell of each line what would become of it. Changes nothing and asks nobody.
+    """Tell of each line what would become of it. Changes nothing and asks no provider.
 
     Raises:
-        StoreUnavailable: the store can not be read.
+        StoreUnavailable: the store cannot be read.
     """
     before: dict[tuple[str, str], str] = {}
     for line in lines:
-        emit(line if isinstance(line, Failed) else _guarded(line, partial(_planned, open_store, line, before)))
+        emit(line if isinstance(line, Failed) else _planned_or_failed(open_store, line, before))
+
+
+def _planned_or_failed(open_store: OpenStore, line: Line, before: dict[tuple[str, str], str]) -> LineResult:
+    try:
+        return _planned(open_store, line, before)
+    except StoreUnavailable:
+        raise
+    except KojikeyError as error:
+        return _failed(line, error)
+
+
+def _failed(line: Line, error: KojikeyError) -> Failed:
+    return Failed(line.number, line.new.account, line.new.provider, error)
 
 
 def _planned(open_store: OpenStore, line: Line, before: dict[tuple[str, str], str]) -> Planned:
@@ -104,16 +110,6 @@ def _planned(open_store: OpenStore, line: Line, before: dict[tuple[str, str], st
         would = "unchanged" if before[pair] == fingerprint else "rotate"
     before[pair] = fingerprint
     return Planned(line.number, new.account, new.provider, would)
-
-
-def _guarded(line: Line, work: Callable[[], Done | Planned]) -> Outcome:
-    """Do the work of a line; an error that is its own becomes its result."""
-    try:
-        return work()
-    except StoreUnavailable:
-        raise
-    except KojikeyError as error:
-        return Failed(line.number, line.new.account, line.new.provider, error)
 
 
 def _intent(open_store: OpenStore, new: Replacement) -> tuple[Would, Key]:
@@ -134,18 +130,22 @@ def _intent(open_store: OpenStore, new: Replacement) -> tuple[Would, Key]:
     raise AlreadyStaged(new.account, new.provider)
 
 
-def rotate_line(open_store: OpenStore, new: Replacement, *, test: Tester | None, approve: Approve) -> ChangeResult:
+async def rotate_line(
+    open_store: OpenStore, new: Replacement, *, test: Probe | None, approve: Approve, in_store: StoreCalls = in_place
+) -> ChangeResult:
     """Rotate one key, or finish what an earlier run began with the same value. Raises as :func:`rotating.rotate`."""
-    would, key = _intent(open_store, new)
+    would, key = await in_store(lambda: _intent(open_store, new))
     if would == "unchanged":
         current = key.current
         return ChangeResult(new.account, new.provider, "unchanged", current.tail, current.number, key=key)
     if would == "resume":
-        return rotating.resume(open_store, account=new.account, provider=new.provider, test=test, approve=approve)
-    return rotating.rotate(open_store, new, test=test, approve=approve)
+        return await rotating.resume(
+            open_store, account=new.account, provider=new.provider, test=test, approve=approve, in_store=in_store
+        )
+    return await rotating.rotate(open_store, new, test=test, approve=approve, in_store=in_store)
 
 
-async def rotate_all(open_store: OpenStore, lines: Iterable[Line | Failed], manner: Manner, emit: EmitLine) -> None:
+async def rotate_all(open_store: OpenStore, lines: Iterable[Line | Failed], pace: Pace, emit: EmitLine) -> None:
     """Rotate the key of each line, at most ``concurrency`` at a time; ``emit`` gets the results in the lines' order.
 
     Two lines for one key follow each other. Cancelled, it lets no further step begin; what is staged stays staged.
@@ -153,131 +153,33 @@ async def rotate_all(open_store: OpenStore, lines: Iterable[Line | Failed], mann
     Raises:
         StoreUnavailable: the store went away; lines that were not emitted may be done, and are found so next time.
     """
-    with ThreadPoolExecutor(manner.concurrency, "kojikey-rotate") as threads:
-        await _Batch(open_store, manner, emit, threads).carry_out(lines)
+    test = _paced(pace.probe, pace.take_turn) if pace.probe else None
+    with StoreThread() as in_store:
+
+        async def rotated(line: Line | Failed) -> LineResult:
+            if isinstance(line, Failed):
+                return line
+            try:
+                result = await rotate_line(open_store, line.new, test=test, approve=pace.approve, in_store=in_store)
+            except StoreUnavailable:
+                raise
+            except KojikeyError as error:
+                return _failed(line, error)
+            return Done(line.number, result)
+
+        await run_lines(lines, rotated, emit, concurrency=pace.concurrency, same=_key_named)
 
 
-@dataclass(slots=True)
-class _Batch:
-    open_store: OpenStore
-    manner: Manner
-    emit: EmitLine
-    threads: ThreadPoolExecutor
-    turn: threading.Lock = field(default_factory=threading.Lock)
-    window: deque[asyncio.Task[Outcome]] = field(default_factory=deque)
-    latest: dict[tuple[str, str], asyncio.Task[Outcome]] = field(default_factory=dict)
-    asked: set[asyncio.Future[Verdict]] = field(default_factory=set)
-    is_stopped: bool = False
+def _key_named(line: Line | Failed) -> tuple[str, str] | None:
+    return None if isinstance(line, Failed) else (line.new.account, line.new.provider)
 
-    async def carry_out(self, lines: Iterable[Line | Failed]) -> None:
-        source: asyncio.Queue[Read] = asyncio.Queue()
-        room, loop = threading.Semaphore(self.manner.concurrency), asyncio.get_running_loop()
-        # A daemon: one that waits for a pipe must not hold up the end of the program.
-        threading.Thread(target=_read, args=(lines, source, room, loop), name="kojikey-lines", daemon=True).start()
-        try:
-            await self._work_off(source, room)
-        finally:
-            self.is_stopped = True
-            for question in self.asked:
-                question.cancel()
-            await asyncio.gather(*self.window, return_exceptions=True)
-            self._emit_finished()
 
-    def _emit_finished(self) -> None:
-        """Emit what became of the lines that were done when the batch was stopped, behind one that was not."""
-        for task in self.window:
-            if not task.cancelled() and task.exception() is None:
-                self.emit(task.result())
+def _paced(probe: Probe, take_turn: TakeTurn) -> Probe:
+    """Return a probe that waits until it is a provider's turn."""
 
-    async def _work_off(self, source: asyncio.Queue[Read], room: threading.Semaphore) -> None:
-        """Begin lines as they come, and emit results as soon as it is their turn."""
-        coming: asyncio.Task[Read] | None = asyncio.ensure_future(source.get())
-        while coming is not None or self.window:
-            first = [self.window[0]] if self.window else []
-            more = [coming] if coming is not None and len(self.window) < 2 * self.manner.concurrency else []
-            await asyncio.wait([*first, *more], return_when=asyncio.FIRST_COMPLETED)
-            while self.window and self.window[0].done():
-                self.emit(self.window.popleft().result())
-            if coming is not None and coming.done() and more:
-                line = coming.result()
-                room.release()
-                if isinstance(line, Exception):
-                    raise line
-                coming = asyncio.ensure_future(source.get()) if line is not None else None
-                if line is not None:
-                    self.window.append(self._begun(line))
-
-    def _begun(self, line: Line | Failed) -> asyncio.Task[Outcome]:
-        if isinstance(line, Failed):
-            return asyncio.ensure_future(_as_it_is(line))
-        pair = (line.new.account, line.new.provider)
-        task = asyncio.ensure_future(self._rotated(line, self.latest.get(pair)))
-        self.latest[pair] = task
-        task.add_done_callback(lambda done: self.latest.pop(pair) if self.latest.get(pair) is done else None)
-        return task
-
-    async def _rotated(self, line: Line, before: asyncio.Task[Outcome] | None) -> Outcome:
-        if before is not None:
-            await asyncio.wait([before])
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.threads, lambda: self._in_thread(line, loop))
-
-    def _in_thread(self, line: Line, loop: asyncio.AbstractEventLoop) -> Outcome:
-        test = (lambda secret, target: self._ask(loop, secret, target)) if self.manner.probe else None
-        with self.turn:
-            if self.is_stopped:
-                raise CancelledError
-            return _guarded(
-                line,
-                lambda: Done(
-                    line.number, rotate_line(self.open_store, line.new, test=test, approve=self.manner.approve)
-                ),
-            )
-
-    def _ask(self, loop: asyncio.AbstractEventLoop, secret: Secret, target: Target) -> Verdict:
-        """Ask the provider; meanwhile others have the custody."""
-        self.turn.release()
-        try:
-            return asyncio.run_coroutine_threadsafe(self._verdict(secret, target), loop).result()
-        finally:
-            self.turn.acquire()
-
-    async def _verdict(self, secret: Secret, target: Target) -> Verdict:
-        if self.is_stopped or self.manner.probe is None:
-            raise asyncio.CancelledError
-        question = asyncio.ensure_future(self._paced(secret, target))
-        self.asked.add(question)
-        question.add_done_callback(self.asked.discard)
-        return await question
-
-    async def _paced(self, secret: Secret, target: Target) -> Verdict:
-        assert self.manner.probe is not None  # noqa: S101 - looked at by the caller
-        while (wait := self.manner.take_turn(target.provider, target.base_url)) > 0:
+    async def in_turn(secret: Secret, target: Target) -> Verdict:
+        while (wait := take_turn(target.provider, target.base_url)) > 0:
             await asyncio.sleep(wait)
-        return await self.manner.probe(secret, target)
+        return await probe(secret, target)
 
-
-async def _as_it_is(line: Failed) -> Outcome:
-    return line
-
-
-def _read(
-    lines: Iterable[Line | Failed],
-    source: asyncio.Queue[Read],
-    room: threading.Semaphore,
-    loop: asyncio.AbstractEventLoop,
-) -> None:
-    """Hand the lines over as there is room for them, then None; or what went wrong with reading."""
-
-    def hand_over(item: Read) -> None:
-        room.acquire()
-        loop.call_soon_threadsafe(source.put_nowait, item)
-
-    with suppress(RuntimeError):  # the loop is closed: nobody wants more of them
-        try:
-            for line in lines:
-                hand_over(line)
-        except Exception as error:  # told where it is waited for
-            hand_over(error)
-        else:
-            hand_over(None)
+    return in_turn

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -19,19 +19,12 @@ from kojikey.model import validators
 from kojikey.model.errors import AccountNotFound, CannotOpen, KekMissing, KekUnavailable, StoreUnavailable
 from kojikey.model.key import Key, Version
 from kojikey.model.secret import Secret
-from kojikey.model.verdict import Verdict
 from kojikey.operations.listing import key_of
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.outcomes import BATCH, Found, Kept, keep_outcomes
-from kojikey.operations.probing import Target
+from kojikey.operations.probing import Probe, TakeTurn, Target
 from kojikey.operations.results import TestResult
 from kojikey.stores.base import Stored
-
-Probe = Callable[[Secret, Target], Awaitable[Verdict]]
-"""Asks the provider; raises nothing for a key that is refused or a network that is down."""
-
-TakeTurn = Callable[[str, str], float]
-"""Takes the turn of a test at a provider and base URL and returns 0, or the seconds after which to ask again."""
 
 Keep = Callable[[OpenStore, Sequence[Found]], list[Kept]]
 """Saves outcomes, and tells for each whether it was saved."""

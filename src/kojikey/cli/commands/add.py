@@ -17,6 +17,7 @@ def add(call: Call) -> int:
     """Carry out ``kojikey add``."""
     from kojikey import wiring
     from kojikey.cli.commands import saving
+    from kojikey.cli.commands.key_probe import probe_for_one, run_operation
     from kojikey.cli.output.advice import for_unsaved
     from kojikey.operations.adding import NewKey, ensure_absent
     from kojikey.operations.adding import add as add_key
@@ -29,7 +30,7 @@ def add(call: Call) -> int:
     definition = catalog.get(provider)
     settings = saving.settings_of(context, definition)
     base_url = definition.checked_base_url(settings.base_url)
-    tester = wiring.make_tester(definition, context.terminal, call)
+    probe = probe_for_one(context, catalog)
     if not call.flag("no_test"):
         wiring.check_network(base_url)
     open_store = wiring.open_chosen_store(context.settings, context.person)
@@ -43,10 +44,10 @@ def add(call: Call) -> int:
         settings.models or (),
         settings.capabilities or definition.default_capabilities,
     )
-    test = None if call.flag("no_test") else tester
+    test = None if call.flag("no_test") else probe
     approve = saving.Approval(context, saving="save it", advice=for_unsaved(provider, has_key=False))
     new = NewKey(context.account, target, secret, settings)
-    result = add_key(open_store, new, test=test, approve=approve, make_store=make_store)
+    result = run_operation(add_key(open_store, new, test=test, approve=approve, make_store=make_store))
     place = wiring.store_place(context.settings)
     lines = _lines(result, definition, place, is_new_account=is_new_account)
     return saving.show(context, result, lines, approval=approve)

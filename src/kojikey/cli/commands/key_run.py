@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from kojikey.cli.commands.asking import asking_for, probe_of
+from kojikey.cli.commands.key_probe import open_probe, with_overrides
 from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit, code_of, hint_of
 from kojikey.cli.output import advice
@@ -134,18 +134,14 @@ class KeyRun:
     async def _verify(
         self, open_store: OpenStore, catalog: Catalog, lanes: list[Iterator[Stored]], proxies: Proxies
     ) -> None:
-        from kojikey import wiring
-        from kojikey.providers.requests.probe import Prober
-
         call = self.context.call
         traffic = traffic_of(self.context, tell=self._tell)
         concurrency = concurrency_of(self.context)
         shared = traffic if self.total > 1 or traffic.rate else None
-        async with Prober(timeout=wiring.timeout_of(call), proxies=proxies, traffic=shared) as prober:
-            probe = probe_of(prober, catalog, is_deep=call.flag("deep"), tell=self._tell)
+        async with open_probe(self.context, catalog, proxies, tell=self._tell, traffic=shared) as probe:
             models, capabilities = call.texts("model"), call.texts("capability")
             if models or capabilities:
-                probe = asking_for(probe, models=models, capabilities=capabilities)
+                probe = with_overrides(probe, models=models, capabilities=capabilities)
             ticking, task = asyncio.ensure_future(self._tick()), asyncio.current_task()
             self.stop = task.cancel if task else self.stop
             try:

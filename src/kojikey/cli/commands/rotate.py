@@ -12,7 +12,7 @@ from kojikey.model.errors import UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kojikey.operations.open_store import OpenStore
-    from kojikey.operations.probing import Approve, Tester
+    from kojikey.operations.probing import Approve, Probe
     from kojikey.operations.results import ChangeResult
     from kojikey.providers.catalog import Catalog
     from kojikey.providers.definition import Definition
@@ -25,6 +25,7 @@ def rotate(call: Call) -> int:
     """Carry out ``kojikey rotate`` or one of its steps."""
     from kojikey import wiring
     from kojikey.cli.commands import saving
+    from kojikey.cli.commands.key_probe import probe_for_one
     from kojikey.cli.output.advice import advised, for_step
 
     context = context_of(call)
@@ -42,14 +43,14 @@ def rotate(call: Call) -> int:
     open_store = wiring.open_chosen_store(context.settings, context.person)
     provider = named or choose_key(context, open_store)
     definition = catalog.get(provider)
-    tester = wiring.make_tester(definition, context.terminal, call)
-    test = None if call.flag("no_test") else tester
+    probe = probe_for_one(context, catalog)
+    test = None if call.flag("no_test") else probe
     approve = saving.Approval(context, saving="make it current", advice=for_step(provider, step))
     try:
         if step == "rotate":
             result = _begin(context, open_store, definition, catalog, test=test, approve=approve)
         else:
-            result = _finish(step, context, provider, open_store, test=test, tester=tester, approve=approve)
+            result = _finish(step, context, provider, open_store, test=test, probe=probe, approve=approve)
     except KeyboardInterrupt as stop:
         # What is known already is not asked of a store that may not answer.
         left = str(stop) or _left(open_store, context.account, provider)
@@ -103,11 +104,12 @@ def _begin(
     definition: Definition,
     catalog: Catalog,
     *,
-    test: Tester | None,
+    test: Probe | None,
     approve: Approve,
 ) -> ChangeResult:
     from kojikey import wiring
     from kojikey.cli.commands import saving
+    from kojikey.cli.commands.key_probe import run_operation
     from kojikey.operations import rotating
 
     settings = saving.settings_of(context, definition)
@@ -117,7 +119,7 @@ def _begin(
     open_store.prepare(context.account)
     secret = saving.read_clean_key(context, definition, catalog)
     new = rotating.Replacement(context.account, definition.id, secret, settings)
-    return rotating.rotate(open_store, new, test=test, approve=approve)
+    return run_operation(rotating.rotate(open_store, new, test=test, approve=approve))
 
 
 def _finish(
@@ -126,10 +128,11 @@ def _finish(
     provider: str,
     open_store: OpenStore,
     *,
-    test: Tester | None,
-    tester: Tester,
+    test: Probe | None,
+    probe: Probe,
     approve: Approve,
 ) -> ChangeResult:
+    from kojikey.cli.commands.key_probe import run_operation
     from kojikey.operations import rotating
 
     account = context.account
@@ -137,9 +140,11 @@ def _finish(
         return rotating.abort(open_store, account=account, provider=provider)
     if step == "retire":
         is_forced = context.call.flag("force")
-        return rotating.retire(open_store, account=account, provider=provider, test=tester, is_forced=is_forced)
+        return run_operation(
+            rotating.retire(open_store, account=account, provider=provider, test=probe, is_forced=is_forced)
+        )
     begin = rotating.resume if step == "resume" else rotating.rollback
-    return begin(open_store, account=account, provider=provider, test=test, approve=approve)
+    return run_operation(begin(open_store, account=account, provider=provider, test=test, approve=approve))
 
 
 def _left(open_store: OpenStore, account: str, provider: str) -> str:

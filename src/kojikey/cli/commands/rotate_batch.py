@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from kojikey.cli.commands import saving
-from kojikey.cli.commands.asking import probe_of
+from kojikey.cli.commands.key_probe import open_probe
 from kojikey.cli.commands.key_run import concurrency_of, traffic_of
 from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit, code_of
@@ -36,7 +36,7 @@ from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Approve
 from kojikey.operations.rotating import Replacement
-from kojikey.operations.rotating_many import Done, Failed, Line, Manner, Planned, plan_all, rotate_all
+from kojikey.operations.rotating_many import Done, Failed, Line, LineResult, Pace, Planned, plan_all, rotate_all
 from kojikey.providers.catalog import Catalog
 from kojikey.providers.key_cleaning import clean
 
@@ -85,19 +85,17 @@ async def _rotate_all(
     context: Context, open_store: OpenStore, catalog: Catalog, lines: Iterable[Line | Failed], written: _Written
 ) -> None:
     from kojikey import wiring
-    from kojikey.providers.requests.probe import Prober
 
     traffic = traffic_of(context, tell=context.terminal.warn)
     proxies = wiring.proxies(context.terminal)
-    async with Prober(timeout=wiring.timeout_of(context.call), proxies=proxies, traffic=traffic) as prober:
-        probe = probe_of(prober, catalog, is_deep=context.call.flag("deep"), tell=context.terminal.warn)
-        manner = Manner(
+    async with open_probe(context, catalog, proxies, tell=context.terminal.warn, traffic=traffic) as probe:
+        pace = Pace(
             None if context.call.flag("no_test") else probe,
             _approval(context),
             concurrency_of(context),
             traffic.take_turn,
         )
-        await rotate_all(open_store, lines, manner, written.add)
+        await rotate_all(open_store, lines, pace, written.add)
 
 
 def _check(context: Context) -> None:
@@ -302,7 +300,7 @@ class _Written:
     count: int = 0
     lost: str = ""
 
-    def add(self, item: Done | Planned | Failed) -> None:
+    def add(self, item: LineResult) -> None:
         """Write a result."""
         code, document = _result(item, self.context.terminal)
         self.codes[code] = self.codes.get(code, 0) + 1
@@ -367,7 +365,7 @@ class _Written:
         return Exit.INDETERMINATE if self.codes.get(Exit.INDETERMINATE) else Exit.OK
 
 
-def _result(item: Done | Planned | Failed, terminal: Terminal) -> tuple[Exit, Document]:
+def _result(item: LineResult, terminal: Terminal) -> tuple[Exit, Document]:
     if isinstance(item, Done):
         code = saving.exit_of(item.result)
         result = advice.advised(item.result, advice.for_step(item.result.provider, "rotate"), terminal)

@@ -37,6 +37,7 @@ def set_key(call: Call) -> int:
     """Carry out ``kojikey set``."""
     from kojikey import wiring
     from kojikey.cli.commands import saving
+    from kojikey.cli.commands.key_probe import probe_for_one, run_operation
     from kojikey.cli.output.advice import for_saved
     from kojikey.operations.changing import change_settings
 
@@ -44,17 +45,18 @@ def set_key(call: Call) -> int:
     provider = str(call.text("provider"))
     unset = _checked(call, provider)
     wiring.checked_provider(provider, context.settings)
-    definition = wiring.catalog(context.settings).get(provider)
+    catalog = wiring.catalog(context.settings)
+    definition = catalog.get(provider)
     revision = _revision(context, definition, unset)
-    tester = wiring.make_tester(definition, context.terminal, call)
-    test = None if call.flag("no_test") else tester
+    probe = probe_for_one(context, catalog)
+    test = None if call.flag("no_test") else probe
     if test and revision.base_url:
         wiring.check_network(revision.base_url)
     moves = revision.base_url is not None
     open_store = wiring.open_chosen_store(context.settings, context.person, may_ask=moves)
     approve = saving.Approval(context, saving="move it there", advice=for_saved(provider))
-    result = change_settings(
-        open_store, revision, account=context.account, provider=provider, test=test, approve=approve
+    result = run_operation(
+        change_settings(open_store, revision, account=context.account, provider=provider, test=test, approve=approve)
     )
     if result.unsigned:
         context.terminal.warn("the key-encryption key is not available, so the audit event of this change is unsigned")

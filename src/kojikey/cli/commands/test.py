@@ -23,7 +23,9 @@ from kojikey.model.errors import KeyNotFound, KojikeyError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `kojikey --help` imports every command's module
+    from kojikey.model.secret import Secret
     from kojikey.model.verdict import Verdict
+    from kojikey.operations.probing import Probe, Target
     from kojikey.providers.catalog import Catalog
     from kojikey.stores.base import Query
 
@@ -120,8 +122,8 @@ def _check_run(context: Context) -> None:
 
 
 def _test_unsaved(context: Context, catalog: Catalog) -> int:
-    from kojikey import wiring
     from kojikey.cli.commands import saving
+    from kojikey.cli.commands.key_probe import probe_for_one, run_operation
     from kojikey.cli.commands.key_run import KeyRun
     from kojikey.cli.output.advice import for_unsaved
     from kojikey.operations.probing import Target
@@ -147,7 +149,7 @@ def _test_unsaved(context: Context, catalog: Catalog) -> int:
         settings.models or (),
         settings.capabilities or definition.default_capabilities,
     )
-    verdict = wiring.make_tester(definition, context.terminal, context.call)(secret, target)
+    verdict = run_operation(_tested(probe_for_one(context, catalog), secret, target))
     from kojikey.model.masking import tail_of
 
     tail = tail_of(secret.reveal())
@@ -156,6 +158,10 @@ def _test_unsaved(context: Context, catalog: Catalog) -> int:
         context.account, definition.id, tail, None, advice.about(verdict, context.terminal), recorded=False
     )
     return KeyRun(context, _fail_on(context)).show(result)
+
+
+async def _tested(probe: Probe, secret: Secret, target: Target) -> Verdict:
+    return await probe(secret, target)
 
 
 def _has_key(context: Context, verdict: Verdict, provider: str) -> bool:

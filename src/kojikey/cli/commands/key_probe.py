@@ -1,0 +1,136 @@
+"""Testing keys at their providers as the options of a command say: one key with a status line, or many in one run.
+
+Owns: what a key that cannot be tested is: a verdict for that key alone, also where it met a bug of ours. Must not:
+decide what becomes of a key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from kojikey.cli.context import Context
+from kojikey.cli.output.failure import REPORT_IT, kind_and_place
+from kojikey.model.errors import BadNetworkSettings, KojikeyError, UsageError
+from kojikey.model.secret import Secret
+from kojikey.model.timestamps import now
+from kojikey.model.verdict import Reason, Verdict
+from kojikey.operations.probing import Probe, Target
+from kojikey.providers.catalog import Catalog
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kojikey.providers.requests.probe import Prober
+    from kojikey.providers.requests.proxies import Proxies
+    from kojikey.providers.requests.traffic import Traffic
+
+_Result = TypeVar("_Result")
+
+
+def run_operation(work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Run an operation on one key to its end.
+
+    Ctrl-C raises KeyboardInterrupt where the operation is, also inside a store call; ``asyncio.run`` would cancel it at
+    its next wait, and a store that does not answer has none.
+    """
+    import asyncio
+
+    with asyncio.Runner() as runner:
+        return runner.get_loop().run_until_complete(work)
+
+
+def probe_for_one(context: Context, catalog: Catalog) -> Probe:
+    """Return a probe for one key, which shows a status line while it asks.
+
+    Raises:
+        UsageError: the time limit makes no sense; nothing was staged or saved.
+    """
+    from kojikey import wiring
+
+    seconds = wiring.timeout_of(context.call)
+    proxies = wiring.proxies(context.terminal)
+
+    async def probe(secret: Secret, target: Target) -> Verdict:
+        definition = catalog.definitions.get(target.provider)
+        company = definition.company if definition else target.provider
+        with context.terminal.status(f"asking {company} about the key (at most {seconds * 3:g} s)"):
+            async with open_probe(context, catalog, proxies, tell=context.terminal.warn) as ask:
+                return await ask(secret, target)
+
+    return probe
+
+
+@asynccontextmanager
+async def open_probe(
+    context: Context,
+    catalog: Catalog,
+    proxies: Proxies,
+    *,
+    tell: Callable[[str], None],
+    traffic: Traffic | None = None,
+) -> AsyncIterator[Probe]:
+    """Open the connections to the providers, and yield a probe. ``tell`` reports bugs, each once.
+
+    The probe raises nothing about a single key; what is wrong with the network's settings is the same for every key.
+    """
+    from kojikey import wiring
+    from kojikey.providers.requests.probe import Prober
+
+    reported: set[str] = set()
+
+    def report(bug: str) -> None:
+        if bug not in reported:
+            reported.add(bug)
+            tell(f"a bug in kojikey: {bug}; the key that met it was not judged ({REPORT_IT})")
+
+    async with Prober(timeout=wiring.timeout_of(context.call), proxies=proxies, traffic=traffic) as prober:
+        yield _probe_of(prober, catalog, is_deep=context.call.flag("deep"), report=report)
+
+
+def _probe_of(prober: Prober, catalog: Catalog, *, is_deep: bool, report: Callable[[str], None]) -> Probe:
+    from kojikey.providers.requests.probe import ProbeRequest
+
+    async def probe(secret: Secret, target: Target) -> Verdict:
+        definition = catalog.definitions.get(target.provider)
+        if definition is None:
+            return _undefined(target.provider)
+        request = ProbeRequest(definition, secret, target.base_url, target.capabilities, target.models, deep=is_deep)
+        try:
+            return await prober.test(request)
+        except BadNetworkSettings:
+            raise  # it is the same for the next key
+        except UsageError as error:
+            return _not_asked(str(error), f"kojikey rotate {target.provider} sets what a key is tested for")
+        except KojikeyError:
+            raise
+        except Exception as error:
+            bug = kind_and_place(error)
+            report(bug)
+            return _not_asked(f"a bug in kojikey ({bug}); the key was not judged", REPORT_IT)
+
+    return probe
+
+
+def with_overrides(probe: Probe, *, models: Sequence[str], capabilities: Sequence[str]) -> Probe:
+    """Return a probe that asks for these models and capabilities in place of those that a key was saved with."""
+
+    async def overridden(secret: Secret, target: Target) -> Verdict:
+        wanted = replace(
+            target, models=tuple(models) or target.models, capabilities=tuple(capabilities) or target.capabilities
+        )
+        return await probe(secret, wanted)
+
+    return overridden
+
+
+def _undefined(provider: str) -> Verdict:
+    return _not_asked(
+        f"there is no definition of the provider {provider} any more, so nothing was asked",
+        "put its definition back into the providers folder, or remove the key",
+    )
+
+
+def _not_asked(detail: str, hint: str) -> Verdict:
+    return Verdict(Reason.UNKNOWN, None, detail=detail, hint=hint, attempts=0, tested_at=now())

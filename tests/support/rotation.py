@@ -1,0 +1,40 @@
+"""The operations on one key, for tests whose probes answer at once.
+
+Owns: running such an operation to its end without an event loop, so that one can be run in the middle of another's
+test. Must not: assert what an operation does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
+
+from kojikey.operations import adding, changing, rotating
+
+_Parameters = ParamSpec("_Parameters")
+_Result = TypeVar("_Result")
+
+
+def _at_once(
+    operation: Callable[_Parameters, Coroutine[Any, Any, _Result]],
+) -> Callable[_Parameters, _Result]:
+    def run(*arguments: _Parameters.args, **named: _Parameters.kwargs) -> _Result:
+        work = operation(*arguments, **named)
+        try:
+            work.send(None)
+        except StopIteration as end:
+            result: _Result = end.value
+            return result
+        work.close()
+        raise AssertionError("the probe of this test did not answer at once")
+
+    return run
+
+
+change_settings = _at_once(changing.change_settings)
+add = _at_once(adding.add)
+rotate = _at_once(rotating.rotate)
+resume = _at_once(rotating.resume)
+rollback = _at_once(rotating.rollback)
+retire = _at_once(rotating.retire)
+abort = rotating.abort
