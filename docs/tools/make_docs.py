@@ -22,6 +22,7 @@ from kojikey.cli.commands import HIDDEN, load_all
 from kojikey.cli.exits import MEANING
 from kojikey.cli.parsing.command import COMMON, Argument, Command, Option
 from kojikey.providers.catalog import load_catalog
+from kojikey.providers.definition import Definition
 from kojikey.testing import Sandbox
 
 ROOT = Path(__file__).parents[2]
@@ -88,14 +89,34 @@ def details() -> str:
 
 def providers() -> str:
     """Return the table of providers: Koji's two first."""
-    catalog = load_catalog(None)
-    names = sorted(catalog.ids(), key=lambda name: (name not in KOJI, name))
-    rows = []
-    for name in names:
-        definition = catalog.get(name)
-        variables = ", ".join(f"`{variable}`" for variable in definition.env)
-        rows.append(f"| `{name}` | {cell(definition.purpose)} | {variables} |")
+    rows = [
+        f"| `{name}` | {cell(definition.purpose)} | {quoted(definition.env)} |" for name, definition in definitions()
+    ]
     return "\n".join(["| provider | for | variables that `kojikey run` sets |", "|---|---|---|", *rows]) + "\n"
+
+
+def variables() -> str:
+    """Return the table of providers with the variable for a base URL, and the default one."""
+    rows = [
+        f"| `{name}` | {cell(definition.purpose)} | {quoted(definition.env)} "
+        f"| {quoted([definition.base_url_env]) if definition.base_url_env else '–'} "
+        f"| {quoted([definition.base_url or definition.base_url_form])} |"
+        for name, definition in definitions()
+    ]
+    header = "| provider | for | key variables | base URL variable | base URL |"
+    return "\n".join([header, "|---|---|---|---|---|", *rows]) + "\n"
+
+
+def definitions() -> list[tuple[str, Definition]]:
+    """Return the bundled providers, Koji's two first."""
+    catalog = load_catalog(None)
+    names = sorted(catalog.ids(), key=lambda name: (KOJI.index(name) if name in KOJI else len(KOJI), name))
+    return [(name, catalog.get(name)) for name in names]
+
+
+def quoted(names: Sequence[str]) -> str:
+    """Return names as code."""
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def own(command: Command) -> list[Option]:
@@ -162,6 +183,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "document": document,
     "details": details,
     "providers": providers,
+    "variables": variables,
 }
 
 if __name__ == "__main__":

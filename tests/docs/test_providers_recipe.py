@@ -18,7 +18,8 @@ from support.program import Program
 RECIPE = (Path(__file__).parents[2] / "docs" / "providers.md").read_text(encoding="utf-8")
 (ACME,) = re.findall(r"```toml\n(.*?)```", RECIPE, re.DOTALL)
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", RECIPE, re.DOTALL) for line in block.splitlines()]
-GOOD, LIMITED, UNKNOWN = (f"acme_{name}{'0' * 20}" for name in ("good", "limited", "unknown"))
+GOOD, LIMITED, UNKNOWN = (f"acme_{'0' * 20}{name}" for name in ("good", "limited", "unknown"))
+RUN = "0Ab1Cd2Ef3Gh4Ij5Kl6Mn7Op8Qr9St0Uv"
 
 
 class _Acme(BaseHTTPRequestHandler):
@@ -31,7 +32,7 @@ class _Acme(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         key = self.headers["authorization"].removeprefix("Bearer ")
-        if key == UNKNOWN or self.headers["acme-version"] != "2026-01-01":
+        if key.endswith("unknown") or self.headers["acme-version"] != "2026-01-01":
             self._say(401, {"error": {"code": "no_such_key", "message": "We do not know this key."}})
         elif self.path == "/v1/me":
             self._say(200, {"account": {"id": "a", "balance": "3.50", "expires_at": "2027-05-01T00:00:00Z"}})
@@ -95,6 +96,36 @@ def test_the_recipe_makes_a_provider_of_a_made_up_company(kojikey: Program, acme
     assert test["expires_at"] == "2027-05-01T00:00:00Z"
     shown = kojikey.installed("run", "--", "sh", "-c", 'printf "%s %s" "$ACME_API_KEY" "$ACME_BASE_URL"')
     assert shown.out == f"{GOOD} {acme}"
+
+
+@pytest.mark.parametrize(
+    ("company", "key"),
+    [
+        ("OpenAI", f"sk-proj-{RUN}"),
+        ("OpenAI, Inc.", f"sk-{RUN}T3BlbkFJ{RUN}"),
+        ("DeepSeek", f"sk-{RUN}"),
+        ("Anthropic", f"sk-ant-api03-{RUN}"),
+        ("Groq", f"gsk_{RUN}"),
+        ("xAI", f"xai-{RUN}"),
+        ("Hugging Face", f"hf_{RUN}"),
+        ("Stripe", f"sk_live_{RUN}"),
+        ("Google", "AQ.Ab8RN6KojikeyCanary0123456789"),
+    ],
+)
+def test_a_company_that_kojikey_knows_takes_its_own_keys(kojikey: Program, acme: str, company: str, key: str) -> None:
+    filled_in(kojikey, ACME.replace('company = "Acme"', f'company = "{company}"'), "acme_speech")
+    added = kojikey("add", "acme_speech", "--stdin", "--base-url", acme, "--json", stdin=key)
+    assert (added.code, added.result["test"]["outcome"]) == (0, "valid"), added.said
+    other = kojikey("test", "acme_speech", "--stdin", "--base-url", acme, "--json", stdin=f"{key}unknown")
+    assert (other.code, other.result["reason"]) == (3, "invalid_key")
+    ran = kojikey.installed("run", "-q", "--", "sh", "-c", 'printf %s "$ACME_API_KEY"')
+    assert (ran.code, ran.out) == (0, key)
+
+
+def test_a_key_of_another_company_is_refused_by_its_name(kojikey: Program) -> None:
+    filled_in(kojikey, ACME.replace('company = "Acme"', 'company = "OpenAI"'), "acme_speech")
+    ended = kojikey("add", "acme_speech", "--stdin", stdin=f"sk-ant-api03-{RUN}")
+    assert (ended.code, "Anthropic" in ended.err) == (2, True)
 
 
 def test_the_recipe_makes_one_of_the_bundled_providers_again(kojikey: Program) -> None:

@@ -1,0 +1,70 @@
+"""README and docs together name everything that the program has; a failure here names what is missing."""
+
+from __future__ import annotations
+
+import re
+
+from kojikey.cli.commands import GROUPS, HIDDEN, load_all
+from kojikey.cli.exits import MEANING
+from kojikey.model.verdict import OUTCOME_OF, Reason
+from kojikey.providers.catalog import load_catalog
+from kojikey.sealing.kek.registry import SOURCES
+from kojikey.stores.registry import schemes
+from support.documents import EVERYTHING, PAGES, ROOT, rows
+
+COMMANDS = [command for command in load_all() if command.name not in HIDDEN]
+ROWS = rows(EVERYTHING)
+FIRST_CELLS = {name for row in ROWS for name in re.findall(r"`([^`]+)`", row[0])}
+
+
+def test_every_command_and_group_is_there() -> None:
+    names = {command.name for command in COMMANDS} | set(GROUPS)
+    assert {name for name in names if not re.search(rf"kojikey {name}\b", EVERYTHING)} == set()
+
+
+def test_every_option_is_there() -> None:
+    flags = {flag for command in COMMANDS for option in command.options for flag in option.flags}
+    assert flags - set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", EVERYTHING)) == set()
+
+
+def test_every_command_has_its_help_in_full() -> None:
+    headings = set(re.findall(r"^### (kojikey .*)$", PAGES["docs/commands.md"], re.MULTILINE))
+    assert {f"kojikey {command.name}" for command in COMMANDS} ^ headings == set()
+
+
+def test_every_exit_code_is_there_as_the_program_says_it() -> None:
+    table = {tuple(row) for row in ROWS}
+    assert {(str(int(code)), code.word, text) for code, text in MEANING.items()} - table == set()
+
+
+def test_every_reason_is_there_under_its_outcome() -> None:
+    outcome, found = "", {}
+    for row in rows(PAGES["docs/outcomes.md"]):
+        outcome = row[0].partition("**")[2].partition("**")[0] or outcome
+        found[row[1].strip("`")] = outcome
+    assert {reason.value: OUTCOME_OF[reason].value for reason in Reason}.items() - found.items() == set()
+
+
+def test_every_provider_is_there_with_its_purpose_and_variables() -> None:
+    table = {row[0].strip("`"): " ".join(row) for row in rows(PAGES["docs/providers.md"])}
+    catalog = load_catalog(None)
+    assert set(catalog.ids()) - set(table) == set()
+    for name in catalog.ids():
+        definition = catalog.get(name)
+        wanted = [definition.purpose, *definition.env, definition.base_url_env]
+        assert [text for text in wanted if text not in table[name]] == [], name
+
+
+def test_every_source_of_a_kek_is_there() -> None:
+    assert set(SOURCES) - {name.partition(":")[0] for name in FIRST_CELLS} == set()
+
+
+def test_every_kind_of_store_is_there() -> None:
+    assert {scheme for scheme in schemes() if f"{scheme}://" not in EVERYTHING} == set()
+
+
+def test_every_variable_of_ours_is_there() -> None:
+    sources = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "src").rglob("*.py")))
+    variables = set(re.findall(r"\bKOJIKEY_[A-Z_]+[A-Z]\b", sources))
+    assert len(variables) > 5
+    assert {name for name in variables if not re.search(rf"`{name}\b", PAGES["docs/configuration.md"])} == set()
