@@ -3,7 +3,7 @@
 # What a command takes: its options, the kind of each option's value, and the kind of its arguments.
 _kojikey_takes() {
   case "$1" in
-    '') words='add test check list rotate set remove run get providers history unlock lock audit scan sandbox doctor help store config account' options='--help -h --version -V' ;;
+    '') words='add test check list rotate set remove run get providers history unlock lock audit scan sandbox completion doctor help store config account' options='--help -h --version -V' ;;
     store) words='init info rekey list use copy grant revoke policy' ;;
     config) words='path get set unset' ;;
     account) words='list disable enable remove' ;;
@@ -171,6 +171,11 @@ _kojikey_takes() {
       options='--json --quiet -q --no-color --help -h'
       values='  '
       argument='config'
+      ;;
+    'completion')
+      options='--json --quiet -q --no-color --help -h'
+      values='  '
+      argument='shell'
       ;;
     'doctor')
       options='--account -a --store -s --json --no-input --quiet -q --no-color --help -h'

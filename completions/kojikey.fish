@@ -124,6 +124,7 @@ complete -c kojikey -n __kojikey_at_start -a lock -d 'drop what unlock keeps, of
 complete -c kojikey -n __kojikey_at_start -a audit -d 'show what happened to the keys, or verify that nobody changed that story'
 complete -c kojikey -n __kojikey_at_start -a scan -d 'look for the store\'s keys in files, in git, and in what is about to be committed'
 complete -c kojikey -n __kojikey_at_start -a sandbox -d 'play the providers on a loopback port, to try kojikey without an account'
+complete -c kojikey -n __kojikey_at_start -a completion -d 'print the completion script of a shell'
 complete -c kojikey -n __kojikey_at_start -a doctor -d 'check the whole set-up, and say how to mend what is wrong'
 complete -c kojikey -n __kojikey_at_start -a help -d 'explain a command, or the exit codes (kojikey help exit-codes)'
 complete -c kojikey -n __kojikey_at_start -a store -d 'make, describe, choose and re-key stores'
@@ -501,6 +502,12 @@ complete -c kojikey -n '__kojikey_in config unset' -l quiet -s q -d 'say nothing
 complete -c kojikey -n '__kojikey_in config unset' -l no-color -d 'no colour (also: NO_COLOR)'
 complete -c kojikey -n '__kojikey_in config unset' -l help -s h -d 'show help'
 complete -c kojikey -n '__kojikey_in config unset; and test (__kojikey_arguments 2 ) -eq 0' -x -a '(__kojikey_offer config)'
+
+complete -c kojikey -n '__kojikey_in completion' -l json -d 'print one JSON document on stdout, also on failure'
+complete -c kojikey -n '__kojikey_in completion' -l quiet -s q -d 'say nothing but results, warnings and errors'
+complete -c kojikey -n '__kojikey_in completion' -l no-color -d 'no colour (also: NO_COLOR)'
+complete -c kojikey -n '__kojikey_in completion' -l help -s h -d 'show help'
+complete -c kojikey -n '__kojikey_in completion; and test (__kojikey_arguments 1 ) -eq 0' -x -a '(__kojikey_offer shell)'
 
 complete -c kojikey -n '__kojikey_in doctor' -l account -s a -x -a '(__kojikey_offer account)' -d 'whose key it is (default: KOJIKEY_ACCOUNT, then \'default\')'
 complete -c kojikey -n '__kojikey_in doctor' -l store -s s -x -a '(__kojikey_offer store)' -d 'the store, by name or URL (default: KOJIKEY_STORE, then \'local\')'

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import tree_sitter_powershell
+from tree_sitter import Language, Parser
 
 from kojikey.cli.completion import CHOICES, FILE, NOTHING, VARIABLE, entries, first_words, group_words
-from kojikey.cli.completion.__main__ import SCRIPTS, main
+from kojikey.cli.completion.__main__ import main
+from kojikey.cli.completion.shells import SHELLS
 from support.program import Program
+from support.pseudo_terminal import end, on_a_terminal
 
 COMPLETIONS = Path(__file__).parents[3] / "completions"
 
 
-@pytest.mark.parametrize("shell", SCRIPTS)
+@pytest.mark.parametrize("shell", SHELLS)
 def test_the_script_that_is_checked_in_is_fresh(shell: str) -> None:
-    name, script = SCRIPTS[shell]
-    stored = (COMPLETIONS / name).read_text(encoding="utf-8")
-    assert stored == script(), "python -m kojikey.cli.completion --all completions"
+    stored = (COMPLETIONS / SHELLS[shell].file).read_text(encoding="utf-8")
+    assert stored == SHELLS[shell].script(), "python -m kojikey.cli.completion --all completions"
 
 
 def test_there_is_no_other_script() -> None:
-    assert {path.name for path in COMPLETIONS.iterdir()} == {name for name, _ in SCRIPTS.values()}
+    assert {path.name for path in COMPLETIONS.iterdir()} == {shell.file for shell in SHELLS.values()}
 
 
 def test_every_kind_is_one_that_somebody_can_complete(kojikey: Program) -> None:
@@ -40,19 +41,16 @@ def test_hidden_commands_are_offered_nowhere() -> None:
     assert {"init", "info", "rekey"} <= set(group_words("store"))
 
 
-@pytest.mark.parametrize("shell", SCRIPTS)
+@pytest.mark.parametrize("shell", SHELLS)
 def test_a_script_names_every_command_and_every_long_option(shell: str) -> None:
-    script = SCRIPTS[shell][1]()
+    script = SHELLS[shell].script()
     for entry in entries():
         assert entry.name in script or entry.identifier in script
         for option in entry.options:
             assert (option.long if shell != "fish" else f"-l {option.long[2:]}") in script
 
 
-def test_the_generator_prints_one_script_or_writes_all(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "kojikey.cli.completion"]
-    done = subprocess.run([*command, "bash"], capture_output=True, text=True, check=True)
-    assert done.stdout == SCRIPTS["bash"][1]()
+def test_the_generator_writes_all(tmp_path: Path) -> None:
     assert main(["--all", str(tmp_path / "made")]) == 0
     assert {path.name for path in (tmp_path / "made").iterdir()} == {path.name for path in COMPLETIONS.iterdir()}
 
@@ -62,21 +60,41 @@ def test_the_generator_refuses_what_it_does_not_know(capsys: pytest.CaptureFixtu
     assert "--all FOLDER" in capsys.readouterr().err
 
 
-def test_powershell_quotes_and_brackets_are_balanced() -> None:
-    """No PowerShell is to be had here: the least that can be asked of the script is that its parts close."""
-    script = SCRIPTS["powershell"][1]()
-    plain, quoted = [], False
-    for character in script:
-        if character == "'":
-            quoted = not quoted
-        elif not quoted:
-            plain.append(character)
-        assert not (quoted and character == "\n"), "a quoted text goes on in the next line"
-    assert not quoted
-    closing, open_ones = {")": "(", "]": "[", "}": "{"}, []
-    for character in plain:
-        if character in "([{":
-            open_ones.append(character)
-        elif character in closing:
-            assert open_ones.pop() == closing[character]
-    assert not open_ones
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_command_prints_the_script_alone(kojikey: Program, shell: str) -> None:
+    ended = kojikey("completion", shell)
+    assert (ended.code, ended.out, ended.err) == (0, SHELLS[shell].script(), "")
+    told = kojikey("completion", shell, "--json").result
+    assert told == {"shell": shell, "script": ended.out, "steps": list(SHELLS[shell].steps)}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_on_a_terminal_it_also_says_where_the_script_goes(kojikey: Program, shell: str) -> None:
+    with on_a_terminal(kojikey, "completion", shell, columns=200) as child:
+        code, text = end(child)
+    assert code == 0
+    assert all(step in text for step in SHELLS[shell].steps)
+    with on_a_terminal(kojikey, "completion", shell, "--quiet", columns=200) as child:
+        assert SHELLS[shell].steps[-1] not in end(child)[1]
+
+
+def test_a_shell_without_a_script_is_refused_with_those_that_have_one(kojikey: Program) -> None:
+    ended = kojikey("completion", "tcsh")
+    assert (ended.code, ended.out) == (2, "")
+    assert "bash, zsh, fish, powershell" in ended.err
+    assert kojikey("completion").code == 2
+    assert kojikey("complete", "shell").out.split() == list(SHELLS)
+
+
+def test_a_config_that_has_mistakes_does_not_keep_anybody_from_the_script(kojikey: Program) -> None:
+    kojikey.home.mkdir(mode=0o700)
+    (kojikey.home / "config.toml").write_text("acount = 1")
+    assert kojikey("completion", "fish").code == 0
+
+
+def test_the_grammar_of_powershell_has_no_fault_to_find() -> None:
+    """No PowerShell is to be had here: its grammar, as editors have it, reads the script instead."""
+    script = SHELLS["powershell"].script().encode()
+    parser = Parser(Language(tree_sitter_powershell.language()))
+    assert not parser.parse(script).root_node.has_error
+    assert parser.parse(script.replace(b"}", b"", 1)).root_node.has_error

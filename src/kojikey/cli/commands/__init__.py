@@ -42,6 +42,7 @@ MODULES: dict[str, str] = {
     "config get": "config",
     "config set": "config",
     "config unset": "config",
+    "completion": "completion",
     "doctor": "doctor",
     "help": "help",
     "complete": "complete",

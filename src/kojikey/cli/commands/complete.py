@@ -52,6 +52,10 @@ def _values(kind: str, call: Call) -> list[str]:
         from kojikey.operations.key_settings import SETTINGS
 
         return list(SETTINGS)
+    if kind == "shell":
+        from kojikey.cli.completion.shells import SHELLS
+
+        return list(SHELLS)
     if kind == "topic":
         from kojikey.cli.commands import HIDDEN, MODULES
 

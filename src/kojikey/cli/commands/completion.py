@@ -1,0 +1,48 @@
+"""``kojikey completion``: prints the script that makes a shell complete kojikey's commands."""
+
+from __future__ import annotations
+
+import sys
+
+from kojikey.cli.context import context_of
+from kojikey.cli.parsing.command import OUTPUT, Argument, Call, Command
+from kojikey.model.errors import UsageError
+
+
+def completion(call: Call) -> int:
+    """Carry out ``kojikey completion``; where the script goes is said on stderr."""
+    from kojikey.cli.completion.shells import SHELLS
+    from kojikey.cli.output import documents
+    from kojikey.cli.output.failure import say
+
+    context = context_of(call, config={})
+    name = str(call.text("shell"))
+    if name not in SHELLS:
+        raise UsageError(
+            f"there is a script for {', '.join(SHELLS)}; nothing was printed", hint="kojikey completion bash"
+        )
+    shell = SHELLS[name]
+    script = shell.script()
+    if context.terminal.json:
+        return documents.write("completion", 0, [{"shell": name, "script": script, "steps": list(shell.steps)}])
+    sys.stdout.write(script)
+    sys.stdout.flush()
+    if sys.stderr.isatty() and not context.terminal.quiet:
+        say("kojikey: to have it loaded in each new shell:")
+        for step in shell.steps:
+            say(f"  {step}")
+    return 0
+
+
+COMMANDS = (
+    Command(
+        "completion",
+        "print the completion script of a shell",
+        completion,
+        options=OUTPUT,
+        argument=Argument("shell", "SHELL", "bash, zsh, fish or powershell", required=True, complete="shell"),
+        description="Completes commands, options, providers, accounts and stores without opening a key. On a terminal "
+        "it also says where the script goes.",
+        examples=("kojikey completion bash", "kojikey completion zsh"),
+    ),
+)

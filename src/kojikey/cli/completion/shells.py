@@ -1,0 +1,44 @@
+"""The shells that there is a completion script for, and where each looks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kojikey.cli.completion import bash, fish, powershell, zsh
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """A shell: its script, the name of the script's file, and what a person types to have it loaded."""
+
+    file: str
+    script: Callable[[], str]
+    steps: tuple[str, ...]
+
+
+SHELLS: dict[str, Shell] = {
+    "bash": Shell(
+        "kojikey.bash",
+        bash.script,
+        (
+            "mkdir -p ~/.local/share/bash-completion/completions",
+            "kojikey completion bash > ~/.local/share/bash-completion/completions/kojikey",
+            "without the package bash-completion, in ~/.bashrc: source <(kojikey completion bash)",
+        ),
+    ),
+    "zsh": Shell(
+        "_kojikey",
+        zsh.script,
+        (
+            "mkdir -p ~/.zsh/completions && kojikey completion zsh > ~/.zsh/completions/_kojikey",
+            "in ~/.zshrc: fpath=(~/.zsh/completions $fpath); autoload -Uz compinit; compinit",
+        ),
+    ),
+    "fish": Shell("kojikey.fish", fish.script, ("kojikey completion fish > ~/.config/fish/completions/kojikey.fish",)),
+    "powershell": Shell(
+        "kojikey.ps1",
+        powershell.script,
+        ("in the file that $PROFILE names: kojikey completion powershell | Out-String | Invoke-Expression",),
+    ),
+}
