@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from typing import Any
 
 from kojikey.cli.commands import GROUPS, HIDDEN, load_all
 from kojikey.cli.exits import MEANING
 from kojikey.model.verdict import OUTCOME_OF, Reason
 from kojikey.providers.catalog import load_catalog
+from kojikey.providers.schema import schema
 from kojikey.sealing.kek.registry import SOURCES
 from kojikey.stores.registry import schemes
 from support.documents import EVERYTHING, PAGES, ROOT, rows
@@ -53,6 +56,26 @@ def test_every_provider_is_there_with_its_purpose_and_variables() -> None:
         definition = catalog.get(name)
         wanted = [definition.purpose, *definition.env, definition.base_url_env]
         assert [text for text in wanted if text not in table[name]] == [], name
+
+
+def keys_of(part: Any) -> Iterator[str]:
+    """Yield the name of every key that a part of a JSON Schema has."""
+    if isinstance(part, dict):
+        yield from part.get("properties", {})
+        for inner in part.values():
+            yield from keys_of(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            yield from keys_of(inner)
+
+
+def test_every_key_of_a_definition_is_there() -> None:
+    page = PAGES["docs/providers.md"]
+    tables = {"pages", "env", "auth", "shapes", "checks", "rules", "pick", "usage", "states", "capabilities", "values"}
+    keys = set(keys_of(schema()))
+    assert keys >= tables
+    named = set(re.findall(r"`([a-z_]+)`", "".join(row[0] for row in rows(page))))
+    assert keys - tables - named == set()
 
 
 def test_every_source_of_a_kek_is_there() -> None:

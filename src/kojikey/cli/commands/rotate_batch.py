@@ -200,7 +200,7 @@ def _on_line(number: int, tell: Callable[[str], None]) -> Callable[[str], None]:
 
 
 def _numbered(error: KojikeyError, number: int) -> KojikeyError:
-    return UsageError(f"line {number}: {error}", hint=error.hint or "docs/ci.md has the form of a line")
+    return UsageError(f"line {number}: {error}", hint=error.hint or "docs/ci.md#batch has the form of a line")
 
 
 def _fields(raw: bytes | None) -> dict[str, str]:
