@@ -11,6 +11,7 @@ from kojikey.config.settings import Settings
 from kojikey.model.credential import Credential
 from kojikey.model.environment import Environment
 from kojikey.model.errors import (
+    Effect,
     KekMissing,
     KojikeyError,
     StoreExists,
@@ -184,7 +185,7 @@ def open_chosen_store(settings: Settings, person: Person | None, *, may_ask: boo
     Without ``may_ask`` nobody is asked for its passphrase: its KEK is then one that cannot be had.
 
     Raises:
-        StoreNotFound: a store that was named is not there. StoreUnavailable: it can not be used.
+        StoreNotFound: a store that was named is not there. StoreUnavailable: it cannot be used.
     """
     store = store_from_url(settings.store_url())
     inputs = kek_inputs(settings, person if may_ask else None)
@@ -202,7 +203,7 @@ def open_existing(settings: Settings, person: Person) -> OpenStore:
     """Return the chosen store, opened, the local one too only where it is there.
 
     Raises:
-        StoreNotFound: it is not there. StoreUnavailable: it can not be used.
+        StoreNotFound: it is not there. StoreUnavailable: it cannot be used.
     """
     open_store = open_chosen_store(settings, person)
     if open_store.header is NO_STORE:
@@ -214,7 +215,7 @@ def open_existing(settings: Settings, person: Person) -> OpenStore:
 
 def _refuse_file_for_folder(path: str) -> None:
     if os.path.lexists(path) and not os.path.isdir(path):
-        raise StoreUnavailable(path, "can not be used: that is not a folder; nothing was changed")
+        raise StoreUnavailable(path, "cannot be used: that is not a folder", effect=Effect.NOTHING_CHANGED)
 
 
 def close_all(*open_stores: OpenStore) -> None:
@@ -277,7 +278,7 @@ def _create_local_store(settings: Settings, person: Person, source: str, inputs:
         header, kek = create(store, source=source, inputs=inputs)
     except StoreExists:
         return open_chosen_store(settings, person)  # another process was first; its store and KEK stand
-    person.note(f"made the store {store.place}; its key-encryption key: {describe(header['kek'])}")
+    person.note(f"created the store {store.place}; its key-encryption key: {describe(header['kek'])}")
     open_store = OpenStore(store, header, inputs, actor=actor(store))
     open_store.adopt(kek)
     return open_store
@@ -295,7 +296,7 @@ def default_kek_source(settings: Settings, person: Person, inputs: KekInputs, *,
     if source is None:
         raise KekMissing(
             f"there is no store yet at {place or settings.home.database}, and no place for its key-encryption key was "
-            "found (no OS keychain answers, nothing is set, nobody can be asked); no store was made",
+            "found (no OS keychain answers, nothing is set, nobody can be asked); no store was created",
             hint=_WAYS_TO_A_KEK,
         )
     return source
@@ -344,7 +345,8 @@ def timeout_of(call: Call) -> float:
         return TIMEOUT_S
     if not 0 < seconds <= 3600:
         raise UsageError(
-            "--timeout takes seconds, more than 0 and at most 3600; nothing was done",
+            "--timeout takes seconds, more than 0 and at most 3600",
             hint=f"--timeout {TIMEOUT_S:g} is the default",
+            effect=Effect.NOTHING_DONE,
         )
     return seconds

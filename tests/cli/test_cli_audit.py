@@ -1,4 +1,4 @@
-"""``audit`` lists what can be read, names what can not, and says of nothing that it is whole which is not."""
+"""``audit`` lists what can be read, names what cannot, and says of nothing that it is whole which is not."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def test_one_damaged_event_hides_no_other(trail: Program) -> None:
     for more in ((), ("--all-accounts",)):
         ended = trail("audit", "--json", *more)
         assert (ended.code, ended.error["code"]) == (8, "cannot_open")
-        assert "event 2 of account acme can not be read" in ended.error["message"]
+        assert "event 2 of account acme cannot be read" in ended.error["message"]
         assert listed(ended) == [("acme", 1), ("globex", 1)]
     shown = trail("audit")
     assert shown.code == 8
     assert "globex" in shown.out
-    assert "event 2 of account acme can not be read" in shown.err
+    assert "event 2 of account acme cannot be read" in shown.err
     assert trail("audit", "--account", "globex").code == 0
     assert "event 2 of account acme" in trail("audit", "--verify").err
 
@@ -51,7 +51,7 @@ def test_what_is_lost_is_not_called_whole(trail: Program) -> None:
     shown = trail("audit", "--verify")
     assert shown.code == 0
     assert "whole" not in shown.out
-    assert "3 events can not be recomputed" in shown.out
+    assert "3 events cannot be recomputed" in shown.out
 
 
 def test_nothing_is_not_called_whole_either(kojikey: Program, trail: Program) -> None:

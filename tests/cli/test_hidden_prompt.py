@@ -81,7 +81,7 @@ def test_a_passphrase_stays_hidden_across_ctrl_z_and_fg(kojikey: Program, tmp_pa
             assert modes(child) == before
             child.sendline("fg")
             type_key(child, prompt, PASSPHRASE)
-        child.expect_exact("made the store")
+        child.expect_exact("created the store")
         child.expect_exact(READY)
         assert modes(child) == before
         assert PASSPHRASE not in shown(child)

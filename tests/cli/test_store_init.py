@@ -1,4 +1,4 @@
-"""``store init``: what is there already stays, and what can not be is told before anything is made."""
+"""``store init``: what is there already stays, and what cannot be is told before anything is made."""
 
 from __future__ import annotations
 
@@ -67,7 +67,9 @@ def test_a_name_that_can_not_be_is_refused_before_anything_is_made(
     (kojikey.home / "config.toml").write_text('[stores.taken]\nurl = "sqlite:////elsewhere.db"\n')
     (kojikey.home / "config.toml").chmod(0o600)
     before = kojikey.snapshot()
-    refused(init(kojikey, f"sqlite://{tmp_path / 'team.db'}", "--name", name, "--kek", "env"), code, "nothing was made")
+    refused(
+        init(kojikey, f"sqlite://{tmp_path / 'team.db'}", "--name", name, "--kek", "env"), code, "nothing was created"
+    )
     assert not (tmp_path / "team.db").exists()
     assert kojikey.snapshot() == before
     assert init(kojikey, f"sqlite://{tmp_path / 'team.db'}", "--name", "team", "--kek", "env").code == 0
@@ -124,5 +126,5 @@ def test_a_local_store_that_is_a_link_to_nothing_is_not_made_elsewhere(kojikey: 
 
 def test_a_folder_that_can_not_be_made_is_what_is_wrong(kojikey: Program) -> None:
     ended = init(kojikey, "sqlite:////proc/nowhere/keys.db", "--kek", "env")
-    refused(ended, 7, "its folder /proc/nowhere can not")
+    refused(ended, 7, "its folder /proc/nowhere cannot")
     assert "store init" not in (ended.error["hint"] or "")

@@ -82,7 +82,7 @@ def test_a_kek_in_kms_is_tried_once_for_the_account_that_asks(store: MemoryStore
         (refusal("KMSInvalidStateException"), "pending deletion"),
         (refusal("AccessDeniedException", "not authorized to perform: kms:Encrypt on x"), "lack kms:Encrypt"),
         (refusal("NotFoundException"), "has no key"),
-        (DROPPED, "can not be reached"),
+        (DROPPED, "cannot be reached"),
     ],
 )
 @pytest.mark.parametrize("accounts", [0, 2])

@@ -130,7 +130,7 @@ OPERATIONS = (
         finish=_finished_rotation(Reason.INVALID_KEY),
     ),
     Operation(
-        "rotate to a key that can not be judged",
+        "rotate to a key that cannot be judged",
         SampleStore.add,
         _rotation(Reason.TIMEOUT),
         (Held(OLD), Held(OLD, NEW)),

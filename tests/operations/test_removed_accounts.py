@@ -191,7 +191,7 @@ def test_the_check_up_calls_no_trail_whole_of_which_a_part_is_lost(sample_store:
     accounts.remove_account(sample_store.open_store(), account=ACCOUNT)
     state, detail = trail_of(sample_store)
     assert state == "note"
-    assert "2 events can not be recomputed" in detail
+    assert "2 events cannot be recomputed" in detail
 
 
 def trail_of(sample_store: SampleStore) -> tuple[str, str]:

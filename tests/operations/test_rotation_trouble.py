@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kojikey.model.errors import KekMissing, KojikeyError, RecordChanged, StoreFull, StoreUnreachable
+from kojikey.model.errors import Effect, KekMissing, KojikeyError, RecordChanged, StoreFull, StoreUnreachable
 from kojikey.model.ref import key_ref
 from kojikey.stores.base import Change
 from support import rotation
@@ -46,8 +46,8 @@ def test_a_staged_version_that_does_not_open_is_not_promoted_untested(sample_sto
 @pytest.mark.parametrize(
     "error",
     [
-        StoreUnreachable("here", "lost its connection; nothing was changed"),
-        StoreFull("here", "has no room left; the change was not made"),
+        StoreUnreachable("here", "lost its connection", effect=Effect.NOTHING_CHANGED),
+        StoreFull("here", "has no room left", effect=Effect.CHANGE_NOT_MADE),
     ],
     ids=str,
 )
@@ -84,7 +84,8 @@ def test_a_kek_that_goes_while_the_provider_is_asked(sample_store: SampleStore) 
 
 def test_a_value_that_was_never_staged_is_not_said_to_be(sample_store: SampleStore) -> None:
     sample_store.add()
-    faulty = FaultyStore(sample_store.opener(), StoreFull("here", "has no room left; the change was not made"), at=1)
+    error = StoreFull("here", "has no room left", effect=Effect.CHANGE_NOT_MADE)
+    faulty = FaultyStore(sample_store.opener(), error, at=1)
     with pytest.raises(StoreFull) as caught:
         sample_store.rotate(open_store=sample_store.open_store(faulty))
     assert str(caught.value) == "the store here has no room left; the change was not made"

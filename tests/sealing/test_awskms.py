@@ -182,7 +182,7 @@ FAILURES: dict[str, tuple[Answer, type[CannotOpen], str]] = {
     "no members": (Answer(200, b"{}"), KekUnavailable, "something else answers in the place of KMS"),
     "a number": (Answer(200, b'{"Plaintext": 5}'), KekUnavailable, "something else answers in the place of KMS"),
     "no base64": (Answer(200, b'{"Plaintext": "C"}'), KekUnavailable, "something else answers in the place of KMS"),
-    "no answer": (DROPPED, KekUnavailable, "can not be reached"),
+    "no answer": (DROPPED, KekUnavailable, "cannot be reached"),
 }
 
 
@@ -239,7 +239,7 @@ def test_without_credentials_nothing_is_sent(kms: Kek, front: Scripted, monkeypa
 def test_a_server_that_is_not_there_is_told(aws: Aws, spec: dict[str, Any], patient: list[float]) -> None:
     with scripted(aws.endpoint) as gone:
         endpoint = gone.endpoint
-    with pytest.raises(KekUnavailable, match="can not be reached"):
+    with pytest.raises(KekUnavailable, match="cannot be reached"):
         load(spec | {"endpoint": endpoint}, NOBODY).wrap(DATA_KEY, **PLACE)
     assert len(patient) == 2
 

@@ -73,7 +73,7 @@ def test_a_kek_has_32_bytes(size: int) -> None:
     "source", ["", "vault", "keychain:x", "passphrase:x", "file", "file:", "file:a\x1bb", "env:A B"]
 )
 def test_a_source_that_is_none_is_refused(source: str) -> None:
-    with pytest.raises(UsageError, match="nothing was made") as caught:
+    with pytest.raises(UsageError, match="nothing was created") as caught:
         make(source, store_id="s1", inputs=NOBODY)
     assert caught.value.hint
 

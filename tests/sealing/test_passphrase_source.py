@@ -83,7 +83,7 @@ def test_a_person_is_told_what_the_passphrase_is_for() -> None:
 
 @pytest.mark.parametrize("words", ["", "x" * 1025])
 def test_a_new_passphrase_is_neither_empty_nor_endless(words: str) -> None:
-    with pytest.raises(UsageError, match=r"a passphrase (can not be empty|has at most)"):
+    with pytest.raises(UsageError, match=r"a passphrase (cannot be empty|has at most)"):
         make("passphrase", store_id="s1", inputs=typed(words))
 
 

@@ -56,7 +56,7 @@ FAILURES: dict[str, tuple[Answer, type[StoreUnavailable], str]] = {
     "something new": (refusal("FutureException"), StoreUnavailable, "refused, with FutureException"),
     "something odd": (refusal("x y\x1b[2J"), StoreUnavailable, "refused, with status 400"),
     "another shape": (refusal("ValidationException"), StoreCorrupt, "another shape"),
-    "no answer": (DROPPED, StoreUnreachable, "can not be reached"),
+    "no answer": (DROPPED, StoreUnreachable, "cannot be reached"),
 }
 
 

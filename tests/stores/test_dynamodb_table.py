@@ -291,10 +291,10 @@ def test_a_server_that_is_not_there_is_told_soon(aws: Aws, waits: list[float]) -
     with scripted(aws.endpoint) as gone:
         endpoint = gone.endpoint
     store = DynamoStore(new_table(), region=REGION, endpoint=endpoint, sleep=waits.append)
-    with pytest.raises(StoreUnreachable, match="can not be reached"):
+    with pytest.raises(StoreUnreachable, match="cannot be reached"):
         store.open()
     assert len(waits) == 2
-    assert "can not be reached" in dict(store.describe().details)["state"]
+    assert "cannot be reached" in dict(store.describe().details)["state"]
     store.close()
 
 

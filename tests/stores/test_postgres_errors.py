@@ -159,7 +159,7 @@ def test_a_damaged_document_is_an_empty_one_and_hides_no_other(
 
 def test_a_damaged_header_is_an_error(store: PostgresStore, postgres: Server, database: str) -> None:
     postgres.sql("UPDATE kojikey.header SET document = '['", database=database)
-    with pytest.raises(StoreCorrupt, match="its header can not be read"):
+    with pytest.raises(StoreCorrupt, match="its header cannot be read"):
         store.open()
 
 
@@ -230,7 +230,7 @@ def test_a_server_that_is_shutting_down_or_full(postgres: Server) -> None:
 
 def test_what_the_client_library_does_not_take_is_a_usage_error(database: str, postgres: Server) -> None:
     for option in ("connect_timeout=abc", "target_session_attrs=nonsense"):
-        with pytest.raises(UsageError, match="nothing was connected to"):
+        with pytest.raises(UsageError, match="no connection was made"):
             at(postgres.url(database) + f"?{option}").open()
 
 

@@ -1,4 +1,4 @@
-"""A connection that is lost: reading goes on, a change is made once, and what can not be told is said to be so."""
+"""A connection that is lost: reading goes on, a change is made once, and what cannot be told is said to be so."""
 
 from __future__ import annotations
 

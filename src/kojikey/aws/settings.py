@@ -9,8 +9,8 @@ import os
 import re
 from collections.abc import Iterator
 
-from kojikey.model.base_url import check_base_url
-from kojikey.model.errors import UsageError
+from kojikey.model.base_url import check_base_url, problem_of_base_url
+from kojikey.model.errors import Effect, UsageError
 
 PROFILES = "the endpoint_url of AWS's configuration file"
 _REFERENCE = "https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html"
@@ -49,15 +49,15 @@ def checked_endpoint(text: str, *, of: str = "") -> str:
     Raises:
         UsageError: it is not ``https://…`` (or ``http://`` on this machine). It is not repeated.
     """
-    try:
-        return check_base_url(text)
-    except UsageError as error:
-        said = str(error).replace("a base URL", "an endpoint of AWS").replace("the key", "what is stored")
+    problem = problem_of_base_url(text, carries="what is stored")
+    if problem:
         raise UsageError(
-            said.replace("that", of, 1) + "; nothing was sent" if of else said,
-            hint="an endpoint is such as https://vpce-0a1b.dynamodb.eu-central-1.vpce.amazonaws.com; "
+            f"{of or 'that'} is not an endpoint of AWS: {problem}",
+            hint="an endpoint is, for example, https://vpce-0a1b.dynamodb.eu-central-1.vpce.amazonaws.com; "
             "http only for loopback",
-        ) from None
+            effect=Effect.NOTHING_SENT if of else None,
+        )
+    return check_base_url(text)
 
 
 def check_endpoint_of_environment(service: str) -> None:
@@ -97,14 +97,15 @@ def refusal_of(error: Exception) -> UsageError | None:
     if name not in _VARIABLES and (isinstance(error, BotoCoreError) or not isinstance(error, ValueError)):
         return None
     if str(error).startswith("Invalid endpoint"):  # that of the environment was looked at before
-        return UsageError(f"{PROFILES} is not an endpoint of AWS; nothing was sent", hint=_REFERENCE)
+        return UsageError(f"{PROFILES} is not an endpoint of AWS", hint=_REFERENCE, effect=Effect.NOTHING_SENT)
     variable = _VARIABLES.get(name) or next(_inconvertible(), "")
     if not variable:
         hint = f"see the variables AWS_… and aws configure list: {_REFERENCE}"
-        return UsageError("one of AWS's settings is not such as boto3 takes; nothing was sent", hint=hint)
+        return UsageError("boto3 rejected one of the AWS_… settings", hint=hint, effect=Effect.NOTHING_SENT)
     return UsageError(
-        f"{variable} (or what stands for it in the profile) is not such as boto3 takes; nothing was sent",
+        f"boto3 rejected {variable} (or its setting in the profile)",
         hint=f"unset {variable}, or see what it may be: {_REFERENCE}",
+        effect=Effect.NOTHING_SENT,
     )
 
 

@@ -58,10 +58,10 @@ class SettingsWarnings:
             return
         from kojikey.cli.output.failure import say
 
-        first, *more = str(mistake).split("\n")
+        first, *more = mistake.message.split("\n")
         for line in (f"kojikey: warning: {first}", *more[:_MISTAKES_SHOWN]):
             say(line)
         if len(more) > _MISTAKES_SHOWN:
             say(f"  and {len(more) - _MISTAKES_SHOWN} more: kojikey providers {mistake.provider} lists them all")
-        way = mistake.hint.partition(";")[0] if mistake.hint else ""
+        way = mistake.hint or ""
         say(f"  {way}; the other providers are used as always")

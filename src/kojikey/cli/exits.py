@@ -84,7 +84,7 @@ def hint_of(error: errors.KojikeyError, *, command: str | None = None) -> str:
         case errors.AuditBroken():
             return "kojikey audit shows the events; somebody with access to the store changed them"
         case errors.WrongKek():
-            return "give the one that the store was made with; a lost one cannot be recovered"
+            return "give the one that the store was created with; a lost one cannot be recovered"
         case errors.StoreUnavailable() | errors.CannotOpen():
             return _mend(error, command)
         case _:
@@ -98,7 +98,7 @@ _MENDS: tuple[tuple[type[errors.KojikeyError], str], ...] = (
     (errors.StoreLocked, "wait until the other process has ended, then run the command again"),
     (
         errors.WrongKek,
-        "give the KEK, or type the passphrase, that this store was made with; a lost one cannot be recovered",
+        "give the KEK, or type the passphrase, that this store was created with; a lost one cannot be recovered",
     ),
 )
 

@@ -13,7 +13,7 @@ from kojikey.cli import controlling_terminal
 from kojikey.cli.output.failure import say
 from kojikey.cli.output.terminal import TRIES, Terminal
 from kojikey.cli.parsing.command import Call
-from kojikey.model.errors import InputNeeded, KekMissing, MalformedKey, UsageError
+from kojikey.model.errors import Effect, InputNeeded, KekMissing, MalformedKey, UsageError
 from kojikey.model.home import expanded
 from kojikey.model.plain_file import open_plain
 from kojikey.model.secret import Secret
@@ -34,9 +34,9 @@ def hidden(prompt: str) -> Secret:
     try:
         return Secret(controlling_terminal.ask(prompt, hidden=True))
     except EOFError:
-        raise InputNeeded("nothing was entered; nothing was changed") from None
+        raise InputNeeded("nothing was entered", effect=Effect.NOTHING_CHANGED) from None
     except UnicodeDecodeError:
-        raise MalformedKey("what was entered is not text; nothing was changed") from None
+        raise MalformedKey("what was entered is not text", effect=Effect.NOTHING_CHANGED) from None
 
 
 def _hidden_and_filled(prompt: str) -> Secret:
@@ -52,7 +52,7 @@ def _hidden_and_filled(prompt: str) -> Secret:
         if left:
             say("kojikey: nothing was entered; once more")
     controlling_terminal.discard_typed()
-    raise InputNeeded("nothing was entered; nothing was changed", hint=_KEEP_IT_HIDDEN)
+    raise InputNeeded("nothing was entered", hint=_KEEP_IT_HIDDEN, effect=Effect.NOTHING_CHANGED)
 
 
 def read_key(call: Call, terminal: Terminal, *, prompt: str) -> Secret:
@@ -73,8 +73,9 @@ def read_key(call: Call, terminal: Terminal, *, prompt: str) -> Secret:
         return _from_stream()
     if not terminal.interactive:
         raise InputNeeded(
-            f"a key is needed, and {terminal.why_unasked}; nothing was changed",
+            f"a key is needed, and {terminal.why_unasked}",
             hint="give it with --stdin, --from-env VAR or --from-file PATH",
+            effect=Effect.NOTHING_CHANGED,
         )
     return _hidden_and_filled(prompt)
 
@@ -88,8 +89,9 @@ def _from_variable(name: str, terminal: Terminal) -> Secret:
     value = terminal.environ.get(name)
     if value is None:
         raise UsageError(
-            "the environment variable that --from-env names is not set; nothing was changed",
+            "the environment variable that --from-env names is not set",
             hint="--from-env takes the name of a variable, not a key",
+            effect=Effect.NOTHING_CHANGED,
         )
     return _filled(value, f"the variable {name}", hint=_NO_SECRETS)
 
@@ -98,7 +100,7 @@ def _from_stream() -> Secret:
     try:
         data = sys.stdin.buffer.read(_LIMIT + 1)
     except OSError:
-        raise UsageError("standard input cannot be read; nothing was changed") from None
+        raise UsageError("standard input cannot be read", effect=Effect.NOTHING_CHANGED) from None
     return _secret(data, "standard input", hint="the program before the | wrote nothing")
 
 
@@ -110,8 +112,9 @@ def _from_file(path: str, terminal: Terminal) -> Secret:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a file"
         raise UsageError(
-            f"the file that --from-file names cannot be read ({reason}); nothing was changed",
+            f"the file that --from-file names cannot be read ({reason})",
             hint="name a plain file, or give the key with --stdin",
+            effect=Effect.NOTHING_CHANGED,
         ) from None
     if stat.S_ISREG(mode) and mode & 0o077 and os.name == "posix":
         terminal.warn("others can read the file that the key came from; remove it once the key is saved")
@@ -120,16 +123,16 @@ def _from_file(path: str, terminal: Terminal) -> Secret:
 
 def _secret(data: bytes, where: str, *, hint: str) -> Secret:
     if len(data) > _LIMIT:
-        raise MalformedKey(f"{where} has more than {_LIMIT} bytes: that is not a key; nothing was changed")
+        raise MalformedKey(f"{where} has more than {_LIMIT} bytes: that is not a key", effect=Effect.NOTHING_CHANGED)
     text = decoded(data)
     if text is None:
-        raise MalformedKey(f"{where} is not text; nothing was changed")
+        raise MalformedKey(f"{where} is not text", effect=Effect.NOTHING_CHANGED)
     return _filled(text, where, hint=hint)
 
 
 def _filled(text: str, where: str, *, hint: str) -> Secret:
     if not text.strip():
-        raise MalformedKey(f"{where} is empty; nothing was sent or changed", hint=hint)
+        raise MalformedKey(f"{where} is empty", hint=hint, effect=Effect.NOTHING_SENT_OR_CHANGED)
     return Secret(text)
 
 
@@ -155,7 +158,9 @@ class PassphrasePrompt:
 
     def _new(self) -> Secret:
         if not self._terminal.interactive:
-            raise KekMissing(f"a new passphrase is needed, and {self._terminal.why_unasked}; nothing was made")
+            raise KekMissing(
+                f"a new passphrase is needed, and {self._terminal.why_unasked}", effect=Effect.NOTHING_CREATED
+            )
         for left in reversed(range(TRIES)):
             first = _hidden_and_filled(f"New passphrase for {self._of}: ")
             if hidden("Repeat the passphrase: ").reveal() == first.reveal():
@@ -163,4 +168,4 @@ class PassphrasePrompt:
             if left:
                 say("kojikey: the two passphrases differ; once more")
         controlling_terminal.discard_typed()
-        raise UsageError("the two passphrases differ; nothing was made", hint=_KEEP_IT_HIDDEN)
+        raise UsageError("the two passphrases differ", hint=_KEEP_IT_HIDDEN, effect=Effect.NOTHING_CREATED)

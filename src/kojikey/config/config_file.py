@@ -9,7 +9,7 @@ import re
 import tomllib
 from typing import Any
 
-from kojikey.model.errors import BadConfig, Conflict, UsageError
+from kojikey.model.errors import BadConfig, Conflict, Effect, UsageError
 from kojikey.model.plain_file import open_plain
 from kojikey.model.text_file import decoded
 
@@ -98,11 +98,14 @@ def check_store_name(config: dict[str, Any], path: str, name: str, url: str) -> 
         UsageError: it is not a name, or means the local store. Conflict: it is another store's already.
     """
     if not STORE_NAME.fullmatch(name):
-        raise UsageError("that is not a name for a store (a-z 0-9 . _ -); nothing was made")
+        raise UsageError("that is not a name for a store (a-z 0-9 . _ -)", effect=Effect.NOTHING_CREATED)
     if name == "local":
-        raise UsageError("local is the name of the store in the data folder; nothing was made", hint="choose another")
+        raise UsageError(
+            "local is the name of the store in the data folder", hint="choose another", effect=Effect.NOTHING_CREATED
+        )
     if config.get("stores", {}).get(name, {"url": url})["url"] != url:
         raise Conflict(
-            f"the name {name} is another store's already (in {path}); nothing was made",
+            f"the name {name} is another store's already (in {path})",
             hint=f"choose another name, or take [stores.{name}] out of {path}",
+            effect=Effect.NOTHING_CREATED,
         )

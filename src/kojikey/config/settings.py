@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 
 from kojikey.model.account import DEFAULT_ACCOUNT, checked_account
-from kojikey.model.errors import StoreNotFound, UnsafeConfig, UsageError
+from kojikey.model.errors import Effect, StoreNotFound, UnsafeConfig, UsageError
 from kojikey.model.fast_namedtuple import NamedTuple
 from kojikey.model.ownership import foreign_writer, quoted
 
@@ -92,8 +92,9 @@ def find_home(environ: Mapping[str, str]) -> Home:
         )
     except RuntimeError:
         raise UsageError(
-            "there is no home folder (HOME is not set, and this user has no passwd entry); nothing was done",
+            "there is no home folder (HOME is not set, and this user has no passwd entry)",
             hint="set KOJIKEY_HOME to the folder that is to hold keys.db and config.toml",
+            effect=Effect.NOTHING_DONE,
         ) from None
 
 
@@ -172,8 +173,9 @@ class Settings:
         known = ", ".join(sorted({LOCAL, *stores}))
         raise StoreNotFound(
             "",  # the name is not repeated: it may be a key that was put in the wrong place
-            f"there is no store of that name in {self.home.config_file} (known: {known}); nothing was done",
+            f"there is no store of that name in {self.home.config_file} (known: {known})",
             hint=_meant_file(name) or "kojikey store init URL --name NAME --kek SOURCE",
+            effect=Effect.NOTHING_DONE,
         )
 
     @property
@@ -231,7 +233,7 @@ def read_config(path: str) -> dict[str, Any]:
     """Return config.toml as checked values, ``{}`` where there is no such file.
 
     Raises:
-        BadConfig: it can not be read or has mistakes; each is named by line and key.
+        BadConfig: it cannot be read or has mistakes; each is named by line and key.
         UnsafeConfig: others can write it, or read it where it holds a password.
     """
     try:

@@ -34,10 +34,10 @@ def check_base_url(text: str) -> str:
         UsageError: it is not one. The text is not repeated: it may hold a password or a key.
     """
     text = text.strip()
-    problem = _problem(text)
+    problem = problem_of_base_url(text)
     match = _URL.fullmatch(text)
     if problem or not match:
-        raise UsageError(f"that is not a base URL: {problem or 'it is not scheme://host/prefix'}", hint=_HINT)
+        raise UsageError(f"that is not a base URL: {problem}", hint=_HINT)
     scheme, host = match["scheme"].lower(), _one_spelling(match["host"])
     port = int(match["port"]) if match["port"] else None
     default = port is None or port == {"https": 443, "http": 80}[scheme]
@@ -62,7 +62,9 @@ def _one_spelling(host: str) -> str:
         return ""
 
 
-def _problem(text: str) -> str | None:
+def problem_of_base_url(text: str, *, carries: str = "the key") -> str | None:
+    """Return why a text is no base URL, None where it is one; ``carries`` is what http would send unencrypted."""
+    text = text.strip()
     if len(text) > _LONGEST:
         return f"it is longer than {_LONGEST} characters"
     if "?" in text or "#" in text:
@@ -70,17 +72,17 @@ def _problem(text: str) -> str | None:
     if "@" in text:
         return "it has a user name or a password"
     match = _URL.fullmatch(text)
-    return _problem_of_parts(match) if match else None
+    return _problem_of_parts(match, carries) if match else "it is not scheme://host/prefix"
 
 
-def _problem_of_parts(match: re.Match[str]) -> str | None:
+def _problem_of_parts(match: re.Match[str], carries: str) -> str | None:
     scheme, host = match["scheme"].lower(), _one_spelling(match["host"])
     if scheme not in ("https", "http"):
         return "its scheme is not https"
     if not _is_host(host) or (match["port"] and not 0 < int(match["port"]) < 65536):
         return "its host or port is not one"
     if scheme == "http" and not _LOOPBACK.fullmatch(host):
-        return "http would send the key unencrypted, and is accepted for loopback addresses alone"
+        return f"http would send {carries} unencrypted, and is accepted for loopback addresses alone"
     if any(part.split(";")[0] in (".", "..") for part in match["path"].split("/")):
         return "its path has . or .. in it"
     if _DECEIVING.search(match["path"]):

@@ -2,7 +2,7 @@
 
 KojikeyError
 ├── UsageError                  what was asked for makes no sense; nothing was done
-│   ├── MalformedKey            the text can not be a provider key
+│   ├── MalformedKey            the text cannot be a provider key
 │   ├── BadAccount
 │   ├── UnknownProvider
 │   ├── BadNetworkSettings      a proxy or CA file of the environment that cannot be used
@@ -41,6 +41,32 @@ A key that a provider refuses is a verdict, not an error. Only ``cli/exits.py`` 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from enum import StrEnum
+
+
+class Effect(StrEnum):
+    """What a failure did not do. It is said once, after the message."""
+
+    CHANGE_NOT_MADE = "the change was not made"
+    LEFT_AS_IS = "it was left as it is"
+    NOT_OPENED = "it was not opened"
+    NOT_CONNECTED = "no connection was made"
+
+    NOTHING_CHANGED = "nothing was changed"
+    NOTHING_COPIED = "nothing was copied"
+    NOTHING_CREATED = "nothing was created"
+    NOTHING_DONE = "nothing was done"
+    NOTHING_OPENED = "nothing was opened"
+    NOTHING_READ = "nothing was read"
+    NOTHING_REMOVED = "nothing was removed"
+    NOTHING_SEALED = "nothing was sealed"
+    NOTHING_SENT = "nothing was sent"
+    NOTHING_SENT_OR_CHANGED = "nothing was sent or changed"
+    NOTHING_SENT_OR_SAVED = "nothing was sent or saved"
+    NOTHING_STARTED = "nothing was started"
+    NOTHING_TESTED = "nothing was tested"
+    NOTHING_UNLOCKED = "nothing was unlocked"
+    NOTHING_WRITTEN = "nothing was written"
 
 
 class KojikeyError(Exception):
@@ -49,10 +75,26 @@ class KojikeyError(Exception):
     hint: str | None = None
     """What to type or do next, where the place that raised it knows better than ``cli/exits.py``."""
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    effect: str | None = None
+    """What was not changed: an :class:`Effect`, or what a caller sets that had changed something before."""
+
+    place: str | None = None
+    """Where it happened, set by a caller that has more than one place of that kind, of two stores for example."""
+
+    def __init__(self, message: str, *, hint: str | None = None, effect: str | None = None) -> None:
         super().__init__(message)
         if hint is not None:
             self.hint = hint
+        if effect is not None:
+            self.effect = effect
+
+    @property
+    def message(self) -> str:
+        """What happened, without the effect."""
+        return f"in {self.place}: {super().__str__()}" if self.place else super().__str__()
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.effect}" if self.effect else self.message
 
 
 class UsageError(KojikeyError):
@@ -60,7 +102,7 @@ class UsageError(KojikeyError):
 
 
 class MalformedKey(UsageError):
-    """The text can not be a provider key. The message names what is wrong with it and repeats no part of it."""
+    """The text cannot be a provider key. The message names what is wrong with it and repeats no part of it."""
 
 
 class BadAccount(UsageError):
@@ -72,13 +114,14 @@ class BadAccount(UsageError):
     def __init__(self, name: str, *, small: str | None = None) -> None:
         self.length = len(name)
         if small is not None:
-            super().__init__("an account name has no capital letters; nothing was done", hint=f"did you mean {small}?")
-            return
-        super().__init__(
-            "that is not an account name (it was not repeated here, in case it is a key); nothing was done",
-            hint="an account is 1 to 128 of a-z 0-9 . _ @ + - and begins with a letter or digit, "
-            "for example acme-research or anna@example.org",
-        )
+            message, hint = "an account name has no capital letters", f"did you mean {small}?"
+        else:
+            message = "that is not an account name (it was not repeated here, in case it is a key)"
+            hint = (
+                "an account is 1 to 128 of a-z 0-9 . _ @ + - and begins with a letter or digit, "
+                "for example acme-research or anna@example.org"
+            )
+        super().__init__(message, hint=hint, effect=Effect.NOTHING_DONE)
 
 
 class UnknownProvider(UsageError):
@@ -93,15 +136,24 @@ class FileMistakes(UsageError):
     """A file has mistakes. ``str()`` has each on a line of its own, below one that names the file."""
 
     def __init__(self, path: str, headline: str, problems: Iterable[str], *, hint: str) -> None:
-        self.path, self.problems = path, tuple(problems)
-        super().__init__("\n  ".join((f"{headline}:", *self.problems)), hint=hint)
+        self.path, self.headline, self.problems = path, headline, tuple(problems)
+        super().__init__(headline, hint=hint, effect=Effect.NOTHING_DONE)
+
+    @property
+    def message(self) -> str:
+        """The file and its mistakes, a line each."""
+        return "\n  ".join((f"{self.headline}:", *self.problems))
+
+    def __str__(self) -> str:
+        headline = f"{self.headline}; {self.effect}:" if self.effect else f"{self.headline}:"
+        return "\n  ".join((headline, *self.problems))
 
 
 class BadConfig(FileMistakes):
     """config.toml has mistakes; each problem names its line and key."""
 
     def __init__(self, path: str, problems: Iterable[str]) -> None:
-        super().__init__(path, f"{path} has mistakes", problems, hint=f"mend {path}; nothing was done")
+        super().__init__(path, f"{path} has mistakes", problems, hint=f"mend {path}")
 
 
 class BadDefinition(FileMistakes):
@@ -109,8 +161,7 @@ class BadDefinition(FileMistakes):
 
     def __init__(self, path: str, problems: Iterable[str], *, provider: str = "") -> None:
         self.provider = provider
-        hint = f"mend or remove {path}; nothing was done"
-        super().__init__(path, f"the provider definition {path} has mistakes", problems, hint=hint)
+        super().__init__(path, f"the provider definition {path} has mistakes", problems, hint=f"mend or remove {path}")
 
 
 class BadNetworkSettings(UsageError):
@@ -155,9 +206,11 @@ class AccountNotFound(NotFound):
 class StoreNotFound(NotFound):
     """The store that was named does not exist (and is never made unasked)."""
 
-    def __init__(self, store: str, message: str | None = None, *, hint: str | None = None) -> None:
+    def __init__(
+        self, store: str, message: str | None = None, *, hint: str | None = None, effect: str | None = None
+    ) -> None:
         self.store = store
-        super().__init__(message or f"there is no store at {store}", hint=hint)
+        super().__init__(message or f"there is no store at {store}", hint=hint, effect=effect)
 
 
 class Conflict(KojikeyError):
@@ -169,7 +222,7 @@ class KeyExists(Conflict):
 
     def __init__(self, account: str, provider: str) -> None:
         self.account, self.provider = account, provider
-        super().__init__(f"account {account} has a key at {provider} already; it was not touched")
+        super().__init__(f"account {account} has a key at {provider} already", effect=Effect.LEFT_AS_IS)
 
 
 class AlreadyStaged(Conflict):
@@ -177,7 +230,7 @@ class AlreadyStaged(Conflict):
 
     def __init__(self, account: str, provider: str) -> None:
         self.account, self.provider = account, provider
-        super().__init__(f"a new {provider} key of account {account} is staged already; nothing was changed")
+        super().__init__(f"a new {provider} key of account {account} is staged already", effect=Effect.NOTHING_CHANGED)
 
 
 class ChangedMeanwhile(Conflict):
@@ -185,23 +238,25 @@ class ChangedMeanwhile(Conflict):
 
     def __init__(self, ref: object) -> None:
         self.ref = ref
-        super().__init__(f"{ref} was changed by someone else meanwhile; this change was not made")
+        super().__init__(f"{ref} was changed by someone else meanwhile", effect=Effect.CHANGE_NOT_MADE)
 
 
 class StoreExists(Conflict):
     """There is a store already, and it is not what was asked for."""
 
-    def __init__(self, store: str, message: str | None = None, *, hint: str | None = None) -> None:
+    def __init__(
+        self, store: str, message: str | None = None, *, hint: str | None = None, effect: str | None = None
+    ) -> None:
         self.store = store
-        super().__init__(message or f"there is a store at {store} already", hint=hint)
+        super().__init__(message or f"there is a store at {store} already", hint=hint, effect=effect)
 
 
 class StoreUnavailable(KojikeyError):
     """The store could not be read or written. ``store`` is its place, without credentials."""
 
-    def __init__(self, store: str, problem: str, *, hint: str | None = None) -> None:
-        self.store = store
-        super().__init__(f"the store {store} {problem}", hint=hint)
+    def __init__(self, store: str, problem: str, *, hint: str | None = None, effect: str | None = None) -> None:
+        self.store, self.problem = store, problem
+        super().__init__(f"the store {store} {problem}", hint=hint, effect=effect)
 
 
 class StoreUnreachable(StoreUnavailable):
@@ -248,21 +303,21 @@ class UnsafeConfig(UnsafePermissions):
     """Others can write config.toml, or read a password in it; it says where keys are kept, so it was not used."""
 
     def __init__(self, path: str, problem: str, *, hint: str) -> None:
-        super().__init__(path, problem, hint=hint)
-        self.args = (f"{path} {problem}; it was not used, and nothing was done",)
+        self.store, self.problem = path, problem
+        KojikeyError.__init__(self, f"{path} {problem}; it was not used", hint=hint, effect=Effect.NOTHING_DONE)
 
 
 class UnsafeDefinition(UnsafePermissions):
     """Others can write a provider's definition, or the folder of all (then ``provider`` is ``""``): it was not used."""
 
     def __init__(self, path: str, problem: str, *, hint: str, provider: str = "") -> None:
-        super().__init__(path, problem, hint=hint)
-        self.path, self.provider = path, provider
-        self.args = (f"{path} {problem}; it says where keys are sent, so it was not used",)
+        self.store = self.path = path
+        self.provider, self.problem = provider, problem
+        KojikeyError.__init__(self, f"{path} {problem}; it says where keys are sent, so it was not used", hint=hint)
 
 
 class CannotOpen(KojikeyError):
-    """A sealed record can not be opened."""
+    """A sealed record cannot be opened."""
 
 
 class KekMissing(CannotOpen):
@@ -276,21 +331,23 @@ class KekUnavailable(CannotOpen):
 class WrongKek(CannotOpen):
     """The KEK is well formed but is not the one that wrapped this account's data key."""
 
+    effect = Effect.NOTHING_OPENED
+
 
 class RecordChanged(CannotOpen):
     """A record was changed, moved or renamed from outside. ``where`` is its place in the store."""
 
     def __init__(self, where: str, what: str = "was changed from outside") -> None:
         self.where = where
-        super().__init__(f"the sealed record {where} {what}; it was not opened")
+        super().__init__(f"the sealed record {where} {what}", effect=Effect.NOT_OPENED)
 
 
 class RecordUnsupported(CannotOpen):
     """A record is of a form that this version does not read. ``where`` is its place in the store, where it has one."""
 
-    def __init__(self, message: str, *, where: str = "", hint: str | None = None) -> None:
+    def __init__(self, message: str, *, where: str = "", hint: str | None = None, effect: str | None = None) -> None:
         self.where = where
-        super().__init__(message, hint=hint)
+        super().__init__(message, hint=hint, effect=effect)
 
 
 class AuditBroken(CannotOpen):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from kojikey.model.errors import UsageError
+from kojikey.model.errors import Effect, UsageError
 
 
 def expanded(path: str, *, what: str) -> str:
@@ -17,7 +17,7 @@ def expanded(path: str, *, what: str) -> str:
         return path
     whole = _own_home() + path[1:] if path[1:2] in ("", "/") else os.path.expanduser(path)
     if whole.startswith("~") or not os.path.isabs(whole):
-        raise UsageError(f"{what} begins with ~, and there is no such home folder; nothing was done")
+        raise UsageError(f"{what} begins with ~, and there is no such home folder", effect=Effect.NOTHING_DONE)
     return whole
 
 

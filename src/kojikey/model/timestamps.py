@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, time, timedelta
 
-from kojikey.model.errors import UsageError
+from kojikey.model.errors import Effect, UsageError
 
 _STAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _SPAN = re.compile(r"([0-9]{1,6})([smhdwy])")
@@ -58,8 +58,9 @@ def span(text: str, *, what: str) -> timedelta:
     match = _SPAN.fullmatch(text.strip())
     if match and match[2] == "m":
         raise UsageError(
-            f"{what} {match[0]} may be minutes or months; nothing was changed",
+            f"{what} {match[0]} may be minutes or months",
             hint=f"write a number with h, d, w or y; for months, the days: {what} {int(match[1]) * 30}d",
+            effect=Effect.NOTHING_CHANGED,
         )
     if not match or match[2] in _SHORT_UNITS:
         raise UsageError(f"{what} takes a span such as 90d or 24h", hint="h, d, w or y after a whole number")
@@ -83,7 +84,7 @@ def short_span(text: str, *, what: str) -> timedelta:
 def _length(match: re.Match[str], *, what: str) -> timedelta:
     length = int(match[1]) * _UNITS[match[2]]
     if length > _LONGEST:
-        raise UsageError(f"{what} takes a span of at most 36500d, a hundred years; nothing was done")
+        raise UsageError(f"{what} takes a span of at most 36500d, a hundred years", effect=Effect.NOTHING_DONE)
     return length
 
 
@@ -96,9 +97,11 @@ def moment_or_span(text: str, *, what: str) -> str:
     try:
         moment = _moment(text.strip(), what=what).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise UsageError(f"{what} takes a date such as 2027-01-31 or a span such as 90d; nothing was changed") from None
+        raise UsageError(
+            f"{what} takes a date such as 2027-01-31 or a span such as 90d", effect=Effect.NOTHING_CHANGED
+        ) from None
     if moment.year < _FIRST_YEAR:
-        raise UsageError(f"{what} takes a date from the year {_FIRST_YEAR} on; nothing was changed")
+        raise UsageError(f"{what} takes a date from the year {_FIRST_YEAR} on", effect=Effect.NOTHING_CHANGED)
     return stamp(moment)
 
 

@@ -113,7 +113,7 @@ def set_disabled(open_store: OpenStore, *, account: str, disabled: bool) -> Swit
     """Set an account's own keys aside, or use them again. Its keys stay.
 
     An account whose record is damaged can be disabled as well: whoever damaged it could restore it and go on. Its
-    audit trail can not go on from such a record, so there is no event.
+    audit trail cannot go on from such a record, so there is no event.
 
     Raises:
         AccountNotFound: the store has nothing of this account. RecordChanged: its record is gone, or is damaged and it
@@ -231,7 +231,7 @@ def _tombstone(store: Store, account: str, stored: Stored | None, further: int) 
         mac = event["mac"] if isinstance(event.get("mac"), str) else NO_LINK
     document: Document = {"account": account, "wrapped": None, "created_at": now()}
     if stored is not None and stored.document.get("disabled") is True:
-        document["disabled"] = True  # its owner can not undo that by beginning anew
+        document["disabled"] = True  # its owner cannot undo that by beginning anew
     return document | {"audit": {"seq": seq + further, "mac": mac, "head": None}}
 
 

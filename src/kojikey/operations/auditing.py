@@ -24,7 +24,7 @@ def events(
 ) -> AuditResult:
     """Return the events of an account (None: of all) in order, of one provider or since a moment where given.
 
-    An event that kojikey can not have written is left out, and named in the result.
+    An event that kojikey cannot have written is left out, and named in the result.
     """
     found: list[Document] = []
     has_damaged = False
@@ -47,7 +47,7 @@ def _unreadable(store: Store, account: str | None) -> Iterator[CannotOpen]:
                 seq = event["seq"]
             else:
                 seq, is_named = seq + 1, True
-                yield AuditBroken(name, seq, "can not be read: it was changed from outside")
+                yield AuditBroken(name, seq, "cannot be read: it was changed from outside")
     if not is_named:
         yield RecordChanged("of an event")
 

@@ -63,7 +63,7 @@ def copy(
 
     Raises:
         AccountNotFound: there is nothing of an account that was named; nothing was copied.
-        CannotOpen: the other store's KEK can not be had; or a key of an account does not open, here or there, or its
+        CannotOpen: the other store's KEK cannot be had; or a key of an account does not open, here or there, or its
             audit trail was touched from outside, and nothing of that account was copied.
         StoreUnavailable, ChangedMeanwhile: run it again to go on.
     """
@@ -141,7 +141,7 @@ def _named(target: OpenStore) -> Iterator[None]:
     try:
         yield
     except (RecordChanged, RecordUnsupported, AuditBroken) as error:
-        error.args = (f"in {target.store.place}: {error}",)
+        error.place = target.store.place
         raise
 
 

@@ -141,5 +141,5 @@ def _audit(open_store: OpenStore) -> Diagnosis:
     count = len(result.verified)
     accounts = f"{count} account{'' if count == 1 else 's'}"
     if result.lost:
-        return Diagnosis("audit trail", "note", f"of {accounts}: {result.lost} events can not be recomputed{unsigned}")
+        return Diagnosis("audit trail", "note", f"of {accounts}: {result.lost} events cannot be recomputed{unsigned}")
     return Diagnosis("audit trail", detail=f"whole for {accounts}{unsigned}")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from kojikey.model.errors import CannotOpen, ChangedMeanwhile, NotFound, UsageError
+from kojikey.model.errors import CannotOpen, ChangedMeanwhile, Effect, NotFound, UsageError
 from kojikey.model.ref import grant_ref
 from kojikey.operations.open_store import EventDraft, OpenStore, Plan
 from kojikey.stores.base import Change
 
 Trace = Literal["signed", "unsigned", "none"]
-"""What the audit trail has of it: without the KEK an unsigned event, and nothing where the trail can not go on."""
+"""What the audit trail has of it: without the KEK an unsigned event, and nothing where the trail cannot go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def grant(open_store: OpenStore, *, account: str, role: str) -> GrantResult:
 
     Raises:
         UsageError: the store's engine has no roles, or the role administers the store. NotFound: no such role.
-        AccountNotFound: the account is not there, and without the KEK it can not be made.
+        AccountNotFound: the account is not there, and without the KEK it cannot be made.
         ChangedMeanwhile, StoreUnavailable: nothing was changed.
     """
     ref = grant_ref(account, role)
@@ -69,8 +69,9 @@ def revoke(open_store: OpenStore, *, account: str, role: str) -> GrantResult:
 def _ensure_roles(open_store: OpenStore) -> None:
     if not open_store.store.has_roles:
         raise UsageError(
-            f"the store {open_store.store.place} has no roles; nothing was changed",
+            f"the store {open_store.store.place} has no roles",
             hint="PostgreSQL stores have: kojikey store init postgresql://HOST/DATABASE --kek SOURCE",
+            effect=Effect.NOTHING_CHANGED,
         )
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _REMEMBERED = 256  # accounts
 _RARE = ("role", "others", "settings")  # members that an event has only where they say something
-_OUTLIVES = ("disabled", "copied_from")  # of an account that was removed: what its owner can not undo by beginning anew
+_OUTLIVES = ("disabled", "copied_from")  # of an account that was removed: what its owner cannot undo by beginning anew
 
 
 class EventDraft(NamedTuple):
@@ -225,7 +225,7 @@ class OpenStore:
         """Unwrap a data key; where a re-keying has moved on since the header was read, with what it says now.
 
         Raises:
-            CannotOpen: the KEK that wraps it can not be had, or it was changed from outside.
+            CannotOpen: the KEK that wraps it cannot be had, or it was changed from outside.
         """
         kid = wrapped_kid(wrapped, account=account)
         is_known = self._spec_of(kid) is not None
@@ -263,7 +263,7 @@ class OpenStore:
 
         Raises:
             ChangedMeanwhile: one of the plan's own documents changed; nothing was done.
-            CannotOpen: the KEK is needed and can not be had.
+            CannotOpen: the KEK is needed and cannot be had.
         """
 
         def attempt(stored: Stored | None) -> tuple[Stored, ...]:

@@ -108,7 +108,7 @@ class HistoryResult:
 @dataclass(frozen=True, slots=True)
 class AuditResult:
     """Events of one or of all accounts, in order; ``unsigned`` counts those made without the KEK, ``lost`` those
-    that can not be recomputed, because their account was removed and its data key shredded.
+    that cannot be recomputed, because their account was removed and its data key shredded.
 
     ``verified`` names the accounts that are as kojikey left them, ``last_events`` the number of the last event of each,
     ``broken`` the others with what is wrong of each
@@ -149,7 +149,7 @@ class StoreInfo:
     keys: int
     events: int
     rekey_under_way: bool
-    damaged: int  # accounts whose documents can not be read
+    damaged: int  # accounts whose documents cannot be read
     unlocked_until: str | None = None  # while `kojikey unlock` keeps its KEK
     keyring: str | None = None  # and which keyring has it: session or user
     details: tuple[tuple[str, str], ...] = field(default=())

@@ -20,7 +20,7 @@ class Revealed:
 
 
 def reveal(open_store: OpenStore, *, account: str, provider: str) -> Revealed:
-    """Return the current version's value. The event comes first: what can not be recorded is not revealed.
+    """Return the current version's value. The event comes first: what cannot be recorded is not revealed.
 
     Raises:
         KeyNotFound: the account has no key there. CannotOpen, StoreUnavailable: nothing was revealed.

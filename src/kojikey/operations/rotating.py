@@ -1,4 +1,4 @@
-"""Rotation that can not lose a key: staged → current → previous, each step one compare-and-swap.
+"""Rotation that cannot lose a key: staged → current → previous, each step one compare-and-swap.
 
 The new value is sealed and stored before it is tested, so that a crash, a lost connection or Ctrl-C loses neither the
 old key nor the new one. Every step is safe to repeat (after the rotation template of AWS Secrets Manager).
@@ -16,6 +16,7 @@ from kojikey.model.errors import (
     AuditBroken,
     CannotOpen,
     ChangedMeanwhile,
+    Effect,
     KeyNotFound,
     KojikeyError,
     StoreUnavailable,
@@ -38,8 +39,6 @@ from kojikey.operations.sealed_versions import opened
 from kojikey.operations.store_calls import StoreCalls, in_place
 from kojikey.sealing.envelope import Sealer
 from kojikey.stores.base import Change, Stored
-
-_DENIALS = ("; nothing was changed", "; the change was not made", "; this change was not made", "; nothing was written")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +121,7 @@ def _begin(open_store: OpenStore, new: Replacement) -> _Chosen | ChangeResult:
 
 def _say_staged(error: KojikeyError, provider: str, staged: Version) -> None:
     """Make an error say what holds of the whole rotation: that its last step changed nothing is half of it."""
-    told = str(error)
-    for denial in _DENIALS:
-        told = told.replace(denial, "")
-    error.args = (f"{told}; the new key was staged before that, as version {staged.number}, and is not lost",)
+    error.effect = f"the new key was staged before that, as version {staged.number}, and is not lost"
     error.hint = f"kojikey rotate {provider} --resume"
 
 
@@ -322,7 +318,7 @@ def _known(open_store: OpenStore, account: str, provider: str, stage: Stage) -> 
         ensure_known(open_store, chosen.key, stage)
     except AuditBroken as error:
         _still_there(open_store, chosen)
-        error.args = (f"{error}; nothing was changed",)
+        error.effect = Effect.NOTHING_CHANGED
         error.hint = f"kojikey audit --verify --account {account}"
         raise
     return chosen

@@ -12,6 +12,7 @@ from kojikey.model.errors import (
     CannotOpen,
     ChangedMeanwhile,
     Conflict,
+    Effect,
     KojikeyError,
     RecordChanged,
     RecordUnsupported,
@@ -41,7 +42,7 @@ def create(store: Store, *, source: str, inputs: KekInputs) -> tuple[Document, K
 
     Raises:
         StoreExists: there is one; neither it nor its KEK was touched.
-        CannotOpen: the source has no KEK and can not make one; no store was made.
+        CannotOpen: the source has no KEK and cannot make one; no store was made.
     """
     store_id = str(uuid.uuid4())
     spec, kek = make(source, store_id=store_id, inputs=inputs)
@@ -76,7 +77,7 @@ def lies_beside(spec: Document, store: Store) -> bool:
 def ensure_same_kek(store: Store, header: Document, *, source: str, inputs: KekInputs | None = None) -> None:
     """Check that a store which exists has the KEK that was asked for: its source, and with ``inputs`` also which it is.
 
-    Nobody is asked for it: one that can not be had now is taken for the right one.
+    Nobody is asked for it: one that cannot be had now is taken for the right one.
 
     Raises:
         StoreExists: it has another one, and only ``store rekey`` changes that.
@@ -157,7 +158,7 @@ def rekey(open_store: OpenStore, *, source: str, new_inputs: KekInputs) -> Rekey
 
     Raises:
         Conflict: a re-keying to another source is under way, or someone changed the header meanwhile.
-        CannotOpen: the old or the new KEK can not be had; or some accounts' records were damaged, and all the others
+        CannotOpen: the old or the new KEK cannot be had; or some accounts' records were damaged, and all the others
             are done. StoreUnavailable: what was done so far stays.
     """
     before = open_store.refreshed_header().document
@@ -203,7 +204,7 @@ def _resumed(open_store: OpenStore, spec: Document, source: str, inputs: KekInpu
     """Return the KEK of the re-keying under way; None where another may take its place, for no account has it yet.
 
     Raises:
-        Conflict, CannotOpen: it is another one, or can not be had, and there are accounts that have it.
+        Conflict, CannotOpen: it is another one, or cannot be had, and there are accounts that have it.
     """
     try:
         _ensure_same_target(spec, source)
@@ -219,8 +220,9 @@ def _resumed(open_store: OpenStore, spec: Document, source: str, inputs: KekInpu
 def _ensure_same_target(spec: Document, source: str) -> None:
     if not same_source(spec, source):
         raise Conflict(
-            f"a re-keying to {describe(spec)} is under way; nothing was changed",
+            f"a re-keying to {describe(spec)} is under way",
             hint=f"finish it first: kojikey store rekey --kek {spoken_source(spec)}",
+            effect=Effect.NOTHING_CHANGED,
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from kojikey.model.errors import UsageError
+from kojikey.model.errors import Effect, UsageError
 from kojikey.model.ref import Document
 from kojikey.model.timestamps import stamp
 from kojikey.operations.open_store import OpenStore
@@ -35,8 +35,9 @@ def ensure_unlockable(open_store: OpenStore) -> None:
     """
     if any(spec.get("source") != "passphrase" for spec in open_store.specs_in_use()):
         raise UsageError(
-            "the store's key-encryption key is no passphrase, so nobody is asked for one; nothing was unlocked",
+            "the store's key-encryption key is no passphrase, so nobody is asked for one",
             hint=f"unlock is for stores with a passphrase; one that asks no more: {REKEY_TO_KEYCHAIN}",
+            effect=Effect.NOTHING_UNLOCKED,
         )
     if not kernel_keyring.is_there():
         raise _no_keyring()
@@ -84,6 +85,7 @@ def unlocked(spec: Document) -> Unlocked | None:
 
 def _no_keyring() -> UsageError:
     return UsageError(
-        "this system has no kernel keyring that keeps a key for a time; nothing was unlocked",
+        "this system has no kernel keyring that keeps a key for a time",
         hint=f"to be asked for no passphrase: {REKEY_TO_KEYCHAIN}, or KOJIKEY_PASSPHRASE_FILE",
+        effect=Effect.NOTHING_UNLOCKED,
     )

@@ -155,7 +155,7 @@ def _files(folder: str) -> list[str]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise BadDefinition(folder, [f"the folder can not be read ({error.strerror})"]) from None
+        raise BadDefinition(folder, [f"the folder cannot be read ({error.strerror})"]) from None
     return [os.path.join(folder, name) for name in names]
 
 
@@ -188,7 +188,7 @@ def read_of_user(path: str) -> str:
                 raise UnsafeDefinition(path, problem[0], hint=problem[1])
             content = file.read(_LARGEST + 1)
     except OSError as error:
-        raise BadDefinition(path, [f"it can not be read ({error.strerror})"]) from None
+        raise BadDefinition(path, [f"it cannot be read ({error.strerror})"]) from None
     if len(content) > _LARGEST:
         raise BadDefinition(path, [f"it is larger than {_LARGEST} bytes"])
     try:

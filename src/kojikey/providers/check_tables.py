@@ -38,7 +38,7 @@ def read_check(table: Table) -> Check:
     if model_in and when != "model_named":
         table.problem("model_in", 'is for a check with when = "model_named" alone')
     if table.has("json") and table.has("form"):
-        table.problem("form", "can not be there together with json")
+        table.problem("form", "cannot be there together with json")
     return Check(
         name=table.text("name"),
         method=table.one_of("method", ("GET", "POST"), "GET"),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kojikey.model.base_url import check_base_url
-from kojikey.model.errors import UsageError
+from kojikey.model.errors import Effect, UsageError
 from kojikey.model.verdict import Reason
 from kojikey.providers.bounded_regex import LONGEST_TEXT
 
@@ -267,7 +267,7 @@ class Definition:
         if not chosen and not self.base_url:
             hint = f"--base-url {self.base_url_form}"
             raise UsageError(
-                f"{self.id} has no base URL that is everybody's: yours is needed; nothing was sent", hint=hint
+                f"{self.id} has no base URL that is everybody's: yours is needed", hint=hint, effect=Effect.NOTHING_SENT
             )
         return chosen or self.base_url
 
@@ -307,7 +307,7 @@ class Definition:
         """Return a model's id as the provider's paths take it.
 
         Raises:
-            UsageError: it can not be one, or the provider's checks ask nothing about models.
+            UsageError: it cannot be one, or the provider's checks ask nothing about models.
         """
         if not any(check.when == "model_named" or "model" in check.placeholders for check in self.checks):
             raise UsageError(f"a test of {self.id} asks nothing about models", hint="leave --model out")

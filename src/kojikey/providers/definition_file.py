@@ -33,7 +33,7 @@ _FORM = re.compile(r"https://[A-Za-z0-9{}._/-]{1,200}")
 def parse(text: str, path: str, *, is_bundled: bool = False) -> Definition:
     """Return the definition in a file's text; ``path`` is only for messages.
 
-    A file of a user's, which is not ``is_bundled``, can not have every id.
+    A file of a user's, which is not ``is_bundled``, cannot have every id.
 
     Raises:
         BadDefinition: it has mistakes, which are all listed with their key paths.
@@ -216,7 +216,7 @@ def _shape(table: Table) -> Shape:
 
 
 def _inconsistencies(definition: Definition) -> list[str]:
-    """What each table can not see alone: names that are used and not defined."""
+    """What each table cannot see alone: names that are used and not defined."""
     shapes = {shape.name for shape in definition.shapes}
     names = {check.name for check in definition.checks}
     known = {"model", *definition.values}

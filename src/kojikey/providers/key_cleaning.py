@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kojikey.model.errors import MalformedKey
+from kojikey.model.errors import Effect, MalformedKey
 from kojikey.model.secret import Secret
 from kojikey.providers.catalog import Catalog
 from kojikey.providers.definition import Definition
@@ -93,7 +93,7 @@ def _problems(key: str) -> Iterator[tuple[str, str]]:
     if any(character.isspace() for character in key):
         yield "it has white space inside", "copy the key again, in one piece"
     if "***" in key or "..." in key:
-        yield "it is a masked or shortened form of a key", "a provider shows the whole key once, when it is made"
+        yield "it is a masked or shortened form of a key", "a provider shows the whole key once, when it is created"
     for regex, what in _TOKENS:
         if regex.fullmatch(key):
             yield what, "make an API key instead"
@@ -109,7 +109,7 @@ def _bad_characters(key: str) -> Iterator[tuple[str, str]]:
         elif category == "Cf" or character in _INVISIBLE:
             yield "it has an invisible (zero-width) character in it", "copy the key again, as plain text"
         elif character in "\u2022\u25cf\u2026\u00b7":
-            yield "it is a masked or shortened form of a key", "a provider shows the whole key once, when it is made"
+            yield "it is a masked or shortened form of a key", "a provider shows the whole key once, when it is created"
         elif category != "Zs":
             yield "it has a character that is not ASCII in it", "copy the key again, as plain text"
 
@@ -123,7 +123,9 @@ def _refuse_foreign(key: str, definition: Definition, others: Catalog) -> None:
 
 def _malformed(definition: Definition, what: str, hint: str) -> MalformedKey:
     article = "an" if definition.name[:1] in "AEIOU" else "a"
-    return MalformedKey(f"that is not {article} {definition.name} key: {what}; nothing was sent or saved", hint=hint)
+    return MalformedKey(
+        f"that is not {article} {definition.name} key: {what}", hint=hint, effect=Effect.NOTHING_SENT_OR_SAVED
+    )
 
 
 def _warning(definition: Definition, key: str) -> str | None:

@@ -10,7 +10,7 @@ import os
 import subprocess
 import threading
 
-from kojikey.model.errors import UsageError
+from kojikey.model.errors import Effect, UsageError
 
 _SAFE = (
     "--no-pager", "--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null",
@@ -53,8 +53,9 @@ class Git:
             )  # fmt: skip
         except (FileNotFoundError, PermissionError):
             raise UsageError(
-                "git was not found, and --git and --staged need it; nothing was read",
+                "git was not found, and --git and --staged need it",
                 hint="install git, or leave the option out to scan files",
+                effect=Effect.NOTHING_READ,
             ) from None
         _widen(process)
         return process

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from kojikey.model.errors import MalformedKey, RecordChanged
+from kojikey.model.errors import Effect, MalformedKey, RecordChanged
 from kojikey.model.fast_namedtuple import NamedTuple
 from kojikey.model.secret import HiddenBytes, NotSerialisable, Secret
 from kojikey.sealing.aead import KEY_BYTES, opened, sealed
@@ -131,7 +131,7 @@ def _utf8(secret: Secret) -> HiddenBytes:
     except UnicodeEncodeError:
         pass
     # Raised out here so that the UnicodeEncodeError, which carries the key, is not its context.
-    raise MalformedKey("the key has characters that are not text; nothing was sealed")
+    raise MalformedKey("the key has characters that are not text", effect=Effect.NOTHING_SEALED)
 
 
 def _secret(plaintext: HiddenBytes, *, where: str) -> Secret:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 
-from kojikey.model.errors import RecordChanged, RecordUnsupported, UsageError
+from kojikey.model.errors import Effect, RecordChanged, RecordUnsupported, UsageError
 from kojikey.model.fast_namedtuple import NamedTuple
 from kojikey.sealing import base64url
 
@@ -55,7 +55,7 @@ def protect(kid: str, place: dict[str, Any]) -> str:
     header = {"alg": "dir", "enc": "A256GCM", "kid": kid, "kjk": place}
     encoded = json.dumps(header, separators=(",", ":"), ensure_ascii=True).encode("ascii")
     if len(encoded) > HEADER_LIMIT:
-        raise UsageError("the base URL is too long to be kept; nothing was sealed")
+        raise UsageError("the base URL is too long to be kept", effect=Effect.NOTHING_SEALED)
     return base64url.encode(encoded)
 
 
@@ -67,7 +67,7 @@ def render(protected: str, iv: bytes, ciphertext: bytes, tag: bytes) -> str:
     """
     text = ".".join((protected, "", *(base64url.encode(part) for part in (iv, ciphertext, tag))))
     if len(text) > RECORD_LIMIT:
-        raise UsageError("the key is too long to be kept; nothing was sealed")
+        raise UsageError("the key is too long to be kept", effect=Effect.NOTHING_SEALED)
     return text
 
 
@@ -109,7 +109,7 @@ def _header(encoded: bytes, where: str) -> dict[str, Any]:
         except (ValueError, RecursionError):
             header = None
     if not isinstance(header, dict):
-        raise RecordChanged(where, "is damaged: its header can not be read")
+        raise RecordChanged(where, "is damaged: its header cannot be read")
     return header
 
 

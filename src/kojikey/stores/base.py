@@ -17,7 +17,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 
-from kojikey.model.errors import KojikeyError, StoreCorrupt, StoreUnavailable
+from kojikey.model.errors import Effect, KojikeyError, StoreCorrupt, StoreUnavailable
 from kojikey.model.fast_namedtuple import NamedTuple
 from kojikey.model.ref import HEADER, Document, Ref
 
@@ -68,7 +68,7 @@ class Query(NamedTuple):
     only: Callable[[Document], bool] | None = None
 
     def takes(self, stored: Stored) -> bool:
-        """Tell whether a key's document belongs to the answer: the meaning of a query, for stores that can not ask."""
+        """Tell whether a key's document belongs to the answer: the meaning of a query, for stores that cannot ask."""
         ref, tested_at = stored.ref, stored.document.get("tested_at")
         return (
             (self.account is None or ref.account == self.account)
@@ -120,7 +120,7 @@ class Store(ABC):
     """
 
     shared_by: ClassVar[str | None] = None
-    """The command that lets somebody see one account alone, None where the engine can not hold them to that."""
+    """The command that lets somebody see one account alone, None where the engine cannot hold them to that."""
 
     def create(self, header: Document) -> None:
         """Make the store with this header, durably and whole: killed at any point, there is a store or none.
@@ -277,7 +277,9 @@ def encoded(document: Document, place: str) -> str:
     """
     text = json.dumps(document, separators=(",", ":"), allow_nan=False)
     if len(text) > DOCUMENT_LIMIT:
-        raise StoreUnavailable(place, f"takes documents of at most {DOCUMENT_LIMIT} bytes; nothing was written")
+        raise StoreUnavailable(
+            place, f"takes documents of at most {DOCUMENT_LIMIT} bytes", effect=Effect.NOTHING_WRITTEN
+        )
     return text
 
 
@@ -298,7 +300,7 @@ def stored_of(ref: Ref, text: object, revision: str, place: str) -> Stored:
     """
     document = _parsed(text)
     if ref == HEADER and document is None:
-        raise StoreCorrupt(place, "is damaged: its header can not be read; nothing was changed")
+        raise StoreCorrupt(place, "is damaged: its header cannot be read", effect=Effect.NOTHING_CHANGED)
     return Stored(ref, document or {}, revision)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from kojikey.model.errors import UsageError
+from kojikey.model.errors import Effect, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _others(scheme: str) -> Callable[[str], Store] | None:
     """Return what makes the stores of another package for a scheme, None where none is installed.
 
     Raises:
-        UsageError: there is one, and it can not be imported.
+        UsageError: there is one, and it cannot be imported.
     """
     from importlib.metadata import entry_points
 
@@ -49,8 +49,9 @@ def _others(scheme: str) -> Callable[[str], Store] | None:
             from_url: Callable[[str], Store] = entry.load()
         except Exception as error:
             raise UsageError(
-                f"the package for {scheme}:// stores can not be used ({type(error).__name__}); nothing was done",
+                f"the package for {scheme}:// stores cannot be used ({type(error).__name__})",
                 hint=f"mend or reinstall what {entry.value} is of",
+                effect=Effect.NOTHING_DONE,
             ) from None
         return from_url
     return None

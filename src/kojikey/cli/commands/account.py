@@ -5,7 +5,7 @@ from __future__ import annotations
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Argument, Call, Command, Option
 from kojikey.model.account import checked_account
-from kojikey.model.errors import UsageError
+from kojikey.model.errors import Effect, UsageError
 
 
 def list_accounts(call: Call) -> int:
@@ -104,11 +104,12 @@ def _confirm(context: Context, account: str) -> None:
         given = context.terminal.answer("This cannot be undone. Type the account's name to remove it: ")
     if given is None:
         hint = f"kojikey account remove {account} --confirm {account}"
-        raise UsageError("removing an account wants its name once more; nothing was removed", hint=hint)
+        raise UsageError("removing an account wants its name once more", hint=hint, effect=Effect.NOTHING_REMOVED)
     if given != account:
         raise UsageError(
-            "that is not the account's name; nothing was removed",
+            "that is not the account's name",
             hint=f"kojikey account remove {account} --confirm {account}",
+            effect=Effect.NOTHING_REMOVED,
         )
 
 
@@ -164,7 +165,7 @@ COMMANDS = (
         argument=_NAME,
         description="Backups of the account's sealed records become unreadable without the data key's record. One of "
         "the whole store has that too: move to another KEK with `store rekey`, and destroy the old one. Its audit "
-        "events stay, and an account that was disabled is so when it is made again.",
+        "events stay, and an account that was disabled is so when it is created again.",
         examples=("kojikey account remove acme --confirm acme",),
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.parsing.command import COMMON, DEEP, PROVIDER, SAVING, SOURCES, Call, Command
 from kojikey.model.allocation import BUILT_IN
-from kojikey.model.errors import InputNeeded
+from kojikey.model.errors import Effect, InputNeeded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,8 +86,9 @@ def _choose(context: Context) -> str:
     index = wiring.provider_index(context.settings)
     if not context.terminal.interactive:
         raise InputNeeded(
-            f"a provider is needed, and {context.terminal.why_unasked}; nothing was changed",
+            f"a provider is needed, and {context.terminal.why_unasked}",
             hint="kojikey add PROVIDER, one of " + ", ".join(index),
+            effect=Effect.NOTHING_CHANGED,
         )
     purposes = {name: entry.purpose for name, entry in index.items()}
     return context.terminal.choose("Which provider?", purposes, again="kojikey add PROVIDER")

@@ -60,7 +60,7 @@ def _tell_unknown(context: Context, result: AuditResult) -> None:
 
 
 def _show(context: Context, result: AuditResult, *, everyone: bool) -> int:
-    """List what can be read; what can not is named beside it, and decides about the exit code."""
+    """List what can be read; what cannot is named beside it, and decides about the exit code."""
     from kojikey.cli.output import documents
     from kojikey.cli.output.failure import say
 
@@ -81,7 +81,7 @@ def _show(context: Context, result: AuditResult, *, everyone: bool) -> int:
 
 
 def _damage(result: AuditResult) -> Document | None:
-    """Return the error that names the events which can not be read, None where all can."""
+    """Return the error that names the events which cannot be read, None where all can."""
     if not result.unreadable:
         return None
     return _error(result.unreadable, "the others are listed", hint="kojikey audit --verify")
@@ -139,7 +139,7 @@ def _show_verified(context: Context, result: AuditResult) -> None:
         page.line(_found(result))
     if result.lost:
         events = "event" if result.lost == 1 else "events"
-        page.line(f"{result.lost} {events} can not be recomputed: an account was removed, and its data key", indent=2)
+        page.line(f"{result.lost} {events} cannot be recomputed: an account was removed, and its data key", indent=2)
     if result.unsigned:
         were = "event is" if result.unsigned == 1 else "events are"
         page.line(f"{result.unsigned} {were} unsigned: made without the key-encryption key", indent=2)

@@ -48,7 +48,7 @@ def check(call: Call) -> int:
     )
     damage, moment = DamagedRecords(context.terminal), datetime.now(UTC)
     if demands.max_age is not None:
-        context.terminal.note(f"--max-age: a key made before {stamp(moment - demands.max_age)} is too old")
+        context.terminal.note(f"--max-age: a key created before {stamp(moment - demands.max_age)} is too old")
     open_store = wiring.open_existing(context.settings, context.person)
     if call.flag("all_accounts"):
         found = list(require_of_all(open_store, providers=providers, demands=demands, now=moment, damaged=damage))

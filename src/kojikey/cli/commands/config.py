@@ -12,7 +12,7 @@ from kojikey.cli.context import Context, context_of
 from kojikey.cli.parsing.command import JSON, NO_COLOR, QUIET, Argument, Call, Command
 from kojikey.config.settings import LOCAL, has_password, without_password
 from kojikey.model.account import checked_account
-from kojikey.model.errors import Conflict, NotFound, StoreNotFound, UsageError
+from kojikey.model.errors import Conflict, Effect, NotFound, StoreNotFound, UsageError
 from kojikey.model.ref import Document
 
 _KNOWN_HINT = "the settings are account, store, kek and stores.NAME.url: kojikey config get"
@@ -111,7 +111,9 @@ def _two(call: Call) -> tuple[str, str]:
     words = call.texts("name_and_value")
     if len(words) != 2:
         raise UsageError(
-            "config set takes a setting and its value; nothing was changed", hint="kojikey config set account acme"
+            "config set takes a setting and its value",
+            hint="kojikey config set account acme",
+            effect=Effect.NOTHING_CHANGED,
         )
     return words[0], words[1]
 
@@ -130,7 +132,7 @@ def _keys(name: str) -> tuple[str, ...]:
     store = rest.removesuffix(".url")
     if table == "stores" and STORE_NAME.fullmatch(store):
         return ("stores", store, "url")
-    raise UsageError("there is no setting of that name; nothing was changed", hint=_KNOWN_HINT)
+    raise UsageError("there is no setting of that name", hint=_KNOWN_HINT, effect=Effect.NOTHING_CHANGED)
 
 
 def _check(context: Context, keys: tuple[str, ...], value: str) -> None:
@@ -167,8 +169,9 @@ def check_store(context: Context, value: str) -> None:
         file, names = context.settings.home.config_file, ", ".join(sorted(known))
         raise StoreNotFound(
             "",
-            f"there is no store of that name in {file} (known: {names}); nothing was changed",
+            f"there is no store of that name in {file} (known: {names})",
             hint="kojikey store init URL --name NAME --kek SOURCE",
+            effect=Effect.NOTHING_CHANGED,
         )
 
 
@@ -179,7 +182,7 @@ def _check_source(value: str) -> None:
     name, colon, argument = value.partition(":")
     takes_one = name in ("file", "awskms")
     if name not in SOURCES or (takes_one != bool(argument) and name != "env") or (colon and not argument):
-        raise UsageError("there is no such KEK source; nothing was changed", hint=SOURCES_HINT)
+        raise UsageError("there is no such KEK source", hint=SOURCES_HINT, effect=Effect.NOTHING_CHANGED)
 
 
 def _check_named_store(keys: tuple[str, ...], url: str) -> None:
@@ -187,7 +190,7 @@ def _check_named_store(keys: tuple[str, ...], url: str) -> None:
 
     if keys[1] == LOCAL:
         raise UsageError(
-            "local is the name of the store in the data folder; nothing was changed", hint="choose another"
+            "local is the name of the store in the data folder", hint="choose another", effect=Effect.NOTHING_CHANGED
         )
     store_from_url(url)
 

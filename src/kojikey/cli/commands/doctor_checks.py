@@ -33,7 +33,7 @@ class Finding(NamedTuple):
 
 
 def check_up(context: Context) -> Iterator[Finding]:
-    """Yield what was found; what can not be checked because of something before it is left out."""
+    """Yield what was found; what cannot be checked because of something before it is left out."""
     yield _versions()
     yield from _folders(context)
     yield from _definitions(context)
@@ -51,7 +51,7 @@ def check_up(context: Context) -> Iterator[Finding]:
 
 
 def unusable_config(error: KojikeyError) -> Iterator[Finding]:
-    """Yield what can be said where config.toml can not be used: which store is meant is not known then."""
+    """Yield what can be said where config.toml cannot be used: which store is meant is not known then."""
     yield _versions()
     yield _wrong("config.toml", error)
 
@@ -67,7 +67,7 @@ def _folders(context: Context) -> Iterator[Finding]:
     home = context.settings.home
     for name, path in (("configuration", home.config), ("data", home.data)):
         if not os.path.isdir(path):
-            yield Finding(f"{name} folder", "normal", f"{path} is not there yet; it is made when it is needed")
+            yield Finding(f"{name} folder", "normal", f"{path} is not there yet; it is created when it is needed")
             continue
         mode = stat.S_IMODE(os.stat(path).st_mode)
         if os.name == "posix" and mode & 0o077:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from kojikey.cli.context import Context
-from kojikey.model.errors import InputNeeded, NotFound, RecordChanged
+from kojikey.model.errors import Effect, InputNeeded, NotFound, RecordChanged
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def choose_key(context: Context, open_store: OpenStore) -> str:
     command = f"kojikey {context.call.command.name} PROVIDER"
     if not context.terminal.interactive:
         raise InputNeeded(
-            f"a provider is needed, and {context.terminal.why_unasked}; nothing was changed", hint=command
+            f"a provider is needed, and {context.terminal.why_unasked}", hint=command, effect=Effect.NOTHING_CHANGED
         )
     masks = _masks(context, open_store)
     if not masks:

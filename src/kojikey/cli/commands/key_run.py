@@ -21,7 +21,7 @@ from kojikey.cli.output.failure import first_of_ours, say
 from kojikey.cli.output.progress import Progress
 from kojikey.cli.output.streams import lost_output
 from kojikey.cli.reports.base import Item, Report, ReportFailedError, RunEnd, Tally, error_fields
-from kojikey.model.errors import KojikeyError, UsageError
+from kojikey.model.errors import Effect, KojikeyError, UsageError
 from kojikey.model.timestamps import now
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.outcomes import keep_none, keep_outcomes
@@ -283,8 +283,9 @@ def traffic_of(context: Context, *, tell: Callable[[str], None]) -> Traffic:
     rate = context.call.number("rate")
     if rate is not None and not 0 < rate <= MOST_RATE:
         raise UsageError(
-            "--rate takes requests a second and provider, more than 0; nothing was done",
+            "--rate takes requests a second and provider, more than 0",
             hint="--rate 5 for five a second; without it as fast as --concurrency allows",
+            effect=Effect.NOTHING_DONE,
         )
     return Traffic(rate=rate, tell=tell)
 
@@ -298,8 +299,9 @@ def concurrency_of(context: Context) -> int:
     given = context.call.number("concurrency")
     if given is not None and not 1 <= given <= MOST_CONCURRENCY:
         raise UsageError(
-            f"--concurrency takes a number from 1 to {MOST_CONCURRENCY}; nothing was done",
+            f"--concurrency takes a number from 1 to {MOST_CONCURRENCY}",
             hint=f"--concurrency {CONCURRENCY} is the default; --concurrency 1 asks about one key after the other",
+            effect=Effect.NOTHING_DONE,
         )
     return CONCURRENCY if given is None else int(given)
 

@@ -6,7 +6,7 @@ import os
 
 from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit
-from kojikey.model.errors import BadDefinition, Conflict, StoreUnavailable, UsageError
+from kojikey.model.errors import BadDefinition, Conflict, Effect, StoreUnavailable, UsageError
 from kojikey.model.ref import Document
 from kojikey.providers import catalog
 from kojikey.providers.definition_file import checked_id, parse
@@ -69,7 +69,9 @@ def new(context: Context, provider: str) -> int:
     path = os.path.join(folder, f"{provider}.toml")
     if provider in read_entries(folder) or os.path.lexists(path):
         raise Conflict(
-            f"there is a provider {provider} already; nothing was written", hint=f"kojikey providers {provider}"
+            f"there is a provider {provider} already",
+            hint=f"kojikey providers {provider}",
+            effect=Effect.NOTHING_WRITTEN,
         )
     _write(path, catalog.skeleton(provider))
     if context.terminal.json:
@@ -84,9 +86,11 @@ def _write(path: str, text: str) -> None:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise Conflict("there is such a file already; nothing was written", hint="choose another id") from None
+        raise Conflict(
+            "there is such a file already", hint="choose another id", effect=Effect.NOTHING_WRITTEN
+        ) from None
     except OSError as error:
-        raise StoreUnavailable(path, f"cannot be written ({error.strerror}); nothing was written") from None
+        raise StoreUnavailable(path, f"cannot be written ({error.strerror})", effect=Effect.NOTHING_WRITTEN) from None
     with open(handle, "w", encoding="utf-8") as file:
         file.write(text)
 

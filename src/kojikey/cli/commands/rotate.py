@@ -7,7 +7,7 @@ import re
 from kojikey.cli.commands.key_choice import choose_key
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.parsing.command import COMMON, DEEP, KEY, PACE, SAVING, SOURCES, Call, Command, Option
-from kojikey.model.errors import UsageError
+from kojikey.model.errors import Effect, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,19 +65,23 @@ def _step(call: Call) -> str:
     if len(steps) > 1:
         raise UsageError("one step at a time: --resume, --abort, --rollback or --retire", hint=_again(call, steps[0]))
     if call.flag("force") and steps != ["retire"]:
-        raise UsageError("--force goes with --retire; nothing was changed", hint=f"{_again(call, 'retire')} --force")
+        raise UsageError(
+            "--force goes with --retire", hint=f"{_again(call, 'retire')} --force", effect=Effect.NOTHING_CHANGED
+        )
     if steps and any(call.flag(name) or call.text(name) is not None for name in ("stdin", "from_env", "from_file")):
-        raise UsageError(f"--{steps[0]} reads no key; nothing was changed", hint=_again(call, steps[0]))
+        raise UsageError(f"--{steps[0]} reads no key", hint=_again(call, steps[0]), effect=Effect.NOTHING_CHANGED)
     given = _settings_given(call)
     if steps and given:
         raise UsageError(
-            f"--{steps[0]} changes no settings, so it goes without {given[0]}; nothing was changed",
+            f"--{steps[0]} changes no settings, so it goes without {given[0]}",
             hint=_again(call, steps[0]),
+            effect=Effect.NOTHING_CHANGED,
         )
     if steps == ["retire"] and call.flag("no_test"):
         raise UsageError(
-            "--retire is a test: it goes without --no-test; nothing was changed",
+            "--retire is a test: it goes without --no-test",
             hint=_again(call, "retire"),
+            effect=Effect.NOTHING_CHANGED,
         )
     return steps[0] if steps else "rotate"
 
@@ -186,7 +190,7 @@ def _lines(definition: Definition, result: ChangeResult, step: str) -> list[str]
             f"next: revoke the old key at {definition.pages.keys}, then {again} --retire",
             f"undo: {again} --rollback",
         ],
-        "unchanged": ["unchanged: that is the key in use; no version was made"],
+        "unchanged": ["unchanged: that is the key in use; no version was created"],
         "aborted": ["the new key was discarded; the key in use is unchanged"],
         "rolled_back": [f"version {result.version} is in use again; the other is kept as the previous one"],
         "retired": ["the provider has stopped accepting the previous key; it was dropped from the store"],

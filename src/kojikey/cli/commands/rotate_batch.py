@@ -26,7 +26,7 @@ from kojikey.cli.output.streams import lost_output
 from kojikey.cli.output.terminal import Terminal
 from kojikey.cli.reports.base import error_fields
 from kojikey.model.account import checked_account
-from kojikey.model.errors import KojikeyError, UsageError
+from kojikey.model.errors import Effect, KojikeyError, UsageError
 from kojikey.model.key_detection import looks_like_key
 from kojikey.model.plain_file import open_plain
 from kojikey.model.ref import Document
@@ -111,8 +111,9 @@ def _check(context: Context) -> None:
         if call.values.get(name) not in (None, False, [], ()):
             spelled = "PROVIDER" if name == "provider" else "--" + name.replace("_", "-")
             raise UsageError(
-                f"--batch names keys line by line: it goes without {spelled}; nothing was changed",
+                f"--batch names keys line by line: it goes without {spelled}",
                 hint="kojikey rotate --batch FILE",
+                effect=Effect.NOTHING_CHANGED,
             )
     wiring.timeout_of(call)
     concurrency_of(context)
@@ -141,13 +142,14 @@ def _opened(path: str) -> BinaryIO:
     """Open the batch.
 
     Raises:
-        UsageError: it can not be read, others can read it, or it would be typed at a terminal.
+        UsageError: it cannot be read, others can read it, or it would be typed at a terminal.
     """
     if path == "-":
         if sys.stdin.isatty():
             raise UsageError(
-                "--batch - reads keys from a pipe, not from a terminal; nothing was changed",
+                "--batch - reads keys from a pipe, not from a terminal",
                 hint="kojikey rotate --batch FILE",
+                effect=Effect.NOTHING_CHANGED,
             )
         return sys.stdin.buffer
     try:
@@ -155,15 +157,17 @@ def _opened(path: str) -> BinaryIO:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a file"
         raise UsageError(
-            f"the file that --batch names cannot be read ({reason}); nothing was changed",
+            f"the file that --batch names cannot be read ({reason})",
             hint="kojikey rotate --batch FILE, or --batch - for standard input; a line has account, provider and key",
+            effect=Effect.NOTHING_CHANGED,
         ) from None
     mode = os.fstat(file.fileno()).st_mode
     if os.name == "posix" and stat.S_ISREG(mode) and mode & 0o077:
         file.close()
         raise UsageError(
-            f"others can read {path}, and it holds keys; nothing was changed",
+            f"others can read {path}, and it holds keys",
             hint=f"chmod 600 {path}, and remove it once the keys are rotated",
+            effect=Effect.NOTHING_CHANGED,
         )
     return file
 
@@ -268,8 +272,9 @@ def _refuse_keys(fields: dict[str, str]) -> None:
     for name, value in fields.items():
         if name != "key" and (looks_like_key(value) or (len(key) >= _TOLD_APART and key in value)):
             raise UsageError(
-                f"its {name} looks like a provider key; it is not repeated here, and nothing was changed",
+                f"its {name} looks like a provider key; it is not repeated here",
                 hint="the key goes into the member key, and nowhere else",
+                effect=Effect.NOTHING_CHANGED,
             )
 
 

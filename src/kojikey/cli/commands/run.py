@@ -15,7 +15,7 @@ from kojikey.cli.parsing.command import ACCOUNT, NO_INPUT, QUIET, STORE, Argumen
 from kojikey.config.settings import Settings
 from kojikey.model.environment import Environment
 from kojikey.model.environment_names import is_variable_name, may_hold_key
-from kojikey.model.errors import UsageError
+from kojikey.model.errors import Effect, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ def run(call: Call) -> int:
     if not program and not call.flag("dry_run"):
         raise UsageError("run needs a program to start", hint="kojikey run -- CMD ARGUMENTS")
     if call.flag("mask") and os.name != "posix":
-        raise UsageError("--mask works on Linux and macOS alone; nothing was started", hint="kojikey run -- CMD")
+        raise UsageError(
+            "--mask works on Linux and macOS alone", hint="kojikey run -- CMD", effect=Effect.NOTHING_STARTED
+        )
     from kojikey import wiring
 
     settings = settings_of(call)
@@ -71,8 +73,9 @@ def _named_variables(pairs: tuple[str, ...]) -> dict[str, str]:
             )
         if not may_hold_key(name):
             raise UsageError(
-                "--env names a variable that changes how programs run; it was not set, and nothing was started",
+                "--env names a variable that changes how programs run; it was not set",
                 hint="choose a name of its own for the key, such as MY_KEY",
+                effect=Effect.NOTHING_STARTED,
             )
         named[name] = provider
     return named

@@ -35,9 +35,7 @@ def sandbox(call: Call) -> int:
         playing = Sandbox(port=int(port))
         playing.start()
     except OSError as error:
-        raise UsageError(
-            f"the port can not be used ({error.strerror})", hint="kojikey sandbox without --port"
-        ) from None
+        raise UsageError(f"the port cannot be used ({error.strerror})", hint="kojikey sandbox without --port") from None
     try:
         _announce(context, playing)
         threading.Event().wait()

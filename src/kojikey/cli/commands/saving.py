@@ -12,7 +12,7 @@ from kojikey.cli.output.advice import Advice, advised
 from kojikey.cli.output.terminal import Terminal
 from kojikey.cli.parsing.command import Call
 from kojikey.cli.prompts import read_key
-from kojikey.model.errors import UsageError
+from kojikey.model.errors import Effect, UsageError
 from kojikey.model.secret import Secret
 from kojikey.model.timestamps import moment_or_span, now, span
 from kojikey.model.verdict import Outcome, Verdict
@@ -30,7 +30,7 @@ def read_clean_key(context: Context, definition: Definition, catalog: Catalog) -
     """Read the key, clean it, and tell what was done to it; on a terminal also how much of it arrived.
 
     Raises:
-        MalformedKey: it can not be a key of this provider. UsageError: its source can not be read.
+        MalformedKey: it cannot be a key of this provider. UsageError: its source cannot be read.
     """
     prompt = f"Make a key at {definition.pages.keys}\n{definition.name} key (hidden): "
     raw = read_key(context.call, context.terminal, prompt=prompt)
@@ -113,7 +113,7 @@ def checked_label(label: str | None) -> str | None:
     """Return a label as it is.
 
     Raises:
-        UsageError: it is too long, or can not be displayed.
+        UsageError: it is too long, or cannot be displayed.
     """
     if label is not None and (len(label) > _LONGEST_LABEL or not label.isprintable()):
         raise UsageError(f"a label has at most {_LONGEST_LABEL} printable characters")
@@ -133,7 +133,7 @@ def rotate_after_days(text: str | None, terminal: Terminal) -> int | None:
     days = span(text, what="--rotate-after").days
     if not days:
         hint = "--rotate-after 90d, or never"
-        raise UsageError("--rotate-after takes a day or more, or never; nothing was changed", hint=hint)
+        raise UsageError("--rotate-after takes a day or more, or never", hint=hint, effect=Effect.NOTHING_CHANGED)
     terminal.note(f"--rotate-after: the next rotation is due on {moment_or_span(f'{days}d', what='')[:10]}")
     return days
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.exits import Exit
 from kojikey.cli.parsing.command import COMMON, Argument, Call, Command, Option
-from kojikey.model.errors import NotFound, UsageError
+from kojikey.model.errors import Effect, NotFound, UsageError
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -69,14 +69,18 @@ def _check_paths(call: Call, paths: tuple[str, ...]) -> None:
     for path in paths:
         if path == _STDIN:
             if is_git:
-                raise UsageError("- is standard input, and --git and --staged read a repository; nothing was read")
+                raise UsageError(
+                    "- is standard input, and --git and --staged read a repository", effect=Effect.NOTHING_READ
+                )
             continue
         try:
             os.stat(path)
         except PermissionError:
             continue  # that it cannot be read is told with what else cannot
         except (OSError, ValueError) as error:
-            raise UsageError(f"{_named(path)} is not there; nothing was read", hint="kojikey scan PATH") from error
+            raise UsageError(
+                f"{_named(path)} is not there", hint="kojikey scan PATH", effect=Effect.NOTHING_READ
+            ) from error
 
 
 def _named(path: str) -> str:
@@ -102,7 +106,9 @@ def _repositories(call: Call, paths: tuple[str, ...]) -> list[tuple[Git, str | N
         problem = repository_problem(git)
         if problem and problem[1]:
             raise UsageError(
-                f"{_named(path)} {problem[0]}; nothing was read", hint="without --git and --staged, files are searched"
+                f"{_named(path)} {problem[0]}",
+                hint="without --git and --staged, files are searched",
+                effect=Effect.NOTHING_READ,
             )
         found.append((git, problem[0] if problem else None))
     return found

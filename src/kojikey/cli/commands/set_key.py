@@ -21,7 +21,7 @@ from kojikey.cli.parsing.command import (
     Command,
     Option,
 )  # fmt: skip
-from kojikey.model.errors import UsageError
+from kojikey.model.errors import Effect, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,17 +75,19 @@ def _checked(call: Call, provider: str) -> frozenset[str]:
     unset = call.texts("unset")
     for name in unset:
         if name not in SETTINGS:
-            raise UsageError("--unset takes one of " + ", ".join(SETTINGS) + "; nothing was changed", hint=example)
+            raise UsageError("--unset takes one of " + ", ".join(SETTINGS), hint=example, effect=Effect.NOTHING_CHANGED)
     given = [name.replace("_", "-") for name in _GIVEN if call.values.get(name) not in (None, [])]
     both = next((name for name in given if name in unset), None)
     if both:
-        raise UsageError(f"--{both} and --unset {both} go not together; nothing was changed", hint=example)
+        raise UsageError(f"--{both} and --unset {both} go not together", hint=example, effect=Effect.NOTHING_CHANGED)
     if not given and not unset:
         raise UsageError(f"set needs a setting: --{', --'.join(SETTINGS)} or --unset NAME", hint=example)
     tests = next((name for name in _FOR_A_TEST if call.values.get(name) not in (None, False)), None)
     if tests and "base-url" not in (*given, *unset):
         shown = tests.replace("_", "-")
-        raise UsageError(f"--{shown} goes with --base-url: nothing else is tested; nothing was changed", hint=example)
+        raise UsageError(
+            f"--{shown} goes with --base-url: nothing else is tested", hint=example, effect=Effect.NOTHING_CHANGED
+        )
     return frozenset(unset)
 
 

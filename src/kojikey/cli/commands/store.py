@@ -8,7 +8,7 @@ from kojikey.cli.context import Context, context_of
 from kojikey.cli.exits import Exit
 from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Argument, Call, Command, Option
 from kojikey.model.environment import Environment
-from kojikey.model.errors import InputNeeded, StoreNotFound, UsageError
+from kojikey.model.errors import Effect, InputNeeded, StoreNotFound, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _show_init(context: Context, store: Store, *, made: bool) -> int:
     from kojikey.cli.output.render import Page
 
     page = Page(context.terminal)
-    page.line(f"made the store {told.place}" if made else f"exists already: {told.place}; nothing was changed")
+    page.line(f"created the store {told.place}" if made else f"exists already: {told.place}; nothing was changed")
     page.line(f"its key-encryption key: {told.kek}", indent=2)
     if store.shared_by:
         page.line(f"to hold somebody to one account: {context.terminal.completed(store.shared_by)}", indent=2)
@@ -197,8 +197,9 @@ def _new_inputs(context: Context, open_store: OpenStore, source: str) -> KekInpu
         if inputs.ask_passphrase is None:
             under_way = " (of the re-keying under way)" if open_store.header.get("next_kek") else ""
             raise InputNeeded(
-                f"the new passphrase{under_way} is needed; nothing was changed",
+                f"the new passphrase{under_way} is needed",
                 hint="give it with --new-passphrase-file PATH, and the old one in KOJIKEY_PASSPHRASE_FILE",
+                effect=Effect.NOTHING_CHANGED,
             )
         return inputs._replace(environ=Environment(inputs.environ).without("KOJIKEY_PASSPHRASE_FILE"))
     return inputs

@@ -7,7 +7,7 @@ from kojikey.cli.exits import Exit
 from kojikey.cli.output.damaged_records import DamagedRecords
 from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Call, Command, Option
 from kojikey.model.account import checked_account
-from kojikey.model.errors import Conflict, KojikeyError, NotFound, StoreUnavailable, UsageError
+from kojikey.model.errors import Conflict, Effect, KojikeyError, NotFound, StoreUnavailable, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _both(context: Context) -> tuple[OpenStore, OpenStore]:
     source = wiring.open_existing(context.settings, context.person)
     target = wiring.open_existing(context.settings.for_store(to), context.person)
     if source.store_id == target.store_id:
-        raise UsageError("that is the same store; nothing was copied")
+        raise UsageError("that is the same store", effect=Effect.NOTHING_COPIED)
     return source, target
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.parsing.command import JSON, NO_COLOR, QUIET, Argument, Call, Command
 from kojikey.config.settings import LOCAL, without_password
-from kojikey.model.errors import UsageError
+from kojikey.model.errors import Effect, UsageError
 from kojikey.model.ref import Document
 
 
@@ -51,8 +51,9 @@ def use(call: Call) -> int:
     name = str(call.text("name"))
     if "://" in name:
         raise UsageError(
-            "store use takes the name of a store, not a URL; nothing was changed",
+            "store use takes the name of a store, not a URL",
             hint="give it a name first: kojikey config set stores.NAME.url URL",
+            effect=Effect.NOTHING_CHANGED,
         )
     check_store(context, name)
     is_new = set_value(context.settings.home.config_file, ("store",), name)

@@ -19,7 +19,7 @@ from kojikey.cli.parsing.command import (
     Command,
     Option,
 )
-from kojikey.model.errors import KeyNotFound, KojikeyError, UsageError
+from kojikey.model.errors import Effect, KeyNotFound, KojikeyError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `kojikey --help` imports every command's module
@@ -96,8 +96,9 @@ def _check_override(call: Call, catalog: Catalog) -> None:
         return
     if len(call.texts("providers")) != 1:
         raise UsageError(
-            "--model and --capability are those of one provider; nothing was tested",
+            "--model and --capability are those of one provider",
             hint="kojikey test PROVIDER --model ID",
+            effect=Effect.NOTHING_TESTED,
         )
     definition = catalog.get(call.texts("providers")[0])
     checked_capabilities(call, definition)
@@ -116,8 +117,9 @@ def _check_run(context: Context) -> None:
     check_places(paths)
     if STDOUT in paths and (context.terminal.json or context.call.flag("jsonl")):
         raise UsageError(
-            "a report and the results cannot both be written to standard output; nothing was done",
+            "a report and the results cannot both be written to standard output",
             hint="name a file for the report, or leave --json and --jsonl out",
+            effect=Effect.NOTHING_DONE,
         )
 
 
@@ -137,8 +139,9 @@ def _test_unsaved(context: Context, catalog: Catalog) -> int:
             )
     if len(providers) != 1 or context.call.flag("all") or context.call.flag("all_accounts"):
         raise UsageError(
-            "a key that is not saved is tested at one provider; nothing was tested",
+            "a key that is not saved is tested at one provider",
             hint="kojikey test PROVIDER --stdin",
+            effect=Effect.NOTHING_TESTED,
         )
     definition = catalog.get(providers[0])
     settings = saving.settings_of(context, definition)
@@ -227,8 +230,9 @@ def _shard(text: str | None) -> tuple[int, int] | None:
     match = re.fullmatch(r"([0-9]{1,5})/([0-9]{1,5})", text)
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
         raise UsageError(
-            "--shard takes K/N, the K-th of N parts; nothing was tested",
+            "--shard takes K/N, the K-th of N parts",
             hint="--shard 1/4 is the first of four parts, --shard 4/4 the last",
+            effect=Effect.NOTHING_TESTED,
         )
     return int(match[1]), int(match[2])
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from kojikey.cli.context import context_of
 from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Call, Command, Option
-from kojikey.model.errors import UsageError
+from kojikey.model.errors import Effect, UsageError
 
 DEFAULT, LONGEST = "8h", timedelta(days=30)
 RINGS = {
@@ -51,8 +51,9 @@ def _duration(call: Call) -> timedelta:
     duration = short_span(DEFAULT if given is None else given, what="--for")
     if not timedelta(0) < duration <= LONGEST:
         raise UsageError(
-            f"--for takes more than nothing, and at most {LONGEST.days}d; nothing was unlocked",
+            f"--for takes more than nothing, and at most {LONGEST.days}d",
             hint=f"kojikey unlock --for {DEFAULT}",
+            effect=Effect.NOTHING_UNLOCKED,
         )
     return duration
 

@@ -136,7 +136,7 @@ class Page:
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, head: str = "") -> None:
         """Write a table without lines: it fits by wrapping its last column, between words.
 
-        Where that is not enough, each row becomes a block of its own, for a name or a URL that is cut can not be
+        Where that is not enough, each row becomes a block of its own, for a name or a URL that is cut cannot be
         copied. ``head`` says in a block what its first cell is, where that does not go without saying.
         """
         lines = [[cell if isinstance(cell, Text) else Text(self.plain(cell)) for cell in row] for row in rows]
@@ -262,7 +262,7 @@ class Page:
             ("engine", info.engine),
             ("place", info.place),
             *details,
-            ("format", f"{info.format}, made {info.created_at}"),
+            ("format", f"{info.format}, created {info.created_at}"),
             ("store id", info.store_id),
             ("KEK", info.kek + (" (re-keying under way)" if info.rekey_under_way else "")),
             *([("unlocked", f"until {info.unlocked_until}, in the {info.keyring} keyring")] if info.keyring else []),

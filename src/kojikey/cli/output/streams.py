@@ -52,9 +52,9 @@ def settle(tokens: list[str], code: int) -> int:
 
 
 def lost_output(error: OSError) -> str:
-    """Return what to say of standard output that can not be written; one that nobody reads goes nowhere from now on."""
+    """Return what to say of standard output that cannot be written; one that nobody reads goes nowhere from now on."""
     if not isinstance(error, BrokenPipeError):
-        return f"the output can not be written ({error.strerror})"
+        return f"the output cannot be written ({error.strerror})"
     silence(sys.stdout.fileno())
     return "nobody reads the output any more"
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 from kojikey.cli.output.failure import is_on_github, say
 from kojikey.cli.parsing.command import Call
 from kojikey.config.settings import Settings
-from kojikey.model.errors import InputNeeded, UsageError
+from kojikey.model.errors import Effect, InputNeeded, UsageError
 from kojikey.model.masking import ASCII_BULLET, BULLET, mask
 from kojikey.model.plain_text import one_line
 
@@ -115,7 +115,7 @@ class Terminal:
         for left in reversed(range(TRIES)):
             answer = self.answer(f"{question} [1-{len(names)}] ")
             if answer is None:
-                raise InputNeeded("nothing was chosen; nothing was changed", hint=again)
+                raise InputNeeded("nothing was chosen", hint=again, effect=Effect.NOTHING_CHANGED)
             if answer in options:
                 return answer
             if answer.isascii() and answer.isdigit() and 1 <= int(answer) <= len(names):
@@ -124,8 +124,9 @@ class Terminal:
                 say(f"kojikey: {_none_of(answer)}; type a number from 1 to {len(names)}")
         controlling_terminal.discard_typed()
         raise UsageError(
-            "that is none of them; nothing was changed",
+            "that is none of them",
             hint=f"{again} (paste no key before it asks: the shell would keep it in its history)",
+            effect=Effect.NOTHING_CHANGED,
         )
 
     @contextmanager

@@ -1,7 +1,7 @@
 """The quick reader of command lines. It says yes to what is plainly right, and steps aside for everything else.
 
 Whatever it is not sure of (help, an unknown option, a missing value, too many arguments) it leaves to Typer, which
-words the error. So it can not differ from Typer in what it refuses; a test holds the two to the same answers.
+words the error. So it cannot differ from Typer in what it refuses; a test holds the two to the same answers.
 On the hot path: imports nothing.
 """
 

@@ -20,7 +20,7 @@ from kojikey.cli.parsing.command import COMMON
 from kojikey.cli.parsing.help_format import is_rich
 from kojikey.cli.parsing.key_guard import refuse
 from kojikey.config.settings import has_password
-from kojikey.model.errors import UsageError
+from kojikey.model.errors import Effect, UsageError
 from kojikey.model.nearest import nearest
 
 _PLAIN_OPTION = re.compile(r"--?[a-z]{1,16}(?:-[a-z]{1,16}){0,3}")
@@ -118,8 +118,9 @@ def _refuse_early_options(tokens: list[str]) -> None:
     ordered = ["kojikey", *name.split(), *early, *found[1]]
     is_plain = all(_PLAIN_WORD.fullmatch(word) and not has_password(word) for word in ordered)
     raise UsageError(
-        f"options follow their command, here {name}; nothing was done",
+        f"options follow their command, here {name}",
         hint=shlex.join(ordered) if is_plain else f"kojikey {name}, then its options",
+        effect=Effect.NOTHING_DONE,
     )
 
 

@@ -36,7 +36,7 @@ def tell_github(ending: RunEnd, rows: Rows, context: Context) -> None:
     """Write the annotations.
 
     Raises:
-        OSError: the stream can not be written to.
+        OSError: the stream cannot be written to.
     """
     is_taken = (
         context.terminal.json
@@ -113,7 +113,7 @@ def append_summary(path: str, pieces: Iterable[str]) -> None:
     """Append to the summary of the step, never past what GitHub takes of it (it drops the whole otherwise).
 
     Raises:
-        OSError: it can not be written.
+        OSError: it cannot be written.
     """
     used = os.path.getsize(path) if os.path.exists(path) else 0
     room = SUMMARY_LIMIT - used - _ROOM_FOR_THE_END

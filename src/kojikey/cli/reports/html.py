@@ -228,5 +228,5 @@ def _count(number: int, noun: str) -> str:
 
 
 def text(value: str) -> str:
-    """Return a text that is only text in the page, in an attribute too; what can not be printed is replaced."""
+    """Return a text that is only text in the page, in an attribute too; what cannot be printed is replaced."""
     return html.escape("".join(character if character.isprintable() else "\ufffd" for character in value))

@@ -76,5 +76,5 @@ def _attributes(values: dict[str, str]) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return a text as XML has it, in an attribute too; what XML can not hold is replaced."""
+    """Return a text as XML has it, in an attribute too; what XML cannot hold is replaced."""
     return _UNWRITABLE.sub("\ufffd", text).translate(_ESCAPES)

@@ -17,7 +17,7 @@ from functools import partial
 from kojikey.cli.context import Context
 from kojikey.cli.output import documents
 from kojikey.cli.reports.base import Item, ReportFailedError, RunEnd, error_fields, is_failure
-from kojikey.model.errors import UsageError
+from kojikey.model.errors import Effect, UsageError
 from kojikey.model.ref import Document
 from kojikey.operations.testing_keys import Unopened
 
@@ -61,7 +61,7 @@ class Spool:
         """Write everything; each file whole or not at all, and one that fails holds up no other.
 
         Raises:
-            ReportFailedError: some could not be written. OSError: standard output can not.
+            ReportFailedError: some could not be written. OSError: standard output cannot.
         """
         problems: list[str] = []
         try:
@@ -143,14 +143,15 @@ def check_places(paths: list[str]) -> None:
     """Check that each report can be written where it is to be, and that none takes the place of another.
 
     Raises:
-        UsageError: one can not, or two are the same.
+        UsageError: one cannot, or two are the same.
     """
     for path in paths:
         check_place(path)
     if len({os.path.realpath(path) for path in paths}) < len(paths):
         raise UsageError(
-            f"two reports are to be written to {paths[0]}; nothing was done",
+            f"two reports are to be written to {paths[0]}",
             hint="--junit keys.xml --html keys.html",
+            effect=Effect.NOTHING_DONE,
         )
 
 
@@ -158,23 +159,25 @@ def check_place(path: str) -> None:
     """Check that a file can be written there, before any work is done for it.
 
     Raises:
-        UsageError: it can not. The path is the user's own and is named.
+        UsageError: it cannot. The path is the user's own and is named.
     """
     if path == STDOUT:
         return
     if not path:
-        raise UsageError("a report needs the name of a file; nothing was done", hint="--html keys.html")
+        raise UsageError("a report needs the name of a file", hint="--html keys.html", effect=Effect.NOTHING_DONE)
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder):
-        raise UsageError(f"there is no folder {folder} for the report; nothing was done", hint=f"mkdir -p {folder}")
+        raise UsageError(
+            f"there is no folder {folder} for the report", hint=f"mkdir -p {folder}", effect=Effect.NOTHING_DONE
+        )
     if not os.access(folder, os.W_OK):
-        raise UsageError(f"no file can be written into {folder}; nothing was done")
+        raise UsageError(f"no file can be written into {folder}", effect=Effect.NOTHING_DONE)
     try:
         mode = os.lstat(path).st_mode
     except FileNotFoundError:
         return
     if not stat.S_ISREG(mode):
-        raise UsageError(f"{path} is not a plain file, and a report would take its place; nothing was done")
+        raise UsageError(f"{path} is not a plain file, and a report would take its place", effect=Effect.NOTHING_DONE)
 
 
 def _write_file(path: str, pieces: Callable[[], Iterable[str]]) -> None:
@@ -199,7 +202,7 @@ def write_whole(path: str, pieces: Iterable[str]) -> None:
     """Write a file of mode 0600 so that there is the old one or the whole new one, whatever happens meanwhile.
 
     Raises:
-        OSError: it can not be written; what was there is as it was.
+        OSError: it cannot be written; what was there is as it was.
     """
     temporary = f"{os.path.abspath(path)}.{os.urandom(6).hex()}.part"
     try:

@@ -70,7 +70,7 @@ class Evidence:
 
 
 def evidence_of(answer: Answer) -> Evidence:
-    """Return what an answer says. Never fails: what can not be read says nothing."""
+    """Return what an answer says. Never fails: what cannot be read says nothing."""
     text = answer.body.decode("utf-8", "replace").lstrip("\ufeff").strip()
     evidence = Evidence(document=_parsed(text), is_text=_is_utf8(answer.body))
     if evidence.document is not None:

@@ -71,7 +71,7 @@ WORDS: dict[Reason, Words] = {
     Reason.RATE_LIMITED: Words("{company} limits how often it may be asked; the key was not judged", _LATER, "usage"),
     Reason.PROVIDER_UNAVAILABLE: Words("{company} answered {status}: it is out of order or overloaded", _LATER, "keys"),
     Reason.UNREACHABLE: Words(
-        "{company} can not be reached", "look at the network, HTTPS_PROXY and the base URL; " + _LATER, "keys"
+        "{company} cannot be reached", "look at the network, HTTPS_PROXY and the base URL; " + _LATER, "keys"
     ),
     Reason.TIMEOUT: Words("{company} did not answer in time", "--timeout gives it longer; " + _LATER, "keys"),
     Reason.TLS_ERROR: Words(

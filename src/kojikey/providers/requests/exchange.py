@@ -22,7 +22,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import httpcore2
 
 from kojikey.model.environment import Environment
-from kojikey.model.errors import MalformedKey
+from kojikey.model.errors import Effect, MalformedKey
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Reason
 from kojikey.model.version import __version__
@@ -173,7 +173,7 @@ def checked_header_value(secret: Secret) -> None:
     is_sendable = bool(value) and all("!" <= character <= "~" for character in value)
     del value
     if not is_sendable:
-        raise MalformedKey("the key has characters that no request can carry; nothing was sent")
+        raise MalformedKey("the key has characters that no request can carry", effect=Effect.NOTHING_SENT)
 
 
 def _complete(received: Received) -> Answer:

@@ -17,7 +17,7 @@ from typing import Any, Self, cast
 
 import httpcore2
 
-from kojikey.model.errors import BadNetworkSettings
+from kojikey.model.errors import BadNetworkSettings, Effect
 
 MOST_BYTES = 512 * 1024
 """Of one answer, with whatever comes before it: a flood of ``1xx`` has an end, and no answer needs as much."""
@@ -232,6 +232,7 @@ def tls_context() -> ssl.SSLContext:
         return httpcore2.default_ssl_context()
     except (OSError, ValueError):
         raise BadNetworkSettings(
-            f"{variable} names no certificates that can be read; nothing was sent",
+            f"{variable} names no certificates that can be read",
             hint=f"let {variable} name a PEM file of CA certificates, or unset it for the system's own",
+            effect=Effect.NOTHING_SENT,
         ) from None

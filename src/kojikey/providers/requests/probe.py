@@ -107,7 +107,7 @@ class Prober:
         All text in the verdict is scrubbed of the key.
 
         Raises:
-            MalformedKey: the key can not be sent at all; nothing was.
+            MalformedKey: the key cannot be sent at all; nothing was.
             UsageError: a capability, model or base URL makes no sense; nothing was sent.
             BadNetworkSettings: the environment's proxy or certificates cannot be used; nothing was sent.
         """

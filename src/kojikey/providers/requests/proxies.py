@@ -14,7 +14,7 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from kojikey.model.base_url import is_loopback
-from kojikey.model.errors import BadNetworkSettings
+from kojikey.model.errors import BadNetworkSettings, Effect
 from kojikey.model.key_detection import looks_like_key
 
 _PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
@@ -86,7 +86,7 @@ class Proxies:
             return None
         chosen = self.named[0]
         if isinstance(chosen, Problem):
-            raise BadNetworkSettings(f"{chosen}; nothing was sent", hint=_mend(chosen.variable))
+            raise BadNetworkSettings(f"{chosen}", hint=_mend(chosen.variable), effect=Effect.NOTHING_SENT)
         return chosen
 
     def warning(self) -> str | None:

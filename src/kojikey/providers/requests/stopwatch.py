@@ -50,5 +50,5 @@ class Stopwatch:
                 self._reschedule(asyncio.get_running_loop().time() + self.left())
 
     def _reschedule(self, when: float | None) -> None:
-        if not self.limit.expired():  # one that has expired can not be taken back
+        if not self.limit.expired():  # one that has expired cannot be taken back
             self.limit.reschedule(when)

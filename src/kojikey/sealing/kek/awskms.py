@@ -19,7 +19,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kojikey.model.base_url import is_loopback
-from kojikey.model.errors import KekUnavailable, RecordChanged, UsageError, WrongKek
+from kojikey.model.errors import Effect, KekUnavailable, RecordChanged, UsageError, WrongKek
 from kojikey.model.secret import HiddenBytes
 from kojikey.sealing import base64url
 from kojikey.sealing.aead import KEY_BYTES
@@ -79,7 +79,7 @@ class AwsKmsKek(Kek):
         """
         kid, ciphertext = parsed(record, where=_where(account))
         if kid != self.kid:
-            raise WrongKek(f"the {_where(account)} was wrapped by another KEK; it was not opened")
+            raise WrongKek(f"the {_where(account)} was wrapped by another KEK")
         context = {"store": store, "account": account}
         request = {"KeyId": self._arn, "CiphertextBlob": ciphertext, "EncryptionContext": context}
         data_key = HiddenBytes(self._ask("decrypt", account, ("Plaintext",), **request)[0])
@@ -137,7 +137,7 @@ def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]
     """Return the KEK for a new store: a KMS key that is there, and that was tried.
 
     Raises:
-        UsageError: that is not a KMS key, or no region is known. CannotOpen: KMS can not be used with it.
+        UsageError: that is not a KMS key, or no region is known. CannotOpen: KMS cannot be used with it.
     """
     asked = parse_source(argument)
     region = asked.region or _own_region(inputs.environ)
@@ -145,7 +145,9 @@ def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]
     trial, arn = _tried(asked.key, region, endpoint, store_id)
     match = _ARN.fullmatch(arn)
     if match is None or match[1] != region:
-        raise KekUnavailable("KMS answered with something else than a key of that region; nothing was made")
+        raise KekUnavailable(
+            "KMS answered with something else than a key of that region", effect=Effect.NOTHING_CREATED
+        )
     spec = {"source": "awskms", "key": arn, "region": region, "name": asked.key, "kid": trial.kid}
     return spec | ({"endpoint": endpoint} if endpoint else {}), trial
 
@@ -207,11 +209,11 @@ def parse_source(argument: str) -> Asked:
     found = parse_qsl(options, keep_blank_values=True)
     given = dict(found)
     if not _KEY.fullmatch(key) or len(given) != len(found) or not given.keys() <= {"region", "endpoint"}:
-        raise UsageError("that does not name a KMS key; nothing was made", hint=SHAPE)
+        raise UsageError("that does not name a KMS key", hint=SHAPE, effect=Effect.NOTHING_CREATED)
     of_arn = key.split(":")[3] if key.startswith("arn:") and key.count(":") == 5 else None
     region = checked_region(given["region"]) if "region" in given else of_arn
     if of_arn not in (None, region):
-        raise UsageError("the key's ARN is of another region; nothing was made", hint=SHAPE)
+        raise UsageError("the key's ARN is of another region", hint=SHAPE, effect=Effect.NOTHING_CREATED)
     return Asked(key, region, checked_endpoint(given["endpoint"]) if "endpoint" in given else None)
 
 
@@ -251,7 +253,7 @@ def _tried(key: str, region: str, endpoint: str | None, store_id: str) -> tuple[
     kek._client = first._client
     record = f"{PREFIX}.{kek.kid}.{base64url.encode(ciphertext)}"
     if kek.unwrap(record, **context) != sample:
-        raise KekUnavailable("KMS does not give back what it was given; nothing was made")
+        raise KekUnavailable("KMS does not give back what it was given", effect=Effect.NOTHING_CREATED)
     return kek, str(arn)
 
 
@@ -303,7 +305,7 @@ def _own_region(environ: Mapping[str, str]) -> str:
     except Exception as error:
         raise translated(error, "", "") or error from None
     if not region:
-        raise UsageError("no AWS region is known for the KMS key; nothing was made", hint=SHAPE)
+        raise UsageError("no AWS region is known for the KMS key", hint=SHAPE, effect=Effect.NOTHING_CREATED)
     return checked_region(region)
 
 

@@ -9,7 +9,7 @@ import re
 import shlex
 
 from kojikey.aws.errors import CREDENTIALS_HINT, EXTRA_HINT, MALFORMED_HINT, MFA_HINT, Kind, Trouble, trouble
-from kojikey.model.errors import KekMissing, KekUnavailable, KojikeyError, RecordChanged, WrongKek
+from kojikey.model.errors import Effect, KekMissing, KekUnavailable, KojikeyError, RecordChanged, WrongKek
 
 _ALIAS = re.compile(r"(^|:)alias/")
 _REACH = "check the network, HTTPS_PROXY, and the region and endpoint that kojikey store info shows"
@@ -17,8 +17,8 @@ _KINDS: dict[Kind, tuple[str, str]] = {
     "credentials": ("AWS has no valid credentials from here, and the KEK is in KMS", CREDENTIALS_HINT),
     "throttled": ("KMS is throttling the use of {key}, for longer than was waited", "try again later"),
     "busy": ("KMS is changing the key {key}", "try again in a minute"),
-    "server": ("KMS is out of order, or can not use {key} now", "https://health.aws.amazon.com/health/status"),
-    "unreachable": ("KMS can not be reached to use {key}", _REACH),
+    "server": ("KMS is out of order, or cannot use {key} now", "https://health.aws.amazon.com/health/status"),
+    "unreachable": ("KMS cannot be reached to use {key}", _REACH),
     "foreign": ("something else answers in the place of KMS, which was to use {key}", _REACH),
     "tls": (
         "the server that answers for KMS could not be verified (TLS)",
@@ -29,7 +29,7 @@ _KINDS: dict[Kind, tuple[str, str]] = {
 _UNUSABLE: dict[str, tuple[str, str]] = {
     "DisabledException": ("the KMS key {key} is disabled", "aws kms enable-key --region {region} --key-id {id}"),
     "KMSInvalidStateException": (
-        "the KMS key {key} can not be used in its present state (pending deletion, import or creation)",
+        "the KMS key {key} cannot be used in its present state (pending deletion, import or creation)",
         "aws kms describe-key --region {region} --key-id {name}; while deletion is pending: "
         "aws kms cancel-key-deletion --region {region} --key-id {id}",
     ),
@@ -59,11 +59,12 @@ def translated(error: Exception, key: str, where: str, *, region: str = "") -> K
     if found.code == "InvalidCiphertextException":
         return RecordChanged(where, "was changed, or is of another store or another account")
     if found.code == "IncorrectKeyException":
-        return WrongKek(f"the {where} was wrapped by another KMS key; it was not opened")
+        return WrongKek(f"the {where} was wrapped by another KMS key")
     if found.kind == "missing":
         return KekMissing(
-            f"AWS KMS has no key {key}; nothing was opened",
+            f"AWS KMS has no key {key}",
             hint="check the key's id, region and AWS account; a key that was deleted opens nothing any more",
+            effect=Effect.NOTHING_OPENED,
         )
     return _unavailable(found, key, region)
 
@@ -72,11 +73,13 @@ def _unavailable(found: Trouble, key: str, region: str) -> KekUnavailable:
     if found.kind == "denied":
         what = found.permission or "a permission"
         hint = "IAM and the key's own policy must both allow it; " + CREDENTIALS_HINT
-        return KekUnavailable(f"these AWS credentials lack {what} on the KMS key {key}; nothing was opened", hint=hint)
+        return KekUnavailable(
+            f"these AWS credentials lack {what} on the KMS key {key}", hint=hint, effect=Effect.NOTHING_OPENED
+        )
     told = _UNUSABLE.get(found.code) or _KINDS.get(found.kind)
     words, hint = told or (f"KMS refused to use {{key}}, with {found.code}", "kojikey doctor")
     hint = hint.format(region=region, name=shlex.quote(key), id=_id_for_shell(key, region))
-    return KekUnavailable(words.format(key=key) + "; nothing was opened", hint=hint)
+    return KekUnavailable(words.format(key=key), hint=hint, effect=Effect.NOTHING_OPENED)
 
 
 def _id_for_shell(key: str, region: str) -> str:

@@ -62,7 +62,7 @@ class Kek(NotSerialisable, ABC):
         """Make sure that it can be used for an account now, where somebody else decides that.
 
         Raises:
-            CannotOpen: it can not. UsageError: what is set for reaching it makes no sense.
+            CannotOpen: it cannot. UsageError: what is set for reaching it makes no sense.
         """
 
 
@@ -109,7 +109,7 @@ class LocalKek(Kek):
         parsed = parse(record, DATA_KEY_PLACE, where=where)
         if parsed.kid != (self._expected or self.kid):
             self.confirm()
-            raise WrongKek(f"the {where} was wrapped by another KEK; it was not opened")
+            raise WrongKek(f"the {where} was wrapped by another KEK")
         refuse_other_place(parsed.place, {"store": store, "account": account}, where=where)
         try:
             data_key = opened(self._key, parsed, where=where)

@@ -6,7 +6,7 @@ Owns: the text form of a KEK that people handle, 32 bytes in base64url. Must not
 # ruff: noqa: ARG001 - the functions have the signatures of kek.Source
 from __future__ import annotations
 
-from kojikey.model.errors import KekMissing, KekUnavailable, UsageError
+from kojikey.model.errors import Effect, KekMissing, KekUnavailable, UsageError
 from kojikey.model.secret import HiddenBytes, Secret
 from kojikey.sealing import base64url
 from kojikey.sealing.aead import KEY_BYTES
@@ -30,14 +30,16 @@ def load(spec: Spec, inputs: KekInputs) -> Kek:
 
 
 def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
-    """Return the KEK that the variable holds already; the environment can not be written to.
+    """Return the KEK that the variable holds already; the environment cannot be written to.
 
     Raises:
         UsageError: not a name of a variable. KekMissing: it is not set. KekUnavailable: it holds something else.
     """
     name = argument or KEK_VARIABLE
     if not (name.isascii() and name.isidentifier()):
-        raise UsageError("that is not the name of an environment variable; nothing was made", hint="such as env:MY_KEK")
+        raise UsageError(
+            "that is not the name of an environment variable", hint="such as env:MY_KEK", effect=Effect.NOTHING_CREATED
+        )
     value = Secret(inputs.environ.get(name, ""))
     if not value.reveal():
         hint = f'make one, keep it where you keep secrets, and try again: export {name}="$({_MAKE_ONE})"'

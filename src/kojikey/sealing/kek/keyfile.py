@@ -10,7 +10,7 @@ import contextlib
 import os
 from collections.abc import Callable
 
-from kojikey.model.errors import KekMissing, KekUnavailable, RecordChanged, UsageError
+from kojikey.model.errors import Effect, KekMissing, KekUnavailable, RecordChanged, UsageError
 from kojikey.model.home import expanded
 from kojikey.model.secret import HiddenBytes, Secret
 from kojikey.model.text_file import decoded
@@ -39,12 +39,12 @@ def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]
         UsageError: no path, or its folder is not there. KekUnavailable: others can read it, or it is something else.
     """
     if not argument or not argument.isprintable():
-        raise UsageError("a KEK file needs a path; nothing was made", hint=SOURCES_HINT)
+        raise UsageError("a KEK file needs a path", hint=SOURCES_HINT, effect=Effect.NOTHING_CREATED)
     path = os.path.abspath(expanded(argument, what="the path of the KEK file"))
     try:
         kek: Kek = _create(path)
     except FileExistsError:
-        hint = "name a file that is not there yet, and it is made; this one was not touched"
+        hint = "name a file that is not there yet, and it is created; this one was not changed"
         kek = _read(path, warn=inputs.warn, hint=hint)
     return {"source": "file", "path": path, "kid": kek.kid}, kek
 
@@ -96,15 +96,15 @@ def _create(path: str) -> LocalKek:
     except FileExistsError:
         raise
     except (FileNotFoundError, NotADirectoryError):
-        raise UsageError(f"the folder of {path} is not there; nothing was made") from None
+        raise UsageError(f"the folder of {path} is not there", effect=Effect.NOTHING_CREATED) from None
     except OSError as error:
-        raise KekUnavailable(f"the {_WHAT} {path} can not be made ({error.strerror})") from None
+        raise KekUnavailable(f"the {_WHAT} {path} cannot be created ({error.strerror})") from None
     try:
         _write(descriptor, path, HiddenBytes(base64url.encode(key).encode("ascii") + b"\n"))
     except OSError as error:
         with contextlib.suppress(OSError):
             os.unlink(path)
-        raise KekUnavailable(f"the {_WHAT} {path} can not be written ({error.strerror})") from None
+        raise KekUnavailable(f"the {_WHAT} {path} cannot be written ({error.strerror})") from None
     return LocalKek(key)
 
 

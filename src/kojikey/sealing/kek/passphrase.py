@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from kojikey.model.errors import KekMissing, KekUnavailable, RecordChanged, RecordUnsupported, UsageError
+from kojikey.model.errors import Effect, KekMissing, KekUnavailable, RecordChanged, RecordUnsupported, UsageError
 from kojikey.model.home import expanded
 from kojikey.model.secret import HiddenBytes, Secret
 from kojikey.model.text_file import UTF_16_MARKS, decoded
@@ -65,10 +65,10 @@ def load(spec: Spec, inputs: KekInputs) -> Kek:
     While the store is unlocked nobody is asked; a passphrase file that the environment names comes before that.
 
     Raises:
-        KekMissing: nobody may be asked. KekUnavailable: the file that holds it can not be used.
+        KekMissing: nobody may be asked. KekUnavailable: the file that holds it cannot be used.
         RecordUnsupported: the parameters are outside of what is run here. RecordChanged: they are damaged.
     """
-    parameters = _parameters(spec)  # first: nobody types a passphrase for a store that can not be opened
+    parameters = _parameters(spec)  # first: nobody types a passphrase for a store that cannot be opened
     if inputs.may_use_unlocked and not inputs.environ.get(PASSPHRASE_FILE_VARIABLE):
         unlocked = _unlocked(spec)
         if unlocked is not None:
@@ -98,11 +98,11 @@ def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]
 
     Raises:
         UsageError: the passphrase is empty or too long. KekMissing: nobody may be asked.
-        KekUnavailable: the file that holds it can not be used.
+        KekUnavailable: the file that holds it cannot be used.
     """
     passphrase = _passphrase(inputs, "new")
     if not passphrase.reveal():
-        raise UsageError("a passphrase can not be empty; nothing was made")
+        raise UsageError("a passphrase cannot be empty", effect=Effect.NOTHING_CREATED)
     if len(passphrase.reveal()) < SHORT and inputs.warn is not None:
         inputs.warn(f"a passphrase of fewer than {SHORT} characters can be guessed by whoever copies the store")
     parameters = Parameters(os.urandom(_SALT_BYTES.start), MEMORY_KIB, ITERATIONS, LANES)
@@ -159,7 +159,7 @@ def _text_of_first_line(content: HiddenBytes) -> Secret | None:
 def _bytes(passphrase: Secret) -> HiddenBytes:
     encoded = _normal(passphrase.reveal())
     if len(encoded) > LONGEST:
-        raise UsageError(f"a passphrase has at most {LONGEST} bytes; nothing was done")
+        raise UsageError(f"a passphrase has at most {LONGEST} bytes", effect=Effect.NOTHING_DONE)
     return encoded
 
 
@@ -185,7 +185,9 @@ def _parameters(spec: Spec) -> Parameters:
         or not 8 * lanes <= memory <= _MOST_MEMORY_KIB
     ):
         raise RecordUnsupported(
-            "the store's passphrase parameters are outside of what is run here; nothing was opened", where="header"
+            "the store's passphrase parameters are outside of what is run here",
+            where="header",
+            effect=Effect.NOTHING_OPENED,
         )
     return Parameters(salt, memory, iterations, lanes)
 

@@ -6,7 +6,7 @@ Must not: know how a source keeps its KEK, or what a store does with the spec.
 
 from __future__ import annotations
 
-from kojikey.model.errors import RecordUnsupported, UsageError, WrongKek
+from kojikey.model.errors import Effect, RecordUnsupported, UsageError, WrongKek
 from kojikey.sealing.kek.base import (
     KEK_VARIABLE,
     PASSPHRASE_FILE_VARIABLE,
@@ -63,7 +63,7 @@ def load_for_use(spec: Spec, inputs: KekInputs) -> Kek:
 
 
 def _mismatch(source: Source, spec: Spec, inputs: KekInputs) -> str:
-    return f"{source.mismatch(spec)}{_WANTED.get(inputs.which or '', '')}; nothing was opened"
+    return f"{source.mismatch(spec)}{_WANTED.get(inputs.which or '', '')}"
 
 
 def make(source: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
@@ -73,12 +73,12 @@ def make(source: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
     ``awskms:KEY-ID[?region=R&endpoint=URL]``.
 
     Raises:
-        UsageError: there is no such source. KekMissing, KekUnavailable: it can not hold one, or has none.
+        UsageError: there is no such source. KekMissing, KekUnavailable: it cannot hold one, or has none.
     """
     name, _, argument = source.partition(":")
     module = _module(name)
     if module is None or (argument and name in ("keychain", "passphrase")):
-        raise UsageError("there is no such KEK source; nothing was made", hint=SOURCES_HINT)
+        raise UsageError("there is no such KEK source", hint=SOURCES_HINT, effect=Effect.NOTHING_CREATED)
     return module.make(argument, store_id=store_id, inputs=inputs)
 
 
@@ -149,9 +149,10 @@ def _source_of(spec: Spec) -> Source:
     module = _module(name)
     if module is None:
         raise RecordUnsupported(
-            "the store's KEK lives in a source that this version does not know; nothing was opened",
+            "the store's KEK lives in a source that this version does not know",
             where="header",
-            hint="a newer kojikey may have made the store: upgrade",
+            hint="a newer kojikey may have created the store: upgrade",
+            effect=Effect.NOTHING_OPENED,
         )
     return module
 

@@ -20,6 +20,7 @@ from kojikey.aws.errors import (
 )
 from kojikey.model.errors import (
     ChangedMeanwhile,
+    Effect,
     KojikeyError,
     StoreCorrupt,
     StoreDenied,
@@ -30,57 +31,60 @@ from kojikey.model.errors import (
     StoreUnreachable,
 )
 from kojikey.model.ref import Ref
+from kojikey.stores.meaning import Meaning
 
-_Meaning = tuple[type[StoreUnavailable], str, str | None]
-
-UNKNOWN = "; it is not known whether the last change was made"
+UNKNOWN = "it is not known whether the last change was made"
 UNKNOWN_HINT = "kojikey list and kojikey history show whether it was; a change that was made is whole"
 
 _LIMITS = "see the table's throughput and the account's quotas in CloudWatch, or try again later"
-_KINDS: dict[Kind, _Meaning] = {
-    "credentials": (StoreDenied, "was not asked: AWS has no valid credentials from here", CREDENTIALS_HINT),
-    "throttled": (StoreLocked, "is throttled by AWS, for longer than was waited; nothing was changed", _LIMITS),
-    "busy": (StoreLocked, "is busy: others keep changing the same documents; nothing was changed", "try again"),
-    "server": (StoreUnreachable, "is out of order at AWS", "https://health.aws.amazon.com/health/status"),
-    "unreachable": (
-        StoreUnreachable,
-        "can not be reached: there is no answer from DynamoDB",
-        "check the network, HTTPS_PROXY, and the URL's region and endpoint",
+_KINDS: dict[Kind, Meaning] = {
+    "credentials": Meaning(StoreDenied, "was not asked: AWS has no valid credentials from here", CREDENTIALS_HINT),
+    "throttled": Meaning(StoreLocked, "is throttled by AWS, for longer than was waited", _LIMITS),
+    "busy": Meaning(StoreLocked, "is busy: others keep changing the same documents", "try again"),
+    "server": Meaning(
+        StoreUnreachable, "is out of order at AWS", "https://health.aws.amazon.com/health/status", effect=None
     ),
-    "foreign": (
+    "unreachable": Meaning(
+        StoreUnreachable,
+        "cannot be reached: there is no answer from DynamoDB",
+        "check the network, HTTPS_PROXY, and the URL's region and endpoint",
+        effect=None,
+    ),
+    "foreign": Meaning(
         StoreUnreachable,
         "was not reached: something else answers in DynamoDB's place",
         "check the network (a portal that wants a login?), HTTPS_PROXY, and the URL's region and endpoint",
+        effect=None,
     ),
-    "tls": (
+    "tls": Meaning(
         StoreUnreachable,
         "was not used: its server could not be verified (TLS)",
         "behind a proxy that opens TLS, AWS_CA_BUNDLE names its certificates",
     ),
 }
-_OTHER_SHAPE: _Meaning = (
+_OTHER_SHAPE = Meaning(
     StoreCorrupt,
-    "is a table of another shape than kojikey's, or refuses its requests; nothing was changed",
-    "name a table that kojikey store init made",
+    "is a table of another shape than kojikey's, or refuses its requests",
+    "name a table that kojikey store init created",
 )
-_COLLECTION_FULL: _Meaning = (
+_COLLECTION_FULL = Meaning(
     StoreFull,
-    "has a local index that limits an account to 10 GB; the change was not made",
+    "has a local index that limits an account to 10 GB",
     "remove the index: kojikey needs none",
+    effect=Effect.CHANGE_NOT_MADE,
 )
-_OTHER: dict[str, _Meaning] = {
-    "MalformedCredentials": (
+_OTHER: dict[str, Meaning] = {
+    "MalformedCredentials": Meaning(
         StoreDenied,
         "was not asked: AWS's credentials here are malformed (a line end or another character that no credential has)",
         MALFORMED_HINT,
     ),
-    "MfaWanted": (
+    "MfaWanted": Meaning(
         StoreDenied,
-        "was not asked: AWS wants an MFA code for the role of this profile, and kojikey never asks for one; "
-        "nothing was changed",
+        "was not asked: AWS wants an MFA code for the role of this profile, and kojikey never asks for one",
         MFA_HINT,
     ),
-    "Boto3Missing": (StoreUnavailable, "needs boto3, which is not installed", EXTRA_HINT),
+    "Boto3Missing": Meaning(StoreUnavailable, "needs boto3, which is not installed", EXTRA_HINT),
     "ValidationException": _OTHER_SHAPE,
     "ValidationError": _OTHER_SHAPE,  # as a reason of a cancelled transaction
     "ItemCollectionSizeLimitExceeded": _COLLECTION_FULL,
@@ -139,16 +143,15 @@ def _ours(found: Trouble, place: str) -> KojikeyError:
         return missing(place)
     if found.kind == "denied":
         return denied(found, place)
-    other = (StoreUnavailable, f"refused, with {found.code}; nothing was changed", None)
-    kind, problem, hint = _OTHER.get(found.code) or _KINDS.get(found.kind) or other
-    return kind(place, problem, hint=hint)
+    other = Meaning(StoreUnavailable, f"refused, with {found.code}")
+    return (_OTHER.get(found.code) or _KINDS.get(found.kind) or other).error(place)
 
 
 def denied(found: Trouble, place: str) -> StoreDenied:
     """Return the error for a refusal, naming the permission that is missing."""
     if found.permission:
-        problem = f"refused: these AWS credentials lack {found.permission} on it; nothing was changed"
+        problem = f"refused: these AWS credentials lack {found.permission} on it"
     else:
-        problem = "refused: these AWS credentials lack a permission on it; nothing was changed"
+        problem = "refused: these AWS credentials lack a permission on it"
     hint = "the account's owner needs the policy that kojikey store policy ACCOUNT prints; " + CREDENTIALS_HINT
-    return StoreDenied(place, problem, hint=hint)
+    return StoreDenied(place, problem, hint=hint, effect=Effect.NOTHING_CHANGED)

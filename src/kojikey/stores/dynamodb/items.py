@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from kojikey.model.errors import StoreCorrupt
+from kojikey.model.errors import Effect, StoreCorrupt
 from kojikey.model.ref import HEADER, Document, Ref, account_ref, key_ref
 from kojikey.stores import base
 from kojikey.stores.base import Change, Query, Stored
@@ -139,7 +139,7 @@ def _ref_of(pk: str | None, sk: str | None, place: str) -> Ref:
 
 
 def _foreign(place: str) -> StoreCorrupt:
-    return StoreCorrupt(place, "has an item that is not one of kojikey's; nothing was changed")
+    return StoreCorrupt(place, "has an item that is not one of kojikey's", effect=Effect.NOTHING_CHANGED)
 
 
 def of_account(account: str, prefix: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from kojikey.aws.client import Sleep, make_client, patiently
 from kojikey.aws.settings import checked_endpoint, checked_region
 from kojikey.model.errors import (
     ChangedMeanwhile,
+    Effect,
     KojikeyError,
     StoreCorrupt,
     StoreUnavailable,
@@ -99,9 +100,9 @@ class DynamoStore(Store):
         if layout != str(items.LAYOUT):
             raise StoreVersion(
                 self.place,
-                f"has layout {layout if str(layout).isdigit() else 'unknown'}, and this kojikey knows "
-                f"{items.LAYOUT}; nothing was changed",
+                f"has layout {layout if str(layout).isdigit() else 'unknown'}, and this kojikey knows {items.LAYOUT}",
                 hint="upgrade kojikey",
+                effect=Effect.NOTHING_CHANGED,
             )
         return items.stored_of(item, self.place)
 
@@ -189,15 +190,15 @@ class DynamoStore(Store):
         ours = translated(error, self.place)
         if not isinstance(ours, StoreUnavailable):
             return error
-        told = str(ours).removeprefix(f"the store {self.place} ").replace("; nothing was changed", "")
-        return type(ours)(self.place, told + UNKNOWN, hint=UNKNOWN_HINT)
+        ours.effect, ours.hint = UNKNOWN, UNKNOWN_HINT
+        return ours
 
     def _refuse_too_much(self, count: int, size: int) -> None:
         if count > items.CHANGES_AT_ONCE:
             what = f"takes at most {items.CHANGES_AT_ONCE} documents and events in one change, and this has {count}"
-            raise StoreUnavailable(self.place, what + "; nothing was changed")
+            raise StoreUnavailable(self.place, what, effect=Effect.NOTHING_CHANGED)
         if size > items.BYTES_AT_ONCE:
-            raise StoreUnavailable(self.place, "takes at most 4 MB in one change; nothing was changed")
+            raise StoreUnavailable(self.place, "takes at most 4 MB in one change", effect=Effect.NOTHING_CHANGED)
 
     def _scan(self, query: Query) -> Iterator[Stored]:
         rest = query._replace(shard=None)  # which the request has taken care of

@@ -9,7 +9,7 @@ from typing import Any
 
 from kojikey.aws.answers import part
 from kojikey.aws.client import Sleep, patiently
-from kojikey.model.errors import StoreCorrupt, StoreUnavailable
+from kojikey.model.errors import Effect, StoreCorrupt, StoreUnavailable
 from kojikey.stores.dynamodb.errors import meaning
 from kojikey.stores.dynamodb.items import ATTRIBUTES, HEADER_PARTITION, KEY_SCHEMA, partition
 
@@ -36,9 +36,11 @@ def ensure_table(client: Any, table: str, place: str, sleep: Sleep) -> None:
             if status in ("ACTIVE", "UPDATING"):
                 return
             if status != "CREATING":
-                raise StoreUnavailable(place, "is a table that is being deleted or archived; nothing was changed")
+                raise StoreUnavailable(
+                    place, "is a table that is being deleted or archived", effect=Effect.NOTHING_CHANGED
+                )
         sleep(_POLL_S)
-    raise StoreUnavailable(place, "is still being made by AWS", hint="kojikey store init again, in a few minutes")
+    raise StoreUnavailable(place, "is still being created by AWS", hint="kojikey store init again, in a few minutes")
 
 
 def _described(client: Any, table: str, sleep: Sleep) -> dict[str, Any] | None:
@@ -80,7 +82,7 @@ def _refuse_other_shape(described: dict[str, Any], place: str) -> None:
         raise StoreCorrupt(
             place,
             "is a table of another shape than kojikey's; it was left as it is",
-            hint="name a table that is not there yet, and it is made",
+            hint="name a table that is not there yet, and it is created",
         )
 
 

@@ -9,8 +9,8 @@ or a role that it inherits from, was granted, and there
   deletes the marked row as the owner. Who may delete from a table may lock it against everybody else, so no role may;
 * adds the next event that the account's document tells of, and never changes or takes one away: nobody does, the owner
   included (who could drop the trigger; then the chain of events tells);
-* can not enable an account that was disabled, nor rename or delete an account's document, which would come to that;
-* can not lead the count of events astray or give the account's document another form: nobody could change the account
+* cannot enable an account that was disabled, nor rename or delete an account's document, which would come to that;
+* cannot lead the count of events astray or give the account's document another form: nobody could change the account
   any more, and only disable it.
 
 Nothing that a role may lock is locked by kojikey but what is the role's own: no advisory locks, which everybody who may
@@ -54,7 +54,7 @@ CREATE OR REPLACE FUNCTION kojikey.events_are_only_added() RETURNS trigger LANGU
 SET search_path = pg_catalog AS $$ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'KJK02', MESSAGE = 'events are only added, never changed or taken away';
 END $$"""
-# The document is JSON of ours; one that can not be read as that is refused, which is the safe side.
+# The document is JSON of ours; one that cannot be read as that is refused, which is the safe side.
 _STAYS_DISABLED: LiteralString = """
 CREATE OR REPLACE FUNCTION kojikey.disabled_stays_disabled() RETURNS trigger LANGUAGE plpgsql
 SET search_path = pg_catalog AS $$ BEGIN

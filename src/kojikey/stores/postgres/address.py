@@ -20,7 +20,7 @@ import psycopg
 from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from kojikey.model.errors import UsageError
+from kojikey.model.errors import Effect, UsageError
 from kojikey.model.secret import Secret
 
 _SHAPE = "write postgresql://USER@HOST/DATABASE; options follow a ?, as psql takes them"
@@ -138,14 +138,15 @@ def _verified_tls(given: Mapping[str, object], effective: dict[str, str]) -> dic
     found = effective.get("sslmode", "prefer")
     if found != _VERIFIED and (asked or found != "prefer"):  # libpq's own "prefer" is replaced; what was asked for, not
         raise UsageError(
-            f"sslmode={found} does not verify which server answers, and this one is on another machine; "
-            "nothing was connected to",
+            f"sslmode={found} does not verify which server answers, and this one is on another machine",
             hint="leave sslmode out, or write sslmode=verify-full (with sslrootcert=FILE for a CA of your own)",
+            effect=Effect.NOT_CONNECTED,
         )
     if effective.get("gssencmode") == "require":
         raise UsageError(
-            "gssencmode=require is not TLS, and this server is on another machine; nothing was connected to",
+            "gssencmode=require is not TLS, and this server is on another machine",
             hint="leave gssencmode out: the connection is made with TLS that verifies the server",
+            effect=Effect.NOT_CONNECTED,
         )
     tls = {"sslmode": _VERIFIED, "gssencmode": "disable"}
     if "sslrootcert" not in effective and not os.path.exists(os.path.expanduser("~/.postgresql/root.crt")):

@@ -15,7 +15,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import Connection
 
-from kojikey.model.errors import StoreCorrupt, StoreNotFound, StoreVersion
+from kojikey.model.errors import Effect, StoreCorrupt, StoreNotFound, StoreVersion
 from kojikey.stores.postgres.address import Address
 from kojikey.stores.postgres.schema import GUARDED, MIGRATIONS, OLDEST, VERSION
 
@@ -126,12 +126,13 @@ class Link:
         if version is None or not OLDEST <= version <= len(MIGRATIONS):
             raise StoreVersion(
                 self.address.place,
-                f"was made by a newer kojikey (schema version {version}, here {len(MIGRATIONS)}); nothing was changed",
+                f"was created by a newer kojikey (schema version {version}, here {len(MIGRATIONS)})",
                 hint="upgrade kojikey",
+                effect=Effect.NOTHING_CHANGED,
             )
 
     def require_present_version(self) -> None:
-        """Check that the schema is of the present version, for what an older one can not do safely.
+        """Check that the schema is of the present version, for what an older one cannot do safely.
 
         Raises:
             StoreVersion: it is older.
@@ -141,8 +142,9 @@ class Link:
             raise StoreVersion(
                 self.address.place,
                 f"is of an earlier release (schema version {version}, here {len(MIGRATIONS)}), in which this cannot "
-                "be done; nothing was changed",
+                "be done",
                 hint="its owner runs kojikey store init URL, which brings it up to date; then upgrade every kojikey",
+                effect=Effect.NOTHING_CHANGED,
             )
 
     def rows(self, select: LiteralString, values: Any = ()) -> Rows:

@@ -12,6 +12,7 @@ import re
 import psycopg
 
 from kojikey.model.errors import (
+    Effect,
     KojikeyError,
     StoreCorrupt,
     StoreDenied,
@@ -23,59 +24,59 @@ from kojikey.model.errors import (
     StoreUnreachable,
     UsageError,
 )
+from kojikey.stores.meaning import Meaning
 from kojikey.stores.postgres.address import Address
 
-_Meaning = tuple[type[StoreUnavailable], str, str | None]
-
 _SAME_AGAIN = "run the command again; kojikey doctor looks at the store"
-_LOST: _Meaning = (StoreUnreachable, "lost its connection; nothing was changed", _SAME_AGAIN)
-_STOPPING: _Meaning = (StoreUnreachable, "is starting up or shutting down; nothing was changed", "try again shortly")
-_LOCKED: _Meaning = (
+_LOST = Meaning(StoreUnreachable, "lost its connection", _SAME_AGAIN)
+_STOPPING = Meaning(StoreUnreachable, "is starting up or shutting down", "try again shortly")
+_LOCKED = Meaning(
     StoreLocked,
-    "is kept waiting by another change, or has run into a time limit of its server; nothing was changed",
+    "is kept waiting by another change, or has run into a time limit of its server",
     "try again once the other one has finished",
 )
-_READ_ONLY: _Meaning = (
+_READ_ONLY = Meaning(
     StoreReadOnly,
-    "is a read-only standby, or was set to read-only; nothing was changed",
+    "is a read-only standby, or was set to read-only",
     "name all servers in the URL (postgresql://USER@HOST1,HOST2/DATABASE): the one that takes changes is found",
 )
-_NO_PRIMARY: _Meaning = (
+_NO_PRIMARY = Meaning(
     StoreReadOnly,
-    "has no server that takes changes just now: those that answer are standbys; nothing was changed",
+    "has no server that takes changes just now: those that answer are standbys",
     "try again shortly; if the primary is lost for good, have a standby promoted",
 )
-_FULL: _Meaning = (StoreFull, "has no room left; the change was not made", "free some space on the server's disk")
-_CROWDED: _Meaning = (
+_FULL = Meaning(StoreFull, "has no room left", "free some space on the server's disk", effect=Effect.CHANGE_NOT_MADE)
+_CROWDED = Meaning(
     StoreUnreachable,
-    "has no connection free: as many as it allows are open; nothing was changed",
+    "has no connection free: as many as it allows are open",
     "try again shortly, or raise max_connections (or the limit of the role or the database)",
 )
-_DENIED: _Meaning = (StoreDenied, "refused the role {role}; nothing was changed", "ask who administers the store")
-_DAMAGED: _Meaning = (
+_DENIED = Meaning(StoreDenied, "refused the role {role}", "ask who administers the store")
+_DAMAGED = Meaning(
     StoreCorrupt,
-    "does not have the tables of a store, or they are damaged; it was left as it is",
+    "does not have the tables of a store, or they are damaged",
     "restore them from a backup; kojikey does not replace them",
+    effect=Effect.LEFT_AS_IS,
 )
-_OTHER: _Meaning = (StoreUnavailable, "could not be used; nothing was changed", None)
+_OTHER = Meaning(StoreUnavailable, "could not be used")
 
-_STATES: dict[str, _Meaning] = {
-    "KJK01": (  # raised by a trigger of postgres_access
+_STATES: dict[str, Meaning] = {
+    "KJK01": Meaning(  # raised by a trigger of access.py
         StoreDenied,
-        "holds the account disabled, and only its owner enables it, not the role {role}; nothing was changed",
+        "has this account disabled, and only the store's owner can enable it: you are connected as {role}",
         "the owner of the store runs: kojikey account enable ACCOUNT",
     ),
-    "KJK03": (
+    "KJK03": Meaning(
         StoreDenied,
-        "does not let the role {role} write an account's document of another form; nothing was changed",
+        "does not let the role {role} write an account's document of another form",
         "the owner of the store looks at it: kojikey audit --verify --account ACCOUNT",
     ),
-    "KJK04": (
+    "KJK04": Meaning(
         StoreDenied,
-        "takes only the next event of an account, not another one of the role {role}; nothing was changed",
+        "takes only the next event of an account, not another one of the role {role}",
         "the owner of the store looks at it: kojikey audit --verify --account ACCOUNT",
     ),
-    "KJK02": (StoreDenied, "keeps every event as it is; nothing was changed", "events are only ever added"),
+    "KJK02": Meaning(StoreDenied, "keeps every event as it is", "events are only ever added"),
     "25006": _READ_ONLY, "25P03": _LOST, "28": _DENIED, "42501": _DENIED,
     "40001": _LOCKED, "40P01": _LOCKED, "55P03": _LOCKED, "57014": _LOCKED, "25P04": _LOCKED,
     "53100": _FULL, "53300": _CROWDED,
@@ -84,37 +85,38 @@ _STATES: dict[str, _Meaning] = {
     "22": _DAMAGED, "23": _DAMAGED, "58": _DAMAGED, "XX001": _DAMAGED, "XX002": _DAMAGED,
 }  # fmt: skip
 
-_WHY_NO_CONNECTION: tuple[tuple[str, _Meaning], ...] = (
+_WHY_NO_CONNECTION: tuple[tuple[str, Meaning], ...] = (
     (
         r"password authentication failed|authentication failed for|no password supplied",
-        (
+        Meaning(
             StoreDenied,
-            "refused the role {role}: its password is wrong or was not given; nothing was changed",
+            "refused the role {role}: its password is wrong or was not given",
             "give it in ~/.pgpass, in a service file or with PGPASSWORD, as psql takes it",
         ),
     ),
     (
         r"role \".*\" does not exist|is not permitted to log in|permission denied for database|User does not have CONN",
-        (
+        Meaning(
             StoreDenied,
-            "refused the role {role}: it does not exist there or may not connect; nothing was changed",
-            "name the role in the URL (postgresql://ROLE@HOST/DATABASE), or have it made with CREATE ROLE … LOGIN",
+            "refused the role {role}: it does not exist there or may not connect",
+            "name the role in the URL (postgresql://ROLE@HOST/DATABASE), or have it created with CREATE ROLE … LOGIN",
         ),
     ),
     (
         r"pg_hba\.conf",
-        (
+        Meaning(
             StoreDenied,
-            "refused the role {role} from this machine, or without TLS (its pg_hba.conf says so); nothing was changed",
+            "refused the role {role} from this machine, or without TLS (its pg_hba.conf says so)",
             "ask who administers the server for a line in pg_hba.conf",
         ),
     ),
     (
         r"certificate verify failed|root certificate|server certificate|does not support SSL|SSL error|sslmode",
-        (
+        Meaning(
             StoreUnreachable,
-            "could not prove with TLS that it is the server that was meant; nothing was sent to it",
+            "could not prove with TLS that it is the server that was meant",
             "the certificate must be for the host in the URL; name a CA of your own with sslrootcert=FILE",
+            effect=Effect.NOTHING_SENT,
         ),
     ),
     (r"too many (clients|connections)|connection slots are reserved", _CROWDED),
@@ -122,16 +124,16 @@ _WHY_NO_CONNECTION: tuple[tuple[str, _Meaning], ...] = (
     (r"starting up|shutting down|in recovery mode|not yet accepting|not accepting connections", _STOPPING),
     (
         r"resolve host|could not translate host name|Name or service not known",
-        (StoreUnreachable, "has a host name that is not known here; nothing was changed", "mend the host in the URL"),
+        Meaning(StoreUnreachable, "has a host name that is not known here", "mend the host in the URL"),
     ),
     (
         r"timeout expired|timed out",
-        (StoreUnreachable, "did not answer in time; nothing was changed", "is the server, or a firewall, in the way?"),
+        Meaning(StoreUnreachable, "did not answer in time", "is the server, or a firewall, in the way?"),
     ),
 )
-_NO_CONNECTION: _Meaning = (
+_NO_CONNECTION = Meaning(
     StoreUnreachable,
-    "could not be reached: nobody answers there; nothing was changed",
+    "could not be reached: nobody answers there",
     "is the server running, and are host and port right?",
 )
 # What libpq does not take of a URL, a service file or a PG* variable; only found when it connects.
@@ -152,20 +154,20 @@ def not_connected(error: Exception, address: Address) -> KojikeyError:
         return StoreNotFound(
             address.place,
             f"there is no such database: {address.place}",
-            hint="mend the URL, or have the database made (createdb), then: kojikey store init URL --kek SOURCE",
+            hint="mend the URL, or have the database created (createdb), then: kojikey store init URL --kek SOURCE",
         )
     if _MALFORMED.search(text):
         return UsageError(
-            "a setting in that URL, in the service file or in a PG* variable is none that PostgreSQL's client takes; "
-            "nothing was connected to",
+            "a setting in that URL, in the service file or in a PG* variable is none that PostgreSQL's client takes",
             hint="psql with the same URL tells which",
+            effect=Effect.NOT_CONNECTED,
         )
     found = next((meaning for words, meaning in _WHY_NO_CONNECTION if re.search(words, text)), None)
     if found is None and "FATAL" in text:
         found = _DENIED
     if found is _READ_ONLY and address.is_several:
         found = _NO_PRIMARY
-    return _made(found or _NO_CONNECTION, address)
+    return (found or _NO_CONNECTION).error(address.place, role=address.role)
 
 
 def translated(error: Exception, address: Address) -> KojikeyError | None:
@@ -174,8 +176,10 @@ def translated(error: Exception, address: Address) -> KojikeyError | None:
         return None
     state = getattr(error, "sqlstate", None) or ""
     if not state and isinstance(error, psycopg.OperationalError):
-        return _made(_LOST, address)
-    return _made(_STATES.get(state) or _STATES.get(state[:2]) or _OTHER, address)
+        found = _LOST
+    else:
+        found = _STATES.get(state) or _STATES.get(state[:2]) or _OTHER
+    return found.error(address.place, role=address.role)
 
 
 def denied(address: Address, role: str, lacking: list[str]) -> StoreDenied:
@@ -183,14 +187,15 @@ def denied(address: Address, role: str, lacking: list[str]) -> StoreDenied:
     if not lacking:
         return StoreDenied(
             address.place,
-            f"does not let the role {role} do that: it was not granted the account, or only the store's owner may; "
-            "nothing was changed",
+            f"does not let the role {role} do that: it was not granted the account, or only the store's owner may",
             hint=f"the owner of the store runs: kojikey store grant ACCOUNT {role}",
+            effect=Effect.NOTHING_CHANGED,
         )
     return StoreDenied(
         address.place,
-        f"refused the role {role}, which lacks {', '.join(lacking)}; nothing was changed",
+        f"refused the role {role}, which lacks {', '.join(lacking)}",
         hint=f"the owner of the store runs: kojikey store grant ACCOUNT {role}",
+        effect=Effect.NOTHING_CHANGED,
     )
 
 
@@ -198,9 +203,10 @@ def no_schema_made(address: Address, role: str) -> StoreDenied:
     """Return the error for a role that may not make the schema of a store."""
     return StoreDenied(
         address.place,
-        f"was not made: the role {role} may not make a schema in this database, or not use the schema kojikey that is "
-        "there; nothing was changed",
+        f"was not created: the role {role} may not create a schema in this database, or not use the schema kojikey "
+        "that is there",
         hint=f"its administrator runs: CREATE SCHEMA kojikey AUTHORIZATION {role}",
+        effect=Effect.NOTHING_CHANGED,
     )
 
 
@@ -208,8 +214,9 @@ def owner_alone(address: Address, role: str) -> StoreDenied:
     """Return the error for a change of the header or of grants by who does not own the store."""
     return StoreDenied(
         address.place,
-        f"lets only its owner do that, not the role {role}; nothing was changed",
+        f"lets only its owner do that, not the role {role}",
         hint="kojikey store info tells who owns it (readable by)",
+        effect=Effect.NOTHING_CHANGED,
     )
 
 
@@ -220,8 +227,3 @@ def unknown_outcome(address: Address) -> StoreUnreachable:
         "lost its connection while it made a change: whether the change was made is not known",
         hint="kojikey history PROVIDER (or kojikey audit) shows it once the store answers; nothing is half done",
     )
-
-
-def _made(meaning: _Meaning, address: Address) -> StoreUnavailable:
-    kind, problem, hint = meaning
-    return kind(address.place, problem.format(role=address.role), hint=hint)

@@ -62,7 +62,7 @@ BEFORE_A_CHANGE: LiteralString = (
     " CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN 'on'"
     " ELSE current_setting('synchronous_commit') END, true)"
 )
-# While a store is brought up to date, or its grants (and with them privileges, which can not be given two at once)
+# While a store is brought up to date, or its grants (and with them privileges, which cannot be given two at once)
 # change: a lock until the transaction ends, on a row that the owner alone may lock. Everybody who may connect could
 # hold an advisory lock, and everybody who may delete from a table a lock on that.
 TAKE: LiteralString = "SELECT 1 FROM kojikey.migrations WHERE version = 1 FOR UPDATE"

@@ -10,6 +10,7 @@ import errno
 import sqlite3
 
 from kojikey.model.errors import (
+    Effect,
     KojikeyError,
     StoreCorrupt,
     StoreDenied,
@@ -19,65 +20,67 @@ from kojikey.model.errors import (
     StoreReadOnly,
     StoreUnavailable,
 )
+from kojikey.stores.meaning import Meaning
 
-_Meaning = tuple[type[StoreUnavailable], str, str | None]
-
-_DAMAGED: _Meaning = (
+_DAMAGED = Meaning(
     StoreCorrupt,
-    "is damaged, or not a store of kojikey; it was left as it is",
+    "is damaged, or not a store of kojikey",
     "restore the file from a backup; kojikey does not replace it",
+    effect=Effect.LEFT_AS_IS,
 )
-_LOCKED: _Meaning = (
+_LOCKED = Meaning(
     StoreLocked,
-    "is locked by another process for too long; nothing was changed",
+    "is locked by another process for too long",
     "try again once the other process has finished",
 )
-_READ_ONLY: _Meaning = (
+_READ_ONLY = Meaning(
     StoreReadOnly,
-    "can be read but not written here; nothing was changed",
+    "can be read but not written here",
     "the file and its folder must both be writable",
 )
-_UNFINISHED: _Meaning = (
+_UNFINISHED = Meaning(
     StoreReadOnly,
-    "was left in the middle of a change, which can not be undone where it is read-only; nothing was changed",
+    "was left in the middle of a change, which cannot be undone where it is read-only",
     "run any kojikey command once where the file and its folder are writable",
 )
-_FULL: _Meaning = (StoreFull, "has no room left; the change was not made", "free some space on its disk")
-_NO_WRITE: _Meaning = (
+_FULL = Meaning(StoreFull, "has no room left", "free some space on its disk", effect=Effect.CHANGE_NOT_MADE)
+_NO_WRITE = Meaning(
     StoreFull,
-    "could not be written (a quota, a limit on the size of files, or a failing disk); the change was not made",
+    "could not be written (a quota, a limit on the size of files, or a failing disk)",
     "look at quota, ulimit -f and the system's log",
+    effect=Effect.CHANGE_NOT_MADE,
 )
-_DISK: _Meaning = (
+_DISK = Meaning(
     StoreCorrupt,
-    "could not be read or written by its disk; no change was acknowledged",
+    "could not be read or written by its disk",
     "look at the system's log for errors of the disk",
+    effect="no change was confirmed",
 )
-_NO_LOCKS: _Meaning = (
+_NO_LOCKS = Meaning(
     StoreLocked,
-    "is on a file system that gives no locks; nothing was changed",
+    "is on a file system that gives no locks",
     "keep the store on a local disk",
 )
-_DENIED: _Meaning = (StoreDenied, "may not be opened by this user; nothing was changed", None)
-_MOVED: _Meaning = (
+_DENIED = Meaning(StoreDenied, "may not be opened by this user")
+_MOVED = Meaning(
     StoreUnavailable,
-    "was moved or replaced while it was in use; nothing was changed",
+    "was moved or replaced while it was in use",
     "run the command again",
 )
-_OTHER: _Meaning = (StoreUnavailable, "could not be used; nothing was changed", None)
+_OTHER = Meaning(StoreUnavailable, "could not be used")
 
-_EXTENDED: dict[int, _Meaning] = {
+_EXTENDED: dict[int, Meaning] = {
     sqlite3.SQLITE_READONLY_DBMOVED: _MOVED,
     sqlite3.SQLITE_READONLY_ROLLBACK: _UNFINISHED,
     sqlite3.SQLITE_READONLY_RECOVERY: _UNFINISHED,
-    sqlite3.SQLITE_IOERR_DELETE: _UNFINISHED,  # the journal can not be removed
+    sqlite3.SQLITE_IOERR_DELETE: _UNFINISHED,  # the journal cannot be removed
     sqlite3.SQLITE_IOERR_WRITE: _NO_WRITE,
     sqlite3.SQLITE_IOERR_LOCK: _NO_LOCKS,
     sqlite3.SQLITE_IOERR_RDLOCK: _NO_LOCKS,
     sqlite3.SQLITE_IOERR_UNLOCK: _NO_LOCKS,
     sqlite3.SQLITE_IOERR_BLOCKED: _LOCKED,
 }
-_PRIMARY: dict[int, _Meaning] = {
+_PRIMARY: dict[int, Meaning] = {
     sqlite3.SQLITE_ERROR: _DAMAGED,  # our statements are sound: a table or column is missing
     sqlite3.SQLITE_SCHEMA: _DAMAGED,
     sqlite3.SQLITE_CORRUPT: _DAMAGED,
@@ -98,7 +101,7 @@ _PRIMARY: dict[int, _Meaning] = {
     sqlite3.SQLITE_PERM: _DENIED,
     sqlite3.SQLITE_AUTH: _DENIED,
 }
-_SYSTEM: dict[int, _Meaning] = {
+_SYSTEM: dict[int, Meaning] = {
     errno.EACCES: _DENIED,
     errno.EPERM: _DENIED,
     errno.EROFS: _READ_ONLY,
@@ -112,17 +115,13 @@ _SYSTEM: dict[int, _Meaning] = {
 def translated(error: Exception, place: str) -> KojikeyError | None:
     """Return our error for one of SQLite's or of the system's, None for any other."""
     if isinstance(error, (sqlite3.Error, sqlite3.Warning)):
-        kind, problem, hint = _meaning(error)
-    elif isinstance(error, FileNotFoundError):
+        return _meaning(error).error(place)
+    if isinstance(error, FileNotFoundError):
         return StoreNotFound(place)
-    elif isinstance(error, OSError):
-        kind, problem, hint = _SYSTEM.get(error.errno or 0, _OTHER)
-    else:
-        return None
-    return kind(place, problem, hint=hint)
+    return _SYSTEM.get(error.errno or 0, _OTHER).error(place) if isinstance(error, OSError) else None
 
 
-def _meaning(error: sqlite3.Error | sqlite3.Warning) -> _Meaning:
+def _meaning(error: sqlite3.Error | sqlite3.Warning) -> Meaning:
     code: int | None = getattr(error, "sqlite_errorcode", None)
     if code is None:
         # No code means that Python's module gave up on what it read, such as text that is not UTF-8, or was misused.

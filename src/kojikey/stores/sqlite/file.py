@@ -11,7 +11,7 @@ import os
 import stat
 from collections.abc import Callable
 
-from kojikey.model.errors import StoreCorrupt, StoreExists, StoreNotFound, StoreUnavailable, UnsafePermissions
+from kojikey.model.errors import Effect, StoreCorrupt, StoreExists, StoreNotFound, StoreUnavailable, UnsafePermissions
 
 SIDE_FILES = ("-journal", "-wal", "-shm")
 _HAS_OWNERS = hasattr(os, "geteuid")  # Windows has access lists instead, which a new file inherits from the profile
@@ -34,7 +34,7 @@ def checked_file(path: str, place: str) -> str:
         _refuse_dangling(path, place)
         raise StoreNotFound(place) from None
     if not stat.S_ISREG(found.st_mode):
-        raise StoreCorrupt(place, "is not a file; nothing was changed")
+        raise StoreCorrupt(place, "is not a file", effect=Effect.NOTHING_CHANGED)
     if os.path.islink(path):
         _refuse_stranger(os.lstat(path), path, place)
         refuse_shared_folder(os.path.dirname(os.path.abspath(path)), place)
@@ -59,8 +59,9 @@ def _refuse_dangling(path: str, place: str) -> None:
     if os.path.islink(path):
         raise StoreUnavailable(
             place,
-            "is a symbolic link that leads to nothing; nothing was made",
+            "is a symbolic link that leads to nothing",
             hint=f"bring back what it leads to, or remove the link: {_quoted(path)}",
+            effect=Effect.NOTHING_CREATED,
         )
 
 
@@ -147,14 +148,15 @@ def _make_folders(folder: str, place: str) -> None:
         if not os.path.isdir(folder):  # else somebody else was first
             raise StoreUnavailable(
                 place,
-                f"can not be made: its folder {folder} can not ({os.strerror(error.errno or 0)}); nothing was made",
+                f"cannot be created: its folder {folder} cannot be ({os.strerror(error.errno or 0)})",
+                effect=Effect.NOTHING_CREATED,
             ) from None
     _sync(parent)
 
 
 def _sync(path: str) -> None:
     if os.name == "nt" and os.path.isdir(path):
-        return  # Windows can not open a folder; NTFS journals the names itself
+        return  # Windows cannot open a folder; NTFS journals the names itself
     descriptor = os.open(path, os.O_RDONLY if os.path.isdir(path) else os.O_RDWR)
     try:
         os.fsync(descriptor)

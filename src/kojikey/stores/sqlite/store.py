@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 
 from kojikey.model.errors import (
     ChangedMeanwhile,
+    Effect,
     KojikeyError,
     StoreCorrupt,
     StoreVersion,
@@ -151,7 +152,7 @@ class SqliteStore(Store):
     def _name(self, value: object) -> str:
         # A column takes values of any type, whatever it is declared as.
         if not isinstance(value, str):
-            raise StoreCorrupt(self.place, "is damaged: a document in it has no name; nothing was changed")
+            raise StoreCorrupt(self.place, "is damaged: a document in it has no name", effect=Effect.NOTHING_CHANGED)
         return value
 
     def _describe(self) -> Description:
@@ -210,8 +211,9 @@ class SqliteStore(Store):
         if version != len(MIGRATIONS):
             raise StoreVersion(
                 self.place,
-                f"is of format {version}, and this kojikey knows 1 to {len(MIGRATIONS)}; nothing was changed",
+                f"is of format {version}, and this kojikey knows 1 to {len(MIGRATIONS)}",
                 hint="upgrade kojikey",
+                effect=Effect.NOTHING_CHANGED,
             )
 
     def _bring_up(self, connection: sqlite3.Connection) -> None:
@@ -226,7 +228,7 @@ class SqliteStore(Store):
                 raise
             raise StoreVersion(
                 self.place,
-                "was made by an older kojikey and can not be brought up to date where it is read-only",
+                "was created by an older kojikey and cannot be brought up to date where it is read-only",
                 hint="run any kojikey command once where the file and its folder are writable",
             ) from None
 

@@ -98,7 +98,7 @@ class Sandbox:
         """Listen, and serve in a thread of its own.
 
         Raises:
-            UsageError: it is started already, or the port can not be had.
+            UsageError: it is started already, or the port cannot be had.
         """
         self._server.start()
 

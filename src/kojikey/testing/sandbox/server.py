@@ -51,7 +51,7 @@ class Server:
         """Listen; connections are taken when this returns.
 
         Raises:
-            UsageError: it is started already, or the port can not be had.
+            UsageError: it is started already, or the port cannot be had.
         """
         if self._thread is not None:
             raise UsageError("the sandbox is started already")
@@ -92,7 +92,7 @@ class Server:
             bound.bind((self.host, port))
         except (OSError, OverflowError) as error:
             bound.close()
-            raise UsageError(f"port {port} of {self.host} can not be had", hint="port 0 takes a free one") from error
+            raise UsageError(f"port {port} of {self.host} cannot be had", hint="port 0 takes a free one") from error
         return bound
 
     async def _run(self, listening: socket.socket, closed: socket.socket, ready: threading.Event) -> None:
