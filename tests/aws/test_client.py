@@ -122,7 +122,7 @@ def test_a_number_of_the_profile_that_is_none_is_no_bug(
     file = tmp_path / "config"
     file.write_text("[default]\nmetadata_service_timeout = CANARY\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
-    with pytest.raises(UsageError, match="one of AWS's settings") as raised:
+    with pytest.raises(UsageError, match="boto3 rejected one of the AWS_… settings") as raised:
         store_of().open()
     assert "CANARY" not in str(raised.value)
 

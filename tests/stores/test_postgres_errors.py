@@ -103,7 +103,7 @@ def test_a_role_without_privileges_is_told_which(store: PostgresStore, postgres:
 def test_a_role_that_may_not_make_a_store_leaves_none(postgres: Server, database: str) -> None:
     with postgres.a_role() as role:
         theirs = at(postgres.url(database, role))
-        with pytest.raises(StoreDenied, match=f"the role {role} may not make a schema") as raised:
+        with pytest.raises(StoreDenied, match=f"the role {role} may not create a schema") as raised:
             theirs.create({})
         assert f"CREATE SCHEMA kojikey AUTHORIZATION {role}" in str(raised.value.hint)
         theirs.close()

@@ -103,7 +103,7 @@ def refusal_of(error: Exception) -> UsageError | None:
         hint = f"see the variables AWS_… and aws configure list: {_REFERENCE}"
         return UsageError("boto3 rejected one of the AWS_… settings", hint=hint, effect=Effect.NOTHING_SENT)
     return UsageError(
-        f"boto3 rejected {variable} (or its setting in the profile)",
+        f"{variable} (or its setting in the profile) is not accepted by boto3",
         hint=f"unset {variable}, or see what it may be: {_REFERENCE}",
         effect=Effect.NOTHING_SENT,
     )
