@@ -79,8 +79,8 @@ def test_a_store_that_is_not_there_may_be_in_another_region() -> None:
 
 def test_nothing_dear_is_imported_before_the_first_verb() -> None:
     script = (
-        "import sys; from kojikey.stores.registry import open_store\n"
-        "open_store('dynamodb://kojikey?region=eu-central-1').close()\n"
+        "import sys; from kojikey.stores.registry import store_from_url\n"
+        "store_from_url('dynamodb://kojikey?region=eu-central-1').close()\n"
         "print(*sys.modules)"
     )
     ran = subprocess.run(

@@ -249,9 +249,9 @@ def test_a_database_of_any_encoding_will_do(postgres: Server, monkeypatch: pytes
 def test_without_the_driver_the_extra_is_named() -> None:
     script = (
         "import sys; sys.modules['psycopg'] = None\n"
-        "from kojikey.stores.registry import open_store\n"
+        "from kojikey.stores.registry import store_from_url\n"
         "from kojikey.model.errors import UsageError\n"
-        "try: open_store('postgresql://h/keys')\n"
+        "try: store_from_url('postgresql://h/keys')\n"
         "except UsageError as error: print(error.hint)\n"
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -260,8 +260,8 @@ def test_without_the_driver_the_extra_is_named() -> None:
 
 def test_nothing_of_it_is_imported_for_another_store(tmp_path: object) -> None:
     script = (
-        "import sys\nfrom kojikey.stores.registry import open_store\n"
-        f"open_store('sqlite://{tmp_path}/keys.db')\n"
+        "import sys\nfrom kojikey.stores.registry import store_from_url\n"
+        f"store_from_url('sqlite://{tmp_path}/keys.db')\n"
         "print([name for name in sys.modules if 'psycopg' in name or 'postgres' in name])\n"
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -270,10 +270,10 @@ def test_nothing_of_it_is_imported_for_another_store(tmp_path: object) -> None:
 
 def test_what_a_lost_connection_leaves_is_not_printed(postgres: Server, database: str) -> None:
     script = (
-        "from kojikey.stores.registry import open_store\n"
+        "from kojikey.stores.registry import store_from_url\n"
         "from kojikey.stores.base import Change\n"
         "from kojikey.model.ref import key_ref\n"
-        f"store = open_store({postgres.url(database)!r})\n"
+        f"store = store_from_url({postgres.url(database)!r})\n"
         "store.create({})\n"
         "store._link.connected().execute('DROP TABLE kojikey.events')\n"
         "try: store.commit([Change(key_ref('a', 'b'), {}, None)], [{'account': 'a', 'seq': 1}])\n"

@@ -103,9 +103,9 @@ def test_opening_and_one_read_import_nothing_dear(tmp_path: object) -> None:
     store_from_url(f"sqlite://{tmp_path}/keys.db").create({})
     script = (
         "import sys; before = set(sys.modules)\n"
-        "from kojikey.stores.registry import open_store\n"
+        "from kojikey.stores.registry import store_from_url\n"
         "from kojikey.model.ref import key_ref\n"
-        f"store = open_store('sqlite://{tmp_path}/keys.db')\n"
+        f"store = store_from_url('sqlite://{tmp_path}/keys.db')\n"
         "store.open(), store.read(key_ref('acme', 'elevenlabs')), store.close()\n"
         "print(*(set(sys.modules) - before))\n"
     )
