@@ -20,7 +20,7 @@ from kojikey.testing import Sandbox
 from support.documents import EVERYTHING, PAGES, ROOT, Block, block, blocks
 from support.program import Program
 
-TYPED = blocks("sh", "console")
+TYPED = blocks("sh", "bash", "console")
 ENDS = re.compile(r"  #| \|\|?| [>]|<|2>")
 
 
@@ -78,11 +78,16 @@ def ran(command: list[str], kojikey: Program, folder: Path) -> str:
     return done.stdout
 
 
-def test_sealed_keys_open_in_python_without_kojikey(kojikey: Program, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("language", "interpreter"), [("python", (sys.executable, "-W", "ignore", "-c")), ("bash", ("bash", "-euc"))]
+)
+def test_sealed_keys_open_without_kojikey_as_format_md_says(
+    kojikey: Program, tmp_path: Path, language: str, interpreter: tuple[str, ...]
+) -> None:
     keys = {provider: kojikey.added(provider).key for provider in ("google_gemini", "elevenlabs")}
-    code = block("docs/format.md", "python", "joserfc")
-    assert "import kojikey" not in code
-    lines = ran([sys.executable, "-W", "ignore", "-c", code], kojikey, tmp_path).splitlines()
+    code = block("docs/format.md", language)
+    assert "kojikey " not in code
+    lines = ran([*interpreter, code], kojikey, tmp_path).splitlines()
     assert sorted(lines) == sorted(f"{provider} current {key}" for provider, key in keys.items())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,6 +17,7 @@ from kojikey.model.secret import Secret
 from kojikey.sealing import base64url
 from kojikey.sealing.envelope import Sealer
 from kojikey.sealing.kek.base import LocalKek
+from support.documents import block
 
 INSTALL = "apt-get install -y --no-install-recommends nodejs npm"
 PACKAGE = "jose@6"
@@ -82,3 +84,13 @@ def test_jose_in_node_opens_a_key_from_the_kek_on_and_seals_one_that_opens_here(
     assert answer["plaintext"] == KEY
     assert answer["header"]["kjk"] == HEADER["kjk"]
     assert SEALER.open(answer["sealed"], **PLACE).reveal() == KEY[::-1]
+
+
+def test_jose_in_node_opens_a_key_as_format_md_says(node_folder: Path) -> None:
+    records = {"wrapped": LocalKek(KEK).wrap(DATA_KEY, store="s1", account="acme")}
+    records["sealed"] = SEALER.seal(Secret(KEY), **PLACE)
+    code = "".join(f"const {name} = {json.dumps(record)}\n" for name, record in records.items())
+    (node_folder / "page.mjs").write_text(code + block("docs/format.md", "js") + "console.log(key)")
+    environ = {**os.environ, "KOJIKEY_KEK": base64url.encode(KEK)}
+    done = subprocess.run(["node", "page.mjs"], cwd=node_folder, env=environ, check=True, capture_output=True)
+    assert done.stdout.decode() == f"{KEY}\n"
