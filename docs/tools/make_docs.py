@@ -14,7 +14,8 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from kojikey.providers.definition import Definition
 from kojikey.testing import Sandbox
 
 ROOT = Path(__file__).parents[2]
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
 BLOCK = re.compile(r"(<!-- made: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 FIXED: dict[str, Any] = {"latency_ms": 171, "tested_at": "2026-11-23T04:47:00Z", "resets_at": "2026-12-01T00:00:00Z"}
 KOJI = ("google_gemini", "elevenlabs")
@@ -119,6 +120,31 @@ def quoted(names: Sequence[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
+def tree() -> str:
+    """Return the folders and modules of the source, and the folders of the tests."""
+    lines = [line for top in ("src/kojikey", "tests") for line in branch(ROOT / top, ROOT / top)]
+    return "```text\n" + "\n".join(lines) + "\n```\n"
+
+
+def branch(folder: Path, top: Path) -> Iterator[str]:
+    """Yield the lines of a folder: its name, then its modules and folders, deeper by two columns."""
+    depth = len(folder.relative_to(top).parts)
+    name = folder.relative_to(ROOT).as_posix() if not depth else folder.name
+    yield f"{'  ' * depth}{name}/"
+    folders = sorted(inner for inner in folder.iterdir() if inner.is_dir() and any(tracked(inner)))
+    modules = [path.stem for path in sorted(folder.glob("*.py")) if path.stem != "__init__"]
+    indent = "  " * (depth + 1)
+    if modules and top.name != "tests":
+        yield from textwrap.wrap("  ".join(modules), 110, initial_indent=indent, subsequent_indent=indent)
+    for inner in folders:
+        yield from branch(inner, top)
+
+
+def tracked(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder that belong to the project."""
+    return (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+
+
 def own(command: Command) -> list[Option]:
     """Return the options of a command that not every command has."""
     return [option for option in command.options if option.flags not in {common.flags for common in COMMON}]
@@ -184,6 +210,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "details": details,
     "providers": providers,
     "variables": variables,
+    "tree": tree,
 }
 
 if __name__ == "__main__":
