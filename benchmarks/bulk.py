@@ -32,8 +32,9 @@ from typing import NamedTuple
 from kojikey.model.key import Key, Stage
 from kojikey.model.ref import key_ref
 from kojikey.model.secret import Secret
-from kojikey.operations.adding import event_draft, sealed_version
-from kojikey.operations.open_store import OpenStore, Plan
+from kojikey.operations.key_records import sealed_version
+from kojikey.operations.ledger import Ledger, Plan, event_draft
+from kojikey.operations.open_store import OpenStore
 from kojikey.operations.storing import create
 from kojikey.sealing.envelope import Sealer
 from kojikey.sealing.kek.base import KekInputs
@@ -206,7 +207,7 @@ def fill(store_url: str, count: int, url: str) -> None:
     open_store.adopt(kek)
     for number in range((count + 1) // 2):
         account = f"account-{number:05}"
-        open_store.record(account, lambda sealer, a=account, n=number: plan_of(sealer, a, n, url))  # type: ignore[misc]
+        Ledger(open_store).record(account, lambda sealer, a=account, n=number: plan_of(sealer, a, n, url))  # type: ignore[misc]
     open_store.close()
 
 

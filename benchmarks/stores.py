@@ -27,9 +27,10 @@ from kojikey.model.ref import account_ref, key_ref
 from kojikey.model.secret import Secret
 from kojikey.model.timestamps import now
 from kojikey.operations.adding import NewKey, add
+from kojikey.operations.key_records import key_of
 from kojikey.operations.key_settings import KeySettings
-from kojikey.operations.listing import key_of
-from kojikey.operations.open_store import EventDraft, OpenStore, Plan
+from kojikey.operations.ledger import EventDraft, Ledger, Plan
+from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Target
 from kojikey.operations.resolving import resolve
 from kojikey.operations.storing import create
@@ -309,7 +310,7 @@ def _swap(open_store: OpenStore, name: str) -> None:
     stored = open_store.held(name, PROVIDER)
     assert stored is not None
     plan = Plan((Change(stored.ref, stored.document, stored.revision),), (EventDraft("tested", PROVIDER, 1),))
-    open_store.record(name, lambda _: plan)
+    Ledger(open_store).record(name, lambda _: plan)
 
 
 def _template(open_store: OpenStore) -> tuple[Row, Row]:

@@ -13,7 +13,7 @@ from kojikey.model.key import Stage
 from kojikey.model.ref import Document
 from kojikey.operations import accounts, audit_verification, auditing, removing
 from kojikey.operations.copying import CopyResult, copy
-from kojikey.operations.open_store import EventDraft, Plan
+from kojikey.operations.ledger import EventDraft, Ledger, Plan
 from kojikey.operations.results import AuditResult
 from kojikey.stores.memory import MemoryStore, Shelf
 from support import rotation
@@ -246,7 +246,7 @@ def test_a_key_that_an_earlier_release_copied_is_no_alarm(
 @pytest.mark.parametrize("action", ["changed", "revealed", "minted", "revoked_at_provider", "recipient_removed"])
 def test_an_event_of_every_action_is_listed_and_verified(sample_store: SampleStore, action: str) -> None:
     provider = None if action == "recipient_removed" else PROVIDER
-    sample_store.open_store().record(ACCOUNT, lambda _: Plan((), (EventDraft(action, provider),)))
+    Ledger(sample_store.open_store()).record(ACCOUNT, lambda _: Plan((), (EventDraft(action, provider),)))
     assert [event["action"] for event in auditing.events(sample_store.opener(), account=ACCOUNT).events][-1] == action
     sample_store.verify()
     rotation.rollback(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
@@ -263,10 +263,12 @@ def test_a_minted_version_is_known_as_staged(
 
     sample_store.rotate_staged()
     open_store = sample_store.open_store()
-    signed = open_store.record
+    signed = Ledger.record
     with monkeypatch.context() as minting:
         minting.setattr(
-            open_store, "record", lambda account, plan: signed(account, lambda sealer: record(plan(sealer)))
+            Ledger,
+            "record",
+            lambda ledger, account, plan: signed(ledger, account, lambda sealer: record(plan(sealer))),
         )
         with pytest.raises(KeyboardInterrupt):
             sample_store.rotate(FOURTH, open_store=open_store, test=FakeTester(meanwhile=interrupted))

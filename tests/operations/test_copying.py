@@ -11,9 +11,9 @@ from kojikey.model.errors import (
     AccountNotFound,
 )
 from kojikey.model.ref import account_ref, key_ref
-from kojikey.operations import accounts, recording, removing
+from kojikey.operations import accounts, outcomes, removing
 from kojikey.operations.copying import copy
-from kojikey.operations.listing import key_of
+from kojikey.operations.key_records import key_of
 from kojikey.operations.resolving import resolve
 from kojikey.sealing.audit_chain import unsigned_link
 from kojikey.stores.base import Change
@@ -336,7 +336,7 @@ def test_a_test_of_the_source_alone_is_nothing_to_copy(one: SampleStore, two: Sa
     assert stored is not None
     from support.sample_store import verdict
 
-    recording.keep_outcome(one.open_store(), stored, 1, verdict())
+    outcomes.keep_outcome(one.open_store(), stored, 1, verdict())
     assert actions(copied(one, two)) == {(ACCOUNT, PROVIDER): "already"}
     assert two.actions() == ["added", "copied", "tested"]
     assert key_of(stored).current.last_test is None

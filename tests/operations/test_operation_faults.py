@@ -14,7 +14,7 @@ from kojikey.model.errors import ChangedMeanwhile, KeyExists, KeyNotFound, Kojik
 from kojikey.model.key import Stage
 from kojikey.model.ref import Ref, account_ref, key_ref
 from kojikey.model.verdict import Reason
-from kojikey.operations import accounts, recording, removing, revealing, storing
+from kojikey.operations import accounts, outcomes, removing, revealing, storing
 from kojikey.operations.open_store import OpenStore
 from kojikey.stores.base import Store
 from support import rotation
@@ -93,7 +93,7 @@ def _finished_rotation(reason: Reason) -> Act:
 def _keep(_: SampleStore, open_store: OpenStore) -> None:
     stored = open_store.held(ACCOUNT, PROVIDER)
     assert stored is not None
-    recording.keep_outcome(open_store, stored, 1, verdict(Reason.BILLING))
+    outcomes.keep_outcome(open_store, stored, 1, verdict(Reason.BILLING))
 
 
 def _step(step: Callable[..., object], **more: object) -> Act:

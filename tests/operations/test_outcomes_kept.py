@@ -7,7 +7,7 @@ import pytest
 from kojikey.model.key import TestRecord as Record
 from kojikey.model.ref import key_ref
 from kojikey.model.verdict import OUTCOME_OF, Outcome, Reason, Verdict
-from kojikey.operations import recording, removing
+from kojikey.operations import outcomes, removing
 from kojikey.stores.base import Stored
 from support import rotation
 from support.sample_store import ACCOUNT, MOMENTS, NEW, PROVIDER, THIRD, FakeTester, SampleStore, no, verdict
@@ -29,7 +29,7 @@ def last_test(sample_store: SampleStore) -> Record | None:
 
 
 def keep(sample_store: SampleStore, found: Verdict, *, before: Stored | None = None, number: int = 1) -> bool:
-    kept = recording.keep_outcome(sample_store.open_store(), before or stored(sample_store), number, found)
+    kept = outcomes.keep_outcome(sample_store.open_store(), before or stored(sample_store), number, found)
     return kept is not None
 
 

@@ -27,7 +27,8 @@ from kojikey.model.errors import (
 )
 from kojikey.model.ref import account_ref
 from kojikey.model.secret import Secret
-from kojikey.operations.open_store import EventDraft, OpenStore, Plan
+from kojikey.operations.ledger import EventDraft, Ledger, Plan
+from kojikey.operations.open_store import OpenStore
 from kojikey.operations.storing import create, ensure_same_kek, rekey
 from kojikey.sealing.kek import awskms, registry
 from kojikey.sealing.kek.base import Kek, KekInputs
@@ -273,7 +274,7 @@ def add(open_store: OpenStore, account: str) -> str:
         sealed.append(sealer.seal(Secret(account), provider="p", version=1, base_url="https://x.example"))
         return Plan((), (EventDraft("added"),))
 
-    open_store.record(account, plan)
+    Ledger(open_store).record(account, plan)
     return str(sealed[-1])
 
 

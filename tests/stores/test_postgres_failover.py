@@ -20,8 +20,8 @@ from kojikey.model.ref import key_ref
 from kojikey.model.secret import Secret
 from kojikey.operations import audit_verification
 from kojikey.operations.adding import NewKey
+from kojikey.operations.key_records import key_of
 from kojikey.operations.key_settings import KeySettings
-from kojikey.operations.listing import key_of
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Target
 from kojikey.operations.storing import create

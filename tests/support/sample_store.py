@@ -18,8 +18,8 @@ from kojikey.model.secret import Secret
 from kojikey.model.verdict import OUTCOME_OF, Outcome, Reason, Verdict
 from kojikey.operations import audit_verification, auditing, storing
 from kojikey.operations.adding import NewKey
+from kojikey.operations.key_records import key_of
 from kojikey.operations.key_settings import KeySettings
-from kojikey.operations.listing import key_of
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Approve, Probe, Target
 from kojikey.operations.results import AuditResult, ChangeResult
@@ -137,12 +137,7 @@ class SampleStore:
         key = self.key(account, provider)
         if key is None:
             return None
-        values = {
-            version.stage: open_store.sealer(account)
-            .open(version.sealed, provider=provider, version=version.number, base_url=version.base_url)
-            .reveal()
-            for version in key.versions
-        }
+        values = {version.stage: open_store.open(key, version).reveal() for version in key.versions}
         return Held(values[Stage.CURRENT], values.get(Stage.STAGED), values.get(Stage.PREVIOUS))
 
     def key(self, account: str = ACCOUNT, provider: str = PROVIDER) -> Key | None:

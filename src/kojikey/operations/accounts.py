@@ -12,7 +12,8 @@ from kojikey.model.errors import AccountNotFound, CannotOpen, ChangedMeanwhile, 
 from kojikey.model.ref import Document, account_ref
 from kojikey.model.timestamps import now
 from kojikey.operations.compare_and_swap import retry_on_conflict
-from kojikey.operations.open_store import EventDraft, OpenStore, Plan
+from kojikey.operations.ledger import EventDraft, Ledger, Plan
+from kojikey.operations.open_store import OpenStore
 from kojikey.operations.record_checks import check_account, is_seq, is_well_formed
 from kojikey.operations.results import AccountRow
 from kojikey.sealing.audit_chain import NO_LINK
@@ -121,6 +122,7 @@ def set_disabled(open_store: OpenStore, *, account: str, disabled: bool) -> Swit
     """
     draft = EventDraft("disabled" if disabled else "enabled")
     members = {"disabled": disabled}
+    ledger = Ledger(open_store)
 
     def attempt(stored: Stored | None) -> SwitchResult:
         if stored is None or stored.document["wrapped"] is None:
@@ -128,12 +130,12 @@ def set_disabled(open_store: OpenStore, *, account: str, disabled: bool) -> Swit
         changed = {**stored.document, **members}
         if changed == {"disabled": False, **stored.document}:
             return SwitchResult(changed=False)
-        sealer = open_store.unwrapped(account, stored.document)
-        open_store.commit(account, Plan((), (draft,)), changed, stored.revision, sealer)
+        sealer = open_store.sealer_for(account, stored.document)
+        ledger.commit(account, Plan((), (draft,)), changed, stored.revision, sealer)
         return SwitchResult(changed=True)
 
     try:
-        return open_store.retried(account, attempt)
+        return ledger.retried(account, attempt)
     except RecordChanged:
         if not disabled:
             raise
@@ -178,6 +180,7 @@ def remove_account(open_store: OpenStore, *, account: str) -> tuple[int, bool]:
     stored = open_store.store.read(account_ref(account))
     if stored is None or not is_well_formed(stored) or stored.document["wrapped"] is None:
         return _shred_damaged(open_store, account)
+    ledger = Ledger(open_store)
 
     def attempt(stored: Stored | None) -> tuple[int, bool]:
         if stored is None or stored.document["wrapped"] is None:
@@ -185,17 +188,17 @@ def remove_account(open_store: OpenStore, *, account: str) -> tuple[int, bool]:
         # Read after the account's document: a key that is added from now on changes that, too.
         removal = _removal(open_store, account)
         try:
-            sealer = open_store.unwrapped(account, stored.document)
+            sealer = open_store.sealer_for(account, stored.document)
         except CannotOpen:
             sealer = None
         tombstone = {**stored.document, "wrapped": None}
         try:
-            open_store.commit(account, removal, tombstone, stored.revision, sealer)
+            ledger.commit(account, removal, tombstone, stored.revision, sealer)
         except ChangedMeanwhile:
             raise ChangedMeanwhile(account_ref(account)) from None  # whichever it was: look at all of it again
         return _keys_in(removal), sealer is not None
 
-    return open_store.retried(account, attempt)
+    return ledger.retried(account, attempt)
 
 
 def _shred_damaged(open_store: OpenStore, account: str) -> tuple[int, bool]:
@@ -209,7 +212,7 @@ def _shred_damaged(open_store: OpenStore, account: str) -> tuple[int, bool]:
     def attempt(found: tuple[Stored | None, Document, Plan]) -> tuple[int, bool]:
         stored, document, removal = found
         try:
-            open_store.commit(account, removal, document, stored.revision if stored else None, None)
+            Ledger(open_store).commit(account, removal, document, stored.revision if stored else None, None)
         except ChangedMeanwhile:
             raise ChangedMeanwhile(ref) from None  # whichever it was: look at all of it again
         return _keys_in(removal), False

@@ -6,14 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kojikey.model.errors import ChangedMeanwhile, KeyExists
-from kojikey.model.key import Key, Stage, TestRecord, Version
+from kojikey.model.key import Key, Stage
 from kojikey.model.masking import tail_of
 from kojikey.model.ref import key_ref
 from kojikey.model.secret import Secret
-from kojikey.model.timestamps import now
 from kojikey.model.verdict import Verdict
+from kojikey.operations.key_records import sealed_version, tested
 from kojikey.operations.key_settings import ROTATE_AFTER_DAYS, KeySettings
-from kojikey.operations.open_store import EventDraft, OpenStore, Plan
+from kojikey.operations.ledger import Ledger, Plan, event_draft
+from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Approve, Probe, Target, accepted
 from kojikey.operations.results import ChangeResult
 from kojikey.operations.store_calls import StoreCalls, in_place
@@ -79,34 +80,12 @@ def _save(open_store: OpenStore, new: NewKey, verdict: Verdict | None) -> Change
         return Plan((change,), (event_draft("added", provider, key.current, verdict),))
 
     try:
-        open_store.record(account, plan)
+        Ledger(open_store).record(account, plan)
     except ChangedMeanwhile as lost:
         if lost.ref != key_ref(account, provider):
             raise
         raise KeyExists(account, provider) from None
     return ChangeResult(account, provider, "added", tail_of(new.secret.reveal()), 1, key=saved[0], verdict=verdict)
-
-
-def event_draft(action: str, provider: str, version: Version, verdict: Verdict | None = None) -> EventDraft:
-    """Return what an event will say of a version and, where there was one, of its test."""
-    outcome, reason = (verdict.outcome.value, verdict.reason.value) if verdict else (None, None)
-    return EventDraft(action, provider, version.number, version.fingerprint, outcome, reason)
-
-
-def sealed_version(
-    sealer: Sealer, secret: Secret, *, provider: str, number: int, stage: Stage, base_url: str, expires_at: str | None
-) -> Version:
-    """Return a new version with its value sealed to its place."""
-    return Version(
-        number=number,
-        stage=stage,
-        sealed=sealer.seal(secret, provider=provider, version=number, base_url=base_url),
-        tail=tail_of(secret.reveal()),
-        fingerprint=sealer.fingerprint(secret),
-        base_url=base_url,
-        created_at=now(),
-        expires_at=expires_at,
-    )
 
 
 def _first(new: NewKey, sealer: Sealer, verdict: Verdict | None) -> Key:
@@ -127,16 +106,3 @@ def _first(new: NewKey, sealer: Sealer, verdict: Verdict | None) -> Key:
         capabilities=target.capabilities,
         rotate_after_days=days or None,
     )
-
-
-def tested(version: Version, verdict: Verdict | None) -> Version:
-    """Return the version with the outcome of its test, unchanged where there was none.
-
-    When it expires is kept where the key itself tells it and nobody said.
-    """
-    from dataclasses import replace
-
-    if verdict is None:
-        return version
-    expires_at = version.expires_at or verdict.expires_at
-    return replace(version, last_test=TestRecord.after(verdict, version.last_test), expires_at=expires_at)

@@ -21,7 +21,7 @@ from kojikey.model.key import Key, Stage
 from kojikey.model.ref import Document, account_ref
 from kojikey.operations.auditing import everyone
 from kojikey.operations.expected_keys import ExpectedKeys
-from kojikey.operations.listing import key_of
+from kojikey.operations.key_records import key_of
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.record_checks import chain_head
 from kojikey.operations.results import AuditResult
@@ -161,7 +161,7 @@ def _key_problems(
         if next(open_store.store.scan(Query(account=account)), None) is not None:
             yield AuditBroken(account, end, "removed the account, and yet it has keys")
         return
-    sealer, there = open_store.unwrapped(account, stored.document), set()
+    sealer, there = open_store.sealer_for(account, stored.document), set()
     for found in open_store.store.scan(Query(account=account)):
         there.add(found.ref.provider)
         try:
@@ -193,7 +193,7 @@ def _followed(open_store: OpenStore, account: str, stored: Stored) -> tuple[_End
         AuditBroken: the first event that was touched is named.
     """
     audit, removed = stored.document["audit"], stored.document["wrapped"] is None
-    sealer = None if removed else open_store.unwrapped(account, stored.document)
+    sealer = None if removed else open_store.sealer_for(account, stored.document)
     # What was signed with a data key that is gone (the account was removed) can be counted, but not recomputed.
     lost = audit["seq"] if removed else audit.get("from", 0)
     end, standing = _End(), ExpectedKeys(account)

@@ -10,18 +10,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from kojikey.model.errors import AlreadyStaged, CannotOpen, ChangedMeanwhile
+from kojikey.model.errors import AlreadyStaged, ChangedMeanwhile
 from kojikey.model.key import Key, Stage
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Verdict
-from kojikey.operations.adding import event_draft, tested
 from kojikey.operations.compare_and_swap import retry_on_conflict
+from kojikey.operations.key_records import key_of, stored_key, tested
 from kojikey.operations.key_settings import Revision, changed_settings
-from kojikey.operations.listing import key_of
-from kojikey.operations.open_store import OpenStore, Plan
+from kojikey.operations.ledger import Ledger, Plan, event_draft
+from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Approve, Probe, Target, accepted
 from kojikey.operations.results import ChangeResult
-from kojikey.operations.rotating import stored_key
 from kojikey.operations.sealed_versions import opened
 from kojikey.stores.base import Change, Stored
 
@@ -110,11 +109,7 @@ def _changed(
 
 def _recorded(open_store: OpenStore, made: Plan, account: str, *, needs_kek: bool) -> bool:
     """Make the change with its event; tell whether that could be signed."""
-    try:
-        open_store.record(account, lambda _: made)
-    except CannotOpen:
-        if needs_kek:
-            raise
-        open_store.record_unsigned(account, made)
-        return False
+    if not needs_kek:
+        return Ledger(open_store).record_signed_or_not(account, made)
+    Ledger(open_store).record(account, lambda _: made)
     return True

@@ -12,7 +12,8 @@ from kojikey.model.key import Key, Stage
 from kojikey.model.ref import key_ref
 from kojikey.model.timestamps import parsed
 from kojikey.model.verdict import Outcome
-from kojikey.operations.listing import is_disabled, key_of
+from kojikey.operations.key_records import key_of
+from kojikey.operations.listing import is_disabled
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.selecting import refuse_unknown_account
 from kojikey.stores.base import Query, Stored

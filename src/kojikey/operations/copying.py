@@ -20,9 +20,9 @@ from kojikey.model.key import Key, Stage, Version
 from kojikey.model.ref import Document, account_ref, key_ref
 from kojikey.operations import audit_verification, auditing
 from kojikey.operations.accounts import ensure_there, set_disabled
-from kojikey.operations.adding import event_draft
-from kojikey.operations.listing import key_of
-from kojikey.operations.open_store import EventDraft, OpenStore, Plan
+from kojikey.operations.key_records import key_of
+from kojikey.operations.ledger import EventDraft, Ledger, Plan, event_draft
+from kojikey.operations.open_store import OpenStore
 from kojikey.operations.record_checks import check_account, is_well_formed
 from kojikey.operations.sealed_versions import opened
 from kojikey.sealing.envelope import Sealer
@@ -191,25 +191,19 @@ def _import_events(target: OpenStore, account: str, found: list[Document], *, vi
     far the copy went is kept in the account's document; an event that came by another way already is left out.
     """
 
-    def attempt(stored: Stored | None) -> None:
-        document, unmoved = target.living(account, stored)
-        sealer = target.unwrapped(account, document)
-        events, audit = [], document["audit"]
+    def fresh(document: Document) -> tuple[list[Document], Document]:
         reached = {**document.get("copied_from", {}), target.store_id: math.inf}  # our own need not come back
+        contents = []
         for event in found:
             origin = event["origin"]
             if reached.get(origin["store"], 0) < origin["seq"]:
-                content = {name: value for name, value in event.items() if name not in ("mac", "seq")}
-                linked, audit = target.linked(account, audit, content, sealer)
-                events.append(linked)
+                contents.append({name: value for name, value in event.items() if name not in ("mac", "seq")})
                 reached[origin["store"]] = origin["seq"]
             reached[via] = max(reached.get(via, 0), event["seq"])
         del reached[target.store_id]
-        changed = {**document, "audit": audit, "copied_from": reached}
-        change = Change(account_ref(account), changed, stored.revision if stored else None)
-        target.store.commit((change, *unmoved), events)
+        return contents, {"copied_from": reached}
 
-    target.retried(account, attempt)
+    Ledger(target).append(account, fresh)
 
 
 def _copy_key(source: OpenStore, target: OpenStore, stored: Stored, *, dry_run: bool) -> CopyResult:
@@ -258,7 +252,7 @@ def _write(source: OpenStore, target: OpenStore, key: Key, existing: Stored | No
         change = Change(key_ref(key.account, key.provider), document, revision)
         return Plan((change,), (_happened(copied),))
 
-    target.record(key.account, plan)
+    Ledger(target).record(key.account, plan)
 
 
 def _happened(copied: Key) -> EventDraft:

@@ -10,7 +10,7 @@ from kojikey.model.errors import CannotOpen, KekMissing, KekUnavailable, Kojikey
 from kojikey.model.key import Key, Stage
 from kojikey.model.timestamps import parsed
 from kojikey.operations import audit_verification
-from kojikey.operations.listing import key_of
+from kojikey.operations.key_records import key_of
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.storing import BESIDE, lies_beside, spoken_source
 from kojikey.operations.unlocking import unlocked
@@ -99,9 +99,7 @@ def _trouble_opening(open_store: OpenStore, stored: Stored, tally: _Tally) -> Ca
     try:
         key = key_of(stored)
         for version in key.versions:
-            open_store.sealer(key.account).open(
-                version.sealed, provider=key.provider, version=version.number, base_url=version.base_url
-            )
+            open_store.open(key, version)
     except CannotOpen as error:
         tally.broken += 1
         return error

@@ -7,7 +7,8 @@ from typing import Literal
 
 from kojikey.model.errors import CannotOpen, ChangedMeanwhile, Effect, NotFound, UsageError
 from kojikey.model.ref import grant_ref
-from kojikey.operations.open_store import EventDraft, OpenStore, Plan
+from kojikey.operations.ledger import EventDraft, Ledger, Plan
+from kojikey.operations.open_store import OpenStore
 from kojikey.stores.base import Change
 
 Trace = Literal["signed", "unsigned", "none"]
@@ -81,12 +82,7 @@ def _is_living(open_store: OpenStore, account: str) -> bool:
 
 
 def _recorded(open_store: OpenStore, account: str, made: Plan) -> Trace:
-    try:
-        open_store.record(account, lambda _: made)
-    except CannotOpen:
-        open_store.record_unsigned(account, made)
-        return "unsigned"
-    return "signed"
+    return "signed" if Ledger(open_store).record_signed_or_not(account, made) else "unsigned"
 
 
 def _recorded_if_possible(open_store: OpenStore, account: str, made: Plan) -> Trace:

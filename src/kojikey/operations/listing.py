@@ -6,31 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from kojikey.model.errors import KeyNotFound, RecordChanged
-from kojikey.model.key import Key, Stage
+from kojikey.model.key import Key
 from kojikey.model.ref import account_ref, key_ref
 from kojikey.model.timestamps import parsed
+from kojikey.operations.key_records import key_of
 from kojikey.operations.results import HistoryResult, ListRow
 from kojikey.stores.base import Query, Store, Stored
 
 EXPIRING = timedelta(days=14)
 """How long before it expires a key is due for rotation."""
-
-
-def key_of(stored: Stored) -> Key:
-    """Return the key of a stored document.
-
-    Raises:
-        RecordChanged: the document is not one of ours, or is filed under another name than its own.
-    """
-    try:
-        key = Key.from_document(stored.document)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise RecordChanged(str(stored.ref)) from None
-    if (key.account, key.provider) != (stored.ref.account, stored.ref.provider):
-        raise RecordChanged(str(stored.ref), "is filed under another name than its own")
-    if key.version(Stage.CURRENT) is None:
-        raise RecordChanged(str(stored.ref), "has lost its current version")
-    return key
 
 
 def is_due(key: Key, moment: datetime, *, is_disabled: bool, expiring: timedelta = EXPIRING) -> bool:

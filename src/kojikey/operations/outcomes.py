@@ -1,21 +1,24 @@
-"""Keeping the outcomes of many tests: one commit for many keys of many accounts, one by one where that is lost.
+"""Keeping the outcomes of tests: of many keys of many accounts in one commit, and one by one where that is lost.
 
-Owns: what goes into that commit. Must not: record an outcome on another version than the one that was tested.
+Owns: what is saved of a test, and with which event. Must not: record an outcome on another version than the one that
+was tested.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from kojikey.model.errors import AccountNotFound, CannotOpen, Conflict, KekMissing, KekUnavailable
 from kojikey.model.key import Key, Version
-from kojikey.model.ref import Document, account_ref
+from kojikey.model.ref import account_ref
 from kojikey.model.verdict import Verdict
-from kojikey.operations.adding import event_draft, tested
-from kojikey.operations.open_store import EventDraft, OpenStore
-from kojikey.operations.recording import keep_outcome
+from kojikey.operations.compare_and_swap import retry_on_conflict
+from kojikey.operations.key_records import key_of, tested
+from kojikey.operations.ledger import EventDraft, Ledger, Plan, event_draft
+from kojikey.operations.open_store import OpenStore
 from kojikey.stores.base import Change, Stored
 
 BATCH = 32
@@ -86,23 +89,47 @@ def _are_kept_together(open_store: OpenStore, found: Sequence[Found]) -> bool:
     if len({change.ref for change in changes}) < len(changes):
         return False
     try:
-        told, events = _told(open_store, news)
-        open_store.store.commit((*changes, *told), events)
+        Ledger(open_store).record_together(changes, news)
     except (Conflict, CannotOpen, AccountNotFound):
         return False
     return True
 
 
-def _told(open_store: OpenStore, news: dict[str, list[EventDraft]]) -> tuple[list[Change], list[Document]]:
-    """Return the events of each account with the change of its document that they need."""
-    changes: list[Change] = []
-    events: list[Document] = []
-    for account, drafts in news.items():
-        stored = open_store.account(account)
-        if stored is None or stored.document["wrapped"] is None:
-            raise AccountNotFound(account)
-        sealer = open_store.unwrapped(account, stored.document)
-        chained, audit = open_store.chained(account, stored.document["audit"], drafts, sealer)
-        changes.append(Change(account_ref(account), {**stored.document, "audit": audit}, stored.revision))
-        events += chained
-    return changes, events
+def keep_outcome(open_store: OpenStore, stored: Stored, number: int, verdict: Verdict) -> Key | None:
+    """Save the outcome on the version with that number, with an event where it differs from the last one.
+
+    ``stored`` is the key as it was read before the test. A key that changed meanwhile is read again: where its
+    version is still there the outcome is kept on it, where it was rotated away or removed, nothing is saved and
+    None is returned.
+
+    Raises:
+        StoreUnavailable, CannotOpen: the outcome could not be saved; the key is as it was.
+    """
+    seen = _version_of(stored, number)
+
+    def attempt(found: Stored | None) -> Key | None:
+        version = _version_of(found, number)
+        if found is None or version is None or seen is None or version.sealed != seen.sealed:
+            return None  # a key that was removed and added again has a version of the same number
+        changed = key_of(found).with_version(tested(version, verdict))
+        _save(open_store, found, changed, version, verdict)
+        return changed
+
+    refs = (stored.ref, account_ref(stored.ref.account))
+    first: Stored | None = stored
+    return retry_on_conflict(attempt, first, partial(open_store.store.read, stored.ref), refs=refs)
+
+
+def _version_of(stored: Stored | None, number: int) -> Version | None:
+    versions = key_of(stored).versions if stored else ()
+    return next((version for version in versions if version.number == number), None)
+
+
+def _save(open_store: OpenStore, stored: Stored, changed: Key, version: Version, verdict: Verdict) -> None:
+    change = Change(stored.ref, changed.as_document(), stored.revision)
+    last = version.last_test
+    if last and (last.outcome, last.reason) == (verdict.outcome.value, verdict.reason.value):
+        open_store.store.commit((change,))
+        return
+    draft = event_draft("tested", stored.ref.provider, version, verdict)
+    Ledger(open_store).record(stored.ref.account, lambda _: Plan((change,), (draft,)))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from kojikey.model.errors import CannotOpen, RecordChanged
+from kojikey.model.errors import RecordChanged
 from kojikey.model.key import Key
-from kojikey.operations.listing import key_of
-from kojikey.operations.open_store import EventDraft, OpenStore, Plan
+from kojikey.operations.key_records import key_of, stored_key
+from kojikey.operations.ledger import EventDraft, Ledger, Plan
+from kojikey.operations.open_store import OpenStore
 from kojikey.operations.results import ChangeResult
-from kojikey.operations.rotating import stored_key
 from kojikey.stores.base import Change, Stored
 
 
@@ -25,24 +25,21 @@ def remove(open_store: OpenStore, *, account: str, provider: str) -> ChangeResul
         "removed", provider, current.number if current else None, current.fingerprint if current else None
     )
     made = Plan((Change(stored.ref, None, stored.revision),), (draft,))
-    unsigned = unrecorded = False
-    try:
-        open_store.record(account, lambda _: made)
-    except CannotOpen:
-        unsigned, unrecorded = True, not _recorded(open_store, account, made)
+    is_signed, is_recorded = _recorded(open_store, account, made)
     tail, number = (current.tail, current.number) if current else ("", None)
-    return ChangeResult(account, provider, "removed", tail, number, key=key, unsigned=unsigned, unrecorded=unrecorded)
+    return ChangeResult(
+        account, provider, "removed", tail, number, key=key, unsigned=not is_signed, unrecorded=not is_recorded
+    )
 
 
-def _recorded(open_store: OpenStore, account: str, made: Plan) -> bool:
-    """Remove the key with an unsigned event; tell whether there could be one."""
+def _recorded(open_store: OpenStore, account: str, made: Plan) -> tuple[bool, bool]:
+    """Remove the key; return whether its event is signed, and whether there is one."""
     try:
-        open_store.record_unsigned(account, made)
+        return Ledger(open_store).record_signed_or_not(account, made), True
     except RecordChanged:
         # The account's record is damaged or gone, and may still be restored: it is not written over for an event.
         open_store.store.commit(made.changes)
-        return False
-    return True
+        return False, False
 
 
 def _readable(stored: Stored) -> Key | None:

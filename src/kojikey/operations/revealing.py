@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kojikey.model.secret import Secret
-from kojikey.operations.adding import event_draft
-from kojikey.operations.listing import key_of
-from kojikey.operations.open_store import OpenStore, Plan
-from kojikey.operations.rotating import stored_key
+from kojikey.operations.key_records import key_of, stored_key
+from kojikey.operations.ledger import Ledger, Plan, event_draft
+from kojikey.operations.open_store import OpenStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +24,7 @@ def reveal(open_store: OpenStore, *, account: str, provider: str) -> Revealed:
     Raises:
         KeyNotFound: the account has no key there. CannotOpen, StoreUnavailable: nothing was revealed.
     """
-    version = key_of(stored_key(open_store, account=account, provider=provider)).current
-    secret = open_store.sealer(account).open(
-        version.sealed, provider=provider, version=version.number, base_url=version.base_url
-    )
-    open_store.record(account, lambda _: Plan((), (event_draft("revealed", provider, version),)))
+    key = key_of(stored_key(open_store, account=account, provider=provider))
+    version, secret = key.current, open_store.open(key, key.current)
+    Ledger(open_store).record(account, lambda _: Plan((), (event_draft("revealed", provider, version),)))
     return Revealed(secret, version.number)

@@ -17,7 +17,6 @@ from kojikey.model.errors import (
     CannotOpen,
     ChangedMeanwhile,
     Effect,
-    KeyNotFound,
     KojikeyError,
     StoreUnavailable,
     VersionNotFound,
@@ -26,14 +25,14 @@ from kojikey.model.key import Key, Stage, Version
 from kojikey.model.secret import Secret
 from kojikey.model.timestamps import now
 from kojikey.model.verdict import Outcome, Verdict
-from kojikey.operations.adding import event_draft, sealed_version, tested
 from kojikey.operations.audit_verification import ensure_known
 from kojikey.operations.compare_and_swap import retry_on_conflict
+from kojikey.operations.key_records import key_of, sealed_version, stored_key, tested
 from kojikey.operations.key_settings import KeySettings, settled
-from kojikey.operations.listing import key_of
-from kojikey.operations.open_store import EventDraft, OpenStore, Plan
+from kojikey.operations.ledger import EventDraft, Ledger, Plan, event_draft
+from kojikey.operations.open_store import OpenStore
+from kojikey.operations.outcomes import keep_outcome
 from kojikey.operations.probing import Approve, Probe, Target, accepted
-from kojikey.operations.recording import keep_outcome
 from kojikey.operations.results import Action, ChangeResult
 from kojikey.operations.sealed_versions import opened
 from kojikey.operations.store_calls import StoreCalls, in_place
@@ -57,18 +56,6 @@ class _Chosen(NamedTuple):
     stored: Stored
     key: Key
     version: Version
-
-
-def stored_key(open_store: OpenStore, *, account: str, provider: str) -> Stored:
-    """Return the key's document, as a rotation begins from it.
-
-    Raises:
-        KeyNotFound: the account has no key there.
-    """
-    stored = open_store.held(account, provider)
-    if stored is None:
-        raise KeyNotFound(account, provider)
-    return stored
 
 
 def ensure_unstaged(open_store: OpenStore, *, account: str, provider: str) -> Key:
@@ -219,7 +206,7 @@ def _staged(open_store: OpenStore, new: Replacement, stored: Stored) -> _Chosen:
         change = Change(stored.ref, key.with_version(version).as_document(), stored.revision)
         return Plan((change,), (event_draft("staged", new.provider, version),))
 
-    (written,) = open_store.record(new.account, plan)
+    (written,) = Ledger(open_store).record(new.account, plan)
     return _Chosen(written, key.with_version(made[0]), made[0])
 
 
@@ -290,7 +277,7 @@ def _changed(open_store: OpenStore, chosen: _Chosen, change: Callable[[Key, Vers
     def attempt(held: _Chosen) -> Key:
         after = change(held.key, held.version)
         plan = Plan((Change(held.stored.ref, after.as_document(), held.stored.revision),), (draft,))
-        open_store.record(held.key.account, lambda _: plan)
+        Ledger(open_store).record(held.key.account, lambda _: plan)
         return after
 
     return retry_on_conflict(attempt, chosen, partial(_still_there, open_store, chosen), refs=(chosen.stored.ref,))

@@ -16,8 +16,8 @@ from kojikey.model.key import Key, Stage
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Verdict
 from kojikey.operations import rotating
+from kojikey.operations.key_records import key_of, stored_key
 from kojikey.operations.line_runs import run_lines
-from kojikey.operations.listing import key_of
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Approve, Probe, TakeTurn, Target
 from kojikey.operations.results import ChangeResult
@@ -118,7 +118,7 @@ def _intent(open_store: OpenStore, new: Replacement) -> tuple[Would, Key]:
     Raises:
         KeyNotFound: there is nothing to rotate. AlreadyStaged: another value is staged, or it is for another endpoint.
     """
-    key = key_of(rotating.stored_key(open_store, account=new.account, provider=new.provider))
+    key = key_of(stored_key(open_store, account=new.account, provider=new.provider))
     fingerprint = open_store.sealer(new.account).fingerprint(new.secret)
     staged = key.version(Stage.STAGED)
     if fingerprint == key.current.fingerprint:

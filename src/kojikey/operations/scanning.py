@@ -14,7 +14,7 @@ from kojikey.model.errors import RecordChanged
 from kojikey.model.key import Key, Stage, Version
 from kojikey.model.masking import mask
 from kojikey.model.secret import Secret
-from kojikey.operations.listing import key_of
+from kojikey.operations.key_records import key_of
 from kojikey.operations.open_store import OpenStore
 from kojikey.providers.definition import Definition
 from kojikey.scanning.engine import Engine, KeyShape

@@ -23,7 +23,8 @@ from kojikey.model.errors import (
 from kojikey.model.ref import HEADER, Document
 from kojikey.model.timestamps import now
 from kojikey.operations.compare_and_swap import retry_on_conflict
-from kojikey.operations.open_store import FORMAT, EventDraft, OpenStore, Plan
+from kojikey.operations.ledger import EventDraft, Ledger, Plan
+from kojikey.operations.open_store import FORMAT, OpenStore
 from kojikey.operations.record_checks import check_account, checked_header, is_well_formed
 from kojikey.operations.results import RekeyResult, StoreInfo
 from kojikey.operations.unlocking import forget, unlocked
@@ -274,7 +275,7 @@ def _swap_header(open_store: OpenStore, change: Callable[[Document], Document]) 
         stored, after = found
         if after != stored.document:
             open_store.store.commit((Change(HEADER, after, stored.revision),))
-            open_store.header = after
+            open_store.use_header(after)
 
     retry_on_conflict(attempt, read(), read, refs=(HEADER,))
 
@@ -305,6 +306,7 @@ def _rewrap(open_store: OpenStore, account: str, kek: Kek) -> None:
     Raises:
         Conflict: another re-keying took the place of this one meanwhile.
     """
+    ledger = Ledger(open_store)
 
     def attempt(stored: Stored | None) -> None:
         before = stored.document["wrapped"] if stored else None
@@ -319,9 +321,9 @@ def _rewrap(open_store: OpenStore, account: str, kek: Kek) -> None:
         sealer = Sealer(data_key, store=open_store.store_id, account=account)
         named = Change(HEADER, header.document, header.revision, keeps=True)
         made = Plan((named,), (EventDraft("rekeyed"),))
-        open_store.commit(account, made, {**stored.document, "wrapped": wrapped}, stored.revision, sealer)
+        ledger.commit(account, made, {**stored.document, "wrapped": wrapped}, stored.revision, sealer)
 
-    open_store.retried(account, attempt)
+    ledger.retried(account, attempt)
 
 
 def _conclude(open_store: OpenStore, kek: Kek) -> None:

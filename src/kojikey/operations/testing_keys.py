@@ -19,7 +19,7 @@ from kojikey.model import validators
 from kojikey.model.errors import AccountNotFound, CannotOpen, KekMissing, KekUnavailable, StoreUnavailable
 from kojikey.model.key import Key, Version
 from kojikey.model.secret import Secret
-from kojikey.operations.listing import key_of
+from kojikey.operations.key_records import key_of
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.outcomes import BATCH, Found, Kept, keep_outcomes
 from kojikey.operations.probing import Probe, TakeTurn, Target
@@ -180,9 +180,7 @@ class _Run:
         try:
             key = key_of(stored)
             version = key.current
-            secret = self.open_store.sealer(key.account).open(
-                version.sealed, provider=key.provider, version=version.number, base_url=version.base_url
-            )
+            secret = self.open_store.open(key, version)
         except (KekMissing, KekUnavailable):
             raise
         except (CannotOpen, AccountNotFound) as error:

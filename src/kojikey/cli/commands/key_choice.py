@@ -32,7 +32,7 @@ def choose_key(context: Context, open_store: OpenStore) -> str:
 def _masks(context: Context, open_store: OpenStore) -> dict[str, str]:
     """Return the account's providers, each with its masked key."""
     from kojikey.model import validators
-    from kojikey.operations.listing import key_of
+    from kojikey.operations.key_records import key_of
     from kojikey.stores.base import Query
 
     masks: dict[str, str] = {}

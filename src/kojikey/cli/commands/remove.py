@@ -19,7 +19,8 @@ def remove(call: Call) -> int:
     """Carry out ``kojikey remove``."""
     from kojikey import wiring
     from kojikey.cli.output import documents
-    from kojikey.operations import removing, rotating
+    from kojikey.operations import removing
+    from kojikey.operations.key_records import stored_key
 
     context = context_of(call)
     open_store = wiring.open_chosen_store(context.settings, context.person)
@@ -27,7 +28,7 @@ def remove(call: Call) -> int:
     stored = open_store.held(context.account, provider)
     if stored is None:
         wiring.checked_provider(provider, context.settings)
-        stored = rotating.stored_key(open_store, account=context.account, provider=provider)
+        stored = stored_key(open_store, account=context.account, provider=provider)
     if not call.flag("yes"):
         question = (
             f"Remove the {provider} key of account {context.account} with all its versions{_which(context, stored)}?"
@@ -59,7 +60,7 @@ def remove(call: Call) -> int:
 def _which(context: Context, stored: Stored) -> str:
     """Return what a person knows a key by: its mask, how old it is, and what its last test found."""
     from kojikey.model.timestamps import age_days, now
-    from kojikey.operations.listing import key_of
+    from kojikey.operations.key_records import key_of
 
     try:
         current = key_of(stored).current

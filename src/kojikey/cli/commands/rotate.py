@@ -154,7 +154,7 @@ def _finish(
 def _left(open_store: OpenStore, account: str, provider: str) -> str:
     """Say what Ctrl-C left behind: the key in use is never another than before."""
     from kojikey.model.key import Stage
-    from kojikey.operations.listing import key_of
+    from kojikey.operations.key_records import key_of
 
     stored = open_store.held(account, provider)
     if stored is None or key_of(stored).version(Stage.STAGED) is None:

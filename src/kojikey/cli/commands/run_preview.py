@@ -17,7 +17,7 @@ from kojikey.config.settings import Settings
 from kojikey.model.key import Key
 from kojikey.model.masking import mask
 from kojikey.model.ref import Document
-from kojikey.operations.listing import key_of
+from kojikey.operations.key_records import key_of
 from kojikey.operations.open_store import OpenStore
 from kojikey.providers.index import IndexEntry
 

@@ -1,0 +1,74 @@
+"""A key and its document: reading one from the other, sealing a new version, and keeping what its test found.
+
+Owns: what a document must have to be a key. Must not: write to a store.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kojikey.model.errors import KeyNotFound, RecordChanged
+from kojikey.model.key import Key, Stage, TestRecord, Version
+from kojikey.model.masking import tail_of
+from kojikey.model.secret import Secret
+from kojikey.model.timestamps import now
+from kojikey.model.verdict import Verdict
+from kojikey.operations.open_store import OpenStore
+from kojikey.sealing.envelope import Sealer
+from kojikey.stores.base import Stored
+
+
+def key_of(stored: Stored) -> Key:
+    """Return the key of a stored document.
+
+    Raises:
+        RecordChanged: the document is not one of ours, or is filed under another name than its own.
+    """
+    try:
+        key = Key.from_document(stored.document)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise RecordChanged(str(stored.ref)) from None
+    if (key.account, key.provider) != (stored.ref.account, stored.ref.provider):
+        raise RecordChanged(str(stored.ref), "is filed under another name than its own")
+    if key.version(Stage.CURRENT) is None:
+        raise RecordChanged(str(stored.ref), "has lost its current version")
+    return key
+
+
+def stored_key(open_store: OpenStore, *, account: str, provider: str) -> Stored:
+    """Return the key's document, as a rotation begins from it.
+
+    Raises:
+        KeyNotFound: the account has no key there.
+    """
+    stored = open_store.held(account, provider)
+    if stored is None:
+        raise KeyNotFound(account, provider)
+    return stored
+
+
+def sealed_version(
+    sealer: Sealer, secret: Secret, *, provider: str, number: int, stage: Stage, base_url: str, expires_at: str | None
+) -> Version:
+    """Return a new version with its value sealed to its place."""
+    return Version(
+        number=number,
+        stage=stage,
+        sealed=sealer.seal(secret, provider=provider, version=number, base_url=base_url),
+        tail=tail_of(secret.reveal()),
+        fingerprint=sealer.fingerprint(secret),
+        base_url=base_url,
+        created_at=now(),
+        expires_at=expires_at,
+    )
+
+
+def tested(version: Version, verdict: Verdict | None) -> Version:
+    """Return the version with the outcome of its test, unchanged where there was none.
+
+    When it expires is kept where the key itself tells it and nobody said.
+    """
+    if verdict is None:
+        return version
+    expires_at = version.expires_at or verdict.expires_at
+    return replace(version, last_test=TestRecord.after(verdict, version.last_test), expires_at=expires_at)
