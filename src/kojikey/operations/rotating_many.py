@@ -7,7 +7,7 @@ changes nothing that is done, and goes on with a value that an earlier run had s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,7 +24,7 @@ from kojikey.operations.results import ChangeResult
 from kojikey.operations.rotating import Replacement
 from kojikey.operations.store_calls import StoreCalls, StoreThread, in_place
 
-Would = Literal["rotate", "resume", "unchanged"]
+Would = Literal["add", "rotate", "resume", "unchanged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,8 @@ class Planned:
 
 LineResult = Done | Planned | Failed
 EmitLine = Callable[[LineResult], None]
+Change = Callable[[Replacement, Probe | None, StoreCalls], Awaitable[ChangeResult]]
+"""What changes the key of a line: the new value, the probe that tests it, and where store calls are made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +86,19 @@ def plan_all(open_store: OpenStore, lines: Iterable[Line | Failed], emit: EmitLi
         StoreUnavailable: the store cannot be read.
     """
     before: dict[tuple[str, str], str] = {}
+    plan_each(lines, lambda line: _planned(open_store, line, before), emit)
+
+
+def plan_each(lines: Iterable[Line | Failed], plan: Callable[[Line], Planned], emit: EmitLine) -> None:
+    """Emit what ``plan`` says of each line, or how it failed. Raises StoreUnavailable: the store cannot be read."""
     for line in lines:
-        emit(line if isinstance(line, Failed) else _planned_or_failed(open_store, line, before))
-
-
-def _planned_or_failed(open_store: OpenStore, line: Line, before: dict[tuple[str, str], str]) -> LineResult:
-    try:
-        return _planned(open_store, line, before)
-    except StoreUnavailable:
-        raise
-    except KojikeyError as error:
-        return _failed(line, error)
+        try:
+            emit(line if isinstance(line, Failed) else plan(line))
+        except StoreUnavailable:
+            raise
+        except KojikeyError as error:
+            assert isinstance(line, Line)  # noqa: S101 - what failed already raises nothing
+            emit(_failed(line, error))
 
 
 def _failed(line: Line, error: KojikeyError) -> Failed:
@@ -153,21 +157,29 @@ async def rotate_all(open_store: OpenStore, lines: Iterable[Line | Failed], pace
     Raises:
         StoreUnavailable: the store went away; lines that were not emitted may be done, and are found so next time.
     """
+
+    async def rotated(new: Replacement, test: Probe | None, in_store: StoreCalls) -> ChangeResult:
+        return await rotate_line(open_store, new, test=test, approve=pace.approve, in_store=in_store)
+
+    await change_each(lines, rotated, pace, emit)
+
+
+async def change_each(lines: Iterable[Line | Failed], change: Change, pace: Pace, emit: EmitLine) -> None:
+    """Make the change of each line, and emit what became of it, or how it failed. Raises as :func:`rotate_all`."""
     test = _paced(pace.probe, pace.take_turn) if pace.probe else None
     with StoreThread() as in_store:
 
-        async def rotated(line: Line | Failed) -> LineResult:
+        async def done(line: Line | Failed) -> LineResult:
             if isinstance(line, Failed):
                 return line
             try:
-                result = await rotate_line(open_store, line.new, test=test, approve=pace.approve, in_store=in_store)
+                return Done(line.number, await change(line.new, test, in_store))
             except StoreUnavailable:
                 raise
             except KojikeyError as error:
                 return _failed(line, error)
-            return Done(line.number, result)
 
-        await run_lines(lines, rotated, emit, concurrency=pace.concurrency, same=_key_named)
+        await run_lines(lines, done, emit, concurrency=pace.concurrency, same=_key_named)
 
 
 def _key_named(line: Line | Failed) -> tuple[str, str] | None:

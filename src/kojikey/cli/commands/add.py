@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kojikey.cli.context import Context, context_of
-from kojikey.cli.parsing.command import COMMON, DEEP, PROVIDER, SAVING, SOURCES, Call, Command
+from kojikey.cli.parsing.command import BATCH, COMMON, DEEP, PROVIDER, SAVING, SOURCES, Call, Command
 from kojikey.model.allocation import BUILT_IN
 from kojikey.model.errors import Effect, InputNeeded
 
@@ -24,6 +24,11 @@ def add(call: Call) -> int:
     from kojikey.operations.probing import Target
 
     context = context_of(call)
+    if call.text("batch") is not None:
+        from kojikey.cli.commands.batch import add_batch
+
+        return add_batch(context)
+    saving.refuse_batch_options(call)
     catalog = wiring.catalog(context.settings)
     provider = call.text("provider") or _choose(context)
     wiring.checked_provider(provider, context.settings)
@@ -99,14 +104,17 @@ COMMANDS = (
         "add",
         "read a key, test it, then save it",
         add,
-        options=(*COMMON, *SOURCES, *SAVING, DEEP),
-        argument=PROVIDER._replace(required=False, help="the provider; a numbered choice where none is named"),
+        options=(*COMMON, *SOURCES, *SAVING, DEEP, *BATCH),
+        argument=PROVIDER._replace(
+            required=False, help="the provider; a numbered choice where none is named; none with --batch"
+        ),
         description="The key comes from a hidden prompt, or from one of --stdin, --from-env and --from-file. "
         "There is no way to pass it as an argument.",
         examples=(
             "kojikey add google_gemini",
             "kojikey add elevenlabs --capability text_to_speech --capability voices_read",
             "kojikey add google_gemini --account acme --from-env NEW_KEY --no-input",
+            "kojikey add --batch keys.jsonl",
         ),
     ),
 )

@@ -6,7 +6,7 @@ import re
 
 from kojikey.cli.commands.key_choice import choose_key
 from kojikey.cli.context import Context, context_of
-from kojikey.cli.parsing.command import COMMON, DEEP, KEY, PACE, SAVING, SOURCES, Call, Command, Option
+from kojikey.cli.parsing.command import BATCH, COMMON, DEEP, KEY, SAVING, SOURCES, Call, Command, Option
 from kojikey.model.errors import Effect, UsageError
 
 TYPE_CHECKING = False
@@ -31,11 +31,10 @@ def rotate(call: Call) -> int:
     context = context_of(call)
     step = _step(call)
     if call.text("batch") is not None:
-        from kojikey.cli.commands.rotate_batch import rotate_batch
+        from kojikey.cli.commands.batch import rotate_batch
 
         return rotate_batch(context)
-    if call.flag("dry_run"):
-        raise UsageError("--dry-run goes with --batch", hint="kojikey rotate --batch FILE --dry-run")
+    saving.refuse_batch_options(call)
     named = call.text("provider")
     if named is not None:
         wiring.checked_provider(named, context.settings)
@@ -212,9 +211,7 @@ COMMANDS = (
             *SOURCES,
             *SAVING,
             DEEP,
-            Option(("--batch",), "rotate many keys: JSON lines (- for standard input)", "text", "FILE", "file"),
-            Option(("--dry-run",), "with --batch: only tell what would happen"),
-            *PACE,
+            *BATCH,
         ),
         argument=KEY._replace(help=f"{KEY.help}; none with --batch"),
         description="The key in use stays in use until the new one has passed its test. Ctrl-C or a crash in the "

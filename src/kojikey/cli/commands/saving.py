@@ -10,7 +10,7 @@ from kojikey.cli.exits import Exit
 from kojikey.cli.output import documents
 from kojikey.cli.output.advice import Advice, advised
 from kojikey.cli.output.terminal import Terminal
-from kojikey.cli.parsing.command import Call
+from kojikey.cli.parsing.command import BATCH, Call
 from kojikey.cli.prompts import read_key
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.secret import Secret
@@ -136,6 +136,19 @@ def rotate_after_days(text: str | None, terminal: Terminal) -> int | None:
         raise UsageError("--rotate-after takes a day or more, or never", hint=hint, effect=Effect.NOTHING_CHANGED)
     terminal.note(f"--rotate-after: the next rotation is due on {moment_or_span(f'{days}d', what='')[:10]}")
     return days
+
+
+def refuse_batch_options(call: Call) -> None:
+    """Check that no option that belongs to a batch was given without one.
+
+    Raises:
+        UsageError: one was.
+    """
+    command = f"kojikey {call.command.name} --batch FILE"
+    for option in BATCH:
+        if call.values.get(option.name) not in (None, False):
+            flag = option.flags[0]
+            raise UsageError(f"{flag} goes with --batch; nothing was changed", hint=f"{command} {flag}")
 
 
 class Approval:

@@ -9,19 +9,31 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from kojikey.cli.output.terminal import encodes
-from kojikey.cli.reports.base import Tally
 
 _CLEAR = "\r\x1b[2K"
 _EVERY_S = 0.1
 _BAR = 20
 
 
-class Progress:
-    """Draws how far a run is. Nothing is written where ``is_shown`` is False."""
+class Counts(Protocol):
+    """How much of a run is done."""
 
-    def __init__(self, total: int, *, is_shown: bool, clock: Callable[[], float] = time.monotonic) -> None:
+    @property
+    def finished(self) -> int:
+        """Return how many are done."""
+
+    @property
+    def failed(self) -> int:
+        """Return how many of them failed."""
+
+
+class Progress:
+    """Draws how far a run is. Nothing is written where ``is_shown`` is False; ``total`` is None where nobody knows."""
+
+    def __init__(self, total: int | None, *, is_shown: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self._total, self._is_shown, self._clock = total, is_shown, clock
         self._began = clock()
         self._drawn_at = 0.0
@@ -29,7 +41,7 @@ class Progress:
         full, empty = "━╌" if encodes(sys.stderr, "━╌") else "=-"
         self._full, self._empty = full, empty
 
-    def show(self, tally: Tally, *, at_once: bool = False) -> None:
+    def show(self, tally: Counts, *, at_once: bool = False) -> None:
         """Draw, unless it was drawn just now and still stands; a row that took its place is followed by it again."""
         now = self._clock()
         stands = self._is_drawn and not at_once and now - self._drawn_at < _EVERY_S
@@ -54,9 +66,11 @@ class Progress:
             self._is_shown = False
 
 
-def progress_line(tally: Tally, total: int, seconds: float, marks: tuple[str, str]) -> str:
+def progress_line(tally: Counts, total: int | None, seconds: float, marks: tuple[str, str]) -> str:
     """Return the line: a bar, done, failed, left, keys a second, time to go."""
     done = tally.finished
+    if total is None:
+        return f"{done} done, {tally.failed} failed"
     left = max(0, total - done)
     filled = _BAR * done // total if total else _BAR
     rate = done / seconds if seconds > 0 else 0.0

@@ -150,6 +150,19 @@ PACE = (
     Option(("--concurrency",), "keys to ask about at once, a request each (default 16)", "integer", "N"),
     Option(("--rate",), "requests a second, for each provider", "number", "R"),
 )
+JSONL = Option(("--jsonl",), "print a result a line as it comes, as JSON")
+BATCH = (
+    Option(
+        ("--batch",),
+        "many keys: JSON lines with account, provider and key (- for standard input)",
+        "text",
+        "FILE",
+        "file",
+    ),
+    Option(("--dry-run",), "with --batch: only tell what would happen"),
+    JSONL,
+    *PACE,
+)
 SAVING = (
     BASE_URL, MODEL, CAPABILITY, LABEL, EXPIRES, ROTATE_AFTER, NO_TEST, ALLOW_LIMITED, ALLOW_UNVERIFIED, TIMEOUT,
 )  # fmt: skip

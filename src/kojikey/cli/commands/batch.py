@@ -1,6 +1,6 @@
-"""``kojikey rotate --batch``: a JSON object a line in, one a line out, in the same order and without keys.
+"""``kojikey add --batch`` and ``kojikey rotate --batch``: a JSON object a line in, a result each, in the same order.
 
-Owns: reading the lines (each fails alone) and the exit code of the whole. Must not: repeat any part of a line.
+Owns: reading the lines, each of which fails alone. Must not: repeat any part of a line.
 """
 
 from __future__ import annotations
@@ -10,35 +10,32 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from functools import partial
+from typing import Any, BinaryIO, TypeAlias
 
 from kojikey.cli.commands import saving
+from kojikey.cli.commands.batch_output import BatchOutput, lines_in
 from kojikey.cli.commands.key_probe import open_probe
 from kojikey.cli.commands.key_run import concurrency_of, traffic_of
 from kojikey.cli.context import Context
-from kojikey.cli.exits import Exit, code_of
-from kojikey.cli.output import advice, documents
-from kojikey.cli.output.failure import SCHEMA
-from kojikey.cli.output.github_escape import inert_json
-from kojikey.cli.output.streams import lost_output
-from kojikey.cli.output.terminal import Terminal
-from kojikey.cli.reports.base import error_fields
 from kojikey.model.account import checked_account
 from kojikey.model.errors import Effect, KojikeyError, UsageError
 from kojikey.model.key_detection import looks_like_key
 from kojikey.model.plain_file import open_plain
-from kojikey.model.ref import Document
 from kojikey.model.text_file import UTF_8_MARK
 from kojikey.model.verdict import Outcome, Verdict
+from kojikey.operations.adding import NewKey
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.open_store import OpenStore
-from kojikey.operations.probing import Approve
+from kojikey.operations.probing import Approve, Target
 from kojikey.operations.rotating import Replacement
-from kojikey.operations.rotating_many import Done, Failed, Line, LineResult, Pace, Planned, plan_all, rotate_all
+from kojikey.operations.rotating_many import EmitLine, Failed, Line, Pace
 from kojikey.providers.catalog import Catalog
 from kojikey.providers.key_cleaning import clean
+
+Plan: TypeAlias = Callable[[Iterable[Line | Failed], EmitLine], None]
+Work: TypeAlias = Callable[[Iterable[Line | Failed], Pace, EmitLine], Awaitable[None]]
 
 LONGEST_LINE = 64 * 1024
 _REQUIRED = ("account", "provider", "key")
@@ -50,27 +47,55 @@ _NOT_WITH_BATCH = (
 )  # fmt: skip
 
 
-def rotate_batch(context: Context) -> int:
-    """Carry out the batch and return the exit code: 3 where a key was refused, else what went wrong first, else 4."""
+def add_batch(context: Context) -> int:
+    """Add the keys of a batch and return the exit code; a store that is not there is created for the first of them."""
     from kojikey import wiring
+    from kojikey.operations.adding_many import Place, add_all, plan_all
 
     _check(context)
     catalog = wiring.catalog(context.settings)
+    new_key = partial(_new_key, catalog)
+
+    def begin(open_store: OpenStore) -> tuple[Plan, Work]:
+        is_planned = context.call.flag("dry_run")
+        make_store = None
+        if open_store.header is wiring.NO_STORE and not is_planned:
+            make_store = wiring.prepare_store(open_store, context.settings, context.person, account=context.account)
+        place = Place(open_store, make_store)
+        return partial(plan_all, place), partial(add_all, place, new_key=new_key)
+
+    return _carry_out(context, catalog, begin)
+
+
+def rotate_batch(context: Context) -> int:
+    """Rotate the keys of a batch and return the exit code."""
+    from kojikey import wiring
+    from kojikey.operations.rotating_many import plan_all, rotate_all
+
+    _check(context)
+    catalog = wiring.catalog(context.settings)
+    return _carry_out(context, catalog, lambda store: (partial(plan_all, store), partial(rotate_all, store)))
+
+
+def _carry_out(context: Context, catalog: Catalog, begin: Callable[[OpenStore], tuple[Plan, Work]]) -> int:
+    from kojikey import wiring
+
     settings = _common_settings(context)
-    with _opened(str(context.call.text("batch"))) as stream:
+    with _opened(context, str(context.call.text("batch"))) as stream:
         open_store = wiring.open_chosen_store(context.settings, context.person)
         if open_store.header is not wiring.NO_STORE:
             open_store.ask_now()
+        plan, work = begin(open_store)
         is_forced = context.call.flag("force_shape")
-        lines = _Counted(read_lines(stream, catalog, settings, is_shape_forced=is_forced, tell=context.terminal.note))
-        written = _Written(context, lines)
+        written = BatchOutput(context, total=lines_in(stream))
+        lines = written.counted(read_lines(stream, catalog, settings, is_shape_forced=is_forced, tell=written.tell))
         error: KojikeyError | None = None
         is_interrupted = False
         try:
             if context.call.flag("dry_run"):
-                plan_all(open_store, lines, written.add)
+                plan(lines, written.add)
             else:
-                asyncio.run(_rotate_all(context, open_store, catalog, lines, written))
+                asyncio.run(_with_probe(context, catalog, lines, written, work))
         except KeyboardInterrupt:
             is_interrupted = True
         except OSError:
@@ -81,21 +106,34 @@ def rotate_batch(context: Context) -> int:
     return written.end(error, is_interrupted=is_interrupted)
 
 
-async def _rotate_all(
-    context: Context, open_store: OpenStore, catalog: Catalog, lines: Iterable[Line | Failed], written: _Written
+async def _with_probe(
+    context: Context, catalog: Catalog, lines: Iterable[Line | Failed], written: BatchOutput, work: Work
 ) -> None:
     from kojikey import wiring
 
-    traffic = traffic_of(context, tell=context.terminal.warn)
+    traffic = traffic_of(context, tell=written.tell_warning)
     proxies = wiring.proxies(context.terminal)
-    async with open_probe(context, catalog, proxies, tell=context.terminal.warn, traffic=traffic) as probe:
+    async with open_probe(context, catalog, proxies, tell=written.tell_warning, traffic=traffic) as probe:
         pace = Pace(
             None if context.call.flag("no_test") else probe,
             _approval(context),
             concurrency_of(context),
             traffic.take_turn,
         )
-        await rotate_all(open_store, lines, pace, written.add)
+        with written.bar():
+            await work(lines, pace, written.add)
+
+
+def _new_key(catalog: Catalog, line: Replacement) -> NewKey:
+    """Return the key that a line adds, with what is usual at its provider.
+
+    Raises:
+        UsageError: the provider has no base URL of its own, and the line gives none.
+    """
+    definition = catalog.get(line.provider)
+    base_url = definition.checked_base_url(line.settings.base_url)
+    target = Target(line.provider, base_url, (), definition.default_capabilities)
+    return NewKey(line.account, target, line.secret, line.settings)
 
 
 def _check(context: Context) -> None:
@@ -107,17 +145,25 @@ def _check(context: Context) -> None:
     from kojikey import wiring
 
     call = context.call
+    if call.flag("json") and call.flag("jsonl"):
+        raise UsageError(
+            "--json is one document and --jsonl is many: choose one", hint=f"kojikey {_typed(context)} --jsonl"
+        )
     for name in _NOT_WITH_BATCH:
         if call.values.get(name) not in (None, False, [], ()):
             spelled = "PROVIDER" if name == "provider" else "--" + name.replace("_", "-")
             raise UsageError(
                 f"--batch names keys line by line: it goes without {spelled}",
-                hint="kojikey rotate --batch FILE",
+                hint=f"kojikey {_typed(context)}",
                 effect=Effect.NOTHING_CHANGED,
             )
     wiring.timeout_of(call)
     concurrency_of(context)
     traffic_of(context, tell=context.terminal.warn)
+
+
+def _typed(context: Context) -> str:
+    return f"{context.call.command.name} --batch FILE"
 
 
 def _common_settings(context: Context) -> KeySettings:
@@ -138,7 +184,7 @@ def _approval(context: Context) -> Approve:
     return approve
 
 
-def _opened(path: str) -> BinaryIO:
+def _opened(context: Context, path: str) -> BinaryIO:
     """Open the batch.
 
     Raises:
@@ -148,7 +194,7 @@ def _opened(path: str) -> BinaryIO:
         if sys.stdin.isatty():
             raise UsageError(
                 "--batch - reads keys from a pipe, not from a terminal",
-                hint="kojikey rotate --batch FILE",
+                hint=f"kojikey {_typed(context)}",
                 effect=Effect.NOTHING_CHANGED,
             )
         return sys.stdin.buffer
@@ -158,7 +204,7 @@ def _opened(path: str) -> BinaryIO:
         reason = getattr(error, "strerror", None) or "not a file"
         raise UsageError(
             f"the file that --batch names cannot be read ({reason})",
-            hint="kojikey rotate --batch FILE, or --batch - for standard input; a line has account, provider and key",
+            hint=f"kojikey {_typed(context)}, or --batch - for standard input; a line has account, provider and key",
             effect=Effect.NOTHING_CHANGED,
         ) from None
     mode = os.fstat(file.fileno()).st_mode
@@ -166,7 +212,7 @@ def _opened(path: str) -> BinaryIO:
         file.close()
         raise UsageError(
             f"others can read {path}, and it holds keys",
-            hint=f"chmod 600 {path}, and remove it once the keys are rotated",
+            hint=f"chmod 600 {path}, and remove it once the keys are saved",
             effect=Effect.NOTHING_CHANGED,
         )
     return file
@@ -276,107 +322,3 @@ def _refuse_keys(fields: dict[str, str]) -> None:
                 hint="the key goes into the member key, and nowhere else",
                 effect=Effect.NOTHING_CHANGED,
             )
-
-
-@dataclass(slots=True)
-class _Counted:
-    """The lines as they are read: how many they were, and whether that is all of them."""
-
-    lines: Iterator[Line | Failed]
-    count: int = 0
-    is_at_end: bool = False
-
-    def __iter__(self) -> Iterator[Line | Failed]:
-        for line in self.lines:
-            self.count += 1
-            yield line
-        self.is_at_end = True
-
-
-@dataclass(slots=True)
-class _Written:
-    """The results as they are written, and what the exit code depends on."""
-
-    context: Context
-    read: _Counted
-    codes: dict[Exit, int] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
-    first_other: Exit | None = None
-    count: int = 0
-    lost: str = ""
-
-    def add(self, item: LineResult) -> None:
-        """Write a result."""
-        code, document = _result(item, self.context.terminal)
-        self.codes[code] = self.codes.get(code, 0) + 1
-        if code not in (Exit.OK, Exit.KEY_FAILED, Exit.INDETERMINATE):
-            self.first_other = self.first_other or code
-        what = str(document.get("action") or document.get("would") or "failed")
-        self.counts[what] = self.counts.get(what, 0) + 1
-        text = json.dumps(document, ensure_ascii=True)
-        if self.context.terminal.json:
-            text = self._opening() + ("," if self.count else "") + "\n" + text
-        else:
-            text += "\n"
-        self.count += 1
-        self._write(text)
-
-    def end(self, error: KojikeyError | None, *, is_interrupted: bool) -> int:
-        """Say how it went, end the document where it is one, and return the exit code."""
-        code, told = self._code(), None
-        is_cut = bool(self.lost) and not (self.read.is_at_end and self.count == self.read.count)
-        if is_interrupted or is_cut:
-            code = Exit.INTERRUPTED if is_interrupted else Exit.STORE_UNAVAILABLE
-            message = f"{self.lost or 'interrupted'}; {self.count} lines done, {self._left()}, no key in use was lost"
-            told = {"code": code.word, "message": message, "hint": "the same command again finishes the rest"}
-        elif error is not None:
-            code, told = code_of(error), error_fields(error)
-            told["message"] = f"{error}; {self.count} lines were done"
-        counts = ", ".join(f"{count} {what}" for what, count in self.counts.items())
-        terminal = self.context.terminal
-        terminal.note(f"{self.count} lines" + (f": {counts}" if counts else ""))
-        if told:
-            terminal.warn(told["message"] + (f" ({told['hint']})" if told["hint"] else ""))
-        if terminal.json:
-            closing: Document = {"summary": {"lines": self.count, **self.counts}, "exit_code": int(code)}
-            closing |= {"error": told} if told else {}
-            members = "".join(f",\n{json.dumps(name)}: {json.dumps(value)}" for name, value in closing.items())
-            self._write(self._opening() + "\n]" + members + "\n}\n")
-        return int(code)
-
-    def _left(self) -> str:
-        return f"{self.read.count - self.count} left" if self.read.is_at_end else "the rest left"
-
-    def _opening(self) -> str:
-        return "" if self.count else f'{{"schema": {json.dumps(SCHEMA)},\n"command": "rotate",\n"results": ['
-
-    def _write(self, text: str) -> None:
-        if self.lost:
-            return
-        try:
-            sys.stdout.write(inert_json(text) if self.context.terminal.is_on_github else text)
-            sys.stdout.flush()
-        except OSError as error:
-            if self.context.call.flag("dry_run"):
-                raise  # nothing is done by it, so that whoever reads may go away
-            self.lost = lost_output(error)
-            raise
-
-    def _code(self) -> Exit:
-        if self.codes.get(Exit.KEY_FAILED):
-            return Exit.KEY_FAILED
-        if self.first_other is not None:
-            return self.first_other
-        return Exit.INDETERMINATE if self.codes.get(Exit.INDETERMINATE) else Exit.OK
-
-
-def _result(item: LineResult, terminal: Terminal) -> tuple[Exit, Document]:
-    if isinstance(item, Done):
-        code = saving.exit_of(item.result)
-        result = advice.advised(item.result, advice.for_step(item.result.provider, "rotate"), terminal)
-        return code, {"line": item.number, **documents.changed(result), "exit_code": int(code)}
-    document: Document = {"line": item.number, "account": item.account, "provider": item.provider}
-    if isinstance(item, Planned):
-        return Exit.OK, document | {"would": item.would, "exit_code": 0}
-    code = code_of(item.error)
-    return code, document | {"action": None, "exit_code": int(code), "error": error_fields(item.error)}

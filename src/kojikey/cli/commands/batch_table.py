@@ -1,0 +1,79 @@
+"""The table of a batch on a terminal: a row a line, as they come, in columns that do not move.
+
+Must not: show a key but masked, or any part of a line that failed its form check.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from kojikey.cli.exits import Exit
+from kojikey.cli.output.failure import wrapped
+from kojikey.cli.output.terminal import Terminal, encodes
+from kojikey.model.plain_text import one_line
+from kojikey.operations.rotating_many import Done, LineResult, Planned
+
+_ACCOUNT, _PROVIDER, _KEY = 24, 16, 12  # characters of the columns
+_COLOUR = {Exit.OK: "\x1b[32m", Exit.INDETERMINATE: "\x1b[36m", Exit.CONFLICT: "\x1b[33m"}
+_FAILED = "\x1b[1;31m"
+
+
+class BatchTable:
+    """Returns rows as text; the first one has the names of the columns above it."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._is_coloured = terminal.is_coloured(sys.stdout)
+        self._is_begun = False
+        self._ok, self._not_ok, self._unsure = "✓✗?" if encodes(sys.stdout, "✓✗") else "+x?"
+
+    def row(self, item: LineResult, code: Exit, what: str) -> str:
+        """Return the row of a line, and under it what is wrong."""
+        account, provider = (item.result.account, item.result.provider) if isinstance(item, Done) else (
+            item.account, item.provider)  # fmt: skip
+        masked = self._terminal.masked(item.result.tail) if isinstance(item, Done) else ""
+        cells = [f"{item.number:>5}", _fitted(account or "", _ACCOUNT), _fitted(provider or "", _PROVIDER),
+                 _fitted(masked, _KEY)]  # fmt: skip
+        head = "" if self._is_begun else self._row(" ", [" LINE", *_head()], "RESULT") + "\n"
+        self._is_begun = True
+        mark = self._ok if code is Exit.OK else self._unsure if code is Exit.INDETERMINATE else self._not_ok
+        words = f"would: {what}" if isinstance(item, Planned) else _words(item, what)
+        text = head + self._row(self._dyed(mark, code), cells, self._dyed(words, code)) + "\n"
+        return text + "".join(f"{wrapped(f'        {one_line(line)}')}\n" for line in _below(item))
+
+    def _row(self, mark: str, cells: list[str], words: str) -> str:
+        return f"{mark} " + "  ".join([*cells, words])
+
+    def _dyed(self, text: str, code: Exit) -> str:
+        return f"{_COLOUR.get(code, _FAILED)}{text}\x1b[0m" if self._is_coloured else text
+
+
+def _head() -> list[str]:
+    return [_fitted("ACCOUNT", _ACCOUNT), _fitted("PROVIDER", _PROVIDER), _fitted("KEY", _KEY)]
+
+
+def _fitted(text: str, width: int) -> str:
+    """Return a text as wide as its column; of a long one both ends, by which names are told apart."""
+    if len(text) > width:
+        head = (width - 1) // 2
+        text = f"{text[:head]}…{text[head + 1 - width :]}" if encodes(sys.stdout, "…") else text[:width]
+    return text.ljust(width)
+
+
+def _words(item: LineResult, what: str) -> str:
+    if not isinstance(item, Done):
+        return what
+    verdict = item.result.verdict
+    action = item.result.action or "not saved"
+    return action if verdict is None or verdict.reason.value == "ok" else f"{action}: {verdict.reason.value}"
+
+
+def _below(item: LineResult) -> list[str]:
+    """Return what is said under a row: why it failed and what to do."""
+    if isinstance(item, Planned):
+        return []
+    if isinstance(item, Done):
+        verdict = item.result.verdict
+        is_plain = verdict is None or verdict.reason.value == "ok"
+        return [] if is_plain or verdict is None else [text for text in (verdict.detail, verdict.hint) if text]
+    return [str(item.error), *([item.error.hint] if item.error.hint else [])]

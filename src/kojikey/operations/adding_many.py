@@ -1,0 +1,111 @@
+"""Adding many keys: each line of a batch on its own, several at once, results in the order of the input.
+
+Running the same batch again changes nothing that is done. A store that is not there yet is created for the first key
+that is to be saved, so that a batch of refused keys leaves none behind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable
+
+from kojikey.model.errors import KeyExists
+from kojikey.model.secret import Secret
+from kojikey.operations import adding
+from kojikey.operations.adding import NewKey
+from kojikey.operations.listing import key_of
+from kojikey.operations.open_store import OpenStore
+from kojikey.operations.probing import Approve, Probe
+from kojikey.operations.results import ChangeResult
+from kojikey.operations.rotating import Replacement
+from kojikey.operations.rotating_many import EmitLine, Failed, Line, Pace, Planned, change_each, plan_each
+from kojikey.operations.store_calls import StoreCalls, in_place
+
+
+class Place:
+    """Where the keys of a batch are saved: a store, or one that is created when the first key is to be saved."""
+
+    def __init__(self, open_store: OpenStore, create: Callable[[], OpenStore] | None = None) -> None:
+        self.open_store, self._create = open_store, create
+
+    def created(self) -> OpenStore:
+        """Return the store, and create it where that has not been done."""
+        if self._create is not None:
+            self.open_store, self._create = self._create(), None
+        return self.open_store
+
+
+def plan_all(place: Place, lines: Iterable[Line | Failed], emit: EmitLine) -> None:
+    """Tell of each line what would become of it. Changes nothing and asks no provider.
+
+    Raises:
+        StoreUnavailable: the store cannot be read.
+    """
+    before: dict[tuple[str, str], bytes] = {}
+    salt = os.urandom(16)
+
+    def planned(line: Line) -> Planned:
+        new = line.new
+        pair, digest = (new.account, new.provider), _digest(new.secret, salt)
+        is_there = _is_there(place.open_store, new) is not None or pair in before
+        if before.setdefault(pair, digest) != digest:
+            raise KeyExists(*pair)
+        return Planned(line.number, new.account, new.provider, "unchanged" if is_there else "add")
+
+    plan_each(lines, planned, emit)
+
+
+def _digest(secret: Secret, salt: bytes) -> bytes:
+    """Return what tells one new key from another within this batch: an account that is new has no fingerprints yet."""
+    return hashlib.blake2b(secret.reveal().encode(), key=salt, digest_size=16).digest()
+
+
+def _is_there(open_store: OpenStore, new: Replacement) -> ChangeResult | None:
+    """Return that a line changes nothing where the account has that very key, None where it has none there.
+
+    Raises:
+        KeyExists: it has another one. CannotOpen: which one cannot be told.
+    """
+    stored = open_store.held(new.account, new.provider)
+    if stored is None:
+        return None
+    key = key_of(stored)
+    if open_store.sealer(new.account).fingerprint(new.secret) != key.current.fingerprint:
+        raise KeyExists(new.account, new.provider)
+    return ChangeResult(new.account, new.provider, "unchanged", key.current.tail, key.current.number, key=key)
+
+
+async def add_line(
+    place: Place, new: NewKey, line: Replacement, *, test: Probe | None, approve: Approve,
+    in_store: StoreCalls = in_place,
+) -> ChangeResult:  # fmt: skip
+    """Add one key, unless the account has it already. Raises as :func:`adding.add`."""
+    found = await in_store(lambda: _is_there(place.open_store, line))
+    if found is not None:
+        return found
+    return await adding.add(
+        place.open_store, new, test=test, approve=approve, make_store=place.created, in_store=in_store
+    )
+
+
+async def add_all(
+    place: Place,
+    lines: Iterable[Line | Failed],
+    pace: Pace,
+    emit: EmitLine,
+    *,
+    new_key: Callable[[Replacement], NewKey],
+) -> None:
+    """Add the key of each line, at most ``concurrency`` at a time; ``emit`` gets the results in the lines' order.
+
+    ``new_key`` fills in what is usual at a provider. Two lines for one key follow each other.
+
+    Raises:
+        StoreUnavailable: the store went away; lines that were not emitted may be done, and are found so next time.
+    """
+
+    async def added(line: Replacement, test: Probe | None, in_store: StoreCalls) -> ChangeResult:
+        return await add_line(place, new_key(line), line, test=test, approve=pace.approve, in_store=in_store)
+
+    await change_each(lines, added, pace, emit)
