@@ -8,8 +8,8 @@ _kojikey_takes() {
     config) words='path get set unset' ;;
     account) words='list disable enable remove' ;;
     'add')
-      options='--account -a --store -s --json --no-input --quiet -q --no-color --stdin --from-env --from-file --force-shape --base-url --model --capability --label --expires --rotate-after --no-test --allow-limited --allow-unverified --timeout --deep --help -h'
-      values=' --account=account -a=account --store=store -s=store --from-env=variable --from-file=file --base-url= --model= --capability=capability --label= --expires= --rotate-after= --timeout= '
+      options='--account -a --store -s --json --no-input --quiet -q --no-color --stdin --from-env --from-file --force-shape --base-url --model --capability --label --expires --rotate-after --no-test --allow-limited --allow-unverified --timeout --deep --batch --dry-run --jsonl --concurrency --rate --help -h'
+      values=' --account=account -a=account --store=store -s=store --from-env=variable --from-file=file --base-url= --model= --capability=capability --label= --expires= --rotate-after= --timeout= --batch=file --concurrency= --rate= '
       argument='provider'
       ;;
     'test')
@@ -28,7 +28,7 @@ _kojikey_takes() {
       argument='provider' many=1
       ;;
     'rotate')
-      options='--account -a --store -s --json --no-input --quiet -q --no-color --resume --abort --rollback --retire --force --stdin --from-env --from-file --force-shape --base-url --model --capability --label --expires --rotate-after --no-test --allow-limited --allow-unverified --timeout --deep --batch --dry-run --concurrency --rate --help -h'
+      options='--account -a --store -s --json --no-input --quiet -q --no-color --resume --abort --rollback --retire --force --stdin --from-env --from-file --force-shape --base-url --model --capability --label --expires --rotate-after --no-test --allow-limited --allow-unverified --timeout --deep --batch --dry-run --jsonl --concurrency --rate --help -h'
       values=' --account=account -a=account --store=store -s=store --from-env=variable --from-file=file --base-url= --model= --capability=capability --label= --expires= --rotate-after= --timeout= --batch=file --concurrency= --rate= '
       argument='provider'
       ;;

@@ -9,7 +9,7 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO
 
@@ -28,10 +28,7 @@ from kojikey.model.ref import Document
 from kojikey.operations.rotating_many import Done, Failed, Line, LineResult, Planned
 
 _READ_AT_ONCE = 64 * 1024
-_ORDER = (
-    Exit.INTERNAL, Exit.KEY_FAILED, Exit.USAGE, Exit.CONFLICT, Exit.NOT_FOUND, Exit.CANNOT_OPEN, Exit.STORE_UNAVAILABLE,
-    Exit.INDETERMINATE,
-)  # fmt: skip
+_ADD_ORDER = (Exit.KEY_FAILED, Exit.USAGE, Exit.CONFLICT)
 
 
 class BatchOutput:
@@ -40,7 +37,7 @@ class BatchOutput:
     def __init__(self, context: Context, *, total: int | None) -> None:
         self.context = context
         self.command = context.call.command.name
-        self.codes: set[Exit] = set()
+        self.codes: list[Exit] = []  # each once, in the order of the lines
         self.counts: dict[str, int] = {}
         self.finished = self.failed = self.read = 0
         self.is_at_end = False
@@ -77,8 +74,10 @@ class BatchOutput:
 
     def add(self, item: LineResult) -> None:
         """Write a result."""
-        code, document = self._result(item)
-        self.codes.add(code)
+        item = self._advised(item)
+        code, document = _result(item)
+        if code not in self.codes:
+            self.codes.append(code)
         what = str(document.get("action") or document.get("would") or "failed")
         self.counts[what] = self.counts.get(what, 0) + 1
         self.failed += code is not Exit.OK
@@ -95,7 +94,7 @@ class BatchOutput:
 
     def end(self, error: KojikeyError | None, *, is_interrupted: bool) -> int:
         """Say how it went, end the document where it is one, and return the exit code."""
-        code, told = _worst(self.codes), None
+        code, told = _worst(self.command, self.codes), None
         is_cut = bool(self.lost) and not (self.is_at_end and self.finished == self.read)
         if is_interrupted or is_cut:
             code = Exit.INTERRUPTED if is_interrupted else Exit.STORE_UNAVAILABLE
@@ -136,21 +135,26 @@ class BatchOutput:
             self.lost = lost_output(error)
             raise
 
-    def _result(self, item: LineResult) -> tuple[Exit, Document]:
-        if isinstance(item, Done):
-            code = saving.exit_of(item.result)
-            if self.command == "add":
-                steps = advice.for_unsaved(item.result.provider, has_key=False)
-            else:
-                steps = advice.for_step(item.result.provider, "rotate")
-            result = advice.advised(item.result, steps, self.context.terminal)
-            return code, {"line": item.number, **documents.changed(result), "exit_code": int(code)}
-        document: Document = {"line": item.number, "account": item.account, "provider": item.provider}
-        if isinstance(item, Planned):
-            return Exit.OK, document | {"would": item.would, "exit_code": 0}
-        code = code_of(item.error)
-        action = "exists" if isinstance(item.error, KeyExists) else None
-        return code, document | {"action": action, "exit_code": int(code), "error": error_fields(item.error)}
+    def _advised(self, item: LineResult) -> LineResult:
+        """Return a result with what to do next in place of what a test alone knows of it."""
+        if not isinstance(item, Done):
+            return item
+        provider = item.result.provider
+        is_add = self.command == "add"
+        steps = advice.for_unsaved(provider, has_key=False) if is_add else advice.for_step(provider, "rotate")
+        return Done(item.number, advice.advised(item.result, steps, self.context.terminal))
+
+
+def _result(item: LineResult) -> tuple[Exit, Document]:
+    if isinstance(item, Done):
+        code = saving.exit_of(item.result)
+        return code, {"line": item.number, **documents.changed(item.result), "exit_code": int(code)}
+    document: Document = {"line": item.number, "account": item.account, "provider": item.provider}
+    if isinstance(item, Planned):
+        return Exit.OK, document | {"would": item.would, "exit_code": 0}
+    code = code_of(item.error)
+    action = "exists" if isinstance(item.error, KeyExists) else None
+    return code, document | {"action": action, "exit_code": int(code), "error": error_fields(item.error)}
 
 
 def lines_in(stream: BinaryIO) -> int | None:
@@ -167,9 +171,16 @@ def lines_in(stream: BinaryIO) -> int | None:
     return count
 
 
-def _worst(codes: set[Exit]) -> Exit:
-    """Return the exit code of a batch: what needs a person comes before what another run may settle."""
-    return next((code for code in _ORDER if code in codes), Exit.OK)
+def _worst(command: str, codes: Sequence[Exit]) -> Exit:
+    """Return the exit code of a batch for those of its lines, in their order.
+
+    A key that was refused comes first, and what another run may settle last; between them ``add`` has an order, and of
+    ``rotate`` it is what went wrong first.
+    """
+    found = [code for code in codes if code not in (Exit.OK, Exit.INDETERMINATE)]
+    order = _ADD_ORDER if command == "add" else (Exit.KEY_FAILED,)
+    first = next((code for code in order if code in found), next(iter(found), None))
+    return first or (Exit.INDETERMINATE if Exit.INDETERMINATE in codes else Exit.OK)
 
 
 def _has_bar(context: Context) -> bool:

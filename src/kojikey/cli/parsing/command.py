@@ -154,7 +154,7 @@ JSONL = Option(("--jsonl",), "print a result a line as it comes, as JSON")
 BATCH = (
     Option(
         ("--batch",),
-        "many keys: JSON lines with account, provider and key (- for standard input)",
+        "many keys: JSON lines of account, provider and key (-: standard input)",
         "text",
         "FILE",
         "file",
