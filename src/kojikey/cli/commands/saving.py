@@ -148,7 +148,7 @@ def refuse_batch_options(call: Call) -> None:
     for option in BATCH:
         if call.values.get(option.name) not in (None, False):
             flag = option.flags[0]
-            raise UsageError(f"{flag} goes with --batch; nothing was changed", hint=f"{command} {flag}")
+            raise UsageError(f"{flag} goes with --batch", hint=f"{command} {flag}", effect=Effect.NOTHING_CHANGED)
 
 
 class Approval:
