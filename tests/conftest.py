@@ -85,6 +85,7 @@ def sandbox(running_sandbox: Sandbox) -> Iterator[Sandbox]:
     running_sandbox.forget()
     yield running_sandbox
     running_sandbox.mend()
+    running_sandbox.forget_managed()
     running_sandbox.latency = 0.0
     assert running_sandbox.faults == ()
 

@@ -18,7 +18,9 @@ def test_a_key_is_added_tested_rotated_and_removed(kojikey: Program, provider: s
     assert [result["outcome"] for result in tested.results] == ["valid"]
     rotated = kojikey.rotate(provider, "ok_2")
     assert rotated.code == 0
-    names = {row["name"] for row in kojikey("run", "--dry-run", "--json").results}
+    is_admin = bool(load_catalog().get(provider).admin_of)
+    assert bool(kojikey("run", "--dry-run", "--json").results) is not is_admin  # handed on only where it is named
+    names = {row["name"] for row in kojikey("run", "--dry-run", "--json", "--provider", provider).results}
     assert set(load_catalog().get(provider).env) <= names
     removed = kojikey("remove", provider, "--yes", "--json")
     assert (removed.code, removed.results[0]["source"]) == (0, "none")

@@ -41,9 +41,9 @@ def test_the_bundled_providers_are_there() -> None:
     catalog = load_catalog()
     assert catalog.ids()[:2] == ("elevenlabs", "google_gemini")
     assert catalog.ids()[2:] == (
-        "anthropic", "assemblyai", "azure_openai", "cartesia", "cerebras", "cohere", "deepgram", "deepseek",
-        "fireworks", "groq", "huggingface", "mistral", "openai", "openrouter", "perplexity", "replicate", "together",
-        "xai",
+        "anthropic", "anthropic_admin", "assemblyai", "azure_openai", "cartesia", "cerebras", "cohere", "deepgram",
+        "deepseek", "elevenlabs_admin", "fireworks", "groq", "huggingface", "mistral", "mistral_admin", "openai",
+        "openai_admin", "openrouter", "openrouter_admin", "perplexity", "replicate", "together", "xai", "xai_admin",
     )  # fmt: skip
     gemini, eleven = catalog.get("google_gemini"), catalog.get("elevenlabs")
     assert (gemini.env, gemini.base_url_env, gemini.auth_header) == (

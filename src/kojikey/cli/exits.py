@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from kojikey.model import errors
+from kojikey.model import errors, management_errors
 
 
 class Exit(IntEnum):
@@ -44,6 +44,8 @@ _CODES: tuple[tuple[type[errors.KojikeyError], Exit], ...] = (
     (errors.UsageError, Exit.USAGE),
     (errors.NotFound, Exit.NOT_FOUND),
     (errors.Conflict, Exit.CONFLICT),
+    (management_errors.ManagementRefused, Exit.KEY_FAILED),
+    (management_errors.ManagementUnavailable, Exit.INDETERMINATE),
     (errors.StoreUnavailable, Exit.STORE_UNAVAILABLE),
     (errors.CannotOpen, Exit.CANNOT_OPEN),
 )
@@ -70,7 +72,9 @@ def hint_of(error: errors.KojikeyError, *, command: str | None = None) -> str:
         case errors.KeyExists():
             replace = f"kojikey rotate {error.provider}" + _for(error.account)
             return f"{replace} replaces it; for another project or stage: kojikey add {error.provider} --account NAME"
-        case errors.AlreadyStaged():
+        case management_errors.NotRetired():
+            return f"kojikey rotate {error.provider}{_for(error.account)} --retire"
+        case errors.AlreadyStaged() | management_errors.MintUnfinished():
             finish = f"kojikey rotate {error.provider}" + _for(error.account)
             return f"finish it with {finish} --resume, or discard it with {finish} --abort"
         case errors.UnknownProvider():

@@ -9,17 +9,25 @@ KojikeyError
 │   ├── FileMistakes            all mistakes of a file at once
 │   │   ├── BadConfig           config.toml, by line and key
 │   │   └── BadDefinition       a provider's TOML file
+│   ├── CannotMint              no API makes or revokes keys there, or an option is missing for it
 │   └── InputNeeded             a person would have been asked, but may not be
 ├── NotFound
 │   ├── KeyNotFound
 │   ├── VersionNotFound         nothing staged, no previous version
 │   ├── AccountNotFound
+│   ├── NoAdminKey              nor another identity that may manage the provider's keys
+│   ├── NoSuchParent            no such project, team, service account at the provider
 │   └── StoreNotFound
 ├── Conflict
 │   ├── KeyExists
 │   ├── AlreadyStaged
 │   ├── ChangedMeanwhile        a compare-and-swap lost
+│   ├── MintUnfinished          a key is being made at the provider
+│   ├── NotRetired              the previous key still works at the provider
 │   └── StoreExists             there already, with another KEK
+├── ManagementRefused           a provider does not let us manage its keys: it said no, and nothing was done there
+│   └── WiderRefused            the new key would be allowed more than the old one
+├── ManagementUnavailable       a provider's key management did not answer; perhaps it was done all the same
 ├── StoreUnavailable
 │   ├── StoreUnreachable, StoreDenied, StoreLocked, StoreReadOnly, StoreFull
 │   ├── StoreCorrupt            damaged, or not a store of ours

@@ -13,6 +13,7 @@ from typing import Any
 
 from kojikey.model import validators
 from kojikey.model.masking import VISIBLE
+from kojikey.model.minting import AtProvider, MintIntent
 from kojikey.model.ref import Document
 from kojikey.model.verdict import Outcome, Reason, Verdict
 
@@ -61,7 +62,8 @@ class TestRecord:
 class Version:
     """One value that a key has had. ``sealed`` is a compact JWE; ``tail`` is what its mask may show.
 
-    ``pending`` holds the settings of the key that take effect when a staged version is promoted.
+    ``pending`` holds the settings of the key that take effect when a staged version is promoted. ``at_provider`` is
+    where the value is at its provider, None where that is not known.
     """
 
     number: int
@@ -75,12 +77,20 @@ class Version:
     expires_at: str | None = None
     last_test: TestRecord | None = None
     pending: Document | None = None
+    at_provider: AtProvider | None = None
+
+    @property
+    def is_minted(self) -> bool:
+        """Whether kojikey had the value made at the provider."""
+        return self.at_provider is not None and self.at_provider.is_minted
 
     def as_document(self) -> Document:
         """Return the JSON form for the store."""
         document: Document = {name: getattr(self, name) for name in _VERSION_FIELDS}
         document["stage"] = self.stage.value
         document["last_test"] = self.last_test.as_document() if self.last_test else None
+        if self.at_provider is not None:  # documents of earlier releases have no such member
+            document["at_provider"] = self.at_provider.as_document()
         return document
 
     @classmethod
@@ -89,7 +99,11 @@ class Version:
         fields: dict[str, Any] = {name: check(document[name]) for name, check in _VERSION_FIELDS.items()}
         if not fields["number"] or len(fields["tail"]) > VISIBLE:
             raise ValueError("not a version")
-        return cls(**fields, last_test=validators.optional(TestRecord.from_document, document["last_test"]))
+        return cls(
+            **fields,
+            last_test=validators.optional(TestRecord.from_document, document["last_test"]),
+            at_provider=validators.optional(AtProvider.from_document, document.get("at_provider")),
+        )
 
 
 def _maybe(check: Callable[[object], Any]) -> Callable[[object], Any]:
@@ -128,7 +142,9 @@ _VERSION_FIELDS: dict[str, Callable[[object], Any]] = {
 class Key:
     """What an account has at a provider: its versions (at most one in each stage) and its settings.
 
-    ``rotate_after_days`` is None for "never". ``models`` and ``capabilities`` are what tests check.
+    ``rotate_after_days`` is None for "never". ``models`` and ``capabilities`` are what tests check. ``minting`` is a
+    new key that is being made at the provider; ``unfound`` are those whose answer was lost, and that the provider did
+    not list when it was asked. ``is_copy``: the key came from another store, which is the one that rotates it there.
     """
 
     account: str
@@ -141,6 +157,15 @@ class Key:
     capabilities: tuple[str, ...] = ()
     rotate_after_days: int | None = 90
     rotated_at: str | None = None
+    minting: MintIntent | None = None
+    unfound: tuple[MintIntent, ...] = ()
+    is_copy: bool = False
+
+    @property
+    def is_mint_unfinished(self) -> bool:
+        """Whether a key is being made at the provider, or was made and is not in use yet."""
+        staged = self.version(Stage.STAGED)
+        return self.minting is not None or (staged is not None and staged.is_minted)
 
     @property
     def current(self) -> Version:
@@ -168,7 +193,12 @@ class Key:
         document["models"], document["capabilities"] = list(self.models), list(self.capabilities)
         test = self.current.last_test
         document["tested_at"] = test.tested_at if test else None
-        return document
+        rare: Document = {
+            "minting": self.minting.as_document() if self.minting else None,
+            "unfound": [intent.as_document() for intent in self.unfound],
+            "is_copy": self.is_copy,
+        }
+        return document | {name: value for name, value in rare.items() if value}
 
     @classmethod
     def from_document(cls, document: Document) -> Key:
@@ -183,7 +213,13 @@ class Key:
             raise ValueError("two versions in one place")
         if any(version.number >= fields["next_version"] for version in versions):
             raise ValueError("a version from the future")
-        return cls(**fields, versions=versions)
+        return cls(
+            **fields,
+            versions=versions,
+            minting=validators.optional(MintIntent.from_document, document.get("minting")),
+            unfound=tuple(map(MintIntent.from_document, document.get("unfound", ()))),
+            is_copy=validators.flag(document.get("is_copy", False)),
+        )
 
 
 _KEY_FIELDS: dict[str, Callable[[object], Any]] = {

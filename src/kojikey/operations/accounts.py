@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import count, groupby
 
 from kojikey.model import validators
 from kojikey.model.errors import AccountNotFound, CannotOpen, ChangedMeanwhile, RecordChanged
+from kojikey.model.key import Key
 from kojikey.model.ref import Document, account_ref
 from kojikey.model.timestamps import now
 from kojikey.operations.compare_and_swap import retry_on_conflict
+from kojikey.operations.key_records import ensure_not_minting, key_of
 from kojikey.operations.ledger import EventDraft, Ledger, Plan
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.record_checks import check_account, is_seq, is_well_formed
@@ -87,9 +90,12 @@ def ensure_removable(open_store: OpenStore, *, account: str) -> None:
     """Check that there is anything of an account; to remove it is the way out, also where its record is damaged.
 
     Raises:
-        AccountNotFound: the store has nothing of it, or it was removed.
+        AccountNotFound: the store has nothing of it, or it was removed. MintUnfinished: a key of it is being made at
+            its provider.
     """
     stored = open_store.store.read(account_ref(account))
+    for key in readable_keys(open_store, account):
+        ensure_not_minting(key)
     if stored is not None and not (is_well_formed(stored) and stored.document["wrapped"] is None):
         return
     left: object = next(open_store.store.scan(Query(account=account)), None)
@@ -97,6 +103,13 @@ def ensure_removable(open_store: OpenStore, *, account: str) -> None:
         left = next(open_store.store.events(account), None)
     if left is None:
         raise AccountNotFound(account)
+
+
+def readable_keys(open_store: OpenStore, account: str) -> Iterator[Key]:
+    """Yield the keys of an account, without those whose record was damaged from outside."""
+    for stored in open_store.store.scan(Query(account=account)):
+        with suppress(RecordChanged):
+            yield key_of(stored)
 
 
 @dataclass(frozen=True, slots=True)

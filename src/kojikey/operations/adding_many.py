@@ -14,7 +14,7 @@ from kojikey.model.errors import KeyExists
 from kojikey.model.secret import Secret
 from kojikey.operations import adding
 from kojikey.operations.adding import NewKey
-from kojikey.operations.listing import key_of
+from kojikey.operations.key_records import key_of
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Approve, Probe
 from kojikey.operations.results import ChangeResult

@@ -15,7 +15,7 @@ from kojikey.model.key import Key, Stage
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Verdict
 from kojikey.operations.compare_and_swap import retry_on_conflict
-from kojikey.operations.key_records import key_of, stored_key, tested
+from kojikey.operations.key_records import ensure_not_minting, key_of, stored_key, tested
 from kojikey.operations.key_settings import Revision, changed_settings
 from kojikey.operations.ledger import Ledger, Plan, event_draft
 from kojikey.operations.open_store import OpenStore
@@ -35,11 +35,13 @@ async def change_settings(
 
     Raises:
         KeyNotFound: there is no key. AlreadyStaged: a rotation is under way, and the base URL is to be another.
+        MintUnfinished: a key is being made at the provider.
         ChangedMeanwhile: somebody else rotated or removed the key; nothing was changed.
         StoreUnavailable, CannotOpen: nothing was changed.
     """
     stored = stored_key(open_store, account=account, provider=provider)
     key = key_of(stored)
+    ensure_not_minting(key)
     if revision.base_url in (None, key.current.base_url):
         return _changed(open_store, stored, partial(_without_move, revision=revision))
     _ensure_unstaged(key)

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from kojikey.model.errors import KeyNotFound, RecordChanged
 from kojikey.model.key import Key, Stage, TestRecord, Version
+from kojikey.model.management_errors import MintUnfinished
 from kojikey.model.masking import tail_of
 from kojikey.model.secret import Secret
 from kojikey.model.timestamps import now
@@ -72,3 +73,13 @@ def tested(version: Version, verdict: Verdict | None) -> Version:
         return version
     expires_at = version.expires_at or verdict.expires_at
     return replace(version, last_test=TestRecord.after(verdict, version.last_test), expires_at=expires_at)
+
+
+def ensure_not_minting(key: Key) -> None:
+    """Check that no key is being made at the provider.
+
+    Raises:
+        MintUnfinished: one is, or was made and is not in use yet.
+    """
+    if key.is_mint_unfinished:
+        raise MintUnfinished(key.account, key.provider)

@@ -27,7 +27,12 @@ def is_due(key: Key, moment: datetime, *, is_disabled: bool, expiring: timedelta
     if moment - parsed(key.current.created_at) >= timedelta(days=key.rotate_after_days):
         return True
     expires = key.current.expires_at
-    return expires is not None and parsed(expires) - moment <= expiring
+    if expires is None:
+        return False
+    life = parsed(expires) - parsed(key.current.created_at)
+    if key.current.is_minted and life < expiring:
+        expiring = life / 10  # or it would be due from the day on which it was made
+    return parsed(expires) - moment <= expiring
 
 
 def list_keys(

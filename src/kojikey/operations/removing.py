@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kojikey.model.errors import RecordChanged
 from kojikey.model.key import Key
-from kojikey.operations.key_records import key_of, stored_key
+from kojikey.operations.key_records import ensure_not_minting, key_of, stored_key
 from kojikey.operations.ledger import EventDraft, Ledger, Plan
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.results import ChangeResult
@@ -15,11 +15,14 @@ def remove(open_store: OpenStore, *, account: str, provider: str) -> ChangeResul
     """Delete an account's key at a provider. Without the KEK the audit event is left unsigned, and the result says so.
 
     Raises:
-        KeyNotFound: there is none. ChangedMeanwhile: someone else changed it; it was not removed.
+        KeyNotFound: there is none. MintUnfinished: a key is being made at the provider.
+        ChangedMeanwhile: someone else changed it; it was not removed.
         StoreUnavailable: it was not removed.
     """
     stored = stored_key(open_store, account=account, provider=provider)
     key = _readable(stored)
+    if key is not None:
+        ensure_not_minting(key)
     current = key.current if key else None
     draft = EventDraft(
         "removed", provider, current.number if current else None, current.fingerprint if current else None

@@ -4,15 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Literal
 
 from kojikey.model.allocation import source_without_key
 from kojikey.model.errors import CannotOpen
-from kojikey.model.key import Key, Version
+from kojikey.model.key import Key, Stage, Version
+from kojikey.model.minting import AtProvider
 from kojikey.model.ref import Document
+from kojikey.model.timestamps import parsed, stamp
 from kojikey.model.verdict import Outcome, Verdict
 
+GRACE = timedelta(hours=24)
+"""How long a previous key is kept at the provider, unless something else is said."""
+
 Action = Literal["added", "rotated", "unchanged", "staged", "aborted", "rolled_back", "retired", "removed", "changed"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderReport:
+    """What a change did, or left, at the provider. ``revoke_after`` is when ``rotate --due`` retires the previous key.
+
+    ``copied`` and ``not_copied`` are about what a new key took over from the old one.
+    """
+
+    key_id: str | None = None
+    parent: str | None = None
+    name: str | None = None
+    copied: tuple[str, ...] = ()
+    not_copied: tuple[str, ...] = ()
+    revoke_after: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        place: AtProvider | None,
+        *,
+        copied: tuple[str, ...] = (),
+        not_copied: tuple[str, ...] = (),
+        key: Key | None = None,
+    ) -> ProviderReport:
+        """Return the report about a version's place at the provider, and about the key as it is then."""
+        previous = key.version(Stage.PREVIOUS) if key else None
+        after = None
+        if key is not None and key.rotated_at and previous is not None and previous.at_provider is not None:
+            after = stamp(parsed(key.rotated_at) + GRACE)
+        name, key_id, parent = (place.name, place.key_id, place.parent) if place else ("", "", "")
+        return cls(key_id or None, parent or None, name or None, copied, not_copied, after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +75,7 @@ class ChangeResult:
     unsigned: bool = False
     unrecorded: bool = False
     settings: tuple[str, ...] = ()
+    at_provider: ProviderReport | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,13 @@ from kojikey.model.errors import (
     VersionNotFound,
 )
 from kojikey.model.key import Key, Stage, Version
+from kojikey.model.management_errors import NotRetired
 from kojikey.model.secret import Secret
 from kojikey.model.timestamps import now
 from kojikey.model.verdict import Outcome, Verdict
 from kojikey.operations.audit_verification import ensure_known
 from kojikey.operations.compare_and_swap import retry_on_conflict
-from kojikey.operations.key_records import key_of, sealed_version, stored_key, tested
+from kojikey.operations.key_records import ensure_not_minting, key_of, sealed_version, stored_key, tested
 from kojikey.operations.key_settings import KeySettings, settled
 from kojikey.operations.ledger import EventDraft, Ledger, Plan, event_draft
 from kojikey.operations.open_store import OpenStore
@@ -69,8 +70,12 @@ def ensure_unstaged(open_store: OpenStore, *, account: str, provider: str) -> Ke
 
 def _unstaged(stored: Stored) -> Key:
     key = key_of(stored)
+    ensure_not_minting(key)
     if key.version(Stage.STAGED):
         raise AlreadyStaged(key.account, key.provider)
+    previous = key.version(Stage.PREVIOUS)
+    if previous is not None and previous.is_minted:
+        raise NotRetired(key.account, key.provider)  # it exists at the provider, and would be forgotten
     return key
 
 
@@ -131,9 +136,11 @@ async def resume(
     return await _test_and_promote(open_store, staged, test=test, approve=approve, in_store=in_store)
 
 
-def abort(open_store: OpenStore, *, account: str, provider: str) -> ChangeResult:
-    """Discard the staged value. Raises as :func:`resume`."""
-    return _discard(open_store, _chosen(open_store, account, provider, Stage.STAGED), action="aborted", verdict=None)
+def abort(open_store: OpenStore, *, account: str, provider: str, is_revoked: bool = False) -> ChangeResult:
+    """Discard the staged value; ``is_revoked`` where it was deleted at the provider. Raises as :func:`resume`."""
+    staged = _chosen(open_store, account, provider, Stage.STAGED)
+    before = (event_draft("revoked_at_provider", provider, staged.version),) if is_revoked else ()
+    return _discard(open_store, staged, action="aborted", verdict=None, before=before)
 
 
 async def rollback(
@@ -152,6 +159,7 @@ async def rollback(
         that is there. Otherwise as :func:`rotate`.
     """
     previous = await in_store(lambda: _known(open_store, account, provider, Stage.PREVIOUS))
+    ensure_not_minting(previous.key)
     verdict = await _tested(open_store, previous, test, in_store)
     if not accepted(verdict, approve):
         return await in_store(lambda: _kept(open_store, previous, None, verdict))
@@ -216,7 +224,8 @@ async def _test_and_promote(
     verdict = await _tested(open_store, staged, test, in_store)
     if accepted(verdict, approve):
         return await in_store(lambda: _promote(open_store, staged, action="rotated", verdict=verdict))
-    if verdict is not None and verdict.outcome is Outcome.REJECTED:
+    # A minted key that is still refused may not be known everywhere yet, and it exists at the provider.
+    if verdict is not None and verdict.outcome is Outcome.REJECTED and not staged.version.is_minted:
         return await in_store(lambda: _discard(open_store, staged, action="aborted", verdict=verdict))
     return await in_store(lambda: _kept(open_store, staged, "staged", verdict))
 
@@ -257,17 +266,26 @@ def _promote(open_store: OpenStore, chosen: _Chosen, *, action: Action, verdict:
         return replace(after, rotated_at=moment)
 
     told = "promoted" if action == "rotated" else action
-    after = _changed(open_store, chosen, promoted, event_draft(told, chosen.key.provider, chosen.version, verdict))
+    after = _changed(open_store, chosen, promoted, (event_draft(told, chosen.key.provider, chosen.version, verdict),))
     return _result(after, action, after.current, verdict)
 
 
-def _discard(open_store: OpenStore, chosen: _Chosen, *, action: Action, verdict: Verdict | None) -> ChangeResult:
+def _discard(
+    open_store: OpenStore,
+    chosen: _Chosen,
+    *,
+    action: Action,
+    verdict: Verdict | None,
+    before: tuple[EventDraft, ...] = (),
+) -> ChangeResult:
     draft = event_draft(action, chosen.key.provider, chosen.version, verdict)
-    after = _changed(open_store, chosen, lambda key, version: key.without(version.stage), draft)
+    after = _changed(open_store, chosen, lambda key, version: key.without(version.stage), (*before, draft))
     return _result(after, action, chosen.version, verdict)
 
 
-def _changed(open_store: OpenStore, chosen: _Chosen, change: Callable[[Key, Version], Key], draft: EventDraft) -> Key:
+def _changed(
+    open_store: OpenStore, chosen: _Chosen, change: Callable[[Key, Version], Key], drafts: tuple[EventDraft, ...]
+) -> Key:
     """Change the key of a version, again where only something else of it was changed first (a test was recorded).
 
     Raises:
@@ -276,7 +294,7 @@ def _changed(open_store: OpenStore, chosen: _Chosen, change: Callable[[Key, Vers
 
     def attempt(held: _Chosen) -> Key:
         after = change(held.key, held.version)
-        plan = Plan((Change(held.stored.ref, after.as_document(), held.stored.revision),), (draft,))
+        plan = Plan((Change(held.stored.ref, after.as_document(), held.stored.revision),), drafts)
         Ledger(open_store).record(held.key.account, lambda _: plan)
         return after
 

@@ -253,6 +253,9 @@ class Definition:
     llm_names: tuple[str, ...] = ()
     """The names, beside the id, that the program ``llm`` has for the provider in its ``keys.json``."""
 
+    admin_of: str = ""
+    """The provider whose keys an admin key manages; empty for keys that use a provider's models."""
+
     @property
     def base_url(self) -> str:
         """The base URL where none is chosen; empty where the provider has none that is everybody's."""

@@ -100,6 +100,7 @@ def _definition(root: Table) -> Definition:
         capabilities=capabilities,
         default_capabilities=default,
         permissions=root.texts("permissions"),
+        admin_of=root.text("admin_of", ""),
         values=values,
         model_prefix=model_prefix,
         version_paths=_version_paths(root),
@@ -238,6 +239,8 @@ def _inconsistencies(definition: Definition) -> list[str]:
         if check.pick and check.pick.name not in known:
             problems.append(f"{at}.pick.name is none of values.fallback")
         problems += _of_rules(check.rules, f"{at}.rules", shapes, names, known)
+    if (definition.id.endswith("_admin") or definition.admin_of) and definition.id != f"{definition.admin_of}_admin":
+        problems.append("admin_of must be the id without _admin, and only an admin key has one")
     if definition.checks and (definition.checks[0].capability or definition.checks[0].when):
         problems.append("checks[1] must be the one that is always made, without capability or condition")
     if len(shapes) != len(definition.shapes):

@@ -34,7 +34,8 @@ class IndexEntry(NamedTuple):
 
     ``base_url`` is ``""`` where the provider has none that is everybody's. ``base_url_env_path`` is what that variable
     has after the base URL. ``shapes`` are the expressions of the key formats that no other provider has. ``aliases``
-    and ``llm_names`` are names under which other programs keep a key of the provider.
+    and ``llm_names`` are names under which other programs keep a key of the provider. ``admin_of`` is the provider
+    whose keys an admin key manages: such a key is handed on only where it is named.
     """
 
     name: str
@@ -48,6 +49,7 @@ class IndexEntry(NamedTuple):
     shapes: tuple[str, ...]
     aliases: tuple[str, ...]
     llm_names: tuple[str, ...]
+    admin_of: str = ""
 
     def base_url_variable(self, base_url: str | None) -> dict[str, str]:
         """Return the variable that tells the provider's SDK about a base URL other than its default one."""
@@ -95,6 +97,7 @@ def entry_of(definition: Definition) -> IndexEntry:
         tuple(shape.regex.pattern for shape in definition.shapes if not shape.shared),
         definition.aliases,
         definition.llm_names,
+        definition.admin_of,
     )
 
 

@@ -33,6 +33,7 @@ def schema() -> Schema:
     properties: Schema = {
         "id": {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,31}$"},
         **dict.fromkeys(("name", "company", "purpose"), _TEXT),
+        "admin_of": _TEXT,
         "base_url_form": _TEXT,
         "version_paths": _TEXTS,
         "permissions": _TEXTS,

@@ -11,6 +11,7 @@ DATA_KEY_ID = b"kojikey/1 data key id"
 KEK_ID = b"kojikey/1 kek id"
 FINGERPRINT = b"kojikey/1 fingerprint"
 AUDIT = b"kojikey/1 audit"
+PROOF = b"kojikey/1 proof"
 
 _ID_BYTES = 8
 

@@ -97,6 +97,19 @@ class Sealer(NotSerialisable):
         mac = hmac.digest(derived(self._data_key, FINGERPRINT), _utf8(secret), "sha256")
         return mac.hex()[:_FINGERPRINT_CHARACTERS]
 
+    def proof(self, purpose: str, provider: str, content: dict[str, Any]) -> str:
+        """Return what shows that kojikey wrote some content which is kept in the clear, 64 hex characters.
+
+        It holds for one purpose and one provider of this account.
+        """
+        import hmac
+        import json
+
+        from kojikey.sealing.derivation import PROOF, derived
+
+        covered = json.dumps([purpose, provider, content], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hmac.digest(derived(self._data_key, PROOF), covered.encode("ascii"), "sha256").hex()
+
     def link(self, previous: str, event: dict[str, Any]) -> str:
         """Return the signed link of an event of this account (:func:`kojikey.sealing.audit_chain.link`)."""
         from kojikey.sealing import audit_chain

@@ -7,6 +7,12 @@ from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, 
 from kojikey.model.account import checked_account
 from kojikey.model.errors import Effect, UsageError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from kojikey.model.key import Key
+
 
 def list_accounts(call: Call) -> int:
     """Carry out ``kojikey account list``."""
@@ -79,6 +85,7 @@ def remove(call: Call) -> int:
     open_store = wiring.open_chosen_store(context.settings, context.person)
     accounts.ensure_removable(open_store, account=account)
     _confirm(context, account)
+    made = list(_made_at_providers(context, accounts.readable_keys(open_store, account)))
     keys, signed = accounts.remove_account(open_store, account=account)
     if not signed:
         context.terminal.warn(
@@ -89,8 +96,21 @@ def remove(call: Call) -> int:
         f"account {account} is removed, with {keys} key{'' if keys == 1 else 's'} and its data key",
         "a backup of its sealed records opens no more, unless the data key's record is in it and the KEK is kept",
         "the providers still accept the keys: revoke them there",
+        *made,
     ]
     return _show(context, account, "removed", lines, keys=keys, audit_signed=signed)
+
+
+def _made_at_providers(context: Context, keys: Iterable[Key]) -> Iterator[str]:
+    """Yield a line for each key whose id at its provider is known: it goes on working there."""
+    from kojikey import wiring
+
+    index = wiring.provider_index(context.settings)
+    for key in keys:
+        page = index[key.provider].keys_page if key.provider in index else ""
+        for version in key.versions:
+            if version.at_provider and version.at_provider.key_id:
+                yield f"{key.provider} {version.at_provider.key_id} still works: {page}"
 
 
 def _confirm(context: Context, account: str) -> None:

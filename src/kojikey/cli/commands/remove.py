@@ -8,10 +8,13 @@ from kojikey.cli.commands.key_choice import choose_key
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.parsing.command import COMMON, KEY, Call, Command, Option
 from kojikey.model.allocation import source_without_key
-from kojikey.model.errors import RecordChanged
+from kojikey.model.errors import Effect, RecordChanged
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from kojikey.model.key import Version
+    from kojikey.operations.open_store import OpenStore
+    from kojikey.operations.results import ChangeResult
     from kojikey.stores.base import Stored
 
 
@@ -36,6 +39,7 @@ def remove(call: Call) -> int:
         if not context.terminal.confirm(question, otherwise=f"kojikey remove {provider} --yes"):
             context.terminal.note("nothing was removed")
             return 0 if not context.terminal.json else documents.write("remove", 0, [])
+    left = _revoked(context, open_store, stored) if call.flag("revoke") else None
     result = removing.remove(open_store, account=context.account, provider=provider)
     if result.unrecorded:
         context.terminal.warn("the account's record is damaged, so no audit event could be added for this removal")
@@ -50,11 +54,58 @@ def remove(call: Call) -> int:
     if not context.terminal.quiet:
         if source_without_key(provider) == "built_in":
             page.line(f"account {context.account} falls back to Koji's built-in allocation at {provider}", indent=2)
-        page.line("the provider still accepts the key: revoke it there if nothing else uses it", indent=2)
-        index = wiring.provider_index(context.settings)
-        if provider in index:
-            page.line(index[provider].keys_page, indent=2)
+        for line in _left_at_provider(context, result, left):
+            page.line(line, indent=2)
     return 0
+
+
+def _revoked(context: Context, open_store: OpenStore, stored: Stored) -> tuple[Version, ...]:
+    """Delete the key at its provider, and return the versions that could not be.
+
+    Raises:
+        CannotMint: no API deletes them. NoAdminKey, ManagementRefused, ManagementUnavailable: nothing was changed.
+    """
+    from kojikey import wiring
+    from kojikey.cli.commands.key_probe import run_operation
+    from kojikey.cli.commands.management import access_to, admin_account_of, open_management
+    from kojikey.model.management_errors import CannotMint
+    from kojikey.operations import retiring
+    from kojikey.operations.key_records import ensure_not_minting, key_of
+    from kojikey.providers.management import ability_of
+
+    key, catalog = key_of(stored), wiring.catalog(context.settings)
+    ensure_not_minting(key)
+    if ability_of(key.provider) is None:
+        page = catalog.get(key.provider).pages.keys
+        raise CannotMint(
+            f"no API deletes {key.provider} keys", effect=Effect.NOTHING_CHANGED, hint=f"revoke it at {page}"
+        )
+    access = access_to(context, catalog, open_store, key.provider, account=admin_account_of(context))
+
+    async def work() -> tuple[Version, ...]:
+        async with open_management(access) as keys:
+            return await retiring.revoke_all(open_store, keys, key)
+
+    return run_operation(work())
+
+
+def _left_at_provider(context: Context, result: ChangeResult, left: tuple[Version, ...] | None) -> list[str]:
+    """Say which keys still exist at the provider, by their ids where those are known, and where they are revoked."""
+    from kojikey import wiring
+
+    if left == ():
+        return ["the provider does not accept the key any more"]
+    index = wiring.provider_index(context.settings)
+    page = [index[result.provider].keys_page] if result.provider in index else []
+    versions = result.key.versions if left is None and result.key else left or ()
+    ids = [
+        f"version {version.number} ({context.terminal.masked(version.tail)}) is {version.at_provider.key_id} there"
+        for version in versions
+        if version.at_provider and version.at_provider.key_id
+    ]
+    if left:
+        ids = [f"version {version.number} ({context.terminal.masked(version.tail)}) is left there" for version in left]
+    return ["the provider still accepts the key: revoke it there if nothing else uses it", *ids, *page]
 
 
 def _which(context: Context, stored: Stored) -> str:
@@ -78,10 +129,15 @@ COMMANDS = (
         "remove",
         "delete a key with all its versions",
         remove,
-        options=(*COMMON, Option(("--yes", "-y"), "do not ask")),
+        options=(
+            *COMMON,
+            Option(("--yes", "-y"), "do not ask"),
+            Option(("--revoke",), "delete it at the provider first, with an admin key"),
+            Option(("--admin-account",), "with --revoke: whose admin key is used", "text", "NAME", "account"),
+        ),
         argument=KEY,
         description="At Koji's own providers the account falls back to the built-in allocation. "
-        "Works without the key-encryption key. It does not revoke the key at the provider.",
+        "Works without the key-encryption key. The key goes on working at the provider, but with --revoke.",
         examples=("kojikey remove elevenlabs", "kojikey remove elevenlabs --account acme --yes"),
     ),
 )

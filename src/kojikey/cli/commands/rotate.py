@@ -30,10 +30,15 @@ def rotate(call: Call) -> int:
 
     context = context_of(call)
     step = _step(call)
+    _check_options(context, step)
     if call.text("batch") is not None:
         from kojikey.cli.commands.batch import rotate_batch
 
         return rotate_batch(context)
+    if call.flag("due"):
+        from kojikey.cli.commands.rotate_due import rotate_due
+
+        return rotate_due(context)
     saving.refuse_batch_options(call)
     named = call.text("provider")
     if named is not None:
@@ -42,6 +47,9 @@ def rotate(call: Call) -> int:
     open_store = wiring.open_chosen_store(context.settings, context.person)
     provider = named or choose_key(context, open_store)
     definition = catalog.get(provider)
+    code = _at_provider(context, open_store, definition, catalog, step)
+    if code is not None:
+        return code
     probe = probe_for_one(context, catalog)
     test = None if call.flag("no_test") else probe
     approve = saving.Approval(context, saving="make it current", advice=for_step(provider, step))
@@ -59,8 +67,41 @@ def rotate(call: Call) -> int:
     return saving.show(context, result, lines, approval=approve)
 
 
+def _at_provider(
+    context: Context, open_store: OpenStore, definition: Definition, catalog: Catalog, step: str
+) -> int | None:
+    """Carry out a step that concerns the provider's key management; None where it does not."""
+    call = context.call
+    if not call.flag("mint") and step in ("rotate", "rollback"):
+        return None
+    from kojikey.cli.commands import rotate_mint
+    from kojikey.operations.key_records import key_of
+
+    if call.flag("mint"):
+        return rotate_mint.mint(context, open_store, definition, catalog)
+    if step == "retire":
+        return rotate_mint.retire(context, open_store, definition, catalog)
+    stored = open_store.held(context.account, definition.id)
+    key = key_of(stored) if stored else None
+    if key is None or not key.is_mint_unfinished:
+        if key is not None and key.unfound:
+            rotate_mint.tidy(context, open_store, definition, catalog)
+        return None
+    finish = rotate_mint.resume if step == "resume" else rotate_mint.abort
+    return finish(context, open_store, definition, catalog)
+
+
+def _check_options(context: Context, step: str) -> None:
+    if any(context.call.values.get(option.name) not in (None, False) for option in _MINTING):
+        from kojikey.cli.commands.rotate_mint import check_options
+
+        check_options(context, step)
+
+
 def _step(call: Call) -> str:
     steps = [name for name in _STEPS if call.flag(name)]
+    if call.flag("mint") and steps:
+        raise UsageError(f"--mint goes without --{steps[0]}", effect=Effect.NOTHING_CHANGED, hint=_again(call, "mint"))
     if len(steps) > 1:
         raise UsageError("one step at a time: --resume, --abort, --rollback or --retire", hint=_again(call, steps[0]))
     if call.flag("force") and steps != ["retire"]:
@@ -196,6 +237,23 @@ def _lines(definition: Definition, result: ChangeResult, step: str) -> list[str]
     }[str(result.action)]
 
 
+_MINTING = (
+    Option(("--mint",), "make the new key at the provider, with an admin key"),
+    Option(("--like",), "with --mint: the id of the key that the new one is to be like", "text", "KEY-ID"),
+    Option(("--parent",), "with --mint: the project, team or service account of the new key", "text", "ID"),
+    Option(("--admin-account",), "whose admin key is used (default: the key's own account)", "text", "NAME", "account"),
+    Option(("--allow-wider",), "with --mint: also where the new key may be allowed more than the old one"),
+    Option(
+        ("--propagation",), "how long a provider is given to know a new key, or to refuse a deleted one", "text", "5m"
+    ),
+    Option(("--no-revoke",), "with --retire or --abort: delete nothing at the provider"),
+    Option(("--yes", "-y"), "with --retire: do not ask before a key that a person made is deleted there"),
+    Option(("--due",), "for cron: rotate what is due, retire what was replaced, finish what was left"),
+    Option(("--all-accounts",), "with --due: the keys of every account"),
+    Option(("--expiring",), "with --due: also keys that expire within this span (default 14d)", "text", "14d"),
+    Option(("--grace",), "with --due: how long a replaced key is kept (default 24h)", "text", "24h"),
+    Option(("--jsonl",), "with --due: a JSON object a line, as results come"),
+)
 COMMANDS = (
     Command(
         "rotate",
@@ -208,6 +266,7 @@ COMMANDS = (
             Option(("--rollback",), "make the previous key current again, after testing it"),
             Option(("--retire",), "drop the previous key once the provider has stopped accepting it"),
             Option(("--force",), "with --retire: drop it even where the provider still accepts it"),
+            *_MINTING,
             *SOURCES,
             *SAVING,
             DEEP,

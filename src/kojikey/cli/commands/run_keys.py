@@ -52,7 +52,7 @@ def held_providers(
     for stored in open_store.store.scan(Query(account=account)):
         provider = str(stored.ref.provider)
         if provider in index:
-            held |= {} if provider.endswith("_admin") else {provider: None}
+            held |= {} if index[provider].admin_of else {provider: None}
         else:
             _leave_out(call, settings, provider)
     return held

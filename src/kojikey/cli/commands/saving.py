@@ -179,6 +179,9 @@ def exit_of(result: ChangeResult) -> Exit:
     """Return the exit code of a change: 0 where it was made, else what the outcome of the test gives."""
     if result.verdict is None or result.action in _DONE:
         return Exit.OK
+    is_unfinished_mint = result.action == "staged" and result.key is not None and result.key.is_mint_unfinished
+    if is_unfinished_mint and result.verdict.outcome is Outcome.REJECTED:
+        return Exit.INDETERMINATE  # a new key may not be known everywhere yet
     return Exit.INDETERMINATE if result.verdict.outcome is Outcome.INDETERMINATE else Exit.KEY_FAILED
 
 

@@ -15,7 +15,7 @@ from kojikey.model.masking import mask
 from kojikey.model.ref import Document
 from kojikey.model.timestamps import age_days, now, parsed
 from kojikey.model.verdict import Verdict
-from kojikey.operations.results import ChangeResult, ListRow, StoreInfo, TestResult
+from kojikey.operations.results import ChangeResult, ListRow, ProviderReport, StoreInfo, TestResult
 
 _EXPIRY_NOTICE_DAYS = 7
 
@@ -79,11 +79,24 @@ def changed(result: ChangeResult) -> Document:
     }
     if result.verdict is not None:
         document["test"] = verdict_fields(result.verdict)
+    if result.at_provider is not None:
+        document |= provider_fields(result.at_provider)
     if result.action == "removed":
         document |= {"source": source_without_key(result.provider), "audit_signed": not result.unsigned}
     if result.action == "changed":
         document |= {"settings": list(result.settings), "audit_signed": not result.unsigned}
     return document
+
+
+def provider_fields(report: ProviderReport) -> Document:
+    """Return what a change did at the provider."""
+    return {
+        "key_id": report.key_id,
+        "parent": report.parent,
+        "copied": list(report.copied),
+        "not_copied": list(report.not_copied),
+        "revoke_after": report.revoke_after,
+    }
 
 
 def listed(row: ListRow) -> Document:
@@ -136,6 +149,8 @@ def version_fields(version: Version) -> Document:
     """Return what is known of a version without opening it."""
     fields: Document = {"version": version.number, "stage": version.stage.value, "masked": mask(version.tail)}
     fields |= {name: getattr(version, name) for name in _OWN_FIELDS}
+    place = version.at_provider
+    fields |= {"key_id": place.key_id or None, "parent": place.parent or None} if place else {}
     return fields | {"last_test": version.last_test.as_document() if version.last_test else None}
 
 

@@ -39,11 +39,15 @@ _RETRIED = frozenset({Reason.RATE_LIMITED, Reason.PROVIDER_UNAVAILABLE})
 
 
 class Fault(NamedTuple):
-    """Why a request got no answer. ``detail`` is in our own words; ``retry`` says that another try may help."""
+    """Why a request got no answer. ``detail`` is in our own words; ``retry`` says that another try may help.
+
+    ``is_unsent`` tells that the request did not leave: nobody can have acted on it.
+    """
 
     reason: Reason
     detail: str = ""
     retry: bool = False
+    is_unsent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import ssl
 import zlib
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import httpcore2
 
@@ -57,12 +57,17 @@ class Call(NamedTuple):
 class Exchange:
     """What the tests of one run share. Each test has a :class:`.Session` of its own, made by :meth:`session`."""
 
-    def __init__(self, proxies: Proxies | None = None, *, opener: Opener | None = None) -> None:
-        """``proxies`` are those of the environment, unless others are given. ``opener`` takes the network's place."""
+    def __init__(
+        self, proxies: Proxies | None = None, *, opener: Opener | None = None, body_limit: int = BODY_LIMIT
+    ) -> None:
+        """``proxies`` are those of the environment, unless others are given. ``opener`` takes the network's place.
+
+        ``body_limit`` is the most bytes of an answer that are read.
+        """
         for name in ("httpcore2", "httpx2"):
             logging.getLogger(name).setLevel(logging.WARNING)
         self._proxies = Proxies.read(Environment(os.environ)) if proxies is None else proxies
-        self._opener = opener
+        self._opener, self._limit = opener, body_limit
         self._addresses: Addresses = {}
         self._tls: ssl.SSLContext | None = None
         self._targets: dict[tuple[str, tuple[tuple[str, str], ...]], _Target] = {}
@@ -79,7 +84,7 @@ class Exchange:
             BadNetworkSettings: the environment's proxy or certificates, which they would need, cannot be used.
         """
         if self._opener is not None:
-            return Session(self._opener, Network(self._addresses), limit=BODY_LIMIT)
+            return Session(self._opener, Network(self._addresses), limit=self._limit)
         proxy = self._proxies.proxy_for(base_url)
         if self._tls is None and base_url.startswith("https:"):
             self._tls = tls_context()
@@ -88,10 +93,10 @@ class Exchange:
             ssl_context=self._tls, proxy=_proxy_of(proxy, self._tls) if proxy else None, network_backend=network
         )
         origin = self._target(base_url, ()).url.origin
-        return Session(lambda: pool.create_connection(origin), network, limit=BODY_LIMIT)
+        return Session(lambda: pool.create_connection(origin), network, limit=self._limit)
 
     async def send(self, session: Session, call: Call, *, is_fresh: bool = False) -> Answer | Fault:
-        """Make one request and return its answer, at most 64 KiB of it, or the reason why there is none.
+        """Make one request and return its answer, as much of it as is read, or the reason why there is none.
 
         ``is_fresh`` makes it over a connection that was never used.
 
@@ -104,6 +109,24 @@ class Exchange:
                 return _complete(await session.ask(self._request(call), is_fresh=is_fresh))
         except Exception as error:  # each kind is told apart below, and none may leave: see the module's docstring
             return _fault(error)
+
+    async def fetch(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None, timeout: float
+    ) -> Answer | Fault:
+        """Make one request that is no test of a key, over a connection of its own, and return its answer."""
+        target = self._target(url.partition("?")[0], tuple(parse_qsl(urlsplit(url).query)))
+        session = self.session(url)
+        fields = [(b"host", target.host), *_HEADERS]
+        fields += [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in headers.items()]
+        fields += [(b"content-length", str(len(body)).encode())] if body else []
+        try:
+            async with asyncio.timeout(timeout):
+                request = httpcore2.Request(method.encode("ascii"), target.url, headers=fields, content=body or b"")
+                return _complete(await session.ask(request, is_fresh=True))
+        except Exception as error:  # as in `send`
+            return _fault(error)
+        finally:
+            session.close()
 
     def _request(self, call: Call) -> httpcore2.Request:
         check, definition = call.check, call.definition
@@ -207,13 +230,13 @@ def _fault(error: Exception) -> Fault:
             Reason.TLS_ERROR, "no encrypted connection could be made: the server does not speak TLS as it should"
         )
     if isinstance(error, httpcore2.ProxyError):
-        return Fault(Reason.NETWORK_BLOCKED, "the proxy refused the connection; the key was not sent")
+        return Fault(Reason.NETWORK_BLOCKED, "the proxy refused the connection; the key was not sent", is_unsent=True)
     if isinstance(error, httpcore2.TimeoutException | TimeoutError):
         return Fault(Reason.TIMEOUT)
     if any(isinstance(cause, socket.gaierror) for cause in causes):
-        return Fault(Reason.UNREACHABLE, "the name of the endpoint cannot be resolved", retry=True)
+        return Fault(Reason.UNREACHABLE, "the name of the endpoint cannot be resolved", retry=True, is_unsent=True)
     if isinstance(error, httpcore2.ConnectError):
-        return Fault(Reason.UNREACHABLE, "no connection could be made to the endpoint", retry=True)
+        return Fault(Reason.UNREACHABLE, "no connection could be made to the endpoint", retry=True, is_unsent=True)
     if isinstance(error, httpcore2.NetworkError | httpcore2.RemoteProtocolError | OSError):
         return Fault(Reason.UNREACHABLE, "the connection broke, or what answered does not speak HTTP", retry=True)
     return Fault(Reason.UNKNOWN, f"the request failed in a way that is not known ({type(error).__name__})")

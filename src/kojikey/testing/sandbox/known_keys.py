@@ -17,6 +17,10 @@ class KnownKeys:
     def __init__(self) -> None:
         self._callers: dict[tuple[str, str], Caller] = {}
         self._names: dict[str, str] = {}
+        self.restore()
+
+    def restore(self) -> None:
+        """Let happen to the made-up keys what their names say, whatever happened to them since."""
         for provider in PROVIDERS:
             for scenario in script_of(provider).scenarios.values():
                 self.add(provider, made_up_key(provider, scenario.name, scenario.shape), scenario.name)

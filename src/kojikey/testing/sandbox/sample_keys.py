@@ -48,7 +48,8 @@ def made_up_key(provider: str, name: str, shape: str = "") -> str:
     if provider != "google_gemini":
         form = script_of(provider).form
         # salted so that no two made-up keys have the same last four characters
-        digest = sha256(f"kojikey played {provider} {name}".encode()).hexdigest()
+        salt = "admin 2" if provider.endswith("_admin") else "played"
+        digest = sha256(f"kojikey {salt} {provider} {name}".encode()).hexdigest()
         return form.beginnings[shape] + (digest * 2)[: form.length]
     if shape == "standard":
         return "AIza" + "SyMadeUp-" + digest[:26]

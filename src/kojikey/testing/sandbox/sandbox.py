@@ -18,6 +18,7 @@ from kojikey.model.errors import UsageError
 from kojikey.testing.sandbox import elevenlabs, google_gemini
 from kojikey.testing.sandbox.journal import Journal, RecordedRequest, misdeeds_of, record_of
 from kojikey.testing.sandbox.known_keys import KnownKeys, outcome_of, scenario_of
+from kojikey.testing.sandbox.management import DIALECTS, GOOGLE, GOOGLE_TOKEN, Managed
 from kojikey.testing.sandbox.played import key_in, play
 from kojikey.testing.sandbox.sample_keys import SandboxKey, made_up_key
 from kojikey.testing.sandbox.scenarios import PROVIDERS, Caller, Scenario, script_of
@@ -31,6 +32,7 @@ _PLAYS: dict[str, Callable[[Request, str, Caller, Mapping[str, object]], Reply]]
 }
 _OF_THEIR_OWN = {"google_gemini": google_gemini.KEY_HEADER, "elevenlabs": elevenlabs.KEY_HEADER}
 _GARBAGE = b'{"models": [{"name": "\x1b[31m\x00\xff\xfe", "tier": [[[[' + b"\x80" * 64
+_UNAUTHENTICATED = b'{"error":{"code":401,"message":"Invalid authentication credentials","status":"UNAUTHENTICATED"}}'
 _PORTAL = b"<html><head><title>Welcome</title></head><body>Accept the terms to use this network.</body></html>"
 
 
@@ -83,6 +85,7 @@ class Sandbox:
         self._journal = Journal()
         self._broken: dict[str, FaultKind] = {}
         self._gates: list[Gate] = []
+        self._managed: dict[str, Managed] = {}
 
     def __repr__(self) -> str:
         return f"<Sandbox {self._server.url()} {'started' if self._server.is_started else 'stopped'}>"
@@ -164,6 +167,33 @@ class Sandbox:
             UsageError: the key is unknown.
         """
         self.set_reason(key, "deleted_key")
+
+    def managed(self, provider: str) -> Managed:
+        """Return the keys of a provider as its key-management API has them, and what can go wrong with that API.
+
+        Raises:
+            UsageError: the sandbox plays no such API of it.
+        """
+        dialect = next((each for each in DIALECTS.values() if each.provider == provider), None)
+        if dialect is None:
+            raise UsageError("the sandbox plays no key management of this provider")
+        if provider not in self._managed:
+            self._managed[provider] = Managed(
+                provider, dialect.parents, make_value=partial(made_up_key, provider),
+                known=partial(self._cast.add, provider),
+            )  # fmt: skip
+        return self._managed[provider]
+
+    @property
+    def google_apikeys_url(self) -> str:
+        """Where Google's key management is played, for KOJIKEY_GOOGLE_APIKEYS_URL; the access token is GOOGLE_TOKEN."""
+        return f"{self._server.url()}/{GOOGLE}"
+
+    def forget_managed(self) -> None:
+        """Forget the keys of all key-management APIs, and their faults; the made-up keys are as they were."""
+        if self._managed:
+            self._managed.clear()
+            self._cast.restore()
 
     def _made_up(self, provider: str, scenario: Scenario) -> SandboxKey:
         return SandboxKey(
@@ -276,6 +306,8 @@ class Sandbox:
         return reply
 
     def _reply(self, request: Request, provider: str, path: str, key: str | None, number: int) -> Reply:
+        if provider == GOOGLE:
+            return self._google(request, path, key)
         if provider not in PROVIDERS:
             return Reply(404, {"content-type": "text/plain"}, b"the sandbox plays " + ", ".join(PROVIDERS).encode())
         facts = {
@@ -288,10 +320,20 @@ class Sandbox:
         if kind is not None and kind is not FaultKind.SLOW:
             return self._broken_reply(provider, kind, facts)
         caller = self._cast.caller(provider, key, accept_any=self.accept_any)
+        dialect = DIALECTS.get(provider)
+        if dialect is not None and dialect.matches(request, path) and _works(caller, request, provider):
+            return dialect.reply(self.managed(dialect.provider), request, path)
+        if provider in self._managed and self._managed[provider].is_unknown_yet(key):
+            caller = Caller(key, None)
         reply = _PLAYS[provider](request, path, caller, facts)
         if kind is FaultKind.SLOW and reply.deed is Reaction.ANSWER:
             return Reply(reply.status, reply.headers, reply.body, Reaction.DRIP, reply.spends)
         return reply
+
+    def _google(self, request: Request, path: str, key: str | None) -> Reply:
+        if key != GOOGLE_TOKEN:
+            return Reply(401, {"content-type": "application/json"}, _UNAUTHENTICATED)
+        return DIALECTS[GOOGLE].reply(self.managed("google_gemini"), request, path)
 
     def _broken_reply(self, provider: str, kind: FaultKind, facts: Mapping[str, object]) -> Reply:
         if kind is FaultKind.RATE_LIMIT_ALL:
@@ -304,8 +346,15 @@ class Sandbox:
         return Reply(0, deed=Reaction.RESET if kind is FaultKind.RESET else Reaction.CLOSE)
 
 
+def _works(caller: Caller, request: Request, provider: str) -> bool:
+    has_headers = all(request.headers.get(name) for name in script_of(provider).required)
+    return has_headers and caller.scenario is not None and not caller.scenario.answers
+
+
 def _key_of(request: Request, provider: str) -> tuple[str, str | None]:
     """Return the header in which a provider's keys come, and the key that came in it."""
+    if provider == GOOGLE:
+        return "authorization", request.headers.get("authorization", "").removeprefix("Bearer ") or None
     own = _OF_THEIR_OWN.get(provider)
     if own is not None or provider not in PROVIDERS:
         return own or "", request.headers.get(own or "") or None

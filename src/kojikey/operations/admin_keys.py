@@ -1,0 +1,41 @@
+"""The saved key with which a provider's keys are managed: an admin key, or a key that manages its own kind.
+
+Must not: hand an admin key to anything but the management host that was saved with it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from kojikey.model.errors import Effect
+from kojikey.model.management_errors import NoAdminKey
+from kojikey.model.secret import Secret
+from kojikey.operations.key_records import key_of
+from kojikey.operations.open_store import OpenStore
+from kojikey.operations.sealed_versions import opened
+
+
+class AdminKey(NamedTuple):
+    """A credential and the host that it is for."""
+
+    base_url: str
+    secret: Secret
+
+
+def admin_key(open_store: OpenStore, *, account: str, admin: str) -> AdminKey:
+    """Return the current key of an account at an admin provider.
+
+    Raises:
+        NoAdminKey: there is none. CannotOpen: it does not open.
+    """
+    stored = open_store.held(account, admin)
+    if stored is None:
+        where = "" if account == "default" else f" --account {account}"
+        raise NoAdminKey(
+            f"account {account} has no {admin} key, which manages the provider's keys",
+            effect=Effect.NOTHING_CHANGED,
+            hint=f"kojikey add {admin}{where}, or name the account that has one: --admin-account NAME",
+        )
+    key = key_of(stored)
+    secret = opened(open_store.sealer(account), admin, key.current)
+    return AdminKey(key.current.base_url, secret)

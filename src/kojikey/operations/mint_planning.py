@@ -1,0 +1,143 @@
+"""What a new key at the provider is to be like: which key it takes the place of, what it takes over, its name.
+
+Owns: finding the key in use in the provider's list, and saying what cannot be copied. Must not: make or delete a key.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from kojikey.model.errors import Effect, NotFound
+from kojikey.model.management_errors import CannotMint
+from kojikey.model.minting import AtProvider
+from kojikey.model.secret import Secret
+from kojikey.model.timestamps import parsed, stamp
+from kojikey.providers.management.base import CopyPlan, KeyManagement, RemoteKey, Wanted
+
+_PLAIN = re.compile(r"[^a-z0-9._+-]+")
+_SHORTEST_ACCOUNT = 1
+
+ChooseParent = Callable[[str, tuple[str, ...]], str | None]
+"""Asks a person which of several parents is meant (given the provider's word for them); None where nobody can be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What was named for a new key; None where it was not."""
+
+    like: str | None = None
+    parent: str | None = None
+
+
+class Template(NamedTuple):
+    """The key that a new one is to be like, and the one in use as the provider has it, where it could be told."""
+
+    like: RemoteKey
+    current: RemoteKey | None
+
+
+class Plan(NamedTuple):
+    """A new key before it is asked for; ``wanted`` has no name yet."""
+
+    wanted: Wanted
+    copied: tuple[str, ...]
+    not_copied: tuple[str, ...]
+    wider: str
+
+
+async def find_template(
+    keys: KeyManagement, secret: Secret, known: AtProvider | None, choice: Choice, choose: ChooseParent
+) -> Template:
+    """Return the key that the new one is to be like: the one that was named, else the one in use.
+
+    Raises:
+        CannotMint: it is not known which one is in use. NotFound: none has the id that was named.
+        NoSuchParent: there is no such parent. ManagementRefused, ManagementUnavailable: the provider did not say.
+    """
+    if choice.parent is not None and keys.ability.parent:
+        await keys.checked_parent(choice.parent)
+    if keys.ability.by_value:
+        itself = RemoteKey("")
+        return Template(itself, itself)
+    current = await _current(keys, secret, known, choice, choose)
+    if choice.like is not None:
+        like = await keys.find(choice.like, choice.parent or (known.parent if known else ""))
+        if like is None:
+            raise NotFound("the provider has no key of the id that --like names", effect=Effect.NOTHING_CREATED)
+        return Template(like, current)
+    if current is None:
+        raise CannotMint(
+            "which of the provider's keys is the one in use cannot be told",
+            effect=Effect.NOTHING_CREATED,
+            hint="name it, or one that the new key is to be like: --like KEY-ID",
+        )
+    return Template(current, current)
+
+
+async def _current(
+    keys: KeyManagement, secret: Secret, known: AtProvider | None, choice: Choice, choose: ChooseParent
+) -> RemoteKey | None:
+    if known is not None:
+        found = await keys.find(known.key_id, known.parent)
+        if found is not None:
+            return found
+    fitting = await keys.find_by_value(secret, choice.parent or "")
+    parents = tuple(dict.fromkeys(key.parent for key in fitting))
+    if len(parents) > 1 and choice.like is None:
+        chosen = choose(keys.ability.parent, parents)
+        fitting = tuple(key for key in fitting if key.parent == chosen) if chosen else fitting
+    if len(fitting) > 1 and choice.like is None:
+        where = f" (of the {keys.ability.parent}s {', '.join(parents)}: --parent ID)" if len(parents) > 1 else ""
+        raise CannotMint(
+            "more than one of the provider's keys may be the one in use",
+            effect=Effect.NOTHING_CREATED,
+            hint=f"name it: --like KEY-ID{where}",
+        )
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def plan_for(keys: type[KeyManagement], template: RemoteKey, *, parent: str | None, now: str) -> Plan:
+    """Return what a new key is to be like; its life is as long as the template's, from now on."""
+    copy: CopyPlan = keys.plan(template)
+    copied, not_copied = list(copy.copied), list(copy.not_copied)
+    expires_at = _expiry(template, now)
+    if template.expires_at is not None:
+        (copied if expires_at else not_copied).append("expiry")
+    wider = copy.wider
+    if template.expires_at is not None and expires_at is None:
+        wider = wider or "how long the old key lives as a whole is not known, and a new one would not expire"
+    where = template.parent if parent is None else parent
+    wanted = Wanted("", "", where, template.owner, expires_at, copy.settings)
+    return Plan(wanted, tuple(copied), tuple(not_copied), wider)
+
+
+def _expiry(template: RemoteKey, now: str) -> str | None:
+    if template.expires_at is None or template.created_at is None:
+        return None
+    # Both by the provider's clock, whose difference from ours falls out.
+    life = parsed(template.expires_at) - parsed(template.created_at)
+    if life.total_seconds() <= 0:
+        return None
+    return stamp(datetime.fromtimestamp(parsed(now).timestamp(), UTC) + life)
+
+
+def new_token() -> str:
+    """Return the unique part of a name."""
+    return secrets.token_hex(4)
+
+
+def name_for(account: str, number: int, token: str, *, longest: int) -> str:
+    """Return what a key is called at the provider: ``kojikey ACCOUNT vN TOKEN``.
+
+    Of an e-mail address the part before the ``@`` alone leaves this machine. The account is cut where the provider
+    takes no longer names, the number and the token never are.
+    """
+    ending = f" v{number} {token}"
+    shown = _PLAIN.sub("-", account.partition("@")[0]) or "account"
+    room = max(_SHORTEST_ACCOUNT, longest - len("kojikey ") - len(ending))
+    return f"kojikey {shown[:room]}{ending}"

@@ -1,0 +1,78 @@
+"""The id of a version at its provider, and the name of a key that is being made: kept in the clear, and proved.
+
+Owns: making and checking the proofs. What fails its check is never used: whoever can write to a store could otherwise
+have kojikey delete another key at the provider.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kojikey.model.errors import RecordChanged
+from kojikey.model.key import Key, Version
+from kojikey.model.minting import AtProvider, MintIntent
+from kojikey.operations.open_store import OpenStore
+from kojikey.sealing.audit_chain import same
+from kojikey.sealing.envelope import Sealer
+
+_INTENT = "minting"
+
+
+def proved_place(sealer: Sealer, provider: str, number: int, place: AtProvider) -> AtProvider:
+    """Return where a version is at its provider, with its proof."""
+    return place.with_proof(sealer.proof(_purpose(number), provider, place.content()))
+
+
+def proved_intent(sealer: Sealer, provider: str, intent: MintIntent) -> MintIntent:
+    """Return the intent to make a key, with its proof."""
+    return intent.with_proof(sealer.proof(_INTENT, provider, intent.content()))
+
+
+def place_of(open_store: OpenStore, key: Key, version: Version) -> AtProvider | None:
+    """Return where a version is at its provider, None where that is not known.
+
+    Raises:
+        RecordChanged: what the store says was not written by kojikey.
+    """
+    place = version.at_provider
+    if place is None:
+        return None
+    return _checked_place(open_store.sealer(key.account), key, version, place)
+
+
+def checked_intent(open_store: OpenStore, key: Key, intent: MintIntent) -> MintIntent:
+    """Return an intent of a key's document as it is.
+
+    Raises:
+        RecordChanged: it was not written by kojikey.
+    """
+    sealer = open_store.sealer(key.account)
+    if not same(intent.proof, sealer.proof(_INTENT, key.provider, intent.content())):
+        raise RecordChanged(f"key/{key.account}/{key.provider}", "names a key at the provider that is not its")
+    return intent
+
+
+def copied_places(opening: Sealer, sealer: Sealer, key: Key) -> Key:
+    """Return a key of another store with the proofs of this one; the source's were checked.
+
+    Raises:
+        RecordChanged: one of the source's proofs is wrong.
+    """
+    versions = []
+    for version in key.versions:
+        place = version.at_provider
+        if place is not None:
+            checked = _checked_place(opening, key, version, place)
+            place = proved_place(sealer, key.provider, version.number, checked)
+        versions.append(replace(version, at_provider=place))
+    return replace(key, versions=tuple(versions))
+
+
+def _checked_place(sealer: Sealer, key: Key, version: Version, place: AtProvider) -> AtProvider:
+    if not same(place.proof, sealer.proof(_purpose(version.number), key.provider, place.content())):
+        raise RecordChanged(sealer.place_of(key.provider, version.number), "has an id at the provider that is not its")
+    return place
+
+
+def _purpose(number: int) -> str:
+    return f"at_provider {number}"

@@ -1,0 +1,60 @@
+"""Anthropic: keys can be listed and made inactive. No API creates or deletes one.
+
+Source: platform.claude.com, api/beta/organization/api_keys (2026-10).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kojikey.providers.management import fields
+from kojikey.providers.management.base import Ability, KeyManagement, RemoteKey
+from kojikey.providers.management.client import part
+
+_ROOT = "/v1/organizations/api_keys"
+_MOST_PAGES = 200
+
+
+class Anthropic(KeyManagement):
+    """The keys of an organization."""
+
+    ability = Ability(
+        admin="anthropic_admin",
+        parent="workspace",
+        creates=False,
+        disables=True,
+        deletes=False,
+        sentence="disables the previous key; a new one is made by a person",
+    )
+
+    async def _list_keys(self, parent: str) -> tuple[RemoteKey, ...]:
+        found: list[dict[str, Any]] = []
+        after = ""
+        for _ in range(_MOST_PAGES):
+            query = {
+                "limit": "100",
+                **({"workspace_id": parent} if parent else {}),
+                **({"after_id": after} if after else {}),
+            }
+            answer = await self._client.ask("GET", _ROOT, query=query)
+            found += fields.tables(answer, "data")
+            after = fields.identity(answer, "last_id")
+            if answer.get("has_more") is not True or not after:
+                break
+        return tuple(_key(item) for item in found if fields.identity(item, "id") and item.get("status") != "archived")
+
+    async def _disable(self, key: RemoteKey) -> None:
+        await self._client.ask("POST", f"{_ROOT}/{part(key.key_id)}", body={"status": "inactive"}, is_repeatable=True)
+
+
+def _key(item: dict[str, Any]) -> RemoteKey:
+    scope = fields.table(item, "scope")
+    return RemoteKey(
+        fields.identity(item, "id"),
+        fields.text(item, "name"),
+        fields.identity(scope, "workspace_id") or fields.identity(item, "workspace_id"),
+        hint=fields.text(item, "partial_key_hint"),
+        created_at=fields.moment_of(item, "created_at"),
+        expires_at=fields.moment_of(item, "expires_at"),
+        is_disabled=item.get("status") != "active",
+    )

@@ -1,0 +1,139 @@
+"""Google: the API keys of a project, by the API Keys API v2 and an OAuth access token.
+
+Source: the discovery document of ``apikeys:v2``; Terraform's ``google_apikeys_key`` for ``serviceAccountEmail``.
+The list shows no part of a key. ``keys:lookupKey`` would tell whose it is, and takes the key in a URL: never used.
+Creating and deleting answer with an operation, which is asked about until it is done.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from kojikey.model.management_errors import ManagementRefused, ManagementUnavailable, NoSuchParent, Refusal
+from kojikey.providers.management import fields
+from kojikey.providers.management.base import Ability, CopyPlan, Created, KeyManagement, RemoteKey, Wanted
+
+_NAME = re.compile(r"projects/([A-Za-z0-9:.-]{1,128})/locations/global/keys/[a-z0-9-]{1,64}")
+_OPERATION = re.compile(r"operations/[A-Za-z0-9._-]{1,200}")
+_PROJECT = re.compile(r"[A-Za-z0-9:.-]{1,128}")
+_PAGE = "100"
+_MOST_PAGES = 200
+_POLLS = 30
+_POLL_S = 2.0
+
+
+class GoogleGemini(KeyManagement):
+    """The API keys of Google Cloud projects."""
+
+    ability = Ability(
+        admin="",
+        parent="project",
+        hints=False,
+        longest_name=63,
+        sentence="makes and deletes keys with a Google identity, with restrictions, addresses and service account "
+        "copied; Google keeps a deleted key for 30 days, in which it can be restored",
+    )
+
+    async def _parents(self) -> tuple[str, ...]:
+        return ()  # no request of this API lists the projects
+
+    async def _checked_parent(self, parent: str) -> str:
+        parent = parent.removeprefix("projects/")
+        if not _PROJECT.fullmatch(parent):
+            raise NoSuchParent("project", self._client.company)
+        try:
+            await self.list_keys(parent)
+        except ManagementRefused as refused:
+            if refused.refusal is not Refusal.NOT_THERE:
+                raise
+            raise NoSuchParent("project", self._client.company) from None
+        return parent
+
+    async def _list_keys(self, parent: str) -> tuple[RemoteKey, ...]:
+        found: list[dict[str, Any]] = []
+        token = ""
+        for _ in range(_MOST_PAGES):
+            query = {"pageSize": _PAGE, **({"pageToken": token} if token else {})}
+            answer = await self._client.ask("GET", f"/v2/projects/{parent}/locations/global/keys", query=query)
+            found += fields.tables(answer, "keys")
+            token = fields.text(answer, "nextPageToken")
+            if not token:
+                break
+        return tuple(_key(item) for item in found if _is_key(item))
+
+    async def _find(self, key_id: str, parent: str) -> RemoteKey | None:
+        name = key_id if "/" in key_id else f"projects/{parent}/locations/global/keys/{key_id}"
+        if not _NAME.fullmatch(name):
+            return None
+        try:
+            item = await self._client.ask("GET", f"/v2/{name}")
+        except ManagementRefused as refused:
+            if refused.refusal is not Refusal.NOT_THERE:
+                raise
+            return None
+        return _key(item) if _is_key(item) else None
+
+    @classmethod
+    def _plan(cls, template: RemoteKey) -> CopyPlan:
+        settings = dict(template.settings)
+        restrictions = settings.get("restrictions") or {}
+        addresses = ("addresses",) if any(name.endswith("Restrictions") for name in restrictions) else ()
+        permissions = ("permissions",) if "apiTargets" in restrictions else ()
+        account = ("service account",) if "serviceAccountEmail" in settings else ()
+        return CopyPlan(settings, (*permissions, *addresses, *account))
+
+    async def _create(self, wanted: Wanted) -> Created:
+        path = f"/v2/projects/{wanted.parent}/locations/global/keys"
+        body = {"displayName": wanted.name, **wanted.settings}
+        # Google alone lets the caller choose the id: a request that was doubled makes no second key.
+        started = await self._client.ask("POST", path, query={"keyId": f"kojikey-{wanted.token}"}, body=body)
+        try:
+            return await self._value(await self._finished(started))
+        except (ManagementRefused, ManagementUnavailable) as error:
+            # The request to create was accepted, whatever became of asking about it.
+            raise ManagementUnavailable(str(error), is_uncertain=True) from None
+
+    async def _value(self, item: dict[str, Any]) -> Created:
+        if not _is_key(item):
+            raise ManagementUnavailable(f"{self._client.company} names no key in its answer", is_uncertain=True)
+        if not isinstance(item.get("keyString"), str):
+            item = {**item, **await self._client.ask("GET", f"/v2/{item['name']}/keyString")}
+        return Created(fields.value_of(item, "keyString", self._client.company), _key(item))
+
+    async def _finished(self, operation: dict[str, Any]) -> dict[str, Any]:
+        for _ in range(_POLLS):
+            if operation.get("done") is True or "response" in operation:
+                error = fields.table(operation, "error")
+                if error:
+                    raise ManagementUnavailable(
+                        f"{self._client.company} began and did not finish: {fields.text(error, 'message')}",
+                        is_uncertain=True,
+                    )
+                return fields.table(operation, "response")
+            name = operation.get("name")
+            if not isinstance(name, str) or not _OPERATION.fullmatch(name):
+                break
+            await self._client.sleep(_POLL_S)
+            operation = await self._client.ask("GET", f"/v2/{name}")
+        raise ManagementUnavailable(f"{self._client.company} did not finish in time", is_uncertain=True)
+
+    async def _delete(self, key: RemoteKey) -> None:
+        if not _NAME.fullmatch(key.key_id):
+            raise ValueError("not the name of a key")
+        await self._gone(f"/v2/{key.key_id}")
+
+
+def _is_key(item: dict[str, Any]) -> bool:
+    return isinstance(item.get("name"), str) and bool(_NAME.fullmatch(item["name"])) and "deleteTime" not in item
+
+
+def _key(item: dict[str, Any]) -> RemoteKey:
+    match = _NAME.fullmatch(item["name"])
+    return RemoteKey(
+        item["name"],
+        fields.text(item, "displayName"),
+        match[1] if match else "",
+        created_at=fields.moment_of(item, "createTime"),
+        settings=fields.kept(item, "restrictions", "annotations", "serviceAccountEmail"),
+    )

@@ -1,0 +1,112 @@
+"""OpenRouter: keys with a spending limit, managed by a management key.
+
+Source: OpenRouterTeam/typescript-sdk cb9393a8. A key's id is its ``hash``; which hash it is, is not documented, so it
+is never computed here. ``limit_remaining`` is not carried over: a new key begins with its whole limit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from kojikey.model.management_errors import ManagementRefused, Refusal
+from kojikey.model.secret import Secret
+from kojikey.providers.management import fields
+from kojikey.providers.management.base import Ability, CopyPlan, Created, KeyManagement, RemoteKey, Wanted
+from kojikey.providers.management.client import part
+
+_ROOT = "/api/v1/keys"
+_GUARDRAILS = "/api/v1/guardrails/assignments/keys"
+_MOST_PAGES = 200
+_LIMITS = ("limit", "limit_reset", "include_byok_in_limit")
+_GUARDED = "guardrail"
+
+
+class OpenRouter(KeyManagement):
+    """The keys of a workspace."""
+
+    ability = Ability(
+        admin="openrouter_admin",
+        parent="workspace",
+        disables=True,
+        sentence="makes, disables and deletes keys, with limit and expiry copied (a guardrail is not)",
+    )
+
+    async def _checked_parent(self, parent: str) -> str:
+        await self.list_keys(parent)  # no request lists the workspaces; one that is not there is refused here
+        return parent
+
+    async def _list_keys(self, parent: str) -> tuple[RemoteKey, ...]:
+        found: list[dict[str, Any]] = []
+        where = {"workspace_id": parent} if parent else {}
+        for _ in range(_MOST_PAGES):
+            query = {"include_disabled": "true", "offset": str(len(found)), **where}
+            items = fields.tables(await self._client.ask("GET", _ROOT, query=query), "data")
+            known = {item.get("hash") for item in found}
+            fresh = [item for item in items if item.get("hash") not in known]
+            found += fresh
+            if not fresh:
+                break
+        return tuple(_key(item, parent) for item in found if fields.identity(item, "hash"))
+
+    async def _find(self, key_id: str, parent: str) -> RemoteKey | None:
+        try:
+            answer = await self._client.ask("GET", f"{_ROOT}/{part(key_id)}")
+        except ManagementRefused as refused:
+            if refused.refusal is not Refusal.NOT_THERE:
+                raise
+            return None
+        item = fields.table(answer, "data")
+        if fields.identity(item, "hash") != key_id:
+            return None
+        key = _key(item, parent)
+        return replace(key, settings={**key.settings, _GUARDED: True}) if await self._is_guarded(key_id) else key
+
+    async def _find_by_value(self, secret: Secret, parent: str) -> tuple[RemoteKey, ...]:
+        found = await super()._find_by_value(secret, parent)
+        whole = [await self.find(key.key_id, key.parent) for key in found] if len(found) == 1 else found
+        return tuple(key for key in whole if key is not None)
+
+    async def _is_guarded(self, key_id: str) -> bool:
+        try:
+            answer = await self._client.ask("GET", _GUARDRAILS)
+        except ManagementRefused as refused:
+            if refused.refusal is not Refusal.NOT_THERE:
+                raise
+            return False
+        return any(key_id in (item.get("key_hash"), item.get("hash")) for item in fields.tables(answer, "data"))
+
+    @classmethod
+    def _plan(cls, template: RemoteKey) -> CopyPlan:
+        settings = {name: value for name, value in template.settings.items() if name != _GUARDED}
+        copied = ("limits",) if "limit" in settings else ()
+        if _GUARDED not in template.settings:
+            return CopyPlan(settings, copied)
+        return CopyPlan(settings, copied, ("guardrail",), "the old key has a guardrail, and a new key gets none")
+
+    async def _create(self, wanted: Wanted) -> Created:
+        body: dict[str, Any] = {"name": wanted.name, **wanted.settings}
+        body |= {"expires_at": wanted.expires_at} if wanted.expires_at else {}
+        body |= {"workspace_id": wanted.parent} if wanted.parent else {}
+        answer = await self._client.ask("POST", _ROOT, body=body)
+        secret, item = fields.value_of(answer, "key", self._client.company), fields.table(answer, "data")
+        return Created(secret, _key(item, wanted.parent))
+
+    async def _disable(self, key: RemoteKey) -> None:
+        await self._client.ask("PATCH", f"{_ROOT}/{part(key.key_id)}", body={"disabled": True}, is_repeatable=True)
+
+    async def _delete(self, key: RemoteKey) -> None:
+        await self._gone(f"{_ROOT}/{part(key.key_id)}")
+
+
+def _key(item: dict[str, Any], parent: str) -> RemoteKey:
+    return RemoteKey(
+        fields.identity(item, "hash"),
+        fields.text(item, "name"),
+        fields.identity(item, "workspace_id") or parent,
+        hint=fields.text(item, "label"),
+        created_at=fields.moment_of(item, "created_at"),
+        expires_at=fields.moment_of(item, "expires_at"),
+        is_disabled=item.get("disabled") is True,
+        settings=fields.kept(item, *_LIMITS),
+    )

@@ -1,0 +1,40 @@
+"""Perplexity: a key makes and revokes keys of its own group. There is no list and no id: a key is named by its value.
+
+Source: docs.perplexity.ai (openapi-auth.json, admin/api-key-management).
+"""
+
+from __future__ import annotations
+
+from kojikey.model.management_errors import ManagementRefused, Refusal
+from kojikey.model.secret import Secret
+from kojikey.providers.management import fields
+from kojikey.providers.management.base import Ability, Created, KeyManagement, RemoteKey, Wanted
+
+
+class Perplexity(KeyManagement):
+    """The keys of an API group, none of which is listed."""
+
+    ability = Ability(
+        admin="perplexity",
+        lists=False,
+        hints=False,
+        by_value=True,
+        sentence="makes and revokes keys with any key of the same group; it lists none, so that a key whose answer was "
+        "lost has to be found by a person",
+    )
+
+    async def _list_keys(self, parent: str) -> tuple[RemoteKey, ...]:  # noqa: ARG002
+        return ()
+
+    async def _create(self, wanted: Wanted) -> Created:
+        answer = await self._client.ask("POST", "/generate_auth_token", body={"token_name": wanted.name})
+        return Created(fields.value_of(answer, "auth_token", self._client.company), RemoteKey("", wanted.name))
+
+    async def _delete_value(self, secret: Secret) -> None:
+        try:
+            await self._client.ask(
+                "POST", "/revoke_auth_token", body={"auth_token": secret.reveal()}, is_repeatable=True
+            )
+        except ManagementRefused as refused:
+            if refused.refusal is not Refusal.NOT_THERE:
+                raise

@@ -1,0 +1,96 @@
+"""xAI: the keys of a team, by the Management API.
+
+Source: the management guide of docs.x.ai, and clients that say they ran it. A key without access rights can do nothing,
+so they are copied whole. Deleting goes by the path without the team: the one with it answers 404 for every key.
+Must not: call ``/rotate``, which replaces a key in place and ends the old one at a time that nobody knows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kojikey.providers.management import fields
+from kojikey.providers.management.base import Ability, CopyPlan, Created, KeyManagement, RemoteKey, Wanted
+from kojikey.providers.management.client import part
+
+_PAGE = "100"
+_MOST_PAGES = 200
+_LIMITS = ("qps", "qpm", "tpm")
+
+
+class XAI(KeyManagement):
+    """The keys of a team."""
+
+    ability = Ability(
+        admin="xai_admin",
+        parent="team",
+        disables=True,
+        sentence="makes, disables and deletes keys, with access rights, rate limits and expiry copied",
+    )
+
+    async def _parents(self) -> tuple[str, ...]:
+        answer = await self._client.ask("GET", "/auth/management-keys/validation")
+        team = fields.identity(answer, "teamId")
+        if not team and answer.get("scope") == "SCOPE_TEAM":
+            team = fields.identity(answer, "scopeId")
+        if team:
+            return (team,)
+        found = fields.tables(await self._client.ask("GET", "/auth/teams"), "teams")
+        return tuple(filter(None, (fields.identity(item, "teamId", "id") for item in found)))
+
+    async def _list_keys(self, parent: str) -> tuple[RemoteKey, ...]:
+        found: list[RemoteKey] = []
+        token = ""
+        for _ in range(_MOST_PAGES):
+            query = {"pageSize": _PAGE, "activeOnly": "false", **({"paginationToken": token} if token else {})}
+            answer = await self._client.ask("GET", f"/auth/teams/{part(parent)}/api-keys", query=query)
+            found += [
+                _key(item, parent) for item in fields.tables(answer, "apiKeys") if fields.identity(item, "apiKeyId")
+            ]
+            token = fields.text(answer, "paginationToken")
+            if not token:
+                break
+        return tuple(found)
+
+    @classmethod
+    def _plan(cls, template: RemoteKey) -> CopyPlan:
+        settings = dict(template.settings)
+        limits = ("limits",) if any(name in settings for name in _LIMITS) else ()
+        if "acls" in settings:
+            return CopyPlan(settings, ("permissions", *limits))
+        return CopyPlan(settings, limits, ("permissions",), "xAI does not say what the old key is allowed")
+
+    async def _create(self, wanted: Wanted) -> Created:
+        body: dict[str, Any] = {"name": wanted.name, **wanted.settings}
+        body |= {"expireTime": wanted.expires_at} if wanted.expires_at else {}
+        answer = await self._client.ask("POST", f"/auth/teams/{part(wanted.parent)}/api-keys", body=body)
+        secret = fields.value_of(answer, "apiKey", self._client.company)
+        key = RemoteKey(
+            fields.identity(answer, "apiKeyId"), wanted.name, wanted.parent,
+            expires_at=fields.moment_of(answer, "expireTime"), settings=wanted.settings,
+        )  # fmt: skip
+        return Created(secret, key)
+
+    async def _disable(self, key: RemoteKey) -> None:
+        body = {"apiKey": {"disabled": True}, "fieldMask": "disabled"}
+        await self._client.ask("PUT", f"/auth/api-keys/{part(key.key_id)}", body=body, is_repeatable=True)
+
+    async def _delete(self, key: RemoteKey) -> None:
+        await self._gone(f"/auth/api-keys/{part(key.key_id)}")
+
+
+def _key(item: dict[str, Any], parent: str) -> RemoteKey:
+    settings = fields.kept(item, *_LIMITS)
+    acls = item.get("aclStrings", item.get("acls"))  # listed under one name, and created under the other
+    if isinstance(acls, list):
+        settings["acls"] = acls
+    return RemoteKey(
+        fields.identity(item, "apiKeyId"),
+        fields.text(item, "name"),
+        parent,
+        hint=fields.text(item, "redactedApiKey"),
+        created_at=fields.moment_of(item, "createTime"),
+        expires_at=fields.moment_of(item, "expireTime"),
+        is_disabled=item.get("disabled") in (True, "true"),
+        settings=settings,
+    )

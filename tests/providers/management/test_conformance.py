@@ -1,0 +1,275 @@
+"""Every adapter of a key-management API, against the sandbox, which plays them with state and faults."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import pytest
+
+from kojikey.model.management_errors import ManagementRefused, ManagementUnavailable, NoSuchParent, Refusal
+from kojikey.model.secret import Secret
+from kojikey.providers.catalog import load_catalog
+from kojikey.providers.definition import Definition
+from kojikey.providers.management import MANAGED, ability_of, management_of
+from kojikey.providers.management.base import KeyManagement, RemoteKey, Wanted
+from kojikey.providers.management.client import ManagementClient, Pace
+from kojikey.testing import Sandbox
+from kojikey.testing.sandbox.management import GOOGLE_TOKEN, Managed
+from kojikey.testing.sandbox.sample_keys import made_up_key
+
+Result = TypeVar("Result")
+Ask = Callable[[KeyManagement], Awaitable[Result]]
+CREATING = tuple(name for name in MANAGED if (ability := ability_of(name)) and ability.creates)
+LISTING = tuple(name for name in MANAGED if (ability := ability_of(name)) and ability.lists)
+DELETING = tuple(name for name in MANAGED if (ability := ability_of(name)) and ability.deletes)
+DISABLING = tuple(name for name in MANAGED if (ability := ability_of(name)) and ability.disables)
+SETTINGS: dict[str, dict[str, Any]] = {
+    "google_gemini": {"restrictions": {"apiTargets": [{"service": "generativelanguage.googleapis.com"}]}},
+    "elevenlabs": {"permissions": ["text_to_speech"], "character_limit": 5000, "allowed_ips": ["203.0.113.7"]},
+    "openrouter": {"limit": 50, "limit_reset": "monthly", "include_byok_in_limit": True},
+    "xai": {"acls": ["api-key:model:*", "api-key:endpoint:chat"], "qps": 5, "qpm": 100, "tpm": "1000"},
+    "deepgram": {"scopes": ["usage:read"], "tags": ["prod"]},
+}
+EXPIRING = ("openrouter", "xai", "mistral", "deepgram", "fireworks")
+OLD = {name: made_up_key(name, "ok") for name in MANAGED}
+
+
+class Played:
+    """One provider's management API, played, and a way to ask it."""
+
+    def __init__(self, sandbox: Sandbox, provider: str) -> None:
+        self.provider, self.sandbox = provider, sandbox
+        self.managed: Managed = sandbox.managed(provider)
+        self.waited: list[float] = []
+        ability = ability_of(provider)
+        adapter = management_of(provider)
+        assert ability is not None
+        assert adapter is not None
+        self.ability, self.adapter = ability, adapter
+        definition = load_catalog().get(ability.admin or provider)
+        self.base_url, self.secret = sandbox.google_apikeys_url, Secret(GOOGLE_TOKEN)
+        self.definition: Definition = replace(
+            definition, auth_header="Authorization", auth_prefix="Bearer ", headers={}
+        )
+        if ability.admin:
+            self.definition, self.base_url = definition, sandbox.base_url(ability.admin)
+            self.secret = Secret(made_up_key(ability.admin, "ok"))
+
+    def ask(self, question: Ask[Result]) -> Result:
+        """Ask one thing, over a connection of its own; waiting is noted and takes no time."""
+
+        async def sleep(seconds: float) -> None:
+            self.waited.append(seconds)
+
+        async def asked() -> Result:
+            pace = Pace(timeout=5, sleep=sleep, chance=lambda: 0.5)
+            async with ManagementClient(self.definition, self.base_url, self.secret, pace=pace) as client:
+                return await question(self.adapter(client))
+
+        return asyncio.run(asked())
+
+    def old(self, **settings: Any) -> RemoteKey:
+        """Let the key exist that is to be replaced, and return it as the provider has it."""
+        given = settings or SETTINGS.get(self.provider, {})
+        made = self.managed.add(OLD[self.provider], **given)
+        if not self.ability.lists:
+            return RemoteKey("", made.name)
+        found = self.ask(lambda keys: keys.find(made.key_id, made.parent))
+        assert found is not None
+        return found
+
+    def wanted(self, like: RemoteKey, name: str = "kojikey default v2 0a1b2c3d") -> Wanted:
+        """Return a wish for a key like another one."""
+        settings = self.adapter.plan(like).settings
+        return Wanted(name, "0a1b2c3d", like.parent, like.owner, settings=settings)
+
+    def created(self, like: RemoteKey) -> RemoteKey:
+        """Create a key like another one."""
+        wanted = self.wanted(like)
+        return self.ask(lambda keys: keys.create(wanted)).key
+
+
+@pytest.fixture
+def played(sandbox: Sandbox, request: pytest.FixtureRequest) -> Played:
+    return Played(sandbox, request.param)
+
+
+def of(providers: tuple[str, ...]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("played", providers, indirect=True)
+
+
+@of(CREATING)
+def test_a_key_that_was_created_is_there_with_the_name_it_was_given(played: Played) -> None:
+    old = played.old()
+    made = played.ask(lambda keys: keys.create(played.wanted(old)))
+    there = next(key for key in played.managed.keys if key.value == made.secret.reveal())
+    assert there.name == "kojikey default v2 0a1b2c3d"
+    assert there.parent == old.parent
+    if played.ability.lists:
+        found = played.ask(lambda keys: keys.find_named(played.wanted(old)))
+        assert [key.key_id for key in found] == [made.key.key_id] == [there.key_id]
+
+
+@of(tuple(SETTINGS))
+def test_what_the_old_key_may_do_is_copied(played: Played) -> None:
+    old = played.old()
+    plan = played.adapter.plan(old)
+    played.created(old)
+    new = next(key for key in played.managed.keys if key.name.startswith("kojikey"))
+    assert {name: new.settings[name] for name in SETTINGS[played.provider]} == SETTINGS[played.provider]
+    assert plan.copied
+    assert not plan.wider
+
+
+@of(EXPIRING)
+def test_the_life_of_a_new_key_is_what_the_provider_answers(played: Played) -> None:
+    old = played.old()
+    wanted = replace(played.wanted(old), expires_at="2027-03-01T00:00:00Z")
+    made = played.ask(lambda keys: keys.create(wanted)).key
+    assert made.expires_at is not None
+    assert made.expires_at[:10] == "2027-03-01"
+    played.managed.latest_expiry = "2027-01-01T23:59:59Z"
+    shortened = played.ask(lambda keys: keys.create(replace(wanted, token="11111111", name="another"))).key
+    assert shortened.expires_at == "2027-01-01T23:59:59Z"
+
+
+@of(LISTING)
+def test_a_list_has_all_its_pages(played: Played) -> None:
+    if played.provider == "mistral":
+        played.managed.page = 100
+        count = 205
+    else:
+        played.managed.page = 3
+        count = 8
+    parent = played.managed.parents[0]
+    values = [played.managed.add(f"{OLD[played.provider]}{n}", name=f"key {n}").key_id for n in range(count)]
+    found = played.ask(lambda keys: keys.list_keys(parent))
+    assert {key.key_id for key in found} == set(values)
+    assert len(found) == count
+
+
+@of(tuple(name for name in LISTING if name not in ("google_gemini", "deepgram")))
+def test_the_key_in_use_is_found_by_its_hint_among_others(played: Played) -> None:
+    parent = played.managed.parents[0 if played.provider == "openrouter" else -1]  # which lists one workspace
+    played.managed.add("another-0123456789-value-zzzz", name="another", parent=parent)
+    made = played.managed.add(OLD[played.provider], parent=parent)
+    found = played.ask(lambda keys: keys.find_by_value(Secret(OLD[played.provider])))
+    assert [key.key_id for key in found] == [made.key_id]
+
+
+@of(DELETING)
+def test_a_key_that_was_deleted_is_gone_and_deleting_it_again_does_nothing(played: Played) -> None:
+    old = played.old()
+    made = played.ask(lambda keys: keys.create(played.wanted(old)))
+    for _ in range(2):
+        played.ask(lambda keys: keys.delete(made.key, made.secret))
+        assert [key.value for key in played.managed.keys] == [OLD[played.provider]]
+
+
+@of(DISABLING)
+def test_a_key_that_was_disabled_is_still_listed_as_such(played: Played) -> None:
+    old = played.old()
+    played.ask(lambda keys: keys.disable(old))
+    found = played.ask(lambda keys: keys.find(old.key_id, old.parent))
+    assert found is not None
+    assert found.is_disabled
+
+
+@of(CREATING)
+@pytest.mark.parametrize(("trouble", "is_made"), [("lost", True), ("garbage", True), ("dropped", False)])
+def test_creating_is_asked_for_once_and_a_lost_answer_is_uncertain(played: Played, trouble: Any, is_made: bool) -> None:
+    old = played.old()
+    wanted = played.wanted(old)
+    played.managed.fail("create", trouble)
+    with pytest.raises(ManagementUnavailable) as raised:
+        played.ask(lambda keys: keys.create(wanted))
+    assert raised.value.is_uncertain
+    assert len(played.managed.keys) == 1 + is_made
+
+
+@of(CREATING)
+def test_a_server_error_at_creating_is_uncertain_and_not_tried_again(played: Played) -> None:
+    old = played.old()
+    wanted = played.wanted(old)
+    played.managed.fail("create", "failing")
+    with pytest.raises(ManagementUnavailable) as raised:
+        played.ask(lambda keys: keys.create(wanted))
+    assert raised.value.is_uncertain
+    assert not played.waited or played.provider == "google_gemini"
+
+
+@of(CREATING)
+def test_too_many_requests_are_waited_for_also_at_creating(played: Played) -> None:
+    old = played.old()
+    wanted = played.wanted(old)
+    played.managed.fail("create", "rate_limited", times=2)
+    played.ask(lambda keys: keys.create(wanted))
+    assert len(played.waited) >= 2
+    assert len(played.managed.keys) == 2
+
+
+@of(CREATING)
+@pytest.mark.parametrize(
+    ("trouble", "refusal"),
+    [("limit", Refusal.LIMIT), ("permission", Refusal.PERMISSION), ("admin_key", Refusal.ADMIN_KEY)],
+)
+def test_a_refusal_at_creating_says_why_and_makes_nothing(played: Played, trouble: Any, refusal: Refusal) -> None:
+    old = played.old()
+    wanted = played.wanted(old)
+    played.managed.fail("create", trouble, detail="keys.write")
+    with pytest.raises(ManagementRefused) as raised:
+        played.ask(lambda keys: keys.create(wanted))
+    assert raised.value.refusal is refusal
+    assert ("keys.write" in str(raised.value)) is (trouble == "permission")
+    assert len(played.managed.keys) == 1
+
+
+@of(DELETING)
+def test_deleting_is_tried_again_after_a_server_error(played: Played) -> None:
+    old = played.old()
+    made = played.ask(lambda keys: keys.create(played.wanted(old)))
+    played.managed.fail("delete", "failing", times=1)
+    played.managed.fail("delete", "dropped", times=1)
+    played.ask(lambda keys: keys.delete(made.key, made.secret))
+    assert len(played.managed.keys) == 1
+
+
+@of(DELETING)
+def test_deleting_that_fails_for_ever_is_said(played: Played) -> None:
+    old = played.old()
+    made = played.ask(lambda keys: keys.create(played.wanted(old)))
+    played.managed.fail("delete", "failing", times=None)
+    with pytest.raises(ManagementUnavailable):
+        played.ask(lambda keys: keys.delete(made.key, made.secret))
+    assert len(played.managed.keys) == 2
+
+
+@of(LISTING)
+def test_a_parent_that_is_not_there_is_refused(played: Played) -> None:
+    with pytest.raises(NoSuchParent) as raised:
+        played.ask(lambda keys: keys.checked_parent("no-such-parent"))
+    assert "no-such-parent" not in str(raised.value)
+
+
+@of(("openai",))
+def test_a_service_account_with_other_keys_is_not_deleted(played: Played) -> None:
+    old = played.old()
+    made = played.created(old)
+    played.managed.add("sk-svcacct-another-0123456789").owner = made.owner.partition(":")[2]
+    with pytest.raises(ManagementRefused, match="only with all its keys"):
+        played.ask(lambda keys: keys.delete(made))
+    assert len(played.managed.keys) == 3
+
+
+@of(MANAGED)
+def test_no_id_that_a_provider_sends_leaves_its_place_in_a_path(played: Played) -> None:
+    key = RemoteKey("../../v1/other?x=1#y", parent="../p", owner="service_account:../a")
+    before = len(played.managed.keys)
+    with suppress(ManagementRefused, ManagementUnavailable, ValueError, NotImplementedError):
+        played.ask(lambda keys: keys.delete(key))
+    assert len(played.managed.keys) == before
+    assert all("/../" not in request.path for request in played.sandbox.requests)
