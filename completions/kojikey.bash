@@ -28,7 +28,7 @@ _kojikey_takes() {
       argument='provider' many=1
       ;;
     'rotate')
-      options='--account -a --store -s --json --no-input --quiet -q --no-color --resume --abort --rollback --retire --force --mint --like --parent --admin-account --allow-wider --propagation --no-revoke --yes -y --due --all-accounts --expiring --grace --jsonl --stdin --from-env --from-file --force-shape --base-url --model --capability --label --expires --rotate-after --no-test --allow-limited --allow-unverified --timeout --deep --batch --dry-run --jsonl --concurrency --rate --help -h'
+      options='--account -a --store -s --json --no-input --quiet -q --no-color --resume --abort --rollback --retire --force --mint --like --parent --admin-account --allow-wider --propagation --no-revoke --yes -y --due --all-accounts --expiring --grace --stdin --from-env --from-file --force-shape --base-url --model --capability --label --expires --rotate-after --no-test --allow-limited --allow-unverified --timeout --deep --batch --dry-run --jsonl --concurrency --rate --help -h'
       values=' --account=account -a=account --store=store -s=store --like= --parent= --admin-account=account --propagation= --expiring= --grace= --from-env=variable --from-file=file --base-url= --model= --capability=capability --label= --expires= --rotate-after= --timeout= --batch=file --concurrency= --rate= '
       argument='provider'
       ;;

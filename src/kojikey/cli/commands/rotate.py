@@ -252,7 +252,6 @@ _MINTING = (
     Option(("--all-accounts",), "with --due: the keys of every account"),
     Option(("--expiring",), "with --due: also keys that expire within this span (default 14d)", "text", "14d"),
     Option(("--grace",), "with --due: how long a replaced key is kept (default 24h)", "text", "24h"),
-    Option(("--jsonl",), "with --due: a JSON object a line, as results come"),
 )
 COMMANDS = (
     Command(
@@ -270,9 +269,9 @@ COMMANDS = (
             *SOURCES,
             *SAVING,
             DEEP,
-            *BATCH,
+            *(BATCH[0], BATCH[1]._replace(help="with --batch or --due: only tell what would happen"), *BATCH[2:]),
         ),
-        argument=KEY._replace(help=f"{KEY.help}; none with --batch"),
+        argument=KEY._replace(help=f"{KEY.help}; none with --batch or --due"),
         description="The key in use stays in use until the new one has passed its test. Ctrl-C or a crash in the "
         "middle loses neither: --resume goes on, --abort discards the new one. "
         "This is not `store rekey`, which changes the key-encryption key of the store.",
@@ -281,6 +280,8 @@ COMMANDS = (
             "kojikey rotate elevenlabs --from-env NEW_KEY --no-input",
             "kojikey rotate elevenlabs --rollback",
             "kojikey rotate --batch new-keys.jsonl --concurrency 32",
+            "kojikey rotate xai --mint",
+            "kojikey rotate --due --mint --all-accounts --no-input",
         ),
     ),
 )

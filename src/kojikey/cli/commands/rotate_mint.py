@@ -278,5 +278,4 @@ _GOES_WITH = {
     "all_accounts": ("due",),
     "expiring": ("due",),
     "grace": ("due",),
-    "jsonl": ("due",),
 }
