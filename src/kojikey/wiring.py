@@ -61,7 +61,7 @@ NO_STORE: Document = {"format": FORMAT, "store_id": "", "created_at": "", "kek":
 TIMEOUT_S = 10.0
 
 _WAYS_TO_A_KEK = (
-    "say where the key-encryption key is to live: set KOJIKEY_KEK or KOJIKEY_PASSPHRASE_FILE, "
+    "choose where the key-encryption key lives: set KOJIKEY_KEK or KOJIKEY_PASSPHRASE_FILE, "
     "or run kojikey store init --kek file:PATH (or keychain, passphrase, env)"
 )
 

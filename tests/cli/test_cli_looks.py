@@ -259,7 +259,7 @@ def test_a_request_that_fails_says_what_happened_what_was_not_changed_and_what_t
     for lines in (added, tested, rotated):
         assert len(lines) == 4
         assert lines[0].startswith("? elevenlabs")
-        assert lines[3].startswith("  next: look at the network, HTTPS_PROXY and the base URL; ")
+        assert lines[3].startswith("  next: check the network, HTTPS_PROXY and the base URL; ")
     assert [lines[2].strip() for lines in (added, tested, rotated)] == [
         "nothing was saved", "the saved key was not changed", "version 2 stays staged; the key in use is unchanged",
     ]  # fmt: skip

@@ -240,7 +240,7 @@ def test_a_file_that_others_can_write_is_refused_everywhere(
         (f"file:{path}", {}) if what == "KEK file" else ("passphrase", {"KOJIKEY_PASSPHRASE_FILE": str(path)})
     )
     made = kojikey("store", "init", "--kek", source, KOJIKEY_KEK=None, **environ)
-    assert (made.code, f"others can write the {what}" in made.err) == (8, True)
+    assert (made.code, f"others can write to the {what}" in made.err) == (8, True)
 
 
 # accounts

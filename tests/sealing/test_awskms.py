@@ -136,7 +136,7 @@ def test_what_kms_opens_is_only_taken_when_it_is_a_data_key(kms: Kek, aws: Aws, 
     client.close()
     from kojikey.sealing import base64url
 
-    with pytest.raises(RecordChanged, match="something else than a data key"):
+    with pytest.raises(RecordChanged, match="something other than a data key"):
         kms.unwrap(f"kms1.{kms.kid}.{base64url.encode(blob)}", **PLACE)
 
 
@@ -173,16 +173,16 @@ FAILURES: dict[str, tuple[Answer, type[CannotOpen], str]] = {
     "expired": (refusal("ExpiredTokenException"), KekUnavailable, "no valid credentials"),
     "unknown credentials": (refusal("UnrecognizedClientException"), KekUnavailable, "no valid credentials"),
     "throttled": (refusal("ThrottlingException"), KekUnavailable, "throttling"),
-    "internal": (refusal("KMSInternalException", status=500), KekUnavailable, "out of order"),
-    "key unavailable": (refusal("KeyUnavailableException", status=500), KekUnavailable, "out of order"),
-    "a proxy's page": (Answer(503, b"<html>CANARY</html>"), KekUnavailable, "out of order"),
+    "internal": (refusal("KMSInternalException", status=500), KekUnavailable, "is down"),
+    "key unavailable": (refusal("KeyUnavailableException", status=500), KekUnavailable, "is down"),
+    "a proxy's page": (Answer(503, b"<html>CANARY</html>"), KekUnavailable, "is down"),
     "not AWS": (Answer(404, b"<html>CANARY</html>"), KekUnavailable, "refused"),
     "something new": (refusal("FutureException"), KekUnavailable, "with FutureException"),
-    "a portal": (Answer(200, b"<html>CANARY</html>"), KekUnavailable, "something else answers in the place of KMS"),
-    "nothing": (Answer(200, b""), KekUnavailable, "something else answers in the place of KMS"),
-    "no members": (Answer(200, b"{}"), KekUnavailable, "something else answers in the place of KMS"),
-    "a number": (Answer(200, b'{"Plaintext": 5}'), KekUnavailable, "something else answers in the place of KMS"),
-    "no base64": (Answer(200, b'{"Plaintext": "C"}'), KekUnavailable, "something else answers in the place of KMS"),
+    "a portal": (Answer(200, b"<html>CANARY</html>"), KekUnavailable, "something else answers in place of KMS"),
+    "nothing": (Answer(200, b""), KekUnavailable, "something else answers in place of KMS"),
+    "no members": (Answer(200, b"{}"), KekUnavailable, "something else answers in place of KMS"),
+    "a number": (Answer(200, b'{"Plaintext": 5}'), KekUnavailable, "something else answers in place of KMS"),
+    "no base64": (Answer(200, b'{"Plaintext": "C"}'), KekUnavailable, "something else answers in place of KMS"),
     "no answer": (DROPPED, KekUnavailable, "cannot be reached"),
 }
 

@@ -123,7 +123,7 @@ def test_a_key_that_is_not_text_is_refused_without_being_shown() -> None:
 
 def test_plaintext_that_is_not_text_is_refused_without_being_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kojikey.sealing.envelope.opened", lambda *_, **__: b"secret \xff")
-    with pytest.raises(RecordChanged, match="something else than text") as caught:
+    with pytest.raises(RecordChanged, match="something other than text") as caught:
         SEALER.open(RECORD, **PLACE)
     assert caught.value.__context__ is None
 

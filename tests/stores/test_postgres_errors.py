@@ -63,9 +63,9 @@ def refused(store: Store, kind: type[KojikeyError], words: str) -> None:
 
 
 def test_nobody_answers() -> None:
-    refused(at("postgresql://127.0.0.1:1/keys"), StoreUnreachable, "nobody answers")
-    refused(at("postgresql://%2Fnone/keys"), StoreUnreachable, "nobody answers")
-    refused(at("postgresql://127.0.0.1:1,127.0.0.1:2/keys"), StoreUnreachable, "nobody answers")
+    refused(at("postgresql://127.0.0.1:1/keys"), StoreUnreachable, "no server answers")
+    refused(at("postgresql://%2Fnone/keys"), StoreUnreachable, "no server answers")
+    refused(at("postgresql://127.0.0.1:1,127.0.0.1:2/keys"), StoreUnreachable, "no server answers")
 
 
 def test_a_database_that_is_not_there(postgres: Server) -> None:
@@ -220,7 +220,7 @@ def test_a_server_that_is_shutting_down_or_full(postgres: Server) -> None:
         with pytest.raises(StoreUnreachable, match="no connection free"):
             further.open()
         small.stop()
-        with pytest.raises(StoreUnreachable, match="nobody answers"):
+        with pytest.raises(StoreUnreachable, match="no server answers"):
             store.open()
         for connection in taken:
             connection.close()

@@ -116,7 +116,7 @@ def test_it_can_be_stopped_twice_and_started_again_but_not_started_twice() -> No
 
 def test_a_port_that_is_taken_is_a_usage_error(sandbox: Sandbox) -> None:
     for port in (sandbox.port, 70000):
-        with pytest.raises(UsageError, match="cannot be had"):
+        with pytest.raises(UsageError, match="is not available"):
             Sandbox(port).start()
 
 

@@ -81,7 +81,7 @@ def checked_region(text: str) -> str:
         UsageError: it is not one; it would become part of a host's name.
     """
     if not re.fullmatch(r"[a-z]{2,8}(-[a-z]{1,12}){1,3}-\d{1,2}", text):
-        raise UsageError("that is not the name of an AWS region", hint="such as region=eu-central-1")
+        raise UsageError("that is not the name of an AWS region", hint="for example region=eu-central-1")
     return text
 
 

@@ -102,7 +102,7 @@ def _remove(document: Any, keys: tuple[str, ...]) -> None:
 
 
 def _checked(text: str, expected: dict[str, Any], path: str) -> str:
-    """Return the new text of the file, unless it says something else than it should, or has a mistake."""
+    """Return the new text of the file, unless it says something other than it should, or has a mistake."""
     parse_config(text, path)
     if tomllib.loads(text) != expected:
         raise BadConfig(path, ["its form does not let this value be changed here; it was not changed, edit it by hand"])

@@ -66,7 +66,7 @@ def _problems(name: str, value: object, text: str) -> list[str]:
 
 def _store_problems(stores: object, text: str) -> list[str]:
     if not isinstance(stores, dict):
-        return [f"line {_line(text, 'stores')}: stores must be tables such as [stores.team]"]
+        return [f"line {_line(text, 'stores')}: stores must be tables like [stores.team]"]
     problems = []
     for name, store in stores.items():
         line = _line(text, name)
@@ -95,7 +95,7 @@ def check_store_name(config: dict[str, Any], path: str, name: str, url: str) -> 
     """Check that a store may have this name in config.toml, before the store is made.
 
     Raises:
-        UsageError: it is not a name, or means the local store. Conflict: it is another store's already.
+        UsageError: it is not a name, or means the local store. Conflict: it belongs to another store already.
     """
     if not STORE_NAME.fullmatch(name):
         raise UsageError("that is not a name for a store (a-z 0-9 . _ -)", effect=Effect.NOTHING_CREATED)
@@ -105,7 +105,7 @@ def check_store_name(config: dict[str, Any], path: str, name: str, url: str) -> 
         )
     if config.get("stores", {}).get(name, {"url": url})["url"] != url:
         raise Conflict(
-            f"the name {name} is another store's already (in {path})",
+            f"the name {name} belongs to another store already (in {path})",
             hint=f"choose another name, or take [stores.{name}] out of {path}",
             effect=Effect.NOTHING_CREATED,
         )

@@ -38,7 +38,7 @@ def read_check(table: Table) -> Check:
     if model_in and when != "model_named":
         table.problem("model_in", 'is for a check with when = "model_named" alone')
     if table.has("json") and table.has("form"):
-        table.problem("form", "cannot be there together with json")
+        table.problem("form", "cannot be combined with json")
     return Check(
         name=table.text("name"),
         method=table.one_of("method", ("GET", "POST"), "GET"),
@@ -71,9 +71,9 @@ def _expected(table: Table, key: str) -> dict[str, str]:
     expect = table.mapping(key)
     for name, kind in expect.items():
         if kind not in TYPES:
-            table.problem(f"{key}.{name}", f"is none of {', '.join(TYPES)}")
+            table.problem(f"{key}.{name}", f"is not one of {', '.join(TYPES)}")
         if not is_path(name):
-            table.problem(f"{key}.{name}", "is not the place of a member, such as data.limit")
+            table.problem(f"{key}.{name}", "is not the place of a member (data.limit)")
     return expect
 
 
@@ -103,7 +103,7 @@ def _usage(table: Table) -> UsageMap:
         for name in ("used", "limit", "remaining", "unit_from", "resets_at_unix", "plan", "status")
     }
     if not places["used"] and not places["remaining"]:
-        table.problem("used", "is missing (or remaining): without it nothing is told")
+        table.problem("used", "is missing (or remaining): without it there is nothing to show")
     return UsageMap(unit=table.text("unit"), extendable=_paths(table, "extendable"), **places)
 
 
@@ -181,7 +181,7 @@ def _with_group(table: Table, key: str) -> re.Pattern[str] | None:
 def _path(table: Table, key: str) -> str:
     path = table.text(key, "")
     if path and not is_path(path):
-        table.problem(key, "is not the place of a member, such as data.limit, balances[0].amount or scopes[]")
+        table.problem(key, "is not the place of a member (data.limit, balances[0].amount or scopes[])")
     return path
 
 
@@ -189,7 +189,7 @@ def _paths(table: Table, key: str) -> tuple[str, ...]:
     paths = table.texts(key)
     for path in paths:
         if not is_path(path):
-            table.problem(key, "has what is not the place of a member, such as data.limit or scopes[].name")
+            table.problem(key, "has what is not the place of a member (data.limit, scopes[].name)")
     return paths
 
 

@@ -270,7 +270,9 @@ class Definition:
         if not chosen and not self.base_url:
             hint = f"--base-url {self.base_url_form}"
             raise UsageError(
-                f"{self.id} has no base URL that is everybody's: yours is needed", hint=hint, effect=Effect.NOTHING_SENT
+                f"{self.id} has another base URL for each customer: yours is needed",
+                hint=hint,
+                effect=Effect.NOTHING_SENT,
             )
         return chosen or self.base_url
 

@@ -138,7 +138,7 @@ def _env(table: Table) -> _Variables:
         table.problem("llm", "must be names of up to 32 of a-z 0-9 _ . - that begin with a letter")
     path = table.text("base_url_path", "")
     if path and not (base_url and _PREFIX.fullmatch(path)):
-        table.problem("base_url_path", "must be a path such as /v1, for the variable base_url")
+        table.problem("base_url_path", "must be a path like /v1, for the variable base_url")
     return _Variables(names, base_url, path, aliases, llm)
 
 
@@ -154,7 +154,7 @@ def _version_paths(root: Table) -> tuple[str, ...]:
     paths = root.texts("version_paths")
     for path in paths:
         if not _PREFIX.fullmatch(path):
-            root.problem("version_paths", "must be paths such as /v1")
+            root.problem("version_paths", "must be paths like /v1")
     return paths
 
 
@@ -177,11 +177,11 @@ def _base_urls(root: Table) -> tuple[dict[str, str], str]:
     form = root.text("base_url_form", "")
     urls = root.mapping("base_urls", required=not form)
     if root.has("base_urls") and "default" not in urls and not form:
-        root.problem("base_urls.default", "is missing; where none is everybody's, say its form in base_url_form")
+        root.problem("base_urls.default", "is missing; where each customer has another, give its form in base_url_form")
     if form and "default" in urls:
         root.problem("base_url_form", "is of no use beside base_urls.default")
     if form and not _FORM.fullmatch(form):
-        root.problem("base_url_form", "must be https:// and a host, such as https://{resource}.example.com")
+        root.problem("base_url_form", "must be https:// and a host, for example https://{resource}.example.com")
     for name, url in urls.items():
         try:
             urls[name] = check_base_url(url)
@@ -197,7 +197,7 @@ def _capabilities(table: Table) -> tuple[dict[str, str], tuple[str, ...]]:
             table.problem(f"names.{name}", "must be 1 to 32 of a-z 0-9 _ and begin with a letter")
     for name in default:
         if name not in names:
-            table.problem("default", f"{shown_name(name)} is none of the names")
+            table.problem("default", f"{shown_name(name)} is not one of the names")
     return names, default
 
 
@@ -225,26 +225,26 @@ def _inconsistencies(definition: Definition) -> list[str]:
     for number, check in enumerate(definition.checks, 1):
         at = f"checks[{number}]"
         if check.capability and check.capability not in definition.capabilities:
-            problems.append(f"{at}.capability is none of the capabilities")
+            problems.append(f"{at}.capability is not one of the capabilities")
         problems += [
             f"{at}.path has the unknown placeholder {shown_name(name)}"
             for name in sorted({*PLACEHOLDER.findall(check.path + check.name), *check.placeholders})
             if name not in (known if check.when == "model_named" else definition.values)
         ]
         problems += [
-            f"{at}.states[{number}].capability is none of the capabilities"
+            f"{at}.states[{number}].capability is not one of the capabilities"
             for number, state in enumerate(check.states, 1)
             if state.capability and state.capability not in definition.capabilities
         ]
         if check.pick and check.pick.name not in known:
-            problems.append(f"{at}.pick.name is none of values.fallback")
+            problems.append(f"{at}.pick.name is not one of values.fallback")
         problems += _of_rules(check.rules, f"{at}.rules", shapes, names, known)
     if (definition.id.endswith("_admin") or definition.admin_of) and definition.id != f"{definition.admin_of}_admin":
         problems.append("admin_of must be the id without _admin, and only an admin key has one")
     if definition.checks and (definition.checks[0].capability or definition.checks[0].when):
         problems.append("checks[1] must be the one that is always made, without capability or condition")
     if len(shapes) != len(definition.shapes):
-        problems.append("shapes name the same twice")
+        problems.append("shapes has two of the same name")
     return problems + _of_rules(definition.rules, "rules", shapes, names, known)
 
 
@@ -252,9 +252,9 @@ def _of_rules(rules: tuple[Rule, ...], at: str, shapes: set[str], checks: set[st
     problems = []
     for number, rule in enumerate(rules, 1):
         if rule.key_shape and rule.key_shape not in shapes:
-            problems.append(f"{at}[{number}].key_shape is none of the shapes")
+            problems.append(f"{at}[{number}].key_shape is not one of the shapes")
         if rule.yields_to and rule.yields_to not in checks:
-            problems.append(f"{at}[{number}].yields_to is none of the checks")
+            problems.append(f"{at}[{number}].yields_to is not one of the checks")
         if rule.about and rule.about not in values:
-            problems.append(f"{at}[{number}].about is none of values.fallback")
+            problems.append(f"{at}[{number}].about is not one of values.fallback")
     return problems

@@ -53,7 +53,7 @@ def clean(text: str, definition: Definition, others: Catalog, *, force_shape: bo
     ``force_shape`` lets a key through whose shape belongs to another provider; an unknown shape is only a warning.
 
     Raises:
-        MalformedKey: the text is something else than a key; the message names what, and repeats nothing of it.
+        MalformedKey: the text is something other than a key; the message names what, and repeats nothing of it.
     """
     whole = text.removeprefix("\ufeff")  # a byte-order mark, as Windows puts one before what it saves
     key = whole.strip(_EDGE)
@@ -76,20 +76,20 @@ def _problems(key: str) -> Iterator[tuple[str, str]]:
     if not key:
         yield "it is empty", "copy the key again"
     if len(key) > LONGEST:
-        yield f"it is longer than {LONGEST} characters", "copy the key alone"
+        yield f"it is longer than {LONGEST} characters", "copy only the key"
     if key[:1] in _QUOTES or key[-1:] in _QUOTES:
-        yield "it is wrapped in quotes", "leave the quotes away"
+        yield "it is wrapped in quotes", "remove the quotes"
     yield from _bad_characters(key)
     if _SCHEME.match(key):
-        yield "it begins with Bearer or a word like it, as in a header", "leave that word away"
+        yield "it begins with Bearer or a word like it, as in a header", "remove that word"
     if _HEADER.match(key):
-        yield "it is a whole header, with its name", "copy what comes after the colon alone"
+        yield "it is a whole header, with its name", "copy only what follows the colon"
     if _ASSIGNMENT.match(key):
-        yield "it is NAME=value, as in a settings file", "copy what comes after the = alone"
+        yield "it is NAME=value, as in a settings file", "copy only what follows the ="
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", key):
-        yield "it is a URL", "copy the key alone"
+        yield "it is a URL", "copy only the key"
     if key[:1] in "{[<":
-        yield "it is JSON or markup", "copy the value of the key alone"
+        yield "it is JSON or markup", "copy only the value of the key"
     if any(character.isspace() for character in key):
         yield "it has white space inside", "copy the key again, in one piece"
     if "***" in key or "..." in key:
@@ -118,7 +118,7 @@ def _refuse_foreign(key: str, definition: Definition, others: Catalog) -> None:
     owner = others.owner_of(key, other_than=definition) or foreign_owner(key, at=definition)
     if owner:
         what = f"it looks like a key of {owner}"
-        raise _malformed(definition, what, "--force-shape sends it all the same, if it really is the right key")
+        raise _malformed(definition, what, "if it is the right key, --force-shape sends it")
 
 
 def _malformed(definition: Definition, what: str, hint: str) -> MalformedKey:

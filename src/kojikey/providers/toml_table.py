@@ -101,7 +101,7 @@ class Table:
         """Take a text that is one of those known."""
         value = self.text(key, default)
         if value and value not in known:
-            self.problem(key, f"is none of {', '.join(known)}")
+            self.problem(key, f"is not one of {', '.join(known)}")
             return known[0]
         return value
 
@@ -112,7 +112,7 @@ class Table:
         """
         regex = self.compiled(key, self.text(key), is_shape=True)
         if matches_anything(regex) and not is_shared:
-            self.problem(key, "matches keys of other companies too: it has to say how the keys of this one begin")
+            self.problem(key, "matches keys of other companies too: it must say how this company's keys begin")
         return regex
 
     def pattern(self, key: str) -> re.Pattern[str] | None:

@@ -153,4 +153,4 @@ def _secret(plaintext: HiddenBytes, *, where: str) -> Secret:
     except UnicodeDecodeError:
         pass
     # Raised out here for the same reason.
-    raise RecordChanged(where, "holds something else than text")
+    raise RecordChanged(where, "holds something other than text")

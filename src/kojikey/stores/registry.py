@@ -25,7 +25,7 @@ _ADAPTERS = {
 _ALSO = {"postgres": "postgresql"}  # libpq takes both
 GROUP = "kojikey.stores"
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,30}")
-_SHAPES = "a store is named by a URL such as sqlite:///home/me/keys.db, or by its name in config.toml"
+_SHAPES = "a store is named by a URL for example sqlite:///home/me/keys.db, or by its name in config.toml"
 
 
 def schemes() -> tuple[str, ...]:
@@ -50,7 +50,7 @@ def _others(scheme: str) -> Callable[[str], Store] | None:
         except Exception as error:
             raise UsageError(
                 f"the package for {scheme}:// stores cannot be used ({type(error).__name__})",
-                hint=f"mend or reinstall what {entry.value} is of",
+                hint=f"repair or reinstall the package of {entry.value}",
                 effect=Effect.NOTHING_DONE,
             ) from None
         return from_url

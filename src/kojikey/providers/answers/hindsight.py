@@ -31,7 +31,7 @@ def undecided(finding: Finding, tried: Sequence[str], *, can_be_named: bool) -> 
     return replace(
         finding,
         reason=Reason.UNKNOWN,
-        detail=f"of the {finding.about}s that kojikey tried by itself none can be used with this key: {named}",
+        detail=f"none of the {finding.about}s that kojikey tried can be used with this key:  {named}",
         hint=(
             f"name a {finding.about} that the key must reach with --model"
             if can_be_named
@@ -52,7 +52,7 @@ def _at_wrong_base_url(finding: Finding, definition: Definition, base_url: str) 
         reason=Reason.UNKNOWN,
         authentic=None,
         detail=f"the base URL {base_url} is likely wrong: it answers 404 to every path of {definition.company}'s API",
-        hint=f"look at the base URL (--base-url{own}); the key was not judged",
+        hint=f"check the base URL (--base-url{own}); the key was not judged",
     )
 
 
@@ -61,7 +61,6 @@ def _delivered(finding: Finding, definition: Definition) -> Finding:
         return finding
     return replace(
         finding,
-        detail=f"{definition.company} accepted the key for another request and says for this one that no key came "
-        "with it, which settles nothing",
+        detail=f"{definition.company} accepted the key for another request, but says that this one came without a key",
         hint=f"see what the key may be used for: {definition.pages.keys}",
     )

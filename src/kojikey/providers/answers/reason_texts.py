@@ -58,7 +58,9 @@ WORDS: dict[Reason, Words] = {
         "the account's plan does not include this: {message}", "change the plan at {billing}", "billing"
     ),
     Reason.MODEL_UNAVAILABLE: Words(
-        "the model {model} is not there for this key", "name another with --model, or see what the key may use", "keys"
+        "the model {model} is not available to this key",
+        "name another with --model, or see what the key may use",
+        "keys",
     ),
     Reason.INVALID_KEY: Words("{company} does not know this key", _NEW_KEY, "keys"),
     Reason.EXPIRED: Words("the key has expired", _NEW_KEY, "keys"),
@@ -68,26 +70,28 @@ WORDS: dict[Reason, Words] = {
         "make an API key at {keys}, then kojikey rotate {id}",
         "keys",
     ),
-    Reason.RATE_LIMITED: Words("{company} limits how often it may be asked; the key was not judged", _LATER, "usage"),
-    Reason.PROVIDER_UNAVAILABLE: Words("{company} answered {status}: it is out of order or overloaded", _LATER, "keys"),
+    Reason.RATE_LIMITED: Words("{company} received too many requests; the key was not judged", _LATER, "usage"),
+    Reason.PROVIDER_UNAVAILABLE: Words("{company} answered {status}: it is down or overloaded", _LATER, "keys"),
     Reason.UNREACHABLE: Words(
-        "{company} cannot be reached", "look at the network, HTTPS_PROXY and the base URL; " + _LATER, "keys"
+        "{company} cannot be reached", "check the network, HTTPS_PROXY and the base URL; " + _LATER, "keys"
     ),
-    Reason.TIMEOUT: Words("{company} did not answer in time", "--timeout gives it longer; " + _LATER, "keys"),
+    Reason.TIMEOUT: Words("{company} did not answer in time", "--timeout allows more time; " + _LATER, "keys"),
     Reason.TLS_ERROR: Words(
         "no encrypted connection could be made: the server's certificate was not accepted",
         "behind an inspecting proxy, SSL_CERT_FILE names its CA file; the key was not judged",
         "keys",
     ),
     Reason.REDIRECTED: Words(
-        "the endpoint redirects elsewhere; the key was not sent there", "look at the base URL of the key", "keys"
+        "the endpoint redirects elsewhere; the key was not sent there", "check the base URL of the key", "keys"
     ),
     Reason.NETWORK_BLOCKED: Words(
         "the network between here and {company} refused the request (a proxy, a firewall, a block of the address)",
-        "try from another network, or look at HTTPS_PROXY; the key was not judged",
+        "try from another network, or check HTTPS_PROXY; the key was not judged",
         "keys",
     ),
     Reason.UNKNOWN: Words(
-        "{company} answered {status}, which settles nothing: {message}", "the key was not judged; " + _LATER, "keys"
+        "{company} answered {status}, which says nothing about the key: {message}",
+        "the key was not judged; " + _LATER,
+        "keys",
     ),
 }

@@ -239,7 +239,7 @@ def _fault(error: Exception) -> Fault:
         return Fault(Reason.UNREACHABLE, "no connection could be made to the endpoint", retry=True, is_unsent=True)
     if isinstance(error, httpcore2.NetworkError | httpcore2.RemoteProtocolError | OSError):
         return Fault(Reason.UNREACHABLE, "the connection broke, or what answered does not speak HTTP", retry=True)
-    return Fault(Reason.UNKNOWN, f"the request failed in a way that is not known ({type(error).__name__})")
+    return Fault(Reason.UNKNOWN, f"the request failed for an unknown reason ({type(error).__name__})")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -108,7 +108,7 @@ class Stream(httpcore2.AsyncNetworkStream, asyncio.Protocol):
         self._received.clear()
         self._count += len(data)
         if self._count > MOST_BYTES:
-            raise httpcore2.ReadError("too much came before the end of the answer")
+            raise httpcore2.ReadError("the answer was too long")
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
@@ -124,7 +124,7 @@ class Stream(httpcore2.AsyncNetworkStream, asyncio.Protocol):
             for _ in range(2):  # the loop looks at its sockets, then it hands over what they have
                 await asyncio.sleep(0)
             if self._is_unusable():
-                raise httpcore2.ReadError("the connection was closed, or is not quiet")
+                raise httpcore2.ReadError("the connection was closed, or something arrived unasked")
             self._is_asking, self._count, self.is_early = True, 0, False
         self._unsent += buffer
 

@@ -126,13 +126,13 @@ def _parsed(variable: str, value: str) -> Proxy | Problem:
         parts = urlsplit(value if "://" in value else f"http://{value}")
         scheme, host, port = parts.scheme.lower(), parts.hostname or "", parts.port
     except ValueError:
-        return Problem(variable, "is no proxy address: its host or port is not one")
+        return Problem(variable, "is not a proxy address: its host or port is not valid")
     if scheme.startswith("socks") and scheme not in _DEFAULT_PORTS:
         return Problem(variable, "names a SOCKS proxy of a kind that is not supported: socks5:// and socks5h:// are")
     if scheme not in _DEFAULT_PORTS:
-        return Problem(variable, "is no proxy address: http://HOST:PORT, https:// and socks5:// are")
+        return Problem(variable, "is not a proxy address: http://HOST:PORT, https:// and socks5:// are")
     if not _HOST.fullmatch(f"[{host}]" if ":" in host else host) or port == 0:
-        return Problem(variable, "is no proxy address: its host or port is not one")
+        return Problem(variable, "is not a proxy address: its host or port is not valid")
     if scheme.startswith("socks") and not _has_socks():
         return Problem(variable, "names a SOCKS proxy, which needs the extra kojikey[socks]")
     user = unquote(parts.username) if parts.username is not None else None

@@ -158,5 +158,5 @@ class Traffic:
 def _why(reason: Reason, base_url: str) -> str:
     host = urlsplit(base_url).netloc
     if reason is Reason.RATE_LIMITED:
-        return f"{host} answers that there are too many requests"
+        return f"{host} reports too many requests"
     return f"{host} did not answer the requests before this one"

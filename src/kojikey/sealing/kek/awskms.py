@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from kojikey.aws.client import Sleep
 
 PREFIX = "kms1"
-SHAPE = "awskms:KEY-ID[?region=R&endpoint=URL], such as awskms:alias/kojikey?region=eu-central-1"
+SHAPE = "awskms:KEY-ID[?region=R&endpoint=URL], for example awskms:alias/kojikey?region=eu-central-1"
 ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_KMS"
 
 _CIPHERTEXT_LIMIT = 6144  # bytes, of KMS's CiphertextBlob (its API reference, Encrypt)
@@ -84,7 +84,7 @@ class AwsKmsKek(Kek):
         request = {"KeyId": self._arn, "CiphertextBlob": ciphertext, "EncryptionContext": context}
         data_key = HiddenBytes(self._ask("decrypt", account, ("Plaintext",), **request)[0])
         if len(data_key) != KEY_BYTES:
-            raise RecordChanged(_where(account), "holds something else than a data key")
+            raise RecordChanged(_where(account), "holds something other than a data key")
         return data_key
 
     def try_out(self, *, store: str, account: str) -> None:
@@ -146,7 +146,7 @@ def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]
     match = _ARN.fullmatch(arn)
     if match is None or match[1] != region:
         raise KekUnavailable(
-            "KMS answered with something else than a key of that region", effect=Effect.NOTHING_CREATED
+            "KMS answered with something other than a key of that region", effect=Effect.NOTHING_CREATED
         )
     spec = {"source": "awskms", "key": arn, "region": region, "name": asked.key, "kid": trial.kid}
     return spec | ({"endpoint": endpoint} if endpoint else {}), trial
@@ -159,14 +159,13 @@ def discard(spec: Spec, inputs: KekInputs) -> None:
 def describe(spec: Spec) -> str:
     """Say where it lives and who can read it."""
     _name_of(spec)
-    return (
-        f"the AWS KMS key {text_member(spec, 'key')}: nobody reads it; whom IAM allows kms:Decrypt can open data keys"
-    )
+    key = text_member(spec, "key")
+    return f"the AWS KMS key {key}: nobody can read it; anyone whom IAM allows kms:Decrypt can open data keys"
 
 
 def mismatch(spec: Spec) -> str:
     """Say that the spec's key is another than the one that its id stands for."""
-    return f"the KMS key {text_member(spec, 'key')} is not the one that this store began with"
+    return f"the KMS key {text_member(spec, 'key')} is not the one that this store was created with"
 
 
 def is_same(spec: Spec, argument: str) -> bool:
@@ -253,7 +252,7 @@ def _tried(key: str, region: str, endpoint: str | None, store_id: str) -> tuple[
     kek._client = first._client
     record = f"{PREFIX}.{kek.kid}.{base64url.encode(ciphertext)}"
     if kek.unwrap(record, **context) != sample:
-        raise KekUnavailable("KMS does not give back what it was given", effect=Effect.NOTHING_CREATED)
+        raise KekUnavailable("KMS did not return what it had encrypted", effect=Effect.NOTHING_CREATED)
     return kek, str(arn)
 
 

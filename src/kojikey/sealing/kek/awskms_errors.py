@@ -15,11 +15,11 @@ _ALIAS = re.compile(r"(^|:)alias/")
 _REACH = "check the network, HTTPS_PROXY, and the region and endpoint that kojikey store info shows"
 _KINDS: dict[Kind, tuple[str, str]] = {
     "credentials": ("AWS has no valid credentials from here, and the KEK is in KMS", CREDENTIALS_HINT),
-    "throttled": ("KMS is throttling the use of {key}, for longer than was waited", "try again later"),
+    "throttled": ("KMS is throttling the use of {key}, and did not recover in time", "try again later"),
     "busy": ("KMS is changing the key {key}", "try again in a minute"),
-    "server": ("KMS is out of order, or cannot use {key} now", "https://health.aws.amazon.com/health/status"),
+    "server": ("KMS is down, or cannot use {key} now", "https://health.aws.amazon.com/health/status"),
     "unreachable": ("KMS cannot be reached to use {key}", _REACH),
-    "foreign": ("something else answers in the place of KMS, which was to use {key}", _REACH),
+    "foreign": ("something else answers in place of KMS; {key} was not used", _REACH),
     "tls": (
         "the server that answers for KMS could not be verified (TLS)",
         "AWS_CA_BUNDLE names a proxy's certificates",

@@ -117,7 +117,7 @@ class LocalKek(Kek):
             self.confirm()
             raise
         if len(data_key) != KEY_BYTES:
-            raise RecordChanged(where, "holds something else than a data key")
+            raise RecordChanged(where, "holds something other than a data key")
         return data_key
 
     def __repr__(self) -> str:

@@ -26,7 +26,7 @@ def load(spec: Spec, inputs: KekInputs) -> Kek:
     value = Secret(inputs.environ.get(name, ""))
     if not value.reveal():
         raise KekMissing(f"{name} is not set, and this store's KEK is kept there", hint=f"export {name}=...")
-    return local_kek(value, holder=name, hint="put back the KEK that was there; no other one fits")
+    return local_kek(value, holder=name, hint="restore the KEK that was there; no other one fits")
 
 
 def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
@@ -38,13 +38,15 @@ def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]
     name = argument or KEK_VARIABLE
     if not (name.isascii() and name.isidentifier()):
         raise UsageError(
-            "that is not the name of an environment variable", hint="such as env:MY_KEK", effect=Effect.NOTHING_CREATED
+            "that is not the name of an environment variable",
+            hint="for example env:MY_KEK",
+            effect=Effect.NOTHING_CREATED,
         )
     value = Secret(inputs.environ.get(name, ""))
     if not value.reveal():
         hint = f'make one, keep it where you keep secrets, and try again: export {name}="$({_MAKE_ONE})"'
         raise KekMissing(f"{name} is not set; it has to hold 32 random bytes in base64url", hint=hint)
-    kek = local_kek(value, holder=name, hint=f"one is made by: {_MAKE_ONE}")
+    kek = local_kek(value, holder=name, hint=f"this creates one: {_MAKE_ONE}")
     return {"source": "env", "name": name, "kid": kek.kid}, kek
 
 
@@ -55,7 +57,7 @@ def discard(spec: Spec, inputs: KekInputs) -> None:
 def describe(spec: Spec) -> str:
     """Say where it lives and who can read it."""
     name = text_member(spec, "name")
-    return f"the environment variable {name}: readable by whoever sets it, and by this user's processes"
+    return f"the environment variable {name}: readable by this user's processes, and by what sets it"
 
 
 def mismatch(spec: Spec) -> str:

@@ -33,7 +33,7 @@ SECONDS = 3.0
 HELPER = (sys.executable, "-P", "-m", "kojikey.sealing.kek.keychain_helper")
 _OTHER_SOURCES = "other KEK sources: passphrase, env, file:PATH"
 _PROBLEMS = {
-    "no_keychain": "there is no keychain here that keeps secrets",
+    "no_keychain": "there is no keychain here that can keep secrets",
     "locked": "the keychain is locked, and was not unlocked",
     "failed": "the keychain refused, or does not work",
 }
@@ -49,7 +49,7 @@ def load(spec: Spec, inputs: KekInputs) -> Kek:
     value = Secret(ask(("get", service, entry), inputs.environ))
     if not value.reveal():
         raise KekMissing(f"the keychain has no entry {entry} of {service}, and this store's KEK was kept there")
-    return local_kek(value, holder="the keychain entry", hint="put back the KEK that was there")
+    return local_kek(value, holder="the keychain entry", hint="restore the KEK that was there")
 
 
 def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:

@@ -29,7 +29,7 @@ def load(spec: Spec, inputs: KekInputs) -> Kek:
     Raises:
         KekMissing: there is none. KekUnavailable: others can read it, or it holds something else.
     """
-    return _read(_path(spec), warn=inputs.warn, hint="put back the KEK that was there; no other one fits")
+    return _read(_path(spec), warn=inputs.warn, hint="restore the KEK that was there; no other one fits")
 
 
 def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:

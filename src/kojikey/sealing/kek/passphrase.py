@@ -104,7 +104,7 @@ def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]
     if not passphrase.reveal():
         raise UsageError("a passphrase cannot be empty", effect=Effect.NOTHING_CREATED)
     if len(passphrase.reveal()) < SHORT and inputs.warn is not None:
-        inputs.warn(f"a passphrase of fewer than {SHORT} characters can be guessed by whoever copies the store")
+        inputs.warn(f"a passphrase of fewer than {SHORT} characters can be guessed by someone who copies the store")
     parameters = Parameters(os.urandom(_SALT_BYTES.start), MEMORY_KIB, ITERATIONS, LANES)
     kek = _stretched(_bytes(passphrase), parameters)
     members = {**parameters._asdict(), "salt": base64url.encode(parameters.salt)}
@@ -118,7 +118,7 @@ def discard(spec: Spec, inputs: KekInputs) -> None:
 def describe(spec: Spec) -> str:
     """Say where it lives and who can read it."""
     memory = _parameters(spec).memory_kib // 1024
-    return f"a passphrase (Argon2id, {memory} MiB): whoever knows it, or guesses it"
+    return f"a passphrase (Argon2id, {memory} MiB): anyone who knows it, or guesses it"
 
 
 def mismatch(spec: Spec) -> str:
@@ -185,7 +185,7 @@ def _parameters(spec: Spec) -> Parameters:
         or not 8 * lanes <= memory <= _MOST_MEMORY_KIB
     ):
         raise RecordUnsupported(
-            "the store's passphrase parameters are outside of what is run here",
+            "the store's passphrase parameters are outside the allowed range",
             where="header",
             effect=Effect.NOTHING_OPENED,
         )
@@ -209,4 +209,6 @@ def _stretched(passphrase: HiddenBytes, parameters: Parameters) -> LocalKek:
     except UnsupportedAlgorithm:
         raise KekUnavailable("this build of OpenSSL has no Argon2id, which the passphrase needs") from None
     except MemoryError:
-        raise KekUnavailable(f"there is no room for the {memory // 1024} MiB that the passphrase needs") from None
+        raise KekUnavailable(
+            f"there is not enough memory for the {memory // 1024} MiB that the passphrase needs"
+        ) from None

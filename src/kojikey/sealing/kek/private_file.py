@@ -95,7 +95,7 @@ def _refuse_stranger(found: os.stat_result, path: str, what: str) -> None:
 
 def _refuse_writable(mode: int, path: str, what: str) -> None:
     if os.name == "posix" and mode & 0o022:
-        raise KekUnavailable(f"others can write the {what} {path}; it was not used", hint=_mend(path))
+        raise KekUnavailable(f"others can write to the {what} {path}; it was not used", hint=_mend(path))
 
 
 def _mend(path: str) -> str:

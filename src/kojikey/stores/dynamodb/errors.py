@@ -39,10 +39,10 @@ UNKNOWN_HINT = "kojikey list and kojikey history show whether it was; a change t
 _LIMITS = "see the table's throughput and the account's quotas in CloudWatch, or try again later"
 _KINDS: dict[Kind, Meaning] = {
     "credentials": Meaning(StoreDenied, "was not asked: AWS has no valid credentials from here", CREDENTIALS_HINT),
-    "throttled": Meaning(StoreLocked, "is throttled by AWS, for longer than was waited", _LIMITS),
+    "throttled": Meaning(StoreLocked, "is throttled by AWS, and did not recover in time", _LIMITS),
     "busy": Meaning(StoreLocked, "is busy: others keep changing the same documents", "try again"),
     "server": Meaning(
-        StoreUnreachable, "is out of order at AWS", "https://health.aws.amazon.com/health/status", effect=None
+        StoreUnreachable, "is not available at AWS", "https://health.aws.amazon.com/health/status", effect=None
     ),
     "unreachable": Meaning(
         StoreUnreachable,
@@ -131,7 +131,7 @@ def is_refused_condition(error: Exception) -> bool:
 def missing(place: str, *, hint: str | None = None) -> StoreNotFound:
     """Return the error for a store that is not there."""
     region = place.partition("region=")[2].partition("&")[0]
-    told = f"there is no store at {place}: the table is not in {region}, and one of another region is not seen there"
+    told = f"there is no store at {place}: the table is not in {region}, and tables of other regions are not searched"
     error = StoreNotFound(place, None if hint else f"{told} (is it another region?)")
     # Quoted, for a shell would take the & of such a URL for itself.
     error.hint = hint or f"kojikey store init '{place}' --kek SOURCE"

@@ -32,8 +32,8 @@ from kojikey.stores.dynamodb.errors import UNKNOWN, UNKNOWN_HINT, meaning, missi
 
 T = TypeVar("T")
 
-_SHAPE = "write dynamodb://TABLE?region=REGION, such as dynamodb://kojikey?region=eu-central-1 (&endpoint=URL)"
-_UNFINISHED_HINT = "the table is there, but empty: kojikey store init finishes what was begun"
+_SHAPE = "write dynamodb://TABLE?region=REGION, for example dynamodb://kojikey?region=eu-central-1 (&endpoint=URL)"
+_UNFINISHED_HINT = "the table is there, but empty: kojikey store init finishes the set-up"
 
 
 class DynamoStore(Store):
@@ -247,7 +247,9 @@ class DynamoStore(Store):
         except KojikeyError as error:
             return Description("Amazon DynamoDB", self.place, (*details, ("state", str(error))))
         details += [("ARN", str(described.get("TableArn"))), ("state", str(described.get("TableStatus")).lower())]
-        details.append(("readable by", "whom IAM lets read the table (kojikey store policy); sealed keys stay sealed"))
+        details.append(
+            ("readable by", "anyone whom IAM allows to read the table (kojikey store policy); sealed keys stay sealed")
+        )
         return Description("Amazon DynamoDB", self.place, tuple(details))
 
     def _described(self) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def _effective(url: str) -> dict[str, str]:
     """
     unsound = UsageError(
         "that URL of a PostgreSQL store does not go together with the service file or the PG* variables",
-        hint="psql with the same URL tells what is wrong with it",
+        hint="psql with the same URL shows what is wrong with it",
     )
     begun = pq.PGconn.connect_start(make_conninfo(url, channel_binding="none of them").encode())
     try:
@@ -111,7 +111,7 @@ def _refuse_slips(effective: dict[str, str]) -> None:
     unsound = any(not _HOST.fullmatch(host) for host in hosts.split(","))
     if slipped or unsound or not _PORTS.fullmatch(effective.get("port", "")):
         raise UsageError(
-            "that URL of a PostgreSQL store has no sound host, port, user and database (it was not repeated here)",
+            "that URL of a PostgreSQL store has no valid host, port, user and database (it was not repeated here)",
             hint=f"{_SHAPE}; in a password, % : / @ ? # are written as %25 %3A %2F %40 %3F %23",
         )
 

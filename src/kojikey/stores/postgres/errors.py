@@ -124,7 +124,7 @@ _WHY_NO_CONNECTION: tuple[tuple[str, Meaning], ...] = (
     (r"starting up|shutting down|in recovery mode|not yet accepting|not accepting connections", _STOPPING),
     (
         r"resolve host|could not translate host name|Name or service not known",
-        Meaning(StoreUnreachable, "has a host name that is not known here", "mend the host in the URL"),
+        Meaning(StoreUnreachable, "has a host name that is not known here", "correct the host in the URL"),
     ),
     (
         r"timeout expired|timed out",
@@ -133,7 +133,7 @@ _WHY_NO_CONNECTION: tuple[tuple[str, Meaning], ...] = (
 )
 _NO_CONNECTION = Meaning(
     StoreUnreachable,
-    "could not be reached: nobody answers there",
+    "could not be reached: no server answers there",
     "is the server running, and are host and port right?",
 )
 # What libpq does not take of a URL, a service file or a PG* variable; only found when it connects.
@@ -154,7 +154,7 @@ def not_connected(error: Exception, address: Address) -> KojikeyError:
         return StoreNotFound(
             address.place,
             f"there is no such database: {address.place}",
-            hint="mend the URL, or have the database created (createdb), then: kojikey store init URL --kek SOURCE",
+            hint="correct the URL, or have the database created (createdb), then: kojikey store init URL --kek SOURCE",
         )
     if _MALFORMED.search(text):
         return UsageError(

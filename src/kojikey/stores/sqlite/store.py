@@ -268,7 +268,7 @@ def from_url(url: str) -> SqliteStore:
     Raises:
         UsageError: it names a host or options, or no path.
     """
-    hint = "write sqlite:///, then the whole path, such as sqlite:///home/me/keys.db (%3F for ? and %23 for #)"
+    hint = "write sqlite:///, then the whole path, for example sqlite:///home/me/keys.db (%3F for ? and %23 for #)"
     rest = url.partition("://")[2]
     if not rest.startswith("/"):
         raise UsageError("the URL of an SQLite store has three slashes and then a whole path", hint=hint)

@@ -86,7 +86,7 @@ class ErrorPromises(StoreFixtures):
 
     def test_an_error_of_our_own_leaves_as_it_is(self, another: Maker) -> None:
         for verb, use in USES.items():
-            store, error = another(), KojikeyError("ours", hint="mend it")
+            store, error = another(), KojikeyError("ours", hint="repair it")
             _fail(store, verb, error)
             with pytest.raises(KojikeyError) as raised:
                 use(store)

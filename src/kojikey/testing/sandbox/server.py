@@ -92,7 +92,7 @@ class Server:
             bound.bind((self.host, port))
         except (OSError, OverflowError) as error:
             bound.close()
-            raise UsageError(f"port {port} of {self.host} cannot be had", hint="port 0 takes a free one") from error
+            raise UsageError(f"port {port} of {self.host} is not available", hint="port 0 takes a free one") from error
         return bound
 
     async def _run(self, listening: socket.socket, closed: socket.socket, ready: threading.Event) -> None:
