@@ -1,6 +1,6 @@
 """The composition root: which store, which KEK, which prober a command works with. Only here are adapters named.
 
-On the hot path: what a command does not need is imported inside the function that gives it.
+On the hot path: modules that not every command needs are imported inside functions.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from kojikey.sealing.kek.base import Purpose
 
     class Person(Protocol):
-        """Who is asked and told while a store is opened or made. A program has none."""
+        """The person who is asked while a store is opened or created. A program has none."""
 
         @property
         def interactive(self) -> bool:
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
             """Whether the passphrase of a store may be asked for."""
 
         def note(self, text: str) -> None:
-            """Take a sentence that is worth knowing."""
+            """Show a sentence."""
 
         def passphrase_prompt(self, store: str) -> Callable[[Purpose], Secret]:
             """Return what asks for the passphrase of a store; its name is empty for the local one."""
@@ -161,7 +161,7 @@ def _spoken_name(settings: Settings) -> str:
 
 
 def actor(store: Store) -> str:
-    """Return who is at work, for the audit trail: the effective OS user and the host, and the database's role."""
+    """Return the actor for the audit trail: the effective OS user, the host, and the database's role."""
     import socket
 
     role = store.role()
@@ -180,9 +180,9 @@ def _user() -> str:
 
 
 def open_chosen_store(settings: Settings, person: Person | None, *, may_ask: bool = True) -> OpenStore:
-    """Return the chosen store, opened. A local store that was never made is an empty one, and stays unmade.
+    """Return the chosen store, opened. A local store that does not exist is an empty one, and is not created.
 
-    Without ``may_ask`` nobody is asked for its passphrase: its KEK is then one that cannot be had.
+    Without ``may_ask`` nobody is asked for its passphrase; its KEK is then not available.
 
     Raises:
         StoreNotFound: a store that was named is not there. StoreUnavailable: it cannot be used.
@@ -225,16 +225,16 @@ def close_all(*open_stores: OpenStore) -> None:
 
 
 def store_place(settings: Settings) -> str:
-    """Return the chosen store's place, without credentials, whether it is there or not."""
+    """Return the chosen store's place, without credentials, whether it exists or not."""
     return store_from_url(settings.store_url()).place
 
 
 def prepare_store(
     open_store: OpenStore, settings: Settings, person: Person, *, account: str
 ) -> Callable[[], OpenStore] | None:
-    """Open a store for a new key of an account; where there is none yet, find out how the local one can be made.
+    """Open a store for a new key; where there is none yet, prepare the creation of the local one.
 
-    Whatever a person has to be asked for is asked now, before the key. Nothing is made before what is returned is
+    All questions to a person are asked now, before the key. Nothing is created before the returned function is
     called; None is returned where the store exists.
 
     Raises:
@@ -250,7 +250,7 @@ def prepare_store(
 
 
 def _checked_inputs(source: str, inputs: KekInputs, person: Person) -> KekInputs:
-    """Return the inputs with a new passphrase in them, and try a source that makes nothing outside of the store.
+    """Return the inputs with a new passphrase in them, and try a source that creates nothing outside the store.
 
     Raises:
         KekMissing, KekUnavailable, UsageError: the source has no KEK.
@@ -269,7 +269,7 @@ def _checked_inputs(source: str, inputs: KekInputs, person: Person) -> KekInputs
 
 
 def _create_local_store(settings: Settings, person: Person, source: str, inputs: KekInputs) -> OpenStore:
-    """Make the local store."""
+    """Create the local store."""
     from kojikey.operations.storing import create
     from kojikey.sealing.kek.registry import describe
 
@@ -285,7 +285,7 @@ def _create_local_store(settings: Settings, person: Person, source: str, inputs:
 
 
 def default_kek_source(settings: Settings, person: Person, inputs: KekInputs, *, place: str | None = None) -> str:
-    """Return where the KEK of a new store is to live when nobody said; ``place`` is that of another than the local one.
+    """Return the default KEK source of a new store; ``place`` is given for a store other than the local one.
 
     Raises:
         KekMissing: no keychain, no terminal, nothing set.

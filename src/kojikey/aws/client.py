@@ -93,7 +93,7 @@ def _require_boto3() -> None:
 def patiently(
     call: Callable[[], T], *, sleep: Sleep = time.sleep, meaning: Callable[[Exception], Trouble | None] = trouble
 ) -> T:
-    """Return what a call gives, and make it again while its errors are such as pass: with backoff and full jitter
+    """Return the result of a call, and repeat it while its errors are temporary: with backoff and full jitter
     (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/).
 
     Only for calls that may be repeated: reads, and writes that a token or a condition makes count once.

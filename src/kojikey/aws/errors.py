@@ -1,6 +1,6 @@
-"""What an error of boto3 or of one of AWS's services means.
+"""The meaning of errors of boto3 and of AWS's services.
 
-Owns: the codes of AWS and the classes of boto3, sorted by what a caller can do about them. boto3 is imported when
+Owns: the codes of AWS and the classes of boto3, grouped by what a caller can do. boto3 is imported when
 an error is looked at. Must not: make a call, or let a text of the service through; it may repeat what was sent.
 """
 
@@ -33,7 +33,7 @@ Kind = Literal[
 
 
 class Trouble(NamedTuple):
-    """What an error means. ``code`` is AWS's own word, ``permission`` the action that was refused (or ``""``)."""
+    """The meaning of an error. ``code`` is AWS's own word, ``permission`` the refused action (or ``""``)."""
 
     kind: Kind
     code: str
@@ -46,7 +46,7 @@ class Trouble(NamedTuple):
 
     @property
     def unknown(self) -> bool:
-        """Whether the call may have been carried out all the same."""
+        """Whether the call may have been carried out nevertheless."""
         return self.kind in ("server", "unreachable", "foreign")
 
 
@@ -115,7 +115,7 @@ _CODE = re.compile(r"[A-Za-z0-9_.]{1,64}")
 
 
 def trouble(error: Exception) -> Trouble | None:
-    """Return what an error of boto3 means, None for what is not boto3's."""
+    """Return the meaning of an error of boto3, None for other errors."""
     if isinstance(error, Boto3Missing):
         return Trouble("other", "Boto3Missing")
     if isinstance(error, ForeignAnswer):
@@ -138,7 +138,7 @@ def trouble(error: Exception) -> Trouble | None:
 
 
 def of_code(code: str) -> Trouble:
-    """Return what one of AWS's codes means that cancelled a transaction."""
+    """Return the meaning of an AWS code that cancelled a transaction."""
     kind = _CODES.get(code, "other")
     needed = _NEEDED["TransactWriteItems"] if kind == "denied" else ""
     return Trouble(kind, code if _CODE.fullmatch(code) else "unknown", needed)

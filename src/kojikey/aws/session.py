@@ -1,6 +1,6 @@
-"""The one session with AWS that a process has: what is asked for its credentials is asked once.
+"""The AWS session of this process: credential helpers and role assumption run once.
 
-Owns: when a session begins anew, and that boto3 neither asks a person nor logs what is secret.
+Owns: when a new session begins, and that boto3 neither asks a person nor logs secrets.
 Must not: send anything itself, or say what an error means.
 """
 
@@ -31,7 +31,7 @@ class MfaWanted(Exception):
 
 
 def new_client(service: str, *, region: str, **settings: Any) -> Any:
-    """Return a client of the session of this process, which begins anew where what it depends on has changed.
+    """Return a client of this process's session; a new session begins where the settings have changed.
 
     So a role is assumed, or a program asked for credentials, once and not once a client. ``region`` of the first
     client is where a role is assumed; the credentials are good in all regions.
@@ -49,7 +49,7 @@ def new_client(service: str, *, region: str, **settings: Any) -> Any:
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Keep boto3's log of what is asked meanwhile, in this thread, from everyone but for its warnings."""
+    """Suppress boto3's log, except warnings, in this thread meanwhile."""
     token = _is_ours.set(True)
     try:
         yield
@@ -76,7 +76,7 @@ def _may_be_told(record: logging.LogRecord) -> bool:
 
 
 def forget() -> None:
-    """Begin anew with the next client: what AWS refused may have been renewed in another window by then."""
+    """Begin a new session with the next client: refused credentials may have been renewed in another window."""
     with _lock:
         _made.clear()
 
@@ -109,7 +109,7 @@ def _refuse_to_ask(_prompt: str) -> Never:
 
 
 def _settings() -> tuple[object, ...]:
-    """Return what credentials depend on: a program may change its environment, and another one its files."""
+    """Return the settings that credentials depend on: environment and files may change while a program runs."""
     names = sorted(name for name in os.environ if name.startswith(("AWS_", "BOTO")) or name in ("HOME", "USERPROFILE"))
     return (*((name, os.environ[name]) for name in names), *(_stamp(*file) for file in _FILES.items()))
 

@@ -1,6 +1,6 @@
-"""What kojikey takes from AWS's own settings and from URLs: endpoints, regions, and which variable is to blame.
+"""Endpoints and regions from AWS's own settings and from URLs, and which variable is wrong.
 
-Owns: the rule for endpoints, and the words for what boto3 does not take. Must not: repeat a value.
+Owns: the rule for endpoints, and the messages for settings that boto3 rejects. Must not: repeat a value.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class MalformedCredentials(Exception):
 
 
 def check_credentials_of_environment() -> None:
-    """Check that the credentials which the environment has, if it has any, can be ones.
+    """Check the form of the environment's credentials, if there are any.
 
     Raises:
         MalformedCredentials: a line end, usually, that came with them.
@@ -86,7 +86,7 @@ def checked_region(text: str) -> str:
 
 
 def refusal_of(error: Exception) -> UsageError | None:
-    """Return what to say of a setting for which boto3 made no client, None where it was something else.
+    """Return the error for a setting that boto3 rejected, None where it failed for another reason.
 
     boto3 converts settings without looking (``int("abc")``), and says then neither which one it was nor that it was
     one of its own.

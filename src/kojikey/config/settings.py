@@ -249,7 +249,7 @@ def read_config(path: str) -> dict[str, Any]:
 
 
 def _refuse_writable(found: os.stat_result, path: str) -> None:
-    # Whoever writes it says where keys are kept, and with that which are used.
+    # A person who can write it decides where keys are stored, and so which keys are used.
     problem = foreign_writer(found, path)
     if problem:
         raise UnsafeConfig(path, problem[0], hint=problem[1])

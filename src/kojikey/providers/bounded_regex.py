@@ -1,8 +1,8 @@
-"""Whether a regular expression from a definition can be matched in bounded time, and whether it tells anything apart.
+"""Checks that a regular expression from a definition matches in bounded time, and that it distinguishes something.
 
 Python's matcher tries every way in which an expression can match. That is bounded here by its form: nothing that
 varies is repeated, and the variable parts that are left multiply to few tries for a text of :data:`LONGEST_TEXT`
-characters. Must not: know what an expression is for.
+characters. Must not: know the purpose of an expression.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ _FEW_SAMPLES = 2
 
 
 class _Group(NamedTuple):
-    """What is inside a pair of parentheses: whether it can match in several ways, and how many branches it has."""
+    """A pair of parentheses: whether its content can match in several ways, and how many branches it has."""
 
     varies: bool
     branches: int
 
 
 def unbounded(regex: str, *, is_shape: bool) -> str | None:
-    """Return why matching an expression may take too long, None where it cannot.
+    """Return the reason why matching an expression may take too long, None where it cannot.
 
     The expression is one that Python compiles. That of a shape is matched with every key of every provider, and is
     bounded more strictly than one that only its own provider's answers are searched with.

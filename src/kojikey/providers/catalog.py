@@ -1,6 +1,6 @@
 """All providers that this installation knows: the bundled definitions and the user's own folder.
 
-A user's file adds a provider and never changes a bundled one: what a test of a bundled provider sends, and where,
+A user's file adds a provider and never changes a bundled one. What a test of a bundled provider sends, and where,
 must not depend on a file that someone else could have placed.
 """
 
@@ -30,7 +30,7 @@ Mistake: TypeAlias = BadDefinition | UnsafeDefinition
 class _Definitions(Mapping[str, Definition]):
     """The bundled definitions, each read when it is first asked for, and the user's, which were read already.
 
-    Reading one compiles some eighty expressions, which is felt in a command that needs only one of them.
+    Reading one compiles some eighty expressions, which would slow a command that needs only one of them.
     """
 
     def __init__(self, bundled: Mapping[str, str], own: Mapping[str, Definition]) -> None:
@@ -51,7 +51,7 @@ class _Definitions(Mapping[str, Definition]):
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Definitions by id; ``mistakes`` says of each file of the user's that is not used why."""
+    """Definitions by id; ``mistakes`` has the reason for each of the user's files that is not used."""
 
     definitions: Mapping[str, Definition]
     mistakes: tuple[Mistake, ...] = ()
@@ -112,7 +112,7 @@ def load_catalog(user_folder: str | None = None) -> Catalog:
 
 
 def _read_own(folder: str, bundled: Mapping[str, str]) -> tuple[dict[str, Definition], list[Mistake]]:
-    """Return the user's definitions that can be used, and what is wrong with the other files."""
+    """Return the user's usable definitions, and the mistakes in the other files."""
     own: dict[str, Definition] = {}
     paths: dict[str, str] = {}
     mistakes: list[Mistake] = []

@@ -1,6 +1,6 @@
 """Reads the tables of a definition that are about requests and answers: the checks, and the rules for their answers.
 
-Must not: know any provider, or what only the whole file can tell (:mod:`.definition_file` does).
+Must not: know any provider, or check anything across tables (:mod:`.definition_file` does).
 """
 
 from __future__ import annotations

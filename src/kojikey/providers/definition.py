@@ -1,4 +1,4 @@
-"""What a provider's TOML file says, as types. Reading and validating the file is :mod:`.definition_file`'s work.
+"""The content of a provider's TOML file, as types. :mod:`.definition_file` reads and validates the file.
 
 A definition is data about requests and answers. It must not: hold a key, or make a request.
 """
@@ -39,8 +39,8 @@ class Pages:
 class Shape:
     """A known format of the provider's keys.
 
-    ``retired`` says, for people, that the provider stops taking it; ``refused`` what a credential of this format is
-    in place of a key. ``shared`` tells that others have keys of the same format, so that it says nothing about whose
+    ``retired`` says, for people, that the provider will stop accepting it; ``refused`` names what it is
+    if it is not a key. ``shared``: other companies have keys of the same format, so it does not show whose
     a key is.
     """
 
@@ -53,7 +53,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How one kind of answer is told, and what it means.
+    """How one kind of answer is recognised, and what it means.
 
     An answer matches when every condition that is given does: ``words`` (any of the provider's own words: reason,
     code, status, type), ``status`` (any of these HTTP statuses), ``message`` (found in the provider's message),
@@ -92,7 +92,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """Something that a later request needs and that an answer names: a model to try, a voice.
+    """A value that a later request needs and that an answer contains: a model to try, a voice.
 
     The items of ``list_member`` (the answer itself where that is ``""``) whose ``where_member`` holds all of
     ``where``: those of the highest ``generation`` first (the number in the expression's first group), and among them
@@ -111,10 +111,10 @@ class Pick:
 
 @dataclass(frozen=True, slots=True)
 class UsageMap:
-    """Where an answer tells the usage. ``extendable``: any of them true means that the limit is soft.
+    """Where an answer has the usage. ``extendable``: any of them true means that the limit is soft.
 
     ``unit_from`` is where the answer tells the unit itself. An account whose ``used`` reaches its ``limit`` has used
-    it up; where ``remaining`` is told, a :class:`State` says what nothing left means.
+    it up; where the answer has ``remaining``, a :class:`State` says what zero means.
     """
 
     unit: str
@@ -130,7 +130,7 @@ class UsageMap:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What an accepted answer tells against the key. Every condition that is given has to hold.
+    """A state in an accepted answer that counts against the key. All given conditions have to hold.
 
     ``values``: the member has one of these (``true`` and ``false`` for a boolean). ``at_most``: it is a number up to
     this. ``lacks``: no permission that the answer lists matches. ``capability``: that one is asked for.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kojikey.providers.definition import Definition
 
 RESERVED_IDS = ("check", "schema", "new")
-"""Words of ``kojikey providers``, which could not be told from ids."""
+"""Words of ``kojikey providers``, which could not be distinguished from ids."""
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "definitions")
 INDEX = os.path.join(FOLDER, "index.json")

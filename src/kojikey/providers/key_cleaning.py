@@ -1,4 +1,4 @@
-"""From what a person pasted to a key that may be sent: mended where that is safe, refused by name where it is not.
+"""Turns pasted text into a key that may be sent: repaired where that is safe, refused with the reason where it is not.
 
 Nothing here repeats any part of the key: not in a note, a warning or an error.
 """
@@ -36,7 +36,7 @@ _TOKENS = (
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """A key that may be sent. ``notes`` say what was mended, ``warning`` what is odd about it but no reason to refuse.
+    """A key that may be sent. ``notes`` say what was repaired, ``warning`` what is unusual but no reason to refuse.
 
     ``shape`` is the name of its known shape, None where it has none.
     """

@@ -1,4 +1,4 @@
-"""The JSON Schema of a provider's definition, for editors. What it cannot say, ``kojikey providers check`` does.
+"""The JSON Schema of a provider's definition, for editors. ``kojikey providers check`` finds more than it can express.
 
 Must not: be read by kojikey itself, which has its own reader and its own words for mistakes.
 """

@@ -20,19 +20,19 @@ _SHOWN = re.compile(r"[A-Za-z0-9_-]{1,24}(?:\[[0-9]+\])?")
 
 
 def shown_name(name: str) -> str:
-    """Return a name from a file as messages may show it: what could be a key that was pasted there is left out."""
+    """Return a name from a file as messages may show it: a possible pasted key is left out."""
     return name if _SHOWN.fullmatch(name) and not looks_like_key(name) else "(a name that is not shown)"
 
 
 def without_quotes(error: Exception) -> str:
-    """Return what an error says, without what it quotes from the file."""
+    """Return the text of an error without its quotations from the file."""
     return re.sub(r"'[^']*'?|\"[^\"]*\"?", "...", str(error))
 
 
 class Table:
     """A TOML table that is read key by key. Mistakes go into ``problems`` (shared by all tables of a file).
 
-    Whatever is missing or wrong is given a harmless value of the right type, so that reading goes on and the rest of
+    A missing or wrong value becomes a harmless one of the right type, so that reading continues and the rest of
     the mistakes is found too; a file with any problem never becomes a definition.
     """
 
@@ -170,7 +170,7 @@ class Table:
         return None if content is None else self._read(content, self.at(key), read)
 
     def required_table(self, key: str, read: Callable[[Table], T]) -> T:
-        """Read the table at a key that must be there; where it is not, that is the one problem of it."""
+        """Read the table at a key that must be there; if it is missing, that is the only problem noted."""
         content = self._take(key, dict, "a table", None)
         return read(Table({}, key, [])) if content is None else self._read(content, self.at(key), read)
 
@@ -179,7 +179,7 @@ class Table:
         return tuple(self._each(key, read, required=required))
 
     def finish(self) -> None:
-        """Note the keys that nobody took."""
+        """Note the keys that were not read: they are unknown."""
         for key in self._content:
             if key not in self._seen:
                 self.problem(key, "is not a key of a definition")

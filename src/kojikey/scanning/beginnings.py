@@ -1,4 +1,4 @@
-"""Tells whether the end of some bytes may become a key, in any form, once more bytes come.
+"""Tells whether the last bytes of a stream may be the beginning of a key, in any form.
 
 Owns: the beginnings of all forms. Must not: search for whole keys (``engine.py``).
 """
@@ -17,7 +17,7 @@ _LINE_END = re.compile(rb"\r?\n|\r\Z")
 
 
 class Beginnings:
-    """What each beginning of a form of some keys may go on with."""
+    """The beginnings of all forms of some keys, each with the characters that may follow."""
 
     def __init__(self, keys: Sequence[Secret]) -> None:
         self._next: dict[bytes, set[int]] = {}
@@ -31,7 +31,7 @@ class Beginnings:
         self._longest = max((len(form.text) for form in forms), default=0)
 
     def start(self, data: bytes) -> int:
-        """Return where the longest end of the data begins that may become a key; its length where none may."""
+        """Return the start of the longest end of the data that may become a key; the length of the data if none may."""
         tail = data[-self._longest * LONGEST_ESCAPE :] if self._longest else b""
         begin = len(data) - len(tail)
         return begin + min(self._as_it_is(tail), self._escaped(tail), self._in_lines(tail))
@@ -60,7 +60,7 @@ class Beginnings:
         return read.original(len(read.text) - length)[0]
 
     def _in_lines(self, tail: bytes) -> int:
-        """Take base64 for one text however it is broken into lines."""
+        """Treat base64 as one text, however it is broken into lines."""
         if b"\n" not in tail and not tail.endswith(b"\r"):
             return len(tail)
         length = self._length(_LINE_END.sub(b"", tail), self._next_in_lines)

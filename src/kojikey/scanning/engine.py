@@ -4,7 +4,7 @@ Owns: hyperscan, which no other module imports. Must not: read a file, or know w
 
 Three things are searched for. (1) Each key as it is, whole. (2) Of base64, short parts, and around one that was found
 the rest of the form, with or without line ends in it: wherever MIME or PEM breaks a line, one part stays whole.
-(3) Escapes: where there is one, the bytes around it are unescaped and searched once more. (4) For keys that are not
+(3) Escapes: where there is one, the bytes around it are unescaped and searched again. (4) For keys that are not
 ours, the beginning of a shape, and there the whole of it.
 """
 
@@ -32,7 +32,7 @@ _WIDEST_BREAK = 64
 
 
 class KeyShape(NamedTuple):
-    """How the keys of a provider look: what they begin with, and the whole."""
+    """The format of a provider's keys: how they begin, and the whole expression."""
 
     provider: str
     prefix: bytes
@@ -40,7 +40,7 @@ class KeyShape(NamedTuple):
 
 
 class Match(NamedTuple):
-    """Where a key stands. ``key`` is its number; of a key that is not ours it is None, and ``shape`` is a number."""
+    """The place of a key. ``key`` is its number; for a key that is not ours it is None, and ``shape`` is a number."""
 
     start: int
     end: int
@@ -50,7 +50,7 @@ class Match(NamedTuple):
 
 
 class _Searched(NamedTuple):
-    """What one of hyperscan's patterns stands for: the whole of a form, a part of one, or a shape's beginning."""
+    """The meaning of one of hyperscan's patterns: a whole form, a part of one, or the beginning of a shape."""
 
     form: Form | None
     offset: int = 0
@@ -105,7 +105,7 @@ class Engine:
         return found
 
     def _completed(self, searched: _Searched, buffer: Buffer, at: int, bounds: tuple[int, int]) -> Match | None:
-        """Return the match that what was found at a place belongs to, None where the rest of it is not there."""
+        """Return the whole match around a found part, None where the rest of it is not there."""
         form = searched.form
         if form is None:
             return self._shaped(searched.shape or 0, buffer, at, bounds)
@@ -153,7 +153,7 @@ class Engine:
 
 
 def _without_doubles(found: set[Match]) -> list[Match]:
-    """Leave out what has the shape of a key where it is one that is known."""
+    """Leave out matches of a shape that are known keys."""
     known = [match for match in found if match.key is not None]
     return [
         match
@@ -163,7 +163,7 @@ def _without_doubles(found: set[Match]) -> list[Match]:
 
 
 def _parts(length: int) -> list[int]:
-    """Return where the parts of a form begin by which it is found."""
+    """Return the offsets of the parts by which a form is found."""
     last = max(0, length - _PART)
     return sorted({*range(0, last, _BETWEEN_PARTS), last})
 

@@ -29,7 +29,7 @@ _KINDS = ((stat.S_ISFIFO, FIFO), (stat.S_ISSOCK, SOCKET), (stat.S_ISCHR, DEVICE)
 
 
 class InFile(NamedTuple):
-    """What was found in a file, or (without a line) in its name."""
+    """A find in a file, or (without a line) in its name."""
 
     path: str
     found: Found
@@ -43,7 +43,7 @@ class FileSearch:
     tally: Tally
 
     def path(self, path: str) -> Iterator[InFile]:
-        """Yield what is found in a path that the user named: a file, or a folder with all that is in it."""
+        """Yield the finds in a path that the user named: a file, or a folder with everything in it."""
         try:
             mode = os.stat(path).st_mode
         except OSError as error:
@@ -57,7 +57,7 @@ class FileSearch:
             self._skip(mode)
 
     def stream(self, name: str, read: Read) -> Iterator[InFile]:
-        """Yield what is found in a stream that is open already."""
+        """Yield the finds in an open stream."""
         self.tally.files += 1
         try:
             for found in self.scanner.scan(read):
@@ -96,13 +96,13 @@ class FileSearch:
             self._refused(entry.path, error)
 
     def _names(self, entries: list[os.DirEntry[str]]) -> Iterator[InFile]:
-        """Yield the keys that stand in names: all of a folder at once, for that is one search."""
+        """Yield the keys in file names: one search for all names of a folder."""
         names = b"\n".join(os.fsencode(entry.name).replace(b"\n", b"?") for entry in entries)
         for found in self.scanner.scan(reader_of(names)):
             yield InFile(entries[(found.line or 1) - 1].path, found._replace(line=None, column=None))
 
     def _link(self, path: str, real_root: str) -> None:
-        """Count a link that leads out of the path; what another leads to is read where it is."""
+        """Count a link that leads out of the path; the target of any other link is read at its own place."""
         try:
             is_inside = os.path.join(os.path.realpath(path, strict=True), "").startswith(real_root)
         except OSError:
@@ -164,7 +164,7 @@ def _plainly(number: int) -> Read:
 
 
 def _without_holes(number: int) -> Read:
-    """Return what reads the parts of a sparse file that are there; lines stay as they are, for holes have none."""
+    """Return a reader that skips the holes of a sparse file; line numbers stay right: holes have no line ends."""
     read = _plainly(number)
     end = 0
 

@@ -1,6 +1,6 @@
 """The forms in which a key may be written down, and the reading of percent-encoding and JSON escapes.
 
-Owns: which byte strings say that a key is there. Must not: search. Every value here is a secret in clear; nothing of
+Owns: the byte strings that show that a key is there. Must not: search. Every value here is a secret; nothing of
 this module is logged, shown or kept longer than a search.
 """
 

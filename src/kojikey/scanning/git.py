@@ -1,7 +1,7 @@
 """Searches a git repository: every object of its database once, or what is about to be committed.
 
 Owns: git's plumbing and the reading of what it writes. Must not: let anything of the repository run
-(``git_process.py``), or trust an object's content: the size that git tells is what is read, and no more.
+(``git_process.py``), or trust an object's content: no more than the size that git reports is read.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NO_OBJECT = b"0"
 
 
 class InObject(NamedTuple):
-    """What was found in an object. ``kind`` is blob, commit, tag or tree."""
+    """A find in an object. ``kind`` is blob, commit, tag or tree."""
 
     object: str
     kind: str
@@ -28,7 +28,7 @@ class InObject(NamedTuple):
 
 
 class InIndex(NamedTuple):
-    """What was found in a file as it is about to be committed."""
+    """A find in a file as it is about to be committed."""
 
     path: str
     object: str
@@ -42,12 +42,12 @@ class GitSearch:
         self._git, self._scanner, self._tally = git, scanner, tally
 
     def objects(self) -> Iterator[InObject]:
-        """Yield what is found in the objects, reachable or not; each is read once, in the order of the database."""
+        """Yield the finds in the objects, reachable or not; each is read once, in the order of the database."""
         self._tally.is_shallow |= self._git.line("rev-parse", "--is-shallow-repository") == "true"
         yield from self._batch("--batch-all-objects", "--unordered")
 
     def staged(self) -> Iterator[InIndex]:
-        """Yield what is found in the index where it differs from HEAD."""
+        """Yield the finds in the index where it differs from HEAD."""
         head = self._git.line("rev-parse", "--verify", "--quiet", "HEAD^{commit}") or empty_tree(self._git)
         paths = self._staged_paths(head or "HEAD")
         found = self._batch(given=b"".join(name + b"\n" for name in paths))
@@ -56,7 +56,7 @@ class GitSearch:
                 yield InIndex(path, in_object.object, in_object.found)
 
     def _staged_paths(self, head: str) -> dict[bytes, list[str]]:
-        """Return the paths of what differs from a commit, by the object that the index has for them."""
+        """Return the changed paths, by the object that the index has for them."""
         status, out, _ = self._git.ask(
             "diff-index", "--cached", "--raw", "--no-abbrev", "--no-renames", "--no-ext-diff", "--no-textconv",
             "--ignore-submodules=all", "-z", head, "--",

@@ -1,4 +1,4 @@
-"""Tells which commit brought a blob or a tree in, and under which path: for what was found, after it was found.
+"""Finds the commit that introduced a blob or a tree, and its path, after a key was found in it.
 
 Owns: walking the history once for all objects that are asked for. Must not: read a blob.
 """

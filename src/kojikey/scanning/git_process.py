@@ -1,4 +1,4 @@
-"""Starting git so that nothing of the repository runs: plumbing alone, no filter, hook, pager, monitor or transport.
+"""Starts git so that no code of the repository runs: plumbing only, no filter, hook, pager, monitor or transport.
 
 Owns: git's command line and environment. Must not: be used for a command that takes a work tree or writes.
 """
@@ -94,7 +94,7 @@ def _widen(process: subprocess.Popen[bytes]) -> None:
 
 
 def repository_problem(git: Git) -> tuple[str, bool] | None:
-    """Return why git cannot read the repository, and whether there is none at all; None where it can."""
+    """Return the reason why git cannot read the repository, and whether there is none at all; None where it can."""
     status, _, said = git.ask("rev-parse", "--git-dir")
     if status == 0:
         return None

@@ -1,7 +1,7 @@
 """Replaces keys in a stream by their masked form, also where they come in pieces. Reads and writes nothing itself.
 
-What may still become a key is held back. Of fewer than :data:`FEW` bytes the caller lets go after a moment
-(:meth:`Masker.let_go`), so that a prompt is seen; they are remembered, so that the rest of the key is masked even so.
+Bytes that may still become a key are held back. The caller releases fewer than :data:`FEW` of them after a moment
+(:meth:`Masker.let_go`), so that a prompt is seen; they are remembered, so that the rest of the key is still masked.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Masker:
         return bool(self._held) and len(self._written) + len(self._held) < FEW
 
     def feed(self, data: bytes) -> bytes:
-        """Return what can be written, now that more has come."""
+        """Take more bytes and return those that can be written."""
         whole = self._written + self._held + data
         return self._masked(whole, self._beginnings.start(whole))
 
@@ -41,12 +41,12 @@ class Masker:
         return released
 
     def finish(self) -> bytes:
-        """Return all that is left: nothing more will come."""
+        """Return all bytes that are left at the end of the stream."""
         whole = self._written + self._held
         return self._masked(whole, len(whole))
 
     def _masked(self, whole: bytes, start: int) -> bytes:
-        """Return what is to be written of the bytes before ``start``; from there on they may become a key."""
+        """Return the masked form of the bytes before ``start``; those after it may become a key."""
         parts: list[bytes] = []
         at = len(self._written)
         matches = self._engine.find(whole, 0, len(whole))

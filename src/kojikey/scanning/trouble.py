@@ -1,4 +1,4 @@
-"""What a search leaves out: counted by kind, and what could not be read, by name.
+"""Counts what a search leaves out, and names what could not be read.
 
 Owns: the words for it. Must not: show a name; names are hostile text, and may themselves have a key in them.
 """
@@ -15,7 +15,7 @@ _NAMED = 1000
 
 @dataclass(slots=True)
 class Tally:
-    """What was looked at, and what was not. ``unreadable`` names the first thousand; ``unreadable_count`` is of all."""
+    """The counts of a search. ``unreadable`` names the first thousand; ``unreadable_count`` is of all."""
 
     files: int = 0
     objects: int = 0

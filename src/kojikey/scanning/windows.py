@@ -1,4 +1,4 @@
-"""Searches a stream of any length in a window of fixed size, and tells line and column of what it finds.
+"""Searches a stream of any length in a window of fixed size, and reports line and column of each find.
 
 Owns: the overlap of windows, counting lines. Must not: open anything; it is given a function that reads.
 """
@@ -90,7 +90,7 @@ class Scanner:
 
 
 def reader_of(data: bytes) -> Read:
-    """Return what reads some bytes that are in memory."""
+    """Return a reader of some bytes in memory."""
     left = memoryview(data)
 
     def read(view: memoryview) -> int:

@@ -1,6 +1,6 @@
 """AES-256-GCM around a record: bytes to record and record to bytes.
 
-Owns: the one call into the cipher, and what its failure means. Must not: know what the bytes are, or compare places.
+Owns: the one call into the cipher and the meaning of its failure. Must not: know the content, or compare places.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ KEY_BYTES = 32
 
 
 def cipher() -> type[AESGCM]:
-    """Return cryptography's AESGCM, by the short way in where it is there.
+    """Return cryptography's AESGCM, by the shorter import where there is one.
 
     The public module imports every other cipher with it, which ``kojikey run`` would pay for at each start.
     """

@@ -1,10 +1,10 @@
 """The links of an account's audit trail: each covers an event and the link before it.
 
-Owns: what exactly is authenticated. Must not: know what an event says, or keep events; operations wire the two.
+Owns: the bytes that are authenticated. Must not: know the meaning of an event, or keep events; operations do.
 
-A link is made with a key derived from the account's data key. What is done without the KEK gets an unsigned link, a
-plain hash: it keeps the chain going, and anybody could have made it. The head binds the number of the last event, so
-that a tail that was cut off shows.
+A link is made with a key derived from the account's data key. An event without the KEK gets an unsigned link, a
+plain hash: it continues the chain, but anybody could have made it. The head binds the number of the last event, so
+a truncated trail is noticed.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ def unsigned_link(previous: str, event: dict[str, Any]) -> str:
 
 
 def head(key: bytes, seq: int, mac: str) -> str:
-    """Return what binds the number and the link of the last event, 64 hex characters."""
+    """Return the HMAC of the number and the link of the last event, 64 hex characters."""
     return _hmac(key, _HEAD + f"{seq}\n{mac}".encode())
 
 
 def same(found: object, expected: str) -> bool:
-    """Tell whether what a store holds is the expected link, in a time that tells nothing of where they differ."""
+    """Compare a link from the store with the expected one, in constant time."""
     import hmac
 
     # What a store holds may be anything: a missing mac, a number, text that no encoding takes.

@@ -17,7 +17,7 @@ _ID_BYTES = 8
 
 
 def derived(key: bytes, purpose: bytes, length: int = 32) -> HiddenBytes:
-    """Return the bytes that stand for a key in one purpose. They tell nothing of the key."""
+    """Return the bytes derived from a key for one purpose. They reveal nothing about the key."""
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 

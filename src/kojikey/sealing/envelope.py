@@ -1,6 +1,6 @@
 """Sealing a key's versions: the account's data key, and the place that each record is bound to.
 
-Owns: what a version's record is bound to, and that it is compared before anything is decrypted.
+Owns: the binding of a record, and its comparison before anything is decrypted.
 Must not: know where the data key came from, or reach a store.
 """
 
@@ -41,10 +41,10 @@ def new_data_key() -> HiddenBytes:
 
 
 def refuse_other_place(found: dict[str, Any], expected: dict[str, Any], *, where: str) -> None:
-    """Compare what a record is bound to with the place where it was found.
+    """Compare the binding of a record with the place where it was found.
 
     Raises:
-        RecordChanged: they differ; it says in what, and not by which values.
+        RecordChanged: they differ; it names the member, not the values.
     """
     others = [_SPOKEN.get(name, name) for name, value in expected.items() if found[name] != value]
     if others:
@@ -85,7 +85,7 @@ class Sealer(NotSerialisable):
         return _secret(opened(self._data_key, parsed, where=str(place)), where=str(place))
 
     def fingerprint(self, secret: Secret) -> str:
-        """Return what tells two keys of this account apart without opening them, 12 hex characters.
+        """Return the fingerprint of a key, 12 hex characters: equal for equal keys of this account.
 
         Raises:
             MalformedKey: the key is not text.
@@ -117,7 +117,7 @@ class Sealer(NotSerialisable):
         return audit_chain.link(self._audit_key(), previous, event)
 
     def head(self, seq: int, mac: str) -> str:
-        """Return what binds the last event of this account (:func:`kojikey.sealing.audit_chain.head`)."""
+        """Return the HMAC of the last event of this account (:func:`kojikey.sealing.audit_chain.head`)."""
         from kojikey.sealing import audit_chain
 
         return audit_chain.head(self._audit_key(), seq, mac)
@@ -128,7 +128,7 @@ class Sealer(NotSerialisable):
         return derived(self._data_key, AUDIT)
 
     def place_of(self, provider: str, version: int) -> str:
-        """Return how messages name the record of a version."""
+        """Return the name of a version's record for messages."""
         return str(self._place(provider, version, ""))
 
     def _place(self, provider: str, version: int, base_url: str) -> Binding:

@@ -1,8 +1,8 @@
-"""The store interface, and what each verb promises, in words that the conformance suite repeats as tests.
+"""The store interface and the promises of each verb, which the conformance suite tests.
 
-Owns: the shape of a change and of a query, and the rule that only our own errors leave an adapter: the public
+Owns: the form of a change and of a query, and the rule that only our own errors leave an adapter: the public
 verbs are fixed here, an adapter fills in the ``_`` verbs and :meth:`Store._translate`.
-Must not: know what a document means, or see plaintext.
+Must not: know the meaning of a document, or see plaintext.
 
 A store holds three kinds of documents: one header, one document an account, one an account and provider. (A store with
 database roles holds grants besides, one an account and role.) All are JSON objects of at most :data:`DOCUMENT_LIMIT`
@@ -57,8 +57,8 @@ class Query(NamedTuple):
     """Which keys a scan yields. ``not_tested_since`` is a stamp: keys tested at or after it are left out.
 
     ``shard`` is ``(k, n)``, the k-th (from 1) of n parts by :func:`slot_of` (but see :attr:`Store.partitioned`).
-    ``only`` is asked of each document that the rest of the query takes, for what no engine has an index of. Documents
-    can have any form, for somebody can have changed them: what it cannot read it lets through, to be named.
+    ``only`` filters the documents that match the rest of the query, for conditions without an index. Documents
+    can have any form, because somebody may have changed them: it lets unreadable ones through, to be named.
     """
 
     account: str | None = None
@@ -68,7 +68,7 @@ class Query(NamedTuple):
     only: Callable[[Document], bool] | None = None
 
     def takes(self, stored: Stored) -> bool:
-        """Tell whether a key's document belongs to the answer: the meaning of a query, for stores that cannot ask."""
+        """Tell whether a key's document matches: the meaning of a query, for stores that cannot filter."""
         ref, tested_at = stored.ref, stored.document.get("tested_at")
         return (
             (self.account is None or ref.account == self.account)
@@ -80,7 +80,7 @@ class Query(NamedTuple):
 
 
 class Description(NamedTuple):
-    """What a store says of itself. ``place`` has no credentials; ``details`` is for people, in order."""
+    """The description of a store. ``place`` has no credentials; ``details`` is for people, in order."""
 
     engine: str
     place: str
@@ -102,7 +102,7 @@ def new_revision() -> str:
 class Store(ABC):
     """Where sealed documents live. One instance is used from one thread at a time and closed by :meth:`close`.
 
-    Every verb raises only :class:`~kojikey.model.errors.KojikeyError`: ``StoreUnavailable`` and its kinds for what
+    Every verb raises only :class:`~kojikey.model.errors.KojikeyError`: ``StoreUnavailable`` and its subclasses for what
     is wrong with the store, ``Conflict`` and ``NotFound`` where said.
     """
 
@@ -123,7 +123,7 @@ class Store(ABC):
     """The command that lets somebody see one account alone, None where the engine cannot hold them to that."""
 
     def create(self, header: Document) -> None:
-        """Make the store with this header, durably and whole: killed at any point, there is a store or none.
+        """Create the store with this header, durably and whole: killed at any point, there is a store or none.
 
         Raises:
             StoreExists: there is a store already; it was not touched.
@@ -131,7 +131,7 @@ class Store(ABC):
         self._guard(self._create, header)
 
     def open(self) -> Stored:
-        """Check that this is a store that this version reads, and return its header. Never makes one.
+        """Check that this is a store that this version reads, and return its header. Never creates one.
 
         Raises:
             StoreNotFound: there is none. StoreCorrupt, StoreVersion, UnsafePermissions: it is not usable as it is.
@@ -140,7 +140,7 @@ class Store(ABC):
         return stored
 
     def read(self, ref: Ref) -> Stored | None:
-        """Return a document as it is now, with everything acknowledged by anyone before; None where there is none."""
+        """Return the present document, with every change that was acknowledged before; None where there is none."""
         stored: Stored | None = self._guard(self._read, ref)
         return stored
 
@@ -154,7 +154,7 @@ class Store(ABC):
         Raises:
             ChangedMeanwhile: a document is not at its ``if_revision``, or an event's place is taken; its ``ref`` is
                 that of the first such change (of the account, for an event). Nothing was changed.
-            KeyboardInterrupt: says that the change may have been made: an engine was not heard to the end.
+            KeyboardInterrupt: says that the change may have been made: the engine's answer did not come.
         """
         try:
             revisions: tuple[str, ...] = self._guard(self._commit, changes, events)
@@ -190,21 +190,21 @@ class Store(ABC):
         yield from self._guarded_iterator(self._grants(account, inherited_by))
 
     def upgrade(self) -> None:
-        """Bring a store that is there to this version's format, where opening it does not; otherwise do nothing."""
+        """Bring an existing store to this version's format, where opening it does not; otherwise do nothing."""
         self._guard(self._upgrade)
 
     def role(self) -> str | None:
-        """Return the role as which the engine knows us, None where it knows no roles. Raises as :meth:`open`."""
+        """Return our role in the engine, None where it has no roles. Raises as :meth:`open`."""
         role: str | None = self._guard(self._role)
         return role
 
     def describe(self) -> Description:
-        """Return what the store says of itself, for people; works for a store that is not there."""
+        """Return the description of the store; works for a store that does not exist."""
         description: Description = self._guard(self._describe)
         return description
 
     def close(self) -> None:  # noqa: B027 - an adapter that holds nothing has nothing to release
-        """Release what is held. Safe to repeat."""
+        """Release all resources. Safe to repeat."""
 
     def header(self) -> Stored:
         """Return the header as it is now. Raises as :meth:`open`."""
@@ -246,7 +246,7 @@ class Store(ABC):
 
     @abstractmethod
     def _translate(self, error: Exception) -> KojikeyError | None:
-        """Return our error for one of the engine's, None for what is not the engine's (a bug, which goes through)."""
+        """Return our error for one of the engine's, None for any other (a bug, which is not caught)."""
 
     def _guard(self, verb: Any, *arguments: Any) -> Any:
         try:
@@ -270,7 +270,7 @@ class Store(ABC):
 
 
 def encoded(document: Document, place: str) -> str:
-    """Return a document as it is kept and measured: compact JSON in ASCII, so that its size is the same in any store.
+    """Return the stored form of a document: compact JSON in ASCII, so that its size is the same in every store.
 
     Raises:
         StoreUnavailable: it is larger than :data:`DOCUMENT_LIMIT`; nothing was written.
@@ -286,8 +286,8 @@ def encoded(document: Document, place: str) -> str:
 def decoded(text: object) -> Document:
     """Return the document that :func:`encoded` wrote, an empty one for any other text.
 
-    Empty, because one damaged document must not end a scan over all the others: none that kojikey writes is empty, so
-    whoever looks at it can say which one it is.
+    Empty, because one damaged document must not end a scan over the others. kojikey writes no empty document, so
+    the caller can name the damaged one.
     """
     return _parsed(text) or {}
 

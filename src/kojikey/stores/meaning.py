@@ -1,4 +1,4 @@
-"""What an engine's error means, as a row of the adapters' tables. Must not: name an engine."""
+"""The meaning of an engine's error, as a row of the adapters' tables. Must not: name an engine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from kojikey.model.errors import Effect, StoreUnavailable
 
 
 class Meaning(NamedTuple):
-    """The error of ours that stands for one of an engine's. ``{role}`` in ``problem`` is filled by the adapter."""
+    """Our error for one of an engine's. ``{role}`` in ``problem`` is filled in by the adapter."""
 
     kind: type[StoreUnavailable]
     problem: str

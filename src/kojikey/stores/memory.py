@@ -1,4 +1,4 @@
-"""The reference adapter: what a store does, as plainly as it can be said. For tests and throwaway tours.
+"""The reference adapter: a store in its simplest form. For tests and throwaway tours.
 
 Owns: documents in the memory of one process, kept as JSON text so that nothing is shared with a caller.
 Must not: be clever; other adapters are compared with it by ``kojikey.testing.conformance``.
@@ -15,7 +15,7 @@ from kojikey.stores.base import Change, Description, Query, Store, Stored, decod
 
 
 class Shelf:
-    """The place that several :class:`MemoryStore` of one process have in common, as several stores share a file."""
+    """The place that several :class:`MemoryStore` of one process share, as several stores share a file."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()

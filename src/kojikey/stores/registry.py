@@ -1,8 +1,8 @@
-"""Which adapter a store's URL means. Adding one of ours is a line in the table and a module with ``from_url``.
+"""Finds the adapter for a store's URL. To add one of ours, write a line in the table and a module with ``from_url``.
 
-Another package's is found by its entry point of the group ``kojikey.stores``, which has the scheme as its name and
+That of another package is found by its entry point of the group ``kojikey.stores``, which is named after the scheme and
 refers to its ``from_url``. Owns: the URL schemes. An adapter is imported only when its URL is used.
-Must not: repeat a URL, or a text that should have been one, in a message: it may hold a password or be a key.
+Must not: repeat a URL, or a text in its place, in a message: it may hold a password or be a key.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def schemes() -> tuple[str, ...]:
 
 
 def _others(scheme: str) -> Callable[[str], Store] | None:
-    """Return what makes the stores of another package for a scheme, None where none is installed.
+    """Return the function of another package for a scheme, None where none is installed.
 
     Raises:
         UsageError: there is one, and it cannot be imported.
@@ -58,7 +58,7 @@ def _others(scheme: str) -> Callable[[str], Store] | None:
 
 
 def store_from_url(url: str) -> Store:
-    """Return the store that a URL means; whether it is there is told by its verbs, nothing is touched yet.
+    """Return the store for a URL. Nothing is touched yet; the verbs tell whether the store exists.
 
     Raises:
         UsageError: not the URL of a store. The message repeats no more of it than an unknown scheme.

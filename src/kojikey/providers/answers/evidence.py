@@ -1,4 +1,4 @@
-"""What a provider said, taken out of whatever it was wrapped in. Pure; knows no provider.
+"""Finds a provider's own words in an answer, whatever they are wrapped in. Pure; knows no provider.
 
 Bodies seen in the wild: an ``error`` or ``detail`` object, a one-element array around it, a member name with a space
 before it, the whole object as text inside its own ``message``, server-sent events, FastAPI's list, HTML, nothing.
@@ -25,9 +25,9 @@ _TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORE
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Answer:
-    """What came back for one request. ``headers`` has lower-case names; ``truncated`` tells that the body was cut.
+    """The answer to one request. ``headers`` has lower-case names; ``truncated``: the body was cut.
 
-    ``is_doubtful`` tells that it may be the answer to something else: it came over a connection that was used before,
+    ``is_doubtful``: it may be the answer to another request. It came over a connection that was used before,
     or there was more behind it.
     """
 
@@ -47,8 +47,8 @@ class Answer:
 class Evidence:
     """A provider's own words and numbers. ``document`` is the parsed body, None where it is not JSON.
 
-    ``is_text`` is false for bytes that are not UTF-8, which no provider's JSON is; what can be read of an error counts
-    all the same. ``is_page`` tells of a text that is not JSON, nor JSON that was cut: a proxy, portal or load balancer
+    ``is_text`` is false for bytes that are not UTF-8, which every provider's JSON is; readable parts of an error count
+    nevertheless. ``is_page``: the text is not JSON, nor JSON that was cut: a proxy, portal or load balancer
     writes those.
     """
 
@@ -70,7 +70,7 @@ class Evidence:
 
 
 def evidence_of(answer: Answer) -> Evidence:
-    """Return what an answer says. Never fails: what cannot be read says nothing."""
+    """Return the evidence in an answer. Never fails: unreadable parts are left out."""
     text = answer.body.decode("utf-8", "replace").lstrip("\ufeff").strip()
     evidence = Evidence(document=_parsed(text), is_text=_is_utf8(answer.body))
     if evidence.document is not None:
@@ -92,7 +92,7 @@ def _is_utf8(body: bytes) -> bool:
 
 
 def _parsed(text: str) -> Any:
-    """Return an object or a list, else None: a bare number or word is no answer of an API."""
+    """Return an object or a list, else None: no API answers with a bare number or word."""
     if text.startswith(("data:", "event:", "id:", ":")):
         lines = text.splitlines()
         text = "\n".join(line[5:].strip() for line in lines if line.startswith("data:"))

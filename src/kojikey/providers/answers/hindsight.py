@@ -1,6 +1,6 @@
-"""Corrects the findings of a test by what only the whole test shows. Pure; knows no provider.
+"""Corrects the findings of a test with knowledge of the whole test. Pure; knows no provider.
 
-A path that is not there is a wrong base URL where no path is there. A key "did not arrive" only where no other request
+If every path is missing, the base URL is wrong. A key "did not arrive" only where no other request
 of the same test was accepted with it. A model that kojikey chose says nothing about the key. Must not: make a finding
 worse for the key.
 """
@@ -26,7 +26,7 @@ def with_hindsight(findings: Sequence[Finding], definition: Definition, base_url
 
 
 def undecided(finding: Finding, tried: Sequence[str], *, can_be_named: bool) -> Finding:
-    """Return what it means that none of the values that kojikey chose itself will do: nothing about the key."""
+    """Return the finding where no value that kojikey chose works: it says nothing about the key."""
     named = ", ".join(dict.fromkeys(tried))
     return replace(
         finding,

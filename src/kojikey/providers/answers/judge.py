@@ -1,7 +1,7 @@
-"""From one answer to a finding: the provider's own word first, then the status, else unknown. Pure.
+"""Turns one answer into a finding: the provider's own word first, then the status, else unknown. Pure.
 
-An answer that nobody foresaw never condemns a key. Must not: make requests, or know any provider (the definitions do).
-Merging the findings of a test into its verdict is :mod:`.conclusion`'s work.
+An unforeseen answer never condemns a key. Must not: make requests, or know any provider (the definitions do).
+Merging the findings of a test into its verdict is :mod:`.merge`'s work.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ _RETRIED = frozenset({Reason.RATE_LIMITED, Reason.PROVIDER_UNAVAILABLE})
 
 
 class Fault(NamedTuple):
-    """Why a request got no answer. ``detail`` is in our own words; ``retry`` says that another try may help.
+    """The reason why a request got no answer. ``detail`` has no text from outside; ``retry``: another try may help.
 
-    ``is_unsent`` tells that the request did not leave: nobody can have acted on it.
+    ``is_unsent``: the request did not leave, so nobody can have acted on it.
     """
 
     reason: Reason
@@ -52,7 +52,7 @@ class Fault(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one request found. All text in it is scrubbed.
+    """The finding of one request. All text in it is scrubbed.
 
     ``yields_to`` names the check that decides in place of this one. ``picked`` has what later requests need, by the
     name of the placeholder, the best choice first. ``about`` and ``is_undelivered`` are the rule's.
@@ -85,7 +85,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a finding is about, for its words: the check's name with its model filled in, the model, the scrubber.
+    """The subject of a finding, for its wording: the check's name with its model, the model, the scrubber.
 
     ``capabilities`` are those asked for, None for every one; ``now`` is the moment of the test.
     """
@@ -110,7 +110,7 @@ def judge(
     capabilities: tuple[str, ...] | None = None,
     now: str = "",
 ) -> Finding:
-    """Return what an answer means.
+    """Return the finding for an answer.
 
     ``key_shape`` is the name of the key's shape, where it has a known one. ``values`` filled the request's
     placeholders. ``scrub`` is applied to every text of the provider that a finding carries. ``capabilities`` are
@@ -135,13 +135,13 @@ def judge(
 def judge_fault(
     definition: Definition, check: Check, fault: Fault, *, values: Mapping[str, str] | None = None
 ) -> Finding:
-    """Return what it means that no answer came: never anything about the key."""
+    """Return the finding for a missing answer; it never says anything about the key."""
     subject = Subject(definition, check, filled(check.name, values or {}), "", plain)
     return _finding(subject, fault.reason, None, detail=fault.detail, retry=fault.retry)
 
 
 def _accepted(subject: Subject, answer: Answer, evidence: Evidence) -> Finding | None:
-    """Return the finding for a 2xx that is the provider's, None for one that anything could have sent."""
+    """Return the finding for a 2xx from the provider, None for one that anything could have sent."""
     check = subject.check
     document = _document(check, answer, evidence)
     has_type = bool(check.expect_type) and answer.content_type.startswith(check.expect_type)
@@ -189,10 +189,10 @@ def first_match(rules: tuple[Rule, ...], answer: Answer, evidence: Evidence, key
 
 
 def _may_apply(rule: Rule, answer: Answer, evidence: Evidence) -> bool:
-    """Tell whether this is an answer of the kind that a rule is about, whatever it says.
+    """Tell whether a rule is for this kind of answer, before its conditions are checked.
 
-    A page may be anybody's (a proxy's, a portal's, a filter's): what it says in a provider's words counts only for a
-    rule that names the page's content type. And who answers 5xx did not look at the key.
+    A page may come from a proxy, a portal or a filter: a provider's words in it count only for a
+    rule that names the page's content type. A server that answers 5xx did not look at the key.
     """
     judges_key = OUTCOME_OF[rule.reason] in (Outcome.REJECTED, Outcome.LIMITED)
     if judges_key and answer.status >= 500:
@@ -308,7 +308,7 @@ def _values(
 
 
 def _sentence(templates: tuple[str, str], values: Mapping[str, str]) -> str:
-    """Return the first template filled in, the second where the answer lacks what the first tells."""
+    """Return the first template filled in, or the second where the answer lacks a value for the first."""
     own, default = templates
     told = [name for name in PLACEHOLDER.findall(own) if name == "message" or name.startswith("metadata.")]
     is_complete = own and all(values.get(name) for name in told)

@@ -1,6 +1,6 @@
 """A place in a JSON answer, written as people write it: ``data.limit``, ``balances[0].amount``, ``scoped[].names[]``.
 
-Pure. Must not: know what stands there. What is not where the path says counts as missing, whatever its type.
+Pure. Must not: know the meaning of a member. A value of an unexpected type counts as missing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""From the findings of one test to its verdict. Pure.
+"""Merges the findings of one test into its verdict. Pure.
 
-A key that any check rejects is rejected; else the first required check that is refused something decides, else the
-first that learned nothing; else the key is valid.
+A key that any check rejects is rejected. Otherwise the first required check that was refused decides, then the
+first one that learned nothing; if there is none, the key is valid.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is said to people about each reason where a definition's rule has no words of its own.
+"""The sentences for people about each reason, where a definition's rule has none of its own.
 
 Placeholders are filled in by :mod:`.judge`: the provider's names and pages, ``{permissions}``, ``{message}`` and so on.
 """

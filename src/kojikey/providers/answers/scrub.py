@@ -1,6 +1,6 @@
 """The one scrubber: every text that a provider sent passes it before it is shown, logged or saved.
 
-It takes out the key and every run of eight or more of its characters, in the forms in which a server could send it
+It removes the key and every run of eight or more of its characters, in the forms in which a server could send it
 back, and whatever could play tricks on a terminal, a log or a page.
 """
 

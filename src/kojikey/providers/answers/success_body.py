@@ -1,4 +1,4 @@
-"""Reads what an accepted answer (2xx) tells: usage, permissions, expiry, the state of the account, what later requests
+"""Reads an accepted answer (2xx): usage, permissions, expiry, the state of the account, and values that later requests
 need. Pure. A member of an unexpected type counts as missing.
 """
 
@@ -48,9 +48,9 @@ class AcceptedBody:
         self._document, self._scrub = document, scrub
 
     def picked(self, pick: Pick | None) -> dict[str, tuple[str, ...]]:
-        """Return what the definition wants picked, by name, the best choice first; empty where the answer has none.
+        """Return the values to pick by the definition, by name, the best choice first; empty where the answer has none.
 
-        What is picked goes into a URL, so that an endpoint that sends the key back as a name finds nothing picked.
+        A picked value goes into a URL, so a value that contains the key is never picked.
         """
         if pick is None:
             return {}

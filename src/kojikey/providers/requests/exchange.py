@@ -73,7 +73,7 @@ class Exchange:
         self._targets: dict[tuple[str, tuple[tuple[str, str], ...]], _Target] = {}
 
     async def close(self) -> None:
-        """Let connections that were told to close do so: they need a turn of the loop, those with TLS another."""
+        """Let connections finish closing: they need a turn of the loop, those with TLS another."""
         for _ in range(2):
             await asyncio.sleep(0)
 

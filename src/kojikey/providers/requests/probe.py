@@ -1,7 +1,7 @@
 """Tests one key: makes the requests of its provider's checks, tries again where that helps, and concludes.
 
-Must not: know any provider, limit the rate over many keys (the caller does), or raise for anything that a network or
-a provider does: that is a verdict.
+Must not: know any provider, limit the rate over many keys (the caller does), or raise for a failure of the network or
+the provider: that is a verdict.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _STOPS = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class ProbeRequest:
-    """What to test: a key at a provider. ``None`` and ``()`` stand for the definition's own choice.
+    """A test to make: a key at a provider. ``None`` and ``()`` stand for the definition's own choice.
 
     ``deep`` also makes the smallest request that costs something, which alone shows billing and quota.
     """
@@ -60,7 +60,7 @@ class ProbeRequest:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What time and chance are to a prober, so that tests need neither."""
+    """The clock, the sleep and the random numbers of a prober, so that tests can replace them."""
 
     sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep
     clock: Callable[[], float] = time.monotonic
@@ -83,9 +83,9 @@ class Prober:
         """``timeout`` is for one request, in seconds; a whole test may take three times that.
 
         ``proxies`` are those of the environment, unless others are given. ``opener`` takes the place of the network,
-        for tests. ``traffic`` is for runs of many keys: it sees every request and answer, and can spare a request to
-        an endpoint that does not answer anybody. The caller has taken the turn of a test's first request
-        (:meth:`Traffic.take_turn`); later requests take their own.
+        for tests. ``traffic`` is for runs of many keys: it sees every request and answer, and can skip a request to
+        an endpoint that answers no request. The caller has reserved the slot of a test's first request
+        (:meth:`Traffic.take_turn`); later requests reserve their own.
         """
         self._traffic = traffic
         self._timeout, self._proxies, self._opener = timeout, proxies, opener
@@ -119,7 +119,7 @@ class Prober:
 
 @dataclass(slots=True)
 class _Made:
-    """A check that was begun: its finding (None while it runs), and how long and how often it took."""
+    """A check that was begun: its finding (None while it runs), its time and its number of tries."""
 
     check: Check
     values: dict[str, str]
@@ -181,7 +181,7 @@ class _Run:
         )
 
     async def _make_all(self) -> None:
-        """The account first, then what later requests need, then the rest at once."""
+        """Make the account check first, then the checks that later requests need, then the rest at once."""
         account, *others = self.request.definition.checks
         first = await self._make(account, {})
         if first.outcome is Outcome.REJECTED or first.reason in _STOPS:
@@ -198,7 +198,7 @@ class _Run:
                         group.create_task(self._make(check, values))
 
     def _add_what_was_not_begun(self) -> None:
-        """A check that the time did not reach learned nothing; without it, the test could look like a success."""
+        """Add the checks that were not begun in time as undecided; without them the test could look like a success."""
         begun = [made.check for made in self.made]
         for check in self.request.definition.checks[1:]:
             if self._is_wanted(check) and not any(check is other for other in begun):
@@ -230,7 +230,7 @@ class _Run:
         return [{"model": model} if model else {}]
 
     def _choices(self, check: Check, named: dict[str, str]) -> dict[str, tuple[str, ...]]:
-        """What kojikey may fill into a request: what an answer named, then the definition's fallback, few of each."""
+        """The values that kojikey may fill in: those in an answer, then the definition's fallback, a few of each."""
         choices = {}
         for name in check.placeholders - named.keys():
             fallback = self.request.definition.values.get(name, ())
@@ -239,7 +239,7 @@ class _Run:
         return choices
 
     def _model(self) -> str | None:
-        """The first named model that can be called, else the first of which that is not known, else None."""
+        """The first named model that can be called, else the first that may be callable, else None."""
         of_models = [made for made in self.made if made.check.when == "model_named" and made.finding]
         for made in of_models:
             if made.finding and _can_be_called(made.check, made.finding):
@@ -259,7 +259,7 @@ class _Run:
         return finding
 
     async def _settled(self, made: _Made) -> Finding:
-        """Make a check with one choice after another, until its answer is not about what kojikey chose."""
+        """Make a check with one choice after another, until its answer is not about kojikey's choice."""
         named, attempts = made.values, 0
         choices = self._choices(made.check, named)
         tried: dict[str, list[str]] = {name: [] for name in choices}
@@ -279,7 +279,7 @@ class _Run:
         return undecided(finding, tried[about], can_be_named=about == "model")
 
     async def _tried(self, made: _Made) -> Finding:
-        """Make the request until its finding settles something, twice again at most and never over the time limit."""
+        """Make the request until its finding is conclusive, with at most two retries and never over the time limit."""
         while True:
             finding = await self._once(made)
             if not finding.retry or made.attempts > RETRIES:
@@ -302,7 +302,7 @@ class _Run:
         return answer.is_doubtful or await self.session.is_followed(QUIET_S)
 
     async def _asked(self, made: _Made, *, is_fresh: bool = False) -> Answer | Fault:
-        """Make the request, unless its endpoint answers nobody; tell the others of the run how it went."""
+        """Make the request, unless the circuit of its endpoint is open; report the answer to the run's traffic."""
         definition = self.request.definition
         spared = self.traffic.spared(definition.id, self.base_url) if self.traffic else None
         if spared is not None:
@@ -335,7 +335,7 @@ class _Run:
         return replace(finding, retry_after=_longest(finding, got)) if finding.retry else finding
 
     async def _wait_for_turn(self) -> None:
-        """Wait until the rate lets the request go. The test's time stands still: its limit is the provider's alone."""
+        """Wait until the rate limit allows the request. The stopwatch is paused meanwhile."""
         is_begun, self.is_first = self.is_first, False
         wait = 0.0 if is_begun or not self.traffic else self.traffic.turn_in(self.request.definition.id)
         if wait > 0:
@@ -349,7 +349,7 @@ class _Run:
         return [self._noted(made, finding) for made, finding in zip(self.made, findings, strict=True)]
 
     def _noted(self, made: _Made, finding: Finding) -> Finding:
-        """Say where a request cost nothing although it was asked to."""
+        """Add a note where a paid request was asked for and not made."""
         blindly = [
             name
             for name, fallback in self.request.definition.values.items()

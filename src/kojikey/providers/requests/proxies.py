@@ -1,6 +1,6 @@
 """The proxies that the environment names, read once; each setting that cannot be used is named, and none is repeated.
 
-Owns: which proxy a base URL's requests go through. Must not: connect, or raise for a setting that no request meets.
+Owns: which proxy a base URL's requests go through. Must not: connect, or raise for a setting that no request needs.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Proxies:
         return chosen
 
     def warning(self) -> str | None:
-        """Return what a person should know of NO_PROXY, None where all of it can be used."""
+        """Return a warning about NO_PROXY, None where all of it can be used."""
         if not self.ignored:
             return None
         is_one = len(self.ignored) == 1

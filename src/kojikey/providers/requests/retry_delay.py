@@ -1,4 +1,4 @@
-"""How long to wait before another try: what the server asks for, else backoff with jitter. Pure."""
+"""The delay before a retry: the one that the server asks for, else backoff with jitter. Pure."""
 
 from __future__ import annotations
 

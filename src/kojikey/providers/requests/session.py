@@ -3,9 +3,9 @@
 Owns: which connection a request goes over, and when one may carry another request of the same test. Must not: speak
 HTTP or judge an answer.
 
-A server or a proxy that sends an answer twice, or late, puts it in front of the next answer on that connection, and
-nothing in HTTP/1.1 says whose it is. So a connection is used by one test alone, only while nothing came that was not
-asked for, and the caller is told of each answer that came over one that had been used before.
+A server or proxy may send an answer twice, or late. It then stands before the next answer on that connection, and
+nothing in HTTP/1.1 says whose it is. So a connection is used by one test only, only while nothing came unasked,
+and an answer over a connection that had been used before is marked for the caller.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Opener = Callable[[], httpcore2.AsyncConnectionInterface]
 class Received(NamedTuple):
     """An answer: header names in lower case; ``is_cut`` where the body was longer than was wanted.
 
-    ``is_doubtful`` tells that it may be the answer to something else: it came over a connection that had been used
+    ``is_doubtful``: it may be the answer to another request. It came over a connection that had been used
     before, or there was more behind it.
     """
 
@@ -67,7 +67,7 @@ class Session:
         return await self._ask_over(self._open(), request, is_reused=False)
 
     async def is_followed(self, seconds: float) -> bool:
-        """Wait so long, and tell whether more came behind an answer: one that was early, or sent twice, is told by it.
+        """Wait so long, and tell whether more came after an answer, which shows one that was early or sent twice.
 
         Where no connection was kept, there is nothing to wait for.
         """

@@ -1,4 +1,4 @@
-"""The time of one test, which stands still while the test waits for its turn.
+"""A timeout for one test that is paused while the test waits for the rate limit.
 
 Owns: how long a test has taken and may still take. Must not: sleep, or know why a test waits.
 """
@@ -36,7 +36,7 @@ class Stopwatch:
 
     @contextmanager
     def standing(self) -> Iterator[None]:
-        """Let the time stand still; of several requests that wait at once, the last one lets it go on."""
+        """Pause the time; of several requests that wait at once, the last one ends the pause."""
         if not self._standing:
             self._stood_since = self.clock()
         self._standing += 1

@@ -1,6 +1,6 @@
-"""What the tests of many keys share: each provider's pace, the pauses that endpoints ask for, and which are down.
+"""The state that tests of many keys share: rate limits, the pauses that endpoints ask for, and circuit breakers.
 
-Owns: when a provider may be asked again. Must not: wait (the caller does), or make requests. Time comes from outside.
+Owns: the time of the next request. Must not: wait (the caller does), or make requests. The clock is passed in.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _MOST_TOLD = 20  # endpoints; where more than that are down, the summary says en
 
 @dataclass(slots=True)
 class _Pace:
-    """When the next request of a provider has its turn."""
+    """The time of a provider's next request."""
 
     next_at: float = 0.0
 
 
 @dataclass(slots=True)
 class _Circuit:
-    """One endpoint. ``opened_until`` is None while it is closed; then one request at a time tries it again."""
+    """The circuit breaker of one endpoint. ``opened_until`` is None while it is closed."""
 
     failures: int = 0
     refusals: int = 0
@@ -68,10 +68,9 @@ class Traffic:
     _told: set[tuple[str, str]] = field(default_factory=set)
 
     def take_turn(self, provider: str, base_url: str) -> float:
-        """Return 0 where the test of another key may begin, else the seconds after which to ask again.
+        """Reserve the slot of a test's first request and return 0, or return the seconds after which to try again.
 
-        With the 0 the turn of the test's first request is taken, so that no other test begins with it. A test that
-        :meth:`spared` will answer takes none.
+        A test that :meth:`spared` will answer needs no slot.
         """
         now, pace = self.clock(), self._pace(provider)
         if self._is_open(provider, base_url, now):
@@ -92,7 +91,7 @@ class Traffic:
         return at - now
 
     def spared(self, provider: str, base_url: str) -> Fault | None:
-        """Return what stands for an answer where a request would be in vain, else None: the request is to be made."""
+        """Return the fault to use where the circuit is open, None where the request is to be made."""
         circuit = self._circuits.get((provider, base_url))
         if circuit is None or circuit.opened_until is None:
             return None
@@ -110,7 +109,7 @@ class Traffic:
         )
 
     def saw(self, provider: str, base_url: str, got: Answer | Fault) -> None:
-        """Learn from an answer, or from there being none."""
+        """Observe an answer or a failure."""
         if not isinstance(got, Fault) and got.status != _TOO_MANY:
             self._circuits.pop((provider, base_url), None)  # only endpoints in trouble are remembered
             return
@@ -134,7 +133,7 @@ class Traffic:
             self._pause(provider, base_url, asked)
 
     def _pause(self, provider: str, base_url: str, asked: float) -> None:
-        """Let no test begin at an endpoint for so long; the provider's other endpoints did not ask for it."""
+        """Begin no test at an endpoint for so long; the provider's other endpoints are not affected."""
         now = self.clock()
         if len(self._pauses) >= _MOST_PAUSES:
             self._pauses = {place: until for place, until in self._pauses.items() if until > now}

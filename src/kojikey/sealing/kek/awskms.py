@@ -1,13 +1,13 @@
 """The KEK in AWS KMS: a symmetric key that never leaves it; each account's data key is wrapped by one Encrypt there.
 
-Owns: the form of what KMS wrapped, ``kms1.KID.CIPHERTEXT``, and what KMS's answers mean. The ``kid`` stands for the
-key's ARN. Must not: be reached by what only seals and opens (boto3 is imported when KMS is asked), or repeat an answer.
+Owns: the form of a wrapped data key, ``kms1.KID.CIPHERTEXT``, and the meaning of KMS's answers. ``kid`` stands for the
+key's ARN. Must not: be imported for sealing and opening (boto3 is imported when KMS is asked), or repeat an answer.
 
-KMS binds the data key to an EncryptionContext of store and account: what was wrapped for one opens for no other
+KMS binds the data key to an EncryptionContext of store and account: a data key of one account opens for no other
 (https://docs.aws.amazon.com/kms/latest/developerguide/encrypt_context.html), and IAM and key policies can allow
 ``kms:Decrypt`` for one account alone (``kms:EncryptionContext:account``).
 
-Whoever can write to the store can change its header, where the spec is. So the spec's endpoint is asked only where it
+Someone who can write to the store can change its header, where the spec is. So the spec's endpoint is used only if it
 is KMS's own, this machine's, or the one that ``AWS_ENDPOINT_URL_KMS`` names: data keys are not sent elsewhere.
 """
 
@@ -96,7 +96,7 @@ class AwsKmsKek(Kek):
         self.wrap(HiddenBytes(os.urandom(KEY_BYTES)), store=store, account=account)
 
     def _ask(self, operation: str, account: str, wanted: tuple[str, ...], **request: Any) -> list[Any]:
-        """Return the members that are wanted of the answer."""
+        """Return the wanted members of the answer."""
         from kojikey.aws.answers import part
         from kojikey.aws.client import make_client, patiently
         from kojikey.sealing.kek.awskms_errors import translated
@@ -157,7 +157,7 @@ def discard(spec: Spec, inputs: KekInputs) -> None:
 
 
 def describe(spec: Spec) -> str:
-    """Say where it lives and who can read it."""
+    """Return a text that says where the KEK lives and who can read it."""
     _name_of(spec)
     key = text_member(spec, "key")
     return f"the AWS KMS key {key}: nobody can read it; anyone whom IAM allows kms:Decrypt can open data keys"
@@ -242,7 +242,7 @@ def kid_of(arn: str) -> str:
 
 
 def _tried(key: str, region: str, endpoint: str | None, store_id: str) -> tuple[AwsKmsKek, str]:
-    """Return the KEK and its ARN, once a data key made the way there and back: nobody shall find out later."""
+    """Return the KEK and its ARN after one Encrypt and one Decrypt, so that a mistake is found at once."""
     first = AwsKmsKek(key, region=region, endpoint=endpoint)
     context = {"store": store_id, "account": "trial"}
     sample = os.urandom(KEY_BYTES)
@@ -257,7 +257,7 @@ def _tried(key: str, region: str, endpoint: str | None, store_id: str) -> tuple[
 
 
 def _name_of(spec: Spec) -> str | None:
-    """Return what people called the key, which is repeated to them as part of a command.
+    """Return the name that people gave the key, which is repeated to them as part of a command.
 
     Raises:
         RecordChanged: it is nothing that names a key.

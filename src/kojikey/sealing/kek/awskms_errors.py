@@ -1,4 +1,4 @@
-"""What an error of KMS means for whoever wants a data key.
+"""The meaning of KMS's errors while a data key is wanted.
 
 Owns: the words. Must not: repeat a text of the service, or let an exception of botocore through.
 """
@@ -52,7 +52,7 @@ _UNUSABLE: dict[str, tuple[str, str]] = {
 
 
 def translated(error: Exception, key: str, where: str, *, region: str = "") -> KojikeyError | None:
-    """Return our error for one of boto3's while the data key ``where`` was wanted, None for what is not boto3's."""
+    """Return our error for one of boto3's while the data key ``where`` was wanted, None for other errors."""
     found = trouble(error)
     if found is None:
         return None
@@ -83,7 +83,7 @@ def _unavailable(found: Trouble, key: str, region: str) -> KekUnavailable:
 
 
 def _id_for_shell(key: str, region: str) -> str:
-    """Return how a shell gets the key's id: those commands take no alias, which describe-key does."""
+    """Return a shell expression for the key's id: the commands take no alias, only describe-key does."""
     if not _ALIAS.search(key):
         return shlex.quote(key)
     asked = f"aws kms describe-key --region {region} --key-id {shlex.quote(key)}"

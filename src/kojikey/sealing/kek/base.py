@@ -1,6 +1,6 @@
-"""The KEK (key-encryption key): the interface that wraps data keys, a KEK of 32 local bytes, and what a source offers.
+"""The KEK (key-encryption key): the interface that wraps data keys, a KEK of 32 local bytes, the protocol of sources.
 
-Owns: what a KEK and its source promise. Must not: know any source; ``kek.py`` has their table.
+Owns: the promises of a KEK and its source. Must not: know any source; ``registry.py`` has their table.
 
 A *spec* is the JSON object in a store's header that says where its KEK lives and which one it is (``kid``). It never
 holds the KEK. A person or program that can write to the store can change the spec, so each member is checked, and a
@@ -32,7 +32,7 @@ SOURCES_HINT = "a KEK source is one of keychain, passphrase, env, env:NAME, file
 
 
 class Kek(NotSerialisable, ABC):
-    """What wraps the data keys of a store's accounts. ``kid`` names it; it tells nothing of the KEK."""
+    """A key that wraps the data keys of a store's accounts. ``kid`` is its id, which reveals nothing about it."""
 
     __slots__ = ()
 
@@ -52,17 +52,17 @@ class Kek(NotSerialisable, ABC):
         """
 
     def confirm(self) -> None:
-        """Make sure that this is the KEK which was to be loaded, where that would show only when it is used.
+        """Check that this is the expected KEK, where that would otherwise show only when it is used.
 
         Raises:
             WrongKek: it is another one.
         """
 
     def try_out(self, *, store: str, account: str) -> None:
-        """Make sure that it can be used for an account now, where somebody else decides that.
+        """Check that the KEK can be used for an account now, where a service decides that.
 
         Raises:
-            CannotOpen: it cannot. UsageError: what is set for reaching it makes no sense.
+            CannotOpen: it cannot. UsageError: a setting for reaching it is wrong.
         """
 
 
@@ -86,11 +86,11 @@ class LocalKek(Kek):
         return self._kid
 
     def reveal(self) -> HiddenBytes:
-        """Return its bytes, for whoever keeps it; see :mod:`kojikey.sealing.kek.kernel_keyring`."""
+        """Return its bytes, for a caller that keeps it; see :mod:`kojikey.sealing.kek.kernel_keyring`."""
         return self._key
 
     def expect(self, kid: str, mismatch: str) -> None:
-        """Be compared with an id before wrapping, and where unwrapping fails; what opens needs no other proof."""
+        """Set the id to compare with before wrapping, and where unwrapping fails."""
         self._expected, self._mismatch = kid, mismatch
 
     def confirm(self) -> None:
@@ -125,10 +125,10 @@ class LocalKek(Kek):
 
 
 class KekInputs(NamedTuple):
-    """What the sources may ask of the outside.
+    """What the sources may use from outside: the environment, a person, warnings.
 
     ``ask_passphrase`` is None where nobody may be asked; it is called with what for: to ``"open"``, for a ``"new"``
-    one, or while a re-keying is under way for the ``"old"`` or the ``"announced"`` one. ``warn`` is told what is
+    one, or while a re-keying is under way for the ``"old"`` or the ``"announced"`` one. ``warn`` takes what is
     unsafe, but no reason to stop. ``which`` says of a re-keying under way which of its two KEKs is wanted.
     ``may_use_unlocked`` is False where the passphrase is wanted although ``kojikey unlock`` keeps its KEK.
     """
@@ -146,10 +146,10 @@ class KekInputs(NamedTuple):
 if TYPE_CHECKING:
 
     class Source(Protocol):
-        """What the module of a source offers. Each raises only errors of ours."""
+        """The functions that the module of a source has. They raise only errors of ours."""
 
         def load(self, spec: Spec, inputs: KekInputs) -> Kek:
-            """Return the KEK that lives there, whichever it is."""
+            """Return the KEK that is there, without checking its id."""
 
         def make(self, argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
             """Return the KEK for a new store, and its spec; durable there on return."""
@@ -158,10 +158,10 @@ if TYPE_CHECKING:
             """Remove what :meth:`make` created, where nobody else can be using it."""
 
         def describe(self, spec: Spec) -> str:
-            """Say where it lives and who can read it."""
+            """Return a text that says where the KEK lives and who can read it."""
 
         def mismatch(self, spec: Spec) -> str:
-            """Say that what lives there is not this store's KEK."""
+            """Return a text that says that the KEK there is not this store's."""
 
         def is_same(self, spec: Spec, argument: str) -> bool:
             """Tell whether ``argument``, as people give it after the source's name, is where a spec's KEK lives."""

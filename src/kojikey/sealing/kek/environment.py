@@ -55,7 +55,7 @@ def discard(spec: Spec, inputs: KekInputs) -> None:
 
 
 def describe(spec: Spec) -> str:
-    """Say where it lives and who can read it."""
+    """Return a text that says where the KEK lives and who can read it."""
     name = text_member(spec, "name")
     return f"the environment variable {name}: readable by this user's processes, and by what sets it"
 

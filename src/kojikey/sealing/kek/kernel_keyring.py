@@ -1,10 +1,10 @@
 """KEKs in the Linux kernel's keyring, between ``kojikey unlock`` and ``kojikey lock``: in memory, never on disk.
 
-Owns: which keyring, the system calls, and the form of what is kept there. Must not: ask for a passphrase, or decide how
+Owns: the choice of keyring, the system calls, and the form of an entry. Must not: ask for a passphrase, or decide how
 long a KEK is kept.
 
 The session keyring is used where the login has one of its own: only programs of that login find the KEK, and it goes
-with the login. Elsewhere it is the user keyring: every program of this user finds it, also after a logout, until its
+with the login. Otherwise the user keyring is used: every program of this user finds it, also after a logout, until its
 time is over. A login without a session keyring of its own would be given a new one for each process that writes to it
 (add_key(2), KEY_SPEC_SESSION_KEYRING), which nobody else can read: keyrings are therefore named by their serial number.
 
@@ -41,7 +41,7 @@ _CALLS = {
 # linux/keyctl.h
 _PROCESS, _SESSION, _USER, _USER_SESSION = -2, -3, -4, -5
 _GET_ID, _SETPERM, _DESCRIBE, _LINK, _UNLINK, _SEARCH, _READ, _SET_TIMEOUT, _INVALIDATE = 0, 5, 6, 8, 9, 10, 11, 15, 21
-# Whoever has it in reach may do everything; other processes of this user may see, read and find it.
+# A process that possesses it may do everything; other processes of this user may see, read and find it.
 _FOR_THE_USER = 0x3F0B0000
 _PREFIX = "kojikey:kek:"
 _KID = re.compile(r"[0-9a-f]{16}")
@@ -70,7 +70,7 @@ def is_there() -> bool:
 
 
 def keep(kid: str, key: HiddenBytes, *, until: str, seconds: int) -> Ring | None:
-    """Keep a KEK for a time, in place of what was kept for its id.
+    """Keep a KEK for a time, in place of an earlier entry for its id.
 
     Returns which keyring has it, None where the kernel refused: it has no such keyring, or no room in it.
     """
@@ -85,7 +85,7 @@ def keep(kid: str, key: HiddenBytes, *, until: str, seconds: int) -> Ring | None
 
 
 def _put(description: str, payload: HiddenBytes, ring: Ring, serial: int, seconds: int) -> None:
-    """Make a key where this process alone reaches it, and let others find it once it has its end and its rights."""
+    """Create a key that only this process reaches, set its timeout and rights, then link it to the keyring."""
     made = _add_key(description, payload)
     try:
         if ring == "user":
@@ -120,7 +120,7 @@ def _found(ring: Ring, serial: int, kid: str) -> Kept | None:
 
 
 def _parsed(payload: HiddenBytes, ring: Ring) -> Kept | None:
-    """Return what a payload says, None where it is none of ours, or its time is over."""
+    """Return the content of a payload, None where it is not ours or its time is over."""
     stamp, rest = payload[len(_FORM) : len(_FORM) + _STAMP_BYTES], payload[len(_FORM) + _STAMP_BYTES :]
     if not payload.startswith(_FORM) or rest[:1] != b" " or not _STAMP_FORM.fullmatch(stamp):
         return None
@@ -130,12 +130,12 @@ def _parsed(payload: HiddenBytes, ring: Ring) -> Kept | None:
 
 
 def drop(kid: str) -> int:
-    """Drop what is kept for an id; return how many KEKs that were."""
+    """Drop the entries for an id; return their number."""
     return _drop_all(_PREFIX + kid)
 
 
 def drop_all() -> int:
-    """Drop the KEKs of all stores from both keyrings; return how many they were."""
+    """Drop the KEKs of all stores from both keyrings; return their number."""
     return _drop_all("")
 
 

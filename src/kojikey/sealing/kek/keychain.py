@@ -75,7 +75,7 @@ def discard(spec: Spec, inputs: KekInputs) -> None:
 
 
 def describe(spec: Spec) -> str:
-    """Say where it lives and who can read it."""
+    """Return a text that says where the KEK lives and who can read it."""
     entry = f"{text_member(spec, 'service')}/{text_member(spec, 'entry')}"
     return f"the system keychain, entry {entry}: readable by programs of this user while the keychain is unlocked"
 

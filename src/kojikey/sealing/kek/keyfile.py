@@ -50,11 +50,11 @@ def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]
 
 
 def discard(spec: Spec, inputs: KekInputs) -> None:
-    """Do nothing: whoever came first may have found the file, and use it."""
+    """Do nothing: another process may have found the file, and use it."""
 
 
 def describe(spec: Spec) -> str:
-    """Say where it lives and who can read it."""
+    """Return a text that says where the KEK lives and who can read it."""
     path = _path(spec)
     warnings: list[str] = []
     try:

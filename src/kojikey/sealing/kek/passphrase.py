@@ -1,7 +1,7 @@
 """The KEK from a passphrase, by Argon2id.
 
 Owns: the parameters (kept in the spec, bounded on reading), and how a passphrase becomes bytes. Must not: ask a person
-itself; whoever runs it does, through ``KekInputs.ask_passphrase``, and asks twice for a new one.
+itself; its caller does, through ``KekInputs.ask_passphrase``, and asks twice for a new one.
 
 A passphrase is the UTF-8 of its Unicode normalisation form C, with nothing stripped but the line end in a file: the
 same letters typed on two systems are then the same bytes (RFC 8265, section 4.2, OpaqueString).
@@ -116,7 +116,7 @@ def discard(spec: Spec, inputs: KekInputs) -> None:
 
 
 def describe(spec: Spec) -> str:
-    """Say where it lives and who can read it."""
+    """Return a text that says where the KEK lives and who can read it."""
     memory = _parameters(spec).memory_kib // 1024
     return f"a passphrase (Argon2id, {memory} MiB): anyone who knows it, or guesses it"
 

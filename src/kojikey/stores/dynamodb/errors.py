@@ -1,4 +1,4 @@
-"""What an error of DynamoDB means for a store.
+"""The meaning of DynamoDB's errors for a store.
 
 Owns: the words. Must not: repeat a text of the service; it can hold what was sent.
 """
@@ -99,7 +99,7 @@ def translated(error: Exception, place: str) -> KojikeyError | None:
 
 
 def meaning(error: Exception) -> Trouble | None:
-    """Return what an error means; of a cancelled transaction it is what cancelled it."""
+    """Return the meaning of an error; for a cancelled transaction, that of its cause."""
     codes = reasons(error)
     if codes:
         return of_code(next((code for code in codes if code != "None"), "Unknown"))

@@ -1,6 +1,6 @@
-"""How documents and events lie in a DynamoDB table, and the parts of requests that depend on it.
+"""The layout of documents and events in a DynamoDB table, and the parts of requests that depend on it.
 
-Owns: the layout of the table. Must not: send anything, or decide what an answer means.
+Owns: the layout of the table. Must not: send anything, or interpret an answer.
 
 One table. Everything of an account is in one partition (``pk`` is ``account#NAME``), so that IAM's
 ``dynamodb:LeadingKeys`` can hold an account's owner to it, and so that a change with its events is in one place:
@@ -42,14 +42,14 @@ Item = dict[str, dict[str, Any]]
 
 
 class Written(NamedTuple):
-    """One action of a commit: what DynamoDB is to do, and which document to name if it does not come to it."""
+    """One action of a commit, and the document to name if it is refused."""
 
     action: dict[str, Any]
     ref: Ref
 
 
 def partition(account: str) -> str:
-    """Return the partition key of everything that is an account's."""
+    """Return the partition key of an account."""
     return ACCOUNT_PREFIX + account
 
 
@@ -103,7 +103,7 @@ def stored_of(item: Item, place: str) -> Stored:
     """Return the document in an item, an empty one where it is damaged.
 
     Raises:
-        StoreCorrupt: the item is nobody's, or is the header and damaged.
+        StoreCorrupt: the item belongs to no account, or is a damaged header.
     """
     pk, sk, revision, text = (_text(item, name) for name in ("pk", "sk", "rev", "doc"))
     return base.stored_of(_ref_of(pk, sk, place), text if revision else None, revision or "", place)
@@ -115,10 +115,10 @@ def _text(item: Item, name: str) -> str | None:
 
 
 def account_of(item: Item, place: str) -> str:
-    """Return whose an item is.
+    """Return the account of an item.
 
     Raises:
-        StoreCorrupt: nobody's; a name without its prefix would be taken for another's.
+        StoreCorrupt: it belongs to none; a name without its prefix could be that of another account.
     """
     pk = _text(item, "pk") or ""
     if not pk.startswith(ACCOUNT_PREFIX):
@@ -143,7 +143,7 @@ def _foreign(place: str) -> StoreCorrupt:
 
 
 def of_account(account: str, prefix: str) -> dict[str, Any]:
-    """Return what asks for the items of an account whose sort key begins so."""
+    """Return the request for an account's items whose sort key begins with a prefix."""
     return {
         "KeyConditionExpression": "pk = :pk AND begins_with(sk, :prefix)",
         "ExpressionAttributeValues": {":pk": {"S": partition(account)}, ":prefix": {"S": prefix}},
@@ -151,9 +151,9 @@ def of_account(account: str, prefix: str) -> dict[str, Any]:
 
 
 def of_query(query: Query) -> dict[str, Any]:
-    """Return what asks for the keys of a query: of one account directly, else by going through the table.
+    """Return the request for the keys of a query: a query of one account, else a scan of the table.
 
-    Nobody can know in which of the engine's parts an account is, so a shard of one account goes through it as well.
+    It is not known which of the engine's segments has an account, so a shard of one account is a scan as well.
     The few keys of one account are not filtered by provider: a query takes no filter on a primary key.
     """
     shard = None if query.shard is None or query.shard[1] == 1 else query.shard
@@ -177,7 +177,7 @@ def of_query(query: Query) -> dict[str, Any]:
 def _whose_keys(providers: Sequence[str], values: dict[str, Any]) -> str:
     """Return the filter of a scan for keys of some providers (of all where none are named).
 
-    It goes by the sort key, which is what an item is: another attribute could say otherwise, and hide a key.
+    It filters by the sort key, which identifies an item; a changed attribute could hide a key.
     """
     if not 0 < len(providers) <= _PROVIDERS_IN_A_FILTER:
         values[":prefix"] = {"S": KEY_PREFIX}

@@ -1,7 +1,7 @@
 """The DynamoDB adapter: one table, conditional writes, a change and its events in one ``TransactWriteItems``.
 
 Owns: the URL, the client, and when a call may be repeated. Reads are strongly consistent.
-Must not: see plaintext, or show a credential. What lies where is in ``dynamodb_items``, words in ``dynamodb_errors``.
+Must not: see plaintext, or show a credential. ``items.py`` has the layout, ``errors.py`` the messages.
 
 Scans go through the table in DynamoDB's own order (a hash of the account), and a shard is one of its parallel scan's
 segments: N machines read the table once between them, where a filter on our side would make each read all of it.
@@ -54,7 +54,7 @@ class DynamoStore(Store):
         self.place = f"dynamodb://{table}?region={region}" + (f"&endpoint={endpoint}" if endpoint else "")
 
     def close(self) -> None:
-        """Release what is held. Safe to repeat."""
+        """Release all resources. Safe to repeat."""
         client, self._made = self._made, None
         if client is not None:
             self._guard(client.close)
@@ -114,7 +114,7 @@ class DynamoStore(Store):
         """Return the header's item, None where the table is empty.
 
         Raises:
-            StoreCorrupt: it holds something, but no header: a new one would bury what is there.
+            StoreCorrupt: it holds something, but no header; a new one would hide the old content.
         """
         item = self._header_item()
         if item is None and part(self._call("scan", ConsistentRead=True, Limit=1), "Items"):
@@ -174,9 +174,9 @@ class DynamoStore(Store):
             raise self._in_doubt(error) if doubtful else error from None
 
     def _is_made(self, written: Sequence[items.Written]) -> bool:
-        """Tell whether a change whose answer was lost was made after all: its first item has our revision.
+        """Tell whether a change whose answer was lost was made: its first item then has our revision.
 
-        What speaks DynamoDB's protocol elsewhere does not always know tokens.
+        Other servers with DynamoDB's protocol do not always know tokens.
         """
         for action, _ in written:
             if "Put" in action:
@@ -274,7 +274,7 @@ class DynamoStore(Store):
 
 
 def from_url(url: str) -> DynamoStore:
-    """Return the store that ``dynamodb://TABLE?region=R[&endpoint=URL]`` means.
+    """Return the store for ``dynamodb://TABLE?region=R[&endpoint=URL]``.
 
     Raises:
         UsageError: it names no table or region, or has something else in it. It is not repeated.
@@ -304,7 +304,7 @@ def _revision_of(change: Change) -> str:
 
 
 def _refuse_impossible(changes: Sequence[Change], events: Sequence[Document]) -> None:
-    """Refuse what no state of the table allows, and what DynamoDB would call a malformed request."""
+    """Refuse a change that no state of the table allows, or that DynamoDB would call malformed."""
     for change in changes:
         if change.document is None and change.if_revision is None:
             raise ChangedMeanwhile(change.ref)  # to delete what is not there

@@ -1,6 +1,6 @@
-"""The DynamoDB table itself: making it, waiting for it, and the IAM policy of an account's owner.
+"""The DynamoDB table itself: creating it, waiting for it, and the IAM policy of an account's owner.
 
-Owns: the table's shape and the policy. Must not: touch an item.
+Owns: the schema of the table and the policy. Must not: touch an item.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ _POLL_S, _POLLS = 1.0, 120
 
 
 def ensure_table(client: Any, table: str, place: str, sleep: Sleep) -> None:
-    """Make the table where there is none, and return once it is in use.
+    """Create the table where there is none, and return once it is ready.
 
-    It costs by the request, and is protected from deletion: a table of keys is not removed by a slip.
+    It is billed by request, and is protected from accidental deletion.
 
     Raises:
         StoreCorrupt: there is a table of that name and another shape; it was not touched.
@@ -87,9 +87,9 @@ def _refuse_other_shape(described: dict[str, Any], place: str) -> None:
 
 
 def iam_policy(table_arn: str, account: str) -> dict[str, Any]:
-    """Return the IAM policy that lets an account's owner use the account's keys, and nothing of another's.
+    """Return the IAM policy that lets an account's owner use that account's keys only.
 
-    It allows no ``Scan``: that reads across partitions, and ``dynamodb:LeadingKeys`` does not hold it. ``Null`` is
+    It allows no ``Scan``: ``dynamodb:LeadingKeys`` does not restrict that, and it reads all partitions. ``Null`` is
     there because ``ForAllValues`` is also true of a request without any key
     (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html).
     """

@@ -1,4 +1,4 @@
-"""Who may do what in a PostgreSQL store, held by the server: row-level security, privileges and triggers.
+"""Access to a PostgreSQL store, enforced by the server: row-level security, privileges and triggers.
 
 Owns: policies, and the privileges of a role that was granted an account. Must not: read or write documents.
 
@@ -17,7 +17,7 @@ Nothing that a role may lock is locked by kojikey but what is the role's own: no
 connect can hold, and no table. (A transaction left open still holds up ``store init``, which changes the tables.)
 
 All of it binds the owner too (``FORCE``), but not superusers and roles with BYPASSRLS: PostgreSQL exempts them
-(https://www.postgresql.org/docs/current/ddl-rowsecurity.html). Whoever it is: the rows are sealed.
+(https://www.postgresql.org/docs/current/ddl-rowsecurity.html). The rows are sealed for all of them.
 """
 
 from __future__ import annotations
@@ -108,8 +108,8 @@ SET search_path = pg_catalog AS $$ BEGIN
     END IF;
     RETURN NEW;
 END $$"""
-# Runs as the owner, for whoever may mark the row. A trigger of somebody's own table must not get at it: no EXECUTE for
-# anybody (it is asked for when a trigger is made), and the table is looked at.
+# Runs as the owner, for each role that may mark the row. Somebody's own table must not use it as a trigger: nobody has
+# EXECUTE (which is checked when a trigger is created), and the function checks its table.
 _MARKED_GO: LiteralString = """
 CREATE OR REPLACE FUNCTION kojikey.marked_keys_go() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog AS $$ BEGIN
@@ -161,7 +161,7 @@ JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = p.name
 WHERE NOT CASE WHEN p.privilege = 'UPDATE' THEN pg_catalog.has_any_column_privilege(c.oid, p.privilege)
     ELSE pg_catalog.has_table_privilege(c.oid, p.privilege) END
 ORDER BY place"""
-# What is made from here on in the transaction belongs to the schema's owner, whoever brought it about.
+# What is made from here on in the transaction belongs to the schema's owner, whichever role runs it.
 AS_OWNER: LiteralString = (
     "SELECT set_config('role', pg_get_userbyid(nspowner)::text, true) FROM pg_namespace"
     " WHERE nspname = 'kojikey' AND nspowner <> current_user::regrole"
@@ -190,7 +190,7 @@ UNION ALL SELECT 'RULE', r.rulename::text, c.relname::text FROM pg_rewrite r JOI
 
 
 def secure(connection: Connection[Any]) -> None:
-    """Put policies, triggers and privileges as they should be, whatever they were, in the caller's transaction.
+    """Restore policies, triggers and privileges in the caller's transaction, whatever they were.
 
     Each role that was granted an account has the privileges for it afterwards, and nobody else has any.
     """
@@ -243,7 +243,7 @@ def _take_all(connection: Connection[Any], whom: sql.Composable) -> None:
 
 
 def lacking(connection: Connection[Any]) -> list[str]:
-    """Return which privileges the current role lacks, such as ``SELECT on table kojikey.keys``."""
+    """Return the privileges that the current role lacks, for example ``SELECT on table kojikey.keys``."""
     return [str(row[0]) for row in connection.execute(_LACKING).fetchall()]
 
 

@@ -148,7 +148,7 @@ class Link:
             )
 
     def rows(self, select: LiteralString, values: Any = ()) -> Rows:
-        """Return what a question that changes nothing finds; asked once more where the connection was lost."""
+        """Return the result of a read, which is repeated where the connection was lost."""
         try:
             self.proven()
             return self._asked(select, values)

@@ -17,7 +17,7 @@ Details = tuple[tuple[str, str], ...]
 
 
 def report(link: Link, *, guard: Callable[..., Any]) -> tuple[str, Details]:
-    """Return the engine and the details; what cannot be asked is told as the store's state."""
+    """Return the engine and the details; where they cannot be read, the state of the store instead."""
     address = link.address
     details: list[tuple[str, str]] = [("role", address.role)]
     try:

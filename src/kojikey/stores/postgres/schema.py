@@ -34,8 +34,8 @@ MIGRATIONS: tuple[tuple[LiteralString, ...], ...] = (
         " revision text NOT NULL, document text NOT NULL, PRIMARY KEY (account, role))",
     ),
     (
-        # Version 2: locks are on rows, and whoever was granted an account marks a key as removed (see MARK). The rules
-        # for that are put in place with all others, by postgres_access.secure.
+        # Version 2: locks are on rows, and a role that was granted an account marks a key as removed (see MARK). The
+        # rules for that are created with all others, by access.secure.
         "ALTER TABLE kojikey.events ADD CONSTRAINT numbered CHECK (seq > 0) NOT VALID",
     ),
 )
@@ -49,9 +49,9 @@ LEDGER: tuple[LiteralString, ...] = (
 )
 VERSION: LiteralString = "SELECT max(version) FROM kojikey.migrations"
 
-# First in every transaction: how long it waits for somebody else's lock, and that names mean PostgreSQL's own. (Whoever
-# may create a function in a schema on the search path could have it run by who comes next.) For the transaction alone:
-# a pooler hands the session on.
+# First in every transaction: the time to wait for a lock, and a search path with PostgreSQL's own names only. (A role
+# that may create a function in a schema on the search path could have others run it.) For this transaction only,
+# because a pooler hands the session on.
 GUARDED: LiteralString = (
     "SELECT pg_catalog.set_config('search_path', 'pg_catalog', true), pg_catalog.set_config('lock_timeout', %s, true)"
 )
@@ -162,7 +162,7 @@ def line_of(event: Document, place: str, revision: str) -> dict[str, Any]:
 
 
 def conditions(query: Query) -> tuple[LiteralString, list[Any]]:
-    """Return what a query adds to a WHERE on ``keys``, and the values for it: :meth:`Query.takes` in SQL."""
+    """Return the conditions of a query on ``keys``, and their values: :meth:`Query.takes` in SQL."""
     text: LiteralString = ""
     values: list[Any] = []
     if query.account is not None:

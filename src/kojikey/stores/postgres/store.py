@@ -109,7 +109,7 @@ class PostgresStore(Store):
         self._link = Link(address, lock_timeout=lock_timeout)
 
     def close(self) -> None:
-        """Release what is held. Safe to repeat."""
+        """Release all resources. Safe to repeat."""
         self._guard(self._link.drop)
 
     def _create(self, header: Document) -> None:
@@ -264,7 +264,7 @@ class PostgresStore(Store):
         """Find out on a new connection whether a change was made, and make it where it was not.
 
         Raises:
-            ChangedMeanwhile: it was not made, and somebody else was first. StoreUnreachable: it cannot be told.
+            ChangedMeanwhile: it was not made, and somebody else was first. StoreUnreachable: it is not known.
         """
         from kojikey.stores.postgres.errors import unknown_outcome
 
@@ -279,7 +279,7 @@ class PostgresStore(Store):
         raise unknown_outcome(self._address)
 
     def _made_now(self, work: _Work) -> bool:
-        """Make a change of which nothing was to be seen; False where it cannot be told whether it was made before.
+        """Make a change that was not found; False where it is not known whether it was made before.
 
         Raises:
             ChangedMeanwhile: it was not made, neither before nor now.

@@ -1,4 +1,4 @@
-"""What an error of SQLite or of the file system means for a store. Imported only once something went wrong.
+"""The meaning of errors of SQLite and of the file system for a store. Imported only after an error.
 
 Owns: the tables of codes. Must not: repeat an engine's text, which can hold a path of someone else or a row.
 Codes: https://www.sqlite.org/rescode.html

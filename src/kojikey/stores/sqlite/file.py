@@ -1,8 +1,8 @@
-"""The file of an SQLite store on disk: who else can touch it, and how it comes into being whole. [hot]
+"""The file of an SQLite store on disk: its permissions, and its atomic creation. [hot]
 
 Owns: permissions, symbolic links, atomic creation.
 Must not: open an existing store's file. Closing any descriptor of it would drop the locks that SQLite holds on it in
-this process (https://www.sqlite.org/howtocorrupt.html, section 2.2); ``stat`` is enough for what is asked here.
+this process (https://www.sqlite.org/howtocorrupt.html, section 2.2); ``stat`` is enough here.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _HAS_OWNERS = hasattr(os, "geteuid")  # Windows has access lists instead, which 
 def checked_file(path: str, place: str) -> str:
     """Return the real path of a store's file, after making sure that nobody else can read, write or swap it.
 
-    Of a symbolic link, the folder and the owner are checked both where it is and where it leads: SQLite keeps its
-    journal beside the file that it leads to.
+    For a symbolic link, the folder and the owner are checked both of the link and of its target: SQLite keeps its
+    journal beside the target.
 
     Raises:
         StoreNotFound: there is none. StoreCorrupt: it is not a file, or empty. UnsafePermissions: as the hint says.
-        StoreUnavailable: there is a link to it, and nothing where that leads.
+        StoreUnavailable: it is a link without a target.
     """
     real = os.path.realpath(path)
     try:
@@ -66,7 +66,7 @@ def _refuse_dangling(path: str, place: str) -> None:
 
 
 def refuse_shared_folder(folder: str, place: str) -> None:
-    """Refuse a folder in which others could swap the file (those with the sticky bit, such as ``/tmp``, are fine).
+    """Refuse a folder in which others could swap the file (those with the sticky bit, like ``/tmp``, are fine).
 
     Raises:
         UnsafePermissions: its group or everyone may write to it, or it belongs to another user than root.

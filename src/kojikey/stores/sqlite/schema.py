@@ -1,6 +1,6 @@
 """The tables of the SQLite store, and every statement on them but the paged ones. [hot]
 
-Owns: the format of the file. Must not: open anything, or decide what an answer means.
+Owns: the format of the file. Must not: open anything, or interpret an answer.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def statement(change: Change) -> str:
 
 
 def conditions(query: Query) -> tuple[str, tuple[str | int, ...]]:
-    """Return what a query adds to a WHERE on ``keys``, and the values for it: :meth:`Query.takes` in SQL."""
+    """Return the conditions of a query on ``keys``, and their values: :meth:`Query.takes` in SQL."""
     text = ""
     values: list[str | int] = []
     if query.account is not None:

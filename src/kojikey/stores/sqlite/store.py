@@ -1,9 +1,9 @@
 """The SQLite store: one file, and the default. [hot]
 
-Owns: the verbs. ``sqlite_tables`` has the statements, ``sqlite_file`` the file, ``sqlite_errors`` the errors.
-Must not: make a file when asked to open one, or hold a lock while its caller does something else.
+Owns: the verbs. ``schema.py`` has the statements, ``file.py`` the file, ``errors.py`` the errors.
+Must not: create a file when asked to open one, or hold a lock while its caller does something else.
 
-Settings, for what a store promises: ``synchronous=EXTRA`` (a commit is durable on return, also for the journal's
+Settings for a store's promises: ``synchronous=EXTRA`` (a commit is durable on return, also for the journal's
 removal; FULL may lose the last one with the power), ``secure_delete`` (what was deleted is overwritten),
 ``trusted_schema=OFF`` (a file from elsewhere runs no functions). See https://www.sqlite.org/pragma.html
 """
@@ -73,7 +73,7 @@ class SqliteStore(Store):
         self.place = os.fsencode(self._path).decode("utf-8", "backslashreplace")
 
     def close(self) -> None:
-        """Release what is held. Safe to repeat."""
+        """Release all resources. Safe to repeat."""
         connection, self._connection = self._connection, None
         if connection is not None:
             self._guard(connection.close)
@@ -260,7 +260,7 @@ class SqliteStore(Store):
 
 
 def from_url(url: str) -> SqliteStore:
-    """Return the store that ``sqlite:///PATH`` means. PATH is absolute, whether with three slashes or with four.
+    """Return the store for ``sqlite:///PATH``. PATH is absolute, whether with three slashes or with four.
 
     (SQLAlchemy reads three as relative; a store that depends on where a command was typed would be a trap.)
     Percent-escapes stand for bytes of the path; a ``~`` at its beginning is the user's home folder.

@@ -15,7 +15,7 @@ that processes share by URL) and gives the fixtures ``make_store`` and ``engine_
 
 With ``pytest.register_assert_rewrite("kojikey.testing.conformance")`` in a ``conftest.py`` a failure shows the values.
 
-Owns: what all stores have in common. Must not: name an engine, or be imported outside of tests (it needs pytest).
+Owns: the promises of all stores. Must not: name an engine, or be imported outside of tests (it needs pytest).
 """
 # ruff: noqa: S101, D102 - these are tests: they assert, and their names say what holds
 
@@ -42,7 +42,7 @@ __all__ = ["Maker", "SharedStoreConformance", "StoreConformance"]
 
 
 class StoreConformance(DocumentPromises, ScanPromises, ErrorPromises):
-    """What holds for every store."""
+    """The promises of every store."""
 
     def test_no_increment_of_competing_threads_is_lost(self, store: Store, another: Maker) -> None:
         stores = [another() for _ in range(self.threads)]
@@ -88,7 +88,7 @@ class StoreConformance(DocumentPromises, ScanPromises, ErrorPromises):
 
 
 class SharedStoreConformance(StoreConformance):
-    """What holds on top for a store that processes share by its URL."""
+    """The further promises of a store that processes share by its URL."""
 
     @pytest.fixture
     def url(self) -> str:

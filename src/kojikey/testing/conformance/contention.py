@@ -1,6 +1,6 @@
 """A process that competes for a store: ``python -m kojikey.testing.conformance.contention VERB URL …``.
 
-Owns: what one competitor does. It says ``ready``, waits for a line, does its work and prints what came of it.
+Owns: the work of one competitor. It prints ``ready``, waits for a line, works, and prints the results.
 Must not: be imported by anything but tests.
 """
 # ruff: noqa: S101 - a part of tests: it asserts, and runs this very Python
@@ -36,7 +36,7 @@ def compete(verb: str, url: str, arguments: Sequence[Sequence[object]]) -> list[
     """Run one process for each of ``arguments``, let them go at the same time, and return the lines that each printed.
 
     Raises:
-        AssertionError: one of them ended otherwise than well.
+        AssertionError: one of them failed.
     """
     processes = [
         subprocess.Popen(

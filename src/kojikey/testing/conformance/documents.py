@@ -1,4 +1,4 @@
-"""What every store promises of single documents, of changes made together, and of events.
+"""The promises of every store about single documents, changes made together, and events.
 
 Owns: creating, reading, compare-and-swap, all-or-nothing. Must not: name an engine.
 """
@@ -26,7 +26,7 @@ from kojikey.testing.conformance.fixtures import (
 
 
 class DocumentPromises(StoreFixtures):
-    """What holds for documents and events in every store."""
+    """The promises about documents and events."""
 
     # creating and opening
 

@@ -1,4 +1,4 @@
-"""What every store promises of failures: only our own errors leave it, and nothing that an engine said comes along.
+"""The promises of every store about failures: only our own errors leave it, without any text of the engine.
 
 Owns: an engine that fails in every verb. Must not: name an engine.
 """
@@ -35,11 +35,11 @@ _ITERATE = ("scan", "accounts", "events", "grants")
 
 
 class Bug(Exception):
-    """Nothing that an engine raises."""
+    """An error that no engine raises."""
 
 
 class ErrorPromises(StoreFixtures):
-    """What holds of failures in every store."""
+    """The promises about failures."""
 
     @pytest.fixture
     def engine_errors(self) -> tuple[Exception, ...]:

@@ -1,6 +1,6 @@
-"""What the conformance suite's tests have in common: sizes, fixtures, and ways to write and compare documents.
+"""The common parts of the conformance suite: sizes, fixtures, and functions to write and compare documents.
 
-Owns: the fixture that an adapter gives. Must not: hold a test; those are in ``conformance_*`` beside it.
+Owns: the fixture that an adapter gives. Must not: hold a test; those are in the modules beside it.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ class StoreFixtures:
 
     @pytest.fixture
     def make_store(self) -> Maker:
-        """Return what makes another store object for the same, at first empty, place."""
+        """Return a function that makes another store object for the same, at first empty, place."""
         raise NotImplementedError
 
     def in_order(self, store: Store, refs: list[Ref]) -> list[Ref]:
-        """Return refs in the order that the store promises: of names, or by account as they first came."""
+        """Return refs in the order that the store promises: by name, or account by account as they first came."""
         if not store.partitioned:
             return sorted(refs)
         accounts = list(dict.fromkeys(ref.account for ref in refs))

@@ -1,4 +1,4 @@
-"""What every store promises of going through many documents: order, filters, shards, changes meanwhile, memory.
+"""The promises of every store about scans: order, filters, shards, changes meanwhile, memory.
 
 Owns: scans. Must not: name an engine.
 """
@@ -17,7 +17,7 @@ from kojikey.testing.conformance.fixtures import KEY, Maker, StoreFixtures, put,
 
 
 class ScanPromises(StoreFixtures):
-    """What holds for scans of every store."""
+    """The promises about scans."""
 
     def test_a_scan_is_in_order_of_account_and_provider(self, store: Store) -> None:
         self._fill(store, self.page)

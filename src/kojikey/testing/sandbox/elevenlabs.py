@@ -1,7 +1,7 @@
 """Plays the ElevenLabs API: which answer a request gets.
 
-Owns: its paths, and the order in which it looks at things, which is its own: the form of a body before the key, the
-key's permission before what is asked for. Must not: hold a body (answers/elevenlabs.toml).
+Owns: its paths, and the order in which it checks a request: the form of a body before the key, the
+key's permission before the resource. Must not: hold a body (answers/elevenlabs.toml).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _route(http_method: str, path: str) -> tuple[str, str, str]:
 
 
 def _refusal(request: Request, caller: Caller, endpoint: str, missing_field: str) -> str | None:
-    """Return the name of the answer to a request that gets no further than the key, None to one that does."""
+    """Return the name of the refusal for the request's key, None where the key is accepted."""
     if not endpoint:
         return "no_such_path"
     if missing_field:
@@ -74,7 +74,7 @@ def _permitted(caller: Caller, endpoint: str, permission: str) -> str | None:
 
 
 def _missing_field(endpoint: str, body: bytes) -> str:
-    """Return the field whose absence is told before the key is looked at, empty where there is none."""
+    """Return the field that is reported as missing before the key is checked, empty where there is none."""
     if endpoint == "text_to_speech":
         try:
             document = json.loads(body)

@@ -1,7 +1,7 @@
 """Plays the Gemini API: which answer a request gets.
 
-Owns: its paths, and the order in which it looks at things. Must not: hold a body (answers/google_gemini.toml). A key
-is looked at before the body of a request is.
+Owns: its paths, and the order in which it checks a request. Must not: hold a body (answers/google_gemini.toml). A key
+is checked before the body of a request.
 """
 
 from __future__ import annotations

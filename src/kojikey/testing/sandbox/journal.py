@@ -1,6 +1,6 @@
-"""What the sandbox was asked: the last requests, those under way, and what no client may ever do.
+"""The journal of the sandbox: the last requests, those under way, and misdeeds of the client.
 
-Owns: keeping keys out of what it keeps. Must not: answer anything. Written to by the server's thread, read by others.
+Owns: keeping keys out of the journal. Must not: answer anything. Written by the server's thread, read by others.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Journal:
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """What the client did that it must never do."""
+        """The misdeeds of the client."""
         with self._changed:
             return tuple(self._faults)
 
@@ -89,7 +89,7 @@ class Journal:
             return request.number
 
     def finish(self, number: int, *, status: int | None, spent: bool) -> None:
-        """Note what became of a request, before its answer is written."""
+        """Record the answer to a request, before it is written."""
         with self._changed:
             self._under_way.pop(number, None)
             self._spent += spent
@@ -98,7 +98,7 @@ class Journal:
             self._changed.notify_all()
 
     def fault(self, text: str) -> None:
-        """Note what the client must never do; the same is noted once."""
+        """Record a misdeed of the client, each kind once."""
         with self._changed:
             if text not in self._faults:
                 self._faults.append(text)
@@ -123,7 +123,7 @@ class Journal:
 def record_of(
     request: Request, provider: str, path: str, key: str | None, known: tuple[str | None, tuple[str, ...]]
 ) -> RecordedRequest:
-    """Return what is kept of a request; ``known`` is the name of its key, and all keys that may stand in it."""
+    """Return the record of a request; ``known`` is the name of its key, and all keys that may stand in it."""
     key_name, keys = known
     query = request.target.partition("?")[2]
     query = _masked("") if _has_key_parameter(request) else query
@@ -138,7 +138,7 @@ def record_of(
 
 
 def misdeeds_of(request: Request, provider: str, header: str, key: str | None, known: tuple[str, ...]) -> Iterator[str]:
-    """Yield what no client may ever do and this request does."""
+    """Yield the misdeeds in this request."""
     url = unquote(request.target)
     if _has_key_parameter(request) or any(secret in url for secret in (*known, *((key,) if key else ()))):
         yield f"a key was sent to {provider} in a URL"

@@ -1,6 +1,6 @@
-"""Who is known to the sandbox: the made-up keys, the keys that a test added, and what happens to each.
+"""The keys that the sandbox knows: the made-up ones, those that a test added, and the scenario of each.
 
-Owns: the change of a key's fate while requests are served. Must not: answer a request.
+Owns: changing a key's scenario while requests are served. Must not: answer a request.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class KnownKeys:
         return self._names.get(key) if key else None
 
     def caller(self, provider: str, key: str | None, *, accept_any: bool) -> Caller:
-        """Return who sends a request; with ``accept_any`` an unknown key has the reason that its text carries."""
+        """Return the key of a request; with ``accept_any`` an unknown key has the reason in its text."""
         known = self._callers.get((provider, key)) if key else None
         if known is None and key and accept_any:
             scenario = script_of(provider).scenarios.get(carried_reason(provider, key))
@@ -43,7 +43,7 @@ class KnownKeys:
         return known or Caller(key, None)
 
     def add(self, provider: str, key: str, name: str, *, missing: tuple[str, ...] = ()) -> Scenario:
-        """Let this happen to the key from now on.
+        """Give the key a scenario from now on.
 
         Raises:
             UsageError: no such provider, or no scenario of that name at it.
@@ -54,7 +54,7 @@ class KnownKeys:
         return scenario
 
     def change(self, key: str, name: str) -> None:
-        """Let something else happen to a known key from now on.
+        """Give a known key another scenario from now on.
 
         Raises:
             UsageError: the key is unknown, or its provider has no scenario of that name.

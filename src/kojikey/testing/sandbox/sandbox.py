@@ -231,7 +231,7 @@ class Sandbox:
     def faults(self) -> tuple[str, ...]:
         """What the client did that it must never do: a key in a URL, a redirect followed …; empty when all is well.
 
-        A failure of the sandbox itself is told here, too.
+        A failure of the sandbox itself is reported here, too.
         """
         return self._journal.faults
 
