@@ -1,4 +1,4 @@
-"""What every test stands on: a clean home and environment, no network but loopback, a sandbox, and a canary key.
+"""The base of every test: a clean home and environment, no network but loopback, a sandbox, and a canary key.
 
 Owns: keeping the tests from each other, from the user who runs them and from the network.
 """

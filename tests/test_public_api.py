@@ -1,4 +1,4 @@
-"""``import kojikey``: what programs use. It is cheap to import, typed, and answers as ``kojikey run`` would."""
+"""``import kojikey``: cheap to import, typed, and with the same answers as ``kojikey run``."""
 
 from __future__ import annotations
 

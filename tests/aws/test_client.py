@@ -1,4 +1,4 @@
-"""How a client is made: past proxies on this machine, and what is wrong with AWS's settings is said by name."""
+"""Creating a client: it bypasses proxies on this machine, and a wrong AWS setting is named."""
 
 from __future__ import annotations
 

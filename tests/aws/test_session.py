@@ -1,4 +1,4 @@
-"""The one session with AWS of a process: what its credentials come from is asked once, and a person never."""
+"""The AWS session of a process: credential sources are asked once, and a person is never asked."""
 
 from __future__ import annotations
 

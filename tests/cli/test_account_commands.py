@@ -1,4 +1,4 @@
-"""``account list``, ``disable``, ``enable`` and ``remove``, and what the other commands make of such accounts."""
+"""``account list``, ``disable``, ``enable`` and ``remove``, and how the other commands treat such accounts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is at work, as the audit trail has it: on every system, and always text that reads back."""
+"""The actor in the audit trail: on every system, and always text that can be read back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person is asked for comes before a key, a status line and a loop, and one Ctrl-C ends it."""
+"""Questions to a person come before a key, a status line and a loop, and one Ctrl-C ends them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``kojikey test`` of many keys on a terminal: what needs a person is not scrolled away by what does not."""
+"""``kojikey test`` of many keys on a terminal: valid keys do not scroll the others away."""
 
 from __future__ import annotations
 

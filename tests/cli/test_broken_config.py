@@ -1,4 +1,4 @@
-"""A config.toml that does not read stops what needs it, and nothing else."""
+"""An unreadable config.toml stops the commands that need it, and no others."""
 
 from __future__ import annotations
 

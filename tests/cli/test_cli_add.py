@@ -1,4 +1,4 @@
-"""``add``, as the command table promises it (no terminal): what is saved, what is not, and where a key comes from."""
+"""``add``, as the command table promises it (no terminal): which keys are saved, and where a key is read from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``audit`` lists what can be read, names what cannot, and says of nothing that it is whole which is not."""
+"""``audit`` lists readable events, names unreadable ones, and never calls a damaged trail whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An account whose record is damaged, at the command line: what is told of it, and what the way out is."""
+"""An account with a damaged record, at the command line: it is named, and the message says how to recover."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``kojikey doctor``: says how to mend each thing that is wrong, and marks only what a person should look at."""
+"""``kojikey doctor`` says how to fix each problem, and marks only what a person should look at."""
 
 from __future__ import annotations
 

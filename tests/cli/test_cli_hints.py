@@ -1,4 +1,4 @@
-"""A command that is suggested, typed as it stands, is about the same account and store."""
+"""A suggested command, typed as it stands, works on the same account and store."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_commands_that_take_neither_stay_as_they_are(kojikey: Program) -> None:
 
 
 def hint_of(ended: Ended) -> str:
-    """Return the hint of the one verdict, which people are told too."""
+    """Return the hint of the one verdict, which people see too."""
     found: str = (ended.result.get("test") or ended.result)["hint"]
     return found
 

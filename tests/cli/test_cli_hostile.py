@@ -1,4 +1,4 @@
-"""What people paste, mistype and pipe: nothing is sent, nothing changes, nobody sees a traceback or a key again."""
+"""Pasted, mistyped and piped input: nothing is sent or changed, and no traceback and no key is shown."""
 
 from __future__ import annotations
 

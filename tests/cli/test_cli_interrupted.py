@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of a change: nobody is told that it was not made, where an engine was not heard to the end."""
+"""Ctrl-C in the middle of a change: it is not reported as undone where the engine did not answer."""
 
 from __future__ import annotations
 

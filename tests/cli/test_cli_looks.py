@@ -1,4 +1,4 @@
-"""What it looks like: no line too wide, nothing cut that must be typed, colour where it is wanted, the KEK nowhere."""
+"""The looks of the output: no line too wide, nothing cut that must be typed, colour only where wanted, no KEK."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The providers beside Koji's own: no built-in allocation, and what a key tells of itself is shown and kept."""
+"""The providers beside Koji's own: no built-in allocation; usage, permissions and expiry are shown and saved."""
 
 from __future__ import annotations
 

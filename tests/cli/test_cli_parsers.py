@@ -1,4 +1,4 @@
-"""The quick reader of command lines and Typer agree: where the quick one says yes, Typer would have called the same."""
+"""The quick reader of command lines and Typer agree: what the quick one reads, Typer reads in the same way."""
 
 from __future__ import annotations
 

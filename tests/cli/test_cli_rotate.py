@@ -1,4 +1,4 @@
-"""``rotate`` and its steps, as the command table promises them (no terminal): a key in use gives way to a good one."""
+"""``rotate`` and its steps, as the command table promises them (no terminal): only a good key replaces another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``kojikey run``: it becomes the program, with the keys under the names of the SDKs, and leaves nothing behind."""
+"""``kojikey run`` replaces itself by the program, sets the SDKs' variables, and leaves nothing behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done with a key that is saved (no terminal): ``remove``, ``get`` and ``history``, as the table promises."""
+"""Commands on a saved key (no terminal): ``remove``, ``get`` and ``history``, as the table promises."""
 
 from __future__ import annotations
 

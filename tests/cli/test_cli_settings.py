@@ -1,4 +1,4 @@
-"""Files and environment: where settings come from and in which order, where the KEK lives, and who can read what."""
+"""Files and environment: the order of settings, the place of the KEK, and file permissions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which modules a command has not imported: the start-up budgets depend on it, and a clock would be a poor witness."""
+"""The modules that a command must not import: the start-up budgets depend on it, and a clock would be unreliable."""
 
 from __future__ import annotations
 

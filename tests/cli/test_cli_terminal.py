@@ -1,4 +1,4 @@
-"""kojikey on a pseudo-terminal: what is asked, what an answer does, what Ctrl-C leaves, and what is never shown."""
+"""kojikey on a pseudo-terminal: questions and answers, Ctrl-C, and secrets that are never shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``config``, ``store list`` and ``store use``: config.toml changes at one place, and a password is never shown."""
+"""``config``, ``store list`` and ``store use`` change one place of config.toml and never show a password."""
 
 from __future__ import annotations
 

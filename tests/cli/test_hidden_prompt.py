@@ -1,4 +1,4 @@
-"""The hidden prompt under real shells with job control: hidden whenever it reads, as before whenever it does not."""
+"""The hidden prompt under real shells with job control: no echo while it reads, the old settings otherwise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files in places where others can write: nothing waits for them, nothing is imported from them, nothing is shared."""
+"""Files in places where others can write: kojikey does not wait for them, import from them, or share them."""
 
 from __future__ import annotations
 

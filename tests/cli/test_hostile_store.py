@@ -1,4 +1,4 @@
-"""A store that somebody else could write to: nothing that it holds reaches a terminal, a log or a report as it is.
+"""A store that somebody else could write to: its text reaches no terminal, log or report unchecked.
 
 Each value of a store's documents is replaced by a text with escapes, line ends and workflow commands, and each command
 that reads a store is carried out. What is shown is quoted, or the record is named as changed from outside.

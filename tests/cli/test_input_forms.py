@@ -1,4 +1,4 @@
-"""Input as it comes in the field: encodings of files, empty variables, spans, ``~``, no home, mounted secrets."""
+"""Input as people have it: encodings of files, empty variables, spans, ``~``, no home, mounted secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What writes for people drops control characters, whoever forgot to check a text before: the last line of defence."""
+"""Output for people drops control characters, also from a text that was not checked before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Proxy settings of the environment that cannot be used: they matter only to a request that would meet them."""
+"""Proxy settings of the environment that cannot be used: they matter only to a request that would use them."""
 
 from __future__ import annotations
 

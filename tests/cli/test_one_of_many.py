@@ -1,4 +1,4 @@
-"""What goes wrong with one key of many, or around a run, is told for what it is and costs no other key its test."""
+"""A failure of one key of many, or around a run, is reported as such, and every other key is still tested."""
 
 from __future__ import annotations
 

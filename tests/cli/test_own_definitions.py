@@ -1,4 +1,4 @@
-"""Provider definitions of the user's own: what a mistake in one stops, and what is said where one is gone."""
+"""Provider definitions of the user's own: a mistake stops only that provider, and a missing one is reported."""
 
 from __future__ import annotations
 

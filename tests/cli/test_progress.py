@@ -1,4 +1,4 @@
-"""The progress bar stands under the results, however fast they come."""
+"""The progress bar stays under the results, however fast they come."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``kojikey run --mask``: keys are masked, and beside that the program behaves as if it were alone."""
+"""``kojikey run --mask``: keys are masked, and otherwise the program behaves as without it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``kojikey scan`` over files and standard input: what is found, what is left out, and the exit code."""
+"""``kojikey scan`` over files and standard input: the finds, what is left out, and the exit code."""
 
 from __future__ import annotations
 

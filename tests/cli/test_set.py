@@ -1,4 +1,4 @@
-"""``kojikey set`` as the contract promises it: what is kept beside a key changes, and the key does not."""
+"""``kojikey set`` changes the settings of a key, and not the key."""
 
 from __future__ import annotations
 

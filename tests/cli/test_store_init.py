@@ -1,4 +1,4 @@
-"""``store init``: what is there already stays, and what cannot be is told before anything is made."""
+"""``store init`` keeps an existing store, and reports mistakes before anything is created."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``unlock`` and ``lock``: the passphrase is asked once, nothing is on a disk, and the output says who can read it."""
+"""``unlock`` and ``lock``: the passphrase is asked for once, and nothing is written to disk."""
 
 from __future__ import annotations
 
@@ -252,7 +252,7 @@ def test_on_a_terminal_it_asks_once_and_then_nothing_asks(locked: Program) -> No
 
 
 def _kid_of(kojikey: Program) -> str:
-    """Return the id of a store's KEK: not with ``lock``, which would lock the stores of whoever runs the tests."""
+    """Return the id of a store's KEK: not with ``lock``, which would lock the stores of the user who runs this."""
     with sqlite3.connect(kojikey.home / "keys.db") as database:
         ((header,),) = database.execute("SELECT document FROM header").fetchall()
     return str(json.loads(header)["kek"]["kid"])

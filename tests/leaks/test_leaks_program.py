@@ -1,4 +1,4 @@
-"""A canary key goes through every command, well and badly: no 8 characters of it turn up where they should not."""
+"""A canary key goes through every command, with success and failure: no 8 characters of it appear anywhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Secret, wherever it may be put by mistake: its value comes out of ``reveal()`` and of nothing else."""
+"""A Secret gives its value to ``reveal()`` only, wherever it is put by mistake."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One spelling for each base URL, and none that would send a key in the open or somewhere else."""
+"""Each base URL has one spelling, and none sends a key unencrypted or elsewhere."""
 
 from __future__ import annotations
 

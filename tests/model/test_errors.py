@@ -1,4 +1,4 @@
-"""What an error did not change is data: it is said once, and a caller that had done more before sets another."""
+"""The effect of an error is data: it is said once, and a caller that changed more before sets another."""
 
 from __future__ import annotations
 

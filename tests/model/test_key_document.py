@@ -1,4 +1,4 @@
-"""A key's document is read as it was written, and anything else is refused."""
+"""A key's document is read as it was written, and any other document is refused."""
 
 from __future__ import annotations
 

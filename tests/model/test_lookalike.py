@@ -1,4 +1,4 @@
-"""What is typed where a name belongs: keys are told apart from what people really type."""
+"""Text in the place of a name: keys are distinguished from what people really type."""
 
 from __future__ import annotations
 

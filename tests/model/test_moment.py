@@ -1,4 +1,4 @@
-"""Stamps: what is written is read again, and what a person types means a moment that a person means."""
+"""Timestamps are read as they were written, and dates and spans that people type are understood."""
 
 from __future__ import annotations
 

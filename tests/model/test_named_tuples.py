@@ -1,4 +1,4 @@
-"""Our NamedTuple is held to what typing's does, for it stands in for it at run time."""
+"""Our NamedTuple behaves like the one of typing, which it replaces at run time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Removing an account shreds it: in one step, with all that it has, so that no backup of it opens any more."""
+"""Removing an account deletes everything of it in one step, and no backup of it opens any more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Accounts as a whole: listed, set aside, and used again."""
+"""Accounts as a whole: listed, disabled, and enabled again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys that do not fit the trail are found: rows that were put back, taken away or exchanged."""
+"""Keys that do not match the audit trail are found: restored, removed or exchanged rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever is done to the audit trail from outside is found, and the first bad event is named."""
+"""Every change of the audit trail from outside is found, and the first bad event is named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is not tampering is not taken for it: a trail that nobody touched is whole, and what is unsigned is counted."""
+"""An untouched audit trail is whole, and unsigned events are counted: neither is taken for tampering."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Copies that are killed, fail, or find what somebody touched: nothing is lost, nothing half, nothing signed anew."""
+"""Copies that are killed, fail, or meet changed records: nothing is lost, half done, or signed again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One account whose record is damaged or gone: it holds up no other, and there is a way out of it."""
+"""An account with a damaged or missing record stops no other, and can be recovered."""
 
 from __future__ import annotations
 

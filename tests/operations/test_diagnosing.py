@@ -1,4 +1,4 @@
-"""The check-up of a store: the KEK is really tried, nobody is asked for it again and again, no name is shown raw."""
+"""Checking a store: the KEK is really tried, nobody is asked for it twice, no name is shown unchecked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A KEK that was made for a store is taken away again only where the store cannot be using it."""
+"""A KEK that was created for a store is removed again only where the store cannot be using it."""
 
 from __future__ import annotations
 

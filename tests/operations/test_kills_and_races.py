@@ -1,4 +1,4 @@
-"""The installed program killed from outside, and several of it at once: no key is lost, and nobody is misinformed."""
+"""The installed program, killed and run several times at once: no key is lost, and every message is true."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process that goes on while others change the store: it reads what it must again, and asks no KEK twice."""
+"""A long-running process while others change the store: it reads changes, and asks for no KEK twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever fails, and whenever: a key is as before a step or as after it, and running the operation again finishes."""
+"""Any failure at any step leaves a key as before or as after the step, and running the operation again finishes."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _resumption(reason: Reason) -> Act:
 
 
 def _finished_rotation(reason: Reason) -> Act:
-    """Do what a person is told to do: resume where something is staged, rotate again where nothing changed."""
+    """Do what the message says: resume where something is staged, rotate again where nothing changed."""
 
     def act(sample_store: SampleStore, open_store: OpenStore) -> None:
         key = sample_store.key()

@@ -1,4 +1,4 @@
-"""What add, rotate, resume, rollback and retire do with each outcome of a test, as the contract has it."""
+"""The result of add, rotate, resume, rollback and retire for each outcome of a test, as in the contract."""
 
 from __future__ import annotations
 

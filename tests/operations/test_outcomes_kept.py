@@ -1,4 +1,4 @@
-"""The outcome of a test is kept with the version that was tested, and what was known before is not lost with it."""
+"""The outcome of a test is saved with the tested version, and earlier knowledge is not lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Documents that were changed, moved or replaced in the store's file: none opens, and none is mistaken for another."""
+"""Documents that were changed, moved or replaced in the store's file do not open, and are not mistaken for others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A re-keying that was announced is given up for another while no account has its KEK; no account is lost by that."""
+"""A re-keying that was announced can be replaced by another while no account has its KEK; no account is lost."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def test_killed_at_any_commit_every_key_opens_and_once_more_finishes(
     move.opens()
     if at > 1 or after:
         assert move.store().open().document["next_kek"] is not None or (at, after) == (COMMITS, True)
-    if (at, after) != (COMMITS, True):  # then it was done, and only nobody was told
+    if (at, after) != (COMMITS, True):  # then it was done, and only not acknowledged
         move.rekey()
     move.check_end()
 

@@ -1,4 +1,4 @@
-"""A re-keying to the KEK that the store has already is told as that: nothing, or another place of the same KEK."""
+"""A re-keying to the present KEK is recognised: nothing changes, or only the place of the KEK."""
 
 from __future__ import annotations
 

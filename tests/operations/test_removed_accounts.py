@@ -1,4 +1,4 @@
-"""What comes after a removal: nothing trips over it, the name can be used again, and tampering still shows."""
+"""After a removal: no command fails, the name can be used again, and tampering is still found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The steps of a rotation in the right and in the wrong order, and what a rotation does to a key's settings."""
+"""The steps of a rotation in the right and the wrong order, and the settings of a rotated key."""
 
 from __future__ import annotations
 

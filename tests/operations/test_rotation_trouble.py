@@ -1,4 +1,4 @@
-"""A rotation that meets trouble half-way: what does not open is not promoted, what was staged is told."""
+"""A rotation that fails half-way: a record that does not open is not promoted, and a staged key is reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The run over saved keys: what is emitted was saved, nothing is recorded wrongly, and nobody is held up."""
+"""A run over saved keys: printed results were saved, nothing is recorded wrongly, and no provider delays another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From findings to a verdict: which check decides, and what is told of the others."""
+"""Merging findings into a verdict: which check decides, and how the others are reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What only the whole test shows: a wrong base URL, a key that did arrive, an answer that is nobody's."""
+"""Knowledge from the whole test: a wrong base URL, a key that did arrive, an answer from nowhere."""
 
 from __future__ import annotations
 

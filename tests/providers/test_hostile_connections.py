@@ -160,7 +160,7 @@ def verdicts_at(port: int, numbers: range, *, is_tls: bool, concurrency: int = 4
 
 
 def crossed(found: dict[int, Verdict]) -> Iterator[tuple[int, str, object]]:
-    """Yield what cannot have been said of the key that it is told of."""
+    """Yield the verdicts that cannot be about their key."""
     for number, verdict in found.items():
         said = verdict.usage.used if verdict.usage else None
         wrong = (Outcome.REJECTED, Outcome.LIMITED) if is_good(number) else (Outcome.VALID, Outcome.LIMITED)

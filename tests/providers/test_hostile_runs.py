@@ -1,4 +1,4 @@
-"""The commands against a server that sends answers twice: no key pays for the answer to another one."""
+"""The commands against a server that sends answers twice: no key gets the answer to another one."""
 
 from __future__ import annotations
 

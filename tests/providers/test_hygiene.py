@@ -1,4 +1,4 @@
-"""What is mended, refused and warned about before a key is sent; nothing that is said repeats the key."""
+"""Text that is repaired, refused or warned about before a key is sent; no message repeats the key."""
 
 from __future__ import annotations
 

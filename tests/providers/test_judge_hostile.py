@@ -1,4 +1,4 @@
-"""Whatever an endpoint answers, judging it never fails, and nothing but a provider's own word condemns a key."""
+"""Judging an answer never fails, and only a provider's own word condemns a key."""
 
 from __future__ import annotations
 

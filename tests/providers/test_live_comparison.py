@@ -1,4 +1,4 @@
-"""``benchmarks/live.py`` asks nobody unasked, and finds what differs; here it asks the sandbox."""
+"""``benchmarks/live.py`` asks no provider unasked, and finds the differences; here it asks the sandbox."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What kojikey picked itself (a model, a voice) never limits a key; what the user named does."""
+"""A model or voice that kojikey picked never limits a key; one that the user named does."""
 
 from __future__ import annotations
 

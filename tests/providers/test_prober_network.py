@@ -1,4 +1,4 @@
-"""What the prober makes of a network that misbehaves, shown by real connections over loopback."""
+"""The prober on a misbehaving network, with real connections over loopback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The environment's proxies: what goes through one, and what is said of a setting that cannot be used."""
+"""The environment's proxies: which requests use one, and the message about an unusable setting."""
 
 from __future__ import annotations
 

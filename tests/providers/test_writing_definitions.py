@@ -1,4 +1,4 @@
-"""What helps to write a definition: the line of each mistake, the schema, and the skeleton to fill in."""
+"""Help for writing a definition: the line of each mistake, the schema, and the skeleton to fill in."""
 
 from __future__ import annotations
 

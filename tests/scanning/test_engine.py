@@ -1,4 +1,4 @@
-"""Every form of a key is found wherever it stands, and nothing where no key is."""
+"""Every form of a key is found at every place, and nothing where there is no key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A data key that KMS wrapped opens for its store and account alone, and each way to fail says what to do.
+"""A data key that KMS wrapped opens for its store and account alone, and each failure says what to do.
 
 Moto answers a Decrypt with a disabled key, and never throttles: those answers are played (``scripted_aws``), as AWS
 documents them (https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html).

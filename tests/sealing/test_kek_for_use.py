@@ -1,4 +1,4 @@
-"""A KEK that is loaded for use is not asked for its id first; another one is refused all the same, before any harm."""
+"""The id of a KEK is not derived when it is loaded for use; a wrong one is still refused before any harm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A passphrase makes the KEK that it made before, wherever it is typed or kept; a wrong one is called that."""
+"""A passphrase always gives the same KEK, wherever it comes from; a wrong one is reported as such."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text form of a record: what is written is read again, and nothing else is."""
+"""The text form of a record: only what kojikey writes is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sealed key opens where it was sealed, as it was, and nowhere and nohow else."""
+"""A sealed key opens unchanged at its own place, and nowhere else."""
 
 from __future__ import annotations
 

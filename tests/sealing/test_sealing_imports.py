@@ -1,4 +1,4 @@
-"""`kojikey run` opens a key at every start of a program: what that imports is bounded here."""
+"""`kojikey run` opens a key at every start of a program; this bounds its imports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process with less than it needs: ``constrained.py PATH nobody|BYTES VERB…`` prints what came of each verb.
+"""A process with limited resources: ``constrained.py PATH nobody|BYTES VERB…`` prints what came of each verb.
 
 Run by ``test_sqlite_faults``. ``nobody`` gives up root, whom no permission binds; BYTES is the limit of a file's size.
 """

@@ -1,4 +1,4 @@
-"""Throttling, lost answers, refusals, gateways in the way: what AWS does and moto does not is played in front of it."""
+"""Throttling, lost answers, refusals, gateways: played in front of moto, which has none of them."""
 
 from __future__ import annotations
 

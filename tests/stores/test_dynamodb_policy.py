@@ -1,4 +1,4 @@
-"""What an account's owner asks of AWS is inside the policy that ``store policy`` prints, and nothing of another's is.
+"""The policy of ``store policy`` allows every request of an account's owner, and none about another account.
 
 Moto does not look at the conditions of IAM. So the requests that the program makes as an owner are recorded and held
 against the policy by the rules that AWS documents for these conditions

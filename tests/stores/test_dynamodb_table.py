@@ -1,4 +1,4 @@
-"""The DynamoDB table: how it comes into being, what is no store, what was changed from outside, and the limits."""
+"""The DynamoDB table: its creation, tables that are no store, changes from outside, and limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A DynamoDB URL means a table in a region; what is none is refused without repeating it, and nothing is sent yet."""
+"""A DynamoDB URL names a table in a region; any other is refused without repeating it, and nothing is sent yet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the server itself holds a role to, asked in SQL as that role: kojikey is not between the two."""
+"""The limits of a role that the server itself enforces, tried in SQL as that role, without kojikey."""
 
 from __future__ import annotations
 

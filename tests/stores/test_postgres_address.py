@@ -1,4 +1,4 @@
-"""What a URL means with service files and PG* variables; another machine without verified TLS is refused unasked."""
+"""A URL with service files and PG* variables; another machine without verified TLS is refused before connecting."""
 
 from __future__ import annotations
 

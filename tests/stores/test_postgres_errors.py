@@ -1,4 +1,4 @@
-"""Each thing that can be wrong with a PostgreSQL store is told apart, by a real server; and only our errors leave."""
+"""Each failure of a PostgreSQL store has its own error, with a real server; and only our errors leave."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ def test_what_was_acknowledged_before_the_primary_died_is_there_and_nothing_is_t
         assert current is not None
         assert current.number == promoted[-1]
         unsure = sum("is not known" in line for line in said[provider])
-        assert len(promoted) - len(acked) <= unsure, "a rotation was made of which nobody was told that it may be"
+        assert len(promoted) - len(acked) <= unsure, "a rotation was made that was never reported as possible"
         open_store.sealer(ACCOUNT).open(
             current.sealed, provider=provider, version=current.number, base_url=current.base_url
         )

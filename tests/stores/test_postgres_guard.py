@@ -1,4 +1,4 @@
-"""What others left on a PostgreSQL server, or hold there, gives them nothing and stops nobody for long."""
+"""Objects and locks of others on a PostgreSQL server give them nothing and stop nobody for long."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What somebody locks on a PostgreSQL server holds up no other account; and a store of the release before this one."""
+"""Locks on a PostgreSQL server delay no other account; and a store of the release before this one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A connection that is lost: reading goes on, a change is made once, and what cannot be told is said to be so."""
+"""A lost connection: reading continues, a change is made once, and an unknown result is reported as unknown."""
 
 from __future__ import annotations
 

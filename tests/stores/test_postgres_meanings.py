@@ -1,4 +1,4 @@
-"""What each code of PostgreSQL and each word of its client library means; no server is asked."""
+"""The meaning of PostgreSQL's codes and of its client library's messages; no server is used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TLS with a CA made here: the right server is talked to, another one is not, and nothing goes in the clear.
+"""TLS with a CA of the test: only the right server is accepted, and nothing is sent in clear.
 
 On loopback TLS is not demanded; here it is, as for another machine.
 """

@@ -1,4 +1,4 @@
-"""Killed at any point, an SQLite store is as before the change or as after it."""
+"""An SQLite store that is killed at any point is as before or as after the change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A disk that is full, a place that is read-only, a lock that is held: each has its own error, and changes nothing."""
+"""A full disk, a read-only place, a held lock: each has its own error, and nothing is changed."""
 
 from __future__ import annotations
 

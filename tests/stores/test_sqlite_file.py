@@ -1,4 +1,4 @@
-"""The file of an SQLite store: how it is made, who may touch it, and what a place that is no store is taken for."""
+"""The file of an SQLite store: its creation, its permissions, and files that are no store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The format of an SQLite store: what marks it, how it is brought up to date, and what damage is taken for."""
+"""The format of an SQLite store: its mark, migrations, and damage."""
 
 from __future__ import annotations
 

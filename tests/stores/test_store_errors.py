@@ -1,4 +1,4 @@
-"""Only our own errors leave a store, whatever its engine raises and wherever; and they repeat nothing of it."""
+"""Only our own errors leave a store, whatever its engine raises, and they repeat none of its text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A URL means a store; what is no URL is refused without repeating it."""
+"""A URL names a store; other text is refused without repeating it."""
 
 from __future__ import annotations
 

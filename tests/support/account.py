@@ -1,4 +1,4 @@
-"""An account as a whole, as the tests look at it and as somebody with access to its store would change it."""
+"""An account as a whole: reading it for tests, and changing it as somebody with access to its store would."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An event loop whose time is not real: where nothing is to be done but wait, the wait is over at once.
+"""An event loop whose time is not real: waiting ends at once where nothing else is to be done.
 
 Owns: time. Threads and sockets are real; while only they can go on, their real time passes.
 """

@@ -1,4 +1,4 @@
-"""What a KEK is made from, as the tests of its sources give it: a passphrase, a file, or nobody to ask.
+"""Inputs of KEK sources for tests: a passphrase, a file, or nobody to ask.
 
 Owns: inputs. Must not: make a KEK.
 """

@@ -1,4 +1,4 @@
-"""The ways in which a key is written down, for the tests of what finds and what masks them.
+"""The forms in which a key is written, for the tests of finding and masking.
 
 Owns: making each form, by other means than the code under test. Must not: assert anything.
 """

@@ -1,4 +1,4 @@
-"""A prober whose time does not pass unless it sleeps, and whose chance is fixed."""
+"""A prober with a clock that moves only when it sleeps, and fixed random numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""kojikey on a pseudo-terminal, as a person has it: what was shown, and whether typing is.
+"""kojikey on a pseudo-terminal: its output, and whether typing is echoed.
 
 Owns: starting it there, typing, and waiting for its end. Must not: assert what a command asks or answers.
 """

@@ -1,4 +1,4 @@
-"""A store with a KEK for the tests of operations, testers that say what they are told, and what holds at every moment.
+"""A store with a KEK for the tests of operations, testers with a given answer, and the invariants of a store.
 
 Owns: making, opening and looking. Must not: assert what an operation does.
 """

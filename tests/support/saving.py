@@ -1,4 +1,4 @@
-"""What the tests of commands that save keys share: reasons why a key is not plainly valid, and what was audited.
+"""Shared parts of the tests of commands that save keys: reasons other than valid, and audited events.
 
 Owns: one reason for each such outcome, and how a time is written. Must not: assert what a command does.
 """

@@ -1,4 +1,4 @@
-"""A loopback server whose every connection is played by a function, for what no mock of an HTTP client can show."""
+"""A loopback server that plays each connection by a function, for cases that no mock of an HTTP client shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sandbox as tests of programs use it: the handles by which it is moved, and what it keeps."""
+"""The sandbox for tests of programs: its methods, and its records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sandbox as a server: it starts and stops without a trace, and reads and refuses HTTP as it should."""
+"""The sandbox as a server: it starts and stops cleanly, and reads and refuses HTTP correctly."""
 
 from __future__ import annotations
 

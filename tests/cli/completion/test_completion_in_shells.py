@@ -1,4 +1,4 @@
-"""The completion scripts in the shells that they are for: real bash, zsh and fish complete real command lines."""
+"""The completion scripts in real shells: bash, zsh and fish complete real command lines."""
 
 from __future__ import annotations
 

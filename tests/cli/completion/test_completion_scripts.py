@@ -1,4 +1,4 @@
-"""What is generated: the scripts that are checked in are those of the commands, and offer everything that there is."""
+"""The generated completion scripts are fresh, and offer every command and option."""
 
 from __future__ import annotations
 

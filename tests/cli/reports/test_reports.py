@@ -1,4 +1,4 @@
-"""JUnit, GitHub and HTML: right, whole, and nothing in them but text, whatever a provider says."""
+"""JUnit, GitHub and HTML reports are correct and complete, and a provider's text stays text in them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """DynamoDB and KMS for the tests: one moto server for the session, started here; each test takes a table of its own.
 
-What moto does otherwise than AWS is told in ``moto_server.py``. Where moto is not installed the tests fail.
+``moto_server.py`` describes the differences between moto and AWS. Where moto is not installed the tests fail.
 """
 
 from __future__ import annotations

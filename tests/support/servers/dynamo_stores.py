@@ -1,4 +1,4 @@
-"""A DynamoDB store behind a script, for the tests of what moto does not do."""
+"""A DynamoDB store behind a script, for answers that moto does not give."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ class Server:
         assert ran.returncode == 0, ran.stderr
 
     def _try(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        # Its output goes to a file: the server would keep a pipe open, and whoever reads it would wait for ever.
+        # Its output goes to a file: the server would keep a pipe open, and its reader would wait for ever.
         with tempfile.TemporaryFile("w+") as output:
             ran = subprocess.run(
                 [find(program), *arguments],
@@ -157,7 +157,7 @@ def find(program: str) -> str:
 
 
 def prepared(folder: Path) -> None:
-    """Make a folder that the server's user may use, whoever runs the tests."""
+    """Make a folder that the server's user may use, whichever user runs the tests."""
     folder.mkdir(parents=True, exist_ok=True)
     user = _unprivileged()
     if user:

@@ -37,7 +37,7 @@ Script = Callable[[str, dict[str, Any]], Answer | None]
 
 
 class Scripted:
-    """The server. ``script`` is asked about each operation (such as ``GetItem``) and its request; None lets it pass."""
+    """The server. ``script`` gets each operation (for example ``GetItem``) and its request; None lets it pass."""
 
     def __init__(self, behind: str) -> None:
         self.script: Script = lambda operation, request: None
