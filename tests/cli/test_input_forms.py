@@ -135,7 +135,7 @@ def test_what_was_understood_of_a_span_is_said_back_as_a_date(kojikey: Program) 
     row = kojikey.listed()
     assert (row["rotate_after_days"], row["expires_at"][:10] in ended.err) == (365, True)
     assert "the next rotation is due on 20" in ended.err
-    assert "a key made before 20" in kojikey("check", "--require", "elevenlabs", "--max-age", "90d").err
+    assert "a key created before 20" in kojikey("check", "--require", "elevenlabs", "--max-age", "90d").err
 
 
 # a KEK in base64
