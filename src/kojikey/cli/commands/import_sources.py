@@ -1,0 +1,235 @@
+"""Where ``kojikey import`` reads: ``.env`` files, JSON objects, standard input, the environment; names and values.
+
+Owns: opening without waiting, bounds, and where in a file each statement stands. Must not: know what a name means, or
+keep a value as anything else than a secret.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import sys
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from io import StringIO
+from typing import Any, NamedTuple
+
+from kojikey.model.errors import UsageError
+from kojikey.model.home import expanded
+from kojikey.model.plain_file import open_plain
+from kojikey.model.secret import HiddenBytes, Secret
+from kojikey.model.text_file import decoded
+
+LARGEST = 4 * 1024 * 1024
+LONGEST_LINE = 16 * 1024
+STDIN = "-"
+DEFAULT_FILES = (".env", ".env.local")
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_MANY_BLANKS = re.compile(r"[^\S\r\n]{256}")
+_STATEMENT = re.compile(r"\s*(?:export[^\S\r\n]+)?'?([A-Za-z_][A-Za-z0-9_.-]*)'?[^\S\r\n]*=")
+_JSON_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"(\s*:)?', re.DOTALL)
+
+
+class Span(NamedTuple):
+    """The characters of a file's text from the first line of a statement to the end of its last, without line ends."""
+
+    start: int
+    end: int
+
+
+class Binding(NamedTuple):
+    """A name and its value. ``file`` and ``line`` are None in the environment, ``line`` also where nobody counts.
+
+    ``value`` is None where it is no text, or could not be read; ``group`` is the member of a JSON object that the name
+    is in. ``span`` is where a statement of a file stands that can be replaced.
+    """
+
+    file: str | None
+    line: int | None
+    name: str
+    value: Secret | None
+    group: str = ""
+    span: Span | None = None
+
+
+class Source(NamedTuple):
+    """A source that was read. ``digest`` is that of a file whose lines can be replaced, ``""`` for any other.
+
+    ``problems`` are lines that were passed over.
+    """
+
+    file: str | None
+    kind: str
+    bindings: tuple[Binding, ...]
+    problems: tuple[str, ...] = ()
+    digest: str = ""
+
+
+class Unread(NamedTuple):
+    """A source that could not be read, and why."""
+
+    file: str
+    reason: str
+
+
+def default_files() -> tuple[str, ...]:
+    """Return the files that are read where none is named: those that are there."""
+    return tuple(name for name in DEFAULT_FILES if os.path.lexists(name))
+
+
+def read_file(path: str) -> Source | Unread:
+    """Return what a file holds, or standard input for ``-``.
+
+    Raises:
+        UsageError: it would be typed at a terminal, or its path is none.
+    """
+    try:
+        data, is_regular = _standard_input() if path == STDIN else _content(path)
+    except (OSError, ValueError) as error:
+        return Unread(path, _reason(error))
+    if len(data) > LARGEST:
+        return Unread(path, f"it has more than {LARGEST // 1024**2} MiB, which no file of settings has")
+    text = decoded(data)
+    if text is None or "\0" in text:
+        return Unread(path, "it is not text")
+    if path.endswith(".json") or text.lstrip().startswith("{"):
+        bindings = _json_bindings(path, text)
+        return Unread(path, "it is not a JSON object of names and values") if bindings is None else bindings
+    bound, problems = _env_bindings(path, text)
+    return Source(path, "env", bound, problems, sha256(data).hexdigest() if is_regular else "")
+
+
+def read_environment(environ: Mapping[str, str]) -> Source:
+    """Return the environment as a source."""
+    return Source(None, "environment", tuple(Binding(None, None, name, Secret(environ[name])) for name in environ))
+
+
+def _standard_input() -> tuple[HiddenBytes, bool]:
+    if sys.stdin.isatty():
+        raise UsageError(
+            "- reads names and values from a pipe, not from a terminal; nothing was changed",
+            hint="kojikey import FILE, or kojikey add PROVIDER to type a key",
+        )
+    return HiddenBytes(sys.stdin.buffer.read(LARGEST + 1)), False
+
+
+def _content(path: str) -> tuple[HiddenBytes, bool]:
+    with open_plain(expanded(path, what="the file")) as file:
+        return HiddenBytes(file.read(LARGEST + 1)), stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(error, IsADirectoryError):
+        return "it is a folder"
+    return getattr(error, "strerror", None) or "it is not a plain file"
+
+
+# --- .env ---
+
+
+def _env_bindings(path: str, text: str) -> tuple[tuple[Binding, ...], tuple[str, ...]]:
+    """Return the statements of a ``.env`` file as python-dotenv reads them, and the lines that it cannot read.
+
+    Its own line numbers count from the blank lines before a statement, and a line end of Windows twice after a mistake:
+    here they are counted from where each statement stands.
+    """
+    from dotenv.parser import parse_stream
+
+    starts = _line_starts(text)
+    bindings: list[Binding] = []
+    text, passed_over = _without_long_lines(text)
+    problems = [f"line {number} is too long, and was passed over" for number in passed_over]
+    offset = 0
+    for found in parse_stream(StringIO(text)):
+        statement = found.original.string
+        at = offset + len(statement) - len(statement.lstrip())
+        offset += len(statement)
+        line = bisect_right(starts, at)
+        span = Span(starts[line - 1], offset - len(statement) + len(_without_line_end(statement)))
+        if found.error:
+            named = _STATEMENT.match(statement)
+            problems.append(f"line {line} cannot be read (is a quote not closed?)")
+            bindings += [Binding(path, line, named[1], None, span=span)] if named else []
+        elif found.key is not None:
+            bindings.append(Binding(path, line, found.key, Secret(found.value or ""), span=span))
+    return tuple(bindings), tuple(problems)
+
+
+def _line_starts(text: str) -> list[int]:
+    return [0, *(found.end() for found in _LINE_END.finditer(text))]
+
+
+def _without_long_lines(text: str) -> tuple[str, list[int]]:
+    """Return a text of the same length with a comment in place of each line that is too long, and their numbers.
+
+    No key is so long. python-dotenv looks for a comment at each blank of a line, which takes the square of its length.
+    """
+    numbers: list[int] = []
+    pieces = re.split(r"(\r\n|\r|\n)", text)
+    for index in range(0, len(pieces), 2):
+        if len(pieces[index]) > LONGEST_LINE or _MANY_BLANKS.search(pieces[index]):
+            pieces[index] = "#" * len(pieces[index])
+            numbers.append(index // 2 + 1)
+    return "".join(pieces), numbers
+
+
+def _without_line_end(statement: str) -> str:
+    return statement.removesuffix("\n").removesuffix("\r")
+
+
+# --- JSON ---
+
+
+class _Members(list[tuple[str, Any]]):
+    """A JSON object: its members in order, also where a name is there twice."""
+
+
+def _json_bindings(path: str, text: str) -> Source | None:
+    """Return the texts of a JSON object, those of the objects in it too; None where it is not one."""
+    try:
+        document = json.loads(text, object_pairs_hook=_Members)
+        bindings = tuple(_members(path, document, _lines(text))) if isinstance(document, _Members) else None
+    except (ValueError, RecursionError):
+        return None  # what could not be read holds keys: it goes no further, not even as a cause
+    return None if bindings is None else Source(path, "json", bindings)
+
+
+def _lines(text: str) -> Iterator[int]:
+    """Yield the line of each name of a JSON text, in order."""
+    starts = _line_starts(text)
+    return (bisect_right(starts, found.start()) for found in _JSON_TEXT.finditer(text) if found[1])
+
+
+def _members(path: str, document: _Members, lines: Iterator[int]) -> Iterator[Binding]:
+    for name, value in document:
+        line = next(lines)
+        if not isinstance(value, _Members):
+            _pass_over(value, lines)
+            yield _member(path, line, name, value)
+            continue
+        for inner, held in value:
+            inner_line = next(lines)
+            _pass_over(held, lines)
+            yield _member(path, inner_line, inner, held, group=name)
+
+
+def _member(path: str, line: int, name: str, value: Any, *, group: str = "") -> Binding:
+    text = "" if value is None else value if isinstance(value, str) else None
+    return Binding(path, line, name, None if text is None else Secret(text), group)
+
+
+def _pass_over(value: Any, lines: Iterator[int]) -> None:
+    """Count the names in what is nested deeper than anybody keeps a key."""
+    if isinstance(value, _Members):
+        for _, inner in value:
+            next(lines)
+            _pass_over(inner, lines)
+    elif isinstance(value, list):
+        for inner in value:
+            _pass_over(inner, lines)

@@ -1,0 +1,49 @@
+"""What stands in a settings file in place of a key: nothing, a reference to where the key is, or a placeholder.
+
+Must not: let a text that may be a key pass for one of these. A key is random: words of four letters between two signs
+do not happen in one, shorter ones count only where there is no digit.
+"""
+
+from __future__ import annotations
+
+import re
+
+_REFERENCE = re.compile(
+    r"\$\{.*\}|\$\(.*\)|\$[A-Za-z_][A-Za-z0-9_]*"  # another variable, the output of a command
+    r"|%[A-Za-z_][A-Za-z0-9_]*%|\{\{.*\}\}|<%.*%>"  # Windows, templates
+    r"|`.*`"
+    r"|(?:op|doppler|vault|bws|pass|keyring|secret|secretref|akv|awssm|gcpsm|sops|infisical|keeper)://.*"
+    r"|ref\+[a-z]+.*|arn:aws[a-z-]*:.*|projects/[^/]+/secrets/.*|@Microsoft\.KeyVault\(.*\)"
+    r"|(?:vault|secretsmanager|ssm|encrypted|ENC):.*|ENC\[.*\]",
+    re.DOTALL,
+)
+_WORD = r"(?:^|[^A-Za-z0-9])(?:{})(?:$|[^A-Za-z0-9])"
+_WORDS = re.compile(
+    _WORD.format(
+        "your|insert|enter|paste|replace|changeme|change|placeholder|example|sample|dummy|todo|fixme|redacted|goes|here"
+    )
+    + r"|your_?-?(?:api|key|token|secret)",
+    re.IGNORECASE,
+)
+_SHORT_WORDS = re.compile(_WORD.format("my|the|add|put|key|token|secret|xxx+"), re.IGNORECASE)
+_NOTHING = re.compile(
+    r"(?:none|null|nil|undefined|unset|n/a|na|false|true|-+|_+|test|fake|api_?key|\?+)", re.IGNORECASE
+)
+_REPEATED = re.compile(r"(?:[A-Za-z0-9]{1,6}[-_.]){0,4}(?:[A-Za-z0-9]{1,4})?([x0*.#])\1{5,}", re.IGNORECASE)
+_SHORTENED = re.compile(r"\.\.\.|\*\*\*|…|•••")
+
+
+def in_place_of_key(value: str) -> str:
+    """Return what a value is in place of a key: ``empty``, ``a reference``, ``a placeholder``; ``""`` for a key."""
+    text = value.strip()
+    if not text:
+        return "empty"
+    if _REFERENCE.fullmatch(text):
+        return "a reference"
+    if re.fullmatch(r"<.*>|\[.*\]|\{.*\}", text, re.DOTALL) or _NOTHING.fullmatch(text) or _SHORTENED.search(text):
+        return "a placeholder"
+    if _REPEATED.fullmatch(text) or _WORDS.search(text):
+        return "a placeholder"
+    if not any(character.isdigit() for character in text) and _SHORT_WORDS.search(text):
+        return "a placeholder"
+    return ""
