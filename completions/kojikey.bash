@@ -3,7 +3,7 @@
 # What a command takes: its options, the kind of each option's value, and the kind of its arguments.
 _kojikey_takes() {
   case "$1" in
-    '') words='add test check list rotate set remove run get providers history unlock lock audit scan sandbox completion doctor help store config account' options='--help -h --version -V' ;;
+    '') words='add test check list rotate set remove run get import export providers history unlock lock audit scan sandbox completion doctor help store config account' options='--help -h --version -V' ;;
     store) words='init info rekey list use copy grant revoke policy' ;;
     config) words='path get set unset' ;;
     account) words='list disable enable remove' ;;
@@ -51,6 +51,16 @@ _kojikey_takes() {
       options='--account -a --store -s --json --no-input --quiet -q --no-color --reveal --help -h'
       values=' --account=account -a=account --store=store -s=store '
       argument='provider'
+      ;;
+    'import')
+      options='--account -a --store -s --json --no-input --quiet -q --no-color --env --map --dry-run --rotate --comment-out --no-test --allow-limited --allow-unverified --timeout --deep --force-shape --concurrency --rate --help -h'
+      values=' --account=account -a=account --store=store -s=store --map= --timeout= --concurrency= --rate= '
+      argument='file' many=1
+      ;;
+    'export')
+      options='--account -a --store -s --json --no-input --quiet -q --no-color --reveal --format --name --output --yes -y --help -h'
+      values=' --account=account -a=account --store=store -s=store --format=choices:dotenv,shell,fish,powershell,json,github,k8s,docker --name= --output=file '
+      argument='provider' many=1
       ;;
     'providers')
       options='--json --quiet -q --no-color --help -h'

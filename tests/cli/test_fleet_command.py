@@ -245,14 +245,14 @@ def test_a_report_that_has_no_place_is_refused_before_anything_is_asked(many: Pr
 def test_a_run_that_can_not_finish_its_report_leaves_the_old_one(many: Program, tmp_path: Path) -> None:
     report = tmp_path / "keys.html"
     report.write_text("old")
-    from kojikey.cli.reports import spool
+    from kojikey.cli.output.atomic_file import write_whole
 
     def pieces() -> object:
         yield "new"
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space"):
-        spool.write_whole(str(report), pieces())  # type: ignore[arg-type]
+        write_whole(str(report), pieces())  # type: ignore[arg-type]
     assert report.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["keys.html"]
 
@@ -260,12 +260,10 @@ def test_a_run_that_can_not_finish_its_report_leaves_the_old_one(many: Program, 
 def test_a_report_that_can_not_be_written_fails_a_run_that_went_well(
     kojikey: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kojikey.cli.reports import spool
-
     def full(path: str, _: object) -> None:
         raise OSError(28, "No space left on device", path)
 
-    monkeypatch.setattr(spool, "write_whole", full)
+    monkeypatch.setattr("kojikey.cli.reports.spool.write_whole", full)
     kojikey.added("elevenlabs")
     ended = kojikey("test", "--json", "--junit", str(tmp_path / "keys.xml"))
     assert (ended.code, ended.document["exit_code"]) == (7, 7)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from kojikey.cli.commands import key_run
-from kojikey.cli.reports import spool
+from kojikey.cli.output.atomic_file import write_whole
 from kojikey.providers.requests import probe
 from kojikey.stores.base import Change, Query
 from kojikey.stores.sqlite.store import SqliteStore
@@ -180,14 +180,13 @@ def test_a_full_temporary_folder_costs_the_reports_and_nothing_else(
 def test_a_report_that_fails_costs_no_other_report(
     few: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_whole = spool.write_whole
 
     def full(path: str, pieces: Any) -> None:
         if path.endswith(".xml"):
             raise OSError(28, "No space left on device", f"{path}.part")
         write_whole(path, pieces)
 
-    monkeypatch.setattr(spool, "write_whole", full)
+    monkeypatch.setattr("kojikey.cli.reports.spool.write_whole", full)
     summary, page, xml = tmp_path / "summary.md", tmp_path / "keys.html", tmp_path / "keys.xml"
     few.environ |= {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
     ended = few("test", "--all-accounts", "--junit", str(xml), "--html", str(page))

@@ -36,8 +36,12 @@ def settings_of(call: Call, *, config: dict[str, Any] | None = None) -> Settings
 
 def _named_providers(call: Call) -> set[str]:
     given = [call.values.get(name) for name in ("provider", "providers", "env")]
-    words = [word for value in given for word in ([value] if isinstance(value, str) else value or ())]
+    words = [word for value in given for word in ([value] if isinstance(value, str) else _texts(value))]
     return {word.rpartition("=")[2] for word in words}
+
+
+def _texts(value: object) -> list[str]:
+    return value if isinstance(value, list) else []  # a flag of the same name (``import --env``) names nobody
 
 
 class SettingsWarnings:

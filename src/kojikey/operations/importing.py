@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from kojikey.model.errors import AlreadyStaged, BadNetworkSettings, KeyExists, KojikeyError, StoreUnavailable
 from kojikey.model.key import Stage
-from kojikey.model.verdict import Verdict
+from kojikey.model.verdict import Outcome, Verdict
 from kojikey.operations import rotating
 from kojikey.operations.adding import NewKey, add
 from kojikey.operations.listing import key_of
 from kojikey.operations.open_store import OpenStore
-from kojikey.operations.probing import Approve
+from kojikey.operations.probing import Approve, Target
 from kojikey.operations.results import ChangeResult
 from kojikey.operations.rotating import Replacement
 from kojikey.operations.testing_keys import Probe, TakeTurn
@@ -31,10 +31,27 @@ class Import:
     """A key to take, and how far that has come."""
 
     new: NewKey
+    target: Target = field(init=False)
+    """What it is tested against: a key that replaces another is used as that one is."""
     intent: Intent | None = None
     verdict: Verdict | None = None
     result: ChangeResult | None = None
     error: KojikeyError | None = None
+
+    def __post_init__(self) -> None:
+        self.target = self.new.target
+
+    @property
+    def needs_saving(self) -> bool:
+        """Whether there is something to do."""
+        return self.error is None and self.result is None and self.intent is not None
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether its test was made, and neither saved it nor ruled it out."""
+        if self.error is not None or self.verdict is None or self.verdict.outcome in (Outcome.VALID, Outcome.REJECTED):
+            return False
+        return self.result is not None and self.result.action in (None, "staged")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +68,11 @@ class Manner:
 def intend(open_store: OpenStore, item: Import, *, may_rotate: bool) -> None:
     """Find out what a value means for the key that is there; an error that is about this key alone is kept with it.
 
-    Without the KEK a key that is there counts as another one.
-
     Raises:
         StoreUnavailable: the store cannot be read.
     """
     try:
-        item.intent = _intent(open_store, item.new, may_rotate=may_rotate)
+        item.intent = _intent(open_store, item, may_rotate=may_rotate)
         if item.intent == "unchanged":
             item.result = _unchanged(open_store, item.new)
     except StoreUnavailable:
@@ -66,8 +81,9 @@ def intend(open_store: OpenStore, item: Import, *, may_rotate: bool) -> None:
         item.error = error
 
 
-def _intent(open_store: OpenStore, new: NewKey, *, may_rotate: bool) -> Intent:
-    account, provider = new.account, new.target.provider
+def _intent(open_store: OpenStore, item: Import, *, may_rotate: bool) -> Intent:
+    new = item.new
+    account, provider, base_url = new.account, new.target.provider, new.settings.base_url
     stored = open_store.held(account, provider)
     if stored is None:
         return "add"
@@ -77,10 +93,12 @@ def _intent(open_store: OpenStore, new: NewKey, *, may_rotate: bool) -> Intent:
         return "unchanged"
     if not may_rotate:
         raise KeyExists(account, provider)
+    item.target = Target(provider, base_url or key.current.base_url, key.models, key.capabilities)
     staged = key.version(Stage.STAGED)
     if staged is None:
         return "rotate"
-    if staged.fingerprint == fingerprint and new.settings.base_url in (None, staged.base_url):
+    if staged.fingerprint == fingerprint and base_url in (None, staged.base_url):
+        item.target = Target(provider, staged.base_url, key.models, key.capabilities)
         return "resume"
     raise AlreadyStaged(account, provider)
 
@@ -109,7 +127,7 @@ async def import_all(open_store: OpenStore, items: Sequence[Import], manner: Man
     try:
         async with asyncio.TaskGroup() as group:
             for item in items:
-                if item.error is None and item.intent != "unchanged" and not _is_unchanged(item):
+                if item.error is None and not _is_unchanged(item):
                     group.create_task(taking.take(item, limit))
     except ExceptionGroup as several:
         raise several.exceptions[0] from None
@@ -149,14 +167,14 @@ class _Taking:
             return
         async with limit:
             if self._manner.probe is not None:
-                item.verdict = await self._tested(item.new)
+                item.verdict = await self._tested(item)
         self.save(item, self._manner.approve)
 
-    async def _tested(self, new: NewKey) -> Verdict:
+    async def _tested(self, item: Import) -> Verdict:
         assert self._manner.probe is not None  # noqa: S101 - looked at by the caller
-        while (wait := self._manner.take_turn(new.target.provider, new.target.base_url)) > 0:
+        while (wait := self._manner.take_turn(item.target.provider, item.target.base_url)) > 0:
             await asyncio.sleep(wait)
-        return await self._manner.probe(new.secret, new.target)
+        return await self._manner.probe(item.new.secret, item.target)
 
     def save(self, item: Import, approve: Approve) -> None:
         """Save or promote a key where its verdict allows that; what goes wrong with it is kept with it."""

@@ -1,7 +1,8 @@
-"""Handing out a key's plaintext to be shown, with an event that says so."""
+"""Handing out keys' plaintexts to be shown, with an event for each that says so."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kojikey.model.secret import Secret
@@ -14,17 +15,31 @@ from kojikey.operations.open_store import OpenStore
 class Revealed:
     """A key's value, about to be shown."""
 
+    provider: str
     secret: Secret
     version: int
+    base_url: str
 
 
 def reveal(open_store: OpenStore, *, account: str, provider: str) -> Revealed:
-    """Return the current version's value. The event comes first: what cannot be recorded is not revealed.
+    """Return the value that is in use. Raises as :func:`reveal_all`."""
+    (revealed,) = reveal_all(open_store, account=account, providers=(provider,))
+    return revealed
+
+
+def reveal_all(open_store: OpenStore, *, account: str, providers: Sequence[str]) -> tuple[Revealed, ...]:
+    """Return the values in use at several providers, or none of them.
+
+    The events come first, in one step: what cannot be recorded is not revealed.
 
     Raises:
-        KeyNotFound: the account has no key there. CannotOpen, StoreUnavailable: nothing was revealed.
+        KeyNotFound: the account has no key at one of them. CannotOpen, StoreUnavailable: nothing was revealed.
     """
-    key = key_of(stored_key(open_store, account=account, provider=provider))
-    version, secret = key.current, open_store.open(key, key.current)
-    Ledger(open_store).record(account, lambda _: Plan((), (event_draft("revealed", provider, version),)))
-    return Revealed(secret, version.number)
+    keys = [key_of(stored_key(open_store, account=account, provider=provider)) for provider in providers]
+    revealed = tuple(
+        Revealed(key.provider, open_store.open(key, key.current), key.current.number, key.current.base_url)
+        for key in keys
+    )
+    drafts = tuple(event_draft("revealed", key.provider, key.current) for key in keys)
+    Ledger(open_store).record(account, lambda _: Plan((), drafts))
+    return revealed

@@ -18,6 +18,8 @@ MODULES: dict[str, str] = {
     "remove": "remove",
     "run": "run",
     "get": "get",
+    "import": "import_keys",
+    "export": "export",
     "providers": "providers",
     "history": "history",
     "unlock": "unlock",

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from kojikey.cli.commands.import_sources import Binding, Source
+from kojikey.cli.commands.import_sources import STDIN, Binding, Source
 from kojikey.cli.commands.import_values import in_place_of_key
 from kojikey.cli.exits import Exit
 from kojikey.model.environment_names import is_variable_name
 from kojikey.model.errors import KojikeyError, UsageError
 from kojikey.model.key_detection import looks_like_key
-from kojikey.model.plain_text import quoted
+from kojikey.model.plain_text import one_line, quoted
 from kojikey.providers.index import IndexEntry, is_admin, unknown_provider
 
 if TYPE_CHECKING:
@@ -51,12 +51,20 @@ class Row:
     tail: str | None = None
     base_url: str | None = None
     result: ChangeResult | None = None
-    is_commented_out: bool = False
+    commented_out: set[tuple[str, int | None]] = field(default_factory=set)
 
     @property
     def bindings(self) -> tuple[Binding, ...]:
         """All statements that hold this value."""
         return (self.binding, *self.also)
+
+    @property
+    def in_clear(self) -> tuple[Binding, ...]:
+        """The statements of files that still hold a key."""
+        if not self.holds_key:
+            return ()
+        files = (binding for binding in self.bindings if binding.file not in (None, STDIN))
+        return tuple(binding for binding in files if (binding.file, binding.line) not in self.commented_out)
 
     def refuse(self, detail: str, hint: str = "", code: Exit = Exit.USAGE) -> None:
         """Note that the key is not taken, and why."""
@@ -81,7 +89,7 @@ def place_of(binding: Binding) -> str:
     """Return where a statement is, for people."""
     if binding.file is None:
         return "the environment"
-    file = "standard input" if binding.file == "-" else binding.file
+    file = "standard input" if binding.file == STDIN else one_line(binding.file)
     return f"{file}:{binding.line}" if binding.line else file
 
 
@@ -103,12 +111,14 @@ def read_maps(pairs: Iterable[str], index: Mapping[str, IndexEntry]) -> dict[str
     return maps
 
 
-def plan(sources: Sequence[Source], index: Mapping[str, IndexEntry], maps: Mapping[str, str]) -> list[Row]:
-    """Return a row for each key that was found, in the order of the sources."""
+def plan(
+    sources: Sequence[Source], index: Mapping[str, IndexEntry], maps: Mapping[str, str], *, command: str
+) -> list[Row]:
+    """Return a row for each key that was found, in the order of the sources; hints begin with the ``command``."""
     names = _Names(index, maps)
     rows: list[Row] = []
     for source in sources:
-        rows += _rows(source, names, index)
+        rows += _rows(source, names, index, command)
     _override(rows)
     for row in rows:
         if row.action is None:
@@ -144,7 +154,7 @@ class _Names:
         return self._short.get(binding.name)
 
 
-def _rows(source: Source, names: _Names, index: Mapping[str, IndexEntry]) -> Iterator[Row]:
+def _rows(source: Source, names: _Names, index: Mapping[str, IndexEntry], command: str) -> Iterator[Row]:
     for binding in source.bindings:
         provider = names.provider_of(binding, is_json=source.kind == "json")
         if provider is not None:
@@ -152,7 +162,7 @@ def _rows(source: Source, names: _Names, index: Mapping[str, IndexEntry]) -> Ite
         elif (owner := _owner_of(binding, index)) is not None:
             row = Row(binding, owner, tail=_tail(binding))
             name = shown_name(binding)
-            way = f"--map {name}={owner}" if is_variable_name(name) else f"--map NAME={owner}"
+            way = f"{command} --map {name if is_variable_name(name) else 'NAME'}={owner}"
             row.skip(f"it looks like a key of {index[owner].name}, under a name that is not known", way)
             yield row
 
@@ -202,7 +212,7 @@ def _pass_over_what_is_no_key(row: Row) -> None:
 
 
 def _join_equal(rows: list[Row]) -> None:
-    """Make one key of several names of one provider with one value: that of the last, which counts."""
+    """Make one key of several names of one provider with one value: it is that of the last source that has it."""
     kept: dict[str, list[Row]] = {}
     for row in reversed(rows):
         if row.action is not None or row.provider is None:
@@ -211,8 +221,12 @@ def _join_equal(rows: list[Row]) -> None:
         if twin is None:
             kept.setdefault(row.provider, []).append(row)
         else:
-            twin.also.insert(0, row.binding)
             row.action = "joined"
+            if row.binding.file == twin.binding.file:
+                twin.also.insert(0, twin.binding)
+                twin.binding = row.binding
+            else:
+                twin.also.append(row.binding)
 
 
 def _refuse_two_values(rows: list[Row]) -> None:

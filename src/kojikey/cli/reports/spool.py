@@ -16,6 +16,7 @@ from functools import partial
 
 from kojikey.cli.context import Context
 from kojikey.cli.output import documents
+from kojikey.cli.output.atomic_file import write_whole
 from kojikey.cli.reports.base import Item, ReportFailedError, RunEnd, error_fields, is_failure
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.ref import Document
@@ -196,38 +197,6 @@ def _write_stdout(pieces: Iterable[str]) -> None:
         text = inert(piece) if is_on_github(os.environ) else piece
         sys.stdout.buffer.write(text.encode("utf-8"))  # as the report itself says
     sys.stdout.buffer.flush()
-
-
-def write_whole(path: str, pieces: Iterable[str]) -> None:
-    """Write a file of mode 0600 so that there is the old one or the whole new one, whatever happens meanwhile.
-
-    Raises:
-        OSError: it cannot be written; what was there is as it was.
-    """
-    temporary = f"{os.path.abspath(path)}.{os.urandom(6).hex()}.part"
-    try:
-        # It says whose keys are bad, which is not for everybody on this machine.
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.writelines(pieces)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise
-    _sync_folder(os.path.dirname(os.path.abspath(path)))
-
-
-def _sync_folder(folder: str) -> None:
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def spooled(context: Context, *, is_on_github: bool, fail_on: str) -> Spool:

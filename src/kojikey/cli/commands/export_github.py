@@ -1,0 +1,89 @@
+"""Keys handed to the later steps of a job on GitHub: masked in its log, then appended to ``$GITHUB_ENV``.
+
+Owns: the two forms that the runner reads. Must not: write a value before the log hides it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Mapping
+
+from kojikey.model.errors import StoreUnavailable, UsageError
+from kojikey.model.secret import HiddenBytes
+
+VARIABLE = "GITHUB_ENV"
+
+
+def check(environ: Mapping[str, str]) -> str:
+    """Return the file that the runner reads, before a key is opened for it.
+
+    Raises:
+        UsageError: there is none. StoreUnavailable: it cannot be written.
+    """
+    path = environ.get(VARIABLE)
+    if not path:
+        raise UsageError(
+            f"{VARIABLE} is not set: --format github is for a step of a workflow; nothing was printed",
+            hint="another format, such as --format shell",
+        )
+    os.close(_opened(path))
+    return path
+
+
+def hand_over(path: str, values: Mapping[str, str]) -> None:
+    """Have the log hide each value, then append all of them to the file in one piece.
+
+    Raises:
+        StoreUnavailable: the file cannot be written; the values are hidden, and nothing else was done.
+    """
+    sys.stdout.write("".join(f"::add-mask::{_escaped(value)}\n" for value in values.values()))
+    sys.stdout.flush()
+    text = HiddenBytes("".join(_heredoc(name, values[name]) for name in values).encode("utf-8"))
+    descriptor = _opened(path)
+    try:
+        os.write(descriptor, HiddenBytes((b"" if _begins_a_line(path) else b"\n") + text))
+    except OSError as error:
+        raise _unwritable(error) from None
+    finally:
+        os.close(descriptor)
+
+
+def _heredoc(name: str, value: str) -> str:
+    delimiter = f"kojikey_{os.urandom(16).hex()}"
+    return f"{name}<<{delimiter}\n{value}\n{delimiter}\n"
+
+
+def _escaped(value: str) -> str:
+    """Return a value as the runner reads the data of a workflow command: it undoes these escapes, in this order."""
+    return value.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _opened(path: str) -> int:
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+    try:
+        descriptor = os.open(path, flags, 0o600)
+    except (OSError, ValueError) as error:
+        raise _unwritable(error) from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _unwritable(OSError(0, "it is not a plain file"))
+    return descriptor
+
+
+def _begins_a_line(path: str) -> bool:
+    with open(path, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        if not size:
+            return True
+        file.seek(size - 1)
+        return file.read(1) == b"\n"
+
+
+def _unwritable(error: OSError | ValueError) -> StoreUnavailable:
+    reason = getattr(error, "strerror", None) or "it is not a file"
+    unwritable = StoreUnavailable(VARIABLE, "")
+    unwritable.args = (f"the file that {VARIABLE} names cannot be written ({reason}); no key was handed over",)
+    unwritable.hint = "look at the step that sets it"
+    return unwritable
