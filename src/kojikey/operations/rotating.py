@@ -111,20 +111,6 @@ def _begin(open_store: OpenStore, new: Replacement) -> _Chosen | ChangeResult:
     return _stage(open_store, new, stored)
 
 
-def stage(open_store: OpenStore, new: Replacement) -> ChangeResult:
-    """Save a new value as staged, for :func:`resume` to promote once it was tested; the one in use is ``unchanged``.
-
-    Raises:
-        As :func:`rotate`, up to the test.
-    """
-    stored = stored_key(open_store, account=new.account, provider=new.provider)
-    key = _unstaged(stored)
-    if open_store.sealer(new.account).fingerprint(new.secret) == key.current.fingerprint:
-        return _result(key, "unchanged", key.current)
-    staged = _stage(open_store, new, stored)
-    return _result(staged.key, "staged", staged.version)
-
-
 def _say_staged(error: KojikeyError, provider: str, staged: Version) -> None:
     """Make an error say what holds of the whole rotation: that its last step changed nothing is half of it."""
     error.effect = f"the new key was staged before that, as version {staged.number}, and is not lost"

@@ -166,7 +166,7 @@ async def rotate_all(open_store: OpenStore, lines: Iterable[Line | Failed], pace
 
 async def change_each(lines: Iterable[Line | Failed], change: Change, pace: Pace, emit: EmitLine) -> None:
     """Make the change of each line, and emit what became of it, or how it failed. Raises as :func:`rotate_all`."""
-    test = _paced(pace.probe, pace.take_turn) if pace.probe else None
+    test = paced(pace.probe, pace.take_turn) if pace.probe else None
     with StoreThread() as in_store:
 
         async def done(line: Line | Failed) -> LineResult:
@@ -186,7 +186,7 @@ def _key_named(line: Line | Failed) -> tuple[str, str] | None:
     return None if isinstance(line, Failed) else (line.new.account, line.new.provider)
 
 
-def _paced(probe: Probe, take_turn: TakeTurn) -> Probe:
+def paced(probe: Probe, take_turn: TakeTurn) -> Probe:
     """Return a probe that waits until it is a provider's turn."""
 
     async def in_turn(secret: Secret, target: Target) -> Verdict:

@@ -24,10 +24,11 @@ from kojikey.model.masking import tail_of
 from kojikey.model.verdict import Outcome
 from kojikey.operations import importing
 from kojikey.operations.adding import NewKey
-from kojikey.operations.importing import Import, Manner
+from kojikey.operations.importing import Destination, Import
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Target
+from kojikey.operations.rotating_many import Pace
 from kojikey.providers.catalog import Catalog
 from kojikey.providers.definition import Definition
 from kojikey.providers.index import IndexEntry
@@ -133,18 +134,29 @@ class Taking:
         context = self.context
         open_store = wiring.open_chosen_store(context.settings, context.person)
         make_store = wiring.prepare_store(open_store, context.settings, context.person, account=context.account)
-        self._intend(open_store)
-        manner = Manner(None, self._by_options, 1, make_store=make_store)
+        place = Destination(open_store, make_store)
         try:
+            self._intend(open_store)
             if any(item.needs_saving for _, item in self.items):
-                open_store = asyncio.run(self._save_all(open_store, manner))
-                self._finish(open_store, manner)
+                self._check_network()
+                asyncio.run(self._save_all(place))
+                self._finish(place)
         except KeyboardInterrupt:
             self.is_interrupted = True
         except KojikeyError as error:
             self.error = error
         for row, item in self.items:
+            if item.result is None and item.error is None and self.is_interrupted:
+                item.result = importing.left_staged(place.open_store, item)
             self._settle(row, item)
+
+    def _check_network(self) -> None:
+        from kojikey import wiring
+
+        if not self.context.call.flag("no_test"):
+            for _, item in self.items:
+                if item.needs_saving:
+                    wiring.check_network(item.base_url)
 
     def _intend(self, open_store: OpenStore) -> None:
         for row in self._open():
@@ -161,40 +173,37 @@ class Taking:
         outcome = getattr(verdict, "outcome", None)
         return self.context.call.flag("allow_limited" if outcome is Outcome.LIMITED else "allow_unverified")
 
-    async def _save_all(self, open_store: OpenStore, manner: Manner) -> OpenStore:
-        from dataclasses import replace
-
+    async def _save_all(self, place: Destination) -> None:
         from kojikey import wiring
-        from kojikey.cli.commands.asking import probe_of
+        from kojikey.cli.commands.key_probe import open_probe
         from kojikey.cli.commands.key_run import concurrency_of, traffic_of
-        from kojikey.providers.requests.probe import Prober
 
-        call, terminal = self.context.call, self.context.terminal
+        context, terminal = self.context, self.context.terminal
         items = [item for _, item in self.items if item.needs_saving]
-        if call.flag("no_test"):
-            return await importing.import_all(open_store, items, manner)
-        for item in items:
-            wiring.check_network(item.target.base_url)
-        traffic = traffic_of(self.context, tell=terminal.warn)
+        concurrency = concurrency_of(context)
+        if context.call.flag("no_test"):
+            await importing.import_all(place, items, Pace(None, self._by_options, concurrency))
+            return
+        traffic = traffic_of(context, tell=terminal.warn)
         proxies = wiring.proxies(terminal)
-        async with Prober(timeout=wiring.timeout_of(call), proxies=proxies, traffic=traffic) as prober:
-            probe = probe_of(prober, self.catalog, is_deep=call.flag("deep"), tell=terminal.warn)
-            tested = replace(manner, probe=probe, concurrency=concurrency_of(self.context), take_turn=traffic.take_turn)
-            with terminal.status(f"asking {len(items)} provider{'' if len(items) == 1 else 's'} about the keys"):
-                return await importing.import_all(open_store, items, tested)
+        with terminal.status(f"asking {len(items)} provider{'' if len(items) == 1 else 's'} about the keys"):
+            async with open_probe(context, self.catalog, proxies, tell=terminal.warn, traffic=traffic) as probe:
+                await importing.import_all(place, items, Pace(probe, self._by_options, concurrency, traffic.take_turn))
 
-    def _finish(self, open_store: OpenStore, manner: Manner) -> None:
+    def _finish(self, place: Destination) -> None:
         """Ask about each key that is neither plainly good nor plainly bad, where somebody may be asked."""
+        from kojikey.cli.commands.key_probe import run_operation
+
         if not self.context.terminal.interactive:
             return
         for row, item in self.items:
-            if not item.is_undecided:
+            if item.undecided is None:
                 continue
             provider = str(row.provider)
             advice = for_unsaved(provider, has_key=item.intent != "add")
             self.context.terminal.note(f"{shown_name(row.binding)} ({place_of(row.binding)})")
             approve = saving.Approval(self.context, saving=f"save the {provider} key", advice=advice)
-            open_store = importing.finish(open_store, item, approve, manner)
+            run_operation(importing.finish(place, item, approve))
 
     def _settle(self, row: Row, item: Import) -> None:
         """Note what became of a key."""
