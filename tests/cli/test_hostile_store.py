@@ -7,6 +7,7 @@ that reads a store is carried out. What is shown is quoted, or the record is nam
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -40,6 +41,12 @@ COMMANDS = {
     "complete account": ["complete", "account"],
     "rotate": ["rotate", "elevenlabs", "--account", "acme", "--rollback"],
     "remove": ["remove", "elevenlabs", "--account", "acme", "--yes"],
+    "set": ["set", "elevenlabs", "--account", "acme", "--label", "mine too"],
+    "set a base URL": ["set", "elevenlabs", "--account", "acme", "--unset", "base-url", "--no-test"],
+    "import": ["import", "--env", "--account", "acme", "--no-test"],
+    "import and rotate": ["import", "--env", "--account", "acme", "--rotate", "--no-test", "--json"],
+    "export": ["export", "--account", "acme"],
+    "export to a file": ["export", "--account", "acme", "--reveal", "--output", os.devnull + "/x"],
 }
 
 
@@ -94,6 +101,7 @@ def replaced(database: sqlite3.Connection, table: str, number: int) -> tuple[Any
 @pytest.fixture
 def filled(kojikey: Program) -> Program:
     """Return the program with a key of account acme that was rotated, and a second store."""
+    kojikey.environ["XI_API_KEY"] = kojikey.key("elevenlabs", "ok").key
     kojikey.environ |= {"OTHER_KEK": "Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA="}
     kojikey.added("elevenlabs", "ok", "--account", "acme", "--label", "mine")
     assert kojikey.rotate("elevenlabs", "ok_2", "--account", "acme").code == 0

@@ -48,6 +48,7 @@ PLACES = [
     "kojikey.providers.requests.probe.Prober.test",
     "kojikey.cli.output.failure.write_json",
     "kojikey.cli.output.render.Page.__init__",
+    "kojikey.cli.output.atomic_file._sync_folder",
 ]
 COMMANDS: list[list[str]] = [
     ["add", "{provider}", "--stdin", "--base-url", "{base_url}", "--account", "second"],
@@ -68,6 +69,13 @@ COMMANDS: list[list[str]] = [
     ["store", "info"],
     ["store", "rekey", "--kek", "env:OTHER_KEK"],
     ["store", "copy", "--to", "other"],
+    ["import", "--env", "--map", "CANARY={provider}", "--account", "third", "--no-test"],
+    ["import", "{home}/import.env", "--map", "CANARY={provider}", "--comment-out"],
+    ["import", "{home}/import.env", "--rotate", "--map", "OTHER={provider}", "--json"],
+    ["export", "--reveal", "--format", "json"],
+    ["export", "--reveal", "--output", "{home}/export.env", "--yes"],
+    ["set", "{provider}", "--label", "x"],
+    ["set", "{provider}", "--unset", "base-url", "--no-test"],
 ]
 # The functions in which a key is a text on purpose: where it is read, and where the header is made.
 READERS = {"clean", "_problems", "read_lines", "_fields", "_line"}
@@ -120,6 +128,8 @@ def filled(kojikey: Program, canary: SandboxKey) -> Program:
     assert kojikey("add", canary.provider, *options, "--no-test", stdin=canary.key).code == 0
     other = kojikey("store", "init", f"sqlite:///{kojikey.home}/other.db", "--name", "other", "--kek", "env:OTHER_KEK")
     assert other.code == 0
+    kojikey.environ["CANARY"] = canary.key
+    (kojikey.home / "import.env").write_text(f"CANARY={canary.key}\nOTHER={canary.key}x\n")
     return kojikey
 
 
@@ -129,7 +139,8 @@ def test_no_command_that_fails_has_a_secret_in_a_local(filled: Program, canary: 
     failed = 0
     for command in COMMANDS:
         with errors_of_commands() as found, mock.patch("os.execvpe", fail), mock.patch(place, fail):
-            words = (word.format(provider=canary.provider, base_url=canary.base_url) for word in command)
+            places = {"base_url": canary.base_url, "home": filled.home}
+            words = (word.format(provider=canary.provider, **places) for word in command)
             filled(*words, stdin=canary.key)
         for error in found:
             assert_hidden(error, canary)

@@ -53,6 +53,30 @@ def planted(kojikey: Program, key: SandboxKey) -> str:
     return str(folder)
 
 
+def settings_file(kojikey: Program, key: SandboxKey) -> str:
+    """Return a ``.env`` file in which a key stands well and badly, under names that are known and unknown."""
+    file = kojikey.home.parent / "settings.env"
+    lines = (f"CANARY={key.key}", f"OPENAI_API_KEY={key.key}", f"UNKNOWN={key.key}", f"{key.key}={key.key}", key.key)
+    file.write_text("\n".join((*lines, f"GROQ_API_KEY='Bearer {key.key}'", f'XAI_API_KEY="{key.key}')))
+    return str(file)
+
+
+def through_import_export_and_set(kojikey: Program, key: SandboxKey, *more: str) -> None:
+    """Send a key through what takes keys out of files, and puts them into some."""
+    provider, file = key.provider, settings_file(kojikey, key)
+    source = [file, "--map", f"CANARY={provider}", "--account", "third", "--no-test"]
+    for options in (["--dry-run"], [], ["--rotate"], ["--comment-out"], ["--map", f"UNKNOWN={provider}"]):
+        kojikey("import", *source, *options, *more)
+    kojikey("import", file, "--timeout", "0.3", *more)
+    kojikey("import", "-", *more, stdin=f'{{"openai": "{key.key}", "x": {{"y": "{key.key}"}}}}')
+    kojikey("import", "--env", *more, GROQ_API_KEY=key.key, UNKNOWN=key.key)
+    kojikey("export", "--account", "third", *more)
+    kojikey("export", "--account", "third", "--reveal", "--output", f"{file}.out", "--yes", *more)
+    kojikey("export", "--account", "third", "--reveal", "--output", "/nonexistent/x", *more)
+    kojikey("set", provider, "--account", "third", "--label", "x", *more)
+    kojikey("set", provider, "--account", "third", "--base-url", key.base_url, *more)
+
+
 def through_everything(kojikey: Program, key: SandboxKey, other: SandboxKey) -> None:
     """Send two keys through every command, with and without --json, well and badly."""
     provider = key.provider
@@ -85,6 +109,7 @@ def through_everything(kojikey: Program, key: SandboxKey, other: SandboxKey) -> 
             ["store", "rekey", "--kek", "env:OTHER_KEK"], ["store", "rekey", "--kek", "env"],
         ):  # fmt: skip
             kojikey(*command, *more, OTHER_KEK="Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA=")
+        through_import_export_and_set(kojikey, key, *more)
         kojikey("rotate", provider, "--stdin", "--no-test", *more, stdin=other.key)
         kojikey("rotate", provider, "--rollback", *more)
         kojikey("rotate", provider, "--retire", *more)

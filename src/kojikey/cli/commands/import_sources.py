@@ -125,8 +125,6 @@ def _content(path: str) -> tuple[HiddenBytes, bool]:
 def _reason(error: OSError | ValueError) -> str:
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
-    if isinstance(error, IsADirectoryError):
-        return "it is a folder"
     return getattr(error, "strerror", None) or "it is not a plain file"
 
 
