@@ -42,7 +42,7 @@ def write(folder: Path, content: str | bytes, name: str = ".env") -> Path:
     return file
 
 
-def run(kojikey: Program, *arguments: str, stdin: str = "", **environ: str | None) -> Ended:
+def run(kojikey: Program, *arguments: str, stdin: str = "", **environ: str) -> Ended:
     """Import without tests, and return how that ended."""
     return kojikey("import", *arguments, "--no-test", "--json", stdin=stdin, **environ)
 

@@ -9,8 +9,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from kojikey.cli.commands.scan_findings import printable
 from kojikey.cli.reports.sarif import uri_of
+from kojikey.model.plain_text import printable
 from support.program import Program, pieces_in
 
 SCHEMA = json.loads((Path(__file__).parent / "sarif_schema.json").read_text())

@@ -19,6 +19,8 @@ COMMANDS = [
     ("list",),
     ("history", "elevenlabs"),
     ("set", "elevenlabs", "--label", "night"),
+    ("import", "--env", "missing.env", "--dry-run"),
+    ("export", "--reveal"),
     ("get", "elevenlabs", "--reveal"),
     ("run", "--dry-run", "--json", "--", "true"),
     ("providers", "elevenlabs"),
@@ -80,7 +82,7 @@ def test_every_member_of_every_document_is_described(kojikey: Program, tmp_path:
     assert undescribed(rotated.document, "rotate") == set()
     leak = tmp_path / "leak.txt"
     leak.write_text(kojikey.key("elevenlabs", "ok_2").key)
-    environ = {"OTHER_KEK": OTHER_KEK}
+    environ = {"OTHER_KEK": OTHER_KEK, "XI_API_KEY": kojikey.key("elevenlabs", "ok_2").key}
     for command in (("scan", str(leak)), *COMMANDS):
         ended = kojikey(*command, *([] if "--json" in command else ["--json"]), **environ)
         assert undescribed(ended.document, command[0]) == set(), command

@@ -33,6 +33,7 @@ KojikeyError
 │   ├── StoreCorrupt            damaged, or not a store of ours
 │   ├── StoreVersion            made by an older or newer kojikey
 │   ├── ConfigUnwritable        config.toml cannot be changed
+│   ├── FileUnwritable          a file that was to be written
 │   └── UnsafePermissions       others can read or write it
 │       ├── UnsafeConfig        or config.toml
 │       └── UnsafeDefinition    or a provider's definition
@@ -65,6 +66,7 @@ class Effect(StrEnum):
     NOTHING_CREATED = "nothing was created"
     NOTHING_DONE = "nothing was done"
     NOTHING_OPENED = "nothing was opened"
+    NOTHING_PRINTED = "nothing was printed"
     NOTHING_READ = "nothing was read"
     NOTHING_REMOVED = "nothing was removed"
     NOTHING_SEALED = "nothing was sealed"
@@ -313,6 +315,14 @@ class UnsafeConfig(UnsafePermissions):
     def __init__(self, path: str, problem: str, *, hint: str) -> None:
         self.store, self.problem = path, problem
         KojikeyError.__init__(self, f"{path} {problem}; it was not used", hint=hint, effect=Effect.NOTHING_DONE)
+
+
+class FileUnwritable(StoreUnavailable):
+    """A file that was to be written cannot be."""
+
+    def __init__(self, path: str, reason: str, *, hint: str, effect: str | None = None) -> None:
+        self.store, self.problem = path, f"cannot be written ({reason})"
+        KojikeyError.__init__(self, f"{path} {self.problem}", hint=hint, effect=effect)
 
 
 class UnsafeDefinition(UnsafePermissions):

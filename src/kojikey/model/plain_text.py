@@ -26,6 +26,14 @@ def _harmless(character: str) -> str:
     return " " if character.isspace() else ""
 
 
+def printable(text: str) -> str:
+    """Return hostile text as it can be shown on one line: each character that does not print is escaped."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )
+
+
 def quoted(text: object) -> str:
     """Return a value that failed its form check as a message shows it: quoted, in ASCII, shortened.
 

@@ -15,8 +15,8 @@ from kojikey.model.key import Key, Stage
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Outcome, Verdict
 from kojikey.operations.adding import NewKey, add
+from kojikey.operations.key_records import key_of
 from kojikey.operations.line_runs import run_lines
-from kojikey.operations.listing import key_of
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Approve, Probe, Target
 from kojikey.operations.results import ChangeResult

@@ -9,7 +9,7 @@ import sys
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.parsing.command import COMMON, Argument, Call, Command, Option
 from kojikey.model.environment import Environment
-from kojikey.model.errors import Conflict, NotFound, StoreUnavailable, UsageError
+from kojikey.model.errors import Conflict, Effect, FileUnwritable, NotFound, UsageError
 from kojikey.model.secret import Secret
 
 TYPE_CHECKING = False
@@ -52,7 +52,9 @@ def _checked(call: Call) -> str:
     """
     chosen = call.text("format") or "dotenv"
     if call.flag("json"):
-        raise UsageError("--json is for results, and a key is none; nothing was printed", hint=_typed("--format json"))
+        raise UsageError(
+            "--json is for results, and a key is none", hint=_typed("--format json"), effect=Effect.NOTHING_PRINTED
+        )
     if chosen not in _NAMES:
         raise UsageError("--format takes one of " + ", ".join(_NAMES), hint=_typed("--format dotenv"))
     if not call.flag("reveal"):
@@ -61,9 +63,13 @@ def _checked(call: Call) -> str:
             hint="kojikey run -- CMD hands keys to a program and keeps them off the screen",
         )
     if call.text("name") is not None and chosen != "k8s":
-        raise UsageError("--name goes with --format k8s; nothing was printed", hint=_typed("--format k8s --name NAME"))
+        raise UsageError(
+            "--name goes with --format k8s", hint=_typed("--format k8s --name NAME"), effect=Effect.NOTHING_PRINTED
+        )
     if call.text("output") is not None and chosen == "github":
-        raise UsageError("--format github writes where GITHUB_ENV says; nothing was printed", hint="without --output")
+        raise UsageError(
+            "--format github writes where GITHUB_ENV says", hint="without --output", effect=Effect.NOTHING_PRINTED
+        )
     return chosen
 
 
@@ -75,7 +81,7 @@ def _checked_place(context: Context, chosen: str) -> str | None:
     """Return the file that is to be written, None for standard output; it is looked at before a key is opened.
 
     Raises:
-        Conflict: it is there. StoreUnavailable: it cannot be written. UsageError: nobody named one for GitHub.
+        Conflict: it is there. FileUnwritable: it cannot be written. UsageError: nobody named one for GitHub.
     """
     if chosen == "github":
         from kojikey.cli.commands.export_github import check
@@ -106,14 +112,14 @@ def _checked_place(context: Context, chosen: str) -> str | None:
 
 
 def _exists(path: str) -> Conflict:
-    return Conflict(f"there is a file {path}; it was not replaced, and nothing was printed", hint="--yes replaces it")
+    return Conflict(
+        f"there is a file {path}; it was not replaced", hint="--yes replaces it", effect=Effect.NOTHING_PRINTED
+    )
 
 
-def _unwritable(path: str, reason: str) -> StoreUnavailable:
-    error = StoreUnavailable(path, "")
-    error.args = (f"{path or 'a file without a name'} cannot be written ({reason}); nothing was printed",)
-    error.hint = "--output takes a file in a folder that is there"
-    return error
+def _unwritable(path: str, reason: str) -> FileUnwritable:
+    hint = "--output takes a file in a folder that is there"
+    return FileUnwritable(path or "a file without a name", reason, hint=hint, effect=Effect.NOTHING_PRINTED)
 
 
 def _providers(
@@ -125,19 +131,22 @@ def _providers(
         NotFound: one that was named has no key, the account is disabled, or there is nothing to print.
     """
     from kojikey.cli.commands.run_keys import held_providers
-    from kojikey.operations.rotating import stored_key
+    from kojikey.operations.key_records import stored_key
 
     account = context.account
     if open_store.is_disabled(account):
         raise NotFound(
-            f"account {account} is disabled, so none of its keys is handed out; nothing was printed",
+            f"account {account} is disabled, so none of its keys is handed out",
+            effect=Effect.NOTHING_PRINTED,
             hint=f"kojikey account enable {account}",
         )
     for provider in named:
         stored_key(open_store, account=account, provider=provider)
     found = tuple(named) or tuple(held_providers(context.call, context.settings, open_store, index))
     if not found:
-        raise NotFound(f"account {account} has no key to export; nothing was printed", hint="kojikey add PROVIDER")
+        raise NotFound(
+            f"account {account} has no key to export", hint="kojikey add PROVIDER", effect=Effect.NOTHING_PRINTED
+        )
     return found
 
 

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 
-from kojikey.model.errors import UsageError
+from kojikey.model.errors import Effect, UsageError
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,=-]*")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -76,7 +76,8 @@ def secret_name(given: str | None, account: str) -> str:
     name = made if given is None else given
     if len(name) > _LONGEST_NAME or not re.fullmatch(rf"{_LABEL}(?:\.{_LABEL})*", name):
         raise UsageError(
-            "Kubernetes refuses that name of a Secret; nothing was printed",
+            "Kubernetes refuses that name of a Secret",
+            effect=Effect.NOTHING_PRINTED,
             hint="--name takes up to 253 of a-z 0-9 - and dots between parts that begin and end with a letter or digit",
         )
     return name

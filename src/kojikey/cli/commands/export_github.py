@@ -10,7 +10,7 @@ import stat
 import sys
 from collections.abc import Mapping
 
-from kojikey.model.errors import StoreUnavailable, UsageError
+from kojikey.model.errors import Effect, FileUnwritable, UsageError
 from kojikey.model.secret import HiddenBytes
 
 VARIABLE = "GITHUB_ENV"
@@ -20,12 +20,13 @@ def check(environ: Mapping[str, str]) -> str:
     """Return the file that the runner reads, before a key is opened for it.
 
     Raises:
-        UsageError: there is none. StoreUnavailable: it cannot be written.
+        UsageError: there is none. FileUnwritable: it cannot be written.
     """
     path = environ.get(VARIABLE)
     if not path:
         raise UsageError(
-            f"{VARIABLE} is not set: --format github is for a step of a workflow; nothing was printed",
+            f"{VARIABLE} is not set: --format github is for a step of a workflow",
+            effect=Effect.NOTHING_PRINTED,
             hint="another format, such as --format shell",
         )
     os.close(_opened(path))
@@ -36,7 +37,7 @@ def hand_over(path: str, values: Mapping[str, str]) -> None:
     """Have the log hide each value, then append all of them to the file in one piece.
 
     Raises:
-        StoreUnavailable: the file cannot be written; the values are hidden, and nothing else was done.
+        FileUnwritable: the file cannot be written; the values are hidden, and nothing else was done.
     """
     sys.stdout.write("".join(f"::add-mask::{_escaped(value)}\n" for value in values.values()))
     sys.stdout.flush()
@@ -81,9 +82,7 @@ def _begins_a_line(path: str) -> bool:
         return file.read(1) == b"\n"
 
 
-def _unwritable(error: OSError | ValueError) -> StoreUnavailable:
+def _unwritable(error: OSError | ValueError) -> FileUnwritable:
     reason = getattr(error, "strerror", None) or "it is not a file"
-    unwritable = StoreUnavailable(VARIABLE, "")
-    unwritable.args = (f"the file that {VARIABLE} names cannot be written ({reason}); no key was handed over",)
-    unwritable.hint = "look at the step that sets it"
-    return unwritable
+    hint = "look at the step that sets it"
+    return FileUnwritable(f"the file that {VARIABLE} names", reason, hint=hint, effect="no key was handed over")

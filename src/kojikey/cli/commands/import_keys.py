@@ -17,7 +17,7 @@ from kojikey.cli.parsing.command import (
     Command,
     Option,
 )  # fmt: skip
-from kojikey.model.errors import NotFound, UsageError
+from kojikey.model.errors import Effect, NotFound, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ def _read(context: Context) -> tuple[list[Source], list[Unread]]:
         if context.call.flag("dry_run"):
             return [], []
         raise NotFound(
-            "there is no .env and no .env.local here; nothing was changed",
+            "there is no .env and no .env.local here",
+            effect=Effect.NOTHING_CHANGED,
             hint="kojikey import FILE, or kojikey import --env for the environment",
         )
     read = [read_file(path) for path in files]
@@ -105,12 +106,14 @@ def _check_comment_out(sources: list[Source], unread: list[Unread]) -> None:
     if other is not None:
         what = "standard input" if other == "-" else other
         raise UsageError(
-            f"--comment-out replaces lines of .env files, and {what} is none; nothing was changed",
+            f"--comment-out replaces lines of .env files, and {what} is none",
+            effect=Effect.NOTHING_CHANGED,
             hint="import it without --comment-out, and take the keys out by hand",
         )
     if not files and not unread:
         raise UsageError(
-            "--comment-out replaces lines of files, and --env has none; nothing was changed",
+            "--comment-out replaces lines of files, and --env has none",
+            effect=Effect.NOTHING_CHANGED,
             hint="kojikey import --env",
         )
 

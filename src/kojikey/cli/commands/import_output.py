@@ -17,6 +17,7 @@ from kojikey.cli.exits import Exit
 from kojikey.cli.output import documents
 from kojikey.model.account import DEFAULT_ACCOUNT
 from kojikey.model.masking import mask
+from kojikey.model.plain_text import printable
 from kojikey.model.ref import Document
 
 _ORDER = (
@@ -58,11 +59,12 @@ class Report(NamedTuple):
         """What JSON says of a run that did not go well as a whole."""
         if self.ended is not None:
             return self.ended
+        if self.code is Exit.OK:
+            return None
         if self.unread:
-            first = self.unread[0]
-            return _error(Exit.USAGE, f"{first.file} was not read: {first.reason}", "name a file that is there")
+            return _error(self.code, _unread(self.unread[0]), "name a file that is there")
         if self.problems:
-            return _error(Exit.STORE_UNAVAILABLE, self.problems[0], "take the lines away by hand")
+            return _error(self.code, self.problems[0], "take the lines away by hand")
         if self.code is Exit.NOT_FOUND:
             return _error(Exit.NOT_FOUND, _nothing(self), _way_to_more(self))
         return None
@@ -73,14 +75,29 @@ def write(report: Report) -> int:
     for source in report.sources:
         for problem in source.problems:
             report.context.terminal.warn(f"{source.file}: {problem}; the rest was read")
+    _say_what_went_wrong(report)
     if report.context.terminal.json:
         return _write_json(report)
     _write_table(report)
     return int(report.code)
 
 
+def _say_what_went_wrong(report: Report) -> None:
+    terminal = report.context.terminal
+    for source in report.unread:
+        terminal.warn(_unread(source))
+    for problem in report.problems:
+        terminal.warn(problem)
+    if report.error and not report.unread and not report.problems:
+        terminal.warn(report.error["message"])
+
+
 def _error(code: Exit, message: str, hint: str) -> Document:
     return {"code": code.word, "message": message, "hint": hint}
+
+
+def _unread(source: Unread) -> str:
+    return f"{printable(source.file)} was not read: {source.reason}"
 
 
 def _nothing(report: Report) -> str:
@@ -156,13 +173,6 @@ def _write_table(report: Report) -> None:
     cells = [_cells(row, report) for row in report.rows]
     if cells:
         page.table(("WHERE", "NAME", "PROVIDER", "KEY", "RESULT"), cells)
-    error = report.error
-    for source in report.unread:
-        terminal.warn(f"{source.file} was not read: {source.reason}")
-    for problem in report.problems:
-        terminal.warn(problem)
-    if error and not report.unread and not report.problems:
-        terminal.warn(error["message"])
     if terminal.quiet:
         return
     if left := _in_clear(report.rows):

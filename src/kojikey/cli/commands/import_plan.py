@@ -15,9 +15,9 @@ from kojikey.cli.commands.import_sources import STDIN, Binding, Source
 from kojikey.cli.commands.import_values import in_place_of_key
 from kojikey.cli.exits import Exit
 from kojikey.model.environment_names import is_variable_name
-from kojikey.model.errors import KojikeyError, UsageError
+from kojikey.model.errors import Effect, KojikeyError, UsageError
 from kojikey.model.key_detection import looks_like_key
-from kojikey.model.plain_text import one_line, quoted
+from kojikey.model.plain_text import printable, quoted
 from kojikey.providers.index import IndexEntry, is_admin, unknown_provider
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def place_of(binding: Binding) -> str:
     """Return where a statement is, for people."""
     if binding.file is None:
         return "the environment"
-    file = "standard input" if binding.file == STDIN else one_line(binding.file)
+    file = "standard input" if binding.file == STDIN else printable(binding.file)
     return f"{file}:{binding.line}" if binding.line else file
 
 
@@ -103,11 +103,15 @@ def read_maps(pairs: Iterable[str], index: Mapping[str, IndexEntry]) -> dict[str
     for pair in pairs:
         name, equals, provider = pair.rpartition("=")
         if not name or not equals or not provider:
-            raise UsageError("--map takes NAME=PROVIDER; nothing was changed", hint="--map MY_KEY=google_gemini")
+            raise UsageError(
+                "--map takes NAME=PROVIDER", hint="--map MY_KEY=google_gemini", effect=Effect.NOTHING_CHANGED
+            )
         if provider not in index:
             raise unknown_provider(provider, tuple(index))
         if maps.setdefault(name, provider) != provider:
-            raise UsageError("--map names two providers for one name; nothing was changed", hint="--map MY_KEY=openai")
+            raise UsageError(
+                "--map names two providers for one name", hint="--map MY_KEY=openai", effect=Effect.NOTHING_CHANGED
+            )
     return maps
 
 

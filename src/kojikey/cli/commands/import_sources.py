@@ -17,7 +17,7 @@ from hashlib import sha256
 from io import StringIO
 from typing import Any, NamedTuple
 
-from kojikey.model.errors import UsageError
+from kojikey.model.errors import Effect, UsageError
 from kojikey.model.home import expanded
 from kojikey.model.plain_file import open_plain
 from kojikey.model.secret import HiddenBytes, Secret
@@ -111,7 +111,8 @@ def read_environment(environ: Mapping[str, str]) -> Source:
 def _standard_input() -> tuple[HiddenBytes, bool]:
     if sys.stdin.isatty():
         raise UsageError(
-            "- reads names and values from a pipe, not from a terminal; nothing was changed",
+            "- reads names and values from a pipe, not from a terminal",
+            effect=Effect.NOTHING_CHANGED,
             hint="kojikey import FILE, or kojikey add PROVIDER to type a key",
         )
     return HiddenBytes(sys.stdin.buffer.read(LARGEST + 1)), False

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from kojikey.cli.output.terminal import Terminal
 from kojikey.model.key import Stage
 from kojikey.model.masking import mask
+from kojikey.model.plain_text import printable
 from kojikey.model.ref import Document
 from kojikey.operations.scanning import Finding
 from kojikey.providers.index import IndexEntry
@@ -98,14 +99,6 @@ def place_of(row: Document) -> str:
     else:
         parts = [row["object"], str(row["line"] or "in a name")]
     return ":".join(parts)
-
-
-def printable(text: str) -> str:
-    """Return hostile text as it can be shown on one line: each character that does not print is escaped."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
-        for character in text
-    )
 
 
 def key_of_row(row: Document) -> str:

@@ -9,11 +9,12 @@ import json
 import sys
 from collections.abc import Iterator
 
-from kojikey.cli.commands.scan_findings import Findings, key_of_row, place_of, printable
+from kojikey.cli.commands.scan_findings import Findings, key_of_row, place_of
 from kojikey.cli.output.failure import SCHEMA
 from kojikey.cli.output.github_escape import inert_json
 from kojikey.cli.output.terminal import Terminal
 from kojikey.model.masking import mask
+from kojikey.model.plain_text import printable
 from kojikey.model.ref import Document
 from kojikey.scanning.trouble import ARCHIVE, DEVICE, FIFO, LINK, SOCKET, Tally
 
