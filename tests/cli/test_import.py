@@ -552,3 +552,15 @@ def test_a_kill_at_each_step_of_the_rewriting_loses_nothing(
     assert value(kojikey) == OPENAI
     assert run(kojikey, "--comment-out").code in (0, 5)
     assert file.read_text() == f"P={PASSWORD}\n# OPENAI_API_KEY: in kojikey\n"
+
+
+def test_admin_keys_are_taken_only_by_map(kojikey: Program, folder: Path) -> None:
+    admin = "sk-admin-0f9e8d7c6b5a49382716a5b4c3d2e1f0A1B2"
+    write(folder, f"OPENAI_ADMIN_KEY={admin}\n")
+    ended = run(kojikey)
+    assert (ended.code, told(ended)) == (5, [(1, "OPENAI_ADMIN_KEY", "openai_admin", "skipped")])
+    assert ended.result["hint"] == "kojikey import --map OPENAI_ADMIN_KEY=openai_admin"
+    taken = run(kojikey, "--map", "OPENAI_ADMIN_KEY=openai_admin")
+    assert told(taken) == [(1, "OPENAI_ADMIN_KEY", "openai_admin", "added")]
+    assert kojikey("export", "--reveal").code == 5
+    assert kojikey("export", "openai_admin", "--reveal").out == f"OPENAI_ADMIN_KEY={admin}\n"

@@ -106,11 +106,6 @@ def _entry(document: dict[str, Any]) -> IndexEntry:
     return IndexEntry(**fields)
 
 
-def is_admin(provider: str) -> bool:
-    """Tell whether a provider's credential manages keys: it is handed on and taken only where it is named."""
-    return provider.endswith("_admin")
-
-
 def in_order(names: Iterable[str]) -> tuple[str, ...]:
     """Return the ids of providers in the order in which they are shown: Koji's two, then by name."""
     known = set(names)

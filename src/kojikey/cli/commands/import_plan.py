@@ -18,7 +18,7 @@ from kojikey.model.environment_names import is_variable_name
 from kojikey.model.errors import Effect, KojikeyError, UsageError
 from kojikey.model.key_detection import looks_like_key
 from kojikey.model.plain_text import printable, quoted
-from kojikey.providers.index import IndexEntry, is_admin, unknown_provider
+from kojikey.providers.index import IndexEntry, unknown_provider
 
 if TYPE_CHECKING:
     from kojikey.model.secret import Secret
@@ -140,7 +140,7 @@ class _Names:
         self._variables: dict[str, str] = {}
         self._short: dict[str, str] = {}
         for provider, entry in index.items():
-            if is_admin(provider):
+            if entry.admin_of:
                 continue  # they are taken where --map says so
             for name in (*entry.env, *entry.aliases):
                 self._variables.setdefault(name, provider)
@@ -177,7 +177,7 @@ def _owner_of(binding: Binding, index: Mapping[str, IndexEntry]) -> str | None:
     if not 16 <= len(value) <= _LONGEST_SHAPED:
         return None
     owners = [name for name, entry in index.items() if any(re.fullmatch(shape, value) for shape in entry.shapes)]
-    return next(filter(is_admin, owners), next(iter(owners), None))
+    return next((name for name in owners if index[name].admin_of), next(iter(owners), None))
 
 
 def _tail(binding: Binding) -> str | None:
