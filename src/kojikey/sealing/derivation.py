@@ -12,6 +12,8 @@ KEK_ID = b"kojikey/1 kek id"
 FINGERPRINT = b"kojikey/1 fingerprint"
 AUDIT = b"kojikey/1 audit"
 PROOF = b"kojikey/1 proof"
+RECIPIENTS = b"kojikey/1 recipients"
+SUCCESSION = b"kojikey/1 succession"
 
 _ID_BYTES = 8
 

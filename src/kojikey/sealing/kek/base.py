@@ -23,12 +23,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Literal, Protocol, TypeAlias
 
+    from kojikey.sealing.kek.age_recipients import Recipient
+
 Spec: TypeAlias = "dict[str, Any]"
 Purpose: TypeAlias = 'Literal["open", "new", "old", "announced"]'
 
 KEK_VARIABLE = "KOJIKEY_KEK"
 PASSPHRASE_FILE_VARIABLE = "KOJIKEY_PASSPHRASE_FILE"
-SOURCES_HINT = "a KEK source is one of keychain, passphrase, env, env:NAME, file:PATH, awskms:KEY-ID?region=R"
+IDENTITY_VARIABLE = "KOJIKEY_IDENTITY"
+IDENTITY_FILE_VARIABLE = "KOJIKEY_IDENTITY_FILE"
+SOURCES_HINT = (
+    "a KEK source is one of keychain, passphrase, env, env:NAME, file:PATH, recipients, awskms:KEY-ID?region=R"
+)
 
 
 class Kek(NotSerialisable, ABC):
@@ -88,6 +94,17 @@ class LocalKek(Kek):
     def reveal(self) -> HiddenBytes:
         """Return its bytes, for a caller that keeps it; see :mod:`kojikey.sealing.kek.kernel_keyring`."""
         return self._key
+    def text(self) -> HiddenBytes:
+        """Return the text form of the KEK, as the environment has it, for sealing it."""
+        from kojikey.sealing import base64url
+
+        return HiddenBytes(base64url.encode(self._key).encode("ascii"))
+
+    def derived(self, purpose: bytes) -> HiddenBytes:
+        """Return the key that stands for this KEK in one purpose."""
+        from kojikey.sealing.derivation import derived
+
+        return derived(self._key, purpose)
 
     def expect(self, kid: str, mismatch: str) -> None:
         """Set the id to compare with before wrapping, and where unwrapping fails."""
@@ -124,6 +141,17 @@ class LocalKek(Kek):
         return f"<LocalKek {self.kid}>"
 
 
+class KnownKek(NamedTuple):
+    """The KEK that a store with recipients had when it was last used here.
+
+    ``verify`` verifies what that KEK signed (:mod:`kojikey.sealing.succession`).
+    """
+
+    store_id: str
+    kid: str
+    verify: str
+
+
 class KekInputs(NamedTuple):
     """What the sources may use from outside: the environment, a person, warnings.
 
@@ -131,6 +159,8 @@ class KekInputs(NamedTuple):
     one, or while a re-keying is under way for the ``"old"`` or the ``"announced"`` one. ``warn`` takes what is
     unsafe, but no reason to stop. ``which`` says of a re-keying under way which of its two KEKs is wanted.
     ``may_use_unlocked`` is False where the passphrase is wanted although ``kojikey unlock`` keeps its KEK.
+    ``ask_identity`` asks for the passphrase of an identity, and is told which. ``recipients`` are those that a new KEK
+    is sealed to, as lines, and ``actor`` is who names them. ``known`` remembers the KEKs of stores with recipients.
     """
 
     environ: Mapping[str, str]
@@ -138,12 +168,28 @@ class KekInputs(NamedTuple):
     warn: Callable[[str], None] | None = None
     which: Literal["old", "announced"] | None = None
     may_use_unlocked: bool = True
+    ask_identity: Callable[[str], Secret] | None = None
+    recipients: tuple[Recipient, ...] = ()
+    actor: str = ""
+    known: KnownKeks | None = None
 
     def __repr__(self) -> str:
         return "<KekInputs>"  # an environment holds KEKs and keys
 
 
 if TYPE_CHECKING:
+
+    class KnownKeks(Protocol):
+        """The memory of the KEKs of stores with recipients, by the store's place."""
+
+        def recall(self, place: str) -> KnownKek | None:
+            """Return the KEK that the store there had, None where it is not known here."""
+
+        def remember(self, place: str, known: KnownKek) -> None:
+            """Keep the KEK that the store there has."""
+
+        def forget(self, place: str) -> None:
+            """Forget the store there."""
 
     class Source(Protocol):
         """The functions that the module of a source has. They raise only errors of ours."""
@@ -169,6 +215,8 @@ if TYPE_CHECKING:
 
 def asks_person(spec: Spec, inputs: KekInputs) -> bool:
     """Tell whether a person will be asked for something before the KEK that a spec names can be used."""
+    if spec.get("source") == "recipients":
+        return inputs.ask_identity is not None
     has_file = bool(inputs.environ.get(PASSPHRASE_FILE_VARIABLE))
     return spec.get("source") == "passphrase" and inputs.ask_passphrase is not None and not has_file
 

@@ -19,10 +19,13 @@ from kojikey.model.secret import HiddenBytes
 LIMIT = 4096  # bytes of a file that are read; a KEK has 43 characters, a passphrase at most 1024
 
 
-def read(path: str, *, what: str, warn: Callable[[str], None] | None = None) -> HiddenBytes:
-    """Return the first bytes of a regular file that only its owner can use, up to :data:`LIMIT`.
+def read(
+    path: str, *, what: str, warn: Callable[[str], None] | None = None, limit: int = LIMIT, may_be_pipe: bool = False
+) -> HiddenBytes:
+    """Return the first bytes of a regular file that only its owner can use, up to ``limit``.
 
-    For paths that come from a store: pipes and devices are refused.
+    For paths that come from a store: pipes and devices are refused. One that the user named may be the pipe of
+    ``<(CMD)``.
 
     Raises:
         KekMissing: there is no such file. KekUnavailable: others can use it or own it, or it cannot be read.
@@ -30,6 +33,8 @@ def read(path: str, *, what: str, warn: Callable[[str], None] | None = None) -> 
 
     def check(descriptor: int) -> None:
         found = os.fstat(descriptor)
+        if may_be_pipe and is_nameless_pipe(found.st_mode, path):
+            return
         if not stat.S_ISREG(found.st_mode):
             raise KekUnavailable(f"the {what} {path} is not a file")
         _refuse_stranger(found, path, what)
@@ -41,7 +46,7 @@ def read(path: str, *, what: str, warn: Callable[[str], None] | None = None) -> 
         if warn is not None:
             warn(f"others can read the {what} {path}; its file system is read-only, so it is used all the same")
 
-    return _read(path, what, check)
+    return _read(path, what, check, limit)
 
 
 def read_named(path: str, *, what: str, warn: Callable[[str], None] | None) -> HiddenBytes:
@@ -64,10 +69,10 @@ def read_named(path: str, *, what: str, warn: Callable[[str], None] | None) -> H
             is_fixed = _is_on_read_only_system(descriptor)
             warn(f"others can read the {what} {path}" + ("" if is_fixed else f": {_mend(path)}"))
 
-    return _read(path, what, check)
+    return _read(path, what, check, LIMIT)
 
 
-def _read(path: str, what: str, check: Callable[[int], None]) -> HiddenBytes:
+def _read(path: str, what: str, check: Callable[[int], None], limit: int) -> HiddenBytes:
     try:
         descriptor = os.open(path, OPEN_FLAGS)
     except FileNotFoundError:
@@ -78,7 +83,7 @@ def _read(path: str, what: str, check: Callable[[int], None]) -> HiddenBytes:
         check(descriptor)
         if hasattr(os, "set_blocking"):
             os.set_blocking(descriptor, True)
-        return _content(descriptor)
+        return _content(descriptor, limit)
     except OSError as error:
         raise _unreadable(path, what, error) from None
     finally:
@@ -117,9 +122,9 @@ def _is_on_read_only_system(descriptor: int) -> bool:
     return hasattr(os, "fstatvfs") and bool(os.fstatvfs(descriptor).f_flag & os.ST_RDONLY)
 
 
-def _content(descriptor: int) -> HiddenBytes:
+def _content(descriptor: int, limit: int) -> HiddenBytes:
     content = HiddenBytes()
-    while len(content) < LIMIT and (piece := HiddenBytes(os.read(descriptor, LIMIT - len(content)))):
+    while len(content) < limit and (piece := HiddenBytes(os.read(descriptor, limit - len(content)))):
         content = HiddenBytes(content + piece)
     return content
 

@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kojikey.sealing.kek.base import Source
 
-SOURCES = ("keychain", "passphrase", "env", "file", "awskms")
+SOURCES = ("keychain", "passphrase", "env", "file", "recipients", "awskms")
 _WANTED = {
     "old": " (a re-keying is under way, and the old one is wanted here)",
     "announced": " (a re-keying is under way, and the new one is wanted here)",
@@ -69,15 +69,15 @@ def _mismatch(source: Source, spec: Spec, inputs: KekInputs) -> str:
 def make(source: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
     """Return a KEK for a new store, made or found at a source, and its spec.
 
-    ``source`` is as people give it: ``keychain``, ``passphrase``, ``env``, ``env:NAME``, ``file:PATH`` or
-    ``awskms:KEY-ID[?region=R&endpoint=URL]``.
+    ``source`` is as people give it: ``keychain``, ``passphrase``, ``env``, ``env:NAME``, ``file:PATH``,
+    ``recipients`` or ``awskms:KEY-ID[?region=R&endpoint=URL]``.
 
     Raises:
         UsageError: there is no such source. KekMissing, KekUnavailable: it cannot hold one, or has none.
     """
     name, _, argument = source.partition(":")
     module = _module(name)
-    if module is None or (argument and name in ("keychain", "passphrase")):
+    if module is None or (argument and name in ("keychain", "passphrase", "recipients")):
         raise UsageError("there is no such KEK source", hint=SOURCES_HINT, effect=Effect.NOTHING_CREATED)
     return module.make(argument, store_id=store_id, inputs=inputs)
 
@@ -174,6 +174,10 @@ def _module(name: str) -> Source | None:
         from kojikey.sealing.kek import passphrase
 
         return passphrase
+    if name == "recipients":
+        from kojikey.sealing.kek import recipients
+
+        return recipients
     if name == "awskms":
         from kojikey.sealing.kek import awskms
 
