@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from kojikey.config.known_keks import KnownKekFiles
 from kojikey.config.settings import Settings
 from kojikey.model.credential import Credential
 from kojikey.model.environment import Environment
@@ -56,13 +57,16 @@ if TYPE_CHECKING:
         def passphrase_prompt(self, store: str) -> Callable[[Purpose], Secret]:
             """Return what asks for the passphrase of a store; its name is empty for the local one."""
 
+        def identity_prompt(self) -> Callable[[str], Secret]:
+            """Return what asks for the passphrase of an identity, and is told where that is."""
+
 
 NO_STORE: Document = {"format": FORMAT, "store_id": "", "created_at": "", "kek": {"kid": ""}, "next_kek": None}
 TIMEOUT_S = 10.0
 
 _WAYS_TO_A_KEK = (
     "choose where the key-encryption key lives: set KOJIKEY_KEK or KOJIKEY_PASSPHRASE_FILE, "
-    "or run kojikey store init --kek file:PATH (or keychain, passphrase, env)"
+    "or run kojikey store init --kek file:PATH (or keychain, passphrase, env, recipients)"
 )
 
 
@@ -149,9 +153,11 @@ def catalog(settings: Settings) -> Catalog:
 def kek_inputs(settings: Settings, person: Person | None) -> KekInputs:
     """Return what KEK sources may ask: the environment, and a person where there is one."""
     warn = settings.warnings.text if settings.warnings is not None else None
+    inputs = KekInputs(settings.environ, None, warn, known=KnownKekFiles(settings.home.data, warn))
     if person is None or not person.may_ask_passphrase:
-        return KekInputs(settings.environ, None, warn)
-    return KekInputs(settings.environ, person.passphrase_prompt(_spoken_name(settings)), warn)
+        return inputs
+    ask = person.passphrase_prompt(_spoken_name(settings))
+    return inputs._replace(ask_passphrase=ask, ask_identity=person.identity_prompt())
 
 
 def _spoken_name(settings: Settings) -> str:
@@ -263,7 +269,7 @@ def _checked_inputs(source: str, inputs: KekInputs, person: Person) -> KekInputs
         person.note("there is no store yet; the new one opens with a passphrase")
         chosen = inputs.ask_passphrase("new")
         return inputs._replace(ask_passphrase=lambda _: chosen)
-    if source.partition(":")[0] in ("env", "passphrase"):
+    if source.partition(":")[0] in ("env", "passphrase", "recipients"):
         make(source, store_id="", inputs=inputs._replace(warn=None))
     return inputs
 

@@ -17,15 +17,17 @@ from kojikey.operations import accounts, storing
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.results import RekeyResult
 from kojikey.sealing.kek import passphrase
+from kojikey.sealing.kek.age_recipients import Recipient
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.sealing.kek.registry import discard, wrapped_kid
 from support.faulty import Crash, FaultyStore
+from support.identities import identity
 from support.sample_store import ACCOUNT, NEW, OLD, Held, Opener, SampleStore
 from support.servers.aws import REGION, Aws
 from support.servers.secret_service import UNLOCKED, session
 
 OTHER, REMOVED = "globex", "initech"
-LOCAL = ("env", "env:NAME", "file", "passphrase")
+LOCAL = ("env", "env:NAME", "file", "passphrase", "recipients")
 KINDS = (*LOCAL, "keychain", "awskms")
 COMMITS = 4  # the announcement, two accounts, the end
 
@@ -54,6 +56,11 @@ class Side:
     source: str
     environ: dict[str, str]
     away: Callable[[], object] = lambda: None
+    recipients: tuple[Recipient, ...] = ()
+
+    def inputs(self, environ: dict[str, str]) -> KekInputs:
+        """Return what a KEK of this side is made from, in an environment."""
+        return KekInputs(environ, None, recipients=self.recipients)
 
 
 Sides = Callable[[str, str], Side]
@@ -69,6 +76,8 @@ def sides(request: pytest.FixtureRequest, tmp_path: Path, quick_passphrases: Non
         if kind == "env:NAME":
             name = f"{which.upper()}_KEK"
             return Side(f"env:{name}", {name: _kek_text(10 + len(which))})
+        if kind == "recipients":
+            return _shared()
         if kind == "keychain":
             return Side("keychain", dict(request.getfixturevalue("keychain").environ))
         if kind == "awskms":
@@ -84,13 +93,19 @@ def sides(request: pytest.FixtureRequest, tmp_path: Path, quick_passphrases: Non
     return made
 
 
+def _shared() -> Side:
+    """Return a KEK that is sealed to one person, the same one on both sides: a new list has a new KEK."""
+    person = identity("anna")
+    return Side("recipients", {"KOJIKEY_IDENTITY": person.secret}, recipients=(person.recipient,))
+
+
 class Move:
     """A store on its way from one KEK to another."""
 
     def __init__(self, store: Opener, old: Side, new: Side) -> None:
         self.store, self.old, self.new = store, old, new
         self.before, self.after = dict(old.environ), dict(new.environ)
-        header, _ = storing.create(self.store(), source=self.old.source, inputs=KekInputs(self.before, None))
+        header, _ = storing.create(self.store(), source=self.old.source, inputs=self.old.inputs(self.before))
         self.spec = header["kek"]
         self.sample_store = SampleStore(self.store, {**self.after, **self.before})
         for account in (ACCOUNT, OTHER, REMOVED):
@@ -101,7 +116,7 @@ class Move:
 
     def rekey(self, store: FaultyStore | None = None) -> RekeyResult:
         """Move to the new KEK. What the new one is made from is asked for apart from the old one."""
-        inputs = KekInputs({**self.before, **self.after}, None)
+        inputs = self.new.inputs({**self.before, **self.after})
         return storing.rekey(self.sample_store.open_store(store), source=self.new.source, new_inputs=inputs)
 
     def killed(self, *, at: int, after: bool) -> bool:

@@ -40,3 +40,13 @@ class Person:
         from kojikey.cli.prompts import PassphrasePrompt
 
         return PassphrasePrompt(self._terminal, store=store)
+
+    def identity_prompt(self) -> Callable[[str], Secret]:
+        """Return what asks for the passphrase of an identity, and is told where that is."""
+
+        def ask(label: str) -> Secret:
+            from kojikey.cli.prompts import hidden
+
+            return hidden(f"Passphrase of your identity {label}: ")
+
+        return ask

@@ -53,9 +53,9 @@ class Environment(NotSerialisable, _Base):
         """Return these variables with others added, or in place of those of the same name."""
         return Environment({**self.__variables, **more})
 
-    def without(self, name: str) -> Environment:
-        """Return these variables but for one."""
-        return Environment({other: value for other, value in self.__variables.items() if other != name})
+    def without(self, *names: str) -> Environment:
+        """Return these variables but for some."""
+        return Environment({other: value for other, value in self.__variables.items() if other not in names})
 
     def __repr__(self) -> str:
         return f"<Environment {' '.join(sorted(self.__variables))}>"

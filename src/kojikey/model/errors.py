@@ -40,6 +40,7 @@ KojikeyError
 └── CannotOpen
     ├── KekMissing, KekUnavailable
     ├── WrongKek                the KEK is not the one that wrapped this
+    ├── KekChanged              not the one that is remembered of a store with recipients
     ├── RecordChanged           changed, moved or renamed from outside
     ├── RecordUnsupported       a format that this version does not read
     └── AuditBroken             the chain of events does not verify
@@ -350,6 +351,17 @@ class WrongKek(CannotOpen):
     """The KEK is well formed but is not the one that wrapped this account's data key."""
 
     effect = Effect.NOTHING_OPENED
+
+
+class KekChanged(CannotOpen):
+    """A store has another KEK than the one that is remembered of it here, and nothing that is signed leads to it."""
+
+    def __init__(self, store: str, problem: str) -> None:
+        super().__init__(
+            f"the store {store} has {problem}; nothing was opened",
+            hint="somebody who can write to the store may have put it there: ask the other recipients, and where one "
+            "of them did it, kojikey store recipients accept",
+        )
 
 
 class RecordChanged(CannotOpen):

@@ -22,9 +22,11 @@ _DISTINCTIVE = re.compile(
     r"|gsk_\w{20,}|xai-\w{20,}|pplx-\w{20,}|hf_[A-Za-z0-9]{20,}|api_org_[A-Za-z0-9]{20,}|r8_\w{20,}|tgp_v1_[\w-]{16,}"
     r"|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|npm_[A-Za-z0-9]{20,}|pypi-[\w-]{20,}"
     r"|(?:AKIA|ASIA)[0-9A-Z]{16}(?![0-9A-Za-z])|xox[abeprs]-[\w-]{16,}"
+    r"|(?i:AGE-SECRET-KEY-|AGE-PLUGIN-[A-Z0-9-]+-)1[0-9A-Z]{20,}"  # age identities, which open a team's store
     r"|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*"  # a JSON Web Token
     r")"
 )
+_PUBLIC = re.compile(r"age1[02-9a-z-]*1?[02-9ac-hj-np-z]{20,}|AAAA[BC]3NzaC1[A-Za-z0-9+/]{20,}={0,2}")
 _UUID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
 _HEX = re.compile(r"(?=[0-9]*[a-f])(?=[a-f]*[0-9])[0-9a-f]{32,}|(?=[0-9]*[A-F])(?=[A-F]*[0-9])[0-9A-F]{32,}")
 _LONG_RUN = 32
@@ -37,6 +39,8 @@ def looks_like_key(text: str) -> bool:
         return True
     if "/" in text or "\\" in text or any(character.isspace() for character in text):
         return False  # a path, a URL or a sentence; a prefix would have given a key in it away
+    if _PUBLIC.fullmatch(text):  # an age recipient, an SSH public key
+        return False
     value = text.rstrip("=").rpartition("=")[2]  # what stands after NAME=; a key may itself end in =
     if _UUID.fullmatch(value):
         return False

@@ -72,6 +72,7 @@ def readable(event: Document) -> Document:
         validators.optional(_origin, event.get("origin"))
         validators.optional(_others, event.get("others"))
         validators.optional(validators.text, event.get("role"))
+        validators.optional(validators.text, event.get("recipient"))
         validators.optional(validators.texts, event.get("settings"))
     except (KeyError, TypeError, ValueError):
         raise RecordChanged("of an event") from None

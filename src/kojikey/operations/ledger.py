@@ -26,7 +26,7 @@ from kojikey.stores.base import Change, Query, Stored
 
 _Result = TypeVar("_Result")
 
-_RARE = ("role", "others", "settings")  # members that an event has only where they say something
+_RARE = ("role", "others", "settings", "recipient")  # members that an event has only where they say something
 _OUTLIVES = ("disabled", "copied_from")  # of an account that was removed: what its owner cannot undo by beginning anew
 
 
@@ -42,6 +42,7 @@ class EventDraft(NamedTuple):
     role: str | None = None  # of a grant, and only there a member of the event
     others: Document | None = None  # of a copy: the version and fingerprint of the stages beside the current one
     settings: list[str] | None = None  # the names of those that were changed
+    recipient: str | None = None  # who left, where the account was wrapped anew for that
 
     def content(self) -> Document:
         """Return the members of the event that say what happened."""

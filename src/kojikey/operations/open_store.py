@@ -13,6 +13,7 @@ from kojikey.model.errors import (
     RecordChanged,
 )
 from kojikey.model.ref import Document, account_ref, key_ref
+from kojikey.operations.known_kek import ensure_known
 from kojikey.operations.record_checks import FORMAT as FORMAT
 from kojikey.operations.record_checks import check_account, checked_header, is_well_formed
 from kojikey.sealing.envelope import Sealer
@@ -38,7 +39,7 @@ class OpenStore:
     def __init__(self, store: Store, header: Document, inputs: KekInputs, *, actor: str) -> None:
         self.store, self.header, self.actor = store, checked_header(header, store.place), actor
         self.store_id: str = header["store_id"]
-        self._inputs = inputs
+        self._inputs, self.known = inputs, inputs.known
         self._keks: dict[str, Kek] = {}
         self._sealers: dict[str, tuple[str, Sealer]] = {}  # of an account: its wrapped data key, and what that opens
         self._accounts: dict[str, Stored | None] = {}
@@ -63,7 +64,9 @@ class OpenStore:
         spec = self._spec_of(kid) or self.target_spec
         known = str(spec.get("kid"))
         if known not in self._keks:
-            self._keks[known] = load_for_use(spec, self.inputs_for(spec))
+            kek = load_for_use(spec, self.inputs_for(spec))
+            ensure_known(self.known, self.store, self.header, spec, kek)
+            self._keks[known] = kek
         return self._keks[known]
 
     def inputs_for(self, spec: Document) -> KekInputs:
@@ -141,7 +144,7 @@ class OpenStore:
         for spec in self.specs_in_use():
             if asks_person(spec, self.inputs_for(spec)):
                 self.kek(str(spec.get("kid")))
-        self._inputs = self._inputs._replace(ask_passphrase=None)
+        self._inputs = self._inputs._replace(ask_passphrase=None, ask_identity=None)
 
     def specs_in_use(self) -> list[Document]:
         """Return the KEKs that accounts are wrapped with; there is more than one only during a re-keying."""

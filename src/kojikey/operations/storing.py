@@ -23,13 +23,14 @@ from kojikey.model.errors import (
 from kojikey.model.ref import HEADER, Document
 from kojikey.model.timestamps import now
 from kojikey.operations.compare_and_swap import retry_on_conflict
+from kojikey.operations.known_kek import MOST_SUCCESSIONS, ensure_known, remember, successions
 from kojikey.operations.ledger import EventDraft, Ledger, Plan
 from kojikey.operations.open_store import FORMAT, OpenStore
 from kojikey.operations.record_checks import check_account, checked_header, is_well_formed
 from kojikey.operations.results import RekeyResult, StoreInfo
 from kojikey.operations.unlocking import forget, unlocked
 from kojikey.sealing.envelope import Sealer
-from kojikey.sealing.kek.base import KEK_VARIABLE, Kek, KekInputs
+from kojikey.sealing.kek.base import KEK_VARIABLE, Kek, KekInputs, LocalKek
 from kojikey.sealing.kek.registry import describe, discard, load, make, same_source, wrapped_kid
 from kojikey.stores.base import Change, Store, Stored
 
@@ -54,6 +55,7 @@ def create(store: Store, *, source: str, inputs: KekInputs) -> tuple[Document, K
         if not _mentions(store, kek.kid, without_store=False):
             discard(spec, inputs)
         raise
+    remember(inputs.known, store, header, kek)
     return header, kek
 
 
@@ -92,6 +94,12 @@ def ensure_same_kek(store: Store, header: Document, *, source: str, inputs: KekI
             f"({validators.shown(header['kek'].get('source'))}); it was not changed",
             hint=f"kojikey store rekey --kek {shlex.quote(source)}",
         )
+    if inputs is not None and inputs.recipients and not any(_has_recipients(spec, inputs) for spec in same):
+        raise StoreExists(
+            store.place,
+            f"the store {store.place} exists already with other recipients; it was not changed",
+            hint="kojikey store recipients lists them, add and remove change them",
+        )
     if inputs is not None and all(_is_another(spec, inputs) for spec in same):
         other = _ELSEWHERE.get(source.partition(":")[0], source)
         raise StoreExists(
@@ -102,10 +110,16 @@ def ensure_same_kek(store: Store, header: Document, *, source: str, inputs: KekI
         )
 
 
+def _has_recipients(spec: Document, inputs: KekInputs) -> bool:
+    from kojikey.sealing.kek.recipients import has_recipients
+
+    return has_recipients(spec, inputs.recipients)
+
+
 def _is_another(spec: Document, inputs: KekInputs) -> bool:
     """Tell whether a spec's source holds another KEK."""
     try:
-        load(spec, inputs._replace(ask_passphrase=None))
+        load(spec, inputs._replace(ask_passphrase=None, ask_identity=None))
     except WrongKek:
         return True
     except CannotOpen:
@@ -167,11 +181,16 @@ def rekey(open_store: OpenStore, *, source: str, new_inputs: KekInputs) -> Rekey
     kek = _resumed(open_store, under_way, source, new_inputs) if under_way else None
     is_resumed = kek is not None
     if kek is None:
-        open_store.kek(str(before["kek"].get("kid")))  # it must be there: otherwise stop before anything changes
+        old = open_store.kek(str(before["kek"].get("kid")))  # must be there: otherwise stop before anything changes
         spec, kek = make(source, store_id=open_store.store_id, inputs=new_inputs)
         if spec == before["kek"] and not under_way:
             return _unchanged(open_store, spec)
-        _announce(open_store, spec, kek, new_inputs, instead_of=under_way)
+        announce(open_store, before, old, (spec, kek), new_inputs)
+    return finish(open_store, before, kek, is_resumed=is_resumed)
+
+
+def finish(open_store: OpenStore, before: Document, kek: Kek, *, is_resumed: bool) -> RekeyResult:
+    """Wrap with a KEK that was announced what is not yet, and make it the store's only one. Raises as :func:`rekey`."""
     open_store.adopt(kek)
     # From here on new accounts are wrapped with the new KEK: they are saved only if the header did not change.
     rewrapped, already, damaged = _rewrap_all(open_store, kek)
@@ -208,8 +227,8 @@ def _resumed(open_store: OpenStore, spec: Document, source: str, inputs: KekInpu
         Conflict, CannotOpen: it is another one, or cannot be had, and there are accounts that have it.
     """
     try:
-        _ensure_same_target(spec, source)
-        return load(spec, inputs._replace(which="announced"))
+        _ensure_same_target(spec, source, inputs)
+        return load_announced(open_store, spec, inputs)
     except (Conflict, CannotOpen) as error:
         if _is_carried(open_store, str(spec.get("kid"))):
             raise
@@ -218,8 +237,19 @@ def _resumed(open_store: OpenStore, spec: Document, source: str, inputs: KekInpu
         return None
 
 
-def _ensure_same_target(spec: Document, source: str) -> None:
-    if not same_source(spec, source):
+def load_announced(open_store: OpenStore, spec: Document, inputs: KekInputs) -> Kek:
+    """Return the KEK of a re-keying under way.
+
+    Raises:
+        CannotOpen: it can not be had, or somebody else than a recipient put it there.
+    """
+    kek = load(spec, inputs._replace(which="announced"))
+    ensure_known(open_store.known, open_store.store, open_store.header, spec, kek)
+    return kek
+
+
+def _ensure_same_target(spec: Document, source: str, inputs: KekInputs) -> None:
+    if not same_source(spec, source) or (inputs.recipients and not _has_recipients(spec, inputs)):
         raise Conflict(
             f"a re-keying to {describe(spec)} is under way",
             hint=f"finish it first: kojikey store rekey --kek {spoken_source(spec)}",
@@ -244,27 +274,52 @@ def spoken_source(spec: Document) -> str:
     return shlex.quote(spoken) if spoken.isprintable() else "SOURCE"
 
 
-def _announce(
-    open_store: OpenStore, spec: Document, kek: Kek, inputs: KekInputs, *, instead_of: Document | None
+def announce(
+    open_store: OpenStore,
+    before: Document,
+    old: Kek,
+    made: tuple[Document, Kek],
+    inputs: KekInputs,
+    *,
+    removed: str | None = None,
 ) -> None:
-    """Write the new KEK's place into the header before anything is wrapped with it."""
+    """Write a new KEK's place into the header before anything is wrapped with it, in place of one that was announced.
+
+    ``before`` is the header that it was made for, and ``old`` its KEK. Where several people remember that, what follows
+    it is signed with it; ``removed`` says for whose leaving.
+
+    Raises:
+        ChangedMeanwhile: somebody else changed the KEK, or who has it, since then.
+    """
+    spec, kek = made
+    statement = _statement(open_store, before, old, kek, removed)
     try:
-        _swap_header(open_store, lambda header: _announced(header, spec, instead_of))
+        swap_header(open_store, lambda header: _announced(header, before, spec, statement))
     except BaseException:
         if not _mentions(open_store.store, kek.kid):
             discard(spec, inputs)
         raise
 
 
-def _announced(header: Document, spec: Document, instead_of: Document | None) -> Document:
-    if header.get("next_kek") != instead_of:
-        raise ChangedMeanwhile(HEADER)  # another re-keying began
+def _statement(open_store: OpenStore, before: Document, old: Kek, kek: Kek, removed: str | None) -> Document | None:
+    if before["kek"].get("source") != "recipients" or not isinstance(old, LocalKek):
+        return None
+    from kojikey.sealing.succession import signed
+
+    return signed(old, kek, store_id=open_store.store_id, by=open_store.actor, at=now(), removed=removed)
+
+
+def _announced(header: Document, before: Document, spec: Document, statement: Document | None) -> Document:
+    instead_of = before.get("next_kek")
+    if header.get("next_kek") != instead_of or header["kek"] != before["kek"]:
+        raise ChangedMeanwhile(HEADER)  # another re-keying began, or even ended
     # An account may have been made with the one that is given up, just before this: it stays named until the end.
     given_up = {"given_up": [*header.get("given_up", ()), instead_of]} if instead_of else {}
-    return {**header, "next_kek": spec, **given_up}
+    said = {"successions": [*successions(header)[1 - MOST_SUCCESSIONS :], statement]} if statement else {}
+    return {**header, "next_kek": spec, **given_up, **said}
 
 
-def _swap_header(open_store: OpenStore, change: Callable[[Document], Document]) -> None:
+def swap_header(open_store: OpenStore, change: Callable[[Document], Document]) -> None:
     """Change the header, again where somebody who added an account was first."""
 
     def read() -> tuple[Stored, Document]:
@@ -301,7 +356,7 @@ def _rewrap_all(open_store: OpenStore, kek: Kek) -> tuple[int, int, list[str]]:
 
 
 def _rewrap(open_store: OpenStore, account: str, kek: Kek) -> None:
-    """Wrap an account's data key with another KEK, with a ``rekeyed`` event; safe to repeat.
+    """Wrap an account's data key with another KEK, with an event that says why; safe to repeat.
 
     Raises:
         Conflict: another re-keying took the place of this one meanwhile.
@@ -320,10 +375,20 @@ def _rewrap(open_store: OpenStore, account: str, kek: Kek) -> None:
         wrapped = kek.wrap(data_key, store=open_store.store_id, account=account)
         sealer = Sealer(data_key, store=open_store.store_id, account=account)
         named = Change(HEADER, header.document, header.revision, keeps=True)
-        made = Plan((named,), (EventDraft("rekeyed"),))
+        made = Plan((named,), (_draft(header.document, kek),))
         ledger.commit(account, made, {**stored.document, "wrapped": wrapped}, stored.revision, sealer)
 
     ledger.retried(account, attempt)
+
+
+def _draft(header: Document, kek: Kek) -> EventDraft:
+    """Return the event of a re-wrapping: that a recipient was removed, where that is what the KEK was changed for."""
+    for statement in successions(header):
+        if isinstance(statement, dict) and statement.get("to") == kek.kid:
+            removed = statement.get("removed")
+            if isinstance(removed, str) and removed.isprintable():
+                return EventDraft("recipient_removed", recipient=removed)
+    return EventDraft("rekeyed")
 
 
 def _conclude(open_store: OpenStore, kek: Kek) -> None:
@@ -337,4 +402,5 @@ def _conclude(open_store: OpenStore, kek: Kek) -> None:
             raise ChangedMeanwhile(HEADER)
         return {name: value for name, value in header.items() if name != "given_up"} | {"kek": spec, "next_kek": None}
 
-    _swap_header(open_store, concluded)
+    swap_header(open_store, concluded)
+    remember(open_store.known, open_store.store, open_store.header, kek)

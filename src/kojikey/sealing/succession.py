@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-MOST = 16
-"""So many statements a store keeps; who was away for longer is asked to accept the new KEK."""
 _SIGNED = ("from", "to", "verify", "by", "at", "removed")
 
 

@@ -27,6 +27,7 @@ MODULES: dict[str, str] = {
     "store init": "store",
     "store info": "store",
     "store rekey": "store",
+    "store recipients": "store_recipients",
     "store list": "store_names",
     "store use": "store_names",
     "store copy": "store_copy",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kojikey.providers.index import IndexEntry
 
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
+_KEPT_BACK = ("KOJIKEY_IDENTITY", "KOJIKEY_IDENTITY_FILE")  # they open everything that the store has
 
 
 def run(call: Call) -> int:
@@ -50,7 +51,7 @@ def run(call: Call) -> int:
 
         return preview(call, settings, index, listed, named)
     found = _credentials(call, settings, dict.fromkeys((*listed, *named.values())), index)
-    environ = Environment(os.environ)
+    environ = Environment(os.environ).without(*_KEPT_BACK)
     for provider in listed or (() if named else found):
         if provider in found:
             environ = environ.joined(_variables(found[provider], index[provider]))

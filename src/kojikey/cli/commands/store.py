@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+from kojikey.cli.commands.recipient_input import RECIPIENT, read_recipients
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.exits import Exit
 from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Argument, Call, Command, Option
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 KEK = Option(
     ("--kek",),
-    "where the KEK lives: keychain, passphrase, env, env:NAME, file:PATH or awskms:KEY-ID?region=R",
+    "where the KEK lives: keychain, passphrase, env, env:NAME, file:PATH, recipients or awskms:KEY-ID?region=R",
     "text",
     "SOURCE",
     "kek",
@@ -42,19 +43,21 @@ def init(call: Call) -> int:
     if url is not None:
         context.settings.store = context.settings.store._replace(value=url, origin="argument")
     _ensure_name_is_free(context, url)
-    made, store = _made(context, wiring.kek_inputs(context.settings, context.person))
+    made, store = _made(context, _with_recipients(context, wiring.kek_inputs(context.settings, context.person)))
     _keep_name(context, url)
     return _show_init(context, store, made=made)
 
 
 def _made(context: Context, inputs: KekInputs) -> tuple[bool, Store]:
     """Make the store, or find that the same one exists. Where a KEK is to live matters only where none was made yet."""
+    from kojikey import wiring
     from kojikey.model.errors import StoreExists
     from kojikey.operations.storing import create, ensure_same_kek
     from kojikey.stores.registry import store_from_url
 
     store = store_from_url(context.settings.store_url())
     store.upgrade()
+    inputs = inputs._replace(actor=wiring.actor(store))
     try:
         header = store.open().document
     except StoreNotFound:
@@ -68,6 +71,18 @@ def _made(context: Context, inputs: KekInputs) -> tuple[bool, Store]:
     if asked:
         ensure_same_kek(store, header, source=asked, inputs=inputs)
     return False, store
+
+
+def _with_recipients(context: Context, inputs: KekInputs) -> KekInputs:
+    """Return the inputs with the recipients that were named.
+
+    Raises:
+        UsageError: one is none, or the KEK is not one of several people.
+    """
+    values = context.call.texts("recipient")
+    if values and context.call.text("kek") != "recipients":
+        raise UsageError("--recipient goes with --kek recipients; nothing was done")
+    return inputs._replace(recipients=read_recipients(values)) if values else inputs
 
 
 def _source(context: Context, inputs: KekInputs, place: str) -> str:
@@ -189,7 +204,8 @@ def _new_inputs(context: Context, open_store: OpenStore, source: str) -> KekInpu
     """
     from kojikey import wiring
 
-    inputs = wiring.kek_inputs(context.settings, context.person)
+    inputs = _with_recipients(context, wiring.kek_inputs(context.settings, context.person))
+    inputs = inputs._replace(actor=open_store.actor)
     path = context.call.text("new_passphrase_file")
     if path is not None:
         return inputs._replace(environ=Environment(inputs.environ).joined({"KOJIKEY_PASSPHRASE_FILE": path}))
@@ -215,6 +231,7 @@ COMMANDS = (
         options=(
             *_OPTIONS,
             KEK,
+            RECIPIENT,
             Option(("--name",), "keep the URL under this name in config.toml", "text", "NAME"),
         ),
         argument=Argument("url", "[URL]", "such as sqlite:///srv/team/keys.db; the local store where none is given"),
@@ -223,6 +240,7 @@ COMMANDS = (
         examples=(
             "kojikey store init --kek passphrase",
             "kojikey store init sqlite:///srv/team/keys.db --name team --kek file:/etc/kojikey/kek",
+            "kojikey store init --kek recipients --recipient @team.txt",
         ),
     ),
     Command(
@@ -239,6 +257,7 @@ COMMANDS = (
         options=(
             *_OPTIONS,
             KEK,
+            RECIPIENT,
             Option(("--new-passphrase-file",), "the new passphrase is this file's first line", "text", "PATH", "file"),
         ),
         description="Wraps each account's data key anew; the sealed keys stay as they are, and no provider key changes "

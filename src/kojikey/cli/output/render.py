@@ -379,7 +379,11 @@ def ago(stamp: str) -> str:
 
 def _event_cells(event: Document, length: int, *, with_account: bool) -> list[str | Text]:
     outcome, reason = event.get("outcome"), event.get("reason")
-    found = (f"{outcome}: {reason}" if reason != "ok" else outcome) if outcome else event.get("role")
+    found = (
+        (f"{outcome}: {reason}" if reason != "ok" else outcome)
+        if outcome
+        else event.get("role") or event.get("recipient")
+    )
     found = ", ".join(event.get("settings") or ()) or found
     signed = "" if event.get("signed") else " unsigned"
     cells: list[str | Text] = [

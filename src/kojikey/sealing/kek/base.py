@@ -94,11 +94,6 @@ class LocalKek(Kek):
     def reveal(self) -> HiddenBytes:
         """Return its bytes, for a caller that keeps it; see :mod:`kojikey.sealing.kek.kernel_keyring`."""
         return self._key
-    def text(self) -> HiddenBytes:
-        """Return the text form of the KEK, as the environment has it, for sealing it."""
-        from kojikey.sealing import base64url
-
-        return HiddenBytes(base64url.encode(self._key).encode("ascii"))
 
     def derived(self, purpose: bytes) -> HiddenBytes:
         """Return the key that stands for this KEK in one purpose."""
@@ -160,7 +155,7 @@ class KekInputs(NamedTuple):
     unsafe, but no reason to stop. ``which`` says of a re-keying under way which of its two KEKs is wanted.
     ``may_use_unlocked`` is False where the passphrase is wanted although ``kojikey unlock`` keeps its KEK.
     ``ask_identity`` asks for the passphrase of an identity, and is told which. ``recipients`` are those that a new KEK
-    is sealed to, as lines, and ``actor`` is who names them. ``known`` remembers the KEKs of stores with recipients.
+    is sealed to, and ``actor`` is who names them. ``known`` remembers the KEKs of stores with recipients.
     """
 
     environ: Mapping[str, str]

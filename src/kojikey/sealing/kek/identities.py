@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 DEFAULT_FILES = ("~/.ssh/id_ed25519", "~/.ssh/id_rsa")
 TRIES = 3  # of a person who is asked for the passphrase of an identity
 _LIMIT = 64 * 1024  # bytes of a file of identities
-_AGE_FILE = ("age-encryption.org/v1", "-----BEGIN AGE ENCRYPTED FILE-----")
+_AGE_FILE = (b"age-encryption.org/v1", b"-----BEGIN AGE ENCRYPTED FILE-----")
 _PLUGIN = re.compile(r"AGE-PLUGIN-([A-Z0-9-]+)-1[02-9AC-HJ-NP-Z]*")
 
 
@@ -170,9 +170,10 @@ def own_identities(inputs: KekInputs) -> Iterator[Identity]:
     Raises:
         KekMissing: a file that was named is not there. KekUnavailable: it cannot be used, or has no identity.
     """
-    text, path = inputs.environ.get(IDENTITY_VARIABLE), inputs.environ.get(IDENTITY_FILE_VARIABLE)
+    text = HiddenBytes(inputs.environ.get(IDENTITY_VARIABLE, "").encode("utf-8", "surrogateescape"))
+    path = inputs.environ.get(IDENTITY_FILE_VARIABLE)
     if text:
-        yield from _identities(HiddenBytes(text.encode("utf-8", "surrogateescape")), IDENTITY_VARIABLE, inputs)
+        yield from _identities(text, IDENTITY_VARIABLE, inputs)
     if path:
         yield from _of_file(expanded(path, what=IDENTITY_FILE_VARIABLE), inputs, may_be_pipe=True)
     if text or path:
@@ -194,10 +195,9 @@ def _of_file(path: str, inputs: KekInputs, *, may_be_pipe: bool) -> Iterator[Ide
 
 def _identities(content: HiddenBytes, label: str, inputs: KekInputs) -> Iterator[Identity]:
     """Yield the identities of a file or variable: an SSH key, or lines of age identities, also behind a passphrase."""
-    text = Secret(decoded(content) or "")
-    if text.reveal().startswith(_AGE_FILE):
+    if content.startswith(_AGE_FILE):
         content = _decrypted_file(content, label, inputs)
-        text = Secret(decoded(content) or "")
+    text = Secret(decoded(content) or "")
     if "PRIVATE KEY-----" in text.reveal():
         yield SshIdentity(label, content, inputs)
         return

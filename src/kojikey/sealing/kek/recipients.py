@@ -21,6 +21,7 @@ from kojikey.model.errors import KekMissing, KekUnavailable, RecordChanged, Usag
 from kojikey.model.fast_namedtuple import NamedTuple
 from kojikey.model.secret import HiddenBytes, Secret
 from kojikey.model.timestamps import now
+from kojikey.sealing import base64url
 from kojikey.sealing.aead import KEY_BYTES
 from kojikey.sealing.derivation import RECIPIENTS
 from kojikey.sealing.kek.age_recipients import COMMENT_LIMIT, Recipient, has_form, plugin_of, seal
@@ -180,6 +181,17 @@ def _no_identity(inputs: KekInputs, count: int) -> KekMissing:
     )
 
 
+def check(spec: Spec, kek: LocalKek) -> None:
+    """Make sure that somebody who has the KEK wrote the list of recipients.
+
+    Raises:
+        RecordChanged: it was changed from outside.
+    """
+    mac = spec.get("mac")
+    if not isinstance(mac, str) or not mac.isascii() or not hmac.compare_digest(mac, _mac(spec, kek)):
+        raise RecordChanged("header", "has a list of recipients that was changed from outside")
+
+
 def _verified(spec: Spec, opened: HiddenBytes) -> LocalKek:
     try:
         kek = local_kek(Secret(opened.decode("ascii")), holder="the sealed member", hint="")
@@ -187,9 +199,7 @@ def _verified(spec: Spec, opened: HiddenBytes) -> LocalKek:
         raise RecordChanged("header", "holds something else than a KEK for you") from None
     if kek.kid != text_member(spec, "kid"):
         raise RecordChanged("header", "holds another KEK for you than the one that it names")
-    mac = spec.get("mac")
-    if not isinstance(mac, str) or not mac.isascii() or not hmac.compare_digest(mac, _mac(spec, kek)):
-        raise RecordChanged("header", "has a list of recipients that was changed from outside")
+    check(spec, kek)
     return kek
 
 
@@ -236,9 +246,9 @@ def _member(recipient: Recipient, kek: LocalKek, inputs: KekInputs) -> Member:
 
 def _sealed(recipient: Recipient, kek: LocalKek, inputs: KekInputs) -> str:
     named: Collection[str] = {named.text for named in inputs.recipients}
-    return seal(
-        kek.text(), recipient.text, named=named, callbacks=PluginCallbacks(inputs, plugin_of(recipient.text) or "")
-    )
+    text = HiddenBytes(base64url.encode(kek.reveal()).encode("ascii"))
+    callbacks = PluginCallbacks(inputs, plugin_of(recipient.text) or "")
+    return seal(text, recipient.text, named=named, callbacks=callbacks)
 
 
 def _unique(recipients: Iterable[Recipient]) -> tuple[Recipient, ...]:

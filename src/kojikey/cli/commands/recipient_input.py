@@ -1,0 +1,52 @@
+"""Recipients as people name them: a public key with its comment, or ``@FILE``.
+
+Owns: reading the file. Must not: know the forms of recipients (``sealing/kek/age_recipients.py`` does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kojikey.cli.parsing.command import Option
+from kojikey.model.errors import UsageError
+from kojikey.model.home import expanded
+from kojikey.model.plain_file import open_plain
+from kojikey.model.text_file import decoded
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kojikey.sealing.kek.age_recipients import Recipient
+
+RECIPIENT = Option(
+    ("--recipient",),
+    "to whom the KEK is sealed: age1…, or 'ssh-ed25519 AAAA… COMMENT', or @FILE; may be repeated",
+    "texts",
+    "R|@FILE",
+)
+_LIMIT = 256 * 1024  # bytes
+
+
+def read_recipients(values: Sequence[str]) -> tuple[Recipient, ...]:
+    """Return the recipients that were named, in order.
+
+    Raises:
+        UsageError: one is none, or a file cannot be read.
+    """
+    from kojikey.sealing.kek.age_recipients import parsed, parsed_file
+
+    found: list[Recipient] = []
+    for value in values:
+        found += parsed_file(_content(value[1:])) if value.startswith("@") else [parsed(value)]
+    return tuple(found)
+
+
+def _content(path: str) -> str:
+    try:
+        with open_plain(expanded(path, what="the path of a recipient's file")) as file:
+            text = decoded(file.read(_LIMIT))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a file"
+        raise UsageError(f"the file of recipients cannot be read ({reason}); nothing was changed") from None
+    if text is None:
+        raise UsageError("the file of recipients is not text; nothing was changed")
+    return text

@@ -1,0 +1,81 @@
+"""The memory of which KEK a store with recipients had: one small file a store, in the data folder.
+
+Owns: these files. Must not: decide whether a KEK is trusted (``operations/known_kek.py`` does).
+"""
+
+from __future__ import annotations
+
+import os
+
+from kojikey.model.errors import UnsafeConfig
+from kojikey.model.whole_file import write_whole
+from kojikey.sealing.kek.base import KnownKek
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_FOLDER = "known-keks"
+_LIMIT = 4096  # bytes
+
+
+class KnownKekFiles:
+    """Remembers KEKs in a folder. What cannot be written is warned of: the store is used all the same."""
+
+    def __init__(self, data: str, warn: Callable[[str], None] | None) -> None:
+        self._folder, self._warn = os.path.join(data, _FOLDER), warn
+
+    def recall(self, place: str) -> KnownKek | None:
+        """Return the KEK that the store there had, None where it is not known here.
+
+        Raises:
+            UnsafeConfig: the file is damaged. It is not taken for one that was never there.
+        """
+        if not os.path.isdir(self._folder):  # on the way of `run`: most stores have no recipients
+            return None
+        import json
+
+        path = self._path(place)
+        try:
+            with open(path, encoding="utf-8") as file:
+                content = json.loads(file.read(_LIMIT))
+            known = KnownKek(*(content[name] for name in KnownKek._fields))
+            if not all(isinstance(value, str) and value.isprintable() for value in known):
+                raise ValueError("not what is written here")  # noqa: TRY301 - one kind of error for all that is wrong
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError):
+            raise UnsafeConfig(
+                path,
+                "cannot be read as the note of a store's key-encryption key",
+                hint="restore it, or remove it "
+                "and ask the other recipients for the id of the key: kojikey store recipients",
+            ) from None
+        return known
+
+    def remember(self, place: str, known: KnownKek) -> None:
+        """Keep the KEK that the store there has."""
+        import json
+
+        path = self._path(place)
+        text = json.dumps({**known._asdict(), "place": place}, indent=1) + "\n"
+        try:
+            for folder in (os.path.dirname(self._folder), self._folder):
+                os.makedirs(folder, mode=0o700, exist_ok=True)
+            write_whole(path, (text,))
+        except OSError as error:
+            if self._warn is not None:
+                self._warn(f"the key-encryption key of this store cannot be remembered in {path} ({error.strerror})")
+
+    def forget(self, place: str) -> None:
+        """Forget the store there."""
+        try:
+            if os.path.isdir(self._folder):
+                os.unlink(self._path(place))
+        except OSError:
+            return
+
+    def _path(self, place: str) -> str:
+        import hashlib
+
+        return os.path.join(self._folder, hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()[:32])

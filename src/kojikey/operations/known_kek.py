@@ -1,0 +1,75 @@
+"""The KEK of a store with recipients against the one that is remembered here.
+
+Owns: when a KEK is trusted, and when it is remembered. Must not: know where the memory is kept.
+
+Whoever can write to a store can seal a KEK of their own to everybody's public key, or put an old header back. So the
+first KEK of a store that is used here is remembered by its id. Another one is trusted only where statements that are
+signed under the remembered one lead to it: :mod:`kojikey.sealing.succession`.
+"""
+
+from __future__ import annotations
+
+from kojikey.model.errors import KekChanged
+from kojikey.model.plain_text import quoted
+from kojikey.model.ref import Document
+from kojikey.sealing.kek.base import Kek, KnownKek
+from kojikey.stores.base import Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kojikey.sealing.kek.base import KnownKeks
+
+MOST_SUCCESSIONS = 16
+"""So many statements a store keeps; who was away for longer is asked to accept the new KEK."""
+
+
+def ensure_known(known: KnownKeks | None, store: Store, header: Document, spec: Document, kek: Kek) -> None:
+    """Check the KEK that a spec of a header names before it is used, and remember it where it is the first here.
+
+    Raises:
+        KekChanged: it is another one than is remembered, or of another store, and nothing signed leads to it.
+    """
+    before = known.recall(store.place) if known is not None else None
+    if known is None or (before is None and spec.get("source") != "recipients"):
+        return
+    if before is not None and not _is_trusted(before, header, kek):
+        raise _changed(before, store.place, header, kek)
+    # While a change to another KEK is under way it may be given up: until then the old one stays remembered.
+    is_settled = header["kek"].get("kid") == kek.kid
+    if is_settled and (before is None or before.kid != kek.kid):
+        remember(known, store, header, kek)
+
+
+def remember(known: KnownKeks | None, store: Store, header: Document, kek: Kek) -> None:
+    """Remember a store's KEK, where it is one of several people; of others nothing is kept."""
+    if known is None:
+        return
+    if header["kek"].get("source") != "recipients":
+        known.forget(store.place)
+        return
+    from kojikey.sealing.succession import verifier
+
+    known.remember(store.place, KnownKek(str(header["store_id"]), kek.kid, verifier(kek)))
+
+
+def _is_trusted(before: KnownKek, header: Document, kek: Kek) -> bool:
+    if before.store_id != header["store_id"]:
+        return False
+    if before.kid == kek.kid:
+        return True
+    from kojikey.sealing.succession import leads
+
+    return leads(before, kek.kid, successions(header), store_id=before.store_id)
+
+
+def successions(header: Document) -> list[object]:
+    """Return the statements of a header; what is none of them is told apart where they are verified."""
+    found = header.get("successions")
+    return found if isinstance(found, list) else []
+
+
+def _changed(before: KnownKek, place: str, header: Document, kek: Kek) -> KekChanged:
+    if before.store_id != header["store_id"]:
+        return KekChanged(place, f"become another store ({quoted(header['store_id'])}) than the one that is known here")
+    new = kek.kid if kek.kid.isalnum() else quoted(kek.kid)
+    return KekChanged(place, f"another key-encryption key ({new}) than the one that is known here ({before.kid})")

@@ -1,0 +1,242 @@
+"""A KEK that is sealed to several people: who opens it, with what, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pyrage
+import pytest
+
+from kojikey.model.errors import CannotOpen, KekMissing, KekUnavailable, RecordChanged, UsageError
+from kojikey.model.secret import Secret
+from kojikey.sealing import base64url
+from kojikey.sealing.kek import recipients, registry
+from kojikey.sealing.kek.age_recipients import Recipient, parsed, parsed_file
+from kojikey.sealing.kek.base import Kek, KekInputs, LocalKek
+from support.identities import WORDS, identity, ssh_file, ssh_recipient
+from support.keks import Spec, private
+
+ANNA, BOB = identity("anna"), identity("bob")
+EVERYBODY = (ANNA.recipient, BOB.recipient, ssh_recipient("ed25519"), ssh_recipient("rsa"))
+
+
+def inputs(secret: str = "", *, path: Path | None = None, words: bytes | None = None) -> KekInputs:
+    environ = {"KOJIKEY_IDENTITY": secret} if secret else {"KOJIKEY_IDENTITY_FILE": str(path)} if path else {}
+    ask = None if words is None else lambda _: Secret(words.decode())
+    return KekInputs(environ, None, ask_identity=ask, actor="anna@laptop")
+
+
+def made(*named: Recipient) -> tuple[Spec, Kek]:
+    return registry.make("recipients", store_id="a store", inputs=inputs(ANNA.secret)._replace(recipients=named))
+
+
+@pytest.fixture(scope="module")
+def shared() -> tuple[Spec, Kek]:
+    return made(*EVERYBODY)
+
+
+@pytest.mark.parametrize("person", [ANNA, BOB])
+def test_each_recipient_opens_it_with_the_identity_itself_or_a_file(
+    shared: tuple[Spec, Kek], tmp_path: Path, person: Any
+) -> None:
+    spec, kek = shared
+    path = private(tmp_path / "identity", f"# made today\n{person.secret}\n")
+    assert registry.load(spec, inputs(person.secret)).kid == kek.kid
+    assert registry.load(spec, inputs(path=path)).kid == kek.kid
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "rsa"])
+@pytest.mark.parametrize("words", [None, WORDS])
+def test_an_ssh_key_opens_it_also_behind_a_passphrase(
+    shared: tuple[Spec, Kek], tmp_path: Path, kind: str, words: bytes | None
+) -> None:
+    spec, kek = shared
+    path = ssh_file(tmp_path / "id", kind, words=words)
+    assert registry.load(spec, inputs(path=path, words=words)).kid == kek.kid
+
+
+@pytest.mark.parametrize("words", [None, WORDS])
+def test_an_rsa_key_in_the_old_form_opens_it(shared: tuple[Spec, Kek], tmp_path: Path, words: bytes | None) -> None:
+    spec, kek = shared
+    path = ssh_file(tmp_path / "id", "rsa", words=words, is_old=True)
+    assert registry.load(spec, inputs(path=path, words=words)).kid == kek.kid
+
+
+def test_an_identity_file_behind_a_passphrase_opens_it(shared: tuple[Spec, Kek], tmp_path: Path) -> None:
+    spec, kek = shared
+    path = private(tmp_path / "identity.age", pyrage.passphrase.encrypt(ANNA.secret.encode(), WORDS.decode()))
+    assert registry.load(spec, inputs(path=path, words=WORDS)).kid == kek.kid
+
+
+def test_the_default_ssh_keys_are_tried_where_nothing_is_set(
+    shared: tuple[Spec, Kek], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, kek = shared
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ssh").mkdir()
+    with pytest.raises(KekMissing, match="no identity of yours was found"):
+        registry.load(spec, inputs())
+    ssh_file(tmp_path / ".ssh" / "id_rsa", "rsa")
+    assert registry.load(spec, inputs()).kid == kek.kid
+    with pytest.raises(KekMissing, match="none of your identities"):  # what is set is used alone
+        registry.load(spec, inputs(identity("mallory").secret))
+
+
+def test_no_passphrase_is_asked_for_a_key_that_is_no_recipients(tmp_path: Path) -> None:
+    spec, _ = made(ANNA.recipient)
+    path = ssh_file(tmp_path / "id", "ed25519", words=WORDS)
+    with pytest.raises(KekMissing, match="none of your identities"):
+        registry.load(spec, inputs(path=path)._replace(ask_identity=lambda _: pytest.fail("somebody was asked")))
+
+
+def test_a_wrong_passphrase_is_asked_for_again_three_times_in_all(shared: tuple[Spec, Kek], tmp_path: Path) -> None:
+    spec, kek = shared
+    path, typed = ssh_file(tmp_path / "id", "ed25519", words=WORDS), ["wrong", "wrong again", WORDS.decode()]
+    ask = inputs(path=path)._replace(ask_identity=lambda _: Secret(typed.pop(0)), warn=lambda _: None)
+    assert registry.load(spec, ask).kid == kek.kid
+    typed += ["wrong"] * 3
+    with pytest.raises(KekUnavailable, match="not the passphrase"):
+        registry.load(spec, ask)
+    assert not typed
+
+
+def test_with_nobody_to_ask_the_passphrase_is_missing(shared: tuple[Spec, Kek], tmp_path: Path) -> None:
+    path = ssh_file(tmp_path / "id", "ed25519", words=WORDS)
+    with pytest.raises(KekMissing, match="nobody can be asked"):
+        registry.load(shared[0], inputs(path=path))
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o660])
+def test_an_identity_that_others_can_use_is_refused(shared: tuple[Spec, Kek], tmp_path: Path, mode: int) -> None:
+    path = private(tmp_path / "identity", ANNA.secret, mode)
+    with pytest.raises(KekUnavailable) as caught:
+        registry.load(shared[0], inputs(path=path))
+    assert caught.value.hint == f"chmod 600 {path}"
+
+
+@pytest.mark.parametrize("content", ["", "hello", "AGE-SECRET-KEY-1QQ", "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA"])
+def test_what_is_no_identity_is_refused_without_being_repeated(
+    shared: tuple[Spec, Kek], tmp_path: Path, content: str
+) -> None:
+    with pytest.raises(CannotOpen) as caught:
+        registry.load(shared[0], inputs(path=private(tmp_path / "identity", content)))
+    assert not content or content not in str(caught.value) + str(caught.value.hint)
+
+
+def test_the_age_program_opens_a_sealed_member(shared: tuple[Spec, Kek], tmp_path: Path) -> None:
+    """As the documentation shows; the Debian package is named ``age``."""
+    spec, kek = shared
+    age = shutil.which("age")
+    assert age is not None, "the program age is needed: apt-get install age"
+    path = private(tmp_path / "identity", ANNA.secret)
+    member = private(tmp_path / "member.age", spec["recipients"][0]["sealed"])
+    opened = subprocess.run([age, "-d", "-i", path, member], capture_output=True, check=True).stdout
+    assert LocalKek(base64url.decode(opened.decode())).kid == kek.kid
+
+
+def test_somebody_who_is_no_recipient_makes_no_store() -> None:
+    with pytest.raises(UsageError, match="your own public key is not among the recipients"):
+        made(BOB.recipient)
+
+
+def test_nobody_named_makes_no_store() -> None:
+    with pytest.raises(UsageError, match="sealed to the recipients that you name"):
+        made()
+
+
+def test_too_many_for_a_header_are_refused() -> None:
+    many = [Recipient(str(pyrage.x25519.Identity.generate().to_public()), "x" * 100) for _ in range(40)]
+    with pytest.raises(UsageError, match="no room"):
+        made(ANNA.recipient, *many)
+
+
+def test_the_kek_is_nowhere_in_the_spec(shared: tuple[Spec, Kek]) -> None:
+    spec, kek = shared
+    assert isinstance(kek, LocalKek)
+    text = json.dumps(spec)
+    assert base64url.encode(kek.reveal()) not in text
+    assert kek.reveal().hex() not in text
+
+
+def _renamed(spec: Spec) -> None:
+    spec["recipients"][1]["comment"] = "somebody else"
+
+
+def _added_by(spec: Spec) -> None:
+    spec["recipients"][1]["added_by"] = "mallory@nowhere"
+
+
+def _taken_out(spec: Spec) -> None:
+    del spec["recipients"][1]
+
+
+def _put_in(spec: Spec) -> None:
+    spec["recipients"].append({**spec["recipients"][1], "recipient": identity("mallory").recipient.text})
+
+
+def _other_kek(spec: Spec) -> None:
+    spec["recipients"][0]["sealed"] = made(ANNA.recipient)[0]["recipients"][0]["sealed"]
+
+
+@pytest.mark.parametrize("change", [_renamed, _added_by, _taken_out, _put_in, _other_kek])
+def test_a_list_that_was_changed_from_outside_is_refused(shared: tuple[Spec, Kek], change: Any) -> None:
+    spec = json.loads(json.dumps(shared[0]))
+    change(spec)
+    with pytest.raises(RecordChanged, match="header"):
+        registry.load(spec, inputs(ANNA.secret))
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        None, [], {}, [None], [{}], [{"recipient": 1}], "x",
+        [{"recipient": "age1../../x1qqqq", "comment": "", "added_by": "x", "added_at": "x", "sealed": ""}],
+        [{"recipient": ANNA.recipient.text, "comment": "\x1b[2J", "added_by": "x", "added_at": "x", "sealed": ""}],
+        [{"recipient": ANNA.recipient.text, "comment": "", "added_by": "x", "added_at": "2026-11-27T10:00:00Z",
+          "sealed": "x" * 100_000}],
+    ],
+)  # fmt: skip
+def test_a_hostile_list_is_damage_and_no_bug(shared: tuple[Spec, Kek], hostile: object) -> None:
+    spec = {**shared[0], "recipients": hostile}
+    with pytest.raises(RecordChanged):
+        registry.load(spec, inputs(ANNA.secret))
+    with pytest.raises(RecordChanged):
+        registry.describe(spec)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "", "hello", "age1qqq", "ssh-dss AAAAB3NzaC1kc3M=", "ssh-ed25519 AAAA", "ssh-ed25519", "age1../x1qqqq",
+        'from="10.0.0.1" ' + ssh_recipient("ed25519").text, ANNA.recipient.text.upper(), ANNA.recipient.text[:-1] + "q",
+        ANNA.recipient.text + " \x1b[2J", ANNA.recipient.text + " " + "x" * 101,
+    ],
+)  # fmt: skip
+def test_what_is_no_recipient_is_refused(line: str) -> None:
+    with pytest.raises(UsageError):
+        parsed(line)
+
+
+@pytest.mark.parametrize("secret", [ANNA.secret, ANNA.secret.lower(), "-----BEGIN OPENSSH PRIVATE KEY-----"])
+def test_a_secret_in_place_of_a_recipient_is_not_repeated(secret: str) -> None:
+    with pytest.raises(UsageError, match="secret identity") as caught:
+        parsed(secret)
+    assert secret not in str(caught.value)
+
+
+def test_a_file_has_a_recipient_a_line_with_its_comment() -> None:
+    text = f"# the team\n\n{ANNA.recipient.text} anna\n  {ssh_recipient('rsa').text} bob at work\n"
+    assert [recipient.comment for recipient in parsed_file(text)] == ["anna", "bob at work"]
+    with pytest.raises(UsageError, match="line 2"):
+        parsed_file(f"{ANNA.recipient.text}\nhello\n")
+    with pytest.raises(UsageError, match="no recipient"):
+        parsed_file("# nobody\n")
+
+
+def test_it_says_who_can_open_it(shared: tuple[Spec, Kek]) -> None:
+    assert registry.describe(shared[0]).endswith("anna, bob, ed25519@laptop, rsa@laptop")
+    assert recipients.own_recipients(shared[0], inputs(BOB.secret)) == (BOB.recipient.text,)
