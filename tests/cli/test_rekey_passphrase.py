@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kojikey.operations import storing
+from kojikey.operations import rekeying
 from kojikey.operations.open_store import OpenStore
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.sqlite.store import SqliteStore
@@ -99,7 +99,7 @@ def half(sealed: Program, old: str, new: str) -> Program:
     one, other = (KekInputs({"KOJIKEY_PASSPHRASE_FILE": path}, None) for path in (old, new))
     open_store = OpenStore(store, store.open().document, one, actor="somebody@somewhere")
     with pytest.raises(Crash):
-        storing.rekey(open_store, source="passphrase", new_inputs=other)
+        rekeying.rekey(open_store, source="passphrase", new_inputs=other)
     return sealed
 
 

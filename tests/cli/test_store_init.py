@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kojikey.operations.storing import spoken_source
+from kojikey.operations.rekeying import spoken_source
 from support.program import KEK, Ended, Program
 
 OTHER_KEK = base64.urlsafe_b64encode(bytes(range(100, 132))).decode()

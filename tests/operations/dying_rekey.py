@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from kojikey.model.ref import Document
-from kojikey.operations import storing
+from kojikey.operations import rekeying
 from kojikey.operations.open_store import OpenStore
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Change
@@ -39,7 +39,7 @@ def main(path: str, commits: str) -> None:
     store.left, store.is_odd = int(commits), int(commits) % 2 == 1
     inputs = KekInputs(os.environ, None)
     open_store = OpenStore(store, store.open().document, inputs, actor="somebody@somewhere")
-    storing.rekey(open_store, source="env:NEW_KEK", new_inputs=inputs)
+    rekeying.rekey(open_store, source="env:NEW_KEK", new_inputs=inputs)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from kojikey.model.errors import (
     RecordChanged,
 )
 from kojikey.model.ref import Document, account_ref, key_ref
-from kojikey.operations import accounts, listing, removing, revealing, storing
+from kojikey.operations import accounts, listing, rekeying, removing, revealing
 from kojikey.operations.resolving import resolve
 from kojikey.stores.base import Change
 from support.account import OTHER, disable, document_of, enable, rows, source_of, write_account
@@ -154,7 +154,7 @@ def test_an_account_stays_disabled_through_every_change_of_its_keys(sample_store
     sample_store.add(THIRD, provider="google_gemini")
     removing.remove(sample_store.open_store(), account=ACCOUNT, provider="google_gemini")
     revealing.reveal(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER)
-    storing.rekey(sample_store.open_store(), source="env:NEW_KEK", new_inputs=sample_store.inputs())
+    rekeying.rekey(sample_store.open_store(), source="env:NEW_KEK", new_inputs=sample_store.inputs())
     assert source_of(sample_store) == "built_in"
     assert sample_store.held() == Held(NEW, previous=OLD)
     enable(sample_store)

@@ -89,8 +89,8 @@ def test_without_the_kek_nothing_is_said(sample_store: SampleStore) -> None:
 
 
 def test_a_rekeyed_store_verifies_with_the_new_kek(sample_store: SampleStore) -> None:
-    from kojikey.operations import storing
+    from kojikey.operations import rekeying
 
-    storing.rekey(sample_store.open_store(), source="env:NEW_KEK", new_inputs=sample_store.inputs())
+    rekeying.rekey(sample_store.open_store(), source="env:NEW_KEK", new_inputs=sample_store.inputs())
     sample_store.environ = {"NEW_KEK": KEKS["NEW_KEK"]}
     assert sample_store.verify().verified == (ACCOUNT, OTHER)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kojikey.model.errors import AccountNotFound, CannotOpen, RecordChanged
-from kojikey.operations import accounts, removing, storing
+from kojikey.operations import accounts, rekeying, removing, storing
 from kojikey.operations.results import RekeyResult
 from support.sample_store import ACCOUNT, ADAPTERS, NEW, OLD, PROVIDER, SECOND_KEK, Held, SampleStore, refuse
 
@@ -51,7 +51,7 @@ def damaged(request: pytest.FixtureRequest, sample_store: SampleStore, tmp_path:
 
 
 def rekey(sample_store: SampleStore) -> RekeyResult:
-    return storing.rekey(sample_store.open_store(), source="env:NEW_KEK", new_inputs=sample_store.inputs())
+    return rekeying.rekey(sample_store.open_store(), source="env:NEW_KEK", new_inputs=sample_store.inputs())
 
 
 @pytest.mark.parametrize("damage", [name for name in sorted(DAMAGES) if name not in ("gone", "events too")])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kojikey.model.errors import KekMissing
-from kojikey.operations import storing
+from kojikey.operations import rekeying, storing
 from kojikey.sealing.kek import base, registry
 from kojikey.stores.memory import MemoryStore, Shelf
 from support.faulty import Crash, FaultyStore
@@ -70,9 +70,9 @@ def test_a_rekeying_that_fails_keeps_the_entry_only_once_it_is_announced(
     sample_store.add()
     store = FaultyStore(sample_store.opener(), Crash(), at=1, after=after)
     with pytest.raises(Crash):
-        storing.rekey(sample_store.open_store(store), source="keychain", new_inputs=sample_store.inputs())
+        rekeying.rekey(sample_store.open_store(store), source="keychain", new_inputs=sample_store.inputs())
     assert len(keychain) == after
-    storing.rekey(sample_store.open_store(), source="keychain", new_inputs=sample_store.inputs())
+    rekeying.rekey(sample_store.open_store(), source="keychain", new_inputs=sample_store.inputs())
     sample_store.environ = {}
     assert sample_store.held() == Held(OLD)
     assert len(keychain) == 1

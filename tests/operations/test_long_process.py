@@ -8,7 +8,7 @@ import pytest
 
 from kojikey.model.errors import ChangedMeanwhile, WrongKek
 from kojikey.model.ref import HEADER, Ref, account_ref
-from kojikey.operations import accounts, removing, storing
+from kojikey.operations import accounts, rekeying, removing
 from kojikey.operations.open_store import OpenStore
 from kojikey.sealing.kek.base import LocalKek
 from kojikey.stores.base import Change
@@ -19,7 +19,7 @@ OTHER = "globex"
 
 
 def rekey(sample_store: SampleStore, source: str = "env:NEW_KEK") -> None:
-    storing.rekey(sample_store.open_store(), source=source, new_inputs=sample_store.inputs())
+    rekeying.rekey(sample_store.open_store(), source=source, new_inputs=sample_store.inputs())
 
 
 @pytest.fixture

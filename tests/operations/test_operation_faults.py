@@ -14,7 +14,7 @@ from kojikey.model.errors import ChangedMeanwhile, KeyExists, KeyNotFound, Kojik
 from kojikey.model.key import Stage
 from kojikey.model.ref import Ref, account_ref, key_ref
 from kojikey.model.verdict import Reason
-from kojikey.operations import accounts, outcomes, removing, revealing, storing
+from kojikey.operations import accounts, outcomes, rekeying, removing, revealing, storing
 from kojikey.operations.open_store import OpenStore
 from kojikey.stores.base import Store
 from support import rotation
@@ -332,7 +332,7 @@ def test_a_store_whose_making_failed_can_be_made_or_is_there_and_opens(
 
 
 def rekey(sample_store: SampleStore, store: Store | None = None) -> None:
-    storing.rekey(sample_store.open_store(store), source="env:NEW_KEK", new_inputs=sample_store.inputs())
+    rekeying.rekey(sample_store.open_store(store), source="env:NEW_KEK", new_inputs=sample_store.inputs())
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before-the-commit", "after-the-commit"])

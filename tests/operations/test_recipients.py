@@ -23,7 +23,7 @@ from kojikey.model.errors import (
     UsageError,
 )
 from kojikey.model.ref import HEADER, Document
-from kojikey.operations import recipients, storing
+from kojikey.operations import recipients, rekeying, storing
 from kojikey.operations.open_store import OpenStore
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Change, Store
@@ -224,7 +224,7 @@ def test_killed_at_any_commit_every_key_opens_and_once_more_finishes(team: Team,
 def test_a_re_keying_finishes_a_removal_that_was_killed(team: Team) -> None:
     with pytest.raises(Crash):
         team.remove(ANNA, BOB, FaultyStore(team.store(), Crash(), at=2, after=True))
-    assert storing.rekey(team.opened(CI), source="recipients", new_inputs=team.inputs(CI)).resumed
+    assert rekeying.rekey(team.opened(CI), source="recipients", new_inputs=team.inputs(CI)).resumed
     assert team.names(ANNA) == ["anna", "ci"]
 
 
@@ -365,7 +365,7 @@ def test_a_move_to_a_kek_of_another_kind_is_followed_and_the_store_forgotten(tea
     assert team.held(CI) == Held(OLD)
     place, shared = team.store().place, {"KOJIKEY_KEK": "A" * 43}
     inputs = team.inputs(ANNA)._replace(environ={**team.inputs(ANNA).environ, **shared})
-    storing.rekey(team.opened(ANNA), source="env", new_inputs=inputs)
+    rekeying.rekey(team.opened(ANNA), source="env", new_inputs=inputs)
     known = team.inputs(CI).known
     assert known is not None
     assert known.recall(place) is not None

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kojikey.model.errors import Conflict, KekMissing
-from kojikey.operations import storing
+from kojikey.operations import rekeying
 from kojikey.operations.results import RekeyResult
 from kojikey.sealing.kek.base import KekInputs
 from support.faulty import Crash, FaultyStore
@@ -36,7 +36,7 @@ def killed(sample_store: SampleStore, *, at: int) -> None:
 
 
 def rekey(sample_store: SampleStore, source: str, store: FaultyStore | None = None) -> RekeyResult:
-    return storing.rekey(sample_store.open_store(store), source=source, new_inputs=sample_store.inputs())
+    return rekeying.rekey(sample_store.open_store(store), source=source, new_inputs=sample_store.inputs())
 
 
 def check_end(sample_store: SampleStore) -> None:
@@ -127,7 +127,7 @@ def test_one_can_be_given_up_after_the_other(announced: SampleStore) -> None:
 def test_the_old_kek_is_needed_to_give_one_up(announced: SampleStore) -> None:
     environ = {name: value for name, value in ALL.items() if name != "KOJIKEY_KEK"}
     with pytest.raises(KekMissing):
-        storing.rekey(
+        rekeying.rekey(
             announced.open_store(environ=environ), source="env:THIRD_KEK", new_inputs=KekInputs(environ, None)
         )
     assert announced.held(ACCOUNT) == Held(OLD)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kojikey.model.errors import Conflict, KekMissing
-from kojikey.operations import diagnosing, storing
+from kojikey.operations import diagnosing, rekeying
 from kojikey.operations.open_store import OpenStore
 from kojikey.sealing.kek.base import KekInputs
 from support.copies import PLACES
@@ -74,7 +74,7 @@ def test_on_every_store_killed_around_each_commit(start: Start, place: str, old:
 def test_the_same_kek_once_more_changes_nothing_of_the_accounts(start: Start) -> None:
     move = start("env", "env:NAME")
     before = list(move.store().accounts())
-    result = storing.rekey(move.sample_store.open_store(), source="env", new_inputs=move.sample_store.inputs())
+    result = rekeying.rekey(move.sample_store.open_store(), source="env", new_inputs=move.sample_store.inputs())
     assert (result.rewrapped, result.already) == (0, 2)
     assert list(move.store().accounts()) == before
     move.opens()
@@ -85,7 +85,7 @@ def test_another_target_has_to_wait_until_the_first_is_done(start: Start, tmp_pa
     move = start("env", new)
     move.killed(at=2, after=True)
     with pytest.raises(Conflict) as caught:
-        storing.rekey(
+        rekeying.rekey(
             move.sample_store.open_store(), source=f"file:{tmp_path}/third.kek", new_inputs=move.sample_store.inputs()
         )
     assert str(caught.value.hint) == f"finish it first: kojikey store rekey --kek {move.new.source}"
@@ -104,7 +104,7 @@ def test_without_one_of_the_two_keks_nothing_more_is_done(start: Start, gone: st
     left = KekInputs(dict(move.after if gone == "old" else move.before), None)
     open_store = OpenStore(move.store(), move.store().open().document, left, actor="somebody@somewhere")
     with pytest.raises(KekMissing):
-        storing.rekey(open_store, source=move.new.source, new_inputs=left)
+        rekeying.rekey(open_store, source=move.new.source, new_inputs=left)
     assert [*move.store().accounts(), move.store().header()] == before
     move.opens()
     assert SampleStore(move.store, {**move.before, **move.after}).key(ACCOUNT, PROVIDER) is not None

@@ -8,7 +8,7 @@ import pytest
 
 from kojikey.model.errors import CannotOpen
 from kojikey.model.ref import HEADER
-from kojikey.operations import storing
+from kojikey.operations import rekeying, storing
 from kojikey.operations.open_store import OpenStore
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.memory import MemoryStore, Shelf
@@ -26,7 +26,7 @@ def sample_store() -> SampleStore:
 def test_the_kek_that_a_store_has_changes_nothing(sample_store: SampleStore) -> None:
     sample_store.add()
     before = sample_store.opener().read(HEADER)
-    result = storing.rekey(sample_store.open_store(), source="env", new_inputs=sample_store.inputs())
+    result = rekeying.rekey(sample_store.open_store(), source="env", new_inputs=sample_store.inputs())
     assert (result.is_same_kek, result.is_same_place, result.rewrapped, result.already) == (True, True, 0, 1)
     assert sample_store.opener().read(HEADER) == before
     assert "rekeyed" not in sample_store.actions()
@@ -35,7 +35,7 @@ def test_the_kek_that_a_store_has_changes_nothing(sample_store: SampleStore) -> 
 
 def test_a_kek_that_is_not_there_is_not_told_as_the_same(sample_store: SampleStore) -> None:
     with pytest.raises(CannotOpen):
-        storing.rekey(sample_store.open_store(environ={}), source="env", new_inputs=sample_store.inputs())
+        rekeying.rekey(sample_store.open_store(environ={}), source="env", new_inputs=sample_store.inputs())
 
 
 @pytest.mark.parametrize("source", ["env", "file", "awskms"])
@@ -79,7 +79,7 @@ def test_a_kms_key_under_another_name_is_kept_under_that(aws: Aws) -> None:
     storing.create(store, source=f"awskms:{arn}{rest}", inputs=nobody)
     name = arn.rpartition("/")[2]
     open_store = OpenStore(store, store.open().document, nobody, actor="test")
-    result = storing.rekey(open_store, source=f"awskms:{name}{rest}", new_inputs=nobody)
+    result = rekeying.rekey(open_store, source=f"awskms:{name}{rest}", new_inputs=nobody)
     assert (result.is_same_kek, result.is_same_place) == (True, False)
     assert store.open().document["kek"]["name"] == name
     assert store.open().document["next_kek"] is None

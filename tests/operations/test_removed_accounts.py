@@ -12,7 +12,7 @@ from kojikey.model.errors import (
     RecordChanged,
 )
 from kojikey.model.ref import Document, account_ref, key_ref
-from kojikey.operations import accounts, audit_verification, diagnosing, listing, removing, storing
+from kojikey.operations import accounts, audit_verification, diagnosing, listing, rekeying, removing, storing
 from kojikey.operations.open_store import OpenStore
 from kojikey.sealing.audit_chain import unsigned_link
 from kojikey.sealing.kek.registry import load
@@ -80,7 +80,7 @@ def test_a_removed_account_is_no_trouble_to_anything_that_looks_at_all(sample_st
     assert (info.accounts, info.keys, info.events) == (1, 1, 3)
     assert [found.error for found in diagnosing.diagnose(sample_store.open_store()) if found.error] == []
     assert [row.account for row in listing.list_all_keys(sample_store.opener(), damaged=refuse)] == [OTHER]
-    result_of_rekey = storing.rekey(sample_store.open_store(), source="env:NEW_KEK", new_inputs=sample_store.inputs())
+    result_of_rekey = rekeying.rekey(sample_store.open_store(), source="env:NEW_KEK", new_inputs=sample_store.inputs())
     assert (result_of_rekey.rewrapped, result_of_rekey.already) == (1, 0)
     assert document_of(sample_store).document["wrapped"] is None
     assert sample_store.held(OTHER) == Held(OLD)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kojikey.model.errors import CannotOpen
-from kojikey.operations import accounts, storing
+from kojikey.operations import accounts, rekeying, storing
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.results import RekeyResult
 from kojikey.sealing.kek import passphrase
@@ -117,7 +117,7 @@ class Move:
     def rekey(self, store: FaultyStore | None = None) -> RekeyResult:
         """Move to the new KEK. What the new one is made from is asked for apart from the old one."""
         inputs = self.new.inputs({**self.before, **self.after})
-        return storing.rekey(self.sample_store.open_store(store), source=self.new.source, new_inputs=inputs)
+        return rekeying.rekey(self.sample_store.open_store(store), source=self.new.source, new_inputs=inputs)
 
     def killed(self, *, at: int, after: bool) -> bool:
         try:

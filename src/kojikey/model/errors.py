@@ -358,9 +358,10 @@ class KekChanged(CannotOpen):
 
     def __init__(self, store: str, problem: str) -> None:
         super().__init__(
-            f"the store {store} has {problem}; nothing was opened",
+            f"the store {store} has {problem}",
             hint="somebody who can write to the store may have put it there: ask the other recipients, and where one "
             "of them did it, kojikey store recipients accept",
+            effect=Effect.NOTHING_OPENED,
         )
 
 

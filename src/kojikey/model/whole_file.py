@@ -13,7 +13,7 @@ def write_whole(path: str, pieces: Iterable[str]) -> None:
     """Write a file of mode 0600 so that there is the old one or the whole new one, whatever happens meanwhile.
 
     Raises:
-        OSError: it can not be written; what was there is as it was.
+        OSError: it cannot be written; what was there is as it was.
     """
     temporary = f"{os.path.abspath(path)}.{os.urandom(6).hex()}.part"
     try:

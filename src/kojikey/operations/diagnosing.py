@@ -12,7 +12,8 @@ from kojikey.model.timestamps import parsed
 from kojikey.operations import audit_verification
 from kojikey.operations.key_records import key_of
 from kojikey.operations.open_store import OpenStore
-from kojikey.operations.storing import BESIDE, lies_beside, spoken_source
+from kojikey.operations.rekeying import spoken_source
+from kojikey.operations.storing import BESIDE, lies_beside
 from kojikey.operations.unlocking import unlocked
 from kojikey.sealing.kek.registry import describe
 from kojikey.stores.base import Stored

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from kojikey.model.errors import Conflict, NotFound, RecordChanged, UsageError
+from kojikey.model.errors import Conflict, Effect, NotFound, RecordChanged, UsageError
 from kojikey.model.ref import Document
+from kojikey.operations.key_records import key_of
 from kojikey.operations.known_kek import remember
-from kojikey.operations.listing import key_of
 from kojikey.operations.open_store import OpenStore
+from kojikey.operations.rekeying import announce, finish, load_announced, spoken_source, swap_header
 from kojikey.operations.results import RekeyResult
-from kojikey.operations.storing import announce, finish, load_announced, spoken_source, swap_header
 from kojikey.sealing.kek import recipients as sealed
 from kojikey.sealing.kek.age_recipients import Recipient
 from kojikey.sealing.kek.base import Kek, KekInputs, LocalKek
@@ -89,7 +89,7 @@ def add(open_store: OpenStore, added: Sequence[Recipient], inputs: KekInputs) ->
         present = {member.recipient.text for member in sealed.listed(spec)}
         for recipient in added:
             if recipient.text in present:
-                raise Conflict(f"{recipient.name} is a recipient already; nothing was changed", hint=LIST)
+                raise Conflict(f"{recipient.name} is a recipient already", hint=LIST, effect=Effect.NOTHING_CHANGED)
         return {**header, "kek": sealed.with_members(spec, kek, added, inputs)}
 
     swap_header(open_store, changed)
@@ -112,13 +112,15 @@ def remove(open_store: OpenStore, named: str, inputs: KekInputs) -> tuple[Recipi
         return gone, finish(open_store, before, kek, is_resumed=True)
     if len(sealed.listed(spec)) == 1:
         raise Conflict(
-            "that is the last recipient: nobody could open the store any more; nothing was changed",
+            "that is the last recipient: nobody could open the store any more",
             hint="kojikey store rekey --kek SOURCE moves the store to a KEK that is not shared",
+            effect=Effect.NOTHING_CHANGED,
         )
     if gone.text in sealed.own_recipients(spec, inputs):
         raise Conflict(
-            "that is you: one cannot remove oneself; nothing was changed",
+            "that is you: one cannot remove oneself",
             hint="ask another recipient to do it; " + LIST,
+            effect=Effect.NOTHING_CHANGED,
         )
     made = sealed.without_member(spec, gone.text, inputs)
     announce(open_store, before, old, made, inputs, removed=gone.name)
@@ -167,9 +169,9 @@ def _shared(open_store: OpenStore, header: Document) -> Document:
     spec: Document = header["kek"]
     if spec.get("source") != "recipients":
         raise UsageError(
-            f"the store {open_store.store.place} has no recipients: its key-encryption key is {describe(spec)}; "
-            "nothing was changed",
+            f"the store {open_store.store.place} has no recipients: its key-encryption key is {describe(spec)}",
             hint="kojikey store rekey --kek recipients --recipient R makes one for several people",
+            effect=Effect.NOTHING_CHANGED,
         )
     return spec
 
@@ -181,9 +183,11 @@ def _found(spec: Document, named: str) -> Recipient:
     found = [recipient for recipient in members if recipient.text == words]
     found = found or [recipient for recipient in members if recipient.comment and recipient.comment == named.strip()]
     if len(found) > 1:
-        raise UsageError("more than one recipient has that comment; nothing was changed", hint=f"name the key; {LIST}")
+        raise UsageError(
+            "more than one recipient has that comment", hint=f"name the key; {LIST}", effect=Effect.NOTHING_CHANGED
+        )
     if not found:
-        raise NotFound("there is no such recipient; nothing was changed", hint=LIST)
+        raise NotFound("there is no such recipient", hint=LIST, effect=Effect.NOTHING_CHANGED)
     return found[0]
 
 
@@ -205,6 +209,7 @@ def _texts(spec: Document) -> set[str]:
 
 def _under_way(spec: Document) -> Conflict:
     return Conflict(
-        "a change of the key-encryption key was not finished; nothing was changed",
+        "a change of the key-encryption key was not finished",
         hint=f"finish it first: kojikey store rekey --kek {spoken_source(spec)}",
+        effect=Effect.NOTHING_CHANGED,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kojikey.cli.parsing.command import Option
-from kojikey.model.errors import UsageError
+from kojikey.model.errors import Effect, UsageError
 from kojikey.model.home import expanded
 from kojikey.model.plain_file import open_plain
 from kojikey.model.text_file import decoded
@@ -46,7 +46,7 @@ def _content(path: str) -> str:
             text = decoded(file.read(_LIMIT))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a file"
-        raise UsageError(f"the file of recipients cannot be read ({reason}); nothing was changed") from None
+        raise UsageError(f"the file of recipients cannot be read ({reason})", effect=Effect.NOTHING_CHANGED) from None
     if text is None:
-        raise UsageError("the file of recipients is not text; nothing was changed")
+        raise UsageError("the file of recipients is not text", effect=Effect.NOTHING_CHANGED)
     return text

@@ -81,7 +81,7 @@ def _with_recipients(context: Context, inputs: KekInputs) -> KekInputs:
     """
     values = context.call.texts("recipient")
     if values and context.call.text("kek") != "recipients":
-        raise UsageError("--recipient goes with --kek recipients; nothing was done")
+        raise UsageError("--recipient goes with --kek recipients", effect=Effect.NOTHING_DONE)
     return inputs._replace(recipients=read_recipients(values)) if values else inputs
 
 
@@ -155,8 +155,8 @@ def rekey(call: Call) -> int:
     """Carry out ``kojikey store rekey``."""
     from kojikey import wiring
     from kojikey.cli.output import documents
+    from kojikey.operations.rekeying import rekey as rekey_store
     from kojikey.operations.storing import BESIDE, lies_beside
-    from kojikey.operations.storing import rekey as rekey_store
 
     context = context_of(call)
     source = call.text("kek")

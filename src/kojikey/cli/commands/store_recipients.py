@@ -5,7 +5,7 @@ from __future__ import annotations
 from kojikey.cli.commands.recipient_input import RECIPIENT, read_recipients
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Argument, Call, Command, Option
-from kojikey.model.errors import UsageError
+from kojikey.model.errors import Effect, UsageError
 from kojikey.model.ref import Document
 
 TYPE_CHECKING = False
@@ -23,7 +23,7 @@ def recipients(call: Call) -> int:
     words = call.texts("words")
     action = words[0] if words else "list"
     if action not in _ACTIONS:
-        raise UsageError("store recipients takes add, remove or accept; nothing was changed", hint=_FORMS)
+        raise UsageError("store recipients takes add, remove or accept", hint=_FORMS, effect=Effect.NOTHING_CHANGED)
     from kojikey import wiring
 
     context = context_of(call)
@@ -38,7 +38,9 @@ def recipients(call: Call) -> int:
 
 def _check_words(action: str, words: tuple[str, ...]) -> None:
     if bool(words) != (action in ("add", "remove")):
-        raise UsageError(f"store recipients {action} takes {_TAKES[action]}; nothing was changed", hint=_FORMS)
+        raise UsageError(
+            f"store recipients {action} takes {_TAKES[action]}", hint=_FORMS, effect=Effect.NOTHING_CHANGED
+        )
 
 
 _TAKES = {"list": "nothing more", "accept": "nothing more", "add": "a recipient", "remove": "a recipient"}
@@ -130,7 +132,7 @@ def _meant(named: str) -> str:
         return named
     found = read_recipients((named,))
     if len(found) != 1:
-        raise UsageError("one recipient is removed at a time; nothing was changed", hint=_FORMS)
+        raise UsageError("one recipient is removed at a time", hint=_FORMS, effect=Effect.NOTHING_CHANGED)
     return found[0].text
 
 
@@ -183,7 +185,7 @@ def _confirm(context: Context, open_store: OpenStore, found: Acceptance) -> None
     known = f"{found.known} is known here, and " if found.known else ""
     question = f"{known}{open_store.store.place} has the key-encryption key {found.kid} ({found.described}). Trust it?"
     if not context.terminal.confirm(question, otherwise="kojikey store recipients accept --yes"):
-        raise UsageError("it was not accepted; nothing was changed", hint="kojikey store recipients accept")
+        raise UsageError("it was not accepted", hint="kojikey store recipients accept", effect=Effect.NOTHING_CHANGED)
 
 
 _ACTIONS = {"list": _list, "add": _add, "remove": _remove, "accept": _accept}

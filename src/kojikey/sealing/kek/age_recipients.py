@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 
-from kojikey.model.errors import KekUnavailable, UsageError
+from kojikey.model.errors import Effect, KekUnavailable, UsageError
 from kojikey.model.fast_namedtuple import NamedTuple
 
 TYPE_CHECKING = False
@@ -55,9 +55,9 @@ def parsed(line: str) -> Recipient:
     length = 2 if words and words[0].startswith("ssh-") else 1
     recipient = Recipient(" ".join(words[:length]), " ".join(words[length:]))
     if not _is_recipient(recipient.text):
-        raise UsageError("that is not a recipient; nothing was changed", hint=FORMS)
+        raise UsageError("that is not a recipient", hint=FORMS, effect=Effect.NOTHING_CHANGED)
     if len(recipient.comment) > COMMENT_LIMIT or not recipient.comment.isprintable():
-        raise UsageError(f"a comment has at most {COMMENT_LIMIT} printable characters; nothing was changed")
+        raise UsageError(f"a comment has at most {COMMENT_LIMIT} printable characters", effect=Effect.NOTHING_CHANGED)
     return recipient
 
 
@@ -74,10 +74,12 @@ def parsed_file(text: str) -> tuple[Recipient, ...]:
             try:
                 found.append(parsed(line))
             except UsageError as error:
-                error.args = (f"line {number}: {error}",)
+                error.args = (f"line {number}: {error.message}",)
                 raise
     if not found or len(lines) > _LIST_LIMIT:
-        raise UsageError("there is no recipient in that file, or far too many lines; nothing was changed", hint=FORMS)
+        raise UsageError(
+            "there is no recipient in that file, or far too many lines", hint=FORMS, effect=Effect.NOTHING_CHANGED
+        )
     return tuple(found)
 
 
@@ -108,8 +110,9 @@ def library() -> Any:
         import pyrage
     except ImportError:
         raise KekUnavailable(
-            "a KEK for several people needs the age library, which is not installed here; nothing was done",
+            "a KEK for several people needs the age library, which is not installed here",
             hint="pip install 'kojikey[age]'",
+            effect=Effect.NOTHING_DONE,
         ) from None
     return pyrage
 
@@ -125,8 +128,9 @@ def seal(plaintext: bytes, recipient: str, *, named: Collection[str], callbacks:
     if plugin is not None and recipient not in named:
         raise UsageError(
             f"sealing to a recipient of the plugin {plugin} starts age-plugin-{plugin}, which is done only for "
-            "recipients that you name; nothing was changed",
+            "recipients that you name",
             hint=f"name it as well: --recipient {recipient}",
+            effect=Effect.NOTHING_CHANGED,
         )
     what = f"age-plugin-{plugin}" if plugin else "the age library"
     sealed: bytes = guarded(
@@ -149,7 +153,7 @@ def guarded(work: Callable[[Any], Any], what: str) -> Any:
     except BaseException:  # noqa: S110 - told below
         pass
     # Raised out here, so that nothing of what the library was given is in its context.
-    raise KekUnavailable(f"{what} could not do its part; nothing was changed")
+    raise KekUnavailable(f"{what} could not do its part", effect=Effect.NOTHING_CHANGED)
 
 
 def _target(age: Any, text: str, callbacks: object) -> object:

@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from functools import partial
 
-from kojikey.model.errors import CannotOpen, KekMissing, KekUnavailable
+from kojikey.model.errors import CannotOpen, Effect, KekMissing, KekUnavailable
 from kojikey.model.home import expanded
 from kojikey.model.plain_text import one_line
 from kojikey.model.secret import HiddenBytes, NotSerialisable, Secret
@@ -267,4 +267,4 @@ def _say_wrong(label: str, inputs: KekInputs, left: int) -> None:
 
 
 def _wrong_passphrase(label: str) -> KekUnavailable:
-    return KekUnavailable(f"that is not the passphrase of {label}; nothing was opened")
+    return KekUnavailable(f"that is not the passphrase of {label}", effect=Effect.NOTHING_OPENED)

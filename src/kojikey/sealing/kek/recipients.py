@@ -17,7 +17,7 @@ import os
 from collections.abc import Collection, Iterable, Sequence
 
 from kojikey.model import validators
-from kojikey.model.errors import KekMissing, KekUnavailable, RecordChanged, UsageError
+from kojikey.model.errors import Effect, KekMissing, KekUnavailable, RecordChanged, UsageError
 from kojikey.model.fast_namedtuple import NamedTuple
 from kojikey.model.secret import HiddenBytes, Secret
 from kojikey.model.timestamps import now
@@ -68,16 +68,18 @@ def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]
     """
     if not inputs.recipients:
         raise UsageError(
-            "a KEK for several people is sealed to the recipients that you name; nothing was made",
+            "a KEK for several people is sealed to the recipients that you name",
             hint="--recipient R for each, your own among them, or --recipient @FILE",
+            effect=Effect.NOTHING_CREATED,
         )
     kek = _random()
     members = [_member(recipient, kek, inputs) for recipient in _unique(inputs.recipients)]
     spec = _authenticated(members, kek)
     if not any(own_recipients(spec, inputs)):
         raise UsageError(
-            "your own public key is not among the recipients, so that you could not open the store; nothing was made",
+            "your own public key is not among the recipients, so that you could not open the store",
             hint=f"name it as well, or set {IDENTITY_FILE_VARIABLE} to the identity that belongs to one of them",
+            effect=Effect.NOTHING_CREATED,
         )
     return spec, kek
 
@@ -224,8 +226,9 @@ def _authenticated(members: Sequence[Member], kek: LocalKek) -> Spec:
     spec["mac"] = _mac(spec, kek)
     if len(json.dumps(spec)) > _SPEC_LIMIT:
         raise UsageError(
-            f"a store's header has no room for {len(members)} recipients with keys of this size; nothing was changed",
+            f"a store's header has no room for {len(members)} recipients with keys of this size",
             hint="keys of the kind ssh-ed25519 or age1 are the shortest",
+            effect=Effect.NOTHING_CHANGED,
         )
     return spec
 
