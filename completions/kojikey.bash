@@ -5,6 +5,8 @@ _kojikey_takes() {
   case "$1" in
     '') words='add test check list rotate set remove run get import export providers history unlock lock audit scan sandbox completion doctor help store config account' options='--help -h --version -V' ;;
     store) words='init info rekey list use copy grant revoke policy' ;;
+    '') words='add test check list rotate set remove run get providers history unlock lock audit scan sandbox completion doctor help store config account' options='--help -h --version -V' ;;
+    store) words='init info rekey recipients list use copy grant revoke policy' ;;
     config) words='path get set unset' ;;
     account) words='list disable enable remove' ;;
     'add')
@@ -83,8 +85,8 @@ _kojikey_takes() {
       argument=''
       ;;
     'store init')
-      options='--store -s --json --no-input --quiet -q --no-color --kek --name --help -h'
-      values=' --store=store -s=store --kek=kek --name= '
+      options='--store -s --json --no-input --quiet -q --no-color --kek --recipient --name --help -h'
+      values=' --store=store -s=store --kek=kek --recipient= --name= '
       argument=''
       ;;
     'store info')
@@ -93,9 +95,14 @@ _kojikey_takes() {
       argument=''
       ;;
     'store rekey')
-      options='--store -s --json --no-input --quiet -q --no-color --kek --new-passphrase-file --help -h'
-      values=' --store=store -s=store --kek=kek --new-passphrase-file=file '
+      options='--store -s --json --no-input --quiet -q --no-color --kek --recipient --new-passphrase-file --help -h'
+      values=' --store=store -s=store --kek=kek --recipient= --new-passphrase-file=file '
       argument=''
+      ;;
+    'store recipients')
+      options='--store -s --json --no-input --quiet -q --no-color --recipient --yes -y --help -h'
+      values=' --store=store -s=store --recipient= '
+      argument='' many=1
       ;;
     'store list')
       options='--json --quiet -q --no-color --help -h'

@@ -245,7 +245,7 @@ def test_a_report_that_has_no_place_is_refused_before_anything_is_asked(many: Pr
 def test_a_run_that_can_not_finish_its_report_leaves_the_old_one(many: Program, tmp_path: Path) -> None:
     report = tmp_path / "keys.html"
     report.write_text("old")
-    from kojikey.cli.output.atomic_file import write_whole
+    from kojikey.model.atomic_file import write_whole
 
     def pieces() -> object:
         yield "new"

@@ -506,7 +506,7 @@ def test_a_failure_at_each_step_of_the_rewriting_loses_nothing(
         return original(*arguments, **more)
 
     with monkeypatch.context() as failing:
-        failing.setattr(f"kojikey.cli.output.atomic_file.os.{step}", fails)
+        failing.setattr(f"kojikey.model.atomic_file.os.{step}", fails)
         ended = run(kojikey, "--comment-out")
     assert (ended.code, ended.result["action"]) == (7, "unchanged")
     assert ".env was not changed" in ended.error["message"]

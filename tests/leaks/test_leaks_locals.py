@@ -48,7 +48,7 @@ PLACES = [
     "kojikey.providers.requests.probe.Prober.test",
     "kojikey.cli.output.failure.write_json",
     "kojikey.cli.output.render.Page.__init__",
-    "kojikey.cli.output.atomic_file._sync_folder",
+    "kojikey.model.atomic_file._sync_folder",
 ]
 COMMANDS: list[list[str]] = [
     ["add", "{provider}", "--stdin", "--base-url", "{base_url}", "--account", "second"],

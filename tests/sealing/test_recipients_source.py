@@ -215,13 +215,18 @@ def test_a_hostile_list_is_damage_and_no_bug(shared: tuple[Spec, Kek], hostile: 
         'from="10.0.0.1" ' + ssh_recipient("ed25519").text, ANNA.recipient.text.upper(), ANNA.recipient.text[:-1] + "q",
         ANNA.recipient.text + " \x1b[2J", ANNA.recipient.text + " " + "x" * 101,
     ],
+    ids=range(12),
 )  # fmt: skip
 def test_what_is_no_recipient_is_refused(line: str) -> None:
     with pytest.raises(UsageError):
         parsed(line)
 
 
-@pytest.mark.parametrize("secret", [ANNA.secret, ANNA.secret.lower(), "-----BEGIN OPENSSH PRIVATE KEY-----"])
+@pytest.mark.parametrize(
+    "secret",
+    [ANNA.secret, ANNA.secret.lower(), "-----BEGIN OPENSSH PRIVATE KEY-----"],
+    ids=["capitals", "small", "SSH"],
+)
 def test_a_secret_in_place_of_a_recipient_is_not_repeated(secret: str) -> None:
     with pytest.raises(UsageError, match="secret identity") as caught:
         parsed(secret)

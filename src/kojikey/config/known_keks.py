@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 
+from kojikey.model.atomic_file import write_whole
 from kojikey.model.errors import UnsafeConfig
-from kojikey.model.whole_file import write_whole
 from kojikey.sealing.kek.base import KnownKek
 
 TYPE_CHECKING = False

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from kojikey.cli.output.atomic_file import write_whole
 from kojikey.cli.reports.html import page
+from kojikey.model.atomic_file import write_whole
 from kojikey.operations.results import TestResult
 from support.chromium import Browser, browser
 from support.reported import HOSTILE, results, run_of

@@ -198,7 +198,7 @@ def _variables(revealed: Sequence[Revealed], index: dict[str, IndexEntry]) -> En
 
 
 def _write_file(context: Context, path: str, text: Secret) -> None:
-    from kojikey.cli.output.atomic_file import write_whole
+    from kojikey.model.atomic_file import write_whole
     from kojikey.model.secret import HiddenBytes
 
     try:

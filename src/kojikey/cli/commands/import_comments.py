@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from kojikey.cli.commands.import_plan import Row
 from kojikey.cli.commands.import_sources import Binding, Source, Span
-from kojikey.cli.output.atomic_file import write_whole
+from kojikey.model.atomic_file import write_whole
 from kojikey.model.home import expanded
 from kojikey.model.plain_file import open_plain
 from kojikey.model.secret import HiddenBytes

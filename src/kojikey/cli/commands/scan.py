@@ -182,8 +182,8 @@ def _write_reports(context: Context, findings: Findings, search: LeakSearch, cod
 
 
 def _write_sarif(path: str, findings: Findings, unreadable: list[tuple[str, str]]) -> str:
-    from kojikey.cli.output.atomic_file import write_whole
     from kojikey.cli.reports.sarif import sarif
+    from kojikey.model.atomic_file import write_whole
 
     try:
         write_whole(path, sarif(findings, unreadable))

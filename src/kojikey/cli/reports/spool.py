@@ -16,11 +16,10 @@ from functools import partial
 
 from kojikey.cli.context import Context
 from kojikey.cli.output import documents
-from kojikey.cli.output.atomic_file import write_whole
 from kojikey.cli.reports.base import Item, ReportFailedError, RunEnd, error_fields, is_failure
+from kojikey.model.atomic_file import write_whole
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.ref import Document
-from kojikey.model.whole_file import write_whole
 from kojikey.operations.testing_keys import Unopened
 
 Rows = Callable[[], Iterator[Document]]

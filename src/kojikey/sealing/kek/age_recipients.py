@@ -74,7 +74,7 @@ def parsed_file(text: str) -> tuple[Recipient, ...]:
             try:
                 found.append(parsed(line))
             except UsageError as error:
-                error.args = (f"line {number}: {error.message}",)
+                error.place = f"line {number}"
                 raise
     if not found or len(lines) > _LIST_LIMIT:
         raise UsageError(
