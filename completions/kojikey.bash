@@ -4,8 +4,6 @@
 _kojikey_takes() {
   case "$1" in
     '') words='add test check list rotate set remove run get import export providers history unlock lock audit scan sandbox completion doctor help store config account' options='--help -h --version -V' ;;
-    store) words='init info rekey list use copy grant revoke policy' ;;
-    '') words='add test check list rotate set remove run get providers history unlock lock audit scan sandbox completion doctor help store config account' options='--help -h --version -V' ;;
     store) words='init info rekey recipients list use copy grant revoke policy' ;;
     config) words='path get set unset' ;;
     account) words='list disable enable remove' ;;
