@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from kojikey.providers.index import FOLDER
-from support.program import Ended, Program
+from support.program import COMMAND, Ended, Program
 from support.pseudo_terminal import end, on_a_terminal
 from support.saving import actions
 
@@ -377,7 +377,7 @@ def test_a_table_and_one_next_step(kojikey: Program, folder: Path) -> None:
     lines = ended.out.splitlines()
     assert lines[0].split() == ["WHERE", "NAME", "PROVIDER", "KEY", "RESULT"]
     assert lines[1].split() == [".env:1", "OPENAI_API_KEY", "openai", "••••••••A1B2", "added"]
-    assert lines[2:] == ["still in clear: .env:1", "next: kojikey import --comment-out"]
+    assert lines[2:] == ["account default is new", "still in clear: .env:1", "next: kojikey import --comment-out"]
     done = kojikey("import", "--comment-out", "--account", "default").out.splitlines()
     assert done[1].endswith("unchanged, taken out of the file")
     assert done[2:] == ["next: kojikey run -- CMD"]
@@ -564,3 +564,46 @@ def test_admin_keys_are_taken_only_by_map(kojikey: Program, folder: Path) -> Non
     assert told(taken) == [(1, "OPENAI_ADMIN_KEY", "openai_admin", "added")]
     assert kojikey("export", "--reveal").code == 5
     assert kojikey("export", "openai_admin", "--reveal").out == f"OPENAI_ADMIN_KEY={admin}\n"
+
+
+# stopped in the middle
+
+
+def test_an_import_that_is_killed_during_its_test_leaves_what_was_there(kojikey: Program, folder: Path) -> None:
+    old, new = kojikey.added("elevenlabs"), kojikey.key("elevenlabs", "ok_2")
+    write(folder, f"XI_API_KEY={new.key}\n")
+    kojikey.sandbox.forget()
+    with kojikey.sandbox.hold():
+        process = started(kojikey, "import", "--rotate", "--comment-out")
+        kojikey.sandbox.wait_for_request()
+        process.kill()
+        process.communicate(timeout=60)
+    assert value(kojikey, "elevenlabs") == old.key
+    assert (folder / ".env").read_text() == f"XI_API_KEY={new.key}\n"
+    again = kojikey("import", "--rotate", "--comment-out", "--json")
+    assert (again.code, again.result["action"]) == (0, "rotated")
+    assert (folder / ".env").read_text() == "# XI_API_KEY: in kojikey\n"
+    assert value(kojikey, "elevenlabs") == new.key
+    assert kojikey("audit", "--verify").code == 0
+
+
+def test_ctrl_c_says_what_is_staged_and_leaves_the_file(kojikey: Program, folder: Path) -> None:
+    kojikey.added("elevenlabs")
+    write(folder, f"XI_API_KEY={kojikey.key('elevenlabs', 'ok_2').key}\nXAI_API_KEY=Bearer x\n")
+    kojikey.sandbox.forget()
+    with kojikey.sandbox.hold():
+        process = started(kojikey, "import", "--rotate", "--comment-out", "--json")
+        kojikey.sandbox.wait_for_request()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    document = json.loads(out)
+    assert (process.returncode, document["exit_code"], document["error"]["code"]) == (130, 130, "interrupted")
+    assert [row["action"] for row in document["results"]] == ["staged", "refused"]
+    assert b"Traceback" not in err
+    assert (folder / ".env").read_text().startswith("XI_API_KEY=")
+
+
+def started(kojikey: Program, *arguments: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=kojikey.with_environ({})
+    )

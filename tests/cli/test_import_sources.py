@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from dotenv.parser import parse_stream
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from kojikey.cli.commands.import_sources import LARGEST, LONGEST_LINE, Source, Unread, read_environment, read_file
+from kojikey.cli.commands.import_comments import _pieces
+from kojikey.cli.commands.import_sources import (
+    LARGEST,
+    LONGEST_LINE,
+    Binding,
+    Source,
+    Unread,
+    read_environment,
+    read_file,
+)  # fmt: skip
 from kojikey.cli.commands.import_values import in_place_of_key
+from kojikey.model.secret import HiddenBytes
 from kojikey.testing.sandbox.sample_keys import made_up_key
 from kojikey.testing.sandbox.scenarios import PROVIDERS
 
@@ -74,6 +89,48 @@ def test_500_entries_keep_their_lines(tmp_path: Path) -> None:
     lines = [f"NAME_{number}=value {number}" if number % 3 else f"# {number}" for number in range(1, 501)]
     bindings = found(read(tmp_path, "\ufeff" + "\r\n".join(lines)))
     assert bindings == [(number, f"NAME_{number}", f"value {number}") for number in range(1, 501) if number % 3]
+
+
+TEXTS = st.lists(
+    st.sampled_from(
+        [
+            "A", "B_1", "=", "'", '"', "\\", " ", "\t", "#", "\n", "\r\n", "\r", "export ", "x", "é", "${A}", "\x0b",
+            "\u2028",
+        ]
+    ),
+    max_size=40,
+).map("".join)  # fmt: skip
+
+
+@settings(deadline=None)
+@given(text=TEXTS)
+def test_every_text_is_read_as_python_dotenv_reads_it(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    source = read(tmp_path_factory.getbasetemp(), text)
+    bindings = [(one.name, one.value.reveal()) for one in source.bindings if one.value is not None]
+    assert bindings == [(one.key, one.value or "") for one in parse_stream(StringIO(text)) if one.key is not None]
+    lines = re.split(r"\r\n|\r|\n", text)
+    for one in source.bindings:
+        assert one.line is not None
+        assert re.split(r"[\r\n]", one.name)[0] in lines[one.line - 1]
+
+
+@settings(deadline=None)
+@given(text=TEXTS, data=st.data())
+def test_commenting_out_takes_away_those_statements_and_no_other(
+    text: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    source = read(folder, text)
+    named = [one for one in source.bindings if one.value is not None and one.name.isidentifier()]
+    gone = [one for one in named if data.draw(st.booleans())]
+    replaced = {one.span: one.name for one in gone if one.span is not None}
+    after = b"".join(_pieces(HiddenBytes(text.encode()), replaced)).decode()
+    kept = [one for one in source.bindings if not any(one is other for other in gone)]
+    assert [pair(one) for one in read(folder, after).bindings] == [pair(one) for one in kept]
+
+
+def pair(binding: Binding) -> tuple[str, str | None]:
+    return binding.name, binding.value.reveal() if binding.value else None
 
 
 # JSON

@@ -52,7 +52,7 @@ def import_keys(call: Call) -> int:
         taking.take()
     problems = _commented_out(context, sources, rows)
     code, ended = _ended(taking)
-    return write(Report(context, sources, unread, rows, problems, ended, code, is_dry_run))
+    return write(Report(context, sources, unread, rows, problems, ended, code, is_dry_run, taking.is_new_account))
 
 
 def _check_pace(context: Context) -> None:

@@ -38,6 +38,7 @@ class Report(NamedTuple):
     """How the run ended before its end: code, message and hint; None where it did not."""
     ended_code: Exit
     is_dry_run: bool
+    is_new_account: bool
 
     @property
     def code(self) -> Exit:
@@ -175,6 +176,8 @@ def _write_table(report: Report) -> None:
         page.table(("WHERE", "NAME", "PROVIDER", "KEY", "RESULT"), cells)
     if terminal.quiet:
         return
+    if report.is_new_account and any(row.action == "added" for row in report.rows):
+        page.line(f"account {report.context.account} is new")
     if left := _in_clear(report.rows):
         page.line(f"still in clear: {_places(left)}")
     if step := _next_step(report):

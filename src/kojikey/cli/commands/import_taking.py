@@ -47,6 +47,7 @@ class Taking:
     is_dry_run: bool
     error: KojikeyError | None = None
     is_interrupted: bool = False
+    is_new_account: bool = False
     items: list[tuple[Row, Import]] = field(default_factory=list)
 
     def prepare(self, sources: Sequence[Source], index: dict[str, IndexEntry]) -> None:
@@ -134,6 +135,7 @@ class Taking:
         context = self.context
         open_store = wiring.open_chosen_store(context.settings, context.person)
         make_store = wiring.prepare_store(open_store, context.settings, context.person, account=context.account)
+        self.is_new_account = not open_store.has_account(context.account)
         place = Destination(open_store, make_store)
         try:
             self._intend(open_store)
