@@ -24,6 +24,8 @@ _ORDER = (
     Exit.KEY_FAILED, Exit.USAGE, Exit.STORE_UNAVAILABLE, Exit.CANNOT_OPEN, Exit.CONFLICT, Exit.INDETERMINATE,
 )  # fmt: skip
 _PLACES_SHOWN = 10
+_SHORT = 32
+"""So many characters of a reason have room in a table; a longer one is written below it."""
 
 
 class Report(NamedTuple):
@@ -174,6 +176,9 @@ def _write_table(report: Report) -> None:
     cells = [_cells(row, report) for row in report.rows]
     if cells:
         page.table(("WHERE", "NAME", "PROVIDER", "KEY", "RESULT"), cells)
+    for row in report.rows:
+        if len(row.detail) > _SHORT:
+            page.line(f"{shown_name(row.binding)} ({place_of(row.binding)}): {row.detail}")
     if terminal.quiet:
         return
     if report.is_new_account and any(row.action == "added" for row in report.rows):
@@ -191,7 +196,7 @@ def _cells(row: Row, report: Report) -> list[str]:
     would = {"added": "would be added", "rotated": "would be rotated", "unchanged": "is there already"}
     action = would.get(str(row.action), str(row.action)) if report.is_dry_run else str(row.action)
     gone = ", taken out of the file" if row.commented_out and not row.in_clear else ""
-    told = f"{action}{gone}" + (f": {row.detail}" if row.detail else "")
+    told = f"{action}{gone}" + (f": {row.detail}" if 0 < len(row.detail) <= _SHORT else "")
     return [places, names, row.provider or "", terminal.masked(row.tail) if row.tail is not None else "", told]
 
 
@@ -224,7 +229,11 @@ def _next_step(report: Report) -> str:
 
 
 def _of_rows(rows: Iterable[Row]) -> str:
-    return next((row.hint for row in rows if row.hint), "")
+    """Return what to do about the first of some keys; what is no command says which key it is about."""
+    row = next((row for row in rows if row.hint), None)
+    if row is None or row.hint.startswith("kojikey "):
+        return row.hint if row else ""
+    return f"{shown_name(row.binding)} ({place_of(row.binding)}): {row.hint}"
 
 
 def _completed(report: Report, text: str) -> str:

@@ -212,7 +212,7 @@ def _pass_over_what_is_no_key(row: Row) -> None:
         return
     what = in_place_of_key(value.reveal())
     if what:
-        row.skip(f"it is {what}", holds_key=False)
+        row.skip(what, holds_key=False)
 
 
 def _join_equal(rows: list[Row]) -> None:
