@@ -89,9 +89,11 @@ def details() -> str:
 
 
 def providers() -> str:
-    """Return the table of providers: Koji's two first."""
+    """Return the table of the providers whose models are used: Koji's two first."""
     rows = [
-        f"| `{name}` | {cell(definition.purpose)} | {quoted(definition.env)} |" for name, definition in definitions()
+        f"| `{name}` | {cell(definition.purpose)} | {quoted(definition.env)} |"
+        for name, definition in definitions()
+        if not name.endswith("_admin")
     ]
     return "\n".join(["| provider | for | variables that `kojikey run` sets |", "|---|---|---|", *rows]) + "\n"
 

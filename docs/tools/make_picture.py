@@ -53,7 +53,8 @@ class Recording:
     def __post_init__(self) -> None:
         self.stream = pyte.Stream(self.screen)
         self.environ = {
-            "PATH": os.environ["PATH"], "HOME": self.home, "LANG": "C.UTF-8", "TERM": "xterm-256color", "TMPDIR": "/tmp",
+            "PATH": os.environ["PATH"], "HOME": self.home, "LANG": "C.UTF-8", "TERM": "xterm-256color",
+            "TMPDIR": "/tmp",
             "KOJIKEY_HOME": f"{self.home}/data", "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
         }  # fmt: skip
 
