@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gc
 import io
+import json
 import logging
 import os
 import sqlite3
@@ -77,6 +78,14 @@ def through_import_export_and_set(kojikey: Program, key: SandboxKey, *more: str)
     kojikey("set", provider, "--account", "third", "--base-url", key.base_url, *more)
 
 
+def through_batches(kojikey: Program, key: SandboxKey, other: SandboxKey, *more: str) -> None:
+    """Send two keys through the batches, each also as a line that is no JSON."""
+    for batch in ("add", "rotate"):
+        for item in (key, other):
+            line = {"account": "many", "provider": item.provider, "key": item.key, "base_url": item.base_url}
+            kojikey(batch, "--batch", "-", *more, stdin=json.dumps(line) + f"\n{item.key}\n")
+
+
 def through_everything(kojikey: Program, key: SandboxKey, other: SandboxKey) -> None:
     """Send two keys through every command, with and without --json, well and badly."""
     provider = key.provider
@@ -105,11 +114,15 @@ def through_everything(kojikey: Program, key: SandboxKey, other: SandboxKey) -> 
         for command in (
             ["list"], ["list", "--all-accounts"], ["test"], ["history", provider], ["audit"], ["audit", "--verify"],
             ["scan", planted(kojikey, key)], ["scan", "--any", planted(kojikey, key)],
+            ["config", "get"], ["config", "set", "account", key.key], ["config", "set", "stores.team.url", key.key],
+            ["store", "list"], ["store", "use", key.key], ["completion", "bash"], ["completion", key.key],
+            ["unlock"], ["unlock", "--for", key.key], ["unlock", "--store", key.key],
             ["doctor"], ["store", "info"], ["account", "list"], ["get", provider], ["remove", provider],
             ["store", "rekey", "--kek", "env:OTHER_KEK"], ["store", "rekey", "--kek", "env"],
         ):  # fmt: skip
             kojikey(*command, *more, OTHER_KEK="Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA=")
         through_import_export_and_set(kojikey, key, *more)
+        through_batches(kojikey, key, other, *more)
         kojikey("rotate", provider, "--stdin", "--no-test", *more, stdin=other.key)
         kojikey("rotate", provider, "--rollback", *more)
         kojikey("rotate", provider, "--retire", *more)
