@@ -86,7 +86,9 @@ _COUNTS: dict[tuple[str, ...], int] = {}
 def _count(kojikey: Program, tmp_path: Path, command: tuple[str, ...]) -> int:
     """Return the steps of a command, from one run of it in a home of its own."""
     if command not in _COUNTS:
-        other = Program(tmp_path / "other", kojikey.sandbox, {**kojikey.environ, "KOJIKEY_HOME": str(tmp_path / "other")})
+        other = Program(
+            tmp_path / "other", kojikey.sandbox, {**kojikey.environ, "KOJIKEY_HOME": str(tmp_path / "other")}
+        )
         managed = kojikey.sandbox.managed(PROVIDER)
         before = set(managed.keys and [key.key_id for key in managed.keys])
         key = other.added(PROVIDER, "ok")

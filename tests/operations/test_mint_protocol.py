@@ -125,12 +125,15 @@ def settled(world: World) -> frozenset[str]:
 @pytest.mark.parametrize("goal", [Goal.RESUME, Goal.ABORT])
 def test_after_any_history_a_clean_run_leaves_one_current_key_and_no_orphan(goal: Goal) -> None:
     seen = latest = set(histories(World(), Progress(Goal.MINT), 2))
-    while latest := {
-        end
-        for world, next_goal in product(latest, (Goal.RESUME, Goal.ABORT, Goal.MINT))
-        if world.count < MOST_NAMES and (next_goal is not Goal.MINT or (not world.previous and not world.name))
-        for end in histories(world, begun(world, next_goal), 2)
-    } - seen:
+    while (
+        latest := {
+            end
+            for world, next_goal in product(latest, (Goal.RESUME, Goal.ABORT, Goal.MINT))
+            if world.count < MOST_NAMES and (next_goal is not Goal.MINT or (not world.previous and not world.name))
+            for end in histories(world, begun(world, next_goal), 2)
+        }
+        - seen
+    ):
         seen |= latest
     assert len(seen) > MOST_NAMES * 20
     for world in seen:

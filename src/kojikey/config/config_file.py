@@ -17,6 +17,7 @@ SETTINGS = {
     "account": "the account, unless named",
     "store": "the store, unless named",
     "kek": "the KEK source of a new local store",
+    "admin_account": "whose admin keys rotate --mint uses, unless named",
 }
 STORE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 

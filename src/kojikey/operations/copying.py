@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import Literal
 
@@ -23,6 +24,7 @@ from kojikey.operations.accounts import ensure_there, set_disabled
 from kojikey.operations.key_records import key_of
 from kojikey.operations.ledger import EventDraft, Ledger, Plan, event_draft
 from kojikey.operations.open_store import OpenStore
+from kojikey.operations.provider_ids import copied_places
 from kojikey.operations.record_checks import check_account, is_well_formed
 from kojikey.operations.sealed_versions import opened
 from kojikey.sealing.envelope import Sealer
@@ -30,12 +32,14 @@ from kojikey.stores.base import Change, Query, Stored
 
 _EVENTS_AT_ONCE = 50  # DynamoDB takes 100 items in one transaction
 
-CopyAction = Literal["copied", "would_copy", "already", "conflict"]
+CopyAction = Literal["copied", "would_copy", "already", "conflict", "unfinished"]
 
 
 @dataclass(frozen=True, slots=True)
 class CopyResult:
     """What became of one key. ``conflict``: the other store has another key there, which was not touched.
+
+    ``unfinished``: a new key is being made at its provider; the key is left out until that is finished.
 
     Of such a key no event is carried over either.
     """
@@ -108,7 +112,7 @@ def _copy_account(source: OpenStore, target: OpenStore, stored: Stored, *, left_
 
 def _conflicting(source: OpenStore, target: OpenStore, keys: list[Stored]) -> frozenset[str]:
     judged = (_judged(source, target, stored, target.store.read(stored.ref)) for stored in keys)
-    return frozenset(result.provider for result in judged if result.action == "conflict")
+    return frozenset(result.provider for result in judged if result.action in ("conflict", "unfinished"))
 
 
 def _chosen(source: OpenStore, accounts: tuple[str, ...], tell: Callable[[CannotOpen], None]) -> Iterator[Stored]:
@@ -228,6 +232,8 @@ def _judged(source: OpenStore, target: OpenStore, stored: Stored, existing: Stor
     """
     key = key_of(stored)
     result = CopyResult(key.account, key.provider, key.current.tail, "would_copy")
+    if key.is_mint_unfinished:
+        return replace(result, action="unfinished")
     if existing is None:
         return result
     with _named(target):
@@ -246,7 +252,9 @@ def _write(source: OpenStore, target: OpenStore, key: Key, existing: Stored | No
 
     def plan(sealer: Sealer) -> Plan:
         versions = tuple(_resealed(opening, sealer, key.provider, version) for version in key.versions)
-        copied = replace(key, versions=versions)
+        # The ids at the provider come along. Which store rotates the key there, a person says: store use --rotate-here.
+        resealed = replace(key, versions=versions, unfound=(), is_copy=True)
+        copied = copied_places(opening, sealer, resealed)
         revision = existing.revision if existing else None
         document = {**copied.as_document(), "copied": origin}
         change = Change(key_ref(key.account, key.provider), document, revision)
@@ -292,7 +300,13 @@ def _compare(source: OpenStore, target: OpenStore, key: Key, written: Stored) ->
 
 def _shown(key: Key) -> Key:
     """Return a key without what differs between two stores that have the same."""
-    return replace(key, versions=tuple(replace(version, sealed="", fingerprint="") for version in key.versions))
+    versions = tuple(
+        replace(
+            version, sealed="", fingerprint="", at_provider=version.at_provider and version.at_provider.with_proof("")
+        )
+        for version in key.versions
+    )
+    return replace(key, versions=versions, unfound=(), is_copy=False)
 
 
 def _same_values(source: OpenStore, target: OpenStore, one: Key, other: Key) -> bool:
@@ -308,3 +322,24 @@ def _same_values(source: OpenStore, target: OpenStore, one: Key, other: Key) -> 
         == theirs.fingerprint(opened(theirs, other.provider, yours))
         for mine, yours in zip(one.versions, other.versions, strict=True)
     )
+
+
+def rotate_here(open_store: OpenStore) -> int:
+    """Let the keys that were copied into a store be made and revoked at their providers from here; return how many.
+
+    Raises:
+        StoreUnavailable, CannotOpen, ChangedMeanwhile: the rest is as it was; run it again.
+    """
+    taken = 0
+    for stored in open_store.store.scan():
+        key = key_of(stored)
+        if key.is_copy:
+            change = Change(stored.ref, replace(key, is_copy=False).as_document(), stored.revision)
+            draft = event_draft("changed", key.provider, key.current)._replace(settings=["rotate-here"])
+            Ledger(open_store).record(key.account, partial(_planned, Plan((change,), (draft,))))
+            taken += 1
+    return taken
+
+
+def _planned(plan: Plan, _: Sealer) -> Plan:
+    return plan

@@ -63,7 +63,49 @@ def _fields(definition: Definition) -> Document:
         "usage_page": pages.usage,
         "spending_limit_page": pages.spending_limit,
         "billing_page": pages.billing,
+        "mints": _mints(definition),
+        "admin_key": _admin_key(definition),
+        "rotation": _rotation(definition),
     }
+
+
+def _mints(definition: Definition) -> bool:
+    from kojikey.providers.management import ability_of
+
+    ability = ability_of(definition.id)
+    return ability is not None and ability.creates
+
+
+def _admin_key(definition: Definition) -> str | None:
+    from kojikey.providers.management import ability_of
+
+    ability = ability_of(definition.id)
+    return (ability.admin or None) if ability else None
+
+
+def _mint_cell(definition: Definition) -> str:
+    """Return what the table says about making keys: with which key, or that they can only be disabled."""
+    from kojikey.providers.management import ability_of
+
+    ability = ability_of(definition.id)
+    if definition.admin_of:
+        return f"manages {definition.admin_of}"
+    if ability is None:
+        return "no"
+    return "yes" if ability.creates else "disables"
+
+
+def _rotation(definition: Definition) -> str:
+    """Say what kojikey can do with a provider's keys there."""
+    from kojikey.providers.management import ability_of
+
+    ability = ability_of(definition.id)
+    if definition.admin_of:
+        return f"this key manages the keys of {definition.admin_of}; it is given to programs only where it is named"
+    if ability is None:
+        return "no API makes or deletes keys: a person does, on the page above"
+    using = {"": "a Google identity (GOOGLE_OAUTH_ACCESS_TOKEN, or kojikey[google])", definition.id: "the key itself"}
+    return f"kojikey {ability.sentence}; it uses {using.get(ability.admin, ability.admin)}"
 
 
 def _show(context: Context, chosen: list[Definition], *, whole: bool) -> None:
@@ -72,9 +114,9 @@ def _show(context: Context, chosen: list[Definition], *, whole: bool) -> None:
     page = Page(context.terminal)
     if not whole:
         for title, ours in (("with a built-in allocation", True), ("with a key of your own alone", False)):
-            rows = [(d.id, d.purpose, d.pages.keys) for d in chosen if (d.id in BUILT_IN) is ours]
+            rows = [(d.id, d.purpose, _mint_cell(d), d.pages.keys) for d in chosen if (d.id in BUILT_IN) is ours]
             page.line(title, style="bold")
-            page.table(("PROVIDER", "USED FOR", "KEYS ARE MADE AT"), rows)
+            page.table(("PROVIDER", "USED FOR", "MINTS KEYS", "KEYS ARE MADE AT"), rows)
         context.terminal.note("kojikey providers PROVIDER shows one in full")
         return
     for definition in chosen:
@@ -89,6 +131,7 @@ def _lines(definition: Definition) -> list[tuple[str, str]]:
     return [
         ("used for", definition.purpose),
         ("make keys at", definition.pages.keys),
+        ("rotation", _rotation(definition)),
         ("usage", definition.pages.usage),
         ("spending limit", definition.pages.spending_limit),
         ("billing", definition.pages.billing),

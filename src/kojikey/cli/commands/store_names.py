@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kojikey.cli.context import Context, context_of
-from kojikey.cli.parsing.command import JSON, NO_COLOR, QUIET, Argument, Call, Command
+from kojikey.cli.parsing.command import JSON, NO_COLOR, QUIET, Argument, Call, Command, Option
 from kojikey.config.settings import LOCAL, without_password
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.ref import Document
@@ -56,10 +56,31 @@ def use(call: Call) -> int:
             effect=Effect.NOTHING_CHANGED,
         )
     check_store(context, name)
+    if context.call.flag("rotate_here"):
+        taken = _take_over(context, name)
+        context.terminal.note(
+            f"{taken} key{'' if taken == 1 else 's'} of this store may now be rotated at the provider"
+        )
     is_new = set_value(context.settings.home.config_file, ("store",), name)
     if context.settings.environ.get("KOJIKEY_STORE"):
         context.terminal.warn("KOJIKEY_STORE is set, and comes before config.toml")
     return show_change(context, "store use", {"name": "store", "value": name}, is_changed=is_new)
+
+
+def _take_over(context: Context, name: str) -> int:
+    """Let a store that is a copy make and revoke keys at their providers; return of how many keys.
+
+    Raises:
+        StoreNotFound: it is not there. StoreUnavailable, CannotOpen: the rest is as it was.
+    """
+    from kojikey import wiring
+    from kojikey.operations.copying import rotate_here
+
+    open_store = wiring.open_existing(context.settings.for_store(name), context.person)
+    try:
+        return rotate_here(open_store)
+    finally:
+        open_store.close()
 
 
 _OPTIONS = (JSON, QUIET, NO_COLOR)
@@ -77,7 +98,12 @@ COMMANDS = (
         "store use",
         "choose the store that is used where none is named",
         use,
-        options=_OPTIONS,
+        options=(
+            *_OPTIONS,
+            Option(
+                ("--rotate-here",), "this store, and not the one it was copied from, rotates keys at their providers"
+            ),
+        ),
         argument=Argument("name", "NAME", "local, or a name in config.toml", required=True, complete="store"),
         examples=("kojikey store use team", "kojikey store use local"),
     ),

@@ -242,6 +242,10 @@ class Page:
         lengths = [len(shown) for shown in ("2026-11-23 04:47:00", "2026-11-23 04:47", "2026-11-23")]
         tables = [[self._version_cells(version, length) for version in result.versions] for length in lengths]
         self.table(columns, self._fitting(columns, tables), head="version ")
+        for version in result.versions:
+            place = version.at_provider
+            if place is not None and place.key_id:
+                self.line(f"version {version.number} is {place.key_id} at the provider", indent=2)
 
     def _version_cells(self, version: Version, length: int) -> list[str | Text]:
         saved = version.created_at.replace("T", " ")[:length]

@@ -16,6 +16,7 @@ from kojikey.testing.sandbox.wire import Request
 
 TRAP = "elsewhere"  # the first part of the path to which the answer `redirected` sends a client
 
+_NAMES_KEY = "/revoke_auth_token"  # of Perplexity, where a key has no other id than itself
 _KEPT = 1000
 _BODY_KEPT = 4096
 _KEY_HEADERS = ("x-goog-api-key", "xi-api-key", "x-api-key", "api-key")
@@ -144,7 +145,7 @@ def misdeeds_of(request: Request, provider: str, header: str, key: str | None, k
         yield f"a key was sent to {provider} in a URL"
     if key and any(key in value for name, value in request.headers.items() if name != header):
         yield f"a key was sent to {provider} in a header other than {header}"
-    if key and key.encode() in request.body:
+    if key and key.encode() in request.body and not request.path.endswith(_NAMES_KEY):
         yield f"a key was sent to {provider} in a body"
     if provider == TRAP:
         yield "a redirect was followed"
