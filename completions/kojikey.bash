@@ -108,7 +108,7 @@ _kojikey_takes() {
       argument=''
       ;;
     'store use')
-      options='--json --quiet -q --no-color --help -h'
+      options='--json --quiet -q --no-color --rotate-here --help -h'
       values='  '
       argument='store'
       ;;

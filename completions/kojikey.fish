@@ -451,6 +451,7 @@ complete -c kojikey -n '__kojikey_in store list' -l help -s h -d 'show help'
 complete -c kojikey -n '__kojikey_in store use' -l json -d 'print one JSON document on stdout, also on failure'
 complete -c kojikey -n '__kojikey_in store use' -l quiet -s q -d 'say nothing but results, warnings and errors'
 complete -c kojikey -n '__kojikey_in store use' -l no-color -d 'no colour (also: NO_COLOR)'
+complete -c kojikey -n '__kojikey_in store use' -l rotate-here -d 'this store, and not the one it was copied from, rotates keys at their providers'
 complete -c kojikey -n '__kojikey_in store use' -l help -s h -d 'show help'
 complete -c kojikey -n '__kojikey_in store use; and test (__kojikey_arguments 2 ) -eq 0' -x -a '(__kojikey_offer store)'
 

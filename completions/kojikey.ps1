@@ -169,8 +169,8 @@ Register-ArgumentCompleter -Native -CommandName kojikey -ScriptBlock {
             PassesOn = $false
         }
         'store use' = @{
-            Options = @('--json', '--quiet', '-q', '--no-color', '--help', '-h')
-            About = @{'--json' = 'print one JSON document on stdout, also on failure'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--help' = 'show help'; '-h' = 'show help'}
+            Options = @('--json', '--quiet', '-q', '--no-color', '--rotate-here', '--help', '-h')
+            About = @{'--json' = 'print one JSON document on stdout, also on failure'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--rotate-here' = 'this store, and not the one it was copied from, rotates keys at their providers'; '--help' = 'show help'; '-h' = 'show help'}
             Values = @{}
             Argument = 'store'
             Many = $false

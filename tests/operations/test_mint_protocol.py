@@ -1,4 +1,4 @@
-"""The protocol of minting over every state and every fault: one current key, and no orphan of ours, whatever happens."""
+"""The protocol of minting over every state and every fault: one key in use, and no orphan of ours."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_after_any_history_a_clean_run_leaves_one_current_key_and_no_orphan(goal
 
 def test_a_run_without_faults_mints_one_key() -> None:
     (end,) = set(histories(World(), Progress(Goal.MINT), 0))
-    assert (end.current, end.previous, end.made) == ("new1", "old", {"old", "new1"})
+    assert (end.current, end.previous, end.made) == ("new1", "old", frozenset({"old", "new1"}))
 
 
 def test_a_key_is_asked_for_only_right_after_its_intent_was_saved() -> None:

@@ -216,7 +216,7 @@ class _Run(KeyDocument):
         self._plan = plan._replace(wanted=wanted)
         intent = MintIntent(
             name, token, now(), wanted.parent, wanted.owner, self._choice.like, self._choice.parent,
-            self._minter.admin_account,
+            self._minter.admin_account, is_wider_allowed=bool(plan.wider),
         )  # fmt: skip
         before = self.key.minting
 
@@ -238,7 +238,8 @@ class _Run(KeyDocument):
         plan = plan_for(type(minter.keys), template.like, parent=self._choice.parent, now=now())
         if plan.not_copied:
             minter.tell("the new key does not take over: " + ", ".join(plan.not_copied))
-        if plan.wider and not minter.allow_wider(plan.wider):
+        was_allowed = key.minting is not None and key.minting.is_wider_allowed
+        if plan.wider and not was_allowed and not minter.allow_wider(plan.wider):
             raise WiderRefused(plan.wider)
         self._learn(template, known)
         return plan

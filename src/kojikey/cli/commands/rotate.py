@@ -100,6 +100,8 @@ def _check_options(context: Context, step: str) -> None:
 
 def _step(call: Call) -> str:
     steps = [name for name in _STEPS if call.flag(name)]
+    if call.flag("mint"):
+        _refuse_with_mint(call)
     if call.flag("mint") and steps:
         raise UsageError(f"--mint goes without --{steps[0]}", effect=Effect.NOTHING_CHANGED, hint=_again(call, "mint"))
     if len(steps) > 1:
@@ -124,6 +126,14 @@ def _step(call: Call) -> str:
             effect=Effect.NOTHING_CHANGED,
         )
     return steps[0] if steps else "rotate"
+
+
+def _refuse_with_mint(call: Call) -> None:
+    sources = [name for name in ("stdin", "from_env", "from_file") if call.values.get(name) not in (None, False)]
+    given = [f"--{name.replace('_', '-')}" for name in sources] + _settings_given(call)
+    if given:
+        hint = "kojikey set PROVIDER changes settings; without --mint, rotate takes a key that you made"
+        raise UsageError(f"--mint goes without {given[0]}", hint=hint, effect=Effect.NOTHING_CHANGED)
 
 
 def _again(call: Call, step: str) -> str:

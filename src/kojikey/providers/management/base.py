@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from kojikey.model.management_errors import ManagementRefused, NoSuchParent, Refusal
+from kojikey.model.management_errors import ManagementRefused, ManagementUnavailable, NoSuchParent, Refusal
 from kojikey.model.secret import Secret
 from kojikey.providers.management.client import ManagementClient
 
@@ -151,7 +151,11 @@ class KeyManagement(ABC):
 
     async def create(self, wanted: Wanted) -> Created:
         """Create a key. It is made at most once: this is never tried again by itself."""
-        return await self._create(wanted)
+        made = await self._create(wanted)
+        value = made.secret.reveal()
+        if any(value in text for text in (made.key.key_id, made.key.parent, made.key.owner, made.key.name)):
+            raise ManagementUnavailable("the provider's answer has the key in place of its id", is_uncertain=True)
+        return made
 
     async def disable(self, key: RemoteKey) -> None:
         """Disable a key, so that it can be enabled again."""

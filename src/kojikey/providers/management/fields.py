@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 
 from kojikey.model import timestamps
+from kojikey.model.key_detection import looks_like_key
 from kojikey.model.management_errors import ManagementUnavailable
 from kojikey.model.secret import Secret
 
@@ -28,7 +29,12 @@ def identity(document: Mapping[str, Any], *names: str) -> str:
 def text(document: Mapping[str, Any], *names: str) -> str:
     """Return the first of some members that is text which can be displayed, ``""`` where none is."""
     found = (document.get(name) for name in names)
-    return next((v for v in found if isinstance(v, str) and v.isprintable() and len(v) <= _LONGEST), "")
+    return next((value for value in found if isinstance(value, str) and _is_plain(value)), "")
+
+
+def _is_plain(value: str) -> bool:
+    """Tell whether a text can be displayed: some name their keys after the keys themselves."""
+    return value.isprintable() and len(value) <= _LONGEST and not looks_like_key(value)
 
 
 def table(document: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from kojikey.model.errors import Effect
@@ -25,7 +26,7 @@ _TIMEOUT_S = 10.0
 
 
 def access_token(environ: Mapping[str, str], *, proxies: Proxies | None = None) -> Secret:
-    """Return an OAuth access token. Called outside of an event loop: google-auth is synchronous.
+    """Return an OAuth access token.
 
     Raises:
         NoAdminKey: there is no identity. ManagementUnavailable: Google gave no token for it.
@@ -81,7 +82,9 @@ class _Transport:
         """Make one request. Raises google-auth's TransportError where it gets no answer."""
         from google.auth.exceptions import TransportError
 
-        got = asyncio.run(self._fetched(url, method, body, headers or {}, timeout or _TIMEOUT_S))
+        work = self._fetched(url, method, body, headers or {}, timeout or _TIMEOUT_S)
+        with ThreadPoolExecutor(1) as thread:  # there may be an event loop in this one
+            got = thread.submit(asyncio.run, work).result()
         if not isinstance(got, Answer):
             raise TransportError("no answer")  # type: ignore[no-untyped-call]
         return _Response(got)
