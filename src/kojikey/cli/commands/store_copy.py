@@ -73,10 +73,14 @@ def _show(
 
     conflicts = sum(result.action == "conflict" for result in results)
     code = damage.code or (Exit.CONFLICT if conflicts else Exit.OK)
-    counts = {
-        name: sum(r.action == name for r in results)
-        for name in ("copied", "would_copy", "already", "conflict", "unfinished")
-    }
+    counts = {name: sum(r.action == name for r in results) for name in ("copied", "would_copy", "already", "conflict")}
+    unfinished = sum(result.action == "unfinished" for result in results)
+    if unfinished:
+        counts["unfinished"] = unfinished
+        context.terminal.warn(
+            "keys that are being made at their providers were left out: finish them with kojikey rotate PROVIDER "
+            "--resume or --abort, then copy again"
+        )
     if context.terminal.json:
         rows = [
             {"account": r.account, "provider": r.provider, "masked": mask(r.tail), "action": r.action} for r in results
@@ -94,11 +98,6 @@ def _show(
     page.line(f"{told}; into {place}, nothing was deleted", style="bold")
     if accounts or context.settings.account.origin != "default":
         page.line(_of(accounts, context.settings.account.origin), indent=2)
-    if counts["unfinished"]:
-        context.terminal.warn(
-            "keys that are being made at their providers were left out: finish them with kojikey rotate PROVIDER "
-            "--resume or --abort, then copy again"
-        )
     if conflicts:
         context.terminal.warn("the other store has other keys there already; those were not touched")
     return int(code)
