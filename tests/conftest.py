@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from kojikey.sealing.kek import passphrase
 from kojikey.testing import Sandbox, SandboxKey
 from support.loopback import sitecustomize as loopback
 from support.program import KEK, Program
@@ -19,6 +20,8 @@ from support.servers.aws import aws, aws_server
 _HERE = os.path.dirname(__file__)
 
 __all__ = ["aws", "aws_server"]
+
+pytest_plugins = ["support.marking"]
 
 _KEPT = (
     "PATH",
@@ -70,6 +73,19 @@ def loopback_only(network_report: Path, clean_environment: None) -> Iterator[Non
         attempts = network_report.read_text()
         network_report.unlink()
         pytest.fail(f"only loopback may be talked to:\n{attempts}")
+
+
+@pytest.fixture(autouse=True)
+def quick_passphrases(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stretch the passphrases of new stores as little as may be, but for tests that ask for ``real_argon2id``."""
+    if "real_argon2id" not in request.fixturenames:
+        monkeypatch.setattr(passphrase, "MEMORY_KIB", 8 * passphrase.LANES)
+        monkeypatch.setattr(passphrase, "ITERATIONS", 1)
+
+
+@pytest.fixture
+def real_argon2id() -> None:
+    """Let a test stretch passphrases as the program does."""
 
 
 @pytest.fixture(scope="session")

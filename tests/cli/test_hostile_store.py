@@ -11,6 +11,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -99,8 +100,12 @@ def replaced(database: sqlite3.Connection, table: str, number: int) -> tuple[Any
 
 
 @pytest.fixture
-def filled(kojikey: Program) -> Program:
-    """Return the program with a key of account acme that was rotated, and a second store."""
+def filled(kojikey: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
+    """Return the program with a key of account acme that was rotated, a second store, and a folder to scan."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    (folder / "notes").write_text("nothing that looks like a key\n")
+    monkeypatch.chdir(folder)
     kojikey.environ["XI_API_KEY"] = kojikey.key("elevenlabs", "ok").key
     kojikey.environ |= {"OTHER_KEK": "Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA="}
     kojikey.added("elevenlabs", "ok", "--account", "acme", "--label", "mine")

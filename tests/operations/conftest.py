@@ -12,7 +12,6 @@ from support.copies import source as source
 from support.copies import target as target
 from support.copies import two as two
 from support.rekeying import keychain as keychain
-from support.rekeying import quick_passphrases as quick_passphrases
 from support.rekeying import sides as sides
 from support.sample_store import ADAPTERS, SampleStore
 from support.servers.postgres import postgres as postgres

@@ -10,7 +10,6 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from kojikey.model.errors import KekMissing, KekUnavailable, RecordChanged, RecordUnsupported, UsageError, WrongKek
 from kojikey.model.secret import Secret
-from kojikey.sealing.kek import passphrase
 from kojikey.sealing.kek.base import KekInputs, LocalKek
 from kojikey.sealing.kek.registry import describe, load, make
 from support.keks import NOBODY, WORDS, Spec, private, typed
@@ -20,13 +19,7 @@ def in_file(path: Path) -> KekInputs:
     return KekInputs({"KOJIKEY_PASSPHRASE_FILE": str(path)}, None)
 
 
-@pytest.fixture
-def fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stretch new passphrases with the least that Argon2id takes: what is tested here is not its strength."""
-    monkeypatch.setattr(passphrase, "MEMORY_KIB", 32)
-    monkeypatch.setattr(passphrase, "ITERATIONS", 1)
-
-
+@pytest.mark.usefixtures("real_argon2id")
 def test_a_passphrase_opens_what_it_made_with_the_recommended_parameters() -> None:
     spec, kek = make("passphrase", store_id="s1", inputs=typed(WORDS))
     assert {name: spec[name] for name in ("memory_kib", "iterations", "lanes")} == {
@@ -45,14 +38,12 @@ def test_the_kek_of_a_passphrase_is_argon2id_of_it() -> None:
     assert load({**spec, "kid": LocalKek(key).kid}, typed(WORDS)).kid == LocalKek(key).kid
 
 
-@pytest.mark.usefixtures("fast")
 def test_the_same_passphrase_makes_another_kek_each_time() -> None:
     assert make("passphrase", store_id="s", inputs=typed(WORDS))[1].kid != make(
         "passphrase", store_id="s", inputs=typed(WORDS)
     )[1].kid  # fmt: skip
 
 
-@pytest.mark.usefixtures("fast")
 @pytest.mark.parametrize("words", ["", "wrong", WORDS + " ", WORDS.upper(), "\udcff"])
 def test_a_wrong_passphrase_is_called_that(words: str) -> None:
     spec, _ = make("passphrase", store_id="s1", inputs=typed(WORDS))
@@ -60,13 +51,11 @@ def test_a_wrong_passphrase_is_called_that(words: str) -> None:
         load(spec, typed(words))
 
 
-@pytest.mark.usefixtures("fast")
 def test_the_same_letters_typed_on_two_systems_are_one_passphrase() -> None:
     spec, kek = make("passphrase", store_id="s1", inputs=typed("cafe\u0301 au lait"))
     assert load(spec, typed("caf\u00e9 au lait")).kid == kek.kid
 
 
-@pytest.mark.usefixtures("fast")
 def test_a_person_is_told_what_the_passphrase_is_for() -> None:
     asked: list[str] = []
 
@@ -87,7 +76,6 @@ def test_a_new_passphrase_is_neither_empty_nor_endless(words: str) -> None:
         make("passphrase", store_id="s1", inputs=typed(words))
 
 
-@pytest.mark.usefixtures("fast")
 @pytest.mark.parametrize(("words", "warned"), [("1234567", True), ("12345678", False)])
 def test_a_short_new_passphrase_is_taken_with_a_warning(words: str, warned: bool) -> None:
     warnings: list[str] = []
@@ -95,7 +83,6 @@ def test_a_short_new_passphrase_is_taken_with_a_warning(words: str, warned: bool
     assert [("can be guessed" in text, words in text) for text in warnings] == ([(True, False)] if warned else [])
 
 
-@pytest.mark.usefixtures("fast")
 def test_a_passphrase_file_that_others_can_read_is_used_with_a_warning(tmp_path: Path) -> None:
     warnings: list[str] = []
     path = private(tmp_path / "open", WORDS, 0o644)
@@ -109,7 +96,6 @@ def test_where_nobody_can_be_asked_the_ways_out_are_named() -> None:
     assert "KOJIKEY_PASSPHRASE_FILE" in str(caught.value.hint)
 
 
-@pytest.mark.usefixtures("fast")
 @pytest.mark.parametrize("content", [WORDS, f"{WORDS}\n", f"{WORDS}\r\n", f"{WORDS}\nsecond line\n"])
 def test_the_first_line_of_the_file_is_the_passphrase_and_nobody_is_asked(tmp_path: Path, content: str) -> None:
     file = private(tmp_path / "words", content)
@@ -119,7 +105,6 @@ def test_the_first_line_of_the_file_is_the_passphrase_and_nobody_is_asked(tmp_pa
     assert load(spec, nosy).kid == kek.kid
 
 
-@pytest.mark.usefixtures("fast")
 def test_a_passphrase_may_come_through_a_pipe() -> None:
     reader, writer = os.pipe()
     os.write(writer, WORDS.encode() + b"\n")

@@ -13,7 +13,7 @@ from kojikey.model.errors import KojikeyError
 from kojikey.model.secret import Secret
 from kojikey.sealing import base64url
 from kojikey.sealing.envelope import Sealer
-from kojikey.sealing.kek import keychain, passphrase
+from kojikey.sealing.kek import keychain
 from kojikey.sealing.kek.base import KekInputs, LocalKek
 from kojikey.sealing.kek.registry import load, make
 
@@ -113,7 +113,6 @@ def test_nothing_that_holds_a_secret_shows_it() -> None:
 
 
 def test_a_spec_holds_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passphrase, "MEMORY_KIB", 32)
     kept: list[str] = []
     monkeypatch.setattr(keychain, "ask", lambda *_, value: kept.append(value))
     inputs = KekInputs({"KOJIKEY_KEK": KEK_TEXT}, lambda purpose: Secret(CANARY))

@@ -16,7 +16,6 @@ from kojikey.model.errors import CannotOpen
 from kojikey.operations import accounts, rekeying, storing
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.results import RekeyResult
-from kojikey.sealing.kek import passphrase
 from kojikey.sealing.kek.age_recipients import Recipient
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.sealing.kek.registry import discard, wrapped_kid
@@ -30,13 +29,6 @@ OTHER, REMOVED = "globex", "initech"
 LOCAL = ("env", "env:NAME", "file", "passphrase", "recipients")
 KINDS = (*LOCAL, "keychain", "awskms")
 COMMITS = 4  # the announcement, two accounts, the end
-
-
-@pytest.fixture
-def quick_passphrases(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stretch passphrases as little as may be: here it is about where the KEK lives."""
-    monkeypatch.setattr(passphrase, "MEMORY_KIB", 32)
-    monkeypatch.setattr(passphrase, "ITERATIONS", 1)
 
 
 @pytest.fixture
@@ -67,7 +59,7 @@ Sides = Callable[[str, str], Side]
 
 
 @pytest.fixture
-def sides(request: pytest.FixtureRequest, tmp_path: Path, quick_passphrases: None) -> Sides:
+def sides(request: pytest.FixtureRequest, tmp_path: Path) -> Sides:
     """Return what makes the old or the new KEK of a kind; ``away`` takes it away, where it is in a file."""
 
     def made(kind: str, which: str) -> Side:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 _LONG = 7  # letters from which on two slips are still the same word
+_MOST_SLIPS = 2
 
 
 def nearest(
@@ -17,8 +18,9 @@ def nearest(
     known = tuple(names)
     if synonyms and synonyms.get(word) in known:
         return synonyms[word]
-    slips = {name: distance(word, name) for name in known}
-    near = [name for name in known if slips[name] <= _allowed(word, name, strict)]
+    # A word of another length is another word: the distance to one of a million letters would take minutes.
+    slips = {name: distance(word, name) for name in known if abs(len(word) - len(name)) <= _MOST_SLIPS}
+    near = [name for name in slips if slips[name] <= _allowed(word, name, strict)]
     fewest = min((slips[name] for name in near), default=0)
     best = [name for name in near if slips[name] == fewest]
     return best[0] if len(best) == 1 else None
@@ -28,7 +30,7 @@ def _allowed(word: str, name: str, strict: frozenset[str]) -> int:
     shorter = min(len(word), len(name))
     if shorter < 2 or max(len(word), len(name)) < 3:
         return 0
-    return 1 if name in strict or shorter < _LONG else 2
+    return 1 if name in strict or shorter < _LONG else _MOST_SLIPS
 
 
 def distance(word: str, name: str) -> int:

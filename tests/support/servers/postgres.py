@@ -1,12 +1,14 @@
 """A PostgreSQL server that the tests start by themselves, and end: its own data, its own port, nothing left behind.
 
-Owns: finding the programs, a user that is not root (PostgreSQL refuses root), starting, killing, standing by.
+Owns: finding the programs, a data folder for each server, a user that is not root (PostgreSQL refuses root), starting,
+killing, standing by.
 Must not: use a server that runs already, or be skipped: without the programs the tests fail, with the line that
 installs them.
 """
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import os
 import pwd
@@ -17,17 +19,19 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 
-import psycopg
 import pytest
-from psycopg import sql
 
 ADMIN = "postgres"
 _INSTALL = "PostgreSQL is needed for these tests: apt-get install -y --no-install-recommends postgresql"
 _ATTEMPTS = 3  # to start: between finding a free port and taking it, somebody else may be faster
+_MEMORY = "/dev/shm"
 _numbers = itertools.count(1)
+_kept = ExitStack()
+atexit.register(_kept.close)
 
 
 class Server:
@@ -40,7 +44,11 @@ class Server:
         self._user = _unprivileged()
 
     def initialise(self) -> None:
-        """Make the data folder."""
+        """Make the data folder: a copy of the one that ``initdb`` made for this process of the tests."""
+        self._run("cp", "-R", str(_template()), str(self.data))
+
+    def initialise_alone(self) -> None:
+        """Make the data folder by ``initdb``, which takes ten times as long as a copy of what it makes."""
         self._run("initdb", "-D", str(self.data), "-U", ADMIN, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
 
     def start(self) -> None:
@@ -94,6 +102,8 @@ class Server:
 
     def sql(self, text: str, *, database: str = "postgres", role: str = ADMIN) -> list[tuple[object, ...]]:
         """Carry out statements of a test, and return the rows of the last one that has any."""
+        import psycopg  # here: who needs no server needs no driver either
+
         with psycopg.connect(self.url(database, role), autocommit=True) as connection:
             cursor = connection.execute(text.encode())
             rows: list[tuple[object, ...]] = []
@@ -124,10 +134,10 @@ class Server:
 
     def drop_role(self, name: str) -> None:
         """Take a role away, in every database."""
+        quoted = '"' + name.replace('"', '""') + '"'
         for (database,) in self.sql("SELECT datname FROM pg_database WHERE datallowconn"):
-            with psycopg.connect(self.url(str(database)), autocommit=True) as connection:
-                connection.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(sql.Identifier(name)))
-        self.sql(f"DROP ROLE {name}")
+            self.sql(f"DROP OWNED BY {quoted} CASCADE", database=str(database))
+        self.sql(f"DROP ROLE {quoted}")
 
     def _run(self, program: str, *arguments: str) -> None:
         ran = self._try(program, *arguments)
@@ -166,10 +176,22 @@ def prepared(folder: Path) -> None:
 
 @contextmanager
 def a_folder() -> Iterator[Path]:
-    """Make a folder with a short path (a Unix socket's may have 107 bytes) that others may pass through."""
-    with tempfile.TemporaryDirectory(prefix="kjk-pg-") as name:
+    """Make a folder with a short path (a Unix socket's may have 107 bytes) that others may pass through.
+
+    It is in memory where the system has a folder there.
+    """
+    with tempfile.TemporaryDirectory(prefix="kjk-pg-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None) as name:
         os.chmod(name, 0o711)
         yield Path(name)
+
+
+@cache
+def _template() -> Path:
+    folder = _kept.enter_context(a_folder()) / "template"
+    prepared(folder)
+    server = Server(folder)
+    server.initialise_alone()
+    return server.data
 
 
 @contextmanager
