@@ -17,6 +17,7 @@ from kojikey.cli.parsing import typer_app
 from kojikey.cli.parsing.command import Call, Command
 from kojikey.cli.parsing.quick import quick
 from kojikey.model.errors import UsageError
+from support.amounts import exhaustive
 
 COMMANDS = commands.load_all()
 VALUES = [
@@ -70,11 +71,12 @@ def plain(call: Call) -> dict[str, Any]:
     return {name: repr(value) for name, value in values.items() if value not in (None, False, [])}
 
 
+@pytest.mark.parametrize("examples", [10, exhaustive(100)])
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_the_two_readers_agree(command: Command) -> None:
+def test_the_two_readers_agree(command: Command, examples: int) -> None:
     with recording() as calls:
 
-        @settings(max_examples=100, deadline=None, derandomize=True, database=None)
+        @settings(max_examples=examples, deadline=None, derandomize=True, database=None)
         @given(tokens=command_lines(command))
         def agree(tokens: list[str]) -> None:
             calls.clear()

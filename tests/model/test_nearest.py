@@ -22,7 +22,12 @@ def test_a_slip_of_the_fingers_is_one_letter_in_a_short_name_and_two_in_a_long_o
 
 def test_no_distance_is_computed_to_a_name_of_another_length(monkeypatch: pytest.MonkeyPatch) -> None:
     measured: list[str] = []
-    monkeypatch.setattr(module, "distance", lambda word, name: measured.append(name) or 9)
+
+    def distance(_: str, name: str) -> int:
+        measured.append(name)
+        return 9
+
+    monkeypatch.setattr(module, "distance", distance)
     assert nearest("x" * 100_000, NAMES) is None
     assert nearest("x" * 12, NAMES) is None
     assert measured == ["elevenlabs"]

@@ -11,6 +11,7 @@ from kojikey.model.errors import Conflict, KekMissing
 from kojikey.operations import diagnosing, rekeying
 from kojikey.operations.open_store import OpenStore
 from kojikey.sealing.kek.base import KekInputs
+from support.amounts import of_which
 from support.copies import PLACES
 from support.rekeying import COMMITS, KINDS, LOCAL, Move, Sides
 from support.sample_store import ACCOUNT, PROVIDER, SampleStore
@@ -40,7 +41,11 @@ def test_from_every_local_source_to_every_other(start: Start, old: str, new: str
     move.check_end()
 
 
-@pytest.mark.parametrize(("old", "new"), pairs(LOCAL))
+KILLED = [("env", "env:NAME"), ("file", "passphrase"), ("passphrase", "file")]
+"""The pairs that the normal run kills at every commit: each source is in one of them."""
+
+
+@pytest.mark.parametrize(("old", "new"), of_which(pairs(LOCAL), KILLED))
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("at", range(1, COMMITS + 1))
 def test_killed_at_any_commit_every_key_opens_and_once_more_finishes(
@@ -56,8 +61,14 @@ def test_killed_at_any_commit_every_key_opens_and_once_more_finishes(
     move.check_end()
 
 
-@pytest.mark.parametrize("place", ["sqlite", "postgresql", "dynamodb"])
-@pytest.mark.parametrize(("old", "new"), pairs(KINDS))
+EVERYWHERE = [(place, *pair) for place in ("sqlite", "postgresql", "dynamodb") for pair in pairs(KINDS)]
+REPRESENTATIVES = [
+    ("sqlite", "env", "keychain"), ("sqlite", "awskms", "file"), ("postgresql", "env", "env:NAME"),
+    ("postgresql", "passphrase", "awskms"), ("dynamodb", "file", "env"), ("dynamodb", "env:NAME", "passphrase"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("place", "old", "new"), of_which(EVERYWHERE, REPRESENTATIVES))
 def test_on_every_store_killed_around_each_commit(start: Start, place: str, old: str, new: str) -> None:
     move = start(old, new, place)
     # Every question to a keychain is a process: there the kills before a commit are left to the test above.

@@ -34,3 +34,10 @@ class TestDynamoStore(SharedStoreConformance):
             EndpointConnectionError(endpoint_url="https://secret.example"),
             ClientError(said, "TransactWriteItems"),
         )
+
+
+@pytest.mark.exhaustive
+class TestLargeDynamoStore(TestDynamoStore):
+    """The same of a large store."""
+
+    few, many = 1_000, 10_000

@@ -19,6 +19,7 @@ from kojikey.model.errors import (
 from kojikey.model.ref import key_ref
 from kojikey.stores.base import Change, Query
 from kojikey.stores.dynamodb.store import DynamoStore
+from support.amounts import exhaustive
 from support.servers.aws import REGION, Aws, new_table
 from support.servers.dynamo_stores import CANARY, EVENT, KEY, VERBS, fresh, front, store, waits
 from support.servers.scripted_aws import Answer, Script, Scripted, refusal, scripted
@@ -314,7 +315,8 @@ def test_without_boto3_it_says_what_to_install(fresh: DynamoStore, monkeypatch: 
     assert raised.value.hint == "python3 -m pip install 'kojikey[aws]'"
 
 
-def test_the_memory_of_a_scan_of_100_000_does_not_grow(store: DynamoStore, front: Scripted) -> None:
+@pytest.mark.parametrize("many", [10_000, exhaustive(100_000)])
+def test_the_memory_of_a_large_scan_does_not_grow(store: DynamoStore, front: Scripted, many: int) -> None:
     """The pages are played: 100,000 items of 1 kB would take moto minutes, and the memory is on our side."""
     import json
     import tracemalloc
@@ -335,7 +337,7 @@ def test_the_memory_of_a_scan_of_100_000_does_not_grow(store: DynamoStore, front
 
     doc = json.dumps({"pad": "x" * 980})
     peaks = []
-    for count in (2_000, 100_000):
+    for count in (2_000, many):
         front.script = pages(count)
         tracemalloc.start()
         assert sum(1 for _ in store.scan()) == count

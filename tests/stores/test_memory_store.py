@@ -20,6 +20,13 @@ class TestMemoryStore(StoreConformance):
         return ()
 
 
+@pytest.mark.exhaustive
+class TestLargeMemoryStore(TestMemoryStore):
+    """The same of a large store."""
+
+    few, many = 1_000, 10_000
+
+
 def test_two_memory_stores_share_nothing_unless_told_to() -> None:
     first, second = MemoryStore(), MemoryStore()
     first.create({"is": "first"})

@@ -12,8 +12,6 @@ from support.servers.postgres import Server
 
 
 class TestPostgresStore(SharedStoreConformance):
-    many = 100_000
-
     @pytest.fixture
     def make_store(self, url: str) -> Maker:
         return lambda: PostgresStore(read_address(url), lock_timeout=30)
@@ -26,3 +24,10 @@ class TestPostgresStore(SharedStoreConformance):
     def engine_errors(self) -> tuple[Exception, ...]:
         kinds = (psycopg.Error, psycopg.OperationalError, psycopg.errors.DiskFull, psycopg.errors.InsufficientPrivilege)
         return tuple(kind("postgresql://koji:secret@db/koji") for kind in kinds)
+
+
+@pytest.mark.exhaustive
+class TestLargePostgresStore(TestPostgresStore):
+    """The same of a large store."""
+
+    few, many = 1_000, 100_000

@@ -12,8 +12,6 @@ from kojikey.testing.conformance import Maker, SharedStoreConformance
 
 
 class TestSqliteStore(SharedStoreConformance):
-    many = 100_000
-
     @pytest.fixture
     def make_store(self, tmp_path: Path) -> Maker:
         return lambda: SqliteStore(str(tmp_path / "keys.db"), busy_timeout=30)
@@ -26,3 +24,10 @@ class TestSqliteStore(SharedStoreConformance):
     def engine_errors(self) -> tuple[Exception, ...]:
         kinds = (sqlite3.Error, sqlite3.OperationalError, sqlite3.DatabaseError, sqlite3.IntegrityError)
         return tuple(kind("what a row says") for kind in kinds)
+
+
+@pytest.mark.exhaustive
+class TestLargeSqliteStore(TestSqliteStore):
+    """The same of a large store."""
+
+    few, many = 1_000, 100_000

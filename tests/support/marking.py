@@ -28,6 +28,8 @@ _SERVER_PARAMETERS = {
 _PROGRAMS = {"fork", "forkpty", "installed", "pexpect", "shell", "subprocess"}
 _STARTS = {"os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}  # audit events
 
+_OF_TESTS = ("support.", "kojikey.testing.conformance.")  # modules whose functions are followed
+
 _started: list[str] = []  # by the test that runs, as the interpreter saw it
 
 
@@ -84,7 +86,7 @@ def _called(value: object, module: str) -> Iterator[object]:
     """Yield a function of the tests' own code, and the methods of a class of the same file."""
     if isinstance(value, type) and value.__module__ == module:
         yield from vars(value).values()
-    elif isinstance(value, FunctionType) and (value.__module__ == module or value.__module__.startswith("support.")):
+    elif isinstance(value, FunctionType) and (value.__module__ == module or value.__module__.startswith(_OF_TESTS)):
         yield value
 
 

@@ -11,6 +11,7 @@ import pytest
 from kojikey.cli.reports.html import page
 from kojikey.model.atomic_file import write_whole
 from kojikey.operations.results import TestResult
+from support.amounts import exhaustive
 from support.chromium import Browser, browser
 from support.reported import HOSTILE, results, run_of
 
@@ -50,7 +51,7 @@ def written(folder: Path, count: int, *, words: str = "why it is so") -> Path:
     return path
 
 
-@pytest.mark.parametrize(("count", "accounts"), [(FEW, 2), (MANY, 5000)])
+@pytest.mark.parametrize(("count", "accounts"), [(FEW, 2), (400, 200), exhaustive(MANY, 5000)])
 def test_the_page_shows_every_account_and_filters_them(
     chromium: Browser, tmp_path: Path, count: int, accounts: int
 ) -> None:
@@ -105,7 +106,7 @@ def several(count: int) -> list[TestResult]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("count", [FEW, 500])
+@pytest.mark.parametrize("count", [FEW, exhaustive(500)])
 def test_words_are_whole_at_every_width(chromium: Browser, tmp_path: Path, count: int, scheme: str) -> None:
     path = tmp_path / "keys.html"
     write_whole(str(path), page(*run_of(several(count))))
