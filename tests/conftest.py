@@ -6,6 +6,7 @@ Owns: keeping the tests from each other, from the user who runs them and from th
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,11 @@ _HERE = os.path.dirname(__file__)
 __all__ = ["aws", "aws_server"]
 
 pytest_plugins = ["support.marking"]
+
+# Stores of tests are in memory where the system has a folder there: a disk would have to write each change at once.
+_MEMORY, _ENOUGH = "/dev/shm", 1 << 30
+if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ENOUGH:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", _MEMORY)
 
 _KEPT = (
     "PATH",

@@ -11,6 +11,8 @@ import pytest
 
 from support.program import Ended, Program
 
+pytestmark = pytest.mark.program
+
 Git = Callable[..., str]
 
 

@@ -54,6 +54,7 @@ def test_a_default_source_is_no_other_kek_than_the_store_s(kojikey: Program, tmp
     assert init(kojikey, KOJIKEY_KEK=KEK).result["action"] == "exists"
 
 
+@pytest.mark.program
 def test_where_no_kek_is_found_the_store_that_was_asked_for_is_named(kojikey: Program, tmp_path: Path) -> None:
     url = f"sqlite://{tmp_path / 'team.db'}"
     refused(init(kojikey, url, KOJIKEY_KEK=None), 8, f"no store yet at {tmp_path / 'team.db'}")

@@ -9,6 +9,7 @@ Owns: setting and checking these two markers. Must not: start anything.
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Iterator
 from types import CodeType, FunctionType
@@ -68,6 +69,7 @@ def _found(item: pytest.Function) -> set[str]:
 
 def _markers_of(function: object, seen: set[object]) -> Iterator[str]:
     """Yield the markers that a function's code asks for, with what it calls of the tests' own code."""
+    function = inspect.unwrap(function) if isinstance(function, FunctionType) else function
     if not isinstance(function, FunctionType) or function in seen:
         return
     seen.add(function)
