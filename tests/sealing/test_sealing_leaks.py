@@ -97,7 +97,12 @@ ATTEMPTS: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("name", ATTEMPTS)
+BY_A_PROCESS = {"keychain_echoes", "keychain_hangs"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.program) if name in BY_A_PROCESS else name for name in ATTEMPTS]
+)
 def test_an_error_holds_no_secret(name: str, tmp_path: Path) -> None:
     traces = (*TRACES, CANARY[-7:])
     with pytest.raises(KojikeyError) as caught:

@@ -89,9 +89,7 @@ def state(path: Path) -> int:
     return seen
 
 
-@pytest.mark.parametrize(
-    "acknowledged", [1, 5, 34, *map(exhaustive, (2, 3, 8, 13, 21))]
-)
+@pytest.mark.parametrize("acknowledged", [1, 5, 34, *map(exhaustive, (2, 3, 8, 13, 21))])
 def test_what_was_acknowledged_before_a_kill_is_there_and_nothing_is_half_there(
     tmp_path: Path, acknowledged: int
 ) -> None:

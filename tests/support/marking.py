@@ -62,7 +62,8 @@ def _found(item: pytest.Function) -> set[str]:
     seen: set[object] = set()
     names = {name for function in (item.function, *fixtures) for name in _markers_of(function, seen)}
     parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
-    if any(isinstance(value, str) and value in _SERVER_PARAMETERS for value in parameters):
+    words = [word for value in parameters for word in (value if isinstance(value, tuple) else (value,))]
+    if any(isinstance(word, str) and word in _SERVER_PARAMETERS for word in words):
         names.add("server")
     return names
 
