@@ -41,7 +41,7 @@ def test_from_every_local_source_to_every_other(start: Start, old: str, new: str
     move.check_end()
 
 
-KILLED = [("env", "env:NAME"), ("file", "passphrase"), ("passphrase", "file")]
+KILLED = [("env", "env:NAME"), ("file", "passphrase"), ("passphrase", "recipients"), ("recipients", "file")]
 """The pairs that the normal run kills at every commit: each source is in one of them."""
 
 
@@ -65,6 +65,7 @@ EVERYWHERE = [(place, *pair) for place in ("sqlite", "postgresql", "dynamodb") f
 REPRESENTATIVES = [
     ("sqlite", "env", "keychain"), ("sqlite", "awskms", "file"), ("postgresql", "env", "env:NAME"),
     ("postgresql", "passphrase", "awskms"), ("dynamodb", "file", "env"), ("dynamodb", "env:NAME", "passphrase"),
+    ("postgresql", "recipients", "env"),
 ]  # fmt: skip
 
 
