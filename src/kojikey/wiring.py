@@ -20,6 +20,7 @@ from kojikey.model.errors import (
     StoreUnavailable,
     UnknownProvider,
 )
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.plain_text import one_line
 from kojikey.model.ref import Document
 from kojikey.operations.open_store import FORMAT, OpenStore
@@ -64,9 +65,10 @@ if TYPE_CHECKING:
 NO_STORE: Document = {"format": FORMAT, "store_id": "", "created_at": "", "kek": {"kid": ""}, "next_kek": None}
 TIMEOUT_S = 10.0
 
-_WAYS_TO_A_KEK = (
-    "choose where the key-encryption key lives: set KOJIKEY_KEK or KOJIKEY_PASSPHRASE_FILE, "
-    "or run kojikey store init --kek file:PATH (or keychain, passphrase, env, recipients)"
+_WAYS_TO_A_KEK = Hint(
+    "choose where the key-encryption key lives: set KOJIKEY_KEK or KOJIKEY_PASSPHRASE_FILE, or run ",
+    next_step("store init", "--kek", "file:PATH"),
+    " (or keychain, passphrase, env, recipients)",
 )
 
 
@@ -214,7 +216,7 @@ def open_existing(settings: Settings, person: Person) -> OpenStore:
     open_store = open_chosen_store(settings, person)
     if open_store.header is NO_STORE:
         missing = StoreNotFound(settings.home.database)
-        missing.hint = "kojikey store init, or kojikey add PROVIDER, which makes it"
+        missing.hint = Hint(next_step("store init"), ", or ", next_step("add", "PROVIDER"), ", which makes it")
         raise missing
     return open_store
 

@@ -70,7 +70,7 @@ def test_a_long_run_lists_every_key_and_what_to_do(many: Program, streamed: None
     lines = ended.out.splitlines()
     assert sum(line.startswith(("✓ ", "! ", "✗ ")) for line in lines) == 24
     assert "24 tested: 8 valid, 8 limited, 8 rejected" in lines
-    assert "    next: make new keys, then rotate them all at once: kojikey rotate --batch FILE" in lines
+    assert "    next: create new keys, then rotate them all at once: kojikey rotate --batch FILE" in lines
 
 
 def test_json_lines_come_one_a_result_and_the_summary_last(many: Program) -> None:

@@ -386,7 +386,7 @@ def test_a_table_and_one_next_step(kojikey: Program, folder: Path) -> None:
 def test_the_next_step_names_the_account(kojikey: Program, folder: Path) -> None:
     write(folder, f"OPENAI_API_KEY={OPENAI}\n", "my keys.env")
     ended = kojikey("import", "my keys.env", "--no-test", "--account", "acme")
-    assert ended.out.splitlines()[-1] == "next: kojikey import --account acme 'my keys.env' --comment-out"
+    assert ended.out.splitlines()[-1] == "next: kojikey import 'my keys.env' --account acme --comment-out"
 
 
 # hostile input

@@ -102,7 +102,7 @@ def test_a_table_that_is_being_made_is_waited_for(
 
 def test_a_table_that_is_never_ready_is_given_up(fresh: DynamoStore, front: Scripted, waits: list[float]) -> None:
     front.script = states("CREATING")
-    with pytest.raises(StoreUnavailable, match="still being made"):
+    with pytest.raises(StoreUnavailable, match="still being created"):
         fresh.create({})
     assert sum(waits) == 120
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from kojikey.cli.parsing.command import Call
 from kojikey.config.settings import Settings
 from kojikey.model.environment import Environment
+from kojikey.model.next_step import Hint, next_step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,6 +67,12 @@ class SettingsWarnings:
         for line in (f"kojikey: warning: {first}", *more[:_MISTAKES_SHOWN]):
             say(line)
         if len(more) > _MISTAKES_SHOWN:
-            say(f"  and {len(more) - _MISTAKES_SHOWN} more: kojikey providers {mistake.provider} lists them all")
+            say(
+                Hint(
+                    f"  and {len(more) - _MISTAKES_SHOWN} more: ",
+                    next_step("providers", mistake.provider),
+                    " lists them all",
+                )
+            )
         way = mistake.hint or ""
         say(f"  {way}; the other providers are used as always")

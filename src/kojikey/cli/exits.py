@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from kojikey.model import errors, management_errors
+from kojikey.model.next_step import Hint, finish_or_discard, next_step
 
 
 class Exit(IntEnum):
@@ -65,34 +66,34 @@ def hint_of(error: errors.KojikeyError, *, command: str | None = None) -> str:
         return error.hint
     match error:
         case errors.KeyNotFound():
-            return f"kojikey add {error.provider}" + _for(error.account)
+            return next_step("add", error.provider, account=error.account)
         case errors.VersionNotFound():
-            command = "rotate" if error.stage == "staged" else "history"
-            return f"kojikey {command} {error.provider}" + _for(error.account)
+            shows = "rotate" if error.stage == "staged" else "history"
+            return next_step(shows, error.provider, account=error.account)
         case errors.KeyExists():
-            replace = f"kojikey rotate {error.provider}" + _for(error.account)
-            return f"{replace} replaces it; for another project or stage: kojikey add {error.provider} --account NAME"
+            replace = next_step("rotate", error.provider, account=error.account)
+            other = next_step("add", error.provider, "--account", "NAME")
+            return Hint(replace, " replaces it; for another project or stage: ", other)
         case management_errors.NotRetired():
-            return f"kojikey rotate {error.provider}{_for(error.account)} --retire"
+            return next_step("rotate", error.provider, "--retire", account=error.account)
         case errors.AlreadyStaged() | management_errors.MintUnfinished():
-            finish = f"kojikey rotate {error.provider}" + _for(error.account)
-            return f"finish it with {finish} --resume, or discard it with {finish} --abort"
+            return finish_or_discard(error.provider, account=error.account)
         case errors.UnknownProvider():
-            return "kojikey providers"
+            return next_step("providers")
         case errors.ChangedMeanwhile():
-            return "look at it with kojikey list, then run the command again"
+            return Hint("look at it with ", next_step("list"), ", then run the command again")
         case errors.StoreNotFound():
-            return f"kojikey store init {_typed_url(error.store)} --kek SOURCE"
+            return next_step("store init", _url_of(error.store), "--kek", "SOURCE")
         case errors.AccountNotFound():
-            return "kojikey list --all-accounts"
+            return next_step("list", "--all-accounts")
         case errors.AuditBroken():
-            return "kojikey audit shows the events; somebody with access to the store changed them"
+            return Hint(next_step("audit"), " shows the events; somebody with access to the store changed them")
         case errors.WrongKek():
             return "give the one that the store was created with; a lost one cannot be recovered"
         case errors.StoreUnavailable() | errors.CannotOpen():
             return _mend(error, command)
         case _:
-            return f"kojikey {command} --help" if command else "kojikey --help"
+            return next_step(command or "", "--help")
 
 
 _RESTORE = "restore a copy of the store from before that"
@@ -114,7 +115,7 @@ def _mend(error: errors.KojikeyError, command: str | None) -> str:
             return mend
     if isinstance(error, errors.RecordChanged):
         return _replace_record(error.where)
-    return "run the command again; where it stays so, " + _RESTORE if command == "doctor" else "kojikey doctor"
+    return "run the command again; where it stays so, " + _RESTORE if command == "doctor" else next_step("doctor")
 
 
 def _replace_record(where: str) -> str:
@@ -125,22 +126,17 @@ def _replace_record(where: str) -> str:
     key = re.fullmatch(r"(?:key/)?([a-z0-9][a-z0-9._@+-]{0,127})/([a-z][a-z0-9_-]{0,31})(?: version [0-9]+)?", where)
     if key is None:
         return _RESTORE
-    names = f"{key[2]} --account {key[1]}"
-    return f"{_RESTORE}, or replace the key: kojikey remove {names}, then kojikey add {names}"
+    words = (key[2], "--account", key[1])
+    return Hint(f"{_RESTORE}, or replace the key: ", next_step("remove", *words), ", then ", next_step("add", *words))
 
 
-def _typed_url(place: str) -> str:
-    """Return a store's URL as it is typed into a shell; the place of a local one is a path, which may have anything."""
+def _url_of(place: str) -> str:
+    """Return a store's URL; the place of a local one is a path, which may have anything."""
     import os
-    import shlex
 
     if "://" in place:
-        return shlex.quote(place)
+        return place
     if not os.path.isabs(place):  # another package's store, whose URL only the caller knows
         return "URL"
     path = place.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
-    return shlex.quote(f"sqlite://{path}")
-
-
-def _for(account: str) -> str:
-    return "" if account == "default" else f" --account {account}"
+    return f"sqlite://{path}"

@@ -9,6 +9,7 @@ import os
 
 from kojikey.model.atomic_file import write_whole
 from kojikey.model.errors import UnsafeConfig
+from kojikey.model.next_step import Hint, next_step
 from kojikey.sealing.kek.base import KnownKek
 
 TYPE_CHECKING = False
@@ -48,8 +49,10 @@ class KnownKekFiles:
             raise UnsafeConfig(
                 path,
                 "cannot be read as the note of a store's key-encryption key",
-                hint="restore it, or remove it "
-                "and ask the other recipients for the id of the key: kojikey store recipients",
+                hint=Hint(
+                    "restore it, or remove it and ask the other recipients for the id of the key: ",
+                    next_step("store recipients"),
+                ),
             ) from None
         return known
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from kojikey.model.account import DEFAULT_ACCOUNT, checked_account
 from kojikey.model.errors import Effect, StoreNotFound, UnsafeConfig, UsageError
 from kojikey.model.fast_namedtuple import NamedTuple
+from kojikey.model.next_step import next_step
 from kojikey.model.ownership import foreign_writer, quoted
 
 TYPE_CHECKING = False
@@ -174,7 +175,7 @@ class Settings:
         raise StoreNotFound(
             "",  # the name is not repeated: it may be a key that was put in the wrong place
             f"there is no store of that name in {self.home.config_file} (known: {known})",
-            hint=_meant_file(name) or "kojikey store init URL --name NAME --kek SOURCE",
+            hint=_meant_file(name) or next_step("store init", "URL", "--name", "NAME", "--kek", "SOURCE"),
             effect=Effect.NOTHING_DONE,
         )
 

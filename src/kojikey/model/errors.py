@@ -53,6 +53,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
+from kojikey.model.next_step import Hint, next_step
+
 
 class Effect(StrEnum):
     """What a failure did not do. It is said once, after the message."""
@@ -359,8 +361,11 @@ class KekChanged(CannotOpen):
     def __init__(self, store: str, problem: str) -> None:
         super().__init__(
             f"the store {store} has {problem}",
-            hint="somebody who can write to the store may have put it there: ask the other recipients, and where one "
-            "of them did it, kojikey store recipients accept",
+            hint=Hint(
+                "somebody who can write to the store may have put it there: ask the other recipients, and where one of "
+                "them did it, ",
+                next_step("store recipients", "accept"),
+            ),
             effect=Effect.NOTHING_OPENED,
         )
 

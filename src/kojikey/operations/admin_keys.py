@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from kojikey.model.errors import Effect
 from kojikey.model.management_errors import NoAdminKey
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.secret import Secret
 from kojikey.operations.key_records import key_of
 from kojikey.operations.open_store import OpenStore
@@ -30,11 +31,11 @@ def admin_key(open_store: OpenStore, *, account: str, admin: str) -> AdminKey:
     """
     stored = open_store.held(account, admin)
     if stored is None:
-        where = "" if account == "default" else f" --account {account}"
+        add = next_step("add", admin, account=account)
         raise NoAdminKey(
             f"account {account} has no {admin} key, which manages the provider's keys",
             effect=Effect.NOTHING_CHANGED,
-            hint=f"kojikey add {admin}{where}, or name the account that has one: --admin-account NAME",
+            hint=Hint(add, ", or name the account that has one: --admin-account NAME"),
         )
     key = key_of(stored)
     secret = opened(open_store.sealer(account), admin, key.current)

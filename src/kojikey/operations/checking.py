@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from kojikey.model.errors import NotFound, RecordChanged
 from kojikey.model.key import Key, Stage
+from kojikey.model.next_step import next_step
 from kojikey.model.ref import key_ref
 from kojikey.model.timestamps import parsed
 from kojikey.model.verdict import Outcome
@@ -91,7 +92,7 @@ def require_of_all(
     disabled = {stored.ref.account: is_disabled(stored) for stored in store.accounts()}
     accounts = sorted({*disabled, *(ref.account for ref in stored_keys)})
     if not accounts:
-        raise NotFound("there is no account in this store", hint="kojikey add PROVIDER --account NAME")
+        raise NotFound("there is no account in this store", hint=next_step("add", "PROVIDER", "--account", "NAME"))
     for account in accounts:
         for provider in providers:
             stored = stored_keys.get(key_ref(account, provider))

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from kojikey.model.errors import CannotOpen, KekMissing, KekUnavailable, KojikeyError, UsageError
 from kojikey.model.key import Key, Stage
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.timestamps import parsed
 from kojikey.operations import audit_verification
 from kojikey.operations.key_records import key_of
@@ -41,14 +42,16 @@ def diagnose(open_store: OpenStore, *, account: str = "default") -> Iterator[Dia
         open_store.kek().try_out(store=open_store.store_id, account=account)
         yield Diagnosis("KEK", detail=describe(open_store.target_spec))
         if lies_beside(open_store.target_spec, open_store.store):
-            yield Diagnosis("KEK", "note", BESIDE, "kojikey store rekey --kek keychain (or another place)")
+            yield Diagnosis(
+                "KEK", "note", BESIDE, Hint(next_step("store rekey", "--kek", "keychain"), " (or another place)")
+            )
         yield from _unlocked(open_store)
     except (CannotOpen, UsageError) as error:
         yield Diagnosis("KEK", error=error)
         return
     if open_store.header.get("next_kek"):
         source = spoken_source(open_store.header["next_kek"])
-        yield Diagnosis("re-keying", "note", "one was not finished", f"kojikey store rekey --kek {source}")
+        yield Diagnosis("re-keying", "note", "one was not finished", next_step("store rekey", "--kek", source))
     if (yield from _keys(open_store)):
         yield _audit(open_store)
     else:
@@ -62,7 +65,7 @@ def _unlocked(open_store: OpenStore) -> Iterator[Diagnosis]:
         detail = (
             f"until {kept.until}, in the {kept.ring} keyring: any program of this {reach} can read the KEK meanwhile"
         )
-        yield Diagnosis("unlocked", "normal", detail, "kojikey lock ends it")
+        yield Diagnosis("unlocked", "normal", detail, Hint(next_step("lock"), " ends it"))
 
 
 @dataclass(slots=True)
@@ -113,19 +116,21 @@ def _notes(waiting: Sequence[tuple[str, str, str]]) -> Iterator[Diagnosis]:
     for name, detail, mend in waiting[:_SHOWN]:
         yield Diagnosis(name, "note", detail, mend)
     if len(waiting) > _SHOWN:
-        yield Diagnosis("keys", "note", f"and {len(waiting) - _SHOWN} more such notes", "kojikey list --all-accounts")
+        yield Diagnosis(
+            "keys", "note", f"and {len(waiting) - _SHOWN} more such notes", next_step("list", "--all-accounts")
+        )
 
 
 def _waiting(key: Key) -> list[tuple[str, str, str]]:
-    name, account = f"{key.account}/{key.provider}", f"--account {key.account}"
-    notes = []
+    name, words = f"{key.account}/{key.provider}", (key.provider, "--account", key.account)
+    notes: list[tuple[str, str, str]] = []
     if key.version(Stage.STAGED):
-        notes.append((name, "a rotation is not finished", f"kojikey rotate {key.provider} {account} --resume"))
+        notes.append((name, "a rotation is not finished", next_step("rotate", *words, "--resume")))
     expires = key.current.expires_at
     if expires and parsed(expires) < datetime.now(UTC):
-        notes.append((name, f"expired on {expires[:10]}", f"kojikey rotate {key.provider} {account}"))
+        notes.append((name, f"expired on {expires[:10]}", next_step("rotate", *words)))
     if key.current.last_test is None:
-        notes.append((name, "was never tested", f"kojikey test {key.provider} {account}"))
+        notes.append((name, "was never tested", next_step("test", *words)))
     return notes
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kojikey.model.errors import CannotOpen, ChangedMeanwhile, Effect, NotFound, UsageError
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import grant_ref
 from kojikey.operations.ledger import EventDraft, Ledger, Plan
 from kojikey.operations.open_store import OpenStore
@@ -71,7 +72,9 @@ def _ensure_roles(open_store: OpenStore) -> None:
     if not open_store.store.has_roles:
         raise UsageError(
             f"the store {open_store.store.place} has no roles",
-            hint="PostgreSQL stores have: kojikey store init postgresql://HOST/DATABASE --kek SOURCE",
+            hint=Hint(
+                "PostgreSQL stores have: ", next_step("store init", "postgresql://HOST/DATABASE", "--kek", "SOURCE")
+            ),
             effect=Effect.NOTHING_CHANGED,
         )
 

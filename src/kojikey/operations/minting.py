@@ -30,6 +30,7 @@ from kojikey.model.management_errors import (
     WiderRefused,
 )
 from kojikey.model.minting import AtProvider, MintIntent
+from kojikey.model.next_step import Hint, Next, finish_or_discard
 from kojikey.model.timestamps import now
 from kojikey.operations import rotating
 from kojikey.operations.key_document import KeyDocument
@@ -99,7 +100,7 @@ def ensure_not_copy(key: Key) -> None:
         raise Conflict(
             "the key was copied from another store, which rotates it at the provider",
             effect=Effect.NOTHING_CHANGED,
-            hint="kojikey store use NAME --rotate-here, where the other store is not used any more",
+            hint=Hint(Next("store use", ("NAME", "--rotate-here")), ", where the other store is not used any more"),
         )
 
 
@@ -203,8 +204,7 @@ class _Run(KeyDocument):
     def _way_on(self, progress: Progress) -> str | None:
         if progress.saved is Saved.NOTHING:
             return None
-        rotate = f"kojikey rotate {self.key.provider}"
-        return f"finish it with {rotate} --resume, or discard it with {rotate} --abort"
+        return finish_or_discard(self.key.provider)
 
     # --- the steps ---
 
@@ -300,7 +300,8 @@ class _Run(KeyDocument):
         """Say which key was made and could not be saved: nobody has its value."""
         which = f"its id is {made.key_id}" if made.key_id else f"its name is {made.name}"
         error.effect = f"the key that was made at the provider is not saved ({which})"
-        error.hint = f"once the store answers: kojikey rotate {self.key.provider} --resume deletes it and makes another"
+        resume = Next("rotate", (self.key.provider, "--resume"))
+        error.hint = Hint("once the store answers: ", resume, " deletes it and creates another")
 
     async def _try(self) -> Outcome:
         key = self.key

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from kojikey.model.errors import Conflict, Effect, NotFound, RecordChanged, UsageError
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import Document
 from kojikey.operations.key_records import key_of
 from kojikey.operations.known_kek import remember
@@ -21,7 +22,7 @@ from kojikey.sealing.kek.age_recipients import Recipient
 from kojikey.sealing.kek.base import Kek, KekInputs, LocalKek
 from kojikey.sealing.kek.registry import describe, load
 
-LIST = "kojikey store recipients lists them"
+LIST = Hint(next_step("store recipients"), " lists them")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def remove(open_store: OpenStore, named: str, inputs: KekInputs) -> tuple[Recipi
     if len(sealed.listed(spec)) == 1:
         raise Conflict(
             "that is the last recipient: nobody could open the store any more",
-            hint="kojikey store rekey --kek SOURCE moves the store to a KEK that is not shared",
+            hint=Hint(next_step("store rekey", "--kek", "SOURCE"), " moves the store to a KEK that is not shared"),
             effect=Effect.NOTHING_CHANGED,
         )
     if gone.text in sealed.own_recipients(spec, inputs):
@@ -170,7 +171,9 @@ def _shared(open_store: OpenStore, header: Document) -> Document:
     if spec.get("source") != "recipients":
         raise UsageError(
             f"the store {open_store.store.place} has no recipients: its key-encryption key is {describe(spec)}",
-            hint="kojikey store rekey --kek recipients --recipient R makes one for several people",
+            hint=Hint(
+                next_step("store rekey", "--kek", "recipients", "--recipient", "R"), " makes one for several people"
+            ),
             effect=Effect.NOTHING_CHANGED,
         )
     return spec
@@ -210,6 +213,6 @@ def _texts(spec: Document) -> set[str]:
 def _under_way(spec: Document) -> Conflict:
     return Conflict(
         "a change of the key-encryption key was not finished",
-        hint=f"finish it first: kojikey store rekey --kek {spoken_source(spec)}",
+        hint=Hint("finish it first: ", next_step("store rekey", "--kek", spoken_source(spec))),
         effect=Effect.NOTHING_CHANGED,
     )

@@ -5,7 +5,6 @@ Owns: the order that makes it safe to kill: the header names both KEKs while it 
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 
 from kojikey.model import validators
@@ -17,6 +16,7 @@ from kojikey.model.errors import (
     RecordChanged,
     RecordUnsupported,
 )
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import HEADER, Document
 from kojikey.model.timestamps import now
 from kojikey.operations.compare_and_swap import retry_on_conflict
@@ -89,7 +89,11 @@ def _left_over(damaged: list[str], done: int) -> CannotOpen:
     return CannotOpen(
         f"the records of these accounts were changed from outside, and were not wrapped anew: {names}{more}; "
         f"{done} accounts are done, and the store keeps both KEKs",
-        hint="restore each from a backup, or give it up with kojikey account remove NAME; then run the same again",
+        hint=Hint(
+            "restore each from a backup, or give it up with ",
+            next_step("account remove", "NAME"),
+            "; then run the same again",
+        ),
     )
 
 
@@ -125,7 +129,7 @@ def _ensure_same_target(spec: Document, source: str, inputs: KekInputs) -> None:
     if not same_source(spec, source) or (inputs.recipients and not has_recipients(spec, inputs)):
         raise Conflict(
             f"a re-keying to {describe(spec)} is under way",
-            hint=f"finish it first: kojikey store rekey --kek {spoken_source(spec)}",
+            hint=Hint("finish it first: ", next_step("store rekey", "--kek", spoken_source(spec))),
             effect=Effect.NOTHING_CHANGED,
         )
 
@@ -136,7 +140,7 @@ def _is_carried(open_store: OpenStore, kid: str) -> bool:
 
 
 def spoken_source(spec: Document) -> str:
-    """Return a KEK's source as people type it, quoted: whoever can write to the store chose what it says."""
+    """Return a KEK's source as people type it; who can write to the store chose what it says."""
     name, argument = str(spec.get("source")), spec.get("path")
     if name == "env" and spec.get("name") != KEK_VARIABLE:
         argument = spec.get("name")
@@ -144,7 +148,7 @@ def spoken_source(spec: Document) -> str:
         argument = f"{spec.get('key')}?region={spec.get('region')}"
         argument += f"&endpoint={spec['endpoint']}" if spec.get("endpoint") else ""
     spoken = f"{name}:{argument}" if argument else name
-    return shlex.quote(spoken) if spoken.isprintable() else "SOURCE"
+    return spoken if spoken.isprintable() else "SOURCE"
 
 
 def announce(

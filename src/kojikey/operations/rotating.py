@@ -23,6 +23,7 @@ from kojikey.model.errors import (
 )
 from kojikey.model.key import Key, Stage, Version
 from kojikey.model.management_errors import NotRetired
+from kojikey.model.next_step import next_step
 from kojikey.model.secret import Secret
 from kojikey.model.timestamps import now
 from kojikey.model.verdict import Outcome, Verdict
@@ -114,7 +115,7 @@ def _begin(open_store: OpenStore, new: Replacement) -> _Chosen | ChangeResult:
 def _say_staged(error: KojikeyError, provider: str, staged: Version) -> None:
     """Make an error say what holds of the whole rotation: that its last step changed nothing is half of it."""
     error.effect = f"the new key was staged before that, as version {staged.number}, and is not lost"
-    error.hint = f"kojikey rotate {provider} --resume"
+    error.hint = next_step("rotate", provider, "--resume")
 
 
 async def resume(
@@ -324,7 +325,7 @@ def _known(open_store: OpenStore, account: str, provider: str, stage: Stage) -> 
     except AuditBroken as error:
         _still_there(open_store, chosen)
         error.effect = Effect.NOTHING_CHANGED
-        error.hint = f"kojikey audit --verify --account {account}"
+        error.hint = next_step("audit", "--verify", "--account", account)
         raise
     return chosen
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kojikey.model.errors import AccountNotFound, Effect, KeyNotFound, NotFound
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import account_ref
 from kojikey.stores.base import Query, Store
 
@@ -79,7 +80,7 @@ def _nothing(query: Query) -> NotFound:
         return KeyNotFound(query.account, query.providers[0])
     kind = f"{' or '.join(query.providers)} key" if query.providers else "key"
     place = "in this store" if query.account is None else f"for account {query.account}"
-    add = f"kojikey add {query.providers[0] if query.providers else 'PROVIDER'}"
+    add = next_step("add", query.providers[0] if query.providers else "PROVIDER")
     return NotFound(
-        f"no {kind} {place}", hint=f"{add}, or --allow-empty where there may be none", effect=Effect.NOTHING_TESTED
+        f"no {kind} {place}", hint=Hint(add, ", or --allow-empty where there may be none"), effect=Effect.NOTHING_TESTED
     )

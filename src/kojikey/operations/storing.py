@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import uuid
 
 from kojikey.model import validators
@@ -15,6 +14,7 @@ from kojikey.model.errors import (
     StoreNotFound,
     WrongKek,
 )
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import Document
 from kojikey.model.timestamps import now
 from kojikey.operations.known_kek import remember
@@ -83,13 +83,13 @@ def ensure_same_kek(store: Store, header: Document, *, source: str, inputs: KekI
             store.place,
             f"the store {store.place} exists already with another KEK source "
             f"({validators.shown(header['kek'].get('source'))}); it was not changed",
-            hint=f"kojikey store rekey --kek {shlex.quote(source)}",
+            hint=next_step("store rekey", "--kek", source),
         )
     if inputs is not None and inputs.recipients and not any(has_recipients(spec, inputs) for spec in same):
         raise StoreExists(
             store.place,
             f"the store {store.place} exists already with other recipients; it was not changed",
-            hint="kojikey store recipients lists them, add and remove change them",
+            hint=Hint(next_step("store recipients"), " lists them, add and remove change them"),
         )
     if inputs is not None and all(_is_another(spec, inputs) for spec in same):
         other = _ELSEWHERE.get(source.partition(":")[0], source)
@@ -97,7 +97,7 @@ def ensure_same_kek(store: Store, header: Document, *, source: str, inputs: KekI
             store.place,
             f"the store {store.place} exists already with another KEK than the one that {source} gives now; "
             "it was not changed",
-            hint=f"to move it to that one: kojikey store rekey --kek {other}",
+            hint=Hint("to move it to that one: ", next_step("store rekey", "--kek", other)),
         )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from kojikey.model.errors import Effect, UsageError
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import Document
 from kojikey.model.timestamps import stamp
 from kojikey.operations.open_store import OpenStore
@@ -16,7 +17,7 @@ from kojikey.sealing.kek import kernel_keyring
 from kojikey.sealing.kek.base import LocalKek
 from kojikey.sealing.kek.registry import load
 
-REKEY_TO_KEYCHAIN = "kojikey store rekey --kek keychain"
+REKEY_TO_KEYCHAIN = next_step("store rekey", "--kek", "keychain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ def ensure_unlockable(open_store: OpenStore) -> None:
     if any(spec.get("source") != "passphrase" for spec in open_store.specs_in_use()):
         raise UsageError(
             "the store's key-encryption key is no passphrase, so nobody is asked for one",
-            hint=f"unlock is for stores with a passphrase; one that asks no more: {REKEY_TO_KEYCHAIN}",
+            hint=Hint("unlock is for stores with a passphrase; one that asks no more: ", REKEY_TO_KEYCHAIN),
             effect=Effect.NOTHING_UNLOCKED,
         )
     if not kernel_keyring.is_there():
@@ -86,6 +87,6 @@ def unlocked(spec: Document) -> Unlocked | None:
 def _no_keyring() -> UsageError:
     return UsageError(
         "this system has no kernel keyring that keeps a key for a time",
-        hint=f"to be asked for no passphrase: {REKEY_TO_KEYCHAIN}, or KOJIKEY_PASSPHRASE_FILE",
+        hint=Hint("to be asked for no passphrase: ", REKEY_TO_KEYCHAIN, ", or KOJIKEY_PASSPHRASE_FILE"),
         effect=Effect.NOTHING_UNLOCKED,
     )

@@ -20,6 +20,7 @@ _PLACEHOLDERS = frozenset(
 )  # fmt: skip
 _REASONS = tuple(reason.value for reason in Reason)
 _AUTHENTIC = {"": None, "yes": True, "no": False, "unknown": None}
+_COMMANDS = frozenset({"rotate", "test"})  # of kojikey, about the key; only a hint suggests one
 CONDITIONS = ("always", "deep", "not_deep", "model_named")
 
 
@@ -199,7 +200,8 @@ def _page(table: Table) -> str:
 
 def _template(table: Table, key: str) -> str:
     text = table.text(key, "")
+    known = _PLACEHOLDERS | _COMMANDS if key == "hint" else _PLACEHOLDERS
     for name in PLACEHOLDER.findall(text):
-        if name not in _PLACEHOLDERS and not re.fullmatch(r"metadata\.[A-Za-z_]+", name):
+        if name not in known and not re.fullmatch(r"metadata\.[A-Za-z_]+", name):
             table.problem(key, f"has the unknown placeholder {shown_name(name)}")
     return text

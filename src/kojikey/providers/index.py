@@ -12,6 +12,7 @@ import os
 from kojikey.model.allocation import BUILT_IN
 from kojikey.model.errors import UnknownProvider
 from kojikey.model.fast_namedtuple import NamedTuple
+from kojikey.model.next_step import Hint, next_step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def unknown_provider(name: str, known: Sequence[str]) -> UnknownProvider:
     """
     import re
 
-    hint = "kojikey providers lists them: " + ", ".join(known)
+    hint = Hint(next_step("providers"), " lists them: " + ", ".join(known))
     if not re.fullmatch(_REPEATABLE, name):
         return UnknownProvider("of that name (it was not repeated here, in case it is a key)", known, hint=hint)
     from kojikey.model.nearest import nearest

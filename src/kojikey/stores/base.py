@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 DOCUMENT_LIMIT = 64 * 1024
 _UNKNOWN = (
-    "interrupted in the middle of a change: whether it was made is not known; kojikey history PROVIDER and "
-    "kojikey audit show it once the store answers"
+    "interrupted in the middle of a change: whether it was made is not known; history and audit show it once the "
+    "store answers"
 )
 
 

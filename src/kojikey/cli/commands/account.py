@@ -6,6 +6,7 @@ from kojikey.cli.context import Context, context_of
 from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Argument, Call, Command, Option
 from kojikey.model.account import checked_account
 from kojikey.model.errors import Effect, UsageError
+from kojikey.model.next_step import Hint, next_step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def list_accounts(call: Call) -> int:
     if cells:
         Page(context.terminal).table(("ACCOUNT", "KEYS", "SINCE", "NOTE"), cells)
     elif not damage.code:
-        context.terminal.note("no accounts in this store; kojikey add PROVIDER makes the first")
+        context.terminal.note(Hint("no accounts in this store; ", next_step("add", "PROVIDER"), " makes the first"))
     return int(damage.code)
 
 
@@ -63,8 +64,11 @@ def _switch(call: Call, *, disabled: bool) -> int:
     result = accounts.set_disabled(open_store, account=account, disabled=disabled)
     if not result.recorded:
         context.terminal.warn(
-            "the account's record is damaged, so the audit trail has no event of this; "
-            "kojikey audit --verify says what is wrong"
+            Hint(
+                "the account's record is damaged, so the audit trail has no event of this; ",
+                next_step("audit", "--verify"),
+                " says what is wrong",
+            )
         )
     word = "disabled" if disabled else "enabled"
     lines = [f"account {account} is {word}" + ("" if result.changed else " already; nothing was changed")]
@@ -123,12 +127,12 @@ def _confirm(context: Context, account: str) -> None:
     if given is None and context.terminal.interactive:
         given = context.terminal.answer("This cannot be undone. Type the account's name to remove it: ")
     if given is None:
-        hint = f"kojikey account remove {account} --confirm {account}"
+        hint = next_step("account remove", account, "--confirm", account)
         raise UsageError("removing an account wants its name once more", hint=hint, effect=Effect.NOTHING_REMOVED)
     if given != account:
         raise UsageError(
             "that is not the account's name",
-            hint=f"kojikey account remove {account} --confirm {account}",
+            hint=next_step("account remove", account, "--confirm", account),
             effect=Effect.NOTHING_REMOVED,
         )
 

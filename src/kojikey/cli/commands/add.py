@@ -6,6 +6,7 @@ from kojikey.cli.context import Context, context_of
 from kojikey.cli.parsing.command import BATCH, COMMON, DEEP, PROVIDER, SAVING, SOURCES, Call, Command
 from kojikey.model.allocation import BUILT_IN
 from kojikey.model.errors import Effect, InputNeeded
+from kojikey.model.next_step import Hint, next_step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def add(call: Call) -> int:
     from kojikey import wiring
     from kojikey.cli.commands import saving
     from kojikey.cli.commands.key_probe import probe_for_one, run_operation
-    from kojikey.cli.output.advice import for_unsaved
+    from kojikey.cli.output.next_steps import for_unsaved
     from kojikey.operations.adding import NewKey, ensure_absent
     from kojikey.operations.adding import add as add_key
     from kojikey.operations.probing import Target
@@ -71,8 +72,8 @@ def _lines(result: ChangeResult, definition: Definition, place: str, *, is_new_a
     return [
         f"saved as version 1 for {account}, sealed in {place}",
         f"used for {definition.purpose}; {definition.company} bills it" + _not_koji(provider),
-        *([f"not tested: kojikey test {provider}"] if result.verdict is None else []),
-        f"next: kojikey list, kojikey run -- CMD, kojikey rotate {provider}",
+        *([Hint("not tested: ", next_step("test", provider))] if result.verdict is None else []),
+        Hint("next: ", next_step("list"), ", ", next_step("run", "--", "CMD"), ", ", next_step("rotate", provider)),
     ]
 
 
@@ -92,11 +93,11 @@ def _choose(context: Context) -> str:
     if not context.terminal.interactive:
         raise InputNeeded(
             f"a provider is needed, and {context.terminal.why_unasked}",
-            hint="kojikey add PROVIDER, one of " + ", ".join(index),
+            hint=Hint(next_step("add", "PROVIDER"), ", one of " + ", ".join(index)),
             effect=Effect.NOTHING_CHANGED,
         )
     purposes = {name: entry.purpose for name, entry in index.items()}
-    return context.terminal.choose("Which provider?", purposes, again="kojikey add PROVIDER")
+    return context.terminal.choose("Which provider?", purposes, again=next_step("add", "PROVIDER"))
 
 
 COMMANDS = (

@@ -9,6 +9,7 @@ from kojikey.cli.context import Context, context_of
 from kojikey.cli.exits import Exit
 from kojikey.cli.parsing.command import COMMON, Call, Command, Option
 from kojikey.model.errors import CannotOpen, UsageError
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import Document
 
 TYPE_CHECKING = False
@@ -16,7 +17,9 @@ if TYPE_CHECKING:  # `kojikey --help` imports every command's module
     from kojikey.operations.results import AuditResult
 
 _NAMED = 10  # damaged events, in one message
-_MEND = "restore what was touched from a backup, or remove the key and add it again: kojikey remove PROVIDER"
+_MEND = Hint(
+    "restore what was touched from a backup, or remove the key and add it again: ", next_step("remove", "PROVIDER")
+)
 
 
 def audit(call: Call) -> int:
@@ -28,7 +31,7 @@ def audit(call: Call) -> int:
     context = context_of(call)
     everyone = call.flag("all_accounts") or context.settings.account.origin == "default"
     if call.flag("all_accounts") and call.text("account") is not None:
-        raise UsageError("--all-accounts goes without --account", hint="kojikey audit --all-accounts")
+        raise UsageError("--all-accounts goes without --account", hint=next_step("audit", "--all-accounts"))
     since = call.text("since")
     moment = datetime.now(UTC) - short_span(since, what="--since") if since is not None else None
     account = None if everyone else context.account
@@ -37,7 +40,7 @@ def audit(call: Call) -> int:
         if call.text("provider") is not None or since is not None:
             raise UsageError(
                 "--verify recomputes whole chains: it goes without --provider and --since",
-                hint="kojikey audit --verify",
+                hint=next_step("audit", "--verify"),
             )
         return _verify(context, audit_verification.verify(open_store, account=account))
     result = auditing.events(open_store.store, account=account, provider=call.text("provider"), since=moment)
@@ -84,7 +87,7 @@ def _damage(result: AuditResult) -> Document | None:
     """Return the error that names the events which cannot be read, None where all can."""
     if not result.unreadable:
         return None
-    return _error(result.unreadable, "the others are listed", hint="kojikey audit --verify")
+    return _error(result.unreadable, "the others are listed", hint=next_step("audit", "--verify"))
 
 
 def _error(errors: Sequence[CannotOpen], rest: str, *, hint: str) -> Document:

@@ -22,6 +22,7 @@ from kojikey.cli.context import Context
 from kojikey.model.account import checked_account
 from kojikey.model.errors import Effect, KojikeyError, UsageError
 from kojikey.model.key_detection import looks_like_key
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.plain_file import open_plain
 from kojikey.model.text_file import UTF_8_MARK
 from kojikey.model.verdict import Outcome, Verdict
@@ -146,15 +147,13 @@ def _check(context: Context) -> None:
 
     call = context.call
     if call.flag("json") and call.flag("jsonl"):
-        raise UsageError(
-            "--json is one document and --jsonl is many: choose one", hint=f"kojikey {_typed(context)} --jsonl"
-        )
+        raise UsageError("--json is one document and --jsonl is many: choose one", hint=_again(context, "--jsonl"))
     for name in _NOT_WITH_BATCH:
         if call.values.get(name) not in (None, False, [], ()):
             spelled = "PROVIDER" if name == "provider" else "--" + name.replace("_", "-")
             raise UsageError(
                 f"--batch names keys line by line: it goes without {spelled}",
-                hint=f"kojikey {_typed(context)}",
+                hint=_again(context),
                 effect=Effect.NOTHING_CHANGED,
             )
     wiring.timeout_of(call)
@@ -162,8 +161,8 @@ def _check(context: Context) -> None:
     traffic_of(context, tell=context.terminal.warn)
 
 
-def _typed(context: Context) -> str:
-    return f"{context.call.command.name} --batch FILE"
+def _again(context: Context, *more: str) -> Hint:
+    return next_step(context.call.command.name, "--batch", "FILE", *more)
 
 
 def _common_settings(context: Context) -> KeySettings:
@@ -194,7 +193,7 @@ def _opened(context: Context, path: str) -> BinaryIO:
         if sys.stdin.isatty():
             raise UsageError(
                 "--batch - reads keys from a pipe, not from a terminal",
-                hint=f"kojikey {_typed(context)}",
+                hint=_again(context),
                 effect=Effect.NOTHING_CHANGED,
             )
         return sys.stdin.buffer
@@ -204,7 +203,7 @@ def _opened(context: Context, path: str) -> BinaryIO:
         reason = getattr(error, "strerror", None) or "not a file"
         raise UsageError(
             f"the file that --batch names cannot be read ({reason})",
-            hint=f"kojikey {_typed(context)}, or --batch - for standard input; a line has account, provider and key",
+            hint=Hint(_again(context), ", or --batch - for standard input; a line has account, provider and key"),
             effect=Effect.NOTHING_CHANGED,
         ) from None
     mode = os.fstat(file.fileno()).st_mode

@@ -10,6 +10,7 @@ from kojikey.cli.output.damaged_records import DamagedRecords
 from kojikey.cli.output.failure import write_line
 from kojikey.cli.parsing.command import COMMON, Call, Command, Option
 from kojikey.model.errors import UsageError
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import Document
 
 TYPE_CHECKING = False
@@ -37,7 +38,9 @@ def check(call: Call) -> int:
 
     context = context_of(call)
     if call.flag("all_accounts") and call.text("account") is not None:
-        raise UsageError("--all-accounts goes without --account", hint="kojikey check --all-accounts --require P")
+        raise UsageError(
+            "--all-accounts goes without --account", hint=next_step("check", "--all-accounts", "--require", "P")
+        )
     providers = _required(call)
     for provider in providers:
         wiring.checked_provider(provider, context.settings)
@@ -70,7 +73,7 @@ def check(call: Call) -> int:
 def _required(call: Call) -> tuple[str, ...]:
     names = [name.strip() for text in call.texts("require") for name in text.split(",")]
     if not names or not all(names):
-        raise UsageError("say which keys are needed", hint="kojikey check --require google_gemini,elevenlabs")
+        raise UsageError("say which keys are needed", hint=next_step("check", "--require", "google_gemini,elevenlabs"))
     return tuple(dict.fromkeys(names))
 
 
@@ -79,7 +82,7 @@ def _fields(item: Requirement, context: Context) -> Document:
     from kojikey.operations.checking import has_staged
 
     fields: Document = {"account": item.account, "provider": item.provider, "met": item.is_met}
-    fields |= {"reasons": [lack.value for lack in item.lacks], "next": next_step(item, context)}
+    fields |= {"reasons": [lack.value for lack in item.lacks], "next": _next(item, context)}
     if item.key is None:
         return fields | {"masked": None, "version": None, "last_test": None, "staged": False}
     current = item.key.current
@@ -90,7 +93,7 @@ def _fields(item: Requirement, context: Context) -> Document:
 
 def _line(item: Requirement, context: Context, *, with_account: bool) -> str:
     if item.key is None:
-        return f"{item.provider}: no key for account {item.account}; {next_step(item, context)}"
+        return f"{item.provider}: no key for account {item.account}; {_next(item, context)}"
     masked = context.terminal.masked(item.key.current.tail)
     masked = f"{masked} of account {item.account}" if with_account else masked
     if item.is_met:
@@ -98,28 +101,26 @@ def _line(item: Requirement, context: Context, *, with_account: bool) -> str:
 
         settled = last_settled(item.key)
         return f"{item.provider}: {masked} ok" + (f", tested {settled}" if settled else "")
-    return (
-        f"{item.provider}: {masked} " + "; ".join(_WORDS[lack] for lack in item.lacks) + f"; {next_step(item, context)}"
-    )
+    return f"{item.provider}: {masked} " + "; ".join(_WORDS[lack] for lack in item.lacks) + f"; {_next(item, context)}"
 
 
-def next_step(item: Requirement, context: Context) -> str | None:
+def _next(item: Requirement, context: Context) -> str | None:
     """Return what to type where a key does not do; None where it does."""
     if item.is_met:
         return None
     return context.terminal.completed(_mend(item, item.lacks[0]), account=item.account)
 
 
-def _mend(item: Requirement, first: Problem) -> str:
+def _mend(item: Requirement, first: Problem) -> Hint:
     from kojikey.operations.checking import Problem
 
     if first is Problem.NO_KEY:
-        return f"kojikey add {item.provider}"
+        return next_step("add", item.provider)
     if first is Problem.DISABLED:
-        return f"kojikey account enable {item.account}"
+        return next_step("account enable", item.account)
     if first in (Problem.NEVER_TESTED, Problem.TESTED_TOO_LONG_AGO, Problem.LIMITED):
-        return f"kojikey test {item.provider}"
-    return f"kojikey rotate {item.provider}"
+        return next_step("test", item.provider)
+    return next_step("rotate", item.provider)
 
 
 COMMANDS = (

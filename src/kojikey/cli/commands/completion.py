@@ -7,6 +7,7 @@ import sys
 from kojikey.cli.context import context_of
 from kojikey.cli.parsing.command import OUTPUT, Argument, Call, Command
 from kojikey.model.errors import Effect, UsageError
+from kojikey.model.next_step import next_step
 
 
 def completion(call: Call) -> int:
@@ -19,7 +20,9 @@ def completion(call: Call) -> int:
     name = str(call.text("shell"))
     if name not in SHELLS:
         raise UsageError(
-            f"there is a script for {', '.join(SHELLS)}", hint="kojikey completion bash", effect=Effect.NOTHING_DONE
+            f"there is a script for {', '.join(SHELLS)}",
+            hint=next_step("completion", "bash"),
+            effect=Effect.NOTHING_DONE,
         )
     shell = SHELLS[name]
     script = shell.script()

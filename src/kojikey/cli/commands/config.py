@@ -13,9 +13,10 @@ from kojikey.cli.parsing.command import JSON, NO_COLOR, QUIET, Argument, Call, C
 from kojikey.config.settings import LOCAL, has_password, without_password
 from kojikey.model.account import checked_account
 from kojikey.model.errors import Conflict, Effect, NotFound, StoreNotFound, UsageError
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import Document
 
-_KNOWN_HINT = "the settings are account, store, kek and stores.NAME.url: kojikey config get"
+_KNOWN_HINT = Hint("the settings are account, store, kek and stores.NAME.url: ", next_step("config get"))
 
 
 def path(call: Call) -> int:
@@ -42,7 +43,7 @@ def get(call: Call) -> int:
     if name is not None:
         dotted = ".".join(_keys(name))
         if dotted not in values:
-            raise NotFound(f"{dotted} is not set in {file}", hint=f"kojikey config set {dotted} VALUE")
+            raise NotFound(f"{dotted} is not set in {file}", hint=next_step("config set", dotted, "VALUE"))
         values = {dotted: values[dotted]}
     if context.terminal.json:
         return documents.write("config get", 0, [{"name": name, "value": value} for name, value in values.items()])
@@ -85,7 +86,7 @@ def unset(call: Call) -> int:
     if keys[0] == "stores" and context.settings.config.get("store") == keys[1]:
         raise Conflict(
             f"{keys[1]} is the store that is used unless another is named; it was not taken out",
-            hint=f"kojikey store use {LOCAL}",
+            hint=next_step("store use", LOCAL),
         )
     is_gone = unset_value(context.settings.home.config_file, keys)
     return show_change(context, "config unset", {"name": ".".join(keys), "value": None}, is_changed=is_gone)
@@ -112,7 +113,7 @@ def _two(call: Call) -> tuple[str, str]:
     if len(words) != 2:
         raise UsageError(
             "config set takes a setting and its value",
-            hint="kojikey config set account acme",
+            hint=next_step("config set", "account", "acme"),
             effect=Effect.NOTHING_CHANGED,
         )
     return words[0], words[1]
@@ -170,7 +171,7 @@ def check_store(context: Context, value: str) -> None:
         raise StoreNotFound(
             "",
             f"there is no store of that name in {file} (known: {names})",
-            hint="kojikey store init URL --name NAME --kek SOURCE",
+            hint=next_step("store init", "URL", "--name", "NAME", "--kek", "SOURCE"),
             effect=Effect.NOTHING_CHANGED,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kojikey.cli.context import context_of
 from kojikey.cli.parsing.command import COMMON, Call, Command
 from kojikey.model.errors import BadConfig, UnsafeConfig
+from kojikey.model.next_step import Hint, next_step
 
 
 def doctor(call: Call) -> int:
@@ -30,7 +31,9 @@ def doctor(call: Call) -> int:
     states = [finding.state for finding in findings]
     page.line(_summary(states), style="bold")
     if "wrong" not in states and not context.terminal.quiet:
-        more = context.terminal.completed("whether the keys work is for their providers to say: kojikey test --all")
+        more = context.terminal.completed(
+            Hint("whether the keys work is for their providers to say: ", next_step("test", "--all"))
+        )
         page.line(more, indent=2)
     return int(code)
 

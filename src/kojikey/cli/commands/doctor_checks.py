@@ -13,6 +13,7 @@ from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit, code_of, hint_of
 from kojikey.model.environment import Environment
 from kojikey.model.errors import KojikeyError
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.validators import shown
 from kojikey.operations.diagnosing import diagnose
 from kojikey.operations.open_store import OpenStore
@@ -125,13 +126,16 @@ def _undefined(context: Context, open_store: OpenStore) -> Iterator[Finding]:
             f"{shown(account)}/{name}",
             "wrong",
             f"the provider {name} has no usable definition: its key is neither tested nor handed to programs",
-            f"kojikey remove {name} --account {shown(account)}, or put its file into {context.settings.home.providers}",
+            Hint(
+                next_step("remove", name, "--account", shown(account)),
+                f", or put its file into {context.settings.home.providers}",
+            ),
             Exit.NOT_FOUND,
         )
 
 
 def _no_store(context: Context) -> Iterator[Finding]:
-    yield Finding("store", "normal", "there is none yet", "kojikey add PROVIDER makes it")
+    yield Finding("store", "normal", "there is none yet", Hint(next_step("add", "PROVIDER"), " makes it"))
     try:
         source = wiring.default_kek_source(
             context.settings, context.person, wiring.kek_inputs(context.settings, context.person)

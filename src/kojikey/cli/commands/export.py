@@ -10,6 +10,7 @@ from kojikey.cli.context import Context, context_of
 from kojikey.cli.parsing.command import COMMON, Argument, Call, Command, Option
 from kojikey.model.environment import Environment
 from kojikey.model.errors import Conflict, Effect, FileUnwritable, NotFound, UsageError
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.secret import Secret
 
 TYPE_CHECKING = False
@@ -53,18 +54,20 @@ def _checked(call: Call) -> str:
     chosen = call.text("format") or "dotenv"
     if call.flag("json"):
         raise UsageError(
-            "--json is for results, and a key is none", hint=_typed("--format json"), effect=Effect.NOTHING_PRINTED
+            "--json is for results, and a key is none", hint=_typed("--format", "json"), effect=Effect.NOTHING_PRINTED
         )
     if chosen not in _NAMES:
-        raise UsageError("--format takes one of " + ", ".join(_NAMES), hint=_typed("--format dotenv"))
+        raise UsageError("--format takes one of " + ", ".join(_NAMES), hint=_typed("--format", "dotenv"))
     if not call.flag("reveal"):
         raise UsageError(
             "export prints the keys themselves, and does so only with --reveal",
-            hint="kojikey run -- CMD hands keys to a program and keeps them off the screen",
+            hint=Hint(next_step("run", "--", "CMD"), " hands keys to a program and keeps them off the screen"),
         )
     if call.text("name") is not None and chosen != "k8s":
         raise UsageError(
-            "--name goes with --format k8s", hint=_typed("--format k8s --name NAME"), effect=Effect.NOTHING_PRINTED
+            "--name goes with --format k8s",
+            hint=_typed("--format", "k8s", "--name", "NAME"),
+            effect=Effect.NOTHING_PRINTED,
         )
     if call.text("output") is not None and chosen == "github":
         raise UsageError(
@@ -73,8 +76,8 @@ def _checked(call: Call) -> str:
     return chosen
 
 
-def _typed(more: str) -> str:
-    return f"kojikey export --reveal {more}"
+def _typed(*more: str) -> Hint:
+    return next_step("export", "--reveal", *more)
 
 
 def _checked_place(context: Context, chosen: str) -> str | None:
@@ -138,14 +141,14 @@ def _providers(
         raise NotFound(
             f"account {account} is disabled, so none of its keys is handed out",
             effect=Effect.NOTHING_PRINTED,
-            hint=f"kojikey account enable {account}",
+            hint=next_step("account enable", account),
         )
     for provider in named:
         stored_key(open_store, account=account, provider=provider)
     found = tuple(named) or tuple(held_providers(context.call, context.settings, open_store, index))
     if not found:
         raise NotFound(
-            f"account {account} has no key to export", hint="kojikey add PROVIDER", effect=Effect.NOTHING_PRINTED
+            f"account {account} has no key to export", hint=next_step("add", "PROVIDER"), effect=Effect.NOTHING_PRINTED
         )
     return found
 

@@ -8,6 +8,7 @@ from kojikey.cli.commands.key_choice import choose_key
 from kojikey.cli.context import context_of
 from kojikey.cli.parsing.command import COMMON, KEY, Call, Command, Option
 from kojikey.model.errors import UsageError
+from kojikey.model.next_step import Hint, next_step
 
 
 def get(call: Call) -> int:
@@ -22,9 +23,11 @@ def get(call: Call) -> int:
     if not call.flag("reveal"):
         raise UsageError(
             "get prints the key itself, and does so only with --reveal",
-            hint=f"to hand it to a program, kojikey run -p {named} -- CMD keeps it off the screen"
+            hint=Hint(
+                "to hand it to a program, ", next_step("run", "-p", named, "--", "CMD"), " keeps it off the screen"
+            )
             if named.isidentifier() and named.islower()
-            else "kojikey run -- CMD hands keys to a program",
+            else Hint(next_step("run", "--", "CMD"), " hands keys to a program"),
         )
     if named:
         wiring.checked_provider(named, context.settings)

@@ -6,6 +6,7 @@ from kojikey.cli.context import context_of
 from kojikey.cli.exits import MEANING
 from kojikey.cli.parsing.command import OUTPUT, Argument, Call, Command
 from kojikey.model.errors import UsageError
+from kojikey.model.next_step import Hint, next_step
 
 _EXIT_CODES = "exit-codes"
 
@@ -29,7 +30,9 @@ def help_topic(call: Call) -> int:
         )
         return 0
     if topic and topic not in GROUPS and (topic not in MODULES or topic in HIDDEN):
-        raise UsageError("there is no help on that", hint=f"kojikey help {_EXIT_CODES}, or kojikey help COMMAND")
+        raise UsageError(
+            "there is no help on that", hint=Hint(next_step("help", _EXIT_CODES), ", or ", next_step("help", "COMMAND"))
+        )
     if context.terminal.json:
         return documents.write("help", 0, [{"topic": topic or None, "text": typer_app.help_of(topic.split())}])
     typer_app.show_help(topic.split(), is_plain=context.terminal.plain)

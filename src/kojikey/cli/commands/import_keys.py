@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.parsing.command import (
     ALLOW_LIMITED,
@@ -18,6 +20,7 @@ from kojikey.cli.parsing.command import (
     Option,
 )  # fmt: skip
 from kojikey.model.errors import Effect, NotFound, UsageError
+from kojikey.model.next_step import Hint, next_step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +45,7 @@ def import_keys(call: Call) -> int:
     sources, unread = _read(context)
     if call.flag("comment_out"):
         _check_comment_out(sources, unread)
-    rows = plan(sources, index, maps, command=again(context))
+    rows = plan(sources, index, maps, again=partial(again, context))
     is_dry_run = call.flag("dry_run")
     taking = Taking(context, wiring.catalog(context.settings), rows, is_dry_run)
     taking.prepare(sources, index)
@@ -85,7 +88,7 @@ def _read(context: Context) -> tuple[list[Source], list[Unread]]:
         raise NotFound(
             "there is no .env and no .env.local here",
             effect=Effect.NOTHING_CHANGED,
-            hint="kojikey import FILE, or kojikey import --env for the environment",
+            hint=Hint(next_step("import", "FILE"), ", or ", next_step("import", "--env"), " for the environment"),
         )
     read = [read_file(path) for path in files]
     sources = [source for source in read if isinstance(source, Source)]
@@ -114,7 +117,7 @@ def _check_comment_out(sources: list[Source], unread: list[Unread]) -> None:
         raise UsageError(
             "--comment-out replaces lines of files, and --env has none",
             effect=Effect.NOTHING_CHANGED,
-            hint="kojikey import --env",
+            hint=next_step("import", "--env"),
         )
 
 

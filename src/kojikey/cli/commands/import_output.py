@@ -5,7 +5,6 @@ Must not: decide what happens to a key, or show one but masked.
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -17,6 +16,7 @@ from kojikey.cli.exits import Exit
 from kojikey.cli.output import documents
 from kojikey.model.account import DEFAULT_ACCOUNT
 from kojikey.model.masking import mask
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.plain_text import printable
 from kojikey.model.ref import Document
 
@@ -111,16 +111,16 @@ def _nothing(report: Report) -> str:
 
 def _way_to_more(report: Report) -> str:
     hint = next((row.hint for row in report.rows if "--map" in row.hint), "")
-    return hint or f"{again(report.context)} --map NAME=PROVIDER takes a key under another name"
+    return hint or Hint(again(report.context, "--map", "NAME=PROVIDER"), " takes a key under another name")
 
 
-def again(context: Context, *, without: Sequence[str] = ()) -> str:
+def again(context: Context, *more: str, without: Sequence[str] = ()) -> Hint:
     """Return the command as it was typed: its sources and what it takes."""
     call = context.call
     words = [*call.texts("files"), *(["--env"] if call.flag("env") else [])]
     words += [word for pair in call.texts("map") for word in ("--map", pair)]
     words += [f"--{name.replace('_', '-')}" for name in ("rotate",) if call.flag(name) and name not in without]
-    return " ".join(["kojikey import", *map(shlex.quote, words)])
+    return next_step("import", *words, *more)
 
 
 # --- JSON ---
@@ -211,21 +211,22 @@ def _next_step(report: Report) -> str:
     rows, command = report.rows, again(report.context)
     actions = {str(row.action) for row in rows}
     if report.ended is not None:
-        return str(report.ended["hint"] or "")
+        return report.ended["hint"] or ""
     if report.is_dry_run:
         return command if actions & {"added", "rotated"} else _of_rows(rows) or ""
     if "staged" in actions or "refused" in actions:
         return _of_rows([row for row in rows if row.action in ("staged", "refused")])
     if "exists" in actions:
-        return f"{command} --rotate" if not report.context.call.flag("rotate") else _of_rows(rows)
+        return again(report.context, "--rotate") if not report.context.call.flag("rotate") else _of_rows(rows)
     if hint := next((row.hint for row in rows if "--map" in row.hint), ""):
         return hint
     if report.code is Exit.NOT_FOUND:
         return _way_to_more(report)
     if any(row.in_clear for row in rows) and all(source.digest for source in report.sources if source.file):
-        return f"{again(report.context, without=('rotate',))} --comment-out"
+        return again(report.context, "--comment-out", without=("rotate",))
     account = report.context.account
-    return "kojikey run -- CMD" + ("" if account == DEFAULT_ACCOUNT else f" (of account {account})")
+    of = "" if account == DEFAULT_ACCOUNT else f" (of account {account})"
+    return Hint(next_step("run", "--", "CMD"), of)
 
 
 def _of_rows(rows: Iterable[Row]) -> str:

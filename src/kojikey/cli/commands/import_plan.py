@@ -7,7 +7,7 @@ source, open a store, or hold a value as anything else than a secret.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,8 +21,11 @@ from kojikey.model.plain_text import printable, quoted
 from kojikey.providers.index import IndexEntry, unknown_provider
 
 if TYPE_CHECKING:
+    from kojikey.model.next_step import Hint
     from kojikey.model.secret import Secret
     from kojikey.operations.results import ChangeResult
+
+    Again = Callable[..., Hint]
 
 _VALUE_NAMES = ("value", "key", "api_key", "apiKey", "token", "secret", "computed")
 """What JSON objects call the value of a key that they have a group for (Doppler: ``computed``)."""
@@ -116,13 +119,16 @@ def read_maps(pairs: Iterable[str], index: Mapping[str, IndexEntry]) -> dict[str
 
 
 def plan(
-    sources: Sequence[Source], index: Mapping[str, IndexEntry], maps: Mapping[str, str], *, command: str
+    sources: Sequence[Source], index: Mapping[str, IndexEntry], maps: Mapping[str, str], *, again: Again
 ) -> list[Row]:
-    """Return a row for each key that was found, in the order of the sources; hints begin with the ``command``."""
+    """Return a row for each key that was found, in the order of the sources.
+
+    ``again`` returns the hint that is this command with more words.
+    """
     names = _Names(index, maps)
     rows: list[Row] = []
     for source in sources:
-        rows += _rows(source, names, index, command)
+        rows += _rows(source, names, index, again)
     _override(rows)
     for row in rows:
         if row.action is None:
@@ -158,7 +164,7 @@ class _Names:
         return self._short.get(binding.name)
 
 
-def _rows(source: Source, names: _Names, index: Mapping[str, IndexEntry], command: str) -> Iterator[Row]:
+def _rows(source: Source, names: _Names, index: Mapping[str, IndexEntry], again: Again) -> Iterator[Row]:
     for binding in source.bindings:
         provider = names.provider_of(binding, is_json=source.kind == "json")
         if provider is not None:
@@ -166,7 +172,7 @@ def _rows(source: Source, names: _Names, index: Mapping[str, IndexEntry], comman
         elif (owner := _owner_of(binding, index)) is not None:
             row = Row(binding, owner, tail=_tail(binding))
             name = shown_name(binding)
-            way = f"{command} --map {name if is_variable_name(name) else 'NAME'}={owner}"
+            way = again("--map", f"{name if is_variable_name(name) else 'NAME'}={owner}")
             row.skip(f"it looks like a key of {index[owner].name}, under a name that is not known", way)
             yield row
 

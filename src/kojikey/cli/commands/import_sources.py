@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.home import expanded
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.plain_file import open_plain
 from kojikey.model.secret import HiddenBytes, Secret
 from kojikey.model.text_file import decoded
@@ -113,7 +114,7 @@ def _standard_input() -> tuple[HiddenBytes, bool]:
         raise UsageError(
             "- reads names and values from a pipe, not from a terminal",
             effect=Effect.NOTHING_CHANGED,
-            hint="kojikey import FILE, or kojikey add PROVIDER to type a key",
+            hint=Hint(next_step("import", "FILE"), ", or ", next_step("add", "PROVIDER"), " to type a key"),
         )
     return HiddenBytes(sys.stdin.buffer.read(LARGEST + 1)), False
 

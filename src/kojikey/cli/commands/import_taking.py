@@ -17,10 +17,11 @@ from kojikey.cli.commands.import_sources import Source
 from kojikey.cli.commands.import_values import in_place_of_key
 from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit, code_of, hint_of
-from kojikey.cli.output.advice import advised, for_unsaved
+from kojikey.cli.output.next_steps import advised, for_unsaved
 from kojikey.model.errors import Conflict, KekMissing, KekUnavailable, KeyExists, KojikeyError, UsageError
 from kojikey.model.key_detection import looks_like_key
 from kojikey.model.masking import tail_of
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.verdict import Outcome
 from kojikey.operations import importing
 from kojikey.operations.adding import NewKey
@@ -85,7 +86,7 @@ class Taking:
             if not definition.base_url:
                 row.refuse(
                     f"{definition.id} needs a base URL of its own, and {name or 'none'} is not beside the key",
-                    f"kojikey add {definition.id} --base-url {definition.base_url_form}",
+                    next_step("add", definition.id, "--base-url", definition.base_url_form),
                 )
             return
         if in_place_of_key(given):
@@ -102,7 +103,9 @@ class Taking:
         """Ask whether a key is to be sent to a host that is not its provider's; refuse it where nobody may be asked."""
         terminal, host = self.context.terminal, _origin(str(row.base_url))
         detail = f"{name} sends it to {host}, which is not a host of {definition.company}"
-        hint = f"kojikey add {definition.id} --base-url {'URL' if looks_like_key(str(row.base_url)) else row.base_url}"
+        hint = next_step(
+            "add", definition.id, "--base-url", "URL" if looks_like_key(str(row.base_url)) else str(row.base_url)
+        )
         if self.is_dry_run or not terminal.interactive:
             row.refuse(f"{detail}, and {'nobody is asked' if self.is_dry_run else terminal.why_unasked}", hint)
         elif not terminal.confirm(
@@ -216,7 +219,7 @@ class Taking:
             if isinstance(error, Conflict):
                 row.action = "exists"
             if isinstance(error, KeyExists):
-                row.hint = f"--rotate replaces it; {row.hint}"
+                row.hint = Hint("--rotate replaces it; ", row.hint)
         elif result is None:
             row.refuse("it was not reached; nothing was sent or saved", code=Exit.OK)
         else:
@@ -234,7 +237,8 @@ class Taking:
             row.detail = verdict.detail or verdict.reason.value
             row.hint = verdict.hint
         if row.action == "staged":
-            row.hint = f"kojikey rotate {row.provider} --resume, or kojikey rotate {row.provider} --abort"
+            resume, abort = (next_step("rotate", str(row.provider), step) for step in ("--resume", "--abort"))
+            row.hint = Hint(resume, ", or ", abort)
 
 
 def _last_value(sources: Sequence[Source], file: str | None, name: str) -> str | None:

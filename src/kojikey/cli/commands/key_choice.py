@@ -6,6 +6,7 @@ import sys
 
 from kojikey.cli.context import Context
 from kojikey.model.errors import Effect, InputNeeded, NotFound, RecordChanged
+from kojikey.model.next_step import next_step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,14 +19,14 @@ def choose_key(context: Context, open_store: OpenStore) -> str:
     Raises:
         InputNeeded: nobody may be asked. NotFound: the account has no key. UsageError: no answer was one of them.
     """
-    command = f"kojikey {context.call.command.name} PROVIDER"
+    command = next_step(context.call.command.name, "PROVIDER")
     if not context.terminal.interactive:
         raise InputNeeded(
             f"a provider is needed, and {context.terminal.why_unasked}", hint=command, effect=Effect.NOTHING_CHANGED
         )
     masks = _masks(context, open_store)
     if not masks:
-        raise NotFound(f"account {context.account} has no key in this store", hint="kojikey add PROVIDER")
+        raise NotFound(f"account {context.account} has no key in this store", hint=next_step("add", "PROVIDER"))
     return context.terminal.choose(f"Which key of account {context.account}?", masks, again=command)
 
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from kojikey.cli.context import Context
 from kojikey.cli.output.failure import REPORT_IT, kind_and_place
 from kojikey.model.errors import BadNetworkSettings, KojikeyError, UsageError
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.secret import Secret
 from kojikey.model.timestamps import now
 from kojikey.model.verdict import Reason, Verdict
@@ -102,7 +103,7 @@ def _probe_of(prober: Prober, catalog: Catalog, *, is_deep: bool, report: Callab
         except BadNetworkSettings:
             raise  # it is the same for the next key
         except UsageError as error:
-            return _not_asked(str(error), f"kojikey rotate {target.provider} sets what a key is tested for")
+            return _not_asked(str(error), Hint(next_step("rotate", target.provider), " sets what a key is tested for"))
         except KojikeyError:
             raise
         except Exception as error:

@@ -16,12 +16,13 @@ from dataclasses import dataclass, field, replace
 from kojikey.cli.commands.key_probe import open_probe, with_overrides
 from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit, code_of, hint_of
-from kojikey.cli.output import advice
+from kojikey.cli.output import next_steps
 from kojikey.cli.output.failure import first_of_ours, say
 from kojikey.cli.output.progress import Progress
 from kojikey.cli.output.streams import lost_output
 from kojikey.cli.reports.base import Item, Report, ReportFailedError, RunEnd, Tally, error_fields
 from kojikey.model.errors import Effect, KojikeyError, UsageError
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.timestamps import now
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.outcomes import keep_none, keep_outcomes
@@ -164,7 +165,7 @@ class KeyRun:
 
     def _take(self, item: Item) -> None:
         if not isinstance(item, Unopened):
-            item = advice.of_saved(item, self.context.terminal)
+            item = next_steps.of_saved(item, self.context.terminal)
         self.tally.add(item)
         if isinstance(item, Unopened) and self.tally.unopened <= UNOPENED_TOLD:
             self._tell(f"{item.account}/{item.provider} was not tested: {item.error}")
@@ -221,7 +222,7 @@ class KeyRun:
 
     def _tell_left_out(self) -> None:
         if not self.total and not self.left_out:
-            self.context.terminal.note("there are no keys to test; kojikey add PROVIDER adds one")
+            self.context.terminal.note(Hint("there are no keys to test; ", next_step("add", "PROVIDER"), " adds one"))
         if self.left_out:
             names = [
                 f"--{name.replace('_', '-')}" for name in ("shard", "not_tested_since") if self.context.call.text(name)

@@ -7,6 +7,7 @@ from kojikey.cli.output.failure import write_line
 from kojikey.cli.parsing.command import COMMON, PROVIDERS, Call, Command, Option
 from kojikey.model.allocation import BUILT_IN
 from kojikey.model.errors import UsageError
+from kojikey.model.next_step import Hint, next_step
 
 
 def list_keys(call: Call) -> int:
@@ -19,7 +20,7 @@ def list_keys(call: Call) -> int:
     context = context_of(call)
     everyone = call.flag("all_accounts")
     if everyone and call.text("account") is not None:
-        raise UsageError("--all-accounts goes without --account", hint="kojikey list --all-accounts")
+        raise UsageError("--all-accounts goes without --account", hint=next_step("list", "--all-accounts"))
     check_options(call)
     asked = tuple(dict.fromkeys(call.texts("providers")))
     index = wiring.provider_index(context.settings)
@@ -62,7 +63,7 @@ def list_keys(call: Call) -> int:
 def _nothing(call: Call) -> str:
     if any(call.values.get(name) for name in ("failing", "due", "outcome")):
         return "no key that these filters take"
-    return "no keys in this store; kojikey add PROVIDER adds one"
+    return Hint("no keys in this store; ", next_step("add", "PROVIDER"), " adds one")
 
 
 COMMANDS = (

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from kojikey.cli.output.documents import age_of
 from kojikey.cli.parsing.command import Call
 from kojikey.model.errors import UsageError
+from kojikey.model.next_step import next_step
 from kojikey.model.ref import Document
 from kojikey.model.timestamps import now, parsed
 from kojikey.model.verdict import Outcome
@@ -27,11 +28,13 @@ def check_options(call: Call) -> None:
         UsageError: one of them makes no sense.
     """
     if call.flag("csv") and call.flag("json"):
-        raise UsageError("--csv and --json are two forms of one output: one at a time", hint="kojikey list --csv")
+        raise UsageError("--csv and --json are two forms of one output: one at a time", hint=next_step("list", "--csv"))
     if call.text("outcome") not in (None, *OUTCOMES):
-        raise UsageError(f"--outcome takes one of {', '.join(OUTCOMES)}", hint="kojikey list --outcome rejected")
+        raise UsageError(
+            f"--outcome takes one of {', '.join(OUTCOMES)}", hint=next_step("list", "--outcome", "rejected")
+        )
     if call.text("sort") not in (None, *SORTS):
-        raise UsageError(f"--sort takes one of {', '.join(SORTS)}", hint="kojikey list --sort age")
+        raise UsageError(f"--sort takes one of {', '.join(SORTS)}", hint=next_step("list", "--sort", "age"))
 
 
 def chosen_rows(call: Call, rows: Iterable[ListRow]) -> Iterator[ListRow]:

@@ -16,6 +16,7 @@ from kojikey.model.account import checked_account
 from kojikey.model.base_url import check_base_url
 from kojikey.model.errors import Effect
 from kojikey.model.management_errors import CannotMint, ManagementRefused, NoAdminKey, Refusal
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.secret import Secret
 from kojikey.operations.admin_keys import admin_key
 from kojikey.operations.open_store import OpenStore
@@ -50,7 +51,7 @@ def ability_to_mint(definition: Definition) -> Ability:
         raise CannotMint(
             f"no API makes {definition.id} keys",
             effect=Effect.NOTHING_CREATED,
-            hint=f"make one at {definition.pages.keys}, then kojikey rotate {definition.id}",
+            hint=Hint(f"make one at {definition.pages.keys}, then ", next_step("rotate", definition.id)),
         )
     return ability
 
@@ -111,5 +112,5 @@ async def open_management(access: Access) -> AsyncIterator[KeyManagement]:
             yield access.adapter(client)
         except ManagementRefused as refused:
             if refused.refusal in (Refusal.ADMIN_KEY, Refusal.OTHER_KIND, Refusal.PERMISSION) and not refused.hint:
-                refused.hint = f"kojikey test {access.admin}" if access.admin else "renew the Google access token"
+                refused.hint = next_step("test", access.admin) if access.admin else "renew the Google access token"
             raise

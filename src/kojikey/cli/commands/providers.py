@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from kojikey.model.next_step import Hint, next_step
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.parsing.command import OUTPUT, PROVIDERS, Call, Command
 from kojikey.model.allocation import BUILT_IN
 from kojikey.model.errors import UsageError
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import Document
 
 TYPE_CHECKING = False
@@ -41,7 +43,7 @@ def _of_ones_own(context: Context, words: tuple[str, ...]) -> int:
     if words[0] == "new":
         return providers_own.new(context, providers_own.needs(words, "ID"))
     if len(words) > 1:
-        raise UsageError("kojikey providers schema takes nothing more", hint="kojikey providers schema")
+        raise UsageError("providers schema takes nothing more", hint=next_step("providers", "schema"))
     return providers_own.schema()
 
 
@@ -117,7 +119,7 @@ def _show(context: Context, chosen: list[Definition], *, whole: bool) -> None:
             rows = [(d.id, d.purpose, _mint_cell(d), d.pages.keys) for d in chosen if (d.id in BUILT_IN) is ours]
             page.line(title, style="bold")
             page.table(("PROVIDER", "USED FOR", "MINTS KEYS", "KEYS ARE MADE AT"), rows)
-        context.terminal.note("kojikey providers PROVIDER shows one in full")
+        context.terminal.note(Hint(next_step("providers", "PROVIDER"), " shows one in full"))
         return
     for definition in chosen:
         page.line(f"{definition.id}: {definition.name}", style="bold")

@@ -7,6 +7,7 @@ import os
 from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit
 from kojikey.model.errors import BadDefinition, Conflict, Effect, StoreUnavailable, UsageError
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import Document
 from kojikey.providers import catalog
 from kojikey.providers.definition_file import checked_id, parse
@@ -70,14 +71,14 @@ def new(context: Context, provider: str) -> int:
     if provider in read_entries(folder) or os.path.lexists(path):
         raise Conflict(
             f"there is a provider {provider} already",
-            hint=f"kojikey providers {provider}",
+            hint=next_step("providers", provider),
             effect=Effect.NOTHING_WRITTEN,
         )
     _write(path, catalog.skeleton(provider))
     if context.terminal.json:
         return documents.write("providers", 0, [{"provider": provider, "file": path}])
     print(path)
-    context.terminal.note(f"fill it in, then kojikey providers check {path}")
+    context.terminal.note(Hint("fill it in, then ", next_step("providers", "check", path)))
     return 0
 
 
@@ -102,5 +103,5 @@ def needs(words: tuple[str, ...], what: str) -> str:
         UsageError: there is none, or more than one.
     """
     if len(words) != 2:
-        raise UsageError(f"kojikey providers {words[0]} takes one {what}", hint=f"kojikey providers {words[0]} {what}")
+        raise UsageError(f"providers {words[0]} takes one {what}", hint=next_step("providers", words[0], what))
     return words[1]

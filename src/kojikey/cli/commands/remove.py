@@ -9,6 +9,7 @@ from kojikey.cli.context import Context, context_of
 from kojikey.cli.parsing.command import COMMON, KEY, Call, Command, Option
 from kojikey.model.allocation import source_without_key
 from kojikey.model.errors import Effect, RecordChanged
+from kojikey.model.next_step import next_step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def remove(call: Call) -> int:
         question = (
             f"Remove the {provider} key of account {context.account} with all its versions{_which(context, stored)}?"
         )
-        if not context.terminal.confirm(question, otherwise=f"kojikey remove {provider} --yes"):
+        if not context.terminal.confirm(question, otherwise=next_step("remove", provider, "--yes")):
             context.terminal.note("nothing was removed")
             return 0 if not context.terminal.json else documents.write("remove", 0, [])
     left = _revoked(context, open_store, stored) if call.flag("revoke") else None

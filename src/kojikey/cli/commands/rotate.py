@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+from kojikey.model.next_step import Hint, next_step
 from kojikey.cli.commands.key_choice import choose_key
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.parsing.command import BATCH, COMMON, DEEP, KEY, SAVING, SOURCES, Call, Command, Option
 from kojikey.model.errors import Effect, UsageError
+from kojikey.model.next_step import Hint, next_step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ def rotate(call: Call) -> int:
     from kojikey import wiring
     from kojikey.cli.commands import saving
     from kojikey.cli.commands.key_probe import probe_for_one
-    from kojikey.cli.output.advice import advised, for_step
+    from kojikey.cli.output.next_steps import advised, for_step
 
     context = context_of(call)
     step = _step(call)
@@ -108,7 +110,7 @@ def _step(call: Call) -> str:
         raise UsageError("one step at a time: --resume, --abort, --rollback or --retire", hint=_again(call, steps[0]))
     if call.flag("force") and steps != ["retire"]:
         raise UsageError(
-            "--force goes with --retire", hint=f"{_again(call, 'retire')} --force", effect=Effect.NOTHING_CHANGED
+            "--force goes with --retire", hint=_again(call, "retire", "--force"), effect=Effect.NOTHING_CHANGED
         )
     if steps and any(call.flag(name) or call.text(name) is not None for name in ("stdin", "from_env", "from_file")):
         raise UsageError(f"--{steps[0]} reads no key", hint=_again(call, steps[0]), effect=Effect.NOTHING_CHANGED)
@@ -132,13 +134,15 @@ def _refuse_with_mint(call: Call) -> None:
     sources = [name for name in ("stdin", "from_env", "from_file") if call.values.get(name) not in (None, False)]
     given = [f"--{name.replace('_', '-')}" for name in sources] + _settings_given(call)
     if given:
-        hint = "kojikey set PROVIDER changes settings; without --mint, rotate takes a key that you made"
+        hint = Hint(next_step("set", "PROVIDER"), " changes settings; without --mint, rotate takes a key that you made")
         raise UsageError(f"--mint goes without {given[0]}", hint=hint, effect=Effect.NOTHING_CHANGED)
 
 
-def _again(call: Call, step: str) -> str:
+def _again(call: Call, step: str, *more: str) -> Hint:
     provider = call.text("provider") or "PROVIDER"
-    return f"kojikey rotate {provider if re.fullmatch('[a-z][a-z0-9_]*', provider) else 'PROVIDER'} --{step}"
+    return next_step(
+        "rotate", provider if re.fullmatch("[a-z][a-z0-9_]*", provider) else "PROVIDER", f"--{step}", *more
+    )
 
 
 def _settings_given(call: Call) -> list[str]:
@@ -148,8 +152,9 @@ def _settings_given(call: Call) -> list[str]:
 def _warn_of_settings(context: Context, result: ChangeResult) -> None:
     given = _settings_given(context.call)
     if result.action == "unchanged" and given:
-        sets = f"kojikey set {result.provider}"
-        context.terminal.warn(f"{', '.join(given)} changed nothing, for the key is the same: {sets} changes settings")
+        sets = next_step("set", result.provider)
+        told = f"{', '.join(given)} changed nothing, for the key is the same: "
+        context.terminal.warn(Hint(told, sets, " changes settings"))
 
 
 def _begin(
@@ -209,26 +214,28 @@ def _left(open_store: OpenStore, account: str, provider: str) -> str:
     stored = open_store.held(account, provider)
     if stored is None or key_of(stored).version(Stage.STAGED) is None:
         return "interrupted; the key in use is unchanged and nothing is staged"
-    again = f"kojikey rotate {provider}"
-    return f"interrupted; the key in use is unchanged, the new one is staged: {again} --resume, or {again} --abort"
+    resume, abort = next_step("rotate", provider, "--resume"), next_step("rotate", provider, "--abort")
+    return Hint("interrupted; the key in use is unchanged, the new one is staged: ", resume, ", or ", abort)
 
 
 def _lines(definition: Definition, result: ChangeResult, step: str) -> list[str]:
     """Say what a step did, what it did not do, and what to type next."""
-    again = f"kojikey rotate {result.provider}"
+    resume, abort, retire, rollback = (
+        next_step("rotate", result.provider, step) for step in ("--resume", "--abort", "--retire", "--rollback")
+    )
     hint = result.verdict.hint if result.verdict else ""
     if result.action == "staged":
         return [
             f"version {result.version} stays staged; the key in use is unchanged",
-            *([] if "--resume" in hint else [f"{again} --resume goes on"]),
-            f"{again} --abort discards it",
+            *([] if "--resume" in hint else [Hint(resume, " goes on")]),
+            Hint(abort, " discards it"),
         ]
     if result.action is None and step == "retire":
         return [
             "the provider still accepts the previous key, so it was kept"
             if result.verdict and result.verdict.authentic
             else "whether the provider still accepts the previous key could not be told, so it was kept",
-            f"revoke it at {definition.pages.keys}, then: {again} --retire",
+            Hint(f"revoke it at {definition.pages.keys}, then: ", retire),
         ]
     if result.action == "retired" and result.verdict and result.verdict.outcome.value != "rejected":
         return [f"the previous key was dropped from the store all the same; revoke it at {definition.pages.keys}"]
@@ -237,8 +244,8 @@ def _lines(definition: Definition, result: ChangeResult, step: str) -> list[str]
     return {
         "rotated": [
             f"version {result.version} is now in use; the one before is kept for undo",
-            f"next: revoke the old key at {definition.pages.keys}, then {again} --retire",
-            f"undo: {again} --rollback",
+            Hint(f"next: revoke the old key at {definition.pages.keys}, then ", retire),
+            Hint("undo: ", rollback),
         ],
         "unchanged": ["unchanged: that is the key in use; no version was created"],
         "aborted": ["the new key was discarded; the key in use is unchanged"],

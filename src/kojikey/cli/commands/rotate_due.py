@@ -25,6 +25,7 @@ from kojikey.model.errors import Effect, KojikeyError, UsageError
 from kojikey.model.key import Key
 from kojikey.model.management_errors import CannotMint
 from kojikey.model.masking import mask
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import Document
 from kojikey.model.secret import Secret
 from kojikey.model.timestamps import short_span, span
@@ -85,11 +86,13 @@ def _policy(context: Context) -> Policy:
         if call.values.get(name) not in (None, False, [], ()):
             spelled = "PROVIDER" if name == "provider" else "--" + name.replace("_", "-")
             raise UsageError(
-                f"--due goes without {spelled}", effect=Effect.NOTHING_CHANGED, hint="kojikey rotate --due --mint"
+                f"--due goes without {spelled}",
+                effect=Effect.NOTHING_CHANGED,
+                hint=next_step("rotate", "--due", "--mint"),
             )
     if call.flag("jsonl") and context.terminal.json:
         raise UsageError(
-            "--jsonl goes without --json", effect=Effect.NOTHING_CHANGED, hint="kojikey rotate --due --jsonl"
+            "--jsonl goes without --json", effect=Effect.NOTHING_CHANGED, hint=next_step("rotate", "--due", "--jsonl")
         )
     expiring, grace = call.text("expiring"), call.text("grace")
     return Policy(
@@ -209,12 +212,16 @@ class _Written:
         document = _of(key) | {"action": None, "due": True, "would": todo.value}
         if not is_dry_run:
             self._codes.add(Exit.CONFLICT if todo is Todo.FINISH_BY_HAND else Exit.KEY_FAILED)
+        finish = next_step("rotate", key.provider, "--account", key.account, "--resume")
         words = {
             Todo.MINT: "is due for rotation",
             Todo.RETIRE: "has a previous key that is to be retired",
             Todo.RESUME: "has an unfinished rotation",
-            Todo.FINISH_BY_HAND: "has a staged key that a person has to finish: "
-            f"kojikey rotate {key.provider} --account {key.account} --resume, or --abort",
+            Todo.FINISH_BY_HAND: Hint(
+                "has a staged key that a person has to finish: ",
+                finish,
+                ", or --abort",
+            ),
         }[todo]
         self._write(document, words)
 

@@ -12,11 +12,12 @@ from kojikey.cli.commands import saving
 from kojikey.cli.commands.key_probe import probe_for_one, run_operation
 from kojikey.cli.commands.management import Access, ability_to_mint, access_to, admin_account_of, open_management
 from kojikey.cli.context import Context
-from kojikey.cli.output.advice import for_step
+from kojikey.cli.output.next_steps import for_step
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.key import Key, Stage, Version
 from kojikey.model.management_errors import NoAdminKey
 from kojikey.model.minting import AtProvider
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.timestamps import short_span
 from kojikey.operations import lost_keys, minting, retiring
 from kojikey.operations.key_records import key_of, stored_key
@@ -144,7 +145,7 @@ def make_minter(context: Context, keys: KeyManagement, probe: Probe | None, appr
     def choose_parent(kind: str, parents: tuple[str, ...]) -> str | None:
         if not context.terminal.interactive:
             return None
-        return context.terminal.choose(f"Which {kind}?", dict.fromkeys(parents, ""), again="--parent ID")
+        return context.terminal.choose(f"Which {kind}?", dict.fromkeys(parents, ""), again=Hint("--parent ID"))
 
     admin_account = context.call.text("admin_account")
     return Minter(keys, probe, approval, allow_wider, choose_parent, context.terminal.note, admin_account)
@@ -206,11 +207,9 @@ def left_behind(open_store: OpenStore, account: str, provider: str) -> str:
     stored = open_store.held(account, provider)
     if stored is None or not key_of(stored).is_mint_unfinished:
         return "interrupted; the key in use is unchanged and nothing is unfinished"
-    again = f"kojikey rotate {provider}"
-    return (
-        "interrupted; the key in use is unchanged, and a new one may exist at the provider: "
-        f"{again} --resume, or {again} --abort"
-    )
+    resume, abort = next_step("rotate", provider, "--resume"), next_step("rotate", provider, "--abort")
+    left = "interrupted; the key in use is unchanged, and a new one may exist at the provider: "
+    return Hint(left, resume, ", or ", abort)
 
 
 def _shown(context: Context, result: ChangeResult, definition: Definition, approval: saving.Approval) -> int:
@@ -219,20 +218,23 @@ def _shown(context: Context, result: ChangeResult, definition: Definition, appro
 
 def lines_of(definition: Definition, result: ChangeResult) -> list[str]:
     """Say what was done at the provider, and what to type next."""
-    again, report = f"kojikey rotate {result.provider}", result.at_provider
+    report = result.at_provider
+    resume, abort, retire, rollback = (
+        next_step("rotate", result.provider, step) for step in ("--resume", "--abort", "--retire", "--rollback")
+    )
     which = f"{report.key_id or report.name or ''}" if report else ""
     match result.action:
         case "rotated":
             until = f" (rotate --due does so after {report.revoke_after})" if report and report.revoke_after else ""
             return [
-                f"version {result.version} was made at {definition.company} and is now in use ({which})",
-                f"next: {again} --retire deletes the one before{until}",
-                f"undo: {again} --rollback",
+                f"version {result.version} was created at {definition.company} and is now in use ({which})",
+                Hint("next: ", retire, f" deletes the one before{until}"),
+                Hint("undo: ", rollback),
             ]
         case "staged":
             return [
-                f"version {result.version} was made at {definition.company} ({which}) and stays staged",
-                f"next: {again} --resume, or {again} --abort, which deletes it there",
+                f"version {result.version} was created at {definition.company} ({which}) and stays staged",
+                Hint("next: ", resume, ", or ", abort, ", which deletes it there"),
             ]
         case "aborted":
             return [
@@ -244,7 +246,7 @@ def lines_of(definition: Definition, result: ChangeResult) -> list[str]:
         case _:
             return [
                 "the provider still accepts the previous key, so it was kept",
-                f"revoke it at {definition.pages.keys}, then: {again} --retire",
+                Hint(f"revoke it at {definition.pages.keys}, then: ", retire),
             ]
 
 
@@ -262,7 +264,7 @@ def check_options(context: Context, step: str) -> None:
             spelled = "--" + name.replace("_", "-")
             with_what = " or ".join(f"--{each}" for each in goes_with)
             raise UsageError(
-                f"{spelled} goes with {with_what}", effect=Effect.NOTHING_CHANGED, hint="kojikey rotate --help"
+                f"{spelled} goes with {with_what}", effect=Effect.NOTHING_CHANGED, hint=next_step("rotate", "--help")
             )
     propagation(context)
 

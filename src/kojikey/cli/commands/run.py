@@ -16,6 +16,7 @@ from kojikey.config.settings import Settings
 from kojikey.model.environment import Environment
 from kojikey.model.environment_names import is_variable_name, may_hold_key
 from kojikey.model.errors import Effect, UsageError
+from kojikey.model.next_step import next_step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,10 +33,10 @@ def run(call: Call) -> int:
     """Carry out ``kojikey run``; returns only when the program could not be started."""
     program = call.texts("program")
     if not program and not call.flag("dry_run"):
-        raise UsageError("run needs a program to start", hint="kojikey run -- CMD ARGUMENTS")
+        raise UsageError("run needs a program to start", hint=next_step("run", "--", "CMD", "ARGUMENTS"))
     if call.flag("mask") and os.name != "posix":
         raise UsageError(
-            "--mask works on Linux and macOS alone", hint="kojikey run -- CMD", effect=Effect.NOTHING_STARTED
+            "--mask works on Linux and macOS alone", hint=next_step("run", "--", "CMD"), effect=Effect.NOTHING_STARTED
         )
     from kojikey import wiring
 
@@ -70,7 +71,7 @@ def _named_variables(pairs: tuple[str, ...]) -> dict[str, str]:
         if not equals or not is_variable_name(name) or not provider:
             raise UsageError(
                 "--env takes NAME=PROVIDER, such as MY_KEY=google_gemini",
-                hint="kojikey run --env MY_KEY=google_gemini -- CMD",
+                hint=next_step("run", "--env", "MY_KEY=google_gemini", "--", "CMD"),
             )
         if not may_hold_key(name):
             raise UsageError(

@@ -9,6 +9,7 @@ from kojikey.cli.output.failure import say
 from kojikey.cli.parsing.command import Call
 from kojikey.config.settings import Settings
 from kojikey.model.errors import KeyNotFound, NotFound
+from kojikey.model.next_step import next_step
 from kojikey.model.validators import shown
 
 TYPE_CHECKING = False
@@ -73,6 +74,6 @@ def _leave_out(call: Call, settings: Settings, provider: str) -> None:
 def _missing(open_store: OpenStore, account: str, provider: str) -> NotFound:
     """Return why there is no key, for a person to read: that there is none, or that the account's are set aside."""
     if open_store.is_disabled(account):
-        enable = f"kojikey account enable {account}"
+        enable = next_step("account enable", account)
         return NotFound(f"account {account} is disabled, so no {provider} key of its own is used", hint=enable)
     return KeyNotFound(account, provider)

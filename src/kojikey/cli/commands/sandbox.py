@@ -10,6 +10,7 @@ from kojikey.cli.exits import Exit
 from kojikey.cli.parsing.command import OUTPUT, Call, Command, Option
 from kojikey.model.allocation import BUILT_IN
 from kojikey.model.errors import UsageError
+from kojikey.model.next_step import Hint, next_step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,10 +24,12 @@ def sandbox(call: Call) -> int:
     context = context_of(call, config={})  # it plays for any set-up, one that is broken too
     port = call.number("port") or 0
     if not 0 <= port <= 65535:
-        raise UsageError("--port takes a number from 1 to 65535", hint="kojikey sandbox chooses a free one")
+        raise UsageError(
+            "--port takes a number from 1 to 65535", hint=Hint(next_step("sandbox"), " chooses a free one")
+        )
     if call.flag("tour"):
         if context.terminal.json:
-            raise UsageError("--tour is for people: it goes without --json", hint="kojikey sandbox --tour")
+            raise UsageError("--tour is for people: it goes without --json", hint=next_step("sandbox", "--tour"))
         from kojikey.cli.commands.sandbox_tour import tour
 
         with Sandbox(port=int(port)) as playing:
@@ -35,7 +38,9 @@ def sandbox(call: Call) -> int:
         playing = Sandbox(port=int(port))
         playing.start()
     except OSError as error:
-        raise UsageError(f"the port cannot be used ({error.strerror})", hint="kojikey sandbox without --port") from None
+        raise UsageError(
+            f"the port cannot be used ({error.strerror})", hint=Hint(next_step("sandbox"), " without --port")
+        ) from None
     try:
         _announce(context, playing)
         threading.Event().wait()
@@ -65,7 +70,7 @@ def _announce(context: Context, playing: Sandbox) -> None:
         page.made_up_keys(provider, playing.base_url(provider), [key for key in playing.keys if _plain(key, provider)])
     others = [(name, playing.base_url(name), playing.key(name, "ok").key) for name in providers if name not in BUILT_IN]
     page.table(("PROVIDER", "BASE URL", "A KEY THAT WORKS"), others)
-    page.line(f"try: kojikey add {providers[0]} --base-url {playing.base_url(providers[0])}", style="bold")
+    page.line(Hint("try: ", next_step("add", providers[0], "--base-url", playing.base_url(providers[0]))), style="bold")
     context.terminal.note(
         "more keys, and those of every provider for each reason: --json; serving on loopback until Ctrl-C"
     )

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit
 from kojikey.cli.output import documents
-from kojikey.cli.output.advice import Advice, advised
+from kojikey.cli.output.next_steps import Advice, advised
 from kojikey.cli.output.terminal import Terminal
 from kojikey.cli.parsing.command import BATCH, Call
 from kojikey.cli.prompts import read_key
 from kojikey.model.errors import Effect, UsageError
+from kojikey.model.next_step import next_step
 from kojikey.model.secret import Secret
 from kojikey.model.timestamps import moment_or_span, now, span
 from kojikey.model.verdict import Outcome, Verdict
@@ -78,7 +79,7 @@ def checked_capabilities(call: Call, definition: Definition) -> tuple[str, ...]:
             known = ", ".join(definition.capabilities) or "none"
             raise UsageError(
                 f"{definition.id} has no capability of that name (known: {known})",
-                hint=f"kojikey providers {definition.id}",
+                hint=next_step("providers", definition.id),
             )
     return capabilities
 
@@ -144,11 +145,11 @@ def refuse_batch_options(call: Call) -> None:
     Raises:
         UsageError: one was.
     """
-    command = f"kojikey {call.command.name} --batch FILE"
     for option in BATCH:
         if call.values.get(option.name) not in (None, False):
             flag = option.flags[0]
-            raise UsageError(f"{flag} goes with --batch", hint=f"{command} {flag}", effect=Effect.NOTHING_CHANGED)
+            again = next_step(call.command.name, "--batch", "FILE", flag)
+            raise UsageError(f"{flag} goes with --batch", hint=again, effect=Effect.NOTHING_CHANGED)
 
 
 class Approval:

@@ -11,6 +11,7 @@ from kojikey.cli.context import Context, context_of
 from kojikey.cli.exits import Exit
 from kojikey.cli.parsing.command import COMMON, Argument, Call, Command, Option
 from kojikey.model.errors import Effect, NotFound, UsageError
+from kojikey.model.next_step import Hint, next_step
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -79,7 +80,7 @@ def _check_paths(call: Call, paths: tuple[str, ...]) -> None:
             continue  # that it cannot be read is told with what else cannot
         except (OSError, ValueError) as error:
             raise UsageError(
-                f"{_named(path)} is not there", hint="kojikey scan PATH", effect=Effect.NOTHING_READ
+                f"{_named(path)} is not there", hint=next_step("scan", "PATH"), effect=Effect.NOTHING_READ
             ) from error
 
 
@@ -131,7 +132,10 @@ def _search(context: Context, damage: DamagedRecords) -> LeakSearch:
         open_store.close()
     if not keys and not damage.code and not is_any:
         whose = "this store has no key" if everyone else f"account {context.account} has no key in this store"
-        raise NotFound(f"{whose}, so there is nothing to look for", hint="kojikey add PROVIDER, or kojikey scan --any")
+        raise NotFound(
+            f"{whose}, so there is nothing to look for",
+            hint=Hint(next_step("add", "PROVIDER"), ", or ", next_step("scan", "--any")),
+        )
     shapes = distinctive_shapes(wiring.catalog(context.settings).all()) if is_any else ()
     return LeakSearch(keys, shapes)
 

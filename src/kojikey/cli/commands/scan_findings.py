@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from kojikey.cli.output.terminal import Terminal
 from kojikey.model.key import Stage
 from kojikey.model.masking import mask
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.plain_text import printable
 from kojikey.model.ref import Document
 from kojikey.operations.scanning import Finding
@@ -79,11 +80,11 @@ def _next_step(finding: Finding, page: str) -> str:
     at = f" at {page}" if page else " at the provider"
     match finding.stage:
         case Stage.CURRENT:
-            return f"kojikey rotate {finding.provider}, then revoke the old key{at}"
+            return Hint(next_step("rotate", finding.provider), f", then revoke the old key{at}")
         case Stage.STAGED:
-            return f"kojikey rotate {finding.provider} --abort, then revoke it{at}"
+            return Hint(next_step("rotate", finding.provider, "--abort"), f", then revoke it{at}")
         case Stage.PREVIOUS:
-            return f"revoke it{at}, then kojikey rotate {finding.provider} --retire"
+            return Hint(f"revoke it{at}, then ", next_step("rotate", finding.provider, "--retire"))
         case None:
             return f"revoke it{at}: it is not in this store"
 

@@ -14,6 +14,7 @@ from kojikey.cli.output.failure import SCHEMA
 from kojikey.cli.output.github_escape import inert_json
 from kojikey.cli.output.terminal import Terminal
 from kojikey.model.masking import mask
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.plain_text import printable
 from kojikey.model.ref import Document
 from kojikey.scanning.trouble import ARCHIVE, DEVICE, FIFO, LINK, SOCKET, Tally
@@ -83,7 +84,7 @@ def tell_what_was_left_out(terminal: Terminal, tally: Tally) -> None:
         archives = counted(tally.skipped[ARCHIVE], "archive was", "archives were")
         terminal.note(f"{archives} not opened: only the compressed bytes were searched")
     if tally.has_git_database:
-        terminal.note("git's objects are compressed; kojikey scan --git searches them")
+        terminal.note(Hint("git's objects are compressed; ", next_step("scan", "--git"), " searches them"))
     if tally.is_shallow:
         terminal.warn("this clone is shallow: commits that it does not have were not searched")
     for name, reason in tally.unreadable[:_NAMED]:

@@ -22,6 +22,7 @@ from kojikey.cli.parsing.command import (
     Option,
 )  # fmt: skip
 from kojikey.model.errors import Effect, UsageError
+from kojikey.model.next_step import Hint, next_step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def set_key(call: Call) -> int:
     from kojikey import wiring
     from kojikey.cli.commands import saving
     from kojikey.cli.commands.key_probe import probe_for_one, run_operation
-    from kojikey.cli.output.advice import for_saved
+    from kojikey.cli.output.next_steps import for_saved
     from kojikey.operations.changing import change_settings
 
     context = context_of(call)
@@ -71,7 +72,11 @@ def _checked(call: Call, provider: str) -> frozenset[str]:
     """
     from kojikey.operations.key_settings import SETTINGS
 
-    example = f"kojikey set {provider} --label production" if provider.isidentifier() else "kojikey set PROVIDER --help"
+    example = (
+        next_step("set", provider, "--label", "production")
+        if provider.isidentifier()
+        else next_step("set", "PROVIDER", "--help")
+    )
     unset = call.texts("unset")
     for name in unset:
         if name not in SETTINGS:
@@ -106,7 +111,7 @@ def _lines(result: ChangeResult) -> list[str]:
         return ["nothing was changed; the key stays where it was"]
     if result.action == "unchanged":
         return ["unchanged: these are its settings already"]
-    return [f"changed: {', '.join(result.settings)}", f"next: kojikey list {result.provider}"]
+    return [f"changed: {', '.join(result.settings)}", Hint("next: ", next_step("list", result.provider))]
 
 
 COMMANDS = (

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
-
 from kojikey.cli.commands.recipient_input import RECIPIENT, read_recipients
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.exits import Exit
 from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Argument, Call, Command, Option
 from kojikey.model.environment import Environment
 from kojikey.model.errors import Effect, InputNeeded, StoreNotFound, UsageError
+from kojikey.model.next_step import Hint, next_step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,11 +33,13 @@ def init(call: Call) -> int:
     context = context_of(call)
     url = call.text("url")
     if url is not None and call.text("store") is not None:
-        raise UsageError("the store is named once: as URL, or with --store", hint="kojikey store init URL --kek SOURCE")
+        raise UsageError(
+            "the store is named once: as URL, or with --store", hint=next_step("store init", "URL", "--kek", "SOURCE")
+        )
     if call.text("name") is not None and (url is None or "://" not in url):
         raise UsageError(
             "--name goes with the URL of the store that is to have it",
-            hint="kojikey store init sqlite:///srv/team/keys.db --name team --kek SOURCE",
+            hint=next_step("store init", "sqlite:///srv/team/keys.db", "--name", "team", "--kek", "SOURCE"),
         )
     if url is not None:
         context.settings.store = context.settings.store._replace(value=url, origin="argument")
@@ -161,13 +162,14 @@ def rekey(call: Call) -> int:
     context = context_of(call)
     source = call.text("kek")
     if not source:
-        raise UsageError("rekey needs the new KEK's source", hint="kojikey store rekey --kek SOURCE")
+        raise UsageError("rekey needs the new KEK's source", hint=next_step("store rekey", "--kek", "SOURCE"))
     open_store = wiring.open_existing(context.settings, context.person)
     try:
         result = rekey_store(open_store, source=source, new_inputs=_new_inputs(context, open_store, source))
     except KeyboardInterrupt:
-        again = context.terminal.completed(f"kojikey store rekey --kek {shlex.quote(source)}")
-        raise KeyboardInterrupt(f"interrupted; every key still opens: run {again} again to finish") from None
+        again = next_step("store rekey", "--kek", source)
+        left = Hint("interrupted; every key still opens: run ", again, " again to finish")
+        raise KeyboardInterrupt(context.terminal.completed(left)) from None
     if lies_beside(open_store.header["kek"], open_store.store):
         context.terminal.warn(BESIDE)
     if context.terminal.json:

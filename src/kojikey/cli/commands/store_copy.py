@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from kojikey.model.next_step import Hint, next_step
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.exits import Exit
 from kojikey.cli.output.damaged_records import DamagedRecords
 from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Call, Command, Option
 from kojikey.model.account import checked_account
 from kojikey.model.errors import Conflict, Effect, KojikeyError, NotFound, StoreUnavailable, UsageError
+from kojikey.model.next_step import Hint, next_step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kojikey.operations.copying import CopyResult
     from kojikey.operations.open_store import OpenStore
 
-_MEND = "that account was not copied, the others were: kojikey audit --verify says what is wrong; then the same again"
+_MEND = Hint(
+    "that account was not copied, the others were: ",
+    next_step("audit", "--verify"),
+    " says what is wrong; then the same again",
+)
 
 
 def store_copy(call: Call) -> int:
@@ -57,7 +63,7 @@ def _both(context: Context) -> tuple[OpenStore, OpenStore]:
 
     to = context.call.text("to")
     if to is None:
-        raise UsageError("copy needs the store to copy to", hint="kojikey store copy --to NAME|URL")
+        raise UsageError("copy needs the store to copy to", hint=next_step("store copy", "--to", "NAME|URL"))
     source = wiring.open_existing(context.settings, context.person)
     target = wiring.open_existing(context.settings.for_store(to), context.person)
     if source.store_id == target.store_id:
@@ -78,8 +84,7 @@ def _show(
     if unfinished:
         counts["unfinished"] = unfinished
         context.terminal.warn(
-            "keys that are being made at their providers were left out: finish them with kojikey rotate PROVIDER "
-            "--resume or --abort, then copy again"
+            Hint("keys that are being made at their providers were left out: finish them with ", next_step("rotate", "PROVIDER", "--resume"), " or --abort, then copy again")
         )
     if context.terminal.json:
         rows = [

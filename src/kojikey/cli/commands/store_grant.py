@@ -6,6 +6,7 @@ from kojikey.cli.context import Context, context_of
 from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Argument, Call, Command
 from kojikey.model.account import checked_account
 from kojikey.model.errors import UsageError
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import Document
 
 TYPE_CHECKING = False
@@ -64,8 +65,12 @@ def _show(context: Context, result: GrantResult, line: str) -> int:
         context.terminal.warn("the key-encryption key could not be had, so the audit event is unsigned")
     elif result.trace == "none":
         context.terminal.warn(
-            f"the audit trail of account {result.account} was touched from outside and takes no event, so there is "
-            f"none of this; kojikey audit --verify --account {result.account} tells more"
+            Hint(
+                f"the audit trail of account {result.account} was touched from outside and takes no event, "
+                "so there is none of this; ",
+                next_step("audit", "--verify", "--account", result.account),
+                " tells more",
+            )
         )
     if context.terminal.json:
         fields: Document = {"account": result.account, "role": result.role, "action": result.action}

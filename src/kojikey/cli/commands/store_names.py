@@ -6,6 +6,7 @@ from kojikey.cli.context import Context, context_of
 from kojikey.cli.parsing.command import JSON, NO_COLOR, QUIET, Argument, Call, Command, Option
 from kojikey.config.settings import LOCAL, without_password
 from kojikey.model.errors import Effect, UsageError
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import Document
 
 
@@ -52,7 +53,7 @@ def use(call: Call) -> int:
     if "://" in name:
         raise UsageError(
             "store use takes the name of a store, not a URL",
-            hint="give it a name first: kojikey config set stores.NAME.url URL",
+            hint=Hint("give it a name first: ", next_step("config set", "stores.NAME.url", "URL")),
             effect=Effect.NOTHING_CHANGED,
         )
     check_store(context, name)

@@ -8,6 +8,7 @@ from kojikey.cli.context import context_of
 from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Argument, Call, Command
 from kojikey.model.account import checked_account
 from kojikey.model.errors import UsageError
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import Document
 
 
@@ -25,7 +26,7 @@ def policy(call: Call) -> int:
     if not isinstance(store, DynamoStore):
         raise UsageError(
             f"{store.place} is not in DynamoDB, and IAM policies are for that",
-            hint="PostgreSQL has kojikey store grant; a file belongs to whoever owns it",
+            hint=Hint("PostgreSQL has ", next_step("store grant"), "; a file belongs to whoever owns it"),
         )
     made = owner_policy(store.arn(), open_store.header, account)
     if context.terminal.json:

@@ -6,6 +6,7 @@ from kojikey.cli.commands.recipient_input import RECIPIENT, read_recipients
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Argument, Call, Command, Option
 from kojikey.model.errors import Effect, UsageError
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import Document
 
 TYPE_CHECKING = False
@@ -15,7 +16,7 @@ if TYPE_CHECKING:  # `kojikey --help` imports every command's module
     from kojikey.sealing.kek.age_recipients import Recipient
     from kojikey.sealing.kek.base import KekInputs
 
-_FORMS = "kojikey store recipients add RECIPIENT, remove RECIPIENT, or accept"
+_FORMS = Hint(next_step("store recipients", "add", "RECIPIENT"), ", remove RECIPIENT, or accept")
 
 
 def recipients(call: Call) -> int:
@@ -151,7 +152,7 @@ def _key_fields(context: Context, key: ReadableKey) -> Document:
 def _rotation(context: Context, key: ReadableKey) -> str:
     from kojikey.model.validators import shown
 
-    command = f"kojikey rotate {shown(key.provider)} --account {shown(key.account)}"
+    command = next_step("rotate", shown(key.provider), "--account", shown(key.account))
     return context.terminal.completed(command, account=key.account)
 
 
@@ -184,8 +185,10 @@ def _confirm(context: Context, open_store: OpenStore, found: Acceptance) -> None
         return
     known = f"{found.known} is known here, and " if found.known else ""
     question = f"{known}{open_store.store.place} has the key-encryption key {found.kid} ({found.described}). Trust it?"
-    if not context.terminal.confirm(question, otherwise="kojikey store recipients accept --yes"):
-        raise UsageError("it was not accepted", hint="kojikey store recipients accept", effect=Effect.NOTHING_CHANGED)
+    if not context.terminal.confirm(question, otherwise=next_step("store recipients", "accept", "--yes")):
+        raise UsageError(
+            "it was not accepted", hint=next_step("store recipients", "accept"), effect=Effect.NOTHING_CHANGED
+        )
 
 
 _ACTIONS = {"list": _list, "add": _add, "remove": _remove, "accept": _accept}

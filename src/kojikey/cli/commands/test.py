@@ -20,6 +20,7 @@ from kojikey.cli.parsing.command import (
     Option,
 )
 from kojikey.model.errors import Effect, KeyNotFound, KojikeyError, UsageError
+from kojikey.model.next_step import Hint, commands_of, next_step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `kojikey --help` imports every command's module
@@ -72,10 +73,11 @@ def _check(call: Call) -> None:
         )
     if call.flag("all") and call.texts("providers"):
         raise UsageError(
-            "--all is every key: it goes without provider names", hint="kojikey test --all, or kojikey test PROVIDER"
+            "--all is every key: it goes without provider names",
+            hint=Hint(next_step("test", "--all"), ", or ", next_step("test", "PROVIDER")),
         )
     if call.flag("all_accounts") and call.text("account") is not None:
-        raise UsageError("--all-accounts goes without --account", hint="kojikey test --all-accounts")
+        raise UsageError("--all-accounts goes without --account", hint=next_step("test", "--all-accounts"))
     if call.flag("json") and call.flag("jsonl"):
         raise UsageError(
             "--json is one document and --jsonl many: one of them at a time",
@@ -90,14 +92,14 @@ def _check_override(call: Call, catalog: Catalog) -> None:
     if call.text("base_url") is not None:
         raise UsageError(
             "--base-url is for a key that is not saved: a saved key is sealed together with its base URL",
-            hint="kojikey test PROVIDER --stdin --base-url URL",
+            hint=next_step("test", "PROVIDER", "--stdin", "--base-url", "URL"),
         )
     if not call.texts("model") and not call.texts("capability"):
         return
     if len(call.texts("providers")) != 1:
         raise UsageError(
             "--model and --capability are those of one provider",
-            hint="kojikey test PROVIDER --model ID",
+            hint=next_step("test", "PROVIDER", "--model", "ID"),
             effect=Effect.NOTHING_TESTED,
         )
     definition = catalog.get(call.texts("providers")[0])
@@ -127,7 +129,7 @@ def _test_unsaved(context: Context, catalog: Catalog) -> int:
     from kojikey.cli.commands import saving
     from kojikey.cli.commands.key_probe import probe_for_one, run_operation
     from kojikey.cli.commands.key_run import KeyRun
-    from kojikey.cli.output.advice import for_unsaved
+    from kojikey.cli.output.next_steps import for_unsaved
     from kojikey.operations.probing import Target
     from kojikey.operations.results import TestResult
 
@@ -135,12 +137,13 @@ def _test_unsaved(context: Context, catalog: Catalog) -> int:
     for option in ("shard", "not_tested_since"):
         if context.call.text(option) is not None:
             raise UsageError(
-                f"--{option.replace('_', '-')} is for keys that are saved", hint="kojikey test PROVIDER --stdin"
+                f"--{option.replace('_', '-')} is for keys that are saved",
+                hint=next_step("test", "PROVIDER", "--stdin"),
             )
     if len(providers) != 1 or context.call.flag("all") or context.call.flag("all_accounts"):
         raise UsageError(
             "a key that is not saved is tested at one provider",
-            hint="kojikey test PROVIDER --stdin",
+            hint=next_step("test", "PROVIDER", "--stdin"),
             effect=Effect.NOTHING_TESTED,
         )
     definition = catalog.get(providers[0])
@@ -171,7 +174,7 @@ def _has_key(context: Context, verdict: Verdict, provider: str) -> bool:
     """Tell whether the account has a key there, where the verdict suggests another; a store that fails has none."""
     from kojikey import wiring
 
-    if "kojikey rotate" not in verdict.hint:
+    if all(step.command != "rotate" for step in commands_of(verdict.hint)):
         return False
     try:
         open_store = wiring.open_chosen_store(context.settings, None)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from kojikey.cli.context import context_of
 from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Call, Command, Option
 from kojikey.model.errors import Effect, UsageError
+from kojikey.model.next_step import Hint, next_step
 
 DEFAULT, LONGEST = "8h", timedelta(days=30)
 RINGS = {
@@ -35,7 +36,7 @@ def unlock(call: Call) -> int:
     page.line(f"unlocked {place} until {unlocked.until}")
     if not context.terminal.quiet:
         page.line(f"its key-encryption key is in {RINGS[unlocked.ring]}", indent=2)
-        page.line("kojikey lock ends it", indent=2)
+        page.line(Hint(next_step("lock"), " ends it"), indent=2)
     return 0
 
 
@@ -52,7 +53,7 @@ def _duration(call: Call) -> timedelta:
     if not timedelta(0) < duration <= LONGEST:
         raise UsageError(
             f"--for takes more than nothing, and at most {LONGEST.days}d",
-            hint=f"kojikey unlock --for {DEFAULT}",
+            hint=next_step("unlock", "--for", DEFAULT),
             effect=Effect.NOTHING_UNLOCKED,
         )
     return duration

@@ -8,9 +8,10 @@ from __future__ import annotations
 from kojikey.cli.exits import Exit
 from kojikey.cli.output.terminal import Terminal
 from kojikey.model.errors import CannotOpen
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import Document
 
-_HINT = "kojikey doctor looks at every record; the others are not affected"
+_HINT = Hint(next_step("doctor"), " looks at every record; the others are not affected")
 
 
 class DamagedRecords:

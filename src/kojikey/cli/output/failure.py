@@ -23,13 +23,16 @@ def report(tokens: list[str], error: Exception) -> int:
     """Tell what went wrong and return the exit code. A bug is told by its kind and place, never by its values."""
     from kojikey.cli.exits import Exit, code_of, hint_of
     from kojikey.model.errors import KojikeyError
+    from kojikey.model.next_step import next_step
 
     error = first_of_ours(error)
     if isinstance(error, KojikeyError):
         return fail(tokens, code_of(error), str(error), hint_of(error))
     if isinstance(error, OSError) and error.errno is not None:
         # The machine, not a bug: a full disk under standard output, a folder that vanished.
-        return fail(tokens, Exit.STORE_UNAVAILABLE, f"the system refused: {os.strerror(error.errno)}", "kojikey doctor")
+        return fail(
+            tokens, Exit.STORE_UNAVAILABLE, f"the system refused: {os.strerror(error.errno)}", next_step("doctor")
+        )
     return fail(tokens, Exit.INTERNAL, f"a bug in kojikey: {kind_and_place(error)}", REPORT_IT)
 
 
@@ -54,11 +57,13 @@ def report_interrupt(tokens: list[str], interrupt: KeyboardInterrupt) -> int:
 
 def fail(tokens: list[str], code: Exit, message: str, hint: str | None) -> int:
     """Print a failure for people on stderr and, with ``--json``, as a document on stdout; return the code."""
+    from kojikey.model.next_step import is_command_first
+
     own = tokens[: tokens.index("--")] if "--" in tokens else tokens
     for line in f"kojikey: {message}".split("\n"):
         say(line)
     if hint:
-        say(f"  try: {hint}" if hint.startswith("kojikey ") else f"  {hint}")
+        say(f"  try: {hint}" if is_command_first(hint) else f"  {hint}")
     if "--json" in own:
         try:  # noqa: SIM105 - contextlib costs `run` a millisecond
             write_json(failure(command_name(own), code, code.word, message, hint))

@@ -19,6 +19,7 @@ from kojikey.cli.output.documents import age_of, rotation_due
 from kojikey.cli.output.failure import write_line
 from kojikey.cli.output.terminal import Terminal, encodes
 from kojikey.model.key import Key, Stage, TestRecord, Version
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import Document
 from kojikey.model.timestamps import now, parsed
 from kojikey.model.verdict import Outcome, Usage, Verdict
@@ -271,7 +272,7 @@ class Page:
             ("KEK", info.kek + (" (re-keying under way)" if info.rekey_under_way else "")),
             *([("unlocked", f"until {info.unlocked_until}, in the {info.keyring} keyring")] if info.keyring else []),
             ("holds", f"keys {info.keys}, accounts {info.accounts}, audit events {info.events}"),
-            *([("damaged", f"accounts {info.damaged}: kojikey doctor")] if info.damaged else []),
+            *([("damaged", Hint(f"accounts {info.damaged}: ", next_step("doctor")))] if info.damaged else []),
             *more,
         ]
         self.pairs(rows)

@@ -15,6 +15,7 @@ from kojikey.cli.parsing.command import Call
 from kojikey.config.settings import Settings
 from kojikey.model.errors import Effect, InputNeeded, UsageError
 from kojikey.model.masking import ASCII_BULLET, BULLET, mask
+from kojikey.model.next_step import Hint
 from kojikey.model.plain_text import one_line
 
 if TYPE_CHECKING:
@@ -69,12 +70,12 @@ class Terminal:
         say(f"kojikey: warning: {self.completed(text)}")
 
     def completed(self, text: str, *, account: str | None = None) -> str:
-        """Return a text in which the commands that it suggests say the account and the store of this one."""
-        if "kojikey " not in text:
+        """Return a hint in which the commands that it suggests name the account and the store of this one."""
+        if not isinstance(text, Hint):
             return text
-        from kojikey.cli.output import hints
+        from kojikey.cli.output import next_steps
 
-        return hints.completed(text, hints.chosen(self.call, self.settings, account=account))
+        return next_steps.completed(text, self.call, self.settings, account=account)
 
     def masked(self, tail: str, stream: TextIO | None = None) -> str:
         """Return the masked form, with bullets where the stream's encoding has them."""
@@ -101,7 +102,7 @@ class Terminal:
         except UnicodeDecodeError:
             return ""
 
-    def choose(self, question: str, options: Mapping[str, str], *, again: str) -> str:
+    def choose(self, question: str, options: Mapping[str, str], *, again: Hint) -> str:
         """Offer options by number, each with what it is, and return the one that was chosen by number or by name.
 
         Raises:
@@ -125,7 +126,7 @@ class Terminal:
         controlling_terminal.discard_typed()
         raise UsageError(
             "that is none of them",
-            hint=f"{again} (paste no key before it asks: the shell would keep it in its history)",
+            hint=Hint(again, " (paste no key before it asks: the shell would keep it in its history)"),
             effect=Effect.NOTHING_CHANGED,
         )
 

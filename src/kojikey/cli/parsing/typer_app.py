@@ -6,7 +6,6 @@ Owns: wording what is wrong with a command line without repeating anything that 
 from __future__ import annotations
 
 import re
-import shlex
 from typing import Any
 
 import typer
@@ -22,6 +21,7 @@ from kojikey.cli.parsing.key_guard import refuse
 from kojikey.config.settings import has_password
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.nearest import nearest
+from kojikey.model.next_step import Hint, next_step
 
 _PLAIN_OPTION = re.compile(r"--?[a-z]{1,16}(?:-[a-z]{1,16}){0,3}")
 _PLAIN_WORD = re.compile(r"[\w./:@=+,%~-]{1,200}", re.ASCII)
@@ -115,11 +115,11 @@ def _refuse_early_options(tokens: list[str]) -> None:
     if found is None:
         return
     name = found[0].name
-    ordered = ["kojikey", *name.split(), *early, *found[1]]
+    ordered = [*name.split(), *early, *found[1]]
     is_plain = all(_PLAIN_WORD.fullmatch(word) and not has_password(word) for word in ordered)
     raise UsageError(
         f"options follow their command, here {name}",
-        hint=shlex.join(ordered) if is_plain else f"kojikey {name}, then its options",
+        hint=next_step(name, *early, *found[1]) if is_plain else Hint(next_step(name), ", then its options"),
         effect=Effect.NOTHING_DONE,
     )
 
@@ -137,23 +137,25 @@ def _worded(error: typer.TyperException, tokens: list[str]) -> UsageError:
     """Return an error of Typer in our words. Typer has no public classes but one: the members tell the others apart."""
     context = getattr(error, "ctx", None)
     place = context.command_path if context else "kojikey"
-    help_hint = f"{place} --help"
+    help_hint = next_step(place.partition(" ")[2], "--help")
     option = getattr(error, "option_name", None)
     if option is not None and hasattr(error, "possibilities"):
-        return _no_such_option(option, context, place)
+        return _no_such_option(option, context, place, help_hint)
     if option is not None:
         return _value_misplaced(option, tokens)
     if isinstance(error, typer.BadParameter):
         return _bad_value(error, help_hint)
     if commands.find(tokens) is None:
         meant = _nearest_command([token for token in tokens if not token.startswith("-")])
-        return UsageError(f"{place} has no such command", hint=f"did you mean kojikey {meant}?" if meant else help_hint)
+        return UsageError(
+            f"{place} has no such command", hint=Hint("did you mean ", next_step(meant), "?") if meant else help_hint
+        )
     return UsageError(
         f"{place} takes no further argument; what follows is not repeated here, in case it is a key", hint=help_hint
     )
 
 
-def _bad_value(error: typer.BadParameter, help_hint: str) -> UsageError:
+def _bad_value(error: typer.BadParameter, help_hint: Hint) -> UsageError:
     if hasattr(error, "param_type"):  # an argument that is missing
         named = error.param.make_metavar(error.ctx) if error.param and error.ctx else "an argument"
         return UsageError(f"missing argument {named}", hint=help_hint)
@@ -168,10 +170,10 @@ def _value_misplaced(name: str, tokens: list[str]) -> UsageError:
     command = found[0] if found else None
     is_flag = any(option.kind == "flag" for option in (command.options if command else ()) if name in option.flags)
     what = "takes no value" if is_flag else "needs a value"
-    return UsageError(f"{name} {what}", hint=f"kojikey {command.name} --help" if command else "kojikey --help")
+    return UsageError(f"{name} {what}", hint=next_step(command.name if command else "", "--help"))
 
 
-def _no_such_option(name: str, context: typer.Context | None, place: str) -> UsageError:
+def _no_such_option(name: str, context: typer.Context | None, place: str, help_hint: Hint) -> UsageError:
     if name in ("--key", "--api-key", "-k", "--token", "--secret"):
         return UsageError(
             f"there is no option {name}: a key is never an argument",
@@ -180,7 +182,7 @@ def _no_such_option(name: str, context: typer.Context | None, place: str) -> Usa
     params = context.command.params if context else []
     close = nearest(name, (spelling for param in params for spelling in param.opts))
     shown = name if _PLAIN_OPTION.fullmatch(name) else "of that name"
-    return UsageError(f"{place} has no option {shown}", hint=f"did you mean {close}?" if close else f"{place} --help")
+    return UsageError(f"{place} has no option {shown}", hint=f"did you mean {close}?" if close else help_hint)
 
 
 def _nearest_command(words: list[str]) -> str | None:

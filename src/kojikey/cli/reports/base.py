@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from bisect import insort
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from kojikey.cli.exits import Exit, code_of, hint_of
 from kojikey.model.errors import KojikeyError
+from kojikey.model.next_step import Hint, Next, next_step
 from kojikey.model.ref import Document
 from kojikey.model.verdict import Outcome, Verdict
 from kojikey.operations.results import Summary, TestResult
@@ -42,7 +42,7 @@ class Group:
     @property
     def step(self) -> str:
         """The one most useful thing to do next for all of them."""
-        return next_step(self)
+        return advice_for(self)
 
 
 @dataclass(slots=True)
@@ -132,29 +132,40 @@ class Report(Protocol):
         """Finish the report. Raises ReportFailedError, or OSError where it is standard output that failed."""
 
 
-def next_step(group: Group) -> str:
+def advice_for(group: Group) -> str:
     """Return what to do next for a group of keys."""
     first, provider = group.first, group.provider
-    account = "" if first.account == "default" else f" --account {first.account}"
     hint = _for_many(first.verdict.hint) if group.count > 1 else first.verdict.hint
     if group.outcome is Outcome.REJECTED:
         if group.count == 1:
-            return f"make a new key at {first.verdict.manage_url or provider}, then kojikey rotate {provider}{account}"
-        return "make new keys, then rotate them all at once: kojikey rotate --batch FILE"
+            rotate = next_step("rotate", provider, account=first.account)
+            return Hint(f"create a new key at {first.verdict.manage_url or provider}, then ", rotate)
+        return Hint("create new keys, then rotate them all at once: ", next_step("rotate", "--batch", "FILE"))
+    test = next_step("test", provider, account=first.account)
     if group.outcome is Outcome.LIMITED:
-        return hint or first.verdict.manage_url or f"kojikey test {provider}{account}"
-    return _WAIT.get(group.reason) or hint or f"kojikey test {provider}{account}"
+        return hint or first.verdict.manage_url or test
+    return _WAIT.get(group.reason) or hint or test
 
 
 def _for_many(hint: str) -> str:
     """Return a hint about one of several accounts' keys as one about those of all."""
-    return re.sub(r"(kojikey test [\w-]+)(?: --account \S+)?(?! --)", r"\1 --all-accounts", hint)
+    if not isinstance(hint, Hint):
+        return hint
+    return Hint(*(_of_all(part) if isinstance(part, Next) and part.command == "test" else part for part in hint.parts))
+
+
+def _of_all(step: Next) -> Next:
+    words = list(step.words)
+    if "--account" in words:
+        at = words.index("--account")
+        del words[at : at + 2]
+    return Next(step.command, (*words[:1], "--all-accounts", *words[1:]))
 
 
 _WAIT = {
     "rate_limited": "run it again later, more slowly: --rate 5 (requests a second and provider)",
     "provider_unavailable": "nothing is wrong with the keys as far as is known: run it again later",
-    "unreachable": "look at the network and at HTTPS_PROXY (kojikey doctor), then run it again",
+    "unreachable": Hint("look at the network and at HTTPS_PROXY (", next_step("doctor"), "), then run it again"),
     "timeout": "run it again later, or with more patience: --timeout 30",
 }
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from kojikey.model import timestamps
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.verdict import OUTCOME_OF, Outcome, Reason, Usage
 from kojikey.providers.answers.cut_json import whole_items
 from kojikey.providers.answers.evidence import Answer, Evidence, evidence_of
@@ -24,6 +25,7 @@ Scrub = Callable[[str], str]
 
 _NAMED_PERMISSION = re.compile(r"permissions?:? ([a-z][a-z0-9_.]{2,59})\b")
 _PERMISSION = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{2,99}")
+_COMMAND = re.compile(r"\{(rotate|test)\}")
 _LONGEST_URL = 300
 _LONGEST_CHARACTER = 4
 _UNLISTED = "the list of models was too long to be read whole, and the model {model} is not in the part that was read"
@@ -284,7 +286,7 @@ def _finding(
         required=subject.check.required,
         reason=reason,
         detail=_sentence((detail, words.detail), values),
-        hint=_sentence((hint, words.hint), values),
+        hint=_hint((hint, words.hint), values),
         http_status=answer.status if answer else None,
         **fields,
     )
@@ -309,12 +311,32 @@ def _values(
 
 def _sentence(templates: tuple[str, str], values: Mapping[str, str]) -> str:
     """Return the first template filled in, or the second where the answer lacks a value for the first."""
+    # what an empty placeholder leaves behind goes, and so does a provider's full stop
+    return _text(_chosen(templates, values), values).strip(" :;.")
+
+
+def _hint(templates: tuple[str, str], values: Mapping[str, str]) -> Hint:
+    """Return the template filled in as :func:`_sentence` does; ``{rotate}`` and ``{test}`` are commands about the key.
+
+    A definition speaks of a saved key; where it is not saved, the caller replaces the commands.
+    """
+    pieces = _COMMAND.split(_chosen(templates, values))
+    pieces[::2] = [_text(piece, values) for piece in pieces[::2]]
+    pieces[0], pieces[-1] = pieces[0].lstrip(" :;."), pieces[-1].rstrip(" :;.")
+    commands = (next_step(name, values["id"]) for name in pieces[1::2])
+    texts = iter(pieces[::2])
+    parts = [next(texts), *(part for command, text in zip(commands, texts, strict=True) for part in (command, text))]
+    return Hint(*(part for part in parts if part))
+
+
+def _chosen(templates: tuple[str, str], values: Mapping[str, str]) -> str:
     own, default = templates
     told = [name for name in PLACEHOLDER.findall(own) if name == "message" or name.startswith("metadata.")]
-    is_complete = own and all(values.get(name) for name in told)
-    template = own if is_complete else default
-    # what an empty placeholder leaves behind goes, and so does a provider's full stop
-    return re.sub(r"\s+([,;:])", r"\1", filled(template, values)).strip(" :;.")
+    return own if own and all(values.get(name) for name in told) else default
+
+
+def _text(template: str, values: Mapping[str, str]) -> str:
+    return re.sub(r"\s+([,;:])", r"\1", filled(template, values))
 
 
 def _permissions(subject: Subject, rule: Rule, evidence: Evidence) -> tuple[str, ...]:

@@ -18,8 +18,8 @@ class Words(NamedTuple):
     page: str
 
 
-_NEW_KEY = "make another at {keys}, then kojikey rotate {id}"
-_LATER = "kojikey test {id} tries again"
+_NEW_KEY = "make another at {keys}, then {rotate}"
+_LATER = "{test} tries again"
 
 WORDS: dict[Reason, Words] = {
     Reason.OK: Words("{company} accepts the key", "", "usage"),
@@ -44,7 +44,7 @@ WORDS: dict[Reason, Words] = {
     ),
     Reason.SERVICE_DISABLED: Words(
         "the API is not enabled for the key's account",
-        "enable it, wait some minutes, then kojikey test {id}",
+        "enable it, wait some minutes, then {test}",
         "keys",
     ),
     Reason.REGION_UNSUPPORTED: Words(
@@ -67,7 +67,7 @@ WORDS: dict[Reason, Words] = {
     Reason.REVOKED: Words("{company} has revoked the key", _NEW_KEY, "keys"),
     Reason.KEY_TYPE_UNSUPPORTED: Words(
         "{company} does not accept a credential of this kind here",
-        "make an API key at {keys}, then kojikey rotate {id}",
+        "make an API key at {keys}, then {rotate}",
         "keys",
     ),
     Reason.RATE_LIMITED: Words("{company} received too many requests; the key was not judged", _LATER, "usage"),

@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 from kojikey.model.base_url import is_loopback
 from kojikey.model.errors import BadNetworkSettings, Effect
 from kojikey.model.key_detection import looks_like_key
+from kojikey.model.next_step import Hint, next_step
 
 _PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 """In the order in which one that is set counts. HTTP_PROXY is not among them: http is for loopback alone."""
@@ -110,7 +111,9 @@ class Proxies:
 
 
 def _mend(variable: str) -> str:
-    return f"correct or unset {variable}, or name the host in NO_PROXY; kojikey doctor lists such settings"
+    return Hint(
+        f"correct or unset {variable}, or name the host in NO_PROXY; ", next_step("doctor"), " lists such settings"
+    )
 
 
 def _of_the_system() -> list[tuple[str, str]]:

@@ -10,9 +10,10 @@ import shlex
 
 from kojikey.aws.errors import CREDENTIALS_HINT, EXTRA_HINT, MALFORMED_HINT, MFA_HINT, Kind, Trouble, trouble
 from kojikey.model.errors import Effect, KekMissing, KekUnavailable, KojikeyError, RecordChanged, WrongKek
+from kojikey.model.next_step import Hint, next_step
 
 _ALIAS = re.compile(r"(^|:)alias/")
-_REACH = "check the network, HTTPS_PROXY, and the region and endpoint that kojikey store info shows"
+_REACH = Hint("check the network, HTTPS_PROXY, and the region and endpoint that ", next_step("store info"), " shows")
 _KINDS: dict[Kind, tuple[str, str]] = {
     "credentials": ("AWS has no valid credentials from here, and the KEK is in KMS", CREDENTIALS_HINT),
     "throttled": ("KMS is throttling the use of {key}, and did not recover in time", "try again later"),
@@ -77,7 +78,7 @@ def _unavailable(found: Trouble, key: str, region: str) -> KekUnavailable:
             f"these AWS credentials lack {what} on the KMS key {key}", hint=hint, effect=Effect.NOTHING_OPENED
         )
     told = _UNUSABLE.get(found.code) or _KINDS.get(found.kind)
-    words, hint = told or (f"KMS refused to use {{key}}, with {found.code}", "kojikey doctor")
+    words, hint = told or (f"KMS refused to use {{key}}, with {found.code}", next_step("doctor"))
     hint = hint.format(region=region, name=shlex.quote(key), id=_id_for_shell(key, region))
     return KekUnavailable(words.format(key=key), hint=hint, effect=Effect.NOTHING_OPENED)
 

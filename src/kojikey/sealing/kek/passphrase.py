@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from kojikey.model.errors import Effect, KekMissing, KekUnavailable, RecordChanged, RecordUnsupported, UsageError
 from kojikey.model.home import expanded
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.secret import HiddenBytes, Secret
 from kojikey.model.text_file import UTF_16_MARKS, decoded
 from kojikey.sealing import base64url
@@ -44,9 +45,11 @@ _NEEDED = {
     "old": "the old passphrase of a re-keying under way",
     "announced": "the new passphrase of a re-keying under way",
 }
-_WAYS_OUT = (
-    f"set {PASSPHRASE_FILE_VARIABLE} to a file of mode 600 whose first line is the passphrase, or run on a "
-    "terminal (on Linux kojikey unlock asks there once for some hours)"
+_WAYS_OUT = Hint(
+    f"set {PASSPHRASE_FILE_VARIABLE} to a file of mode 600 whose first line is the passphrase, "
+    "or run on a terminal (on Linux ",
+    next_step("unlock"),
+    " asks there once for some hours)",
 )
 
 

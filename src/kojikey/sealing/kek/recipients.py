@@ -19,6 +19,7 @@ from collections.abc import Collection, Iterable, Sequence
 from kojikey.model import validators
 from kojikey.model.errors import Effect, KekMissing, KekUnavailable, RecordChanged, UsageError
 from kojikey.model.fast_namedtuple import NamedTuple
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.secret import HiddenBytes, Secret
 from kojikey.model.timestamps import now
 from kojikey.sealing import base64url
@@ -178,8 +179,10 @@ def _no_identity(inputs: KekInputs, count: int) -> KekMissing:
         )
     return KekMissing(
         f"none of your identities ({', '.join(labels)}) is one of this store's {count} recipients",
-        hint=f"set {IDENTITY_FILE_VARIABLE} to the right one, or ask a recipient to add you: "
-        "kojikey store recipients add RECIPIENT",
+        hint=Hint(
+            f"set {IDENTITY_FILE_VARIABLE} to the right one, or ask a recipient to add you: ",
+            next_step("store recipients", "add", "RECIPIENT"),
+        ),
     )
 
 

@@ -30,11 +30,14 @@ from kojikey.model.errors import (
     StoreUnavailable,
     StoreUnreachable,
 )
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import Ref
 from kojikey.stores.meaning import Meaning
 
 UNKNOWN = "it is not known whether the last change was made"
-UNKNOWN_HINT = "kojikey list and kojikey history show whether it was; a change that was made is whole"
+UNKNOWN_HINT = Hint(
+    next_step("list"), " and ", next_step("history"), " show whether it was; a change that was made is whole"
+)
 
 _LIMITS = "see the table's throughput and the account's quotas in CloudWatch, or try again later"
 _KINDS: dict[Kind, Meaning] = {
@@ -65,7 +68,7 @@ _KINDS: dict[Kind, Meaning] = {
 _OTHER_SHAPE = Meaning(
     StoreCorrupt,
     "is a table of another shape than kojikey's, or refuses its requests",
-    "name a table that kojikey store init created",
+    Hint("name a table that ", next_step("store init"), " created"),
 )
 _COLLECTION_FULL = Meaning(
     StoreFull,
@@ -133,8 +136,7 @@ def missing(place: str, *, hint: str | None = None) -> StoreNotFound:
     region = place.partition("region=")[2].partition("&")[0]
     told = f"there is no store at {place}: the table is not in {region}, and tables of other regions are not searched"
     error = StoreNotFound(place, None if hint else f"{told} (is it another region?)")
-    # Quoted, for a shell would take the & of such a URL for itself.
-    error.hint = hint or f"kojikey store init '{place}' --kek SOURCE"
+    error.hint = hint or next_step("store init", place, "--kek", "SOURCE")
     return error
 
 
@@ -153,5 +155,8 @@ def denied(found: Trouble, place: str) -> StoreDenied:
         problem = f"refused: these AWS credentials lack {found.permission} on it"
     else:
         problem = "refused: these AWS credentials lack a permission on it"
-    hint = "the account's owner needs the policy that kojikey store policy ACCOUNT prints; " + CREDENTIALS_HINT
+    hint = (
+        Hint("the account's owner needs the policy that ", next_step("store policy", "ACCOUNT"), " prints; ")
+        + CREDENTIALS_HINT
+    )
     return StoreDenied(place, problem, hint=hint, effect=Effect.NOTHING_CHANGED)

@@ -25,6 +25,7 @@ from kojikey.model.errors import (
     StoreVersion,
     UsageError,
 )
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import HEADER, Document, Ref, account_ref
 from kojikey.stores.base import Change, Description, Query, Store, Stored, decoded, encoded, new_revision
 from kojikey.stores.dynamodb import items as items
@@ -33,7 +34,7 @@ from kojikey.stores.dynamodb.errors import UNKNOWN, UNKNOWN_HINT, meaning, missi
 T = TypeVar("T")
 
 _SHAPE = "write dynamodb://TABLE?region=REGION, for example dynamodb://kojikey?region=eu-central-1 (&endpoint=URL)"
-_UNFINISHED_HINT = "the table is there, but empty: kojikey store init finishes the set-up"
+_UNFINISHED_HINT = Hint("the table is there, but empty: ", next_step("store init"), " finishes the set-up")
 
 
 class DynamoStore(Store):
@@ -43,7 +44,7 @@ class DynamoStore(Store):
     """
 
     partitioned: ClassVar[bool] = True
-    shared_by = "kojikey store policy ACCOUNT"
+    shared_by = next_step("store policy", "ACCOUNT")
 
     def __init__(
         self, table: str, *, region: str, endpoint: str | None = None, page: int = 1000, sleep: Sleep = time.sleep
@@ -248,7 +249,14 @@ class DynamoStore(Store):
             return Description("Amazon DynamoDB", self.place, (*details, ("state", str(error))))
         details += [("ARN", str(described.get("TableArn"))), ("state", str(described.get("TableStatus")).lower())]
         details.append(
-            ("readable by", "anyone whom IAM allows to read the table (kojikey store policy); sealed keys stay sealed")
+            (
+                "readable by",
+                Hint(
+                    "anyone whom IAM allows to read the table (",
+                    next_step("store policy"),
+                    "); sealed keys stay sealed",
+                ),
+            )
         )
         return Description("Amazon DynamoDB", self.place, tuple(details))
 

@@ -10,6 +10,7 @@ from typing import Any
 from kojikey.aws.answers import part
 from kojikey.aws.client import Sleep, patiently
 from kojikey.model.errors import Effect, StoreCorrupt, StoreUnavailable
+from kojikey.model.next_step import Hint, next_step
 from kojikey.stores.dynamodb.errors import meaning
 from kojikey.stores.dynamodb.items import ATTRIBUTES, HEADER_PARTITION, KEY_SCHEMA, partition
 
@@ -40,7 +41,9 @@ def ensure_table(client: Any, table: str, place: str, sleep: Sleep) -> None:
                     place, "is a table that is being deleted or archived", effect=Effect.NOTHING_CHANGED
                 )
         sleep(_POLL_S)
-    raise StoreUnavailable(place, "is still being created by AWS", hint="kojikey store init again, in a few minutes")
+    raise StoreUnavailable(
+        place, "is still being created by AWS", hint=Hint(next_step("store init"), " again, in a few minutes")
+    )
 
 
 def _described(client: Any, table: str, sleep: Sleep) -> dict[str, Any] | None:

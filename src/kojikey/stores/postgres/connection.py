@@ -16,6 +16,7 @@ import psycopg
 from psycopg import Connection
 
 from kojikey.model.errors import Effect, StoreCorrupt, StoreNotFound, StoreVersion
+from kojikey.model.next_step import Hint, next_step
 from kojikey.stores.postgres.address import Address
 from kojikey.stores.postgres.schema import GUARDED, MIGRATIONS, OLDEST, VERSION
 
@@ -79,7 +80,7 @@ class Link:
                 raise StoreNotFound(
                     self.address.place,
                     f"there is no store at {self.address.place}: its database has none yet",
-                    hint="kojikey store init URL --kek SOURCE, with the same URL",
+                    hint=Hint(next_step("store init", "URL", "--kek", "SOURCE"), ", with the same URL"),
                 )
             self.refuse_other_version(version)
             self._proven = version
@@ -143,7 +144,11 @@ class Link:
                 self.address.place,
                 f"is of an earlier release (schema version {version}, here {len(MIGRATIONS)}), in which this cannot "
                 "be done",
-                hint="its owner runs kojikey store init URL, which brings it up to date; then upgrade every kojikey",
+                hint=Hint(
+                    "its owner runs ",
+                    next_step("store init", "URL"),
+                    ", which brings it up to date; then upgrade every kojikey",
+                ),
                 effect=Effect.NOTHING_CHANGED,
             )
 

@@ -24,10 +24,11 @@ from kojikey.model.errors import (
     StoreUnreachable,
     UsageError,
 )
+from kojikey.model.next_step import Hint, next_step
 from kojikey.stores.meaning import Meaning
 from kojikey.stores.postgres.address import Address
 
-_SAME_AGAIN = "run the command again; kojikey doctor looks at the store"
+_SAME_AGAIN = Hint("run the command again; ", next_step("doctor"), " looks at the store")
 _LOST = Meaning(StoreUnreachable, "lost its connection", _SAME_AGAIN)
 _STOPPING = Meaning(StoreUnreachable, "is starting up or shutting down", "try again shortly")
 _LOCKED = Meaning(
@@ -64,17 +65,17 @@ _STATES: dict[str, Meaning] = {
     "KJK01": Meaning(  # raised by a trigger of access.py
         StoreDenied,
         "has this account disabled, and only the store's owner can enable it: you are connected as {role}",
-        "the owner of the store runs: kojikey account enable ACCOUNT",
+        Hint("the owner of the store runs: ", next_step("account enable", "ACCOUNT")),
     ),
     "KJK03": Meaning(
         StoreDenied,
         "does not let the role {role} write an account's document of another form",
-        "the owner of the store looks at it: kojikey audit --verify --account ACCOUNT",
+        Hint("the owner of the store looks at it: ", next_step("audit", "--verify", "--account", "ACCOUNT")),
     ),
     "KJK04": Meaning(
         StoreDenied,
         "takes only the next event of an account, not another one of the role {role}",
-        "the owner of the store looks at it: kojikey audit --verify --account ACCOUNT",
+        Hint("the owner of the store looks at it: ", next_step("audit", "--verify", "--account", "ACCOUNT")),
     ),
     "KJK02": Meaning(StoreDenied, "keeps every event as it is", "events are only ever added"),
     "25006": _READ_ONLY, "25P03": _LOST, "28": _DENIED, "42501": _DENIED,
@@ -154,7 +155,10 @@ def not_connected(error: Exception, address: Address) -> KojikeyError:
         return StoreNotFound(
             address.place,
             f"there is no such database: {address.place}",
-            hint="correct the URL, or have the database created (createdb), then: kojikey store init URL --kek SOURCE",
+            hint=Hint(
+                "correct the URL, or have the database created (createdb), then: ",
+                next_step("store init", "URL", "--kek", "SOURCE"),
+            ),
         )
     if _MALFORMED.search(text):
         return UsageError(
@@ -188,13 +192,13 @@ def denied(address: Address, role: str, lacking: list[str]) -> StoreDenied:
         return StoreDenied(
             address.place,
             f"does not let the role {role} do that: it was not granted the account, or only the store's owner may",
-            hint=f"the owner of the store runs: kojikey store grant ACCOUNT {role}",
+            hint=Hint("the owner of the store runs: ", next_step("store grant", "ACCOUNT", role)),
             effect=Effect.NOTHING_CHANGED,
         )
     return StoreDenied(
         address.place,
         f"refused the role {role}, which lacks {', '.join(lacking)}",
-        hint=f"the owner of the store runs: kojikey store grant ACCOUNT {role}",
+        hint=Hint("the owner of the store runs: ", next_step("store grant", "ACCOUNT", role)),
         effect=Effect.NOTHING_CHANGED,
     )
 
@@ -215,7 +219,7 @@ def owner_alone(address: Address, role: str) -> StoreDenied:
     return StoreDenied(
         address.place,
         f"lets only its owner do that, not the role {role}",
-        hint="kojikey store info tells who owns it (readable by)",
+        hint=Hint(next_step("store info"), " tells who owns it (readable by)"),
         effect=Effect.NOTHING_CHANGED,
     )
 
@@ -225,5 +229,10 @@ def unknown_outcome(address: Address) -> StoreUnreachable:
     return StoreUnreachable(
         address.place,
         "lost its connection while it made a change: whether the change was made is not known",
-        hint="kojikey history PROVIDER (or kojikey audit) shows it once the store answers; nothing is half done",
+        hint=Hint(
+            next_step("history", "PROVIDER"),
+            " (or ",
+            next_step("audit"),
+            ") shows it once the store answers; nothing is half done",
+        ),
     )

@@ -29,6 +29,7 @@ from kojikey.model.errors import (
     StoreNotFound,
     UsageError,
 )
+from kojikey.model.next_step import next_step
 from kojikey.model.ref import HEADER, Document, Ref, account_ref, grant_ref, key_ref
 from kojikey.stores.base import Change, Description, Query, Store, Stored, decoded, encoded, new_revision, stored_of
 
@@ -101,7 +102,7 @@ class PostgresStore(Store):
     """
 
     has_roles = True
-    shared_by = "kojikey store grant ACCOUNT ROLE"
+    shared_by = next_step("store grant", "ACCOUNT", "ROLE")
 
     def __init__(self, address: Address, *, lock_timeout: float = 5.0) -> None:
         self.place = address.place

@@ -1,0 +1,169 @@
+"""A suggested command, as this command line shows it: about the same account and the same store.
+
+Owns: adding ``--account`` and ``--store`` to the commands of a hint where they would else mean others, and which
+commands a verdict suggests for the place where it was found. Must not: word a hint (the place that knows does), or
+show a store's URL that has a password. Imported only where something is suggested.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from kojikey.cli.commands import load
+from kojikey.cli.output.terminal import Terminal
+from kojikey.cli.parsing.command import Call
+from kojikey.config.settings import Settings, has_password
+from kojikey.model.account import DEFAULT_ACCOUNT, checked_account
+from kojikey.model.errors import KojikeyError, StoreNotFound
+from kojikey.model.next_step import Hint, Next, next_step
+from kojikey.model.verdict import Verdict
+from kojikey.operations.results import ChangeResult, TestResult
+
+_HELP = ("--help", "-h")
+_NAMES_ACCOUNT = ("--account", "-a", "--all-accounts", "--batch")
+_NAMES_STORE = ("--store", "-s")
+
+
+def completed(text: str, call: Call, settings: Settings, *, account: str | None = None) -> str:
+    """Return a hint whose commands name the account and the store of this command line, where they have to.
+
+    ``account`` is the one that the text is about, where it may be another.
+    """
+    if not isinstance(text, Hint):
+        return text
+    return Hint(*(_complete(part, call, settings, account) if isinstance(part, Next) else part for part in text.parts))
+
+
+def complete_hint(error: Exception, call: Call) -> None:
+    """Give an error that a command raised the hint that people are to read, completed."""
+    from kojikey.cli.call_settings import settings_of
+    from kojikey.cli.exits import hint_of
+    from kojikey.cli.output.failure import first_of_ours
+
+    ours = first_of_ours(error)
+    if not isinstance(ours, KojikeyError):
+        return
+    hint = hint_of(ours, command=call.command.name)
+    try:
+        settings = settings_of(call)
+    except KojikeyError:
+        ours.hint = hint
+        return
+    hint = _own_url(ours, call, settings) or hint
+    ours.hint = completed(hint, call, settings, account=getattr(ours, "account", None))
+
+
+def _complete(step: Next, call: Call, settings: Settings, account: str | None) -> Next:
+    """Add the options that a command takes and does not have yet, after its arguments."""
+    if any(word in _HELP for word in step.words):
+        return step
+    takes = {option.name for option in load(step.command).options if option.kind == "text"}
+    more: list[str] = []
+    account = step.account or account or settings.account.value
+    if "account" in takes and not _has(step, _NAMES_ACCOUNT) and _is_needed(account, settings):
+        more += ["--account", account]
+    store = call.text("store") or call.text("url")
+    names_store = _has(step, _NAMES_STORE) or any("://" in word for word in step.words)
+    if (
+        store is not None
+        and not _names_two_stores(call)
+        and "store" in takes
+        and not names_store
+        and _is_usable(store, settings)
+    ):
+        more += ["--store", store]
+    place = next((at for at, word in enumerate(step.words) if word.startswith("-")), len(step.words))
+    return Next(step.command, (*step.words[:place], *more, *step.words[place:]))
+
+
+def _names_two_stores(call: Call) -> bool:
+    """Tell whether a command has a store to read and one to write: a hint would have to know which it is about."""
+    return call.text("to") is not None
+
+
+def _has(step: Next, options: tuple[str, ...]) -> bool:
+    return any(word in options for word in step.words)
+
+
+def _is_needed(account: str, settings: Settings) -> bool:
+    """Tell whether an account has to be said; one in the environment may be another for the next command."""
+    try:
+        checked_account(account)
+    except KojikeyError:  # of a store that was tampered with
+        return False
+    unsaid = settings.environ.get("KOJIKEY_ACCOUNT") or settings.config.get("account") or DEFAULT_ACCOUNT
+    return not account == unsaid == DEFAULT_ACCOUNT
+
+
+def _is_usable(store: str, settings: Settings) -> bool:
+    try:
+        settings.for_store(store).store_url()
+    except KojikeyError:  # a name that is not known, a URL with a password
+        return False
+    return store.isprintable()
+
+
+def _own_url(error: KojikeyError, call: Call, settings: Settings) -> Hint | None:
+    """Return how to create a store that is not there by the URL that it was named by: its place may be no URL."""
+    if not isinstance(error, StoreNotFound) or error.hint or not error.store or _names_two_stores(call):
+        return None
+    try:
+        url = settings.store_url()
+    except KojikeyError:
+        return None
+    return None if has_password(url) else next_step("store init", url, "--kek", "SOURCE")
+
+
+class Advice(NamedTuple):
+    """What replaces a key, and what asks about it again. A definition speaks of a saved one: rotate, and test."""
+
+    replaces: Hint
+    again: Hint
+
+    def about(self, verdict: Verdict, terminal: Terminal, *, account: str | None = None) -> Verdict:
+        """Return the verdict with a hint that is right here, for an account and this store."""
+        if not isinstance(verdict.hint, Hint):
+            return verdict
+        hint = Hint(*(self._right_here(part) for part in verdict.hint.parts))
+        return replace(verdict, hint=terminal.completed(hint, account=account))
+
+    def _right_here(self, part: str | Next) -> str | Next:
+        if not isinstance(part, Next):
+            return part
+        return {"rotate": self.replaces, "test": self.again}.get(part.command, part)
+
+
+def for_unsaved(provider: str, *, has_key: bool) -> Advice:
+    """Return the advice about a key that was tested and not saved."""
+    return Advice(next_step("rotate" if has_key else "add", provider), Hint("the same command"))
+
+
+def for_step(provider: str, step: str) -> Advice:
+    """Return the advice about a key that a step of a rotation left where it was."""
+    again = next_step("rotate", provider, "--resume" if step == "rotate" else f"--{step}")
+    return Advice(next_step("rotate", provider), again)
+
+
+def for_saved(provider: str) -> Advice:
+    """Return the advice about a key that is in use now."""
+    return Advice(next_step("rotate", provider), next_step("test", provider))
+
+
+def advised(result: ChangeResult, advice: Advice, terminal: Terminal) -> ChangeResult:
+    """Return the result of a change with a verdict that suggests what is right after it."""
+    if result.verdict is None:
+        return result
+    if result.action == "retired":  # that the provider refuses the old key is what was wanted
+        return replace(result, verdict=replace(result.verdict, hint=""))
+    if result.action in ("added", "rotated", "rolled_back"):
+        advice = for_saved(result.provider)
+    return replace(result, verdict=advice.about(result.verdict, terminal, account=result.account))
+
+
+def of_saved(result: TestResult, terminal: Terminal) -> TestResult:
+    """Return what a test of a saved key found, with a hint that is about its account."""
+    if not isinstance(result.verdict.hint, Hint):
+        return result
+    hint = terminal.completed(result.verdict.hint, account=result.account)
+    return replace(result, verdict=replace(result.verdict, hint=hint))
