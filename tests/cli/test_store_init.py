@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from kojikey.model.next_step import next_step
 from kojikey.operations.rekeying import spoken_source
 from support.program import KEK, Ended, Program
 
@@ -93,14 +94,17 @@ def test_what_a_header_says_is_quoted_in_what_is_to_be_typed(kojikey: Program, p
     database.close()
     ended = kojikey("doctor")
     assert "\x1b" not in ended.said
-    assert spoken_source(spec) == (spoken or "SOURCE")
+    assert next_step("store rekey", "--kek", spoken_source(spec)) == f"kojikey store rekey --kek {spoken or 'SOURCE'}"
+    assert f"kojikey store rekey --kek {spoken or 'SOURCE'}" in " ".join(ended.said.split())
 
 
 def test_a_kms_key_is_spoken_of_with_all_that_names_it() -> None:
     spec = {"source": "awskms", "key": "arn:aws:kms:eu-central-1:1:key/k", "region": "eu-central-1", "name": "alias/k"}
-    assert spoken_source(spec) == "'awskms:arn:aws:kms:eu-central-1:1:key/k?region=eu-central-1'"
-    endpoint = {"endpoint": "http://127.0.0.1:1"}
-    assert spoken_source(spec | endpoint).endswith("?region=eu-central-1&endpoint=http://127.0.0.1:1'")
+    typed = next_step("store rekey", "--kek", spoken_source(spec))
+    assert typed.endswith(" 'awskms:arn:aws:kms:eu-central-1:1:key/k?region=eu-central-1'")
+    spec["endpoint"] = "http://127.0.0.1:1"
+    typed = next_step("store rekey", "--kek", spoken_source(spec))
+    assert typed.endswith("?region=eu-central-1&endpoint=http://127.0.0.1:1'")
 
 
 # what is wrong with its place
