@@ -95,7 +95,6 @@ def test_what_a_header_says_is_quoted_in_what_is_to_be_typed(kojikey: Program, p
     ended = kojikey("doctor")
     assert "\x1b" not in ended.said
     assert next_step("store rekey", "--kek", spoken_source(spec)) == f"kojikey store rekey --kek {spoken or 'SOURCE'}"
-    assert f"kojikey store rekey --kek {spoken or 'SOURCE'}" in " ".join(ended.said.split())
 
 
 def test_a_kms_key_is_spoken_of_with_all_that_names_it() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from kojikey.model.next_step import Hint, next_step
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.parsing.command import OUTPUT, PROVIDERS, Call, Command
 from kojikey.model.allocation import BUILT_IN

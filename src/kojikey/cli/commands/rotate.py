@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from kojikey.model.next_step import Hint, next_step
 from kojikey.cli.commands.key_choice import choose_key
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.parsing.command import BATCH, COMMON, DEEP, KEY, SAVING, SOURCES, Call, Command, Option

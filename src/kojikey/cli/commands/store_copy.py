@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from kojikey.model.next_step import Hint, next_step
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.exits import Exit
 from kojikey.cli.output.damaged_records import DamagedRecords
@@ -84,7 +83,11 @@ def _show(
     if unfinished:
         counts["unfinished"] = unfinished
         context.terminal.warn(
-            Hint("keys that are being made at their providers were left out: finish them with ", next_step("rotate", "PROVIDER", "--resume"), " or --abort, then copy again")
+            Hint(
+                "keys that are being made at their providers were left out: finish them with ",
+                next_step("rotate", "PROVIDER", "--resume"),
+                " or --abort, then copy again",
+            )
         )
     if context.terminal.json:
         rows = [
