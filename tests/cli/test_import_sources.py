@@ -178,7 +178,7 @@ def test_what_cannot_be_read_says_why_without_waiting(tmp_path: Path) -> None:
         assert isinstance(unread, Unread)
         reasons[name] = unread.reason
     assert reasons == {
-        "binary": "it is not text", "zero": "it is not text", "pipe": "it is not a plain file",
+        "binary": "it is not UTF-8 text", "zero": "it is not UTF-8 text", "pipe": "it is not a plain file",
         "large": "it has more than 4 MiB, which no file of settings has", "missing": "there is no such file",
         ".": "it is not a plain file",
     }  # fmt: skip

@@ -94,6 +94,7 @@ def _changed(
 
     def attempt(found: Stored) -> ChangeResult:
         before = key_of(found)
+        ensure_not_minting(before)
         after = change(before)
         names, current = changed_settings(before, after), after.current
         result = ChangeResult(

@@ -96,7 +96,7 @@ def read_file(path: str) -> Source | Unread:
         return Unread(path, f"it has more than {LARGEST // 1024**2} MiB, which no file of settings has")
     text = decoded(data)
     if text is None or "\0" in text:
-        return Unread(path, "it is not text")
+        return Unread(path, "it is not UTF-8 text")
     if path.endswith(".json") or text.lstrip().startswith("{"):
         bindings = _json_bindings(path, text)
         return Unread(path, "it is not a JSON object of names and values") if bindings is None else bindings

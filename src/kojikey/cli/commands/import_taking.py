@@ -92,7 +92,7 @@ class Taking:
         if in_place_of_key(given):
             row.refuse(f"its base URL, {name}, is {in_place_of_key(given)}", f"put the URL itself under {name}")
             return
-        base_url = saving.base_url_of(given, definition, self.context.terminal.note)
+        base_url, _ = definition.base_url_from(given)  # the SDK's form has the version's path, which needs no word
         if base_url == definition.base_url:
             return
         row.base_url = base_url
