@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.program import Ended, Program, pieces_in
+from support.program import COMMAND, SECONDS, Ended, Program, pieces_in
 from support.pseudo_terminal import end, on_a_terminal
 
 BATCHES = ["add", "rotate"]
@@ -183,6 +185,33 @@ def test_no_key_is_in_what_a_batch_says_also_where_it_is_in_the_wrong_member(koj
         for more in ([], ["--json"], ["--dry-run"]):
             kojikey(command, "--batch", "-", *more, stdin=text_of([item]))
             assert pieces_in(key[4:], kojikey.seen[-1].said) == []
+
+
+@pytest.mark.parametrize(("stop", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize("after", [1, 5, 9])
+def test_stopped_anywhere_the_same_batch_finishes_it(
+    kojikey: Program, tmp_path: Path, stop: signal.Signals, code: int, after: int
+) -> None:
+    path = tmp_path / "keys.jsonl"
+    path.touch(mode=0o600)
+    path.write_text(text_of([line(kojikey, f"a{number}") for number in range(8)]))
+    kojikey.sandbox.forget()
+    with kojikey.sandbox.hold(after=after):
+        running = subprocess.Popen(
+            [*COMMAND, "add", "--batch", str(path), "--concurrency", "2"],
+            env=kojikey.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        while len(kojikey.sandbox.requests) <= after:
+            kojikey.sandbox.wait_for_request()
+        running.send_signal(stop)
+        _, err = running.communicate(timeout=SECONDS)
+    assert running.returncode == code
+    assert ("the same command again finishes the rest" in err) == (stop is signal.SIGINT)
+    ended = kojikey("add", "--batch", str(path))
+    assert ended.code == 0, ended.said
+    assert set(actions_of(ended)) <= {"added", "unchanged"}
+    assert len(kojikey("list", "elevenlabs", "--all-accounts", "--json").results) == 8
+    assert kojikey("audit", "--verify", "--all-accounts").code == 0
 
 
 @pytest.mark.parametrize("command", BATCHES)
