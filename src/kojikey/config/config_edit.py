@@ -12,6 +12,7 @@ from copy import deepcopy
 from typing import Any
 
 from kojikey.config.config_file import check_store_name, parse_config, read_text
+from kojikey.model.atomic_file import write_whole
 from kojikey.model.errors import BadConfig, ConfigUnwritable
 
 _MARK = "\N{BYTE ORDER MARK}"
@@ -112,28 +113,21 @@ def _checked(text: str, expected: dict[str, Any], path: str) -> str:
 def _replace(path: str, text: str) -> None:
     """Write the file anew, with the line ends, the byte-order mark and the mode it had; a link stays one."""
     target = os.path.realpath(path)
-    temporary = f"{target}.{os.getpid()}.new"
     try:
         os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
-        mode, form = _form_of(target)
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            file.write(form(text))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
+        like, form = _form_of(target)
+        write_whole(target, (form(text),), like=like)
     except OSError as error:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
         raise ConfigUnwritable(path, error.strerror) from None
 
 
-def _form_of(path: str) -> tuple[int, Any]:
-    """Return the mode of a file, and what makes bytes of a text as that file has them."""
+def _form_of(path: str) -> tuple[os.stat_result | None, Any]:
+    """Return what a new file is to be like, and what makes bytes of a text as the old one has them."""
     try:
         with open(path, "rb") as file:
-            before, mode = file.read(), os.fstat(file.fileno()).st_mode & 0o777
+            before, like = file.read(), os.fstat(file.fileno())
     except FileNotFoundError:
-        return 0o600, str.encode
+        return None, str.encode
     mark = _MARK if before.startswith(_MARK.encode()) else ""
     line_end = "\r\n" if b"\r\n" in before else "\n"
-    return mode, lambda text: (mark + text.replace("\n", line_end)).encode()
+    return like, lambda text: (mark + text.replace("\n", line_end)).encode()
