@@ -43,7 +43,7 @@ def test_importing_it_costs_nothing() -> None:
 
 
 def test_its_names_are_there_and_no_others() -> None:
-    assert sorted(package.__all__) == ["Credential", "Secret", "__version__", "resolve"]
+    assert sorted(package.__all__) == ["Client", "Credential", "Secret", "__version__", "judge", "resolve"]
     assert all(getattr(package, name) is not None for name in package.__all__)
     with pytest.raises(AttributeError):
         getattr(package, "resolve_all")  # noqa: B009 - a name that is not there

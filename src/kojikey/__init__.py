@@ -1,7 +1,7 @@
 """kojikey keeps provider API keys sealed, asks providers whether they work, and rotates them without losing one.
 
-This is the public face for programs: :func:`resolve` and :class:`Credential`. It is cheap to import (nothing of the
-store, the cryptography or the network is loaded until a key is asked for), and it never prints, prompts or exits.
+This is the public face for programs: :func:`resolve`, :class:`Client` and :func:`judge`. It is cheap to import (nothing
+of the store, the cryptography or the network is loaded until a key is asked for), and it never prints, prompts or exits.
 """
 
 from __future__ import annotations
@@ -10,10 +10,14 @@ from kojikey.model.version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kojikey.client import Client
     from kojikey.model.credential import Credential
     from kojikey.model.secret import Secret
+    from kojikey.model.verdict import Verdict
 
-__all__ = ["Credential", "Secret", "__version__", "resolve"]
+__all__ = ["Client", "Credential", "Secret", "__version__", "judge", "resolve"]
 
 
 def resolve(provider: str, *, account: str | None = None, store: str | None = None) -> Credential:
@@ -37,7 +41,25 @@ def resolve(provider: str, *, account: str | None = None, store: str | None = No
     return resolve_for_program(provider, account=account, store=store)
 
 
+def judge(provider: str, status: int, headers: Mapping[str, str] | None = None, body: object = None) -> Verdict:
+    """Return what a provider's real answer says about the key that was used, as a test would judge it.
+
+    ``body`` is bytes, a text, or what was read from JSON. A 429 never rejects or limits a key by its status, and a 5xx
+    by nothing. No request is made, and no store is touched.
+
+    Raises:
+        kojikey.model.errors.UsageError: no such provider.
+    """
+    from kojikey.client import judge as judged
+
+    return judged(provider, status, headers, body)
+
+
 def __getattr__(name: str) -> object:
+    if name == "Client":
+        from kojikey.client import Client
+
+        return Client
     if name == "Credential":
         from kojikey.model.credential import Credential
 

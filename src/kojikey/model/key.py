@@ -36,16 +36,19 @@ class TestRecord:
     reason: str
     tested_at: str
     last_valid_at: str | None
+    reported: bool = False
+    """Whether it was no test, but an answer that a program got (``Client.report``)."""
 
     @classmethod
-    def after(cls, verdict: Verdict, before: TestRecord | None) -> TestRecord:
+    def after(cls, verdict: Verdict, before: TestRecord | None, *, reported: bool = False) -> TestRecord:
         """Return the record to keep after a test, given the one kept before it."""
         valid_at = verdict.tested_at if verdict.outcome is Outcome.VALID else before.last_valid_at if before else None
-        return cls(verdict.outcome.value, verdict.reason.value, verdict.tested_at, valid_at)
+        return cls(verdict.outcome.value, verdict.reason.value, verdict.tested_at, valid_at, reported)
 
     def as_document(self) -> Document:
         """Return the JSON form, which is also that of ``last_test`` in the contract."""
-        return {name: getattr(self, name) for name in ("outcome", "reason", "tested_at", "last_valid_at")}
+        fields: Document = {name: getattr(self, name) for name in ("outcome", "reason", "tested_at", "last_valid_at")}
+        return fields | ({"reported": True} if self.reported else {})
 
     @classmethod
     def from_document(cls, document: Any) -> TestRecord:
@@ -55,6 +58,7 @@ class TestRecord:
             Reason(document["reason"]).value,
             validators.stamp(document["tested_at"]),
             validators.optional(validators.stamp, document["last_valid_at"]),
+            validators.flag(document.get("reported", False)),
         )
 
 

@@ -64,15 +64,21 @@ def sealed_version(
     )
 
 
-def tested(version: Version, verdict: Verdict | None) -> Version:
+def tested(
+    version: Version,
+    verdict: Verdict | None,
+    *,
+    reported: bool = False,  # noqa: PT028 - this is no test
+) -> Version:
     """Return the version with the outcome of its test, unchanged where there was none.
 
-    When it expires is kept where the key itself tells it and nobody said.
+    When it expires is kept where the key itself tells it and nobody said. ``reported``: it was a program's request.
     """
     if verdict is None:
         return version
     expires_at = version.expires_at or verdict.expires_at
-    return replace(version, last_test=TestRecord.after(verdict, version.last_test), expires_at=expires_at)
+    record = TestRecord.after(verdict, version.last_test, reported=reported)
+    return replace(version, last_test=record, expires_at=expires_at)
 
 
 def ensure_not_minting(key: Key) -> None:

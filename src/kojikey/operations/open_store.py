@@ -6,6 +6,8 @@ On the hot path of ``kojikey run``: nothing expensive is imported here.
 
 from __future__ import annotations
 
+from _thread import allocate_lock  # threading costs a start more
+
 from kojikey.model.errors import (
     AccountNotFound,
     CannotOpen,
@@ -41,6 +43,7 @@ class OpenStore:
         self.store_id: str = header["store_id"]
         self._inputs, self.known = inputs, inputs.known
         self._keks: dict[str, Kek] = {}
+        self._loading = allocate_lock()
         self._sealers: dict[str, tuple[str, Sealer]] = {}  # of an account: its wrapped data key, and what that opens
         self._accounts: dict[str, Stored | None] = {}
 
@@ -64,9 +67,11 @@ class OpenStore:
         spec = self._spec_of(kid) or self.target_spec
         known = str(spec.get("kid"))
         if known not in self._keks:
-            kek = load_for_use(spec, self.inputs_for(spec))
-            ensure_known(self.known, self.store, self.header, spec, kek)
-            self._keks[known] = kek
+            with self._loading:  # of threads that share them, one makes a KEK, which may take 64 MiB for a moment
+                if known not in self._keks:
+                    kek = load_for_use(spec, self.inputs_for(spec))
+                    ensure_known(self.known, self.store, self.header, spec, kek)
+                    self._keks[known] = kek
         return self._keks[known]
 
     def inputs_for(self, spec: Document) -> KekInputs:
@@ -203,6 +208,10 @@ class OpenStore:
         self._sealers[account] = wrapped, sealer
         return sealer
 
+    def share_keys(self, other: OpenStore) -> None:
+        """Use the KEKs and data keys that another connection to the same store unwraps, and the other way round."""
+        self._keks, self._sealers, self._loading = other._keks, other._sealers, other._loading
+
     def forget(self, account: str) -> None:
         """Read an account's document again when it is asked for next: it is about to be changed."""
         self._accounts.pop(account, None)
@@ -248,5 +257,6 @@ class OpenStore:
 
 def _make_room(remembered: dict[str, _Result]) -> None:
     # Only the oldest goes: of the others, keys may be under way, and to unwrap may be a request to a KMS.
-    while len(remembered) >= _REMEMBERED:
-        del remembered[next(iter(remembered))]
+    # Several threads may share what is remembered: the list is made in one step, and what is gone already is no error.
+    for name in list(remembered)[: len(remembered) + 1 - _REMEMBERED] if len(remembered) >= _REMEMBERED else ():
+        remembered.pop(name, None)

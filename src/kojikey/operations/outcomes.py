@@ -95,7 +95,9 @@ def _are_kept_together(open_store: OpenStore, found: Sequence[Found]) -> bool:
     return True
 
 
-def keep_outcome(open_store: OpenStore, stored: Stored, number: int, verdict: Verdict) -> Key | None:
+def keep_outcome(
+    open_store: OpenStore, stored: Stored, number: int, verdict: Verdict, *, reported: bool = False
+) -> Key | None:
     """Save the outcome on the version with that number, with an event where it differs from the last one.
 
     ``stored`` is the key as it was read before the test. A key that changed meanwhile is read again: where its
@@ -111,7 +113,7 @@ def keep_outcome(open_store: OpenStore, stored: Stored, number: int, verdict: Ve
         version = _version_of(found, number)
         if found is None or version is None or seen is None or version.sealed != seen.sealed:
             return None  # a key that was removed and added again has a version of the same number
-        changed = key_of(found).with_version(tested(version, verdict))
+        changed = key_of(found).with_version(tested(version, verdict, reported=reported))
         _save(open_store, found, changed, version, verdict)
         return changed
 

@@ -193,6 +193,9 @@ class Store(ABC):
         """Bring an existing store to this version's format, where opening it does not; otherwise do nothing."""
         self._guard(self._upgrade)
 
+    def leave_to_parent(self) -> None:  # noqa: B027 - most engines have nothing to do
+        """Keep hands off connections that belong to the process that this one was forked from, also at the end."""
+
     def role(self) -> str | None:
         """Return our role in the engine, None where it has no roles. Raises as :meth:`open`."""
         role: str | None = self._guard(self._role)

@@ -47,6 +47,11 @@ class Link:
         if closing is not None:
             closing()
 
+    def leave_to_parent(self) -> None:
+        """Do not close the connection at the end of this process: its socket is that of the one it was forked from."""
+        if self._closing is not None:
+            self._closing.detach()
+
     def connected(self) -> Connection[tuple[Any, ...]]:
         """Return a connection to the database, whether or not there is a store.
 

@@ -113,6 +113,10 @@ class PostgresStore(Store):
         """Release all resources. Safe to repeat."""
         self._guard(self._link.drop)
 
+    def leave_to_parent(self) -> None:
+        """See :meth:`Store.leave_to_parent`."""
+        self._link.leave_to_parent()
+
     def _create(self, header: Document) -> None:
         row = {"revision": new_revision(), "document": encoded(header, self.place)}
         try:

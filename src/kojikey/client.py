@@ -1,0 +1,295 @@
+"""A client for programs that run for long: keys from memory for a short time, and what production saw of them.
+
+Owns: the cache, the connections, and that threads, tasks and forks share or do not share them. Must not: know an
+adapter (``wiring`` does), print, or ask anybody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from concurrent.futures import CancelledError, Future
+from typing import Any, NamedTuple, TypeVar
+
+from kojikey import wiring
+from kojikey.config.settings import Settings
+from kojikey.model.account import checked_account
+from kojikey.model.credential import Credential
+from kojikey.model.environment import Environment
+from kojikey.model.errors import KojikeyError, StoreUnavailable, UsageError
+from kojikey.model.secret import HiddenBytes, NotSerialisable
+from kojikey.model.verdict import Verdict
+from kojikey.operations.open_store import OpenStore
+from kojikey.operations.reporting import PAUSE, keep_report
+from kojikey.operations.resolving import resolve
+
+_MOST_KEPT = 4096  # credentials
+_MOST_IDLE = 8  # connections that are kept for the next request
+
+_Result = TypeVar("_Result")
+_clients: weakref.WeakSet[Client] = weakref.WeakSet()
+
+
+class _Kept(NamedTuple):
+    """A credential in memory, until when."""
+
+    credential: Credential
+    until: float
+
+
+class _Reported(NamedTuple):
+    """The reason that the store has for a key, until when that is taken for known, and until when nothing is saved."""
+
+    reason: str
+    known_until: float
+    pause_until: float
+
+
+class Client(NotSerialisable):
+    """Resolves keys for a program that runs for long. Safe for threads, for tasks and across forks.
+
+    ``store`` defaults as for :func:`kojikey.resolve`. An answer is kept in memory for at most ``cache`` seconds
+    (0: never), so that a key that is rotated or removed is in use everywhere within that time. While the store is
+    away, answers that are kept are given until they expire.
+    """
+
+    __slots__ = (
+        "__weakref__", "_cache", "_definitions", "_first", "_flights", "_idle", "_kept", "_known", "_left_behind",
+        "_lock", "_reported", "_settings",
+    )  # fmt: skip
+
+    def __init__(self, store: str | None = None, *, cache: float = 60) -> None:
+        if isinstance(cache, bool) or not isinstance(cache, int | float) or not 0 <= cache <= 86_400:
+            raise UsageError("cache takes seconds, from 0 to a day")
+        self._cache = float(cache)
+        self._settings = Settings(Environment(os.environ), store=store, no_input=True)
+        self._settings.store_url()  # a name that is not known is an error here, and not at the first key
+        self._definitions: Any = None
+        self._known: set[str] = set()
+        self._left_behind: list[OpenStore] = []
+        self._kept: dict[tuple[str, str | None], _Kept] = {}
+        self._begin()
+        _clients.add(self)
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._idle: list[OpenStore] = []
+        self._first: OpenStore | None = None  # whose keys the others share
+        self._flights: dict[tuple[str, str | None], Future[Credential]] = {}
+        self._reported: dict[tuple[str, str], _Reported] = {}
+
+    def resolve(self, provider: str, account: str | None = None) -> Credential:
+        """Return what to authenticate with at a provider, as :func:`kojikey.resolve` does. Raises as that.
+
+        Of several threads that ask for the same key at once, one asks the store.
+        """
+        place = (provider, account)
+        kept = self._kept.get(place)
+        if kept is not None and time.monotonic() < kept.until:
+            return kept.credential
+        with self._lock:
+            flight = self._flights.get(place)
+            is_ours = flight is None
+            if flight is None:
+                flight = self._flights[place] = Future()
+        if is_ours:
+            return self._landed(place, flight)
+        try:
+            return flight.result()
+        except CancelledError:  # who asked was interrupted, which is nothing about the key
+            return self.resolve(provider, account)
+
+    async def aresolve(self, provider: str, account: str | None = None) -> Credential:
+        """Do as :meth:`resolve`, without holding up the other tasks of the loop."""
+        kept = self._kept.get((provider, account))
+        if kept is not None and time.monotonic() < kept.until:
+            return kept.credential
+        return await asyncio.to_thread(self.resolve, provider, account)
+
+    def report(
+        self, credential: Credential, *, status: int, headers: Mapping[str, str] | None = None, body: object = None
+    ) -> Verdict:
+        """Judge a provider's real answer as a test would, and return the verdict.
+
+        A changed outcome is recorded on the key's version as reported, at most once a minute, so that ``list``,
+        ``check`` and the audit trail show it. No version is discarded, and :meth:`resolve` still returns the key.
+        Where the store is not available, nothing is recorded and no error raised.
+
+        Raises:
+            kojikey.model.errors.UsageError: the credential's provider has no definition any more.
+        """
+        verdict = _judged(self._definition(credential.provider), credential, status, headers, body)
+        if credential.secret is not None and self._is_news(credential, verdict):
+            self._keep(credential, verdict)
+        return verdict
+
+    def close(self) -> None:
+        """Forget all keys and release the connections. The client can be used again."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+            self._kept.clear()
+        wiring.close_all(*idle)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return "<kojikey.Client>"
+
+    # --- resolving ---
+
+    def _landed(self, place: tuple[str, str | None], flight: Future[Credential]) -> Credential:
+        """Ask the store, and give the answer to all who wait for it."""
+        asked = time.monotonic()
+        try:
+            credential = self._asked(*place)
+        except BaseException as error:
+            with self._lock:
+                self._flights.pop(place, None)
+            if isinstance(error, Exception):
+                flight.set_exception(error)
+            else:
+                flight.cancel()
+            raise
+        with self._lock:
+            if self._cache:
+                self._make_room(asked)
+                self._kept[place] = _Kept(credential, asked + self._cache)
+            self._flights.pop(place, None)
+        flight.set_result(credential)
+        return credential
+
+    def _make_room(self, moment: float) -> None:
+        if len(self._kept) < _MOST_KEPT:
+            return
+        for place in [place for place, kept in self._kept.items() if kept.until <= moment] or list(self._kept)[:1]:
+            del self._kept[place]
+
+    def _asked(self, provider: str, account: str | None) -> Credential:
+        if provider not in self._known:
+            wiring.checked_provider(provider, self._settings)
+            self._known.add(provider)
+        name = self._settings.account.value if account is None else checked_account(account)
+
+        def ask(open_store: OpenStore) -> Credential:
+            open_store.forget(name)  # it may have been disabled, or removed, since it was read
+            return resolve(open_store, account=name, provider=provider)
+
+        return self._with_store(ask)
+
+    def _with_store(self, work: Callable[[OpenStore], _Result]) -> _Result:
+        """Do something with a connection of one's own. One that was idle may be dead: then a new one is tried."""
+        with self._lock:
+            open_store = self._idle.pop() if self._idle else None
+        if open_store is not None:
+            try:
+                return self._done(open_store, work)
+            except StoreUnavailable:
+                pass
+        return self._done(self._opened(), work)
+
+    def _done(self, open_store: OpenStore, work: Callable[[OpenStore], _Result]) -> _Result:
+        is_good = False
+        try:
+            found = work(open_store)
+            is_good = True
+        except StoreUnavailable:
+            raise
+        except KojikeyError:
+            is_good = True  # a missing KEK, for example, says nothing about the connection
+            raise
+        finally:
+            self._put_back(open_store, is_good=is_good)
+        return found
+
+    def _opened(self) -> OpenStore:
+        open_store = wiring.open_chosen_store(self._settings, None)
+        with self._lock:
+            first = self._first
+            if first is None or first.store_id != open_store.store_id:
+                self._first = open_store
+            else:
+                open_store.share_keys(first)
+        return open_store
+
+    def _put_back(self, open_store: OpenStore, *, is_good: bool) -> None:
+        # A local store that is not there yet is an empty one in memory, which would never change.
+        if is_good and open_store.header is not wiring.NO_STORE:
+            with self._lock:
+                if len(self._idle) < _MOST_IDLE:
+                    self._idle.append(open_store)
+                    return
+        wiring.close_all(open_store)
+
+    # --- reporting ---
+
+    def _definition(self, provider: str) -> Any:
+        if self._definitions is None:
+            self._definitions = wiring.catalog(self._settings)
+        return self._definitions.get(provider)
+
+    def _is_news(self, credential: Credential, verdict: Verdict) -> bool:
+        """Tell whether the store should be asked: not for what it has already, and a minute after the last entry."""
+        place, moment = (credential.account, credential.provider), time.monotonic()
+        with self._lock:
+            last = self._reported.get(place, _Reported("", 0.0, 0.0))
+            if moment < last.pause_until or (moment < last.known_until and last.reason == verdict.reason):
+                return False
+            while len(self._reported) >= _MOST_KEPT:
+                del self._reported[next(iter(self._reported))]
+            self._reported[place] = last._replace(reason=verdict.reason, known_until=moment + PAUSE.total_seconds())
+        return True
+
+    def _keep(self, credential: Credential, verdict: Verdict) -> None:
+        def keep(open_store: OpenStore) -> bool:
+            open_store.actor = open_store.actor or wiring.actor(open_store.store)
+            open_store.forget(credential.account)
+            return keep_report(open_store, credential, verdict)
+
+        try:
+            is_kept = self._with_store(keep)
+        except KojikeyError:
+            return
+        if is_kept:
+            place, until = (credential.account, credential.provider), time.monotonic() + PAUSE.total_seconds()
+            with self._lock:
+                self._reported[place] = _Reported(verdict.reason, until, until)
+
+    def _begin_in_child(self) -> None:
+        # The connections are the parent's: to close them here would end them there, so they are kept and never used.
+        for open_store in self._idle:
+            open_store.store.leave_to_parent()
+        self._left_behind += self._idle
+        self._begin()
+
+
+def _judged(
+    definition: Any, credential: Credential | None, status: int, headers: Mapping[str, str] | None, body: object
+) -> Verdict:
+    from kojikey.providers.answers.real_answer import answer_of, judge_real_answer
+
+    answer = answer_of(status, headers, HiddenBytes(body) if isinstance(body, bytes) else body)
+    return judge_real_answer(definition, answer, credential.secret if credential is not None else None)
+
+
+def judge(provider: str, status: int, headers: Mapping[str, str] | None = None, body: object = None) -> Verdict:
+    """Carry out :func:`kojikey.judge`."""
+    settings = Settings(Environment(os.environ), no_input=True)
+    wiring.checked_provider(provider, settings)
+    return _judged(wiring.catalog(settings).get(provider), None, status, headers, body)
+
+
+def _in_child() -> None:
+    for client in tuple(_clients):
+        client._begin_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)

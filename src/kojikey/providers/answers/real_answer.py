@@ -1,0 +1,62 @@
+"""Judges an answer that a program got to a request of its own, by the rules that a test goes by. Pure.
+
+Owns: what is different there: any request may have been made, so that an accepted answer can have any form.
+Must not: condemn a key for what the program asked for; only the provider's word about the key does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+
+from kojikey.model.secret import Secret
+from kojikey.model.timestamps import now
+from kojikey.model.verdict import Verdict
+from kojikey.providers.answers.evidence import Answer, evidence_of
+from kojikey.providers.answers.judge import first_match, judge
+from kojikey.providers.answers.merge import conclude
+from kojikey.providers.answers.scrub import Scrubber, plain
+from kojikey.providers.definition import Check, Definition
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_MOST_BYTES = 64 * 1024
+_ANY_TYPE = "application/octet-stream"
+
+
+def answer_of(status: int, headers: Mapping[str, str] | None, body: Any) -> Answer:
+    """Return an answer as the rules read it; a body may be bytes, a text, what was read from JSON, or nothing."""
+    if isinstance(body, bytes | bytearray | memoryview):
+        content = bytes(body)
+    elif isinstance(body, str):
+        content = body.encode("utf-8", "replace")
+    else:
+        content = b"" if body is None else json.dumps(body, default=str).encode()
+    names = {str(name).lower(): str(value) for name, value in (headers or {}).items()}
+    names["content-type"] = names.get("content-type") or _ANY_TYPE
+    return Answer(int(status), names, content[:_MOST_BYTES], truncated=len(content) > _MOST_BYTES)
+
+
+def judge_real_answer(definition: Definition, answer: Answer, secret: Secret | None) -> Verdict:
+    """Return the verdict on the key that an answer allows; all text in it is scrubbed of the key."""
+    key = secret.reveal() if secret else ""
+    shape = definition.shape_of(key) if key else None
+    scrub = Scrubber(key) if key else plain
+    key = ""  # a traceback with locals shows none
+    moment = now()
+    finding = judge(
+        definition, _check(definition, answer), answer, key_shape=shape.name if shape else None, scrub=scrub, now=moment
+    )
+    return replace(conclude([finding]), tested_at=moment)
+
+
+def _check(definition: Definition, answer: Answer) -> Check:
+    """Return a check that takes any answer of the provider's for accepted, but a page and one that names a fault."""
+    evidence = evidence_of(answer)
+    named = first_match(definition.rules, answer, evidence, None) if 200 <= answer.status < 300 else None
+    if evidence.is_html or (named is not None and named.words):
+        return Check("answer", "", "")
+    return Check("answer", "", "", expect_type=answer.content_type)
