@@ -339,6 +339,12 @@ def test_nothing_to_read(kojikey: Program, folder: Path, arguments: list[str], c
     assert code in (0,) or ended.error["message"]
 
 
+def test_a_virtual_environment_named_env_is_no_default_file(kojikey: Program, folder: Path) -> None:
+    (folder / ".env").mkdir()
+    assert run(kojikey).code == 5
+    assert run(kojikey, ".env").code == 2
+
+
 def test_a_missing_file_holds_up_no_other(kojikey: Program, folder: Path) -> None:
     write(folder, f"OPENAI_API_KEY={OPENAI}\n")
     ended = run(kojikey, "missing.env", ".env")
@@ -421,14 +427,16 @@ def test_comment_out_keeps_every_other_byte_the_mode_and_the_owner(kojikey: Prog
     entries[250:250] = [f'  export OPENAI_API_KEY="{OPENAI}" # main', f"GROQ_API_KEY={GROQ}", f"KEEP='{OPENROUTER}'"]
     before = "\ufeff" + "\r\n".join(entries)
     file = write(folder, before)
+    if os.geteuid() == 0:
+        os.chown(file, 12345, 12346)  # nobody else can give a file away
     file.chmod(0o640)
-    os.chown(file, -1, os.getgid())
+    owner = (file.stat().st_uid, file.stat().st_gid)
     ended = run(kojikey, "--comment-out")
     assert [row["action"] for row in ended.results] == ["added", "added", "skipped"]
     assert [row["commented_out"] for row in ended.results] == [True, True, False]
     entries[250:252] = ["# OPENAI_API_KEY: in kojikey", "# GROQ_API_KEY: in kojikey"]
     assert file.read_bytes() == ("\ufeff" + "\r\n".join(entries)).encode()
-    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+    assert (file.stat().st_uid, file.stat().st_gid, stat.S_IMODE(file.stat().st_mode)) == (*owner, 0o640)
     assert [path.name for path in folder.iterdir()] == [".env"]
     assert [(one["line"], one["name"]) for one in ended.document["in_clear"]] == [(253, "KEEP")]
     assert run(kojikey, "--comment-out").code == 5

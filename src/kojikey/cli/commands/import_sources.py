@@ -78,8 +78,8 @@ class Unread(NamedTuple):
 
 
 def default_files() -> tuple[str, ...]:
-    """Return the files that are read where none is named: those that are there."""
-    return tuple(name for name in DEFAULT_FILES if os.path.lexists(name))
+    """Return the files that are read where none is named: those that are there. A folder is likely a venv."""
+    return tuple(name for name in DEFAULT_FILES if os.path.lexists(name) and not os.path.isdir(name))
 
 
 def read_file(path: str) -> Source | Unread:
