@@ -14,6 +14,7 @@ HEAVY = {
     "hyperscan",  # of scan and run --mask alone
 }  # fmt: skip
 RUN = HEAVY | {"dataclasses", "pathlib", "tomllib", "inspect", "logging", "subprocess", "secrets", "socket", "email"}
+RUN |= {"ctypes", "kojikey.sealing.kek.kernel_keyring"}  # of a store with a passphrase alone
 TRACE = "-X", "importtime"
 
 
@@ -51,6 +52,15 @@ def test_a_command_imports_nothing_that_it_does_not_need(
     modules = imported(kojikey, *arguments)
     assert "kojikey" in modules
     assert modules & forbidden == set()
+
+
+def test_reading_the_config_does_not_import_what_edits_it(kojikey: Program) -> None:
+    kojikey.added("elevenlabs")
+    assert kojikey("config", "set", "account", "default").code == 0
+    for command in (["run", "-q", "--", "true"], ["config", "get"], ["store", "list", "--json"]):
+        modules = imported(kojikey, *command)
+        assert "tomllib" in modules
+        assert modules & {"tomlkit", "tomli_w", "kojikey.config.config_edit"} == set()
 
 
 def test_the_trace_sees_what_is_imported(kojikey: Program) -> None:
