@@ -63,7 +63,6 @@ class Effect(StrEnum):
     LEFT_AS_IS = "it was left as it is"
     NOT_OPENED = "it was not opened"
     NOT_CONNECTED = "no connection was made"
-
     NOTHING_CHANGED = "nothing was changed"
     NOTHING_COPIED = "nothing was copied"
     NOTHING_CREATED = "nothing was created"

@@ -147,7 +147,12 @@ def info(call: Call) -> int:
         return documents.write("store info", 0, [documents.store_fields(told) | origin])
     from kojikey.cli.output.render import Page
 
-    here = [("chosen by", context.settings.store.origin), ("configuration", context.settings.home.config_file)]
+    unlocked = [("unlocked", f"until {told.unlocked_until}, in the {told.keyring} keyring")] if told.keyring else []
+    here = [
+        *unlocked,
+        ("chosen by", context.settings.store.origin),
+        ("configuration", context.settings.home.config_file),
+    ]
     Page(context.terminal).store(told, here)
     return 0
 

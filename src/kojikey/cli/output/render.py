@@ -42,7 +42,6 @@ _STYLE = {
 _MARK = {Outcome.VALID: "✓", Outcome.LIMITED: "!", Outcome.REJECTED: "✗", Outcome.INDETERMINATE: "?"}
 _ASCII_MARK = {Outcome.VALID: "+", Outcome.LIMITED: "!", Outcome.REJECTED: "x", Outcome.INDETERMINATE: "?"}
 
-
 _ACCOUNT_WIDTHS = (128, 40, 24, 12)  # characters of an account's name: all of them, then fewer to leave a table room
 _NARROWEST = 14  # of the last column of a table, which is wrapped
 
@@ -270,7 +269,6 @@ class Page:
             ("format", f"{info.format}, created {info.created_at}"),
             ("store id", info.store_id),
             ("KEK", info.kek + (" (re-keying under way)" if info.rekey_under_way else "")),
-            *([("unlocked", f"until {info.unlocked_until}, in the {info.keyring} keyring")] if info.keyring else []),
             ("holds", f"keys {info.keys}, accounts {info.accounts}, audit events {info.events}"),
             *([("damaged", Hint(f"accounts {info.damaged}: ", next_step("doctor")))] if info.damaged else []),
             *more,
