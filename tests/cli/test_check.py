@@ -11,7 +11,7 @@ from kojikey.model.secret import Secret
 from kojikey.model.timestamps import parsed, stamp
 from kojikey.model.verdict import Reason
 from kojikey.operations.adding import NewKey
-from kojikey.operations.checking import Policy, Problem, require
+from kojikey.operations.checking import Policy, Problem, check
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.probing import Target
 from support.program import Program
@@ -27,27 +27,25 @@ def sample_store(tmp_path: object) -> SampleStore:
 
 
 def lacks(
-    sample_store: SampleStore, reason: Reason | None, demands: Policy, *, now: datetime = NOW, **settings: str
+    sample_store: SampleStore, reason: Reason | None, policy: Policy, *, now: datetime = NOW, **settings: str
 ) -> list[Problem]:
     test = FakeTester(reason) if reason else None
     new = NewKey("acme", Target("elevenlabs", "https://x.example"), Secret("sk_" + "0" * 48), KeySettings(**settings))  # type: ignore[arg-type]
     add(sample_store.open_store(), new, test=test, approve=lambda _: True)
-    (found,) = require(sample_store.open_store(), account="acme", providers=["elevenlabs"], demands=demands, now=now)
-    assert found.is_met is (not found.lacks)
-    return list(found.lacks)
+    (found,) = check(sample_store.open_store(), account="acme", providers=["elevenlabs"], policy=policy, now=now)
+    assert found.is_met is (not found.problems)
+    return list(found.problems)
 
 
 def test_a_key_that_is_not_there_is_told(sample_store: SampleStore) -> None:
     assert lacks(sample_store, None, Policy()) == []
-    (found,) = require(
-        sample_store.open_store(), account="acme", providers=["google_gemini"], demands=Policy(), now=NOW
-    )
-    assert (found.lacks, found.key) == ((Problem.NO_KEY,), None)
+    (found,) = check(sample_store.open_store(), account="acme", providers=["google_gemini"], policy=Policy(), now=NOW)
+    assert (found.problems, found.key) == ((Problem.NO_KEY,), None)
 
 
 def test_an_account_that_is_not_there_is_no_account_without_a_key(sample_store: SampleStore) -> None:
     with pytest.raises(AccountNotFound):
-        require(sample_store.open_store(), account="acmee", providers=["elevenlabs"], demands=Policy(), now=NOW)
+        check(sample_store.open_store(), account="acmee", providers=["elevenlabs"], policy=Policy(), now=NOW)
 
 
 def test_every_account_is_asked_for_each_of_its_keys(kojikey: Program) -> None:
@@ -124,10 +122,10 @@ def test_at_the_very_limit_a_key_is_expired_but_not_too_old(sample_store: Sample
     assert key is not None
     limit = parsed(key.created_at) + timedelta(days=90)
     for later, expected in ((timedelta(0), []), (timedelta(seconds=1), [Problem.TOO_OLD])):
-        demands = Policy(max_age=timedelta(days=90))
+        policy = Policy(max_age=timedelta(days=90))
         open_store = sample_store.open_store()
-        (found,) = require(open_store, account="acme", providers=["elevenlabs"], demands=demands, now=limit + later)
-        assert [lack for lack in found.lacks if lack is not Problem.EXPIRED] == expected
+        (found,) = check(open_store, account="acme", providers=["elevenlabs"], policy=policy, now=limit + later)
+        assert [lack for lack in found.problems if lack is not Problem.EXPIRED] == expected
 
 
 def test_a_job_learns_what_it_lacks_without_a_request_or_a_kek(kojikey: Program) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from kojikey.stores.base import Stored
+from kojikey.stores.sqlite.store import SqliteStore
 from support.program import Program
 from support.saving import INDETERMINATE, LIMITED, REJECTED, actions
 
@@ -207,3 +209,17 @@ def test_without_a_terminal_and_a_source_the_ways_out_are_named(kojikey: Program
         assert (ended.code, ended.error["code"]) == (2, "usage")
     ended = kojikey("add", "elevenlabs", "--json")
     assert all(option in ended.error["hint"] for option in ("--stdin", "--from-env", "--from-file"))
+
+
+def test_the_store_is_opened_once(kojikey: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    kojikey.added("elevenlabs")
+    opened: list[SqliteStore] = []
+    open_store = SqliteStore._open
+
+    def counted(store: SqliteStore) -> Stored:
+        opened.append(store)
+        return open_store(store)
+
+    monkeypatch.setattr(SqliteStore, "_open", counted)
+    kojikey.added("google_gemini")
+    assert len(opened) == 1

@@ -15,6 +15,7 @@ import pytest
 
 from kojikey.cli.commands import key_run
 from kojikey.model.errors import StoreUnreachable
+from kojikey.providers.requests import traffic
 from kojikey.providers.requests.traffic import Traffic
 from kojikey.testing import Sandbox
 from support.many import PROVIDERS, fill_home
@@ -280,10 +281,10 @@ def test_the_rate_that_was_asked_for_is_that_of_the_run(
         runs.append(Traffic(**choices))
         return runs[-1]
 
-    monkeypatch.setattr(key_run, "Traffic", noted)
+    monkeypatch.setattr(traffic, "Traffic", noted)
     fill_home(kojikey.home, KEK, sandbox_of_all, 2)
     assert kojikey("test", "--all-accounts", "--rate", "20").code == 0
-    assert {traffic.rate for traffic in runs} == {20}
+    assert {run.rate for run in runs} == {20}
     assert {provider for provider, pace in runs[-1]._paces.items() if pace.next_at > 0} == set(PROVIDERS)
 
 

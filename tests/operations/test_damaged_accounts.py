@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kojikey.model.errors import AccountNotFound, CannotOpen, RecordChanged
-from kojikey.operations import accounts, rekeying, removing, storing
+from kojikey.operations import accounts, describing, rekeying, removing
 from kojikey.operations.results import RekeyResult
 from support.sample_store import ACCOUNT, ADAPTERS, NEW, OLD, PROVIDER, SECOND_KEK, Held, SampleStore, refuse
 
@@ -57,7 +57,7 @@ def rekey(sample_store: SampleStore) -> RekeyResult:
 @pytest.mark.parametrize("damage", [name for name in sorted(DAMAGES) if name not in ("gone", "events too")])
 def test_the_store_is_described_all_the_same(sample_store: SampleStore, tmp_path: Path, damage: str) -> None:
     do(tmp_path, DAMAGES[damage])
-    told = storing.info(sample_store.opener(), sample_store.opener().open().document)
+    told = describing.info(sample_store.opener(), sample_store.opener().open().document)
     assert (told.accounts, told.damaged, told.keys, told.events) == (1, 1, 3, 1)
 
 

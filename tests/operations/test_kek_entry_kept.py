@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kojikey.model.errors import KekMissing
-from kojikey.operations import rekeying, storing
+from kojikey.operations import creating, rekeying
 from kojikey.sealing.kek import base, registry
 from kojikey.stores.memory import MemoryStore, Shelf
 from support.faulty import Crash, FaultyStore
@@ -50,7 +50,7 @@ def test_making_a_store_that_fails_keeps_the_entry_only_of_a_store_that_is_there
     shelf = Shelf()
     sample_store = SampleStore(lambda: MemoryStore(shelf))
     with pytest.raises(Crash):
-        storing.create(
+        creating.create(
             FaultyStore(sample_store.opener(), Crash(), at=1, after=after),
             source="keychain",
             inputs=sample_store.inputs(),

@@ -14,7 +14,7 @@ from kojikey.model.errors import ChangedMeanwhile, KeyExists, KeyNotFound, Kojik
 from kojikey.model.key import Stage
 from kojikey.model.ref import Ref, account_ref, key_ref
 from kojikey.model.verdict import Reason
-from kojikey.operations import accounts, outcomes, rekeying, removing, revealing, storing
+from kojikey.operations import accounts, creating, outcomes, rekeying, removing, revealing
 from kojikey.operations.open_store import OpenStore
 from kojikey.stores.base import Store
 from support import rotation
@@ -318,12 +318,12 @@ def test_a_store_whose_making_failed_can_be_made_or_is_there_and_opens(
     sample_store = SampleStore(ADAPTERS[adapter](tmp_path))
     made_from = sources(tmp_path)[source]
     with pytest.raises((Crash, StoreFull)):
-        storing.create(
+        creating.create(
             FaultyStore(sample_store.opener(), error, at=1, after=after), source=made_from, inputs=sample_store.inputs()
         )
     if not after:
-        storing.create(sample_store.opener(), source=made_from, inputs=sample_store.inputs())
-    storing.ensure_same_kek(sample_store.opener(), sample_store.opener().open().document, source=made_from)
+        creating.create(sample_store.opener(), source=made_from, inputs=sample_store.inputs())
+    creating.ensure_same_kek(sample_store.opener(), sample_store.opener().open().document, source=made_from)
     sample_store.add()
     assert sample_store.held() == Held(OLD)
 

@@ -17,7 +17,7 @@ from kojikey.operations.probing import Probe, Target
 from kojikey.operations.results import TestResult
 from kojikey.operations.rotating import Replacement
 from kojikey.operations.rotating_many import Done, Line, LineResult, Pace, rotate_all
-from kojikey.operations.testing_keys import Unopened, verify
+from kojikey.operations.testing_keys import Unopened, run_tests
 from kojikey.providers.catalog import load_catalog
 from kojikey.providers.requests.probe import Prober, ProbeRequest, Surroundings
 from kojikey.providers.requests.traffic import Traffic
@@ -84,7 +84,7 @@ def test_a_run_over_saved_keys_keeps_the_rate_and_uses_it(sample_store: SampleSt
     lanes = [open_store.store.scan(Query(providers=(provider,))) for provider in ("elevenlabs", "google_gemini")]
     hurried(
         played,
-        lambda probe, traffic: verify(
+        lambda probe, traffic: run_tests(
             open_store, *lanes, probe=probe, emit=found.append, concurrency=32, take_turn=traffic.take_turn
         ),
     )

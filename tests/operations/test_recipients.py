@@ -23,7 +23,7 @@ from kojikey.model.errors import (
     UsageError,
 )
 from kojikey.model.ref import HEADER, Document
-from kojikey.operations import recipients, rekeying, storing
+from kojikey.operations import creating, recipients, rekeying
 from kojikey.operations.open_store import OpenStore
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Change, Store
@@ -43,7 +43,7 @@ class Team:
     def __init__(self, folder: Path, *people: Person) -> None:
         self.folder = folder
         inputs = self.inputs(people[0])._replace(recipients=tuple(person.recipient for person in people))
-        storing.create(self.store(), source="recipients", inputs=inputs)
+        creating.create(self.store(), source="recipients", inputs=inputs)
         for account in (ACCOUNT, OTHER):
             self.sample(people[0]).add(account=account, open_store=self.opened(people[0]))
 

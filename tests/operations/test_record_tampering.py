@@ -13,7 +13,7 @@ import pytest
 
 from kojikey.model.errors import CannotOpen, KojikeyError, RecordChanged
 from kojikey.model.ref import HEADER, Document, account_ref, key_ref
-from kojikey.operations import accounts, diagnosing, listing, rekeying, removing, resolving, revealing, storing
+from kojikey.operations import accounts, describing, diagnosing, listing, rekeying, removing, resolving, revealing
 from kojikey.stores.memory import MemoryStore, Shelf
 from kojikey.stores.sqlite.store import SqliteStore
 from support import rotation
@@ -87,7 +87,7 @@ USES: dict[str, Callable[[SampleStore], object]] = {
     ),
     "history": lambda v: listing.history(v.opener(), account=ACCOUNT, provider=PROVIDER),
     "accounts": lambda v: list(accounts.list_accounts(v.opener(), damaged=refuse)),
-    "info": lambda v: storing.info(v.opener(), v.opener().open().document),
+    "info": lambda v: describing.info(v.opener(), v.opener().open().document),
     "rekey": lambda v: rekeying.rekey(v.open_store(), source="env:NEW_KEK", new_inputs=v.inputs()),
     "verify": lambda v: v.verify(),
     "doctor": lambda v: list(diagnosing.diagnose(v.open_store())),

@@ -8,7 +8,7 @@ import pytest
 
 from kojikey.model.errors import CannotOpen
 from kojikey.model.ref import HEADER
-from kojikey.operations import rekeying, storing
+from kojikey.operations import creating, rekeying
 from kojikey.operations.open_store import OpenStore
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.memory import MemoryStore, Shelf
@@ -76,7 +76,7 @@ def test_a_kms_key_under_another_name_is_kept_under_that(aws: Aws) -> None:
     arn = aws.new_key()
     nobody, store = KekInputs({}, None), MemoryStore()
     rest = f"?region={REGION}&endpoint={aws.endpoint}"
-    storing.create(store, source=f"awskms:{arn}{rest}", inputs=nobody)
+    creating.create(store, source=f"awskms:{arn}{rest}", inputs=nobody)
     name = arn.rpartition("/")[2]
     open_store = OpenStore(store, store.open().document, nobody, actor="test")
     result = rekeying.rekey(open_store, source=f"awskms:{name}{rest}", new_inputs=nobody)

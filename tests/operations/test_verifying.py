@@ -20,7 +20,7 @@ from kojikey.operations.probing import Target
 from kojikey.operations.results import TestResult
 from kojikey.operations.rotating import Replacement
 from kojikey.operations.selecting import survey
-from kojikey.operations.testing_keys import Unopened, verify
+from kojikey.operations.testing_keys import Unopened, run_tests
 from kojikey.stores.base import Query, Stored
 from kojikey.testing import load_key
 from support import rotation
@@ -60,7 +60,7 @@ def test_every_key_is_tested_recorded_and_told_once(sample_store: SampleStore) -
     open_store = sample_store.open_store()
     fill(open_store, 50)
     items: list[Item] = []
-    asyncio.run(verify(open_store, *lanes_of(open_store), probe=good, emit=items.append, concurrency=7))
+    asyncio.run(run_tests(open_store, *lanes_of(open_store), probe=good, emit=items.append, concurrency=7))
     told = [(item.account, item.provider) for item in items]
     assert len(told) == len(set(told)) == 100
     assert all(item.recorded for item in results_of(items))
@@ -74,7 +74,7 @@ def test_an_outcome_that_is_no_news_leaves_no_event(sample_store: SampleStore) -
     open_store = sample_store.open_store()
     fill(open_store, 20)
     for _ in range(2):
-        asyncio.run(verify(open_store, *lanes_of(open_store), probe=good, emit=lambda _: None, concurrency=5))
+        asyncio.run(run_tests(open_store, *lanes_of(open_store), probe=good, emit=lambda _: None, concurrency=5))
     actions = [event["action"] for event in sample_store.opener().events(account_name(3))]
     assert actions == ["added", "added", "tested", "tested"]
 
@@ -93,7 +93,7 @@ def test_no_more_requests_are_under_way_than_allowed(sample_store: SampleStore) 
         running -= 1
         return verdict()
 
-    asyncio.run(verify(open_store, *lanes_of(open_store), probe=counted, emit=lambda _: None, concurrency=6))
+    asyncio.run(run_tests(open_store, *lanes_of(open_store), probe=counted, emit=lambda _: None, concurrency=6))
     assert most == 6
 
 
@@ -113,7 +113,7 @@ def test_keys_are_not_read_ahead_without_bounds(sample_store: SampleStore) -> No
         finished += 1
         furthest = max(furthest, read - finished)
 
-    asyncio.run(verify(open_store, counted(open_store.store.scan()), probe=good, emit=emit, concurrency=4))
+    asyncio.run(run_tests(open_store, counted(open_store.store.scan()), probe=good, emit=emit, concurrency=4))
     assert finished == 600
     assert furthest < 400
 
@@ -129,7 +129,7 @@ def test_a_lane_that_hangs_holds_up_no_other(sample_store: SampleStore) -> None:
         return verdict()
 
     async def run() -> None:
-        everything = verify(open_store, *lanes_of(open_store), probe=half_hung, emit=items.append, concurrency=8)
+        everything = run_tests(open_store, *lanes_of(open_store), probe=half_hung, emit=items.append, concurrency=8)
         running = asyncio.ensure_future(everything)
         while len(items) < 40:
             await asyncio.sleep(0.001)
@@ -152,7 +152,7 @@ def test_a_provider_that_asks_for_a_pause_is_waited_for_and_the_other_is_not(sam
         order.append(target.provider)
         return verdict()
 
-    run = verify(
+    run = run_tests(
         open_store, *lanes_of(open_store), probe=noted, emit=lambda _: None, concurrency=1, take_turn=take_turn
     )
     asyncio.run(run)
@@ -178,7 +178,7 @@ def test_an_endpoint_that_asks_for_a_pause_holds_up_no_key_of_another_endpoint(s
         return verdict()
 
     asyncio.run(
-        verify(
+        run_tests(
             open_store,
             open_store.store.scan(Query()),
             probe=noted,
@@ -206,7 +206,7 @@ def test_what_is_finished_when_the_run_is_cancelled_is_recorded_and_told(sample_
 
     async def run() -> None:
         running = asyncio.ensure_future(
-            verify(open_store, *lanes_of(open_store), probe=some, emit=items.append, concurrency=4)
+            run_tests(open_store, *lanes_of(open_store), probe=some, emit=items.append, concurrency=4)
         )
         while begun < 14:
             await asyncio.sleep(0)
@@ -227,7 +227,7 @@ def test_a_store_that_goes_away_leaves_nothing_recorded_wrongly(sample_store: Sa
     open_store = sample_store.open_store(store)
     items: list[Item] = []
     with pytest.raises(StoreUnreachable):
-        asyncio.run(verify(open_store, *lanes_of(open_store), probe=good, emit=items.append, concurrency=8))
+        asyncio.run(run_tests(open_store, *lanes_of(open_store), probe=good, emit=items.append, concurrency=8))
     recorded = {(item.account, item.provider) for item in results_of(items) if item.recorded}
     told = {(item.account, item.provider) for item in items}
     assert recorded
@@ -238,7 +238,7 @@ def test_a_store_that_goes_away_leaves_nothing_recorded_wrongly(sample_store: Sa
     assert audit_verification.verify(sample_store.open_store(), account=None).verified
     again: list[Item] = []
     rest = sample_store.open_store()
-    asyncio.run(verify(rest, *lanes_of(rest), probe=good, emit=again.append, concurrency=8))
+    asyncio.run(run_tests(rest, *lanes_of(rest), probe=good, emit=again.append, concurrency=8))
     assert len(keys_tested_in(sample_store)) == len(again) == 120
 
 
@@ -257,7 +257,7 @@ def test_the_outcome_of_a_key_that_is_rotated_meanwhile_is_not_that_of_the_new_v
         return verdict(Reason.INVALID_KEY)
 
     items: list[Item] = []
-    asyncio.run(verify(open_store, *lanes_of(open_store), probe=rotated_meanwhile, emit=items.append, concurrency=2))
+    asyncio.run(run_tests(open_store, *lanes_of(open_store), probe=rotated_meanwhile, emit=items.append, concurrency=2))
     key = sample_store.key(replaced, "elevenlabs")
     assert key is not None
     assert key.current.number == 2
@@ -285,7 +285,9 @@ def test_the_outcome_of_a_key_that_is_removed_and_added_again_meanwhile_is_lost(
         return verdict(Reason.INVALID_KEY)
 
     items: list[Item] = []
-    asyncio.run(verify(open_store, *lanes_of(open_store), probe=replaced_meanwhile, emit=items.append, concurrency=9))
+    asyncio.run(
+        run_tests(open_store, *lanes_of(open_store), probe=replaced_meanwhile, emit=items.append, concurrency=9)
+    )
     lost = [item for item in results_of(items) if not item.recorded]
     assert [item.unkept for item in lost] == [""]
     assert [(item.account, item.provider) for item in lost] == [(name, "elevenlabs")]
@@ -305,7 +307,9 @@ def test_a_key_that_is_removed_meanwhile_stops_nobody(sample_store: SampleStore)
         return verdict()
 
     items: list[Item] = []
-    asyncio.run(verify(open_store, *lanes_of(open_store), probe=removed_meanwhile, emit=items.append, concurrency=20))
+    asyncio.run(
+        run_tests(open_store, *lanes_of(open_store), probe=removed_meanwhile, emit=items.append, concurrency=20)
+    )
     assert len(items) == 20
     assert [item.account for item in results_of(items) if not item.recorded] == [account_name(4)]
 
@@ -318,7 +322,7 @@ def test_two_runs_at_once_do_not_hurt_each_other(sample_store: SampleStore) -> N
     def run(items: list[Item]) -> None:
         open_store = sample_store.open_store()
         try:
-            asyncio.run(verify(open_store, *lanes_of(open_store), probe=good, emit=items.append, concurrency=8))
+            asyncio.run(run_tests(open_store, *lanes_of(open_store), probe=good, emit=items.append, concurrency=8))
         except BaseException as problem:
             problems.append(problem)
 
@@ -343,7 +347,7 @@ def test_a_record_that_does_not_open_stops_no_other(sample_store: SampleStore) -
 
     store.commit((Change(stored.ref, broken, stored.revision),))
     items: list[Item] = []
-    asyncio.run(verify(open_store, *lanes_of(open_store), probe=good, emit=items.append, concurrency=2))
+    asyncio.run(run_tests(open_store, *lanes_of(open_store), probe=good, emit=items.append, concurrency=2))
     assert [item.account for item in items if isinstance(item, Unopened)] == [account_name(1)]
     assert len(results_of(items)) == 5
 
@@ -353,7 +357,7 @@ def test_without_the_kek_the_run_ends_at_once(sample_store: SampleStore) -> None
     open_store = sample_store.open_store(environ={})
     items: list[Item] = []
     with pytest.raises(KekMissing):
-        asyncio.run(verify(open_store, *lanes_of(open_store), probe=good, emit=items.append, concurrency=2))
+        asyncio.run(run_tests(open_store, *lanes_of(open_store), probe=good, emit=items.append, concurrency=2))
     assert items == []
 
 
@@ -365,6 +369,6 @@ def test_a_key_that_nobody_was_asked_about_is_still_to_be_tested(sample_store: S
         return Verdict(Reason.UNREACHABLE, None, attempts=0, tested_at="2026-11-23T04:47:00Z")
 
     items: list[Item] = []
-    asyncio.run(verify(open_store, *lanes_of(open_store), probe=spared, emit=items.append, concurrency=2))
+    asyncio.run(run_tests(open_store, *lanes_of(open_store), probe=spared, emit=items.append, concurrency=2))
     assert [item.recorded for item in results_of(items)] == [False] * 4
     assert keys_tested_in(sample_store) == set()

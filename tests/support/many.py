@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kojikey.model.secret import Secret
-from kojikey.operations import storing
+from kojikey.operations import creating
 from kojikey.operations.adding import NewKey
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.open_store import OpenStore
@@ -51,7 +51,7 @@ def fill(
 def made(store: Store, kek: str) -> OpenStore:
     """Make a store and return it opened."""
     inputs = KekInputs({"KOJIKEY_KEK": kek}, None)
-    header, key = storing.create(store, source="env", inputs=inputs)
+    header, key = creating.create(store, source="env", inputs=inputs)
     open_store = OpenStore(store, header, inputs, actor="somebody@somewhere")
     open_store.adopt(key)
     return open_store

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kojikey.model.errors import CannotOpen
-from kojikey.operations import accounts, rekeying, storing
+from kojikey.operations import accounts, creating, rekeying
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.results import RekeyResult
 from kojikey.sealing.kek.age_recipients import Recipient
@@ -97,7 +97,7 @@ class Move:
     def __init__(self, store: Opener, old: Side, new: Side) -> None:
         self.store, self.old, self.new = store, old, new
         self.before, self.after = dict(old.environ), dict(new.environ)
-        header, _ = storing.create(self.store(), source=self.old.source, inputs=self.old.inputs(self.before))
+        header, _ = creating.create(self.store(), source=self.old.source, inputs=self.old.inputs(self.before))
         self.spec = header["kek"]
         self.sample_store = SampleStore(self.store, {**self.after, **self.before})
         for account in (ACCOUNT, OTHER, REMOVED):

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kojikey.cli.exits import Exit
-from kojikey.cli.reports.base import RunEnd, Tally, is_failure
+from kojikey.cli.reports.base import RunEnd, Tally
 from kojikey.cli.reports.spool import Rows
 from kojikey.model.ref import Document
-from kojikey.model.verdict import CheckResult, Reason, Verdict
+from kojikey.model.verdict import CheckResult, Reason, Verdict, is_failure
 from kojikey.operations.results import TestResult
 
 BEGAN = "2026-11-23T04:47:00Z"
@@ -44,7 +44,10 @@ def row(result: TestResult, *, fail_on: str = "limited") -> Document:
     """Return a result as reports get it."""
     from kojikey.cli.output import documents
 
-    more: Document = {"is_failure": is_failure(result.verdict, fail_on), "rotation_due": result.account[-1] == "0"}
+    more: Document = {
+        "is_failure": is_failure(result.verdict.outcome, fail_on),
+        "rotation_due": result.account[-1] == "0",
+    }
     return documents.tested(result) | more | {"expires_at": None, "last_valid_at": None}
 
 

@@ -16,7 +16,7 @@ from kojikey.model.key import Key, Stage
 from kojikey.model.ref import Document
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import OUTCOME_OF, Outcome, Reason, Verdict
-from kojikey.operations import audit_verification, auditing, storing
+from kojikey.operations import audit_verification, auditing, creating
 from kojikey.operations.adding import NewKey
 from kojikey.operations.key_records import key_of
 from kojikey.operations.key_settings import KeySettings
@@ -116,7 +116,7 @@ class SampleStore:
     def made(cls, opener: Opener) -> SampleStore:
         """Return a vault whose store was just made."""
         sample_store = cls(opener)
-        storing.create(opener(), source="env", inputs=sample_store.inputs())
+        creating.create(opener(), source="env", inputs=sample_store.inputs())
         return sample_store
 
     def inputs(self) -> KekInputs:

@@ -15,7 +15,10 @@ from kojikey.model import validators
 from kojikey.model.masking import VISIBLE
 from kojikey.model.minting import AtProvider, MintIntent
 from kojikey.model.ref import Document
+from kojikey.model.timestamps import age_days, parsed
 from kojikey.model.verdict import Outcome, Reason, Verdict
+
+_EXPIRY_NOTICE_DAYS = 7
 
 
 class Stage(StrEnum):
@@ -175,6 +178,20 @@ class Key:
     def current(self) -> Version:
         """The version in use. Every saved key has one."""
         return next(version for version in self.versions if version.stage is Stage.CURRENT)
+
+    def age_days(self, now: str) -> int:
+        """Return the days since the value in use was saved."""
+        return age_days(self.current.created_at, now)
+
+    def expires_soon(self, now: str) -> bool:
+        """Tell whether the value in use expires within a week, or has expired."""
+        expires = self.current.expires_at
+        return expires is not None and (parsed(expires) - parsed(now)).days < _EXPIRY_NOTICE_DAYS
+
+    def rotation_due(self, now: str) -> bool:
+        """Tell whether the key should be rotated: it is older than it may be, or expires soon."""
+        is_too_old = self.rotate_after_days is not None and self.age_days(now) >= self.rotate_after_days
+        return is_too_old or self.expires_soon(now)
 
     def version(self, stage: Stage) -> Version | None:
         """Return the version in that stage, None where there is none."""

@@ -60,6 +60,14 @@ OUTCOME_OF: dict[Reason, Outcome] = {
 }
 
 
+_FAIL_ON = (Outcome.REJECTED, Outcome.LIMITED, Outcome.INDETERMINATE)
+
+
+def is_failure(outcome: Outcome, fail_on: str) -> bool:
+    """Tell whether an outcome counts as a failed key, ``fail_on`` being the mildest that does."""
+    return outcome in _FAIL_ON[: _FAIL_ON.index(Outcome(fail_on)) + 1]
+
+
 @dataclass(frozen=True, slots=True)
 class CheckResult:
     """What one request of a test found. ``http_status`` is None when there was no answer."""

@@ -26,7 +26,7 @@ from kojikey.stores.base import Change, Query, Store, Stored
 def list_accounts(store: Store, *, damaged: Callable[[RecordChanged], None]) -> Iterator[AccountRow]:
     """Yield the accounts in order of name; one that was removed is not there any more.
 
-    One that was changed from outside is told to ``damaged`` and hides no other.
+    One that was changed from outside is reported to ``damaged`` and hides no other.
     """
     keys = _KeyCount(store)
     for stored in store.accounts():
@@ -126,7 +126,7 @@ class SwitchResult:
 def set_disabled(open_store: OpenStore, *, account: str, disabled: bool) -> SwitchResult:
     """Set an account's own keys aside, or use them again. Its keys stay.
 
-    An account whose record is damaged can be disabled as well: whoever damaged it could restore it and go on. Its
+    An account whose record is damaged can be disabled as well: the one who damaged it could restore it and go on. Its
     audit trail cannot go on from such a record, so there is no event.
 
     Raises:

@@ -21,10 +21,10 @@ from kojikey.stores.base import Query, Stored
 
 
 class Problem(StrEnum):
-    """Why a required key does not do."""
+    """What is wrong with a required key."""
 
     NO_KEY = "no_key"
-    DISABLED = "disabled"  # the account's own keys are set aside
+    DISABLED = "disabled"  # the account is disabled: its own keys are not used
     REJECTED = "rejected"
     LIMITED = "limited"
     EXPIRED = "expired"
@@ -35,7 +35,7 @@ class Problem(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What is asked of a key beside being there. None: nothing."""
+    """What a key must fulfil beside being there. None: nothing."""
 
     max_age: timedelta | None = None
     tested_within: timedelta | None = None
@@ -43,23 +43,23 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """A required key; ``lacks`` is empty where it does. ``key`` is None where there is none."""
+    """A required key, and what is wrong with it. ``key`` is None where there is none."""
 
     account: str
     provider: str
-    lacks: tuple[Problem, ...]
+    problems: tuple[Problem, ...]
     key: Key | None
 
     @property
     def is_met(self) -> bool:
-        """Whether the key does."""
-        return not self.lacks
+        """Whether nothing is wrong with the key."""
+        return not self.problems
 
 
-def require(
-    open_store: OpenStore, *, account: str, providers: Sequence[str], demands: Policy, now: datetime
+def check(
+    open_store: OpenStore, *, account: str, providers: Sequence[str], policy: Policy, now: datetime
 ) -> tuple[Requirement, ...]:
-    """Return for each of the providers whether the account has a key there that does.
+    """Return for each of the providers the account's key there, with what is wrong with it.
 
     Raises:
         AccountNotFound: the store has nothing of the account.
@@ -68,19 +68,19 @@ def require(
     refuse_unknown_account(open_store.store, account)
     disabled = open_store.is_disabled(account)
     return tuple(
-        _requirement(account, p, open_store.held(account, p), demands, now, is_disabled=disabled) for p in providers
+        _requirement(account, p, open_store.held(account, p), policy, now, is_disabled=disabled) for p in providers
     )
 
 
-def require_of_all(
+def check_all(
     open_store: OpenStore,
     *,
     providers: Sequence[str],
-    demands: Policy,
+    policy: Policy,
     now: datetime,
     damaged: Callable[[RecordChanged], None],
 ) -> Iterator[Requirement]:
-    """Yield for each account and provider what :func:`require` returns, in the order of the accounts.
+    """Yield for each account and provider what :func:`check` returns, in the order of the accounts.
 
     A record that was changed from outside is reported to ``damaged``, and hides no other.
 
@@ -97,37 +97,37 @@ def require_of_all(
         for provider in providers:
             stored = stored_keys.get(key_ref(account, provider))
             try:
-                yield _requirement(account, provider, stored, demands, now, is_disabled=disabled.get(account, False))
+                yield _requirement(account, provider, stored, policy, now, is_disabled=disabled.get(account, False))
             except RecordChanged as error:
                 damaged(error)
 
 
 def _requirement(
-    account: str, provider: str, stored: Stored | None, demands: Policy, now: datetime, *, is_disabled: bool
+    account: str, provider: str, stored: Stored | None, policy: Policy, now: datetime, *, is_disabled: bool
 ) -> Requirement:
     if stored is None:
         return Requirement(account, provider, (Problem.NO_KEY,), None)
     key = key_of(stored)
-    lacks = [*([Problem.DISABLED] if is_disabled else []), *_lacks(key, demands, now)]
-    return Requirement(account, provider, tuple(lacks), key)
+    problems = [*([Problem.DISABLED] if is_disabled else []), *_problems(key, policy, now)]
+    return Requirement(account, provider, tuple(problems), key)
 
 
-def _lacks(key: Key, demands: Policy, now: datetime) -> list[Problem]:
+def _problems(key: Key, policy: Policy, now: datetime) -> list[Problem]:
     current = key.current
-    lacks: list[Problem] = []
+    problems: list[Problem] = []
     if current.last_test is not None and current.last_test.outcome in (Outcome.REJECTED, Outcome.LIMITED):
-        lacks.append(Problem(current.last_test.outcome))
+        problems.append(Problem(current.last_test.outcome))
     if current.expires_at is not None and parsed(current.expires_at) <= now:
-        lacks.append(Problem.EXPIRED)
-    if demands.max_age is not None and now - parsed(current.created_at) > demands.max_age:
-        lacks.append(Problem.TOO_OLD)
-    if demands.tested_within is not None:
+        problems.append(Problem.EXPIRED)
+    if policy.max_age is not None and now - parsed(current.created_at) > policy.max_age:
+        problems.append(Problem.TOO_OLD)
+    if policy.tested_within is not None:
         settled = last_settled(key)
         if settled is None:
-            lacks.append(Problem.NEVER_TESTED)
-        elif now - parsed(settled) > demands.tested_within:
-            lacks.append(Problem.TESTED_TOO_LONG_AGO)
-    return lacks
+            problems.append(Problem.NEVER_TESTED)
+        elif now - parsed(settled) > policy.tested_within:
+            problems.append(Problem.TESTED_TOO_LONG_AGO)
+    return problems
 
 
 def last_settled(key: Key) -> str | None:

@@ -62,8 +62,8 @@ def copy(
 
     An account that is disabled is so in the other store, too. One that was removed is left out with its events: there
     is nothing to sign them with. Where all are copied and there is a ``damaged``, an account that was touched from
-    outside, here or there, is told to it and left as it is, and the others are copied. What was yielded before an error
-    is copied, nothing after it.
+    outside, here or there, is reported to it and left as it is, and the others are copied. What was yielded before an
+    error is copied, nothing after it.
 
     Raises:
         AccountNotFound: there is nothing of an account that was named; nothing was copied.
@@ -150,7 +150,7 @@ def _named(target: OpenStore) -> Iterator[None]:
 
 
 def _tell_left_out(source: OpenStore, tell: Callable[[CannotOpen], None]) -> None:
-    """Tell of each account that has keys and no record: it was not copied, and whoever deletes the source loses it."""
+    """Report each account that has keys and no record: it was not copied, and is lost where the source is deleted."""
     last = ""
     for stored in source.store.scan():
         if stored.ref.account != last:

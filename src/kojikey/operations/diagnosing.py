@@ -1,36 +1,99 @@
-"""What is wrong with a store's contents, and how to mend it. Asks no provider; KMS is asked once an account."""
+"""What is wrong with a store's contents, and what waits to be done. Asks no provider; KMS is asked once an account.
+
+Must not: word it. Each thing that was found is a value of its own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Literal, TypeAlias
 
 from kojikey.model.errors import CannotOpen, KekMissing, KekUnavailable, KojikeyError, UsageError
 from kojikey.model.key import Key, Stage
-from kojikey.model.next_step import Hint, next_step
+from kojikey.model.ref import Ref
 from kojikey.model.timestamps import parsed
 from kojikey.operations import audit_verification
+from kojikey.operations.describing import lies_beside
 from kojikey.operations.key_records import key_of
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.rekeying import spoken_source
-from kojikey.operations.storing import BESIDE, lies_beside
-from kojikey.operations.unlocking import unlocked
+from kojikey.operations.unlocking import Unlocked, unlocked
 from kojikey.sealing.kek.registry import describe
 from kojikey.stores.base import Stored
 
-_SHOWN = 5
+_NAMED = 5
+"""So many keys of a kind are named."""
 
 
 @dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """One thing that was looked at; ``state`` is ``ok``, ``normal`` or ``note``; what is wrong has an ``error``."""
+class Broken:
+    """Something does not work: the KEK, the audit trail, or a key."""
 
-    name: str
-    state: str = "ok"
-    detail: str = ""
-    mend: str | None = None
-    error: KojikeyError | None = None
+    what: Literal["KEK", "audit trail"] | Ref
+    error: KojikeyError
+
+
+@dataclass(frozen=True, slots=True)
+class KekWorks:
+    """The KEK works. ``is_beside`` tells that it lies in the store's own folder."""
+
+    place: str
+    is_beside: bool
+    unlocked: Unlocked | None
+
+
+@dataclass(frozen=True, slots=True)
+class RekeyUnfinished:
+    """A re-keying was not finished; ``source`` is its KEK's source as people type it."""
+
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeysTried:
+    """How many keys open, do not, and were not tried."""
+
+    opened: int
+    broken: int
+    untried: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyWaits:
+    """Something is to be done about a key. ``expired_at`` is given where it has expired."""
+
+    account: str
+    provider: str
+    what: Literal["staged", "expired", "untested"]
+    expired_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MoreWait:
+    """So many keys wait beside those that were named."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrailVerified:
+    """The audit trail is as kojikey left it; events of removed accounts are ``lost``, and cannot be recomputed."""
+
+    accounts: int
+    unsigned: int
+    lost: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrailUntried:
+    """The audit trail was not verified, for that needs the KEK."""
+
+
+Diagnosis: TypeAlias = (
+    Broken | KekWorks | RekeyUnfinished | KeysTried | KeyWaits | MoreWait | TrailVerified | TrailUntried
+)
 
 
 def diagnose(open_store: OpenStore, *, account: str = "default") -> Iterator[Diagnosis]:
@@ -39,33 +102,22 @@ def diagnose(open_store: OpenStore, *, account: str = "default") -> Iterator[Dia
     ``account`` is the one for which a KEK that others hold is tried: they may allow it for no other.
     """
     try:
-        open_store.kek().try_out(store=open_store.store_id, account=account)
-        yield Diagnosis("KEK", detail=describe(open_store.target_spec))
-        if lies_beside(open_store.target_spec, open_store.store):
-            yield Diagnosis(
-                "KEK", "note", BESIDE, Hint(next_step("store rekey", "--kek", "keychain"), " (or another place)")
-            )
-        yield from _unlocked(open_store)
+        yield _tried_kek(open_store, account)
     except (CannotOpen, UsageError) as error:
-        yield Diagnosis("KEK", error=error)
+        yield Broken("KEK", error)
         return
     if open_store.header.get("next_kek"):
-        source = spoken_source(open_store.header["next_kek"])
-        yield Diagnosis("re-keying", "note", "one was not finished", next_step("store rekey", "--kek", source))
+        yield RekeyUnfinished(spoken_source(open_store.header["next_kek"]))
     if (yield from _keys(open_store)):
         yield _audit(open_store)
     else:
-        yield Diagnosis("audit trail", "note", "was not verified: that needs the KEK")
+        yield TrailUntried()
 
 
-def _unlocked(open_store: OpenStore) -> Iterator[Diagnosis]:
-    kept = unlocked(open_store.target_spec)
-    if kept is not None:
-        reach = "login" if kept.ring == "session" else "user"
-        detail = (
-            f"until {kept.until}, in the {kept.ring} keyring: any program of this {reach} can read the KEK meanwhile"
-        )
-        yield Diagnosis("unlocked", "normal", detail, Hint(next_step("lock"), " ends it"))
+def _tried_kek(open_store: OpenStore, account: str) -> KekWorks:
+    spec = open_store.target_spec
+    open_store.kek().try_out(store=open_store.store_id, account=account)
+    return KekWorks(describe(spec), lies_beside(spec, open_store.store), unlocked(spec))
 
 
 @dataclass(slots=True)
@@ -73,12 +125,7 @@ class _Tally:
     opened: int = 0
     broken: int = 0
     untried: int = 0
-    waiting: list[tuple[str, str, str]] = field(default_factory=list)
-
-    def summary(self) -> Diagnosis:
-        broken = f", {self.broken} do not" if self.broken else ""
-        untried = f", {self.untried} were not tried" if self.untried else ""
-        return Diagnosis("keys", "note" if broken else "ok", f"{self.opened} open{broken}{untried}")
+    waiting: list[KeyWaits] = field(default_factory=list)
 
 
 def _keys(open_store: OpenStore) -> Generator[Diagnosis, None, bool]:
@@ -88,14 +135,16 @@ def _keys(open_store: OpenStore) -> Generator[Diagnosis, None, bool]:
     for stored in stored_keys:
         error = _trouble_opening(open_store, stored, tally)
         is_kek = isinstance(error, (KekMissing, KekUnavailable))
-        if error is not None and (is_kek or tally.broken <= _SHOWN):
-            yield Diagnosis(str(stored.ref).removeprefix("key/"), error=error)
+        if error is not None and (is_kek or tally.broken <= _NAMED):
+            yield Broken(stored.ref, error)
         if is_kek:
-            # Who holds the KEK was asked with patience; for each account once more, it would take hours.
+            # A KMS that does not answer was asked with retries; once more for each account, it would take hours.
             tally.untried = sum(1 for _ in stored_keys)
             break
-    yield tally.summary()
-    yield from _notes(tally.waiting)
+    yield KeysTried(tally.opened, tally.broken, tally.untried)
+    yield from tally.waiting[:_NAMED]
+    if len(tally.waiting) > _NAMED:
+        yield MoreWait(len(tally.waiting) - _NAMED)
     return not isinstance(error, (KekMissing, KekUnavailable))
 
 
@@ -112,38 +161,21 @@ def _trouble_opening(open_store: OpenStore, stored: Stored, tally: _Tally) -> Ca
     return None
 
 
-def _notes(waiting: Sequence[tuple[str, str, str]]) -> Iterator[Diagnosis]:
-    for name, detail, mend in waiting[:_SHOWN]:
-        yield Diagnosis(name, "note", detail, mend)
-    if len(waiting) > _SHOWN:
-        yield Diagnosis(
-            "keys", "note", f"and {len(waiting) - _SHOWN} more such notes", next_step("list", "--all-accounts")
-        )
-
-
-def _waiting(key: Key) -> list[tuple[str, str, str]]:
-    name, words = f"{key.account}/{key.provider}", (key.provider, "--account", key.account)
-    notes: list[tuple[str, str, str]] = []
+def _waiting(key: Key) -> Iterator[KeyWaits]:
     if key.version(Stage.STAGED):
-        notes.append((name, "a rotation is not finished", next_step("rotate", *words, "--resume")))
+        yield KeyWaits(key.account, key.provider, "staged")
     expires = key.current.expires_at
     if expires and parsed(expires) < datetime.now(UTC):
-        notes.append((name, f"expired on {expires[:10]}", next_step("rotate", *words)))
+        yield KeyWaits(key.account, key.provider, "expired", expires)
     if key.current.last_test is None:
-        notes.append((name, "was never tested", next_step("test", *words)))
-    return notes
+        yield KeyWaits(key.account, key.provider, "untested")
 
 
 def _audit(open_store: OpenStore) -> Diagnosis:
     try:
         result = audit_verification.verify(open_store, account=None)
     except CannotOpen as error:
-        return Diagnosis("audit trail", error=error)
+        return Broken("audit trail", error)
     for problems in result.broken.values():
-        return Diagnosis("audit trail", error=problems[0])
-    unsigned = f", {result.unsigned} events unsigned" if result.unsigned else ""
-    count = len(result.verified)
-    accounts = f"{count} account{'' if count == 1 else 's'}"
-    if result.lost:
-        return Diagnosis("audit trail", "note", f"of {accounts}: {result.lost} events cannot be recomputed{unsigned}")
-    return Diagnosis("audit trail", detail=f"whole for {accounts}{unsigned}")
+        return Broken("audit trail", problems[0])
+    return TrailVerified(len(result.verified), result.unsigned, result.lost)

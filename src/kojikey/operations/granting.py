@@ -1,4 +1,7 @@
-"""Which database roles may work with an account, where the store's engine knows roles. The engine holds them to it."""
+"""Who may work with an account without seeing the others: database roles, and owners by an IAM policy.
+
+The engine or its platform holds them to it, not kojikey.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,10 @@ from typing import Literal
 
 from kojikey.model.errors import CannotOpen, ChangedMeanwhile, Effect, NotFound, UsageError
 from kojikey.model.next_step import Hint, next_step
-from kojikey.model.ref import grant_ref
+from kojikey.model.ref import Document, grant_ref
 from kojikey.operations.ledger import EventDraft, Ledger, Plan
 from kojikey.operations.open_store import OpenStore
+from kojikey.sealing.kek.registry import owner_statements
 from kojikey.stores.base import Change
 
 Trace = Literal["signed", "unsigned", "none"]
@@ -66,6 +70,25 @@ def revoke(open_store: OpenStore, *, account: str, role: str) -> GrantResult:
         trace = _recorded_if_possible(open_store, account, plan)
     through = tuple(found.ref.provider for found in open_store.store.grants(account, inherited_by=role))
     return GrantResult(account, role, "revoked" if stored is not None else "unchanged", trace, through)
+
+
+def owner_policy(open_store: OpenStore, *, account: str) -> Document:
+    """Return the policy that holds an account's owner to the account: the store's, and that of a KEK in AWS KMS.
+
+    Raises:
+        UsageError: the store's engine has no such policies.
+        StoreNotFound, StoreUnavailable: the platform was not reached, or refused.
+    """
+    store, header = open_store.store, open_store.header
+    policy = store.owner_policy(account)
+    if policy is None:
+        raise UsageError(
+            f"{store.place} is not in DynamoDB, and IAM policies are for that",
+            hint=Hint("PostgreSQL has ", next_step("store grant"), "; a file belongs to its owner"),
+        )
+    specs = [spec for spec in (header["kek"], header.get("next_kek")) if spec]
+    statements = owner_statements(specs, store_id=open_store.store_id, account=account)
+    return {**policy, "Statement": [*policy["Statement"], *statements]}
 
 
 def _ensure_roles(open_store: OpenStore) -> None:

@@ -65,7 +65,7 @@ def list_all_keys(
 ) -> Iterator[ListRow]:
     """Yield the keys of every account, in order of account and provider, without holding them all.
 
-    One that was changed from outside is told to ``damaged`` and hides no other.
+    One that was changed from outside is reported to ``damaged`` and hides no other.
     """
     # One more pass over the store, where asking for each account would be a request for each. Few are disabled.
     disabled = {stored.ref.account for stored in store.accounts() if is_disabled(stored)}

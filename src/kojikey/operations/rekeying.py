@@ -20,12 +20,12 @@ from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import HEADER, Document
 from kojikey.model.timestamps import now
 from kojikey.operations.compare_and_swap import retry_on_conflict
+from kojikey.operations.creating import has_recipients, mentions
 from kojikey.operations.known_kek import MOST_SUCCESSIONS, ensure_known, remember, successions
 from kojikey.operations.ledger import EventDraft, Ledger, Plan
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.record_checks import check_account, is_well_formed
 from kojikey.operations.results import RekeyResult
-from kojikey.operations.storing import has_recipients, mentions
 from kojikey.operations.unlocking import forget
 from kojikey.sealing.envelope import Sealer
 from kojikey.sealing.kek.base import KEK_VARIABLE, Kek, KekInputs, LocalKek

@@ -113,9 +113,13 @@ class Summary:
         """All of them."""
         return self.valid + self.limited + self.rejected + self.indeterminate
 
+    def by_outcome(self) -> dict[Outcome, int]:
+        """Return how many keys have each outcome."""
+        return {outcome: getattr(self, outcome.value) for outcome in Outcome}
+
     def as_document(self) -> Document:
         """Return the JSON form."""
-        return {"tested": self.tested, **{name.value: getattr(self, name.value) for name in Outcome}}
+        return {"tested": self.tested, **{outcome.value: count for outcome, count in self.by_outcome().items()}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -266,8 +266,9 @@ def _promote(open_store: OpenStore, chosen: _Chosen, *, action: Action, verdict:
         after = settled(rest.with_version(fresh).with_version(demoted), version.pending)
         return replace(after, rotated_at=moment)
 
-    told = "promoted" if action == "rotated" else action
-    after = _changed(open_store, chosen, promoted, (event_draft(told, chosen.key.provider, chosen.version, verdict),))
+    happened = "promoted" if action == "rotated" else action
+    draft = event_draft(happened, chosen.key.provider, chosen.version, verdict)
+    after = _changed(open_store, chosen, promoted, (draft,))
     return _result(after, action, after.current, verdict)
 
 
@@ -314,7 +315,7 @@ def _chosen(open_store: OpenStore, account: str, provider: str, stage: Stage) ->
 def _known(open_store: OpenStore, account: str, provider: str, stage: Stage) -> _Chosen:
     """Return the version in a stage, after making sure that it is there by the audit trail.
 
-    Who can write to the store could put an old version back there, which opens: it is genuine.
+    Someone who can write to the store could put an old version back there, which opens: it is genuine.
 
     Raises:
         AuditBroken: the trail does not know it. ChangedMeanwhile: somebody changed the key just now.

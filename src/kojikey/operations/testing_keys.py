@@ -1,8 +1,9 @@
 """Testing saved keys: many at once, each outcome kept with the version that was tested.
 
-Memory does not grow with the number of keys. One thread, the clerk, has the store: it reads keys ahead, opens them,
-and saves outcomes many at a time; requests never wait for it, unless it falls far behind. Keys come in lanes (one a
-provider, as a rule). Each lane has its share of the requests under way, so that one that hangs holds up no other.
+Memory does not grow with the number of keys. One worker thread uses the store: it reads keys ahead, opens them, and
+saves outcomes many at a time; requests wait for it only where it falls far behind. Keys are read from several sources
+(one a provider, as a rule). Each source has its share of the requests under way, so that a provider that hangs holds up
+no other.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -24,6 +24,7 @@ from kojikey.operations.open_store import OpenStore
 from kojikey.operations.outcomes import BATCH, Found, Kept, keep_outcomes
 from kojikey.operations.probing import Probe, TakeTurn, Target
 from kojikey.operations.results import TestResult
+from kojikey.operations.store_calls import StoreThread
 from kojikey.stores.base import Stored
 
 Keep = Callable[[OpenStore, Sequence[Found]], list[Kept]]
@@ -46,9 +47,9 @@ class Unopened:
 Emit = Callable[[TestResult | Unopened], None]
 
 
-async def verify(
+async def run_tests(
     open_store: OpenStore,
-    *lanes: Iterator[Stored],
+    *sources: Iterator[Stored],
     probe: Probe,
     emit: Emit,
     concurrency: int,
@@ -58,16 +59,16 @@ async def verify(
     """Test the current version of each key, at most ``concurrency`` at a time; ``emit`` gets results as they come.
 
     What is emitted is saved, or says that it is not. A record that does not open is emitted as such and does not
-    stop the others. Cancelled, it keeps and emits what was finished. The custody is used from another thread, one
-    at a time, until this returns.
+    stop the others. Cancelled, it keeps and emits what was finished. The open store is used from one other thread
+    until this returns.
 
     Raises:
         StoreUnavailable: the store went away. What was finished but could not be saved was emitted as such.
         KekMissing, KekUnavailable: no key can be opened.
     """
-    run = _Run(open_store, [_Lane(keys) for keys in lanes], probe, emit, concurrency, take_turn, keep)
-    with ThreadPoolExecutor(1, "kojikey-store") as run.clerk:
-        await run.to_the_end()
+    with StoreThread() as in_store:
+        found = [_Source(keys) for keys in sources]
+        await _Run(open_store, found, probe, emit, concurrency, take_turn, keep, in_store).to_the_end()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class _Opened:
 
 
 @dataclass(slots=True)
-class _Lane:
+class _Source:
     keys: Iterator[Stored]
     ready: deque[_Opened | Unopened] = field(default_factory=deque)
     running: int = 0
@@ -97,13 +98,13 @@ class _Lane:
 @dataclass(slots=True)
 class _Run:
     open_store: OpenStore
-    lanes: list[_Lane]
+    sources: list[_Source]
     probe: Probe
     emit: Emit
     concurrency: int
     take_turn: TakeTurn
     keep: Keep
-    clerk: ThreadPoolExecutor = field(init=False)
+    in_store: StoreThread
     outbox: deque[Found] = field(default_factory=deque)
     tests: set[asyncio.Task[None]] = field(default_factory=set)
     jobs: set[asyncio.Task[None]] = field(default_factory=set)
@@ -123,7 +124,7 @@ class _Run:
             raise self.error
 
     def _is_done(self) -> bool:
-        return not self.jobs and not self.outbox and all(lane.is_finished for lane in self.lanes)
+        return not self.jobs and not self.outbox and all(source.is_finished for source in self.sources)
 
     async def _settle(self) -> None:
         """Stop what runs, and keep what is finished; also where this very task was cancelled."""
@@ -146,9 +147,9 @@ class _Run:
                 self._save_batch()
         self.woken.clear()
 
-    # --- with the clerk ---
+    # --- with the store ---
 
-    def _hire(self, work: Any) -> None:
+    def _start(self, work: Any) -> None:
         job = asyncio.ensure_future(work)
         self.jobs.add(job)
         job.add_done_callback(self._job_done)
@@ -160,18 +161,17 @@ class _Run:
         self.woken.set()
 
     def _load(self) -> None:
-        for lane in self.lanes:
-            wanted = _MOST_AHEAD * max(BATCH, self.concurrency) if lane.is_held_up else self.concurrency
-            if not lane.is_exhausted and not lane.is_loading and len(lane.ready) <= wanted:
-                lane.is_loading = True
-                self._hire(self._fill(lane))
+        for source in self.sources:
+            wanted = _MOST_AHEAD * max(BATCH, self.concurrency) if source.is_held_up else self.concurrency
+            if not source.is_exhausted and not source.is_loading and len(source.ready) <= wanted:
+                source.is_loading = True
+                self._start(self._fill(source))
 
-    async def _fill(self, lane: _Lane) -> None:
+    async def _fill(self, source: _Source) -> None:
         wanted = max(BATCH, self.concurrency)
-        loop = asyncio.get_running_loop()
-        opened = await loop.run_in_executor(self.clerk, lambda: self._open_next(lane.keys, wanted))
-        lane.ready += opened
-        lane.is_loading, lane.is_exhausted = False, len(opened) < wanted
+        opened = await self.in_store(lambda: self._open_next(source.keys, wanted))
+        source.ready += opened
+        source.is_loading, source.is_exhausted = False, len(opened) < wanted
 
     def _open_next(self, keys: Iterator[Stored], wanted: int) -> list[_Opened | Unopened]:
         return [self._open(stored) for stored in islice(keys, wanted)]
@@ -188,18 +188,17 @@ class _Run:
         return _Opened(stored, key, version, secret)
 
     def _save_some(self) -> None:
-        is_last = not self.tests and all(lane.is_finished for lane in self.lanes)
+        is_last = not self.tests and all(source.is_finished for source in self.sources)
         if self.outbox and not self.is_saving and (len(self.outbox) >= BATCH or is_last):
             self._save_batch()
 
     def _save_batch(self) -> None:
         self.is_saving = True
-        self._hire(self._save([self.outbox.popleft() for _ in range(min(BATCH, len(self.outbox)))]))
+        self._start(self._save([self.outbox.popleft() for _ in range(min(BATCH, len(self.outbox)))]))
 
     async def _save(self, found: list[Found]) -> None:
-        loop = asyncio.get_running_loop()
         try:
-            kept = await loop.run_in_executor(self.clerk, lambda: self.keep(self.open_store, found))
+            kept = await self.in_store(lambda: self.keep(self.open_store, found))
         except StoreUnavailable as error:
             self.error = self.error or error
             kept = [Kept(False, str(error))] * len(found)
@@ -214,60 +213,60 @@ class _Run:
         """Begin the tests that may begin; return the seconds until another one may, None where that is not known."""
         wait: float | None = None
         while len(self.tests) < self.concurrency and len(self.outbox) < _BACKLOG:
-            lane, item, wait = self._next()
-            if lane is None or item is None:
+            source, item, wait = self._next()
+            if source is None or item is None:
                 break
             if isinstance(item, Unopened):
                 self.emit(item)
                 continue
-            lane.running, lane.begun = lane.running + 1, lane.begun + 1
-            test = asyncio.ensure_future(self._test(lane, item))
+            source.running, source.begun = source.running + 1, source.begun + 1
+            test = asyncio.ensure_future(self._test(source, item))
             self.tests.add(test)
             test.add_done_callback(self._test_done)
-        if any(not lane.is_exhausted and not lane.is_loading and not lane.ready for lane in self.lanes):
+        if any(not source.is_exhausted and not source.is_loading and not source.ready for source in self.sources):
             self.woken.set()
         self._load()
-        if self._is_done():  # where the last ones did not open, nothing else would wake who waits
+        if self._is_done():  # where the last ones did not open, nothing else ends the wait
             self.woken.set()
         return wait
 
-    def _next(self) -> tuple[_Lane | None, _Opened | Unopened | None, float | None]:
-        """Return the key whose turn it is (taken), with its lane; or, where all must wait for theirs, for how long."""
-        unfinished = sum(not lane.is_finished for lane in self.lanes)
+    def _next(self) -> tuple[_Source | None, _Opened | Unopened | None, float | None]:
+        """Take the next key that may be tested, with its source; or return for how long all of them must wait."""
+        unfinished = sum(not source.is_finished for source in self.sources)
         share = max(1, -(-self.concurrency // max(1, unfinished)))
         waits: list[float] = []
-        for lane in sorted(self.lanes, key=lambda lane: (lane.running, lane.begun)):
-            if not lane.ready or lane.running >= share:
+        for source in sorted(self.sources, key=lambda source: (source.running, source.begun)):
+            if not source.ready or source.running >= share:
                 continue
-            item, wait = self._next_of(lane)
+            item, wait = self._next_of(source)
             if item is not None:
-                return lane, item, None
+                return source, item, None
             waits.append(wait)
         return None, None, min(waits, default=None)
 
-    def _next_of(self, lane: _Lane) -> tuple[_Opened | Unopened | None, float]:
-        """Take the first key of a lane whose endpoint may be asked now; or return how long all of them must wait."""
+    def _next_of(self, source: _Source) -> tuple[_Opened | Unopened | None, float]:
+        """Take the first key of a source whose endpoint may be asked now; or return how long all of them must wait."""
         waits: dict[str, float] = {}
-        for index, item in enumerate(lane.ready):
+        for index, item in enumerate(source.ready):
             base_url = item.version.base_url if isinstance(item, _Opened) else ""
             if base_url in waits:
                 continue
             wait = self.take_turn(item.key.provider, base_url) if isinstance(item, _Opened) else 0.0
             if wait <= 0:
-                del lane.ready[index]
-                lane.is_held_up = False
+                del source.ready[index]
+                source.is_held_up = False
                 return item, 0.0
             waits[base_url] = wait
-        lane.is_held_up = True
+        source.is_held_up = True
         return None, min(waits.values())
 
-    async def _test(self, lane: _Lane, item: _Opened) -> None:
+    async def _test(self, source: _Source, item: _Opened) -> None:
         key, version = item.key, item.version
         try:
             target = Target(key.provider, version.base_url, key.models, key.capabilities)
             verdict = await self.probe(item.secret, target)
         finally:
-            lane.running -= 1
+            source.running -= 1
         self.outbox.append(Found(item.stored, key, version, verdict))
 
     def _test_done(self, test: asyncio.Task[None]) -> None:

@@ -122,6 +122,14 @@ class Store(ABC):
     shared_by: ClassVar[str | None] = None
     """The command that lets somebody see one account alone, None where the engine cannot hold them to that."""
 
+    def owner_policy(self, account: str) -> Document | None:  # noqa: ARG002 - for the engines that have one
+        """Return the policy of the engine's platform that holds an account's owner to the account, None without one.
+
+        Raises:
+            StoreNotFound: there is no store. StoreUnavailable: the platform was not reached, or refused.
+        """
+        return None
+
     def create(self, header: Document) -> None:
         """Create the store with this header, durably and whole: killed at any point, there is a store or none.
 

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, TypeAlias
 from kojikey.cli.commands import saving
 from kojikey.cli.commands.batch_output import BatchOutput, lines_in
 from kojikey.cli.commands.key_probe import open_probe
-from kojikey.cli.commands.key_run import concurrency_of, traffic_of
+from kojikey.cli.commands.run_options import RunOptions
 from kojikey.cli.context import Context
 from kojikey.model.account import checked_account
 from kojikey.model.errors import Effect, KojikeyError, UsageError
@@ -112,13 +112,14 @@ async def _with_probe(
 ) -> None:
     from kojikey import wiring
 
-    traffic = traffic_of(context, tell=written.tell_warning)
+    options = RunOptions.read(context.call)
+    traffic = options.traffic(tell=written.tell_warning)
     proxies = wiring.proxies(context.terminal)
     async with open_probe(context, catalog, proxies, tell=written.tell_warning, traffic=traffic) as probe:
         pace = Pace(
             None if context.call.flag("no_test") else probe,
             _approval(context),
-            concurrency_of(context),
+            options.concurrency,
             traffic.take_turn,
         )
         with written.bar():
@@ -157,8 +158,7 @@ def _check(context: Context) -> None:
                 effect=Effect.NOTHING_CHANGED,
             )
     wiring.timeout_of(call)
-    concurrency_of(context)
-    traffic_of(context, tell=context.terminal.warn)
+    RunOptions.read(call)
 
 
 def _again(context: Context, *more: str) -> Hint:

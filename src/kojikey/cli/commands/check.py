@@ -34,7 +34,7 @@ def check(call: Call) -> int:
     from kojikey import wiring
     from kojikey.cli.output import documents
     from kojikey.model.timestamps import short_span, span, stamp
-    from kojikey.operations.checking import Policy, require, require_of_all
+    from kojikey.operations import checking
 
     context = context_of(call)
     if call.flag("all_accounts") and call.text("account") is not None:
@@ -45,18 +45,20 @@ def check(call: Call) -> int:
     for provider in providers:
         wiring.checked_provider(provider, context.settings)
     max_age, within = call.text("max_age"), call.text("tested_within")
-    demands = Policy(
+    policy = checking.Policy(
         max_age=span(max_age, what="--max-age") if max_age is not None else None,
         tested_within=short_span(within, what="--tested-within") if within is not None else None,
     )
     damage, moment = DamagedRecords(context.terminal), datetime.now(UTC)
-    if demands.max_age is not None:
-        context.terminal.note(f"--max-age: a key created before {stamp(moment - demands.max_age)} is too old")
+    if policy.max_age is not None:
+        context.terminal.note(f"--max-age: a key created before {stamp(moment - policy.max_age)} is too old")
     open_store = wiring.open_existing(context.settings, context.person)
     if call.flag("all_accounts"):
-        found = list(require_of_all(open_store, providers=providers, demands=demands, now=moment, damaged=damage))
+        found = list(checking.check_all(open_store, providers=providers, policy=policy, now=moment, damaged=damage))
     else:
-        found = list(require(open_store, account=context.account, providers=providers, demands=demands, now=moment))
+        found = list(
+            checking.check(open_store, account=context.account, providers=providers, policy=policy, now=moment)
+        )
     met = sum(item.is_met for item in found)
     code = Exit.KEY_FAILED if met < len(found) else damage.code
     if context.terminal.json:
@@ -82,7 +84,7 @@ def _fields(item: Requirement, context: Context) -> Document:
     from kojikey.operations.checking import has_staged
 
     fields: Document = {"account": item.account, "provider": item.provider, "met": item.is_met}
-    fields |= {"reasons": [lack.value for lack in item.lacks], "next": _next(item, context)}
+    fields |= {"reasons": [problem.value for problem in item.problems], "next": _next(item, context)}
     if item.key is None:
         return fields | {"masked": None, "version": None, "last_test": None, "staged": False}
     current = item.key.current
@@ -101,14 +103,15 @@ def _line(item: Requirement, context: Context, *, with_account: bool) -> str:
 
         settled = last_settled(item.key)
         return f"{item.provider}: {masked} ok" + (f", tested {settled}" if settled else "")
-    return f"{item.provider}: {masked} " + "; ".join(_WORDS[lack] for lack in item.lacks) + f"; {_next(item, context)}"
+    problems = "; ".join(_WORDS[problem] for problem in item.problems)
+    return f"{item.provider}: {masked} {problems}; {_next(item, context)}"
 
 
 def _next(item: Requirement, context: Context) -> str | None:
     """Return what to type where a key does not do; None where it does."""
     if item.is_met:
         return None
-    return context.terminal.completed(_mend(item, item.lacks[0]), account=item.account)
+    return context.terminal.completed(_mend(item, item.problems[0]), account=item.account)
 
 
 def _mend(item: Requirement, first: Problem) -> Hint:

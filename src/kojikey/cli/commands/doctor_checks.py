@@ -6,11 +6,11 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from kojikey import wiring
+from kojikey.cli.commands.doctor_findings import Finding, findings_of, wrong
 from kojikey.cli.context import Context
-from kojikey.cli.exits import Exit, code_of, hint_of
+from kojikey.cli.exits import Exit
 from kojikey.model.environment import Environment
 from kojikey.model.errors import KojikeyError
 from kojikey.model.next_step import Hint, next_step
@@ -18,19 +18,6 @@ from kojikey.model.validators import shown
 from kojikey.operations.diagnosing import diagnose
 from kojikey.operations.open_store import OpenStore
 from kojikey.providers.catalog import load_catalog
-
-
-class Finding(NamedTuple):
-    """One line of the check-up.
-
-    ``state`` is ``ok``, ``normal`` (neither good nor bad), ``note`` (a person should look at it) or ``wrong``.
-    """
-
-    name: str
-    state: str
-    detail: str
-    mend: str | None = None
-    code: Exit = Exit.OK
 
 
 def check_up(context: Context) -> Iterator[Finding]:
@@ -41,7 +28,7 @@ def check_up(context: Context) -> Iterator[Finding]:
     try:
         open_store = wiring.open_chosen_store(context.settings, context.person)
     except KojikeyError as error:
-        yield _wrong("store", error)
+        yield wrong("store", error)
         return
     if open_store.header is wiring.NO_STORE:
         yield from _no_store(context)
@@ -54,7 +41,7 @@ def check_up(context: Context) -> Iterator[Finding]:
 def unusable_config(error: KojikeyError) -> Iterator[Finding]:
     """Yield what can be said where config.toml cannot be used: which store is meant is not known then."""
     yield _versions()
-    yield _wrong("config.toml", error)
+    yield wrong("config.toml", error)
 
 
 def _versions() -> Finding:
@@ -104,14 +91,14 @@ def _network() -> Iterator[Finding]:
         try:
             tls_context()
         except KojikeyError as error:
-            yield _wrong("network", error)
+            yield wrong("network", error)
 
 
 def _definitions(context: Context) -> Iterator[Finding]:
     found = load_catalog(context.settings.home.providers)
     yield Finding("providers", "ok", ", ".join(found.ids()))
     for mistake in found.mistakes:
-        yield _wrong(f"provider file {os.path.basename(mistake.path)}", mistake)
+        yield wrong(f"provider file {os.path.basename(mistake.path)}", mistake)
 
 
 def _undefined(context: Context, open_store: OpenStore) -> Iterator[Finding]:
@@ -141,18 +128,11 @@ def _no_store(context: Context) -> Iterator[Finding]:
             context.settings, context.person, wiring.kek_inputs(context.settings, context.person)
         )
     except KojikeyError as error:
-        yield _wrong("KEK", error)
+        yield wrong("KEK", error)
     else:
         yield Finding("KEK", "ok", f"a new store would keep it in: {source}")
 
 
 def _contents(open_store: OpenStore, account: str) -> Iterator[Finding]:
     for diagnosis in diagnose(open_store, account=account):
-        if diagnosis.error is None:
-            yield Finding(diagnosis.name, diagnosis.state, diagnosis.detail, diagnosis.mend)
-        else:
-            yield _wrong(diagnosis.name, diagnosis.error)
-
-
-def _wrong(name: str, error: KojikeyError) -> Finding:
-    return Finding(name, "wrong", str(error), hint_of(error, command="doctor"), code_of(error))
+        yield from findings_of(diagnosis)

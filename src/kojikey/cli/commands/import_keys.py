@@ -65,11 +65,10 @@ def _check_pace(context: Context) -> None:
         UsageError: one of them makes no sense.
     """
     from kojikey import wiring
-    from kojikey.cli.commands.key_run import concurrency_of, traffic_of
+    from kojikey.cli.commands.run_options import RunOptions
 
     wiring.timeout_of(context.call)
-    concurrency_of(context)
-    traffic_of(context, tell=context.terminal.warn)
+    RunOptions.read(context.call)
 
 
 def _read(context: Context) -> tuple[list[Source], list[Unread]]:

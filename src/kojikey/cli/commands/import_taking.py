@@ -181,19 +181,20 @@ class Taking:
     async def _save_all(self, place: Destination) -> None:
         from kojikey import wiring
         from kojikey.cli.commands.key_probe import open_probe
-        from kojikey.cli.commands.key_run import concurrency_of, traffic_of
+        from kojikey.cli.commands.run_options import RunOptions
 
         context, terminal = self.context, self.context.terminal
         items = [item for _, item in self.items if item.needs_saving]
-        concurrency = concurrency_of(context)
+        options = RunOptions.read(context.call)
         if context.call.flag("no_test"):
-            await importing.import_all(place, items, Pace(None, self._by_options, concurrency))
+            await importing.import_all(place, items, Pace(None, self._by_options, options.concurrency))
             return
-        traffic = traffic_of(context, tell=terminal.warn)
+        traffic = options.traffic(tell=terminal.warn)
         proxies = wiring.proxies(terminal)
         with terminal.status(f"asking {len(items)} provider{'' if len(items) == 1 else 's'} about the keys"):
             async with open_probe(context, self.catalog, proxies, tell=terminal.warn, traffic=traffic) as probe:
-                await importing.import_all(place, items, Pace(probe, self._by_options, concurrency, traffic.take_turn))
+                pace = Pace(probe, self._by_options, options.concurrency, traffic.take_turn)
+                await importing.import_all(place, items, pace)
 
     def _finish(self, place: Destination) -> None:
         """Ask about each key that is neither plainly good nor plainly bad, where somebody may be asked."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from kojikey.cli.output.documents import age_of
 from kojikey.cli.parsing.command import Call
 from kojikey.model.errors import UsageError
 from kojikey.model.next_step import next_step
@@ -75,7 +74,9 @@ _LAST = (1,)  # rows without a key have no age, and come after those that have
 
 
 def _by_age(row: ListRow) -> tuple[object, ...]:
-    return (0, -age_of(row.key), row.key.current.created_at, *_names(row)) if row.key else (*_LAST, *_names(row))
+    return (
+        (0, -row.key.age_days(now()), row.key.current.created_at, *_names(row)) if row.key else (*_LAST, *_names(row))
+    )
 
 
 def _by_test(row: ListRow) -> tuple[object, ...]:

@@ -233,7 +233,7 @@ def _lines(definition: Definition, result: ChangeResult, step: str) -> list[str]
         return [
             "the provider still accepts the previous key, so it was kept"
             if result.verdict and result.verdict.authentic
-            else "whether the provider still accepts the previous key could not be told, so it was kept",
+            else "the test did not show whether the provider still accepts the previous key, so it was kept",
             Hint(f"revoke it at {definition.pages.keys}, then: ", retire),
         ]
     if result.action == "retired" and result.verdict and result.verdict.outcome.value != "rejected":

@@ -11,9 +11,9 @@ import sys
 from collections.abc import Callable
 
 from kojikey.cli.commands.key_probe import open_probe, run_operation
-from kojikey.cli.commands.key_run import concurrency_of, traffic_of
 from kojikey.cli.commands.management import Access, access_to, admin_account_of, open_management
 from kojikey.cli.commands.rotate_mint import confirm_revoking, propagation
+from kojikey.cli.commands.run_options import RunOptions
 from kojikey.cli.commands.saving import exit_of
 from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit, code_of
@@ -107,8 +107,9 @@ class _Run:
 
     def __init__(self, context: Context, open_store: OpenStore, catalog: Catalog, written: _Written) -> None:
         self._context, self._open_store, self._catalog, self._written = context, open_store, catalog, written
-        self._traffic: Traffic = traffic_of(context, tell=context.terminal.warn)
-        self._slots = asyncio.Semaphore(concurrency_of(context))
+        options = RunOptions.read(context.call)
+        self._traffic: Traffic = options.traffic(tell=context.terminal.warn)
+        self._slots = asyncio.Semaphore(options.concurrency)
         self._seconds = propagation(context)
         self._accesses: dict[tuple[str, str], Access | KojikeyError] = {}
 

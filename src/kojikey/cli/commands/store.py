@@ -53,7 +53,7 @@ def _made(context: Context, inputs: KekInputs) -> tuple[bool, Store]:
     """Make the store, or find that the same one exists. Where a KEK is to live matters only where none was made yet."""
     from kojikey import wiring
     from kojikey.model.errors import StoreExists
-    from kojikey.operations.storing import create, ensure_same_kek
+    from kojikey.operations.creating import create, ensure_same_kek
     from kojikey.stores.registry import store_from_url
 
     store = store_from_url(context.settings.store_url())
@@ -112,8 +112,9 @@ def _keep_name(context: Context, url: str | None) -> None:
 
 
 def _show_init(context: Context, store: Store, *, made: bool) -> int:
+    from kojikey.cli.commands.doctor_findings import BESIDE
     from kojikey.cli.output import documents
-    from kojikey.operations.storing import BESIDE, info, lies_beside
+    from kojikey.operations.describing import info, lies_beside
 
     header = store.open().document
     told = info(store, header)
@@ -137,7 +138,7 @@ def info(call: Call) -> int:
     """Carry out ``kojikey store info``."""
     from kojikey import wiring
     from kojikey.cli.output import documents
-    from kojikey.operations.storing import info as store_info
+    from kojikey.operations.describing import info as store_info
 
     context = context_of(call)
     open_store = wiring.open_existing(context.settings, context.person)
@@ -160,9 +161,10 @@ def info(call: Call) -> int:
 def rekey(call: Call) -> int:
     """Carry out ``kojikey store rekey``."""
     from kojikey import wiring
+    from kojikey.cli.commands.doctor_findings import BESIDE
     from kojikey.cli.output import documents
+    from kojikey.operations.describing import lies_beside
     from kojikey.operations.rekeying import rekey as rekey_store
-    from kojikey.operations.storing import BESIDE, lies_beside
 
     context = context_of(call)
     source = call.text("kek")

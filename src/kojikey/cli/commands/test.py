@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from kojikey.cli.commands.run_options import FAIL_ON, RunOptions
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.parsing.command import (
     BASE_URL,
@@ -30,8 +31,6 @@ if TYPE_CHECKING:  # `kojikey --help` imports every command's module
     from kojikey.providers.catalog import Catalog
     from kojikey.stores.base import Query
 
-FAIL_ON = ("rejected", "limited", "indeterminate")
-
 MANY = (
     *PACE,
     Option(("--shard",), "only the K-th of N parts, so that N machines share the work", "text", "K/N"),
@@ -52,25 +51,21 @@ def test(call: Call) -> int:
 
     context = context_of(call)
     _check(call)
-    _check_run(context)
+    options = RunOptions.read(call)
+    _check_reports(context)
     for provider in call.texts("providers"):
         wiring.checked_provider(provider, context.settings)
     catalog = wiring.catalog(context.settings)
     if key_was_named(call):
-        return _test_unsaved(context, catalog)
+        return _test_unsaved(context, catalog, options)
     _check_override(call, catalog)
-    return _test_saved(context, catalog)
+    return _test_saved(context, catalog, options)
 
 
 def _check(call: Call) -> None:
     from kojikey import wiring
 
     wiring.timeout_of(call)
-    if call.text("fail_on") not in (None, *FAIL_ON):
-        raise UsageError(
-            "--fail-on takes rejected, limited or indeterminate",
-            hint="--fail-on limited is the default",
-        )
     if call.flag("all") and call.texts("providers"):
         raise UsageError(
             "--all is every key: it goes without provider names",
@@ -108,13 +103,10 @@ def _check_override(call: Call, catalog: Catalog) -> None:
         definition.checked_model(model)
 
 
-def _check_run(context: Context) -> None:
-    """Check how fast the run is to be and where its reports go, before a store is opened or anything is asked."""
-    from kojikey.cli.commands.key_run import concurrency_of, traffic_of
+def _check_reports(context: Context) -> None:
+    """Check where the reports of a run go, before a store is opened or anything is asked."""
     from kojikey.cli.reports.spool import STDOUT, check_places
 
-    concurrency_of(context)
-    traffic_of(context, tell=context.terminal.warn)
     paths = [path for name in ("junit", "html") if (path := context.call.text(name)) is not None]
     check_places(paths)
     if STDOUT in paths and (context.terminal.json or context.call.flag("jsonl")):
@@ -125,7 +117,7 @@ def _check_run(context: Context) -> None:
         )
 
 
-def _test_unsaved(context: Context, catalog: Catalog) -> int:
+def _test_unsaved(context: Context, catalog: Catalog, options: RunOptions) -> int:
     from kojikey.cli.commands import saving
     from kojikey.cli.commands.key_probe import probe_for_one, run_operation
     from kojikey.cli.commands.key_run import KeyRun
@@ -163,7 +155,7 @@ def _test_unsaved(context: Context, catalog: Catalog) -> int:
     result = TestResult(
         context.account, definition.id, tail, None, advice.about(verdict, context.terminal), recorded=False
     )
-    return KeyRun(context, _fail_on(context)).show(result)
+    return KeyRun(context, options).show(result)
 
 
 async def _tested(probe: Probe, secret: Secret, target: Target) -> Verdict:
@@ -186,7 +178,7 @@ def _has_key(context: Context, verdict: Verdict, provider: str) -> bool:
         return False
 
 
-def _test_saved(context: Context, catalog: Catalog) -> int:
+def _test_saved(context: Context, catalog: Catalog, options: RunOptions) -> int:
     from kojikey import wiring
     from kojikey.cli.commands.key_run import KeyRun
     from kojikey.operations.selecting import select
@@ -196,11 +188,7 @@ def _test_saved(context: Context, catalog: Catalog) -> int:
     selection = select(open_store.store, query, allow_empty=context.call.flag("allow_empty"))
     for provider in selection.missing:
         context.terminal.warn(f"{KeyNotFound(context.account, provider)}; the others are tested")
-    return KeyRun(context, _fail_on(context)).carry_out(open_store, catalog, query, selection)
-
-
-def _fail_on(context: Context) -> str:
-    return context.call.text("fail_on") or "limited"
+    return KeyRun(context, options).carry_out(open_store, catalog, query, selection)
 
 
 def _query(context: Context) -> Query:

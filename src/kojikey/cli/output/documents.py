@@ -13,11 +13,9 @@ from kojikey.model.allocation import source_without_key
 from kojikey.model.key import Key, Stage, Version
 from kojikey.model.masking import mask
 from kojikey.model.ref import Document
-from kojikey.model.timestamps import age_days, now, parsed
+from kojikey.model.timestamps import now
 from kojikey.model.verdict import Verdict
 from kojikey.operations.results import ChangeResult, ListRow, ProviderReport, StoreInfo, TestResult
-
-_EXPIRY_NOTICE_DAYS = 7
 
 
 def write(command: str, code: int, results: Sequence[Document] | None = None, **more: Any) -> int:
@@ -118,27 +116,15 @@ LISTED_FIELDS = ("account", "provider", "source", "billed_to", "disabled", *_KEY
 
 def key_fields(key: Key) -> Document:
     """Return what is known of a key without opening it."""
-    current = key.current
+    current, moment = key.current, now()
     values = (
         mask(current.tail), current.number, current.fingerprint, key.label, current.base_url, list(key.models),
-        list(key.capabilities), key.created_at, key.rotated_at, age_of(key), key.rotate_after_days, rotation_due(key),
+        list(key.capabilities), key.created_at, key.rotated_at, key.age_days(moment),
+        key.rotate_after_days, key.rotation_due(moment),
         current.expires_at, current.last_test.as_document() if current.last_test else None,
         _brief(key.version(Stage.STAGED)), _brief(key.version(Stage.PREVIOUS)),
     )  # fmt: skip
     return dict(zip(_KEY_FIELDS, values, strict=True))
-
-
-def age_of(key: Key) -> int:
-    """Return the days since the value in use was saved."""
-    return age_days(key.current.created_at, now())
-
-
-def rotation_due(key: Key) -> bool:
-    """Tell whether the key should be rotated: it is older than it may be, or expires within a week."""
-    if key.rotate_after_days is not None and age_of(key) >= key.rotate_after_days:
-        return True
-    expires = key.current.expires_at
-    return expires is not None and (parsed(expires) - parsed(now())).days < _EXPIRY_NOTICE_DAYS
 
 
 _OWN_FIELDS = ("fingerprint", "base_url", "created_at", "promoted_at", "expires_at")

@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-from kojikey.cli.output.documents import age_of, rotation_due
 from kojikey.cli.output.failure import write_line
 from kojikey.cli.output.terminal import Terminal, encodes
 from kojikey.model.key import Key, Stage, TestRecord, Version
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from kojikey.cli.commands.doctor_checks import Finding
+    from kojikey.cli.commands.doctor_findings import Finding
     from kojikey.testing import SandboxKey
 
 _STYLE = {
@@ -230,7 +229,7 @@ class Page:
         staged = key.version(Stage.STAGED)
         notes = [
             f"version {staged.number} staged" if staged else "",
-            "rotation due" if rotation_due(key) else f"{age_of(key)} d old",
+            "rotation due" if key.rotation_due(now()) else f"{key.age_days(now())} d old",
             f"expires {key.current.expires_at[:10]}" if key.current.expires_at else "",
             key.label or "",
         ]

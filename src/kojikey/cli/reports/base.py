@@ -10,7 +10,7 @@ from kojikey.cli.exits import Exit, code_of, hint_of
 from kojikey.model.errors import KojikeyError
 from kojikey.model.next_step import Hint, Next, next_step
 from kojikey.model.ref import Document
-from kojikey.model.verdict import Outcome, Verdict
+from kojikey.model.verdict import Outcome
 from kojikey.operations.results import Summary, TestResult
 from kojikey.operations.testing_keys import Unopened
 
@@ -168,12 +168,6 @@ _WAIT = {
     "unreachable": Hint("look at the network and at HTTPS_PROXY (", next_step("doctor"), "), then run it again"),
     "timeout": "run it again later, or with more patience: --timeout 30",
 }
-
-
-def is_failure(verdict: Verdict, fail_on: str) -> bool:
-    """Tell whether an outcome counts as a failed key, ``fail_on`` being the mildest that does."""
-    order = (Outcome.REJECTED, Outcome.LIMITED, Outcome.INDETERMINATE)
-    return verdict.outcome in order[: order.index(Outcome(fail_on)) + 1]
 
 
 def error_fields(error: KojikeyError) -> Document:

@@ -16,10 +16,12 @@ from functools import partial
 
 from kojikey.cli.context import Context
 from kojikey.cli.output import documents
-from kojikey.cli.reports.base import Item, ReportFailedError, RunEnd, error_fields, is_failure
+from kojikey.cli.reports.base import Item, ReportFailedError, RunEnd, error_fields
 from kojikey.model.atomic_file import write_whole
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.ref import Document
+from kojikey.model.timestamps import now
+from kojikey.model.verdict import is_failure
 from kojikey.operations.testing_keys import Unopened
 
 Rows = Callable[[], Iterator[Document]]
@@ -131,9 +133,9 @@ def _row(item: Item, fail_on: str) -> Document:
             "outcome": "unopened", "reason": "cannot_open", "detail": str(item.error),
             "hint": error_fields(item.error)["hint"],
         }  # fmt: skip
-    more: Document = {"is_failure": is_failure(item.verdict, fail_on)}
+    more: Document = {"is_failure": is_failure(item.verdict.outcome, fail_on)}
     if item.key is not None:
-        more["rotation_due"] = documents.rotation_due(item.key)
+        more["rotation_due"] = item.key.rotation_due(now())
         more["expires_at"] = item.key.current.expires_at
         before = item.key.current.last_test
         more["last_valid_at"] = before.last_valid_at if before else None

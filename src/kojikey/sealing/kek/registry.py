@@ -21,6 +21,8 @@ from kojikey.sealing.record import DATA_KEY_PLACE, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kojikey.sealing.kek.base import Source
 
 SOURCES = ("keychain", "passphrase", "env", "file", "recipients", "awskms")
@@ -142,6 +144,16 @@ def wrapped_kid(record: str, *, account: str = "") -> str:
 
         return awskms.parsed(record, where=where)[0]
     return parse(record, DATA_KEY_PLACE, where=where).kid
+
+
+def owner_statements(specs: Sequence[Spec], *, store_id: str, account: str) -> list[Spec]:
+    """Return what a policy of the KEKs' platform allows an account's owner, nothing for KEKs outside of AWS KMS."""
+    arns = sorted({text_member(spec, "key") for spec in specs if spec.get("source") == "awskms"})
+    if not arns:
+        return []
+    from kojikey.sealing.kek.awskms import iam_statement
+
+    return [iam_statement(arns, store=store_id, account=account)]
 
 
 def _source_of(spec: Spec) -> Source:

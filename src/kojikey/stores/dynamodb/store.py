@@ -60,6 +60,12 @@ class DynamoStore(Store):
         if client is not None:
             self._guard(client.close)
 
+    def owner_policy(self, account: str) -> Document:
+        """Return the IAM policy that holds an account's owner to the account. Raises as :meth:`arn`."""
+        from kojikey.stores.dynamodb.table import iam_policy
+
+        return iam_policy(self.arn(), account)
+
     def arn(self) -> str:
         """Return the table's Amazon Resource Name.
 

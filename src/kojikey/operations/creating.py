@@ -1,15 +1,13 @@
-"""Making a store, and saying what it is."""
+"""Creating a store with its KEK, and whether a store that exists has the KEK that was asked for."""
 
 from __future__ import annotations
 
-import os
 import uuid
 
 from kojikey.model import validators
 from kojikey.model.errors import (
     CannotOpen,
     KojikeyError,
-    RecordChanged,
     StoreExists,
     StoreNotFound,
     WrongKek,
@@ -19,19 +17,16 @@ from kojikey.model.ref import Document
 from kojikey.model.timestamps import now
 from kojikey.operations.known_kek import remember
 from kojikey.operations.open_store import FORMAT
-from kojikey.operations.record_checks import checked_header, is_well_formed
-from kojikey.operations.results import StoreInfo
-from kojikey.operations.unlocking import unlocked
+from kojikey.operations.record_checks import checked_header
 from kojikey.sealing.kek.base import Kek, KekInputs
-from kojikey.sealing.kek.registry import describe, discard, load, make, same_source
+from kojikey.sealing.kek.registry import discard, load, make, same_source
 from kojikey.stores.base import Store
 
 _ELSEWHERE = {"env": "env:NAME, with that KEK in the variable NAME", "file": "file:PATH, with that KEK in another file"}
-BESIDE = "the file with the key-encryption key lies in the store's own folder: whoever copies the folder has both"
 
 
 def create(store: Store, *, source: str, inputs: KekInputs) -> tuple[Document, Kek]:
-    """Make a store whose KEK comes from ``source``; return its header and the KEK.
+    """Create a store whose KEK comes from ``source``; return its header and the KEK.
 
     Raises:
         StoreExists: there is one; neither it nor its KEK was touched.
@@ -61,11 +56,6 @@ def mentions(store: Store, kid: str, *, without_store: bool = True) -> bool:
     return any(
         isinstance(spec, dict) and spec.get("kid") == kid for spec in (header.get("kek"), header.get("next_kek"))
     )
-
-
-def lies_beside(spec: Document, store: Store) -> bool:
-    """Tell whether the KEK is a file in the store's own folder, where one leak gives away both."""
-    return spec.get("source") == "file" and os.path.dirname(str(spec.get("path"))) == os.path.dirname(store.place)
 
 
 def ensure_same_kek(store: Store, header: Document, *, source: str, inputs: KekInputs | None = None) -> None:
@@ -117,38 +107,3 @@ def _is_another(spec: Document, inputs: KekInputs) -> bool:
     except CannotOpen:
         return False
     return False
-
-
-def info(store: Store, header: Document) -> StoreInfo:
-    """Return what a store is and how much is in it, without opening anything."""
-    description = store.describe()
-    checked_header(header, store.place)
-    kept = unlocked(header["kek"])
-    try:
-        validators.text(header["store_id"]), validators.stamp(header["created_at"])
-    except ValueError:
-        raise RecordChanged("header") from None
-    accounts = events = damaged = 0
-    for stored in store.accounts():
-        if is_well_formed(stored):
-            accounts += stored.document["wrapped"] is not None
-            events += stored.document["audit"]["seq"]
-        else:
-            damaged += 1
-    return StoreInfo(
-        engine=description.engine,
-        place=description.place,
-        store_id=header["store_id"],
-        format=header["format"],
-        created_at=header["created_at"],
-        kek=describe(header["kek"]),
-        kek_source=header["kek"]["source"],
-        accounts=accounts,
-        keys=sum(1 for _ in store.scan()),
-        events=events,
-        damaged=damaged,
-        unlocked_until=kept.until if kept else None,
-        keyring=kept.ring if kept else None,
-        rekey_under_way=header.get("next_kek") is not None,
-        details=description.details,
-    )

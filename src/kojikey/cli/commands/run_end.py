@@ -1,0 +1,96 @@
+"""How a run over many keys ended: from what was found and what stopped it to the exit code and the error of JSON.
+
+Must not: write anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from kojikey.cli.exits import Exit, code_of, hint_of
+from kojikey.cli.reports.base import RunEnd, Tally, error_fields
+from kojikey.model.errors import KojikeyError
+from kojikey.model.ref import Document
+from kojikey.model.verdict import is_failure
+from kojikey.operations.results import Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """What stopped a run before its end; nothing where it was not stopped. ``lost`` says how stdout was lost."""
+
+    error: KojikeyError | None = None
+    is_interrupted: bool = False
+    lost: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What is known of a run beside what it found. ``since``: what is left of it was not tested since then."""
+
+    total: int
+    fail_on: str
+    since: str
+    began_at: str
+    seconds: float
+    left_out: int
+
+
+def end_of(tally: Tally, facts: RunFacts, stop: Stop) -> RunEnd:
+    """Return how a run ended."""
+    left = max(0, facts.total - tally.finished)
+    code, error = _code_and_error(tally, facts, stop, left)
+    return RunEnd(tally, code, facts.began_at, facts.seconds, facts.fail_on, left, error, facts.left_out)
+
+
+def _code_and_error(tally: Tally, facts: RunFacts, stop: Stop, left: int) -> tuple[Exit, Document | None]:
+    code = exit_of(tally.summary, facts.fail_on)
+    go_on = f"to go on: the same command with --not-tested-since {facts.since}"
+    if stop.is_interrupted:
+        return _stopped(Exit.INTERRUPTED, f"interrupted: {_done(tally, facts)}", go_on if left else None)
+    if stop.error is not None:
+        return code_of(stop.error), _failed(stop.error, tally, facts, left)
+    if stop.lost and left:
+        return _stopped(Exit.STORE_UNAVAILABLE, f"{stop.lost}: {_done(tally, facts)}", go_on)
+    if tally.first_unopened is not None:
+        error = tally.first_unopened.error
+        return code if code is Exit.KEY_FAILED else code_of(error), error_fields(error)
+    return code, None
+
+
+def _done(tally: Tally, facts: RunFacts) -> str:
+    return f"{tally.finished} of {facts.total} keys done, {tally.recorded} outcomes recorded"
+
+
+def _stopped(code: Exit, message: str, hint: str | None) -> tuple[Exit, Document]:
+    return code, {"code": code.word, "message": message, "hint": hint}
+
+
+def _failed(error: KojikeyError, tally: Tally, facts: RunFacts, left: int) -> Document:
+    fields = error_fields(error)
+    if facts.total > 1:
+        done = f"{tally.finished} of {facts.total} keys were done, {tally.recorded} outcomes recorded"
+        fields["message"] = f"{error}; {done}"
+    if left and tally.recorded:
+        fields["hint"] = f"{hint_of(error)}; then go on with --not-tested-since {facts.since}"
+    return fields
+
+
+def worsened(ending: RunEnd, problem: str) -> RunEnd:
+    """Return the ending of a run that went well but for a report."""
+    if ending.code is not Exit.OK:
+        return ending
+    code, error = _stopped(Exit.STORE_UNAVAILABLE, problem, None)
+    return replace(ending, code=code, error=error)
+
+
+def exit_of(summary: Summary, fail_on: str) -> Exit:
+    """Return the exit code of a run: 3 where a key failed, else 4 where one could not be judged, else 0.
+
+    ``fail_on`` names the mildest outcome that counts as a failed key; what it leaves out does not fail the run,
+    except that keys which could not be judged still exit 4.
+    """
+    counts = summary.by_outcome()
+    if any(count and is_failure(outcome, fail_on) for outcome, count in counts.items()):
+        return Exit.KEY_FAILED
+    return Exit.INDETERMINATE if summary.indeterminate else Exit.OK
