@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.exits import Exit
+from kojikey.cli.output.failure import Failure
 from kojikey.cli.parsing.command import COMMON, Call, Command, Option
 from kojikey.model.errors import CannotOpen, UsageError
 from kojikey.model.next_step import Hint, next_step
@@ -65,12 +66,11 @@ def _tell_unknown(context: Context, result: AuditResult) -> None:
 def _show(context: Context, result: AuditResult, *, everyone: bool) -> int:
     """List what can be read; what cannot is named beside it, and decides about the exit code."""
     from kojikey.cli.output import documents
-    from kojikey.cli.output.failure import say
 
     error = _damage(result)
     code = Exit.CANNOT_OPEN if error else Exit.OK
     if context.terminal.json:
-        documents.write("audit", code, result.events, error=error)
+        documents.write("audit", code, result.events, error=error.as_json() if error else None)
     elif result.events:
         from kojikey.cli.output.render import Page
 
@@ -78,22 +78,21 @@ def _show(context: Context, result: AuditResult, *, everyone: bool) -> int:
     elif error is None:
         context.terminal.note("no events")
     if error is not None:
-        say(f"kojikey: {error['message']}")
-        say(f"  try: {error['hint']}")
+        error.say()
     return int(code)
 
 
-def _damage(result: AuditResult) -> Document | None:
+def _damage(result: AuditResult) -> Failure | None:
     """Return the error that names the events which cannot be read, None where all can."""
     if not result.unreadable:
         return None
     return _error(result.unreadable, "the others are listed", hint=next_step("audit", "--verify"))
 
 
-def _error(errors: Sequence[CannotOpen], rest: str, *, hint: str) -> Document:
+def _error(errors: Sequence[CannotOpen], rest: str, *, hint: str) -> Failure:
     more = len(errors) - _NAMED
     message = "; ".join([*map(str, errors[:_NAMED]), *([f"and {more} more"] if more > 0 else []), rest])
-    return {"code": Exit.CANNOT_OPEN.word, "message": message, "hint": hint}
+    return Failure(Exit.CANNOT_OPEN, message, hint)
 
 
 def _verify(context: Context, result: AuditResult) -> int:
@@ -116,7 +115,7 @@ def _verify(context: Context, result: AuditResult) -> int:
             for name, errors in result.broken.items()
         ]
         failure = _error(problems, _others(result), hint=_MEND) if problems else None
-        return documents.write("audit", code, rows, summary=summary, error=failure)
+        return documents.write("audit", code, rows, summary=summary, error=failure.as_json() if failure else None)
     _show_verified(context, result)
     if problems:
         for line in (*map(str, problems), _others(result)):

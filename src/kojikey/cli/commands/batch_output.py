@@ -18,11 +18,10 @@ from kojikey.cli.commands.batch_table import BatchTable
 from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit, code_of
 from kojikey.cli.output import documents, next_steps
-from kojikey.cli.output.failure import SCHEMA
+from kojikey.cli.output.failure import SCHEMA, Failure
 from kojikey.cli.output.github_escape import inert_json
 from kojikey.cli.output.progress import Progress
 from kojikey.cli.output.streams import lost_output
-from kojikey.cli.reports.base import error_fields
 from kojikey.model.errors import KeyExists, KojikeyError
 from kojikey.model.ref import Document
 from kojikey.operations.rotating_many import Done, Failed, Line, LineResult, Planned
@@ -101,9 +100,9 @@ class BatchOutput:
             message = (
                 f"{self.lost or 'interrupted'}; {self.finished} lines done, {self._left()}, no key in use was lost"
             )
-            told = {"code": code.word, "message": message, "hint": "the same command again finishes the rest"}
+            told = Failure(code, message, "the same command again finishes the rest").as_json()
         elif error is not None:
-            code, told = code_of(error), error_fields(error)
+            code, told = code_of(error), Failure.of(error).as_json()
             told["message"] = f"{error}; {self.finished} lines were done"
         counts = ", ".join(f"{count} {what}" for what, count in self.counts.items())
         terminal = self.context.terminal
@@ -154,7 +153,7 @@ def _result(item: LineResult) -> tuple[Exit, Document]:
         return Exit.OK, document | {"would": item.would, "exit_code": 0}
     code = code_of(item.error)
     action = "exists" if isinstance(item.error, KeyExists) else None
-    return code, document | {"action": action, "exit_code": int(code), "error": error_fields(item.error)}
+    return code, document | {"action": action, "exit_code": int(code), "error": Failure.of(item.error).as_json()}
 
 
 def lines_in(stream: BinaryIO) -> int | None:

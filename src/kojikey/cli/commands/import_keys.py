@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from kojikey.cli.context import Context, context_of
+from kojikey.cli.output.failure import Failure
 from kojikey.cli.parsing.command import (
     ALLOW_LIMITED,
     ALLOW_UNVERIFIED,
@@ -131,14 +132,13 @@ def _commented_out(context: Context, sources: list[Source], rows: list[Row]) -> 
 def _ended(taking: Taking) -> tuple[Exit, Document | None]:
     """Return how a run ended that did not come to its end; of one that did, no error."""
     from kojikey.cli.exits import Exit, code_of
-    from kojikey.cli.reports.base import error_fields
 
     if taking.is_interrupted:
         message = "interrupted; what is listed as added, rotated or staged is saved, nothing else was changed"
         hint = "the same command again takes the rest"
-        return Exit.INTERRUPTED, {"code": Exit.INTERRUPTED.word, "message": message, "hint": hint}
+        return Exit.INTERRUPTED, Failure(Exit.INTERRUPTED, message, hint).as_json()
     if taking.error is not None:
-        return code_of(taking.error), error_fields(taking.error)
+        return code_of(taking.error), Failure.of(taking.error).as_json()
     return Exit.OK, None
 
 

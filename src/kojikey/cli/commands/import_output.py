@@ -14,6 +14,7 @@ from kojikey.cli.commands.import_sources import Binding, Source, Unread
 from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit
 from kojikey.cli.output import documents
+from kojikey.cli.output.failure import Failure
 from kojikey.model.account import DEFAULT_ACCOUNT
 from kojikey.model.masking import mask
 from kojikey.model.next_step import Hint, next_step
@@ -96,7 +97,7 @@ def _say_what_went_wrong(report: Report) -> None:
 
 
 def _error(code: Exit, message: str, hint: str) -> Document:
-    return {"code": code.word, "message": message, "hint": hint}
+    return Failure(code, message, hint).as_json()
 
 
 def _unread(source: Unread) -> str:

@@ -6,6 +6,7 @@ import os
 
 from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit
+from kojikey.cli.output.failure import Failure
 from kojikey.model.errors import BadDefinition, Conflict, Effect, StoreUnavailable, UsageError
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import Document
@@ -25,7 +26,7 @@ def check(context: Context, path: str) -> int:
     code = Exit.USAGE if mistakes else Exit.OK
     if context.terminal.json:
         rows: list[Document] = [{"file": path, "line": line, "problem": problem} for line, problem in mistakes]
-        error = {"code": "usage", "message": f"{path} has {_counted(mistakes)}", "hint": "mend these lines"}
+        error = Failure(Exit.USAGE, f"{path} has {_counted(mistakes)}", "correct these lines").as_json()
         return documents.write("providers", code, rows, error=error if mistakes else None)
     for line, problem in mistakes:
         write_line(f"{path}:{line}: {problem}")

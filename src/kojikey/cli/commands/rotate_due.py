@@ -19,8 +19,7 @@ from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit, code_of
 from kojikey.cli.output import documents
 from kojikey.cli.output.damaged_records import DamagedRecords
-from kojikey.cli.output.failure import SCHEMA
-from kojikey.cli.reports.base import error_fields
+from kojikey.cli.output.failure import SCHEMA, Failure
 from kojikey.model.errors import Effect, KojikeyError, UsageError
 from kojikey.model.key import Key
 from kojikey.model.management_errors import CannotMint
@@ -236,7 +235,7 @@ class _Written:
                 "action": None,
                 "due": True,
                 "would": due.todo.value,
-                "error": error_fields(due.error),
+                "error": Failure.of(due.error).as_json(),
             }
             self._write(document, str(due.error), hint=due.error.hint)
             return

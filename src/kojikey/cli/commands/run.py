@@ -181,9 +181,10 @@ def _not_started(call: Call, name: str, problem: str, code: int) -> int:
     if hint:
         say(f"  {hint}")
     if call.flag("json"):
-        from kojikey.cli.output.failure import failure, write_json
+        from kojikey.cli.output.failure import failed, write_json
 
-        write_json(failure("run", code, "not_found" if code == NOT_FOUND else "not_executable", message, hint))
+        word = "not_found" if code == NOT_FOUND else "not_executable"  # no exit code of ours
+        write_json(failed("run", code, {"code": word, "message": message, "hint": hint}))
     return code
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from kojikey.cli.exits import Exit, code_of, hint_of
-from kojikey.cli.reports.base import RunEnd, Tally, error_fields
+from kojikey.cli.output.failure import Failure
+from kojikey.cli.reports.base import RunEnd, Tally
 from kojikey.model.errors import KojikeyError
 from kojikey.model.ref import Document
 from kojikey.model.verdict import is_failure
@@ -54,7 +55,7 @@ def _code_and_error(tally: Tally, facts: RunFacts, stop: Stop, left: int) -> tup
         return _stopped(Exit.STORE_UNAVAILABLE, f"{stop.lost}: {_done(tally, facts)}", go_on)
     if tally.first_unopened is not None:
         error = tally.first_unopened.error
-        return code if code is Exit.KEY_FAILED else code_of(error), error_fields(error)
+        return code if code is Exit.KEY_FAILED else code_of(error), Failure.of(error).as_json()
     return code, None
 
 
@@ -63,11 +64,11 @@ def _done(tally: Tally, facts: RunFacts) -> str:
 
 
 def _stopped(code: Exit, message: str, hint: str | None) -> tuple[Exit, Document]:
-    return code, {"code": code.word, "message": message, "hint": hint}
+    return code, Failure(code, message, hint).as_json()
 
 
 def _failed(error: KojikeyError, tally: Tally, facts: RunFacts, left: int) -> Document:
-    fields = error_fields(error)
+    fields = Failure.of(error).as_json()
     if facts.total > 1:
         done = f"{tally.finished} of {facts.total} keys were done, {tally.recorded} outcomes recorded"
         fields["message"] = f"{error}; {done}"

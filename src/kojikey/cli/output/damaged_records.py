@@ -6,6 +6,7 @@ Owns: warnings, the ``error`` of the document, the exit code. Must not: stop the
 from __future__ import annotations
 
 from kojikey.cli.exits import Exit
+from kojikey.cli.output.failure import Failure
 from kojikey.cli.output.terminal import Terminal
 from kojikey.model.errors import CannotOpen
 from kojikey.model.next_step import Hint, next_step
@@ -37,4 +38,4 @@ class DamagedRecords:
         if not self._errors:
             return None
         more = f" (and {len(self._errors) - 1} more)" if len(self._errors) > 1 else ""
-        return {"code": self.code.word, "message": self._errors[0] + more, "hint": self._hint}
+        return Failure(self.code, self._errors[0] + more, self._hint).as_json()

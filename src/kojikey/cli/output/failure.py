@@ -8,32 +8,62 @@ from __future__ import annotations
 import os
 import sys
 
+from kojikey.model.fast_namedtuple import NamedTuple
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
     from kojikey.cli.exits import Exit
+    from kojikey.model.errors import KojikeyError
 
 SCHEMA = "kojikey/1"
 REPORT_IT = "please report it, with this line and the command: https://github.com/kojikey/kojikey/issues"
 
 
+class Failure(NamedTuple):
+    """Why a command, or one of its results, failed: an exit code, what happened, and what to type or do next."""
+
+    code: Exit
+    message: str
+    hint: str | None = None
+
+    @classmethod
+    def of(cls, error: KojikeyError) -> Failure:
+        """Return the failure that one of our errors is."""
+        from kojikey.cli.exits import code_of, hint_of
+
+        return cls(code_of(error), str(error), hint_of(error))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the ``error`` of the JSON contract."""
+        return {"code": self.code.word, "message": self.message, "hint": self.hint}
+
+    def say(self) -> None:
+        """Write it to stderr for people; a hint that is a command can be typed as it stands."""
+        from kojikey.model.next_step import is_command_first
+
+        for line in f"kojikey: {self.message}".split("\n"):
+            say(line)
+        if self.hint:
+            say(f"  try: {self.hint}" if is_command_first(self.hint) else f"  {self.hint}")
+
+
 def report(tokens: list[str], error: Exception) -> int:
     """Tell what went wrong and return the exit code. A bug is told by its kind and place, never by its values."""
-    from kojikey.cli.exits import Exit, code_of, hint_of
+    from kojikey.cli.exits import Exit
     from kojikey.model.errors import KojikeyError
     from kojikey.model.next_step import next_step
 
     error = first_of_ours(error)
     if isinstance(error, KojikeyError):
-        return fail(tokens, code_of(error), str(error), hint_of(error))
+        return fail(tokens, Failure.of(error))
     if isinstance(error, OSError) and error.errno is not None:
         # The machine, not a bug: a full disk under standard output, a folder that vanished.
-        return fail(
-            tokens, Exit.STORE_UNAVAILABLE, f"the system refused: {os.strerror(error.errno)}", next_step("doctor")
-        )
-    return fail(tokens, Exit.INTERNAL, f"a bug in kojikey: {kind_and_place(error)}", REPORT_IT)
+        refused = f"the system refused: {os.strerror(error.errno)}"
+        return fail(tokens, Failure(Exit.STORE_UNAVAILABLE, refused, next_step("doctor")))
+    return fail(tokens, Failure(Exit.INTERNAL, f"a bug in kojikey: {kind_and_place(error)}", REPORT_IT))
 
 
 def kind_and_place(error: Exception) -> str:
@@ -52,30 +82,24 @@ def report_interrupt(tokens: list[str], interrupt: KeyboardInterrupt) -> int:
 
     note = str(interrupt) or "interrupted; nothing that was not confirmed above was changed"
     print(file=sys.stderr)
-    return fail(tokens, Exit.INTERRUPTED, note, None)
+    return fail(tokens, Failure(Exit.INTERRUPTED, note))
 
 
-def fail(tokens: list[str], code: Exit, message: str, hint: str | None) -> int:
+def fail(tokens: list[str], failure: Failure) -> int:
     """Print a failure for people on stderr and, with ``--json``, as a document on stdout; return the code."""
-    from kojikey.model.next_step import is_command_first
-
     own = tokens[: tokens.index("--")] if "--" in tokens else tokens
-    for line in f"kojikey: {message}".split("\n"):
-        say(line)
-    if hint:
-        say(f"  try: {hint}" if is_command_first(hint) else f"  {hint}")
+    failure.say()
     if "--json" in own:
         try:  # noqa: SIM105 - contextlib costs `run` a millisecond
-            write_json(failure(command_name(own), code, code.word, message, hint))
+            write_json(failed(command_name(own), failure.code, failure.as_json()))
         except OSError:
             pass  # it is standard output that failed
-    return int(code)
+    return int(failure.code)
 
 
-def failure(command: str | None, code: int, word: str, message: str, hint: str | None = None) -> dict[str, Any]:
+def failed(command: str | None, code: int, error: dict[str, Any]) -> dict[str, Any]:
     """Return the document of a command that failed as a whole."""
-    document: dict[str, Any] = {"schema": SCHEMA, "command": command, "exit_code": int(code)}
-    return document | {"error": {"code": word, "message": message, "hint": hint}}
+    return {"schema": SCHEMA, "command": command, "exit_code": int(code), "error": error}
 
 
 def say(line: str) -> None:

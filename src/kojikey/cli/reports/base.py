@@ -6,8 +6,7 @@ from bisect import insort
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from kojikey.cli.exits import Exit, code_of, hint_of
-from kojikey.model.errors import KojikeyError
+from kojikey.cli.exits import Exit
 from kojikey.model.next_step import Hint, Next, next_step
 from kojikey.model.ref import Document
 from kojikey.model.verdict import Outcome
@@ -168,8 +167,3 @@ _WAIT = {
     "unreachable": Hint("look at the network and at HTTPS_PROXY (", next_step("doctor"), "), then run it again"),
     "timeout": "run it again later, or with more patience: --timeout 30",
 }
-
-
-def error_fields(error: KojikeyError) -> Document:
-    """Return an error as JSON has it."""
-    return {"code": code_of(error).word, "message": str(error), "hint": hint_of(error)}

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from itertools import groupby
 from urllib.parse import quote, urlsplit
 
-from kojikey.cli.reports.base import Group, RunEnd, error_fields
+from kojikey.cli.exits import hint_of
+from kojikey.cli.reports.base import Group, RunEnd
 from kojikey.cli.reports.html_style import style
 from kojikey.cli.reports.spool import Rows
 from kojikey.model.ref import Document
@@ -97,7 +98,7 @@ def _steps(ending: RunEnd) -> Iterator[str]:
     for group in groups:
         yield from _step(group)
     if unopened is not None:
-        hint = text(str(error_fields(unopened.error)["hint"]))
+        hint = text(str(hint_of(unopened.error)))
         keys = _count(ending.tally.unopened, "key")
         yield f'<li class="unopened"><h3>{_mark("unopened")} {keys}: the record does not open</h3><p>{hint}</p></li>\n'
     yield "</ol></section>\n"

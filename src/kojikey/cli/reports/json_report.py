@@ -6,9 +6,9 @@ import json
 import sys
 
 from kojikey.cli.output import documents
-from kojikey.cli.output.failure import SCHEMA
+from kojikey.cli.output.failure import SCHEMA, Failure
 from kojikey.cli.output.github_escape import inert_json
-from kojikey.cli.reports.base import Item, RunEnd, Tally, error_fields
+from kojikey.cli.reports.base import Item, RunEnd, Tally
 from kojikey.model.ref import Document
 from kojikey.operations.testing_keys import Unopened
 
@@ -86,7 +86,7 @@ class JsonLines:
 
 
 def _unopened(item: Unopened) -> Document:
-    return {"account": item.account, "provider": item.provider, "error": error_fields(item.error)}
+    return {"account": item.account, "provider": item.provider, "error": Failure.of(item.error).as_json()}
 
 
 def _closing(ending: RunEnd) -> Document:

@@ -15,8 +15,9 @@ from contextlib import suppress
 from functools import partial
 
 from kojikey.cli.context import Context
+from kojikey.cli.exits import hint_of
 from kojikey.cli.output import documents
-from kojikey.cli.reports.base import Item, ReportFailedError, RunEnd, error_fields
+from kojikey.cli.reports.base import Item, ReportFailedError, RunEnd
 from kojikey.model.atomic_file import write_whole
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.ref import Document
@@ -131,7 +132,7 @@ def _row(item: Item, fail_on: str) -> Document:
         return {
             "account": item.account, "provider": item.provider, "masked": "", "is_failure": True,
             "outcome": "unopened", "reason": "cannot_open", "detail": str(item.error),
-            "hint": error_fields(item.error)["hint"],
+            "hint": hint_of(item.error),
         }  # fmt: skip
     more: Document = {"is_failure": is_failure(item.verdict.outcome, fail_on)}
     if item.key is not None:
