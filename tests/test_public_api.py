@@ -72,7 +72,7 @@ def test_without_an_own_key_it_is_the_built_in_allocation(kojikey: Program) -> N
         kojikey.add("elevenlabs", "ok")
 
 
-def test_an_account_whose_keys_are_set_aside_has_the_built_in_allocation(kojikey: Program) -> None:
+def test_an_account_whose_keys_are_disabled_has_the_built_in_allocation(kojikey: Program) -> None:
     kojikey.added()
     kojikey("account", "disable", "default")
     assert resolved(kojikey, "elevenlabs").source == "built_in"
@@ -119,7 +119,7 @@ def test_what_is_wrong_is_an_error_of_ours(
         resolved(kojikey, **arguments)
 
 
-def test_a_store_that_can_not_be_read_is_unavailable(kojikey: Program) -> None:
+def test_a_store_that_cannot_be_read_is_unavailable(kojikey: Program) -> None:
     kojikey.added()
     (kojikey.home / "keys.db").chmod(0o644)
     with pytest.raises(errors.StoreUnavailable):

@@ -1,7 +1,7 @@
 """kojikey keeps provider API keys sealed, asks providers whether they work, and rotates them without losing one.
 
-This is the public face for programs: :func:`resolve`, :class:`Client` and :func:`judge`. It is cheap to import (nothing
-of the store, the cryptography or the network is loaded until a key is asked for), and it never prints, prompts or exits.
+This is the public face for programs: :func:`resolve`, :class:`Client` and :func:`judge`. It is cheap to import:
+the store, the cryptography and the network are loaded when a key is asked for. It never prints, prompts or exits.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ def test_a_disabled_account_gets_no_key_from_run(acme: Program) -> None:
     assert run(acme).out == f"{key}\n"
 
 
-def test_a_disabled_account_is_told_by_require(acme: Program) -> None:
+def test_a_disabled_account_is_named_by_check(acme: Program) -> None:
     acme("account", "disable", "acme")
     ended = run(acme, "--require", "--json")
     assert (ended.code, ended.error["code"], ended.error["hint"]) == (5, "not_found", "kojikey account enable acme")
@@ -185,7 +185,7 @@ def test_a_name_that_is_none_is_refused_and_a_key_is_not_repeated(acme: Program,
 # remove
 
 
-def test_removing_wants_the_name_once_more(acme: Program) -> None:
+def test_removing_needs_the_name_again(acme: Program) -> None:
     before = acme.snapshot()
     for more in ([], ["--no-input"], ["--confirm", "acne"], ["--confirm", ""], ["--confirm", "ACME"]):
         ended = acme("account", "remove", "acme", "--json", *more)
@@ -223,7 +223,7 @@ def test_removing_works_without_the_kek_and_says_that_its_event_is_unsigned(acme
     assert "1 event is unsigned" in acme("audit", "--verify").out
 
 
-def test_a_removed_account_can_not_be_verified_but_is_not_broken(acme: Program) -> None:
+def test_a_removed_account_cannot_be_verified_but_is_not_broken(acme: Program) -> None:
     acme("account", "remove", "acme", "--confirm", "acme")
     verified = acme("audit", "--verify", "--json")
     assert (verified.code, verified.document["summary"]) == (0, {"accounts": 2, "broken": 0, "unsigned": 0, "lost": 2})

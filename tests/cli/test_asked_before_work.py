@@ -116,7 +116,7 @@ def test_after_three_wrong_passphrases_no_key_is_asked_for(locked: Program, comm
     assert (code, "(hidden)" in text, "a lost one cannot be recovered" in text) == (8, False, True)
 
 
-def test_a_wrong_kek_is_told_before_the_key_is_asked_for(kojikey: Program) -> None:
+def test_a_wrong_kek_is_reported_before_the_key_is_asked_for(kojikey: Program) -> None:
     kojikey.added()
     with on_a_terminal(kojikey, "rotate", "elevenlabs", KOJIKEY_KEK="A" * 43) as child:
         code, text = end(child)

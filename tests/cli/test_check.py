@@ -37,7 +37,7 @@ def lacks(
     return list(found.problems)
 
 
-def test_a_key_that_is_not_there_is_told(sample_store: SampleStore) -> None:
+def test_a_key_that_is_not_there_is_reported(sample_store: SampleStore) -> None:
     assert lacks(sample_store, None, Policy()) == []
     (found,) = check(sample_store.open_store(), account="acme", providers=["google_gemini"], policy=Policy(), now=NOW)
     assert (found.problems, found.key) == ((Problem.NO_KEY,), None)
@@ -107,7 +107,7 @@ def test_a_test_that_settled_nothing_does_not_count(
     assert lacks(sample_store, reason, Policy(tested_within=timedelta(days=within))) == expected
 
 
-def test_an_old_key_and_an_expired_one_are_told(sample_store: SampleStore) -> None:
+def test_an_old_key_and_an_expired_one_are_reported(sample_store: SampleStore) -> None:
     later = datetime.now(UTC) + timedelta(days=91)
     demands = Policy(max_age=timedelta(days=90))
     assert lacks(sample_store, Reason.OK, demands, now=later, expires_at="2026-11-24T00:00:00Z") == [

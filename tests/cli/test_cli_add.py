@@ -113,7 +113,7 @@ def test_add_tests_each_model_that_is_named(kojikey: Program) -> None:
 
 
 @pytest.mark.parametrize(("given", "kept"), [([], 90), (["--rotate-after", "never"], None)])
-def test_a_rotation_is_due_after_ninety_days_unless_told_otherwise(
+def test_a_rotation_is_due_after_ninety_days_unless_set_otherwise(
     kojikey: Program, given: list[str], kept: int | None
 ) -> None:
     kojikey.added("elevenlabs", "ok", *given)

@@ -63,7 +63,7 @@ def test_nothing_is_not_called_whole_either(kojikey: Program, trail: Program) ->
     assert (empty.code, "whole" in empty.out) == (0, False)
 
 
-def test_a_provider_that_nobody_knows_is_told(trail: Program) -> None:
+def test_a_provider_that_nobody_knows_is_reported(trail: Program) -> None:
     ended = trail("audit", "--provider", "nope")
     assert ended.code == 0
     assert "there is no provider nope" in ended.err

@@ -83,7 +83,7 @@ def test_both_ways_out_of_a_rotation_name_the_account(kojikey: Program) -> None:
     assert hint == f"finish it with {again} --resume, or discard it with {again} --abort"
 
 
-def test_doctor_s_mends_name_the_store(kojikey: Program, elsewhere: str) -> None:
+def test_the_fixes_of_doctor_name_the_store(kojikey: Program, elsewhere: str) -> None:
     key = kojikey.key()
     assert kojikey("add", "elevenlabs", "--no-test", "--stdin", "-s", elsewhere, stdin=key.key).code == 0
     mends = [row["mend"] for row in kojikey("doctor", "-s", elsewhere, "--json").results if row["mend"]]
@@ -91,7 +91,7 @@ def test_doctor_s_mends_name_the_store(kojikey: Program, elsewhere: str) -> None
     assert shlex.split(mend) == ["kojikey", "test", "elevenlabs", "--store", elsewhere, "--account", "default"]
 
 
-def test_a_store_that_can_not_be_used_is_not_suggested(kojikey: Program) -> None:
+def test_a_store_that_cannot_be_used_is_not_suggested(kojikey: Program) -> None:
     url = "postgresql://koji:hunter2@db.example/koji"
     for words in (["list", "-s", url], ["store", "rekey", "-s", url], ["add", "-s", url]):
         ended = kojikey(*words, "--json")

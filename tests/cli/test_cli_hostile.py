@@ -22,7 +22,7 @@ def add(kojikey: Program, text: str | bytes, *more: str) -> Ended:
 
 
 @pytest.mark.parametrize("around", ["{}\n\n", "{} \r\n", "  {}", "{}\t", "\n\n{}\n\n", "\u00a0{}\u3000"])
-def test_white_space_around_a_key_is_removed_and_told(kojikey: Program, around: str) -> None:
+def test_white_space_around_a_key_is_removed_with_a_message(kojikey: Program, around: str) -> None:
     key = kojikey.key()
     ended = add(kojikey, around.format(key.key))
     assert ended.code == 0, ended.said
@@ -281,7 +281,7 @@ def test_the_exit_code_is_that_of_what_was_done_whether_or_not_it_is_read(
 
 
 @pytest.mark.parametrize("words", ["list", "list --json", "--help", "--version", "audit --json"])
-def test_a_full_disk_under_stdout_is_told(kojikey: Program, words: str) -> None:
+def test_a_full_disk_under_stdout_is_reported(kojikey: Program, words: str) -> None:
     kojikey.added()
     ended = kojikey.shell(f"kojikey {words} > /dev/full")
     assert (ended.code, "Traceback" in ended.err, "Exception ignored" in ended.err) == (7, False, False)
@@ -346,7 +346,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     return spoil
 
 
-def test_a_bug_is_told_by_its_place_and_exits_1(kojikey: Program, broken: Callable[[], None]) -> None:
+def test_a_bug_is_reported_by_its_place_and_exits_1(kojikey: Program, broken: Callable[[], None]) -> None:
     broken()
     ended = kojikey("list", "--json")
     assert (ended.code, ended.error["code"]) == (1, "internal")
@@ -356,7 +356,7 @@ def test_a_bug_is_told_by_its_place_and_exits_1(kojikey: Program, broken: Callab
     assert "Traceback" not in ended.said
 
 
-def test_what_is_not_readable_is_told(kojikey: Program) -> None:
+def test_what_is_not_readable_is_reported(kojikey: Program) -> None:
     kojikey.added()
     path = kojikey.home / "keys.db"
     path.unlink()

@@ -103,7 +103,7 @@ def test_a_result_of_test_has_every_field(kojikey: Program) -> None:
     assert document["summary"] == {"tested": 1, "valid": 0, "limited": 1, "rejected": 0, "indeterminate": 0}
 
 
-def test_usage_is_told_where_the_provider_tells_it(kojikey: Program) -> None:
+def test_usage_is_shown_where_the_provider_tells_it(kojikey: Program) -> None:
     kojikey.added()
     kojikey.added("google_gemini")
     by_provider = {result["provider"]: result for result in kojikey("test", "--json").results}

@@ -97,7 +97,7 @@ def test_what_follows_of_a_long_line_is_indented(kojikey: Program) -> None:
     assert lines[first + 1].startswith("      ")
 
 
-def test_what_to_do_about_a_key_is_told_once(kojikey: Program) -> None:
+def test_what_to_do_about_a_key_is_reported_once(kojikey: Program) -> None:
     for account in ("one", "two"):
         kojikey.added("elevenlabs", "missing_permission", "--allow-limited", "--account", account)
     kojikey.added("google_gemini", "restricted_api", "--allow-limited", "--account", "one")

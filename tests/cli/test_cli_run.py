@@ -191,7 +191,7 @@ def test_nothing_is_made_where_there_is_no_store(kojikey: Program) -> None:
     assert not kojikey.home.exists()
 
 
-def test_an_account_whose_keys_are_set_aside_uses_the_built_in_allocation(kojikey: Program) -> None:
+def test_an_account_whose_keys_are_disabled_uses_the_built_in_allocation(kojikey: Program) -> None:
     kojikey.added("elevenlabs")
     kojikey("account", "disable", "default")
     assert added_environment(kojikey, "-q") == {}

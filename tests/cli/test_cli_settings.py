@@ -123,7 +123,7 @@ def test_folders_are_0700_and_files_0600_whatever_the_umask(kojikey: Program, um
 
 @pytest.mark.parametrize("bits", [0o640, 0o604, 0o660, 0o602, 0o644, 0o666], ids=oct)
 @pytest.mark.parametrize("command", [["list"], ["run", "--", "echo", "started"]], ids=" ".join)
-def test_a_store_file_that_others_can_read_or_write_is_refused_with_the_command_that_mends_it(
+def test_a_store_file_that_others_can_read_or_write_is_refused_with_the_command_that_fixes_it(
     kojikey: Program, bits: int, command: list[str]
 ) -> None:
     kojikey.added()
@@ -146,7 +146,7 @@ def test_a_folder_that_others_can_write_to_is_refused(kojikey: Program) -> None:
     assert (ended.code, "chmod" in ended.err) == (7, True)
 
 
-def test_a_home_that_can_not_be_made_is_told_without_a_traceback(kojikey: Program) -> None:
+def test_a_home_that_cannot_be_made_is_reported_without_a_traceback(kojikey: Program) -> None:
     key = kojikey.key()
     ended = kojikey.installed("add", "elevenlabs", "--no-test", "--stdin", stdin=key.key, KOJIKEY_HOME="/dev/null/here")
     assert (ended.code, "Traceback" in ended.err) == (7, False)
@@ -320,7 +320,7 @@ def test_mistakes_in_a_definition_are_named_all_at_once(kojikey: Program) -> Non
     assert all(words in ended.error["message"] for words in ("name", "colour", "company"))
 
 
-def test_doctor_names_what_is_wrong_and_how_to_mend_it(kojikey: Program) -> None:
+def test_doctor_names_what_is_wrong_and_how_to_fix_it(kojikey: Program) -> None:
     kojikey.added()
     assert kojikey("doctor").code == 0
     assert kojikey("doctor", KOJIKEY_KEK=None).code == 8

@@ -136,7 +136,7 @@ def test_a_question_leaves_stdout_to_the_one_document(kojikey: Program, tmp_path
 
 
 @pytest.mark.parametrize("answer", ["y", "n"])
-def test_what_was_told_before_the_question_is_not_told_again(kojikey: Program, answer: str) -> None:
+def test_a_message_before_the_question_is_not_repeated(kojikey: Program, answer: str) -> None:
     key = kojikey.key("elevenlabs", "missing_permission")
     with on_a_terminal(kojikey, "add", "elevenlabs", "--base-url", key.base_url, "--from-env", "N", N=key.key) as child:
         child.expect_exact("[y/N] ")

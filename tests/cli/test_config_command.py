@@ -39,7 +39,7 @@ def refused(ended: Ended, code: int, *words: str) -> None:
     assert all(word in ended.said for word in words), ended.said
 
 
-def test_the_path_is_told_also_where_the_file_is_missing_or_has_mistakes(kojikey: Program) -> None:
+def test_the_path_is_reported_also_where_the_file_is_missing_or_has_mistakes(kojikey: Program) -> None:
     path = kojikey.home / "config.toml"
     assert kojikey("config", "path").out == f"{path}\n"
     assert kojikey("config", "path", "--json").result == {"path": str(path)}

@@ -243,7 +243,7 @@ def test_a_report_that_has_no_place_is_refused_before_anything_is_asked(many: Pr
     assert many("test", "--all-accounts", "--html", str(tmp_path)).code == 2
 
 
-def test_a_run_that_can_not_finish_its_report_leaves_the_old_one(many: Program, tmp_path: Path) -> None:
+def test_a_run_that_cannot_finish_its_report_leaves_the_old_one(many: Program, tmp_path: Path) -> None:
     report = tmp_path / "keys.html"
     report.write_text("old")
     from kojikey.model.atomic_file import write_whole
@@ -258,7 +258,7 @@ def test_a_run_that_can_not_finish_its_report_leaves_the_old_one(many: Program, 
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["keys.html"]
 
 
-def test_a_report_that_can_not_be_written_fails_a_run_that_went_well(
+def test_a_report_that_cannot_be_written_fails_a_run_that_went_well(
     kojikey: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(path: str, _: object) -> None:

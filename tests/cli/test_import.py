@@ -366,7 +366,7 @@ def test_a_rejected_key_comes_before_what_is_malformed_and_that_before_a_conflic
         assert kojikey("import", "--json").code == 3
 
 
-def test_a_wrong_kek_is_told_and_nothing_is_taken(kojikey: Program, folder: Path) -> None:
+def test_a_wrong_kek_is_reported_and_nothing_is_taken(kojikey: Program, folder: Path) -> None:
     kojikey.added("elevenlabs")
     file = write(folder, f"OPENAI_API_KEY={OPENAI}\n")
     ended = run(kojikey, "--comment-out", KOJIKEY_KEK="A" * 43)

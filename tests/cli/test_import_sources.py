@@ -206,7 +206,7 @@ def test_the_environment_is_a_source_without_lines() -> None:
         ("yourapikeyhere", "a placeholder"), ("null", "a placeholder"), ("API_KEY", "a placeholder"),
     ],
 )  # fmt: skip
-def test_what_stands_in_place_of_a_key_is_told(value: str, what: str) -> None:
+def test_what_stands_in_place_of_a_key_is_reported(value: str, what: str) -> None:
     assert in_place_of_key(value) == what
 
 

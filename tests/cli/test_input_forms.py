@@ -317,7 +317,7 @@ def test_an_account_without_keys_offers_nothing(kojikey: Program) -> None:
     assert (code, "no key" in text, "kojikey add PROVIDER --account acme" in text) == (5, True, True)
 
 
-def test_a_key_at_the_question_for_a_provider_is_told_and_not_taken(kojikey: Program) -> None:
+def test_a_key_at_the_question_for_a_provider_is_reported_and_not_taken(kojikey: Program) -> None:
     key = kojikey.key()
     with on_a_terminal(kojikey, "add", "--no-test", columns=200) as child:
         child.expect_exact("Which provider? [1-")

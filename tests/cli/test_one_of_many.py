@@ -196,7 +196,7 @@ def test_a_report_that_fails_costs_no_other_report(
     assert f"the report {xml} could not be written (No space left on device); what was there is as it was" in ended.err
 
 
-def test_a_summary_that_can_not_be_written_is_named(few: Program, tmp_path: Path) -> None:
+def test_a_summary_that_cannot_be_written_is_named(few: Program, tmp_path: Path) -> None:
     few.environ |= {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(tmp_path)}
     ended = few("test", "--all-accounts", "--html", str(tmp_path / "keys.html"))
     assert ended.code == 7
@@ -205,7 +205,7 @@ def test_a_summary_that_can_not_be_written_is_named(few: Program, tmp_path: Path
 
 
 @pytest.mark.parametrize("form", ["", "--json", "--jsonl"])
-def test_a_full_disk_under_the_output_is_told(few: Program, form: str) -> None:
+def test_a_full_disk_under_the_output_is_reported(few: Program, form: str) -> None:
     ended = few.shell(f"kojikey test --all-accounts {form} >/dev/full")
     assert ended.code == 7
     assert "No space left on device" in ended.err

@@ -101,7 +101,7 @@ def test_a_file_with_a_bundled_id_is_ignored_with_one_warning(kojikey: Program, 
 
 
 @pytest.mark.parametrize(("path", "mode"), [("", 0o777), ("acme.toml", 0o666)])
-def test_what_others_can_write_is_not_used_and_the_command_that_mends_it_is_named(
+def test_what_others_can_write_is_not_used_and_the_command_that_fixes_it_is_named(
     kojikey: Program, folder: Path, path: str, mode: int
 ) -> None:
     (folder / "acme.toml").write_text(ACME)
@@ -161,7 +161,7 @@ def test_doctor_counts_a_definition_with_mistakes_as_wrong(kojikey: Program, fol
     assert "\n      name is missing\n" in kojikey("doctor").out
 
 
-def test_a_program_that_resolves_a_key_is_told_nothing_of_another_definition(kojikey: Program, folder: Path) -> None:
+def test_a_program_that_resolves_a_key_hears_nothing_of_another_definition(kojikey: Program, folder: Path) -> None:
     key = kojikey.added("elevenlabs")
     (folder / "acme.toml").write_text('id = "acme"\n')
     code = """if True:
@@ -186,7 +186,7 @@ def test_run_puts_no_key_under_a_name_that_changes_how_programs_run(kojikey: Pro
     assert "changes how programs run" in ended.err
 
 
-def test_the_version_path_at_the_end_of_a_base_url_is_taken_off_and_told(kojikey: Program) -> None:
+def test_the_version_path_at_the_end_of_a_base_url_is_removed_with_a_message(kojikey: Program) -> None:
     key = kojikey.key("google_gemini")
     ended = kojikey("add", "google_gemini", "--stdin", "--base-url", f"{key.base_url}/v1beta", stdin=key.key)
     assert ended.code == 0, ended.said

@@ -177,7 +177,7 @@ def test_an_orphan_that_is_listed_late_is_deleted_by_a_later_step(kojikey: Progr
     assert [key.value for key in mint.managed.keys] == [kojikey("get", "xai", "--reveal").out]
 
 
-def test_two_keys_that_fit_the_hint_are_told_apart_by_a_person(kojikey: Program) -> None:
+def test_two_keys_that_fit_the_hint_are_a_question_for_a_person(kojikey: Program) -> None:
     mint = set_up(kojikey, "xai")
     old = mint.managed.keys[0]
     mint.managed.add(old.value, name="its double", **old.settings)

@@ -110,7 +110,7 @@ def test_a_dry_run_writes_nothing(stores: Stores) -> None:
     assert "3 would copy" in stores.kojikey("store", "copy", "--to", "team", "--dry-run").out
 
 
-def test_once_more_changes_nothing_and_back_again_neither(stores: Stores) -> None:
+def test_the_same_again_changes_nothing_and_back_again_neither(stores: Stores) -> None:
     stores.copy()
     before = stores.file.read_bytes()
     assert actions(stores.copy()) == dict.fromkeys(ALL, "already")
@@ -151,7 +151,7 @@ def test_a_disabled_account_is_disabled_there(stores: Stores) -> None:
     assert (row["source"], row["disabled"]) == ("built_in", True)
 
 
-def test_a_different_key_there_is_left_alone_and_told(stores: Stores) -> None:
+def test_a_different_key_there_is_left_alone_and_reported(stores: Stores) -> None:
     stores.kojikey.added("elevenlabs", "missing_permission", "--store", "team", "--allow-limited")
     before = stores.there("list", "elevenlabs", "--json").result
     for more in ("--dry-run",), ():
@@ -227,7 +227,7 @@ def test_both_keks_are_needed(stores: Stores, missing: str, more: list[str]) -> 
     assert stores.file.read_bytes() == before
 
 
-def test_a_wrong_kek_is_told(stores: Stores) -> None:
+def test_a_wrong_kek_is_reported(stores: Stores) -> None:
     stores.kojikey.environ["TEAM_KEK"] = KEK
     assert stores.copy().code == 8
 

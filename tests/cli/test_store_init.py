@@ -62,7 +62,7 @@ def test_where_no_kek_is_found_the_store_that_was_asked_for_is_named(kojikey: Pr
 
 
 @pytest.mark.parametrize(("name", "code"), [("local", 2), ("Not A Name", 2), ("taken", 6)])
-def test_a_name_that_can_not_be_is_refused_before_anything_is_made(
+def test_an_impossible_name_is_refused_before_anything_is_created(
     kojikey: Program, tmp_path: Path, name: str, code: int
 ) -> None:
     kojikey.home.mkdir(mode=0o700)
@@ -128,7 +128,7 @@ def test_a_local_store_that_is_a_link_to_nothing_is_not_made_elsewhere(kojikey: 
     assert not (tmp_path / "unmounted.db").exists()
 
 
-def test_a_folder_that_can_not_be_made_is_what_is_wrong(kojikey: Program) -> None:
+def test_a_folder_that_cannot_be_made_is_what_is_wrong(kojikey: Program) -> None:
     ended = init(kojikey, "sqlite:////proc/nowhere/keys.db", "--kek", "env")
     refused(ended, 7, "its folder /proc/nowhere cannot")
     assert "store init" not in (ended.error["hint"] or "")

@@ -53,7 +53,7 @@ def test_the_list_has_who_added_whom_and_when(team: Program) -> None:
     assert BOB.recipient.text in table.out
 
 
-def test_somebody_is_added_and_removed_and_told_what_they_could_have_read(team: Program) -> None:
+def test_somebody_is_added_and_removed_and_the_keys_they_could_read_are_listed(team: Program) -> None:
     key = team.added()
     assert team("store", "recipients", "add", EVE.recipient.text, "eve").code == 0
     assert as_person(team, EVE, "get", "elevenlabs", "--reveal").out == key.key
@@ -126,7 +126,7 @@ def test_a_store_is_made_only_by_one_of_its_recipients(kojikey: Program) -> None
     assert not (kojikey.home / "keys.db").exists()
 
 
-def test_the_same_recipients_once_more_exist_already_and_others_are_a_conflict(team: Program, tmp_path: Path) -> None:
+def test_the_same_recipients_again_exist_already_and_others_are_a_conflict(team: Program, tmp_path: Path) -> None:
     again = team("store", "init", "--kek", "recipients", "--recipient", f"@{tmp_path / 'team.txt'}")
     assert again.code == 0
     assert "exists already" in again.out

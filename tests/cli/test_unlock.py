@@ -178,7 +178,7 @@ def test_a_store_without_a_passphrase_is_not_unlocked(
     refused(kojikey("unlock"), 2, "no passphrase", "kojikey store rekey --kek keychain")
 
 
-def test_a_system_without_a_keyring_is_told_of_before_the_passphrase_is_asked_for(
+def test_a_missing_keyring_is_reported_before_the_passphrase_is_asked_for(
     locked: Program, kernel: PlayedKernel
 ) -> None:
     kernel.refuses = True

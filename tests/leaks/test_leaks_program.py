@@ -266,7 +266,7 @@ BUGS = {
 @pytest.mark.parametrize("where", BUGS)
 @pytest.mark.parametrize("chained", [False, True], ids=["raised", "raised from another"])
 @pytest.mark.parametrize("more", [[], ["--json"]], ids=["", "json"])
-def test_a_bug_with_the_key_in_its_message_is_told_without_it(
+def test_a_bug_with_the_key_in_its_message_is_reported_without_it(
     kojikey: Program, canary: SandboxKey, where: str, chained: bool, more: list[str]
 ) -> None:
     def error() -> BaseException:

@@ -62,5 +62,5 @@ def test_what_is_no_base_url_is_refused_and_not_repeated(text: str) -> None:
 @pytest.mark.parametrize(
     ("url", "expected"), [("http://localhost:1", True), ("https://[::1]", True), ("https://api.example.com", False)]
 )
-def test_loopback_is_told_apart(url: str, *, expected: bool) -> None:
+def test_loopback_is_distinguished(url: str, *, expected: bool) -> None:
     assert is_loopback(url) is expected

@@ -36,6 +36,6 @@ def test_a_key_reads_back_as_it_was_written() -> None:
         replace(KEY, versions=(replace(CURRENT, last_test=Record("fine", "ok", MOMENT, None)),)),
     ],
 )
-def test_what_kojikey_can_not_have_written_is_refused(key: Key) -> None:
+def test_what_kojikey_cannot_have_written_is_refused(key: Key) -> None:
     with pytest.raises((KeyError, ValueError)):
         Key.from_document(key.as_document())

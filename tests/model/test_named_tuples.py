@@ -84,7 +84,7 @@ def test_it_refuses_what_typing_refuses(call: Callable[[Any], Any]) -> None:
             call(kind)
 
 
-def test_a_field_can_not_be_set() -> None:
+def test_a_field_cannot_be_set() -> None:
     with pytest.raises(AttributeError):
         Mine("a").name = "b"  # type: ignore[misc]
 

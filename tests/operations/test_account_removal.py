@@ -116,7 +116,7 @@ def test_removing_works_with_a_data_key_that_was_damaged(sample_store: SampleSto
     assert remove(sample_store) == (1, False)
 
 
-def test_a_removed_or_unknown_account_can_not_be_removed(sample_store: SampleStore) -> None:
+def test_a_removed_or_unknown_account_cannot_be_removed(sample_store: SampleStore) -> None:
     sample_store.add()
     remove(sample_store)
     before = document_of(sample_store)

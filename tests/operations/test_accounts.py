@@ -83,7 +83,7 @@ def test_keys_without_an_account_do_not_disturb_the_count_of_the_others(
 
 
 @pytest.mark.parametrize("look", [accounts.list_accounts, listing.list_all_keys])
-def test_what_was_changed_from_outside_is_told_and_hides_no_other(
+def test_what_was_changed_from_outside_is_reported_and_hides_no_other(
     sample_store: SampleStore, look: Callable[..., Iterator[object]]
 ) -> None:
     for account in ("a", "b", "c"):

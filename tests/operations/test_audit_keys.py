@@ -87,7 +87,7 @@ def test_a_row_of_a_key_that_was_removed_and_added_again_is_found(sample_store: 
     assert first_bad(sample_store) == (ACCOUNT, LENGTH + 4)
 
 
-def test_a_key_that_can_not_be_read_is_named_and_its_removal_is_the_way_out(
+def test_a_key_that_cannot_be_read_is_named_and_its_removal_is_the_way_out(
     sample_store: SampleStore, file: File
 ) -> None:
     file.do("UPDATE keys SET document = '{' WHERE account = ? AND provider = ?", ACCOUNT, PROVIDER)

@@ -177,14 +177,14 @@ def test_a_changed_end_in_the_account_s_record_is_found(
 
 
 @pytest.mark.parametrize("begun", range(1, LENGTH + 1))
-def test_a_trail_can_not_be_declared_to_begin_later(sample_store: SampleStore, file: File, begun: int) -> None:
+def test_a_trail_cannot_be_declared_to_begin_later(sample_store: SampleStore, file: File, begun: int) -> None:
     file.put(1, {**file.event(1), "actor": "nobody"})
     document = file.account()
     file.put_account({**document, "audit": {**document["audit"], "from": begun}})
     assert first_bad(sample_store)[0] == ACCOUNT
 
 
-def test_a_data_key_can_not_just_be_declared_gone(sample_store: SampleStore, file: File) -> None:
+def test_a_data_key_cannot_just_be_declared_gone(sample_store: SampleStore, file: File) -> None:
     file.put(1, {**file.event(1), "actor": "nobody"})
     file.put_account({**file.account(), "wrapped": None})
     assert first_bad(sample_store) == (ACCOUNT, LENGTH)
@@ -264,7 +264,7 @@ def test_all_that_are_damaged_are_named_and_the_others_listed(sample_store: Samp
     assert len(listed.events) == LENGTH  # of as many and three
 
 
-def test_a_damaged_event_of_no_account_is_told(sample_store: SampleStore, file: File) -> None:
+def test_a_damaged_event_of_no_account_is_reported(sample_store: SampleStore, file: File) -> None:
     file.do("INSERT INTO events VALUES ('nobody', 1, '{')")
     with pytest.raises(RecordChanged):
         sample_store.verify()
@@ -273,7 +273,7 @@ def test_a_damaged_event_of_no_account_is_told(sample_store: SampleStore, file: 
 
 @pytest.mark.parametrize("field", [field for field in FIELDS if field != "mac"])
 @pytest.mark.parametrize("value", [[], {}, 1.5, -1, "\x1b[31m"], ids=repr)
-def test_a_listing_shows_no_event_that_kojikey_can_not_have_written(
+def test_a_listing_shows_no_event_that_kojikey_cannot_have_written(
     sample_store: SampleStore, file: File, field: str, value: object
 ) -> None:
     file.put(3, {**file.event(3), field: value})

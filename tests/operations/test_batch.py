@@ -241,7 +241,7 @@ def test_ctrl_c_ends_at_once_and_the_same_again_finishes(filled: Program, tmp_pa
     assert versions(filled) == [2] * ACCOUNTS
 
 
-def test_lines_that_were_done_behind_one_that_hangs_are_told_when_it_is_stopped(
+def test_lines_that_were_done_behind_one_that_hangs_are_reported_when_it_is_stopped(
     filled: Program, tmp_path: Path
 ) -> None:
     """The first line's endpoint does not come to an end with its answer."""
@@ -289,7 +289,7 @@ def test_a_batch_whose_output_nobody_reads_any_more_stops_and_fails(filled: Prog
     running.stderr.close()
 
 
-def test_a_reader_that_goes_away_when_all_is_done_or_told_is_no_fault(filled: Program, tmp_path: Path) -> None:
+def test_a_reader_that_goes_away_at_the_end_is_no_fault(filled: Program, tmp_path: Path) -> None:
     path = tmp_path / "keys.jsonl"
     path.write_text("\n".join(line(number) for number in range(ACCOUNTS)))
     path.chmod(0o600)
@@ -326,7 +326,7 @@ def test_what_is_read_when_the_batch_was_stopped_goes_nowhere(
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])
-def test_a_file_that_others_can_read_is_refused_with_the_command_that_mends_it(
+def test_a_file_that_others_can_read_is_refused_with_the_command_that_fixes_it(
     filled: Program, tmp_path: Path, mode: int
 ) -> None:
     path = tmp_path / "keys.jsonl"

@@ -179,7 +179,7 @@ def test_a_crash_leaves_the_whole_change_or_none_of_it(
     sample_store.verify()
 
 
-def test_a_store_that_goes_away_is_told_and_nothing_was_changed(sample_store: SampleStore) -> None:
+def test_a_store_that_goes_away_is_reported_and_nothing_was_changed(sample_store: SampleStore) -> None:
     sample_store.add()
     before = sample_store.key()
     faulty: Store = FaultyStore(sample_store.opener(), StoreUnreachable("here", "is gone"), at=1)

@@ -290,7 +290,7 @@ def test_what_was_unsigned_or_lost_does_not_become_whole_by_being_copied(make: M
         assert (result.unsigned, result.lost) == (2, 2)
 
 
-def test_an_unsigned_event_can_not_claim_where_it_came_from(one: SampleStore, two: SampleStore) -> None:
+def test_an_unsigned_event_cannot_claim_where_it_came_from(one: SampleStore, two: SampleStore) -> None:
     one.add()
     stored = one.opener().read(account_ref(ACCOUNT))
     (first,) = one.opener().events(ACCOUNT)

@@ -160,7 +160,7 @@ def test_a_copy_that_does_not_read_back_is_an_error(one: SampleStore, two: Sampl
         copied(one, two, into=Spoiling(two.opener(), Crash()))
 
 
-def test_a_copy_that_somebody_removed_at_once_is_told(one: SampleStore, two: SampleStore) -> None:
+def test_a_copy_that_somebody_removed_at_once_is_reported(one: SampleStore, two: SampleStore) -> None:
     class Losing(FaultyStore):
         def _commit(self, changes: Any, events: Any) -> tuple[str, ...]:
             done = super()._commit(changes, events)

@@ -91,7 +91,7 @@ def test_a_kek_in_kms_is_tried_once_for_the_account_that_asks(store: MemoryStore
     ],
 )
 @pytest.mark.parametrize("accounts", [0, 2])
-def test_a_kek_that_can_not_be_used_is_not_green(
+def test_a_kek_that_cannot_be_used_is_not_green(
     store: MemoryStore, front: Scripted, answer: Answer, words: str, accounts: int
 ) -> None:
     fill(store, accounts)

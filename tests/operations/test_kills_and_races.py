@@ -206,7 +206,7 @@ def test_of_two_rotations_at_once_one_wins_and_nothing_is_lost(kojikey: Program)
     verified(kojikey)
 
 
-def test_of_two_additions_at_once_on_a_fresh_home_one_is_told_that_it_exists(kojikey: Program) -> None:
+def test_of_two_additions_at_once_on_a_fresh_home_one_finds_that_it_exists(kojikey: Program) -> None:
     keys = [kojikey.key("elevenlabs", name) for name in ("ok", "ok_2")]
     kojikey.sandbox.forget()
     with kojikey.sandbox.hold() as gate:

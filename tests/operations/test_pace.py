@@ -130,7 +130,7 @@ def test_waiting_for_a_turn_is_not_the_time_that_a_provider_took(sample_store: S
     assert max(verdict.latency_ms for verdict in verdicts) < 3 * TIMEOUT * 1000
 
 
-def test_requests_that_ctrl_c_stops_are_told_of_nobody_as_unanswered() -> None:
+def test_requests_that_ctrl_c_stops_do_not_count_as_unanswered() -> None:
     said: list[str] = []
 
     async def hanging(request: httpcore2.Request) -> httpcore2.Response:

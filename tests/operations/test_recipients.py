@@ -204,7 +204,7 @@ def test_the_keys_that_one_who_left_could_have_read_are_all_named(team: Team) ->
 
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("at", range(1, COMMITS + 1))
-def test_killed_at_any_commit_every_key_opens_and_once_more_finishes(team: Team, at: int, after: bool) -> None:
+def test_killed_at_any_commit_every_key_opens_and_the_same_again_finishes(team: Team, at: int, after: bool) -> None:
     with pytest.raises(Crash):
         team.remove(ANNA, BOB, FaultyStore(team.store(), Crash(), at=at, after=after))
     for person in (ANNA, CI):

@@ -48,7 +48,7 @@ KILLED = [("env", "env:NAME"), ("file", "passphrase"), ("passphrase", "recipient
 @pytest.mark.parametrize(("old", "new"), of_which(pairs(LOCAL), KILLED))
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("at", range(1, COMMITS + 1))
-def test_killed_at_any_commit_every_key_opens_and_once_more_finishes(
+def test_killed_at_any_commit_every_key_opens_and_the_same_again_finishes(
     start: Start, old: str, new: str, at: int, after: bool
 ) -> None:
     move = start(old, new)
@@ -83,7 +83,7 @@ def test_on_every_store_killed_around_each_commit(start: Start, place: str, old:
     move.check_end()
 
 
-def test_the_same_kek_once_more_changes_nothing_of_the_accounts(start: Start) -> None:
+def test_the_same_kek_again_changes_nothing_of_the_accounts(start: Start) -> None:
     move = start("env", "env:NAME")
     before = list(move.store().accounts())
     result = rekeying.rekey(move.sample_store.open_store(), source="env", new_inputs=move.sample_store.inputs())

@@ -33,7 +33,7 @@ def test_the_kek_that_a_store_has_changes_nothing(sample_store: SampleStore) -> 
     sample_store.verify()
 
 
-def test_a_kek_that_is_not_there_is_not_told_as_the_same(sample_store: SampleStore) -> None:
+def test_a_missing_kek_is_not_taken_for_the_same_one(sample_store: SampleStore) -> None:
     with pytest.raises(CannotOpen):
         rekeying.rekey(sample_store.open_store(environ={}), source="env", new_inputs=sample_store.inputs())
 
@@ -59,7 +59,7 @@ def test_the_command_says_that_nothing_was_changed(kojikey: Program, aws: Aws, t
     assert set(told) == {"action", "rewrapped", "already", "kek", "resumed"}
 
 
-def test_the_same_kek_from_another_place_is_told_as_that(kojikey: Program) -> None:
+def test_the_same_kek_from_another_place_is_reported_as_that(kojikey: Program) -> None:
     assert kojikey("store", "init", "--kek", "env").code == 0
     key = kojikey.added()
     ended = kojikey("store", "rekey", "--kek", "env:OTHER_NAME", OTHER_NAME=KEK)

@@ -63,7 +63,7 @@ def test_beginning_anew_does_not_enable_what_was_disabled(sample_store: SampleSt
     assert source_of(sample_store) == "byok"
 
 
-def test_removal_without_the_kek_is_told_after_the_account_was_made_again(sample_store: SampleStore) -> None:
+def test_removal_without_the_kek_is_reported_after_the_account_was_created_again(sample_store: SampleStore) -> None:
     sample_store.add()
     accounts.remove_account(sample_store.open_store(environ={}), account=ACCOUNT)
     sample_store.add(NEW)
@@ -140,7 +140,7 @@ def test_a_key_that_was_put_into_a_removed_account_is_found(sample_store: Sample
         sample_store.verify()
 
 
-def test_a_removal_that_was_forged_is_told_as_unsigned(sample_store: SampleStore) -> None:
+def test_a_removal_that_was_forged_is_reported_as_unsigned(sample_store: SampleStore) -> None:
     sample_store.add()
     (first,) = events_of(sample_store)
     forged = {**first, "seq": 2, "action": "removed", "provider": None, "signed": False}
@@ -153,14 +153,14 @@ def test_a_removal_that_was_forged_is_told_as_unsigned(sample_store: SampleStore
 
 
 @pytest.mark.parametrize("begun", [0, 1, 3, 4])
-def test_where_the_new_data_key_began_to_sign_can_not_be_moved(sample_store: SampleStore, begun: int) -> None:
+def test_where_the_new_data_key_began_to_sign_cannot_be_moved(sample_store: SampleStore, begun: int) -> None:
     removed_and_made_again(sample_store)
     write_account(sample_store, audit={**document_of(sample_store).document["audit"], "from": begun})
     with pytest.raises(CannotOpen):
         sample_store.verify()
 
 
-def test_the_old_record_of_a_removed_account_can_not_be_put_back(sample_store: SampleStore) -> None:
+def test_the_old_record_of_a_removed_account_cannot_be_put_back(sample_store: SampleStore) -> None:
     sample_store.add()
     before = document_of(sample_store)
     remove(sample_store)

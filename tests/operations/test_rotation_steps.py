@@ -157,7 +157,7 @@ def test_what_was_aborted_during_its_test_is_not_promoted(sample_store: SampleSt
     assert sample_store.held() == Held(OLD)
 
 
-def test_of_two_that_resume_one_promotes_and_the_other_is_told(sample_store: SampleStore) -> None:
+def test_of_two_that_resume_one_promotes_and_the_other_is_a_conflict(sample_store: SampleStore) -> None:
     sample_store.add()
     sample_store.stage()
     with pytest.raises(ChangedMeanwhile):

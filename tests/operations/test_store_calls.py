@@ -94,7 +94,7 @@ def test_a_step_reads_the_key_once(sample_store: SampleStore, name: str) -> None
     sample_store.verify()
 
 
-def test_a_step_that_lost_to_a_recorded_test_reads_once_more_and_is_made(sample_store: SampleStore) -> None:
+def test_a_step_that_lost_to_a_recorded_test_reads_again_and_is_made(sample_store: SampleStore) -> None:
     store = CountingStore(sample_store.opener(), lambda: named(rotation.retire, sample_store, sample_store.opener()))
     sample_store.rotate(THIRD, open_store=sample_store.open_store(store))
     assert store.reads[KEY] == 2
@@ -102,7 +102,7 @@ def test_a_step_that_lost_to_a_recorded_test_reads_once_more_and_is_made(sample_
     sample_store.verify()
 
 
-def test_of_two_that_stage_at_once_one_is_told(sample_store: SampleStore) -> None:
+def test_of_two_that_stage_at_once_one_is_a_conflict(sample_store: SampleStore) -> None:
     store = CountingStore(sample_store.opener(), lambda: sample_store.stage(THIRD))
     with pytest.raises(AlreadyStaged):
         sample_store.rotate("sk_fourth_key_0123456789", open_store=sample_store.open_store(store))

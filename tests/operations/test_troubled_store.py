@@ -67,7 +67,7 @@ def test_a_locked_store_says_so_and_is_unchanged(kojikey: Program) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o666])
-def test_a_store_that_others_can_read_is_refused_with_the_command_that_mends_it(kojikey: Program, mode: int) -> None:
+def test_a_store_that_others_can_read_is_refused_with_the_command_that_fixes_it(kojikey: Program, mode: int) -> None:
     kojikey.added()
     database = kojikey.home / "keys.db"
     database.chmod(mode)

@@ -56,7 +56,7 @@ def results_of(items: list[Item]) -> list[TestResult]:
     return [item for item in items if isinstance(item, TestResult)]
 
 
-def test_every_key_is_tested_recorded_and_told_once(sample_store: SampleStore) -> None:
+def test_every_key_is_tested_recorded_and_reported_once(sample_store: SampleStore) -> None:
     open_store = sample_store.open_store()
     fill(open_store, 50)
     items: list[Item] = []
@@ -191,7 +191,7 @@ def test_an_endpoint_that_asks_for_a_pause_holds_up_no_key_of_another_endpoint(s
     assert order[others:] == ["https://paused.example"] * paused
 
 
-def test_what_is_finished_when_the_run_is_cancelled_is_recorded_and_told(sample_store: SampleStore) -> None:
+def test_finished_tests_are_recorded_and_reported_when_the_run_is_cancelled(sample_store: SampleStore) -> None:
     open_store = sample_store.open_store()
     fill(open_store, 20)
     items: list[Item] = []

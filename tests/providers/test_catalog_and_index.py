@@ -70,7 +70,7 @@ def test_a_users_file_adds_a_provider(tmp_path: Path) -> None:
     assert (entry.env, entry.keys_page) == (("ACME_API_KEY",), "https://acme.example/keys")
 
 
-def test_a_users_file_can_not_take_the_place_of_a_bundled_one(tmp_path: Path) -> None:
+def test_a_users_file_cannot_take_the_place_of_a_bundled_one(tmp_path: Path) -> None:
     (tmp_path / "x.toml").write_text(MINE.replace("acme_speech", "elevenlabs"))
     catalog = load_catalog(str(tmp_path))
     assert catalog.get("elevenlabs").company == "ElevenLabs"

@@ -34,7 +34,7 @@ def test_a_check_that_yields_to_none_decides_whatever_else_was_made() -> None:
         assert conclude([REFUSED, *others]).outcome is Outcome.LIMITED
 
 
-def test_what_is_told_of_a_valid_key_comes_from_required_checks_that_say_something() -> None:
+def test_the_words_about_a_valid_key_come_from_required_checks() -> None:
     noted = finding("account", detail="a note")
     verdict = conclude([noted, finding("call"), finding("more", detail="not this", required=False), noted])
     assert (verdict.outcome, verdict.detail) == (Outcome.VALID, "a note")
@@ -48,7 +48,7 @@ def test_missing_permissions_are_those_of_required_checks() -> None:
     assert conclude([lacking, other]).detail == "the key lacks the permissions speak and read"
 
 
-def test_two_checks_refused_for_one_reason_are_told_once() -> None:
+def test_two_checks_refused_for_one_reason_are_reported_once() -> None:
     billing = finding("speak", Reason.BILLING, detail="no credit")
     assert conclude([billing, replace(billing, name="call")]).detail == "no credit"
     also = finding("list", Reason.RESTRICTED_API)

@@ -193,7 +193,7 @@ def test_capabilities_are_checked_and_kept_in_order() -> None:
     ["LD_PRELOAD", "DYLD_INSERT_LIBRARIES", "GCONV_PATH", "PATH", "IFS", "ENV", "BASH_ENV", "PYTHONPATH", "PERL5OPT",
      "RUBYOPT", "NODE_OPTIONS", "JAVA_TOOL_OPTIONS", "HTTPS_PROXY", "GIT_SSH_COMMAND", "KOJIKEY_KEK", "PYTHONSTARTUP"],
 )  # fmt: skip
-def test_a_key_can_not_be_put_under_a_name_that_changes_how_programs_run(name: str) -> None:
+def test_a_key_cannot_be_put_under_a_name_that_changes_how_programs_run(name: str) -> None:
     for old, new in (('key = ["ACME_API_KEY"]', f'key = ["{name}"]'), ("[auth]", f'base_url = "{name}"\n[auth]')):
         (problem,) = problems_of(GOOD.replace(old, new))
         assert "changes how programs run" in problem

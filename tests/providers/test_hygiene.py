@@ -34,7 +34,7 @@ LONG_WORD = "Zx9Yw8Vu7Ts6Rq5Po4Nm3Lk2Ji1Hg0Fe"
         (f"\u00a0{GOOD}\u3000", "white space"),
     ],
 )
-def test_white_space_around_a_key_is_removed_and_told(text: str, note: str | None) -> None:
+def test_white_space_around_a_key_is_removed_with_a_message(text: str, note: str | None) -> None:
     cleaned = clean(text, ELEVENLABS, CATALOG)
     assert cleaned.secret.reveal() == GOOD
     assert cleaned.shape == "key"

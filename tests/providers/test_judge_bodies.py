@@ -82,7 +82,7 @@ def test_an_answer_seen_in_the_wild_gets_its_reason(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [n for n, document in BODIES.items() if TOLD & set(document["expect"])])
-def test_what_the_key_may_read_of_itself_is_told(name: str) -> None:
+def test_what_the_key_may_read_of_itself_is_reported(name: str) -> None:
     document, expected = BODIES[name], BODIES[name]["expect"]
     provider = document["provider"]
     check = _check(provider, document["check"])

@@ -49,7 +49,7 @@ def test_the_sandbox_answers_as_recorded(live: ModuleType, capsys: pytest.Captur
 @pytest.mark.parametrize(
     ("name", "said"), [("ok", "status 200, recorded 401"), ("rate_limited", "the rules find rate_limited")]
 )
-def test_an_answer_that_changed_is_told(
+def test_an_answer_that_changed_is_reported(
     live: ModuleType, name: str, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Sandbox() as sandbox:

@@ -163,7 +163,7 @@ def test_a_prober_outside_its_context_says_so() -> None:
 
 
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "ALL_PROXY"])
-def test_a_proxy_setting_that_can_not_be_used_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_proxy_setting_that_cannot_be_used_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "nonsense://user:pass-word@proxy")
     with pytest.raises(UsageError) as caught:
         probe("elevenlabs")

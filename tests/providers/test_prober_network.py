@@ -75,7 +75,7 @@ def test_a_port_where_nobody_listens_is_unreachable_and_tried_again() -> None:
     assert time.slept == [0.25, 0.5]
 
 
-def test_a_name_that_can_not_be_resolved_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_cannot_be_resolved_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 

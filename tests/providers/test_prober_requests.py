@@ -78,7 +78,7 @@ def test_nothing_more_is_asked_once_the_account_check_rejects(google: respx.Mock
     assert (verdict.outcome, verdict.reason, verdict.authentic) == ("rejected", "invalid_key", False)
 
 
-def test_a_standard_key_is_told_that_google_takes_none_any_more(google: respx.MockRouter) -> None:
+def test_a_standard_key_is_reported_as_no_longer_accepted_by_google(google: respx.MockRouter) -> None:
     google.get(f"{GOOGLE}/v1beta/models").mock(return_value=answer("gemini_invalid_key"))
     verdict = probe("google_gemini", key="AIza" + "Sy" * 17 + "x")
     assert verdict.reason == "invalid_key"

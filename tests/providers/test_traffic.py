@@ -185,7 +185,7 @@ def test_each_try_in_vain_makes_the_next_rest_longer(clock: Clock) -> None:
 @pytest.mark.parametrize(
     "asked", [{"retry_after": "9" * 30}, {"retry_after_ms": "9" * 30}, {"retry_after": "Fri, 31 Dec 2099 23:59:59 GMT"}]
 )
-def test_nobody_is_told_of_a_pause_of_centuries(clock: Clock, asked: dict[str, str]) -> None:
+def test_no_message_names_a_pause_of_centuries(clock: Clock, asked: dict[str, str]) -> None:
     traffic = clock.traffic()
     ask(traffic, answer(429, **asked))
     (said,) = clock.said

@@ -50,7 +50,7 @@ def test_a_mistake_has_the_line_on_which_it_is(old: str, new: str, problem: str)
     assert found == [line]
 
 
-def test_what_is_missing_is_told_at_the_table_that_lacks_it() -> None:
+def test_what_is_missing_is_reported_at_the_table_that_lacks_it() -> None:
     text = skeleton("acme").replace('usage = "https://example.com/usage"\n', "")
     (line,) = [at for at, said in mistakes_in(text) if said.startswith("pages.usage is missing")]
     assert text.split("\n")[line - 1].startswith("[pages]")

@@ -54,7 +54,7 @@ def test_nothing_is_found_where_no_key_is(keys: list[str], data: bytes) -> None:
     encoding=st.sampled_from(["as it is", "base64", "all percent-encoded"]),
 )
 @settings(max_examples=40, deadline=None)
-def test_each_place_is_told_once_whatever_the_window(gaps: list[int], encoding: str) -> None:
+def test_each_place_is_reported_once_whatever_the_window(gaps: list[int], encoding: str) -> None:
     chance = random.Random(0)
     data = b"".join(b"x" * gap + b"\n" + ENCODINGS[encoding][0](KEY, chance) + b" " for gap in gaps)
     for window in (64, 1024, 1 << 20):
@@ -84,7 +84,7 @@ def test_two_keys_of_one_value_are_both_told() -> None:
     assert sorted(place.key or 0 for place in places) == [0, 2]
 
 
-def test_a_thousand_keys_are_told_apart() -> None:
+def test_a_thousand_keys_are_distinguished() -> None:
     chance = random.Random(1)
     keys = [f"sk_{chance.randbytes(24).hex()}" for _ in range(1000)]
     engine = Engine([Secret(key) for key in keys])
@@ -109,7 +109,7 @@ def test_a_shape_is_found_as_a_word_of_its_own(text: str, expected: str | None) 
     assert all(place.key is None and place.provider == "acme" and place.tail == "6789" for place in places)
 
 
-def test_a_key_of_ours_is_not_told_as_one_that_is_not() -> None:
+def test_a_key_of_ours_is_not_reported_as_another() -> None:
     key = "acme-abcdefghij0123456789"
     assert [place.key for place in found(Engine([Secret(key)], [SHAPE]), key.encode())] == [0]
 

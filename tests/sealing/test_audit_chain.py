@@ -53,7 +53,7 @@ def test_another_key_makes_other_links_and_heads() -> None:
     assert head(KEY, 1, "mac") != head(other, 1, "mac")
 
 
-def test_an_unsigned_link_and_a_head_can_not_pass_for_a_signed_link() -> None:
+def test_an_unsigned_link_and_a_head_cannot_pass_for_a_signed_link() -> None:
     mac = link(KEY, NO_LINK, EVENT)
     assert len({mac, unsigned_link(NO_LINK, EVENT), head(KEY, 1, mac), head(KEY, 2, mac), head(KEY, 1, "")}) == 5
     assert head(KEY, 1, "2\nx") != head(KEY, 12, "x")

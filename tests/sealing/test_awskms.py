@@ -126,7 +126,7 @@ def test_a_record_of_another_key_does_not_open(aws: Aws, kms: Kek) -> None:
         lambda record: 7,
     ],
 )
-def test_a_damaged_record_is_told_as_such(kms: Kek, damage: Any) -> None:
+def test_a_damaged_record_is_reported_as_such(kms: Kek, damage: Any) -> None:
     with pytest.raises(RecordChanged):
         kms.unwrap(damage(kms.wrap(DATA_KEY, **PLACE)), **PLACE)
 
@@ -189,7 +189,7 @@ FAILURES: dict[str, tuple[Answer, type[CannotOpen], str]] = {
 
 
 @pytest.mark.parametrize("name", FAILURES)
-def test_each_failure_is_told_apart_and_repeats_nothing(
+def test_each_failure_is_distinguished_and_repeats_nothing(
     kms: Kek, front: Scripted, patient: list[float], name: str
 ) -> None:
     answer, kind, words = FAILURES[name]
@@ -205,7 +205,7 @@ def test_each_failure_is_told_apart_and_repeats_nothing(
 
 @pytest.mark.parametrize("code", ["DisabledException", "KMSInvalidStateException"])
 @pytest.mark.parametrize("named_by", ["ARN", "alias"])
-def test_the_command_that_mends_a_key_names_its_region_and_no_alias(
+def test_the_command_that_fixes_a_key_names_its_region_and_no_alias(
     aws: Aws, front: Scripted, patient: list[float], code: str, named_by: str
 ) -> None:
     key = aws.new_key() if named_by == "ARN" else "alias/kojikey"
@@ -238,7 +238,7 @@ def test_without_credentials_nothing_is_sent(kms: Kek, front: Scripted, monkeypa
     assert front.seen == []
 
 
-def test_a_server_that_is_not_there_is_told(aws: Aws, spec: dict[str, Any], patient: list[float]) -> None:
+def test_a_server_that_is_not_there_is_reported(aws: Aws, spec: dict[str, Any], patient: list[float]) -> None:
     with scripted(aws.endpoint) as gone:
         endpoint = gone.endpoint
     with pytest.raises(KekUnavailable, match="cannot be reached"):
@@ -253,7 +253,7 @@ def test_without_boto3_it_says_what_to_install(spec: dict[str, Any], monkeypatch
     assert raised.value.hint == "python3 -m pip install 'kojikey[aws]'"
 
 
-def test_a_key_that_can_not_be_used_makes_no_store(aws: Aws, front: Scripted, patient: list[float]) -> None:
+def test_a_key_that_cannot_be_used_makes_no_store(aws: Aws, front: Scripted, patient: list[float]) -> None:
     key = aws.new_key()
     for operation in ("Encrypt", "Decrypt"):
         front.always(operation, refusal("AccessDeniedException", f"not authorized to perform: kms:{operation} on x"))

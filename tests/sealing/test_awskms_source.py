@@ -144,7 +144,7 @@ def test_an_endpoint_that_this_machine_confirms_is_used(spec: dict[str, Any]) ->
         {"name": 7},
     ],
 )
-def test_a_damaged_spec_is_told_as_such(spec: dict[str, Any], change: dict[str, Any]) -> None:
+def test_a_damaged_spec_is_reported_as_such(spec: dict[str, Any], change: dict[str, Any]) -> None:
     with pytest.raises(RecordChanged):
         load(spec | change, NOBODY)
     if "name" in change:

@@ -45,7 +45,7 @@ def test_a_data_key_comes_back_and_its_record_names_the_kek() -> None:
     assert len(kek.kid) == 16
 
 
-def test_another_kek_is_told_from_a_changed_record() -> None:
+def test_another_kek_is_distinguished_from_a_changed_record() -> None:
     record = LocalKek(KEY).wrap(b"d" * 32, store="s1", account="acme")
     with pytest.raises(WrongKek, match="data key of account acme was wrapped by another KEK"):
         LocalKek(b"o" * 32).unwrap(record, store="s1", account="acme")
@@ -93,7 +93,7 @@ def test_a_source_that_is_none_is_refused(source: str) -> None:
         ({"source": "passphrase", "salt": "a+b", "kid": "k"}, RecordChanged),
     ],
 )
-def test_a_damaged_spec_is_told_from_one_of_a_newer_version(spec: Spec, error: type[Exception]) -> None:
+def test_a_damaged_spec_is_distinguished_from_one_of_a_newer_version(spec: Spec, error: type[Exception]) -> None:
     with pytest.raises(error) as caught:
         load(spec, typed(WORDS))
     assert "\x1b" not in str(caught.value)
@@ -196,7 +196,7 @@ def test_the_file_has_the_text_form_of_the_environment(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o610, 0o601])
-def test_a_kek_file_that_others_can_use_is_refused_with_the_command_that_mends_it(tmp_path: Path, mode: int) -> None:
+def test_a_kek_file_that_others_can_use_is_refused_with_the_command_that_fixes_it(tmp_path: Path, mode: int) -> None:
     path = private(tmp_path / "a kek", TEXT, mode)
     for attempt in (
         lambda: make(f"file:{path}", store_id="s1", inputs=NOBODY),
@@ -208,7 +208,7 @@ def test_a_kek_file_that_others_can_use_is_refused_with_the_command_that_mends_i
     assert "others can" in describe({"source": "file", "path": str(path), "kid": "k"})
 
 
-def test_a_kek_file_that_is_gone_damaged_or_another_is_told_apart(tmp_path: Path) -> None:
+def test_a_kek_file_that_is_gone_damaged_or_another_is_distinguished(tmp_path: Path) -> None:
     path = tmp_path / "kek"
     spec, _ = make(f"file:{path}", store_id="s1", inputs=NOBODY)
     private(path, TEXT)

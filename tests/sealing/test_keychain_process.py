@@ -97,7 +97,7 @@ def test_an_answer_that_is_no_value_is_an_error_with_the_ways_out(answer: str, m
     assert "canary" not in str(caught.value)
 
 
-def test_a_helper_that_can_not_be_started_is_an_error_of_ours() -> None:
+def test_a_helper_that_cannot_be_started_is_an_error_of_ours() -> None:
     with pytest.raises(KekUnavailable, match="could not be asked"):
         keychain.ask(REQUEST, os.environ, helper=("/nowhere/helper",))
 
@@ -167,7 +167,7 @@ def test_the_helper_never_shows_a_traceback(nothing: KekInputs, arguments: list[
     assert (done.stdout, done.stderr, done.returncode) == ("error failed\n", "", 0)
 
 
-def test_an_entry_that_is_gone_or_of_another_kek_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_entry_that_is_gone_or_of_another_kek_is_distinguished(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keychain, "ask", lambda *_: "")
     with pytest.raises(KekMissing, match=r"the keychain has no entry s1\.k of kojikey"):
         load(SPEC, KekInputs({}, None))

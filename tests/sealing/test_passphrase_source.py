@@ -56,7 +56,7 @@ def test_the_same_letters_typed_on_two_systems_are_one_passphrase() -> None:
     assert load(spec, typed("caf\u00e9 au lait")).kid == kek.kid
 
 
-def test_a_person_is_told_what_the_passphrase_is_for() -> None:
+def test_a_person_sees_what_the_passphrase_is_for() -> None:
     asked: list[str] = []
 
     def ask(purpose: str) -> Secret:
@@ -115,7 +115,7 @@ def test_a_passphrase_may_come_through_a_pipe() -> None:
         os.close(reader)
 
 
-def test_a_passphrase_file_that_can_not_be_used_says_why(tmp_path: Path) -> None:
+def test_a_passphrase_file_that_cannot_be_used_says_why(tmp_path: Path) -> None:
     with pytest.raises(KekMissing, match="is not there"):
         make("passphrase", store_id="s1", inputs=in_file(tmp_path / "none"))
     with pytest.raises(KekMissing, match="is empty"):

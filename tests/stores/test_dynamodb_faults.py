@@ -62,7 +62,7 @@ FAILURES: dict[str, tuple[Answer, type[StoreUnavailable], str]] = {
 
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("name", FAILURES)
-def test_each_failure_is_told_apart_and_repeats_nothing(
+def test_each_failure_is_distinguished_and_repeats_nothing(
     store: DynamoStore, front: Scripted, verb: str, name: str
 ) -> None:
     answer, kind, words = FAILURES[name]
@@ -219,7 +219,7 @@ def test_a_transaction_that_met_another_is_made_again(
     assert [found["seq"] for found in store.events("acme")] == [1]
 
 
-def test_others_who_never_let_go_are_told(store: DynamoStore, front: Scripted) -> None:
+def test_others_who_never_let_go_are_reported(store: DynamoStore, front: Scripted) -> None:
     front.always("TransactWriteItems", cancelled("TransactionConflict"))
     with pytest.raises(StoreLocked, match="others keep changing the same documents; nothing was changed"):
         store.commit([Change(KEY, {"n": 1}, None)])
@@ -243,7 +243,7 @@ def test_a_condition_that_does_not_hold_is_a_conflict_and_not_tried_again(
         ("ItemCollectionSizeLimitExceeded", StoreUnavailable),
     ],
 )
-def test_other_reasons_of_a_cancelled_transaction_are_told(
+def test_other_reasons_of_a_cancelled_transaction_are_reported(
     store: DynamoStore, front: Scripted, code: str, kind: type[StoreUnavailable]
 ) -> None:
     front.always("TransactWriteItems", cancelled("None", code))
@@ -295,7 +295,7 @@ def test_another_ones_change_is_not_taken_for_ours(store: DynamoStore, front: Sc
 
 
 @pytest.mark.parametrize("answer", [LOST, DROPPED], ids=["made", "not made"])
-def test_when_it_can_not_be_known_it_is_said_and_how_to_find_out(
+def test_an_unknown_result_is_reported_with_how_to_find_out(
     store: DynamoStore, front: Scripted, answer: Answer
 ) -> None:
     def after_the_first(operation: str, request: dict[str, Any]) -> Answer | None:

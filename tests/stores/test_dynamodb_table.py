@@ -288,7 +288,7 @@ def test_credentials_are_never_shown(store: DynamoStore, front: Scripted) -> Non
     assert CANARY not in f"{raised.value} {raised.value.hint} {store.describe()} {vars(store)['place']}"
 
 
-def test_a_server_that_is_not_there_is_told_soon(aws: Aws, waits: list[float]) -> None:
+def test_a_server_that_is_not_there_is_reported_soon(aws: Aws, waits: list[float]) -> None:
     with scripted(aws.endpoint) as gone:
         endpoint = gone.endpoint
     store = DynamoStore(new_table(), region=REGION, endpoint=endpoint, sleep=waits.append)

@@ -27,7 +27,7 @@ class TestLargeMemoryStore(TestMemoryStore):
     few, many = 1_000, 10_000
 
 
-def test_two_memory_stores_share_nothing_unless_told_to() -> None:
+def test_two_memory_stores_share_nothing_unless_asked_to() -> None:
     first, second = MemoryStore(), MemoryStore()
     first.create({"is": "first"})
     with pytest.raises(StoreNotFound):

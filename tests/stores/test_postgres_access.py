@@ -46,7 +46,7 @@ def test_a_role_sees_nothing_of_an_account_that_it_was_not_granted(sql: Role) ->
         "UPDATE kojikey.accounts SET document = '{}' WHERE account = 'beta'",
     ],
 )
-def test_a_row_of_another_account_can_not_be_hit(sql: Role, postgres: Server, database: str, attack: str) -> None:
+def test_a_row_of_another_account_cannot_be_hit(sql: Role, postgres: Server, database: str, attack: str) -> None:
     before = all_rows(postgres, database)
     assert sql.execute(attack.encode()).rowcount == 0
     assert all_rows(postgres, database) == before
@@ -188,7 +188,7 @@ def test_only_the_owner_enables_what_was_disabled(
         ),
     ],
 )
-def test_a_role_can_not_lead_the_count_of_events_astray(
+def test_a_role_cannot_lead_the_count_of_events_astray(
     sql: Role, role: str, postgres: Server, database: str, document: str
 ) -> None:
     before = all_rows(postgres, database)
@@ -210,7 +210,7 @@ def test_a_role_writes_what_kojikey_writes(sql: Role, more: dict[str, object]) -
     assert sql.execute("UPDATE kojikey.accounts SET document = %s", (document,)).rowcount == 1
 
 
-def test_a_role_can_not_take_the_place_of_the_next_event(
+def test_a_role_cannot_take_the_place_of_the_next_event(
     store: PostgresStore, sql: Role, postgres: Server, database: str
 ) -> None:
     for seq, state in ((3, "42501"), (2**62, "KJK04")):

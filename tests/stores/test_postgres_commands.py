@@ -115,7 +115,7 @@ def test_a_revoked_role_sees_nothing_any_more(team: Program, as_bob: Program, bo
     assert as_bob("list", "--all-accounts").code == 7
 
 
-def test_a_role_that_still_sees_the_account_is_told_of(
+def test_a_role_that_still_sees_the_account_is_named(
     team: Program, as_bob: Program, bob: str, postgres: Server
 ) -> None:
     with postgres.a_role() as crew:
@@ -213,7 +213,7 @@ def test_without_the_kek_a_grant_is_recorded_unsigned(team: Program, bob: str) -
         (("acme", "postgres"), 2, "administers this store"),
     ],
 )
-def test_what_can_not_be_granted_is_refused(team: Program, arguments: tuple[str, ...], code: int, words: str) -> None:
+def test_what_cannot_be_granted_is_refused(team: Program, arguments: tuple[str, ...], code: int, words: str) -> None:
     before = team.contents()
     for verb in ("grant", "revoke"):
         ended = team("store", verb, "--json", *arguments)
@@ -254,7 +254,7 @@ def test_what_is_the_owner_s_alone_is_said_to_be(
     assert team.contents() == before
 
 
-def test_the_owner_of_an_account_can_not_enable_it(team: Program, as_bob: Program, bob: str) -> None:
+def test_the_owner_of_an_account_cannot_enable_it(team: Program, as_bob: Program, bob: str) -> None:
     team("store", "grant", "acme", bob)
     assert team("account", "disable", "acme").code == 0
     refused = as_bob("account", "enable", "acme", "--json")

@@ -86,7 +86,7 @@ def test_a_role_that_the_server_exempts_is_granted_nothing(store: PostgresStore,
             store.read(grant_ref(ACME, name))
 
 
-def test_a_schema_that_was_prepared_for_somebody_is_theirs_whoever_makes_the_store(
+def test_a_schema_that_was_prepared_for_somebody_is_theirs_whoever_creates_the_store(
     postgres: Server, database: str, owner: str
 ) -> None:
     postgres.sql(f"CREATE SCHEMA kojikey AUTHORIZATION {owner}", database=database)

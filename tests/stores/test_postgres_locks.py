@@ -136,7 +136,7 @@ def test_only_the_next_event_is_taken(store: PostgresStore, sql: Role, seq: int)
     assert sql.execute("INSERT INTO kojikey.events VALUES ('acme', 3, NULL, NULL, 'r', '{}')").rowcount == 1
 
 
-def test_a_refused_event_is_told_as_the_stores_answer(
+def test_a_refused_event_is_reported_as_the_stores_answer(
     store: PostgresStore, role: str, postgres: Server, database: str
 ) -> None:
     theirs = PostgresStore(read_address(postgres.url(database, role)))

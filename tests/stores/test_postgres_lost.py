@@ -163,7 +163,7 @@ def test_without_an_event_a_change_that_was_overtaken_is_not_known(
 
 
 @pytest.mark.parametrize("delivered", [True, False], ids=["made", "not made"])
-def test_a_change_whose_outcome_can_not_be_asked_is_not_known_and_says_how_to_find_out(
+def test_a_change_whose_outcome_cannot_be_asked_is_not_known_and_says_how_to_find_out(
     store: PostgresStore, direct: PostgresStore, between: Lossy, *, delivered: bool
 ) -> None:
     wanted = changes(store)

@@ -91,7 +91,7 @@ def test_a_store_is_not_made_in_a_read_only_folder(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("file", "folder_mode"), [(0o600, 0o500), (0o400, 0o700), (0o400, 0o500)])
-def test_a_half_done_change_in_a_read_only_place_is_told_and_not_read_as_done(
+def test_a_half_done_change_in_a_read_only_place_is_reported_and_not_read_as_done(
     path: Path, file: int, folder_mode: int
 ) -> None:
     store = SqliteStore(str(path))
@@ -209,7 +209,7 @@ def test_a_change_that_a_reader_holds_up_is_taken_back_whole(path: Path) -> None
 
 
 @pytest.mark.parametrize(("seconds", "milliseconds"), [(None, 5_000), (0.25, 250), (0, 0)])
-def test_sqlite_is_told_how_long_to_wait_for_a_lock(path: Path, seconds: float | None, milliseconds: int) -> None:
+def test_sqlite_gets_the_time_to_wait_for_a_lock(path: Path, seconds: float | None, milliseconds: int) -> None:
     store = SqliteStore(str(path)) if seconds is None else SqliteStore(str(path), busy_timeout=seconds)
     assert store._opened().execute("PRAGMA busy_timeout").fetchall() == [(milliseconds,)]
 

@@ -170,7 +170,7 @@ def test_a_link_to_nothing_is_not_taken_for_no_store_and_none_is_made_there(tmp_
 
 
 @pytest.mark.parametrize("folder", ["/proc/nowhere", "/dev/null/x"])
-def test_a_folder_that_can_not_be_made_is_named(folder: str) -> None:
+def test_a_folder_that_cannot_be_made_is_named(folder: str) -> None:
     with pytest.raises(StoreUnavailable, match=f"its folder {folder.removesuffix('/x')}") as caught:
         SqliteStore(f"{folder}/deeper/keys.db").create({})
     assert not isinstance(caught.value, StoreNotFound)
@@ -187,7 +187,7 @@ def test_any_name_of_a_file_is_taken_literally(tmp_path: Path, name: str) -> Non
 
 
 @pytest.mark.parametrize("path", ["", "a\0b"])
-def test_what_can_not_be_a_path_is_refused(path: str) -> None:
+def test_what_cannot_be_a_path_is_refused(path: str) -> None:
     with pytest.raises(UsageError):
         SqliteStore(path)
 

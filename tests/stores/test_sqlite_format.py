@@ -115,7 +115,7 @@ def test_a_step_that_fails_leaves_the_older_store(path: Path, monkeypatch: pytes
     assert SqliteStore(str(path)).open().document == {"format": 1}
 
 
-def test_an_older_store_that_can_not_be_written_is_said_to_be_of_another_version(
+def test_an_older_store_that_cannot_be_written_is_said_to_be_of_another_version(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     teach(monkeypatch, *TWO_MORE)
@@ -172,7 +172,7 @@ def uses(store: Store) -> list[Callable[[], object]]:
     ],
     ids=lambda statements: statements[0][:40],
 )
-def test_a_store_that_was_meddled_with_is_told_and_left_alone(path: Path, statements: list[str]) -> None:
+def test_a_store_that_was_meddled_with_is_reported_and_left_alone(path: Path, statements: list[str]) -> None:
     by_hand(path, *statements)
     before = path.read_bytes()
     with pytest.raises((StoreCorrupt, StoreVersion)):

@@ -139,7 +139,7 @@ def test_a_store_of_another_package_is_found_by_its_scheme(another_package: Path
 
 
 @pytest.mark.usefixtures("another_package")
-def test_a_package_that_can_not_be_imported_is_a_usage_error() -> None:
+def test_a_package_that_cannot_be_imported_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="broken:// stores cannot be used"):
         store_from_url("broken://anywhere")
 

@@ -284,7 +284,7 @@ def test_garbage_and_a_portal_come_with_a_good_status(sandbox: Sandbox) -> None:
     assert (response.status_code, response.headers["content-type"]) == (200, "text/html")
 
 
-def test_a_mistake_of_its_own_is_told_and_answered(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mistake_of_its_own_is_reported_and_answered(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     def mistaken(*_: object) -> Reply:
         raise KeyError("a fact that nobody knows")
 

@@ -229,7 +229,7 @@ def on_github(kojikey: Program, tmp_path: Path) -> Program:
     return kojikey
 
 
-def test_github_is_told_by_itself_and_stdout_stays_json(on_github: Program, tmp_path: Path) -> None:
+def test_github_gets_annotations_by_itself_and_stdout_stays_json(on_github: Program, tmp_path: Path) -> None:
     people = on_github("test")
     assert "::error title=default/google_gemini%3A rejected (invalid_key)::" in people.out
     machine = on_github("test", "--json")
@@ -238,7 +238,7 @@ def test_github_is_told_by_itself_and_stdout_stays_json(on_github: Program, tmp_
     assert "| default | google\\_gemini |" in (tmp_path / "summary.md").read_text()
 
 
-def test_elsewhere_github_is_told_when_asked(kojikey: Program, sandbox: Sandbox) -> None:
+def test_elsewhere_github_gets_annotations_when_asked(kojikey: Program, sandbox: Sandbox) -> None:
     kojikey.add("google_gemini", "invalid_key", "--no-test")
     assert "::error" not in kojikey("test").out
     assert "::error" in kojikey("test", "--github").out
