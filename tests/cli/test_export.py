@@ -99,13 +99,18 @@ READERS: dict[str, Callable[[str, Path], Mapping[str, str | None]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("chosen", FORMATS)
+EACH_FORMAT = [
+    pytest.param(chosen, marks=[pytest.mark.program] if chosen in ("shell", "fish") else []) for chosen in FORMATS
+]
+
+
+@pytest.mark.parametrize("chosen", EACH_FORMAT)
 def test_a_formats_own_reader_gives_back_every_character(chosen: str, tmp_path: Path) -> None:
     found = READERS[chosen](FORMATS[chosen](HARD, "name"), tmp_path)
     assert {name: found[name] for name in HARD} == HARD
 
 
-@pytest.mark.parametrize("chosen", FORMATS)
+@pytest.mark.parametrize("chosen", EACH_FORMAT)
 def test_a_key_with_one_odd_character_anywhere_is_read_back(chosen: str, tmp_path: Path) -> None:
     values = {
         f"{place}_{ord(character)}": text.replace("*", character)
@@ -142,7 +147,7 @@ def keys(kojikey: Program) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("chosen", FORMATS)
+@pytest.mark.parametrize("chosen", EACH_FORMAT)
 def test_the_names_are_those_that_run_sets(kojikey: Program, keys: dict[str, str], chosen: str, tmp_path: Path) -> None:
     ended = kojikey("export", "--reveal", "--format", chosen)
     assert ended.code == 0, ended.err
