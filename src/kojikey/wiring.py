@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
-    from kojikey.cli.output.terminal import Terminal
-    from kojikey.cli.parsing.command import Call
     from kojikey.model.secret import Secret
     from kojikey.providers.catalog import Catalog, Mistake
     from kojikey.providers.index import IndexEntry
@@ -63,7 +61,6 @@ if TYPE_CHECKING:
 
 
 NO_STORE: Document = {"format": FORMAT, "store_id": "", "created_at": "", "kek": {"kid": ""}, "next_kek": None}
-TIMEOUT_S = 10.0
 
 _WAYS_TO_A_KEK = Hint(
     "choose where the key-encryption key lives: set KOJIKEY_KEK or KOJIKEY_PASSPHRASE_FILE, or run ",
@@ -318,14 +315,14 @@ def _empty_store() -> Store:
     return store
 
 
-def proxies(terminal: Terminal) -> Proxies:
-    """Return the proxies that the environment names; what is ignored of them is said."""
+def proxies(warn: Callable[[str], object]) -> Proxies:
+    """Return the proxies that the environment names; ``warn`` takes what is ignored of them."""
     from kojikey.providers.requests.proxies import Proxies
 
     found = Proxies.read(Environment(os.environ))
     warning = found.warning()
     if warning:
-        terminal.warn(warning)
+        warn(warning)
     return found
 
 
@@ -338,23 +335,3 @@ def check_network(base_url: str) -> None:
     from kojikey.providers.requests.proxies import Proxies
 
     Proxies.read(Environment(os.environ)).proxy_for(base_url)
-
-
-def timeout_of(call: Call) -> float:
-    """Return the seconds to wait for each request.
-
-    Raises:
-        UsageError: not a positive number, or over an hour.
-    """
-    from kojikey.model.errors import UsageError
-
-    seconds = call.number("timeout")
-    if seconds is None:
-        return TIMEOUT_S
-    if not 0 < seconds <= 3600:
-        raise UsageError(
-            "--timeout takes seconds, more than 0 and at most 3600",
-            hint=f"--timeout {TIMEOUT_S:g} is the default",
-            effect=Effect.NOTHING_DONE,
-        )
-    return seconds

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, TypeAlias
 from kojikey.cli.commands import saving
 from kojikey.cli.commands.batch_output import BatchOutput, lines_in
 from kojikey.cli.commands.key_probe import open_probe
+from kojikey.cli.commands.request_options import timeout_of
 from kojikey.cli.commands.run_options import RunOptions
 from kojikey.cli.context import Context
 from kojikey.model.account import checked_account
@@ -114,7 +115,7 @@ async def _with_probe(
 
     options = RunOptions.read(context.call)
     traffic = options.traffic(tell=written.tell_warning)
-    proxies = wiring.proxies(context.terminal)
+    proxies = wiring.proxies(context.terminal.warn)
     async with open_probe(context, catalog, proxies, tell=written.tell_warning, traffic=traffic) as probe:
         pace = Pace(
             None if context.call.flag("no_test") else probe,
@@ -144,7 +145,6 @@ def _check(context: Context) -> None:
     Raises:
         UsageError: one of them makes no sense.
     """
-    from kojikey import wiring
 
     call = context.call
     if call.flag("json") and call.flag("jsonl"):
@@ -157,7 +157,7 @@ def _check(context: Context) -> None:
                 hint=_again(context),
                 effect=Effect.NOTHING_CHANGED,
             )
-    wiring.timeout_of(call)
+    timeout_of(call)
     RunOptions.read(call)
 
 

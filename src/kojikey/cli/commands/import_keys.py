@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from kojikey.cli.commands.request_options import timeout_of
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.output.failure import Failure
 from kojikey.cli.parsing.command import (
@@ -65,10 +66,9 @@ def _check_pace(context: Context) -> None:
     Raises:
         UsageError: one of them makes no sense.
     """
-    from kojikey import wiring
     from kojikey.cli.commands.run_options import RunOptions
 
-    wiring.timeout_of(context.call)
+    timeout_of(context.call)
     RunOptions.read(context.call)
 
 

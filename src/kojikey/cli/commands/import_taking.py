@@ -190,7 +190,7 @@ class Taking:
             await importing.import_all(place, items, Pace(None, self._by_options, options.concurrency))
             return
         traffic = options.traffic(tell=terminal.warn)
-        proxies = wiring.proxies(terminal)
+        proxies = wiring.proxies(terminal.warn)
         with terminal.status(f"asking {len(items)} provider{'' if len(items) == 1 else 's'} about the keys"):
             async with open_probe(context, self.catalog, proxies, tell=terminal.warn, traffic=traffic) as probe:
                 pace = Pace(probe, self._by_options, options.concurrency, traffic.take_turn)

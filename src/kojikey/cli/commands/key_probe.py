@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from kojikey.cli.commands.request_options import timeout_of
 from kojikey.cli.context import Context
 from kojikey.cli.output.failure import REPORT_IT, kind_and_place
 from kojikey.model.errors import BadNetworkSettings, KojikeyError, UsageError
@@ -50,8 +51,8 @@ def probe_for_one(context: Context, catalog: Catalog) -> Probe:
     """
     from kojikey import wiring
 
-    seconds = wiring.timeout_of(context.call)
-    proxies = wiring.proxies(context.terminal)
+    seconds = timeout_of(context.call)
+    proxies = wiring.proxies(context.terminal.warn)
 
     async def probe(secret: Secret, target: Target) -> Verdict:
         definition = catalog.definitions.get(target.provider)
@@ -77,7 +78,6 @@ async def open_probe(
     Without it a bug is raised: where one key is all there is, the command ends with it. Else the probe raises nothing
     about a single key; what is wrong with the network's settings is the same for every key.
     """
-    from kojikey import wiring
     from kojikey.providers.requests.probe import Prober
 
     reported: set[str] = set()
@@ -87,7 +87,7 @@ async def open_probe(
             reported.add(bug)
             tell(f"a bug in kojikey: {bug}; the key that met it was not judged ({REPORT_IT})")
 
-    async with Prober(timeout=wiring.timeout_of(context.call), proxies=proxies, traffic=traffic) as prober:
+    async with Prober(timeout=timeout_of(context.call), proxies=proxies, traffic=traffic) as prober:
         is_deep = context.call.flag("deep")
         yield _probe_of(prober, catalog, is_deep=is_deep, report=report if tell else None)
 

@@ -117,7 +117,7 @@ class KeyRun:
     def _run(self, open_store: OpenStore, catalog: Catalog, sources: list[Iterator[Stored]]) -> None:
         from kojikey import wiring
 
-        proxies = wiring.proxies(self.context.terminal)
+        proxies = wiring.proxies(self.context.terminal.warn)
         if self.total > FEW:
             # Thousands of requests leave few cycles behind, and looking for them took a tenth of the time.
             gc.set_threshold(100_000, 50, 100)

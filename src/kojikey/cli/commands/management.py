@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from kojikey import wiring
+from kojikey.cli.commands.request_options import timeout_of
 from kojikey.cli.context import Context
 from kojikey.model.account import checked_account
 from kojikey.model.base_url import check_base_url
@@ -71,7 +72,7 @@ def access_to(context: Context, catalog: Catalog, open_store: OpenStore, provide
     adapter = management_of(provider)
     if adapter is None:
         raise NoAdminKey(f"no API manages {provider} keys")
-    proxies, timeout = wiring.proxies(context.terminal), wiring.timeout_of(context.call)
+    proxies, timeout = wiring.proxies(context.terminal.warn), timeout_of(context.call)
     admin = adapter.ability.admin
     if not admin:
         return _google(context, adapter, catalog.get(provider), proxies, timeout)

@@ -116,7 +116,7 @@ class _Run:
         """Take care of all of them."""
         from kojikey import wiring
 
-        proxies, tell = wiring.proxies(self._context.terminal), self._context.terminal.warn
+        proxies, tell = wiring.proxies(self._context.terminal.warn), self._context.terminal.warn
         async with (
             open_probe(self._context, self._catalog, proxies, tell=tell, traffic=self._traffic) as probe,
             asyncio.TaskGroup() as group,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from kojikey.cli.commands.request_options import timeout_of
 from kojikey.cli.commands.run_options import FAIL_ON, RunOptions
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.parsing.command import (
@@ -63,9 +64,8 @@ def test(call: Call) -> int:
 
 
 def _check(call: Call) -> None:
-    from kojikey import wiring
 
-    wiring.timeout_of(call)
+    timeout_of(call)
     if call.flag("all") and call.texts("providers"):
         raise UsageError(
             "--all is every key: it goes without provider names",
