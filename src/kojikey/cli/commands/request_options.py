@@ -1,0 +1,27 @@
+"""The time limit of a request, as ``--timeout`` gives it."""
+
+from __future__ import annotations
+
+from kojikey.cli.parsing.command import Call
+from kojikey.model.errors import Effect, UsageError
+
+TIMEOUT_S = 10.0
+"""Seconds to wait for each request, unless the command line says otherwise."""
+
+
+def timeout_of(call: Call) -> float:
+    """Return the seconds to wait for each request.
+
+    Raises:
+        UsageError: not a positive number, or over an hour.
+    """
+    seconds = call.number("timeout")
+    if seconds is None:
+        return TIMEOUT_S
+    if not 0 < seconds <= 3600:
+        raise UsageError(
+            "--timeout takes seconds, more than 0 and at most 3600",
+            hint=f"--timeout {TIMEOUT_S:g} is the default",
+            effect=Effect.NOTHING_DONE,
+        )
+    return seconds
