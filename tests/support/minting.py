@@ -50,7 +50,7 @@ class Mint:
 
     def like(self) -> tuple[str, ...]:
         """Return the options that name the key in use where the provider's list does not show it."""
-        if self.provider not in ("google_gemini", "deepgram"):
+        if self.provider != "google_gemini":
             return ()
         return ("--like", self.managed.keys[0].key_id)
 

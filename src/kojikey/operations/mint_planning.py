@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -39,6 +39,7 @@ class Template(NamedTuple):
 
     like: RemoteKey
     current: RemoteKey | None
+    parent: str | None = None  # as the provider names the one that was chosen
 
 
 class Plan(NamedTuple):
@@ -60,23 +61,23 @@ async def find_template(
         NoSuchParent: there is no such parent. ManagementRefused, ManagementUnavailable: the provider did not say.
     """
     if choice.parent is not None and keys.ability.parent:
-        await keys.checked_parent(choice.parent)
+        choice = replace(choice, parent=await keys.checked_parent(choice.parent))
     if keys.ability.by_value:
         itself = RemoteKey("")
-        return Template(itself, itself)
+        return Template(itself, itself, choice.parent)
     current = await _current(keys, secret, known, choice, choose)
     if choice.like is not None:
         like = await keys.find(choice.like, choice.parent or (known.parent if known else ""))
         if like is None:
             raise NotFound("the provider has no key of the id that --like names", effect=Effect.NOTHING_CREATED)
-        return Template(like, current)
+        return Template(like, current, choice.parent)
     if current is None:
         raise CannotMint(
             "which of the provider's keys is the one in use cannot be told",
             effect=Effect.NOTHING_CREATED,
             hint="name it, or one that the new key is to be like: --like KEY-ID",
         )
-    return Template(current, current)
+    return Template(current, current, choice.parent)
 
 
 async def _current(

@@ -235,7 +235,7 @@ class _Run(KeyDocument):
         secret = opened(self.open_store.sealer(key.account), key.provider, key.current)
         known = place_of(self.open_store, key, key.current)
         template = await find_template(minter.keys, secret, known, self._choice, minter.choose_parent)
-        plan = plan_for(type(minter.keys), template.like, parent=self._choice.parent, now=now())
+        plan = plan_for(type(minter.keys), template.like, parent=template.parent, now=now())
         if plan.not_copied:
             minter.tell("the new key does not take over: " + ", ".join(plan.not_copied))
         was_allowed = key.minting is not None and key.minting.is_wider_allowed

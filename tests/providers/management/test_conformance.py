@@ -152,7 +152,7 @@ def test_a_list_has_all_its_pages(played: Played) -> None:
     assert len(found) == count
 
 
-@of(tuple(name for name in LISTING if name not in ("google_gemini", "deepgram")))
+@of(tuple(name for name in LISTING if name != "google_gemini"))
 def test_the_key_in_use_is_found_by_its_hint_among_others(played: Played) -> None:
     parent = played.managed.parents[0 if played.provider == "openrouter" else -1]  # which lists one workspace
     played.managed.add("another-0123456789-value-zzzz", name="another", parent=parent)

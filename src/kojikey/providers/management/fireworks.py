@@ -36,6 +36,9 @@ class Fireworks(KeyManagement):
         return tuple(users)
 
     async def _checked_parent(self, parent: str) -> str:
+        account, slash, user = parent.partition("/")
+        if slash and account != "accounts" and "/" not in user:
+            parent = f"accounts/{account}/users/{user}"
         if parent.startswith("accounts/") and "/users/" in parent:
             await self.list_keys(parent)  # refused where there is none
             return parent

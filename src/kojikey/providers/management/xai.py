@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kojikey.model.management_errors import ManagementRefused, Refusal
 from kojikey.providers.management import fields
 from kojikey.providers.management.base import Ability, CopyPlan, Created, KeyManagement, RemoteKey, Wanted
 from kojikey.providers.management.client import part
@@ -29,14 +30,22 @@ class XAI(KeyManagement):
     )
 
     async def _parents(self) -> tuple[str, ...]:
-        answer = await self._client.ask("GET", "/auth/management-keys/validation")
-        team = fields.identity(answer, "teamId")
-        if not team and answer.get("scope") == "SCOPE_TEAM":
-            team = fields.identity(answer, "scopeId")
+        team = await self._own_team()
         if team:
             return (team,)
         found = fields.tables(await self._client.ask("GET", "/auth/teams"), "teams")
         return tuple(filter(None, (fields.identity(item, "teamId", "id") for item in found)))
+
+    async def _own_team(self) -> str:
+        """Return the team of the management key, where it says so."""
+        try:
+            answer = await self._client.ask("GET", "/auth/management-keys/validation")
+        except ManagementRefused as refused:
+            if refused.refusal is not Refusal.NOT_THERE:
+                raise
+            return ""
+        scoped = fields.identity(answer, "scopeId") if answer.get("scope") == "SCOPE_TEAM" else ""
+        return fields.identity(answer, "teamId") or scoped
 
     async def _list_keys(self, parent: str) -> tuple[RemoteKey, ...]:
         found: list[RemoteKey] = []

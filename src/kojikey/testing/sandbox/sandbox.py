@@ -320,11 +320,11 @@ class Sandbox:
         if kind is not None and kind is not FaultKind.SLOW:
             return self._broken_reply(provider, kind, facts)
         caller = self._cast.caller(provider, key, accept_any=self.accept_any)
+        if provider in self._managed and self._managed[provider].is_unknown_yet(key):
+            caller = Caller(key, None)
         dialect = DIALECTS.get(provider)
         if dialect is not None and dialect.matches(request, path) and _works(caller, request, provider):
             return dialect.reply(self.managed(dialect.provider), request, path)
-        if provider in self._managed and self._managed[provider].is_unknown_yet(key):
-            caller = Caller(key, None)
         reply = _PLAYS[provider](request, path, caller, facts)
         if kind is FaultKind.SLOW and reply.deed is Reaction.ANSWER:
             return Reply(reply.status, reply.headers, reply.body, Reaction.DRIP, reply.spends)

@@ -27,11 +27,12 @@ _MESSAGE: dict[Trouble, str] = {
 
 
 class Asked(NamedTuple):
-    """A request to a management API: the parts of its path, its query and its body."""
+    """A request to a management API: the parts of its path, its query, its body, and the credential that came along."""
 
     parts: tuple[str, ...]
     query: dict[str, str]
     body: dict[str, Any]
+    credential: str = ""
 
 
 class Route(NamedTuple):
@@ -62,7 +63,9 @@ class Dialect:
             return error(404, "Not Found")
         route, parts = found
         trouble = managed.trouble(route.verb)
-        asked = Asked(parts, request.query, _document(request.body))
+        asked = Asked(
+            parts, request.query, _document(request.body), request.headers.get("authorization", "").rpartition(" ")[2]
+        )
         if trouble is None:
             return route.answer(self, managed, asked)
         kind, detail = trouble

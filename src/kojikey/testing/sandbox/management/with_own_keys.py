@@ -39,6 +39,10 @@ class Deepgram(Dialect):
         key = managed.get(asked.parts[1])
         return ok({"item": {"member": {"api_key": self._item(key)}}}) if key else error(404, _GONE)
 
+    def _whoami(self, managed: Managed, asked: Asked) -> Reply:
+        own = next((key for key in managed.keys if key.value == asked.credential), None)
+        return ok({"api_key_id": own.key_id, "scopes": ["member"]}) if own else error(404, _GONE)
+
     def _create(self, managed: Managed, asked: Asked) -> Reply:
         body = asked.body
         if asked.parts[0] not in managed.parents:
@@ -56,6 +60,7 @@ class Deepgram(Dialect):
         return ok({"message": "Successfully deleted the API key!"})
 
     routes = (
+        Route("get", "GET", "/v1/auth/token", _whoami),
         Route("parents", "GET", "/v1/projects", _parents),
         Route("list", "GET", f"/v1/projects/{_PART}/keys", _list),
         Route("get", "GET", f"/v1/projects/{_PART}/keys/{_PART}", _get),
