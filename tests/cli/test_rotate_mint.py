@@ -282,3 +282,11 @@ def _document_column(database: Any) -> tuple[str, str]:
             if any(isinstance(value, str) and '"versions"' in value for (value,) in found):
                 return table, column
     raise AssertionError("no table of documents")
+
+
+def test_a_key_that_is_left_at_the_provider_is_tested_once_and_not_waited_for(kojikey: Program) -> None:
+    mint = set_up(kojikey, "xai")
+    assert mint.mint().code == 0
+    kojikey.sandbox.forget()
+    assert mint.rotate("--retire").code == 3  # the default propagation is five minutes
+    assert [request.path for request in kojikey.sandbox.requests if request.provider == "xai"] == ["/v1/api-key"]

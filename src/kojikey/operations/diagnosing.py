@@ -162,7 +162,7 @@ def _trouble_opening(open_store: OpenStore, stored: Stored, tally: _Tally) -> Ca
 
 
 def _waiting(key: Key) -> Iterator[KeyWaits]:
-    if key.version(Stage.STAGED):
+    if key.version(Stage.STAGED) or key.is_mint_unfinished:
         yield KeyWaits(key.account, key.provider, "staged")
     expires = key.current.expires_at
     if expires and parsed(expires) < datetime.now(UTC):

@@ -21,7 +21,6 @@ from kojikey.operations.listing import EXPIRING, is_disabled, is_due
 from kojikey.operations.mint_planning import Choice
 from kojikey.operations.minting import Minter
 from kojikey.operations.open_store import OpenStore
-from kojikey.operations.probing import Probe
 from kojikey.operations.results import GRACE, ChangeResult
 from kojikey.providers.management.base import KeyManagement
 from kojikey.stores.base import Query
@@ -99,8 +98,7 @@ class Tools:
 
     keys: KeyManagement
     minter: Minter
-    confirm: retiring.Confirm
-    until_refused: Probe
+    revoker: retiring.Revoker
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +139,5 @@ async def _done(open_store: OpenStore, key: Key, todo: Todo, tools: Tools) -> Ch
     if todo is Todo.RESUME:
         return await minting.resume(open_store, tools.minter, account=account, provider=provider)
     if todo is Todo.RETIRE:
-        revoker = retiring.Revoker(tools.keys, tools.confirm)
-        return await retiring.retire(open_store, revoker, account=account, provider=provider, test=tools.until_refused)
+        return await retiring.retire(open_store, tools.revoker, account=account, provider=provider)
     return await minting.mint(open_store, tools.minter, account=account, provider=provider, choice=Choice())

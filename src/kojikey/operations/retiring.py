@@ -30,10 +30,15 @@ Confirm = Callable[[Version, AtProvider], bool]
 
 @dataclass(frozen=True, slots=True)
 class Revoker:
-    """With which management API keys are deleted, and who is asked about those that kojikey did not make."""
+    """With which management API keys are deleted, and who is asked about those that kojikey did not make.
+
+    ``test`` tests a key once; ``until_refused`` gives the provider time to forget one that was deleted.
+    """
 
     keys: KeyManagement
     confirm: Confirm
+    test: Probe
+    until_refused: Probe
 
 
 async def retire(
@@ -42,7 +47,6 @@ async def retire(
     *,
     account: str,
     provider: str,
-    test: Probe,
     is_forced: bool = False,
 ) -> ChangeResult:
     """Delete the previous key at the provider where its id is known, then drop it once the provider refuses it.
@@ -57,8 +61,10 @@ async def retire(
         raise VersionNotFound(account, provider, Stage.PREVIOUS.value)
     ensure_not_copy(key)
     place = await _place(open_store, revoker.keys, key, previous)
+    test = revoker.test
     if place is not None and (place.is_minted or revoker.confirm(previous, place)):
         await revoke(open_store, revoker.keys, key, previous, place)
+        test = revoker.until_refused
     result = await rotating.retire(open_store, account=account, provider=provider, test=test, is_forced=is_forced)
     return replace(result, at_provider=ProviderReport.of(place))
 

@@ -36,6 +36,7 @@ from kojikey.operations.open_store import OpenStore
 from kojikey.operations.patience import until_known, until_refused
 from kojikey.operations.probing import Probe, Target
 from kojikey.operations.results import GRACE
+from kojikey.operations.retiring import Revoker
 from kojikey.providers.catalog import Catalog
 from kojikey.providers.management import ability_of
 from kojikey.providers.management.base import KeyManagement
@@ -142,9 +143,8 @@ class _Run:
             try:
                 access = self._access(key)
                 async with open_management(access) as keys:
-                    tools = Tools(
-                        keys, self._minter(keys, probe), self._confirm(key), until_refused(probe, self._seconds)
-                    )
+                    revoker = Revoker(keys, self._confirm(key), probe, until_refused(probe, self._seconds))
+                    tools = Tools(keys, self._minter(keys, probe), revoker)
                     results = await carry_out(self._open_store, due, tools)
             except KojikeyError as error:
                 if code_of(error) in (Exit.STORE_UNAVAILABLE, Exit.INTERNAL):

@@ -103,16 +103,24 @@ def retire(context: Context, open_store: OpenStore, definition: Definition, cata
             raise
         return None
     approval = _approval(context, definition.id, "retire")
-    probe = until_refused(probe_for_one(context, catalog), propagation(context))
+    probe, seconds = probe_for_one(context, catalog), propagation(context)
 
     async def work() -> ChangeResult:
         async with open_management(access) as keys:
             await _tidied(context, open_store, keys, definition.id)
-            revoker = retiring.Revoker(keys, lambda version, place: confirm_revoking(context, key, version, place))
+            revoker = retiring.Revoker(
+                keys,
+                lambda version, place: confirm_revoking(context, key, version, place),
+                probe,
+                until_refused(probe, seconds),
+            )
             return await retiring.retire(
-                open_store, revoker, account=context.account, provider=definition.id, test=probe,
+                open_store,
+                revoker,
+                account=context.account,
+                provider=definition.id,
                 is_forced=context.call.flag("force"),
-            )  # fmt: skip
+            )
 
     return _shown(context, _run(context, open_store, definition.id, work), definition, approval)
 

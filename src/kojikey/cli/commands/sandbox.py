@@ -37,6 +37,7 @@ def sandbox(call: Call) -> int:
     try:
         playing = Sandbox(port=int(port))
         playing.start()
+        playing.manage_made_up_keys()
     except OSError as error:
         raise UsageError(
             f"the port cannot be used ({error.strerror})", hint=Hint(next_step("sandbox"), " without --port")
@@ -63,6 +64,7 @@ def _announce(context: Context, playing: Sandbox) -> None:
         sys.stdout.flush()
         return
     from kojikey.cli.output.render import Page
+    from kojikey.testing.sandbox.management import GOOGLE_TOKEN
 
     page = Page(context.terminal)
     providers = tuple(dict.fromkeys(key.provider for key in playing.keys))
@@ -70,6 +72,8 @@ def _announce(context: Context, playing: Sandbox) -> None:
         page.made_up_keys(provider, playing.base_url(provider), [key for key in playing.keys if _plain(key, provider)])
     others = [(name, playing.base_url(name), playing.key(name, "ok").key) for name in providers if name not in BUILT_IN]
     page.table(("PROVIDER", "BASE URL", "A KEY THAT WORKS"), others)
+    google = f"KOJIKEY_GOOGLE_APIKEYS_URL={playing.google_apikeys_url} GOOGLE_OAUTH_ACCESS_TOKEN={GOOGLE_TOKEN}"
+    page.line(f"keys can be made at the providers too (rotate --mint); for google_gemini: {google}")
     page.line(Hint("try: ", next_step("add", providers[0], "--base-url", playing.base_url(providers[0]))), style="bold")
     context.terminal.note(
         "more keys, and those of every provider for each reason: --json; serving on loopback until Ctrl-C"

@@ -184,6 +184,12 @@ class Sandbox:
             )  # fmt: skip
         return self._managed[provider]
 
+    def manage_made_up_keys(self) -> None:
+        """Let the made-up key that works exist in each key-management API, so that another can be made like it."""
+        for dialect in DIALECTS.values():
+            key = self.key(dialect.provider, "ok").key
+            self.managed(dialect.provider).add(key, name="made up", **dialect.settings)
+
     @property
     def google_apikeys_url(self) -> str:
         """Where Google's key management is played, for KOJIKEY_GOOGLE_APIKEYS_URL; the access token is GOOGLE_TOKEN."""

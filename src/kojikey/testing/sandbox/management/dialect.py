@@ -51,6 +51,8 @@ class Dialect:
     admin: ClassVar[str]
     parents: ClassVar[tuple[str, ...]] = ("parent-1",)
     routes: ClassVar[tuple[Route, ...]]
+    settings: ClassVar[dict[str, Any]] = {}
+    """What a key that was made by hand is allowed."""
 
     def matches(self, request: Request, path: str) -> bool:
         """Tell whether a request is one for the management API."""

@@ -5,7 +5,7 @@ Sources: those named in ``providers/management``, of which each file has its own
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from kojikey.testing.sandbox.management.dialect import Asked, Dialect, Route, error, ok, page
 from kojikey.testing.sandbox.management.state import Managed, ManagedKey
@@ -200,6 +200,7 @@ class XAI(Dialect):
     """Keys of a team."""
 
     provider, admin, parents = "xai", "xai_admin", ("team-1",)
+    settings: ClassVar[dict[str, Any]] = {"acls": ["api-key:model:*", "api-key:endpoint:*"]}
 
     def _item(self, key: ManagedKey) -> dict[str, Any]:
         settings = {name: value for name, value in key.settings.items() if name != "acls"}
