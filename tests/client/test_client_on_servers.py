@@ -1,0 +1,97 @@
+"""``kojikey.Client`` on PostgreSQL: connections are kept, a lost one is replaced, and a child has its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
+
+import psycopg
+import pytest
+
+from kojikey import Client
+from kojikey.model.errors import StoreUnavailable
+from support.program import Program
+from support.servers.postgres import Server, database, postgres
+
+__all__ = ["database", "postgres"]
+
+FORKING = """
+import os, sys, kojikey
+client = kojikey.Client(cache=0)
+key = client.resolve("elevenlabs").secret.reveal()
+child = os.fork()
+if child == 0:
+    same = client.resolve("elevenlabs").secret.reveal() == key
+    sys.exit(0 if same else 3)  # with everything that Python does at its end
+_, status = os.waitpid(child, 0)
+before = client._idle[0].store._link._connection
+client.resolve("elevenlabs")
+assert client._idle[0].store._link._connection is before, "the child ended the parent's connection"
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+@pytest.fixture
+def url(postgres: Server, database: str) -> str:
+    """Return the URL of an empty database."""
+    return postgres.url(database)
+
+
+@pytest.fixture
+def here(kojikey: Program, url: str) -> Iterator[Program]:
+    """Return the program with a key in a store on PostgreSQL, in whose environment this process is."""
+    kojikey.environ["KOJIKEY_STORE"] = url
+    made = kojikey("store", "init", "--kek", "env")
+    assert made.code == 0, made.said
+    kojikey.added()
+    with mock.patch.dict(os.environ, kojikey.environ, clear=True):
+        yield kojikey
+
+
+def backends(url: str) -> list[int]:
+    with psycopg.connect(url, autocommit=True) as connection:
+        rows = connection.execute(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        ).fetchall()
+    return [row[0] for row in rows]
+
+
+def test_threads_share_a_few_connections(here: Program, url: str) -> None:
+    with Client(cache=0) as client, ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(lambda _: client.resolve("elevenlabs").source, range(200))) == {"byok"}
+        assert 1 <= len(backends(url)) <= 8
+    assert backends(url) == []
+
+
+def test_a_connection_that_the_server_ended_is_replaced_unseen(here: Program, url: str) -> None:
+    with Client(cache=0) as client:
+        client.resolve("elevenlabs")
+        with psycopg.connect(url, autocommit=True) as connection:
+            for pid in backends(url):
+                connection.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
+        assert client.resolve("elevenlabs").source == "byok"
+
+
+def test_a_child_opens_connections_of_its_own_and_leaves_the_parents_alone(here: Program) -> None:
+    ended = subprocess.run([sys.executable, "-c", FORKING], env=here.environ, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_a_store_that_goes_away_is_an_error_only_where_nothing_is_kept(
+    here: Program, postgres: Server, url: str, database: str
+) -> None:
+    with Client(cache=3600) as kept, Client(cache=0) as never:
+        assert kept.resolve("elevenlabs").source == never.resolve("elevenlabs").source == "byok"
+        postgres.sql(f"ALTER DATABASE {database} ALLOW_CONNECTIONS false")
+        try:
+            postgres.sql(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{database}'")
+            assert kept.resolve("elevenlabs").source == "byok"
+            with pytest.raises(StoreUnavailable):
+                never.resolve("elevenlabs")
+        finally:
+            postgres.sql(f"ALTER DATABASE {database} ALLOW_CONNECTIONS true")
+        assert never.resolve("elevenlabs").source == "byok"
