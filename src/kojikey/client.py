@@ -59,7 +59,7 @@ class Client(NotSerialisable):
 
     __slots__ = (
         "__weakref__", "_cache", "_definitions", "_first", "_flights", "_idle", "_kept", "_known", "_left_behind",
-        "_lock", "_reported", "_settings",
+        "_lock", "_opened_keys", "_reported", "_settings",
     )  # fmt: skip
 
     def __init__(self, store: str | None = None, *, cache: float = 60) -> None:
@@ -72,6 +72,7 @@ class Client(NotSerialisable):
         self._known: set[str] = set()
         self._left_behind: list[OpenStore] = []
         self._kept: dict[tuple[str, str | None], _Kept] = {}
+        self._opened_keys: dict[tuple[str, str, str], tuple[tuple[str | None, str | None], Credential]] = {}
         self._begin()
         _clients.add(self)
 
@@ -132,6 +133,7 @@ class Client(NotSerialisable):
         with self._lock:
             idle, self._idle = self._idle, []
             self._kept.clear()
+            self._opened_keys.clear()
         wiring.close_all(*idle)
 
     def __enter__(self) -> Client:
@@ -179,10 +181,25 @@ class Client(NotSerialisable):
         name = self._settings.account.value if account is None else checked_account(account)
 
         def ask(open_store: OpenStore) -> Credential:
-            open_store.forget(name)  # it may have been disabled, or removed, since it was read
-            return resolve(open_store, account=name, provider=provider)
+            return self._current(open_store, provider, name)
 
         return self._with_store(ask)
+
+    def _current(self, open_store: OpenStore, provider: str, account: str) -> Credential:
+        """Return the credential as the store has it now; what was opened before, where nothing was changed since."""
+        place = (open_store.store_id, provider, account)
+        revisions = open_store.store.revisions(account, provider)
+        opened = self._opened_keys.get(place)
+        if opened is not None and opened[0] == revisions:
+            return opened[1]
+        open_store.forget(account)  # it may have been disabled, or removed, since it was read
+        credential = resolve(open_store, account=account, provider=provider)
+        with self._lock:
+            # With the revisions from before: what changed meanwhile is read once more, and never missed.
+            while len(self._opened_keys) >= _MOST_KEPT:
+                del self._opened_keys[next(iter(self._opened_keys))]
+            self._opened_keys[place] = revisions, credential
+        return credential
 
     def _with_store(self, work: Callable[[OpenStore], _Result]) -> _Result:
         """Do something with a connection of one's own. One that was idle may be dead: then a new one is tried."""

@@ -166,12 +166,16 @@ def _spoken_name(settings: Settings) -> str:
 
 
 def actor(store: Store) -> str:
-    """Return the actor for the audit trail: the effective OS user, the host, and the database's role."""
+    """Return who is at work, for the audit trail: the effective OS user and the host, and the database's role."""
+    role = store.role()
+    return one_line(local_actor() + (f" as {role}" if role else ""))  # with anything else it would not be read back
+
+
+def local_actor() -> str:
+    """Return who is at work before there is a store, which alone could tell a role."""
     import socket
 
-    role = store.role()
-    who = f"{_user()}@{socket.gethostname()}" + (f" as {role}" if role else "")
-    return one_line(who)  # an event with anything else in it would not be read back
+    return one_line(f"{_user()}@{socket.gethostname()}")
 
 
 def _user() -> str:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from kojikey.model.errors import Effect, KojikeyError, StoreCorrupt, StoreUnavailable
 from kojikey.model.fast_namedtuple import NamedTuple
-from kojikey.model.ref import HEADER, Document, Ref
+from kojikey.model.ref import HEADER, Document, Ref, account_ref, key_ref
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -151,6 +151,18 @@ class Store(ABC):
         """Return the present document, with every change that was acknowledged before; None where there is none."""
         stored: Stored | None = self._guard(self._read, ref)
         return stored
+
+    def revisions(self, account: str, provider: str) -> tuple[str | None, str | None]:
+        """Return the revisions that a key and its account have now, None for what is not there.
+
+        It tells a program that what it read before is still so, for less than reading it again.
+        """
+        found: tuple[str | None, str | None] = self._guard(self._revisions, account, provider)
+        return found
+
+    def _revisions(self, account: str, provider: str) -> tuple[str | None, str | None]:
+        key, owner = self._read(key_ref(account, provider)), self._read(account_ref(account))
+        return key and key.revision, owner and owner.revision
 
     def commit(self, changes: Sequence[Change], events: Sequence[Document] = ()) -> tuple[str, ...]:
         """Make all changes and append all events, or none of it; durable on return.

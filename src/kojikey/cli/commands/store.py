@@ -58,7 +58,7 @@ def _made(context: Context, inputs: KekInputs) -> tuple[bool, Store]:
 
     store = store_from_url(context.settings.store_url())
     store.upgrade()
-    inputs = inputs._replace(actor=wiring.actor(store))
+    inputs = inputs._replace(actor=wiring.local_actor())
     try:
         header = store.open().document
     except StoreNotFound:

@@ -85,6 +85,10 @@ READ: dict[str, LiteralString] = {
     "key": "SELECT document, revision FROM kojikey.keys WHERE account = %(account)s AND provider = %(provider)s",
     "grant": "SELECT document, revision FROM kojikey.grants WHERE account = %(account)s AND role = " + _ROLE,
 }
+REVISIONS: LiteralString = (
+    "SELECT (SELECT revision FROM kojikey.keys WHERE account = %(account)s AND provider = %(provider)s),"
+    " (SELECT revision FROM kojikey.accounts WHERE account = %(account)s)"
+)
 ADD: dict[str, LiteralString] = {
     "header": "INSERT INTO kojikey.header (one, revision, document) VALUES (true, %(revision)s, %(document)s)"
     " ON CONFLICT DO NOTHING",

@@ -42,14 +42,7 @@ except ImportError:  # also where it finds no libpq
 
 from psycopg import Connection
 
-from kojikey.stores.postgres.access import (
-    AS_OWNER,
-    ROLE_IN_STORE,
-    give_privileges,
-    lacking,
-    secure,
-    take_privileges,
-)
+from kojikey.stores.postgres.access import AS_OWNER, ROLE_IN_STORE, give_privileges, lacking, secure, take_privileges
 from kojikey.stores.postgres.address import Address, read_address
 from kojikey.stores.postgres.connection import Link
 from kojikey.stores.postgres.schema import (
@@ -62,6 +55,7 @@ from kojikey.stores.postgres.schema import (
     MIGRATIONS,
     PAGE,
     READ,
+    REVISIONS,
     TAKE,
     VERSION,
     conditions,
@@ -191,6 +185,10 @@ class PostgresStore(Store):
         if ref.kind == "grant" and not rows:
             self._refuse_role(ref.provider)
         return stored_of(ref, rows[0][0], rows[0][1], self.place) if rows else None
+
+    def _revisions(self, account: str, provider: str) -> tuple[str | None, str | None]:
+        key, owner = self._link.rows(REVISIONS, {"account": account, "provider": provider})[0]
+        return key, owner
 
     def _refuse_role(self, role: str) -> None:
         there, administers, exempt = self._link.rows(ROLE_IN_STORE, (role,))[0]

@@ -34,6 +34,10 @@ READ = {
     "account": "SELECT document, revision FROM accounts WHERE account = :account",
     "key": "SELECT document, revision FROM keys WHERE account = :account AND provider = :provider",
 }
+REVISIONS = (
+    "SELECT (SELECT revision FROM keys WHERE account = :account AND provider = :provider),"
+    " (SELECT revision FROM accounts WHERE account = :account)"
+)
 ADD = {
     "header": "INSERT INTO header (one, revision, document) VALUES (1, :revision, :document) ON CONFLICT DO NOTHING",
     "account": "INSERT INTO accounts (account, revision, document) VALUES (:account, :revision, :document)"

@@ -43,6 +43,7 @@ from kojikey.stores.sqlite.schema import (
     MIGRATIONS,
     PAGE,
     READ,
+    REVISIONS,
     TABLES,
     conditions,
     migrate,
@@ -108,6 +109,10 @@ class SqliteStore(Store):
         # All rows, for a statement that is not run to its end keeps its lock.
         rows = self._opened().execute(READ[ref.kind], place).fetchall()
         return stored_of(ref, rows[0][0], rows[0][1], self.place) if rows else None
+
+    def _revisions(self, account: str, provider: str) -> tuple[str | None, str | None]:
+        (found,) = self._opened().execute(REVISIONS, {"account": account, "provider": provider}).fetchall()
+        return found[0], found[1]
 
     def _commit(self, changes: Sequence[Change], events: Sequence[Document]) -> tuple[str, ...]:
         rows = [self._row(change) for change in changes]

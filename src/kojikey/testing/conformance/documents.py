@@ -40,6 +40,7 @@ class DocumentPromises(StoreFixtures):
             store.open,
             store.header,
             lambda: store.read(KEY),
+            lambda: store.revisions(KEY.account, KEY.provider),
             lambda: store.commit([Change(KEY, {}, None)]),
             lambda: list(store.scan()),
             lambda: list(store.accounts()),
@@ -197,6 +198,17 @@ class DocumentPromises(StoreFixtures):
         assert [found["seq"] for found in store.events()] == [1]
 
     # compare and swap
+
+    def test_the_revisions_of_a_key_and_its_account_follow_every_change(self, store: Store, another: Maker) -> None:
+        assert another().revisions(KEY.account, KEY.provider) == (None, None)
+        (key,) = store.commit([Change(KEY, {"n": 1}, None)])
+        assert another().revisions(KEY.account, KEY.provider) == (key, None)
+        (owner,) = store.commit([Change(ACCOUNT, {"account": ACCOUNT.account}, None)])
+        assert another().revisions(KEY.account, KEY.provider) == (key, owner)
+        store.commit([Change(KEY, None, key)])
+        (again,) = store.commit([Change(KEY, {"n": 1}, None)])
+        assert again != key
+        assert another().revisions(KEY.account, KEY.provider) == (again, owner)
 
     def test_every_write_has_a_revision_of_its_own(self, store: Store) -> None:
         seen = {put(store, KEY, {"same": True}) for _ in range(5)}
