@@ -68,6 +68,7 @@ def clean_environment(clean_home: Path, network_report: Path, monkeypatch: pytes
     monkeypatch.setenv("HOME", str(clean_home))
     monkeypatch.setenv("LANG", os.environ.get("LANG", "C.UTF-8"))
     monkeypatch.setenv("PYTHONPATH", os.path.join(_HERE, "support", "loopback"))
+    monkeypatch.setenv("NO_GCE_CHECK", "true")  # google-auth would ask the metadata service of a machine
     monkeypatch.setenv(loopback.REPORT, str(network_report))
 
 

@@ -80,18 +80,6 @@ def access_to(context: Context, catalog: Catalog, open_store: OpenStore, provide
     return Access(adapter, catalog.get(admin), base_url, secret, proxies, timeout, admin)
 
 
-def has_access(open_store: OpenStore, provider: str, *, account: str, environ: object) -> bool:
-    """Tell whether there is a credential for a provider's key management, without opening it."""
-    ability = ability_of(provider)
-    if ability is None:
-        return False
-    if ability.admin:
-        return open_store.held(account, ability.admin) is not None
-    from kojikey.providers.management.google_identity import TOKEN_VARIABLE
-
-    return isinstance(environ, dict) and bool(environ.get(TOKEN_VARIABLE))
-
-
 def _google(
     context: Context, adapter: type[KeyManagement], definition: Definition, proxies: Proxies, timeout: float
 ) -> Access:
