@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from support.minting import CREATING, LISTING, SETTINGS, set_up
-from support.program import Program
+from support.program import Program, pieces_in
 
 NAME = re.compile(r"kojikey default v2 [0-9a-f]{8}")
 
@@ -290,3 +290,33 @@ def test_a_key_that_is_left_at_the_provider_is_tested_once_and_not_waited_for(ko
     kojikey.sandbox.forget()
     assert mint.rotate("--retire").code == 3  # the default propagation is five minutes
     assert [request.path for request in kojikey.sandbox.requests if request.provider == "xai"] == ["/v1/api-key"]
+
+
+@pytest.mark.parametrize("provider", CREATING)
+def test_no_key_is_shown_or_kept_in_clear(kojikey: Program, provider: str) -> None:
+    mint = set_up(kojikey, provider)
+    mint.managed.unknown_for = 1
+    said = mint.mint("--json").said + mint.rotate("--resume", "--propagation", "0s").said
+    mint.managed.fail("delete", "failing", times=None)
+    said += (
+        mint.rotate("--retire", "--yes", "--propagation", "0s", "--timeout", "1").said
+        + kojikey("history", provider).said
+    )
+    files = b"".join(path.read_bytes() for path in kojikey.home.rglob("*") if path.is_file())
+    for key in mint.managed.keys:
+        assert not pieces_in(key.value, said)
+        assert key.value.encode() not in files
+
+
+def test_a_provider_that_sends_the_keys_back_has_them_scrubbed() -> None:
+    from kojikey.providers.answers.evidence import Answer
+    from kojikey.providers.answers.scrub import Scrubber
+    from kojikey.providers.management.failures import failure_of
+
+    key = "pplx-0123456789abcdef0123456789abcdef"
+    answer = Answer(
+        400, {"content-type": "application/json"}, f'{{"error": {{"message": "bad {key}\\u001b[31m"}}}}'.encode()
+    )
+    told = str(failure_of("Perplexity", answer, Scrubber(key), is_change=True))
+    assert not pieces_in(key, told)
+    assert "\x1b" not in told

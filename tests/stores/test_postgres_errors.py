@@ -87,9 +87,7 @@ def test_a_role_that_is_not_there_or_may_not_log_in(postgres: Server, database: 
         refused(at(postgres.url(database, role)), StoreDenied, f"the role {role}: it does not exist there or may not")
 
 
-def test_a_role_without_privileges_sees_which_it_lacks(
-    store: PostgresStore, postgres: Server, database: str
-) -> None:
+def test_a_role_without_privileges_sees_which_it_lacks(store: PostgresStore, postgres: Server, database: str) -> None:
     with postgres.a_role() as role:
         refused(at(postgres.url(database, role)), StoreDenied, f"the role {role}, which lacks USAGE on schema kojikey")
         postgres.sql(

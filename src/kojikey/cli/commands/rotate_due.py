@@ -19,11 +19,12 @@ from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit, code_of
 from kojikey.cli.output import documents
 from kojikey.cli.output.damaged_records import DamagedRecords
-from kojikey.cli.output.failure import SCHEMA, Failure
+from kojikey.cli.output.failure import SCHEMA, Failure, write_line
+from kojikey.cli.output.github_escape import inert_json
 from kojikey.model.errors import Effect, KojikeyError, UsageError
 from kojikey.model.key import Key
 from kojikey.model.management_errors import CannotMint
-from kojikey.model.masking import mask
+from kojikey.model.masking import VISIBLE, mask
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import Document
 from kojikey.model.secret import Secret
@@ -249,12 +250,20 @@ class _Written:
     def _write(self, document: Document, words: str, *, hint: str | None = None) -> None:
         self._documents.append(document)
         if self._context.call.flag("jsonl"):
-            print(json.dumps(document), file=sys.stdout, flush=True)
+            self._write_json_line(document)
         elif not self._context.terminal.json:
-            masked = self._context.terminal.masked(str(document["masked"])[-4:].strip("*"))
-            print(f"{document['account']}  {document['provider']}  {masked}  {words}", file=sys.stdout)
+            from kojikey.cli.output.render import Page
+
+            page = Page(self._context.terminal)
+            masked = self._context.terminal.masked(str(document["masked"])[-VISIBLE:].strip("*"))
+            page.line(f"{document['account']}  {document['provider']}  {masked}  {words}")
             if hint:
-                print(f"  {hint}", file=sys.stdout)
+                page.line(self._context.terminal.completed(hint), indent=2)
+
+    def _write_json_line(self, document: Document) -> None:
+        text = json.dumps(document)
+        write_line(inert_json(text) if self._context.terminal.is_on_github else text)
+        sys.stdout.flush()
 
     def end(self, damage: DamagedRecords) -> int:
         """Report the whole, and return the exit code."""
@@ -266,7 +275,7 @@ class _Written:
             counts[name] = counts.get(name, 0) + 1
         if self._context.call.flag("jsonl"):
             summary = {"schema": SCHEMA, "command": "rotate", "exit_code": int(code), "summary": counts}
-            print(json.dumps(summary), file=sys.stdout, flush=True)
+            self._write_json_line(summary)
         elif self._context.terminal.json:
             documents.write("rotate", code, self._documents, summary=counts, error=damage.error)
         elif not self._documents:

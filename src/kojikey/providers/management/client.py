@@ -93,11 +93,13 @@ class ManagementClient:
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         is_repeatable: bool | None = None,
+        hidden: Secret | None = None,
     ) -> dict[str, Any]:
         """Make a request and return the JSON object that came back, ``{}`` where the answer has no body.
 
         What is safe to repeat (reading, deleting; else as ``is_repeatable`` says) is tried again after 5xx and lost
-        connections; anything is after 429, which says that it was not done.
+        connections; anything is after 429, which says that it was not done. ``hidden`` is a key in the body, which an
+        error may send back.
 
         Raises:
             ManagementRefused: the provider said no. ManagementUnavailable: it was not done, or nobody knows.
@@ -112,7 +114,7 @@ class ManagementClient:
             if wait is None:
                 break
             await self._pace.sleep(wait)
-        raise self._failure(got, is_change=method != "GET")
+        raise self._failure(got, hidden, is_change=method != "GET")
 
     async def _sent(self, check: Check, *, is_fresh: bool) -> Answer | Fault:
         if self._exchange is None or self._session is None:
@@ -140,10 +142,17 @@ class ManagementClient:
             raise unreadable(self.company, is_change=is_change)
         return document
 
-    def _failure(self, got: Answer | Fault, *, is_change: bool) -> Exception:
+    def _failure(self, got: Answer | Fault, hidden: Secret | None, *, is_change: bool) -> Exception:
         if isinstance(got, Fault):
             return failure_of_fault(self.company, got, is_change=is_change)
-        return failure_of(self.company, got, Scrubber(self._secret.reveal()), is_change=is_change)
+        scrubbers = [Scrubber(secret.reveal()) for secret in (self._secret, hidden) if secret is not None]
+
+        def scrub(text: str) -> str:
+            for each in scrubbers:
+                text = each(text)
+            return text
+
+        return failure_of(self.company, got, scrub, is_change=is_change)
 
 
 def part(text: str) -> str:

@@ -33,7 +33,7 @@ class Perplexity(KeyManagement):
     async def _delete_value(self, secret: Secret) -> None:
         try:
             await self._client.ask(
-                "POST", "/revoke_auth_token", body={"auth_token": secret.reveal()}, is_repeatable=True
+                "POST", "/revoke_auth_token", body={"auth_token": secret.reveal()}, is_repeatable=True, hidden=secret
             )
         except ManagementRefused as refused:
             if refused.refusal is not Refusal.NOT_THERE:
