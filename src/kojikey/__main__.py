@@ -26,7 +26,7 @@ def main() -> None:
         sys.stdout.flush()
         sys.stderr.flush()
     except OSError:
-        from kojikey.cli.output.streams import settle
+        from kojikey.cli.dispatch import settle
 
         code = settle(sys.argv[1:], code)
     sys.exit(code)
@@ -66,7 +66,7 @@ def _carried_out(tokens: list[str]) -> int:
         from kojikey.cli.parsing.typer_app import run as run_typed
 
         return run_typed(tokens)
-    from kojikey.cli.parsing.command import carry_out
+    from kojikey.cli.dispatch import carry_out
 
     return carry_out(call)
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kojikey.cli.exits import Exit
-from kojikey.cli.reports.base import RunEnd, Tally
-from kojikey.cli.reports.spool import Rows
+from kojikey.cli.reports.base import Rows, RunEnd, Tally
 from kojikey.model.ref import Document
 from kojikey.model.verdict import CheckResult, Reason, Verdict, is_failure
 from kojikey.operations.results import TestResult

@@ -19,7 +19,7 @@ def add(call: Call) -> int:
     from kojikey import wiring
     from kojikey.cli.commands import saving
     from kojikey.cli.commands.key_probe import probe_for_one, run_operation
-    from kojikey.cli.output.next_steps import for_unsaved
+    from kojikey.cli.output.advice import for_unsaved
     from kojikey.operations.adding import NewKey, ensure_absent
     from kojikey.operations.adding import add as add_key
     from kojikey.operations.probing import Target

@@ -17,7 +17,7 @@ from kojikey.cli.commands import saving
 from kojikey.cli.commands.batch_table import BatchTable
 from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit, code_of
-from kojikey.cli.output import documents, next_steps
+from kojikey.cli.output import advice, documents
 from kojikey.cli.output.failure import SCHEMA, Failure
 from kojikey.cli.output.github_escape import inert_json
 from kojikey.cli.output.progress import Progress
@@ -140,8 +140,8 @@ class BatchOutput:
             return item
         provider = item.result.provider
         is_add = self.command == "add"
-        steps = next_steps.for_unsaved(provider, has_key=False) if is_add else next_steps.for_step(provider, "rotate")
-        return Done(item.number, next_steps.advised(item.result, steps, self.context.terminal))
+        steps = advice.for_unsaved(provider, has_key=False) if is_add else advice.for_step(provider, "rotate")
+        return Done(item.number, advice.advised(item.result, steps, self.context.terminal))
 
 
 def _result(item: LineResult) -> tuple[Exit, Document]:

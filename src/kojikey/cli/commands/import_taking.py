@@ -17,7 +17,7 @@ from kojikey.cli.commands.import_sources import Source
 from kojikey.cli.commands.import_values import in_place_of_key
 from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit, code_of, hint_of
-from kojikey.cli.output.next_steps import advised, for_unsaved
+from kojikey.cli.output.advice import advised, for_unsaved
 from kojikey.model.errors import Conflict, KekMissing, KekUnavailable, KeyExists, KojikeyError, UsageError
 from kojikey.model.key_detection import looks_like_key
 from kojikey.model.masking import tail_of

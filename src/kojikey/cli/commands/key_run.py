@@ -17,7 +17,7 @@ from kojikey.cli.commands.key_probe import open_probe, with_overrides
 from kojikey.cli.commands.run_end import RunFacts, Stop, end_of, worsened
 from kojikey.cli.commands.run_options import RunOptions
 from kojikey.cli.context import Context
-from kojikey.cli.output import next_steps
+from kojikey.cli.output import advice
 from kojikey.cli.output.failure import first_of_ours, say
 from kojikey.cli.output.progress import Progress
 from kojikey.cli.output.streams import lost_output
@@ -160,7 +160,7 @@ class KeyRun:
 
     def _take(self, item: Item) -> None:
         if not isinstance(item, Unopened):
-            item = next_steps.of_saved(item, self.context.terminal)
+            item = advice.of_saved(item, self.context.terminal)
         self.tally.add(item)
         if isinstance(item, Unopened) and self.tally.unopened <= UNOPENED_TOLD:
             self._tell(f"{item.account}/{item.provider} was not tested: {item.error}")

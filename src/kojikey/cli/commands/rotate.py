@@ -27,7 +27,7 @@ def rotate(call: Call) -> int:
     from kojikey import wiring
     from kojikey.cli.commands import saving
     from kojikey.cli.commands.key_probe import probe_for_one
-    from kojikey.cli.output.next_steps import advised, for_step
+    from kojikey.cli.output.advice import advised, for_step
 
     context = context_of(call)
     step = _step(call)

@@ -12,7 +12,7 @@ from kojikey.cli.commands import saving
 from kojikey.cli.commands.key_probe import probe_for_one, run_operation
 from kojikey.cli.commands.management import Access, ability_to_mint, access_to, admin_account_of, open_management
 from kojikey.cli.context import Context
-from kojikey.cli.output.next_steps import for_step
+from kojikey.cli.output.advice import for_step
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.key import Key, Stage, Version
 from kojikey.model.management_errors import NoAdminKey

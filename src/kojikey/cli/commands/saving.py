@@ -8,7 +8,7 @@ from collections.abc import Callable
 from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit
 from kojikey.cli.output import documents
-from kojikey.cli.output.next_steps import Advice, advised
+from kojikey.cli.output.advice import Advice, advised
 from kojikey.cli.output.terminal import Terminal
 from kojikey.cli.parsing.command import BATCH, Call
 from kojikey.cli.prompts import read_key
@@ -156,24 +156,26 @@ class Approval:
     """Who decides about a key that is limited or could not be judged: an option, or a person who is asked."""
 
     def __init__(self, context: Context, *, saving: str, advice: Advice) -> None:
-        self._desk, self._saving, self.advice = context, saving, advice
+        self._context, self._saving, self.advice = context, saving, advice
         self.has_told = False
         """Whether the person who was asked has read the verdict. It is told on stderr: a result on stdout follows."""
 
     def __call__(self, verdict: Verdict) -> bool:
         """Tell whether the key is to be saved with this verdict."""
         option = "allow_limited" if verdict.outcome is Outcome.LIMITED else "allow_unverified"
-        if self._desk.call.flag(option):
+        if self._context.call.flag(option):
             return True
-        if not self._desk.terminal.interactive:
+        if not self._context.terminal.interactive:
             return False
         from kojikey.cli.output.render import Page
 
-        page = Page(self._desk.terminal, sys.stderr)
+        page = Page(self._context.terminal, sys.stderr)
         page.line(f"{page.mark(verdict.outcome)} {verdict.outcome.value}: {verdict.reason.value}")
-        page.explanation(self.advice.about(verdict, self._desk.terminal))
+        page.explanation(self.advice.about(verdict, self._context.terminal))
         self.has_told = True
-        return self._desk.terminal.confirm(f"{self._saving} all the same?", otherwise=f"--{option.replace('_', '-')}")
+        return self._context.terminal.confirm(
+            f"{self._saving} all the same?", otherwise=f"--{option.replace('_', '-')}"
+        )
 
 
 def exit_of(result: ChangeResult) -> Exit:

@@ -39,7 +39,7 @@ def set_key(call: Call) -> int:
     from kojikey import wiring
     from kojikey.cli.commands import saving
     from kojikey.cli.commands.key_probe import probe_for_one, run_operation
-    from kojikey.cli.output.next_steps import for_saved
+    from kojikey.cli.output.advice import for_saved
     from kojikey.operations.changing import change_settings
 
     context = context_of(call)

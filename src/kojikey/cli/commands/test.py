@@ -105,7 +105,8 @@ def _check_override(call: Call, catalog: Catalog) -> None:
 
 def _check_reports(context: Context) -> None:
     """Check where the reports of a run go, before a store is opened or anything is asked."""
-    from kojikey.cli.reports.spool import STDOUT, check_places
+    from kojikey.cli.reports.base import STDOUT
+    from kojikey.cli.reports.spool import check_places
 
     paths = [path for name in ("junit", "html") if (path := context.call.text(name)) is not None]
     check_places(paths)
@@ -121,7 +122,7 @@ def _test_unsaved(context: Context, catalog: Catalog, options: RunOptions) -> in
     from kojikey.cli.commands import saving
     from kojikey.cli.commands.key_probe import probe_for_one, run_operation
     from kojikey.cli.commands.key_run import KeyRun
-    from kojikey.cli.output.next_steps import for_unsaved
+    from kojikey.cli.output.advice import for_unsaved
     from kojikey.operations.probing import Target
     from kojikey.operations.results import TestResult
 

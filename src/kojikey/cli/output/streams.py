@@ -33,24 +33,6 @@ def open_closed() -> None:
         sys.stderr = open(2, "w", encoding="utf-8", closefd=False)
 
 
-def settle(tokens: list[str], code: int) -> int:
-    """Write out what is left for standard output, and return the exit code: another one where that failed."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        silence(sys.stdout.fileno())  # the reader went away (`kojikey list | head -1`), which is its right
-    except OSError as error:
-        from kojikey.cli.output.failure import report
-
-        silence(sys.stdout.fileno())
-        code = report(tokens, error)
-    try:
-        sys.stderr.flush()
-    except OSError:
-        silence(sys.stderr.fileno())
-    return code
-
-
 def lost_output(error: OSError) -> str:
     """Return what to say of standard output that cannot be written; one that nobody reads goes nowhere from now on."""
     if not isinstance(error, BrokenPipeError):

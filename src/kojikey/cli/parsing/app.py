@@ -11,7 +11,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from kojikey.cli import commands
-from kojikey.cli.parsing.command import COMMON, Argument, Call, Command, Option, carry_out
+from kojikey.cli.dispatch import carry_out
+from kojikey.cli.parsing.command import COMMON, Argument, Call, Command, Option
 from kojikey.cli.parsing.help_format import COMMON_PANEL, MOST_COLUMNS, HelpCommand, HelpGroup, escaper
 
 _TYPES: dict[str, Any] = {"text": str, "texts": list[str], "integer": int, "number": float, "flag": bool}

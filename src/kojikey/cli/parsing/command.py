@@ -72,24 +72,6 @@ class Call:
         return value
 
 
-def carry_out(call: Call) -> int:
-    """Carry out a command line that was understood, and return the exit code.
-
-    Raises:
-        UsageError: an argument looks like a key. Otherwise what the command raises; its hint is completed.
-    """
-    from kojikey.cli.parsing.key_guard import refuse_keys
-
-    refuse_keys(call)
-    try:
-        return call.command.handler(call)
-    except Exception as error:
-        from kojikey.cli.output.next_steps import complete_hint
-
-        complete_hint(error, call)
-        raise
-
-
 class Command(NamedTuple):
     """A command: what it takes, and the function that carries it out and returns the exit code.
 

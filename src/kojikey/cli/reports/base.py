@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,6 +15,12 @@ from kojikey.operations.results import Summary, TestResult
 from kojikey.operations.testing_keys import Unopened
 
 Item = TestResult | Unopened
+
+Rows = Callable[[], Iterator[Document]]
+"""Gives all results in order of account and provider, each time that it is called."""
+
+STDOUT = "-"
+"""In place of a file's name: the report alone is written to standard output."""
 
 NAMED = 10
 """So many accounts of a group are named; reports have them all."""

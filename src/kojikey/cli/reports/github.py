@@ -18,8 +18,7 @@ from urllib.parse import urlsplit
 from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit
 from kojikey.cli.output.github_escape import inert_anywhere
-from kojikey.cli.reports.base import RunEnd
-from kojikey.cli.reports.spool import STDOUT, Rows
+from kojikey.cli.reports.base import STDOUT, Rows, RunEnd
 from kojikey.model.ref import Document
 
 SHOWN = 10

@@ -13,9 +13,8 @@ from itertools import groupby
 from urllib.parse import quote, urlsplit
 
 from kojikey.cli.exits import hint_of
-from kojikey.cli.reports.base import Group, RunEnd
+from kojikey.cli.reports.base import Group, Rows, RunEnd
 from kojikey.cli.reports.html_style import style
-from kojikey.cli.reports.spool import Rows
 from kojikey.model.ref import Document
 from kojikey.model.verdict import Outcome
 

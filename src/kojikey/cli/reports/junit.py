@@ -10,8 +10,7 @@ import re
 import socket
 from collections.abc import Iterator
 
-from kojikey.cli.reports.base import RunEnd
-from kojikey.cli.reports.spool import Rows
+from kojikey.cli.reports.base import Rows, RunEnd
 from kojikey.model.ref import Document
 
 # What XML 1.0 has no way to write, not even escaped: https://www.w3.org/TR/xml/#charsets

@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 
 from kojikey.cli.context import Context
-from kojikey.cli.reports.base import Report
-from kojikey.cli.reports.spool import STDOUT
+from kojikey.cli.reports.base import STDOUT, Report
 
 SHOWN_WHOLE = 50
 """More results than that are shown on a terminal only where they are not valid: the others would scroll them away."""

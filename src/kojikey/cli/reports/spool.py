@@ -17,19 +17,13 @@ from functools import partial
 from kojikey.cli.context import Context
 from kojikey.cli.exits import hint_of
 from kojikey.cli.output import documents
-from kojikey.cli.reports.base import Item, ReportFailedError, RunEnd
+from kojikey.cli.reports.base import STDOUT, Item, ReportFailedError, Rows, RunEnd
 from kojikey.model.atomic_file import write_whole
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.ref import Document
 from kojikey.model.timestamps import now
 from kojikey.model.verdict import is_failure
 from kojikey.operations.testing_keys import Unopened
-
-Rows = Callable[[], Iterator[Document]]
-"""Gives all results in order of account and provider, as often as it is called."""
-
-STDOUT = "-"
-"""In place of a file's name: the report alone is written to standard output."""
 
 Writer = Callable[[RunEnd, Rows], Iterable[str]]
 
@@ -38,7 +32,7 @@ class Spool:
     """Takes results, and writes the files and annotations that were asked for at the end."""
 
     def __init__(self, context: Context, *, is_on_github: bool, fail_on: str) -> None:
-        self._desk, self._is_on_github, self._fail_on = context, is_on_github, fail_on
+        self._context, self._is_on_github, self._fail_on = context, is_on_github, fail_on
         self._files = [
             (path, _writer(name)) for name in ("junit", "html") if (path := context.call.text(name)) is not None
         ]
@@ -84,10 +78,10 @@ class Spool:
         from kojikey.cli.reports.github import tell_github, write_summary
 
         problems = self._tried(
-            "GitHub could not be told of the keys", lambda: tell_github(ending, self._rows, self._desk)
+            "GitHub could not be told of the keys", lambda: tell_github(ending, self._rows, self._context)
         )
         what = "the summary of the step could not be written"
-        return problems or self._tried(what, lambda: write_summary(ending, self._rows, self._desk))
+        return problems or self._tried(what, lambda: write_summary(ending, self._rows, self._context))
 
     def _tried(self, what: str, write: Callable[[], None]) -> list[str]:
         """Write something; return what is to be said where that failed."""
