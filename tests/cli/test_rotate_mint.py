@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -253,7 +254,6 @@ def test_an_admin_key_goes_to_its_management_host_alone(kojikey: Program) -> Non
 
 
 def test_an_id_that_was_changed_in_the_store_deletes_nothing(kojikey: Program) -> None:
-    import json
     import sqlite3
 
     mint = set_up(kojikey, "xai")
@@ -320,3 +320,43 @@ def test_a_provider_that_sends_the_keys_back_has_them_scrubbed() -> None:
     told = str(failure_of("Perplexity", answer, Scrubber(key), is_change=True))
     assert not pieces_in(key, told)
     assert "\x1b" not in told
+
+
+def test_anthropics_previous_key_is_made_inactive_after_a_rotation_by_hand(kojikey: Program) -> None:
+    mint = set_up(kojikey, "anthropic")
+    mint.managed.add(kojikey.key("anthropic", "ok_2").key, name="the new one")
+    assert kojikey.rotate("anthropic", "ok_2").code == 0
+    ended = mint.rotate("--retire", "--yes", "--propagation", "0s", "--json")
+    assert ended.code == 0, ended.said
+    assert {key.name: key.is_disabled for key in mint.managed.keys} == {"by hand": True, "the new one": False}
+    assert ended.result["key_id"] == mint.managed.keys[0].key_id
+
+
+def test_an_admin_key_is_told_from_a_key_for_models(kojikey: Program) -> None:
+    by_shape = kojikey("add", "xai_admin", "--stdin", stdin=kojikey.key("xai").key)
+    assert by_shape.code == 2
+    assert "manages no keys" in by_shape.err
+    inference = kojikey.key("openrouter_admin", "key_type_unsupported")
+    by_answer = kojikey("add", "openrouter_admin", "--stdin", "--base-url", inference.base_url, stdin=inference.key)
+    assert by_answer.code == 3
+    assert "manages no keys" in by_answer.said
+
+
+def test_programs_get_an_admin_key_only_where_it_is_named(kojikey: Program) -> None:
+    kojikey.added("openai_admin")
+    assert kojikey("run", "--dry-run", "--json").results == []
+    (named,) = kojikey("run", "--dry-run", "--json", "--provider", "openai_admin").results
+    assert named["name"] == "OPENAI_ADMIN_KEY"
+    assert kojikey("export", "--reveal").code == 5
+    exported = kojikey("export", "openai_admin", "--reveal", "--format", "json")
+    assert json.loads(exported.out) == {"OPENAI_ADMIN_KEY": kojikey.key("openai_admin").key}
+
+
+def test_googles_key_in_use_has_to_be_named_until_its_id_is_known(kojikey: Program) -> None:
+    mint = set_up(kojikey, "google_gemini")
+    unnamed = mint.rotate("--mint", "--json")
+    assert unnamed.code == 2
+    assert "--like" in unnamed.error["hint"]
+    assert mint.mint().code == 0
+    assert mint.rotate("--mint", "--propagation", "0s").code == 0  # the one that was minted is known
+    assert not [request for request in kojikey.sandbox.requests if "lookupKey" in request.path]
