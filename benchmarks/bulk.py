@@ -6,7 +6,7 @@ Run it with the Python of an environment that kojikey is installed in: ``python 
 - a plain httpx2 loop: the same requests with the same concurrency over one client; it judges and stores nothing;
 - a shell loop: one ``kojikey test`` a key, measured on a sample (``--sample``) and multiplied, which is said.
 
-``--store URL`` measures another store instead, made new at that place, with the most keys alone: such as an empty
+``--store URL`` measures another store instead, made new at that place, with the most keys alone, for example an empty
 PostgreSQL database.
 
 It prints a table and exits 1 where a promise is not kept, at any size that it prints: the time, without that of a run

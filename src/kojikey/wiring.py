@@ -54,10 +54,10 @@ if TYPE_CHECKING:
             """Show a sentence."""
 
         def passphrase_prompt(self, store: str) -> Callable[[Purpose], Secret]:
-            """Return what asks for the passphrase of a store; its name is empty for the local one."""
+            """Return a function that asks for the passphrase of a store; the name is empty for the local one."""
 
         def identity_prompt(self) -> Callable[[str], Secret]:
-            """Return what asks for the passphrase of an identity, and is told where that is."""
+            """Return a function that asks for the passphrase of an identity, given its place."""
 
 
 NO_STORE: Document = {"format": FORMAT, "store_id": "", "created_at": "", "kek": {"kid": ""}, "next_kek": None}

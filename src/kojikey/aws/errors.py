@@ -133,7 +133,7 @@ def trouble(error: Exception) -> Trouble | None:
     if isinstance(error, (exceptions.BotoCoreError, Boto3Error)):
         return Trouble(_kind_of_class(error), type(error).__name__)
     if type(error) is ValueError and str(error).startswith("Invalid endpoint"):
-        return Trouble("credentials", "InvalidEndpoint")  # of what the credentials come from, such as STS
+        return Trouble("credentials", "InvalidEndpoint")  # of a source of credentials, for example STS
     return Trouble("foreign", "ResponseParserError") if isinstance(error, ResponseParserError) else None
 
 
@@ -195,7 +195,7 @@ def _kind_of_class(error: Exception) -> Kind:
         raised.MetadataRetrievalError,
         raised.InfiniteLoopConfigError,
         raised.NoAuthTokenError,
-        raised.MissingDependencyException,  # of a kind of credentials, such as those of aws login
+        raised.MissingDependencyException,  # of a kind of credentials, for example those of aws login
         getattr(raised, "LoginError", ()),  # newer than the oldest boto3 that is enough
     )
     return "credentials" if isinstance(error, about_credentials) else "other"

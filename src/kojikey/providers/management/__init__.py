@@ -23,7 +23,7 @@ MANAGED = tuple(_ADAPTERS)
 
 
 def management_of(provider: str) -> type[KeyManagement] | None:
-    """Return what manages a provider's keys, None where the provider has no API for that."""
+    """Return the adapter that manages a provider's keys, None where the provider has no API for that."""
     found = _ADAPTERS.get(provider)
     if found is None:
         return None
@@ -33,6 +33,6 @@ def management_of(provider: str) -> type[KeyManagement] | None:
 
 
 def ability_of(provider: str) -> Ability | None:
-    """Return what can be done with a provider's keys, None where it has no API for that."""
+    """Return the abilities of a provider's key-management API, None where it has none."""
     adapter = management_of(provider)
     return adapter.ability if adapter else None

@@ -1,6 +1,6 @@
 """What a provider's key-management API can do, in words that the conformance suite repeats as tests.
 
-Owns: the interface, how a saved key is recognised in a provider's list, and what every adapter answers in. An adapter
+Owns: the interface, recognising a saved key in a provider's list, and the types that adapters return. An adapter
 is one file that knows one provider's paths and members. Must not: decide what is created or deleted (operations do),
 read a store, or hold a key longer than one call.
 """
@@ -26,8 +26,8 @@ class RemoteKey:
     """A key as its provider lists it.
 
     ``hint`` is the redacted form that the provider shows, ``""`` where it shows none. ``parent`` is what the key
-    belongs to there (a project, a team), ``owner`` who within that, where a new key needs to be told. ``settings`` has
-    what a new key can be given, in the provider's own members.
+    belongs to there (a project, a team), ``owner`` who within that, where a new key needs one. ``settings`` has
+    the settings that a new key can have, in the provider's own members.
     """
 
     key_id: str
@@ -137,7 +137,7 @@ class KeyManagement(ABC):
         return await self._find(key_id, parent)
 
     async def find_by_value(self, secret: Secret, parent: str = "") -> tuple[RemoteKey, ...]:
-        """Return the keys that may be the one with this value, by what the provider shows of them."""
+        """Return the keys that may be the one with this value, by the redacted forms that the provider shows."""
         return await self._find_by_value(secret, parent)
 
     async def find_named(self, wanted: Wanted) -> tuple[RemoteKey, ...]:
@@ -146,7 +146,7 @@ class KeyManagement(ABC):
 
     @classmethod
     def plan(cls, template: RemoteKey) -> CopyPlan:
-        """Return what a new key takes over from a template, and what it cannot."""
+        """Return the settings that a new key takes over from a template, and those that it cannot."""
         return cls._plan(template)
 
     async def create(self, wanted: Wanted) -> Created:
@@ -207,7 +207,7 @@ class KeyManagement(ABC):
         raise NotImplementedError(self.ability.sentence)
 
     async def _gone(self, path: str) -> None:
-        """Delete what is at a path; one that is not there is gone already."""
+        """Delete the resource at a path; a missing one was deleted before."""
         try:
             await self._client.ask("DELETE", path)
         except ManagementRefused as refused:

@@ -51,7 +51,7 @@ class Deepgram(KeyManagement):
         return None
 
     async def _find_by_value(self, secret: Secret, parent: str) -> tuple[RemoteKey, ...]:
-        """Return the key that asks: it is the one whose id it is told. Another key cannot be recognised."""
+        """Return the key that sends the request, whose id the provider tells. Another key cannot be recognised."""
         if not self._client.speaks_with(secret):
             return ()
         try:

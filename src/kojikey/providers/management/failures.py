@@ -1,4 +1,4 @@
-"""What it means when a management API does not do what it was asked.
+"""The meaning of failures of a management API.
 
 Owns: telling "the provider said no" from "nobody knows whether it was done". Must not: know one provider; the words
 here are those that were seen at several.

@@ -35,12 +35,12 @@ class Recipient(NamedTuple):
 
     @property
     def name(self) -> str:
-        """How people are told of it: its comment, else the beginning of the key."""
+        """The name for people: its comment, else the beginning of the key."""
         return self.comment or (self.text if len(self.text) <= _SHOWN else f"{self.text[:_SHOWN]}…")
 
 
 def parsed(line: str) -> Recipient:
-    """Return the recipient of a line: the public key, and what follows it as its comment.
+    """Return the recipient of a line: the public key, and the text after it as its comment.
 
     Raises:
         UsageError: it is something else, which is not repeated: it may be a secret.

@@ -154,7 +154,7 @@ class KekInputs(NamedTuple):
     one, or while a re-keying is under way for the ``"old"`` or the ``"announced"`` one. ``warn`` takes what is
     unsafe, but no reason to stop. ``which`` says of a re-keying under way which of its two KEKs is wanted.
     ``may_use_unlocked`` is False where the passphrase is wanted although ``kojikey unlock`` keeps its KEK.
-    ``ask_identity`` asks for the passphrase of an identity, and is told which. ``recipients`` are those that a new KEK
+    ``ask_identity`` asks for the passphrase of an identity, by name. ``recipients`` are those that a new KEK
     is sealed to, and ``actor`` is who names them. ``known`` remembers the KEKs of stores with recipients.
     """
 

@@ -1,4 +1,4 @@
-"""The user's own identities: what opens a KEK that was sealed to their public key.
+"""The user's own identities, which open a KEK that was sealed to their public key.
 
 Owns: where identities are looked for, reading them, and asking for the passphrase of one that has one, once and only
 where it is needed. Must not: start a plugin but for an identity that the user named, or repeat an identity.
@@ -48,7 +48,7 @@ class Identity(NotSerialisable, ABC):
         """Tell whether this identity belongs to a recipient, None where only opening tells."""
 
     def open(self, sealed: bytes) -> HiddenBytes | None:
-        """Return what an age file holds, None where it was not sealed to this identity.
+        """Return the content of an age file, None where it was not sealed to this identity.
 
         Raises:
             KekMissing: it has a passphrase, and nobody can be asked. KekUnavailable: it cannot be used.
@@ -142,12 +142,12 @@ class PluginCallbacks:
         self._inputs, self._name = inputs, name
 
     def display_message(self, message: str) -> None:
-        """Show what the plugin says, such as that a device waits to be touched."""
+        """Show a message of the plugin, for example that a device waits to be touched."""
         if self._inputs.warn is not None:
             self._inputs.warn(f"age-plugin-{self._name} says: {one_line(str(message))[:500]}")
 
     def confirm(self, message: str, yes: str, no: str | None) -> bool | None:  # noqa: ARG002 - the library's signature
-        """Answer no question: what needs one is done with the plugin itself."""
+        """Answer no question: a step that needs one is done with the plugin itself."""
         return None
 
     def request_public_string(self, description: str) -> str | None:  # noqa: ARG002 - as above

@@ -124,7 +124,7 @@ def translated(error: Exception, place: str) -> KojikeyError | None:
 def _meaning(error: sqlite3.Error | sqlite3.Warning) -> Meaning:
     code: int | None = getattr(error, "sqlite_errorcode", None)
     if code is None:
-        # No code means that Python's module gave up on what it read, such as text that is not UTF-8, or was misused.
+        # No code: Python's module could not read a value (for example text that is not UTF-8), or was misused.
         damaged = isinstance(error, (sqlite3.OperationalError, sqlite3.DataError, sqlite3.IntegrityError))
         return _DAMAGED if damaged else _OTHER
     return _EXTENDED.get(code) or _PRIMARY.get(code & 0xFF, _OTHER)

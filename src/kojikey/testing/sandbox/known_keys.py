@@ -20,7 +20,7 @@ class KnownKeys:
         self.restore()
 
     def restore(self) -> None:
-        """Let happen to the made-up keys what their names say, whatever happened to them since."""
+        """Give the made-up keys the scenarios in their names again."""
         for provider in PROVIDERS:
             for scenario in script_of(provider).scenarios.values():
                 self.add(provider, made_up_key(provider, scenario.name, scenario.shape), scenario.name)

@@ -24,7 +24,7 @@ _REASONS = tuple(reason.value for reason in Reason)
 
 @dataclass(frozen=True, slots=True)
 class SandboxKey:
-    """A key of the sandbox, with what a test of it finds.
+    """A key of the sandbox, with the outcome of its test.
 
     ``name`` tells keys of one reason apart (``ok``, ``ok_2``); the main key of a reason bears its name. ``options``
     are those of ``kojikey test`` without which the key passes for a valid one. ``key`` is not in the repr.

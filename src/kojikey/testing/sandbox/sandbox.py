@@ -142,7 +142,7 @@ class Sandbox:
         return self._made_up(provider, scenario_of(provider, name))
 
     def add_key(self, provider: str, key: str, reason: str = "ok", *, missing: tuple[str, ...] = ()) -> SandboxKey:
-        """Make a key known, or change what happens to it; ``missing`` are permissions that it lacks.
+        """Make a key known, or change its scenario; ``missing`` are permissions that it lacks.
 
         Raises:
             UsageError: no such provider, no such reason at it, or the sandbox was never started.
@@ -153,7 +153,7 @@ class Sandbox:
         return SandboxKey(provider, scenario.name, scenario.reason, outcome, base_url, key, scenario.note)
 
     def set_reason(self, key: str | SandboxKey, reason: str) -> None:
-        """Change what happens to a key from now on; ``reason`` may be the name of any key of its provider.
+        """Change the scenario of a key from now on; ``reason`` may be the name of any key of its provider.
 
         Raises:
             UsageError: the key is unknown, or there is no such reason at its provider.
@@ -169,7 +169,7 @@ class Sandbox:
         self.set_reason(key, "deleted_key")
 
     def managed(self, provider: str) -> Managed:
-        """Return the keys of a provider as its key-management API has them, and what can go wrong with that API.
+        """Return the keys of a provider in its key-management API, with the faults of that API.
 
         Raises:
             UsageError: the sandbox plays no such API of it.

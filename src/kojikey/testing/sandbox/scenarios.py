@@ -86,7 +86,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class KeyForm:
-    """How the made-up keys of a provider look: their beginning, by the name of the shape, and what comes after it."""
+    """The format of a provider's made-up keys: their beginning, by the name of the shape, and the rest."""
 
     beginnings: Mapping[str, str]
     length: int
@@ -114,7 +114,7 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sends a request: the key, None where none was sent, and what happens to it, None where nobody knows it."""
+    """The sender of a request: the key, None where none was sent, and its scenario, None for an unknown key."""
 
     key: str | None = field(repr=False)
     scenario: Scenario | None
@@ -123,7 +123,7 @@ class Caller:
 
 @cache
 def script_of(provider: str) -> Script:
-    """Return what a provider says, read once."""
+    """Return the answers of a provider, read once."""
     document = _document(provider)
     common: dict[str, Any] = {} if provider in _OF_THEIR_OWN else _document(_COMMON)
     play = document.get("play", {})

@@ -1,6 +1,6 @@
 """The sandbox's server: sockets and an event loop in a thread of its own.
 
-Owns: listening on a loopback port and ending without a trace. Must not: know what is played.
+Owns: listening on a loopback port and ending cleanly. Must not: know what is played.
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ def _wants_close(request: Request) -> bool:
 
 
 async def _write(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reply: Reply) -> bool:
-    """Do what the reply says; return whether the connection can serve another request."""
+    """Write the reply; return whether the connection can serve another request."""
     if reply.deed is Reaction.SILENCE:
         await reader.read()  # returns when the client gives up
     if reply.deed is Reaction.RESET:

@@ -1,6 +1,6 @@
 """How a played provider's management API speaks: the frame that all dialects share.
 
-Owns: choosing what is asked for, and applying the faults that a test wants. Must not: keep a key.
+Owns: choosing the operation of a request, and applying the faults of a test. Must not: keep a key.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Asked(NamedTuple):
 
 
 class Route(NamedTuple):
-    """A kind of request, and what answers it."""
+    """A kind of request, and the function that answers it."""
 
     verb: Verb
     method: str

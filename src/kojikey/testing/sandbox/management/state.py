@@ -1,7 +1,7 @@
-"""The keys that a played provider manages, and what goes wrong with its management API.
+"""The keys that a played provider manages, and the faults of its management API.
 
 Owns: what exists at one provider, and the faults that a test asks for. Must not: know how a provider writes an answer
-(dialects.py), or what its keys can do (known_keys.py is told of each change).
+(dialects.py), or what its keys can do (each change is passed on to known_keys.py).
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Managed:
             self._faults.append(_Fault(verb, trouble, times, detail))
 
     def mend(self) -> None:
-        """End all faults, and show what was hidden."""
+        """End all faults, and show hidden keys again."""
         with self._lock:
             self._faults.clear()
             self._unknown.clear()
@@ -114,7 +114,7 @@ class Managed:
     # --- for the dialects, in the server's thread ---
 
     def trouble(self, verb: Verb) -> tuple[Trouble, str] | None:
-        """Return what goes wrong with this request, and count it."""
+        """Return the fault of this request, and count it."""
         with self._lock:
             for fault in self._faults:
                 if fault.verb == verb and fault.left != 0:
