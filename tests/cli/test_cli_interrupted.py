@@ -41,5 +41,5 @@ def test_a_change_that_may_have_been_made_is_not_denied(
     assert ended.returncode == 130, ended.stderr
     assert "Traceback" not in ended.stderr
     for told in (ended.stdout, ended.stderr):
-        assert "whether it was made is not known; kojikey history PROVIDER" in told
+        assert "whether it was made is not known; history and audit show it" in told
         assert "nothing that was not confirmed" not in told
