@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 
 import pytest
 
+from support import age_plugin
 from support.identities import Person, identity, ssh_file, ssh_recipient
 from support.program import Ended, Program
 
@@ -176,34 +176,28 @@ def test_run_hands_no_identity_on(team: Program, tmp_path: Path) -> None:
     assert "KOJIKEY_IDENTITY" not in shown.out
 
 
-PLUGIN = """#!{python}
-import os, sys
-open({log!r}, "a").write(sys.argv[1] + chr(10))
-sys.exit(1)
-"""
-
-
-def test_a_plugin_is_started_only_for_a_recipient_that_was_named(team: Program, tmp_path: Path) -> None:
+def test_a_plugin_is_started_only_for_what_the_user_named(team: Program, tmp_path: Path) -> None:
     """A recipient that needs one and is in the store has to be named again before a new KEK is sealed to it."""
-    import sys
-
-    log, folder = tmp_path / "started", tmp_path / "bin"
-    folder.mkdir()
-    plugin = folder / "age-plugin-yubikey"
-    plugin.write_text(PLUGIN.format(python=sys.executable, log=str(log)))
-    plugin.chmod(plugin.stat().st_mode | stat.S_IXUSR)
-    path = f"{folder}{os.pathsep}{os.environ['PATH']}"
-    recipient = "age1yubikey1q2w7u3vpya839jxxuq8g0sedh3d740d4xvn639sqhr95ejj8vu3hyfumptt"
-    from kojikey.model.errors import KojikeyError
-    from kojikey.sealing.kek.age_recipients import seal
-
-    with pytest.raises(KojikeyError, match="only for recipients that you name"):
-        seal(b"x", recipient, named=(), callbacks=None)
-    assert not log.exists()
-    refused = team.installed("store", "recipients", "add", recipient, PATH=path)
-    assert refused.code == 8
-    assert log.read_text().startswith("--age-plugin=recipient-v1")
+    key, log = team.added(), tmp_path / "started"
+    path = f"{age_plugin.installed(tmp_path / 'bin', log)}{os.pathsep}{os.environ['PATH']}"
+    plugin, words = age_plugin.recipient(), ("store", "recipients")
+    assert team(*words, "add", plugin, "frank", PATH=path).code == 0
+    assert log.read_text() == "--age-plugin=recipient-v1\n"
     log.unlink()
-    assert team.installed("store", "recipients", PATH=path).code == 0
-    assert team.installed("store", "recipients", "remove", "bob", PATH=path).code == 0
+    assert team(*words, PATH=path).code == 0  # anna's own identity opens it
+    refused = team(*words, "remove", "bob", PATH=path)
+    assert refused.code == 2
+    assert f"--recipient {plugin}" in refused.err
     assert not log.exists()
+    assert [row["comment"] for row in team(*words, "--json").results] == ["anna", "bob", "frank"]
+    assert team(*words, "remove", "bob", "--recipient", plugin, PATH=path).code == 0
+    assert log.read_text() == "--age-plugin=recipient-v1\n"
+    identity = {"KOJIKEY_IDENTITY": age_plugin.identity(), "PATH": path}
+    assert team("get", "elevenlabs", "--reveal", **identity).out == key.key
+    assert "--age-plugin=identity-v1" in log.read_text()
+
+
+def test_a_plugin_that_is_not_there_is_named(team: Program) -> None:
+    refused = team("store", "recipients", "add", age_plugin.recipient())
+    assert refused.code == 8
+    assert "age-plugin-kojitest" in refused.err
