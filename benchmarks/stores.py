@@ -39,7 +39,7 @@ from kojikey.stores.base import Change, Store, encoded, new_revision, slot_of
 from kojikey.stores.registry import store_from_url
 from kojikey.stores.sqlite import schema
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests", "servers"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests"))
 
 PROVIDER = "elevenlabs"
 KEK = {"KOJIKEY_KEK": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}

@@ -76,7 +76,10 @@ class AgeIdentity(Identity):
 
     def __init__(self, label: str, text: Secret) -> None:
         super().__init__(label)
-        self._identity = guarded(lambda age: age.x25519.Identity.from_str(text.reveal()), f"the identity in {label}")
+        try:
+            self._identity = guarded(lambda age: age.x25519.Identity.from_str(text.reveal()), label)
+        except KekUnavailable as error:
+            raise (error if error.hint else _unreadable(label)) from None
         self._recipient = str(self._identity.to_public())
 
     def matches(self, recipient: str) -> bool:
