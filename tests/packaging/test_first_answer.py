@@ -1,0 +1,40 @@
+"""A first answer needs pytest and the program alone: no driver, no played AWS, no process, no server."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+WITHOUT = """
+import sys
+for name in ("psycopg", "moto", "boto3", "botocore"):
+    sys.modules[name] = None
+import pytest
+sys.exit(pytest.main(["-q", "--collect-only", "-p", "no:cacheprovider", *sys.argv[1:]]))
+"""
+FIRST = "not program and not server and not exhaustive"
+
+
+@pytest.mark.parametrize("folder", ["model", "providers", "operations", "scanning", "cli"])
+def test_a_folder_of_tests_needs_no_driver_and_no_played_aws(folder: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT, f"tests/{folder}"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
+def test_the_markers_of_a_first_answer_are_told_the_same_everywhere() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    commands = [step.get("run", "") for job in workflow["jobs"].values() for step in job["steps"]]
+    assert [command for command in commands if f'-m "{FIRST}"' in command]
+    for path in (".ci/test", "CONTRIBUTING.md"):
+        assert f'bash .ci/test -m "{FIRST}"' in (ROOT / path).read_text(encoding="utf-8")
+
+
+def test_the_gate_runs_what_the_normal_run_leaves_out() -> None:
+    assert "-m pytest -q -n auto -m exhaustive" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
