@@ -52,7 +52,7 @@ def main(requirements: str, arguments: list[str]) -> int:
         needed(requirement, seen)
     owners = metadata.packages_distributions()
     absent = {module for module, names in owners.items() if not {normal(name) for name in names} & set(seen)}
-    sys.meta_path.insert(0, Absent(absent))  # type: ignore[arg-type]
+    sys.meta_path.insert(0, Absent(absent))
     from kojikey.__main__ import run
 
     return run(arguments)
