@@ -14,6 +14,8 @@ from support.servers.aws import REGION, Aws, new_table
 
 
 class TestDynamoStore(SharedStoreConformance):
+    few, many = 500, 1_500  # moto takes its time for each of them
+
     @pytest.fixture
     def table(self) -> str:
         return new_table()

@@ -51,7 +51,7 @@ class StoreFixtures:
 
     page = 450
     """More keys than an adapter reads at once."""
-    few, many = 500, 2_000
+    few, many = 1_000, 3_000
     """Sizes between which the memory of a scan does not grow."""
     batch = 100
     """Changes in one commit where many are written."""
