@@ -63,7 +63,7 @@ def test_an_answer_whose_member_has_another_type_or_that_is_no_text_is_not_the_p
     google.post(url__regex=rf"{GOOGLE}/.*:countTokens").respond(200, json={"totalTokens": "many"})
     verdict = probe("google_gemini")
     assert (verdict.outcome, verdict.reason, verdict.authentic) == ("indeterminate", "unknown", None)
-    assert "is not one of Google" in verdict.detail
+    assert "is not from Google" in verdict.detail
 
 
 @pytest.mark.parametrize("content", [{"tier": 1, "character_limit": "x"}, {"tier": None}, {"character_limit": True}])
