@@ -332,7 +332,7 @@ def test_anthropics_previous_key_is_made_inactive_after_a_rotation_by_hand(kojik
     assert ended.result["key_id"] == mint.managed.keys[0].key_id
 
 
-def test_an_admin_key_is_reported_from_a_key_for_models(kojikey: Program) -> None:
+def test_an_admin_key_is_distinguished_from_a_key_for_models(kojikey: Program) -> None:
     by_shape = kojikey("add", "xai_admin", "--stdin", stdin=kojikey.key("xai").key)
     assert by_shape.code == 2
     assert "manages no keys" in by_shape.err

@@ -28,7 +28,7 @@ def test_a_folder_of_tests_needs_no_driver_and_no_played_aws(folder: str) -> Non
     assert done.returncode == 0, done.stdout[-2000:]
 
 
-def test_the_markers_of_a_first_answer_are_reported_the_same_everywhere() -> None:
+def test_the_markers_of_a_first_answer_are_the_same_everywhere() -> None:
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
     commands = [step.get("run", "") for job in workflow["jobs"].values() for step in job["steps"]]
     assert [command for command in commands if f'-m "{FIRST}"' in command]
