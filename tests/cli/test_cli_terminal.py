@@ -55,6 +55,21 @@ def test_add_alone_offers_the_providers_by_number(kojikey: Program, answer: str)
     assert kojikey.listed()["source"] == "byok"
 
 
+def test_letters_narrow_the_choice_of_a_provider(kojikey: Program) -> None:
+    with on_a_terminal(kojikey, "add", "--no-test") as child:
+        child.expect_exact("Which provider? [1-")
+        child.sendline("open")
+        child.expect_exact("several have that")
+        assert "openai " in child.before
+        assert "openrouter" in child.before
+        assert "mistral" not in child.before
+        child.expect_exact("Which provider? [1-")
+        child.sendline("cerebr")
+        child.expect_exact("Cerebras key (hidden): ")
+        child.sendintr()
+        assert end(child)[0] == 130
+
+
 @pytest.mark.parametrize("answer", ["0", "99", "-1", "nonsense", "", "²"])
 def test_a_choice_that_is_none_changes_nothing(kojikey: Program, answer: str) -> None:
     with on_a_terminal(kojikey, "add") as child:

@@ -105,24 +105,29 @@ class Terminal:
     def choose(self, question: str, options: Mapping[str, str], *, again: Hint) -> str:
         """Offer options by number, each with what it is, and return the one that was chosen by number or by name.
 
+        Letters that are in the name of one option alone choose it; where they are in several, those are shown.
+
         Raises:
             InputNeeded: the input ended. UsageError: no answer was one of them; ``again`` is the command to type.
         """
         from kojikey.cli import controlling_terminal
 
-        width, names = max(map(len, options)), list(options)
-        for number, (name, what) in enumerate(options.items(), 1):
-            say(f"  {number:>{len(str(len(names)))}}  {name:<{width}}  {what}")
+        names = list(options)
+        _show_options(options, names)
         for left in reversed(range(TRIES)):
             answer = self.answer(f"{question} [1-{len(names)}] ")
             if answer is None:
                 raise InputNeeded("nothing was chosen", hint=again, effect=Effect.NOTHING_CHANGED)
-            if answer in options:
-                return answer
             if answer.isascii() and answer.isdigit() and 1 <= int(answer) <= len(names):
                 return names[int(answer) - 1]
+            found = _matching(answer, names)
+            if len(found) == 1:
+                return found[0]
+            if found:
+                _show_options(options, found)
             if left:
-                say(f"kojikey: {_none_of(answer)}; type a number from 1 to {len(names)}")
+                what = "several have that" if found else _none_of(answer)
+                say(f"kojikey: {what}; type a number from 1 to {len(names)}, or more of the name")
         controlling_terminal.discard_typed()
         raise UsageError(
             "that is none of them",
@@ -163,6 +168,20 @@ class Terminal:
         if self.environ.get("FORCE_COLOR"):
             return True
         return _is_terminal(stream) and self.environ.get("TERM") != "dumb"
+
+
+def _show_options(options: Mapping[str, str], shown: list[str]) -> None:
+    """Write some of the options, each under the number that it has among all."""
+    width, digits = max(map(len, options)), len(str(len(options)))
+    for number, (name, what) in enumerate(options.items(), 1):
+        if name in shown:
+            say(f"  {number:>{digits}}  {name:<{width}}  {what}")
+
+
+def _matching(answer: str, names: list[str]) -> list[str]:
+    """Return the name that was typed, else those that have the letters in them."""
+    typed = answer.lower()
+    return [typed] if typed in names else [name for name in names if len(typed) > 1 and typed in name]
 
 
 def _none_of(answer: str) -> str:
