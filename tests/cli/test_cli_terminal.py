@@ -60,9 +60,10 @@ def test_letters_narrow_the_choice_of_a_provider(kojikey: Program) -> None:
         child.expect_exact("Which provider? [1-")
         child.sendline("open")
         child.expect_exact("several have that")
-        assert "openai " in child.before
-        assert "openrouter" in child.before
-        assert "mistral" not in child.before
+        shown_then = str(child.before)
+        assert "openai " in shown_then
+        assert "openrouter" in shown_then
+        assert "mistral" not in shown_then
         child.expect_exact("Which provider? [1-")
         child.sendline("cerebr")
         child.expect_exact("Cerebras key (hidden): ")
