@@ -1,4 +1,4 @@
-"""The person at the terminal of one command, as wiring sees them: who is told, and who is asked for a passphrase.
+"""The person at the terminal of one command, as wiring sees them: notes go to it, and passphrases are asked of it.
 
 Owns: which prompt wiring is given. Must not: decide whether to ask; the terminal knows.
 """

@@ -50,7 +50,7 @@ def _hidden_and_filled(prompt: str) -> Secret:
         if secret.reveal().strip():
             return secret
         if left:
-            say("kojikey: nothing was entered; once more")
+            say("kojikey: nothing was entered; please try again")
     controlling_terminal.discard_typed()
     raise InputNeeded("nothing was entered", hint=_KEEP_IT_HIDDEN, effect=Effect.NOTHING_CHANGED)
 
@@ -166,6 +166,6 @@ class PassphrasePrompt:
             if hidden("Repeat the passphrase: ").reveal() == first.reveal():
                 return first
             if left:
-                say("kojikey: the two passphrases differ; once more")
+                say("kojikey: the two passphrases differ; please try again")
         controlling_terminal.discard_typed()
         raise UsageError("the two passphrases differ", hint=_KEEP_IT_HIDDEN, effect=Effect.NOTHING_CREATED)

@@ -1,6 +1,6 @@
 """What a key's document keeps about its provider: the id of a version there, and the intent to make a new key.
 
-Owns: both forms, and what of them is proved. Whoever can write to a store could otherwise have kojikey delete another
+Owns: both forms, and what of them is proved. Without the proof, a writer of the store could have kojikey delete another
 key at the provider, so each has a proof that only the account's data key makes. Must not: compute or check the proof
 (operations do).
 """

@@ -37,7 +37,7 @@ def printable(text: str) -> str:
 def quoted(text: object) -> str:
     """Return a value that failed its form check as a message shows it: quoted, in ASCII, shortened.
 
-    What may be a key is not repeated: whoever can write to a store can have a message say anything.
+    What may be a key is not repeated: a writer of the store could have a message say anything.
     """
     from kojikey.model.key_detection import looks_like_key
 

@@ -1,4 +1,4 @@
-"""Whether a value can be what kojikey once wrote: whoever can write to a store can put anything into it.
+"""Whether a value can be what kojikey once wrote: a writer of the store can put anything into it.
 
 Owns: the forms of names, texts, stamps and counts in documents, and how a name that fails its check is shown.
 Must not: know which document it looks at. Each check returns its value unchanged, or raises a ``ValueError`` that does

@@ -178,7 +178,7 @@ def _copy_events(source: OpenStore, target: OpenStore, stored: Stored, *, left_o
 
 def _with_origin(event: Document, via: str, begun: int) -> Document:
     """Return an event with where it first came from. It will be signed anew: what was not to be trusted is marked."""
-    # Whoever can write to a store can add an event that is not signed, and would choose its origin.
+    # A writer of the store can add an unsigned event, and would choose its origin.
     known = (event.get("origin") or {}) if event["signed"] else {}
     marks = {
         "unsigned": audit_verification.is_unsigned(event),

@@ -2,7 +2,7 @@
 
 Owns: when a KEK is trusted, and when it is remembered. Must not: know where the memory is kept.
 
-Whoever can write to a store can seal a KEK of their own to everybody's public key, or put an old header back. So the
+A writer of the store can seal a KEK of their own to everybody's public key, or put an old header back. So the
 first KEK of a store that is used here is remembered by its id. Another one is trusted only where statements that are
 signed under the remembered one lead to it: :mod:`kojikey.sealing.succession`.
 """

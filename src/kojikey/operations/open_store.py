@@ -165,7 +165,7 @@ class OpenStore:
         return stored is not None and stored.document["wrapped"] is not None
 
     def is_disabled(self, account: str) -> bool:
-        """Tell whether the account's own keys are set aside, so that it falls back to the built-in allocation."""
+        """Tell whether the account's own keys are disabled, so that it falls back to the built-in allocation."""
         stored = self._account(account)
         return stored is not None and stored.document.get("disabled") is True
 

@@ -1,6 +1,6 @@
 """The id of a version at its provider, and the name of a key that is being made: kept in the clear, and proved.
 
-Owns: making and checking the proofs. What fails its check is never used: whoever can write to a store could otherwise
+Owns: making and checking the proofs. What fails its check is never used: a writer of the store could otherwise
 have kojikey delete another key at the provider.
 """
 

@@ -129,7 +129,7 @@ def remove(open_store: OpenStore, named: str, inputs: KekInputs) -> tuple[Recipi
 
 
 def readable_keys(open_store: OpenStore) -> Iterator[ReadableKey]:
-    """Yield all keys of the store: whoever was a recipient could read each of them."""
+    """Yield all keys of the store: each recipient could read each of them."""
     for stored in open_store.store.scan():
         try:
             tail = key_of(stored).current.tail

@@ -93,7 +93,7 @@ def remove(call: Call) -> int:
     keys, signed = accounts.remove_account(open_store, account=account)
     if not signed:
         context.terminal.warn(
-            "the key-encryption key could not be had, or the account's record was damaged, so the audit event of this "
+            "the key-encryption key is not available, or the account's record was damaged, so the audit event of this "
             "removal is unsigned"
         )
     lines = [
@@ -128,7 +128,9 @@ def _confirm(context: Context, account: str) -> None:
         given = context.terminal.answer("This cannot be undone. Type the account's name to remove it: ")
     if given is None:
         hint = next_step("account remove", account, "--confirm", account)
-        raise UsageError("removing an account wants its name once more", hint=hint, effect=Effect.NOTHING_REMOVED)
+        raise UsageError(
+            "removing an account needs its name as a confirmation", hint=hint, effect=Effect.NOTHING_REMOVED
+        )
     if given != account:
         raise UsageError(
             "that is not the account's name",

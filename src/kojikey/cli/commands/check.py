@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # `kojikey --help` imports every command's module
 
 _WORDS = {
     "no_key": "no key",
-    "disabled": "the account's own keys are set aside",
+    "disabled": "the account's own keys are disabled",
     "rejected": "the provider rejected it when it was last tested",
     "limited": "something was refused to it when it was last tested",
     "expired": "it has expired",

@@ -45,7 +45,7 @@ def remove(call: Call) -> int:
     if result.unrecorded:
         context.terminal.warn("the account's record is damaged, so no audit event could be added for this removal")
     elif result.unsigned:
-        context.terminal.warn("the key-encryption key could not be had, so the audit event of this removal is unsigned")
+        context.terminal.warn("the key-encryption key is not available, so the audit event of this removal is unsigned")
     if context.terminal.json:
         return documents.write("remove", 0, [documents.changed(result)])
     from kojikey.cli.output.render import Page

@@ -72,7 +72,7 @@ def _leave_out(call: Call, settings: Settings, provider: str) -> None:
 
 
 def _missing(open_store: OpenStore, account: str, provider: str) -> NotFound:
-    """Return why there is no key, for a person to read: that there is none, or that the account's are set aside."""
+    """Return why there is no key, for a person to read: that there is none, or that the account's are disabled."""
     if open_store.is_disabled(account):
         enable = next_step("account enable", account)
         return NotFound(f"account {account} is disabled, so no {provider} key of its own is used", hint=enable)

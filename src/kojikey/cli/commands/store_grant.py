@@ -62,7 +62,7 @@ def _show(context: Context, result: GrantResult, line: str) -> int:
     from kojikey.cli.output import documents
 
     if result.trace == "unsigned":
-        context.terminal.warn("the key-encryption key could not be had, so the audit event is unsigned")
+        context.terminal.warn("the key-encryption key is not available, so the audit event is unsigned")
     elif result.trace == "none":
         context.terminal.warn(
             Hint(

@@ -51,7 +51,7 @@ class Failure(NamedTuple):
 
 
 def report(tokens: list[str], error: Exception) -> int:
-    """Tell what went wrong and return the exit code. A bug is told by its kind and place, never by its values."""
+    """Report what went wrong and return the exit code. A bug is reported by its kind and place, never by its values."""
     from kojikey.cli.exits import Exit
     from kojikey.model.errors import KojikeyError
     from kojikey.model.next_step import next_step
@@ -67,7 +67,7 @@ def report(tokens: list[str], error: Exception) -> int:
 
 
 def kind_and_place(error: Exception) -> str:
-    """Return what is told of a bug."""
+    """Return the description of a bug."""
     import traceback
 
     error = first_of_ours(error)

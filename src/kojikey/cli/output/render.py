@@ -46,7 +46,7 @@ _NARROWEST = 14  # of the last column of a table, which is wrapped
 
 
 class Page:
-    """Standard output, for one command's results; another stream for what is told beside them."""
+    """Standard output, for one command's results; another stream for messages beside them."""
 
     def __init__(self, terminal: Terminal, stream: TextIO | None = None) -> None:
         self.terminal = terminal
@@ -214,7 +214,7 @@ class Page:
         notes = self._notes(row.key)
         if row.disabled:
             used = ", built-in allocation" if row.source == "built_in" else ""
-            notes = f"set aside: BYOK is disabled{used}; {notes}"
+            notes = f"BYOK is disabled{used}; {notes}"
         return [row.provider, self.terminal.masked(current.tail), str(current.number), test, notes]
 
     def _last_test(self, test: TestRecord | None, *, is_brief: bool = False) -> Text:
@@ -367,7 +367,7 @@ def usage_words(usage: Usage) -> str:
         used = f"{usage.used} {usage.unit} used" if usage.used is not None else ""
     reset = f"resets {usage.resets_at[:10]}" if usage.resets_at else ""
     plan = f"plan {usage.plan}" if usage.plan else ""
-    return ", ".join(part for part in (plan, used, reset) if part) or "no usage was told"
+    return ", ".join(part for part in (plan, used, reset) if part) or "the provider reports no usage"
 
 
 def ago(stamp: str) -> str:

@@ -14,7 +14,7 @@ def open_closed() -> None:
     """Open the standard streams that were closed, so that no other file takes their numbers.
 
     A closed standard input is an empty one, and nobody hears a closed standard error. A closed standard output can
-    not be written to, for the result would be lost: whoever writes gets an error. What is opened here is not handed
+    not be written to, for the result would be lost: a write raises an error. What is opened here is not handed
     on to a program that ``run`` starts: it finds the streams closed, as they were.
     """
     modes = (os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)
@@ -42,7 +42,7 @@ def lost_output(error: OSError) -> str:
 
 
 def silence(number: int) -> None:
-    """Send a stream nowhere: Python would complain of it once more on its way out."""
+    """Send a stream nowhere: Python would report it again when it exits."""
     with contextlib.suppress(OSError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, number)

@@ -78,7 +78,7 @@ class Spool:
         from kojikey.cli.reports.github import tell_github, write_summary
 
         problems = self._tried(
-            "GitHub could not be told of the keys", lambda: tell_github(ending, self._rows, self._context)
+            "the annotations could not be written", lambda: tell_github(ending, self._rows, self._context)
         )
         what = "the summary of the step could not be written"
         return problems or self._tried(what, lambda: write_summary(ending, self._rows, self._context))
