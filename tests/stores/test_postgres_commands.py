@@ -259,7 +259,7 @@ def test_the_owner_of_an_account_cannot_enable_it(team: Program, as_bob: Program
     assert team("account", "disable", "acme").code == 0
     refused = as_bob("account", "enable", "acme", "--json")
     assert refused.code == 7
-    assert "only its owner enables it" in refused.error["message"]
+    assert "only the store's owner can enable it" in refused.error["message"]
     assert as_bob("list", "elevenlabs", "--account", "acme", "--json").code == 0
     assert team("account", "enable", "acme").code == 0
 
