@@ -278,7 +278,7 @@ def test_a_bug_with_the_key_in_its_message_is_reported_without_it(
     with mock.patch(BUGS[where], raising(error)):
         code = with_key(kojikey, canary, "add", canary.provider, *more)
     ended = kojikey.seen[-1]
-    assert code == 1
+    assert code == (4 if where == "in the prober" else 1), "a test that meets a bug judges nothing"
     assert "a bug in kojikey: RuntimeError" in ended.err
     assert "Traceback" not in ended.err
     assert pieces_in(canary.key, ended.said) == []

@@ -1,7 +1,7 @@
 """Testing keys at their providers as the options of a command say: one key with a status line, or many in one run.
 
-Owns: what a key that cannot be tested is: a verdict for that key alone, in a run of many also where it met a bug of
-ours. Must not: decide what becomes of a key.
+Owns: what a key that cannot be tested is: a verdict for that key alone, also where it met a bug of ours. Must not:
+decide what becomes of a key.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def probe_for_one(context: Context, catalog: Catalog) -> Probe:
         definition = catalog.definitions.get(target.provider)
         company = definition.company if definition else target.provider
         with context.terminal.status(f"asking {company} about the key (at most {seconds * 3:g} s)"):
-            async with open_probe(context, catalog, proxies, tell=None) as ask:
+            async with open_probe(context, catalog, proxies, tell=context.terminal.warn) as ask:
                 return await ask(secret, target)
 
     return probe
@@ -70,29 +70,27 @@ async def open_probe(
     catalog: Catalog,
     proxies: Proxies,
     *,
-    tell: Callable[[str], None] | None,
+    tell: Callable[[str], None],
     traffic: Traffic | None = None,
 ) -> AsyncIterator[Probe]:
     """Open the connections to the providers, and yield a probe. ``tell`` reports bugs, each once.
 
-    Without it a bug is raised: where one key is all there is, the command ends with it. Else the probe raises nothing
-    about a single key; what is wrong with the network's settings is the same for every key.
+    The probe raises nothing about a single key; what is wrong with the network's settings is the same for every key.
     """
     from kojikey.providers.requests.probe import Prober
 
     reported: set[str] = set()
 
     def report(bug: str) -> None:
-        if tell and bug not in reported:
+        if bug not in reported:
             reported.add(bug)
             tell(f"a bug in kojikey: {bug}; the key that met it was not judged ({REPORT_IT})")
 
     async with Prober(timeout=timeout_of(context.call), proxies=proxies, traffic=traffic) as prober:
-        is_deep = context.call.flag("deep")
-        yield _probe_of(prober, catalog, is_deep=is_deep, report=report if tell else None)
+        yield _probe_of(prober, catalog, is_deep=context.call.flag("deep"), report=report)
 
 
-def _probe_of(prober: Prober, catalog: Catalog, *, is_deep: bool, report: Callable[[str], None] | None) -> Probe:
+def _probe_of(prober: Prober, catalog: Catalog, *, is_deep: bool, report: Callable[[str], None]) -> Probe:
     from kojikey.providers.requests.probe import ProbeRequest
 
     async def probe(secret: Secret, target: Target) -> Verdict:
@@ -109,8 +107,6 @@ def _probe_of(prober: Prober, catalog: Catalog, *, is_deep: bool, report: Callab
         except KojikeyError:
             raise
         except Exception as error:
-            if report is None:
-                raise
             bug = kind_and_place(error)
             report(bug)
             return _not_asked(f"a bug in kojikey ({bug}); the key was not judged", REPORT_IT)
