@@ -12,7 +12,8 @@ import pytest
 from kojikey.testing import Sandbox, SandboxKey
 
 # the clients bring warnings of their own
-pytestmark = [pytest.mark.exhaustive, pytest.mark.filterwarnings("ignore")]
+# program: one of their clients starts a process to learn its platform
+pytestmark = [pytest.mark.exhaustive, pytest.mark.program, pytest.mark.filterwarnings("ignore")]
 WORDS = [{"role": "user", "content": "a"}]
 
 
