@@ -98,10 +98,12 @@ def _opened(open_store: OpenStore, key: Key, version: Version) -> KnownKey:
 
 
 def distinctive_shapes(definitions: Iterable[Definition]) -> list[KeyShape]:
-    """Return the shapes that are recognised anywhere: those that begin with at least three fixed characters."""
+    """Return the shapes that are recognised anywhere: of one provider alone, beginning with three fixed characters."""
     shapes: list[KeyShape] = []
     for definition in definitions:
         for shape in definition.shapes:
+            if shape.shared:
+                continue
             prefix = fixed_prefix(shape.regex.pattern)
             if len(prefix) >= _SHORTEST_PREFIX:
                 regex = re.compile(shape.regex.pattern.encode())
