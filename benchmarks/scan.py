@@ -8,6 +8,7 @@ It makes its own home, store and keys, a tree of source-like files (unless one i
 from __future__ import annotations
 
 import argparse
+import asyncio
 import base64
 import os
 import random
@@ -107,7 +108,7 @@ def make_store(home: Path, count: int) -> tuple[dict[str, str], list[str]]:
     target = Target("elevenlabs", "https://api.elevenlabs.io")
     for number, key in enumerate(keys):
         new = NewKey(f"account-{number}", target, Secret(key), KeySettings())
-        add(opened, new, test=None, approve=lambda _: True)
+        asyncio.run(add(opened, new, test=None, approve=lambda _: True))
     opened.close()
     return environ, keys
 
