@@ -12,6 +12,7 @@ from typing import Any
 
 from kojikey.model.base_url import check_base_url
 from kojikey.model.errors import Effect, UsageError
+from kojikey.model.next_step import next_step
 from kojikey.model.verdict import Reason
 from kojikey.providers.bounded_regex import LONGEST_TEXT
 
@@ -305,7 +306,10 @@ class Definition:
         known = ", ".join(self.capabilities) or "none"
         for name in names:
             if name not in self.capabilities:
-                raise UsageError(f"{self.id} has no capability of that name", hint=f"its capabilities: {known}")
+                raise UsageError(
+                    f"{self.id} has no capability of that name (known: {known})",
+                    hint=next_step("providers", self.id),
+                )
         return tuple(dict.fromkeys(names)) or self.default_capabilities
 
     def checked_model(self, text: str) -> str:

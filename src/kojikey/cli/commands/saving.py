@@ -68,20 +68,13 @@ def settings_of(context: Context, definition: Definition) -> KeySettings:
 
 
 def checked_capabilities(call: Call, definition: Definition) -> tuple[str, ...]:
-    """Return what ``--capability`` names.
+    """Return what ``--capability`` names, ``()`` where it names nothing.
 
     Raises:
         UsageError: the provider has no such capability.
     """
-    capabilities = tuple(dict.fromkeys(call.texts("capability")))
-    for name in capabilities:
-        if name not in definition.capabilities:
-            known = ", ".join(definition.capabilities) or "none"
-            raise UsageError(
-                f"{definition.id} has no capability of that name (known: {known})",
-                hint=next_step("providers", definition.id),
-            )
-    return capabilities
+    named = call.texts("capability")
+    return definition.checked_capabilities(named) if named else ()
 
 
 def base_url_of(text: str, definition: Definition, tell: Callable[[str], None]) -> str:

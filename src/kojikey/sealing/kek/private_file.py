@@ -13,6 +13,7 @@ import stat
 from collections.abc import Callable
 
 from kojikey.model.errors import KekMissing, KekUnavailable
+from kojikey.model.ownership import quoted
 from kojikey.model.plain_file import OPEN_FLAGS, is_nameless_pipe
 from kojikey.model.secret import HiddenBytes
 
@@ -94,7 +95,7 @@ def _refuse_stranger(found: os.stat_result, path: str, what: str) -> None:
     if os.name == "posix" and found.st_uid not in (os.geteuid(), 0):
         raise KekUnavailable(
             f"the {what} {path} belongs to another user (uid {found.st_uid}), who can change it; it was not used",
-            hint=f"make it yours: chown {os.geteuid()} {_quoted(path)}",
+            hint=f"make it yours: chown {os.geteuid()} {quoted(path)}",
         )
 
 
@@ -104,13 +105,7 @@ def _refuse_writable(mode: int, path: str, what: str) -> None:
 
 
 def _mend(path: str) -> str:
-    return f"chmod 600 {_quoted(path)}"
-
-
-def _quoted(path: str) -> str:
-    import shlex
-
-    return shlex.quote(path)
+    return f"chmod 600 {quoted(path)}"
 
 
 def _is_readable_by_others(mode: int) -> bool:

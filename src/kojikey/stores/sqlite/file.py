@@ -12,6 +12,7 @@ import stat
 from collections.abc import Callable
 
 from kojikey.model.errors import Effect, StoreCorrupt, StoreExists, StoreNotFound, StoreUnavailable, UnsafePermissions
+from kojikey.model.ownership import quoted
 
 SIDE_FILES = ("-journal", "-wal", "-shm")
 _HAS_OWNERS = hasattr(os, "geteuid")  # Windows has access lists instead, which a new file inherits from the profile
@@ -60,7 +61,7 @@ def _refuse_dangling(path: str, place: str) -> None:
         raise StoreUnavailable(
             place,
             "is a symbolic link that leads to nothing",
-            hint=f"bring back what it leads to, or remove the link: {_quoted(path)}",
+            hint=f"bring back what it leads to, or remove the link: {quoted(path)}",
             effect=Effect.NOTHING_CREATED,
         )
 
@@ -78,7 +79,7 @@ def refuse_shared_folder(folder: str, place: str) -> None:
         raise UnsafePermissions(
             place,
             f"is in a folder that others can write to (mode {stat.S_IMODE(mode):04o}); it was not opened",
-            hint=f"chmod go-w {_quoted(folder)}",
+            hint=f"chmod go-w {quoted(folder)}",
         )
 
 
@@ -170,7 +171,7 @@ def _refuse_shared_file(found: os.stat_result, path: str, place: str) -> None:
         raise UnsafePermissions(
             place,
             f"can be read or written by others: {path} has mode {stat.S_IMODE(found.st_mode):04o}; it was not opened",
-            hint=f"chmod 600 {_quoted(path)}",
+            hint=f"chmod 600 {quoted(path)}",
         )
 
 
@@ -179,11 +180,5 @@ def _refuse_stranger(found: os.stat_result, path: str, place: str) -> None:
         raise UnsafePermissions(
             place,
             f"can be written by another user: {path} belongs to uid {found.st_uid}; it was not opened",
-            hint=f"run kojikey as that user, or make it yours: chown {os.geteuid()} {_quoted(path)}",
+            hint=f"run kojikey as that user, or make it yours: chown {os.geteuid()} {quoted(path)}",
         )
-
-
-def _quoted(path: str) -> str:
-    import shlex
-
-    return shlex.quote(path)
