@@ -32,10 +32,10 @@ from typing import NamedTuple
 from kojikey.model.key import Key, Stage
 from kojikey.model.ref import key_ref
 from kojikey.model.secret import Secret
-from kojikey.operations.creating import create
 from kojikey.operations.key_records import sealed_version
 from kojikey.operations.ledger import Ledger, Plan, event_draft
 from kojikey.operations.open_store import OpenStore
+from kojikey.operations.store_admin.creating import create
 from kojikey.sealing.envelope import Sealer
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Change

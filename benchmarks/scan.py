@@ -23,10 +23,10 @@ from typing import NamedTuple
 
 from kojikey.model.secret import Secret
 from kojikey.operations.adding import NewKey, add
-from kojikey.operations.creating import create
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Target
+from kojikey.operations.store_admin.creating import create
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.registry import store_from_url
 

@@ -27,13 +27,13 @@ from kojikey.model.ref import account_ref, key_ref
 from kojikey.model.secret import Secret
 from kojikey.model.timestamps import now
 from kojikey.operations.adding import NewKey, add
-from kojikey.operations.creating import create
 from kojikey.operations.key_records import key_of
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.ledger import EventDraft, Ledger, Plan
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Target
 from kojikey.operations.resolving import resolve
+from kojikey.operations.store_admin.creating import create
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Change, Store, encoded, new_revision, slot_of
 from kojikey.stores.registry import store_from_url

@@ -279,7 +279,7 @@ def _checked_inputs(source: str, inputs: KekInputs, person: Person) -> KekInputs
 
 def _create_local_store(settings: Settings, person: Person, source: str, inputs: KekInputs) -> OpenStore:
     """Create the local store."""
-    from kojikey.operations.creating import create
+    from kojikey.operations.store_admin.creating import create
     from kojikey.sealing.kek.registry import describe
 
     store = store_from_url(settings.store_url())

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from dotenv import dotenv_values
 
-from kojikey.cli.commands.export_formats import FORMATS, secret_name
+from kojikey.cli.commands.export.formats import FORMATS, secret_name
 from kojikey.model.errors import UsageError
 from support.program import Program
 from support.pseudo_terminal import end, on_a_terminal

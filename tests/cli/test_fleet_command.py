@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from kojikey.cli.commands import key_run
+from kojikey.cli.commands.test import key_run
 from kojikey.model.errors import StoreUnreachable
 from kojikey.providers.requests import traffic
 from kojikey.providers.requests.traffic import Traffic

@@ -12,8 +12,8 @@ from dotenv.parser import parse_stream
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kojikey.cli.commands.import_comments import _pieces
-from kojikey.cli.commands.import_sources import (
+from kojikey.cli.commands.import_keys.comments import _pieces
+from kojikey.cli.commands.import_keys.sources import (
     LARGEST,
     LONGEST_LINE,
     Binding,
@@ -22,7 +22,7 @@ from kojikey.cli.commands.import_sources import (
     read_environment,
     read_file,
 )  # fmt: skip
-from kojikey.cli.commands.import_values import in_place_of_key
+from kojikey.cli.commands.import_keys.values import in_place_of_key
 from kojikey.model.secret import HiddenBytes
 from kojikey.testing.sandbox.sample_keys import made_up_key
 from kojikey.testing.sandbox.scenarios import PROVIDERS

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from kojikey.cli.commands import key_run
+from kojikey.cli.commands.test import key_run
 from kojikey.model.atomic_file import write_whole
 from kojikey.providers.requests import probe
 from kojikey.stores.base import Change, Query

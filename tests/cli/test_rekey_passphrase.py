@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kojikey.operations import rekeying
 from kojikey.operations.open_store import OpenStore
+from kojikey.operations.store_admin import rekeying
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.sqlite.store import SqliteStore
 from support.faulty import Crash, FaultyStore

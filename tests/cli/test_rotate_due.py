@@ -24,7 +24,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Let days pass for the decision what is due."""
 
     def pass_days(days: float) -> None:
-        monkeypatch.setattr("kojikey.operations.due_rotations.now", lambda: later(days))
+        monkeypatch.setattr("kojikey.operations.minting.due_rotations.now", lambda: later(days))
 
     return pass_days
 

@@ -181,7 +181,7 @@ def test_files_that_are_open_are_handed_on(kojikey: Program, key: str, tmp_path:
 
 
 def test_on_windows_it_is_exit_2(kojikey: Program, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kojikey.cli.commands.run.os.name", "nt")
+    monkeypatch.setattr("kojikey.cli.commands.run.run.os.name", "nt")
     ended = kojikey("run", "--mask", "--", "true")
     assert ended.code == 2
     assert "Linux and macOS alone" in ended.err

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kojikey.model.next_step import next_step
-from kojikey.operations.rekeying import spoken_source
+from kojikey.operations.store_admin.rekeying import spoken_source
 from support.program import KEK, Ended, Program
 
 OTHER_KEK = base64.urlsafe_b64encode(bytes(range(100, 132))).decode()

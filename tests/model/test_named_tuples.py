@@ -96,7 +96,7 @@ def test_it_matches_by_place() -> None:
 
 
 def test_the_hot_path_does_without_typing() -> None:
-    imports = "import sys, kojikey.cli.commands.run, kojikey.wiring, kojikey.operations.resolving"
+    imports = "import sys, kojikey.cli.commands.run.run, kojikey.wiring, kojikey.operations.resolving"
     code = f"{imports}; print('typing' in sys.modules)"
     environ = {"PYTHONPATH": str(Path(kojikey.__file__).parents[1])}
     # -S: what an environment imports at start-up on its own is not ours

@@ -12,7 +12,7 @@ from kojikey.cli.commands import MODULES
 from kojikey.model.next_step import Hint, Next, commands_of, is_command_first, next_step
 
 PACKAGE = Path(kojikey.__file__).parent
-WRITES_SHELL = ("completion", "sandbox_tour.py", "sample_keys.py", "github.py", "junit.py", "sarif.py")
+WRITES_SHELL = ("completion", "tour.py", "sample_keys.py", "github.py", "junit.py", "sarif.py")
 """What these write is a script, a title or a made-up value; nothing of it is a hint."""
 
 

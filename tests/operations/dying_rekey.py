@@ -11,8 +11,8 @@ import sys
 from collections.abc import Sequence
 
 from kojikey.model.ref import Document
-from kojikey.operations import rekeying
 from kojikey.operations.open_store import OpenStore
+from kojikey.operations.store_admin import rekeying
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Change
 from kojikey.stores.sqlite.store import SqliteStore

@@ -14,8 +14,9 @@ from kojikey.model.errors import (
     WrongKek,
 )
 from kojikey.model.ref import Document, key_ref
-from kojikey.operations import accounts, removing
+from kojikey.operations import removing
 from kojikey.operations.resolving import resolve
+from kojikey.operations.store_admin import accounts
 from kojikey.stores.base import Change, Query, Store
 from support.account import OTHER, document_of, remove, revision_of, rows, source_of, write_account
 from support.faulty import Crash, FaultyStore

@@ -12,8 +12,9 @@ from kojikey.model.errors import (
     RecordChanged,
 )
 from kojikey.model.ref import Document, account_ref, key_ref
-from kojikey.operations import accounts, listing, rekeying, removing, revealing
+from kojikey.operations import listing, removing, revealing
 from kojikey.operations.resolving import resolve
+from kojikey.operations.store_admin import accounts, rekeying
 from kojikey.stores.base import Change
 from support.account import OTHER, disable, document_of, enable, rows, source_of, write_account
 from support.faulty import Crash, FaultyStore

@@ -7,8 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from kojikey.model.errors import AccountNotFound, RecordChanged
-from kojikey.operations import accounts, audit_verification, removing
-from kojikey.operations.copying import copy
+from kojikey.operations import removing
+from kojikey.operations.audit import audit_verification
+from kojikey.operations.store_admin import accounts
+from kojikey.operations.store_admin.copying import copy
 from kojikey.stores.memory import MemoryStore, Shelf
 from support import rotation
 from support.sample_store import ACCOUNT, NEW, OLD, PROVIDER, THIRD, Held, SampleStore

@@ -11,10 +11,12 @@ import pytest
 from kojikey.model.errors import AuditBroken, CannotOpen, KekMissing, RecordChanged, WrongKek
 from kojikey.model.key import Stage
 from kojikey.model.ref import Document
-from kojikey.operations import accounts, audit_verification, auditing, removing
-from kojikey.operations.copying import CopyResult, copy
+from kojikey.operations import removing
+from kojikey.operations.audit import audit_verification, auditing
 from kojikey.operations.ledger import EventDraft, Ledger, Plan
 from kojikey.operations.results import AuditResult
+from kojikey.operations.store_admin import accounts
+from kojikey.operations.store_admin.copying import CopyResult, copy
 from kojikey.stores.memory import MemoryStore, Shelf
 from support import rotation
 from support.sample_store import ACCOUNT, ADAPTERS, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, SampleStore, no, yes
@@ -230,7 +232,7 @@ def test_a_key_that_an_earlier_release_copied_is_no_alarm(
     there = SampleStore.made(lambda: MemoryStore(shelf))
     with monkeypatch.context() as earlier:
         earlier.setattr(
-            "kojikey.operations.copying._happened",
+            "kojikey.operations.store_admin.copying._happened",
             lambda key: EventDraft("copied", key.provider, key.current.number, key.current.fingerprint),
         )
         list(copy(sample_store.open_store(), there.open_store(), accounts=(), dry_run=False))

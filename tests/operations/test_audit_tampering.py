@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kojikey.model.errors import AuditBroken, RecordChanged
-from kojikey.operations import auditing
+from kojikey.operations.audit import auditing
 from kojikey.sealing.audit_chain import unsigned_link
 from support.sample_store import ACCOUNT, SampleStore
 from support.trail import LENGTH, OTHER, File, first_bad

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from kojikey.model.errors import AuditBroken, CannotOpen
-from kojikey.operations import accounts, audit_verification, auditing, removing
+from kojikey.operations import removing
+from kojikey.operations.audit import audit_verification, auditing
+from kojikey.operations.store_admin import accounts
 from support.sample_store import ACCOUNT, KEKS, NEW, PROVIDER, THIRD, SampleStore
 from support.trail import LENGTH, OTHER, File, first_bad
 from support.trail import file as file
@@ -89,7 +91,7 @@ def test_without_the_kek_nothing_is_said(sample_store: SampleStore) -> None:
 
 
 def test_a_rekeyed_store_verifies_with_the_new_kek(sample_store: SampleStore) -> None:
-    from kojikey.operations import rekeying
+    from kojikey.operations.store_admin import rekeying
 
     rekeying.rekey(sample_store.open_store(), source="env:NEW_KEK", new_inputs=sample_store.inputs())
     sample_store.environ = {"NEW_KEK": KEKS["NEW_KEK"]}

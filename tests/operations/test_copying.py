@@ -11,10 +11,11 @@ from kojikey.model.errors import (
     AccountNotFound,
 )
 from kojikey.model.ref import account_ref, key_ref
-from kojikey.operations import accounts, outcomes, removing
-from kojikey.operations.copying import copy
+from kojikey.operations import outcomes, removing
 from kojikey.operations.key_records import key_of
 from kojikey.operations.resolving import resolve
+from kojikey.operations.store_admin import accounts
+from kojikey.operations.store_admin.copying import copy
 from kojikey.sealing.audit_chain import unsigned_link
 from kojikey.stores.base import Change
 from support import rotation

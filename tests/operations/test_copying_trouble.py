@@ -17,8 +17,9 @@ from kojikey.model.errors import (
     WrongKek,
 )
 from kojikey.model.ref import account_ref, key_ref
-from kojikey.operations import accounts, removing
-from kojikey.operations.copying import copy
+from kojikey.operations import removing
+from kojikey.operations.store_admin import accounts
+from kojikey.operations.store_admin.copying import copy
 from kojikey.stores.base import Change
 from support.copies import GEMINI, OTHER, PLACES, Make, copied, everything, fill, same, written
 from support.faulty import Crash, FaultyStore

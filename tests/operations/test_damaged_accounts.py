@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from kojikey.model.errors import AccountNotFound, CannotOpen, RecordChanged
-from kojikey.operations import accounts, describing, rekeying, removing
+from kojikey.operations import removing
 from kojikey.operations.results import RekeyResult
+from kojikey.operations.store_admin import accounts, describing, rekeying
 from support.sample_store import ACCOUNT, ADAPTERS, NEW, OLD, PROVIDER, SECOND_KEK, Held, SampleStore, refuse
 
 OTHER, GEMINI = "globex", "google_gemini"

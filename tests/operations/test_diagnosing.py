@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from kojikey.cli.commands.doctor_findings import findings_of
+from kojikey.cli.commands.doctor.findings import findings_of
 from kojikey.model.errors import KekMissing, KekUnavailable, KojikeyError
 from kojikey.model.ref import Ref, account_ref, key_ref
 from kojikey.model.secret import Secret
 from kojikey.operations.adding import NewKey
-from kojikey.operations.creating import create
-from kojikey.operations.diagnosing import Broken, Diagnosis, KekWorks, KeysTried, TrailUntried, diagnose
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Target
+from kojikey.operations.store_admin.creating import create
+from kojikey.operations.store_admin.diagnosing import Broken, Diagnosis, KekWorks, KeysTried, TrailUntried, diagnose
 from kojikey.sealing.kek import awskms
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Change

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kojikey.model.errors import KekMissing
-from kojikey.operations import creating, rekeying
+from kojikey.operations.store_admin import creating, rekeying
 from kojikey.sealing.kek import base, registry
 from kojikey.stores.memory import MemoryStore, Shelf
 from support.faulty import Crash, FaultyStore

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from kojikey.operations import auditing
+from kojikey.operations.audit import auditing
 from kojikey.testing import SandboxKey
 from support.program import COMMAND, Program
 from support.sample_store import ADAPTERS, KEKS, NEW, OLD, SECOND_KEK, Held, SampleStore

@@ -8,8 +8,9 @@ import pytest
 
 from kojikey.model.errors import ChangedMeanwhile, WrongKek
 from kojikey.model.ref import HEADER, Ref, account_ref
-from kojikey.operations import accounts, rekeying, removing
+from kojikey.operations import removing
 from kojikey.operations.open_store import OpenStore
+from kojikey.operations.store_admin import accounts, rekeying
 from kojikey.sealing.kek.base import LocalKek
 from kojikey.stores.base import Change
 from support.faulty import FaultyStore

@@ -8,7 +8,7 @@ from itertools import product
 
 import pytest
 
-from kojikey.operations.mint_protocol import AtHand, Goal, Outcome, Progress, Saved, Step, after, next_step
+from kojikey.operations.minting.mint_protocol import AtHand, Goal, Outcome, Progress, Saved, Step, after, next_step
 
 MOST_STEPS = 12
 MOST_NAMES = 3  # that are chosen in one history

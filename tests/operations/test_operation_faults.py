@@ -14,8 +14,9 @@ from kojikey.model.errors import ChangedMeanwhile, KeyExists, KeyNotFound, Kojik
 from kojikey.model.key import Stage
 from kojikey.model.ref import Ref, account_ref, key_ref
 from kojikey.model.verdict import Reason
-from kojikey.operations import accounts, creating, outcomes, rekeying, removing, revealing
+from kojikey.operations import outcomes, removing, revealing
 from kojikey.operations.open_store import OpenStore
+from kojikey.operations.store_admin import accounts, creating, rekeying
 from kojikey.stores.base import Store
 from support import rotation
 from support.faulty import Crash, FaultyStore

@@ -23,8 +23,8 @@ from kojikey.model.errors import (
     UsageError,
 )
 from kojikey.model.ref import HEADER, Document
-from kojikey.operations import creating, recipients, rekeying
 from kojikey.operations.open_store import OpenStore
+from kojikey.operations.store_admin import creating, recipients, rekeying
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Change, Store
 from kojikey.stores.sqlite.store import SqliteStore

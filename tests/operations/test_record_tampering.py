@@ -13,7 +13,8 @@ import pytest
 
 from kojikey.model.errors import CannotOpen, KojikeyError, RecordChanged
 from kojikey.model.ref import HEADER, Document, account_ref, key_ref
-from kojikey.operations import accounts, describing, diagnosing, listing, rekeying, removing, resolving, revealing
+from kojikey.operations import listing, removing, resolving, revealing
+from kojikey.operations.store_admin import accounts, describing, diagnosing, rekeying
 from kojikey.stores.memory import MemoryStore, Shelf
 from kojikey.stores.sqlite.store import SqliteStore
 from support import rotation

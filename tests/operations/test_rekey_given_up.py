@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from kojikey.model.errors import Conflict, KekMissing
-from kojikey.operations import rekeying
 from kojikey.operations.results import RekeyResult
+from kojikey.operations.store_admin import rekeying
 from kojikey.sealing.kek.base import KekInputs
 from support.faulty import Crash, FaultyStore
 from support.sample_store import ACCOUNT, KEKS, OLD, Held, SampleStore

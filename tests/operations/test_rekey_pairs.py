@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from kojikey.model.errors import Conflict, KekMissing
-from kojikey.operations import diagnosing, rekeying
 from kojikey.operations.open_store import OpenStore
+from kojikey.operations.store_admin import diagnosing, rekeying
 from kojikey.sealing.kek.base import KekInputs
 from support.amounts import of_which
 from support.copies import PLACES

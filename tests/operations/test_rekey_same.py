@@ -8,8 +8,8 @@ import pytest
 
 from kojikey.model.errors import CannotOpen
 from kojikey.model.ref import HEADER
-from kojikey.operations import creating, rekeying
 from kojikey.operations.open_store import OpenStore
+from kojikey.operations.store_admin import creating, rekeying
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.memory import MemoryStore, Shelf
 from support.program import KEK, Program

@@ -12,9 +12,11 @@ from kojikey.model.errors import (
     RecordChanged,
 )
 from kojikey.model.ref import Document, account_ref, key_ref
-from kojikey.operations import accounts, audit_verification, describing, diagnosing, listing, rekeying, removing
-from kojikey.operations.diagnosing import Broken, Diagnosis, TrailVerified
+from kojikey.operations import listing, removing
+from kojikey.operations.audit import audit_verification
 from kojikey.operations.open_store import OpenStore
+from kojikey.operations.store_admin import accounts, describing, diagnosing, rekeying
+from kojikey.operations.store_admin.diagnosing import Broken, Diagnosis, TrailVerified
 from kojikey.sealing.audit_chain import unsigned_link
 from kojikey.sealing.kek.registry import load
 from kojikey.stores.base import Change

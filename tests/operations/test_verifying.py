@@ -12,8 +12,9 @@ from kojikey.model.errors import KekMissing, StoreUnreachable
 from kojikey.model.key import Stage
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Reason, Verdict
-from kojikey.operations import audit_verification, removing
+from kojikey.operations import removing
 from kojikey.operations.adding import NewKey
+from kojikey.operations.audit import audit_verification
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Target

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from kojikey.cli.commands.test import COMMANDS
+from kojikey.cli.commands.test.test import COMMANDS
 from support.program import SECONDS, Program
 
 ACTION = Path(__file__).parents[2] / "action.yml"

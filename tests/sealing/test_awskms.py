@@ -27,10 +27,10 @@ from kojikey.model.errors import (
 )
 from kojikey.model.ref import account_ref
 from kojikey.model.secret import Secret
-from kojikey.operations.creating import create, ensure_same_kek
 from kojikey.operations.ledger import EventDraft, Ledger, Plan
 from kojikey.operations.open_store import OpenStore
-from kojikey.operations.rekeying import rekey
+from kojikey.operations.store_admin.creating import create, ensure_same_kek
+from kojikey.operations.store_admin.rekeying import rekey
 from kojikey.sealing.kek import awskms, registry
 from kojikey.sealing.kek.base import Kek, KekInputs
 from kojikey.sealing.kek.registry import describe, discard, load, make, wrapped_kid

@@ -18,13 +18,13 @@ from kojikey.model.errors import StoreReadOnly, StoreUnreachable
 from kojikey.model.key import Stage
 from kojikey.model.ref import key_ref
 from kojikey.model.secret import Secret
-from kojikey.operations import audit_verification
 from kojikey.operations.adding import NewKey
-from kojikey.operations.creating import create
+from kojikey.operations.audit import audit_verification
 from kojikey.operations.key_records import key_of
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Target
+from kojikey.operations.store_admin.creating import create
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Change
 from kojikey.stores.registry import store_from_url

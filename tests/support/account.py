@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from kojikey.model.ref import account_ref, key_ref
-from kojikey.operations import accounts
 from kojikey.operations.resolving import resolve
 from kojikey.operations.results import AccountRow
+from kojikey.operations.store_admin import accounts
 from kojikey.stores.base import Change, Store, Stored
 from support.sample_store import ACCOUNT, PROVIDER, SampleStore, refuse
 

@@ -16,8 +16,8 @@ import pytest
 from kojikey.model.key import Key
 from kojikey.model.ref import Document
 from kojikey.model.verdict import Reason
-from kojikey.operations.copying import CopyResult, copy
 from kojikey.operations.key_settings import KeySettings
+from kojikey.operations.store_admin.copying import CopyResult, copy
 from kojikey.stores.base import Store
 from kojikey.stores.registry import store_from_url
 from support.sample_store import ACCOUNT, ADAPTERS, NEW, PROVIDER, THIRD, FakeTester, SampleStore, yes

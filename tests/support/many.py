@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kojikey.model.secret import Secret
-from kojikey.operations import creating
 from kojikey.operations.adding import NewKey
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Target
+from kojikey.operations.store_admin import creating
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Store
 from kojikey.stores.sqlite.store import SqliteStore

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from kojikey.model.errors import CannotOpen
-from kojikey.operations import accounts, creating, rekeying
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.results import RekeyResult
+from kojikey.operations.store_admin import accounts, creating, rekeying
 from kojikey.sealing.kek.age_recipients import Recipient
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.sealing.kek.registry import discard, wrapped_kid

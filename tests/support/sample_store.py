@@ -16,14 +16,15 @@ from kojikey.model.key import Key, Stage
 from kojikey.model.ref import Document
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import OUTCOME_OF, Outcome, Reason, Verdict
-from kojikey.operations import audit_verification, auditing, creating
 from kojikey.operations.adding import NewKey
+from kojikey.operations.audit import audit_verification, auditing
 from kojikey.operations.key_records import key_of
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Approve, Probe, Target
 from kojikey.operations.results import AuditResult, ChangeResult
 from kojikey.operations.rotating import Replacement
+from kojikey.operations.store_admin import creating
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Store
 from kojikey.stores.memory import MemoryStore, Shelf

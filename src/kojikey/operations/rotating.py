@@ -27,7 +27,7 @@ from kojikey.model.next_step import next_step
 from kojikey.model.secret import Secret
 from kojikey.model.timestamps import now
 from kojikey.model.verdict import Outcome, Verdict
-from kojikey.operations.audit_verification import ensure_known
+from kojikey.operations.audit.audit_verification import ensure_known
 from kojikey.operations.compare_and_swap import retry_on_conflict
 from kojikey.operations.key_records import ensure_not_minting, key_of, sealed_version, stored_key, tested
 from kojikey.operations.key_settings import KeySettings, settled

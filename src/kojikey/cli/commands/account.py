@@ -20,7 +20,7 @@ def list_accounts(call: Call) -> int:
     from kojikey import wiring
     from kojikey.cli.output import documents
     from kojikey.cli.output.damaged_records import DamagedRecords
-    from kojikey.operations import accounts
+    from kojikey.operations.store_admin import accounts
 
     context = context_of(call)
     damage = DamagedRecords(context.terminal)
@@ -56,7 +56,7 @@ def enable(call: Call) -> int:
 
 def _switch(call: Call, *, disabled: bool) -> int:
     from kojikey import wiring
-    from kojikey.operations import accounts
+    from kojikey.operations.store_admin import accounts
 
     context = context_of(call)
     account = checked_account(call.text("name") or "")
@@ -82,7 +82,7 @@ def _switch(call: Call, *, disabled: bool) -> int:
 def remove(call: Call) -> int:
     """Carry out ``kojikey account remove``."""
     from kojikey import wiring
-    from kojikey.operations import accounts
+    from kojikey.operations.store_admin import accounts
 
     context = context_of(call)
     account = checked_account(call.text("name") or "")

@@ -26,7 +26,7 @@ def add(call: Call) -> int:
 
     context = context_of(call)
     if call.text("batch") is not None:
-        from kojikey.cli.commands.batch import add_batch
+        from kojikey.cli.commands.batch.batch import add_batch
 
         return add_batch(context)
     saving.refuse_batch_options(call)

@@ -27,7 +27,7 @@ def audit(call: Call) -> int:
     """Carry out ``kojikey audit``."""
     from kojikey import wiring
     from kojikey.model.timestamps import short_span
-    from kojikey.operations import audit_verification, auditing
+    from kojikey.operations.audit import audit_verification, auditing
 
     context = context_of(call)
     everyone = call.flag("all_accounts") or context.settings.account.origin == "default"

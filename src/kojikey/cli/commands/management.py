@@ -19,7 +19,7 @@ from kojikey.model.errors import Effect
 from kojikey.model.management_errors import CannotMint, ManagementRefused, NoAdminKey, Refusal
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.secret import Secret
-from kojikey.operations.admin_keys import admin_key
+from kojikey.operations.minting.admin_keys import admin_key
 from kojikey.operations.open_store import OpenStore
 from kojikey.providers.catalog import Catalog
 from kojikey.providers.definition import Definition

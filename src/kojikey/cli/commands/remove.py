@@ -70,8 +70,8 @@ def _revoked(context: Context, open_store: OpenStore, stored: Stored) -> tuple[V
     from kojikey.cli.commands.key_probe import run_operation
     from kojikey.cli.commands.management import access_to, admin_account_of, open_management
     from kojikey.model.management_errors import CannotMint
-    from kojikey.operations import retiring
     from kojikey.operations.key_records import ensure_not_minting, key_of
+    from kojikey.operations.minting import retiring
     from kojikey.providers.management import ability_of
 
     key, catalog = key_of(stored), wiring.catalog(context.settings)

@@ -20,7 +20,7 @@ def unlock(call: Call) -> int:
     """Carry out ``kojikey unlock``."""
     from kojikey import wiring
     from kojikey.cli.output import documents
-    from kojikey.operations import unlocking
+    from kojikey.operations.store_admin import unlocking
 
     context = context_of(call)
     duration = _duration(call)
@@ -62,7 +62,7 @@ def _duration(call: Call) -> timedelta:
 def lock(call: Call) -> int:
     """Carry out ``kojikey lock``."""
     from kojikey.cli.output import documents
-    from kojikey.operations import unlocking
+    from kojikey.operations.store_admin import unlocking
 
     context = context_of(call)
     dropped = unlocking.lock()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from kojikey.cli.commands.doctor_findings import Finding
+    from kojikey.cli.commands.doctor.findings import Finding
     from kojikey.testing import SandboxKey
 
 _STYLE = {

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
-from kojikey.cli.commands.scan_findings import key_of_row, place_of
+from kojikey.cli.commands.scan.findings import key_of_row, place_of
 from kojikey.model.plain_text import printable
 from kojikey.model.ref import Document
 from kojikey.model.version import __version__

@@ -1,0 +1,1 @@
+"""``kojikey add --batch`` and ``kojikey rotate --batch``: many keys from a file."""

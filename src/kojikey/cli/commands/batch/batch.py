@@ -1,0 +1,323 @@
+"""``kojikey add --batch`` and ``kojikey rotate --batch``: a JSON object a line in, a result each, in the same order.
+
+Owns: reading the lines, each of which fails alone. Must not: repeat any part of a line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import stat
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from functools import partial
+from typing import Any, BinaryIO, TypeAlias
+
+from kojikey.cli.commands import saving
+from kojikey.cli.commands.batch.output import BatchOutput, lines_in
+from kojikey.cli.commands.key_probe import open_probe
+from kojikey.cli.commands.request_options import timeout_of
+from kojikey.cli.commands.test.run_options import RunOptions
+from kojikey.cli.context import Context
+from kojikey.model.account import checked_account
+from kojikey.model.errors import Effect, KojikeyError, UsageError
+from kojikey.model.key_detection import looks_like_key
+from kojikey.model.next_step import Hint, next_step
+from kojikey.model.plain_file import open_plain
+from kojikey.model.text_file import UTF_8_MARK
+from kojikey.model.verdict import Outcome, Verdict
+from kojikey.operations.adding import NewKey
+from kojikey.operations.key_settings import KeySettings
+from kojikey.operations.open_store import OpenStore
+from kojikey.operations.probing import Approve, Target
+from kojikey.operations.rotating import Replacement
+from kojikey.operations.rotating_many import EmitLine, Failed, Line, Pace
+from kojikey.providers.catalog import Catalog
+from kojikey.providers.key_cleaning import clean
+
+Plan: TypeAlias = Callable[[Iterable[Line | Failed], EmitLine], None]
+Work: TypeAlias = Callable[[Iterable[Line | Failed], Pace, EmitLine], Awaitable[None]]
+
+LONGEST_LINE = 64 * 1024
+_REQUIRED = ("account", "provider", "key")
+_MEMBERS = {*_REQUIRED, "base_url", "label"}
+_TOLD_APART = 8  # characters of a key that is of no known shape, and that yet can be told from a name
+_NOT_WITH_BATCH = (
+    "provider", "resume", "abort", "rollback", "retire", "stdin", "from_env", "from_file", "base_url", "label",
+    "model", "capability", "account",
+)  # fmt: skip
+
+
+def add_batch(context: Context) -> int:
+    """Add the keys of a batch and return the exit code; a store that is not there is created for the first of them."""
+    from kojikey import wiring
+    from kojikey.operations.adding_many import Place, add_all, plan_all
+
+    _check(context)
+    catalog = wiring.catalog(context.settings)
+    new_key = partial(_new_key, catalog)
+
+    def begin(open_store: OpenStore) -> tuple[Plan, Work]:
+        is_planned = context.call.flag("dry_run")
+        make_store = None
+        if open_store.header is wiring.NO_STORE and not is_planned:
+            make_store = wiring.prepare_store(open_store, context.settings, context.person, account=context.account)
+        place = Place(open_store, make_store)
+        return partial(plan_all, place), partial(add_all, place, new_key=new_key)
+
+    return _carry_out(context, catalog, begin)
+
+
+def rotate_batch(context: Context) -> int:
+    """Rotate the keys of a batch and return the exit code."""
+    from kojikey import wiring
+    from kojikey.operations.rotating_many import plan_all, rotate_all
+
+    _check(context)
+    catalog = wiring.catalog(context.settings)
+    return _carry_out(context, catalog, lambda store: (partial(plan_all, store), partial(rotate_all, store)))
+
+
+def _carry_out(context: Context, catalog: Catalog, begin: Callable[[OpenStore], tuple[Plan, Work]]) -> int:
+    from kojikey import wiring
+
+    settings = _common_settings(context)
+    with _opened(context, str(context.call.text("batch"))) as stream:
+        open_store = wiring.open_chosen_store(context.settings, context.person)
+        if open_store.header is not wiring.NO_STORE:
+            open_store.ask_now()
+        plan, work = begin(open_store)
+        is_forced = context.call.flag("force_shape")
+        written = BatchOutput(context, total=lines_in(stream))
+        lines = written.counted(read_lines(stream, catalog, settings, is_shape_forced=is_forced, tell=written.tell))
+        error: KojikeyError | None = None
+        is_interrupted = False
+        try:
+            if context.call.flag("dry_run"):
+                plan(lines, written.add)
+            else:
+                asyncio.run(_with_probe(context, catalog, lines, written, work))
+        except KeyboardInterrupt:
+            is_interrupted = True
+        except OSError:
+            if not written.lost:
+                raise
+        except KojikeyError as raised:
+            error = raised
+    return written.end(error, is_interrupted=is_interrupted)
+
+
+async def _with_probe(
+    context: Context, catalog: Catalog, lines: Iterable[Line | Failed], written: BatchOutput, work: Work
+) -> None:
+    from kojikey import wiring
+
+    options = RunOptions.read(context.call)
+    traffic = options.traffic(tell=written.tell_warning)
+    proxies = wiring.proxies(context.terminal.warn)
+    async with open_probe(context, catalog, proxies, tell=written.tell_warning, traffic=traffic) as probe:
+        pace = Pace(
+            None if context.call.flag("no_test") else probe,
+            _approval(context),
+            options.concurrency,
+            traffic.take_turn,
+        )
+        with written.bar():
+            await work(lines, pace, written.add)
+
+
+def _new_key(catalog: Catalog, line: Replacement) -> NewKey:
+    """Return the key that a line adds, with what is usual at its provider.
+
+    Raises:
+        UsageError: the provider has no base URL of its own, and the line gives none.
+    """
+    definition = catalog.get(line.provider)
+    base_url = definition.checked_base_url(line.settings.base_url)
+    target = Target(line.provider, base_url, (), definition.default_capabilities)
+    return NewKey(line.account, target, line.secret, line.settings)
+
+
+def _check(context: Context) -> None:
+    """Check what the options say, before a store is opened or a line is read.
+
+    Raises:
+        UsageError: one of them makes no sense.
+    """
+
+    call = context.call
+    if call.flag("json") and call.flag("jsonl"):
+        raise UsageError("--json is one document and --jsonl is many: choose one", hint=_again(context, "--jsonl"))
+    for name in _NOT_WITH_BATCH:
+        if call.values.get(name) not in (None, False, [], ()):
+            spelled = "PROVIDER" if name == "provider" else "--" + name.replace("_", "-")
+            raise UsageError(
+                f"--batch names keys line by line: it goes without {spelled}",
+                hint=_again(context),
+                effect=Effect.NOTHING_CHANGED,
+            )
+    timeout_of(call)
+    RunOptions.read(call)
+
+
+def _again(context: Context, *more: str) -> Hint:
+    return next_step(context.call.command.name, "--batch", "FILE", *more)
+
+
+def _common_settings(context: Context) -> KeySettings:
+    """Return what the options set for every key of the batch."""
+    expires = context.call.text("expires")
+    return KeySettings(
+        expires_at=saving.expiry(expires, context.terminal) if expires is not None else None,
+        rotate_after_days=saving.rotate_after_days(context.call.text("rotate_after"), context.terminal),
+    )
+
+
+def _approval(context: Context) -> Approve:
+    """Return who decides: the options alone. A batch asks nobody."""
+
+    def approve(verdict: Verdict) -> bool:
+        return context.call.flag("allow_limited" if verdict.outcome is Outcome.LIMITED else "allow_unverified")
+
+    return approve
+
+
+def _opened(context: Context, path: str) -> BinaryIO:
+    """Open the batch.
+
+    Raises:
+        UsageError: it cannot be read, others can read it, or it would be typed at a terminal.
+    """
+    if path == "-":
+        if sys.stdin.isatty():
+            raise UsageError(
+                "--batch - reads keys from a pipe, not from a terminal",
+                hint=_again(context),
+                effect=Effect.NOTHING_CHANGED,
+            )
+        return sys.stdin.buffer
+    try:
+        file = open_plain(path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a file"
+        raise UsageError(
+            f"the file that --batch names cannot be read ({reason})",
+            hint=Hint(_again(context), ", or --batch - for standard input; a line has account, provider and key"),
+            effect=Effect.NOTHING_CHANGED,
+        ) from None
+    mode = os.fstat(file.fileno()).st_mode
+    if os.name == "posix" and stat.S_ISREG(mode) and mode & 0o077:
+        file.close()
+        raise UsageError(
+            f"others can read {path}, and it holds keys",
+            hint=f"chmod 600 {path}, and remove it once the keys are saved",
+            effect=Effect.NOTHING_CHANGED,
+        )
+    return file
+
+
+def read_lines(
+    stream: BinaryIO,
+    catalog: Catalog,
+    settings: KeySettings,
+    *,
+    is_shape_forced: bool,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Iterator[Line | Failed]:
+    """Yield the lines of a batch, blank ones left out; one that makes no sense is yielded as failed."""
+    number = 0
+    while raw := stream.readline(LONGEST_LINE + 1):
+        number += 1
+        raw = raw.removeprefix(UTF_8_MARK) if number == 1 else raw
+        is_whole = raw.endswith(b"\n") or len(raw) <= LONGEST_LINE
+        rest = raw
+        while not rest.endswith(b"\n") and rest and not is_whole:
+            rest = stream.readline(LONGEST_LINE)
+        if not raw.strip():
+            continue
+        try:
+            fields = _fields(raw if is_whole else None)
+        except UsageError as error:
+            yield Failed(number, None, None, _numbered(error, number))
+            continue
+        yield _line(number, fields, catalog, settings, is_shape_forced=is_shape_forced, tell=_on_line(number, tell))
+
+
+def _on_line(number: int, tell: Callable[[str], None]) -> Callable[[str], None]:
+    return lambda text: tell(f"line {number}: {text}")
+
+
+def _numbered(error: KojikeyError, number: int) -> KojikeyError:
+    return UsageError(f"line {number}: {error}", hint=error.hint or "docs/ci.md#batch has the form of a line")
+
+
+def _fields(raw: bytes | None) -> dict[str, str]:
+    if raw is None:
+        raise UsageError(f"it has more than {LONGEST_LINE} bytes")
+    try:
+        fields = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        fields = None  # what could not be read holds a key: it goes no further, not even as a cause
+    if not isinstance(fields, dict):
+        raise UsageError("it is not a JSON object with each member once")
+    missing = [name for name in _REQUIRED if name not in fields]
+    if missing:
+        raise UsageError("it lacks " + " and ".join(missing))
+    if set(fields) - _MEMBERS:
+        raise UsageError("it has members other than account, provider, key, base_url and label")
+    given = {name: value for name, value in fields.items() if value is not None}
+    if not all(isinstance(value, str) for value in given.values()) or not all(name in given for name in _REQUIRED):
+        raise UsageError("its members are not all text")
+    return given
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise ValueError("a member is there twice")
+    return dict(pairs)
+
+
+def _line(
+    number: int,
+    fields: dict[str, str],
+    catalog: Catalog,
+    settings: KeySettings,
+    *,
+    is_shape_forced: bool,
+    tell: Callable[[str], None],
+) -> Line | Failed:
+    from dataclasses import replace
+
+    account = provider = None
+    try:
+        _refuse_keys(fields)
+        account = checked_account(fields["account"])
+        definition = catalog.get(fields["provider"])
+        provider = definition.id
+        base_url, label = fields.get("base_url"), fields.get("label")
+        settings = replace(
+            settings,
+            base_url=saving.base_url_of(base_url, definition, tell) if base_url is not None else None,
+            label=saving.checked_label(label),
+        )
+        secret = clean(fields["key"], definition, catalog, force_shape=is_shape_forced).secret
+    except KojikeyError as error:
+        return Failed(number, account, provider, _numbered(error, number))
+    return Line(number, Replacement(account, provider, secret, settings))
+
+
+def _refuse_keys(fields: dict[str, str]) -> None:
+    """Check that no other member holds a key: it would be stored as it is, and printed.
+
+    Raises:
+        UsageError: one does; it is not repeated.
+    """
+    key = fields["key"].strip()
+    for name, value in fields.items():
+        if name != "key" and (looks_like_key(value) or (len(key) >= _TOLD_APART and key in value)):
+            raise UsageError(
+                f"its {name} looks like a provider key; it is not repeated here",
+                hint="the key goes into the member key, and nowhere else",
+                effect=Effect.NOTHING_CHANGED,
+            )

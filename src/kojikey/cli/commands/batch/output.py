@@ -1,0 +1,188 @@
+"""The results of a batch: JSON lines, one JSON document, or on a terminal a table with a bar under it.
+
+Owns: the exit code of the whole. Must not: show any part of a line but its account and its provider.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from kojikey.cli.commands import saving
+from kojikey.cli.commands.batch.table import BatchTable
+from kojikey.cli.context import Context
+from kojikey.cli.exits import Exit, code_of
+from kojikey.cli.output import advice, documents
+from kojikey.cli.output.failure import SCHEMA, Failure
+from kojikey.cli.output.github_escape import inert_json
+from kojikey.cli.output.progress import Progress
+from kojikey.cli.output.streams import lost_output
+from kojikey.model.errors import KeyExists, KojikeyError
+from kojikey.model.ref import Document
+from kojikey.operations.rotating_many import Done, Failed, Line, LineResult, Planned
+
+_READ_AT_ONCE = 64 * 1024
+_ADD_ORDER = (Exit.KEY_FAILED, Exit.USAGE, Exit.CONFLICT)
+
+
+class BatchOutput:
+    """The results as they are written, and what the exit code depends on. ``total`` is None where it is not known."""
+
+    def __init__(self, context: Context, *, total: int | None) -> None:
+        self.context = context
+        self.command = context.call.command.name
+        self.codes: list[Exit] = []  # each once, in the order of the lines
+        self.counts: dict[str, int] = {}
+        self.finished = self.failed = self.read = 0
+        self.is_at_end = False
+        self.lost = ""
+        self._progress = Progress(total, is_shown=_has_bar(context))
+        is_table = not context.terminal.json and not context.call.flag("jsonl") and sys.stdout.isatty()
+        self._table = BatchTable(context.terminal) if is_table else None
+
+    def counted(self, lines: Iterator[Line | Failed]) -> Iterator[Line | Failed]:
+        """Yield the lines as they are read, and remember how many they were, and whether that is all of them."""
+        for line in lines:
+            self.read += 1
+            yield line
+        self.is_at_end = True
+
+    def tell(self, text: str) -> None:
+        """Say something worth knowing of a line."""
+        self._progress.clear()
+        self.context.terminal.note(text)
+
+    def tell_warning(self, text: str) -> None:
+        """Say something that may need doing."""
+        self._progress.clear()
+        self.context.terminal.warn(text)
+
+    @contextmanager
+    def bar(self) -> Iterator[None]:
+        """Show how far the batch is, on a terminal, from the first moment on."""
+        self._progress.show(self, at_once=True)
+        try:
+            yield
+        finally:
+            self._progress.clear()
+
+    def add(self, item: LineResult) -> None:
+        """Write a result."""
+        item = self._advised(item)
+        code, document = _result(item)
+        if code not in self.codes:
+            self.codes.append(code)
+        what = str(document.get("action") or document.get("would") or "failed")
+        self.counts[what] = self.counts.get(what, 0) + 1
+        self.failed += code is not Exit.OK
+        opening = self._opening()
+        self.finished += 1
+        if self._table is not None:
+            self._progress.clear()
+            self._write(self._table.row(item, code, what))
+        elif self.context.terminal.json:
+            self._write(opening + ("," if self.finished > 1 else "") + "\n" + json.dumps(document, ensure_ascii=True))
+        else:
+            self._write(json.dumps(document, ensure_ascii=True) + "\n")
+        self._progress.show(self)
+
+    def end(self, error: KojikeyError | None, *, is_interrupted: bool) -> int:
+        """Say how it went, end the document where it is one, and return the exit code."""
+        code, told = _worst(self.command, self.codes), None
+        is_cut = bool(self.lost) and not (self.is_at_end and self.finished == self.read)
+        if is_interrupted or is_cut:
+            code = Exit.INTERRUPTED if is_interrupted else Exit.STORE_UNAVAILABLE
+            message = (
+                f"{self.lost or 'interrupted'}; {self.finished} lines done, {self._left()}, no key in use was lost"
+            )
+            told = Failure(code, message, "the same command again finishes the rest").as_json()
+        elif error is not None:
+            code, told = code_of(error), Failure.of(error).as_json()
+            told["message"] = f"{error}; {self.finished} lines were done"
+        counts = ", ".join(f"{count} {what}" for what, count in self.counts.items())
+        terminal = self.context.terminal
+        terminal.note(f"{self.finished} lines" + (f": {counts}" if counts else ""))
+        if told:
+            terminal.warn(told["message"] + (f" ({told['hint']})" if told["hint"] else ""))
+        if terminal.json:
+            closing: Document = {"summary": {"lines": self.finished, **self.counts}, "exit_code": int(code)}
+            closing |= {"error": told} if told else {}
+            members = "".join(f",\n{json.dumps(name)}: {json.dumps(value)}" for name, value in closing.items())
+            self._write(self._opening() + "\n]" + members + "\n}\n")
+        return int(code)
+
+    def _left(self) -> str:
+        return f"{self.read - self.finished} left" if self.is_at_end else "the rest left"
+
+    def _opening(self) -> str:
+        return "" if self.finished else f'{{"schema": {json.dumps(SCHEMA)},\n"command": "{self.command}",\n"results": ['
+
+    def _write(self, text: str) -> None:
+        if self.lost:
+            return
+        try:
+            sys.stdout.write(inert_json(text) if self.context.terminal.is_on_github else text)
+            sys.stdout.flush()
+        except OSError as error:
+            if self.context.call.flag("dry_run"):
+                raise  # nothing is done by it, so that whoever reads may go away
+            self.lost = lost_output(error)
+            raise
+
+    def _advised(self, item: LineResult) -> LineResult:
+        """Return a result with what to do next in place of what a test alone knows of it."""
+        if not isinstance(item, Done):
+            return item
+        provider = item.result.provider
+        is_add = self.command == "add"
+        steps = advice.for_unsaved(provider, has_key=False) if is_add else advice.for_step(provider, "rotate")
+        return Done(item.number, advice.advised(item.result, steps, self.context.terminal))
+
+
+def _result(item: LineResult) -> tuple[Exit, Document]:
+    if isinstance(item, Done):
+        code = saving.exit_of(item.result)
+        return code, {"line": item.number, **documents.changed(item.result), "exit_code": int(code)}
+    document: Document = {"line": item.number, "account": item.account, "provider": item.provider}
+    if isinstance(item, Planned):
+        return Exit.OK, document | {"would": item.would, "exit_code": 0}
+    code = code_of(item.error)
+    action = "exists" if isinstance(item.error, KeyExists) else None
+    return code, document | {"action": action, "exit_code": int(code), "error": Failure.of(item.error).as_json()}
+
+
+def lines_in(stream: BinaryIO) -> int | None:
+    """Return how many lines a file has, None where that shows only at its end."""
+    try:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            return None
+    except OSError:  # a stream that is none of the system's
+        return None
+    start, count = stream.tell(), 0
+    while part := stream.readline(_READ_AT_ONCE):
+        count += bool(part.strip()) and (part.endswith(b"\n") or len(part) < _READ_AT_ONCE)
+    stream.seek(start)
+    return count
+
+
+def _worst(command: str, codes: Sequence[Exit]) -> Exit:
+    """Return the exit code of a batch for those of its lines, in their order.
+
+    A key that was refused comes first, and what another run may settle last; between them ``add`` has an order, and of
+    ``rotate`` it is what went wrong first.
+    """
+    found = [code for code in codes if code not in (Exit.OK, Exit.INDETERMINATE)]
+    order = _ADD_ORDER if command == "add" else (Exit.KEY_FAILED,)
+    first = next((code for code in order if code in found), next(iter(found), None))
+    return first or (Exit.INDETERMINATE if Exit.INDETERMINATE in codes else Exit.OK)
+
+
+def _has_bar(context: Context) -> bool:
+    terminal = context.terminal
+    is_dry = context.call.flag("dry_run")
+    return not is_dry and not terminal.quiet and sys.stderr.isatty() and terminal.environ.get("TERM") != "dumb"

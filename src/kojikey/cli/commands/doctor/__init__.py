@@ -1,0 +1,1 @@
+"""``kojikey doctor``: its checks and how their findings are shown."""

@@ -1,0 +1,138 @@
+"""The checks of ``kojikey doctor``, in the order in which one builds on another."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Iterator
+
+from kojikey import wiring
+from kojikey.cli.commands.doctor.findings import Finding, findings_of, wrong
+from kojikey.cli.context import Context
+from kojikey.cli.exits import Exit
+from kojikey.model.environment import Environment
+from kojikey.model.errors import KojikeyError
+from kojikey.model.next_step import Hint, next_step
+from kojikey.model.validators import shown
+from kojikey.operations.open_store import OpenStore
+from kojikey.operations.store_admin.diagnosing import diagnose
+from kojikey.providers.catalog import load_catalog
+
+
+def check_up(context: Context) -> Iterator[Finding]:
+    """Yield what was found; what cannot be checked because of something before it is left out."""
+    yield _versions()
+    yield from _folders(context)
+    yield from _definitions(context)
+    try:
+        open_store = wiring.open_chosen_store(context.settings, context.person)
+    except KojikeyError as error:
+        yield wrong("store", error)
+        return
+    if open_store.header is wiring.NO_STORE:
+        yield from _no_store(context)
+        return
+    yield Finding("store", "ok", f"{open_store.store.place} (chosen by {context.settings.store.origin})")
+    yield from _undefined(context, open_store)
+    yield from _contents(open_store, context.account)
+
+
+def unusable_config(error: KojikeyError) -> Iterator[Finding]:
+    """Yield what can be said where config.toml cannot be used: which store is meant is not known then."""
+    yield _versions()
+    yield wrong("config.toml", error)
+
+
+def _versions() -> Finding:
+    from kojikey import __version__
+
+    python = ".".join(str(part) for part in sys.version_info[:3])
+    return Finding("kojikey", "ok", f"{__version__} on Python {python}, {sys.platform}")
+
+
+def _folders(context: Context) -> Iterator[Finding]:
+    home = context.settings.home
+    for name, path in (("configuration", home.config), ("data", home.data)):
+        if not os.path.isdir(path):
+            yield Finding(f"{name} folder", "normal", f"{path} is not there yet; it is created when it is needed")
+            continue
+        mode = stat.S_IMODE(os.stat(path).st_mode)
+        if os.name == "posix" and mode & 0o077:
+            mend = f"chmod 700 {path}"
+            yield Finding(f"{name} folder", "wrong", f"{path} is open to others", mend, Exit.STORE_UNAVAILABLE)
+        else:
+            yield Finding(f"{name} folder", "ok", path)
+    if os.path.exists(home.config_file):
+        yield Finding("config.toml", "ok", home.config_file)
+    yield from _network()
+
+
+_NETWORK = (
+    "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR",
+)  # fmt: skip
+
+
+def _network() -> Iterator[Finding]:
+    """Yield what requests follow, and each setting that cannot be used; one that no request meets is not wrong."""
+    from kojikey.providers.requests.proxies import Proxies
+
+    variables = [name for name in _NETWORK if os.environ.get(name)]
+    if variables:
+        yield Finding("network", "normal", "requests follow " + ", ".join(variables))
+    proxies = Proxies.read(Environment(os.environ))
+    for problem in proxies.problems():
+        is_met = problem in proxies.named[:1]
+        state, code = ("wrong", Exit.USAGE) if is_met else ("note", Exit.OK)
+        yield Finding("network", state, str(problem), f"correct or unset {problem.variable}", code)
+    if "SSL_CERT_FILE" in variables or "SSL_CERT_DIR" in variables:
+        from kojikey.providers.requests.network import tls_context
+
+        try:
+            tls_context()
+        except KojikeyError as error:
+            yield wrong("network", error)
+
+
+def _definitions(context: Context) -> Iterator[Finding]:
+    found = load_catalog(context.settings.home.providers)
+    yield Finding("providers", "ok", ", ".join(found.ids()))
+    for mistake in found.mistakes:
+        yield wrong(f"provider file {os.path.basename(mistake.path)}", mistake)
+
+
+def _undefined(context: Context, open_store: OpenStore) -> Iterator[Finding]:
+    """Yield the keys whose provider is not defined any more: no test and no program gets at them."""
+    known = frozenset(load_catalog(context.settings.home.providers).ids())
+    for stored in open_store.store.scan():
+        account, provider = stored.ref.account, stored.ref.provider
+        if provider in known:
+            continue
+        name = shown(provider)
+        yield Finding(
+            f"{shown(account)}/{name}",
+            "wrong",
+            f"the provider {name} has no usable definition: its key is neither tested nor handed to programs",
+            Hint(
+                next_step("remove", name, "--account", shown(account)),
+                f", or put its file into {context.settings.home.providers}",
+            ),
+            Exit.NOT_FOUND,
+        )
+
+
+def _no_store(context: Context) -> Iterator[Finding]:
+    yield Finding("store", "normal", "there is none yet", Hint(next_step("add", "PROVIDER"), " makes it"))
+    try:
+        source = wiring.default_kek_source(
+            context.settings, context.person, wiring.kek_inputs(context.settings, context.person)
+        )
+    except KojikeyError as error:
+        yield wrong("KEK", error)
+    else:
+        yield Finding("KEK", "ok", f"a new store would keep it in: {source}")
+
+
+def _contents(open_store: OpenStore, account: str) -> Iterator[Finding]:
+    for diagnosis in diagnose(open_store, account=account):
+        yield from findings_of(diagnosis)

@@ -1,0 +1,62 @@
+"""``kojikey doctor``: checks the whole set-up, and says how to mend each thing that is wrong."""
+
+from __future__ import annotations
+
+from kojikey.cli.context import context_of
+from kojikey.cli.parsing.command import COMMON, Call, Command
+from kojikey.model.errors import BadConfig, UnsafeConfig
+from kojikey.model.next_step import Hint, next_step
+
+
+def doctor(call: Call) -> int:
+    """Carry out ``kojikey doctor``; the exit code is that of the first thing that is wrong."""
+    from kojikey.cli.commands.doctor.checks import check_up, unusable_config
+    from kojikey.cli.output import documents
+
+    try:
+        context = context_of(call)
+        found = list(check_up(context))
+    except (BadConfig, UnsafeConfig) as error:
+        context = context_of(call, config={})
+        found = list(unusable_config(error))
+    findings = [finding._replace(mend=finding.mend and context.terminal.completed(finding.mend)) for finding in found]
+    code = next((finding.code for finding in findings if finding.state == "wrong"), 0)
+    if context.terminal.json:
+        rows = [{**finding._asdict(), "code": int(finding.code)} for finding in findings]
+        return documents.write("doctor", code, rows)
+    from kojikey.cli.output.render import Page
+
+    page = Page(context.terminal)
+    page.findings(findings)
+    states = [finding.state for finding in findings]
+    page.line(_summary(states), style="bold")
+    if "wrong" not in states and not context.terminal.quiet:
+        more = context.terminal.completed(
+            Hint("whether the keys work is for their providers to say: ", next_step("test", "--all"))
+        )
+        page.line(more, indent=2)
+    return int(code)
+
+
+_COUNTED = {"wrong": "to mend", "note": "to look at", "ok": "in order", "normal": "for information"}
+
+
+def _summary(states: list[str]) -> str:
+    """Return how many findings there are of each kind, what needs a person first."""
+    counts = [f"{states.count(state)} {words}" for state, words in _COUNTED.items() if state in states]
+    if "wrong" in states:
+        return ", ".join(counts)
+    return ("nothing to mend: " if "note" in states else "all is well: ") + ", ".join(counts)
+
+
+COMMANDS = (
+    Command(
+        "doctor",
+        "check the whole set-up, and say how to mend what is wrong",
+        doctor,
+        options=COMMON,
+        description="Asks no provider; a KEK in KMS is tried. "
+        "Exit 0 when nothing is wrong, else the exit code of the first thing that is.",
+        examples=("kojikey doctor", "kojikey doctor --json"),
+    ),
+)

@@ -1,0 +1,101 @@
+"""The lines of ``kojikey doctor``: what was found in a store, in words, and how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, assert_never
+
+from kojikey.cli.exits import Exit, code_of, hint_of
+from kojikey.model.errors import KojikeyError
+from kojikey.model.next_step import Hint, next_step
+from kojikey.model.ref import Ref
+from kojikey.operations.store_admin.diagnosing import (
+    Broken,
+    Diagnosis,
+    KekWorks,
+    KeysTried,
+    KeyWaits,
+    MoreWait,
+    RekeyUnfinished,
+    TrailUntried,
+    TrailVerified,
+)
+
+BESIDE = "the file with the key-encryption key lies in the store's own folder: a copy of the folder has both"
+
+
+class Finding(NamedTuple):
+    """One line of the check-up.
+
+    ``state`` is ``ok``, ``normal`` (neither good nor bad), ``note`` (a person should look at it) or ``wrong``.
+    """
+
+    name: str
+    state: str
+    detail: str
+    mend: str | None = None
+    code: Exit = Exit.OK
+
+
+def wrong(name: str, error: KojikeyError) -> Finding:
+    """Return the line for an error."""
+    return Finding(name, "wrong", str(error), hint_of(error, command="doctor"), code_of(error))
+
+
+def findings_of(found: Diagnosis) -> Iterator[Finding]:
+    """Yield the lines for one thing that was found."""
+    match found:
+        case Broken():
+            name = str(found.what).removeprefix("key/") if isinstance(found.what, Ref) else found.what
+            yield wrong(name, found.error)
+        case KekWorks():
+            yield from _kek(found)
+        case RekeyUnfinished():
+            mend = next_step("store rekey", "--kek", found.source)
+            yield Finding("re-keying", "note", "one was not finished", mend)
+        case KeysTried():
+            yield _keys(found)
+        case KeyWaits():
+            yield _waiting(found)
+        case MoreWait():
+            yield Finding("keys", "note", f"and {found.count} more such notes", next_step("list", "--all-accounts"))
+        case TrailVerified():
+            yield _trail(found)
+        case TrailUntried():
+            yield Finding("audit trail", "note", "was not verified: that needs the KEK")
+        case _:
+            assert_never(found)
+
+
+def _kek(found: KekWorks) -> Iterator[Finding]:
+    yield Finding("KEK", "ok", found.place)
+    if found.is_beside:
+        yield Finding("KEK", "note", BESIDE, Hint(next_step("store rekey", "--kek", "keychain"), " (or another place)"))
+    if found.unlocked is not None:
+        until, ring = found.unlocked.until, found.unlocked.ring
+        reach = "login" if ring == "session" else "user"
+        detail = f"until {until}, in the {ring} keyring: any program of this {reach} can read the KEK meanwhile"
+        yield Finding("unlocked", "normal", detail, Hint(next_step("lock"), " ends it"))
+
+
+def _keys(found: KeysTried) -> Finding:
+    broken = f", {found.broken} do not" if found.broken else ""
+    untried = f", {found.untried} were not tried" if found.untried else ""
+    return Finding("keys", "note" if found.broken else "ok", f"{found.opened} open{broken}{untried}")
+
+
+def _waiting(found: KeyWaits) -> Finding:
+    name, words = f"{found.account}/{found.provider}", (found.provider, "--account", found.account)
+    if found.what == "staged":
+        return Finding(name, "note", "a rotation is not finished", next_step("rotate", *words, "--resume"))
+    if found.what == "expired":
+        return Finding(name, "note", f"expired on {str(found.expired_at)[:10]}", next_step("rotate", *words))
+    return Finding(name, "note", "was never tested", next_step("test", *words))
+
+
+def _trail(found: TrailVerified) -> Finding:
+    unsigned = f", {found.unsigned} events unsigned" if found.unsigned else ""
+    accounts = f"{found.accounts} account{'' if found.accounts == 1 else 's'}"
+    if found.lost:
+        return Finding("audit trail", "note", f"of {accounts}: {found.lost} events cannot be recomputed{unsigned}")
+    return Finding("audit trail", "ok", f"whole for {accounts}{unsigned}")

@@ -1,0 +1,1 @@
+"""``kojikey export``: the account's keys in formats that other programs read."""

@@ -1,0 +1,241 @@
+"""``kojikey export``: prints the account's keys in a format that another program reads."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+
+from kojikey.cli.context import Context, context_of
+from kojikey.cli.parsing.command import COMMON, Argument, Call, Command, Option
+from kojikey.model.environment import Environment
+from kojikey.model.errors import Conflict, Effect, FileUnwritable, NotFound, UsageError
+from kojikey.model.next_step import Hint, next_step
+from kojikey.model.secret import Secret
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kojikey.operations.open_store import OpenStore
+    from kojikey.operations.revealing import Revealed
+    from kojikey.providers.index import IndexEntry
+
+_NAMES = ("dotenv", "shell", "fish", "powershell", "json", "github", "k8s", "docker")
+
+
+def export(call: Call) -> int:
+    """Carry out ``kojikey export``."""
+    from kojikey import wiring
+    from kojikey.cli.commands.export.formats import secret_name
+
+    context = context_of(call)
+    chosen = _checked(call)
+    name = secret_name(call.text("name"), context.account) if chosen == "k8s" else ""
+    index = wiring.provider_index(context.settings)
+    named = tuple(dict.fromkeys(call.texts("providers")))
+    for provider in named:
+        wiring.checked_provider(provider, context.settings)
+    place = _checked_place(context, chosen)
+    open_store = wiring.open_chosen_store(context.settings, context.person)
+    providers = _providers(context, open_store, index, named)
+    if not _is_wanted(context, providers):
+        context.terminal.note("nothing was printed")
+        return 0
+    return _hand_out(context, open_store, providers, index, chosen, name, place)
+
+
+def _checked(call: Call) -> str:
+    """Return the format, once the options go together.
+
+    Raises:
+        UsageError: they do not.
+    """
+    chosen = call.text("format") or "dotenv"
+    if call.flag("json"):
+        raise UsageError(
+            "--json is for results, and a key is none", hint=_typed("--format", "json"), effect=Effect.NOTHING_PRINTED
+        )
+    if chosen not in _NAMES:
+        raise UsageError("--format takes one of " + ", ".join(_NAMES), hint=_typed("--format", "dotenv"))
+    if not call.flag("reveal"):
+        raise UsageError(
+            "export prints the keys themselves, and does so only with --reveal",
+            hint=Hint(next_step("run", "--", "CMD"), " hands keys to a program and keeps them off the screen"),
+        )
+    if call.text("name") is not None and chosen != "k8s":
+        raise UsageError(
+            "--name goes with --format k8s",
+            hint=_typed("--format", "k8s", "--name", "NAME"),
+            effect=Effect.NOTHING_PRINTED,
+        )
+    if call.text("output") is not None and chosen == "github":
+        raise UsageError(
+            "--format github writes where GITHUB_ENV says", hint="without --output", effect=Effect.NOTHING_PRINTED
+        )
+    return chosen
+
+
+def _typed(*more: str) -> Hint:
+    return next_step("export", "--reveal", *more)
+
+
+def _checked_place(context: Context, chosen: str) -> str | None:
+    """Return the file that is to be written, None for standard output; it is looked at before a key is opened.
+
+    Raises:
+        Conflict: it is there. FileUnwritable: it cannot be written. UsageError: nobody named one for GitHub.
+    """
+    if chosen == "github":
+        from kojikey.cli.commands.export.github import check
+
+        return check(context.settings.environ)
+    path = context.call.text("output")
+    if path is None:
+        return None
+    from kojikey.model.home import expanded
+
+    path = expanded(path, what="--output")
+    folder = os.path.dirname(os.path.abspath(path))
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        mode = None
+    except (OSError, ValueError) as error:
+        raise _unwritable(path, getattr(error, "strerror", None) or "that is no path") from None
+    if not path or not os.path.isdir(folder):
+        raise _unwritable(path, "there is no such folder")
+    if mode is not None and not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+        raise _unwritable(path, "it is not a plain file")
+    if mode is not None and not context.call.flag("yes"):
+        raise _exists(path)
+    if not os.access(folder, os.W_OK):
+        raise _unwritable(path, "no file can be written into its folder")
+    return path
+
+
+def _exists(path: str) -> Conflict:
+    return Conflict(
+        f"there is a file {path}; it was not replaced", hint="--yes replaces it", effect=Effect.NOTHING_PRINTED
+    )
+
+
+def _unwritable(path: str, reason: str) -> FileUnwritable:
+    hint = "--output takes a file in a folder that is there"
+    return FileUnwritable(path or "a file without a name", reason, hint=hint, effect=Effect.NOTHING_PRINTED)
+
+
+def _providers(
+    context: Context, open_store: OpenStore, index: dict[str, IndexEntry], named: Sequence[str]
+) -> tuple[str, ...]:
+    """Return the providers whose keys are printed.
+
+    Raises:
+        NotFound: one that was named has no key, the account is disabled, or there is nothing to print.
+    """
+    from kojikey.cli.commands.run.keys import held_providers
+    from kojikey.operations.key_records import stored_key
+
+    account = context.account
+    if open_store.is_disabled(account):
+        raise NotFound(
+            f"account {account} is disabled, so none of its keys is handed out",
+            effect=Effect.NOTHING_PRINTED,
+            hint=next_step("account enable", account),
+        )
+    for provider in named:
+        stored_key(open_store, account=account, provider=provider)
+    found = tuple(named) or tuple(held_providers(context.call, context.settings, open_store, index))
+    if not found:
+        raise NotFound(
+            f"account {account} has no key to export", hint=next_step("add", "PROVIDER"), effect=Effect.NOTHING_PRINTED
+        )
+    return found
+
+
+def _is_wanted(context: Context, providers: Sequence[str]) -> bool:
+    """Ask before keys are shown on a screen."""
+    call = context.call
+    if call.flag("yes") or call.text("output") is not None or not sys.stdout.isatty():
+        return True
+    keys = f"the key of {providers[0]}" if len(providers) == 1 else f"{len(providers)} keys"
+    return context.terminal.confirm(f"Show {keys} on this screen?", otherwise=_typed("--yes"))
+
+
+def _hand_out(
+    context: Context,
+    open_store: OpenStore,
+    providers: Sequence[str],
+    index: dict[str, IndexEntry],
+    chosen: str,
+    name: str,
+    place: str | None,
+) -> int:
+    """Reveal the keys, and write them where they belong."""
+    from kojikey.operations.revealing import reveal_all
+
+    revealed = reveal_all(open_store, account=context.account, providers=providers)
+    if chosen == "github" and place is not None:
+        from kojikey.cli.commands.export.github import hand_over
+
+        hand_over(place, _variables(revealed, index))
+        return 0
+    from kojikey.cli.commands.export.formats import FORMATS
+
+    write = FORMATS[chosen]
+    if place is None:
+        sys.stdout.write(write(_variables(revealed, index), name))
+        return 0
+    _write_file(context, place, Secret(write(_variables(revealed, index), name)))
+    context.terminal.note(f"{place} holds {len(revealed)} key{'' if len(revealed) == 1 else 's'} in clear")
+    return 0
+
+
+def _variables(revealed: Sequence[Revealed], index: dict[str, IndexEntry]) -> Environment:
+    """Return what ``run`` sets: each key under the names of its provider's SDK, and its base URL in the SDK's form."""
+    values: dict[str, str] = {}
+    for one in revealed:
+        entry = index[one.provider]
+        values |= dict.fromkeys(entry.env, one.secret.reveal()) | entry.base_url_variable(one.base_url)
+    return Environment(values)
+
+
+def _write_file(context: Context, path: str, text: Secret) -> None:
+    from kojikey.model.atomic_file import write_whole
+    from kojikey.model.secret import HiddenBytes
+
+    try:
+        write_whole(path, [HiddenBytes(text.reveal().encode("utf-8"))], may_replace=context.call.flag("yes"))
+    except FileExistsError:
+        raise _exists(path) from None
+    except OSError as error:
+        raise _unwritable(path, error.strerror or "no room") from None
+
+
+COMMANDS = (
+    Command(
+        "export",
+        "print keys in a format that another program reads (only with --reveal)",
+        export,
+        options=(
+            *COMMON,
+            Option(("--reveal",), "yes, print the keys themselves"),
+            Option(("--format",), "the format (default dotenv)", "text", "|".join(_NAMES)),
+            Option(("--name",), "of the Secret, with --format k8s (default kojikey-ACCOUNT)", "text", "NAME"),
+            Option(("--output",), "write a file that nobody else can read, not standard output", "text", "FILE"),
+            Option(("--yes", "-y"), "do not ask, and replace the file"),
+        ),
+        argument=Argument(
+            "providers", "[PROVIDER]...", "the providers; all of the account's where none is named", many=True,
+            complete="provider",
+        ),
+        description="The names are those that `run` sets. Each key leaves a `revealed` event in the audit trail. "
+        "Where a program can be started by `kojikey run`, that is better: nothing is printed or written.",
+        examples=(
+            'eval "$(kojikey export --reveal --format shell)"',
+            "kojikey export --reveal --format fish | source",
+            "kojikey export openai --reveal --output .env",
+            "kojikey export --reveal --format k8s --name llm-keys | kubectl apply -f -",
+        ),
+    ),
+)  # fmt: skip

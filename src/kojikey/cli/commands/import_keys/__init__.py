@@ -1,0 +1,1 @@
+"""``kojikey import``: from sources over a plan to saved keys, and the output."""

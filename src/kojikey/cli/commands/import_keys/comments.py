@@ -1,0 +1,85 @@
+"""Replaces the lines of keys that were saved by ``# NAME: in kojikey``, in the files that they were read from.
+
+Owns: that every other byte, the mode and the owner stay, and that a file is written whole or not at all. Must not:
+touch a file that is not as it was when it was read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+
+from kojikey.cli.commands.import_keys.plan import Row
+from kojikey.cli.commands.import_keys.sources import Binding, Source, Span
+from kojikey.model.atomic_file import write_whole
+from kojikey.model.home import expanded
+from kojikey.model.plain_file import open_plain
+from kojikey.model.secret import HiddenBytes
+from kojikey.model.text_file import UTF_8_MARK, UTF_16_MARKS
+
+COMMENTED_OUT = ("added", "rotated", "unchanged")
+"""What became of a key whose lines are replaced: it is in use. One that is only staged may still be dropped."""
+
+
+def comment_out(sources: Sequence[Source], rows: Sequence[Row]) -> list[str]:
+    """Replace the lines of saved keys in each file; return a sentence for each file that could not be written."""
+    problems: list[str] = []
+    done: dict[str, str] = {}  # the digest that a file was left with, by its real path: it may be named twice
+    for source in sources:
+        saved = [
+            (row, binding)
+            for row in rows
+            for binding in row.bindings
+            if row.action in COMMENTED_OUT and binding.file == source.file
+        ]
+        if source.file is None or not saved:
+            continue
+        path = os.path.realpath(expanded(source.file, what="the file"))
+        try:
+            if done.get(path) != source.digest:
+                _rewrite(path, source.digest, [binding for _, binding in saved])
+                done[path] = source.digest
+        except OSError as error:
+            reason = error.strerror or "it cannot be written"
+            problems.append(f"{source.file} was not changed ({reason}): its keys are saved, and still there in clear")
+            continue
+        for row, binding in saved:
+            row.commented_out.add((source.file, binding.line))
+    return problems
+
+
+def _rewrite(path: str, digest: str, bindings: Iterable[Binding]) -> None:
+    """Replace statements of a file that is as it was when it was read.
+
+    Raises:
+        OSError: it is not, or it cannot be written.
+    """
+    with open_plain(path) as file:
+        data, like = HiddenBytes(file.read()), os.fstat(file.fileno())
+    if sha256(data).hexdigest() != digest:
+        raise OSError(0, "somebody changed it meanwhile")
+    if not os.access(path, os.W_OK):
+        raise OSError(0, "it is read-only")
+    replaced = {binding.span: binding.name for binding in bindings if binding.span is not None}
+    write_whole(path, _pieces(data, replaced), like=like)
+
+
+def _pieces(data: HiddenBytes, replaced: dict[Span, str]) -> list[HiddenBytes]:
+    """Return a file's bytes with a comment in place of each statement."""
+    mark, encoding = _encoding(data)
+    text = data.removeprefix(mark).decode(encoding)
+    pieces, position = [mark], 0
+    for span, name in sorted(replaced.items()):
+        pieces += [text[position : span.start].encode(encoding), f"# {name}: in kojikey".encode(encoding)]
+        position = span.end
+    return [HiddenBytes(piece) for piece in (*pieces, text[position:].encode(encoding))]
+
+
+def _encoding(data: bytes) -> tuple[bytes, str]:
+    """Return the byte-order mark of a file and the encoding of what follows it."""
+    little, big = UTF_16_MARKS
+    for mark, encoding in ((little, "utf-16-le"), (big, "utf-16-be"), (UTF_8_MARK, "utf-8")):
+        if data.startswith(mark):
+            return mark, encoding
+    return b"", "utf-8"

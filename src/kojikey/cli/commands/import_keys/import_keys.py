@@ -1,0 +1,174 @@
+"""``kojikey import``: takes keys that lie about in clear, in files and in the environment."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from kojikey.cli.commands.request_options import timeout_of
+from kojikey.cli.context import Context, context_of
+from kojikey.cli.output.failure import Failure
+from kojikey.cli.parsing.command import (
+    ALLOW_LIMITED,
+    ALLOW_UNVERIFIED,
+    COMMON,
+    DEEP,
+    FORCE_SHAPE,
+    NO_TEST,
+    PACE,
+    TIMEOUT,
+    Argument,
+    Call,
+    Command,
+    Option,
+)  # fmt: skip
+from kojikey.model.errors import Effect, NotFound, UsageError
+from kojikey.model.next_step import Hint, next_step
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kojikey.cli.commands.import_keys.plan import Row
+    from kojikey.cli.commands.import_keys.sources import Source, Unread
+    from kojikey.cli.commands.import_keys.taking import Taking
+    from kojikey.cli.exits import Exit
+    from kojikey.model.ref import Document
+
+
+def import_keys(call: Call) -> int:
+    """Carry out ``kojikey import``."""
+    from kojikey import wiring
+    from kojikey.cli.commands.import_keys.output import Report, again, write
+    from kojikey.cli.commands.import_keys.plan import plan, read_maps
+    from kojikey.cli.commands.import_keys.taking import Taking
+
+    context = context_of(call)
+    _check_pace(context)
+    index = wiring.provider_index(context.settings)
+    maps = read_maps(call.texts("map"), index)
+    sources, unread = _read(context)
+    if call.flag("comment_out"):
+        _check_comment_out(sources, unread)
+    rows = plan(sources, index, maps, again=partial(again, context))
+    is_dry_run = call.flag("dry_run")
+    taking = Taking(context, wiring.catalog(context.settings), rows, is_dry_run)
+    taking.prepare(sources, index)
+    if is_dry_run:
+        taking.plan()
+    else:
+        taking.take()
+    problems = _commented_out(context, sources, rows)
+    code, ended = _ended(taking)
+    return write(Report(context, sources, unread, rows, problems, ended, code, is_dry_run, taking.is_new_account))
+
+
+def _check_pace(context: Context) -> None:
+    """Check what the options say, before a source is read.
+
+    Raises:
+        UsageError: one of them makes no sense.
+    """
+    from kojikey.cli.commands.test.run_options import RunOptions
+
+    timeout_of(context.call)
+    RunOptions.read(context.call)
+
+
+def _read(context: Context) -> tuple[list[Source], list[Unread]]:
+    """Read the sources that are named, files first; those that cannot be read hold up no other.
+
+    Raises:
+        NotFound: none is named, and there is no default file. UsageError: ``-`` is a terminal.
+    """
+    from kojikey.cli.commands.import_keys.sources import Source, default_files, read_environment, read_file
+
+    named, has_environment = context.call.texts("files"), context.call.flag("env")
+    files = tuple(dict.fromkeys(named)) if named or has_environment else default_files()
+    if not files and not has_environment:
+        if context.call.flag("dry_run"):
+            return [], []
+        raise NotFound(
+            "there is no .env and no .env.local here",
+            effect=Effect.NOTHING_CHANGED,
+            hint=Hint(next_step("import", "FILE"), ", or ", next_step("import", "--env"), " for the environment"),
+        )
+    read = [read_file(path) for path in files]
+    sources = [source for source in read if isinstance(source, Source)]
+    if has_environment:
+        sources.append(read_environment(context.settings.environ))
+    return sources, [source for source in read if not isinstance(source, Source)]
+
+
+def _check_comment_out(sources: list[Source], unread: list[Unread]) -> None:
+    """Check that every source has lines that can be replaced, before anything happens.
+
+    Raises:
+        UsageError: one has none.
+    """
+    files = [source for source in sources if source.file is not None]
+    other = next((source.file for source in files if not source.digest), None)
+    other = other or next((s.file for s in unread if s.file == "-" or s.file.endswith(".json")), None)
+    if other is not None:
+        what = "standard input" if other == "-" else other
+        raise UsageError(
+            f"--comment-out replaces lines of .env files, and {what} is none",
+            effect=Effect.NOTHING_CHANGED,
+            hint="import it without --comment-out, and take the keys out by hand",
+        )
+    if not files and not unread:
+        raise UsageError(
+            "--comment-out replaces lines of files, and --env has none",
+            effect=Effect.NOTHING_CHANGED,
+            hint=next_step("import", "--env"),
+        )
+
+
+def _commented_out(context: Context, sources: list[Source], rows: list[Row]) -> list[str]:
+    if not context.call.flag("comment_out") or context.call.flag("dry_run"):
+        return []
+    from kojikey.cli.commands.import_keys.comments import comment_out
+
+    return comment_out(sources, rows)
+
+
+def _ended(taking: Taking) -> tuple[Exit, Document | None]:
+    """Return how a run ended that did not come to its end; of one that did, no error."""
+    from kojikey.cli.exits import Exit, code_of
+
+    if taking.is_interrupted:
+        message = "interrupted; what is listed as added, rotated or staged is saved, nothing else was changed"
+        hint = "the same command again takes the rest"
+        return Exit.INTERRUPTED, Failure(Exit.INTERRUPTED, message, hint).as_json()
+    if taking.error is not None:
+        return code_of(taking.error), Failure.of(taking.error).as_json()
+    return Exit.OK, None
+
+
+COMMANDS = (
+    Command(
+        "import",
+        "take keys out of .env files, JSON files and the environment",
+        import_keys,
+        options=(
+            *COMMON,
+            Option(("--env",), "also the variables of the environment"),
+            Option(("--map",), "the key under this name is one of that provider; may be repeated", "texts", "NAME=P"),
+            Option(("--dry-run",), "only tell what would happen; nobody is asked"),
+            Option(("--rotate",), "where there is another key, rotate to the one that was found"),
+            Option(("--comment-out",), "replace the lines of saved keys by a comment, once all are saved"),
+            NO_TEST, ALLOW_LIMITED, ALLOW_UNVERIFIED, TIMEOUT, DEEP, FORCE_SHAPE, *PACE,
+        ),
+        argument=Argument(
+            "files", "[FILE]...", ".env or JSON files, - for standard input (default: .env and .env.local here)",
+            many=True, complete="file",
+        ),
+        description="Finds keys by the names under which the providers' SDKs and other programs look for them, tests "
+        "each and saves it. Everything else in the files is left alone and never shown. "
+        "JSON is an object of names and values, as the program llm keeps it in keys.json.",
+        examples=(
+            "kojikey import",
+            "kojikey import .env --dry-run",
+            "kojikey import .env.production --account acme --comment-out",
+            "kojikey import --env --map MY_KEY=google_gemini",
+            'kojikey import "$(llm keys path)"',
+        ),
+    ),
+)  # fmt: skip

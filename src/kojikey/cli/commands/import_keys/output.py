@@ -1,0 +1,242 @@
+"""What ``kojikey import`` writes: a table of what was found and what happened, what is still in clear, one next step.
+
+Must not: decide what happens to a key, or show one but masked.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from kojikey.cli.commands.import_keys.plan import Row, place_of, shown_name
+from kojikey.cli.commands.import_keys.sources import Binding, Source, Unread
+from kojikey.cli.context import Context
+from kojikey.cli.exits import Exit
+from kojikey.cli.output import documents
+from kojikey.cli.output.failure import Failure
+from kojikey.model.account import DEFAULT_ACCOUNT
+from kojikey.model.masking import mask
+from kojikey.model.next_step import Hint, next_step
+from kojikey.model.plain_text import printable
+from kojikey.model.ref import Document
+
+_ORDER = (
+    Exit.KEY_FAILED, Exit.USAGE, Exit.STORE_UNAVAILABLE, Exit.CANNOT_OPEN, Exit.CONFLICT, Exit.INDETERMINATE,
+)  # fmt: skip
+_PLACES_SHOWN = 10
+_SHORT = 32
+"""So many characters of a reason have room in a table; a longer one is written below it."""
+
+
+class Report(NamedTuple):
+    """All that one run found and did. ``problems`` are files whose lines could not be replaced."""
+
+    context: Context
+    sources: Sequence[Source]
+    unread: Sequence[Unread]
+    rows: Sequence[Row]
+    problems: Sequence[str]
+    ended: Document | None
+    """How the run ended before its end: code, message and hint; None where it did not."""
+    ended_code: Exit
+    is_dry_run: bool
+    is_new_account: bool
+
+    @property
+    def code(self) -> Exit:
+        """The exit code of the whole."""
+        if self.ended is not None:
+            return self.ended_code
+        if self.is_dry_run:
+            return Exit.OK
+        codes = {row.code for row in self.rows}
+        codes |= {Exit.USAGE} if self.unread else set()
+        codes |= {Exit.STORE_UNAVAILABLE} if self.problems else set()
+        found = next((code for code in _ORDER if code in codes), None)
+        if found is not None:
+            return found
+        return Exit.OK if any(row.action != "skipped" for row in self.rows) else Exit.NOT_FOUND
+
+    @property
+    def error(self) -> Document | None:
+        """What JSON says of a run that did not go well as a whole."""
+        if self.ended is not None:
+            return self.ended
+        if self.code is Exit.OK:
+            return None
+        if self.unread:
+            return _error(self.code, _unread(self.unread[0]), "name a file that is there")
+        if self.problems:
+            return _error(self.code, self.problems[0], "take the lines away by hand")
+        if self.code is Exit.NOT_FOUND:
+            return _error(Exit.NOT_FOUND, _nothing(self), _way_to_more(self))
+        return None
+
+
+def write(report: Report) -> int:
+    """Write the report, as a table or as JSON, and return the exit code."""
+    for source in report.sources:
+        for problem in source.problems:
+            report.context.terminal.warn(f"{source.file}: {problem}; the rest was read")
+    _say_what_went_wrong(report)
+    if report.context.terminal.json:
+        return _write_json(report)
+    _write_table(report)
+    return int(report.code)
+
+
+def _say_what_went_wrong(report: Report) -> None:
+    terminal = report.context.terminal
+    for source in report.unread:
+        terminal.warn(_unread(source))
+    for problem in report.problems:
+        terminal.warn(problem)
+    if report.error and not report.unread and not report.problems:
+        terminal.warn(report.error["message"])
+
+
+def _error(code: Exit, message: str, hint: str) -> Document:
+    return Failure(code, message, hint).as_json()
+
+
+def _unread(source: Unread) -> str:
+    return f"{printable(source.file)} was not read: {source.reason}"
+
+
+def _nothing(report: Report) -> str:
+    places = ", ".join("the environment" if source.file is None else source.file for source in report.sources)
+    what = "no key that can be taken" if report.rows else "no key"
+    return f"there is {what} in {places}; nothing was changed"
+
+
+def _way_to_more(report: Report) -> str:
+    hint = next((row.hint for row in report.rows if "--map" in row.hint), "")
+    return hint or Hint(again(report.context, "--map", "NAME=PROVIDER"), " takes a key under another name")
+
+
+def again(context: Context, *more: str, without: Sequence[str] = ()) -> Hint:
+    """Return the command as it was typed: its sources and what it takes."""
+    call = context.call
+    words = [*call.texts("files"), *(["--env"] if call.flag("env") else [])]
+    words += [word for pair in call.texts("map") for word in ("--map", pair)]
+    words += [f"--{name.replace('_', '-')}" for name in ("rotate",) if call.flag(name) and name not in without]
+    return next_step("import", *words, *more)
+
+
+# --- JSON ---
+
+
+def _write_json(report: Report) -> int:
+    counts = Counter(str(row.action) for row in report.rows)
+    return documents.write(
+        "import", report.code, [_fields(row, report) for row in report.rows],
+        summary={"found": len(report.rows), **counts},
+        in_clear=[_place(binding) for binding in _in_clear(report.rows)],
+        unread=[{"file": source.file, "reason": source.reason} for source in report.unread],
+        error=report.error,
+    )  # fmt: skip
+
+
+def _place(binding: Binding) -> Document:
+    return {"file": binding.file, "line": binding.line, "name": shown_name(binding._replace(group=""))}
+
+
+def _fields(row: Row, report: Report) -> Document:
+    result = row.result
+    verdict = result.verdict if result else None
+    first = row.binding
+    return {
+        **_place(first),
+        "group": first.group or None,
+        "account": report.context.account,
+        "provider": row.provider,
+        "masked": None if row.tail is None else mask(row.tail),
+        "version": result.version if result else None,
+        "action": row.action,
+        "test": documents.verdict_fields(verdict) if verdict else None,
+        "detail": row.detail,
+        "hint": _completed(report, row.hint),
+        "also": [_place(binding) for binding in row.also],
+        "commented_out": (first.file, first.line) in row.commented_out,
+    }
+
+
+def _in_clear(rows: Iterable[Row]) -> list[Binding]:
+    return [binding for row in rows for binding in row.in_clear]
+
+
+# --- for people ---
+
+
+def _write_table(report: Report) -> None:
+    from kojikey.cli.output.render import Page
+
+    terminal = report.context.terminal
+    page = Page(terminal)
+    cells = [_cells(row, report) for row in report.rows]
+    if cells:
+        page.table(("WHERE", "NAME", "PROVIDER", "KEY", "RESULT"), cells)
+    for row in report.rows:
+        if len(row.detail) > _SHORT:
+            page.line(f"{shown_name(row.binding)} ({place_of(row.binding)}): {row.detail}")
+    if terminal.quiet:
+        return
+    if report.is_new_account and any(row.action == "added" for row in report.rows):
+        page.line(f"account {report.context.account} is new")
+    if left := _in_clear(report.rows):
+        page.line(f"still in clear: {_places(left)}")
+    if step := _next_step(report):
+        page.line(f"next: {_completed(report, step)}")
+
+
+def _cells(row: Row, report: Report) -> list[str]:
+    terminal = report.context.terminal
+    places = ", ".join(place_of(binding) for binding in row.bindings)
+    names = ", ".join(dict.fromkeys(shown_name(binding) for binding in row.bindings))
+    would = {"added": "would be added", "rotated": "would be rotated", "unchanged": "is there already"}
+    action = would.get(str(row.action), str(row.action)) if report.is_dry_run else str(row.action)
+    gone = ", taken out of the file" if row.commented_out and not row.in_clear else ""
+    told = f"{action}{gone}" + (f": {row.detail}" if 0 < len(row.detail) <= _SHORT else "")
+    return [places, names, row.provider or "", terminal.masked(row.tail) if row.tail is not None else "", told]
+
+
+def _places(bindings: Sequence[Binding]) -> str:
+    places = list(dict.fromkeys(map(place_of, bindings)))
+    more = f" and {len(places) - _PLACES_SHOWN} more" if len(places) > _PLACES_SHOWN else ""
+    return ", ".join(places[:_PLACES_SHOWN]) + more
+
+
+def _next_step(report: Report) -> str:
+    """Return the one step that is most useful now."""
+    rows, command = report.rows, again(report.context)
+    actions = {str(row.action) for row in rows}
+    if report.ended is not None:
+        return report.ended["hint"] or ""
+    if report.is_dry_run:
+        return command if actions & {"added", "rotated"} else _of_rows(rows) or ""
+    if "staged" in actions or "refused" in actions:
+        return _of_rows([row for row in rows if row.action in ("staged", "refused")])
+    if "exists" in actions:
+        return again(report.context, "--rotate") if not report.context.call.flag("rotate") else _of_rows(rows)
+    if hint := next((row.hint for row in rows if "--map" in row.hint), ""):
+        return hint
+    if report.code is Exit.NOT_FOUND:
+        return _way_to_more(report)
+    if any(row.in_clear for row in rows) and all(source.digest for source in report.sources if source.file):
+        return again(report.context, "--comment-out", without=("rotate",))
+    account = report.context.account
+    of = "" if account == DEFAULT_ACCOUNT else f" (of account {account})"
+    return Hint(next_step("run", "--", "CMD"), of)
+
+
+def _of_rows(rows: Iterable[Row]) -> str:
+    """Return what to do about the first of some keys; what is no command says which key it is about."""
+    row = next((row for row in rows if row.hint), None)
+    if row is None or row.hint.startswith("kojikey "):
+        return row.hint if row else ""
+    return f"{shown_name(row.binding)} ({place_of(row.binding)}): {row.hint}"
+
+
+def _completed(report: Report, text: str) -> str:
+    return report.context.terminal.completed(text) if text else ""

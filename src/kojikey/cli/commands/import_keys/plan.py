@@ -1,0 +1,255 @@
+"""From names and values to the keys that ``kojikey import`` takes, each with what becomes of it; asks nobody.
+
+Owns: whose key a name holds, which of several values counts, and what stands in place of a key. Must not: read a
+source, open a store, or hold a value as anything else than a secret.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from kojikey.cli.commands.import_keys.sources import STDIN, Binding, Source
+from kojikey.cli.commands.import_keys.values import in_place_of_key
+from kojikey.cli.exits import Exit
+from kojikey.model.environment_names import is_variable_name
+from kojikey.model.errors import Effect, KojikeyError, UsageError
+from kojikey.model.key_detection import looks_like_key
+from kojikey.model.plain_text import printable, quoted
+from kojikey.providers.index import IndexEntry, unknown_provider
+
+if TYPE_CHECKING:
+    from kojikey.model.next_step import Hint
+    from kojikey.model.secret import Secret
+    from kojikey.operations.results import ChangeResult
+
+    Again = Callable[..., Hint]
+
+_VALUE_NAMES = ("value", "key", "api_key", "apiKey", "token", "secret", "computed")
+"""What JSON objects call the value of a key that they have a group for (Doppler: ``computed``)."""
+
+_LONGEST_SHAPED = 512
+_SHOWN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
+
+
+@dataclass(slots=True)
+class Row:
+    """A key that was found, and what becomes of it.
+
+    ``also`` are other statements with the same value. ``secret`` is the key as it may be sent, ``base_url`` the one
+    that was given with it. ``action`` is None as long as it is to be taken.
+    """
+
+    binding: Binding
+    provider: str | None
+    also: list[Binding] = field(default_factory=list)
+    action: str | None = None
+    detail: str = ""
+    hint: str = ""
+    code: Exit = Exit.OK
+    holds_key: bool = True
+    secret: Secret | None = None
+    tail: str | None = None
+    base_url: str | None = None
+    result: ChangeResult | None = None
+    commented_out: set[tuple[str, int | None]] = field(default_factory=set)
+
+    @property
+    def bindings(self) -> tuple[Binding, ...]:
+        """All statements that hold this value."""
+        return (self.binding, *self.also)
+
+    @property
+    def in_clear(self) -> tuple[Binding, ...]:
+        """The statements of files that still hold a key."""
+        if not self.holds_key:
+            return ()
+        files = (binding for binding in self.bindings if binding.file not in (None, STDIN))
+        return tuple(binding for binding in files if (binding.file, binding.line) not in self.commented_out)
+
+    def refuse(self, detail: str, hint: str = "", code: Exit = Exit.USAGE) -> None:
+        """Note that the key is not taken, and why."""
+        self.action, self.detail, self.hint, self.code = "refused", detail, hint, code
+
+    def fail(self, error: KojikeyError, code: Exit) -> None:
+        """Note an error that is about this key alone."""
+        self.refuse(str(error), error.hint or "", code)
+
+    def skip(self, detail: str, hint: str = "", *, holds_key: bool = True) -> None:
+        """Note that there is nothing to take."""
+        self.action, self.detail, self.hint, self.holds_key = "skipped", detail, hint, holds_key
+
+
+def shown_name(binding: Binding) -> str:
+    """Return a name as it is shown: one that is no plain name, or may itself be a key, is quoted or left out."""
+    name = f"{binding.group}.{binding.name}" if binding.group else binding.name
+    return name if _SHOWN.fullmatch(name) and not looks_like_key(name) else quoted(name)
+
+
+def place_of(binding: Binding) -> str:
+    """Return where a statement is, for people."""
+    if binding.file is None:
+        return "the environment"
+    file = "standard input" if binding.file == STDIN else printable(binding.file)
+    return f"{file}:{binding.line}" if binding.line else file
+
+
+def read_maps(pairs: Iterable[str], index: Mapping[str, IndexEntry]) -> dict[str, str]:
+    """Return the providers of the names that ``--map`` adds.
+
+    Raises:
+        UsageError: a pair is not NAME=PROVIDER. UnknownProvider: there is no such provider.
+    """
+    maps: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, provider = pair.rpartition("=")
+        if not name or not equals or not provider:
+            raise UsageError(
+                "--map takes NAME=PROVIDER", hint="--map MY_KEY=google_gemini", effect=Effect.NOTHING_CHANGED
+            )
+        if provider not in index:
+            raise unknown_provider(provider, tuple(index))
+        if maps.setdefault(name, provider) != provider:
+            raise UsageError(
+                "--map names two providers for one name", hint="--map MY_KEY=openai", effect=Effect.NOTHING_CHANGED
+            )
+    return maps
+
+
+def plan(
+    sources: Sequence[Source], index: Mapping[str, IndexEntry], maps: Mapping[str, str], *, again: Again
+) -> list[Row]:
+    """Return a row for each key that was found, in the order of the sources.
+
+    ``again`` returns the hint that is this command with more words.
+    """
+    names = _Names(index, maps)
+    rows: list[Row] = []
+    for source in sources:
+        rows += _rows(source, names, index, again)
+    _override(rows)
+    for row in rows:
+        if row.action is None:
+            _pass_over_what_is_no_key(row)
+    _join_equal(rows)
+    _refuse_two_values(rows)
+    return [row for row in rows if row.action != "joined"]
+
+
+class _Names:
+    """Whose key a name holds. The providers that come first keep a name that another one's definition also has."""
+
+    def __init__(self, index: Mapping[str, IndexEntry], maps: Mapping[str, str]) -> None:
+        self._maps = maps
+        self._variables: dict[str, str] = {}
+        self._short: dict[str, str] = {}
+        for provider, entry in index.items():
+            if entry.admin_of:
+                continue  # they are taken where --map says so
+            for name in (*entry.env, *entry.aliases):
+                self._variables.setdefault(name, provider)
+            for name in (provider, *entry.llm_names):
+                self._short.setdefault(name, provider)
+
+    def provider_of(self, binding: Binding, *, is_json: bool) -> str | None:
+        whole = f"{binding.group}.{binding.name}"
+        mapped = self._maps.get(whole) or self._maps.get(binding.name)
+        found = mapped or self._variables.get(binding.name)
+        if found or not is_json:
+            return found
+        if binding.group and binding.name in _VALUE_NAMES:
+            return self._maps.get(binding.group) or self._variables.get(binding.group) or self._short.get(binding.group)
+        return self._short.get(binding.name)
+
+
+def _rows(source: Source, names: _Names, index: Mapping[str, IndexEntry], again: Again) -> Iterator[Row]:
+    for binding in source.bindings:
+        provider = names.provider_of(binding, is_json=source.kind == "json")
+        if provider is not None:
+            yield Row(binding, provider)
+        elif (owner := _owner_of(binding, index)) is not None:
+            row = Row(binding, owner, tail=_tail(binding))
+            name = shown_name(binding)
+            way = again("--map", f"{name if is_variable_name(name) else 'NAME'}={owner}")
+            row.skip(f"it looks like a key of {index[owner].name}, under a name that is not known", way)
+            yield row
+
+
+def _owner_of(binding: Binding, index: Mapping[str, IndexEntry]) -> str | None:
+    """Return the provider whose keys alone have the form of a value under an unknown name."""
+    value = binding.value.reveal().strip() if binding.value else ""
+    if not 16 <= len(value) <= _LONGEST_SHAPED:
+        return None
+    owners = [name for name, entry in index.items() if any(re.fullmatch(shape, value) for shape in entry.shapes)]
+    return next((name for name in owners if index[name].admin_of), next(iter(owners), None))
+
+
+def _tail(binding: Binding) -> str | None:
+    from kojikey.model.masking import tail_of
+
+    return tail_of(binding.value.reveal().strip()) if binding.value else None
+
+
+def _override(rows: list[Row]) -> None:
+    """Let the last value of a name count; an earlier one that differs is passed over."""
+    last: dict[tuple[str, str], Row] = {}
+    for row in reversed(rows):
+        if row.action is not None:
+            continue
+        winner = last.setdefault((row.binding.group, row.binding.name), row)
+        if winner is not row and not _same(winner, row):
+            row.tail = _tail(row.binding)
+            is_key = row.binding.value is not None and not in_place_of_key(row.binding.value.reveal())
+            row.skip(f"overridden by {place_of(winner.binding)}", holds_key=is_key)
+            row.tail = row.tail if is_key else None
+
+
+def _same(one: Row, other: Row) -> bool:
+    first, second = one.binding.value, other.binding.value
+    return first is not None and second is not None and first.reveal().strip() == second.reveal().strip()
+
+
+def _pass_over_what_is_no_key(row: Row) -> None:
+    value = row.binding.value
+    if value is None:
+        row.refuse("its value cannot be read as text; nothing was sent or saved", "mend the line, or quote the value")
+        return
+    what = in_place_of_key(value.reveal())
+    if what:
+        row.skip(what, holds_key=False)
+
+
+def _join_equal(rows: list[Row]) -> None:
+    """Make one key of several names of one provider with one value: it is that of the last source that has it."""
+    kept: dict[str, list[Row]] = {}
+    for row in reversed(rows):
+        if row.action is not None or row.provider is None:
+            continue
+        twin = next((other for other in kept.get(row.provider, ()) if _same(other, row)), None)
+        if twin is None:
+            kept.setdefault(row.provider, []).append(row)
+        else:
+            row.action = "joined"
+            if row.binding.file == twin.binding.file:
+                twin.also.insert(0, twin.binding)
+                twin.binding = row.binding
+            else:
+                twin.also.append(row.binding)
+
+
+def _refuse_two_values(rows: list[Row]) -> None:
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.action is None and row.provider is not None:
+            found.setdefault(row.provider, []).append(row)
+    for provider, several in found.items():
+        if len(several) > 1:
+            places = " and ".join(f"{shown_name(row.binding)} ({place_of(row.binding)})" for row in several)
+            for row in several:
+                row.tail = _tail(row.binding)
+                row.refuse(
+                    f"two values for one provider, {places}: which is the key of {provider}? nothing was taken of it",
+                    "take one of them away, or import one with --account NAME",
+                )

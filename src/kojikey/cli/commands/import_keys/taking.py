@@ -1,0 +1,268 @@
+"""The keys of ``kojikey import`` on their way into the store: cleaned, placed, tested and saved, each on its own.
+
+Owns: when a person is asked (before all tests about a base URL, after all of them about a verdict), and what became of
+each key. Must not: read a source, or print a result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from kojikey.cli.commands import saving
+from kojikey.cli.commands.import_keys.plan import Row, place_of, shown_name
+from kojikey.cli.commands.import_keys.sources import Source
+from kojikey.cli.commands.import_keys.values import in_place_of_key
+from kojikey.cli.context import Context
+from kojikey.cli.exits import Exit, code_of, hint_of
+from kojikey.cli.output.advice import advised, for_unsaved
+from kojikey.model.errors import Conflict, KekMissing, KekUnavailable, KeyExists, KojikeyError, UsageError
+from kojikey.model.key_detection import looks_like_key
+from kojikey.model.masking import tail_of
+from kojikey.model.next_step import Hint, next_step
+from kojikey.model.verdict import Outcome
+from kojikey.operations import importing
+from kojikey.operations.adding import NewKey
+from kojikey.operations.importing import Destination, Import
+from kojikey.operations.key_settings import KeySettings
+from kojikey.operations.open_store import OpenStore
+from kojikey.operations.probing import Target
+from kojikey.operations.rotating_many import Pace
+from kojikey.providers.catalog import Catalog
+from kojikey.providers.definition import Definition
+from kojikey.providers.index import IndexEntry
+from kojikey.providers.key_cleaning import clean
+
+_ORIGIN = re.compile(r"https?://[^/]+")
+
+
+@dataclass(slots=True)
+class Taking:
+    """One run of the command, over all rows. ``error`` and ``is_interrupted`` say how it ended before its end."""
+
+    context: Context
+    catalog: Catalog
+    rows: Sequence[Row]
+    is_dry_run: bool
+    error: KojikeyError | None = None
+    is_interrupted: bool = False
+    is_new_account: bool = False
+    items: list[tuple[Row, Import]] = field(default_factory=list)
+
+    def prepare(self, sources: Sequence[Source], index: dict[str, IndexEntry]) -> None:
+        """Clean each key, and settle where it is sent; a person is asked about a host that is not the provider's."""
+        for row in self._open():
+            definition = self.catalog.get(str(row.provider))
+            try:
+                self._clean(row, definition)
+                self._place(row, definition, index[definition.id], sources)
+            except KojikeyError as error:
+                row.fail(error, code_of(error))
+                row.hint = row.hint or hint_of(error, command="import")
+
+    def _open(self) -> Iterator[Row]:
+        """Yield the rows about which nothing is settled yet."""
+        return (row for row in self.rows if row.action is None)
+
+    def _clean(self, row: Row, definition: Definition) -> None:
+        assert row.binding.value is not None  # noqa: S101 - the plan has refused such a row
+        force = self.context.call.flag("force_shape")
+        cleaned = clean(row.binding.value.reveal(), definition, self.catalog, force_shape=force)
+        row.secret, row.tail = cleaned.secret, tail_of(cleaned.secret.reveal())
+        if cleaned.warning:
+            self.context.terminal.warn(f"{shown_name(row.binding)}: {cleaned.warning}")
+
+    def _place(self, row: Row, definition: Definition, entry: IndexEntry, sources: Sequence[Source]) -> None:
+        """Take the base URL that the same source has for the provider's SDK.
+
+        Raises:
+            UsageError: it is not one.
+        """
+        name = entry.base_url_env
+        given = _last_value(sources, row.binding.file, name) if name else None
+        if not given:
+            if not definition.base_url:
+                row.refuse(
+                    f"{definition.id} needs a base URL of its own, and {name or 'none'} is not beside the key",
+                    next_step("add", definition.id, "--base-url", definition.base_url_form),
+                )
+            return
+        if in_place_of_key(given):
+            row.refuse(f"its base URL, {name}, is {in_place_of_key(given)}", f"put the URL itself under {name}")
+            return
+        base_url, _ = definition.base_url_from(given)  # the SDK's form has the version's path, which needs no word
+        if base_url == definition.base_url:
+            return
+        row.base_url = base_url
+        if not _is_own_host(base_url, definition):
+            self._ask_about_host(row, definition, name)
+
+    def _ask_about_host(self, row: Row, definition: Definition, name: str) -> None:
+        """Ask whether a key is to be sent to a host that is not its provider's; refuse it where nobody may be asked."""
+        terminal, host = self.context.terminal, _origin(str(row.base_url))
+        detail = f"{name} sends it to {host}, which is not a host of {definition.company}"
+        hint = next_step(
+            "add", definition.id, "--base-url", "URL" if looks_like_key(str(row.base_url)) else str(row.base_url)
+        )
+        if self.is_dry_run or not terminal.interactive:
+            row.refuse(f"{detail}, and {'nobody is asked' if self.is_dry_run else terminal.why_unasked}", hint)
+        elif not terminal.confirm(
+            f"{shown_name(row.binding)} ({place_of(row.binding)}): {detail}. Take it?", otherwise=hint
+        ):
+            row.refuse(detail, hint)
+
+    def plan(self) -> None:
+        """Say of each key what would become of it: nobody is asked, and nothing is changed."""
+        from kojikey import wiring
+
+        open_store = wiring.open_chosen_store(self.context.settings, self.context.person, may_ask=False)
+        self._intend(open_store)
+        for row, item in self.items:
+            if isinstance(item.error, (KekMissing, KekUnavailable)):
+                row.action, row.code = "exists", Exit.CONFLICT
+                row.detail = "a key is there; without the key-encryption key nobody can tell whether it is the same"
+            elif item.error is not None:
+                self._settle(row, item)
+            else:
+                would = {"add": "added", "unchanged": "unchanged"}.get(str(item.intent), "rotated")
+                row.action = would
+
+    def take(self) -> None:
+        """Test and save each key."""
+        from kojikey import wiring
+
+        if next(self._open(), None) is None:
+            return
+        context = self.context
+        open_store = wiring.open_chosen_store(context.settings, context.person)
+        make_store = wiring.prepare_store(open_store, context.settings, context.person, account=context.account)
+        self.is_new_account = not open_store.has_account(context.account)
+        place = Destination(open_store, make_store)
+        try:
+            self._intend(open_store)
+            if any(item.needs_saving for _, item in self.items):
+                self._check_network()
+                asyncio.run(self._save_all(place))
+                self._finish(place)
+        except KeyboardInterrupt:
+            self.is_interrupted = True
+        except KojikeyError as error:
+            self.error = error
+        for row, item in self.items:
+            if item.result is None and item.error is None and self.is_interrupted:
+                item.result = importing.left_staged(place.open_store, item)
+            self._settle(row, item)
+
+    def _check_network(self) -> None:
+        from kojikey import wiring
+
+        if not self.context.call.flag("no_test"):
+            for _, item in self.items:
+                if item.needs_saving:
+                    wiring.check_network(item.base_url)
+
+    def _intend(self, open_store: OpenStore) -> None:
+        for row in self._open():
+            assert row.secret is not None  # noqa: S101 - a row without one is refused
+            definition = self.catalog.get(str(row.provider))
+            base_url = definition.checked_base_url(row.base_url)
+            target = Target(definition.id, base_url, (), definition.default_capabilities)
+            item = Import(NewKey(self.context.account, target, row.secret, KeySettings(base_url=row.base_url)))
+            importing.intend(open_store, item, may_rotate=self.context.call.flag("rotate"))
+            self.items.append((row, item))
+
+    def _by_options(self, verdict: object) -> bool:
+        """Decide by the options alone: a person is asked when all tests are made."""
+        outcome = getattr(verdict, "outcome", None)
+        return self.context.call.flag("allow_limited" if outcome is Outcome.LIMITED else "allow_unverified")
+
+    async def _save_all(self, place: Destination) -> None:
+        from kojikey import wiring
+        from kojikey.cli.commands.key_probe import open_probe
+        from kojikey.cli.commands.test.run_options import RunOptions
+
+        context, terminal = self.context, self.context.terminal
+        items = [item for _, item in self.items if item.needs_saving]
+        options = RunOptions.read(context.call)
+        if context.call.flag("no_test"):
+            await importing.import_all(place, items, Pace(None, self._by_options, options.concurrency))
+            return
+        traffic = options.traffic(tell=terminal.warn)
+        proxies = wiring.proxies(terminal.warn)
+        with terminal.status(f"asking {len(items)} provider{'' if len(items) == 1 else 's'} about the keys"):
+            async with open_probe(context, self.catalog, proxies, tell=terminal.warn, traffic=traffic) as probe:
+                pace = Pace(probe, self._by_options, options.concurrency, traffic.take_turn)
+                await importing.import_all(place, items, pace)
+
+    def _finish(self, place: Destination) -> None:
+        """Ask about each key that is neither plainly good nor plainly bad, where somebody may be asked."""
+        from kojikey.cli.commands.key_probe import run_operation
+
+        if not self.context.terminal.interactive:
+            return
+        for row, item in self.items:
+            if item.undecided is None:
+                continue
+            provider = str(row.provider)
+            advice = for_unsaved(provider, has_key=item.intent != "add")
+            self.context.terminal.note(f"{shown_name(row.binding)} ({place_of(row.binding)})")
+            approve = saving.Approval(self.context, saving=f"save the {provider} key", advice=advice)
+            run_operation(importing.finish(place, item, approve))
+
+    def _settle(self, row: Row, item: Import) -> None:
+        """Note what became of a key."""
+        error, result = item.error, item.result
+        if error is not None:
+            row.fail(error, code_of(error))
+            row.hint = hint_of(error, command="import")
+            if isinstance(error, Conflict):
+                row.action = "exists"
+            if isinstance(error, KeyExists):
+                row.hint = Hint("--rotate replaces it; ", row.hint)
+        elif result is None:
+            row.refuse("it was not reached; nothing was sent or saved", code=Exit.OK)
+        else:
+            self._settle_result(row, item)
+
+    def _settle_result(self, row: Row, item: Import) -> None:
+        assert item.result is not None  # noqa: S101 - looked at by the caller
+        advice = for_unsaved(str(row.provider), has_key=item.intent != "add")
+        row.result = result = advised(item.result, advice, self.context.terminal)
+        row.action, row.code = result.action or "refused", saving.exit_of(result)
+        if result.action == "aborted":
+            row.action = "refused"
+        verdict = result.verdict
+        if row.action in ("refused", "staged") and verdict is not None:
+            row.detail = verdict.detail or verdict.reason.value
+            row.hint = verdict.hint
+        if row.action == "staged":
+            resume, abort = (next_step("rotate", str(row.provider), step) for step in ("--resume", "--abort"))
+            row.hint = Hint(resume, ", or ", abort)
+
+
+def _last_value(sources: Sequence[Source], file: str | None, name: str) -> str | None:
+    """Return the last value of a name in one source."""
+    found = [
+        binding.value.reveal().strip()
+        for source in sources
+        for binding in source.bindings
+        if binding.file == file and binding.name == name and binding.value is not None
+    ]
+    return found[-1] if found else None
+
+
+def _is_own_host(base_url: str, definition: Definition) -> bool:
+    """Tell whether a base URL is on a host of the provider's."""
+    if any(_origin(url) == _origin(base_url) for url in definition.base_urls.values()):
+        return True
+    form = re.escape(_origin(definition.base_url_form)) if definition.base_url_form else ""
+    return bool(form) and re.fullmatch(re.sub(r"\\\{[^}]*\\\}", "[A-Za-z0-9-]+", form), _origin(base_url)) is not None
+
+
+def _origin(url: str) -> str:
+    found = _ORIGIN.match(url)
+    if found is None:
+        raise UsageError("that is not a base URL")
+    return found[0]

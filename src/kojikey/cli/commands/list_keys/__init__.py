@@ -1,0 +1,1 @@
+"""``kojikey list``: which rows, and their output."""

@@ -1,0 +1,93 @@
+"""``kojikey list``: what there is. Opens no key and needs no KEK."""
+
+from __future__ import annotations
+
+from kojikey.cli.context import context_of
+from kojikey.cli.output.failure import write_line
+from kojikey.cli.parsing.command import COMMON, PROVIDERS, Call, Command, Option
+from kojikey.model.allocation import BUILT_IN
+from kojikey.model.errors import UsageError
+from kojikey.model.next_step import Hint, next_step
+
+
+def list_keys(call: Call) -> int:
+    """Carry out ``kojikey list``."""
+    from kojikey import wiring
+    from kojikey.cli.commands.list_keys.rows import Totals, check_options, chosen_rows
+    from kojikey.cli.output.damaged_records import DamagedRecords
+    from kojikey.operations import listing
+
+    context = context_of(call)
+    everyone = call.flag("all_accounts")
+    if everyone and call.text("account") is not None:
+        raise UsageError("--all-accounts goes without --account", hint=next_step("list", "--all-accounts"))
+    check_options(call)
+    asked = tuple(dict.fromkeys(call.texts("providers")))
+    index = wiring.provider_index(context.settings)
+    open_store = wiring.open_chosen_store(context.settings, None)
+    for provider in asked:
+        if provider not in index and not (not everyone and open_store.held(context.account, provider)):
+            wiring.checked_provider(provider, context.settings)
+    damage = DamagedRecords(context.terminal)
+    if everyone:
+        rows = listing.list_all_keys(open_store.store, providers=asked, damaged=damage)
+    else:
+        every = listing.list_keys(
+            open_store.store, account=context.account, providers=asked or BUILT_IN, damaged=damage
+        )
+        rows = (row for row in every if not asked or row.provider in asked)
+    totals = Totals()
+    rows = totals.counted(chosen_rows(call, rows))
+    if call.flag("json"):
+        from kojikey.cli.output import documents
+
+        listed = [documents.listed(row) for row in rows]
+        return documents.write("list", damage.code, listed, summary=totals.as_document(), error=damage.error)
+    if call.flag("csv"):
+        from kojikey.cli.commands.list_keys.csv_output import lines
+
+        for line in lines(rows):
+            write_line(line)
+        return int(damage.code)
+    from kojikey.cli.output.render import Page
+
+    page = Page(context.terminal)
+    shown = page.keys(rows, with_account=everyone)
+    if totals.keys and not context.terminal.quiet:
+        page.line(totals.as_line(), style="bold")
+    if not shown and not damage.code:
+        context.terminal.note(_nothing(call))
+    return int(damage.code)
+
+
+def _nothing(call: Call) -> str:
+    if any(call.values.get(name) for name in ("failing", "due", "outcome")):
+        return "no key that these filters take"
+    return Hint("no keys in this store; ", next_step("add", "PROVIDER"), " adds one")
+
+
+COMMANDS = (
+    Command(
+        "list",
+        "show the keys, masked, and where the built-in allocation is used",
+        list_keys,
+        options=(
+            *COMMON,
+            Option(("--all-accounts",), "the keys of every account"),
+            Option(("--failing",), "only keys that were rejected or limited when last tested, or have expired"),
+            Option(("--due",), "only keys that are due for rotation, or expire within 14 days"),
+            Option(("--outcome",), "only keys with this last outcome, or untested", "text", "OUTCOME"),
+            Option(
+                ("--sort",), "by age (oldest first), account, provider or tested (longest ago first)", "text", "ORDER"
+            ),
+            Option(("--csv",), "print one line a key, for a spreadsheet"),
+        ),
+        argument=PROVIDERS,
+        description="Never opens a key and never needs the key-encryption key.",
+        examples=(
+            "kojikey list",
+            "kojikey list --all-accounts --failing --sort tested",
+            "kojikey list --all-accounts --csv > keys.csv",
+        ),
+    ),
+)

@@ -1,0 +1,291 @@
+"""``kojikey rotate --mint``, and the steps that finish, discard or retire a key that was made at the provider.
+
+Owns: what is asked and said on the way. Must not: decide what is done at the provider (operations do).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from kojikey.cli.commands import saving
+from kojikey.cli.commands.key_probe import probe_for_one, run_operation
+from kojikey.cli.commands.management import Access, ability_to_mint, access_to, admin_account_of, open_management
+from kojikey.cli.context import Context
+from kojikey.cli.output.advice import for_step
+from kojikey.model.errors import Effect, UsageError
+from kojikey.model.key import Key, Stage, Version
+from kojikey.model.management_errors import NoAdminKey
+from kojikey.model.minting import AtProvider
+from kojikey.model.next_step import Hint, next_step
+from kojikey.model.timestamps import short_span
+from kojikey.operations.key_records import key_of, stored_key
+from kojikey.operations.minting import lost_keys, minting, retiring
+from kojikey.operations.minting.mint_planning import Choice
+from kojikey.operations.minting.minting import Minter
+from kojikey.operations.minting.patience import PROPAGATION_S, until_known, until_refused
+from kojikey.operations.open_store import OpenStore
+from kojikey.operations.probing import Probe
+from kojikey.operations.results import ChangeResult
+from kojikey.providers.catalog import Catalog
+from kojikey.providers.definition import Definition
+from kojikey.providers.management import ability_of
+from kojikey.providers.management.base import KeyManagement
+
+Work = Callable[[], Coroutine[Any, Any, ChangeResult]]
+
+
+def mint(context: Context, open_store: OpenStore, definition: Definition, catalog: Catalog) -> int:
+    """Carry out ``rotate PROVIDER --mint``."""
+    ability_to_mint(definition)
+    key = key_of(stored_key(open_store, account=context.account, provider=definition.id))
+    minting.ensure_may_mint(key)
+    access = _access(context, catalog, open_store, definition.id)
+    choice = Choice(context.call.text("like"), context.call.text("parent"))
+    approval = _approval(context, definition.id, "rotate")
+    probe = None if context.call.flag("no_test") else _patient_probe(context, catalog)
+
+    async def work() -> ChangeResult:
+        async with open_management(access) as keys:
+            minter = make_minter(context, keys, probe, approval)
+            return await minting.mint(
+                open_store, minter, account=context.account, provider=definition.id, choice=choice
+            )
+
+    return _shown(context, _run(context, open_store, definition.id, work), definition, approval)
+
+
+def resume(context: Context, open_store: OpenStore, definition: Definition, catalog: Catalog) -> int:
+    """Carry out ``rotate PROVIDER --resume`` where a key is being made."""
+    access = _access(context, catalog, open_store, definition.id)
+    approval = _approval(context, definition.id, "resume")
+    probe = _patient_probe(context, catalog)
+
+    async def work() -> ChangeResult:
+        async with open_management(access) as keys:
+            await _tidied(context, open_store, keys, definition.id)
+            minter = make_minter(context, keys, probe, approval)
+            return await minting.resume(open_store, minter, account=context.account, provider=definition.id)
+
+    return _shown(context, _run(context, open_store, definition.id, work), definition, approval)
+
+
+def abort(context: Context, open_store: OpenStore, definition: Definition, catalog: Catalog) -> int:
+    """Carry out ``rotate PROVIDER --abort`` where a key is being made, or was made and is staged."""
+    approval = _approval(context, definition.id, "abort")
+    is_revoking = not context.call.flag("no_revoke")
+    access = _access(context, catalog, open_store, definition.id) if is_revoking else None
+
+    async def work() -> ChangeResult:
+        if access is None:
+            return await minting.abort(open_store, None, account=context.account, provider=definition.id)
+        async with open_management(access) as keys:
+            await _tidied(context, open_store, keys, definition.id)
+            minter = make_minter(context, keys, None, approval)
+            return await minting.abort(open_store, minter, account=context.account, provider=definition.id)
+
+    return _shown(context, _run(context, open_store, definition.id, work), definition, approval)
+
+
+def retire(context: Context, open_store: OpenStore, definition: Definition, catalog: Catalog) -> int | None:
+    """Carry out ``rotate PROVIDER --retire`` with the provider's key management; None where there is no way to it."""
+    ability = ability_of(definition.id)
+    if ability is None or context.call.flag("no_revoke"):
+        return None
+    key = key_of(stored_key(open_store, account=context.account, provider=definition.id))
+    previous = key.version(Stage.PREVIOUS)
+    if previous is None:
+        return None
+    try:
+        access = _access(context, catalog, open_store, definition.id)
+    except NoAdminKey:
+        if context.call.text("admin_account"):
+            raise
+        return None
+    approval = _approval(context, definition.id, "retire")
+    probe, seconds = probe_for_one(context, catalog), propagation(context)
+
+    async def work() -> ChangeResult:
+        async with open_management(access) as keys:
+            await _tidied(context, open_store, keys, definition.id)
+            revoker = retiring.Revoker(
+                keys,
+                lambda version, place: confirm_revoking(context, key, version, place),
+                probe,
+                until_refused(probe, seconds),
+            )
+            return await retiring.retire(
+                open_store,
+                revoker,
+                account=context.account,
+                provider=definition.id,
+                is_forced=context.call.flag("force"),
+            )
+
+    return _shown(context, _run(context, open_store, definition.id, work), definition, approval)
+
+
+def confirm_revoking(context: Context, key: Key, version: Version, place: AtProvider) -> bool:
+    """Ask whether a key that a person made is to be deleted at the provider; where nobody is asked, only --yes does."""
+    if context.call.flag("yes"):
+        return True
+    if not context.terminal.interactive:
+        context.terminal.note(
+            f"the previous {key.provider} key was not made by kojikey, so it is left at the provider: --yes deletes it"
+        )
+        return False
+    named = f" ({place.name})" if place.name else ""
+    masked = context.terminal.masked(version.tail)
+    question = f"Delete the previous {key.provider} key {masked}{named} at the provider?"
+    return context.terminal.confirm(question, otherwise="--yes")
+
+
+def make_minter(context: Context, keys: KeyManagement, probe: Probe | None, approval: saving.Approval) -> Minter:
+    """Return how keys are made for this call."""
+
+    def allow_wider(why: str) -> bool:
+        if context.call.flag("allow_wider"):
+            return True
+        if not context.terminal.interactive:
+            return False
+        return context.terminal.confirm(f"{why}. Make it all the same?", otherwise="--allow-wider")
+
+    def choose_parent(kind: str, parents: tuple[str, ...]) -> str | None:
+        if not context.terminal.interactive:
+            return None
+        return context.terminal.choose(f"Which {kind}?", dict.fromkeys(parents, ""), again=Hint("--parent ID"))
+
+    admin_account = context.call.text("admin_account")
+    return Minter(keys, probe, approval, allow_wider, choose_parent, context.terminal.note, admin_account)
+
+
+def propagation(context: Context) -> float:
+    """Return how many seconds a provider is given to make up its mind.
+
+    Raises:
+        UsageError: the option is no span.
+    """
+    text = context.call.text("propagation")
+    return PROPAGATION_S if text is None else short_span(text, what="--propagation").total_seconds()
+
+
+def _patient_probe(context: Context, catalog: Catalog) -> Probe:
+    return until_known(probe_for_one(context, catalog), propagation(context))
+
+
+def _access(context: Context, catalog: Catalog, open_store: OpenStore, provider: str) -> Access:
+    return access_to(context, catalog, open_store, provider, account=admin_account_of(context))
+
+
+def _approval(context: Context, provider: str, step: str) -> saving.Approval:
+    return saving.Approval(context, saving="make it current", advice=for_step(provider, step))
+
+
+def tidy(context: Context, open_store: OpenStore, definition: Definition, catalog: Catalog) -> None:
+    """Look once more for keys whose answer was lost, before a step that has nothing else to do at the provider."""
+    access = _access(context, catalog, open_store, definition.id)
+
+    async def work() -> None:
+        async with open_management(access) as keys:
+            await _tidied(context, open_store, keys, definition.id)
+
+    run_operation(work())
+
+
+async def _tidied(context: Context, open_store: OpenStore, keys: KeyManagement, provider: str) -> None:
+    """Look once more for keys whose answer was lost."""
+    stored = open_store.held(context.account, provider)
+    if stored is not None and key_of(stored).unfound:
+        deleted = await lost_keys.tidy(keys, open_store, key_of(stored))
+        if deleted:
+            context.terminal.note(f"{deleted} key{'s' * (deleted != 1)} of an earlier run deleted at the provider")
+
+
+def _run(context: Context, open_store: OpenStore, provider: str, work: Work) -> ChangeResult:
+    """Run the work to its end; Ctrl-C says what was left."""
+    try:
+        return run_operation(work())
+    except KeyboardInterrupt as stop:
+        left = str(stop) or left_behind(open_store, context.account, provider)
+        raise KeyboardInterrupt(context.terminal.completed(left)) from None
+
+
+def left_behind(open_store: OpenStore, account: str, provider: str) -> str:
+    """Say what Ctrl-C left: the key in use is never another than before."""
+    stored = open_store.held(account, provider)
+    if stored is None or not key_of(stored).is_mint_unfinished:
+        return "interrupted; the key in use is unchanged and nothing is unfinished"
+    resume, abort = next_step("rotate", provider, "--resume"), next_step("rotate", provider, "--abort")
+    left = "interrupted; the key in use is unchanged, and a new one may exist at the provider: "
+    return Hint(left, resume, ", or ", abort)
+
+
+def _shown(context: Context, result: ChangeResult, definition: Definition, approval: saving.Approval) -> int:
+    return saving.show(context, result, lines_of(definition, result), approval=approval)
+
+
+def lines_of(definition: Definition, result: ChangeResult) -> list[str]:
+    """Say what was done at the provider, and what to type next."""
+    report = result.at_provider
+    resume, abort, retire, rollback = (
+        next_step("rotate", result.provider, step) for step in ("--resume", "--abort", "--retire", "--rollback")
+    )
+    which = f"{report.key_id or report.name or ''}" if report else ""
+    match result.action:
+        case "rotated":
+            until = f" (rotate --due does so after {report.revoke_after})" if report and report.revoke_after else ""
+            return [
+                f"version {result.version} was created at {definition.company} and is now in use ({which})",
+                Hint("next: ", retire, f" deletes the one before{until}"),
+                Hint("undo: ", rollback),
+            ]
+        case "staged":
+            return [
+                f"version {result.version} was created at {definition.company} ({which}) and stays staged",
+                Hint("next: ", resume, ", or ", abort, ", which deletes it there"),
+            ]
+        case "aborted":
+            return [
+                f"the new key is forgotten ({which}); the key in use is unchanged",
+                f"keys: {definition.pages.keys}",
+            ]
+        case "retired":
+            return ["the provider has stopped accepting the previous key; it was dropped from the store"]
+        case _:
+            return [
+                "the provider still accepts the previous key, so it was kept",
+                Hint(f"revoke it at {definition.pages.keys}, then: ", retire),
+            ]
+
+
+def check_options(context: Context, step: str) -> None:
+    """Check that the options of minting are where they mean something.
+
+    Raises:
+        UsageError: one is not.
+    """
+    call = context.call
+    for name, goes_with in _GOES_WITH.items():
+        given = call.values.get(name) not in (None, False, [])
+        modes = {step, *(mode for mode in ("mint", "due") if call.flag(mode))}
+        if given and not modes & set(goes_with):
+            spelled = "--" + name.replace("_", "-")
+            with_what = " or ".join(f"--{each}" for each in goes_with)
+            raise UsageError(
+                f"{spelled} goes with {with_what}", effect=Effect.NOTHING_CHANGED, hint=next_step("rotate", "--help")
+            )
+    propagation(context)
+
+
+_GOES_WITH = {
+    "like": ("mint",),
+    "parent": ("mint",),
+    "allow_wider": ("mint", "resume", "due"),
+    "propagation": ("mint", "resume", "retire", "due"),
+    "admin_account": ("mint", "resume", "abort", "retire", "due"),
+    "no_revoke": ("retire", "abort"),
+    "yes": ("retire", "due"),
+    "all_accounts": ("due",),
+    "expiring": ("due",),
+    "grace": ("due",),
+}

@@ -1,0 +1,1 @@
+"""``kojikey run``: starts a program with the account's keys, masked or not."""

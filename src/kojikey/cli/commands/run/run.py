@@ -1,0 +1,225 @@
+"""``kojikey run``: replaces itself by a program, with the account's keys in its environment.
+
+The hot path: programs start through this. Nothing is imported at module level that the way through does not need.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from kojikey.cli.call_settings import settings_of
+from kojikey.cli.commands.run.keys import held_providers, leave_alone
+from kojikey.cli.output.failure import say
+from kojikey.cli.parsing.command import ACCOUNT, NO_INPUT, QUIET, STORE, Argument, Call, Command, Option
+from kojikey.config.settings import Settings
+from kojikey.model.environment import Environment
+from kojikey.model.environment_names import is_variable_name, may_hold_key
+from kojikey.model.errors import Effect, UsageError
+from kojikey.model.next_step import next_step
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kojikey.cli.person import Person
+    from kojikey.model.credential import Credential
+    from kojikey.model.secret import Secret
+    from kojikey.providers.index import IndexEntry
+
+NOT_EXECUTABLE, NOT_FOUND = 126, 127
+_KEPT_BACK = ("KOJIKEY_IDENTITY", "KOJIKEY_IDENTITY_FILE")  # they open everything that the store has
+
+
+def run(call: Call) -> int:
+    """Carry out ``kojikey run``; returns only when the program could not be started."""
+    program = call.texts("program")
+    if not program and not call.flag("dry_run"):
+        raise UsageError("run needs a program to start", hint=next_step("run", "--", "CMD", "ARGUMENTS"))
+    if call.flag("mask") and os.name != "posix":
+        raise UsageError(
+            "--mask works on Linux and macOS alone", hint=next_step("run", "--", "CMD"), effect=Effect.NOTHING_STARTED
+        )
+    from kojikey import wiring
+
+    settings = settings_of(call)
+    index = wiring.provider_index(settings)
+    named = _named_variables(call.texts("env"))
+    listed = tuple(dict.fromkeys(call.texts("provider")))
+    for provider in (*listed, *named.values()):
+        if provider not in index:
+            wiring.checked_provider(provider, settings)
+    if call.flag("dry_run"):
+        from kojikey.cli.commands.run.preview import preview
+
+        return preview(call, settings, index, listed, named)
+    found = _credentials(call, settings, dict.fromkeys((*listed, *named.values())), index)
+    environ = Environment(os.environ).without(*_KEPT_BACK)
+    for provider in listed or (() if named else found):
+        if provider in found:
+            environ = environ.joined(_variables(found[provider], index[provider]))
+    for name, provider in named.items():
+        if provider in found:
+            environ = environ.joined({name: _plaintext(found[provider])})
+    if call.flag("mask"):
+        return _masked(call, program, environ, [found[provider].secret for provider in found])
+    return _replaced_by(call, program, environ)
+
+
+def _named_variables(pairs: tuple[str, ...]) -> dict[str, str]:
+    named = {}
+    for pair in pairs:
+        name, equals, provider = pair.partition("=")
+        if not equals or not is_variable_name(name) or not provider:
+            raise UsageError(
+                "--env takes NAME=PROVIDER, such as MY_KEY=google_gemini",
+                hint=next_step("run", "--env", "MY_KEY=google_gemini", "--", "CMD"),
+            )
+        if not may_hold_key(name):
+            raise UsageError(
+                "--env names a variable that changes how programs run; it was not set",
+                hint="choose a name of its own for the key, such as MY_KEY",
+                effect=Effect.NOTHING_STARTED,
+            )
+        named[name] = provider
+    return named
+
+
+def _credentials(
+    call: Call, settings: Settings, named: dict[str, None], index: dict[str, IndexEntry]
+) -> dict[str, Credential]:
+    """Return the keys there are at the providers that were named, or all of the account's.
+
+    Raises:
+        NotFound: with ``--require``, a provider has no key, or a key no definition.
+    """
+    from kojikey import wiring
+    from kojikey.operations.resolving import resolve
+
+    open_store = wiring.open_chosen_store(settings, _person_to_ask(call, settings))
+    found, account = {}, settings.account.value
+    for provider in named or held_providers(call, settings, open_store, index):
+        credential = resolve(open_store, account=account, provider=provider)
+        if credential.source == "byok":
+            found[provider] = credential
+        else:
+            leave_alone(call, open_store, account, provider)
+    open_store.close()
+    return found
+
+
+def _person_to_ask(call: Call, settings: Settings) -> Person | None:
+    """Return a person only where somebody could be asked for a passphrase: a terminal costs a little to import."""
+    if settings.no_input or settings.environ.get("KOJIKEY_PASSPHRASE_FILE"):
+        return None
+    if not (sys.stdin.isatty() or sys.stderr.isatty()):
+        return None
+    from kojikey.cli.output.terminal import Terminal
+    from kojikey.cli.person import Person
+
+    return Person(Terminal(call, settings))
+
+
+def _variables(credential: Credential, entry: IndexEntry) -> Environment:
+    """Return what the provider's own SDKs read: the key, and its base URL where that is not the default."""
+    base_url = entry.base_url_variable(credential.base_url)
+    return Environment(dict.fromkeys(entry.env, _plaintext(credential)) | base_url)
+
+
+def _plaintext(credential: Credential) -> str:
+    return credential.secret.reveal() if credential.secret else ""
+
+
+def _replaced_by(call: Call, program: tuple[str, ...], environ: Environment) -> int:
+    import signal
+
+    # Python ignores these two, and an ignored signal stays ignored across exec: `CMD | head` would never end.
+    numbers = [getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name)]
+    if not program[0]:  # execvp would take the folders of PATH for it
+        return _not_started(call, program[0], "was not found", NOT_FOUND)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    before = [signal.signal(number, signal.SIG_DFL) for number in numbers]
+    try:
+        os.execvpe(program[0], list(program), environ)
+    except (OSError, ValueError) as error:
+        return _refused(call, program[0], error)
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _masked(call: Call, program: tuple[str, ...], environ: Environment, secrets: list[Secret | None]) -> int:
+    """Stay beside the program, and mask the keys in what it writes."""
+    if not program[0]:
+        return _not_started(call, program[0], "was not found", NOT_FOUND)
+    from kojikey.cli.commands.run.masked import run_masked
+
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        started = run_masked(program, environ, [secret for secret in secrets if secret])
+    except (OSError, ValueError) as error:
+        return _refused(call, program[0], error)
+    return started.relay()
+
+
+def _refused(call: Call, name: str, error: OSError | ValueError) -> int:
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        return _not_started(call, name, "was not found", NOT_FOUND)
+    reason = getattr(error, "strerror", None) or "its name or an argument has a zero byte"
+    return _not_started(call, name, f"could not be started ({reason})", NOT_EXECUTABLE)
+
+
+def _not_started(call: Call, name: str, problem: str, code: int) -> int:
+    from kojikey.model.key_detection import looks_like_key
+
+    hint, message = None, f"{name if name and name.isprintable() else 'the program'} {problem}"
+    if looks_like_key(name):
+        from kojikey.cli.parsing.key_guard import REVOKE
+
+        hint, message = REVOKE, f"the program {problem}; its name looks like a provider key and is not repeated here"
+    say(f"kojikey: {message}")
+    if hint:
+        say(f"  {hint}")
+    if call.flag("json"):
+        from kojikey.cli.output.failure import failed, write_json
+
+        word = "not_found" if code == NOT_FOUND else "not_executable"  # no exit code of ours
+        write_json(failed("run", code, {"code": word, "message": message, "hint": hint}))
+    return code
+
+
+COMMANDS = (
+    Command(
+        "run",
+        "start a program with the account's keys in its environment",
+        run,
+        options=(
+            ACCOUNT,
+            STORE,
+            Option(("--provider", "-p"), "only this provider's key; may be repeated", "texts", "P", "provider"),
+            Option(
+                ("--env",),
+                "put P's key under this name; without --provider no other name is set; may be repeated",
+                "texts",
+                "NAME=P",
+            ),
+            Option(("--mask",), "stay, and replace the keys in CMD's output by their masked form"),
+            Option(("--require",), "exit 5 where a named provider (by default one of Koji's two) has no key"),
+            Option(("--dry-run",), "say which names would be set, for which keys, and start nothing"),
+            Option(("--json",), "report a failure to start, or what --dry-run says, as JSON"),
+            NO_INPUT,
+            QUIET,
+            Option(("--no-color",), "no colour (also: NO_COLOR)"),
+        ),
+        argument=Argument("program", "-- CMD [ARGUMENTS]...", "the program to start", many=True),
+        description="Replaces itself by the program, so that signals, terminal and exit status are the program's own. "
+        "The keys go under the names that the providers' SDKs read. Nothing is written to disk. "
+        "Exit 127: the program was not found; 126: it could not be started.",
+        examples=(
+            "kojikey run -- python interview.py",
+            "kojikey run --provider google_gemini --require -- ./nightly",
+            "kojikey run --env VOICE_KEY=elevenlabs -- node server.js",
+        ),
+        passes_on=True,
+    ),
+)

@@ -1,0 +1,1 @@
+"""``kojikey sandbox``: plays the providers, and the tour."""

@@ -1,0 +1,103 @@
+"""``kojikey sandbox``: plays the providers on a loopback port, for trying kojikey without an account or a network."""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+from kojikey.cli.context import Context, context_of
+from kojikey.cli.exits import Exit
+from kojikey.cli.parsing.command import OUTPUT, Call, Command, Option
+from kojikey.model.allocation import BUILT_IN
+from kojikey.model.errors import UsageError
+from kojikey.model.next_step import Hint, next_step
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kojikey.testing import Sandbox, SandboxKey
+
+
+def sandbox(call: Call) -> int:
+    """Carry out ``kojikey sandbox``: serve until Ctrl-C, or show the tour."""
+    from kojikey.testing import Sandbox
+
+    context = context_of(call, config={})  # it plays for any set-up, one that is broken too
+    port = call.number("port") or 0
+    if not 0 <= port <= 65535:
+        raise UsageError(
+            "--port takes a number from 1 to 65535", hint=Hint(next_step("sandbox"), " chooses a free one")
+        )
+    if call.flag("tour"):
+        if context.terminal.json:
+            raise UsageError("--tour is for people: it goes without --json", hint=next_step("sandbox", "--tour"))
+        from kojikey.cli.commands.sandbox.tour import tour
+
+        with Sandbox(port=int(port)) as playing:
+            return tour(context, playing)
+    try:
+        playing = Sandbox(port=int(port))
+        playing.start()
+        playing.manage_made_up_keys()
+    except OSError as error:
+        raise UsageError(
+            f"the port cannot be used ({error.strerror})", hint=Hint(next_step("sandbox"), " without --port")
+        ) from None
+    try:
+        _announce(context, playing)
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        # Said here, and not raised: with --json the one document was written when it began to serve.
+        context.terminal.note("the sandbox is closed; its keys were made up and open nothing")
+        return int(Exit.INTERRUPTED)
+    finally:
+        playing.stop()
+    return int(Exit.OK)
+
+
+def _announce(context: Context, playing: Sandbox) -> None:
+    from kojikey.cli.output import documents
+
+    if context.terminal.json:
+        fields = ("provider", "name", "reason", "outcome", "base_url", "key", "note")
+        rows = [{name: getattr(key, name) for name in fields} | {"options": list(key.options)} for key in playing.keys]
+        documents.write("sandbox", 0, rows)
+        sys.stdout.flush()
+        return
+    from kojikey.cli.output.render import Page
+    from kojikey.testing.sandbox.management import GOOGLE_TOKEN
+
+    page = Page(context.terminal)
+    providers = tuple(dict.fromkeys(key.provider for key in playing.keys))
+    for provider in BUILT_IN:
+        page.made_up_keys(provider, playing.base_url(provider), [key for key in playing.keys if _plain(key, provider)])
+    others = [(name, playing.base_url(name), playing.key(name, "ok").key) for name in providers if name not in BUILT_IN]
+    page.table(("PROVIDER", "BASE URL", "A KEY THAT WORKS"), others)
+    google = f"KOJIKEY_GOOGLE_APIKEYS_URL={playing.google_apikeys_url} GOOGLE_OAUTH_ACCESS_TOKEN={GOOGLE_TOKEN}"
+    page.line(f"keys can be made at the providers too (rotate --mint); for google_gemini: {google}")
+    page.line(Hint("try: ", next_step("add", providers[0], "--base-url", playing.base_url(providers[0]))), style="bold")
+    context.terminal.note(
+        "more keys, and those of every provider for each reason: --json; serving on loopback until Ctrl-C"
+    )
+    sys.stdout.flush()
+
+
+def _plain(key: SandboxKey, provider: str) -> bool:
+    """Tell whether a key is the first of its reason at a provider, or the second good one, to rotate to."""
+    return key.provider == provider and key.name in (str(key.reason), "ok_2")
+
+
+COMMANDS = (
+    Command(
+        "sandbox",
+        "play the providers on a loopback port, to try kojikey without an account",
+        sandbox,
+        options=(
+            *OUTPUT,
+            Option(("--port",), "the port (default: a free one)", "integer", "N"),
+            Option(("--tour",), "run the whole loop against it in a throwaway store, and show each command"),
+        ),
+        description="Prints base URLs and one made-up key for every reason that a test can find. "
+        "Nothing leaves this machine.",
+        examples=("kojikey sandbox --tour", "kojikey sandbox --port 8765"),
+    ),
+)

@@ -1,0 +1,1 @@
+"""``kojikey scan``: looks for keys where they should not be."""

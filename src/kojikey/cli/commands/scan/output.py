@@ -1,0 +1,145 @@
+"""How the finds of ``kojikey scan`` are shown: a table, one JSON document, annotations on GitHub.
+
+Owns: words for people. Must not: search, or decide the exit code.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+
+from kojikey.cli.commands.scan.findings import Findings, key_of_row, place_of
+from kojikey.cli.output.failure import SCHEMA
+from kojikey.cli.output.github_escape import inert_json
+from kojikey.cli.output.terminal import Terminal
+from kojikey.model.masking import mask
+from kojikey.model.next_step import Hint, next_step
+from kojikey.model.plain_text import printable
+from kojikey.model.ref import Document
+from kojikey.scanning.trouble import ARCHIVE, DEVICE, FIFO, LINK, SOCKET, Tally
+
+_FEW = 200
+"""So many finds are shown as a table; more than that a line each, as they come out of the database."""
+
+_NAMED = 10
+_WORDS = {
+    FIFO: ("pipe", "pipes"),
+    SOCKET: ("socket", "sockets"),
+    DEVICE: ("device", "devices"),
+    LINK: ("link out of the path or to nothing", "links out of the path or to nothing"),
+}
+
+
+def show(terminal: Terminal, findings: Findings, tally: Tally) -> None:
+    """Show the finds to a person."""
+    from kojikey.cli.output.render import Page
+
+    page = Page(terminal)
+    if findings.count > _FEW:
+        for row in findings:
+            page.line("  ".join((place_of(row), key_of_row(row), _masked(terminal, row), row["hint"])))
+    elif findings.count:
+        cells = [
+            (place_of(row), row["account"] or "-", row["provider"], _stage(row), _masked(terminal, row), row["hint"])
+            for row in findings
+        ]
+        page.table(("PLACE", "ACCOUNT", "PROVIDER", "STAGE", "KEY", "WHAT TO DO"), cells)
+    page.line(_totals(findings, tally), style="bold")
+
+
+def _stage(row: Document) -> str:
+    stage = row["stage"] or "not in this store"
+    return stage if row["encoding"] == "plain" else f"{stage}, {row['encoding']}"
+
+
+def _masked(terminal: Terminal, row: Document) -> str:
+    return terminal.masked(str(row["masked"]).removeprefix(mask("")))
+
+
+def _totals(findings: Findings, tally: Tally) -> str:
+    looked = []
+    if tally.files or not tally.repositories:
+        looked.append(counted(tally.files, "file", "files"))
+    if tally.repositories:
+        looked.append(counted(tally.objects, "git object", "git objects"))
+    searched = " and ".join(looked)
+    if not findings.count:
+        return f"no key found in {searched}"
+    known = f", {counted(findings.keys, 'key', 'keys')} of this store" if findings.keys else ""
+    return f"{counted(findings.count, 'place', 'places')}{known}, in {searched}"
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """Return a number with its noun."""
+    return f"{count} {one if count == 1 else many}"
+
+
+def tell_what_was_left_out(terminal: Terminal, tally: Tally) -> None:
+    """Say on stderr what was not searched: by kind and number, and by name what could not be read."""
+    skipped = [counted(count, *_WORDS[kind]) for kind, count in sorted(tally.skipped.items()) if kind in _WORDS]
+    if skipped:
+        terminal.note(f"skipped: {', '.join(skipped)}")
+    if tally.skipped[ARCHIVE]:
+        archives = counted(tally.skipped[ARCHIVE], "archive was", "archives were")
+        terminal.note(f"{archives} not opened: only the compressed bytes were searched")
+    if tally.has_git_database:
+        terminal.note(Hint("git's objects are compressed; ", next_step("scan", "--git"), " searches them"))
+    if tally.is_shallow:
+        terminal.warn("this clone is shallow: commits that it does not have were not searched")
+    for name, reason in tally.unreadable[:_NAMED]:
+        terminal.warn(f"{printable(name)} was not read: {reason}")
+    if tally.unreadable_count > _NAMED:
+        terminal.warn(f"{tally.unreadable_count - _NAMED} more were not read")
+
+
+def write_document(terminal: Terminal, findings: Findings, tally: Tally, code: int, error: Document | None) -> None:
+    """Write the one JSON document, a find at a time."""
+    for text in _document(findings, tally, code, error):
+        sys.stdout.write(inert_json(text) if terminal.is_on_github else text)
+    sys.stdout.flush()
+
+
+def _document(findings: Findings, tally: Tally, code: int, error: Document | None) -> Iterator[str]:
+    head = {"schema": SCHEMA, "command": "scan", "exit_code": int(code)}
+    yield json.dumps(head, indent=1)[:-2] + ',\n "results": ['
+    separator = "\n  "
+    for row in findings:
+        yield separator + json.dumps(row)
+        separator = ",\n  "
+    yield "\n ]"
+    for name, value in _closing(findings, tally, error).items():
+        yield f",\n {json.dumps(name)}: {json.dumps(value)}"
+    yield "\n}\n"
+
+
+def _closing(findings: Findings, tally: Tally, error: Document | None) -> Document:
+    kinds = (FIFO, SOCKET, DEVICE, LINK, ARCHIVE)
+    summary: Document = {
+        "found": findings.count,
+        "keys": findings.keys,
+        "files": tally.files,
+        "objects": tally.objects,
+        "skipped": {kind: tally.skipped[kind] for kind in kinds},
+        "unreadable": tally.unreadable_count,
+        "shallow": tally.is_shallow,
+    }
+    unreadable = [{"file": name, "reason": reason} for name, reason in tally.unreadable]
+    return {"summary": summary, "unreadable": unreadable} | ({"error": error} if error else {})
+
+
+def tell_github(terminal: Terminal, findings: Findings) -> None:
+    """Write an annotation for each of the first finds; GitHub shows ten of a kind for a step."""
+    from kojikey.cli.reports.github import SHOWN, annotation
+
+    shown = {True: 0, False: 0}
+    stream = sys.stderr if terminal.json else sys.stdout
+    for row in findings:
+        is_known = bool(row["known"])
+        shown[is_known] += 1
+        if shown[is_known] <= SHOWN:
+            message = f"{key_of_row(row)} {row['masked']} at {place_of(row)}: {row['hint']}"
+            place = {"file": printable(row["file"] or ""), "line": row["line"], "col": row["column"]}
+            stream.write(annotation("error" if is_known else "warning", "a provider key in clear", message, **place))
+            stream.write("\n")
+    stream.flush()

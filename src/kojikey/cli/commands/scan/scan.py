@@ -1,0 +1,223 @@
+"""``kojikey scan``: looks for the store's own keys in files, in git, and in what is about to be committed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, cast
+
+from kojikey.cli.context import Context, context_of
+from kojikey.cli.exits import Exit
+from kojikey.cli.parsing.command import COMMON, Argument, Call, Command, Option
+from kojikey.model.errors import Effect, NotFound, UsageError
+from kojikey.model.next_step import Hint, next_step
+
+if TYPE_CHECKING:
+    from io import BufferedReader
+
+    from kojikey.cli.commands.scan.findings import Findings
+    from kojikey.cli.output.damaged_records import DamagedRecords
+    from kojikey.operations.scanning import Finding, LeakSearch
+    from kojikey.scanning.git_process import Git
+
+_STDIN = "-"
+
+
+def scan(call: Call) -> int:
+    """Carry out ``kojikey scan``."""
+    from kojikey import wiring
+    from kojikey.cli.commands.scan.findings import Findings
+    from kojikey.cli.commands.scan.output import tell_what_was_left_out
+    from kojikey.cli.output.damaged_records import DamagedRecords
+
+    context = context_of(call)
+    paths = tuple(dict.fromkeys(call.texts("paths"))) or (".",)
+    _check_options(call)
+    _check_paths(call, paths)
+    repositories = _repositories(call, paths)
+    damage = DamagedRecords(context.terminal)
+    search = _search(context, damage)
+    findings = Findings(context.terminal, wiring.provider_index(context.settings))
+    for finding in _found(call, search, paths, repositories):
+        findings.add(finding)
+    code = _code(findings, search, damage)
+    problem = _write_reports(context, findings, search, code, damage)
+    tell_what_was_left_out(context.terminal, search.tally)
+    if problem:
+        context.terminal.warn(problem)
+        return int(code or Exit.STORE_UNAVAILABLE)
+    return int(code)
+
+
+def _check_options(call: Call) -> None:
+    if call.flag("all_accounts") and call.text("account") is not None:
+        raise UsageError("--all-accounts goes without --account")
+    report = call.text("sarif")
+    if report is not None:
+        from kojikey.cli.reports.spool import check_places
+
+        check_places([report])
+
+
+def _check_paths(call: Call, paths: tuple[str, ...]) -> None:
+    """Check that every path is there, before anything is read.
+
+    Raises:
+        UsageError: one is not.
+    """
+    is_git = call.flag("git") or call.flag("staged")
+    for path in paths:
+        if path == _STDIN:
+            if is_git:
+                raise UsageError(
+                    "- is standard input, and --git and --staged read a repository", effect=Effect.NOTHING_READ
+                )
+            continue
+        try:
+            os.stat(path)
+        except PermissionError:
+            continue  # that it cannot be read is told with what else cannot
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"{_named(path)} is not there", hint=next_step("scan", "PATH"), effect=Effect.NOTHING_READ
+            ) from error
+
+
+def _named(path: str) -> str:
+    from kojikey.model.key_detection import looks_like_key
+
+    shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return shown if shown.isprintable() and shown and not looks_like_key(shown) else "a path that was named"
+
+
+def _repositories(call: Call, paths: tuple[str, ...]) -> list[tuple[Git, str | None]]:
+    """Return the repositories to search, each with why it cannot be, where that is so.
+
+    Raises:
+        UsageError: a path is in none, or there is no git.
+    """
+    if not (call.flag("git") or call.flag("staged")):
+        return []
+    from kojikey.scanning.git_process import Git, repository_problem
+
+    found: list[tuple[Git, str | None]] = []
+    for path in paths:
+        git = Git(path if os.path.isdir(path) else os.path.dirname(path) or ".", is_named=bool(call.texts("paths")))
+        problem = repository_problem(git)
+        if problem and problem[1]:
+            raise UsageError(
+                f"{_named(path)} {problem[0]}",
+                hint="without --git and --staged, files are searched",
+                effect=Effect.NOTHING_READ,
+            )
+        found.append((git, problem[0] if problem else None))
+    return found
+
+
+def _search(context: Context, damage: DamagedRecords) -> LeakSearch:
+    """Return the search for the keys that the options name.
+
+    Raises:
+        NotFound: there is no key to look for.
+    """
+    from kojikey import wiring
+    from kojikey.operations.scanning import LeakSearch, distinctive_shapes, known_keys
+
+    everyone, is_any = context.call.flag("all_accounts"), context.call.flag("any")
+    open_store = wiring.open_chosen_store(context.settings, context.person)
+    try:
+        keys = known_keys(open_store, account=None if everyone else context.account, damaged=damage)
+    finally:
+        open_store.close()
+    if not keys and not damage.code and not is_any:
+        whose = "this store has no key" if everyone else f"account {context.account} has no key in this store"
+        raise NotFound(
+            f"{whose}, so there is nothing to look for",
+            hint=Hint(next_step("add", "PROVIDER"), ", or ", next_step("scan", "--any")),
+        )
+    shapes = distinctive_shapes(wiring.catalog(context.settings).all()) if is_any else ()
+    return LeakSearch(keys, shapes)
+
+
+def _found(
+    call: Call, search: LeakSearch, paths: tuple[str, ...], repositories: list[tuple[Git, str | None]]
+) -> Iterator[Finding]:
+    for git, problem in repositories:
+        if problem:
+            search.tally.could_not_read(git.folder, problem)
+            continue
+        if call.flag("git"):
+            yield from search.objects(git)
+        if call.flag("staged"):
+            yield from search.staged(git)
+    if repositories:
+        return
+    for path in paths:
+        if path == _STDIN:
+            yield from search.stream(_STDIN, cast("BufferedReader", sys.stdin.buffer).readinto1)
+        else:
+            yield from search.path(path)
+
+
+def _code(findings: Findings, search: LeakSearch, damage: DamagedRecords) -> Exit:
+    if findings.count:
+        return Exit.KEY_FAILED
+    if damage.code:
+        return damage.code
+    return Exit.INDETERMINATE if search.tally.unreadable_count else Exit.OK
+
+
+def _write_reports(context: Context, findings: Findings, search: LeakSearch, code: Exit, damage: DamagedRecords) -> str:
+    """Write what was asked for; return what went wrong with a file."""
+    from kojikey.cli.commands.scan import output
+
+    for_github, report = context.terminal.is_on_github, context.call.text("sarif")
+    names = [(search.shown(name), reason) for name, reason in search.tally.unreadable]
+    search.tally.unreadable[:] = names
+    problem = _write_sarif(report, findings, names) if report is not None else ""
+    if context.terminal.json:
+        output.write_document(context.terminal, findings, search.tally, code, damage.error)
+    else:
+        output.show(context.terminal, findings, search.tally)
+    if for_github:
+        output.tell_github(context.terminal, findings)
+    return problem
+
+
+def _write_sarif(path: str, findings: Findings, unreadable: list[tuple[str, str]]) -> str:
+    from kojikey.cli.reports.sarif import sarif
+    from kojikey.model.atomic_file import write_whole
+
+    try:
+        write_whole(path, sarif(findings, unreadable))
+    except OSError as error:
+        return f"the report {path} could not be written ({error.strerror}); what was there is as it was"
+    return ""
+
+
+COMMANDS = (
+    Command(
+        "scan",
+        "look for the store's keys in files, in git, and in what is about to be committed",
+        scan,
+        options=(
+            Option(("--git",), "every object of git's database, reachable or not, instead of files"),
+            Option(("--staged",), "what is about to be committed, instead of files"),
+            Option(("--any",), "also what has the shape of a provider's key and is not in the store"),
+            Option(("--all-accounts",), "the keys of every account"),
+            Option(("--sarif",), "also write the finds to this file, as SARIF 2.1.0", "text", "FILE", "file"),
+            *COMMON,
+        ),
+        argument=Argument("paths", "[PATH]...", "files and folders; - is standard input (default: here)", many=True),
+        description="Looks for all versions of the keys, as they are, in base64, percent-encoded and in JSON escapes. "
+        "No key is printed, only its masked form. Links are not followed out of PATH, archives are not opened. "
+        "Exit 3: a key was found; 4: none was, but something could not be read; 5: there is no key to look for.",
+        examples=(
+            "kojikey scan",
+            "kojikey scan --git --all-accounts",
+            "kojikey scan --staged",
+            "journalctl -b | kojikey scan -",
+        ),
+    ),
+)

@@ -1,0 +1,1 @@
+"""``kojikey store``: its commands, one module each."""

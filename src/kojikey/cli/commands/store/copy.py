@@ -1,0 +1,141 @@
+"""``kojikey store copy``: copies keys into another store, re-sealed, read back and verified."""
+
+from __future__ import annotations
+
+from kojikey.cli.context import Context, context_of
+from kojikey.cli.exits import Exit
+from kojikey.cli.output.damaged_records import DamagedRecords
+from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Call, Command, Option
+from kojikey.model.account import checked_account
+from kojikey.model.errors import Conflict, Effect, KojikeyError, NotFound, StoreUnavailable, UsageError
+from kojikey.model.next_step import Hint, next_step
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kojikey.operations.open_store import OpenStore
+    from kojikey.operations.store_admin.copying import CopyResult
+
+_MEND = Hint(
+    "that account was not copied, the others were: ",
+    next_step("audit", "--verify"),
+    " says what is wrong; then the same again",
+)
+
+
+def store_copy(call: Call) -> int:
+    """Carry out ``kojikey store copy``."""
+    from kojikey import wiring
+    from kojikey.operations.store_admin.copying import copy
+
+    context = context_of(call)
+    accounts = tuple(dict.fromkeys(checked_account(name) for name in call.texts("account")))
+    source, target = _both(context)
+    for open_store in (source, target):
+        open_store.ask_now()
+        open_store.kek()
+    results: list[CopyResult] = []
+    dry_run = call.flag("dry_run")
+    damage = DamagedRecords(context.terminal, hint=_MEND)
+    try:
+        with context.terminal.status(f"copying into {target.store.place}"):
+            results.extend(copy(source, target, accounts=accounts, dry_run=dry_run, damaged=damage))
+    except KojikeyError as error:
+        if not dry_run and not isinstance(error, NotFound):  # of which nothing was begun
+            done = sum(result.action == "copied" for result in results)
+            once = "" if isinstance(error, (StoreUnavailable, Conflict)) else "once that is mended, "
+            context.terminal.note(f"copied before this: {done}; nothing was deleted; {once}the same command goes on")
+        raise
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("interrupted; nothing was deleted: run the same command again to go on") from None
+    finally:
+        wiring.close_all(source, target)
+    return _show(context, results, target.store.place, accounts, damage)
+
+
+def _both(context: Context) -> tuple[OpenStore, OpenStore]:
+    """Open the store that is copied from, and the one that is copied to.
+
+    Raises:
+        UsageError: they are the same, or none was named. StoreNotFound: one of them is not there.
+    """
+    from kojikey import wiring
+
+    to = context.call.text("to")
+    if to is None:
+        raise UsageError("copy needs the store to copy to", hint=next_step("store copy", "--to", "NAME|URL"))
+    source = wiring.open_existing(context.settings, context.person)
+    target = wiring.open_existing(context.settings.for_store(to), context.person)
+    if source.store_id == target.store_id:
+        raise UsageError("that is the same store", effect=Effect.NOTHING_COPIED)
+    return source, target
+
+
+def _show(
+    context: Context, results: list[CopyResult], place: str, accounts: tuple[str, ...], damage: DamagedRecords
+) -> int:
+    from kojikey.cli.output import documents
+    from kojikey.model.masking import mask
+
+    conflicts = sum(result.action == "conflict" for result in results)
+    code = damage.code or (Exit.CONFLICT if conflicts else Exit.OK)
+    counts = {name: sum(r.action == name for r in results) for name in ("copied", "would_copy", "already", "conflict")}
+    unfinished = sum(result.action == "unfinished" for result in results)
+    if unfinished:
+        counts["unfinished"] = unfinished
+        context.terminal.warn(
+            Hint(
+                "keys that are being made at their providers were left out: finish them with ",
+                next_step("rotate", "PROVIDER", "--resume"),
+                " or --abort, then copy again",
+            )
+        )
+    if context.terminal.json:
+        rows = [
+            {"account": r.account, "provider": r.provider, "masked": mask(r.tail), "action": r.action} for r in results
+        ]
+        return documents.write(
+            "store copy", code, rows, summary=counts, accounts=list(accounts) or "all", error=damage.error
+        )
+    from kojikey.cli.output.render import Page
+
+    page = Page(context.terminal)
+    cells = [(r.account, r.provider, context.terminal.masked(r.tail), r.action.replace("_", " ")) for r in results]
+    if cells:
+        page.table(("ACCOUNT", "PROVIDER", "KEY", "RESULT"), cells)
+    told = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count) or "no keys"
+    page.line(f"{told}; into {place}, nothing was deleted", style="bold")
+    if accounts or context.settings.account.origin != "default":
+        page.line(_of(accounts, context.settings.account.origin), indent=2)
+    if conflicts:
+        context.terminal.warn("the other store has other keys there already; those were not touched")
+    return int(code)
+
+
+def _of(accounts: tuple[str, ...], origin: str) -> str:
+    """Say which accounts were looked at: a variable set for other commands must not leave out what nobody misses."""
+    if accounts:
+        return f"of the account{'' if len(accounts) == 1 else 's'} {', '.join(accounts)} alone"
+    return f"of all accounts: {origin} does not narrow a copy, --account does"
+
+
+COMMANDS = (
+    Command(
+        "store copy",
+        "copy keys into another store, with their history; deletes nothing",
+        store_copy,
+        options=(
+            STORE,
+            JSON,
+            NO_INPUT,
+            QUIET,
+            NO_COLOR,
+            Option(("--to",), "the store to copy to, which must be there", "text", "NAME|URL", "store"),
+            Option(("--account", "-a"), "only this account; may be repeated", "texts", "NAME", "account"),
+            Option(("--dry-run",), "say what would be copied, and copy nothing"),
+        ),
+        description="Each key is re-sealed for the other store, read back and compared. Killed in the middle or "
+        "repeated, it goes on where it was. A different key that is there already is left alone (exit 6). All accounts "
+        "are copied unless --account names some: KOJIKEY_ACCOUNT does not narrow a copy.",
+        examples=("kojikey store copy --to team --dry-run", "kojikey store copy --to team --account acme"),
+    ),
+)

@@ -1,0 +1,112 @@
+"""``kojikey store grant`` and ``store revoke``: which database roles may work with an account."""
+
+from __future__ import annotations
+
+from kojikey.cli.context import Context, context_of
+from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Argument, Call, Command
+from kojikey.model.account import checked_account
+from kojikey.model.errors import UsageError
+from kojikey.model.next_step import Hint, next_step
+from kojikey.model.ref import Document
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `kojikey --help` imports every command's module
+    from kojikey.operations.store_admin.granting import GrantResult
+
+
+def grant(call: Call) -> int:
+    """Carry out ``kojikey store grant``."""
+    from kojikey import wiring
+    from kojikey.operations.store_admin import granting
+
+    context = context_of(call)
+    account, role = _names(call)
+    open_store = wiring.open_existing(context.settings, context.person)
+    result = granting.grant(open_store, account=account, role=role)
+    what = "sees and changes" if result.action == "granted" else "had already: it sees and changes"
+    return _show(context, result, f"the role {role} {what} the keys of account {account}")
+
+
+def revoke(call: Call) -> int:
+    """Carry out ``kojikey store revoke``."""
+    from kojikey import wiring
+    from kojikey.operations.store_admin import granting
+
+    context = context_of(call)
+    account, role = _names(call)
+    open_store = wiring.open_existing(context.settings, context.person)
+    result = granting.revoke(open_store, account=account, role=role)
+    done = "lost its grant" if result.action == "revoked" else "had no grant"
+    sees = "still sees" if result.through else "does not see"
+    line = f"the role {role} {done}: it {sees} account {account}"
+    if result.through:
+        line += f", as a member of {', '.join(result.through)}"
+    return _show(context, result, line)
+
+
+def _names(call: Call) -> tuple[str, str]:
+    names = call.texts("names")
+    if len(names) != 2:
+        raise UsageError(f"{call.command.name} takes an account and a role", hint=call.command.examples[0])
+    account, role = names
+    checked_account(account)
+    if not role or len(role.encode()) > 63 or not role.isprintable():  # PostgreSQL's NAMEDATALEN
+        raise UsageError(
+            "that is not the name of a role (it was not repeated here)",
+            hint="\\du in psql lists the roles of a database",
+        )
+    return account, role
+
+
+def _show(context: Context, result: GrantResult, line: str) -> int:
+    from kojikey.cli.output import documents
+
+    if result.trace == "unsigned":
+        context.terminal.warn("the key-encryption key is not available, so the audit event is unsigned")
+    elif result.trace == "none":
+        context.terminal.warn(
+            Hint(
+                f"the audit trail of account {result.account} was touched from outside and takes no event, "
+                "so there is none of this; ",
+                next_step("audit", "--verify", "--account", result.account),
+                " tells more",
+            )
+        )
+    if context.terminal.json:
+        fields: Document = {"account": result.account, "role": result.role, "action": result.action}
+        fields["audit_signed"] = result.trace == "signed"
+        if result.through is not None:
+            fields["still_through"] = list(result.through)
+        return documents.write(context.call.command.name, 0, [fields])
+    from kojikey.cli.output.render import Page
+
+    page = Page(context.terminal)
+    page.line(line)
+    if result.action == "revoked" and not context.terminal.quiet:
+        page.line("what it has read before it may have kept: rotate the keys if it should not use them", indent=2)
+    return 0
+
+
+_OPTIONS = (STORE, JSON, NO_INPUT, QUIET, NO_COLOR)
+_NAMES = Argument("names", "ACCOUNT ROLE", "the account, and the role as the database knows it", many=True)
+
+COMMANDS = (
+    Command(
+        "store grant",
+        "let a database role see and change an account's keys (PostgreSQL)",
+        grant,
+        options=_OPTIONS,
+        argument=_NAMES,
+        description="Held by row-level security in the server: of accounts that were not granted the role sees "
+        "nothing. Works without the key-encryption key; the audit event is unsigned then.",
+        examples=("kojikey store grant acme acme_support --store team",),
+    ),
+    Command(
+        "store revoke",
+        "take an account away from a database role (PostgreSQL)",
+        revoke,
+        options=_OPTIONS,
+        argument=_NAMES,
+        examples=("kojikey store revoke acme acme_support --store team",),
+    ),
+)

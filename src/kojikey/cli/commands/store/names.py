@@ -1,0 +1,111 @@
+"""``kojikey store list`` and ``kojikey store use``: the stores that have a name, and the one used by default."""
+
+from __future__ import annotations
+
+from kojikey.cli.context import Context, context_of
+from kojikey.cli.parsing.command import JSON, NO_COLOR, QUIET, Argument, Call, Command, Option
+from kojikey.config.settings import LOCAL, without_password
+from kojikey.model.errors import Effect, UsageError
+from kojikey.model.next_step import Hint, next_step
+from kojikey.model.ref import Document
+
+
+def list_names(call: Call) -> int:
+    """Carry out ``kojikey store list``. No store is opened or asked."""
+    from kojikey.cli.output import documents
+
+    context = context_of(call)
+    rows = _rows(context)
+    if context.terminal.json:
+        return documents.write("store list", 0, rows)
+    from kojikey.cli.output.render import Page
+
+    page = Page(context.terminal)
+    cells = [[row["name"] or page.plain("–"), "*" if row["is_default"] else "", row["url"]] for row in rows]
+    page.table(("NAME", "USED", "STORE"), cells)
+    if not context.terminal.quiet:
+        origin = context.settings.store.origin
+        chosen = "by default" if origin == "default" else f"by {origin}"
+        page.line(f"* is used where a command names no store: chosen {chosen}", indent=2)
+    return 0
+
+
+def _rows(context: Context) -> list[Document]:
+    settings = context.settings
+    chosen = settings.store.value
+    named: dict[str, str] = {name: store["url"] for name, store in settings.config.get("stores", {}).items()}
+    urls = {LOCAL: settings.for_store(LOCAL).store_url(), **named}
+    rows: list[Document] = [
+        {"name": name, "url": without_password(url), "is_default": name == chosen} for name, url in urls.items()
+    ]
+    if chosen not in urls and "://" in chosen:
+        rows.append({"name": None, "url": without_password(chosen), "is_default": True})
+    return rows
+
+
+def use(call: Call) -> int:
+    """Carry out ``kojikey store use``."""
+    from kojikey.cli.commands.config import check_store, show_change
+    from kojikey.config.config_edit import set_value
+
+    context = context_of(call)
+    name = str(call.text("name"))
+    if "://" in name:
+        raise UsageError(
+            "store use takes the name of a store, not a URL",
+            hint=Hint("give it a name first: ", next_step("config set", "stores.NAME.url", "URL")),
+            effect=Effect.NOTHING_CHANGED,
+        )
+    check_store(context, name)
+    if context.call.flag("rotate_here"):
+        taken = _take_over(context, name)
+        context.terminal.note(
+            f"{taken} key{'' if taken == 1 else 's'} of this store may now be rotated at the provider"
+        )
+    is_new = set_value(context.settings.home.config_file, ("store",), name)
+    if context.settings.environ.get("KOJIKEY_STORE"):
+        context.terminal.warn("KOJIKEY_STORE is set, and comes before config.toml")
+    return show_change(context, "store use", {"name": "store", "value": name}, is_changed=is_new)
+
+
+def _take_over(context: Context, name: str) -> int:
+    """Let a store that is a copy make and revoke keys at their providers; return of how many keys.
+
+    Raises:
+        StoreNotFound: it is not there. StoreUnavailable, CannotOpen: the rest is as it was.
+    """
+    from kojikey import wiring
+    from kojikey.operations.store_admin.copying import rotate_here
+
+    open_store = wiring.open_existing(context.settings.for_store(name), context.person)
+    try:
+        return rotate_here(open_store)
+    finally:
+        open_store.close()
+
+
+_OPTIONS = (JSON, QUIET, NO_COLOR)
+
+COMMANDS = (
+    Command(
+        "store list",
+        "list the stores that have a name, and which one is used",
+        list_names,
+        options=_OPTIONS,
+        description="Reads config.toml alone: no store is opened. A password in a URL is shown as ***.",
+        examples=("kojikey store list", "kojikey store list --json"),
+    ),
+    Command(
+        "store use",
+        "choose the store that is used where none is named",
+        use,
+        options=(
+            *_OPTIONS,
+            Option(
+                ("--rotate-here",), "this store, and not the one it was copied from, rotates keys at their providers"
+            ),
+        ),
+        argument=Argument("name", "NAME", "local, or a name in config.toml", required=True, complete="store"),
+        examples=("kojikey store use team", "kojikey store use local"),
+    ),
+)

@@ -1,0 +1,38 @@
+"""``kojikey store policy``: the IAM policy that holds an account's owner to the account (DynamoDB, AWS KMS)."""
+
+from __future__ import annotations
+
+from kojikey.cli.context import context_of
+from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Argument, Call, Command
+from kojikey.model.account import checked_account
+
+
+def policy(call: Call) -> int:
+    """Carry out ``kojikey store policy``."""
+    from kojikey import wiring
+    from kojikey.cli.output import documents
+    from kojikey.cli.output.failure import write_json
+    from kojikey.operations.store_admin.granting import owner_policy
+
+    context = context_of(call)
+    account = checked_account(call.text("name") or "")
+    open_store = wiring.open_existing(context.settings, context.person)
+    made = owner_policy(open_store, account=account)
+    if context.terminal.json:
+        return documents.write("store policy", 0, [{"account": account, "policy": made}])
+    write_json(made)
+    return 0
+
+
+COMMANDS = (
+    Command(
+        "store policy",
+        "print the IAM policy that holds an account's owner to the account (DynamoDB)",
+        policy,
+        options=(STORE, JSON, NO_INPUT, QUIET, NO_COLOR),
+        argument=Argument("name", "ACCOUNT", "the account", required=True, complete="account"),
+        description="For an IAM role or user: it sees and changes that account's partition alone, and where the "
+        "KEK is in AWS KMS it opens that account's data key alone. AWS holds it to that, not kojikey.",
+        examples=("kojikey store policy acme --store team",),
+    ),
+)

@@ -1,0 +1,220 @@
+"""``kojikey store recipients``: who opens a store whose KEK is sealed to several people."""
+
+from __future__ import annotations
+
+from kojikey.cli.commands.store.recipient_input import RECIPIENT, read_recipients
+from kojikey.cli.context import Context, context_of
+from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Argument, Call, Command, Option
+from kojikey.model.errors import Effect, UsageError
+from kojikey.model.next_step import Hint, next_step
+from kojikey.model.ref import Document
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `kojikey --help` imports every command's module
+    from kojikey.operations.open_store import OpenStore
+    from kojikey.operations.store_admin.recipients import Acceptance, ReadableKey, RecipientRow
+    from kojikey.sealing.kek.age_recipients import Recipient
+    from kojikey.sealing.kek.base import KekInputs
+
+_FORMS = Hint(next_step("store recipients", "add", "RECIPIENT"), ", remove RECIPIENT, or accept")
+
+
+def recipients(call: Call) -> int:
+    """Carry out ``kojikey store recipients``, and what it is told to do with them."""
+    words = call.texts("words")
+    action = words[0] if words else "list"
+    if action not in _ACTIONS:
+        raise UsageError("store recipients takes add, remove or accept", hint=_FORMS, effect=Effect.NOTHING_CHANGED)
+    from kojikey import wiring
+
+    context = context_of(call)
+    _check_words(action, words[1:])
+    named = _named(action, words[1:])
+    open_store = wiring.open_existing(context.settings, context.person)
+    inputs = wiring.kek_inputs(context.settings, context.person)._replace(
+        actor=open_store.actor, recipients=(*read_recipients(call.texts("recipient")), *named)
+    )
+    return _ACTIONS[action](context, open_store, inputs, " ".join(words[1:]))
+
+
+def _check_words(action: str, words: tuple[str, ...]) -> None:
+    if bool(words) != (action in ("add", "remove")):
+        raise UsageError(
+            f"store recipients {action} takes {_TAKES[action]}", hint=_FORMS, effect=Effect.NOTHING_CHANGED
+        )
+
+
+_TAKES = {"list": "nothing more", "accept": "nothing more", "add": "a recipient", "remove": "a recipient"}
+
+
+def _named(action: str, words: tuple[str, ...]) -> tuple[Recipient, ...]:
+    """Return the recipients to add; a public key that was typed without quotes is put together again."""
+    if action != "add":
+        return ()
+    return read_recipients(words if all(word.startswith("@") for word in words) else (" ".join(words),))
+
+
+def _list(context: Context, open_store: OpenStore, inputs: KekInputs, _: str) -> int:
+    from kojikey.cli.output import documents
+    from kojikey.operations.store_admin.recipients import list_recipients
+
+    rows = list_recipients(open_store, inputs)
+    if context.terminal.json:
+        kid = str(open_store.header["kek"]["kid"])
+        return documents.write("store recipients", 0, list(map(_row_fields, rows)), kek_id=kid)
+    from kojikey.cli.output.render import Page
+
+    page = Page(context.terminal)
+    cells = [
+        (row.added_at[:10], row.added_by, row.recipient.comment + (" (you)" if row.is_own else ""), row.recipient.text)
+        for row in rows
+    ]
+    page.table(("ADDED", "BY", "COMMENT", "RECIPIENT"), cells)
+    return 0
+
+
+def _row_fields(row: RecipientRow) -> Document:
+    return {**_recipient_fields(row.recipient), "added_by": row.added_by, "added_at": row.added_at, "own": row.is_own}
+
+
+def _recipient_fields(recipient: Recipient) -> Document:
+    return {"recipient": recipient.text, "comment": recipient.comment or None}
+
+
+def _add(context: Context, open_store: OpenStore, inputs: KekInputs, _: str) -> int:
+    from kojikey.cli.output import documents
+    from kojikey.operations.store_admin import recipients as operation
+
+    added = _named("add", context.call.texts("words")[1:])
+    operation.add(open_store, added, inputs)
+    if context.terminal.json:
+        return documents.write(
+            "store recipients", 0, [{**_recipient_fields(recipient), "action": "added"} for recipient in added]
+        )
+    from kojikey.cli.output.render import Page
+
+    page = Page(context.terminal)
+    for recipient in added:
+        page.line(f"{recipient.name} opens {open_store.store.place} from now on")
+    return 0
+
+
+def _remove(context: Context, open_store: OpenStore, inputs: KekInputs, named: str) -> int:
+    from kojikey.cli.output import documents
+    from kojikey.operations.store_admin import recipients as operation
+
+    try:
+        gone, result = operation.remove(open_store, _meant(named), inputs)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            "interrupted; every key still opens, and who was to be removed may still read: run the same again to finish"
+        ) from None
+    keys = operation.readable_keys(open_store)
+    if context.terminal.json:
+        fields = {**_recipient_fields(gone), "action": "removed", "kek": result.kek, "resumed": result.resumed}
+        fields |= {"rewrapped": result.rewrapped, "already": result.already}
+        fields |= {"keys": [_key_fields(context, key) for key in keys]}
+        return documents.write("store recipients", 0, [fields])
+    from kojikey.cli.output.render import Page
+
+    page = Page(context.terminal)
+    page.line(f"{gone.name} opens {open_store.store.place} no more; it has a new key-encryption key: {result.kek}")
+    page.line(f"accounts wrapped anew: {result.rewrapped}, done before: {result.already}", indent=2)
+    cells = [(key.account, key.provider, _masked(context, key), _rotation(context, key)) for key in keys]
+    if cells:
+        page.line("who left could have read these keys, and may have kept them: rotate each, then revoke it", indent=2)
+        page.table(("ACCOUNT", "PROVIDER", "KEY", "TO ROTATE IT"), cells)
+    return 0
+
+
+def _meant(named: str) -> str:
+    """Return the recipient or the comment that was named; of a file the one recipient in it."""
+    if not named.startswith("@"):
+        return named
+    found = read_recipients((named,))
+    if len(found) != 1:
+        raise UsageError("one recipient is removed at a time", hint=_FORMS, effect=Effect.NOTHING_CHANGED)
+    return found[0].text
+
+
+def _masked(context: Context, key: ReadableKey) -> str:
+    return "damaged" if key.tail is None else context.terminal.masked(key.tail)
+
+
+def _key_fields(context: Context, key: ReadableKey) -> Document:
+    from kojikey.model.masking import mask
+
+    masked = None if key.tail is None else mask(key.tail)
+    fields = {"account": key.account, "provider": key.provider, "masked": masked}
+    return fields | {"command": _rotation(context, key)}
+
+
+def _rotation(context: Context, key: ReadableKey) -> str:
+    from kojikey.model.validators import shown
+
+    command = next_step("rotate", shown(key.provider), "--account", shown(key.account))
+    return context.terminal.completed(command, account=key.account)
+
+
+def _accept(context: Context, open_store: OpenStore, _inputs: KekInputs, _: str) -> int:
+    from kojikey.cli.output import documents
+    from kojikey.operations.store_admin import recipients as operation
+
+    found = operation.found_kek(open_store)
+    if found.is_news:
+        _confirm(context, open_store, found)
+        operation.accept(open_store, found)
+    action = "accepted" if found.is_news else "unchanged"
+    if context.terminal.json:
+        fields = {"action": action, "kek_id": found.kid, "known": found.known, "kek": found.described}
+        return documents.write("store recipients", 0, [fields])
+    from kojikey.cli.output.render import Page
+
+    word = "is known here from now on" if found.is_news else "is the one that is known here; nothing was changed"
+    Page(context.terminal).line(f"the key-encryption key {found.kid} of {open_store.store.place} {word}")
+    return 0
+
+
+def _confirm(context: Context, open_store: OpenStore, found: Acceptance) -> None:
+    """Ask whether the new KEK is to be trusted.
+
+    Raises:
+        InputNeeded: nobody can be asked. UsageError: the answer was no.
+    """
+    if context.call.flag("yes"):
+        return
+    known = f"{found.known} is known here, and " if found.known else ""
+    question = f"{known}{open_store.store.place} has the key-encryption key {found.kid} ({found.described}). Trust it?"
+    if not context.terminal.confirm(question, otherwise=next_step("store recipients", "accept", "--yes")):
+        raise UsageError(
+            "it was not accepted", hint=next_step("store recipients", "accept"), effect=Effect.NOTHING_CHANGED
+        )
+
+
+_ACTIONS = {"list": _list, "add": _add, "remove": _remove, "accept": _accept}
+
+COMMANDS = (
+    Command(
+        "store recipients",
+        "list, add and remove the people who open a store",
+        recipients,
+        options=(
+            STORE,
+            JSON,
+            NO_INPUT,
+            QUIET,
+            NO_COLOR,
+            RECIPIENT._replace(help="remove: a recipient who stays and needs a plugin, named again; may be repeated"),
+            Option(("--yes", "-y"), "accept: without asking"),
+        ),
+        argument=Argument("words", "[add R | remove R | accept]", "what to do; lists them without it", many=True),
+        description="For a store whose KEK is sealed to several people (store init --kek recipients). R is an age "
+        "recipient, an SSH public key or @FILE. `remove` makes a new KEK, wraps every account's data key with it, and "
+        "lists the provider keys that the one who left could have read. `accept` takes a KEK that is not known here.",
+        examples=(
+            "kojikey store recipients",
+            "kojikey store recipients add @bob.pub",
+            "kojikey store recipients remove bob@laptop",
+        ),
+    ),
+)

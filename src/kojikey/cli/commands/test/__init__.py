@@ -1,0 +1,1 @@
+"""``kojikey test``: one key or thousands, and how such a run ends."""

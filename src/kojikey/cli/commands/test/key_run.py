@@ -1,0 +1,238 @@
+"""The run of ``kojikey test`` over saved keys, one or thousands: from the first key to the last report.
+
+Owns: which results go to which report, and what stops the run (also Ctrl-C, or a store that goes away).
+Must not: know a report's format, or ask a provider itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from kojikey.cli.commands.key_probe import open_probe, with_overrides
+from kojikey.cli.commands.test.run_end import RunFacts, Stop, end_of, worsened
+from kojikey.cli.commands.test.run_options import RunOptions
+from kojikey.cli.context import Context
+from kojikey.cli.output import advice
+from kojikey.cli.output.failure import first_of_ours, say
+from kojikey.cli.output.progress import Progress
+from kojikey.cli.output.streams import lost_output
+from kojikey.cli.reports.base import Item, Report, ReportFailedError, RunEnd, Tally
+from kojikey.model.errors import KojikeyError
+from kojikey.model.next_step import Hint, next_step
+from kojikey.model.timestamps import now
+from kojikey.operations.open_store import OpenStore
+from kojikey.operations.outcomes import keep_none, keep_outcomes
+from kojikey.operations.results import TestResult
+from kojikey.operations.selecting import Selection
+from kojikey.operations.testing_keys import Unopened, run_tests
+from kojikey.providers.catalog import Catalog
+from kojikey.providers.requests.proxies import Proxies
+from kojikey.stores.base import Query, Stored
+
+FEW = 200
+"""So many results are held back to be shown in order; more than that are shown as they come."""
+
+UNOPENED_TOLD = 10
+"""So many keys whose records do not open are named on stderr; reports have them all."""
+
+
+@dataclass(slots=True)
+class KeyRun:
+    """A run under way."""
+
+    context: Context
+    options: RunOptions
+    live: list[Report] = field(default_factory=list)
+    """Reports that get results as they come; ``held`` ones get them in order at the end, where there are few."""
+    held: list[Report] = field(default_factory=list)
+    total: int = 0
+    left_out: int = 0
+    """Keys that only ``--shard`` and ``--not-tested-since`` leave out."""
+    tally: Tally = field(default_factory=Tally)
+    items: list[Item] = field(default_factory=list)
+    began_at: str = field(default_factory=now)
+    since: str = ""
+    """What is left of a run was not tested since then: it may itself have taken up what was left of another."""
+    began: float = field(default_factory=time.monotonic)
+    lost: str = ""
+    """Says how standard output was lost, where it was; the run stops then as by Ctrl-C."""
+    stop: Callable[[], object] = lambda: None
+    progress: Progress = field(default_factory=lambda: Progress(0, is_shown=False))
+
+    def carry_out(self, open_store: OpenStore, catalog: Catalog, query: Query, selection: Selection) -> int:
+        """Test the keys that the query takes, write all reports, and return the exit code."""
+        self.since, self.left_out = query.not_tested_since or self.began_at, selection.left_out or 0
+        if selection.total:
+            open_store.ask_now()
+        self._prepare(selection.total)
+        self.progress = Progress(self.total, is_shown=self._has_bar())
+        sources = [self._source(open_store, query, provider) for provider in sorted(selection.counts)]
+        error: KojikeyError | None = None
+        is_interrupted = False
+        collected = gc.get_threshold()
+        try:
+            if sources:
+                self._run(open_store, catalog, sources)
+        except KeyboardInterrupt:
+            is_interrupted = True
+        except asyncio.CancelledError:
+            if not self.lost:
+                raise
+        except Exception as raised:
+            first = first_of_ours(raised)
+            if not isinstance(first, KojikeyError):
+                raise
+            error = first
+        finally:
+            gc.set_threshold(*collected)
+            self.progress.clear()
+        return self._end(error, is_interrupted=is_interrupted)
+
+    def show(self, result: TestResult) -> int:
+        """Write the reports for one result that was found elsewhere, and return the exit code."""
+        self._prepare(1)
+        self._take(result)
+        return self._end(None, is_interrupted=False)
+
+    def _prepare(self, total: int) -> None:
+        from kojikey.cli.reports.select import reports_of
+
+        self.total = total
+        self.live, self.held = reports_of(self.context, total=total, is_long=total > FEW, fail_on=self.options.fail_on)
+
+    def _has_bar(self) -> bool:
+        terminal = self.context.terminal
+        return self.total > 1 and not terminal.quiet and _is_terminal() and terminal.environ.get("TERM") != "dumb"
+
+    def _source(self, open_store: OpenStore, query: Query, provider: str) -> Iterator[Stored]:
+        if query.providers == (provider,):
+            return open_store.store.scan(query)
+        return open_store.store.scan(query._replace(providers=(provider,)))
+
+    def _run(self, open_store: OpenStore, catalog: Catalog, sources: list[Iterator[Stored]]) -> None:
+        from kojikey import wiring
+
+        proxies = wiring.proxies(self.context.terminal.warn)
+        if self.total > FEW:
+            # Thousands of requests leave few cycles behind, and looking for them took a tenth of the time.
+            gc.set_threshold(100_000, 50, 100)
+        if self._has_bar():
+            self.progress.show(self.tally, at_once=True)
+            asyncio.run(self._test(open_store, catalog, sources, proxies))
+            return
+        what = "asking the providers" + (f" about {self.total} keys" if self.total > FEW else "")
+        with self.context.terminal.status(what):
+            asyncio.run(self._test(open_store, catalog, sources, proxies))
+
+    async def _test(
+        self, open_store: OpenStore, catalog: Catalog, sources: list[Iterator[Stored]], proxies: Proxies
+    ) -> None:
+        options = self.options
+        traffic = options.traffic(tell=self._tell)
+        shared = traffic if self.total > 1 or traffic.rate else None
+        async with open_probe(self.context, catalog, proxies, tell=self._tell, traffic=shared) as probe:
+            if options.has_overrides:
+                probe = with_overrides(probe, models=options.models, capabilities=options.capabilities)
+            ticking, task = asyncio.ensure_future(self._tick()), asyncio.current_task()
+            self.stop = task.cancel if task else self.stop
+            try:
+                await run_tests(
+                    open_store, *sources, probe=probe, emit=self._take, concurrency=options.concurrency,
+                    take_turn=traffic.take_turn, keep=keep_none if options.has_overrides else keep_outcomes,
+                )  # fmt: skip
+            finally:
+                ticking.cancel()
+
+    async def _tick(self) -> None:
+        """Keep the bar alive while no result comes."""
+        while True:
+            await asyncio.sleep(0.5)
+            self.progress.show(self.tally)
+
+    def _tell(self, text: str) -> None:
+        self.progress.clear()
+        self.context.terminal.warn(text)
+
+    def _take(self, item: Item) -> None:
+        if not isinstance(item, Unopened):
+            item = advice.of_saved(item, self.context.terminal)
+        self.tally.add(item)
+        if isinstance(item, Unopened) and self.tally.unopened <= UNOPENED_TOLD:
+            self._tell(f"{item.account}/{item.provider} was not tested: {item.error}")
+        if self.total <= FEW:
+            self.items.append(item)
+        reports = self.live if self.total <= FEW else [*self.live, *self.held]
+        if reports and self._has_bar() and sys.stdout.isatty():
+            self.progress.clear()
+        for sink in reports:
+            self._add(sink, item)
+        self.progress.show(self.tally)
+
+    def _add(self, sink: Report, item: Item) -> None:
+        """Hand a result to a report. Where standard output is lost, no further test begins; what is done is kept."""
+        try:
+            sink.add(item)
+        except OSError as error:
+            self.lost = lost_output(error)
+            self.stop()
+
+    # --- the end ---
+
+    def _end(self, error: KojikeyError | None, *, is_interrupted: bool) -> int:
+        for item in sorted(self.items, key=lambda item: (item.account, item.provider)):
+            for sink in self.held:
+                self._add(sink, item)
+        stop = Stop(error, is_interrupted, self.lost)
+        ending = end_of(self.tally, self._facts(), stop)
+        if self.tally.unopened > UNOPENED_TOLD:
+            more = self.tally.unopened - UNOPENED_TOLD
+            self.context.terminal.warn(f"{more} more were not tested, because their records do not open")
+        for sink in self.live + self.held:
+            for problem in self._ended(sink, ending):
+                self.context.terminal.warn(problem)
+                ending = worsened(ending, problem)
+        if ending.error and (error or is_interrupted or self.lost):
+            say(f"kojikey: {ending.error['message']}")
+            if ending.error["hint"]:
+                say(f"  {ending.error['hint']}")
+        if not error:
+            self._tell_left_out()
+        return int(ending.code)
+
+    def _facts(self) -> RunFacts:
+        seconds = time.monotonic() - self.began
+        return RunFacts(self.total, self.options.fail_on, self.since, self.began_at, seconds, self.left_out)
+
+    def _ended(self, sink: Report, ending: RunEnd) -> tuple[str, ...]:
+        """Finish a report; return what went wrong with it. That nobody reads it is no fault: all is done by now."""
+        try:
+            sink.end(ending)
+        except BrokenPipeError as error:
+            lost_output(error)
+        except ReportFailedError as error:
+            return error.problems
+        except OSError as error:
+            return (lost_output(error),)
+        return ()
+
+    def _tell_left_out(self) -> None:
+        if not self.total and not self.left_out:
+            self.context.terminal.note(Hint("there are no keys to test; ", next_step("add", "PROVIDER"), " adds one"))
+        if self.left_out:
+            names = [
+                f"--{name.replace('_', '-')}" for name in ("shard", "not_tested_since") if self.context.call.text(name)
+            ]
+            keys = "1 key was" if self.left_out == 1 else f"{self.left_out} keys were"
+            self.context.terminal.note(f"{keys} left out by {' and '.join(names)}")
+
+
+def _is_terminal() -> bool:
+    try:
+        return sys.stderr.isatty()
+    except (ValueError, AttributeError):
+        return False

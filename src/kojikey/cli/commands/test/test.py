@@ -1,0 +1,263 @@
+"""``kojikey test``: asks the providers whether keys work, saved ones or one that is not saved."""
+
+from __future__ import annotations
+
+import re
+
+from kojikey.cli.commands.request_options import timeout_of
+from kojikey.cli.commands.test.run_options import FAIL_ON, RunOptions
+from kojikey.cli.context import Context, context_of
+from kojikey.cli.parsing.command import (
+    BASE_URL,
+    CAPABILITY,
+    COMMON,
+    DEEP,
+    MODEL,
+    PACE,
+    PROVIDERS,
+    SOURCES,
+    TIMEOUT,
+    Call,
+    Command,
+    Option,
+)
+from kojikey.model.errors import Effect, KeyNotFound, KojikeyError, UsageError
+from kojikey.model.next_step import Hint, commands_of, next_step
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `kojikey --help` imports every command's module
+    from kojikey.model.secret import Secret
+    from kojikey.model.verdict import Verdict
+    from kojikey.operations.probing import Probe, Target
+    from kojikey.providers.catalog import Catalog
+    from kojikey.stores.base import Query
+
+MANY = (
+    *PACE,
+    Option(("--shard",), "only the K-th of N parts, so that N machines share the work", "text", "K/N"),
+    Option(("--not-tested-since",), "only keys that were not tested in the last span, such as 24h", "text", "24h"),
+)
+REPORTS = (
+    Option(("--jsonl",), "print a result a line as it comes, as JSON, the summary last"),
+    Option(("--junit",), "also write a JUnit report (- for standard output)", "text", "FILE", "file"),
+    Option(("--html",), "also write a page: accounts by providers (- for standard output)", "text", "FILE", "file"),
+    Option(("--github",), "also annotate the workflow run (by itself where GITHUB_ACTIONS=true)"),
+)
+
+
+def test(call: Call) -> int:
+    """Carry out ``kojikey test``."""
+    from kojikey import wiring
+    from kojikey.cli.prompts import key_was_named
+
+    context = context_of(call)
+    _check(call)
+    options = RunOptions.read(call)
+    _check_reports(context)
+    for provider in call.texts("providers"):
+        wiring.checked_provider(provider, context.settings)
+    catalog = wiring.catalog(context.settings)
+    if key_was_named(call):
+        return _test_unsaved(context, catalog, options)
+    _check_override(call, catalog)
+    return _test_saved(context, catalog, options)
+
+
+def _check(call: Call) -> None:
+
+    timeout_of(call)
+    if call.flag("all") and call.texts("providers"):
+        raise UsageError(
+            "--all is every key: it goes without provider names",
+            hint=Hint(next_step("test", "--all"), ", or ", next_step("test", "PROVIDER")),
+        )
+    if call.flag("all_accounts") and call.text("account") is not None:
+        raise UsageError("--all-accounts goes without --account", hint=next_step("test", "--all-accounts"))
+    if call.flag("json") and call.flag("jsonl"):
+        raise UsageError(
+            "--json is one document and --jsonl many: one of them at a time",
+            hint="--json for a script that waits for the end, --jsonl for one that reads along",
+        )
+
+
+def _check_override(call: Call, catalog: Catalog) -> None:
+    """Check what is asked of saved keys in place of what they were saved with."""
+    from kojikey.cli.commands.saving import checked_capabilities
+
+    if call.text("base_url") is not None:
+        raise UsageError(
+            "--base-url is for a key that is not saved: a saved key is sealed together with its base URL",
+            hint=next_step("test", "PROVIDER", "--stdin", "--base-url", "URL"),
+        )
+    if not call.texts("model") and not call.texts("capability"):
+        return
+    if len(call.texts("providers")) != 1:
+        raise UsageError(
+            "--model and --capability are those of one provider",
+            hint=next_step("test", "PROVIDER", "--model", "ID"),
+            effect=Effect.NOTHING_TESTED,
+        )
+    definition = catalog.get(call.texts("providers")[0])
+    checked_capabilities(call, definition)
+    for model in call.texts("model"):
+        definition.checked_model(model)
+
+
+def _check_reports(context: Context) -> None:
+    """Check where the reports of a run go, before a store is opened or anything is asked."""
+    from kojikey.cli.reports.base import STDOUT
+    from kojikey.cli.reports.spool import check_places
+
+    paths = [path for name in ("junit", "html") if (path := context.call.text(name)) is not None]
+    check_places(paths)
+    if STDOUT in paths and (context.terminal.json or context.call.flag("jsonl")):
+        raise UsageError(
+            "a report and the results cannot both be written to standard output",
+            hint="name a file for the report, or leave --json and --jsonl out",
+            effect=Effect.NOTHING_DONE,
+        )
+
+
+def _test_unsaved(context: Context, catalog: Catalog, options: RunOptions) -> int:
+    from kojikey.cli.commands import saving
+    from kojikey.cli.commands.key_probe import probe_for_one, run_operation
+    from kojikey.cli.commands.test.key_run import KeyRun
+    from kojikey.cli.output.advice import for_unsaved
+    from kojikey.operations.probing import Target
+    from kojikey.operations.results import TestResult
+
+    providers = context.call.texts("providers")
+    for option in ("shard", "not_tested_since"):
+        if context.call.text(option) is not None:
+            raise UsageError(
+                f"--{option.replace('_', '-')} is for keys that are saved",
+                hint=next_step("test", "PROVIDER", "--stdin"),
+            )
+    if len(providers) != 1 or context.call.flag("all") or context.call.flag("all_accounts"):
+        raise UsageError(
+            "a key that is not saved is tested at one provider",
+            hint=next_step("test", "PROVIDER", "--stdin"),
+            effect=Effect.NOTHING_TESTED,
+        )
+    definition = catalog.get(providers[0])
+    settings = saving.settings_of(context, definition)
+    secret = saving.read_clean_key(context, definition, catalog)
+    target = Target(
+        definition.id,
+        definition.checked_base_url(settings.base_url),
+        settings.models or (),
+        settings.capabilities or definition.default_capabilities,
+    )
+    verdict = run_operation(_tested(probe_for_one(context, catalog), secret, target))
+    from kojikey.model.masking import tail_of
+
+    tail = tail_of(secret.reveal())
+    advice = for_unsaved(definition.id, has_key=_has_key(context, verdict, definition.id))
+    result = TestResult(
+        context.account, definition.id, tail, None, advice.about(verdict, context.terminal), recorded=False
+    )
+    return KeyRun(context, options).show(result)
+
+
+async def _tested(probe: Probe, secret: Secret, target: Target) -> Verdict:
+    return await probe(secret, target)
+
+
+def _has_key(context: Context, verdict: Verdict, provider: str) -> bool:
+    """Tell whether the account has a key there, where the verdict suggests another; a store that fails has none."""
+    from kojikey import wiring
+
+    if all(step.command != "rotate" for step in commands_of(verdict.hint)):
+        return False
+    try:
+        open_store = wiring.open_chosen_store(context.settings, None)
+        try:
+            return open_store.held(context.account, provider) is not None
+        finally:
+            open_store.close()
+    except KojikeyError:
+        return False
+
+
+def _test_saved(context: Context, catalog: Catalog, options: RunOptions) -> int:
+    from kojikey import wiring
+    from kojikey.cli.commands.test.key_run import KeyRun
+    from kojikey.operations.selecting import select
+
+    query = _query(context)
+    open_store = wiring.open_existing(context.settings, context.person)
+    selection = select(open_store.store, query, allow_empty=context.call.flag("allow_empty"))
+    for provider in selection.missing:
+        context.terminal.warn(f"{KeyNotFound(context.account, provider)}; the others are tested")
+    return KeyRun(context, options).carry_out(open_store, catalog, query, selection)
+
+
+def _query(context: Context) -> Query:
+    from kojikey.stores.base import Query
+
+    call = context.call
+    since = call.text("not_tested_since")
+    return Query(
+        account=None if call.flag("all_accounts") else context.account,
+        providers=tuple(dict.fromkeys(call.texts("providers"))),
+        not_tested_since=_moment(since) if since is not None else None,
+        shard=_shard(call.text("shard")),
+    )
+
+
+def _moment(text: str) -> str:
+    """Return the stamp for a span that lies behind (``24h``), or for a moment, as an interrupted run names it."""
+    from datetime import UTC, datetime
+
+    from kojikey.model.timestamps import moment_or_span, short_span, stamp
+
+    if text[:1].isdigit() and "-" in text:
+        return moment_or_span(text, what="--not-tested-since")
+    return stamp(datetime.now(UTC) - short_span(text, what="--not-tested-since"))
+
+
+def _shard(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]{1,5})/([0-9]{1,5})", text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise UsageError(
+            "--shard takes K/N, the K-th of N parts",
+            hint="--shard 1/4 is the first of four parts, --shard 4/4 the last",
+            effect=Effect.NOTHING_TESTED,
+        )
+    return int(match[1]), int(match[2])
+
+
+COMMANDS = (
+    Command(
+        "test",
+        "ask the providers whether keys work, and record the outcome",
+        test,
+        options=(
+            *COMMON,
+            Option(("--all",), "every key of the account (the same as naming no provider)"),
+            Option(("--all-accounts",), "every key of every account"),
+            Option(("--verbose",), "on a terminal also show, of more than 50 keys, those that are valid"),
+            Option(("--allow-empty",), "exit 0, not 5, where there is no key to test"),
+            *SOURCES,
+            BASE_URL,
+            MODEL,
+            CAPABILITY,
+            DEEP,
+            TIMEOUT,
+            *MANY,
+            *REPORTS,
+            Option(("--fail-on",), "the mildest outcome that exits 3 (default limited)", "text", "|".join(FAIL_ON)),
+        ),
+        argument=PROVIDERS,
+        description="Without --deep a test never spends money or credits. "
+        "Exit 3: a key is rejected or limited; 4: one could not be judged; 0: all are valid.",
+        examples=(
+            "kojikey test --all",
+            "kojikey test google_gemini --json",
+            "kojikey test elevenlabs --from-env NEW_KEY --capability speech_to_text",
+            "kojikey test --all-accounts --concurrency 64 --shard 1/4 --junit keys.xml --html keys.html",
+        ),
+    ),
+)

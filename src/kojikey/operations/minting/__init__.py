@@ -1,0 +1,1 @@
+"""Keys that are made, disabled and deleted at the provider."""

@@ -1,0 +1,143 @@
+"""What ``rotate --due`` has to do for each key, and doing it: resume, retire, make anew, or only report.
+
+Owns: which keys are due for what. Every step is safe to repeat, so that a run can be killed and two can run at once.
+Must not: make a key by hand, or touch one that a person staged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from kojikey.model.errors import KojikeyError, RecordChanged, StoreUnavailable
+from kojikey.model.key import Key, Stage
+from kojikey.model.timestamps import now, parsed
+from kojikey.operations.key_records import key_of
+from kojikey.operations.listing import EXPIRING, is_disabled, is_due
+from kojikey.operations.minting import lost_keys, minting, retiring
+from kojikey.operations.minting.mint_planning import Choice
+from kojikey.operations.minting.minting import Minter
+from kojikey.operations.open_store import OpenStore
+from kojikey.operations.results import GRACE, ChangeResult
+from kojikey.providers.management.base import KeyManagement
+from kojikey.stores.base import Query
+
+
+class Todo(StrEnum):
+    """What a key needs."""
+
+    RESUME = "resume"  # finish what an earlier run left
+    RETIRE = "retire"  # delete the previous key, whose time is over
+    MINT = "rotate"
+    FINISH_BY_HAND = "staged"  # a person staged a key
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """When a key is due. ``is_minting``: keys are made at their providers, not only reported."""
+
+    is_minting: bool
+    expiring: timedelta = EXPIRING
+    grace: timedelta = GRACE
+
+
+class DueKey(NamedTuple):
+    """A key that needs something, as it was read."""
+
+    key: Key
+    todos: tuple[Todo, ...]
+    is_lost_looked_for: bool = False
+
+
+def due_keys(
+    open_store: OpenStore, policy: Policy, *, account: str | None, damaged: Callable[[RecordChanged], None]
+) -> Iterator[DueKey]:
+    """Yield the keys of an account, or of all, that need something. Those of disabled accounts are left out.
+
+    A key whose record was changed from outside is reported to ``damaged`` and hides no other.
+    """
+    moment = parsed(now())
+    disabled = {stored.ref.account for stored in open_store.store.accounts() if is_disabled(stored)}
+    for stored in open_store.store.scan(Query(account=account)):
+        try:
+            key = key_of(stored)
+        except RecordChanged as error:
+            damaged(error)
+            continue
+        if key.account in disabled or key.rotate_after_days is None:
+            continue
+        todos = tuple(_todos(key, policy, moment))
+        looked_for = policy.is_minting and bool(key.unfound)
+        if todos or looked_for:
+            yield DueKey(key, todos, looked_for)
+
+
+def _todos(key: Key, policy: Policy, moment: datetime) -> Iterator[Todo]:
+    staged, previous = key.version(Stage.STAGED), key.version(Stage.PREVIOUS)
+    if staged is not None and not staged.is_minted:
+        yield Todo.FINISH_BY_HAND
+        return
+    if key.is_mint_unfinished:
+        if policy.is_minting:
+            yield Todo.RESUME
+        return
+    is_known = previous is not None and previous.at_provider is not None
+    is_old = key.rotated_at is not None and moment - parsed(key.rotated_at) >= policy.grace
+    if policy.is_minting and is_known and is_old:
+        yield Todo.RETIRE
+    if is_due(key, moment, is_disabled=False, expiring=policy.expiring):
+        yield Todo.MINT
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """How one key is taken care of: its provider's key management, and tests that wait for the provider."""
+
+    keys: KeyManagement
+    minter: Minter
+    revoker: retiring.Revoker
+
+
+@dataclass(frozen=True, slots=True)
+class DueResult:
+    """What became of one thing that a key needed: a change, or the error that stopped it."""
+
+    key: Key
+    todo: Todo
+    result: ChangeResult | None = None
+    error: KojikeyError | None = None
+
+
+async def carry_out(open_store: OpenStore, due: DueKey, tools: Tools) -> list[DueResult]:
+    """Do what a key needs, in order; what goes wrong ends it for this key alone.
+
+    Raises:
+        StoreUnavailable: the store went away.
+    """
+    results: list[DueResult] = []
+    if due.is_lost_looked_for:
+        await lost_keys.tidy(tools.keys, open_store, due.key)
+    for todo in due.todos:
+        try:
+            result = await _done(open_store, due.key, todo, tools)
+        except StoreUnavailable:
+            raise
+        except KojikeyError as error:
+            results.append(DueResult(due.key, todo, error=error))
+            break
+        results.append(DueResult(due.key, todo, result))
+        if result.action not in ("rotated", "retired"):
+            break
+    return results
+
+
+async def _done(open_store: OpenStore, key: Key, todo: Todo, tools: Tools) -> ChangeResult:
+    account, provider = key.account, key.provider
+    if todo is Todo.RESUME:
+        return await minting.resume(open_store, tools.minter, account=account, provider=provider)
+    if todo is Todo.RETIRE:
+        return await retiring.retire(open_store, tools.revoker, account=account, provider=provider)
+    return await minting.mint(open_store, tools.minter, account=account, provider=provider, choice=Choice())

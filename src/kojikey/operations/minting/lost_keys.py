@@ -1,0 +1,68 @@
+"""Keys at the provider whose answer was lost: kojikey chose their names, and nobody has their values.
+
+Owns: looking for them and deleting them, at once and for 24 hours after a search found nothing (a provider may list a
+new key late). Must not: delete a key that the store knows as a version, whatever it is called.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from kojikey.model.errors import ChangedMeanwhile
+from kojikey.model.key import Key
+from kojikey.model.minting import MintIntent
+from kojikey.model.timestamps import now, parsed
+from kojikey.operations.key_records import key_of
+from kojikey.operations.minting.provider_ids import checked_intent, place_of
+from kojikey.operations.open_store import OpenStore
+from kojikey.providers.management.base import KeyManagement, RemoteKey, Wanted
+from kojikey.stores.base import Change
+
+LOOKED_FOR = timedelta(hours=24)
+_MOST = 20
+
+
+def remembered(key: Key, intent: MintIntent) -> Key:
+    """Return the key with a name that is to be looked for again."""
+    others = tuple(each for each in key.unfound if each.name != intent.name)
+    return replace(key, unfound=(*others, intent)[-_MOST:])
+
+
+async def orphans_of(keys: KeyManagement, open_store: OpenStore, key: Key, intent: MintIntent) -> tuple[RemoteKey, ...]:
+    """Return the keys of an intent's name that are no version of ours."""
+    known = {place.key_id for version in key.versions if (place := place_of(open_store, key, version))}
+    wanted = Wanted(intent.name, intent.token, intent.parent, intent.owner)
+    return tuple(found for found in await keys.find_named(wanted) if found.key_id not in known or not found.key_id)
+
+
+async def tidy(keys: KeyManagement, open_store: OpenStore, key: Key) -> int:
+    """Look once more for each name that was not found, and delete what is there; return how many were deleted.
+
+    Raises:
+        ManagementRefused, ManagementUnavailable: the rest is looked for at another time.
+    """
+    deleted, done = 0, []
+    for intent in key.unfound if keys.ability.lists else ():
+        for orphan in await orphans_of(keys, open_store, key, checked_intent(open_store, key, intent)):
+            await keys.delete(orphan)
+            deleted += 1
+            done.append(intent.name)
+        if parsed(now()) - parsed(intent.begun_at) >= LOOKED_FOR:
+            done.append(intent.name)
+    if done:
+        _forget(open_store, key, done)
+    return deleted
+
+
+def _forget(open_store: OpenStore, key: Key, names: list[str]) -> None:
+    stored = open_store.held(key.account, key.provider)
+    if stored is None:
+        return
+    found = key_of(stored)
+    left = tuple(intent for intent in found.unfound if intent.name not in names)
+    try:
+        document = replace(found, unfound=left).as_document()
+        open_store.store.commit((Change(stored.ref, document, stored.revision),))
+    except ChangedMeanwhile:
+        return  # it is looked for once more, which does no harm

@@ -1,0 +1,345 @@
+"""Copying keys into another store: re-sealed there, read back and verified, with their history. Deletes nothing.
+
+Nothing of an account is written before all of it was verified. Its events come first, in order, chained and signed
+anew with the data key that it has in the other store; then its keys, each with a ``copied`` event. How far that went
+stands in the other store's documents, so that a copy that was killed goes on where it was, and one that is repeated
+copies what is new.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+from typing import Literal
+
+from kojikey.model.errors import AuditBroken, CannotOpen, ChangedMeanwhile, RecordChanged, RecordUnsupported
+from kojikey.model.key import Key, Stage, Version
+from kojikey.model.ref import Document, account_ref, key_ref
+from kojikey.operations.audit import audit_verification, auditing
+from kojikey.operations.key_records import key_of
+from kojikey.operations.ledger import EventDraft, Ledger, Plan, event_draft
+from kojikey.operations.minting.provider_ids import copied_places
+from kojikey.operations.open_store import OpenStore
+from kojikey.operations.record_checks import check_account, is_well_formed
+from kojikey.operations.sealed_versions import opened
+from kojikey.operations.store_admin.accounts import ensure_there, set_disabled
+from kojikey.sealing.envelope import Sealer
+from kojikey.stores.base import Change, Query, Stored
+
+_EVENTS_AT_ONCE = 50  # DynamoDB takes 100 items in one transaction
+
+CopyAction = Literal["copied", "would_copy", "already", "conflict", "unfinished"]
+
+
+@dataclass(frozen=True, slots=True)
+class CopyResult:
+    """What became of one key. ``conflict``: the other store has another key there, which was not touched.
+
+    ``unfinished``: a new key is being made at its provider; the key is left out until that is finished.
+
+    Of such a key no event is carried over either.
+    """
+
+    account: str
+    provider: str
+    tail: str
+    action: CopyAction
+
+
+def copy(
+    source: OpenStore,
+    target: OpenStore,
+    *,
+    accounts: tuple[str, ...],
+    dry_run: bool,
+    damaged: Callable[[CannotOpen], None] | None = None,
+) -> Iterator[CopyResult]:
+    """Copy the keys of the accounts (of all where none is named) and yield what became of each.
+
+    An account that is disabled is so in the other store, too. One that was removed is left out with its events: there
+    is nothing to sign them with. Where all are copied and there is a ``damaged``, an account that was touched from
+    outside, here or there, is reported to it and left as it is, and the others are copied. What was yielded before an
+    error is copied, nothing after it.
+
+    Raises:
+        AccountNotFound: there is nothing of an account that was named; nothing was copied.
+        CannotOpen: the other store's KEK cannot be had; or a key of an account does not open, here or there, or its
+            audit trail was touched from outside, and nothing of that account was copied.
+        StoreUnavailable, ChangedMeanwhile: run it again to go on.
+    """
+    target.kek()  # before anything is read: a KEK may be asked for
+    tell = damaged if damaged is not None and not accounts else _raise
+    for stored in _chosen(source, accounts, tell):
+        try:
+            yield from _copied(source, target, stored, dry_run=dry_run)
+        except CannotOpen as error:
+            audit_verification.ensure_kek(source, error)
+            audit_verification.ensure_kek(target, error)
+            tell(error)
+    if not accounts:
+        _tell_left_out(source, tell)
+
+
+def _raise(error: CannotOpen) -> None:
+    raise error
+
+
+def _copied(source: OpenStore, target: OpenStore, stored: Stored, *, dry_run: bool) -> Iterator[CopyResult]:
+    """Copy one account, after making sure that nobody touched it. Raises as :func:`copy`."""
+    account = stored.ref.account
+    audit_verification.ensure_whole(source, account=account)
+    _ensure_whole_there(target, account)
+    keys = list(source.store.scan(Query(account=account)))
+    if not dry_run:
+        _copy_account(source, target, stored, left_out=_conflicting(source, target, keys))
+    for key in keys:
+        yield _copy_key(source, target, key, dry_run=dry_run)
+    if not dry_run:
+        _ensure_whole_there(target, account)
+
+
+def _copy_account(source: OpenStore, target: OpenStore, stored: Stored, *, left_out: frozenset[str]) -> None:
+    """Carry an account's events over, but those of keys that are left out, and whether it is disabled."""
+    account = stored.ref.account
+    _copy_events(source, target, stored, left_out=left_out)
+    if stored.document.get("disabled"):
+        set_disabled(target, account=account, disabled=True)
+
+
+def _conflicting(source: OpenStore, target: OpenStore, keys: list[Stored]) -> frozenset[str]:
+    judged = (_judged(source, target, stored, target.store.read(stored.ref)) for stored in keys)
+    return frozenset(result.provider for result in judged if result.action in ("conflict", "unfinished"))
+
+
+def _chosen(source: OpenStore, accounts: tuple[str, ...], tell: Callable[[CannotOpen], None]) -> Iterator[Stored]:
+    """Yield the accounts to copy, after making sure that all those are there which were named."""
+    for name in accounts:
+        ensure_there(source, account=name)
+    named = (source.account(name) for name in sorted(set(accounts)))
+    for stored in named if accounts else source.store.accounts():
+        try:
+            if stored is None:
+                continue
+            check_account(stored)
+        except RecordChanged as error:
+            tell(error)
+        else:
+            if stored.document["wrapped"] is not None:
+                yield stored
+
+
+def _ensure_whole_there(target: OpenStore, account: str) -> None:
+    """Check that nobody touched what the other store has of an account. Raises as :func:`copy`."""
+    with _named(target):
+        if target.account(account) is not None:
+            audit_verification.ensure_whole(target, account=account)
+
+
+@contextmanager
+def _named(target: OpenStore) -> Iterator[None]:
+    """Say of what is wrong in the other store that it is there: both stores have records of the same name."""
+    try:
+        yield
+    except (RecordChanged, RecordUnsupported, AuditBroken) as error:
+        error.place = target.store.place
+        raise
+
+
+def _tell_left_out(source: OpenStore, tell: Callable[[CannotOpen], None]) -> None:
+    """Report each account that has keys and no record: it was not copied, and is lost where the source is deleted."""
+    last = ""
+    for stored in source.store.scan():
+        if stored.ref.account != last:
+            last = stored.ref.account
+            found = source.store.read(account_ref(last))
+            if found is None or (is_well_formed(found) and found.document["wrapped"] is None):
+                error = source.nothing_of(last)
+                if isinstance(error, CannotOpen):  # else it was removed just now
+                    tell(error)
+
+
+def _copy_events(source: OpenStore, target: OpenStore, stored: Stored, *, left_out: frozenset[str]) -> None:
+    """Carry an account's events over, from where an earlier copy stopped."""
+    account, begun = stored.ref.account, stored.document["audit"].get("from", 0)  # the last event that is lost
+    there = target.account(account)
+    reached = there.document.get("copied_from", {}).get(source.store_id, 0) if there else 0
+    fresh = (
+        _with_origin(auditing.readable(event), source.store_id, begun)
+        for event in source.store.events(account)
+        if event["seq"] > reached and event["provider"] not in left_out
+    )
+    while batch := list(islice(fresh, _EVENTS_AT_ONCE)):
+        _import_events(target, account, batch, via=source.store_id)
+
+
+def _with_origin(event: Document, via: str, begun: int) -> Document:
+    """Return an event with where it first came from. It will be signed anew: what was not to be trusted is marked."""
+    # A writer of the store can add an unsigned event, and would choose its origin.
+    known = (event.get("origin") or {}) if event["signed"] else {}
+    marks = {
+        "unsigned": audit_verification.is_unsigned(event),
+        "lost": audit_verification.is_lost(event) or event["seq"] <= begun,
+    }
+    origin = {"store": via, "seq": event["seq"], **known, **{name: True for name, marked in marks.items() if marked}}
+    return {**event, "origin": origin}
+
+
+def _import_events(target: OpenStore, account: str, found: list[Document], *, via: str) -> None:
+    """Append events of another store (``via`` is its id) to the account's chain, signed anew.
+
+    What an event says stays as it is; its ``origin`` names the store that it first came from and its number there. How
+    far the copy went is kept in the account's document; an event that came by another way already is left out.
+    """
+
+    def fresh(document: Document) -> tuple[list[Document], Document]:
+        reached = {**document.get("copied_from", {}), target.store_id: math.inf}  # our own need not come back
+        contents = []
+        for event in found:
+            origin = event["origin"]
+            if reached.get(origin["store"], 0) < origin["seq"]:
+                contents.append({name: value for name, value in event.items() if name not in ("mac", "seq")})
+                reached[origin["store"]] = origin["seq"]
+            reached[via] = max(reached.get(via, 0), event["seq"])
+        del reached[target.store_id]
+        return contents, {"copied_from": reached}
+
+    Ledger(target).append(account, fresh)
+
+
+def _copy_key(source: OpenStore, target: OpenStore, stored: Stored, *, dry_run: bool) -> CopyResult:
+    existing = target.store.read(stored.ref)
+    result = _judged(source, target, stored, existing)
+    if dry_run or result.action != "would_copy":
+        return result
+    _write(source, target, key_of(stored), existing, _origin(source, stored))
+    _read_back(source, target, stored)
+    return replace(result, action="copied")
+
+
+def _origin(source: OpenStore, stored: Stored) -> Document:
+    return {"store": source.store_id, "revision": stored.revision}
+
+
+def _judged(source: OpenStore, target: OpenStore, stored: Stored, existing: Stored | None) -> CopyResult:
+    """Return what is to be done with a key. What is there already is opened and compared, each time.
+
+    Raises:
+        CannotOpen: what is there was damaged since it was copied.
+    """
+    key = key_of(stored)
+    result = CopyResult(key.account, key.provider, key.current.tail, "would_copy")
+    if key.is_mint_unfinished:
+        return replace(result, action="unfinished")
+    if existing is None:
+        return result
+    with _named(target):
+        is_same = _same_values(source, target, key, key_of(existing))
+    copied = existing.document.get("copied")  # gone as soon as anything happens to the key there
+    if copied == _origin(source, stored):
+        _compare(source, target, key, existing)  # also for a copy that was killed before it read back
+    if is_same:
+        return replace(result, action="already")
+    is_ours = isinstance(copied, dict) and copied.get("store") == source.store_id
+    return result if is_ours else replace(result, action="conflict")
+
+
+def _write(source: OpenStore, target: OpenStore, key: Key, existing: Stored | None, origin: Document) -> None:
+    opening = source.sealer(key.account)
+
+    def plan(sealer: Sealer) -> Plan:
+        versions = tuple(_resealed(opening, sealer, key.provider, version) for version in key.versions)
+        # The ids at the provider come along. Which store rotates the key there, a person says: store use --rotate-here.
+        resealed = replace(key, versions=versions, unfound=(), is_copy=True)
+        copied = copied_places(opening, sealer, resealed)
+        revision = existing.revision if existing else None
+        document = {**copied.as_document(), "copied": origin}
+        change = Change(key_ref(key.account, key.provider), document, revision)
+        return Plan((change,), (_happened(copied),))
+
+    Ledger(target).record(key.account, plan)
+
+
+def _happened(copied: Key) -> EventDraft:
+    """Return what the event says of a key that was copied: its events in the source tell of other fingerprints."""
+    others = {
+        version.stage.value: {"version": version.number, "fingerprint": version.fingerprint}
+        for version in copied.versions
+        if version.stage is not Stage.CURRENT
+    }
+    return event_draft("copied", copied.provider, copied.current)._replace(others=others)
+
+
+def _resealed(opening: Sealer, sealer: Sealer, provider: str, version: Version) -> Version:
+    secret = opened(opening, provider, version)
+    sealed = sealer.seal(secret, provider=provider, version=version.number, base_url=version.base_url)
+    return replace(version, sealed=sealed, fingerprint=sealer.fingerprint(secret))
+
+
+def _read_back(source: OpenStore, target: OpenStore, stored: Stored) -> None:
+    """Open what was written, as it now is in the other store, and compare it with what was read.
+
+    Raises:
+        RecordChanged: it differs. ChangedMeanwhile: somebody changed or removed it already.
+    """
+    written = target.store.read(stored.ref)
+    if written is None:
+        raise ChangedMeanwhile(stored.ref)
+    _compare(source, target, key_of(stored), written)
+
+
+def _compare(source: OpenStore, target: OpenStore, key: Key, written: Stored) -> None:
+    with _named(target):
+        found = key_of(written)
+        if _shown(found) != _shown(key) or not _same_values(source, target, key, found):
+            raise RecordChanged(str(written.ref), "does not read back from the other store as it was written")
+
+
+def _shown(key: Key) -> Key:
+    """Return a key without what differs between two stores that have the same."""
+    versions = tuple(
+        replace(
+            version, sealed="", fingerprint="", at_provider=version.at_provider and version.at_provider.with_proof("")
+        )
+        for version in key.versions
+    )
+    return replace(key, versions=versions, unfound=(), is_copy=False)
+
+
+def _same_values(source: OpenStore, target: OpenStore, one: Key, other: Key) -> bool:
+    """Tell whether two keys have the same values in the same stages."""
+    if [(v.number, v.stage, v.base_url) for v in one.versions] != [
+        (v.number, v.stage, v.base_url) for v in other.versions
+    ]:
+        return False
+    theirs = target.sealer(other.account)
+    # Sealed by two data keys, so fingerprints differ: one data key's fingerprint of both plaintexts is compared.
+    return all(
+        theirs.fingerprint(opened(source.sealer(one.account), one.provider, mine))
+        == theirs.fingerprint(opened(theirs, other.provider, yours))
+        for mine, yours in zip(one.versions, other.versions, strict=True)
+    )
+
+
+def rotate_here(open_store: OpenStore) -> int:
+    """Let the keys that were copied into a store be made and revoked at their providers from here; return how many.
+
+    Raises:
+        StoreUnavailable, CannotOpen, ChangedMeanwhile: the rest is as it was; run it again.
+    """
+    taken = 0
+    for stored in open_store.store.scan():
+        key = key_of(stored)
+        if key.is_copy:
+            change = Change(stored.ref, replace(key, is_copy=False).as_document(), stored.revision)
+            draft = event_draft("changed", key.provider, key.current)._replace(settings=["rotate-here"])
+            Ledger(open_store).record(key.account, partial(_planned, Plan((change,), (draft,))))
+            taken += 1
+    return taken
+
+
+def _planned(plan: Plan, _: Sealer) -> Plan:
+    return plan

@@ -1,0 +1,54 @@
+"""Saying what a store is, how much is in it, and whether its KEK lies beside it. Opens nothing, changes nothing."""
+
+from __future__ import annotations
+
+import os
+
+from kojikey.model import validators
+from kojikey.model.errors import RecordChanged
+from kojikey.model.ref import Document
+from kojikey.operations.record_checks import checked_header, is_well_formed
+from kojikey.operations.results import StoreInfo
+from kojikey.operations.store_admin.unlocking import unlocked
+from kojikey.sealing.kek.registry import describe
+from kojikey.stores.base import Store
+
+
+def info(store: Store, header: Document) -> StoreInfo:
+    """Return what a store is and how much is in it, without opening anything."""
+    description = store.describe()
+    checked_header(header, store.place)
+    kept = unlocked(header["kek"])
+    try:
+        validators.text(header["store_id"]), validators.stamp(header["created_at"])
+    except ValueError:
+        raise RecordChanged("header") from None
+    accounts = events = damaged = 0
+    for stored in store.accounts():
+        if is_well_formed(stored):
+            accounts += stored.document["wrapped"] is not None
+            events += stored.document["audit"]["seq"]
+        else:
+            damaged += 1
+    return StoreInfo(
+        engine=description.engine,
+        place=description.place,
+        store_id=header["store_id"],
+        format=header["format"],
+        created_at=header["created_at"],
+        kek=describe(header["kek"]),
+        kek_source=header["kek"]["source"],
+        accounts=accounts,
+        keys=sum(1 for _ in store.scan()),
+        events=events,
+        damaged=damaged,
+        unlocked_until=kept.until if kept else None,
+        keyring=kept.ring if kept else None,
+        rekey_under_way=header.get("next_kek") is not None,
+        details=description.details,
+    )
+
+
+def lies_beside(spec: Document, store: Store) -> bool:
+    """Tell whether the KEK is a file in the store's own folder, where one leak gives away both."""
+    return spec.get("source") == "file" and os.path.dirname(str(spec.get("path"))) == os.path.dirname(store.place)
