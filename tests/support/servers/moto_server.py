@@ -11,7 +11,7 @@ It prints its port and serves until its standard input ends. What is changed of 
 
 Gaps that stay: a Decrypt with a disabled key is answered; IAM's conditions (``dynamodb:LeadingKeys``) are not looked
 at; ``ClientRequestToken`` is not remembered; nothing is throttled; a transaction may be over 4 MB. Where the tests need
-those answers, they are played by a proxy in front (``faulty_proxy.py``) or held against AWS's documentation.
+those answers, they are played by a proxy in front (``scripted_aws.py``) or held against AWS's documentation.
 """
 
 from __future__ import annotations

@@ -167,7 +167,7 @@ def _text(line: str) -> str:
 
 
 def is_on_github(environ: Mapping[str, str]) -> bool:
-    """Tell whether a runner of GitHub Actions reads what is written (see ``inert.py``)."""
+    """Tell whether a runner of GitHub Actions reads what is written (see ``github_escape.py``)."""
     return environ.get("GITHUB_ACTIONS") == "true"
 
 

@@ -1,7 +1,7 @@
 """What a command is: its options and arguments, defined once as data.
 
-Two readers use these definitions. The quick one (``parse.py``) costs nothing to import and handles a command line
-that is plainly right; Typer (``typed.py``) words help, errors and completion. The start-up budgets of ``run`` and
+Two readers use these definitions. The quick one (``quick.py``) costs nothing to import and handles a command line
+that is plainly right; Typer (``typer_app.py``) words help, errors and completion. The start-up budgets of ``run`` and
 ``list --json`` leave no room for importing Typer, and two definitions would drift apart.
 On the hot path: imports nothing expensive.
 """

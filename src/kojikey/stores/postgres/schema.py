@@ -1,6 +1,6 @@
 """The tables of the PostgreSQL store, and every statement on their documents but the paged ones.
 
-Owns: the schema and its numbered migrations. Must not: connect, or say who may do what (``postgres_access`` does).
+Owns: the schema and its numbered migrations. Must not: connect, or say who may do what (``access.py`` does).
 
 Documents are text and not jsonb: jsonb takes neither ``\\u0000`` nor a lone surrogate, and would not give a document
 back as it was. Names are compared as bytes (``COLLATE "C"``), so that order is the same on every server.

@@ -1,7 +1,7 @@
 """The PostgreSQL store: a schema ``kojikey`` in a database that several machines share.
 
-Owns: the verbs. ``postgres_tables`` has the statements, ``postgres_access`` who may do what, ``postgres_address`` the
-URL, ``postgres_link`` the connection, ``postgres_errors`` the errors.
+Owns: the verbs. ``schema.py`` has the statements, ``access.py`` who may do what, ``address.py`` the
+URL, ``connection.py`` the connection, ``errors.py`` the errors.
 Must not: make a store when asked to open one, or keep a transaction open while its caller does something else.
 
 A change is one transaction (READ COMMITTED): each document is replaced WHERE it is at its revision, added ON CONFLICT

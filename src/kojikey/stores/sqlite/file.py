@@ -1,4 +1,4 @@
-"""The file of an SQLite store on disk: its permissions, and its atomic creation. [hot]
+"""The file of an SQLite store on disk: its permissions, and its atomic creation.
 
 Owns: permissions, symbolic links, atomic creation.
 Must not: open an existing store's file. Closing any descriptor of it would drop the locks that SQLite holds on it in

@@ -1,4 +1,4 @@
-"""The tables of the SQLite store, and every statement on them but the paged ones. [hot]
+"""The tables of the SQLite store, and every statement on them but the paged ones.
 
 Owns: the format of the file. Must not: open anything, or interpret an answer.
 """

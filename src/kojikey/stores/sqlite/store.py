@@ -1,4 +1,4 @@
-"""The SQLite store: one file, and the default. [hot]
+"""The SQLite store: one file, and the default.
 
 Owns: the verbs. ``schema.py`` has the statements, ``file.py`` the file, ``errors.py`` the errors.
 Must not: create a file when asked to open one, or hold a lock while its caller does something else.

@@ -91,4 +91,4 @@ FORMATS: dict[str, Callable[[Mapping[str, str], str], str]] = {
     "dotenv": dotenv, "shell": shell, "fish": fish, "powershell": powershell, "json": flat_json, "k8s": k8s,
     "docker": docker,
 }  # fmt: skip
-"""What writes each format, but for ``github``, which is two texts in two places (``export_github.py``)."""
+"""What writes each format, but for ``github``, which is two texts in two places (``github.py``)."""

@@ -1,7 +1,7 @@
 """``kojikey run --mask``: stays beside the program, and replaces the keys in what it writes.
 
 Two ways to start it. On a terminal (standard input and output are one) the program gets a terminal of its own, a
-session and job control (``run_session.py``). Elsewhere it stays in this process group, so that what a shell or a
+session and job control (``session.py``). Elsewhere it stays in this process group, so that what a shell or a
 supervisor does to the group reaches it as ever; each stream of its output is a pipe, or a pseudo-terminal where ours is
 a terminal. Owns: reading and writing, signals, the exit status. Must not: buffer what cannot become a key.
 """

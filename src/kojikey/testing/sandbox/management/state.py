@@ -1,7 +1,7 @@
 """The keys that a played provider manages, and the faults of its management API.
 
 Owns: what exists at one provider, and the faults that a test asks for. Must not: know how a provider writes an answer
-(dialects.py), or what its keys can do (each change is passed on to known_keys.py).
+(dialect.py), or what its keys can do (each change is passed on to known_keys.py).
 """
 
 from __future__ import annotations
