@@ -49,6 +49,21 @@ def test_due_keys_are_those_that_a_rotation_for_cron_would_take(varied: Program)
     assert accounts(varied, "--due") == ["expired"]
 
 
+def test_what_is_due_is_the_same_in_each_member_filter_total_and_rotation(varied: Program) -> None:
+    varied("account", "disable", "expired")
+    due = ["expiring"]
+    rows = varied("list", "--all-accounts", "--json", KOJIKEY_KEK=None)
+    assert [row["account"] for row in rows.results if row["rotation_due"]] == due
+    assert rows.document["summary"]["due"] == len(due)
+    assert accounts(varied, "--due") == due
+    cells = csv.DictReader(io.StringIO(varied("list", "--all-accounts", "--csv").out))
+    assert [row["account"] for row in cells if row["rotation_due"] == "true"] == due
+    table = varied("list", "--all-accounts").out.splitlines()[:-1]
+    assert [line.split()[0] for line in table if "rotation due" in line] == due
+    reported = varied("rotate", "--due", "--all-accounts", "--json")
+    assert [row["account"] for row in reported.results] == due
+
+
 def test_filters_add_up(varied: Program) -> None:
     assert accounts(varied, "--outcome", "untested") == ["untested"]
     assert accounts(varied, "--outcome", "valid", "--failing") == ["expired"]

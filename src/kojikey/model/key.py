@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from typing import Any
@@ -15,10 +16,11 @@ from kojikey.model import validators
 from kojikey.model.masking import VISIBLE
 from kojikey.model.minting import AtProvider, MintIntent
 from kojikey.model.ref import Document
-from kojikey.model.timestamps import age_days, parsed
+from kojikey.model.timestamps import parsed
 from kojikey.model.verdict import Outcome, Reason, Verdict
 
-_EXPIRY_NOTICE_DAYS = 7
+EXPIRING = timedelta(days=14)
+"""How long before it expires a key is due for rotation, unless something else is said."""
 
 
 class Stage(StrEnum):
@@ -179,19 +181,27 @@ class Key:
         """The version in use. Every saved key has one."""
         return next(version for version in self.versions if version.stage is Stage.CURRENT)
 
-    def age_days(self, now: str) -> int:
-        """Return the days since the value in use was saved."""
-        return age_days(self.current.created_at, now)
+    def age_days(self, moment: datetime) -> int:
+        """Return the whole days since the value in use was saved; 0 where the clock went backwards."""
+        return max(0, (moment - parsed(self.current.created_at)).days)
 
-    def expires_soon(self, now: str) -> bool:
-        """Tell whether the value in use expires within a week, or has expired."""
-        expires = self.current.expires_at
-        return expires is not None and (parsed(expires) - parsed(now)).days < _EXPIRY_NOTICE_DAYS
+    def rotation_due(self, moment: datetime, *, is_disabled: bool = False, expiring: timedelta = EXPIRING) -> bool:
+        """Tell whether the key is due for rotation: it is older than it may be, or expires within a span.
 
-    def rotation_due(self, now: str) -> bool:
-        """Tell whether the key should be rotated: it is older than it may be, or expires soon."""
-        is_too_old = self.rotate_after_days is not None and self.age_days(now) >= self.rotate_after_days
-        return is_too_old or self.expires_soon(now)
+        The keys of disabled accounts, and those that are never to be rotated, are not. A minted key that lives
+        shorter than the span is due in the last tenth of its life, or it would be due from the day it was made.
+        """
+        current = self.current
+        if is_disabled or self.rotate_after_days is None:
+            return False
+        if moment - parsed(current.created_at) >= timedelta(days=self.rotate_after_days):
+            return True
+        if current.expires_at is None:
+            return False
+        expires = parsed(current.expires_at)
+        life = expires - parsed(current.created_at)
+        notice = life / 10 if current.is_minted and life < expiring else expiring
+        return expires - moment <= notice
 
     def version(self, stage: Stage) -> Version | None:
         """Return the version in that stage, None where there is none."""

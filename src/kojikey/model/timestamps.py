@@ -44,11 +44,6 @@ def parsed(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def age_days(since: str, until: str) -> int:
-    """Return the whole days between two stamps; 0 where the clock went backwards."""
-    return max(0, (parsed(until) - parsed(since)).days)
-
-
 def span(text: str, *, what: str) -> timedelta:
     """Return the long span that a person wrote: a whole number and one of h d w y (365 days), such as ``90d``.
 

@@ -3,36 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
 
 from kojikey.model.errors import KeyNotFound, RecordChanged
 from kojikey.model.key import Key
 from kojikey.model.ref import account_ref, key_ref
-from kojikey.model.timestamps import parsed
+from kojikey.model.timestamps import now, parsed
 from kojikey.operations.key_records import key_of
 from kojikey.operations.results import HistoryResult, ListRow
 from kojikey.stores.base import Query, Store, Stored
-
-EXPIRING = timedelta(days=14)
-"""How long before it expires a key is due for rotation."""
-
-
-def is_due(key: Key, moment: datetime, *, is_disabled: bool, expiring: timedelta = EXPIRING) -> bool:
-    """Tell whether a key is due for rotation, as ``rotate --due`` counts: too old, or expiring within a span.
-
-    The keys of disabled accounts, and those that are never to be rotated, are left out.
-    """
-    if is_disabled or key.rotate_after_days is None:
-        return False
-    if moment - parsed(key.current.created_at) >= timedelta(days=key.rotate_after_days):
-        return True
-    expires = key.current.expires_at
-    if expires is None:
-        return False
-    life = parsed(expires) - parsed(key.current.created_at)
-    if key.current.is_minted and life < expiring:
-        expiring = life / 10  # or it would be due from the day on which it was made
-    return parsed(expires) - moment <= expiring
 
 
 def list_keys(
@@ -43,6 +21,7 @@ def list_keys(
     ``providers`` are those asked for, or those that are shown without a key, too; a key at a provider whose definition
     is gone is still listed. One that was changed from outside is reported to ``damaged`` and hides no other.
     """
+    moment = parsed(now())
     keys: dict[str, Key] = {}
     unlisted: set[str] = set()
     for stored in store.scan(Query(account=account)):
@@ -55,9 +34,9 @@ def list_keys(
     for provider in providers:
         if provider in unlisted:
             continue
-        yield ListRow(account, provider, keys.pop(provider, None), disabled)
+        yield ListRow(account, provider, keys.pop(provider, None), disabled, moment)
     for provider, key in keys.items():
-        yield ListRow(account, provider, key, disabled)
+        yield ListRow(account, provider, key, disabled, moment)
 
 
 def list_all_keys(
@@ -67,6 +46,7 @@ def list_all_keys(
 
     One that was changed from outside is reported to ``damaged`` and hides no other.
     """
+    moment = parsed(now())
     # One more pass over the store, where asking for each account would be a request for each. Few are disabled.
     disabled = {stored.ref.account for stored in store.accounts() if is_disabled(stored)}
     for stored in store.scan(Query(providers=tuple(providers))):
@@ -75,7 +55,7 @@ def list_all_keys(
         except RecordChanged as error:
             damaged(error)
         else:
-            yield ListRow(key.account, key.provider, key, key.account in disabled)
+            yield ListRow(key.account, key.provider, key, key.account in disabled, moment)
 
 
 def _is_disabled(store: Store, account: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from kojikey.model.allocation import source_without_key
@@ -126,18 +126,25 @@ class Summary:
 class ListRow:
     """An account's way in at a provider: its key, or (``key=None``) the built-in allocation where there is one.
 
-    An account that is ``disabled`` keeps its key, and is served as one without it.
+    An account that is ``disabled`` keeps its key, and is served as one without it. ``moment`` is when the list was
+    begun: the same for all of its rows, so that each agrees with the filters and the totals.
     """
 
     account: str
     provider: str
     key: Key | None
-    disabled: bool = False
+    disabled: bool
+    moment: datetime
 
     @property
     def source(self) -> Literal["byok", "built_in", "none"]:
         """Where what is used at the provider comes from."""
         return "byok" if self.key is not None and not self.disabled else source_without_key(self.provider)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether there is a key and it is due for rotation, as ``rotate --due`` counts."""
+        return self.key is not None and self.key.rotation_due(self.moment, is_disabled=self.disabled)
 
 
 @dataclass(frozen=True, slots=True)

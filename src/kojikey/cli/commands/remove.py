@@ -111,14 +111,14 @@ def _left_at_provider(context: Context, result: ChangeResult, left: tuple[Versio
 
 def _which(context: Context, stored: Stored) -> str:
     """Return what a person knows a key by: its mask, how old it is, and what its last test found."""
-    from kojikey.model.timestamps import age_days, now
+    from kojikey.model.timestamps import now, parsed
     from kojikey.operations.key_records import key_of
 
     try:
-        current = key_of(stored).current
+        key = key_of(stored)
     except RecordChanged:
         return " (its record was changed from outside)"
-    days = age_days(current.created_at, now())
+    current, days = key.current, key.age_days(parsed(now()))
     test = current.last_test
     told = f"last tested {test.tested_at[:10]}: {test.outcome}" if test else "never tested"
     masked = context.terminal.masked(current.tail, sys.stderr)

@@ -13,7 +13,6 @@ from kojikey.model.allocation import source_without_key
 from kojikey.model.key import Key, Stage, Version
 from kojikey.model.masking import mask
 from kojikey.model.ref import Document
-from kojikey.model.timestamps import now
 from kojikey.model.verdict import Verdict
 from kojikey.operations.results import ChangeResult, ListRow, ProviderReport, StoreInfo, TestResult
 
@@ -102,7 +101,7 @@ def listed(row: ListRow) -> Document:
     billed_to = {"byok": "provider", "built_in": "koji", "none": None}[row.source]
     place: Document = {"account": row.account, "provider": row.provider, "source": row.source}
     place |= {"billed_to": billed_to, "disabled": row.disabled}
-    return place | (key_fields(row.key) if row.key else dict.fromkeys(_KEY_FIELDS))
+    return place | (_key_fields(row, row.key) if row.key else dict.fromkeys(_KEY_FIELDS))
 
 
 _KEY_FIELDS = (
@@ -114,13 +113,13 @@ _KEY_FIELDS = (
 LISTED_FIELDS = ("account", "provider", "source", "billed_to", "disabled", *_KEY_FIELDS)
 
 
-def key_fields(key: Key) -> Document:
+def _key_fields(row: ListRow, key: Key) -> Document:
     """Return what is known of a key without opening it."""
-    current, moment = key.current, now()
+    current = key.current
     values = (
         mask(current.tail), current.number, current.fingerprint, key.label, current.base_url, list(key.models),
-        list(key.capabilities), key.created_at, key.rotated_at, key.age_days(moment),
-        key.rotate_after_days, key.rotation_due(moment),
+        list(key.capabilities), key.created_at, key.rotated_at, key.age_days(row.moment),
+        key.rotate_after_days, row.is_due,
         current.expires_at, current.last_test.as_document() if current.last_test else None,
         _brief(key.version(Stage.STAGED)), _brief(key.version(Stage.PREVIOUS)),
     )  # fmt: skip

@@ -211,7 +211,7 @@ class Page:
             return [row.provider, Text(self.plain("–"), style="dim"), "", "", Text(note, style="dim")]
         current = row.key.current
         test = self._last_test(current.last_test, is_brief=is_brief)
-        notes = self._notes(row.key)
+        notes = self._notes(row, row.key)
         if row.disabled:
             used = ", built-in allocation" if row.source == "built_in" else ""
             notes = f"BYOK is disabled{used}; {notes}"
@@ -225,11 +225,11 @@ class Page:
         when = "" if is_brief else f", {ago(test.tested_at)}"
         return Text(f"{self.mark(outcome)} {words}{when}", style=_STYLE[outcome])
 
-    def _notes(self, key: Key) -> str:
+    def _notes(self, row: ListRow, key: Key) -> str:
         staged = key.version(Stage.STAGED)
         notes = [
             f"version {staged.number} staged" if staged else "",
-            "rotation due" if key.rotation_due(now()) else f"{key.age_days(now())} d old",
+            "rotation due" if row.is_due else f"{key.age_days(row.moment)} d old",
             f"expires {key.current.expires_at[:10]}" if key.current.expires_at else "",
             key.label or "",
         ]

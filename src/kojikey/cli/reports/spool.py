@@ -21,7 +21,7 @@ from kojikey.cli.reports.base import STDOUT, Item, ReportFailedError, Rows, RunE
 from kojikey.model.atomic_file import write_whole
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.ref import Document
-from kojikey.model.timestamps import now
+from kojikey.model.timestamps import now, parsed
 from kojikey.model.verdict import is_failure
 from kojikey.operations.testing_keys import Unopened
 
@@ -130,7 +130,7 @@ def _row(item: Item, fail_on: str) -> Document:
         }  # fmt: skip
     more: Document = {"is_failure": is_failure(item.verdict.outcome, fail_on)}
     if item.key is not None:
-        more["rotation_due"] = item.key.rotation_due(now())
+        more["rotation_due"] = item.key.rotation_due(parsed(now()))
         more["expires_at"] = item.key.current.expires_at
         before = item.key.current.last_test
         more["last_valid_at"] = before.last_valid_at if before else None

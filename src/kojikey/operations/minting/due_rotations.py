@@ -13,10 +13,10 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from kojikey.model.errors import KojikeyError, RecordChanged, StoreUnavailable
-from kojikey.model.key import Key, Stage
+from kojikey.model.key import EXPIRING, Key, Stage
 from kojikey.model.timestamps import now, parsed
 from kojikey.operations.key_records import key_of
-from kojikey.operations.listing import EXPIRING, is_disabled, is_due
+from kojikey.operations.listing import is_disabled
 from kojikey.operations.minting import lost_keys, minting, retiring
 from kojikey.operations.minting.mint_planning import Choice
 from kojikey.operations.minting.minting import Minter
@@ -88,7 +88,7 @@ def _todos(key: Key, policy: Policy, moment: datetime) -> Iterator[Todo]:
     is_old = key.rotated_at is not None and moment - parsed(key.rotated_at) >= policy.grace
     if policy.is_minting and is_known and is_old:
         yield Todo.RETIRE
-    if is_due(key, moment, is_disabled=False, expiring=policy.expiring):
+    if key.rotation_due(moment, expiring=policy.expiring):
         yield Todo.MINT
 
 

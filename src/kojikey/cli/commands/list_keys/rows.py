@@ -8,9 +8,8 @@ from kojikey.cli.parsing.command import Call
 from kojikey.model.errors import UsageError
 from kojikey.model.next_step import next_step
 from kojikey.model.ref import Document
-from kojikey.model.timestamps import now, parsed
+from kojikey.model.timestamps import parsed
 from kojikey.model.verdict import Outcome
-from kojikey.operations.listing import is_due
 from kojikey.operations.results import ListRow
 
 UNTESTED = "untested"
@@ -49,8 +48,7 @@ def _filters(call: Call) -> list[_Wanted]:
     if call.flag("failing"):
         wanted.append(_is_failing)
     if call.flag("due"):
-        moment = parsed(now())
-        wanted.append(lambda row: row.key is not None and is_due(row.key, moment, is_disabled=row.disabled))
+        wanted.append(lambda row: row.is_due)
     outcome = call.text("outcome")
     if outcome is not None:
         wanted.append(lambda row: row.key is not None and _outcome(row) == outcome)
@@ -61,7 +59,7 @@ def _is_failing(row: ListRow) -> bool:
     if row.key is None:
         return False
     expires = row.key.current.expires_at
-    has_expired = expires is not None and parsed(expires) <= parsed(now())
+    has_expired = expires is not None and parsed(expires) <= row.moment
     return has_expired or _outcome(row) in (Outcome.LIMITED.value, Outcome.REJECTED.value)
 
 
@@ -74,9 +72,9 @@ _LAST = (1,)  # rows without a key have no age, and come after those that have
 
 
 def _by_age(row: ListRow) -> tuple[object, ...]:
-    return (
-        (0, -row.key.age_days(now()), row.key.current.created_at, *_names(row)) if row.key else (*_LAST, *_names(row))
-    )
+    if row.key is None:
+        return (*_LAST, *_names(row))
+    return (0, -row.key.age_days(row.moment), row.key.current.created_at, *_names(row))
 
 
 def _by_test(row: ListRow) -> tuple[object, ...]:
@@ -106,13 +104,12 @@ class Totals:
 
     def counted(self, rows: Iterable[ListRow]) -> Iterator[ListRow]:
         """Yield the rows, counting those that are keys."""
-        moment = parsed(now())
         for row in rows:
             if row.key is not None:
                 self.keys += 1
                 self._accounts.add(row.account)
                 self._outcomes[_outcome(row)] += 1
-                self._due += is_due(row.key, moment, is_disabled=row.disabled)
+                self._due += row.is_due
             yield row
 
     def as_document(self) -> Document:

@@ -22,7 +22,7 @@ from kojikey.cli.output.damaged_records import DamagedRecords
 from kojikey.cli.output.failure import SCHEMA, Failure, write_line
 from kojikey.cli.output.github_escape import inert_json
 from kojikey.model.errors import Effect, KojikeyError, UsageError
-from kojikey.model.key import Key
+from kojikey.model.key import EXPIRING, Key
 from kojikey.model.management_errors import CannotMint
 from kojikey.model.masking import VISIBLE, mask
 from kojikey.model.next_step import Hint, next_step
@@ -30,7 +30,6 @@ from kojikey.model.ref import Document
 from kojikey.model.secret import Secret
 from kojikey.model.timestamps import short_span, span
 from kojikey.model.verdict import Outcome, Verdict
-from kojikey.operations.listing import EXPIRING
 from kojikey.operations.minting.due_rotations import DueKey, DueResult, Policy, Todo, Tools, carry_out, due_keys
 from kojikey.operations.minting.minting import Minter
 from kojikey.operations.minting.patience import until_known, until_refused

@@ -1,0 +1,53 @@
+"""When a key is due for rotation: the one rule of ``list``, ``list --due``, ``rotate --due`` and the reports."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from kojikey.model.key import Key, Stage, Version
+from kojikey.model.minting import AtProvider
+from kojikey.model.timestamps import parsed, stamp
+
+MADE = parsed("2026-01-01T00:00:00Z")
+DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
+MINTED = AtProvider("key-1", is_minted=True)
+
+
+def key(*, rotate_after: int | None = 90, life: timedelta | None = None, place: AtProvider | None = None) -> Key:
+    version = Version(
+        1, Stage.CURRENT, "a.b.c.d.e", "wxyz", "0123456789ab", "https://api.example.com", stamp(MADE),
+        expires_at=stamp(MADE + life) if life else None, at_provider=place,
+    )  # fmt: skip
+    return Key("acme", "elevenlabs", (version,), 2, stamp(MADE), rotate_after_days=rotate_after)
+
+
+@pytest.mark.parametrize(
+    ("found", "first_due"),
+    [
+        (key(), 90 * DAY),
+        (key(rotate_after=30), 30 * DAY),
+        (key(life=40 * DAY), 26 * DAY),  # 14 days before it expires
+        (key(life=40 * DAY, rotate_after=10), 10 * DAY),
+        (key(life=10 * DAY, place=MINTED), 9 * DAY),  # the last tenth of a life that is shorter than the notice
+        (key(life=14 * DAY, place=MINTED), 0 * DAY),
+        (key(life=40 * DAY, place=MINTED), 26 * DAY),
+        (key(life=10 * DAY, place=replace(MINTED, is_minted=False)), -4 * DAY),
+    ],
+)
+def test_a_key_is_due_from_that_moment_on(found: Key, first_due: timedelta) -> None:
+    moment = MADE + first_due
+    assert [found.rotation_due(at) for at in (moment - SECOND, moment, moment + 1000 * DAY)] == [False, True, True]
+    assert not found.rotation_due(moment, is_disabled=True)
+
+
+def test_another_notice_moves_the_moment() -> None:
+    found = key(life=40 * DAY)
+    due = [found.rotation_due(MADE + 33 * DAY, expiring=notice) for notice in (6 * DAY, 7 * DAY)]
+    assert due == [False, True]
+
+
+def test_a_key_that_is_never_to_be_rotated_is_never_due() -> None:
+    assert not key(rotate_after=None, life=DAY).rotation_due(MADE + 1000 * DAY)
