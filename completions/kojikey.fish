@@ -298,7 +298,7 @@ complete -c kojikey -n '__kojikey_in set' -l rotate-after -x -d 'how long until 
 complete -c kojikey -n '__kojikey_in set' -l model -x -d 'a model that the key must reach; may be repeated'
 complete -c kojikey -n '__kojikey_in set' -l capability -x -a '(__kojikey_offer capability)' -d 'what the key must be allowed to do; may be repeated'
 complete -c kojikey -n '__kojikey_in set' -l base-url -x -d 'a regional or enterprise endpoint (https; http for loopback alone)'
-complete -c kojikey -n '__kojikey_in set' -l unset -x -a '(__kojikey_offer setting)' -d 'take away label, expires, rotate-after, model, capability or base-url; may be repeated'
+complete -c kojikey -n '__kojikey_in set' -l unset -x -a '(__kojikey_offer setting)' -d 'remove label, expires, rotate-after, model, capability or base-url; may be repeated'
 complete -c kojikey -n '__kojikey_in set' -l no-test -d 'do not ask the provider; save the key untested'
 complete -c kojikey -n '__kojikey_in set' -l allow-limited -d 'also save a key to which something is refused'
 complete -c kojikey -n '__kojikey_in set' -l allow-unverified -d 'also save a key that could not be judged'

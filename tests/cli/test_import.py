@@ -534,12 +534,12 @@ def dies(*arguments, **more):
     if is_ours:
         os.kill(os.getpid(), signal.SIGKILL)
     return result
-from kojikey.cli.commands import import_comments
-rewrite = import_comments._rewrite
+from kojikey.cli.commands.import_keys import comments
+rewrite = comments._rewrite
 def rewriting(*arguments):
     setattr(os, step, dies)
     rewrite(*arguments)
-import_comments._rewrite = rewriting
+comments._rewrite = rewriting
 sys.argv[1:] = ["import", "--no-test", "--comment-out"]
 from kojikey.__main__ import main
 main()

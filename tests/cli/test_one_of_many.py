@@ -125,7 +125,7 @@ def test_a_run_whose_output_nobody_reads_any_more_stops_and_fails(few: Program) 
     err = running.stderr.read()
     running.stderr.close()
     assert running.wait(SECONDS) == 7, err
-    (told,) = re.findall("nobody reads the output any more: ([0-9]) of 6 keys done, ([0-9]) outcomes recorded", err)
+    (told,) = re.findall("the output was closed: ([0-9]) of 6 keys done, ([0-9]) outcomes recorded", err)
     assert told[0] == told[1]
     hint = err.partition("the same command with ")[2].split()
     rest = few("test", "--all-accounts", "--jsonl", *hint)

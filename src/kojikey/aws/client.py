@@ -36,8 +36,8 @@ def make_client(service: str, *, region: str, endpoint: str | None) -> Any:
 
     Raises:
         Boto3Missing: the extra is not installed. UsageError: boto3 does not take one of AWS's settings, or the endpoint
-            of ``AWS_ENDPOINT_URL`` and its kin would send requests unencrypted to another machine; which it was is
-            said. Any error that :func:`trouble` knows.
+            of ``AWS_ENDPOINT_URL`` or one like it would send requests unencrypted to another machine; the message
+            names the variable. Any error that :func:`trouble` knows.
     """
     _require_boto3()
     check_credentials_of_environment()

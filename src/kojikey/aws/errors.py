@@ -15,12 +15,12 @@ from kojikey.aws.settings import MalformedCredentials
 
 EXTRA_HINT = "python3 -m pip install 'kojikey[aws]'"
 MALFORMED_HINT = (
-    "look for a line end at the end of AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or of what the "
-    "profile has them from"
+    "look for a line end at the end of AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or where the "
+    "profile gets them from"
 )
 MFA_HINT = (
-    "get temporary credentials first, with aws sts get-session-token or aws sso login, and let AWS_PROFILE or "
-    "AWS_ACCESS_KEY_ID and its kin name them"
+    "get temporary credentials first, with aws sts get-session-token or aws sso login, then set AWS_PROFILE or "
+    "AWS_ACCESS_KEY_ID and the variables that belong to it"
 )
 CREDENTIALS_HINT = (
     "aws sts get-caller-identity says who you are to AWS; set AWS_PROFILE, or run aws configure, aws login or "

@@ -75,4 +75,4 @@ class SettingsWarnings:
                 )
             )
         way = mistake.hint or ""
-        say(f"  {way}; the other providers are used as always")
+        say(f"  {way}; the other providers work as before")

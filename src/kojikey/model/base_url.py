@@ -21,7 +21,7 @@ _LOOPBACK = re.compile(rf"localhost|127(?:\.{_BYTE}){{3}}|\[::1\]")
 _ENDS_IN_A_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")  # such a host is an IPv4 address to most clients
 _DECEIVING = re.compile(r"%(?![0-9A-Fa-f]{2})|%(?:2[EF5]|5C|[01][0-9A-F]|7F)", re.IGNORECASE)
 _LONGEST = 300
-_HINT = "a base URL is such as https://api.example.com or https://gateway.example.com/prefix; http only for loopback"
+_HINT = "a base URL looks like https://api.example.com or https://gateway.example.com/prefix; http only for loopback"
 
 
 def check_base_url(text: str) -> str:

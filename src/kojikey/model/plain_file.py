@@ -22,7 +22,7 @@ def open_plain(path: str) -> BinaryIO:
 
     Raises:
         OSError: there is none, or it is something else: a folder, a device, a named pipe.
-        ValueError: the path is none.
+        ValueError: that is not a path.
     """
     descriptor = os.open(path, OPEN_FLAGS)
     try:

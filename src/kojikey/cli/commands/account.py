@@ -98,7 +98,7 @@ def remove(call: Call) -> int:
         )
     lines = [
         f"account {account} is removed, with {keys} key{'' if keys == 1 else 's'} and its data key",
-        "a backup of its sealed records opens no more, unless the data key's record is in it and the KEK is kept",
+        "a backup of its sealed records no longer opens, unless the data key's record is in it and the KEK is kept",
         "the providers still accept the keys: revoke them there",
         *made,
     ]

@@ -32,7 +32,7 @@ def audit(call: Call) -> int:
     context = context_of(call)
     everyone = call.flag("all_accounts") or context.settings.account.origin == "default"
     if call.flag("all_accounts") and call.text("account") is not None:
-        raise UsageError("--all-accounts goes without --account", hint=next_step("audit", "--all-accounts"))
+        raise UsageError("--all-accounts cannot be combined with --account", hint=next_step("audit", "--all-accounts"))
     since = call.text("since")
     moment = datetime.now(UTC) - short_span(since, what="--since") if since is not None else None
     account = None if everyone else context.account
@@ -40,7 +40,7 @@ def audit(call: Call) -> int:
     if call.flag("verify"):
         if call.text("provider") is not None or since is not None:
             raise UsageError(
-                "--verify recomputes whole chains: it goes without --provider and --since",
+                "--verify recomputes whole chains: it cannot be combined with --provider or --since",
                 hint=next_step("audit", "--verify"),
             )
         return _verify(context, audit_verification.verify(open_store, account=account))
@@ -153,7 +153,7 @@ def _found(result: AuditResult) -> str:
     if not count:
         return "there is no account, so there was nothing to verify"
     trails = f"the audit trail of {_accounts(count)}"
-    return f"{trails}: nothing was touched of what can be recomputed" if result.lost else f"{trails} is whole"
+    return f"{trails}: all events that can still be verified are intact" if result.lost else f"{trails} is whole"
 
 
 COMMANDS = (

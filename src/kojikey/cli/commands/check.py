@@ -39,7 +39,8 @@ def check(call: Call) -> int:
     context = context_of(call)
     if call.flag("all_accounts") and call.text("account") is not None:
         raise UsageError(
-            "--all-accounts goes without --account", hint=next_step("check", "--all-accounts", "--require", "P")
+            "--all-accounts cannot be combined with --account",
+            hint=next_step("check", "--all-accounts", "--require", "P"),
         )
     providers = _required(call)
     for provider in providers:

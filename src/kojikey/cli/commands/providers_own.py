@@ -88,9 +88,7 @@ def _write(path: str, text: str) -> None:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise Conflict(
-            "there is such a file already", hint="choose another id", effect=Effect.NOTHING_WRITTEN
-        ) from None
+        raise Conflict("the file exists already", hint="choose another id", effect=Effect.NOTHING_WRITTEN) from None
     except OSError as error:
         raise StoreUnavailable(path, f"cannot be written ({error.strerror})", effect=Effect.NOTHING_WRITTEN) from None
     with open(handle, "w", encoding="utf-8") as file:

@@ -142,7 +142,7 @@ def refuse_batch_options(call: Call) -> None:
         if call.values.get(option.name) not in (None, False):
             flag = option.flags[0]
             again = next_step(call.command.name, "--batch", "FILE", flag)
-            raise UsageError(f"{flag} goes with --batch", hint=again, effect=Effect.NOTHING_CHANGED)
+            raise UsageError(f"{flag} is for --batch", hint=again, effect=Effect.NOTHING_CHANGED)
 
 
 class Approval:

@@ -84,14 +84,14 @@ def _checked(call: Call, provider: str) -> frozenset[str]:
     given = [name.replace("_", "-") for name in _GIVEN if call.values.get(name) not in (None, [])]
     both = next((name for name in given if name in unset), None)
     if both:
-        raise UsageError(f"--{both} and --unset {both} go not together", hint=example, effect=Effect.NOTHING_CHANGED)
+        raise UsageError(f"--{both} and --unset {both} cannot be combined", hint=example, effect=Effect.NOTHING_CHANGED)
     if not given and not unset:
         raise UsageError(f"set needs a setting: --{', --'.join(SETTINGS)} or --unset NAME", hint=example)
     tests = next((name for name in _FOR_A_TEST if call.values.get(name) not in (None, False)), None)
     if tests and "base-url" not in (*given, *unset):
         shown = tests.replace("_", "-")
         raise UsageError(
-            f"--{shown} goes with --base-url: nothing else is tested", hint=example, effect=Effect.NOTHING_CHANGED
+            f"--{shown} is for --base-url: nothing else is tested", hint=example, effect=Effect.NOTHING_CHANGED
         )
     return frozenset(unset)
 
@@ -123,7 +123,7 @@ COMMANDS = (
             *COMMON, LABEL, EXPIRES, ROTATE_AFTER, MODEL, CAPABILITY, BASE_URL,
             Option(
                 ("--unset",),
-                "take away label, expires, rotate-after, model, capability or base-url; may be repeated",
+                "remove label, expires, rotate-after, model, capability or base-url; may be repeated",
                 "texts",
                 "NAME",
                 "setting",

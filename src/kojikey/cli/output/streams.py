@@ -38,7 +38,7 @@ def lost_output(error: OSError) -> str:
     if not isinstance(error, BrokenPipeError):
         return f"the output cannot be written ({error.strerror})"
     silence(sys.stdout.fileno())
-    return "nobody reads the output any more"
+    return "the output was closed"
 
 
 def silence(number: int) -> None:

@@ -170,7 +170,7 @@ def _of_all(step: Next) -> Next:
 
 _WAIT = {
     "rate_limited": "run it again later, more slowly: --rate 5 (requests a second and provider)",
-    "provider_unavailable": "nothing is wrong with the keys as far as is known: run it again later",
+    "provider_unavailable": "no key is known to be bad: run it again later",
     "unreachable": Hint("look at the network and at HTTPS_PROXY (", next_step("doctor"), "), then run it again"),
-    "timeout": "run it again later, or with more patience: --timeout 30",
+    "timeout": "run it again later, or with more time: --timeout 30",
 }

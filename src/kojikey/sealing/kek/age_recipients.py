@@ -65,7 +65,7 @@ def parsed_file(text: str) -> tuple[Recipient, ...]:
     """Return the recipients of a file, one a line; empty lines and those that begin with # are passed over.
 
     Raises:
-        UsageError: one is none, and its line is named; or there is none at all.
+        UsageError: a line is not a recipient (it is named), or there is no recipient.
     """
     lines = text.splitlines()
     found = []

@@ -66,8 +66,8 @@ SET search_path = pg_catalog AS $$ BEGIN
     END IF;
     RETURN NEW;
 END $$"""
-# Of the form that kojikey writes (operations/record_checks.py), and with a number of events that only goes on. ``->`` and
-# ``->>`` take the last of two members of one name, as Python does.
+# Of the form that kojikey writes (``operations/record_checks.py``), and with a number of events that only grows. ``->``
+# and ``->>`` take the last of two members of one name, as Python does.
 _COUNT_GOES_ON: LiteralString = """
 CREATE OR REPLACE FUNCTION kojikey.the_count_goes_on() RETURNS trigger LANGUAGE plpgsql
 SET search_path = pg_catalog AS $$

@@ -129,7 +129,7 @@ _WHY_NO_CONNECTION: tuple[tuple[str, Meaning], ...] = (
     ),
     (
         r"timeout expired|timed out",
-        Meaning(StoreUnreachable, "did not answer in time", "is the server, or a firewall, in the way?"),
+        Meaning(StoreUnreachable, "did not answer in time", "is the server down, or does a firewall block it?"),
     ),
 )
 _NO_CONNECTION = Meaning(
@@ -162,7 +162,7 @@ def not_connected(error: Exception, address: Address) -> KojikeyError:
         )
     if _MALFORMED.search(text):
         return UsageError(
-            "a setting in that URL, in the service file or in a PG* variable is none that PostgreSQL's client takes",
+            "a setting in that URL, in the service file or in a PG* variable is not one of PostgreSQL's client",
             hint="psql with the same URL tells which",
             effect=Effect.NOT_CONNECTED,
         )

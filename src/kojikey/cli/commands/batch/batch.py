@@ -153,7 +153,7 @@ def _check(context: Context) -> None:
         if call.values.get(name) not in (None, False, [], ()):
             spelled = "PROVIDER" if name == "provider" else "--" + name.replace("_", "-")
             raise UsageError(
-                f"--batch names keys line by line: it goes without {spelled}",
+                f"--batch names keys line by line: it cannot be combined with {spelled}",
                 hint=_again(context),
                 effect=Effect.NOTHING_CHANGED,
             )
@@ -249,7 +249,7 @@ def _on_line(number: int, tell: Callable[[str], None]) -> Callable[[str], None]:
 
 
 def _numbered(error: KojikeyError, number: int) -> KojikeyError:
-    return UsageError(f"line {number}: {error}", hint=error.hint or "docs/ci.md#batch has the form of a line")
+    return UsageError(f"line {number}: {error}", hint=error.hint or "docs/ci.md#batch shows the form of a line")
 
 
 def _fields(raw: bytes | None) -> dict[str, str]:

@@ -54,7 +54,7 @@ def _checked(call: Call) -> str:
     chosen = call.text("format") or "dotenv"
     if call.flag("json"):
         raise UsageError(
-            "--json is for results, and a key is none", hint=_typed("--format", "json"), effect=Effect.NOTHING_PRINTED
+            "--json is for results, not for keys", hint=_typed("--format", "json"), effect=Effect.NOTHING_PRINTED
         )
     if chosen not in _NAMES:
         raise UsageError("--format takes one of " + ", ".join(_NAMES), hint=_typed("--format", "dotenv"))
@@ -65,7 +65,7 @@ def _checked(call: Call) -> str:
         )
     if call.text("name") is not None and chosen != "k8s":
         raise UsageError(
-            "--name goes with --format k8s",
+            "--name is for --format k8s",
             hint=_typed("--format", "k8s", "--name", "NAME"),
             effect=Effect.NOTHING_PRINTED,
         )
@@ -102,7 +102,7 @@ def _checked_place(context: Context, chosen: str) -> str | None:
     except FileNotFoundError:
         mode = None
     except (OSError, ValueError) as error:
-        raise _unwritable(path, getattr(error, "strerror", None) or "that is no path") from None
+        raise _unwritable(path, getattr(error, "strerror", None) or "that is not a path") from None
     if not path or not os.path.isdir(folder):
         raise _unwritable(path, "there is no such folder")
     if mode is not None and not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):

@@ -58,7 +58,7 @@ def _rewrite(path: str, digest: str, bindings: Iterable[Binding]) -> None:
     with open_plain(path) as file:
         data, like = HiddenBytes(file.read()), os.fstat(file.fileno())
     if sha256(data).hexdigest() != digest:
-        raise OSError(0, "somebody changed it meanwhile")
+        raise OSError(0, "it was changed meanwhile")
     if not os.access(path, os.W_OK):
         raise OSError(0, "it is read-only")
     replaced = {binding.span: binding.name for binding in bindings if binding.span is not None}

@@ -109,7 +109,7 @@ def _check_comment_out(sources: list[Source], unread: list[Unread]) -> None:
     if other is not None:
         what = "standard input" if other == "-" else other
         raise UsageError(
-            f"--comment-out replaces lines of .env files, and {what} is none",
+            f"--comment-out replaces lines of .env files, and {what} is not one",
             effect=Effect.NOTHING_CHANGED,
             hint="import it without --comment-out, and take the keys out by hand",
         )

@@ -68,7 +68,7 @@ class Report(NamedTuple):
         if self.unread:
             return _error(self.code, _unread(self.unread[0]), "name a file that is there")
         if self.problems:
-            return _error(self.code, self.problems[0], "take the lines away by hand")
+            return _error(self.code, self.problems[0], "remove the lines by hand")
         if self.code is Exit.NOT_FOUND:
             return _error(Exit.NOT_FOUND, _nothing(self), _way_to_more(self))
         return None

@@ -251,5 +251,5 @@ def _refuse_two_values(rows: list[Row]) -> None:
                 row.tail = _tail(row.binding)
                 row.refuse(
                     f"two values for one provider, {places}: which is the key of {provider}? nothing was taken of it",
-                    "take one of them away, or import one with --account NAME",
+                    "remove one of them, or import one with --account NAME",
                 )

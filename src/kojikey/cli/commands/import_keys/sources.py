@@ -86,7 +86,7 @@ def read_file(path: str) -> Source | Unread:
     """Return what a file holds, or standard input for ``-``.
 
     Raises:
-        UsageError: it would be typed at a terminal, or its path is none.
+        UsageError: it would be typed at a terminal, or is not a path.
     """
     try:
         data, is_regular = _standard_input() if path == STDIN else _content(path)

@@ -20,7 +20,7 @@ def list_keys(call: Call) -> int:
     context = context_of(call)
     everyone = call.flag("all_accounts")
     if everyone and call.text("account") is not None:
-        raise UsageError("--all-accounts goes without --account", hint=next_step("list", "--all-accounts"))
+        raise UsageError("--all-accounts cannot be combined with --account", hint=next_step("list", "--all-accounts"))
     check_options(call)
     asked = tuple(dict.fromkeys(call.texts("providers")))
     index = wiring.provider_index(context.settings)

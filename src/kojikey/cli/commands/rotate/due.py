@@ -86,13 +86,15 @@ def _policy(context: Context) -> Policy:
         if call.values.get(name) not in (None, False, [], ()):
             spelled = "PROVIDER" if name == "provider" else "--" + name.replace("_", "-")
             raise UsageError(
-                f"--due goes without {spelled}",
+                f"--due cannot be combined with {spelled}",
                 effect=Effect.NOTHING_CHANGED,
                 hint=next_step("rotate", "--due", "--mint"),
             )
     if call.flag("jsonl") and context.terminal.json:
         raise UsageError(
-            "--jsonl goes without --json", effect=Effect.NOTHING_CHANGED, hint=next_step("rotate", "--due", "--jsonl")
+            "--jsonl cannot be combined with --json",
+            effect=Effect.NOTHING_CHANGED,
+            hint=next_step("rotate", "--due", "--jsonl"),
         )
     expiring, grace = call.text("expiring"), call.text("grace")
     return Policy(

@@ -272,7 +272,7 @@ def check_options(context: Context, step: str) -> None:
             spelled = "--" + name.replace("_", "-")
             with_what = " or ".join(f"--{each}" for each in goes_with)
             raise UsageError(
-                f"{spelled} goes with {with_what}", effect=Effect.NOTHING_CHANGED, hint=next_step("rotate", "--help")
+                f"{spelled} is for {with_what}", effect=Effect.NOTHING_CHANGED, hint=next_step("rotate", "--help")
             )
     propagation(context)
 

@@ -104,25 +104,27 @@ def _step(call: Call) -> str:
     if call.flag("mint"):
         _refuse_with_mint(call)
     if call.flag("mint") and steps:
-        raise UsageError(f"--mint goes without --{steps[0]}", effect=Effect.NOTHING_CHANGED, hint=_again(call, "mint"))
+        raise UsageError(
+            f"--mint cannot be combined with --{steps[0]}", effect=Effect.NOTHING_CHANGED, hint=_again(call, "mint")
+        )
     if len(steps) > 1:
         raise UsageError("one step at a time: --resume, --abort, --rollback or --retire", hint=_again(call, steps[0]))
     if call.flag("force") and steps != ["retire"]:
         raise UsageError(
-            "--force goes with --retire", hint=_again(call, "retire", "--force"), effect=Effect.NOTHING_CHANGED
+            "--force is for --retire", hint=_again(call, "retire", "--force"), effect=Effect.NOTHING_CHANGED
         )
     if steps and any(call.flag(name) or call.text(name) is not None for name in ("stdin", "from_env", "from_file")):
         raise UsageError(f"--{steps[0]} reads no key", hint=_again(call, steps[0]), effect=Effect.NOTHING_CHANGED)
     given = _settings_given(call)
     if steps and given:
         raise UsageError(
-            f"--{steps[0]} changes no settings, so it goes without {given[0]}",
+            f"--{steps[0]} changes no settings, so it cannot be combined with {given[0]}",
             hint=_again(call, steps[0]),
             effect=Effect.NOTHING_CHANGED,
         )
     if steps == ["retire"] and call.flag("no_test"):
         raise UsageError(
-            "--retire is a test: it goes without --no-test",
+            "--retire is a test, so it cannot be combined with --no-test",
             hint=_again(call, "retire"),
             effect=Effect.NOTHING_CHANGED,
         )
@@ -134,7 +136,7 @@ def _refuse_with_mint(call: Call) -> None:
     given = [f"--{name.replace('_', '-')}" for name in sources] + _settings_given(call)
     if given:
         hint = Hint(next_step("set", "PROVIDER"), " changes settings; without --mint, rotate takes a key that you made")
-        raise UsageError(f"--mint goes without {given[0]}", hint=hint, effect=Effect.NOTHING_CHANGED)
+        raise UsageError(f"--mint cannot be combined with {given[0]}", hint=hint, effect=Effect.NOTHING_CHANGED)
 
 
 def _again(call: Call, step: str, *more: str) -> Hint:

@@ -29,7 +29,9 @@ def sandbox(call: Call) -> int:
         )
     if call.flag("tour"):
         if context.terminal.json:
-            raise UsageError("--tour is for people: it goes without --json", hint=next_step("sandbox", "--tour"))
+            raise UsageError(
+                "--tour is for people: it cannot be combined with --json", hint=next_step("sandbox", "--tour")
+            )
         from kojikey.cli.commands.sandbox.tour import tour
 
         with Sandbox(port=int(port)) as playing:

@@ -62,7 +62,7 @@ def _steps(playing: Sandbox) -> tuple[Step, ...]:
         Step("Test it again, whenever you like.", ("test", _PROVIDER)),
         Step("A rotation to a key that the provider refuses changes nothing.", ("rotate", _PROVIDER), refused, 3),
         Step("A rotation to a good one: staged, tested, promoted.", ("rotate", _PROVIDER), second),
-        Step("Second thoughts: the key before is still there.", ("rotate", _PROVIDER, "--rollback")),
+        Step("Undo it: the previous key is still there.", ("rotate", _PROVIDER, "--rollback")),
         Step("What there is, masked. This never opens a key.", ("list",)),
         Step("What happened, and whether anybody changed that story.", ("audit", "--verify")),
         Step("Remove it: the account falls back to the built-in allocation.", ("remove", _PROVIDER, "--yes")),

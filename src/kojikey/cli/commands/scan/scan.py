@@ -52,7 +52,7 @@ def scan(call: Call) -> int:
 
 def _check_options(call: Call) -> None:
     if call.flag("all_accounts") and call.text("account") is not None:
-        raise UsageError("--all-accounts goes without --account")
+        raise UsageError("--all-accounts cannot be combined with --account")
     report = call.text("sarif")
     if report is not None:
         from kojikey.cli.reports.spool import check_places

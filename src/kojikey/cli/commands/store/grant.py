@@ -67,7 +67,7 @@ def _show(context: Context, result: GrantResult, line: str) -> int:
         context.terminal.warn(
             Hint(
                 f"the audit trail of account {result.account} was touched from outside and takes no event, "
-                "so there is none of this; ",
+                "so it has no event for this;  ",
                 next_step("audit", "--verify", "--account", result.account),
                 " tells more",
             )

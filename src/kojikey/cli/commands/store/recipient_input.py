@@ -30,7 +30,7 @@ def read_recipients(values: Sequence[str]) -> tuple[Recipient, ...]:
     """Return the recipients that were named, in order.
 
     Raises:
-        UsageError: one is none, or a file cannot be read.
+        UsageError: one is not a recipient, or a file cannot be read.
     """
     from kojikey.sealing.kek.age_recipients import parsed, parsed_file
 

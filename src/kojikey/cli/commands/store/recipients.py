@@ -118,7 +118,9 @@ def _remove(context: Context, open_store: OpenStore, inputs: KekInputs, named: s
     from kojikey.cli.output.render import Page
 
     page = Page(context.terminal)
-    page.line(f"{gone.name} opens {open_store.store.place} no more; it has a new key-encryption key: {result.kek}")
+    page.line(
+        f"{gone.name} can no longer open {open_store.store.place}, which has a new key-encryption key: {result.kek}"
+    )
     page.line(f"accounts wrapped anew: {result.rewrapped}, done before: {result.already}", indent=2)
     cells = [(key.account, key.provider, _masked(context, key), _rotation(context, key)) for key in keys]
     if cells:

@@ -38,7 +38,7 @@ def init(call: Call) -> int:
         )
     if call.text("name") is not None and (url is None or "://" not in url):
         raise UsageError(
-            "--name goes with the URL of the store that is to have it",
+            "--name is for the URL of the store that gets the name",
             hint=next_step("store init", "sqlite:///srv/team/keys.db", "--name", "team", "--kek", "SOURCE"),
         )
     if url is not None:
@@ -78,11 +78,11 @@ def _with_recipients(context: Context, inputs: KekInputs) -> KekInputs:
     """Return the inputs with the recipients that were named.
 
     Raises:
-        UsageError: one is none, or the KEK is not one of several people.
+        UsageError: one is not a recipient, or the KEK is not one of several people.
     """
     values = context.call.texts("recipient")
     if values and context.call.text("kek") != "recipients":
-        raise UsageError("--recipient goes with --kek recipients", effect=Effect.NOTHING_DONE)
+        raise UsageError("--recipient is for --kek recipients", effect=Effect.NOTHING_DONE)
     return inputs._replace(recipients=read_recipients(values)) if values else inputs
 
 

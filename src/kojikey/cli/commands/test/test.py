@@ -68,11 +68,11 @@ def _check(call: Call) -> None:
     timeout_of(call)
     if call.flag("all") and call.texts("providers"):
         raise UsageError(
-            "--all is every key: it goes without provider names",
+            "--all is every key: it cannot be combined with provider names",
             hint=Hint(next_step("test", "--all"), ", or ", next_step("test", "PROVIDER")),
         )
     if call.flag("all_accounts") and call.text("account") is not None:
-        raise UsageError("--all-accounts goes without --account", hint=next_step("test", "--all-accounts"))
+        raise UsageError("--all-accounts cannot be combined with --account", hint=next_step("test", "--all-accounts"))
     if call.flag("json") and call.flag("jsonl"):
         raise UsageError(
             "--json is one document and --jsonl many: one of them at a time",
