@@ -120,12 +120,12 @@ _kojikey_takes() {
     'store grant')
       options='--store -s --json --no-input --quiet -q --no-color --help -h'
       values=' --store=store -s=store '
-      argument='' many=1
+      argument='account'
       ;;
     'store revoke')
       options='--store -s --json --no-input --quiet -q --no-color --help -h'
       values=' --store=store -s=store '
-      argument='' many=1
+      argument='account'
       ;;
     'store policy')
       options='--store -s --json --no-input --quiet -q --no-color --help -h'
@@ -180,7 +180,7 @@ _kojikey_takes() {
     'config set')
       options='--json --quiet -q --no-color --help -h'
       values='  '
-      argument='config' many=1
+      argument='config'
       ;;
     'config unset')
       options='--json --quiet -q --no-color --help -h'

@@ -471,6 +471,7 @@ complete -c kojikey -n '__kojikey_in store grant' -l no-input -d 'never ask; fai
 complete -c kojikey -n '__kojikey_in store grant' -l quiet -s q -d 'say nothing but results, warnings and errors'
 complete -c kojikey -n '__kojikey_in store grant' -l no-color -d 'no colour (also: NO_COLOR)'
 complete -c kojikey -n '__kojikey_in store grant' -l help -s h -d 'show help'
+complete -c kojikey -n '__kojikey_in store grant; and test (__kojikey_arguments 2 --store -s) -eq 0' -x -a '(__kojikey_offer account)'
 
 complete -c kojikey -n '__kojikey_in store revoke' -l store -s s -x -a '(__kojikey_offer store)' -d 'the store, by name or URL (default: KOJIKEY_STORE, then \'local\')'
 complete -c kojikey -n '__kojikey_in store revoke' -l json -d 'print one JSON document on stdout, also on failure'
@@ -478,6 +479,7 @@ complete -c kojikey -n '__kojikey_in store revoke' -l no-input -d 'never ask; fa
 complete -c kojikey -n '__kojikey_in store revoke' -l quiet -s q -d 'say nothing but results, warnings and errors'
 complete -c kojikey -n '__kojikey_in store revoke' -l no-color -d 'no colour (also: NO_COLOR)'
 complete -c kojikey -n '__kojikey_in store revoke' -l help -s h -d 'show help'
+complete -c kojikey -n '__kojikey_in store revoke; and test (__kojikey_arguments 2 --store -s) -eq 0' -x -a '(__kojikey_offer account)'
 
 complete -c kojikey -n '__kojikey_in store policy' -l store -s s -x -a '(__kojikey_offer store)' -d 'the store, by name or URL (default: KOJIKEY_STORE, then \'local\')'
 complete -c kojikey -n '__kojikey_in store policy' -l json -d 'print one JSON document on stdout, also on failure'
@@ -566,7 +568,7 @@ complete -c kojikey -n '__kojikey_in config set' -l json -d 'print one JSON docu
 complete -c kojikey -n '__kojikey_in config set' -l quiet -s q -d 'say nothing but results, warnings and errors'
 complete -c kojikey -n '__kojikey_in config set' -l no-color -d 'no colour (also: NO_COLOR)'
 complete -c kojikey -n '__kojikey_in config set' -l help -s h -d 'show help'
-complete -c kojikey -n '__kojikey_in config set' -x -a '(__kojikey_offer config)'
+complete -c kojikey -n '__kojikey_in config set; and test (__kojikey_arguments 2 ) -eq 0' -x -a '(__kojikey_offer config)'
 
 complete -c kojikey -n '__kojikey_in config unset' -l json -d 'print one JSON document on stdout, also on failure'
 complete -c kojikey -n '__kojikey_in config unset' -l quiet -s q -d 'say nothing but results, warnings and errors'

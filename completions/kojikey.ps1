@@ -188,16 +188,16 @@ Register-ArgumentCompleter -Native -CommandName kojikey -ScriptBlock {
             Options = @('--store', '-s', '--json', '--no-input', '--quiet', '-q', '--no-color', '--help', '-h')
             About = @{'--store' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '-s' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '--json' = 'print one JSON document on stdout, also on failure'; '--no-input' = 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--help' = 'show help'; '-h' = 'show help'}
             Values = @{'--store' = 'store'; '-s' = 'store'}
-            Argument = ''
-            Many = $true
+            Argument = 'account'
+            Many = $false
             PassesOn = $false
         }
         'store revoke' = @{
             Options = @('--store', '-s', '--json', '--no-input', '--quiet', '-q', '--no-color', '--help', '-h')
             About = @{'--store' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '-s' = 'the store, by name or URL (default: KOJIKEY_STORE, then ''local'')'; '--json' = 'print one JSON document on stdout, also on failure'; '--no-input' = 'never ask; fail and say what was missing (also: KOJIKEY_NO_INPUT, CI)'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--help' = 'show help'; '-h' = 'show help'}
             Values = @{'--store' = 'store'; '-s' = 'store'}
-            Argument = ''
-            Many = $true
+            Argument = 'account'
+            Many = $false
             PassesOn = $false
         }
         'store policy' = @{
@@ -285,7 +285,7 @@ Register-ArgumentCompleter -Native -CommandName kojikey -ScriptBlock {
             About = @{'--json' = 'print one JSON document on stdout, also on failure'; '--quiet' = 'say nothing but results, warnings and errors'; '-q' = 'say nothing but results, warnings and errors'; '--no-color' = 'no colour (also: NO_COLOR)'; '--help' = 'show help'; '-h' = 'show help'}
             Values = @{}
             Argument = 'config'
-            Many = $true
+            Many = $false
             PassesOn = $false
         }
         'config unset' = @{

@@ -19,9 +19,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from kojikey.cli.commands import HIDDEN, load_all
+from kojikey.cli.command import Command, Option
 from kojikey.cli.exits import MEANING
-from kojikey.cli.parsing.command import COMMON, Argument, Command, Option
+from kojikey.cli.options import COMMON
+from kojikey.cli.registry import HIDDEN, load_all
 from kojikey.providers.catalog import load_catalog
 from kojikey.providers.definition import Definition
 from kojikey.testing import Sandbox
@@ -147,25 +148,17 @@ def tracked(folder: Path) -> Iterator[Path]:
     return (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
 
 
-def own(command: Command) -> list[Option]:
+def own(command: Command) -> list[Option[Any]]:
     """Return the options of a command that not every command has."""
     return [option for option in command.options if option.flags not in {common.flags for common in COMMON}]
 
 
 def usage(command: Command) -> str:
     """Return how a command is typed."""
-    return f"kojikey {command.name}{shown(command.argument)}"
+    return " ".join(["kojikey", command.name, *(argument.usage for argument in command.arguments)])
 
 
-def shown(argument: Argument | None) -> str:
-    """Return how an argument is typed."""
-    if argument is None:
-        return ""
-    needed = argument.required or argument.metavar.startswith(("[", "-"))
-    return f" {argument.metavar}" if needed else f" [{argument.metavar}]"
-
-
-def spelt_out(options: Sequence[Option]) -> str:
+def spelt_out(options: Sequence[Option[Any]]) -> str:
     """Return options as they are typed."""
     values = (f" {option.metavar}" if option.metavar else "" for option in options)
     return ", ".join(f"`{'/'.join(option.flags)}{value}`" for option, value in zip(options, values, strict=True))

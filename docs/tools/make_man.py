@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from kojikey import __version__
-from kojikey.cli.commands import GROUPS, HIDDEN, load_all
+from kojikey.cli.command import Command, Option
 from kojikey.cli.exits import MEANING
-from kojikey.cli.parsing.command import Argument, Command, Option
+from kojikey.cli.registry import GROUPS, HIDDEN, load_all
 
 ABOUT = "keep API keys of AI providers sealed, test them, and rotate them without losing one"
 FILES = (
@@ -105,16 +106,10 @@ def paragraphs(text: str) -> str:
 def synopsis(command: Command) -> str:
     """Return how a command is typed."""
     typed = f"\\fBkojikey {escaped(command.name)}\\fR [\\fIOPTIONS\\fR]"
-    return typed + (f" \\fI{escaped(shown(command.argument))}\\fR" if command.argument else "")
+    return typed + "".join(f" \\fI{escaped(argument.usage)}\\fR" for argument in command.arguments)
 
 
-def shown(argument: Argument) -> str:
-    """Return how an argument is typed."""
-    is_complete = argument.required or argument.metavar.startswith(("[", "-"))
-    return argument.metavar if is_complete else f"[{argument.metavar}]"
-
-
-def flags(option: Option) -> str:
+def flags(option: Option[Any]) -> str:
     """Return an option as it is typed."""
     spelt = ", ".join(f"\\fB{escaped(flag)}\\fR" for flag in option.flags)
     return spelt + (f" \\fI{escaped(option.metavar)}\\fR" if option.metavar else "")

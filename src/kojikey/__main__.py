@@ -57,8 +57,8 @@ def _carried_out(tokens: list[str]) -> int:
 
         print(f"kojikey {__version__}")
         return 0
-    from kojikey.cli.commands import find
     from kojikey.cli.parsing.quick import quick
+    from kojikey.cli.registry import find
 
     found = find(tokens)
     call = quick(*found) if found else None

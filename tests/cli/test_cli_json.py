@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kojikey.cli import commands
+from kojikey.cli import registry
 from kojikey.cli.exits import MEANING, Exit
 from support.program import Ended, Program
 
@@ -205,10 +205,10 @@ def test_every_command_but_those_that_are_not_tried_here_succeeds_above() -> Non
         "store use",
         "completion",
     }
-    assert set(commands.MODULES) - elsewhere - set(SUCCEED) == set()
+    assert set(registry.MODULES) - elsewhere - set(SUCCEED) == set()
 
 
-@pytest.mark.parametrize("name", [name for name in commands.MODULES if name not in commands.HIDDEN])
+@pytest.mark.parametrize("name", [name for name in registry.MODULES if name not in registry.HIDDEN])
 @pytest.mark.parametrize(
     "tail",
     [["--nonsense"], ["--no-color=yes"], ["a", "b", "c", "d"], ["--account"], ["--store", "\udcff\udcfe"], ["\udcff"]],

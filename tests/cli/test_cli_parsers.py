@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kojikey.cli import commands
+from kojikey.cli import registry
+from kojikey.cli.command import Call, Command, Flag
 from kojikey.cli.parsing import typer_app
-from kojikey.cli.parsing.command import Call, Command
 from kojikey.cli.parsing.quick import quick
 from kojikey.model.errors import UsageError
 from support.amounts import exhaustive
 
-COMMANDS = commands.load_all()
+COMMANDS = registry.load_all()
 VALUES = [
     "elevenlabs", "google_gemini", "acme", "90d", "x=y", "a b", "", "-", "é", "5", "0", "1.5", "-1", "1_0", " 7",
     "nan", "٣",
@@ -36,7 +36,7 @@ def command_lines(draw: st.DrawFn, command: Command) -> list[str]:
             option = draw(st.sampled_from(command.options))
             flag, value = draw(st.sampled_from(option.flags)), draw(st.sampled_from(VALUES))
             form = draw(st.integers(0, 7))
-            if option.kind == "flag":
+            if isinstance(option, Flag):
                 tokens += [flag if form else f"{flag}={value}"]
             else:
                 tokens += [flag, value] if form > 2 else [f"{flag}={value}"] if form else [flag]
@@ -59,7 +59,7 @@ def recording() -> Iterator[list[tuple[str, dict[str, Any]]]]:
         return 0
 
     stubs = [command._replace(handler=note) for command in COMMANDS]
-    with mock.patch.object(commands, "load_all", return_value=stubs):
+    with mock.patch.object(registry, "load_all", return_value=stubs):
         tree = typer_app.click_command()
     with mock.patch.object(typer_app, "click_command", return_value=tree):
         yield calls
@@ -67,8 +67,7 @@ def recording() -> Iterator[list[tuple[str, dict[str, Any]]]]:
 
 def plain(call: Call) -> dict[str, Any]:
     """Return what was given, in one spelling for both readers: what is absent, false or empty is left out."""
-    values = {name: list(value) if isinstance(value, tuple | list) else value for name, value in call.values.items()}
-    return {name: repr(value) for name, value in values.items() if value not in (None, False, [])}
+    return {parameter.name: repr(value) for parameter, value in call.values.items() if value != parameter.absent}
 
 
 @pytest.mark.parametrize("examples", [10, exhaustive(100)])
@@ -95,7 +94,7 @@ def test_the_two_readers_agree(command: Command, examples: int) -> None:
 
 def test_the_quick_reader_takes_what_people_type(subtests_of_typing: list[list[str]]) -> None:
     for words in subtests_of_typing:
-        found = commands.find(words)
+        found = registry.find(words)
         assert found is not None
         assert quick(*found) is not None, words
 

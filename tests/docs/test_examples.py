@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kojikey.cli import commands
+from kojikey.cli import registry
+from kojikey.cli.commands.scan.scan import STAGED
 from kojikey.cli.parsing.quick import quick
 from kojikey.config.config_file import parse_config
 from kojikey.testing import Sandbox
@@ -46,7 +47,7 @@ def inline_lines() -> list[str]:
 @pytest.mark.parametrize("line", sorted({*code_lines(), *inline_lines()}))
 def test_every_command_line_can_be_typed(line: str) -> None:
     tokens = shlex.split(line)[1:]
-    found = commands.find(tokens)
+    found = registry.find(tokens)
     assert found is not None, line
     is_name_alone = " ".join(tokens) == found[0].name
     assert is_name_alone or quick(*found) is not None, line
@@ -119,10 +120,10 @@ def test_the_budgets_are_those_that_are_measured() -> None:
 
 def test_the_hook_starts_a_command_that_there_is() -> None:
     (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
-    found = commands.find(shlex.split(hook["entry"])[1:])
+    found = registry.find(shlex.split(hook["entry"])[1:])
     assert found is not None
     call = quick(*found)
     assert call is not None
-    assert call.flag("staged")
+    assert call[STAGED]
     assert not hook["pass_filenames"]
     assert f"- id: {hook['id']}" in PAGES["docs/leaks.md"]

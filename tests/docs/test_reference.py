@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from kojikey.cli.commands import GROUPS, HIDDEN, load_all
 from kojikey.cli.exits import MEANING
+from kojikey.cli.registry import GROUPS, HIDDEN, load_all
 from kojikey.model.verdict import OUTCOME_OF, Reason
 from kojikey.providers.catalog import load_catalog
 from kojikey.providers.schema import schema

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import kojikey
-from kojikey.cli.commands import MODULES
+from kojikey.cli.registry import MODULES
 from kojikey.model.next_step import Hint, Next, commands_of, is_command_first, next_step
 
 PACKAGE = Path(kojikey.__file__).parent

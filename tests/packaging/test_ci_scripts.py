@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kojikey.cli.commands import HIDDEN, MODULES
+from kojikey.cli.registry import HIDDEN, MODULES
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ("run", "test")

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from kojikey.cli.parsing.command import Call
+from kojikey.cli.command import Call
+from kojikey.cli.options import ACCOUNT, ENV, NO_INPUT, STORE
 from kojikey.config.settings import Settings
 from kojikey.model.environment import Environment
 from kojikey.model.next_step import Hint, next_step
@@ -27,22 +28,20 @@ def settings_of(call: Call, *, config: dict[str, Any] | None = None) -> Settings
     """Return the settings of a call, in this process's environment; with ``config`` in place of config.toml."""
     return Settings(
         Environment(os.environ),
-        account=call.text("account"),
-        store=call.text("store"),
-        no_input=call.flag("no_input"),
+        account=call.get(ACCOUNT),
+        store=call.get(STORE),
+        no_input=call.get(NO_INPUT),
         config=config,
         warnings=SettingsWarnings(_named_providers(call)),
     )
 
 
 def _named_providers(call: Call) -> set[str]:
-    given = [call.values.get(name) for name in ("provider", "providers", "env")]
-    words = [word for value in given for word in ([value] if isinstance(value, str) else _texts(value))]
-    return {word.rpartition("=")[2] for word in words}
-
-
-def _texts(value: object) -> list[str]:
-    return value if isinstance(value, list) else []  # a flag of the same name (``import --env``) names nobody
+    words = [pair.rpartition("=")[2] for pair in call.get(ENV)]
+    for parameter, value in call.values.items():
+        if parameter.complete == "provider":
+            words += value if isinstance(value, tuple) else [value]
+    return {name.strip() for word in words if word for name in word.split(",")}
 
 
 class SettingsWarnings:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from kojikey.cli.call_settings import settings_of
+from kojikey.cli.command import Call
 from kojikey.cli.output.terminal import Terminal
-from kojikey.cli.parsing.command import Call
 from kojikey.cli.person import Person
 from kojikey.config.settings import Settings
 

@@ -10,7 +10,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kojikey.cli.parsing.command import Call
+    from kojikey.cli.command import Call
 
 
 def carry_out(call: Call) -> int:

@@ -10,9 +10,10 @@ import stat
 import sys
 
 from kojikey.cli import controlling_terminal
+from kojikey.cli.command import Call
+from kojikey.cli.options import FROM_ENV, FROM_FILE, STDIN
 from kojikey.cli.output.failure import say
 from kojikey.cli.output.terminal import TRIES, Terminal
-from kojikey.cli.parsing.command import Call
 from kojikey.model.errors import Effect, InputNeeded, KekMissing, MalformedKey, UsageError
 from kojikey.model.home import expanded
 from kojikey.model.plain_file import open_plain
@@ -62,14 +63,14 @@ def read_key(call: Call, terminal: Terminal, *, prompt: str) -> Secret:
         UsageError: two sources, or one that cannot be read. InputNeeded: no source, and nobody may be asked.
         MalformedKey: the source is empty or is not text.
     """
-    variable, path = call.text("from_env"), call.text("from_file")
-    if sum((call.flag("stdin"), variable is not None, path is not None)) > 1:
+    variable, path = call.get(FROM_ENV), call.get(FROM_FILE)
+    if sum((call.get(STDIN), variable is not None, path is not None)) > 1:
         raise UsageError("a key comes from one source: --stdin, --from-env or --from-file")
     if variable is not None:
         return _from_variable(variable, terminal)
     if path is not None:
         return _from_file(path, terminal)
-    if call.flag("stdin") and not sys.stdin.isatty():
+    if call.get(STDIN) and not sys.stdin.isatty():
         return _from_stream()
     if not terminal.interactive:
         raise InputNeeded(
@@ -82,7 +83,7 @@ def read_key(call: Call, terminal: Terminal, *, prompt: str) -> Secret:
 
 def key_was_named(call: Call) -> bool:
     """Tell whether the options name a source for a key."""
-    return call.flag("stdin") or call.text("from_env") is not None or call.text("from_file") is not None
+    return call.get(STDIN) or call.get(FROM_ENV) is not None or call.get(FROM_FILE) is not None
 
 
 def _from_variable(name: str, terminal: Terminal) -> Secret:

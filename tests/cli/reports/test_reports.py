@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from kojikey.cli.commands import find
+from kojikey.cli.command import Call, Command
 from kojikey.cli.context import context_of
 from kojikey.cli.output import documents
 from kojikey.cli.output.github_escape import inert, inert_json
 from kojikey.cli.output.terminal import Terminal
-from kojikey.cli.parsing.command import Call, Command
 from kojikey.cli.parsing.quick import quick
+from kojikey.cli.registry import find
 from kojikey.cli.reports import github, html
 from kojikey.cli.reports import screen as on_screen
 from kojikey.cli.reports.junit import junit

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from kojikey.cli.command import Argument, Call, Command, Text
 from kojikey.cli.context import Context, context_of
-from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Argument, Call, Command, Option
+from kojikey.cli.options import JSON, NO_COLOR, NO_INPUT, QUIET, STORE
 from kojikey.model.account import checked_account
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.next_step import Hint, next_step
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from kojikey.model.key import Key
+
+NAME = Argument("name", "NAME", "the account", complete="account")
+CONFIRM = Text("--confirm", help="the account's name, instead of typing it", metavar="NAME")
 
 
 def list_accounts(call: Call) -> int:
@@ -59,7 +63,7 @@ def _switch(call: Call, *, disabled: bool) -> int:
     from kojikey.operations.store_admin import accounts
 
     context = context_of(call)
-    account = checked_account(call.text("name") or "")
+    account = checked_account(call[NAME])
     open_store = wiring.open_chosen_store(context.settings, context.person)
     result = accounts.set_disabled(open_store, account=account, disabled=disabled)
     if not result.recorded:
@@ -85,7 +89,7 @@ def remove(call: Call) -> int:
     from kojikey.operations.store_admin import accounts
 
     context = context_of(call)
-    account = checked_account(call.text("name") or "")
+    account = checked_account(call[NAME])
     open_store = wiring.open_chosen_store(context.settings, context.person)
     accounts.ensure_removable(open_store, account=account)
     _confirm(context, account)
@@ -123,7 +127,7 @@ def _confirm(context: Context, account: str) -> None:
     Raises:
         UsageError: it is another one, or nobody can be asked; nothing was removed.
     """
-    given = context.call.text("confirm")
+    given = context.call[CONFIRM]
     if given is None and context.terminal.interactive:
         given = context.terminal.answer("This cannot be undone. Type the account's name to remove it: ")
     if given is None:
@@ -156,7 +160,6 @@ def _show(context: Context, account: str, action: str, lines: list[str], **more:
 
 
 _OPTIONS = (STORE, JSON, NO_INPUT, QUIET, NO_COLOR)
-_NAME = Argument("name", "NAME", "the account", required=True, complete="account")
 
 COMMANDS = (
     Command(
@@ -171,7 +174,7 @@ COMMANDS = (
         "set an account's own keys aside: it falls back to the built-in allocation",
         disable,
         options=_OPTIONS,
-        argument=_NAME,
+        arguments=(NAME,),
         description="The keys are kept. `run` and `resolve` answer with the built-in allocation until `enable`.",
         examples=("kojikey account disable acme",),
     ),
@@ -180,15 +183,15 @@ COMMANDS = (
         "use an account's own keys again",
         enable,
         options=_OPTIONS,
-        argument=_NAME,
+        arguments=(NAME,),
         examples=("kojikey account enable acme",),
     ),
     Command(
         "account remove",
         "delete an account's keys and its data key, for good",
         remove,
-        options=(*_OPTIONS, Option(("--confirm",), "the account's name, instead of typing it", "text", "NAME")),
-        argument=_NAME,
+        options=(*_OPTIONS, CONFIRM),
+        arguments=(NAME,),
         description="Backups of the account's sealed records become unreadable without the data key's record. One of "
         "the whole store has that too: move to another KEK with `store rekey`, and destroy the old one. Its audit "
         "events stay, and an account that was disabled is so when it is created again.",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from kojikey.cli.command import Call, Command
 from kojikey.cli.context import Context, context_of
-from kojikey.cli.parsing.command import BATCH, COMMON, DEEP, PROVIDER, SAVING, SOURCES, Call, Command
+from kojikey.cli.options import BATCH, BATCH_OPTIONS, COMMON, DEEP, KEY, NO_TEST, SAVING, SOURCES
 from kojikey.model.allocation import BUILT_IN
 from kojikey.model.errors import Effect, InputNeeded
 from kojikey.model.next_step import Hint, next_step
@@ -25,19 +26,19 @@ def add(call: Call) -> int:
     from kojikey.operations.probing import Target
 
     context = context_of(call)
-    if call.text("batch") is not None:
+    if call[BATCH] is not None:
         from kojikey.cli.commands.batch.batch import add_batch
 
         return add_batch(context)
     saving.refuse_batch_options(call)
     catalog = wiring.catalog(context.settings)
-    provider = call.text("provider") or _choose(context)
+    provider = call[KEY] or _choose(context)
     wiring.checked_provider(provider, context.settings)
     definition = catalog.get(provider)
     settings = saving.settings_of(context, definition)
     base_url = definition.checked_base_url(settings.base_url)
     probe = probe_for_one(context, catalog)
-    if not call.flag("no_test"):
+    if not call[NO_TEST]:
         wiring.check_network(base_url)
     open_store = wiring.open_chosen_store(context.settings, context.person)
     ensure_absent(open_store, account=context.account, provider=provider)
@@ -50,7 +51,7 @@ def add(call: Call) -> int:
         settings.models or (),
         settings.capabilities or definition.default_capabilities,
     )
-    test = None if call.flag("no_test") else probe
+    test = None if call[NO_TEST] else probe
     approve = saving.Approval(context, saving="save it", advice=for_unsaved(provider, has_key=False))
     new = NewKey(context.account, target, secret, settings)
     result = run_operation(add_key(open_store, new, test=test, approve=approve, make_store=make_store))
@@ -105,10 +106,8 @@ COMMANDS = (
         "add",
         "read a key, test it, then save it",
         add,
-        options=(*COMMON, *SOURCES, *SAVING, DEEP, *BATCH),
-        argument=PROVIDER._replace(
-            required=False, help="the provider; a numbered choice where none is named; none with --batch"
-        ),
+        options=(*COMMON, *SOURCES, *SAVING, DEEP, *BATCH_OPTIONS),
+        arguments=(KEY.explained("the provider; a numbered choice where none is named; none with --batch"),),
         description="The key comes from a hidden prompt, or from one of --stdin, --from-env and --from-file. "
         "There is no way to pass it as an argument.",
         examples=(

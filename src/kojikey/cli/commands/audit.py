@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from kojikey.cli.command import Call, Command, Flag, Text
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.exits import Exit
+from kojikey.cli.options import ACCOUNT, ALL_ACCOUNTS, COMMON
 from kojikey.cli.output.failure import Failure
-from kojikey.cli.parsing.command import COMMON, Call, Command, Option
 from kojikey.model.errors import CannotOpen, UsageError
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import Document
@@ -16,6 +17,10 @@ from kojikey.model.ref import Document
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `kojikey --help` imports every command's module
     from kojikey.operations.results import AuditResult
+
+OF_PROVIDER = Text("--provider", "-p", help="only events of this provider", metavar="P", complete="provider")
+SINCE = Text("--since", help="only events of the last span, such as 7d", metavar="7d")
+VERIFY = Flag("--verify", help="recompute the chain and open every key; exit 8 names what was touched")
 
 _NAMED = 10  # damaged events, in one message
 _MEND = Hint(
@@ -30,21 +35,21 @@ def audit(call: Call) -> int:
     from kojikey.operations.audit import audit_verification, auditing
 
     context = context_of(call)
-    everyone = call.flag("all_accounts") or context.settings.account.origin == "default"
-    if call.flag("all_accounts") and call.text("account") is not None:
+    everyone = call[ALL_ACCOUNTS] or context.settings.account.origin == "default"
+    if call[ALL_ACCOUNTS] and call[ACCOUNT] is not None:
         raise UsageError("--all-accounts cannot be combined with --account", hint=next_step("audit", "--all-accounts"))
-    since = call.text("since")
+    since = call[SINCE]
     moment = datetime.now(UTC) - short_span(since, what="--since") if since is not None else None
     account = None if everyone else context.account
     open_store = wiring.open_chosen_store(context.settings, context.person)
-    if call.flag("verify"):
-        if call.text("provider") is not None or since is not None:
+    if call[VERIFY]:
+        if call[OF_PROVIDER] is not None or since is not None:
             raise UsageError(
                 "--verify recomputes whole chains: it cannot be combined with --provider or --since",
                 hint=next_step("audit", "--verify"),
             )
         return _verify(context, audit_verification.verify(open_store, account=account))
-    result = auditing.events(open_store.store, account=account, provider=call.text("provider"), since=moment)
+    result = auditing.events(open_store.store, account=account, provider=call[OF_PROVIDER], since=moment)
     _tell_unknown(context, result)
     return _show(context, result, everyone=everyone)
 
@@ -54,7 +59,7 @@ def _tell_unknown(context: Context, result: AuditResult) -> None:
     from kojikey import wiring
     from kojikey.providers.index import unknown_provider
 
-    provider = context.call.text("provider")
+    provider = context.call[OF_PROVIDER]
     if provider is None or result.events:
         return
     index = wiring.provider_index(context.settings)
@@ -163,10 +168,10 @@ COMMANDS = (
         audit,
         options=(
             *COMMON,
-            Option(("--provider", "-p"), "only events of this provider", "text", "P", "provider"),
-            Option(("--since",), "only events of the last span, such as 7d", "text", "7d"),
-            Option(("--all-accounts",), "the events of every account (as without --account)"),
-            Option(("--verify",), "recompute the chain and open every key; exit 8 names what was touched"),
+            OF_PROVIDER,
+            SINCE,
+            ALL_ACCOUNTS.explained("the events of every account (as without --account)"),
+            VERIFY,
         ),
         examples=("kojikey audit --since 7d", "kojikey audit --verify --all-accounts"),
     ),

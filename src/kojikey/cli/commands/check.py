@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from kojikey.cli.command import Call, Command, Text, Texts
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.exits import Exit
+from kojikey.cli.options import ACCOUNT, ALL_ACCOUNTS, COMMON
 from kojikey.cli.output.damaged_records import DamagedRecords
 from kojikey.cli.output.failure import write_line
-from kojikey.cli.parsing.command import COMMON, Call, Command, Option
 from kojikey.model.errors import UsageError
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import Document
@@ -16,6 +17,10 @@ from kojikey.model.ref import Document
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `kojikey --help` imports every command's module
     from kojikey.operations.checking import Problem, Requirement
+
+REQUIRE = Texts("--require", help="providers, separated by commas; may be repeated", metavar="P,…", complete="provider")
+MAX_AGE = Text("--max-age", help="how old a key may be, such as 90d", metavar="90d")
+TESTED_WITHIN = Text("--tested-within", help="how long ago its last test may be, such as 7d", metavar="7d")
 
 _WORDS = {
     "no_key": "no key",
@@ -37,7 +42,7 @@ def check(call: Call) -> int:
     from kojikey.operations import checking
 
     context = context_of(call)
-    if call.flag("all_accounts") and call.text("account") is not None:
+    if call[ALL_ACCOUNTS] and call[ACCOUNT] is not None:
         raise UsageError(
             "--all-accounts cannot be combined with --account",
             hint=next_step("check", "--all-accounts", "--require", "P"),
@@ -45,7 +50,7 @@ def check(call: Call) -> int:
     providers = _required(call)
     for provider in providers:
         wiring.checked_provider(provider, context.settings)
-    max_age, within = call.text("max_age"), call.text("tested_within")
+    max_age, within = call[MAX_AGE], call[TESTED_WITHIN]
     policy = checking.Policy(
         max_age=span(max_age, what="--max-age") if max_age is not None else None,
         tested_within=short_span(within, what="--tested-within") if within is not None else None,
@@ -54,7 +59,7 @@ def check(call: Call) -> int:
     if policy.max_age is not None:
         context.terminal.note(f"--max-age: a key created before {stamp(moment - policy.max_age)} is too old")
     open_store = wiring.open_existing(context.settings, context.person)
-    if call.flag("all_accounts"):
+    if call[ALL_ACCOUNTS]:
         found = list(checking.check_all(open_store, providers=providers, policy=policy, now=moment, damaged=damage))
     else:
         found = list(
@@ -66,15 +71,15 @@ def check(call: Call) -> int:
         rows, summary = [_fields(item, context) for item in found], {"required": len(found), "met": met}
         return documents.write("check", code, rows, summary=summary, error=damage.error)
     for item in found:
-        if not (item.is_met and call.flag("all_accounts")):
-            write_line(_line(item, context, with_account=call.flag("all_accounts")))
-    if call.flag("all_accounts") and not context.terminal.quiet:
+        if not (item.is_met and call[ALL_ACCOUNTS]):
+            write_line(_line(item, context, with_account=call[ALL_ACCOUNTS]))
+    if call[ALL_ACCOUNTS] and not context.terminal.quiet:
         write_line(f"{met} of {len(found)} required keys are there")
     return int(code)
 
 
 def _required(call: Call) -> tuple[str, ...]:
-    names = [name.strip() for text in call.texts("require") for name in text.split(",")]
+    names = [name.strip() for text in call[REQUIRE] for name in text.split(",")]
     if not names or not all(names):
         raise UsageError("say which keys are needed", hint=next_step("check", "--require", "google_gemini,elevenlabs"))
     return tuple(dict.fromkeys(names))
@@ -134,10 +139,10 @@ COMMANDS = (
         check,
         options=(
             *COMMON,
-            Option(("--all-accounts",), "the keys of every account"),
-            Option(("--require",), "providers, separated by commas; may be repeated", "texts", "P,…", "provider"),
-            Option(("--max-age",), "how old a key may be, such as 90d", "text", "90d"),
-            Option(("--tested-within",), "how long ago its last test may be, such as 7d", "text", "7d"),
+            ALL_ACCOUNTS,
+            REQUIRE,
+            MAX_AGE,
+            TESTED_WITHIN,
         ),
         description="Makes no request, opens no key and needs no KEK. Exit 3, with the reason for each provider, where "
         "a key is missing, expired, too old, was refused at its last test, or was not tested lately enough. "

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 
 from kojikey.cli.call_settings import settings_of
+from kojikey.cli.command import Argument, Call, Command
+from kojikey.cli.options import ACCOUNT, STORE
 from kojikey.cli.output.failure import write_line
-from kojikey.cli.parsing.command import ACCOUNT, STORE, Argument, Call, Command
 from kojikey.config.settings import LOCAL
 from kojikey.model.errors import KojikeyError
+
+KIND = Argument("kind", "KIND", "what to complete")
 
 # What a shell takes as a word in which nothing is expanded. Names come from stores and files that others may write.
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+:/-]*")
@@ -17,7 +20,7 @@ _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+:/-]*")
 def complete(call: Call) -> int:
     """Print the values of a kind, a line each; none where they cannot be read, and none that a shell could expand."""
     try:
-        values = _values(call.text("kind") or "", call)
+        values = _values(call[KIND], call)
     except (KojikeyError, OSError):
         return 0
     for value in values:
@@ -57,7 +60,7 @@ def _values(kind: str, call: Call) -> list[str]:
 
         return list(SHELLS)
     if kind == "topic":
-        from kojikey.cli.commands import HIDDEN, MODULES
+        from kojikey.cli.registry import HIDDEN, MODULES
 
         return ["exit-codes", *(name for name in MODULES if name not in HIDDEN and " " not in name)]
     return []
@@ -69,6 +72,6 @@ COMMANDS = (
         "print values for completion scripts",
         complete,
         options=(ACCOUNT, STORE),
-        argument=Argument("kind", "KIND", "what to complete", required=True),
+        arguments=(KIND,),
     ),
 )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 
+from kojikey.cli.command import Argument, Call, Command
 from kojikey.cli.context import context_of
-from kojikey.cli.parsing.command import OUTPUT, Argument, Call, Command
+from kojikey.cli.options import OUTPUT
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.next_step import next_step
+
+SHELL = Argument("shell", "SHELL", "bash, zsh, fish or powershell", complete="shell")
 
 
 def completion(call: Call) -> int:
@@ -17,7 +20,7 @@ def completion(call: Call) -> int:
     from kojikey.cli.output.failure import say
 
     context = context_of(call, config={})
-    name = str(call.text("shell"))
+    name = call[SHELL]
     if name not in SHELLS:
         raise UsageError(
             f"there is a script for {', '.join(SHELLS)}",
@@ -43,7 +46,7 @@ COMMANDS = (
         "print the completion script of a shell",
         completion,
         options=OUTPUT,
-        argument=Argument("shell", "SHELL", "bash, zsh, fish or powershell", required=True, complete="shell"),
+        arguments=(SHELL,),
         description="Completes commands, options, providers, accounts and stores without opening a key. On a terminal "
         "it also says where the script goes.",
         examples=("kojikey completion bash", "kojikey completion zsh"),

@@ -8,13 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from kojikey.cli.command import Argument, Call, Command, OptionalArgument
+from kojikey.cli.commands.config_change import check_store, show_change
 from kojikey.cli.context import Context, context_of
-from kojikey.cli.parsing.command import JSON, NO_COLOR, QUIET, Argument, Call, Command
+from kojikey.cli.options import JSON, NO_COLOR, QUIET
 from kojikey.config.settings import LOCAL, has_password, without_password
 from kojikey.model.account import checked_account
-from kojikey.model.errors import Conflict, Effect, NotFound, StoreNotFound, UsageError
+from kojikey.model.errors import Conflict, Effect, NotFound, UsageError
 from kojikey.model.next_step import Hint, next_step
-from kojikey.model.ref import Document
+
+NAME = Argument("name", "NAME", "account, store, kek or stores.NAME.url", complete="config")
+NAME_OR_ALL = OptionalArgument("name", "NAME", NAME.help, complete="config")
+VALUE = Argument("value", "VALUE", "its value")
 
 _KNOWN_HINT = Hint("the settings are account, store, kek and stores.NAME.url: ", next_step("config get"))
 
@@ -38,7 +43,7 @@ def get(call: Call) -> int:
     from kojikey.cli.output.failure import write_line
 
     context = context_of(call)
-    name, file = call.text("name"), context.settings.home.config_file
+    name, file = call[NAME_OR_ALL], context.settings.home.config_file
     values = {".".join(keys): value for keys, value in _all(context.settings.config)}
     if name is not None:
         dotted = ".".join(_keys(name))
@@ -70,7 +75,7 @@ def set_(call: Call) -> int:
     from kojikey.config.config_edit import set_value
 
     context = context_of(call)
-    name, value = _two(call)
+    name, value = call[NAME], call[VALUE]
     keys = _keys(name)
     _check(context, keys, value)
     is_new = set_value(context.settings.home.config_file, keys, value)
@@ -82,7 +87,7 @@ def unset(call: Call) -> int:
     from kojikey.config.config_edit import unset_value
 
     context = context_of(call)
-    keys = _keys(str(call.text("name")))
+    keys = _keys(call[NAME])
     if keys[0] == "stores" and context.settings.config.get("store") == keys[1]:
         raise Conflict(
             f"{keys[1]} is the store that is used unless another is named; it was not taken out",
@@ -90,33 +95,6 @@ def unset(call: Call) -> int:
         )
     is_gone = unset_value(context.settings.home.config_file, keys)
     return show_change(context, "config unset", {"name": ".".join(keys), "value": None}, is_changed=is_gone)
-
-
-def show_change(context: Context, command: str, fields: Document, *, is_changed: bool) -> int:
-    """Say what was changed in config.toml; return the exit code."""
-    from kojikey.cli.output import documents
-    from kojikey.cli.output.failure import write_line
-
-    file = context.settings.home.config_file
-    if context.terminal.json:
-        return documents.write(
-            command, 0, [{"action": "changed" if is_changed else "unchanged", **fields, "path": file}]
-        )
-    said = f"{fields['name']} is {fields['value']}" if fields["value"] is not None else f"{fields['name']} is not set"
-    if not context.terminal.quiet:
-        write_line(f"{said} now, in {file}" if is_changed else f"{said} already; {file} was not changed")
-    return 0
-
-
-def _two(call: Call) -> tuple[str, str]:
-    words = call.texts("name_and_value")
-    if len(words) != 2:
-        raise UsageError(
-            "config set takes a setting and its value",
-            hint=next_step("config set", "account", "acme"),
-            effect=Effect.NOTHING_CHANGED,
-        )
-    return words[0], words[1]
 
 
 def _keys(name: str) -> tuple[str, ...]:
@@ -155,27 +133,6 @@ def _check(context: Context, keys: tuple[str, ...], value: str) -> None:
     checks.get(keys[0], lambda: checked_account(value))()
 
 
-def check_store(context: Context, value: str) -> None:
-    """Check that a store of that name or URL can be chosen.
-
-    Raises:
-        StoreNotFound: config.toml has no such name; it is not repeated. UsageError: not the URL of a store.
-    """
-    from kojikey.stores.registry import store_from_url
-
-    known = {LOCAL, *context.settings.config.get("stores", {})}
-    if "://" in value:
-        store_from_url(value)
-    elif value not in known:
-        file, names = context.settings.home.config_file, ", ".join(sorted(known))
-        raise StoreNotFound(
-            "",
-            f"there is no store of that name in {file} (known: {names})",
-            hint=next_step("store init", "URL", "--name", "NAME", "--kek", "SOURCE"),
-            effect=Effect.NOTHING_CHANGED,
-        )
-
-
 def _check_source(value: str) -> None:
     from kojikey.sealing.kek.base import SOURCES_HINT
     from kojikey.sealing.kek.registry import SOURCES
@@ -197,7 +154,6 @@ def _check_named_store(keys: tuple[str, ...], url: str) -> None:
 
 
 _OPTIONS = (JSON, QUIET, NO_COLOR)
-_NAME = Argument("name", "NAME", "account, store, kek or stores.NAME.url", required=True, complete="config")
 
 COMMANDS = (
     Command(
@@ -212,7 +168,7 @@ COMMANDS = (
         "print a setting of config.toml, or all of them",
         get,
         options=_OPTIONS,
-        argument=_NAME._replace(metavar="[NAME]", required=False),
+        arguments=(NAME_OR_ALL,),
         description="A password in a URL is shown as ***. Exit 5 where it is not set.",
         examples=("kojikey config get", "kojikey config get stores.team.url"),
     ),
@@ -221,8 +177,7 @@ COMMANDS = (
         "give a setting of config.toml a value",
         set_,
         options=_OPTIONS,
-        argument=Argument("name_and_value", "NAME VALUE", "account, store, kek or stores.NAME.url, and its value",
-                          required=True, many=True, complete="config"),
+        arguments=(NAME, VALUE),
         description="Comments and everything else in the file stay as they are. A password in a URL is refused: it "
         "would be in the shell's history.",
         examples=("kojikey config set account acme", "kojikey config set stores.team.url postgresql://db.example/keys"),
@@ -232,7 +187,7 @@ COMMANDS = (
         "take a setting out of config.toml",
         unset,
         options=_OPTIONS,
-        argument=_NAME,
+        arguments=(NAME,),
         examples=("kojikey config unset account",),
     ),
 )  # fmt: skip

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 
+from kojikey.cli.command import Call, Command, Flag
 from kojikey.cli.commands.key_choice import choose_key
 from kojikey.cli.context import context_of
-from kojikey.cli.parsing.command import COMMON, KEY, Call, Command, Option
+from kojikey.cli.options import COMMON, KEY
 from kojikey.model.errors import UsageError
 from kojikey.model.next_step import Hint, next_step
+
+REVEAL = Flag("--reveal", help="yes, print the key itself")
 
 
 def get(call: Call) -> int:
@@ -19,8 +22,8 @@ def get(call: Call) -> int:
     from kojikey.operations.revealing import reveal
 
     context = context_of(call)
-    named = call.text("provider") or ""
-    if not call.flag("reveal"):
+    named = call[KEY] or ""
+    if not call[REVEAL]:
         raise UsageError(
             "get prints the key itself, and does so only with --reveal",
             hint=Hint(
@@ -47,8 +50,8 @@ COMMANDS = (
         "get",
         "print a key (only with --reveal)",
         get,
-        options=(*COMMON, Option(("--reveal",), "yes, print the key itself")),
-        argument=KEY,
+        options=(*COMMON, REVEAL),
+        arguments=(KEY,),
         description="Leaves a `revealed` event in the audit trail. "
         "A line end follows only on a terminal, so that a pipe gets the key and nothing else.",
         examples=("kojikey get google_gemini --reveal | pbcopy",),

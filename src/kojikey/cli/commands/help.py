@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from kojikey.cli.command import Arguments, Call, Command
 from kojikey.cli.context import context_of
 from kojikey.cli.exits import MEANING
-from kojikey.cli.parsing.command import OUTPUT, Argument, Call, Command
+from kojikey.cli.options import OUTPUT
 from kojikey.model.errors import UsageError
 from kojikey.model.next_step import Hint, next_step
+
+TOPIC = Arguments("topic", "[TOPIC]...", "a command, or exit-codes", complete="topic")
 
 _EXIT_CODES = "exit-codes"
 
 
 def help_topic(call: Call) -> int:
     """Carry out ``kojikey help``."""
-    from kojikey.cli.commands import GROUPS, HIDDEN, MODULES
     from kojikey.cli.output import documents
     from kojikey.cli.parsing import typer_app
+    from kojikey.cli.registry import GROUPS, HIDDEN, MODULES
 
     context = context_of(call, config={})  # whoever looks for help may have a config.toml that does not read
-    topic = " ".join(call.texts("topic"))
+    topic = " ".join(call[TOPIC])
     if topic == _EXIT_CODES:
         if context.terminal.json:
             rows = [{"code": int(code), "name": code.word, "when": when} for code, when in MEANING.items()]
@@ -45,7 +48,7 @@ COMMANDS = (
         "explain a command, or the exit codes (kojikey help exit-codes)",
         help_topic,
         options=OUTPUT,
-        argument=Argument("topic", "[TOPIC]...", "a command, or exit-codes", many=True, complete="topic"),
+        arguments=(TOPIC,),
         examples=("kojikey help exit-codes", "kojikey help rotate"),
     ),
 )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from kojikey.cli.command import Call, Command
 from kojikey.cli.commands.key_choice import choose_key
 from kojikey.cli.context import context_of
-from kojikey.cli.parsing.command import COMMON, KEY, Call, Command
+from kojikey.cli.options import COMMON, KEY
 
 
 def history(call: Call) -> int:
@@ -15,7 +16,7 @@ def history(call: Call) -> int:
 
     context = context_of(call)
     open_store = wiring.open_chosen_store(context.settings, None)
-    provider = call.text("provider") or choose_key(context, open_store)
+    provider = call[KEY] or choose_key(context, open_store)
     if open_store.held(context.account, provider) is None:
         wiring.checked_provider(provider, context.settings)
     result = listing.history(open_store.store, account=context.account, provider=provider)
@@ -35,7 +36,7 @@ COMMANDS = (
         "show a key's versions: when, which, and what their tests found",
         history,
         options=COMMON,
-        argument=KEY,
+        arguments=(KEY,),
         description="The fingerprint tells whether two versions are the same key, without opening either.",
         examples=("kojikey history elevenlabs",),
     ),

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from kojikey.cli.commands.request_options import timeout_of
 from kojikey.cli.context import Context
+from kojikey.cli.options import DEEP
 from kojikey.cli.output.failure import REPORT_IT, kind_and_place
 from kojikey.model.errors import BadNetworkSettings, KojikeyError, UsageError
 from kojikey.model.next_step import Hint, next_step
@@ -87,7 +88,7 @@ async def open_probe(
             tell(f"a bug in kojikey: {bug}; the key that met it was not judged ({REPORT_IT})")
 
     async with Prober(timeout=timeout_of(context.call), proxies=proxies, traffic=traffic) as prober:
-        yield _probe_of(prober, catalog, is_deep=context.call.flag("deep"), report=report)
+        yield _probe_of(prober, catalog, is_deep=context.call.get(DEEP), report=report)
 
 
 def _probe_of(prober: Prober, catalog: Catalog, *, is_deep: bool, report: Callable[[str], None]) -> Probe:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from kojikey import wiring
 from kojikey.cli.commands.request_options import timeout_of
 from kojikey.cli.context import Context
+from kojikey.cli.options import ADMIN_ACCOUNT
 from kojikey.model.account import checked_account
 from kojikey.model.base_url import check_base_url
 from kojikey.model.errors import Effect
@@ -59,7 +60,7 @@ def ability_to_mint(definition: Definition) -> Ability:
 
 def admin_account_of(context: Context) -> str:
     """Return whose admin key is used: as the option says, then config.toml, then the key's own account."""
-    named = context.call.text("admin_account") or context.settings.config.get("admin_account")
+    named = context.call.get(ADMIN_ACCOUNT) or context.settings.config.get("admin_account")
     return checked_account(named) if named else context.account
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from kojikey.cli.command import Call, Command
 from kojikey.cli.context import Context, context_of
-from kojikey.cli.parsing.command import OUTPUT, PROVIDERS, Call, Command
+from kojikey.cli.options import OUTPUT, PROVIDERS
 from kojikey.model.allocation import BUILT_IN
 from kojikey.model.errors import UsageError
 from kojikey.model.next_step import Hint, next_step
@@ -20,7 +21,7 @@ def providers(call: Call) -> int:
     from kojikey.cli.output import documents
     from kojikey.providers.index import RESERVED_IDS
 
-    words = call.texts("providers")
+    words = call[PROVIDERS]
     if words[:1] and words[0] in RESERVED_IDS:
         return _of_ones_own(context_of(call), words)
     context = context_of(call)
@@ -150,7 +151,7 @@ COMMANDS = (
         "show the supported providers: pages, variables, and what a test checks",
         providers,
         options=OUTPUT,
-        argument=PROVIDERS,
+        arguments=(PROVIDERS,),
         description="For a provider of your own: providers new ID writes a definition to fill in, providers check FILE "
         "tells every mistake in one with its line, and providers schema prints the JSON Schema for an editor.",
         examples=("kojikey providers", "kojikey providers elevenlabs", "kojikey providers check acme.toml"),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 
+from kojikey.cli.command import Call, Command, Flag
 from kojikey.cli.commands.key_choice import choose_key
 from kojikey.cli.context import Context, context_of
-from kojikey.cli.parsing.command import COMMON, KEY, Call, Command, Option
+from kojikey.cli.options import ADMIN_ACCOUNT, COMMON, KEY, YES
 from kojikey.model.allocation import source_without_key
 from kojikey.model.errors import Effect, RecordChanged
 from kojikey.model.next_step import next_step
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from kojikey.operations.results import ChangeResult
     from kojikey.stores.base import Stored
 
+REVOKE = Flag("--revoke", help="delete it at the provider first, with an admin key")
+
 
 def remove(call: Call) -> int:
     """Carry out ``kojikey remove``."""
@@ -28,19 +31,19 @@ def remove(call: Call) -> int:
 
     context = context_of(call)
     open_store = wiring.open_chosen_store(context.settings, context.person)
-    provider = call.text("provider") or choose_key(context, open_store)
+    provider = call[KEY] or choose_key(context, open_store)
     stored = open_store.held(context.account, provider)
     if stored is None:
         wiring.checked_provider(provider, context.settings)
         stored = stored_key(open_store, account=context.account, provider=provider)
-    if not call.flag("yes"):
+    if not call[YES]:
         question = (
             f"Remove the {provider} key of account {context.account} with all its versions{_which(context, stored)}?"
         )
         if not context.terminal.confirm(question, otherwise=next_step("remove", provider, "--yes")):
             context.terminal.note("nothing was removed")
             return 0 if not context.terminal.json else documents.write("remove", 0, [])
-    left = _revoked(context, open_store, stored) if call.flag("revoke") else None
+    left = _revoked(context, open_store, stored) if call[REVOKE] else None
     result = removing.remove(open_store, account=context.account, provider=provider)
     if result.unrecorded:
         context.terminal.warn("the account's record is damaged, so no audit event could be added for this removal")
@@ -132,11 +135,11 @@ COMMANDS = (
         remove,
         options=(
             *COMMON,
-            Option(("--yes", "-y"), "do not ask"),
-            Option(("--revoke",), "delete it at the provider first, with an admin key"),
-            Option(("--admin-account",), "with --revoke: whose admin key is used", "text", "NAME", "account"),
+            YES,
+            REVOKE,
+            ADMIN_ACCOUNT.explained("with --revoke: whose admin key is used"),
         ),
-        argument=KEY,
+        arguments=(KEY,),
         description="At Koji's own providers the account falls back to the built-in allocation. "
         "Works without the key-encryption key. The key goes on working at the provider, but with --revoke.",
         examples=("kojikey remove elevenlabs", "kojikey remove elevenlabs --account acme --yes"),

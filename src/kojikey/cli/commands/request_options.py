@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from kojikey.cli.parsing.command import Call
+from kojikey.cli.command import Call
+from kojikey.cli.options import TIMEOUT
 from kojikey.model.errors import Effect, UsageError
 
 TIMEOUT_S = 10.0
@@ -15,7 +16,7 @@ def timeout_of(call: Call) -> float:
     Raises:
         UsageError: not a positive number, or over an hour.
     """
-    seconds = call.number("timeout")
+    seconds = call.get(TIMEOUT)
     if seconds is None:
         return TIMEOUT_S
     if not 0 < seconds <= 3600:

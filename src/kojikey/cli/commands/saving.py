@@ -5,12 +5,24 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+from kojikey.cli.command import Call, Flag
 from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit
+from kojikey.cli.options import (
+    ALLOW_LIMITED,
+    ALLOW_UNVERIFIED,
+    BASE_URL,
+    BATCH_OPTIONS,
+    CAPABILITY,
+    EXPIRES,
+    FORCE_SHAPE,
+    LABEL,
+    MODEL,
+    ROTATE_AFTER,
+)
 from kojikey.cli.output import documents
 from kojikey.cli.output.advice import Advice, advised
 from kojikey.cli.output.terminal import Terminal
-from kojikey.cli.parsing.command import BATCH, Call
 from kojikey.cli.prompts import read_key
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.next_step import next_step
@@ -35,7 +47,7 @@ def read_clean_key(context: Context, definition: Definition, catalog: Catalog) -
     """
     prompt = f"Make a key at {definition.pages.keys}\n{definition.name} key (hidden): "
     raw = read_key(context.call, context.terminal, prompt=prompt)
-    cleaned = clean(raw.reveal(), definition, catalog, force_shape=context.call.flag("force_shape"))
+    cleaned = clean(raw.reveal(), definition, catalog, force_shape=context.call.get(FORCE_SHAPE))
     for note in cleaned.notes:
         context.terminal.note(note)
     if cleaned.warning:
@@ -55,15 +67,15 @@ def settings_of(context: Context, definition: Definition) -> KeySettings:
         UsageError: one of them makes no sense.
     """
     call = context.call
-    base_url, label, expires = call.text("base_url"), call.text("label"), call.text("expires")
+    base_url, label, expires = call.get(BASE_URL), call.get(LABEL), call.get(EXPIRES)
     capabilities = checked_capabilities(call, definition)
     return KeySettings(
         base_url=base_url_of(base_url, definition, context.terminal.note) if base_url is not None else None,
-        models=tuple(dict.fromkeys(map(definition.checked_model, call.texts("model")))) or None,
+        models=tuple(dict.fromkeys(map(definition.checked_model, call.get(MODEL)))) or None,
         capabilities=capabilities or None,
         label=checked_label(label),
         expires_at=expiry(expires, context.terminal) if expires is not None else None,
-        rotate_after_days=rotate_after_days(call.text("rotate_after"), context.terminal),
+        rotate_after_days=rotate_after_days(call.get(ROTATE_AFTER), context.terminal),
     )
 
 
@@ -73,7 +85,7 @@ def checked_capabilities(call: Call, definition: Definition) -> tuple[str, ...]:
     Raises:
         UsageError: the provider has no such capability.
     """
-    named = call.texts("capability")
+    named = call.get(CAPABILITY)
     return definition.checked_capabilities(named) if named else ()
 
 
@@ -138,11 +150,14 @@ def refuse_batch_options(call: Call) -> None:
     Raises:
         UsageError: one was.
     """
-    for option in BATCH:
-        if call.values.get(option.name) not in (None, False):
-            flag = option.flags[0]
-            again = next_step(call.command.name, "--batch", "FILE", flag)
-            raise UsageError(f"{flag} is for --batch", hint=again, effect=Effect.NOTHING_CHANGED)
+    for option in call.given(*BATCH_OPTIONS):
+        again = next_step(call.command.name, "--batch", "FILE", option.spelling)
+        raise UsageError(f"{option.spelling} is for --batch", hint=again, effect=Effect.NOTHING_CHANGED)
+
+
+def allowing(verdict: Verdict) -> Flag:
+    """Return the option that saves a key with this verdict all the same."""
+    return ALLOW_LIMITED if verdict.outcome is Outcome.LIMITED else ALLOW_UNVERIFIED
 
 
 class Approval:
@@ -155,8 +170,8 @@ class Approval:
 
     def __call__(self, verdict: Verdict) -> bool:
         """Tell whether the key is to be saved with this verdict."""
-        option = "allow_limited" if verdict.outcome is Outcome.LIMITED else "allow_unverified"
-        if self._context.call.flag(option):
+        option = allowing(verdict)
+        if self._context.call.get(option):
             return True
         if not self._context.terminal.interactive:
             return False
@@ -166,9 +181,7 @@ class Approval:
         page.line(f"{page.mark(verdict.outcome)} {verdict.outcome.value}: {verdict.reason.value}")
         page.explanation(self.advice.about(verdict, self._context.terminal))
         self.has_told = True
-        return self._context.terminal.confirm(
-            f"{self._saving} all the same?", otherwise=f"--{option.replace('_', '-')}"
-        )
+        return self._context.terminal.confirm(f"{self._saving} all the same?", otherwise=option.spelling)
 
 
 def exit_of(result: ChangeResult) -> Exit:
@@ -181,7 +194,9 @@ def exit_of(result: ChangeResult) -> Exit:
     return Exit.INDETERMINATE if result.verdict.outcome is Outcome.INDETERMINATE else Exit.KEY_FAILED
 
 
-def show(context: Context, result: ChangeResult, lines: list[str], *, approval: Approval) -> int:
+def show(
+    context: Context, result: ChangeResult, lines: list[str], *, approval: Approval, is_retirement: bool = False
+) -> int:
     """Write the result of a change, for people with what it means and what to type next.
 
     The verdict is left out where the same person has just read it on the same terminal.
@@ -193,7 +208,7 @@ def show(context: Context, result: ChangeResult, lines: list[str], *, approval: 
     from kojikey.cli.output.render import Page
 
     page = Page(context.terminal)
-    if context.call.flag("retire") and result.verdict is not None:
+    if is_retirement and result.verdict is not None:
         page.retirement(result, result.verdict)
     elif result.verdict is not None and not (approval.has_told and page.console.is_terminal):
         told = lines if code and not context.terminal.quiet else []

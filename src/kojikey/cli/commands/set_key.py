@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from kojikey.cli.command import Call, Command, Texts
 from kojikey.cli.context import Context, context_of
-from kojikey.cli.parsing.command import (
+from kojikey.cli.options import (  # fmt: skip
     ALLOW_LIMITED,
     ALLOW_UNVERIFIED,
     BASE_URL,
@@ -17,10 +18,7 @@ from kojikey.cli.parsing.command import (
     PROVIDER,
     ROTATE_AFTER,
     TIMEOUT,
-    Call,
-    Command,
-    Option,
-)  # fmt: skip
+)
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.next_step import Hint, next_step
 
@@ -30,8 +28,15 @@ if TYPE_CHECKING:
     from kojikey.operations.results import ChangeResult
     from kojikey.providers.definition import Definition
 
-_GIVEN = ("label", "expires", "rotate_after", "model", "capability", "base_url")
-_FOR_A_TEST = ("no_test", "allow_limited", "allow_unverified", "timeout", "deep")
+UNSET = Texts(
+    "--unset",
+    help="remove label, expires, rotate-after, model, capability or base-url; may be repeated",
+    metavar="NAME",
+    complete="setting",
+)
+
+_GIVEN = (LABEL, EXPIRES, ROTATE_AFTER, MODEL, CAPABILITY, BASE_URL)
+_FOR_A_TEST = (NO_TEST, ALLOW_LIMITED, ALLOW_UNVERIFIED, TIMEOUT, DEEP)
 
 
 def set_key(call: Call) -> int:
@@ -43,14 +48,14 @@ def set_key(call: Call) -> int:
     from kojikey.operations.changing import change_settings
 
     context = context_of(call)
-    provider = str(call.text("provider"))
+    provider = call[PROVIDER]
     unset = _checked(call, provider)
     wiring.checked_provider(provider, context.settings)
     catalog = wiring.catalog(context.settings)
     definition = catalog.get(provider)
     revision = _revision(context, definition, unset)
     probe = probe_for_one(context, catalog)
-    test = None if call.flag("no_test") else probe
+    test = None if call[NO_TEST] else probe
     if test and revision.base_url:
         wiring.check_network(revision.base_url)
     moves = revision.base_url is not None
@@ -77,21 +82,22 @@ def _checked(call: Call, provider: str) -> frozenset[str]:
         if provider.isidentifier()
         else next_step("set", "PROVIDER", "--help")
     )
-    unset = call.texts("unset")
+    unset = call[UNSET]
     for name in unset:
         if name not in SETTINGS:
             raise UsageError("--unset takes one of " + ", ".join(SETTINGS), hint=example, effect=Effect.NOTHING_CHANGED)
-    given = [name.replace("_", "-") for name in _GIVEN if call.values.get(name) not in (None, [])]
+    given = [option.spelling.removeprefix("--") for option in call.given(*_GIVEN)]
     both = next((name for name in given if name in unset), None)
     if both:
         raise UsageError(f"--{both} and --unset {both} cannot be combined", hint=example, effect=Effect.NOTHING_CHANGED)
     if not given and not unset:
         raise UsageError(f"set needs a setting: --{', --'.join(SETTINGS)} or --unset NAME", hint=example)
-    tests = next((name for name in _FOR_A_TEST if call.values.get(name) not in (None, False)), None)
+    tests = call.given(*_FOR_A_TEST)
     if tests and "base-url" not in (*given, *unset):
-        shown = tests.replace("_", "-")
         raise UsageError(
-            f"--{shown} is for --base-url: nothing else is tested", hint=example, effect=Effect.NOTHING_CHANGED
+            f"{tests[0].spelling} is for --base-url: nothing else is tested",
+            hint=example,
+            effect=Effect.NOTHING_CHANGED,
         )
     return frozenset(unset)
 
@@ -121,16 +127,10 @@ COMMANDS = (
         set_key,
         options=(
             *COMMON, LABEL, EXPIRES, ROTATE_AFTER, MODEL, CAPABILITY, BASE_URL,
-            Option(
-                ("--unset",),
-                "remove label, expires, rotate-after, model, capability or base-url; may be repeated",
-                "texts",
-                "NAME",
-                "setting",
-            ),
+            UNSET,
             NO_TEST, ALLOW_LIMITED, ALLOW_UNVERIFIED, TIMEOUT, DEEP,
         ),
-        argument=PROVIDER,
+        arguments=(PROVIDER,),
         description="The key itself stays the same. With --base-url it is tested at the new place first, and moved "
         "only where it is good there; nothing else needs the key-encryption key or a test.",
         examples=(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from kojikey.cli.command import Call, Command, Text
 from kojikey.cli.context import context_of
-from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Call, Command, Option
+from kojikey.cli.options import JSON, NO_COLOR, NO_INPUT, QUIET, STORE
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.next_step import Hint, next_step
 
 DEFAULT, LONGEST = "8h", timedelta(days=30)
+FOR = Text("--for", help=f"for how long: a span such as 30m, 8h or 1d (default {DEFAULT})", metavar="8h")
+
 RINGS = {
     "session": "the session keyring: any program of this login can read it meanwhile, and it is gone at logout",
     "user": "the user keyring: any program of this user can read it meanwhile, also after a logout",
@@ -48,7 +51,7 @@ def _duration(call: Call) -> timedelta:
     """
     from kojikey.model.timestamps import short_span
 
-    given = call.text("for")
+    given = call[FOR]
     duration = short_span(DEFAULT if given is None else given, what="--for")
     if not timedelta(0) < duration <= LONGEST:
         raise UsageError(
@@ -86,7 +89,7 @@ COMMANDS = (
             NO_INPUT,
             QUIET,
             NO_COLOR,
-            Option(("--for",), f"for how long: a span such as 30m, 8h or 1d (default {DEFAULT})", "text", "8h"),
+            FOR,
         ),
         description="Keeps the store's key-encryption key in the Linux kernel's keyring: that of the login's session "
         "where it has one of its own, else that of the user. Nothing is written to a disk, and it is gone after the "

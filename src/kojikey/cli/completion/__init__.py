@@ -8,9 +8,10 @@ accounts, stores, capabilities) are asked of ``kojikey complete KIND``, which op
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from kojikey.cli.commands import GROUPS, HIDDEN, load_all
-from kojikey.cli.parsing.command import Option
+from kojikey.cli.command import Flag, Option, Texts
+from kojikey.cli.registry import GROUPS, HIDDEN, load_all
 
 FILE, VARIABLE, CHOICES, NOTHING = "file", "variable", "choices:", ""
 ABOUT_HELP = "show help"
@@ -62,7 +63,7 @@ def entries() -> list[Entry]:
     for command in load_all():
         if command.name in HIDDEN:
             continue
-        argument = command.argument
+        argument = next(iter(command.arguments), None)
         found.append(
             Entry(
                 command.name,
@@ -70,7 +71,7 @@ def entries() -> list[Entry]:
                 (*map(_offered, command.options), Offered("--help", "-h", ABOUT_HELP, "", None, is_repeatable=False)),
                 (argument.complete or NOTHING) if argument else None,
                 argument.name if argument else "",
-                takes_many=bool(argument and argument.many),
+                takes_many=bool(argument and argument.takes_many),
                 passes_on=command.passes_on,
             )
         )
@@ -89,14 +90,20 @@ def group_words(group: str) -> dict[str, str]:
     return {entry.name.partition(" ")[2]: entry.summary for entry in members}
 
 
-def _offered(option: Option) -> Offered:
-    long = next(flag for flag in option.flags if flag.startswith("--"))
+def _offered(option: Option[Any]) -> Offered:
     short = next((flag for flag in option.flags if not flag.startswith("--")), "")
-    return Offered(long, short, option.help, option.metavar or "", _kind(option), is_repeatable=option.kind == "texts")
+    return Offered(
+        option.spelling,
+        short,
+        option.help,
+        option.metavar or "",
+        _kind(option),
+        is_repeatable=isinstance(option, Texts),
+    )
 
 
-def _kind(option: Option) -> str | None:
-    if option.kind == "flag":
+def _kind(option: Option[Any]) -> str | None:
+    if isinstance(option, Flag):
         return None
     metavar = option.metavar or ""
     if option.complete:

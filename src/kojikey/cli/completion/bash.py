@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kojikey.cli.commands import GROUPS
 from kojikey.cli.completion import Entry, entries, first_words, group_words
+from kojikey.cli.registry import GROUPS
 
 _HEAD = """\
 # kojikey completion for bash. Made by: python -m kojikey.cli.completion bash

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from kojikey.cli.commands import GROUPS
 from kojikey.cli.completion import (
     CHOICES,
     FILE,
@@ -15,6 +14,7 @@ from kojikey.cli.completion import (
     first_words,
     group_words,
 )
+from kojikey.cli.registry import GROUPS
 
 _HEAD = r"""# kojikey completion for fish. Made by: python -m kojikey.cli.completion fish
 

@@ -173,7 +173,7 @@ def is_on_github(environ: Mapping[str, str]) -> bool:
 
 def command_name(tokens: list[str]) -> str | None:
     """Return the name of the command that the tokens begin with, None where they name none."""
-    from kojikey.cli.commands import MODULES
+    from kojikey.cli.registry import MODULES
 
     return next((name for name in (" ".join(tokens[:2]), tokens[0] if tokens else "") if name in MODULES), None)
 

@@ -7,8 +7,9 @@ suggested.
 
 from __future__ import annotations
 
-from kojikey.cli.commands import load
-from kojikey.cli.parsing.command import Call
+from kojikey.cli.command import Call
+from kojikey.cli.options import ACCOUNT, STORE, TO, URL
+from kojikey.cli.registry import load
 from kojikey.config.settings import Settings, has_password
 from kojikey.model.account import DEFAULT_ACCOUNT, checked_account
 from kojikey.model.errors import KojikeyError, StoreNotFound
@@ -52,17 +53,17 @@ def _complete(step: Next, call: Call, settings: Settings, account: str | None) -
     """Add the options that a command takes and does not have yet, after its arguments."""
     if any(word in _HELP for word in step.words):
         return step
-    takes = {option.name for option in load(step.command).options if option.kind == "text"}
+    takes = load(step.command).options
     more: list[str] = []
     account = step.account or account or settings.account.value
-    if "account" in takes and not _has(step, _NAMES_ACCOUNT) and _is_needed(account, settings):
+    if ACCOUNT in takes and not _has(step, _NAMES_ACCOUNT) and _is_needed(account, settings):
         more += ["--account", account]
-    store = call.text("store") or call.text("url")
+    store = call.get(STORE) or call.get(URL)
     names_store = _has(step, _NAMES_STORE) or any("://" in word for word in step.words)
     if (
         store is not None
         and not _names_two_stores(call)
-        and "store" in takes
+        and STORE in takes
         and not names_store
         and _is_usable(store, settings)
     ):
@@ -73,7 +74,7 @@ def _complete(step: Next, call: Call, settings: Settings, account: str | None) -
 
 def _names_two_stores(call: Call) -> bool:
     """Tell whether a command has a store to read and one to write: a hint would have to know which it is about."""
-    return call.text("to") is not None
+    return call.get(TO) is not None
 
 
 def _has(step: Next, options: tuple[str, ...]) -> bool:

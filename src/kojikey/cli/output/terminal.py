@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
+from kojikey.cli.command import Call
+from kojikey.cli.options import GITHUB, JSON, NO_COLOR, QUIET
 from kojikey.cli.output.failure import is_on_github, say
-from kojikey.cli.parsing.command import Call
 from kojikey.config.settings import Settings
 from kojikey.model.errors import Effect, InputNeeded, UsageError
 from kojikey.model.masking import ASCII_BULLET, BULLET, mask
@@ -32,11 +33,11 @@ class Terminal:
 
     def __init__(self, call: Call, settings: Settings) -> None:
         self.call, self.settings = call, settings
-        self.json, self.quiet = call.flag("json"), call.flag("quiet")
-        self.plain = call.flag("no_color")
+        self.json, self.quiet = call.get(JSON), call.get(QUIET)
+        self.plain = call.get(NO_COLOR)
         self.environ = settings.environ
         self._warnings: list[str] = []
-        self.is_on_github = call.flag("github") or is_on_github(settings.environ)
+        self.is_on_github = call.get(GITHUB) or is_on_github(settings.environ)
         self.interactive = not settings.no_input and _is_terminal(sys.stdin)
 
     def unsaid(self, text: str) -> str:

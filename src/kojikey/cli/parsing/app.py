@@ -10,12 +10,13 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from kojikey.cli import commands
+from kojikey.cli import registry
+from kojikey.cli.command import Call, Command, Flag, Integer, Number, Option, Parameter, Positional, Text, Texts
 from kojikey.cli.dispatch import carry_out
-from kojikey.cli.parsing.command import COMMON, Argument, Call, Command, Option
+from kojikey.cli.options import COMMON
 from kojikey.cli.parsing.help_format import COMMON_PANEL, MOST_COLUMNS, HelpCommand, HelpGroup, escaper
 
-_TYPES: dict[str, Any] = {"text": str, "texts": list[str], "integer": int, "number": float, "flag": bool}
+_TYPES: dict[type[Option[Any]], Any] = {Text: str, Texts: list[str], Integer: int, Number: float, Flag: bool}
 _COMMON = {option.name for option in COMMON}
 
 ABOUT = "Keep provider API keys sealed, ask the provider whether they work, and rotate them without losing one."
@@ -28,12 +29,12 @@ class Pressed(BaseException):
 
 def click_command(*, only: Command | None = None, is_rich: bool = False) -> TyperCommand | TyperGroup:
     """Return the command tree that Typer makes of the definitions; with ``only``, what reading that command needs."""
-    return _typers_own(_Tree(is_rich=is_rich).app(commands.load_all() if only is None else [only]))
+    return _typers_own(_Tree(is_rich=is_rich).app(registry.load_all() if only is None else [only]))
 
 
 def outline(*, is_rich: bool) -> TyperCommand | TyperGroup:
     """Return the tree with names and summaries alone, for help that lists commands and for a name that is wrong."""
-    bare = [command._replace(options=(), argument=None) for command in commands.load_all()]
+    bare = [command._replace(options=(), arguments=()) for command in registry.load_all()]
     return _typers_own(_Tree(is_rich=is_rich).app(bare))
 
 
@@ -52,8 +53,8 @@ class _Tree:
 
     def app(self, chosen: list[Command]) -> typer.Typer:
         app = self._group(ABOUT, epilog=_EPILOG)
-        groups = {name: self._group(summary) for name, summary in commands.GROUPS.items()}
-        for name, summary in commands.GROUPS.items():
+        groups = {name: self._group(summary) for name, summary in registry.GROUPS.items()}
+        for name, summary in registry.GROUPS.items():
             app.add_typer(groups[name], name=name, help=self._safe(summary))
         for command in chosen:
             group, _, last = command.name.rpartition(" ")
@@ -79,7 +80,7 @@ class _Tree:
             short_help=self._safe(command.summary),
             context_settings=context,
             options_metavar="[OPTIONS]",
-            hidden=name in commands.HIDDEN,
+            hidden=name in registry.HIDDEN,
             no_args_is_help=False,
         )(self._callback(command))
 
@@ -94,45 +95,51 @@ class _Tree:
         return "\n\n".join(parts)
 
     def _callback(self, command: Command) -> Callable[..., int]:
+        takes: dict[str, Parameter[Any]] = {_name(each): each for each in (*command.arguments, *command.options)}
+
         def callback(**values: Any) -> int:
-            given = {name.removesuffix("_"): value for name, value in values.items() if value is not None}
-            call = Call(command, given)
+            given = {takes[name]: _plain(value) for name, value in values.items() if value is not None}
             try:
-                return carry_out(call)
+                return carry_out(Call(command, given))
             except KeyboardInterrupt as stop:
                 raise Pressed(*stop.args) from None
 
         own = [option for option in command.options if option.name not in _COMMON]
         shared = [option for option in command.options if option.name in _COMMON]
-        parameters = [self._option(option) for option in (*own, *shared)]
-        if command.argument:
-            parameters.insert(0, self._argument(command.argument))
+        parameters = [self._argument(argument) for argument in command.arguments]
+        parameters += [self._option(option) for option in (*own, *shared)]
         callback.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         callback.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         return callback
 
-    def _option(self, option: Option) -> inspect.Parameter:
+    def _option(self, option: Option[Any]) -> inspect.Parameter:
         info = typer.Option(
             *option.flags, help=self._safe(option.help), metavar=option.metavar, show_default=False,
             rich_help_panel=COMMON_PANEL if option.name in _COMMON else None,
         )  # fmt: skip
-        kind = _TYPES[option.kind]
-        optional: Any = kind if option.kind == "flag" else kind | None
-        default = False if option.kind == "flag" else None
-        return _parameter(option.name, Annotated[optional, info], default)
+        is_flag = isinstance(option, Flag)
+        kind = _TYPES[type(option)]
+        return _parameter(option, Annotated[kind if is_flag else kind | None, info], False if is_flag else None)
 
-    def _argument(self, argument: Argument) -> inspect.Parameter:
+    def _argument(self, argument: Positional[Any]) -> inspect.Parameter:
         info = typer.Argument(help=self._safe(argument.help), metavar=argument.metavar, show_default=False)
-        kind: Any = list[str] if argument.many else str
-        if argument.required:
-            return _parameter(argument.name, Annotated[kind, info], inspect.Parameter.empty)
-        return _parameter(argument.name, Annotated[kind | None, info], None)
+        if argument.is_required:
+            return _parameter(argument, Annotated[str, info], inspect.Parameter.empty)
+        kind: Any = list[str] if argument.takes_many else str
+        return _parameter(argument, Annotated[kind | None, info], None)
 
 
 def _context() -> dict[str, Any]:
     return {"help_option_names": ["--help", "-h"], "max_content_width": MOST_COLUMNS}
 
 
-def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
-    python_name = f"{name}_" if keyword.iskeyword(name) else name  # --for
-    return inspect.Parameter(python_name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+def _parameter(parameter: Parameter[Any], annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(_name(parameter), inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _name(parameter: Parameter[Any]) -> str:
+    return f"{parameter.name}_" if keyword.iskeyword(parameter.name) else parameter.name  # --for
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

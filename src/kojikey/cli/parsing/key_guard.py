@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kojikey.cli.parsing.command import Call
+from kojikey.cli.command import Call
 from kojikey.model.errors import UsageError
 
 REVOKE = (
@@ -20,11 +20,11 @@ def refuse_keys(call: Call) -> None:
         UsageError: one of them looks like a provider key; it is not repeated.
     """
     command = call.command
-    handed_on = command.argument.name if command.argument and command.passes_on else None
+    handed_on = command.arguments if command.passes_on else ()
     texts: list[str] = []
-    for name, value in call.values.items():
-        if name != handed_on:
-            texts += [value] if isinstance(value, str) else value if isinstance(value, list) else []
+    for parameter, value in call.values.items():
+        if parameter not in handed_on:
+            texts += [value] if isinstance(value, str) else value if isinstance(value, tuple) else []
     refuse(texts)
 
 

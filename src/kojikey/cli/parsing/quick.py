@@ -7,17 +7,19 @@ On the hot path: imports nothing.
 
 from __future__ import annotations
 
-from kojikey.cli.parsing.command import Call, Command, Option
+from kojikey.cli.command import Call, Command, Flag, Texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from kojikey.cli.command import Parameter
+
 
 def quick(command: Command, tokens: list[str]) -> Call | None:
     """Return the call that the tokens after the command's name spell, None to leave them to Typer."""
     options = {flag: option for option in command.options for flag in option.flags}
-    values: dict[str, Any] = {}
+    given: dict[Parameter[Any], Any] = {}
     rest: list[str] = []
     index = 0
     while index < len(tokens):
@@ -34,43 +36,31 @@ def quick(command: Command, tokens: list[str]) -> Call | None:
             continue
         flag, equals, attached = token.partition("=")
         option = options.get(flag)
-        if option is None or (equals and not flag.startswith("--")) or (equals and option.kind == "flag"):
+        if option is None or (equals and not flag.startswith("--")) or (equals and isinstance(option, Flag)):
             return None
-        if option.kind == "flag":
-            values[option.name] = True
+        if isinstance(option, Flag):
+            given[option] = True
             continue
         if not equals:
             if index == len(tokens) or tokens[index].startswith("-"):
                 return None
             attached = tokens[index]
             index += 1
-        if not _keep(values, option, attached):
+        try:
+            value = option.read(attached)
+        except ValueError:
             return None
-    return _with_arguments(command, values, rest)
+        given[option] = given.get(option, ()) + value if isinstance(option, Texts) else value
+    return _with_arguments(command, given, rest)
 
 
-def _keep(values: dict[str, Any], option: Option, text: str) -> bool:
-    if option.kind == "texts":
-        values.setdefault(option.name, []).append(text)
-        return True
-    if option.kind == "text":
-        values[option.name] = text
-        return True
-    try:
-        values[option.name] = int(text) if option.kind == "integer" else float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _with_arguments(command: Command, values: dict[str, Any], rest: list[str]) -> Call | None:
-    argument = command.argument
-    if argument is None:
-        return None if rest else Call(command, values)
-    if (argument.required and not rest) or (not argument.many and len(rest) > 1):
-        return None
-    if argument.many:
-        values[argument.name] = rest
-    elif rest:
-        values[argument.name] = rest[0]
-    return Call(command, values)
+def _with_arguments(command: Command, given: dict[Parameter[Any], Any], rest: list[str]) -> Call | None:
+    for argument in command.arguments:
+        if argument.takes_many:
+            given[argument] = tuple(rest)
+            return Call(command, given)
+        if rest:
+            given[argument] = rest.pop(0)
+        elif argument.is_required:
+            return None
+    return None if rest else Call(command, given)

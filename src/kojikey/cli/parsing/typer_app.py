@@ -11,11 +11,12 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from kojikey.cli import commands
+from kojikey.cli import registry
+from kojikey.cli.command import Flag
+from kojikey.cli.options import COMMON
 from kojikey.cli.output.failure import write_line
 from kojikey.cli.parsing import app
 from kojikey.cli.parsing.app import click_command as click_command
-from kojikey.cli.parsing.command import COMMON
 from kojikey.cli.parsing.help_format import is_rich
 from kojikey.cli.parsing.key_guard import refuse
 from kojikey.config.settings import has_password
@@ -44,7 +45,7 @@ def run(tokens: list[str]) -> int:
     """
     refuse(_own(tokens))
     _refuse_early_options(tokens)
-    if not tokens or (len(tokens) == 1 and tokens[0] in commands.GROUPS):
+    if not tokens or (len(tokens) == 1 and tokens[0] in registry.GROUPS):
         show_help(tokens, is_plain=False)
         return 0
     try:
@@ -62,7 +63,7 @@ def run(tokens: list[str]) -> int:
 
 
 def _tree(tokens: list[str]) -> TyperCommand | TyperGroup:
-    found = commands.find(tokens)
+    found = registry.find(tokens)
     drawn = is_rich(tokens)
     return app.outline(is_rich=drawn) if found is None else click_command(only=found[0], is_rich=drawn)
 
@@ -78,7 +79,7 @@ def show_help(names: list[str], *, is_plain: bool) -> None:
 
 
 def _help(names: list[str], *, drawn: bool) -> str:
-    found = commands.find(names)
+    found = registry.find(names)
     command: Any = app.outline(is_rich=drawn) if found is None else click_command(only=found[0], is_rich=drawn)
     context = command.make_context("kojikey", [], resilient_parsing=True)
     for name in names:
@@ -106,12 +107,12 @@ def _refuse_early_options(tokens: list[str]) -> None:
     Raises:
         UsageError: one does; the hint has the command line in the right order.
     """
-    group = tokens[:1] if tokens[:1] and tokens[0] in commands.GROUPS else []
+    group = tokens[:1] if tokens[:1] and tokens[0] in registry.GROUPS else []
     early = _leading_options(tokens[len(group) :])
     if not early or early[0] in _HELP:
         return
     rest = tokens[len(group) + len(early) :]
-    found = commands.find([*group, *rest])
+    found = registry.find([*group, *rest])
     if found is None:
         return
     name = found[0].name
@@ -126,7 +127,7 @@ def _refuse_early_options(tokens: list[str]) -> None:
 
 def _leading_options(tokens: list[str]) -> list[str]:
     """Return the options that tokens begin with, and the values of those that every command has."""
-    valued = {flag for option in COMMON if option.kind != "flag" for flag in option.flags}
+    valued = {flag for option in COMMON if not isinstance(option, Flag) for flag in option.flags}
     index = 0
     while index < len(tokens) and tokens[index].startswith("-") and tokens[index] != "--":
         index += 2 if tokens[index] in valued else 1
@@ -145,7 +146,7 @@ def _worded(error: typer.TyperException, tokens: list[str]) -> UsageError:
         return _value_misplaced(option, tokens)
     if isinstance(error, typer.BadParameter):
         return _bad_value(error, help_hint)
-    if commands.find(tokens) is None:
+    if registry.find(tokens) is None:
         meant = _nearest_command([token for token in tokens if not token.startswith("-")])
         return UsageError(
             f"{place} has no such command", hint=Hint("did you mean ", next_step(meant), "?") if meant else help_hint
@@ -166,9 +167,9 @@ def _bad_value(error: typer.BadParameter, help_hint: Hint) -> UsageError:
 
 
 def _value_misplaced(name: str, tokens: list[str]) -> UsageError:
-    found = commands.find(tokens)
+    found = registry.find(tokens)
     command = found[0] if found else None
-    is_flag = any(option.kind == "flag" for option in (command.options if command else ()) if name in option.flags)
+    is_flag = any(isinstance(option, Flag) for option in (command.options if command else ()) if name in option.flags)
     what = "takes no value" if is_flag else "needs a value"
     return UsageError(f"{name} {what}", hint=next_step(command.name if command else "", "--help"))
 
@@ -187,8 +188,8 @@ def _no_such_option(name: str, context: typer.Context | None, place: str, help_h
 
 def _nearest_command(words: list[str]) -> str | None:
     """Return the command that was likely meant; a second word may be part of its name, or its argument."""
-    known = [name for name in (*commands.MODULES, *commands.GROUPS) if name not in commands.HIDDEN]
-    if words[:1] and words[0] in commands.GROUPS:
+    known = [name for name in (*registry.MODULES, *registry.GROUPS) if name not in registry.HIDDEN]
+    if words[:1] and words[0] in registry.GROUPS:
         within = {name.partition(" ")[2]: name for name in known if name.startswith(f"{words[0]} ")}
         named = _SYNONYMS.get(" ".join(words[:2]), "")
         if named in known:

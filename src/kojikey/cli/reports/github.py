@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit
+from kojikey.cli.options import HTML, JSONL, JUNIT
 from kojikey.cli.output.github_escape import inert_anywhere
 from kojikey.cli.reports.base import STDOUT, Rows, RunEnd
 from kojikey.model.ref import Document
@@ -38,9 +39,7 @@ def tell_github(ending: RunEnd, rows: Rows, context: Context) -> None:
         OSError: the stream cannot be written to.
     """
     is_taken = (
-        context.terminal.json
-        or context.call.flag("jsonl")
-        or STDOUT in (context.call.text(n) for n in ("junit", "html"))
+        context.terminal.json or context.call.get(JSONL) or STDOUT in (context.call.get(JUNIT), context.call.get(HTML))
     )
     stream = sys.stderr if is_taken else sys.stdout
     sys.stdout.flush()  # where both streams are one, half a line of results may be written before the first annotation

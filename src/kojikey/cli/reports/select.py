@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from kojikey.cli.context import Context
+from kojikey.cli.options import ALL_ACCOUNTS, HTML, JSON, JSONL, JUNIT, VERBOSE
 from kojikey.cli.reports.base import STDOUT, Report
 
 SHOWN_WHOLE = 50
@@ -17,21 +18,21 @@ def reports_of(context: Context, *, total: int, is_long: bool, fail_on: str) -> 
     github = context.terminal.is_on_github
     live: list[Report] = []
     held: list[Report] = []
-    if call.flag("jsonl"):
+    if call.get(JSONL):
         from kojikey.cli.reports.json_report import JsonLines
 
         live.append(JsonLines(is_on_github=github))
-    elif call.flag("json"):
+    elif call.get(JSON):
         from kojikey.cli.reports.json_report import JsonReport
 
         held.append(JsonReport(is_readable=not is_long, is_on_github=github))
-    elif STDOUT not in (call.text("junit"), call.text("html")):
+    elif STDOUT not in (call.get(JUNIT), call.get(HTML)):
         from kojikey.cli.reports.screen import Drawn, Plain
 
         screen = Plain if is_long else Drawn
-        is_brief = total > SHOWN_WHOLE and sys.stdout.isatty() and not call.flag("verbose")
-        held.append(screen(context.terminal, with_account=call.flag("all_accounts"), is_brief=is_brief))
-    if github or call.text("junit") is not None or call.text("html") is not None:
+        is_brief = total > SHOWN_WHOLE and sys.stdout.isatty() and not call.get(VERBOSE)
+        held.append(screen(context.terminal, with_account=call.get(ALL_ACCOUNTS), is_brief=is_brief))
+    if github or call.get(JUNIT) is not None or call.get(HTML) is not None:
         from kojikey.cli.reports.spool import spooled
 
         # first: what goes wrong with a file is still to be told in the others

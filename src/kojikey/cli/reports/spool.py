@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 
+from kojikey.cli.command import Text
 from kojikey.cli.context import Context
 from kojikey.cli.exits import hint_of
+from kojikey.cli.options import HTML, JUNIT
 from kojikey.cli.output import documents
 from kojikey.cli.reports.base import STDOUT, Item, ReportFailedError, Rows, RunEnd
 from kojikey.model.atomic_file import write_whole
@@ -34,7 +36,7 @@ class Spool:
     def __init__(self, context: Context, *, is_on_github: bool, fail_on: str) -> None:
         self._context, self._is_on_github, self._fail_on = context, is_on_github, fail_on
         self._files = [
-            (path, _writer(name)) for name in ("junit", "html") if (path := context.call.text(name)) is not None
+            (path, _writer(option)) for option in (JUNIT, HTML) if (path := context.call.get(option)) is not None
         ]
         self._lost = ""
         # "" is a temporary database on disk that SQLite deletes itself: https://www.sqlite.org/inmemorydb.html
@@ -105,11 +107,11 @@ def _no_room(error: sqlite3.Error) -> str:
     return f"the temporary folder has no room for the results: {error}"
 
 
-def _writer(name: str) -> Writer:
+def _writer(option: Text) -> Writer:
     """Return what writes a report; it is imported when the report is."""
 
     def write(ending: RunEnd, rows: Rows) -> Iterable[str]:
-        if name == "junit":
+        if option == JUNIT:
             from kojikey.cli.reports.junit import junit
 
             return junit(ending, rows)

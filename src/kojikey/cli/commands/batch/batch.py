@@ -14,19 +14,39 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, BinaryIO, TypeAlias
 
+from kojikey.cli.command import Option
 from kojikey.cli.commands import saving
 from kojikey.cli.commands.batch.output import BatchOutput, lines_in
 from kojikey.cli.commands.key_probe import open_probe
 from kojikey.cli.commands.request_options import timeout_of
 from kojikey.cli.commands.test.run_options import RunOptions
 from kojikey.cli.context import Context
+from kojikey.cli.options import (
+    ACCOUNT,
+    BASE_URL,
+    BATCH,
+    CAPABILITY,
+    DRY_RUN,
+    EXPIRES,
+    FORCE_SHAPE,
+    FROM_ENV,
+    FROM_FILE,
+    JSON,
+    JSONL,
+    KEY,
+    LABEL,
+    MODEL,
+    NO_TEST,
+    ROTATE_AFTER,
+    STDIN,
+)
 from kojikey.model.account import checked_account
 from kojikey.model.errors import Effect, KojikeyError, UsageError
 from kojikey.model.key_detection import looks_like_key
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.plain_file import open_plain
 from kojikey.model.text_file import UTF_8_MARK
-from kojikey.model.verdict import Outcome, Verdict
+from kojikey.model.verdict import Verdict
 from kojikey.operations.adding import NewKey
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.open_store import OpenStore
@@ -43,10 +63,7 @@ LONGEST_LINE = 64 * 1024
 _REQUIRED = ("account", "provider", "key")
 _MEMBERS = {*_REQUIRED, "base_url", "label"}
 _TOLD_APART = 8  # characters of a key that is of no known shape, and that yet can be told from a name
-_NOT_WITH_BATCH = (
-    "provider", "resume", "abort", "rollback", "retire", "stdin", "from_env", "from_file", "base_url", "label",
-    "model", "capability", "account",
-)  # fmt: skip
+_NOT_WITH_BATCH = (STDIN, FROM_ENV, FROM_FILE, BASE_URL, LABEL, MODEL, CAPABILITY, ACCOUNT)
 
 
 def add_batch(context: Context) -> int:
@@ -59,7 +76,7 @@ def add_batch(context: Context) -> int:
     new_key = partial(_new_key, catalog)
 
     def begin(open_store: OpenStore) -> tuple[Plan, Work]:
-        is_planned = context.call.flag("dry_run")
+        is_planned = context.call.get(DRY_RUN)
         make_store = None
         if open_store.header is wiring.NO_STORE and not is_planned:
             make_store = wiring.prepare_store(open_store, context.settings, context.person, account=context.account)
@@ -69,12 +86,12 @@ def add_batch(context: Context) -> int:
     return _carry_out(context, catalog, begin)
 
 
-def rotate_batch(context: Context) -> int:
-    """Rotate the keys of a batch and return the exit code."""
+def rotate_batch(context: Context, *not_together: Option[Any]) -> int:
+    """Rotate the keys of a batch and return the exit code. ``not_together`` are options of another kind of rotation."""
     from kojikey import wiring
     from kojikey.operations.rotating_many import plan_all, rotate_all
 
-    _check(context)
+    _check(context, *not_together)
     catalog = wiring.catalog(context.settings)
     return _carry_out(context, catalog, lambda store: (partial(plan_all, store), partial(rotate_all, store)))
 
@@ -83,18 +100,18 @@ def _carry_out(context: Context, catalog: Catalog, begin: Callable[[OpenStore], 
     from kojikey import wiring
 
     settings = _common_settings(context)
-    with _opened(context, str(context.call.text("batch"))) as stream:
+    with _opened(context, str(context.call.get(BATCH))) as stream:
         open_store = wiring.open_chosen_store(context.settings, context.person)
         if open_store.header is not wiring.NO_STORE:
             open_store.ask_now()
         plan, work = begin(open_store)
-        is_forced = context.call.flag("force_shape")
+        is_forced = context.call.get(FORCE_SHAPE)
         written = BatchOutput(context, total=lines_in(stream))
         lines = written.counted(read_lines(stream, catalog, settings, is_shape_forced=is_forced, tell=written.tell))
         error: KojikeyError | None = None
         is_interrupted = False
         try:
-            if context.call.flag("dry_run"):
+            if context.call.get(DRY_RUN):
                 plan(lines, written.add)
             else:
                 asyncio.run(_with_probe(context, catalog, lines, written, work))
@@ -118,7 +135,7 @@ async def _with_probe(
     proxies = wiring.proxies(context.terminal.warn)
     async with open_probe(context, catalog, proxies, tell=written.tell_warning, traffic=traffic) as probe:
         pace = Pace(
-            None if context.call.flag("no_test") else probe,
+            None if context.call.get(NO_TEST) else probe,
             _approval(context),
             options.concurrency,
             traffic.take_turn,
@@ -139,24 +156,23 @@ def _new_key(catalog: Catalog, line: Replacement) -> NewKey:
     return NewKey(line.account, target, line.secret, line.settings)
 
 
-def _check(context: Context) -> None:
+def _check(context: Context, *not_together: Option[Any]) -> None:
     """Check what the options say, before a store is opened or a line is read.
 
     Raises:
         UsageError: one of them makes no sense.
     """
-
     call = context.call
-    if call.flag("json") and call.flag("jsonl"):
+    if call.get(JSON) and call.get(JSONL):
         raise UsageError("--json is one document and --jsonl is many: choose one", hint=_again(context, "--jsonl"))
-    for name in _NOT_WITH_BATCH:
-        if call.values.get(name) not in (None, False, [], ()):
-            spelled = "PROVIDER" if name == "provider" else "--" + name.replace("_", "-")
-            raise UsageError(
-                f"--batch names keys line by line: it cannot be combined with {spelled}",
-                hint=_again(context),
-                effect=Effect.NOTHING_CHANGED,
-            )
+    others = [option.spelling for option in call.given(*_NOT_WITH_BATCH, *not_together)]
+    if call.get(KEY) is not None or others:
+        what = "PROVIDER" if call.get(KEY) is not None else others[0]
+        raise UsageError(
+            f"--batch names keys line by line: it cannot be combined with {what}",
+            hint=_again(context),
+            effect=Effect.NOTHING_CHANGED,
+        )
     timeout_of(call)
     RunOptions.read(call)
 
@@ -167,10 +183,10 @@ def _again(context: Context, *more: str) -> Hint:
 
 def _common_settings(context: Context) -> KeySettings:
     """Return what the options set for every key of the batch."""
-    expires = context.call.text("expires")
+    expires = context.call.get(EXPIRES)
     return KeySettings(
         expires_at=saving.expiry(expires, context.terminal) if expires is not None else None,
-        rotate_after_days=saving.rotate_after_days(context.call.text("rotate_after"), context.terminal),
+        rotate_after_days=saving.rotate_after_days(context.call.get(ROTATE_AFTER), context.terminal),
     )
 
 
@@ -178,7 +194,7 @@ def _approval(context: Context) -> Approve:
     """Return who decides: the options alone. A batch asks nobody."""
 
     def approve(verdict: Verdict) -> bool:
-        return context.call.flag("allow_limited" if verdict.outcome is Outcome.LIMITED else "allow_unverified")
+        return context.call.get(saving.allowing(verdict))
 
     return approve
 

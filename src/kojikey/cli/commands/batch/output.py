@@ -17,6 +17,7 @@ from kojikey.cli.commands import saving
 from kojikey.cli.commands.batch.table import BatchTable
 from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit, code_of
+from kojikey.cli.options import DRY_RUN, JSONL
 from kojikey.cli.output import advice, documents
 from kojikey.cli.output.failure import SCHEMA, Failure
 from kojikey.cli.output.github_escape import inert_json
@@ -42,7 +43,7 @@ class BatchOutput:
         self.is_at_end = False
         self.lost = ""
         self._progress = Progress(total, is_shown=_has_bar(context))
-        is_table = not context.terminal.json and not context.call.flag("jsonl") and sys.stdout.isatty()
+        is_table = not context.terminal.json and not context.call.get(JSONL) and sys.stdout.isatty()
         self._table = BatchTable(context.terminal) if is_table else None
 
     def counted(self, lines: Iterator[Line | Failed]) -> Iterator[Line | Failed]:
@@ -129,7 +130,7 @@ class BatchOutput:
             sys.stdout.write(inert_json(text) if self.context.terminal.is_on_github else text)
             sys.stdout.flush()
         except OSError as error:
-            if self.context.call.flag("dry_run"):
+            if self.context.call.get(DRY_RUN):
                 raise  # nothing is done by it, so that whoever reads may go away
             self.lost = lost_output(error)
             raise
@@ -184,5 +185,5 @@ def _worst(command: str, codes: Sequence[Exit]) -> Exit:
 
 def _has_bar(context: Context) -> bool:
     terminal = context.terminal
-    is_dry = context.call.flag("dry_run")
+    is_dry = context.call.get(DRY_RUN)
     return not is_dry and not terminal.quiet and sys.stderr.isatty() and terminal.environ.get("TERM") != "dumb"

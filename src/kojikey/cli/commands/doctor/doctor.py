@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from kojikey.cli.command import Call, Command
 from kojikey.cli.context import context_of
-from kojikey.cli.parsing.command import COMMON, Call, Command
+from kojikey.cli.options import COMMON
 from kojikey.model.errors import BadConfig, UnsafeConfig
 from kojikey.model.next_step import Hint, next_step
 

@@ -6,8 +6,9 @@ import os
 import stat
 import sys
 
+from kojikey.cli.command import Call, Command, Flag, Text
 from kojikey.cli.context import Context, context_of
-from kojikey.cli.parsing.command import COMMON, Argument, Call, Command, Option
+from kojikey.cli.options import COMMON, JSON, PROVIDERS, YES
 from kojikey.model.environment import Environment
 from kojikey.model.errors import Conflict, Effect, FileUnwritable, NotFound, UsageError
 from kojikey.model.next_step import Hint, next_step
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
     from kojikey.operations.revealing import Revealed
     from kojikey.providers.index import IndexEntry
 
+REVEAL = Flag("--reveal", help="yes, print the keys themselves")
 _NAMES = ("dotenv", "shell", "fish", "powershell", "json", "github", "k8s", "docker")
+FORMAT = Text("--format", help="the format (default dotenv)", metavar="|".join(_NAMES))
+NAME = Text("--name", help="of the Secret, with --format k8s (default kojikey-ACCOUNT)", metavar="NAME")
+OUTPUT_FILE = Text("--output", help="write a file that nobody else can read, not standard output", metavar="FILE")
 
 
 def export(call: Call) -> int:
@@ -31,9 +36,9 @@ def export(call: Call) -> int:
 
     context = context_of(call)
     chosen = _checked(call)
-    name = secret_name(call.text("name"), context.account) if chosen == "k8s" else ""
+    name = secret_name(call[NAME], context.account) if chosen == "k8s" else ""
     index = wiring.provider_index(context.settings)
-    named = tuple(dict.fromkeys(call.texts("providers")))
+    named = tuple(dict.fromkeys(call[PROVIDERS]))
     for provider in named:
         wiring.checked_provider(provider, context.settings)
     place = _checked_place(context, chosen)
@@ -51,25 +56,25 @@ def _checked(call: Call) -> str:
     Raises:
         UsageError: they do not.
     """
-    chosen = call.text("format") or "dotenv"
-    if call.flag("json"):
+    chosen = call[FORMAT] or "dotenv"
+    if call[JSON]:
         raise UsageError(
             "--json is for results, not for keys", hint=_typed("--format", "json"), effect=Effect.NOTHING_PRINTED
         )
     if chosen not in _NAMES:
         raise UsageError("--format takes one of " + ", ".join(_NAMES), hint=_typed("--format", "dotenv"))
-    if not call.flag("reveal"):
+    if not call[REVEAL]:
         raise UsageError(
             "export prints the keys themselves, and does so only with --reveal",
             hint=Hint(next_step("run", "--", "CMD"), " hands keys to a program and keeps them off the screen"),
         )
-    if call.text("name") is not None and chosen != "k8s":
+    if call[NAME] is not None and chosen != "k8s":
         raise UsageError(
             "--name is for --format k8s",
             hint=_typed("--format", "k8s", "--name", "NAME"),
             effect=Effect.NOTHING_PRINTED,
         )
-    if call.text("output") is not None and chosen == "github":
+    if call[OUTPUT_FILE] is not None and chosen == "github":
         raise UsageError(
             "--format github writes where GITHUB_ENV says", hint="without --output", effect=Effect.NOTHING_PRINTED
         )
@@ -90,7 +95,7 @@ def _checked_place(context: Context, chosen: str) -> str | None:
         from kojikey.cli.commands.export.github import check
 
         return check(context.settings.environ)
-    path = context.call.text("output")
+    path = context.call[OUTPUT_FILE]
     if path is None:
         return None
     from kojikey.model.home import expanded
@@ -107,7 +112,7 @@ def _checked_place(context: Context, chosen: str) -> str | None:
         raise _unwritable(path, "there is no such folder")
     if mode is not None and not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
         raise _unwritable(path, "it is not a plain file")
-    if mode is not None and not context.call.flag("yes"):
+    if mode is not None and not context.call[YES]:
         raise _exists(path)
     if not os.access(folder, os.W_OK):
         raise _unwritable(path, "no file can be written into its folder")
@@ -156,7 +161,7 @@ def _providers(
 def _is_wanted(context: Context, providers: Sequence[str]) -> bool:
     """Ask before keys are shown on a screen."""
     call = context.call
-    if call.flag("yes") or call.text("output") is not None or not sys.stdout.isatty():
+    if call[YES] or call[OUTPUT_FILE] is not None or not sys.stdout.isatty():
         return True
     keys = f"the key of {providers[0]}" if len(providers) == 1 else f"{len(providers)} keys"
     return context.terminal.confirm(f"Show {keys} on this screen?", otherwise=_typed("--yes"))
@@ -205,7 +210,7 @@ def _write_file(context: Context, path: str, text: Secret) -> None:
     from kojikey.model.secret import HiddenBytes
 
     try:
-        write_whole(path, [HiddenBytes(text.reveal().encode("utf-8"))], may_replace=context.call.flag("yes"))
+        write_whole(path, [HiddenBytes(text.reveal().encode("utf-8"))], may_replace=context.call[YES])
     except FileExistsError:
         raise _exists(path) from None
     except OSError as error:
@@ -219,16 +224,13 @@ COMMANDS = (
         export,
         options=(
             *COMMON,
-            Option(("--reveal",), "yes, print the keys themselves"),
-            Option(("--format",), "the format (default dotenv)", "text", "|".join(_NAMES)),
-            Option(("--name",), "of the Secret, with --format k8s (default kojikey-ACCOUNT)", "text", "NAME"),
-            Option(("--output",), "write a file that nobody else can read, not standard output", "text", "FILE"),
-            Option(("--yes", "-y"), "do not ask, and replace the file"),
+            REVEAL,
+            FORMAT,
+            NAME,
+            OUTPUT_FILE,
+            YES.explained("do not ask, and replace the file"),
         ),
-        argument=Argument(
-            "providers", "[PROVIDER]...", "the providers; all of the account's where none is named", many=True,
-            complete="provider",
-        ),
+        arguments=(PROVIDERS.explained("the providers; all of the account's where none is named"),),
         description="The names are those that `run` sets. Each key leaves a `revealed` event in the audit trail. "
         "Where a program can be started by `kojikey run`, that is better: nothing is printed or written.",
         examples=(

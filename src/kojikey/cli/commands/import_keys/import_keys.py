@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from functools import partial
 
+from kojikey.cli.command import Call, Command
+from kojikey.cli.commands.import_keys.options import COMMENT_OUT, ENV, FILES, MAP, ROTATE
 from kojikey.cli.commands.request_options import timeout_of
 from kojikey.cli.context import Context, context_of
-from kojikey.cli.output.failure import Failure
-from kojikey.cli.parsing.command import (
+from kojikey.cli.options import (  # fmt: skip
     ALLOW_LIMITED,
     ALLOW_UNVERIFIED,
     COMMON,
     DEEP,
+    DRY_RUN,
     FORCE_SHAPE,
     NO_TEST,
     PACE,
     TIMEOUT,
-    Argument,
-    Call,
-    Command,
-    Option,
-)  # fmt: skip
+)
+from kojikey.cli.output.failure import Failure
 from kojikey.model.errors import Effect, NotFound, UsageError
 from kojikey.model.next_step import Hint, next_step
 
@@ -43,12 +42,12 @@ def import_keys(call: Call) -> int:
     context = context_of(call)
     _check_pace(context)
     index = wiring.provider_index(context.settings)
-    maps = read_maps(call.texts("map"), index)
+    maps = read_maps(call[MAP], index)
     sources, unread = _read(context)
-    if call.flag("comment_out"):
+    if call[COMMENT_OUT]:
         _check_comment_out(sources, unread)
     rows = plan(sources, index, maps, again=partial(again, context))
-    is_dry_run = call.flag("dry_run")
+    is_dry_run = call[DRY_RUN]
     taking = Taking(context, wiring.catalog(context.settings), rows, is_dry_run)
     taking.prepare(sources, index)
     if is_dry_run:
@@ -80,10 +79,10 @@ def _read(context: Context) -> tuple[list[Source], list[Unread]]:
     """
     from kojikey.cli.commands.import_keys.sources import Source, default_files, read_environment, read_file
 
-    named, has_environment = context.call.texts("files"), context.call.flag("env")
+    named, has_environment = context.call[FILES], context.call[ENV]
     files = tuple(dict.fromkeys(named)) if named or has_environment else default_files()
     if not files and not has_environment:
-        if context.call.flag("dry_run"):
+        if context.call[DRY_RUN]:
             return [], []
         raise NotFound(
             "there is no .env and no .env.local here",
@@ -122,7 +121,7 @@ def _check_comment_out(sources: list[Source], unread: list[Unread]) -> None:
 
 
 def _commented_out(context: Context, sources: list[Source], rows: list[Row]) -> list[str]:
-    if not context.call.flag("comment_out") or context.call.flag("dry_run"):
+    if not context.call[COMMENT_OUT] or context.call[DRY_RUN]:
         return []
     from kojikey.cli.commands.import_keys.comments import comment_out
 
@@ -149,17 +148,14 @@ COMMANDS = (
         import_keys,
         options=(
             *COMMON,
-            Option(("--env",), "also the variables of the environment"),
-            Option(("--map",), "the key under this name is one of that provider; may be repeated", "texts", "NAME=P"),
-            Option(("--dry-run",), "only tell what would happen; nobody is asked"),
-            Option(("--rotate",), "where there is another key, rotate to the one that was found"),
-            Option(("--comment-out",), "replace the lines of saved keys by a comment, once all are saved"),
+            ENV,
+            MAP,
+            DRY_RUN.explained("only tell what would happen; nobody is asked"),
+            ROTATE,
+            COMMENT_OUT,
             NO_TEST, ALLOW_LIMITED, ALLOW_UNVERIFIED, TIMEOUT, DEEP, FORCE_SHAPE, *PACE,
         ),
-        argument=Argument(
-            "files", "[FILE]...", ".env or JSON files, - for standard input (default: .env and .env.local here)",
-            many=True, complete="file",
-        ),
+        arguments=(FILES,),
         description="Finds keys by the names under which the providers' SDKs and other programs look for them, tests "
         "each and saves it. Everything else in the files is left alone and never shown. "
         "JSON is an object of names and values, as the program llm keeps it in keys.json.",

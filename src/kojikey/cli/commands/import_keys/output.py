@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from kojikey.cli.commands.import_keys.options import ENV, FILES, MAP, ROTATE
 from kojikey.cli.commands.import_keys.plan import Row, place_of, shown_name
 from kojikey.cli.commands.import_keys.sources import Binding, Source, Unread
 from kojikey.cli.context import Context
@@ -118,9 +119,9 @@ def _way_to_more(report: Report) -> str:
 def again(context: Context, *more: str, without: Sequence[str] = ()) -> Hint:
     """Return the command as it was typed: its sources and what it takes."""
     call = context.call
-    words = [*call.texts("files"), *(["--env"] if call.flag("env") else [])]
-    words += [word for pair in call.texts("map") for word in ("--map", pair)]
-    words += [f"--{name.replace('_', '-')}" for name in ("rotate",) if call.flag(name) and name not in without]
+    words = [*call[FILES], *(["--env"] if call[ENV] else [])]
+    words += [word for pair in call[MAP] for word in ("--map", pair)]
+    words += [ROTATE.spelling] if call[ROTATE] and ROTATE not in without else []
     return next_step("import", *words, *more)
 
 
@@ -218,7 +219,7 @@ def _next_step(report: Report) -> str:
     if "staged" in actions or "refused" in actions:
         return _of_rows([row for row in rows if row.action in ("staged", "refused")])
     if "exists" in actions:
-        return again(report.context, "--rotate") if not report.context.call.flag("rotate") else _of_rows(rows)
+        return again(report.context, "--rotate") if not report.context.call[ROTATE] else _of_rows(rows)
     if hint := next((row.hint for row in rows if "--map" in row.hint), ""):
         return hint
     if report.code is Exit.NOT_FOUND:

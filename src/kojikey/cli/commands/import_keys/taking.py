@@ -12,17 +12,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from kojikey.cli.commands import saving
+from kojikey.cli.commands.import_keys.options import ROTATE
 from kojikey.cli.commands.import_keys.plan import Row, place_of, shown_name
 from kojikey.cli.commands.import_keys.sources import Source
 from kojikey.cli.commands.import_keys.values import in_place_of_key
+from kojikey.cli.commands.saving import allowing
 from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit, code_of, hint_of
+from kojikey.cli.options import FORCE_SHAPE, NO_TEST
 from kojikey.cli.output.advice import advised, for_unsaved
 from kojikey.model.errors import Conflict, KekMissing, KekUnavailable, KeyExists, KojikeyError, UsageError
 from kojikey.model.key_detection import looks_like_key
 from kojikey.model.masking import tail_of
 from kojikey.model.next_step import Hint, next_step
-from kojikey.model.verdict import Outcome
+from kojikey.model.verdict import Verdict
 from kojikey.operations import importing
 from kojikey.operations.adding import NewKey
 from kojikey.operations.importing import Destination, Import
@@ -68,7 +71,7 @@ class Taking:
 
     def _clean(self, row: Row, definition: Definition) -> None:
         assert row.binding.value is not None  # noqa: S101 - the plan has refused such a row
-        force = self.context.call.flag("force_shape")
+        force = self.context.call[FORCE_SHAPE]
         cleaned = clean(row.binding.value.reveal(), definition, self.catalog, force_shape=force)
         row.secret, row.tail = cleaned.secret, tail_of(cleaned.secret.reveal())
         if cleaned.warning:
@@ -158,7 +161,7 @@ class Taking:
     def _check_network(self) -> None:
         from kojikey import wiring
 
-        if not self.context.call.flag("no_test"):
+        if not self.context.call[NO_TEST]:
             for _, item in self.items:
                 if item.needs_saving:
                     wiring.check_network(item.base_url)
@@ -170,13 +173,12 @@ class Taking:
             base_url = definition.checked_base_url(row.base_url)
             target = Target(definition.id, base_url, (), definition.default_capabilities)
             item = Import(NewKey(self.context.account, target, row.secret, KeySettings(base_url=row.base_url)))
-            importing.intend(open_store, item, may_rotate=self.context.call.flag("rotate"))
+            importing.intend(open_store, item, may_rotate=self.context.call[ROTATE])
             self.items.append((row, item))
 
-    def _by_options(self, verdict: object) -> bool:
+    def _by_options(self, verdict: Verdict) -> bool:
         """Decide by the options alone: a person is asked when all tests are made."""
-        outcome = getattr(verdict, "outcome", None)
-        return self.context.call.flag("allow_limited" if outcome is Outcome.LIMITED else "allow_unverified")
+        return self.context.call[allowing(verdict)]
 
     async def _save_all(self, place: Destination) -> None:
         from kojikey import wiring
@@ -186,7 +188,7 @@ class Taking:
         context, terminal = self.context, self.context.terminal
         items = [item for _, item in self.items if item.needs_saving]
         options = RunOptions.read(context.call)
-        if context.call.flag("no_test"):
+        if context.call[NO_TEST]:
             await importing.import_all(place, items, Pace(None, self._by_options, options.concurrency))
             return
         traffic = options.traffic(tell=terminal.warn)

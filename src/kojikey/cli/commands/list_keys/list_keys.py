@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from kojikey.cli.command import Call, Command
+from kojikey.cli.commands.list_keys.options import CSV, DUE, FAILING, OUTCOME, SORT
 from kojikey.cli.context import context_of
+from kojikey.cli.options import ACCOUNT, ALL_ACCOUNTS, COMMON, JSON, PROVIDERS
 from kojikey.cli.output.failure import write_line
-from kojikey.cli.parsing.command import COMMON, PROVIDERS, Call, Command, Option
 from kojikey.model.allocation import BUILT_IN
 from kojikey.model.errors import UsageError
 from kojikey.model.next_step import Hint, next_step
@@ -18,11 +20,11 @@ def list_keys(call: Call) -> int:
     from kojikey.operations import listing
 
     context = context_of(call)
-    everyone = call.flag("all_accounts")
-    if everyone and call.text("account") is not None:
+    everyone = call[ALL_ACCOUNTS]
+    if everyone and call[ACCOUNT] is not None:
         raise UsageError("--all-accounts cannot be combined with --account", hint=next_step("list", "--all-accounts"))
     check_options(call)
-    asked = tuple(dict.fromkeys(call.texts("providers")))
+    asked = tuple(dict.fromkeys(call[PROVIDERS]))
     index = wiring.provider_index(context.settings)
     open_store = wiring.open_chosen_store(context.settings, None)
     for provider in asked:
@@ -38,12 +40,12 @@ def list_keys(call: Call) -> int:
         rows = (row for row in every if not asked or row.provider in asked)
     totals = Totals()
     rows = totals.counted(chosen_rows(call, rows))
-    if call.flag("json"):
+    if call[JSON]:
         from kojikey.cli.output import documents
 
         listed = [documents.listed(row) for row in rows]
         return documents.write("list", damage.code, listed, summary=totals.as_document(), error=damage.error)
-    if call.flag("csv"):
+    if call[CSV]:
         from kojikey.cli.commands.list_keys.csv_output import lines
 
         for line in lines(rows):
@@ -61,7 +63,7 @@ def list_keys(call: Call) -> int:
 
 
 def _nothing(call: Call) -> str:
-    if any(call.values.get(name) for name in ("failing", "due", "outcome")):
+    if call.given(FAILING, DUE, OUTCOME):
         return "no key that these filters take"
     return Hint("no keys in this store; ", next_step("add", "PROVIDER"), " adds one")
 
@@ -73,16 +75,14 @@ COMMANDS = (
         list_keys,
         options=(
             *COMMON,
-            Option(("--all-accounts",), "the keys of every account"),
-            Option(("--failing",), "only keys that were rejected or limited when last tested, or have expired"),
-            Option(("--due",), "only keys that are due for rotation, or expire within 14 days"),
-            Option(("--outcome",), "only keys with this last outcome, or untested", "text", "OUTCOME"),
-            Option(
-                ("--sort",), "by age (oldest first), account, provider or tested (longest ago first)", "text", "ORDER"
-            ),
-            Option(("--csv",), "print one line a key, for a spreadsheet"),
+            ALL_ACCOUNTS,
+            FAILING,
+            DUE,
+            OUTCOME,
+            SORT,
+            CSV,
         ),
-        argument=PROVIDERS,
+        arguments=(PROVIDERS,),
         description="Never opens a key and never needs the key-encryption key.",
         examples=(
             "kojikey list",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from kojikey.cli.parsing.command import Call
+from kojikey.cli.command import Call
+from kojikey.cli.commands.list_keys.options import CSV, DUE, FAILING, OUTCOME, SORT
+from kojikey.cli.options import JSON
 from kojikey.model.errors import UsageError
 from kojikey.model.next_step import next_step
 from kojikey.model.ref import Document
@@ -25,13 +27,13 @@ def check_options(call: Call) -> None:
     Raises:
         UsageError: one of them makes no sense.
     """
-    if call.flag("csv") and call.flag("json"):
+    if call[CSV] and call[JSON]:
         raise UsageError("--csv and --json are two forms of one output: one at a time", hint=next_step("list", "--csv"))
-    if call.text("outcome") not in (None, *OUTCOMES):
+    if call[OUTCOME] not in (None, *OUTCOMES):
         raise UsageError(
             f"--outcome takes one of {', '.join(OUTCOMES)}", hint=next_step("list", "--outcome", "rejected")
         )
-    if call.text("sort") not in (None, *SORTS):
+    if call[SORT] not in (None, *SORTS):
         raise UsageError(f"--sort takes one of {', '.join(SORTS)}", hint=next_step("list", "--sort", "age"))
 
 
@@ -39,17 +41,17 @@ def chosen_rows(call: Call, rows: Iterable[ListRow]) -> Iterator[ListRow]:
     """Yield the rows that all filters take, in the order that was asked for; without one, as they come."""
     wanted = _filters(call)
     taken = (row for row in rows if all(wants(row) for wants in wanted))
-    order = call.text("sort")
+    order = call[SORT]
     return iter(sorted(taken, key=_ORDERS[order])) if order else taken
 
 
 def _filters(call: Call) -> list[_Wanted]:
     wanted: list[_Wanted] = []
-    if call.flag("failing"):
+    if call[FAILING]:
         wanted.append(_is_failing)
-    if call.flag("due"):
+    if call[DUE]:
         wanted.append(lambda row: row.is_due)
-    outcome = call.text("outcome")
+    outcome = call[OUTCOME]
     if outcome is not None:
         wanted.append(lambda row: row.key is not None and _outcome(row) == outcome)
     return wanted

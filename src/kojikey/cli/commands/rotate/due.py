@@ -13,30 +13,48 @@ from collections.abc import Callable
 from kojikey.cli.commands.key_probe import open_probe, run_operation
 from kojikey.cli.commands.management import Access, access_to, admin_account_of, open_management
 from kojikey.cli.commands.rotate.mint import confirm_revoking, propagation
-from kojikey.cli.commands.saving import exit_of
+from kojikey.cli.commands.rotate.options import ALLOW_WIDER, EXPIRING, GRACE, MINT
+from kojikey.cli.commands.saving import allowing, exit_of
 from kojikey.cli.commands.test.run_options import RunOptions
 from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit, code_of
+from kojikey.cli.options import (
+    ADMIN_ACCOUNT,
+    ALL_ACCOUNTS,
+    BASE_URL,
+    BATCH,
+    CAPABILITY,
+    DRY_RUN,
+    FROM_ENV,
+    FROM_FILE,
+    JSONL,
+    KEY,
+    LABEL,
+    MODEL,
+    STDIN,
+    YES,
+)
 from kojikey.cli.output import documents
 from kojikey.cli.output.damaged_records import DamagedRecords
 from kojikey.cli.output.failure import SCHEMA, Failure, write_line
 from kojikey.cli.output.github_escape import inert_json
 from kojikey.model.errors import Effect, KojikeyError, UsageError
-from kojikey.model.key import EXPIRING, Key
+from kojikey.model.key import EXPIRING as USUAL_EXPIRING
+from kojikey.model.key import Key
 from kojikey.model.management_errors import CannotMint
 from kojikey.model.masking import VISIBLE, mask
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import Document
 from kojikey.model.secret import Secret
 from kojikey.model.timestamps import short_span, span
-from kojikey.model.verdict import Outcome, Verdict
+from kojikey.model.verdict import Verdict
 from kojikey.operations.minting.due_rotations import DueKey, DueResult, Policy, Todo, Tools, carry_out, due_keys
 from kojikey.operations.minting.minting import Minter
 from kojikey.operations.minting.patience import until_known, until_refused
 from kojikey.operations.minting.retiring import Revoker
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Probe, Target
-from kojikey.operations.results import GRACE
+from kojikey.operations.results import GRACE as USUAL_GRACE
 from kojikey.providers.catalog import Catalog
 from kojikey.providers.management import ability_of
 from kojikey.providers.management.base import KeyManagement
@@ -51,7 +69,7 @@ _DONE = {
     "retired": "the previous key was retired",
     "staged": "a new key was made and is not in use yet",
 }
-_NOT_WITH_DUE = ("provider", "batch", "stdin", "from_env", "from_file", "base_url", "label", "model", "capability")
+_NOT_WITH_DUE = (BATCH, STDIN, FROM_ENV, FROM_FILE, BASE_URL, LABEL, MODEL, CAPABILITY)
 
 
 def rotate_due(context: Context) -> int:
@@ -61,14 +79,14 @@ def rotate_due(context: Context) -> int:
     policy = _policy(context)
     catalog = wiring.catalog(context.settings)
     open_store = wiring.open_chosen_store(context.settings, context.person)
-    account = None if context.call.flag("all_accounts") else context.account
+    account = None if context.call[ALL_ACCOUNTS] else context.account
     damage = DamagedRecords(context.terminal)
     written = _Written(context)
     due = list(due_keys(open_store, policy, account=account, damaged=damage))
-    if context.call.flag("dry_run") or not policy.is_minting:
+    if context.call[DRY_RUN] or not policy.is_minting:
         for each in due:
             for todo in each.todos:
-                written.plan(each.key, todo, is_dry_run=context.call.flag("dry_run"))
+                written.plan(each.key, todo, is_dry_run=context.call[DRY_RUN])
         return written.end(damage)
     open_store.ask_now()
     run_operation(_Run(context, open_store, catalog, written).all(due))
@@ -82,25 +100,24 @@ def _policy(context: Context) -> Policy:
         UsageError: an option makes no sense here.
     """
     call = context.call
-    for name in _NOT_WITH_DUE:
-        if call.values.get(name) not in (None, False, [], ()):
-            spelled = "PROVIDER" if name == "provider" else "--" + name.replace("_", "-")
-            raise UsageError(
-                f"--due cannot be combined with {spelled}",
-                effect=Effect.NOTHING_CHANGED,
-                hint=next_step("rotate", "--due", "--mint"),
-            )
-    if call.flag("jsonl") and context.terminal.json:
+    others = [option.spelling for option in call.given(*_NOT_WITH_DUE)]
+    if call[KEY] is not None or others:
+        raise UsageError(
+            f"--due cannot be combined with {'PROVIDER' if call[KEY] is not None else others[0]}",
+            effect=Effect.NOTHING_CHANGED,
+            hint=next_step("rotate", "--due", "--mint"),
+        )
+    if call[JSONL] and context.terminal.json:
         raise UsageError(
             "--jsonl cannot be combined with --json",
             effect=Effect.NOTHING_CHANGED,
             hint=next_step("rotate", "--due", "--jsonl"),
         )
-    expiring, grace = call.text("expiring"), call.text("grace")
+    expiring, grace = call[EXPIRING], call[GRACE]
     return Policy(
-        call.flag("mint"),
-        EXPIRING if expiring is None else span(expiring, what="--expiring"),
-        GRACE if grace is None else short_span(grace, what="--grace"),
+        call[MINT],
+        USUAL_EXPIRING if expiring is None else span(expiring, what="--expiring"),
+        USUAL_GRACE if grace is None else short_span(grace, what="--grace"),
     )
 
 
@@ -158,7 +175,7 @@ class _Run:
     def _access(self, key: Key) -> Access:
         """Return how to reach a provider's key management; what was found is remembered for the run."""
         account = admin_account_of(self._context)
-        if not (self._context.call.text("admin_account") or self._context.settings.config.get("admin_account")):
+        if not (self._context.call[ADMIN_ACCOUNT] or self._context.settings.config.get("admin_account")):
             account = key.account
         name = account, key.provider
         if name not in self._accesses:
@@ -177,22 +194,20 @@ class _Run:
         call = self._context.call
 
         def approve(verdict: Verdict) -> bool:
-            return call.flag("allow_limited" if verdict.outcome is Outcome.LIMITED else "allow_unverified")
+            return call[allowing(verdict)]
 
         return Minter(
             keys,
             until_known(probe, self._seconds),
             approve,
-            lambda _: call.flag("allow_wider"),
+            lambda _: call[ALLOW_WIDER],
             lambda *_: None,
             self._context.terminal.note,
-            call.text("admin_account"),
+            call[ADMIN_ACCOUNT],
         )
 
     def _confirm(self, key: Key) -> Callable[..., bool]:
-        return lambda version, place: (
-            self._context.call.flag("yes") and confirm_revoking(self._context, key, version, place)
-        )
+        return lambda version, place: self._context.call[YES] and confirm_revoking(self._context, key, version, place)
 
 
 def _unmintable(key: Key) -> bool:
@@ -250,7 +265,7 @@ class _Written:
 
     def _write(self, document: Document, words: str, *, hint: str | None = None) -> None:
         self._documents.append(document)
-        if self._context.call.flag("jsonl"):
+        if self._context.call[JSONL]:
             self._write_json_line(document)
         elif not self._context.terminal.json:
             from kojikey.cli.output.render import Page
@@ -274,7 +289,7 @@ class _Written:
         for document in self._documents:
             name = str(document["action"] or ("failed" if "error" in document else "due"))
             counts[name] = counts.get(name, 0) + 1
-        if self._context.call.flag("jsonl"):
+        if self._context.call[JSONL]:
             summary = {"schema": SCHEMA, "command": "rotate", "exit_code": int(code), "summary": counts}
             self._write_json_line(summary)
         elif self._context.terminal.json:

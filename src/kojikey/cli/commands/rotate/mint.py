@@ -8,10 +8,27 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from kojikey.cli.command import Flag, Option
 from kojikey.cli.commands import saving
 from kojikey.cli.commands.key_probe import probe_for_one, run_operation
 from kojikey.cli.commands.management import Access, ability_to_mint, access_to, admin_account_of, open_management
+from kojikey.cli.commands.rotate.options import (
+    ABORT,
+    ALLOW_WIDER,
+    DUE,
+    EXPIRING,
+    FORCE,
+    GRACE,
+    LIKE,
+    MINT,
+    NO_REVOKE,
+    PARENT,
+    PROPAGATION,
+    RESUME,
+    RETIRE,
+)
 from kojikey.cli.context import Context
+from kojikey.cli.options import ADMIN_ACCOUNT, ALL_ACCOUNTS, NO_TEST, YES
 from kojikey.cli.output.advice import for_step
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.key import Key, Stage, Version
@@ -41,9 +58,9 @@ def mint(context: Context, open_store: OpenStore, definition: Definition, catalo
     key = key_of(stored_key(open_store, account=context.account, provider=definition.id))
     minting.ensure_may_mint(key)
     access = _access(context, catalog, open_store, definition.id)
-    choice = Choice(context.call.text("like"), context.call.text("parent"))
+    choice = Choice(context.call[LIKE], context.call[PARENT])
     approval = _approval(context, definition.id, "rotate")
-    probe = None if context.call.flag("no_test") else _patient_probe(context, catalog)
+    probe = None if context.call[NO_TEST] else _patient_probe(context, catalog)
 
     async def work() -> ChangeResult:
         async with open_management(access) as keys:
@@ -73,7 +90,7 @@ def resume(context: Context, open_store: OpenStore, definition: Definition, cata
 def abort(context: Context, open_store: OpenStore, definition: Definition, catalog: Catalog) -> int:
     """Carry out ``rotate PROVIDER --abort`` where a key is being made, or was made and is staged."""
     approval = _approval(context, definition.id, "abort")
-    is_revoking = not context.call.flag("no_revoke")
+    is_revoking = not context.call[NO_REVOKE]
     access = _access(context, catalog, open_store, definition.id) if is_revoking else None
 
     async def work() -> ChangeResult:
@@ -90,7 +107,7 @@ def abort(context: Context, open_store: OpenStore, definition: Definition, catal
 def retire(context: Context, open_store: OpenStore, definition: Definition, catalog: Catalog) -> int | None:
     """Carry out ``rotate PROVIDER --retire`` with the provider's key management; None where there is no way to it."""
     ability = ability_of(definition.id)
-    if ability is None or context.call.flag("no_revoke"):
+    if ability is None or context.call[NO_REVOKE]:
         return None
     key = key_of(stored_key(open_store, account=context.account, provider=definition.id))
     previous = key.version(Stage.PREVIOUS)
@@ -99,7 +116,7 @@ def retire(context: Context, open_store: OpenStore, definition: Definition, cata
     try:
         access = _access(context, catalog, open_store, definition.id)
     except NoAdminKey:
-        if context.call.text("admin_account"):
+        if context.call[ADMIN_ACCOUNT]:
             raise
         return None
     approval = _approval(context, definition.id, "retire")
@@ -119,7 +136,7 @@ def retire(context: Context, open_store: OpenStore, definition: Definition, cata
                 revoker,
                 account=context.account,
                 provider=definition.id,
-                is_forced=context.call.flag("force"),
+                is_forced=context.call[FORCE],
             )
 
     return _shown(context, _run(context, open_store, definition.id, work), definition, approval)
@@ -127,7 +144,7 @@ def retire(context: Context, open_store: OpenStore, definition: Definition, cata
 
 def confirm_revoking(context: Context, key: Key, version: Version, place: AtProvider) -> bool:
     """Ask whether a key that a person made is to be deleted at the provider; where nobody is asked, only --yes does."""
-    if context.call.flag("yes"):
+    if context.call[YES]:
         return True
     if not context.terminal.interactive:
         context.terminal.note(
@@ -144,7 +161,7 @@ def make_minter(context: Context, keys: KeyManagement, probe: Probe | None, appr
     """Return how keys are made for this call."""
 
     def allow_wider(why: str) -> bool:
-        if context.call.flag("allow_wider"):
+        if context.call[ALLOW_WIDER]:
             return True
         if not context.terminal.interactive:
             return False
@@ -155,7 +172,7 @@ def make_minter(context: Context, keys: KeyManagement, probe: Probe | None, appr
             return None
         return context.terminal.choose(f"Which {kind}?", dict.fromkeys(parents, ""), again=Hint("--parent ID"))
 
-    admin_account = context.call.text("admin_account")
+    admin_account = context.call[ADMIN_ACCOUNT]
     return Minter(keys, probe, approval, allow_wider, choose_parent, context.terminal.note, admin_account)
 
 
@@ -165,7 +182,7 @@ def propagation(context: Context) -> float:
     Raises:
         UsageError: the option is no span.
     """
-    text = context.call.text("propagation")
+    text = context.call[PROPAGATION]
     return PROPAGATION_S if text is None else short_span(text, what="--propagation").total_seconds()
 
 
@@ -221,7 +238,9 @@ def left_behind(open_store: OpenStore, account: str, provider: str) -> str:
 
 
 def _shown(context: Context, result: ChangeResult, definition: Definition, approval: saving.Approval) -> int:
-    return saving.show(context, result, lines_of(definition, result), approval=approval)
+    is_retirement = context.call[RETIRE]
+    lines = lines_of(definition, result)
+    return saving.show(context, result, lines, approval=approval, is_retirement=is_retirement)
 
 
 def lines_of(definition: Definition, result: ChangeResult) -> list[str]:
@@ -258,34 +277,34 @@ def lines_of(definition: Definition, result: ChangeResult) -> list[str]:
             ]
 
 
-def check_options(context: Context, step: str) -> None:
+def check_options(context: Context) -> None:
     """Check that the options of minting are where they mean something.
 
     Raises:
         UsageError: one is not.
     """
     call = context.call
-    for name, goes_with in _GOES_WITH.items():
-        given = call.values.get(name) not in (None, False, [])
-        modes = {step, *(mode for mode in ("mint", "due") if call.flag(mode))}
-        if given and not modes & set(goes_with):
-            spelled = "--" + name.replace("_", "-")
-            with_what = " or ".join(f"--{each}" for each in goes_with)
+    for option in call.given(*_GOES_WITH):
+        goes_with = _GOES_WITH[option]
+        if not call.given(*goes_with):
+            with_what = " or ".join(each.spelling for each in goes_with)
             raise UsageError(
-                f"{spelled} is for {with_what}", effect=Effect.NOTHING_CHANGED, hint=next_step("rotate", "--help")
+                f"{option.spelling} is for {with_what}",
+                effect=Effect.NOTHING_CHANGED,
+                hint=next_step("rotate", "--help"),
             )
     propagation(context)
 
 
-_GOES_WITH = {
-    "like": ("mint",),
-    "parent": ("mint",),
-    "allow_wider": ("mint", "resume", "due"),
-    "propagation": ("mint", "resume", "retire", "due"),
-    "admin_account": ("mint", "resume", "abort", "retire", "due"),
-    "no_revoke": ("retire", "abort"),
-    "yes": ("retire", "due"),
-    "all_accounts": ("due",),
-    "expiring": ("due",),
-    "grace": ("due",),
+_GOES_WITH: dict[Option[Any], tuple[Flag, ...]] = {
+    LIKE: (MINT,),
+    PARENT: (MINT,),
+    ALLOW_WIDER: (MINT, RESUME, DUE),
+    PROPAGATION: (MINT, RESUME, RETIRE, DUE),
+    ADMIN_ACCOUNT: (MINT, RESUME, ABORT, RETIRE, DUE),
+    NO_REVOKE: (RETIRE, ABORT),
+    YES: (RETIRE, DUE),
+    ALL_ACCOUNTS: (DUE,),
+    EXPIRING: (DUE,),
+    GRACE: (DUE,),
 }

@@ -4,9 +4,31 @@ from __future__ import annotations
 
 import re
 
+from kojikey.cli.command import Call, Command
 from kojikey.cli.commands.key_choice import choose_key
+from kojikey.cli.commands.rotate.options import DUE, FORCE, MINT, MINTING, STEPS
 from kojikey.cli.context import Context, context_of
-from kojikey.cli.parsing.command import BATCH, COMMON, DEEP, KEY, SAVING, SOURCES, Call, Command, Option
+from kojikey.cli.options import (
+    BASE_URL,
+    BATCH,
+    CAPABILITY,
+    COMMON,
+    DEEP,
+    DRY_RUN,
+    EXPIRES,
+    FROM_ENV,
+    FROM_FILE,
+    JSONL,
+    KEY,
+    LABEL,
+    MODEL,
+    NO_TEST,
+    PACE,
+    ROTATE_AFTER,
+    SAVING,
+    SOURCES,
+    STDIN,
+)
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.next_step import Hint, next_step
 
@@ -18,8 +40,9 @@ if TYPE_CHECKING:
     from kojikey.providers.catalog import Catalog
     from kojikey.providers.definition import Definition
 
-_STEPS = ("resume", "abort", "rollback", "retire")
-_SETTINGS = ("base_url", "model", "capability", "label", "expires", "rotate_after")
+
+_SETTINGS = (BASE_URL, MODEL, CAPABILITY, LABEL, EXPIRES, ROTATE_AFTER)
+_KEY_SOURCES = (STDIN, FROM_ENV, FROM_FILE)
 
 
 def rotate(call: Call) -> int:
@@ -31,17 +54,17 @@ def rotate(call: Call) -> int:
 
     context = context_of(call)
     step = _step(call)
-    _check_options(context, step)
-    if call.text("batch") is not None:
+    _check_options(context)
+    if call[BATCH] is not None:
         from kojikey.cli.commands.batch.batch import rotate_batch
 
-        return rotate_batch(context)
-    if call.flag("due"):
+        return rotate_batch(context, *STEPS, *MINTING)
+    if call[DUE]:
         from kojikey.cli.commands.rotate.due import rotate_due
 
         return rotate_due(context)
     saving.refuse_batch_options(call)
-    named = call.text("provider")
+    named = call[KEY]
     if named is not None:
         wiring.checked_provider(named, context.settings)
     catalog = wiring.catalog(context.settings)
@@ -52,7 +75,7 @@ def rotate(call: Call) -> int:
     if code is not None:
         return code
     probe = probe_for_one(context, catalog)
-    test = None if call.flag("no_test") else probe
+    test = None if call[NO_TEST] else probe
     approve = saving.Approval(context, saving="make it current", advice=for_step(provider, step))
     try:
         if step == "rotate":
@@ -65,7 +88,7 @@ def rotate(call: Call) -> int:
         raise KeyboardInterrupt(context.terminal.completed(left)) from None
     _warn_of_settings(context, result)
     lines = _lines(definition, advised(result, approve.advice, context.terminal), step)
-    return saving.show(context, result, lines, approval=approve)
+    return saving.show(context, result, lines, approval=approve, is_retirement=step == "retire")
 
 
 def _at_provider(
@@ -73,12 +96,12 @@ def _at_provider(
 ) -> int | None:
     """Carry out a step that concerns the provider's key management; None where it does not."""
     call = context.call
-    if not call.flag("mint") and step in ("rotate", "rollback"):
+    if not call[MINT] and step in ("rotate", "rollback"):
         return None
     from kojikey.cli.commands.rotate import mint
     from kojikey.operations.key_records import key_of
 
-    if call.flag("mint"):
+    if call[MINT]:
         return mint.mint(context, open_store, definition, catalog)
     if step == "retire":
         return mint.retire(context, open_store, definition, catalog)
@@ -92,37 +115,37 @@ def _at_provider(
     return finish(context, open_store, definition, catalog)
 
 
-def _check_options(context: Context, step: str) -> None:
-    if any(context.call.values.get(option.name) not in (None, False) for option in _MINTING):
+def _check_options(context: Context) -> None:
+    if context.call.given(*MINTING):
         from kojikey.cli.commands.rotate.mint import check_options
 
-        check_options(context, step)
+        check_options(context)
 
 
 def _step(call: Call) -> str:
-    steps = [name for name in _STEPS if call.flag(name)]
-    if call.flag("mint"):
+    steps = [step.name for step in call.given(*STEPS)]
+    if call[MINT]:
         _refuse_with_mint(call)
-    if call.flag("mint") and steps:
+    if call[MINT] and steps:
         raise UsageError(
             f"--mint cannot be combined with --{steps[0]}", effect=Effect.NOTHING_CHANGED, hint=_again(call, "mint")
         )
     if len(steps) > 1:
         raise UsageError("one step at a time: --resume, --abort, --rollback or --retire", hint=_again(call, steps[0]))
-    if call.flag("force") and steps != ["retire"]:
+    if call[FORCE] and steps != ["retire"]:
         raise UsageError(
             "--force is for --retire", hint=_again(call, "retire", "--force"), effect=Effect.NOTHING_CHANGED
         )
-    if steps and any(call.flag(name) or call.text(name) is not None for name in ("stdin", "from_env", "from_file")):
+    if steps and call.given(*_KEY_SOURCES):
         raise UsageError(f"--{steps[0]} reads no key", hint=_again(call, steps[0]), effect=Effect.NOTHING_CHANGED)
-    given = _settings_given(call)
-    if steps and given:
+    settings = call.given(*_SETTINGS)
+    if steps and settings:
         raise UsageError(
-            f"--{steps[0]} changes no settings, so it cannot be combined with {given[0]}",
+            f"--{steps[0]} changes no settings, so it cannot be combined with {settings[0].spelling}",
             hint=_again(call, steps[0]),
             effect=Effect.NOTHING_CHANGED,
         )
-    if steps == ["retire"] and call.flag("no_test"):
+    if steps == ["retire"] and call[NO_TEST]:
         raise UsageError(
             "--retire is a test, so it cannot be combined with --no-test",
             hint=_again(call, "retire"),
@@ -132,26 +155,23 @@ def _step(call: Call) -> str:
 
 
 def _refuse_with_mint(call: Call) -> None:
-    sources = [name for name in ("stdin", "from_env", "from_file") if call.values.get(name) not in (None, False)]
-    given = [f"--{name.replace('_', '-')}" for name in sources] + _settings_given(call)
+    given = call.given(*_KEY_SOURCES, *_SETTINGS)
     if given:
         hint = Hint(next_step("set", "PROVIDER"), " changes settings; without --mint, rotate takes a key that you made")
-        raise UsageError(f"--mint cannot be combined with {given[0]}", hint=hint, effect=Effect.NOTHING_CHANGED)
+        raise UsageError(
+            f"--mint cannot be combined with {given[0].spelling}", hint=hint, effect=Effect.NOTHING_CHANGED
+        )
 
 
 def _again(call: Call, step: str, *more: str) -> Hint:
-    provider = call.text("provider") or "PROVIDER"
+    provider = call[KEY] or "PROVIDER"
     return next_step(
         "rotate", provider if re.fullmatch("[a-z][a-z0-9_]*", provider) else "PROVIDER", f"--{step}", *more
     )
 
 
-def _settings_given(call: Call) -> list[str]:
-    return [f"--{name.replace('_', '-')}" for name in _SETTINGS if call.values.get(name) not in (None, [])]
-
-
 def _warn_of_settings(context: Context, result: ChangeResult) -> None:
-    given = _settings_given(context.call)
+    given = [option.spelling for option in context.call.given(*_SETTINGS)]
     if result.action == "unchanged" and given:
         sets = next_step("set", result.provider)
         told = f"{', '.join(given)} changed nothing, for the key is the same: "
@@ -199,7 +219,7 @@ def _finish(
     if step == "abort":
         return rotating.abort(open_store, account=account, provider=provider)
     if step == "retire":
-        is_forced = context.call.flag("force")
+        is_forced = context.call[FORCE]
         return run_operation(
             rotating.retire(open_store, account=account, provider=provider, test=probe, is_forced=is_forced)
         )
@@ -255,22 +275,6 @@ def _lines(definition: Definition, result: ChangeResult, step: str) -> list[str]
     }[str(result.action)]
 
 
-_MINTING = (
-    Option(("--mint",), "make the new key at the provider, with an admin key"),
-    Option(("--like",), "with --mint: the id of the key that the new one is to be like", "text", "KEY-ID"),
-    Option(("--parent",), "with --mint: the project, team or service account of the new key", "text", "ID"),
-    Option(("--admin-account",), "whose admin key is used (default: the key's own account)", "text", "NAME", "account"),
-    Option(("--allow-wider",), "with --mint: also where the new key may be allowed more than the old one"),
-    Option(
-        ("--propagation",), "how long a provider is given to know a new key, or to refuse a deleted one", "text", "5m"
-    ),
-    Option(("--no-revoke",), "with --retire or --abort: delete nothing at the provider"),
-    Option(("--yes", "-y"), "with --retire: do not ask before a key that a person made is deleted there"),
-    Option(("--due",), "for cron: rotate what is due, retire what was replaced, finish what was left"),
-    Option(("--all-accounts",), "with --due: the keys of every account"),
-    Option(("--expiring",), "with --due: also keys that expire within this span (default 14d)", "text", "14d"),
-    Option(("--grace",), "with --due: how long a replaced key is kept (default 24h)", "text", "24h"),
-)
 COMMANDS = (
     Command(
         "rotate",
@@ -278,18 +282,18 @@ COMMANDS = (
         rotate,
         options=(
             *COMMON,
-            Option(("--resume",), "test and promote the staged key"),
-            Option(("--abort",), "discard the staged key"),
-            Option(("--rollback",), "make the previous key current again, after testing it"),
-            Option(("--retire",), "drop the previous key once the provider has stopped accepting it"),
-            Option(("--force",), "with --retire: drop it even where the provider still accepts it"),
-            *_MINTING,
+            *STEPS,
+            FORCE,
+            *MINTING,
             *SOURCES,
             *SAVING,
             DEEP,
-            *(BATCH[0], BATCH[1]._replace(help="with --batch or --due: only tell what would happen"), *BATCH[2:]),
+            BATCH,
+            DRY_RUN.explained("with --batch or --due: only tell what would happen"),
+            JSONL,
+            *PACE,
         ),
-        argument=KEY._replace(help=f"{KEY.help}; none with --batch or --due"),
+        arguments=(KEY.explained(f"{KEY.help}; none with --batch or --due"),),
         description="The key in use stays in use until the new one has passed its test. Ctrl-C or a crash in the "
         "middle loses neither: --resume goes on, --abort discards the new one. "
         "This is not `store rekey`, which changes the key-encryption key of the store.",

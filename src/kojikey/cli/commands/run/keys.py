@@ -5,12 +5,15 @@ Opens no key. On the hot path of ``run``.
 
 from __future__ import annotations
 
+from kojikey.cli.command import Call, Flag
+from kojikey.cli.options import QUIET
 from kojikey.cli.output.failure import say
-from kojikey.cli.parsing.command import Call
 from kojikey.config.settings import Settings
 from kojikey.model.errors import KeyNotFound, NotFound
 from kojikey.model.next_step import next_step
 from kojikey.model.validators import shown
+
+REQUIRE = Flag("--require", help="exit 5 where a named provider (by default one of Koji's two) has no key")
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,9 +27,9 @@ def leave_alone(call: Call, open_store: OpenStore, account: str, provider: str) 
     Raises:
         NotFound: ``--require`` was given.
     """
-    if call.flag("require"):
+    if call.get(REQUIRE):
         raise _missing(open_store, account, provider)
-    if not call.flag("quiet"):
+    if not call.get(QUIET):
         say(f"kojikey: {_missing(open_store, account, provider)}; its environment is left alone")
 
 
@@ -45,9 +48,9 @@ def held_providers(
     from kojikey.stores.base import Query
 
     account = settings.account.value
-    held = dict.fromkeys(BUILT_IN if call.flag("require") else ())
+    held = dict.fromkeys(BUILT_IN if call.get(REQUIRE) else ())
     if open_store.is_disabled(account):
-        if not held and not call.flag("quiet"):
+        if not held and not call.get(QUIET):
             say(f"kojikey: account {account} is disabled, so none of its keys is used; the environment is left alone")
         return held
     for stored in open_store.store.scan(Query(account=account)):
@@ -65,7 +68,7 @@ def _leave_out(call: Call, settings: Settings, provider: str) -> None:
     is_broken = wiring.unusable_definition(provider, settings) is not None
     problem = "cannot be used" if is_broken else "is gone"
     message = f"the definition of {shown(provider)} {problem}, so its key is not handed on"
-    if call.flag("require"):
+    if call.get(REQUIRE):
         mend = "mend its file" if is_broken else "put its file back"
         raise NotFound(message, hint=f"{mend} in {settings.home.providers}, or name the other providers with -p")
     say(f"kojikey: {message}")

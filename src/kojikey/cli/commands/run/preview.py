@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from kojikey import wiring
+from kojikey.cli.command import Call
 from kojikey.cli.commands.run.keys import held_providers, leave_alone
+from kojikey.cli.options import JSON
 from kojikey.cli.output import documents
 from kojikey.cli.output.failure import write_line
 from kojikey.cli.output.terminal import Terminal
-from kojikey.cli.parsing.command import Call
 from kojikey.config.settings import Settings
 from kojikey.model.key import Key
 from kojikey.model.masking import mask
@@ -37,7 +38,7 @@ def preview(
     keys = dict(_keys(call, open_store, account, wanted))
     shown = {provider: index[provider] for provider in listed or (() if named else keys)}
     rows = list(_rows(keys, shown, named))
-    if call.flag("json"):
+    if call[JSON]:
         return documents.write("run", 0, [_fields(name, key, url) for name, key, url in rows])
     for name, key, url in rows:
         write_line(f"{name}  {key.provider}  {url or terminal.masked(key.current.tail)}")

@@ -9,9 +9,10 @@ import os
 import sys
 
 from kojikey.cli.call_settings import settings_of
-from kojikey.cli.commands.run.keys import held_providers, leave_alone
+from kojikey.cli.command import Arguments, Call, Command, Flag
+from kojikey.cli.commands.run.keys import REQUIRE, held_providers, leave_alone
+from kojikey.cli.options import ACCOUNT, DRY_RUN, ENV, JSON, NO_COLOR, NO_INPUT, ONLY, QUIET, STORE
 from kojikey.cli.output.failure import say
-from kojikey.cli.parsing.command import ACCOUNT, NO_INPUT, QUIET, STORE, Argument, Call, Command, Option
 from kojikey.config.settings import Settings
 from kojikey.model.environment import Environment
 from kojikey.model.environment_names import is_variable_name, may_hold_key
@@ -25,16 +26,19 @@ if TYPE_CHECKING:
     from kojikey.model.secret import Secret
     from kojikey.providers.index import IndexEntry
 
+PROGRAM = Arguments("program", "-- CMD [ARGUMENTS]...", "the program to start")
+MASK = Flag("--mask", help="stay, and replace the keys in CMD's output by their masked form")
+
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
 _KEPT_BACK = ("KOJIKEY_IDENTITY", "KOJIKEY_IDENTITY_FILE")  # they open everything that the store has
 
 
 def run(call: Call) -> int:
     """Carry out ``kojikey run``; returns only when the program could not be started."""
-    program = call.texts("program")
-    if not program and not call.flag("dry_run"):
+    program = call[PROGRAM]
+    if not program and not call[DRY_RUN]:
         raise UsageError("run needs a program to start", hint=next_step("run", "--", "CMD", "ARGUMENTS"))
-    if call.flag("mask") and os.name != "posix":
+    if call[MASK] and os.name != "posix":
         raise UsageError(
             "--mask works on Linux and macOS alone", hint=next_step("run", "--", "CMD"), effect=Effect.NOTHING_STARTED
         )
@@ -42,12 +46,12 @@ def run(call: Call) -> int:
 
     settings = settings_of(call)
     index = wiring.provider_index(settings)
-    named = _named_variables(call.texts("env"))
-    listed = tuple(dict.fromkeys(call.texts("provider")))
+    named = _named_variables(call[ENV])
+    listed = tuple(dict.fromkeys(call[ONLY]))
     for provider in (*listed, *named.values()):
         if provider not in index:
             wiring.checked_provider(provider, settings)
-    if call.flag("dry_run"):
+    if call[DRY_RUN]:
         from kojikey.cli.commands.run.preview import preview
 
         return preview(call, settings, index, listed, named)
@@ -59,7 +63,7 @@ def run(call: Call) -> int:
     for name, provider in named.items():
         if provider in found:
             environ = environ.joined({name: _plaintext(found[provider])})
-    if call.flag("mask"):
+    if call[MASK]:
         return _masked(call, program, environ, [found[provider].secret for provider in found])
     return _replaced_by(call, program, environ)
 
@@ -180,7 +184,7 @@ def _not_started(call: Call, name: str, problem: str, code: int) -> int:
     say(f"kojikey: {message}")
     if hint:
         say(f"  {hint}")
-    if call.flag("json"):
+    if call[JSON]:
         from kojikey.cli.output.failure import failed, write_json
 
         word = "not_found" if code == NOT_FOUND else "not_executable"  # no exit code of ours
@@ -196,22 +200,17 @@ COMMANDS = (
         options=(
             ACCOUNT,
             STORE,
-            Option(("--provider", "-p"), "only this provider's key; may be repeated", "texts", "P", "provider"),
-            Option(
-                ("--env",),
-                "put P's key under this name; without --provider no other name is set; may be repeated",
-                "texts",
-                "NAME=P",
-            ),
-            Option(("--mask",), "stay, and replace the keys in CMD's output by their masked form"),
-            Option(("--require",), "exit 5 where a named provider (by default one of Koji's two) has no key"),
-            Option(("--dry-run",), "say which names would be set, for which keys, and start nothing"),
-            Option(("--json",), "report a failure to start, or what --dry-run says, as JSON"),
+            ONLY,
+            ENV,
+            MASK,
+            REQUIRE,
+            DRY_RUN.explained("say which names would be set, for which keys, and start nothing"),
+            JSON.explained("report a failure to start, or what --dry-run says, as JSON"),
             NO_INPUT,
             QUIET,
-            Option(("--no-color",), "no colour (also: NO_COLOR)"),
+            NO_COLOR,
         ),
-        argument=Argument("program", "-- CMD [ARGUMENTS]...", "the program to start", many=True),
+        arguments=(PROGRAM,),
         description="Replaces itself by the program, so that signals, terminal and exit status are the program's own. "
         "The keys go under the names that the providers' SDKs read. Nothing is written to disk. "
         "Exit 127: the program was not found; 126: it could not be started.",

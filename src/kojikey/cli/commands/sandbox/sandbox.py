@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 import threading
 
+from kojikey.cli.command import Call, Command, Flag, Integer
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.exits import Exit
-from kojikey.cli.parsing.command import OUTPUT, Call, Command, Option
+from kojikey.cli.options import OUTPUT
 from kojikey.model.allocation import BUILT_IN
 from kojikey.model.errors import UsageError
 from kojikey.model.next_step import Hint, next_step
@@ -16,18 +17,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kojikey.testing import Sandbox, SandboxKey
 
+PORT = Integer("--port", help="the port (default: a free one)", metavar="N")
+TOUR = Flag("--tour", help="run the whole loop against it in a throwaway store, and show each command")
+
 
 def sandbox(call: Call) -> int:
     """Carry out ``kojikey sandbox``: serve until Ctrl-C, or show the tour."""
     from kojikey.testing import Sandbox
 
     context = context_of(call, config={})  # it plays for any set-up, one that is broken too
-    port = call.number("port") or 0
+    port = call[PORT] or 0
     if not 0 <= port <= 65535:
         raise UsageError(
             "--port takes a number from 1 to 65535", hint=Hint(next_step("sandbox"), " chooses a free one")
         )
-    if call.flag("tour"):
+    if call[TOUR]:
         if context.terminal.json:
             raise UsageError(
                 "--tour is for people: it cannot be combined with --json", hint=next_step("sandbox", "--tour")
@@ -95,8 +99,8 @@ COMMANDS = (
         sandbox,
         options=(
             *OUTPUT,
-            Option(("--port",), "the port (default: a free one)", "integer", "N"),
-            Option(("--tour",), "run the whole loop against it in a throwaway store, and show each command"),
+            PORT,
+            TOUR,
         ),
         description="Prints base URLs and one made-up key for every reason that a test can find. "
         "Nothing leaves this machine.",

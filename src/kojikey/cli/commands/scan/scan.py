@@ -7,9 +7,10 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
+from kojikey.cli.command import Arguments, Call, Command, Flag, Text
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.exits import Exit
-from kojikey.cli.parsing.command import COMMON, Argument, Call, Command, Option
+from kojikey.cli.options import ACCOUNT, ALL_ACCOUNTS, COMMON
 from kojikey.model.errors import Effect, NotFound, UsageError
 from kojikey.model.next_step import Hint, next_step
 
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
     from kojikey.cli.output.damaged_records import DamagedRecords
     from kojikey.operations.scanning import Finding, LeakSearch
     from kojikey.scanning.git_process import Git
+
+PATHS = Arguments("paths", "[PATH]...", "files and folders; - is standard input (default: here)")
+GIT = Flag("--git", help="every object of git's database, reachable or not, instead of files")
+STAGED = Flag("--staged", help="what is about to be committed, instead of files")
+ANY = Flag("--any", help="also what has the shape of a provider's key and is not in the store")
+SARIF = Text("--sarif", help="also write the finds to this file, as SARIF 2.1.0", metavar="FILE", complete="file")
 
 _STDIN = "-"
 
@@ -32,7 +39,7 @@ def scan(call: Call) -> int:
     from kojikey.cli.output.damaged_records import DamagedRecords
 
     context = context_of(call)
-    paths = tuple(dict.fromkeys(call.texts("paths"))) or (".",)
+    paths = tuple(dict.fromkeys(call[PATHS])) or (".",)
     _check_options(call)
     _check_paths(call, paths)
     repositories = _repositories(call, paths)
@@ -51,9 +58,9 @@ def scan(call: Call) -> int:
 
 
 def _check_options(call: Call) -> None:
-    if call.flag("all_accounts") and call.text("account") is not None:
+    if call[ALL_ACCOUNTS] and call[ACCOUNT] is not None:
         raise UsageError("--all-accounts cannot be combined with --account")
-    report = call.text("sarif")
+    report = call[SARIF]
     if report is not None:
         from kojikey.cli.reports.spool import check_places
 
@@ -66,7 +73,7 @@ def _check_paths(call: Call, paths: tuple[str, ...]) -> None:
     Raises:
         UsageError: one is not.
     """
-    is_git = call.flag("git") or call.flag("staged")
+    is_git = call[GIT] or call[STAGED]
     for path in paths:
         if path == _STDIN:
             if is_git:
@@ -97,13 +104,13 @@ def _repositories(call: Call, paths: tuple[str, ...]) -> list[tuple[Git, str | N
     Raises:
         UsageError: a path is in none, or there is no git.
     """
-    if not (call.flag("git") or call.flag("staged")):
+    if not (call[GIT] or call[STAGED]):
         return []
     from kojikey.scanning.git_process import Git, repository_problem
 
     found: list[tuple[Git, str | None]] = []
     for path in paths:
-        git = Git(path if os.path.isdir(path) else os.path.dirname(path) or ".", is_named=bool(call.texts("paths")))
+        git = Git(path if os.path.isdir(path) else os.path.dirname(path) or ".", is_named=bool(call[PATHS]))
         problem = repository_problem(git)
         if problem and problem[1]:
             raise UsageError(
@@ -124,7 +131,7 @@ def _search(context: Context, damage: DamagedRecords) -> LeakSearch:
     from kojikey import wiring
     from kojikey.operations.scanning import LeakSearch, distinctive_shapes, known_keys
 
-    everyone, is_any = context.call.flag("all_accounts"), context.call.flag("any")
+    everyone, is_any = context.call[ALL_ACCOUNTS], context.call[ANY]
     open_store = wiring.open_chosen_store(context.settings, context.person)
     try:
         keys = known_keys(open_store, account=None if everyone else context.account, damaged=damage)
@@ -147,9 +154,9 @@ def _found(
         if problem:
             search.tally.could_not_read(git.folder, problem)
             continue
-        if call.flag("git"):
+        if call[GIT]:
             yield from search.objects(git)
-        if call.flag("staged"):
+        if call[STAGED]:
             yield from search.staged(git)
     if repositories:
         return
@@ -172,7 +179,7 @@ def _write_reports(context: Context, findings: Findings, search: LeakSearch, cod
     """Write what was asked for; return what went wrong with a file."""
     from kojikey.cli.commands.scan import output
 
-    for_github, report = context.terminal.is_on_github, context.call.text("sarif")
+    for_github, report = context.terminal.is_on_github, context.call[SARIF]
     names = [(search.shown(name), reason) for name, reason in search.tally.unreadable]
     search.tally.unreadable[:] = names
     problem = _write_sarif(report, findings, names) if report is not None else ""
@@ -202,14 +209,14 @@ COMMANDS = (
         "look for the store's keys in files, in git, and in what is about to be committed",
         scan,
         options=(
-            Option(("--git",), "every object of git's database, reachable or not, instead of files"),
-            Option(("--staged",), "what is about to be committed, instead of files"),
-            Option(("--any",), "also what has the shape of a provider's key and is not in the store"),
-            Option(("--all-accounts",), "the keys of every account"),
-            Option(("--sarif",), "also write the finds to this file, as SARIF 2.1.0", "text", "FILE", "file"),
+            GIT,
+            STAGED,
+            ANY,
+            ALL_ACCOUNTS,
+            SARIF,
             *COMMON,
         ),
-        argument=Argument("paths", "[PATH]...", "files and folders; - is standard input (default: here)", many=True),
+        arguments=(PATHS,),
         description="Looks for all versions of the keys, as they are, in base64, percent-encoded and in JSON escapes. "
         "No key is printed, only its masked form. Links are not followed out of PATH, archives are not opened. "
         "Exit 3: a key was found; 4: none was, but something could not be read; 5: there is no key to look for.",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from kojikey.cli.command import Call, Command, Texts
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.exits import Exit
+from kojikey.cli.options import DRY_RUN, JSON, NO_COLOR, NO_INPUT, QUIET, STORE, TO
 from kojikey.cli.output.damaged_records import DamagedRecords
-from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Call, Command, Option
 from kojikey.model.account import checked_account
 from kojikey.model.errors import Conflict, Effect, KojikeyError, NotFound, StoreUnavailable, UsageError
 from kojikey.model.next_step import Hint, next_step
@@ -14,6 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kojikey.operations.open_store import OpenStore
     from kojikey.operations.store_admin.copying import CopyResult
+
+ONLY_ACCOUNTS = Texts("--account", "-a", help="only this account; may be repeated", metavar="NAME", complete="account")
 
 _MEND = Hint(
     "that account was not copied, the others were: ",
@@ -28,13 +31,13 @@ def store_copy(call: Call) -> int:
     from kojikey.operations.store_admin.copying import copy
 
     context = context_of(call)
-    accounts = tuple(dict.fromkeys(checked_account(name) for name in call.texts("account")))
+    accounts = tuple(dict.fromkeys(checked_account(name) for name in call[ONLY_ACCOUNTS]))
     source, target = _both(context)
     for open_store in (source, target):
         open_store.ask_now()
         open_store.kek()
     results: list[CopyResult] = []
-    dry_run = call.flag("dry_run")
+    dry_run = call[DRY_RUN]
     damage = DamagedRecords(context.terminal, hint=_MEND)
     try:
         with context.terminal.status(f"copying into {target.store.place}"):
@@ -60,7 +63,7 @@ def _both(context: Context) -> tuple[OpenStore, OpenStore]:
     """
     from kojikey import wiring
 
-    to = context.call.text("to")
+    to = context.call[TO]
     if to is None:
         raise UsageError("copy needs the store to copy to", hint=next_step("store copy", "--to", "NAME|URL"))
     source = wiring.open_existing(context.settings, context.person)
@@ -129,9 +132,9 @@ COMMANDS = (
             NO_INPUT,
             QUIET,
             NO_COLOR,
-            Option(("--to",), "the store to copy to, which must be there", "text", "NAME|URL", "store"),
-            Option(("--account", "-a"), "only this account; may be repeated", "texts", "NAME", "account"),
-            Option(("--dry-run",), "say what would be copied, and copy nothing"),
+            TO,
+            ONLY_ACCOUNTS,
+            DRY_RUN.explained("say what would be copied, and copy nothing"),
         ),
         description="Each key is re-sealed for the other store, read back and compared. Killed in the middle or "
         "repeated, it goes on where it was. A different key that is there already is left alone (exit 6). All accounts "

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from kojikey.cli.command import Argument, Call, Command
 from kojikey.cli.context import Context, context_of
-from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Argument, Call, Command
+from kojikey.cli.options import JSON, NO_COLOR, NO_INPUT, QUIET, STORE
 from kojikey.model.account import checked_account
 from kojikey.model.errors import UsageError
 from kojikey.model.next_step import Hint, next_step
@@ -12,6 +13,10 @@ from kojikey.model.ref import Document
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `kojikey --help` imports every command's module
     from kojikey.operations.store_admin.granting import GrantResult
+
+
+NAME = Argument("name", "ACCOUNT", "the account", complete="account")
+ROLE = Argument("role", "ROLE", "the role, as the database knows it")
 
 
 def grant(call: Call) -> int:
@@ -45,11 +50,7 @@ def revoke(call: Call) -> int:
 
 
 def _names(call: Call) -> tuple[str, str]:
-    names = call.texts("names")
-    if len(names) != 2:
-        raise UsageError(f"{call.command.name} takes an account and a role", hint=call.command.examples[0])
-    account, role = names
-    checked_account(account)
+    account, role = checked_account(call[NAME]), call[ROLE]
     if not role or len(role.encode()) > 63 or not role.isprintable():  # PostgreSQL's NAMEDATALEN
         raise UsageError(
             "that is not the name of a role (it was not repeated here)",
@@ -88,7 +89,6 @@ def _show(context: Context, result: GrantResult, line: str) -> int:
 
 
 _OPTIONS = (STORE, JSON, NO_INPUT, QUIET, NO_COLOR)
-_NAMES = Argument("names", "ACCOUNT ROLE", "the account, and the role as the database knows it", many=True)
 
 COMMANDS = (
     Command(
@@ -96,7 +96,7 @@ COMMANDS = (
         "let a database role see and change an account's keys (PostgreSQL)",
         grant,
         options=_OPTIONS,
-        argument=_NAMES,
+        arguments=(NAME, ROLE),
         description="Held by row-level security in the server: of accounts that were not granted the role sees "
         "nothing. Works without the key-encryption key; the audit event is unsigned then.",
         examples=("kojikey store grant acme acme_support --store team",),
@@ -106,7 +106,7 @@ COMMANDS = (
         "take an account away from a database role (PostgreSQL)",
         revoke,
         options=_OPTIONS,
-        argument=_NAMES,
+        arguments=(NAME, ROLE),
         examples=("kojikey store revoke acme acme_support --store team",),
     ),
 )

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from kojikey.cli.command import Argument, Call, Command, Flag
 from kojikey.cli.context import Context, context_of
-from kojikey.cli.parsing.command import JSON, NO_COLOR, QUIET, Argument, Call, Command, Option
+from kojikey.cli.options import JSON, NO_COLOR, QUIET
 from kojikey.config.settings import LOCAL, without_password
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import Document
+
+NAME = Argument("name", "NAME", "local, or a name in config.toml", complete="store")
+ROTATE_HERE = Flag(
+    "--rotate-here", help="this store, and not the one it was copied from, rotates keys at their providers"
+)
 
 
 def list_names(call: Call) -> int:
@@ -45,11 +51,11 @@ def _rows(context: Context) -> list[Document]:
 
 def use(call: Call) -> int:
     """Carry out ``kojikey store use``."""
-    from kojikey.cli.commands.config import check_store, show_change
+    from kojikey.cli.commands.config_change import check_store, show_change
     from kojikey.config.config_edit import set_value
 
     context = context_of(call)
-    name = str(call.text("name"))
+    name = call[NAME]
     if "://" in name:
         raise UsageError(
             "store use takes the name of a store, not a URL",
@@ -57,7 +63,7 @@ def use(call: Call) -> int:
             effect=Effect.NOTHING_CHANGED,
         )
     check_store(context, name)
-    if context.call.flag("rotate_here"):
+    if context.call[ROTATE_HERE]:
         taken = _take_over(context, name)
         context.terminal.note(
             f"{taken} key{'' if taken == 1 else 's'} of this store may now be rotated at the provider"
@@ -101,11 +107,9 @@ COMMANDS = (
         use,
         options=(
             *_OPTIONS,
-            Option(
-                ("--rotate-here",), "this store, and not the one it was copied from, rotates keys at their providers"
-            ),
+            ROTATE_HERE,
         ),
-        argument=Argument("name", "NAME", "local, or a name in config.toml", required=True, complete="store"),
+        arguments=(NAME,),
         examples=("kojikey store use team", "kojikey store use local"),
     ),
 )

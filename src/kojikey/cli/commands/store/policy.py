@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from kojikey.cli.command import Argument, Call, Command
 from kojikey.cli.context import context_of
-from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Argument, Call, Command
+from kojikey.cli.options import JSON, NO_COLOR, NO_INPUT, QUIET, STORE
 from kojikey.model.account import checked_account
+
+NAME = Argument("name", "ACCOUNT", "the account", complete="account")
 
 
 def policy(call: Call) -> int:
@@ -15,7 +18,7 @@ def policy(call: Call) -> int:
     from kojikey.operations.store_admin.granting import owner_policy
 
     context = context_of(call)
-    account = checked_account(call.text("name") or "")
+    account = checked_account(call[NAME])
     open_store = wiring.open_existing(context.settings, context.person)
     made = owner_policy(open_store, account=account)
     if context.terminal.json:
@@ -30,7 +33,7 @@ COMMANDS = (
         "print the IAM policy that holds an account's owner to the account (DynamoDB)",
         policy,
         options=(STORE, JSON, NO_INPUT, QUIET, NO_COLOR),
-        argument=Argument("name", "ACCOUNT", "the account", required=True, complete="account"),
+        arguments=(NAME,),
         description="For an IAM role or user: it sees and changes that account's partition alone, and where the "
         "KEK is in AWS KMS it opens that account's data key alone. AWS holds it to that, not kojikey.",
         examples=("kojikey store policy acme --store team",),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kojikey.cli.parsing.command import Option
+from kojikey.cli.command import Texts
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.home import expanded
 from kojikey.model.plain_file import open_plain
@@ -17,11 +17,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kojikey.sealing.kek.age_recipients import Recipient
 
-RECIPIENT = Option(
-    ("--recipient",),
-    "to whom the KEK is sealed: age1…, or 'ssh-ed25519 AAAA… COMMENT', or @FILE; may be repeated",
-    "texts",
-    "R|@FILE",
+RECIPIENT = Texts(
+    "--recipient",
+    help="to whom the KEK is sealed: age1…, or 'ssh-ed25519 AAAA… COMMENT', or @FILE; may be repeated",
+    metavar="R|@FILE",
 )
 _LIMIT = 256 * 1024  # bytes
 

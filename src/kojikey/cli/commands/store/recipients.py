@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from kojikey.cli.command import Arguments, Call, Command
 from kojikey.cli.commands.store.recipient_input import RECIPIENT, read_recipients
 from kojikey.cli.context import Context, context_of
-from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Argument, Call, Command, Option
+from kojikey.cli.options import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, YES
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import Document
@@ -16,12 +17,14 @@ if TYPE_CHECKING:  # `kojikey --help` imports every command's module
     from kojikey.sealing.kek.age_recipients import Recipient
     from kojikey.sealing.kek.base import KekInputs
 
+WORDS = Arguments("words", "[add R | remove R | accept]", "what to do; lists them without it")
+
 _FORMS = Hint(next_step("store recipients", "add", "RECIPIENT"), ", remove RECIPIENT, or accept")
 
 
 def recipients(call: Call) -> int:
     """Carry out ``kojikey store recipients``, and what it is told to do with them."""
-    words = call.texts("words")
+    words = call[WORDS]
     action = words[0] if words else "list"
     if action not in _ACTIONS:
         raise UsageError("store recipients takes add, remove or accept", hint=_FORMS, effect=Effect.NOTHING_CHANGED)
@@ -32,7 +35,7 @@ def recipients(call: Call) -> int:
     named = _named(action, words[1:])
     open_store = wiring.open_existing(context.settings, context.person)
     inputs = wiring.kek_inputs(context.settings, context.person)._replace(
-        actor=open_store.actor, recipients=(*read_recipients(call.texts("recipient")), *named)
+        actor=open_store.actor, recipients=(*read_recipients(call[RECIPIENT]), *named)
     )
     return _ACTIONS[action](context, open_store, inputs, " ".join(words[1:]))
 
@@ -85,7 +88,7 @@ def _add(context: Context, open_store: OpenStore, inputs: KekInputs, _: str) -> 
     from kojikey.cli.output import documents
     from kojikey.operations.store_admin import recipients as operation
 
-    added = _named("add", context.call.texts("words")[1:])
+    added = _named("add", context.call[WORDS][1:])
     operation.add(open_store, added, inputs)
     if context.terminal.json:
         return documents.write(
@@ -183,7 +186,7 @@ def _confirm(context: Context, open_store: OpenStore, found: Acceptance) -> None
     Raises:
         InputNeeded: nobody can be asked. UsageError: the answer was no.
     """
-    if context.call.flag("yes"):
+    if context.call[YES]:
         return
     known = f"{found.known} is known here, and " if found.known else ""
     question = f"{known}{open_store.store.place} has the key-encryption key {found.kid} ({found.described}). Trust it?"
@@ -206,10 +209,10 @@ COMMANDS = (
             NO_INPUT,
             QUIET,
             NO_COLOR,
-            RECIPIENT._replace(help="remove: a recipient who stays and needs a plugin, named again; may be repeated"),
-            Option(("--yes", "-y"), "accept: without asking"),
+            RECIPIENT.explained("remove: a recipient who stays and needs a plugin, named again; may be repeated"),
+            YES.explained("accept: without asking"),
         ),
-        argument=Argument("words", "[add R | remove R | accept]", "what to do; lists them without it", many=True),
+        arguments=(WORDS,),
         description="For a store whose KEK is sealed to several people (store init --kek recipients). R is an age "
         "recipient, an SSH public key or @FILE. `remove` makes a new KEK, wraps every account's data key with it, and "
         "lists the provider keys that the one who left could have read. `accept` takes a KEK that is not known here.",

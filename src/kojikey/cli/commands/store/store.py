@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from kojikey.cli.command import Call, Command, Text
 from kojikey.cli.commands.store.recipient_input import RECIPIENT, read_recipients
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.exits import Exit
-from kojikey.cli.parsing.command import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, Argument, Call, Command, Option
+from kojikey.cli.options import JSON, NO_COLOR, NO_INPUT, QUIET, STORE, URL
 from kojikey.model.environment import Environment
 from kojikey.model.errors import Effect, InputNeeded, StoreNotFound, UsageError
 from kojikey.model.next_step import Hint, next_step
@@ -17,12 +18,16 @@ if TYPE_CHECKING:
     from kojikey.sealing.kek.base import KekInputs
     from kojikey.stores.base import Store
 
-KEK = Option(
-    ("--kek",),
-    "where the KEK lives: keychain, passphrase, env, env:NAME, file:PATH, recipients or awskms:KEY-ID?region=R",
-    "text",
-    "SOURCE",
-    "kek",
+NAME = Text("--name", help="keep the URL under this name in config.toml", metavar="NAME")
+NEW_PASSPHRASE_FILE = Text(
+    "--new-passphrase-file", help="the new passphrase is this file's first line", metavar="PATH", complete="file"
+)
+
+KEK = Text(
+    "--kek",
+    help="where the KEK lives: keychain, passphrase, env, env:NAME, file:PATH, recipients or awskms:KEY-ID?region=R",
+    metavar="SOURCE",
+    complete="kek",
 )
 
 
@@ -31,12 +36,12 @@ def init(call: Call) -> int:
     from kojikey import wiring
 
     context = context_of(call)
-    url = call.text("url")
-    if url is not None and call.text("store") is not None:
+    url = call[URL]
+    if url is not None and call[STORE] is not None:
         raise UsageError(
             "the store is named once: as URL, or with --store", hint=next_step("store init", "URL", "--kek", "SOURCE")
         )
-    if call.text("name") is not None and (url is None or "://" not in url):
+    if call[NAME] is not None and (url is None or "://" not in url):
         raise UsageError(
             "--name is for the URL of the store that gets the name",
             hint=next_step("store init", "sqlite:///srv/team/keys.db", "--name", "team", "--kek", "SOURCE"),
@@ -68,7 +73,7 @@ def _made(context: Context, inputs: KekInputs) -> tuple[bool, Store]:
             header = store.open().document
         else:
             return True, store
-    asked = context.call.text("kek")
+    asked = context.call[KEK]
     if asked:
         ensure_same_kek(store, header, source=asked, inputs=inputs)
     return False, store
@@ -80,8 +85,8 @@ def _with_recipients(context: Context, inputs: KekInputs) -> KekInputs:
     Raises:
         UsageError: one is not a recipient, or the KEK is not one of several people.
     """
-    values = context.call.texts("recipient")
-    if values and context.call.text("kek") != "recipients":
+    values = context.call[RECIPIENT]
+    if values and context.call[KEK] != "recipients":
         raise UsageError("--recipient is for --kek recipients", effect=Effect.NOTHING_DONE)
     return inputs._replace(recipients=read_recipients(values)) if values else inputs
 
@@ -89,13 +94,13 @@ def _with_recipients(context: Context, inputs: KekInputs) -> KekInputs:
 def _source(context: Context, inputs: KekInputs, place: str) -> str:
     from kojikey import wiring
 
-    given = context.call.text("kek") or context.settings.config.get("kek")
+    given = context.call[KEK] or context.settings.config.get("kek")
     return given or wiring.default_kek_source(context.settings, context.person, inputs, place=place)
 
 
 def _ensure_name_is_free(context: Context, url: str | None) -> None:
     """Check the name that the store is to have, before anything is made. Raises as ``check_store_name``."""
-    name = context.call.text("name")
+    name = context.call[NAME]
     if name is not None and url is not None:
         from kojikey.config.config_file import check_store_name
 
@@ -103,7 +108,7 @@ def _ensure_name_is_free(context: Context, url: str | None) -> None:
 
 
 def _keep_name(context: Context, url: str | None) -> None:
-    name = context.call.text("name")
+    name = context.call[NAME]
     if name is not None and url is not None:
         from kojikey.config.config_edit import write_store_name
 
@@ -167,7 +172,7 @@ def rekey(call: Call) -> int:
     from kojikey.operations.store_admin.rekeying import rekey as rekey_store
 
     context = context_of(call)
-    source = call.text("kek")
+    source = call[KEK]
     if not source:
         raise UsageError("rekey needs the new KEK's source", hint=next_step("store rekey", "--kek", "SOURCE"))
     open_store = wiring.open_existing(context.settings, context.person)
@@ -215,7 +220,7 @@ def _new_inputs(context: Context, open_store: OpenStore, source: str) -> KekInpu
 
     inputs = _with_recipients(context, wiring.kek_inputs(context.settings, context.person))
     inputs = inputs._replace(actor=open_store.actor)
-    path = context.call.text("new_passphrase_file")
+    path = context.call[NEW_PASSPHRASE_FILE]
     if path is not None:
         return inputs._replace(environ=Environment(inputs.environ).joined({"KOJIKEY_PASSPHRASE_FILE": path}))
     if source == "passphrase" and open_store.header["kek"]["source"] == "passphrase":
@@ -241,9 +246,9 @@ COMMANDS = (
             *_OPTIONS,
             KEK,
             RECIPIENT,
-            Option(("--name",), "keep the URL under this name in config.toml", "text", "NAME"),
+            NAME,
         ),
-        argument=Argument("url", "[URL]", "such as sqlite:///srv/team/keys.db; the local store where none is given"),
+        arguments=(URL,),
         description="Safe to repeat: the same again changes nothing. Without --kek: KOJIKEY_KEK or "
         "KOJIKEY_PASSPHRASE_FILE where one is set, else the OS keychain, else a passphrase that is asked for.",
         examples=(
@@ -267,7 +272,7 @@ COMMANDS = (
             *_OPTIONS,
             KEK,
             RECIPIENT,
-            Option(("--new-passphrase-file",), "the new passphrase is this file's first line", "text", "PATH", "file"),
+            NEW_PASSPHRASE_FILE,
         ),
         description="Wraps each account's data key anew; the sealed keys stay as they are, and no provider key changes "
         "(that is `rotate`). Killed at any point every key still opens, and running it again finishes.",

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from kojikey.cli.commands.key_probe import open_probe, with_overrides
+from kojikey.cli.commands.test.options import NOT_TESTED_SINCE, SHARD
 from kojikey.cli.commands.test.run_end import RunFacts, Stop, end_of, worsened
 from kojikey.cli.commands.test.run_options import RunOptions
 from kojikey.cli.context import Context
@@ -224,9 +225,7 @@ class KeyRun:
         if not self.total and not self.left_out:
             self.context.terminal.note(Hint("there are no keys to test; ", next_step("add", "PROVIDER"), " adds one"))
         if self.left_out:
-            names = [
-                f"--{name.replace('_', '-')}" for name in ("shard", "not_tested_since") if self.context.call.text(name)
-            ]
+            names = [option.spelling for option in self.context.call.given(SHARD, NOT_TESTED_SINCE)]
             keys = "1 key was" if self.left_out == 1 else f"{self.left_out} keys were"
             self.context.terminal.note(f"{keys} left out by {' and '.join(names)}")
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kojikey.cli.parsing.command import Call
+from kojikey.cli.command import Call
+from kojikey.cli.commands.test.options import FAIL_ON, OUTCOMES_THAT_FAIL
+from kojikey.cli.options import CAPABILITY, CONCURRENCY, MODEL, RATE
 from kojikey.model.errors import Effect, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `kojikey --help` imports this module
     from kojikey.providers.requests.traffic import Traffic
 
-CONCURRENCY = 16
+DEFAULT_CONCURRENCY = 16
 MOST_CONCURRENCY = 1024
 MOST_RATE = 100_000.0
-FAIL_ON = ("rejected", "limited", "indeterminate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,7 @@ class RunOptions:
         Raises:
             UsageError: one of them makes no sense.
         """
-        return cls(
-            _concurrency(call), _rate(call), _fail_on(call), tuple(call.texts("model")), tuple(call.texts("capability"))
-        )
+        return cls(_concurrency(call), _rate(call), _fail_on(call), tuple(call.get(MODEL)), tuple(call.get(CAPABILITY)))
 
     @property
     def has_overrides(self) -> bool:
@@ -56,7 +55,7 @@ class RunOptions:
 
 
 def _rate(call: Call) -> float | None:
-    rate = call.number("rate")
+    rate = call.get(RATE)
     if rate is not None and not 0 < rate <= MOST_RATE:
         raise UsageError(
             "--rate takes requests a second and provider, more than 0",
@@ -67,19 +66,19 @@ def _rate(call: Call) -> float | None:
 
 
 def _concurrency(call: Call) -> int:
-    given = call.number("concurrency")
+    given = call.get(CONCURRENCY)
     if given is not None and not 1 <= given <= MOST_CONCURRENCY:
         raise UsageError(
             f"--concurrency takes a number from 1 to {MOST_CONCURRENCY}",
-            hint=f"--concurrency {CONCURRENCY} is the default; --concurrency 1 asks about one key after the other",
+            hint=f"--concurrency {DEFAULT_CONCURRENCY} is the default; 1 asks about one key after the other",
             effect=Effect.NOTHING_DONE,
         )
-    return CONCURRENCY if given is None else int(given)
+    return DEFAULT_CONCURRENCY if given is None else given
 
 
 def _fail_on(call: Call) -> str:
-    fail_on = call.text("fail_on")
-    if fail_on not in (None, *FAIL_ON):
+    fail_on = call.get(FAIL_ON)
+    if fail_on not in (None, *OUTCOMES_THAT_FAIL):
         raise UsageError(
             "--fail-on takes rejected, limited or indeterminate",
             hint="--fail-on limited is the default",

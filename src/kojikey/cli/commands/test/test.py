@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import re
 
+from kojikey.cli.command import Call, Command
 from kojikey.cli.commands.request_options import timeout_of
-from kojikey.cli.commands.test.run_options import FAIL_ON, RunOptions
+from kojikey.cli.commands.test.options import ALL, ALLOW_EMPTY, FAIL_ON, NOT_TESTED_SINCE, SHARD
+from kojikey.cli.commands.test.run_options import RunOptions
 from kojikey.cli.context import Context, context_of
-from kojikey.cli.parsing.command import (
+from kojikey.cli.options import (
+    ACCOUNT,
+    ALL_ACCOUNTS,
     BASE_URL,
     CAPABILITY,
     COMMON,
     DEEP,
+    HTML,
+    JSON,
+    JSONL,
+    JUNIT,
     MODEL,
     PACE,
     PROVIDERS,
+    REPORTS,
     SOURCES,
     TIMEOUT,
-    Call,
-    Command,
-    Option,
+    VERBOSE,
 )
 from kojikey.model.errors import Effect, KeyNotFound, KojikeyError, UsageError
 from kojikey.model.next_step import Hint, commands_of, next_step
@@ -32,18 +39,6 @@ if TYPE_CHECKING:  # `kojikey --help` imports every command's module
     from kojikey.providers.catalog import Catalog
     from kojikey.stores.base import Query
 
-MANY = (
-    *PACE,
-    Option(("--shard",), "only the K-th of N parts, so that N machines share the work", "text", "K/N"),
-    Option(("--not-tested-since",), "only keys that were not tested in the last span, such as 24h", "text", "24h"),
-)
-REPORTS = (
-    Option(("--jsonl",), "print a result a line as it comes, as JSON, the summary last"),
-    Option(("--junit",), "also write a JUnit report (- for standard output)", "text", "FILE", "file"),
-    Option(("--html",), "also write a page: accounts by providers (- for standard output)", "text", "FILE", "file"),
-    Option(("--github",), "also annotate the workflow run (by itself where GITHUB_ACTIONS=true)"),
-)
-
 
 def test(call: Call) -> int:
     """Carry out ``kojikey test``."""
@@ -54,7 +49,7 @@ def test(call: Call) -> int:
     _check(call)
     options = RunOptions.read(call)
     _check_reports(context)
-    for provider in call.texts("providers"):
+    for provider in call[PROVIDERS]:
         wiring.checked_provider(provider, context.settings)
     catalog = wiring.catalog(context.settings)
     if key_was_named(call):
@@ -64,16 +59,15 @@ def test(call: Call) -> int:
 
 
 def _check(call: Call) -> None:
-
     timeout_of(call)
-    if call.flag("all") and call.texts("providers"):
+    if call[ALL] and call[PROVIDERS]:
         raise UsageError(
             "--all is every key: it cannot be combined with provider names",
             hint=Hint(next_step("test", "--all"), ", or ", next_step("test", "PROVIDER")),
         )
-    if call.flag("all_accounts") and call.text("account") is not None:
+    if call[ALL_ACCOUNTS] and call[ACCOUNT] is not None:
         raise UsageError("--all-accounts cannot be combined with --account", hint=next_step("test", "--all-accounts"))
-    if call.flag("json") and call.flag("jsonl"):
+    if call[JSON] and call[JSONL]:
         raise UsageError(
             "--json is one document and --jsonl many: one of them at a time",
             hint="--json for a script that waits for the end, --jsonl for one that reads along",
@@ -84,22 +78,22 @@ def _check_override(call: Call, catalog: Catalog) -> None:
     """Check what is asked of saved keys in place of what they were saved with."""
     from kojikey.cli.commands.saving import checked_capabilities
 
-    if call.text("base_url") is not None:
+    if call[BASE_URL] is not None:
         raise UsageError(
             "--base-url is for a key that is not saved: a saved key is sealed together with its base URL",
             hint=next_step("test", "PROVIDER", "--stdin", "--base-url", "URL"),
         )
-    if not call.texts("model") and not call.texts("capability"):
+    if not call[MODEL] and not call[CAPABILITY]:
         return
-    if len(call.texts("providers")) != 1:
+    if len(call[PROVIDERS]) != 1:
         raise UsageError(
             "--model and --capability are those of one provider",
             hint=next_step("test", "PROVIDER", "--model", "ID"),
             effect=Effect.NOTHING_TESTED,
         )
-    definition = catalog.get(call.texts("providers")[0])
+    definition = catalog.get(call[PROVIDERS][0])
     checked_capabilities(call, definition)
-    for model in call.texts("model"):
+    for model in call[MODEL]:
         definition.checked_model(model)
 
 
@@ -108,9 +102,9 @@ def _check_reports(context: Context) -> None:
     from kojikey.cli.reports.base import STDOUT
     from kojikey.cli.reports.spool import check_places
 
-    paths = [path for name in ("junit", "html") if (path := context.call.text(name)) is not None]
+    paths = [path for path in (context.call[JUNIT], context.call[HTML]) if path is not None]
     check_places(paths)
-    if STDOUT in paths and (context.terminal.json or context.call.flag("jsonl")):
+    if STDOUT in paths and (context.terminal.json or context.call[JSONL]):
         raise UsageError(
             "a report and the results cannot both be written to standard output",
             hint="name a file for the report, or leave --json and --jsonl out",
@@ -126,14 +120,10 @@ def _test_unsaved(context: Context, catalog: Catalog, options: RunOptions) -> in
     from kojikey.operations.probing import Target
     from kojikey.operations.results import TestResult
 
-    providers = context.call.texts("providers")
-    for option in ("shard", "not_tested_since"):
-        if context.call.text(option) is not None:
-            raise UsageError(
-                f"--{option.replace('_', '-')} is for keys that are saved",
-                hint=next_step("test", "PROVIDER", "--stdin"),
-            )
-    if len(providers) != 1 or context.call.flag("all") or context.call.flag("all_accounts"):
+    providers = context.call[PROVIDERS]
+    for option in context.call.given(SHARD, NOT_TESTED_SINCE):
+        raise UsageError(f"{option.spelling} is for keys that are saved", hint=next_step("test", "PROVIDER", "--stdin"))
+    if len(providers) != 1 or context.call[ALL] or context.call[ALL_ACCOUNTS]:
         raise UsageError(
             "a key that is not saved is tested at one provider",
             hint=next_step("test", "PROVIDER", "--stdin"),
@@ -186,7 +176,7 @@ def _test_saved(context: Context, catalog: Catalog, options: RunOptions) -> int:
 
     query = _query(context)
     open_store = wiring.open_existing(context.settings, context.person)
-    selection = select(open_store.store, query, allow_empty=context.call.flag("allow_empty"))
+    selection = select(open_store.store, query, allow_empty=context.call[ALLOW_EMPTY])
     for provider in selection.missing:
         context.terminal.warn(f"{KeyNotFound(context.account, provider)}; the others are tested")
     return KeyRun(context, options).carry_out(open_store, catalog, query, selection)
@@ -196,12 +186,12 @@ def _query(context: Context) -> Query:
     from kojikey.stores.base import Query
 
     call = context.call
-    since = call.text("not_tested_since")
+    since = call[NOT_TESTED_SINCE]
     return Query(
-        account=None if call.flag("all_accounts") else context.account,
-        providers=tuple(dict.fromkeys(call.texts("providers"))),
+        account=None if call[ALL_ACCOUNTS] else context.account,
+        providers=tuple(dict.fromkeys(call[PROVIDERS])),
         not_tested_since=_moment(since) if since is not None else None,
-        shard=_shard(call.text("shard")),
+        shard=_shard(call[SHARD]),
     )
 
 
@@ -236,21 +226,23 @@ COMMANDS = (
         test,
         options=(
             *COMMON,
-            Option(("--all",), "every key of the account (the same as naming no provider)"),
-            Option(("--all-accounts",), "every key of every account"),
-            Option(("--verbose",), "on a terminal also show, of more than 50 keys, those that are valid"),
-            Option(("--allow-empty",), "exit 0, not 5, where there is no key to test"),
+            ALL,
+            ALL_ACCOUNTS.explained("every key of every account"),
+            VERBOSE,
+            ALLOW_EMPTY,
             *SOURCES,
             BASE_URL,
             MODEL,
             CAPABILITY,
             DEEP,
             TIMEOUT,
-            *MANY,
+            *PACE,
+            SHARD,
+            NOT_TESTED_SINCE,
             *REPORTS,
-            Option(("--fail-on",), "the mildest outcome that exits 3 (default limited)", "text", "|".join(FAIL_ON)),
+            FAIL_ON,
         ),
-        argument=PROVIDERS,
+        arguments=(PROVIDERS,),
         description="Without --deep a test never spends money or credits. "
         "Exit 3: a key is rejected or limited; 4: one could not be judged; 0: all are valid.",
         examples=(

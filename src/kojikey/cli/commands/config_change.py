@@ -1,0 +1,46 @@
+"""What the commands that change config.toml share: whether a store can be chosen, and what was changed."""
+
+from __future__ import annotations
+
+from kojikey.cli.context import Context
+from kojikey.config.settings import LOCAL
+from kojikey.model.errors import Effect, StoreNotFound
+from kojikey.model.next_step import next_step
+from kojikey.model.ref import Document
+
+
+def show_change(context: Context, command: str, fields: Document, *, is_changed: bool) -> int:
+    """Say what was changed in config.toml; return the exit code."""
+    from kojikey.cli.output import documents
+    from kojikey.cli.output.failure import write_line
+
+    file = context.settings.home.config_file
+    if context.terminal.json:
+        return documents.write(
+            command, 0, [{"action": "changed" if is_changed else "unchanged", **fields, "path": file}]
+        )
+    said = f"{fields['name']} is {fields['value']}" if fields["value"] is not None else f"{fields['name']} is not set"
+    if not context.terminal.quiet:
+        write_line(f"{said} now, in {file}" if is_changed else f"{said} already; {file} was not changed")
+    return 0
+
+
+def check_store(context: Context, value: str) -> None:
+    """Check that a store of that name or URL can be chosen.
+
+    Raises:
+        StoreNotFound: config.toml has no such name; it is not repeated. UsageError: not the URL of a store.
+    """
+    from kojikey.stores.registry import store_from_url
+
+    known = {LOCAL, *context.settings.config.get("stores", {})}
+    if "://" in value:
+        store_from_url(value)
+    elif value not in known:
+        file, names = context.settings.home.config_file, ", ".join(sorted(known))
+        raise StoreNotFound(
+            "",
+            f"there is no store of that name in {file} (known: {names})",
+            hint=next_step("store init", "URL", "--name", "NAME", "--kek", "SOURCE"),
+            effect=Effect.NOTHING_CHANGED,
+        )

@@ -1,0 +1,40 @@
+"""The options of ``kojikey rotate``, which its modules read."""
+
+from __future__ import annotations
+
+from kojikey.cli.command import Flag, Text
+from kojikey.cli.options import ADMIN_ACCOUNT, ALL_ACCOUNTS, YES
+
+RESUME = Flag("--resume", help="test and promote the staged key")
+ABORT = Flag("--abort", help="discard the staged key")
+ROLLBACK = Flag("--rollback", help="make the previous key current again, after testing it")
+RETIRE = Flag("--retire", help="drop the previous key once the provider has stopped accepting it")
+FORCE = Flag("--force", help="with --retire: drop it even where the provider still accepts it")
+STEPS = (RESUME, ABORT, ROLLBACK, RETIRE)
+
+MINT = Flag("--mint", help="make the new key at the provider, with an admin key")
+LIKE = Text("--like", help="with --mint: the id of the key that the new one is to be like", metavar="KEY-ID")
+PARENT = Text("--parent", help="with --mint: the project, team or service account of the new key", metavar="ID")
+ALLOW_WIDER = Flag("--allow-wider", help="with --mint: also where the new key may be allowed more than the old one")
+PROPAGATION = Text(
+    "--propagation",
+    help="how long a provider is given to know a new key, or to refuse a deleted one", metavar="5m",
+)  # fmt: skip
+NO_REVOKE = Flag("--no-revoke", help="with --retire or --abort: delete nothing at the provider")
+DUE = Flag("--due", help="for cron: rotate what is due, retire what was replaced, finish what was left")
+EXPIRING = Text("--expiring", help="with --due: also keys that expire within this span (default 14d)", metavar="14d")
+GRACE = Text("--grace", help="with --due: how long a replaced key is kept (default 24h)", metavar="24h")
+MINTING = (
+    MINT,
+    LIKE,
+    PARENT,
+    ADMIN_ACCOUNT,
+    ALLOW_WIDER,
+    PROPAGATION,
+    NO_REVOKE,
+    YES.explained("with --retire: do not ask before a key that a person made is deleted there"),
+    DUE,
+    ALL_ACCOUNTS.explained("with --due: the keys of every account"),
+    EXPIRING,
+    GRACE,
+)

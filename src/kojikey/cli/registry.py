@@ -1,0 +1,84 @@
+"""Which module has which command. On the hot path: a command's module is imported when it is called, and no other.
+
+Commands are found by name, so that what stands below them, such as the hints of errors, knows what each one takes.
+"""
+
+from __future__ import annotations
+
+from kojikey.cli.command import Command
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+MODULES: dict[str, str] = {
+    "add": "add",
+    "test": "test.test",
+    "check": "check",
+    "list": "list_keys.list_keys",
+    "rotate": "rotate.rotate",
+    "set": "set_key",
+    "remove": "remove",
+    "run": "run.run",
+    "get": "get",
+    "import": "import_keys.import_keys",
+    "export": "export.export",
+    "providers": "providers",
+    "history": "history",
+    "unlock": "unlock",
+    "lock": "unlock",
+    "store init": "store.store",
+    "store info": "store.store",
+    "store rekey": "store.store",
+    "store recipients": "store.recipients",
+    "store list": "store.names",
+    "store use": "store.names",
+    "store copy": "store.copy",
+    "store grant": "store.grant",
+    "store revoke": "store.grant",
+    "store policy": "store.policy",
+    "account list": "account",
+    "account disable": "account",
+    "account enable": "account",
+    "account remove": "account",
+    "audit": "audit",
+    "scan": "scan.scan",
+    "sandbox": "sandbox.sandbox",
+    "config path": "config",
+    "config get": "config",
+    "config set": "config",
+    "config unset": "config",
+    "completion": "completion",
+    "doctor": "doctor.doctor",
+    "help": "help",
+    "complete": "complete",
+}
+HIDDEN = frozenset({"complete"})  # asked by the completion scripts, not by people
+GROUPS: dict[str, str] = {
+    "store": "make, describe, choose and re-key stores",
+    "config": "read and change config.toml",
+    "account": "list accounts, set their keys aside, remove them",
+}
+
+
+def load(name: str) -> Command:
+    """Return the command of that name."""
+    module: Any = __import__(
+        f"kojikey.cli.commands.{MODULES[name]}", fromlist=("COMMANDS",)
+    )  # importlib costs a start more
+    commands: tuple[Command, ...] = module.COMMANDS
+    return next(command for command in commands if command.name == name)
+
+
+def load_all() -> list[Command]:
+    """Return every command, in the order of help."""
+    return [load(name) for name in MODULES]
+
+
+def find(tokens: list[str]) -> tuple[Command, list[str]] | None:
+    """Return the command that the tokens begin with, and the tokens after its name; None where there is none."""
+    for length in (1, 2):
+        name = " ".join(tokens[:length])
+        if len(tokens) >= length and name in MODULES:
+            return load(name), tokens[length:]
+    return None

@@ -1,0 +1,118 @@
+"""What the commands read of a command line: each only what it takes. The type checker sees the rest."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kojikey.cli.command import Call, Command, Flag, OptionalArgument, Parameter, Text, Texts
+from kojikey.cli.options import ACCOUNT, ALL_ACCOUNTS, JSON, MODEL, PROVIDERS
+from kojikey.cli.registry import MODULES, load, load_all
+
+CLI = Path(__file__).parents[2] / "src" / "kojikey" / "cli"
+FILES = {path: ".".join(("kojikey", "cli", *path.relative_to(CLI).with_suffix("").parts)) for path in CLI.rglob("*.py")}
+TAKEN = {parameter for command in load_all() for parameter in (*command.arguments, *command.options)}
+
+
+def imports(path: Path) -> set[str]:
+    """Return the modules that a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
+    return found
+
+
+IMPORTS = {module: imports(path) & set(FILES.values()) for path, module in FILES.items()}
+
+
+def reached(module: str) -> set[str]:
+    """Return the modules that a module imports, itself or through others."""
+    found, waiting = set(), [module]
+    while waiting:
+        one = waiting.pop()
+        if one not in found:
+            found.add(one)
+            waiting += IMPORTS[one]
+    return found
+
+
+REACHED = {file: reached(f"kojikey.cli.commands.{file}") for file in MODULES.values()}
+
+
+def taken_by(file: str) -> set[Parameter[Any]]:
+    """Return what the commands of a module take."""
+    commands = [load(name) for name, where in MODULES.items() if where == file]
+    return {parameter for command in commands for parameter in (*command.arguments, *command.options)}
+
+
+def is_call(node: ast.expr) -> bool:
+    return getattr(node, "id", getattr(node, "attr", "")) in ("call", "_call")
+
+
+def subscripts(path: Path) -> Iterator[str]:
+    """Yield the names by which a file reads values of a call that have to be there."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Subscript) and is_call(node.value) and isinstance(node.slice, ast.Name):
+            yield node.slice.id
+
+
+READING = [(path, module) for path, module in FILES.items() if any(name.isupper() for name in subscripts(path))]
+
+
+@pytest.mark.parametrize(("path", "module"), READING, ids=[module.rpartition("cli.")[2] for _, module in READING])
+def test_what_a_module_reads_is_taken_by_each_command_that_imports_it(path: Path, module: str) -> None:
+    names = vars(importlib.import_module(module))
+    read = {name: names[name] for name in subscripts(path) if name.isupper()}
+    commands = [file for file, modules in REACHED.items() if module in modules]
+    missing = {(file, name) for file in commands for name, key in read.items() if key not in taken_by(file)}
+    assert commands
+    assert missing == set()
+
+
+def test_every_option_is_one_of_a_command() -> None:
+    defined = {
+        (module, name): value
+        for module in FILES.values()
+        if module.startswith("kojikey.cli.commands.") or module == "kojikey.cli.options"
+        for name, value in vars(importlib.import_module(module)).items()
+        if isinstance(value, Parameter)
+    }
+    assert {place for place, parameter in defined.items() if parameter not in TAKEN} == set()
+    assert len(defined) > 100
+
+
+def test_an_option_is_the_same_however_a_command_explains_it() -> None:
+    call = Call(Command("test", "", lambda _: 0, (ALL_ACCOUNTS.explained("all of them"),)), {ALL_ACCOUNTS: True})
+    assert call[ALL_ACCOUNTS] is True
+    assert call.given(ALL_ACCOUNTS, JSON) == [ALL_ACCOUNTS]
+    assert ALL_ACCOUNTS.explained("all of them").help == "all of them"
+    assert ALL_ACCOUNTS.help != "all of them"
+
+
+def test_options_of_one_name_and_two_kinds_are_two_options() -> None:
+    several = Texts("--account", "-a", help="which")
+    call = Call(Command("store copy", "", lambda _: 0, (several,)), {several: ("acme",)})
+    assert call[several] == ("acme",)
+    assert call.get(ACCOUNT) is None
+    assert Text("--name", help="a name") != OptionalArgument("name", "NAME", "a name")
+
+
+def test_what_a_command_does_not_take_is_absent_for_code_that_serves_several_and_a_bug_elsewhere() -> None:
+    call = Call(Command("help", "", lambda _: 0), {})
+    assert call.get(JSON) is False
+    assert call.get(ACCOUNT) is None
+    assert call.get(MODEL) == call.get(PROVIDERS) == ()
+    with pytest.raises(KeyError):
+        call[JSON]
+
+
+def test_an_option_that_was_given_nothing_or_naught_was_given() -> None:
+    number = Flag("--reveal", help="show it")
+    call = Call(Command("add", "", lambda _: 0, (ACCOUNT, number)), {ACCOUNT: "", number: False})
+    assert call.given(ACCOUNT, number) == [ACCOUNT]
