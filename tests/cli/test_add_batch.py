@@ -93,8 +93,8 @@ def test_a_mark_and_empty_lines_are_passed_over_and_a_malformed_line_fails_alone
     assert ended.code == 2
     assert [(row["line"], row["action"]) for row in results(ended)] == [
         (1, "added"),
-        (4, None),
-        (5, None),
+        (4, "refused"),
+        (5, "refused"),
         (6, "added"),
     ]
     assert "line 4: it is not a JSON object" in results(ended)[1]["error"]["message"]
@@ -103,7 +103,7 @@ def test_a_mark_and_empty_lines_are_passed_over_and_a_malformed_line_fails_alone
 def test_what_is_not_valid_is_saved_where_an_option_says_so(kojikey: Program) -> None:
     lines = [line(kojikey, "a1", "missing_permission"), line(kojikey, "a2", "redirected")]
     ended = added(kojikey, lines)
-    assert (ended.code, actions_of(ended)) == (3, [None, None])
+    assert (ended.code, actions_of(ended)) == (3, ["refused", "refused"])
     ended = added(kojikey, lines, "--allow-limited", "--allow-unverified")
     assert (ended.code, actions_of(ended)) == (0, ["added", "added"])
     ended = added(kojikey, [line(kojikey, "a3", "invalid_key")], "--no-test", "--expires", "2999-01-01")
@@ -132,7 +132,7 @@ def test_a_dry_run_says_what_would_be_added_and_does_nothing(kojikey: Program) -
     lines = [line(kojikey, "a1"), line(kojikey, "a1"), line(kojikey, "a1", "ok_2"), "no json"]
     ended = added(kojikey, lines, "--dry-run")
     assert [(row.get("would"), row.get("action")) for row in results(ended)] == [
-        ("add", None), ("unchanged", None), (None, "exists"), (None, None),
+        ("add", None), ("unchanged", None), (None, "exists"), (None, "refused"),
     ]  # fmt: skip
     assert ended.code == 2
     assert not kojikey.sandbox.requests

@@ -302,6 +302,14 @@ def test_messages_for_people_go_to_stderr_when_stdout_has_the_document(kojikey: 
     assert "white space" in ended.err
 
 
+def test_a_key_is_masked_in_ascii_in_the_message_of_an_error_too(kojikey: Program) -> None:
+    key = kojikey.added()
+    ended = kojikey("remove", "elevenlabs", "--revoke", "--json")
+    assert (ended.code, ended.error["hint"]) == (2, "kojikey remove elevenlabs --revoke --yes")
+    assert f"********{key.key[-4:]}" in ended.error["message"]
+    assert "\u2022" not in ended.error["message"]
+
+
 def test_json_is_the_programs_own_only_before_the_dashes(kojikey: Program) -> None:
     ended = kojikey("run", "--require", "-p", "elevenlabs", "--", "true", "--json")
     assert (ended.code, ended.out) == (5, "")
@@ -314,6 +322,7 @@ def test_the_exit_codes_are_those_of_the_contract(kojikey: Program) -> None:
         (6, "conflict"), (7, "store_unavailable"), (8, "cannot_open"), (130, "interrupted"),
     ]  # fmt: skip
     table = kojikey("help", "exit-codes").out
+    assert "nobody reads the results any more while keys are left; a file that was to be written cannot be" in table
     assert all(f"{int(code)}" in table and code.word in table for code in MEANING)
 
 

@@ -143,6 +143,17 @@ def test_a_key_of_distinctive_shape_under_another_name_is_listed_with_the_map_th
     assert (taken.code, told(taken)) == (0, [(1, "MY_KEY", "openrouter", "added")])
 
 
+def test_one_command_takes_all_keys_under_other_names_whatever_else_is_to_be_done(
+    kojikey: Program, folder: Path
+) -> None:
+    write(folder, f"MY_KEY={OPENROUTER}\nOTHER={GROQ}\nOPENAI_API_KEY={OPENAI}\n")
+    next_steps = [line for line in kojikey("import", "--no-test").out.splitlines() if line.startswith("next: ")]
+    assert next_steps == [
+        "next: kojikey import --comment-out",
+        "next: kojikey import --map MY_KEY=openrouter --map OTHER=groq",
+    ]
+
+
 @pytest.mark.parametrize("pair", ["MY_KEY", "=openai", "MY_KEY=", "MY_KEY=nobody"])
 def test_a_map_that_makes_no_sense_is_refused_before_anything(kojikey: Program, folder: Path, pair: str) -> None:
     write(folder, f"OPENAI_API_KEY={OPENAI}\n")
@@ -393,6 +404,18 @@ def test_the_next_step_names_the_account(kojikey: Program, folder: Path) -> None
     write(folder, f"OPENAI_API_KEY={OPENAI}\n", "my keys.env")
     ended = kojikey("import", "my keys.env", "--no-test", "--account", "acme")
     assert ended.out.splitlines()[-1] == "next: kojikey import 'my keys.env' --account acme --comment-out"
+
+
+def test_comment_out_is_not_suggested_for_lines_that_it_leaves(kojikey: Program, folder: Path) -> None:
+    write(folder, f"OPENAI_API_KEY={OPENAI[:-1]}\nOPENAI_API_KEY={OPENAI}\n")
+    ended = kojikey("import", "--no-test", "--comment-out")
+    assert ended.out.splitlines()[-2:] == ["still in clear: .env:1", "next: kojikey run -- CMD"]
+
+
+def test_where_nothing_was_read_no_program_is_suggested(kojikey: Program, folder: Path) -> None:
+    ended = kojikey("import", "nowhere.env")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == "kojikey: nowhere.env was not read: there is no such file\n"
 
 
 # hostile input

@@ -10,6 +10,7 @@ import pytest
 
 from support.minting import CREATING, LISTING, SETTINGS, set_up
 from support.program import Program, pieces_in
+from support.pseudo_terminal import end, on_a_terminal
 
 NAME = re.compile(r"kojikey default v2 [0-9a-f]{8}")
 
@@ -66,6 +67,21 @@ def test_a_minted_key_is_retired_without_asking(kojikey: Program, provider: str)
     ended = mint.rotate("--retire", "--propagation", "0s")
     assert ended.code == 0, ended.said
     assert [key for key in mint.managed.keys if key.name.startswith("kojikey")] == minted[1:]
+
+
+@pytest.mark.program
+@pytest.mark.parametrize("answer", ["n", "y"])
+def test_on_a_terminal_it_is_asked_before_a_minted_key_is_deleted_too(kojikey: Program, answer: str) -> None:
+    mint = set_up(kojikey, "xai")
+    assert mint.mint().code == 0
+    assert mint.rotate("--retire", "--yes", "--propagation", "0s").code == 0
+    assert mint.mint().code == 0
+    previous, current = mint.managed.keys
+    with on_a_terminal(kojikey, "rotate", "xai", "--retire", "--propagation", "0s") as child:
+        child.expect_exact(f"Delete the previous xai key ••••••••{previous.value[-4:]} ({previous.name})")
+        child.sendline(answer)
+        code, _ = end(child)
+    assert (code, mint.managed.keys) == ((0, (current,)) if answer == "y" else (3, (previous, current)))
 
 
 @pytest.mark.parametrize("provider", LISTING)
@@ -336,6 +352,7 @@ def test_an_admin_key_is_distinguished_from_a_key_for_models(kojikey: Program) -
     by_shape = kojikey("add", "xai_admin", "--stdin", stdin=kojikey.key("xai").key)
     assert by_shape.code == 2
     assert "manages no keys" in by_shape.err
+    assert "kojikey add xai takes it" in by_shape.err
     inference = kojikey.key("openrouter_admin", "key_type_unsupported")
     by_answer = kojikey("add", "openrouter_admin", "--stdin", "--base-url", inference.base_url, stdin=inference.key)
     assert by_answer.code == 3

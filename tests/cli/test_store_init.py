@@ -55,6 +55,18 @@ def test_a_default_source_is_no_other_kek_than_the_store_s(kojikey: Program, tmp
     assert init(kojikey, KOJIKEY_KEK=KEK).result["action"] == "exists"
 
 
+@pytest.mark.parametrize("command", ["init", "rekey"])
+@pytest.mark.parametrize("source", ["nowhere", "env:", "passphrase:x", ""])
+def test_a_source_that_does_not_exist_is_a_mistake_also_where_there_is_a_store(
+    kojikey: Program, command: str, source: str
+) -> None:
+    init(kojikey, "--kek", "env")
+    before = kojikey.snapshot()
+    ended = kojikey("store", command, "--kek", source, "--json")
+    assert ended.code == 2, ended.said
+    assert kojikey.snapshot() == before
+
+
 @pytest.mark.program
 def test_where_no_kek_is_found_the_store_that_was_asked_for_is_named(kojikey: Program, tmp_path: Path) -> None:
     url = f"sqlite://{tmp_path / 'team.db'}"

@@ -125,7 +125,7 @@ def test_a_malformed_line_fails_alone_with_its_number(filled: Program, malformed
     first, bad, last = results_of(ended)
     assert ended.code == 2
     assert (first["action"], last["action"]) == ("rotated", "rotated")
-    assert (bad["line"], bad["action"], bad["exit_code"]) == (3, None, 2)
+    assert (bad["line"], bad["action"], bad["exit_code"]) == (3, "refused", 2)
     assert bad["error"]["message"].startswith("line 3: ")
     assert versions(filled) == [1, 2, 2, 1, 1, 1]
     if len(malformed) < 1000:

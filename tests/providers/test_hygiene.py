@@ -166,5 +166,26 @@ def test_what_is_returned_does_not_show_the_key() -> None:
 
 
 def test_a_text_that_is_longer_than_any_key_is_matched_with_no_shape() -> None:
-    assert CATALOG.owner_of(AUTH + "a" * 400, other_than=ELEVENLABS) == GEMINI.name
+    assert CATALOG.owner_of(AUTH + "a" * 400, other_than=ELEVENLABS) == GEMINI.id
     assert CATALOG.owner_of(AUTH + "a" * 600, other_than=ELEVENLABS) is None
+
+
+@pytest.mark.parametrize(
+    ("provider", "key", "other"),
+    [
+        ("openai", "sk-admin-" + "a" * 60, "openai_admin"),
+        ("openai_admin", "sk-proj-" + "a" * 60, "openai"),
+        ("anthropic", "sk-ant-admin01-" + "a" * 93 + "AA", "anthropic_admin"),
+        ("google_gemini", "sk_" + "a" * 48, "elevenlabs"),
+        ("openai_admin", "sk-ant-api03-" + "a" * 93 + "AA", "anthropic"),
+    ],
+)
+def test_a_key_of_another_provider_is_refused_with_the_command_that_takes_it(
+    provider: str, key: str, other: str
+) -> None:
+    with pytest.raises(MalformedKey) as refused:
+        clean(key, CATALOG.get(provider), CATALOG)
+    assert refused.value.hint is not None
+    assert refused.value.hint.startswith(f"kojikey add {other} takes it")
+    assert "--force-shape" in refused.value.hint
+    assert clean(key, CATALOG.get(provider), CATALOG, force_shape=True).secret.reveal() == key

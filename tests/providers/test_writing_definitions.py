@@ -152,6 +152,6 @@ def test_every_addition_to_the_format_is_checked() -> None:
 def test_the_catalog_names_the_owner_of_a_key_without_reading_the_other_definitions() -> None:
     catalog = load_catalog()
     groq = catalog.get("groq")
-    assert catalog.owner_of("sk-proj-" + "a" * 30, other_than=groq) == "OpenAI"
+    assert catalog.owner_of("sk-proj-" + "a" * 30, other_than=groq) == "openai"
     assert catalog.owner_of("0" * 32, other_than=groq) is None
     assert catalog.owner_of("sk-" + "0" * 32, other_than=groq) is None

@@ -36,7 +36,8 @@ MEANING: dict[Exit, str] = {
     Exit.INDETERMINATE: "no key failed, but at least one could not be judged",
     Exit.NOT_FOUND: "no such key, account, version or store",
     Exit.CONFLICT: "exists already; staged already; changed by someone else meanwhile",
-    Exit.STORE_UNAVAILABLE: "unreachable, denied, locked, read-only, full, corrupt, unsafe file permissions",
+    Exit.STORE_UNAVAILABLE: "unreachable, denied, locked, read-only, full, corrupt, unsafe file permissions; nobody "
+    "reads the results any more while keys are left; a file that was to be written cannot be",
     Exit.CANNOT_OPEN: "KEK missing or wrong; a record was changed from outside",
     Exit.INTERRUPTED: "Ctrl-C",
 }

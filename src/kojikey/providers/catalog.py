@@ -18,7 +18,7 @@ from kojikey.model.ownership import foreign_writer
 from kojikey.providers.bounded_regex import LONGEST_TEXT
 from kojikey.providers.definition import Definition
 from kojikey.providers.definition_file import parse
-from kojikey.providers.index import FOLDER, entry_of, in_order, read_index, unknown_provider
+from kojikey.providers.index import FOLDER, IndexEntry, entry_of, in_order, read_index, unknown_provider
 from kojikey.providers.other_companies import is_of
 
 _LARGEST = 256 * 1024
@@ -65,18 +65,34 @@ class Catalog:
         return tuple(self.definitions[name] for name in self.ids())
 
     def owner_of(self, key: str, *, other_than: Definition) -> str | None:
-        """Return the name of the provider whose keys alone have this format, None where it is of the same company.
+        """Return the id of the provider whose keys alone have this format, None where it is of the same company."""
+        owners = self._owners(key, other_than)
+        if any(is_of(entry.company, other_than) for entry in owners.values()):
+            return None
+        return next(iter(owners), None)
+
+    def sibling_of(self, key: str, definition: Definition) -> str | None:
+        """Return the id of the same company's other provider that takes keys of this format: the admin key's, or not.
+
+        None where there is none.
+        """
+        owners = self._owners(key, definition)
+        return next((name for name, entry in owners.items() if is_of(entry.company, definition)), None)
+
+    def _owners(self, key: str, other_than: Definition) -> dict[str, IndexEntry]:
+        """Return the other providers whose keys have this format.
 
         The bundled definitions are not read for it: their index has the formats.
         """
         if len(key) > LONGEST_TEXT:
-            return None  # no key is so long, and a user's expression is matched in bounded time up to there
+            return {}  # no key is so long, and a user's expression is matched in bounded time up to there
         index = read_index()
-        entries = (index.get(name) or entry_of(self.definitions[name]) for name in self.ids() if name != other_than.id)
-        owners = [entry for entry in entries if any(re.fullmatch(shape, key) for shape in entry.shapes)]
-        if any(is_of(owner.company, other_than) for owner in owners):
-            return None
-        return next((owner.name for owner in owners), None)
+        entries = {name: index.get(name) or entry_of(self.definitions[name]) for name in self.ids()}
+        return {
+            name: entry
+            for name, entry in entries.items()
+            if name != other_than.id and any(re.fullmatch(shape, key) for shape in entry.shapes)
+        }
 
     def get(self, provider: str) -> Definition:
         """Return the definition of that id.

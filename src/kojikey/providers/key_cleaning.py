@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kojikey.model.errors import Effect, MalformedKey
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.secret import Secret
 from kojikey.providers.catalog import Catalog
 from kojikey.providers.definition import Definition
@@ -27,6 +28,7 @@ _ASSIGNMENT = re.compile(r"(?:(?:export|set|setx|declare -x)\s+|\$env:)?[A-Za-z_
 _HEADER = re.compile(r"(?:x-[a-z-]+|[a-z-]*(?:api[-_]?key|authorization)|token)\s*:", re.IGNORECASE)
 _SCHEME = re.compile(r"(?:bearer|basic|token|apikey)[ \t:]+\S", re.IGNORECASE)
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*")
+_FORCE_SHAPE = "if it is the right key, --force-shape sends it"
 _TOKENS = (
     (re.compile(r"ya29\.[\w.-]+"), "it is an OAuth access token of Google, which expires within the hour"),
     (_JWT, "it is a JSON Web Token, which is no API key and expires"),
@@ -62,7 +64,7 @@ def clean(text: str, definition: Definition, others: Catalog, *, force_shape: bo
         raise _malformed(definition, *problem)
     shape = definition.shape_of(key)
     if shape and shape.refused and not force_shape:
-        raise _malformed(definition, shape.refused, f"make an API key at {definition.pages.keys}")
+        raise _malformed(definition, shape.refused, _way_on(definition, others.sibling_of(key, definition)))
     if shape is None and not force_shape:
         _refuse_foreign(key, definition, others)
     # one line end is nothing to speak of: every pipe and editor puts it there
@@ -115,10 +117,17 @@ def _bad_characters(key: str) -> Iterator[tuple[str, str]]:
 
 
 def _refuse_foreign(key: str, definition: Definition, others: Catalog) -> None:
-    owner = others.owner_of(key, other_than=definition) or foreign_owner(key, at=definition)
-    if owner:
-        what = f"it looks like a key of {owner}"
-        raise _malformed(definition, what, "if it is the right key, --force-shape sends it")
+    owner = others.owner_of(key, other_than=definition)
+    company = others.definitions[owner].name if owner else foreign_owner(key, at=definition)
+    if company:
+        hint = Hint(next_step("add", owner), f" takes it there; {_FORCE_SHAPE}") if owner else _FORCE_SHAPE
+        raise _malformed(definition, f"it looks like a key of {company}", hint)
+
+
+def _way_on(definition: Definition, sibling: str | None) -> str:
+    """Return what to do with a key of the same company that is of the other kind: for models, or to manage keys."""
+    other = f"make one at {definition.pages.keys}, or --force-shape sends this one"
+    return Hint(next_step("add", sibling), f" takes it; for {definition.id}, {other}") if sibling else other
 
 
 def _malformed(definition: Definition, what: str, hint: str) -> MalformedKey:

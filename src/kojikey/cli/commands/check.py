@@ -92,7 +92,8 @@ def _fields(item: Requirement, context: Context) -> Document:
     fields: Document = {"account": item.account, "provider": item.provider, "met": item.is_met}
     fields |= {"reasons": [problem.value for problem in item.problems], "next": _next(item, context)}
     if item.key is None:
-        return fields | {"masked": None, "version": None, "last_test": None, "staged": False}
+        unknown = dict.fromkeys(("masked", "version", "created_at", "expires_at", "last_test"))
+        return fields | unknown | {"staged": False}
     current = item.key.current
     test = current.last_test.as_document() if current.last_test else None
     fields |= {"masked": mask(current.tail), "version": current.number, "created_at": current.created_at}

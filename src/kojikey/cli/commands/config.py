@@ -17,11 +17,11 @@ from kojikey.model.account import checked_account
 from kojikey.model.errors import Conflict, Effect, NotFound, UsageError
 from kojikey.model.next_step import Hint, next_step
 
-NAME = Argument("name", "NAME", "account, store, kek or stores.NAME.url", complete="config")
+NAME = Argument("name", "NAME", "account, store, kek, admin_account or stores.NAME.url", complete="config")
 NAME_OR_ALL = OptionalArgument("name", "NAME", NAME.help, complete="config")
 VALUE = Argument("value", "VALUE", "its value")
 
-_KNOWN_HINT = Hint("the settings are account, store, kek and stores.NAME.url: ", next_step("config get"))
+_KNOWN_HINT = Hint("the settings are account, store, kek, admin_account and stores.NAME.url: ", next_step("config get"))
 
 
 def path(call: Call) -> int:
@@ -135,12 +135,11 @@ def _check(context: Context, keys: tuple[str, ...], value: str) -> None:
 
 def _check_source(value: str) -> None:
     from kojikey.sealing.kek.base import SOURCES_HINT
-    from kojikey.sealing.kek.registry import SOURCES
+    from kojikey.sealing.kek.registry import check_source
 
-    name, colon, argument = value.partition(":")
-    takes_one = name in ("file", "awskms")
-    if name not in SOURCES or (takes_one != bool(argument) and name != "env") or (colon and not argument):
-        raise UsageError("there is no such KEK source", hint=SOURCES_HINT, effect=Effect.NOTHING_CHANGED)
+    check_source(value, effect=Effect.NOTHING_CHANGED)
+    if value in ("file", "awskms"):
+        raise UsageError(f"{value} needs its place", hint=SOURCES_HINT, effect=Effect.NOTHING_CHANGED)
 
 
 def _check_named_store(keys: tuple[str, ...], url: str) -> None:

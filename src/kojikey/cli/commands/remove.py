@@ -40,7 +40,8 @@ def remove(call: Call) -> int:
         question = (
             f"Remove the {provider} key of account {context.account} with all its versions{_which(context, stored)}?"
         )
-        if not context.terminal.confirm(question, otherwise=next_step("remove", provider, "--yes")):
+        options = [*(["--revoke"] if call[REVOKE] else []), "--yes"]
+        if not context.terminal.confirm(question, otherwise=next_step("remove", provider, *options)):
             context.terminal.note("nothing was removed")
             return 0 if not context.terminal.json else documents.write("remove", 0, [])
     left = _revoked(context, open_store, stored) if call[REVOKE] else None

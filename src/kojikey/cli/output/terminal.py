@@ -79,8 +79,12 @@ class Terminal:
         return next_steps.completed(text, self.call, self.settings, account=account)
 
     def masked(self, tail: str, stream: TextIO | None = None) -> str:
-        """Return the masked form, with bullets where the stream's encoding has them."""
-        return mask(tail, bullet=BULLET if encodes(stream or sys.stdout, BULLET) else ASCII_BULLET)
+        """Return the masked form, with bullets where the stream's encoding has them; never with ``--json``.
+
+        What a message says is in the document too.
+        """
+        has_bullets = not self.json and encodes(stream or sys.stdout, BULLET)
+        return mask(tail, bullet=BULLET if has_bullets else ASCII_BULLET)
 
     def confirm(self, question: str, *, otherwise: str) -> bool:
         """Ask yes or no, no being the default.

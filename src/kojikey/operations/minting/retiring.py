@@ -25,12 +25,12 @@ from kojikey.operations.sealed_versions import opened
 from kojikey.providers.management.base import KeyManagement, RemoteKey
 
 Confirm = Callable[[Version, AtProvider], bool]
-"""Asks whether a key that a person made is to be deleted at its provider."""
+"""Decides whether a previous key is deleted at its provider; of the place it shows whether kojikey made the key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Revoker:
-    """With which management API keys are deleted, and who is asked about those that kojikey did not make.
+    """With which management API keys are deleted, and who decides it.
 
     ``test`` tests a key once; ``until_refused`` gives the provider time to forget one that was deleted.
     """
@@ -62,7 +62,7 @@ async def retire(
     ensure_not_copy(key)
     place = await _place(open_store, revoker.keys, key, previous)
     test = revoker.test
-    if place is not None and (place.is_minted or revoker.confirm(previous, place)):
+    if place is not None and revoker.confirm(previous, place):
         await revoke(open_store, revoker.keys, key, previous, place)
         test = revoker.until_refused
     result = await rotating.retire(open_store, account=account, provider=provider, test=test, is_forced=is_forced)

@@ -77,11 +77,20 @@ def make(source: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
     Raises:
         UsageError: there is no such source. KekMissing, KekUnavailable: it cannot hold one, or has none.
     """
-    name, _, argument = source.partition(":")
+    return check_source(source).make(source.partition(":")[2], store_id=store_id, inputs=inputs)
+
+
+def check_source(source: str, *, effect: Effect = Effect.NOTHING_CREATED) -> Source:
+    """Return the module of a source as people give it, without asking the source for anything.
+
+    Raises:
+        UsageError: there is no such source.
+    """
+    name, colon, argument = source.partition(":")
     module = _module(name)
-    if module is None or (argument and name in ("keychain", "passphrase", "recipients")):
-        raise UsageError("there is no such KEK source", hint=SOURCES_HINT, effect=Effect.NOTHING_CREATED)
-    return module.make(argument, store_id=store_id, inputs=inputs)
+    if module is None or (colon and not argument) or (argument and name in ("keychain", "passphrase", "recipients")):
+        raise UsageError("there is no such KEK source", hint=SOURCES_HINT, effect=effect)
+    return module
 
 
 def discard(spec: Spec, inputs: KekInputs) -> None:

@@ -27,7 +27,8 @@ class SandboxKey:
     """A key of the sandbox, with the outcome of its test.
 
     ``name`` tells keys of one reason apart (``ok``, ``ok_2``); the main key of a reason bears its name. ``options``
-    are those of ``kojikey test`` without which the key passes for a valid one. ``key`` is not in the repr.
+    are those of ``kojikey test`` without which the key passes for a valid one, or is not sent at all. ``key`` is not in
+    the repr.
     """
 
     provider: str

@@ -28,6 +28,8 @@ from kojikey.model.ref import Document
 from kojikey.operations.rotating_many import Done, Failed, Line, LineResult, Planned
 
 _READ_AT_ONCE = 64 * 1024
+_REFUSED = "refused"
+"""What became of a line whose key was not taken: it is malformed, or its test decided so."""
 _ADD_ORDER = (Exit.KEY_FAILED, Exit.USAGE, Exit.CONFLICT)
 
 
@@ -107,7 +109,8 @@ class BatchOutput:
             told["message"] = f"{error}; {self.finished} lines were done"
         counts = ", ".join(f"{count} {what}" for what, count in self.counts.items())
         terminal = self.context.terminal
-        terminal.note(f"{self.finished} lines" + (f": {counts}" if counts else ""))
+        lines = f"{self.finished} line{'' if self.finished == 1 else 's'}"
+        terminal.note(lines + (f": {counts}" if counts else ""))
         if told:
             terminal.warn(told["message"] + (f" ({told['hint']})" if told["hint"] else ""))
         if terminal.json:
@@ -147,13 +150,14 @@ class BatchOutput:
 
 def _result(item: LineResult) -> tuple[Exit, Document]:
     if isinstance(item, Done):
-        code = saving.exit_of(item.result)
-        return code, {"line": item.number, **documents.changed(item.result), "exit_code": int(code)}
+        code, fields = saving.exit_of(item.result), documents.changed(item.result)
+        fields["action"] = fields["action"] or _REFUSED
+        return code, {"line": item.number, **fields, "exit_code": int(code)}
     document: Document = {"line": item.number, "account": item.account, "provider": item.provider}
     if isinstance(item, Planned):
         return Exit.OK, document | {"would": item.would, "exit_code": 0}
     code = code_of(item.error)
-    action = "exists" if isinstance(item.error, KeyExists) else None
+    action = "exists" if isinstance(item.error, KeyExists) else _REFUSED if code is Exit.USAGE else None
     return code, document | {"action": action, "exit_code": int(code), "error": Failure.of(item.error).as_json()}
 
 

@@ -64,8 +64,7 @@ def _words(item: LineResult, what: str) -> str:
     if not isinstance(item, Done):
         return what
     verdict = item.result.verdict
-    action = item.result.action or "not saved"
-    return action if verdict is None or verdict.reason.value == "ok" else f"{action}: {verdict.reason.value}"
+    return what if verdict is None or verdict.reason.value == "ok" else f"{what}: {verdict.reason.value}"
 
 
 def _below(item: LineResult) -> list[str]:

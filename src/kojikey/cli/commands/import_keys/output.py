@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from kojikey.cli.commands.import_keys.comments import COMMENTED_OUT
 from kojikey.cli.commands.import_keys.options import ENV, FILES, MAP, ROTATE
 from kojikey.cli.commands.import_keys.plan import Row, place_of, shown_name
 from kojikey.cli.commands.import_keys.sources import Binding, Source, Unread
@@ -16,7 +17,6 @@ from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit
 from kojikey.cli.output import documents
 from kojikey.cli.output.failure import Failure
-from kojikey.model.account import DEFAULT_ACCOUNT
 from kojikey.model.masking import mask
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.plain_text import printable
@@ -88,13 +88,12 @@ def write(report: Report) -> int:
 
 
 def _say_what_went_wrong(report: Report) -> None:
-    terminal = report.context.terminal
-    for source in report.unread:
-        terminal.warn(_unread(source))
-    for problem in report.problems:
-        terminal.warn(problem)
-    if report.error and not report.unread and not report.problems:
-        terminal.warn(report.error["message"])
+    """Say on stderr why the exit code is what it is; what to do about it is the last line of the table."""
+    messages = [*map(_unread, report.unread), *report.problems]
+    if report.error and not messages:
+        messages = [report.error["message"]]
+    for message in messages:
+        Failure(report.code, message).say()
 
 
 def _error(code: Exit, message: str, hint: str) -> Document:
@@ -112,8 +111,14 @@ def _nothing(report: Report) -> str:
 
 
 def _way_to_more(report: Report) -> str:
-    hint = next((row.hint for row in report.rows if "--map" in row.hint), "")
-    return hint or Hint(again(report.context, "--map", "NAME=PROVIDER"), " takes a key under another name")
+    example = again(report.context, "--map", "NAME=PROVIDER")
+    return _with_maps(report) or Hint(example, " takes a key under another name")
+
+
+def _with_maps(report: Report) -> Hint | None:
+    """Return the command that also takes the keys under names that are not known, None where there is none."""
+    mappings = dict.fromkeys(row.mapping for row in report.rows if row.mapping)
+    return again(report.context, *(word for mapping in mappings for word in ("--map", mapping))) if mappings else None
 
 
 def again(context: Context, *more: str, without: Sequence[str] = ()) -> Hint:
@@ -187,8 +192,9 @@ def _write_table(report: Report) -> None:
         page.line(f"account {report.context.account} is new")
     if left := _in_clear(report.rows):
         page.line(f"still in clear: {_places(left)}")
-    if step := _next_step(report):
-        page.line(f"next: {_completed(report, step)}")
+    for step in dict.fromkeys((_next_step(report), _with_maps(report) or "")):
+        if step:
+            page.line(f"next: {_completed(report, step)}")
 
 
 def _cells(row: Row, report: Report) -> list[str]:
@@ -209,7 +215,7 @@ def _places(bindings: Sequence[Binding]) -> str:
 
 
 def _next_step(report: Report) -> str:
-    """Return the one step that is most useful now."""
+    """Return the step that is most useful now, besides ``--map`` for names that are not known; "" where none is."""
     rows, command = report.rows, again(report.context)
     actions = {str(row.action) for row in rows}
     if report.ended is not None:
@@ -220,15 +226,12 @@ def _next_step(report: Report) -> str:
         return _of_rows([row for row in rows if row.action in ("staged", "refused")])
     if "exists" in actions:
         return again(report.context, "--rotate") if not report.context.call[ROTATE] else _of_rows(rows)
-    if hint := next((row.hint for row in rows if "--map" in row.hint), ""):
-        return hint
     if report.code is Exit.NOT_FOUND:
         return _way_to_more(report)
-    if any(row.in_clear for row in rows) and all(source.digest for source in report.sources if source.file):
+    saved = [row for row in rows if row.action in COMMENTED_OUT]
+    if any(row.in_clear for row in saved) and all(source.digest for source in report.sources if source.file):
         return again(report.context, "--comment-out", without=("rotate",))
-    account = report.context.account
-    of = "" if account == DEFAULT_ACCOUNT else f" (of account {account})"
-    return Hint(next_step("run", "--", "CMD"), of)
+    return next_step("run", "--", "CMD") if saved else ""
 
 
 def _of_rows(rows: Iterable[Row]) -> str:

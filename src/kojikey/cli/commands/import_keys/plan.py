@@ -39,7 +39,8 @@ class Row:
     """A key that was found, and what becomes of it.
 
     ``also`` are other statements with the same value. ``secret`` is the key as it may be sent, ``base_url`` the one
-    that was given with it. ``action`` is None as long as it is to be taken.
+    that was given with it. ``action`` is None as long as it is to be taken. ``mapping`` is the value of ``--map`` that
+    takes a key whose name is not known.
     """
 
     binding: Binding
@@ -55,6 +56,7 @@ class Row:
     base_url: str | None = None
     result: ChangeResult | None = None
     commented_out: set[tuple[str, int | None]] = field(default_factory=set)
+    mapping: str = ""
 
     @property
     def bindings(self) -> tuple[Binding, ...]:
@@ -170,10 +172,11 @@ def _rows(source: Source, names: _Names, index: Mapping[str, IndexEntry], again:
         if provider is not None:
             yield Row(binding, provider)
         elif (owner := _owner_of(binding, index)) is not None:
-            row = Row(binding, owner, tail=_tail(binding))
             name = shown_name(binding)
-            way = again("--map", f"{name if is_variable_name(name) else 'NAME'}={owner}")
-            row.skip(f"it looks like a key of {index[owner].name}, under a name that is not known", way)
+            mapping = f"{name if is_variable_name(name) else 'NAME'}={owner}"
+            row = Row(binding, owner, tail=_tail(binding), mapping=mapping)
+            only = "and is taken only by --map" if index[owner].admin_of else "under a name that is not known"
+            row.skip(f"it looks like a key of {index[owner].name}, {only}", again("--map", mapping))
             yield row
 
 

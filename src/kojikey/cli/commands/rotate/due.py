@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable
 
 from kojikey.cli.commands.key_probe import open_probe, run_operation
 from kojikey.cli.commands.management import Access, access_to, admin_account_of, open_management
-from kojikey.cli.commands.rotate.mint import confirm_revoking, propagation
+from kojikey.cli.commands.rotate.mint import propagation
 from kojikey.cli.commands.rotate.options import ALLOW_WIDER, EXPIRING, GRACE, MINT
 from kojikey.cli.commands.saving import allowing, exit_of
 from kojikey.cli.commands.test.run_options import RunOptions
@@ -40,9 +39,10 @@ from kojikey.cli.output.failure import SCHEMA, Failure, write_line
 from kojikey.cli.output.github_escape import inert_json
 from kojikey.model.errors import Effect, KojikeyError, UsageError
 from kojikey.model.key import EXPIRING as USUAL_EXPIRING
-from kojikey.model.key import Key
+from kojikey.model.key import Key, Version
 from kojikey.model.management_errors import CannotMint
 from kojikey.model.masking import VISIBLE, mask
+from kojikey.model.minting import AtProvider
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import Document
 from kojikey.model.secret import Secret
@@ -162,7 +162,7 @@ class _Run:
             try:
                 access = self._access(key)
                 async with open_management(access) as keys:
-                    revoker = Revoker(keys, self._confirm(key), probe, until_refused(probe, self._seconds))
+                    revoker = Revoker(keys, self._may_delete, probe, until_refused(probe, self._seconds))
                     tools = Tools(keys, self._minter(keys, probe), revoker)
                     results = await carry_out(self._open_store, due, tools)
             except KojikeyError as error:
@@ -206,8 +206,9 @@ class _Run:
             call[ADMIN_ACCOUNT],
         )
 
-    def _confirm(self, key: Key) -> Callable[..., bool]:
-        return lambda version, place: self._context.call[YES] and confirm_revoking(self._context, key, version, place)
+    def _may_delete(self, _: Version, place: AtProvider) -> bool:
+        """Tell whether a previous key is deleted: nobody is asked, for this is what cron runs."""
+        return place.is_minted or self._context.call[YES]
 
 
 def _unmintable(key: Key) -> bool:

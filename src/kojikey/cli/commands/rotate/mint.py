@@ -143,10 +143,15 @@ def retire(context: Context, open_store: OpenStore, definition: Definition, cata
 
 
 def confirm_revoking(context: Context, key: Key, version: Version, place: AtProvider) -> bool:
-    """Ask whether a key that a person made is to be deleted at the provider; where nobody is asked, only --yes does."""
+    """Ask whether a key is to be deleted at the provider.
+
+    Where nobody is asked, only a key that kojikey made is deleted, and with --yes any.
+    """
     if context.call[YES]:
         return True
     if not context.terminal.interactive:
+        if place.is_minted:
+            return True
         context.terminal.note(
             f"the previous {key.provider} key was not made by kojikey, so it is left at the provider: --yes deletes it"
         )

@@ -46,12 +46,21 @@ def init(call: Call) -> int:
             "--name is for the URL of the store that gets the name",
             hint=next_step("store init", "sqlite:///srv/team/keys.db", "--name", "team", "--kek", "SOURCE"),
         )
+    _check_kek(call[KEK])
     if url is not None:
         context.settings.store = context.settings.store._replace(value=url, origin="argument")
     _ensure_name_is_free(context, url)
     made, store = _made(context, _with_recipients(context, wiring.kek_inputs(context.settings, context.person)))
     _keep_name(context, url)
     return _show_init(context, store, made=made)
+
+
+def _check_kek(source: str | None) -> None:
+    """Check that there is such a KEK source, before a store is opened. Raises as ``check_source``."""
+    if source is not None:
+        from kojikey.sealing.kek.registry import check_source
+
+        check_source(source, effect=Effect.NOTHING_DONE)
 
 
 def _made(context: Context, inputs: KekInputs) -> tuple[bool, Store]:
@@ -175,6 +184,7 @@ def rekey(call: Call) -> int:
     source = call[KEK]
     if not source:
         raise UsageError("rekey needs the new KEK's source", hint=next_step("store rekey", "--kek", "SOURCE"))
+    _check_kek(source)
     open_store = wiring.open_existing(context.settings, context.person)
     try:
         result = rekey_store(open_store, source=source, new_inputs=_new_inputs(context, open_store, source))
