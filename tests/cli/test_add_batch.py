@@ -145,7 +145,7 @@ def test_one_document_has_all_results(kojikey: Program) -> None:
     ended = added(kojikey, [line(kojikey, "a1"), "no json"], "--json")
     assert ended.document["command"] == "add"
     assert ended.document["exit_code"] == ended.code == 2
-    assert ended.document["summary"] == {"lines": 2, "added": 1, "failed": 1}
+    assert ended.document["summary"] == {"lines": 2, "added": 1, "refused": 1, "failed": 1}
     assert [row["line"] for row in ended.results] == [1, 2]
 
 

@@ -28,6 +28,7 @@ from kojikey.model.ref import Document
 from kojikey.operations.rotating_many import Done, Failed, Line, LineResult, Planned
 
 _READ_AT_ONCE = 64 * 1024
+_FAILED = "failed"
 _REFUSED = "refused"
 """What became of a line whose key was not taken: it is malformed, or its test decided so."""
 _ADD_ORDER = (Exit.KEY_FAILED, Exit.USAGE, Exit.CONFLICT)
@@ -80,7 +81,7 @@ class BatchOutput:
         code, document = _result(item)
         if code not in self.codes:
             self.codes.append(code)
-        what = str(document.get("action") or document.get("would") or "failed")
+        what = str(document.get("action") or document.get("would") or _FAILED)
         self.counts[what] = self.counts.get(what, 0) + 1
         self.failed += code is not Exit.OK
         opening = self._opening()
@@ -114,7 +115,9 @@ class BatchOutput:
         if told:
             terminal.warn(told["message"] + (f" ({told['hint']})" if told["hint"] else ""))
         if terminal.json:
-            closing: Document = {"summary": {"lines": self.finished, **self.counts}, "exit_code": int(code)}
+            failed = self.counts.get(_FAILED, 0) + self.counts.get(_REFUSED, 0)
+            counted = {**self.counts, **({_FAILED: failed} if failed else {})}
+            closing: Document = {"summary": {"lines": self.finished, **counted}, "exit_code": int(code)}
             closing |= {"error": told} if told else {}
             members = "".join(f",\n{json.dumps(name)}: {json.dumps(value)}" for name, value in closing.items())
             self._write(self._opening() + "\n]" + members + "\n}\n")
