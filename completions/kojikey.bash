@@ -153,7 +153,7 @@ _kojikey_takes() {
       argument='account'
       ;;
     'audit')
-      options='--account -a --store -s --json --no-input --quiet -q --no-color --provider -p --since --all-accounts --verify --help -h'
+      options='--account -a --store -s --json --no-input --quiet -q --no-color --provider -p --since --all-accounts --verify --accept --yes -y --help -h'
       values=' --account=account -a=account --store=store -s=store --provider=provider -p=provider --since= '
       argument=''
       ;;

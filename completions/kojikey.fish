@@ -531,6 +531,8 @@ complete -c kojikey -n '__kojikey_in audit' -l provider -s p -x -a '(__kojikey_o
 complete -c kojikey -n '__kojikey_in audit' -l since -x -d 'only events of the last span, such as 7d'
 complete -c kojikey -n '__kojikey_in audit' -l all-accounts -d 'the events of every account (as without --account)'
 complete -c kojikey -n '__kojikey_in audit' -l verify -d 'recompute the chain and open every key; exit 8 names what was touched'
+complete -c kojikey -n '__kojikey_in audit' -l accept -d 'with --verify: an older state that is there is meant to be, as of a restored backup'
+complete -c kojikey -n '__kojikey_in audit' -l yes -s y -d 'with --accept: do not ask'
 complete -c kojikey -n '__kojikey_in audit' -l help -s h -d 'show help'
 
 complete -c kojikey -n '__kojikey_in scan' -l git -d 'every object of git\'s database, reachable or not, instead of files'

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
+    from kojikey.config.known_trails import KnownTrailFile
     from kojikey.model.secret import Secret
     from kojikey.providers.catalog import Catalog, Mistake
     from kojikey.providers.index import IndexEntry
@@ -225,6 +226,14 @@ def open_existing(settings: Settings, person: Person) -> OpenStore:
 def _refuse_file_for_folder(path: str) -> None:
     if os.path.lexists(path) and not os.path.isdir(path):
         raise StoreUnavailable(path, "cannot be used: that is not a folder", effect=Effect.NOTHING_CHANGED)
+
+
+def known_trails(settings: Settings, open_store: OpenStore) -> KnownTrailFile:
+    """Return the memory of where the audit trails of a store ended when they were last verified here."""
+    from kojikey.config.known_trails import KnownTrailFile
+
+    warn = settings.warnings.text if settings.warnings is not None else None
+    return KnownTrailFile(settings.home.data, open_store.store_id, warn)
 
 
 def close_all(*open_stores: OpenStore) -> None:

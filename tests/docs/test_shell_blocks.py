@@ -29,6 +29,7 @@ ELSEWHERE = {
     "$ kojikey add xai_admin": "the provider's key management: tests/cli/test_rotate_mint.py",
     "$ sudo systemctl": "systemd",
     "age-keygen ": "several people: tests/cli/test_store_recipients.py",
+    "$ kojikey audit --verify": "tests/cli/test_audit_rollback.py",
     "kojikey store recipients": "several people: tests/cli/test_store_recipients.py",
     'sqlite3 keys.db "SELECT document FROM header"': "the program age",
     "kojikey import  ": "other programs: tests/cli/test_import_sources.py",

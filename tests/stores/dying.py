@@ -1,6 +1,6 @@
-"""A process that is killed before the n-th thing it does to the disk: ``dying.py create|commit PATH N``.
+"""A process that is killed before the n-th thing it does to the disk: ``dying.py create|commit|remember PATH N``.
 
-Run by ``test_sqlite_crash``. It ends well where it has fewer things to do than that.
+Run by ``test_sqlite_crash`` and ``test_known_trails``. It ends well where it has fewer things to do than that.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
+from kojikey.config.known_trails import KnownTrailFile
 from kojikey.model.ref import account_ref, key_ref
+from kojikey.model.trail_end import TrailEnd
 from kojikey.stores.base import Change
 from kojikey.stores.sqlite.store import SqliteStore
 
@@ -25,8 +27,17 @@ def main(verb: str, path: str, deadline: str) -> None:
     kill_at(int(deadline))
     if verb == "create":
         store.create({"format": 1})
-    else:
+    elif verb == "commit":
         commit(store)
+    else:
+        remember(KnownTrailFile(path, "a store", None), int(deadline))
+
+
+def remember(known: KnownTrailFile, seq: int) -> None:
+    """Remember an end of a thousand accounts."""
+    for number in range(1000):
+        known.remember(f"account-{number}", TrailEnd(seq, "0" * 64, EVENT["time"]))
+    known.close()
 
 
 def commit(store: SqliteStore) -> None:

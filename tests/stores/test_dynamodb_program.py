@@ -45,6 +45,27 @@ def test_the_whole_loop(team: Program) -> None:
     assert team("list", "--all-accounts", "--json").results == []
 
 
+def test_a_partition_that_was_put_back_is_found(team: Program, aws: Aws) -> None:
+    team.added()
+    (table,) = [row["url"] for row in team("store", "list", "--json").results if row["name"] == "team"]
+    table = table.removeprefix("dynamodb://").partition("?")[0]
+    client = aws.client("dynamodb")
+    try:
+        before = client.scan(TableName=table)["Items"]
+        assert team.rotate().code == 0
+        assert team("audit", "--verify").code == 0
+        for item in client.scan(TableName=table)["Items"]:
+            client.delete_item(TableName=table, Key={name: item[name] for name in ("pk", "sk")})
+        for item in before:
+            client.put_item(TableName=table, Item=item)
+    finally:
+        client.close()
+    ended = team("audit", "--verify", "--json")
+    assert ended.code == 8, ended.said
+    assert "account default" in ended.error["message"]
+    assert "rolled back to an earlier state" in ended.error["message"]
+
+
 def test_of_rotations_at_the_same_time_each_is_whole_and_none_is_lost(team: Program) -> None:
     for number in range(3):
         assert team.add("elevenlabs", "ok", "--account", f"a{number}").code == 0

@@ -152,6 +152,44 @@ def test_what_was_done_to_an_account_from_outside_keeps_no_role_in(
     assert as_bob("list", "--all-accounts").code == 7
 
 
+SAVE = "CREATE TABLE public.saved_{0} AS SELECT * FROM kojikey.{0} WHERE account = 'acme'"
+PUT_BACK = "DELETE FROM kojikey.{0} WHERE account = 'acme'; INSERT INTO kojikey.{0} SELECT * FROM public.saved_{0}"
+
+
+def test_an_account_that_was_put_back_is_found_by_each_role_that_sees_it(
+    team: Program, as_bob: Program, bob: str, postgres: Server, database: str
+) -> None:
+    for account in ("acme", "beta"):
+        team("store", "grant", account, bob)
+    for table in ("accounts", "keys", "events"):
+        postgres.sql(SAVE.format(table), database=database)
+    assert team.rotate("elevenlabs", "ok_2", "--no-test", "--account", "acme").code == 0
+    assert as_bob("audit", "--verify").code == 0
+    assert team("audit", "--verify", "--all-accounts").code == 0
+    postgres.sql("ALTER TABLE kojikey.events DISABLE TRIGGER ALL", database=database)
+    for table in ("accounts", "keys", "events"):
+        postgres.sql(PUT_BACK.format(table), database=database)
+    for who in (team, as_bob):
+        ended = who("audit", "--verify", "--json")
+        assert ended.code == 8, ended.said
+        assert "account acme" in ended.error["message"]
+        assert "rolled back to an earlier state" in ended.error["message"]
+        assert [row["account"] for row in ended.results if row["verified"]] == ["beta"]
+
+
+def test_a_role_does_not_miss_the_accounts_that_it_does_not_see_any_more(
+    team: Program, as_bob: Program, bob: str
+) -> None:
+    for account in ("acme", "beta"):
+        team("store", "grant", account, bob)
+    assert as_bob("audit", "--verify").code == 0
+    team("store", "revoke", "beta", bob)
+    assert team("audit", "--verify").code == 0  # and remembers beta in the same data folder
+    ended = as_bob("audit", "--verify", "--json")
+    assert [(row["account"], row["verified"]) for row in ended.results] == [("acme", True)]
+    assert as_bob("audit", "--verify", "--account", "beta").code == 5
+
+
 def test_removing_an_account_takes_its_grants_with_it(team: Program, as_bob: Program, bob: str) -> None:
     team("store", "grant", "acme", bob)
     assert team("account", "remove", "acme", "--confirm", "acme").code == 0

@@ -41,7 +41,7 @@ MODULES: dict[str, str] = {
     "account disable": "account",
     "account enable": "account",
     "account remove": "account",
-    "audit": "audit",
+    "audit": "audit.audit",
     "scan": "scan.scan",
     "sandbox": "sandbox.sandbox",
     "config path": "config",

@@ -15,6 +15,10 @@ from kojikey.model.ref import Document
 from kojikey.model.timestamps import parsed, stamp
 from kojikey.model.verdict import Outcome, Verdict
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kojikey.model.trail_end import TrailEnd
+
 GRACE = timedelta(hours=24)
 """How long a previous key is kept at the provider, unless something else is said."""
 
@@ -163,6 +167,9 @@ class AuditResult:
     ``verified`` names the accounts that are as kojikey left them, ``last_events`` the number of the last event of each,
     ``broken`` the others with what is wrong of each
     (``""`` for what is of no account). ``unreadable`` has an error for each event that is not one any more.
+
+    ``rolled_back`` names those of the broken ones that lack an event which was verified here before, with the end of
+    the trail that they have now; ``accepted`` those whose rollback a person accepted.
     """
 
     events: tuple[Document, ...]
@@ -172,6 +179,13 @@ class AuditResult:
     last_events: Mapping[str, int] = field(default_factory=dict)
     broken: Mapping[str, tuple[CannotOpen, ...]] = field(default_factory=dict)
     unreadable: tuple[CannotOpen, ...] = ()
+    rolled_back: Mapping[str, TrailEnd | None] = field(default_factory=dict)
+    accepted: tuple[str, ...] = ()
+
+    @property
+    def acceptable(self) -> tuple[str, ...]:
+        """The accounts with which nothing is wrong but that they were rolled back."""
+        return tuple(account for account in self.rolled_back if len(self.broken[account]) == 1)
 
 
 @dataclass(frozen=True, slots=True)

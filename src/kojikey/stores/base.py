@@ -221,6 +221,11 @@ class Store(ABC):
         role: str | None = self._guard(self._role)
         return role
 
+    def sees_every_account(self) -> bool:
+        """Tell whether our role in the engine sees every account, not only some. Raises as :meth:`open`."""
+        sees: bool = self._guard(self._sees_every_account)
+        return sees
+
     def describe(self) -> Description:
         """Return the description of the store; works for a store that does not exist."""
         description: Description = self._guard(self._describe)
@@ -263,6 +268,9 @@ class Store(ABC):
 
     def _role(self) -> str | None:
         return None
+
+    def _sees_every_account(self) -> bool:
+        return True
 
     @abstractmethod
     def _describe(self) -> Description: ...

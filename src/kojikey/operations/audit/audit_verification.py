@@ -6,6 +6,8 @@ Owns: what an account's record, its events and its keys have to have in common. 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from typing import NamedTuple
 
 from kojikey.model.errors import (
@@ -19,8 +21,10 @@ from kojikey.model.errors import (
 )
 from kojikey.model.key import Key, Stage
 from kojikey.model.ref import Document, account_ref
+from kojikey.model.trail_end import TrailEnd
 from kojikey.operations.audit.auditing import everyone
 from kojikey.operations.audit.expected_keys import ExpectedKeys
+from kojikey.operations.audit.known_trail import RememberedEnd
 from kojikey.operations.key_records import key_of
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.record_checks import chain_head
@@ -30,39 +34,88 @@ from kojikey.sealing.audit_chain import NO_LINK, same, unsigned_link
 from kojikey.sealing.envelope import Sealer
 from kojikey.stores.base import Query, Store, Stored
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kojikey.operations.audit.known_trail import KnownTrails
+
 _ATTEMPTS = 25  # of an account that changed while it was read
 UNSIGNED_ACTIONS = frozenset({"removed", "granted", "revoked", "changed"})
 """Actions that are possible without the KEK. An unsigned event of any other kind was made from outside."""
 
 
-def verify(open_store: OpenStore, *, account: str | None) -> AuditResult:
+def verify(open_store: OpenStore, *, account: str | None, known: KnownTrails | None = None) -> AuditResult:
     """Recompute the chain of one account, or of all that the store has, and open every version of their keys.
 
     What is wrong is in the result, of each account: the first event that was changed, removed, added or reordered from
-    outside, each key that does not fit the events, and each record that does not open.
+    outside, each key that does not fit the events, and each record that does not open. With ``known`` also each account
+    that was rolled back to before the state that is remembered of it; where all is right, its end is remembered.
 
     Raises:
         AccountNotFound: the store knows nothing of the account that was named.
         CannotOpen: the KEK is missing or wrong, so nothing can be said.
+        UnsafeConfig: what is remembered cannot be read.
     """
     verified: dict[str, int] = {}  # with the number of the last event
     broken: dict[str, tuple[CannotOpen, ...]] = {}
+    rolled_back: dict[str, TrailEnd | None] = {}
     unsigned = lost = 0
-    for name in everyone(open_store.store) if account is None else (account,):
-        found = _checked(open_store, name)
+    for name in _all_accounts(open_store.store, known) if account is None else (account,):
+        found = _checked(open_store, name, known)
         if found is None:
             continue
+        if found.is_rolled_back:
+            rolled_back[name] = found.end
         if found.problems:
             broken[name] = found.problems
         else:
             unsigned, lost = unsigned + found.unsigned, lost + found.lost
             verified[name] = found.last
+            if known is not None and found.end is not None:
+                known.remember(name, found.end)
     if account is not None and not verified and not broken:
         raise AccountNotFound(account)
     if account is None and not broken and not all(isinstance(e.get("account"), str) for e in open_store.store.events()):
         broken[""] = (RecordChanged("of an event"),)  # and of no account that there is: its own would have missed it
     return AuditResult(
-        (), verified=tuple(sorted(verified)), unsigned=unsigned, lost=lost, last_events=verified, broken=broken
+        (),
+        verified=tuple(sorted(verified)),
+        unsigned=unsigned,
+        lost=lost,
+        last_events=verified,
+        broken=broken,
+        rolled_back=rolled_back,
+    )
+
+
+def _all_accounts(store: Store, known: KnownTrails | None) -> Iterator[str]:
+    """Yield every account of a store, and those that are remembered and gone, where we would see them."""
+    seen = set()
+    for name in everyone(store):
+        seen.add(name)
+        yield name
+    if known is not None and store.sees_every_account():
+        yield from (name for name in known.accounts() if name not in seen)
+
+
+def accept(known: KnownTrails, result: AuditResult) -> AuditResult:
+    """Remember the states that accounts were rolled back to, and return the result as it is then.
+
+    Accounts with which something else is wrong as well stay as they are.
+
+    Raises:
+        FileUnwritable: those from there on are not accepted.
+    """
+    accepted = {name: result.rolled_back[name] for name in result.acceptable}
+    for account, end in accepted.items():
+        known.replace(account, end)
+    there = {account: end.seq for account, end in accepted.items() if end is not None}
+    return replace(
+        result,
+        verified=tuple(sorted({*result.verified, *there})),
+        last_events={**result.last_events, **there},
+        broken={account: problems for account, problems in result.broken.items() if account not in accepted},
+        rolled_back={account: end for account, end in result.rolled_back.items() if account not in accepted},
+        accepted=tuple(accepted),
     )
 
 
@@ -96,30 +149,34 @@ class _Checked(NamedTuple):
     unsigned: int = 0
     lost: int = 0
     problems: tuple[CannotOpen, ...] = ()
+    end: TrailEnd | None = None
+    is_rolled_back: bool = False
 
 
-def _checked(open_store: OpenStore, account: str) -> _Checked | None:
+def _checked(open_store: OpenStore, account: str, known: KnownTrails | None) -> _Checked | None:
     """Check one account, again while somebody changes it; None where there is nothing of it."""
     for _ in range(_ATTEMPTS):
         before = open_store.store.read(account_ref(account))
-        found = _checked_once(open_store, account)
+        # What is remembered is read first: another process may move it on to events that are added from now on.
+        remembered = RememberedEnd(account, known.recall(account) if known is not None else None)
+        found = _checked_once(open_store, account, remembered)
         if found is None or not found.problems or before == open_store.store.read(account_ref(account)):
             break
     return found
 
 
-def _checked_once(open_store: OpenStore, account: str) -> _Checked | None:
+def _checked_once(open_store: OpenStore, account: str, remembered: RememberedEnd) -> _Checked | None:
     try:
         stored = open_store.account(account)
         if stored is None:
-            return _ensure_nothing(open_store.store, account)
-        end, standing = _followed(open_store, account, stored)
+            return _ensure_nothing(open_store.store, account, remembered)
+        end, standing = _followed(open_store, account, stored, remembered)
     except CannotOpen as error:
         ensure_kek(open_store, error)
         return _Checked(problems=(error, *_refused(open_store, account)))
-    return _Checked(
-        end.seq, end.unsigned, end.lost, tuple(_key_problems(open_store, account, stored, standing, end.seq))
-    )
+    missing = tuple(remembered.missing())
+    problems = (*missing, *_key_problems(open_store, account, stored, standing, end.seq))
+    return _Checked(end.seq, end.unsigned, end.lost, problems, end.as_remembered(), bool(missing))
 
 
 def ensure_kek(open_store: OpenStore, error: CannotOpen) -> None:
@@ -174,8 +231,8 @@ def _key_problems(
     yield from standing.missing(there, end=end)
 
 
-def _ensure_nothing(store: Store, account: str) -> _Checked | None:
-    """Check that an account without a document has nothing else either."""
+def _ensure_nothing(store: Store, account: str, remembered: RememberedEnd) -> _Checked | None:
+    """Check that an account without a document has nothing else either, and had nothing when it was verified here."""
     for event in store.events(account):
         first = event.get("seq")
         raise AuditBroken(
@@ -183,10 +240,15 @@ def _ensure_nothing(store: Store, account: str) -> _Checked | None:
         )
     for key in store.scan(Query(account=account)):
         raise AuditBroken(account, 1, f"is missing, and so is the account of {key.ref}")
-    return None
+    missing = tuple(remembered.missing())
+    if not missing or not store.sees_every_account():
+        return None
+    return _Checked(problems=missing, is_rolled_back=True)
 
 
-def _followed(open_store: OpenStore, account: str, stored: Stored) -> tuple[_End, ExpectedKeys]:
+def _followed(
+    open_store: OpenStore, account: str, stored: Stored, remembered: RememberedEnd | None = None
+) -> tuple[_End, ExpectedKeys]:
     """Follow an account's events to the end, each checked; return that end, and the keys that there are by them.
 
     Raises:
@@ -200,6 +262,8 @@ def _followed(open_store: OpenStore, account: str, stored: Stored) -> tuple[_End
     for event in open_store.store.events(account):
         end = _next(sealer if end.seq >= lost else None, account, event, end)
         standing.follow(event)
+        if remembered is not None:
+            remembered.follow(end.seq, end.mac)
         if end.seq == lost and not end.removed:
             raise AuditBroken(account, end.seq, "does not remove the account, and yet its data key is gone")
     _check_end(audit, account, end)
@@ -217,10 +281,18 @@ class _End(NamedTuple):
 
     seq: int = 0
     mac: str = NO_LINK
+    time: object = None
     unsigned: int = 0
     lost: int = 0
     signed: tuple[int, str] | None = None
     removed: bool = False
+
+    def as_remembered(self) -> TrailEnd | None:
+        """Return what is remembered of it; None of one that kojikey cannot have written, in a trail that is lost."""
+        for time in (self.time, ""):
+            with suppress(ValueError):
+                return TrailEnd.checked(self.seq, self.mac, time)
+        return None
 
 
 def _next(sealer: Sealer | None, account: str, event: Document, before: _End) -> _End:
@@ -236,7 +308,7 @@ def _next(sealer: Sealer | None, account: str, event: Document, before: _End) ->
     unsigned, lost = before.unsigned + is_unsigned(event), before.lost + (sealer is None or is_lost(event))
     removed = (event.get("action"), event.get("provider")) == ("removed", None)
     removed = removed or (before.removed and event.get("signed") is not True)
-    return _End(seq, mac, unsigned, lost, signed, removed)
+    return _End(seq, mac, event.get("time"), unsigned, lost, signed, removed)
 
 
 def is_unsigned(event: Document) -> bool:

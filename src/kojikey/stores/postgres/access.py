@@ -22,9 +22,12 @@ All of it binds the owner too (``FORCE``), but not superusers and roles with BYP
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, LiteralString
 
 from psycopg import Connection, sql
+
+from kojikey.stores.base import Change
 
 # By the grant's own index for each row: a list of all granted accounts would be read anew by every statement.
 _GRANTED: LiteralString = (
@@ -235,6 +238,13 @@ def take_privileges(connection: Connection[Any], role: str) -> None:
     ).fetchall()
     if not left:
         _take_all(connection, sql.Identifier(role))
+
+
+def follow_grants(connection: Connection[Any], changes: Sequence[Change]) -> None:
+    """Give or take the privileges that go with the grants among the changes, in their transaction."""
+    for change in changes:
+        if change.ref.kind == "grant":
+            (take_privileges if change.document is None else give_privileges)(connection, change.ref.provider)
 
 
 def _take_all(connection: Connection[Any], whom: sql.Composable) -> None:

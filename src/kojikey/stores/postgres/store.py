@@ -42,7 +42,7 @@ except ImportError:  # also where it finds no libpq
 
 from psycopg import Connection
 
-from kojikey.stores.postgres.access import AS_OWNER, ROLE_IN_STORE, give_privileges, lacking, secure, take_privileges
+from kojikey.stores.postgres.access import AS_OWNER, ROLE_IN_STORE, follow_grants, lacking, secure
 from kojikey.stores.postgres.address import Address, read_address
 from kojikey.stores.postgres.connection import Link
 from kojikey.stores.postgres.schema import (
@@ -261,7 +261,7 @@ class PostgresStore(Store):
             for account, cursor in added:
                 if cursor.rowcount != 1:
                     raise ChangedMeanwhile(account_ref(account))
-            _follow_grants(connection, work.changes)
+            follow_grants(connection, work.changes)
 
     def _settle(self, work: _Work) -> None:
         """Find out on a new connection whether a change was made, and make it where it was not.
@@ -347,6 +347,10 @@ class PostgresStore(Store):
     def _role(self) -> str:
         return str(self._link.rows("SELECT current_user")[0][0])
 
+    def _sees_every_account(self) -> bool:
+        _, administers, exempt = self._link.rows(ROLE_IN_STORE, (self._role(),))[0]
+        return bool(administers or exempt)
+
     def _describe(self) -> Description:
         from kojikey.stores.postgres.report import report
 
@@ -389,10 +393,3 @@ def _is_owner(connection: _Connection) -> bool:
         "SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = 'kojikey'"
     ).fetchall()
     return rows == [(True,)]
-
-
-def _follow_grants(connection: _Connection, changes: tuple[Change, ...]) -> None:
-    """Give or take the privileges that go with the grants among the changes, in their transaction."""
-    for change in changes:
-        if change.ref.kind == "grant":
-            (take_privileges if change.document is None else give_privileges)(connection, change.ref.provider)

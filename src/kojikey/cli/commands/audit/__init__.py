@@ -1,0 +1,1 @@
+"""``kojikey audit``: the events, and their verification."""

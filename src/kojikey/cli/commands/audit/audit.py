@@ -1,0 +1,127 @@
+"""``kojikey audit``: what happened to the keys, by whom and when (``verify.py``: whether that story was touched)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from kojikey.cli.command import Call, Command, Flag, Text
+from kojikey.cli.context import Context, context_of
+from kojikey.cli.exits import Exit
+from kojikey.cli.options import ACCOUNT, ALL_ACCOUNTS, COMMON, YES
+from kojikey.cli.output.failure import Failure
+from kojikey.model.errors import UsageError
+from kojikey.model.next_step import next_step
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `kojikey --help` imports every command's module
+    from kojikey.operations.results import AuditResult
+
+OF_PROVIDER = Text("--provider", "-p", help="only events of this provider", metavar="P", complete="provider")
+SINCE = Text("--since", help="only events of the last span, such as 7d", metavar="7d")
+VERIFY = Flag("--verify", help="recompute the chain and open every key; exit 8 names what was touched")
+ACCEPT = Flag("--accept", help="with --verify: an older state that is there is meant to be, as of a restored backup")
+
+
+def audit(call: Call) -> int:
+    """Carry out ``kojikey audit``."""
+    from kojikey import wiring
+    from kojikey.model.timestamps import short_span
+    from kojikey.operations.audit import auditing
+
+    _check_options(call)
+    context = context_of(call)
+    everyone = call[ALL_ACCOUNTS] or context.settings.account.origin == "default"
+    since = call[SINCE]
+    moment = datetime.now(UTC) - short_span(since, what="--since") if since is not None else None
+    account = None if everyone else context.account
+    open_store = wiring.open_chosen_store(context.settings, context.person)
+    if call[VERIFY]:
+        from kojikey.cli.commands.audit.verify import verify
+
+        return verify(context, open_store, account=account, accepts=call[ACCEPT])
+    result = auditing.events(open_store.store, account=account, provider=call[OF_PROVIDER], since=moment)
+    _tell_unknown(context, result)
+    return _show(context, result, everyone=everyone)
+
+
+def _check_options(call: Call) -> None:
+    """Check that the options go together.
+
+    Raises:
+        UsageError: they do not.
+    """
+    if call[ALL_ACCOUNTS] and call[ACCOUNT] is not None:
+        raise UsageError("--all-accounts cannot be combined with --account", hint=next_step("audit", "--all-accounts"))
+    if call[VERIFY] and (call[OF_PROVIDER] is not None or call[SINCE] is not None):
+        raise UsageError(
+            "--verify recomputes whole chains: it cannot be combined with --provider or --since",
+            hint=next_step("audit", "--verify"),
+        )
+    if call[ACCEPT] and not call[VERIFY]:
+        raise UsageError("--accept needs --verify", hint=next_step("audit", "--verify", "--accept"))
+    if call[YES] and not call[ACCEPT]:
+        raise UsageError("--yes needs --accept", hint=next_step("audit", "--verify", "--accept", "--yes"))
+
+
+def _tell_unknown(context: Context, result: AuditResult) -> None:
+    """Say where the provider that was asked for is no provider: there may be events of one whose definition is gone."""
+    from kojikey import wiring
+    from kojikey.providers.index import unknown_provider
+
+    provider = context.call[OF_PROVIDER]
+    if provider is None or result.events:
+        return
+    index = wiring.provider_index(context.settings)
+    if provider not in index:
+        unknown = unknown_provider(provider, tuple(index))
+        context.terminal.note(f"{unknown}, and no event names one; {unknown.hint}")
+
+
+def _show(context: Context, result: AuditResult, *, everyone: bool) -> int:
+    """List what can be read; what cannot is named beside it, and decides about the exit code."""
+    from kojikey.cli.output import documents
+
+    error = _damage(result)
+    code = Exit.CANNOT_OPEN if error else Exit.OK
+    if context.terminal.json:
+        documents.write("audit", code, result.events, error=error.as_json() if error else None)
+    elif result.events:
+        from kojikey.cli.output.render import Page
+
+        Page(context.terminal).audit(result.events, with_account=everyone)
+    elif error is None:
+        context.terminal.note("no events")
+    if error is not None:
+        error.say()
+    return int(code)
+
+
+def _damage(result: AuditResult) -> Failure | None:
+    """Return the error that names the events which cannot be read, None where all can."""
+    if not result.unreadable:
+        return None
+    from kojikey.cli.commands.audit.verify import named_errors
+
+    return named_errors(result.unreadable, "the others are listed", hint=next_step("audit", "--verify"))
+
+
+COMMANDS = (
+    Command(
+        "audit",
+        "show what happened to the keys, or verify that nobody changed that story",
+        audit,
+        options=(
+            *COMMON,
+            OF_PROVIDER,
+            SINCE,
+            ALL_ACCOUNTS.explained("the events of every account (as without --account)"),
+            VERIFY,
+            ACCEPT,
+            YES.explained("with --accept: do not ask"),
+        ),
+        description="`--verify` remembers in the data folder where the audit trail of each account ends; an account "
+        "that is put back to before that later is exit 8. Where a backup was restored on purpose, `--accept` remembers "
+        "its state instead.",
+        examples=("kojikey audit --since 7d", "kojikey audit --verify --all-accounts"),
+    ),
+)

@@ -1,0 +1,205 @@
+"""The memory of where each account's audit trail ended when it was last verified: one SQLite file a store.
+
+Owns: these files, in the data folder. Must not: decide what a rollback is (``operations/audit/known_trail.py`` does).
+
+SQLite, because 100,000 accounts are looked up and updated one by one, perhaps by two processes at once. The files have
+names of accounts, and numbers, links and times of events: no key, and no fingerprint of one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+from kojikey.model import validators
+from kojikey.model.errors import Effect, FileUnwritable, UnsafeConfig
+from kojikey.model.next_step import Hint, next_step
+from kojikey.model.ownership import foreign_writer
+from kojikey.model.trail_end import TrailEnd
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+_FOLDER = "known-trails"
+_TABLE = "CREATE TABLE trails (account TEXT PRIMARY KEY, seq INTEGER, link TEXT, time TEXT) WITHOUT ROWID"
+_MOVE_ON = (
+    "INSERT INTO trails VALUES (?, ?, ?, ?) ON CONFLICT (account) DO UPDATE"
+    " SET seq = excluded.seq, link = excluded.link, time = excluded.time WHERE excluded.seq > trails.seq"
+)
+_REPLACE = "INSERT OR REPLACE INTO trails VALUES (?, ?, ?, ?)"
+_AT_ONCE = 1000  # accounts, in one transaction
+
+
+class KnownTrailFile:
+    """Remembers the ends of the trails of one store. What cannot be written is warned of once; verifying goes on.
+
+    What is remembered is written in parts: by :meth:`close` at the latest.
+
+    Raises:
+        UnsafeConfig: (by each method that reads) the file is damaged, or others can write it. It is not taken for one
+            that was never there.
+    """
+
+    def __init__(self, data: str, store_id: str, warn: Callable[[str], None] | None) -> None:
+        # The id is a text of the store's: anything may be in it.
+        name = hashlib.sha256(store_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        self.path = os.path.join(data, _FOLDER, f"{name}.db")
+        self._warn = warn
+        self._connection: sqlite3.Connection | None = None
+        self._recalled: tuple[str, TrailEnd | None] | None = None
+        self._unwritten: dict[str, TrailEnd] = {}
+
+    def recall(self, account: str) -> TrailEnd | None:
+        """Return the end that is remembered of an account, None where there is none."""
+        rows = self._rows("SELECT seq, link, time FROM trails WHERE account = ?", account)
+        try:
+            end = TrailEnd.checked(*rows[0]) if rows else None
+        except ValueError:
+            raise self._damaged("it has the end of a trail that is none") from None
+        self._recalled = account, end
+        return end
+
+    def accounts(self) -> Iterator[str]:
+        """Yield the accounts of which an end is remembered."""
+        for (name,) in self._rows("SELECT account FROM trails ORDER BY account"):
+            try:
+                yield validators.account(name)
+            except ValueError:
+                raise self._damaged("it has the name of an account that is none") from None
+
+    def remember(self, account: str, end: TrailEnd) -> None:
+        """Remember the end of a trail, unless a later one is remembered."""
+        if self._recalled != (account, end):  # else there is nothing to write, also where nothing can be written
+            self._unwritten[account] = end
+        if len(self._unwritten) >= _AT_ONCE:
+            self._flush()
+
+    def replace(self, account: str, end: TrailEnd | None) -> None:
+        """Remember an end in place of any other; with None forget the account.
+
+        Raises:
+            FileUnwritable: the one before is still remembered.
+        """
+        self._unwritten.pop(account, None)
+        try:
+            if end is None:
+                self._write("DELETE FROM trails WHERE account = ?", [(account,)])
+            else:
+                self._write(_REPLACE, [(account, *end)])
+        except (OSError, sqlite3.Error) as error:
+            raise FileUnwritable(
+                self.path, _reason(error), hint="make it writable, then run the command again", effect=Effect.LEFT_AS_IS
+            ) from None
+
+    def close(self) -> None:
+        """Write what is not written yet, and release the file."""
+        try:
+            self._flush()
+        finally:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                connection.close()
+
+    def _flush(self) -> None:
+        rows = [(account, *end) for account, end in self._unwritten.items()]
+        self._unwritten = {}
+        try:
+            if rows:
+                self._write(_MOVE_ON, rows)
+        except (OSError, sqlite3.Error) as error:
+            if self._warn is not None:
+                self._warn(
+                    f"what was verified cannot be remembered in {self.path} ({_reason(error)}); a later rollback to "
+                    "before it will not be found here"
+                )
+            self._warn = None  # once
+
+    def _write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        connection = self._opened() or self._created()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            connection.executemany(statement, rows)
+            connection.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+            raise
+
+    def _rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        try:
+            connection = self._opened()
+            return connection.execute(statement, values).fetchall() if connection is not None else []
+        except (OSError, sqlite3.Error) as error:
+            raise self._damaged(_reason(error)) from None
+
+    def _opened(self) -> sqlite3.Connection | None:
+        """Return the open file, None where there is none, or one in which nothing was written yet."""
+        if self._connection is None and self._is_there():
+            connection = sqlite3.connect(self.path, isolation_level=None)
+            try:
+                is_begun = self._is_begun(connection)
+            except BaseException:
+                connection.close()
+                raise
+            if is_begun:
+                self._connection = connection
+            else:
+                connection.close()
+        return self._connection
+
+    def _is_there(self) -> bool:
+        for path in (os.path.dirname(self.path), self.path):
+            try:
+                found = os.stat(path)
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+            problem = foreign_writer(found, path)
+            if problem is not None:
+                raise UnsafeConfig(path, problem[0], hint=problem[1])
+        if not stat.S_ISREG(found.st_mode):
+            raise self._damaged("that is not a file")
+        return True
+
+    def _is_begun(self, connection: sqlite3.Connection) -> bool:
+        """Check that the file has our table alone; tell whether it has it yet."""
+        for setting in ("trusted_schema = OFF", "cell_size_check = ON"):
+            connection.execute(f"PRAGMA {setting}")
+        tables = connection.execute("SELECT sql FROM sqlite_master").fetchall()
+        if tables not in ([], [(_TABLE,)]):
+            raise self._damaged("it has other tables")
+        return bool(tables)
+
+    def _created(self) -> sqlite3.Connection:
+        folder = os.path.dirname(self.path)
+        for path in (os.path.dirname(folder), folder):
+            os.makedirs(path, mode=0o700, exist_ok=True)
+        # An empty file is a database without tables: a process that is killed here leaves nothing half done.
+        os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o600))
+        connection = sqlite3.connect(self.path, isolation_level=None)
+        try:
+            connection.execute(_TABLE.replace("TABLE", "TABLE IF NOT EXISTS", 1))
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+        return connection
+
+    def _damaged(self, reason: str) -> UnsafeConfig:
+        return UnsafeConfig(
+            self.path,
+            f"cannot be read as the memory of verified audit trails ({reason})",
+            hint=Hint("restore it, or remove it: ", next_step("audit", "--verify"), " then remembers what is there"),
+        )
+
+
+def _reason(error: OSError | sqlite3.Error) -> str:
+    """Return what is wrong in words of the system or SQLite's own: an error's text may have words of the file."""
+    if isinstance(error, OSError):
+        return os.strerror(error.errno or 0)
+    return getattr(error, "sqlite_errorname", "it has text that is none")

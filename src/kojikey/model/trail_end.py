@@ -1,0 +1,33 @@
+"""Where the audit trail of an account ended when it was last verified, as it is remembered outside the store.
+
+Owns: the form. Must not: compare it (``operations/audit/known_trail.py``) or keep it (``config/known_trails.py``).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from kojikey.model import validators
+
+_LINK = re.compile(r"[0-9a-f]{64}")
+
+
+class TrailEnd(NamedTuple):
+    """The last event of an account: its number, its link, and its time (empty where the event has none)."""
+
+    seq: int
+    link: str
+    time: str
+
+    @classmethod
+    def checked(cls, seq: object, link: object, time: object) -> TrailEnd:
+        """Return an end, after making sure that it has the form of one.
+
+        Raises:
+            ValueError: it has not.
+        """
+        number = validators.count(seq)
+        if not number or not isinstance(link, str) or not _LINK.fullmatch(link):
+            raise ValueError("not the end of a trail")
+        return cls(number, link, "" if time == "" else validators.stamp(time))
