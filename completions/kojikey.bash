@@ -13,8 +13,8 @@ _kojikey_takes() {
       argument='provider'
       ;;
     'test')
-      options='--account -a --store -s --json --no-input --quiet -q --no-color --all --all-accounts --verbose --allow-empty --stdin --from-env --from-file --force-shape --base-url --model --capability --deep --timeout --concurrency --rate --shard --not-tested-since --jsonl --junit --html --github --fail-on --help -h'
-      values=' --account=account -a=account --store=store -s=store --from-env=variable --from-file=file --base-url= --model= --capability=capability --timeout= --concurrency= --rate= --shard= --not-tested-since= --junit=file --html=file --fail-on=choices:rejected,limited,indeterminate '
+      options='--account -a --store -s --json --no-input --quiet -q --no-color --all --all-accounts --verbose --allow-empty --stdin --from-env --from-file --force-shape --base-url --model --capability --deep --timeout --concurrency --rate --jobs --shard --not-tested-since --jsonl --junit --html --github --fail-on --help -h'
+      values=' --account=account -a=account --store=store -s=store --from-env=variable --from-file=file --base-url= --model= --capability=capability --timeout= --concurrency= --rate= --jobs= --shard= --not-tested-since= --junit=file --html=file --fail-on=choices:rejected,limited,indeterminate '
       argument='provider' many=1
       ;;
     'check')

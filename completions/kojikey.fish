@@ -203,6 +203,7 @@ complete -c kojikey -n '__kojikey_in test' -l deep -d 'also make the smallest pa
 complete -c kojikey -n '__kojikey_in test' -l timeout -x -d 'seconds to wait for each request (default 10)'
 complete -c kojikey -n '__kojikey_in test' -l concurrency -x -d 'keys to ask about at once, a request each (default 16)'
 complete -c kojikey -n '__kojikey_in test' -l rate -x -d 'requests a second, for each provider'
+complete -c kojikey -n '__kojikey_in test' -l jobs -x -d 'worker processes that ask (default: the cores, for more than 2000 keys)'
 complete -c kojikey -n '__kojikey_in test' -l shard -x -d 'only the K-th of N parts, so that N machines share the work'
 complete -c kojikey -n '__kojikey_in test' -l not-tested-since -x -d 'only keys that were not tested in the last span, such as 24h'
 complete -c kojikey -n '__kojikey_in test' -l jsonl -d 'print a result a line as it comes, as JSON, the summary last'

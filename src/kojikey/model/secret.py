@@ -53,7 +53,7 @@ class Secret(NotSerialisable):
         object.__setattr__(self, "_Secret__value", value)
 
     def reveal(self) -> str:
-        """Return the plaintext: where a header, an environment or a sealed record is built, and nowhere else."""
+        """Return the plaintext: for a header, an environment, a sealed record or the task of a worker, nowhere else."""
         return self.__value
 
     def __repr__(self) -> str:

@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 from kojikey.cli.commands.request_options import timeout_of
 from kojikey.cli.context import Context
 from kojikey.cli.options import DEEP
-from kojikey.cli.output.failure import REPORT_IT, kind_and_place
+from kojikey.cli.output.failure import REPORT_IT
+from kojikey.model.bugs import kind_and_place
 from kojikey.model.errors import BadNetworkSettings, KojikeyError, UsageError
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.secret import Secret
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from kojikey.providers.requests.probe import Prober
     from kojikey.providers.requests.proxies import Proxies
     from kojikey.providers.requests.traffic import Traffic
+    from kojikey.providers.requests.worker_pool import WorkerPool
 
 _Result = TypeVar("_Result")
 
@@ -73,13 +75,14 @@ async def open_probe(
     *,
     tell: Callable[[str], None],
     traffic: Traffic | None = None,
+    jobs: int = 1,
 ) -> AsyncIterator[Probe]:
     """Open the connections to the providers, and yield a probe. ``tell`` reports bugs, each once.
 
+    With several ``jobs`` that many worker processes make the tests, at the pace of ``traffic``, which is needed then.
+
     The probe raises nothing about a single key; what is wrong with the network's settings is the same for every key.
     """
-    from kojikey.providers.requests.probe import Prober
-
     reported: set[str] = set()
 
     def report(bug: str) -> None:
@@ -87,12 +90,28 @@ async def open_probe(
             reported.add(bug)
             tell(f"a bug in kojikey: {bug}; the key that met it was not judged ({REPORT_IT})")
 
-    async with Prober(timeout=timeout_of(context.call), proxies=proxies, traffic=traffic) as prober:
+    async with _prober(context, proxies, tell=tell, traffic=traffic, jobs=jobs) as prober:
         yield _probe_of(prober, catalog, is_deep=context.call.get(DEEP), report=report)
 
 
-def _probe_of(prober: Prober, catalog: Catalog, *, is_deep: bool, report: Callable[[str], None]) -> Probe:
-    from kojikey.providers.requests.probe import ProbeRequest
+def _prober(
+    context: Context, proxies: Proxies, *, tell: Callable[[str], None], traffic: Traffic | None, jobs: int
+) -> Prober | WorkerPool:
+    if jobs > 1 and traffic is not None:
+        from kojikey.providers.requests.worker_pool import WorkerPool
+
+        settings = context.settings
+        return WorkerPool(
+            jobs, timeout=timeout_of(context.call), traffic=traffic, folder=settings.home.providers, tell=tell,
+            environ=settings.environ,
+        )  # fmt: skip
+    from kojikey.providers.requests.probe import Prober
+
+    return Prober(timeout=timeout_of(context.call), proxies=proxies, traffic=traffic)
+
+
+def _probe_of(prober: Prober | WorkerPool, catalog: Catalog, *, is_deep: bool, report: Callable[[str], None]) -> Probe:
+    from kojikey.providers.requests.probe_request import ProbeRequest
 
     async def probe(secret: Secret, target: Target) -> Verdict:
         definition = catalog.definitions.get(target.provider)

@@ -53,6 +53,7 @@ class Failure(NamedTuple):
 def report(tokens: list[str], error: Exception) -> int:
     """Report what went wrong and return the exit code. A bug is reported by its kind and place, never by its values."""
     from kojikey.cli.exits import Exit
+    from kojikey.model.bugs import first_of_ours, kind_and_place
     from kojikey.model.errors import KojikeyError
     from kojikey.model.next_step import next_step
 
@@ -64,16 +65,6 @@ def report(tokens: list[str], error: Exception) -> int:
         refused = f"the system refused: {os.strerror(error.errno)}"
         return fail(tokens, Failure(Exit.STORE_UNAVAILABLE, refused, next_step("doctor")))
     return fail(tokens, Failure(Exit.INTERNAL, f"a bug in kojikey: {kind_and_place(error)}", REPORT_IT))
-
-
-def kind_and_place(error: Exception) -> str:
-    """Return the description of a bug."""
-    import traceback
-
-    error = first_of_ours(error)
-    where = traceback.extract_tb(error.__traceback__)
-    place = f"{os.path.basename(where[-1].filename)}:{where[-1].lineno}" if where else "nowhere"
-    return f"{type(error).__name__} at {place}; nothing secret is in this message"
 
 
 def report_interrupt(tokens: list[str], interrupt: KeyboardInterrupt) -> int:
@@ -176,13 +167,3 @@ def command_name(tokens: list[str]) -> str | None:
     from kojikey.cli.registry import MODULES
 
     return next((name for name in (" ".join(tokens[:2]), tokens[0] if tokens else "") if name in MODULES), None)
-
-
-def first_of_ours(error: Exception) -> Exception:
-    """Return the first error of ours in a group that concurrent work raised, else the first error."""
-    from kojikey.model.errors import KojikeyError
-
-    while isinstance(error, ExceptionGroup):
-        ours = error.subgroup(KojikeyError)
-        error = (ours or error).exceptions[0]
-    return error

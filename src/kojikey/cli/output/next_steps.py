@@ -34,7 +34,7 @@ def complete_hint(error: Exception, call: Call) -> None:
     """Give an error that a command raised the hint that people are to read, completed."""
     from kojikey.cli.call_settings import settings_of
     from kojikey.cli.exits import hint_of
-    from kojikey.cli.output.failure import first_of_ours
+    from kojikey.model.bugs import first_of_ours
 
     ours = first_of_ours(error)
     if not isinstance(ours, KojikeyError):

@@ -15,7 +15,6 @@ from typing import Any
 
 from kojikey.model import timestamps
 from kojikey.model.base_url import check_base_url
-from kojikey.model.secret import Secret
 from kojikey.model.verdict import Outcome, Reason, Verdict
 from kojikey.providers.answers.evidence import Answer
 from kojikey.providers.answers.hindsight import undecided, with_hindsight
@@ -23,13 +22,14 @@ from kojikey.providers.answers.judge import Fault, Finding, judge, judge_fault
 from kojikey.providers.answers.merge import conclude
 from kojikey.providers.answers.scrub import Scrubber
 from kojikey.providers.answers.success_body import MOST_CHOICES
-from kojikey.providers.definition import Check, Definition
+from kojikey.providers.definition import Check
 from kojikey.providers.requests.exchange import Call, Exchange, checked_header_value
+from kojikey.providers.requests.probe_request import ProbeRequest as ProbeRequest
 from kojikey.providers.requests.proxies import Proxies
 from kojikey.providers.requests.retry_delay import RETRIES, asked_by, wait_before
 from kojikey.providers.requests.session import Opener, Session
 from kojikey.providers.requests.stopwatch import Stopwatch
-from kojikey.providers.requests.traffic import Traffic
+from kojikey.providers.requests.traffic import Throttle
 
 WHOLE_TEST = 3
 """The time limit of a whole test, in time limits of a request."""
@@ -41,21 +41,6 @@ _STOPS = frozenset({
     Reason.RATE_LIMITED, Reason.PROVIDER_UNAVAILABLE, Reason.UNREACHABLE, Reason.TIMEOUT, Reason.TLS_ERROR,
     Reason.REDIRECTED, Reason.NETWORK_BLOCKED,
 })  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeRequest:
-    """A test to make: a key at a provider. ``None`` and ``()`` stand for the definition's own choice.
-
-    ``deep`` also makes the smallest request that costs something, which alone shows billing and quota.
-    """
-
-    definition: Definition
-    secret: Secret
-    base_url: str | None = None
-    capabilities: tuple[str, ...] = ()
-    models: tuple[str, ...] = ()
-    deep: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +63,7 @@ class Prober:
         proxies: Proxies | None = None,
         opener: Opener | None = None,
         surroundings: Surroundings | None = None,
-        traffic: Traffic | None = None,
+        traffic: Throttle | None = None,
     ) -> None:
         """``timeout`` is for one request, in seconds; a whole test may take three times that.
 
@@ -136,7 +121,7 @@ class _Run:
     request: ProbeRequest
     timeout: float
     surroundings: Surroundings
-    traffic: Traffic | None = None
+    traffic: Throttle | None = None
     made: list[_Made] = field(default_factory=list)
     picked: dict[str, tuple[str, ...]] = field(default_factory=dict)
     scrubber: Scrubber = field(init=False)
@@ -337,9 +322,11 @@ class _Run:
     async def _wait_for_turn(self) -> None:
         """Wait until the rate limit allows the request. The stopwatch is paused meanwhile."""
         is_begun, self.is_first = self.is_first, False
-        wait = 0.0 if is_begun or not self.traffic else self.traffic.turn_in(self.request.definition.id)
-        if wait > 0:
-            with self.watch.standing():
+        if is_begun or self.traffic is None or not self.traffic.rate:
+            return
+        with self.watch.standing():
+            wait = await self.traffic.turn(self.request.definition.id)
+            if wait > 0:
                 await self.surroundings.sleep(wait)
 
     def _unfinished(self, made: _Made) -> Finding:

@@ -21,6 +21,7 @@ from kojikey.model.next_step import Hint, next_step
 _PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 """In the order in which one that is set counts. HTTP_PROXY is not among them: http is for loopback alone."""
 _NO_PROXY = ("no_proxy", "NO_PROXY")
+VARIABLES = (*_PROXY_VARIABLES, *_NO_PROXY)
 _DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")
 _DOMAIN = re.compile(r"(?:\*?\.)?([A-Za-z0-9_](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9_])?)(?::([0-9]{1,5}))?")

@@ -6,8 +6,9 @@ Owns: the time of the next request. Must not: wait (the caller does), or make re
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from kojikey.model.verdict import Reason
@@ -28,9 +29,32 @@ LONGEST_PAUSE_S = 60.0
 """What a provider may ask for with ``Retry-After`` before its other keys are left for another run."""
 
 _UNANSWERED = frozenset({Reason.UNREACHABLE, Reason.TIMEOUT, Reason.TLS_ERROR, Reason.NETWORK_BLOCKED})
-_TOO_MANY = 429
+TOO_MANY = 429
 _MOST_PAUSES = 1000  # before those that are over are forgotten
 _MOST_TOLD = 20  # endpoints; where more than that are down, the summary says enough
+
+
+class Throttle(Protocol):
+    """What a prober asks before a request, and tells after it: the run's :class:`Traffic`, or a worker's way to it."""
+
+    @property
+    def rate(self) -> float | None:
+        """Requests a second and provider, None for as many as there are."""
+
+    def spared(self, provider: str, base_url: str) -> Fault | None:
+        """Return the fault to use where the circuit is open, None where the request is to be made."""
+
+    async def turn(self, provider: str) -> float:
+        """Take the next turn of a provider, and return the seconds until it comes."""
+
+    def saw(self, provider: str, base_url: str, got: Answer | Fault) -> None:
+        """Observe an answer or a failure."""
+
+
+class Trouble(NamedTuple):
+    """What is known of an endpoint that is not well. ``reason``: why its circuit is open, None while it is closed."""
+
+    reason: Reason | None
 
 
 @dataclass(slots=True)
@@ -90,15 +114,39 @@ class Traffic:
         pace.next_at = at + MARGIN / self.rate
         return at - now
 
+    async def turn(self, provider: str) -> float:
+        """Do as :meth:`turn_in`, for a prober."""
+        return self.turn_in(provider)
+
     def spared(self, provider: str, base_url: str) -> Fault | None:
         """Return the fault to use where the circuit is open, None where the request is to be made."""
         circuit = self._circuits.get((provider, base_url))
         if circuit is None or circuit.opened_until is None:
             return None
         if self._is_open(provider, base_url, self.clock()):
-            return Fault(circuit.reason, f"not asked: {_why(circuit.reason, base_url)}")
+            return not_asked(circuit.reason, base_url)
         circuit.is_trying = True
         return None
+
+    def trouble(self, provider: str, base_url: str) -> Trouble | None:
+        """Return what is known of an endpoint, None where it is well."""
+        circuit = self._circuits.get((provider, base_url))
+        if circuit is None:
+            return None
+        return Trouble(circuit.reason if circuit.opened_until is not None else None)
+
+    def troubles(self) -> Iterator[tuple[str, str, Trouble]]:
+        """Yield the endpoints that are not well: provider, base URL and what is known."""
+        for provider, base_url in list(self._circuits):
+            trouble = self.trouble(provider, base_url)
+            if trouble is not None:
+                yield provider, base_url, trouble
+
+    def end_trial(self, provider: str, base_url: str) -> None:
+        """Let another request try an endpoint whose circuit is open, where the one that was to try it was not made."""
+        circuit = self._circuits.get((provider, base_url))
+        if circuit is not None:
+            circuit.is_trying = False
 
     def _is_open(self, provider: str, base_url: str, now: float) -> bool:
         circuit = self._circuits.get((provider, base_url))
@@ -110,7 +158,7 @@ class Traffic:
 
     def saw(self, provider: str, base_url: str, got: Answer | Fault) -> None:
         """Observe an answer or a failure."""
-        if not isinstance(got, Fault) and got.status != _TOO_MANY:
+        if not isinstance(got, Fault) and got.status != TOO_MANY:
             self._circuits.pop((provider, base_url), None)  # only endpoints in trouble are remembered
             return
         circuit = self._circuits.setdefault((provider, base_url), _Circuit())
@@ -152,6 +200,11 @@ class Traffic:
 
     def _pace(self, provider: str) -> _Pace:
         return self._paces.setdefault(provider, _Pace())
+
+
+def not_asked(reason: Reason, base_url: str) -> Fault:
+    """Return the fault of a request that is not made because the circuit of its endpoint is open."""
+    return Fault(reason, f"not asked: {_why(reason, base_url)}")
 
 
 def _why(reason: Reason, base_url: str) -> str:

@@ -19,10 +19,11 @@ from kojikey.cli.commands.test.run_end import RunFacts, Stop, end_of, worsened
 from kojikey.cli.commands.test.run_options import RunOptions
 from kojikey.cli.context import Context
 from kojikey.cli.output import advice
-from kojikey.cli.output.failure import first_of_ours, say
+from kojikey.cli.output.failure import say
 from kojikey.cli.output.progress import Progress
 from kojikey.cli.output.streams import lost_output
 from kojikey.cli.reports.base import Item, Report, ReportFailedError, RunEnd, Tally
+from kojikey.model.bugs import first_of_ours
 from kojikey.model.errors import KojikeyError
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.timestamps import now
@@ -135,8 +136,9 @@ class KeyRun:
     ) -> None:
         options = self.options
         traffic = options.traffic(tell=self._tell)
+        jobs = options.jobs_for(self.total)
         shared = traffic if self.total > 1 or traffic.rate else None
-        async with open_probe(self.context, catalog, proxies, tell=self._tell, traffic=shared) as probe:
+        async with open_probe(self.context, catalog, proxies, tell=self._tell, traffic=shared, jobs=jobs) as probe:
             if options.has_overrides:
                 probe = with_overrides(probe, models=options.models, capabilities=options.capabilities)
             ticking, task = asyncio.ensure_future(self._tick()), asyncio.current_task()

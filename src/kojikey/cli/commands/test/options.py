@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from kojikey.cli.command import Flag, Text
+from kojikey.cli.command import Flag, Integer, Text
 
 ALL = Flag("--all", help="every key of the account (the same as naming no provider)")
 ALLOW_EMPTY = Flag("--allow-empty", help="exit 0, not 5, where there is no key to test")
+JOBS = Integer("--jobs", help="worker processes that ask (default: the cores, for more than 2000 keys)", metavar="N")
 SHARD = Text("--shard", help="only the K-th of N parts, so that N machines share the work", metavar="K/N")
 NOT_TESTED_SINCE = Text(
     "--not-tested-since",

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kojikey.cli.command import Call
-from kojikey.cli.commands.test.options import FAIL_ON, OUTCOMES_THAT_FAIL
+from kojikey.cli.commands.test.options import FAIL_ON, JOBS, OUTCOMES_THAT_FAIL
+from kojikey.cli.commands.test.usable_cores import usable_cores
 from kojikey.cli.options import CAPABILITY, CONCURRENCY, MODEL, RATE
 from kojikey.model.errors import Effect, UsageError
 
@@ -17,18 +18,23 @@ if TYPE_CHECKING:  # `kojikey --help` imports this module
 DEFAULT_CONCURRENCY = 16
 MOST_CONCURRENCY = 1024
 MOST_RATE = 100_000.0
+MOST_JOBS = 64
+MANY_KEYS = 2000
+"""For more keys than this, one core is the limit of a run that is not told how many processes to use."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """``rate`` is requests a second and provider, None for as many as there are.
 
-    A test makes one request at a time, so ``concurrency`` is also how many keys are tested at once. ``models`` and
-    ``capabilities`` count for this run, in place of those that a key was saved with.
+    A test makes one request at a time, so ``concurrency`` is also how many keys are tested at once. ``jobs`` is None
+    where nothing is said about them. ``models`` and ``capabilities`` count for this run, in place of those that a key
+    was saved with.
     """
 
     concurrency: int
     rate: float | None
+    jobs: int | None
     fail_on: str
     models: tuple[str, ...]
     capabilities: tuple[str, ...]
@@ -40,7 +46,15 @@ class RunOptions:
         Raises:
             UsageError: one of them makes no sense.
         """
-        return cls(_concurrency(call), _rate(call), _fail_on(call), tuple(call.get(MODEL)), tuple(call.get(CAPABILITY)))
+        return cls(
+            _concurrency(call), _rate(call), _jobs(call), _fail_on(call),
+            tuple(call.get(MODEL)), tuple(call.get(CAPABILITY)),
+        )  # fmt: skip
+
+    def jobs_for(self, total: int) -> int:
+        """Return the number of processes that test so many keys; 1 stands for this process itself."""
+        wanted = self.jobs or (usable_cores() if total > MANY_KEYS else 1)
+        return min(wanted, MOST_JOBS, self.concurrency, max(1, total))
 
     @property
     def has_overrides(self) -> bool:
@@ -74,6 +88,17 @@ def _concurrency(call: Call) -> int:
             effect=Effect.NOTHING_DONE,
         )
     return DEFAULT_CONCURRENCY if given is None else given
+
+
+def _jobs(call: Call) -> int | None:
+    given = call.get(JOBS)
+    if given is not None and not 1 <= given <= MOST_JOBS:
+        raise UsageError(
+            f"--jobs takes a number of processes from 1 to {MOST_JOBS}",
+            hint=f"--jobs 1 tests in this process; the default is the number of cores, for more than {MANY_KEYS} keys",
+            effect=Effect.NOTHING_DONE,
+        )
+    return given
 
 
 def _fail_on(call: Call) -> str:

@@ -6,7 +6,7 @@ import re
 
 from kojikey.cli.command import Call, Command
 from kojikey.cli.commands.request_options import timeout_of
-from kojikey.cli.commands.test.options import ALL, ALLOW_EMPTY, FAIL_ON, NOT_TESTED_SINCE, SHARD
+from kojikey.cli.commands.test.options import ALL, ALLOW_EMPTY, FAIL_ON, JOBS, NOT_TESTED_SINCE, SHARD
 from kojikey.cli.commands.test.run_options import RunOptions
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.options import (
@@ -237,6 +237,7 @@ COMMANDS = (
             DEEP,
             TIMEOUT,
             *PACE,
+            JOBS,
             SHARD,
             NOT_TESTED_SINCE,
             *REPORTS,

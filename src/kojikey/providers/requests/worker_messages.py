@@ -1,0 +1,202 @@
+"""What a run and its worker processes write to each other: a JSON object a line, in ASCII.
+
+Owns: the form of each message, both ways. Must not: read or write a pipe. JSON and not pickle, because a worker reads
+what servers send: nothing that it writes may run as code in the process that has the store. A message of another form
+is a ValueError, KeyError or TypeError.
+
+To a worker: ``test`` (the only one with a key in it), ``turn`` and ``at`` (the answer to its question for a turn),
+``circuit`` (what is known of an endpoint now), ``ping``.
+From a worker: ``test`` with a ``verdict``, an ``error`` or a ``bug``; ``turn`` (a question); ``saw`` (an answer that
+matters to all workers); ``pong``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from kojikey.model.bugs import BugElsewhere, kind_and_place
+from kojikey.model.errors import BadNetworkSettings, Effect, KojikeyError, UsageError
+from kojikey.model.next_step import Hint, Next
+from kojikey.model.secret import Secret
+from kojikey.model.verdict import CheckResult, Reason, Usage, Verdict
+from kojikey.providers.answers.evidence import Answer
+from kojikey.providers.answers.judge import Fault
+from kojikey.providers.definition import Definition
+from kojikey.providers.requests.probe_request import ProbeRequest
+from kojikey.providers.requests.traffic import Trouble
+
+Message = dict[str, Any]
+
+LONGEST = 1024 * 1024
+"""No message is longer, in bytes."""
+_PACING_HEADERS = ("retry-after", "retry-after-ms", "date")
+_PLAIN = ("authentic", "detail", "manage_url", "latency_ms", "attempts", "tested_at", "expires_at")
+_CHECK = ("name", "required", "http_status", "latency_ms", "detail")
+
+
+class Settings(NamedTuple):
+    """What a worker is told first: the folder of the user's definitions, a request's time limit, the run's rate."""
+
+    folder: str
+    timeout: float
+    rate: float | None
+
+
+def encoded(message: Message) -> bytes:
+    """Return the line of a message."""
+    return json.dumps(message, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def decoded(line: bytes) -> Message:
+    """Return the message of a line. Raises ValueError for anything else."""
+    message = json.loads(line)
+    if not isinstance(message, dict):
+        raise ValueError("not a message")  # noqa: TRY004 - one kind of error for all that is wrong
+    return message
+
+
+# --- a test ---
+
+
+def request_message(number: int, request: ProbeRequest, *, is_trial: bool) -> Message:
+    """Return the message that has a key tested. ``is_trial``: it may try an endpoint whose circuit is open."""
+    return {
+        "test": number,
+        "provider": request.definition.id,
+        "key": request.secret.reveal(),
+        "base_url": request.base_url,
+        "capabilities": request.capabilities,
+        "models": request.models,
+        "deep": request.deep,
+        "is_trial": is_trial,
+    }
+
+
+def request_of(message: Message, definitions: Mapping[str, Definition]) -> ProbeRequest:
+    """Return the test that a message asks for. Raises KeyError where its provider has no definition any more."""
+    return ProbeRequest(
+        definitions[message["provider"]],
+        Secret(message["key"]),
+        message["base_url"],
+        tuple(message["capabilities"]),
+        tuple(message["models"]),
+        message["deep"],
+    )
+
+
+def verdict_message(number: int, verdict: Verdict) -> Message:
+    """Return the message of a test that was made."""
+    fields: Message = {name: getattr(verdict, name) for name in _PLAIN}
+    fields |= {
+        "reason": verdict.reason.value,
+        "hint": _hint_fields(verdict.hint),
+        "missing_permissions": verdict.missing_permissions,
+        "permissions": verdict.permissions,
+        "checks": [_check_fields(check) for check in verdict.checks],
+        "usage": verdict.usage.as_document() if verdict.usage else None,
+    }
+    return {"test": number, "verdict": fields}
+
+
+def failure_message(number: int, error: Exception) -> Message:
+    """Return the message of a test that could not be made. Of a bug it has the kind and place."""
+    if not isinstance(error, UsageError):
+        return {"test": number, "bug": kind_and_place(error)}
+    fields = {
+        "is_network": isinstance(error, BadNetworkSettings),
+        "message": error.message,
+        "hint": _hint_fields(error.hint) if error.hint else None,
+        "effect": str(error.effect) if error.effect else None,
+    }
+    return {"test": number, "error": fields}
+
+
+def verdict_of(message: Message) -> Verdict:
+    """Return the verdict of a test that was made.
+
+    Raises:
+        UsageError, BadNetworkSettings: as :meth:`.Prober.test`. BugElsewhere: the worker met a bug.
+    """
+    if "bug" in message:
+        raise BugElsewhere(str(message["bug"]))
+    if "error" in message:
+        raise _error_of(message["error"])
+    fields = message["verdict"]
+    return Verdict(
+        reason=Reason(fields["reason"]),
+        hint=_hint_of(fields["hint"]),
+        missing_permissions=tuple(fields["missing_permissions"]),
+        permissions=None if fields["permissions"] is None else tuple(fields["permissions"]),
+        checks=tuple(map(_check_of, fields["checks"])),
+        usage=Usage(**fields["usage"]) if fields["usage"] else None,
+        **{name: fields[name] for name in _PLAIN},
+    )
+
+
+def _error_of(fields: Message) -> KojikeyError:
+    kind = BadNetworkSettings if fields["is_network"] else UsageError
+    return kind(
+        fields["message"],
+        hint=_hint_of(fields["hint"]) if fields["hint"] else None,
+        effect=Effect(fields["effect"]) if fields["effect"] else None,
+    )
+
+
+def _check_fields(check: CheckResult) -> Message:
+    fields: Message = {name: getattr(check, name) for name in _CHECK}
+    return fields | {"reason": check.reason.value, "missing_permissions": check.missing_permissions}
+
+
+def _check_of(fields: Message) -> CheckResult:
+    return CheckResult(
+        reason=Reason(fields["reason"]),
+        missing_permissions=tuple(fields["missing_permissions"]),
+        **{name: fields[name] for name in _CHECK},
+    )
+
+
+def _hint_fields(hint: str) -> str | list[Any]:
+    """Return a text as it is, and a hint with commands in it as its parts."""
+    if not isinstance(hint, Hint):
+        return hint
+    return [part if isinstance(part, str) else [part.command, part.words, part.account] for part in hint.parts]
+
+
+def _hint_of(fields: str | list[Any]) -> str:
+    if isinstance(fields, str):
+        return fields
+    return Hint(*(part if isinstance(part, str) else Next(part[0], tuple(part[1]), part[2]) for part in fields))
+
+
+# --- the state that all workers share ---
+
+
+def circuit_message(provider: str, base_url: str, trouble: Trouble | None) -> Message:
+    """Return the message about what is known of an endpoint now."""
+    reason = trouble.reason.value if trouble and trouble.reason else None
+    return {"circuit": [provider, base_url], "is_well": trouble is None, "reason": reason}
+
+
+def trouble_of(message: Message) -> Trouble | None:
+    """Return what a message says of an endpoint."""
+    if message["is_well"]:
+        return None
+    return Trouble(Reason(message["reason"]) if message["reason"] else None)
+
+
+def saw_message(provider: str, base_url: str, got: Answer | Fault) -> Message:
+    """Return the message about an answer, as much of it as the run's pace depends on."""
+    message: Message = {"saw": [provider, base_url]}
+    if isinstance(got, Fault):
+        return message | {"fault": got.reason.value}
+    headers = {name: got.headers[name] for name in _PACING_HEADERS if name in got.headers}
+    return message | {"status": got.status, "headers": headers}
+
+
+def seen_of(message: Message) -> Answer | Fault:
+    """Return what a message says was seen."""
+    if "fault" in message:
+        return Fault(Reason(message["fault"]))
+    return Answer(message["status"], message["headers"], b"")

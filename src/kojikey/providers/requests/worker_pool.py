@@ -1,0 +1,294 @@
+"""Tests keys in worker processes, for a run whose limit is the processor: a :class:`.Prober` for many cores.
+
+Owns: the worker processes, which of them makes a test, and what becomes of the tests of one that dies. Must not: know a
+store, or open a key.
+
+The process of the run has the store. It opens each key and hands its plaintext to a worker, through an anonymous pipe
+and never in an argument or a variable. To hand on sealed versions instead would save a tenth of the work there, and
+every worker would then need the KEK or the data keys, which open all that was ever stored; so a worker sees only the
+keys that it tests, and only while it does. Nor does it inherit the store's connections or credentials: it is a new
+program (``-P``, no fork) with an environment of the few variables that Python, TLS and proxies need.
+
+The run's pace, pauses and circuit breakers are decided in the process of the run for all workers together.
+A worker that dies loses no key: its tests are made by another. Where none can be started, this process makes them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from kojikey.model import timestamps
+from kojikey.model.next_step import Hint, next_step
+from kojikey.model.verdict import Reason, Verdict
+from kojikey.providers.requests.probe_request import ProbeRequest
+from kojikey.providers.requests.proxies import VARIABLES
+from kojikey.providers.requests.traffic import Traffic
+from kojikey.providers.requests.worker_messages import (
+    LONGEST,
+    Message,
+    Settings,
+    circuit_message,
+    decoded,
+    encoded,
+    request_message,
+    seen_of,
+    verdict_of,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kojikey.providers.requests.probe import Prober
+
+PROGRAM = ("-P", "-m", "kojikey.providers.requests.worker")
+_TICK_S = 5.0  # so often a worker is asked whether it is there
+_MOST_SILENT = 6  # times, after which one that says nothing is ended: it was stopped, or hangs
+_PATIENCE_S = 2.0  # for workers to end by themselves at the end of a run
+_TRIES = 2  # of a key whose worker died: what kills a worker twice would kill this process, too
+_MOST_FAILED_STARTS = 3  # in a row, before no worker is started any more
+_KEPT = frozenset([
+    "PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR",
+    "USERPROFILE", "APPDATA", "LOCALAPPDATA", "RES_OPTIONS", "LOCALDOMAIN", "HOSTALIASES", *VARIABLES,
+])  # fmt: skip
+_KEPT_BEGINNINGS = ("PYTHON", "LC_", "LD_", "DYLD_", "SSL", "OPENSSL_", "NIX_SSL_", "COVERAGE_")
+
+
+class _EndedError(Exception):
+    """A worker ended before it had made a test."""
+
+
+class WorkerPool:
+    """Makes tests in other processes: ``async with WorkerPool(4, ...) as pool``. Has the interface of a prober."""
+
+    def __init__(
+        self,
+        jobs: int,
+        *,
+        timeout: float,
+        traffic: Traffic,
+        folder: str,
+        tell: Callable[[str], None],
+        environ: Mapping[str, str],
+    ) -> None:
+        """``folder`` has the user's definitions of providers. ``tell`` takes a sentence where no worker can be started.
+
+        ``traffic`` is the run's. The caller has reserved the slot of a test's first request.
+        """
+        self._jobs, self._traffic, self._tell = jobs, traffic, tell
+        self._settings = Settings(folder, timeout, traffic.rate)
+        self._environ = worker_environment(environ)
+        self._workers: list[_Worker] = []
+        self._listening: set[asyncio.Task[None]] = set()
+        self._starting = asyncio.Lock()
+        self._failed_starts = 0
+        self._prober: Prober | None = None
+        self._count = 0
+        self._ticking: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> WorkerPool:
+        self._ticking = asyncio.ensure_future(self._tick())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._ticking is not None:
+            self._ticking.cancel()
+        for worker in self._workers:
+            worker.end()
+        if self._listening:
+            await asyncio.wait(self._listening, timeout=_PATIENCE_S)
+        for worker in self._workers:
+            worker.kill()
+        await asyncio.gather(*self._listening)
+        if self._prober is not None:
+            await self._prober.__aexit__()
+
+    async def test(self, request: ProbeRequest) -> Verdict:
+        """Test one key and return the verdict. Raises as :meth:`.Prober.test`.
+
+        Raises:
+            BugElsewhere: a worker met a bug.
+        """
+        tries = 0
+        while tries < _TRIES:
+            worker = await self._least_busy()
+            if worker is None:
+                return await self._in_this_process(request)
+            with contextlib.suppress(_EndedError):
+                return await self._made_by(worker, request)
+            if worker.is_ready:  # it had begun the test, with the slot that the caller reserved
+                tries += 1
+                await asyncio.sleep(self._traffic.turn_in(request.definition.id))
+        again = next_step("test", request.definition.id)
+        return Verdict(
+            Reason.UNKNOWN, None, detail="the process that tested the key ended, and so did a second one",
+            hint=Hint("the key was not judged; ", again, " tries again"), attempts=0, tested_at=timestamps.now(),
+        )  # fmt: skip
+
+    async def _made_by(self, worker: _Worker, request: ProbeRequest) -> Verdict:
+        self._count += 1
+        provider, base_url = request.definition.id, request.base_url or request.definition.base_url
+        trouble = self._traffic.trouble(provider, base_url)
+        is_trial = bool(trouble and trouble.reason) and self._traffic.spared(provider, base_url) is None
+        try:
+            return await worker.test(self._count, request_message(self._count, request, is_trial=is_trial))
+        finally:
+            if is_trial:
+                self._traffic.end_trial(provider, base_url)
+
+    async def _in_this_process(self, request: ProbeRequest) -> Verdict:
+        if self._prober is None:
+            from kojikey.providers.requests.probe import Prober
+
+            self._prober = await Prober(timeout=self._settings.timeout, traffic=self._traffic).__aenter__()
+        return await self._prober.test(request)
+
+    # --- the workers ---
+
+    async def _least_busy(self) -> _Worker | None:
+        """Return the worker that makes the fewest tests, None where there is none and none can be started."""
+        async with self._starting:
+            self._workers = [worker for worker in self._workers if not worker.is_ended]
+            while len(self._workers) < self._jobs and self._failed_starts < _MOST_FAILED_STARTS:
+                await self._start()
+            return min(self._workers, key=lambda worker: len(worker.tests), default=None)
+
+    async def _start(self) -> None:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable or "", *PROGRAM, env=self._environ, limit=LONGEST, start_new_session=True,
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+            )  # fmt: skip
+        except (OSError, ValueError):
+            self._failed_starts = _MOST_FAILED_STARTS
+            self._tell_failure()
+            return
+        worker = _Worker(process, self._take)
+        worker.send(self._settings._asdict())
+        for provider, base_url, trouble in self._traffic.troubles():
+            worker.send(circuit_message(provider, base_url, trouble))
+        self._workers.append(worker)
+        listening = asyncio.ensure_future(self._listen(worker))
+        self._listening.add(listening)
+        listening.add_done_callback(self._listening.discard)
+
+    async def _listen(self, worker: _Worker) -> None:
+        await worker.listen()
+        self._failed_starts = 0 if worker.is_ready else self._failed_starts + 1
+        if self._failed_starts == _MOST_FAILED_STARTS:
+            self._tell_failure()
+        await worker.process.wait()
+
+    def _tell_failure(self) -> None:
+        self._tell("the worker processes of --jobs cannot be started; the keys are tested in one process")
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK_S)
+            self._check_workers()
+
+    def _check_workers(self) -> None:
+        """End each worker that says nothing any more, so that its tests are made by another; ask the others."""
+        for worker in self._workers:
+            worker.silent_ticks += 1
+            if worker.silent_ticks > _MOST_SILENT:
+                worker.end()
+                worker.kill()
+            else:
+                worker.send({"ping": worker.silent_ticks})
+
+    def _take(self, worker: _Worker, message: Message) -> None:
+        """Take a message that is about more than one test."""
+        if "turn" in message:
+            wait = self._traffic.turn_in(str(message["provider"]))
+            worker.send({"turn": message["turn"], "at": self._traffic.clock() + wait})
+        elif "saw" in message:
+            provider, base_url = message["saw"]
+            before = self._traffic.trouble(provider, base_url)
+            self._traffic.saw(provider, base_url, seen_of(message))
+            after = self._traffic.trouble(provider, base_url)
+            if after != before:
+                for other in self._workers:
+                    other.send(circuit_message(provider, base_url, after))
+
+
+@dataclass(slots=True)
+class _Worker:
+    """A worker process, and the tests that it makes.
+
+    ``silent_ticks`` counts those since it was last heard; ``is_ready`` tells that it was heard at all.
+    """
+
+    process: asyncio.subprocess.Process
+    take: Callable[[_Worker, Message], None]
+    tests: dict[int, asyncio.Future[Message]] = field(default_factory=dict)
+    unsent: list[bytes] = field(default_factory=list)
+    silent_ticks: int = 0
+    is_ready: bool = False
+    is_ended: bool = False
+
+    async def test(self, number: int, message: Message) -> Verdict:
+        """Have a test made, and return its verdict. Raises _EndedError where the worker ends meanwhile."""
+        if self.is_ended:
+            raise _EndedError
+        answer = self.tests[number] = asyncio.get_running_loop().create_future()
+        self.send(message)
+        try:
+            return verdict_of(await answer)
+        finally:
+            self.tests.pop(number, None)
+
+    def send(self, message: Message) -> None:
+        """Write a message soon, together with others of this turn of the loop."""
+        if not self.unsent:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self.unsent.append(encoded(message))
+
+    def _flush(self) -> None:
+        data, pipe = b"".join(self.unsent), self.process.stdin
+        self.unsent.clear()
+        if pipe is not None and not self.is_ended and not pipe.is_closing():
+            pipe.write(data)
+
+    async def listen(self) -> None:
+        """Take what the worker writes until it ends, or writes something of another form, which ends it."""
+        try:
+            while self.process.stdout is not None and (line := await self.process.stdout.readline()):
+                message = decoded(line)
+                self.silent_ticks, self.is_ready = 0, True
+                self._heard(message)
+        except (ValueError, KeyError, TypeError):
+            pass
+        self.end()
+
+    def kill(self) -> None:
+        """Kill a process that does not end by itself. (One that has just ended would make asyncio warn of it.)"""
+        if self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+
+    def _heard(self, message: Message) -> None:
+        if "test" not in message:
+            if "pong" not in message:
+                self.take(self, message)
+            return
+        answer = self.tests.get(message["test"])
+        if answer is not None and not answer.done():
+            answer.set_result(message)
+
+    def end(self) -> None:
+        """Close the pipe to the process, which ends it at once: it has nothing to save. Its tests are for another."""
+        self.is_ended = True
+        if self.process.stdin is not None and not self.process.stdin.is_closing():
+            self.process.stdin.transport.abort()
+        for answer in self.tests.values():
+            if not answer.done():
+                answer.set_exception(_EndedError())
+
+
+def worker_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what a worker needs of an environment. Credentials of stores, KEKs and keys of programs are not in it."""
+    names = (name for name in environ if name in _KEPT or name.upper() in _KEPT or name.startswith(_KEPT_BEGINNINGS))
+    return {name: environ[name] for name in names}
