@@ -68,10 +68,11 @@ def verify(open_store: OpenStore, *, account: str | None, known: KnownTrails | N
         if found.problems:
             broken[name] = found.problems
         else:
-            unsigned, lost = unsigned + found.unsigned, lost + found.lost
             verified[name] = found.last
             if known is not None and found.end is not None:
                 known.remember(name, found.end)
+        if not found.is_touched:
+            unsigned, lost = unsigned + found.unsigned, lost + found.lost
     if account is not None and not verified and not broken:
         raise AccountNotFound(account)
     if account is None and not broken and not all(isinstance(e.get("account"), str) for e in open_store.store.events()):
@@ -151,6 +152,11 @@ class _Checked(NamedTuple):
     problems: tuple[CannotOpen, ...] = ()
     end: TrailEnd | None = None
     is_rolled_back: bool = False
+
+    @property
+    def is_touched(self) -> bool:
+        """Whether anything is wrong but a rollback, to a state that is whole in itself."""
+        return len(self.problems) > self.is_rolled_back
 
 
 def _checked(open_store: OpenStore, account: str, known: KnownTrails | None) -> _Checked | None:

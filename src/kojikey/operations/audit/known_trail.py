@@ -1,6 +1,6 @@
 """Whether an account's audit trail still has the event that was its last when it was verified here.
 
-Somebody who can write to the store can put one account's rows, or the whole database, back to an older state. Each part
+Someone who can write to the store can put one account's rows, or the whole database, back to an older state. Each part
 of that state is genuine, so nothing in the store can show it: a counter there would be put back with the rest. So the
 end of each trail that was verified whole is remembered outside the store, by its number and its link. A link covers all
 events before it: where the same link is in its place, the account was not put back to a state from before it.

@@ -77,7 +77,7 @@ def _problems(result: AuditResult) -> list[CannotOpen]:
 def _show_json(context: Context, result: AuditResult) -> int:
     problems = _problems(result)
     summary = {
-        "accounts": len(result.verified), "broken": len(result.broken), "rolled_back": len(result.rolled_back),
+        "accounts": len(result.verified), "broken": len(result.broken),
         "unsigned": result.unsigned, "lost": result.lost,
     }  # fmt: skip
     rows: list[Document] = [
