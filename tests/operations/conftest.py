@@ -14,6 +14,7 @@ from support.copies import two as two
 from support.rekeying import keychain as keychain
 from support.rekeying import sides as sides
 from support.sample_store import ADAPTERS, SampleStore
+from support.servers.postgres import database as database
 from support.servers.postgres import postgres as postgres
 
 

@@ -40,6 +40,11 @@ class Mint:
         """The names of the keys that exist at the provider."""
         return [key.name for key in self.managed.keys]
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a key that was made by hand is allowed."""
+        return SETTINGS.get(self.provider, {})
+
     def rotate(self, *arguments: str) -> Ended:
         """Rotate the key."""
         return self.kojikey("rotate", self.provider, "--no-input", *arguments)
@@ -63,7 +68,13 @@ def set_up(kojikey: Program, provider: str, *, with_admin: bool = True) -> Mint:
     """Return a key that was made by hand, added, and exists at its provider."""
     mint = Mint(kojikey, provider)
     key = kojikey.added(provider, "ok")
-    mint.managed.add(key.key, **SETTINGS.get(provider, {}))
+    mint.managed.add(key.key, **mint.settings)
+    prepare(kojikey, provider, with_admin=with_admin)
+    return mint
+
+
+def prepare(kojikey: Program, provider: str, *, with_admin: bool = True) -> None:
+    """Have what a provider's keys are managed with: an admin key, or an identity in the environment."""
     kojikey.environ["KOJIKEY_GOOGLE_APIKEYS_URL"] = kojikey.sandbox.google_apikeys_url
     ability = ability_of(provider)
     if with_admin and ability is not None:
@@ -71,4 +82,3 @@ def set_up(kojikey: Program, provider: str, *, with_admin: bool = True) -> Mint:
             kojikey.environ["GOOGLE_OAUTH_ACCESS_TOKEN"] = GOOGLE_TOKEN
         elif ability.admin != provider:
             kojikey.added(ability.admin, "ok")
-    return mint

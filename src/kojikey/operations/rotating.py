@@ -156,11 +156,10 @@ async def rollback(
     """Make the previous version current again, after testing it; the current one becomes the previous.
 
     Raises:
-        KeyNotFound, VersionNotFound: there is no previous version. AuditBroken: the audit trail does not know the one
-        that is there. Otherwise as :func:`rotate`.
+        MintUnfinished: a key is being made at the provider. KeyNotFound, VersionNotFound: there is no previous version.
+        AuditBroken: the audit trail does not know the one that is there. Otherwise as :func:`rotate`.
     """
-    previous = await in_store(lambda: _known(open_store, account, provider, Stage.PREVIOUS))
-    ensure_not_minting(previous.key)
+    previous = await in_store(lambda: _to_roll_back(open_store, account, provider))
     verdict = await _tested(open_store, previous, test, in_store)
     if not accepted(verdict, approve):
         return await in_store(lambda: _kept(open_store, previous, None, verdict))
@@ -310,6 +309,11 @@ def _chosen(open_store: OpenStore, account: str, provider: str, stage: Stage) ->
     if version is None:
         raise VersionNotFound(account, provider, stage.value)
     return _Chosen(stored, key, version)
+
+
+def _to_roll_back(open_store: OpenStore, account: str, provider: str) -> _Chosen:
+    ensure_not_minting(key_of(stored_key(open_store, account=account, provider=provider)))
+    return _known(open_store, account, provider, Stage.PREVIOUS)
 
 
 def _known(open_store: OpenStore, account: str, provider: str, stage: Stage) -> _Chosen:

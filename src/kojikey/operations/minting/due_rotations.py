@@ -7,22 +7,24 @@ Must not: make a key by hand, or touch one that a person staged.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from kojikey.model.errors import KojikeyError, RecordChanged, StoreUnavailable
+from kojikey.model.errors import KojikeyError, RecordChanged, VersionNotFound
 from kojikey.model.key import EXPIRING, Key, Stage
-from kojikey.model.timestamps import now, parsed
+from kojikey.model.management_errors import MintUnfinished
+from kojikey.model.timestamps import now, parsed, stamp
+from kojikey.operations import rotating
 from kojikey.operations.key_records import key_of
 from kojikey.operations.listing import is_disabled
 from kojikey.operations.minting import lost_keys, minting, retiring
 from kojikey.operations.minting.mint_planning import Choice
 from kojikey.operations.minting.minting import Minter
 from kojikey.operations.open_store import OpenStore
+from kojikey.operations.probing import Probe
 from kojikey.operations.results import GRACE, ChangeResult
-from kojikey.providers.management.base import KeyManagement
 from kojikey.stores.base import Query
 
 
@@ -81,12 +83,10 @@ def _todos(key: Key, policy: Policy, moment: datetime) -> Iterator[Todo]:
         yield Todo.FINISH_BY_HAND
         return
     if key.is_mint_unfinished:
-        if policy.is_minting:
-            yield Todo.RESUME
+        yield Todo.RESUME
         return
-    is_known = previous is not None and previous.at_provider is not None
     is_old = key.rotated_at is not None and moment - parsed(key.rotated_at) >= policy.grace
-    if policy.is_minting and is_known and is_old:
+    if policy.is_minting and previous is not None and is_old:
         yield Todo.RETIRE
     if key.rotation_due(moment, expiring=policy.expiring):
         yield Todo.MINT
@@ -94,16 +94,19 @@ def _todos(key: Key, policy: Policy, moment: datetime) -> Iterator[Todo]:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """How one key is taken care of: its provider's key management, and tests that wait for the provider."""
+    """How one key is taken care of. ``minter`` and ``revoker`` are None where its provider's keys cannot be managed.
 
-    keys: KeyManagement
-    minter: Minter
-    revoker: retiring.Revoker
+    ``test`` tests a key once.
+    """
+
+    test: Probe
+    minter: Minter | None = None
+    revoker: retiring.Revoker | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DueResult:
-    """What became of one thing that a key needed: a change, or the error that stopped it."""
+    """What became of one thing that a key needed: a change, the error that stopped it, or neither (only reported)."""
 
     key: Key
     todo: Todo
@@ -111,33 +114,74 @@ class DueResult:
     error: KojikeyError | None = None
 
 
-async def carry_out(open_store: OpenStore, due: DueKey, tools: Tools) -> list[DueResult]:
+async def carry_out(open_store: OpenStore, due: DueKey, tools: Tools, *, grace: timedelta = GRACE) -> list[DueResult]:
     """Do what a key needs, in order; what goes wrong ends it for this key alone.
 
-    Raises:
-        StoreUnavailable: the store went away.
+    What another process did since the key was listed is not done again, and what it is doing is left to it.
     """
     results: list[DueResult] = []
-    if due.is_lost_looked_for:
-        await lost_keys.tidy(tools.keys, open_store, due.key)
+    try:
+        if due.is_lost_looked_for and tools.minter is not None:
+            await lost_keys.tidy(tools.minter.keys, open_store, due.key)
+    except KojikeyError as error:
+        return [DueResult(due.key, (*due.todos, Todo.RESUME)[0], error=error)]
     for todo in due.todos:
         try:
+            if _is_done(open_store, due.key, todo):
+                continue
             result = await _done(open_store, due.key, todo, tools)
-        except StoreUnavailable:
-            raise
         except KojikeyError as error:
+            if todo is Todo.RETIRE and isinstance(error, VersionNotFound):
+                continue  # another process dropped it during its test
             results.append(DueResult(due.key, todo, error=error))
             break
-        results.append(DueResult(due.key, todo, result))
-        if result.action not in ("rotated", "retired"):
+        results.append(DueResult(due.key, todo, result and _retired_after(result, grace)))
+        if result is not None and result.action not in ("rotated", "retired"):
             break
     return results
 
 
-async def _done(open_store: OpenStore, key: Key, todo: Todo, tools: Tools) -> ChangeResult:
+def _is_done(open_store: OpenStore, listed: Key, todo: Todo) -> bool:
+    """Tell whether another process did a thing since the key was listed.
+
+    Raises:
+        MintUnfinished: another process is doing it.
+    """
+    stored = open_store.held(listed.account, listed.provider)
+    if stored is None:
+        return True
+    key = key_of(stored)
+    if todo is Todo.RETIRE:
+        return _sealed(key, Stage.PREVIOUS) != _sealed(listed, Stage.PREVIOUS)
+    if key.current.sealed != listed.current.sealed or (todo is Todo.RESUME and not key.is_mint_unfinished):
+        return True
+    if key.minting != listed.minting:
+        raise MintUnfinished(key.account, key.provider)
+    return False
+
+
+def _sealed(key: Key, stage: Stage) -> str | None:
+    version = key.version(stage)
+    return version.sealed if version else None
+
+
+async def _done(open_store: OpenStore, key: Key, todo: Todo, tools: Tools) -> ChangeResult | None:
+    """Do a thing; None where only a person can."""
     account, provider = key.account, key.provider
+    if todo is Todo.RETIRE:
+        if tools.revoker is None:
+            return await rotating.retire(open_store, account=account, provider=provider, test=tools.test)
+        return await retiring.retire(open_store, tools.revoker, account=account, provider=provider)
+    if tools.minter is None or not tools.minter.keys.ability.creates:
+        return None
     if todo is Todo.RESUME:
         return await minting.resume(open_store, tools.minter, account=account, provider=provider)
-    if todo is Todo.RETIRE:
-        return await retiring.retire(open_store, tools.revoker, account=account, provider=provider)
     return await minting.mint(open_store, tools.minter, account=account, provider=provider, choice=Choice())
+
+
+def _retired_after(result: ChangeResult, grace: timedelta) -> ChangeResult:
+    """Return a result that says when the previous key is retired with this grace."""
+    report, key = result.at_provider, result.key
+    if report is None or report.revoke_after is None or key is None or key.rotated_at is None:
+        return result
+    return replace(result, at_provider=replace(report, revoke_after=stamp(parsed(key.rotated_at) + grace)))

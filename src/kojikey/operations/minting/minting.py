@@ -63,6 +63,8 @@ class Minter:
 
     ``probe`` already waits for a new key to become known; None promotes untested. ``allow_wider`` is asked with the
     reason why a new key would be allowed more. ``tell`` is told what cannot be copied, before anything is made.
+    ``page`` is where a person sees the provider's keys. ``admin_account`` is whose admin key is used, where it was
+    named.
     """
 
     keys: KeyManagement
@@ -71,6 +73,7 @@ class Minter:
     allow_wider: Callable[[str], bool]
     choose_parent: ChooseParent
     tell: Callable[[str], None]
+    page: str
     admin_account: str | None = None
 
 
@@ -269,6 +272,8 @@ class _Run(KeyDocument):
             raise
         except ManagementUnavailable as error:
             self._is_refused = not error.is_uncertain
+            if error.is_uncertain and not self._minter.keys.ability.lists:
+                error.effect = self._unseen(self._plan.wanted.name)
             raise
         return Outcome.DONE
 
@@ -323,12 +328,14 @@ class _Run(KeyDocument):
         intent = checked_intent(self.open_store, self.key, self._intent())
         keys = self._minter.keys
         if not keys.ability.lists:
-            self._minter.tell(
-                f"the provider lists no keys: whether one named {intent.name} exists can only be seen on its own page"
-            )
+            self._minter.tell(self._unseen(intent.name))
             return Outcome.DONE
         self._orphans = await orphans_of(keys, self.open_store, self.key, intent)
         return Outcome.FOUND if self._orphans else Outcome.DONE
+
+    def _unseen(self, name: str) -> str:
+        """Say that a key may exist which no request shows."""
+        return f"the provider lists no keys, so look for one named {name} at {self._minter.page} and delete it there"
 
     def _intent(self) -> MintIntent:
         if self.key.minting is None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from kojikey.model.errors import RecordChanged
 from kojikey.model.key import Key, Version
 from kojikey.model.minting import AtProvider, MintIntent
+from kojikey.operations.key_records import key_of
 from kojikey.operations.open_store import OpenStore
 from kojikey.sealing.audit_chain import same
 from kojikey.sealing.envelope import Sealer
@@ -50,6 +51,19 @@ def checked_intent(open_store: OpenStore, key: Key, intent: MintIntent) -> MintI
     if not same(intent.proof, sealer.proof(_INTENT, key.provider, intent.content())):
         raise RecordChanged(f"key/{key.account}/{key.provider}", "names a key at the provider that is not its")
     return intent
+
+
+def named_admin_account(open_store: OpenStore, *, account: str, provider: str) -> str | None:
+    """Return whose admin key was named for the key that is being made, None where none was.
+
+    Raises:
+        RecordChanged: what the store says was not written by kojikey.
+    """
+    stored = open_store.held(account, provider)
+    key = key_of(stored) if stored else None
+    if key is None or key.minting is None:
+        return None
+    return checked_intent(open_store, key, key.minting).admin_account
 
 
 def copied_places(opening: Sealer, sealer: Sealer, key: Key) -> Key:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -106,8 +106,12 @@ def ensure_removable(open_store: OpenStore, *, account: str) -> None:
 
 
 def readable_keys(open_store: OpenStore, account: str) -> Iterator[Key]:
-    """Yield the keys of an account, without those whose record was damaged from outside."""
-    for stored in open_store.store.scan(Query(account=account)):
+    """Return the keys of an account, without those whose record was damaged from outside."""
+    return _readable(open_store.store.scan(Query(account=account)))
+
+
+def _readable(keys: Iterable[Stored]) -> Iterator[Key]:
+    for stored in keys:
         with suppress(RecordChanged):
             yield key_of(stored)
 
@@ -186,7 +190,8 @@ def remove_account(open_store: OpenStore, *, account: str) -> tuple[int, bool]:
     disabled where this one was. Works without the KEK, as ``remove`` does.
 
     Raises:
-        AccountNotFound: the store has nothing of this account, or not any more.
+        AccountNotFound: the store has nothing of this account, or not any more. MintUnfinished: a key of it is being
+            made at its provider. Nothing was done.
         StoreUnavailable: nothing was done, also where the account has more keys than the engine changes in one step.
     """
     ensure_removable(open_store, account=account)
@@ -253,8 +258,10 @@ def _tombstone(store: Store, account: str, stored: Stored | None, further: int) 
 
 def _removal(open_store: OpenStore, account: str) -> Plan:
     """Return the deletion of an account's keys and grants, and what it leaves in the audit trail."""
-    granted = tuple(open_store.store.grants(account))
-    gone = (*open_store.store.scan(Query(account=account)), *granted)
+    keys, granted = tuple(open_store.store.scan(Query(account=account))), tuple(open_store.store.grants(account))
+    for key in _readable(keys):
+        ensure_not_minting(key)  # again: it may have begun since the name was typed
+    gone = (*keys, *granted)
     revoked = (EventDraft("revoked", role=grant.ref.provider) for grant in granted)
     return Plan(tuple(Change(s.ref, None, s.revision) for s in gone), (*revoked, EventDraft("removed")))
 

@@ -1,0 +1,167 @@
+"""A process in which kojikey is imported already, and which forks a child for each command line: ``forking.py``.
+
+Each line of its input is a JSON object: ``arguments``, ``environ``, ``deadline``, the number of the step
+before which the child kills itself (0: never), and ``days``, after which keys are looked at (see ``rotate --due``). A step is anything that a store is changed by, a request as it is sent, and an
+answer as it comes. Each line of its output says how the child ended: ``code``, ``steps`` and what it ``said``.
+
+Owns: forking, stepping, and the real SIGKILL. Must not: open a store or a connection itself, which a child would share.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import pkgutil
+import signal
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from typing import Any
+
+_COUNT = 4  # bytes
+_STREAMS = (1, 2)  # stdout and stderr
+
+
+class Steps:
+    """The steps of one child, in memory that its parent sees after its death."""
+
+    def __init__(self, deadline: int) -> None:
+        self._deadline, self._shared = deadline, mmap.mmap(-1, _COUNT)
+
+    @property
+    def count(self) -> int:
+        """How many were made, or begun."""
+        return int.from_bytes(self._shared[:_COUNT], "big")
+
+    def __call__(self) -> None:
+        """Count a step, and die where it is the last one."""
+        count = self.count + 1
+        self._shared[:_COUNT] = count.to_bytes(_COUNT, "big")
+        if count == self._deadline:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def serve() -> None:
+    """Carry out command lines until the input ends."""
+    _import_all()
+    print(json.dumps("ready"), flush=True)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        with tempfile.TemporaryFile() as said:
+            ended = _warmed(asked, said.fileno()) if asked["is_warming"] else _forked(asked, said.fileno())
+            said.seek(0)
+            ended["said"] = said.read().decode("utf-8", "backslashreplace")
+        print(json.dumps(ended), flush=True)
+
+
+def _warmed(asked: dict[str, Any], said: int) -> dict[str, Any]:
+    """Carry out a command line in this process, so that what it imports and reads is there for all children."""
+    kept = [os.dup(number) for number in _STREAMS]
+    code = _carried_out(asked, said)
+    for number, file in zip(_STREAMS, kept, strict=True):
+        os.dup2(file, number)
+        os.close(file)
+    return {"code": code, "steps": 0}
+
+
+def _forked(asked: dict[str, Any], said: int) -> dict[str, Any]:
+    steps = Steps(asked["deadline"])
+    child = os.fork()
+    if not child:
+        _step_in_sqlite(steps)
+        _step_in_postgres(steps)
+        _step_in_requests(steps)
+        _pass_days(asked["days"])
+        os._exit(_carried_out(asked, said))
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return {"code": code, "steps": steps.count}
+
+
+def _carried_out(asked: dict[str, Any], said: int) -> int:
+    from kojikey.__main__ import run
+
+    for number in _STREAMS:
+        os.dup2(said, number)
+    os.environ.clear()
+    os.environ.update(asked["environ"])
+    code = run(asked["arguments"])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return code
+
+
+def _import_all() -> None:
+    import kojikey
+
+    for module in pkgutil.walk_packages(kojikey.__path__, "kojikey."):
+        if not module.name.endswith("__main__"):
+            import_module(module.name)
+
+
+def _pass_days(days: int) -> None:
+    from kojikey.operations.minting import due_rotations
+
+    later = (datetime.now(UTC) + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    due_rotations.now = lambda: later  # type: ignore[attr-defined]
+
+
+def _step_in_sqlite(step: Callable[[], None]) -> None:
+    class Stepping(sqlite3.Connection):
+        def execute(self, *arguments: Any) -> sqlite3.Cursor:
+            words = arguments[0].lstrip().upper()
+            if not words.startswith(("SELECT", "PRAGMA")):
+                step()
+            done = super().execute(*arguments)
+            if words == "COMMIT":
+                step()
+            return done
+
+    connect = sqlite3.connect
+
+    def connected(name: str, **named: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(name, factory=Stepping, **named)
+        return connection
+
+    sqlite3.connect = connected  # type: ignore[assignment]
+
+
+def _step_in_postgres(step: Callable[[], None]) -> None:
+    import psycopg
+
+    execute, leave = psycopg.Connection.execute, psycopg.Transaction.__exit__
+
+    def stepping(self: Any, query: Any, *arguments: Any, **named: Any) -> Any:
+        if not str(query).lstrip().upper().startswith("SELECT"):
+            step()
+        return execute(self, query, *arguments, **named)
+
+    def left(self: Any, *arguments: Any) -> Any:
+        step()  # before COMMIT
+        done = leave(self, *arguments)
+        step()
+        return done
+
+    psycopg.Connection.execute = stepping  # type: ignore[method-assign]
+    psycopg.Transaction.__exit__ = left  # type: ignore[method-assign]
+
+
+def _step_in_requests(step: Callable[[], None]) -> None:
+    from kojikey.providers.requests.exchange import Exchange
+
+    send = Exchange.send
+
+    async def stepping(self: Exchange, *arguments: Any, **named: Any) -> Any:
+        step()
+        got = await send(self, *arguments, **named)
+        step()  # the provider has done it, and nobody here knows yet
+        return got
+
+    Exchange.send = stepping  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,70 @@
+"""Command lines that are killed at a step: each in a process of its own, forked from one that has imported kojikey.
+
+Owns: starting ``forking.py``, which says what a step is, and asking it. Must not: assert what a command leaves.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from support.program import Program
+
+_PROGRAM = str(Path(__file__).with_name("forking.py"))
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command line ended, after how many steps."""
+
+    code: int
+    steps: int
+    said: str
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether it died by SIGKILL."""
+        return self.code == -signal.SIGKILL
+
+
+class Forks:
+    """Carries out command lines in children of one warmed process."""
+
+    def __init__(self, requests: IO[str], answers: IO[str]) -> None:
+        self._requests, self._answers = requests, answers
+
+    def __call__(self, kojikey: Program, *arguments: str, deadline: int = 0, days: int = 0) -> Ended:
+        """Carry out a command line, so many days later; it is killed before a step of that number, never with 0."""
+        return Ended(**self._ask(kojikey, arguments, deadline=deadline, days=days, is_warming=False))
+
+    def warm(self, kojikey: Program, *arguments: str) -> None:
+        """Carry out a command line in the process from which the others are forked."""
+        ended = self._ask(kojikey, arguments, deadline=0, days=0, is_warming=True)
+        assert ended["code"] == 0, ended["said"]
+
+    def _ask(self, kojikey: Program, arguments: tuple[str, ...], **more: object) -> dict[str, Any]:
+        asked = {"arguments": arguments, "environ": kojikey.environ, **more}
+        self._requests.write(json.dumps(asked) + "\n")
+        self._requests.flush()
+        answer: dict[str, Any] = json.loads(self._answers.readline())
+        return answer
+
+
+@contextmanager
+def forks(kojikey: Program) -> Iterator[Forks]:
+    """Start the process from which command lines are forked, and end it."""
+    with subprocess.Popen(
+        [sys.executable, _PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=kojikey.environ
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        yield Forks(process.stdin, process.stdout)
+        process.stdin.close()
