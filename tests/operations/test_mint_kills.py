@@ -43,7 +43,7 @@ def forked(kojikey: Program, tmp_path: Path) -> Iterator[Forks]:
 
 
 def live(forked: Forks, kojikey: Program, sample_store: SampleStore, provider: str, kills: int) -> None:
-    life = Life(forked, Mint(kojikey, provider), sample_store, Random(f"{provider} {kills}"))  # noqa: S311 - no secret
+    life = Life(forked, Mint(kojikey, provider), sample_store, Random(f"{provider} {kills}"))
     prepare(kojikey, provider)
     life.live(kills)
     assert life.kills >= kills

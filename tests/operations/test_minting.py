@@ -174,7 +174,7 @@ def carry_out(sandbox: Sandbox, sample_store: SampleStore, store: FaultyStore | 
     async def work() -> None:
         client = ManagementClient(definition, base_url, Secret(made_up_key("xai_admin", "ok")), pace=Pace(timeout=5))
         async with client:
-            minter = Minter(XAI(client), FakeTester(), no, lambda _: False, lambda *_: None, lambda _: None)
+            minter = Minter(XAI(client), FakeTester(), no, lambda _: False, lambda *_: None, lambda _: None, "its page")
             open_store = sample_store.open_store(store)
             if is_resumed:
                 await minting.resume(open_store, minter, account=ACCOUNT, provider="xai")

@@ -1,8 +1,9 @@
 """A process in which kojikey is imported already, and which forks a child for each command line: ``forking.py``.
 
-Each line of its input is a JSON object: ``arguments``, ``environ``, ``deadline``, the number of the step
-before which the child kills itself (0: never), and ``days``, after which keys are looked at (see ``rotate --due``). A step is anything that a store is changed by, a request as it is sent, and an
-answer as it comes. Each line of its output says how the child ended: ``code``, ``steps`` and what it ``said``.
+Each line of its input is a JSON object: ``arguments``, ``environ``, ``deadline``, the number of the step before which
+the child kills itself (0: never), and ``days``, after which ``rotate --due`` looks at keys. A step is a statement that
+changes a store, the time before and after each COMMIT, a request that is to be sent, and an answer that came. Each line
+of its output says how the child ended: ``code``, ``steps`` and what it ``said``.
 
 Owns: forking, stepping, and the real SIGKILL. Must not: open a store or a connection itself, which a child would share.
 """

@@ -86,7 +86,7 @@ class Life:
         key = self.key()
         if ended.code == 4 and key is not None and key.is_mint_unfinished:
             ended = self.run("abort")  # an abort was killed after it deleted the key, which stays refused
-        assert ended.code in (0, 5), (self.history, ended.said)  # 5: nothing was left
+        assert ended.code in (0, 5), (self.history[-6:], ended.said)  # 5: nothing was left
         if hidden:
             self.mint.managed.mend()
             assert self.run("due").code == 0
@@ -146,13 +146,13 @@ class Life:
         """Check that the key in use opens and works; but one that is being removed may be gone at the provider."""
         held = self.held()
         if held is not None and command != "remove":
-            assert held.current in {key.value for key in self.mint.managed.keys}, self.history
+            assert held.current in {key.value for key in self.mint.managed.keys}, self.history[-6:]
 
     def is_settled(self) -> None:
         """Check that the provider has the keys that the store has, and no others; and that nothing is unfinished."""
         key = self.key()
-        assert {each.value for each in self.mint.managed.keys} == self.values(), self.history
-        assert key is None or not key.is_mint_unfinished, self.history
+        assert {each.value for each in self.mint.managed.keys} == self.values(), self.history[-6:]
+        assert key is None or not key.is_mint_unfinished, self.history[-6:]
 
     def key(self) -> Key | None:
         return self.store.key(ACCOUNT, self.provider)
@@ -163,4 +163,3 @@ class Life:
     def values(self) -> set[str]:
         held = self.held()
         return set(filter(None, held)) if held else set()
-

@@ -75,6 +75,10 @@ def hint_of(error: errors.KojikeyError, *, command: str | None = None) -> str:
             replace = next_step("rotate", error.provider, account=error.account)
             other = next_step("add", error.provider, "--account", "NAME")
             return Hint(replace, " replaces it; for another project or stage: ", other)
+        case management_errors.NoSuchParent():
+            return "--parent takes an id as the provider's own page shows it"
+        case management_errors.ManagementUnavailable():
+            return "run the same command again later; what was done already is not done twice"
         case management_errors.NotRetired():
             return next_step("rotate", error.provider, "--retire", account=error.account)
         case errors.AlreadyStaged() | management_errors.MintUnfinished():

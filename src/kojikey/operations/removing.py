@@ -11,6 +11,17 @@ from kojikey.operations.results import ChangeResult
 from kojikey.stores.base import Change, Stored
 
 
+def ensure_removable(stored: Stored) -> None:
+    """Check that a key may be removed, before anybody is asked about it; one that was damaged may be.
+
+    Raises:
+        MintUnfinished: a key is being made at the provider.
+    """
+    key = _readable(stored)
+    if key is not None:
+        ensure_not_minting(key)
+
+
 def remove(open_store: OpenStore, *, account: str, provider: str) -> ChangeResult:
     """Delete an account's key at a provider. Without the KEK the audit event is left unsigned, and the result says so.
 
@@ -20,9 +31,8 @@ def remove(open_store: OpenStore, *, account: str, provider: str) -> ChangeResul
         StoreUnavailable: it was not removed.
     """
     stored = stored_key(open_store, account=account, provider=provider)
+    ensure_removable(stored)
     key = _readable(stored)
-    if key is not None:
-        ensure_not_minting(key)
     current = key.current if key else None
     draft = EventDraft(
         "removed", provider, current.number if current else None, current.fingerprint if current else None

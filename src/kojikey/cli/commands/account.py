@@ -110,7 +110,7 @@ def remove(call: Call) -> int:
 
 
 def _made_at_providers(context: Context, keys: Iterable[Key]) -> Iterator[str]:
-    """Yield a line for each key whose id at its provider is known: it goes on working there."""
+    """Yield a line for each key whose id at its provider is known: it goes on working there; and for each lost one."""
     from kojikey import wiring
 
     index = wiring.provider_index(context.settings)
@@ -119,6 +119,8 @@ def _made_at_providers(context: Context, keys: Iterable[Key]) -> Iterator[str]:
         for version in key.versions:
             if version.at_provider and version.at_provider.key_id:
                 yield f"{key.provider} {version.at_provider.key_id} still works: {page}"
+        for intent in key.unfound:
+            yield f"{key.provider} may have a key named {intent.name}, whose value nobody has: {page}"
 
 
 def _confirm(context: Context, account: str) -> None:

@@ -28,10 +28,14 @@ from kojikey.providers.management import ability_of, management_of
 from kojikey.providers.management.base import Ability, KeyManagement
 from kojikey.providers.management.client import ManagementClient, Pace
 from kojikey.providers.requests.proxies import Proxies
+from kojikey.providers.requests.traffic import Traffic
 
 
 class Access(NamedTuple):
-    """A provider's management API, and a credential for it."""
+    """A provider's management API, and a credential for it.
+
+    ``account`` is whose admin key that is, None for the environment's identity. ``page`` is where people see the keys.
+    """
 
     adapter: type[KeyManagement]
     definition: Definition
@@ -40,6 +44,9 @@ class Access(NamedTuple):
     proxies: Proxies
     timeout: float
     admin: str
+    account: str | None
+    provider: str
+    page: str
 
 
 def ability_to_mint(definition: Definition) -> Ability:
@@ -58,14 +65,18 @@ def ability_to_mint(definition: Definition) -> Ability:
     return ability
 
 
-def admin_account_of(context: Context) -> str:
-    """Return whose admin key is used: as the option says, then config.toml, then the key's own account."""
-    named = context.call.get(ADMIN_ACCOUNT) or context.settings.config.get("admin_account")
-    return checked_account(named) if named else context.account
+def admin_account_of(context: Context, account: str, *, begun_with: str | None = None) -> str:
+    """Return whose admin key is used for the keys of an account.
+
+    It is the one that the option names, then that with which the making of a key was begun, then config.toml's, then
+    the account itself.
+    """
+    named = context.call.get(ADMIN_ACCOUNT) or begun_with or context.settings.config.get("admin_account")
+    return checked_account(named) if named else account
 
 
 def access_to(context: Context, catalog: Catalog, open_store: OpenStore, provider: str, *, account: str) -> Access:
-    """Return how to reach a provider's key management with an account's admin key.
+    """Return how to reach a provider's key management with the admin key of an account.
 
     Raises:
         NoAdminKey: there is no credential. CannotOpen: it does not open. UsageError: the host is no base URL.
@@ -74,33 +85,47 @@ def access_to(context: Context, catalog: Catalog, open_store: OpenStore, provide
     if adapter is None:
         raise NoAdminKey(f"no API manages {provider} keys")
     proxies, timeout = wiring.proxies(context.terminal.warn), timeout_of(context.call)
-    admin = adapter.ability.admin
+    admin, page = adapter.ability.admin, catalog.get(provider).pages.keys
     if not admin:
-        return _google(context, adapter, catalog.get(provider), proxies, timeout)
+        definition, base_url, secret = _google(context, catalog.get(provider), proxies)
+        return Access(adapter, definition, base_url, secret, proxies, timeout, admin, None, provider, page)
     base_url, secret = admin_key(open_store, account=account, admin=admin)
-    return Access(adapter, catalog.get(admin), base_url, secret, proxies, timeout, admin)
+    return Access(adapter, catalog.get(admin), base_url, secret, proxies, timeout, admin, account, provider, page)
 
 
-def _google(
-    context: Context, adapter: type[KeyManagement], definition: Definition, proxies: Proxies, timeout: float
-) -> Access:
+def _google(context: Context, definition: Definition, proxies: Proxies) -> tuple[Definition, str, Secret]:
     from kojikey.providers.management.google_identity import HOST, HOST_VARIABLE, access_token
 
     base_url = check_base_url(context.settings.environ.get(HOST_VARIABLE) or HOST)
     token = access_token(context.settings.environ, proxies=proxies)
-    bearer = replace(definition, auth_header="Authorization", auth_prefix="Bearer ", headers={})
-    return Access(adapter, bearer, base_url, token, proxies, timeout, "")
+    return replace(definition, auth_header="Authorization", auth_prefix="Bearer ", headers={}), base_url, token
 
 
 @asynccontextmanager
-async def open_management(access: Access) -> AsyncIterator[KeyManagement]:
-    """Open the connections to a management API, and yield it. Errors name the admin key that they are about."""
-    pace = Pace(timeout=access.timeout)
-    client = ManagementClient(access.definition, access.base_url, access.secret, pace=pace, proxies=access.proxies)
+async def open_management(access: Access, *, traffic: Traffic | None = None) -> AsyncIterator[KeyManagement]:
+    """Open the connections to a management API, and yield it. Errors say what to do, and where.
+
+    ``traffic`` is what a run over many keys shares: its requests keep to the rate, and to the pauses of the others.
+    """
+    client = ManagementClient(
+        access.definition, access.base_url, access.secret, pace=Pace(timeout=access.timeout), proxies=access.proxies,
+        traffic=traffic, provider=access.provider,
+    )  # fmt: skip
     async with client:
         try:
             yield access.adapter(client)
         except ManagementRefused as refused:
-            if refused.refusal in (Refusal.ADMIN_KEY, Refusal.OTHER_KIND, Refusal.PERMISSION) and not refused.hint:
-                refused.hint = next_step("test", access.admin) if access.admin else "renew the Google access token"
+            refused.hint = refused.hint or _hint(access, refused.refusal)
             raise
+
+
+def _hint(access: Access, refusal: Refusal) -> str:
+    match refusal:
+        case Refusal.ADMIN_KEY | Refusal.OTHER_KIND | Refusal.PERMISSION if access.admin:
+            return next_step("test", access.admin, account=access.account)
+        case Refusal.ADMIN_KEY | Refusal.OTHER_KIND | Refusal.PERMISSION:
+            return "renew the Google access token, or give its identity the permission"
+        case Refusal.LIMIT:
+            return f"delete keys that nobody uses at {access.page}, then run the same command again"
+        case _:
+            return f"a person can do it at {access.page}"

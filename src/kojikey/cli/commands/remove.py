@@ -14,7 +14,7 @@ from kojikey.model.next_step import next_step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kojikey.model.key import Version
+    from kojikey.model.key import Key, Version
     from kojikey.operations.open_store import OpenStore
     from kojikey.operations.results import ChangeResult
     from kojikey.stores.base import Stored
@@ -36,6 +36,7 @@ def remove(call: Call) -> int:
     if stored is None:
         wiring.checked_provider(provider, context.settings)
         stored = stored_key(open_store, account=context.account, provider=provider)
+    removing.ensure_removable(stored)
     if not call[YES]:
         question = (
             f"Remove the {provider} key of account {context.account} with all its versions{_which(context, stored)}?"
@@ -71,25 +72,31 @@ def _revoked(context: Context, open_store: OpenStore, stored: Stored) -> tuple[V
         CannotMint: no API deletes them. NoAdminKey, ManagementRefused, ManagementUnavailable: nothing was changed.
     """
     from kojikey import wiring
-    from kojikey.cli.commands.key_probe import run_operation
+    from kojikey.cli.commands.key_probe import probe_for_one, run_operation
     from kojikey.cli.commands.management import access_to, admin_account_of, open_management
-    from kojikey.model.management_errors import CannotMint
-    from kojikey.operations.key_records import ensure_not_minting, key_of
-    from kojikey.operations.minting import retiring
+    from kojikey.model.management_errors import CannotMint, ManagementRefused
+    from kojikey.operations.key_records import key_of
+    from kojikey.operations.minting import lost_keys, retiring
     from kojikey.providers.management import ability_of
 
     key, catalog = key_of(stored), wiring.catalog(context.settings)
-    ensure_not_minting(key)
+    account = admin_account_of(context, context.account)
     if ability_of(key.provider) is None:
         page = catalog.get(key.provider).pages.keys
         raise CannotMint(
             f"no API deletes {key.provider} keys", effect=Effect.NOTHING_CHANGED, hint=f"revoke it at {page}"
         )
-    access = access_to(context, catalog, open_store, key.provider, account=admin_account_of(context))
+    access = access_to(context, catalog, open_store, key.provider, account=account)
+    probe = probe_for_one(context, catalog)
 
     async def work() -> tuple[Version, ...]:
         async with open_management(access) as keys:
-            return await retiring.revoke_all(open_store, keys, key)
+            try:
+                await lost_keys.tidy(keys, open_store, key)
+            except ManagementRefused:  # it may be that an earlier run has deleted the key that manages itself
+                for line in _unfound(key):
+                    context.terminal.warn(line)
+            return await retiring.revoke_all(open_store, keys, key, probe)
 
     return run_operation(work())
 
@@ -110,7 +117,12 @@ def _left_at_provider(context: Context, result: ChangeResult, left: tuple[Versio
     ]
     if left:
         ids = [f"version {version.number} ({context.terminal.masked(version.tail)}) is left there" for version in left]
-    return ["the provider still accepts the key: revoke it there if nothing else uses it", *ids, *page]
+    lost = _unfound(result.key) if result.key and left is None else []
+    return ["the provider still accepts the key: revoke it there if nothing else uses it", *ids, *lost, *page]
+
+
+def _unfound(key: Key) -> list[str]:
+    return [f"a key named {intent.name} may exist there as well, whose value nobody has" for intent in key.unfound]
 
 
 def _which(context: Context, stored: Stored) -> str:

@@ -53,6 +53,18 @@ class DueKey(NamedTuple):
     todos: tuple[Todo, ...]
     is_lost_looked_for: bool = False
 
+    @property
+    def first(self) -> Todo:
+        """What is done first; where only a lost key is looked for, that is to finish what was left."""
+        return self.todos[0] if self.todos else Todo.RESUME
+
+    @property
+    def needs_test_alone(self) -> bool:
+        """Whether the provider is asked for nothing but a test: its previous key is not known by an id."""
+        previous = self.key.version(Stage.PREVIOUS)
+        is_unknown = previous is not None and previous.at_provider is None
+        return self.todos == (Todo.RETIRE,) and is_unknown and not self.is_lost_looked_for
+
 
 def due_keys(
     open_store: OpenStore, policy: Policy, *, account: str | None, damaged: Callable[[RecordChanged], None]
@@ -124,7 +136,7 @@ async def carry_out(open_store: OpenStore, due: DueKey, tools: Tools, *, grace: 
         if due.is_lost_looked_for and tools.minter is not None:
             await lost_keys.tidy(tools.minter.keys, open_store, due.key)
     except KojikeyError as error:
-        return [DueResult(due.key, (*due.todos, Todo.RESUME)[0], error=error)]
+        return [DueResult(due.key, due.first, error=error)]
     for todo in due.todos:
         try:
             if _is_done(open_store, due.key, todo):

@@ -57,10 +57,12 @@ async def find_template(
     """Return the key that the new one is to be like: the one that was named, else the one in use.
 
     Raises:
-        CannotMint: it is not known which one is in use. NotFound: none has the id that was named.
+        CannotMint: it is not known which one is in use, or what was named cannot be named there. NotFound: none has the
+            id that was named.
         NoSuchParent: there is no such parent. ManagementRefused, ManagementUnavailable: the provider did not say.
     """
-    if choice.parent is not None and keys.ability.parent:
+    _ensure_meaningful(keys, choice)
+    if choice.parent is not None:
         choice = replace(choice, parent=await keys.checked_parent(choice.parent))
     if keys.ability.by_value:
         itself = RemoteKey("")
@@ -78,6 +80,24 @@ async def find_template(
             hint="name it, or one that the new key is to be like: --like KEY-ID",
         )
     return Template(current, current, choice.parent)
+
+
+def _ensure_meaningful(keys: KeyManagement, choice: Choice) -> None:
+    """Check that what was named can be named at the provider.
+
+    Raises:
+        CannotMint: it cannot.
+    """
+    for option, named, is_there in (
+        ("--parent", choice.parent, bool(keys.ability.parent)),
+        ("--like", choice.like, keys.ability.lists),
+    ):
+        if named is not None and not is_there:
+            raise CannotMint(
+                f"this provider has nothing that {option} could name",
+                effect=Effect.NOTHING_CREATED,
+                hint=f"leave {option} out: a new key is like the others",
+            )
 
 
 async def _current(

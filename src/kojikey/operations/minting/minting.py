@@ -136,6 +136,20 @@ async def resume(open_store: OpenStore, minter: Minter, *, account: str, provide
     return await run.to_end(Progress(Goal.RESUME, _saved(key)))
 
 
+async def resume_staged(
+    open_store: OpenStore, *, account: str, provider: str, test: Probe | None, approve: Approve
+) -> ChangeResult:
+    """Test and promote a key that was made and is staged. Raises as :func:`.rotating.resume`."""
+    result = await rotating.resume(open_store, account=account, provider=provider, test=test, approve=approve)
+    return replace(result, at_provider=ProviderReport.of(_place_in(result), key=result.key))
+
+
+def _place_in(result: ChangeResult) -> AtProvider | None:
+    """Return where the version that was acted on is at the provider."""
+    versions = result.key.versions if result.key else ()
+    return next((version.at_provider for version in versions if version.number == result.version), None)
+
+
 async def abort(open_store: OpenStore, minter: Minter | None, *, account: str, provider: str) -> ChangeResult:
     """Delete the new key at the provider and forget it; without a ``minter`` only forget it.
 
@@ -318,11 +332,8 @@ class _Run(KeyDocument):
         return Outcome.DONE
 
     def _report(self, result: ChangeResult) -> ProviderReport:
-        place = next(
-            (v.at_provider for v in result.key.versions if v.number == result.version and v.at_provider), None
-        ) if result.key else None  # fmt: skip
         copied, not_copied = (self._plan.copied, self._plan.not_copied) if self._plan else ((), ())
-        return ProviderReport.of(place, copied=copied, not_copied=not_copied, key=result.key)
+        return ProviderReport.of(_place_in(result), copied=copied, not_copied=not_copied, key=result.key)
 
     async def _search(self) -> Outcome:
         intent = checked_intent(self.open_store, self.key, self._intent())

@@ -13,13 +13,14 @@ from kojikey.model.errors import Conflict, Effect, VersionNotFound
 from kojikey.model.key import Key, Stage, Version
 from kojikey.model.management_errors import ManagementRefused, Refusal
 from kojikey.model.minting import AtProvider
+from kojikey.model.verdict import Outcome
 from kojikey.operations import rotating
 from kojikey.operations.key_records import key_of, stored_key
 from kojikey.operations.ledger import Ledger, Plan, event_draft
 from kojikey.operations.minting.minting import ensure_not_copy
 from kojikey.operations.minting.provider_ids import place_of
 from kojikey.operations.open_store import OpenStore
-from kojikey.operations.probing import Probe
+from kojikey.operations.probing import Probe, Target
 from kojikey.operations.results import ChangeResult, ProviderReport
 from kojikey.operations.sealed_versions import opened
 from kojikey.providers.management.base import KeyManagement, RemoteKey
@@ -90,8 +91,11 @@ async def revoke(open_store: OpenStore, keys: KeyManagement, key: Key, version: 
     Ledger(open_store).record(key.account, lambda _: Plan((), (draft,)))
 
 
-async def revoke_all(open_store: OpenStore, keys: KeyManagement, key: Key) -> tuple[Version, ...]:
+async def revoke_all(open_store: OpenStore, keys: KeyManagement, key: Key, test: Probe) -> tuple[Version, ...]:
     """Delete every version whose id is known at the provider, the one in use last; return those that were not.
+
+    A key that manages itself may have been deleted by an earlier run, which was killed then: it cannot say so any more,
+    and its ``test`` does.
 
     Raises:
         ManagementRefused, ManagementUnavailable: the first that still exists; the store is as it was.
@@ -107,10 +111,17 @@ async def revoke_all(open_store: OpenStore, keys: KeyManagement, key: Key) -> tu
         try:
             await revoke(open_store, keys, key, version, place)
         except ManagementRefused as refused:
-            # A key that manages itself, and that the provider does not know any more, was deleted by an earlier run.
             if not (refused.refusal is Refusal.ADMIN_KEY and keys.ability.admin == key.provider):
                 raise
+            if not await _is_refused(open_store, key, version, test):
+                left.append(version)
     return tuple(left)
+
+
+async def _is_refused(open_store: OpenStore, key: Key, version: Version, test: Probe) -> bool:
+    secret = opened(open_store.sealer(key.account), key.provider, version)
+    verdict = await test(secret, Target(key.provider, version.base_url, key.models, key.capabilities))
+    return verdict.outcome is Outcome.REJECTED
 
 
 async def _disable(keys: KeyManagement, remote: RemoteKey) -> None:

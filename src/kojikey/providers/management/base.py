@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from kojikey.model.management_errors import ManagementRefused, ManagementUnavailable, NoSuchParent, Refusal
 from kojikey.model.secret import Secret
+from kojikey.providers.management import fields
 from kojikey.providers.management.client import ManagementClient
 
 _GAP = re.compile(r"(?:\.{2,}|…|\*+|•+|_{3,}|x{4,})")
@@ -120,6 +121,8 @@ class KeyManagement(ABC):
         Raises:
             NoSuchParent: the provider has none of that id, or does not show it to this credential.
         """
+        if not fields.is_identity(parent):
+            raise NoSuchParent(self.ability.parent or "parent", self._client.company)
         try:
             return await self._checked_parent(parent)
         except ManagementRefused as refused:
@@ -133,8 +136,12 @@ class KeyManagement(ABC):
         return tuple([key for each in parents for key in await self._list_keys(each)])
 
     async def find(self, key_id: str, parent: str = "") -> RemoteKey | None:
-        """Return the key of that id, None where the provider has none."""
-        return await self._find(key_id, parent)
+        """Return the key of that id, None where the provider has none.
+
+        Raises:
+            CannotMint: the id alone does not say which key is meant.
+        """
+        return await self._find(key_id, parent) if fields.is_identity(key_id) else None
 
     async def find_by_value(self, secret: Secret, parent: str = "") -> tuple[RemoteKey, ...]:
         """Return the keys that may be the one with this value, by the redacted forms that the provider shows."""
@@ -150,11 +157,16 @@ class KeyManagement(ABC):
         return cls._plan(template)
 
     async def create(self, wanted: Wanted) -> Created:
-        """Create a key. It is made at most once: this is never tried again by itself."""
+        """Create a key. It is made at most once: this is never tried again by itself.
+
+        An answer without the key's id counts as lost: the key could not be deleted by it.
+        """
         made = await self._create(wanted)
         value = made.secret.reveal()
         if any(value in text for text in (made.key.key_id, made.key.parent, made.key.owner, made.key.name)):
             raise ManagementUnavailable("the provider's answer has the key in place of its id", is_uncertain=True)
+        if not (made.key.key_id or self.ability.by_value):
+            raise ManagementUnavailable("the provider's answer has no id of the new key", is_uncertain=True)
         return made
 
     async def disable(self, key: RemoteKey) -> None:

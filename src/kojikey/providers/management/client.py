@@ -16,6 +16,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from kojikey.model.secret import Secret
+from kojikey.model.verdict import Reason
 from kojikey.providers.answers.evidence import Answer, evidence_of
 from kojikey.providers.answers.judge import Fault
 from kojikey.providers.answers.scrub import Scrubber
@@ -25,9 +26,10 @@ from kojikey.providers.requests.exchange import Call, Exchange
 from kojikey.providers.requests.proxies import Proxies
 from kojikey.providers.requests.retry_delay import RETRIES, asked_by, wait_before
 from kojikey.providers.requests.session import Session
+from kojikey.providers.requests.traffic import Traffic
 
-LIST_LIMIT = 400 * 1024
-"""Bytes of an answer that are read: a page of a list has a hundred keys."""
+LIST_LIMIT = 4 * 1024 * 1024
+"""Bytes of an answer that are read: where lists have no pages, some ten thousand keys."""
 _LONGEST_WAIT_S = 60.0
 _DONE = range(200, 300)
 _REPEATABLE = frozenset({"GET", "DELETE"})
@@ -56,10 +58,14 @@ class ManagementClient:
         *,
         pace: Pace | None = None,
         proxies: Proxies | None = None,
+        traffic: Traffic | None = None,
+        provider: str = "",
     ) -> None:
+        """``traffic`` is that of a run over many keys, in which the requests count as those of ``provider``."""
         self.company = definition.company
         self._definition, self._base_url, self._secret = definition, base_url, secret
         self._pace, self._proxies = pace or Pace(), proxies
+        self._traffic, self._place = traffic, (provider, base_url)
         self._exchange: Exchange | None = None
         self._session: Session | None = None
 
@@ -119,8 +125,26 @@ class ManagementClient:
     async def _sent(self, check: Check, *, is_fresh: bool) -> Answer | Fault:
         if self._exchange is None or self._session is None:
             raise RuntimeError("a ManagementClient asks inside `async with` alone")
+        spared = await self._turn()
+        if spared is not None:
+            return spared
         call = Call(self._definition, check, self._base_url, self._secret, {}, self._pace.timeout)
-        return await self._exchange.send(self._session, call, is_fresh=is_fresh)
+        got: Answer | Fault = Fault(Reason.UNKNOWN)  # what it is where the whole run is stopped meanwhile
+        try:
+            got = await self._exchange.send(self._session, call, is_fresh=is_fresh)
+        finally:
+            if self._traffic is not None:
+                self._traffic.saw(*self._place, got)
+        return got
+
+    async def _turn(self) -> Fault | None:
+        """Wait until the rate and the pauses of the run allow a request; return why it is not made, where it is not."""
+        if self._traffic is None:
+            return None
+        while (wait := self._traffic.take_turn(*self._place)) > 0:
+            await self._pace.sleep(wait)
+        spared = self._traffic.spared(*self._place)
+        return spared and spared._replace(is_unsent=True)
 
     def _wait(self, got: Answer | Fault, attempt: int, *, repeatable: bool) -> float | None:
         """Return how long to wait before the next try, None where there is none."""

@@ -23,7 +23,12 @@ _VALUE = re.compile(r"[!-~]{8,512}")
 def identity(document: Mapping[str, Any], *names: str) -> str:
     """Return the first of some members that is an id, ``""`` where none is."""
     found = (document.get(name) for name in names)
-    return next((value for value in found if isinstance(value, str) and _ID.fullmatch(value)), "")
+    return next((value for value in found if isinstance(value, str) and is_identity(value)), "")
+
+
+def is_identity(value: str) -> bool:
+    """Tell whether a text has the form of an id: one that goes into a path stays at its place there."""
+    return bool(_ID.fullmatch(value))
 
 
 def text(document: Mapping[str, Any], *names: str) -> str:

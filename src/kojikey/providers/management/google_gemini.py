@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from kojikey.model.management_errors import ManagementRefused, ManagementUnavailable, NoSuchParent, Refusal
+from kojikey.model.errors import Effect
+from kojikey.model.management_errors import CannotMint, ManagementRefused, ManagementUnavailable, NoSuchParent, Refusal
 from kojikey.providers.management import fields
 from kojikey.providers.management.base import Ability, CopyPlan, Created, KeyManagement, RemoteKey, Wanted
 
@@ -63,6 +64,12 @@ class GoogleGemini(KeyManagement):
         return tuple(_key(item) for item in found if _is_key(item))
 
     async def _find(self, key_id: str, parent: str) -> RemoteKey | None:
+        if "/" not in key_id and not parent:
+            raise CannotMint(
+                "of which project that key is cannot be told",
+                effect=Effect.NOTHING_CREATED,
+                hint="name it whole, as projects/PROJECT/locations/global/keys/ID, or its project: --parent PROJECT",
+            )
         name = key_id if "/" in key_id else f"projects/{parent}/locations/global/keys/{key_id}"
         if not _NAME.fullmatch(name):
             return None

@@ -58,8 +58,9 @@ class OpenAI(KeyManagement):
         answer = await self._client.ask("POST", path, body={"name": wanted.name})
         key = fields.table(answer, "api_key")
         secret = fields.value_of(key, "value", self._client.company)
-        owner = _SERVICE_ACCOUNT + fields.identity(answer, "id")
-        return Created(secret, RemoteKey(fields.identity(key, "id"), wanted.name, wanted.parent, owner))
+        account = fields.identity(answer, "id")
+        key_id = fields.identity(key, "id") if account else ""  # without the account it cannot be deleted
+        return Created(secret, RemoteKey(key_id, wanted.name, wanted.parent, _SERVICE_ACCOUNT + account))
 
     async def _delete(self, key: RemoteKey) -> None:
         """Delete a user's key, or the service account of a key where it has no other.

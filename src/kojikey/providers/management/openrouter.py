@@ -42,8 +42,8 @@ class OpenRouter(KeyManagement):
         for _ in range(_MOST_PAGES):
             query = {"include_disabled": "true", "offset": str(len(found)), **where}
             items = fields.tables(await self._client.ask("GET", _ROOT, query=query), "data")
-            known = {item.get("hash") for item in found}
-            fresh = [item for item in items if item.get("hash") not in known]
+            known = {fields.identity(item, "hash") for item in found}
+            fresh = [item for item in items if fields.identity(item, "hash") not in known]
             found += fresh
             if not fresh:
                 break

@@ -84,11 +84,11 @@ class Exchange:
             BadNetworkSettings: the environment's proxy or certificates, which they would need, cannot be used.
         """
         if self._opener is not None:
-            return Session(self._opener, Network(self._addresses), limit=self._limit)
+            return Session(self._opener, Network(self._addresses, body_limit=self._limit), limit=self._limit)
         proxy = self._proxies.proxy_for(base_url)
         if self._tls is None and base_url.startswith("https:"):
             self._tls = tls_context()
-        network = Network(self._addresses)
+        network = Network(self._addresses, body_limit=self._limit)
         pool = httpcore2.AsyncConnectionPool(
             ssl_context=self._tls, proxy=_proxy_of(proxy, self._tls) if proxy else None, network_backend=network
         )
@@ -106,7 +106,7 @@ class Exchange:
         checked_header_value(call.secret)
         try:
             async with asyncio.timeout(call.timeout):
-                return _complete(await session.ask(self._request(call), is_fresh=is_fresh))
+                return self._complete(await session.ask(self._request(call), is_fresh=is_fresh))
         except Exception as error:  # each kind is told apart below, and none may leave: see the module's docstring
             return _fault(error)
 
@@ -122,7 +122,7 @@ class Exchange:
         try:
             async with asyncio.timeout(timeout):
                 request = httpcore2.Request(method.encode("ascii"), target.url, headers=fields, content=body or b"")
-                return _complete(await session.ask(request, is_fresh=True))
+                return self._complete(await session.ask(request, is_fresh=True))
         except Exception as error:  # as in `send`
             return _fault(error)
         finally:
@@ -138,6 +138,15 @@ class Exchange:
         if content:
             headers += [(b"content-type", kind), (b"content-length", str(len(content)).encode())]
         return httpcore2.Request(check.method.encode("ascii"), target.url, headers=headers, content=content)
+
+    def _complete(self, received: Received) -> Answer:
+        content, is_cut = received.body, received.is_cut
+        encoding = received.headers.get("content-encoding", "identity").strip().lower()
+        if encoding in ("gzip", "deflate", "x-gzip"):
+            content, is_larger = _inflated(content, self._limit)
+            is_cut = is_cut or is_larger
+        headers = {name: received.headers[name] for name in _HEADERS_KEPT if name in received.headers}
+        return Answer(received.status, headers, content, is_cut, received.is_doubtful)
 
     def _target(self, url: str, query: tuple[tuple[str, str], ...]) -> _Target:
         target = self._targets.get((url, query))
@@ -199,22 +208,12 @@ def checked_header_value(secret: Secret) -> None:
         raise MalformedKey("the key has characters that no request can carry", effect=Effect.NOTHING_SENT)
 
 
-def _complete(received: Received) -> Answer:
-    content, is_cut = received.body, received.is_cut
-    encoding = received.headers.get("content-encoding", "identity").strip().lower()
-    if encoding in ("gzip", "deflate", "x-gzip"):
-        content, is_larger = _inflated(content)
-        is_cut = is_cut or is_larger
-    headers = {name: received.headers[name] for name in _HEADERS_KEPT if name in received.headers}
-    return Answer(received.status, headers, content, is_cut, received.is_doubtful)
-
-
-def _inflated(content: bytes) -> tuple[bytes, bool]:
+def _inflated(content: bytes, limit: int) -> tuple[bytes, bool]:
     """Return what a server compressed although it was asked not to, bounded: a small body can inflate to gigabytes."""
     for window in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):
         inflate = zlib.decompressobj(window)
         try:
-            return inflate.decompress(content, BODY_LIMIT), bool(inflate.unconsumed_tail)
+            return inflate.decompress(content, limit), bool(inflate.unconsumed_tail)
         except zlib.error:
             continue
     return b"", False

@@ -20,7 +20,7 @@ import httpcore2
 from kojikey.model.errors import BadNetworkSettings, Effect
 
 MOST_BYTES = 512 * 1024
-"""Of one answer, with whatever comes before it: a flood of ``1xx`` has an end, and no answer needs as much."""
+"""Of one answer, with whatever comes before it and beside what is read of its body: a flood of ``1xx`` has an end."""
 _HAPPY_EYEBALLS_S = 0.25  # RFC 8305, section 5
 _REMEMBERED_S = 60.0
 
@@ -31,7 +31,8 @@ class Stream(httpcore2.AsyncNetworkStream, asyncio.Protocol):
     ``is_early`` tells that bytes came before the request was sent whole, ``is_spoiled`` that some came unasked.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST_BYTES) -> None:
+        self._most = most
         self._transport: asyncio.Transport | None = None
         self._received, self._unsent = bytearray(), bytearray()
         self._waiter: asyncio.Future[None] | None = None
@@ -107,7 +108,7 @@ class Stream(httpcore2.AsyncNetworkStream, asyncio.Protocol):
         data = bytes(self._received)
         self._received.clear()
         self._count += len(data)
-        if self._count > MOST_BYTES:
+        if self._count > self._most:
             raise httpcore2.ReadError("the answer was too long")
         return data
 
@@ -169,10 +170,13 @@ Addresses = dict[tuple[str, int], tuple[str, float]]
 
 
 class Network(httpcore2.AsyncNetworkBackend):
-    """Opens the connections of one test, and ends all of them: httpcore2 leaves one open that a SOCKS proxy refused."""
+    """Opens the connections of one test, and ends all of them: httpcore2 leaves one open that a SOCKS proxy refused.
 
-    def __init__(self, addresses: Addresses) -> None:
-        self._addresses = addresses
+    ``body_limit`` is how many bytes of a body are read.
+    """
+
+    def __init__(self, addresses: Addresses, *, body_limit: int = 0) -> None:
+        self._addresses, self._most = addresses, MOST_BYTES + body_limit
         self._streams: list[Stream] = []
 
     def close(self) -> None:
@@ -213,7 +217,8 @@ class Network(httpcore2.AsyncNetworkBackend):
     async def _connected(self, host: str, port: int) -> Stream:
         is_address = ":" in host or host.replace(".", "").isdigit()
         delay = None if is_address else _HAPPY_EYEBALLS_S
-        _, stream = await asyncio.get_running_loop().create_connection(Stream, host, port, happy_eyeballs_delay=delay)
+        loop = asyncio.get_running_loop()
+        _, stream = await loop.create_connection(lambda: Stream(self._most), host, port, happy_eyeballs_delay=delay)
         self._streams.append(stream)
         return stream
 

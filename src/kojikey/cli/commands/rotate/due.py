@@ -1,24 +1,21 @@
 """``kojikey rotate --due``: what cron runs. Results as they come; the exit code of the whole is the worst one.
 
-Owns: what is reported of each key, and the order of exit codes (3, then 6, 5, 4). Asks nobody.
+Owns: running many keys at once, and that what goes wrong with one ends no other. Asks nobody.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
 
 from kojikey.cli.commands.key_probe import open_probe, run_operation
 from kojikey.cli.commands.management import Access, access_to, admin_account_of, open_management
+from kojikey.cli.commands.rotate.due_report import DueReport
 from kojikey.cli.commands.rotate.mint import propagation
 from kojikey.cli.commands.rotate.options import ALLOW_WIDER, EXPIRING, GRACE, MINT
-from kojikey.cli.commands.saving import allowing, exit_of
+from kojikey.cli.commands.saving import allowing
 from kojikey.cli.commands.test.run_options import RunOptions
 from kojikey.cli.context import Context
-from kojikey.cli.exits import Exit, code_of
 from kojikey.cli.options import (
-    ADMIN_ACCOUNT,
     ALL_ACCOUNTS,
     BASE_URL,
     BATCH,
@@ -33,24 +30,21 @@ from kojikey.cli.options import (
     STDIN,
     YES,
 )
-from kojikey.cli.output import documents
 from kojikey.cli.output.damaged_records import DamagedRecords
-from kojikey.cli.output.failure import SCHEMA, Failure, write_line
-from kojikey.cli.output.github_escape import inert_json
+from kojikey.cli.output.failure import REPORT_IT, kind_and_place
 from kojikey.model.errors import Effect, KojikeyError, UsageError
 from kojikey.model.key import EXPIRING as USUAL_EXPIRING
-from kojikey.model.key import Key, Version
-from kojikey.model.management_errors import CannotMint
-from kojikey.model.masking import VISIBLE, mask
+from kojikey.model.key import Version
+from kojikey.model.management_errors import NoAdminKey
 from kojikey.model.minting import AtProvider
-from kojikey.model.next_step import Hint, next_step
-from kojikey.model.ref import Document
+from kojikey.model.next_step import next_step
 from kojikey.model.secret import Secret
 from kojikey.model.timestamps import short_span, span
 from kojikey.model.verdict import Verdict
 from kojikey.operations.minting.due_rotations import DueKey, DueResult, Policy, Todo, Tools, carry_out, due_keys
 from kojikey.operations.minting.minting import Minter
 from kojikey.operations.minting.patience import until_known, until_refused
+from kojikey.operations.minting.provider_ids import named_admin_account
 from kojikey.operations.minting.retiring import Revoker
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Probe, Target
@@ -60,15 +54,6 @@ from kojikey.providers.management import ability_of
 from kojikey.providers.management.base import KeyManagement
 from kojikey.providers.requests.traffic import Traffic
 
-_WORST_FIRST = (
-    Exit.STORE_UNAVAILABLE, Exit.CANNOT_OPEN, Exit.KEY_FAILED, Exit.CONFLICT, Exit.NOT_FOUND, Exit.INDETERMINATE,
-    Exit.USAGE,
-)  # fmt: skip
-_DONE = {
-    "rotated": "rotated: a new key is in use",
-    "retired": "the previous key was retired",
-    "staged": "a new key was made and is not in use yet",
-}
 _NOT_WITH_DUE = (BATCH, STDIN, FROM_ENV, FROM_FILE, BASE_URL, LABEL, MODEL, CAPABILITY)
 
 
@@ -81,16 +66,16 @@ def rotate_due(context: Context) -> int:
     open_store = wiring.open_chosen_store(context.settings, context.person)
     account = None if context.call[ALL_ACCOUNTS] else context.account
     damage = DamagedRecords(context.terminal)
-    written = _Written(context)
+    report = DueReport(context)
     due = list(due_keys(open_store, policy, account=account, damaged=damage))
     if context.call[DRY_RUN] or not policy.is_minting:
         for each in due:
             for todo in each.todos:
-                written.plan(each.key, todo, is_dry_run=context.call[DRY_RUN])
-        return written.end(damage)
+                report.plan(each.key, todo, is_dry_run=context.call[DRY_RUN])
+        return report.end(damage)
     open_store.ask_now()
-    run_operation(_Run(context, open_store, catalog, written).all(due))
-    return written.end(damage)
+    run_operation(_Run(context, open_store, catalog, policy, report).all(due))
+    return report.end(damage)
 
 
 def _policy(context: Context) -> Policy:
@@ -124,8 +109,11 @@ def _policy(context: Context) -> Policy:
 class _Run:
     """The keys that are due, several at once."""
 
-    def __init__(self, context: Context, open_store: OpenStore, catalog: Catalog, written: _Written) -> None:
-        self._context, self._open_store, self._catalog, self._written = context, open_store, catalog, written
+    def __init__(
+        self, context: Context, open_store: OpenStore, catalog: Catalog, policy: Policy, report: DueReport
+    ) -> None:
+        self._context, self._open_store, self._catalog = context, open_store, catalog
+        self._policy, self._report = policy, report
         options = RunOptions.read(context.call)
         self._traffic: Traffic = options.traffic(tell=context.terminal.warn)
         self._slots = asyncio.Semaphore(options.concurrency)
@@ -154,43 +142,59 @@ class _Run:
 
     async def _one(self, due: DueKey, probe: Probe) -> None:
         async with self._slots:
-            key = due.key
-            if Todo.FINISH_BY_HAND in due.todos or _unmintable(key):
-                for todo in due.todos:
-                    self._written.plan(key, todo, is_dry_run=False)
+            if self._report.is_stopped:
                 return
-            try:
-                access = self._access(key)
-                async with open_management(access) as keys:
-                    revoker = Revoker(keys, self._may_delete, probe, until_refused(probe, self._seconds))
-                    tools = Tools(keys, self._minter(keys, probe), revoker)
-                    results = await carry_out(self._open_store, due, tools)
-            except KojikeyError as error:
-                if code_of(error) in (Exit.STORE_UNAVAILABLE, Exit.INTERNAL):
-                    raise
-                results = [DueResult(key, due.todos[0] if due.todos else Todo.RETIRE, error=error)]
-            for result in results:
-                self._written.result(result)
+            if Todo.FINISH_BY_HAND in due.todos:
+                self._report.plan(due.key, Todo.FINISH_BY_HAND)
+                return
+            for result in await self._results(due, probe):
+                self._report.result(result)
 
-    def _access(self, key: Key) -> Access:
-        """Return how to reach a provider's key management; what was found is remembered for the run."""
-        account = admin_account_of(self._context)
-        if not (self._context.call[ADMIN_ACCOUNT] or self._context.settings.config.get("admin_account")):
-            account = key.account
-        name = account, key.provider
-        if name not in self._accesses:
-            try:
-                self._accesses[name] = access_to(
-                    self._context, self._catalog, self._open_store, key.provider, account=account
-                )
-            except KojikeyError as error:
-                self._accesses[name] = error
-        found = self._accesses[name]
+    async def _results(self, due: DueKey, probe: Probe) -> list[DueResult]:
+        """Take care of one key; what goes wrong with it is its result."""
+        try:
+            access = self._access(due)
+            if access is None:
+                return await carry_out(self._open_store, due, Tools(probe), grace=self._policy.grace)
+            async with open_management(access, traffic=self._traffic) as keys:
+                revoker = Revoker(keys, self._may_delete, probe, until_refused(probe, self._seconds))
+                tools = Tools(probe, self._minter(access, keys, probe), revoker)
+                return await carry_out(self._open_store, due, tools, grace=self._policy.grace)
+        except KojikeyError as error:
+            return [DueResult(due.key, due.first, error=error)]
+        except Exception as error:
+            bug = KojikeyError(f"a bug in kojikey: {kind_and_place(error)}", hint=REPORT_IT)
+            return [DueResult(due.key, due.first, error=bug)]
+
+    def _access(self, due: DueKey) -> Access | None:
+        """Return how to reach a provider's key management; None where it has none, or nothing can be done with it.
+
+        What was found is remembered for the run.
+        """
+        key, ability = due.key, ability_of(due.key.provider)
+        if ability is None or (not ability.creates and Todo.RETIRE not in due.todos):
+            return None
+        begun_with = named_admin_account(self._open_store, account=key.account, provider=key.provider)
+        account = admin_account_of(self._context, key.account, begun_with=begun_with)
+        found = self._found_access(account, key.provider)
+        if isinstance(found, NoAdminKey) and due.needs_test_alone:
+            return None
         if isinstance(found, KojikeyError):
             raise found
         return found
 
-    def _minter(self, keys: KeyManagement, probe: Probe) -> Minter:
+    def _found_access(self, account: str, provider: str) -> Access | KojikeyError:
+        name = account, provider
+        if name not in self._accesses:
+            try:
+                self._accesses[name] = access_to(
+                    self._context, self._catalog, self._open_store, provider, account=account
+                )
+            except KojikeyError as error:
+                self._accesses[name] = error
+        return self._accesses[name]
+
+    def _minter(self, access: Access, keys: KeyManagement, probe: Probe) -> Minter:
         call = self._context.call
 
         def approve(verdict: Verdict) -> bool:
@@ -203,107 +207,10 @@ class _Run:
             lambda _: call[ALLOW_WIDER],
             lambda *_: None,
             self._context.terminal.note,
-            call[ADMIN_ACCOUNT],
+            access.page,
+            access.account,
         )
 
     def _may_delete(self, _: Version, place: AtProvider) -> bool:
         """Tell whether a previous key is deleted: nobody is asked, for this is what cron runs."""
         return place.is_minted or self._context.call[YES]
-
-
-def _unmintable(key: Key) -> bool:
-    """Tell whether nothing can make the key: its provider has no API for that, or it is an admin key."""
-    ability = ability_of(key.provider)
-    return ability is None or not ability.creates
-
-
-class _Written:
-    """What was reported so far, and the exit code that it gives."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._documents: list[Document] = []
-        self._codes: set[Exit] = set()
-
-    def plan(self, key: Key, todo: Todo, *, is_dry_run: bool) -> None:
-        """Report what a key needs, and that it was not done."""
-        document = _of(key) | {"action": None, "due": True, "would": todo.value}
-        if not is_dry_run:
-            self._codes.add(Exit.CONFLICT if todo is Todo.FINISH_BY_HAND else Exit.KEY_FAILED)
-        finish = next_step("rotate", key.provider, "--account", key.account, "--resume")
-        words = {
-            Todo.MINT: "is due for rotation",
-            Todo.RETIRE: "has a previous key that is to be retired",
-            Todo.RESUME: "has an unfinished rotation",
-            Todo.FINISH_BY_HAND: Hint(
-                "has a staged key that a person has to finish: ",
-                finish,
-                ", or --abort",
-            ),
-        }[todo]
-        self._write(document, words)
-
-    def result(self, due: DueResult) -> None:
-        """Report what was done for a key, or why not."""
-        key = due.key
-        if due.error is not None:
-            is_for_a_person = isinstance(due.error, CannotMint)
-            self._codes.add(Exit.KEY_FAILED if is_for_a_person else code_of(due.error))
-            document = _of(key) | {
-                "action": None,
-                "due": True,
-                "would": due.todo.value,
-                "error": Failure.of(due.error).as_json(),
-            }
-            self._write(document, str(due.error), hint=due.error.hint)
-            return
-        assert due.result is not None  # noqa: S101 - one of the two
-        code = exit_of(due.result)
-        if code:
-            self._codes.add(code)
-        document = documents.changed(due.result) | {"due": bool(code)}
-        self._write(document, _DONE.get(str(due.result.action), "the previous key still works"))
-
-    def _write(self, document: Document, words: str, *, hint: str | None = None) -> None:
-        self._documents.append(document)
-        if self._context.call[JSONL]:
-            self._write_json_line(document)
-        elif not self._context.terminal.json:
-            from kojikey.cli.output.render import Page
-
-            page = Page(self._context.terminal)
-            masked = self._context.terminal.masked(str(document["masked"])[-VISIBLE:].strip("*"))
-            page.line(f"{document['account']}  {document['provider']}  {masked}  {words}")
-            if hint:
-                page.line(self._context.terminal.completed(hint), indent=2)
-
-    def _write_json_line(self, document: Document) -> None:
-        text = json.dumps(document)
-        write_line(inert_json(text) if self._context.terminal.is_on_github else text)
-        sys.stdout.flush()
-
-    def end(self, damage: DamagedRecords) -> int:
-        """Report the whole, and return the exit code."""
-        codes = self._codes | ({Exit(damage.code)} if damage.code else set())
-        code = next((each for each in _WORST_FIRST if each in codes), Exit.OK)
-        counts: dict[str, int] = {}
-        for document in self._documents:
-            name = str(document["action"] or ("failed" if "error" in document else "due"))
-            counts[name] = counts.get(name, 0) + 1
-        if self._context.call[JSONL]:
-            summary = {"schema": SCHEMA, "command": "rotate", "exit_code": int(code), "summary": counts}
-            self._write_json_line(summary)
-        elif self._context.terminal.json:
-            documents.write("rotate", code, self._documents, summary=counts, error=damage.error)
-        elif not self._documents:
-            self._context.terminal.note("no key is due")
-        return int(code)
-
-
-def _of(key: Key) -> Document:
-    return {
-        "account": key.account,
-        "provider": key.provider,
-        "masked": mask(key.current.tail),
-        "version": key.current.number,
-    }

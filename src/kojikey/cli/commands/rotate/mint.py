@@ -32,7 +32,7 @@ from kojikey.cli.options import ADMIN_ACCOUNT, ALL_ACCOUNTS, NO_TEST, YES
 from kojikey.cli.output.advice import for_step
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.key import Key, Stage, Version
-from kojikey.model.management_errors import NoAdminKey
+from kojikey.model.management_errors import ManagementRefused, ManagementUnavailable, NoAdminKey
 from kojikey.model.minting import AtProvider
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.timestamps import short_span
@@ -41,6 +41,7 @@ from kojikey.operations.minting import lost_keys, minting, retiring
 from kojikey.operations.minting.mint_planning import Choice
 from kojikey.operations.minting.minting import Minter
 from kojikey.operations.minting.patience import PROPAGATION_S, until_known, until_refused
+from kojikey.operations.minting.provider_ids import named_admin_account
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Probe
 from kojikey.operations.results import ChangeResult
@@ -64,7 +65,7 @@ def mint(context: Context, open_store: OpenStore, definition: Definition, catalo
 
     async def work() -> ChangeResult:
         async with open_management(access) as keys:
-            minter = make_minter(context, keys, probe, approval)
+            minter = make_minter(context, access, keys, probe, approval)
             return await minting.mint(
                 open_store, minter, account=context.account, provider=definition.id, choice=choice
             )
@@ -73,16 +74,39 @@ def mint(context: Context, open_store: OpenStore, definition: Definition, catalo
 
 
 def resume(context: Context, open_store: OpenStore, definition: Definition, catalog: Catalog) -> int:
-    """Carry out ``rotate PROVIDER --resume`` where a key is being made."""
-    access = _access(context, catalog, open_store, definition.id)
+    """Carry out ``rotate PROVIDER --resume`` where a key is being made, or was made and is staged."""
+    key = key_of(stored_key(open_store, account=context.account, provider=definition.id))
     approval = _approval(context, definition.id, "resume")
-    probe = _patient_probe(context, catalog)
+    probe = None if context.call[NO_TEST] else _patient_probe(context, catalog)
+    if key.minting is None:
+        return _resume_staged(context, open_store, definition, catalog, probe=probe, approval=approval)
+    access = _access(context, catalog, open_store, definition.id)
 
     async def work() -> ChangeResult:
         async with open_management(access) as keys:
             await _tidied(context, open_store, keys, definition.id)
-            minter = make_minter(context, keys, probe, approval)
+            minter = make_minter(context, access, keys, probe, approval)
             return await minting.resume(open_store, minter, account=context.account, provider=definition.id)
+
+    return _shown(context, _run(context, open_store, definition.id, work), definition, approval)
+
+
+def _resume_staged(
+    context: Context,
+    open_store: OpenStore,
+    definition: Definition,
+    catalog: Catalog,
+    *,
+    probe: Probe | None,
+    approval: saving.Approval,
+) -> int:
+    """Test and promote a key that was made: nothing is asked of the provider's key management for that."""
+    tidy(context, open_store, definition, catalog)
+
+    async def work() -> ChangeResult:
+        return await minting.resume_staged(
+            open_store, account=context.account, provider=definition.id, test=probe, approve=approval
+        )
 
     return _shown(context, _run(context, open_store, definition.id, work), definition, approval)
 
@@ -98,7 +122,7 @@ def abort(context: Context, open_store: OpenStore, definition: Definition, catal
             return await minting.abort(open_store, None, account=context.account, provider=definition.id)
         async with open_management(access) as keys:
             await _tidied(context, open_store, keys, definition.id)
-            minter = make_minter(context, keys, None, approval)
+            minter = make_minter(context, access, keys, None, approval)
             return await minting.abort(open_store, minter, account=context.account, provider=definition.id)
 
     return _shown(context, _run(context, open_store, definition.id, work), definition, approval)
@@ -162,7 +186,9 @@ def confirm_revoking(context: Context, key: Key, version: Version, place: AtProv
     return context.terminal.confirm(question, otherwise="--yes")
 
 
-def make_minter(context: Context, keys: KeyManagement, probe: Probe | None, approval: saving.Approval) -> Minter:
+def make_minter(
+    context: Context, access: Access, keys: KeyManagement, probe: Probe | None, approval: saving.Approval
+) -> Minter:
     """Return how keys are made for this call."""
 
     def allow_wider(why: str) -> bool:
@@ -177,8 +203,7 @@ def make_minter(context: Context, keys: KeyManagement, probe: Probe | None, appr
             return None
         return context.terminal.choose(f"Which {kind}?", dict.fromkeys(parents, ""), again=Hint("--parent ID"))
 
-    admin_account = context.call[ADMIN_ACCOUNT]
-    return Minter(keys, probe, approval, allow_wider, choose_parent, context.terminal.note, admin_account)
+    return Minter(keys, probe, approval, allow_wider, choose_parent, context.terminal.note, access.page, access.account)
 
 
 def propagation(context: Context) -> float:
@@ -196,7 +221,9 @@ def _patient_probe(context: Context, catalog: Catalog) -> Probe:
 
 
 def _access(context: Context, catalog: Catalog, open_store: OpenStore, provider: str) -> Access:
-    return access_to(context, catalog, open_store, provider, account=admin_account_of(context))
+    begun_with = named_admin_account(open_store, account=context.account, provider=provider)
+    account = admin_account_of(context, context.account, begun_with=begun_with)
+    return access_to(context, catalog, open_store, provider, account=account)
 
 
 def _approval(context: Context, provider: str, step: str) -> saving.Approval:
@@ -204,14 +231,22 @@ def _approval(context: Context, provider: str, step: str) -> saving.Approval:
 
 
 def tidy(context: Context, open_store: OpenStore, definition: Definition, catalog: Catalog) -> None:
-    """Look once more for keys whose answer was lost, before a step that has nothing else to do at the provider."""
-    access = _access(context, catalog, open_store, definition.id)
+    """Look once more for keys whose answer was lost, before a step that has nothing else to do at the provider.
+
+    Where they cannot be looked for now, the step is done all the same.
+    """
+    stored = open_store.held(context.account, definition.id)
+    if stored is None or not key_of(stored).unfound:
+        return
 
     async def work() -> None:
-        async with open_management(access) as keys:
+        async with open_management(_access(context, catalog, open_store, definition.id)) as keys:
             await _tidied(context, open_store, keys, definition.id)
 
-    run_operation(work())
+    try:
+        run_operation(work())
+    except (NoAdminKey, ManagementRefused, ManagementUnavailable) as error:
+        context.terminal.note(f"a key that an earlier run may have left was not looked for: {error.message}")
 
 
 async def _tidied(context: Context, open_store: OpenStore, keys: KeyManagement, provider: str) -> None:

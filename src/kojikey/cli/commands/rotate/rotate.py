@@ -108,7 +108,7 @@ def _at_provider(
     stored = open_store.held(context.account, definition.id)
     key = key_of(stored) if stored else None
     if key is None or not key.is_mint_unfinished:
-        if key is not None and key.unfound:
+        if key is not None:
             mint.tidy(context, open_store, definition, catalog)
         return None
     finish = mint.resume if step == "resume" else mint.abort

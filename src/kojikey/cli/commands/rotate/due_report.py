@@ -1,0 +1,148 @@
+"""What ``rotate --due`` reports: a line for each thing that a key needs, as it comes, and the exit code of the whole.
+
+Owns: the words, the JSON, and the order of exit codes. Must not: decide what a key needs, or do it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from kojikey.cli.commands.saving import exit_of
+from kojikey.cli.context import Context
+from kojikey.cli.exits import Exit, code_of
+from kojikey.cli.options import JSONL
+from kojikey.cli.output import documents
+from kojikey.cli.output.damaged_records import DamagedRecords
+from kojikey.cli.output.failure import SCHEMA, Failure, write_line
+from kojikey.cli.output.github_escape import inert_json
+from kojikey.model.errors import KojikeyError
+from kojikey.model.key import Key
+from kojikey.model.management_errors import CannotMint
+from kojikey.model.masking import VISIBLE, mask
+from kojikey.model.next_step import Hint, next_step
+from kojikey.model.ref import Document
+from kojikey.operations.minting.due_rotations import DueResult, Todo
+from kojikey.operations.results import ChangeResult
+
+_WORST_FIRST = (
+    Exit.INTERNAL, Exit.STORE_UNAVAILABLE, Exit.CANNOT_OPEN, Exit.KEY_FAILED, Exit.CONFLICT, Exit.NOT_FOUND,
+    Exit.INDETERMINATE, Exit.USAGE,
+)  # fmt: skip
+_DONE = {
+    "rotated": "rotated: a new key is in use",
+    "retired": "the previous key was retired",
+    "staged": "a new key was made and is not in use yet",
+}
+
+
+class DueReport:
+    """What was reported so far, and the exit code that it gives."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._documents: list[Document] = []
+        self._codes: set[Exit] = set()
+        self._stopped: Failure | None = None
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the store went away: no further key is begun."""
+        return self._stopped is not None
+
+    def plan(self, key: Key, todo: Todo, *, is_dry_run: bool = False) -> None:
+        """Report what a key needs, and that it was not done."""
+        document = _of(key) | {"action": None, "due": True, "would": todo.value}
+        if not is_dry_run:
+            self._codes.add(Exit.CONFLICT if todo is Todo.FINISH_BY_HAND else Exit.KEY_FAILED)
+        self._write(document, _needs(key, todo))
+
+    def result(self, due: DueResult) -> None:
+        """Report what was done for a key, or why not."""
+        if due.error is not None:
+            self._failed(due, due.error)
+        elif due.result is None:
+            self.plan(due.key, due.todo)
+        else:
+            self._changed(due.result)
+
+    def _failed(self, due: DueResult, error: KojikeyError) -> None:
+        failure = Failure.of(error)
+        self._codes.add(Exit.KEY_FAILED if isinstance(error, CannotMint) else code_of(error))
+        document = _of(due.key) | {"action": None, "due": True, "would": due.todo.value, "error": failure.as_json()}
+        self._write(document, failure.message, hint=failure.hint)
+        if failure.code is Exit.STORE_UNAVAILABLE:
+            self._stopped = self._stopped or failure
+            self._context.terminal.warn(f"{due.key.account}  {due.key.provider}  {failure.message}")
+
+    def _changed(self, result: ChangeResult) -> None:
+        code = exit_of(result)
+        if code:
+            self._codes.add(code)
+        document = documents.changed(result) | {"due": bool(code)}
+        self._write(document, _DONE.get(str(result.action), "the previous key still works"))
+
+    def _write(self, document: Document, words: str, *, hint: str | None = None) -> None:
+        self._documents.append(document)
+        if self._context.call[JSONL]:
+            self._write_json_line(document)
+        elif not self._context.terminal.json:
+            from kojikey.cli.output.render import Page
+
+            page = Page(self._context.terminal)
+            masked = self._context.terminal.masked(str(document["masked"])[-VISIBLE:].strip("*"))
+            page.line(f"{document['account']}  {document['provider']}  {masked}  {words}")
+            if hint:
+                page.line(self._context.terminal.completed(hint), indent=2)
+
+    def _write_json_line(self, document: Document) -> None:
+        text = json.dumps(document)
+        write_line(inert_json(text) if self._context.terminal.is_on_github else text)
+        sys.stdout.flush()
+
+    def end(self, damage: DamagedRecords) -> int:
+        """Report the whole, and return the exit code."""
+        if self._stopped is not None:
+            self._context.terminal.note("the keys after these were not looked at; the same command goes on")
+        codes = self._codes | ({Exit(damage.code)} if damage.code else set())
+        code = next((each for each in _WORST_FIRST if each in codes), Exit.OK)
+        counts: dict[str, int] = {}
+        for document in self._documents:
+            name = str(document["action"] or ("failed" if "error" in document else "due"))
+            counts[name] = counts.get(name, 0) + 1
+        if self._context.call[JSONL]:
+            summary = {"schema": SCHEMA, "command": "rotate", "exit_code": int(code), "summary": counts}
+            self._write_json_line(summary)
+        elif self._context.terminal.json:
+            documents.write(
+                "rotate",
+                code,
+                self._documents,
+                summary=counts,
+                error=self._stopped.as_json() if self._stopped else damage.error,
+            )
+        elif not self._documents:
+            self._context.terminal.note("no key is due")
+        return int(code)
+
+
+def _of(key: Key) -> Document:
+    return {
+        "account": key.account,
+        "provider": key.provider,
+        "masked": mask(key.current.tail),
+        "version": key.current.number,
+    }
+
+
+def _needs(key: Key, todo: Todo) -> str:
+    match todo:
+        case Todo.MINT:
+            return "is due for rotation"
+        case Todo.RETIRE:
+            return "has a previous key that is to be retired"
+        case Todo.RESUME:
+            return "has an unfinished rotation"
+        case Todo.FINISH_BY_HAND:
+            finish = next_step("rotate", key.provider, "--account", key.account, "--resume")
+            return Hint("has a staged key that a person has to finish: ", finish, ", or --abort")

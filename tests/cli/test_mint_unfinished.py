@@ -1,0 +1,127 @@
+"""While a key is being made at the provider, or was made and is not in use yet: what waits, and what leaves it out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from support.minting import Mint, set_up
+from support.program import Program
+
+WAITING = {
+    "rotate by hand": ("rotate", "xai", "--stdin", "--no-input"),
+    "rotate to an untested key": ("rotate", "xai", "--stdin", "--no-test", "--no-input"),
+    "mint again": ("rotate", "xai", "--mint", "--no-input"),
+    "rollback": ("rotate", "xai", "--rollback", "--no-input"),
+    "set": ("set", "xai", "--label", "another"),
+    "set --base-url": ("set", "xai", "--base-url", "https://other.example.com", "--no-test"),
+    "set --unset": ("set", "xai", "--unset", "expires"),
+    "remove": ("remove", "xai", "--yes"),
+    "remove --revoke": ("remove", "xai", "--yes", "--revoke"),
+    "account remove": ("account", "remove", "default", "--confirm", "default"),
+}
+
+
+@pytest.fixture(params=["its answer was lost", "it is staged"])
+def unfinished(request: pytest.FixtureRequest, kojikey: Program) -> Mint:
+    """Return a key of which a new one is being made."""
+    mint = set_up(kojikey, "xai")
+    if request.param == "it is staged":
+        mint.managed.unknown_for = 1000
+    else:
+        mint.managed.fail("create", "lost")
+    assert mint.mint().code == 4
+    return mint
+
+
+@pytest.mark.parametrize("waiting", WAITING)
+def test_what_would_lose_sight_of_the_new_key_waits_for_it(kojikey: Program, unfinished: Mint, waiting: str) -> None:
+    before, names = kojikey.contents(), unfinished.names
+    ended = kojikey(*WAITING[waiting], "--json", stdin=kojikey.key("xai", "ok_2").key)
+    assert ended.code == 6, ended.said
+    assert "being made at the provider" in ended.error["message"]
+    assert "kojikey rotate xai --resume" in ended.error["hint"]
+    assert "kojikey rotate xai --abort" in ended.error["hint"]
+    assert (kojikey.contents(), unfinished.names) == (before, names)
+
+
+def test_a_rollback_waits_also_where_there_is_a_previous_version(kojikey: Program) -> None:
+    mint = set_up(kojikey, "xai")
+    assert kojikey.rotate("xai", "ok_2").code == 0
+    mint.managed.add(kojikey.key("xai", "ok_2").key, **mint.settings)
+    mint.managed.fail("create", "lost")
+    assert mint.mint().code == 4
+    assert mint.rotate("--rollback").code == 6
+
+
+def test_a_batch_and_an_import_leave_the_key_alone_and_say_why(
+    kojikey: Program, unfinished: Mint, tmp_path: Path
+) -> None:
+    other = kojikey.key("xai", "ok_2").key
+    line = json.dumps({"account": "default", "provider": "xai", "key": other})
+    batch = kojikey("rotate", "--batch", "-", "--jsonl", stdin=line)
+    assert batch.code == 6, batch.said
+    assert "--resume" in batch.out
+    (tmp_path / "env").write_text(f"XAI_API_KEY={other}\n")
+    imported = kojikey("import", str(tmp_path / "env"), "--rotate", "--no-test", "--no-input", "--json")
+    assert imported.code == 6, imported.said
+    assert unfinished.row()["version"] == 1
+
+
+@pytest.mark.parametrize("end", ["--resume", "--abort"])
+def test_once_it_is_finished_or_discarded_nothing_waits(kojikey: Program, unfinished: Mint, end: str) -> None:
+    unfinished.managed.mend()
+    assert unfinished.rotate(end, *(("--propagation", "0s") if end == "--resume" else ())).code == 0
+    assert kojikey("set", "xai", "--label", "another").code == 0
+    assert kojikey("remove", "xai", "--yes").code == 0
+
+
+def test_what_reads_or_only_looks_does_not_wait(kojikey: Program, unfinished: Mint) -> None:
+    for command in (("get", "xai", "--reveal"), ("list",), ("history", "xai"), ("test", "xai"), ("audit", "--verify")):
+        assert kojikey(*command).code == 0, command
+
+
+def test_a_copy_leaves_the_key_out_and_says_so_until_it_is_finished(
+    kojikey: Program, unfinished: Mint, tmp_path: Path
+) -> None:
+    other = f"sqlite://{tmp_path / 'other.db'}"
+    assert kojikey("store", "init", other, "--name", "other", "--kek", "env").code == 0
+    copied = kojikey("store", "copy", "--to", "other", "--json")
+    assert copied.code == 0, copied.said
+    assert {row["provider"]: row["action"] for row in copied.results} == {"xai": "unfinished", "xai_admin": "copied"}
+    assert "left out" in copied.err
+    assert "kojikey rotate PROVIDER --resume" in copied.err
+    assert kojikey("get", "xai", "--reveal", "--store", "other").code == 5
+    unfinished.managed.mend()
+    assert unfinished.rotate("--resume", "--propagation", "0s").code == 0
+    again = kojikey("store", "copy", "--to", "other", "--json")
+    assert {row["provider"]: row["action"] for row in again.results} == {"xai": "copied", "xai_admin": "already"}
+
+
+def test_a_key_that_waits_is_named_before_anybody_is_asked_to_remove_it(kojikey: Program, unfinished: Mint) -> None:
+    ended = kojikey("remove", "xai", "--no-input")  # 2 where an answer would be needed
+    assert ended.code == 6, ended.said
+    assert unfinished.row()["version"] == 1
+
+
+def test_resume_and_abort_use_the_admin_key_that_was_named_when_it_was_begun(kojikey: Program) -> None:
+    mint = set_up(kojikey, "xai", with_admin=False)
+    assert kojikey.add("xai_admin", "ok", "--account", "ops").code == 0
+    for end in (("--abort",), ("--resume", "--propagation", "0s")):
+        mint.managed.fail("create", "lost")
+        assert mint.mint("--admin-account", "ops").code == 4
+        ended = mint.rotate(*end)
+        assert ended.code == 0, ended.said
+    assert len(mint.names) == 2
+
+
+def test_a_staged_key_is_put_into_use_without_an_admin_key(kojikey: Program) -> None:
+    mint = set_up(kojikey, "xai")
+    mint.managed.unknown_for = 1
+    assert mint.mint().code == 4
+    assert kojikey("remove", "xai_admin", "--yes").code == 0
+    ended = mint.rotate("--resume", "--propagation", "0s", "--json")
+    assert (ended.code, ended.result["action"]) == (0, "rotated"), ended.said
+    assert ended.result["key_id"] == mint.managed.keys[1].key_id

@@ -1,0 +1,180 @@
+"""429, 5xx and lost connections where a provider only lists; and answers that are not as they should be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+import pytest
+
+from kojikey.model.errors import KojikeyError
+from kojikey.model.management_errors import ManagementRefused, ManagementUnavailable, Refusal
+from kojikey.providers.management.base import KeyManagement, RemoteKey
+from kojikey.providers.management.client import ManagementClient
+from kojikey.testing import Sandbox
+from support.played_management import CREATING, LISTING, Played
+
+Question = Callable[[Played], Callable[[KeyManagement], Any]]
+QUESTIONS: dict[str, Question] = {
+    "parents": lambda _: lambda keys: keys.parents(),
+    "list": lambda played: lambda keys: keys.list_keys(played.managed.parents[0]),
+    "get": lambda played: lambda keys: keys.find(played.managed.keys[0].key_id, played.managed.keys[0].parent),
+}
+ASKED = (
+    *((provider, "list") for provider in LISTING),
+    *((provider, "parents") for provider in ("elevenlabs", "openai", "xai", "deepgram", "fireworks")),
+    *((provider, "get") for provider in ("google_gemini", "openrouter", "deepgram")),
+)
+
+
+@pytest.fixture
+def played(sandbox: Sandbox, request: pytest.FixtureRequest) -> Played:
+    made = Played(sandbox, request.param)
+    made.old()
+    return made
+
+
+everywhere = pytest.mark.parametrize(("played", "verb"), ASKED, indirect=["played"])
+
+
+@everywhere
+@pytest.mark.parametrize("trouble", ["rate_limited", "failing", "lost", "dropped"])
+def test_what_only_reads_is_asked_again(played: Played, verb: Any, trouble: Any) -> None:
+    expected = played.ask(QUESTIONS[verb](played))
+    played.managed.fail(verb, trouble, times=2)
+    assert played.ask(QUESTIONS[verb](played)) == expected
+    assert expected
+    assert len(played.waited) == 2
+
+
+@everywhere
+@pytest.mark.parametrize("trouble", ["rate_limited", "failing", "dropped", "garbage"])
+def test_what_only_reads_and_gets_no_answer_has_changed_nothing(played: Played, verb: Any, trouble: Any) -> None:
+    played.managed.fail(verb, trouble, times=None)
+    with pytest.raises(ManagementUnavailable) as raised:
+        played.ask(QUESTIONS[verb](played))
+    assert not raised.value.is_uncertain
+    assert len(played.waited) == (0 if trouble == "garbage" else 2)
+    assert len(played.managed.keys) == 1
+
+
+@everywhere
+@pytest.mark.parametrize(("trouble", "refusal"), [("permission", Refusal.PERMISSION), ("admin_key", Refusal.ADMIN_KEY)])
+def test_a_refusal_to_read_is_not_taken_for_an_empty_list(
+    played: Played, verb: Any, trouble: Any, refusal: Refusal
+) -> None:
+    played.managed.fail(verb, trouble, times=None, detail="keys.read")
+    if (played.provider, verb, trouble) == ("fireworks", "list", "permission"):
+        assert played.ask(QUESTIONS[verb](played)) == ()  # other users' keys are for administrators
+        return
+    with pytest.raises(ManagementRefused) as raised:
+        played.ask(QUESTIONS[verb](played))
+    assert raised.value.refusal is refusal
+    assert not played.waited
+
+
+@pytest.mark.parametrize("played", LISTING, indirect=True)
+def test_a_list_without_pages_of_thousands_of_keys_is_read_whole(played: Played) -> None:
+    parent = played.managed.parents[0]
+    for number in range(3000):
+        played.managed.add(f"another-key-of-the-list-{number:08d}", name=f"key {number}", parent=parent)
+    found = played.ask(lambda keys: keys.list_keys(parent))
+    assert len({key.key_id for key in found}) == 3001
+
+
+HOSTILE: tuple[Any, ...] = (None, [], {}, "", "../../x", 17, True, [[]], [17], {"x": []}, "\x1b[31m", "x" * 5000, 1e400)
+
+
+class Recorded:
+    """The answers to the requests of one question, sent again with one member replaced."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Any] = {}
+        self.at, self.value, self.seen = -1, None, 0
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        ask = ManagementClient.ask
+
+        async def asked(client: ManagementClient, method: str, path: str, **more: Any) -> Any:
+            request = f"{method} {path} {more}"
+            if request not in self.answers:
+                self.answers[request] = await ask(client, method, path, **more) if self.at < 0 else {}
+            changed, count = replaced(self.answers[request], self.at - self.seen, self.value)
+            self.seen += count
+            return changed
+
+        monkeypatch.setattr(ManagementClient, "ask", asked)
+
+
+@pytest.mark.parametrize(
+    ("played", "verb"),
+    [
+        *((provider, verb) for provider in LISTING for verb in ("list", "parents", "get", "named")),
+        *((provider, "create") for provider in CREATING),
+    ],
+    indirect=["played"],
+)
+def test_members_of_any_type_raise_nothing_but_errors_of_ours(
+    played: Played, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each member of each answer in turn becomes something else, at every depth."""
+    wanted = played.wanted(played.old() if played.provider == "perplexity" else first_of(played))
+    further: dict[str, Question] = {
+        "named": lambda _: lambda keys: keys.find_named(wanted),
+        "create": lambda _: lambda keys: keys.create(wanted),
+    }
+    question = {**QUESTIONS, **further}[verb](played)
+    recorded = Recorded()
+    recorded.install(monkeypatch)
+    played.ask(question)
+    members = recorded.seen
+    assert members or verb == "parents"
+    for recorded.value, recorded.at in product(HOSTILE, range(members)):
+        recorded.seen = 0
+        assert "\x1b" not in told(played, question)
+
+
+def first_of(played: Played) -> RemoteKey:
+    return played.ask(lambda keys: keys.list_keys(played.managed.parents[0]))[0]
+
+
+def told(played: Played, question: Callable[[KeyManagement], Any]) -> str:
+    """Return what an adapter finds, or the error of ours that it raises."""
+    try:
+        return repr(played.ask(question))
+    except KojikeyError as error:
+        return str(error)
+
+
+def replaced(document: Any, at: int, value: Any, count: int = 0) -> tuple[Any, int]:
+    """Return a document in which the member of a number is another value, and how many members there are."""
+    if not isinstance(document, dict | list):
+        return document, count
+    made = []
+    for member in document.values() if isinstance(document, dict) else document:
+        changed, after = replaced(member, at, value, count + 1)
+        made.append(value if count == at else changed)
+        count = after
+    return (dict(zip(document, made, strict=True)) if isinstance(document, dict) else made), count
+
+
+@pytest.mark.parametrize("played", [name for name in CREATING if name in LISTING], indirect=True)
+def test_a_new_key_without_an_id_counts_as_lost(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = played.wanted(first_of(played))
+    ask = ManagementClient.ask
+
+    async def asked(client: ManagementClient, *arguments: Any, **more: Any) -> Any:
+        return without_ids(await ask(client, *arguments, **more))
+
+    monkeypatch.setattr(ManagementClient, "ask", asked)
+    with pytest.raises(ManagementUnavailable) as raised:
+        played.ask(lambda keys: keys.create(wanted))
+    assert raised.value.is_uncertain
+
+
+def without_ids(document: Any) -> Any:
+    if not isinstance(document, dict):
+        return document
+    return {name: without_ids(value) for name, value in document.items() if not re.search("(?i)id$|hash|^name$", name)}
