@@ -77,6 +77,7 @@ def _forked(asked: dict[str, Any], said: int) -> dict[str, Any]:
         _step_in_postgres(steps)
         _step_in_requests(steps)
         _pass_days(asked["days"])
+        _ask_at_once()
         os._exit(_carried_out(asked, said))
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     return {"code": code, "steps": steps.count}
@@ -108,6 +109,13 @@ def _pass_days(days: int) -> None:
 
     later = (datetime.now(UTC) + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
     due_rotations.now = lambda: later  # type: ignore[attr-defined]
+
+
+def _ask_at_once() -> None:
+    """Leave out the wait between two questions about something that takes Google a while."""
+    from kojikey.providers.management import google_gemini
+
+    google_gemini._POLL_S = 0.0
 
 
 def _step_in_sqlite(step: Callable[[], None]) -> None:
