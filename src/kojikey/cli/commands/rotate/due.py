@@ -31,7 +31,8 @@ from kojikey.cli.options import (
     YES,
 )
 from kojikey.cli.output.damaged_records import DamagedRecords
-from kojikey.cli.output.failure import REPORT_IT, kind_and_place
+from kojikey.cli.output.failure import REPORT_IT
+from kojikey.model.bugs import kind_and_place
 from kojikey.model.errors import Effect, KojikeyError, UsageError
 from kojikey.model.key import EXPIRING as USUAL_EXPIRING
 from kojikey.model.key import Version
