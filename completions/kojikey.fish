@@ -540,7 +540,7 @@ complete -c kojikey -n '__kojikey_in scan' -l git -d 'every object of git\'s dat
 complete -c kojikey -n '__kojikey_in scan' -l staged -d 'what is about to be committed, instead of files'
 complete -c kojikey -n '__kojikey_in scan' -l any -d 'also what has the shape of a provider\'s key and is not in the store'
 complete -c kojikey -n '__kojikey_in scan' -l all-accounts -d 'the keys of every account'
-complete -c kojikey -n '__kojikey_in scan' -l sarif -r -F -d 'also write the finds to this file, as SARIF 2.1.0'
+complete -c kojikey -n '__kojikey_in scan' -l sarif -r -F -d 'also write the finds to this file, as SARIF 2.1.0 (- for standard output)'
 complete -c kojikey -n '__kojikey_in scan' -l account -s a -x -a '(__kojikey_offer account)' -d 'whose key it is (default: KOJIKEY_ACCOUNT, then \'default\')'
 complete -c kojikey -n '__kojikey_in scan' -l store -s s -x -a '(__kojikey_offer store)' -d 'the store, by name or URL (default: KOJIKEY_STORE, then \'local\')'
 complete -c kojikey -n '__kojikey_in scan' -l json -d 'print one JSON document on stdout, also on failure'

@@ -264,6 +264,12 @@ def test_a_file_is_for_nobody_else_and_is_replaced_only_with_yes(kojikey: Progra
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["keys.env"]
 
 
+def test_a_dash_is_standard_output(kojikey: Program, keys: dict[str, str]) -> None:
+    assert kojikey("export", "--reveal", "--output", "-").out == kojikey("export", "--reveal").out
+    with on_a_terminal(kojikey, "export", "--reveal", "--output", "-") as child:
+        child.expect_exact("on this screen? [y/N]")
+
+
 def test_a_link_is_replaced_and_not_followed(kojikey: Program, tmp_path: Path) -> None:
     kojikey.added()
     target, link = tmp_path / "target", tmp_path / "link"

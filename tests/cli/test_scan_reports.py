@@ -121,3 +121,12 @@ def test_github_gets_as_many_annotations_as_it_shows(kojikey: Program, key: str,
 
 def test_hostile_text_is_shown_on_one_line() -> None:
     assert printable("a\n\x1b[2J\u202e\u2028\udcff") == "a\\n\\x1b[2J\\u202e\\u2028\\udcff"
+
+
+def test_a_dash_is_standard_output_and_takes_the_place_of_the_table(kojikey: Program, key: str, tree: Path) -> None:
+    (tree / "a.txt").write_text(key)
+    ended = kojikey("scan", "--sarif", "-")
+    assert ended.code == 3
+    assert json.loads(ended.out)["version"] == "2.1.0"
+    assert not (tree / "-").exists()
+    assert kojikey("scan", "--sarif", "-", "--json").code == 2

@@ -67,7 +67,7 @@ class Spool:
         try:
             for path, writer in self._files:
                 pieces = partial(writer, ending, self._rows)
-                problems += self._tried(f"the report {path} could not be written", partial(_write_file, path, pieces))
+                problems += self._tried(f"the report {path} could not be written", partial(write_report, path, pieces))
             if self._is_on_github:
                 problems += self._tell_github(ending)
         finally:
@@ -180,7 +180,12 @@ def check_place(path: str) -> None:
         raise UsageError(f"{path} is not a plain file, and a report would take its place", effect=Effect.NOTHING_DONE)
 
 
-def _write_file(path: str, pieces: Callable[[], Iterable[str]]) -> None:
+def write_report(path: str, pieces: Callable[[], Iterable[str]]) -> None:
+    """Write a report to a file, whole or not at all, or to standard output.
+
+    Raises:
+        OSError: it cannot be written; the file that was there is as it was.
+    """
     if path == STDOUT:
         _write_stdout(pieces())
     else:

@@ -26,6 +26,7 @@ REVEAL = Flag("--reveal", help="yes, print the keys themselves")
 _NAMES = ("dotenv", "shell", "fish", "powershell", "json", "github", "k8s", "docker")
 FORMAT = Text("--format", help="the format (default dotenv)", metavar="|".join(_NAMES))
 NAME = Text("--name", help="of the Secret, with --format k8s (default kojikey-ACCOUNT)", metavar="NAME")
+_STDOUT = "-"
 OUTPUT_FILE = Text("--output", help="write a file that nobody else can read, not standard output", metavar="FILE")
 
 
@@ -96,7 +97,7 @@ def _checked_place(context: Context, chosen: str) -> str | None:
 
         return check(context.settings.environ)
     path = context.call[OUTPUT_FILE]
-    if path is None:
+    if path in (None, _STDOUT):
         return None
     from kojikey.model.home import expanded
 
@@ -161,7 +162,7 @@ def _providers(
 def _is_wanted(context: Context, providers: Sequence[str]) -> bool:
     """Ask before keys are shown on a screen."""
     call = context.call
-    if call[YES] or call[OUTPUT_FILE] is not None or not sys.stdout.isatty():
+    if call[YES] or call[OUTPUT_FILE] not in (None, _STDOUT) or not sys.stdout.isatty():
         return True
     keys = f"the key of {providers[0]}" if len(providers) == 1 else f"{len(providers)} keys"
     return context.terminal.confirm(f"Show {keys} on this screen?", otherwise=_typed("--yes"))

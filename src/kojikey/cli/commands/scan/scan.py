@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from kojikey.cli.command import Arguments, Call, Command, Flag, Text
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.exits import Exit
-from kojikey.cli.options import ACCOUNT, ALL_ACCOUNTS, COMMON
+from kojikey.cli.options import ACCOUNT, ALL_ACCOUNTS, COMMON, JSON
 from kojikey.model.errors import Effect, NotFound, UsageError
 from kojikey.model.next_step import Hint, next_step
 
@@ -26,9 +26,14 @@ PATHS = Arguments("paths", "[PATH]...", "files and folders; - is standard input 
 GIT = Flag("--git", help="every object of git's database, reachable or not, instead of files")
 STAGED = Flag("--staged", help="what is about to be committed, instead of files")
 ANY = Flag("--any", help="also what has the shape of a provider's key and is not in the store")
-SARIF = Text("--sarif", help="also write the finds to this file, as SARIF 2.1.0", metavar="FILE", complete="file")
+SARIF = Text(
+    "--sarif",
+    help="also write the finds to FILE (or -), as SARIF 2.1.0",
+    metavar="FILE",
+    complete="file",
+)
 
-_STDIN = "-"
+_STDIN = _STDOUT = "-"
 
 
 def scan(call: Call) -> int:
@@ -65,6 +70,12 @@ def _check_options(call: Call) -> None:
         from kojikey.cli.reports.spool import check_places
 
         check_places([report])
+    if report == _STDOUT and call[JSON]:
+        raise UsageError(
+            "a report and the results cannot both be written to standard output",
+            hint="name a file for the report, or leave --json out",
+            effect=Effect.NOTHING_DONE,
+        )
 
 
 def _check_paths(call: Call, paths: tuple[str, ...]) -> None:
@@ -185,19 +196,19 @@ def _write_reports(context: Context, findings: Findings, search: LeakSearch, cod
     problem = _write_sarif(report, findings, names) if report is not None else ""
     if context.terminal.json:
         output.write_document(context.terminal, findings, search.tally, code, damage.error)
-    else:
+    elif report != _STDOUT:
         output.show(context.terminal, findings, search.tally)
-    if for_github:
+    if for_github and report != _STDOUT:
         output.tell_github(context.terminal, findings)
     return problem
 
 
 def _write_sarif(path: str, findings: Findings, unreadable: list[tuple[str, str]]) -> str:
     from kojikey.cli.reports.sarif import sarif
-    from kojikey.model.atomic_file import write_whole
+    from kojikey.cli.reports.spool import write_report
 
     try:
-        write_whole(path, sarif(findings, unreadable))
+        write_report(path, lambda: sarif(findings, unreadable))
     except OSError as error:
         return f"the report {path} could not be written ({error.strerror}); what was there is as it was"
     return ""
