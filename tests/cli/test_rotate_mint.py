@@ -377,3 +377,24 @@ def test_googles_key_in_use_has_to_be_named_until_its_id_is_known(kojikey: Progr
     assert mint.mint().code == 0
     assert mint.rotate("--mint", "--propagation", "0s").code == 0  # the one that was minted is known
     assert not [request for request in kojikey.sandbox.requests if "lookupKey" in request.path]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "typed"),
+    [
+        (("rotate", "xai", "--like", "x"), 2, "kojikey rotate xai --mint --like KEY-ID"),
+        (("rotate", "xai", "--no-revoke"), 2, "kojikey rotate xai --retire --no-revoke"),
+        (("rotate", "--grace", "1h"), 2, "kojikey rotate --due --grace 24h"),
+        (("rotate", "xai", "--mint", "--label", "x"), 2, "kojikey set xai"),
+        (("rotate", "--due", "--all-accounts", "--account", "acme"), 2, "kojikey rotate --due --all-accounts"),
+        (("remove", "xai", "--yes", "--admin-account", "acme"), 2, "kojikey remove PROVIDER --revoke --admin-account"),
+    ],
+)
+def test_an_option_without_its_step_is_refused_with_the_command_where_it_counts(
+    kojikey: Program, words: tuple[str, ...], code: int, typed: str
+) -> None:
+    set_up(kojikey, "xai")
+    before = kojikey.snapshot()
+    ended = kojikey(*words, "--json")
+    assert (ended.code, kojikey.snapshot()) == (code, before)
+    assert typed in ended.error["hint"]

@@ -35,7 +35,7 @@ def hidden(prompt: str) -> Secret:
     try:
         return Secret(controlling_terminal.ask(prompt, hidden=True))
     except EOFError:
-        raise InputNeeded("nothing was entered", effect=Effect.NOTHING_CHANGED) from None
+        raise InputNeeded("nothing was entered", hint=_KEEP_IT_HIDDEN, effect=Effect.NOTHING_CHANGED) from None
     except UnicodeDecodeError:
         raise MalformedKey("what was entered is not text", effect=Effect.NOTHING_CHANGED) from None
 
@@ -65,7 +65,11 @@ def read_key(call: Call, terminal: Terminal, *, prompt: str) -> Secret:
     """
     variable, path = call.get(FROM_ENV), call.get(FROM_FILE)
     if sum((call.get(STDIN), variable is not None, path is not None)) > 1:
-        raise UsageError("a key comes from one source: --stdin, --from-env or --from-file")
+        raise UsageError(
+            "a key comes from one source: --stdin, --from-env or --from-file",
+            hint="leave the others out",
+            effect=Effect.NOTHING_CHANGED,
+        )
     if variable is not None:
         return _from_variable(variable, terminal)
     if path is not None:

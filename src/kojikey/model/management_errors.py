@@ -22,7 +22,11 @@ class NoSuchParent(NotFound):
     """The provider shows no project, team or service account of that id. The id is not repeated: it may be a key."""
 
     def __init__(self, kind: str, company: str) -> None:
-        super().__init__(f"{company} shows no {kind} of that id to the admin key", effect=Effect.NOTHING_CREATED)
+        super().__init__(
+            f"{company} shows no {kind} of that id to the admin key",
+            hint=f"--parent takes the id of a {kind}; without it the new key belongs where the old one does",
+            effect=Effect.NOTHING_CREATED,
+        )
 
 
 class MintUnfinished(Conflict):

@@ -79,7 +79,9 @@ def short_span(text: str, *, what: str) -> timedelta:
 def _length(match: re.Match[str], *, what: str) -> timedelta:
     length = int(match[1]) * _UNITS[match[2]]
     if length > _LONGEST:
-        raise UsageError(f"{what} takes a span of at most 36500d, a hundred years", effect=Effect.NOTHING_DONE)
+        raise UsageError(
+            f"{what} takes a span of at most 36500d, a hundred years", hint=f"{what} 90d", effect=Effect.NOTHING_DONE
+        )
     return length
 
 
@@ -93,10 +95,16 @@ def moment_or_span(text: str, *, what: str) -> str:
         moment = _moment(text.strip(), what=what).astimezone(UTC)
     except (ValueError, OverflowError):
         raise UsageError(
-            f"{what} takes a date such as 2027-01-31 or a span such as 90d", effect=Effect.NOTHING_CHANGED
+            f"{what} takes a date such as 2027-01-31 or a span such as 90d",
+            hint=f"{what} 90d is ninety days from now; h, d, w and y are its units",
+            effect=Effect.NOTHING_CHANGED,
         ) from None
     if moment.year < _FIRST_YEAR:
-        raise UsageError(f"{what} takes a date from the year {_FIRST_YEAR} on", effect=Effect.NOTHING_CHANGED)
+        raise UsageError(
+            f"{what} takes a date from the year {_FIRST_YEAR} on",
+            hint=f"{what} 2027-01-31",
+            effect=Effect.NOTHING_CHANGED,
+        )
     return stamp(moment)
 
 

@@ -9,7 +9,7 @@ from kojikey.cli.commands.key_choice import choose_key
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.options import ADMIN_ACCOUNT, COMMON, KEY, YES
 from kojikey.model.allocation import source_without_key
-from kojikey.model.errors import Effect, RecordChanged
+from kojikey.model.errors import Effect, RecordChanged, UsageError
 from kojikey.model.next_step import next_step
 
 TYPE_CHECKING = False
@@ -30,6 +30,12 @@ def remove(call: Call) -> int:
     from kojikey.operations.key_records import stored_key
 
     context = context_of(call)
+    if call[ADMIN_ACCOUNT] is not None and not call[REVOKE]:
+        raise UsageError(
+            "--admin-account is for --revoke",
+            hint=next_step("remove", "PROVIDER", "--revoke", "--admin-account", "NAME"),
+            effect=Effect.NOTHING_REMOVED,
+        )
     open_store = wiring.open_chosen_store(context.settings, context.person)
     provider = call[KEY] or choose_key(context, open_store)
     stored = open_store.held(context.account, provider)

@@ -122,7 +122,11 @@ def checked_label(label: str | None) -> str | None:
         UsageError: it is too long, or cannot be displayed.
     """
     if label is not None and (len(label) > _LONGEST_LABEL or not label.isprintable()):
-        raise UsageError(f"a label has at most {_LONGEST_LABEL} printable characters")
+        raise UsageError(
+            f"a label has at most {_LONGEST_LABEL} printable characters",
+            hint="--label production",
+            effect=Effect.NOTHING_CHANGED,
+        )
     return label
 
 

@@ -16,6 +16,7 @@ from kojikey.cli.commands.saving import allowing
 from kojikey.cli.commands.test.run_options import RunOptions
 from kojikey.cli.context import Context
 from kojikey.cli.options import (
+    ACCOUNT,
     ALL_ACCOUNTS,
     BASE_URL,
     BATCH,
@@ -98,6 +99,12 @@ def _policy(context: Context) -> Policy:
             "--jsonl cannot be combined with --json",
             effect=Effect.NOTHING_CHANGED,
             hint=next_step("rotate", "--due", "--jsonl"),
+        )
+    if call[ALL_ACCOUNTS] and call[ACCOUNT] is not None:
+        raise UsageError(
+            "--all-accounts cannot be combined with --account",
+            effect=Effect.NOTHING_CHANGED,
+            hint=next_step("rotate", "--due", "--all-accounts"),
         )
     expiring, grace = call[EXPIRING], call[GRACE]
     return Policy(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from kojikey.cli.command import Flag, Option
+from kojikey.cli.command import Call, Flag, Option
 from kojikey.cli.commands import saving
 from kojikey.cli.commands.key_probe import probe_for_one, run_operation
 from kojikey.cli.commands.management import Access, ability_to_mint, access_to, admin_account_of, open_management
@@ -26,6 +26,7 @@ from kojikey.cli.commands.rotate.options import (
     PROPAGATION,
     RESUME,
     RETIRE,
+    named_provider,
 )
 from kojikey.cli.context import Context
 from kojikey.cli.options import ADMIN_ACCOUNT, ALL_ACCOUNTS, NO_TEST, YES
@@ -331,9 +332,16 @@ def check_options(context: Context) -> None:
             raise UsageError(
                 f"{option.spelling} is for {with_what}",
                 effect=Effect.NOTHING_CHANGED,
-                hint=next_step("rotate", "--help"),
+                hint=_with(goes_with[0], option, call),
             )
     propagation(context)
+
+
+def _with(step: Flag, option: Option[Any], call: Call) -> Hint:
+    """Return the command in which an option means something."""
+    words = [] if step == DUE else [named_provider(call)]
+    value = [option.metavar] if option.metavar else []
+    return next_step("rotate", *words, step.spelling, option.spelling, *value)
 
 
 _GOES_WITH: dict[Option[Any], tuple[Flag, ...]] = {

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from kojikey.cli.command import Flag, Text
-from kojikey.cli.options import ADMIN_ACCOUNT, ALL_ACCOUNTS, YES
+import re
+
+from kojikey.cli.command import Call, Flag, Text
+from kojikey.cli.options import ADMIN_ACCOUNT, ALL_ACCOUNTS, KEY, YES
 
 RESUME = Flag("--resume", help="test and promote the staged key")
 ABORT = Flag("--abort", help="discard the staged key")
@@ -38,3 +40,9 @@ MINTING = (
     EXPIRING,
     GRACE,
 )
+
+
+def named_provider(call: Call) -> str:
+    """Return the provider as it was typed, for a hint; what is no id is not repeated."""
+    typed = call[KEY] or ""
+    return typed if re.fullmatch("[a-z][a-z0-9_]{0,31}", typed) else "PROVIDER"

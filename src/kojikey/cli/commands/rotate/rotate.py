@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from kojikey.cli.command import Call, Command
 from kojikey.cli.commands.key_choice import choose_key
-from kojikey.cli.commands.rotate.options import DUE, FORCE, MINT, MINTING, STEPS
+from kojikey.cli.commands.rotate.options import DUE, FORCE, MINT, MINTING, STEPS, named_provider
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.options import (
     BASE_URL,
@@ -157,17 +155,15 @@ def _step(call: Call) -> str:
 def _refuse_with_mint(call: Call) -> None:
     given = call.given(*_KEY_SOURCES, *_SETTINGS)
     if given:
-        hint = Hint(next_step("set", "PROVIDER"), " changes settings; without --mint, rotate takes a key that you made")
+        sets = next_step("set", named_provider(call))
+        hint = Hint(sets, " changes settings; without --mint, rotate takes a key that you made")
         raise UsageError(
             f"--mint cannot be combined with {given[0].spelling}", hint=hint, effect=Effect.NOTHING_CHANGED
         )
 
 
 def _again(call: Call, step: str, *more: str) -> Hint:
-    provider = call[KEY] or "PROVIDER"
-    return next_step(
-        "rotate", provider if re.fullmatch("[a-z][a-z0-9_]*", provider) else "PROVIDER", f"--{step}", *more
-    )
+    return next_step("rotate", named_provider(call), f"--{step}", *more)
 
 
 def _warn_of_settings(context: Context, result: ChangeResult) -> None:
