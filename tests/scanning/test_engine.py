@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from kojikey.model.secret import Secret
 from kojikey.scanning.engine import Engine, KeyShape, Match
+from kojikey.scanning.forms import forms_of
+from kojikey.scanning.parts import parts_of
 from kojikey.scanning.windows import Found, Scanner, reader_of
 from support.key_encodings import ENCODINGS
 
@@ -40,6 +42,35 @@ def test_a_key_is_found_at_any_place_in_every_encoding(
     data = before + b" " + encode(keys[0], random.Random(seed)) + b" " + after
     places = [place for place in found(Engine([Secret(key) for key in keys]), data) if place.key == 0]
     assert any(place.encoding in names for place in places), encoding
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@given(before=st.text(max_size=900), keys=st.lists(KEYS, min_size=1, max_size=3, unique=True), seed=st.integers())
+@settings(max_examples=10, deadline=None)
+def test_a_text_in_utf_16_with_its_mark_is_searched_for_every_encoding(
+    encoding: str, before: str, keys: list[str], seed: int
+) -> None:
+    encode, names = ENCODINGS[encoding]
+    before = before.translate({ord(character): None for character in "\\%"})
+    text = f"{before}\n {encode(keys[0], random.Random(seed)).decode('latin-1')} "
+    for order, mark in (("utf-16-le", b"\xff\xfe"), ("utf-16-be", b"\xfe\xff")):
+        data = mark + text.encode(order, "replace")
+        places = [place for place in found(Engine([Secret(key) for key in keys]), data) if place.key == 0]
+        assert any(place.encoding in names | {"utf-16"} for place in places), encoding
+
+
+def test_lines_and_columns_of_utf_16_count_its_characters() -> None:
+    text = f"{KEY}\n\u0a41\u4e0a {KEY}\r\n" + "\u00e9" * 3000 + KEY
+    for order, mark in (("utf-16-le", b"\xff\xfe"), ("utf-16-be", b"\xfe\xff")):
+        places = found(Engine([Secret(KEY)]), mark + text.encode(order))
+        assert [(place.line, place.column) for place in places] == [(1, 1), (2, 4), (3, 3001)]
+        places = found(Engine([Secret(KEY)]), f"a\nbc{KEY}".encode(order))
+        assert [(place.line, place.column) for place in places] == [(2, 3)]
+
+
+def test_a_text_of_one_byte_a_character_behind_a_mark_of_utf_16_is_searched_as_it_is() -> None:
+    (place,) = found(Engine([Secret(KEY)]), b"\xff\xfe" + "first\n".encode("utf-16-le") + KEY.encode())
+    assert (place.line, place.encoding) == (2, "plain")
 
 
 @given(keys=st.lists(KEYS, min_size=1, max_size=4), data=st.binary(max_size=8000))
@@ -90,6 +121,37 @@ def test_a_thousand_keys_are_distinguished() -> None:
     engine = Engine([Secret(key) for key in keys])
     data = b"\n".join(base64.b64encode(key.encode()) if number % 2 else key.encode() for number, key in enumerate(keys))
     assert [place.key for place in found(engine, data, window=4096)] == list(range(1000))
+
+
+@pytest.mark.parametrize("key", [KEY, "a1!" + KEY, "0" * 30 + KEY, "-" * 60, KEY[:16], KEY[:9]])
+def test_a_line_end_anywhere_in_base64_hides_no_key(key: str) -> None:
+    engine = Engine([Secret(key)])
+    for before in range(3):
+        text = base64.b64encode(b"x" * before + key.encode() + b"x" * 3)
+        for at in range(1, len(text)):
+            data = text[:at] + b"\r\n" + text[at : at + 32] + b"\n" + text[at + 32 :]
+            assert [match.key for match in engine.find(data, 0, len(data))] == [0], at
+
+
+def test_keys_that_begin_alike_are_distinguished() -> None:
+    chance = random.Random(2)
+    heads = ["sk-proj-", "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.", "0" * 40, "a" * 8]
+    keys = [head + chance.randbytes(chance.randrange(1, 20)).hex() for head in heads for _ in range(60)]
+    keys += [key + "0" for key in keys[::7]]
+    engine = Engine([Secret(key) for key in keys])
+    for encode in (bytes, base64.b64encode):
+        data = b"\n".join(encode(f"x {key}\n".encode()) for key in keys)
+        assert {place.key for place in found(engine, data, window=1 << 16)} == set(range(len(keys)))
+
+
+def test_few_forms_are_compared_at_each_place() -> None:
+    """However many keys begin alike, text that begins like them is no work for each of them."""
+    chance = random.Random(3)
+    for head in ("sk-proj-", "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.", "0" * 40):
+        keys = {head + chance.randbytes(20).hex() for _ in range(500)}
+        parts = parts_of(form for number, key in enumerate(keys) for form in forms_of(number, key.encode()))
+        assert max(map(len, parts.values())) <= 8
+        assert not any(part in head.encode() for part in parts)
 
 
 @pytest.mark.parametrize(

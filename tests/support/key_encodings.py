@@ -40,6 +40,8 @@ ENCODINGS: dict[str, tuple[Encode, set[str]]] = {
     "base64url": (in_base64(base64.urlsafe_b64encode), {"base64", "base64url"}),
     "base64 of MIME": (in_base64(base64.encodebytes), {"base64"}),
     "base64 of PEM": (in_base64(as_pem), {"base64"}),
+    "UTF-16, little-endian": (lambda key, _: key.encode("utf-16-le"), {"utf-16"}),
+    "UTF-16, big-endian": (lambda key, _: key.encode("utf-16-be"), {"utf-16"}),
     "percent-encoded": (lambda key, _: urllib.parse.quote(key, safe="").encode(), {"plain", "percent"}),
     "all percent-encoded": (lambda key, _: "".join(f"%{ord(c):02x}" for c in key).encode(), {"percent"}),
     "JSON": (lambda key, _: json.dumps(key).encode(), {"plain", "json"}),

@@ -2,30 +2,33 @@
 
 Owns: hyperscan, which no other module imports. Must not: read a file, or know whose a key is: it knows their numbers.
 
-Three things are searched for. (1) Each key as it is, whole. (2) Of base64, short parts, and around one that was found
-the rest of the form, with or without line ends in it: wherever MIME or PEM breaks a line, one part stays whole.
-(3) Escapes: where there is one, the bytes around it are unescaped and searched again. (4) For keys that are not
-ours, the beginning of a shape, and there the whole of it.
+Three things are searched for. (1) Of each form of a key a short part (``parts.py``), and around one that was found
+the rest of the form; in base64 also with line ends in it. (2) Escapes of characters that a key has: the bytes around
+one are unescaped and searched again. (3) For keys that are not ours, the beginning of a shape, and there the whole.
 """
 
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import hyperscan
 
 from kojikey.model.secret import Secret
-from kojikey.scanning.forms import LONGEST_ESCAPE, PLAIN, Form, forms_of, kind_of_escape, unescape
+from kojikey.scanning.forms import LONGEST_ESCAPE, PLAIN, UTF16, Form, forms_of, kind_of_escape, unescape
+from kojikey.scanning.parts import parts_of
 
 Buffer = bytes | bytearray
+_Hit = tuple[int, int]
+"""The number of a literal, and where it ends."""
 
-_PART = 12  # characters of base64: 72 bits, so that nothing is found by chance
-_BETWEEN_PARTS = 40  # no line that MIME (76) or PEM (64) breaks has a break in two neighbouring parts
 _SHORTEST_REACH = 1024
-_ESCAPES = (rb"%[2-7][0-9A-Fa-f]", rb"\\u00[2-7][0-9A-Fa-f]", rb"\\/")
-_ESCAPED_IN_JSON = ((b'"', rb"\\\x22"), (b"\\", rb"\\\\"))
+_PAIR = 2  # bytes of a character in UTF-16
+_PRINTABLE = range(0x21, 0x7F)
+_UNRESERVED = (string.ascii_letters + string.digits + "-._~").encode()  # RFC 3986, section 2.3
+_ESCAPED_IN_JSON = b'/"\\'
 _BREAK = re.compile(rb"\r?\n[ \t]*")
 _BREAK_BEFORE = re.compile(rb"\r?\n[ \t]*\Z")
 _WIDEST_BREAK = 64
@@ -49,14 +52,6 @@ class Match(NamedTuple):
     shape: int | None = None
 
 
-class _Searched(NamedTuple):
-    """The meaning of one of hyperscan's patterns: a whole form, a part of one, or the beginning of a shape."""
-
-    form: Form | None
-    offset: int = 0
-    shape: int | None = None
-
-
 class Engine:
     """Searches for some keys. One instance is used from one thread at a time."""
 
@@ -64,59 +59,50 @@ class Engine:
         values = [key.reveal().encode() for key in keys]
         forms = [form for number, value in enumerate(values) if value for form in forms_of(number, value)]
         self.shapes = tuple(shapes)
-        self.reach = max([_SHORTEST_REACH, *(len(form.text) * (LONGEST_ESCAPE + 1) for form in forms)])
-        """No match is longer than so many bytes."""
-        self._searched: dict[bytes, list[_Searched]] = {}
-        for form in forms:
-            self._search_for(form)
+        longest = max((len(form.text) for form in forms if form.encoding != UTF16), default=0)
+        self.reach = max(_SHORTEST_REACH, longest * (LONGEST_ESCAPE + 1) * _PAIR)
+        """No match is longer than so many bytes. It is even."""
+        self._parts = parts_of(forms)
+        self._shapes: dict[bytes, list[int]] = {}
         for number, shape in enumerate(self.shapes):
-            self._searched.setdefault(shape.prefix, []).append(_Searched(None, shape=number))
-        self._patterns = list(self._searched)
-        self._literals = _literals(self._patterns)
-        joined = b"".join(values)
-        self._escapes = _escapes(more=[regex for character, regex in _ESCAPED_IN_JSON if character in joined])
+            self._shapes.setdefault(shape.prefix, []).append(number)
+        self._literals = list(self._parts | self._shapes)
+        escapes = _escapes({byte for form in forms for byte in form.text}, self.shapes)
+        self._search = _search([*self._literals, *escapes])
 
-    def _search_for(self, form: Form) -> None:
-        offsets = _parts(len(form.text)) if form.may_wrap else [0]
-        for offset in offsets:
-            text = form.text[offset : offset + _PART] if form.may_wrap else form.text
-            self._searched.setdefault(text, []).append(_Searched(form, offset))
+    def find(self, buffer: Buffer, start: int, end: int, *, is_utf16: bool = False) -> list[Match]:
+        """Return the keys that stand in a part of a buffer, in order of place, each place once for a key.
 
-    def find(self, buffer: Buffer, start: int, end: int) -> list[Match]:
-        """Return the keys that stand in a part of a buffer, in order of place, each place once for a key."""
-        if start >= end or not self._patterns:
+        ``is_utf16``: the text may be in UTF-16, so that every form of a key has a zero byte between its characters.
+        """
+        if start >= end or not self._literals:
             return []
-        found = self._plainly(buffer, start, end)
-        escaped = self._escapes(memoryview(buffer)[start:end])
-        if escaped:
-            for first, last in list(self._regions(escaped, start, end)):
-                found |= self._unescaped(bytes(memoryview(buffer)[first:last]), first)
+        view = memoryview(buffer)[start:end]
+        hits = self._search(view)
+        found = self._whole(hits, buffer, start, end) if hits else set()
+        for first, last in self._regions(hits, start, end):
+            found |= self._unescaped(bytes(view[first - start : last - start]), first)
+        if is_utf16:
+            found |= set(self._halves(bytes(view), start))
         return sorted(_without_doubles(found)) if found else []
 
-    def _plainly(self, buffer: Buffer, start: int, end: int) -> set[Match]:
+    def _whole(self, hits: list[_Hit], buffer: Buffer, start: int, end: int) -> set[Match]:
+        """Return the matches around the parts that were found."""
         found: set[Match] = set()
-        for pattern, to in self._literals(memoryview(buffer)[start:end]):
-            text = self._patterns[pattern]
-            begin = start + to - len(text)
-            for searched in self._searched[text]:
-                match = self._completed(searched, buffer, begin, (start, end))
+        for pattern, to in hits:
+            if pattern >= len(self._literals):
+                continue
+            text = self._literals[pattern]
+            at = start + to - len(text)
+            for form, offset in self._parts.get(text, ()):
+                match = _completed(form, offset, buffer, at, (start, end))
+                if match:
+                    found.add(match)
+            for number in self._shapes.get(text, ()):
+                match = self._shaped(number, buffer, at, (start, end))
                 if match:
                     found.add(match)
         return found
-
-    def _completed(self, searched: _Searched, buffer: Buffer, at: int, bounds: tuple[int, int]) -> Match | None:
-        """Return the whole match around a found part, None where the rest of it is not there."""
-        form = searched.form
-        if form is None:
-            return self._shaped(searched.shape or 0, buffer, at, bounds)
-        if not form.may_wrap:
-            return Match(at, at + len(form.text), form.encoding, form.key)
-        first, last = at - searched.offset, at - searched.offset + len(form.text)
-        if first >= bounds[0] and buffer[first:last] == form.text and last <= bounds[1]:
-            return Match(first, last, form.encoding, form.key)
-        begin = _backward(buffer, at, form.text[: searched.offset], bounds[0])
-        finish = _forward(buffer, at, form.text[searched.offset :], bounds[1])
-        return None if begin is None or finish is None else Match(begin, finish, form.encoding, form.key)
 
     def _shaped(self, number: int, buffer: Buffer, at: int, bounds: tuple[int, int]) -> Match | None:
         if at > bounds[0] and _is_of_word(buffer[at - 1]):
@@ -126,10 +112,21 @@ class Engine:
             return None
         return Match(at, match.end(), PLAIN, None, number)
 
-    def _regions(self, escapes: list[tuple[int, int]], start: int, end: int) -> Iterator[tuple[int, int]]:
-        """Yield the parts of the buffer in which a key with an escape may stand; escapes come in order."""
+    def _halves(self, data: bytes, offset: int) -> Iterator[Match]:
+        """Yield the matches in UTF-16: in every second byte, where the byte between two is zero."""
+        for half in range(_PAIR):
+            for match in self.find(data[half::_PAIR], 0, (len(data) - half + 1) // _PAIR):
+                begin, finish = half + match.start * _PAIR, half + match.end * _PAIR - 1
+                if not any(data[begin + 1 : finish : _PAIR]):
+                    encoding = UTF16 if match.encoding == PLAIN else match.encoding
+                    yield match._replace(start=offset + begin, end=offset + finish, encoding=encoding)
+
+    def _regions(self, hits: list[_Hit], start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Yield the parts of the buffer in which a key with an escape may stand; hits come in order."""
         first, last = start, start
-        for _, to in escapes:
+        for pattern, to in hits:
+            if pattern < len(self._literals):
+                continue
             begin = start + to - self.reach
             if begin > last:
                 if last > start:
@@ -143,7 +140,8 @@ class Engine:
         """Return the matches of which at least one character is escaped."""
         read = unescape(data, offset)
         found: set[Match] = set()
-        for match in self._plainly(read.text, 0, len(read.text)):
+        text = read.text
+        for match in self._whole(self._search(memoryview(text)), text, 0, len(text)):
             escape = read.first_escape(match.start, match.end)
             if escape is not None:
                 encoding = kind_of_escape(data[escape - offset]) if match.encoding == PLAIN else match.encoding
@@ -162,10 +160,16 @@ def _without_doubles(found: set[Match]) -> list[Match]:
     ]
 
 
-def _parts(length: int) -> list[int]:
-    """Return the offsets of the parts by which a form is found."""
-    last = max(0, length - _PART)
-    return sorted({*range(0, last, _BETWEEN_PARTS), last})
+def _completed(form: Form, offset: int, buffer: Buffer, at: int, bounds: tuple[int, int]) -> Match | None:
+    """Return the whole match around a part that was found, None where the rest of it is not there."""
+    first, last = at - offset, at - offset + len(form.text)
+    if first >= bounds[0] and buffer[first:last] == form.text and last <= bounds[1]:
+        return Match(first, last, form.encoding, form.key)
+    if not form.may_wrap:
+        return None
+    begin = _backward(buffer, at, form.text[:offset], bounds[0])
+    finish = _forward(buffer, at, form.text[offset:], bounds[1])
+    return None if begin is None or finish is None else Match(begin, finish, form.encoding, form.key)
 
 
 def _forward(buffer: Buffer, at: int, text: bytes, end: int) -> int | None:
@@ -200,34 +204,32 @@ def _is_of_word(byte: int, more: bytes = b"") -> bool:
     return bytes((byte,)).isalnum() or byte in more
 
 
-_Search = Callable[["memoryview"], "list[tuple[int, int]]"]
+def _escapes(used: set[int], shapes: Sequence[KeyShape]) -> list[bytes]:
+    """Return the escapes of the characters that keys have; a key with none of them is found as it is."""
+    characters = {byte for byte in used if byte in _PRINTABLE}
+    if shapes:
+        characters |= {*_UNRESERVED, *(byte for shape in shapes for byte in shape.regex.pattern if byte in b"+/=:")}
+    numbers = {number for byte in characters for number in (b"%02x" % byte, b"%02X" % byte)}
+    in_json = [b"\\%c" % byte for byte in _ESCAPED_IN_JSON if byte in characters]
+    return [lead + number for lead in (b"%", b"\\u00") for number in sorted(numbers)] + in_json
 
 
-def _literals(patterns: Sequence[bytes]) -> _Search:
-    """Return what finds byte strings: the number of the pattern and the end, of each place where one stands."""
-    return _search(patterns, is_literal=True)
-
-
-def _escapes(more: Sequence[bytes]) -> _Search:
-    """Return what finds escapes: where each of them ends."""
-    return _search([*_ESCAPES, *more], is_literal=False)
-
-
-def _search(patterns: Sequence[bytes], *, is_literal: bool) -> _Search:
-    if not patterns:
+def _search(literals: Sequence[bytes]) -> Callable[[memoryview], list[_Hit]]:
+    """Return what finds byte strings: the number and the end of each, in order of place."""
+    if not literals:
         return lambda _: []
-    database = hyperscan.Database()
-    count = len(patterns)
-    database.compile(expressions=patterns, ids=range(count), elements=count, flags=[0] * count, literal=is_literal)
-    hits: list[tuple[int, int]] = []
+    # as regular expressions: hyperscan's own way for literals ends them at a zero byte
+    expressions = [b"".join(b"\\x%02x" % byte for byte in literal) for literal in literals]
+    database, count = hyperscan.Database(), len(literals)
+    database.compile(expressions=expressions, ids=range(count), elements=count, flags=[0] * count)
 
-    def keep(pattern: int, _start: int, end: int, _flags: int, _context: object) -> None:
-        hits.append((pattern, end))
+    def keep(number: int, _start: int, end: int, _flags: int, hits: list[_Hit]) -> None:
+        hits.append((number, end))
 
-    def search(view: memoryview) -> list[tuple[int, int]]:
-        hits.clear()
+    def search(view: memoryview) -> list[_Hit]:
+        hits: list[_Hit] = []
         # any buffer is taken, though the types of hyperscan know of str and bytes alone
-        database.scan(view, match_event_handler=keep)  # type: ignore[type-var]
+        database.scan(view, match_event_handler=keep, context=hits)  # type: ignore[arg-type, type-var]
         return hits
 
     return search

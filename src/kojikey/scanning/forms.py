@@ -11,7 +11,7 @@ import re
 from bisect import bisect_right
 from typing import NamedTuple
 
-PLAIN, BASE64, BASE64URL, PERCENT, JSON = "plain", "base64", "base64url", "percent", "json"
+PLAIN, BASE64, BASE64URL, PERCENT, JSON, UTF16 = "plain", "base64", "base64url", "percent", "json", "utf-16"
 
 ESCAPE = re.compile(rb"%[2-7][0-9A-Fa-f]|\\u00[2-7][0-9A-Fa-f]|\\[/\"\\]")
 """One printable ASCII character as percent-encoding or JSON writes it. A key has no others."""
@@ -36,7 +36,9 @@ def forms_of(key: int, value: bytes) -> list[Form]:
     Base64 depends on how many bytes come before the value: for each of the three cases, the characters that the value
     alone decides.
     """
-    forms = {value: Form(key, PLAIN, value)}
+    # both byte orders have this in common: a zero byte between each two characters
+    spread = value.decode("latin-1").encode("utf-16-le")[:-1]
+    forms = {spread: Form(key, UTF16, spread), value: Form(key, PLAIN, value)}
     for encoding, encode in _ALPHABETS:
         for before in range(3):
             whole = encode(bytes(before) + value)

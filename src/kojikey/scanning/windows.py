@@ -13,15 +13,16 @@ from kojikey.scanning.engine import Engine, Match
 
 WINDOW = 1024 * 1024
 _BEGINNING = 8  # bytes, by which an archive is recognised
-_CONTEXT = 1  # a byte before the first that may begin a match: what stands before a shape decides
-_CONTINUATION = bytes(range(0x80, 0xC0))  # of a character in UTF-8, after its first byte
+_CONTEXT = 2  # bytes before the first that may begin a match: what stands before a shape decides; even, for UTF-16
+_NOT_COUNTED = bytes(range(0x80, 0xC0)) + b"\0"  # what goes on with a character of UTF-8; zeros of UTF-16 in between
+_BYTE_ORDERS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 Read = Callable[[memoryview], int]
 """Fills the beginning of a view and returns how many bytes it wrote; 0 is the end."""
 
 
 class Found(NamedTuple):
-    """A key that was found. Lines and columns (in characters of UTF-8) begin at 1; ``tail`` is what may be shown.
+    """A key that was found. Lines and columns (in characters) begin at 1; ``tail`` is what may be shown.
 
     ``key`` is the number that the engine has for it; of a key that is not ours it is None, and ``provider`` is set.
     """
@@ -43,15 +44,17 @@ class Scanner:
         self._view = memoryview(self.buffer)
         self.beginning = b""
         """The first bytes of the stream that was searched last."""
+        self._utf16: str | None = None
 
     def scan(self, read: Read) -> Iterator[Found]:
         """Yield what is found in a stream, each place once, in order."""
         filled, is_at_end = self._fill(read, 0)
         self.beginning = bytes(self._view[: min(filled, _BEGINNING)])
-        matches = self.engine.find(self.buffer, 0, filled)
+        self._utf16 = _BYTE_ORDERS.get(self.beginning[:2])
+        matches = self.engine.find(self.buffer, 0, filled, is_utf16=self._utf16 is not None)
         if not matches and is_at_end:
             return
-        line, column, first = 1, 1, 0
+        line, column, first = 1, 0 if self._utf16 else 1, 0  # the mark of the byte order is no column
         while True:
             limit = filled if is_at_end else filled - self.engine.reach
             for match in matches:
@@ -63,7 +66,8 @@ class Scanner:
             line, column = self._position(keep, line, column)
             self.buffer[: filled - keep] = self.buffer[keep:filled]
             filled, is_at_end = self._fill(read, filled - keep)
-            matches, first = self.engine.find(self.buffer, 0, filled), _CONTEXT
+            matches = self.engine.find(self.buffer, 0, filled, is_utf16=self._utf16 is not None)
+            first = _CONTEXT
 
     def _fill(self, read: Read, filled: int) -> tuple[int, bool]:
         while filled < len(self.buffer):
@@ -75,17 +79,20 @@ class Scanner:
 
     def _position(self, at: int, line: int, column: int) -> tuple[int, int]:
         """Return line and column of a place in the window, given those of its beginning."""
-        last = self.buffer.rfind(b"\n", 0, at)
-        characters = len(self.buffer[last + 1 : at].translate(None, _CONTINUATION))
-        if last < 0:
-            return line, column + characters
-        return line + self.buffer.count(b"\n", 0, at), characters + 1
+        if self._utf16:
+            text = self.buffer[: at - at % 2].decode(self._utf16, "replace")
+            lines, characters = text.count("\n"), len(text) - text.rfind("\n") - 1
+        else:
+            begin = self.buffer.rfind(b"\n", 0, at) + 1
+            lines = self.buffer.count(b"\n", 0, at)
+            characters = len(self.buffer[begin:at].translate(None, _NOT_COUNTED))
+        return line + lines, characters + (1 if lines else column)
 
     def _found(self, match: Match, line: int, column: int) -> Found:
         line, column = self._position(match.start, line, column)
         if match.shape is None:
             return Found(line, column, match.encoding, match.key, None, "")
-        value = self.buffer[match.start : match.end].decode("ascii", "replace")
+        value = self.buffer[match.start : match.end].replace(b"\0", b"").decode("ascii", "replace")
         return Found(line, column, match.encoding, None, self.engine.shapes[match.shape].provider, tail_of(value))
 
 
