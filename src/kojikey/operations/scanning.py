@@ -19,6 +19,7 @@ from kojikey.operations.open_store import OpenStore
 from kojikey.providers.definition import Definition
 from kojikey.scanning.engine import Engine, KeyShape
 from kojikey.scanning.files import FileSearch
+from kojikey.scanning.tree import TreeSearch
 from kojikey.scanning.trouble import Tally
 from kojikey.scanning.windows import Found, Read, Scanner
 from kojikey.stores.base import Query
@@ -144,7 +145,7 @@ class LeakSearch:
 
     def path(self, path: str) -> Iterator[Finding]:
         """Yield what is found in a file or folder."""
-        for place in self._files.path(path):
+        for place in TreeSearch(self._files).path(path):
             yield self._finding(place.found, file=place.path)
 
     def stream(self, name: str, read: Read) -> Iterator[Finding]:
