@@ -264,6 +264,26 @@ def test_a_sparse_file_is_read_without_its_holes(kojikey: Program, key: SandboxK
     assert [(row["line"], row["column"]) for row in ended.results] == [(2, 1)]
 
 
+@pytest.mark.program
+def test_every_file_of_a_large_tree_is_searched(kojikey: Program, key: SandboxKey, tree: Path) -> None:
+    for number in range(300):
+        (tree / f"f{number}").write_text(f"{number}\n" * 50 + (key.key if number % 10 == 0 else ""))
+    (tree / "gone").symlink_to("nowhere")
+    ended = kojikey.installed("scan", str(tree), "--json")
+    assert sorted(row["file"] for row in ended.results) == sorted(str(tree / f"f{n}") for n in range(0, 300, 10))
+    assert {row["line"] for row in ended.results} == {51}
+    assert ended.document["summary"]["files"] == 300
+
+
+def test_a_file_of_powershell_is_searched(kojikey: Program, key: SandboxKey, tree: Path) -> None:
+    (tree / "out.txt").write_bytes(b"\xff\xfe" + f"NAME\r\nkey={key.key}\r\n".encode("utf-16-le"))
+    row = scan(kojikey, tree).result
+    assert (row["line"], row["column"], row["encoding"]) == (2, 5, "utf-16")
+    (tree / "out.txt").write_bytes(b"\xff\xfe" + base64.b64encode(key.key.encode()).decode().encode("utf-16-le"))
+    row = scan(kojikey, tree).result
+    assert (row["line"], row["column"], row["encoding"]) == (1, 1, "base64")
+
+
 def test_memory_is_flat_for_a_file_of_any_size(kojikey: Program, key: SandboxKey, tree: Path) -> None:
     with open(tree / "large", "wb") as file:
         block = os.urandom(1 << 20)

@@ -238,6 +238,33 @@ def test_a_damaged_object_is_named_and_exit_4(kojikey: Program, key: str, git: G
     assert f"object {name} was not read: missing or damaged" in ended.err
 
 
+def test_an_object_at_which_git_ends_hides_no_other(kojikey: Program, key: str, git: Git, repository: Path) -> None:
+    """Git gives up in the midst of a large object whose end is damaged."""
+    for number in range(6):
+        (repository / f"f{number}").write_bytes(f"{number}{key}\n".encode() + os.urandom(3_000_000))
+        name = git("hash-object", "-w", f"f{number}")
+        if number % 2:
+            path = repository / ".git" / "objects" / name[:2] / name[2:]
+            path.chmod(0o600)
+            path.write_bytes(path.read_bytes()[:-1_000_000])
+    git("config", "core.bigFileThreshold", "1m")
+    ended = scan(kojikey, "--git")
+    assert ended.code == 3
+    assert len(ended.document["unreadable"]) == 3
+    assert len({row["object"] for row in ended.results}) >= 3
+    assert all("missing or damaged" in row["reason"] for row in ended.document["unreadable"])
+
+
+def test_many_objects_are_searched_whole(kojikey: Program, key: str, git: Git, repository: Path) -> None:
+    git("fast-import", "--quiet", given="".join(
+        f"blob\ndata <<END\n{number}\n{key if number % 100 == 0 else ''}\nEND\n" for number in range(1000)
+    ))  # fmt: skip
+    ended = kojikey.installed("scan", "--git", "--json")
+    assert ended.document["summary"]["objects"] == 1000
+    assert len(ended.results) == 10
+    assert {(row["line"], row["object_type"], row["commit"]) for row in ended.results} == {(2, "blob", None)}
+
+
 @pytest.mark.parametrize("option", ["--git", "--staged"])
 def test_a_path_that_is_in_no_repository_is_exit_2(kojikey: Program, key: str, repository: Path, option: str) -> None:
     for arguments in ([], [str(repository)]):

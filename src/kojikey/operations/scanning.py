@@ -16,7 +16,6 @@ from kojikey.model.masking import mask
 from kojikey.model.secret import Secret
 from kojikey.operations.key_records import key_of
 from kojikey.operations.open_store import OpenStore
-from kojikey.providers.definition import Definition
 from kojikey.scanning.engine import Engine, KeyShape
 from kojikey.scanning.files import FileSearch
 from kojikey.scanning.tree import TreeSearch
@@ -26,7 +25,8 @@ from kojikey.stores.base import Query
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kojikey.scanning.git import InObject
+    from kojikey.providers.definition import Definition
+    from kojikey.scanning.git_objects import InObject
     from kojikey.scanning.git_process import Git
 
 _LITERAL = re.compile(r"(?:[A-Za-z0-9_-]|\\[._-])*")

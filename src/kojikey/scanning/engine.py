@@ -26,6 +26,7 @@ _Hit = tuple[int, int]
 
 _SHORTEST_REACH = 1024
 _PAIR = 2  # bytes of a character in UTF-16
+_WRITTEN = [b"\\x%02x" % byte for byte in range(256)]
 _PRINTABLE = range(0x21, 0x7F)
 _UNRESERVED = (string.ascii_letters + string.digits + "-._~").encode()  # RFC 3986, section 2.3
 _ESCAPED_IN_JSON = b'/"\\'
@@ -67,7 +68,7 @@ class Engine:
         for number, shape in enumerate(self.shapes):
             self._shapes.setdefault(shape.prefix, []).append(number)
         self._literals = list(self._parts | self._shapes)
-        escapes = _escapes({byte for form in forms for byte in form.text}, self.shapes)
+        escapes = _escapes(set(b"".join(form.text for form in forms)), self.shapes)
         self._search = _search([*self._literals, *escapes])
 
     def find(self, buffer: Buffer, start: int, end: int, *, is_utf16: bool = False) -> list[Match]:
@@ -219,7 +220,7 @@ def _search(literals: Sequence[bytes]) -> Callable[[memoryview], list[_Hit]]:
     if not literals:
         return lambda _: []
     # as regular expressions: hyperscan's own way for literals ends them at a zero byte
-    expressions = [b"".join(b"\\x%02x" % byte for byte in literal) for literal in literals]
+    expressions = [b"".join(map(_WRITTEN.__getitem__, literal)) for literal in literals]
     database, count = hyperscan.Database(), len(literals)
     database.compile(expressions=expressions, ids=range(count), elements=count, flags=[0] * count)
 

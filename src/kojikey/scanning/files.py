@@ -41,6 +41,12 @@ class FileSearch:
     scanner: Scanner
     tally: Tally
 
+    def files(self, paths: list[str], tally: Tally) -> Iterator[InFile]:
+        """Yield the finds in some files, counted in a tally."""
+        search = FileSearch(self.scanner, tally)
+        for path in paths:
+            yield from search.file(path)
+
     def stream(self, name: str, read: Read) -> Iterator[InFile]:
         """Yield the finds in an open stream."""
         self.tally.files += 1

@@ -49,13 +49,15 @@ def _placed(texts: list[bytes], span: int, offset: int) -> Iterable[tuple[bytes,
         begin = _varied(text, span, offset)
         groups.setdefault(text[begin : begin + min(span, _LENGTH)], []).append((text, begin))
     for group in groups.values():
-        begins = {begin for _, begin in group}
-        alike = _alike([text for text, _ in group])
-        further = max(max(begins) + _LENGTH, alike - _LENGTH // 2)
-        if len(group) <= _FEW or further + span > min(len(text) for text, _ in group):
+        if len(group) <= _FEW:
+            yield from group
+            continue
+        together = [text for text, _ in group]
+        further = max(max(begin for _, begin in group) + _LENGTH, _alike(together) - _LENGTH // 2)
+        if further + span > min(map(len, together)):
             yield from group
         else:
-            yield from _placed([text for text, _ in group], span, further)
+            yield from _placed(together, span, further)
 
 
 def _varied(text: bytes, span: int, offset: int) -> int:

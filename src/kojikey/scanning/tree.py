@@ -40,7 +40,7 @@ class TreeSearch:
             self._tally.skip(mode)
 
     def _folder(self, root: str) -> Iterator[InFile]:
-        with Workers(self._search) as workers:
+        with Workers(self._search.files, InFile, self._tally) as workers:
             batch: list[str] = []
             for entries, files in self._walk(root):
                 yield from self._names(entries)

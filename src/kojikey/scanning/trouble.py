@@ -52,8 +52,9 @@ class Tally:
                 self.skipped[name] += 1
 
     def add(self, other: Tally) -> None:
-        """Add what another search of files counted."""
+        """Add what another search counted."""
         self.files += other.files
+        self.objects += other.objects
         self.skipped.update(other.skipped)
         self.unreadable += other.unreadable[: _NAMED - len(self.unreadable)]
         self.unreadable_count += other.unreadable_count

@@ -46,6 +46,10 @@ class Scanner:
         """The first bytes of the stream that was searched last."""
         self._utf16: str | None = None
 
+    def is_clean(self, data: bytes) -> bool:
+        """Return whether a whole text has nothing to find: for many small ones in less time than :meth:`scan`."""
+        return data[:2] not in _BYTE_ORDERS and not self.engine.find(data, 0, len(data))
+
     def scan(self, read: Read) -> Iterator[Found]:
         """Yield what is found in a stream, each place once, in order."""
         filled, is_at_end = self._fill(read, 0)

@@ -1,7 +1,8 @@
-"""Searches files in several processes at the same time.
+"""Searches in several processes at the same time.
 
-Each is a copy of this one (fork), so that nothing is prepared twice and no key is sent anywhere: paths go to it through
-a pipe, and finds, which have a key's number alone, come back. Owns: these processes. Must not: choose the files.
+Each is a copy of this one (fork), so that nothing is prepared twice and no key is sent anywhere: names of what to
+search go to it through a pipe, and finds, which have a key's number alone, come back. Owns: these processes. Must not:
+know what is searched.
 """
 
 from __future__ import annotations
@@ -13,85 +14,85 @@ import signal
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from kojikey.scanning.files import FileSearch, InFile
 from kojikey.scanning.trouble import Tally
 from kojikey.scanning.windows import Found
 
 _MOST = 4  # processes; more would mostly wait for the disk, and take memory
 
+Place = TypeVar("Place")
+"""A named tuple: where something was found, and as its last member what."""
 
-class Workers:
+Work = Callable[[list[str], Tally], Iterator[Place]]
+"""Searches what a batch names, in order, and counts it in a tally."""
+
+
+class Workers(Generic[Place]):
     """The processes of one search. They begin with the first batch that is given to them."""
 
-    def __init__(self, search: FileSearch) -> None:
-        self._search = search
+    def __init__(self, work: Work[Place], place: Callable[..., Place], tally: Tally) -> None:
+        self._work, self._place, self._tally = work, place, tally
         self._workers: list[_Worker] = []
         self.are_at_work = False
         """Whether they have begun."""
 
-    def __enter__(self) -> Workers:
+    def __enter__(self) -> Workers[Place]:
         return self
 
     def __exit__(self, *_: object) -> None:
         for worker in self._workers:
             worker.end()
 
-    def search(self, batch: list[str]) -> Iterator[InFile]:
-        """Have some files searched; yield what was found meanwhile, in these and in earlier ones."""
+    def search(self, batch: list[str]) -> Iterator[Place]:
+        """Have a batch searched; yield what was found meanwhile, in it and in earlier ones."""
         if not self.are_at_work:
             self.are_at_work = True
-            for _ in range(_possible()):
-                self._workers.append(_Worker(self._search, self._workers))
+            for _ in range(useful_processes()):
+                self._workers.append(_Worker(self._work, self._workers))
         while self._workers and not any(worker.is_free for worker in self._workers):
             yield from self._hear()
         free = next((worker for worker in self._workers if worker.is_free), None)
         if free:
             free.ask(batch)
         else:
-            yield from self._here(batch)
+            yield from self._work(batch, self._tally)
 
-    def finish(self, batch: list[str]) -> Iterator[InFile]:
-        """Search the last files, and yield everything that is left to find."""
-        yield from self._here(batch)
+    def finish(self, batch: list[str]) -> Iterator[Place]:
+        """Search the last batch here, and yield everything that is left to find."""
+        yield from self._work(batch, self._tally)
         while not all(worker.is_free for worker in self._workers):
             yield from self._hear()
 
-    def _here(self, batch: list[str]) -> Iterator[InFile]:
-        for path in batch:
-            yield from self._search.file(path)
-
-    def _hear(self) -> Iterator[InFile]:
+    def _hear(self) -> Iterator[Place]:
         busy = {worker.answers: worker for worker in self._workers if not worker.is_free}
         for source in select.select(list(busy), (), ())[0]:
             worker = busy[source]
             for answer in worker.heard():
-                if isinstance(answer, Tally):
-                    self._search.tally.add(answer)
+                if isinstance(answer, dict):
+                    self._tally.add(_tally(answer))
                 else:
-                    yield answer
-            if worker.is_lost:
+                    yield self._place(*answer[:-1], Found(*answer[-1]))
+            if worker.is_lost:  # somebody ended it, or it had no memory: its last batch is searched here
                 self._workers.remove(worker)
                 worker.end()
-                yield from islice(self._here(worker.batch), worker.count, None)
+                yield from islice(self._work(worker.batch, self._tally), worker.count, None)
 
 
-def _possible() -> int:
-    """Return how many processes are of use."""
+def useful_processes() -> int:
+    """Return how many processes make a search faster; 0 where a copy of this one may not work."""
     if not hasattr(os, "fork") or sys.platform == "darwin" or threading.active_count() > 1:
-        return 0  # on macOS, and beside other threads, a copy of a process may not work
+        return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(cores, _MOST) if cores > 1 else 0
 
 
 class _Worker:
-    """One process. It answers a batch of paths with a line for each find, and at the end one with what it counted."""
+    """One process. It answers a batch with a line for each find, and at the end one with what it counted."""
 
-    def __init__(self, search: FileSearch, others: list[_Worker]) -> None:
+    def __init__(self, work: Work[Any], others: list[_Worker]) -> None:
         asked, self._questions = os.pipe()
         self.answers, answered = os.pipe()
         self._left = b""
@@ -103,7 +104,7 @@ class _Worker:
         self._pid = os.fork()
         if self._pid == 0:
             # each notices our end by the end of its questions
-            _serve(search, asked, answered, [end for worker in (self, *others) for end in worker._ours])
+            _serve(work, asked, answered, [end for worker in (self, *others) for end in worker._ours])
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
         os.close(asked)
         os.close(answered)
@@ -121,35 +122,24 @@ class _Worker:
         except BrokenPipeError:
             return  # that it is lost is heard with the next answer
 
-    def heard(self) -> Iterator[InFile | Tally]:
+    def heard(self) -> Iterator[Any]:
         data = os.read(self.answers, 65536)
         *lines, self._left = (self._left + data).split(b"\n")
         self.is_lost = not data
         for line in lines:
-            answer = _read(json.loads(line))
-            self.is_free = isinstance(answer, Tally)
+            answer = json.loads(line)
+            self.is_free = isinstance(answer, dict)
             self.count += not self.is_free
             yield answer
 
     def end(self) -> None:
         for end in self._ours:
             os.close(end)
-        os.kill(self._pid, signal.SIGKILL)  # it has nothing that a file or a lock could be left behind by
+        os.kill(self._pid, signal.SIGKILL)  # it has no file or lock that it could leave behind
         os.waitpid(self._pid, 0)
 
 
-def _read(answer: Any) -> InFile | Tally:
-    if not isinstance(answer, dict):
-        return InFile(answer[0], Found(*answer[1]))
-    unreadable = [(name, reason) for name, reason in answer["unreadable"]]
-    return Tally(answer["files"], Counter(answer["skipped"]), unreadable, answer["unreadable_count"])
-
-
-def _written(answer: InFile | Tally) -> bytes:
-    return json.dumps(answer if isinstance(answer, InFile) else asdict(answer)).encode() + b"\n"
-
-
-def _serve(search: FileSearch, asked: int, answered: int, not_ours: list[int]) -> None:
+def _serve(work: Work[Any], asked: int, answered: int, not_ours: list[int]) -> None:
     """Answer until there are no more questions. Never returns."""
     try:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -158,10 +148,22 @@ def _serve(search: FileSearch, asked: int, answered: int, not_ours: list[int]) -
             os.close(end)
         with open(asked, "rb") as questions, open(answered, "wb") as answers:
             for line in questions:
-                batch = FileSearch(search.scanner, Tally())
-                for path in json.loads(line):
-                    answers.writelines(map(_written, batch.file(path)))
-                answers.write(_written(batch.tally))
+                tally = Tally()
+                for place in work(json.loads(line), tally):
+                    answers.write(json.dumps(place).encode() + b"\n")
+                answers.write(json.dumps(_written(tally)).encode() + b"\n")
                 answers.flush()
     finally:
         os._exit(0)
+
+
+def _written(tally: Tally) -> dict[str, Any]:
+    return {
+        "files": tally.files, "objects": tally.objects, "skipped": tally.skipped,
+        "unreadable": tally.unreadable, "unreadable_count": tally.unreadable_count,
+    }  # fmt: skip
+
+
+def _tally(written: dict[str, Any]) -> Tally:
+    unreadable = [(name, reason) for name, reason in written["unreadable"]]
+    return Tally(**{**written, "skipped": Counter(written["skipped"]), "unreadable": unreadable})
