@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -94,7 +97,7 @@ def test_a_whole_file_that_was_put_back_is_found_for_each_account(kojikey: Progr
     ended = kojikey("audit", "--verify", "--json")
     assert rolled_back(ended) == ["acme", "globex", "initech"]  # the last was not there yet
     assert "event 1 of account initech" in ended.error["message"]
-    assert "kojikey audit --verify --accept" in ended.error["hint"]
+    assert "kojikey audit --verify --accept;" in ended.error["hint"]  # all of them
 
 
 def test_an_account_that_is_gone_is_missed_also_where_it_alone_is_asked_for(
@@ -135,6 +138,21 @@ def test_what_else_is_wrong_is_named_beside_it_and_cannot_be_accepted(
     assert "restore what was touched" in ended.error["hint"]
     put_back(store, "acme", before)
     assert rolled_back(kojikey("audit", "--verify", "--json")) == ["acme"]
+
+
+def test_what_can_be_accepted_is_also_where_another_account_cannot_be(kojikey: Program, store: Path) -> None:
+    content, rows = store.read_bytes(), rows_of(store, "globex")
+    for account in ("acme", "globex"):
+        rotated(kojikey, account)
+    verified(kojikey)
+    store.write_bytes(content)
+    put_back(store, "globex", {**rows, "keys": []})
+    ended = kojikey("audit", "--verify", "--accept", "--yes", "--json")
+    assert ended.code == 8
+    assert [(row["account"], row["verified"], row.get("rolled_back")) for row in ended.results] == [
+        ("acme", True, None), ("globex", False, True),
+    ]  # fmt: skip
+    assert "account acme" not in ended.error["message"]
 
 
 # what is no rollback
@@ -284,8 +302,9 @@ def test_the_memory_is_for_its_owner_alone_and_has_no_key_and_no_fingerprint(
 
 
 def test_what_cannot_be_remembered_is_said_once_and_the_store_is_verified(
-    kojikey: Program, store: Path, tmp_path: Path
+    kojikey: Program, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("kojikey.config.known_trails._AT_ONCE", 1)
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "known-trails").write_text("no folder")
     ended = kojikey("audit", "--verify", "--store", f"sqlite://{store}", KOJIKEY_HOME=str(tmp_path / "home"))
@@ -319,8 +338,6 @@ def test_an_accepted_state_that_cannot_be_written_is_not_called_accepted(
 def test_a_damaged_memory_is_named_and_not_taken_for_none(
     kojikey: Program, store: Path, before: Rows, damage: str
 ) -> None:
-    import sqlite3
-
     path = memory(kojikey)
     if damage.startswith("no database"):
         path.write_text(damage)
@@ -336,6 +353,19 @@ def test_a_damaged_memory_is_named_and_not_taken_for_none(
     assert "\x1b" not in ended.said
     path.unlink()
     assert verified(kojikey) == {"acme": EVENTS, "globex": 1}
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo], ids=["folder", "pipe"])
+def test_a_memory_that_is_no_file_is_named(
+    kojikey: Program, store: Path, before: Rows, make: Callable[[Path], None]
+) -> None:
+    path = memory(kojikey)
+    path.unlink()
+    make(path)
+    ended = kojikey("audit", "--verify", "--json")
+    assert ended.code == 7
+    assert f"{path} cannot be read" in ended.error["message"]
+    assert "that is not a file" in ended.error["message"]
 
 
 def test_a_memory_that_others_can_write_is_refused(kojikey: Program, store: Path, before: Rows) -> None:

@@ -91,12 +91,17 @@ def test_nothing_is_written_where_nothing_is_to_be_remembered(tmp_path: Path) ->
 
 def test_what_is_remembered_already_is_not_written_again(tmp_path: Path) -> None:
     remember(tmp_path, ACCOUNT, EARLY)
-    with closing(memory(tmp_path)) as known, closing(sqlite3.connect(known.path, isolation_level=None)) as locking:
+    said: list[str] = []
+    known = KnownTrailFile(str(tmp_path / "data"), STORE, said.append)
+    with closing(known), closing(sqlite3.connect(known.path, isolation_level=None)) as reading:
+        reading.execute("BEGIN")
+        assert reading.execute("SELECT count(*) FROM trails").fetchall() == [(1,)]
         end = known.recall(ACCOUNT)
         assert end == EARLY
-        locking.execute("BEGIN EXCLUSIVE")
+        before = Path(known.path).stat().st_mtime_ns
         known.remember(ACCOUNT, end)
         known.close()
+        assert (said, Path(known.path).stat().st_mtime_ns) == ([], before)
 
 
 def test_part_of_what_was_to_be_written_is_nothing(tmp_path: Path) -> None:

@@ -86,7 +86,6 @@ class KnownTrailFile:
         Raises:
             FileUnwritable: the one before is still remembered.
         """
-        self._unwritten.pop(account, None)
         try:
             if end is None:
                 self._write("DELETE FROM trails WHERE account = ?", [(account,)])

@@ -94,7 +94,7 @@ def _all_accounts(store: Store, known: KnownTrails | None) -> Iterator[str]:
     for name in everyone(store):
         seen.add(name)
         yield name
-    if known is not None and store.sees_every_account():
+    if known is not None and store.sees_every_account():  # else each of the others would be asked for in vain
         yield from (name for name in known.accounts() if name not in seen)
 
 
