@@ -185,7 +185,7 @@ def test_a_mistake_in_an_option_is_met_with_what_to_type_instead(kojikey: Progra
 
 
 def test_a_mistake_without_a_hint_of_its_own_leads_to_the_help_of_its_command(kojikey: Program) -> None:
-    assert kojikey("add", "elevenlabs", "--label", "x" * 300, "--json").error["hint"] == "kojikey add --help"
+    assert kojikey("add", "elevenlabs", "--timeout", "long", "--json").error["hint"] == "kojikey add --help"
 
 
 @pytest.mark.parametrize("words", [("store", "init"), ("list", "--store")], ids=" ".join)
@@ -236,3 +236,11 @@ def test_settings_that_a_rotation_to_the_same_key_did_not_change_are_those_of_se
     assert ended.code == 0
     assert "--label changed nothing" in ended.err
     assert "kojikey set elevenlabs" in ended.err
+
+
+@pytest.mark.parametrize("words", ["get --reveal", "rotate --resume", "rotate --mint --allow-wider", "remove --yes"])
+def test_a_command_without_its_provider_is_suggested_with_the_rest_of_it(kojikey: Program, words: str) -> None:
+    kojikey.added()
+    ended = kojikey(*words.split(), "--json")
+    command, _, flags = words.partition(" ")
+    assert (ended.code, ended.error["hint"]) == (2, f"kojikey {command} PROVIDER {flags}")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 
+from kojikey.cli.command import Call, Flag
 from kojikey.cli.context import Context
+from kojikey.cli.options import COMMON
 from kojikey.model.errors import Effect, InputNeeded, NotFound, RecordChanged
 from kojikey.model.next_step import next_step
 
@@ -19,7 +21,7 @@ def choose_key(context: Context, open_store: OpenStore) -> str:
     Raises:
         InputNeeded: nobody may be asked. NotFound: the account has no key. UsageError: no answer was one of them.
     """
-    command = next_step(context.call.command.name, "PROVIDER")
+    command = next_step(context.call.command.name, "PROVIDER", *_flags(context.call))
     if not context.terminal.interactive:
         raise InputNeeded(
             f"a provider is needed, and {context.terminal.why_unasked}", hint=command, effect=Effect.NOTHING_CHANGED
@@ -28,6 +30,12 @@ def choose_key(context: Context, open_store: OpenStore) -> str:
     if not masks:
         raise NotFound(f"account {context.account} has no key in this store", hint=next_step("add", "PROVIDER"))
     return context.terminal.choose(f"Which key of account {context.account}?", masks, again=command)
+
+
+def _flags(call: Call) -> list[str]:
+    """Return what the command line says beside the key: without it the command would be another one."""
+    given = call.given(*call.command.options)
+    return [option.spelling for option in given if isinstance(option, Flag) and option not in COMMON]
 
 
 def _masks(context: Context, open_store: OpenStore) -> dict[str, str]:
