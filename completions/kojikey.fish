@@ -532,7 +532,7 @@ complete -c kojikey -n '__kojikey_in audit' -l provider -s p -x -a '(__kojikey_o
 complete -c kojikey -n '__kojikey_in audit' -l since -x -d 'only events of the last span, such as 7d'
 complete -c kojikey -n '__kojikey_in audit' -l all-accounts -d 'the events of every account (as without --account)'
 complete -c kojikey -n '__kojikey_in audit' -l verify -d 'recompute the chain and open every key; exit 8 names what was touched'
-complete -c kojikey -n '__kojikey_in audit' -l accept -d 'with --verify: an older state that is there is meant to be, as of a restored backup'
+complete -c kojikey -n '__kojikey_in audit' -l accept -d 'with --verify: accept an older state, for example of a restored backup'
 complete -c kojikey -n '__kojikey_in audit' -l yes -s y -d 'with --accept: do not ask'
 complete -c kojikey -n '__kojikey_in audit' -l help -s h -d 'show help'
 
@@ -540,7 +540,7 @@ complete -c kojikey -n '__kojikey_in scan' -l git -d 'every object of git\'s dat
 complete -c kojikey -n '__kojikey_in scan' -l staged -d 'what is about to be committed, instead of files'
 complete -c kojikey -n '__kojikey_in scan' -l any -d 'also what has the shape of a provider\'s key and is not in the store'
 complete -c kojikey -n '__kojikey_in scan' -l all-accounts -d 'the keys of every account'
-complete -c kojikey -n '__kojikey_in scan' -l sarif -r -F -d 'also write the finds to this file, as SARIF 2.1.0 (- for standard output)'
+complete -c kojikey -n '__kojikey_in scan' -l sarif -r -F -d 'also write the finds to FILE (or -), as SARIF 2.1.0'
 complete -c kojikey -n '__kojikey_in scan' -l account -s a -x -a '(__kojikey_offer account)' -d 'whose key it is (default: KOJIKEY_ACCOUNT, then \'default\')'
 complete -c kojikey -n '__kojikey_in scan' -l store -s s -x -a '(__kojikey_offer store)' -d 'the store, by name or URL (default: KOJIKEY_STORE, then \'local\')'
 complete -c kojikey -n '__kojikey_in scan' -l json -d 'print one JSON document on stdout, also on failure'

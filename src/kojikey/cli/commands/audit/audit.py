@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # `kojikey --help` imports every command's module
 OF_PROVIDER = Text("--provider", "-p", help="only events of this provider", metavar="P", complete="provider")
 SINCE = Text("--since", help="only events of the last span, such as 7d", metavar="7d")
 VERIFY = Flag("--verify", help="recompute the chain and open every key; exit 8 names what was touched")
-ACCEPT = Flag("--accept", help="with --verify: an older state that is there is meant to be, as of a restored backup")
+ACCEPT = Flag("--accept", help="with --verify: accept an older state, for example of a restored backup")
 
 
 def audit(call: Call) -> int:
@@ -119,9 +119,9 @@ COMMANDS = (
             ACCEPT,
             YES.explained("with --accept: do not ask"),
         ),
-        description="`--verify` remembers in the data folder where the audit trail of each account ends; an account "
-        "that is put back to before that later is exit 8. Where a backup was restored on purpose, `--accept` remembers "
-        "its state instead.",
+        description="`--verify` remembers in the data folder where the audit trail of each account ends. An account that "
+        "was put back to a state from before that is named at the next `--verify`, exit 8. Where a backup was restored on "
+        "purpose, `--accept` remembers its state instead.",
         examples=("kojikey audit --since 7d", "kojikey audit --verify --all-accounts"),
     ),
 )
