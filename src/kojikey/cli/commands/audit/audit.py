@@ -119,9 +119,9 @@ COMMANDS = (
             ACCEPT,
             YES.explained("with --accept: do not ask"),
         ),
-        description="`--verify` remembers in the data folder where the audit trail of each account ends. An account that "
-        "was put back to a state from before that is named at the next `--verify`, exit 8. Where a backup was restored on "
-        "purpose, `--accept` remembers its state instead.",
+        description="`--verify` remembers in the data folder where the audit trail of each account ends. An account "
+        "that was put back to a state from before that is named at the next `--verify`, exit 8. Where a backup was "
+        "restored on purpose, `--accept` remembers its state instead.",
         examples=("kojikey audit --since 7d", "kojikey audit --verify --all-accounts"),
     ),
 )
