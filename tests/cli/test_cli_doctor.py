@@ -57,6 +57,32 @@ def test_another_kek_or_a_wrong_passphrase_is_to_be_given_again_for_a_lost_one_i
     assert "cannot be recovered" in mend_of(kojikey, "KEK", KOJIKEY_PASSPHRASE_FILE=str(passphrases[1]), **home)
 
 
+@pytest.mark.parametrize("source", ["env", "passphrase", "file", "env:MISSING"])
+def test_a_kek_that_no_new_store_could_have_is_wrong_before_there_is_one(
+    kojikey: Program, tmp_path: Path, source: str
+) -> None:
+    bad = tmp_path / "bad"
+    bad.write_text("no KEK")
+    bad.chmod(0o644)
+    environ: dict[str, Any] = {"KOJIKEY_KEK": "short" if source == "env" else None}
+    if source == "passphrase":
+        environ["KOJIKEY_PASSPHRASE_FILE"] = str(tmp_path / "missing")
+    if source in ("file", "env:MISSING"):
+        assert kojikey("config", "set", "kek", f"file:{bad}" if source == "file" else source, **environ).code == 0
+    before = kojikey.snapshot()
+    assert mend_of(kojikey, "KEK", **environ)
+    assert kojikey.snapshot() == before
+
+
+def test_a_key_that_failed_its_last_test_is_to_be_looked_at(kojikey: Program) -> None:
+    kojikey.added("elevenlabs", "invalid_key", "--no-test")
+    assert kojikey("test").code == 3
+    ended = kojikey("doctor")
+    assert ended.code == 0
+    assert "! default/elevenlabs  was rejected by its last test (invalid_key)\n" in ended.out
+    assert "    kojikey rotate elevenlabs --account default\n" in ended.out
+
+
 @pytest.mark.parametrize("is_sealed_text", [True, False])
 def test_a_damaged_record_is_to_be_restored_or_the_key_replaced(kojikey: Program, is_sealed_text: bool) -> None:
     kojikey.added("elevenlabs")

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
 from kojikey.model.errors import CannotOpen, KekMissing, KekUnavailable, KojikeyError, UsageError
-from kojikey.model.key import Key, Stage
+from kojikey.model.key import Key, Stage, TestRecord
 from kojikey.model.ref import Ref
 from kojikey.model.timestamps import parsed
 from kojikey.operations.audit import audit_verification
@@ -62,12 +62,13 @@ class KeysTried:
 
 @dataclass(frozen=True, slots=True)
 class KeyWaits:
-    """Something is to be done about a key. ``expired_at`` is given where it has expired."""
+    """Something is to be done about a key. ``expired_at`` is given where it has expired, ``last`` where it failed."""
 
     account: str
     provider: str
-    what: Literal["staged", "expired", "untested"]
+    what: Literal["staged", "expired", "untested", "failing"]
     expired_at: str | None = None
+    last: TestRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +168,11 @@ def _waiting(key: Key) -> Iterator[KeyWaits]:
     expires = key.current.expires_at
     if expires and parsed(expires) < datetime.now(UTC):
         yield KeyWaits(key.account, key.provider, "expired", expires)
-    if key.current.last_test is None:
+    last = key.current.last_test
+    if last is None:
         yield KeyWaits(key.account, key.provider, "untested")
+    elif last.outcome in ("rejected", "limited"):
+        yield KeyWaits(key.account, key.provider, "failing", last=last)
 
 
 def _audit(open_store: OpenStore) -> Diagnosis:

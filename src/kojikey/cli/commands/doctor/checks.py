@@ -13,11 +13,14 @@ from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit
 from kojikey.model.environment import Environment
 from kojikey.model.errors import KojikeyError
+from kojikey.model.home import expanded
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.validators import shown
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.store_admin.diagnosing import diagnose
 from kojikey.providers.catalog import load_catalog
+from kojikey.sealing.kek.base import PASSPHRASE_FILE_VARIABLE, KekInputs
+from kojikey.sealing.kek.registry import make
 
 
 def check_up(context: Context) -> Iterator[Finding]:
@@ -123,14 +126,32 @@ def _undefined(context: Context, open_store: OpenStore) -> Iterator[Finding]:
 
 def _no_store(context: Context) -> Iterator[Finding]:
     yield Finding("store", "normal", "there is none yet", Hint(next_step("add", "PROVIDER"), " makes it"))
+    inputs = wiring.kek_inputs(context.settings, context.person)
     try:
-        source = wiring.default_kek_source(
-            context.settings, context.person, wiring.kek_inputs(context.settings, context.person)
+        source = context.settings.config.get("kek") or wiring.default_kek_source(
+            context.settings, context.person, inputs
         )
+        _try_source(source, inputs)
     except KojikeyError as error:
         yield wrong("KEK", error)
     else:
         yield Finding("KEK", "ok", f"a new store would keep it in: {source}")
+
+
+def _try_source(source: str, inputs: KekInputs) -> None:
+    """Read the KEK that a new store would have, where it is there already: nobody is asked and nothing is created.
+
+    Raises:
+        UsageError, CannotOpen: what is there cannot be used.
+    """
+    name, _, place = source.partition(":")
+    is_there = {
+        "env": True,
+        "passphrase": bool(inputs.environ.get(PASSPHRASE_FILE_VARIABLE)),
+        "file": os.path.exists(expanded(place, what="a KEK file")) if name == "file" else False,
+    }
+    if is_there.get(name):
+        make(source, store_id="", inputs=inputs._replace(ask_passphrase=None))
 
 
 def _contents(open_store: OpenStore, account: str) -> Iterator[Finding]:

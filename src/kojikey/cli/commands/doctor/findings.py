@@ -90,6 +90,11 @@ def _waiting(found: KeyWaits) -> Finding:
         return Finding(name, "note", "a rotation is not finished", next_step("rotate", *words, "--resume"))
     if found.what == "expired":
         return Finding(name, "note", f"expired on {str(found.expired_at)[:10]}", next_step("rotate", *words))
+    if found.last is not None:
+        detail = f"was {found.last.outcome} by its last test ({found.last.reason})"
+        return Finding(
+            name, "note", detail, next_step("rotate" if found.last.outcome == "rejected" else "test", *words)
+        )
     return Finding(name, "note", "was never tested", next_step("test", *words))
 
 
