@@ -197,7 +197,8 @@ def make_minter(
             return True
         if not context.terminal.interactive:
             return False
-        return context.terminal.confirm(f"{why}. Make it all the same?", otherwise="--allow-wider")
+        context.terminal.warn(why)
+        return context.terminal.confirm("Make the new key all the same?", otherwise="--allow-wider")
 
     def choose_parent(kind: str, parents: tuple[str, ...]) -> str | None:
         if not context.terminal.interactive:
