@@ -219,7 +219,7 @@ def plan_of(sealer: Sealer, account: str, number: int, url: str) -> Plan:
             sealer, Secret(load_key(provider, number)), provider=provider, number=1, stage=Stage.CURRENT,
             base_url=f"{url}/{provider}", expires_at=None,
         )  # fmt: skip
-        key = Key(account, provider, (version,), 2, version.created_at)
+        key = Key(account, provider, (version,), 2, version.created_at, None, (), (), 90, None)
         changes.append(Change(key_ref(account, provider), key.as_document(), None))
         drafts.append(event_draft("added", provider, version))
     return Plan(tuple(changes), tuple(drafts))

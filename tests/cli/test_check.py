@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from kojikey.model.secret import Secret
 from kojikey.model.timestamps import parsed, stamp
 from kojikey.model.verdict import Reason
 from kojikey.operations.adding import NewKey
-from kojikey.operations.checking import Policy, Problem, check
+from kojikey.operations.checking import Policy, Problem, Wanted, check
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.probing import Target
 from support.program import Program
@@ -32,20 +33,20 @@ def lacks(
     test = FakeTester(reason) if reason else None
     new = NewKey("acme", Target("elevenlabs", "https://x.example"), Secret("sk_" + "0" * 48), KeySettings(**settings))  # type: ignore[arg-type]
     add(sample_store.open_store(), new, test=test, approve=lambda _: True)
-    (found,) = check(sample_store.open_store(), account="acme", providers=["elevenlabs"], policy=policy, now=now)
+    (found,) = check(sample_store.open_store(), Wanted(["elevenlabs"], policy, now), account="acme")
     assert found.is_met is (not found.problems)
     return list(found.problems)
 
 
 def test_a_key_that_is_not_there_is_reported(sample_store: SampleStore) -> None:
     assert lacks(sample_store, None, Policy()) == []
-    (found,) = check(sample_store.open_store(), account="acme", providers=["google_gemini"], policy=Policy(), now=NOW)
+    (found,) = check(sample_store.open_store(), Wanted(["google_gemini"], Policy(), NOW), account="acme")
     assert (found.problems, found.key) == ((Problem.NO_KEY,), None)
 
 
 def test_an_account_that_is_not_there_is_no_account_without_a_key(sample_store: SampleStore) -> None:
     with pytest.raises(AccountNotFound):
-        check(sample_store.open_store(), account="acmee", providers=["elevenlabs"], policy=Policy(), now=NOW)
+        check(sample_store.open_store(), Wanted(["elevenlabs"], Policy(), NOW), account="acmee")
 
 
 def test_every_account_is_asked_for_each_of_its_keys(kojikey: Program) -> None:
@@ -124,7 +125,7 @@ def test_at_the_very_limit_a_key_is_expired_but_not_too_old(sample_store: Sample
     for later, expected in ((timedelta(0), []), (timedelta(seconds=1), [Problem.TOO_OLD])):
         policy = Policy(max_age=timedelta(days=90))
         open_store = sample_store.open_store()
-        (found,) = check(open_store, account="acme", providers=["elevenlabs"], policy=policy, now=limit + later)
+        (found,) = check(open_store, Wanted(["elevenlabs"], policy, limit + later), account="acme")
         assert [lack for lack in found.problems if lack is not Problem.EXPIRED] == expected
 
 
@@ -161,3 +162,22 @@ def test_a_rejected_key_fails_the_job_in_words(kojikey: Program) -> None:
 @pytest.mark.parametrize("options", [(), ("--require", ""), ("--require", "nobody"), ("--require", "elevenlabs,")])
 def test_a_demand_that_makes_no_sense_is_refused(kojikey: Program, options: tuple[str, ...]) -> None:
     assert kojikey("check", *options).code == 2
+
+
+def test_accounts_come_by_name_whether_or_not_they_have_the_key_and_a_damaged_one_is_no_missing_one(
+    kojikey: Program,
+) -> None:
+    for account in ("d", "a", "c", "e", "b"):
+        kojikey.added("google_gemini" if account in "ce" else "elevenlabs", "ok", "--account", account)
+    kojikey.added("elevenlabs", "ok", "--account", "f")
+    with sqlite3.connect(kojikey.home / "keys.db") as database:
+        database.execute("UPDATE keys SET document = '{}' WHERE account = 'd'")
+        database.execute("DELETE FROM accounts WHERE account = 'f'")
+    kojikey("account", "disable", "b")
+    ended = kojikey("check", "--all-accounts", "--require", "elevenlabs", "--json", KOJIKEY_KEK=None)
+    assert [(row["account"], row["reasons"]) for row in ended.results] == [
+        ("a", []), ("b", ["disabled"]), ("c", ["no_key"]), ("e", ["no_key"]), ("f", []),
+    ]  # fmt: skip
+    assert ended.document["summary"] == {"required": 5, "met": 2}
+    assert "d/elevenlabs" in ended.error["message"]
+    assert ended.code == 3

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from kojikey.model.key import Key, Stage, Version
 from kojikey.model.minting import AtProvider
@@ -13,15 +13,15 @@ from kojikey.model.timestamps import parsed, stamp
 
 MADE = parsed("2026-01-01T00:00:00Z")
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
-MINTED = AtProvider("key-1", is_minted=True)
+MINTED = AtProvider.unproved("key-1", is_minted=True)
 
 
 def key(*, rotate_after: int | None = 90, life: timedelta | None = None, place: AtProvider | None = None) -> Key:
     version = Version(
         1, Stage.CURRENT, "a.b.c.d.e", "wxyz", "0123456789ab", "https://api.example.com", stamp(MADE),
-        expires_at=stamp(MADE + life) if life else None, at_provider=place,
+        None, stamp(MADE + life) if life else None, None, None, place,
     )  # fmt: skip
-    return Key("acme", "elevenlabs", (version,), 2, stamp(MADE), rotate_after_days=rotate_after)
+    return Key("acme", "elevenlabs", (version,), 2, stamp(MADE), None, (), (), rotate_after, None)
 
 
 @pytest.mark.parametrize(

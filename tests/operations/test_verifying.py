@@ -20,7 +20,6 @@ from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Target
 from kojikey.operations.results import TestResult
 from kojikey.operations.rotating import Replacement
-from kojikey.operations.selecting import survey
 from kojikey.operations.testing_keys import Unopened, run_tests
 from kojikey.stores.base import Query, Stored
 from kojikey.testing import load_key
@@ -44,7 +43,7 @@ async def good(secret: Secret, target: Target) -> Verdict:
 
 
 def lanes_of(open_store: OpenStore) -> list[Iterator[Stored]]:
-    counts = survey(open_store.store, Query())
+    counts = open_store.store.counts()
     return [open_store.store.scan(Query(providers=(provider,))) for provider in counts]
 
 

@@ -48,6 +48,8 @@ VERBS: dict[str, Callable[[Store], object]] = {
     "read": lambda store: store.read(KEY),
     "commit": lambda store: store.commit([Change(KEY, {}, None)]),
     "scan": lambda store: list(store.scan()),
+    "pages": lambda store: list(store.pages()),
+    "counts": lambda store: store.counts(),
     "accounts": lambda store: list(store.accounts()),
     "events": lambda store: list(store.events()),
     "grants": lambda store: list(store.grants("acme")),

@@ -7,23 +7,15 @@ key at the provider, so each has a proof that only the account's data key makes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from typing import Self
 
-from kojikey.model import validators
+from msgspec import Struct, structs
+
 from kojikey.model.ref import Document
 
 
-def _maybe_text(value: object) -> str | None:
-    found: str | None = validators.optional(validators.text, value)
-    return found
-
-
-class _Proved:
+class _Proved(Struct, frozen=True, gc=False):
     """A record of texts with a proof. ``content`` is what the proof covers."""
-
-    __slots__ = ()
 
     def content(self) -> Document:
         """Return the members that the proof covers."""
@@ -31,20 +23,14 @@ class _Proved:
 
     def as_document(self) -> Document:
         """Return the JSON form for the store."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}  # type: ignore[arg-type]
-
-    @classmethod
-    def from_document(cls, document: Any) -> Self:
-        """Return what :meth:`as_document` wrote. Raises as :meth:`kojikey.model.key.Key.from_document`."""
-        return cls(**{each.name: _CHECKS[each.name](document[each.name]) for each in fields(cls)})  # type: ignore[arg-type]
+        return structs.asdict(self)
 
     def with_proof(self, proof: str) -> Self:
         """Return the same with its proof."""
-        return replace(self, proof=proof)  # type: ignore[type-var]
+        return structs.replace(self, proof=proof)
 
 
-@dataclass(frozen=True, slots=True)
-class AtProvider(_Proved):
+class AtProvider(_Proved, frozen=True, gc=False):
     """Where a version is at its provider.
 
     ``key_id`` is ``""`` where the provider knows none (the key is its own id). ``owner`` is who it belongs to within
@@ -52,15 +38,21 @@ class AtProvider(_Proved):
     """
 
     key_id: str
-    parent: str = ""
-    owner: str = ""
-    name: str = ""
-    is_minted: bool = False
-    proof: str = ""
+    parent: str
+    owner: str
+    name: str
+    is_minted: bool
+    proof: str
+
+    @classmethod
+    def unproved(
+        cls, key_id: str, parent: str = "", owner: str = "", name: str = "", *, is_minted: bool = False
+    ) -> Self:
+        """Return a place whose proof is still to be made."""
+        return cls(key_id, parent, owner, name, is_minted, "")
 
 
-@dataclass(frozen=True, slots=True)
-class MintIntent(_Proved):
+class MintIntent(_Proved, frozen=True, gc=False):
     """A key that was, or is about to be, asked for at the provider. It is kept from before the request is sent.
 
     ``name`` is what the key is called there; ``token`` is its unique part. ``like`` is the id of the template and
@@ -71,26 +63,10 @@ class MintIntent(_Proved):
     name: str
     token: str
     begun_at: str
-    parent: str = ""
-    owner: str = ""
-    like: str | None = None
-    chosen_parent: str | None = None
-    admin_account: str | None = None
-    is_wider_allowed: bool = False
-    proof: str = ""
-
-
-_CHECKS: dict[str, Callable[[object], Any]] = {
-    "key_id": validators.text,
-    "parent": validators.text,
-    "owner": validators.text,
-    "name": validators.text,
-    "is_minted": validators.flag,
-    "proof": validators.text,
-    "token": validators.text,
-    "begun_at": validators.stamp,
-    "like": _maybe_text,
-    "chosen_parent": _maybe_text,
-    "admin_account": lambda value: validators.optional(validators.account, value),
-    "is_wider_allowed": validators.flag,
-}
+    parent: str
+    owner: str
+    like: str | None
+    chosen_parent: str | None
+    admin_account: str | None
+    is_wider_allowed: bool
+    proof: str

@@ -105,4 +105,5 @@ def _first(new: NewKey, sealer: Sealer, verdict: Verdict | None) -> Key:
         models=target.models,
         capabilities=target.capabilities,
         rotate_after_days=days or None,
+        rotated_at=None,
     )

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from msgspec import structs
+
 from kojikey.model.errors import AlreadyStaged, ChangedMeanwhile
 from kojikey.model.key import Key, Stage
 from kojikey.model.secret import Secret
@@ -77,7 +79,7 @@ def _moved(open_store: OpenStore, key: Key, *, revision: Revision, secret: Secre
     sealed = open_store.sealer(key.account).seal(
         secret, provider=key.provider, version=current.number, base_url=base_url
     )
-    return after.with_version(tested(replace(current, sealed=sealed, base_url=base_url), verdict))
+    return after.with_version(tested(structs.replace(current, sealed=sealed, base_url=base_url), verdict))
 
 
 def _changed(

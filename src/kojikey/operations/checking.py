@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import groupby
 
 from kojikey.model.errors import NotFound, RecordChanged
 from kojikey.model.key import Key, Stage
 from kojikey.model.next_step import next_step
-from kojikey.model.ref import key_ref
+from kojikey.model.ref import Ref, key_ref
 from kojikey.model.timestamps import parsed
 from kojikey.model.verdict import Outcome
-from kojikey.operations.key_records import key_of
+from kojikey.operations.key_records import key_of, scan_keys
 from kojikey.operations.listing import is_disabled
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.selecting import refuse_unknown_account
-from kojikey.stores.base import Query, Stored
+from kojikey.stores.base import Query, Store
 
 
 class Problem(StrEnum):
@@ -42,6 +44,15 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """The providers at which a key is required, what it must fulfil, and the moment at which it must."""
+
+    providers: Sequence[str]
+    policy: Policy
+    moment: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Requirement:
     """A required key, and what is wrong with it. ``key`` is None where there is none."""
 
@@ -56,9 +67,7 @@ class Requirement:
         return not self.problems
 
 
-def check(
-    open_store: OpenStore, *, account: str, providers: Sequence[str], policy: Policy, now: datetime
-) -> tuple[Requirement, ...]:
+def check(open_store: OpenStore, wanted: Wanted, *, account: str) -> tuple[Requirement, ...]:
     """Return for each of the providers the account's key there, with what is wrong with it.
 
     Raises:
@@ -68,17 +77,14 @@ def check(
     refuse_unknown_account(open_store.store, account)
     disabled = open_store.is_disabled(account)
     return tuple(
-        _requirement(account, p, open_store.held(account, p), policy, now, is_disabled=disabled) for p in providers
+        _requirement(account, provider, key_of(stored) if stored else None, wanted, is_disabled=disabled)
+        for provider in wanted.providers
+        for stored in (open_store.held(account, provider),)
     )
 
 
 def check_all(
-    open_store: OpenStore,
-    *,
-    providers: Sequence[str],
-    policy: Policy,
-    now: datetime,
-    damaged: Callable[[RecordChanged], None],
+    open_store: OpenStore, wanted: Wanted, *, damaged: Callable[[RecordChanged], None]
 ) -> Iterator[Requirement]:
     """Yield for each account and provider what :func:`check` returns, in the order of the accounts.
 
@@ -88,27 +94,47 @@ def check_all(
         NotFound: the store has no account. StoreUnavailable: the store cannot be read.
     """
     store = open_store.store
-    stored_keys = {stored.ref: stored for stored in store.scan(Query(providers=tuple(providers)))}
-    disabled = {stored.ref.account: is_disabled(stored) for stored in store.accounts()}
-    accounts = sorted({*disabled, *(ref.account for ref in stored_keys)})
-    if not accounts:
+    accounts = {stored.ref.account: is_disabled(stored) for stored in store.accounts()}
+    damage: set[Ref] = set()
+
+    def note(ref: Ref, error: RecordChanged) -> None:
+        damage.add(ref)
+        damaged(error)
+
+    query, count = Query(providers=tuple(wanted.providers)), 0
+    for account, keys in _by_account(store, accounts, scan_keys(store, query, damaged=note)):
+        held = {key.provider: key for key in keys}
+        count += 1
+        for provider in wanted.providers:
+            if key_ref(account, provider) not in damage:
+                is_off = accounts.get(account, False)
+                yield _requirement(account, provider, held.get(provider), wanted, is_disabled=is_off)
+    if not count and not damage:
         raise NotFound("there is no account in this store", hint=next_step("add", "PROVIDER", "--account", "NAME"))
-    for account in accounts:
-        for provider in providers:
-            stored = stored_keys.get(key_ref(account, provider))
-            try:
-                yield _requirement(account, provider, stored, policy, now, is_disabled=disabled.get(account, False))
-            except RecordChanged as error:
-                damaged(error)
 
 
-def _requirement(
-    account: str, provider: str, stored: Stored | None, policy: Policy, now: datetime, *, is_disabled: bool
-) -> Requirement:
-    if stored is None:
+def _by_account(store: Store, accounts: Iterable[str], keys: Iterator[Key]) -> Iterator[tuple[str, Iterable[Key]]]:
+    """Yield each account with its keys, in the order of names; of a store with an order of its own as the keys come."""
+    groups, left = groupby(keys, key=lambda key: key.account), deque(accounts)
+    if store.partitioned:
+        without = dict.fromkeys(left)
+        for account, found in groups:
+            without.pop(account, None)
+            yield account, found
+        left = deque(without)
+    for account, found in groups:
+        while left and left[0] < account:
+            yield left.popleft(), ()
+        if left and left[0] == account:
+            left.popleft()
+        yield account, found
+    yield from ((account, ()) for account in left)
+
+
+def _requirement(account: str, provider: str, key: Key | None, wanted: Wanted, *, is_disabled: bool) -> Requirement:
+    if key is None:
         return Requirement(account, provider, (Problem.NO_KEY,), None)
-    key = key_of(stored)
-    problems = [*([Problem.DISABLED] if is_disabled else []), *_problems(key, policy, now)]
+    problems = [*([Problem.DISABLED] if is_disabled else []), *_problems(key, wanted.policy, wanted.moment)]
     return Requirement(account, provider, tuple(problems), key)
 
 

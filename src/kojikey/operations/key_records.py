@@ -5,18 +5,22 @@ Owns: what a document must have to be a key. Must not: write to a store.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+
+from msgspec import structs
 
 from kojikey.model.errors import KeyNotFound, RecordChanged
 from kojikey.model.key import Key, Stage, TestRecord, Version
+from kojikey.model.key_reading import read_keys
 from kojikey.model.management_errors import MintUnfinished
 from kojikey.model.masking import tail_of
+from kojikey.model.ref import Ref
 from kojikey.model.secret import Secret
 from kojikey.model.timestamps import now
 from kojikey.model.verdict import Verdict
 from kojikey.operations.open_store import OpenStore
 from kojikey.sealing.envelope import Sealer
-from kojikey.stores.base import Stored
+from kojikey.stores.base import Query, Store, Stored, key_in
 
 
 def key_of(stored: Stored) -> Key:
@@ -25,15 +29,30 @@ def key_of(stored: Stored) -> Key:
     Raises:
         RecordChanged: the document is not one of ours, or is filed under another name than its own.
     """
-    try:
-        key = Key.from_document(stored.document)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise RecordChanged(str(stored.ref)) from None
+    (key,) = read_keys((stored.text,))
+    if key is None:
+        raise RecordChanged(str(stored.ref))
     if (key.account, key.provider) != (stored.ref.account, stored.ref.provider):
         raise RecordChanged(str(stored.ref), "is filed under another name than its own")
-    if key.version(Stage.CURRENT) is None:
-        raise RecordChanged(str(stored.ref), "has lost its current version")
     return key
+
+
+def scan_keys(store: Store, query: Query, *, damaged: Callable[[Ref, RecordChanged], None]) -> Iterator[Key]:
+    """Yield the keys that a query takes, in the order of the store, without holding them all.
+
+    One whose record was changed from outside is reported to ``damaged``, as by :func:`key_of`, and hides no other.
+    """
+    for page in store.pages(query):
+        keys = [key for key in read_keys([row[2] for row in page]) if key is not None]
+        if [(key.account, key.provider) for key in keys] == [row[:2] for row in page]:
+            yield from keys
+            continue
+        for row in page:
+            stored = key_in(row, store.place)
+            try:
+                yield key_of(stored)
+            except RecordChanged as error:
+                damaged(stored.ref, error)
 
 
 def stored_key(open_store: OpenStore, *, account: str, provider: str) -> Stored:
@@ -60,7 +79,10 @@ def sealed_version(
         fingerprint=sealer.fingerprint(secret),
         base_url=base_url,
         created_at=now(),
+        promoted_at=None,
         expires_at=expires_at,
+        last_test=None,
+        pending=None,
     )
 
 
@@ -78,7 +100,7 @@ def tested(
         return version
     expires_at = version.expires_at or verdict.expires_at
     record = TestRecord.after(verdict, version.last_test, reported=reported)
-    return replace(version, last_test=record, expires_at=expires_at)
+    return structs.replace(version, last_test=record, expires_at=expires_at)
 
 
 def ensure_not_minting(key: Key) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec import structs
 
 from kojikey.model.key import Key
 from kojikey.model.ref import Document
@@ -42,7 +44,7 @@ def settled(key: Key, pending: Document | None) -> Key:
     if not pending:
         return key
     days = pending.get("rotate_after_days", key.rotate_after_days)
-    return replace(
+    return structs.replace(
         key,
         models=tuple(pending.get("models", key.models)),
         capabilities=tuple(pending.get("capabilities", key.capabilities)),
@@ -79,8 +81,8 @@ class Revision:
         days = key.rotate_after_days if given.rotate_after_days is None else given.rotate_after_days
         version = key.current
         expires_at = None if "expires" in unset else given.expires_at or version.expires_at
-        return replace(
-            key.with_version(replace(version, expires_at=expires_at)),
+        return structs.replace(
+            key.with_version(structs.replace(version, expires_at=expires_at)),
             label=None if "label" in unset else key.label if given.label is None else given.label,
             models=() if "model" in unset else given.models or key.models,
             capabilities=self.default_capabilities if "capability" in unset else given.capabilities or key.capabilities,

@@ -8,7 +8,7 @@ from kojikey.model.errors import KeyNotFound, RecordChanged
 from kojikey.model.key import Key
 from kojikey.model.ref import account_ref, key_ref
 from kojikey.model.timestamps import now, parsed
-from kojikey.operations.key_records import key_of
+from kojikey.operations.key_records import key_of, scan_keys
 from kojikey.operations.results import HistoryResult, ListRow
 from kojikey.stores.base import Query, Store, Stored
 
@@ -49,13 +49,9 @@ def list_all_keys(
     moment = parsed(now())
     # One more pass over the store, where asking for each account would be a request for each. Few are disabled.
     disabled = {stored.ref.account for stored in store.accounts() if is_disabled(stored)}
-    for stored in store.scan(Query(providers=tuple(providers))):
-        try:
-            key = key_of(stored)
-        except RecordChanged as error:
-            damaged(error)
-        else:
-            yield ListRow(key.account, key.provider, key, key.account in disabled, moment)
+    query = Query(providers=tuple(providers))
+    for key in scan_keys(store, query, damaged=lambda _, error: damaged(error)):
+        yield ListRow(key.account, key.provider, key, key.account in disabled, moment)
 
 
 def _is_disabled(store: Store, account: str) -> bool:
@@ -65,6 +61,10 @@ def _is_disabled(store: Store, account: str) -> bool:
 
 def is_disabled(account: Stored) -> bool:
     """Tell whether an account's document says that its own keys are disabled."""
+    text = account.text
+    # Few are. A text without the word, and without an escape that could spell it, need not be parsed to tell.
+    if isinstance(text, str) and '"disabled"' not in text and "\\" not in text:
+        return False
     return account.document.get("disabled") is True
 
 

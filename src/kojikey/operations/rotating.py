@@ -7,9 +7,11 @@ old key nor the new one. Every step is safe to repeat (after the rotation templa
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
+
+from msgspec import structs
 
 from kojikey.model.errors import (
     AlreadyStaged,
@@ -209,7 +211,7 @@ def _staged(open_store: OpenStore, new: Replacement, stored: Stored) -> _Chosen:
             sealer, new.secret, provider=new.provider, number=key.next_version, stage=Stage.STAGED,
             base_url=new.settings.base_url or key.current.base_url, expires_at=new.settings.expires_at,
         )  # fmt: skip
-        version = replace(version, pending=new.settings.pending())
+        version = structs.replace(version, pending=new.settings.pending())
         made[:] = [version]
         change = Change(stored.ref, key.with_version(version).as_document(), stored.revision)
         return Plan((change,), (event_draft("staged", new.provider, version),))
@@ -259,11 +261,11 @@ def _promote(open_store: OpenStore, chosen: _Chosen, *, action: Action, verdict:
     moment = now()
 
     def promoted(key: Key, version: Version) -> Key:
-        fresh = replace(tested(version, verdict), stage=Stage.CURRENT, promoted_at=moment, pending=None)
-        demoted = replace(key.current, stage=Stage.PREVIOUS)
+        fresh = structs.replace(tested(version, verdict), stage=Stage.CURRENT, promoted_at=moment, pending=None)
+        demoted = structs.replace(key.current, stage=Stage.PREVIOUS)
         rest = key.without(Stage.CURRENT).without(version.stage)
         after = settled(rest.with_version(fresh).with_version(demoted), version.pending)
-        return replace(after, rotated_at=moment)
+        return structs.replace(after, rotated_at=moment)
 
     happened = "promoted" if action == "rotated" else action
     draft = event_draft(happened, chosen.key.provider, chosen.version, verdict)

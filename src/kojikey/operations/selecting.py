@@ -40,13 +40,13 @@ def select(store: Store, query: Query, *, allow_empty: bool = False) -> Selectio
     Raises:
         AccountNotFound: the store has nothing of the account. NotFound: it has no key that the query could take.
     """
-    counts = survey(store, query)
+    counts = store.counts(query)
     if query.shard is None and query.not_tested_since is None:
         every, left_out = counts, 0
     elif counts and store.partitioned:
         return Selection(counts, None)
     else:
-        every = survey(store, query._replace(shard=None, not_tested_since=None))
+        every = store.counts(query._replace(shard=None, not_tested_since=None))
         left_out = max(0, sum(every.values()) - sum(counts.values()))
     if not every:
         if query.account is not None:
@@ -55,14 +55,6 @@ def select(store: Store, query: Query, *, allow_empty: bool = False) -> Selectio
             raise _nothing(query)
     named = query.providers if query.account is not None and every else ()
     return Selection(counts, left_out, tuple(provider for provider in named if provider not in every))
-
-
-def survey(store: Store, query: Query) -> dict[str, int]:
-    """Return how many keys a query takes, by provider, without holding them."""
-    counts: dict[str, int] = {}
-    for stored in store.scan(query):
-        counts[stored.ref.provider] = counts.get(stored.ref.provider, 0) + 1
-    return counts
 
 
 def refuse_unknown_account(store: Store, account: str) -> None:

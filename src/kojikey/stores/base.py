@@ -15,7 +15,8 @@ from __future__ import annotations
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from kojikey.model.errors import Effect, KojikeyError, StoreCorrupt, StoreUnavailable
 from kojikey.model.fast_namedtuple import NamedTuple
@@ -23,21 +24,51 @@ from kojikey.model.ref import HEADER, Document, Ref, account_ref, key_ref
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, ClassVar
+    from typing import Any, ClassVar, TypeAlias
 
 DOCUMENT_LIMIT = 64 * 1024
+_PAGE = 200  # rows of a page, of an engine that does not say
 _UNKNOWN = (
     "interrupted in the middle of a change: whether it was made is not known; history and audit show it once the "
     "store answers"
 )
 
 
-class Stored(NamedTuple):
-    """A document as it was read, with the revision it had."""
+class Stored:
+    """A document as it was read, with the revision it had. Its text is parsed when the document is first asked for."""
 
-    ref: Ref
-    document: Document
-    revision: str
+    __slots__ = ("_document", "_text", "ref", "revision")
+
+    def __init__(self, ref: Ref, document: Document | None, revision: str, *, text: object = None) -> None:
+        """With ``document=None`` it is the one in ``text``, as the engine gave it."""
+        self.ref, self.revision = ref, revision
+        self._document, self._text = document, text
+
+    @property
+    def document(self) -> Document:
+        """The document, an empty one where its text is damaged."""
+        if self._document is None:
+            self._document = decoded(self._text)
+        return self._document
+
+    @property
+    def text(self) -> object:
+        """The text of the document: whatever the engine has there, text or not."""
+        if self._text is None and self._document is not None:
+            self._text = _compact(self._document)
+        return self._text
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Stored):
+            return NotImplemented
+        return (self.ref, self.revision, self.document) == (other.ref, other.revision, other.document)
+
+    def __repr__(self) -> str:
+        return f"Stored({self.ref!r}, {self.document!r}, {self.revision!r})"
+
+
+Row: TypeAlias = "tuple[Any, Any, Any, Any]"
+"""A key as an engine gave it, its form not checked: account, provider, text of the document, revision."""
 
 
 class Change(NamedTuple):
@@ -57,15 +88,12 @@ class Query(NamedTuple):
     """Which keys a scan yields. ``not_tested_since`` is a stamp: keys tested at or after it are left out.
 
     ``shard`` is ``(k, n)``, the k-th (from 1) of n parts by :func:`slot_of` (but see :attr:`Store.partitioned`).
-    ``only`` filters the documents that match the rest of the query, for conditions without an index. Documents
-    can have any form, because somebody may have changed them: it lets unreadable ones through, to be named.
     """
 
     account: str | None = None
     providers: tuple[str, ...] = ()
     not_tested_since: str | None = None
     shard: tuple[int, int] | None = None
-    only: Callable[[Document], bool] | None = None
 
     def takes(self, stored: Stored) -> bool:
         """Tell whether a key's document matches: the meaning of a query, for stores that cannot filter."""
@@ -75,7 +103,6 @@ class Query(NamedTuple):
             and (not self.providers or ref.provider in self.providers)
             and (self.not_tested_since is None or tested_at is None or tested_at < self.not_tested_since)
             and (self.shard is None or slot_of(ref) % self.shard[1] == self.shard[0] - 1)
-            and (self.only is None or self.only(stored.document))
         )
 
 
@@ -162,7 +189,7 @@ class Store(ABC):
 
     def _revisions(self, account: str, provider: str) -> tuple[str | None, str | None]:
         key, owner = self._read(key_ref(account, provider)), self._read(account_ref(account))
-        return key and key.revision, owner and owner.revision
+        return key.revision if key else None, owner.revision if owner else None
 
     def commit(self, changes: Sequence[Change], events: Sequence[Document] = ()) -> tuple[str, ...]:
         """Make all changes and append all events, or none of it; durable on return.
@@ -189,10 +216,16 @@ class Store(ABC):
         A key written during the scan may or may not be seen; one that is there from beginning to end is seen once.
         The store may be changed between two items.
         """
-        # Asked out here, where an error of the question is not taken for one of the engine.
-        for stored in self._guarded_iterator(self._scan(query._replace(only=None))):
-            if query.only is None or query.only(stored.document):
-                yield stored
+        yield from self._guarded_iterator(self._scan(query))
+
+    def pages(self, query: Query = Query()) -> Iterator[Sequence[Row]]:  # noqa: B008 - a Query is immutable
+        """Yield what :meth:`scan` yields as rows, many at once, for who checks the form of many documents at once."""
+        yield from self._guarded_iterator(self._pages(query))
+
+    def counts(self, query: Query = Query()) -> dict[str, int]:  # noqa: B008 - a Query is immutable
+        """Return how many keys a query takes, by provider; an engine that counts sends no documents for it."""
+        found: dict[str, int] = self._guard(self._counts, query)
+        return found
 
     def accounts(self) -> Iterator[Stored]:
         """Yield the accounts' documents in order of name, as :meth:`scan` does."""
@@ -254,6 +287,19 @@ class Store(ABC):
     @abstractmethod
     def _scan(self, query: Query) -> Iterator[Stored]: ...
 
+    def _pages(self, query: Query) -> Iterator[Sequence[Row]]:
+        found = self._scan(query)
+        while page := [
+            (each.ref.account, each.ref.provider, each.text, each.revision) for each in islice(found, _PAGE)
+        ]:
+            yield page
+
+    def _counts(self, query: Query) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        for stored in self._scan(query):
+            counts[stored.ref.provider] = counts.get(stored.ref.provider, 0) + 1
+        return counts
+
     @abstractmethod
     def _accounts(self) -> Iterator[Stored]: ...
 
@@ -306,12 +352,16 @@ def encoded(document: Document, place: str) -> str:
     Raises:
         StoreUnavailable: it is larger than :data:`DOCUMENT_LIMIT`; nothing was written.
     """
-    text = json.dumps(document, separators=(",", ":"), allow_nan=False)
+    text = _compact(document)
     if len(text) > DOCUMENT_LIMIT:
         raise StoreUnavailable(
             place, f"takes documents of at most {DOCUMENT_LIMIT} bytes", effect=Effect.NOTHING_WRITTEN
         )
     return text
+
+
+def _compact(document: Document) -> str:
+    return json.dumps(document, separators=(",", ":"), allow_nan=False)
 
 
 def decoded(text: object) -> Document:
@@ -329,10 +379,29 @@ def stored_of(ref: Ref, text: object, revision: str, place: str) -> Stored:
     Raises:
         StoreCorrupt: it is the header, and is damaged; the text is not repeated.
     """
+    if ref != HEADER:
+        return Stored(ref, None, revision, text=text)
     document = _parsed(text)
-    if ref == HEADER and document is None:
+    if document is None:
         raise StoreCorrupt(place, "is damaged: its header cannot be read", effect=Effect.NOTHING_CHANGED)
-    return Stored(ref, document or {}, revision)
+    return Stored(ref, document, revision)
+
+
+def key_in(row: Row, place: str) -> Stored:
+    """Return the document in a row of :meth:`Store.pages`. Raises as :func:`name_in`."""
+    account, provider, text, revision = row
+    return Stored(key_ref(name_in(account, place), name_in(provider, place)), None, revision, text=text)
+
+
+def name_in(value: object, place: str) -> str:
+    """Return what an engine has as a name: a column may take values of any type, whatever it is declared as.
+
+    Raises:
+        StoreCorrupt: it is no text.
+    """
+    if not isinstance(value, str):
+        raise StoreCorrupt(place, "is damaged: a document in it has no name", effect=Effect.NOTHING_CHANGED)
+    return value
 
 
 def _parsed(text: object) -> Document | None:

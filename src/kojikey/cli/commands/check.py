@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from kojikey.cli.command import Call, Command, Text, Texts
@@ -37,7 +38,7 @@ _WORDS = {
 def check(call: Call) -> int:
     """Carry out ``kojikey check``."""
     from kojikey import wiring
-    from kojikey.cli.output import documents
+    from kojikey.cli.output.long_document import write_long
     from kojikey.model.timestamps import short_span, span, stamp
     from kojikey.operations import checking
 
@@ -59,23 +60,47 @@ def check(call: Call) -> int:
     if policy.max_age is not None:
         context.terminal.note(f"--max-age: a key created before {stamp(moment - policy.max_age)} is too old")
     open_store = wiring.open_existing(context.settings, context.person)
-    if call[ALL_ACCOUNTS]:
-        found = list(checking.check_all(open_store, providers=providers, policy=policy, now=moment, damaged=damage))
-    else:
-        found = list(
-            checking.check(open_store, account=context.account, providers=providers, policy=policy, now=moment)
-        )
-    met = sum(item.is_met for item in found)
-    code = Exit.KEY_FAILED if met < len(found) else damage.code
+    everyone, found = call[ALL_ACCOUNTS], _Found(damage)
+    wanted = checking.Wanted(providers, policy, moment)
+    items = found.counted(
+        checking.check_all(open_store, wanted, damaged=damage)
+        if everyone
+        else checking.check(open_store, wanted, account=context.account)
+    )
     if context.terminal.json:
-        rows, summary = [_fields(item, context) for item in found], {"required": len(found), "met": met}
-        return documents.write("check", code, rows, summary=summary, error=damage.error)
-    for item in found:
-        if not (item.is_met and call[ALL_ACCOUNTS]):
-            write_line(_line(item, context, with_account=call[ALL_ACCOUNTS]))
-    if call[ALL_ACCOUNTS] and not context.terminal.quiet:
-        write_line(f"{met} of {len(found)} required keys are there")
-    return int(code)
+        rows = (_fields(item, context) for item in items)
+        return write_long("check", rows, lambda: (found.code, {"summary": found.summary, "error": damage.error}))
+    for item in items:
+        if not (item.is_met and everyone):
+            write_line(_line(item, context, with_account=everyone))
+    if everyone and not context.terminal.quiet:
+        write_line(f"{found.met} of {found.required} required keys are there")
+    return int(found.code)
+
+
+class _Found:
+    """Counts requirements while they pass, so that none is held for it."""
+
+    def __init__(self, damage: DamagedRecords) -> None:
+        self._damage = damage
+        self.required = self.met = 0
+
+    def counted(self, items: Iterable[Requirement]) -> Iterator[Requirement]:
+        """Yield them, counting."""
+        for item in items:
+            self.required += 1
+            self.met += item.is_met
+            yield item
+
+    @property
+    def summary(self) -> Document:
+        """The counts as JSON has them."""
+        return {"required": self.required, "met": self.met}
+
+    @property
+    def code(self) -> Exit:
+        """The exit code of what was counted."""
+        return Exit.KEY_FAILED if self.met < self.required else self._damage.code
 
 
 def _required(call: Call) -> tuple[str, ...]:

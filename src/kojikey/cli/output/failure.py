@@ -51,7 +51,12 @@ class Failure(NamedTuple):
 
 
 def report(tokens: list[str], error: Exception) -> int:
-    """Report what went wrong and return the exit code. A bug is reported by its kind and place, never by its values."""
+    """Report what went wrong and return the exit code."""
+    return fail(tokens, failure_of(error))
+
+
+def failure_of(error: Exception) -> Failure:
+    """Return the failure that an error is. A bug is named by its kind and place, never by its values."""
     from kojikey.cli.exits import Exit
     from kojikey.model.bugs import first_of_ours, kind_and_place
     from kojikey.model.errors import KojikeyError
@@ -59,12 +64,12 @@ def report(tokens: list[str], error: Exception) -> int:
 
     error = first_of_ours(error)
     if isinstance(error, KojikeyError):
-        return fail(tokens, Failure.of(error))
+        return Failure.of(error)
     if isinstance(error, OSError) and error.errno is not None:
         # The machine, not a bug: a full disk under standard output, a folder that vanished.
         refused = f"the system refused: {os.strerror(error.errno)}"
-        return fail(tokens, Failure(Exit.STORE_UNAVAILABLE, refused, next_step("doctor")))
-    return fail(tokens, Failure(Exit.INTERNAL, f"a bug in kojikey: {kind_and_place(error)}", REPORT_IT))
+        return Failure(Exit.STORE_UNAVAILABLE, refused, next_step("doctor"))
+    return Failure(Exit.INTERNAL, f"a bug in kojikey: {kind_and_place(error)}", REPORT_IT)
 
 
 def report_interrupt(tokens: list[str], interrupt: KeyboardInterrupt) -> int:

@@ -17,7 +17,7 @@ from kojikey.model.key import EXPIRING, Key, Stage
 from kojikey.model.management_errors import MintUnfinished
 from kojikey.model.timestamps import now, parsed, stamp
 from kojikey.operations import rotating
-from kojikey.operations.key_records import key_of
+from kojikey.operations.key_records import scan_keys
 from kojikey.operations.listing import is_disabled
 from kojikey.operations.minting import lost_keys, minting, retiring
 from kojikey.operations.minting.mint_planning import Choice
@@ -75,12 +75,7 @@ def due_keys(
     """
     moment = parsed(now())
     disabled = {stored.ref.account for stored in open_store.store.accounts() if is_disabled(stored)}
-    for stored in open_store.store.scan(Query(account=account)):
-        try:
-            key = key_of(stored)
-        except RecordChanged as error:
-            damaged(error)
-            continue
+    for key in scan_keys(open_store.store, Query(account=account), damaged=lambda _, error: damaged(error)):
         if key.account in disabled or key.rotate_after_days is None:
             continue
         todos = tuple(_todos(key, policy, moment))

@@ -6,8 +6,9 @@ new key late). Must not: delete a key that the store knows as a version, whateve
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec import structs
 
 from kojikey.model.errors import ChangedMeanwhile
 from kojikey.model.key import Key
@@ -26,7 +27,7 @@ _MOST = 20
 def remembered(key: Key, intent: MintIntent) -> Key:
     """Return the key with a name that is to be looked for again."""
     others = tuple(each for each in key.unfound if each.name != intent.name)
-    return replace(key, unfound=(*others, intent)[-_MOST:])
+    return structs.replace(key, unfound=(*others, intent)[-_MOST:])
 
 
 async def orphans_of(keys: KeyManagement, open_store: OpenStore, key: Key, intent: MintIntent) -> tuple[RemoteKey, ...]:
@@ -62,7 +63,7 @@ def _forget(open_store: OpenStore, key: Key, names: list[str]) -> None:
     found = key_of(stored)
     left = tuple(intent for intent in found.unfound if intent.name not in names)
     try:
-        document = replace(found, unfound=left).as_document()
+        document = structs.replace(found, unfound=left).as_document()
         open_store.store.commit((Change(stored.ref, document, stored.revision),))
     except ChangedMeanwhile:
         return  # it is looked for once more, which does no harm

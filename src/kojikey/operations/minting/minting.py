@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from kojikey.model.errors import (
     AlreadyStaged,
     CannotOpen,
@@ -233,12 +235,12 @@ class _Run(KeyDocument):
         self._plan = plan._replace(wanted=wanted)
         intent = MintIntent(
             name, token, now(), wanted.parent, wanted.owner, self._choice.like, self._choice.parent,
-            self._minter.admin_account, is_wider_allowed=bool(plan.wider),
+            self._minter.admin_account, is_wider_allowed=bool(plan.wider), proof="",
         )  # fmt: skip
         before = self.key.minting
 
         def changed(key: Key, sealer: Sealer) -> Key:
-            after = replace(key, minting=proved_intent(sealer, key.provider, intent))
+            after = structs.replace(key, minting=proved_intent(sealer, key.provider, intent))
             return (
                 remembered(after, before) if before and self._minter.keys.ability.lists and not self._orphans else after
             )
@@ -266,10 +268,10 @@ class _Run(KeyDocument):
         current, number = template.current, self.key.current.number
         if current is None or known is not None:
             return
-        place = AtProvider(current.key_id, current.parent, current.owner, current.name)
+        place = AtProvider.unproved(current.key_id, current.parent, current.owner, current.name)
 
         def changed(key: Key, sealer: Sealer) -> Key:
-            version = replace(key.current, at_provider=proved_place(sealer, key.provider, number, place))
+            version = structs.replace(key.current, at_provider=proved_place(sealer, key.provider, number, place))
             return key.with_version(version)
 
         self.save(changed)
@@ -303,10 +305,10 @@ class _Run(KeyDocument):
                 sealer, created.secret, provider=key.provider, number=key.next_version, stage=Stage.STAGED,
                 base_url=key.current.base_url, expires_at=made.expires_at or plan.wanted.expires_at,
             )  # fmt: skip
-            place = AtProvider(made.key_id, made.parent, made.owner, plan.wanted.name, is_minted=True)
-            version = replace(version, at_provider=proved_place(sealer, key.provider, version.number, place))
+            place = AtProvider.unproved(made.key_id, made.parent, made.owner, plan.wanted.name, is_minted=True)
+            version = structs.replace(version, at_provider=proved_place(sealer, key.provider, version.number, place))
             versions[:] = [version]
-            return replace(key, minting=None).with_version(version)
+            return structs.replace(key, minting=None).with_version(version)
 
         try:
             self.save(changed, event="minted", versions=versions)
@@ -387,7 +389,7 @@ class _Run(KeyDocument):
         is_looked_for = is_unseen and self._given is not None and self._given.keys.ability.lists
 
         def changed(key: Key, _: Sealer) -> Key:
-            after = replace(key, minting=None)
+            after = structs.replace(key, minting=None)
             return remembered(after, intent) if is_looked_for else after
 
         self.save(changed)

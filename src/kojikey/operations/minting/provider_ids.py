@@ -6,7 +6,7 @@ have kojikey delete another key at the provider.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec import structs
 
 from kojikey.model.errors import RecordChanged
 from kojikey.model.key import Key, Version
@@ -78,8 +78,8 @@ def copied_places(opening: Sealer, sealer: Sealer, key: Key) -> Key:
         if place is not None:
             checked = _checked_place(opening, key, version, place)
             place = proved_place(sealer, key.provider, version.number, checked)
-        versions.append(replace(version, at_provider=place))
-    return replace(key, versions=tuple(versions))
+        versions.append(structs.replace(version, at_provider=place))
+    return structs.replace(key, versions=tuple(versions))
 
 
 def _checked_place(sealer: Sealer, key: Key, version: Version, place: AtProvider) -> AtProvider:

@@ -104,7 +104,7 @@ async def revoke_all(open_store: OpenStore, keys: KeyManagement, key: Key, test:
     ensure_not_copy(key)
     left = []
     for version in sorted(key.versions, key=lambda each: each.stage is Stage.CURRENT):
-        place = AtProvider("") if keys.ability.by_value else place_of(open_store, key, version)
+        place = AtProvider.unproved("") if keys.ability.by_value else place_of(open_store, key, version)
         if place is None:
             left.append(version)
             continue
@@ -138,10 +138,10 @@ async def _place(open_store: OpenStore, keys: KeyManagement, key: Key, version: 
     if known is not None:
         return known
     if keys.ability.by_value:
-        return AtProvider("")
+        return AtProvider.unproved("")
     secret = opened(open_store.sealer(key.account), key.provider, version)
     fitting = await keys.find_by_value(secret)
     if len(fitting) != 1:
         return None
     found = fitting[0]
-    return AtProvider(found.key_id, found.parent, found.owner, found.name)
+    return AtProvider.unproved(found.key_id, found.parent, found.owner, found.name)

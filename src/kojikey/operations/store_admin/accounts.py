@@ -66,7 +66,7 @@ class _KeyCount:
         while self._account and self._account < account and not self._store.partitioned:
             self._next()
         if self._account != account:
-            return sum(1 for _ in self._store.scan(Query(account=account)))
+            return sum(self._store.counts(Query(account=account)).values())
         count = sum(1 for _ in self._keys)
         self._next()
         return count

@@ -16,6 +16,8 @@ from functools import partial
 from itertools import islice
 from typing import Literal
 
+from msgspec import structs
+
 from kojikey.model.errors import AuditBroken, CannotOpen, ChangedMeanwhile, RecordChanged, RecordUnsupported
 from kojikey.model.key import Key, Stage, Version
 from kojikey.model.ref import Document, account_ref, key_ref
@@ -253,7 +255,7 @@ def _write(source: OpenStore, target: OpenStore, key: Key, existing: Stored | No
     def plan(sealer: Sealer) -> Plan:
         versions = tuple(_resealed(opening, sealer, key.provider, version) for version in key.versions)
         # The ids at the provider come along. Which store rotates the key there, a person says: store use --rotate-here.
-        resealed = replace(key, versions=versions, unfound=(), is_copy=True)
+        resealed = structs.replace(key, versions=versions, unfound=(), is_copy=True)
         copied = copied_places(opening, sealer, resealed)
         revision = existing.revision if existing else None
         document = {**copied.as_document(), "copied": origin}
@@ -276,7 +278,7 @@ def _happened(copied: Key) -> EventDraft:
 def _resealed(opening: Sealer, sealer: Sealer, provider: str, version: Version) -> Version:
     secret = opened(opening, provider, version)
     sealed = sealer.seal(secret, provider=provider, version=version.number, base_url=version.base_url)
-    return replace(version, sealed=sealed, fingerprint=sealer.fingerprint(secret))
+    return structs.replace(version, sealed=sealed, fingerprint=sealer.fingerprint(secret))
 
 
 def _read_back(source: OpenStore, target: OpenStore, stored: Stored) -> None:
@@ -301,12 +303,12 @@ def _compare(source: OpenStore, target: OpenStore, key: Key, written: Stored) ->
 def _shown(key: Key) -> Key:
     """Return a key without what differs between two stores that have the same."""
     versions = tuple(
-        replace(
+        structs.replace(
             version, sealed="", fingerprint="", at_provider=version.at_provider and version.at_provider.with_proof("")
         )
         for version in key.versions
     )
-    return replace(key, versions=versions, unfound=(), is_copy=False)
+    return structs.replace(key, versions=versions, unfound=(), is_copy=False)
 
 
 def _same_values(source: OpenStore, target: OpenStore, one: Key, other: Key) -> bool:
@@ -334,7 +336,7 @@ def rotate_here(open_store: OpenStore) -> int:
     for stored in open_store.store.scan():
         key = key_of(stored)
         if key.is_copy:
-            change = Change(stored.ref, replace(key, is_copy=False).as_document(), stored.revision)
+            change = Change(stored.ref, structs.replace(key, is_copy=False).as_document(), stored.revision)
             draft = event_draft("changed", key.provider, key.current)._replace(settings=["rotate-here"])
             Ledger(open_store).record(key.account, partial(_planned, Plan((change,), (draft,))))
             taken += 1

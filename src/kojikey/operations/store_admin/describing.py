@@ -39,7 +39,7 @@ def info(store: Store, header: Document) -> StoreInfo:
         kek=describe(header["kek"]),
         kek_source=header["kek"]["source"],
         accounts=accounts,
-        keys=sum(1 for _ in store.scan()),
+        keys=sum(store.counts().values()),
         events=events,
         damaged=damaged,
         unlocked_until=kept.until if kept else None,

@@ -225,6 +225,14 @@ def secure(connection: Connection[Any]) -> None:
         give_privileges(connection, role)
 
 
+def is_owner(connection: Connection[Any]) -> bool:
+    """Tell whether the current role administers the store."""
+    rows = connection.execute(
+        "SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = 'kojikey'"
+    ).fetchall()
+    return rows == [(True,)]
+
+
 def give_privileges(connection: Connection[Any], role: str) -> None:
     """Let a role use the tables; which rows, the policies say. Safe to repeat."""
     for privilege in _PRIVILEGES:

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import Any, LiteralString
 
+from psycopg import Connection
+
 from kojikey.model.ref import Document
 from kojikey.stores.base import Change, Query, encoded, new_revision, slot_of
 
@@ -127,6 +129,14 @@ MARK: LiteralString = (
     "UPDATE kojikey.keys SET revision = '' WHERE account = %(account)s AND provider = %(provider)s"
     " AND revision = %(before)s"
 )
+
+
+def migrate(connection: Connection[Any], version: int) -> None:
+    """Take the schema from a version (0: none) to the present one, inside the caller's transaction."""
+    for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
+        for words in statements:
+            connection.execute(words)
+        connection.execute("INSERT INTO kojikey.migrations (version) VALUES (%s)", (number,))
 
 
 def statement(change: Change, *, version: int) -> LiteralString:

@@ -18,6 +18,7 @@ Needs PostgreSQL 14 or newer.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, LiteralString, NamedTuple
 
 from kojikey.model.errors import (
@@ -30,8 +31,20 @@ from kojikey.model.errors import (
     UsageError,
 )
 from kojikey.model.next_step import next_step
-from kojikey.model.ref import HEADER, Document, Ref, account_ref, grant_ref, key_ref
-from kojikey.stores.base import Change, Description, Query, Store, Stored, decoded, encoded, new_revision, stored_of
+from kojikey.model.ref import HEADER, Document, Ref, account_ref, grant_ref
+from kojikey.stores.base import (
+    Change,
+    Description,
+    Query,
+    Row,
+    Store,
+    Stored,
+    decoded,
+    encoded,
+    key_in,
+    new_revision,
+    stored_of,
+)
 
 try:
     import psycopg
@@ -42,7 +55,7 @@ except ImportError:  # also where it finds no libpq
 
 from psycopg import Connection
 
-from kojikey.stores.postgres.access import AS_OWNER, ROLE_IN_STORE, follow_grants, lacking, secure
+from kojikey.stores.postgres.access import AS_OWNER, ROLE_IN_STORE, follow_grants, is_owner, lacking, secure
 from kojikey.stores.postgres.address import Address, read_address
 from kojikey.stores.postgres.connection import Link
 from kojikey.stores.postgres.schema import (
@@ -60,6 +73,7 @@ from kojikey.stores.postgres.schema import (
     VERSION,
     conditions,
     line_of,
+    migrate,
     row_of,
     statement,
 )
@@ -142,7 +156,7 @@ class PostgresStore(Store):
                 connection.execute("CREATE SCHEMA kojikey")
             for words in LEDGER:
                 connection.execute(words)
-            _migrate(connection, 0)
+            migrate(connection, 0)
             secure(connection)
             connection.execute(ADD["header"], row)
 
@@ -163,14 +177,14 @@ class PostgresStore(Store):
         if self._link.version() is None:
             return
         with self._link.transaction() as connection:
-            if not _is_owner(connection):
+            if not is_owner(connection):
                 return
             connection.execute(AS_OWNER)
             connection.execute(TAKE)
             # Again: somebody else may have done it while this one waited.
             version = connection.execute(VERSION).fetchall()[0][0] or 0
             if version <= len(MIGRATIONS):
-                _migrate(connection, version)
+                migrate(connection, version)
                 secure(connection)
         self._link.drop()  # the version that was met may be another one now
 
@@ -308,19 +322,28 @@ class PostgresStore(Store):
         )
 
     def _scan(self, query: Query) -> Iterator[Stored]:
+        return (key_in(row, self.place) for page in self._pages(query) for row in page)
+
+    def _pages(self, query: Query) -> Iterator[list[Row]]:
         wanted, values = conditions(query)
         select: LiteralString = (
             "SELECT account, provider, document, revision FROM kojikey.keys"  # noqa: S608 - made of constants
             " WHERE (account, provider) > (%s, %s)" + wanted + " ORDER BY account, provider"
         )
-        for account, provider, text, revision in self._paged(select, ("", ""), values):
-            yield stored_of(key_ref(account, provider), text, revision, self.place)
+        yield from self._paged(select, ("", ""), values)
+
+    def _counts(self, query: Query) -> dict[str, int]:
+        wanted, values = conditions(query)
+        select: LiteralString = (
+            "SELECT provider, count(*) FROM kojikey.keys WHERE true" + wanted + " GROUP BY provider"  # noqa: S608
+        )
+        return dict(self._link.rows(select, values))
 
     def _accounts(self) -> Iterator[Stored]:
         select: LiteralString = (
             "SELECT account, document, revision FROM kojikey.accounts WHERE account > %s ORDER BY account"
         )
-        for account, text, revision in self._paged(select, ("",), []):
+        for account, text, revision in chain.from_iterable(self._paged(select, ("",), [])):
             yield stored_of(account_ref(account), text, revision, self.place)
 
     def _events(self, account: str | None) -> Iterator[Document]:
@@ -328,18 +351,18 @@ class PostgresStore(Store):
         select: LiteralString = (
             "SELECT account, seq, document FROM kojikey.events WHERE " + place + " ORDER BY account, seq"  # noqa: S608
         )
-        for row in self._paged(select, (account or "", -1), []):
+        for row in chain.from_iterable(self._paged(select, (account or "", -1), [])):
             yield decoded(row[2])
 
     def _grants(self, account: str, inherited_by: str | None) -> Iterator[Stored]:
         for role, text, revision in self._link.rows(GRANTS, {"account": account, "inherited_by": inherited_by}):
             yield stored_of(grant_ref(account, role), text, revision, self.place)
 
-    def _paged(self, select: LiteralString, first: tuple[Any, ...], values: list[Any]) -> Iterator[tuple[Any, ...]]:
+    def _paged(self, select: LiteralString, first: tuple[Any, ...], values: list[Any]) -> Iterator[list[Any]]:
         after, page = first, select + " LIMIT %s"
         while True:
             rows = self._link.rows(page, [*after, *values, PAGE])
-            yield from rows
+            yield rows
             if len(rows) < PAGE:
                 return
             after = rows[-1][: len(first)]
@@ -378,18 +401,3 @@ def from_url(url: str) -> PostgresStore:
         UsageError: as :func:`~kojikey.stores.postgres.address.read_address`.
     """
     return PostgresStore(read_address(url))
-
-
-def _migrate(connection: _Connection, version: int) -> None:
-    """Take the schema from a version (0: none) to the present one, inside the caller's transaction."""
-    for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
-        for words in statements:
-            connection.execute(words)
-        connection.execute("INSERT INTO kojikey.migrations (version) VALUES (%s)", (number,))
-
-
-def _is_owner(connection: _Connection) -> bool:
-    rows = connection.execute(
-        "SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = 'kojikey'"
-    ).fetchall()
-    return rows == [(True,)]

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from kojikey.model.errors import (
     ChangedMeanwhile,
@@ -22,15 +23,18 @@ from kojikey.model.errors import (
     StoreVersion,
     UsageError,
 )
-from kojikey.model.ref import HEADER, Document, Ref, account_ref, key_ref
+from kojikey.model.ref import HEADER, Document, Ref, account_ref
 from kojikey.stores.base import (
     Change,
     Description,
     Query,
+    Row,
     Store,
     Stored,
     decoded,
     encoded,
+    key_in,
+    name_in,
     new_revision,
     slot_of,
     stored_of,
@@ -130,18 +134,25 @@ class SqliteStore(Store):
         return tuple(row["revision"] for row in rows)
 
     def _scan(self, query: Query) -> Iterator[Stored]:
+        return (key_in(row, self.place) for page in self._pages(query) for row in page)
+
+    def _pages(self, query: Query) -> Iterator[list[Row]]:
         wanted, values = conditions(query)
         select = (
             "SELECT account, provider, document, revision FROM keys"  # noqa: S608 - made of the constants below
             f" WHERE (account, provider) > (?, ?){wanted} ORDER BY account, provider LIMIT {PAGE}"
         )
-        for account, provider, text, revision in self._paged(select, ("", ""), values):
-            yield stored_of(key_ref(self._name(account), self._name(provider)), text, revision, self.place)
+        yield from self._paged(select, ("", ""), values)
+
+    def _counts(self, query: Query) -> dict[str, int]:
+        wanted, values = conditions(query)
+        select = f"SELECT provider, count(*) FROM keys WHERE true{wanted} GROUP BY provider"  # noqa: S608
+        return {name_in(provider, self.place): count for provider, count in self._opened().execute(select, values)}
 
     def _accounts(self) -> Iterator[Stored]:
         select = f"SELECT account, document, revision FROM accounts WHERE account > ? ORDER BY account LIMIT {PAGE}"  # noqa: S608
-        for account, text, revision in self._paged(select, ("",), ()):
-            yield stored_of(account_ref(self._name(account)), text, revision, self.place)
+        for account, text, revision in chain.from_iterable(self._paged(select, ("",), ())):
+            yield stored_of(account_ref(name_in(account, self.place)), text, revision, self.place)
 
     def _events(self, account: str | None) -> Iterator[Document]:
         if account is None:
@@ -149,16 +160,10 @@ class SqliteStore(Store):
         else:
             place, first = "account = ? AND seq > ?", (account, _LEAST)
         select = f"SELECT account, seq, document FROM events WHERE {place} ORDER BY account, seq LIMIT {PAGE}"  # noqa: S608
-        for name, seq, text in self._paged(select, first, ()):
+        for name, seq, text in chain.from_iterable(self._paged(select, first, ())):
             event = decoded(text)
             # One that is filed in another place than its own is none of this place, as one that is damaged.
             yield event if (event.get("account"), event.get("seq")) == (name, seq) else {}
-
-    def _name(self, value: object) -> str:
-        # A column takes values of any type, whatever it is declared as.
-        if not isinstance(value, str):
-            raise StoreCorrupt(self.place, "is damaged: a document in it has no name", effect=Effect.NOTHING_CHANGED)
-        return value
 
     def _describe(self) -> Description:
         details = [("file", self.place)]
@@ -254,11 +259,11 @@ class SqliteStore(Store):
         text = encoded(change.document, self.place)
         return {**row, "tested_at": tested_at, "slot": slot, "document": text, "revision": new_revision()}
 
-    def _paged(self, select: str, first: tuple[Any, ...], values: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    def _paged(self, select: str, first: tuple[Any, ...], values: tuple[Any, ...]) -> Iterator[list[Any]]:
         after = first
         while True:
             rows = self._opened().execute(select, (*after, *values)).fetchall()
-            yield from rows
+            yield rows
             if len(rows) < PAGE:
                 return
             after = rows[-1][: len(first)]

@@ -24,6 +24,8 @@ USES: dict[str, Use] = {
     "read": lambda store: store.read(KEY),
     "commit": lambda store: store.commit([Change(KEY, {}, None)]),
     "scan": lambda store: list(store.scan()),
+    "pages": lambda store: list(store.pages()),
+    "counts": lambda store: store.counts(),
     "accounts": lambda store: list(store.accounts()),
     "events": lambda store: list(store.events()),
     "grants": lambda store: list(store.grants("acme")),
@@ -31,7 +33,7 @@ USES: dict[str, Use] = {
     "role": lambda store: store.role(),
     "describe": lambda store: store.describe(),
 }
-_ITERATE = ("scan", "accounts", "events", "grants")
+_ITERATE = ("scan", "pages", "accounts", "events", "grants")
 
 
 class Bug(Exception):

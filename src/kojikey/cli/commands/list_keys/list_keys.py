@@ -42,9 +42,13 @@ def list_keys(call: Call) -> int:
     rows = totals.counted(chosen_rows(call, rows))
     if call[JSON]:
         from kojikey.cli.output import documents
+        from kojikey.cli.output.long_document import write_long
 
-        listed = [documents.listed(row) for row in rows]
-        return documents.write("list", damage.code, listed, summary=totals.as_document(), error=damage.error)
+        return write_long(
+            "list",
+            map(documents.listed, rows),
+            lambda: (damage.code, {"summary": totals.as_document(), "error": damage.error}),
+        )
     if call[CSV]:
         from kojikey.cli.commands.list_keys.csv_output import lines
 

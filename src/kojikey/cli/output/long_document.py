@@ -1,0 +1,70 @@
+"""The one JSON document of a command that may have a million results, written as they come.
+
+Owns: its form: of few results as every other document, of many a result a line, and what sums them up at the end.
+Must not: hold the results; and whatever happens in the middle, what was begun is ended as one document.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable
+from itertools import chain, islice
+
+from kojikey.cli.exits import Exit
+from kojikey.cli.output import documents
+from kojikey.cli.output.failure import SCHEMA, Failure, failure_of, is_on_github
+from kojikey.cli.output.github_escape import inert_json
+from kojikey.cli.output.streams import lost_output
+from kojikey.model.ref import Document
+
+FEW = 1000
+
+Ending = Callable[[], tuple[int, Document]]
+"""Returns, once all results were read, the exit code and the members that follow them (those that are not None)."""
+
+
+def write_long(command: str, results: Iterable[Document], ending: Ending) -> int:
+    """Write the document of a command to stdout and return the exit code.
+
+    A failure after the first results is said, and is the ``error`` of the document that holds them.
+    """
+    rest = iter(results)
+    first = list(islice(rest, FEW))
+    if len(first) < FEW:
+        code, members = ending()
+        return documents.write(command, code, first, **members)
+    try:
+        return _write(command, chain(first, rest), ending)
+    except BrokenPipeError as error:
+        lost_output(error)
+        return int(ending()[0])
+
+
+def _write(command: str, results: Iterable[Document], ending: Ending) -> int:
+    begin = f'{{"schema": {json.dumps(SCHEMA)},\n"command": {json.dumps(command)},\n"results": ['
+    try:
+        for result in results:
+            _put(begin + "\n" + json.dumps(result))
+            begin = ","
+        code, members = ending()
+    except OSError:  # standard output itself
+        raise
+    except Exception as error:
+        code, members = _failed(failure_of(error))
+    except KeyboardInterrupt:
+        code, members = _failed(Failure(Exit.INTERRUPTED, "interrupted; nothing was changed"))
+    told = {name: value for name, value in members.items() if value is not None} | {"exit_code": int(code)}
+    _put("\n]" + "".join(f",\n{json.dumps(name)}: {json.dumps(value)}" for name, value in told.items()) + "\n}\n")
+    sys.stdout.flush()
+    return int(code)
+
+
+def _failed(failure: Failure) -> tuple[int, Document]:
+    failure.say()
+    return int(failure.code), {"error": failure.as_json()}
+
+
+def _put(text: str) -> None:
+    sys.stdout.write(inert_json(text) if is_on_github(os.environ) else text)

@@ -1,0 +1,138 @@
+"""Reading keys from their documents, many at once: which text is a document of ours, and the key in it.
+
+Owns: the form that a document must have; a writer of the store can put anything there. A store of a million keys is
+read at the speed of its engine only where the work for each key is done outside Python: msgspec parses a text, checks
+the types and makes the objects in one call, and each form (names, stamps, fingerprints, printable text) is checked for
+all keys of a page together. Where a page does not pass, its documents are checked one by one.
+Must not: know a store, or say what is wrong with a document.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from kojikey.model import validators
+from kojikey.model.key import Key, Stage, TestRecord, Version
+from kojikey.model.minting import MintIntent
+from kojikey.model.verdict import Outcome, Reason
+
+_decode: Callable[[Any], Key] = msgspec.json.Decoder(Key).decode
+_ACCOUNTS = re.compile(r"(?:[a-z0-9][a-z0-9._@+-]{0,127}+\n)*+")
+_PROVIDERS = re.compile(r"(?:[a-z0-9][a-z0-9._-]{0,63}+\n)*+")
+_FINGERPRINTS = re.compile(r"(?:[0-9a-f]{12}\n)*+")
+_OUTCOMES, _REASONS = frozenset(map(str, Outcome)), frozenset(map(str, Reason))
+_PENDING: dict[str, Callable[[object], Any]] = {
+    "models": validators.texts,
+    "capabilities": validators.texts,
+    "label": validators.text,
+    "rotate_after_days": validators.count,
+}
+
+
+def read_keys(texts: Sequence[Any]) -> Sequence[Key | None]:
+    """Return the key in each text, None for a text that is not a document of ours."""
+    try:
+        keys = list(map(_decode, texts))
+        if _are_well_formed(keys) and (_are_plain(texts) or _are_printable(keys)):
+            return keys
+    except (msgspec.DecodeError, TypeError, ValueError, KeyError, RecursionError):
+        pass
+    return [None] if len(texts) == 1 else [key for text in texts for key in read_keys((text,))]
+
+
+def _are_plain(texts: Sequence[str]) -> bool:
+    """Tell whether every string in the documents is printable because it is printable ASCII as it stands.
+
+    What else JSON allows in a string begins with a backslash.
+    """
+    joined = "".join(texts)
+    return joined.isascii() and "\\" not in joined and "\x7f" not in joined
+
+
+def _are_printable(keys: Sequence[Key]) -> bool:
+    return all(text.isprintable() for text in _texts_in(msgspec.to_builtins(keys)))
+
+
+def _texts_in(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from _texts_in(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts_in(item)
+
+
+def _are_well_formed(keys: Sequence[Key]) -> bool:
+    versions = [version for key in keys for version in key.versions]
+    tests = [version.last_test for version in versions if version.last_test is not None]
+    return (
+        _all_match(_ACCOUNTS, [key.account for key in keys])
+        and _all_match(_PROVIDERS, {key.provider for key in keys})
+        and _all_match(_FINGERPRINTS, [version.fingerprint for version in versions])
+        and _are_stamps(_stamps(keys, versions, tests))
+        and {test.outcome for test in tests} <= _OUTCOMES
+        and {test.reason for test in tests} <= _REASONS
+        and all(map(_agrees, keys))
+    )
+
+
+def _all_match(pattern: re.Pattern[str], texts: Collection[str]) -> bool:
+    """Tell whether each text matches: the pattern is that of lines, and none of them may itself be several."""
+    joined = "\n".join([*texts, ""])
+    return joined.count("\n") == len(texts) and pattern.fullmatch(joined) is not None
+
+
+def _stamps(keys: Iterable[Key], versions: Iterable[Version], tests: Iterable[TestRecord]) -> set[str | None]:
+    found: set[str | None] = {None}
+    for key in keys:
+        found.add(key.created_at)
+        found.add(key.rotated_at)
+    for version in versions:
+        found.add(version.created_at)
+        found.add(version.promoted_at)
+        found.add(version.expires_at)
+    for test in tests:
+        found.add(test.tested_at)
+        found.add(test.last_valid_at)
+    return found
+
+
+def _are_stamps(found: set[str | None]) -> bool:
+    """Tell whether each is a moment as :func:`~kojikey.model.timestamps.stamp` writes it: the same read and written."""
+    stamps = list(found - {None})
+    moments: list[datetime] = msgspec.convert(stamps, list[datetime])
+    return bytes(msgspec.json.encode(moments)) == msgspec.json.encode(stamps)
+
+
+def _agrees(key: Key) -> bool:
+    """Tell whether the members of one key go together: each version in a place of its own, and one in use."""
+    versions = key.versions
+    if len(versions) == 1 and key.minting is None and not key.unfound:  # most keys, and no need for a set of one
+        (only,) = versions
+        return only.stage is Stage.CURRENT and only.number < key.next_version and only.pending is None
+    stages, numbers = {version.stage for version in versions}, {version.number for version in versions}
+    return (
+        len(versions) == len(stages) == len(numbers)
+        and Stage.CURRENT in stages
+        and max(numbers) < key.next_version
+        and all(version.pending is None or _is_pending(version.pending) for version in versions)
+        and all(map(_is_intent, key.unfound if key.minting is None else (*key.unfound, key.minting)))
+    )
+
+
+def _is_pending(settings: dict[str, Any]) -> bool:
+    for name, setting in settings.items():
+        _PENDING[name](setting)
+    return True
+
+
+def _is_intent(intent: MintIntent) -> bool:
+    validators.stamp(intent.begun_at)
+    validators.optional(validators.account, intent.admin_account)
+    return True
