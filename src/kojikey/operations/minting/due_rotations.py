@@ -17,7 +17,7 @@ from kojikey.model.key import EXPIRING, Key, Stage
 from kojikey.model.management_errors import MintUnfinished
 from kojikey.model.timestamps import now, parsed, stamp
 from kojikey.operations import rotating
-from kojikey.operations.key_records import scan_keys
+from kojikey.operations.key_records import key_of, scan_keys
 from kojikey.operations.listing import is_disabled
 from kojikey.operations.minting import lost_keys, minting, retiring
 from kojikey.operations.minting.mint_planning import Choice
