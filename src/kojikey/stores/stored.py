@@ -1,0 +1,121 @@
+"""A document as a store has it: its text, and how it becomes a document again.
+
+Owns: the text of a document, which is the same in every store, and what becomes of a damaged one.
+Must not: know a store, or the meaning of a document. On the way of `kojikey run`.
+"""
+
+from __future__ import annotations
+
+import json
+
+from kojikey.model.errors import Effect, StoreCorrupt, StoreUnavailable
+from kojikey.model.ref import HEADER, Document, Ref, key_ref
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
+DOCUMENT_LIMIT = 64 * 1024
+
+
+class Stored:
+    """A document as it was read, with the revision it had. Its text is parsed when the document is first asked for."""
+
+    __slots__ = ("_document", "_text", "ref", "revision")
+
+    def __init__(self, ref: Ref, document: Document | None, revision: str, *, text: object = None) -> None:
+        """With ``document=None`` it is the one in ``text``, as the engine gave it."""
+        self.ref, self.revision = ref, revision
+        self._document, self._text = document, text
+
+    @property
+    def document(self) -> Document:
+        """The document, an empty one where its text is damaged."""
+        if self._document is None:
+            self._document = decoded(self._text)
+        return self._document
+
+    @property
+    def text(self) -> object:
+        """The text of the document: whatever the engine has there, text or not."""
+        if self._text is None and self._document is not None:
+            self._text = _compact(self._document)
+        return self._text
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Stored):
+            return NotImplemented
+        return (self.ref, self.revision, self.document) == (other.ref, other.revision, other.document)
+
+    def __repr__(self) -> str:
+        return f"Stored({self.ref!r}, {self.document!r}, {self.revision!r})"
+
+
+Row: TypeAlias = "tuple[Any, Any, Any, Any]"
+"""A key as an engine gave it, its form not checked: account, provider, text of the document, revision."""
+
+
+def encoded(document: Document, place: str) -> str:
+    """Return the stored form of a document: compact JSON in ASCII, so that its size is the same in every store.
+
+    Raises:
+        StoreUnavailable: it is larger than :data:`DOCUMENT_LIMIT`; nothing was written.
+    """
+    text = _compact(document)
+    if len(text) > DOCUMENT_LIMIT:
+        raise StoreUnavailable(
+            place, f"takes documents of at most {DOCUMENT_LIMIT} bytes", effect=Effect.NOTHING_WRITTEN
+        )
+    return text
+
+
+def _compact(document: Document) -> str:
+    return json.dumps(document, separators=(",", ":"), allow_nan=False)
+
+
+def decoded(text: object) -> Document:
+    """Return the document that :func:`encoded` wrote, an empty one for any other text.
+
+    Empty, because one damaged document must not end a scan over the others. kojikey writes no empty document, so
+    the caller can name the damaged one.
+    """
+    return _parsed(text) or {}
+
+
+def stored_of(ref: Ref, text: object, revision: str, place: str) -> Stored:
+    """Return a document with its revision, as an adapter read it.
+
+    Raises:
+        StoreCorrupt: it is the header, and is damaged; the text is not repeated.
+    """
+    if ref != HEADER:
+        return Stored(ref, None, revision, text=text)
+    document = _parsed(text)
+    if document is None:
+        raise StoreCorrupt(place, "is damaged: its header cannot be read", effect=Effect.NOTHING_CHANGED)
+    return Stored(ref, document, revision)
+
+
+def key_in(row: Row, place: str) -> Stored:
+    """Return the document in a row of :meth:`Store.pages`. Raises as :func:`name_in`."""
+    account, provider, text, revision = row
+    return Stored(key_ref(name_in(account, place), name_in(provider, place)), None, revision, text=text)
+
+
+def name_in(value: object, place: str) -> str:
+    """Return what an engine has as a name: a column may take values of any type, whatever it is declared as.
+
+    Raises:
+        StoreCorrupt: it is no text.
+    """
+    if not isinstance(value, str):
+        raise StoreCorrupt(place, "is damaged: a document in it has no name", effect=Effect.NOTHING_CHANGED)
+    return value
+
+
+def _parsed(text: object) -> Document | None:
+    try:
+        document = json.loads(text) if isinstance(text, str) else None
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
