@@ -55,6 +55,7 @@ VERBS: dict[str, Callable[[Store], object]] = {
     "grants": lambda store: list(store.grants("acme")),
     "upgrade": lambda store: store.upgrade(),
     "role": lambda store: store.role(),
+    "sees_every_account": lambda store: store.sees_every_account(),
     "describe": lambda store: store.describe(),
     "revisions": lambda store: store.revisions("acme", "elevenlabs"),
     "close": lambda store: store.close(),
@@ -110,6 +111,9 @@ class FailingStore(Store):
         self._fail()
 
     def _role(self) -> str | None:
+        return self._fail()  # type: ignore[no-any-return]
+
+    def _sees_every_account(self) -> bool:
         return self._fail()  # type: ignore[no-any-return]
 
     def _describe(self) -> Description:

@@ -192,3 +192,9 @@ def conditions(query: Query) -> tuple[LiteralString, list[Any]]:
         text += " AND slot %% %s::bigint = %s"
         values += [query.shard[1], query.shard[0] - 1]
     return text, values
+
+
+def counting(query: Query) -> tuple[LiteralString, list[Any]]:
+    """Return the statement that counts the keys of a query by provider, and its values."""
+    wanted, values = conditions(query)
+    return "SELECT provider, count(*) FROM kojikey.keys WHERE true" + wanted + " GROUP BY provider", values

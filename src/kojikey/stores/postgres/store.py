@@ -72,6 +72,7 @@ from kojikey.stores.postgres.schema import (
     TAKE,
     VERSION,
     conditions,
+    counting,
     line_of,
     migrate,
     row_of,
@@ -333,11 +334,7 @@ class PostgresStore(Store):
         yield from self._paged(select, ("", ""), values)
 
     def _counts(self, query: Query) -> dict[str, int]:
-        wanted, values = conditions(query)
-        select: LiteralString = (
-            "SELECT provider, count(*) FROM kojikey.keys WHERE true" + wanted + " GROUP BY provider"  # noqa: S608
-        )
-        return dict(self._link.rows(select, values))
+        return dict(self._link.rows(*counting(query)))
 
     def _accounts(self) -> Iterator[Stored]:
         select: LiteralString = (
