@@ -34,7 +34,7 @@ from kojikey.cli.options import (
 from kojikey.cli.output.damaged_records import DamagedRecords
 from kojikey.cli.output.failure import REPORT_IT
 from kojikey.model.bugs import kind_and_place
-from kojikey.model.errors import Effect, KojikeyError, UsageError
+from kojikey.model.errors import AccountNotFound, Effect, KojikeyError, UsageError
 from kojikey.model.key import EXPIRING as USUAL_EXPIRING
 from kojikey.model.key import Version
 from kojikey.model.management_errors import NoAdminKey
@@ -60,13 +60,18 @@ _NOT_WITH_DUE = (BATCH, STDIN, FROM_ENV, FROM_FILE, BASE_URL, LABEL, MODEL, CAPA
 
 
 def rotate_due(context: Context) -> int:
-    """Carry out ``rotate --due`` and return the exit code."""
+    """Carry out ``rotate --due`` and return the exit code.
+
+    A store or an account that is not there is an error: a job whose settings were lost must not look well.
+    """
     from kojikey import wiring
 
     policy = _policy(context)
     catalog = wiring.catalog(context.settings)
-    open_store = wiring.open_chosen_store(context.settings, context.person)
+    open_store = wiring.open_existing(context.settings, context.person)
     account = None if context.call[ALL_ACCOUNTS] else context.account
+    if account is not None and not open_store.has_account(account):
+        raise AccountNotFound(account)
     damage = DamagedRecords(context.terminal)
     report = DueReport(context)
     due = list(due_keys(open_store, policy, account=account, damaged=damage))

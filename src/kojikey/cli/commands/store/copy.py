@@ -69,7 +69,11 @@ def _both(context: Context) -> tuple[OpenStore, OpenStore]:
     source = wiring.open_existing(context.settings, context.person)
     target = wiring.open_existing(context.settings.for_store(to), context.person)
     if source.store_id == target.store_id:
-        raise UsageError("that is the same store", effect=Effect.NOTHING_COPIED)
+        raise UsageError(
+            "that is the same store",
+            hint=Hint("name another one: ", next_step("store list"), " lists them"),
+            effect=Effect.NOTHING_COPIED,
+        )
     return source, target
 
 
