@@ -9,6 +9,10 @@ from __future__ import annotations
 
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kojikey.cli.command import CommandLine
+
 if __name__ == "__main__" and not sys.flags.safe_path:
     # `python -m` looks for modules in the working directory first, which may be anybody's: an h11.py there would be
     # given keys. What Python itself imports before this line only `python -P -m kojikey` protects.
@@ -28,18 +32,24 @@ def main() -> None:
     except OSError:
         from kojikey.cli.dispatch import settle
 
-        code = settle(sys.argv[1:], code)
+        code = settle(code)
     sys.exit(code)
 
 
 def run(tokens: list[str]) -> int:
     """Carry out a command line, report what went wrong, and return the exit code."""
+    line: CommandLine | None = None
     try:
-        return _carried_out(tokens)
+        if tokens in (["--version"], ["-V"]):
+            return _print_version()
+        from kojikey.cli.parsing.quick import read
+
+        line = read(tokens)
+        return _carried_out(line)
     except KeyboardInterrupt as interrupt:
         from kojikey.cli.output.failure import report_interrupt
 
-        return report_interrupt(tokens, interrupt)
+        return report_interrupt(line, interrupt)
     except BrokenPipeError:
         from kojikey.cli.output.streams import silence
 
@@ -48,24 +58,24 @@ def run(tokens: list[str]) -> int:
     except Exception as error:
         from kojikey.cli.output.failure import report
 
-        return report(tokens, error)
+        return report(line, error)
 
 
-def _carried_out(tokens: list[str]) -> int:
-    if tokens in (["--version"], ["-V"]):
-        from kojikey import __version__
+def _print_version() -> int:
+    from kojikey import __version__
 
-        print(f"kojikey {__version__}")
-        return 0
-    from kojikey.cli.parsing.quick import quick
-    from kojikey.cli.registry import find
+    print(f"kojikey {__version__}")
+    return 0
 
-    found = find(tokens)
-    call = quick(*found) if found else None
+
+def _carried_out(line: CommandLine) -> int:
+    call = line.call
     if call is None:
-        from kojikey.cli.parsing.typer_app import run as run_typed
+        from kojikey.cli.parsing.typer_app import read
 
-        return run_typed(tokens)
+        call = read(line)
+    if call is None:  # help, which was written
+        return 0
     from kojikey.cli.dispatch import carry_out
 
     return carry_out(call)

@@ -7,34 +7,31 @@ import sys
 
 import pytest
 
+from kojikey.cli.parsing.quick import read
 from support.program import SECONDS, Program
 
 INTERRUPTED = """
 import sys
-from kojikey.{module} import run
 from kojikey.__main__ import main
 from kojikey.stores.sqlite.store import SqliteStore
-import kojikey.__main__
 commit = SqliteStore._commit
 def interrupted(*arguments):
     commit(*arguments)
     raise KeyboardInterrupt
 SqliteStore._commit = interrupted
-kojikey.__main__._carried_out = run if "{module}" == "cli.parsing.typer_app" else kojikey.__main__._carried_out
 main()
 """
 
 
-@pytest.mark.parametrize("module", ["__main__", "cli.parsing.typer_app"])
+@pytest.mark.parametrize("more", ["--quiet", "-qadefault"], ids=["the quick reader", "Typer"])
 @pytest.mark.parametrize(
     "command", [("remove", "elevenlabs", "--yes"), ("rotate", "elevenlabs", "--rollback", "--no-test")], ids=" ".join
 )
-def test_a_change_that_may_have_been_made_is_not_denied(
-    kojikey: Program, module: str, command: tuple[str, ...]
-) -> None:
+def test_a_change_that_may_have_been_made_is_not_denied(kojikey: Program, more: str, command: tuple[str, ...]) -> None:
+    assert (read([*command, more]).call is None) == (more != "--quiet")
     kojikey.added("elevenlabs", "ok", "--no-test")
     kojikey.rotate("elevenlabs", "ok_2", "--no-test")
-    program = [sys.executable, "-c", INTERRUPTED.format(module=module), *command, "--json"]
+    program = [sys.executable, "-c", INTERRUPTED, *command, more, "--json"]
     ended = subprocess.run(
         program, env=kojikey.with_environ({}), capture_output=True, text=True, timeout=SECONDS, check=False
     )

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
-from typing import Any
+from contextlib import redirect_stdout
 from unittest import mock
 
 import pytest
@@ -13,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kojikey.cli import registry
-from kojikey.cli.command import Call, Command, Flag
+from kojikey.cli.command import Call, Command, Doubt, Flag
+from kojikey.cli.options import JSON, NO_COLOR
 from kojikey.cli.parsing import typer_app
-from kojikey.cli.parsing.quick import quick
+from kojikey.cli.parsing.quick import read
 from kojikey.model.errors import UsageError
 from support.amounts import exhaustive
 
@@ -49,54 +48,87 @@ def command_lines(draw: st.DrawFn, command: Command) -> list[str]:
     return tokens
 
 
-@contextmanager
-def recording() -> Iterator[list[tuple[str, dict[str, Any]]]]:
-    """Have Typer's callbacks note their call instead of carrying it out."""
-    calls: list[tuple[str, dict[str, Any]]] = []
-
-    def note(call: Call) -> int:
-        calls.append((call.command.name, plain(call)))
-        return 0
-
-    stubs = [command._replace(handler=note) for command in COMMANDS]
-    with mock.patch.object(registry, "load_all", return_value=stubs):
-        tree = typer_app.click_command()
-    with mock.patch.object(typer_app, "click_command", return_value=tree):
-        yield calls
-
-
-def plain(call: Call) -> dict[str, Any]:
-    """Return what was given, in one spelling for both readers: what is absent, false or empty is left out."""
-    return {parameter.name: repr(value) for parameter, value in call.values.items() if value != parameter.absent}
+def plain(call: Call) -> dict[str, str]:
+    """Return the values in a form that can be compared: a number may be NaN."""
+    return {parameter.name: repr(value) for parameter, value in call.values.items()}
 
 
 @pytest.mark.parametrize("examples", [10, exhaustive(100)])
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_the_two_readers_agree(command: Command, examples: int) -> None:
-    with recording() as calls:
+    tree = typer_app.click_command(only=command)
 
-        @settings(max_examples=examples, deadline=None, derandomize=True, database=None)
-        @given(tokens=command_lines(command))
-        def agree(tokens: list[str]) -> None:
-            calls.clear()
-            call = quick(command, tokens)
-            try:
-                with redirect_stdout(io.StringIO()):
-                    typer_app.run([*command.name.split(), *tokens])
-            except UsageError:
-                assert call is None, f"Typer refuses {tokens}"
-                return
-            if call is not None:
-                assert calls == [(command.name, plain(call))], tokens
+    @settings(max_examples=examples, deadline=None, derandomize=True, database=None)
+    @given(tokens=command_lines(command))
+    def agree(tokens: list[str]) -> None:
+        line = read([*command.name.split(), *tokens])
+        assert (line.call is None) == (line.doubt is not None)
+        try:
+            with redirect_stdout(io.StringIO()), mock.patch.object(typer_app, "click_command", return_value=tree):
+                call = typer_app.read(line)
+        except UsageError:
+            assert line.call is None, f"Typer refuses {tokens}"
+            return
+        if line.call is not None:
+            assert call is not None
+            assert plain(call) == plain(line.call), tokens
+        if call is not None:
+            assert {flag for flag in (JSON, NO_COLOR) if call.get(flag)} == line.flags & {JSON, NO_COLOR}
 
-        agree()
+    agree()
+
+
+@pytest.mark.parametrize(
+    ("typed", "doubt"),
+    [
+        ("", Doubt.NO_COMMAND),
+        ("store", Doubt.NO_COMMAND),
+        ("nonsense list", Doubt.NO_COMMAND),
+        ("-a acme list", Doubt.OPTIONS_FIRST),
+        ("store --json info", Doubt.OPTIONS_FIRST),
+        ("list --help", Doubt.OPTION),
+        ("list --nonsense", Doubt.OPTION),
+        ("list --account", Doubt.VALUE),
+        ("list --account --json", Doubt.VALUE),
+        ("list --json=yes", Doubt.VALUE),
+        ("test --timeout soon", Doubt.VALUE),
+        ("config set account", Doubt.ARGUMENTS),
+        ("history elevenlabs openai", Doubt.ARGUMENTS),
+        ("list", None),
+    ],
+)
+def test_the_quick_reader_says_why_it_did_not_understand(typed: str, doubt: Doubt | None) -> None:
+    assert read(typed.split()).doubt is doubt
+
+
+@pytest.mark.parametrize(
+    ("typed", "is_asked"),
+    [
+        ("list --json --nonsense", True),
+        ("list --nonsense --json", True),
+        ("nonsense --json", True),
+        ("--json list", True),
+        ("list --account --json", False),  # it is the account's name
+        ("list -- --json", False),
+        ("run --json -- cat --json", True),
+        ("run cat --json", False),
+        ("run -- cat --json", False),
+    ],
+)
+def test_what_asks_for_json_is_an_option_and_no_word_that_looks_like_it(typed: str, is_asked: bool) -> None:
+    assert (JSON in read(typed.split()).flags) == is_asked
+
+
+def test_what_another_program_gets_is_not_for_kojikey() -> None:
+    line = read(["run", "-p", "elevenlabs", "--", "cat", "--account", "x"])
+    assert line.own == ["-p", "elevenlabs"]
+    assert read(["run", "-q", "cat", "-p"]).own == ["-q"]
+    assert read(["list", "--", "elevenlabs"]).own == ["elevenlabs"]
 
 
 def test_the_quick_reader_takes_what_people_type(subtests_of_typing: list[list[str]]) -> None:
     for words in subtests_of_typing:
-        found = registry.find(words)
-        assert found is not None
-        assert quick(*found) is not None, words
+        assert read(words).call is not None, words
 
 
 @pytest.fixture

@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kojikey.cli import registry
 from kojikey.cli.commands.scan.scan import STAGED
-from kojikey.cli.parsing.quick import quick
+from kojikey.cli.parsing.quick import read
 from kojikey.config.config_file import parse_config
 from kojikey.testing import Sandbox
 from support.documents import EVERYTHING, PAGES, ROOT, Block, block, blocks
@@ -47,10 +46,10 @@ def inline_lines() -> list[str]:
 @pytest.mark.parametrize("line", sorted({*code_lines(), *inline_lines()}))
 def test_every_command_line_can_be_typed(line: str) -> None:
     tokens = shlex.split(line)[1:]
-    found = registry.find(tokens)
-    assert found is not None, line
-    is_name_alone = " ".join(tokens) == found[0].name
-    assert is_name_alone or quick(*found) is not None, line
+    read_line = read(tokens)
+    assert read_line.command is not None, line
+    is_name_alone = " ".join(tokens) == read_line.name
+    assert is_name_alone or read_line.call is not None, line
 
 
 @pytest.mark.parametrize("it", TYPED, ids=str)
@@ -120,9 +119,7 @@ def test_the_budgets_are_those_that_are_measured() -> None:
 
 def test_the_hook_starts_a_command_that_there_is() -> None:
     (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
-    found = registry.find(shlex.split(hook["entry"])[1:])
-    assert found is not None
-    call = quick(*found)
+    call = read(shlex.split(hook["entry"])[1:]).call
     assert call is not None
     assert call[STAGED]
     assert not hook["pass_filenames"]

@@ -10,6 +10,8 @@ or a text that is taken for a flag, is a type error. On the hot path: imports no
 
 from __future__ import annotations
 
+from enum import Enum
+
 from kojikey.model.fast_namedtuple import NamedTuple
 
 TYPE_CHECKING = False
@@ -169,6 +171,38 @@ class Call:
     def given(self, *options: Option[Any]) -> list[Option[Any]]:
         """Return those of some options that are on the command line."""
         return [option for option in options if self.get(option) != option.absent]
+
+
+class Doubt(Enum):
+    """Why a command line is not plainly right."""
+
+    NO_COMMAND = "it names no command"
+    OPTIONS_FIRST = "options stand before the command"
+    OPTION = "an option that the command does not have, or help"
+    VALUE = "a value is missing, has another form, or belongs to an option that takes none"
+    ARGUMENTS = "an argument is missing, or there is one more than the command takes"
+
+
+class CommandLine(NamedTuple):
+    """A command line as far as it is understood. ``doubt`` says why there is no ``call``.
+
+    ``own`` are the tokens for kojikey itself, without those for a program that it starts; ``early`` are the options
+    that stand before the command, and ``rest`` is what follows its name.
+    """
+
+    tokens: list[str]
+    command: Command | None
+    own: list[str]
+    early: list[str]
+    rest: list[str]
+    flags: frozenset[Flag]
+    call: Call | None = None
+    doubt: Doubt | None = None
+
+    @property
+    def name(self) -> str | None:
+        """The name of the command, None where there is none."""
+        return self.command.name if self.command else None
 
 
 class Command(NamedTuple):

@@ -31,7 +31,7 @@ def carry_out(call: Call) -> int:
         raise
 
 
-def settle(tokens: list[str], code: int) -> int:
+def settle(code: int) -> int:
     """Write out what is left for standard output, and return the exit code: another one where that failed."""
     from kojikey.cli.output.streams import silence
 
@@ -43,7 +43,7 @@ def settle(tokens: list[str], code: int) -> int:
         from kojikey.cli.output.failure import report
 
         silence(sys.stdout.fileno())
-        code = report(tokens, error)
+        code = report(None, error)
     try:
         sys.stderr.flush()
     except OSError:

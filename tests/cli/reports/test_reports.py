@@ -17,8 +17,7 @@ from kojikey.cli.context import context_of
 from kojikey.cli.output import documents
 from kojikey.cli.output.github_escape import inert, inert_json
 from kojikey.cli.output.terminal import Terminal
-from kojikey.cli.parsing.quick import quick
-from kojikey.cli.registry import find
+from kojikey.cli.parsing.quick import read
 from kojikey.cli.reports import github, html
 from kojikey.cli.reports import screen as on_screen
 from kojikey.cli.reports.junit import junit
@@ -272,9 +271,7 @@ def test_an_outcome_that_was_not_kept_says_whether_the_key_or_the_store_is_why(
     (result,) = results(1)
     tried = replace(result.verdict, attempts=attempts)
     result = replace(result, recorded=False, unkept=unkept, verdict=tried)
-    found = find(["test"])
-    assert found is not None
-    call = quick(*found)
+    call = read(["test"]).call
     assert call is not None
     screen = on_screen.Plain if streamed else on_screen.Drawn
     sink = screen(context_of(call).terminal, with_account=False)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from kojikey.cli.command import CommandLine
     from kojikey.cli.exits import Exit
     from kojikey.model.errors import KojikeyError
 
@@ -50,9 +51,9 @@ class Failure(NamedTuple):
             say(f"  try: {self.hint}" if is_command_first(self.hint) else f"  {self.hint}")
 
 
-def report(tokens: list[str], error: Exception) -> int:
+def report(line: CommandLine | None, error: Exception) -> int:
     """Report what went wrong and return the exit code."""
-    return fail(tokens, failure_of(error))
+    return fail(line, failure_of(error))
 
 
 def failure_of(error: Exception) -> Failure:
@@ -72,22 +73,23 @@ def failure_of(error: Exception) -> Failure:
     return Failure(Exit.INTERNAL, f"a bug in kojikey: {kind_and_place(error)}", REPORT_IT)
 
 
-def report_interrupt(tokens: list[str], interrupt: KeyboardInterrupt) -> int:
+def report_interrupt(line: CommandLine | None, interrupt: KeyboardInterrupt) -> int:
     """Tell what was left when a person pressed Ctrl-C, and return 130."""
     from kojikey.cli.exits import Exit
 
     note = str(interrupt) or "interrupted; nothing that was not confirmed above was changed"
     print(file=sys.stderr)
-    return fail(tokens, Failure(Exit.INTERRUPTED, note))
+    return fail(line, Failure(Exit.INTERRUPTED, note))
 
 
-def fail(tokens: list[str], failure: Failure) -> int:
+def fail(line: CommandLine | None, failure: Failure) -> int:
     """Print a failure for people on stderr and, with ``--json``, as a document on stdout; return the code."""
-    own = tokens[: tokens.index("--")] if "--" in tokens else tokens
+    from kojikey.cli.options import JSON
+
     failure.say()
-    if "--json" in own:
+    if line and JSON in line.flags:
         try:  # noqa: SIM105 - contextlib costs `run` a millisecond
-            write_json(failed(command_name(own), failure.code, failure.as_json()))
+            write_json(failed(line.name, failure.code, failure.as_json()))
         except OSError:
             pass  # it is standard output that failed
     return int(failure.code)
@@ -165,10 +167,3 @@ def _text(line: str) -> str:
 def is_on_github(environ: Mapping[str, str]) -> bool:
     """Tell whether a runner of GitHub Actions reads what is written (see ``github_escape.py``)."""
     return environ.get("GITHUB_ACTIONS") == "true"
-
-
-def command_name(tokens: list[str]) -> str | None:
-    """Return the name of the command that the tokens begin with, None where they name none."""
-    from kojikey.cli.registry import MODULES
-
-    return next((name for name in (" ".join(tokens[:2]), tokens[0] if tokens else "") if name in MODULES), None)

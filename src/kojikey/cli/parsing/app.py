@@ -1,4 +1,7 @@
-"""The tree of commands that Typer makes of the definitions. What a command line does not need of it is not built."""
+"""The tree of commands that Typer makes of the definitions. What a command line does not need of it is not built.
+
+Its callbacks return the call that was read, and carry nothing out.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,6 @@ from typer.core import TyperCommand, TyperGroup
 
 from kojikey.cli import registry
 from kojikey.cli.command import Call, Command, Flag, Integer, Number, Option, Parameter, Positional, Text, Texts
-from kojikey.cli.dispatch import carry_out
 from kojikey.cli.options import COMMON
 from kojikey.cli.parsing.help_format import COMMON_PANEL, MOST_COLUMNS, HelpCommand, HelpGroup, escaper
 
@@ -21,10 +23,6 @@ _COMMON = {option.name for option in COMMON}
 
 ABOUT = "Keep provider API keys sealed, ask the provider whether they work, and rotate them without losing one."
 _EPILOG = "kojikey --version tells the version; kojikey help exit-codes the exit codes."
-
-
-class Pressed(BaseException):
-    """Ctrl-C, on its way past Typer, which would make a silent exit code of it; what it says was left is for people."""
 
 
 def click_command(*, only: Command | None = None, is_rich: bool = False) -> TyperCommand | TyperGroup:
@@ -94,15 +92,11 @@ class _Tree:
             parts.append("\b\nExamples:\n" + "\n".join(f"  {example}" for example in command.examples))
         return "\n\n".join(parts)
 
-    def _callback(self, command: Command) -> Callable[..., int]:
+    def _callback(self, command: Command) -> Callable[..., Call]:
         takes: dict[str, Parameter[Any]] = {_name(each): each for each in (*command.arguments, *command.options)}
 
-        def callback(**values: Any) -> int:
-            given = {takes[name]: _plain(value) for name, value in values.items() if value is not None}
-            try:
-                return carry_out(Call(command, given))
-            except KeyboardInterrupt as stop:
-                raise Pressed(*stop.args) from None
+        def callback(**values: Any) -> Call:
+            return Call(command, {takes[name]: _plain(value) for name, value in values.items() if value is not None})
 
         own = [option for option in command.options if option.name not in _COMMON]
         shared = [option for option in command.options if option.name in _COMMON]

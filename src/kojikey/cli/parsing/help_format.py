@@ -59,9 +59,9 @@ def width() -> int:
     return min(shutil.get_terminal_size().columns, MOST_COLUMNS)
 
 
-def is_rich(tokens: list[str]) -> bool:
+def is_rich(*, is_plain: bool) -> bool:
     """Tell whether help is drawn: on a terminal that is wide enough, unless colour is unwanted."""
-    if "--no-color" in tokens or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+    if is_plain or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     return sys.stdout.isatty() and width() >= _FEWEST_COLUMNS
 

@@ -9,11 +9,11 @@ import re
 from typing import Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperGroup
 
 from kojikey.cli import registry
-from kojikey.cli.command import Flag
-from kojikey.cli.options import COMMON
+from kojikey.cli.command import Call, CommandLine, Doubt, Flag
+from kojikey.cli.options import NO_COLOR
 from kojikey.cli.output.failure import write_line
 from kojikey.cli.parsing import app
 from kojikey.cli.parsing.app import click_command as click_command
@@ -37,35 +37,31 @@ _SYNONYMS = {
 _DELETE = frozenset({"remove", "account remove", "store revoke", "lock"})
 
 
-def run(tokens: list[str]) -> int:
-    """Carry out a command line through Typer and return the exit code.
+def read(line: CommandLine) -> Call | None:
+    """Return the call that a command line spells; None where it asked for help, which was written.
 
     Raises:
         UsageError: the command line makes no sense. Its message repeats no argument that may be a key.
     """
-    refuse(_own(tokens))
-    _refuse_early_options(tokens)
-    if not tokens or (len(tokens) == 1 and tokens[0] in registry.GROUPS):
-        show_help(tokens, is_plain=False)
-        return 0
+    refuse(line.own)
+    if line.doubt is Doubt.OPTIONS_FIRST and line.early[0] not in _HELP:
+        raise _in_order(line)
+    if not line.tokens or (len(line.tokens) == 1 and line.tokens[0] in registry.GROUPS):
+        show_help(line.tokens, is_plain=False)
+        return None
+    drawn = is_rich(is_plain=NO_COLOR in line.flags)
+    is_outline = line.command is None or line.doubt is Doubt.OPTIONS_FIRST
+    tree = app.outline(is_rich=drawn) if is_outline else click_command(only=line.command, is_rich=drawn)
     try:
-        result = _tree(tokens).main(args=tokens, prog_name="kojikey", standalone_mode=False)
+        result = tree.main(args=line.tokens, prog_name="kojikey", standalone_mode=False)
     except typer.TyperException as error:
-        refuse(tokens)
-        raise _worded(error, tokens) from None
+        refuse(line.tokens)
+        raise _worded(error, line) from None
     except SystemExit:  # Typer's way of saying that the reader of standard output went away
         raise BrokenPipeError from None
     except typer.Abort:
         raise KeyboardInterrupt from None
-    except app.Pressed as pressed:
-        raise KeyboardInterrupt(*pressed.args) from None
-    return int(result or 0)
-
-
-def _tree(tokens: list[str]) -> TyperCommand | TyperGroup:
-    found = registry.find(tokens)
-    drawn = is_rich(tokens)
-    return app.outline(is_rich=drawn) if found is None else click_command(only=found[0], is_rich=drawn)
+    return result if isinstance(result, Call) else None
 
 
 def help_of(names: list[str]) -> str:
@@ -75,7 +71,7 @@ def help_of(names: list[str]) -> str:
 
 def show_help(names: list[str], *, is_plain: bool) -> None:
     """Write that help to standard output, as ``--help`` does."""
-    _write_help(_help(names, drawn=not is_plain and is_rich([])))
+    _write_help(_help(names, drawn=is_rich(is_plain=is_plain)))
 
 
 def _help(names: list[str], *, drawn: bool) -> str:
@@ -94,47 +90,19 @@ def _write_help(text: str) -> None:
         write_line(line)
 
 
-def _own(tokens: list[str]) -> list[str]:
-    """Return the tokens that are for kojikey itself, as far as that can be told before they are parsed."""
-    if tokens[:1] == ["run"]:
-        tokens = tokens[: tokens.index("--")] if "--" in tokens else []
-    return [token for token in tokens if token != "--"]
-
-
-def _refuse_early_options(tokens: list[str]) -> None:
-    """Check that no option stands before its command.
-
-    Raises:
-        UsageError: one does; the hint has the command line in the right order.
-    """
-    group = tokens[:1] if tokens[:1] and tokens[0] in registry.GROUPS else []
-    early = _leading_options(tokens[len(group) :])
-    if not early or early[0] in _HELP:
-        return
-    rest = tokens[len(group) + len(early) :]
-    found = registry.find([*group, *rest])
-    if found is None:
-        return
-    name = found[0].name
-    ordered = [*name.split(), *early, *found[1]]
+def _in_order(line: CommandLine) -> UsageError:
+    """Return what is wrong where options stand before their command; the hint has them in the right order."""
+    name = str(line.name)
+    ordered = [*name.split(), *line.early, *line.rest]
     is_plain = all(_PLAIN_WORD.fullmatch(word) and not has_password(word) for word in ordered)
-    raise UsageError(
+    return UsageError(
         f"options follow their command, here {name}",
-        hint=next_step(name, *early, *found[1]) if is_plain else Hint(next_step(name), ", then its options"),
+        hint=next_step(name, *line.early, *line.rest) if is_plain else Hint(next_step(name), ", then its options"),
         effect=Effect.NOTHING_DONE,
     )
 
 
-def _leading_options(tokens: list[str]) -> list[str]:
-    """Return the options that tokens begin with, and the values of those that every command has."""
-    valued = {flag for option in COMMON if not isinstance(option, Flag) for flag in option.flags}
-    index = 0
-    while index < len(tokens) and tokens[index].startswith("-") and tokens[index] != "--":
-        index += 2 if tokens[index] in valued else 1
-    return tokens[:index]
-
-
-def _worded(error: typer.TyperException, tokens: list[str]) -> UsageError:
+def _worded(error: typer.TyperException, line: CommandLine) -> UsageError:
     """Return an error of Typer in our words. Typer has no public classes but one: the members tell the others apart."""
     context = getattr(error, "ctx", None)
     place = context.command_path if context else "kojikey"
@@ -143,11 +111,11 @@ def _worded(error: typer.TyperException, tokens: list[str]) -> UsageError:
     if option is not None and hasattr(error, "possibilities"):
         return _no_such_option(option, context, place, help_hint)
     if option is not None:
-        return _value_misplaced(option, tokens)
+        return _value_misplaced(option, line)
     if isinstance(error, typer.BadParameter):
         return _bad_value(error, help_hint)
-    if registry.find(tokens) is None:
-        meant = _nearest_command([token for token in tokens if not token.startswith("-")])
+    if line.doubt is Doubt.NO_COMMAND:
+        meant = _nearest_command([token for token in line.tokens if not token.startswith("-")])
         return UsageError(
             f"{place} has no such command", hint=Hint("did you mean ", next_step(meant), "?") if meant else help_hint
         )
@@ -166,12 +134,12 @@ def _bad_value(error: typer.BadParameter, help_hint: Hint) -> UsageError:
     return UsageError(f"{named} takes {takes}", hint=help_hint)
 
 
-def _value_misplaced(name: str, tokens: list[str]) -> UsageError:
-    found = registry.find(tokens)
-    command = found[0] if found else None
-    is_flag = any(isinstance(option, Flag) for option in (command.options if command else ()) if name in option.flags)
-    what = "takes no value" if is_flag else "needs a value"
-    return UsageError(f"{name} {what}", hint=next_step(command.name if command else "", "--help"))
+def _value_misplaced(name: str, line: CommandLine) -> UsageError:
+    options = line.command.options if line.command else ()
+    is_flag = any(isinstance(option, Flag) for option in options if name in option.flags)
+    return UsageError(
+        f"{name} {'takes no value' if is_flag else 'needs a value'}", hint=next_step(line.name or "", "--help")
+    )
 
 
 def _no_such_option(name: str, context: typer.Context | None, place: str, help_hint: Hint) -> UsageError:
