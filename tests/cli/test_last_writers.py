@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from kojikey.cli.output.console import PatientConsole
-from kojikey.cli.output.failure import say, write_json, write_line
+from kojikey.cli.output.failure import say
+from kojikey.cli.output.stdout import write_json, write_line
 from kojikey.model.plain_text import one_line, quoted
 
 HOSTILE = "a\x1b[31mb\x07\u202e\u2028c\n::error::d\x9b2J"

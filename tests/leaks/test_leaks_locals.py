@@ -46,7 +46,7 @@ PLACES = [
     "kojikey.sealing.aead.protect",
     "kojikey.sealing.aead.render",
     "kojikey.providers.requests.probe.Prober.test",
-    "kojikey.cli.output.failure.write_json",
+    "kojikey.cli.output.stdout.write_json",
     "kojikey.cli.output.render.Page.__init__",
     "kojikey.model.atomic_file._sync_folder",
 ]

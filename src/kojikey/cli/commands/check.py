@@ -10,7 +10,7 @@ from kojikey.cli.context import Context, context_of
 from kojikey.cli.exits import Exit
 from kojikey.cli.options import ACCOUNT, ALL_ACCOUNTS, COMMON
 from kojikey.cli.output.damaged_records import DamagedRecords
-from kojikey.cli.output.failure import write_line
+from kojikey.cli.output.stdout import write_line
 from kojikey.model.errors import UsageError
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import Document

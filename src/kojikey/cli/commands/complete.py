@@ -7,7 +7,7 @@ import re
 from kojikey.cli.call_settings import settings_of
 from kojikey.cli.command import Argument, Call, Command
 from kojikey.cli.options import ACCOUNT, STORE
-from kojikey.cli.output.failure import write_line
+from kojikey.cli.output.stdout import write_line
 from kojikey.config.settings import LOCAL
 from kojikey.model.errors import KojikeyError
 

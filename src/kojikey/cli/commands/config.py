@@ -27,7 +27,7 @@ _KNOWN_HINT = Hint("the settings are account, store, kek, admin_account and stor
 def path(call: Call) -> int:
     """Carry out ``kojikey config path``: also where the file has mistakes, or is not there."""
     from kojikey.cli.output import documents
-    from kojikey.cli.output.failure import write_line
+    from kojikey.cli.output.stdout import write_line
 
     context = context_of(call, config={})
     file = context.settings.home.config_file
@@ -40,7 +40,7 @@ def path(call: Call) -> int:
 def get(call: Call) -> int:
     """Carry out ``kojikey config get``."""
     from kojikey.cli.output import documents
-    from kojikey.cli.output.failure import write_line
+    from kojikey.cli.output.stdout import write_line
 
     context = context_of(call)
     name, file = call[NAME_OR_ALL], context.settings.home.config_file

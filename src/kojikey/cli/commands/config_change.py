@@ -12,7 +12,7 @@ from kojikey.model.ref import Document
 def show_change(context: Context, command: str, fields: Document, *, is_changed: bool) -> int:
     """Say what was changed in config.toml; return the exit code."""
     from kojikey.cli.output import documents
-    from kojikey.cli.output.failure import write_line
+    from kojikey.cli.output.stdout import write_line
 
     file = context.settings.home.config_file
     if context.terminal.json:

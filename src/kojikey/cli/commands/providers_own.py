@@ -20,7 +20,7 @@ from kojikey.providers.index import read_index
 def check(context: Context, path: str) -> int:
     """Write every mistake of a definition with its line."""
     from kojikey.cli.output import documents
-    from kojikey.cli.output.failure import write_line
+    from kojikey.cli.output.stdout import write_line
 
     mistakes = _mistakes(path)
     code = Exit.USAGE if mistakes else Exit.OK
@@ -51,7 +51,7 @@ def _counted(mistakes: list[tuple[int, str]]) -> str:
 
 def schema() -> int:
     """Write the JSON Schema of a definition."""
-    from kojikey.cli.output.failure import write_json
+    from kojikey.cli.output.stdout import write_json
     from kojikey.providers.schema import schema as schema_of
 
     write_json(schema_of())

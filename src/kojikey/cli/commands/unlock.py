@@ -71,7 +71,7 @@ def lock(call: Call) -> int:
     dropped = unlocking.lock()
     if context.terminal.json:
         return documents.write("lock", 0, [{"action": "locked" if dropped else "unchanged", "dropped": dropped}])
-    from kojikey.cli.output.failure import write_line
+    from kojikey.cli.output.stdout import write_line
 
     stores = "1 store" if dropped == 1 else f"{dropped} stores"
     write_line(f"locked {stores}" if dropped else "no store was unlocked; nothing was changed")

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kojikey.cli.output.failure import SCHEMA, write_json
+from kojikey.cli.output.failure import SCHEMA
+from kojikey.cli.output.stdout import write_json
 from kojikey.model.allocation import source_without_key
 from kojikey.model.key import Key, Stage, Version
 from kojikey.model.masking import mask

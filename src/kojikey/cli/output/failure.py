@@ -12,7 +12,6 @@ from kojikey.model.fast_namedtuple import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any
 
     from kojikey.cli.command import CommandLine
@@ -88,6 +87,8 @@ def fail(line: CommandLine | None, failure: Failure) -> int:
 
     failure.say()
     if line and JSON in line.flags:
+        from kojikey.cli.output.stdout import write_json
+
         try:  # noqa: SIM105 - contextlib costs `run` a millisecond
             write_json(failed(line.name, failure.code, failure.as_json()))
         except OSError:
@@ -102,8 +103,15 @@ def failed(command: str | None, code: int, error: dict[str, Any]) -> dict[str, A
 
 def say(line: str) -> None:
     """Write a line for people to stderr; what its encoding lacks is replaced, a closed stderr is no reason to fail."""
+    from kojikey.cli.output.stdout import runner_reads
+    from kojikey.model.plain_text import one_line
+
+    line = one_line(line)
+    if runner_reads(os.environ):
+        from kojikey.cli.output.github_escape import inert
+
+        line = inert(line)
     encoding = getattr(sys.stderr, "encoding", None) or "ascii"
-    line = _text(line)
     try:
         text = line.encode(encoding, "replace").decode(encoding)
         print(wrapped(text) if sys.stderr.isatty() else text, file=sys.stderr)
@@ -121,49 +129,3 @@ def wrapped(text: str) -> str:
     return textwrap.fill(
         text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
     )
-
-
-def write_json(document: dict[str, Any]) -> None:
-    """Write the one document of a command to stdout."""
-    import json
-
-    text = json.dumps(document, indent=1, ensure_ascii=True)
-    if is_on_github(os.environ):
-        from kojikey.cli.output.github_escape import inert_json
-
-        text = inert_json(text)
-    _write(text)
-
-
-def write_line(line: str) -> None:
-    """Write a line of a result to stdout; a reader that went away changes neither what was done nor its exit code."""
-    _write(_text(line))
-
-
-def _write(line: str) -> None:
-    try:
-        print(line)
-    except BrokenPipeError:
-        from kojikey.cli.output.streams import silence
-
-        silence(sys.stdout.fileno())
-
-
-def _text(line: str) -> str:
-    """Return what may be written of a line: no control characters, and no command to a runner of GitHub.
-
-    The last line of defence: what comes from a store or a provider was checked where it was read.
-    """
-    from kojikey.model.plain_text import one_line
-
-    line = one_line(line)
-    if not is_on_github(os.environ):
-        return line
-    from kojikey.cli.output.github_escape import inert
-
-    return inert(line)
-
-
-def is_on_github(environ: Mapping[str, str]) -> bool:
-    """Tell whether a runner of GitHub Actions reads what is written (see ``github_escape.py``)."""
-    return environ.get("GITHUB_ACTIONS") == "true"

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-from kojikey.cli.output.failure import write_line
+from kojikey.cli.output.stdout import write_line
 from kojikey.cli.output.terminal import Terminal, encodes
 from kojikey.model.key import Key, Stage, TestRecord, Version
 from kojikey.model.next_step import Hint, next_step

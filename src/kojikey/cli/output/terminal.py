@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, cast
 
 from kojikey.cli.command import Call
 from kojikey.cli.options import GITHUB, JSON, NO_COLOR, QUIET
-from kojikey.cli.output.failure import is_on_github, say
+from kojikey.cli.output.failure import say
+from kojikey.cli.output.stdout import Stdout
 from kojikey.config.settings import Settings
 from kojikey.model.errors import Effect, InputNeeded, UsageError
 from kojikey.model.masking import ASCII_BULLET, BULLET, mask
@@ -37,7 +38,7 @@ class Terminal:
         self.plain = call.get(NO_COLOR)
         self.environ = settings.environ
         self._warnings: list[str] = []
-        self.is_on_github = call.get(GITHUB) or is_on_github(settings.environ)
+        self.out = Stdout(settings.environ, is_on_github=call.get(GITHUB))
         self.interactive = not settings.no_input and _is_terminal(sys.stdin)
 
     def unsaid(self, text: str) -> str:
@@ -159,7 +160,7 @@ class Terminal:
 
         colour = self.is_coloured(stream)
         terminal = _is_terminal(stream)
-        shown_on = cast("TextIO", InertStream(stream)) if self.is_on_github else stream
+        shown_on = cast("TextIO", InertStream(stream)) if self.out.is_on_github else stream
         return PatientConsole(
             file=shown_on, no_color=not colour, force_terminal=terminal or colour, highlight=False, markup=False,
             emoji=False, soft_wrap=not terminal, color_system="auto" if colour else None, legacy_windows=False,

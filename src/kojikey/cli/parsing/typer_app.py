@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from kojikey.cli import registry
 from kojikey.cli.command import Call, CommandLine, Doubt, Flag
 from kojikey.cli.options import NO_COLOR
-from kojikey.cli.output.failure import write_line
+from kojikey.cli.output.stdout import write_line
 from kojikey.cli.parsing import app
 from kojikey.cli.parsing.app import click_command as click_command
 from kojikey.cli.parsing.help_format import is_rich

@@ -11,7 +11,6 @@ from __future__ import annotations
 import html
 import os
 import re
-import sys
 from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
@@ -41,13 +40,7 @@ def tell_github(ending: RunEnd, rows: Rows, context: Context) -> None:
     is_taken = (
         context.terminal.json or context.call.get(JSONL) or STDOUT in (context.call.get(JUNIT), context.call.get(HTML))
     )
-    stream = sys.stderr if is_taken else sys.stdout
-    sys.stdout.flush()  # where both streams are one, half a line of results may be written before the first annotation
-    before = "\n"
-    for line in commands(ending, rows):
-        stream.write(before + line + "\n")
-        before = ""
-    stream.flush()
+    context.terminal.out.annotations(commands(ending, rows), is_taken=is_taken)
 
 
 def write_summary(ending: RunEnd, rows: Rows, context: Context) -> None:

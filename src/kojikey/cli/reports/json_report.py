@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 
 from kojikey.cli.output import documents
 from kojikey.cli.output.failure import SCHEMA, Failure
-from kojikey.cli.output.github_escape import inert_json
+from kojikey.cli.output.stdout import Stdout
 from kojikey.cli.reports.base import Item, RunEnd, Tally
 from kojikey.model.ref import Document
 from kojikey.operations.testing_keys import Unopened
@@ -21,10 +20,10 @@ class JsonReport:
     Keys whose records do not open are no results of a test: they are listed by themselves, the first thousand.
     """
 
-    def __init__(self, *, is_readable: bool, is_on_github: bool) -> None:
+    def __init__(self, out: Stdout, *, is_readable: bool) -> None:
         """``is_readable`` spreads it over lines, which costs time where there are thousands of results."""
         self._indent = 1 if is_readable else None
-        self._is_on_github = is_on_github
+        self._out = out
         self._count = 0
         self._is_begun = False
         self._unopened: list[Document] = []
@@ -47,7 +46,7 @@ class JsonReport:
         for name, value in (keys | _closing(ending)).items():
             self._write(f",\n{json.dumps(name)}: {self._text(value)}")
         self._write("\n}\n")
-        sys.stdout.flush()
+        self._out.flush()
 
     def _begin(self) -> None:
         """Begin late: a run that fails before its first result has another document."""
@@ -59,14 +58,14 @@ class JsonReport:
         return json.dumps(value, indent=self._indent, ensure_ascii=True)
 
     def _write(self, text: str) -> None:
-        sys.stdout.write(inert_json(text) if self._is_on_github else text)
+        self._out.json(text)
 
 
 class JsonLines:
     """A line of JSON for each result as it comes, and one with the summary at the end."""
 
-    def __init__(self, *, is_on_github: bool) -> None:
-        self._is_on_github = is_on_github
+    def __init__(self, out: Stdout) -> None:
+        self._out = out
 
     def add(self, item: Item) -> None:
         """Write a result; a key whose record does not open is one with an error."""
@@ -80,9 +79,8 @@ class JsonLines:
         self._write({"schema": SCHEMA, "command": "test", **_closing(ending)})
 
     def _write(self, document: Document) -> None:
-        text = json.dumps(document, ensure_ascii=True)
-        sys.stdout.write((inert_json(text) if self._is_on_github else text) + "\n")
-        sys.stdout.flush()
+        self._out.json(json.dumps(document, ensure_ascii=True) + "\n")
+        self._out.flush()
 
 
 def _unopened(item: Unopened) -> Document:

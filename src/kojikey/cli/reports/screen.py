@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 
 from kojikey.cli.output.failure import wrapped
-from kojikey.cli.output.github_escape import inert
 from kojikey.cli.output.terminal import Terminal, encodes
 from kojikey.cli.reports.base import Group, Item, RunEnd, Tally
 from kojikey.model.masking import ASCII_BULLET, BULLET, mask
@@ -76,7 +75,7 @@ class Plain(_Screen):
         """Write the summary."""
         for line in self.closing_lines(ending):
             self._write_wrapped(one_line(line))
-        sys.stdout.flush()
+        self.terminal.out.flush()
 
     def _dyed(self, text: str, verdict: Verdict) -> str:
         return f"{_COLOUR[verdict.outcome]}{text}\x1b[0m" if self._is_coloured else text
@@ -88,7 +87,7 @@ class Plain(_Screen):
     def _write(self, line: str) -> None:
         encoding = getattr(sys.stdout, "encoding", None) or "ascii"
         text = line.encode(encoding, "replace").decode(encoding)
-        sys.stdout.write((inert(text) if self.terminal.is_on_github else text) + "\n")
+        self.terminal.out.text(text + "\n")
 
 
 class Drawn(_Screen):

@@ -15,26 +15,25 @@ SHOWN_WHOLE = 50
 def reports_of(context: Context, *, total: int, is_long: bool, fail_on: str) -> tuple[list[Report], list[Report]]:
     """Return the reports that get results as they come, and those that get few results in order, at the end."""
     call = context.call
-    github = context.terminal.is_on_github
     live: list[Report] = []
     held: list[Report] = []
     if call.get(JSONL):
         from kojikey.cli.reports.json_report import JsonLines
 
-        live.append(JsonLines(is_on_github=github))
+        live.append(JsonLines(context.terminal.out))
     elif call.get(JSON):
         from kojikey.cli.reports.json_report import JsonReport
 
-        held.append(JsonReport(is_readable=not is_long, is_on_github=github))
+        held.append(JsonReport(context.terminal.out, is_readable=not is_long))
     elif STDOUT not in (call.get(JUNIT), call.get(HTML)):
         from kojikey.cli.reports.screen import Drawn, Plain
 
         screen = Plain if is_long else Drawn
         is_brief = total > SHOWN_WHOLE and sys.stdout.isatty() and not call.get(VERBOSE)
         held.append(screen(context.terminal, with_account=call.get(ALL_ACCOUNTS), is_brief=is_brief))
-    if github or call.get(JUNIT) is not None or call.get(HTML) is not None:
-        from kojikey.cli.reports.spool import spooled
+    if context.terminal.out.is_on_github or call.get(JUNIT) is not None or call.get(HTML) is not None:
+        from kojikey.cli.reports.spool import Spool
 
         # first: what goes wrong with a file is still to be told in the others
-        live.insert(0, spooled(context, is_on_github=github, fail_on=fail_on))
+        live.insert(0, Spool(context, fail_on=fail_on))
     return live, held

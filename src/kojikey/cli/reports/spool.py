@@ -9,7 +9,6 @@ import json
 import os
 import sqlite3
 import stat
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -19,6 +18,7 @@ from kojikey.cli.context import Context
 from kojikey.cli.exits import hint_of
 from kojikey.cli.options import HTML, JUNIT
 from kojikey.cli.output import documents
+from kojikey.cli.output.stdout import Stdout
 from kojikey.cli.reports.base import STDOUT, Item, ReportFailedError, Rows, RunEnd
 from kojikey.model.atomic_file import write_whole
 from kojikey.model.errors import Effect, UsageError
@@ -33,8 +33,8 @@ Writer = Callable[[RunEnd, Rows], Iterable[str]]
 class Spool:
     """Takes results, and writes the files and annotations that were asked for at the end."""
 
-    def __init__(self, context: Context, *, is_on_github: bool, fail_on: str) -> None:
-        self._context, self._is_on_github, self._fail_on = context, is_on_github, fail_on
+    def __init__(self, context: Context, *, fail_on: str) -> None:
+        self._context, self._fail_on = context, fail_on
         self._files = [
             (path, _writer(option)) for option in (JUNIT, HTML) if (path := context.call.get(option)) is not None
         ]
@@ -64,11 +64,13 @@ class Spool:
             ReportFailedError: some could not be written. OSError: standard output cannot.
         """
         problems: list[str] = []
+        out = self._context.terminal.out
         try:
             for path, writer in self._files:
                 pieces = partial(writer, ending, self._rows)
-                problems += self._tried(f"the report {path} could not be written", partial(write_report, path, pieces))
-            if self._is_on_github:
+                write = partial(write_report, out, path, pieces)
+                problems += self._tried(f"the report {path} could not be written", write)
+            if out.is_on_github:
                 problems += self._tell_github(ending)
         finally:
             with suppress(sqlite3.Error):
@@ -180,29 +182,13 @@ def check_place(path: str) -> None:
         raise UsageError(f"{path} is not a plain file, and a report would take its place", effect=Effect.NOTHING_DONE)
 
 
-def write_report(path: str, pieces: Callable[[], Iterable[str]]) -> None:
+def write_report(out: Stdout, path: str, pieces: Callable[[], Iterable[str]]) -> None:
     """Write a report to a file, whole or not at all, or to standard output.
 
     Raises:
         OSError: it cannot be written; the file that was there is as it was.
     """
     if path == STDOUT:
-        _write_stdout(pieces())
+        out.report(pieces())
     else:
         write_whole(path, pieces())
-
-
-def _write_stdout(pieces: Iterable[str]) -> None:
-    from kojikey.cli.output.failure import is_on_github
-    from kojikey.cli.output.github_escape import inert
-
-    sys.stdout.flush()
-    for piece in pieces:
-        text = inert(piece) if is_on_github(os.environ) else piece
-        sys.stdout.buffer.write(text.encode("utf-8"))  # as the report itself says
-    sys.stdout.buffer.flush()
-
-
-def spooled(context: Context, *, is_on_github: bool, fail_on: str) -> Spool:
-    """Return the reports that are written at the end."""
-    return Spool(context, is_on_github=is_on_github, fail_on=fail_on)

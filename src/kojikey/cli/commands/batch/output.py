@@ -20,7 +20,6 @@ from kojikey.cli.exits import Exit, code_of
 from kojikey.cli.options import DRY_RUN, JSONL
 from kojikey.cli.output import advice, documents
 from kojikey.cli.output.failure import SCHEMA, Failure
-from kojikey.cli.output.github_escape import inert_json
 from kojikey.cli.output.progress import Progress
 from kojikey.cli.output.streams import lost_output
 from kojikey.model.errors import KeyExists, KojikeyError
@@ -88,7 +87,7 @@ class BatchOutput:
         self.finished += 1
         if self._table is not None:
             self._progress.clear()
-            self._write(self._table.row(item, code, what))
+            self._write(self._table.row(item, code, what), is_json=False)
         elif self.context.terminal.json:
             self._write(opening + ("," if self.finished > 1 else "") + "\n" + json.dumps(document, ensure_ascii=True))
         else:
@@ -129,12 +128,13 @@ class BatchOutput:
     def _opening(self) -> str:
         return "" if self.finished else f'{{"schema": {json.dumps(SCHEMA)},\n"command": "{self.command}",\n"results": ['
 
-    def _write(self, text: str) -> None:
+    def _write(self, text: str, *, is_json: bool = True) -> None:
         if self.lost:
             return
+        out = self.context.terminal.out
         try:
-            sys.stdout.write(inert_json(text) if self.context.terminal.is_on_github else text)
-            sys.stdout.flush()
+            (out.json if is_json else out.text)(text)
+            out.flush()
         except OSError as error:
             if self.context.call.get(DRY_RUN):
                 raise  # nothing is done by it, so that whoever reads may go away

@@ -6,7 +6,7 @@ from kojikey.cli.command import Call, Command
 from kojikey.cli.commands.list_keys.options import CSV, DUE, FAILING, OUTCOME, SORT
 from kojikey.cli.context import context_of
 from kojikey.cli.options import ACCOUNT, ALL_ACCOUNTS, COMMON, JSON, PROVIDERS
-from kojikey.cli.output.failure import write_line
+from kojikey.cli.output.stdout import write_line
 from kojikey.model.allocation import BUILT_IN
 from kojikey.model.errors import UsageError
 from kojikey.model.next_step import Hint, next_step

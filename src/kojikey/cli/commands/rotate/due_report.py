@@ -6,7 +6,6 @@ Owns: the words, the JSON, and the order of exit codes. Must not: decide what a 
 from __future__ import annotations
 
 import json
-import sys
 
 from kojikey.cli.commands.saving import exit_of
 from kojikey.cli.context import Context
@@ -14,8 +13,7 @@ from kojikey.cli.exits import Exit, code_of
 from kojikey.cli.options import JSONL
 from kojikey.cli.output import documents
 from kojikey.cli.output.damaged_records import DamagedRecords
-from kojikey.cli.output.failure import SCHEMA, Failure, write_line
-from kojikey.cli.output.github_escape import inert_json
+from kojikey.cli.output.failure import SCHEMA, Failure
 from kojikey.model.errors import KojikeyError
 from kojikey.model.key import Key
 from kojikey.model.management_errors import CannotMint
@@ -96,9 +94,8 @@ class DueReport:
                 page.line(self._context.terminal.completed(hint), indent=2)
 
     def _write_json_line(self, document: Document) -> None:
-        text = json.dumps(document)
-        write_line(inert_json(text) if self._context.terminal.is_on_github else text)
-        sys.stdout.flush()
+        self._context.terminal.out.json(json.dumps(document) + "\n")
+        self._context.terminal.out.flush()
 
     def end(self, damage: DamagedRecords) -> int:
         """Report the whole, and return the exit code."""

@@ -12,7 +12,7 @@ from kojikey.cli.command import Call
 from kojikey.cli.commands.run.keys import held_providers, leave_alone
 from kojikey.cli.options import JSON
 from kojikey.cli.output import documents
-from kojikey.cli.output.failure import write_line
+from kojikey.cli.output.stdout import write_line
 from kojikey.cli.output.terminal import Terminal
 from kojikey.config.settings import Settings
 from kojikey.model.key import Key

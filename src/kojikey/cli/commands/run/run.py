@@ -185,7 +185,8 @@ def _not_started(call: Call, name: str, problem: str, code: int) -> int:
     if hint:
         say(f"  {hint}")
     if call[JSON]:
-        from kojikey.cli.output.failure import failed, write_json
+        from kojikey.cli.output.failure import failed
+        from kojikey.cli.output.stdout import write_json
 
         word = "not_found" if code == NOT_FOUND else "not_executable"  # no exit code of ours
         write_json(failed("run", code, {"code": word, "message": message, "hint": hint}))

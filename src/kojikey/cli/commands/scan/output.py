@@ -6,12 +6,10 @@ Owns: words for people. Must not: search, or decide the exit code.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 
 from kojikey.cli.commands.scan.findings import Findings, key_of_row, place_of
 from kojikey.cli.output.failure import SCHEMA
-from kojikey.cli.output.github_escape import inert_json
 from kojikey.cli.output.terminal import Terminal
 from kojikey.model.masking import mask
 from kojikey.model.next_step import Hint, next_step
@@ -96,8 +94,8 @@ def tell_what_was_left_out(terminal: Terminal, tally: Tally) -> None:
 def write_document(terminal: Terminal, findings: Findings, tally: Tally, code: int, error: Document | None) -> None:
     """Write the one JSON document, a find at a time."""
     for text in _document(findings, tally, code, error):
-        sys.stdout.write(inert_json(text) if terminal.is_on_github else text)
-    sys.stdout.flush()
+        terminal.out.json(text)
+    terminal.out.flush()
 
 
 def _document(findings: Findings, tally: Tally, code: int, error: Document | None) -> Iterator[str]:
@@ -130,16 +128,17 @@ def _closing(findings: Findings, tally: Tally, error: Document | None) -> Docume
 
 def tell_github(terminal: Terminal, findings: Findings) -> None:
     """Write an annotation for each of the first finds; GitHub shows ten of a kind for a step."""
+    terminal.out.annotations(_annotations(findings), is_taken=terminal.json)
+
+
+def _annotations(findings: Findings) -> Iterator[str]:
     from kojikey.cli.reports.github import SHOWN, annotation
 
     shown = {True: 0, False: 0}
-    stream = sys.stderr if terminal.json else sys.stdout
     for row in findings:
         is_known = bool(row["known"])
         shown[is_known] += 1
         if shown[is_known] <= SHOWN:
             message = f"{key_of_row(row)} {row['masked']} at {place_of(row)}: {row['hint']}"
             place = {"file": printable(row["file"] or ""), "line": row["line"], "col": row["column"]}
-            stream.write(annotation("error" if is_known else "warning", "a provider key in clear", message, **place))
-            stream.write("\n")
-    stream.flush()
+            yield annotation("error" if is_known else "warning", "a provider key in clear", message, **place)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from kojikey.cli.commands.scan.findings import Findings
     from kojikey.cli.output.damaged_records import DamagedRecords
+    from kojikey.cli.output.stdout import Stdout
     from kojikey.operations.scanning import Finding, LeakSearch
     from kojikey.scanning.git_process import Git
 
@@ -190,25 +191,25 @@ def _write_reports(context: Context, findings: Findings, search: LeakSearch, cod
     """Write what was asked for; return what went wrong with a file."""
     from kojikey.cli.commands.scan import output
 
-    for_github, report = context.terminal.is_on_github, context.call[SARIF]
+    report = context.call[SARIF]
     names = [(search.shown(name), reason) for name, reason in search.tally.unreadable]
     search.tally.unreadable[:] = names
-    problem = _write_sarif(report, findings, names) if report is not None else ""
+    problem = _write_sarif(context.terminal.out, report, findings, names) if report is not None else ""
     if context.terminal.json:
         output.write_document(context.terminal, findings, search.tally, code, damage.error)
     elif report != _STDOUT:
         output.show(context.terminal, findings, search.tally)
-    if for_github and report != _STDOUT:
+    if context.terminal.out.is_on_github and report != _STDOUT:
         output.tell_github(context.terminal, findings)
     return problem
 
 
-def _write_sarif(path: str, findings: Findings, unreadable: list[tuple[str, str]]) -> str:
+def _write_sarif(out: Stdout, path: str, findings: Findings, unreadable: list[tuple[str, str]]) -> str:
     from kojikey.cli.reports.sarif import sarif
     from kojikey.cli.reports.spool import write_report
 
     try:
-        write_report(path, lambda: sarif(findings, unreadable))
+        write_report(out, path, lambda: sarif(findings, unreadable))
     except OSError as error:
         return f"the report {path} could not be written ({error.strerror}); what was there is as it was"
     return ""

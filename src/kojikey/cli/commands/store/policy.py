@@ -14,7 +14,7 @@ def policy(call: Call) -> int:
     """Carry out ``kojikey store policy``."""
     from kojikey import wiring
     from kojikey.cli.output import documents
-    from kojikey.cli.output.failure import write_json
+    from kojikey.cli.output.stdout import write_json
     from kojikey.operations.store_admin.granting import owner_policy
 
     context = context_of(call)
