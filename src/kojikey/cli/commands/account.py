@@ -35,7 +35,7 @@ def list_accounts(call: Call) -> int:
             for row in rows
         ]
         return documents.write("account list", damage.code, found, error=damage.error)
-    from kojikey.cli.output.render import Page
+    from kojikey.cli.output.page import Page
 
     cells = [
         (row.account, str(row.keys), row.created_at[:10], "disabled: built-in allocation" if row.disabled else "")
@@ -151,7 +151,7 @@ def _show(context: Context, account: str, action: str, lines: list[str], **more:
     if context.terminal.json:
         result = {"account": account, "action": action, **more}
         return documents.write(context.call.command.name, 0, [result])
-    from kojikey.cli.output.render import Page
+    from kojikey.cli.output.page import Page
 
     page = Page(context.terminal)
     page.line(lines[0])

@@ -55,7 +55,7 @@ def get(call: Call) -> int:
     if name is not None:
         write_line(values[dotted])
     elif values:
-        from kojikey.cli.output.render import Page
+        from kojikey.cli.output.page import Page
 
         Page(context.terminal).pairs(list(values.items()))
     else:

@@ -26,7 +26,7 @@ def help_topic(call: Call) -> int:
         if context.terminal.json:
             rows = [{"code": int(code), "name": code.word, "when": when} for code, when in MEANING.items()]
             return documents.write("help", 0, rows)
-        from kojikey.cli.output.render import Page
+        from kojikey.cli.output.page import Page
 
         Page(context.terminal).table(
             ("CODE", "NAME", "WHEN"), [(str(int(code)), code.word, when) for code, when in MEANING.items()]

@@ -7,6 +7,12 @@ from kojikey.cli.commands.key_choice import choose_key
 from kojikey.cli.context import context_of
 from kojikey.cli.options import COMMON, KEY
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kojikey.cli.output.page import Cells, Page
+    from kojikey.model.key import Version
+    from kojikey.operations.results import HistoryResult
+
 
 def history(call: Call) -> int:
     """Carry out ``kojikey history``."""
@@ -24,10 +30,31 @@ def history(call: Call) -> int:
         place = {"account": context.account, "provider": provider}
         versions = [place | documents.version_fields(version) for version in result.versions]
         return documents.write("history", 0, versions)
-    from kojikey.cli.output.render import Page
+    from kojikey.cli.output.page import Page
 
-    Page(context.terminal).history(result)
+    _show(Page(context.terminal), result)
     return 0
+
+
+def _show(page: Page, result: HistoryResult) -> None:
+    """Write a key's versions; when each was saved to the second, the minute or the day, as there is room."""
+    columns = ("VER", "STAGE", "KEY", "FINGERPRINT", "SAVED", "LAST TEST")
+    lengths = [len(shown) for shown in ("2026-11-23 04:47:00", "2026-11-23 04:47", "2026-11-23")]
+    tables = [[_cells(page, version, length) for version in result.versions] for length in lengths]
+    page.table(columns, page.fitting(columns, tables), head="version ")
+    for version in result.versions:
+        place = version.at_provider
+        if place is not None and place.key_id:
+            page.line(f"version {version.number} is {place.key_id} at the provider", indent=2)
+
+
+def _cells(page: Page, version: Version, length: int) -> Cells:
+    from kojikey.cli.output.verdict_page import last_test_cell
+
+    saved = version.created_at.replace("T", " ")[:length]
+    masked = page.terminal.masked(version.tail)
+    test = last_test_cell(page, version.last_test)
+    return [str(version.number), version.stage.value, masked, version.fingerprint, saved, test]
 
 
 COMMANDS = (

@@ -111,7 +111,7 @@ def _rotation(definition: Definition) -> str:
 
 
 def _show(context: Context, chosen: list[Definition], *, whole: bool) -> None:
-    from kojikey.cli.output.render import Page
+    from kojikey.cli.output.page import Page
 
     page = Page(context.terminal)
     if not whole:

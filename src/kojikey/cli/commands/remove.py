@@ -59,7 +59,7 @@ def remove(call: Call) -> int:
         context.terminal.warn("the key-encryption key is not available, so the audit event of this removal is unsigned")
     if context.terminal.json:
         return documents.write("remove", 0, [documents.changed(result)])
-    from kojikey.cli.output.render import Page
+    from kojikey.cli.output.page import Page
 
     page = Page(context.terminal)
     page.line(f"{provider}  {context.terminal.masked(result.tail)}  removed, with all its versions")

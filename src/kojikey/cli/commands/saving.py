@@ -179,11 +179,12 @@ class Approval:
             return True
         if not self._context.terminal.interactive:
             return False
-        from kojikey.cli.output.render import Page
+        from kojikey.cli.output.page import Page
+        from kojikey.cli.output.verdict_page import show_explanation
 
         page = Page(self._context.terminal, sys.stderr)
         page.line(f"{page.mark(verdict.outcome)} {verdict.outcome.value}: {verdict.reason.value}")
-        page.explanation(self.advice.about(verdict, self._context.terminal))
+        show_explanation(page, self.advice.about(verdict, self._context.terminal))
         self.has_told = True
         return self._context.terminal.confirm(f"{self._saving} all the same?", otherwise=option.spelling)
 
@@ -209,15 +210,16 @@ def show(
     code = exit_of(result)
     if context.terminal.json:
         return documents.write(context.call.command.name, code, [documents.changed(result)])
-    from kojikey.cli.output.render import Page
+    from kojikey.cli.output.page import Page
+    from kojikey.cli.output.verdict_page import show_retirement, show_verdict
 
     page = Page(context.terminal)
     if is_retirement and result.verdict is not None:
-        page.retirement(result, result.verdict)
+        show_retirement(page, result, result.verdict)
     elif result.verdict is not None and not (approval.has_told and page.console.is_terminal):
         told = lines if code and not context.terminal.quiet else []
         lines = [] if told else lines
-        page.verdict(result.verdict, who=result.provider, tail=result.tail, after=_completed(context, told))
+        show_verdict(page, result.verdict, who=result.provider, tail=result.tail, after=_completed(context, told))
     else:
         page.line(f"{result.provider}  {context.terminal.masked(result.tail)}")
     if not context.terminal.quiet:

@@ -33,7 +33,7 @@ def unlock(call: Call) -> int:
     if context.terminal.json:
         fields = {"action": "unlocked", "place": place, "unlocked_until": unlocked.until, "keyring": unlocked.ring}
         return documents.write("unlock", 0, [fields])
-    from kojikey.cli.output.render import Page
+    from kojikey.cli.output.page import Page
 
     page = Page(context.terminal)
     page.line(f"unlocked {place} until {unlocked.until}")

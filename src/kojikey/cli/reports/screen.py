@@ -9,6 +9,7 @@ import sys
 
 from kojikey.cli.output.failure import wrapped
 from kojikey.cli.output.terminal import Terminal, encodes
+from kojikey.cli.output.verdict_text import detail_lines, outcome_words
 from kojikey.cli.reports.base import Group, Item, RunEnd, Tally
 from kojikey.model.masking import ASCII_BULLET, BULLET, mask
 from kojikey.model.plain_text import one_line
@@ -63,7 +64,7 @@ class Plain(_Screen):
             return
         verdict = item.verdict
         who = f"{item.account}/{item.provider}" if self.with_account else item.provider
-        words = "valid" if verdict.outcome is Outcome.VALID else f"{verdict.outcome.value}: {verdict.reason.value}"
+        words = outcome_words(verdict)
         line = f"{who}  {mask(item.tail, bullet=self._bullet)}  "
         self._write(
             self._dyed(self._marks[verdict.outcome], verdict) + " " + one_line(line) + self._dyed(words, verdict)
@@ -106,32 +107,13 @@ class Drawn(_Screen):
 
     def end(self, ending: RunEnd) -> None:
         """Draw the results and the summary."""
-        from kojikey.cli.output.render import Page
+        from kojikey.cli.output.page import Page
+        from kojikey.cli.output.verdict_page import show_tests
 
         page = Page(self.terminal)
-        page.tests(self._results, with_account=self.with_account)
+        show_tests(page, self._results, with_account=self.with_account)
         for number, line in enumerate(self.closing_lines(ending)):
             page.line(line, style="" if number else "bold")
-
-
-def detail_lines(result: TestResult) -> list[str]:
-    """Return what is said under a result: why, what to do, where; and that it was not kept."""
-    verdict = result.verdict
-    lines = []
-    if verdict.outcome is not Outcome.VALID:
-        page = verdict.manage_url if verdict.outcome is not Outcome.INDETERMINATE else ""
-        steps = "; ".join(text for text in (verdict.hint, page if page not in verdict.hint else "") if text)
-        lines = [verdict.detail or verdict.reason.value, *([f"next: {steps}"] if steps else [])]
-    return lines + unkept_lines(result)
-
-
-def unkept_lines(result: TestResult) -> list[str]:
-    """Return why the outcome of a saved key was not kept, where something was learned."""
-    if result.recorded or result.version is None or not result.verdict.attempts:
-        return []
-    if result.unkept:
-        return [f"this outcome was not kept: {result.unkept}"]
-    return ["the key was changed meanwhile; this outcome was not kept"]
 
 
 def group_lines(tally: Tally, *, repeats: bool, with_accounts: bool) -> list[str]:

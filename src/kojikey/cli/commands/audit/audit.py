@@ -14,6 +14,10 @@ from kojikey.model.next_step import next_step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `kojikey --help` imports every command's module
+    from collections.abc import Sequence
+
+    from kojikey.cli.output.page import Cells, Page
+    from kojikey.model.ref import Document
     from kojikey.operations.results import AuditResult
 
 OF_PROVIDER = Text("--provider", "-p", help="only events of this provider", metavar="P", complete="provider")
@@ -86,14 +90,41 @@ def _show(context: Context, result: AuditResult, *, everyone: bool) -> int:
     if context.terminal.json:
         documents.write("audit", code, result.events, error=error.as_json() if error else None)
     elif result.events:
-        from kojikey.cli.output.render import Page
+        from kojikey.cli.output.page import Page
 
-        Page(context.terminal).audit(result.events, with_account=everyone)
+        _show_events(Page(context.terminal), result.events, with_account=everyone)
     elif error is None:
         context.terminal.note("no events")
     if error is not None:
         error.say()
     return int(code)
+
+
+def _show_events(page: Page, events: Sequence[Document], *, with_account: bool) -> None:
+    """Write events, a line each; their time to the second or the minute, as there is room."""
+    columns = [*(["ACCOUNT"] if with_account else []), "TIME", "SEQ", "ACTION", "PROVIDER", "VER", "BY"]
+    tables = [[_cells(event, length, with_account=with_account) for event in events] for length in (19, 16)]
+    page.table(columns, page.fitting(columns, tables))
+
+
+def _cells(event: Document, length: int, *, with_account: bool) -> Cells:
+    outcome, reason = event.get("outcome"), event.get("reason")
+    found = (
+        (f"{outcome}: {reason}" if reason != "ok" else outcome)
+        if outcome
+        else event.get("role") or event.get("recipient")
+    )
+    found = ", ".join(event.get("settings") or ()) or found
+    signed = "" if event.get("signed") else " unsigned"
+    cells: Cells = [
+        str(event.get("time", "")).replace("T", " ")[:length],
+        str(event.get("seq")),
+        f"{event.get('action')}{signed}",
+        str(event.get("provider") or ""),
+        str(event.get("version") or ""),
+        "; ".join(str(part) for part in (event.get("actor"), found) if part),
+    ]
+    return [str(event.get("account")), *cells] if with_account else cells
 
 
 def _damage(result: AuditResult) -> Failure | None:

@@ -15,7 +15,7 @@ from kojikey.cli.exits import Exit
 from kojikey.cli.options import YES
 from kojikey.cli.output import documents
 from kojikey.cli.output.failure import Failure, say
-from kojikey.cli.output.render import Page
+from kojikey.cli.output.page import Page
 from kojikey.model.errors import CannotOpen, Effect, UsageError
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import Document

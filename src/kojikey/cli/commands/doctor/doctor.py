@@ -8,6 +8,13 @@ from kojikey.cli.options import COMMON
 from kojikey.model.errors import BadConfig, UnsafeConfig
 from kojikey.model.next_step import Hint, next_step
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `kojikey --help` imports every command's module
+    from collections.abc import Sequence
+
+    from kojikey.cli.commands.doctor.findings import Finding
+    from kojikey.cli.output.page import Page
+
 
 def doctor(call: Call) -> int:
     """Carry out ``kojikey doctor``; the exit code is that of the first thing that is wrong."""
@@ -25,10 +32,10 @@ def doctor(call: Call) -> int:
     if context.terminal.json:
         rows = [{**finding._asdict(), "code": int(finding.code)} for finding in findings]
         return documents.write("doctor", code, rows)
-    from kojikey.cli.output.render import Page
+    from kojikey.cli.output.page import Page
 
     page = Page(context.terminal)
-    page.findings(findings)
+    _show(page, findings)
     states = [finding.state for finding in findings]
     page.line(_summary(states), style="bold")
     if "wrong" not in states and not context.terminal.quiet:
@@ -37,6 +44,24 @@ def doctor(call: Call) -> int:
         )
         page.line(more, indent=2)
     return int(code)
+
+
+def _show(page: Page, findings: Sequence[Finding]) -> None:
+    """Write what was found, with how to mend what is wrong."""
+    from rich.text import Text
+
+    from kojikey.model.verdict import Outcome
+
+    marks = {"ok": Outcome.VALID, "note": Outcome.LIMITED, "wrong": Outcome.REJECTED}
+    for finding in findings:
+        outcome = marks.get(finding.state)
+        mark = page.marked(outcome) if outcome else Text(page.plain("· "))
+        detail, *more = finding.detail.split("\n")
+        page.line(mark.append(finding.name, style="bold").append(f"  {page.plain(detail)}", style="default"))
+        for each in more:
+            page.line(page.plain(each), indent=4)
+        if finding.mend:
+            page.line(finding.mend, indent=4)
 
 
 _COUNTED = {"wrong": "to mend", "note": "to look at", "ok": "in order", "normal": "for information"}

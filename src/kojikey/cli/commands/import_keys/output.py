@@ -176,7 +176,7 @@ def _in_clear(rows: Iterable[Row]) -> list[Binding]:
 
 
 def _write_table(report: Report) -> None:
-    from kojikey.cli.output.render import Page
+    from kojikey.cli.output.page import Page
 
     terminal = report.context.terminal
     page = Page(terminal)

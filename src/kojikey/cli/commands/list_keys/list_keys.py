@@ -55,10 +55,11 @@ def list_keys(call: Call) -> int:
         for line in lines(rows):
             write_line(line)
         return int(damage.code)
-    from kojikey.cli.output.render import Page
+    from kojikey.cli.commands.list_keys.table import show_keys
+    from kojikey.cli.output.page import Page
 
     page = Page(context.terminal)
-    shown = page.keys(rows, with_account=everyone)
+    shown = show_keys(page, rows, with_account=everyone)
     if totals.keys and not context.terminal.quiet:
         page.line(totals.as_line(), style="bold")
     if not shown and not damage.code:

@@ -85,7 +85,7 @@ class DueReport:
         if self._context.call[JSONL]:
             self._write_json_line(document)
         elif not self._context.terminal.json:
-            from kojikey.cli.output.render import Page
+            from kojikey.cli.output.page import Page
 
             page = Page(self._context.terminal)
             masked = self._context.terminal.masked(str(document["masked"])[-VISIBLE:].strip("*"))

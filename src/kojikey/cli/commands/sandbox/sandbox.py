@@ -15,6 +15,7 @@ from kojikey.model.next_step import Hint, next_step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from kojikey.cli.output.page import Page
     from kojikey.testing import Sandbox, SandboxKey
 
 PORT = Integer("--port", help="the port (default: a free one)", metavar="N")
@@ -69,13 +70,14 @@ def _announce(context: Context, playing: Sandbox) -> None:
         documents.write("sandbox", 0, rows)
         sys.stdout.flush()
         return
-    from kojikey.cli.output.render import Page
+    from kojikey.cli.output.page import Page
     from kojikey.testing.sandbox.management import GOOGLE_TOKEN
 
     page = Page(context.terminal)
     providers = tuple(dict.fromkeys(key.provider for key in playing.keys))
     for provider in BUILT_IN:
-        page.made_up_keys(provider, playing.base_url(provider), [key for key in playing.keys if _plain(key, provider)])
+        keys = [key for key in playing.keys if _plain(key, provider)]
+        _show_keys(page, provider, playing.base_url(provider), keys)
     others = [(name, playing.base_url(name), playing.key(name, "ok").key) for name in providers if name not in BUILT_IN]
     page.table(("PROVIDER", "BASE URL", "A KEY THAT WORKS"), others)
     google = f"KOJIKEY_GOOGLE_APIKEYS_URL={playing.google_apikeys_url} GOOGLE_OAUTH_ACCESS_TOKEN={GOOGLE_TOKEN}"
@@ -85,6 +87,22 @@ def _announce(context: Context, playing: Sandbox) -> None:
         "more keys, and those of every provider for each reason: --json; serving on loopback until Ctrl-C"
     )
     sys.stdout.flush()
+
+
+def _show_keys(page: Page, provider: str, base_url: str, keys: list[SandboxKey]) -> None:
+    """Write the keys of a provider, each on one line that can be copied."""
+    from rich.text import Text
+
+    from kojikey.model.verdict import Outcome
+
+    page.line(Text(f"{provider}  ", style="bold").append(base_url, style="default"))
+    for key in keys:
+        line = Text("  ").append_text(page.marked(Outcome(key.outcome)))
+        page.line(line.append(f"{key.name:<20}  {key.key}", style="default"))
+        if key.base_url != base_url or key.options:
+            needs = [*(["--base-url", key.base_url] if key.base_url != base_url else []), *key.options]
+            page.line("with " + " ".join(needs), indent=26, style="dim")
+    page.line()
 
 
 def _plain(key: SandboxKey, provider: str) -> bool:

@@ -26,7 +26,7 @@ class Step(NamedTuple):
 
 def tour(context: Context, playing: Sandbox) -> int:
     """Run every step and return 0 when each ended as it should, 1 at the first that did not."""
-    from kojikey.cli.output.render import Page
+    from kojikey.cli.output.page import Page
 
     page = Page(context.terminal)
     told = _silent if context.terminal.quiet else page.line

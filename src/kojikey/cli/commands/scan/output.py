@@ -31,7 +31,7 @@ _WORDS = {
 
 def show(terminal: Terminal, findings: Findings, tally: Tally) -> None:
     """Show the finds to a person."""
-    from kojikey.cli.output.render import Page
+    from kojikey.cli.output.page import Page
 
     page = Page(terminal)
     if findings.count > _FEW:

@@ -103,7 +103,7 @@ def _show(
         return documents.write(
             "store copy", code, rows, summary=counts, accounts=list(accounts) or "all", error=damage.error
         )
-    from kojikey.cli.output.render import Page
+    from kojikey.cli.output.page import Page
 
     page = Page(context.terminal)
     cells = [(r.account, r.provider, context.terminal.masked(r.tail), r.action.replace("_", " ")) for r in results]

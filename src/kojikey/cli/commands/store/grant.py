@@ -79,7 +79,7 @@ def _show(context: Context, result: GrantResult, line: str) -> int:
         if result.through is not None:
             fields["still_through"] = list(result.through)
         return documents.write(context.call.command.name, 0, [fields])
-    from kojikey.cli.output.render import Page
+    from kojikey.cli.output.page import Page
 
     page = Page(context.terminal)
     page.line(line)

@@ -24,7 +24,7 @@ def list_names(call: Call) -> int:
     rows = _rows(context)
     if context.terminal.json:
         return documents.write("store list", 0, rows)
-    from kojikey.cli.output.render import Page
+    from kojikey.cli.output.page import Page
 
     page = Page(context.terminal)
     cells = [[row["name"] or page.plain("–"), "*" if row["is_default"] else "", row["url"]] for row in rows]

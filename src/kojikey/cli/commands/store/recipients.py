@@ -65,7 +65,7 @@ def _list(context: Context, open_store: OpenStore, inputs: KekInputs, _: str) ->
     if context.terminal.json:
         kid = str(open_store.header["kek"]["kid"])
         return documents.write("store recipients", 0, list(map(_row_fields, rows)), kek_id=kid)
-    from kojikey.cli.output.render import Page
+    from kojikey.cli.output.page import Page
 
     page = Page(context.terminal)
     cells = [
@@ -94,7 +94,7 @@ def _add(context: Context, open_store: OpenStore, inputs: KekInputs, _: str) -> 
         return documents.write(
             "store recipients", 0, [{**_recipient_fields(recipient), "action": "added"} for recipient in added]
         )
-    from kojikey.cli.output.render import Page
+    from kojikey.cli.output.page import Page
 
     page = Page(context.terminal)
     for recipient in added:
@@ -118,7 +118,7 @@ def _remove(context: Context, open_store: OpenStore, inputs: KekInputs, named: s
         fields |= {"rewrapped": result.rewrapped, "already": result.already}
         fields |= {"keys": [_key_fields(context, key) for key in keys]}
         return documents.write("store recipients", 0, [fields])
-    from kojikey.cli.output.render import Page
+    from kojikey.cli.output.page import Page
 
     page = Page(context.terminal)
     page.line(
@@ -173,7 +173,7 @@ def _accept(context: Context, open_store: OpenStore, _inputs: KekInputs, _: str)
     if context.terminal.json:
         fields = {"action": action, "kek_id": found.kid, "known": found.known, "kek": found.described}
         return documents.write("store recipients", 0, [fields])
-    from kojikey.cli.output.render import Page
+    from kojikey.cli.output.page import Page
 
     word = "is known here from now on" if found.is_news else "is the one that is known here; nothing was changed"
     Page(context.terminal).line(f"the key-encryption key {found.kid} of {open_store.store.place} {word}")

@@ -14,7 +14,7 @@ from kojikey.model.next_step import Hint, next_step
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kojikey.operations.open_store import OpenStore
-    from kojikey.operations.results import RekeyResult
+    from kojikey.operations.results import RekeyResult, StoreInfo
     from kojikey.sealing.kek.base import KekInputs
     from kojikey.stores.base import Store
 
@@ -138,7 +138,7 @@ def _show_init(context: Context, store: Store, *, made: bool) -> int:
         return documents.write(
             "store init", 0, [{"action": "created" if made else "exists", **documents.store_fields(told)}]
         )
-    from kojikey.cli.output.render import Page
+    from kojikey.cli.output.page import Page
 
     page = Page(context.terminal)
     page.line(f"created the store {told.place}" if made else f"exists already: {told.place}; nothing was changed")
@@ -160,7 +160,7 @@ def info(call: Call) -> int:
     if context.terminal.json:
         origin = {"chosen_by": context.settings.store.origin, "home": context.settings.home.data}
         return documents.write("store info", 0, [documents.store_fields(told) | origin])
-    from kojikey.cli.output.render import Page
+    from kojikey.cli.output.page import Page
 
     unlocked = [("unlocked", f"until {told.unlocked_until}, in the {told.keyring} keyring")] if told.keyring else []
     here = [
@@ -168,8 +168,23 @@ def info(call: Call) -> int:
         ("chosen by", context.settings.store.origin),
         ("configuration", context.settings.home.config_file),
     ]
-    Page(context.terminal).store(told, here)
+    Page(context.terminal).pairs([*_described(told), *here])
     return 0
+
+
+def _described(info: StoreInfo) -> list[tuple[str, str]]:
+    """Return what a store says of itself."""
+    details = [(name, value) for name, value in info.details if name != "format" and value != info.place]
+    return [
+        ("engine", info.engine),
+        ("place", info.place),
+        *details,
+        ("format", f"{info.format}, created {info.created_at}"),
+        ("store id", info.store_id),
+        ("KEK", info.kek + (" (re-keying under way)" if info.rekey_under_way else "")),
+        ("holds", f"keys {info.keys}, accounts {info.accounts}, audit events {info.events}"),
+        *([("damaged", Hint(f"accounts {info.damaged}: ", next_step("doctor")))] if info.damaged else []),
+    ]
 
 
 def rekey(call: Call) -> int:
@@ -203,7 +218,7 @@ def rekey(call: Call) -> int:
 
 
 def _show_rekey(context: Context, place: str, result: RekeyResult) -> None:
-    from kojikey.cli.output.render import Page
+    from kojikey.cli.output.page import Page
 
     page = Page(context.terminal)
     if result.is_same_place:

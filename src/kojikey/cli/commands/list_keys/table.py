@@ -1,0 +1,73 @@
+"""``kojikey list`` on a terminal: a table of keys, narrower where there is less room, down to what a command needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+
+from rich.text import Text
+
+from kojikey.cli.output.page import Cells, Page
+from kojikey.cli.output.verdict_page import last_test_cell
+from kojikey.model.key import Key, Stage
+from kojikey.operations.results import ListRow
+
+_ACCOUNT_WIDTHS = (128, 40, 24, 12)  # characters of an account's name: all of them, then fewer to leave a table room
+
+
+def show_keys(page: Page, rows: Iterable[ListRow], *, with_account: bool) -> int:
+    """Write the keys as a table and return how many rows there were."""
+    listed = list(rows)
+    if not listed:
+        return 0
+    forms = _forms(page, listed, with_account=with_account)
+    fullest = next(forms)
+    page.table(*next((form for form in chain([fullest], forms) if not page.is_too_wide(*form)), fullest))
+    return len(listed)
+
+
+def _forms(page: Page, rows: Sequence[ListRow], *, with_account: bool) -> Iterator[tuple[list[str], list[Cells]]]:
+    """Yield the forms of the table, each narrower than the one before: only names are needed to type a command."""
+    columns = ["PROVIDER", "KEY", "VER", "LAST TEST", "NOTE"]
+    for is_brief in (False, True):
+        cells = [_cells(page, row, is_brief=is_brief) for row in rows]
+        if not with_account:
+            yield columns, cells
+            continue
+        for most in _ACCOUNT_WIDTHS:
+            named: list[Cells] = [[_shortened(row.account, most), *cell] for row, cell in zip(rows, cells, strict=True)]
+            yield ["ACCOUNT", *columns], named
+    if with_account:
+        yield ["ACCOUNT", *columns[:2], *columns[3:]], [[*cell[:3], *cell[4:]] for cell in named]
+
+
+def _cells(page: Page, row: ListRow, *, is_brief: bool) -> Cells:
+    if row.key is None:
+        note = "built-in allocation" if row.source == "built_in" else "no key"
+        return [row.provider, Text(page.plain("–"), style="dim"), "", "", Text(note, style="dim")]
+    current = row.key.current
+    notes = _notes(row, row.key)
+    if row.disabled:
+        used = ", built-in allocation" if row.source == "built_in" else ""
+        notes = f"BYOK is disabled{used}; {notes}"
+    test = last_test_cell(page, current.last_test, is_brief=is_brief)
+    return [row.provider, page.terminal.masked(current.tail), str(current.number), test, notes]
+
+
+def _notes(row: ListRow, key: Key) -> str:
+    staged = key.version(Stage.STAGED)
+    notes = [
+        f"version {staged.number} staged" if staged else "",
+        "rotation due" if row.is_due else f"{key.age_days(row.moment)} d old",
+        f"expires {key.current.expires_at[:10]}" if key.current.expires_at else "",
+        key.label or "",
+    ]
+    return ", ".join(note for note in notes if note)
+
+
+def _shortened(name: str, length: int) -> str:
+    """Return a name with its middle left out: accounts are told apart by both ends."""
+    if len(name) <= length:
+        return name
+    head = (length - 1) // 2
+    return f"{name[:head]}…{name[head + 1 - length :]}"

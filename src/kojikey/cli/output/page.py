@@ -1,0 +1,164 @@
+"""How results for people are laid out: lines, tables, blocks and pairs, drawn by rich.
+
+Owns: marks and columns. A mark is never only a colour, and a column never cuts a name that a person must type. What a
+command shows is worded beside the command, a verdict in ``verdict_page.py``; JSON is in ``documents.py``.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.markup import escape
+from rich.text import Text
+
+from kojikey.cli.output.stdout import write_line
+from kojikey.cli.output.terminal import Terminal, encodes
+from kojikey.model.verdict import Outcome
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from rich.table import Table
+
+STYLE = {
+    Outcome.VALID: "green",
+    Outcome.LIMITED: "yellow",
+    Outcome.REJECTED: "bold red",
+    Outcome.INDETERMINATE: "cyan",
+}
+_MARK = {Outcome.VALID: "✓", Outcome.LIMITED: "!", Outcome.REJECTED: "✗", Outcome.INDETERMINATE: "?"}
+_ASCII_MARK = {Outcome.VALID: "+", Outcome.LIMITED: "!", Outcome.REJECTED: "x", Outcome.INDETERMINATE: "?"}
+
+_NARROWEST = 14  # of the last column of a table, which is wrapped
+
+Cells = list[str | Text]
+"""A row of a table."""
+
+
+class Page:
+    """Standard output, for one command's results; another stream for messages beside them."""
+
+    def __init__(self, terminal: Terminal, stream: TextIO | None = None) -> None:
+        self.terminal = terminal
+        self.console: Console = terminal.console(stream or sys.stdout)
+        self._unicode = encodes(stream or sys.stdout, "✓✗–·")
+
+    def line(self, text: str | Text = "", *, style: str = "", indent: int = 0) -> None:
+        """Write a line; a long one is broken between words on a terminal, and goes on under its indent."""
+        shown = text if isinstance(text, Text) else Text(self.plain(text), style=style)
+        shown = Text(" " * indent).append_text(shown)
+        for part in broken(shown, self.console.width) if self._is_on_terminal else [shown]:
+            self.console.print(part, soft_wrap=True)
+
+    @property
+    def _is_on_terminal(self) -> bool:
+        return not self.console.soft_wrap  # rich's own word is yes wherever colour is forced
+
+    def plain(self, text: str) -> str:
+        """Return a text with what the encoding lacks replaced."""
+        if self._unicode:
+            return text
+        replaced = text.replace("–", "-").replace("·", "-").replace("…", "...")
+        encoding = self.console.encoding or "ascii"
+        return replaced.encode(encoding, "replace").decode(encoding)
+
+    def mark(self, outcome: Outcome) -> str:
+        """Return the sign of an outcome."""
+        return (_MARK if self._unicode else _ASCII_MARK)[outcome]
+
+    def marked(self, outcome: Outcome) -> Text:
+        """Return the sign of an outcome in its colour, as the beginning of a line."""
+        return Text(f"{self.mark(outcome)} ", style=STYLE[outcome])
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, head: str = "") -> None:
+        """Write a table without lines: it fits by wrapping its last column, between words.
+
+        Where that is not enough, each row becomes a block of its own, for a name or a URL that is cut cannot be
+        copied. ``head`` says in a block what its first cell is, where that does not go without saying.
+        """
+        lines = [[cell if isinstance(cell, Text) else Text(self.plain(cell)) for cell in row] for row in rows]
+        if self.is_too_wide(columns, lines):
+            for line in lines:
+                self.block(columns, [Text(head).append_text(line[0]), *line[1:]])
+            return
+        table = _without_lines(show_header=True)
+        for number, column in enumerate(columns):
+            table.add_column(escape(column), no_wrap=number < len(columns) - 1, overflow="fold")
+        for line in lines:
+            table.add_row(*line)
+        self._draw(table)
+
+    def is_too_wide(self, columns: Sequence[str], lines: Sequence[Sequence[str | Text]]) -> bool:
+        """Tell whether a table has to be made narrower, or drawn as blocks."""
+        *others, last = zip(columns, *(map(str, line) for line in lines), strict=True)
+        widths = [max(map(cell_len, column)) for column in others]
+        narrowest = max(_longest_word(last), min(_NARROWEST, max(map(cell_len, last))))
+        return self._is_on_terminal and sum(widths) + 2 * len(widths) + narrowest > self.console.width
+
+    def fitting(self, columns: Sequence[str], tables: Sequence[list[Cells]]) -> list[Cells]:
+        """Return the first of several forms of a table that fits, the fullest where none does."""
+        return next((table for table in tables if not self.is_too_wide(columns, table)), tables[0])
+
+    def block(self, columns: Sequence[str], cells: Sequence[Text]) -> None:
+        """Write a row as a block: its first cell, and under it the others with their names."""
+        self.line(cells[0])
+        for name, cell in zip(columns[1:], cells[1:], strict=True):
+            if cell:
+                self.line(Text(f"{name.lower()}  ", style="bold").append_text(cell), indent=2)
+
+    def pairs(self, rows: Iterable[tuple[str, str]]) -> None:
+        """Write names and values under each other: in two columns where each word fits into its own."""
+        rows = list(rows)
+        names = max(cell_len(name) for name, _ in rows) + 2
+        if self._is_on_terminal and names + _longest_word(value for _, value in rows) > self.console.width:
+            for name, value in rows:
+                self.line(Text(f"{name}  ", style="bold").append_text(Text(self.plain(value))))
+            return
+        table = _without_lines(show_header=False)
+        table.add_column(no_wrap=True, style="bold")
+        table.add_column(overflow="fold")
+        for name, value in rows:
+            table.add_row(Text(name), Text(self.plain(value)))
+        self._draw(table)
+
+    def _draw(self, table: Table) -> None:
+        """Draw a table; in a pipe without the spaces that fill its last column."""
+        if self.console.is_terminal:
+            self.console.print(table)
+            return
+        with self.console.capture() as drawn:
+            self.console.print(table)
+        for line in drawn.get().splitlines():
+            write_line(line.rstrip())
+
+
+def broken(text: Text, width: int) -> list[Text]:
+    """Break a line between words. What follows is indented a little more; a word that is too wide stays whole."""
+    plain = text.plain
+    indent = len(plain) - len(plain.lstrip()) + 2
+    starts, used = [], 0
+    for word in re.finditer(r"\s*(\S+)", plain):
+        if used and used + cell_len(word[0]) > width:
+            starts.append(word.start(1))
+            used = indent + cell_len(word[1])
+        else:
+            used += cell_len(word[0])
+    parts = list(text.divide(starts))
+    for part in parts:
+        part.rstrip()
+    return [*parts[:1], *(Text(" " * indent).append_text(part) for part in parts[1:])]
+
+
+def _without_lines(*, show_header: bool) -> Table:
+    from rich.table import Table  # an import that `test` of one key can do without
+
+    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=show_header, header_style="bold")
+
+
+def _longest_word(texts: Iterable[str]) -> int:
+    return max((cell_len(word) for text in texts for word in text.split()), default=0)
