@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from kojikey.cli.reports.sarif import uri_of
+from kojikey.cli.commands.scan.sarif import uri_of
 from kojikey.model.plain_text import printable
 from support.program import Program, pieces_in
 

@@ -47,7 +47,7 @@ PLACES = [
     "kojikey.sealing.aead.render",
     "kojikey.providers.requests.probe.Prober.test",
     "kojikey.cli.output.stdout.write_json",
-    "kojikey.cli.output.render.Page.__init__",
+    "kojikey.cli.output.page.Page.__init__",
     "kojikey.model.atomic_file._sync_folder",
 ]
 COMMANDS: list[list[str]] = [

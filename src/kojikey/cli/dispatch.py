@@ -25,7 +25,7 @@ def carry_out(call: Call) -> int:
     try:
         return call.command.handler(call)
     except Exception as error:
-        from kojikey.cli.output.next_steps import complete_hint
+        from kojikey.cli.error_hints import complete_hint
 
         complete_hint(error, call)
         raise

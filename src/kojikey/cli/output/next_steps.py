@@ -10,10 +10,10 @@ from __future__ import annotations
 from kojikey.cli.command import Call
 from kojikey.cli.options import ACCOUNT, STORE, TO, URL
 from kojikey.cli.registry import load
-from kojikey.config.settings import Settings, has_password
+from kojikey.config.settings import Settings
 from kojikey.model.account import DEFAULT_ACCOUNT, checked_account
-from kojikey.model.errors import KojikeyError, StoreNotFound
-from kojikey.model.next_step import Hint, Next, next_step
+from kojikey.model.errors import KojikeyError
+from kojikey.model.next_step import Hint, Next
 
 _HELP = ("--help", "-h")
 _NAMES_ACCOUNT = ("--account", "-a", "--all-accounts", "--batch")
@@ -30,25 +30,6 @@ def completed(text: str, call: Call, settings: Settings, *, account: str | None 
     return Hint(*(_complete(part, call, settings, account) if isinstance(part, Next) else part for part in text.parts))
 
 
-def complete_hint(error: Exception, call: Call) -> None:
-    """Give an error that a command raised the hint that people are to read, completed."""
-    from kojikey.cli.call_settings import settings_of
-    from kojikey.cli.exits import hint_of
-    from kojikey.model.bugs import first_of_ours
-
-    ours = first_of_ours(error)
-    if not isinstance(ours, KojikeyError):
-        return
-    hint = hint_of(ours, command=call.command.name)
-    try:
-        settings = settings_of(call)
-    except KojikeyError:
-        ours.hint = hint
-        return
-    hint = _own_url(ours, call, settings) or hint
-    ours.hint = completed(hint, call, settings, account=getattr(ours, "account", None))
-
-
 def _complete(step: Next, call: Call, settings: Settings, account: str | None) -> Next:
     """Add the options that a command takes and does not have yet, after its arguments."""
     if any(word in _HELP for word in step.words):
@@ -62,7 +43,7 @@ def _complete(step: Next, call: Call, settings: Settings, account: str | None) -
     names_store = _has(step, _NAMES_STORE) or any("://" in word for word in step.words)
     if (
         store is not None
-        and not _names_two_stores(call)
+        and not names_two_stores(call)
         and STORE in takes
         and not names_store
         and _is_usable(store, settings)
@@ -72,7 +53,7 @@ def _complete(step: Next, call: Call, settings: Settings, account: str | None) -
     return Next(step.command, (*step.words[:place], *more, *step.words[place:]))
 
 
-def _names_two_stores(call: Call) -> bool:
+def names_two_stores(call: Call) -> bool:
     """Tell whether a command has a store to read and one to write: a hint would have to know which it is about."""
     return call.get(TO) is not None
 
@@ -97,14 +78,3 @@ def _is_usable(store: str, settings: Settings) -> bool:
     except KojikeyError:  # a name that is not known, a URL with a password
         return False
     return store.isprintable()
-
-
-def _own_url(error: KojikeyError, call: Call, settings: Settings) -> Hint | None:
-    """Return how to create a store that is not there by the URL that it was named by: its place may be no URL."""
-    if not isinstance(error, StoreNotFound) or error.hint or not error.store or _names_two_stores(call):
-        return None
-    try:
-        url = settings.store_url()
-    except KojikeyError:
-        return None
-    return None if has_password(url) else next_step("store init", url, "--kek", "SOURCE")

@@ -205,7 +205,7 @@ def _write_reports(context: Context, findings: Findings, search: LeakSearch, cod
 
 
 def _write_sarif(out: Stdout, path: str, findings: Findings, unreadable: list[tuple[str, str]]) -> str:
-    from kojikey.cli.reports.sarif import sarif
+    from kojikey.cli.commands.scan.sarif import sarif
     from kojikey.cli.reports.spool import write_report
 
     try:
