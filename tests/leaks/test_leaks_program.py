@@ -258,7 +258,7 @@ def raising(what: Callable[[], BaseException]) -> Callable[..., object]:
 BUGS = {
     "in the prober": "kojikey.providers.requests.probe.Prober.test",
     "while sealing": "kojikey.operations.adding.sealed_version",
-    "while cleaning": "kojikey.cli.commands.saving.clean",
+    "while cleaning": "kojikey.cli.commands.key_input.clean",
     "while saving": "kojikey.stores.sqlite.store.SqliteStore._commit",
 }
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def add(call: Call) -> int:
     """Carry out ``kojikey add``."""
     from kojikey import wiring
-    from kojikey.cli.commands import saving
+    from kojikey.cli.commands import change_output, key_input
     from kojikey.cli.commands.key_probe import probe_for_one, run_operation
     from kojikey.cli.output.advice import for_unsaved
     from kojikey.operations.adding import NewKey, ensure_absent
@@ -30,12 +30,12 @@ def add(call: Call) -> int:
         from kojikey.cli.commands.batch.batch import add_batch
 
         return add_batch(context)
-    saving.refuse_batch_options(call)
+    key_input.refuse_batch_options(call)
     catalog = wiring.catalog(context.settings)
     provider = call[KEY] or _choose(context)
     wiring.checked_provider(provider, context.settings)
     definition = catalog.get(provider)
-    settings = saving.settings_of(context, definition)
+    settings = key_input.settings_of(context, definition)
     base_url = definition.checked_base_url(settings.base_url)
     probe = probe_for_one(context, catalog)
     if not call[NO_TEST]:
@@ -44,7 +44,7 @@ def add(call: Call) -> int:
     ensure_absent(open_store, account=context.account, provider=provider)
     make_store = wiring.prepare_store(open_store, context.settings, context.person, account=context.account)
     is_new_account = not open_store.has_account(context.account)
-    secret = saving.read_clean_key(context, definition, catalog)
+    secret = key_input.read_clean_key(context, definition, catalog)
     target = Target(
         provider,
         base_url,
@@ -52,12 +52,12 @@ def add(call: Call) -> int:
         settings.capabilities or definition.default_capabilities,
     )
     test = None if call[NO_TEST] else probe
-    approve = saving.Approval(context, saving="save it", advice=for_unsaved(provider, has_key=False))
+    approve = change_output.Approval(context, saving="save it", advice=for_unsaved(provider, has_key=False))
     new = NewKey(context.account, target, secret, settings)
     result = run_operation(add_key(open_store, new, test=test, approve=approve, make_store=make_store))
     place = wiring.store_place(context.settings)
     lines = _lines(result, definition, place, is_new_account=is_new_account)
-    return saving.show(context, result, lines, approval=approve)
+    return change_output.show(context, result, lines, approval=approve)
 
 
 def _lines(result: ChangeResult, definition: Definition, place: str, *, is_new_account: bool) -> list[str]:

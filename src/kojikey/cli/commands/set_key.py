@@ -42,7 +42,7 @@ _FOR_A_TEST = (NO_TEST, ALLOW_LIMITED, ALLOW_UNVERIFIED, TIMEOUT, DEEP)
 def set_key(call: Call) -> int:
     """Carry out ``kojikey set``."""
     from kojikey import wiring
-    from kojikey.cli.commands import saving
+    from kojikey.cli.commands import change_output
     from kojikey.cli.commands.key_probe import probe_for_one, run_operation
     from kojikey.cli.output.advice import for_saved
     from kojikey.operations.changing import change_settings
@@ -60,13 +60,13 @@ def set_key(call: Call) -> int:
         wiring.check_network(revision.base_url)
     moves = revision.base_url is not None
     open_store = wiring.open_chosen_store(context.settings, context.person, may_ask=moves)
-    approve = saving.Approval(context, saving="move it there", advice=for_saved(provider))
+    approve = change_output.Approval(context, saving="move it there", advice=for_saved(provider))
     result = run_operation(
         change_settings(open_store, revision, account=context.account, provider=provider, test=test, approve=approve)
     )
     if result.unsigned:
         context.terminal.warn("the key-encryption key is not available, so the audit event of this change is unsigned")
-    return saving.show(context, result, _lines(result), approval=approve)
+    return change_output.show(context, result, _lines(result), approval=approve)
 
 
 def _checked(call: Call, provider: str) -> frozenset[str]:
@@ -103,7 +103,7 @@ def _checked(call: Call, provider: str) -> frozenset[str]:
 
 
 def _revision(context: Context, definition: Definition, unset: frozenset[str]) -> Revision:
-    from kojikey.cli.commands.saving import settings_of
+    from kojikey.cli.commands.key_input import settings_of
     from kojikey.operations.key_settings import Revision
 
     given = settings_of(context, definition)

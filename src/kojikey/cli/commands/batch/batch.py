@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, BinaryIO, TypeAlias
 
 from kojikey.cli.command import Option
-from kojikey.cli.commands import saving
+from kojikey.cli.commands import change_output, key_input
 from kojikey.cli.commands.batch.output import BatchOutput, lines_in
 from kojikey.cli.commands.key_probe import open_probe
 from kojikey.cli.commands.request_options import timeout_of
@@ -185,8 +185,8 @@ def _common_settings(context: Context) -> KeySettings:
     """Return what the options set for every key of the batch."""
     expires = context.call.get(EXPIRES)
     return KeySettings(
-        expires_at=saving.expiry(expires, context.terminal) if expires is not None else None,
-        rotate_after_days=saving.rotate_after_days(context.call.get(ROTATE_AFTER), context.terminal),
+        expires_at=key_input.expiry(expires, context.terminal) if expires is not None else None,
+        rotate_after_days=key_input.rotate_after_days(context.call.get(ROTATE_AFTER), context.terminal),
     )
 
 
@@ -194,7 +194,7 @@ def _approval(context: Context) -> Approve:
     """Return who decides: the options alone. A batch asks nobody."""
 
     def approve(verdict: Verdict) -> bool:
-        return context.call.get(saving.allowing(verdict))
+        return context.call.get(change_output.allowing(verdict))
 
     return approve
 
@@ -314,8 +314,8 @@ def _line(
         base_url, label = fields.get("base_url"), fields.get("label")
         settings = replace(
             settings,
-            base_url=saving.base_url_of(base_url, definition, tell) if base_url is not None else None,
-            label=saving.checked_label(label),
+            base_url=key_input.base_url_of(base_url, definition, tell) if base_url is not None else None,
+            label=key_input.checked_label(label),
         )
         secret = clean(fields["key"], definition, catalog, force_shape=is_shape_forced).secret
     except KojikeyError as error:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from kojikey.cli.commands import saving
+from kojikey.cli.commands import change_output
 from kojikey.cli.commands.batch.table import BatchTable
 from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit, code_of
@@ -153,7 +153,7 @@ class BatchOutput:
 
 def _result(item: LineResult) -> tuple[Exit, Document]:
     if isinstance(item, Done):
-        code, fields = saving.exit_of(item.result), documents.changed(item.result)
+        code, fields = change_output.exit_of(item.result), documents.changed(item.result)
         fields["action"] = fields["action"] or _REFUSED
         return code, {"line": item.number, **fields, "exit_code": int(code)}
     document: Document = {"line": item.number, "account": item.account, "provider": item.provider}

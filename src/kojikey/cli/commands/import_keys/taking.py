@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from kojikey.cli.commands import saving
+from kojikey.cli.commands import change_output
+from kojikey.cli.commands.change_output import allowing
 from kojikey.cli.commands.import_keys.options import ROTATE
 from kojikey.cli.commands.import_keys.plan import Row, place_of, shown_name
 from kojikey.cli.commands.import_keys.sources import Source
 from kojikey.cli.commands.import_keys.values import in_place_of_key
-from kojikey.cli.commands.saving import allowing
 from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit, code_of, hint_of
 from kojikey.cli.options import FORCE_SHAPE, NO_TEST
@@ -210,7 +210,7 @@ class Taking:
             provider = str(row.provider)
             advice = for_unsaved(provider, has_key=item.intent != "add")
             self.context.terminal.note(f"{shown_name(row.binding)} ({place_of(row.binding)})")
-            approve = saving.Approval(self.context, saving=f"save the {provider} key", advice=advice)
+            approve = change_output.Approval(self.context, saving=f"save the {provider} key", advice=advice)
             run_operation(importing.finish(place, item, approve))
 
     def _settle(self, row: Row, item: Import) -> None:
@@ -232,7 +232,7 @@ class Taking:
         assert item.result is not None  # noqa: S101 - looked at by the caller
         advice = for_unsaved(str(row.provider), has_key=item.intent != "add")
         row.result = result = advised(item.result, advice, self.context.terminal)
-        row.action, row.code = result.action or "refused", saving.exit_of(result)
+        row.action, row.code = result.action or "refused", change_output.exit_of(result)
         if result.action == "aborted":
             row.action = "refused"
         verdict = result.verdict

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 
+from kojikey.cli.commands.change_output import allowing
 from kojikey.cli.commands.key_probe import open_probe, run_operation
 from kojikey.cli.commands.management import Access, access_to, admin_account_of, open_management
 from kojikey.cli.commands.rotate.due_report import DueReport
 from kojikey.cli.commands.rotate.mint import propagation
 from kojikey.cli.commands.rotate.options import ALLOW_WIDER, EXPIRING, GRACE, MINT
-from kojikey.cli.commands.saving import allowing
 from kojikey.cli.commands.test.run_options import RunOptions
 from kojikey.cli.context import Context
 from kojikey.cli.options import (

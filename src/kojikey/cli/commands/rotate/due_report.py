@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from kojikey.cli.commands.saving import exit_of
+from kojikey.cli.commands.change_output import exit_of
 from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit, code_of
 from kojikey.cli.options import JSONL

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from kojikey.cli.command import Call, Flag, Option
-from kojikey.cli.commands import saving
+from kojikey.cli.commands import change_output
 from kojikey.cli.commands.key_probe import probe_for_one, run_operation
 from kojikey.cli.commands.management import Access, ability_to_mint, access_to, admin_account_of, open_management
 from kojikey.cli.commands.rotate.options import (
@@ -99,7 +99,7 @@ def _resume_staged(
     catalog: Catalog,
     *,
     probe: Probe | None,
-    approval: saving.Approval,
+    approval: change_output.Approval,
 ) -> int:
     """Test and promote a key that was made: nothing is asked of the provider's key management for that."""
     tidy(context, open_store, definition, catalog)
@@ -188,7 +188,7 @@ def confirm_revoking(context: Context, key: Key, version: Version, place: AtProv
 
 
 def make_minter(
-    context: Context, access: Access, keys: KeyManagement, probe: Probe | None, approval: saving.Approval
+    context: Context, access: Access, keys: KeyManagement, probe: Probe | None, approval: change_output.Approval
 ) -> Minter:
     """Return how keys are made for this call."""
 
@@ -228,8 +228,8 @@ def _access(context: Context, catalog: Catalog, open_store: OpenStore, provider:
     return access_to(context, catalog, open_store, provider, account=account)
 
 
-def _approval(context: Context, provider: str, step: str) -> saving.Approval:
-    return saving.Approval(context, saving="make it current", advice=for_step(provider, step))
+def _approval(context: Context, provider: str, step: str) -> change_output.Approval:
+    return change_output.Approval(context, saving="make it current", advice=for_step(provider, step))
 
 
 def tidy(context: Context, open_store: OpenStore, definition: Definition, catalog: Catalog) -> None:
@@ -279,10 +279,10 @@ def left_behind(open_store: OpenStore, account: str, provider: str) -> str:
     return Hint(left, resume, ", or ", abort)
 
 
-def _shown(context: Context, result: ChangeResult, definition: Definition, approval: saving.Approval) -> int:
+def _shown(context: Context, result: ChangeResult, definition: Definition, approval: change_output.Approval) -> int:
     is_retirement = context.call[RETIRE]
     lines = lines_of(definition, result)
-    return saving.show(context, result, lines, approval=approval, is_retirement=is_retirement)
+    return change_output.show(context, result, lines, approval=approval, is_retirement=is_retirement)
 
 
 def lines_of(definition: Definition, result: ChangeResult) -> list[str]:

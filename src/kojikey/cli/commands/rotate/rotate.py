@@ -46,7 +46,7 @@ _KEY_SOURCES = (STDIN, FROM_ENV, FROM_FILE)
 def rotate(call: Call) -> int:
     """Carry out ``kojikey rotate`` or one of its steps."""
     from kojikey import wiring
-    from kojikey.cli.commands import saving
+    from kojikey.cli.commands import change_output, key_input
     from kojikey.cli.commands.key_probe import probe_for_one
     from kojikey.cli.output.advice import advised, for_step
 
@@ -61,7 +61,7 @@ def rotate(call: Call) -> int:
         from kojikey.cli.commands.rotate.due import rotate_due
 
         return rotate_due(context)
-    saving.refuse_batch_options(call)
+    key_input.refuse_batch_options(call)
     named = call[KEY]
     if named is not None:
         wiring.checked_provider(named, context.settings)
@@ -74,7 +74,7 @@ def rotate(call: Call) -> int:
         return code
     probe = probe_for_one(context, catalog)
     test = None if call[NO_TEST] else probe
-    approve = saving.Approval(context, saving="make it current", advice=for_step(provider, step))
+    approve = change_output.Approval(context, saving="make it current", advice=for_step(provider, step))
     try:
         if step == "rotate":
             result = _begin(context, open_store, definition, catalog, test=test, approve=approve)
@@ -86,7 +86,7 @@ def rotate(call: Call) -> int:
         raise KeyboardInterrupt(context.terminal.completed(left)) from None
     _warn_of_settings(context, result)
     lines = _lines(definition, advised(result, approve.advice, context.terminal), step)
-    return saving.show(context, result, lines, approval=approve, is_retirement=step == "retire")
+    return change_output.show(context, result, lines, approval=approve, is_retirement=step == "retire")
 
 
 def _at_provider(
@@ -184,16 +184,16 @@ def _begin(
     approve: Approve,
 ) -> ChangeResult:
     from kojikey import wiring
-    from kojikey.cli.commands import saving
+    from kojikey.cli.commands import key_input
     from kojikey.cli.commands.key_probe import run_operation
     from kojikey.operations import rotating
 
-    settings = saving.settings_of(context, definition)
+    settings = key_input.settings_of(context, definition)
     key = rotating.ensure_unstaged(open_store, account=context.account, provider=definition.id)
     if test:
         wiring.check_network(settings.base_url or key.current.base_url)
     open_store.prepare(context.account)
-    secret = saving.read_clean_key(context, definition, catalog)
+    secret = key_input.read_clean_key(context, definition, catalog)
     new = rotating.Replacement(context.account, definition.id, secret, settings)
     return run_operation(rotating.rotate(open_store, new, test=test, approve=approve))
 

@@ -76,7 +76,7 @@ def _check(call: Call) -> None:
 
 def _check_override(call: Call, catalog: Catalog) -> None:
     """Check what is asked of saved keys in place of what they were saved with."""
-    from kojikey.cli.commands.saving import checked_capabilities
+    from kojikey.cli.commands.key_input import checked_capabilities
 
     if call[BASE_URL] is not None:
         raise UsageError(
@@ -113,7 +113,7 @@ def _check_reports(context: Context) -> None:
 
 
 def _test_unsaved(context: Context, catalog: Catalog, options: RunOptions) -> int:
-    from kojikey.cli.commands import saving
+    from kojikey.cli.commands import key_input
     from kojikey.cli.commands.key_probe import probe_for_one, run_operation
     from kojikey.cli.commands.test.key_run import KeyRun
     from kojikey.cli.output.advice import for_unsaved
@@ -130,8 +130,8 @@ def _test_unsaved(context: Context, catalog: Catalog, options: RunOptions) -> in
             effect=Effect.NOTHING_TESTED,
         )
     definition = catalog.get(providers[0])
-    settings = saving.settings_of(context, definition)
-    secret = saving.read_clean_key(context, definition, catalog)
+    settings = key_input.settings_of(context, definition)
+    secret = key_input.read_clean_key(context, definition, catalog)
     target = Target(
         definition.id,
         definition.checked_base_url(settings.base_url),

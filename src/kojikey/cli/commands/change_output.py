@@ -1,0 +1,92 @@
+"""What becomes of a key that ``add``, ``rotate`` or ``set`` tested: who decides, the exit code, and how it is shown."""
+
+from __future__ import annotations
+
+import sys
+
+from kojikey.cli.command import Flag
+from kojikey.cli.context import Context
+from kojikey.cli.exits import Exit
+from kojikey.cli.options import (
+    ALLOW_LIMITED,
+    ALLOW_UNVERIFIED,
+)
+from kojikey.cli.output import documents
+from kojikey.cli.output.advice import Advice, advised
+from kojikey.model.verdict import Outcome, Verdict
+from kojikey.operations.results import ChangeResult
+
+_DONE = ("added", "rotated", "unchanged", "rolled_back", "retired", "removed", "changed")
+
+
+def allowing(verdict: Verdict) -> Flag:
+    """Return the option that saves a key with this verdict all the same."""
+    return ALLOW_LIMITED if verdict.outcome is Outcome.LIMITED else ALLOW_UNVERIFIED
+
+
+class Approval:
+    """Who decides about a key that is limited or could not be judged: an option, or a person who is asked."""
+
+    def __init__(self, context: Context, *, saving: str, advice: Advice) -> None:
+        self._context, self._saving, self.advice = context, saving, advice
+        self.has_told = False
+        """Whether the person who was asked has read the verdict. It is told on stderr: a result on stdout follows."""
+
+    def __call__(self, verdict: Verdict) -> bool:
+        """Tell whether the key is to be saved with this verdict."""
+        option = allowing(verdict)
+        if self._context.call.get(option):
+            return True
+        if not self._context.terminal.interactive:
+            return False
+        from kojikey.cli.output.page import Page
+        from kojikey.cli.output.verdict_page import show_explanation
+
+        page = Page(self._context.terminal, sys.stderr)
+        page.line(f"{page.mark(verdict.outcome)} {verdict.outcome.value}: {verdict.reason.value}")
+        show_explanation(page, self.advice.about(verdict, self._context.terminal))
+        self.has_told = True
+        return self._context.terminal.confirm(f"{self._saving} all the same?", otherwise=option.spelling)
+
+
+def exit_of(result: ChangeResult) -> Exit:
+    """Return the exit code of a change: 0 where it was made, else what the outcome of the test gives."""
+    if result.verdict is None or result.action in _DONE:
+        return Exit.OK
+    is_unfinished_mint = result.action == "staged" and result.key is not None and result.key.is_mint_unfinished
+    if is_unfinished_mint and result.verdict.outcome is Outcome.REJECTED:
+        return Exit.INDETERMINATE  # a new key may not be known everywhere yet
+    return Exit.INDETERMINATE if result.verdict.outcome is Outcome.INDETERMINATE else Exit.KEY_FAILED
+
+
+def show(
+    context: Context, result: ChangeResult, lines: list[str], *, approval: Approval, is_retirement: bool = False
+) -> int:
+    """Write the result of a change, for people with what it means and what to type next.
+
+    The verdict is left out where the same person has just read it on the same terminal.
+    """
+    result = advised(result, approval.advice, context.terminal)
+    code = exit_of(result)
+    if context.terminal.json:
+        return documents.write(context.call.command.name, code, [documents.changed(result)])
+    from kojikey.cli.output.page import Page
+    from kojikey.cli.output.verdict_page import show_retirement, show_verdict
+
+    page = Page(context.terminal)
+    if is_retirement and result.verdict is not None:
+        show_retirement(page, result, result.verdict)
+    elif result.verdict is not None and not (approval.has_told and page.console.is_terminal):
+        told = lines if code and not context.terminal.quiet else []
+        lines = [] if told else lines
+        show_verdict(page, result.verdict, who=result.provider, tail=result.tail, after=_completed(context, told))
+    else:
+        page.line(f"{result.provider}  {context.terminal.masked(result.tail)}")
+    if not context.terminal.quiet:
+        for line in _completed(context, lines):
+            page.line(line, indent=2)
+    return int(code)
+
+
+def _completed(context: Context, lines: list[str]) -> list[str]:
+    return [context.terminal.completed(line) for line in lines]
