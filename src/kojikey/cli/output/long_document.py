@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable, Iterable
 from itertools import chain, islice
 
 from kojikey.cli.exits import Exit
 from kojikey.cli.output import documents
-from kojikey.cli.output.failure import SCHEMA, Failure, failure_of, is_on_github
-from kojikey.cli.output.github_escape import inert_json
+from kojikey.cli.output.failure import SCHEMA, Failure, failure_of
+from kojikey.cli.output.stdout import Stdout
 from kojikey.cli.output.streams import lost_output
 from kojikey.model.ref import Document
 
@@ -43,10 +42,11 @@ def write_long(command: str, results: Iterable[Document], ending: Ending) -> int
 
 
 def _write(command: str, results: Iterable[Document], ending: Ending) -> int:
+    out = Stdout(os.environ)
     begin = f'{{"schema": {json.dumps(SCHEMA)},\n"command": {json.dumps(command)},\n"results": ['
     try:
         for result in results:
-            _put(begin + "\n" + json.dumps(result))
+            out.json(begin + "\n" + json.dumps(result))
             begin = ","
         code, members = ending()
     except OSError:  # standard output itself
@@ -56,15 +56,11 @@ def _write(command: str, results: Iterable[Document], ending: Ending) -> int:
     except KeyboardInterrupt:
         code, members = _failed(Failure(Exit.INTERRUPTED, "interrupted; nothing was changed"))
     told = {name: value for name, value in members.items() if value is not None} | {"exit_code": int(code)}
-    _put("\n]" + "".join(f",\n{json.dumps(name)}: {json.dumps(value)}" for name, value in told.items()) + "\n}\n")
-    sys.stdout.flush()
+    out.json("\n]" + "".join(f",\n{json.dumps(name)}: {json.dumps(value)}" for name, value in told.items()) + "\n}\n")
+    out.flush()
     return int(code)
 
 
 def _failed(failure: Failure) -> tuple[int, Document]:
     failure.say()
     return int(failure.code), {"error": failure.as_json()}
-
-
-def _put(text: str) -> None:
-    sys.stdout.write(inert_json(text) if is_on_github(os.environ) else text)
