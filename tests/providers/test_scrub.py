@@ -113,3 +113,21 @@ def test_plain_text_is_one_line_without_tricks(text: str, expected: str) -> None
 
 def test_a_scrubber_does_not_show_its_key() -> None:
     assert KEY[:8] not in repr(Scrubber(KEY))
+
+
+@pytest.mark.parametrize("length", [8, 9, 15, 16, 40])
+def test_the_shortest_piece_is_found_wherever_it_stands(length: int) -> None:
+    """Most texts are passed over after a look at a part of them; none with a piece is."""
+    key = "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8s9T0"[:length]
+    scrub = Scrubber(key)
+    for start in range(len(key) - 7):
+        for before in range(10):
+            for after in range(5):
+                text = "." * before + key[start : start + 8] + "." * after
+                assert scrub(text) == "." * before + "[key]" + "." * after
+
+
+@pytest.mark.parametrize("key", ["k", "k7", "k7x", "k7x9q", "k7x9q2z"])
+def test_a_key_that_is_shorter_than_a_piece_is_found_wherever_it_stands(key: str) -> None:
+    for before in range(10):
+        assert Scrubber(key)("." * before + key + "..") == "." * before + "[key].."

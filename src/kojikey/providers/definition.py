@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from kojikey.model.base_url import check_base_url
 from kojikey.model.errors import Effect, UsageError
@@ -186,20 +186,34 @@ class Check:
     states: tuple[State, ...] = ()
     rules: tuple[Rule, ...] = ()
 
-    @property
-    def placeholders(self) -> frozenset[str]:
-        """The names that have to be filled in before the request can be made."""
-        return frozenset(PLACEHOLDER.findall(_texts([self.name, self.path, self.query, self.json, self.form])))
+    placeholders: frozenset[str] = field(init=False, default=frozenset())
+    """The names that have to be filled in before the request can be made."""
+    is_content_fixed: bool = field(init=False, default=True)
+    """Whether the query and the body are as they are sent."""
+
+    def __post_init__(self) -> None:
+        content = PLACEHOLDER.findall(_texts([self.query, self.json, self.form]))
+        object.__setattr__(self, "placeholders", frozenset(content + PLACEHOLDER.findall(f"{self.name} {self.path}")))
+        object.__setattr__(self, "is_content_fixed", not content)
 
     def with_values(self, values: Mapping[str, str]) -> Check:
         """Return the check with the placeholders in its query and body filled in."""
+        if self.is_content_fixed:
+            return self
         query, json, form = (_filled_texts(part, values) for part in (self.query, self.json, self.form))
         return replace(self, query=query, json=json, form=form)
 
 
-def filled(template: str, values: Mapping[str, str]) -> str:
+class Values(Protocol):
+    """The values of placeholders, by name: a mapping, or what makes them when they are asked for."""
+
+    def get(self, name: str, default: str, /) -> str:
+        """Return the value of a placeholder."""
+
+
+def filled(template: str, values: Values) -> str:
     """Return a template with its ``{placeholders}`` filled in; an unknown one becomes nothing."""
-    return PLACEHOLDER.sub(lambda match: values.get(match[1], ""), template)
+    return PLACEHOLDER.sub(lambda match: values.get(match[1], ""), template) if "{" in template else template
 
 
 def _filled_texts(node: Any, values: Mapping[str, str]) -> Any:

@@ -105,7 +105,7 @@ def _header(encoded: bytes, where: str) -> dict[str, Any]:
     header: Any = None
     if len(encoded) <= HEADER_LIMIT:
         try:
-            header = json.loads(encoded.decode("utf-8"), object_pairs_hook=_unique)
+            header = _DECODER.decode(encoded.decode("utf-8"))
         except (ValueError, RecursionError):
             header = None
     if not isinstance(header, dict):
@@ -119,6 +119,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(pairs):
         raise ValueError("duplicate member")
     return members
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique)
 
 
 def _check_form(header: dict[str, Any], where: str) -> None:

@@ -20,6 +20,7 @@ _LONGEST = 4096
 _WORD_MEMBERS = ("reason", "status", "code", "type", "err_code", "error_code")
 _MESSAGE_MEMBERS = ("message", "msg", "err_msg", "error_description", "title")
 _NESTING_MEMBERS = ("error", "detail", "errors")
+_NESTED = (dict, list)
 _TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 
 
@@ -71,16 +72,31 @@ class Evidence:
 
 def evidence_of(answer: Answer) -> Evidence:
     """Return the evidence in an answer. Never fails: unreadable parts are left out."""
-    text = answer.body.decode("utf-8", "replace").lstrip("\ufeff").strip()
-    evidence = Evidence(document=_parsed(text), is_text=_is_utf8(answer.body))
+    return with_words(read(answer), answer)
+
+
+def read(answer: Answer) -> Evidence:
+    """Return the parsed body of an answer, without the words in it: that is all that an accepted answer needs."""
+    text = _text(answer)
+    return Evidence(document=_parsed(text), is_text=_is_utf8(answer.body))
+
+
+def with_words(evidence: Evidence, answer: Answer) -> Evidence:
+    """Return what was read of an answer, with the provider's words and numbers added to it."""
     if evidence.document is not None:
         _gather(evidence, evidence.document, _DEPTH)
-    elif text:
+        return evidence
+    text = _text(answer)
+    if text:
         evidence.is_page = not text.startswith(("{", "["))
         evidence.is_html = answer.content_type == "text/html" or text[:200].lower().startswith(("<!doctype", "<html"))
         plain = html.unescape(_TAG.sub(" ", text[:_LONGEST])) if evidence.is_html else text[:_LONGEST]
         _add(evidence.messages, " ".join(plain.split()))
     return evidence
+
+
+def _text(answer: Answer) -> str:
+    return answer.body.decode("utf-8", "replace").lstrip("\ufeff").strip()
 
 
 def _is_utf8(body: bytes) -> bool:
@@ -103,18 +119,19 @@ def _parsed(text: str) -> Any:
     return _trimmed(document) if isinstance(document, dict | list) else None
 
 
-def _trimmed(value: Any, depth: int = _DEEPEST) -> Any:
+def _trimmed(value: dict[Any, Any] | list[Any], depth: int = _DEEPEST) -> Any:
     """Return the value with member names without the white space that has been seen before ``@type``.
 
     What is nested too deep is left out: a hostile body must not exhaust the stack.
     """
-    if not isinstance(value, dict | list):
-        return value
     if not depth:
         return None
     if isinstance(value, dict):
-        return {name.strip(): _trimmed(item, depth - 1) for name, item in value.items()}
-    return [_trimmed(item, depth - 1) for item in value]
+        return {
+            name.strip(): _trimmed(item, depth - 1) if isinstance(item, _NESTED) else item
+            for name, item in value.items()
+        }
+    return [_trimmed(item, depth - 1) if isinstance(item, _NESTED) else item for item in value]
 
 
 def _gather(evidence: Evidence, node: Any, depth: int) -> None:

@@ -15,7 +15,7 @@ from kojikey.model import timestamps
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.verdict import OUTCOME_OF, Outcome, Reason, Usage
 from kojikey.providers.answers.cut_json import whole_items
-from kojikey.providers.answers.evidence import Answer, Evidence, evidence_of
+from kojikey.providers.answers.evidence import Answer, Evidence, read, with_words
 from kojikey.providers.answers.reason_texts import WORDS
 from kojikey.providers.answers.scrub import plain
 from kojikey.providers.answers.success_body import AcceptedBody, has_member
@@ -26,6 +26,7 @@ Scrub = Callable[[str], str]
 _NAMED_PERMISSION = re.compile(r"permissions?:? ([a-z][a-z0-9_.]{2,59})\b")
 _PERMISSION = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{2,99}")
 _COMMAND = re.compile(r"\{(rotate|test)\}")
+_BEFORE_SIGN = re.compile(r"\s+([,;:])")
 _LONGEST_URL = 300
 _LONGEST_CHARACTER = 4
 _UNLISTED = "the list of models was too long to be read whole, and the model {model} is not in the part that was read"
@@ -123,11 +124,12 @@ def judge(
     subject = Subject(definition, check, name, model, scrub, capabilities, now or timestamps.now())
     if 300 <= answer.status < 400:
         return _redirected(subject, answer)
-    evidence = evidence_of(answer)
+    evidence = read(answer)
     if 200 <= answer.status < 300:
         accepted = _accepted(subject, answer, evidence)
         if accepted:
             return accepted
+    evidence = with_words(evidence, answer)
     rule = first_match((*check.rules, *definition.rules), answer, evidence, key_shape)
     if rule and not (200 <= answer.status < 300 and rule.reason is Reason.OK):
         return _by_rule(subject, rule, answer, evidence)
@@ -272,7 +274,7 @@ def _finding(
 ) -> Finding:
     words = WORDS[reason]
     evidence = evidence or Evidence()
-    values = _values(subject, answer, evidence, extra.get("missing_permissions", ()))
+    values = _Values(subject, answer, evidence, extra.get("missing_permissions", ()))
     page_name = page or words.page
     fields: dict[str, Any] = {
         "authentic": _SAID_BY_REASON[reason],
@@ -292,51 +294,91 @@ def _finding(
     )
 
 
-def _values(
-    subject: Subject, answer: Answer | None, evidence: Evidence, permissions: tuple[str, ...]
-) -> dict[str, str]:
-    definition, pages = subject.definition, subject.definition.pages
-    retired = next((shape.retired for shape in definition.shapes if shape.retired), "")
-    named = " and ".join(permissions)
-    return {
-        "id": definition.id, "name": definition.name, "company": definition.company, "retired": retired,
-        "keys": pages.keys, "usage": pages.usage, "spending_limit": pages.spending_limit, "billing": pages.billing,
-        "model": subject.scrub(subject.model) or "that was asked for",
-        "status": str(answer.status) if answer else "",
-        "message": subject.scrub(evidence.messages[0]) if evidence.messages else "",
-        "permissions": f"permission{'s' if len(permissions) > 1 else ''} {named}" if named else "permission for this",
-        **{f"metadata.{name}": subject.scrub(value) for name, value in evidence.metadata.items()},
-    }  # fmt: skip
+class _Values:
+    """The values of a text's placeholders, each made when it is asked for: scrubbing is much of the work of a test."""
+
+    __slots__ = ("answer", "evidence", "permissions", "subject")
+
+    def __init__(
+        self, subject: Subject, answer: Answer | None, evidence: Evidence, permissions: tuple[str, ...]
+    ) -> None:
+        self.subject, self.answer, self.evidence, self.permissions = subject, answer, evidence, permissions
+
+    def get(self, name: str, default: str, /) -> str:
+        """Return the value of a placeholder."""
+        kind, _, member = name.partition(".")
+        if kind == "metadata":
+            value = self.evidence.metadata.get(member)
+            return default if value is None else self.subject.scrub(value)
+        make = _VALUES.get(name)
+        return default if make is None else make(self)
+
+    @property
+    def message(self) -> str:
+        """The provider's first sentence."""
+        return self.subject.scrub(self.evidence.messages[0]) if self.evidence.messages else ""
+
+    @property
+    def lacking(self) -> str:
+        """The permissions that the key lacks, in words."""
+        named = " and ".join(self.permissions)
+        return f"permission{'s' if len(self.permissions) > 1 else ''} {named}" if named else "permission for this"
+
+    @property
+    def retired(self) -> str:
+        """What the provider says of a shape of its keys that it will not accept any more."""
+        return next((shape.retired for shape in self.subject.definition.shapes if shape.retired), "")
 
 
-def _sentence(templates: tuple[str, str], values: Mapping[str, str]) -> str:
+_VALUES: Mapping[str, Callable[[_Values], str]] = {
+    "id": lambda values: values.subject.definition.id,
+    "name": lambda values: values.subject.definition.name,
+    "company": lambda values: values.subject.definition.company,
+    "retired": lambda values: values.retired,
+    "keys": lambda values: values.subject.definition.pages.keys,
+    "usage": lambda values: values.subject.definition.pages.usage,
+    "spending_limit": lambda values: values.subject.definition.pages.spending_limit,
+    "billing": lambda values: values.subject.definition.pages.billing,
+    "model": lambda values: values.subject.scrub(values.subject.model) or "that was asked for",
+    "status": lambda values: str(values.answer.status) if values.answer else "",
+    "message": lambda values: values.message,
+    "permissions": lambda values: values.lacking,
+}
+
+
+def _sentence(templates: tuple[str, str], values: _Values) -> str:
     """Return the first template filled in, or the second where the answer lacks a value for the first."""
     # what an empty placeholder leaves behind goes, and so does a provider's full stop
     return _text(_chosen(templates, values), values).strip(" :;.")
 
 
-def _hint(templates: tuple[str, str], values: Mapping[str, str]) -> Hint:
+def _hint(templates: tuple[str, str], values: _Values) -> Hint:
     """Return the template filled in as :func:`_sentence` does; ``{rotate}`` and ``{test}`` are commands about the key.
 
     A definition speaks of a saved key; where it is not saved, the caller replaces the commands.
     """
-    pieces = _COMMAND.split(_chosen(templates, values))
+    template = _chosen(templates, values)
+    if not template:
+        return Hint()
+    pieces = _COMMAND.split(template)
     pieces[::2] = [_text(piece, values) for piece in pieces[::2]]
     pieces[0], pieces[-1] = pieces[0].lstrip(" :;."), pieces[-1].rstrip(" :;.")
-    commands = (next_step(name, values["id"]) for name in pieces[1::2])
+    commands = (next_step(name, values.subject.definition.id) for name in pieces[1::2])
     texts = iter(pieces[::2])
     parts = [next(texts), *(part for command, text in zip(commands, texts, strict=True) for part in (command, text))]
     return Hint(*(part for part in parts if part))
 
 
-def _chosen(templates: tuple[str, str], values: Mapping[str, str]) -> str:
+def _chosen(templates: tuple[str, str], values: _Values) -> str:
     own, default = templates
+    if not own:
+        return default
     told = [name for name in PLACEHOLDER.findall(own) if name == "message" or name.startswith("metadata.")]
-    return own if own and all(values.get(name) for name in told) else default
+    return own if all(values.get(name, "") for name in told) else default
 
 
-def _text(template: str, values: Mapping[str, str]) -> str:
-    return re.sub(r"\s+([,;:])", r"\1", filled(template, values))
+def _text(template: str, values: _Values) -> str:
+    return _BEFORE_SIGN.sub(r"\1", filled(template, values))
 
 
 def _permissions(subject: Subject, rule: Rule, evidence: Evidence) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 _STEP = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*)|\[([0-9]{0,4})\]")
@@ -22,9 +23,15 @@ def is_path(text: str) -> bool:
 def values_at(document: Any, path: str) -> list[Any]:
     """Return what stands at a path: one value at most, but for paths with ``[]`` (each item of a list)."""
     found: list[Any] = [document]
-    for name, index in _STEP.findall(path):
+    for name, index in _steps(path):
         found = [value for item in found for value in _step(item, name, index)][:_MOST]
     return found
+
+
+@lru_cache(maxsize=1024)
+def _steps(path: str) -> tuple[tuple[str, str], ...]:
+    """Return the steps of a path. Paths come from definitions, never from an answer."""
+    return tuple(_STEP.findall(path))
 
 
 def value_at(document: Any, path: str) -> Any:

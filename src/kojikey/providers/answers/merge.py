@@ -15,10 +15,17 @@ from kojikey.providers.answers.judge import Finding
 _WORST_FIRST = (Outcome.REJECTED, Outcome.LIMITED, Outcome.INDETERMINATE, Outcome.VALID)
 
 
-def conclude(findings: Sequence[Finding], *, latencies: Sequence[int | None] = ()) -> Verdict:
+def conclude(
+    findings: Sequence[Finding],
+    *,
+    latencies: Sequence[int | None] = (),
+    latency_ms: int = 0,
+    attempts: int = 1,
+    tested_at: str = "",
+) -> Verdict:
     """Return the verdict of a test's findings, in the order of its checks; there is at least one.
 
-    ``latencies`` are those of the findings, in milliseconds. Times, tries and the like are the prober's to fill in.
+    ``latencies`` are those of the findings, in milliseconds; the others are of the whole test.
     """
     settled = [_settled(finding, findings) for finding in findings]
     deciding = _deciding(settled)
@@ -35,6 +42,9 @@ def conclude(findings: Sequence[Finding], *, latencies: Sequence[int | None] = (
         usage=next((finding.usage for finding in settled if finding.usage), None),
         permissions=next((finding.permissions for finding in settled if finding.permissions is not None), None),
         expires_at=next((finding.expires_at for finding in settled if finding.expires_at), None),
+        latency_ms=latency_ms,
+        attempts=attempts,
+        tested_at=tested_at,
     )
 
 

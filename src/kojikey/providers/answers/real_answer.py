@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 
 from kojikey.model.secret import Secret
 from kojikey.model.timestamps import now
@@ -50,7 +49,7 @@ def judge_real_answer(definition: Definition, answer: Answer, secret: Secret | N
     finding = judge(
         definition, _check(definition, answer), answer, key_shape=shape.name if shape else None, scrub=scrub, now=moment
     )
-    return replace(conclude([finding]), tested_at=moment)
+    return conclude([finding], tested_at=moment)
 
 
 def _check(definition: Definition, answer: Answer) -> Check:

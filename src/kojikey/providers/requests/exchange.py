@@ -11,6 +11,7 @@ import asyncio
 import json
 import logging
 import os
+import re
 import secrets
 import socket
 import ssl
@@ -41,6 +42,7 @@ _HEADERS = (
 )
 _HEADERS_KEPT = ("content-type", "location", "retry-after", "retry-after-ms", "date")
 _MOST_TARGETS = 256
+_SENDABLE = re.compile("[!-~]+")
 
 
 class Call(NamedTuple):
@@ -201,10 +203,7 @@ def checked_header_value(secret: Secret) -> None:
     Raises:
         MalformedKey: it has other characters than visible ASCII, or none.
     """
-    value = secret.reveal()
-    is_sendable = bool(value) and all("!" <= character <= "~" for character in value)
-    del value
-    if not is_sendable:
+    if _SENDABLE.fullmatch(secret.reveal()) is None:
         raise MalformedKey("the key has characters that no request can carry", effect=Effect.NOTHING_SENT)
 
 

@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from kojikey.model import timestamps
@@ -137,7 +138,7 @@ class _Run:
     def __post_init__(self) -> None:
         definition = self.request.definition
         checked_header_value(self.request.secret)
-        self.base_url = check_base_url(definition.checked_base_url(self.request.base_url))
+        self.base_url = _checked_base_url(definition.checked_base_url(self.request.base_url))
         self.capabilities = definition.checked_capabilities(self.request.capabilities)
         self.models = tuple(dict.fromkeys(map(definition.checked_model, self.request.models)))
         self.scrubber = Scrubber(self.request.secret.reveal())
@@ -157,9 +158,9 @@ class _Run:
             self.session.close()
         findings = [made.finding or self._unfinished(made) for made in self.made]
         findings = with_hindsight(self._with_notes(findings), self.request.definition, self.base_url)
-        verdict = conclude(findings, latencies=[made.latency_ms for made in self.made])
-        return replace(
-            verdict,
+        return conclude(
+            findings,
+            latencies=[made.latency_ms for made in self.made],
             latency_ms=self._since(0.0),
             attempts=max(made.attempts for made in self.made),
             tested_at=self.tested_at,
@@ -175,12 +176,10 @@ class _Run:
         for check in wanted:
             if check.pick and check.when != "model_named":
                 await self._make(check, {})
-        await self._make_models([check for check in wanted if check.when == "model_named"])
-        async with asyncio.TaskGroup() as group:
-            for check in wanted:
-                if not check.pick and check.when != "model_named":
-                    for values in self._values_of(check):
-                        group.create_task(self._make(check, values))
+        of_models = [check for check in wanted if check.when == "model_named"]
+        await self._make_at_once([(check, {"model": model}) for check in of_models for model in self.models])
+        rest = [check for check in wanted if not check.pick and check.when != "model_named"]
+        await self._make_at_once([(check, values) for check in rest for values in self._values_of(check)])
 
     def _add_what_was_not_begun(self) -> None:
         """Add the checks that were not begun in time as undecided; without them the test could look like a success."""
@@ -192,11 +191,13 @@ class _Run:
                 if check.when != "model_named":
                     self.made.append(_Made(check, {}))
 
-    async def _make_models(self, checks: list[Check]) -> None:
+    async def _make_at_once(self, checks: list[tuple[Check, dict[str, str]]]) -> None:
+        if len(checks) == 1:  # as most tests have it: a task of its own costs more than it is worth
+            await self._make(*checks[0])
+            return
         async with asyncio.TaskGroup() as group:
-            for check in checks:
-                for model in self.models:
-                    group.create_task(self._make(check, {"model": model}))
+            for check, values in checks:
+                group.create_task(self._make(check, values))
 
     def _is_wanted(self, check: Check) -> bool:
         if check.capability and check.capability not in self.capabilities:
@@ -247,6 +248,8 @@ class _Run:
         """Make a check with one choice after another, until its answer is not about kojikey's choice."""
         named, attempts = made.values, 0
         choices = self._choices(made.check, named)
+        if not choices:
+            return await self._tried(made)
         tried: dict[str, list[str]] = {name: [] for name in choices}
         for _ in range(MOST_CHOICES):
             made.values = {**named, **{name: few[min(len(tried[name]), len(few) - 1)] for name, few in choices.items()}}
@@ -333,6 +336,8 @@ class _Run:
         return judge_fault(self.request.definition, made.check, Fault(Reason.TIMEOUT), values=made.values)
 
     def _with_notes(self, findings: list[Finding]) -> list[Finding]:
+        if not self.request.deep:
+            return findings
         return [self._noted(made, finding) for made, finding in zip(self.made, findings, strict=True)]
 
     def _noted(self, made: _Made, finding: Finding) -> Finding:
@@ -342,12 +347,15 @@ class _Run:
             for name, fallback in self.request.definition.values.items()
             if f"{{{name}}}" in made.check.path and made.values.get(name) in fallback
         ]
-        if blindly and self.request.deep and finding.reason is Reason.OK and finding.http_status != 200:
+        if blindly and finding.reason is Reason.OK and finding.http_status != 200:
             return replace(finding, detail=f"no {blindly[0]} could be listed, so that no paid request was made")
         return finding
 
     def _since(self, began: float) -> int:
         return max(0, round((self.watch.spent() - began) * 1000))
+
+
+_checked_base_url = lru_cache(maxsize=256)(check_base_url)  # many keys have the same
 
 
 def _is_gone(finding: Finding | None) -> bool:

@@ -11,9 +11,9 @@ and an answer over a connection that had been used before is marked for the call
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import aclosing
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import httpcore2
 
@@ -114,7 +114,8 @@ class Session:
     async def _body(self, response: httpcore2.Response) -> tuple[bytes, bool]:
         body = bytearray()
         try:
-            async with aclosing(response.aiter_stream()) as parts:
+            stream = cast("AsyncIterable[bytes]", response.stream)
+            async with aclosing(cast("AsyncGenerator[bytes, None]", aiter(stream))) as parts:
                 async for part in parts:
                     body += part
                     if len(body) > self._limit:
