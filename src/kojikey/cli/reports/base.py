@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from kojikey.cli.exits import Exit
+from kojikey.cli.output.failure import Failure
 from kojikey.model.next_step import Hint, Next, next_step
 from kojikey.model.ref import Document
 from kojikey.model.verdict import Outcome
@@ -105,7 +106,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class RunEnd:
-    """How a run ended. ``error`` is that of the JSON contract; ``left`` counts keys that were not tested.
+    """How a run ended. ``error`` is what stopped it; ``left`` counts keys that were not tested.
 
     ``left_out`` counts those that were never to be: of another shard, or tested lately.
     """
@@ -116,7 +117,7 @@ class RunEnd:
     seconds: float
     fail_on: str
     left: int = 0
-    error: Document | None = None
+    error: Failure | None = None
     left_out: int = 0
 
 

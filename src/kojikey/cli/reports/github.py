@@ -73,7 +73,7 @@ def commands(ending: RunEnd, rows: Rows) -> Iterator[str]:
         yield from lines
     if ending.error and not ending.tally.unopened:
         level = "notice" if ending.code is Exit.OK else "error"
-        yield annotation(level, "kojikey test", str(ending.error["message"]))
+        yield annotation(level, "kojikey test", ending.error.message)
 
 
 def annotation(command: str, title: str, message: str, **place: str | int | None) -> str:
@@ -132,7 +132,7 @@ def summary(ending: RunEnd, rows: Rows) -> Iterator[str]:
     yield "| " + " | ".join(str(counts[name]) for name in ("tested", "valid", "limited", "rejected", "indeterminate"))
     yield " |\n\n"
     if ending.left:
-        yield f"**{ending.left} keys were not tested.** {markdown(str((ending.error or {}).get('message', '')))}\n\n"
+        yield f"**{ending.left} keys were not tested.** {markdown(ending.error.message if ending.error else '')}\n\n"
     groups = ending.tally.worst_first()
     if groups:
         yield "| keys | provider | reason | next |\n|---:|---|---|---|\n"

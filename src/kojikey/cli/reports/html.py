@@ -69,7 +69,7 @@ def _head(ending: RunEnd, tested: int, accounts: int) -> Iterator[str]:
         f"in {ending.seconds:.0f} s.</p>\n"
     )
     if ending.error:
-        yield f'<p role="status" class="error">{text(str(ending.error["message"]))}</p>\n'
+        yield f'<p role="status" class="error">{text(ending.error.message)}</p>\n'
     if ending.left:
         yield f'<p class="error">{_count(ending.left, "key")} not tested.</p>\n'
 

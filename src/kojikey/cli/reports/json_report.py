@@ -98,7 +98,7 @@ def _closing(ending: RunEnd) -> Document:
     if ending.left_out:
         closing["left_out"] = ending.left_out
     closing["exit_code"] = int(ending.code)
-    return closing | ({"error": ending.error} if ending.error else {})
+    return closing | ({"error": ending.error.as_json()} if ending.error else {})
 
 
 def groups_of(tally: Tally) -> list[Document]:

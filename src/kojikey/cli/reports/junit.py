@@ -41,7 +41,7 @@ def junit(ending: RunEnd, rows: Rows) -> Iterator[str]:
     yield "</properties>\n"
     for row in rows():
         yield _case(row)
-    error = ending.error["message"] if ending.error else ""
+    error = ending.error.message if ending.error else ""
     yield f"<system-out></system-out>\n<system-err>{escaped(error)}</system-err>\n</testsuite>\n</testsuites>\n"
 
 

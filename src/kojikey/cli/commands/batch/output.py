@@ -103,21 +103,21 @@ class BatchOutput:
             message = (
                 f"{self.lost or 'interrupted'}; {self.finished} lines done, {self._left()}, no key in use was lost"
             )
-            told = Failure(code, message, "the same command again finishes the rest").as_json()
+            told = Failure(code, message, "the same command again finishes the rest")
         elif error is not None:
-            code, told = code_of(error), Failure.of(error).as_json()
-            told["message"] = f"{error}; {self.finished} lines were done"
+            code = code_of(error)
+            told = Failure.of(error)._replace(message=f"{error}; {self.finished} lines were done")
         counts = ", ".join(f"{count} {what}" for what, count in self.counts.items())
         terminal = self.context.terminal
         lines = f"{self.finished} line{'' if self.finished == 1 else 's'}"
         terminal.note(lines + (f": {counts}" if counts else ""))
         if told:
-            terminal.warn(told["message"] + (f" ({told['hint']})" if told["hint"] else ""))
+            told.say()
         if terminal.json:
             failed = self.counts.get(_FAILED, 0) + self.counts.get(_REFUSED, 0)
             counted = {**self.counts, **({_FAILED: failed} if failed else {})}
             closing: Document = {"summary": {"lines": self.finished, **counted}, "exit_code": int(code)}
-            closing |= {"error": told} if told else {}
+            closing |= {"error": told.as_json()} if told else {}
             members = "".join(f",\n{json.dumps(name)}: {json.dumps(value)}" for name, value in closing.items())
             self._write(self._opening() + "\n]" + members + "\n}\n")
         return int(code)

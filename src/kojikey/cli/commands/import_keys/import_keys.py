@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from kojikey.cli.commands.import_keys.plan import Row
     from kojikey.cli.commands.import_keys.sources import Source, Unread
     from kojikey.cli.commands.import_keys.taking import Taking
-    from kojikey.cli.exits import Exit
-    from kojikey.model.ref import Document
 
 
 def import_keys(call: Call) -> int:
@@ -55,8 +53,8 @@ def import_keys(call: Call) -> int:
     else:
         taking.take()
     problems = _commented_out(context, sources, rows)
-    code, ended = _ended(taking)
-    return write(Report(context, sources, unread, rows, problems, ended, code, is_dry_run, taking.is_new_account))
+    ended = _ended(taking)
+    return write(Report(context, sources, unread, rows, problems, ended, is_dry_run, taking.is_new_account))
 
 
 def _check_pace(context: Context) -> None:
@@ -128,17 +126,17 @@ def _commented_out(context: Context, sources: list[Source], rows: list[Row]) -> 
     return comment_out(sources, rows)
 
 
-def _ended(taking: Taking) -> tuple[Exit, Document | None]:
-    """Return how a run ended that did not come to its end; of one that did, no error."""
-    from kojikey.cli.exits import Exit, code_of
+def _ended(taking: Taking) -> Failure | None:
+    """Return how a run ended that did not come to its end, None of one that did."""
+    from kojikey.cli.exits import Exit
 
     if taking.is_interrupted:
         message = "interrupted; what is listed as added, rotated or staged is saved, nothing else was changed"
         hint = "the same command again takes the rest"
-        return Exit.INTERRUPTED, Failure(Exit.INTERRUPTED, message, hint).as_json()
+        return Failure(Exit.INTERRUPTED, message, hint)
     if taking.error is not None:
-        return code_of(taking.error), Failure.of(taking.error).as_json()
-    return Exit.OK, None
+        return Failure.of(taking.error)
+    return None
 
 
 COMMANDS = (

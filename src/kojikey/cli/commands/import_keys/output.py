@@ -38,9 +38,8 @@ class Report(NamedTuple):
     unread: Sequence[Unread]
     rows: Sequence[Row]
     problems: Sequence[str]
-    ended: Document | None
-    """How the run ended before its end: code, message and hint; None where it did not."""
-    ended_code: Exit
+    ended: Failure | None
+    """How the run ended before its end; None where it did not."""
     is_dry_run: bool
     is_new_account: bool
 
@@ -48,7 +47,7 @@ class Report(NamedTuple):
     def code(self) -> Exit:
         """The exit code of the whole."""
         if self.ended is not None:
-            return self.ended_code
+            return self.ended.code
         if self.is_dry_run:
             return Exit.OK
         codes = {row.code for row in self.rows}
@@ -60,18 +59,18 @@ class Report(NamedTuple):
         return Exit.OK if any(row.action != "skipped" for row in self.rows) else Exit.NOT_FOUND
 
     @property
-    def error(self) -> Document | None:
+    def error(self) -> Failure | None:
         """What JSON says of a run that did not go well as a whole."""
         if self.ended is not None:
             return self.ended
         if self.code is Exit.OK:
             return None
         if self.unread:
-            return _error(self.code, _unread(self.unread[0]), "name a file that is there")
+            return Failure(self.code, _unread(self.unread[0]), "name a file that is there")
         if self.problems:
-            return _error(self.code, self.problems[0], "remove the lines by hand")
+            return Failure(self.code, self.problems[0], "remove the lines by hand")
         if self.code is Exit.NOT_FOUND:
-            return _error(Exit.NOT_FOUND, _nothing(self), _way_to_more(self))
+            return Failure(Exit.NOT_FOUND, _nothing(self), _way_to_more(self))
         return None
 
 
@@ -91,13 +90,9 @@ def _say_what_went_wrong(report: Report) -> None:
     """Say on stderr why the exit code is what it is; what to do about it is the last line of the table."""
     messages = [*map(_unread, report.unread), *report.problems]
     if report.error and not messages:
-        messages = [report.error["message"]]
+        messages = [report.error.message]
     for message in messages:
         Failure(report.code, message).say()
-
-
-def _error(code: Exit, message: str, hint: str) -> Document:
-    return Failure(code, message, hint).as_json()
 
 
 def _unread(source: Unread) -> str:
@@ -140,7 +135,7 @@ def _write_json(report: Report) -> int:
         summary={"found": len(report.rows), **counts},
         in_clear=[_place(binding) for binding in _in_clear(report.rows)],
         unread=[{"file": source.file, "reason": source.reason} for source in report.unread],
-        error=report.error,
+        error=report.error.as_json() if report.error else None,
     )  # fmt: skip
 
 
@@ -219,7 +214,7 @@ def _next_step(report: Report) -> str:
     rows, command = report.rows, again(report.context)
     actions = {str(row.action) for row in rows}
     if report.ended is not None:
-        return report.ended["hint"] or ""
+        return report.ended.hint or ""
     if report.is_dry_run:
         return command if actions & {"added", "rotated"} else _of_rows(rows) or ""
     if "staged" in actions or "refused" in actions:

@@ -19,7 +19,6 @@ from kojikey.cli.commands.test.run_end import RunFacts, Stop, end_of, worsened
 from kojikey.cli.commands.test.run_options import RunOptions
 from kojikey.cli.context import Context
 from kojikey.cli.output import advice
-from kojikey.cli.output.failure import say
 from kojikey.cli.output.progress import Progress
 from kojikey.cli.output.streams import lost_output
 from kojikey.cli.reports.base import Item, Report, ReportFailedError, RunEnd, Tally
@@ -200,9 +199,7 @@ class KeyRun:
                 self.context.terminal.warn(problem)
                 ending = worsened(ending, problem)
         if ending.error and (error or is_interrupted or self.lost):
-            say(f"kojikey: {ending.error['message']}")
-            if ending.error["hint"]:
-                say(f"  {ending.error['hint']}")
+            ending.error.say()
         if not error:
             self._tell_left_out()
         return int(ending.code)

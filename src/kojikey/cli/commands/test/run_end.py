@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from kojikey.cli.exits import Exit, code_of, hint_of
+from kojikey.cli.exits import Exit, code_of
 from kojikey.cli.output.failure import Failure
 from kojikey.cli.reports.base import RunEnd, Tally
 from kojikey.model.errors import KojikeyError
-from kojikey.model.ref import Document
 from kojikey.model.verdict import is_failure
 from kojikey.operations.results import Summary
 
@@ -44,7 +43,7 @@ def end_of(tally: Tally, facts: RunFacts, stop: Stop) -> RunEnd:
     return RunEnd(tally, code, facts.began_at, facts.seconds, facts.fail_on, left, error, facts.left_out)
 
 
-def _code_and_error(tally: Tally, facts: RunFacts, stop: Stop, left: int) -> tuple[Exit, Document | None]:
+def _code_and_error(tally: Tally, facts: RunFacts, stop: Stop, left: int) -> tuple[Exit, Failure | None]:
     code = exit_of(tally.summary, facts.fail_on)
     go_on = f"to go on: the same command with --not-tested-since {facts.since}"
     if stop.is_interrupted:
@@ -55,7 +54,7 @@ def _code_and_error(tally: Tally, facts: RunFacts, stop: Stop, left: int) -> tup
         return _stopped(Exit.STORE_UNAVAILABLE, f"{stop.lost}: {_done(tally, facts)}", go_on)
     if tally.first_unopened is not None:
         error = tally.first_unopened.error
-        return code if code is Exit.KEY_FAILED else code_of(error), Failure.of(error).as_json()
+        return code if code is Exit.KEY_FAILED else code_of(error), Failure.of(error)
     return code, None
 
 
@@ -63,18 +62,18 @@ def _done(tally: Tally, facts: RunFacts) -> str:
     return f"{tally.finished} of {facts.total} keys done, {tally.recorded} outcomes recorded"
 
 
-def _stopped(code: Exit, message: str, hint: str | None) -> tuple[Exit, Document]:
-    return code, Failure(code, message, hint).as_json()
+def _stopped(code: Exit, message: str, hint: str | None) -> tuple[Exit, Failure]:
+    return code, Failure(code, message, hint)
 
 
-def _failed(error: KojikeyError, tally: Tally, facts: RunFacts, left: int) -> Document:
-    fields = Failure.of(error).as_json()
+def _failed(error: KojikeyError, tally: Tally, facts: RunFacts, left: int) -> Failure:
+    failure = Failure.of(error)
     if facts.total > 1:
         done = f"{tally.finished} of {facts.total} keys were done, {tally.recorded} outcomes recorded"
-        fields["message"] = f"{error}; {done}"
+        failure = failure._replace(message=f"{error}; {done}")
     if left and tally.recorded:
-        fields["hint"] = f"{hint_of(error)}; then go on with --not-tested-since {facts.since}"
-    return fields
+        failure = failure._replace(hint=f"{failure.hint}; then go on with --not-tested-since {facts.since}")
+    return failure
 
 
 def worsened(ending: RunEnd, problem: str) -> RunEnd:
