@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kojikey.providers.management import MANAGED, ability_of
+from kojikey.providers.management.base import Ability
 from kojikey.testing.sandbox.management import GOOGLE_TOKEN, Managed
 from support.program import Ended, Program
 
@@ -39,6 +40,13 @@ class Mint:
     def names(self) -> list[str]:
         """The names of the keys that exist at the provider."""
         return [key.name for key in self.managed.keys]
+
+    @property
+    def ability(self) -> Ability:
+        """What can be done with the provider's keys."""
+        ability = ability_of(self.provider)
+        assert ability is not None
+        return ability
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from itertools import product
@@ -11,8 +12,9 @@ import pytest
 
 from kojikey.model.errors import KojikeyError
 from kojikey.model.management_errors import ManagementRefused, ManagementUnavailable, Refusal
-from kojikey.providers.management.base import KeyManagement, RemoteKey
-from kojikey.providers.management.client import ManagementClient
+from kojikey.providers.management.base import KeyManagement, RemoteKey, Wanted
+from kojikey.providers.management.client import ManagementClient, Pace
+from kojikey.providers.requests.traffic import Traffic
 from kojikey.testing import Sandbox
 from support.played_management import CREATING, LISTING, Played
 
@@ -178,3 +180,74 @@ def without_ids(document: Any) -> Any:
     if not isinstance(document, dict):
         return document
     return {name: without_ids(value) for name, value in document.items() if not re.search("(?i)id$|hash|^name$", name)}
+
+
+class Clock:
+    """Time that passes by waiting alone."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def ask_in_a_run(played: Played, traffic: Traffic, clock: Clock, question: Callable[[KeyManagement], Any]) -> float:
+    """Ask something over a connection of its own, in a run of many keys; return when it was answered."""
+
+    async def work() -> None:
+        pace = Pace(timeout=5, sleep=clock.sleep, chance=lambda: 0.0)
+        client = ManagementClient(
+            played.definition, played.base_url, played.secret, pace=pace, traffic=traffic, provider=played.provider
+        )
+        async with client:
+            await question(played.adapter(client))
+
+    asyncio.run(work())
+    return clock.now - 100.0
+
+
+def list_keys(keys: KeyManagement) -> Any:
+    return keys.list_keys("sa-1")
+
+
+@pytest.mark.parametrize("played", ["elevenlabs"], indirect=True)
+def test_the_rate_of_a_run_counts_the_requests_of_key_management(played: Played) -> None:
+    clock = Clock()
+    traffic = Traffic(rate=2.0, clock=lambda: clock.now)
+    moments = [ask_in_a_run(played, traffic, clock, list_keys) for _ in range(3)]
+    assert moments == pytest.approx([0.0, 0.51, 1.02])
+    assert traffic.take_turn(played.provider, "https://the.keys.own.example") == pytest.approx(0.51)
+
+
+@pytest.mark.parametrize("played", ["elevenlabs"], indirect=True)
+def test_a_pause_that_a_provider_asks_for_is_kept_by_all_of_a_run(played: Played, sandbox: Sandbox) -> None:
+    clock = Clock()
+    traffic = Traffic(clock=lambda: clock.now)
+    sandbox.retry_after = 7
+    sandbox.fault("elevenlabs_admin", "rate_limit_all")
+    with pytest.raises(ManagementUnavailable, match="429"):
+        ask_in_a_run(played, traffic, clock, list_keys)
+    sandbox.mend()
+    sandbox.retry_after = 1
+    clock.now = 100.0 + 14  # after the two tries that had to wait
+    assert ask_in_a_run(played, traffic, clock, list_keys) == pytest.approx(21.0)
+
+
+@pytest.mark.parametrize("played", ["elevenlabs"], indirect=True)
+def test_a_management_api_that_does_not_answer_is_left_alone_for_a_while(played: Played, sandbox: Sandbox) -> None:
+    clock, told = Clock(), list[str]()
+    wanted = Wanted("kojikey default v2 0a1b2c3d", "0a1b2c3d", "sa-1")
+    traffic = Traffic(clock=lambda: clock.now, tell=told.append)
+    sandbox.fault("elevenlabs_admin", "down")
+    for _ in range(3):
+        with pytest.raises(ManagementUnavailable) as raised:
+            ask_in_a_run(played, traffic, clock, list_keys)
+    assert len(told) == 1
+    assert "not asked" in str(raised.value)
+    asked = sandbox.request_count
+    with pytest.raises(ManagementUnavailable) as raised:
+        ask_in_a_run(played, traffic, clock, lambda keys: keys.create(wanted))
+    assert not raised.value.is_uncertain  # it was not sent
+    assert sandbox.request_count == asked
+    sandbox.mend()

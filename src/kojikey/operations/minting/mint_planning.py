@@ -69,7 +69,7 @@ async def find_template(
         return Template(itself, itself, choice.parent)
     current = await _current(keys, secret, known, choice, choose)
     if choice.like is not None:
-        like = await keys.find(choice.like, choice.parent or (known.parent if known else ""))
+        like = await _like(keys, choice.like, choice.parent or (known.parent if known else ""))
         if like is None:
             raise NotFound("the provider has no key of the id that --like names", effect=Effect.NOTHING_CREATED)
         return Template(like, current, choice.parent)
@@ -80,6 +80,14 @@ async def find_template(
             hint="name it, or one that the new key is to be like: --like KEY-ID",
         )
     return Template(current, current, choice.parent)
+
+
+async def _like(keys: KeyManagement, key_id: str, parent: str) -> RemoteKey | None:
+    """Return the key of an id: of a parent, else of any other that the provider shows."""
+    found = await keys.find(key_id, parent)
+    if found is None and parent and await keys.parents():
+        found = await keys.find(key_id)
+    return found
 
 
 def _ensure_meaningful(keys: KeyManagement, choice: Choice) -> None:
@@ -108,6 +116,8 @@ async def _current(
         if found is not None:
             return found
     fitting = await keys.find_by_value(secret, choice.parent or "")
+    if not fitting and choice.parent:
+        fitting = await keys.find_by_value(secret)  # the new key is to belong to something else
     parents = tuple(dict.fromkeys(key.parent for key in fitting))
     if len(parents) > 1 and choice.like is None:
         chosen = choose(keys.ability.parent, parents)

@@ -1,0 +1,234 @@
+"""``rotate --due`` over keys of every kind: which are rotated, retired or only reported, and the exit code of all."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from support.minting import Mint, set_up
+from support.program import Ended, Program
+
+DUE = ("rotate", "--due", "--mint", "--no-input", "--propagation", "0s")
+LATER = 91
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Let days pass for the decision what is due."""
+
+    def pass_days(days: float) -> None:
+        moment = (datetime.now(UTC) + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        monkeypatch.setattr("kojikey.operations.minting.due_rotations.now", lambda: moment)
+
+    return pass_days
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kojikey.providers.management.client.RETRIES", 0)
+
+
+def due(kojikey: Program, *more: str) -> Ended:
+    return kojikey(*DUE, "--json", *more)
+
+
+def by_provider(ended: Ended) -> dict[str, str | None]:
+    return {row["provider"]: row["action"] for row in ended.results}
+
+
+# --- what is unfinished ---
+
+
+@pytest.mark.parametrize("is_staged", [False, True])
+def test_without_mint_what_is_unfinished_is_reported_too(kojikey: Program, is_staged: bool) -> None:
+    mint = set_up(kojikey, "xai")
+    if is_staged:
+        mint.managed.unknown_for = 1000
+    else:
+        mint.managed.fail("create", "lost")
+    assert mint.mint().code == 4
+    for more, code in (((), 3), (("--dry-run",), 0), (("--mint", "--dry-run"), 0)):
+        ended = kojikey("rotate", "--due", "--json", *more)
+        assert (ended.code, [row["would"] for row in ended.results]) == (code, ["resume"]), ended.said
+    assert len(mint.names) == 2
+
+
+def test_what_was_begun_with_another_accounts_admin_key_is_finished_with_it(kojikey: Program) -> None:
+    mint = set_up(kojikey, "xai", with_admin=False)
+    assert kojikey.add("xai_admin", "ok", "--account", "ops").code == 0
+    mint.managed.fail("create", "lost")
+    assert mint.mint("--admin-account", "ops").code == 4
+    ended = due(kojikey)
+    assert (ended.code, by_provider(ended)) == (0, {"xai": "rotated"}), ended.said
+
+
+def test_a_minted_key_that_is_still_refused_stays_staged(kojikey: Program, clock: Any) -> None:
+    mint = set_up(kojikey, "xai")
+    kojikey("set", "xai_admin", "--rotate-after", "never")
+    mint.managed.unknown_for = 1000
+    clock(LATER)
+    ended = due(kojikey)
+    assert (ended.code, by_provider(ended)) == (4, {"xai": "staged"})
+    assert due(kojikey).code == 4
+    mint.managed.mend()
+    assert (due(kojikey).code, len(mint.names)) == (0, 2)
+
+
+# --- previous keys ---
+
+
+@pytest.mark.parametrize(("more", "code", "names"), [(("--yes",), 0, 1), ((), 3, 2)])
+def test_a_previous_key_that_a_person_made_is_retired_with_yes(
+    kojikey: Program, clock: Any, more: tuple[str, ...], code: int, names: int
+) -> None:
+    mint = set_up(kojikey, "xai")
+    assert kojikey.rotate("xai", "ok_2").code == 0
+    mint.managed.add(kojikey.key("xai", "ok_2").key, name="by hand, too", **mint.settings)
+    assert due(kojikey, *more).results == []
+    clock(1.1)
+    ended = due(kojikey, *more)
+    assert (ended.code, len(mint.names)) == (code, names), ended.said
+    assert by_provider(ended) == {"xai": "retired" if names == 1 else None}
+
+
+@pytest.mark.parametrize("provider", ["groq", "xai", "elevenlabs_admin"])
+def test_a_previous_key_that_was_revoked_by_a_person_is_dropped_without_an_admin_key(
+    kojikey: Program, clock: Any, provider: str
+) -> None:
+    old = kojikey.added(provider)
+    assert kojikey.rotate(provider, "ok_2").code == 0
+    clock(1.1)
+    working = due(kojikey)
+    assert (working.code, by_provider(working)) == (3, {provider: None}), working.said
+    kojikey.sandbox.revoke(old)
+    ended = due(kojikey)
+    assert (ended.code, by_provider(ended)) == (0, {provider: "retired"}), ended.said
+    kojikey.sandbox.set_reason(old, "ok")
+
+
+def test_anthropics_previous_key_is_disabled_and_the_one_in_use_reported_as_due(kojikey: Program, clock: Any) -> None:
+    mint = set_up(kojikey, "anthropic")
+    kojikey("set", "anthropic_admin", "--rotate-after", "never")
+    mint.managed.add(kojikey.key("anthropic", "ok_2").key, name="the new one")
+    assert kojikey.rotate("anthropic", "ok_2").code == 0
+    clock(LATER)
+    ended = due(kojikey, "--yes")
+    assert [(row["action"], row.get("would")) for row in ended.results] == [("retired", None), (None, "rotate")]
+    assert ended.code == 3
+    assert {key.name: key.is_disabled for key in mint.managed.keys} == {"by hand": True, "the new one": False}
+
+
+def test_the_grace_says_when_the_previous_key_is_retired(kojikey: Program, clock: Any) -> None:
+    mint = set_up(kojikey, "xai")
+    kojikey("set", "xai_admin", "--rotate-after", "never")
+    clock(LATER)
+    result = due(kojikey, "--grace", "7d").result
+    after = datetime.fromisoformat(result["revoke_after"]) - datetime.now(UTC)
+    assert timedelta(days=6.9) < after <= timedelta(days=7)
+    assert result["revoke_after"].endswith("Z")
+    clock(6.9)
+    assert due(kojikey, "--grace", "7d", "--yes").results == []
+    clock(7.1)
+    retired = due(kojikey, "--grace", "7d", "--yes")
+    assert (retired.code, retired.result["action"], retired.result["revoke_after"]) == (0, "retired", None)
+    assert len(mint.names) == 1
+
+
+# --- keys that only a person can make ---
+
+
+def test_what_cannot_be_minted_is_reported_as_due(kojikey: Program, clock: Any) -> None:
+    kojikey.added("elevenlabs")  # a user's key, which no service account has
+    kojikey.added("elevenlabs_admin")
+    set_up(kojikey, "google_gemini")
+    for provider in ("groq", "huggingface", "anthropic"):
+        kojikey.added(provider)
+    clock(LATER)
+    ended = due(kojikey)
+    assert ended.code == 3, ended.said
+    assert set(by_provider(ended)) == {
+        "elevenlabs", "elevenlabs_admin", "google_gemini", "groq", "huggingface", "anthropic",
+    }  # fmt: skip
+    assert all((row["action"], row["due"]) == (None, True) for row in ended.results)
+
+
+# --- the exit code, and one key's trouble ---
+
+
+def test_three_goes_before_six_five_and_four(kojikey: Program, clock: Any) -> None:
+    unanswered = set_up(kojikey, "openrouter")
+    unanswered.managed.fail("list", "failing", times=None)
+    kojikey("set", "openrouter_admin", "--rotate-after", "never")
+    clock(LATER)
+    assert due(kojikey).code == 4
+    set_up(kojikey, "xai", with_admin=False)
+    assert due(kojikey).code == 5
+    kojikey.added("fireworks")
+    kojikey.sandbox.fault("fireworks", "down")
+    assert kojikey.rotate("fireworks", "ok_2", "--no-input").code == 4
+    kojikey.sandbox.mend()
+    assert due(kojikey).code == 6
+    kojikey.added("groq")
+    ended = due(kojikey)
+    assert ended.code == ended.document["exit_code"] == 3
+    assert len(ended.results) == 4
+
+
+def test_a_bug_that_one_key_meets_ends_no_other(kojikey: Program, clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken, well = set_up(kojikey, "openrouter"), set_up(kojikey, "xai")
+    for admin in ("openrouter_admin", "xai_admin"):
+        kojikey("set", admin, "--rotate-after", "never")
+
+    async def broken_find(*_: object) -> None:
+        raise TypeError(kojikey.key("xai_admin").key)
+
+    monkeypatch.setattr("kojikey.providers.management.openrouter.OpenRouter._find_by_value", broken_find)
+    clock(LATER)
+    ended = due(kojikey)
+    assert ended.code == 1
+    assert by_provider(ended) == {"openrouter": None, "xai": "rotated"}
+    (row,) = (row for row in ended.results if row["provider"] == "openrouter")
+    assert row["error"]["code"] == "internal"
+    assert "TypeError at test_due_reports.py" in row["error"]["message"]
+    assert kojikey.key("xai_admin").key not in ended.said
+    assert (len(broken.names), len(well.names)) == (1, 2)
+
+
+def test_a_damaged_record_ends_no_other(kojikey: Program, clock: Any) -> None:
+    import sqlite3
+
+    well = set_up(kojikey, "xai")
+    kojikey("set", "xai_admin", "--rotate-after", "never")
+    kojikey.added("groq")
+    with sqlite3.connect(kojikey.home / "keys.db") as database:
+        (changed,) = database.execute(
+            "SELECT count(*) FROM keys WHERE provider = 'groq' AND document LIKE '%current%'"
+        ).fetchone()
+        database.execute("UPDATE keys SET document = replace(document, 'current', 'curious') WHERE provider = 'groq'")
+    database.close()
+    assert changed == 1
+    clock(LATER)
+    ended = due(kojikey)
+    assert ended.code == 8, ended.said
+    assert by_provider(ended) == {"xai": "rotated"}
+    assert ended.error["code"] == "cannot_open"
+    assert len(well.names) == 2
+
+
+def test_one_accounts_keys_are_looked_at_unless_all_are_asked_for(kojikey: Program, clock: Any) -> None:
+    mint = Mint(kojikey, "xai")
+    for account, name in (("acme", "ok"), ("beta", "ok_2")):
+        key = kojikey.key("xai", name)
+        mint.managed.add(key.key, **mint.settings)
+        assert kojikey.add("xai", name, "--account", account).code == 0
+    assert kojikey.add("xai_admin", "ok", "--account", "ops", "--rotate-after", "never").code == 0
+    clock(LATER)
+    assert due(kojikey, "--admin-account", "ops").results == []
+    one = due(kojikey, "--admin-account", "ops", "--account", "acme")
+    assert [(row["account"], row["action"]) for row in one.results] == [("acme", "rotated")]
+    rest = due(kojikey, "--admin-account", "ops", "--all-accounts", "--concurrency", "1", "--rate", "200")
+    assert [(row["account"], row["action"]) for row in rest.results if row["account"] == "beta"] == [
+        ("beta", "rotated")
+    ]

@@ -1,0 +1,187 @@
+"""What is named for a new key (its like, its parent), what it is called, and what is said of keys that are left."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from support.minting import LISTING, Mint, set_up
+from support.program import Program
+
+UNIQUE = r"v2 [0-9a-f]{8}"
+
+
+# --- --like and --parent ---
+
+
+@pytest.mark.parametrize("provider", LISTING)
+@pytest.mark.parametrize("option", ["--like", "--parent"])
+@pytest.mark.parametrize("named", ["no-such-id", "../other", "accounts/../users/x", "two words"])
+def test_what_is_not_there_is_5_and_not_repeated(kojikey: Program, provider: str, option: str, named: str) -> None:
+    mint = set_up(kojikey, provider)
+    like = mint.like() if option == "--parent" else ()
+    ended = mint.rotate("--mint", "--allow-wider", *like, option, named, "--json")
+    is_unclear = provider == "google_gemini" and option == "--like" and named == "no-such-id"
+    assert ended.code == (2 if is_unclear else 5), ended.said
+    assert named not in ended.said
+    assert mint.names == ["by hand"]
+    assert mint.row()["staged"] is None
+
+
+def test_googles_key_can_be_named_by_its_id_and_its_project(kojikey: Program) -> None:
+    mint = set_up(kojikey, "google_gemini")
+    short = mint.managed.keys[0].key_id.rpartition("/")[2]
+    alone = mint.rotate("--mint", "--like", short, "--json")
+    assert alone.code == 2
+    assert "--parent PROJECT" in alone.error["hint"]
+    for project in ("my-project", "projects/my-project"):
+        assert mint.rotate("--mint", "--like", short, "--parent", project, "--propagation", "0s").code == 0
+        assert kojikey("rotate", "google_gemini", "--retire", "--force", "--no-revoke", "--no-input").code == 0
+
+
+@pytest.mark.parametrize("option", ["--like", "--parent"])
+def test_where_nothing_can_be_named_naming_it_is_2(kojikey: Program, option: str) -> None:
+    mint = set_up(kojikey, "perplexity")
+    ended = mint.mint(option, "anything", "--json")
+    assert ended.code == 2
+    assert option in ended.error["message"]
+    assert mint.names == ["by hand"]
+
+
+@pytest.mark.parametrize("is_named", [False, True])
+@pytest.mark.parametrize("provider", ["elevenlabs", "openai", "fireworks", "mistral"])
+def test_the_new_key_belongs_to_the_parent_that_was_named(kojikey: Program, provider: str, is_named: bool) -> None:
+    mint = set_up(kojikey, provider)
+    other = mint.managed.parents[1]
+    mint.managed.add("somebody-elses-0123456789", name="somebody else's", parent=other)  # Mistral lists keys alone
+    like = ("--like", mint.managed.keys[0].key_id) if is_named else ()
+    ended = mint.mint("--parent", other, *like, "--json")
+    assert ended.code == 0, ended.said
+    assert (mint.managed.keys[-1].parent, ended.result["parent"]) == (other, other)
+    assert mint.rotate("--retire", "--yes", "--propagation", "0s").code == 0
+    again = mint.mint("--json")
+    assert (again.code, again.result["parent"]) == (0, other), again.said
+
+
+# --- names ---
+
+
+@pytest.mark.parametrize("provider", ["xai", "google_gemini", "openai", "elevenlabs"])
+@pytest.mark.parametrize(
+    ("account", "shown"),
+    [
+        ("anna.example+test@customer-of-ours.example", "anna.example+test"),
+        ("acme", "acme"),
+        ("a" * 128, "a" * 82),
+        ("x@y@z.example", "x"),
+    ],
+)
+def test_of_an_account_the_beginning_is_sent_and_of_an_address_the_part_before_the_at(
+    kojikey: Program, provider: str, account: str, shown: str
+) -> None:
+    kojikey.environ["KOJIKEY_ACCOUNT"] = account
+    mint = set_up(kojikey, provider)
+    assert mint.mint().code == 0
+    name = mint.managed.keys[1].name
+    longest = 63 if provider == "google_gemini" else 100
+    found = re.fullmatch(rf"kojikey (\S+) {UNIQUE}", name)
+    assert found is not None
+    assert found[1] == shown[: longest - len("kojikey  v2 01234567")]
+    assert len(name) <= longest
+    assert "customer-of-ours" not in "".join(key.name for key in mint.managed.keys)
+
+
+# --- keys that are left at the provider ---
+
+
+def test_after_a_lost_answer_perplexitys_name_and_page_are_said_for_a_person(kojikey: Program) -> None:
+    mint = set_up(kojikey, "perplexity")
+    mint.managed.fail("create", "lost")
+    ended = mint.mint("--json")
+    assert ended.code == 4
+    page = kojikey("providers", "perplexity", "--json").result["keys_page"]
+    lost = mint.names[1]
+    assert lost in ended.error["message"]
+    assert page in ended.error["message"]
+    for end in (("--abort",), ("--resume", "--propagation", "0s")):
+        finished = mint.rotate(*end)
+        assert finished.code == 0, finished.said
+        assert lost in finished.err
+        assert page in finished.err
+        if end == ("--abort",):
+            mint.managed.fail("create", "lost")
+            assert mint.mint().code == 4
+            lost = mint.names[2]
+
+
+def test_a_service_account_of_openai_with_other_keys_is_left_with_its_page(kojikey: Program) -> None:
+    mint = set_up(kojikey, "openai")
+    assert mint.mint().code == 0
+    new = mint.managed.keys[1]
+    mint.managed.add("sk-svcacct-another-0123456789").owner = new.owner
+    assert mint.rotate("--retire", "--yes", "--propagation", "0s").code == 0
+    assert mint.mint().code == 0
+    for command in (("rotate", "openai", "--retire"), ("remove", "openai", "--revoke", "--yes")):
+        ended = kojikey(*command, "--no-input", "--json")
+        assert ended.code == 3, ended.said
+        assert kojikey("providers", "openai", "--json").result["keys_page"] in ended.error["hint"]
+    assert len(mint.names) == 3
+    assert mint.row()["previous"]["key_id"] == new.key_id
+
+
+def test_without_revoking_the_previous_key_is_only_tested(kojikey: Program) -> None:
+    mint = set_up(kojikey, "xai")
+    assert mint.mint().code == 0
+    assert mint.rotate("--retire", "--yes", "--no-revoke").code == 3
+    assert len(mint.names) == 2
+    kojikey.sandbox.revoke(mint.managed.keys[0].value)
+    assert mint.rotate("--retire", "--no-revoke").code == 0
+    assert mint.row()["previous"] is None
+    assert len(mint.names) == 2
+
+
+def lost(kojikey: Program) -> tuple[Mint, str]:
+    """Return a key of which a new one was made whose answer was lost, and which the provider does not list."""
+    mint = set_up(kojikey, "xai")
+    mint.managed.fail("create", "lost")
+    assert mint.mint().code == 4
+    mint.managed.keys[1].is_hidden = True
+    assert mint.rotate("--resume", "--propagation", "0s").code == 0
+    return mint, mint.managed.keys[1].name
+
+
+@pytest.mark.parametrize(
+    "command", [("remove", "xai", "--yes"), ("account", "remove", "default", "--confirm", "default")]
+)
+def test_a_removal_names_the_keys_that_go_on_working_and_those_that_may_be_there(
+    kojikey: Program, command: tuple[str, ...]
+) -> None:
+    mint, name = lost(kojikey)
+    ended = kojikey(*command)
+    assert ended.code == 0, ended.said
+    assert mint.managed.keys[2].key_id in ended.out
+    assert name in ended.out
+    assert "https://console.x.ai" in ended.out
+    assert "still works" in ended.out or "still accepts" in ended.out
+    assert len(mint.names) == 3
+
+
+def test_a_removal_with_revoking_looks_for_lost_keys_once_more(kojikey: Program) -> None:
+    mint, _ = lost(kojikey)
+    mint.managed.mend()
+    assert kojikey("remove", "xai", "--yes", "--revoke").code == 0
+    assert mint.names == []
+
+
+def test_a_lost_key_that_cannot_be_looked_for_stops_no_step_that_does_not_need_it(kojikey: Program) -> None:
+    mint, _ = lost(kojikey)
+    assert mint.rotate("--retire", "--yes", "--propagation", "0s").code == 0
+    kojikey.sandbox.fault("xai", "down")
+    assert kojikey.rotate("xai", "ok_2", "--no-input").code == 4
+    kojikey.sandbox.mend()
+    assert kojikey("remove", "xai_admin", "--yes").code == 0
+    ended = mint.rotate("--resume")
+    assert ended.code == 0, ended.said
+    assert "was not looked for" in ended.err
+    assert kojikey("get", "xai", "--reveal").out == kojikey.key("xai", "ok_2").key
