@@ -185,7 +185,26 @@ def test_a_mistake_in_an_option_is_met_with_what_to_type_instead(kojikey: Progra
 
 
 def test_a_mistake_without_a_hint_of_its_own_leads_to_the_help_of_its_command(kojikey: Program) -> None:
-    assert kojikey("add", "elevenlabs", "--timeout", "long", "--json").error["hint"] == "kojikey add --help"
+    assert kojikey("add", "elevenlabs", "--nonsense", "--json").error["hint"] == "kojikey add --help"
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("add elevenlabs --timeout long", "kojikey add --timeout SECONDS"),
+        ("test --concurrency many", "kojikey test --concurrency N"),
+        ("list --account", "kojikey list --account NAME"),
+        ("add elevenlabs --expires", "kojikey add --expires DATE"),
+        ("list --all-accounts=1", "kojikey list --all-accounts"),
+        ("store use", "kojikey store use NAME"),
+        ("config set", "kojikey config set NAME VALUE"),
+        ("completion", "kojikey completion SHELL"),
+    ],
+)
+def test_what_is_missing_or_of_another_kind_is_suggested_in_its_place(kojikey: Program, words: str, hint: str) -> None:
+    ended = kojikey(*words.split())
+    assert ended.code == 2
+    assert ended.err.endswith(f"  try: {hint}\n")
 
 
 @pytest.mark.parametrize("words", [("store", "init"), ("list", "--store")], ids=" ".join)

@@ -120,7 +120,7 @@ def _mend(error: errors.KojikeyError, command: str | None) -> str:
             return mend
     if isinstance(error, errors.RecordChanged):
         return _replace_record(error.where)
-    return "run the command again; if that does not help,  " + _RESTORE if command == "doctor" else next_step("doctor")
+    return "run the command again; if that does not help, " + _RESTORE if command == "doctor" else next_step("doctor")
 
 
 def _replace_record(where: str) -> str:

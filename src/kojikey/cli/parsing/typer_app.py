@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from kojikey.cli import registry
-from kojikey.cli.command import Call, CommandLine, Doubt, Flag
+from kojikey.cli.command import Call, Command, CommandLine, Doubt, Flag
 from kojikey.cli.options import NO_COLOR
 from kojikey.cli.output.stdout import write_line
 from kojikey.cli.parsing import app
@@ -113,7 +113,7 @@ def _worded(error: typer.TyperException, line: CommandLine) -> UsageError:
     if option is not None:
         return _value_misplaced(option, line)
     if isinstance(error, typer.BadParameter):
-        return _bad_value(error, help_hint)
+        return _bad_value(error, line, help_hint)
     if line.doubt is Doubt.NO_COMMAND:
         meant = _nearest_command([token for token in line.tokens if not token.startswith("-")])
         return UsageError(
@@ -124,22 +124,32 @@ def _worded(error: typer.TyperException, line: CommandLine) -> UsageError:
     )
 
 
-def _bad_value(error: typer.BadParameter, help_hint: Hint) -> UsageError:
+def _bad_value(error: typer.BadParameter, line: CommandLine, help_hint: Hint) -> UsageError:
+    command = line.command
     if hasattr(error, "param_type"):  # an argument that is missing
         named = error.param.make_metavar(error.ctx) if error.param and error.ctx else "an argument"
-        return UsageError(f"missing argument {named}", hint=help_hint)
+        whole = next_step(command.name, *(argument.usage for argument in command.arguments)) if command else help_hint
+        return UsageError(f"missing argument {named}", hint=whole)
     named = error.param.opts[0] if error.param else "an option"
     kind = error.param.type.name if error.param else ""
     takes = {"int": "a whole number", "float": "a number"}.get(kind, "another kind of value")
-    return UsageError(f"{named} takes {takes}", hint=help_hint)
+    return UsageError(f"{named} takes {takes}", hint=_with_value(command, named) or help_hint)
 
 
 def _value_misplaced(name: str, line: CommandLine) -> UsageError:
     options = line.command.options if line.command else ()
     is_flag = any(isinstance(option, Flag) for option in options if name in option.flags)
-    return UsageError(
-        f"{name} {'takes no value' if is_flag else 'needs a value'}", hint=next_step(line.name or "", "--help")
-    )
+    usual = next_step(line.name or "", name if is_flag else "--help")
+    what = "takes no value" if is_flag else "needs a value"
+    return UsageError(f"{name} {what}", hint=_with_value(line.command, name) or usual)
+
+
+def _with_value(command: Command | None, name: str) -> Hint | None:
+    """Return the command with an option and what it takes; None where it takes nothing."""
+    option = next((option for option in (command.options if command else ()) if name in option.flags), None)
+    if command is None or option is None or not option.metavar:
+        return None
+    return next_step(command.name, name, option.metavar.partition("|")[0])
 
 
 def _no_such_option(name: str, context: typer.Context | None, place: str, help_hint: Hint) -> UsageError:

@@ -45,6 +45,7 @@ _NEEDED = {
     "old": "the old passphrase of a re-keying under way",
     "announced": "the new passphrase of a re-keying under way",
 }
+_FIRST_LINE = "write the passphrase into it, as its first line"
 _WAYS_OUT = Hint(
     f"set {PASSPHRASE_FILE_VARIABLE} to a file of mode 600 whose first line is the passphrase, "
     "or run on a terminal (on Linux ",
@@ -147,9 +148,9 @@ def _first_line(named: str, inputs: KekInputs) -> Secret:
     path = expanded(named, what=PASSPHRASE_FILE_VARIABLE)
     line = _text_of_first_line(private_file.read_named(path, what="passphrase file", warn=inputs.warn))
     if line is None:
-        raise KekUnavailable(f"the first line of the passphrase file {path} is not text in UTF-8")
+        raise KekUnavailable(f"the first line of the passphrase file {path} is not text in UTF-8", hint=_FIRST_LINE)
     if not line.reveal():
-        raise KekMissing(f"the first line of the passphrase file {path} is empty")
+        raise KekMissing(f"the first line of the passphrase file {path} is empty", hint=_FIRST_LINE)
     return line
 
 
