@@ -140,6 +140,74 @@ def test_a_shallow_clone_is_said_to_be_one(
     assert "this clone is shallow" in ended.err
 
 
+def test_a_partial_clone_is_said_to_be_one(
+    kojikey: Program, key: str, git: Git, repository: Path, tmp_path: Path
+) -> None:
+    commit(git, repository, {"env": key})
+    git("config", "uploadpack.allowFilter", "true")
+    git("clone", "-q", "--no-checkout", "--filter=blob:none", f"file://{repository}", str(tmp_path / "partial"))
+    ended = scan(kojikey, "--git", str(tmp_path / "partial"))
+    assert (ended.code, ended.document["summary"]["partial"]) == (0, True)
+    assert "this clone is partial" in ended.err
+    assert not scan(kojikey, "--git").document["summary"]["partial"]
+
+
+def test_a_lost_pack_is_no_clean_repository(kojikey: Program, key: str, git: Git, repository: Path) -> None:
+    commit(git, repository, {"env": key})
+    git("gc", "-q")
+    (pack,) = (repository / ".git" / "objects" / "pack").glob("*.pack")
+    pack.unlink()
+    ended = scan(kojikey, "--git")
+    assert ended.code == 4
+    assert "a branch or tag names an object that is missing" in ended.err
+
+
+def test_worktrees_and_submodules_lead_to_their_repository(
+    kojikey: Program, key: str, git: Git, repository: Path, tmp_path: Path
+) -> None:
+    commit(git, repository, {"env": key})
+    work, whole = tmp_path / "work", tmp_path / "whole"
+    git("worktree", "add", "-q", str(work))
+    (work / "new").write_text(key)
+    git("-C", str(work), "add", "new")
+    assert scan(kojikey, "--git", str(work)).result["file"] == "env"
+    assert scan(kojikey, "--staged", str(work)).result["file"] == "new"
+    git("init", "-q", str(whole))
+    git("-C", str(whole), "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(repository), "part")
+    assert scan(kojikey, "--git", str(whole)).code == 0
+    assert scan(kojikey, "--staged", str(whole)).code == 0
+    assert scan(kojikey, "--git", str(whole / "part")).result["file"] == "env"
+
+
+@pytest.mark.parametrize(
+    ("damaged", "option", "said"),
+    [
+        ("index", "--staged", "git cannot read the index"),
+        ("config", "--git", "git cannot read the repository"),
+        ("config", "--staged", "git cannot read the repository"),
+    ],
+)
+def test_a_repository_that_git_cannot_read_is_named_and_exit_4(
+    kojikey: Program, key: str, git: Git, repository: Path, damaged: str, option: str, said: str
+) -> None:
+    commit(git, repository, {"env": key})
+    (repository / ".git" / damaged).write_text("[damaged")
+    ended = scan(kojikey, option)
+    assert ended.code == 4
+    assert said in ended.err
+
+
+def test_a_repository_of_another_user_is_named_and_exit_4(
+    kojikey: Program, key: str, git: Git, repository: Path
+) -> None:
+    commit(git, repository, {"env": key})
+    foreign = {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1", "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
+    for option in ("--git", "--staged"):
+        ended = scan(kojikey, option, **foreign)
+        assert ended.code == 4
+        assert "belongs to another user, and git does not trust it" in ended.err
+
+
 def test_staged_is_what_differs_from_the_last_commit_as_it_is_in_the_index(
     kojikey: Program, key: str, git: Git, repository: Path
 ) -> None:

@@ -37,7 +37,7 @@ class GitSearch:
 
     def objects(self) -> Iterator[InObject]:
         """Yield the finds in the objects, reachable or not; each is read once, in the order of the database."""
-        self._tally.is_shallow |= self._git.line("rev-parse", "--is-shallow-repository") == "true"
+        self._note_what_is_missing()
         names = self._names()
         with Workers(self._objects.search, InObject, self._tally) as workers:
             batch = list(islice(names, _BATCH))
@@ -46,6 +46,13 @@ class GitSearch:
                 batch = following
             yield from workers.finish(batch)
         self._objects.close()
+
+    def _note_what_is_missing(self) -> None:
+        """Notice that the database has not everything, which reading all that it has would not show."""
+        self._tally.is_shallow |= self._git.line("rev-parse", "--is-shallow-repository") == "true"
+        self._tally.is_partial |= self._git.ask("config", "--get-regexp", r"^remote\..*\.promisor$")[0] == 0
+        if self._git.ask("show-ref", "--head", "--quiet")[0] > 1:  # 1: there is none yet
+            self._tally.could_not_read(self._git.folder, "a branch or tag names an object that is missing")
 
     def _names(self) -> Iterator[str]:
         listing = self._git.start(

@@ -29,6 +29,7 @@ class Tally:
     repositories: int = 0
     has_git_database: bool = False
     is_shallow: bool = False
+    is_partial: bool = False
 
     def could_not_read(self, name: str, reason: str) -> None:
         """Remember what could not be read, and why."""

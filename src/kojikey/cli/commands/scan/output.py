@@ -85,6 +85,8 @@ def tell_what_was_left_out(terminal: Terminal, tally: Tally) -> None:
         terminal.note(Hint("git's objects are compressed; ", next_step("scan", "--git"), " searches them"))
     if tally.is_shallow:
         terminal.warn("this clone is shallow: commits that it does not have were not searched")
+    if tally.is_partial:
+        terminal.warn("this clone is partial: objects that it does not have were not searched")
     for name, reason in tally.unreadable[:_NAMED]:
         terminal.warn(f"{printable(name)} was not read: {reason}")
     if tally.unreadable_count > _NAMED:
@@ -121,6 +123,7 @@ def _closing(findings: Findings, tally: Tally, error: Document | None) -> Docume
         "skipped": {kind: tally.skipped[kind] for kind in kinds},
         "unreadable": tally.unreadable_count,
         "shallow": tally.is_shallow,
+        "partial": tally.is_partial,
     }
     unreadable = [{"file": name, "reason": reason} for name, reason in tally.unreadable]
     return {"summary": summary, "unreadable": unreadable} | ({"error": error} if error else {})

@@ -192,7 +192,7 @@ def _write_reports(context: Context, findings: Findings, search: LeakSearch, cod
     from kojikey.cli.commands.scan import output
 
     report = context.call[SARIF]
-    names = [(search.shown(name), reason) for name, reason in search.tally.unreadable]
+    names = sorted((search.shown(name), reason) for name, reason in search.tally.unreadable)
     search.tally.unreadable[:] = names
     problem = _write_sarif(context.terminal.out, report, findings, names) if report is not None else ""
     if context.terminal.json:
