@@ -349,6 +349,22 @@ def test_the_document_is_one_line_of_json_for_each_find(kojikey: Program, key: S
     assert sum(json.loads(line.strip().rstrip(","))["known"] for line in lines if '"known"' in line) == 2
 
 
+@pytest.mark.program
+@pytest.mark.parametrize("options", ["", "--json", "--sarif -"])
+@pytest.mark.parametrize("github", [None, "true"])
+def test_a_reader_that_goes_away_does_not_make_a_find_exit_0(
+    kojikey: Program, key: SandboxKey, tree: Path, options: str, github: str | None
+) -> None:
+    (tree / "log").write_text(f"{key.key}\n" * 3000)
+    ended = kojikey.shell(
+        f"{{ kojikey scan {tree} {options}; echo code $? >&2; }} | head -1 | wc -l", GITHUB_ACTIONS=github
+    )
+    assert ended.out.strip() in ("0", "1")
+    assert "code 3" in ended.err
+    assert "Traceback" not in ended.err
+    assert "could not be written" not in ended.err
+
+
 def test_ctrl_c_ends_it_with_130(kojikey: Program, key: SandboxKey, tree: Path) -> None:
     import signal
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kojikey.cli.output.stdout import Stdout
     from kojikey.operations.scanning import Finding, LeakSearch
     from kojikey.scanning.git_process import Git
+    from kojikey.scanning.trouble import Tally
 
 PATHS = Arguments("paths", "[PATH]...", "files and folders; - is standard input (default: here)")
 GIT = Flag("--git", help="every object of git's database, reachable or not, instead of files")
@@ -189,19 +190,30 @@ def _code(findings: Findings, search: LeakSearch, damage: DamagedRecords) -> Exi
 
 def _write_reports(context: Context, findings: Findings, search: LeakSearch, code: Exit, damage: DamagedRecords) -> str:
     """Write what was asked for; return what went wrong with a file."""
-    from kojikey.cli.commands.scan import output
-
     report = context.call[SARIF]
     names = sorted((search.shown(name), reason) for name, reason in search.tally.unreadable)
     search.tally.unreadable[:] = names
-    problem = _write_sarif(context.terminal.out, report, findings, names) if report is not None else ""
-    if context.terminal.json:
-        output.write_document(context.terminal, findings, search.tally, code, damage.error)
-    elif report != _STDOUT:
-        output.show(context.terminal, findings, search.tally)
-    if context.terminal.out.is_on_github and report != _STDOUT:
-        output.tell_github(context.terminal, findings)
+    problem = ""
+    try:
+        problem = _write_sarif(context.terminal.out, report, findings, names) if report is not None else ""
+        if report != _STDOUT:
+            _show(context, findings, search.tally, code, damage)
+    except BrokenPipeError as error:  # that nobody reads on does not make a key that was found another result
+        from kojikey.cli.output.streams import lost_output
+
+        lost_output(error)
     return problem
+
+
+def _show(context: Context, findings: Findings, tally: Tally, code: Exit, damage: DamagedRecords) -> None:
+    from kojikey.cli.commands.scan import output
+
+    if context.terminal.json:
+        output.write_document(context.terminal, findings, tally, code, damage.error)
+    else:
+        output.show(context.terminal, findings, tally)
+    if context.terminal.out.is_on_github:
+        output.tell_github(context.terminal, findings)
 
 
 def _write_sarif(out: Stdout, path: str, findings: Findings, unreadable: list[tuple[str, str]]) -> str:
@@ -210,6 +222,8 @@ def _write_sarif(out: Stdout, path: str, findings: Findings, unreadable: list[tu
 
     try:
         write_report(out, path, lambda: sarif(findings, unreadable))
+    except BrokenPipeError:
+        raise
     except OSError as error:
         return f"the report {path} could not be written ({error.strerror}); what was there is as it was"
     return ""
