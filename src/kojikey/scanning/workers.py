@@ -142,7 +142,8 @@ class _Worker:
 def _serve(work: Work[Any], asked: int, answered: int, not_ours: list[int]) -> None:
     """Answer until there are no more questions. Never returns."""
     try:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
         for end in not_ours:
             os.close(end)
