@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from unittest import mock
 
-import psycopg
 import pytest
 
 from kojikey import Client
@@ -52,29 +51,23 @@ def here(kojikey: Program, url: str) -> Iterator[Program]:
         yield kojikey
 
 
-def backends(url: str) -> list[int]:
-    with psycopg.connect(url, autocommit=True) as connection:
-        rows = connection.execute(
-            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        ).fetchall()
-    return [row[0] for row in rows]
+def backends(postgres: Server, database: str) -> list[object]:
+    return [pid for (pid,) in postgres.sql(f"SELECT pid FROM pg_stat_activity WHERE datname = '{database}'")]
 
 
-def test_threads_share_a_few_connections(here: Program, url: str) -> None:
+def test_threads_share_a_few_connections(here: Program, postgres: Server, database: str) -> None:
     with Client(cache=0) as client, ThreadPoolExecutor(16) as pool:
         assert set(pool.map(lambda _: client.resolve("elevenlabs").source, range(200))) == {"byok"}
         assert 1 <= len(client._idle) <= 8
-        assert len(backends(url)) >= len(client._idle)
+        assert len(backends(postgres, database)) >= len(client._idle)
     assert client._idle == []
 
 
-def test_a_connection_that_the_server_ended_is_replaced_unseen(here: Program, url: str) -> None:
+def test_a_connection_that_the_server_ended_is_replaced_unseen(here: Program, postgres: Server, database: str) -> None:
     with Client(cache=0) as client:
         client.resolve("elevenlabs")
-        ended = backends(url)
-        with psycopg.connect(url, autocommit=True) as connection:
-            for pid in ended:
-                connection.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
+        for pid in backends(postgres, database):
+            postgres.sql(f"SELECT pg_terminate_backend({pid}, 5000)")
         assert client.resolve("elevenlabs").source == "byok"
 
 
@@ -84,7 +77,7 @@ def test_a_child_opens_connections_of_its_own_and_leaves_the_parents_alone(here:
 
 
 def test_a_store_that_goes_away_is_an_error_only_where_nothing_is_kept(
-    here: Program, postgres: Server, url: str, database: str
+    here: Program, postgres: Server, database: str
 ) -> None:
     with Client(cache=3600) as kept, Client(cache=0) as never:
         assert kept.resolve("elevenlabs").source == never.resolve("elevenlabs").source == "byok"

@@ -17,7 +17,7 @@ from kojikey.sealing import base64url
 from kojikey.sealing.kek import recipients, registry
 from kojikey.sealing.kek.age_recipients import Recipient, parsed, parsed_file
 from kojikey.sealing.kek.base import Kek, KekInputs, LocalKek
-from support.identities import WORDS, identity, ssh_file, ssh_recipient
+from support.identities import CAROL, CAROLS_FILE, WORDS, identity, ssh_file, ssh_recipient
 from support.keks import Spec, private
 
 ANNA, BOB = identity("anna"), identity("bob")
@@ -66,9 +66,9 @@ def test_an_rsa_key_in_the_old_form_opens_it(shared: tuple[Spec, Kek], tmp_path:
     assert registry.load(spec, inputs(path=path, words=words)).kid == kek.kid
 
 
-def test_an_identity_file_behind_a_passphrase_opens_it(shared: tuple[Spec, Kek], tmp_path: Path) -> None:
-    spec, kek = shared
-    path = private(tmp_path / "identity.age", pyrage.passphrase.encrypt(ANNA.secret.encode(), WORDS.decode()))
+def test_an_identity_file_behind_a_passphrase_opens_it(tmp_path: Path) -> None:
+    spec, kek = made(ANNA.recipient, CAROL.recipient)
+    path = private(tmp_path / "identity.age", CAROLS_FILE)
     assert registry.load(spec, inputs(path=path, words=WORDS)).kid == kek.kid
 
 

@@ -5,11 +5,11 @@ Owns: making them. Must not: seal or open anything.
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import pyrage
 from cryptography.hazmat.primitives import serialization as forms
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
@@ -27,9 +27,23 @@ class Person:
     recipient: Recipient
 
 
+CAROL = Person(
+    "AGE-SECRET-KEY-1HTFXGT2E9PM7HF4UQXWLFE8998WVTMG8QPXYF9QTXCM2HLG86X0QL37LSG",
+    Recipient("age1407j05tr6thdcgghhpe27jlaas4psrfn67cm2q2cksr3lsrzy9hskyhgke", "carol"),
+)
+CAROLS_FILE = base64.b64decode(
+    "YWdlLWVuY3J5cHRpb24ub3JnL3YxCi0+IHNjcnlwdCBmWEdUbWR5NGd2Q2oyK0hzR3hjOERRIDYKdndrVmY4OEJFQ1IzWWNsOXpRMUYyc1VmMCsrNFdK"
+    "Y0JXZUNvMmRrVzExUQotLS0gSnNwN0k3cmg1V1JPTGFrVnlNb1NCeUVYaWxVcHAzUGV4aVpHVkJYY1BISQrOZgl/ua9WRpcJ5yBHMAj1MuTthX3oNoxp"
+    "1cLyZlNsEXRzCqvpdwDQGEH7fMps/ldWbGVhXO/ZXf1KhX0QV6CDnUv1YY3H2YrwImPSPeXLmzWVffJe1kE5wu+gjNogrCfc9RkIk49F96NJ"
+)
+"""Carol's identity behind ``WORDS``, stretched 2^6 times: age itself stretches as long as a second takes."""
+
+
 @cache
 def identity(name: str) -> Person:
     """Return the age identity of a person, the same one for the same name."""
+    import pyrage  # here: most tests of a folder that uses this module need no identity
+
     made = pyrage.x25519.Identity.generate()
     return Person(str(made), Recipient(str(made.to_public()), name))
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Iterator
+from functools import cache
 from types import CodeType, FunctionType
 
 import pytest
@@ -59,13 +60,18 @@ def started_as_marked(request: pytest.FixtureRequest) -> Iterator[None]:
 
 def _found(item: pytest.Function) -> set[str]:
     fixtures = [fixture.func for found in item._fixtureinfo.name2fixturedefs.values() for fixture in found]
-    seen: set[object] = set()
-    names = {name for function in (item.function, *fixtures) for name in _markers_of(function, seen)}
+    names = {name for function in (item.function, *fixtures) for name in _markers(function)}
     parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
     words = [word for value in parameters for word in (value if isinstance(value, tuple) else (value,))]
     if any(isinstance(word, str) and word in _SERVER_PARAMETERS for word in words):
         names.add("server")
     return names
+
+
+@cache
+def _markers(function: object) -> frozenset[str]:
+    """Return the markers of a function; thousands of tests share most of their fixtures."""
+    return frozenset(_markers_of(function, set()))
 
 
 def _markers_of(function: object, seen: set[object]) -> Iterator[str]:

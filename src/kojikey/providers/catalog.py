@@ -11,6 +11,7 @@ import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeAlias
 
 from kojikey.model.errors import BadDefinition, UnsafeDefinition
@@ -34,19 +35,16 @@ class _Definitions(Mapping[str, Definition]):
     """
 
     def __init__(self, bundled: Mapping[str, str], own: Mapping[str, Definition]) -> None:
-        self._bundled, self._read = bundled, dict(own)
+        self._bundled, self._own = bundled, own
 
     def __getitem__(self, name: str) -> Definition:
-        if name not in self._read:
-            path = self._bundled[name]
-            self._read[name] = parse(_read(path), path, is_bundled=True)
-        return self._read[name]
+        return self._own[name] if name in self._own else _bundled(self._bundled[name])
 
     def __iter__(self) -> Iterator[str]:
-        yield from in_order({*self._bundled, *self._read})
+        yield from in_order({*self._bundled, *self._own})
 
     def __len__(self) -> int:
-        return len({*self._bundled, *self._read})
+        return len({*self._bundled, *self._own})
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +153,12 @@ def _read_own(folder: str, bundled: Mapping[str, str]) -> tuple[dict[str, Defini
         else:
             own[provider], paths[provider] = definition, path
     return own, mistakes
+
+
+@cache
+def _bundled(path: str) -> Definition:
+    """Return the definition in a bundled file, which is read once in a process: it cannot change."""
+    return parse(_read(path), path, is_bundled=True)
 
 
 def _files_of_user(folder: str) -> list[str]:
