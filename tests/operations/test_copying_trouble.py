@@ -21,15 +21,21 @@ from kojikey.operations import removing
 from kojikey.operations.store_admin import accounts
 from kojikey.operations.store_admin.copying import copy
 from kojikey.stores.base import Change
-from support.copies import GEMINI, OTHER, PLACES, Make, copied, everything, fill, same, written
+from support.amounts import of_which
+from support.copies import EMBEDDED, GEMINI, OTHER, PLACES, Make, copied, everything, fill, same, written
 from support.faulty import Crash, FaultyStore
 from support.sample_store import ACCOUNT, OLD, PROVIDER, Held, SampleStore
 
 # interrupted
 
 
-@pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("place", sorted(PLACES))
+CRASHES = [(place, after) for place in sorted(PLACES) for after in (False, True)]
+ON_SERVERS = [("dynamodb", True), ("postgresql", False)]
+
+
+@pytest.mark.parametrize(
+    ("place", "after"), of_which(CRASHES, [*(case for case in CRASHES if case[0] in EMBEDDED), *ON_SERVERS])
+)
 def test_a_copy_that_died_at_any_commit_is_finished_by_the_next(
     one: SampleStore, make: Make, place: str, after: bool
 ) -> None:

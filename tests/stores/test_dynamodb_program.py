@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from support.amounts import exhaustive
 from support.program import Program
 from support.servers.aws import REGION, Aws, new_table
 
@@ -66,11 +67,12 @@ def test_a_partition_that_was_put_back_is_found(team: Program, aws: Aws) -> None
     assert "rolled back to an earlier state" in ended.error["message"]
 
 
-def test_of_rotations_at_the_same_time_each_is_whole_and_none_is_lost(team: Program) -> None:
-    for number in range(3):
+@pytest.mark.parametrize("many", [2, exhaustive(3)])
+def test_of_rotations_at_the_same_time_each_is_whole_and_none_is_lost(team: Program, many: int) -> None:
+    for number in range(many):
         assert team.add("elevenlabs", "ok", "--account", f"a{number}").code == 0
     key = team.key("elevenlabs", "ok_2")
-    commands = [("rotate", "elevenlabs", "--stdin", "--account", f"a{number % 3}") for number in range(9)]
+    commands = [("rotate", "elevenlabs", "--stdin", "--account", f"a{number % many}") for number in range(many * many)]
     processes = [
         subprocess.Popen(
             [sys.executable, "-m", "kojikey", *command],
@@ -91,9 +93,9 @@ def test_of_rotations_at_the_same_time_each_is_whole_and_none_is_lost(team: Prog
         said = process.communicate(timeout=120)
         assert process.returncode in (0, 6), said
         codes.append(process.returncode)
-    for number in range(3):
+    for number in range(many):
         account = f"a{number}"
-        assert 0 in codes[number::3]
+        assert 0 in codes[number::many]
         stages = [(found["stage"]) for found in team("history", "elevenlabs", "-a", account, "--json").results]
         assert stages == ["current", "previous"]
         told = team("get", "elevenlabs", "-a", account, "--reveal")

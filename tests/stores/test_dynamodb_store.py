@@ -14,7 +14,8 @@ from support.servers.aws import REGION, Aws, new_table
 
 
 class TestDynamoStore(SharedStoreConformance):
-    few, many = 500, 1_500  # moto takes its time for each of them
+    few, many, page = 300, 1_000, 150  # moto takes its time for each of them
+    threads, increments = 3, 10
 
     @pytest.fixture
     def table(self) -> str:
@@ -22,7 +23,7 @@ class TestDynamoStore(SharedStoreConformance):
 
     @pytest.fixture
     def make_store(self, aws: Aws, table: str) -> Maker:
-        return lambda: DynamoStore(table, region=REGION, endpoint=aws.endpoint, page=200)
+        return lambda: DynamoStore(table, region=REGION, endpoint=aws.endpoint, page=self.page // 2)
 
     @pytest.fixture
     def url(self, aws: Aws, table: str) -> str:
@@ -42,4 +43,5 @@ class TestDynamoStore(SharedStoreConformance):
 class TestLargeDynamoStore(TestDynamoStore):
     """The same of a large store."""
 
-    few, many = 1_000, 10_000
+    few, many, page = 1_000, 10_000, 450
+    threads, increments = 4, 25

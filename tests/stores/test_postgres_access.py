@@ -13,8 +13,9 @@ from kojikey.model.ref import HEADER, account_ref, grant_ref
 from kojikey.stores.base import Change
 from kojikey.stores.postgres.address import read_address
 from kojikey.stores.postgres.store import PostgresStore
-from support.servers.granted import ACME, BETA, TABLES, Role, all_rows, counted, event
+from support.servers.granted import ACME, BETA, TABLES, Refused, Role, all_rows, counted, event
 from support.servers.granted import owner as owner
+from support.servers.granted import refused as refused
 from support.servers.granted import role as role
 from support.servers.granted import sql as sql
 from support.servers.granted import store as store
@@ -46,10 +47,10 @@ def test_a_role_sees_nothing_of_an_account_that_it_was_not_granted(sql: Role) ->
         "UPDATE kojikey.accounts SET document = '{}' WHERE account = 'beta'",
     ],
 )
-def test_a_row_of_another_account_cannot_be_hit(sql: Role, postgres: Server, database: str, attack: str) -> None:
-    before = all_rows(postgres, database)
-    assert sql.execute(attack.encode()).rowcount == 0
-    assert all_rows(postgres, database) == before
+def test_a_row_of_another_account_cannot_be_hit(refused: Refused, postgres: Server, attack: str) -> None:
+    before = all_rows(postgres, refused.database)
+    assert refused.sql.execute(attack.encode()).rowcount == 0
+    assert all_rows(postgres, refused.database) == before
 
 
 @pytest.mark.parametrize(
@@ -93,12 +94,12 @@ def test_a_row_of_another_account_cannot_be_hit(sql: Role, postgres: Server, dat
         "SET session_replication_role = replica",
     ],
 )
-def test_the_server_refuses(sql: Role, postgres: Server, database: str, attack: str) -> None:
-    before = all_rows(postgres, database)
+def test_the_server_refuses(refused: Refused, postgres: Server, attack: str) -> None:
+    before = all_rows(postgres, refused.database)
     with pytest.raises(psycopg.Error) as raised:
-        sql.execute(attack.encode())
+        refused.sql.execute(attack.encode())
     assert raised.value.sqlstate == ("0A000" if attack.startswith("COPY") else "42501")  # COPY: not under policies
-    assert all_rows(postgres, database) == before
+    assert all_rows(postgres, refused.database) == before
 
 
 def test_a_condition_with_a_side_effect_is_not_shown_rows_of_others(sql: Role) -> None:
@@ -188,15 +189,13 @@ def test_only_the_owner_enables_what_was_disabled(
         ),
     ],
 )
-def test_a_role_cannot_lead_the_count_of_events_astray(
-    sql: Role, role: str, postgres: Server, database: str, document: str
-) -> None:
-    before = all_rows(postgres, database)
+def test_a_role_cannot_lead_the_count_of_events_astray(refused: Refused, postgres: Server, document: str) -> None:
+    before = all_rows(postgres, refused.database)
     with pytest.raises(psycopg.Error) as raised:
-        sql.execute("UPDATE kojikey.accounts SET document = %s", (document,))
+        refused.sql.execute("UPDATE kojikey.accounts SET document = %s", (document,))
     assert raised.value.sqlstate == "KJK03"
-    assert all_rows(postgres, database) == before
-    theirs = PostgresStore(read_address(postgres.url(database, role)))
+    assert all_rows(postgres, refused.database) == before
+    theirs = PostgresStore(read_address(postgres.url(refused.database, refused.role)))
     held = theirs.read(account_ref(ACME))
     assert held is not None
     with pytest.raises(StoreDenied, match="nothing was changed"):

@@ -13,8 +13,9 @@ from kojikey.model.ref import HEADER, Document, Ref, account_ref, grant_ref, key
 from kojikey.stores.base import Change, Store
 from kojikey.stores.postgres.address import read_address
 from kojikey.stores.postgres.store import PostgresStore
-from support.servers.granted import ACME, BETA, Role, all_rows, counted, event
+from support.servers.granted import ACME, BETA, Refused, Role, all_rows, counted, event
 from support.servers.granted import owner as owner
+from support.servers.granted import refused as refused
 from support.servers.granted import role as role
 from support.servers.granted import sql as sql
 from support.servers.granted import store as store
@@ -51,16 +52,16 @@ def everything_works(store: PostgresStore, role: str) -> None:
 
 @pytest.mark.parametrize("mode", ["SHARE UPDATE EXCLUSIVE", "SHARE", "EXCLUSIVE", "ACCESS EXCLUSIVE"])
 @pytest.mark.parametrize("table", ["migrations", "header", "accounts", "keys", "events", "grants"])
-def test_a_role_locks_no_table_against_others(sql: Role, table: str, mode: str) -> None:
-    with pytest.raises(errors.InsufficientPrivilege), sql.transaction():
-        sql.execute(f"LOCK TABLE kojikey.{table} IN {mode} MODE".encode())
+def test_a_role_locks_no_table_against_others(refused: Refused, table: str, mode: str) -> None:
+    with pytest.raises(errors.InsufficientPrivilege), refused.sql.transaction():
+        refused.sql.execute(f"LOCK TABLE kojikey.{table} IN {mode} MODE".encode())
 
 
 @pytest.mark.parametrize("table", ["migrations", "header", "grants", "events"])
 @pytest.mark.parametrize("strength", ["UPDATE", "KEY SHARE"])
-def test_a_role_locks_no_row_that_is_not_its_own(sql: Role, table: str, strength: str) -> None:
+def test_a_role_locks_no_row_that_is_not_its_own(refused: Refused, table: str, strength: str) -> None:
     with pytest.raises(errors.InsufficientPrivilege):
-        sql.execute(f"SELECT 1 FROM kojikey.{table} FOR {strength}".encode())
+        refused.sql.execute(f"SELECT 1 FROM kojikey.{table} FOR {strength}".encode())
 
 
 def test_who_locks_all_that_it_may_holds_up_nobody_else(hasty: PostgresStore, sql: Role, role: str) -> None:

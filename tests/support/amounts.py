@@ -20,4 +20,4 @@ def of_which(cases: Iterable[tuple[object, ...]], normal: Collection[tuple[objec
     """Return all cases as parameters, those that the normal run does not have with its marker."""
     found = list(cases)
     assert set(normal) <= set(found), "a representative that is none of the cases"
-    return [case if case in normal else exhaustive(*case) for case in found]
+    return [pytest.param(*case) if case in normal else exhaustive(*case) for case in found]

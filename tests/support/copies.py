@@ -20,6 +20,7 @@ from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.store_admin.copying import CopyResult, copy
 from kojikey.stores.base import Store
 from kojikey.stores.registry import store_from_url
+from support.amounts import exhaustive, of_which
 from support.sample_store import ACCOUNT, ADAPTERS, NEW, PROVIDER, THIRD, FakeTester, SampleStore, yes
 
 OTHER, GEMINI = "globex", "google_gemini"
@@ -55,13 +56,18 @@ PLACES: dict[str, Place] = {
 """Where stores can be. A line here makes the tests of every target and of every crash go there too."""
 
 EMBEDDED = tuple(sorted(ADAPTERS))
+TARGETS = [place if place in EMBEDDED else exhaustive(place) for place in sorted(PLACES)]
+"""The normal run copies to the servers along ``ROUTES``, and in the tests of crashes."""
 
-ROUTES = [
-    ("sqlite", "postgresql", "dynamodb"),
-    ("dynamodb", "postgresql", "sqlite"),
-    ("postgresql", "dynamodb", "memory"),
-    ("sqlite", "sqlite", "sqlite"),
-]
+ROUTES = of_which(
+    [
+        (("sqlite", "postgresql", "dynamodb"),),
+        (("dynamodb", "postgresql", "sqlite"),),
+        (("postgresql", "dynamodb", "memory"),),
+        (("sqlite", "sqlite", "sqlite"),),
+    ],
+    [(("sqlite", "postgresql", "dynamodb"),), (("sqlite", "sqlite", "sqlite"),)],
+)
 
 Make = Callable[[str], SampleStore]
 
@@ -76,7 +82,7 @@ def source(request: pytest.FixtureRequest, make: Make) -> SampleStore:
     return make(request.param)
 
 
-@pytest.fixture(params=sorted(PLACES))
+@pytest.fixture(params=TARGETS)
 def target(request: pytest.FixtureRequest, make: Make) -> SampleStore:
     return make(request.param)
 

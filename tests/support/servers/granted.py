@@ -6,7 +6,8 @@ Owns: the fixtures; test files import those they use. Must not: assert what the 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import psycopg
 import pytest
@@ -32,19 +33,19 @@ def counted(account: str, seq: object, **more: object) -> dict[str, object]:
     return {"account": account, "wrapped": "w", "audit": audit, **more}
 
 
-@pytest.fixture
-def owner(postgres: Server, database: str) -> Iterator[str]:
-    """Return a role that is no superuser, for those are held to nothing, and owns the database."""
-    with postgres.a_role() as name:
-        postgres.sql(f"ALTER DATABASE {database} OWNER TO {name}")
+@contextmanager
+def owned(server: Server, database: str) -> Iterator[str]:
+    """Make a role that is no superuser, for those are held to nothing, and owns the database."""
+    with server.a_role() as name:
+        server.sql(f"ALTER DATABASE {database} OWNER TO {name}")
         yield name
-        postgres.sql(f"ALTER DATABASE {database} OWNER TO postgres")
+        server.sql(f"ALTER DATABASE {database} OWNER TO postgres")
 
 
-@pytest.fixture
-def store(postgres: Server, database: str, owner: str) -> Iterator[PostgresStore]:
-    """Return a store with two accounts, as its owner has it."""
-    store = PostgresStore(read_address(postgres.url(database, owner)))
+@contextmanager
+def created(server: Server, database: str, owner: str) -> Iterator[PostgresStore]:
+    """Make a store with two accounts, as its owner has it."""
+    store = PostgresStore(read_address(server.url(database, owner)))
     store.create({"format": 1})
     for account in (ACME, BETA):
         changes = [Change(account_ref(account), counted(account, 2), None)]
@@ -54,11 +55,29 @@ def store(postgres: Server, database: str, owner: str) -> Iterator[PostgresStore
     store.close()
 
 
+@contextmanager
+def granted(server: Server, store: PostgresStore) -> Iterator[str]:
+    """Make a role that was granted one account."""
+    with server.a_role() as name:
+        store.commit([Change(grant_ref(ACME, name), {}, None)])
+        yield name
+
+
+@pytest.fixture
+def owner(postgres: Server, database: str) -> Iterator[str]:
+    with owned(postgres, database) as name:
+        yield name
+
+
+@pytest.fixture
+def store(postgres: Server, database: str, owner: str) -> Iterator[PostgresStore]:
+    with created(postgres, database, owner) as store:
+        yield store
+
+
 @pytest.fixture
 def role(postgres: Server, store: PostgresStore) -> Iterator[str]:
-    """Return a role that was granted one account."""
-    with postgres.a_role() as name:
-        store.commit([Change(grant_ref(ACME, name), {}, None)])
+    with granted(postgres, store) as name:
         yield name
 
 
@@ -67,6 +86,26 @@ def sql(postgres: Server, database: str, role: str) -> Iterator[Role]:
     """Return a session of that role, as psql would be."""
     with psycopg.connect(postgres.url(database, role), autocommit=True) as connection:
         yield connection
+
+
+class Refused(NamedTuple):
+    """A store for the tests of a module that show that nothing can be changed, each of which finds it as it was."""
+
+    database: str
+    role: str
+    sql: Role
+
+
+@pytest.fixture(scope="module")
+def refused(postgres: Server) -> Iterator[Refused]:
+    with (
+        postgres.database() as database,
+        owned(postgres, database) as owner,
+        created(postgres, database, owner) as store,
+        granted(postgres, store) as role,
+        psycopg.connect(postgres.url(database, role), autocommit=True) as connection,
+    ):
+        yield Refused(database, role, connection)
 
 
 def all_rows(postgres: Server, database: str) -> list[list[tuple[object, ...]]]:
