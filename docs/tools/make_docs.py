@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import base64
 import functools
+import io
 import json
 import os
 import re
-import subprocess
 import sys
 import tempfile
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+from kojikey.__main__ import run
 from kojikey.cli.command import Command, Option
 from kojikey.cli.exits import MEANING
 from kojikey.cli.options import COMMON
@@ -188,13 +190,20 @@ def settled(members: dict[str, Any]) -> dict[str, Any]:
 def said(*arguments: str, given: str = "", ends: int = 0, **environ: str) -> str:
     """Return what the program prints to something 80 columns wide; it has to end with that exit code."""
     clean = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "COLUMNS": "80", "TERMINAL_WIDTH": "80", **environ}
-    done = subprocess.run(
-        [sys.executable, "-m", "kojikey", *arguments],
-        input=given, env=clean, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode != ends:
-        raise SystemExit(f"kojikey {' '.join(arguments)} ended with exit {done.returncode}: {done.stderr}")
-    return done.stdout
+    read, out, err = (io.TextIOWrapper(io.BytesIO(text), encoding="utf-8") for text in (given.encode(), b"", b""))
+    with (
+        mock.patch.dict(os.environ, clean, clear=True),
+        mock.patch.multiple(sys, stdin=read, stdout=out, stderr=err),
+    ):
+        code = run(list(arguments))
+    if code != ends:
+        raise SystemExit(f"kojikey {' '.join(arguments)} ended with exit {code}: {_written(err)}")
+    return _written(out)
+
+
+def _written(stream: io.TextIOWrapper) -> str:
+    stream.seek(0)
+    return stream.read()
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
