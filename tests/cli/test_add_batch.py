@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from support.program import COMMAND, SECONDS, Ended, Program, pieces_in
-from support.pseudo_terminal import end, on_a_terminal
+from support.pseudo_terminal import printed_on_a_terminal
 
 BATCHES = ["add", "rotate"]
 
@@ -221,14 +221,12 @@ def test_on_a_terminal_there_are_a_table_and_a_bar(kojikey: Program, tmp_path: P
     path = tmp_path / "keys.jsonl"
     path.touch(mode=0o600)
     path.write_text(text_of([line(kojikey, "acme", "ok_2"), line(kojikey, "globex", "invalid_key"), "no json"]))
-    with on_a_terminal(kojikey, command, "--batch", str(path), columns=100) as child:
-        code, text = end(child)
+    code, text = printed_on_a_terminal(kojikey, command, "--batch", str(path), columns=100)
     assert code == 3
     assert "2 left" in text or "3 left" in text
     assert all(word in text for word in ("ACCOUNT", "PROVIDER", "RESULT", "acme", "globex", "invalid_key"))
     assert "line 3: it is not a JSON object" in text
     assert "{" not in text
-    with on_a_terminal(kojikey, command, "--batch", str(path), "--jsonl", "--quiet", columns=100) as child:
-        code, text = end(child)
+    code, text = printed_on_a_terminal(kojikey, command, "--batch", str(path), "--jsonl", "--quiet", columns=100)
     assert [json.loads(row)["line"] for row in text.splitlines() if row.startswith("{")] == [1, 2, 3]
     assert "ACCOUNT" not in text

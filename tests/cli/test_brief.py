@@ -9,7 +9,7 @@ import pytest
 
 from support.many import fill_home
 from support.program import KEK, Program
-from support.pseudo_terminal import end, on_a_terminal
+from support.pseudo_terminal import printed_on_a_terminal
 
 ACCOUNTS = 26  # two keys each
 
@@ -25,8 +25,7 @@ def crowd(kojikey: Program) -> Iterator[Program]:
 
 
 def shown(kojikey: Program, *options: str, columns: int = 80) -> list[str]:
-    with on_a_terminal(kojikey, "test", "--all-accounts", *options, columns=columns, NO_COLOR="1") as child:
-        code, text = end(child)
+    code, text = printed_on_a_terminal(kojikey, "test", "--all-accounts", *options, columns=columns, NO_COLOR="1")
     assert code == 3
     return re.sub(r"\x1b\[[0-9?;]*[a-zA-Z]", "", text).replace("\r", "\n").splitlines()
 
@@ -42,7 +41,7 @@ def test_of_more_than_50_keys_a_terminal_shows_only_those_that_are_not_valid(cro
     assert "52 tested: 28 valid, 24 rejected" in brief
     few = shown(crowd, "elevenlabs")
     assert (marked(few, "✓"), marked(few, "✗")) == (14, 12)
-    assert marked(crowd.installed("test", "--all-accounts").out.splitlines(), "✓") == 28
+    assert marked(crowd("test", "--all-accounts").out.splitlines(), "✓") == 28
 
 
 def test_the_summary_names_the_accounts_the_first_ten_of_a_group(crowd: Program) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from support.program import KEK, Program
-from support.pseudo_terminal import end, on_a_terminal
+from support.pseudo_terminal import end, on_a_terminal, printed_on_a_terminal
 
 ESCAPE = "\x1b"
 
@@ -57,8 +57,7 @@ def test_a_long_account_name_is_shortened_in_the_middle_and_every_row_stays_a_li
 
 
 def lines_of(kojikey: Program, *command: str, columns: int) -> list[str]:
-    with on_a_terminal(kojikey, *command, columns=columns, NO_COLOR="1") as child:
-        _, text = end(child)
+    _, text = printed_on_a_terminal(kojikey, *command, columns=columns, NO_COLOR="1")
     return re.sub(r"\x1b\[[0-9?;]*[a-zA-Z]", "", text).replace("\r", "\n").splitlines()
 
 
@@ -123,8 +122,7 @@ def test_colour_is_only_where_it_is_wanted(
     kojikey: Program, command: list[str], options: list[str], environ: dict[str, Any], coloured: bool
 ) -> None:
     kojikey.added()
-    with on_a_terminal(kojikey, *command, *options, **environ) as child:
-        code, text = end(child)
+    code, text = printed_on_a_terminal(kojikey, *command, *options, **environ)
     assert code == 0
     assert bool(re.search(r"\x1b\[[0-9;]*3[0-9]", text)) is coloured
     if environ.get("TERM") == "dumb":
@@ -176,7 +174,7 @@ def test_a_quiet_tour_has_the_commands_and_their_results_alone(kojikey: Program)
 def test_an_encoding_without_bullets_gets_stars(kojikey: Program, encoding: str) -> None:
     key = kojikey.added("elevenlabs", "ok", "--label", "naïve – 鍵 ✓")
     for command in (["list"], ["test"], ["history", "elevenlabs"], ["doctor"], ["audit"], ["store", "info"]):
-        ended = kojikey.installed(*command, PYTHONIOENCODING=encoding)
+        ended = kojikey(*command, encoding=encoding)
         assert ended.code == 0, ended.said
         assert "Traceback" not in ended.err
         if command[0] in ("list", "test", "history"):
@@ -197,25 +195,23 @@ HELP = [["--help"], ["store", "--help"], ["rotate", "--help"], ["help", "rotate"
 
 @pytest.mark.parametrize("command", HELP, ids=" ".join)
 def test_help_is_drawn_on_a_terminal_and_plain_where_that_is_wanted(kojikey: Program, command: list[str]) -> None:
-    with on_a_terminal(kojikey, *command) as child:
-        code, text = end(child)
+    code, text = printed_on_a_terminal(kojikey, *command)
     assert code == 0
     assert "╭─ " in re.sub(r"\x1b\[[0-9;]*m", "", text)
     assert ESCAPE in text
     for name, value in (("NO_COLOR", "1"), ("TERM", "dumb")):
         environ: dict[str, Any] = {name: value}
-        with on_a_terminal(kojikey, *command, **environ) as child:
-            plain = end(child)[1]
+        plain = printed_on_a_terminal(kojikey, *command, **environ)[1]
         assert "╭" not in plain
         assert ESCAPE not in plain
-    piped = kojikey.installed(*command)
+    piped = kojikey(*command)
     assert (piped.code, "╭" in piped.out, ESCAPE in piped.out) == (0, False, False)
 
 
 @pytest.mark.parametrize(("columns", "widest"), [(80, 80), (100, 100), (160, 100)])
 def test_help_has_the_width_of_the_terminal_up_to_100(kojikey: Program, columns: int, widest: int) -> None:
-    with on_a_terminal(kojikey, "rotate", "--help", columns=columns) as child:
-        drawn = re.sub(r"\x1b\[[0-9;]*m", "", end(child)[1]).splitlines()
+    _, text = printed_on_a_terminal(kojikey, "rotate", "--help", columns=columns)
+    drawn = re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()
     assert max(len(line.rstrip()) for line in drawn) == widest
     plain = lines_of(kojikey, "rotate", "--help", columns=columns)
     assert widest - 12 < max(len(line.rstrip()) for line in plain) <= widest
@@ -224,8 +220,7 @@ def test_help_has_the_width_of_the_terminal_up_to_100(kojikey: Program, columns:
 @pytest.mark.parametrize("is_drawn", [False, True])
 def test_help_has_the_command_s_own_options_first_and_the_common_ones_last(kojikey: Program, is_drawn: bool) -> None:
     if is_drawn:
-        with on_a_terminal(kojikey, "test", "--help") as child:
-            text = re.sub(r"\x1b\[[0-9;]*m", "", end(child)[1])
+        text = re.sub(r"\x1b\[[0-9;]*m", "", printed_on_a_terminal(kojikey, "test", "--help")[1])
     else:
         text = kojikey("test", "--help").out
     heads = ["Examples", "Arguments", " Options" if is_drawn else "\nOptions", "Common options"]
@@ -240,8 +235,7 @@ def test_help_has_the_command_s_own_options_first_and_the_common_ones_last(kojik
 
 
 def test_help_shows_what_a_terminal_would_take_for_markup(kojikey: Program) -> None:
-    with on_a_terminal(kojikey, "run", "--help") as child:
-        text = end(child)[1]
+    text = printed_on_a_terminal(kojikey, "run", "--help")[1]
     assert "[ARGUMENTS]" in text
 
 

@@ -129,7 +129,7 @@ def test_a_store_file_that_others_can_read_or_write_is_refused_with_the_command_
     kojikey.added()
     path = kojikey.home / "keys.db"
     path.chmod(bits)
-    ended = kojikey.installed(*command)
+    ended = kojikey.installed(*command) if command[0] == "run" else kojikey(*command)
     assert (ended.code, ended.out) == (7, "")
     hint = ended.err.splitlines()[-1].strip().removeprefix("try: ")
     assert hint.startswith("chmod ")
@@ -148,7 +148,7 @@ def test_a_folder_that_others_can_write_to_is_refused(kojikey: Program) -> None:
 
 def test_a_home_that_cannot_be_made_is_reported_without_a_traceback(kojikey: Program) -> None:
     key = kojikey.key()
-    ended = kojikey.installed("add", "elevenlabs", "--no-test", "--stdin", stdin=key.key, KOJIKEY_HOME="/dev/null/here")
+    ended = kojikey("add", "elevenlabs", "--no-test", "--stdin", stdin=key.key, KOJIKEY_HOME="/dev/null/here")
     assert (ended.code, "Traceback" in ended.err) == (7, False)
     assert key.key not in ended.said
 
@@ -214,7 +214,7 @@ def test_a_kek_that_is_none_opens_nothing_and_is_not_repeated(kojikey: Program, 
 @pytest.mark.parametrize("kek", [None, "nonsense", "A" * 43], ids=["none", "malformed", "another"])
 def test_test_without_the_right_kek_ends_and_says_so(kojikey: Program, kek: str | None) -> None:
     kojikey.added()
-    ended = kojikey.installed("test", "--json", KOJIKEY_KEK=kek)
+    ended = kojikey("test", "--json", KOJIKEY_KEK=kek)
     assert (ended.code, ended.error["code"]) == (8, "cannot_open")
 
 

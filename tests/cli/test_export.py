@@ -20,7 +20,7 @@ from dotenv import dotenv_values
 from kojikey.cli.commands.export.formats import FORMATS, secret_name
 from kojikey.model.errors import UsageError
 from support.program import Program
-from support.pseudo_terminal import end, on_a_terminal
+from support.pseudo_terminal import end, on_a_terminal, printed_on_a_terminal
 from support.saving import actions
 
 VISIBLE = "".join(character for character in string.printable if character.isprintable() and not character.isspace())
@@ -239,11 +239,9 @@ def test_a_terminal_is_asked_first(kojikey: Program) -> None:
         child.sendline("n")
         code, text = end(child)
     assert (code, key.key in text, "nothing was printed" in text) == (0, False, True)
-    with on_a_terminal(kojikey, "export", "--reveal", "--yes") as child:
-        code, text = end(child)
+    code, text = printed_on_a_terminal(kojikey, "export", "--reveal", "--yes")
     assert (code, key.key in text) == (0, True)
-    with on_a_terminal(kojikey, "export", "--reveal", "--no-input") as child:
-        code, text = end(child)
+    code, text = printed_on_a_terminal(kojikey, "export", "--reveal", "--no-input")
     assert (code, key.key in text, "--yes" in text) == (2, False, True)
 
 

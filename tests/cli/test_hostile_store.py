@@ -19,7 +19,7 @@ import pytest
 
 from support.amounts import of_which
 from support.program import Ended, Program
-from support.pseudo_terminal import end, on_a_terminal
+from support.pseudo_terminal import printed_on_a_terminal
 
 HOSTILE = "e\x1b[31mx\x07\u202e\n::error::y ##[set-output name=z]w"
 COMMANDS = {
@@ -202,8 +202,7 @@ def test_on_a_terminal_only_kojikeys_own_escapes_are_sent(filled: Program, colum
         with_provider(database, HOSTILE)
         with_account(filled, database, HOSTILE)
     for name in ("list of all", "account list", "doctor", "test", "audit"):
-        with on_a_terminal(filled, *COMMANDS[name], columns=columns) as child:
-            _, shown = end(child)
+        _, shown = printed_on_a_terminal(filled, *COMMANDS[name], columns=columns)
         assert "\x1b[31mx" not in shown, name
         assert "\x07" not in shown, name
         assert not any(line.startswith("::error") for line in shown.splitlines()), name

@@ -6,7 +6,7 @@ import pytest
 
 from kojikey.testing import Sandbox
 from support.program import Program
-from support.pseudo_terminal import end, on_a_terminal
+from support.pseudo_terminal import printed_on_a_terminal
 from support.saving import actions
 
 
@@ -70,8 +70,7 @@ def test_other_settings_work_without_the_kek_and_ask_nobody(kojikey: Program) ->
 
 def test_nobody_is_asked_for_the_passphrase_for_a_label(kojikey: Program) -> None:
     kojikey.added()
-    with on_a_terminal(kojikey, "set", "elevenlabs", "--label", "production", KOJIKEY_KEK=None) as child:
-        code, text = end(child)
+    code, text = printed_on_a_terminal(kojikey, "set", "elevenlabs", "--label", "production", KOJIKEY_KEK=None)
     assert code == 0
     assert "Passphrase" not in text
     assert "changed: label" in text

@@ -17,7 +17,7 @@ import pytest
 sys.exit(pytest.main(["-q", "--collect-only", "--assert=plain", "-p", "no:cacheprovider", *sys.argv[1:]]))
 """
 NEEDS_DRIVERS = {"aws", "sdk", "stores", "support"}  # what they test cannot be had without
-FIRST = "not program and not server and not exhaustive"
+FIRST = "not program and not server"
 
 
 def test_a_folder_of_tests_needs_no_driver_and_no_played_aws() -> None:

@@ -4,7 +4,9 @@
 is started for it. Both are found in the code of the test and of its fixtures; where kojikey itself starts the process,
 the test is marked by hand. A test that starts a process without a marker fails and says so.
 
-Owns: setting and checking these two markers. Must not: start anything.
+``exhaustive``: set by hand, for what repeats much or takes long. Such a test runs only where ``-m`` names the marker.
+
+Owns: setting and checking the first two, and what the third one means. Must not: start anything.
 """
 
 from __future__ import annotations
@@ -35,8 +37,12 @@ _OF_TESTS = ("support.", "kojikey.testing.conformance.")  # modules whose functi
 _started: list[str] = []  # by the test that runs, as the interpreter saw it
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Set the markers, before pytest looks at them for ``-m``."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Set the markers, before pytest looks at them for ``-m``; leave out what is exhaustive and not asked for."""
+    if "exhaustive" not in config.getoption("markexpr"):
+        left_out = [item for item in items if item.get_closest_marker("exhaustive")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("exhaustive")]
     for item in items:
         if isinstance(item, pytest.Function):
             for name in _found(item):

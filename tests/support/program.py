@@ -11,10 +11,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 from unittest import mock
 
 from kojikey.__main__ import run
@@ -80,14 +81,22 @@ class Program:
         given = stdin.encode() if isinstance(stdin, str) else stdin
         out, err = (io.TextIOWrapper(io.BytesIO(), encoding=encoding, write_through=True) for _ in range(2))
         read = io.TextIOWrapper(io.BytesIO(given), encoding=encoding)
+        code = self._run(arguments, (read, out, err), environ)
+        return self._ended(code, _bytes(out), _bytes(err))
+
+    def on(self, descriptors: tuple[int, int, int], *arguments: str, **environ: str | None) -> int:
+        """Carry out a command line in this process with these descriptors as its streams, and return the exit code."""
+        with ExitStack() as stack:
+            modes = zip(descriptors, ("r", "w", "w"), strict=True)
+            files = [stack.enter_context(open(number, mode, 1, "utf-8", closefd=False)) for number, mode in modes]
+            return self._run(arguments, files, environ)
+
+    def _run(self, arguments: Sequence[str], streams: Sequence[TextIO], environ: Mapping[str, str | None]) -> int:
         with (
-            mock.patch.object(sys, "stdin", read),
-            mock.patch.object(sys, "stdout", out),
-            mock.patch.object(sys, "stderr", err),
+            mock.patch.multiple(sys, **dict(zip(("stdin", "stdout", "stderr"), streams, strict=True))),
             mock.patch.dict(os.environ, self.with_environ(environ), clear=True),
         ):
-            code = run(list(arguments))
-        return self._ended(code, _bytes(out), _bytes(err))
+            return run(list(arguments))
 
     def installed(self, *arguments: str | bytes, stdin: str | bytes = b"", **environ: str | None) -> Ended:
         """Carry out a command line in a process of its own."""

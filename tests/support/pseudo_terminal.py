@@ -5,8 +5,11 @@ Owns: starting it there, typing, and waiting for its end. Must not: assert what 
 
 from __future__ import annotations
 
+import errno
+import os
 import termios
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeAlias
 
@@ -32,6 +35,43 @@ def on_a_terminal(
         yield child
     finally:
         child.close(force=True)
+
+
+def printed_on_a_terminal(
+    kojikey: Program, *arguments: str, columns: int = 80, **environ: str | None
+) -> tuple[int, str]:
+    """Carry out a command that asks nothing, in this process; return the exit code and all that was shown.
+
+    The first three descriptors are the terminal meanwhile, for what asks them how wide it is.
+    """
+    terminal, streams = os.openpty()
+    termios.tcsetwinsize(streams, (24, columns))
+    was = [os.dup(number) for number in range(3)]
+    with ThreadPoolExecutor(1) as pool:
+        text = pool.submit(_read_to_the_end, terminal)
+        try:
+            for number in range(3):
+                os.dup2(streams, number)
+            code = kojikey.on((0, 1, 2), *arguments, **{**PLAIN, "COLUMNS": None, **environ})
+        finally:
+            for number, old in enumerate(was):
+                os.dup2(old, number)
+            for descriptor in (*was, streams):
+                os.close(descriptor)
+        return code, text.result(SECONDS).replace("\r\n", "\n")
+
+
+def _read_to_the_end(terminal: int) -> str:
+    found = bytearray()
+    try:
+        while piece := os.read(terminal, 65536):
+            found += piece
+    except OSError as error:
+        if error.errno != errno.EIO:  # Linux's word for the end of a terminal that nobody has open any more
+            raise
+    finally:
+        os.close(terminal)
+    return found.decode("utf-8", "backslashreplace")
 
 
 class Log:

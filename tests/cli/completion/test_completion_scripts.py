@@ -12,7 +12,7 @@ from kojikey.cli.completion import CHOICES, FILE, NOTHING, VARIABLE, entries, fi
 from kojikey.cli.completion.__main__ import main
 from kojikey.cli.completion.shells import SHELLS
 from support.program import Program
-from support.pseudo_terminal import end, on_a_terminal
+from support.pseudo_terminal import printed_on_a_terminal
 
 COMPLETIONS = Path(__file__).parents[3] / "completions"
 
@@ -70,12 +70,11 @@ def test_the_command_prints_the_script_alone(kojikey: Program, shell: str) -> No
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_on_a_terminal_it_also_says_where_the_script_goes(kojikey: Program, shell: str) -> None:
-    with on_a_terminal(kojikey, "completion", shell, columns=200) as child:
-        code, text = end(child)
+    code, text = printed_on_a_terminal(kojikey, "completion", shell, columns=200)
     assert code == 0
     assert all(step in text for step in SHELLS[shell].steps)
-    with on_a_terminal(kojikey, "completion", shell, "--quiet", columns=200) as child:
-        assert SHELLS[shell].steps[-1] not in end(child)[1]
+    quiet = printed_on_a_terminal(kojikey, "completion", shell, "--quiet", columns=200)[1]
+    assert SHELLS[shell].steps[-1] not in quiet
 
 
 def test_a_shell_without_a_script_is_refused_with_those_that_have_one(kojikey: Program) -> None:
