@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any
 from unittest import mock
 
 from kojikey.__main__ import run
@@ -88,12 +88,15 @@ class Program:
         """Carry out a command line in this process with these descriptors as its streams, and return the exit code."""
         with ExitStack() as stack:
             modes = zip(descriptors, ("r", "w", "w"), strict=True)
-            files = [stack.enter_context(open(number, mode, 1, "utf-8", closefd=False)) for number, mode in modes]
+            files: list[IO[str]] = [
+                stack.enter_context(open(number, mode, 1, "utf-8", closefd=False)) for number, mode in modes
+            ]
             return self._run(arguments, files, environ)
 
-    def _run(self, arguments: Sequence[str], streams: Sequence[TextIO], environ: Mapping[str, str | None]) -> int:
+    def _run(self, arguments: Sequence[str], streams: Sequence[IO[str]], environ: Mapping[str, str | None]) -> int:
+        read, out, err = streams
         with (
-            mock.patch.multiple(sys, **dict(zip(("stdin", "stdout", "stderr"), streams, strict=True))),
+            mock.patch.multiple(sys, stdin=read, stdout=out, stderr=err),
             mock.patch.dict(os.environ, self.with_environ(environ), clear=True),
         ):
             return run(list(arguments))
