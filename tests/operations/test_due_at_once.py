@@ -14,8 +14,7 @@ import pytest
 
 from kojikey.model.key import Key
 from kojikey.operations.key_settings import KeySettings
-from kojikey.stores.postgres.address import read_address
-from kojikey.stores.postgres.store import PostgresStore
+from kojikey.stores.registry import store_from_url
 from kojikey.stores.sqlite.store import SqliteStore
 from kojikey.testing.sandbox.management import Managed
 from support.program import COMMAND, KEK, Program
@@ -106,7 +105,7 @@ def on_sqlite(kojikey: Program, accounts: int) -> Fleet:
 def on_postgresql(kojikey: Program, url: str, accounts: int) -> Fleet:
     kojikey.environ["KOJIKEY_STORE"] = url
     assert kojikey("store", "init", url, "--kek", "env").code == 0
-    store = PostgresStore(read_address(url))
+    store = store_from_url(url)
     return Fleet(kojikey, SampleStore(lambda: store, {"KOJIKEY_KEK": KEK}), accounts)
 
 

@@ -16,8 +16,7 @@ from random import Random
 
 import pytest
 
-from kojikey.stores.postgres.address import read_address
-from kojikey.stores.postgres.store import PostgresStore
+from kojikey.stores.registry import store_from_url
 from kojikey.stores.sqlite.store import SqliteStore
 from support.killing import Forks, forks
 from support.minted_life import Life
@@ -75,6 +74,6 @@ def test_kills_on_postgresql(
     url = postgres.url(database)
     kojikey.environ["KOJIKEY_STORE"] = url
     assert kojikey("store", "init", url, "--kek", "env").code == 0
-    store = PostgresStore(read_address(url))
+    store = store_from_url(url)
     live(forked, kojikey, SampleStore(lambda: store, {"KOJIKEY_KEK": KEK}), provider, kills)
     store.close()
