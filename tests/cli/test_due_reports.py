@@ -225,7 +225,7 @@ def test_one_accounts_keys_are_looked_at_unless_all_are_asked_for(kojikey: Progr
         assert kojikey.add("xai", name, "--account", account).code == 0
     assert kojikey.add("xai_admin", "ok", "--account", "ops", "--rotate-after", "never").code == 0
     clock(LATER)
-    assert due(kojikey, "--admin-account", "ops").results == []
+    assert due(kojikey, "--admin-account", "ops", "--account", "ops").results == []
     one = due(kojikey, "--admin-account", "ops", "--account", "acme")
     assert [(row["account"], row["action"]) for row in one.results] == [("acme", "rotated")]
     rest = due(kojikey, "--admin-account", "ops", "--all-accounts", "--concurrency", "1", "--rate", "200")
