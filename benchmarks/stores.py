@@ -23,11 +23,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, NamedTuple
 
-from kojikey.model.ref import account_ref, key_ref
+from kojikey.model.ref import Ref, account_ref, key_ref
 from kojikey.model.secret import Secret
 from kojikey.model.timestamps import now
 from kojikey.operations.adding import NewKey, add
-from kojikey.operations.key_records import key_of
+from kojikey.operations.key_records import scan_keys
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.ledger import EventDraft, Ledger, Plan
 from kojikey.operations.open_store import OpenStore
@@ -35,7 +35,7 @@ from kojikey.operations.probing import Target
 from kojikey.operations.resolving import resolve
 from kojikey.operations.store_admin.creating import create
 from kojikey.sealing.kek.base import KekInputs
-from kojikey.stores.base import Change, Store, encoded, new_revision, slot_of
+from kojikey.stores.base import Change, Query, Store, encoded, new_revision, slot_of
 from kojikey.stores.registry import store_from_url
 from kojikey.stores.sqlite import schema
 
@@ -239,7 +239,7 @@ def _measured(place: Place, size: int, runs: int) -> dict[str, tuple[float, floa
         return {
             # The scan first: of the size that was asked for, before anything is added.
             "scan": _medians(
-                lambda _: sum(key_of(stored) is not None for stored in open_store.store.scan()),
+                lambda _: sum(1 for _ in scan_keys(open_store.store, Query(), damaged=_refuse)),
                 lambda _: bare.scan(),
                 SCANS,
             ),
@@ -290,6 +290,10 @@ class _Rows:
         before, self._revisions[name] = self._revisions[name], new_revision()
         key, account = (self._row(name, document, before) for document in (self._key, self._account))
         bare.change([], [("key", key), ("account", account)], self._event_row(name, 2))
+
+
+def _refuse(_: Ref, error: Exception) -> None:
+    raise error
 
 
 def _custody(url: str) -> OpenStore:
