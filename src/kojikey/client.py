@@ -25,7 +25,7 @@ from kojikey.model.secret import HiddenBytes, NotSerialisable
 from kojikey.model.verdict import Verdict
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.reporting import PAUSE, keep_report
-from kojikey.operations.resolving import resolve
+from kojikey.operations.resolving import Revisions, resolve_now
 
 _MOST_KEPT = 4096  # credentials
 _MOST_IDLE = 8  # connections that are kept for the next request
@@ -72,7 +72,7 @@ class Client(NotSerialisable):
         self._known: set[str] = set()
         self._left_behind: list[OpenStore] = []
         self._kept: dict[tuple[str, str | None], _Kept] = {}
-        self._opened_keys: dict[tuple[str, str, str], tuple[tuple[str | None, str | None], Credential]] = {}
+        self._opened_keys: dict[tuple[str, str, str], tuple[Revisions, Credential]] = {}
         self._begin()
         _clients.add(self)
 
@@ -188,14 +188,11 @@ class Client(NotSerialisable):
     def _current(self, open_store: OpenStore, provider: str, account: str) -> Credential:
         """Return the credential as the store has it now; what was opened before, where nothing was changed since."""
         place = (open_store.store_id, provider, account)
-        revisions = open_store.store.revisions(account, provider)
         opened = self._opened_keys.get(place)
-        if opened is not None and opened[0] == revisions:
+        if opened is not None and opened[0] == open_store.store.revisions(account, provider):
             return opened[1]
-        open_store.forget(account)  # it may have been disabled, or removed, since it was read
-        credential = resolve(open_store, account=account, provider=provider)
+        credential, revisions = resolve_now(open_store, account=account, provider=provider)
         with self._lock:
-            # With the revisions from before: what changed meanwhile is read once more, and never missed.
             while len(self._opened_keys) >= _MOST_KEPT:
                 del self._opened_keys[next(iter(self._opened_keys))]
             self._opened_keys[place] = revisions, credential

@@ -51,6 +51,18 @@ class OpenStore:
         """Return the document of an account's key at a provider, None where it has none."""
         return self.store.read(key_ref(account, provider))
 
+    def held_with_account(self, account: str, provider: str) -> tuple[Stored | None, Stored | None]:
+        """Return the documents of a key and of its account as they now are, and remember the account's.
+
+        Raises:
+            RecordChanged: the account's was changed or moved from outside.
+        """
+        key, owner = self.store.read_with_account(account, provider)
+        if owner is not None:
+            check_account(owner)
+        self._remember_account(account, owner)
+        return key, owner
+
     def kek(self, kid: str | None = None) -> Kek:
         """Return the KEK with that id (during a re-keying there are two), by default the one that wraps new accounts.
 
@@ -172,9 +184,12 @@ class OpenStore:
     def _account(self, account: str) -> Stored | None:
         # Remembered, because `run` asks for several keys of one account; bounded, because `test` asks for thousands.
         if account not in self._accounts:
-            _make_room(self._accounts)
-            self._accounts[account] = self.account(account)
+            self._remember_account(account, self.account(account))
         return self._accounts[account]
+
+    def _remember_account(self, account: str, stored: Stored | None) -> None:
+        _make_room(self._accounts)
+        self._accounts[account] = stored
 
     def account(self, account: str) -> Stored | None:
         """Return an account's document as it now is, None where the store never had the account.

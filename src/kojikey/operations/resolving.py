@@ -11,6 +11,13 @@ from kojikey.model.errors import RecordChanged
 from kojikey.operations.open_store import OpenStore
 from kojikey.stores.base import Stored
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+Revisions: TypeAlias = "tuple[str | None, str | None]"
+"""Those of a key and of its account, None for what is not there."""
+
 
 def resolve(open_store: OpenStore, *, account: str, provider: str) -> Credential:
     """Return the account's own key at the provider, or word that it has none: the built-in allocation is used there.
@@ -22,7 +29,17 @@ def resolve(open_store: OpenStore, *, account: str, provider: str) -> Credential
         StoreUnavailable: the store could not be read.
         CannotOpen: the KEK is missing or wrong, or the record was changed from outside.
     """
-    stored = open_store.held(account, provider)
+    return resolve_now(open_store, account=account, provider=provider)[0]
+
+
+def resolve_now(open_store: OpenStore, *, account: str, provider: str) -> tuple[Credential, Revisions]:
+    """Do as :func:`resolve`, and tell for which revisions of the key and of its account that holds."""
+    stored, owner = open_store.held_with_account(account, provider)
+    revisions = stored.revision if stored else None, owner.revision if owner else None
+    return _credential(open_store, stored, account=account, provider=provider), revisions
+
+
+def _credential(open_store: OpenStore, stored: Stored | None, *, account: str, provider: str) -> Credential:
     if stored is None or open_store.is_disabled(account):
         return Credential(provider, account, source_without_key(provider), None, None, ())
     sealed, number, base_url, models = _current(stored)

@@ -23,6 +23,7 @@ from kojikey.model.ref import HEADER, Document, Ref, account_ref, key_ref
 from kojikey.stores.stored import DOCUMENT_LIMIT as DOCUMENT_LIMIT
 from kojikey.stores.stored import Row as Row
 from kojikey.stores.stored import Stored as Stored
+from kojikey.stores.stored import both_of as both_of
 from kojikey.stores.stored import decoded as decoded
 from kojikey.stores.stored import encoded as encoded
 from kojikey.stores.stored import key_in as key_in
@@ -147,6 +148,14 @@ class Store(ABC):
         """Return the present document, with every change that was acknowledged before; None where there is none."""
         stored: Stored | None = self._guard(self._read, ref)
         return stored
+
+    def read_with_account(self, account: str, provider: str) -> tuple[Stored | None, Stored | None]:
+        """Return the documents of a key and of its account: what opens it, in one request where possible."""
+        found: tuple[Stored | None, Stored | None] = self._guard(self._read_with_account, account, provider)
+        return found
+
+    def _read_with_account(self, account: str, provider: str) -> tuple[Stored | None, Stored | None]:
+        return self._read(key_ref(account, provider)), self._read(account_ref(account))
 
     def revisions(self, account: str, provider: str) -> tuple[str | None, str | None]:
         """Return the revisions that a key and its account have now, None for what is not there.

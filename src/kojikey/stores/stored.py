@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 
 from kojikey.model.errors import Effect, StoreCorrupt, StoreUnavailable
-from kojikey.model.ref import HEADER, Document, Ref, key_ref
+from kojikey.model.ref import HEADER, Document, Ref, account_ref, key_ref
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,6 +94,15 @@ def stored_of(ref: Ref, text: object, revision: str, place: str) -> Stored:
     if document is None:
         raise StoreCorrupt(place, "is damaged: its header cannot be read", effect=Effect.NOTHING_CHANGED)
     return Stored(ref, document, revision)
+
+
+def both_of(account: str, provider: str, row: tuple[Any, ...]) -> tuple[Stored | None, Stored | None]:
+    """Return a key and its account from a row with text and revision of each, None for what is not there."""
+    key, key_revision, owner, owner_revision = row
+    return (
+        None if key_revision is None else Stored(key_ref(account, provider), None, key_revision, text=key),
+        None if owner_revision is None else Stored(account_ref(account), None, owner_revision, text=owner),
+    )
 
 
 def key_in(row: Row, place: str) -> Stored:

@@ -27,6 +27,7 @@ from typing import Any, LiteralString
 
 from psycopg import Connection, sql
 
+from kojikey.model.errors import NotFound, UsageError
 from kojikey.stores.base import Change
 
 # By the grant's own index for each row: a list of all granted accounts would be read anew by every statement.
@@ -246,6 +247,26 @@ def take_privileges(connection: Connection[Any], role: str) -> None:
     ).fetchall()
     if not left:
         _take_all(connection, sql.Identifier(role))
+
+
+def refuse_role(role: str, found: tuple[Any, ...]) -> None:
+    """Check that a role can be granted an account, given what :data:`ROLE_IN_STORE` found of it.
+
+    Raises:
+        NotFound: there is no such role. UsageError: the server would hold it to no account.
+    """
+    there, administers, exempt = found
+    if not there:
+        raise NotFound(
+            "there is no such role in the database", hint="its administrator makes one with CREATE ROLE NAME LOGIN"
+        )
+    if administers:
+        raise UsageError(f"the role {role} administers this store: it sees every account without a grant")
+    if exempt:
+        raise UsageError(
+            f"the role {role} is a superuser or has BYPASSRLS: the server would hold it to no account",
+            hint=f"ALTER ROLE {role} NOBYPASSRLS, or name another role",
+        )
 
 
 def follow_grants(connection: Connection[Any], changes: Sequence[Change]) -> None:

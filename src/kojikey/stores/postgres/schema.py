@@ -87,6 +87,11 @@ READ: dict[str, LiteralString] = {
     "key": "SELECT document, revision FROM kojikey.keys WHERE account = %(account)s AND provider = %(provider)s",
     "grant": "SELECT document, revision FROM kojikey.grants WHERE account = %(account)s AND role = " + _ROLE,
 }
+READ_WITH_ACCOUNT: LiteralString = (
+    "SELECT k.document, k.revision, a.document, a.revision FROM (SELECT 1) one"
+    " LEFT JOIN kojikey.keys k ON k.account = %(account)s AND k.provider = %(provider)s"
+    " LEFT JOIN kojikey.accounts a ON a.account = %(account)s"
+)
 REVISIONS: LiteralString = (
     "SELECT (SELECT revision FROM kojikey.keys WHERE account = %(account)s AND provider = %(provider)s),"
     " (SELECT revision FROM kojikey.accounts WHERE account = %(account)s)"

@@ -24,7 +24,6 @@ from typing import Any, LiteralString, NamedTuple
 from kojikey.model.errors import (
     ChangedMeanwhile,
     KojikeyError,
-    NotFound,
     StoreCorrupt,
     StoreExists,
     StoreNotFound,
@@ -39,6 +38,7 @@ from kojikey.stores.base import (
     Row,
     Store,
     Stored,
+    both_of,
     decoded,
     encoded,
     key_in,
@@ -55,7 +55,15 @@ except ImportError:  # also where it finds no libpq
 
 from psycopg import Connection
 
-from kojikey.stores.postgres.access import AS_OWNER, ROLE_IN_STORE, follow_grants, is_owner, lacking, secure
+from kojikey.stores.postgres.access import (
+    AS_OWNER,
+    ROLE_IN_STORE,
+    follow_grants,
+    is_owner,
+    lacking,
+    refuse_role,
+    secure,
+)
 from kojikey.stores.postgres.address import Address, read_address
 from kojikey.stores.postgres.connection import Link
 from kojikey.stores.postgres.schema import (
@@ -68,6 +76,7 @@ from kojikey.stores.postgres.schema import (
     MIGRATIONS,
     PAGE,
     READ,
+    READ_WITH_ACCOUNT,
     REVISIONS,
     TAKE,
     VERSION,
@@ -198,26 +207,16 @@ class PostgresStore(Store):
     def _read(self, ref: Ref) -> Stored | None:
         rows = self._link.rows(READ[ref.kind], {"account": ref.account, "provider": ref.provider})
         if ref.kind == "grant" and not rows:
-            self._refuse_role(ref.provider)
+            refuse_role(ref.provider, self._link.rows(ROLE_IN_STORE, (ref.provider,))[0])
         return stored_of(ref, rows[0][0], rows[0][1], self.place) if rows else None
+
+    def _read_with_account(self, account: str, provider: str) -> tuple[Stored | None, Stored | None]:
+        place = {"account": account, "provider": provider}
+        return both_of(account, provider, *self._link.rows(READ_WITH_ACCOUNT, place))
 
     def _revisions(self, account: str, provider: str) -> tuple[str | None, str | None]:
         key, owner = self._link.rows(REVISIONS, {"account": account, "provider": provider})[0]
         return key, owner
-
-    def _refuse_role(self, role: str) -> None:
-        there, administers, exempt = self._link.rows(ROLE_IN_STORE, (role,))[0]
-        if not there:
-            raise NotFound(
-                "there is no such role in the database", hint="its administrator makes one with CREATE ROLE NAME LOGIN"
-            )
-        if administers:
-            raise UsageError(f"the role {role} administers this store: it sees every account without a grant")
-        if exempt:
-            raise UsageError(
-                f"the role {role} is a superuser or has BYPASSRLS: the server would hold it to no account",
-                hint=f"ALTER ROLE {role} NOBYPASSRLS, or name another role",
-            )
 
     def _commit(self, changes: Sequence[Change], events: Sequence[Document]) -> tuple[str, ...]:
         rows = tuple(row_of(change, self.place) for change in changes)

@@ -34,6 +34,10 @@ READ = {
     "account": "SELECT document, revision FROM accounts WHERE account = :account",
     "key": "SELECT document, revision FROM keys WHERE account = :account AND provider = :provider",
 }
+READ_WITH_ACCOUNT = (
+    "SELECT k.document, k.revision, a.document, a.revision FROM (SELECT 1)"
+    " LEFT JOIN keys k ON k.account = :account AND k.provider = :provider LEFT JOIN accounts a ON a.account = :account"
+)
 REVISIONS = (
     "SELECT (SELECT revision FROM keys WHERE account = :account AND provider = :provider),"
     " (SELECT revision FROM accounts WHERE account = :account)"

@@ -31,6 +31,7 @@ from kojikey.stores.base import (
     Row,
     Store,
     Stored,
+    both_of,
     decoded,
     encoded,
     key_in,
@@ -47,6 +48,7 @@ from kojikey.stores.sqlite.schema import (
     MIGRATIONS,
     PAGE,
     READ,
+    READ_WITH_ACCOUNT,
     REVISIONS,
     TABLES,
     conditions,
@@ -113,6 +115,10 @@ class SqliteStore(Store):
         # All rows, for a statement that is not run to its end keeps its lock.
         rows = self._opened().execute(READ[ref.kind], place).fetchall()
         return stored_of(ref, rows[0][0], rows[0][1], self.place) if rows else None
+
+    def _read_with_account(self, account: str, provider: str) -> tuple[Stored | None, Stored | None]:
+        place = {"account": account, "provider": provider}
+        return both_of(account, provider, *self._opened().execute(READ_WITH_ACCOUNT, place).fetchall())
 
     def _revisions(self, account: str, provider: str) -> tuple[str | None, str | None]:
         (found,) = self._opened().execute(REVISIONS, {"account": account, "provider": provider}).fetchall()

@@ -41,6 +41,9 @@ class DocumentPromises(StoreFixtures):
             store.header,
             lambda: store.read(KEY),
             lambda: store.revisions(KEY.account, KEY.provider),
+            lambda: store.read_with_account(KEY.account, KEY.provider),
+            lambda: list(store.pages()),
+            lambda: store.counts(),
             lambda: store.commit([Change(KEY, {}, None)]),
             lambda: list(store.scan()),
             lambda: list(store.accounts()),
@@ -196,6 +199,17 @@ class DocumentPromises(StoreFixtures):
             put(store, KEY, {}, events=(sized(DOCUMENT_LIMIT + 1, **event("acme", 2)),))
         assert store.read(KEY) is None
         assert [found["seq"] for found in store.events()] == [1]
+
+    def test_a_key_and_its_account_are_read_together_as_one_by_one(self, store: Store, another: Maker) -> None:
+        assert another().read_with_account(KEY.account, KEY.provider) == (None, None)
+        for ref in (KEY, ACCOUNT, key_ref(KEY.account, "other"), account_ref("acmf")):
+            put(store, ref, {"at": str(ref)})
+            expected = store.read(KEY), store.read(ACCOUNT)
+            assert another().read_with_account(KEY.account, KEY.provider) == expected
+        found = store.read(KEY)
+        assert found is not None
+        store.commit([Change(KEY, None, found.revision)])
+        assert another().read_with_account(KEY.account, KEY.provider) == (None, store.read(ACCOUNT))
 
     # compare and swap
 

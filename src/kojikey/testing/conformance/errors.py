@@ -22,6 +22,7 @@ USES: dict[str, Use] = {
     "create": lambda store: store.create(HEADER_DOCUMENT),
     "open": lambda store: store.open(),
     "read": lambda store: store.read(KEY),
+    "read_with_account": lambda store: store.read_with_account("acme", "elevenlabs"),
     "commit": lambda store: store.commit([Change(KEY, {}, None)]),
     "scan": lambda store: list(store.scan()),
     "pages": lambda store: list(store.pages()),
