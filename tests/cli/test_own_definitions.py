@@ -192,3 +192,10 @@ def test_the_version_path_at_the_end_of_a_base_url_is_removed_with_a_message(koj
     assert ended.code == 0, ended.said
     assert "/v1beta was taken off the end of the base URL" in ended.err
     assert kojikey.listed("google_gemini")["base_url"] == key.base_url
+
+
+def test_a_file_that_cannot_be_read_is_not_to_be_removed(kojikey: Program, tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "nowhere.toml"):
+        ended = kojikey("providers", "check", str(path), "--json")
+        assert (ended.code, "remove" in ended.said) == (2, False), ended.said
+        assert ended.error["hint"].startswith("kojikey providers new ID")

@@ -9,6 +9,7 @@ from kojikey.cli.exits import Exit
 from kojikey.cli.output.failure import Failure
 from kojikey.model.errors import BadDefinition, Conflict, Effect, StoreUnavailable, UsageError
 from kojikey.model.next_step import Hint, next_step
+from kojikey.model.plain_text import printable
 from kojikey.model.ref import Document
 from kojikey.providers import catalog
 from kojikey.providers.definition_file import checked_id, parse
@@ -35,7 +36,13 @@ def check(context: Context, path: str) -> int:
 
 
 def _mistakes(path: str) -> list[tuple[int, str]]:
-    text = catalog.read_of_user(path)
+    try:
+        text = catalog.read_of_user(path)
+    except BadDefinition as error:
+        raise UsageError(
+            f"{printable(path)} is not the file of a definition: {'; '.join(error.problems)}",
+            hint=Hint(next_step("providers", "new", "ID"), " writes one to begin with"),
+        ) from None
     try:
         definition = parse(text, path)
     except BadDefinition as error:

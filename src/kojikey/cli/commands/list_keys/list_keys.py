@@ -70,6 +70,9 @@ def list_keys(call: Call) -> int:
 def _nothing(call: Call) -> str:
     if call.given(FAILING, DUE, OUTCOME):
         return "no key that these filters take"
+    if call[PROVIDERS]:
+        adds = next_step("add", call[PROVIDERS][0])
+        return Hint(f"no {' or '.join(call[PROVIDERS])} key in this store; ", adds, " adds one")
     return Hint("no keys in this store; ", next_step("add", "PROVIDER"), " adds one")
 
 
