@@ -89,7 +89,7 @@ class Scanner:
         else:
             begin = self.buffer.rfind(b"\n", 0, at) + 1
             lines = self.buffer.count(b"\n", 0, at)
-            characters = len(self.buffer[begin:at].translate(None, _NOT_COUNTED))
+            characters = _characters(self.buffer[begin:at])
         return line + lines, characters + (1 if lines else column)
 
     def _found(self, match: Match, line: int, column: int) -> Found:
@@ -98,6 +98,11 @@ class Scanner:
             return Found(line, column, match.encoding, match.key, None, "")
         value = self.buffer[match.start : match.end].replace(b"\0", b"").decode("ascii", "replace")
         return Found(line, column, match.encoding, None, self.engine.shapes[match.shape].provider, tail_of(value))
+
+
+def _characters(text: bytearray) -> int:
+    """Return how many characters a text has; most have no others than those of ASCII, and are counted at once."""
+    return len(text) if text.isascii() and 0 not in text else len(text.translate(None, _NOT_COUNTED))
 
 
 def reader_of(data: bytes) -> Read:
