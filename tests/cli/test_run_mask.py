@@ -274,6 +274,27 @@ def test_ctrl_z_stops_it_and_fg_goes_on(kojikey: Program, masked: str) -> None:
         child.expect(pexpect.EOF)
 
 
+def test_a_job_that_went_on_in_the_background_has_the_keyboard_again_with_fg(kojikey: Program, masked: str) -> None:
+    with on_a_terminal(kojikey, program=("bash", "--norc", "--noediting", "-i"), PS1="prompt$ ", HISTFILE="") as child:
+        child.expect_exact("prompt$ ")
+        script = f"'echo ready; read a; echo ${VARIABLE} $a'"
+        for more in ("", " &"):
+            child.sendline(" ".join((*COMMAND, *RUN, "sh", "-c", script)) + more)
+            child.expect(r"\bready\r+\n")
+            if not more:
+                child.send("\x1a")
+                child.expect_exact("Stopped")
+                child.expect_exact("prompt$ ")
+                child.sendline("bg")
+            child.sendline("echo between")
+            child.expect_exact("\r\nbetween")
+            child.sendline("fg")
+            child.expect_exact("sh -c")
+            child.sendline("again")
+            child.expect_exact(f"{masked} again")
+            child.expect_exact("prompt$ ")
+
+
 def test_a_shell_in_it_has_job_control_of_its_own(kojikey: Program, key: str) -> None:
     command = ("bash", "--norc", "--noediting", "-i")
     with on_a_terminal(kojikey, *RUN, *command, PS1="inner$ ", HISTFILE="") as child:

@@ -25,6 +25,9 @@ from kojikey.cli.commands.run.signals import (
 )
 
 
+_BACKGROUND_S = 0.1  # nobody says when a shell brings a job that runs into the foreground: it is looked for so often
+
+
 @dataclass(slots=True)
 class MaskedRun:
     """A program under way, and all that goes to and fro."""
@@ -57,6 +60,8 @@ class MaskedRun:
         return end_as(self.status)
 
     def _turn(self) -> None:
+        if self.session and not self.terminal.is_handed_over:
+            self.terminal.hand_over()
         readable = [output.source for output in self.outputs if output.is_open]
         readable.append(self.wake)
         writable: list[int] = []
@@ -84,8 +89,11 @@ class MaskedRun:
         return not self.is_typing_over and master_is_open and self.terminal.is_ours
 
     def _patience(self) -> float | None:
-        deadlines = [output.deadline for output in self.outputs if output.deadline is not None]
-        return max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
+        now = time.monotonic()
+        waits = [max(0.0, output.deadline - now) for output in self.outputs if output.deadline is not None]
+        if self.session and not self.terminal.is_handed_over:
+            waits.append(_BACKGROUND_S)
+        return min(waits, default=None)
 
     def _carry_keys(self, *, typed: bool, able: bool) -> None:
         """Carry what was typed to the program, which may take its time to read it."""

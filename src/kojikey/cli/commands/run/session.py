@@ -37,6 +37,11 @@ class RealTerminal:
         except OSError:
             return False
 
+    @property
+    def is_handed_over(self) -> bool:
+        """Whether what is typed is let through."""
+        return self._before is not None
+
     def hand_over(self) -> None:
         """Let each key that is typed through as it is: the program's own terminal makes of it what it means."""
         if self._before is None and self.is_ours:
