@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
 from psycopg import errors
 
 from kojikey.model.errors import StoreDenied, UsageError
-from kojikey.model.ref import HEADER, account_ref, grant_ref
-from kojikey.stores.base import Change
+from kojikey.model.ref import HEADER, account_ref, grant_ref, key_ref
+from kojikey.stores.base import Change, Query
 from kojikey.stores.postgres.address import read_address
+from kojikey.stores.postgres.connection import Link
 from kojikey.stores.postgres.store import PostgresStore
 from support.servers.granted import ACME, BETA, TABLES, Refused, Role, all_rows, counted, event
 from support.servers.granted import owner as owner
@@ -321,3 +324,52 @@ def test_a_granted_role_finds_its_rows_by_index(sql: Role) -> None:
     assert "Index Cond: " in plan
     assert "ROW(" in plan.partition("Index Cond: ")[2].partition("\n")[0]
     assert "Sort" not in plan
+
+
+def test_what_goes_over_all_accounts_finds_those_of_a_role_by_index(
+    sql: Role, role: str, store: PostgresStore, postgres: Server, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, Any]] = []
+    rows = Link.rows
+
+    def noted(self: Link, select: LiteralString, values: Any = ()) -> Any:
+        asked.append((select, values))
+        return rows(self, select, values)
+
+    monkeypatch.setattr(Link, "rows", noted)
+    verbs: tuple[Callable[[PostgresStore], Any], ...] = (
+        lambda found: [stored.ref for stored in found.scan()],
+        lambda found: [stored.ref.account for stored in found.accounts()],
+        lambda found: [event["account"] for event in found.events()],
+        lambda found: found.counts(),
+        lambda found: found.counts(Query(providers=("other",), not_tested_since="2026-11-12T00:00:00Z")),
+    )
+    of_role = PostgresStore(read_address(postgres.url(database, role)))
+    found = [verb(of_role) for verb in verbs]
+    of_role.close()
+    assert found == [
+        [key_ref(ACME, "elevenlabs"), key_ref(ACME, "other")], [ACME], [ACME, ACME],
+        {"elevenlabs": 1, "other": 1}, {"other": 1},
+    ]  # fmt: skip
+    sql.execute("SET enable_seqscan = off; SET enable_bitmapscan = off")
+    plans = [
+        "\n".join(str(line) for (line,) in sql.execute(b"EXPLAIN " + select.encode(), values).fetchall())
+        for select, values in asked
+        if "FROM kojikey." in select and "kojikey.migrations" not in select
+    ]
+    assert len(plans) == len(verbs)
+    assert all("account = ANY" in plan.partition("Index Cond: ")[2].partition("\n")[0] for plan in plans), plans
+    assert store.counts() == {"elevenlabs": 2, "other": 2}
+
+
+def test_what_a_role_inherits_is_found_as_well(
+    store: PostgresStore, role: str, postgres: Server, database: str
+) -> None:
+    with postgres.a_role() as member:
+        postgres.sql(f"GRANT {role} TO {member}")
+        store.commit([Change(grant_ref(BETA, member), {}, None)])
+        of_member = PostgresStore(read_address(postgres.url(database, member)))
+        assert [stored.ref.account for stored in of_member.accounts()] == [ACME, BETA]
+        assert of_member.counts() == {"elevenlabs": 2, "other": 2}
+        assert len(list(of_member.events())) == 4
+        of_member.close()

@@ -92,6 +92,14 @@ READ_WITH_ACCOUNT: LiteralString = (
     " LEFT JOIN kojikey.keys k ON k.account = %(account)s AND k.provider = %(provider)s"
     " LEFT JOIN kojikey.accounts a ON a.account = %(account)s"
 )
+ACCOUNTS: LiteralString = "SELECT account, document, revision FROM kojikey.accounts WHERE account > %s"
+EVENTS: LiteralString = "SELECT account, seq, document FROM kojikey.events WHERE (account, seq) > (%s, %s)"
+EVENTS_OF_ONE: LiteralString = "SELECT account, seq, document FROM kojikey.events WHERE account = %s AND seq > %s"
+# For what goes over all accounts, where a role sees some: it says what row-level security says (a role sees no other
+# grants either), in a form for which there is an index. The policies themselves are checked for each row: a role with
+# one account of 500,000 would wait for all rows, and one with 10,000 accounts that read a list of them in the policies
+# for that list, whenever it reads a single key.
+GRANTED_ALONE: LiteralString = " AND account = ANY (ARRAY(SELECT g.account FROM kojikey.grants g))"
 REVISIONS: LiteralString = (
     "SELECT (SELECT revision FROM kojikey.keys WHERE account = %(account)s AND provider = %(provider)s),"
     " (SELECT revision FROM kojikey.accounts WHERE account = %(account)s)"
@@ -199,7 +207,14 @@ def conditions(query: Query) -> tuple[LiteralString, list[Any]]:
     return text, values
 
 
-def counting(query: Query) -> tuple[LiteralString, list[Any]]:
+def scanning(query: Query, reach: LiteralString) -> tuple[LiteralString, list[Any]]:
+    """Return the statement that reads the keys of a query from a place on, and its values after that place."""
+    wanted, values = conditions(query)
+    select: LiteralString = "SELECT account, provider, document, revision FROM kojikey.keys"
+    return select + " WHERE (account, provider) > (%s, %s)" + wanted + reach + " ORDER BY account, provider", values
+
+
+def counting(query: Query, reach: LiteralString) -> tuple[LiteralString, list[Any]]:
     """Return the statement that counts the keys of a query by provider, and its values."""
     wanted, values = conditions(query)
-    return "SELECT provider, count(*) FROM kojikey.keys WHERE true" + wanted + " GROUP BY provider", values
+    return "SELECT provider, count(*) FROM kojikey.keys WHERE true" + wanted + reach + " GROUP BY provider", values

@@ -67,10 +67,14 @@ from kojikey.stores.postgres.access import (
 from kojikey.stores.postgres.address import Address, read_address
 from kojikey.stores.postgres.connection import Link
 from kojikey.stores.postgres.schema import (
+    ACCOUNTS,
     ADD,
     ADD_EVENT,
     BEFORE_A_CHANGE,
     EVENT_REVISION,
+    EVENTS,
+    EVENTS_OF_ONE,
+    GRANTED_ALONE,
     GRANTS,
     LEDGER,
     MIGRATIONS,
@@ -80,11 +84,11 @@ from kojikey.stores.postgres.schema import (
     REVISIONS,
     TAKE,
     VERSION,
-    conditions,
     counting,
     line_of,
     migrate,
     row_of,
+    scanning,
     statement,
 )
 
@@ -325,30 +329,25 @@ class PostgresStore(Store):
         return (key_in(row, self.place) for page in self._pages(query) for row in page)
 
     def _pages(self, query: Query) -> Iterator[list[Row]]:
-        wanted, values = conditions(query)
-        select: LiteralString = (
-            "SELECT account, provider, document, revision FROM kojikey.keys"  # noqa: S608 - made of constants
-            " WHERE (account, provider) > (%s, %s)" + wanted + " ORDER BY account, provider"
-        )
+        select, values = scanning(query, self._reach(query.account))
         yield from self._paged(select, ("", ""), values)
 
     def _counts(self, query: Query) -> dict[str, int]:
-        return dict(self._link.rows(*counting(query)))
+        return dict(self._link.rows(*counting(query, self._reach(query.account))))
 
     def _accounts(self) -> Iterator[Stored]:
-        select: LiteralString = (
-            "SELECT account, document, revision FROM kojikey.accounts WHERE account > %s ORDER BY account"
-        )
+        select = ACCOUNTS + self._reach(None) + " ORDER BY account"
         for account, text, revision in chain.from_iterable(self._paged(select, ("",), [])):
             yield stored_of(account_ref(account), text, revision, self.place)
 
     def _events(self, account: str | None) -> Iterator[Document]:
-        place: LiteralString = "(account, seq) > (%s, %s)" if account is None else "account = %s AND seq > %s"
-        select: LiteralString = (
-            "SELECT account, seq, document FROM kojikey.events WHERE " + place + " ORDER BY account, seq"  # noqa: S608
-        )
+        select = (EVENTS if account is None else EVENTS_OF_ONE) + self._reach(account) + " ORDER BY account, seq"
         for row in chain.from_iterable(self._paged(select, (account or "", -1), [])):
             yield decoded(row[2])
+
+    def _reach(self, account: str | None) -> LiteralString:
+        """Return the condition by which the server finds what a role was granted; none is needed for one account."""
+        return "" if account is not None or self._sees_every_account() else GRANTED_ALONE
 
     def _grants(self, account: str, inherited_by: str | None) -> Iterator[Stored]:
         for role, text, revision in self._link.rows(GRANTS, {"account": account, "inherited_by": inherited_by}):
