@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from kojikey.cli.commands.test import key_run
+from kojikey.cli.commands.test import key_run, test
 from kojikey.model.errors import StoreUnreachable
 from kojikey.providers.requests import traffic
 from kojikey.providers.requests.traffic import Traffic
+from kojikey.stores.sqlite.store import SqliteStore
 from kojikey.testing import Sandbox
 from support.many import PROVIDERS, fill_home
 from support.program import COMMAND, KEK, SECONDS, Program
@@ -323,3 +324,36 @@ def test_a_bug_in_one_test_does_not_hide_that_the_store_went_away(
     ended = kojikey("test", "--json")
     assert (ended.code, ended.error["code"]) == (7, "store_unavailable")
     assert "is gone" in ended.error["message"]
+
+
+@pytest.fixture
+def uncounted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the local store be one that charges for each scan, of which five keys are read ahead."""
+    monkeypatch.setattr(SqliteStore, "partitioned", True)
+    monkeypatch.setattr(test, "MANY_KEYS", 4)
+    monkeypatch.setattr(key_run, "FEW", 4)
+
+
+@pytest.mark.usefixtures("uncounted")
+def test_keys_that_were_not_counted_are_tested_and_counted_along(many: Program) -> None:
+    ended = many("test", "--all-accounts", "--json")
+    assert ended.code == 3
+    assert len(pairs(ended.results)) == 24
+    assert ended.document["summary"] == {"tested": 24, "valid": 8, "limited": 8, "rejected": 8, "indeterminate": 0}
+
+
+@pytest.mark.usefixtures("uncounted")
+@pytest.mark.parametrize(("most", "left", "words"), [(100, 24, "0 of 24"), (3, 8, "0 of at least 8")])
+def test_what_a_stopped_run_did_not_read_is_counted_as_far_as_that_is_quick(
+    many: Program, monkeypatch: pytest.MonkeyPatch, most: int, left: int, words: str
+) -> None:
+    async def interrupted(_: object, keys: Iterator[object], **__: object) -> None:
+        for _ in range(5):
+            next(keys)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(key_run, "run_tests", interrupted)
+    monkeypatch.setattr(key_run, "MOST_COUNTED", most)
+    ended = many("test", "--all-accounts", "--json")
+    assert (ended.code, ended.document["left"]) == (130, left)
+    assert f"interrupted: {words} keys done" in ended.err

@@ -1,4 +1,4 @@
-"""Which saved keys a run of tests takes, counted before it begins, and that it takes none by mistake.
+"""Which saved keys a run of tests takes, and that it takes none by mistake.
 
 A renamed secret of a CI service or a mistyped account must not make a job green that tested nothing.
 Must not: open a key, or need the KEK.
@@ -6,55 +6,72 @@ Must not: open a key, or need the KEK.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 
 from kojikey.model.errors import AccountNotFound, Effect, KeyNotFound, NotFound
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import account_ref
-from kojikey.stores.base import Query, Store
+from kojikey.stores.base import Query, Store, Stored
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The keys that a query takes. ``left_out`` counts those that its shard or its moment alone leave out.
+    """The keys that a query takes, to be read once from ``sources``: one a provider, or one for all of them.
 
-    ``left_out`` is None where counting them would read all of a store of which this run reads a part.
-    ``missing`` are named providers at which the account has no key, while it has one at another that was named.
+    ``total`` is how many there are; where not ``is_counted``, at least so many. ``left_out`` counts those that the
+    query's shard or its moment alone leave out; it is None where counting them would read all of a store of which
+    this run reads a part. ``missing`` are named providers at which the account has no key, while it has one at another
+    that was named.
     """
 
-    counts: dict[str, int]
+    sources: tuple[Iterator[Stored], ...]
+    total: int
+    is_counted: bool = True
     left_out: int | None = 0
     missing: tuple[str, ...] = ()
 
-    @property
-    def total(self) -> int:
-        """How many keys are taken."""
-        return sum(self.counts.values())
 
+def select(store: Store, query: Query, *, ahead: int, allow_empty: bool = False) -> Selection:
+    """Select the keys that a query takes, without holding them.
 
-def select(store: Store, query: Query, *, allow_empty: bool = False) -> Selection:
-    """Count the keys that a query takes, by provider, without holding them.
-
-    With ``allow_empty`` it may be that there is no key at all; an account that is not there is an error all the same.
+    They are counted where the engine counts. Where it would have to be scanned for that, so many are read ``ahead`` in
+    place of it, from the one scan that the run makes. With ``allow_empty`` it may be that there is no key at all; an
+    account that is not there is an error all the same.
 
     Raises:
         AccountNotFound: the store has nothing of the account. NotFound: it has no key that the query could take.
     """
-    counts = store.counts(query)
+    selection, providers = _read_ahead(store, query, ahead) if store.partitioned else _counted(store, query)
     if query.shard is None and query.not_tested_since is None:
-        every, left_out = counts, 0
-    elif counts and store.partitioned:
-        return Selection(counts, None)
+        every, left_out = providers, 0
+    elif selection.total and store.partitioned:
+        return replace(selection, left_out=None)
     else:
-        every = store.counts(query._replace(shard=None, not_tested_since=None))
-        left_out = max(0, sum(every.values()) - sum(counts.values()))
+        counts = store.counts(query._replace(shard=None, not_tested_since=None))
+        every, left_out = frozenset(counts), max(0, sum(counts.values()) - selection.total)
     if not every:
         if query.account is not None:
             refuse_unknown_account(store, query.account)
         if not allow_empty:
             raise _nothing(query)
     named = query.providers if query.account is not None and every else ()
-    return Selection(counts, left_out, tuple(provider for provider in named if provider not in every))
+    missing = tuple(provider for provider in named if provider not in every)
+    return replace(selection, left_out=left_out, missing=missing)
+
+
+def _counted(store: Store, query: Query) -> tuple[Selection, frozenset[str]]:
+    counts = store.counts(query)
+    sources = (store.scan(query._replace(providers=(provider,))) for provider in sorted(counts))
+    return Selection(tuple(sources), sum(counts.values())), frozenset(counts)
+
+
+def _read_ahead(store: Store, query: Query, most: int) -> tuple[Selection, frozenset[str]]:
+    keys = store.scan(query)
+    first = list(islice(keys, most))
+    selection = Selection((chain(first, keys),) if first else (), len(first), is_counted=len(first) < most)
+    return selection, frozenset(stored.ref.provider for stored in first)
 
 
 def refuse_unknown_account(store: Store, account: str) -> None:

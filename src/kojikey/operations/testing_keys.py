@@ -2,17 +2,18 @@
 
 Memory does not grow with the number of keys. One worker thread uses the store: it reads keys ahead, opens them, and
 saves outcomes many at a time; requests wait for it only where it falls far behind. Keys are read from several sources
-(one a provider, as a rule). Each source has its share of the requests under way, so that a provider that hangs holds up
-no other.
+(one a provider, or one for all of them where the engine charges for each scan). Each source, and each provider in it,
+has its share of the requests under way, so that a provider that hangs holds up no other.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from math import inf
 from typing import Any
 
 from kojikey.model import validators
@@ -83,6 +84,11 @@ class _Opened:
 class _Source:
     keys: Iterator[Stored]
     ready: deque[_Opened | Unopened] = field(default_factory=deque)
+    waiting: Counter[str] = field(default_factory=Counter)
+    """How many of those that are ready each provider has; ``under_way``: how many of the tests of each one seen run."""
+    under_way: Counter[str] = field(default_factory=Counter)
+    is_far_ahead: bool = False
+    """Whether so many are ready that it is not waited for keys of another provider any more."""
     running: int = 0
     begun: int = 0
     is_held_up: bool = False
@@ -93,6 +99,27 @@ class _Source:
     @property
     def is_finished(self) -> bool:
         return self.is_exhausted and not self.ready and not self.running
+
+    def add(self, items: list[_Opened | Unopened]) -> None:
+        self.ready += items
+        providers = [item.key.provider for item in items if isinstance(item, _Opened)]
+        self.waiting.update(providers)
+        self.under_way.update(dict.fromkeys(providers, 0))
+
+    def take(self, index: int) -> _Opened | Unopened:
+        item = self.ready[index]
+        del self.ready[index]
+        if isinstance(item, _Opened):
+            self.waiting[item.key.provider] -= 1
+            if not self.waiting[item.key.provider]:
+                del self.waiting[item.key.provider]
+        self.is_held_up = False
+        return item
+
+    def has_its_share(self, provider: str, share: int) -> bool:
+        """Tell whether a provider has its part of a source's share, while there are, or may be, keys of another one."""
+        others = self.waiting if self.is_exhausted or self.is_far_ahead else self.under_way
+        return len(others) > 1 and self.under_way[provider] >= -(-share // len(others))
 
 
 @dataclass(slots=True)
@@ -162,7 +189,9 @@ class _Run:
 
     def _load(self) -> None:
         for source in self.sources:
-            wanted = _MOST_AHEAD * max(BATCH, self.concurrency) if source.is_held_up else self.concurrency
+            most = _MOST_AHEAD * max(BATCH, self.concurrency)
+            wanted = most if source.is_held_up else self.concurrency
+            source.is_far_ahead = len(source.ready) > most // 2
             if not source.is_exhausted and not source.is_loading and len(source.ready) <= wanted:
                 source.is_loading = True
                 self._start(self._fill(source))
@@ -170,7 +199,7 @@ class _Run:
     async def _fill(self, source: _Source) -> None:
         wanted = max(BATCH, self.concurrency)
         opened = await self.in_store(lambda: self._open_next(source.keys, wanted))
-        source.ready += opened
+        source.add(opened)
         source.is_loading, source.is_exhausted = False, len(opened) < wanted
 
     def _open_next(self, keys: Iterator[Stored], wanted: int) -> list[_Opened | Unopened]:
@@ -220,6 +249,7 @@ class _Run:
                 self.emit(item)
                 continue
             source.running, source.begun = source.running + 1, source.begun + 1
+            source.under_way[item.key.provider] += 1
             test = asyncio.ensure_future(self._test(source, item))
             self.tests.add(test)
             test.add_done_callback(self._test_done)
@@ -238,25 +268,25 @@ class _Run:
         for source in sorted(self.sources, key=lambda source: (source.running, source.begun)):
             if not source.ready or source.running >= share:
                 continue
-            item, wait = self._next_of(source)
+            item, wait = self._next_of(source, share)
             if item is not None:
                 return source, item, None
             waits.append(wait)
-        return None, None, min(waits, default=None)
+        return None, None, min((wait for wait in waits if wait < inf), default=None)
 
-    def _next_of(self, source: _Source) -> tuple[_Opened | Unopened | None, float]:
+    def _next_of(self, source: _Source, share: int) -> tuple[_Opened | Unopened | None, float]:
         """Take the first key of a source whose endpoint may be asked now; or return how long all of them must wait."""
-        waits: dict[str, float] = {}
+        waits: dict[tuple[str, str], float] = {}
         for index, item in enumerate(source.ready):
-            base_url = item.version.base_url if isinstance(item, _Opened) else ""
-            if base_url in waits:
+            if isinstance(item, Unopened):
+                return source.take(index), 0.0
+            place = (item.key.provider, item.version.base_url)
+            if place in waits:
                 continue
-            wait = self.take_turn(item.key.provider, base_url) if isinstance(item, _Opened) else 0.0
+            wait = inf if source.has_its_share(place[0], share) else self.take_turn(*place)
             if wait <= 0:
-                del source.ready[index]
-                source.is_held_up = False
-                return item, 0.0
-            waits[base_url] = wait
+                return source.take(index), 0.0
+            waits[place] = wait
         source.is_held_up = True
         return None, min(waits.values())
 
@@ -267,6 +297,7 @@ class _Run:
             verdict = await self.probe(item.secret, target)
         finally:
             source.running -= 1
+            source.under_way[key.provider] -= 1
         self.outbox.append(Found(item.stored, key, version, verdict))
 
     def _test_done(self, test: asyncio.Task[None]) -> None:

@@ -31,10 +31,13 @@ class Counts(Protocol):
 
 
 class Progress:
-    """Draws how far a run is. Nothing is written where ``is_shown`` is False; ``total`` is None where nobody knows."""
+    """Draws how far a run is. Nothing is written where ``is_shown`` is False.
+
+    ``total`` is None where nobody knows yet; it may be set later.
+    """
 
     def __init__(self, total: int | None, *, is_shown: bool, clock: Callable[[], float] = time.monotonic) -> None:
-        self._total, self._is_shown, self._clock = total, is_shown, clock
+        self.total, self._is_shown, self._clock = total, is_shown, clock
         self._began = clock()
         self._drawn_at = 0.0
         self._is_drawn = False
@@ -48,9 +51,7 @@ class Progress:
         if not self._is_shown or stands:
             return
         self._drawn_at, self._is_drawn = now, True
-        self._write(
-            _CLEAR + progress_line(tally, self._total, now - self._began, (self._full, self._empty))[: _width()]
-        )
+        self._write(_CLEAR + progress_line(tally, self.total, now - self._began, (self._full, self._empty))[: _width()])
 
     def clear(self) -> None:
         """Take the line away, for something else to be written."""

@@ -10,8 +10,10 @@ import asyncio
 import gc
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 
 from kojikey.cli.commands.key_probe import open_probe, with_overrides
 from kojikey.cli.commands.test.options import NOT_TESTED_SINCE, SHARD
@@ -38,6 +40,9 @@ from kojikey.stores.base import Query, Stored
 FEW = 200
 """So many results are held back to be shown in order; more than that are shown as they come."""
 
+MOST_COUNTED = 5000
+"""So many keys that a stopped run did not read are counted; where there are more, it says ``at least``."""
+
 UNOPENED_TOLD = 10
 """So many keys whose records do not open are named on stderr; reports have them all."""
 
@@ -52,6 +57,8 @@ class KeyRun:
     """Reports that get results as they come; ``held`` ones get them in order at the end, where there are few."""
     held: list[Report] = field(default_factory=list)
     total: int = 0
+    is_counted: bool = True
+    """Whether ``total`` is how many keys there are; else it is how many have been read so far."""
     left_out: int = 0
     """Keys that only ``--shard`` and ``--not-tested-since`` leave out."""
     tally: Tally = field(default_factory=Tally)
@@ -71,8 +78,9 @@ class KeyRun:
         if selection.total:
             open_store.ask_now()
         self._prepare(selection.total)
-        self.progress = Progress(self.total, is_shown=self._has_bar())
-        sources = [self._source(open_store, query, provider) for provider in sorted(selection.counts)]
+        self.is_counted = selection.is_counted
+        self.progress = Progress(self.total if self.is_counted else None, is_shown=self._has_bar())
+        sources = selection.sources if self.is_counted else tuple(map(self._counting, selection.sources))
         error: KojikeyError | None = None
         is_interrupted = False
         collected = gc.get_threshold()
@@ -92,6 +100,8 @@ class KeyRun:
         finally:
             gc.set_threshold(*collected)
             self.progress.clear()
+        if is_interrupted or self.lost:
+            self._count_rest(sources)
         return self._end(error, is_interrupted=is_interrupted)
 
     def show(self, result: TestResult) -> int:
@@ -110,12 +120,24 @@ class KeyRun:
         terminal = self.context.terminal
         return self.total > 1 and not terminal.quiet and _is_terminal() and terminal.environ.get("TERM") != "dumb"
 
-    def _source(self, open_store: OpenStore, query: Query, provider: str) -> Iterator[Stored]:
-        if query.providers == (provider,):
-            return open_store.store.scan(query)
-        return open_store.store.scan(query._replace(providers=(provider,)))
+    def _counted_total(self) -> str:
+        return str(self.total) if self.is_counted else f"at least {self.total}"
 
-    def _run(self, open_store: OpenStore, catalog: Catalog, sources: list[Iterator[Stored]]) -> None:
+    def _counting(self, keys: Iterator[Stored]) -> Iterator[Stored]:
+        """Yield keys, and count those beyond the ones that were read before."""
+        for number, stored in enumerate(keys, 1):
+            self.total = max(self.total, number)
+            yield stored
+        self.is_counted = True
+
+    def _count_rest(self, sources: Sequence[Iterator[Stored]]) -> None:
+        """Count the keys that a stopped run did not read, as far as that takes no time worth mentioning."""
+        with suppress(KojikeyError, KeyboardInterrupt):
+            for keys in sources if not self.is_counted else ():
+                for _ in islice(keys, MOST_COUNTED):
+                    pass
+
+    def _run(self, open_store: OpenStore, catalog: Catalog, sources: Sequence[Iterator[Stored]]) -> None:
         from kojikey import wiring
 
         proxies = wiring.proxies(self.context.terminal.warn)
@@ -126,12 +148,12 @@ class KeyRun:
             self.progress.show(self.tally, at_once=True)
             asyncio.run(self._test(open_store, catalog, sources, proxies))
             return
-        what = "asking the providers" + (f" about {self.total} keys" if self.total > FEW else "")
+        what = "asking the providers" + (f" about {self._counted_total()} keys" if self.total > FEW else "")
         with self.context.terminal.status(what):
             asyncio.run(self._test(open_store, catalog, sources, proxies))
 
     async def _test(
-        self, open_store: OpenStore, catalog: Catalog, sources: list[Iterator[Stored]], proxies: Proxies
+        self, open_store: OpenStore, catalog: Catalog, sources: Sequence[Iterator[Stored]], proxies: Proxies
     ) -> None:
         options = self.options
         traffic = options.traffic(tell=self._tell)
@@ -154,7 +176,7 @@ class KeyRun:
         """Keep the bar alive while no result comes."""
         while True:
             await asyncio.sleep(0.5)
-            self.progress.show(self.tally)
+            self._show_progress()
 
     def _tell(self, text: str) -> None:
         self.progress.clear()
@@ -173,6 +195,11 @@ class KeyRun:
             self.progress.clear()
         for sink in reports:
             self._add(sink, item)
+        self._show_progress()
+
+    def _show_progress(self) -> None:
+        if self.is_counted:
+            self.progress.total = self.total
         self.progress.show(self.tally)
 
     def _add(self, sink: Report, item: Item) -> None:
@@ -206,7 +233,9 @@ class KeyRun:
 
     def _facts(self) -> RunFacts:
         seconds = time.monotonic() - self.began
-        return RunFacts(self.total, self.options.fail_on, self.since, self.began_at, seconds, self.left_out)
+        return RunFacts(
+            self.total, self.is_counted, self.options.fail_on, self.since, self.began_at, seconds, self.left_out
+        )
 
     def _ended(self, sink: Report, ending: RunEnd) -> tuple[str, ...]:
         """Finish a report; return what went wrong with it. That nobody reads it is no fault: all is done by now."""

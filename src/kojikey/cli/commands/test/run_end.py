@@ -26,14 +26,23 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """What is known of a run beside what it found. ``since``: what is left of it was not tested since then."""
+    """What is known of a run beside what it found. ``since``: what is left of it was not tested since then.
+
+    Where not ``is_counted``, there are at least ``total`` keys.
+    """
 
     total: int
+    is_counted: bool
     fail_on: str
     since: str
     began_at: str
     seconds: float
     left_out: int
+
+    @property
+    def count(self) -> str:
+        """How many keys there are, in words."""
+        return str(self.total) if self.is_counted else f"at least {self.total}"
 
 
 def end_of(tally: Tally, facts: RunFacts, stop: Stop) -> RunEnd:
@@ -59,7 +68,7 @@ def _code_and_error(tally: Tally, facts: RunFacts, stop: Stop, left: int) -> tup
 
 
 def _done(tally: Tally, facts: RunFacts) -> str:
-    return f"{tally.finished} of {facts.total} keys done, {tally.recorded} outcomes recorded"
+    return f"{tally.finished} of {facts.count} keys done, {tally.recorded} outcomes recorded"
 
 
 def _stopped(code: Exit, message: str, hint: str | None) -> tuple[Exit, Failure]:
@@ -69,7 +78,7 @@ def _stopped(code: Exit, message: str, hint: str | None) -> tuple[Exit, Failure]
 def _failed(error: KojikeyError, tally: Tally, facts: RunFacts, left: int) -> Failure:
     failure = Failure.of(error)
     if facts.total > 1:
-        done = f"{tally.finished} of {facts.total} keys were done, {tally.recorded} outcomes recorded"
+        done = f"{tally.finished} of {facts.count} keys were done, {tally.recorded} outcomes recorded"
         failure = failure._replace(message=f"{error}; {done}")
     if left and tally.recorded:
         failure = failure._replace(hint=f"{failure.hint}; then go on with --not-tested-since {facts.since}")

@@ -7,7 +7,7 @@ import re
 from kojikey.cli.command import Call, Command
 from kojikey.cli.commands.request_options import timeout_of
 from kojikey.cli.commands.test.options import ALL, ALLOW_EMPTY, FAIL_ON, JOBS, NOT_TESTED_SINCE, SHARD
-from kojikey.cli.commands.test.run_options import RunOptions
+from kojikey.cli.commands.test.run_options import MANY_KEYS, RunOptions
 from kojikey.cli.context import Context, context_of
 from kojikey.cli.options import (
     ACCOUNT,
@@ -176,7 +176,7 @@ def _test_saved(context: Context, catalog: Catalog, options: RunOptions) -> int:
 
     query = _query(context)
     open_store = wiring.open_existing(context.settings, context.person)
-    selection = select(open_store.store, query, allow_empty=context.call[ALLOW_EMPTY])
+    selection = select(open_store.store, query, ahead=MANY_KEYS + 1, allow_empty=context.call[ALLOW_EMPTY])
     for provider in selection.missing:
         context.terminal.warn(f"{KeyNotFound(context.account, provider)}; the others are tested")
     return KeyRun(context, options).carry_out(open_store, catalog, query, selection)
