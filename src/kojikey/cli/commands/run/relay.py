@@ -24,7 +24,6 @@ from kojikey.cli.commands.run.signals import (
     woken,
 )
 
-
 _BACKGROUND_S = 0.1  # nobody says when a shell brings a job that runs into the foreground: it is looked for so often
 
 
