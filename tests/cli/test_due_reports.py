@@ -76,6 +76,17 @@ def test_a_minted_key_that_is_still_refused_stays_staged(kojikey: Program, clock
     assert (due(kojikey).code, len(mint.names)) == (0, 2)
 
 
+@pytest.mark.parametrize(("life", "more", "is_due"), [
+    ("13d", (), True), ("15d", (), False), ("15d", ("--expiring", "16d"), True), ("13d", ("--expiring", "1d"), False),
+])  # fmt: skip
+def test_a_key_that_expires_within_two_weeks_or_as_is_said_is_due(
+    kojikey: Program, life: str, more: tuple[str, ...], is_due: bool
+) -> None:
+    kojikey.added("groq", "ok", "--expires", life)
+    ended = kojikey("rotate", "--due", "--json", *more)
+    assert (ended.code, len(ended.results)) == ((3, 1) if is_due else (0, 0)), ended.said
+
+
 # --- previous keys ---
 
 

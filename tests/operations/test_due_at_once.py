@@ -6,6 +6,7 @@ answers nobody hears: the sandbox holds them back until the process is dead, and
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from contextlib import suppress
 from hashlib import sha256
@@ -123,6 +124,22 @@ def test_a_run_that_was_killed_again_and_again_is_finished_by_the_next(
     before = fleet.kojikey.sandbox.request_count
     assert fleet.run() == 0
     assert fleet.kojikey.sandbox.request_count - before <= 16 * kills  # only names whose answer was lost
+    fleet.is_rotated_once()
+
+
+def test_ctrl_c_says_that_it_was_and_loses_nothing(kojikey: Program) -> None:
+    fleet = on_sqlite(kojikey, 6)
+    with kojikey.sandbox.hold(after=9):
+        before, process = kojikey.sandbox.request_count, fleet.started()
+        fleet.until(before + 10, process)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=SECONDS)[0].decode()
+    assert process.returncode == 130, said
+    assert "interrupted" in said
+    assert "--due" in said
+    assert "a bug" not in said
+    assert "Traceback" not in said
+    assert fleet.run() == 0
     fleet.is_rotated_once()
 
 

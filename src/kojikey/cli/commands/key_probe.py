@@ -35,7 +35,7 @@ _Result = TypeVar("_Result")
 
 
 def run_operation(work: Coroutine[Any, Any, _Result]) -> _Result:
-    """Run an operation on one key to its end.
+    """Run an operation to its end.
 
     Ctrl-C raises KeyboardInterrupt where the operation is, also inside a store call; ``asyncio.run`` would cancel it at
     its next wait, and a store that does not answer has none.
@@ -43,7 +43,12 @@ def run_operation(work: Coroutine[Any, Any, _Result]) -> _Result:
     import asyncio
 
     with asyncio.Runner() as runner:
-        return runner.get_loop().run_until_complete(work)
+        loop = runner.get_loop()
+        try:
+            return loop.run_until_complete(work)
+        except KeyboardInterrupt:
+            loop.set_exception_handler(lambda *_: None)  # asyncio would print where each of several tasks was
+            raise
 
 
 def probe_for_one(context: Context, catalog: Catalog) -> Probe:

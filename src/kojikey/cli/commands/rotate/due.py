@@ -39,7 +39,7 @@ from kojikey.model.key import EXPIRING as USUAL_EXPIRING
 from kojikey.model.key import Version
 from kojikey.model.management_errors import NoAdminKey
 from kojikey.model.minting import AtProvider
-from kojikey.model.next_step import next_step
+from kojikey.model.next_step import Hint, next_step
 from kojikey.model.secret import Secret
 from kojikey.model.timestamps import short_span, span
 from kojikey.model.verdict import Verdict
@@ -81,7 +81,12 @@ def rotate_due(context: Context) -> int:
                 report.plan(each.key, todo, is_dry_run=context.call[DRY_RUN])
         return report.end(damage)
     open_store.ask_now()
-    run_operation(_Run(context, open_store, catalog, policy, report).all(due))
+    try:
+        run_operation(_Run(context, open_store, catalog, policy, report).all(due))
+    except KeyboardInterrupt:
+        again = next_step("rotate", "--due", "--mint")
+        told = Hint("interrupted; no key in use is lost, and what was begun is finished by the next ", again)
+        raise KeyboardInterrupt(context.terminal.completed(told)) from None
     return report.end(damage)
 
 
