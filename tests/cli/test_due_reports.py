@@ -104,6 +104,22 @@ def test_a_previous_key_that_a_person_made_is_retired_with_yes(
     assert by_provider(ended) == {"xai": "retired" if names == 1 else None}
 
 
+def test_a_previous_key_of_unknown_id_that_still_works_keeps_no_key_from_its_rotation(
+    kojikey: Program, clock: Any
+) -> None:
+    mint = set_up(kojikey, "xai")
+    kojikey("set", "xai_admin", "--rotate-after", "never")
+    assert kojikey.rotate("xai", "ok_2").code == 0
+    mint.managed.add(kojikey.key("xai", "ok_2").key, name="by hand, too", **mint.settings)
+    clock(LATER)
+    ended = due(kojikey)
+    assert (ended.code, [row["action"] for row in ended.results]) == (3, [None, "rotated"]), ended.said
+    assert len(mint.names) == 3
+    again = due(kojikey)  # the one before is known by its id now: it is retired before another is made
+    assert (again.code, [row["action"] for row in again.results]) == (3, [None]), again.said
+    assert len(mint.names) == 3
+
+
 @pytest.mark.parametrize("provider", ["groq", "xai", "elevenlabs_admin"])
 def test_a_previous_key_that_was_revoked_by_a_person_is_dropped_without_an_admin_key(
     kojikey: Program, clock: Any, provider: str

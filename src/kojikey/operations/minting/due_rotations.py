@@ -59,11 +59,15 @@ class DueKey(NamedTuple):
         return self.todos[0] if self.todos else Todo.RESUME
 
     @property
-    def needs_test_alone(self) -> bool:
-        """Whether the provider is asked for nothing but a test: its previous key is not known by an id."""
+    def has_known_previous(self) -> bool:
+        """Whether there is a previous key whose id at the provider is known."""
         previous = self.key.version(Stage.PREVIOUS)
-        is_unknown = previous is not None and previous.at_provider is None
-        return self.todos == (Todo.RETIRE,) and is_unknown and not self.is_lost_looked_for
+        return previous is not None and previous.at_provider is not None
+
+    @property
+    def needs_test_alone(self) -> bool:
+        """Whether the provider is asked for nothing but a test of the previous key."""
+        return self.todos == (Todo.RETIRE,) and not (self.has_known_previous or self.is_lost_looked_for)
 
 
 def due_keys(
@@ -143,8 +147,8 @@ async def carry_out(open_store: OpenStore, due: DueKey, tools: Tools, *, grace: 
             results.append(DueResult(due.key, todo, error=error))
             break
         results.append(DueResult(due.key, todo, result and _retired_after(result, grace)))
-        if result is not None and result.action not in ("rotated", "retired"):
-            break
+        if result is not None and result.action is None and due.has_known_previous:
+            break  # a new key would take its place, and it would be forgotten
     return results
 
 
