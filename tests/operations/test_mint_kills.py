@@ -10,6 +10,7 @@ steps are a seed's. Kills at any moment, of the installed program, are in ``test
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -19,6 +20,7 @@ import pytest
 from kojikey.stores.registry import store_from_url
 from kojikey.stores.sqlite.store import SqliteStore
 from support.killing import Forks, forks
+from support.loopback import sitecustomize as loopback
 from support.minted_life import Life
 from support.minting import LISTING, Mint, prepare, set_up
 from support.program import KEK, Program
@@ -29,16 +31,24 @@ FEW, MANY = 12, 125  # for each of eight providers
 EACH_FEW = ("xai", "deepgram")
 
 
+@pytest.fixture(scope="module")
+def started() -> Iterator[Forks]:
+    """Return where command lines are killed."""
+    with forks({"PATH": os.environ["PATH"], "PYTHONPATH": os.path.dirname(str(loopback.__file__))}) as forked:
+        yield forked
+
+
 @pytest.fixture
-def forked(kojikey: Program, tmp_path: Path) -> Iterator[Forks]:
+def forked(started: Forks, kojikey: Program, tmp_path: Path) -> Forks:
     """Return where command lines are killed, after one of each kind was carried out there."""
-    other = Program(tmp_path / "warm", kojikey.sandbox, {**kojikey.environ, "KOJIKEY_HOME": str(tmp_path / "warm")})
-    set_up(other, "xai")
-    with forks(other) as started:
+    if not started.is_warm:
+        home = tmp_path / "warm"
+        other = Program(home, kojikey.sandbox, {**kojikey.environ, "KOJIKEY_HOME": str(home)})
+        set_up(other, "xai")
         started.warm(other, "rotate", "xai", "--mint", "--no-input", "--propagation", "0s")
         started.warm(other, "rotate", "xai", "--retire", "--yes", "--no-input", "--propagation", "0s")
         kojikey.sandbox.forget_managed()
-        yield started
+    return started
 
 
 def live(forked: Forks, kojikey: Program, sample_store: SampleStore, provider: str, kills: int) -> None:

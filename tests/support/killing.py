@@ -9,7 +9,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,10 +35,10 @@ class Ended:
 
 
 class Forks:
-    """Carries out command lines in children of one warmed process."""
+    """Carries out command lines in children of one process. It ``is_warm`` once it has carried out some itself."""
 
     def __init__(self, requests: IO[str], answers: IO[str]) -> None:
-        self._requests, self._answers = requests, answers
+        self._requests, self._answers, self.is_warm = requests, answers, False
 
     def __call__(self, kojikey: Program, *arguments: str, deadline: int = 0, days: int = 0) -> Ended:
         """Carry out a command line, so many days later; it is killed before a step of that number, never with 0."""
@@ -48,6 +48,7 @@ class Forks:
         """Carry out a command line in the process from which the others are forked."""
         ended = self._ask(kojikey, arguments, deadline=0, days=0, is_warming=True)
         assert ended["code"] == 0, ended["said"]
+        self.is_warm = True
 
     def _ask(self, kojikey: Program, arguments: tuple[str, ...], **more: object) -> dict[str, Any]:
         asked = {"arguments": arguments, "environ": kojikey.environ, **more}
@@ -58,10 +59,10 @@ class Forks:
 
 
 @contextmanager
-def forks(kojikey: Program) -> Iterator[Forks]:
-    """Start the process from which command lines are forked, and end it."""
+def forks(environ: Mapping[str, str]) -> Iterator[Forks]:
+    """Start the process from which command lines are forked, and end it. Each has an environment of its own."""
     with subprocess.Popen(
-        [sys.executable, _PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=kojikey.environ
+        [sys.executable, _PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environ
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None

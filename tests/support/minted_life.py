@@ -73,7 +73,7 @@ class Life:
         assert key is not None
         if key.version(Stage.PREVIOUS) is not None:
             return ["retire", "retire", "due"]
-        return ["mint", "mint", "mint", "due", "due", "remove"]
+        return ["mint", "mint", "mint", "mint", "due", "due", "due", "remove"]
 
     def finish(self, command: str) -> None:
         """Finish what a killed command left; nothing of ours is left over then, at the provider or in the store."""
