@@ -245,7 +245,8 @@ COMMANDS = (
         arguments=(PATHS,),
         description="Looks for all versions of the keys, as they are, in base64, percent-encoded, in JSON escapes and "
         "in UTF-16. No key is printed, only its masked form. Links are not followed out of PATH, archives are not "
-        "opened. Exit 3: a key was found; 4: none was, but something could not be read; 5: there is no key to look for.",
+        "opened. Exit 3: a key was found; 4: none was, but something could not be read; 5: there is no key to look "
+        "for.",
         examples=(
             "kojikey scan",
             "kojikey scan --git --all-accounts",
