@@ -259,7 +259,7 @@ complete -c kojikey -n '__kojikey_in rotate' -l admin-account -x -a '(__kojikey_
 complete -c kojikey -n '__kojikey_in rotate' -l allow-wider -d 'with --mint: also where the new key may be allowed more than the old one'
 complete -c kojikey -n '__kojikey_in rotate' -l propagation -x -d 'how long a provider is given to know a new key, or to refuse a deleted one'
 complete -c kojikey -n '__kojikey_in rotate' -l no-revoke -d 'with --retire or --abort: delete nothing at the provider'
-complete -c kojikey -n '__kojikey_in rotate' -l yes -s y -d 'with --retire: do not ask before a key that a person made is deleted there'
+complete -c kojikey -n '__kojikey_in rotate' -l yes -s y -d 'with --retire: do not ask before a key is deleted at the provider'
 complete -c kojikey -n '__kojikey_in rotate' -l due -d 'for cron: rotate what is due, retire what was replaced, finish what was left'
 complete -c kojikey -n '__kojikey_in rotate' -l all-accounts -d 'with --due: the keys of every account'
 complete -c kojikey -n '__kojikey_in rotate' -l expiring -x -d 'with --due: also keys that expire within this span (default 14d)'

@@ -34,7 +34,7 @@ MINTING = (
     ALLOW_WIDER,
     PROPAGATION,
     NO_REVOKE,
-    YES.explained("with --retire: do not ask before a key that a person made is deleted there"),
+    YES.explained("with --retire: do not ask before a key is deleted at the provider"),
     DUE,
     ALL_ACCOUNTS.explained("with --due: the keys of every account"),
     EXPIRING,
