@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from kojikey.model.errors import CannotOpen, KojikeyError, RecordChanged
+from kojikey.model.errors import CannotOpen, KojikeyError, RecordChanged, StoreVersion
 from kojikey.model.ref import HEADER, Document, account_ref, key_ref
 from kojikey.operations import listing, removing, resolving, revealing
 from kojikey.operations.store_admin import accounts, describing, diagnosing, rekeying
@@ -292,3 +292,11 @@ def test_a_number_of_events_that_no_account_has_is_no_surprise_to_the_engine(
     for name in ("resume", "add", "verify"):
         with pytest.raises(RecordChanged, match=f"account/{ACCOUNT}"):
             USES[name](sample_store)
+
+
+@pytest.mark.parametrize("use", ["resolve", "reveal", "rotate", "rekey"])
+def test_a_store_of_a_newer_kojikey_is_named_with_its_format(sample_store: SampleStore, path: Path, use: str) -> None:
+    sql(path, "UPDATE header SET document = json_set(document, '$.format', 7)")
+    with pytest.raises(StoreVersion, match="is of format 7, and this kojikey knows 1 to 1") as caught:
+        USES[use](sample_store)
+    assert caught.value.hint == "upgrade kojikey"

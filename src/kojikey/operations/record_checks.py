@@ -9,12 +9,13 @@ from __future__ import annotations
 from types import NoneType
 
 from kojikey.model import validators
-from kojikey.model.errors import RecordChanged, RecordUnsupported
+from kojikey.model.errors import Effect, RecordChanged, RecordUnsupported, StoreVersion
 from kojikey.model.ref import Document
 from kojikey.sealing.envelope import Sealer
 from kojikey.stores.base import Stored
 
 FORMAT = 1
+_HIGHEST_FORMAT = 999  # a higher number is no format, but damage
 _MOST_EVENTS = 2**53
 
 
@@ -22,9 +23,17 @@ def checked_header(document: Document, place: str) -> Document:
     """Return a store's header, after making sure that it has the form of one.
 
     Raises:
-        RecordUnsupported: another version of kojikey wrote it. RecordChanged: it was changed from outside.
+        StoreVersion: a newer kojikey wrote it. RecordUnsupported, RecordChanged: it was changed from outside.
     """
-    if document.get("format") != FORMAT:
+    found = document.get("format")
+    if type(found) is int and FORMAT < found <= _HIGHEST_FORMAT:
+        raise StoreVersion(
+            place,
+            f"is of format {found}, and this kojikey knows 1 to {FORMAT}",
+            hint="upgrade kojikey",
+            effect=Effect.NOTHING_CHANGED,
+        )
+    if found != FORMAT:
         raise RecordUnsupported(
             f"the store {place} has a header of another format than {FORMAT}, which is not read here", where="header"
         )
