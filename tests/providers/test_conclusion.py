@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from kojikey.model.verdict import Outcome, Reason
 from kojikey.providers.answers.judge import Finding
@@ -10,7 +10,7 @@ from kojikey.providers.answers.merge import conclude
 
 
 def finding(name: str, reason: Reason = Reason.OK, **members: object) -> Finding:
-    return replace(Finding(name=name, required=True, reason=reason, authentic=None), **members)  # type: ignore[arg-type]
+    return replace(Finding(name=name, required=True, reason=reason, authentic=None), **members)
 
 
 REFUSED = finding("list", Reason.RESTRICTED_API, detail="listing is refused")

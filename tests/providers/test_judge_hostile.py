@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from kojikey.model.verdict import Outcome, Reason
 from kojikey.providers.answers.evidence import Answer, evidence_of

@@ -7,10 +7,10 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import TypeVar
 
 import pytest
+from msgspec.structs import replace
 
 from kojikey.model.bugs import BugElsewhere
 from kojikey.model.errors import BadNetworkSettings, Effect, MalformedKey, UsageError

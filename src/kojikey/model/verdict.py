@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 
 class Outcome(StrEnum):
@@ -68,8 +69,7 @@ def is_failure(outcome: Outcome, fail_on: str) -> bool:
     return outcome in _FAIL_ON[: _FAIL_ON.index(Outcome(fail_on)) + 1]
 
 
-@dataclass(frozen=True, slots=True)
-class CheckResult:
+class CheckResult(Struct, frozen=True):
     """What one request of a test found. ``http_status`` is None when there was no answer."""
 
     name: str
@@ -86,8 +86,7 @@ class CheckResult:
         return OUTCOME_OF[self.reason]
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """What the key's account has used, where the provider tells it. ``resets_at`` is RFC 3339 UTC."""
 
     unit: str
@@ -105,8 +104,7 @@ class Usage:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """The result of a whole test.
 
     ``authentic`` is True where the provider showed that it knows the key, False where it said that it does not,
@@ -126,7 +124,7 @@ class Verdict:
     latency_ms: int = 0
     attempts: int = 1
     tested_at: str = ""
-    usage: Usage | None = field(default=None)
+    usage: Usage | None = None
     permissions: tuple[str, ...] | None = None
     expires_at: str | None = None
 

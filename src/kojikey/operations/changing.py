@@ -7,10 +7,10 @@ another base URL only after its test there. Must not: know a default of a provid
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 from msgspec import structs
+from msgspec.structs import replace
 
 from kojikey.model.errors import AlreadyStaged, ChangedMeanwhile
 from kojikey.model.key import Key, Stage

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from kojikey.model.key import Key
 from kojikey.model.ref import Document
@@ -13,8 +12,7 @@ from kojikey.model.ref import Document
 ROTATE_AFTER_DAYS = 90
 
 
-@dataclass(frozen=True, slots=True)
-class KeySettings:
+class KeySettings(Struct, frozen=True):
     """Settings as given; None means "not given": the default for a new key, "as it is" for a rotation.
 
     ``rotate_after_days`` is 0 for "never". ``base_url`` and ``expires_at`` belong to the new version, the others to
@@ -57,8 +55,7 @@ SETTINGS = ("label", "expires", "rotate-after", "model", "capability", "base-url
 """What can be changed beside a key, by the names of the options."""
 
 
-@dataclass(frozen=True, slots=True)
-class Revision:
+class Revision(Struct, frozen=True):
     """What is to be changed of a key's settings: what is ``given``, and the names of what is to be ``unset``.
 
     An unset setting is what it is of a key for which none was given; ``default_capabilities`` and

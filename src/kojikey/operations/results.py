@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
+
+from msgspec import Struct, field
 
 from kojikey.model.allocation import source_without_key
 from kojikey.model.errors import CannotOpen
@@ -25,8 +26,7 @@ GRACE = timedelta(hours=24)
 Action = Literal["added", "rotated", "unchanged", "staged", "aborted", "rolled_back", "retired", "removed", "changed"]
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderReport:
+class ProviderReport(Struct, frozen=True):
     """What a change did, or left, at the provider. ``revoke_after`` is when ``rotate --due`` retires the previous key.
 
     ``copied`` and ``not_copied`` are about what a new key took over from the old one.
@@ -57,8 +57,7 @@ class ProviderReport:
         return cls(key_id or None, parent or None, name or None, copied, not_copied, after)
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeResult:
+class ChangeResult(Struct, frozen=True):
     """What ``add``, ``rotate`` or ``remove`` did (``action``), or that the outcome of the test forbade it (None).
 
     A rotation whose new key was rejected is ``aborted``; one that was left to be resumed is ``staged``.
@@ -82,8 +81,7 @@ class ChangeResult:
     at_provider: ProviderReport | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TestResult:
+class TestResult(Struct, frozen=True):
     """The test of one key. ``version`` is None for a key that was not saved.
 
     ``recorded`` is False where the outcome was not kept: an unsaved key, one that changed during its test, or one for
@@ -103,8 +101,7 @@ class TestResult:
     unkept: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(Struct, frozen=True):
     """How many keys a run tested, by outcome."""
 
     valid: int = 0
@@ -126,8 +123,7 @@ class Summary:
         return {"tested": self.tested, **{outcome.value: count for outcome, count in self.by_outcome().items()}}
 
 
-@dataclass(frozen=True, slots=True)
-class ListRow:
+class ListRow(Struct, frozen=True):
     """An account's way in at a provider: its key, or (``key=None``) the built-in allocation where there is one.
 
     An account that is ``disabled`` keeps its key, and is served as one without it. ``moment`` is when the list was
@@ -151,16 +147,14 @@ class ListRow:
         return self.key is not None and self.key.rotation_due(self.moment, is_disabled=self.disabled)
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryResult:
+class HistoryResult(Struct, frozen=True):
     """A key's versions, newest first."""
 
     key: Key
     versions: tuple[Version, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AuditResult:
+class AuditResult(Struct, frozen=True):
     """Events of one or of all accounts, in order; ``unsigned`` counts those made without the KEK, ``lost`` those
     that cannot be recomputed, because their account was removed and its data key shredded.
 
@@ -188,8 +182,7 @@ class AuditResult:
         return tuple(account for account in self.rolled_back if len(self.broken[account]) == 1)
 
 
-@dataclass(frozen=True, slots=True)
-class AccountRow:
+class AccountRow(Struct, frozen=True):
     """An account of a store, and how many keys it has."""
 
     account: str
@@ -198,8 +191,7 @@ class AccountRow:
     created_at: str
 
 
-@dataclass(frozen=True, slots=True)
-class StoreInfo:
+class StoreInfo(Struct, frozen=True):
     """What and where a store is, and who can open it."""
 
     engine: str
@@ -216,11 +208,10 @@ class StoreInfo:
     damaged: int  # accounts whose documents cannot be read
     unlocked_until: str | None = None  # while `kojikey unlock` keeps its KEK
     keyring: str | None = None  # and which keyring has it: session or user
-    details: tuple[tuple[str, str], ...] = field(default=())
+    details: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RekeyResult:
+class RekeyResult(Struct, frozen=True):
     """What a re-keying did: how many accounts it wrapped anew, and how many it found done.
 
     ``is_same_kek`` tells that the store had this very KEK already, and ``is_same_place`` that it even had it from

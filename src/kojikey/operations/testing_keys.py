@@ -16,6 +16,8 @@ from itertools import islice
 from math import inf
 from typing import Any
 
+from msgspec import Struct
+
 from kojikey.model import validators
 from kojikey.model.errors import AccountNotFound, CannotOpen, KekMissing, KekUnavailable, StoreUnavailable
 from kojikey.model.key import Key, Version
@@ -36,8 +38,7 @@ _MOST_AHEAD = 8  # times as many keys are read ahead where all before them wait 
 _BACKLOG = 8 * BATCH  # outcomes that may wait to be saved before no further test begins
 
 
-@dataclass(frozen=True, slots=True)
-class Unopened:
+class Unopened(Struct, frozen=True):
     """A key that could not be tested, because its record does not open. Names of a wrong form are quoted."""
 
     account: str
@@ -72,8 +73,7 @@ async def run_tests(
         await _Run(open_store, found, probe, emit, concurrency, take_turn, keep, in_store).to_the_end()
 
 
-@dataclass(frozen=True, slots=True)
-class _Opened:
+class _Opened(Struct, frozen=True):
     stored: Stored
     key: Key
     version: Version

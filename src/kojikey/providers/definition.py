@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
+
+from msgspec import Struct, field, structs
 
 from kojikey.model.base_url import check_base_url
 from kojikey.model.errors import Effect, UsageError
@@ -22,8 +23,7 @@ MODEL = re.compile(rf"(?=.{{1,128}}$){_PART}(?:/{_PART}){{0,5}}")
 """The id of a model. It goes into a path, so that it has no empty part and none of dots alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pages:
+class Pages(Struct, frozen=True):
     """Where a person manages keys, sees usage, sets a spending limit and pays."""
 
     keys: str
@@ -36,8 +36,7 @@ class Pages:
         return str(getattr(self, name))
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """A known format of the provider's keys.
 
     ``retired`` says, for people, that the provider will stop accepting it; ``refused`` names what it is
@@ -52,8 +51,7 @@ class Shape:
     shared: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """How one kind of answer is recognised, and what it means.
 
     An answer matches when every condition that is given does: ``words`` (any of the provider's own words: reason,
@@ -91,8 +89,7 @@ class Rule:
     url_hosts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Pick:
+class Pick(Struct, frozen=True):
     """A value that a later request needs and that an answer contains: a model to try, a voice.
 
     The items of ``list_member`` (the answer itself where that is ``""``) whose ``where_member`` holds all of
@@ -110,8 +107,7 @@ class Pick:
     prefer: tuple[re.Pattern[str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class UsageMap:
+class UsageMap(Struct, frozen=True):
     """Where an answer has the usage. ``extendable``: any of them true means that the limit is soft.
 
     ``unit_from`` is where the answer tells the unit itself. An account whose ``used`` reaches its ``limit`` has used
@@ -129,8 +125,7 @@ class UsageMap:
     extendable: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True):
     """A state in an accepted answer that counts against the key. All given conditions have to hold.
 
     ``values``: the member has one of these (``true`` and ``false`` for a boolean). ``at_most``: it is a number up to
@@ -149,8 +144,7 @@ class State:
     page: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """One request of a test and how its answer is read.
 
     ``capability`` is ``""`` for a check that is always made. ``when`` is ``""``, ``"deep"``, ``"not_deep"`` or
@@ -186,22 +180,24 @@ class Check:
     states: tuple[State, ...] = ()
     rules: tuple[Rule, ...] = ()
 
-    placeholders: frozenset[str] = field(init=False, default=frozenset())
+    placeholders: frozenset[str] = frozenset()
     """The names that have to be filled in before the request can be made."""
-    is_content_fixed: bool = field(init=False, default=True)
+    is_content_fixed: bool = True
     """Whether the query and the body are as they are sent."""
 
     def __post_init__(self) -> None:
         content = PLACEHOLDER.findall(_texts([self.query, self.json, self.form]))
-        object.__setattr__(self, "placeholders", frozenset(content + PLACEHOLDER.findall(f"{self.name} {self.path}")))
-        object.__setattr__(self, "is_content_fixed", not content)
+        structs.force_setattr(
+            self, "placeholders", frozenset(content + PLACEHOLDER.findall(f"{self.name} {self.path}"))
+        )
+        structs.force_setattr(self, "is_content_fixed", not content)
 
     def with_values(self, values: Mapping[str, str]) -> Check:
         """Return the check with the placeholders in its query and body filled in."""
         if self.is_content_fixed:
             return self
         query, json, form = (_filled_texts(part, values) for part in (self.query, self.json, self.form))
-        return replace(self, query=query, json=json, form=form)
+        return structs.replace(self, query=query, json=json, form=form)
 
 
 class Values(Protocol):
@@ -231,8 +227,7 @@ def _texts(node: Any) -> str:
     return " ".join(map(_texts, node)) if isinstance(node, list) else node if isinstance(node, str) else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(Struct, frozen=True):
     """One provider: who it is, how its keys look and travel, what a test asks and what the answers mean.
 
     ``headers`` go with every request. A provider without a default base URL has the form of one in ``base_url_form``.

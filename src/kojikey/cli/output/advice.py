@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from kojikey.cli.output.terminal import Terminal
 from kojikey.model.next_step import Hint, Next, next_step

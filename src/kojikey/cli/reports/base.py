@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from kojikey.cli.exits import Exit
 from kojikey.cli.output.failure import Failure
@@ -27,8 +28,7 @@ NAMED = 10
 """So many accounts of a group are named; reports have them all."""
 
 
-@dataclass(slots=True)
-class Group:
+class Group(Struct):
     """The keys of one provider that have one reason. ``first`` is the first of them, for its words.
 
     ``accounts`` are those of the first :data:`NAMED` of them.
@@ -52,8 +52,7 @@ class Group:
         return advice_for(self)
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(Struct):
     """What a run found so far, in a size that does not depend on the number of keys."""
 
     counts: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
@@ -104,8 +103,7 @@ class Tally:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class RunEnd:
+class RunEnd(Struct, frozen=True):
     """How a run ended. ``error`` is what stopped it; ``left`` counts keys that were not tested.
 
     ``left_out`` counts those that were never to be: of another shard, or tested lately.

@@ -7,10 +7,12 @@ Must not: make a key by hand, or touch one that a person staged.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
+
+from msgspec import structs
 
 from kojikey.model.errors import KojikeyError, RecordChanged, VersionNotFound
 from kojikey.model.key import EXPIRING, Key, Stage
@@ -195,4 +197,6 @@ def _retired_after(result: ChangeResult, grace: timedelta) -> ChangeResult:
     report, key = result.at_provider, result.key
     if report is None or report.revoke_after is None or key is None or key.rotated_at is None:
         return result
-    return replace(result, at_provider=replace(report, revoke_after=stamp(parsed(key.rotated_at) + grace)))
+    return structs.replace(
+        result, at_provider=structs.replace(report, revoke_after=stamp(parsed(key.rotated_at) + grace))
+    )

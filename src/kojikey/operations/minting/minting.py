@@ -143,7 +143,7 @@ async def resume_staged(
 ) -> ChangeResult:
     """Test and promote a key that was made and is staged. Raises as :func:`.rotating.resume`."""
     result = await rotating.resume(open_store, account=account, provider=provider, test=test, approve=approve)
-    return replace(result, at_provider=ProviderReport.of(_place_in(result), key=result.key))
+    return structs.replace(result, at_provider=ProviderReport.of(_place_in(result), key=result.key))
 
 
 def _place_in(result: ChangeResult) -> AtProvider | None:
@@ -330,7 +330,7 @@ class _Run(KeyDocument):
             self.open_store, account=key.account, provider=key.provider, test=self._minter.probe,
             approve=self._minter.approve,
         )  # fmt: skip
-        self._result = replace(result, at_provider=self._report(result))
+        self._result = structs.replace(result, at_provider=self._report(result))
         return Outcome.DONE
 
     def _report(self, result: ChangeResult) -> ProviderReport:
@@ -382,7 +382,7 @@ class _Run(KeyDocument):
                 self.open_store, account=key.account, provider=key.provider, is_revoked=self._given is not None
             )
             place = staged.at_provider if staged else None
-            self._result = replace(result, at_provider=ProviderReport.of(place, key=result.key))
+            self._result = structs.replace(result, at_provider=ProviderReport.of(place, key=result.key))
             return Outcome.DONE
         intent = self._intent()
         is_unseen = self._given is not None and not self._orphans and not self._is_refused

@@ -7,7 +7,9 @@ from the store that still works (:mod:`.rotating` decides that by its test).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec import structs
 
 from kojikey.model.errors import Conflict, Effect, VersionNotFound
 from kojikey.model.key import Key, Stage, Version
@@ -67,7 +69,7 @@ async def retire(
         await revoke(open_store, revoker.keys, key, previous, place)
         test = revoker.until_refused
     result = await rotating.retire(open_store, account=account, provider=provider, test=test, is_forced=is_forced)
-    return replace(result, at_provider=ProviderReport.of(place))
+    return structs.replace(result, at_provider=ProviderReport.of(place))
 
 
 async def revoke(open_store: OpenStore, keys: KeyManagement, key: Key, version: Version, place: AtProvider) -> None:

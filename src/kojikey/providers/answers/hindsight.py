@@ -8,7 +8,8 @@ worse for the key.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from kojikey.model.verdict import Outcome, Reason
 from kojikey.providers.answers.judge import Finding

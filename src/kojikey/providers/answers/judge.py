@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+from msgspec import Struct, field
 
 from kojikey.model import timestamps
 from kojikey.model.next_step import Hint, next_step
@@ -53,8 +54,7 @@ class Fault(NamedTuple):
     is_unsent: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """The finding of one request. All text in it is scrubbed.
 
     ``yields_to`` names the check that decides in place of this one. ``picked`` has what later requests need, by the
@@ -86,8 +86,7 @@ class Finding:
         return OUTCOME_OF[self.reason]
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Struct, frozen=True):
     """The subject of a finding, for its wording: the check's name with its model, the model, the scrubber.
 
     ``capabilities`` are those asked for, None for every one; ``now`` is the moment of the test.

@@ -7,7 +7,8 @@ first one that learned nothing; if there is none, the key is valid.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from kojikey.model.verdict import CheckResult, Outcome, Reason, Verdict
 from kojikey.providers.answers.judge import Finding

@@ -303,7 +303,7 @@ def _line(
     is_shape_forced: bool,
     tell: Callable[[str], None],
 ) -> Line | Failed:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     account = provider = None
     try:

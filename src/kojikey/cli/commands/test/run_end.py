@@ -5,7 +5,8 @@ Must not: write anything.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kojikey.cli.exits import Exit, code_of
 from kojikey.cli.output.failure import Failure
@@ -15,8 +16,7 @@ from kojikey.model.verdict import is_failure
 from kojikey.operations.results import Summary
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Struct, frozen=True):
     """What stopped a run before its end; nothing where it was not stopped. ``lost`` says how stdout was lost."""
 
     error: KojikeyError | None = None
@@ -24,8 +24,7 @@ class Stop:
     lost: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RunFacts:
+class RunFacts(Struct, frozen=True):
     """What is known of a run beside what it found. ``since``: what is left of it was not tested since then.
 
     Where not ``is_counted``, there are at least ``total`` keys.
