@@ -98,6 +98,19 @@ def test_lines_and_columns_begin_at_one_and_columns_count_characters() -> None:
     assert [(place.line, place.column) for place in found(Engine([Secret(KEY)]), data)] == [(1, 1), (2, 4), (3, 4)]
 
 
+@given(gaps=st.lists(st.text("x\u00e9\u4e0a\0\r\n", max_size=90), min_size=1, max_size=30), window=st.integers(32, 600))
+@settings(max_examples=60, deadline=None)
+def test_the_place_is_right_for_each_of_many_in_any_window(gaps: list[str], window: int) -> None:
+    before = ["".join(f"{gap}|{KEY}" for gap in gaps[:count]) + gap + "|" for count, gap in enumerate(gaps)]
+    text = before[-1] + KEY
+    expected = [(part.count("\n") + 1, len(part.rpartition("\n")[2].replace("\0", "")) + 1) for part in before]
+    places = found(Engine([Secret(KEY)]), text.encode(), window=window * 2)
+    assert [(place.line, place.column) for place in places] == expected
+    expected = [(part.count("\n") + 1, len(part.rpartition("\n")[2]) + 1) for part in before]
+    places = found(Engine([Secret(KEY)]), b"\xff\xfe" + text.encode("utf-16-le"), window=window * 2)
+    assert [(place.line, place.column) for place in places] == expected
+
+
 def test_a_column_far_along_one_line_is_counted_across_windows() -> None:
     data = "\u00e9".encode() * 5000 + KEY.encode()
     (place,) = found(Engine([Secret(KEY)]), data)

@@ -35,6 +35,14 @@ class Found(NamedTuple):
     tail: str
 
 
+class _Place(NamedTuple):
+    """A byte of the window, and the line and column in the stream that it belongs to."""
+
+    at: int
+    line: int
+    column: int
+
+
 class Scanner:
     """A window, and an engine that searches in it. One instance is used for one stream at a time."""
 
@@ -58,16 +66,19 @@ class Scanner:
         matches = self.engine.find(self.buffer, 0, filled, is_utf16=self._utf16 is not None)
         if not matches and is_at_end:
             return
-        line, column, first = 1, 0 if self._utf16 else 1, 0  # the mark of the byte order is no column
+        place, first = _Place(0, 1, 0 if self._utf16 else 1), 0  # the mark of the byte order is no column
         while True:
             limit = filled if is_at_end else filled - self.engine.reach
+            keep = limit - _CONTEXT
             for match in matches:
                 if first <= match.start < limit:
-                    yield self._found(match, line, column)
+                    reached = self._moved(place, match.start)
+                    yield self._found(match, reached)
+                    if reached.at <= keep:
+                        place = reached
             if is_at_end:
                 return
-            keep = limit - _CONTEXT
-            line, column = self._position(keep, line, column)
+            place = self._moved(place, keep)._replace(at=0)
             self.buffer[: filled - keep] = self.buffer[keep:filled]
             filled, is_at_end = self._fill(read, filled - keep)
             matches = self.engine.find(self.buffer, 0, filled, is_utf16=self._utf16 is not None)
@@ -81,23 +92,23 @@ class Scanner:
             filled += count
         return filled, False
 
-    def _position(self, at: int, line: int, column: int) -> tuple[int, int]:
-        """Return line and column of a place in the window, given those of its beginning."""
+    def _moved(self, place: _Place, to: int) -> _Place:
+        """Return the place of a later byte of the window."""
         if self._utf16:
-            text = self.buffer[: at - at % 2].decode(self._utf16, "replace")
+            text = self.buffer[place.at - place.at % 2 : to - to % 2].decode(self._utf16, "replace")
             lines, characters = text.count("\n"), len(text) - text.rfind("\n") - 1
         else:
-            begin = self.buffer.rfind(b"\n", 0, at) + 1
-            lines = self.buffer.count(b"\n", 0, at)
-            characters = _characters(self.buffer[begin:at])
-        return line + lines, characters + (1 if lines else column)
+            begin = max(place.at, self.buffer.rfind(b"\n", place.at, to) + 1)
+            lines = self.buffer.count(b"\n", place.at, to)
+            characters = _characters(self.buffer[begin:to])
+        return _Place(to, place.line + lines, characters + (1 if lines else place.column))
 
-    def _found(self, match: Match, line: int, column: int) -> Found:
-        line, column = self._position(match.start, line, column)
+    def _found(self, match: Match, place: _Place) -> Found:
         if match.shape is None:
-            return Found(line, column, match.encoding, match.key, None, "")
+            return Found(place.line, place.column, match.encoding, match.key, None, "")
         value = self.buffer[match.start : match.end].replace(b"\0", b"").decode("ascii", "replace")
-        return Found(line, column, match.encoding, None, self.engine.shapes[match.shape].provider, tail_of(value))
+        provider = self.engine.shapes[match.shape].provider
+        return Found(place.line, place.column, match.encoding, None, provider, tail_of(value))
 
 
 def _characters(text: bytearray) -> int:
