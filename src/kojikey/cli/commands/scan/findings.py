@@ -29,6 +29,7 @@ class Findings:
         self._terminal, self._index = terminal, index
         self.count = 0
         self._keys: set[tuple[str | None, str, str | None]] = set()
+        self._advised: dict[tuple[str | None, str, Stage | None], tuple[str, str]] = {}
         # "" is a file without a name: https://www.sqlite.org/inmemorydb.html
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.execute("PRAGMA cache_size = -1024")
@@ -55,9 +56,7 @@ class Findings:
         return len(self._keys)
 
     def _row(self, finding: Finding) -> Document:
-        entry = self._index.get(finding.provider)
-        page = entry.keys_page if entry else ""
-        hint = self._terminal.completed(_next_step(finding, page), account=finding.account)
+        page, hint = self._advice(finding)
         return {
             "file": finding.file,
             "line": finding.line,
@@ -74,6 +73,16 @@ class Findings:
             "hint": hint,
             "manage_url": page,
         }
+
+    def _advice(self, finding: Finding) -> tuple[str, str]:
+        """Return the page and what to do; a key has the same at every place."""
+        whose = (finding.account, finding.provider, finding.stage)
+        if whose not in self._advised:
+            entry = self._index.get(finding.provider)
+            page = entry.keys_page if entry else ""
+            hint = self._terminal.completed(_next_step(finding, page), account=finding.account)
+            self._advised[whose] = page, hint
+        return self._advised[whose]
 
 
 def _next_step(finding: Finding, page: str) -> str:
