@@ -3,15 +3,19 @@
 Run it with the Python of an environment that kojikey is installed in: ``python benchmarks/bulk.py [--keys 100 1000
 10000] [--latency 0.05] [--concurrency 64]``. It makes its own stores and a sandbox in a process of its own. Beside it:
 
-- a plain httpx2 loop: the same requests with the same concurrency over one client; it judges and stores nothing;
+- a plain httpx2 loop: the same requests with the same concurrency, one client a process; it judges and stores nothing;
 - a shell loop: one ``kojikey test`` a key, measured on a sample (``--sample``) and multiplied, which is said.
+
+Each size is measured in one process and with ``--jobs`` worker processes (by default the cores), the plain loop divided
+over as many. The most keys are also tested by ``--shards`` processes at once, which share the run by ``--shard K/N``.
 
 ``--store URL`` measures another store instead, made new at that place, with the most keys alone, for example an empty
 PostgreSQL database.
 
 It prints a table and exits 1 where a promise is not kept, at any size that it prints: the time, without that of a run
-over one key, is at most 1.2 times that of the plain loop; at a latency of 200 ms or more also at most 1.2 times
-requests x latency / concurrency; and the memory is at most 1.2 times that for 500 keys. Each test has a connection of
+over one key, is at most 1.2 times that of the plain loop in as many processes; at a latency of 200 ms or more also at
+most 1.2 times requests x latency / concurrency; the memory of a process is at most 1.2 times that for 500 keys; and
+every shard's keys together are all keys, none twice. Each test has a connection of
 its own, so that no answer can be counted for another key; the plain loop shares its connections.
 """
 
@@ -20,6 +24,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+import json
 import os
 import subprocess
 import sys
@@ -64,6 +69,8 @@ def main() -> int:
     parser.add_argument("--latency", type=float, default=0.05, help="seconds before each answer")
     parser.add_argument("--concurrency", type=int, default=64)
     parser.add_argument("--sample", type=int, default=10, help="keys of the shell loop that are measured")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="worker processes")
+    parser.add_argument("--shards", type=int, default=4, help="processes that share a run")
     parser.add_argument("--store", help="the URL of a store that is not there yet, instead of SQLite")
     parser.add_argument("--serve", type=float, help=argparse.SUPPRESS)
     parser.add_argument("--plain", nargs=3, help=argparse.SUPPRESS)
@@ -82,7 +89,8 @@ def measure_store(options: argparse.Namespace) -> int:
     count = max(options.keys)
     with tempfile.TemporaryDirectory(prefix="kojikey-fleet-") as home, sandbox_process(options.latency) as url:
         fill(options.store, count, url)
-        ran = kojikey_run(home, {**clean_environment(), "KOJIKEY_STORE": options.store}, options.concurrency)
+        environ = {**clean_environment(), "KOJIKEY_HOME": home, "KOJIKEY_STORE": options.store}
+        ran = timed([test_command(options.concurrency, options.jobs)], environ)
     ratio = ran.seconds / (count * REQUESTS_A_KEY * options.latency / options.concurrency)
     print(f"{count} keys: {ran.seconds:.1f} s, {ratio:.2f} times the ideal; {ran.mebibytes:.0f} MiB")
     return 1 if ratio > TIME_FACTOR else 0
@@ -92,38 +100,65 @@ def measure(options: argparse.Namespace) -> int:
     """Print the table as it comes; return 1 where a promise is not kept."""
     broken: list[str] = []
     with tempfile.TemporaryDirectory(prefix="kojikey-bulk-") as folder, sandbox_process(options.latency) as url:
-        environ = clean_environment()
-        one = kojikey_run(filled_home(folder, 2, url), environ, options.concurrency)
-        few = kojikey_run(filled_home(folder, MEMORY_KEYS, url), environ, options.concurrency)
+        few = kojikey_run(filled_home(folder, MEMORY_KEYS, url), options.concurrency, jobs=1)
         print(
             f"latency {options.latency * 1000:g} ms, concurrency {options.concurrency}, {REQUESTS_A_KEY} requests a key"
         )
-        print(f"kojikey with 2 keys: {one.seconds:.2f} s; with {MEMORY_KEYS}: {few.mebibytes:.0f} MiB\n")
-        print("| keys | ideal | kojikey | keys/s | processor a key | memory | plain httpx2 loop | shell loop, about |")
-        print("|---:|---:|---:|---:|---:|---:|---:|---:|")
+        print(f"kojikey with {MEMORY_KEYS} keys: {few.mebibytes:.0f} MiB\n")
+        print("| keys | processes | ideal | kojikey | of the ideal | keys/s | processor a key | memory | plain loop |")
+        print("|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
         for count in options.keys:
-            home = filled_home(folder, count, url)
-            ours = kojikey_run(home, environ, options.concurrency)
-            plain = plain_run(url, count, environ, options.concurrency)
-            shell = shell_run(home, environ, count, options.sample)
-            ideal = count * REQUESTS_A_KEY * options.latency / options.concurrency
-            print(
-                f"| {count} | {ideal:.1f} s | {ours.seconds:.1f} s | {count / ours.seconds:.0f} "
-                f"| {(ours.processor_s - one.processor_s) / count * 1000:.2f} ms | {ours.mebibytes:.0f} MiB "
-                f"| {plain.seconds:.1f} s, {plain.processor_s / count * 1000:.2f} ms, {plain.mebibytes:.0f} MiB "
-                f"| {shell:.0f} s |",
-                flush=True,
-            )
-            taken = ours.seconds - one.seconds
-            if taken > TIME_FACTOR * plain.seconds:
-                broken.append(f"{count} keys took {taken / plain.seconds:.2f} times the plain loop, over {TIME_FACTOR}")
-            if options.latency >= IDEAL_FROM_S and taken > TIME_FACTOR * ideal:
-                broken.append(f"{count} keys took {taken / ideal:.2f} times the ideal, over {TIME_FACTOR}")
-            if ours.mebibytes > MEMORY_FACTOR * few.mebibytes:
-                times = ours.mebibytes / few.mebibytes
-                broken.append(f"{count} keys took {times:.2f} times the memory of {MEMORY_KEYS}, over {MEMORY_FACTOR}")
+            for jobs in sorted({1, options.jobs}):
+                broken += row(options, folder, url, count, jobs, few)
+            shell = shell_run(filled_home(folder, count, url), count, options.sample)
+            print(f"\na shell loop over {count} keys: about {shell:.0f} s\n", flush=True)
+        broken += shard_run(options, folder, url)
     print("\n".join(["", *broken]) if broken else "\nall promises are kept")
     return 1 if broken else 0
+
+
+def row(options: argparse.Namespace, folder: str, url: str, count: int, jobs: int, few: Ran) -> Iterator[str]:
+    """Measure so many keys in so many processes, print a row, and yield the promises that are not kept."""
+    one = kojikey_run(filled_home(folder, 2, url), options.concurrency, jobs=jobs)
+    ours = kojikey_run(filled_home(folder, count, url), options.concurrency, jobs=jobs)
+    plain = plain_run(url, count, options.concurrency, jobs)
+    ideal = count * REQUESTS_A_KEY * options.latency / options.concurrency
+    taken = ours.seconds - one.seconds
+    processor = (ours.processor_s - one.processor_s) / count
+    print(
+        f"| {count} | {jobs} | {ideal:.1f} s | {ours.seconds:.1f} s ({one.seconds:.1f} s to start) "
+        f"| {taken / ideal:.2f} | {count / ours.seconds:.0f} | {processor * 1000:.2f} ms | {ours.mebibytes:.0f} MiB "
+        f"| {plain.seconds:.1f} s, {plain.processor_s / count * 1000:.2f} ms |",
+        flush=True,
+    )
+    if taken > TIME_FACTOR * plain.seconds:
+        yield f"{count} keys in {jobs} took {taken / plain.seconds:.2f} times the plain loop, over {TIME_FACTOR}"
+    if options.latency >= IDEAL_FROM_S and taken > TIME_FACTOR * ideal:
+        yield f"{count} keys in {jobs} took {taken / ideal:.2f} times the ideal, over {TIME_FACTOR}"
+    if ours.mebibytes > MEMORY_FACTOR * few.mebibytes:
+        times = ours.mebibytes / few.mebibytes
+        yield f"{count} keys in {jobs} took {times:.2f} times the memory of {MEMORY_KEYS}, over {MEMORY_FACTOR}"
+
+
+def shard_run(options: argparse.Namespace, folder: str, url: str) -> Iterator[str]:
+    """Let several processes share a run over the most keys, print its time, and yield what is wrong with it."""
+    count, parts = max(options.keys), options.shards
+    environ = {**clean_environment(), "KOJIKEY_HOME": filled_home(folder, count, url)}
+    began = time.perf_counter()
+    running = [
+        subprocess.Popen(
+            test_command(max(1, options.concurrency // parts), 1, "--shard", f"{part}/{parts}"),
+            env=environ, stdout=subprocess.PIPE, text=True,
+        )
+        for part in range(1, parts + 1)
+    ]  # fmt: skip
+    outputs = [process.communicate()[0].splitlines() for process in running]
+    seconds = time.perf_counter() - began
+    rows = [json.loads(line) for lines in outputs for line in lines[:-1]]
+    keys = {(row["account"], row["provider"]) for row in rows}
+    print(f"{count} keys shared by {parts} processes with --shard: {seconds:.1f} s, {count / seconds:.0f} keys/s")
+    if any(process.returncode for process in running) or not len(rows) == len(keys) == count:
+        yield f"{parts} shards tested {len(rows)} keys, {len(keys)} different ones, of {count}"
 
 
 def clean_environment() -> dict[str, str]:
@@ -132,35 +167,46 @@ def clean_environment() -> dict[str, str]:
     return {**kept, "KOJIKEY_KEK": KEK}
 
 
-def kojikey_run(home: str, environ: dict[str, str], concurrency: int) -> Ran:
-    """Test every key of a home."""
+def test_command(concurrency: int, jobs: int, *more: str) -> list[str]:
+    """Return the command that tests every key."""
     command = [sys.executable, "-m", "kojikey", "test", "--all-accounts", "-q", "--jsonl"]
-    command += ["--concurrency", str(concurrency)]
-    return timed(command, {**environ, "KOJIKEY_HOME": home})
+    return [*command, "--concurrency", str(concurrency), "--jobs", str(jobs), *more]
 
 
-def plain_run(url: str, count: int, environ: dict[str, str], concurrency: int) -> Ran:
-    """Run the plain loop in a process of its own."""
-    return timed([sys.executable, os.path.abspath(__file__), "--plain", url, str(count), str(concurrency)], environ)
+def kojikey_run(home: str, concurrency: int, *, jobs: int) -> Ran:
+    """Test every key of a home."""
+    return timed([test_command(concurrency, jobs)], {**clean_environment(), "KOJIKEY_HOME": home})
 
 
-def shell_run(home: str, environ: dict[str, str], count: int, sample: int) -> float:
+def plain_run(url: str, count: int, concurrency: int, jobs: int) -> Ran:
+    """Run the plain loop, divided over so many processes."""
+    command = [sys.executable, os.path.abspath(__file__), "--plain", url, str(count // jobs), str(concurrency // jobs)]
+    return timed([command] * jobs, clean_environment())
+
+
+def shell_run(home: str, count: int, sample: int) -> float:
     """Return the seconds that one command a key would take, measured on some keys."""
     used = min(sample, count // 2)
     test = '"$0" -m kojikey test -q elevenlabs -a "account-$(printf %05d $i)"'
     loop = f"i=0; while [ $i -lt {used} ]; do {test}; i=$((i+1)); done"
-    return timed(["sh", "-c", loop, sys.executable], {**environ, "KOJIKEY_HOME": home}).seconds / used * count
+    ran = timed([["sh", "-c", loop, sys.executable]], {**clean_environment(), "KOJIKEY_HOME": home})
+    return ran.seconds / used * count
 
 
-def timed(command: list[str], environ: dict[str, str]) -> Ran:
-    """Run a command that must succeed."""
+def timed(commands: list[list[str]], environ: dict[str, str]) -> Ran:
+    """Run commands at once that must succeed. The memory is that of the largest process."""
     began = time.perf_counter()
-    process = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{command[:4]} ended with {process.returncode}")
-    return Ran(time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    processes = [subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL) for command in commands]
+    usages = []
+    for process in processes:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        usages.append(usage)
+    seconds = time.perf_counter() - began
+    if any(process.returncode for process in processes):
+        raise SystemExit(f"{commands[0][:4]} ended with {[process.returncode for process in processes]}")
+    processor = sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    return Ran(seconds, processor, max(usage.ru_maxrss for usage in usages) / 1024)
 
 
 async def plain_loop(url: str, count: int, concurrency: int) -> None:

@@ -89,6 +89,23 @@ def test_shards_are_all_keys_and_none_twice(many: Program) -> None:
     assert len(set.union(*parts)) == 24
 
 
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_processes_that_share_a_run_test_and_record_each_key_once(many: Program, jobs: str) -> None:
+    command = [*COMMAND, "test", "--all-accounts", "--json", "--jobs", jobs]
+    running = [
+        subprocess.Popen([*command, "--shard", f"{part}/4"], env=many.environ, stdout=subprocess.PIPE, text=True)
+        for part in range(1, 5)
+    ]
+    results = [json.loads(process.communicate(timeout=SECONDS)[0])["results"] for process in running]
+    tested = [result for part in results for result in part]
+    assert pairs(tested) == {(f"account-{number:05}", provider) for number in range(12) for provider in PROVIDERS}
+    assert len(tested) == 24
+    assert all(result["recorded"] for result in tested)
+    events = many("audit", "--all-accounts", "--json").results
+    assert sum(event["action"] == "tested" for event in events) == 24
+    assert many("audit", "--all-accounts", "--verify").code == 0
+
+
 @pytest.mark.parametrize("shard", ["0/3", "4/3", "1", "1/0", "a/b", "1/3/5", "-1/3"])
 def test_a_shard_that_makes_no_sense_is_refused(many: Program, shard: str) -> None:
     assert many("test", "--all-accounts", f"--shard={shard}").code == 2
