@@ -2,7 +2,8 @@
 
 ``python benchmarks/scan.py [--tree FOLDER] [--runs N]``, with the Python of an environment that has kojikey.
 It makes its own home, store and keys, a tree of source-like files (unless one is named) and a repository with at least
-100 MiB of objects, runs both sides in turn, prints a table of medians, and exits 1 over budget.
+100 MiB of objects, runs both sides in turn, prints a table of medians and the most memory that all processes of one
+search had together, and exits 1 over budget.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from kojikey.stores.registry import store_from_url
 KOJIKEY = os.path.join(os.path.dirname(sys.executable), "kojikey")
 KEYS = (2, 100, 1000)
 OVER_GREP, OVER_GIT = 3.0, 1.5
+MEMORY_MIB = 120
 
 
 class Row(NamedTuple):
@@ -55,7 +57,8 @@ def main() -> int:
         tree = options.tree or make_tree(work / "tree")
         rows = [against_grep(work, tree, count, options.runs) for count in KEYS]
         rows.append(against_git(work, make_repository(work / "repository"), options.runs))
-    return show(rows)
+        memory = memory_of(work, tree, KEYS[-1])
+    return show(rows, memory)
 
 
 def against_grep(work: Path, tree: Path, count: int, runs: int) -> Row:
@@ -91,6 +94,29 @@ def in_turn(ours: Sequence[str], other: Sequence[str], environ: dict[str, str], 
             if number:
                 seconds.append(time.perf_counter() - began)
     return statistics.median(taken[0]), statistics.median(taken[1])
+
+
+def memory_of(work: Path, tree: Path, count: int) -> float:
+    """Return the most MiB that a search and its processes had at one moment; pages that they share count once."""
+    environ, _ = make_store(work / "home-memory", count)
+    ours = (KOJIKEY, "scan", "--json", "--all-accounts", str(tree))
+    most = 0
+    with subprocess.Popen(ours, env=environ, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+            pids = [process.pid, *map(int, children.read_text().split())]
+            most = max(most, sum(map(proportional_kib, pids)))
+            time.sleep(0.01)
+    return most / 1024
+
+
+def proportional_kib(pid: int) -> int:
+    """Return a process's share of the memory that it uses, 0 where it has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
 
 
 def make_store(home: Path, count: int) -> tuple[dict[str, str], list[str]]:
@@ -142,7 +168,7 @@ def make_repository(folder: Path) -> Path:
     return folder
 
 
-def show(rows: list[Row]) -> int:
+def show(rows: list[Row], memory: float) -> int:
     """Print the table; return 1 where one is over budget."""
     print(f"{'compared with':<52}{'kojikey':>9}{'other':>9}{'ratio':>7}{'at most':>9}")
     over = False
@@ -150,7 +176,8 @@ def show(rows: list[Row]) -> int:
         ratio = row.ours / row.other
         over |= ratio > row.budget
         print(f"{row.name:<52}{row.ours:>8.2f}s{row.other:>8.2f}s{ratio:>7.2f}{row.budget:>9}")
-    return int(over)
+    print(f"memory of all processes, {KEYS[-1]} keys: {memory:.0f} MiB of at most {MEMORY_MIB}")
+    return int(over or memory > MEMORY_MIB)
 
 
 if __name__ == "__main__":
