@@ -58,10 +58,15 @@ KOJIKEY = os.path.join(os.path.dirname(sys.executable), "kojikey")
 
 
 class Figure(NamedTuple):
-    """The seconds of one operation, those of its bare statements, and the peak of memory where a process did it."""
+    """The seconds of one operation, those of its bare statements, and of each what it took of our own processor time.
+
+    ``mib`` is the peak of memory, where a process of its own did it.
+    """
 
     ours: float
     bare: float
+    ours_cpu: float
+    bare_cpu: float
     mib: float = 0.0
 
 
@@ -107,10 +112,11 @@ def fill(open_store: OpenStore, url: str, numbers: range) -> None:
     """Add the accounts with these numbers: the real ones by the ledger, the others by COPY."""
     import psycopg
 
-    for number in numbers[::REAL]:
+    real = [number for number in numbers if number % REAL == 0]
+    for number in real:
         name = name_of(number)
         Ledger(open_store).record(name, lambda sealer, a=name, n=number: plan_of(sealer, a, n, "http://127.0.0.1:9"))  # type: ignore[misc]
-    bulk = Bulk(open_store, name_of(numbers[0]))
+    bulk = Bulk(open_store, name_of(real[0]))
     with psycopg.connect(url, autocommit=True) as connection:
         for start in range(numbers.start, numbers.stop, 10_000):
             chunk = [bulk.rows(number) for number in range(start, min(start + 10_000, numbers.stop)) if number % REAL]
@@ -247,11 +253,16 @@ def _grant(server: Server, names: list[str]) -> None:
 
 
 def _timed(ours: Callable[[], object], bare: Callable[[], object]) -> Figure:
-    begun = time.perf_counter()
-    bare()
-    between = time.perf_counter()
-    ours()
-    return Figure(time.perf_counter() - between, between - begun)
+    (bare_seconds, bare_cpu), (seconds, cpu) = _spent(bare), _spent(ours)
+    return Figure(seconds, bare_seconds, cpu, bare_cpu)
+
+
+def _spent(work: Callable[[], object]) -> tuple[float, float]:
+    """Return the time that something took, and the processor time of this process and of those that it started."""
+    before, begun = os.times(), time.perf_counter()
+    work()
+    spent, after = time.perf_counter() - begun, os.times()
+    return spent, sum(after[:4]) - sum(before[:4])
 
 
 def _process(arguments: tuple[str, ...], environ: dict[str, str], bare: Callable[[], object]) -> Figure:
@@ -281,7 +292,7 @@ def _memory_of(process: int) -> int:
 
 def _each(names: list[str], ours: Callable[[str], object], bare: Callable[[str], object]) -> Figure:
     figures = [_timed(lambda n=name: ours(n), lambda n=name: bare(n)) for name in names]  # type: ignore[misc]
-    return Figure(*(statistics.median(side) for side in list(zip(*figures, strict=True))[:2]))
+    return Figure(*(statistics.median(side) for side in zip(*(figure[:4] for figure in figures), strict=True)))
 
 
 @contextmanager
@@ -324,16 +335,20 @@ def main() -> int:
 
 
 def _print(keys: int, found: list[dict[str, Figure]]) -> None:
-    print(f"\n{keys:,} keys of {keys // 2:,} accounts; seconds, unless it says ms")
-    print(f"{'operation':<42}{'kojikey':>10}{'bare':>10}{'ratio':>8}{'memory':>10}{'growth':>8}{'bare':>7}")
+    print(f"\n{keys:,} keys of {keys // 2:,} accounts; seconds, unless it says ms; processor time without the server's")
+    print(
+        f"{'operation':<38}{'kojikey':>9}{'bare':>9}{'ratio':>7}{'processor':>11}{'bare':>7}{'memory':>9}"
+        f"{'growth':>8}{'bare':>7}"
+    )
     for name, figure in found[-1].items():
         scale = 1000 if name.endswith("ms") else 1
         memory = f"{figure.mib:.0f} MiB" if figure.mib else ""
         growth = ""
         if len(found) > 1:
             growth = f"{figure.ours / found[0][name].ours:>8.1f}{figure.bare / found[0][name].bare:>7.1f}"
-        seconds = f"{figure.ours * scale:>10.2f}{figure.bare * scale:>10.2f}{figure.ours / figure.bare:>8.1f}"
-        print(f"{name:<42}{seconds}{memory:>10}{growth}", flush=True)
+        seconds = f"{figure.ours * scale:>9.2f}{figure.bare * scale:>9.2f}{figure.ours / figure.bare:>7.1f}"
+        cpu = f"{'':>18}" if scale > 1 else f"{figure.ours_cpu:>11.2f}{figure.bare_cpu:>7.2f}"
+        print(f"{name:<38}{seconds}{cpu}{memory:>9}{growth}", flush=True)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ THREADS = 32
 GROWTH_MIB = 4.0
 RUNS = 2_000
 ACCOUNTS = 100
+WITH_KEY = 5_001  # accounts, more than a client keeps in memory
 _over: list[str] = []
 
 
@@ -40,8 +41,8 @@ def main() -> int:
     for name in ("SQLite", "PostgreSQL"):
         with ENGINES[name]() as place, mock.patch.dict(os.environ, {**KEK, "KOJIKEY_HOME": "/nonexistent"}):
             _measure(name, place)
-            if name == "SQLite":
-                _memory(place, options.accounts)
+    with ENGINES["SQLite"]() as place, mock.patch.dict(os.environ, {**KEK, "KOJIKEY_HOME": "/nonexistent"}):
+        _memory(place, options.accounts)
     return 1 if _over else 0
 
 
@@ -75,17 +76,24 @@ def _measure(name: str, place: Place) -> None:
 
 
 def _memory(place: Place, accounts: int) -> None:
-    """Measure the memory that more and more accounts take, once the cache is full."""
+    """Measure the memory that more and more accounts take, once the caches are full: with a key, and without one."""
+    store = _custody(place.url)
+    for number in range(WITH_KEY):
+        _add(store, f"key-{number}")
+    store.close()
     with Client(place.url) as client:
         tracemalloc.start()
-        for number in range(accounts // 10):
-            client.resolve(PROVIDER, f"a{number}")
-        before, _ = tracemalloc.get_traced_memory()
-        for number in range(accounts // 10, accounts):
-            client.resolve(PROVIDER, f"a{number}")
-        after, _ = tracemalloc.get_traced_memory()
+        before = _resolved(client, range(accounts // 10))
+        after = _resolved(client, range(accounts // 10, accounts))
         tracemalloc.stop()
     _print("SQLite", f"growth to {accounts:,} accounts, MiB", max(0, after - before) / 2**20, GROWTH_MIB)
+
+
+def _resolved(client: Client, numbers: range) -> int:
+    """Ask for an account without a key, and for one of more than the client keeps; return the memory in use then."""
+    for number in numbers:
+        client.resolve(PROVIDER, f"key-{number % WITH_KEY}" if number % 2 else f"none-{number}")
+    return tracemalloc.get_traced_memory()[0]
 
 
 def _timed(work: Callable[[], object]) -> float:
