@@ -13,7 +13,18 @@ HEAVY = {
     "typer", "rich", "httpcore2", "asyncio", "keyring", "platformdirs", "pydantic", "click", "importlib.metadata",
     "hyperscan",  # of scan and run --mask alone
 }  # fmt: skip
-RUN = HEAVY | {"dataclasses", "pathlib", "tomllib", "inspect", "logging", "subprocess", "secrets", "socket", "email"}
+RUN = HEAVY | {
+    "dataclasses",
+    "msgspec",
+    "pathlib",
+    "tomllib",
+    "inspect",
+    "logging",
+    "subprocess",
+    "secrets",
+    "socket",
+    "email",
+}
 RUN |= {"ctypes", "kojikey.sealing.kek.kernel_keyring"}  # of a store with a passphrase alone
 TRACE = "-X", "importtime"
 
@@ -40,7 +51,7 @@ def imported(kojikey: Program, *arguments: str) -> set[str]:
         (("get", "elevenlabs", "--reveal"), HEAVY),
         (("history", "elevenlabs", "--json"), HEAVY | {"cryptography"}),
         (("audit", "--json"), HEAVY),
-        (("--help",), {"httpcore2", "rich", "sqlite3", "cryptography", "keyring", "platformdirs"}),
+        (("--help",), {"msgspec", "httpcore2", "rich", "sqlite3", "cryptography", "keyring", "platformdirs"}),
         (("test", "--json"), {"typer", "click", "rich", "pygments", "keyring", "platformdirs", "httpx", "httpx2"}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from kojikey.model.errors import StoreNotFound
+from kojikey.model.ref import key_ref
+from kojikey.stores.base import Change, Query
 from kojikey.stores.memory import MemoryStore, Shelf
 from kojikey.testing.conformance import Maker, StoreConformance
 
@@ -34,3 +36,14 @@ def test_two_memory_stores_share_nothing_unless_asked_to() -> None:
         second.open()
     second.create({"is": "second"})
     assert first.open().document == {"is": "first"}
+
+
+@pytest.mark.parametrize("tested_at", [5, True, [], {}, {"a": 1}, None, "", "2026-11-11T23:59:59Z"])
+def test_a_document_with_no_moment_of_a_test_is_one_to_be_tested(tested_at: object) -> None:
+    store = MemoryStore()
+    store.create({"format": 1})
+    for name, moment in (("a", tested_at), ("b", "2026-11-12T00:00:00Z")):
+        store.commit([Change(key_ref(name, "elevenlabs"), {"tested_at": moment}, None)])
+    query = Query(not_tested_since="2026-11-12T00:00:00Z")
+    assert [found.ref.account for found in store.scan(query)] == ["a"]
+    assert store.counts(query) == {"elevenlabs": 1}

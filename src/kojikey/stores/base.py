@@ -66,12 +66,15 @@ class Query(NamedTuple):
     shard: tuple[int, int] | None = None
 
     def takes(self, stored: Stored) -> bool:
-        """Tell whether a key's document matches: the meaning of a query, for stores that cannot filter."""
+        """Tell whether a key's document matches: the meaning of a query, for stores that cannot filter.
+
+        Documents can have any form, because somebody may have changed them: what is no moment leaves none out.
+        """
         ref, tested_at = stored.ref, stored.document.get("tested_at")
         return (
             (self.account is None or ref.account == self.account)
             and (not self.providers or ref.provider in self.providers)
-            and (self.not_tested_since is None or tested_at is None or tested_at < self.not_tested_since)
+            and (self.not_tested_since is None or not isinstance(tested_at, str) or tested_at < self.not_tested_since)
             and (self.shard is None or slot_of(ref) % self.shard[1] == self.shard[0] - 1)
         )
 
