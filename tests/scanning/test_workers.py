@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from kojikey.scanning.files import FileSearch, InFile
 from kojikey.scanning.tree import TreeSearch
 from kojikey.scanning.trouble import Tally
 from kojikey.scanning.windows import Found, Scanner
-from kojikey.scanning.workers import Workers
+from kojikey.scanning.workers import Workers, useful_processes
 
 KEY = "sk_9f27c1e4b8d06a3575e1f0c2ab94d8637e5a2c18b04f9d36"
 
@@ -105,3 +106,28 @@ def test_no_process_is_left_behind(processes: int) -> None:
     for pid in used - {os.getpid()}:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_where_no_process_can_be_started_all_is_searched_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> int:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("kojikey.scanning.workers.useful_processes", lambda: 2)
+    monkeypatch.setattr(os, "fork", refuse)
+    before = os.listdir("/proc/self/fd")
+    with Workers(lambda batch, tally: map(numbered, range(len(batch))), InFile, Tally()) as workers:
+        found = [*workers.search(["a", "b"]), *workers.finish(["c"])]
+    assert found == [numbered(0), numbered(1), numbered(0)]
+    assert os.listdir("/proc/self/fd") == before
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_a_process_beside_threads_is_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3, 4, 5}, raising=False)
+    monkeypatch.setattr("threading.active_count", lambda: 1)
+    assert useful_processes() == (4 if sys.platform == "linux" else 0)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3}, raising=False)
+    assert useful_processes() == 0
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 3}, raising=False)
+    monkeypatch.setattr("threading.active_count", lambda: 2)
+    assert useful_processes() == 0

@@ -92,10 +92,7 @@ def known_keys(
 
 
 def _opened(open_store: OpenStore, key: Key, version: Version) -> KnownKey:
-    secret = open_store.sealer(key.account).open(
-        version.sealed, provider=key.provider, version=version.number, base_url=version.base_url
-    )
-    return KnownKey(key.account, key.provider, version.stage, version.tail, secret)
+    return KnownKey(key.account, key.provider, version.stage, version.tail, open_store.open(key, version))
 
 
 def distinctive_shapes(definitions: Iterable[Definition]) -> list[KeyShape]:

@@ -7,6 +7,7 @@ know what is searched.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -50,8 +51,9 @@ class Workers(Generic[Place]):
         """Have a batch searched; yield what was found meanwhile, in it and in earlier ones."""
         if not self.are_at_work:
             self.are_at_work = True
-            for _ in range(useful_processes()):
-                self._workers.append(_Worker(self._work, self._workers))
+            with contextlib.suppress(OSError):  # no memory, or too many processes: those that there are do it all
+                for _ in range(useful_processes()):
+                    self._workers.append(_Worker(self._work, self._workers))
         while self._workers and not any(worker.is_free for worker in self._workers):
             yield from self._hear()
         free = next((worker for worker in self._workers if worker.is_free), None)
@@ -101,13 +103,19 @@ class _Worker:
         """How many finds it has reported of this batch."""
         self.is_free, self.is_lost = True, False
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))  # until the copy will die of it without a word
-        self._pid = os.fork()
-        if self._pid == 0:
-            # each notices our end by the end of its questions
-            _serve(work, asked, answered, [end for worker in (self, *others) for end in worker._ours])
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
-        os.close(asked)
-        os.close(answered)
+        try:
+            self._pid = os.fork()
+            if self._pid == 0:
+                # each notices our end by the end of its questions
+                _serve(work, asked, answered, [end for worker in (self, *others) for end in worker._ours])
+        except OSError:
+            for end in self._ours:
+                os.close(end)
+            raise
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
+            os.close(asked)
+            os.close(answered)
 
     @property
     def _ours(self) -> tuple[int, int]:
