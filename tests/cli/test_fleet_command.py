@@ -328,6 +328,17 @@ def test_a_page_and_a_warning_are_said_once(kojikey: Program) -> None:
     assert ended.said.count("https://aistudio.google.com/api-keys") == 1
 
 
+def test_what_to_do_next_names_the_store_that_was_tested(kojikey: Program, tmp_path: Path) -> None:
+    url = f"sqlite://{tmp_path / 'team.db'}"
+    assert kojikey("store", "init", url, "--kek", "env", "--name", "team").code == 0
+    for account in ("a", "b"):
+        kojikey.added("elevenlabs", "invalid_key", "--no-test", "--store", "team", "--account", account)
+    one = kojikey("test", "--store", "team", "--account", "a", "--json").document["groups"][0]["next"]
+    assert one.endswith("kojikey rotate elevenlabs --account a --store team")
+    both = kojikey("test", "--store", "team", "--all-accounts", "--json").document["groups"][0]["next"]
+    assert both.endswith("kojikey rotate --store team --batch FILE")
+
+
 def test_a_bug_in_one_test_does_not_hide_that_the_store_went_away(
     kojikey: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:

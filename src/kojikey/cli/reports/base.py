@@ -31,7 +31,8 @@ NAMED = 10
 class Group(Struct):
     """The keys of one provider that have one reason. ``first`` is the first of them, for its words.
 
-    ``accounts`` are those of the first :data:`NAMED` of them.
+    ``accounts`` are those of the first :data:`NAMED` of them. ``complete`` adds to a suggested command the store that
+    this one is about.
     """
 
     outcome: Outcome
@@ -40,6 +41,7 @@ class Group(Struct):
     first: TestResult
     count: int = 0
     accounts: list[str] = field(default_factory=list)
+    complete: Callable[[str], str] = str
 
     @property
     def unnamed(self) -> int:
@@ -49,7 +51,7 @@ class Group(Struct):
     @property
     def step(self) -> str:
         """The one most useful thing to do next for all of them."""
-        return advice_for(self)
+        return self.complete(advice_for(self))
 
 
 class Tally(Struct):
@@ -60,6 +62,8 @@ class Tally(Struct):
     unopened: int = 0
     first_unopened: Unopened | None = None
     recorded: int = 0
+    complete: Callable[[str], str] = str
+    """Adds to a suggested command the store that this one is about."""
 
     def add(self, item: Item) -> None:
         """Count an item."""
@@ -73,7 +77,9 @@ class Tally(Struct):
         if verdict.outcome is not Outcome.VALID:
             key = (verdict.reason.value, item.provider)
             if key not in self.groups:
-                self.groups[key] = Group(verdict.outcome, verdict.reason.value, item.provider, item)
+                self.groups[key] = Group(
+                    verdict.outcome, verdict.reason.value, item.provider, item, complete=self.complete
+                )  # fmt: skip
             group = self.groups[key]
             group.count += 1
             if len(group.accounts) < NAMED:

@@ -113,6 +113,7 @@ class KeyRun:
     def _prepare(self, total: int) -> None:
         from kojikey.cli.reports.select import reports_of
 
+        self.tally.complete = self.context.terminal.completed
         self.total = total
         self.live, self.held = reports_of(self.context, total=total, is_long=total > FEW, fail_on=self.options.fail_on)
 
