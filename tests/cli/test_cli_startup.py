@@ -26,6 +26,8 @@ RUN = HEAVY | {
     "email",
 }
 RUN |= {"ctypes", "kojikey.sealing.kek.kernel_keyring"}  # of a store with a passphrase alone
+TEST = {"typer", "click", "rich", "pygments", "keyring", "platformdirs", "httpx", "httpx2"}
+TEST |= {"importlib.metadata", "email.message", "zipfile"}
 TRACE = "-X", "importtime"
 
 
@@ -52,7 +54,7 @@ def imported(kojikey: Program, *arguments: str) -> set[str]:
         (("history", "elevenlabs", "--json"), HEAVY | {"cryptography"}),
         (("audit", "--json"), HEAVY),
         (("--help",), {"msgspec", "httpcore2", "rich", "sqlite3", "cryptography", "keyring", "platformdirs"}),
-        (("test", "--json"), {"typer", "click", "rich", "pygments", "keyring", "platformdirs", "httpx", "httpx2"}),
+        (("test", "--json"), TEST),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 RETRIES = 2
 LONGEST_S = 86_400.0
@@ -46,6 +45,10 @@ def asked_by(headers: Mapping[str, str], *, now: datetime | None = None) -> floa
 
 
 def _date(text: str) -> datetime | None:
+    if not text:
+        return None
+    from email.utils import parsedate_to_datetime  # few answers have a date to wait until, and every start would pay
+
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):

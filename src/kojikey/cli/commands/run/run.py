@@ -21,10 +21,14 @@ from kojikey.model.next_step import next_step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
+
     from kojikey.cli.person import Person
     from kojikey.model.credential import Credential
     from kojikey.model.secret import Secret
     from kojikey.providers.index import IndexEntry
+else:
+    import _signal as signal  # what `signal` wraps into enums, a twentieth of what `run` may take
 
 PROGRAM = Arguments("program", "-- CMD [ARGUMENTS]...", "the program to start")
 MASK = Flag("--mask", help="stay, and replace the keys in CMD's output by their masked form")
@@ -133,8 +137,6 @@ def _plaintext(credential: Credential) -> str:
 
 
 def _replaced_by(call: Call, program: tuple[str, ...], environ: Environment) -> int:
-    import signal
-
     # Python ignores these two, and an ignored signal stays ignored across exec: `CMD | head` would never end.
     numbers = [getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name)]
     if not program[0]:  # execvp would take the folders of PATH for it
