@@ -234,3 +234,29 @@ def test_under_due_the_id_of_each_key_that_could_not_be_saved_is_said(
     assert {row["action"] for row in again.results} == {"rotated"}
     values = {kojikey("get", "xai", "--reveal", "--account", account).out for account in accounts}
     assert {each.value for each in mint.managed.keys if each.name.startswith("kojikey")} == values
+
+
+# --- another process ---
+
+
+@pytest.mark.parametrize("is_deletable", [True, False])
+def test_what_was_made_while_another_process_discarded_it_is_deleted_or_its_id_said(
+    kojikey: Program, monkeypatch: pytest.MonkeyPatch, is_deletable: bool
+) -> None:
+    mint = set_up(kojikey, "xai")
+    create = mint.managed.create
+
+    def created(*arguments: Any, **settings: Any) -> ManagedKey:
+        assert kojikey.installed("rotate", "xai", "--abort", "--no-revoke", "--no-input").code == 0
+        return create(*arguments, **settings)
+
+    monkeypatch.setattr(mint.managed, "create", created)
+    if not is_deletable:
+        mint.managed.fail("delete", "permission", times=None)
+    ended = kojikey.installed("rotate", "xai", "--mint", "--no-input", "--propagation", "0s")
+    assert ended.code == 6, ended.said
+    if is_deletable:
+        assert mint.names == ["by hand"]
+    else:
+        assert mint.managed.keys[1].key_id in ended.err
+    assert (mint.row()["version"], mint.row()["staged"]) == (1, None)

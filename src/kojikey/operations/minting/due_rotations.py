@@ -23,7 +23,7 @@ from kojikey.operations.key_records import key_of, scan_keys
 from kojikey.operations.listing import is_disabled
 from kojikey.operations.minting import lost_keys, minting, retiring
 from kojikey.operations.minting.mint_planning import Choice
-from kojikey.operations.minting.minting import Minter
+from kojikey.operations.minting.mint_run import Minter
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Probe
 from kojikey.operations.results import GRACE, ChangeResult

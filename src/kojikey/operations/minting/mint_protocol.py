@@ -4,7 +4,7 @@ The intent is saved before the request is sent, so that after a crash at any poi
 may exist whose value nobody has. Such a key is looked for and deleted, and a new one is asked for under a new name.
 The key in use is touched by no step but the last, which makes the new one current.
 
-Owns: the order of the steps. Must not: do any of them (:mod:`.minting` does), or know a store or a provider.
+Owns: the order of the steps. Must not: do any of them (:mod:`.mint_run` does), or know a store or a provider.
 """
 
 from __future__ import annotations

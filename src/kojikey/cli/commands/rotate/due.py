@@ -44,7 +44,7 @@ from kojikey.model.secret import Secret
 from kojikey.model.timestamps import short_span, span
 from kojikey.model.verdict import Verdict
 from kojikey.operations.minting.due_rotations import DueKey, DueResult, Policy, Todo, Tools, carry_out, due_keys
-from kojikey.operations.minting.minting import Minter
+from kojikey.operations.minting.mint_run import Minter
 from kojikey.operations.minting.patience import until_known, until_refused
 from kojikey.operations.minting.provider_ids import named_admin_account
 from kojikey.operations.minting.retiring import Revoker

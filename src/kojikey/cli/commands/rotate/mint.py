@@ -40,7 +40,7 @@ from kojikey.model.timestamps import short_span
 from kojikey.operations.key_records import key_of, stored_key
 from kojikey.operations.minting import lost_keys, minting, retiring
 from kojikey.operations.minting.mint_planning import Choice
-from kojikey.operations.minting.minting import Minter
+from kojikey.operations.minting.mint_run import Minter
 from kojikey.operations.minting.patience import PROPAGATION_S, until_known, until_refused
 from kojikey.operations.minting.provider_ids import named_admin_account
 from kojikey.operations.open_store import OpenStore
@@ -294,10 +294,12 @@ def lines_of(definition: Definition, result: ChangeResult) -> list[str]:
     which = f"{report.key_id or report.name or ''}" if report else ""
     match result.action:
         case "rotated":
-            until = f" (rotate --due does so after {report.revoke_after})" if report and report.revoke_after else ""
+            until = report.revoke_after if report else None
             return [
                 f"version {result.version} was created at {definition.company} and is now in use ({which})",
-                Hint("next: ", retire, f" deletes the one before{until}"),
+                Hint("next: ", retire, f" deletes the one before (rotate --due does so after {until})")
+                if until
+                else Hint(f"next: revoke the old key at {definition.pages.keys}, then ", retire),
                 Hint("undo: ", rollback),
             ]
         case "staged":
