@@ -85,7 +85,7 @@ def test_a_run_over_saved_keys_keeps_the_rate_and_uses_it(sample_store: SampleSt
     hurried(
         played,
         lambda probe, traffic: run_tests(
-            open_store, *lanes, probe=probe, emit=found.append, concurrency=32, take_turn=traffic.take_turn
+            open_store, *lanes, probe=probe, emit=found.append, concurrency=32, reserve=traffic.reserve
         ),
     )
     assert [item.verdict.reason for item in found if isinstance(item, TestResult)] == ["ok"] * 120
@@ -105,7 +105,7 @@ def test_a_batch_keeps_the_rate(sample_store: SampleStore) -> None:
     hurried(
         played,
         lambda probe, traffic: rotate_all(
-            open_store, lines, Pace(probe, lambda _: True, 32, traffic.take_turn), found.append
+            open_store, lines, Pace(probe, lambda _: True, 32, traffic.reserve), found.append
         ),
     )
     assert [item.result.action for item in found if isinstance(item, Done)] == ["rotated"] * 40

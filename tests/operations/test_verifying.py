@@ -145,16 +145,14 @@ def test_a_provider_that_asks_for_a_pause_is_waited_for_and_the_other_is_not(sam
     fill(open_store, 5)
     order: list[str] = []
 
-    def take_turn(provider: str, base_url: str) -> float:
+    def reserve(provider: str, base_url: str) -> float:
         return 0.001 if provider == "elevenlabs" and len(order) < 2 else 0.0
 
     async def noted(secret: Secret, target: Target) -> Verdict:
         order.append(target.provider)
         return verdict()
 
-    run = run_tests(
-        open_store, *lanes_of(open_store), probe=noted, emit=lambda _: None, concurrency=1, take_turn=take_turn
-    )
+    run = run_tests(open_store, *lanes_of(open_store), probe=noted, emit=lambda _: None, concurrency=1, reserve=reserve)
     asyncio.run(run)
     assert sorted(order) == ["elevenlabs"] * 5 + ["google_gemini"] * 5
     assert order[:2] == ["google_gemini"] * 2
@@ -170,7 +168,7 @@ def test_an_endpoint_that_asks_for_a_pause_holds_up_no_key_of_another_endpoint(s
         add(open_store, NewKey(account_name(number), target, secret, KeySettings()), test=None, approve=lambda _: True)
     order: list[str] = []
 
-    def take_turn(_provider: str, base_url: str) -> float:
+    def reserve(_provider: str, base_url: str) -> float:
         return 0.001 if base_url == "https://paused.example" and len(order) < others else 0.0
 
     async def noted(secret: Secret, target: Target) -> Verdict:
@@ -184,7 +182,7 @@ def test_an_endpoint_that_asks_for_a_pause_holds_up_no_key_of_another_endpoint(s
             probe=noted,
             emit=lambda _: None,
             concurrency=2,
-            take_turn=take_turn,
+            reserve=reserve,
         )
     )
     assert order[:others] == ["https://fine.example"] * others
@@ -365,10 +363,10 @@ def test_a_key_that_nobody_was_asked_about_is_still_to_be_tested(sample_store: S
     open_store = sample_store.open_store()
     fill(open_store, 2)
 
-    async def spared(secret: Secret, target: Target) -> Verdict:
+    async def skipped(secret: Secret, target: Target) -> Verdict:
         return Verdict(Reason.UNREACHABLE, None, attempts=0, tested_at="2026-11-23T04:47:00Z")
 
     items: list[Item] = []
-    asyncio.run(run_tests(open_store, *lanes_of(open_store), probe=spared, emit=items.append, concurrency=2))
+    asyncio.run(run_tests(open_store, *lanes_of(open_store), probe=skipped, emit=items.append, concurrency=2))
     assert [item.recorded for item in results_of(items)] == [False] * 4
     assert keys_tested_in(sample_store) == set()

@@ -38,47 +38,47 @@ def answer(status: int = 200, **headers: str) -> Answer:
 
 
 def ask(traffic: Traffic, got: Answer | Fault, base_url: str = HERE) -> Fault | None:
-    spared = traffic.spared("elevenlabs", base_url)
-    if spared is None:
+    skipped = traffic.skipped("elevenlabs", base_url)
+    if skipped is None:
         traffic.turn_in("elevenlabs")
-        traffic.saw("elevenlabs", base_url, got)
-    return spared
+        traffic.observe("elevenlabs", base_url, got)
+    return skipped
 
 
 def test_without_a_rate_nobody_waits(clock: Clock) -> None:
     traffic = clock.traffic()
     assert [ask(traffic, answer()) for _ in range(50)] == [None] * 50
-    assert traffic.take_turn("elevenlabs", HERE) == 0
+    assert traffic.reserve("elevenlabs", HERE) == 0
 
 
 def test_no_two_tests_begin_with_the_same_turn(clock: Clock) -> None:
     traffic = clock.traffic(rate=4 * MARGIN)
-    assert [traffic.take_turn("elevenlabs", HERE) for _ in range(3)] == [0, 0.25, 0.25]
+    assert [traffic.reserve("elevenlabs", HERE) for _ in range(3)] == [0, 0.25, 0.25]
     clock.now += 0.25
-    assert traffic.take_turn("elevenlabs", HERE) == 0
+    assert traffic.reserve("elevenlabs", HERE) == 0
 
 
 def test_each_further_request_has_a_turn_of_its_own(clock: Clock) -> None:
     traffic = clock.traffic(rate=4 * MARGIN)
-    assert traffic.take_turn("elevenlabs", HERE) == 0
+    assert traffic.reserve("elevenlabs", HERE) == 0
     assert [traffic.turn_in("elevenlabs") for _ in range(3)] == [0.25, 0.5, 0.75]
-    assert traffic.take_turn("elevenlabs", HERE) == 1
+    assert traffic.reserve("elevenlabs", HERE) == 1
 
 
 def test_time_that_nobody_used_is_not_saved_up(clock: Clock) -> None:
     traffic = clock.traffic(rate=10 * MARGIN)
-    assert traffic.take_turn("elevenlabs", HERE) == 0
+    assert traffic.reserve("elevenlabs", HERE) == 0
     clock.now += 3600
-    assert traffic.take_turn("elevenlabs", HERE) == 0
-    assert traffic.take_turn("elevenlabs", HERE) == pytest.approx(0.1)
+    assert traffic.reserve("elevenlabs", HERE) == 0
+    assert traffic.reserve("elevenlabs", HERE) == pytest.approx(0.1)
 
 
 def test_a_key_whose_requests_are_spared_waits_for_nobody(clock: Clock) -> None:
     traffic = clock.traffic(rate=1)
     for _ in range(FAILURES):
         ask(traffic, GONE)
-    assert [traffic.take_turn("elevenlabs", HERE) for _ in range(3)] == [0, 0, 0]
-    assert traffic.take_turn("elevenlabs", ELSEWHERE) > 0
+    assert [traffic.reserve("elevenlabs", HERE) for _ in range(3)] == [0, 0, 0]
+    assert traffic.reserve("elevenlabs", ELSEWHERE) > 0
 
 
 def test_requests_that_were_stopped_do_not_open_the_circuit(clock: Clock) -> None:
@@ -91,25 +91,25 @@ def test_requests_that_were_stopped_do_not_open_the_circuit(clock: Clock) -> Non
 def test_the_rate_of_one_provider_is_not_that_of_another(clock: Clock) -> None:
     traffic = clock.traffic(rate=1)
     ask(traffic, answer())
-    assert traffic.take_turn("elevenlabs", HERE) > 0
-    assert traffic.take_turn("google_gemini", HERE) == 0
+    assert traffic.reserve("elevenlabs", HERE) > 0
+    assert traffic.reserve("google_gemini", HERE) == 0
 
 
 def test_a_pause_that_the_provider_asks_for_is_kept(clock: Clock) -> None:
     traffic = clock.traffic()
     ask(traffic, answer(429, retry_after="7"))
-    assert traffic.take_turn("elevenlabs", HERE) == 7
+    assert traffic.reserve("elevenlabs", HERE) == 7
     clock.now += 7
-    assert traffic.take_turn("elevenlabs", HERE) == 0
+    assert traffic.reserve("elevenlabs", HERE) == 0
     assert clock.said == []
 
 
 def test_a_pause_is_of_the_endpoint_that_asked_for_it_and_of_no_other(clock: Clock) -> None:
     traffic = clock.traffic()
     ask(traffic, answer(429, retry_after="6"))
-    assert traffic.take_turn("elevenlabs", HERE) == 6
-    assert traffic.take_turn("elevenlabs", ELSEWHERE) == 0
-    assert traffic.take_turn("google_gemini", HERE) == 0
+    assert traffic.reserve("elevenlabs", HERE) == 6
+    assert traffic.reserve("elevenlabs", ELSEWHERE) == 0
+    assert traffic.reserve("google_gemini", HERE) == 0
 
 
 def test_pauses_that_are_over_are_forgotten(clock: Clock) -> None:
@@ -123,10 +123,10 @@ def test_pauses_that_are_over_are_forgotten(clock: Clock) -> None:
 def test_a_pause_that_is_too_long_leaves_the_keys_for_another_run(clock: Clock) -> None:
     traffic = clock.traffic()
     ask(traffic, answer(429, retry_after=str(int(LONGEST_PAUSE_S) + 1)))
-    spared = traffic.spared("elevenlabs", HERE)
-    assert spared is not None
-    assert spared.reason is Reason.RATE_LIMITED
-    assert traffic.take_turn("elevenlabs", HERE) == 0
+    skipped = traffic.skipped("elevenlabs", HERE)
+    assert skipped is not None
+    assert skipped.reason is Reason.RATE_LIMITED
+    assert traffic.reserve("elevenlabs", HERE) == 0
     assert len(clock.said) == 1
 
 
@@ -134,18 +134,18 @@ def test_429_and_nothing_else_opens_the_circuit(clock: Clock) -> None:
     traffic = clock.traffic()
     for _ in range(REFUSALS):
         assert ask(traffic, answer(429)) is None
-    spared = ask(traffic, answer(429))
-    assert spared is not None
-    assert spared.reason is Reason.RATE_LIMITED
+    skipped = ask(traffic, answer(429))
+    assert skipped is not None
+    assert skipped.reason is Reason.RATE_LIMITED
 
 
 def test_an_endpoint_that_answers_nobody_is_not_asked_and_that_is_said_once(clock: Clock) -> None:
     traffic = clock.traffic()
     for _ in range(FAILURES):
         assert ask(traffic, GONE) is None
-    spared = ask(traffic, GONE)
-    assert spared is not None
-    assert (spared.reason, spared.retry) == (Reason.UNREACHABLE, False)
+    skipped = ask(traffic, GONE)
+    assert skipped is not None
+    assert (skipped.reason, skipped.retry) == (Reason.UNREACHABLE, False)
     assert len(clock.said) == 1
     assert "api.elevenlabs.io" in clock.said[0]
     assert ask(traffic, answer(), ELSEWHERE) is None
@@ -163,10 +163,10 @@ def test_after_a_rest_one_request_tries_again_and_closes_the_circuit(clock: Cloc
     for _ in range(FAILURES):
         ask(traffic, GONE)
     clock.now += REST_S
-    assert traffic.spared("elevenlabs", HERE) is None
-    assert traffic.spared("elevenlabs", HERE) is not None, "two at once try an endpoint that was down"
-    traffic.saw("elevenlabs", HERE, answer())
-    assert traffic.spared("elevenlabs", HERE) is None
+    assert traffic.skipped("elevenlabs", HERE) is None
+    assert traffic.skipped("elevenlabs", HERE) is not None, "two at once try an endpoint that was down"
+    traffic.observe("elevenlabs", HERE, answer())
+    assert traffic.skipped("elevenlabs", HERE) is None
 
 
 def test_each_try_in_vain_makes_the_next_rest_longer(clock: Clock) -> None:

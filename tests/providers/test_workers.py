@@ -173,28 +173,28 @@ PLACE = ("elevenlabs", "https://e.example")
 def test_an_answer_is_told_only_while_its_endpoint_is_in_trouble() -> None:
     channel = Listened()
     throttle = SharedThrottle(channel, None)
-    throttle.saw(*PLACE, Answer(200, {}, b""))
+    throttle.observe(*PLACE, Answer(200, {}, b""))
     assert channel.sent == []
-    throttle.saw(*PLACE, Answer(429, {}, b""))
-    throttle.saw(*PLACE, Fault(Reason.TIMEOUT))
+    throttle.observe(*PLACE, Answer(429, {}, b""))
+    throttle.observe(*PLACE, Fault(Reason.TIMEOUT))
     throttle.take(circuit_message(*PLACE, Trouble(None)))
-    throttle.saw(*PLACE, Answer(200, {}, b""))
-    throttle.saw(*PLACE, Answer(200, {}, b""))
+    throttle.observe(*PLACE, Answer(200, {}, b""))
+    throttle.observe(*PLACE, Answer(200, {}, b""))
     assert [message.get("status") or message["fault"] for message in channel.sent] == [429, "timeout", 200]
 
 
 def test_where_a_circuit_is_open_only_a_trial_is_asked() -> None:
     throttle = SharedThrottle(Listened(), None)
     throttle.take(circuit_message(*PLACE, Trouble(Reason.UNREACHABLE)))
-    spared = throttle.spared(*PLACE)
-    assert spared is not None
-    assert (spared.reason, spared.retry) == (Reason.UNREACHABLE, False)
+    skipped = throttle.skipped(*PLACE)
+    assert skipped is not None
+    assert (skipped.reason, skipped.retry) == (Reason.UNREACHABLE, False)
     request = ProbeRequest(CATALOG.get("elevenlabs"), Secret("x"), PLACE[1])
     throttle.begin(sent(request_message(1, request, is_trial=True)))
-    assert throttle.spared(*PLACE) is None
-    assert throttle.spared(*PLACE) is not None
-    throttle.saw(*PLACE, Answer(200, {}, b""))
-    assert throttle.spared(*PLACE) is None
+    assert throttle.skipped(*PLACE) is None
+    assert throttle.skipped(*PLACE) is not None
+    throttle.observe(*PLACE, Answer(200, {}, b""))
+    assert throttle.skipped(*PLACE) is None
 
 
 # --- processes ---
@@ -323,7 +323,7 @@ def test_a_pause_that_one_worker_is_asked_for_holds_for_all(sandbox: Sandbox) ->
     finally:
         sandbox.retry_after = 1
     assert verdict.reason is Reason.RATE_LIMITED
-    assert traffic.take_turn("elevenlabs", key.base_url) == 50
+    assert traffic.reserve("elevenlabs", key.base_url) == 50
 
 
 @processes

@@ -115,7 +115,7 @@ async def import_all(place: Destination, items: Sequence[Import], pace: Pace) ->
         StoreUnavailable: the store went away; what was saved has its result. BadNetworkSettings: no request can be
         made.
     """
-    test = paced(pace.probe, pace.take_turn) if pace.probe else None
+    test = paced(pace.probe, pace.reserve) if pace.probe else None
     with StoreThread() as in_store:
 
         async def taken(item: Import) -> None:

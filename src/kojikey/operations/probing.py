@@ -22,7 +22,7 @@ class Target(Struct, frozen=True):
 Probe = Callable[[Secret, Target], Awaitable[Verdict]]
 """Asks the provider. Raises nothing for a key that is refused or a network that is down: those are verdicts."""
 
-TakeTurn = Callable[[str, str], float]
+Reserve = Callable[[str, str], float]
 """Takes the turn of a test at a provider and base URL and returns 0, or the seconds after which to ask again."""
 
 Approve = Callable[[Verdict], bool]

@@ -19,7 +19,7 @@ from kojikey.operations import rotating
 from kojikey.operations.key_records import key_of, stored_key
 from kojikey.operations.line_runs import run_lines
 from kojikey.operations.open_store import OpenStore
-from kojikey.operations.probing import Approve, Probe, TakeTurn, Target
+from kojikey.operations.probing import Approve, Probe, Reserve, Target
 from kojikey.operations.results import ChangeResult
 from kojikey.operations.rotating import Replacement
 from kojikey.operations.store_calls import StoreCalls, StoreThread, in_place
@@ -76,7 +76,7 @@ class Pace:
     probe: Probe | None
     approve: Approve
     concurrency: int
-    take_turn: TakeTurn = lambda *_: 0.0
+    reserve: Reserve = lambda *_: 0.0
 
 
 def plan_all(open_store: OpenStore, lines: Iterable[Line | Failed], emit: EmitLine) -> None:
@@ -166,7 +166,7 @@ async def rotate_all(open_store: OpenStore, lines: Iterable[Line | Failed], pace
 
 async def change_each(lines: Iterable[Line | Failed], change: Change, pace: Pace, emit: EmitLine) -> None:
     """Make the change of each line, and emit what became of it, or how it failed. Raises as :func:`rotate_all`."""
-    test = paced(pace.probe, pace.take_turn) if pace.probe else None
+    test = paced(pace.probe, pace.reserve) if pace.probe else None
     with StoreThread() as in_store:
 
         async def done(line: Line | Failed) -> LineResult:
@@ -186,11 +186,11 @@ def _key_named(line: Line | Failed) -> tuple[str, str] | None:
     return None if isinstance(line, Failed) else (line.new.account, line.new.provider)
 
 
-def paced(probe: Probe, take_turn: TakeTurn) -> Probe:
+def paced(probe: Probe, reserve: Reserve) -> Probe:
     """Return a probe that waits until it is a provider's turn."""
 
     async def in_turn(secret: Secret, target: Target) -> Verdict:
-        while (wait := take_turn(target.provider, target.base_url)) > 0:
+        while (wait := reserve(target.provider, target.base_url)) > 0:
             await asyncio.sleep(wait)
         return await probe(secret, target)
 

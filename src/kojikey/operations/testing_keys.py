@@ -25,7 +25,7 @@ from kojikey.model.secret import Secret
 from kojikey.operations.key_records import key_of
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.outcomes import BATCH, Found, Kept, keep_outcomes
-from kojikey.operations.probing import Probe, TakeTurn, Target
+from kojikey.operations.probing import Probe, Reserve, Target
 from kojikey.operations.results import TestResult
 from kojikey.operations.store_calls import StoreThread
 from kojikey.stores.base import Stored
@@ -55,7 +55,7 @@ async def run_tests(
     probe: Probe,
     emit: Emit,
     concurrency: int,
-    take_turn: TakeTurn = lambda *_: 0.0,
+    reserve: Reserve = lambda *_: 0.0,
     keep: Keep = keep_outcomes,
 ) -> None:
     """Test the current version of each key, at most ``concurrency`` at a time; ``emit`` gets results as they come.
@@ -70,7 +70,7 @@ async def run_tests(
     """
     with StoreThread() as in_store:
         found = [_Source(keys) for keys in sources]
-        await _Run(open_store, found, probe, emit, concurrency, take_turn, keep, in_store).to_the_end()
+        await _Run(open_store, found, probe, emit, concurrency, reserve, keep, in_store).to_the_end()
 
 
 class _Opened(Struct, frozen=True):
@@ -129,7 +129,7 @@ class _Run:
     probe: Probe
     emit: Emit
     concurrency: int
-    take_turn: TakeTurn
+    reserve: Reserve
     keep: Keep
     in_store: StoreThread
     outbox: deque[Found] = field(default_factory=deque)
@@ -283,7 +283,7 @@ class _Run:
             place = (item.key.provider, item.version.base_url)
             if place in waits:
                 continue
-            wait = inf if source.has_its_share(place[0], share) else self.take_turn(*place)
+            wait = inf if source.has_its_share(place[0], share) else self.reserve(*place)
             if wait <= 0:
                 return source.take(index), 0.0
             waits[place] = wait

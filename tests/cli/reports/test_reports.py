@@ -274,9 +274,9 @@ def test_an_outcome_that_was_not_kept_says_whether_the_key_or_the_store_is_why(
     call = read(["test"]).call
     assert call is not None
     screen = on_screen.Plain if streamed else on_screen.Drawn
-    sink = screen(context_of(call).terminal, with_account=False)
-    sink.add(result)
-    sink.end(run_of([result])[0])
+    report = screen(context_of(call).terminal, with_account=False)
+    report.add(result)
+    report.end(run_of([result])[0])
     said = capsys.readouterr().out
     assert ("not kept" in said) == bool(words)
     assert words in " ".join(said.split())

@@ -217,7 +217,7 @@ def test_the_rate_of_a_run_counts_the_requests_of_key_management(played: Played)
     traffic = Traffic(rate=2.0, clock=lambda: clock.now)
     moments = [ask_in_a_run(played, traffic, clock, list_keys) for _ in range(3)]
     assert moments == pytest.approx([0.0, 0.51, 1.02])
-    assert traffic.take_turn(played.provider, "https://the.keys.own.example") == pytest.approx(0.51)
+    assert traffic.reserve(played.provider, "https://the.keys.own.example") == pytest.approx(0.51)
 
 
 @pytest.mark.parametrize("played", ["elevenlabs"], indirect=True)

@@ -125,26 +125,26 @@ class ManagementClient:
     async def _sent(self, check: Check, *, is_fresh: bool) -> Answer | Fault:
         if self._exchange is None or self._session is None:
             raise RuntimeError("a ManagementClient asks inside `async with` alone")
-        spared = await self._turn()
-        if spared is not None:
-            return spared
+        skipped = await self._turn()
+        if skipped is not None:
+            return skipped
         call = Call(self._definition, check, self._base_url, self._secret, {}, self._pace.timeout)
         got: Answer | Fault = Fault(Reason.UNKNOWN)  # what it is where the whole run is stopped meanwhile
         try:
             got = await self._exchange.send(self._session, call, is_fresh=is_fresh)
         finally:
             if self._traffic is not None:
-                self._traffic.saw(*self._place, got)
+                self._traffic.observe(*self._place, got)
         return got
 
     async def _turn(self) -> Fault | None:
         """Wait until the rate and the pauses of the run allow a request; return why it is not made, where it is not."""
         if self._traffic is None:
             return None
-        while (wait := self._traffic.take_turn(*self._place)) > 0:
+        while (wait := self._traffic.reserve(*self._place)) > 0:
             await self._pace.sleep(wait)
-        spared = self._traffic.spared(*self._place)
-        return spared and spared._replace(is_unsent=True)
+        skipped = self._traffic.skipped(*self._place)
+        return skipped and skipped._replace(is_unsent=True)
 
     def _wait(self, got: Answer | Fault, attempt: int, *, repeatable: bool) -> float | None:
         """Return how long to wait before the next try, None where there is none."""

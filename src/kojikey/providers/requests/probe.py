@@ -73,7 +73,7 @@ class Prober:
         ``proxies`` are those of the environment, unless others are given. ``opener`` takes the place of the network,
         for tests. ``traffic`` is for runs of many keys: it sees every request and answer, and can skip a request to
         an endpoint that answers no request. The caller has reserved the slot of a test's first request
-        (:meth:`Traffic.take_turn`); later requests reserve their own.
+        (:meth:`Traffic.reserve`); later requests reserve their own.
         """
         self._traffic = traffic
         self._timeout, self._proxies, self._opener = timeout, proxies, opener
@@ -294,9 +294,9 @@ class _Run:
     async def _asked(self, made: _Made, *, is_fresh: bool = False) -> Answer | Fault:
         """Make the request, unless the circuit of its endpoint is open; report the answer to the run's traffic."""
         definition = self.request.definition
-        spared = self.traffic.spared(definition.id, self.base_url) if self.traffic else None
-        if spared is not None:
-            return spared
+        skipped = self.traffic.skipped(definition.id, self.base_url) if self.traffic else None
+        if skipped is not None:
+            return skipped
         got: Answer | Fault = Fault(Reason.UNKNOWN)  # what it is where the whole run is stopped meanwhile
         try:
             await self._wait_for_turn()
@@ -311,7 +311,7 @@ class _Run:
             raise
         finally:
             if self.traffic:
-                self.traffic.saw(definition.id, self.base_url, got)
+                self.traffic.observe(definition.id, self.base_url, got)
         return got
 
     def _judged(self, made: _Made, got: Answer | Fault) -> Finding:

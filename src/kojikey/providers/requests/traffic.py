@@ -41,13 +41,13 @@ class Throttle(Protocol):
     def rate(self) -> float | None:
         """Requests a second and provider, None for as many as there are."""
 
-    def spared(self, provider: str, base_url: str) -> Fault | None:
+    def skipped(self, provider: str, base_url: str) -> Fault | None:
         """Return the fault to use where the circuit is open, None where the request is to be made."""
 
     async def turn(self, provider: str) -> float:
         """Take the next turn of a provider, and return the seconds until it comes."""
 
-    def saw(self, provider: str, base_url: str, got: Answer | Fault) -> None:
+    def observe(self, provider: str, base_url: str, got: Answer | Fault) -> None:
         """Observe an answer or a failure."""
 
 
@@ -91,10 +91,10 @@ class Traffic:
     _circuits: dict[tuple[str, str], _Circuit] = field(default_factory=dict)
     _told: set[tuple[str, str]] = field(default_factory=set)
 
-    def take_turn(self, provider: str, base_url: str) -> float:
+    def reserve(self, provider: str, base_url: str) -> float:
         """Reserve the slot of a test's first request and return 0, or return the seconds after which to try again.
 
-        A test that :meth:`spared` will answer needs no slot.
+        A test that :meth:`skipped` will answer needs no slot.
         """
         now, pace = self.clock(), self._pace(provider)
         if self._is_open(provider, base_url, now):
@@ -118,7 +118,7 @@ class Traffic:
         """Do as :meth:`turn_in`, for a prober."""
         return self.turn_in(provider)
 
-    def spared(self, provider: str, base_url: str) -> Fault | None:
+    def skipped(self, provider: str, base_url: str) -> Fault | None:
         """Return the fault to use where the circuit is open, None where the request is to be made."""
         circuit = self._circuits.get((provider, base_url))
         if circuit is None or circuit.opened_until is None:
@@ -156,7 +156,7 @@ class Traffic:
             and (circuit.is_trying or now < circuit.opened_until)
         )
 
-    def saw(self, provider: str, base_url: str, got: Answer | Fault) -> None:
+    def observe(self, provider: str, base_url: str, got: Answer | Fault) -> None:
         """Observe an answer or a failure."""
         if not isinstance(got, Fault) and got.status != TOO_MANY:
             self._circuits.pop((provider, base_url), None)  # only endpoints in trouble are remembered

@@ -79,7 +79,7 @@ class SharedThrottle:
         self._turns: dict[int, asyncio.Future[float]] = {}
         self._asked = 0
 
-    def spared(self, provider: str, base_url: str) -> Fault | None:
+    def skipped(self, provider: str, base_url: str) -> Fault | None:
         """Return the fault to use where the circuit is open, None where the request is to be made."""
         place = (provider, base_url)
         reason = self._troubled.get(place)
@@ -101,7 +101,7 @@ class SharedThrottle:
         finally:
             del self._turns[number]
 
-    def saw(self, provider: str, base_url: str, got: Answer | Fault) -> None:
+    def observe(self, provider: str, base_url: str, got: Answer | Fault) -> None:
         """Tell of an answer or a failure that matters to the other workers."""
         place = (provider, base_url)
         if isinstance(got, Fault) or got.status == TOO_MANY or place in self._troubled:

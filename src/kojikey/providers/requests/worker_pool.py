@@ -131,7 +131,7 @@ class WorkerPool:
         self._count += 1
         provider, base_url = request.definition.id, request.base_url or request.definition.base_url
         trouble = self._traffic.trouble(provider, base_url)
-        is_trial = bool(trouble and trouble.reason) and self._traffic.spared(provider, base_url) is None
+        is_trial = bool(trouble and trouble.reason) and self._traffic.skipped(provider, base_url) is None
         try:
             return await worker.test(self._count, request_message(self._count, request, is_trial=is_trial))
         finally:
@@ -207,7 +207,7 @@ class WorkerPool:
         elif "saw" in message:
             provider, base_url = message["saw"]
             before = self._traffic.trouble(provider, base_url)
-            self._traffic.saw(provider, base_url, seen_of(message))
+            self._traffic.observe(provider, base_url, seen_of(message))
             after = self._traffic.trouble(provider, base_url)
             if after != before:
                 for other in self._workers:

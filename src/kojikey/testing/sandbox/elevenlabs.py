@@ -43,7 +43,7 @@ def play(request: Request, path: str, caller: Caller, facts: Mapping[str, object
     reply = script_of(_SCRIPT).say(answer or endpoint, facts)
     spends = not answer and endpoint in ("text_to_speech", "speech_to_text")
     headers = {**reply.headers, "x-trace-id": str(facts["request_id"]), "x-region": "us-central1"}
-    return Reply(reply.status, headers, reply.body, reply.deed, spends)
+    return Reply(reply.status, headers, reply.body, reply.reaction, spends)
 
 
 def _route(http_method: str, path: str) -> tuple[str, str, str]:

@@ -33,7 +33,7 @@ def play(provider: str, request: Request, path: str, caller: Caller, facts: Mapp
         answer = f"{route.name}_without_{route.wants}"
     reply = script.say(answer or (route.name if route else "no_such_path"), facts)
     spends = bool(route and route.spends and not answer)
-    return Reply(reply.status, reply.headers, reply.body, reply.deed, spends)
+    return Reply(reply.status, reply.headers, reply.body, reply.reaction, spends)
 
 
 def key_in(provider: str, headers: Mapping[str, str]) -> tuple[str, str | None]:

@@ -296,7 +296,7 @@ class Sandbox:
         number = self._journal.begin(record)
         for misdeed in misdeeds_of(request, provider, header, key, self._cast.known):
             self._journal.fault(misdeed)
-        reply = Reply(0, deed=Reaction.CLOSE)  # what is noted where the sandbox stops meanwhile
+        reply = Reply(0, reaction=Reaction.CLOSE)  # what is noted where the sandbox stops meanwhile
         try:
             for gate in tuple(self._gates):
                 await gate.wait()
@@ -307,7 +307,7 @@ class Sandbox:
             self._journal.fault(f"the sandbox itself failed: {type(error).__name__}")
             reply = Reply(500)
         finally:
-            status = reply.status if reply.deed in (Reaction.ANSWER, Reaction.DRIP) else None
+            status = reply.status if reply.reaction in (Reaction.ANSWER, Reaction.DRIP) else None
             self._journal.finish(number, status=status, spent=reply.spends)
         return reply
 
@@ -332,7 +332,7 @@ class Sandbox:
         if dialect is not None and dialect.matches(request, path) and _works(caller, request, provider):
             return dialect.reply(self.managed(dialect.provider), request, path)
         reply = _PLAYS[provider](request, path, caller, facts)
-        if kind is FaultKind.SLOW and reply.deed is Reaction.ANSWER:
+        if kind is FaultKind.SLOW and reply.reaction is Reaction.ANSWER:
             return Reply(reply.status, reply.headers, reply.body, Reaction.DRIP, reply.spends)
         return reply
 
@@ -349,7 +349,7 @@ class Sandbox:
             return Reply(200, {"content-type": "application/json"}, _GARBAGE)
         if kind is FaultKind.PORTAL:
             return Reply(200, {"content-type": "text/html"}, _PORTAL)
-        return Reply(0, deed=Reaction.RESET if kind is FaultKind.RESET else Reaction.CLOSE)
+        return Reply(0, reaction=Reaction.RESET if kind is FaultKind.RESET else Reaction.CLOSE)
 
 
 def _works(caller: Caller, request: Request, provider: str) -> bool:

@@ -1,4 +1,4 @@
-"""What the providers say: the answers and the cast of made-up keys, read from ``answers/*.toml``.
+"""What the providers say: the answers and the made-up keys, read from ``answers/*.toml``.
 
 Owns: the form of these files. Must not: decide which answer a request gets (played.py and the two modules of Koji's
 providers do), or know a socket (wire.py).
@@ -36,7 +36,7 @@ class Answer:
     status: int = 0
     body: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
-    deed: Reaction = Reaction.ANSWER
+    reaction: Reaction = Reaction.ANSWER
 
     def filled(self, facts: Mapping[str, object]) -> Reply:
         """Return the reply, with each ``<<word>>`` replaced by its fact."""
@@ -49,7 +49,7 @@ class Answer:
 
         body = _WORD.sub(as_json if self.body[:1] in ("{", "[") else as_text, self.body)
         headers = {"content-type": _JSON, **{name: _WORD.sub(as_text, value) for name, value in self.headers.items()}}
-        return Reply(self.status, headers, body.encode(), self.deed)
+        return Reply(self.status, headers, body.encode(), self.reaction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ def _document(name: str) -> dict[str, Any]:
 
 
 def _answer(entry: dict[str, Any]) -> Answer:
-    return Answer(**{**entry, "deed": Reaction(entry.get("deed", Reaction.ANSWER))})
+    return Answer(**{**entry, "reaction": Reaction(entry.get("reaction", Reaction.ANSWER))})
 
 
 def _scenario(name: str, entry: dict[str, Any]) -> Scenario:

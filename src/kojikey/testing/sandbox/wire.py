@@ -63,7 +63,7 @@ class Reply:
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
-    deed: Reaction = Reaction.ANSWER
+    reaction: Reaction = Reaction.ANSWER
     spends: bool = False
 
 
@@ -132,15 +132,15 @@ def _wants_close(request: Request) -> bool:
 
 async def _write(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reply: Reply) -> bool:
     """Write the reply; return whether the connection can serve another request."""
-    if reply.deed is Reaction.SILENCE:
+    if reply.reaction is Reaction.SILENCE:
         await reader.read()  # returns when the client gives up
-    if reply.deed is Reaction.RESET:
+    if reply.reaction is Reaction.RESET:
         _reset(writer)
-    if reply.deed not in (Reaction.ANSWER, Reaction.DRIP):
+    if reply.reaction not in (Reaction.ANSWER, Reaction.DRIP):
         return False
     lines = "".join(f"{name}: {value}\r\n" for name, value in reply.headers.items())
     head = f"HTTP/1.1 {reply.status} {_phrase(reply.status)}\r\n{lines}content-length: {len(reply.body)}\r\n\r\n"
-    if reply.deed is Reaction.DRIP:
+    if reply.reaction is Reaction.DRIP:
         writer.write(head.encode())
         await _drip(writer, reply.body)
     else:

@@ -138,7 +138,7 @@ async def _with_probe(
             None if context.call.get(NO_TEST) else probe,
             _approval(context),
             options.concurrency,
-            traffic.take_turn,
+            traffic.reserve,
         )
         with written.bar():
             await work(lines, pace, written.add)

@@ -195,7 +195,7 @@ class Taking:
         proxies = wiring.proxies(terminal.warn)
         with terminal.status(f"asking {len(items)} provider{'' if len(items) == 1 else 's'} about the keys"):
             async with open_probe(context, self.catalog, proxies, tell=terminal.warn, traffic=traffic) as probe:
-                pace = Pace(probe, self._by_options, options.concurrency, traffic.take_turn)
+                pace = Pace(probe, self._by_options, options.concurrency, traffic.reserve)
                 await importing.import_all(place, items, pace)
 
     def _finish(self, place: Destination) -> None:

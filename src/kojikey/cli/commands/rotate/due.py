@@ -152,7 +152,7 @@ class _Run:
 
     def _in_turn(self, probe: Probe) -> Probe:
         async def paced(secret: Secret, target: Target) -> Verdict:
-            while (wait := self._traffic.take_turn(target.provider, target.base_url)) > 0:
+            while (wait := self._traffic.reserve(target.provider, target.base_url)) > 0:
                 await asyncio.sleep(wait)
             return await probe(secret, target)
 

@@ -168,7 +168,7 @@ class KeyRun:
             try:
                 await run_tests(
                     open_store, *sources, probe=probe, emit=self._take, concurrency=options.concurrency,
-                    take_turn=traffic.take_turn, keep=keep_none if options.has_overrides else keep_outcomes,
+                    reserve=traffic.reserve, keep=keep_none if options.has_overrides else keep_outcomes,
                 )  # fmt: skip
             finally:
                 ticking.cancel()
@@ -194,8 +194,8 @@ class KeyRun:
         reports = self.live if self.total <= FEW else [*self.live, *self.held]
         if reports and self._has_bar() and sys.stdout.isatty():
             self.progress.clear()
-        for sink in reports:
-            self._add(sink, item)
+        for report in reports:
+            self._add(report, item)
         self._show_progress()
 
     def _show_progress(self) -> None:
@@ -203,10 +203,10 @@ class KeyRun:
             self.progress.total = self.total
         self.progress.show(self.tally)
 
-    def _add(self, sink: Report, item: Item) -> None:
+    def _add(self, report: Report, item: Item) -> None:
         """Hand a result to a report. Where standard output is lost, no further test begins; what is done is kept."""
         try:
-            sink.add(item)
+            report.add(item)
         except OSError as error:
             self.lost = lost_output(error)
             self.stop()
@@ -215,15 +215,15 @@ class KeyRun:
 
     def _end(self, error: KojikeyError | None, *, is_interrupted: bool) -> int:
         for item in sorted(self.items, key=lambda item: (item.account, item.provider)):
-            for sink in self.held:
-                self._add(sink, item)
+            for report in self.held:
+                self._add(report, item)
         stop = Stop(error, is_interrupted, self.lost)
         ending = end_of(self.tally, self._facts(), stop)
         if self.tally.unopened > UNOPENED_TOLD:
             more = self.tally.unopened - UNOPENED_TOLD
             self.context.terminal.warn(f"{more} more were not tested, because their records do not open")
-        for sink in self.live + self.held:
-            for problem in self._ended(sink, ending):
+        for report in self.live + self.held:
+            for problem in self._ended(report, ending):
                 self.context.terminal.warn(problem)
                 ending = worsened(ending, problem)
         if ending.error and (error or is_interrupted or self.lost):
@@ -238,10 +238,10 @@ class KeyRun:
             self.total, self.is_counted, self.options.fail_on, self.since, self.began_at, seconds, self.left_out
         )
 
-    def _ended(self, sink: Report, ending: RunEnd) -> tuple[str, ...]:
+    def _ended(self, report: Report, ending: RunEnd) -> tuple[str, ...]:
         """Finish a report; return what went wrong with it. That nobody reads it is no fault: all is done by now."""
         try:
-            sink.end(ending)
+            report.end(ending)
         except BrokenPipeError as error:
             lost_output(error)
         except ReportFailedError as error:

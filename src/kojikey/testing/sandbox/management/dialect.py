@@ -74,7 +74,7 @@ class Dialect:
         if kind == "lost":
             route.answer(self, managed, asked)
         if kind in ("lost", "dropped"):
-            return Reply(0, deed=Reaction.CLOSE)
+            return Reply(0, reaction=Reaction.CLOSE)
         if kind == "garbage":
             route.answer(self, managed, asked)
             return Reply(200, _JSON, b'{"\x00')
