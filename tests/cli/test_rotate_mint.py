@@ -398,3 +398,19 @@ def test_an_option_without_its_step_is_refused_with_the_command_where_it_counts(
     ended = kojikey(*words, "--json")
     assert (ended.code, kojikey.snapshot()) == (code, before)
     assert typed in ended.error["hint"]
+
+
+@pytest.mark.parametrize("option", ["--like", "--parent"])
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        ("0f8e" * 16, 5),  # OpenRouter's "hash"
+        ("proj_5hVqzD9eJqV2qPpP3nQkSpjZ", 5),  # OpenAI
+        ("apikey_01Rj2N8SVvo6BePZj99NhmiT", 5),  # Anthropic
+        ("sk-proj-" + "a1B2" * 12, 2),
+    ],
+)
+def test_an_id_of_a_provider_is_not_taken_for_a_key(kojikey: Program, option: str, value: str, code: int) -> None:
+    ended = kojikey("rotate", "openrouter", "--mint", option, value)
+    assert ended.code == code, ended.said
+    assert value not in ended.said

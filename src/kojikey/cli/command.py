@@ -88,6 +88,10 @@ class Text(Option["str | None"]):
         return text
 
 
+class Identifier(Text):
+    """An option whose value is an id that a provider made up; many have the form of a key without a prefix."""
+
+
 class Texts(Option["tuple[str, ...]"]):
     """An option that may be repeated."""
 

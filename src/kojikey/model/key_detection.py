@@ -33,9 +33,14 @@ _LONG_RUN = 32
 _MIXED_RUN = 20
 
 
+def has_key_prefix(text: str) -> bool:
+    """Tell whether a word has a key in it that is told by its provider's prefix."""
+    return bool(_DISTINCTIVE.search(text))
+
+
 def looks_like_key(text: str) -> bool:
     """Tell whether a word is likely a key (or holds one): a provider's prefix, or a long run without words in it."""
-    if _DISTINCTIVE.search(text):
+    if has_key_prefix(text):
         return True
     if "/" in text or "\\" in text or any(character.isspace() for character in text):
         return False  # a path, a URL or a sentence; a prefix would have given a key in it away

@@ -14,11 +14,30 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from kojikey.cli import registry
-from kojikey.cli.command import Call, Command, Flag, Integer, Number, Option, Parameter, Positional, Text, Texts
+from kojikey.cli.command import (
+    Call,
+    Command,
+    Flag,
+    Identifier,
+    Integer,
+    Number,
+    Option,
+    Parameter,
+    Positional,
+    Text,
+    Texts,
+)
 from kojikey.cli.options import COMMON
 from kojikey.cli.parsing.help_format import COMMON_PANEL, MOST_COLUMNS, HelpCommand, HelpGroup, escaper
 
-_TYPES: dict[type[Option[Any]], Any] = {Text: str, Texts: list[str], Integer: int, Number: float, Flag: bool}
+_TYPES: dict[type[Option[Any]], Any] = {
+    Text: str,
+    Identifier: str,
+    Texts: list[str],
+    Integer: int,
+    Number: float,
+    Flag: bool,
+}
 _COMMON = {option.name for option in COMMON}
 
 ABOUT = "Keep provider API keys sealed, ask the provider whether they work, and rotate them without losing one."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kojikey.cli.command import Call
+from kojikey.cli.command import Call, Identifier
 from kojikey.model.errors import UsageError
 
 REVOKE = (
@@ -22,10 +22,16 @@ def refuse_keys(call: Call) -> None:
     command = call.command
     handed_on = command.arguments if command.passes_on else ()
     texts: list[str] = []
+    ids: list[str] = []
     for parameter, value in call.values.items():
         if parameter not in handed_on:
-            texts += [value] if isinstance(value, str) else value if isinstance(value, tuple) else []
+            kept = ids if isinstance(parameter, Identifier) else texts
+            kept += [value] if isinstance(value, str) else value if isinstance(value, tuple) else []
     refuse(texts)
+    if ids:
+        from kojikey.model.key_detection import has_key_prefix
+
+        refuse(text for text in ids if has_key_prefix(text))
 
 
 def refuse(texts: Iterable[str]) -> None:

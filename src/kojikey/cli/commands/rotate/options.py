@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from kojikey.cli.command import Call, Flag, Text
+from kojikey.cli.command import Call, Flag, Identifier, Text
 from kojikey.cli.options import ADMIN_ACCOUNT, ALL_ACCOUNTS, KEY, YES
 
 RESUME = Flag("--resume", help="test and promote the staged key")
@@ -15,8 +15,8 @@ FORCE = Flag("--force", help="with --retire: drop it even where the provider sti
 STEPS = (RESUME, ABORT, ROLLBACK, RETIRE)
 
 MINT = Flag("--mint", help="make the new key at the provider, with an admin key")
-LIKE = Text("--like", help="with --mint: the id of the key that the new one is to be like", metavar="KEY-ID")
-PARENT = Text("--parent", help="with --mint: the project, team or service account of the new key", metavar="ID")
+LIKE = Identifier("--like", help="with --mint: the id of the key that the new one is to be like", metavar="KEY-ID")
+PARENT = Identifier("--parent", help="with --mint: the project, team or service account of the new key", metavar="ID")
 ALLOW_WIDER = Flag("--allow-wider", help="with --mint: also where the new key may be allowed more than the old one")
 PROPAGATION = Text(
     "--propagation",
