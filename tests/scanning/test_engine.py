@@ -167,6 +167,21 @@ def test_few_forms_are_compared_at_each_place() -> None:
         assert not any(part in head.encode() for part in parts)
 
 
+def test_escapes_that_any_text_has_are_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the few bytes around a part are compared, however many slashes and signs are escaped elsewhere."""
+    monkeypatch.delattr("kojikey.scanning.engine.unescape")
+    for key in (KEY, OTHER, "a/b" * 9 + "Qz7Xw3Kp9Vn5Ht1Rb8" + "?>" * 9):
+        engine = Engine([Secret(key)])
+        noise = (b"https:\\/\\/x\\/y%2Fz%3Da%20%22%3A\\u0026\\u003d" + key[:7].encode()) * 500
+        for text, encoding in (
+            (urllib.parse.quote(key, safe="").encode(), "percent"),
+            (key.replace("/", "\\/").encode(), "json"),
+            ("".join(c if c.isalnum() or c in "-._" else f"\\u{ord(c):04x}" for c in key).encode(), "json"),
+        ):
+            expected = "plain" if text == key.encode() else encoding
+            assert [(place.key, place.encoding) for place in found(engine, noise + text + noise)] == [(0, expected)]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

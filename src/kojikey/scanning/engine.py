@@ -2,22 +2,33 @@
 
 Owns: hyperscan, which no other module imports. Must not: read a file, or know whose a key is: it knows their numbers.
 
-Three things are searched for. (1) Of each form of a key a short part (``parts.py``), and around one that was found
-the rest of the form; in base64 also with line ends in it. (2) Escapes of characters that a key has: the bytes around
-one are unescaped and searched again. (3) For keys that are not ours, the beginning of a shape, and there the whole.
+Three things are searched for. (1) Of each form of a key a short part (``parts.py``), and around one that was found the
+rest of the form (``around.py``). (2) Escapes of characters that a part may have, which no encoder has a reason to
+escape: the bytes around one are unescaped and searched again. (3) For keys that are not ours, the beginning of a shape,
+and there the whole.
 """
 
 from __future__ import annotations
 
 import re
-import string
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import hyperscan
 
 from kojikey.model.secret import Secret
-from kojikey.scanning.forms import LONGEST_ESCAPE, PLAIN, UTF16, Form, forms_of, kind_of_escape, unescape
+from kojikey.scanning.around import whole
+from kojikey.scanning.forms import (
+    LONGEST_ESCAPE,
+    PLAIN,
+    UNRESERVED,
+    UTF16,
+    Form,
+    escapes_of,
+    forms_of,
+    kind_of_escape,
+    unescape,
+)
 from kojikey.scanning.parts import parts_of
 
 Buffer = bytes | bytearray
@@ -28,11 +39,6 @@ _SHORTEST_REACH = 1024
 _PAIR = 2  # bytes of a character in UTF-16
 _WRITTEN = [b"\\x%02x" % byte for byte in range(256)]
 _PRINTABLE = range(0x21, 0x7F)
-_UNRESERVED = (string.ascii_letters + string.digits + "-._~").encode()  # RFC 3986, section 2.3
-_ESCAPED_IN_JSON = b'/"\\'
-_BREAK = re.compile(rb"\r?\n[ \t]*")
-_BREAK_BEFORE = re.compile(rb"\r?\n[ \t]*\Z")
-_WIDEST_BREAK = 64
 
 
 class KeyShape(NamedTuple):
@@ -68,8 +74,12 @@ class Engine:
         for number, shape in enumerate(self.shapes):
             self._shapes.setdefault(shape.prefix, []).append(number)
         self._literals = list(self._parts | self._shapes)
-        escapes = _escapes(set(b"".join(form.text for form in forms)), self.shapes)
-        self._search = _search([*self._literals, *escapes])
+        used = {byte for byte in set(b"".join(form.text for form in forms)) if byte in _PRINTABLE}
+        rare = {byte for byte in used if byte in UNRESERVED or any(byte in part for part in self._parts)}
+        self._common = {byte: escapes_of(byte) for byte in used - rare}
+        """Escapes that every text may have; they stand around a part, never in it."""
+        unescaped = rare | _characters_of(self.shapes)
+        self._search = _search([*self._literals, *(text for byte in sorted(unescaped) for text in escapes_of(byte))])
 
     def find(self, buffer: Buffer, start: int, end: int, *, is_utf16: bool = False) -> list[Match]:
         """Return the keys that stand in a part of a buffer, in order of place, each place once for a key.
@@ -96,9 +106,9 @@ class Engine:
             text = self._literals[pattern]
             at = start + to - len(text)
             for form, offset in self._parts.get(text, ()):
-                match = _completed(form, offset, buffer, at, (start, end))
-                if match:
-                    found.add(match)
+                span = whole(form, offset, buffer, at, (start, end), self._common)
+                if span:
+                    found.add(Match(span.start, span.end, _encoding(form, buffer, span.escape), form.key))
             for number in self._shapes.get(text, ()):
                 match = self._shaped(number, buffer, at, (start, end))
                 if match:
@@ -161,58 +171,18 @@ def _without_doubles(found: set[Match]) -> list[Match]:
     ]
 
 
-def _completed(form: Form, offset: int, buffer: Buffer, at: int, bounds: tuple[int, int]) -> Match | None:
-    """Return the whole match around a part that was found, None where the rest of it is not there."""
-    first, last = at - offset, at - offset + len(form.text)
-    if first >= bounds[0] and buffer[first:last] == form.text and last <= bounds[1]:
-        return Match(first, last, form.encoding, form.key)
-    if not form.may_wrap:
-        return None
-    begin = _backward(buffer, at, form.text[:offset], bounds[0])
-    finish = _forward(buffer, at, form.text[offset:], bounds[1])
-    return None if begin is None or finish is None else Match(begin, finish, form.encoding, form.key)
-
-
-def _forward(buffer: Buffer, at: int, text: bytes, end: int) -> int | None:
-    """Return where a text ends that begins at a place, line ends in it not counted; None where it is not there."""
-    done = 0
-    while done < len(text):
-        if at < end and buffer[at] == text[done]:
-            at, done = at + 1, done + 1
-            continue
-        broken = _BREAK.match(buffer, at, min(end, at + _WIDEST_BREAK))
-        if broken is None:
-            return None
-        at = broken.end()
-    return at
-
-
-def _backward(buffer: Buffer, at: int, text: bytes, start: int) -> int | None:
-    """Return where a text begins that ends before a place, line ends in it not counted; None where it is not there."""
-    left = len(text)
-    while left:
-        if at > start and buffer[at - 1] == text[left - 1]:
-            at, left = at - 1, left - 1
-            continue
-        broken = _BREAK_BEFORE.search(buffer, max(start, at - _WIDEST_BREAK), at)
-        if broken is None:
-            return None
-        at = broken.start()
-    return at
-
-
 def _is_of_word(byte: int, more: bytes = b"") -> bool:
     return bytes((byte,)).isalnum() or byte in more
 
 
-def _escapes(used: set[int], shapes: Sequence[KeyShape]) -> list[bytes]:
-    """Return the escapes of the characters that keys have; a key with none of them is found as it is."""
-    characters = {byte for byte in used if byte in _PRINTABLE}
-    if shapes:
-        characters |= {*_UNRESERVED, *(byte for shape in shapes for byte in shape.regex.pattern if byte in b"+/=:")}
-    numbers = {number for byte in characters for number in (b"%02x" % byte, b"%02X" % byte)}
-    in_json = [b"\\%c" % byte for byte in _ESCAPED_IN_JSON if byte in characters]
-    return [lead + number for lead in (b"%", b"\\u00") for number in sorted(numbers)] + in_json
+def _encoding(form: Form, buffer: Buffer, escape: int | None) -> str:
+    return form.encoding if escape is None or form.encoding != PLAIN else kind_of_escape(buffer[escape])
+
+
+def _characters_of(shapes: Sequence[KeyShape]) -> set[int]:
+    """Return the characters that keys of some shapes may have."""
+    more = b"+/=" if any(b"/" in shape.regex.pattern for shape in shapes) else b""
+    return {*UNRESERVED, *more} if shapes else set()
 
 
 def _search(literals: Sequence[bytes]) -> Callable[[memoryview], list[_Hit]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
+import string
 from bisect import bisect_right
 from typing import NamedTuple
 
@@ -17,6 +18,9 @@ ESCAPE = re.compile(rb"%[2-7][0-9A-Fa-f]|\\u00[2-7][0-9A-Fa-f]|\\[/\"\\]")
 """One printable ASCII character as percent-encoding or JSON writes it. A key has no others."""
 
 LONGEST_ESCAPE = 6
+UNRESERVED = (string.ascii_letters + string.digits + "-._~").encode()
+"""The characters that no encoder has a reason to escape (RFC 3986, section 2.3)."""
+
 _SHORTEST_BASE64 = 8  # characters; fewer would be found in any text
 _ALPHABETS = ((BASE64, base64.b64encode), (BASE64URL, base64.urlsafe_b64encode))
 
@@ -98,6 +102,13 @@ def unescape(data: bytes, offset: int = 0) -> Unescaped:
 def character_of(escape: bytes) -> bytes:
     """Return the character that an escape stands for."""
     return escape[-1:] if len(escape) == 2 else bytes((int(escape[-2:], 16),))
+
+
+def escapes_of(character: int) -> tuple[bytes, ...]:
+    """Return the escapes that stand for a character."""
+    numbers = sorted({b"%02x" % character, b"%02X" % character})
+    texts = [lead + number for lead in (b"%", b"\\u00") for number in numbers]
+    return (*texts, b"\\%c" % character) if character in b'/"\\' else tuple(texts)
 
 
 def kind_of_escape(first: int) -> str:

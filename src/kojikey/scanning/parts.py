@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from kojikey.scanning.forms import Form
+from kojikey.scanning.forms import UNRESERVED, Form
 
 _LENGTH = 7  # bytes; hyperscan compares eight in one step, and prepares seven in less time
 _FEW = 8  # forms that share a part, and are all compared where it stands
+_NEVER_ESCAPED = UNRESERVED + b"\0"  # the latter is in UTF-16
 _VARIED = 4  # different bytes, so that no ruler of dashes and no zeros are a part
 
 
@@ -46,7 +47,7 @@ def _placed(texts: list[bytes], span: int, offset: int) -> Iterable[tuple[bytes,
     """Yield each text with the first place from which so many bytes tell it from almost all others."""
     groups: dict[bytes, list[tuple[bytes, int]]] = {}
     for text in texts:
-        begin = _varied(text, span, offset)
+        begin = _good_place(text, span, offset)
         groups.setdefault(text[begin : begin + min(span, _LENGTH)], []).append((text, begin))
     for group in groups.values():
         if len(group) <= _FEW:
@@ -60,12 +61,19 @@ def _placed(texts: list[bytes], span: int, offset: int) -> Iterable[tuple[bytes,
             yield from _placed(together, span, further)
 
 
-def _varied(text: bytes, span: int, offset: int) -> int:
-    """Return the first place, from an offset on, of a part that is not one character again and again."""
+def _good_place(text: bytes, span: int, offset: int) -> int:
+    """Return the first place, from an offset on, of a part that is of use.
+
+    It is not one character again and again, and, where that can be, has none that encoders escape.
+    """
+    second = None
     for begin in range(offset, len(text) - span + 1):
-        if len(set(text[begin : begin + _LENGTH])) >= _VARIED:
+        if len(set(text[begin : begin + _LENGTH])) < _VARIED:
+            continue
+        if not text[begin : begin + span].translate(None, _NEVER_ESCAPED):
             return begin
-    return offset
+        second = begin if second is None else second
+    return offset if second is None else second
 
 
 def _alike(texts: list[bytes]) -> int:
