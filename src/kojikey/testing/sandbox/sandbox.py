@@ -81,7 +81,7 @@ class Sandbox:
         self.retry_after = 1
         self.accept_any = False
         self._server = Server(host, port, self._play)
-        self._cast = KnownKeys()
+        self._known = KnownKeys()
         self._journal = Journal()
         self._broken: dict[str, FaultKind] = {}
         self._gates: list[Gate] = []
@@ -148,7 +148,7 @@ class Sandbox:
             UsageError: no such provider, no such reason at it, or the sandbox was never started.
         """
         base_url = self.base_url(provider)
-        scenario = self._cast.add(provider, key, reason, missing=missing)
+        scenario = self._known.add(provider, key, reason, missing=missing)
         outcome = outcome_of(scenario)
         return SandboxKey(provider, scenario.name, scenario.reason, outcome, base_url, key, scenario.note)
 
@@ -158,7 +158,7 @@ class Sandbox:
         Raises:
             UsageError: the key is unknown, or there is no such reason at its provider.
         """
-        self._cast.change(key.key if isinstance(key, SandboxKey) else key, reason)
+        self._known.change(key.key if isinstance(key, SandboxKey) else key, reason)
 
     def revoke(self, key: str | SandboxKey) -> None:
         """Delete a key at its provider: from now on it gets the answer to a key that its owner has deleted.
@@ -180,7 +180,7 @@ class Sandbox:
         if provider not in self._managed:
             self._managed[provider] = Managed(
                 provider, dialect.parents, make_value=partial(made_up_key, provider),
-                known=partial(self._cast.add, provider),
+                known=partial(self._known.add, provider),
             )  # fmt: skip
         return self._managed[provider]
 
@@ -199,7 +199,7 @@ class Sandbox:
         """Forget the keys of all key-management APIs, and their faults; the made-up keys are as they were."""
         if self._managed:
             self._managed.clear()
-            self._cast.restore()
+            self._known.restore()
 
     def _made_up(self, provider: str, scenario: Scenario) -> SandboxKey:
         return SandboxKey(
@@ -292,9 +292,9 @@ class Sandbox:
     async def _play(self, request: Request) -> Reply:
         provider, _, rest = request.path.lstrip("/").partition("/")
         header, key = _key_of(request, provider)
-        record = record_of(request, provider, "/" + rest, key, (self._cast.name(key), self._cast.known))
+        record = record_of(request, provider, "/" + rest, key, (self._known.name(key), self._known.known))
         number = self._journal.begin(record)
-        for misdeed in misdeeds_of(request, provider, header, key, self._cast.known):
+        for misdeed in misdeeds_of(request, provider, header, key, self._known.known):
             self._journal.fault(misdeed)
         reply = Reply(0, reaction=Reaction.CLOSE)  # what is noted where the sandbox stops meanwhile
         try:
@@ -325,7 +325,7 @@ class Sandbox:
         kind = self._broken.get(provider)
         if kind is not None and kind is not FaultKind.SLOW:
             return self._broken_reply(provider, kind, facts)
-        caller = self._cast.caller(provider, key, accept_any=self.accept_any)
+        caller = self._known.caller(provider, key, accept_any=self.accept_any)
         if provider in self._managed and self._managed[provider].is_unknown_yet(key):
             caller = Caller(key, None)
         dialect = DIALECTS.get(provider)
