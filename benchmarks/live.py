@@ -20,7 +20,8 @@ from typing import Any
 
 from kojikey.model.secret import Secret
 from kojikey.providers.answers.evidence import Answer
-from kojikey.providers.answers.judge import Fault, judge
+from kojikey.providers.answers.finding import Fault
+from kojikey.providers.answers.judge import judge
 from kojikey.providers.catalog import load_catalog
 from kojikey.providers.definition import Definition
 from kojikey.providers.requests.exchange import Call, Exchange

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from kojikey.model.verdict import Outcome, Reason
-from kojikey.providers.answers.judge import Finding
+from kojikey.providers.answers.finding import Finding
 from kojikey.providers.answers.merge import conclude
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from kojikey.model.verdict import Reason
 from kojikey.providers.answers.evidence import Answer, evidence_of
-from kojikey.providers.answers.judge import Fault, first_match, judge, judge_fault
+from kojikey.providers.answers.finding import Fault
+from kojikey.providers.answers.judge import first_match, judge, judge_fault
 from kojikey.providers.answers.scrub import Scrubber
 from kojikey.providers.catalog import load_catalog
 from kojikey.providers.definition import Check, Rule

@@ -8,7 +8,7 @@ import pytest
 
 from kojikey.model.verdict import Reason
 from kojikey.providers.answers.evidence import Answer
-from kojikey.providers.answers.judge import Fault
+from kojikey.providers.answers.finding import Fault
 from kojikey.providers.requests.traffic import FAILURES, LONGEST_PAUSE_S, MARGIN, REFUSALS, REST_S, Traffic
 
 HERE = "https://api.elevenlabs.io"

@@ -18,7 +18,7 @@ from kojikey.model.next_step import Hint, commands_of, next_step
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import CheckResult, Reason, Usage, Verdict
 from kojikey.providers.answers.evidence import Answer
-from kojikey.providers.answers.judge import Fault
+from kojikey.providers.answers.finding import Fault
 from kojikey.providers.requests import worker_pool
 from kojikey.providers.requests.probe import Prober, ProbeRequest
 from kojikey.providers.requests.traffic import FAILURES, REST_S, Traffic, Trouble

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from kojikey.model.verdict import Outcome, Reason
-from kojikey.providers.answers.judge import Finding
+from kojikey.providers.answers.finding import Finding
 from kojikey.providers.definition import Definition
 
 _NOT_FOUND = 404

@@ -7,27 +7,22 @@ Merging the findings of a test into its verdict is :mod:`.merge`'s work.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
-
-from msgspec import Struct, field
+from collections.abc import Mapping
+from typing import Any
 
 from kojikey.model import timestamps
-from kojikey.model.next_step import Hint, next_step
-from kojikey.model.verdict import OUTCOME_OF, Outcome, Reason, Usage
+from kojikey.model.verdict import OUTCOME_OF, Outcome, Reason
 from kojikey.providers.answers.cut_json import whole_items
 from kojikey.providers.answers.evidence import Answer, Evidence, read, with_words
+from kojikey.providers.answers.finding import Fault, Finding, Scrub, Subject
+from kojikey.providers.answers.finding_text import Values, hint_of, sentence
 from kojikey.providers.answers.reason_texts import WORDS
 from kojikey.providers.answers.scrub import plain
 from kojikey.providers.answers.success_body import AcceptedBody, has_member
-from kojikey.providers.definition import PLACEHOLDER, Check, Definition, Rule, filled
-
-Scrub = Callable[[str], str]
+from kojikey.providers.definition import Check, Definition, Rule, filled
 
 _NAMED_PERMISSION = re.compile(r"permissions?:? ([a-z][a-z0-9_.]{2,59})\b")
 _PERMISSION = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{2,99}")
-_COMMAND = re.compile(r"\{(rotate|test)\}")
-_BEFORE_SIGN = re.compile(r"\s+([,;:])")
 _LONGEST_URL = 300
 _LONGEST_CHARACTER = 4
 _UNLISTED = "the list of models was too long to be read whole, and the model {model} is not in the part that was read"
@@ -40,65 +35,6 @@ _SAID_BY_REASON = {
     Reason.INVALID_KEY: False,
 }
 _RETRIED = frozenset({Reason.RATE_LIMITED, Reason.PROVIDER_UNAVAILABLE})
-
-
-class Fault(NamedTuple):
-    """The reason why a request got no answer. ``detail`` has no text from outside; ``retry``: another try may help.
-
-    ``is_unsent``: the request did not leave, so nobody can have acted on it.
-    """
-
-    reason: Reason
-    detail: str = ""
-    retry: bool = False
-    is_unsent: bool = False
-
-
-class Finding(Struct, frozen=True):
-    """The finding of one request. All text in it is scrubbed.
-
-    ``yields_to`` names the check that decides in place of this one. ``picked`` has what later requests need, by the
-    name of the placeholder, the best choice first. ``about`` and ``is_undelivered`` are the rule's.
-    """
-
-    name: str
-    required: bool
-    reason: Reason
-    authentic: bool | None
-    detail: str = ""
-    hint: str = ""
-    manage_url: str = ""
-    missing_permissions: tuple[str, ...] = ()
-    http_status: int | None = None
-    retry: bool = False
-    retry_after: float | None = None
-    yields_to: str = ""
-    about: str = ""
-    is_undelivered: bool = False
-    picked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    usage: Usage | None = None
-    permissions: tuple[str, ...] | None = None
-    expires_at: str | None = None
-
-    @property
-    def outcome(self) -> Outcome:
-        """The outcome that the reason belongs to."""
-        return OUTCOME_OF[self.reason]
-
-
-class Subject(Struct, frozen=True):
-    """The subject of a finding, for its wording: the check's name with its model, the model, the scrubber.
-
-    ``capabilities`` are those asked for, None for every one; ``now`` is the moment of the test.
-    """
-
-    definition: Definition
-    check: Check
-    name: str
-    model: str
-    scrub: Scrub
-    capabilities: tuple[str, ...] | None = None
-    now: str = ""
 
 
 def judge(
@@ -273,7 +209,7 @@ def _finding(
 ) -> Finding:
     words = WORDS[reason]
     evidence = evidence or Evidence()
-    values = _Values(subject, answer, evidence, extra.get("missing_permissions", ()))
+    values = Values(subject, answer, evidence, extra.get("missing_permissions", ()))
     page_name = page or words.page
     fields: dict[str, Any] = {
         "authentic": _SAID_BY_REASON[reason],
@@ -286,98 +222,11 @@ def _finding(
         name=subject.name,
         required=subject.check.required,
         reason=reason,
-        detail=_sentence((detail, words.detail), values),
-        hint=_hint((hint, words.hint), values),
+        detail=sentence((detail, words.detail), values),
+        hint=hint_of((hint, words.hint), values),
         http_status=answer.status if answer else None,
         **fields,
     )
-
-
-class _Values:
-    """The values of a text's placeholders, each made when it is asked for: scrubbing is much of the work of a test."""
-
-    __slots__ = ("answer", "evidence", "permissions", "subject")
-
-    def __init__(
-        self, subject: Subject, answer: Answer | None, evidence: Evidence, permissions: tuple[str, ...]
-    ) -> None:
-        self.subject, self.answer, self.evidence, self.permissions = subject, answer, evidence, permissions
-
-    def get(self, name: str, default: str, /) -> str:
-        """Return the value of a placeholder."""
-        kind, _, member = name.partition(".")
-        if kind == "metadata":
-            value = self.evidence.metadata.get(member)
-            return default if value is None else self.subject.scrub(value)
-        make = _VALUES.get(name)
-        return default if make is None else make(self)
-
-    @property
-    def message(self) -> str:
-        """The provider's first sentence."""
-        return self.subject.scrub(self.evidence.messages[0]) if self.evidence.messages else ""
-
-    @property
-    def lacking(self) -> str:
-        """The permissions that the key lacks, in words."""
-        named = " and ".join(self.permissions)
-        return f"permission{'s' if len(self.permissions) > 1 else ''} {named}" if named else "permission for this"
-
-    @property
-    def retired(self) -> str:
-        """What the provider says of a shape of its keys that it will not accept any more."""
-        return next((shape.retired for shape in self.subject.definition.shapes if shape.retired), "")
-
-
-_VALUES: Mapping[str, Callable[[_Values], str]] = {
-    "id": lambda values: values.subject.definition.id,
-    "name": lambda values: values.subject.definition.name,
-    "company": lambda values: values.subject.definition.company,
-    "retired": lambda values: values.retired,
-    "keys": lambda values: values.subject.definition.pages.keys,
-    "usage": lambda values: values.subject.definition.pages.usage,
-    "spending_limit": lambda values: values.subject.definition.pages.spending_limit,
-    "billing": lambda values: values.subject.definition.pages.billing,
-    "model": lambda values: values.subject.scrub(values.subject.model) or "that was asked for",
-    "status": lambda values: str(values.answer.status) if values.answer else "",
-    "message": lambda values: values.message,
-    "permissions": lambda values: values.lacking,
-}
-
-
-def _sentence(templates: tuple[str, str], values: _Values) -> str:
-    """Return the first template filled in, or the second where the answer lacks a value for the first."""
-    # what an empty placeholder leaves behind goes, and so does a provider's full stop
-    return _text(_chosen(templates, values), values).strip(" :;.")
-
-
-def _hint(templates: tuple[str, str], values: _Values) -> Hint:
-    """Return the template filled in as :func:`_sentence` does; ``{rotate}`` and ``{test}`` are commands about the key.
-
-    A definition speaks of a saved key; where it is not saved, the caller replaces the commands.
-    """
-    template = _chosen(templates, values)
-    if not template:
-        return Hint()
-    pieces = _COMMAND.split(template)
-    pieces[::2] = [_text(piece, values) for piece in pieces[::2]]
-    pieces[0], pieces[-1] = pieces[0].lstrip(" :;."), pieces[-1].rstrip(" :;.")
-    commands = (next_step(name, values.subject.definition.id) for name in pieces[1::2])
-    texts = iter(pieces[::2])
-    parts = [next(texts), *(part for command, text in zip(commands, texts, strict=True) for part in (command, text))]
-    return Hint(*(part for part in parts if part))
-
-
-def _chosen(templates: tuple[str, str], values: _Values) -> str:
-    own, default = templates
-    if not own:
-        return default
-    told = [name for name in PLACEHOLDER.findall(own) if name == "message" or name.startswith("metadata.")]
-    return own if all(values.get(name, "") for name in told) else default
-
-
-def _text(template: str, values: _Values) -> str:
-    return _BEFORE_SIGN.sub(r"\1", filled(template, values))
 
 
 def _permissions(subject: Subject, rule: Rule, evidence: Evidence) -> tuple[str, ...]:

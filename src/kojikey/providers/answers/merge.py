@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from kojikey.model.verdict import CheckResult, Outcome, Reason, Verdict
-from kojikey.providers.answers.judge import Finding
+from kojikey.providers.answers.finding import Finding
 
 _WORST_FIRST = (Outcome.REJECTED, Outcome.LIMITED, Outcome.INDETERMINATE, Outcome.VALID)
 

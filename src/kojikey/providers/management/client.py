@@ -18,7 +18,7 @@ from urllib.parse import quote
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Reason
 from kojikey.providers.answers.evidence import Answer, evidence_of
-from kojikey.providers.answers.judge import Fault
+from kojikey.providers.answers.finding import Fault
 from kojikey.providers.answers.scrub import Scrubber
 from kojikey.providers.definition import Check, Definition
 from kojikey.providers.management.failures import failure_of, failure_of_fault, unreadable

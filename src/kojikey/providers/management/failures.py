@@ -13,7 +13,7 @@ from kojikey.model.errors import KojikeyError
 from kojikey.model.management_errors import ManagementRefused, ManagementUnavailable, Refusal
 from kojikey.model.verdict import Reason
 from kojikey.providers.answers.evidence import Answer, Evidence, evidence_of
-from kojikey.providers.answers.judge import Fault
+from kojikey.providers.answers.finding import Fault
 
 _LIMIT = re.compile(
     r"(?i)\b(limit|maximum|max|too many|quota|exceed\w*)\b.{0,60}\b(keys?|service accounts?|tokens?)\b"

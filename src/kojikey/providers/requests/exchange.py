@@ -28,7 +28,7 @@ from kojikey.model.secret import Secret
 from kojikey.model.verdict import Reason
 from kojikey.model.version import __version__
 from kojikey.providers.answers.evidence import Answer
-from kojikey.providers.answers.judge import Fault
+from kojikey.providers.answers.finding import Fault
 from kojikey.providers.definition import Check, Definition, filled
 from kojikey.providers.requests.network import Addresses, Network, tls_context
 from kojikey.providers.requests.proxies import Proxies, Proxy

@@ -20,8 +20,9 @@ from kojikey.model import timestamps
 from kojikey.model.base_url import check_base_url
 from kojikey.model.verdict import Outcome, Reason, Verdict
 from kojikey.providers.answers.evidence import Answer
+from kojikey.providers.answers.finding import Fault, Finding
 from kojikey.providers.answers.hindsight import undecided, with_hindsight
-from kojikey.providers.answers.judge import Fault, Finding, judge, judge_fault
+from kojikey.providers.answers.judge import judge, judge_fault
 from kojikey.providers.answers.merge import conclude
 from kojikey.providers.answers.scrub import Scrubber
 from kojikey.providers.answers.success_body import MOST_CHOICES

@@ -114,8 +114,8 @@ class Session:
     async def _body(self, response: httpcore2.Response) -> tuple[bytes, bool]:
         body = bytearray()
         try:
-            stream = cast("AsyncIterable[bytes]", response.stream)
-            async with aclosing(cast("AsyncGenerator[bytes, None]", aiter(stream))) as parts:
+            stream = cast(AsyncIterable[bytes], response.stream)
+            async with aclosing(cast(AsyncGenerator[bytes, None], aiter(stream))) as parts:
                 async for part in parts:
                     body += part
                     if len(body) > self._limit:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from kojikey.model.verdict import Reason
 from kojikey.providers.answers.evidence import Answer
-from kojikey.providers.answers.judge import Fault
+from kojikey.providers.answers.finding import Fault
 from kojikey.providers.requests.retry_delay import asked_by
 
 FAILURES = 5

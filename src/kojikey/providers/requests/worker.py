@@ -20,7 +20,7 @@ from collections.abc import Mapping
 
 from kojikey.model.verdict import Reason
 from kojikey.providers.answers.evidence import Answer
-from kojikey.providers.answers.judge import Fault
+from kojikey.providers.answers.finding import Fault
 from kojikey.providers.catalog import load_catalog
 from kojikey.providers.definition import Definition
 from kojikey.providers.requests.probe import Prober

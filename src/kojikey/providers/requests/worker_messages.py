@@ -22,7 +22,7 @@ from kojikey.model.next_step import Hint, Next
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import CheckResult, Reason, Usage, Verdict
 from kojikey.providers.answers.evidence import Answer
-from kojikey.providers.answers.judge import Fault
+from kojikey.providers.answers.finding import Fault
 from kojikey.providers.definition import Definition
 from kojikey.providers.requests.probe_request import ProbeRequest
 from kojikey.providers.requests.traffic import Trouble

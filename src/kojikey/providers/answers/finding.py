@@ -1,0 +1,73 @@
+"""What one request of a test came to: an answer's finding, or the fault for which there was no answer. Data alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from msgspec import Struct, field
+
+from kojikey.model.verdict import OUTCOME_OF, Outcome, Reason, Usage
+from kojikey.providers.definition import Check, Definition
+
+Scrub = Callable[[str], str]
+"""Returns a text without the key that a test is about."""
+
+
+class Fault(NamedTuple):
+    """The reason why a request got no answer. ``detail`` has no text from outside; ``retry``: another try may help.
+
+    ``is_unsent``: the request did not leave, so nobody can have acted on it.
+    """
+
+    reason: Reason
+    detail: str = ""
+    retry: bool = False
+    is_unsent: bool = False
+
+
+class Finding(Struct, frozen=True):
+    """The finding of one request. All text in it is scrubbed.
+
+    ``yields_to`` names the check that decides in place of this one. ``picked`` has what later requests need, by the
+    name of the placeholder, the best choice first. ``about`` and ``is_undelivered`` are the rule's.
+    """
+
+    name: str
+    required: bool
+    reason: Reason
+    authentic: bool | None
+    detail: str = ""
+    hint: str = ""
+    manage_url: str = ""
+    missing_permissions: tuple[str, ...] = ()
+    http_status: int | None = None
+    retry: bool = False
+    retry_after: float | None = None
+    yields_to: str = ""
+    about: str = ""
+    is_undelivered: bool = False
+    picked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    usage: Usage | None = None
+    permissions: tuple[str, ...] | None = None
+    expires_at: str | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome that the reason belongs to."""
+        return OUTCOME_OF[self.reason]
+
+
+class Subject(Struct, frozen=True):
+    """The subject of a finding, for its wording: the check's name with its model, the model, the scrubber.
+
+    ``capabilities`` are those asked for, None for every one; ``now`` is the moment of the test.
+    """
+
+    definition: Definition
+    check: Check
+    name: str
+    model: str
+    scrub: Scrub
+    capabilities: tuple[str, ...] | None = None
+    now: str = ""
