@@ -187,6 +187,25 @@ def test_no_key_is_in_what_a_batch_says_also_where_it_is_in_the_wrong_member(koj
             assert pieces_in(key[4:], kojikey.seen[-1].said) == []
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize("command", BATCHES)
+def test_what_a_windows_shell_writes_is_read(kojikey: Program, tmp_path: Path, command: str, encoding: str) -> None:
+    if command == "rotate":
+        added(kojikey, [line(kojikey, "acme"), line(kojikey, "globex")])
+    path = tmp_path / "keys.jsonl"
+    path.touch(mode=0o600)
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    last = json.dumps(line(kojikey, "globex", "ok_2", label="à droite 右"), ensure_ascii=False)
+    lines = [line(kojikey, "acme", "ok_2"), "", "no json", last]
+    path.write_bytes((mark + text_of(lines)).encode(encoding))
+    ended = kojikey(command, "--batch", str(path), "--no-test")
+    done = "added" if command == "add" else "rotated"
+    assert (ended.code, [(row["line"], row["action"]) for row in results(ended)]) == (
+        2, [(1, done), (3, "refused"), (4, done)]
+    )  # fmt: skip
+    assert kojikey("list", "elevenlabs", "--account", "globex", "--json").result["label"] == "à droite 右"
+
+
 @pytest.mark.parametrize(("stop", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
 @pytest.mark.parametrize("after", [1, 5, 9])
 def test_stopped_anywhere_the_same_batch_finishes_it(

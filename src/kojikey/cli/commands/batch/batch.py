@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, TypeAlias
 from kojikey.cli.command import Option
 from kojikey.cli.commands import change_output, key_input
 from kojikey.cli.commands.batch.output import BatchOutput, lines_in
+from kojikey.cli.commands.batch.wide_input import as_utf_8
 from kojikey.cli.commands.key_probe import open_probe
 from kojikey.cli.commands.request_options import timeout_of
 from kojikey.cli.commands.test.run_options import RunOptions
@@ -212,7 +213,7 @@ def _opened(context: Context, path: str) -> BinaryIO:
                 hint=_again(context),
                 effect=Effect.NOTHING_CHANGED,
             )
-        return sys.stdin.buffer
+        return as_utf_8(sys.stdin.buffer)
     try:
         file = open_plain(path)
     except (OSError, ValueError) as error:
@@ -230,7 +231,7 @@ def _opened(context: Context, path: str) -> BinaryIO:
             hint=f"chmod 600 {path}, and remove it once the keys are saved",
             effect=Effect.NOTHING_CHANGED,
         )
-    return file
+    return as_utf_8(file)
 
 
 def read_lines(
