@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kojikey.model.next_step import next_step
-from kojikey.operations.store_admin.rekeying import spoken_source
+from kojikey.sealing.kek.registry import typed_source
 from support.program import KEK, Ended, Program
 
 OTHER_KEK = base64.urlsafe_b64encode(bytes(range(100, 132))).decode()
@@ -106,15 +106,15 @@ def test_what_a_header_says_is_quoted_in_what_is_to_be_typed(kojikey: Program, p
     database.close()
     ended = kojikey("doctor")
     assert "\x1b" not in ended.said
-    assert next_step("store rekey", "--kek", spoken_source(spec)) == f"kojikey store rekey --kek {spoken or 'SOURCE'}"
+    assert next_step("store rekey", "--kek", typed_source(spec)) == f"kojikey store rekey --kek {spoken or 'SOURCE'}"
 
 
 def test_a_kms_key_is_spoken_of_with_all_that_names_it() -> None:
     spec = {"source": "awskms", "key": "arn:aws:kms:eu-central-1:1:key/k", "region": "eu-central-1", "name": "alias/k"}
-    typed = next_step("store rekey", "--kek", spoken_source(spec))
+    typed = next_step("store rekey", "--kek", typed_source(spec))
     assert typed.endswith(" 'awskms:arn:aws:kms:eu-central-1:1:key/k?region=eu-central-1'")
     spec["endpoint"] = "http://127.0.0.1:1"
-    typed = next_step("store rekey", "--kek", spoken_source(spec))
+    typed = next_step("store rekey", "--kek", typed_source(spec))
     assert typed.endswith("?region=eu-central-1&endpoint=http://127.0.0.1:1'")
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from enum import Enum
 
-from kojikey.model import validators
 from kojikey.model.errors import (
     CannotOpen,
     KojikeyError,
-    StoreExists,
     StoreNotFound,
     WrongKek,
 )
-from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import Document
 from kojikey.model.timestamps import now
 from kojikey.operations.known_kek import remember
@@ -21,8 +19,6 @@ from kojikey.operations.record_checks import checked_header
 from kojikey.sealing.kek.base import Kek, KekInputs
 from kojikey.sealing.kek.registry import discard, load, make, same_source
 from kojikey.stores.base import Store
-
-_ELSEWHERE = {"env": "env:NAME, with that KEK in the variable NAME", "file": "file:PATH, with that KEK in another file"}
 
 
 def create(store: Store, *, source: str, inputs: KekInputs) -> tuple[Document, Kek]:
@@ -58,37 +54,30 @@ def mentions(store: Store, kid: str, *, without_store: bool = True) -> bool:
     )
 
 
-def ensure_same_kek(store: Store, header: Document, *, source: str, inputs: KekInputs | None = None) -> None:
-    """Check that a store which exists has the KEK that was asked for: its source, and with ``inputs`` also which it is.
+class Difference(Enum):
+    """In what the KEK of a store that exists is another than the one that was asked for."""
 
-    Nobody is asked for it: one that cannot be had now is taken for the right one.
+    SOURCE = "it comes from another source"
+    RECIPIENTS = "it is sealed to other people"
+    KEK = "its source holds another one"
+
+
+def difference(store: Store, header: Document, *, source: str, inputs: KekInputs | None = None) -> Difference | None:
+    """Return in what the KEK of a store is another than the one that was asked for, None where it is that one.
+
+    With ``inputs`` also its recipients and the KEK itself are compared. Nobody is asked for it: one that is not
+    available now is taken for the right one.
 
     Raises:
-        StoreExists: it has another one, and only ``store rekey`` changes that.
+        RecordChanged, RecordUnsupported: the header is damaged, or of a newer version.
     """
     specs = [checked_header(header, store.place)["kek"], *([header["next_kek"]] if header.get("next_kek") else [])]
     same = [spec for spec in specs if same_source(spec, source)]
     if not same:
-        raise StoreExists(
-            store.place,
-            f"the store {store.place} exists already with another KEK source "
-            f"({validators.shown(header['kek'].get('source'))}); it was not changed",
-            hint=next_step("store rekey", "--kek", source),
-        )
+        return Difference.SOURCE
     if inputs is not None and inputs.recipients and not any(has_recipients(spec, inputs) for spec in same):
-        raise StoreExists(
-            store.place,
-            f"the store {store.place} exists already with other recipients; it was not changed",
-            hint=Hint(next_step("store recipients"), " lists them, add and remove change them"),
-        )
-    if inputs is not None and all(_is_another(spec, inputs) for spec in same):
-        other = _ELSEWHERE.get(source.partition(":")[0], source)
-        raise StoreExists(
-            store.place,
-            f"the store {store.place} exists already with another KEK than the one that {source} gives now; "
-            "it was not changed",
-            hint=Hint("to move it to that one: ", next_step("store rekey", "--kek", other)),
-        )
+        return Difference.RECIPIENTS
+    return Difference.KEK if inputs is not None and all(_is_another(spec, inputs) for spec in same) else None
 
 
 def has_recipients(spec: Document, inputs: KekInputs) -> bool:

@@ -18,9 +18,8 @@ from kojikey.operations.audit import audit_verification
 from kojikey.operations.key_records import key_of
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.store_admin.describing import lies_beside
-from kojikey.operations.store_admin.rekeying import spoken_source
 from kojikey.operations.store_admin.unlocking import Unlocked, unlocked
-from kojikey.sealing.kek.registry import describe
+from kojikey.sealing.kek.registry import describe, typed_source
 from kojikey.stores.base import Stored
 
 _NAMED = 5
@@ -108,7 +107,7 @@ def diagnose(open_store: OpenStore, *, account: str = "default") -> Iterator[Dia
         yield Broken("KEK", error)
         return
     if open_store.header.get("next_kek"):
-        yield RekeyUnfinished(spoken_source(open_store.header["next_kek"]))
+        yield RekeyUnfinished(typed_source(open_store.header["next_kek"]))
     if (yield from _keys(open_store)):
         yield _audit(open_store)
     else:

@@ -16,11 +16,11 @@ from kojikey.operations.key_records import key_of
 from kojikey.operations.known_kek import remember
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.results import RekeyResult
-from kojikey.operations.store_admin.rekeying import announce, finish, load_announced, spoken_source, swap_header
+from kojikey.operations.store_admin.rekeying import announce, finish, load_announced, swap_header
 from kojikey.sealing.kek import recipients as sealed
 from kojikey.sealing.kek.age_recipients import Recipient
 from kojikey.sealing.kek.base import Kek, KekInputs, LocalKek
-from kojikey.sealing.kek.registry import describe, load
+from kojikey.sealing.kek.registry import describe, load, typed_source
 
 LIST = Hint(next_step("store recipients"), " lists them")
 
@@ -213,6 +213,6 @@ def _texts(spec: Document) -> set[str]:
 def _under_way(spec: Document) -> Conflict:
     return Conflict(
         "a change of the key-encryption key was not finished",
-        hint=Hint("finish it first: ", next_step("store rekey", "--kek", spoken_source(spec))),
+        hint=Hint("finish it first: ", next_step("store rekey", "--kek", typed_source(spec))),
         effect=Effect.NOTHING_CHANGED,
     )

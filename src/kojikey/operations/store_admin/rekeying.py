@@ -28,8 +28,8 @@ from kojikey.operations.results import RekeyResult
 from kojikey.operations.store_admin.creating import has_recipients, mentions
 from kojikey.operations.store_admin.unlocking import forget
 from kojikey.sealing.envelope import Sealer
-from kojikey.sealing.kek.base import KEK_VARIABLE, Kek, KekInputs, LocalKek
-from kojikey.sealing.kek.registry import describe, discard, load, make, same_source, wrapped_kid
+from kojikey.sealing.kek.base import Kek, KekInputs, LocalKek
+from kojikey.sealing.kek.registry import describe, discard, load, make, same_source, typed_source, wrapped_kid
 from kojikey.stores.base import Change, Stored
 
 _NAMED = 10  # accounts, in one message
@@ -129,7 +129,7 @@ def _ensure_same_target(spec: Document, source: str, inputs: KekInputs) -> None:
     if not same_source(spec, source) or (inputs.recipients and not has_recipients(spec, inputs)):
         raise Conflict(
             f"a re-keying to {describe(spec)} is under way",
-            hint=Hint("finish it first: ", next_step("store rekey", "--kek", spoken_source(spec))),
+            hint=Hint("finish it first: ", next_step("store rekey", "--kek", typed_source(spec))),
             effect=Effect.NOTHING_CHANGED,
         )
 
@@ -137,18 +137,6 @@ def _ensure_same_target(spec: Document, source: str, inputs: KekInputs) -> None:
 def _is_carried(open_store: OpenStore, kid: str) -> bool:
     records = (stored.document.get("wrapped") for stored in open_store.store.accounts() if is_well_formed(stored))
     return any(record is not None and wrapped_kid(record) == kid for record in records)
-
-
-def spoken_source(spec: Document) -> str:
-    """Return a KEK's source as people type it; who can write to the store chose what it says."""
-    name, argument = str(spec.get("source")), spec.get("path")
-    if name == "env" and spec.get("name") != KEK_VARIABLE:
-        argument = spec.get("name")
-    elif name == "awskms":
-        argument = f"{spec.get('key')}?region={spec.get('region')}"
-        argument += f"&endpoint={spec['endpoint']}" if spec.get("endpoint") else ""
-    spoken = f"{name}:{argument}" if argument else name
-    return spoken if spoken.isprintable() else "SOURCE"
 
 
 def announce(

@@ -168,6 +168,12 @@ def mismatch(spec: Spec) -> str:
     return f"the KMS key {text_member(spec, 'key')} is not the one that this store was created with"
 
 
+def argument_of(spec: Spec) -> str:
+    """Return the key with the region and, where it is not AWS's own, the endpoint."""
+    endpoint = f"&endpoint={text_member(spec, 'endpoint')}" if spec.get("endpoint") else ""
+    return f"{text_member(spec, 'key')}?region={text_member(spec, 'region')}{endpoint}"
+
+
 def is_same(spec: Spec, argument: str) -> bool:
     """Tell whether a source, as people give it, is the KMS key of a spec: by its ARN, its id or the name it had.
 

@@ -204,6 +204,9 @@ if TYPE_CHECKING:
         def mismatch(self, spec: Spec) -> str:
             """Return a text that says that the KEK there is not this store's."""
 
+        def argument_of(self, spec: Spec) -> str:
+            """Return what people give after the source's name for a spec; empty for the source alone."""
+
         def is_same(self, spec: Spec, argument: str) -> bool:
             """Tell whether ``argument``, as people give it after the source's name, is where a spec's KEK lives."""
 

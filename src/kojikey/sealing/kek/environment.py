@@ -65,6 +65,12 @@ def mismatch(spec: Spec) -> str:
     return f"the KEK in {text_member(spec, 'name')} is not this store's"
 
 
+def argument_of(spec: Spec) -> str:
+    """Return the variable's name, where it is not the usual one."""
+    name = text_member(spec, "name")
+    return "" if name == KEK_VARIABLE else name
+
+
 def is_same(spec: Spec, argument: str) -> bool:
     """Tell whether ``argument``, the name of a variable or empty, is the spec's variable."""
     return bool(spec.get("name") == (argument or KEK_VARIABLE))

@@ -72,6 +72,11 @@ def mismatch(spec: Spec) -> str:
     return f"the KEK in {_path(spec)} is not this store's"
 
 
+def argument_of(spec: Spec) -> str:
+    """Return the path."""
+    return text_member(spec, "path")
+
+
 def is_same(spec: Spec, argument: str) -> bool:
     """Tell whether ``argument``, a path, is the spec's file."""
     return bool(spec.get("path") == os.path.abspath(expanded(argument, what="the path of the KEK file")))

@@ -130,6 +130,11 @@ def mismatch(spec: Spec) -> str:
     return "that is not this store's passphrase"
 
 
+def argument_of(_: Spec) -> str:
+    """Return nothing: the source's name alone says which it is."""
+    return ""
+
+
 def is_same(spec: Spec, argument: str) -> bool:
     """Tell that it is: a store has one of these at most, and no argument tells two apart."""
     return True

@@ -6,7 +6,7 @@ Must not: know how a source keeps its KEK, or what a store does with the spec.
 
 from __future__ import annotations
 
-from kojikey.model.errors import Effect, RecordUnsupported, UsageError, WrongKek
+from kojikey.model.errors import Effect, KojikeyError, RecordUnsupported, UsageError, WrongKek
 from kojikey.sealing.kek.base import (
     KEK_VARIABLE,
     PASSPHRASE_FILE_VARIABLE,
@@ -98,8 +98,6 @@ def discard(spec: Spec, inputs: KekInputs) -> None:
 
     Only a keychain entry is removed. A file may have been found by someone else meanwhile, and is left.
     """
-    from kojikey.model.errors import KojikeyError
-
     try:
         _source_of(spec).discard(spec, inputs)
     except KojikeyError:
@@ -113,6 +111,15 @@ def describe(spec: Spec) -> str:
         RecordChanged, RecordUnsupported: the spec is damaged, or of a newer version.
     """
     return _source_of(spec).describe(spec)
+
+
+def typed_source(spec: Spec) -> str:
+    """Return the source of a spec as people give it, ``SOURCE`` where it is damaged: a store's writer chose it."""
+    try:
+        argument = _source_of(spec).argument_of(spec)
+    except KojikeyError:
+        return "SOURCE"
+    return f"{spec['source']}:{argument}" if argument else str(spec["source"])
 
 
 def same_source(spec: Spec, source: str) -> bool:

@@ -13,6 +13,7 @@ from kojikey.model.next_step import Hint, next_step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from kojikey.model.ref import Document
     from kojikey.operations.open_store import OpenStore
     from kojikey.operations.results import RekeyResult, StoreInfo
     from kojikey.sealing.kek.base import KekInputs
@@ -67,7 +68,7 @@ def _made(context: Context, inputs: KekInputs) -> tuple[bool, Store]:
     """Make the store, or find that the same one exists. Where a KEK is to live matters only where none was made yet."""
     from kojikey import wiring
     from kojikey.model.errors import StoreExists
-    from kojikey.operations.store_admin.creating import create, ensure_same_kek
+    from kojikey.operations.store_admin.creating import create
     from kojikey.stores.registry import store_from_url
 
     store = store_from_url(context.settings.store_url())
@@ -84,8 +85,41 @@ def _made(context: Context, inputs: KekInputs) -> tuple[bool, Store]:
             return True, store
     asked = context.call[KEK]
     if asked:
-        ensure_same_kek(store, header, source=asked, inputs=inputs)
+        _ensure_same_kek(store, header, asked, inputs)
     return False, store
+
+
+_ELSEWHERE = {"env": "env:NAME, with that KEK in the variable NAME", "file": "file:PATH, with that KEK in another file"}
+
+
+def _ensure_same_kek(store: Store, header: Document, source: str, inputs: KekInputs) -> None:
+    """Check that a store which exists has the KEK that was asked for.
+
+    Raises:
+        StoreExists: it has another one, and only ``store rekey`` changes that.
+    """
+    from kojikey.model.errors import StoreExists
+    from kojikey.model.validators import shown
+    from kojikey.operations.store_admin.creating import Difference, difference
+
+    other = _ELSEWHERE.get(source.partition(":")[0], source)
+    ways: dict[Difference, tuple[str, Hint]] = {
+        Difference.SOURCE: (
+            f"another KEK source ({shown(header['kek'].get('source'))})", next_step("store rekey", "--kek", source)
+        ),
+        Difference.RECIPIENTS: (
+            "other recipients", Hint(next_step("store recipients"), " lists them, add and remove change them")
+        ),
+        Difference.KEK: (
+            f"another KEK than the one that {source} gives now",
+            Hint("to move it to that one: ", next_step("store rekey", "--kek", other)),
+        ),
+    }  # fmt: skip
+    found = difference(store, header, source=source, inputs=inputs)
+    if found is not None:
+        what, hint = ways[found]
+        message = f"the store {store.place} exists already with {what}; it was not changed"
+        raise StoreExists(store.place, message, hint=hint)
 
 
 def _with_recipients(context: Context, inputs: KekInputs) -> KekInputs:
