@@ -29,16 +29,22 @@ _MEMORY, _ENOUGH = "/dev/shm", 1 << 30
 if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ENOUGH:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", _MEMORY)
 
+_OF_PYTEST = "PYTEST_CURRENT_TEST"
 _KEPT = (
     "PATH",
     "LANG",
     "LC_ALL",
     "TMPDIR",
     "SYSTEMROOT",
-    "PYTEST_CURRENT_TEST",
+    _OF_PYTEST,
     "PYTEST_VERSION",
     "COVERAGE_PROCESS_START",
+    "MUTANT_UNDER_TEST",
 )
+
+# The passphrases of new stores are stretched as little as may be, but in tests that ask for ``real_argon2id``.
+_STRETCHED = passphrase.MEMORY_KIB, passphrase.ITERATIONS
+passphrase.MEMORY_KIB, passphrase.ITERATIONS = 8 * passphrase.LANES, 1
 
 CANARY = {
     "elevenlabs": "sk_9f27c1e4b8d06a3575e1f0c2ab94d8637e5a2c18b04f9d36",
@@ -51,7 +57,7 @@ def clean_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Return the home folder of all tests; none may write to it."""
     home = tmp_path_factory.mktemp("home")
     yield home
-    assert not list(home.iterdir()), "a test wrote to the user's home"
+    assert [path.name for path in home.iterdir()] == [], "a test wrote to the user's home"
 
 
 @pytest.fixture(scope="session")
@@ -60,16 +66,34 @@ def network_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("network") / "report"
 
 
+@pytest.fixture(scope="session")
+def bare_environment(clean_home: Path, network_report: Path) -> Iterator[dict[str, str]]:
+    """Take every variable away that the tests did not ask for; return them all, and give them back in the end."""
+    before = dict(os.environ)
+    for name in set(before) - set(_KEPT):
+        del os.environ[name]
+    os.environ |= {
+        "HOME": str(clean_home),
+        "LANG": before.get("LANG", "C.UTF-8"),
+        "PYTHONPATH": os.path.join(_HERE, "support", "loopback"),
+        "NO_GCE_CHECK": "true",  # google-auth would ask the metadata service of a machine
+        loopback.REPORT: str(network_report),
+    }
+    yield before
+    os.environ.clear()
+    os.environ.update(before)
+
+
 @pytest.fixture(autouse=True)
-def clean_environment(clean_home: Path, network_report: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take every variable away that the tests did not ask for."""
-    for name in set(os.environ) - set(_KEPT):
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(clean_home))
-    monkeypatch.setenv("LANG", os.environ.get("LANG", "C.UTF-8"))
-    monkeypatch.setenv("PYTHONPATH", os.path.join(_HERE, "support", "loopback"))
-    monkeypatch.setenv("NO_GCE_CHECK", "true")  # google-auth would ask the metadata service of a machine
-    monkeypatch.setenv(loopback.REPORT, str(network_report))
+def clean_environment(bare_environment: dict[str, str]) -> Iterator[None]:
+    """Keep from each test what another one has left in the environment."""
+    before = dict(os.environ)
+    yield
+    for name in set(os.environ) - set(before):
+        del os.environ[name]
+    for name, value in before.items():
+        if os.environ.get(name) != value and name != _OF_PYTEST:
+            os.environ[name] = value
 
 
 @pytest.fixture(autouse=True)
@@ -82,17 +106,11 @@ def loopback_only(network_report: Path, clean_environment: None) -> Iterator[Non
         pytest.fail(f"only loopback may be talked to:\n{attempts}")
 
 
-@pytest.fixture(autouse=True)
-def quick_passphrases(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stretch the passphrases of new stores as little as may be, but for tests that ask for ``real_argon2id``."""
-    if "real_argon2id" not in request.fixturenames:
-        monkeypatch.setattr(passphrase, "MEMORY_KIB", 8 * passphrase.LANES)
-        monkeypatch.setattr(passphrase, "ITERATIONS", 1)
-
-
 @pytest.fixture
-def real_argon2id() -> None:
+def real_argon2id(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a test stretch passphrases as the program does."""
+    monkeypatch.setattr(passphrase, "MEMORY_KIB", _STRETCHED[0])
+    monkeypatch.setattr(passphrase, "ITERATIONS", _STRETCHED[1])
 
 
 @pytest.fixture(scope="session")

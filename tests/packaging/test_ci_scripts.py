@@ -17,7 +17,7 @@ SCRIPTS = ("run", "test")
 PACKAGES = dict(
     line.split() for line in (ROOT / ".ci/packages").read_text().splitlines() if line and not line.startswith("#")
 )
-TOOLS = ("bash", "dirname", "grep", "id", "env", "cat", "chmod")
+TOOLS = ("bash", "dirname", "grep", "id", "env", "cat", "chmod", "getconf")
 
 
 class Machine:
@@ -72,7 +72,8 @@ def test_with_everything_there_it_installs_the_project_and_runs_the_tests(machin
     with_every_program(machine)
     done = machine.test("tests/model", "-x")
     assert done.returncode == 0, done.stderr
-    assert machine.noted("python")[-1] == "python -m pytest -q -n auto tests/model -x"
+    processes = int(os.sysconf("SC_NPROCESSORS_ONLN")) + 1
+    assert machine.noted("python")[-1] == f"python -m pytest -q -n {processes} --dist worksteal tests/model -x"
     assert any("-m pip install" in line and ".[dev]" in line for line in machine.noted("python"))
     assert "apt-get" not in done.stdout + done.stderr
 

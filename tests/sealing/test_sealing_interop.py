@@ -57,15 +57,15 @@ def test_what_joserfc_seals_opens_here() -> None:
 
 
 @pytest.fixture(scope="module")
-def node_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder where node finds jose, which npm puts there."""
+def node_folder(tmp_path_factory: pytest.TempPathFactory, bare_environment: dict[str, str]) -> Path:
+    """A folder where node finds jose, which npm puts there: as the user has set it up, and from the user's cache."""
     for program in ("node", "npm"):
         if shutil.which(program) is None:
             pytest.fail(f"{program} is not here, and this test needs it (node 20 or later): {INSTALL}")
     folder = tmp_path_factory.mktemp("node")
     (folder / "package.json").write_text('{"private": true, "type": "module"}')
     install = ["npm", "install", "--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts", PACKAGE]
-    subprocess.run(install, cwd=folder, check=True, capture_output=True)
+    subprocess.run(install, cwd=folder, env=bare_environment, check=True, capture_output=True)
     (folder / "both_ways.js").write_text(SCRIPT)
     return folder
 
