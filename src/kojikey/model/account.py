@@ -7,7 +7,8 @@ import re
 from kojikey.model.errors import BadAccount
 
 DEFAULT_ACCOUNT = "default"
-_NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,127}")
+NAME = r"[a-z0-9][a-z0-9._@+-]{0,127}"
+_NAME = re.compile(NAME)
 _LONGEST_WORD = 19  # characters without a mark between them; longer ones may be a key
 
 

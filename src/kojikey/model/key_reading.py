@@ -16,15 +16,16 @@ from typing import Any
 
 import msgspec
 
-from kojikey.model import validators
+from kojikey.model import account, validators
 from kojikey.model.key import Key, Stage, TestRecord, Version
 from kojikey.model.minting import MintIntent
 from kojikey.model.verdict import Outcome, Reason
 
 _decode: Callable[[Any], Key] = msgspec.json.Decoder(Key).decode
-_ACCOUNTS = re.compile(r"(?:[a-z0-9][a-z0-9._@+-]{0,127}+\n)*+")
-_PROVIDERS = re.compile(r"(?:[a-z0-9][a-z0-9._-]{0,63}+\n)*+")
-_FINGERPRINTS = re.compile(r"(?:[0-9a-f]{12}\n)*+")
+# Lines of such texts; possessive, so that a page with a damaged one is refused as quickly as a good one is read.
+_ACCOUNTS, _PROVIDERS, _FINGERPRINTS = (
+    re.compile(rf"(?:{pattern}\n)*+") for pattern in (account.NAME, validators.NAME, validators.FINGERPRINT)
+)
 _OUTCOMES, _REASONS = frozenset(map(str, Outcome)), frozenset(map(str, Reason))
 _PENDING: dict[str, Callable[[object], Any]] = {
     "models": validators.texts,
@@ -78,7 +79,7 @@ def _are_well_formed(keys: Sequence[Key]) -> bool:
         and _are_stamps(_stamps(keys, versions, tests))
         and {test.outcome for test in tests} <= _OUTCOMES
         and {test.reason for test in tests} <= _REASONS
-        and all(map(_agrees, keys))
+        and _agree(keys)
     )
 
 
@@ -110,12 +111,21 @@ def _are_stamps(found: set[str | None]) -> bool:
     return bytes(msgspec.json.encode(moments)) == msgspec.json.encode(stamps)
 
 
+def _agree(keys: Sequence[Key]) -> bool:
+    """Tell whether the members of each key go together: each version in a place of its own, and one in use."""
+    for key in keys:
+        versions = key.versions
+        if len(versions) == 1 and key.minting is None and not key.unfound:  # most keys: no need for a set of one
+            only = versions[0]
+            if only.stage is not Stage.CURRENT or only.number >= key.next_version or only.pending is not None:
+                return False
+        elif not _agrees(key):
+            return False
+    return True
+
+
 def _agrees(key: Key) -> bool:
-    """Tell whether the members of one key go together: each version in a place of its own, and one in use."""
     versions = key.versions
-    if len(versions) == 1 and key.minting is None and not key.unfound:  # most keys, and no need for a set of one
-        (only,) = versions
-        return only.stage is Stage.CURRENT and only.number < key.next_version and only.pending is None
     stages, numbers = {version.stage for version in versions}, {version.number for version in versions}
     return (
         len(versions) == len(stages) == len(numbers)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_FINGERPRINT = re.compile(r"[0-9a-f]{12}")
+NAME = r"[a-z0-9][a-z0-9._-]{0,63}"
+FINGERPRINT = r"[0-9a-f]{12}"
 
 
 def account(value: object) -> str:
@@ -30,7 +30,7 @@ def account(value: object) -> str:
 
 def name(value: object) -> str:
     """Return the name of a provider."""
-    if not isinstance(value, str) or not _NAME.fullmatch(value):
+    if not isinstance(value, str) or not re.fullmatch(NAME, value):
         raise ValueError("not a name")
     return value
 
@@ -65,7 +65,7 @@ def stamp(value: object) -> str:
 
 def fingerprint(value: object) -> str:
     """Return a fingerprint, 12 hex characters."""
-    if not isinstance(value, str) or not _FINGERPRINT.fullmatch(value):
+    if not isinstance(value, str) or not re.fullmatch(FINGERPRINT, value):
         raise ValueError("not a fingerprint")
     return value
 

@@ -44,7 +44,8 @@ def scan_keys(store: Store, query: Query, *, damaged: Callable[[Ref, RecordChang
     """
     for page in store.pages(query):
         keys = [key for key in read_keys([row[2] for row in page]) if key is not None]
-        if [(key.account, key.provider) for key in keys] == [row[:2] for row in page]:
+        accounts, providers = [key.account for key in keys], [key.provider for key in keys]
+        if accounts == [row[0] for row in page] and providers == [row[1] for row in page]:
             yield from keys
             continue
         for row in page:
