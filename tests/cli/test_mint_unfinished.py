@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -125,3 +127,29 @@ def test_a_staged_key_is_put_into_use_without_an_admin_key(kojikey: Program) -> 
     ended = mint.rotate("--resume", "--propagation", "0s", "--json")
     assert (ended.code, ended.result["action"]) == (0, "rotated"), ended.said
     assert ended.result["key_id"] == mint.managed.keys[1].key_id
+
+
+@pytest.mark.parametrize("member", ["name", "parent", "admin_account"])
+@pytest.mark.parametrize(
+    "command", [("rotate", "xai", "--resume"), ("rotate", "xai", "--abort"), ("rotate", "--due", "--mint")]
+)
+def test_an_intent_that_was_changed_in_the_store_deletes_nothing_and_uses_no_other_admin_key(
+    kojikey: Program, command: tuple[str, ...], member: str
+) -> None:
+    mint = set_up(kojikey, "xai")
+    assert kojikey.add("xai_admin", "ok_2", "--account", "ops").code == 0
+    mint.managed.add("xai-somebody-elses-0123456789", name="somebody else's")
+    mint.managed.fail("create", "lost")
+    assert mint.mint().code == 4
+    changed = {"name": "somebody else's", "parent": "team-2", "admin_account": "ops"}[member]
+    with closing(sqlite3.connect(kojikey.home / "keys.db")) as database, database:
+        (text,) = database.execute("SELECT document FROM keys WHERE provider = 'xai'").fetchone()
+        document = json.loads(text)
+        document["minting"][member] = changed
+        database.execute("UPDATE keys SET document = ? WHERE provider = 'xai'", (json.dumps(document),))
+    kojikey.sandbox.forget()
+    ended = kojikey(*command, "--no-input", "--json")
+    assert ended.code == 8, ended.said
+    assert len(mint.names) == 3
+    tail = kojikey.key("xai_admin", "ok_2").key[-4:]
+    assert not [request for request in kojikey.sandbox.requests if (request.masked or "").endswith(tail)]
