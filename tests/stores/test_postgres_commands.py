@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -53,6 +54,15 @@ def test_init_is_safe_to_repeat(team: Program, url: str) -> None:
     )
     assert other.code == 6
     assert "store rekey" in other.error["hint"]
+
+
+def test_where_there_is_no_store_yet_the_hint_can_be_typed(kojikey: Program, url: str) -> None:
+    ended = kojikey("list", "--store", url, "--json")
+    assert ended.code == 5
+    command = shlex.split(ended.error["hint"].replace("SOURCE", "env"))
+    assert command[0] == "kojikey"
+    assert kojikey(*command[1:]).code == 0
+    assert kojikey("list", "--store", url).code == 0
 
 
 def test_a_role_works_with_what_it_was_granted_and_sees_nothing_else(

@@ -103,7 +103,7 @@ def remove(call: Call) -> int:
     lines = [
         f"account {account} is removed, with {keys} key{'' if keys == 1 else 's'} and its data key",
         "a backup of its sealed records no longer opens, unless the data key's record is in it and the KEK is kept",
-        "the providers still accept the keys: revoke them there",
+        *(["the providers still accept the keys: revoke them there"] if keys else []),
         *made,
     ]
     return _show(context, account, "removed", lines, keys=keys, audit_signed=signed)

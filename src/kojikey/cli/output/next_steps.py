@@ -18,6 +18,7 @@ from kojikey.model.next_step import Hint, Next
 _HELP = ("--help", "-h")
 _NAMES_ACCOUNT = ("--account", "-a", "--all-accounts", "--batch")
 _NAMES_STORE = ("--store", "-s")
+_STORE_TO_NAME = "URL"  # stands in a hint where the store is to be named, if that is not done by --store
 
 
 def completed(text: str, call: Call, settings: Settings, *, account: str | None = None) -> str:
@@ -49,8 +50,9 @@ def _complete(step: Next, call: Call, settings: Settings, account: str | None) -
         and _is_usable(store, settings)
     ):
         more += ["--store", store]
-    place = next((at for at, word in enumerate(step.words) if word.startswith("-")), len(step.words))
-    return Next(step.command, (*step.words[:place], *more, *step.words[place:]))
+    words = tuple(word for word in step.words if word != _STORE_TO_NAME or "--store" not in more)
+    place = next((at for at, word in enumerate(words) if word.startswith("-")), len(words))
+    return Next(step.command, (*words[:place], *more, *words[place:]))
 
 
 def names_two_stores(call: Call) -> bool:

@@ -85,7 +85,7 @@ class Link:
                 raise StoreNotFound(
                     self.address.place,
                     f"there is no store at {self.address.place}: its database has none yet",
-                    hint=Hint(next_step("store init", "URL", "--kek", "SOURCE"), ", with the same URL"),
+                    hint=next_step("store init", "URL", "--kek", "SOURCE"),
                 )
             self.refuse_other_version(version)
             self._proven = version
