@@ -1,6 +1,6 @@
 """What a person sees beside results: messages, questions and the status line. Decides colour and bullets.
 
-Owns: stderr, and asking. Must not: read a key or a passphrase (``prompts.py``) or print a result (``render.py``).
+Owns: stderr, and asking. Must not: read a key or a passphrase (``prompts.py``) or print a result (``page.py``).
 """
 
 from __future__ import annotations
