@@ -146,3 +146,13 @@ def test_a_model_that_has_no_name_leaves_no_gap_in_the_sentence() -> None:
     answer = Answer(404, {"content-type": "application/json"}, json.dumps(body).encode())
     finding = judge(definition, definition.checks[0], answer, key_shape=None)
     assert finding.detail == "the model that was asked for is not available to this key"
+
+
+@pytest.mark.parametrize("padding", [" ", "\\t", "\\u00a0", "\u00a0", "\u2003", "\\n"])
+@pytest.mark.parametrize(
+    "form", ['{"%s@type": 1}', '{"@type%s": 1}', '{"@type%s" :1}', '{"@type%s"\n:1}', '{ "a\\"b":2,"%s@type":1}']
+)
+def test_white_space_around_a_members_name_is_no_part_of_it(padding: str, form: str) -> None:
+    body = (form % padding).encode()
+    document = evidence_of(Answer(200, {}, body)).document
+    assert document["@type"] == 1

@@ -20,6 +20,8 @@ _LONGEST = 4096
 _WORD_MEMBERS = ("reason", "status", "code", "type", "err_code", "error_code")
 _MESSAGE_MEMBERS = ("message", "msg", "err_msg", "error_description", "title")
 _NESTING_MEMBERS = ("error", "detail", "errors")
+_PADDING = ("\\", '" ', ' ":', ' "\t', ' "\n', ' "\r')
+"""A text of ASCII with a member whose name begins or ends with white space, escaped or not, has one of these."""
 _NESTED = (dict, list)
 _TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 
@@ -77,8 +79,11 @@ def evidence_of(answer: Answer) -> Evidence:
 
 def read(answer: Answer) -> Evidence:
     """Return the parsed body of an answer, without the words in it: that is all that an accepted answer needs."""
-    text = _text(answer)
-    return Evidence(document=_parsed(text), is_text=_is_utf8(answer.body))
+    try:
+        text, is_text = answer.body.decode("utf-8"), True
+    except UnicodeDecodeError:
+        text, is_text = answer.body.decode("utf-8", "replace"), False
+    return Evidence(document=_parsed(_stripped(text)), is_text=is_text)
 
 
 def with_words(evidence: Evidence, answer: Answer) -> Evidence:
@@ -86,7 +91,7 @@ def with_words(evidence: Evidence, answer: Answer) -> Evidence:
     if evidence.document is not None:
         _gather(evidence, evidence.document, _DEPTH)
         return evidence
-    text = _text(answer)
+    text = _stripped(answer.body.decode("utf-8", "replace"))
     if text:
         evidence.is_page = not text.startswith(("{", "["))
         evidence.is_html = answer.content_type == "text/html" or text[:200].lower().startswith(("<!doctype", "<html"))
@@ -95,16 +100,8 @@ def with_words(evidence: Evidence, answer: Answer) -> Evidence:
     return evidence
 
 
-def _text(answer: Answer) -> str:
-    return answer.body.decode("utf-8", "replace").lstrip("\ufeff").strip()
-
-
-def _is_utf8(body: bytes) -> bool:
-    try:
-        body.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
+def _stripped(text: str) -> str:
+    return text.lstrip("\ufeff").strip()
 
 
 def _parsed(text: str) -> Any:
@@ -116,7 +113,10 @@ def _parsed(text: str) -> Any:
         document = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return _trimmed(document) if isinstance(document, dict | list) else None
+    if not isinstance(document, dict | list):
+        return None
+    may_be_padded = not text.isascii() or any(sign in text for sign in _PADDING)
+    return _trimmed(document) if may_be_padded else document
 
 
 def _trimmed(value: dict[Any, Any] | list[Any], depth: int = _DEEPEST) -> Any:

@@ -36,7 +36,17 @@ def _steps(path: str) -> tuple[tuple[str, str], ...]:
 
 def value_at(document: Any, path: str) -> Any:
     """Return what stands first at a path, None where nothing does or the path is empty."""
-    return next(iter(values_at(document, path)), None) if path else None
+    if not path:
+        return None
+    for name, _ in _steps(path):
+        if not name:
+            break
+        if not isinstance(document, dict) or name not in document:
+            return None
+        document = document[name]
+    else:
+        return document
+    return next(iter(values_at(document, path[path.index("[") :])), None)
 
 
 def _step(item: Any, name: str, index: str) -> Iterator[Any]:

@@ -21,6 +21,7 @@ _ESCAPE = re.compile(
     r"|[\x1b\x9b]\[?[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor; and two-character escapes
 )
 _UNICODE_ESCAPE = re.compile(r"\\u\{?([0-9A-Fa-f]{2,6})\}?|\\x([0-9A-Fa-f]{2})")
+_UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*")  # RFC 3986, section 2.3
 _FOLD = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 _SPACES = ("Zs", "Zl", "Zp")
 _DROPPED = ("Cf", "Cs", "Co", "Cn")
@@ -29,11 +30,12 @@ _DROPPED = ("Cf", "Cs", "Co", "Cn")
 class Scrubber:
     """Scrubs texts of one key. It holds the key's pieces: make it for one test and let it go."""
 
-    __slots__ = ("_forms", "_pieces", "_run")
+    __slots__ = ("_forms", "_joined", "_pieces", "_run")
 
     def __init__(self, key: str) -> None:
         self._run = min(_RUN, len(key))
         self._forms = tuple(_forms(key))
+        self._joined = "\0".join(self._forms)
         self._pieces: frozenset[str] | None = None
 
     def __repr__(self) -> str:
@@ -56,7 +58,7 @@ class Scrubber:
         return text if len(text) <= longest else text[: longest - 3] + "..."
 
     def _without_key(self, text: str) -> str:
-        folded, run = text.translate(_FOLD), self._run
+        folded, run = _folded(text), self._run
         if not self._may_show_key(folded):
             return text
         pieces = self._all_pieces()
@@ -82,8 +84,7 @@ class Scrubber:
         if not run or len(folded) < run:
             return False
         block = (run + 1) // 2
-        blocks = {folded[at : at + block] for at in range(0, len(folded) - block + 1, block)}
-        return any(block in form for form in self._forms for block in blocks)
+        return any(folded[at : at + block] in self._joined for at in range(0, len(folded) - block + 1, block))
 
     def _all_pieces(self) -> frozenset[str]:
         if self._pieces is None:
@@ -114,18 +115,25 @@ def _shown(character: str) -> str:
     )
 
 
+def _folded(text: str) -> str:
+    """Return a text with the letters of ASCII, and no others, in lower case: its length stays the same."""
+    return text.lower() if text.isascii() else text.translate(_FOLD)
+
+
 def _forms(key: str) -> Iterator[str]:
     """Yield the forms, in lower case, in which a key could come back as it is."""
     raw = key.encode("utf-8", "surrogatepass")
-    forms = [key, quote(key, safe=""), html.escape(key), raw.hex()]
+    forms = [key, raw.hex()]
+    if _UNRESERVED.fullmatch(key) is None:  # else both leave it as it is
+        forms += [quote(key, safe=""), html.escape(key)]
     for offset in range(3):
         # the first and last characters also encode what stands beside the key
         start = -(-offset * 8 // 6)
         stop = (offset + len(raw)) * 8 // 6
-        padded = b"\0" * offset + raw
-        forms += [encode(padded).decode()[start:stop] for encode in (base64.b64encode, base64.urlsafe_b64encode)]
+        form = base64.b64encode(b"\0" * offset + raw).decode("ascii")[start:stop]
+        forms += [form, form.replace("+", "-").replace("/", "_")]
     for form in dict.fromkeys(forms):
-        yield form.translate(_FOLD)
+        yield _folded(form)
 
 
 def _unescaped(text: str) -> str:

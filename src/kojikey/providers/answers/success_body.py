@@ -31,8 +31,8 @@ TYPES = tuple(_TYPES)
 
 def has_member(body: Any, path: str, kind: str) -> bool:
     """Tell whether a body has a member of that type at that path."""
-    is_of = (not (kind == "number" and isinstance(value, bool)) for value in values_at(body, path)[:1])
-    return any(is_of) and isinstance(value_at(body, path), _TYPES[kind])
+    found = values_at(body, path)[:1]
+    return bool(found) and isinstance(found[0], _TYPES[kind]) and not (kind == "number" and isinstance(found[0], bool))
 
 
 _NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,9})?")
