@@ -250,9 +250,9 @@ def test_without_the_kek_a_grant_is_recorded_unsigned(team: Program, bob: str) -
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("acme",), 2, "takes an account and a role"),
-        (("acme", "bob", "eve"), 2, "takes an account and a role"),
-        ((), 2, "takes an account and a role"),
+        (("acme",), 2, "missing argument ROLE"),
+        (("acme", "bob", "eve"), 2, "takes no further argument"),
+        ((), 2, "missing argument ACCOUNT"),
         (("ACME!", "bob"), 2, "not an account name"),
         (("acme", ""), 2, "not the name of a role"),
         (("acme", "x" * 64), 2, "not the name of a role"),
