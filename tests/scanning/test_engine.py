@@ -199,6 +199,13 @@ def test_a_shape_is_found_as_a_word_of_its_own(text: str, expected: str | None) 
     assert all(place.key is None and place.provider == "acme" and place.tail == "6789" for place in places)
 
 
+@pytest.mark.parametrize("character", "+/:=@&_~")
+def test_a_shape_with_other_characters_is_found_escaped(character: str) -> None:
+    shape = KeyShape("acme", b"acme", re.compile(rb"acme" + re.escape(character).encode() + rb"[a-z0-9+/]{20,}"))
+    text = f"acme%{ord(character):02X}abcdefghij0123456789"
+    assert [place.encoding for place in found(Engine([], [shape]), text.encode())] == ["percent"]
+
+
 def test_a_key_of_ours_is_not_reported_as_another() -> None:
     key = "acme-abcdefghij0123456789"
     assert [place.key for place in found(Engine([Secret(key)], [SHAPE]), key.encode())] == [0]

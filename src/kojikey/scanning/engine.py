@@ -39,6 +39,7 @@ _SHORTEST_REACH = 1024
 _PAIR = 2  # bytes of a character in UTF-16
 _WRITTEN = [b"\\x%02x" % byte for byte in range(256)]
 _PRINTABLE = range(0x21, 0x7F)
+_NO_OPERATOR = b"!\"#%&',/:;<=>@`"  # of regular expressions
 
 
 class KeyShape(NamedTuple):
@@ -180,9 +181,10 @@ def _encoding(form: Form, buffer: Buffer, escape: int | None) -> str:
 
 
 def _characters_of(shapes: Sequence[KeyShape]) -> set[int]:
-    """Return the characters that keys of some shapes may have."""
-    more = b"+/=" if any(b"/" in shape.regex.pattern for shape in shapes) else b""
-    return {*UNRESERVED, *more} if shapes else set()
+    """Return the characters that keys of some shapes may have, and more that stand in their expressions."""
+    text = b"".join(shape.regex.pattern.replace(b"(?:", b"") for shape in shapes)
+    plus = b"+" if any(written in text for written in (b"+/", b"/+", b"\\+")) else b""  # else it repeats
+    return {*UNRESERVED, *plus, *(byte for byte in text if byte in _NO_OPERATOR)} if shapes else set()
 
 
 def _search(literals: Sequence[bytes]) -> Callable[[memoryview], list[_Hit]]:
