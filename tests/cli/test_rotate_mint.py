@@ -348,27 +348,6 @@ def test_anthropics_previous_key_is_made_inactive_after_a_rotation_by_hand(kojik
     assert ended.result["key_id"] == mint.managed.keys[0].key_id
 
 
-def test_an_admin_key_is_distinguished_from_a_key_for_models(kojikey: Program) -> None:
-    by_shape = kojikey("add", "xai_admin", "--stdin", stdin=kojikey.key("xai").key)
-    assert by_shape.code == 2
-    assert "manages no keys" in by_shape.err
-    assert "kojikey add xai takes it" in by_shape.err
-    inference = kojikey.key("openrouter_admin", "key_type_unsupported")
-    by_answer = kojikey("add", "openrouter_admin", "--stdin", "--base-url", inference.base_url, stdin=inference.key)
-    assert by_answer.code == 3
-    assert "manages no keys" in by_answer.said
-
-
-def test_programs_get_an_admin_key_only_where_it_is_named(kojikey: Program) -> None:
-    kojikey.added("openai_admin")
-    assert kojikey("run", "--dry-run", "--json").results == []
-    (named,) = kojikey("run", "--dry-run", "--json", "--provider", "openai_admin").results
-    assert named["name"] == "OPENAI_ADMIN_KEY"
-    assert kojikey("export", "--reveal").code == 5
-    exported = kojikey("export", "openai_admin", "--reveal", "--format", "json")
-    assert json.loads(exported.out) == {"OPENAI_ADMIN_KEY": kojikey.key("openai_admin").key}
-
-
 def test_googles_key_in_use_has_to_be_named_until_its_id_is_known(kojikey: Program) -> None:
     mint = set_up(kojikey, "google_gemini")
     unnamed = mint.rotate("--mint", "--json")
