@@ -6,12 +6,12 @@ import ast
 import importlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_type
 
 import pytest
 
 from kojikey.cli.command import Call, Command, Flag, OptionalArgument, Parameter, Text, Texts
-from kojikey.cli.options import ACCOUNT, ALL_ACCOUNTS, JSON, MODEL, PROVIDERS
+from kojikey.cli.options import ACCOUNT, ALL_ACCOUNTS, JSON, MODEL, PROVIDERS, TIMEOUT
 from kojikey.cli.registry import MODULES, load, load_all
 
 CLI = Path(__file__).parents[2] / "src" / "kojikey" / "cli"
@@ -101,6 +101,16 @@ def test_options_of_one_name_and_two_kinds_are_two_options() -> None:
     assert call[several] == ("acme",)
     assert call.get(ACCOUNT) is None
     assert Text("--name", help="a name") != OptionalArgument("name", "NAME", "a name")
+
+
+def test_the_type_of_a_value_is_that_of_its_option() -> None:
+    call = Call(Command("test", "", lambda _: 0, (JSON, ACCOUNT, MODEL, TIMEOUT), (PROVIDERS,)), {})
+    assert_type(call[JSON], bool)
+    assert_type(call[ACCOUNT], str | None)
+    assert_type(call[MODEL], tuple[str, ...])
+    assert_type(call[TIMEOUT], float | None)
+    assert_type(call[PROVIDERS], tuple[str, ...])
+    assert [call[JSON], call[ACCOUNT], call[MODEL], call[TIMEOUT], call[PROVIDERS]] == [False, None, (), None, ()]
 
 
 def test_what_a_command_does_not_take_is_absent_for_code_that_serves_several_and_a_bug_elsewhere() -> None:
