@@ -48,7 +48,7 @@ def imported(kojikey: Program, *arguments: str) -> set[str]:
         (("run", "-q", "--", "true"), RUN),
         (("run", "-q", "-p", "elevenlabs", "-a", "default", "--", "true"), RUN),
         (("--version",), RUN | {"sqlite3", "cryptography", "json", "kojikey.cli.commands"}),
-        (("list", "--json"), HEAVY | {"cryptography"}),
+        (("list", "--json"), HEAVY | {"cryptography", "inspect", "dataclasses"}),
         (("list",), HEAVY - {"rich"} | {"cryptography"}),
         (("get", "elevenlabs", "--reveal"), HEAVY),
         (("history", "elevenlabs", "--json"), HEAVY | {"cryptography"}),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from kojikey.cli.call_settings import settings_of
 from kojikey.cli.command import Call
 from kojikey.cli.output.terminal import Terminal
 from kojikey.cli.person import Person
 from kojikey.config.settings import Settings
+from kojikey.model.fast_namedtuple import NamedTuple
 
 
 class Context(NamedTuple):

@@ -111,7 +111,7 @@ def _prober(
             jobs, timeout=timeout_of(context.call), traffic=traffic, folder=settings.home.providers, tell=tell,
             environ=settings.environ,
         )  # fmt: skip
-    from kojikey.providers.requests.quick_import import import_httpcore
+    from kojikey.model.quick_import import import_httpcore
 
     import_httpcore()
     from kojikey.providers.requests.probe import Prober
