@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pty
 import select
 import signal
 import subprocess
@@ -313,7 +312,7 @@ def test_a_shell_in_it_has_job_control_of_its_own(kojikey: Program, key: str) ->
 def test_the_terminal_is_as_it_was_afterwards(kojikey: Program, key: str) -> None:
     import termios
 
-    master, slave = pty.openpty()
+    master, slave = os.openpty()
     before = termios.tcgetattr(slave)
     for script in ("exit 0", "kill -KILL $$", "stty raw -echo"):
         subprocess.run(

@@ -27,6 +27,7 @@ from kojikey.model.secret import HiddenBytes, Secret
 from kojikey.sealing.envelope import Sealer
 from kojikey.sealing.kek.base import KekInputs, LocalKek
 from kojikey.testing import SandboxKey
+from support.amounts import exhaustive
 from support.program import KEK, Program, pieces_in
 
 PASSPHRASE = "correct horse battery staple 7f3a"
@@ -133,6 +134,7 @@ def filled(kojikey: Program, canary: SandboxKey) -> Program:
     return kojikey
 
 
+@pytest.mark.parametrize("canary", ["elevenlabs", exhaustive("google_gemini")], indirect=True)
 @pytest.mark.parametrize("place", PLACES)
 def test_no_command_that_fails_has_a_secret_in_a_local(filled: Program, canary: SandboxKey, place: str) -> None:
     whole = (filled.home / "keys.db").read_bytes()

@@ -1,8 +1,9 @@
 """Marks every test by what it starts, so that a first answer needs neither processes nor servers.
 
-``program``: the test starts a process. ``server``: it uses a database, a played AWS, a browser or a secret service that
-is started for it. Both are found in the code of the test and of its fixtures; where kojikey itself starts the process,
-the test is marked by hand. A test that starts a process without a marker fails and says so.
+``program``: the test starts a process, or has a terminal of its own. ``server``: it uses a database, a played AWS, a
+browser or a secret service that is started for it. Both are found in the code of the test and of its fixtures; where
+kojikey itself starts the process, the test is marked by hand. A test that starts a process without a marker fails and
+says so.
 
 ``exhaustive``: set by hand, for what repeats much or takes long. Such a test runs only where ``-m`` names the marker.
 
@@ -29,7 +30,7 @@ _SERVER_PARAMETERS = {
     "keychain",
     "postgresql",
 }  # kinds of stores and KEKs, made when the test runs
-_PROGRAMS = {"fork", "forkpty", "installed", "pexpect", "shell", "subprocess"}
+_PROGRAMS = {"fork", "forkpty", "installed", "openpty", "pexpect", "shell", "subprocess"}
 _STARTS = {"os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}  # audit events
 
 _OF_TESTS = ("support.", "kojikey.testing.conformance.")  # modules whose functions are followed

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import termios
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -44,6 +43,8 @@ def printed_on_a_terminal(
 
     The first three descriptors are the terminal meanwhile, for what asks them how wide it is.
     """
+    import termios  # here and below: Windows has none
+
     terminal, streams = os.openpty()
     termios.tcsetwinsize(streams, (24, columns))
     was = [os.dup(number) for number in range(3)]
@@ -114,4 +115,6 @@ def shown(child: Child) -> str:
 
 
 def echoes(child: Child) -> bool:
+    import termios
+
     return bool(termios.tcgetattr(child.child_fd)[3] & termios.ECHO)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import atexit
 import itertools
 import os
-import pwd
 import secrets
 import shutil
 import signal
@@ -22,8 +21,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    import pwd
 
 ADMIN = "postgres"
 _INSTALL = "PostgreSQL is needed for these tests: apt-get install -y --no-install-recommends postgresql"
@@ -224,6 +227,8 @@ def database(postgres: Server) -> Iterator[str]:
 
 def _unprivileged() -> pwd.struct_passwd | None:
     """Return whom root runs the server as; None for everybody else, who runs it as they are."""
+    import pwd  # here: Windows has none, and there tests without a server are collected all the same
+
     return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
 
 
