@@ -263,3 +263,14 @@ def test_a_command_without_its_provider_is_suggested_with_the_rest_of_it(kojikey
     ended = kojikey(*words.split(), "--json")
     command, _, flags = words.partition(" ")
     assert (ended.code, ended.error["hint"]) == (2, f"kojikey {command} PROVIDER {flags}")
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["rotate elevenlabs --stdin --from-env X", "add elevenlabs --stdin --from-env X", "rotate --due --rate 0",
+     "rotate --due --concurrency 0"],
+)  # fmt: skip
+def test_options_are_checked_before_a_store_is_looked_for(kojikey: Program, words: str) -> None:
+    assert kojikey(*words.split()).code == 2
+    assert kojikey(*words.split(), KOJIKEY_STORE="nowhere").code == 2
+    assert not kojikey.home.exists()

@@ -63,13 +63,8 @@ def read_key(call: Call, terminal: Terminal, *, prompt: str) -> Secret:
         UsageError: two sources, or one that cannot be read. InputNeeded: no source, and nobody may be asked.
         MalformedKey: the source is empty or is not text.
     """
+    check_one_source(call)
     variable, path = call.get(FROM_ENV), call.get(FROM_FILE)
-    if sum((call.get(STDIN), variable is not None, path is not None)) > 1:
-        raise UsageError(
-            "a key comes from one source: --stdin, --from-env or --from-file",
-            hint="leave the others out",
-            effect=Effect.NOTHING_CHANGED,
-        )
     if variable is not None:
         return _from_variable(variable, terminal)
     if path is not None:
@@ -83,6 +78,20 @@ def read_key(call: Call, terminal: Terminal, *, prompt: str) -> Secret:
             effect=Effect.NOTHING_CHANGED,
         )
     return _hidden_and_filled(prompt)
+
+
+def check_one_source(call: Call) -> None:
+    """Check that the options name one source for a key at most, before a store is opened for it.
+
+    Raises:
+        UsageError: they name two.
+    """
+    if len(call.given(STDIN, FROM_ENV, FROM_FILE)) > 1:
+        raise UsageError(
+            "a key comes from one source: --stdin, --from-env or --from-file",
+            hint="leave the others out",
+            effect=Effect.NOTHING_CHANGED,
+        )
 
 
 def key_was_named(call: Call) -> bool:

@@ -21,6 +21,7 @@ def add(call: Call) -> int:
     from kojikey.cli.commands import change_output, key_input
     from kojikey.cli.commands.key_probe import probe_for_one, run_operation
     from kojikey.cli.output.advice import for_unsaved
+    from kojikey.cli.prompts import check_one_source
     from kojikey.operations.adding import NewKey, ensure_absent
     from kojikey.operations.adding import add as add_key
     from kojikey.operations.probing import Target
@@ -31,6 +32,7 @@ def add(call: Call) -> int:
 
         return add_batch(context)
     key_input.refuse_batch_options(call)
+    check_one_source(call)
     catalog = wiring.catalog(context.settings)
     provider = call[KEY] or _choose(context)
     wiring.checked_provider(provider, context.settings)

@@ -116,6 +116,7 @@ def _policy(context: Context) -> Policy:
             effect=Effect.NOTHING_CHANGED,
             hint=next_step("rotate", "--due", "--all-accounts"),
         )
+    RunOptions.read(call)
     expiring, grace = call[EXPIRING], call[GRACE]
     return Policy(
         call[MINT],

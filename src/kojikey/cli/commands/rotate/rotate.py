@@ -49,6 +49,7 @@ def rotate(call: Call) -> int:
     from kojikey.cli.commands import change_output, key_input
     from kojikey.cli.commands.key_probe import probe_for_one
     from kojikey.cli.output.advice import advised, for_step
+    from kojikey.cli.prompts import check_one_source
 
     context = context_of(call)
     step = _step(call)
@@ -62,6 +63,7 @@ def rotate(call: Call) -> int:
 
         return rotate_due(context)
     key_input.refuse_batch_options(call)
+    check_one_source(call)
     named = call[KEY]
     if named is not None:
         wiring.checked_provider(named, context.settings)
