@@ -366,7 +366,7 @@ class PostgresStore(Store):
         return str(self._link.rows("SELECT current_user")[0][0])
 
     def _sees_every_account(self) -> bool:
-        _, administers, exempt = self._link.rows(ROLE_IN_STORE, (self._role(),))[0]
+        _, administers, exempt = self._link.rows(ROLE_IN_STORE, (None,))[0]
         return bool(administers or exempt)
 
     def _describe(self) -> Description:
