@@ -144,8 +144,8 @@ _PRIVILEGES: tuple[LiteralString, ...] = (
     "UPDATE (revision, document) ON kojikey.accounts",
     "UPDATE (tested_at, slot, revision, document) ON kojikey.keys",
 )
-# Whether there is such a role (NULL: ours), whether it administers the store (so that it needs no grant), and whether the
-# server exempts it from row-level security (so that a grant would open every account to it).
+# Whether there is such a role (NULL: ours), whether it administers the store (so that it needs no grant), and whether
+# the server exempts it from row-level security (so that a grant would open every account to it).
 ROLE_IN_STORE: LiteralString = (
     "SELECT r.oid IS NOT NULL, coalesce(pg_catalog.pg_has_role(r.oid, n.nspowner, 'USAGE'), false),"
     " coalesce(r.rolsuper OR r.rolbypassrls, false) FROM pg_catalog.pg_namespace n"
