@@ -248,6 +248,15 @@ def test_the_next_step_names_the_account(kojikey: Program, folder: Path) -> None
     assert ended.out.splitlines()[-1] == "next: kojikey import 'my keys.env' --account acme --comment-out"
 
 
+def test_after_a_rotation_the_same_command_takes_the_lines_out_and_rotates_nothing(
+    kojikey: Program, folder: Path
+) -> None:
+    kojikey.added("openai", "ok", "--no-test")
+    write(folder, f"OPENAI_API_KEY={OPENAI}\n")
+    ended = kojikey("import", "--no-test", "--rotate")
+    assert ended.out.splitlines()[-1] == "next: kojikey import --comment-out"
+
+
 def test_comment_out_is_not_suggested_for_lines_that_it_leaves(kojikey: Program, folder: Path) -> None:
     write(folder, f"OPENAI_API_KEY={OPENAI[:-1]}\nOPENAI_API_KEY={OPENAI}\n")
     ended = kojikey("import", "--no-test", "--comment-out")

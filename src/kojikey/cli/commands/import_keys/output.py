@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from kojikey.cli.command import Flag
 from kojikey.cli.commands.import_keys.comments import COMMENTED_OUT
 from kojikey.cli.commands.import_keys.options import ENV, FILES, MAP, ROTATE
 from kojikey.cli.commands.import_keys.plan import Row, place_of, shown_name
@@ -116,7 +117,7 @@ def _with_maps(report: Report) -> Hint | None:
     return again(report.context, *(word for mapping in mappings for word in ("--map", mapping))) if mappings else None
 
 
-def again(context: Context, *more: str, without: Sequence[str] = ()) -> Hint:
+def again(context: Context, *more: str, without: Sequence[Flag] = ()) -> Hint:
     """Return the command as it was typed: its sources and what it takes."""
     call = context.call
     words = [*call[FILES], *(["--env"] if call[ENV] else [])]
@@ -225,7 +226,7 @@ def _next_step(report: Report) -> str:
         return _way_to_more(report)
     saved = [row for row in rows if row.action in COMMENTED_OUT]
     if any(row.in_clear for row in saved) and all(source.digest for source in report.sources if source.file):
-        return again(report.context, "--comment-out", without=("rotate",))
+        return again(report.context, "--comment-out", without=(ROTATE,))
     return next_step("run", "--", "CMD") if saved else ""
 
 
