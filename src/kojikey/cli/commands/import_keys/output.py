@@ -88,12 +88,12 @@ def write(report: Report) -> int:
 
 
 def _say_what_went_wrong(report: Report) -> None:
-    """Say on stderr why the exit code is what it is; what to do about it is the last line of the table."""
-    messages = [*map(_unread, report.unread), *report.problems]
-    if report.error and not messages:
-        messages = [report.error.message]
-    for message in messages:
-        Failure(report.code, message).say()
+    """Say on stderr why the exit code is what it is; what to do about a key is the last line of the table."""
+    files = [*map(_unread, report.unread), *report.problems]
+    hint = report.error.hint if report.error and files else None
+    messages = files or ([report.error.message] if report.error else [])
+    for number, message in enumerate(messages, 1):
+        Failure(report.code, message, hint if number == len(messages) else None).say()
 
 
 def _unread(source: Unread) -> str:
