@@ -26,6 +26,19 @@ def _harmless(character: str) -> str:
     return " " if character.isspace() else ""
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with what it counts: ``1 key``, ``2 keys``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def shortened(text: str, length: int) -> str:
+    """Return a text with its middle left out where it is too long: names differ at both ends."""
+    if len(text) <= length:
+        return text
+    head = (length - 1) // 2
+    return f"{text[:head]}…{text[head + 1 - length :]}"
+
+
 def printable(text: str) -> str:
     """Return hostile text as it can be shown on one line: each character that does not print is escaped."""
     return "".join(

@@ -8,6 +8,7 @@ from kojikey.cli.options import JSON, NO_COLOR, NO_INPUT, QUIET, STORE
 from kojikey.model.account import checked_account
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.next_step import Hint, next_step
+from kojikey.model.plain_text import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def remove(call: Call) -> int:
             "removal is unsigned"
         )
     lines = [
-        f"account {account} is removed, with {keys} key{'' if keys == 1 else 's'} and its data key",
+        f"account {account} is removed, with {counted(keys, 'key')} and its data key",
         "a backup of its sealed records no longer opens, unless the data key's record is in it and the KEK is kept",
         *(["the providers still accept the keys: revoke them there"] if keys else []),
         *made,

@@ -11,6 +11,7 @@ from kojikey.cli.options import ADMIN_ACCOUNT, COMMON, KEY, YES
 from kojikey.model.allocation import source_without_key
 from kojikey.model.errors import Effect, RecordChanged, UsageError
 from kojikey.model.next_step import next_step
+from kojikey.model.plain_text import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def _which(context: Context, stored: Stored) -> str:
     test = current.last_test
     told = f"last tested {test.tested_at[:10]}: {test.outcome}" if test else "never tested"
     masked = context.terminal.masked(current.tail, sys.stderr)
-    return f" ({masked}, {days} day{'' if days == 1 else 's'} old, {told})"
+    return f" ({masked}, {counted(days, 'day')} old, {told})"
 
 
 COMMANDS = (

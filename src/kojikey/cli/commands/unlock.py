@@ -9,6 +9,7 @@ from kojikey.cli.context import context_of
 from kojikey.cli.options import JSON, NO_COLOR, NO_INPUT, QUIET, STORE
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.next_step import Hint, next_step
+from kojikey.model.plain_text import counted
 
 DEFAULT, LONGEST = "8h", timedelta(days=30)
 FOR = Text("--for", help=f"for how long: a span such as 30m, 8h or 1d (default {DEFAULT})", metavar="8h")
@@ -73,7 +74,7 @@ def lock(call: Call) -> int:
         return documents.write("lock", 0, [{"action": "locked" if dropped else "unchanged", "dropped": dropped}])
     from kojikey.cli.output.stdout import write_line
 
-    stores = "1 store" if dropped == 1 else f"{dropped} stores"
+    stores = counted(dropped, "store")
     write_line(f"locked {stores}" if dropped else "no store was unlocked; nothing was changed")
     return 0
 

@@ -153,6 +153,11 @@ class Terminal:
             with self.console(sys.stderr).status(text, spinner="dots" if encodes(sys.stderr, "⠋") else "line"):
                 yield
 
+    @property
+    def has_bar(self) -> bool:
+        """Whether a progress bar may be drawn: on a terminal that can, unless quiet was asked for."""
+        return not self.quiet and _is_terminal(sys.stderr) and self.environ.get("TERM") != "dumb"
+
     def console(self, stream: TextIO) -> Console:
         """Return rich's console for a stream, with colour as the user's variables and options have it."""
         from kojikey.cli.output.console import PatientConsole

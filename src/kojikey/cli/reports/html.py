@@ -15,6 +15,7 @@ from urllib.parse import quote, urlsplit
 from kojikey.cli.exits import hint_of
 from kojikey.cli.reports.base import Group, Rows, RunEnd
 from kojikey.cli.reports.html_style import style
+from kojikey.model.plain_text import counted
 from kojikey.model.ref import Document
 from kojikey.model.verdict import Outcome
 
@@ -65,13 +66,13 @@ def _title(counts: dict[str, int]) -> str:
 
 def _head(ending: RunEnd, tested: int, accounts: int) -> Iterator[str]:
     yield (
-        f"<p>{_count(tested, 'key')} of {_count(accounts, 'account')}, tested from {_time(ending.began_at)} "
+        f"<p>{counted(tested, 'key')} of {counted(accounts, 'account')}, tested from {_time(ending.began_at)} "
         f"in {ending.seconds:.0f} s.</p>\n"
     )
     if ending.error:
         yield f'<p role="status" class="error">{text(ending.error.message)}</p>\n'
     if ending.left:
-        yield f'<p class="error">{_count(ending.left, "key")} not tested.</p>\n'
+        yield f'<p class="error">{counted(ending.left, "key")} not tested.</p>\n'
 
 
 def _filters(counts: dict[str, int], due: int) -> Iterator[str]:
@@ -98,7 +99,7 @@ def _steps(ending: RunEnd) -> Iterator[str]:
         yield from _step(group)
     if unopened is not None:
         hint = text(str(hint_of(unopened.error)))
-        keys = _count(ending.tally.unopened, "key")
+        keys = counted(ending.tally.unopened, "key")
         yield f'<li class="unopened"><h3>{_mark("unopened")} {keys}: the record does not open</h3><p>{hint}</p></li>\n'
     yield "</ol></section>\n"
 
@@ -221,10 +222,6 @@ def _link(url: str) -> str:
 
 def _time(stamp: str) -> str:
     return f'<time datetime="{text(stamp)}">{text(stamp.replace("T", " ").replace("Z", " UTC"))}</time>'
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def text(value: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from psycopg import Connection
 
 from kojikey.model.errors import KojikeyError
+from kojikey.model.plain_text import counted
 from kojikey.stores.postgres.connection import Link
 
 Details = tuple[tuple[str, str], ...]
@@ -57,7 +58,7 @@ def _readers(connection: Connection[tuple[Any, ...]]) -> Details:
     granted = connection.execute(
         "SELECT r.rolname::text, count(*) FROM kojikey.grants g JOIN pg_roles r ON r.oid = g.role GROUP BY 1 ORDER BY 1"
     ).fetchall()
-    names = ", ".join(f"{role} ({count} account{'' if count == 1 else 's'})" for role, count in granted[:5])
+    names = ", ".join(f"{role} ({counted(count, 'account')})" for role, count in granted[:5])
     more = f" and {len(granted) - 5} more" if len(granted) > 5 else ""
     return (
         ("readable by", f"the role {owner} and superusers of the server; sealed for all of them"),

@@ -18,6 +18,7 @@ from kojikey.cli.output.failure import Failure, say
 from kojikey.cli.output.page import Page
 from kojikey.model.errors import CannotOpen, Effect, UsageError
 from kojikey.model.next_step import Hint, next_step
+from kojikey.model.plain_text import counted
 from kojikey.model.ref import Document
 from kojikey.operations.audit import audit_verification
 from kojikey.operations.open_store import OpenStore
@@ -125,7 +126,7 @@ def _others(result: AuditResult) -> str:
 
 
 def _accounts(count: int) -> str:
-    return f"{count} account{'' if count == 1 else 's'}"
+    return counted(count, "account")
 
 
 def _show_verified(page: Page, result: AuditResult) -> None:

@@ -23,6 +23,7 @@ from kojikey.cli.output.failure import SCHEMA, Failure
 from kojikey.cli.output.progress import Progress
 from kojikey.cli.output.streams import lost_output
 from kojikey.model.errors import KeyExists, KojikeyError
+from kojikey.model.plain_text import counted
 from kojikey.model.ref import Document
 from kojikey.operations.rotating_many import Done, Failed, Line, LineResult, Planned
 
@@ -44,7 +45,7 @@ class BatchOutput:
         self.finished = self.failed = self.read = 0
         self.is_at_end = False
         self.lost = ""
-        self._progress = Progress(total, is_shown=_has_bar(context))
+        self._progress = Progress(total, is_shown=context.terminal.has_bar and not context.call.get(DRY_RUN))
         is_table = not context.terminal.json and not context.call.get(JSONL) and sys.stdout.isatty()
         self._table = BatchTable(context.terminal) if is_table else None
 
@@ -109,14 +110,14 @@ class BatchOutput:
             told = Failure.of(error)._replace(message=f"{error}; {self.finished} lines were done")
         counts = ", ".join(f"{count} {what}" for what, count in self.counts.items())
         terminal = self.context.terminal
-        lines = f"{self.finished} line{'' if self.finished == 1 else 's'}"
+        lines = counted(self.finished, "line")
         terminal.note(lines + (f": {counts}" if counts else ""))
         if told:
             told.say()
         if terminal.json:
             failed = self.counts.get(_FAILED, 0) + self.counts.get(_REFUSED, 0)
-            counted = {**self.counts, **({_FAILED: failed} if failed else {})}
-            closing: Document = {"summary": {"lines": self.finished, **counted}, "exit_code": int(code)}
+            all_counts = {**self.counts, **({_FAILED: failed} if failed else {})}
+            closing: Document = {"summary": {"lines": self.finished, **all_counts}, "exit_code": int(code)}
             closing |= {"error": told.as_json()} if told else {}
             members = "".join(f",\n{json.dumps(name)}: {json.dumps(value)}" for name, value in closing.items())
             self._write(self._opening() + "\n]" + members + "\n}\n")
@@ -188,9 +189,3 @@ def _worst(command: str, codes: Sequence[Exit]) -> Exit:
     order = _ADD_ORDER if command == "add" else (Exit.KEY_FAILED,)
     first = next((code for code in order if code in found), next(iter(found), None))
     return first or (Exit.INDETERMINATE if Exit.INDETERMINATE in codes else Exit.OK)
-
-
-def _has_bar(context: Context) -> bool:
-    terminal = context.terminal
-    is_dry = context.call.get(DRY_RUN)
-    return not is_dry and not terminal.quiet and sys.stderr.isatty() and terminal.environ.get("TERM") != "dumb"

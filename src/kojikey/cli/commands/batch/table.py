@@ -10,7 +10,7 @@ import sys
 from kojikey.cli.exits import Exit
 from kojikey.cli.output.failure import wrapped
 from kojikey.cli.output.terminal import Terminal, encodes
-from kojikey.model.plain_text import one_line
+from kojikey.model.plain_text import one_line, shortened
 from kojikey.operations.rotating_many import Done, LineResult, Planned
 
 _ACCOUNT, _PROVIDER, _KEY = 24, 16, 12  # characters of the columns
@@ -53,10 +53,9 @@ def _head() -> list[str]:
 
 
 def _fitted(text: str, width: int) -> str:
-    """Return a text as wide as its column; of a long one both ends, by which names are told apart."""
+    """Return a text as wide as its column; of a long one both ends."""
     if len(text) > width:
-        head = (width - 1) // 2
-        text = f"{text[:head]}…{text[head + 1 - width :]}" if encodes(sys.stdout, "…") else text[:width]
+        text = shortened(text, width) if encodes(sys.stdout, "…") else text[:width]
     return text.ljust(width)
 
 

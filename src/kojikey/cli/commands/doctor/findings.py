@@ -8,6 +8,7 @@ from typing import NamedTuple, assert_never
 from kojikey.cli.exits import Exit, code_of, hint_of
 from kojikey.model.errors import KojikeyError
 from kojikey.model.next_step import Hint, next_step
+from kojikey.model.plain_text import counted
 from kojikey.model.ref import Ref
 from kojikey.operations.store_admin.diagnosing import (
     Broken,
@@ -100,7 +101,7 @@ def _waiting(found: KeyWaits) -> Finding:
 
 def _trail(found: TrailVerified) -> Finding:
     unsigned = f", {found.unsigned} events unsigned" if found.unsigned else ""
-    accounts = f"{found.accounts} account{'' if found.accounts == 1 else 's'}"
+    accounts = counted(found.accounts, "account")
     if found.lost:
         return Finding("audit trail", "note", f"of {accounts}: {found.lost} events cannot be recomputed{unsigned}")
     return Finding("audit trail", "ok", f"whole for {accounts}{unsigned}")

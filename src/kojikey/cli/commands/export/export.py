@@ -12,6 +12,7 @@ from kojikey.cli.options import COMMON, JSON, PROVIDERS, YES
 from kojikey.model.environment import Environment
 from kojikey.model.errors import Conflict, Effect, FileUnwritable, NotFound, UsageError
 from kojikey.model.next_step import Hint, next_step
+from kojikey.model.plain_text import counted
 from kojikey.model.secret import Secret
 
 TYPE_CHECKING = False
@@ -193,7 +194,7 @@ def _hand_out(
         sys.stdout.write(write(_variables(revealed, index), name))
         return 0
     _write_file(context, place, Secret(write(_variables(revealed, index), name)))
-    context.terminal.note(f"{place} holds {len(revealed)} key{'' if len(revealed) == 1 else 's'} in clear")
+    context.terminal.note(f"{place} holds {counted(len(revealed), 'key')} in clear")
     return 0
 
 

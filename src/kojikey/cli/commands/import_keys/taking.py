@@ -25,6 +25,7 @@ from kojikey.model.errors import Conflict, KekMissing, KekUnavailable, KeyExists
 from kojikey.model.key_detection import looks_like_key
 from kojikey.model.masking import tail_of
 from kojikey.model.next_step import Hint, next_step
+from kojikey.model.plain_text import counted
 from kojikey.model.verdict import Verdict
 from kojikey.operations import importing
 from kojikey.operations.adding import NewKey
@@ -193,7 +194,7 @@ class Taking:
             return
         traffic = options.traffic(tell=terminal.warn)
         proxies = wiring.proxies(terminal.warn)
-        with terminal.status(f"asking {len(items)} provider{'' if len(items) == 1 else 's'} about the keys"):
+        with terminal.status(f"asking {counted(len(items), 'provider')} about the keys"):
             async with open_probe(context, self.catalog, proxies, tell=terminal.warn, traffic=traffic) as probe:
                 pace = Pace(probe, self._by_options, options.concurrency, traffic.reserve)
                 await importing.import_all(place, items, pace)

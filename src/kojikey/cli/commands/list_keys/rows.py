@@ -9,6 +9,7 @@ from kojikey.cli.commands.list_keys.options import CSV, DUE, FAILING, OUTCOME, S
 from kojikey.cli.options import JSON
 from kojikey.model.errors import UsageError
 from kojikey.model.next_step import next_step
+from kojikey.model.plain_text import counted
 from kojikey.model.ref import Document
 from kojikey.model.timestamps import parsed
 from kojikey.model.verdict import Outcome
@@ -123,4 +124,4 @@ class Totals:
         accounts = f" of {len(self._accounts)} accounts" if len(self._accounts) > 1 else ""
         parts = [f"{count} {name}" for name, count in self._outcomes.items() if count]
         parts += [f"{self._due} due for rotation"] if self._due else []
-        return f"{self.keys} key{'' if self.keys == 1 else 's'}{accounts}: {', '.join(parts)}"
+        return f"{counted(self.keys, 'key')}{accounts}: {', '.join(parts)}"

@@ -10,6 +10,7 @@ from rich.text import Text
 from kojikey.cli.output.page import Cells, Page
 from kojikey.cli.output.verdict_page import last_test_cell
 from kojikey.model.key import Key, Stage
+from kojikey.model.plain_text import shortened
 from kojikey.operations.results import ListRow
 
 _ACCOUNT_WIDTHS = (128, 40, 24, 12)  # characters of an account's name: all of them, then fewer to leave a table room
@@ -35,7 +36,7 @@ def _forms(page: Page, rows: Sequence[ListRow], *, with_account: bool) -> Iterat
             yield columns, cells
             continue
         for most in _ACCOUNT_WIDTHS:
-            named: list[Cells] = [[_shortened(row.account, most), *cell] for row, cell in zip(rows, cells, strict=True)]
+            named: list[Cells] = [[shortened(row.account, most), *cell] for row, cell in zip(rows, cells, strict=True)]
             yield ["ACCOUNT", *columns], named
     if with_account:
         yield ["ACCOUNT", *columns[:2], *columns[3:]], [[*cell[:3], *cell[4:]] for cell in named]
@@ -63,11 +64,3 @@ def _notes(row: ListRow, key: Key) -> str:
         key.label or "",
     ]
     return ", ".join(note for note in notes if note)
-
-
-def _shortened(name: str, length: int) -> str:
-    """Return a name with its middle left out: accounts are told apart by both ends."""
-    if len(name) <= length:
-        return name
-    head = (length - 1) // 2
-    return f"{name[:head]}…{name[head + 1 - length :]}"

@@ -8,6 +8,7 @@ from kojikey.cli.options import JSON, NO_COLOR, QUIET
 from kojikey.config.settings import LOCAL, without_password
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.next_step import Hint, next_step
+from kojikey.model.plain_text import counted
 from kojikey.model.ref import Document
 
 NAME = Argument("name", "NAME", "local, or a name in config.toml", complete="store")
@@ -65,9 +66,7 @@ def use(call: Call) -> int:
     check_store(context, name)
     if context.call[ROTATE_HERE]:
         taken = _take_over(context, name)
-        context.terminal.note(
-            f"{taken} key{'' if taken == 1 else 's'} of this store may now be rotated at the provider"
-        )
+        context.terminal.note(f"{counted(taken, 'key')} of this store may now be rotated at the provider")
     is_new = set_value(context.settings.home.config_file, ("store",), name)
     if context.settings.environ.get("KOJIKEY_STORE"):
         context.terminal.warn("KOJIKEY_STORE is set, and comes before config.toml")

@@ -118,8 +118,7 @@ class KeyRun:
         self.live, self.held = reports_of(self.context, total=total, is_long=total > FEW, fail_on=self.options.fail_on)
 
     def _has_bar(self) -> bool:
-        terminal = self.context.terminal
-        return self.total > 1 and not terminal.quiet and _is_terminal() and terminal.environ.get("TERM") != "dumb"
+        return self.total > 1 and self.context.terminal.has_bar
 
     def _counted_total(self) -> str:
         return str(self.total) if self.is_counted else f"at least {self.total}"
@@ -257,10 +256,3 @@ class KeyRun:
             names = [option.spelling for option in self.context.call.given(SHARD, NOT_TESTED_SINCE)]
             keys = "1 key was" if self.left_out == 1 else f"{self.left_out} keys were"
             self.context.terminal.note(f"{keys} left out by {' and '.join(names)}")
-
-
-def _is_terminal() -> bool:
-    try:
-        return sys.stderr.isatty()
-    except (ValueError, AttributeError):
-        return False
