@@ -123,6 +123,7 @@ def through_everything(kojikey: Program, key: SandboxKey, other: SandboxKey) -> 
             kojikey(*command, *more, OTHER_KEK="Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA=")
         through_import_export_and_set(kojikey, key, *more)
         through_batches(kojikey, key, other, *more)
+        kojikey("test", "--all-accounts", "--jobs", "2", *more)
         kojikey("rotate", provider, "--stdin", "--no-test", *more, stdin=other.key)
         kojikey("rotate", provider, "--rollback", *more)
         kojikey("rotate", provider, "--retire", *more)
