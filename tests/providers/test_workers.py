@@ -313,6 +313,19 @@ def test_without_a_python_to_start_this_process_tests(sandbox: Sandbox, monkeypa
 
 
 @processes
+@pytest.mark.parametrize("error", [BlockingIOError(11, "Resource temporarily unavailable"), RuntimeError("no thread")])
+def test_where_the_system_starts_no_more_processes_this_process_tests(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async def refused(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", refused)
+    request = request_for(sandbox.key("elevenlabs", "ok"))
+    assert with_pool(lambda pool: pool.test(request)).reason is Reason.OK
+
+
+@processes
 def test_a_pause_that_one_worker_is_asked_for_holds_for_all(sandbox: Sandbox) -> None:
     key = sandbox.key("elevenlabs", "ok")
     traffic = Traffic(clock=lambda: 100.0)

@@ -161,7 +161,7 @@ class WorkerPool:
                 sys.executable or "", *PROGRAM, env=self._environ, limit=LONGEST, start_new_session=True,
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
             )  # fmt: skip
-        except (OSError, ValueError):
+        except (OSError, ValueError, RuntimeError):  # the last one where no thread can be started to wait for it
             self._failed_starts = _MOST_FAILED_STARTS
             self._tell_failure()
             return
