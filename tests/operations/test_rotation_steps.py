@@ -87,6 +87,16 @@ def test_a_second_rotation_waits_for_the_first(sample_store: SampleStore) -> Non
     assert sample_store.held() == Held(OLD, NEW)
 
 
+def test_a_result_says_whose_key_it_is_which_version_and_how_the_key_now_is(sample_store: SampleStore) -> None:
+    sample_store.add(account="globex")
+    result = sample_store.rotate(account="globex", test=FakeTester())
+    assert (result.account, result.provider, result.action) == ("globex", PROVIDER, "rotated")
+    assert (result.version, result.tail) == (2, NEW[-4:])
+    assert result.key == sample_store.key("globex", PROVIDER)
+    assert result.verdict is not None
+    assert result.verdict.reason is Reason.OK
+
+
 def test_the_same_key_again_makes_no_version(sample_store: SampleStore) -> None:
     sample_store.add()
     test = FakeTester()
