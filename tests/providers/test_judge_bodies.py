@@ -55,6 +55,17 @@ def _answer(document: dict[str, Any]) -> Answer:
     return Answer(document["status"], document["headers"], text.encode(), document.get("truncated", False))
 
 
+@pytest.mark.parametrize(
+    ("name", "yields_to"), [("gemini_api_blocked_for_listing", "generate"), ("gemini_api_blocked_for_generating", "")]
+)
+def test_a_rule_yields_to_the_check_that_it_names_but_not_in_that_check_itself(name: str, yields_to: str) -> None:
+    document = BODIES[name]
+    check = _check(document["provider"], document["check"])
+    answer, values = _answer(document), {"model": "gemini-2.5-flash"}
+    finding = judge(CATALOG.get(document["provider"]), check, answer, key_shape=None, values=values)
+    assert (finding.reason, finding.yields_to) == (Reason.RESTRICTED_API, yields_to)
+
+
 @pytest.mark.parametrize("name", BODIES)
 def test_an_answer_seen_in_the_wild_gets_its_reason(name: str) -> None:
     document, expected = BODIES[name], BODIES[name]["expect"]
