@@ -43,6 +43,11 @@ def text_of(header: object) -> str:
     return render(base64url.encode(json.dumps(header).encode()), bytes(12), b"x", bytes(16))
 
 
+def test_the_protected_header_is_json_without_spaces_in_ascii() -> None:
+    written = base64url.decode(protect("k", {"account": "é", "version": 1}))
+    assert written == b'{"alg":"dir","enc":"A256GCM","kid":"k","kjk":{"account":"\\u00e9","version":1}}'
+
+
 @given(st.binary())
 def test_bytes_survive_base64url(data: bytes) -> None:
     assert base64url.decode(base64url.encode(data)) == data

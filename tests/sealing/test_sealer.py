@@ -25,6 +25,10 @@ RECORD = SEALER.seal(Secret(KEY), **PLACE)
 CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=+/ \n\x00é"
 
 
+def test_a_record_is_named_by_account_provider_and_version() -> None:
+    assert SEALER.place_of("elevenlabs", 3) == "acme/elevenlabs version 3"
+
+
 @given(st.text(max_size=300), st.integers(min_value=1), st.text(max_size=60), st.text(max_size=60))
 def test_any_secret_opens_as_it_was_sealed(value: str, version: int, provider: str, base_url: str) -> None:
     place: dict[str, Any] = {"provider": provider, "version": version, "base_url": base_url}
