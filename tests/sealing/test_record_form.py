@@ -43,6 +43,28 @@ def text_of(header: object) -> str:
     return render(base64url.encode(json.dumps(header).encode()), bytes(12), b"x", bytes(16))
 
 
+GOOD = {"alg": "dir", "enc": "A256GCM", "kid": "k", "kjk": PLACE}
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ([], "is damaged: its header cannot be read"),
+        ({}, "is damaged: its header names no algorithm"),
+        (GOOD | {"alg": "A256KW"}, "uses another algorithm than dir with A256GCM"),
+        (GOOD | {"crit": []}, "has header members that this version does not know"),
+        (GOOD | {"kid": ""}, "is damaged: its header does not say what it belongs to"),
+        (GOOD | {"kjk": "acme"}, "is damaged: its header does not say what it belongs to"),
+        (GOOD | {"kjk": PLACE | {"region": "eu"}}, "is bound to something that this version does not know"),
+        (GOOD | {"kjk": {"store": "s", "account": "acme"}}, "is of another kind"),
+        (GOOD | {"kjk": PLACE | {"version": True}}, "is damaged: its header does not say what it belongs to"),
+    ],
+)
+def test_what_is_wrong_with_a_header_is_reported_with_its_place(header: object, words: str) -> None:
+    with pytest.raises(CannotOpen, match=f"^the sealed record here {words}"):
+        parse(text_of(header), VERSION_PLACE, where="here")
+
+
 def test_the_protected_header_is_json_without_spaces_in_ascii() -> None:
     written = base64url.decode(protect("k", {"account": "é", "version": 1}))
     assert written == b'{"alg":"dir","enc":"A256GCM","kid":"k","kjk":{"account":"\\u00e9","version":1}}'
