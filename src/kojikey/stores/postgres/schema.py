@@ -92,14 +92,14 @@ READ_WITH_ACCOUNT: LiteralString = (
     " LEFT JOIN kojikey.keys k ON k.account = %(account)s AND k.provider = %(provider)s"
     " LEFT JOIN kojikey.accounts a ON a.account = %(account)s"
 )
-ACCOUNTS: LiteralString = "SELECT account, document, revision FROM kojikey.accounts WHERE account > %s"
-EVENTS: LiteralString = "SELECT account, seq, document FROM kojikey.events WHERE (account, seq) > (%s, %s)"
-EVENTS_OF_ONE: LiteralString = "SELECT account, seq, document FROM kojikey.events WHERE account = %s AND seq > %s"
+EVENTS_OF_ONE: LiteralString = (
+    "SELECT account, seq, document FROM kojikey.events WHERE account = %s AND seq > %s ORDER BY account, seq"
+)
 # For what goes over all accounts, where a role sees some: it says what row-level security says (a role sees no other
 # grants either), in a form for which there is an index. The policies themselves are checked for each row: a role with
-# one account of 500,000 would wait for all rows, and one with 10,000 accounts that read a list of them in the policies
-# for that list, whenever it reads a single key.
-GRANTED_ALONE: LiteralString = " AND account = ANY (ARRAY(SELECT g.account FROM kojikey.grants g))"
+# one account of 500,000 would wait for all rows, and with a list of accounts in the policies, a role with 10,000 for
+# that list whenever it reads a single key.
+_GRANTED: LiteralString = "account = ANY (ARRAY(SELECT g.account FROM kojikey.grants g{}))"
 REVISIONS: LiteralString = (
     "SELECT (SELECT revision FROM kojikey.keys WHERE account = %(account)s AND provider = %(provider)s),"
     " (SELECT revision FROM kojikey.accounts WHERE account = %(account)s)"
@@ -207,14 +207,42 @@ def conditions(query: Query) -> tuple[LiteralString, list[Any]]:
     return text, values
 
 
-def scanning(query: Query, reach: LiteralString) -> tuple[LiteralString, list[Any]]:
-    """Return the statement that reads the keys of a query from a place on, and its values after that place."""
+def scanning(query: Query, *, limited: bool) -> tuple[LiteralString, list[Any]]:
+    """Return the statement that reads the keys of a query from a place on, and its values after :func:`place`."""
     wanted, values = conditions(query)
-    select: LiteralString = "SELECT account, provider, document, revision FROM kojikey.keys"
-    return select + " WHERE (account, provider) > (%s, %s)" + wanted + reach + " ORDER BY account, provider", values
+    select: LiteralString = "SELECT account, provider, document, revision FROM kojikey.keys WHERE "
+    return select + _after("provider", limited=limited) + wanted + " ORDER BY account, provider", values
 
 
-def counting(query: Query, reach: LiteralString) -> tuple[LiteralString, list[Any]]:
+def all_accounts(*, limited: bool) -> LiteralString:
+    """Return the statement that reads accounts from a place on."""
+    after: LiteralString = (
+        _GRANTED.format(" WHERE g.account >= %s") + " AND account <> %s" if limited else "account > %s"
+    )
+    return "SELECT account, document, revision FROM kojikey.accounts WHERE " + after + " ORDER BY account"
+
+
+def all_events(*, limited: bool) -> LiteralString:
+    """Return the statement that reads the events of all accounts from a place on."""
+    select: LiteralString = "SELECT account, seq, document FROM kojikey.events WHERE "
+    return select + _after("seq", limited=limited) + " ORDER BY account, seq"
+
+
+def counting(query: Query, *, limited: bool) -> tuple[LiteralString, list[Any]]:
     """Return the statement that counts the keys of a query by provider, and its values."""
     wanted, values = conditions(query)
-    return "SELECT provider, count(*) FROM kojikey.keys WHERE true" + wanted + reach + " GROUP BY provider", values
+    reach: LiteralString = _GRANTED.format("") if limited else "true"
+    return "SELECT provider, count(*) FROM kojikey.keys WHERE " + reach + wanted + " GROUP BY provider", values
+
+
+def place(after: tuple[Any, ...], *, limited: bool) -> tuple[Any, ...]:
+    """Return the values of a place in a statement."""
+    return (after[0], *after) if limited else after
+
+
+def _after(second: LiteralString, *, limited: bool) -> LiteralString:
+    """Return the condition for what comes after a place: an account and a second column."""
+    if not limited:
+        return "(account, " + second + ") > (%s, %s)"
+    # No comparison of rows beside the equality: the server would begin with it, and read up to each of the accounts.
+    return _GRANTED.format(" WHERE g.account >= %s") + " AND NOT (account = %s AND " + second + " <= %s)"

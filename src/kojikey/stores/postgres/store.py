@@ -21,14 +21,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any, LiteralString, NamedTuple
 
-from kojikey.model.errors import (
-    ChangedMeanwhile,
-    KojikeyError,
-    StoreCorrupt,
-    StoreExists,
-    StoreNotFound,
-    UsageError,
-)
+from kojikey.model.errors import ChangedMeanwhile, KojikeyError, StoreCorrupt, StoreExists, StoreNotFound, UsageError
 from kojikey.model.next_step import next_step
 from kojikey.model.ref import HEADER, Document, Ref, account_ref, grant_ref
 from kojikey.stores.base import (
@@ -65,16 +58,13 @@ from kojikey.stores.postgres.access import (
     secure,
 )
 from kojikey.stores.postgres.address import Address, read_address
-from kojikey.stores.postgres.connection import Link
+from kojikey.stores.postgres.connection import Link, Rows
 from kojikey.stores.postgres.schema import (
-    ACCOUNTS,
     ADD,
     ADD_EVENT,
     BEFORE_A_CHANGE,
     EVENT_REVISION,
-    EVENTS,
     EVENTS_OF_ONE,
-    GRANTED_ALONE,
     GRANTS,
     LEDGER,
     MIGRATIONS,
@@ -84,9 +74,12 @@ from kojikey.stores.postgres.schema import (
     REVISIONS,
     TAKE,
     VERSION,
+    all_accounts,
+    all_events,
     counting,
     line_of,
     migrate,
+    place,
     row_of,
     scanning,
     statement,
@@ -329,34 +322,39 @@ class PostgresStore(Store):
         return (key_in(row, self.place) for page in self._pages(query) for row in page)
 
     def _pages(self, query: Query) -> Iterator[list[Row]]:
-        select, values = scanning(query, self._reach(query.account))
-        yield from self._paged(select, ("", ""), values)
+        limited = self._is_limited(query.account)
+        select, values = scanning(query, limited=limited)
+        yield from self._paged(select, ("", ""), values, limited=limited)
 
     def _counts(self, query: Query) -> dict[str, int]:
-        return dict(self._link.rows(*counting(query, self._reach(query.account))))
+        return dict(self._link.rows(*counting(query, limited=self._is_limited(query.account))))
 
     def _accounts(self) -> Iterator[Stored]:
-        select = ACCOUNTS + self._reach(None) + " ORDER BY account"
-        for account, text, revision in chain.from_iterable(self._paged(select, ("",), [])):
+        limited = self._is_limited(None)
+        select = all_accounts(limited=limited)
+        for account, text, revision in chain.from_iterable(self._paged(select, ("",), [], limited=limited)):
             yield stored_of(account_ref(account), text, revision, self.place)
 
     def _events(self, account: str | None) -> Iterator[Document]:
-        select = (EVENTS if account is None else EVENTS_OF_ONE) + self._reach(account) + " ORDER BY account, seq"
-        for row in chain.from_iterable(self._paged(select, (account or "", -1), [])):
+        limited = self._is_limited(account)
+        select = EVENTS_OF_ONE if account is not None else all_events(limited=limited)
+        for row in chain.from_iterable(self._paged(select, (account or "", -1), [], limited=limited)):
             yield decoded(row[2])
 
-    def _reach(self, account: str | None) -> LiteralString:
-        """Return the condition by which the server finds what a role was granted; none is needed for one account."""
-        return "" if account is not None or self._sees_every_account() else GRANTED_ALONE
+    def _is_limited(self, account: str | None) -> bool:
+        """Tell whether our role sees some accounts alone, where a statement goes over all of them."""
+        return account is None and not self._sees_every_account()
 
     def _grants(self, account: str, inherited_by: str | None) -> Iterator[Stored]:
         for role, text, revision in self._link.rows(GRANTS, {"account": account, "inherited_by": inherited_by}):
             yield stored_of(grant_ref(account, role), text, revision, self.place)
 
-    def _paged(self, select: LiteralString, first: tuple[Any, ...], values: list[Any]) -> Iterator[list[Any]]:
+    def _paged(
+        self, select: LiteralString, first: tuple[Any, ...], values: list[Any], *, limited: bool
+    ) -> Iterator[Rows]:
         after, page = first, select + " LIMIT %s"
         while True:
-            rows = self._link.rows(page, [*after, *values, PAGE])
+            rows = self._link.rows(page, [*place(after, limited=limited), *values, PAGE])
             yield rows
             if len(rows) < PAGE:
                 return
