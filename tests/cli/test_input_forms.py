@@ -307,8 +307,9 @@ def test_without_a_provider_the_keys_are_offered_by_number(kojikey: Program, com
 @pytest.mark.parametrize("command", ["rotate", "remove", "history", "get"])
 def test_without_a_provider_and_without_a_terminal_one_has_to_be_named(kojikey: Program, command: str) -> None:
     kojikey.added()
-    ended = kojikey(command, *(["--reveal"] if command == "get" else []), "--json")
-    assert (ended.code, ended.error["hint"]) == (2, f"kojikey {command} PROVIDER")
+    more = ["--reveal"] if command == "get" else []
+    ended = kojikey(command, *more, "--json")
+    assert (ended.code, ended.error["hint"]) == (2, " ".join(["kojikey", command, "PROVIDER", *more]))
 
 
 def test_an_account_without_keys_offers_nothing(kojikey: Program) -> None:

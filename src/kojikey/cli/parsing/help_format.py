@@ -9,10 +9,11 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
+
+from kojikey.model.quick_import import import_typer_rich
 
 COMMON_PANEL = "Common options"
 MOST_COLUMNS = 100
@@ -68,12 +69,7 @@ def is_rich(*, is_plain: bool) -> bool:
 
 def escaper() -> Callable[[str], str]:
     """Prepare Typer's rich help, and return what makes a text safe in it: brackets are rich's markup."""
-    # Typer imports rich's Markdown and tracebacks, and with them pygments, for what is not used here: 100 ms.
-    for name, member in (("rich.markdown", "Markdown"), ("rich.traceback", "Traceback")):
-        if name not in sys.modules:
-            stub = ModuleType(name)
-            setattr(stub, member, type(member, (), {}))
-            sys.modules[name] = stub
+    import_typer_rich()
     from rich.markup import escape
     from typer import rich_utils
 
