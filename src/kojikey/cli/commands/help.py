@@ -20,7 +20,7 @@ def help_topic(call: Call) -> int:
     from kojikey.cli.parsing import typer_app
     from kojikey.cli.registry import GROUPS, HIDDEN, MODULES
 
-    context = context_of(call, config={})  # whoever looks for help may have a config.toml that does not read
+    context = context_of(call, config={})  # someone who looks for help may have a config.toml that does not read
     topic = " ".join(call[TOPIC])
     if topic == _EXIT_CODES:
         if context.terminal.json:

@@ -1,4 +1,4 @@
-"""On GitHub: what is written is text, and no command to the runner, whoever's words are in it.
+"""On GitHub: what is written is text, and no command to the runner, whatever text is in it.
 
 The runner reads every line of standard output and standard error: ``::`` at its beginning (white space is skipped)
 and ``##[`` anywhere in it make a command, see actions/runner, src/Runner.Common/ActionCommand.cs. On the hot path.

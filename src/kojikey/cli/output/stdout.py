@@ -1,6 +1,6 @@
 """Standard output, as everything but a key is written to it: text, JSON, and annotations of a workflow run.
 
-Owns: that what is written is no command to a runner of GitHub (``github_escape.py``), whoever's words are in it.
+Owns: that what is written is no command to a runner of GitHub (``github_escape.py``), whatever text is in it.
 Imported at a start that writes a result. Must not: say what stands in a result.
 """
 
@@ -54,7 +54,7 @@ class Stdout:
         sys.stdout.buffer.flush()
 
     def flush(self) -> None:
-        """Hand on what was written to whoever reads it."""
+        """Hand on what was written so far."""
         sys.stdout.flush()
 
     def _inert(self, text: str) -> str:

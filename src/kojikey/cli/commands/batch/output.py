@@ -138,7 +138,7 @@ class BatchOutput:
             out.flush()
         except OSError as error:
             if self.context.call.get(DRY_RUN):
-                raise  # nothing is done by it, so that whoever reads may go away
+                raise  # nothing is done by it, so a reader may go away
             self.lost = lost_output(error)
             raise
 

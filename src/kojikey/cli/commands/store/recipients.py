@@ -23,7 +23,7 @@ _FORMS = Hint(next_step("store recipients", "add", "RECIPIENT"), ", remove RECIP
 
 
 def recipients(call: Call) -> int:
-    """Carry out ``kojikey store recipients``, and what it is told to do with them."""
+    """Carry out ``kojikey store recipients``, and what is to be done with them."""
     words = call[WORDS]
     action = words[0] if words else "list"
     if action not in _ACTIONS:
