@@ -149,7 +149,7 @@ def measure(open_store: OpenStore, server: Server, count: int) -> dict[str, Figu
             "all keys are read and checked": _timed(lambda: _read(open_store), bare.scan),
             "list --all-accounts --json": _process(everyone, environ, bare.scan),
             "check --all-accounts --json": _process(require, environ, bare.scan),
-            "test: the 1 % that is due is counted": _timed(lambda: select(open_store.store, query), due.count),
+            "test: the 1 % that is due is counted": _timed(lambda: select(open_store.store, query, ahead=1), due.count),
             "test: it is read, opened, saved": _timed(lambda: _test(open_store, query), due.save),
             "audit --verify of an account, ms": _each(names, lambda name: verify(open_store, account=name),
                                                       lambda name: _audit_rows(bare, name)),
@@ -216,7 +216,7 @@ def _test(open_store: OpenStore, query: Query) -> None:
         return Verdict(Reason.OK, authentic=True, tested_at=stamp(datetime.now(UTC)))
 
     emitted: list[object] = []
-    sources = [open_store.store.scan(query._replace(providers=(provider,))) for provider in PROVIDERS]
+    sources = select(open_store.store, query, ahead=1).sources
     asyncio.run(run_tests(open_store, *sources, probe=answer, emit=emitted.append, concurrency=64))
     if not emitted:
         sys.exit("no key was due")
