@@ -34,7 +34,7 @@ def resolve(provider: str, *, account: str | None = None, store: str | None = No
         kojikey.model.errors.UsageError: no such provider, or a malformed account name or configuration.
         kojikey.model.errors.NotFound: the store that was named does not exist.
         kojikey.model.errors.StoreUnavailable: the store could not be read.
-        kojikey.model.errors.CannotOpen: the KEK is missing or wrong, or the record was changed from outside.
+        kojikey.model.errors.CannotOpen: the KEK is missing or wrong, or the record was changed outside kojikey.
     """
     from kojikey.wiring import resolve_for_program
 

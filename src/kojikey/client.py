@@ -64,7 +64,7 @@ class Client(NotSerialisable):
 
     def __init__(self, store: str | None = None, *, cache: float = 60) -> None:
         if isinstance(cache, bool) or not isinstance(cache, int | float) or not 0 <= cache <= 86_400:
-            raise UsageError("cache takes seconds, from 0 to a day")
+            raise UsageError("cache takes a number of seconds, from 0 to 86400")
         self._cache = float(cache)
         self._settings = Settings(Environment(os.environ), store=store, no_input=True)
         self._settings.store_url()  # a name that is not known is an error here, and not at the first key

@@ -121,7 +121,7 @@ def checked_provider(name: str, settings: Settings) -> IndexEntry:
         error = unusable_definition(name, settings) or unknown_provider(name, tuple(index))
         if isinstance(error, UnknownProvider) and _has_key(name, settings):
             folder = settings.home.providers
-            error.hint = f"there is a key for it, but its definition is gone: put its file back into {folder}"
+            error.hint = f"there is a key for it, but its definition is missing: put its file back into {folder}"
         raise error
     return index[name]
 
@@ -218,7 +218,7 @@ def open_existing(settings: Settings, person: Person) -> OpenStore:
     open_store = open_chosen_store(settings, person)
     if open_store.header is NO_STORE:
         missing = StoreNotFound(settings.home.database)
-        missing.hint = Hint(next_step("store init"), ", or ", next_step("add", "PROVIDER"), ", which makes it")
+        missing.hint = Hint(next_step("store init"), ", or ", next_step("add", "PROVIDER"), ", which creates it")
         raise missing
     return open_store
 
@@ -250,7 +250,7 @@ def store_place(settings: Settings) -> str:
 def prepare_store(
     open_store: OpenStore, settings: Settings, person: Person, *, account: str
 ) -> Callable[[], OpenStore] | None:
-    """Open a store for a new key; where there is none yet, prepare the creation of the local one.
+    """Open a store for a new key; where it does not exist yet, prepare the creation of the local one.
 
     All questions to a person are asked now, before the key. Nothing is created before the returned function is
     called; None is returned where the store exists.
@@ -278,7 +278,7 @@ def _checked_inputs(source: str, inputs: KekInputs, person: Person) -> KekInputs
 
     is_asked = source == "passphrase" and not inputs.environ.get(PASSPHRASE_FILE_VARIABLE)
     if is_asked and inputs.ask_passphrase is not None:
-        person.note("there is no store yet; the new one opens with a passphrase")
+        person.note("there is no store yet; the new one will need a passphrase")
         chosen = inputs.ask_passphrase("new")
         return inputs._replace(ask_passphrase=lambda _: chosen)
     if source.partition(":")[0] in ("env", "passphrase", "recipients"):
@@ -314,7 +314,7 @@ def default_kek_source(settings: Settings, person: Person, inputs: KekInputs, *,
     if source is None:
         raise KekMissing(
             f"there is no store yet at {place or settings.home.database}, and no place for its key-encryption key was "
-            "found (no OS keychain answers, nothing is set, nobody can be asked); no store was created",
+            "found (no OS keychain is available, no variable is set, and there is no terminal); no store was created",
             hint=_WAYS_TO_A_KEK,
         )
     return source

@@ -76,7 +76,7 @@ def test_no_code_is_read_from_where_a_key_is_waiting(
     key = kojikey.key("elevenlabs", "ok")
     ended = kojikey.installed("rotate", "elevenlabs", *options, "--json", stdin=key.key)
     assert ended.code == 7, ended.said
-    assert "AWS wants an MFA code" in ended.error["message"]
+    assert "AWS requires an MFA code" in ended.error["message"]
     assert "nothing was changed" in ended.error["message"]
     assert "aws sts get-session-token" in ended.error["hint"]
     assert MFA not in ended.said

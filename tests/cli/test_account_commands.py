@@ -228,7 +228,7 @@ def test_a_removed_account_cannot_be_verified_but_is_not_broken(acme: Program) -
     verified = acme("audit", "--verify", "--json")
     assert (verified.code, verified.document["summary"]) == (0, {"accounts": 2, "broken": 0, "unsigned": 0, "lost": 2})
     told = acme("audit", "--verify").out
-    assert "2 events cannot be recomputed: an account was removed" in told
+    assert "2 events cannot be recomputed: an account and its data key were removed" in told
     assert acme("doctor").code == 0
     assert acme("store", "info", "--json").result["counts"] == {"accounts": 1, "keys": 1, "events": 3}
 

@@ -225,7 +225,7 @@ def test_stopped_anywhere_the_same_batch_finishes_it(
         running.send_signal(stop)
         _, err = running.communicate(timeout=SECONDS)
     assert running.returncode == code
-    assert ("the same command again finishes the rest" in err) == (stop is signal.SIGINT)
+    assert ("run the same command again to finish the rest" in err) == (stop is signal.SIGINT)
     ended = kojikey("add", "--batch", str(path))
     assert ended.code == 0, ended.said
     assert set(actions_of(ended)) <= {"added", "unchanged"}

@@ -134,8 +134,8 @@ def test_what_else_is_wrong_is_named_beside_it_and_cannot_be_accepted(
     (row,) = [row for row in ended.results if not row["verified"]]
     assert row["rolled_back"]
     assert len(row["problems"]) == 2
-    assert "elevenlabs key was taken away from outside" in row["problems"][1]
-    assert "restore what was touched" in ended.error["hint"]
+    assert "elevenlabs key was removed outside kojikey" in row["problems"][1]
+    assert "restore what was changed" in ended.error["hint"]
     put_back(store, "acme", before)
     assert rolled_back(kojikey("audit", "--verify", "--json")) == ["acme"]
 
@@ -231,11 +231,11 @@ def test_accepting_needs_an_answer_and_names_what_it_is_about(kojikey: Program, 
 def test_a_person_is_asked_on_a_terminal(kojikey: Program, store: Path, before: Rows, answer: str, code: int) -> None:
     put_back(store, "acme", before)
     with on_a_terminal(kojikey, "audit", "--verify", "--accept") as child:
-        child.expect_exact("Take the present state of acme as the known one? [y/N]")
+        child.expect_exact("Accept the present state of acme as the known state? [y/N]")
         child.sendline(answer)
         ended, shown = end(child)
     assert ended == code
-    assert ("accepted as known here from now on: acme" in shown) == (code == 0)
+    assert ("accepted as the known state on this machine: acme" in shown) == (code == 0)
     assert kojikey("audit", "--verify").code == (0 if code == 0 else 8)
 
 

@@ -67,7 +67,7 @@ def test_every_account_is_asked_for_each_of_its_keys(kojikey: Program) -> None:
     told = kojikey(*required).out.splitlines()
     assert told == [
         "google_gemini: no key for account default; kojikey add google_gemini",
-        "3 of 4 required keys are there",
+        "3 of 4 required keys are available",
     ]
     assert kojikey(*required, "--account", "acme").code == 2
 

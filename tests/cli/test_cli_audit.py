@@ -75,7 +75,7 @@ def test_a_key_that_was_taken_away_is_named_by_verify(trail: Program) -> None:
     change(trail, "DELETE FROM keys WHERE account = 'acme' AND provider = 'elevenlabs'")
     ended = trail("audit", "--verify", "--json")
     assert (ended.code, ended.error["code"]) == (8, "cannot_open")
-    assert "event 3 of account acme is missing, or the elevenlabs key was taken away" in ended.error["message"]
+    assert "event 3 of account acme is missing, or the elevenlabs key was removed" in ended.error["message"]
 
 
 def test_verify_goes_on_after_a_broken_account_and_names_each(trail: Program) -> None:
@@ -119,6 +119,6 @@ def test_an_old_version_put_back_is_not_rolled_back_to(trail: Program) -> None:
     database.close()
     ended = trail("rotate", "elevenlabs", "--rollback", "--no-test", "--account", "acme", "--json")
     assert (ended.code, ended.error["code"]) == (8, "cannot_open")
-    assert "the previous version of the elevenlabs key was changed from outside" in ended.error["message"]
+    assert "the previous version of the elevenlabs key was changed outside kojikey" in ended.error["message"]
     assert "audit --verify" in ended.error["hint"]
     assert trail("audit", "--verify").code == 8

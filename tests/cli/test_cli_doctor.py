@@ -26,7 +26,7 @@ def test_the_last_line_says_how_many_of_each_and_the_exit_follows(kojikey: Progr
     kojikey.added("elevenlabs", "ok", "--no-test")
     noted = kojikey("doctor")
     assert noted.code == 0
-    assert "nothing to mend: 1 to look at, " in noted.out
+    assert "nothing to fix: 1 to look at, " in noted.out
     kojikey.home.chmod(0o755)
     wrong = kojikey("doctor")
     kojikey.home.chmod(0o700)

@@ -132,9 +132,9 @@ def test_a_key_that_could_not_be_judged_is_tried_again_by_what_reaches_it(kojike
     key = kojikey.key("elevenlabs", "ok_2")
     kojikey.sandbox.fault("elevenlabs", "down")
     brief = ("--timeout", "1", "--json")
-    assert "the same command tries again" in hint_of(kojikey.add("elevenlabs", "ok", *brief))
+    assert "run the same command to try again" in hint_of(kojikey.add("elevenlabs", "ok", *brief))
     unsaved = ("test", "elevenlabs", "--stdin", "--base-url", key.base_url, *brief)
-    assert "the same command tries again" in hint_of(kojikey(*unsaved, stdin=key.key))
+    assert "run the same command to try again" in hint_of(kojikey(*unsaved, stdin=key.key))
     saved = kojikey.add("elevenlabs", "ok", "--allow-unverified", *ACME, *brief)
     assert "kojikey test elevenlabs --account acme tries again" in hint_of(saved)
     staged = kojikey.rotate("elevenlabs", "ok_2", *ACME, *brief)
@@ -155,10 +155,10 @@ def test_a_key_that_is_retired_is_not_to_be_replaced(kojikey: Program) -> None:
 
 WRONG = [
     ("test --concurrency 0", "--concurrency 16 is the default"),
-    ("test --rate 0", "--rate 5 for five a second"),
+    ("test --rate 0", "--rate 5 for five per second"),
     ("test --timeout 0", "--timeout 10 is the default"),
     ("test --shard 5/4", "--shard 1/4 is the first of four parts"),
-    ("test --jsonl --json", "--jsonl for one that reads along"),
+    ("test --jsonl --json", "--jsonl for one that reads each result as it arrives"),
     ("test --all elevenlabs", "kojikey test --all, or kojikey test PROVIDER"),
     ("test --fail-on nothing", "--fail-on limited"),
     ("test --all-accounts -a acme", "kojikey test --all-accounts"),

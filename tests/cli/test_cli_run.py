@@ -53,7 +53,7 @@ def test_a_key_under_a_name_of_ones_own(kojikey: Program) -> None:
     found = added_environment(kojikey, "--env", "VOICE=elevenlabs", "-p", "elevenlabs")
     assert found == {"VOICE": eleven.key, "ELEVENLABS_API_KEY": eleven.key}
     about = kojikey("run", "--help").out
-    assert "without --provider no other name is set" in " ".join(about.split())
+    assert "without --provider, set no others" in " ".join(about.split())
 
 
 def test_the_environment_is_handed_on_and_a_program_can_be_kept_from_opening_the_store(kojikey: Program) -> None:
@@ -75,7 +75,7 @@ def test_a_provider_without_a_key_is_left_alone_with_a_line(kojikey: Program) ->
     named = ("run", "-p", "google_gemini", "-p", "elevenlabs")
     ended = kojikey.installed(*named, *script, GEMINI_API_KEY="mine")
     assert (ended.code, ended.out) == (0, "mine")
-    assert ended.err == "kojikey: no google_gemini key for account default; its environment is left alone\n"
+    assert ended.err == "kojikey: no google_gemini key for account default; its variables were not changed\n"
     quiet = kojikey.installed(*named, "--quiet", *script, GEMINI_API_KEY="mine")
     assert (quiet.out, quiet.err) == ("mine", "")
 

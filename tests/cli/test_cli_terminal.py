@@ -28,7 +28,7 @@ def test_the_prompt_shows_nothing_of_the_key_and_says_how_much_arrived(kojikey: 
         code, text = end(child)
     assert code == 0
     assert pieces_in(key.key, text) == []
-    assert f"{len(key.key)} characters arrived: ••••••••{key.key[-4:]}" in text
+    assert f"{len(key.key)} characters received:  ••••••••{key.key[-4:]}" in text
     assert "valid" in text
     assert kojikey.listed(provider)["source"] == "byok"
 
@@ -177,7 +177,7 @@ def test_nobody_is_asked_where_that_was_ruled_out(kojikey: Program, how: list[st
     with on_a_terminal(kojikey, "add", "elevenlabs", *options, **environ) as child:
         code, text = end(child)
     assert (code, "--stdin" in text) == (2, True)
-    assert f"{how[0]} rules out asking" in " ".join(text.split())
+    assert f"{how[0]} forbids questions" in " ".join(text.split())
     assert "no terminal" not in text
     with on_a_terminal(kojikey, "add", *options, **environ) as child:
         assert "rules out asking" in end(child)[1]

@@ -98,7 +98,7 @@ def test_what_was_typed_before_the_stop_is_asked_for_again(kojikey: Program) -> 
             child.expect_exact(READY)
             child.sendline("fg")
         type_key(child, "key (hidden): ", key.key)
-        child.expect_exact(f"{len(key.key)} characters arrived")
+        child.expect_exact(f"{len(key.key)} characters received")
 
 
 def test_a_prompt_that_goes_on_in_the_background_waits_there_with_the_echo_on(kojikey: Program) -> None:

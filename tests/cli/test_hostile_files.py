@@ -57,7 +57,7 @@ def test_a_named_pipe_is_no_config(kojikey: Program) -> None:
     ended = kojikey("list")
     assert ended.code == 2
     assert "config.toml" in ended.err
-    assert "it cannot be read (it is not a plain file)" in ended.err
+    assert "it cannot be read (it is not a regular file)" in ended.err
 
 
 def test_a_passphrase_is_not_read_from_a_named_pipe(kojikey: Program, fifo: Path) -> None:

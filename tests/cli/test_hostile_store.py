@@ -1,7 +1,7 @@
 """A store that somebody else could write to: its text reaches no terminal, log or report unchecked.
 
 Each value of a store's documents is replaced by a text with escapes, line ends and workflow commands, and each command
-that reads a store is carried out. What is shown is quoted, or the record is named as changed from outside.
+that reads a store is carried out. What is shown is quoted, or the record is named as changed outside kojikey.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ def test_an_account_whose_time_is_hostile_is_named_and_the_others_are_listed(fil
         database.execute("UPDATE accounts SET document = ? WHERE account = 'acme'", (changed,))
     ended = filled("account", "list")
     assert ended.code == 8
-    assert "account/acme was changed from outside" in ended.err
+    assert "account/acme was changed outside kojikey" in ended.err
     assert "other" in ended.out
     assert "2026\x1b" not in ended.said
 

@@ -82,7 +82,7 @@ def test_a_file_of_a_windows_shell_is_read(tmp_path: Path, encoding: str) -> Non
 def test_a_line_that_is_too_long_is_passed_over_in_a_moment(tmp_path: Path, line: str) -> None:
     source = read(tmp_path, "\n".join(["B=1", *[line] * 20, "C=2"]))
     assert found(source) == [(1, "B", "1"), (22, "C", "2")]
-    assert source.problems[0] == "line 2 is too long, and was passed over"
+    assert source.problems[0] == "line 2 is too long, and was skipped"
 
 
 def test_500_entries_keep_their_lines(tmp_path: Path) -> None:
@@ -178,9 +178,9 @@ def test_what_cannot_be_read_says_why_without_waiting(tmp_path: Path) -> None:
         assert isinstance(unread, Unread)
         reasons[name] = unread.reason
     assert reasons == {
-        "binary": "it is not UTF-8 text", "zero": "it is not UTF-8 text", "pipe": "it is not a plain file",
-        "large": "it has more than 4 MiB, which no file of settings has", "missing": "there is no such file",
-        ".": "it is not a plain file",
+        "binary": "it is not UTF-8 text", "zero": "it is not UTF-8 text", "pipe": "it is not a regular file",
+        "large": "it has more than 4 MiB, which is too much for a file of settings", "missing": "there is no such file",
+        ".": "it is not a regular file",
     }  # fmt: skip
 
 

@@ -291,7 +291,7 @@ def test_without_a_provider_the_keys_are_offered_by_number(kojikey: Program, com
         child.expect(r"2 +google_gemini +••••••••")
         child.expect_exact("Which key of account default? [1-2] ")
         child.sendline("3")
-        child.expect_exact("that is none of them")
+        child.expect_exact("that is not one of them")
         child.expect_exact("[1-2] ")
         child.sendline("2")
         if command == "rotate":

@@ -136,7 +136,7 @@ def test_where_there_may_be_no_more_keys_the_page_is_named(kojikey: Program, pro
     mint.managed.fail("create", "limit")
     ended = mint.mint("--json")
     assert ended.code == 3, ended.said
-    assert "limit of their number" in ended.error["message"]
+    assert "limit on their number" in ended.error["message"]
     assert kojikey("providers", provider, "--json").result["keys_page"] in ended.error["hint"]
     assert mint.names == ["by hand"]
     assert mint.mint().code == 0

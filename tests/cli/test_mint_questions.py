@@ -107,7 +107,7 @@ def test_a_key_that_may_be_allowed_more_is_made_where_a_person_agrees(
     mint = set_up(kojikey, "openai")
     with on_a_terminal(kojikey, "rotate", "openai", "--mint", "--propagation", "0s") as child:
         child.expect_exact("does not take over: permissions")
-        child.expect_exact("Make the new key all the same? [y/N] ")
+        child.expect_exact("Create the new key anyway? [y/N] ")
         assert mint.names == ["by hand"]  # nothing was made before that was said
         child.sendline(answer)
         ended, text = end(child)

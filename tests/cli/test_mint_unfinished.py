@@ -1,4 +1,4 @@
-"""While a key is being made at the provider, or was made and is not in use yet: what waits, and what leaves it out."""
+"""While a key is being created at the provider, or is not in use yet: which commands are refused or leave it out."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_what_would_lose_sight_of_the_new_key_waits_for_it(kojikey: Program, unf
     before, names = kojikey.contents(), unfinished.names
     ended = kojikey(*WAITING[waiting], "--json", stdin=kojikey.key("xai", "ok_2").key)
     assert ended.code == 6, ended.said
-    assert "being made at the provider" in ended.error["message"]
+    assert "being created at the provider" in ended.error["message"]
     assert "kojikey rotate xai --resume" in ended.error["hint"]
     assert "kojikey rotate xai --abort" in ended.error["hint"]
     assert (kojikey.contents(), unfinished.names) == (before, names)

@@ -193,7 +193,10 @@ def test_a_report_that_fails_costs_no_other_report(
     assert ended.code == 7
     assert "| 6 | 6 | 0 | 0 | 0 |" in summary.read_text()
     assert "</html>" in page.read_text()
-    assert f"the report {xml} could not be written (No space left on device); what was there is as it was" in ended.err
+    assert (
+        f"the report {xml} could not be written (No space left on device); the existing file was not changed"
+        in ended.err
+    )
 
 
 def test_a_summary_that_cannot_be_written_is_named(few: Program, tmp_path: Path) -> None:

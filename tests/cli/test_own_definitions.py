@@ -127,7 +127,7 @@ def test_a_key_whose_definition_is_gone_is_named_by_run_and_doctor(kojikey: Prog
     ended = kojikey.installed("run", "--", "true")
     assert (ended.code, ended.err) == (
         0,
-        "kojikey: the definition of acme_speech is gone, so its key is not handed on\n",
+        "kojikey: the definition of acme_speech is gone, so its key is not passed on\n",
     )
     required = kojikey.installed("run", "--require", "--json", "--", "true")
     assert (required.code, required.error["code"]) == (5, "not_found")
@@ -147,7 +147,7 @@ def test_a_command_for_a_key_whose_definition_is_gone_says_so(
     acme_added(kojikey, folder)
     (folder / "acme.toml").unlink()
     ended = kojikey.installed(*command)
-    assert (ended.code, "its definition is gone" in ended.err) == (2, True)
+    assert (ended.code, "its definition is missing" in ended.err) == (2, True)
 
 
 def test_doctor_counts_a_definition_with_mistakes_as_wrong(kojikey: Program, folder: Path) -> None:
@@ -190,7 +190,7 @@ def test_the_version_path_at_the_end_of_a_base_url_is_removed_with_a_message(koj
     key = kojikey.key("google_gemini")
     ended = kojikey("add", "google_gemini", "--stdin", "--base-url", f"{key.base_url}/v1beta", stdin=key.key)
     assert ended.code == 0, ended.said
-    assert "/v1beta was taken off the end of the base URL" in ended.err
+    assert "/v1beta was removed from the end of the base URL" in ended.err
     assert kojikey.listed("google_gemini")["base_url"] == key.base_url
 
 

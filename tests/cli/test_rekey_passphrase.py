@@ -111,9 +111,9 @@ def test_each_passphrase_opens_what_it_can_and_the_other_one_is_asked_for_by_nam
         assert half(*GET, "--account", opens).code == 0
         ended = half(*GET, "--account", does_not, "--json")
         assert (ended.code, ended.error["code"]) == (8, "cannot_open")
-        assert f"a re-keying is under way, and the {wanted} one is wanted here" in ended.error["message"]
+        assert f"a re-keying is under way, and the {wanted} one is needed here" in ended.error["message"]
     half.environ["KOJIKEY_PASSPHRASE_FILE"] = old
-    assert "a re-keying is under way, and the new one is wanted here" in half("doctor").said
+    assert "a re-keying is under way, and the new one is needed here" in half("doctor").said
 
 
 def test_where_nobody_can_be_asked_it_is_said_which_one_is_needed(half: Program) -> None:

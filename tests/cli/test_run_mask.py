@@ -183,7 +183,7 @@ def test_on_windows_it_is_exit_2(kojikey: Program, key: str, monkeypatch: pytest
     monkeypatch.setattr("kojikey.cli.commands.run.run.os.name", "nt")
     ended = kojikey("run", "--mask", "--", "true")
     assert ended.code == 2
-    assert "Linux and macOS alone" in ended.err
+    assert "only on Linux and macOS" in ended.err
 
 
 # on a terminal

@@ -105,7 +105,7 @@ def test_github_gets_an_annotation_at_the_place(kojikey: Program, key: str, tree
     (tree / "a,b:c").write_text(f"\n{key}")
     ended = kojikey("scan", GITHUB_ACTIONS="true")
     (line,) = [line for line in ended.out.splitlines() if line.startswith("::")]
-    assert line.startswith("::error file=a%2Cb%3Ac,line=2,col=1,title=a provider key in clear::default/elevenlabs")
+    assert line.startswith("::error file=a%2Cb%3Ac,line=2,col=1,title=a provider key in plain text::default/elevenlabs")
     assert f"********{key[-4:]}" in line
     assert key not in ended.said
     with_json = kojikey("scan", "--json", GITHUB_ACTIONS="true")

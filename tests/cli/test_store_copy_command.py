@@ -135,7 +135,7 @@ def test_the_account_of_the_environment_does_not_narrow_a_copy(stores: Stores) -
     assert set(actions(ended)) == ALL
     assert ended.document["accounts"] == "all"
     told = stores.kojikey("store", "copy", "--to", "team", "--dry-run").out
-    assert "of all accounts: KOJIKEY_ACCOUNT does not narrow a copy" in told
+    assert "of all accounts: KOJIKEY_ACCOUNT does not limit a copy" in told
     assert "of the account acme alone" in stores.kojikey("store", "copy", "--to", "team", "-a", "acme").out
 
 

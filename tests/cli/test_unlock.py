@@ -97,7 +97,7 @@ def test_a_program_resolves_its_keys_from_an_unlocked_store(
 
 
 @pytest.mark.parametrize(
-    ("has_own", "words"), [(True, "this login"), (False, "this user can read it meanwhile, also after")]
+    ("has_own", "words"), [(True, "this login"), (False, "this user can read it until then, also after")]
 )
 def test_the_output_says_which_keyring_it_is_and_who_can_read_it(
     locked: Program, kernel: PlayedKernel, file: str, has_own: bool, words: str

@@ -31,7 +31,7 @@ def test_an_error_says_where_it_happened_where_there_are_two_places() -> None:
     error = RecordChanged("key/acme/openai")
     error.place = "sqlite:///there.db"
     assert str(error) == (
-        "in sqlite:///there.db: the sealed record key/acme/openai was changed from outside; it was not opened"
+        "in sqlite:///there.db: the sealed record key/acme/openai was changed outside kojikey; it was not opened"
     )
 
 

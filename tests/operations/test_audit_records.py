@@ -190,7 +190,7 @@ def test_a_version_that_was_taken_away_is_missed(sample_store: SampleStore, file
     changed = document(file)
     changed["versions"].remove(version(changed, stage))
     put(file, changed)
-    assert f"the {stage} version of the {PROVIDER} key was taken away from outside" in said(verified(sample_store))[0]
+    assert f"the {stage} version of the {PROVIDER} key was removed outside kojikey" in said(verified(sample_store))[0]
 
 
 def test_a_version_of_the_same_number_of_a_removed_key_is_found(sample_store: SampleStore, file: File) -> None:

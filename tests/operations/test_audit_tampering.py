@@ -16,7 +16,7 @@ FIELDS = (
     "seq", "time", "actor", "account", "provider", "action", "version", "fingerprint", "outcome", "reason", "signed",
     "mac",
 )  # fmt: skip
-UNREADABLE = "cannot be read: it was changed from outside"
+UNREADABLE = "cannot be read: it was changed outside kojikey"
 FORGED: dict[str, object] = {
     "seq": 99,
     "time": "2020-01-01T00:00:00Z",

@@ -236,7 +236,7 @@ def test_ctrl_c_ends_at_once_and_the_same_again_finishes(filled: Program, tmp_pa
         running.send_signal(signal.SIGINT)
         _, err = running.communicate(timeout=SECONDS)
     assert running.returncode == 130
-    assert "the same command again finishes the rest" in err
+    assert "run the same command again to finish the rest" in err
     assert filled("rotate", "--batch", str(path)).code == 0
     assert versions(filled) == [2] * ACCOUNTS
 
@@ -284,7 +284,7 @@ def test_a_batch_whose_output_nobody_reads_any_more_stops_and_fails(filled: Prog
     assert running.wait(SECONDS) == 7, err
     done = versions(filled).count(2)
     assert f"the output was closed; {done} lines done, the rest left" in err
-    assert "the same command again finishes the rest" in err
+    assert "run the same command again to finish the rest" in err
     assert 2 <= done < ACCOUNTS
     running.stderr.close()
 

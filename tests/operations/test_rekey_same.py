@@ -51,7 +51,7 @@ def test_the_command_says_that_nothing_was_changed(kojikey: Program, aws: Aws, t
     kojikey.added()
     ended = kojikey("store", "rekey", "--kek", kek)
     assert ended.code == 0
-    assert "has that key-encryption key already" in " ".join(ended.out.split())
+    assert "already has this key-encryption key" in " ".join(ended.out.split())
     assert "nothing was changed" in " ".join(ended.out.split())
     assert "another key-encryption key" not in ended.out
     told = kojikey("store", "rekey", "--kek", kek, "--json").result
@@ -65,9 +65,9 @@ def test_the_same_kek_from_another_place_is_reported_as_that(kojikey: Program) -
     ended = kojikey("store", "rekey", "--kek", "env:OTHER_NAME", OTHER_NAME=KEK)
     said = " ".join(ended.out.split())
     assert ended.code == 0
-    assert "has the same key-encryption key as before, and has it now from: the environment variable OTHER_NAME" in said
+    assert "has the same key-encryption key as before, now from: the environment variable OTHER_NAME" in said
     assert "nothing was wrapped anew" in said
-    assert "opens nothing here any more" not in said
+    assert "no longer opens anything here" not in said
     told = kojikey("get", "elevenlabs", "--reveal", KOJIKEY_KEK=None, OTHER_NAME=KEK)
     assert told.out.strip() == key.key
 

@@ -109,7 +109,7 @@ def removed_and_made_again(sample_store: SampleStore) -> None:
 def test_a_data_key_that_was_taken_away_is_no_removal(sample_store: SampleStore) -> None:
     sample_store.add()
     write_account(sample_store, wrapped=None)
-    with pytest.raises(AuditBroken, match="does not remove the account, and yet its data key is gone"):
+    with pytest.raises(AuditBroken, match="does not remove the account, but its data key is gone"):
         sample_store.verify()
     with pytest.raises(RecordChanged):
         sample_store.rotate()  # and no new data key is made beside keys that it does not open
@@ -138,7 +138,7 @@ def test_a_key_that_was_put_into_a_removed_account_is_found(sample_store: Sample
     assert backup is not None
     remove(sample_store)
     sample_store.opener().commit((Change(backup.ref, backup.document, None),))
-    with pytest.raises(AuditBroken, match="removed the account, and yet it has keys"):
+    with pytest.raises(AuditBroken, match="removed the account, but it still has keys"):
         sample_store.verify()
 
 

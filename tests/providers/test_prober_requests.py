@@ -135,7 +135,7 @@ def test_elevenlabs_deep_says_when_it_could_not_speak(eleven: respx.MockRouter) 
     eleven.get(f"{ELEVEN}/v2/voices").mock(return_value=answer("elevenlabs_missing_voices_read"))
     verdict = probe("elevenlabs", deep=True)
     assert verdict.outcome == "valid"
-    assert "no paid request was made" in verdict.detail
+    assert "no paid request was sent" in verdict.detail
     assert verdict.missing_permissions == ()
 
 

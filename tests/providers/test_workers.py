@@ -123,7 +123,7 @@ def test_a_verdict_arrives_as_it_was(verdict: Verdict) -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        MalformedKey("the key has characters that no request can carry", effect=Effect.NOTHING_SENT),
+        MalformedKey("the key contains characters that no request can carry", effect=Effect.NOTHING_SENT),
         BadNetworkSettings("HTTPS_PROXY is wrong", hint=Hint("mend it, then ", next_step("doctor"))),
     ],
 )

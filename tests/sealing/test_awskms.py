@@ -93,7 +93,7 @@ def test_loading_asks_nothing_and_each_wrapping_is_one_call(kms: Kek, front: Scr
 @pytest.mark.parametrize("other", [{"store": "s2", "account": "acme"}, {"store": "s1", "account": "acme2"}])
 def test_a_record_of_another_place_does_not_open(kms: Kek, other: dict[str, str]) -> None:
     record = kms.wrap(DATA_KEY, **PLACE)
-    with pytest.raises(RecordChanged, match="of another store or another account"):
+    with pytest.raises(RecordChanged, match="to another store or account"):
         kms.unwrap(record, **other)
 
 

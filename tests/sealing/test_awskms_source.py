@@ -84,7 +84,7 @@ def test_what_names_no_key_is_refused_without_repeating_it(argument: str) -> Non
     assert CANARY not in f"{raised.value} {raised.value.hint}"
 
 
-# a spec that was changed from outside
+# a spec that was changed outside kojikey
 
 
 @pytest.mark.parametrize(

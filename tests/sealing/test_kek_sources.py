@@ -49,9 +49,9 @@ def test_another_kek_is_distinguished_from_a_changed_record() -> None:
     record = LocalKek(KEY).wrap(b"d" * 32, store="s1", account="acme")
     with pytest.raises(WrongKek, match="data key of account acme was wrapped by another KEK"):
         LocalKek(b"o" * 32).unwrap(record, store="s1", account="acme")
-    with pytest.raises(RecordChanged, match="is of another store and another account"):
+    with pytest.raises(RecordChanged, match="belongs to another store and another account"):
         LocalKek(KEY).unwrap(record, store="s2", account="evil")
-    with pytest.raises(RecordChanged, match="changed from outside"):
+    with pytest.raises(RecordChanged, match="changed outside kojikey"):
         LocalKek(KEY).unwrap(record[:-22] + "A" * 22, store="s1", account="acme")
 
 

@@ -60,10 +60,10 @@ def test_no_rearrangement_of_the_parts_of_two_records_opens(order: list[int], pi
 @pytest.mark.parametrize(
     ("changes", "what"),
     [
-        ({"provider": "google_gemini"}, "is of another provider"),
-        ({"version": 2}, "is of another version"),
-        ({"base_url": "https://evil.example"}, "is of another base URL"),
-        ({"version": 2, "base_url": "https://evil.example"}, "is of another version and another base URL"),
+        ({"provider": "google_gemini"}, "belongs to another provider"),
+        ({"version": 2}, "belongs to another version"),
+        ({"base_url": "https://evil.example"}, "belongs to another base URL"),
+        ({"version": 2, "base_url": "https://evil.example"}, "belongs to another version and another base URL"),
     ],
 )
 def test_a_moved_record_says_what_differs(changes: dict[str, Any], what: str) -> None:
@@ -74,7 +74,7 @@ def test_a_moved_record_says_what_differs(changes: dict[str, Any], what: str) ->
 
 @pytest.mark.parametrize(("store", "account"), [("s2", "acme"), ("s1", "other")])
 def test_a_record_of_another_store_or_account_does_not_open(store: str, account: str) -> None:
-    with pytest.raises(RecordChanged, match=r"is of another (store|account)"):
+    with pytest.raises(RecordChanged, match=r"belongs to another (store|account)"):
         Sealer(DATA_KEY, store=store, account=account).open(RECORD, **PLACE)
 
 
@@ -85,7 +85,7 @@ def test_the_place_is_compared_before_anything_is_decrypted(monkeypatch: pytest.
 
 
 def test_another_data_key_does_not_open_it() -> None:
-    with pytest.raises(RecordChanged, match="acme/elevenlabs version 1 was changed from outside"):
+    with pytest.raises(RecordChanged, match="acme/elevenlabs version 1 was changed outside kojikey"):
         Sealer(b"\x08" * 32, store="s1", account="acme").open(RECORD, **PLACE)
 
 

@@ -145,7 +145,7 @@ def test_what_answers_in_dynamodbs_place_is_neither_an_empty_table_nor_a_bug(
     with pytest.raises(StoreUnreachable) as raised:
         use(store)
     is_change = operation == "TransactWriteItems"
-    assert "something else answers in DynamoDB's place" in str(raised.value)
+    assert "something else answers in place of DynamoDB" in str(raised.value)
     assert ("it is not known whether" in str(raised.value)) == is_change
     assert CANARY not in f"{raised.value} {raised.value.hint}"
     assert raised.value.__suppress_context__

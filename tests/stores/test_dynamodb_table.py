@@ -159,7 +159,7 @@ def test_a_table_that_holds_something_else_gets_no_header(fresh: DynamoStore, aw
     client.close()
 
 
-# items that were changed from outside
+# items that were changed outside kojikey
 
 
 @pytest.mark.parametrize(

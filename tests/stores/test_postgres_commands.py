@@ -158,7 +158,7 @@ def test_what_was_done_to_an_account_from_outside_keeps_no_role_in(
     postgres.sql(damage, database=database)
     ended = team("store", "revoke", "acme", bob, "--json")
     assert (ended.code, ended.result["action"], ended.result["audit_signed"]) == (0, "revoked", False)
-    assert "touched from outside" in ended.err
+    assert "changed outside kojikey" in ended.err
     assert as_bob("list", "--all-accounts").code == 7
 
 

@@ -123,14 +123,14 @@ def test_another_ca_or_another_name_is_another_server(
         url(server, sslrootcert=tmp_path / "none"),
     ):
         store = store_from_url(wrong)
-        with pytest.raises(StoreUnreachable, match="could not prove with TLS"):
+        with pytest.raises(StoreUnreachable, match="could not prove by TLS"):
             store.open()
         store.close()
 
 
 def test_a_server_without_tls_gets_nothing(postgres: Server, root: Path, everything_is_remote: None) -> None:
     store = store_from_url(url(postgres, sslrootcert=root))
-    with pytest.raises(StoreUnreachable, match="could not prove with TLS"):
+    with pytest.raises(StoreUnreachable, match="could not prove by TLS"):
         store.open()
     store.close()
 

@@ -78,7 +78,7 @@ def hint_of(error: errors.KojikeyError, *, command: str | None = None) -> str:
         case management_errors.NoSuchParent():
             return "--parent takes an id as the provider's own page shows it"
         case management_errors.ManagementUnavailable():
-            return "run the same command again later; what was done already is not done twice"
+            return "run the same command again later; it skips what is already done"
         case management_errors.NotRetired():
             return next_step("rotate", error.provider, "--retire", account=error.account)
         case errors.AlreadyStaged() | management_errors.MintUnfinished():
@@ -101,10 +101,10 @@ def hint_of(error: errors.KojikeyError, *, command: str | None = None) -> str:
             return next_step(command or "", "--help")
 
 
-_RESTORE = "restore a copy of the store from before that"
+_RESTORE = "restore a copy of the store from before the change"
 _MENDS: tuple[tuple[type[errors.KojikeyError], str], ...] = (
     (errors.StoreCorrupt, _RESTORE),
-    (errors.StoreFull, "make room where the store is, then run the command again"),
+    (errors.StoreFull, "free some space where the store is, then run the command again"),
     (errors.StoreLocked, "wait until the other process has ended, then run the command again"),
     (
         errors.WrongKek,

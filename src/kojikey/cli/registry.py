@@ -55,9 +55,9 @@ MODULES: dict[str, str] = {
 }
 HIDDEN = frozenset({"complete"})  # asked by the completion scripts, not by people
 GROUPS: dict[str, str] = {
-    "store": "make, describe, choose and re-key stores",
+    "store": "create, describe, choose and re-key stores",
     "config": "read and change config.toml",
-    "account": "list accounts, set their keys aside, remove them",
+    "account": "list accounts, disable their keys, remove them",
 }
 
 

@@ -106,7 +106,9 @@ def _checked(text: str, expected: dict[str, Any], path: str) -> str:
     """Return the new text of the file, unless it says something other than it should, or has a mistake."""
     parse_config(text, path)
     if tomllib.loads(text) != expected:
-        raise BadConfig(path, ["its form does not let this value be changed here; it was not changed, edit it by hand"])
+        raise BadConfig(
+            path, ["kojikey cannot change this value in its present form; it was not changed, edit it by hand"]
+        )
     return text
 
 

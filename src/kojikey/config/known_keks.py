@@ -42,13 +42,13 @@ class KnownKekFiles:
                 content = json.loads(file.read(_LIMIT))
             known = KnownKek(*(content[name] for name in KnownKek._fields))
             if not all(isinstance(value, str) and value.isprintable() for value in known):
-                raise ValueError("not what is written here")  # noqa: TRY301 - one kind of error for all that is wrong
+                raise ValueError("not in the expected form")  # noqa: TRY301 - one kind of error for all that is wrong
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError):
             raise UnsafeConfig(
                 path,
-                "cannot be read as the note of a store's key-encryption key",
+                "is damaged: it is not kojikey's note of a store's key-encryption key",
                 hint=Hint(
                     "restore it, or remove it and ask the other recipients for the id of the key: ",
                     next_step("store recipients"),

@@ -61,7 +61,7 @@ class KnownTrailFile:
         try:
             end = TrailEnd.checked(*rows[0]) if rows else None
         except ValueError:
-            raise self._damaged("it has the end of a trail that is none") from None
+            raise self._damaged("an entry is not the end of a trail") from None
         self._recalled = account, end
         return end
 
@@ -71,7 +71,7 @@ class KnownTrailFile:
             try:
                 yield validators.account(name)
             except ValueError:
-                raise self._damaged("it has the name of an account that is none") from None
+                raise self._damaged("an entry is not the name of an account") from None
 
     def remember(self, account: str, end: TrailEnd) -> None:
         """Remember the end of a trail, unless a later one is remembered."""
@@ -192,8 +192,10 @@ class KnownTrailFile:
     def _damaged(self, reason: str) -> UnsafeConfig:
         return UnsafeConfig(
             self.path,
-            f"cannot be read as the memory of verified audit trails ({reason})",
-            hint=Hint("restore it, or remove it: ", next_step("audit", "--verify"), " then remembers what is there"),
+            f"cannot be read as the record of verified audit trails ({reason})",
+            hint=Hint(
+                "restore it, or remove it: ", next_step("audit", "--verify"), " then remembers the present state"
+            ),
         )
 
 
@@ -201,4 +203,4 @@ def _reason(error: OSError | sqlite3.Error) -> str:
     """Return what is wrong in words of the system or SQLite's own: an error's text may have words of the file."""
     if isinstance(error, OSError):
         return os.strerror(error.errno or 0)
-    return getattr(error, "sqlite_errorname", "it has text that is none")
+    return getattr(error, "sqlite_errorname", "an entry is not text")

@@ -94,7 +94,7 @@ def find_home(environ: Mapping[str, str]) -> Home:
     except RuntimeError:
         raise UsageError(
             "there is no home folder (HOME is not set, and this user has no passwd entry)",
-            hint="set KOJIKEY_HOME to the folder that is to hold keys.db and config.toml",
+            hint="set KOJIKEY_HOME to the folder for keys.db and config.toml",
             effect=Effect.NOTHING_DONE,
         ) from None
 
@@ -218,7 +218,7 @@ def _no_key(value: str, variable: str) -> str:
         from kojikey.model.key_detection import looks_like_key
 
         if looks_like_key(value):
-            raise UsageError(f"what {variable} holds looks like a provider key; it was not used and is not repeated")
+            raise UsageError(f"the value of {variable} looks like a provider key; it was not used and is not repeated")
     return value
 
 

@@ -80,13 +80,13 @@ def _problem_of_parts(match: re.Match[str], carries: str) -> str | None:
     if scheme not in ("https", "http"):
         return "its scheme is not https"
     if not _is_host(host) or (match["port"] and not 0 < int(match["port"]) < 65536):
-        return "its host or port is not one"
+        return "its host or port is not valid"
     if scheme == "http" and not _LOOPBACK.fullmatch(host):
-        return f"http would send {carries} unencrypted, and is accepted for loopback addresses alone"
+        return f"http would send {carries} unencrypted, and is accepted only for loopback addresses"
     if any(part.split(";")[0] in (".", "..") for part in match["path"].split("/")):
-        return "its path has . or .. in it"
+        return "its path contains . or .."
     if _DECEIVING.search(match["path"]):
-        return "its path has an encoded dot, slash, percent sign or control character in it"
+        return "its path contains an encoded dot, slash, percent sign or control character"
     return None
 
 

@@ -27,7 +27,7 @@ def kind_and_place(error: Exception) -> str:
         return error.description
     where = traceback.extract_tb(error.__traceback__)
     place = f"{os.path.basename(where[-1].filename)}:{where[-1].lineno}" if where else "nowhere"
-    return f"{type(error).__name__} at {place}; nothing secret is in this message"
+    return f"{type(error).__name__} at {place}; this message contains nothing secret"
 
 
 def first_of_ours(error: Exception) -> Exception:

@@ -22,7 +22,7 @@ KojikeyError
 │   ├── KeyExists
 │   ├── AlreadyStaged
 │   ├── ChangedMeanwhile        a compare-and-swap lost
-│   ├── MintUnfinished          a key is being made at the provider
+│   ├── MintUnfinished          a key is being created at the provider
 │   ├── NotRetired              the previous key still works at the provider
 │   └── StoreExists             there already, with another KEK
 ├── ManagementRefused           a provider does not let us manage its keys: it said no, and nothing was done there
@@ -128,7 +128,7 @@ class BadAccount(UsageError):
         if small is not None:
             message, hint = "an account name has no capital letters", f"did you mean {small}?"
         else:
-            message = "that is not an account name (it was not repeated here, in case it is a key)"
+            message = "that is not an account name (it is not repeated here, in case it is a key)"
             hint = (
                 "an account is 1 to 128 of a-z 0-9 . _ @ + - and begins with a letter or digit, "
                 "for example acme-research or anna@example.org"
@@ -173,7 +173,7 @@ class BadDefinition(FileMistakes):
 
     def __init__(self, path: str, problems: Iterable[str], *, provider: str = "") -> None:
         self.provider = provider
-        super().__init__(path, f"the provider definition {path} has mistakes", problems, hint=f"mend or remove {path}")
+        super().__init__(path, f"the provider definition {path} has mistakes", problems, hint=f"fix or remove {path}")
 
 
 class BadNetworkSettings(UsageError):
@@ -372,7 +372,7 @@ class KekChanged(CannotOpen):
 class RecordChanged(CannotOpen):
     """A record was changed, moved or renamed from outside. ``where`` is its place in the store."""
 
-    def __init__(self, where: str, what: str = "was changed from outside") -> None:
+    def __init__(self, where: str, what: str = "was changed outside kojikey") -> None:
         self.where = where
         super().__init__(f"the sealed record {where} {what}", effect=Effect.NOT_OPENED)
 
@@ -394,7 +394,7 @@ class AuditBroken(CannotOpen):
 
 
 def _quoted_unless_plain(account: str) -> str:
-    """Return an account's name that a store gave: one that was changed from outside may have any characters."""
+    """Return an account's name that a store gave: one that was changed outside kojikey may have any characters."""
     from kojikey.model.plain_text import quoted
 
     return account if account.isascii() and account.isprintable() else quoted(account)

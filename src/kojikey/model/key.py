@@ -97,7 +97,7 @@ class Key(Struct, frozen=True, gc=False):
     """What an account has at a provider: its versions (at most one in each stage) and its settings.
 
     ``rotate_after_days`` is None for "never". ``models`` and ``capabilities`` are what tests check. ``minting`` is a
-    new key that is being made at the provider; ``unfound`` are those whose answer was lost, and that the provider did
+    new key being created at the provider; ``unfound`` are those whose answer was lost, and that the provider did
     not list when it was asked. ``is_copy``: the key came from another store, which is the one that rotates it there.
     """
 
@@ -117,7 +117,7 @@ class Key(Struct, frozen=True, gc=False):
 
     @property
     def is_mint_unfinished(self) -> bool:
-        """Whether a key is being made at the provider, or was made and is not in use yet."""
+        """Whether a key is being created at the provider, or was made and is not in use yet."""
         staged = self.version(Stage.STAGED)
         return self.minting is not None or (staged is not None and staged.is_minted)
 

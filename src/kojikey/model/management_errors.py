@@ -23,19 +23,19 @@ class NoSuchParent(NotFound):
 
     def __init__(self, kind: str, company: str) -> None:
         super().__init__(
-            f"{company} shows no {kind} of that id to the admin key",
-            hint=f"--parent takes the id of a {kind}; without it the new key belongs where the old one does",
+            f"the admin key sees no {kind} with that id at {company}",
+            hint=f"--parent takes the id of a {kind}; without it, the new key belongs to the same one as the old key",
             effect=Effect.NOTHING_CREATED,
         )
 
 
 class MintUnfinished(Conflict):
-    """A key is being made at the provider, or was made and is not in use yet: that has to be finished first."""
+    """A key is being created at the provider, or was made and is not in use yet: that has to be finished first."""
 
     def __init__(self, account: str, provider: str) -> None:
         self.account, self.provider = account, provider
         super().__init__(
-            f"a new {provider} key of account {account} is being made at the provider", effect=Effect.NOTHING_CHANGED
+            f"a new {provider} key of account {account} is being created at the provider", effect=Effect.NOTHING_CHANGED
         )
 
 
@@ -73,7 +73,7 @@ class WiderRefused(ManagementRefused):
     """A new key would be allowed more than the old one, and nobody agreed to that; nothing was created."""
 
     def __init__(self, why: str) -> None:
-        hint = "--allow-wider makes it all the same"
+        hint = "--allow-wider creates it anyway"
         super().__init__(why, Refusal.REQUEST, hint=hint, effect=Effect.NOTHING_CREATED)
 
 

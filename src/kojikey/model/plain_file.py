@@ -38,7 +38,7 @@ def _refuse_other_kinds(descriptor: int, path: str) -> None:
     if is_nameless_pipe(mode, path):
         os.set_blocking(descriptor, True)
     elif not stat.S_ISREG(mode):
-        raise OSError(errno.EINVAL, "it is not a plain file")
+        raise OSError(errno.EINVAL, "it is not a regular file")
 
 
 def is_nameless_pipe(mode: int, path: str) -> bool:

@@ -77,7 +77,7 @@ class Secret(NotSerialisable):
         raise TypeError("secrets are not hashed; use fingerprints")
 
     def __len__(self) -> int:
-        raise TypeError("the length of a secret is not shown; reveal() it where that is needed")
+        raise TypeError("the length of a secret is not shown; use reveal() if you need it")
 
     def __bool__(self) -> bool:
         return True

@@ -58,7 +58,7 @@ def span(text: str, *, what: str) -> timedelta:
             effect=Effect.NOTHING_CHANGED,
         )
     if not match or match[2] in _SHORT_UNITS:
-        raise UsageError(f"{what} takes a span such as 90d or 24h", hint="h, d, w or y after a whole number")
+        raise UsageError(f"{what} takes a span, for example 90d or 24h", hint="h, d, w or y after a whole number")
     return _length(match, what=what)
 
 
@@ -71,7 +71,7 @@ def short_span(text: str, *, what: str) -> timedelta:
     match = _SPAN.fullmatch(text.strip())
     if not match:
         raise UsageError(
-            f"{what} takes a span such as 7d, 24h or 30m", hint="s, m (minutes), h, d, w or y after a whole number"
+            f"{what} takes a span, for example 7d, 24h or 30m", hint="s, m (minutes), h, d, w or y after a whole number"
         )
     return _length(match, what=what)
 
@@ -95,7 +95,7 @@ def moment_or_span(text: str, *, what: str) -> str:
         moment = _moment(text.strip(), what=what).astimezone(UTC)
     except (ValueError, OverflowError):
         raise UsageError(
-            f"{what} takes a date such as 2027-01-31 or a span such as 90d",
+            f"{what} takes a date (2027-01-31) or a span (90d)",
             hint=f"{what} 90d is ninety days from now; h, d, w and y are its units",
             effect=Effect.NOTHING_CHANGED,
         ) from None

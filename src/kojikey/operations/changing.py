@@ -37,7 +37,7 @@ async def change_settings(
 
     Raises:
         KeyNotFound: there is no key. AlreadyStaged: a rotation is under way, and the base URL is to be another.
-        MintUnfinished: a key is being made at the provider.
+        MintUnfinished: a key is being created at the provider.
         ChangedMeanwhile: somebody else rotated or removed the key; nothing was changed.
         StoreUnavailable, CannotOpen: nothing was changed.
     """

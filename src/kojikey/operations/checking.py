@@ -88,7 +88,7 @@ def check_all(
 ) -> Iterator[Requirement]:
     """Yield for each account and provider what :func:`check` returns, in the order of the accounts.
 
-    A record that was changed from outside is reported to ``damaged``, and hides no other.
+    A record that was changed outside kojikey is reported to ``damaged``, and hides no other.
 
     Raises:
         NotFound: the store has no account. StoreUnavailable: the store cannot be read.

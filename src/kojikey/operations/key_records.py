@@ -27,20 +27,20 @@ def key_of(stored: Stored) -> Key:
     """Return the key of a stored document.
 
     Raises:
-        RecordChanged: the document is not one of ours, or is filed under another name than its own.
+        RecordChanged: the document is not one of ours, or is stored under another name than its own.
     """
     (key,) = read_keys((stored.text,))
     if key is None:
         raise RecordChanged(str(stored.ref))
     if (key.account, key.provider) != (stored.ref.account, stored.ref.provider):
-        raise RecordChanged(str(stored.ref), "is filed under another name than its own")
+        raise RecordChanged(str(stored.ref), "is stored under another name than its own")
     return key
 
 
 def scan_keys(store: Store, query: Query, *, damaged: Callable[[Ref, RecordChanged], None]) -> Iterator[Key]:
     """Yield the keys that a query takes, in the order of the store, without holding them all.
 
-    One whose record was changed from outside is reported to ``damaged``, as by :func:`key_of`, and hides no other.
+    One whose record was changed outside kojikey is reported to ``damaged``, as by :func:`key_of`, and hides no other.
     """
     for page in store.pages(query):
         keys = [key for key in read_keys([row[2] for row in page]) if key is not None]
@@ -105,7 +105,7 @@ def tested(
 
 
 def ensure_not_minting(key: Key) -> None:
-    """Check that no key is being made at the provider.
+    """Check that no key is being created at the provider.
 
     Raises:
         MintUnfinished: one is, or was made and is not in use yet.

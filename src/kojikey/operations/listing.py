@@ -19,7 +19,7 @@ def list_keys(
     """Yield a row for each of the providers, in their order, and for keys at any other provider after them.
 
     ``providers`` are those asked for, or those that are shown without a key, too; a key at a provider whose definition
-    is gone is still listed. One that was changed from outside is reported to ``damaged`` and hides no other.
+    is gone is still listed. One that was changed outside kojikey is reported to ``damaged`` and hides no other.
     """
     moment = parsed(now())
     keys: dict[str, Key] = {}
@@ -44,7 +44,7 @@ def list_all_keys(
 ) -> Iterator[ListRow]:
     """Yield the keys of every account, in order of account and provider, without holding them all.
 
-    One that was changed from outside is reported to ``damaged`` and hides no other.
+    One that was changed outside kojikey is reported to ``damaged`` and hides no other.
     """
     moment = parsed(now())
     # One more pass over the store, where asking for each account would be a request for each. Few are disabled.

@@ -117,7 +117,7 @@ class OpenStore:
 
         Raises:
             AccountNotFound: the store has nothing of this account.
-            CannotOpen: the KEK is missing or wrong, or the wrapped data key was changed or removed from outside.
+            CannotOpen: the KEK is missing or wrong, or the wrapped data key was changed or removed outside kojikey.
         """
         stored = self._account(account)
         try:
@@ -149,7 +149,7 @@ class OpenStore:
         """Open what a change of an account needs, before anybody is asked for a key.
 
         Raises:
-            CannotOpen: the KEK is missing or wrong, or the account's record was changed from outside.
+            CannotOpen: the KEK is missing or wrong, or the account's record was changed outside kojikey.
         """
         if self.has_account(account):
             self.sealer(account)
@@ -235,7 +235,7 @@ class OpenStore:
         """Unwrap a data key; where a re-keying has moved on since the header was read, with what it says now.
 
         Raises:
-            CannotOpen: the KEK that wraps it cannot be had, or it was changed from outside.
+            CannotOpen: the KEK that wraps it cannot be had, or it was changed outside kojikey.
         """
         kid = wrapped_kid(wrapped, account=account)
         is_known = self._spec_of(kid) is not None
@@ -261,7 +261,7 @@ class OpenStore:
         """
         stored = self.store.header()
         if checked_header(stored.document, self.store.place)["store_id"] != self.store_id:
-            raise RecordChanged("header", "is of another store than the one that was opened")
+            raise RecordChanged("header", "belongs to another store than the one that was opened")
         self.header = stored.document
         return stored
 

@@ -65,7 +65,7 @@ def keep_outcomes(open_store: OpenStore, found: Sequence[Found]) -> list[Kept]:
 
 def keep_none(_: OpenStore, found: Sequence[Found]) -> list[Kept]:
     """Save nothing: the outcomes are those of other tests than the keys' own."""
-    return [Kept(False, "it is about the --model and --capability of this run") for _ in found]
+    return [Kept(False, "it depends on the --model and --capability of this run") for _ in found]
 
 
 def _kept(open_store: OpenStore, item: Found) -> Kept:

@@ -15,7 +15,7 @@ def ensure_removable(stored: Stored) -> None:
     """Check that a key may be removed, before anybody is asked about it; one that was damaged may be.
 
     Raises:
-        MintUnfinished: a key is being made at the provider.
+        MintUnfinished: a key is being created at the provider.
     """
     key = _readable(stored)
     if key is not None:
@@ -26,7 +26,7 @@ def remove(open_store: OpenStore, *, account: str, provider: str) -> ChangeResul
     """Delete an account's key at a provider. Without the KEK the audit event is left unsigned, and the result says so.
 
     Raises:
-        KeyNotFound: there is none. MintUnfinished: a key is being made at the provider.
+        KeyNotFound: there is none. MintUnfinished: a key is being created at the provider.
         ChangedMeanwhile: someone else changed it; it was not removed.
         StoreUnavailable: it was not removed.
     """

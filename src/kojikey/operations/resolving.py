@@ -27,7 +27,7 @@ def resolve(open_store: OpenStore, *, account: str, provider: str) -> Credential
 
     Raises:
         StoreUnavailable: the store could not be read.
-        CannotOpen: the KEK is missing or wrong, or the record was changed from outside.
+        CannotOpen: the KEK is missing or wrong, or the record was changed outside kojikey.
     """
     return resolve_now(open_store, account=account, provider=provider)[0]
 

@@ -158,7 +158,7 @@ async def rollback(
     """Make the previous version current again, after testing it; the current one becomes the previous.
 
     Raises:
-        MintUnfinished: a key is being made at the provider. KeyNotFound, VersionNotFound: there is no previous version.
+        MintUnfinished: a key is being created at the provider. KeyNotFound, VersionNotFound: no previous version.
         AuditBroken: the audit trail does not know the one that is there. Otherwise as :func:`rotate`.
     """
     previous = await in_store(lambda: _to_roll_back(open_store, account, provider))

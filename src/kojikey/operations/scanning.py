@@ -76,7 +76,7 @@ def known_keys(
 ) -> list[KnownKey]:
     """Return all versions of the keys of an account, or of every account, opened.
 
-    A record that was changed from outside is reported to ``damaged``, and its key is not looked for.
+    A record that was changed outside kojikey is reported to ``damaged``, and its key is not looked for.
 
     Raises:
         CannotOpen: the KEK is missing or wrong.

@@ -24,7 +24,9 @@ def opened(sealer: Sealer, provider: str, version: Version) -> Secret:
     """
     secret = sealer.open(version.sealed, provider=provider, version=version.number, base_url=version.base_url)
     if sealer.fingerprint(secret) != version.fingerprint or tail_of(secret.reveal()) != version.tail:
-        raise RecordChanged(sealer.place_of(provider, version.number), "is not of the key that is shown beside it")
+        raise RecordChanged(
+            sealer.place_of(provider, version.number), "does not belong to the key that is shown beside it"
+        )
     return secret
 
 

@@ -91,5 +91,5 @@ def _nothing(query: Query) -> NotFound:
     place = "in this store" if query.account is None else f"for account {query.account}"
     add = next_step("add", query.providers[0] if query.providers else "PROVIDER")
     return NotFound(
-        f"no {kind} {place}", hint=Hint(add, ", or --allow-empty where there may be none"), effect=Effect.NOTHING_TESTED
+        f"no {kind} {place}", hint=Hint(add, ", or give --allow-empty if that is right"), effect=Effect.NOTHING_TESTED
     )

@@ -144,11 +144,11 @@ def _read_own(folder: str, bundled: Mapping[str, str]) -> tuple[dict[str, Defini
         provider = definition.id
         if provider in bundled:
             # named for its file, as it is not what keeps the provider of that id from being used
-            what = f"id: {provider} comes with kojikey and cannot be replaced; the one that comes with it is used"
+            what = f"id: {provider} comes with kojikey and cannot be replaced; the bundled definition is used"
             mistakes.append(BadDefinition(path, [what], provider=os.path.basename(path)))
         elif provider in paths:
             own.pop(provider, None)
-            what = f"id: {provider} is in two files ({os.path.basename(paths[provider])} too); neither is used"
+            what = f"id: {provider} is in two files (also {os.path.basename(paths[provider])}); neither is used"
             mistakes.append(BadDefinition(path, [what], provider=provider))
         else:
             own[provider], paths[provider] = definition, path

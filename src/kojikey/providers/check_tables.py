@@ -37,7 +37,7 @@ def read_check(table: Table) -> Check:
         )
     model_in = _path(table, "model_in")
     if model_in and when != "model_named":
-        table.problem("model_in", 'is for a check with when = "model_named" alone')
+        table.problem("model_in", 'is only for a check with when = "model_named"')
     if table.has("json") and table.has("form"):
         table.problem("form", "cannot be combined with json")
     return Check(
@@ -140,7 +140,7 @@ def read_rule(table: Table) -> Rule:
     authentic = table.one_of("authentic", ("yes", "no", "unknown"), "")
     url_from, url_hosts = table.text("url_from", ""), table.texts("url_hosts")
     if url_from and not url_hosts:
-        table.problem("url_hosts", "is missing: an address from a provider is shown for known hosts alone")
+        table.problem("url_hosts", "is missing: an address from a provider is shown only for known hosts")
     return Rule(
         reason=_reason(table),
         words=words,
@@ -190,7 +190,7 @@ def _paths(table: Table, key: str) -> tuple[str, ...]:
     paths = table.texts(key)
     for path in paths:
         if not is_path(path):
-            table.problem(key, "has what is not the place of a member (data.limit, scopes[].name)")
+            table.problem(key, "contains something that is not the place of a member (data.limit, scopes[].name)")
     return paths
 
 

@@ -280,7 +280,7 @@ class Definition(Struct, frozen=True):
         if not chosen and not self.base_url:
             hint = f"--base-url {self.base_url_form}"
             raise UsageError(
-                f"{self.id} has another base URL for each customer: yours is needed",
+                f"{self.id} has a separate base URL for each customer: yours is needed",
                 hint=hint,
                 effect=Effect.NOTHING_SENT,
             )
@@ -328,8 +328,8 @@ class Definition(Struct, frozen=True):
             UsageError: it cannot be one, or the provider's checks ask nothing about models.
         """
         if not any(check.when == "model_named" or "model" in check.placeholders for check in self.checks):
-            raise UsageError(f"a test of {self.id} asks nothing about models", hint="leave --model out")
+            raise UsageError(f"a test of {self.id} does not involve models", hint="leave out --model")
         model = text.removeprefix(self.model_prefix)
         if not MODEL.fullmatch(model):
-            raise UsageError("that is not the id of a model", hint="an id is of letters, digits and . _ : @ - /")
+            raise UsageError("that is not the id of a model", hint="an id has only letters, digits and . _ : @ - /")
         return model

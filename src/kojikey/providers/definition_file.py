@@ -133,7 +133,7 @@ def _env(table: Table) -> _Variables:
     if base_url in (*names, *aliases):
         table.problem("base_url", "is the name of a key's variable")
     if set(aliases) & set(names):
-        table.problem("aliases", "has a name that is in key already")
+        table.problem("aliases", "has a name that is already in key")
     if not all(map(_LLM_NAME.fullmatch, llm)):
         table.problem("llm", "must be names of up to 32 of a-z 0-9 _ . - that begin with a letter")
     path = table.text("base_url_path", "")
@@ -177,9 +177,11 @@ def _base_urls(root: Table) -> tuple[dict[str, str], str]:
     form = root.text("base_url_form", "")
     urls = root.mapping("base_urls", required=not form)
     if root.has("base_urls") and "default" not in urls and not form:
-        root.problem("base_urls.default", "is missing; where each customer has another, give its form in base_url_form")
+        root.problem(
+            "base_urls.default", "is missing; if each customer has a different one, give its form in base_url_form"
+        )
     if form and "default" in urls:
-        root.problem("base_url_form", "is of no use beside base_urls.default")
+        root.problem("base_url_form", "has no effect beside base_urls.default")
     if form and not _FORM.fullmatch(form):
         root.problem("base_url_form", "must be https:// and a host, for example https://{resource}.example.com")
     for name, url in urls.items():
@@ -242,9 +244,9 @@ def _inconsistencies(definition: Definition) -> list[str]:
     if (definition.id.endswith("_admin") or definition.admin_of) and definition.id != f"{definition.admin_of}_admin":
         problems.append("admin_of must be the id without _admin, and only an admin key has one")
     if definition.checks and (definition.checks[0].capability or definition.checks[0].when):
-        problems.append("checks[1] must be the one that is always made, without capability or condition")
+        problems.append("checks[1] must be the one that always runs, without capability or condition")
     if len(shapes) != len(definition.shapes):
-        problems.append("shapes has two of the same name")
+        problems.append("two shapes have the same name")
     return problems + _of_rules(definition.rules, "rules", shapes, names, known)
 
 

@@ -75,7 +75,7 @@ def unknown_provider(name: str, known: Sequence[str]) -> UnknownProvider:
 
     hint = Hint(next_step("providers"), " lists them: " + ", ".join(known))
     if not re.fullmatch(_REPEATABLE, name):
-        return UnknownProvider("of that name (it was not repeated here, in case it is a key)", known, hint=hint)
+        return UnknownProvider("of that name (it is not repeated here, in case it is a key)", known, hint=hint)
     from kojikey.model.nearest import nearest
 
     typed = name.lower().replace("-", "_")

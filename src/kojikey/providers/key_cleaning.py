@@ -28,10 +28,10 @@ _ASSIGNMENT = re.compile(r"(?:(?:export|set|setx|declare -x)\s+|\$env:)?[A-Za-z_
 _HEADER = re.compile(r"(?:x-[a-z-]+|[a-z-]*(?:api[-_]?key|authorization)|token)\s*:", re.IGNORECASE)
 _SCHEME = re.compile(r"(?:bearer|basic|token|apikey)[ \t:]+\S", re.IGNORECASE)
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*")
-_FORCE_SHAPE = "if it is the right key, --force-shape sends it"
+_FORCE_SHAPE = "if it is the right key, send it with --force-shape"
 _TOKENS = (
     (re.compile(r"ya29\.[\w.-]+"), "it is an OAuth access token of Google, which expires within the hour"),
-    (_JWT, "it is a JSON Web Token, which is no API key and expires"),
+    (_JWT, "it is a JSON Web Token, which is not an API key and expires"),
     (re.compile(r"sutkn_\w+"), "it is a single-use token of ElevenLabs, which expires within minutes"),
 )
 
@@ -83,7 +83,7 @@ def _problems(key: str) -> Iterator[tuple[str, str]]:
         yield "it is wrapped in quotes", "remove the quotes"
     yield from _bad_characters(key)
     if _SCHEME.match(key):
-        yield "it begins with Bearer or a word like it, as in a header", "remove that word"
+        yield "it begins with Bearer or a similar word, as in a header", "remove that word"
     if _HEADER.match(key):
         yield "it is a whole header, with its name", "copy only what follows the colon"
     if _ASSIGNMENT.match(key):
@@ -93,12 +93,12 @@ def _problems(key: str) -> Iterator[tuple[str, str]]:
     if key[:1] in "{[<":
         yield "it is JSON or markup", "copy only the value of the key"
     if any(character.isspace() for character in key):
-        yield "it has white space inside", "copy the key again, in one piece"
+        yield "it contains white space", "copy the key again, in one piece"
     if "***" in key or "..." in key:
         yield "it is a masked or shortened form of a key", "a provider shows the whole key once, when it is created"
     for regex, what in _TOKENS:
         if regex.fullmatch(key):
-            yield what, "make an API key instead"
+            yield what, "create an API key instead"
 
 
 def _bad_characters(key: str) -> Iterator[tuple[str, str]]:
@@ -107,13 +107,13 @@ def _bad_characters(key: str) -> Iterator[tuple[str, str]]:
             continue  # white space inside has words of its own
         category = unicodedata.category(character)
         if category == "Cc":
-            yield "it has a control character in it", "copy the key again, as plain text"
+            yield "it contains a control character", "copy the key again, as plain text"
         elif category == "Cf" or character in _INVISIBLE:
-            yield "it has an invisible (zero-width) character in it", "copy the key again, as plain text"
+            yield "it contains an invisible (zero-width) character", "copy the key again, as plain text"
         elif character in "\u2022\u25cf\u2026\u00b7":
             yield "it is a masked or shortened form of a key", "a provider shows the whole key once, when it is created"
         elif category != "Zs":
-            yield "it has a character that is not ASCII in it", "copy the key again, as plain text"
+            yield "it contains a character that is not ASCII", "copy the key again, as plain text"
 
 
 def _refuse_foreign(key: str, definition: Definition, others: Catalog) -> None:
@@ -126,7 +126,7 @@ def _refuse_foreign(key: str, definition: Definition, others: Catalog) -> None:
 
 def _way_on(definition: Definition, sibling: str | None) -> str:
     """Return what to do with a key of the same company that is of the other kind: for models, or to manage keys."""
-    other = f"make one at {definition.pages.keys}, or --force-shape sends this one"
+    other = f"create one at {definition.pages.keys}, or send this one with --force-shape"
     return Hint(next_step("add", sibling), f" takes it; for {definition.id}, {other}") if sibling else other
 
 
@@ -143,4 +143,4 @@ def _warning(definition: Definition, key: str) -> str | None:
         return shape.retired or shape.refused or None
     if not definition.shapes:
         return None
-    return f"the key does not look like the {definition.name} keys known so far; it is used as it is"
+    return f"the key does not look like any known {definition.name} key; it is used as it is"

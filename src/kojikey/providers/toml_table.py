@@ -71,7 +71,7 @@ class Table:
         if len(good) != len(values):
             self.problem(key, "must be a list of texts")
         if len(set(good)) != len(good):
-            self.problem(key, "names the same twice")
+            self.problem(key, "contains the same value twice")
         return tuple(good)
 
     def numbers(self, key: str) -> frozenset[int]:
@@ -112,7 +112,9 @@ class Table:
         """
         regex = self.compiled(key, self.text(key), is_shape=True)
         if matches_anything(regex) and not is_shared:
-            self.problem(key, "matches keys of other companies too: it must say how this company's keys begin")
+            self.problem(
+                key, "matches keys of other companies too: it must include the beginning of this company's keys"
+            )
         return regex
 
     def pattern(self, key: str) -> re.Pattern[str] | None:

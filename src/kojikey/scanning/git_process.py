@@ -54,7 +54,7 @@ class Git:
         except (FileNotFoundError, PermissionError):
             raise UsageError(
                 "git was not found, and --git and --staged need it",
-                hint="install git, or leave the option out to scan files",
+                hint="install git, or leave out the option to scan files",
                 effect=Effect.NOTHING_READ,
             ) from None
         _widen(process)

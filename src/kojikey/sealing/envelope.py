@@ -48,7 +48,7 @@ def refuse_other_place(found: dict[str, Any], expected: dict[str, Any], *, where
     """
     others = [_SPOKEN.get(name, name) for name, value in expected.items() if found[name] != value]
     if others:
-        raise RecordChanged(where, "is of another " + " and another ".join(others))
+        raise RecordChanged(where, "belongs to another " + " and another ".join(others))
 
 
 class Sealer(NotSerialisable):
@@ -77,7 +77,7 @@ class Sealer(NotSerialisable):
         The id of the data key in the header is for other readers: it is verified with the rest of the header.
 
         Raises:
-            RecordChanged: it was changed, or is of another place; RecordUnsupported: of a form not read here.
+            RecordChanged: it was changed, or belongs to another place; RecordUnsupported: of a form not read here.
         """
         place = self._place(provider, version, base_url)
         parsed = parse(record, VERSION_PLACE, where=str(place))
@@ -144,7 +144,7 @@ def _utf8(secret: Secret) -> HiddenBytes:
     except UnicodeEncodeError:
         pass
     # Raised out here so that the UnicodeEncodeError, which carries the key, is not its context.
-    raise MalformedKey("the key has characters that are not text", effect=Effect.NOTHING_SEALED)
+    raise MalformedKey("the key contains characters that are not text", effect=Effect.NOTHING_SEALED)
 
 
 def _secret(plaintext: HiddenBytes, *, where: str) -> Secret:

@@ -85,7 +85,7 @@ def parse(text: str, members: Members, *, where: str) -> Record:
     header = _header(_bytes(protected, where), where)
     _check_form(header, where)
     if encrypted_key:
-        raise RecordChanged(where, "is damaged: it has an encrypted key, which the algorithm dir rules out")
+        raise RecordChanged(where, "is damaged: it has an encrypted key, which the algorithm dir does not allow")
     kid, place = header["kid"], header["kjk"]
     _check_place(place, members, where)
     record = Record(protected, kid, place, *(_bytes(part, where) for part in (iv, ciphertext, tag)))

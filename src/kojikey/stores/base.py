@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _PAGE = 200  # rows of a page, of an engine that does not say
 _UNKNOWN = (
-    "interrupted in the middle of a change: whether it was made is not known; history and audit show it once the "
+    "interrupted in the middle of a change: it is not known whether it was made; history and audit show it once the "
     "store answers"
 )
 
@@ -44,7 +44,7 @@ _UNKNOWN = (
 class Change(NamedTuple):
     """One document to write (or, with ``document=None``, to delete), if it is still at a revision.
 
-    ``if_revision=None`` means "if there is none yet". With ``keeps`` the document stays as it is: the other changes
+    ``if_revision=None`` means "if it does not exist yet". With ``keeps`` the document stays as it is: the other changes
     are made only if nobody changed it, and many that keep the same document do not get into each other's way.
     """
 

@@ -25,7 +25,7 @@ _ADAPTERS = {
 _ALSO = {"postgres": "postgresql"}  # libpq takes both
 GROUP = "kojikey.stores"
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,30}")
-_SHAPES = "a store is named by a URL for example sqlite:///home/me/keys.db, or by its name in config.toml"
+_SHAPES = "name a store by a URL, for example sqlite:///home/me/keys.db, or by its name in config.toml"
 
 
 def schemes() -> tuple[str, ...]:
@@ -65,7 +65,7 @@ def store_from_url(url: str) -> Store:
     """
     scheme, separator, rest = url.partition("://")
     if not separator:
-        raise UsageError("that is not the URL of a store (it was not repeated here)", hint=_SHAPES)
+        raise UsageError("that is not the URL of a store (it is not repeated here)", hint=_SHAPES)
     known = _ALSO.get(scheme.lower(), scheme.lower())
     module = _ADAPTERS.get(known)
     from_url = _others(known) if module is None else None

@@ -181,7 +181,7 @@ def test_a_screen_reader_finds_headings_tables_and_names(chromium: Browser, tmp_
     chromium.open(written(tmp_path, 20))
     found = chromium.accessible()
     assert ("heading", "Provider keys") in found
-    assert ("table", "Accounts by providers. Each cell opens for details.") in found
+    assert ("table", "Accounts by providers. Select a cell for details.") in found
     assert ("columnheader", "elevenlabs") in found
     assert ("rowheader", "account-00003") in found
     assert any(role == "radio" and name.startswith("Rejected") for role, name in found)

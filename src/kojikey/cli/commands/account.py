@@ -70,7 +70,7 @@ def _switch(call: Call, *, disabled: bool) -> int:
     if not result.recorded:
         context.terminal.warn(
             Hint(
-                "the account's record is damaged, so the audit trail has no event of this; ",
+                "the account's record is damaged, so no event was added to the audit trail; ",
                 next_step("audit", "--verify"),
                 " says what is wrong",
             )
@@ -78,7 +78,7 @@ def _switch(call: Call, *, disabled: bool) -> int:
     word = "disabled" if disabled else "enabled"
     lines = [f"account {account} is {word}" + ("" if result.changed else " already; nothing was changed")]
     if disabled:
-        lines.append("its keys are kept; run and resolve answer with the built-in allocation")
+        lines.append("its keys are kept; run and resolve use the built-in allocation")
     else:
         lines.append("run and resolve use its own keys again")
     return _show(context, account, word if result.changed else "unchanged", lines, audit_recorded=result.recorded)
@@ -121,7 +121,7 @@ def _made_at_providers(context: Context, keys: Iterable[Key]) -> Iterator[str]:
             if version.at_provider and version.at_provider.key_id:
                 yield f"{key.provider} {version.at_provider.key_id} still works: {page}"
         for intent in key.unfound:
-            yield f"{key.provider} may have a key named {intent.name}, whose value nobody has: {page}"
+            yield f"{key.provider} may have a key named {intent.name}, whose value is lost: {page}"
 
 
 def _confirm(context: Context, account: str) -> None:
@@ -174,11 +174,11 @@ COMMANDS = (
     ),
     Command(
         "account disable",
-        "set an account's own keys aside: it falls back to the built-in allocation",
+        "disable an account's own keys: it falls back to the built-in allocation",
         disable,
         options=_OPTIONS,
         arguments=(NAME,),
-        description="The keys are kept. `run` and `resolve` answer with the built-in allocation until `enable`.",
+        description="The keys are kept. `run` and `resolve` use the built-in allocation until `enable`.",
         examples=("kojikey account disable acme",),
     ),
     Command(
@@ -197,7 +197,7 @@ COMMANDS = (
         arguments=(NAME,),
         description="Backups of the account's sealed records become unreadable without the data key's record. One of "
         "the whole store has that too: move to another KEK with `store rekey`, and destroy the old one. Its audit "
-        "events stay, and an account that was disabled is so when it is created again.",
+        "events stay, and an account that was disabled is still disabled when it is created again.",
         examples=("kojikey account remove acme --confirm acme",),
     ),
 )

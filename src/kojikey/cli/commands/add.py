@@ -69,7 +69,7 @@ def _lines(result: ChangeResult, definition: Definition, place: str, *, is_new_a
         lines = ["nothing was saved"]
         if result.verdict and result.verdict.outcome.value in ("limited", "indeterminate"):
             option = "--allow-limited" if result.verdict.outcome.value == "limited" else "--allow-unverified"
-            lines.append(f"{option} saves it all the same")
+            lines.append(f"{option} saves it anyway")
         return lines
     account = f"the new account {result.account}" if is_new_account else f"account {result.account}"
     return [
@@ -95,7 +95,7 @@ def _choose(context: Context) -> str:
     index = wiring.provider_index(context.settings)
     if not context.terminal.interactive:
         raise InputNeeded(
-            f"a provider is needed, and {context.terminal.why_unasked}",
+            f"no provider was named, and {context.terminal.why_unasked}",
             hint=Hint(next_step("add", "PROVIDER"), ", one of " + ", ".join(index)),
             effect=Effect.NOTHING_CHANGED,
         )
@@ -109,7 +109,7 @@ COMMANDS = (
         "read a key, test it, then save it",
         add,
         options=(*COMMON, *SOURCES, *SAVING, DEEP, *BATCH_OPTIONS),
-        arguments=(KEY.explained("the provider; a numbered choice where none is named; none with --batch"),),
+        arguments=(KEY.explained("the provider; without it, a numbered choice; not with --batch"),),
         description="The key comes from a hidden prompt, or from one of --stdin, --from-env and --from-file. "
         "There is no way to pass it as an argument.",
         examples=(

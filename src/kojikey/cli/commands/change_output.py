@@ -46,7 +46,7 @@ class Approval:
         page.line(f"{page.mark(verdict.outcome)} {verdict.outcome.value}: {verdict.reason.value}")
         show_explanation(page, self.advice.about(verdict, self._context.terminal))
         self.has_told = True
-        return self._context.terminal.confirm(f"{self._saving} all the same?", otherwise=option.spelling)
+        return self._context.terminal.confirm(f"{self._saving} anyway?", otherwise=option.spelling)
 
 
 def exit_of(result: ChangeResult) -> Exit:

@@ -20,18 +20,18 @@ if TYPE_CHECKING:  # `kojikey --help` imports every command's module
     from kojikey.operations.checking import Problem, Requirement
 
 REQUIRE = Texts("--require", help="providers, separated by commas; may be repeated", metavar="P,…", complete="provider")
-MAX_AGE = Text("--max-age", help="how old a key may be, such as 90d", metavar="90d")
-TESTED_WITHIN = Text("--tested-within", help="how long ago its last test may be, such as 7d", metavar="7d")
+MAX_AGE = Text("--max-age", help="how old a key may be, for example 90d", metavar="90d")
+TESTED_WITHIN = Text("--tested-within", help="how long ago its last test may be, for example 7d", metavar="7d")
 
 _WORDS = {
     "no_key": "no key",
     "disabled": "the account's own keys are disabled",
-    "rejected": "the provider rejected it when it was last tested",
-    "limited": "something was refused to it when it was last tested",
+    "rejected": "the provider rejected it at its last test",
+    "limited": "the provider refused something at its last test",
     "expired": "it has expired",
     "too_old": "it is older than --max-age",
-    "never_tested": "no test has settled whether it works",
-    "tested_too_long_ago": "its last test is longer ago than --tested-within",
+    "never_tested": "no test has shown whether it works",
+    "tested_too_long_ago": "its last test was longer ago than --tested-within",
 }
 
 
@@ -74,7 +74,7 @@ def check(call: Call) -> int:
         if not (item.is_met and everyone):
             write_line(_line(item, context, with_account=everyone))
     if everyone and not context.terminal.quiet:
-        write_line(f"{found.met} of {found.required} required keys are there")
+        write_line(f"{found.met} of {found.required} required keys are available")
     return int(found.code)
 
 
@@ -106,7 +106,9 @@ class _Found:
 def _required(call: Call) -> tuple[str, ...]:
     names = [name.strip() for text in call[REQUIRE] for name in text.split(",")]
     if not names or not all(names):
-        raise UsageError("say which keys are needed", hint=next_step("check", "--require", "google_gemini,elevenlabs"))
+        raise UsageError(
+            "name the keys that are needed", hint=next_step("check", "--require", "google_gemini,elevenlabs")
+        )
     return tuple(dict.fromkeys(names))
 
 
@@ -161,7 +163,7 @@ def _mend(item: Requirement, first: Problem) -> Hint:
 COMMANDS = (
     Command(
         "check",
-        "tell from the store alone whether an account has the keys that a job needs",
+        "check, in the store alone, whether an account has the keys that a job needs",
         check,
         options=(
             *COMMON,
@@ -170,8 +172,8 @@ COMMANDS = (
             MAX_AGE,
             TESTED_WITHIN,
         ),
-        description="Makes no request, opens no key and needs no KEK. Exit 3, with the reason for each provider, where "
-        "a key is missing, expired, too old, was refused at its last test, or was not tested lately enough. "
+        description="Sends no request, opens no key and needs no KEK. Exit 3, with the reason for each provider, where "
+        "a key is missing, expired, too old, was refused at its last test, or was not tested recently enough. "
         "Exit 5: there is no such account.",
         examples=(
             "kojikey check --require google_gemini,elevenlabs",

@@ -23,7 +23,7 @@ def completion(call: Call) -> int:
     name = call[SHELL]
     if name not in SHELLS:
         raise UsageError(
-            f"there is a script for {', '.join(SHELLS)}",
+            f"the shells are {', '.join(SHELLS)}",
             hint=next_step("completion", "bash"),
             effect=Effect.NOTHING_DONE,
         )
@@ -34,7 +34,7 @@ def completion(call: Call) -> int:
     sys.stdout.write(script)
     sys.stdout.flush()
     if sys.stderr.isatty() and not context.terminal.quiet:
-        say("kojikey: to have it loaded in each new shell:")
+        say("kojikey: to load it in each new shell:")
         for step in shell.steps:
             say(f"  {step}")
     return 0

@@ -90,7 +90,7 @@ def unset(call: Call) -> int:
     keys = _keys(call[NAME])
     if keys[0] == "stores" and context.settings.config.get("store") == keys[1]:
         raise Conflict(
-            f"{keys[1]} is the store that is used unless another is named; it was not taken out",
+            f"{keys[1]} is the default store; it was not removed",
             hint=next_step("store use", LOCAL),
         )
     is_gone = unset_value(context.settings.home.config_file, keys)
@@ -139,7 +139,9 @@ def _check_source(value: str) -> None:
 
     check_source(value, effect=Effect.NOTHING_CHANGED)
     if value in ("file", "awskms"):
-        raise UsageError(f"{value} needs its place", hint=SOURCES_HINT, effect=Effect.NOTHING_CHANGED)
+        raise UsageError(
+            f"{value} must be followed by its name or path", hint=SOURCES_HINT, effect=Effect.NOTHING_CHANGED
+        )
 
 
 def _check_named_store(keys: tuple[str, ...], url: str) -> None:
@@ -157,7 +159,7 @@ _OPTIONS = (JSON, QUIET, NO_COLOR)
 COMMANDS = (
     Command(
         "config path",
-        "print the path of config.toml, there or not",
+        "print the path of config.toml, whether it exists or not",
         path,
         options=_OPTIONS,
         examples=('$EDITOR "$(kojikey config path)"',),
@@ -173,7 +175,7 @@ COMMANDS = (
     ),
     Command(
         "config set",
-        "give a setting of config.toml a value",
+        "change a setting in config.toml",
         set_,
         options=_OPTIONS,
         arguments=(NAME, VALUE),
@@ -183,7 +185,7 @@ COMMANDS = (
     ),
     Command(
         "config unset",
-        "take a setting out of config.toml",
+        "remove a setting from config.toml",
         unset,
         options=_OPTIONS,
         arguments=(NAME,),

@@ -34,7 +34,8 @@ def help_topic(call: Call) -> int:
         return 0
     if topic and topic not in GROUPS and (topic not in MODULES or topic in HIDDEN):
         raise UsageError(
-            "there is no help on that", hint=Hint(next_step("help", _EXIT_CODES), ", or ", next_step("help", "COMMAND"))
+            "there is no help for that",
+            hint=Hint(next_step("help", _EXIT_CODES), ", or ", next_step("help", "COMMAND")),
         )
     if context.terminal.json:
         return documents.write("help", 0, [{"topic": topic or None, "text": typer_app.help_of(topic.split())}])

@@ -60,11 +60,11 @@ def _cells(page: Page, version: Version, length: int) -> Cells:
 COMMANDS = (
     Command(
         "history",
-        "show a key's versions: when, which, and what their tests found",
+        "show a key's versions, with their times, fingerprints and test outcomes",
         history,
         options=COMMON,
         arguments=(KEY,),
-        description="The fingerprint tells whether two versions are the same key, without opening either.",
+        description="The fingerprint shows whether two versions are the same key, without opening either.",
         examples=("kojikey history elevenlabs",),
     ),
 )

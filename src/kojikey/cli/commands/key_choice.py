@@ -24,7 +24,7 @@ def choose_key(context: Context, open_store: OpenStore) -> str:
     command = next_step(context.call.command.name, "PROVIDER", *_flags(context.call))
     if not context.terminal.interactive:
         raise InputNeeded(
-            f"a provider is needed, and {context.terminal.why_unasked}", hint=command, effect=Effect.NOTHING_CHANGED
+            f"no provider was named, and {context.terminal.why_unasked}", hint=command, effect=Effect.NOTHING_CHANGED
         )
     masks = _masks(context, open_store)
     if not masks:
@@ -53,5 +53,5 @@ def _masks(context: Context, open_store: OpenStore) -> dict[str, str]:
         try:
             masks[provider] = context.terminal.masked(key_of(stored).current.tail, sys.stderr)
         except RecordChanged:
-            masks[provider] = "changed from outside"
+            masks[provider] = "changed outside kojikey"
     return masks

@@ -39,7 +39,7 @@ def read_clean_key(context: Context, definition: Definition, catalog: Catalog) -
     Raises:
         MalformedKey: it cannot be a key of this provider. UsageError: its source cannot be read.
     """
-    prompt = f"Make a key at {definition.pages.keys}\n{definition.name} key (hidden): "
+    prompt = f"Create a key at {definition.pages.keys}\n{definition.name} key (hidden): "
     raw = read_key(context.call, context.terminal, prompt=prompt)
     cleaned = clean(raw.reveal(), definition, catalog, force_shape=context.call.get(FORCE_SHAPE))
     for note in cleaned.notes:
@@ -50,7 +50,7 @@ def read_clean_key(context: Context, definition: Definition, catalog: Catalog) -
         value = cleaned.secret.reveal()
         from kojikey.model.masking import tail_of
 
-        context.terminal.note(f"{len(value)} characters arrived: {context.terminal.masked(tail_of(value))}")
+        context.terminal.note(f"{len(value)} characters received:  {context.terminal.masked(tail_of(value))}")
     return cleaned.secret
 
 
@@ -91,7 +91,9 @@ def base_url_of(text: str, definition: Definition, tell: Callable[[str], None]) 
     """
     base_url, removed = definition.base_url_from(text)
     if removed:
-        tell(f"{removed} was taken off the end of the base URL, for kojikey adds it itself; it is now {base_url}")
+        tell(
+            f"{removed} was removed from the end of the base URL, because kojikey adds it itself; it is now {base_url}"
+        )
     return base_url
 
 

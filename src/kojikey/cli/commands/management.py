@@ -59,9 +59,9 @@ def ability_to_mint(definition: Definition) -> Ability:
     ability = ability_of(definition.id)
     if ability is None or not ability.creates:
         raise CannotMint(
-            f"no API makes {definition.id} keys",
+            f"{definition.company} has no API that creates {definition.id} keys",
             effect=Effect.NOTHING_CREATED,
-            hint=Hint(f"make one at {definition.pages.keys}, then ", next_step("rotate", definition.id)),
+            hint=Hint(f"create one at {definition.pages.keys}, then ", next_step("rotate", definition.id)),
         )
     return ability
 
@@ -129,4 +129,4 @@ def _hint(access: Access, refusal: Refusal) -> str:
         case Refusal.LIMIT:
             return f"delete keys that nobody uses at {access.page}, then run the same command again"
         case _:
-            return f"a person can do it at {access.page}"
+            return f"do it by hand at {access.page}"

@@ -43,7 +43,7 @@ def _of_ones_own(context: Context, words: tuple[str, ...]) -> int:
     if words[0] == "new":
         return providers_own.new(context, providers_own.needs(words, "ID"))
     if len(words) > 1:
-        raise UsageError("providers schema takes nothing more", hint=next_step("providers", "schema"))
+        raise UsageError("providers schema takes no arguments", hint=next_step("providers", "schema"))
     return providers_own.schema()
 
 
@@ -103,9 +103,9 @@ def _rotation(definition: Definition) -> str:
 
     ability = ability_of(definition.id)
     if definition.admin_of:
-        return f"this key manages the keys of {definition.admin_of}; it is given to programs only where it is named"
+        return f"this key manages the keys of {definition.admin_of}; programs get it only where it is named"
     if ability is None:
-        return "no API makes or deletes keys: a person does, on the page above"
+        return "no API creates or deletes keys: do it by hand, on the page above"
     using = {"": "a Google identity (GOOGLE_OAUTH_ACCESS_TOKEN, or kojikey[google])", definition.id: "the key itself"}
     return f"kojikey {ability.sentence}; it uses {using.get(ability.admin, ability.admin)}"
 
@@ -115,10 +115,10 @@ def _show(context: Context, chosen: list[Definition], *, whole: bool) -> None:
 
     page = Page(context.terminal)
     if not whole:
-        for title, ours in (("with a built-in allocation", True), ("with a key of your own alone", False)):
+        for title, ours in (("with a built-in allocation", True), ("only with a key of your own", False)):
             rows = [(d.id, d.purpose, _mint_cell(d), d.pages.keys) for d in chosen if (d.id in BUILT_IN) is ours]
             page.line(title, style="bold")
-            page.table(("PROVIDER", "USED FOR", "MINTS KEYS", "KEYS ARE MADE AT"), rows)
+            page.table(("PROVIDER", "USED FOR", "MINTS KEYS", "CREATE KEYS AT"), rows)
         context.terminal.note(Hint(next_step("providers", "PROVIDER"), " shows one in full"))
         return
     for definition in chosen:
@@ -132,7 +132,7 @@ def _lines(definition: Definition) -> list[tuple[str, str]]:
     variables = list(definition.env) + ([definition.base_url_env] if definition.base_url_env else [])
     return [
         ("used for", definition.purpose),
-        ("make keys at", definition.pages.keys),
+        ("create keys at", definition.pages.keys),
         ("rotation", _rotation(definition)),
         ("usage", definition.pages.usage),
         ("spending limit", definition.pages.spending_limit),
@@ -153,7 +153,7 @@ COMMANDS = (
         options=OUTPUT,
         arguments=(PROVIDERS,),
         description="For a provider of your own: providers new ID writes a definition to fill in, providers check FILE "
-        "tells every mistake in one with its line, and providers schema prints the JSON Schema for an editor.",
+        "lists every mistake in one with its line, and providers schema prints the JSON Schema for an editor.",
         examples=("kojikey providers", "kojikey providers elevenlabs", "kojikey providers check acme.toml"),
     ),
 )

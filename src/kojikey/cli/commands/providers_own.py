@@ -78,7 +78,7 @@ def new(context: Context, provider: str) -> int:
     path = os.path.join(folder, f"{provider}.toml")
     if provider in read_entries(folder) or os.path.lexists(path):
         raise Conflict(
-            f"there is a provider {provider} already",
+            f"the provider {provider} exists already",
             hint=next_step("providers", provider),
             effect=Effect.NOTHING_WRITTEN,
         )

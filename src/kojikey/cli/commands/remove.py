@@ -113,7 +113,7 @@ def _left_at_provider(context: Context, result: ChangeResult, left: tuple[Versio
     from kojikey import wiring
 
     if left == ():
-        return ["the provider does not accept the key any more"]
+        return ["the provider no longer accepts the key"]
     index = wiring.provider_index(context.settings)
     page = [index[result.provider].keys_page] if result.provider in index else []
     versions = result.key.versions if left is None and result.key else left or ()
@@ -123,13 +123,15 @@ def _left_at_provider(context: Context, result: ChangeResult, left: tuple[Versio
         if version.at_provider and version.at_provider.key_id
     ]
     if left:
-        ids = [f"version {version.number} ({context.terminal.masked(version.tail)}) is left there" for version in left]
+        ids = [
+            f"version {version.number} ({context.terminal.masked(version.tail)}) still exists there" for version in left
+        ]
     lost = _unfound(result.key) if result.key and left is None else []
     return ["the provider still accepts the key: revoke it there if nothing else uses it", *ids, *lost, *page]
 
 
 def _unfound(key: Key) -> list[str]:
-    return [f"a key named {intent.name} may exist there as well, whose value nobody has" for intent in key.unfound]
+    return [f"a key named {intent.name} may exist there as well; its value is lost" for intent in key.unfound]
 
 
 def _which(context: Context, stored: Stored) -> str:
@@ -140,7 +142,7 @@ def _which(context: Context, stored: Stored) -> str:
     try:
         key = key_of(stored)
     except RecordChanged:
-        return " (its record was changed from outside)"
+        return " (its record was changed outside kojikey)"
     current, days = key.current, key.age_days(parsed(now()))
     test = current.last_test
     told = f"last tested {test.tested_at[:10]}: {test.outcome}" if test else "never tested"
@@ -161,7 +163,7 @@ COMMANDS = (
         ),
         arguments=(KEY,),
         description="At Koji's own providers the account falls back to the built-in allocation. "
-        "Works without the key-encryption key. The key goes on working at the provider, but with --revoke.",
+        "Works without the key-encryption key. The key keeps working at the provider, unless --revoke is given.",
         examples=("kojikey remove elevenlabs", "kojikey remove elevenlabs --account acme --yes"),
     ),
 )

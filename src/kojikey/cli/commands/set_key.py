@@ -114,9 +114,9 @@ def _revision(context: Context, definition: Definition, unset: frozenset[str]) -
 def _lines(result: ChangeResult) -> list[str]:
     """Say what was done, and what was not."""
     if result.action is None:
-        return ["nothing was changed; the key stays where it was"]
+        return ["nothing was changed; the keystays where it was"]
     if result.action == "unchanged":
-        return ["unchanged: these are its settings already"]
+        return ["unchanged: the key has these settings already"]
     return [f"changed: {', '.join(result.settings)}", Hint("next: ", next_step("list", result.provider))]
 
 
@@ -131,8 +131,8 @@ COMMANDS = (
             NO_TEST, ALLOW_LIMITED, ALLOW_UNVERIFIED, TIMEOUT, DEEP,
         ),
         arguments=(PROVIDER,),
-        description="The key itself stays the same. With --base-url it is tested at the new place first, and moved "
-        "only where it is good there; nothing else needs the key-encryption key or a test.",
+        description="The key itself stays the same. With --base-url it is tested at the new URL first, and moved only "
+        "if it works there; nothing else needs the key-encryption key or a test.",
         examples=(
             "kojikey set openai --label production --expires 90d",
             "kojikey set openai --base-url https://eu.api.openai.com",

@@ -12,11 +12,11 @@ from kojikey.model.next_step import Hint, next_step
 from kojikey.model.plain_text import counted
 
 DEFAULT, LONGEST = "8h", timedelta(days=30)
-FOR = Text("--for", help=f"for how long: a span such as 30m, 8h or 1d (default {DEFAULT})", metavar="8h")
+FOR = Text("--for", help=f"for how long: a span, for example 30m, 8h or 1d (default {DEFAULT})", metavar="8h")
 
 RINGS = {
-    "session": "the session keyring: any program of this login can read it meanwhile, and it is gone at logout",
-    "user": "the user keyring: any program of this user can read it meanwhile, also after a logout",
+    "session": "the session keyring: any program of this login can read it until then, and it is deleted at logout",
+    "user": "the user keyring: any program of this user can read it until then, also after a logout",
 }
 
 
@@ -56,7 +56,7 @@ def _duration(call: Call) -> timedelta:
     duration = short_span(DEFAULT if given is None else given, what="--for")
     if not timedelta(0) < duration <= LONGEST:
         raise UsageError(
-            f"--for takes more than nothing, and at most {LONGEST.days}d",
+            f"--for takes more than 0, and at most {LONGEST.days}d",
             hint=next_step("unlock", "--for", DEFAULT),
             effect=Effect.NOTHING_UNLOCKED,
         )
@@ -82,7 +82,7 @@ def lock(call: Call) -> int:
 COMMANDS = (
     Command(
         "unlock",
-        "ask for the store's passphrase now, and not again for some hours",
+        "ask for the store's passphrase now, then not again for some hours",
         unlock,
         options=(
             STORE,
@@ -93,16 +93,16 @@ COMMANDS = (
             FOR,
         ),
         description="Keeps the store's key-encryption key in the Linux kernel's keyring: that of the login's session "
-        "where it has one of its own, else that of the user. Nothing is written to a disk, and it is gone after the "
-        "time. Meanwhile any program of this user can read it, as with an SSH agent.",
+        "where it has one of its own, else that of the user. Nothing is written to a disk, and it is deleted when "
+        "the time is over. Until then any program of this user can read it, as with an SSH agent.",
         examples=("kojikey unlock", "kojikey unlock --for 30m --store team"),
     ),
     Command(
         "lock",
-        "drop what unlock keeps, of all stores",
+        "drop the KEKs that unlock keeps, of all stores",
         lock,
         options=(JSON, QUIET, NO_COLOR),
-        description="Exit 0 also where nothing was unlocked.",
+        description="Exit 0 even if nothing was unlocked.",
         examples=("kojikey lock",),
     ),
 )

@@ -1,4 +1,4 @@
-"""What a command over many records says of those that were changed from outside: each aloud, the exit code at the end.
+"""Reports the records that were changed outside kojikey: a warning for each, and the exit code at the end.
 
 Owns: warnings, the ``error`` of the document, the exit code. Must not: stop the command.
 """

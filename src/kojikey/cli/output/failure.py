@@ -67,7 +67,7 @@ def failure_of(error: Exception) -> Failure:
         return Failure.of(error)
     if isinstance(error, OSError) and error.errno is not None:
         # The machine, not a bug: a full disk under standard output, a folder that vanished.
-        refused = f"the system refused: {os.strerror(error.errno)}"
+        refused = f"the operating system refused: {os.strerror(error.errno)}"
         return Failure(Exit.STORE_UNAVAILABLE, refused, next_step("doctor"))
     return Failure(Exit.INTERNAL, f"a bug in kojikey: {kind_and_place(error)}", REPORT_IT)
 
@@ -76,7 +76,7 @@ def report_interrupt(line: CommandLine | None, interrupt: KeyboardInterrupt) -> 
     """Tell what was left when a person pressed Ctrl-C, and return 130."""
     from kojikey.cli.exits import Exit
 
-    note = str(interrupt) or "interrupted; nothing that was not confirmed above was changed"
+    note = str(interrupt) or "interrupted; only what is confirmed above was changed"
     print(file=sys.stderr)
     return fail(line, Failure(Exit.INTERRUPTED, note))
 

@@ -59,7 +59,7 @@ class Terminal:
     def why_unasked(self) -> str:
         """Why nobody may be asked, where that is so."""
         by = self.settings.ruled_out_by
-        return f"{by} rules out asking" if by else "there is no terminal to ask on"
+        return f"{by} forbids questions" if by else "there is no terminal"
 
     def note(self, text: str) -> None:
         """Say something worth knowing, unless quiet was asked for."""
@@ -136,8 +136,10 @@ class Terminal:
                 say(f"kojikey: {what}; type a number from 1 to {len(names)}, or more of the name")
         controlling_terminal.discard_typed()
         raise UsageError(
-            "that is none of them",
-            hint=Hint(again, " (paste no key before it asks: the shell would keep it in its history)"),
+            "that is not one of them",
+            hint=Hint(
+                again, " (do not paste a key before kojikey asks for it: the shell would keep it in its history)"
+            ),
             effect=Effect.NOTHING_CHANGED,
         )
 
@@ -199,8 +201,8 @@ def _none_of(answer: str) -> str:
     from kojikey.model.key_detection import looks_like_key
 
     if looks_like_key(answer):
-        return "that looks like a key, and is on the screen now; it is asked for after this, hidden"
-    return "that is none of them"
+        return "that looks like a key, and is on the screen now; the hidden prompt for it comes later"
+    return "that is not one of them"
 
 
 def encodes(stream: TextIO, text: str) -> bool:

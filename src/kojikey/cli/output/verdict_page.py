@@ -33,7 +33,7 @@ def show_explanation(page: Page, verdict: Verdict, *, after: Sequence[str] = ())
     if steps := steps_of(verdict, after[1:]):
         page.line(("" if page.terminal.quiet else "next: ") + "; ".join(steps), indent=2)
     if verdict.permissions:
-        page.line(f"it may: {', '.join(verdict.permissions)}", indent=2, style="dim")
+        page.line(f"its permissions: {', '.join(verdict.permissions)}", indent=2, style="dim")
     if verdict.expires_at and verdict.reason.value != "expired":
         page.line(f"it expires {verdict.expires_at[:10]}", indent=2, style="dim")
     if verdict.usage:

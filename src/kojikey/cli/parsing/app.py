@@ -41,7 +41,7 @@ _TYPES: dict[type[Option[Any]], Any] = {
 _COMMON = {option.name for option in COMMON}
 
 ABOUT = "Keep provider API keys sealed, ask the provider whether they work, and rotate them without losing one."
-_EPILOG = "kojikey --version tells the version; kojikey help exit-codes the exit codes."
+_EPILOG = "kojikey --version shows the version, kojikey help exit-codes the exit codes."
 
 
 def click_command(*, only: Command | None = None, is_rich: bool = False) -> TyperCommand | TyperGroup:

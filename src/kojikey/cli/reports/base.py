@@ -174,8 +174,8 @@ def _of_all(step: Next) -> Next:
 
 
 _WAIT = {
-    "rate_limited": "run it again later, more slowly: --rate 5 (requests a second and provider)",
+    "rate_limited": "run it again later, more slowly: --rate 5 (requests per second to each provider)",
     "provider_unavailable": "no key is known to be bad: run it again later",
-    "unreachable": Hint("look at the network and at HTTPS_PROXY (", next_step("doctor"), "), then run it again"),
+    "unreachable": Hint("check the network and HTTPS_PROXY (", next_step("doctor"), "), then run it again"),
     "timeout": "run it again later, or with more time: --timeout 30",
 }

@@ -127,7 +127,7 @@ def _table(rows: Rows, providers: list[str], accounts: int) -> Iterator[str]:
         yield "<p>No key was tested.</p></section>\n"
         return
     # The roles are said because a table that is shown as cards is none to a screen reader otherwise.
-    yield '<table class="map" role="table">\n<caption>Accounts by providers. Each cell opens for details.</caption>\n'
+    yield '<table class="map" role="table">\n<caption>Accounts by providers. Select a cell for details.</caption>\n'
     yield '<thead role="rowgroup"><tr role="row"><th scope="col" role="columnheader">Account</th>'
     yield "".join(f'<th scope="col" role="columnheader">{text(provider)}</th>' for provider in providers)
     yield '</tr></thead>\n<tbody role="rowgroup">\n'

@@ -97,7 +97,7 @@ class Spool:
             raise
         except (OSError, sqlite3.Error) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
-        return [f"{what} ({reason}); what was there is as it was"] if reason else []
+        return [f"{what} ({reason}); the existing file was not changed"] if reason else []
 
     def _rows(self) -> Iterator[Document]:
         cursor = self._database.cursor()
@@ -151,7 +151,7 @@ def check_places(paths: list[str]) -> None:
         check_place(path)
     if len({os.path.realpath(path) for path in paths}) < len(paths):
         raise UsageError(
-            f"two reports are to be written to {paths[0]}",
+            f"two reports would be written to {paths[0]}",
             hint="--junit keys.xml --html keys.html",
             effect=Effect.NOTHING_DONE,
         )
@@ -173,13 +173,13 @@ def check_place(path: str) -> None:
             f"there is no folder {folder} for the report", hint=f"mkdir -p {folder}", effect=Effect.NOTHING_DONE
         )
     if not os.access(folder, os.W_OK):
-        raise UsageError(f"no file can be written into {folder}", effect=Effect.NOTHING_DONE)
+        raise UsageError(f"the folder {folder} is not writable", effect=Effect.NOTHING_DONE)
     try:
         mode = os.lstat(path).st_mode
     except FileNotFoundError:
         return
     if not stat.S_ISREG(mode):
-        raise UsageError(f"{path} is not a plain file, and a report would take its place", effect=Effect.NOTHING_DONE)
+        raise UsageError(f"{path} is not a regular file, and a report would replace it", effect=Effect.NOTHING_DONE)
 
 
 def write_report(out: Stdout, path: str, pieces: Callable[[], Iterable[str]]) -> None:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 _ATTEMPTS = 25  # of an account that changed while it was read
 UNSIGNED_ACTIONS = frozenset({"removed", "granted", "revoked", "changed"})
-"""Actions that are possible without the KEK. An unsigned event of any other kind was made from outside."""
+"""Actions that are possible without the KEK. An unsigned event of any other kind was written outside kojikey."""
 
 
 def verify(open_store: OpenStore, *, account: str | None, known: KnownTrails | None = None) -> AuditResult:
@@ -135,7 +135,7 @@ def ensure_known(open_store: OpenStore, key: Key, stage: Stage) -> None:
     """Check that the version which a key has in a stage is the one that the account's events say.
 
     Raises:
-        AuditBroken: it is not, or the events were touched from outside, so that they prove nothing.
+        AuditBroken: it is not, or the events were changed outside kojikey, so that they prove nothing.
     """
     stored = open_store.account(key.account)
     if stored is None or stored.document["wrapped"] is None:
@@ -223,7 +223,7 @@ def _key_problems(
     """Yield an error for each key that does not fit the events, and for each version that does not open."""
     if stored.document["wrapped"] is None:
         if next(open_store.store.scan(Query(account=account)), None) is not None:
-            yield AuditBroken(account, end, "removed the account, and yet it has keys")
+            yield AuditBroken(account, end, "removed the account, but it still has keys")
         return
     sealer, there = open_store.sealer_for(account, stored.document), set()
     for found in open_store.store.scan(Query(account=account)):
@@ -243,7 +243,7 @@ def _ensure_nothing(store: Store, account: str, remembered: RememberedEnd) -> _C
     for event in store.events(account):
         first = event.get("seq")
         raise AuditBroken(
-            account, first if type(first) is int else 1, "belongs to an account that was removed from outside"
+            account, first if type(first) is int else 1, "belongs to an account that was removed outside kojikey"
         )
     for key in store.scan(Query(account=account)):
         raise AuditBroken(account, 1, f"is missing, and so is the account of {key.ref}")
@@ -272,7 +272,7 @@ def _followed(
         if remembered is not None:
             remembered.follow(end.seq, end.mac)
         if end.seq == lost and not end.removed:
-            raise AuditBroken(account, end.seq, "does not remove the account, and yet its data key is gone")
+            raise AuditBroken(account, end.seq, "does not remove the account, but its data key is gone")
     _check_end(audit, account, end)
     if sealer is not None:
         _check_head(sealer, audit, account, end)
@@ -308,7 +308,7 @@ def _next(sealer: Sealer | None, account: str, event: Document, before: _End) ->
     if event.get("seq") != seq or not isinstance(mac, str):
         raise AuditBroken(account, seq, "is missing or out of order")
     if event.get("account") != account:
-        raise AuditBroken(account, seq, "is of another account")
+        raise AuditBroken(account, seq, "belongs to another account")
     signed = before.signed
     if sealer is not None and _is_signed(sealer, account, event, before):
         signed = (seq, mac)
@@ -340,7 +340,7 @@ def _is_signed(sealer: Sealer, account: str, event: Document, before: _End) -> b
         raise AuditBroken(account, seq, "has lost its signature")
     expected = sealer.link(before.mac, event) if signed else unsigned_link(before.mac, event)
     if not same(event["mac"], expected):
-        raise AuditBroken(account, seq, "was changed, or the one before it was")
+        raise AuditBroken(account, seq, "was changed, or the previous event was")
     return signed
 
 
@@ -349,13 +349,15 @@ def _check_end(audit: Document, account: str, end: _End) -> None:
     if audit["seq"] > end.seq or not end.seq:
         raise AuditBroken(account, end.seq + 1, "was cut off: the account's record knows of later events")
     if audit["seq"] < end.seq:
-        raise AuditBroken(account, max(audit["seq"], 0) + 1, "came after the last one that the account's record knows")
+        raise AuditBroken(account, max(audit["seq"], 0) + 1, "comes after the last one that the account's record knows")
     if not same(audit["mac"], end.mac):
-        raise AuditBroken(account, end.seq, "is not the one that the account's record ends with")
+        raise AuditBroken(account, end.seq, "is not the last event that the account's record names")
 
 
 def _check_head(sealer: Sealer, audit: Document, account: str, end: _End) -> None:
     """Check what binds the last signed event, and the beginning of what can be verified, into the account's record."""
     last, mac = end.signed or (0, NO_LINK)
     if end.signed is None or not same(audit["head"], chain_head(sealer, last, mac, audit)):
-        raise AuditBroken(account, min(last + 1, end.seq), "is not what the account's record was bound to")
+        raise AuditBroken(
+            account, min(last + 1, end.seq), "is not the last event that the account's record is bound to"
+        )

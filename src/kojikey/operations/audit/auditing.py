@@ -47,7 +47,7 @@ def _unreadable(store: Store, account: str | None) -> Iterator[CannotOpen]:
                 seq = event["seq"]
             else:
                 seq, is_named = seq + 1, True
-                yield AuditBroken(name, seq, "cannot be read: it was changed from outside")
+                yield AuditBroken(name, seq, "cannot be read: it was changed outside kojikey")
     if not is_named:
         yield RecordChanged("of an event")
 

@@ -62,7 +62,7 @@ class ExpectedKeys:
         """
         stages = self._keys.get(key.provider)
         if stages is None:
-            text = f"the {key.provider} key was put there from outside: no event says where it is from"
+            text = f"the {key.provider} key was added outside kojikey: no event says where it is from"
             yield self._broken(end, text)
             return
         for stage, said in stages.items():
@@ -74,7 +74,7 @@ class ExpectedKeys:
         for provider, stages in self._keys.items():
             said = stages[Stage.CURRENT]
             if provider not in there and said is not None:
-                text = f"the {validators.shown(provider)} key was taken away from outside: {_speaks(said)} of it"
+                text = f"the {validators.shown(provider)} key was removed outside kojikey: {_last_about(said)} it"
                 yield self._broken(end, text)
 
     def ensure_known(self, key: Key, stage: Stage, *, end: int) -> None:
@@ -129,11 +129,11 @@ def _difference(key: Key, stage: Stage, said: _Said) -> str:
     version = "" if stage is Stage.CURRENT else f"{stage.value} version of the "
     subject = f"the {version}{key.provider} key"
     if said.version is None:
-        return f"{subject} was put there from outside: no event says where it is from"
+        return f"{subject} was added outside kojikey: no event says where it is from"
     if key.version(stage) is None:
-        return f"{subject} was taken away from outside: {_speaks(said)} of it"
-    return f"{subject} was changed from outside: {_speaks(said)} of another version"
+        return f"{subject} was removed outside kojikey: {_last_about(said)} it"
+    return f"{subject} was changed outside kojikey: {_last_about(said)} the key, and names another version"
 
 
-def _speaks(said: _Said) -> str:
-    return f"event {validators.shown(said.seq)} ({validators.shown(said.action)}) is the last that speaks"
+def _last_about(said: _Said) -> str:
+    return f"event {validators.shown(said.seq)} ({validators.shown(said.action)}) is the last one about"

@@ -33,7 +33,7 @@ def admin_key(open_store: OpenStore, *, account: str, admin: str) -> AdminKey:
     if stored is None:
         add = next_step("add", admin, account=account)
         raise NoAdminKey(
-            f"account {account} has no {admin} key, which manages the provider's keys",
+            f"account {account} has no {admin} key, which is needed to manage the provider's keys",
             effect=Effect.NOTHING_CHANGED,
             hint=Hint(add, ", or name the account that has one: --admin-account NAME"),
         )

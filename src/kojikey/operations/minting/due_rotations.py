@@ -77,7 +77,7 @@ def due_keys(
 ) -> Iterator[DueKey]:
     """Yield the keys of an account, or of all, that need something. Those of disabled accounts are left out.
 
-    A key whose record was changed from outside is reported to ``damaged`` and hides no other.
+    A key whose record was changed outside kojikey is reported to ``damaged`` and hides no other.
     """
     moment = parsed(now())
     disabled = {stored.ref.account for stored in open_store.store.accounts() if is_disabled(stored)}

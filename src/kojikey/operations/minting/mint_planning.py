@@ -71,13 +71,13 @@ async def find_template(
     if choice.like is not None:
         like = await _like(keys, choice.like, choice.parent or (known.parent if known else ""))
         if like is None:
-            raise NotFound("the provider has no key of the id that --like names", effect=Effect.NOTHING_CREATED)
+            raise NotFound("the provider has no key with the id that --like names", effect=Effect.NOTHING_CREATED)
         return Template(like, current, choice.parent)
     if current is None:
         raise CannotMint(
-            "which of the provider's keys is the one in use cannot be told",
+            "kojikey cannot tell which of the provider's keys is the one in use",
             effect=Effect.NOTHING_CREATED,
-            hint="name it, or one that the new key is to be like: --like KEY-ID",
+            hint="name it, or another key to copy the settings from: --like KEY-ID",
         )
     return Template(current, current, choice.parent)
 
@@ -102,9 +102,9 @@ def _ensure_meaningful(keys: KeyManagement, choice: Choice) -> None:
     ):
         if named is not None and not is_there:
             raise CannotMint(
-                f"this provider has nothing that {option} could name",
+                f"{option} does not apply to this provider",
                 effect=Effect.NOTHING_CREATED,
-                hint=f"leave {option} out: a new key is like the others",
+                hint=f"leave out {option}: a new key is like the others",
             )
 
 
@@ -141,7 +141,7 @@ def plan_for(keys: type[KeyManagement], template: RemoteKey, *, parent: str | No
         (copied if expires_at else not_copied).append("expiry")
     wider = copy.wider
     if template.expires_at is not None and expires_at is None:
-        wider = wider or "how long the old key lives as a whole is not known, and a new one would not expire"
+        wider = wider or "the lifetime of the old key is not known, and a new one would not expire"
     where = template.parent if parent is None else parent
     wanted = Wanted("", "", where, template.owner, expires_at, copy.settings)
     return Plan(wanted, tuple(copied), tuple(not_copied), wider)

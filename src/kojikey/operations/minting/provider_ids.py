@@ -49,7 +49,9 @@ def checked_intent(open_store: OpenStore, key: Key, intent: MintIntent) -> MintI
     """
     sealer = open_store.sealer(key.account)
     if not same(intent.proof, sealer.proof(_INTENT, key.provider, intent.content())):
-        raise RecordChanged(f"key/{key.account}/{key.provider}", "names a key at the provider that is not its")
+        raise RecordChanged(
+            f"key/{key.account}/{key.provider}", "names a key at the provider that does not belong to it"
+        )
     return intent
 
 
@@ -84,7 +86,9 @@ def copied_places(opening: Sealer, sealer: Sealer, key: Key) -> Key:
 
 def _checked_place(sealer: Sealer, key: Key, version: Version, place: AtProvider) -> AtProvider:
     if not same(place.proof, sealer.proof(_purpose(version.number), key.provider, place.content())):
-        raise RecordChanged(sealer.place_of(key.provider, version.number), "has an id at the provider that is not its")
+        raise RecordChanged(
+            sealer.place_of(key.provider, version.number), "has an id at the provider that does not belong to it"
+        )
     return place
 
 

@@ -83,7 +83,7 @@ async def revoke(open_store: OpenStore, keys: KeyManagement, key: Key, version: 
         current = place_of(open_store, key, key.current)
         is_current = current is not None and current.key_id and current.key_id == place.key_id
         if is_current or version.fingerprint == key.current.fingerprint:
-            raise Conflict("the provider knows that key as the one in use", effect=Effect.NOTHING_REMOVED)
+            raise Conflict("at the provider, that key is the one in use", effect=Effect.NOTHING_REMOVED)
     remote = RemoteKey(place.key_id, place.name, place.parent, place.owner)
     if keys.ability.deletes:
         await keys.delete(remote, opened(sealer, key.provider, version))

@@ -26,7 +26,7 @@ from kojikey.stores.base import Change, Query, Store, Stored
 def list_accounts(store: Store, *, damaged: Callable[[RecordChanged], None]) -> Iterator[AccountRow]:
     """Yield the accounts in order of name; one that was removed is not there any more.
 
-    One that was changed from outside is reported to ``damaged`` and hides no other.
+    One that was changed outside kojikey is reported to ``damaged`` and hides no other.
     """
     keys = _KeyCount(store)
     for stored in store.accounts():
@@ -79,7 +79,7 @@ def ensure_there(open_store: OpenStore, *, account: str) -> None:
     """Check that there is such an account, before anybody is asked about it; needs no KEK.
 
     Raises:
-        AccountNotFound: the store has nothing of it. RecordChanged: it was changed or taken away from outside.
+        AccountNotFound: the store has nothing of it. RecordChanged: it was changed or removed outside kojikey.
     """
     stored = open_store.account(account)
     if stored is None or stored.document["wrapped"] is None:

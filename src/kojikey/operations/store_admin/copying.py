@@ -70,7 +70,7 @@ def copy(
     Raises:
         AccountNotFound: there is nothing of an account that was named; nothing was copied.
         CannotOpen: the other store's KEK cannot be had; or a key of an account does not open, here or there, or its
-            audit trail was touched from outside, and nothing of that account was copied.
+            audit trail was changed outside kojikey, and nothing of that account was copied.
         StoreUnavailable, ChangedMeanwhile: run it again to go on.
     """
     target.kek()  # before anything is read: a KEK may be asked for
@@ -297,7 +297,7 @@ def _compare(source: OpenStore, target: OpenStore, key: Key, written: Stored) ->
     with _named(target):
         found = key_of(written)
         if _shown(found) != _shown(key) or not _same_values(source, target, key, found):
-            raise RecordChanged(str(written.ref), "does not read back from the other store as it was written")
+            raise RecordChanged(str(written.ref), "reads back from the other store differently than it was written")
 
 
 def _shown(key: Key) -> Key:

@@ -83,7 +83,7 @@ def owner_policy(open_store: OpenStore, *, account: str) -> Document:
     policy = store.owner_policy(account)
     if policy is None:
         raise UsageError(
-            f"{store.place} is not in DynamoDB, and IAM policies are for that",
+            f"{store.place} is not in DynamoDB, and IAM policies exist only there",
             hint=Hint("PostgreSQL has ", next_step("store grant"), "; a file belongs to its owner"),
         )
     specs = [spec for spec in (header["kek"], header.get("next_kek")) if spec]

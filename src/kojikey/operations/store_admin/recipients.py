@@ -113,13 +113,13 @@ def remove(open_store: OpenStore, named: str, inputs: KekInputs) -> tuple[Recipi
         return gone, finish(open_store, before, kek, is_resumed=True)
     if len(sealed.listed(spec)) == 1:
         raise Conflict(
-            "that is the last recipient: nobody could open the store any more",
+            "that is the last recipient: without one, nobody could open the store",
             hint=Hint(next_step("store rekey", "--kek", "SOURCE"), " moves the store to a KEK that is not shared"),
             effect=Effect.NOTHING_CHANGED,
         )
     if gone.text in sealed.own_recipients(spec, inputs):
         raise Conflict(
-            "that is you: one cannot remove oneself",
+            "that is you: nobody can remove themselves",
             hint="ask another recipient to do it; " + LIST,
             effect=Effect.NOTHING_CHANGED,
         )
@@ -172,7 +172,7 @@ def _shared(open_store: OpenStore, header: Document) -> Document:
         raise UsageError(
             f"the store {open_store.store.place} has no recipients: its key-encryption key is {describe(spec)}",
             hint=Hint(
-                next_step("store rekey", "--kek", "recipients", "--recipient", "R"), " makes one for several people"
+                next_step("store rekey", "--kek", "recipients", "--recipient", "R"), " creates one for several people"
             ),
             effect=Effect.NOTHING_CHANGED,
         )

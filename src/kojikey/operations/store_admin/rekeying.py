@@ -87,12 +87,12 @@ def _left_over(damaged: list[str], done: int) -> CannotOpen:
     names = ", ".join(map(validators.shown, damaged[:_NAMED]))
     more = f" and {len(damaged) - _NAMED} more" if len(damaged) > _NAMED else ""
     return CannotOpen(
-        f"the records of these accounts were changed from outside, and were not wrapped anew: {names}{more}; "
+        f"the records of these accounts were changed outside kojikey, and were not wrapped anew: {names}{more}; "
         f"{done} accounts are done, and the store keeps both KEKs",
         hint=Hint(
             "restore each from a backup, or give it up with ",
             next_step("account remove", "NAME"),
-            "; then run the same again",
+            "; then run the same command again",
         ),
     )
 
@@ -110,7 +110,7 @@ def _resumed(open_store: OpenStore, spec: Document, source: str, inputs: KekInpu
         if _is_carried(open_store, str(spec.get("kid"))):
             raise
         if inputs.warn is not None:
-            inputs.warn(f"{error}; no account has it yet, so another one takes its place")
+            inputs.warn(f"{error}; no account uses it yet, so another one replaces it")
         return None
 
 
@@ -235,7 +235,7 @@ def _rewrap(open_store: OpenStore, account: str, kek: Kek) -> None:
         # Only while the header names the new KEK: another re-keying may have taken the place of this one.
         header = open_store.refreshed_header()
         if open_store.target_spec.get("kid") != kek.kid:
-            raise Conflict("another re-keying took the place of this one; what was done so far stays")
+            raise Conflict("another re-keying replaced this one; what was done so far is kept")
         data_key = open_store.data_key(account, before)
         wrapped = kek.wrap(data_key, store=open_store.store_id, account=account)
         sealer = Sealer(data_key, store=open_store.store_id, account=account)

@@ -36,8 +36,8 @@ def ensure_unlockable(open_store: OpenStore) -> None:
     """
     if any(spec.get("source") != "passphrase" for spec in open_store.specs_in_use()):
         raise UsageError(
-            "the store's key-encryption key is no passphrase, so nobody is asked for one",
-            hint=Hint("unlock is for stores with a passphrase; one that asks no more: ", REKEY_TO_KEYCHAIN),
+            "the store's key-encryption key is not a passphrase, so there is nothing to unlock",
+            hint=Hint("unlock is for stores with a passphrase; a KEK that needs no question: ", REKEY_TO_KEYCHAIN),
             effect=Effect.NOTHING_UNLOCKED,
         )
     if not kernel_keyring.is_there():
@@ -87,6 +87,6 @@ def unlocked(spec: Document) -> Unlocked | None:
 def _no_keyring() -> UsageError:
     return UsageError(
         "this system has no kernel keyring that keeps a key for a time",
-        hint=Hint("to be asked for no passphrase: ", REKEY_TO_KEYCHAIN, ", or KOJIKEY_PASSPHRASE_FILE"),
+        hint=Hint("to open the store without a passphrase: ", REKEY_TO_KEYCHAIN, ", or KOJIKEY_PASSPHRASE_FILE"),
         effect=Effect.NOTHING_UNLOCKED,
     )

@@ -36,7 +36,7 @@ def undecided(finding: Finding, tried: Sequence[str], *, can_be_named: bool) -> 
         hint=(
             f"name a {finding.about} that the key must reach with --model"
             if can_be_named
-            else "the key was not judged for this; the same command tries again"
+            else "the key was not judged for this; run the same command to try again"
         ),
     )
 
@@ -63,5 +63,5 @@ def _delivered(finding: Finding, definition: Definition) -> Finding:
     return replace(
         finding,
         detail=f"{definition.company} accepted the key for another request, but says that this one came without a key",
-        hint=f"see what the key may be used for: {definition.pages.keys}",
+        hint=f"check what the key may be used for: {definition.pages.keys}",
     )

@@ -18,7 +18,7 @@ class Words(NamedTuple):
     page: str
 
 
-_NEW_KEY = "make another at {keys}, then {rotate}"
+_NEW_KEY = "create another at {keys}, then {rotate}"
 _LATER = "{test} tries again"
 
 WORDS: dict[Reason, Words] = {
@@ -44,22 +44,22 @@ WORDS: dict[Reason, Words] = {
     ),
     Reason.SERVICE_DISABLED: Words(
         "the API is not enabled for the key's account",
-        "enable it, wait some minutes, then {test}",
+        "enable it, wait a few minutes, then {test}",
         "keys",
     ),
     Reason.REGION_UNSUPPORTED: Words(
         "{company} does not offer the API in this region",
-        "use it from, or with an account of, another region",
+        "use it from another region, or with an account of another region",
         "billing",
     ),
     Reason.QUOTA_EXHAUSTED: Words("the quota is used up", "see {usage}", "usage"),
-    Reason.BILLING: Words("{company} asks for payment: {message}", "settle it at {billing}", "billing"),
+    Reason.BILLING: Words("{company} asks for payment: {message}", "pay at {billing}", "billing"),
     Reason.PLAN_REQUIRED: Words(
         "the account's plan does not include this: {message}", "change the plan at {billing}", "billing"
     ),
     Reason.MODEL_UNAVAILABLE: Words(
         "the model {model} is not available to this key",
-        "name another with --model, or see what the key may use",
+        "name another with --model, or check which models the key may use",
         "keys",
     ),
     Reason.INVALID_KEY: Words("{company} does not know this key", _NEW_KEY, "keys"),
@@ -67,7 +67,7 @@ WORDS: dict[Reason, Words] = {
     Reason.REVOKED: Words("{company} has revoked the key", _NEW_KEY, "keys"),
     Reason.KEY_TYPE_UNSUPPORTED: Words(
         "{company} does not accept a credential of this kind here",
-        "make an API key at {keys}, then {rotate}",
+        "create an API key at {keys}, then {rotate}",
         "keys",
     ),
     Reason.RATE_LIMITED: Words("{company} received too many requests; the key was not judged", _LATER, "usage"),
@@ -78,15 +78,15 @@ WORDS: dict[Reason, Words] = {
     Reason.TIMEOUT: Words("{company} did not answer in time", "--timeout allows more time; " + _LATER, "keys"),
     Reason.TLS_ERROR: Words(
         "no encrypted connection could be made: the server's certificate was not accepted",
-        "behind an inspecting proxy, SSL_CERT_FILE names its CA file; the key was not judged",
+        "behind an inspecting proxy, set SSL_CERT_FILE to its CA file; the key was not judged",
         "keys",
     ),
     Reason.REDIRECTED: Words(
         "the endpoint redirects elsewhere; the key was not sent there", "check the base URL of the key", "keys"
     ),
     Reason.NETWORK_BLOCKED: Words(
-        "the network between here and {company} refused the request (a proxy, a firewall, a block of the address)",
-        "try from another network, or check HTTPS_PROXY; the key was not judged",
+        "the network between here and {company} refused the request (a proxy, a firewall, or a blocked address)",
+        "try another network, or check HTTPS_PROXY; the key was not judged",
         "keys",
     ),
     Reason.UNKNOWN: Words(

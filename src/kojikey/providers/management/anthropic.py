@@ -24,7 +24,7 @@ class Anthropic(KeyManagement):
         creates=False,
         disables=True,
         deletes=False,
-        sentence="disables the previous key; a new one is made by a person",
+        sentence="disables the previous key; you create the new one by hand",
     )
 
     async def _list_keys(self, parent: str) -> tuple[RemoteKey, ...]:

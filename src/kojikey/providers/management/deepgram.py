@@ -24,7 +24,7 @@ class Deepgram(KeyManagement):
         admin="deepgram",
         parent="project",
         hints=False,
-        sentence="makes and deletes keys with a key that has keys:write, with scopes, tags and expiry copied",
+        sentence="creates and deletes keys with a key that has keys:write, with scopes, tags and expiry copied",
     )
 
     async def _parents(self) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ class ElevenLabs(KeyManagement):
         admin="elevenlabs_admin",
         parent="service account",
         disables=True,
-        sentence="makes, disables and deletes the keys of service accounts (not those of users), with permissions, "
+        sentence="creates, disables and deletes the keys of service accounts (not those of users), with permissions, "
         "limit and addresses copied",
     )
 

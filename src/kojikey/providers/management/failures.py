@@ -40,9 +40,9 @@ def failure_of(company: str, answer: Answer, scrub: Callable[[str], str], *, is_
     status, said = answer.status, scrub(evidence.message) if evidence.message and not evidence.is_html else ""
     told = f"{company} says: {said}" if said else f"{company} answered {status}"
     if status in (408, 409) or status >= 500:
-        return ManagementUnavailable(f"{company} could not do it (status {status})", is_uncertain=is_change)
+        return ManagementUnavailable(f"{company} failed (status {status})", is_uncertain=is_change)
     if status == 429:
-        return ManagementUnavailable(f"{company} has too many requests (status 429)", is_uncertain=False)
+        return ManagementUnavailable(f"{company} received too many requests (status 429)", is_uncertain=False)
     if status < 400:
         return ManagementUnavailable(
             f"{company}'s management host sent the request elsewhere (status {status}); it was not followed",
@@ -80,13 +80,13 @@ def _sentence(company: str, refusal: Refusal, permission: str, told: str) -> str
         case Refusal.ADMIN_KEY:
             return f"{company} does not accept the admin key ({told})"
         case Refusal.OTHER_KIND:
-            return f"{company} does not take this key for managing keys: it is no admin key ({told})"
+            return f"{company} does not accept this key for managing keys: it is not an admin key ({told})"
         case Refusal.PERMISSION if permission:
             return f"the admin key lacks the permission {permission} ({told})"
         case Refusal.PERMISSION:
             return f"the admin key lacks a permission ({told})"
         case Refusal.LIMIT:
-            return f"{company} makes no more keys: a limit of their number is reached ({told})"
+            return f"{company} creates no more keys: the limit on their number is reached ({told})"
         case Refusal.NOT_THERE:
             return f"{company} does not find it ({told})"
         case _:
@@ -101,4 +101,6 @@ def failure_of_fault(company: str, fault: Fault, *, is_change: bool) -> KojikeyE
 
 def unreadable(company: str, *, is_change: bool) -> KojikeyError:
     """Return the error for an answer that is a success and cannot be understood."""
-    return ManagementUnavailable(f"{company}'s answer is not what its management API answers", is_uncertain=is_change)
+    return ManagementUnavailable(
+        f"{company}'s answer does not have the form of its management API", is_uncertain=is_change
+    )

@@ -23,7 +23,7 @@ class Fireworks(KeyManagement):
     ability = Ability(
         admin="fireworks",
         parent="user",
-        sentence="makes and deletes keys with any key of the same user, with expiry copied",
+        sentence="creates and deletes keys with any key of the same user, with expiry copied",
     )
 
     async def _parents(self) -> tuple[str, ...]:

@@ -32,8 +32,8 @@ class GoogleGemini(KeyManagement):
         parent="project",
         hints=False,
         longest_name=63,
-        sentence="makes and deletes keys with a Google identity, with restrictions, addresses and service account "
-        "copied; Google keeps a deleted key for 30 days, in which it can be restored",
+        sentence="creates and deletes keys with a Google identity, with restrictions, addresses and service account "
+        "copied; Google keeps a deleted key for 30 days, during which it can be restored",
     )
 
     async def _parents(self) -> tuple[str, ...]:
@@ -66,9 +66,9 @@ class GoogleGemini(KeyManagement):
     async def _find(self, key_id: str, parent: str) -> RemoteKey | None:
         if "/" not in key_id and not parent:
             raise CannotMint(
-                "of which project that key is cannot be told",
+                "kojikey cannot tell which project the key belongs to",
                 effect=Effect.NOTHING_CREATED,
-                hint="name it whole, as projects/PROJECT/locations/global/keys/ID, or its project: --parent PROJECT",
+                hint="give its full name, projects/PROJECT/locations/global/keys/ID, or its project: --parent PROJECT",
             )
         name = key_id if "/" in key_id else f"projects/{parent}/locations/global/keys/{key_id}"
         if not _NAME.fullmatch(name):

@@ -25,7 +25,7 @@ class Mistral(KeyManagement):
         admin="mistral_admin",
         parent="workspace",
         longest_name=255,
-        sentence="makes and deletes keys on the Enterprise plan, with workspace and expiry copied",
+        sentence="creates and deletes keys on the Enterprise plan, with workspace and expiry copied",
     )
 
     async def _checked_parent(self, parent: str) -> str:

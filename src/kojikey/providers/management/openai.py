@@ -18,7 +18,7 @@ _ROOT = "/v1/organization/projects"
 _PAGE = "100"
 _MOST_PAGES = 200
 _SERVICE_ACCOUNT = "service_account:"
-_WIDER = "what the old key is allowed cannot be read from OpenAI, and a new key is allowed everything in its project"
+_WIDER = "OpenAI does not show what the old key is allowed, and a new key is allowed everything in its project"
 
 
 class OpenAI(KeyManagement):
@@ -27,7 +27,8 @@ class OpenAI(KeyManagement):
     ability = Ability(
         admin="openai_admin",
         parent="project",
-        sentence="makes a key as a new service account of the project, and deletes keys; permissions cannot be copied",
+        sentence="creates a key as a new service account of the project, and deletes keys; permissions cannot be "
+        "copied",
     )
 
     async def _parents(self) -> tuple[str, ...]:
@@ -76,7 +77,7 @@ class OpenAI(KeyManagement):
         ]
         if others:
             raise ManagementRefused(
-                "OpenAI deletes a service account only with all its keys, and this one has others",
+                "OpenAI deletes a service account only with all its keys, and this one has other keys",
                 Refusal.REQUEST,
                 effect=Effect.NOTHING_REMOVED,
             )

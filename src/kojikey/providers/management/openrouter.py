@@ -29,7 +29,7 @@ class OpenRouter(KeyManagement):
         admin="openrouter_admin",
         parent="workspace",
         disables=True,
-        sentence="makes, disables and deletes keys, with limit and expiry copied (a guardrail is not)",
+        sentence="creates, disables and deletes keys, with limit and expiry copied (a guardrail is not)",
     )
 
     async def _checked_parent(self, parent: str) -> str:

@@ -19,8 +19,8 @@ class Perplexity(KeyManagement):
         lists=False,
         hints=False,
         by_value=True,
-        sentence="makes and revokes keys with any key of the same group; it lists none, so that a key whose answer was "
-        "lost has to be found by a person",
+        sentence="creates and revokes keys with any key of the same group; it lists no keys, so a key whose answer was "
+        "lost has to be found by hand",
     )
 
     async def _list_keys(self, parent: str) -> tuple[RemoteKey, ...]:  # noqa: ARG002

@@ -26,7 +26,7 @@ class XAI(KeyManagement):
         admin="xai_admin",
         parent="team",
         disables=True,
-        sentence="makes, disables and deletes keys, with access rights, rate limits and expiry copied",
+        sentence="creates, disables and deletes keys, with access rights, rate limits and expiry copied",
     )
 
     async def _parents(self) -> tuple[str, ...]:

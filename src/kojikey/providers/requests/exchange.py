@@ -204,7 +204,7 @@ def checked_header_value(secret: Secret) -> None:
         MalformedKey: it has other characters than visible ASCII, or none.
     """
     if _SENDABLE.fullmatch(secret.reveal()) is None:
-        raise MalformedKey("the key has characters that no request can carry", effect=Effect.NOTHING_SENT)
+        raise MalformedKey("the key contains characters that no request can carry", effect=Effect.NOTHING_SENT)
 
 
 def _inflated(content: bytes, limit: int) -> tuple[bytes, bool]:
@@ -224,9 +224,7 @@ def _fault(error: Exception) -> Fault:
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
         return Fault(Reason.TLS_ERROR)
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
-        return Fault(
-            Reason.TLS_ERROR, "no encrypted connection could be made: the server does not speak TLS as it should"
-        )
+        return Fault(Reason.TLS_ERROR, "no encrypted connection could be made: the server does not speak TLS correctly")
     if isinstance(error, httpcore2.ProxyError):
         return Fault(Reason.NETWORK_BLOCKED, "the proxy refused the connection; the key was not sent", is_unsent=True)
     if isinstance(error, httpcore2.TimeoutException | TimeoutError):

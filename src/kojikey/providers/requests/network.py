@@ -227,7 +227,7 @@ def tls_context() -> ssl.SSLContext:
     """Return the settings of encrypted connections: verified by SSL_CERT_FILE or SSL_CERT_DIR, else by the system.
 
     Raises:
-        BadNetworkSettings: the variable names no certificates that can be read.
+        BadNetworkSettings: the variable does not name readable certificates.
     """
     variable = "SSL_CERT_FILE" if os.environ.get("SSL_CERT_FILE") else "SSL_CERT_DIR"
     try:
@@ -237,7 +237,7 @@ def tls_context() -> ssl.SSLContext:
         return httpcore2.default_ssl_context()
     except (OSError, ValueError):
         raise BadNetworkSettings(
-            f"{variable} names no certificates that can be read",
-            hint=f"let {variable} name a PEM file of CA certificates, or unset it for the system's own",
+            f"{variable} does not name readable certificates",
+            hint=f"set {variable} to a PEM file of CA certificates, or unset it to use the system's",
             effect=Effect.NOTHING_SENT,
         ) from None

@@ -351,7 +351,7 @@ class _Run:
             if f"{{{name}}}" in made.check.path and made.values.get(name) in fallback
         ]
         if blindly and finding.reason is Reason.OK and finding.http_status != 200:
-            return replace(finding, detail=f"no {blindly[0]} could be listed, so that no paid request was made")
+            return replace(finding, detail=f"no {blindly[0]} could be listed, so no paid request was sent")
         return finding
 
     def _since(self, began: float) -> int:

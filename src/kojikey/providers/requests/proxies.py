@@ -132,9 +132,11 @@ def _parsed(variable: str, value: str) -> Proxy | Problem:
     except ValueError:
         return Problem(variable, "is not a proxy address: its host or port is not valid")
     if scheme.startswith("socks") and scheme not in _DEFAULT_PORTS:
-        return Problem(variable, "names a SOCKS proxy of a kind that is not supported: socks5:// and socks5h:// are")
+        return Problem(
+            variable, "names an unsupported kind of SOCKS proxy: only socks5:// and socks5h:// are supported"
+        )
     if scheme not in _DEFAULT_PORTS:
-        return Problem(variable, "is not a proxy address: http://HOST:PORT, https:// and socks5:// are")
+        return Problem(variable, "is not a proxy address: use http://HOST:PORT, https:// or socks5://")
     if not _HOST.fullmatch(f"[{host}]" if ":" in host else host) or port == 0:
         return Problem(variable, "is not a proxy address: its host or port is not valid")
     if scheme.startswith("socks") and not _has_socks():

@@ -196,7 +196,7 @@ class Traffic:
         circuit.rest = min(LONGEST_REST_S, circuit.rest * 2)
         if (provider, base_url) not in self._told and len(self._told) < _MOST_TOLD:
             self._told.add((provider, base_url))
-            self.tell(f"{provider}: {_why(reason, base_url)}; its other keys there are not asked for {rest:.0f} s")
+            self.tell(f"{provider}: {_why(reason, base_url)}; no other key is tested there for {rest:.0f} s")
 
     def _pace(self, provider: str) -> _Pace:
         return self._paces.setdefault(provider, _Pace())

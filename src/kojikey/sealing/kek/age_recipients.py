@@ -77,9 +77,7 @@ def parsed_file(text: str) -> tuple[Recipient, ...]:
                 error.place = f"line {number}"
                 raise
     if not found or len(lines) > _LIST_LIMIT:
-        raise UsageError(
-            "there is no recipient in that file, or far too many lines", hint=FORMS, effect=Effect.NOTHING_CHANGED
-        )
+        raise UsageError("that file has no recipient, or far too many lines", hint=FORMS, effect=Effect.NOTHING_CHANGED)
     return tuple(found)
 
 
@@ -127,7 +125,7 @@ def seal(plaintext: bytes, recipient: str, *, named: Collection[str], callbacks:
     plugin = plugin_of(recipient)
     if plugin is not None and recipient not in named:
         raise UsageError(
-            f"sealing to a recipient of the plugin {plugin} starts age-plugin-{plugin}, which is done only for "
+            f"sealing to a recipient of the plugin {plugin} starts age-plugin-{plugin}, and kojikey does that only for "
             "recipients that you name",
             hint=f"name it as well: --recipient {recipient}",
             effect=Effect.NOTHING_CHANGED,
@@ -153,7 +151,7 @@ def guarded(work: Callable[[Any], Any], what: str) -> Any:
     except BaseException:  # noqa: S110 - told below
         pass
     # Raised out here, so that nothing of what the library was given is in its context.
-    raise KekUnavailable(f"{what} could not do its part", effect=Effect.NOTHING_CHANGED)
+    raise KekUnavailable(f"{what} failed", effect=Effect.NOTHING_CHANGED)
 
 
 def _target(age: Any, text: str, callbacks: object) -> object:

@@ -218,7 +218,7 @@ def parse_source(argument: str) -> Asked:
     of_arn = key.split(":")[3] if key.startswith("arn:") and key.count(":") == 5 else None
     region = checked_region(given["region"]) if "region" in given else of_arn
     if of_arn not in (None, region):
-        raise UsageError("the key's ARN is of another region", hint=SHAPE, effect=Effect.NOTHING_CREATED)
+        raise UsageError("the key's ARN belongs to another region", hint=SHAPE, effect=Effect.NOTHING_CREATED)
     return Asked(key, region, checked_endpoint(given["endpoint"]) if "endpoint" in given else None)
 
 

@@ -15,15 +15,15 @@ from kojikey.model.next_step import Hint, next_step
 _ALIAS = re.compile(r"(^|:)alias/")
 _REACH = Hint("check the network, HTTPS_PROXY, and the region and endpoint that ", next_step("store info"), " shows")
 _KINDS: dict[Kind, tuple[str, str]] = {
-    "credentials": ("AWS has no valid credentials from here, and the KEK is in KMS", CREDENTIALS_HINT),
-    "throttled": ("KMS is throttling the use of {key}, and did not recover in time", "try again later"),
+    "credentials": ("there are no valid AWS credentials here, and the KEK is in KMS", CREDENTIALS_HINT),
+    "throttled": ("KMS throttled requests for {key} for too long", "try again later"),
     "busy": ("KMS is changing the key {key}", "try again in a minute"),
     "server": ("KMS is down, or cannot use {key} now", "https://health.aws.amazon.com/health/status"),
     "unreachable": ("KMS cannot be reached to use {key}", _REACH),
     "foreign": ("something else answers in place of KMS; {key} was not used", _REACH),
     "tls": (
         "the server that answers for KMS could not be verified (TLS)",
-        "AWS_CA_BUNDLE names a proxy's certificates",
+        "if there is a proxy, set AWS_CA_BUNDLE to its certificates",
     ),
 }
 # https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html, "Errors"
@@ -36,15 +36,16 @@ _UNUSABLE: dict[str, tuple[str, str]] = {
     ),
     "InvalidKeyUsageException": (
         "the KMS key {key} is not a symmetric key for encryption",
-        "aws kms create-key --region {region} makes one",
+        "aws kms create-key --region {region} creates one",
     ),
     "MalformedCredentials": (
-        "AWS's credentials here are malformed (a line end or another character that no credential has), and the KEK "
+        "AWS's credentials here are malformed (they contain a line end or another invalid character), and the KEK "
         "is in KMS",
         MALFORMED_HINT,
     ),
     "MfaWanted": (
-        "AWS wants an MFA code for the role of this profile before the KEK in KMS can be used, and kojikey never asks "
+        "AWS requires an MFA code for the role of this profile before the KEK in KMS can be used, and kojikey never "
+        "asks "
         "for one",
         MFA_HINT,
     ),
@@ -58,13 +59,13 @@ def translated(error: Exception, key: str, where: str, *, region: str = "") -> K
     if found is None:
         return None
     if found.code == "InvalidCiphertextException":
-        return RecordChanged(where, "was changed, or is of another store or another account")
+        return RecordChanged(where, "was changed, or belongs to another store or account")
     if found.code == "IncorrectKeyException":
         return WrongKek(f"the {where} was wrapped by another KMS key")
     if found.kind == "missing":
         return KekMissing(
             f"AWS KMS has no key {key}",
-            hint="check the key's id, region and AWS account; a key that was deleted opens nothing any more",
+            hint="check the key's id, region and AWS account; a deleted key no longer opens anything",
             effect=Effect.NOTHING_OPENED,
         )
     return _unavailable(found, key, region)

@@ -53,7 +53,7 @@ class Kek(NotSerialisable, ABC):
         """Return the data key that a record holds.
 
         Raises:
-            WrongKek: another KEK wrapped it. RecordChanged: it was changed, or is of another place.
+            WrongKek: another KEK wrapped it. RecordChanged: it was changed, or belongs to another place.
             RecordUnsupported: it is of a form that is not read here.
         """
 

@@ -26,7 +26,7 @@ def load(spec: Spec, inputs: KekInputs) -> Kek:
     value = Secret(inputs.environ.get(name, ""))
     if not value.reveal():
         raise KekMissing(f"{name} is not set, and this store's KEK is kept there", hint=f"export {name}=...")
-    return local_kek(value, holder=name, hint="restore the KEK that was there; no other one fits")
+    return local_kek(value, holder=name, hint="restore the KEK that was there; no other one works")
 
 
 def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
@@ -44,7 +44,7 @@ def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]
         )
     value = Secret(inputs.environ.get(name, ""))
     if not value.reveal():
-        hint = f'make one, keep it where you keep secrets, and try again: export {name}="$({_MAKE_ONE})"'
+        hint = f'create one, keep it where you keep secrets, and try again: export {name}="$({_MAKE_ONE})"'
         raise KekMissing(f"{name} is not set; it has to hold 32 random bytes in base64url", hint=hint)
     kek = local_kek(value, holder=name, hint=f"this creates one: {_MAKE_ONE}")
     return {"source": "env", "name": name, "kid": kek.kid}, kek
@@ -57,7 +57,7 @@ def discard(spec: Spec, inputs: KekInputs) -> None:
 def describe(spec: Spec) -> str:
     """Return a text that says where the KEK lives and who can read it."""
     name = text_member(spec, "name")
-    return f"the environment variable {name}: readable by this user's processes, and by what sets it"
+    return f"the environment variable {name}: readable by this user's processes, and by whatever sets it"
 
 
 def mismatch(spec: Spec) -> str:
@@ -85,7 +85,7 @@ def local_kek(text: Secret, *, holder: str, hint: str) -> LocalKek:
     key = _decoded(text)
     if len(key) != KEY_BYTES:
         raise KekUnavailable(
-            f"what {holder} holds is not a KEK: 32 bytes in base64url or base64 (43 characters)", hint=hint
+            f"the value of {holder} is not a KEK: 32 bytes in base64url or base64 (43 characters)", hint=hint
         )
     return LocalKek(key)
 

@@ -206,7 +206,7 @@ def _identities(content: HiddenBytes, label: str, inputs: KekInputs) -> Iterator
         return
     lines = [Secret(line.strip()) for line in text.reveal().splitlines() if line.strip() and line.strip()[0] != "#"]
     if not lines:
-        raise KekMissing(f"there is no identity in {label}", hint="an identity is made by: age-keygen -o FILE")
+        raise KekMissing(f"there is no identity in {label}", hint="this creates an identity: age-keygen -o FILE")
     for line in lines:
         if line.reveal().startswith("AGE-PLUGIN-"):
             yield PluginIdentity(label, line, inputs)
@@ -218,7 +218,7 @@ def _identities(content: HiddenBytes, label: str, inputs: KekInputs) -> Iterator
 
 def _unreadable(label: str) -> KekUnavailable:
     return KekUnavailable(
-        f"{label} has something else than age identities or a private SSH key; it is not repeated here",
+        f"{label} contains something other than age identities or a private SSH key; it is not repeated here",
         hint="a line of it is AGE-SECRET-KEY-1… or AGE-PLUGIN-NAME-1…",
     )
 
@@ -258,7 +258,7 @@ def _decrypted_key(content: HiddenBytes, label: str, inputs: KekInputs) -> Hidde
 def _asked(label: str, inputs: KekInputs) -> Secret:
     if inputs.ask_identity is None:
         raise KekMissing(
-            f"the identity {label} has a passphrase, and nobody can be asked for it",
+            f"the identity {label} has a passphrase, and there is no terminal to ask for it",
             hint=f"run on a terminal, or set {IDENTITY_FILE_VARIABLE} to an identity without one",
         )
     return inputs.ask_identity(label)

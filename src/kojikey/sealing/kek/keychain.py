@@ -33,7 +33,7 @@ SECONDS = 3.0
 HELPER = (sys.executable, "-P", "-m", "kojikey.sealing.kek.keychain_helper")
 _OTHER_SOURCES = "other KEK sources: passphrase, env, file:PATH"
 _PROBLEMS = {
-    "no_keychain": "there is no keychain here that can keep secrets",
+    "no_keychain": "there is no keychain here that can store secrets",
     "locked": "the keychain is locked, and was not unlocked",
     "failed": "the keychain refused, or does not work",
 }
@@ -127,7 +127,7 @@ def ask(
             start_new_session=True,
         )
     except (OSError, ValueError):
-        raise KekUnavailable("the keychain could not be asked", hint=_OTHER_SOURCES) from None
+        raise KekUnavailable("the keychain could not be read", hint=_OTHER_SOURCES) from None
     with process:
         output: bytes | None = None
         try:

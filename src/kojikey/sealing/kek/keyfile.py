@@ -29,7 +29,7 @@ def load(spec: Spec, inputs: KekInputs) -> Kek:
     Raises:
         KekMissing: there is none. KekUnavailable: others can read it, or it holds something else.
     """
-    return _read(_path(spec), warn=inputs.warn, hint="restore the KEK that was there; no other one fits")
+    return _read(_path(spec), warn=inputs.warn, hint="restore the KEK that was there; no other one works")
 
 
 def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
@@ -44,7 +44,7 @@ def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]
     try:
         kek: Kek = _create(path)
     except FileExistsError:
-        hint = "name a file that is not there yet, and it is created; this one was not changed"
+        hint = "name a file that does not exist yet, and it is created; this one was not changed"
         kek = _read(path, warn=inputs.warn, hint=hint)
     return {"source": "file", "path": path, "kid": kek.kid}, kek
 
@@ -60,7 +60,7 @@ def describe(spec: Spec) -> str:
     try:
         private_file.read(path, what=_WHAT, warn=warnings.append)
     except KekMissing:
-        return f"the file {path}, which is not there"
+        return f"the file {path}, which does not exist"
     except KekUnavailable as refused:
         return str(refused)
     readers = "others on this machine too" if warnings else "its owner only"
@@ -101,7 +101,7 @@ def _create(path: str) -> LocalKek:
     except FileExistsError:
         raise
     except (FileNotFoundError, NotADirectoryError):
-        raise UsageError(f"the folder of {path} is not there", effect=Effect.NOTHING_CREATED) from None
+        raise UsageError(f"the folder of {path} does not exist", effect=Effect.NOTHING_CREATED) from None
     except OSError as error:
         raise KekUnavailable(f"the {_WHAT} {path} cannot be created ({error.strerror})") from None
     try:

@@ -145,7 +145,9 @@ def _passphrase(inputs: KekInputs, purpose: Purpose) -> Secret:
     if path:
         return _first_line(path, inputs)
     if inputs.ask_passphrase is None:
-        raise KekMissing(f"{_NEEDED.get(purpose, 'a passphrase')} is needed, and nobody can be asked", hint=_WAYS_OUT)
+        raise KekMissing(
+            f"{_NEEDED.get(purpose, 'a passphrase')} is needed, and there is no terminal to ask for it", hint=_WAYS_OUT
+        )
     return inputs.ask_passphrase(purpose)
 
 
@@ -184,7 +186,7 @@ def _parameters(spec: Spec) -> Parameters:
     try:
         salt = base64url.decode(text_member(spec, "salt"))
     except ValueError:
-        raise RecordChanged("header", "does not say how its KEK is made (its salt is damaged)") from None
+        raise RecordChanged("header", "does not say how its KEK is derived (its salt is damaged)") from None
     numbers = {name: spec.get(name) for name in ("memory_kib", "iterations", "lanes")}
     memory, iterations, lanes = (_number(name, value) for name, value in numbers.items())
     if (
@@ -203,7 +205,7 @@ def _parameters(spec: Spec) -> Parameters:
 
 def _number(name: str, value: object) -> int:
     if type(value) is not int:
-        raise RecordChanged("header", f"does not say how its KEK is made (its {name} is damaged)")
+        raise RecordChanged("header", f"does not say how its KEK is derived (its {name} is damaged)")
     return value
 
 

@@ -45,7 +45,7 @@ def read(
         if not _is_on_read_only_system(descriptor):
             raise KekUnavailable(f"others can read the {what} {path}; it was not used", hint=_mend(path))
         if warn is not None:
-            warn(f"others can read the {what} {path}; its file system is read-only, so it is used all the same")
+            warn(f"others can read the {what} {path}; its file system is read-only, so it is used anyway")
 
     return _read(path, what, check, limit)
 
@@ -77,7 +77,7 @@ def _read(path: str, what: str, check: Callable[[int], None], limit: int) -> Hid
     try:
         descriptor = os.open(path, OPEN_FLAGS)
     except FileNotFoundError:
-        raise KekMissing(f"the {what} {path} is not there", hint="put it back, with mode 600") from None
+        raise KekMissing(f"the {what} {path} does not exist", hint="put it back, with mode 600") from None
     except (OSError, ValueError) as error:
         raise _unreadable(path, what, error) from None
     try:

@@ -49,7 +49,7 @@ def load(spec: Spec, inputs: KekInputs) -> Kek:
 
     Raises:
         KekMissing: there is no identity that is a recipient's. KekUnavailable: one cannot be used.
-        RecordChanged: the list was changed from outside, or holds another KEK than it says.
+        RecordChanged: the list was changed outside kojikey, or holds another KEK than it says.
     """
     members = listed(spec)
     for identity in own_identities(inputs):
@@ -78,7 +78,7 @@ def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]
     spec = _authenticated(members, kek)
     if not any(own_recipients(spec, inputs)):
         raise UsageError(
-            "your own public key is not among the recipients, so that you could not open the store",
+            "your own public key is not among the recipients, so you could not open the store",
             hint=f"name it as well, or set {IDENTITY_FILE_VARIABLE} to the identity that belongs to one of them",
             effect=Effect.NOTHING_CREATED,
         )
@@ -95,7 +95,7 @@ def describe(spec: Spec) -> str:
     names = [member.recipient.name for member in members[:_SHOWN]]
     more = f" and {len(members) - _SHOWN} more" if len(members) > _SHOWN else ""
     who = "one recipient" if len(members) == 1 else f"{len(members)} recipients"
-    return f"sealed to {who}, each of whom opens it with an identity of their own: {', '.join(names)}{more}"
+    return f"sealed to {who}, each of whom opens it with their own identity: {', '.join(names)}{more}"
 
 
 def mismatch(spec: Spec) -> str:
@@ -122,7 +122,7 @@ def listed(spec: Spec) -> tuple[Member, ...]:
     """Return the members of a spec, in order. Their form is checked here, and who wrote them is not.
 
     Raises:
-        RecordChanged: the list was changed from outside.
+        RecordChanged: the list was changed outside kojikey.
     """
     found = spec.get("recipients")
     try:
@@ -130,7 +130,7 @@ def listed(spec: Spec) -> tuple[Member, ...]:
     except (KeyError, TypeError, ValueError, AttributeError):
         members = ()
     if not members:
-        raise RecordChanged("header", "has a list of recipients that was changed from outside")
+        raise RecordChanged("header", "has a list of recipients that was changed outside kojikey")
     return members
 
 
@@ -195,20 +195,20 @@ def check(spec: Spec, kek: LocalKek) -> None:
     """Make sure that somebody who has the KEK wrote the list of recipients.
 
     Raises:
-        RecordChanged: it was changed from outside.
+        RecordChanged: it was changed outside kojikey.
     """
     mac = spec.get("mac")
     if not isinstance(mac, str) or not mac.isascii() or not hmac.compare_digest(mac, _mac(spec, kek)):
-        raise RecordChanged("header", "has a list of recipients that was changed from outside")
+        raise RecordChanged("header", "has a list of recipients that was changed outside kojikey")
 
 
 def _verified(spec: Spec, opened: HiddenBytes) -> LocalKek:
     try:
         kek = local_kek(Secret(opened.decode("ascii")), holder="the sealed member", hint="")
     except (KekUnavailable, UnicodeDecodeError):
-        raise RecordChanged("header", "holds something else than a KEK for you") from None
+        raise RecordChanged("header", "holds something other than a KEK for you") from None
     if kek.kid != text_member(spec, "kid"):
-        raise RecordChanged("header", "holds another KEK for you than the one that it names")
+        raise RecordChanged("header", "holds a different KEK for you than the one it names")
     check(spec, kek)
     return kek
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 SOURCES = ("keychain", "passphrase", "env", "file", "recipients", "awskms")
 _WANTED = {
-    "old": " (a re-keying is under way, and the old one is wanted here)",
-    "announced": " (a re-keying is under way, and the new one is wanted here)",
+    "old": " (a re-keying is under way, and the old one is needed here)",
+    "announced": " (a re-keying is under way, and the new one is needed here)",
 }
 
 
@@ -177,7 +177,7 @@ def _source_of(spec: Spec) -> Source:
     module = _module(name)
     if module is None:
         raise RecordUnsupported(
-            "the store's KEK lives in a source that this version does not know",
+            "the store's KEK has a source that this version does not know",
             where="header",
             hint="a newer kojikey may have created the store: upgrade",
             effect=Effect.NOTHING_OPENED,

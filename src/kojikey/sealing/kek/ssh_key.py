@@ -29,9 +29,7 @@ def without_passphrase(content: HiddenBytes, words: Secret | None, label: str) -
         if words is None and not _is_encrypted(content):
             raise KekUnavailable(f"the SSH key {label} cannot be read") from None
         return None
-    raise KekUnavailable(
-        f"the SSH key {label} is of a kind that cannot be read here", hint="pip install 'kojikey[age]'"
-    )
+    raise KekUnavailable(f"the SSH key {label} is of an unsupported kind", hint="pip install 'kojikey[age]'")
 
 
 def _is_encrypted(content: HiddenBytes) -> bool:

@@ -35,14 +35,12 @@ from kojikey.model.ref import Ref
 from kojikey.stores.meaning import Meaning
 
 UNKNOWN = "it is not known whether the last change was made"
-UNKNOWN_HINT = Hint(
-    next_step("list"), " and ", next_step("history"), " show whether it was; a change that was made is whole"
-)
+UNKNOWN_HINT = Hint(next_step("list"), " and ", next_step("history"), " show whether it was; no change is made in part")
 
 _LIMITS = "see the table's throughput and the account's quotas in CloudWatch, or try again later"
 _KINDS: dict[Kind, Meaning] = {
-    "credentials": Meaning(StoreDenied, "was not asked: AWS has no valid credentials from here", CREDENTIALS_HINT),
-    "throttled": Meaning(StoreLocked, "is throttled by AWS, and did not recover in time", _LIMITS),
+    "credentials": Meaning(StoreDenied, "was not asked: there are no valid AWS credentials here", CREDENTIALS_HINT),
+    "throttled": Meaning(StoreLocked, "was throttled by AWS for too long", _LIMITS),
     "busy": Meaning(StoreLocked, "is busy: others keep changing the same documents", "try again"),
     "server": Meaning(
         StoreUnreachable, "is not available at AWS", "https://health.aws.amazon.com/health/status", effect=None
@@ -55,19 +53,19 @@ _KINDS: dict[Kind, Meaning] = {
     ),
     "foreign": Meaning(
         StoreUnreachable,
-        "was not reached: something else answers in DynamoDB's place",
-        "check the network (a portal that wants a login?), HTTPS_PROXY, and the URL's region and endpoint",
+        "was not reached: something else answers in place of DynamoDB",
+        "check the network (does a portal require a login?), HTTPS_PROXY, and the URL's region and endpoint",
         effect=None,
     ),
     "tls": Meaning(
         StoreUnreachable,
         "was not used: its server could not be verified (TLS)",
-        "behind a proxy that opens TLS, AWS_CA_BUNDLE names its certificates",
+        "behind a proxy that opens TLS, set AWS_CA_BUNDLE to its certificates",
     ),
 }
 _OTHER_SHAPE = Meaning(
     StoreCorrupt,
-    "is a table of another shape than kojikey's, or refuses its requests",
+    "is a table with another structure than kojikey's, or refuses its requests",
     Hint("name a table that ", next_step("store init"), " created"),
 )
 _COLLECTION_FULL = Meaning(
@@ -79,12 +77,12 @@ _COLLECTION_FULL = Meaning(
 _OTHER: dict[str, Meaning] = {
     "MalformedCredentials": Meaning(
         StoreDenied,
-        "was not asked: AWS's credentials here are malformed (a line end or another character that no credential has)",
+        "was not asked: AWS's credentials here are malformed (they contain a line end or another invalid character)",
         MALFORMED_HINT,
     ),
     "MfaWanted": Meaning(
         StoreDenied,
-        "was not asked: AWS wants an MFA code for the role of this profile, and kojikey never asks for one",
+        "was not asked: AWS requires an MFA code for the role of this profile, and kojikey never asks for one",
         MFA_HINT,
     ),
     "Boto3Missing": Meaning(StoreUnavailable, "needs boto3, which is not installed", EXTRA_HINT),
@@ -135,7 +133,7 @@ def missing(place: str, *, hint: str | None = None) -> StoreNotFound:
     """Return the error for a store that is not there."""
     region = place.partition("region=")[2].partition("&")[0]
     told = f"there is no store at {place}: the table is not in {region}, and tables of other regions are not searched"
-    error = StoreNotFound(place, None if hint else f"{told} (is it another region?)")
+    error = StoreNotFound(place, None if hint else f"{told} (is it in another region?)")
     error.hint = hint or next_step("store init", place, "--kek", "SOURCE")
     return error
 

@@ -34,7 +34,7 @@ from kojikey.stores.dynamodb.errors import UNKNOWN, UNKNOWN_HINT, meaning, missi
 T = TypeVar("T")
 
 _SHAPE = "write dynamodb://TABLE?region=REGION, for example dynamodb://kojikey?region=eu-central-1 (&endpoint=URL)"
-_UNFINISHED_HINT = Hint("the table is there, but empty: ", next_step("store init"), " finishes the set-up")
+_UNFINISHED_HINT = Hint("the table exists, but is empty: ", next_step("store init"), " finishes the set-up")
 
 
 class DynamoStore(Store):

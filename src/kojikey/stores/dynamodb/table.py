@@ -84,8 +84,8 @@ def _refuse_other_shape(described: dict[str, Any], place: str) -> None:
     if shape != wanted or {kinds.get(name) for name, _ in shape} != {"S"}:
         raise StoreCorrupt(
             place,
-            "is a table of another shape than kojikey's; it was left as it is",
-            hint="name a table that is not there yet, and it is created",
+            "is a table with another structure than kojikey's; it was left as it is",
+            hint="name a table that does not exist yet, and it is created",
         )
 
 

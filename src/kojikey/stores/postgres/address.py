@@ -23,7 +23,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.secret import Secret
 
-_SHAPE = "write postgresql://USER@HOST/DATABASE; options follow a ?, as psql takes them"
+_SHAPE = "write postgresql://USER@HOST/DATABASE; options follow a ?, as for psql"
 _HOST = re.compile(r"[A-Za-z0-9_.:%-]*|[/@][^,]*")
 _PORTS = re.compile(r"[0-9]{0,5}(,[0-9]{0,5})*")
 _VERIFIED = "verify-full"
@@ -58,7 +58,7 @@ def read_address(url: str) -> Address:
     try:
         given = conninfo_to_dict(url)
     except (psycopg.Error, ValueError):  # ValueError: bytes that are no UTF-8
-        raise UsageError("that is not the URL of a PostgreSQL store (it was not repeated here)", hint=_SHAPE) from None
+        raise UsageError("that is not the URL of a PostgreSQL store (it is not repeated here)", hint=_SHAPE) from None
     effective = _effective(url)
     _refuse_slips(effective)
     chosen = {name: value for name, value in _DEFAULTS.items() if name not in effective}
@@ -87,7 +87,7 @@ def _effective(url: str) -> dict[str, str]:
     looks for any server.
     """
     unsound = UsageError(
-        "that URL of a PostgreSQL store does not go together with the service file or the PG* variables",
+        "that URL of a PostgreSQL store conflicts with the service file or the PG* variables",
         hint="psql with the same URL shows what is wrong with it",
     )
     begun = pq.PGconn.connect_start(make_conninfo(url, channel_binding="none of them").encode())
@@ -111,7 +111,7 @@ def _refuse_slips(effective: dict[str, str]) -> None:
     unsound = any(not _HOST.fullmatch(host) for host in hosts.split(","))
     if slipped or unsound or not _PORTS.fullmatch(effective.get("port", "")):
         raise UsageError(
-            "that URL of a PostgreSQL store has no valid host, port, user and database (it was not repeated here)",
+            "that URL of a PostgreSQL store has no valid host, port, user and database (it is not repeated here)",
             hint=f"{_SHAPE}; in a password, % : / @ ? # are written as %25 %3A %2F %40 %3F %23",
         )
 

@@ -147,8 +147,8 @@ class Link:
         if version < len(MIGRATIONS):
             raise StoreVersion(
                 self.address.place,
-                f"is of an earlier release (schema version {version}, here {len(MIGRATIONS)}), in which this cannot "
-                "be done",
+                f"is of an earlier release (schema version {version}, here {len(MIGRATIONS)}), which does not support "
+                "this",
                 hint=Hint(
                     "its owner runs ",
                     next_step("store init", "URL"),

@@ -33,26 +33,26 @@ _LOST = Meaning(StoreUnreachable, "lost its connection", _SAME_AGAIN)
 _STOPPING = Meaning(StoreUnreachable, "is starting up or shutting down", "try again shortly")
 _LOCKED = Meaning(
     StoreLocked,
-    "is kept waiting by another change, or has run into a time limit of its server",
+    "was blocked by another change, or reached a time limit of its server",
     "try again once the other one has finished",
 )
 _READ_ONLY = Meaning(
     StoreReadOnly,
     "is a read-only standby, or was set to read-only",
-    "name all servers in the URL (postgresql://USER@HOST1,HOST2/DATABASE): the one that takes changes is found",
+    "name all servers in the URL (postgresql://USER@HOST1,HOST2/DATABASE): the one that accepts changes is used",
 )
 _NO_PRIMARY = Meaning(
     StoreReadOnly,
-    "has no server that takes changes just now: those that answer are standbys",
-    "try again shortly; if the primary is lost for good, have a standby promoted",
+    "has no server that accepts changes right now: those that answer are standbys",
+    "try again shortly; if the primary is lost for good, promote a standby",
 )
 _FULL = Meaning(StoreFull, "has no room left", "free some space on the server's disk", effect=Effect.CHANGE_NOT_MADE)
 _CROWDED = Meaning(
     StoreUnreachable,
-    "has no connection free: as many as it allows are open",
+    "has no free connection: its limit is reached",
     "try again shortly, or raise max_connections (or the limit of the role or the database)",
 )
-_DENIED = Meaning(StoreDenied, "refused the role {role}", "ask who administers the store")
+_DENIED = Meaning(StoreDenied, "refused the role {role}", "ask the administrator of the store")
 _DAMAGED = Meaning(
     StoreCorrupt,
     "does not have the tables of a store, or they are damaged",
@@ -70,12 +70,12 @@ _STATES: dict[str, Meaning] = {
     "KJK03": Meaning(
         StoreDenied,
         "does not let the role {role} write an account's document of another form",
-        Hint("the owner of the store looks at it: ", next_step("audit", "--verify", "--account", "ACCOUNT")),
+        Hint("the owner of the store can check it: ", next_step("audit", "--verify", "--account", "ACCOUNT")),
     ),
     "KJK04": Meaning(
         StoreDenied,
         "takes only the next event of an account, not another one of the role {role}",
-        Hint("the owner of the store looks at it: ", next_step("audit", "--verify", "--account", "ACCOUNT")),
+        Hint("the owner of the store can check it: ", next_step("audit", "--verify", "--account", "ACCOUNT")),
     ),
     "KJK02": Meaning(StoreDenied, "keeps every event as it is", "events are only ever added"),
     "25006": _READ_ONLY, "25P03": _LOST, "28": _DENIED, "42501": _DENIED,
@@ -92,7 +92,7 @@ _WHY_NO_CONNECTION: tuple[tuple[str, Meaning], ...] = (
         Meaning(
             StoreDenied,
             "refused the role {role}: its password is wrong or was not given",
-            "give it in ~/.pgpass, in a service file or with PGPASSWORD, as psql takes it",
+            "give it in ~/.pgpass, in a service file or with PGPASSWORD, as for psql",
         ),
     ),
     (
@@ -108,14 +108,14 @@ _WHY_NO_CONNECTION: tuple[tuple[str, Meaning], ...] = (
         Meaning(
             StoreDenied,
             "refused the role {role} from this machine, or without TLS (its pg_hba.conf says so)",
-            "ask who administers the server for a line in pg_hba.conf",
+            "ask the administrator of the server for a line in pg_hba.conf",
         ),
     ),
     (
         r"certificate verify failed|root certificate|server certificate|does not support SSL|SSL error|sslmode",
         Meaning(
             StoreUnreachable,
-            "could not prove with TLS that it is the server that was meant",
+            "could not prove by TLS that it is the right server",
             "the certificate must be for the host in the URL; name a CA of your own with sslrootcert=FILE",
             effect=Effect.NOTHING_SENT,
         ),
@@ -125,7 +125,7 @@ _WHY_NO_CONNECTION: tuple[tuple[str, Meaning], ...] = (
     (r"starting up|shutting down|in recovery mode|not yet accepting|not accepting connections", _STOPPING),
     (
         r"resolve host|could not translate host name|Name or service not known",
-        Meaning(StoreUnreachable, "has a host name that is not known here", "correct the host in the URL"),
+        Meaning(StoreUnreachable, "has an unknown host name", "correct the host in the URL"),
     ),
     (
         r"timeout expired|timed out",
@@ -163,7 +163,7 @@ def not_connected(error: Exception, address: Address) -> KojikeyError:
     if _MALFORMED.search(text):
         return UsageError(
             "a setting in that URL, in the service file or in a PG* variable is not one of PostgreSQL's client",
-            hint="psql with the same URL tells which",
+            hint="psql with the same URL shows which",
             effect=Effect.NOT_CONNECTED,
         )
     found = next((meaning for words, meaning in _WHY_NO_CONNECTION if re.search(words, text)), None)
@@ -207,8 +207,8 @@ def no_schema_made(address: Address, role: str) -> StoreDenied:
     """Return the error for a role that may not make the schema of a store."""
     return StoreDenied(
         address.place,
-        f"was not created: the role {role} may not create a schema in this database, or not use the schema kojikey "
-        "that is there",
+        f"was not created: the role {role} may not create a schema in this database, or not use the existing "
+        "schema kojikey",
         hint=f"its administrator runs: CREATE SCHEMA kojikey AUTHORIZATION {role}",
         effect=Effect.NOTHING_CHANGED,
     )
@@ -228,11 +228,11 @@ def unknown_outcome(address: Address) -> StoreUnreachable:
     """Return the error for a change whose acknowledgement was lost, and which could not be looked up."""
     return StoreUnreachable(
         address.place,
-        "lost its connection while it made a change: whether the change was made is not known",
+        "lost its connection during a change: it is not known whether the change was made",
         hint=Hint(
             next_step("history", "PROVIDER"),
             " (or ",
             next_step("audit"),
-            ") shows it once the store answers; nothing is half done",
+            ") shows it once the store answers; no change is made in part",
         ),
     )

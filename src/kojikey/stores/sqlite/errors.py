@@ -30,7 +30,7 @@ _DAMAGED = Meaning(
 )
 _LOCKED = Meaning(
     StoreLocked,
-    "is locked by another process for too long",
+    "was locked by another process for too long",
     "try again once the other process has finished",
 )
 _READ_ONLY = Meaning(
@@ -40,7 +40,7 @@ _READ_ONLY = Meaning(
 )
 _UNFINISHED = Meaning(
     StoreReadOnly,
-    "was left in the middle of a change, which cannot be undone where it is read-only",
+    "was left in the middle of a change, which cannot be undone because it is read-only",
     "run any kojikey command once where the file and its folder are writable",
 )
 _FULL = Meaning(StoreFull, "has no room left", "free some space on its disk", effect=Effect.CHANGE_NOT_MADE)
@@ -58,7 +58,7 @@ _DISK = Meaning(
 )
 _NO_LOCKS = Meaning(
     StoreLocked,
-    "is on a file system that gives no locks",
+    "is on a file system without locks",
     "keep the store on a local disk",
 )
 _DENIED = Meaning(StoreDenied, "may not be opened by this user")

@@ -60,8 +60,8 @@ def _refuse_dangling(path: str, place: str) -> None:
     if os.path.islink(path):
         raise StoreUnavailable(
             place,
-            "is a symbolic link that leads to nothing",
-            hint=f"bring back what it leads to, or remove the link: {quoted(path)}",
+            "is a symbolic link to a file that does not exist",
+            hint=f"restore its target, or remove the link: {quoted(path)}",
             effect=Effect.NOTHING_CREATED,
         )
 

@@ -244,7 +244,7 @@ class SqliteStore(Store):
                 raise
             raise StoreVersion(
                 self.place,
-                "was created by an older kojikey and cannot be brought up to date where it is read-only",
+                "was created by an older kojikey and cannot be brought up to date because it is read-only",
                 hint="run any kojikey command once where the file and its folder are writable",
             ) from None
 

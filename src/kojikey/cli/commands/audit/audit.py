@@ -21,9 +21,9 @@ if TYPE_CHECKING:  # `kojikey --help` imports every command's module
     from kojikey.operations.results import AuditResult
 
 OF_PROVIDER = Text("--provider", "-p", help="only events of this provider", metavar="P", complete="provider")
-SINCE = Text("--since", help="only events of the last span, such as 7d", metavar="7d")
-VERIFY = Flag("--verify", help="recompute the chain and open every key; exit 8 names what was touched")
-ACCEPT = Flag("--accept", help="with --verify: accept an older state, for example of a restored backup")
+SINCE = Text("--since", help="only events of the last span, for example 7d", metavar="7d")
+VERIFY = Flag("--verify", help="recompute the chain and open every key; exit 8: something was changed outside kojikey")
+ACCEPT = Flag("--accept", help="with --verify: accept an older state, for example that of a restored backup")
 
 
 def audit(call: Call) -> int:
@@ -139,7 +139,7 @@ def _damage(result: AuditResult) -> Failure | None:
 COMMANDS = (
     Command(
         "audit",
-        "show what happened to the keys, or verify that nobody changed that story",
+        "show what happened to the keys, or verify that nobody changed this record",
         audit,
         options=(
             *COMMON,

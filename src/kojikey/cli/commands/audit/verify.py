@@ -1,4 +1,4 @@
-"""``kojikey audit --verify``: what was touched from outside or rolled back, and how a restored backup is accepted.
+"""``kojikey audit --verify``: what was changed outside kojikey or rolled back, and how a restored backup is accepted.
 
 Owns: the question before a rollback is accepted, and how the result is shown. Must not: decide what was touched
 (``operations/audit``).
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _NAMED = 10  # errors or accounts, in one message
 _MEND = Hint(
-    "restore what was touched from a backup, or remove the key and add it again: ", next_step("remove", "PROVIDER")
+    "restore what was changed from a backup, or remove the key and add it again: ", next_step("remove", "PROVIDER")
 )
 
 
@@ -59,7 +59,7 @@ def _accepted(context: Context, known: KnownTrails, result: AuditResult) -> Audi
     if not context.call[YES]:
         for account in result.acceptable:
             say(f"kojikey: {result.broken[account][0]}")
-        question = f"Take the present state of {_names(result.acceptable)} as the known one?"
+        question = f"Accept the present state of {_names(result.acceptable)}?"
         if not context.terminal.confirm(question, otherwise=next_step("audit", "--verify", "--accept", "--yes")):
             again = next_step("audit", "--verify", "--accept")
             raise UsageError("it was not accepted", hint=again, effect=Effect.NOTHING_CHANGED)
@@ -122,7 +122,7 @@ def _way_out(context: Context, result: AuditResult) -> str:
 
 def _others(result: AuditResult) -> str:
     broken = _accounts(len(result.broken))
-    return f"{broken} touched from outside, {_accounts(len(result.verified))} whole; nothing was changed"
+    return f"{broken} changed outside kojikey, {_accounts(len(result.verified))} whole; nothing was changed"
 
 
 def _accounts(count: int) -> str:
@@ -133,19 +133,19 @@ def _show_verified(page: Page, result: AuditResult) -> None:
     if result.verified or not (result.broken or result.accepted):
         page.line(_found(result))
     if result.accepted:
-        page.line(f"accepted as known here from now on: {_names(result.accepted)}", indent=2)
+        page.line(f"accepted as the known state on this machine: {_names(result.accepted)}", indent=2)
     if result.lost:
         events = "event" if result.lost == 1 else "events"
-        page.line(f"{result.lost} {events} cannot be recomputed: an account was removed, and its data key", indent=2)
+        page.line(f"{result.lost} {events} cannot be recomputed: an account and its data key were removed", indent=2)
     if result.unsigned:
         were = "event is" if result.unsigned == 1 else "events are"
-        page.line(f"{result.unsigned} {were} unsigned: made without the key-encryption key", indent=2)
+        page.line(f"{result.unsigned} {were} unsigned: written without the key-encryption key", indent=2)
 
 
 def _found(result: AuditResult) -> str:
     """Say what was verified, and of nothing that was not that it is whole."""
     count = len(result.verified)
     if not count:
-        return "there is no account, so there was nothing to verify"
+        return "there is no account, so nothing was verified"
     trails = f"the audit trail of {_accounts(count)}"
     return f"{trails}: all events that can still be verified are intact" if result.lost else f"{trails} is whole"

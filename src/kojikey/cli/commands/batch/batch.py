@@ -165,7 +165,7 @@ def _check(context: Context, *not_together: Option[Any]) -> None:
     """
     call = context.call
     if call.get(JSON) and call.get(JSONL):
-        raise UsageError("--json is one document and --jsonl is many: choose one", hint=_again(context, "--jsonl"))
+        raise UsageError("--json prints one document and --jsonl many: choose one", hint=_again(context, "--jsonl"))
     others = [option.spelling for option in call.given(*_NOT_WITH_BATCH, *not_together)]
     if call.get(KEY) is not None or others:
         what = "PROVIDER" if call.get(KEY) is not None else others[0]
@@ -277,7 +277,7 @@ def _fields(raw: bytes | None) -> dict[str, str]:
     except (ValueError, RecursionError):
         fields = None  # what could not be read holds a key: it goes no further, not even as a cause
     if not isinstance(fields, dict):
-        raise UsageError("it is not a JSON object with each member once")
+        raise UsageError("it is not a JSON object in which each member occurs once")
     missing = [name for name in _REQUIRED if name not in fields]
     if missing:
         raise UsageError("it lacks " + " and ".join(missing))
@@ -291,7 +291,7 @@ def _fields(raw: bytes | None) -> dict[str, str]:
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len({name for name, _ in pairs}) < len(pairs):
-        raise ValueError("a member is there twice")
+        raise ValueError("a member occurs twice")
     return dict(pairs)
 
 

@@ -58,12 +58,12 @@ def _folders(context: Context) -> Iterator[Finding]:
     home = context.settings.home
     for name, path in (("configuration", home.config), ("data", home.data)):
         if not os.path.isdir(path):
-            yield Finding(f"{name} folder", "normal", f"{path} is not there yet; it is created when it is needed")
+            yield Finding(f"{name} folder", "normal", f"{path} does not exist yet; it is created when it is needed")
             continue
         mode = stat.S_IMODE(os.stat(path).st_mode)
         if os.name == "posix" and mode & 0o077:
             mend = f"chmod 700 {path}"
-            yield Finding(f"{name} folder", "wrong", f"{path} is open to others", mend, Exit.STORE_UNAVAILABLE)
+            yield Finding(f"{name} folder", "wrong", f"other users can access {path}", mend, Exit.STORE_UNAVAILABLE)
         else:
             yield Finding(f"{name} folder", "ok", path)
     if os.path.exists(home.config_file):
@@ -115,7 +115,7 @@ def _undefined(context: Context, open_store: OpenStore) -> Iterator[Finding]:
         yield Finding(
             f"{shown(account)}/{name}",
             "wrong",
-            f"the provider {name} has no usable definition: its key is neither tested nor handed to programs",
+            f"the provider {name} has no usable definition: its key is neither tested nor passed to programs",
             Hint(
                 next_step("remove", name, "--account", shown(account)),
                 f", or put its file into {context.settings.home.providers}",
@@ -125,7 +125,7 @@ def _undefined(context: Context, open_store: OpenStore) -> Iterator[Finding]:
 
 
 def _no_store(context: Context) -> Iterator[Finding]:
-    yield Finding("store", "normal", "there is none yet", Hint(next_step("add", "PROVIDER"), " makes it"))
+    yield Finding("store", "normal", "it does not exist yet", Hint(next_step("add", "PROVIDER"), " creates it"))
     inputs = wiring.kek_inputs(context.settings, context.person)
     try:
         source = context.settings.config.get("kek") or wiring.default_kek_source(
@@ -135,7 +135,7 @@ def _no_store(context: Context) -> Iterator[Finding]:
     except KojikeyError as error:
         yield wrong("KEK", error)
     else:
-        yield Finding("KEK", "ok", f"a new store would keep it in: {source}")
+        yield Finding("KEK", "ok", f"a new store would use: {source}")
 
 
 def _try_source(source: str, inputs: KekInputs) -> None:

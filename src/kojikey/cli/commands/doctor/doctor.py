@@ -40,7 +40,7 @@ def doctor(call: Call) -> int:
     page.line(_summary(states), style="bold")
     if "wrong" not in states and not context.terminal.quiet:
         more = context.terminal.completed(
-            Hint("whether the keys work is for their providers to say: ", next_step("test", "--all"))
+            Hint("doctor does not ask the providers whether the keys work: ", next_step("test", "--all"))
         )
         page.line(more, indent=2)
     return int(code)
@@ -72,16 +72,16 @@ def _summary(states: list[str]) -> str:
     counts = [f"{states.count(state)} {words}" for state, words in _COUNTED.items() if state in states]
     if "wrong" in states:
         return ", ".join(counts)
-    return ("nothing to mend: " if "note" in states else "all is well: ") + ", ".join(counts)
+    return ("nothing to fix: " if "note" in states else "all is well: ") + ", ".join(counts)
 
 
 COMMANDS = (
     Command(
         "doctor",
-        "check the whole set-up, and say how to mend what is wrong",
+        "check the whole set-up, and say how to fix what is wrong",
         doctor,
         options=COMMON,
-        description="Asks no provider; a KEK in KMS is tried. "
+        description="Asks no provider, but tries a KEK in KMS. "
         "Exit 0 when nothing is wrong, else the exit code of the first thing that is.",
         examples=("kojikey doctor", "kojikey doctor --json"),
     ),

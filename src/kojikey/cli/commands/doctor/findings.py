@@ -22,7 +22,7 @@ from kojikey.operations.store_admin.diagnosing import (
     TrailVerified,
 )
 
-BESIDE = "the file with the key-encryption key lies in the store's own folder: a copy of the folder has both"
+BESIDE = "the file with the key-encryption key is in the store's own folder: a copy of the folder has both"
 
 
 class Finding(NamedTuple):
@@ -63,7 +63,7 @@ def findings_of(found: Diagnosis) -> Iterator[Finding]:
         case TrailVerified():
             yield _trail(found)
         case TrailUntried():
-            yield Finding("audit trail", "note", "was not verified: that needs the KEK")
+            yield Finding("audit trail", "note", "was not verified, because that needs the KEK")
         case _:
             assert_never(found)
 
@@ -75,7 +75,7 @@ def _kek(found: KekWorks) -> Iterator[Finding]:
     if found.unlocked is not None:
         until, ring = found.unlocked.until, found.unlocked.ring
         reach = "login" if ring == "session" else "user"
-        detail = f"until {until}, in the {ring} keyring: any program of this {reach} can read the KEK meanwhile"
+        detail = f"until {until}, in the {ring} keyring: any program of this {reach} can read the KEK until then"
         yield Finding("unlocked", "normal", detail, Hint(next_step("lock"), " ends it"))
 
 

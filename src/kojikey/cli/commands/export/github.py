@@ -27,7 +27,7 @@ def check(environ: Mapping[str, str]) -> str:
         raise UsageError(
             f"{VARIABLE} is not set: --format github is for a step of a workflow",
             effect=Effect.NOTHING_PRINTED,
-            hint="another format, such as --format shell",
+            hint="choose another format, for example --format shell",
         )
     os.close(_opened(path))
     return path
@@ -69,7 +69,7 @@ def _opened(path: str) -> int:
         raise _unwritable(error) from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise _unwritable(OSError(0, "it is not a plain file"))
+        raise _unwritable(OSError(0, "it is not a regular file"))
     return descriptor
 
 
@@ -84,5 +84,5 @@ def _begins_a_line(path: str) -> bool:
 
 def _unwritable(error: OSError | ValueError) -> FileUnwritable:
     reason = getattr(error, "strerror", None) or "it is not a file"
-    hint = "look at the step that sets it"
-    return FileUnwritable(f"the file that {VARIABLE} names", reason, hint=hint, effect="no key was handed over")
+    hint = "check the step that sets it"
+    return FileUnwritable(f"the file that {VARIABLE} names", reason, hint=hint, effect="no key was written")

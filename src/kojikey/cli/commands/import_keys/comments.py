@@ -42,7 +42,9 @@ def comment_out(sources: Sequence[Source], rows: Sequence[Row]) -> list[str]:
                 done[path] = source.digest
         except OSError as error:
             reason = error.strerror or "it cannot be written"
-            problems.append(f"{source.file} was not changed ({reason}): its keys are saved, and still there in clear")
+            problems.append(
+                f"{source.file} was not changed ({reason}): its keys are saved, and still there in plain text"
+            )
             continue
         for row, binding in saved:
             row.commented_out.add((source.file, binding.line))

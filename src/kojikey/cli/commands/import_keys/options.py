@@ -10,5 +10,5 @@ FILES = Arguments(
 )  # fmt: skip
 ENV = Flag("--env", help="also the variables of the environment")
 MAP = Texts("--map", help="the key under this name is one of that provider; may be repeated", metavar="NAME=P")
-ROTATE = Flag("--rotate", help="where there is another key, rotate to the one that was found")
+ROTATE = Flag("--rotate", help="if the account has another key, rotate to the one that was found")
 COMMENT_OUT = Flag("--comment-out", help="replace the lines of saved keys by a comment, once all are saved")

@@ -115,7 +115,7 @@ def read_maps(pairs: Iterable[str], index: Mapping[str, IndexEntry]) -> dict[str
             raise unknown_provider(provider, tuple(index))
         if maps.setdefault(name, provider) != provider:
             raise UsageError(
-                "--map names two providers for one name", hint="--map MY_KEY=openai", effect=Effect.NOTHING_CHANGED
+                "--map maps one name to two providers", hint="--map MY_KEY=openai", effect=Effect.NOTHING_CHANGED
             )
     return maps
 
@@ -175,7 +175,7 @@ def _rows(source: Source, names: _Names, index: Mapping[str, IndexEntry], again:
             name = shown_name(binding)
             mapping = f"{name if is_variable_name(name) else 'NAME'}={owner}"
             row = Row(binding, owner, tail=_tail(binding), mapping=mapping)
-            only = "and is taken only by --map" if index[owner].admin_of else "under a name that is not known"
+            only = "and is imported only with --map" if index[owner].admin_of else "but its name is not known"
             row.skip(f"it looks like a key of {index[owner].name}, {only}", again("--map", mapping))
             yield row
 
@@ -217,7 +217,7 @@ def _same(one: Row, other: Row) -> bool:
 def _pass_over_what_is_no_key(row: Row) -> None:
     value = row.binding.value
     if value is None:
-        row.refuse("its value cannot be read as text; nothing was sent or saved", "mend the line, or quote the value")
+        row.refuse("its value cannot be read as text; nothing was sent or saved", "fix the line, or quote the value")
         return
     what = in_place_of_key(value.reveal())
     if what:
@@ -253,6 +253,6 @@ def _refuse_two_values(rows: list[Row]) -> None:
             for row in several:
                 row.tail = _tail(row.binding)
                 row.refuse(
-                    f"two values for one provider, {places}: which is the key of {provider}? nothing was taken of it",
+                    f"two values for one provider, {places}: which is the key of {provider}? no key of it was imported",
                     "remove one of them, or import one with --account NAME",
                 )

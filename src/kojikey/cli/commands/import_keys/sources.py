@@ -93,7 +93,7 @@ def read_file(path: str) -> Source | Unread:
     except (OSError, ValueError) as error:
         return Unread(path, _reason(error))
     if len(data) > LARGEST:
-        return Unread(path, f"it has more than {LARGEST // 1024**2} MiB, which no file of settings has")
+        return Unread(path, f"it has more than {LARGEST // 1024**2} MiB, which is too much for a file of settings")
     text = decoded(data)
     if text is None or "\0" in text:
         return Unread(path, "it is not UTF-8 text")
@@ -127,7 +127,7 @@ def _content(path: str) -> tuple[HiddenBytes, bool]:
 def _reason(error: OSError | ValueError) -> str:
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
-    return getattr(error, "strerror", None) or "it is not a plain file"
+    return getattr(error, "strerror", None) or "it is not a regular file"
 
 
 # --- .env ---
@@ -144,7 +144,7 @@ def _env_bindings(path: str, text: str) -> tuple[tuple[Binding, ...], tuple[str,
     starts = _line_starts(text)
     bindings: list[Binding] = []
     text, passed_over = _without_long_lines(text)
-    problems = [f"line {number} is too long, and was passed over" for number in passed_over]
+    problems = [f"line {number} is too long, and was skipped" for number in passed_over]
     offset = 0
     for found in parse_stream(StringIO(text)):
         statement = found.original.string

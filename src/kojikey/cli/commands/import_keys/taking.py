@@ -89,7 +89,7 @@ class Taking:
         if not given:
             if not definition.base_url:
                 row.refuse(
-                    f"{definition.id} needs a base URL of its own, and {name or 'none'} is not beside the key",
+                    f"{definition.id} needs its own base URL, and {name or 'none'} is not set next to the key",
                     next_step("add", definition.id, "--base-url", definition.base_url_form),
                 )
             return
@@ -111,7 +111,7 @@ class Taking:
             "add", definition.id, "--base-url", "URL" if looks_like_key(str(row.base_url)) else str(row.base_url)
         )
         if self.is_dry_run or not terminal.interactive:
-            row.refuse(f"{detail}, and {'nobody is asked' if self.is_dry_run else terminal.why_unasked}", hint)
+            row.refuse(f"{detail}, and {'--dry-run does not ask' if self.is_dry_run else terminal.why_unasked}", hint)
         elif not terminal.confirm(
             f"{shown_name(row.binding)} ({place_of(row.binding)}): {detail}. Take it?", otherwise=hint
         ):
@@ -126,7 +126,9 @@ class Taking:
         for row, item in self.items:
             if isinstance(item.error, (KekMissing, KekUnavailable)):
                 row.action, row.code = "exists", Exit.CONFLICT
-                row.detail = "a key is there; without the key-encryption key nobody can tell whether it is the same"
+                row.detail = (
+                    "the account has a key; without the key-encryption key kojikey cannot tell whether it is the same"
+                )
             elif item.error is not None:
                 self._settle(row, item)
             else:
@@ -225,7 +227,7 @@ class Taking:
             if isinstance(error, KeyExists):
                 row.hint = Hint("--rotate replaces it; ", row.hint)
         elif result is None:
-            row.refuse("it was not reached; nothing was sent or saved", code=Exit.OK)
+            row.refuse("kojikey stopped before it; nothing was sent or saved", code=Exit.OK)
         else:
             self._settle_result(row, item)
 

@@ -29,7 +29,7 @@ def check_options(call: Call) -> None:
         UsageError: one of them makes no sense.
     """
     if call[CSV] and call[JSON]:
-        raise UsageError("--csv and --json are two forms of one output: one at a time", hint=next_step("list", "--csv"))
+        raise UsageError("--csv and --json are two forms of one output: choose one", hint=next_step("list", "--csv"))
     if call[OUTCOME] not in (None, *OUTCOMES):
         raise UsageError(
             f"--outcome takes one of {', '.join(OUTCOMES)}", hint=next_step("list", "--outcome", "rejected")

@@ -30,7 +30,7 @@ _WORST_FIRST = (
 _DONE = {
     "rotated": "rotated: a new key is in use",
     "retired": "the previous key was retired",
-    "staged": "a new key was made and is not in use yet",
+    "staged": "a new key was created and is not in use yet",
 }
 
 
@@ -100,7 +100,7 @@ class DueReport:
     def end(self, damage: DamagedRecords) -> int:
         """Report the whole, and return the exit code."""
         if self._stopped is not None:
-            self._context.terminal.note("the keys after these were not looked at; the same command goes on")
+            self._context.terminal.note("the remaining keys were not looked at; run the same command again to continue")
         codes = self._codes | ({Exit(damage.code)} if damage.code else set())
         code = next((each for each in _WORST_FIRST if each in codes), Exit.OK)
         counts: dict[str, int] = {}
@@ -137,9 +137,9 @@ def _needs(key: Key, todo: Todo) -> str:
         case Todo.MINT:
             return "is due for rotation"
         case Todo.RETIRE:
-            return "has a previous key that is to be retired"
+            return "has a previous key that has to be retired"
         case Todo.RESUME:
             return "has an unfinished rotation"
         case Todo.FINISH_BY_HAND:
             finish = next_step("rotate", key.provider, "--account", key.account, "--resume")
-            return Hint("has a staged key that a person has to finish: ", finish, ", or --abort")
+            return Hint("has a staged key that needs a decision: ", finish, ", or --abort")

@@ -158,7 +158,7 @@ def _refuse_with_mint(call: Call) -> None:
     given = call.given(*_KEY_SOURCES, *_SETTINGS)
     if given:
         sets = next_step("set", named_provider(call))
-        hint = Hint(sets, " changes settings; without --mint, rotate takes a key that you made")
+        hint = Hint(sets, " changes settings; without --mint, rotate takes a key that you created")
         raise UsageError(
             f"--mint cannot be combined with {given[0].spelling}", hint=hint, effect=Effect.NOTHING_CHANGED
         )
@@ -172,7 +172,7 @@ def _warn_of_settings(context: Context, result: ChangeResult) -> None:
     given = [option.spelling for option in context.call.given(*_SETTINGS)]
     if result.action == "unchanged" and given:
         sets = next_step("set", result.provider)
-        told = f"{', '.join(given)} changed nothing, for the key is the same: "
+        told = f"{', '.join(given)} changed nothing, because the key is the same: "
         context.terminal.warn(Hint(told, sets, " changes settings"))
 
 
@@ -246,7 +246,7 @@ def _lines(definition: Definition, result: ChangeResult, step: str) -> list[str]
     if result.action == "staged":
         return [
             f"version {result.version} stays staged; the key in use is unchanged",
-            *([] if "--resume" in hint else [Hint(resume, " goes on")]),
+            *([] if "--resume" in hint else [Hint(resume, " continues")]),
             Hint(abort, " discards it"),
         ]
     if result.action is None and step == "retire":
@@ -257,12 +257,12 @@ def _lines(definition: Definition, result: ChangeResult, step: str) -> list[str]
             Hint(f"revoke it at {definition.pages.keys}, then: ", retire),
         ]
     if result.action == "retired" and result.verdict and result.verdict.outcome.value != "rejected":
-        return [f"the previous key was dropped from the store all the same; revoke it at {definition.pages.keys}"]
+        return [f"the previous key was dropped from the store anyway; revoke it at {definition.pages.keys}"]
     if result.action is None and step == "rollback":
         return ["nothing was changed; the key in use is the same as before"]
     return {
         "rotated": [
-            f"version {result.version} is now in use; the one before is kept for undo",
+            f"version {result.version} is now in use; the previous one is kept for undo",
             Hint(f"next: revoke the old key at {definition.pages.keys}, then ", retire),
             Hint("undo: ", rollback),
         ],
@@ -287,13 +287,13 @@ COMMANDS = (
             *SAVING,
             DEEP,
             BATCH,
-            DRY_RUN.explained("with --batch or --due: only tell what would happen"),
+            DRY_RUN.explained("with --batch or --due: only show what would happen"),
             JSONL,
             *PACE,
         ),
         arguments=(KEY.explained(f"{KEY.help}; none with --batch or --due"),),
-        description="The key in use stays in use until the new one has passed its test. Ctrl-C or a crash in the "
-        "middle loses neither: --resume goes on, --abort discards the new one. "
+        description="The key in use stays in use until the new one has passed its test. After Ctrl-C or a crash "
+        "neither key is lost: --resume continues, --abort discards the new one. "
         "This is not `store rekey`, which changes the key-encryption key of the store.",
         examples=(
             "kojikey rotate elevenlabs",

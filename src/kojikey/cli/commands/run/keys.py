@@ -13,7 +13,7 @@ from kojikey.model.errors import KeyNotFound, NotFound
 from kojikey.model.next_step import next_step
 from kojikey.model.validators import shown
 
-REQUIRE = Flag("--require", help="exit 5 where a named provider (by default one of Koji's two) has no key")
+REQUIRE = Flag("--require", help="exit 5 if a named provider (by default one of Koji's two) has no key")
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def leave_alone(call: Call, open_store: OpenStore, account: str, provider: str) 
     if call.get(REQUIRE):
         raise _missing(open_store, account, provider)
     if not call.get(QUIET):
-        say(f"kojikey: {_missing(open_store, account, provider)}; its environment is left alone")
+        say(f"kojikey: {_missing(open_store, account, provider)}; its variables were not changed")
 
 
 def held_providers(
@@ -51,7 +51,7 @@ def held_providers(
     held = dict.fromkeys(BUILT_IN if call.get(REQUIRE) else ())
     if open_store.is_disabled(account):
         if not held and not call.get(QUIET):
-            say(f"kojikey: account {account} is disabled, so none of its keys is used; the environment is left alone")
+            say(f"kojikey: account {account} is disabled, so none of its keys is used; the environment was not changed")
         return held
     for stored in open_store.store.scan(Query(account=account)):
         provider = str(stored.ref.provider)
@@ -67,9 +67,9 @@ def _leave_out(call: Call, settings: Settings, provider: str) -> None:
 
     is_broken = wiring.unusable_definition(provider, settings) is not None
     problem = "cannot be used" if is_broken else "is gone"
-    message = f"the definition of {shown(provider)} {problem}, so its key is not handed on"
+    message = f"the definition of {shown(provider)} {problem}, so its key is not passed on"
     if call.get(REQUIRE):
-        mend = "mend its file" if is_broken else "put its file back"
+        mend = "fix its file" if is_broken else "put its file back"
         raise NotFound(message, hint=f"{mend} in {settings.home.providers}, or name the other providers with -p")
     say(f"kojikey: {message}")
 

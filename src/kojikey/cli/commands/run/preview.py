@@ -43,7 +43,7 @@ def preview(
     for name, key, url in rows:
         write_line(f"{name}  {key.provider}  {url or terminal.masked(key.current.tail)}")
     if not rows:
-        terminal.note(f"no name would be set for account {account}; nothing was started")
+        terminal.note(f"no variable would be set for account {account}; nothing was started")
     return 0
 
 

@@ -31,7 +31,7 @@ else:
     import _signal as signal  # what `signal` wraps into enums, a twentieth of what `run` may take
 
 PROGRAM = Arguments("program", "-- CMD [ARGUMENTS]...", "the program to start")
-MASK = Flag("--mask", help="stay, and replace the keys in CMD's output by their masked form")
+MASK = Flag("--mask", help="stay, and replace keys in CMD's output by their masked form")
 
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
 _KEPT_BACK = ("KOJIKEY_IDENTITY", "KOJIKEY_IDENTITY_FILE")  # they open everything that the store has
@@ -44,7 +44,7 @@ def run(call: Call) -> int:
         raise UsageError("run needs a program to start", hint=next_step("run", "--", "CMD", "ARGUMENTS"))
     if call[MASK] and os.name != "posix":
         raise UsageError(
-            "--mask works on Linux and macOS alone", hint=next_step("run", "--", "CMD"), effect=Effect.NOTHING_STARTED
+            "--mask works only on Linux and macOS", hint=next_step("run", "--", "CMD"), effect=Effect.NOTHING_STARTED
         )
     from kojikey import wiring
 
@@ -78,13 +78,13 @@ def _named_variables(pairs: tuple[str, ...]) -> dict[str, str]:
         name, equals, provider = pair.partition("=")
         if not equals or not is_variable_name(name) or not provider:
             raise UsageError(
-                "--env takes NAME=PROVIDER, such as MY_KEY=google_gemini",
+                "--env takes NAME=PROVIDER, for example MY_KEY=google_gemini",
                 hint=next_step("run", "--env", "MY_KEY=google_gemini", "--", "CMD"),
             )
         if not may_hold_key(name):
             raise UsageError(
                 "--env names a variable that changes how programs run; it was not set",
-                hint="choose a name of its own for the key, such as MY_KEY",
+                hint="choose another name for the key, for example MY_KEY",
                 effect=Effect.NOTHING_STARTED,
             )
         named[name] = provider
@@ -171,7 +171,7 @@ def _masked(call: Call, program: tuple[str, ...], environ: Environment, secrets:
 def _refused(call: Call, name: str, error: OSError | ValueError) -> int:
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return _not_started(call, name, "was not found", NOT_FOUND)
-    reason = getattr(error, "strerror", None) or "its name or an argument has a zero byte"
+    reason = getattr(error, "strerror", None) or "its name or an argument contains a null byte"
     return _not_started(call, name, f"could not be started ({reason})", NOT_EXECUTABLE)
 
 
@@ -207,8 +207,8 @@ COMMANDS = (
             ENV,
             MASK,
             REQUIRE,
-            DRY_RUN.explained("say which names would be set, for which keys, and start nothing"),
-            JSON.explained("report a failure to start, or what --dry-run says, as JSON"),
+            DRY_RUN.explained("show which variables would be set, for which keys; start nothing"),
+            JSON.explained("print a failure to start, or the result of --dry-run, as JSON"),
             NO_INPUT,
             QUIET,
             NO_COLOR,

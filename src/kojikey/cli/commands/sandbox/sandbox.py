@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kojikey.testing import Sandbox, SandboxKey
 
 PORT = Integer("--port", help="the port (default: a free one)", metavar="N")
-TOUR = Flag("--tour", help="run the whole loop against it in a throwaway store, and show each command")
+TOUR = Flag("--tour", help="run the whole loop against it in a throwaway store, showing each command")
 
 
 def sandbox(call: Call) -> int:
@@ -81,7 +81,7 @@ def _announce(context: Context, playing: Sandbox) -> None:
     others = [(name, playing.base_url(name), playing.key(name, "ok").key) for name in providers if name not in BUILT_IN]
     page.table(("PROVIDER", "BASE URL", "A KEY THAT WORKS"), others)
     google = f"KOJIKEY_GOOGLE_APIKEYS_URL={playing.google_apikeys_url} GOOGLE_OAUTH_ACCESS_TOKEN={GOOGLE_TOKEN}"
-    page.line(f"keys can be made at the providers too (rotate --mint); for google_gemini: {google}")
+    page.line(f"keys can be created at the providers too (rotate --mint); for google_gemini: {google}")
     page.line(Hint("try: ", next_step("add", providers[0], "--base-url", playing.base_url(providers[0]))), style="bold")
     context.terminal.note(
         "more keys, and those of every provider for each reason: --json; serving on loopback until Ctrl-C"

@@ -40,7 +40,7 @@ def tour(context: Context, playing: Sandbox) -> int:
             sys.stdout.flush()
             code = _ran(step, home, kek, context)
             if code != step.ends:
-                page.line(f"this step ended with exit {code}, and should have with {step.ends}; the tour stops here")
+                page.line(f"this step ended with exit {code} instead of {step.ends}; the tour stops here")
                 return 1
             if code:
                 page.line(f"(exit {code})", style="dim")
@@ -63,8 +63,8 @@ def _steps(playing: Sandbox) -> tuple[Step, ...]:
         Step("A rotation to a key that the provider refuses changes nothing.", ("rotate", _PROVIDER), refused, 3),
         Step("A rotation to a good one: staged, tested, promoted.", ("rotate", _PROVIDER), second),
         Step("Undo it: the previous key is still there.", ("rotate", _PROVIDER, "--rollback")),
-        Step("What there is, masked. This never opens a key.", ("list",)),
-        Step("What happened, and whether anybody changed that story.", ("audit", "--verify")),
+        Step("The saved keys, masked. This never opens a key.", ("list",)),
+        Step("What happened, and whether anybody changed this record.", ("audit", "--verify")),
         Step("Remove it: the account falls back to the built-in allocation.", ("remove", _PROVIDER, "--yes")),
     )
 

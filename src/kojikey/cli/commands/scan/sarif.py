@@ -22,15 +22,15 @@ _RULES = (
     {
         "id": _KNOWN,
         "name": "KeyOfTheStore",
-        "shortDescription": {"text": "A provider key of the kojikey store stands here in clear"},
-        "help": {"text": "Rotate the key, then revoke the old one at the provider. To remove the text is not enough."},
+        "shortDescription": {"text": "A provider key of the kojikey store is here in plain text"},
+        "help": {"text": "Rotate the key, then revoke the old one at the provider. Removing the text is not enough."},
         "defaultConfiguration": {"level": "error"},
     },
     {
         "id": _UNKNOWN,
         "name": "KeyShape",
         "shortDescription": {"text": "This has the shape of a provider key that the kojikey store does not know"},
-        "help": {"text": "Where it is a key, revoke it at the provider. To remove the text is not enough."},
+        "help": {"text": "If it is a key, revoke it at the provider. Removing the text is not enough."},
         "defaultConfiguration": {"level": "warning"},
     },
 )

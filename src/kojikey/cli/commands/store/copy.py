@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 ONLY_ACCOUNTS = Texts("--account", "-a", help="only this account; may be repeated", metavar="NAME", complete="account")
 
 _MEND = Hint(
-    "that account was not copied, the others were: ",
+    "this account was not copied, the others were: ",
     next_step("audit", "--verify"),
-    " says what is wrong; then the same again",
+    " says what is wrong; then run the same command again",
 )
 
 
@@ -45,11 +45,13 @@ def store_copy(call: Call) -> int:
     except KojikeyError as error:
         if not dry_run and not isinstance(error, NotFound):  # of which nothing was begun
             done = sum(result.action == "copied" for result in results)
-            once = "" if isinstance(error, (StoreUnavailable, Conflict)) else "once that is mended, "
-            context.terminal.note(f"copied before this: {done}; nothing was deleted; {once}the same command goes on")
+            once = "" if isinstance(error, (StoreUnavailable, Conflict)) else "once that is fixed, "
+            context.terminal.note(
+                f"copied before this: {done}; nothing was deleted; {once}run the same command again to continue"
+            )
         raise
     except KeyboardInterrupt:
-        raise KeyboardInterrupt("interrupted; nothing was deleted: run the same command again to go on") from None
+        raise KeyboardInterrupt("interrupted; nothing was deleted: run the same command again to continue") from None
     finally:
         wiring.close_all(source, target)
     return _show(context, results, target.store.place, accounts, damage)
@@ -91,7 +93,7 @@ def _show(
         counts["unfinished"] = unfinished
         context.terminal.warn(
             Hint(
-                "keys that are being made at their providers were left out: finish them with ",
+                "keys that are being created at their providers were left out: finish them with ",
                 next_step("rotate", "PROVIDER", "--resume"),
                 " or --abort, then copy again",
             )
@@ -114,15 +116,15 @@ def _show(
     if accounts or context.settings.account.origin != "default":
         page.line(_of(accounts, context.settings.account.origin), indent=2)
     if conflicts:
-        context.terminal.warn("the other store has other keys there already; those were not touched")
+        context.terminal.warn("the other store already has other keys there; they were not changed")
     return int(code)
 
 
 def _of(accounts: tuple[str, ...], origin: str) -> str:
     """Say which accounts were looked at: a variable set for other commands must not leave out what nobody misses."""
     if accounts:
-        return f"of the account{'' if len(accounts) == 1 else 's'} {', '.join(accounts)} alone"
-    return f"of all accounts: {origin} does not narrow a copy, --account does"
+        return f"of the account{'' if len(accounts) == 1 else 's'} {', '.join(accounts)} only"
+    return f"of all accounts: {origin} does not limit a copy, --account does"
 
 
 COMMANDS = (
@@ -138,11 +140,12 @@ COMMANDS = (
             NO_COLOR,
             TO,
             ONLY_ACCOUNTS,
-            DRY_RUN.explained("say what would be copied, and copy nothing"),
+            DRY_RUN.explained("show what would be copied, and copy nothing"),
         ),
-        description="Each key is re-sealed for the other store, read back and compared. Killed in the middle or "
-        "repeated, it goes on where it was. A different key that is there already is left alone (exit 6). All accounts "
-        "are copied unless --account names some: KOJIKEY_ACCOUNT does not narrow a copy.",
+        description="Each key is re-sealed for the other store, read back and compared. If it is killed or "
+        "repeated, it continues where it stopped. A different key that exists there is not changed (exit 6). All "
+        "accounts "
+        "are copied unless --account names some: KOJIKEY_ACCOUNT does not limit a copy.",
         examples=("kojikey store copy --to team --dry-run", "kojikey store copy --to team --account acme"),
     ),
 )

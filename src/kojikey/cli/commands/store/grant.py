@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # `kojikey --help` imports every command's module
 
 
 NAME = Argument("name", "ACCOUNT", "the account", complete="account")
-ROLE = Argument("role", "ROLE", "the role, as the database knows it")
+ROLE = Argument("role", "ROLE", "the name of the role in the database")
 
 
 def grant(call: Call) -> int:
@@ -53,7 +53,7 @@ def _names(call: Call) -> tuple[str, str]:
     account, role = checked_account(call[NAME]), call[ROLE]
     if not role or len(role.encode()) > 63 or not role.isprintable():  # PostgreSQL's NAMEDATALEN
         raise UsageError(
-            "that is not the name of a role (it was not repeated here)",
+            "that is not the name of a role (it is not repeated here)",
             hint="\\du in psql lists the roles of a database",
         )
     return account, role
@@ -67,10 +67,10 @@ def _show(context: Context, result: GrantResult, line: str) -> int:
     elif result.trace == "none":
         context.terminal.warn(
             Hint(
-                f"the audit trail of account {result.account} was touched from outside and takes no event, "
-                "so it has no event for this;  ",
+                f"the audit trail of account {result.account} was changed outside kojikey and takes no event, "
+                "so no event was added for this;  ",
                 next_step("audit", "--verify", "--account", result.account),
-                " tells more",
+                " says more",
             )
         )
     if context.terminal.json:
@@ -84,7 +84,7 @@ def _show(context: Context, result: GrantResult, line: str) -> int:
     page = Page(context.terminal)
     page.line(line)
     if result.action == "revoked" and not context.terminal.quiet:
-        page.line("what it has read before it may have kept: rotate the keys if it should not use them", indent=2)
+        page.line("it may have kept what it has read: rotate the keys if it should not use them", indent=2)
     return 0
 
 
@@ -97,13 +97,13 @@ COMMANDS = (
         grant,
         options=_OPTIONS,
         arguments=(NAME, ROLE),
-        description="Held by row-level security in the server: of accounts that were not granted the role sees "
-        "nothing. Works without the key-encryption key; the audit event is unsigned then.",
+        description="The server enforces this by row-level security: the role sees nothing of accounts that it was not "
+        "granted. Works without the key-encryption key; the audit event is then unsigned.",
         examples=("kojikey store grant acme acme_support --store team",),
     ),
     Command(
         "store revoke",
-        "take an account away from a database role (PostgreSQL)",
+        "take a database role's access to an account away (PostgreSQL)",
         revoke,
         options=_OPTIONS,
         arguments=(NAME, ROLE),

@@ -69,7 +69,7 @@ def use(call: Call) -> int:
         context.terminal.note(f"{counted(taken, 'key')} of this store may now be rotated at the provider")
     is_new = set_value(context.settings.home.config_file, ("store",), name)
     if context.settings.environ.get("KOJIKEY_STORE"):
-        context.terminal.warn("KOJIKEY_STORE is set, and comes before config.toml")
+        context.terminal.warn("KOJIKEY_STORE is set, and takes precedence over config.toml")
     return show_change(context, "store use", {"name": "store", "value": name}, is_changed=is_new)
 
 
@@ -97,7 +97,7 @@ COMMANDS = (
         "list the stores that have a name, and which one is used",
         list_names,
         options=_OPTIONS,
-        description="Reads config.toml alone: no store is opened. A password in a URL is shown as ***.",
+        description="Reads only config.toml; no store is opened. A password in a URL is shown as ***.",
         examples=("kojikey store list", "kojikey store list --json"),
     ),
     Command(

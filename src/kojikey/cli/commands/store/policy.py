@@ -30,12 +30,12 @@ def policy(call: Call) -> int:
 COMMANDS = (
     Command(
         "store policy",
-        "print the IAM policy that holds an account's owner to the account (DynamoDB)",
+        "print the IAM policy that limits an account's owner to the account (DynamoDB)",
         policy,
         options=(STORE, JSON, NO_INPUT, QUIET, NO_COLOR),
         arguments=(NAME,),
         description="For an IAM role or user: it sees and changes that account's partition alone, and where the "
-        "KEK is in AWS KMS it opens that account's data key alone. AWS holds it to that, not kojikey.",
+        "KEK is in AWS KMS it opens that account's data key alone. AWS enforces this, not kojikey.",
         examples=("kojikey store policy acme --store team",),
     ),
 )

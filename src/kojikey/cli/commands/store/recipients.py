@@ -98,7 +98,7 @@ def _add(context: Context, open_store: OpenStore, inputs: KekInputs, _: str) -> 
 
     page = Page(context.terminal)
     for recipient in added:
-        page.line(f"{recipient.name} opens {open_store.store.place} from now on")
+        page.line(f"{recipient.name} can now open {open_store.store.place}")
     return 0
 
 
@@ -110,7 +110,8 @@ def _remove(context: Context, open_store: OpenStore, inputs: KekInputs, named: s
         gone, result = operation.remove(open_store, _meant(named), inputs)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            "interrupted; every key still opens, and who was to be removed may still read: run the same again to finish"
+            "interrupted; every key still opens, and the recipient to be removed may still read them: run the same "
+            "command again to finish"
         ) from None
     keys = operation.readable_keys(open_store)
     if context.terminal.json:
@@ -127,7 +128,11 @@ def _remove(context: Context, open_store: OpenStore, inputs: KekInputs, named: s
     page.line(f"accounts wrapped anew: {result.rewrapped}, done before: {result.already}", indent=2)
     cells = [(key.account, key.provider, _masked(context, key), _rotation(context, key)) for key in keys]
     if cells:
-        page.line("who left could have read these keys, and may have kept them: rotate each, then revoke it", indent=2)
+        page.line(
+            "the person who left could have read these keys, and may have kept them: rotate each, then revoke the "
+            "old one",
+            indent=2,
+        )
         page.table(("ACCOUNT", "PROVIDER", "KEY", "TO ROTATE IT"), cells)
     return 0
 
@@ -138,7 +143,7 @@ def _meant(named: str) -> str:
         return named
     found = read_recipients((named,))
     if len(found) != 1:
-        raise UsageError("one recipient is removed at a time", hint=_FORMS, effect=Effect.NOTHING_CHANGED)
+        raise UsageError("remove one recipient at a time", hint=_FORMS, effect=Effect.NOTHING_CHANGED)
     return found[0].text
 
 
@@ -175,7 +180,11 @@ def _accept(context: Context, open_store: OpenStore, _inputs: KekInputs, _: str)
         return documents.write("store recipients", 0, [fields])
     from kojikey.cli.output.page import Page
 
-    word = "is known here from now on" if found.is_news else "is the one that is known here; nothing was changed"
+    word = (
+        "is now the known one on this machine"
+        if found.is_news
+        else "is already the known one on this machine; nothing was changed"
+    )
     Page(context.terminal).line(f"the key-encryption key {found.kid} of {open_store.store.place} {word}")
     return 0
 
@@ -209,13 +218,15 @@ COMMANDS = (
             NO_INPUT,
             QUIET,
             NO_COLOR,
-            RECIPIENT.explained("remove: a recipient who stays and needs a plugin, named again; may be repeated"),
-            YES.explained("accept: without asking"),
+            RECIPIENT.explained("remove: a recipient to keep whose public key needs a plugin; may be repeated"),
+            YES.explained("accept: do not ask"),
         ),
         arguments=(WORDS,),
         description="For a store whose KEK is sealed to several people (store init --kek recipients). R is an age "
-        "recipient, an SSH public key or @FILE. `remove` makes a new KEK, wraps every account's data key with it, and "
-        "lists the provider keys that the one who left could have read. `accept` takes a KEK that is not known here.",
+        "recipient, an SSH public key or @FILE. `remove` creates a new KEK, wraps every account's data key with it, "
+        "and "
+        "lists the provider keys that the person who left could have read. `accept` takes a KEK that is not known "
+        "here.",
         examples=(
             "kojikey store recipients",
             "kojikey store recipients add @bob.pub",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 NAME = Text("--name", help="keep the URL under this name in config.toml", metavar="NAME")
 NEW_PASSPHRASE_FILE = Text(
-    "--new-passphrase-file", help="the new passphrase is this file's first line", metavar="PATH", complete="file"
+    "--new-passphrase-file", help="a file whose first line is the new passphrase", metavar="PATH", complete="file"
 )
 
 KEK = Text(
@@ -40,7 +40,7 @@ def init(call: Call) -> int:
     url = call[URL]
     if url is not None and call[STORE] is not None:
         raise UsageError(
-            "the store is named once: as URL, or with --store", hint=next_step("store init", "URL", "--kek", "SOURCE")
+            "name the store once: as a URL, or with --store", hint=next_step("store init", "URL", "--kek", "SOURCE")
         )
     if call[NAME] is not None and (url is None or "://" not in url):
         raise UsageError(
@@ -232,7 +232,9 @@ def rekey(call: Call) -> int:
     context = context_of(call)
     source = call[KEK]
     if not source:
-        raise UsageError("rekey needs the new KEK's source", hint=next_step("store rekey", "--kek", "SOURCE"))
+        raise UsageError(
+            "rekey needs --kek with the new KEK's source", hint=next_step("store rekey", "--kek", "SOURCE")
+        )
     _check_kek(source)
     open_store = wiring.open_existing(context.settings, context.person)
     try:
@@ -256,24 +258,24 @@ def _show_rekey(context: Context, place: str, result: RekeyResult) -> None:
 
     page = Page(context.terminal)
     if result.is_same_place:
-        page.line(f"{place} has that key-encryption key already: {result.kek}; nothing was changed")
+        page.line(f"{place} already has this key-encryption key: {result.kek}; nothing was changed")
         return
     if result.is_same_kek:
-        page.line(f"{place} has the same key-encryption key as before, and has it now from: {result.kek}")
+        page.line(f"{place} has the same key-encryption key as before, now from: {result.kek}")
         page.line("nothing was wrapped anew, and no provider key changed", indent=2)
         return
     page.line(f"{place} now has another key-encryption key: {result.kek}")
     page.line(
         f"accounts wrapped anew: {result.rewrapped}, done before: {result.already}; no provider key changed", indent=2
     )
-    page.line("the old KEK opens nothing here any more, but old backups of the store still need it", indent=2)
+    page.line("the old KEK no longer opens anything here, but old backups of the store still need it", indent=2)
 
 
 def _new_inputs(context: Context, open_store: OpenStore, source: str) -> KekInputs:
     """Return what the new KEK's source may ask: a new passphrase is never taken from where the old one is kept.
 
     Raises:
-        InputNeeded: a new passphrase is needed, and nobody can be asked.
+        InputNeeded: a new passphrase is needed, and there is no terminal to ask for it.
     """
     from kojikey import wiring
 
@@ -299,7 +301,7 @@ _OPTIONS = (STORE, JSON, NO_INPUT, QUIET, NO_COLOR)
 COMMANDS = (
     Command(
         "store init",
-        "make a store with a chosen key-encryption key",
+        "create a store with a chosen key-encryption key",
         init,
         options=(
             *_OPTIONS,
@@ -308,7 +310,7 @@ COMMANDS = (
             NAME,
         ),
         arguments=(URL,),
-        description="Safe to repeat: the same again changes nothing. Without --kek: KOJIKEY_KEK or "
+        description="Safe to repeat: a second run changes nothing. Without --kek: KOJIKEY_KEK or "
         "KOJIKEY_PASSPHRASE_FILE where one is set, else the OS keychain, else a passphrase that is asked for.",
         examples=(
             "kojikey store init --kek passphrase",
@@ -318,7 +320,7 @@ COMMANDS = (
     ),
     Command(
         "store info",
-        "say what and where the store is, and who can open it",
+        "show what and where the store is, and who can open it",
         info,
         options=_OPTIONS,
         examples=("kojikey store info", "kojikey store info --store team --json"),
@@ -334,7 +336,7 @@ COMMANDS = (
             NEW_PASSPHRASE_FILE,
         ),
         description="Wraps each account's data key anew; the sealed keys stay as they are, and no provider key changes "
-        "(that is `rotate`). Killed at any point every key still opens, and running it again finishes.",
+        "(that is `rotate`). If it is killed, every key still opens, and running it again finishes.",
         examples=("kojikey store rekey --kek keychain", "kojikey store rekey --kek file:/etc/kojikey/kek"),
     ),
 )

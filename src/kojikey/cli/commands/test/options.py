@@ -5,15 +5,15 @@ from __future__ import annotations
 from kojikey.cli.command import Flag, Integer, Text
 
 ALL = Flag("--all", help="every key of the account (the same as naming no provider)")
-ALLOW_EMPTY = Flag("--allow-empty", help="exit 0, not 5, where there is no key to test")
-JOBS = Integer("--jobs", help="worker processes that ask (default: the cores, for more than 2000 keys)", metavar="N")
+ALLOW_EMPTY = Flag("--allow-empty", help="exit 0, not 5, if there is no key to test")
+JOBS = Integer("--jobs", help="worker processes (default: one per core, for more than 2000 keys)", metavar="N")
 SHARD = Text("--shard", help="only the K-th of N parts, so that N machines share the work", metavar="K/N")
 NOT_TESTED_SINCE = Text(
     "--not-tested-since",
-    help="only keys that were not tested in the last span, such as 24h", metavar="24h",
+    help="only keys that were not tested in the last span, for example 24h", metavar="24h",
 )  # fmt: skip
 OUTCOMES_THAT_FAIL = ("rejected", "limited", "indeterminate")
 FAIL_ON = Text(
     "--fail-on",
-    help="the mildest outcome that exits 3 (default limited)", metavar="|".join(OUTCOMES_THAT_FAIL),
+    help="the mildest outcome that exits with 3 (default limited)", metavar="|".join(OUTCOMES_THAT_FAIL),
 )  # fmt: skip

@@ -72,8 +72,8 @@ def _rate(call: Call) -> float | None:
     rate = call.get(RATE)
     if rate is not None and not 0 < rate <= MOST_RATE:
         raise UsageError(
-            "--rate takes requests a second and provider, more than 0",
-            hint="--rate 5 for five a second; without it as fast as --concurrency allows",
+            "--rate takes a number of requests per second to each provider, more than 0",
+            hint="--rate 5 for five per second; without it, as fast as --concurrency allows",
             effect=Effect.NOTHING_DONE,
         )
     return rate
@@ -84,7 +84,7 @@ def _concurrency(call: Call) -> int:
     if given is not None and not 1 <= given <= MOST_CONCURRENCY:
         raise UsageError(
             f"--concurrency takes a number from 1 to {MOST_CONCURRENCY}",
-            hint=f"--concurrency {DEFAULT_CONCURRENCY} is the default; 1 asks about one key after the other",
+            hint=f"--concurrency {DEFAULT_CONCURRENCY} is the default; 1 tests one key after the other",
             effect=Effect.NOTHING_DONE,
         )
     return DEFAULT_CONCURRENCY if given is None else given

@@ -71,8 +71,8 @@ def _check(call: Call) -> None:
         raise UsageError("--all-accounts cannot be combined with --account", hint=next_step("test", "--all-accounts"))
     if call[JSON] and call[JSONL]:
         raise UsageError(
-            "--json is one document and --jsonl many: one of them at a time",
-            hint="--json for a script that waits for the end, --jsonl for one that reads along",
+            "--json prints one document and --jsonl many: choose one",
+            hint="--json for a script that waits for the end, --jsonl for one that reads each result as it arrives",
         )
 
 
@@ -89,7 +89,7 @@ def _check_override(call: Call, catalog: Catalog) -> None:
         return
     if len(call[PROVIDERS]) != 1:
         raise UsageError(
-            "--model and --capability are those of one provider",
+            "--model and --capability need exactly one provider",
             hint=next_step("test", "PROVIDER", "--model", "ID"),
             effect=Effect.NOTHING_TESTED,
         )
@@ -109,7 +109,7 @@ def _check_reports(context: Context) -> None:
     if STDOUT in paths and (context.terminal.json or context.call[JSONL]):
         raise UsageError(
             "a report and the results cannot both be written to standard output",
-            hint="name a file for the report, or leave --json and --jsonl out",
+            hint="name a file for the report, or leave out --json and --jsonl",
             effect=Effect.NOTHING_DONE,
         )
 
