@@ -253,18 +253,18 @@ def refuse_role(role: str, found: tuple[Any, ...]) -> None:
     """Check that a role can be granted an account, given what :data:`ROLE_IN_STORE` found of it.
 
     Raises:
-        NotFound: there is no such role. UsageError: the server would hold it to no account.
+        NotFound: there is no such role. UsageError: the server would not limit it to an account.
     """
     there, administers, exempt = found
     if not there:
         raise NotFound(
-            "there is no such role in the database", hint="its administrator makes one with CREATE ROLE NAME LOGIN"
+            "there is no such role in the database", hint="its administrator creates one with CREATE ROLE NAME LOGIN"
         )
     if administers:
         raise UsageError(f"the role {role} administers this store: it sees every account without a grant")
     if exempt:
         raise UsageError(
-            f"the role {role} is a superuser or has BYPASSRLS: the server would hold it to no account",
+            f"the role {role} is a superuser or has BYPASSRLS: the server would not limit it to an account",
             hint=f"ALTER ROLE {role} NOBYPASSRLS, or name another role",
         )
 

@@ -178,7 +178,7 @@ class PostgresStore(Store):
         if {"header", "migrations"} <= tables:
             raise StoreExists(self.place)
         if tables:
-            raise StoreCorrupt(self.place, "has a schema kojikey that is not a store's; it was left as it is")
+            raise StoreCorrupt(self.place, "has a schema kojikey that does not belong to a store; it was left as it is")
 
     def _upgrade(self) -> None:
         if self._link.version() is None:

@@ -104,7 +104,7 @@ class BatchOutput:
             message = (
                 f"{self.lost or 'interrupted'}; {self.finished} lines done, {self._left()}, no key in use was lost"
             )
-            told = Failure(code, message, "the same command again finishes the rest")
+            told = Failure(code, message, "run the same command again to finish the rest")
         elif error is not None:
             code = code_of(error)
             told = Failure.of(error)._replace(message=f"{error}; {self.finished} lines were done")

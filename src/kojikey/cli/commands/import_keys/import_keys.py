@@ -108,7 +108,7 @@ def _check_comment_out(sources: list[Source], unread: list[Unread]) -> None:
         raise UsageError(
             f"--comment-out replaces lines of .env files, and {what} is not one",
             effect=Effect.NOTHING_CHANGED,
-            hint="import it without --comment-out, and take the keys out by hand",
+            hint="import it without --comment-out, and remove the keys by hand",
         )
     if not files and not unread:
         raise UsageError(
@@ -131,8 +131,8 @@ def _ended(taking: Taking) -> Failure | None:
     from kojikey.cli.exits import Exit
 
     if taking.is_interrupted:
-        message = "interrupted; what is listed as added, rotated or staged is saved, nothing else was changed"
-        hint = "the same command again takes the rest"
+        message = "interrupted; the keys listed as added, rotated or staged are saved, nothing else was changed"
+        hint = "run the same command again to import the rest"
         return Failure(Exit.INTERRUPTED, message, hint)
     if taking.error is not None:
         return Failure.of(taking.error)
@@ -142,13 +142,13 @@ def _ended(taking: Taking) -> Failure | None:
 COMMANDS = (
     Command(
         "import",
-        "take keys out of .env files, JSON files and the environment",
+        "save the keys in .env files, JSON files and the environment",
         import_keys,
         options=(
             *COMMON,
             ENV,
             MAP,
-            DRY_RUN.explained("only tell what would happen; nobody is asked"),
+            DRY_RUN.explained("only show what would happen; asks nothing"),
             ROTATE,
             COMMENT_OUT,
             NO_TEST, ALLOW_LIMITED, ALLOW_UNVERIFIED, TIMEOUT, DEEP, FORCE_SHAPE, *PACE,
@@ -156,7 +156,7 @@ COMMANDS = (
         arguments=(FILES,),
         description="Finds keys by the names under which the providers' SDKs and other programs look for them, tests "
         "each and saves it. Everything else in the files is left alone and never shown. "
-        "JSON is an object of names and values, as the program llm keeps it in keys.json.",
+        "JSON is an object of names and values, like the keys.json of the program llm.",
         examples=(
             "kojikey import",
             "kojikey import .env --dry-run",

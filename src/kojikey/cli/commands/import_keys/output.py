@@ -67,7 +67,7 @@ class Report(NamedTuple):
         if self.code is Exit.OK:
             return None
         if self.unread:
-            return Failure(self.code, _unread(self.unread[0]), "name a file that is there")
+            return Failure(self.code, _unread(self.unread[0]), "name a file that exists")
         if self.problems:
             return Failure(self.code, self.problems[0], "remove the lines by hand")
         if self.code is Exit.NOT_FOUND:
@@ -102,13 +102,13 @@ def _unread(source: Unread) -> str:
 
 def _nothing(report: Report) -> str:
     places = ", ".join("the environment" if source.file is None else source.file for source in report.sources)
-    what = "no key that can be taken" if report.rows else "no key"
-    return f"there is {what} in {places}; nothing was changed"
+    what = "no key that can be imported" if report.rows else "no key"
+    return f"{places} has {what}; nothing was changed"
 
 
 def _way_to_more(report: Report) -> str:
     example = again(report.context, "--map", "NAME=PROVIDER")
-    return _with_maps(report) or Hint(example, " takes a key under another name")
+    return _with_maps(report) or Hint(example, " imports a key under another name")
 
 
 def _with_maps(report: Report) -> Hint | None:
@@ -197,9 +197,9 @@ def _cells(row: Row, report: Report) -> list[str]:
     terminal = report.context.terminal
     places = ", ".join(place_of(binding) for binding in row.bindings)
     names = ", ".join(dict.fromkeys(shown_name(binding) for binding in row.bindings))
-    would = {"added": "would be added", "rotated": "would be rotated", "unchanged": "is there already"}
+    would = {"added": "would be added", "rotated": "would be rotated", "unchanged": "is saved already"}
     action = would.get(str(row.action), str(row.action)) if report.is_dry_run else str(row.action)
-    gone = ", taken out of the file" if row.commented_out and not row.in_clear else ""
+    gone = ", removed from the file" if row.commented_out and not row.in_clear else ""
     told = f"{action}{gone}" + (f": {row.detail}" if 0 < len(row.detail) <= _SHORT else "")
     return [places, names, row.provider or "", terminal.masked(row.tail) if row.tail is not None else "", told]
 

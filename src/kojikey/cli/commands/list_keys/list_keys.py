@@ -71,7 +71,7 @@ def list_keys(call: Call) -> int:
 
 def _nothing(call: Call) -> str:
     if call.given(FAILING, DUE, OUTCOME):
-        return "no key that these filters take"
+        return "no key matches these filters"
     if call[PROVIDERS]:
         adds = next_step("add", call[PROVIDERS][0])
         return Hint(f"no {' or '.join(call[PROVIDERS])} key in this store; ", adds, " adds one")

@@ -80,11 +80,11 @@ def tell_what_was_left_out(terminal: Terminal, tally: Tally) -> None:
         terminal.note(f"skipped: {', '.join(skipped)}")
     if tally.skipped[ARCHIVE]:
         archives = counted(tally.skipped[ARCHIVE], "archive was", "archives were")
-        terminal.note(f"{archives} not opened: only the compressed bytes were searched")
+        terminal.note(f"{archives} not unpacked: only the compressed bytes were searched")
     if tally.has_git_database:
         terminal.note(Hint("git's objects are compressed; ", next_step("scan", "--git"), " searches them"))
     if tally.is_shallow:
-        terminal.warn("this clone is shallow: commits that it does not have were not searched")
+        terminal.warn("this clone is shallow: commits that it lacks were not searched")
     if tally.is_partial:
         terminal.warn("this clone is partial: objects that it does not have were not searched")
     for name, reason in tally.unreadable[:_NAMED]:
@@ -144,4 +144,4 @@ def _annotations(findings: Findings) -> Iterator[str]:
         if shown[is_known] <= SHOWN:
             message = f"{key_of_row(row)} {row['masked']} at {place_of(row)}: {row['hint']}"
             place = {"file": printable(row["file"] or ""), "line": row["line"], "col": row["column"]}
-            yield annotation("error" if is_known else "warning", "a provider key in clear", message, **place)
+            yield annotation("error" if is_known else "warning", "a provider key in plain text", message, **place)

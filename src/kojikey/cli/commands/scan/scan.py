@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 PATHS = Arguments("paths", "[PATH]...", "files and folders; - is standard input (default: here)")
 GIT = Flag("--git", help="every object of git's database, reachable or not, instead of files")
 STAGED = Flag("--staged", help="what is about to be committed, instead of files")
-ANY = Flag("--any", help="also what has the shape of a provider's key and is not in the store")
+ANY = Flag("--any", help="also text that has the shape of a provider's key, but is not in the store")
 SARIF = Text(
     "--sarif",
-    help="also write the finds to FILE (or -), as SARIF 2.1.0",
+    help="also write the matches to FILE (or -), as SARIF 2.1.0",
     metavar="FILE",
     complete="file",
 )
@@ -75,7 +75,7 @@ def _check_options(call: Call) -> None:
     if report == _STDOUT and call[JSON]:
         raise UsageError(
             "a report and the results cannot both be written to standard output",
-            hint="name a file for the report, or leave --json out",
+            hint="name a file for the report, or leave out --json",
             effect=Effect.NOTHING_DONE,
         )
 
@@ -100,7 +100,7 @@ def _check_paths(call: Call, paths: tuple[str, ...]) -> None:
             continue  # that it cannot be read is told with what else cannot
         except (OSError, ValueError) as error:
             raise UsageError(
-                f"{_named(path)} is not there", hint=next_step("scan", "PATH"), effect=Effect.NOTHING_READ
+                f"{_named(path)} does not exist", hint=next_step("scan", "PATH"), effect=Effect.NOTHING_READ
             ) from error
 
 
@@ -225,7 +225,7 @@ def _write_sarif(out: Stdout, path: str, findings: Findings, unreadable: list[tu
     except BrokenPipeError:
         raise
     except OSError as error:
-        return f"the report {path} could not be written ({error.strerror}); what was there is as it was"
+        return f"the report {path} could not be written ({error.strerror}); the existing file was not changed"
     return ""
 
 
@@ -245,7 +245,8 @@ COMMANDS = (
         arguments=(PATHS,),
         description="Looks for all versions of the keys, as they are, in base64, percent-encoded, in JSON escapes and "
         "in UTF-16. No key is printed, only its masked form. Links are not followed out of PATH, archives are not "
-        "opened. Exit 3: a key was found; 4: none was, but something could not be read; 5: there is no key to look "
+        "opened. Exit 3: a key was found; 4: no key was found, but something could not be read; 5: there is no key "
+        "to look "
         "for.",
         examples=(
             "kojikey scan",

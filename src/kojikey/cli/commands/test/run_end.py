@@ -53,7 +53,7 @@ def end_of(tally: Tally, facts: RunFacts, stop: Stop) -> RunEnd:
 
 def _code_and_error(tally: Tally, facts: RunFacts, stop: Stop, left: int) -> tuple[Exit, Failure | None]:
     code = exit_of(tally.summary, facts.fail_on)
-    go_on = f"to go on: the same command with --not-tested-since {facts.since}"
+    go_on = f"to continue: run the same command with --not-tested-since {facts.since}"
     if stop.is_interrupted:
         return _stopped(Exit.INTERRUPTED, f"interrupted: {_done(tally, facts)}", go_on if left else None)
     if stop.error is not None:
@@ -80,7 +80,7 @@ def _failed(error: KojikeyError, tally: Tally, facts: RunFacts, left: int) -> Fa
         done = f"{tally.finished} of {facts.count} keys were done, {tally.recorded} outcomes recorded"
         failure = failure._replace(message=f"{error}; {done}")
     if left and tally.recorded:
-        failure = failure._replace(hint=f"{failure.hint}; then go on with --not-tested-since {facts.since}")
+        failure = failure._replace(hint=f"{failure.hint}; then continue with --not-tested-since {facts.since}")
     return failure
 
 
