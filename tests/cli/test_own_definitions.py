@@ -62,7 +62,7 @@ def test_a_mistake_in_one_file_stops_only_that_provider(kojikey: Program, folder
     assert ended.code == 0, ended.said
     assert ended.err.count("kojikey: warning: the provider definition") == 1
     lines = ended.err.splitlines()
-    assert [line for line in lines if line.startswith("  name ")] == ["  name must be a text"]
+    assert [line for line in lines if line.startswith("  name ")] == ["  name must be text"]
     assert [line for line in lines if line.startswith("  colour ")] == ["  colour is not a key of a definition"]
     assert "acme_speech" in kojikey("providers").out
 
@@ -78,7 +78,7 @@ def test_the_provider_itself_is_refused_with_each_mistake_on_a_line(
     ended = kojikey.installed(*command, stdin=ACME_KEY)
     assert ended.code == 2
     assert ended.err.count("has mistakes") == 1
-    assert "\n  name must be a text\n" in ended.err
+    assert "\n  name must be text\n" in ended.err
     assert "mend or remove" in ended.err
 
 

@@ -98,7 +98,7 @@ def test_every_record_that_does_not_open_is_named(sample_store: SampleStore, fil
             DAMAGES["base URL"](one)
         put(file, changed, account)
     result = verified(sample_store)
-    assert [text.partition(" is of")[0] for text in said(result)] == [
+    assert [text.partition(" belongs to")[0] for text in said(result)] == [
         f"the sealed record {ACCOUNT}/{PROVIDER} version {number}" for number in (1, 2, 3)
     ]
     assert len(said(result, LAST)) == 1

@@ -99,7 +99,7 @@ def test_an_account_that_was_made_with_it_in_the_last_moment_is_not_lost(announc
 def test_who_goes_on_with_what_was_given_up_is_stopped(announced: SampleStore) -> None:
     given_up: list[RekeyResult] = []
     store = Before(announced, lambda: given_up.append(rekey(announced, "env:THIRD_KEK")), at=1)
-    with pytest.raises(Conflict, match="another re-keying took the place of this one"):
+    with pytest.raises(Conflict, match="another re-keying replaced this one"):
         rekey(announced, "env:NEW_KEK", store)
     assert [result.rewrapped for result in given_up] == [1]
     check_end(announced)

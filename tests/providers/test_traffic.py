@@ -189,6 +189,6 @@ def test_no_message_names_a_pause_of_centuries(clock: Clock, asked: dict[str, st
     traffic = clock.traffic()
     ask(traffic, answer(429, **asked))
     (said,) = clock.said
-    assert said.endswith("not asked for 86400 s")
+    assert said.endswith("tested there for 86400 s")
     clock.now += 86_401
     assert ask(traffic, answer()) is None

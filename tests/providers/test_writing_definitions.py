@@ -32,7 +32,7 @@ def mistakes_in(text: str) -> list[tuple[int, str]]:
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ('name = "Acme"  ', "name = 7  ", "name must be a text"),
+        ('name = "Acme"  ', "name = 7  ", "name must be text"),
         ('header = "Authorization"', 'header = "Not A Header"', "auth.header is not"),
         ('prefix = "Bearer "', 'headers = { Host = "x" }', "auth.headers.Host"),
         ('path = "/v1/me"', 'path = "v1/me"', "checks[1].path must begin"),
@@ -140,7 +140,7 @@ def test_every_addition_to_the_format_is_checked() -> None:
         "base_url_form must", "auth.headers.Authorization is", "auth.headers.(a name that is not shown) is",
         "auth.headers.Ok must",
         "shapes[1].refused must", "checks[1].expect_items.id is", "checks[1].model_in is",
-        "checks[1].permissions has",
+        "checks[1].permissions contains",
         "checks[1].expires_at must", "checks[1].may_be_cut must", "checks[1].public must",
         "checks[1].usage.used is missing", "checks[1].pick.list is", "checks[1].states[1].values is missing",
         "checks[1].states[2].values must", "checks[1].states[2].member is", "checks[1].states[3].at_most must",

@@ -219,9 +219,9 @@ def test_a_kek_file_that_is_gone_damaged_or_another_is_distinguished(tmp_path: P
         with pytest.raises(KekUnavailable, match="is not a KEK"):
             load(spec, NOBODY)
     path.unlink()
-    with pytest.raises(KekMissing, match="is not there"):
+    with pytest.raises(KekMissing, match="does not exist"):
         load(spec, NOBODY)
-    assert "not there" in describe(spec)
+    assert "does not exist" in describe(spec)
 
 
 def test_a_pipe_or_a_folder_in_place_of_the_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_a_pipe_or_a_folder_in_place_of_the_file_is_refused_and_not_waited_for(t
 
 
 def test_a_kek_file_is_not_made_in_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"folder of .* is not there"):
+    with pytest.raises(UsageError, match=r"folder of .* does not exist"):
         make(f"file:{tmp_path}/none/kek", store_id="s1", inputs=NOBODY)
 
 

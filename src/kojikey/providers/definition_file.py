@@ -246,7 +246,7 @@ def _inconsistencies(definition: Definition) -> list[str]:
     if definition.checks and (definition.checks[0].capability or definition.checks[0].when):
         problems.append("checks[1] must be the one that always runs, without capability or condition")
     if len(shapes) != len(definition.shapes):
-        problems.append("two shapes have the same name")
+        problems.append("shapes contains two with the same name")
     return problems + _of_rules(definition.rules, "rules", shapes, names, known)
 
 

@@ -55,7 +55,7 @@ class Table:
 
     def text(self, key: str, default: str | None = None) -> str:
         """Take a text that is not empty; ``default=None`` means that the key must be there."""
-        value = self._take(key, str, "a text", default)
+        value = self._take(key, str, "text", default)
         if value == "" and default is None and self.has(key):
             self.problem(key, "is empty")
         return value if value is not None else ""
@@ -145,7 +145,7 @@ class Table:
         content = self._take(key, dict, "a table", None if required else {}) or {}
         for name, value in content.items():
             if not isinstance(value, str):
-                self.problem(f"{key}.{name}", "must be a text")
+                self.problem(f"{key}.{name}", "must be text")
         return {name: value for name, value in content.items() if isinstance(value, str)}
 
     def is_table(self, key: str) -> bool:
