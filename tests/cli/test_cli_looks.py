@@ -268,7 +268,7 @@ def test_a_key_that_is_refused_says_the_same_in_this_order(kojikey: Program) -> 
     lines = kojikey.add("google_gemini", "invalid_key").out.splitlines()
     assert [line.strip() for line in lines[2:]] == [
         "nothing was saved",
-        "next: make another at https://aistudio.google.com/api-keys, then kojikey add google_gemini",
+        "next: create another at https://aistudio.google.com/api-keys, then kojikey add google_gemini",
     ]
 
 

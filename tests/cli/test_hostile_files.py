@@ -26,7 +26,7 @@ def fifo(tmp_path: Path) -> Path:
 def test_a_key_is_not_read_from_a_named_pipe(kojikey: Program, fifo: Path) -> None:
     ended = kojikey("add", "elevenlabs", "--from-file", str(fifo))
     assert ended.code == 2
-    assert "not a plain file" in ended.err
+    assert "not a regular file" in ended.err
     assert "--stdin" in ended.err
 
 
@@ -48,7 +48,7 @@ def test_a_batch_is_not_read_from_a_named_pipe(kojikey: Program, fifo: Path) -> 
     kojikey.added()
     ended = kojikey("rotate", "--batch", str(fifo))
     assert ended.code == 2
-    assert "not a plain file" in ended.err
+    assert "not a regular file" in ended.err
 
 
 def test_a_named_pipe_is_no_config(kojikey: Program) -> None:

@@ -79,7 +79,7 @@ def test_the_provider_itself_is_refused_with_each_mistake_on_a_line(
     assert ended.code == 2
     assert ended.err.count("has mistakes") == 1
     assert "\n  name must be text\n" in ended.err
-    assert "mend or remove" in ended.err
+    assert "fix or remove" in ended.err
 
 
 def test_a_warning_lists_few_mistakes_and_says_where_the_others_are(kojikey: Program, folder: Path) -> None:

@@ -135,7 +135,7 @@ def test_a_local_store_that_is_a_link_to_nothing_is_not_made_elsewhere(kojikey: 
     kojikey.home.mkdir(mode=0o700)
     (kojikey.home / "keys.db").symlink_to(tmp_path / "unmounted.db")
     for command in (["list"], ["store", "init", "--kek", "env"]):
-        refused(kojikey(*command, "--json"), 7, "leads to nothing")
+        refused(kojikey(*command, "--json"), 7, "a symbolic link to a file that does not exist")
     assert kojikey.add().code == 7
     assert not (tmp_path / "unmounted.db").exists()
 

@@ -121,7 +121,7 @@ def test_a_prepared_schema_is_used_and_a_strange_one_left_alone(postgres: Server
         theirs.close()
     postgres.sql("CREATE SCHEMA kojikey; CREATE TABLE kojikey.theirs (a int)", database=database)
     store = at(postgres.url(database))
-    with pytest.raises(StoreCorrupt, match="not a store's"):
+    with pytest.raises(StoreCorrupt, match="does not belong to a store"):
         store.create({})
     store.close()
     assert postgres.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'kojikey'", database=database) == [(1,)]
@@ -207,7 +207,7 @@ def test_a_commit_is_on_disk_whatever_the_servers_default(
 
 def test_as_many_connections_as_it_allows(store: PostgresStore, postgres: Server, database: str) -> None:
     with postgres.a_role("LOGIN CONNECTION LIMIT 0") as role:
-        refused(at(postgres.url(database, role)), StoreUnreachable, "no connection free")
+        refused(at(postgres.url(database, role)), StoreUnreachable, "no free connection")
 
 
 def test_a_server_that_is_shutting_down_or_full(postgres: Server) -> None:
@@ -217,7 +217,7 @@ def test_a_server_that_is_shutting_down_or_full(postgres: Server) -> None:
         store = at(small.url("keys"))
         store.create({"format": 1})
         further = at(small.url("keys"))
-        with pytest.raises(StoreUnreachable, match="no connection free"):
+        with pytest.raises(StoreUnreachable, match="no free connection"):
             further.open()
         small.stop()
         with pytest.raises(StoreUnreachable, match="no server answers"):

@@ -15,7 +15,7 @@ from kojikey.model.next_step import Hint, next_step
 _ALIAS = re.compile(r"(^|:)alias/")
 _REACH = Hint("check the network, HTTPS_PROXY, and the region and endpoint that ", next_step("store info"), " shows")
 _KINDS: dict[Kind, tuple[str, str]] = {
-    "credentials": ("there are no valid AWS credentials here, and the KEK is in KMS", CREDENTIALS_HINT),
+    "credentials": ("there are no valid credentials for AWS here, and the KEK is in KMS", CREDENTIALS_HINT),
     "throttled": ("KMS throttled requests for {key} for too long", "try again later"),
     "busy": ("KMS is changing the key {key}", "try again in a minute"),
     "server": ("KMS is down, or cannot use {key} now", "https://health.aws.amazon.com/health/status"),

@@ -39,7 +39,7 @@ UNKNOWN_HINT = Hint(next_step("list"), " and ", next_step("history"), " show whe
 
 _LIMITS = "see the table's throughput and the account's quotas in CloudWatch, or try again later"
 _KINDS: dict[Kind, Meaning] = {
-    "credentials": Meaning(StoreDenied, "was not asked: there are no valid AWS credentials here", CREDENTIALS_HINT),
+    "credentials": Meaning(StoreDenied, "was not asked: there are no valid credentials for AWS here", CREDENTIALS_HINT),
     "throttled": Meaning(StoreLocked, "was throttled by AWS for too long", _LIMITS),
     "busy": Meaning(StoreLocked, "is busy: others keep changing the same documents", "try again"),
     "server": Meaning(
