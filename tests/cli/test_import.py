@@ -238,7 +238,7 @@ def test_a_table_and_one_next_step(kojikey: Program, folder: Path) -> None:
     assert lines[1].split() == [".env:1", "OPENAI_API_KEY", "openai", "••••••••A1B2", "added"]
     assert lines[2:] == ["account default is new", "still in clear: .env:1", "next: kojikey import --comment-out"]
     done = kojikey("import", "--comment-out", "--account", "default").out.splitlines()
-    assert done[1].endswith("unchanged, taken out of the file")
+    assert done[1].endswith("unchanged, removed from the file")
     assert done[2:] == ["next: kojikey run -- CMD"]
 
 

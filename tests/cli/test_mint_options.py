@@ -66,7 +66,7 @@ def test_the_new_key_belongs_to_the_parent_that_was_named(kojikey: Program, prov
 
 def test_what_can_be_done_with_the_key_before_is_said(kojikey: Program) -> None:
     for provider, told in (
-        ("xai", "--retire deletes the one before"),
+        ("xai", "--retire deletes the previous one"),
         ("google_gemini", "revoke the old key at https"),
     ):
         ended = set_up(kojikey, provider).mint()

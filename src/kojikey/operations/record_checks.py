@@ -23,7 +23,7 @@ def checked_header(document: Document, place: str) -> Document:
     """Return a store's header, after making sure that it has the form of one.
 
     Raises:
-        StoreVersion: a newer kojikey wrote it. RecordUnsupported, RecordChanged: it was changed from outside.
+        StoreVersion: a newer kojikey wrote it. RecordUnsupported, RecordChanged: it was changed outside kojikey.
     """
     found = document.get("format")
     if type(found) is int and FORMAT < found <= _HIGHEST_FORMAT:
@@ -35,7 +35,8 @@ def checked_header(document: Document, place: str) -> Document:
         )
     if found != FORMAT:
         raise RecordUnsupported(
-            f"the store {place} has a header of another format than {FORMAT}, which is not read here", where="header"
+            f"the store {place} has a header of a format other than {FORMAT}, which this version does not read",
+            where="header",
         )
     texts = (document.get("store_id"), document.get("created_at"))
     given_up = document.get("given_up", [])
@@ -49,11 +50,11 @@ def check_account(stored: Stored) -> None:
     """Check that an account's document has the form of one.
 
     Raises:
-        RecordChanged: it was changed from outside, or is filed under another name than its own.
+        RecordChanged: it was changed outside kojikey, or is stored under another name than its own.
     """
     document = stored.document
     if document.get("account") != stored.ref.account:
-        raise RecordChanged(str(stored.ref), "is filed under another name than its own")
+        raise RecordChanged(str(stored.ref), "is stored under another name than its own")
     _check_name(stored)
     sound = isinstance(document.get("wrapped", ()), (str, NoneType)) and _is_audit(document.get("audit"))
     if (
@@ -68,7 +69,7 @@ def _check_name(stored: Stored) -> None:
     try:
         validators.account(stored.ref.account)
     except ValueError:
-        raise RecordChanged(str(stored.ref), "has a name that no account has") from None
+        raise RecordChanged(str(stored.ref), "has a name that is not an account name") from None
 
 
 def is_well_formed(stored: Stored) -> bool:

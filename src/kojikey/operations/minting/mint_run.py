@@ -298,7 +298,7 @@ class MintRun(KeyDocument):
 
 def _unsaved(made: RemoteKey) -> str:
     which = f"its id is {made.key_id}" if made.key_id else f"its name is {made.name}"
-    return f"the key that was made at the provider is not saved ({which})"
+    return f"the key that was created at the provider is not saved ({which})"
 
 
 def place_in(result: ChangeResult) -> AtProvider | None:

@@ -48,7 +48,7 @@ def ensure_not_copy(key: Key) -> None:
         raise Conflict(
             "the key was copied from another store, which rotates it at the provider",
             effect=Effect.NOTHING_CHANGED,
-            hint=Hint(Next("store use", ("NAME", "--rotate-here")), ", where the other store is not used any more"),
+            hint=Hint(Next("store use", ("NAME", "--rotate-here")), ", if the other store is no longer used"),
         )
 
 

@@ -62,7 +62,7 @@ _VALUES: Mapping[str, Callable[[Values], str]] = {
     "usage": lambda values: values.subject.definition.pages.usage,
     "spending_limit": lambda values: values.subject.definition.pages.spending_limit,
     "billing": lambda values: values.subject.definition.pages.billing,
-    "model": lambda values: values.subject.scrub(values.subject.model) or "that was asked for",
+    "model": lambda values: values.subject.scrub(values.subject.model) or "that was requested",
     "status": lambda values: str(values.answer.status) if values.answer else "",
     "message": lambda values: values.message,
     "permissions": lambda values: values.lacking,

@@ -25,7 +25,7 @@ _NAMED_PERMISSION = re.compile(r"permissions?:? ([a-z][a-z0-9_.]{2,59})\b")
 _PERMISSION = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{2,99}")
 _LONGEST_URL = 300
 _LONGEST_CHARACTER = 4
-_UNLISTED = "the list of models was too long to be read whole, and the model {model} is not in the part that was read"
+_UNLISTED = "the list of models was too long to read completely, and the model {model} is not in the part that was read"
 _SAID_BY_REASON = {
     **dict.fromkeys(Reason),
     **{reason: True for reason, outcome in OUTCOME_OF.items() if outcome in (Outcome.VALID, Outcome.LIMITED)},
@@ -177,7 +177,7 @@ def _by_status(subject: Subject, answer: Answer, evidence: Evidence) -> Finding:
         detail = (
             "the answer was too long to be read"
             if answer.truncated
-            else f"the answer {status} is not from {subject.definition.company}: a proxy or a login page may be between"
+            else f"the answer {status} is not from {subject.definition.company}: a proxy or login page may have answered"
         )
     elif status in (407, 511) or (status in (401, 403) and evidence.is_page):
         reason = Reason.NETWORK_BLOCKED

@@ -178,7 +178,8 @@ def confirm_revoking(context: Context, key: Key, version: Version, place: AtProv
         if place.is_minted:
             return True
         context.terminal.note(
-            f"the previous {key.provider} key was not made by kojikey, so it is left at the provider: --yes deletes it"
+            f"the previous {key.provider} key was not created by kojikey, so it is left at the provider: --yes "
+            "deletes it"
         )
         return False
     named = f" ({place.name})" if place.name else ""
@@ -198,7 +199,7 @@ def make_minter(
         if not context.terminal.interactive:
             return False
         context.terminal.warn(why)
-        return context.terminal.confirm("Make the new key all the same?", otherwise="--allow-wider")
+        return context.terminal.confirm("Create the new key anyway?", otherwise="--allow-wider")
 
     def choose_parent(kind: str, parents: tuple[str, ...]) -> str | None:
         if not context.terminal.interactive:
@@ -297,19 +298,19 @@ def lines_of(definition: Definition, result: ChangeResult) -> list[str]:
             until = report.revoke_after if report else None
             return [
                 f"version {result.version} was created at {definition.company} and is now in use ({which})",
-                Hint("next: ", retire, f" deletes the one before (rotate --due does so after {until})")
+                Hint("next: ", retire, f" deletes the previous one (rotate --due does so after {until})")
                 if until
                 else Hint(f"next: revoke the old key at {definition.pages.keys}, then ", retire),
                 Hint("undo: ", rollback),
             ]
         case "staged":
             return [
-                f"version {result.version} was created at {definition.company} ({which}) and stays staged",
+                f"version {result.version} was created at {definition.company} ({which})and stays staged",
                 Hint("next: ", resume, ", or ", abort, ", which deletes it there"),
             ]
         case "aborted":
             return [
-                f"the new key is forgotten ({which}); the key in use is unchanged",
+                f"the new key was forgotten ({which}); the key in use is unchanged",
                 f"keys: {definition.pages.keys}",
             ]
         case "retired":

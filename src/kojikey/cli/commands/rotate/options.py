@@ -11,19 +11,19 @@ RESUME = Flag("--resume", help="test and promote the staged key")
 ABORT = Flag("--abort", help="discard the staged key")
 ROLLBACK = Flag("--rollback", help="make the previous key current again, after testing it")
 RETIRE = Flag("--retire", help="drop the previous key once the provider has stopped accepting it")
-FORCE = Flag("--force", help="with --retire: drop it even where the provider still accepts it")
+FORCE = Flag("--force", help="with --retire: drop it even if the provider still accepts it")
 STEPS = (RESUME, ABORT, ROLLBACK, RETIRE)
 
-MINT = Flag("--mint", help="make the new key at the provider, with an admin key")
-LIKE = Identifier("--like", help="with --mint: the id of the key that the new one is to be like", metavar="KEY-ID")
+MINT = Flag("--mint", help="create the new key at the provider, with an admin key")
+LIKE = Identifier("--like", help="with --mint: the id of the key to copy the settings from", metavar="KEY-ID")
 PARENT = Identifier("--parent", help="with --mint: the project, team or service account of the new key", metavar="ID")
-ALLOW_WIDER = Flag("--allow-wider", help="with --mint: also where the new key may be allowed more than the old one")
+ALLOW_WIDER = Flag("--allow-wider", help="with --mint: even if the new key may be allowed more than the old one")
 PROPAGATION = Text(
     "--propagation",
-    help="how long a provider is given to know a new key, or to refuse a deleted one", metavar="5m",
+    help="how long to wait until the provider knows a new key, or refuses a deleted one", metavar="5m",
 )  # fmt: skip
 NO_REVOKE = Flag("--no-revoke", help="with --retire or --abort: delete nothing at the provider")
-DUE = Flag("--due", help="for cron: rotate what is due, retire what was replaced, finish what was left")
+DUE = Flag("--due", help="for cron: rotate keys that are due, retire replaced keys, finish what was left")
 EXPIRING = Text("--expiring", help="with --due: also keys that expire within this span (default 14d)", metavar="14d")
 GRACE = Text("--grace", help="with --due: how long a replaced key is kept (default 24h)", metavar="24h")
 MINTING = (
