@@ -50,7 +50,7 @@ def read_clean_key(context: Context, definition: Definition, catalog: Catalog) -
         value = cleaned.secret.reveal()
         from kojikey.model.masking import tail_of
 
-        context.terminal.note(f"{len(value)} characters received:  {context.terminal.masked(tail_of(value))}")
+        context.terminal.note(f"{len(value)} characters received: {context.terminal.masked(tail_of(value))}")
     return cleaned.secret
 
 

@@ -7,7 +7,7 @@ from kojikey.cli.options import TIMEOUT
 from kojikey.model.errors import Effect, UsageError
 
 TIMEOUT_S = 10.0
-"""Secondsto wait for each request, unless the command line says otherwise."""
+"""Seconds to wait for each request, unless the command line says otherwise."""
 
 
 def timeout_of(call: Call) -> float:

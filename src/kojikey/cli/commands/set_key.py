@@ -114,7 +114,7 @@ def _revision(context: Context, definition: Definition, unset: frozenset[str]) -
 def _lines(result: ChangeResult) -> list[str]:
     """Say what was done, and what was not."""
     if result.action is None:
-        return ["nothing was changed; the keystays where it was"]
+        return ["nothing was changed; the key stays where it was"]
     if result.action == "unchanged":
         return ["unchanged: the key has these settings already"]
     return [f"changed: {', '.join(result.settings)}", Hint("next: ", next_step("list", result.provider))]

@@ -177,7 +177,7 @@ def _by_status(subject: Subject, answer: Answer, evidence: Evidence) -> Finding:
         detail = (
             "the answer was too long to be read"
             if answer.truncated
-            else f"the answer {status} is not from {subject.definition.company}: a proxy or login page may have answered"
+            else f"the answer {status} is not from {subject.definition.company}: a proxy or login page may have sent it"
         )
     elif status in (407, 511) or (status in (401, 403) and evidence.is_page):
         reason = Reason.NETWORK_BLOCKED

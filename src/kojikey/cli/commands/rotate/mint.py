@@ -305,7 +305,7 @@ def lines_of(definition: Definition, result: ChangeResult) -> list[str]:
             ]
         case "staged":
             return [
-                f"version {result.version} was created at {definition.company} ({which})and stays staged",
+                f"version {result.version} was created at {definition.company} ({which}) and stays staged",
                 Hint("next: ", resume, ", or ", abort, ", which deletes it there"),
             ]
         case "aborted":
