@@ -231,7 +231,7 @@ def test_accepting_needs_an_answer_and_names_what_it_is_about(kojikey: Program, 
 def test_a_person_is_asked_on_a_terminal(kojikey: Program, store: Path, before: Rows, answer: str, code: int) -> None:
     put_back(store, "acme", before)
     with on_a_terminal(kojikey, "audit", "--verify", "--accept") as child:
-        child.expect_exact("Accept the present state of acme as the known state? [y/N]")
+        child.expect_exact("Accept the present state of acme? [y/N]")
         child.sendline(answer)
         ended, shown = end(child)
     assert ended == code

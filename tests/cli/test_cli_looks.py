@@ -257,7 +257,7 @@ def test_a_request_that_fails_says_what_happened_what_was_not_changed_and_what_t
     assert [lines[2].strip() for lines in (added, tested, rotated)] == [
         "nothing was saved", "the saved key was not changed", "version 2 stays staged; the key in use is unchanged",
     ]  # fmt: skip
-    assert added[3].endswith("run the same command to try again; --allow-unverified saves it anyway")
+    assert added[3].endswith("the same command tries again; --allow-unverified saves it anyway")
     assert tested[3].endswith("kojikey test elevenlabs tries again")
     assert rotated[3].endswith(
         "kojikey rotate elevenlabs --resume tries again; kojikey rotate elevenlabs --abort discards it"

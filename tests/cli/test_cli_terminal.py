@@ -28,7 +28,7 @@ def test_the_prompt_shows_nothing_of_the_key_and_says_how_much_arrived(kojikey: 
         code, text = end(child)
     assert code == 0
     assert pieces_in(key.key, text) == []
-    assert f"{len(key.key)} characters received:  ••••••••{key.key[-4:]}" in text
+    assert f"{len(key.key)} characters received: ••••••••{key.key[-4:]}" in text
     assert "valid" in text
     assert kojikey.listed(provider)["source"] == "byok"
 

@@ -44,7 +44,7 @@ def test_another_answer_is_asked_about_again(kojikey: Program, twins: Mint) -> N
     with on_a_terminal(kojikey, *MINT) as child:
         offered(child)
         child.sendline("sa-9")
-        child.expect_exact("none of them")
+        child.expect_exact("not one of them")
         child.expect_exact(ASKS)
         child.sendline("sa")
         child.expect_exact("several have that")
