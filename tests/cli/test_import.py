@@ -266,7 +266,7 @@ def test_comment_out_is_not_suggested_for_lines_that_it_leaves(kojikey: Program,
 def test_where_nothing_was_read_no_program_is_suggested(kojikey: Program, folder: Path) -> None:
     ended = kojikey("import", "nowhere.env")
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err == "kojikey: nowhere.env was not read: there is no such file\n  name a file that is there\n"
+    assert ended.err == "kojikey: nowhere.env was not read: there is no such file\n  name a file that exists\n"
 
 
 # hostile input

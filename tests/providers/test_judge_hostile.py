@@ -149,7 +149,7 @@ def test_a_model_that_has_no_name_leaves_no_gap_in_the_sentence() -> None:
     body = {"error": {"code": 404, "message": "models/X is not found for API version v1beta", "status": "NOT_FOUND"}}
     answer = Answer(404, {"content-type": "application/json"}, json.dumps(body).encode())
     finding = judge(definition, definition.checks[0], answer, key_shape=None)
-    assert finding.detail == "the model that was asked for is not available to this key"
+    assert finding.detail == "the model that was requested is not available to this key"
 
 
 @pytest.mark.parametrize("padding", [" ", "\\t", "\\u00a0", "\u00a0", "\u2003", "\\n"])

@@ -88,8 +88,8 @@ def check_one_source(call: Call) -> None:
     """
     if len(call.given(STDIN, FROM_ENV, FROM_FILE)) > 1:
         raise UsageError(
-            "a key comes from one source: --stdin, --from-env or --from-file",
-            hint="leave the others out",
+            "choose one source for the key: --stdin, --from-env or --from-file",
+            hint="leave out the others",
             effect=Effect.NOTHING_CHANGED,
         )
 
@@ -127,7 +127,7 @@ def _from_file(path: str, terminal: Terminal) -> Secret:
         reason = getattr(error, "strerror", None) or "not a file"
         raise UsageError(
             f"the file that --from-file names cannot be read ({reason})",
-            hint="name a plain file, or give the key with --stdin",
+            hint="name a regular file, or give the key with --stdin",
             effect=Effect.NOTHING_CHANGED,
         ) from None
     if stat.S_ISREG(mode) and mode & 0o077 and os.name == "posix":

@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 REVEAL = Flag("--reveal", help="yes, print the keys themselves")
 _NAMES = ("dotenv", "shell", "fish", "powershell", "json", "github", "k8s", "docker")
 FORMAT = Text("--format", help="the format (default dotenv)", metavar="|".join(_NAMES))
-NAME = Text("--name", help="of the Secret, with --format k8s (default kojikey-ACCOUNT)", metavar="NAME")
+NAME = Text("--name", help="with --format k8s: the name of the Secret (default kojikey-ACCOUNT)", metavar="NAME")
 _STDOUT = "-"
-OUTPUT_FILE = Text("--output", help="write a file that nobody else can read, not standard output", metavar="FILE")
+OUTPUT_FILE = Text(
+    "--output", help="write to a file that nobody else can read, instead of standard output", metavar="FILE"
+)
 
 
 def export(call: Call) -> int:
@@ -78,7 +80,9 @@ def _checked(call: Call) -> str:
         )
     if call[OUTPUT_FILE] is not None and chosen == "github":
         raise UsageError(
-            "--format github writes where GITHUB_ENV says", hint="without --output", effect=Effect.NOTHING_PRINTED
+            "--format github writes to the file that GITHUB_ENV names",
+            hint="without --output",
+            effect=Effect.NOTHING_PRINTED,
         )
     return chosen
 
@@ -113,22 +117,22 @@ def _checked_place(context: Context, chosen: str) -> str | None:
     if not path or not os.path.isdir(folder):
         raise _unwritable(path, "there is no such folder")
     if mode is not None and not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
-        raise _unwritable(path, "it is not a plain file")
+        raise _unwritable(path, "it is not a regular file")
     if mode is not None and not context.call[YES]:
         raise _exists(path)
     if not os.access(folder, os.W_OK):
-        raise _unwritable(path, "no file can be written into its folder")
+        raise _unwritable(path, "its folder is not writable")
     return path
 
 
 def _exists(path: str) -> Conflict:
     return Conflict(
-        f"there is a file {path}; it was not replaced", hint="--yes replaces it", effect=Effect.NOTHING_PRINTED
+        f"the file {path} exists already; it was not replaced", hint="--yes replaces it", effect=Effect.NOTHING_PRINTED
     )
 
 
 def _unwritable(path: str, reason: str) -> FileUnwritable:
-    hint = "--output takes a file in a folder that is there"
+    hint = "--output takes a file in an existing folder"
     return FileUnwritable(path or "a file without a name", reason, hint=hint, effect=Effect.NOTHING_PRINTED)
 
 
@@ -146,7 +150,7 @@ def _providers(
     account = context.account
     if open_store.is_disabled(account):
         raise NotFound(
-            f"account {account} is disabled, so none of its keys is handed out",
+            f"account {account} is disabled, so none of its keys is exported",
             effect=Effect.NOTHING_PRINTED,
             hint=next_step("account enable", account),
         )
@@ -232,9 +236,9 @@ COMMANDS = (
             OUTPUT_FILE,
             YES.explained("do not ask, and replace the file"),
         ),
-        arguments=(PROVIDERS.explained("the providers; all of the account's where none is named"),),
+        arguments=(PROVIDERS.explained("the providers (default: all that the account has keys for)"),),
         description="The names are those that `run` sets. Each key leaves a `revealed` event in the audit trail. "
-        "Where a program can be started by `kojikey run`, that is better: nothing is printed or written.",
+        "If you can start the program with `kojikey run`, do that instead: nothing is printed or written.",
         examples=(
             'eval "$(kojikey export --reveal --format shell)"',
             "kojikey export --reveal --format fish | source",
