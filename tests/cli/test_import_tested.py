@@ -58,7 +58,7 @@ def test_on_a_terminal_it_is_asked_about_a_limited_key_after_all_tests(kojikey: 
     with own_provider(kojikey) as name:
         write(folder, f"{name}={kojikey.key('elevenlabs', 'missing_permission').key}\n")
         with on_a_terminal(kojikey, "import") as child:
-            child.expect_exact("save the my_voice key all the same? [y/N] ")
+            child.expect_exact("save the my_voice key anyway? [y/N] ")
             child.sendline("y")
             code, text = end(child)
     assert code == 0, text
