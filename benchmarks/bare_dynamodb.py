@@ -1,4 +1,4 @@
-"""DynamoDB for ``stores.py``: boto3 alone doing what the adapter does, on an AWS that is played on this machine.
+"""DynamoDB for ``stores.py``: boto3 alone doing the adapter's work, against an AWS simulated on this machine.
 
 Moto's own time is most of what is measured, on both sides: the ratios are kojikey's, the milliseconds are not AWS's.
 """

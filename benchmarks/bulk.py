@@ -1,18 +1,18 @@
-"""Throughput and memory of ``kojikey test --all-accounts``, beside what one would write by hand.
+"""Throughput and memory of ``kojikey test --all-accounts``, compared with what one would write by hand.
 
 Run it with the Python of an environment that kojikey is installed in: ``python benchmarks/bulk.py [--keys 100 1000
 10000] [--latency 0.05] [--concurrency 64]``. It makes its own stores and a sandbox in a process of its own. Beside it:
 
 - a plain httpx2 loop: the same requests with the same concurrency, one client a process; it judges and stores nothing;
-- a shell loop: one ``kojikey test`` a key, measured on a sample (``--sample``) and multiplied, which is said.
+- a shell loop: one ``kojikey test`` a key, measured on a sample (``--sample``) and multiplied; the output says so.
 
 Each size is measured in one process and with ``--jobs`` worker processes (by default the cores), the plain loop divided
 over as many. The most keys are also tested by ``--shards`` processes at once, which share the run by ``--shard K/N``.
 
-``--store URL`` measures another store instead, made new at that place, with the most keys alone, for example an empty
-PostgreSQL database.
+``--store URL`` measures another store instead, newly created there, with the largest number of keys only; for example
+an empty PostgreSQL database.
 
-It prints a table and exits 1 where a promise is not kept, at any size that it prints: the time, without that of a run
+It prints a table and exits 1 where a limit is exceeded, at any size that it prints: the time, without that of a run
 over one key, is at most 1.2 times that of the plain loop in as many processes; at a latency of 200 ms or more also at
 most 1.2 times requests x latency / concurrency; the memory of a process is at most 1.2 times that for 500 keys; and
 every shard's keys together are all keys, none twice. Each test has a connection of

@@ -1,11 +1,12 @@
-"""For maintainers: asks each real provider with a key of nobody, and compares its answer with the recorded one.
+"""For maintainers: asks each real provider with a made-up key, and compares its answer with the recorded one.
 
     python benchmarks/live.py --yes-ask-the-real-providers [PROVIDER ...]
 
-What a provider answers to a bad key changes without notice. This makes the first, free request of each bundled
-definition with a made-up key, and tells where the answer has another status or other members than the one that is kept
-in ``src/kojikey/testing/answers``, or where the rules no longer find ``invalid_key`` in it. Exit 1 where any differs.
-Never run it in CI: it is polite once in a while, and no more. Nothing is saved, and no real key is used.
+Providers change their answers to a bad key without notice. This makes the first, free request of each bundled
+definition with a made-up key, and reports where the answer has another status or other members than the one that is
+kept in ``src/kojikey/testing/answers``, or where the rules no longer find ``invalid_key`` in it. Exit 1 where any
+differs. Never run it in CI: providers tolerate it once in a while, and no more. Nothing is saved, and no real key is
+used.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""How long ``kojikey scan`` takes beside ``grep -rF -f`` on the same tree, and beside git on the same history.
+"""How long ``kojikey scan`` takes, compared with ``grep -rF -f`` on the same tree, and with git on the same history.
 
 ``python benchmarks/scan.py [--tree FOLDER] [--runs N]``, with the Python of an environment that has kojikey.
 It makes its own home, store and keys, a tree of source-like files (unless one is named) and a repository with at least
 100 MiB of objects, runs both sides in turn, prints a table of medians and the most memory that all processes of one
-search had together, and exits 1 over budget.
+search had together, and exits 1 if one is over budget.
 """
 
 from __future__ import annotations

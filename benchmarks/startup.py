@@ -2,10 +2,11 @@
 
 Run it with the Python of an environment that kojikey is installed in: ``python benchmarks/startup.py [--runs N]
 [--attempts N]``. It makes its own home, store and sandbox, runs the commands in turn, prints a table of medians, and
-exits 1 over budget. An editable install starts a little slower than a wheel; what was measured is printed.
+exits 1 if one is over budget. An editable install starts a little slower than a wheel; the output says which was
+measured.
 
-The budgets are for an environment that also has click and pygments: some libraries import what they find, and a budget
-that holds only where nothing else is installed says little. Without them it says so and exits 2.
+The budgets are for an environment that also has click and pygments: some libraries import optional packages, and a
+budget that holds only where nothing else is installed says little. Without them it says so and exits 2.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""What kojikey costs on top of its engines: add, get, compare-and-swap and scan, beside the same statements alone.
+"""What kojikey costs on top of its engines: add, get, compare-and-swap and scan, against the same statements alone.
 
 Run it with the Python of a development environment: ``python benchmarks/stores.py [--runs N] [--full] [--only NAME]``.
 It makes its own stores and servers, and prints medians in milliseconds, and ratios: trust the ratios.
 
 "Alone" is the engine's own client doing what the adapter does for the operation, statement by statement, with
-documents of the same size: no sealing, no audit chain, no JSON. Engines are rows of ``ENGINES``: a name and what gives,
-for one measurement, the URL of an empty place and a :class:`Bare` for a second one.
+documents of the same size: no sealing, no audit chain, no JSON. Engines are rows of ``ENGINES``: a name and a function
+that returns, for one measurement, the URL of an empty store and a :class:`Bare` for a second one.
 """
 
 from __future__ import annotations

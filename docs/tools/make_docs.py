@@ -1,4 +1,4 @@
-"""Writes the parts of the documentation that the program knows: between ``<!-- made: NAME -->`` and ``<!-- end -->``.
+"""Writes the generated parts of the documentation: between ``<!-- made: NAME -->`` and ``<!-- end -->``.
 
 ``python docs/tools/make_docs.py`` writes README and all pages, ``--check`` exits 1 where one is stale. Values that
 differ from run to run (times, durations) are replaced by fixed ones.

@@ -1,7 +1,8 @@
-"""Makes the pictures of the documentation from what the program shows on a terminal, beside the sandbox's providers.
+"""Makes the pictures of the documentation from the program's output on a terminal, using the sandbox's providers.
 
 ``python docs/tools/make_picture.py`` writes them to ``docs/``, ``--check`` exits 1 where the words in one are no longer
-those of the program. What differs from run to run (ports, folders, times, fingerprints) is replaced by fixed words.
+those of the program. Values that differ from run to run (ports, folders, times, fingerprints) are replaced by fixed
+words.
 """
 
 from __future__ import annotations

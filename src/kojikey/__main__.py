@@ -1,8 +1,8 @@
 """The entry point: ``kojikey`` and ``python -m kojikey``.
 
-Owns: the way in (the quick reader first, Typer for what it steps aside from) and the way out (every error becomes an
-exit code, a message and a hint; nobody sees a traceback). The hot path of ``kojikey run`` starts here, so nothing is
-imported that it does not need.
+Owns: reading the command line (the quick reader first, Typer for the rest) and the end of the program (every error
+becomes an exit code, a message and a hint; nobody sees a traceback). The hot path of ``kojikey run`` starts here, so
+nothing is imported that it does not need.
 """
 
 from __future__ import annotations

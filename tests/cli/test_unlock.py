@@ -175,7 +175,7 @@ def test_a_store_without_a_passphrase_is_not_unlocked(
     kojikey: Program, kernel: PlayedKernel, tmp_path: Path, source: str
 ) -> None:
     kojikey("store", "init", "--kek", f"file:{tmp_path / 'kek'}" if source == "file" else "env")
-    refused(kojikey("unlock"), 2, "no passphrase", "kojikey store rekey --kek keychain")
+    refused(kojikey("unlock"), 2, "not a passphrase", "kojikey store rekey --kek keychain")
 
 
 def test_a_missing_keyring_is_reported_before_the_passphrase_is_asked_for(

@@ -1,6 +1,6 @@
-"""Answers that are AWS's, and those of whatever answers in its place: a portal's page, a proxy, another server.
+"""Distinguishes AWS's answers from those of anything else in its place: a portal, a proxy, another server.
 
-Owns: telling them apart before anything is made of them. Must not: repeat any of it.
+Owns: that check, before an answer is used. Must not: repeat any part of an answer.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Clients of AWS for the DynamoDB store and the KMS source of a KEK, and the loop that retries their calls.
 
-Owns: how a client is made (credentials from boto3's default chain, one attempt a call, a checked endpoint) and the one
-loop that tries again. boto3 is imported when a client is made. Must not: know what a table or a key is for.
+Owns: how a client is created (credentials from boto3's default chain, one attempt a call, a checked endpoint) and the
+one loop that tries again. boto3 is imported when a client is created. Must not: know what a table or a key is for.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The meaning of errors of boto3 and of AWS's services.
 
 Owns: the codes of AWS and the classes of boto3, grouped by what a caller can do. boto3 is imported when
-an error is looked at. Must not: make a call, or let a text of the service through; it may repeat what was sent.
+an error is looked at. Must not: make a call, or pass on a text of the service, which may repeat what was sent.
 """
 
 from __future__ import annotations

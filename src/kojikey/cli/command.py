@@ -1,7 +1,7 @@
 """What a command is, and what it takes: options and arguments, defined once as typed data.
 
 Two readers use these definitions. The quick one (``parsing/quick.py``) costs nothing to import and handles a command
-line that is plainly right; Typer (``parsing/typer_app.py``) words help, errors and completion. The start-up budgets of
+line that is clearly correct; Typer (``parsing/typer_app.py``) writes help and errors. The start-up budgets of
 ``run`` and ``list --json`` leave no room for importing Typer, and two definitions would drift apart.
 
 An option is the key to its own value: ``call[JSON]`` is a bool and ``call[ACCOUNT]`` a str or None, so a misspelt name,

@@ -1,4 +1,4 @@
-"""What every command begins with: its settings and its terminal."""
+"""The context of a command: its settings and its terminal."""
 
 from __future__ import annotations
 

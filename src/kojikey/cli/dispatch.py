@@ -1,7 +1,7 @@
-"""From a command line that was understood to its exit code, and the last look at the standard streams.
+"""Runs a command line that was understood, returns its exit code, and checks the standard streams at the end.
 
 Owns: the order of the guard against keys as arguments, the command itself, and completing the hint of its error.
-On the hot path. Must not: read a command line (``parsing`` does), or word an error.
+On the hot path. Must not: read a command line (``parsing`` does), or write an error's text.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The hint of an error that a command raised, as this command line has it typed. Imported only where one failed."""
+"""The hint of a command's error, adapted to this command line. Imported only after a failure."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The person at the terminal of one command, as wiring sees them: notes go to it, and passphrases are asked of it.
+"""The interface through which wiring reaches the person at the terminal: for notes, and for passphrases.
 
-Owns: which prompt wiring is given. Must not: decide whether to ask; the terminal knows.
+Owns: which prompt wiring gets. Must not: decide whether to ask; the terminal knows.
 """
 
 from __future__ import annotations

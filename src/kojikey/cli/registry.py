@@ -1,6 +1,6 @@
-"""Which module has which command. On the hot path: a command's module is imported when it is called, and no other.
+"""Which module has which command. On the hot path: only the module of the command that is called is imported.
 
-Commands are found by name, so that what stands below them, such as the hints of errors, knows what each one takes.
+Commands are found by name, so that code below them, for example the hints of errors, knows their options.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``kojikey account``: which accounts there are, setting their own keys aside, and removing all that is theirs."""
+"""``kojikey account``: lists accounts, disables their own keys, and removes everything of an account."""
 
 from __future__ import annotations
 

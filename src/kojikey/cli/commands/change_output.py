@@ -1,4 +1,4 @@
-"""What becomes of a key that ``add``, ``rotate`` or ``set`` tested: who decides, the exit code, and how it is shown."""
+"""What happens to a key after ``add``, ``rotate`` or ``set`` tested it: who decides, the exit code, and the output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``kojikey complete``: what the completion scripts ask. Opens no key, asks nobody, and never fails aloud."""
+"""``kojikey complete``: the values that completion scripts offer. Opens no key, never prompts, prints no errors."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """``kojikey config``: reads and changes config.toml, one setting at a time.
 
-Must not: show or take a password: it belongs into ~/.pgpass or a variable, not into a shell's history.
+Must not: show or accept a password: it belongs in ~/.pgpass or a variable, not into a shell's history.
 """
 
 from __future__ import annotations

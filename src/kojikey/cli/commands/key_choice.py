@@ -1,4 +1,4 @@
-"""Which of an account's keys a command is about, where the command line does not say: a numbered choice."""
+"""Asks which of an account's keys a command is for, if the command line does not say: a numbered choice."""
 
 from __future__ import annotations
 

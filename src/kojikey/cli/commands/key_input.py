@@ -1,4 +1,4 @@
-"""What ``add``, ``rotate``, ``set`` and ``test`` take from a person: the key, and its settings as options give them.
+"""The input of ``add``, ``rotate``, ``set`` and ``test``: the key, and its settings from the options.
 
 Owns: which options of a key make sense. Must not: test or save it.
 """

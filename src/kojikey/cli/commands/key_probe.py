@@ -1,7 +1,7 @@
-"""Testing keys at their providers as the options of a command say: one key with a status line, or many in one run.
+"""Tests keys at their providers with the options of a command: one key with a status line, or many in one run.
 
-Owns: what a key that cannot be tested is: a verdict for that key alone, also where it met a bug of ours. Must not:
-decide what becomes of a key.
+Owns: turning a failed test into a verdict for that key alone, even after a bug in kojikey. Must not: decide what
+happens to a key.
 """
 
 from __future__ import annotations

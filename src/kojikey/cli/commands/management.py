@@ -1,4 +1,4 @@
-"""A provider's key management as a command reaches it: with the account's admin key, or the environment's identity.
+"""Access to a provider's key management: with the account's admin key, or the environment's identity.
 
 Owns: which credential goes to which host. An admin key goes to the host that was saved with it, and nowhere else.
 """

@@ -1,4 +1,4 @@
-"""``kojikey providers check``, ``schema`` and ``new``: for who writes a definition of a provider of their own."""
+"""``kojikey providers check``, ``schema`` and ``new``: for people who write a provider definition of their own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``kojikey set``: changes what is kept beside a key, without a new one."""
+"""``kojikey set``: changes the settings of a key, without a new key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``kojikey unlock`` and ``kojikey lock``: a store's passphrase is asked once for a time, not at each command."""
+"""``kojikey unlock`` and ``kojikey lock``: a store's passphrase is asked for once in some hours."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Completion scripts for shells, generated from the definitions of the commands.
 
-Owns: what is offered where, apart from any shell's language. A script is static; only values that change (providers,
-accounts, stores, capabilities) are asked of ``kojikey complete KIND``, which opens nothing and asks nobody.
-``python -m kojikey.cli.completion --all completions`` writes those that are checked in.
+Owns: which values are offered where, independent of any shell's language. A script is static; only values that change
+(providers, accounts, stores, capabilities) come from ``kojikey complete KIND``, which opens nothing and prompts for
+nothing. ``python -m kojikey.cli.completion --all completions`` writes those that are checked in.
 """
 
 from __future__ import annotations

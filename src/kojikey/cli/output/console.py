@@ -1,7 +1,7 @@
-"""rich's console as kojikey has it. Imported only where something is drawn; ``terminal.py`` says how it looks.
+"""rich's console with kojikey's settings. Imported only where something is drawn; ``terminal.py`` decides the style.
 
-Owns: what happens when nobody reads any more, and that only rich itself sends control characters.
-Must not: decide an exit code; the command that draws has one.
+Owns: what happens when the output is closed, and that only rich itself sends control characters.
+Must not: decide an exit code; the command does.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The JSON of the contract (section 5), from frozen results. Needs no rich, opens nothing.
 
-Owns: the names of fields, which are a promise. Masks are always the ASCII form here.
+Owns: the names of fields, which never change. Masks are always the ASCII form here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How a command ends that did not end well: one message, one hint, one exit code, and JSON where it was asked for.
+"""How a failed command ends: one message, one hint, one exit code, and JSON where it was requested.
 
 On the hot path, for :func:`say`: nothing is imported at module level.
 """

@@ -1,7 +1,7 @@
-"""The one JSON document of a command that may have a million results, written as they come.
+"""The one JSON document of a command that may have a million results, written as they arrive.
 
-Owns: its form: of few results as every other document, of many a result a line, and what sums them up at the end.
-Must not: hold the results; and whatever happens in the middle, what was begun is ended as one document.
+Owns: its form: few results as in every other document, many with one result per line, and the summary at the end.
+Must not: hold the results, or leave the document unfinished, whatever happens meanwhile.
 """
 
 from __future__ import annotations

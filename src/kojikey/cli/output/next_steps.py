@@ -1,8 +1,8 @@
-"""A suggested command, as this command line shows it: about the same account and the same store.
+"""A suggested command, completed for this command line: with the same account and the same store.
 
-Owns: adding ``--account`` and ``--store`` to the commands of a hint where they would otherwise mean others. Must not:
-word a hint (the place that knows does), or show a store's URL that has a password. Imported only where something is
-suggested.
+Owns: adding ``--account`` and ``--store`` to the commands of a hint if they would otherwise mean others. Must not:
+write a hint's text (the code that raises the error does), or show a store's URL that has a password. Imported only
+where something is suggested.
 """
 
 from __future__ import annotations

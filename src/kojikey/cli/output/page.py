@@ -1,7 +1,7 @@
 """How results for people are laid out: lines, tables, blocks and pairs, drawn by rich.
 
-Owns: marks and columns. A mark is never only a colour, and a column never cuts a name that a person must type. What a
-command shows is worded beside the command, a verdict in ``verdict_page.py``; JSON is in ``documents.py``.
+Owns: marks and columns. A mark is never only a colour, and a column never cuts a name that a person must type. A
+command's text is in the command's module, a verdict's in ``verdict_page.py``; JSON is in ``documents.py``.
 """
 
 from __future__ import annotations

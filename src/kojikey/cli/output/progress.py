@@ -1,6 +1,7 @@
-"""The progress bar of a long run: one line on stderr, on a terminal alone, gone without a trace at the end.
+"""The progress bar of a long run: one line on stderr, only on a terminal, erased at the end.
 
-Written plainly: it is drawn between results on the same terminal, ten times a second, beside thousands of requests.
+Written without rich: it is drawn between results on the same terminal, ten times a second, beside thousands of
+requests.
 """
 
 from __future__ import annotations

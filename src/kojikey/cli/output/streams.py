@@ -1,4 +1,4 @@
-"""The three standard streams when they are not as a program expects them: closed, full, or read by nobody any more.
+"""The three standard streams in unusual states: closed, full, or no longer read by anybody.
 
 Imported only then. Must not: decide what a command does; only that it ends with one line and the right exit code.
 """

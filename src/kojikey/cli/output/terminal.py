@@ -1,4 +1,4 @@
-"""What a person sees beside results: messages, questions and the status line. Decides colour and bullets.
+"""Output for people other than results: messages, questions and the status line. Decides colour and bullets.
 
 Owns: stderr, and asking. Must not: read a key or a passphrase (``prompts.py``) or print a result (``page.py``).
 """

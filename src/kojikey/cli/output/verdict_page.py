@@ -1,4 +1,4 @@
-"""A verdict as it is drawn for people, after a test, a change of a key, or in a table."""
+"""Shows a verdict to people: after a test, after a change of a key, or in a table."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a verdict says in words, for every place that shows one to a person. Needs no rich.
+"""The words of a verdict, for every output that shows one to a person. Needs no rich.
 
-Owns: which of a verdict's sentences are shown, and in what order. Must not: say what became of the key.
+Owns: which of a verdict's sentences are shown, and in what order. Must not: say what happened to the key.
 """
 
 from __future__ import annotations

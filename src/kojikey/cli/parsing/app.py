@@ -1,6 +1,6 @@
-"""The tree of commands that Typer makes of the definitions. What a command line does not need of it is not built.
+"""The tree of Typer commands, built from the definitions; only the part that a command line needs is built.
 
-Its callbacks return the call that was read, and carry nothing out.
+Its callbacks return the parsed call and do nothing else.
 """
 
 from __future__ import annotations

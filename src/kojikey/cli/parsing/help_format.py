@@ -1,6 +1,6 @@
 """How help looks: Typer's rich panels on a terminal, plain text in a pipe, the common options last in both.
 
-Must not: be imported at a start that shows no help and words no error.
+Must not: be imported unless help or an error is shown.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The quick reader of command lines, and the only place that takes them apart. It says yes to what is plainly right.
+"""The quick reader of command lines, and the only code that splits them. It handles lines that are clearly correct.
 
-Whatever it is not sure of (help, an unknown option, a missing value, too many arguments) it leaves to Typer, with what
-it did understand: Typer words the error. So it cannot differ from Typer in what it refuses; a test holds the two to
-the same answers. On the hot path: imports nothing expensive.
+Everything else (help, an unknown option, a missing value, too many arguments) it leaves to Typer, together with the
+part that it understood: Typer writes the error. So both refuse the same lines; a test checks that both give the same
+answers. On the hot path: imports nothing expensive.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A command line that Typer reads, because it asks for help or is not plainly right.
+"""Reads a command line with Typer, because it asks for help or is not clearly correct.
 
-Owns: wording what is wrong with a command line without repeating anything that may be a key.
+Owns: saying what is wrong with a command line without repeating anything that may be a key.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""What a run of ``kojikey test`` leaves behind: on the terminal, as JSON, as files, and for a CI service.
+"""The reports of a run of ``kojikey test``: on the terminal, as JSON, as files, and for a CI service.
 
 Each writer is a :class:`~kojikey.cli.reports.base.Report`. Text in results may come from a provider and is hostile:
-every writer escapes for its own format, however clean the text should be already.
+every writer escapes for its own format, even if the text should be clean already.
 """

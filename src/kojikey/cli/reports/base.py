@@ -1,4 +1,4 @@
-"""What every report is fed with: results as they come, then how the run ended."""
+"""The input of every report: results as they arrive, then how the run ended."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a run tells GitHub Actions: annotations, and the step's summary.
+"""The report for GitHub Actions: annotations, and the step's summary.
 
-Owns: GitHub's limits and escapes. Must not: write a word of a provider that the runner could take for a command.
+Owns: GitHub's limits and escapes. Must not: write a provider's text in a form that the runner could take for a command.
 Limits: 10 annotations of each kind are shown for a step, and a step's summary has at most 1 MiB, see
 https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands. Escapes: actions/toolkit,
 packages/core/src/command.ts (``escapeData``, ``escapeProperty``).

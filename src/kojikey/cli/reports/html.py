@@ -1,6 +1,6 @@
-"""The page of ``--html``: one file, accounts by providers, for people who were not there.
+"""The page of ``--html``: one file, accounts by providers, for people who did not run the command.
 
-Owns: its words and structure; ``html_style.py`` has its looks. It has no script at all: filters are radio buttons and
+Owns: its words and structure; ``html_style.py`` has its style. It has no script at all: filters are radio buttons and
 CSS, details are ``<details>``, so that a policy in the page can forbid everything else, and no text in it can run.
 """
 

@@ -1,4 +1,4 @@
-"""The looks of the page of ``--html``, light and dark. Contrasts are at least 4.5 to 1 (WCAG 2.2, 1.4.3).
+"""The style of the page of ``--html``, light and dark. Contrasts are at least 4.5 to 1 (WCAG 2.2, 1.4.3).
 
 Words stay whole: where a column for each provider would be too narrow for them, rows are shown as cards.
 """

@@ -1,4 +1,4 @@
-"""``--json`` (one document, written as results come) and ``--jsonl`` (a result a line, the summary last)."""
+"""``--json`` (one document, written as results arrive) and ``--jsonl`` (one result per line, the summary last)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The table of ``kojikey test``: drawn at the end where there are few keys, a line a key as they come where many.
+"""The table of ``kojikey test``: drawn at the end for few keys; for many, one line per key as results arrive.
 
-rich takes a millisecond for a line, so that thousands of them would slow the requests: those are written plainly.
+rich takes a millisecond for a line, so thousands of them would slow the requests: those are written without rich.
 """
 
 from __future__ import annotations

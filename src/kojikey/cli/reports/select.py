@@ -1,4 +1,4 @@
-"""Which reports the options ask for. Each is imported only when it is."""
+"""Which reports the options ask for. Each is imported only when it is needed."""
 
 from __future__ import annotations
 

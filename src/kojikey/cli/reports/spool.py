@@ -1,4 +1,4 @@
-"""Results on their way to reports that need them in order: kept in a temporary SQLite file that has no name.
+"""Collects results for reports that need them in order, in a temporary SQLite file that has no name.
 
 Owns: the order, and writing files whole or not at all. Must not: grow in memory with the number of results.
 """

@@ -1,4 +1,4 @@
-"""``kojikey audit``: what happened to the keys, by whom and when (``verify.py``: whether that story was touched)."""
+"""``kojikey audit``: what happened to the keys, by whom and when (``verify.py``: whether it was changed)."""
 
 from __future__ import annotations
 

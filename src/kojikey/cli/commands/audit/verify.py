@@ -1,7 +1,7 @@
 """``kojikey audit --verify``: what was changed outside kojikey or rolled back, and how a restored backup is accepted.
 
-Owns: the question before a rollback is accepted, and how the result is shown. Must not: decide what was touched
-(``operations/audit``).
+Owns: the question before a rollback is accepted, and how the result is shown. Must not: decide what was changed
+(``operations/audit`` does).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""``kojikey add --batch`` and ``kojikey rotate --batch``: a JSON object a line in, a result each, in the same order.
+"""``kojikey add --batch`` and ``kojikey rotate --batch``: a JSON object per line, and a result for each.
 
-Owns: reading the lines, each of which fails alone. Must not: repeat any part of a line.
+Owns: reading the lines; a malformed one does not affect the others. Must not: repeat any part of a line.
 """
 
 from __future__ import annotations

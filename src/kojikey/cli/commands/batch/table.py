@@ -1,6 +1,6 @@
-"""The table of a batch on a terminal: a row a line, as they come, in columns that do not move.
+"""The table of a batch on a terminal: one row per line, as results arrive, in columns of fixed width.
 
-Must not: show a key but masked, or any part of a line that failed its form check.
+Must not: show a key unmasked, or any part of a line that failed its form check.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``kojikey doctor``: checks the whole set-up, and says how to mend each thing that is wrong."""
+"""``kojikey doctor``: checks the whole set-up, and says how to fix each thing that is wrong."""
 
 from __future__ import annotations
 

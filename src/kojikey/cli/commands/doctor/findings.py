@@ -1,4 +1,4 @@
-"""The lines of ``kojikey doctor``: what was found in a store, in words, and how to mend it."""
+"""The lines of ``kojikey doctor``: what was found in a store, in words, and how to fix it."""
 
 from __future__ import annotations
 

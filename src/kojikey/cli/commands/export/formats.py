@@ -1,6 +1,7 @@
-"""Names and values in the formats that other programs read, quoted so that each program gives back the very value.
+"""Names and values in the formats that other programs read, quoted so that each program reads back exactly the value.
 
-A value is visible ASCII: a key after its cleaning, or a base URL. Must not: know where values come from or go to.
+A value is visible ASCII: a key after its cleaning, or a base URL. Must not: know where values come from or where they
+go.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Keys handed to the later steps of a job on GitHub: masked in its log, then appended to ``$GITHUB_ENV``.
+"""Passes keys to the later steps of a job on GitHub: masked in its log, then appended to ``$GITHUB_ENV``.
 
 Owns: the two forms that the runner reads. Must not: write a value before the log hides it.
 """

@@ -1,1 +1,1 @@
-"""``kojikey import``: from sources over a plan to saved keys, and the output."""
+"""``kojikey import``: reads sources, plans, saves keys, and prints the results."""

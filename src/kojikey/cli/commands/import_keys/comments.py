@@ -1,7 +1,7 @@
 """Replaces the lines of keys that were saved by ``# NAME: in kojikey``, in the files that they were read from.
 
 Owns: that every other byte, the mode and the owner stay, and that a file is written whole or not at all. Must not:
-touch a file that is not as it was when it was read.
+change a file that was changed since it was read.
 """
 
 from __future__ import annotations

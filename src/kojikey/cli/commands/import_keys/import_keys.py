@@ -1,4 +1,4 @@
-"""``kojikey import``: takes keys that lie about in clear, in files and in the environment."""
+"""``kojikey import``: saves keys that are in plain text in files and in the environment."""
 
 from __future__ import annotations
 

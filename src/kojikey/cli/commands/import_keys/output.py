@@ -1,6 +1,6 @@
-"""What ``kojikey import`` writes: a table of what was found and what happened, what is still in clear, one next step.
+"""The output of ``kojikey import``: what was found and what happened, what is still in plain text, and one next step.
 
-Must not: decide what happens to a key, or show one but masked.
+Must not: decide what happens to a key, or show one unmasked.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""From names and values to the keys that ``kojikey import`` takes, each with what becomes of it; asks nobody.
+"""Turns names and values into the keys that ``kojikey import`` saves, and plans each one. Prompts for nothing.
 
-Owns: whose key a name holds, which of several values counts, and what stands in place of a key. Must not: read a
-source, open a store, or hold a value as anything else than a secret.
+Owns: which provider's key a name holds, which of several values counts, and which values are not keys. Must not: read
+a source, open a store, or hold a value as anything other than a secret.
 """
 
 from __future__ import annotations

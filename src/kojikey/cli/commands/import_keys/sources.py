@@ -1,7 +1,7 @@
-"""Where ``kojikey import`` reads: ``.env`` files, JSON objects, standard input, the environment; names and values.
+"""Reads names and values for ``kojikey import`` from ``.env`` files, JSON objects, standard input and the environment.
 
-Owns: opening without waiting, bounds, and where in a file each statement stands. Must not: know what a name means, or
-keep a value as anything else than a secret.
+Owns: opening without blocking, size limits, and the position of each statement in its file. Must not: know what a name
+means, or keep a value as anything other than a secret.
 """
 
 from __future__ import annotations

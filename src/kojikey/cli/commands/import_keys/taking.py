@@ -1,6 +1,6 @@
-"""The keys of ``kojikey import`` on their way into the store: cleaned, placed, tested and saved, each on its own.
+"""Saves the keys of ``kojikey import``: each is cleaned, given its base URL, tested and saved on its own.
 
-Owns: when a person is asked (before all tests about a base URL, after all of them about a verdict), and what became of
+Owns: when a person is asked (before all tests about a base URL, after all of them about a verdict), and the result for
 each key. Must not: read a source, or print a result.
 """
 

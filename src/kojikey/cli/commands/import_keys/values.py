@@ -1,6 +1,6 @@
-"""What stands in a settings file in place of a key: nothing, a reference to where the key is, or a placeholder.
+"""Recognises values in a settings file that are not keys: empty, a reference to another place, or a placeholder.
 
-Must not: let a text that may be a key pass for one of these. A key is random: words of four letters between two signs
+Must not: take a text that may be a key for one of these. A key is random: words of four letters between two signs
 do not happen in one, shorter ones count only where there is no digit.
 """
 

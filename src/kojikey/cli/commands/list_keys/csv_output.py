@@ -1,6 +1,6 @@
-"""``kojikey list --csv``: the fields of the JSON, one row a key, nested ones joined by ``_``.
+"""``kojikey list --csv``: the fields of the JSON, one row per key, nested ones joined by ``_``.
 
-A spreadsheet takes a cell that begins with ``=`` and the like for a formula, and runs it: such a cell gets a leading
+A spreadsheet runs a cell that begins with ``=`` or a similar sign as a formula, so such a cell gets a leading
 ``'`` (https://owasp.org/www-community/attacks/CSV_Injection).
 """
 

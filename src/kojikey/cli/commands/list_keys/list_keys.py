@@ -1,4 +1,4 @@
-"""``kojikey list``: what there is. Opens no key and needs no KEK."""
+"""``kojikey list``: the saved keys. Opens no key and needs no KEK."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which rows ``kojikey list`` shows, in what order, and what they come to. From records alone."""
+"""Which rows ``kojikey list`` shows, in what order, and their totals. Uses only the records."""
 
 from __future__ import annotations
 

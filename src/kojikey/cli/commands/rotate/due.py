@@ -1,6 +1,6 @@
-"""``kojikey rotate --due``: what cron runs. Results as they come; the exit code of the whole is the worst one.
+"""``kojikey rotate --due``: for cron. Prints results as they arrive; the exit code is the worst one.
 
-Owns: running many keys at once, and that what goes wrong with one ends no other. Asks nobody.
+Owns: handling many keys at once, so that a failure of one does not stop the others. Prompts for nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What ``rotate --due`` reports: a line for each thing that a key needs, as it comes, and the exit code of the whole.
+"""The report of ``rotate --due``: a line for each step that a key needs, as it arrives, and the exit code of the run.
 
 Owns: the words, the JSON, and the order of exit codes. Must not: decide what a key needs, or do it.
 """

@@ -1,6 +1,6 @@
-"""``kojikey rotate --mint``, and the steps that finish, discard or retire a key that was made at the provider.
+"""``kojikey rotate --mint``, and the steps that finish, discard or retire a key that was created at the provider.
 
-Owns: what is asked and said on the way. Must not: decide what is done at the provider (operations do).
+Owns: the questions and messages. Must not: decide what is done at the provider (operations do).
 """
 
 from __future__ import annotations

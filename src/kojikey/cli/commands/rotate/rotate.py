@@ -1,4 +1,4 @@
-"""``kojikey rotate``: stage, test, promote; and what undoes or finishes it."""
+"""``kojikey rotate``: stage, test, promote; and the options that undo or finish a rotation."""
 
 from __future__ import annotations
 

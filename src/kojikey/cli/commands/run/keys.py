@@ -1,4 +1,4 @@
-"""Which of an account's keys ``kojikey run`` hands on, and what it says of those that it does not.
+"""Which of an account's keys ``kojikey run`` passes on, and what it says about the others.
 
 Opens no key. On the hot path of ``run``.
 """

@@ -1,9 +1,9 @@
 """``kojikey run --mask``: starts the program with the keys in what it writes replaced.
 
 Two ways to start it. On a terminal (standard input and output are one) the program gets a terminal of its own, a
-session and job control (``session.py``). Elsewhere it stays in this process group, so that what a shell or a
-supervisor does to the group reaches it as ever; each stream of its output is a pipe, or a pseudo-terminal where ours is
-a terminal. Owns: which of them, and the streams. Must not: carry anything (``relay.py``).
+session and job control (``session.py``). Otherwise it stays in this process group, so that signals that a
+shell or a supervisor sends to the group still reach it; each stream of its output is a pipe, or a pseudo-terminal where
+ours is a terminal. Owns: which of them, and the streams. Must not: carry anything (``relay.py``).
 """
 
 from __future__ import annotations

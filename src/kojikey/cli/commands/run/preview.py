@@ -1,6 +1,6 @@
 """``kojikey run --dry-run``: which names a program would find in its environment, and for which keys.
 
-Opens no key and needs no KEK. Must not: show a key, but masked, or start anything.
+Opens no key and needs no KEK. Must not: show a key unmasked, or start anything.
 """
 
 from __future__ import annotations

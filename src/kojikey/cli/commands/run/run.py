@@ -1,6 +1,6 @@
 """``kojikey run``: replaces itself by a program, with the account's keys in its environment.
 
-The hot path: programs start through this. Nothing is imported at module level that the way through does not need.
+The hot path: programs start through this. Nothing is imported at module level that this path does not need.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What ``kojikey scan`` found, on its way to the reports: as rows of JSON, in order, however many there are.
+"""The matches of ``kojikey scan``, collected for the reports: as rows of JSON, in order, however many there are.
 
-Owns: the members of a row, and what to do about a find. Must not: hold a key, or grow in memory with the finds.
+Owns: the members of a row, and the advice for a match. Must not: hold a key, or grow in memory with the matches.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How the finds of ``kojikey scan`` are shown: a table, one JSON document, annotations on GitHub.
+"""How the matches of ``kojikey scan`` are shown: a table, one JSON document, annotations on GitHub.
 
 Owns: words for people. Must not: search, or decide the exit code.
 """

@@ -1,6 +1,6 @@
-"""``--sarif FILE``: the finds of ``kojikey scan`` as SARIF 2.1.0, which code scanning services read.
+"""``--sarif FILE``: the matches of ``kojikey scan`` as SARIF 2.1.0, which code scanning services read.
 
-Owns: the form of the OASIS standard, https://docs.oasis-open.org/sarif/sarif/v2.1.0/. Must not: have a key in it.
+Owns: the form of the OASIS standard, https://docs.oasis-open.org/sarif/sarif/v2.1.0/. Must not: contain a key.
 """
 
 from __future__ import annotations

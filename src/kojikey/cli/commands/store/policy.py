@@ -1,4 +1,4 @@
-"""``kojikey store policy``: the IAM policy that holds an account's owner to the account (DynamoDB, AWS KMS)."""
+"""``kojikey store policy``: the IAM policy that limits an account's owner to the account (DynamoDB, AWS KMS)."""
 
 from __future__ import annotations
 

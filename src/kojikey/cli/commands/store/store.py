@@ -1,4 +1,4 @@
-"""``kojikey store``: makes a store, says what it is, moves it to another KEK."""
+"""``kojikey store``: creates a store, describes it, moves it to another KEK."""
 
 from __future__ import annotations
 

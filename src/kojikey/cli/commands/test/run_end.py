@@ -1,4 +1,4 @@
-"""How a run over many keys ended: from what was found and what stopped it to the exit code and the error of JSON.
+"""How a run over many keys ended: its exit code and the ``error`` of the JSON, from its results and what stopped it.
 
 Must not: write anything.
 """

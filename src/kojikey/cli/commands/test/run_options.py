@@ -1,4 +1,4 @@
-"""How a run over many keys goes, as the options say: read and checked once, before a store is opened."""
+"""The options of a run over many keys: read and checked once, before a store is opened."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""How many cores this process may use: fewer than the machine has where it was pinned to some, or is in a container.
+"""How many cores this process may use: fewer than the machine has if pinned to some, or in a container.
 
-Owns: reading that from the system. Must not: fail where it says nothing; there is one core at least.
+Owns: reading that from the system. Must not: fail if the system does not say; there is at least one core.
 """
 
 from __future__ import annotations
