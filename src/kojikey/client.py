@@ -250,7 +250,7 @@ class Client(NotSerialisable):
         return self._definitions.get(provider)
 
     def _is_news(self, credential: Credential, verdict: Verdict) -> bool:
-        """Tell whether the store should be asked: not for what it has already, and a minute after the last entry."""
+        """Return whether the store should be asked: not for what it has already, and a minute after the last entry."""
         place, moment = (credential.account, credential.provider), time.monotonic()
         with self._lock:
             last = self._reported.get(place, _Reported("", 0.0, 0.0))

@@ -127,7 +127,7 @@ def checked_provider(name: str, settings: Settings) -> IndexEntry:
 
 
 def _has_key(provider: str, settings: Settings) -> bool:
-    """Tell whether the account has a key at a provider; a store that cannot be asked has none."""
+    """Return whether the account has a key at a provider; a store that cannot be asked has none."""
     try:
         open_store = open_chosen_store(settings, None)
     except KojikeyError:
@@ -192,7 +192,7 @@ def _user() -> str:
 def open_chosen_store(settings: Settings, person: Person | None, *, may_ask: bool = True) -> OpenStore:
     """Return the chosen store, opened. A local store that does not exist is an empty one, and is not created.
 
-    Without ``may_ask`` nobody is asked for its passphrase; its KEK is then not available.
+    Without ``may_ask`` the passphrase is not asked for; its KEK is then not available.
 
     Raises:
         StoreNotFound: a store that was named is not there. StoreUnavailable: it cannot be used.

@@ -161,7 +161,7 @@ def test_ctrl_c_stops_at_once_keeps_what_is_finished_and_leaves_no_worker(many: 
 
 
 def is_gone(handle: int) -> bool:
-    """Wait until a process is gone, and tell whether it is."""
+    """Wait until a process is gone, and return whether it is."""
     found = select.select([handle], [], [], SECONDS)[0]
     os.close(handle)
     return bool(found)

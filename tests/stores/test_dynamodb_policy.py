@@ -51,7 +51,7 @@ def _of_action(action: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
 
 
 def allows(policy: dict[str, Any], action: str, leading: list[str], context: dict[str, str]) -> bool:
-    """Tell whether a policy allows an action."""
+    """Return whether a policy allows an action."""
     return any(
         action in statement["Action"] and _holds(statement["Condition"], leading, context)
         for statement in policy["Statement"]

@@ -21,7 +21,7 @@ DYING = str(Path(__file__).with_name("dying.py"))
 
 
 def dies(verb: str, path: Path, step: int) -> bool:
-    """Do something in a process that is killed before that step; tell whether it came to be killed."""
+    """Do something in a process that is killed before that step; return whether it came to be killed."""
     ended = subprocess.run([sys.executable, DYING, verb, str(path), str(step)], capture_output=True, check=False)
     assert ended.returncode in {0, -signal.SIGKILL}, ended.stderr.decode()
     return ended.returncode != 0

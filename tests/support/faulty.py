@@ -33,7 +33,7 @@ class FaultyStore(Store):
 
     @property
     def fired(self) -> bool:
-        """Tell whether the chosen step was reached."""
+        """Return whether the chosen step was reached."""
         return 0 < self._at <= self.steps
 
     def _step(self, act: Callable[[], Result], *, is_read: bool) -> Result:

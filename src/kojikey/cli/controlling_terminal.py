@@ -30,7 +30,7 @@ _LOCAL_MODES = 3  # the place of c_lflag in what tcgetattr returns
 
 
 def exists() -> bool:
-    """Tell whether there is a terminal to ask on."""
+    """Return whether there is a terminal to ask on."""
     if termios is None:
         return sys.stdin is not None and sys.stdin.isatty()
     try:

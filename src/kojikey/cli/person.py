@@ -42,7 +42,7 @@ class Person:
         return PassphrasePrompt(self._terminal, store=store)
 
     def identity_prompt(self) -> Callable[[str], Secret]:
-        """Return what asks for the passphrase of an identity, and is told where that is."""
+        """Return a function that asks for the passphrase of an identity; its argument is the identity's place."""
 
         def ask(label: str) -> Secret:
             from kojikey.cli.prompts import hidden

@@ -95,7 +95,7 @@ def check_one_source(call: Call) -> None:
 
 
 def key_was_named(call: Call) -> bool:
-    """Tell whether the options name a source for a key."""
+    """Return whether the options name a source for a key."""
     return call.get(STDIN) or call.get(FROM_ENV) is not None or call.get(FROM_FILE) is not None
 
 

@@ -30,7 +30,7 @@ def write_store_name(path: str, name: str, url: str) -> None:
 
 
 def set_value(path: str, keys: tuple[str, ...], value: str) -> bool:
-    """Give a setting a value, and tell whether it had another one before. The file is made where there is none.
+    """Give a setting a value, and return whether it had another one before. The file is created if it does not exist.
 
     Raises:
         BadConfig: the file has mistakes or would have one; it was not changed. ConfigUnwritable: it cannot be written.
@@ -54,7 +54,7 @@ def set_value(path: str, keys: tuple[str, ...], value: str) -> bool:
 
 
 def unset_value(path: str, keys: tuple[str, ...]) -> bool:
-    """Take a setting out, and tell whether it was there; a table that it leaves empty goes with it.
+    """Take a setting out, and return whether it was there; a table that it leaves empty goes with it.
 
     Raises:
         BadConfig: as :func:`set_value`.

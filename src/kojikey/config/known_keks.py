@@ -21,7 +21,7 @@ _LIMIT = 4096  # bytes
 
 
 class KnownKekFiles:
-    """Remembers KEKs in a folder. What cannot be written is warned of: the store is used all the same."""
+    """Remembers KEKs in a folder. A file that cannot be written causes a warning; the store is used anyway."""
 
     def __init__(self, data: str, warn: Callable[[str], None] | None) -> None:
         self._folder, self._warn = os.path.join(data, _FOLDER), warn

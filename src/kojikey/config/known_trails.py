@@ -166,7 +166,7 @@ class KnownTrailFile:
         return True
 
     def _is_begun(self, connection: sqlite3.Connection) -> bool:
-        """Check that the file has our table alone; tell whether it has it yet."""
+        """Check that the file has our table alone; return whether it has it yet."""
         for setting in ("trusted_schema = OFF", "cell_size_check = ON"):
             connection.execute(f"PRAGMA {setting}")
         tables = connection.execute("SELECT sql FROM sqlite_master").fetchall()

@@ -196,7 +196,7 @@ def _meant_file(name: str) -> str | None:
 
 
 def has_password(text: str) -> bool:
-    """Tell whether a text is a URL with a password in it."""
+    """Return whether a text is a URL with a password in it."""
     return _PASSWORD.match(text) is not None
 
 

@@ -13,7 +13,7 @@ _LONGEST_WORD = 19  # characters without a mark between them; longer ones may be
 
 
 def is_account(name: str) -> bool:
-    """Tell whether that is an account's name: an e-mail address can be one."""
+    """Return whether that is an account's name: an e-mail address can be one."""
     return _NAME.fullmatch(name) is not None
 
 

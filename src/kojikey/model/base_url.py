@@ -45,7 +45,7 @@ def check_base_url(text: str) -> str:
 
 
 def is_loopback(base_url: str) -> bool:
-    """Tell whether a checked base URL is on this machine."""
+    """Return whether a checked base URL is on this machine."""
     match = _URL.fullmatch(base_url)
     return bool(match and _LOOPBACK.fullmatch(_one_spelling(match["host"])))
 

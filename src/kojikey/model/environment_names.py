@@ -33,11 +33,11 @@ _NAMES = frozenset({
 
 
 def is_variable_name(name: str) -> bool:
-    """Tell whether a text is the name of a variable that a shell can use."""
+    """Return whether a text is the name of a variable that a shell can use."""
     return bool(_NAME.fullmatch(name))
 
 
 def may_hold_key(name: str) -> bool:
-    """Tell whether a key, or its base URL, may be put under a name; small letters count as capitals."""
+    """Return whether a key, or its base URL, may be put under a name; small letters count as capitals."""
     capitals = name.upper()
     return is_variable_name(name) and capitals not in _NAMES and not capitals.startswith(_PREFIXES)

@@ -27,7 +27,7 @@ KojikeyError
 │   └── StoreExists             there already, with another KEK
 ├── ManagementRefused           a provider does not let us manage its keys: it said no, and nothing was done there
 │   └── WiderRefused            the new key would be allowed more than the old one
-├── ManagementUnavailable       a provider's key management did not answer; perhaps it was done all the same
+├── ManagementUnavailable       a provider's key management did not answer; the request may have been carried out
 ├── StoreUnavailable
 │   ├── StoreUnreachable, StoreDenied, StoreLocked, StoreReadOnly, StoreFull
 │   ├── StoreCorrupt            damaged, or not a store of ours
@@ -41,7 +41,7 @@ KojikeyError
     ├── KekMissing, KekUnavailable
     ├── WrongKek                the KEK is not the one that wrapped this
     ├── KekChanged              not the one that is remembered of a store with recipients
-    ├── RecordChanged           changed, moved or renamed from outside
+    ├── RecordChanged           changed, moved or renamed outside kojikey
     ├── RecordUnsupported       a format that this version does not read
     └── AuditBroken             the chain of events does not verify
 
@@ -370,7 +370,7 @@ class KekChanged(CannotOpen):
 
 
 class RecordChanged(CannotOpen):
-    """A record was changed, moved or renamed from outside. ``where`` is its place in the store."""
+    """A record was changed, moved or renamed outside kojikey. ``where`` is its place in the store."""
 
     def __init__(self, where: str, what: str = "was changed outside kojikey") -> None:
         self.where = where

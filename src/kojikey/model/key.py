@@ -134,7 +134,7 @@ class Key(Struct, frozen=True, gc=False):
         return max(0, (moment - parsed(self.current.created_at)).days)
 
     def rotation_due(self, moment: datetime, *, is_disabled: bool = False, expiring: timedelta = EXPIRING) -> bool:
-        """Tell whether the key is due for rotation: it is older than it may be, or expires within a span.
+        """Return whether the key is due for rotation: it is older than it may be, or expires within a span.
 
         The keys of disabled accounts, and those that are never to be rotated, are not. A minted key that lives
         shorter than the span is due in the last tenth of its life, or it would be due from the day it was made.

@@ -1,4 +1,4 @@
-"""Tells whether a word on a command line looks like a key, so that it can be refused without being repeated.
+"""Checks whether a word on a command line looks like a key, so that it can be refused without being repeated.
 
 On the way of `kojikey run`: imports nothing that is slow to load. It errs towards "no" for what people really type:
 account names, UUIDs, provider ids, paths, URLs. A wrong "no" costs nothing (the word is refused for what it is),
@@ -34,12 +34,12 @@ _MIXED_RUN = 20
 
 
 def has_key_prefix(text: str) -> bool:
-    """Tell whether a word has a key in it that is told by its provider's prefix."""
+    """Return whether a word contains a key, recognised by its provider's prefix."""
     return bool(_DISTINCTIVE.search(text))
 
 
 def looks_like_key(text: str) -> bool:
-    """Tell whether a word is likely a key (or holds one): a provider's prefix, or a long run without words in it."""
+    """Return whether a word is likely a key (or holds one): a provider's prefix, or a long run without words in it."""
     if has_key_prefix(text):
         return True
     if "/" in text or "\\" in text or any(character.isspace() for character in text):

@@ -47,7 +47,7 @@ def read_keys(texts: Sequence[Any]) -> Sequence[Key | None]:
 
 
 def _are_plain(texts: Sequence[str]) -> bool:
-    """Tell whether every string in the documents is printable because it is printable ASCII as it stands.
+    """Return whether every string in the documents is printable because it is printable ASCII as it stands.
 
     What else JSON allows in a string begins with a backslash.
     """
@@ -84,7 +84,7 @@ def _are_well_formed(keys: Sequence[Key]) -> bool:
 
 
 def _all_match(pattern: re.Pattern[str], texts: Collection[str]) -> bool:
-    """Tell whether each text matches: the pattern is that of lines, and none of them may itself be several."""
+    """Return whether each text matches: the pattern is that of lines, and none of them may itself be several."""
     joined = "\n".join([*texts, ""])
     return joined.count("\n") == len(texts) and pattern.fullmatch(joined) is not None
 
@@ -105,14 +105,14 @@ def _stamps(keys: Iterable[Key], versions: Iterable[Version], tests: Iterable[Te
 
 
 def _are_stamps(found: set[str | None]) -> bool:
-    """Tell whether each is a moment as :func:`~kojikey.model.timestamps.stamp` writes it: the same read and written."""
+    """Return whether each is a moment as :func:`~kojikey.model.timestamps.stamp` writes it."""
     stamps = list(found - {None})
     moments: list[datetime] = msgspec.convert(stamps, list[datetime])
     return bytes(msgspec.json.encode(moments)) == msgspec.json.encode(stamps)
 
 
 def _agree(keys: Sequence[Key]) -> bool:
-    """Tell whether the members of each key go together: each version in a place of its own, and one in use."""
+    """Return whether the members of each key go together: each version in a place of its own, and one in use."""
     for key in keys:
         versions = key.versions
         if len(versions) == 1 and key.minting is None and not key.unfound:  # most keys: no need for a set of one

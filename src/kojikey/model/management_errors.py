@@ -80,7 +80,7 @@ class WiderRefused(ManagementRefused):
 class ManagementUnavailable(KojikeyError):
     """A provider's key management could not be asked, or did not answer as it should.
 
-    ``is_uncertain`` tells that what was asked for may have been done all the same.
+    ``is_uncertain`` means that the request may have been carried out in spite of the error.
     """
 
     def __init__(self, message: str, *, is_uncertain: bool, hint: str | None = None) -> None:

@@ -62,7 +62,7 @@ def finish_or_discard(provider: str, *, account: str | None = None) -> Hint:
 
 
 def is_command_first(text: str) -> bool:
-    """Tell whether a hint begins with a command, so that it can be typed as it stands."""
+    """Return whether a hint begins with a command, so that it can be typed as it stands."""
     return isinstance(text, Hint) and bool(text.parts) and isinstance(text.parts[0], Next)
 
 
@@ -78,7 +78,7 @@ def _text(part: str | Next) -> str:
 
 
 def _quoted(word: str) -> str:
-    if word and (_PLAIN.issuperset(word) or word.isupper()):  # a placeholder such as NAME|URL is for people
+    if word and (_PLAIN.issuperset(word) or word.isupper()):  # a placeholder, for example NAME|URL, is for people
         return word
     import shlex
 

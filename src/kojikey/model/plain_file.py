@@ -42,7 +42,7 @@ def _refuse_other_kinds(descriptor: int, path: str) -> None:
 
 
 def is_nameless_pipe(mode: int, path: str) -> bool:
-    """Tell whether an open file is a pipe that a process made for another (``/dev/fd/63``), not one in a folder."""
+    """Return whether an open file is a pipe that a process made for another (``/dev/fd/63``), not one in a folder."""
     if not stat.S_ISFIFO(mode):
         return False
     return path.startswith("/dev/fd/") or not os.path.exists(os.path.realpath(path))

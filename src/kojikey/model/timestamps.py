@@ -23,7 +23,7 @@ _FIRST_YEAR = 2000
 
 
 def now() -> str:
-    """Return the present moment, such as ``2026-11-23T04:47:00Z``."""
+    """Return the present moment, for example ``2026-11-23T04:47:00Z``."""
     return stamp(datetime.now(UTC))
 
 
@@ -45,7 +45,7 @@ def parsed(text: str) -> datetime:
 
 
 def span(text: str, *, what: str) -> timedelta:
-    """Return the long span that a person wrote: a whole number and one of h d w y (365 days), such as ``90d``.
+    """Return the long span that a person wrote: a whole number and one of h d w y (365 days), for example ``90d``.
 
     Raises:
         UsageError: it is not one, or minutes or months may be meant; ``what`` names the option.

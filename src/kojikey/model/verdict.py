@@ -65,7 +65,7 @@ _FAIL_ON = (Outcome.REJECTED, Outcome.LIMITED, Outcome.INDETERMINATE)
 
 
 def is_failure(outcome: Outcome, fail_on: str) -> bool:
-    """Tell whether an outcome counts as a failed key, ``fail_on`` being the mildest that does."""
+    """Return whether an outcome counts as a failed key, ``fail_on`` being the mildest that does."""
     return outcome in _FAIL_ON[: _FAIL_ON.index(Outcome(fail_on)) + 1]
 
 
@@ -109,8 +109,8 @@ class Verdict(Struct, frozen=True):
 
     ``authentic`` is True where the provider showed that it knows the key, False where it said that it does not,
     None where nothing was learned. ``detail`` and ``hint`` are scrubbed of the key and of control characters.
-    ``permissions`` and ``expires_at`` are what the key itself tells of what it may do and until when, None where it
-    tells nothing. ``attempts`` counts the tries of the request that took most (1 where nothing was repeated);
+    ``permissions`` and ``expires_at`` are what the provider reports about the key's permissions and expiry, None where
+    it tells nothing. ``attempts`` counts the tries of the request that took most (1 where nothing was repeated);
     ``latency_ms`` is of the whole test.
     """
 

@@ -113,7 +113,7 @@ def _changed(
 
 
 def _recorded(open_store: OpenStore, made: Plan, account: str, *, needs_kek: bool) -> bool:
-    """Make the change with its event; tell whether that could be signed."""
+    """Make the change with its event; return whether that could be signed."""
     if not needs_kek:
         return Ledger(open_store).record_signed_or_not(account, made)
     Ledger(open_store).record(account, lambda _: made)

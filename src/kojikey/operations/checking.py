@@ -165,5 +165,5 @@ def last_settled(key: Key) -> str | None:
 
 
 def has_staged(key: Key) -> bool:
-    """Tell whether a rotation of the key is under way."""
+    """Return whether a rotation of the key is under way."""
     return key.version(Stage.STAGED) is not None

@@ -63,7 +63,7 @@ def _is_trusted(before: KnownKek, header: Document, kek: Kek) -> bool:
 
 
 def successions(header: Document) -> list[object]:
-    """Return the statements of a header; what is none of them is told apart where they are verified."""
+    """Return the statements of a header; anything else in the list fails when they are verified."""
     found = header.get("successions")
     return found if isinstance(found, list) else []
 

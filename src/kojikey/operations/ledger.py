@@ -245,6 +245,6 @@ def _linked(account: str, audit: Document, content: Document, sealer: Sealer | N
     seq = audit["seq"] + 1
     event: Document = {"seq": seq, **content, "account": account, "signed": sealer is not None}
     mac = sealer.link(audit["mac"], event) if sealer else unsigned_link(audit["mac"], event)
-    # Without the KEK the head stays bound to the last event that was signed: a cut before that shows all the same.
+    # Without the KEK the head stays bound to the last event that was signed: a cut before that is still found.
     head = chain_head(sealer, seq, mac, audit) if sealer else audit["head"]
     return {**event, "mac": mac}, {**audit, "seq": seq, "mac": mac, "head": head}

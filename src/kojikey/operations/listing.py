@@ -60,7 +60,7 @@ def _is_disabled(store: Store, account: str) -> bool:
 
 
 def is_disabled(account: Stored) -> bool:
-    """Tell whether an account's document says that its own keys are disabled."""
+    """Return whether an account's document says that its own keys are disabled."""
     text = account.text
     # Few are. A text without the word, and without an escape that could spell it, need not be parsed to tell.
     if isinstance(text, str) and '"disabled"' not in text and "\\" not in text:

@@ -55,7 +55,7 @@ class OpenStore:
         """Return the documents of a key and of its account as they now are, and remember the account's.
 
         Raises:
-            RecordChanged: the account's was changed or moved from outside.
+            RecordChanged: the account's was changed or moved outside kojikey.
         """
         key, owner = self.store.read_with_account(account, provider)
         if owner is not None:
@@ -139,7 +139,7 @@ class OpenStore:
         """Return the value that is sealed in a version of a key.
 
         Raises:
-            CannotOpen: the KEK is missing or wrong, or the record was changed or moved from outside.
+            CannotOpen: the KEK is missing or wrong, or the record was changed or moved outside kojikey.
         """
         return self.sealer(key.account).open(
             version.sealed, provider=key.provider, version=version.number, base_url=version.base_url
@@ -172,12 +172,12 @@ class OpenStore:
         return [spec for spec in map(self._spec_of, sorted(kids)) if spec is not None]
 
     def has_account(self, account: str) -> bool:
-        """Tell whether the store knows this account; one that was removed begins anew."""
+        """Return whether the store knows this account; one that was removed begins anew."""
         stored = self._account(account)
         return stored is not None and stored.document["wrapped"] is not None
 
     def is_disabled(self, account: str) -> bool:
-        """Tell whether the account's own keys are disabled, so that it falls back to the built-in allocation."""
+        """Return whether the account's own keys are disabled, so that it falls back to the built-in allocation."""
         stored = self._account(account)
         return stored is not None and stored.document.get("disabled") is True
 
@@ -195,7 +195,7 @@ class OpenStore:
         """Return an account's document as it now is, None where the store never had the account.
 
         Raises:
-            RecordChanged: it was changed or moved from outside.
+            RecordChanged: it was changed or moved outside kojikey.
         """
         stored = self.store.read(account_ref(account))
         if stored is not None:
@@ -235,7 +235,7 @@ class OpenStore:
         """Unwrap a data key; where a re-keying has moved on since the header was read, with what it says now.
 
         Raises:
-            CannotOpen: the KEK that wraps it cannot be had, or it was changed outside kojikey.
+            CannotOpen: the KEK that wraps it is not available, or it was changed outside kojikey.
         """
         kid = wrapped_kid(wrapped, account=account)
         is_known = self._spec_of(kid) is not None
@@ -249,7 +249,7 @@ class OpenStore:
         return self._kek_for_use(kid).unwrap(wrapped, store=self.store_id, account=account)
 
     def _refresh_header(self) -> bool:
-        """Read the header again (a re-keying may have moved on meanwhile); tell whether it changed."""
+        """Read the header again (a re-keying may have moved on meanwhile); return whether it changed."""
         before = self.header
         return self.refreshed_header().document != before
 

@@ -26,11 +26,11 @@ Reserve = Callable[[str, str], float]
 """Takes the turn of a test at a provider and base URL and returns 0, or the seconds after which to ask again."""
 
 Approve = Callable[[Verdict], bool]
-"""Asked only for ``limited`` and ``indeterminate``: is the key to be used all the same?"""
+"""Asked only for ``limited`` and ``indeterminate``: should the key be used anyway?"""
 
 
 def accepted(verdict: Verdict | None, approve: Approve) -> bool:
-    """Tell whether a key may be used after its test (None: it was not tested, on purpose)."""
+    """Return whether a key may be used after its test (None: it was not tested, on purpose)."""
     if verdict is None or verdict.outcome is Outcome.VALID:
         return True
     return verdict.outcome is not Outcome.REJECTED and approve(verdict)

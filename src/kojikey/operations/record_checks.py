@@ -73,7 +73,7 @@ def _check_name(stored: Stored) -> None:
 
 
 def is_well_formed(stored: Stored) -> bool:
-    """Tell whether an account's document has the form of one, where a damaged one is no reason to stop."""
+    """Return whether an account's document has the form of one, where a damaged one is no reason to stop."""
     try:
         check_account(stored)
     except RecordChanged:
@@ -86,7 +86,7 @@ def _is_reached(reached: object) -> bool:
 
 
 def is_seq(value: object) -> bool:
-    """Tell whether something can be the number of an event, or 0 where there is none yet."""
+    """Return whether something can be the number of an event, or 0 where there is none yet."""
     # Of a larger number the next one would be an error of the engine, and JSON's readers differ in what it is.
     return type(value) is int and 0 <= value < _MOST_EVENTS
 

@@ -56,7 +56,7 @@ def _recorded(open_store: OpenStore, account: str, made: Plan) -> tuple[bool, bo
 
 
 def _readable(stored: Stored) -> Key | None:
-    # A record that was damaged from outside can still be removed; only its details are not known.
+    # A record that was damaged outside kojikey can still be removed; only its details are not known.
     try:
         return key_of(stored)
     except RecordChanged:

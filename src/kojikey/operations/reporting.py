@@ -22,7 +22,7 @@ PAUSE = timedelta(minutes=1)
 
 
 def keep_report(open_store: OpenStore, credential: Credential, verdict: Verdict) -> bool:
-    """Save a changed outcome as reported, with an event; tell whether it was saved.
+    """Save a changed outcome as reported, with an event; return whether it was saved.
 
     It is not where the key was rotated away or removed meanwhile, where the last report was kept less than a minute
     ago, or where the store or its KEK is not available.

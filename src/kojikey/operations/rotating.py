@@ -352,7 +352,7 @@ def _still_there(open_store: OpenStore, chosen: _Chosen) -> _Chosen:
 
 
 def _has(key: Key, version: Version) -> bool:
-    """Tell whether a key has a version in the stage that it had.
+    """Return whether a key has a version in the stage that it had.
 
     The record tells it from a version of the same number, of a key that was removed and added again meanwhile.
     """

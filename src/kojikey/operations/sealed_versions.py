@@ -1,4 +1,4 @@
-"""Opening a saved version together with what is kept beside it in the clear.
+"""Opens a saved version together with the plain-text members beside it.
 
 Owns: that a version's fingerprint and shown characters are those of the key that is sealed in it. Must not: read a
 store. Not for ``kojikey run``, which has no time for more than the sealed record itself.
@@ -19,7 +19,7 @@ def opened(sealer: Sealer, provider: str, version: Version) -> Secret:
     """Return the key that a version holds.
 
     Raises:
-        RecordChanged: it was changed or moved from outside, or what is beside it belongs to another key.
+        RecordChanged: it was changed or moved outside kojikey, or what is beside it belongs to another key.
         RecordUnsupported: it is of a form that is not read here.
     """
     secret = sealer.open(version.sealed, provider=provider, version=version.number, base_url=version.base_url)

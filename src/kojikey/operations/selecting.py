@@ -38,7 +38,7 @@ def select(store: Store, query: Query, *, ahead: int, allow_empty: bool = False)
 
     They are counted where the engine counts. Where it would have to be scanned for that, so many are read ``ahead`` in
     place of it, from the one scan that the run makes. With ``allow_empty`` it may be that there is no key at all; an
-    account that is not there is an error all the same.
+    account that does not exist is still an error.
 
     Raises:
         AccountNotFound: the store has nothing of the account. NotFound: it has no key that the query could take.

@@ -117,7 +117,7 @@ class _Source:
         return item
 
     def has_its_share(self, provider: str, share: int) -> bool:
-        """Tell whether a provider has its part of a source's share, while there are, or may be, keys of another one."""
+        """Return whether a provider has its part of a source's share, while another one has, or may have, keys."""
         others = self.waiting if self.is_exhausted or self.is_far_ahead else self.under_way
         return len(others) > 1 and self.under_way[provider] >= -(-share // len(others))
 

@@ -87,7 +87,7 @@ def unbounded(regex: str, *, is_shape: bool) -> str | None:
 
 
 def matches_anything(regex: re.Pattern[str]) -> bool:
-    """Tell whether an expression matches keys of companies that have nothing to do with each other."""
+    """Return whether an expression matches keys of companies that have nothing to do with each other."""
     return sum(bool(regex.fullmatch(sample)) for sample in _SAMPLES) > _FEW_SAMPLES
 
 

@@ -31,7 +31,7 @@ def foreign_owner(key: str, *, at: Definition) -> str | None:
 
 
 def is_of(company: str, definition: Definition) -> bool:
-    """Tell whether a definition is one of a company's own.
+    """Return whether a definition is one of a company's own.
 
     Names are compared by how they begin: "OpenAI", "OpenAI, Inc." and "OpenAI API" are one company.
     """

@@ -50,7 +50,7 @@ class Table:
         self._problems.append(f"{self.at(key)} {what}")
 
     def has(self, key: str) -> bool:
-        """Tell whether the key is there."""
+        """Return whether the key is there."""
         return key in self._content
 
     def text(self, key: str, default: str | None = None) -> str:
@@ -149,7 +149,7 @@ class Table:
         return {name: value for name, value in content.items() if isinstance(value, str)}
 
     def is_table(self, key: str) -> bool:
-        """Tell whether there is a table at the key."""
+        """Return whether there is a table at the key."""
         return isinstance(self._content.get(key), dict)
 
     def choices(self, key: str) -> dict[str, tuple[str, ...]]:

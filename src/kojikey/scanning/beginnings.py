@@ -1,4 +1,4 @@
-"""Tells whether the last bytes of a stream may be the beginning of a key, in any form.
+"""Checks whether the last bytes of a stream may be the beginning of a key, in any form.
 
 Owns: the beginnings of all forms. Must not: search for whole keys (``engine.py``).
 """

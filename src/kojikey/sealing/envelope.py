@@ -98,7 +98,7 @@ class Sealer(NotSerialisable):
         return mac.hex()[:_FINGERPRINT_CHARACTERS]
 
     def proof(self, purpose: str, provider: str, content: dict[str, Any]) -> str:
-        """Return what shows that kojikey wrote some content which is kept in the clear, 64 hex characters.
+        """Return the proof (64 hex characters) that kojikey wrote some content which is kept in plain text.
 
         It holds for one purpose and one provider of this account.
         """

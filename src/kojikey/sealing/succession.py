@@ -39,7 +39,7 @@ def signed(old: LocalKek, new: Kek, *, store_id: str, by: str, at: str, removed:
 
 
 def leads(known: KnownKek, kid: str, statements: Iterable[object], *, store_id: str) -> bool:
-    """Tell whether statements lead from a known KEK to the one of that id. They may be anything: a store holds them."""
+    """Return whether statements lead from a known KEK to the one of that id. They are hostile input."""
     reached = {known.kid: known.verify}
     for statement in statements:
         if isinstance(statement, dict) and isinstance(statement.get("from"), str):

@@ -66,7 +66,7 @@ class Query(NamedTuple):
     shard: tuple[int, int] | None = None
 
     def takes(self, stored: Stored) -> bool:
-        """Tell whether a key's document matches: the meaning of a query, for stores that cannot filter.
+        """Return whether a key's document matches: the meaning of a query, for stores that cannot filter.
 
         Documents can have any form, because somebody may have changed them: what is no moment leaves none out.
         """
@@ -116,7 +116,7 @@ class Store(ABC):
     """Whether the engine itself divides what it holds, by account.
 
     Then what goes over all accounts comes account by account, but these in the engine's order, and shards are the
-    engine's own parts, each of whole accounts. What is asked of one account is in order all the same.
+    engine's own parts, each of whole accounts. Queries for one account are in order in any case.
     """
 
     shared_by: ClassVar[str | None] = None
@@ -219,7 +219,7 @@ class Store(ABC):
     def grants(self, account: str, *, inherited_by: str | None = None) -> Iterator[Stored]:
         """Yield the grants of an account in order of role: none where the engine has no roles.
 
-        With ``inherited_by``, those of other roles alone, by which that role sees the account all the same.
+        With ``inherited_by``, only those of other roles through which that role still sees the account.
         """
         yield from self._guarded_iterator(self._grants(account, inherited_by))
 
@@ -236,7 +236,7 @@ class Store(ABC):
         return role
 
     def sees_every_account(self) -> bool:
-        """Tell whether our role in the engine sees every account, not only some. Raises as :meth:`open`."""
+        """Return whether our role in the engine sees every account, not only some. Raises as :meth:`open`."""
         sees: bool = self._guard(self._sees_every_account)
         return sees
 

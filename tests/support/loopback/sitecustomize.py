@@ -26,7 +26,7 @@ def host_of(event: str, arguments: tuple[Any, ...]) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine."""
+    """Return whether a host is this machine."""
     return host in ("", "localhost", "::1") or host.startswith("127.")
 
 

@@ -20,7 +20,7 @@ _DONE = ("added", "rotated", "unchanged", "rolled_back", "retired", "removed", "
 
 
 def allowing(verdict: Verdict) -> Flag:
-    """Return the option that saves a key with this verdict all the same."""
+    """Return the option that saves a key in spite of this verdict."""
     return ALLOW_LIMITED if verdict.outcome is Outcome.LIMITED else ALLOW_UNVERIFIED
 
 
@@ -30,10 +30,10 @@ class Approval:
     def __init__(self, context: Context, *, saving: str, advice: Advice) -> None:
         self._context, self._saving, self.advice = context, saving, advice
         self.has_told = False
-        """Whether the person who was asked has read the verdict. It is told on stderr: a result on stdout follows."""
+        """Whether the person who was asked has read the verdict. It is shown on stderr: a result on stdout follows."""
 
     def __call__(self, verdict: Verdict) -> bool:
-        """Tell whether the key is to be saved with this verdict."""
+        """Return whether the key is to be saved with this verdict."""
         option = allowing(verdict)
         if self._context.call.get(option):
             return True

@@ -49,7 +49,7 @@ def _masks(context: Context, open_store: OpenStore) -> dict[str, str]:
         try:
             provider = validators.name(stored.ref.provider)
         except ValueError:
-            continue  # somebody put it into the store from outside
+            continue  # it was added outside kojikey
         try:
             masks[provider] = context.terminal.masked(key_of(stored).current.tail, sys.stderr)
         except RecordChanged:

@@ -85,7 +85,7 @@ def first_words() -> dict[str, str]:
 
 
 def group_words(group: str) -> dict[str, str]:
-    """Return what may follow a group such as ``store``, with a line about each."""
+    """Return what may follow a group, for example ``store``, with a line about each."""
     members = [entry for entry in entries() if entry.name.startswith(group + " ")]
     return {entry.name.partition(" ")[2]: entry.summary for entry in members}
 

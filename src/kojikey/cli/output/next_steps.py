@@ -56,7 +56,7 @@ def _complete(step: Next, call: Call, settings: Settings, account: str | None) -
 
 
 def names_two_stores(call: Call) -> bool:
-    """Tell whether a command has a store to read and one to write: a hint would have to know which it is about."""
+    """Return whether a command has a store to read and one to write: a hint would have to know which it is about."""
     return call.get(TO) is not None
 
 
@@ -65,7 +65,7 @@ def _has(step: Next, options: tuple[str, ...]) -> bool:
 
 
 def _is_needed(account: str, settings: Settings) -> bool:
-    """Tell whether an account has to be said; one in the environment may be another for the next command."""
+    """Return whether an account has to be said; one in the environment may be another for the next command."""
     try:
         checked_account(account)
     except KojikeyError:  # of a store that was tampered with

@@ -94,7 +94,7 @@ class Page:
         self._draw(table)
 
     def is_too_wide(self, columns: Sequence[str], lines: Sequence[Sequence[str | Text]]) -> bool:
-        """Tell whether a table has to be made narrower, or drawn as blocks."""
+        """Return whether a table has to be made narrower, or drawn as blocks."""
         *others, last = zip(columns, *(map(str, line) for line in lines), strict=True)
         widths = [max(map(cell_len, column)) for column in others]
         narrowest = max(_longest_word(last), min(_NARROWEST, max(map(cell_len, last))))

@@ -175,7 +175,7 @@ class Terminal:
         )  # fmt: skip
 
     def is_coloured(self, stream: TextIO) -> bool:
-        """Tell whether a stream gets colour: as the user's variables and options have it, else on a terminal."""
+        """Return whether a stream gets colour: as the user's variables and options have it, else on a terminal."""
         if self.plain or self.environ.get("NO_COLOR"):
             return False
         if self.environ.get("FORCE_COLOR"):
@@ -206,7 +206,7 @@ def _none_of(answer: str) -> str:
 
 
 def encodes(stream: TextIO, text: str) -> bool:
-    """Tell whether a stream's encoding has these characters."""
+    """Return whether a stream's encoding has these characters."""
     try:
         text.encode(getattr(stream, "encoding", None) or "ascii")
     except (UnicodeEncodeError, LookupError):

@@ -53,7 +53,7 @@ def unkept_lines(result: TestResult) -> list[str]:
 
 
 def usage_words(usage: Usage) -> str:
-    """Return what an account has used, such as ``plan creator: 1234 of 100000 credits used, resets 2026-12-01``."""
+    """Return an account's usage, for example ``plan creator: 1234 of 100000 credits used, resets 2026-12-01``."""
     if usage.limit is not None:
         used = f"{usage.used} of {usage.limit} {usage.unit} used"
     elif usage.remaining is not None:

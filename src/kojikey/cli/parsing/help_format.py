@@ -61,7 +61,7 @@ def width() -> int:
 
 
 def is_rich(*, is_plain: bool) -> bool:
-    """Tell whether help is drawn: on a terminal that is wide enough, unless colour is unwanted."""
+    """Return whether help is drawn: on a terminal that is wide enough, unless colour is unwanted."""
     if is_plain or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     return sys.stdout.isatty() and width() >= _FEWEST_COLUMNS

@@ -206,7 +206,7 @@ def _words(piece: str) -> str:
 
 
 def _site(url: str) -> str:
-    """Return the last two labels of an address's host, such as ``google.com``."""
+    """Return the last two labels of an address's host, for example ``google.com``."""
     try:
         host = urlsplit(url).hostname or ""
     except ValueError:

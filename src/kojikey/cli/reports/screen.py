@@ -34,7 +34,7 @@ class _Screen:
         self.terminal, self.with_account, self.is_brief = terminal, with_account, is_brief
 
     def leaves_out(self, item: Item) -> bool:
-        """Tell whether a result has no line of its own; a record that does not open is named on stderr."""
+        """Return whether a result has no line of its own; a record that does not open is named on stderr."""
         return isinstance(item, Unopened) or (self.is_brief and item.verdict.outcome is Outcome.VALID)
 
     def closing_lines(self, ending: RunEnd) -> list[str]:

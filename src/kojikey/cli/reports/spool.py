@@ -48,7 +48,7 @@ class Spool:
             self._lost = _no_room(error)
 
     def add(self, item: Item) -> None:
-        """Keep a result. Where there is no room for it, the run goes on, and the reports are told to be missing."""
+        """Keep a result. If there is no room for it, the run goes on, and the reports are reported as missing."""
         if self._lost:
             return
         text = json.dumps(_row(item, self._fail_on))

@@ -1,6 +1,6 @@
-"""Whether somebody touched an account's audit trail, or the keys that it tells of, from outside.
+"""Whether an account's audit trail, or the keys in it, were changed outside kojikey.
 
-Owns: what an account's record, its events and its keys have to have in common. Must not: change anything.
+Owns: the rules by which an account's record, its events and its keys have to agree. Must not: change anything.
 """
 
 from __future__ import annotations
@@ -319,12 +319,12 @@ def _next(sealer: Sealer | None, account: str, event: Document, before: _End) ->
 
 
 def is_unsigned(event: Document) -> bool:
-    """Tell whether an event was made without the KEK, here or where it was copied from."""
+    """Return whether an event was made without the KEK, here or where it was copied from."""
     return event.get("signed") is not True or _was(event, "unsigned")
 
 
 def is_lost(event: Document) -> bool:
-    """Tell whether an event could not be recomputed any more where it was copied from."""
+    """Return whether an event could not be recomputed any more where it was copied from."""
     return _was(event, "lost")
 
 
@@ -334,7 +334,7 @@ def _was(event: Document, what: str) -> bool:
 
 
 def _is_signed(sealer: Sealer, account: str, event: Document, before: _End) -> bool:
-    """Check the link of an event; tell whether it is a signed one."""
+    """Check the link of an event; return whether it is a signed one."""
     seq, signed = before.seq + 1, event.get("signed") is True
     if not signed and event.get("action") not in UNSIGNED_ACTIONS:
         raise AuditBroken(account, seq, "has lost its signature")

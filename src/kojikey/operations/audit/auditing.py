@@ -1,6 +1,6 @@
-"""What happened to the keys, as the audit trail has it: listed, and each event of the form that kojikey gives it.
+"""Lists what happened to the keys, from the audit trail, and checks the form of each event.
 
-Owns: the form of an event. Must not: tell whether somebody touched the trail (``audit_verification.py``).
+Owns: the form of an event. Must not: decide whether somebody changed the trail (``audit_verification.py`` does).
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def readable(event: Document) -> Document:
     """Return an event of a store, after making sure that it has the form of one.
 
     Raises:
-        RecordChanged: it was changed or added from outside.
+        RecordChanged: it was changed or added outside kojikey.
     """
     try:
         for member, check in _MEMBERS.items():

@@ -155,7 +155,7 @@ async def carry_out(open_store: OpenStore, due: DueKey, tools: Tools, *, grace: 
 
 
 def _is_done(open_store: OpenStore, listed: Key, todo: Todo) -> bool:
-    """Tell whether another process did a thing since the key was listed.
+    """Return whether another process did a thing since the key was listed.
 
     Raises:
         MintUnfinished: another process is doing it.

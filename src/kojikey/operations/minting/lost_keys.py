@@ -38,7 +38,7 @@ async def orphans_of(keys: KeyManagement, open_store: OpenStore, key: Key, inten
 
 
 async def tidy(keys: KeyManagement, open_store: OpenStore, key: Key) -> int:
-    """Look once more for each name that was not found, and delete what is there; return how many were deleted.
+    """Look again for each name that was not found, and delete the keys that exist; return how many were deleted.
 
     Raises:
         ManagementRefused, ManagementUnavailable: the rest is looked for at another time.
@@ -66,4 +66,4 @@ def _forget(open_store: OpenStore, key: Key, names: list[str]) -> None:
         document = structs.replace(found, unfound=left).as_document()
         open_store.store.commit((Change(stored.ref, document, stored.revision),))
     except ChangedMeanwhile:
-        return  # it is looked for once more, which does no harm
+        return  # it is looked for again, which does no harm

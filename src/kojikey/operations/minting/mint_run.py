@@ -53,9 +53,9 @@ class Minter:
     """How a key is made: with which management API, tested how, and who is asked what.
 
     ``probe`` already waits for a new key to become known; None promotes untested. ``allow_wider`` is asked with the
-    reason why a new key would be allowed more. ``tell`` is told what cannot be copied, before anything is made.
-    ``page`` is where a person sees the provider's keys. ``admin_account`` is whose admin key is used, where it was
-    named.
+    reason why a new key would be allowed more. ``tell`` is called with what cannot be copied, before anything is
+    created. ``page`` is where a person sees the provider's keys. ``admin_account`` is whose admin key is used, where it
+    was named.
     """
 
     keys: KeyManagement

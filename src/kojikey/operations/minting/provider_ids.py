@@ -1,4 +1,4 @@
-"""The id of a version at its provider, and the name of a key that is being made: kept in the clear, and proved.
+"""The id of a version at its provider, and the name of a key being created: kept in plain text, with a proof.
 
 Owns: making and checking the proofs. What fails its check is never used: a writer of the store could otherwise
 have kojikey delete another key at the provider.

@@ -1,4 +1,4 @@
-"""Accounts as a whole: which there are, setting their own keys aside, and shredding all that is theirs."""
+"""Accounts as a whole: listing them, disabling their own keys, and shredding everything that is theirs."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def ensure_removable(open_store: OpenStore, *, account: str) -> None:
 
 
 def readable_keys(open_store: OpenStore, account: str) -> Iterator[Key]:
-    """Return the keys of an account, without those whose record was damaged from outside."""
+    """Return the keys of an account, without those whose record was damaged outside kojikey."""
     return _readable(open_store.store.scan(Query(account=account)))
 
 
@@ -165,7 +165,7 @@ def set_disabled(open_store: OpenStore, *, account: str, disabled: bool) -> Swit
 def _mark_damaged(open_store: OpenStore, account: str) -> SwitchResult | None:
     """Disable an account whose record is damaged, and leave all else of it for who restores it; None where it is gone.
 
-    The record can be of the right form and its data key damaged all the same: the mark is what counts.
+    The record can have the right form although its data key is damaged: the mark is what counts.
     """
 
     def attempt(stored: Stored | None) -> SwitchResult | None:

@@ -69,7 +69,7 @@ def copy(
 
     Raises:
         AccountNotFound: there is nothing of an account that was named; nothing was copied.
-        CannotOpen: the other store's KEK cannot be had; or a key of an account does not open, here or there, or its
+        CannotOpen: the other store's KEK is not available; or a key of an account does not open, here or there, or its
             audit trail was changed outside kojikey, and nothing of that account was copied.
         StoreUnavailable, ChangedMeanwhile: run it again to go on.
     """
@@ -312,7 +312,7 @@ def _shown(key: Key) -> Key:
 
 
 def _same_values(source: OpenStore, target: OpenStore, one: Key, other: Key) -> bool:
-    """Tell whether two keys have the same values in the same stages."""
+    """Return whether two keys have the same values in the same stages."""
     if [(v.number, v.stage, v.base_url) for v in one.versions] != [
         (v.number, v.stage, v.base_url) for v in other.versions
     ]:

@@ -42,7 +42,7 @@ def create(store: Store, *, source: str, inputs: KekInputs) -> tuple[Document, K
 
 
 def mentions(store: Store, kid: str, *, without_store: bool = True) -> bool:
-    """Tell whether the header names this KEK, or may name it: what failed may have been made all the same."""
+    """Return whether the header names this KEK, or may name it: a failed creation may have succeeded."""
     try:
         header = store.open().document
     except StoreNotFound:
@@ -81,14 +81,14 @@ def difference(store: Store, header: Document, *, source: str, inputs: KekInputs
 
 
 def has_recipients(spec: Document, inputs: KekInputs) -> bool:
-    """Tell whether a KEK is sealed to exactly the recipients that were named."""
+    """Return whether a KEK is sealed to exactly the recipients that were named."""
     from kojikey.sealing.kek import recipients
 
     return recipients.has_recipients(spec, inputs.recipients)
 
 
 def _is_another(spec: Document, inputs: KekInputs) -> bool:
-    """Tell whether a spec's source holds another KEK."""
+    """Return whether a spec's source holds another KEK."""
     try:
         load(spec, inputs._replace(ask_passphrase=None, ask_identity=None))
     except WrongKek:

@@ -50,5 +50,5 @@ def info(store: Store, header: Document) -> StoreInfo:
 
 
 def lies_beside(spec: Document, store: Store) -> bool:
-    """Tell whether the KEK is a file in the store's own folder, where one leak gives away both."""
+    """Return whether the KEK is a file in the store's own folder, where one leak gives away both."""
     return spec.get("source") == "file" and os.path.dirname(str(spec.get("path"))) == os.path.dirname(store.place)

@@ -138,7 +138,7 @@ def _keys(open_store: OpenStore) -> Generator[Diagnosis, None, bool]:
         if error is not None and (is_kek or tally.broken <= _NAMED):
             yield Broken(stored.ref, error)
         if is_kek:
-            # A KMS that does not answer was asked with retries; once more for each account, it would take hours.
+            # A KMS that does not answer was asked with retries; doing that for each account would take hours.
             tally.untried = sum(1 for _ in stored_keys)
             break
     yield KeysTried(tally.opened, tally.broken, tally.untried)

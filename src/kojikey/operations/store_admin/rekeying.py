@@ -40,13 +40,13 @@ def rekey(open_store: OpenStore, *, source: str, new_inputs: KekInputs) -> Rekey
 
     Safe to kill: the header names both KEKs while it lasts, and each account is wrapped by one or the other. Running
     it again finishes. Accounts that were wrapped anew stay so. The KEK that the store has already changes nothing, or
-    only where it is to be had from.
+    only where it comes from.
 
     One that was announced is given up for another while no account is wrapped with its KEK.
 
     Raises:
         Conflict: a re-keying to another source is under way, or someone changed the header meanwhile.
-        CannotOpen: the old or the new KEK cannot be had; or some accounts' records were damaged, and all the others
+        CannotOpen: the old or the new KEK is not available; or some accounts' records were damaged, and all the others
             are done. StoreUnavailable: what was done so far stays.
     """
     before = open_store.refreshed_header().document
@@ -101,7 +101,7 @@ def _resumed(open_store: OpenStore, spec: Document, source: str, inputs: KekInpu
     """Return the KEK of the re-keying under way; None where another may take its place, for no account has it yet.
 
     Raises:
-        Conflict, CannotOpen: it is another one, or cannot be had, and there are accounts that have it.
+        Conflict, CannotOpen: it is another one, or not available, and there are accounts that use it.
     """
     try:
         _ensure_same_target(spec, source, inputs)
@@ -118,7 +118,7 @@ def load_announced(open_store: OpenStore, spec: Document, inputs: KekInputs) -> 
     """Return the KEK of a re-keying under way.
 
     Raises:
-        CannotOpen: it cannot be had, or somebody else than a recipient put it there.
+        CannotOpen: it is not available, or somebody other than a recipient put it there.
     """
     kek = load(spec, inputs._replace(which="announced"))
     ensure_known(open_store.known, open_store.store, open_store.header, spec, kek)

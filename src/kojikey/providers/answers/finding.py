@@ -15,7 +15,7 @@ Scrub = Callable[[str], str]
 
 
 class Fault(NamedTuple):
-    """The reason why a request got no answer. ``detail`` has no text from outside; ``retry``: another try may help.
+    """The reason why a request got no answer. ``detail`` has no foreign text; ``retry``: another try may help.
 
     ``is_unsent``: the request did not leave, so nobody can have acted on it.
     """

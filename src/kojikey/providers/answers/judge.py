@@ -114,7 +114,7 @@ def _document(check: Check, answer: Answer, evidence: Evidence) -> Any:
 
 
 def _is_expected(document: Any, check: Check) -> bool:
-    """Tell whether an accepted answer has what only the provider would send."""
+    """Return whether an accepted answer has what only the provider would send."""
     if isinstance(document, list):
         first = document[0] if document else None
         return any(has_member(first, path, kind) for path, kind in check.expect_items.items())
@@ -128,7 +128,7 @@ def first_match(rules: tuple[Rule, ...], answer: Answer, evidence: Evidence, key
 
 
 def _may_apply(rule: Rule, answer: Answer, evidence: Evidence) -> bool:
-    """Tell whether a rule is for this kind of answer, before its conditions are checked.
+    """Return whether a rule is for this kind of answer, before its conditions are checked.
 
     A page may come from a proxy, a portal or a filter: a provider's words in it count only for a
     rule that names the page's content type. A server that answers 5xx did not look at the key.
@@ -251,7 +251,7 @@ def _permissions(subject: Subject, rule: Rule, evidence: Evidence) -> tuple[str,
 
 
 def _is_on(url: str, hosts: tuple[str, ...]) -> bool:
-    """Tell whether an address is https and on one of the hosts or below one."""
+    """Return whether an address is https and on one of the hosts or below one."""
     match = re.fullmatch(r"https://([A-Za-z0-9.-]+)(?:/[!-~]*)?", url)
     if not match or len(url) > _LONGEST_URL:
         return False

@@ -16,7 +16,7 @@ _MOST = 1000  # values of one place: an answer is bounded, but not by us
 
 
 def is_path(text: str) -> bool:
-    """Tell whether a text is the path of a member."""
+    """Return whether a text is the path of a member."""
     return len(text) <= 200 and _PATH.fullmatch(text) is not None
 
 

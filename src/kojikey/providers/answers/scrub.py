@@ -76,7 +76,7 @@ class Scrubber:
         return "".join((*parts, text[start:]))
 
     def _may_show_key(self, folded: str) -> bool:
-        """Tell whether a text may have a piece of the key. Most texts have none, and this is told in less time.
+        """Return whether a text may have a piece of the key. Most texts have none, and this check is faster.
 
         The text is cut into blocks of half the length of a piece: wherever a piece begins, it has one of them whole.
         """

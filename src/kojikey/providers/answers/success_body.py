@@ -30,7 +30,7 @@ TYPES = tuple(_TYPES)
 
 
 def has_member(body: Any, path: str, kind: str) -> bool:
-    """Tell whether a body has a member of that type at that path."""
+    """Return whether a body has a member of that type at that path."""
     found = values_at(body, path)[:1]
     return bool(found) and isinstance(found[0], _TYPES[kind]) and not (kind == "number" and isinstance(found[0], bool))
 
@@ -63,7 +63,7 @@ class AcceptedBody:
         return {pick.name: choices} if choices else {}
 
     def has_model(self, check: Check, model: str) -> bool:
-        """Tell whether a model is among those that the answer lists; yes where the answer is no list of them."""
+        """Return whether a model is among those that the answer lists; true if the answer is not such a list."""
         return not check.model_in or model in values_at(self._document, check.model_in)
 
     def usage(self, usage: UsageMap | None) -> Usage | None:

@@ -103,7 +103,7 @@ class KeyManagement(ABC):
 
     Every method may raise what :class:`.client.ManagementClient` raises: ``ManagementRefused`` (the provider said no,
     nothing was done) and ``ManagementUnavailable`` (it could not be asked; ``is_uncertain`` where it may have been
-    done all the same).
+    done anyway).
     """
 
     ability: ClassVar[Ability]
@@ -228,7 +228,7 @@ class KeyManagement(ABC):
 
 
 def fits(hint: str, secret: Secret) -> bool:
-    """Tell whether a redacted form may be that of a key: it begins and ends as the key does.
+    """Return whether a redacted form may be that of a key: it begins and ends as the key does.
 
     A form without a gap is the beginning of the key, or its end.
     """

@@ -84,7 +84,7 @@ class ManagementClient:
         self._exchange = self._session = None
 
     def speaks_with(self, secret: Secret) -> bool:
-        """Tell whether a key is the credential itself."""
+        """Return whether a key is the credential itself."""
         return self._secret.reveal() == secret.reveal()
 
     async def sleep(self, seconds: float) -> None:

@@ -27,7 +27,7 @@ def identity(document: Mapping[str, Any], *names: str) -> str:
 
 
 def is_identity(value: str) -> bool:
-    """Tell whether a text has the form of an id: one that goes into a path stays at its place there."""
+    """Return whether a text has the form of an id: one that goes into a path stays at its place there."""
     return bool(_ID.fullmatch(value))
 
 
@@ -38,7 +38,7 @@ def text(document: Mapping[str, Any], *names: str) -> str:
 
 
 def _is_plain(value: str) -> bool:
-    """Tell whether a text can be displayed: some name their keys after the keys themselves."""
+    """Return whether a text can be displayed: some name their keys after the keys themselves."""
     return value.isprintable() and len(value) <= _LONGEST and not looks_like_key(value)
 
 

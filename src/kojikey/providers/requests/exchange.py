@@ -109,7 +109,7 @@ class Exchange:
         try:
             async with asyncio.timeout(call.timeout):
                 return self._complete(await session.ask(self._request(call), is_fresh=is_fresh))
-        except Exception as error:  # each kind is told apart below, and none may leave: see the module's docstring
+        except Exception as error:  # each kind is handled below, and none may leave: see the module's docstring
             return _fault(error)
 
     async def fetch(

@@ -45,7 +45,7 @@ class Stream(httpcore2.AsyncNetworkStream, asyncio.Protocol):
         return bool(self._count or self._received)
 
     def finish(self) -> bool:
-        """End a request; tell whether the connection is open and quiet, so that it may carry another."""
+        """End a request; return whether the connection is open and quiet, so that it may carry another."""
         self._is_asking = False
         return not self._received and not self._is_unusable()
 

@@ -152,7 +152,7 @@ def _has_socks() -> bool:
 
 
 def _is_usable(entry: str) -> bool:
-    """Tell whether an entry is ``*``, a domain with or without a port, an address, or a range of IPv4 addresses."""
+    """Return whether an entry is ``*``, a domain with or without a port, an address, or a range of IPv4 addresses."""
     return entry == "*" or _address(entry) is not None or _range(entry) is not None or _domain(entry) is not None
 
 
@@ -190,5 +190,5 @@ def _range(text: str) -> ipaddress.IPv4Network | None:
 
 
 def _shown(entry: str) -> str:
-    """Return an entry as it may be repeated: it came from outside, and may be anything."""
+    """Return an entry in a form that may be repeated: it is foreign text, and may be anything."""
     return entry if _SHOWN.fullmatch(entry) and not looks_like_key(entry) else "(not shown)"

@@ -67,7 +67,7 @@ class Session:
         return await self._ask_over(self._open(), request, is_reused=False)
 
     async def is_followed(self, seconds: float) -> bool:
-        """Wait so long, and tell whether more came after an answer, which shows one that was early or sent twice.
+        """Wait so long, and return whether more came after an answer, which shows one that was early or sent twice.
 
         Where no connection was kept, there is nothing to wait for.
         """
@@ -126,7 +126,7 @@ class Session:
 
 
 def _is_clean(connection: httpcore2.AsyncConnectionInterface) -> bool:
-    """Tell whether nothing is left behind the last answer of a connection.
+    """Return whether nothing is left behind the last answer of a connection.
 
     httpcore2 does not look at what is left: it would take it for the next answer. Where a later release of it keeps
     its h11 connection elsewhere, no connection is clean, which is slower and safe.

@@ -67,7 +67,7 @@ class Channel:
 class SharedThrottle:
     """The run's :class:`.Traffic`, as a worker knows it: what all workers share is decided in the process of the run.
 
-    That process is told of each request without an answer and of each 429, and of other answers only while it is
+    The worker reports each request without an answer and of each 429, and of other answers only while it is
     interested in an endpoint. It tells of circuits that open and close.
     """
 

@@ -37,7 +37,7 @@ _CHECK = ("name", "required", "http_status", "latency_ms", "detail")
 
 
 class Settings(NamedTuple):
-    """What a worker is told first: the folder of the user's definitions, a request's time limit, the run's rate."""
+    """The first message to a worker: the folder of the user's definitions, a request's time limit, the run's rate."""
 
     folder: str
     timeout: float

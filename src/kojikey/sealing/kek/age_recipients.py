@@ -82,7 +82,7 @@ def parsed_file(text: str) -> tuple[Recipient, ...]:
 
 
 def has_form(text: str) -> bool:
-    """Tell whether a text has the form of a recipient, without the library that knows whether it is one."""
+    """Return whether a text has the form of a recipient, without the library that knows whether it is one."""
     return len(text) <= TEXT_LIMIT and bool(_SSH.fullmatch(text) or _AGE.fullmatch(text))
 
 
@@ -93,7 +93,7 @@ def plugin_of(text: str) -> str | None:
 
 
 def is_for_plugins(text: str) -> bool:
-    """Tell whether a recipient's identity lives in a plugin, also where sealing to it needs none (``age1tag…``)."""
+    """Return whether a recipient's identity lives in a plugin, also where sealing to it needs none (``age1tag…``)."""
     found = _AGE.fullmatch(text)
     return bool(found and found[1])
 
@@ -165,7 +165,7 @@ def _target(age: Any, text: str, callbacks: object) -> object:
 
 
 def _is_recipient(text: str) -> bool:
-    """Tell whether a text is a recipient. No plugin is started for that."""
+    """Return whether a text is a recipient. No plugin is started for that."""
     if not has_form(text):
         return False
     try:

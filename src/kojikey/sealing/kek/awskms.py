@@ -175,7 +175,7 @@ def argument_of(spec: Spec) -> str:
 
 
 def is_same(spec: Spec, argument: str) -> bool:
-    """Tell whether a source, as people give it, is the KMS key of a spec: by its ARN, its id or the name it had.
+    """Return whether a source, as people give it, is the KMS key of a spec: by its ARN, its id or the name it had.
 
     Raises:
         UsageError: it is not the name of a KMS key. RecordChanged: the spec is damaged.

@@ -148,7 +148,7 @@ class KnownKek(NamedTuple):
 
 
 class KekInputs(NamedTuple):
-    """What the sources may use from outside: the environment, a person, warnings.
+    """What the sources may use of the outside world: the environment, a person, warnings.
 
     ``ask_passphrase`` is None where nobody may be asked; it is called with what for: to ``"open"``, for a ``"new"``
     one, or while a re-keying is under way for the ``"old"`` or the ``"announced"`` one. ``warn`` takes what is
@@ -208,11 +208,11 @@ if TYPE_CHECKING:
             """Return what people give after the source's name for a spec; empty for the source alone."""
 
         def is_same(self, spec: Spec, argument: str) -> bool:
-            """Tell whether ``argument``, as people give it after the source's name, is where a spec's KEK lives."""
+            """Return whether ``argument``, as people give it after the source's name, is where a spec's KEK lives."""
 
 
 def asks_person(spec: Spec, inputs: KekInputs) -> bool:
-    """Tell whether a person will be asked for something before the KEK that a spec names can be used."""
+    """Return whether a person will be asked for something before the KEK that a spec names can be used."""
     if spec.get("source") == "recipients":
         return inputs.ask_identity is not None
     has_file = bool(inputs.environ.get(PASSPHRASE_FILE_VARIABLE))

@@ -72,7 +72,7 @@ def argument_of(spec: Spec) -> str:
 
 
 def is_same(spec: Spec, argument: str) -> bool:
-    """Tell whether ``argument``, the name of a variable or empty, is the spec's variable."""
+    """Return whether ``argument``, the name of a variable or empty, is the spec's variable."""
     return bool(spec.get("name") == (argument or KEK_VARIABLE))
 
 

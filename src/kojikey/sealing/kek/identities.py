@@ -45,7 +45,7 @@ class Identity(NotSerialisable, ABC):
 
     @abstractmethod
     def matches(self, recipient: str) -> bool | None:
-        """Tell whether this identity belongs to a recipient, None where only opening tells."""
+        """Return whether this identity belongs to a recipient, None where only opening tells."""
 
     def open(self, sealed: bytes) -> HiddenBytes | None:
         """Return the content of an age file, None where it was not sealed to this identity.

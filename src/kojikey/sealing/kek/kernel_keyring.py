@@ -65,7 +65,7 @@ class _RefusedError(Exception):
 
 
 def is_there() -> bool:
-    """Tell whether this system has such a keyring, and lets this process use it."""
+    """Return whether this system has such a keyring, and lets this process use it."""
     return next(_rings(), None) is not None
 
 

@@ -96,7 +96,7 @@ def is_same(spec: Spec, argument: str) -> bool:
 
 
 def answers(inputs: KekInputs) -> bool:
-    """Tell whether there is a keychain that keeps secrets and answers in time."""
+    """Return whether there is a keychain that keeps secrets and answers in time."""
     try:
         ask(("probe", SERVICE, "probe"), inputs.environ)
     except KekUnavailable:

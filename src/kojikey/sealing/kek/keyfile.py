@@ -78,7 +78,7 @@ def argument_of(spec: Spec) -> str:
 
 
 def is_same(spec: Spec, argument: str) -> bool:
-    """Tell whether ``argument``, a path, is the spec's file."""
+    """Return whether ``argument``, a path, is the spec's file."""
     return bool(spec.get("path") == os.path.abspath(expanded(argument, what="the path of the KEK file")))
 
 

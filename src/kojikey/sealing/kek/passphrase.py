@@ -66,7 +66,7 @@ class Parameters(NamedTuple):
 def load(spec: Spec, inputs: KekInputs) -> Kek:
     """Return the KEK of the passphrase that is given, right or wrong; a person is asked again while it is wrong.
 
-    While the store is unlocked nobody is asked; a passphrase file that the environment names comes before that.
+    While the store is unlocked there is no prompt; a passphrase file that the environment names comes before that.
 
     Raises:
         KekMissing: nobody may be asked. KekUnavailable: the file that holds it cannot be used.

@@ -114,7 +114,7 @@ def is_same(spec: Spec, argument: str) -> bool:
 
 
 def has_recipients(spec: Spec, recipients: Iterable[Recipient]) -> bool:
-    """Tell whether a spec's recipients are exactly these."""
+    """Return whether a spec's recipients are exactly these."""
     return {member.recipient.text for member in listed(spec)} == {recipient.text for recipient in recipients}
 
 

@@ -123,7 +123,7 @@ def typed_source(spec: Spec) -> str:
 
 
 def same_source(spec: Spec, source: str) -> bool:
-    """Tell whether a source, as people give it, is where a spec's KEK lives."""
+    """Return whether a source, as people give it, is where a spec's KEK lives."""
     name, _, argument = source.partition(":")
     module = _module(name)
     return module is not None and spec.get("source") == name and module.is_same(spec, argument)

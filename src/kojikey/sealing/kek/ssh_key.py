@@ -15,7 +15,7 @@ _MAGIC = b"openssh-key-v1\0"
 
 
 def without_passphrase(content: HiddenBytes, words: Secret | None, label: str) -> HiddenBytes | None:
-    """Return a private SSH key in the clear; None where its passphrase is another one, or needed and not given."""
+    """Return a private SSH key without encryption; None where the passphrase is wrong, or needed and not given."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization as forms
 

@@ -124,7 +124,7 @@ def reasons(error: Exception) -> list[str]:
 
 
 def is_refused_condition(error: Exception) -> bool:
-    """Tell whether the condition of a single write did not hold."""
+    """Return whether the condition of a single write did not hold."""
     found = trouble(error)
     return found is not None and found.code == "ConditionalCheckFailedException"
 

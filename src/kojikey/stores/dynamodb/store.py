@@ -181,7 +181,7 @@ class DynamoStore(Store):
             raise self._in_doubt(error) if doubtful else error from None
 
     def _is_made(self, written: Sequence[items.Written]) -> bool:
-        """Tell whether a change whose answer was lost was made: its first item then has our revision.
+        """Return whether a change whose answer was lost was made: its first item then has our revision.
 
         Other servers with DynamoDB's protocol do not always know tokens.
         """

@@ -7,7 +7,7 @@ or a role that it inherits from, was granted, and there
 
 * reads, adds and replaces keys, replaces the account's document, and takes keys away: it marks a key, and a trigger
   deletes the marked row as the owner. Who may delete from a table may lock it against everybody else, so no role may;
-* adds the next event that the account's document tells of, and never changes or takes one away: nobody does, the owner
+* adds the next event that the account's document counts, and never changes or takes one away: nobody does, the owner
   included (who could drop the trigger; then the chain of events tells);
 * cannot enable an account that was disabled, nor rename or delete an account's document, which would come to that;
 * cannot lead the count of events astray or give the account's document another form: nobody could change the account
@@ -227,7 +227,7 @@ def secure(connection: Connection[Any]) -> None:
 
 
 def is_owner(connection: Connection[Any]) -> bool:
-    """Tell whether the current role administers the store."""
+    """Return whether the current role administers the store."""
     rows = connection.execute(
         "SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = 'kojikey'"
     ).fetchall()

@@ -176,6 +176,6 @@ class Link:
         return found.fetchall()
 
     def is_lost(self, error: psycopg.Error) -> bool:
-        """Tell whether an error is that of the connection, and not of what was asked."""
+        """Return whether an error is that of the connection, and not of what was asked."""
         broken = self._connection is None or self._connection.closed
         return broken or (error.sqlstate or "").startswith(_LOST)

@@ -310,7 +310,7 @@ class PostgresStore(Store):
         return True
 
     def _was_made(self, work: _Work) -> bool:
-        """Tell whether a change was made: by an event's revision where it has events, else by a document's."""
+        """Return whether a change was made: by an event's revision where it has events, else by a document's."""
         if work.lines:
             return self._link.rows(EVENT_REVISION, work.lines[0]) == [(work.lines[0]["revision"],)]
         return any(

@@ -101,7 +101,7 @@ class Sandbox:
         """Listen, and serve in a thread of its own.
 
         Raises:
-            UsageError: it is started already, or the port cannot be had.
+            UsageError: it is started already, or the port is not available.
         """
         self._server.start()
 

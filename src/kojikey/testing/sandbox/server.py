@@ -51,7 +51,7 @@ class Server:
         """Listen; connections are taken when this returns.
 
         Raises:
-            UsageError: it is started already, or the port cannot be had.
+            UsageError: it is started already, or the port is not available.
         """
         if self._thread is not None:
             raise UsageError("the sandbox is started already")

@@ -139,7 +139,7 @@ def _no_store(context: Context) -> Iterator[Finding]:
 
 
 def _try_source(source: str, inputs: KekInputs) -> None:
-    """Read the KEK that a new store would have, where it is there already: nobody is asked and nothing is created.
+    """Read the KEK that a new store would have, if it exists; asks and creates nothing.
 
     Raises:
         UsageError, CannotOpen: what is there cannot be used.

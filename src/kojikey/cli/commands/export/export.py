@@ -198,7 +198,7 @@ def _hand_out(
         sys.stdout.write(write(_variables(revealed, index), name))
         return 0
     _write_file(context, place, Secret(write(_variables(revealed, index), name)))
-    context.terminal.note(f"{place} holds {counted(len(revealed), 'key')} in clear")
+    context.terminal.note(f"{place} holds {counted(len(revealed), 'key')} in plain text")
     return 0
 
 

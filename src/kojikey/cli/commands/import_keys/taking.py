@@ -118,7 +118,7 @@ class Taking:
             row.refuse(detail, hint)
 
     def plan(self) -> None:
-        """Say of each key what would become of it: nobody is asked, and nothing is changed."""
+        """Note for each key what would happen, without asking anything or changing anything."""
         from kojikey import wiring
 
         open_store = wiring.open_chosen_store(self.context.settings, self.context.person, may_ask=False)
@@ -259,7 +259,7 @@ def _last_value(sources: Sequence[Source], file: str | None, name: str) -> str |
 
 
 def _is_own_host(base_url: str, definition: Definition) -> bool:
-    """Tell whether a base URL is on a host of the provider's."""
+    """Return whether a base URL is on a host of the provider's."""
     if any(_origin(url) == _origin(base_url) for url in definition.base_urls.values()):
         return True
     form = re.escape(_origin(definition.base_url_form)) if definition.base_url_form else ""

@@ -231,5 +231,5 @@ class _Run:
         )
 
     def _may_delete(self, _: Version, place: AtProvider) -> bool:
-        """Tell whether a previous key is deleted: nobody is asked, for this is what cron runs."""
+        """Return whether a previous key is deleted, without asking, because cron runs this."""
         return place.is_minted or self._context.call[YES]

@@ -170,7 +170,7 @@ def retire(context: Context, open_store: OpenStore, definition: Definition, cata
 def confirm_revoking(context: Context, key: Key, version: Version, place: AtProvider) -> bool:
     """Ask whether a key is to be deleted at the provider.
 
-    Where nobody is asked, only a key that kojikey made is deleted, and with --yes any.
+    Without a person to ask, only a key that kojikey created is deleted, and with --yes any.
     """
     if context.call[YES]:
         return True
@@ -234,9 +234,9 @@ def _approval(context: Context, provider: str, step: str) -> change_output.Appro
 
 
 def tidy(context: Context, open_store: OpenStore, definition: Definition, catalog: Catalog) -> None:
-    """Look once more for keys whose answer was lost, before a step that has nothing else to do at the provider.
+    """Look again for keys whose answer was lost, before a step that has nothing else to do at the provider.
 
-    Where they cannot be looked for now, the step is done all the same.
+    If they cannot be looked for now, the step is done anyway.
     """
     stored = open_store.held(context.account, definition.id)
     if stored is None or not key_of(stored).unfound:
@@ -253,7 +253,7 @@ def tidy(context: Context, open_store: OpenStore, definition: Definition, catalo
 
 
 async def _tidied(context: Context, open_store: OpenStore, keys: KeyManagement, provider: str) -> None:
-    """Look once more for keys whose answer was lost."""
+    """Look again for keys whose answer was lost."""
     stored = open_store.held(context.account, provider)
     if stored is not None and key_of(stored).unfound:
         deleted = await lost_keys.tidy(keys, open_store, key_of(stored))

@@ -106,7 +106,7 @@ def _show_keys(page: Page, provider: str, base_url: str, keys: list[SandboxKey])
 
 
 def _plain(key: SandboxKey, provider: str) -> bool:
-    """Tell whether a key is the first of its reason at a provider, or the second good one, to rotate to."""
+    """Return whether a key is the first of its reason at a provider, or the second good one, to rotate to."""
     return key.provider == provider and key.name in (str(key.reason), "ok_2")
 
 

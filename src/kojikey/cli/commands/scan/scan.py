@@ -97,7 +97,7 @@ def _check_paths(call: Call, paths: tuple[str, ...]) -> None:
         try:
             os.stat(path)
         except PermissionError:
-            continue  # that it cannot be read is told with what else cannot
+            continue  # that it cannot be read is reported later, with the others
         except (OSError, ValueError) as error:
             raise UsageError(
                 f"{_named(path)} does not exist", hint=next_step("scan", "PATH"), effect=Effect.NOTHING_READ

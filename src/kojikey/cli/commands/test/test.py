@@ -156,7 +156,7 @@ async def _tested(probe: Probe, secret: Secret, target: Target) -> Verdict:
 
 
 def _has_key(context: Context, verdict: Verdict, provider: str) -> bool:
-    """Tell whether the account has a key there, where the verdict suggests another; a store that fails has none."""
+    """Return whether the account has a key there, where the verdict suggests another; a store that fails has none."""
     from kojikey import wiring
 
     if all(step.command != "rotate" for step in commands_of(verdict.hint)):

@@ -55,7 +55,7 @@ class Dialect:
     """What a key that was made by hand is allowed."""
 
     def matches(self, request: Request, path: str) -> bool:
-        """Tell whether a request is one for the management API."""
+        """Return whether a request is one for the management API."""
         return self._route(request.method, path) is not None
 
     def reply(self, managed: Managed, request: Request, path: str) -> Reply:

@@ -159,7 +159,7 @@ class Managed:
         self._known(key.value, "deleted_key")
 
     def is_unknown_yet(self, value: str | None) -> bool:
-        """Tell whether a new key is not known everywhere yet; each question brings it nearer."""
+        """Return whether a new key is not known everywhere yet; each question brings it nearer."""
         with self._lock:
             left = self._unknown.get(value or "", 0)
             if left:
