@@ -1,7 +1,7 @@
-"""A client for programs that run for long: keys from memory for a short time, and what production saw of them.
+"""A client for long-running programs: it keeps keys in memory for a short time, and records what production saw.
 
 Owns: the cache, the connections, and that threads, tasks and forks share or do not share them. Must not: know an
-adapter (``wiring`` does), print, or ask anybody.
+adapter (``wiring`` does), print, or prompt.
 """
 
 from __future__ import annotations

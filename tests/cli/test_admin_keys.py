@@ -96,12 +96,12 @@ def test_an_admin_account_that_is_no_account_name_is_not_repeated(kojikey: Progr
 def test_an_admin_key_is_distinguished_from_a_key_for_models(kojikey: Program) -> None:
     by_shape = kojikey("add", "xai_admin", "--stdin", stdin=kojikey.key("xai").key)
     assert by_shape.code == 2
-    assert "manages no keys" in by_shape.err
+    assert "cannot manage keys" in by_shape.err
     assert "kojikey add xai takes it" in by_shape.err
     inference = kojikey.key("openrouter_admin", "key_type_unsupported")
     by_answer = kojikey("add", "openrouter_admin", "--stdin", "--base-url", inference.base_url, stdin=inference.key)
     assert by_answer.code == 3
-    assert "manages no keys" in by_answer.said
+    assert "cannot manage keys" in by_answer.said
 
 
 # --- Google's identity ---

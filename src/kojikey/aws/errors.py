@@ -165,7 +165,7 @@ def _permission(code: str, message: str, operation: str) -> str:
 
 
 def _are_malformed_credentials(error: Exception) -> bool:
-    """Return whether it was the credentials that could not be sent: nothing else in a header comes from outside.
+    """Return whether it was the credentials that could not be sent: nothing else in a header is foreign text.
 
     The text of such an error repeats the header.
     """

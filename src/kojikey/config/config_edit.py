@@ -1,7 +1,7 @@
 """Changes of config.toml: one value at a time, whole or not at all, and everything else stays as it is written.
 
 Owns: writing the file. Must not: know which values a setting may have (``config_file.py`` does), or where one comes
-from. tomlkit, which keeps comments, is imported only to change a file that is there.
+from. tomlkit, which keeps comments, is imported only to change an existing file.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""config.toml: what may stand in it, and mistakes named by line and key. Imported only where there is such a file.
+"""config.toml: its settings, and mistakes reported by line and key. Imported only if the file exists.
 
 Must not: write it; ``config_edit.py`` does.
 """

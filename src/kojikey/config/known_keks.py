@@ -1,4 +1,4 @@
-"""The memory of which KEK a store with recipients had: one small file a store, in the data folder.
+"""Remembers which KEK a store with recipients had: one small file per store, in the data folder.
 
 Owns: these files. Must not: decide whether a KEK is trusted (``operations/known_kek.py`` does).
 """

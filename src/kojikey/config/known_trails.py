@@ -1,4 +1,4 @@
-"""The memory of where each account's audit trail ended when it was last verified: one SQLite file a store.
+"""Remembers where each account's audit trail ended when it was last verified: one SQLite file per store.
 
 Owns: these files, in the data folder. Must not: decide what a rollback is (``operations/audit/known_trail.py`` does).
 

@@ -1,4 +1,4 @@
-"""Settings: option, then environment, then config.toml, then default; each value with where it came from.
+"""Settings: option, then environment, then config.toml, then default; each value with its origin.
 
 On the hot path: the TOML reader is imported only where there is a config.toml, platformdirs only without KOJIKEY_HOME.
 """

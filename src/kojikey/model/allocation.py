@@ -1,4 +1,4 @@
-"""Where Koji has a key of its own, which accounts without one use: at its two providers, and at no other.
+"""The built-in allocation: Koji's own keys at its two providers, used by accounts without a key there.
 
 On the way of `kojikey run`: imports nothing.
 """

@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all: there is the old one or the whole new one, whatever happens meanwhile.
+"""Writes a file completely or not at all: afterwards there is the old file or the whole new one.
 
 Owns: the temporary file beside it, its mode and owner, and that both are on the disk. Must not: know what is written.
 """

@@ -1,4 +1,4 @@
-"""The variables of a process, of which only the names are ever shown.
+"""The variables of a process. Only their names are ever shown.
 
 Owns: keeping keys and KEKs that live in variables out of tracebacks with local variables and out of error trackers,
 which take apart everything that is a dict or a Mapping; this is neither. On the way of `kojikey run`.

@@ -1,6 +1,6 @@
 """A key with its versions, as operations see it, and its document, as stores keep it.
 
-A document never has plaintext: each version is a sealed record with what may be shown about it beside it.
+A document never has plaintext: each version is a sealed record, with displayable members beside it.
 
 Owns: the members of a document and their types, from which ``key_reading.py`` reads one. (Their forms it checks.)
 """

@@ -1,8 +1,8 @@
-"""What a key's document keeps about its provider: the id of a version there, and the intent to make a new key.
+"""The members of a key's document about its provider: the id of a version there, and the intent to create a new key.
 
-Owns: both forms, and what of them is proved. Without the proof, a writer of the store could have kojikey delete another
-key at the provider, so each has a proof that only the account's data key makes. Must not: compute or check the proof
-(operations do).
+Owns: both forms, and which members the proof covers. Without the proof, a writer of the store could have kojikey delete
+another key at the provider, so each has a proof that only the account's data key makes. Must not: compute or check the
+proof (operations do).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which name was meant: only for a slip of the fingers or a common synonym, so that no suggestion is a guess."""
+"""Suggests a name only for a typing error or a common synonym, so that no suggestion is a guess."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opening a file that a user or a setting names, without waiting: a named pipe that nobody writes would be a hang.
+"""Opening a file that a user or a setting names, without blocking: a named pipe that nobody writes to would hang.
 
 Owns: which kinds of files are read. Must not: judge owner or mode, or know what is in the file.
 """

@@ -1,6 +1,6 @@
-"""Text of unknown origin on its way to a person: one line, no control characters, quoted where its form is wrong.
+"""Makes text of unknown origin safe to show: one line, no control characters, quoted where its form is wrong.
 
-Owns: what may reach a terminal, a log or a report of words that a store, a provider or a file chose.
+Owns: which text of a store, a provider or a file may reach a terminal, a log or a report.
 Must not: know what the words mean. On the way of `kojikey run`: imports nothing that is slow to load.
 """
 

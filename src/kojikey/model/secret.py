@@ -2,7 +2,8 @@
 
 Owns: keeping a value from being shown by accident. Must not: log, compare, copy or serialise it. A value leaves
 only through :meth:`Secret.reveal`, so that every place that needs the plaintext can be found by searching for that
-word. (After restic's SecretString and Tink's keyset handle: redaction is the default, not a favour of the caller.)
+word. (After restic's SecretString and Tink's keyset handle: redaction is the default, and does not depend on the
+caller.)
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Bytes of a file or a pipe to text: UTF-8 with or without a byte-order mark, and UTF-16 with one.
+"""Decodes a file or a pipe: UTF-8 with or without a byte-order mark, and UTF-16 with one.
 
 Windows' shells write UTF-16 where a result is sent to a file with ``>``, and its editors begin UTF-8 with a mark.
 Must not: let an exception out that holds the bytes; they may be a key or a passphrase.

@@ -1,4 +1,4 @@
-"""Where the audit trail of an account ended when it was last verified, as it is remembered outside the store.
+"""The end of an account's audit trail when it was last verified, as remembered outside the store.
 
 Owns: the form. Must not: compare it (``operations/audit/known_trail.py``) or keep it (``config/known_trails.py``).
 """

@@ -1,4 +1,4 @@
-"""What a test of a key found: three-valued in effect, because "nothing was learned" is never "the key is bad"."""
+"""The result of a test of a key: three-valued in effect, because an undecided test is never "the key is bad"."""
 
 from __future__ import annotations
 

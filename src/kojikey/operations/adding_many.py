@@ -1,7 +1,7 @@
 """Adding many keys: each line of a batch on its own, several at once, results in the order of the input.
 
-Running the same batch again changes nothing that is done. A store that is not there yet is created for the first key
-that is to be saved, so that a batch of refused keys leaves none behind.
+Running the same batch again changes nothing that is done. A store that does not exist yet is created for the first key
+that is saved, so that a batch of refused keys creates none.
 """
 
 from __future__ import annotations

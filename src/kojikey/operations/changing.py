@@ -1,4 +1,4 @@
-"""Changing what is kept beside a key, without a new value.
+"""Changes the settings of a key, without a new value.
 
 Owns: that a change is one compare-and-swap on the version that was in use when it began, and that a key moves to
 another base URL only after its test there. Must not: know a default of a provider, or ask a person.

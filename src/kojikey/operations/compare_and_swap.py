@@ -1,4 +1,4 @@
-"""The one loop of a change that is made again where somebody else was first.
+"""The one loop that repeats a change after somebody else's change came first.
 
 Owns: how often, and after which conflicts. Must not: read a store, or know what a change means.
 """

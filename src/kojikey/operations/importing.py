@@ -1,7 +1,7 @@
-"""Taking several keys of one account at once: each is tested beside the others, and saved as soon as it may be.
+"""Imports several keys of one account at once: they are tested at the same time, and each is saved as soon as possible.
 
-Owns: what a value means for the key that is there. Must not: know where a value came from, or ask a person: what
-nobody has decided about is handed back, and finished by a second call.
+Owns: what a value means for the account's existing key. Must not: know where a value came from, or ask a person:
+undecided values are returned, and finished by a second call.
 """
 
 from __future__ import annotations

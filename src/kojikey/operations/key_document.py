@@ -1,6 +1,6 @@
-"""One key's document as a run of several steps sees it: read once, and changed as long as nobody else moves the key on.
+"""One key's document during several steps: read once, and changed as long as nobody else changes the key.
 
-Owns: that each change is a compare-and-swap on what the run stands on. Must not: know what a change means.
+Owns: that each change is a compare-and-swap on the document that was read. Must not: know what a change means.
 """
 
 from __future__ import annotations

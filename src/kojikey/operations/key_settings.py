@@ -1,4 +1,4 @@
-"""What a person sets for a key, beside its value."""
+"""The settings of a key, apart from its value."""
 
 from __future__ import annotations
 

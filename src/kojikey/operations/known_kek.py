@@ -1,6 +1,6 @@
 """The KEK of a store with recipients against the one that is remembered here.
 
-Owns: when a KEK is trusted, and when it is remembered. Must not: know where the memory is kept.
+Owns: when a KEK is trusted, and when it is remembered. Must not: know where it is remembered.
 
 A writer of the store can seal a KEK of their own to everybody's public key, or put an old header back. So the
 first KEK of a store that is used here is remembered by its id. Another one is trusted only where statements that are

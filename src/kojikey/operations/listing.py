@@ -1,4 +1,4 @@
-"""What there is: keys, and where an account has none. Opens nothing, needs no KEK."""
+"""Lists the keys, and the providers for which an account has none. Opens nothing, needs no KEK."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeping the outcomes of tests: of many keys of many accounts in one commit, and one by one where that is lost.
+"""Saves the outcomes of tests: those of many keys in one commit, or one by one where that commit fails.
 
 Owns: what is saved of a test, and with which event. Must not: record an outcome on another version than the one that
 was tested.

@@ -1,4 +1,4 @@
-"""The test of one key, as operations see it: who makes the requests, and who decides when the outcome is not plain."""
+"""The test of one key, as operations see it: who makes the requests, and who decides about an unclear outcome."""
 
 from __future__ import annotations
 

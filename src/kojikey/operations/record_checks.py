@@ -1,7 +1,7 @@
 """Whether a header and an account's document have the form that kojikey gives them, and what binds a chain's end.
 
 A writer of the store can put anything there: what is not of this form is an error of its own, never a surprise
-further on. On the hot path of ``kojikey run``.
+later on. On the hot path of ``kojikey run``.
 """
 
 from __future__ import annotations

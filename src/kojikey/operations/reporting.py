@@ -1,7 +1,7 @@
-"""Keeping what a program's own request showed of a key, on the version that it used.
+"""Records what a program's own request showed about a key, on the version that it used.
 
-Owns: which version that is, and when it is worth an entry. Must not: discard or promote a version, or raise for what
-the program cannot help.
+Owns: which version that is, and when it is worth an entry. Must not: discard or promote a version, or raise for
+problems that the program cannot fix.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Handing out keys' plaintexts to be shown, with an event for each that says so."""
+"""Returns the plaintexts of keys to be shown, with an event for each."""
 
 from __future__ import annotations
 

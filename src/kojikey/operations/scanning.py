@@ -1,6 +1,6 @@
-"""Looking for a store's keys where they should not be, and for others of a provider's shape.
+"""Searches for a store's keys in places where they should not be, and for other text with a provider's shape.
 
-Owns: which keys are looked for, and whose a find is. Must not: hand out a key's value; results have masks alone.
+Owns: which keys are searched for, and whose key a match is. Must not: return a key's value; results have only masks.
 """
 
 from __future__ import annotations

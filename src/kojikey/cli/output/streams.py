@@ -13,8 +13,8 @@ import sys
 def open_closed() -> None:
     """Open the standard streams that were closed, so that no other file takes their numbers.
 
-    A closed standard input is an empty one, and nobody hears a closed standard error. A closed standard output can
-    not be written to, for the result would be lost: a write raises an error. What is opened here is not handed
+    A closed standard input is an empty one, and nobody hears a closed standard error. A closed standard output cannot
+    be written to, for the result would be lost: a write raises an error. What is opened here is not handed
     on to a program that ``run`` starts: it finds the streams closed, as they were.
     """
     modes = (os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)

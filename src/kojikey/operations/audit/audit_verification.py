@@ -47,9 +47,10 @@ UNSIGNED_ACTIONS = frozenset({"removed", "granted", "revoked", "changed"})
 def verify(open_store: OpenStore, *, account: str | None, known: KnownTrails | None = None) -> AuditResult:
     """Recompute the chain of one account, or of all that the store has, and open every version of their keys.
 
-    What is wrong is in the result, of each account: the first event that was changed, removed, added or reordered from
-    outside, each key that does not fit the events, and each record that does not open. With ``known`` also each account
-    that was rolled back to before the state that is remembered of it; where all is right, its end is remembered.
+    What is wrong is in the result, of each account: the first event that was changed, removed, added or reordered
+    outside kojikey, each key that does not fit the events, and each record that does not open. With ``known`` also each
+    account that was rolled back to before the state that is remembered of it; where all is right, its end is
+    remembered.
 
     Raises:
         AccountNotFound: the store knows nothing of the account that was named.

@@ -1,8 +1,8 @@
-"""The keys that an account has by its events, compared with those that are there.
+"""Compares the keys that an account should have by its events with those that the store has.
 
-Owns: which events say that a key is there, and which version of it is current, previous and staged. A store's rows can
-be put back and taken away one by one; the trail that is left of them is bound to the account's record, and does not fit
-any more. Must not: check the trail itself (``auditing.py``), or open a version (``sealed_versions.py``).
+Owns: which events say that a key exists, and which version of it is current, previous and staged. Rows of a store can
+be put back or removed one by one; the trail is bound to the account's record, so it no longer matches such rows. Must
+not: check the trail itself (``auditing.py``), or open a version (``sealed_versions.py``).
 """
 
 from __future__ import annotations

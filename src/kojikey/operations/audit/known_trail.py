@@ -2,20 +2,21 @@
 
 Someone who can write to the store can put one account's rows, or the whole database, back to an older state. Each part
 of that state is genuine, so nothing in the store can show it: a counter there would be put back with the rest. So the
-end of each trail that was verified whole is remembered outside the store, by its number and its link. A link covers all
+end of each trail that verified is remembered outside the store, by its number and its link. A link covers all
 events before it: where the same link is in its place, the account was not put back to a state from before it.
 
-* Only ``audit --verify`` remembers. Other commands continue a trail without verifying it: what they remembered could be
-  the continuation of an older state, and would hide it.
-* What is remembered only moves on, whichever of two processes is first. Only a person moves it back, by accepting the
-  state that is there, for example of a backup that was restored on purpose.
+* Only ``audit --verify`` remembers. Other commands continue a trail without verifying it: an end that they remembered
+  could be the continuation of an older state, and would hide it.
+* A remembered end only moves forward, whichever of two processes is first. Only a person moves it back, by accepting
+the
+  present state, for example that of a backup that was restored on purpose.
 * A trail goes on when its account is removed, created again, or wrapped by another KEK: none of these needs a rule
   here. A store that keys were copied to has an id and trails of its own.
 * To a database role that was granted some accounts, the others are not missing.
 
 Not found: the loss of what was done after the last verification, and a rollback of what was never verified here.
 
-Owns: the comparison. Must not: know where it is kept (``config/known_trails.py``).
+Owns: the comparison. Must not: know where ends are kept (``config/known_trails.py``).
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Keys that are made, disabled and deleted at the provider."""
+"""Keys that are created, disabled and deleted at the provider."""

@@ -1,7 +1,7 @@
-"""What ``rotate --due`` has to do for each key, and doing it: resume, retire, make anew, or only report.
+"""Decides what ``rotate --due`` has to do for each key, and does it: resume, retire, mint, or only report.
 
 Owns: which keys are due for what. Every step is safe to repeat, so that a run can be killed and two can run at once.
-Must not: make a key by hand, or touch one that a person staged.
+Must not: create a key at a provider without minting, or change one that a person staged.
 """
 
 from __future__ import annotations

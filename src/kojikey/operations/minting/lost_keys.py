@@ -1,4 +1,4 @@
-"""Keys at the provider whose answer was lost: kojikey chose their names, and nobody has their values.
+"""Keys at the provider whose answer was lost: kojikey chose their names, but their values are unknown.
 
 Owns: looking for them and deleting them, at once and for 24 hours after a search found nothing (a provider may list a
 new key late). Must not: delete a key that the store knows as a version, whatever it is called.

@@ -1,6 +1,6 @@
-"""What a new key at the provider is to be like: which key it takes the place of, what it takes over, its name.
+"""Plans a new key at the provider: which key it replaces, which settings it copies, its name.
 
-Owns: finding the key in use in the provider's list, and saying what cannot be copied. Must not: make or delete a key.
+Owns: finding the key in use in the provider's list, and saying what cannot be copied. Must not: create or delete a key.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The protocol of a key that is made at the provider, as a pure state machine: what is done next, and what follows.
+"""The protocol for creating a key at the provider, as a pure state machine: the next step, and its effect.
 
-The intent is saved before the request is sent, so that after a crash at any point it is known under which name a key
-may exist whose value nobody has. Such a key is looked for and deleted, and a new one is asked for under a new name.
-The key in use is touched by no step but the last, which makes the new one current.
+The intent is saved before the request is sent, so after a crash at any point kojikey knows the name under which a key
+may exist whose value is lost. Such a key is looked for and deleted, and a new one is requested under a new name.
+Only the last step changes the key in use: it makes the new one current.
 
 Owns: the order of the steps. Must not: do any of them (:mod:`.mint_run` does), or know a store or a provider.
 """

@@ -1,6 +1,6 @@
-"""Testing a key again until its provider has made up its mind: a new one is not known at once, a deleted one still is.
+"""Repeats a test until the provider knows a new key, or refuses a deleted one; both can take a while.
 
-Owns: how often and how long. Must not: know what is done with the verdict.
+Owns: how often and how long. Must not: act on the verdict.
 """
 
 from __future__ import annotations

@@ -63,8 +63,8 @@ def copy(
     """Copy the keys of the accounts (of all where none is named) and yield what became of each.
 
     An account that is disabled is so in the other store, too. One that was removed is left out with its events: there
-    is nothing to sign them with. Where all are copied and there is a ``damaged``, an account that was touched from
-    outside, here or there, is reported to it and left as it is, and the others are copied. What was yielded before an
+    is nothing to sign them with. Where all are copied and there is a ``damaged``, an account that was changed outside
+    kojikey, here or there, is reported to it and left as it is, and the others are copied. What was yielded before an
     error is copied, nothing after it.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Creating a store with its KEK, and whether a store that exists has the KEK that was asked for."""
+"""Creates a store with its KEK, and checks whether an existing store has the requested KEK."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Difference(Enum):
 def difference(store: Store, header: Document, *, source: str, inputs: KekInputs | None = None) -> Difference | None:
     """Return in what the KEK of a store is another than the one that was asked for, None where it is that one.
 
-    With ``inputs`` also its recipients and the KEK itself are compared. Nobody is asked for it: one that is not
+    With ``inputs`` also its recipients and the KEK itself are compared, without a prompt: one that is not
     available now is taken for the right one.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Saying what a store is, how much is in it, and whether its KEK lies beside it. Opens nothing, changes nothing."""
+"""Describes a store: what it is, how much is in it, whether its KEK is beside it. Opens nothing, changes nothing."""
 
 from __future__ import annotations
 

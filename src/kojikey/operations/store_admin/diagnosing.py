@@ -1,6 +1,6 @@
-"""What is wrong with a store's contents, and what waits to be done. Asks no provider; KMS is asked once an account.
+"""Finds what is wrong with a store's contents, and what is unfinished. Asks no provider; asks KMS once per account.
 
-Must not: word it. Each thing that was found is a value of its own.
+Must not: write messages. Each finding is a value of its own.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Who may work with an account without seeing the others: database roles, and owners by an IAM policy.
 
-The engine or its platform holds them to it, not kojikey.
+The engine or its platform enforces this, not kojikey.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def grant(open_store: OpenStore, *, account: str, role: str) -> GrantResult:
 def revoke(open_store: OpenStore, *, account: str, role: str) -> GrantResult:
     """Take an account away from a role; the last one takes the role's privileges with it.
 
-    What was done to the account from outside does not keep a role in: then there is no event of it.
+    If the account was changed outside kojikey, its role is still removed, without an event.
 
     Raises:
         UsageError: the store's engine has no roles, or the role administers the store. NotFound: no such role.

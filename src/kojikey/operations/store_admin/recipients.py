@@ -1,7 +1,7 @@
 """Who opens a store whose KEK is sealed to several people: list them, add one, remove one, accept a new KEK.
 
-Owns: the rules of who may be added and removed, and what one who leaves has seen. Must not: seal or open (``sealing``),
-or re-wrap accounts (``storing``).
+Owns: the rules for adding and removing people, and the list of keys that a person who leaves could read. Must not: seal
+or open (``sealing``), or re-wrap accounts (``storing``).
 """
 
 from __future__ import annotations

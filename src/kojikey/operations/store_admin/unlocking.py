@@ -1,4 +1,4 @@
-"""Keeping a store's KEK in the kernel's keyring for a time, so that its passphrase is asked once and not each time.
+"""Keeping a store's KEK in the kernel's keyring for a time, so that its passphrase is asked for once and not each time.
 
 Owns: which stores that makes sense for, and until when. Must not: write anything to a disk.
 """

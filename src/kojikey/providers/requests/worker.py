@@ -67,8 +67,8 @@ class Channel:
 class SharedThrottle:
     """The run's :class:`.Traffic`, as a worker knows it: what all workers share is decided in the process of the run.
 
-    The worker reports each request without an answer and of each 429, and of other answers only while it is
-    interested in an endpoint. It tells of circuits that open and close.
+    The worker reports each request without an answer and each 429 to that process, and other answers only while that
+    process is interested in an endpoint. That process announces circuits that open and close.
     """
 
     def __init__(self, channel: Channel, rate: float | None) -> None:
