@@ -65,7 +65,7 @@ def test_a_proxy_that_nothing_goes_through_is_no_mistake_of_a_run(kojikey: Progr
     network = [row for row in ended.results if row["name"] == "network"]
     assert ended.code == 0
     assert [row["state"] for row in network] == ["normal", "note"]
-    assert "ALL_PROXY names a SOCKS proxy" in network[1]["detail"]
+    assert "ALL_PROXY names an unsupported kind of SOCKS proxy" in network[1]["detail"]
 
 
 def test_doctor_lists_each_setting_that_cannot_be_used(kojikey: Program, tmp_path: Path) -> None:

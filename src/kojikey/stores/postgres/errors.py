@@ -147,7 +147,7 @@ _NO_DATABASE = re.compile(r"database \".*\" does not exist")
 def not_connected(error: Exception, address: Address) -> KojikeyError:
     """Return our error for a connection that was not made. Of several servers, the most telling answer counts.
 
-    The words are those of libpq and of a server that speaks English; in another language what is left is told apart
+    The words are those of libpq and of a server that speaks English; in another language the rest is distinguished
     less finely.
     """
     text = str(error)
