@@ -119,7 +119,7 @@ def test_a_path_that_is_not_there_is_exit_2_before_anything_is_read(
     for missing in ("nothere", "broken", "loop", "env/x"):
         ended = scan(kojikey, tree, tree / missing, KOJIKEY_KEK="wrong")
         assert ended.code == 2
-        assert "is not there; nothing was read" in ended.error["message"]
+        assert "does not exist; nothing was read" in ended.error["message"]
     assert scan(kojikey, "").code == 2
 
 
@@ -201,7 +201,7 @@ def test_archives_are_not_opened_and_that_is_said(kojikey: Program, key: Sandbox
     (tree / "backup").write_bytes(gzip.compress(key.key.encode()))
     ended = scan(kojikey, tree)
     assert (ended.code, ended.document["summary"]["skipped"]["archive"]) == (0, 1)
-    assert "1 archive was not opened" in ended.err
+    assert "1 archive was not unpacked" in ended.err
 
 
 def test_what_cannot_be_read_is_named_and_exit_4_where_no_key_was_found(

@@ -136,7 +136,7 @@ def test_the_account_of_the_environment_does_not_narrow_a_copy(stores: Stores) -
     assert ended.document["accounts"] == "all"
     told = stores.kojikey("store", "copy", "--to", "team", "--dry-run").out
     assert "of all accounts: KOJIKEY_ACCOUNT does not limit a copy" in told
-    assert "of the account acme alone" in stores.kojikey("store", "copy", "--to", "team", "-a", "acme").out
+    assert "of the account acme only" in stores.kojikey("store", "copy", "--to", "team", "-a", "acme").out
 
 
 def test_nobody_is_not_gone_on_with(stores: Stores) -> None:
@@ -162,7 +162,7 @@ def test_a_different_key_there_is_left_alone_and_reported(stores: Stores) -> Non
     assert stores.there("list", "elevenlabs", "--json").result == before
     ended = stores.kojikey("store", "copy", "--to", "team")
     assert "1 conflict" in ended.out
-    assert "not touched" in ended.err
+    assert "they were not changed" in ended.err
 
 
 def test_an_empty_store_is_copied_too(stores: Stores) -> None:

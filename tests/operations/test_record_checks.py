@@ -84,7 +84,7 @@ def test_an_account_of_the_form_is_read(more: dict[str, Any]) -> None:
     ids=str,
 )  # fmt: skip
 def test_an_account_of_another_form_was_changed(more: dict[str, Any]) -> None:
-    with pytest.raises(RecordChanged, match="was changed from outside") as caught:
+    with pytest.raises(RecordChanged, match="was changed outside kojikey") as caught:
         check_account(stored(**more))
     assert caught.value.where == str(account_ref("acme"))
     assert not is_well_formed(stored(**more))
@@ -96,13 +96,13 @@ def test_an_account_without_a_data_key_s_member_was_changed() -> None:
 
 
 def test_an_account_under_another_name_than_its_own_is_named_by_its_place() -> None:
-    with pytest.raises(RecordChanged, match="is filed under another name than its own") as caught:
+    with pytest.raises(RecordChanged, match="is stored under another name than its own") as caught:
         check_account(Stored(account_ref("globex"), ACCOUNT, "r"))
     assert caught.value.where == str(account_ref("globex"))
 
 
 def test_a_name_that_no_account_has_is_named_by_its_place() -> None:
-    with pytest.raises(RecordChanged, match="has a name that no account has") as caught:
+    with pytest.raises(RecordChanged, match="has a name that is not an account name") as caught:
         check_account(stored("Not a name"))
     assert caught.value.where == str(account_ref("Not a name"))
 
