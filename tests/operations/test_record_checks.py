@@ -53,7 +53,7 @@ def test_a_header_of_a_newer_format_asks_for_a_newer_kojikey(found: int) -> None
 
 @pytest.mark.parametrize("found", [None, 0, -1, 1000, "2", 2.5, [1]])
 def test_a_header_without_a_format_is_not_read(found: object) -> None:
-    with pytest.raises(RecordUnsupported, match="the store here has a header of another format than 1") as caught:
+    with pytest.raises(RecordUnsupported, match="the store here has a header of a format other than 1") as caught:
         checked_header({**HEADER, "format": found}, "here")
     assert caught.value.where == "header"
 
