@@ -1,7 +1,7 @@
-"""Standard output, as everything but a key is written to it: text, JSON, and annotations of a workflow run.
+"""Standard output for everything except keys: text, JSON, and annotations of a workflow run.
 
 Owns: that what is written is no command to a runner of GitHub (``github_escape.py``), whatever text is in it.
-Imported at a start that writes a result. Must not: say what stands in a result.
+Imported by commands that print a result. Must not: decide what a result contains.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Stdout:
 
 
 def runner_reads(environ: Mapping[str, str]) -> bool:
-    """Tell whether a runner of GitHub Actions reads what is written."""
+    """Return whether a runner of GitHub Actions reads what is written."""
     return environ.get("GITHUB_ACTIONS") == "true"
 
 

@@ -342,7 +342,7 @@ class PostgresStore(Store):
             yield decoded(row[2])
 
     def _is_limited(self, account: str | None) -> bool:
-        """Tell whether our role sees some accounts alone, where a statement goes over all of them."""
+        """Return whether our role sees some accounts alone, where a statement goes over all of them."""
         return account is None and not self._sees_every_account()
 
     def _grants(self, account: str, inherited_by: str | None) -> Iterator[Stored]:
