@@ -27,7 +27,7 @@ SAY_INSTEAD = {
     "steps aside": "leaves it to",
     "that story": "that record",
     "opens no more": "no longer opens",
-    '"""Return whether': '"""Return whether',
+    '"""Tell whether': '"""Return whether',
     "set aside": "disabled",
     "such as": "for example",
 }
