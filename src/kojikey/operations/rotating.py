@@ -135,7 +135,7 @@ async def resume(
         KeyNotFound, VersionNotFound: nothing is staged. AuditBroken: the audit trail does not know what is.
         Otherwise as :func:`rotate`.
     """
-    staged = await in_store(lambda: _known(open_store, account, provider, Stage.STAGED))
+    staged = await in_store(lambda: _known(open_store, _chosen(open_store, account, provider, Stage.STAGED)))
     return await _test_and_promote(open_store, staged, test=test, approve=approve, in_store=in_store)
 
 
@@ -305,28 +305,32 @@ def _changed(
 
 
 def _chosen(open_store: OpenStore, account: str, provider: str, stage: Stage) -> _Chosen:
-    stored = stored_key(open_store, account=account, provider=provider)
+    return _in_stage(stored_key(open_store, account=account, provider=provider), stage)
+
+
+def _in_stage(stored: Stored, stage: Stage) -> _Chosen:
     key = key_of(stored)
     version = key.version(stage)
     if version is None:
-        raise VersionNotFound(account, provider, stage.value)
+        raise VersionNotFound(key.account, key.provider, stage.value)
     return _Chosen(stored, key, version)
 
 
 def _to_roll_back(open_store: OpenStore, account: str, provider: str) -> _Chosen:
-    ensure_not_minting(key_of(stored_key(open_store, account=account, provider=provider)))
-    return _known(open_store, account, provider, Stage.PREVIOUS)
+    stored = stored_key(open_store, account=account, provider=provider)
+    ensure_not_minting(key_of(stored))  # said also where there is no previous version
+    return _known(open_store, _in_stage(stored, Stage.PREVIOUS))
 
 
-def _known(open_store: OpenStore, account: str, provider: str, stage: Stage) -> _Chosen:
-    """Return the version in a stage, after making sure that it is there by the audit trail.
+def _known(open_store: OpenStore, chosen: _Chosen) -> _Chosen:
+    """Return a version after making sure that it is in its stage by the audit trail.
 
     Someone who can write to the store could put an old version back there, which opens: it is genuine.
 
     Raises:
         AuditBroken: the trail does not know it. ChangedMeanwhile: somebody changed the key just now.
     """
-    chosen = _chosen(open_store, account, provider, stage)
+    stage = chosen.version.stage
     try:
         ensure_known(open_store, chosen.key, stage)
     except AuditBroken as error:
