@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from kojikey.model.verdict import Outcome, Reason
+from kojikey.model.verdict import CheckResult, Outcome, Reason, Usage
 from kojikey.providers.answers.finding import Finding
 from kojikey.providers.answers.merge import conclude
 
@@ -54,3 +54,34 @@ def test_two_checks_refused_for_one_reason_are_reported_once() -> None:
     also = finding("list", Reason.RESTRICTED_API)
     assert conclude([billing, also]).detail == "no credit; also refused: list (restricted_api)"
     assert conclude([billing, replace(also, required=False)]).detail == "no credit"
+
+
+def test_each_check_is_reported_as_it_was_found_with_its_own_latency() -> None:
+    lacking = finding(
+        "speak", Reason.MISSING_PERMISSION, http_status=403, detail="refused", missing_permissions=("speak",)
+    )
+    verdict = conclude(
+        [lacking, finding("more", required=False)], latencies=[7], latency_ms=9, attempts=2, tested_at="now"
+    )
+    assert verdict.checks == (
+        CheckResult("speak", True, Reason.MISSING_PERMISSION, 403, 7, "refused", ("speak",)),
+        CheckResult("more", False, Reason.OK),
+    )
+    assert (verdict.latency_ms, verdict.attempts, verdict.tested_at) == (9, 2, "now")
+
+
+def test_what_a_key_tells_about_itself_is_that_of_the_first_check_that_has_it() -> None:
+    bare, first = finding("list"), finding("account", usage=Usage("credits", 1), permissions=(), expires_at="2099")
+    later = finding("more", usage=Usage("credits", 2), permissions=("speak",), expires_at="2100")
+    verdict = conclude([bare, first, later])
+    assert (verdict.usage, verdict.permissions, verdict.expires_at) == (Usage("credits", 1), (), "2099")
+    bare_verdict = conclude([bare])
+    assert (bare_verdict.usage, bare_verdict.permissions, bare_verdict.expires_at) == (None, None, None)
+
+
+def test_the_words_are_those_of_the_check_that_decides() -> None:
+    refused = replace(REFUSED, hint="allow it", manage_url="https://keys.example")
+    verdict = conclude([finding("call", hint="not this", manage_url="https://no.example"), refused])
+    assert (verdict.detail, verdict.hint, verdict.manage_url) == (
+        "listing is refused", "allow it", "https://keys.example",
+    )  # fmt: skip
