@@ -11,7 +11,7 @@ from kojikey.model.ref import HEADER, Ref, account_ref
 from kojikey.operations import removing
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.store_admin import accounts, rekeying
-from kojikey.sealing.kek.base import LocalKek
+from kojikey.sealing.kek.base import KekInputs, LocalKek
 from kojikey.stores.base import Change
 from support.faulty import FaultyStore
 from support.sample_store import ACCOUNT, KEKS, NEW, OLD, PROVIDER, SECOND_KEK, Held, SampleStore
@@ -91,6 +91,15 @@ def test_a_record_of_no_kek_of_the_store_is_still_refused(sample_store: SampleSt
     sample_store.opener().commit((Change(HEADER, {**header.document, "kek": other}, header.revision),))
     with pytest.raises(WrongKek):
         sample_store.held()
+
+
+def test_during_a_rekeying_each_of_two_passphrases_is_asked_for_by_what_it_is(sample_store: SampleStore) -> None:
+    sample_store.add()
+    open_store = sample_store.open_store()
+    old, announced = open_store.header["kek"], {"source": "passphrase", "kid": "another"}
+    assert open_store.inputs_for(old).which == KekInputs({}, None).which
+    open_store.header = {**open_store.header, "next_kek": announced}
+    assert [open_store.inputs_for(spec).which for spec in (old, announced)] == ["old", "announced"]
 
 
 # what is remembered

@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from kojikey.model.verdict import Reason
 from kojikey.providers.answers.evidence import Answer, evidence_of
@@ -64,6 +65,15 @@ def test_a_rule_yields_to_the_check_that_it_names_but_not_in_that_check_itself(n
     answer, values = _answer(document), {"model": "gemini-2.5-flash"}
     finding = judge(CATALOG.get(document["provider"]), check, answer, key_shape=None, values=values)
     assert (finding.reason, finding.yields_to) == (Reason.RESTRICTED_API, yields_to)
+
+
+@pytest.mark.parametrize("retries", [True, False])
+def test_a_rule_says_whether_the_same_request_is_made_again(retries: bool) -> None:
+    document, definition = BODIES["elevenlabs_invalid_key"], CATALOG.get("elevenlabs")
+    definition = replace(definition, rules=tuple(replace(rule, retry=retries) for rule in definition.rules))
+    check = _check("elevenlabs", document["check"])
+    finding = judge(definition, check, _answer(document), key_shape=None, values={})
+    assert (finding.reason, finding.retry) == (Reason.INVALID_KEY, retries)
 
 
 @pytest.mark.parametrize("name", BODIES)
