@@ -336,7 +336,7 @@ def _known(open_store: OpenStore, chosen: _Chosen) -> _Chosen:
     except AuditBroken as error:
         _still_there(open_store, chosen)
         error.effect = Effect.NOTHING_CHANGED
-        error.hint = next_step("audit", "--verify", "--account", account)
+        error.hint = next_step("audit", "--verify", "--account", chosen.key.account)
         raise
     return chosen
 
