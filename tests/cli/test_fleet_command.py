@@ -342,7 +342,7 @@ def test_what_to_do_next_names_the_store_that_was_tested(kojikey: Program, tmp_p
 def test_a_bug_in_one_test_does_not_hide_that_the_store_went_away(
     kojikey: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The report is ended all the same, and says why the run stopped."""
+    """The report is still completed, and says why the run stopped."""
     kojikey.added("elevenlabs")
 
     def broken(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""``kojikey import``: keys that lie about in clear are found, tested and saved; everything else is left alone."""
+"""``kojikey import``: keys in plain text are found, tested and saved; everything else is left alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checking a store: the KEK is really tried, nobody is asked for it twice, no name is shown unchecked."""
+"""Checking a store: the KEK is really tried, it is asked for only once, no name is shown unchecked."""
 
 from __future__ import annotations
 

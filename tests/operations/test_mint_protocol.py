@@ -117,7 +117,7 @@ def begun(world: World, goal: Goal) -> Progress:
 
 
 def settled(world: World) -> frozenset[str]:
-    """Return the keys of ours that no version in the store stands for, after the names are looked for once more."""
+    """Return the keys of ours that no version in the store stands for, after the names are looked for again."""
     staged = {world.name} if world.saved is Saved.STAGED else set()
     return world.made - world.unfound - {world.current, world.previous} - staged
 

@@ -119,7 +119,7 @@ def test_killed_at_any_commit_every_key_opens_and_the_same_again_finishes(team: 
     for person in (ANNA, CI):
         for account in (ACCOUNT, OTHER):
             assert team.held(person, account) == Held(OLD)
-    if (at, after) != (COMMITS, True):  # then it was done, and only nobody was told
+    if (at, after) != (COMMITS, True):  # then it was done, and only the answer was lost
         team.remove(CI, BOB)  # another one can finish it
     assert team.names(ANNA) == team.names(CI) == ["anna", "ci"]
     assert team.store().open().document["next_kek"] is None

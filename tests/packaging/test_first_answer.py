@@ -18,7 +18,7 @@ sys.modules["pexpect"] = types.ModuleType("pexpect")  # as it is on Windows, whe
 import pytest
 sys.exit(pytest.main(["-q", "--collect-only", "--assert=plain", "-p", "no:cacheprovider", *sys.argv[1:]]))
 """
-NEEDS_DRIVERS = {"aws", "sdk", "stores", "support"}  # what they test cannot be had without
+NEEDS_DRIVERS = {"aws", "sdk", "stores", "support"}  # they cannot be tested without
 FIRST = "not program and not server"
 
 

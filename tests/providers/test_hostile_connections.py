@@ -1,6 +1,6 @@
 """Servers and proxies that send what was not asked for: no answer is ever counted for another key.
 
-Each plays the provider rightly but for what it does to its connections. What it answers is told apart by key: a good
+Each plays the provider rightly but for what it does to its connections. Its answers depend on the key: a good
 one is known with its own usage, a bad one is refused.
 """
 

@@ -55,7 +55,7 @@ FAILURES: dict[str, tuple[Answer, type[StoreUnavailable], str]] = {
     "not AWS": (Answer(404, b"<html>CANARY</html>"), StoreUnavailable, "refused, with 404"),
     "something new": (refusal("FutureException"), StoreUnavailable, "refused, with FutureException"),
     "something odd": (refusal("x y\x1b[2J"), StoreUnavailable, "refused, with status 400"),
-    "another shape": (refusal("ValidationException"), StoreCorrupt, "another shape"),
+    "another shape": (refusal("ValidationException"), StoreCorrupt, "another structure"),
     "no answer": (DROPPED, StoreUnreachable, "cannot be reached"),
 }
 

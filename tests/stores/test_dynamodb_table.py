@@ -140,7 +140,7 @@ def test_a_table_of_another_shape_is_left_as_it_is(
     client = table_of(aws, fresh.table, *schema)
     with pytest.raises((StoreCorrupt, StoreNotFound)):  # which of them depends on how far the shape is from ours
         fresh.open()
-    with pytest.raises(StoreCorrupt, match="another shape"):
+    with pytest.raises(StoreCorrupt, match="another structure"):
         fresh.create({})
     assert client.scan(TableName=fresh.table)["Count"] == 0
     client.close()

@@ -51,7 +51,7 @@ def at(url: str) -> PostgresStore:
 
 
 def refused(store: Store, kind: type[KojikeyError], words: str) -> None:
-    """Check that whatever is asked is refused for that reason, with a hint, and that it is described all the same."""
+    """Check that every use is refused for that reason, with a hint, and that it can still be described."""
     for use in USES:
         with pytest.raises(kind, match=words) as raised:
             use(store)

@@ -1,4 +1,4 @@
-"""TLS with a CA of the test: only the right server is accepted, and nothing is sent in clear.
+"""TLS with a CA of the test: only the right server is accepted, and nothing is sent in plain text.
 
 On loopback TLS is not demanded; here it is, as for another machine.
 """

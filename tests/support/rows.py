@@ -1,6 +1,6 @@
 """The rows of one account in an SQLite store, as somebody who can write the file takes them and puts them back.
 
-Must not: use kojikey; whoever does this has no KEK.
+Must not: use kojikey; somebody who does this has no KEK.
 """
 
 from __future__ import annotations

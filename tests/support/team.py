@@ -65,7 +65,7 @@ class Team:
         return [row.recipient.name for row in recipients.list_recipients(self.opened(by), self.inputs(by))]
 
     def copy(self) -> bytes:
-        """Return the store as whoever can copy its file has it."""
+        """Return the store as somebody who copies its file has it."""
         database = sqlite3.connect(self.folder / "keys.db")
         database.execute("pragma wal_checkpoint(truncate)")
         database.close()

@@ -43,7 +43,7 @@ def speak(client: httpx.Client, key: SandboxKey) -> httpx.Response:
     return ask(client, key, "POST", NO_VOICE, json={"text": "a", "model_id": "eleven_flash_v2_5"})
 
 
-# The request that shows the reason, the status, and the word by which the reason is told.
+# The request that shows the reason, the status, and the word that shows the reason.
 GEMINI = {
     "ok": ("GET", "/v1beta/models", 200, "supportedGenerationMethods"),
     "ok_2": ("GET", "/v1beta/models", 200, "supportedGenerationMethods"),

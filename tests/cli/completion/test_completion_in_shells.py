@@ -135,7 +135,7 @@ def test_fish_offers(fish: Shell, line: str, offered: list[str]) -> None:
 def test_values_of_another_store_are_not_offered(bash: Shell, fish: Shell, tmp_path: Path) -> None:
     line = f"kojikey list --store sqlite://{tmp_path}/another.db --account "
     assert fish(line) == []
-    # bash makes words of its own at a colon, so what the store is gets lost there; it must not fail all the same
+    # bash makes words of its own at a colon, so what the store is gets lost there; it must still not fail
     assert bash(line) in ([], ["acme"])
 
 

@@ -227,7 +227,7 @@ def database(postgres: Server) -> Iterator[str]:
 
 def _unprivileged() -> pwd.struct_passwd | None:
     """Return whom root runs the server as; None for everybody else, who runs it as they are."""
-    import pwd  # here: Windows has none, and there tests without a server are collected all the same
+    import pwd  # here: Windows has none, and there tests without a server are collected anyway
 
     return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
 
