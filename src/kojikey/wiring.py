@@ -1,4 +1,4 @@
-"""The composition root: which store, which KEK, which prober a command works with. Only here are adapters named.
+"""The composition root: which store, which KEK, which prober a command works with. Only this module names adapters.
 
 On the hot path: modules that not every command needs are imported inside functions.
 """

@@ -1,4 +1,4 @@
-"""Where in a definition's text a mistake is: TOML's own reader does not say on which line it found what.
+"""Finds the line of a mistake in a definition's text: TOML's own reader does not report lines.
 
 Pure. Must not: judge the text; a line is found for it as far as it can be read.
 """

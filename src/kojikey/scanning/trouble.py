@@ -1,4 +1,4 @@
-"""Counts what a search leaves out, and names what could not be read.
+"""Counts the files that a search leaves out, and lists those that could not be read.
 
 Owns: the words for it. Must not: show a name; names are hostile text, and may themselves have a key in them.
 """

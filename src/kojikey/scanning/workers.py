@@ -1,8 +1,8 @@
 """Searches in several processes at the same time.
 
-Each is a copy of this one (fork), so that nothing is prepared twice and no key is sent anywhere: names of what to
-search go to it through a pipe, and finds, which have a key's number alone, come back. Owns: these processes. Must not:
-know what is searched.
+Each is a copy of this one (fork), so nothing is prepared twice and no key is sent anywhere: names of files go
+to it through a pipe, and matches, which have only a key's number, come back. Owns: these processes. Must not:
+know what they search.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""That one KEK of a store was followed by another: a statement that the old one signs.
+"""Statements that one KEK of a store replaced another, signed by the old one.
 
 Owns: what is signed, and whether statements lead from a KEK that is known to the one that is found. Must not: keep
 them, or know why a KEK was changed; operations wire the two.

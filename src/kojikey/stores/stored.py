@@ -1,6 +1,6 @@
 """A document as a store has it: its text, and how it becomes a document again.
 
-Owns: the text of a document, which is the same in every store, and what becomes of a damaged one.
+Owns: the text of a document, which is the same in every store, and the handling of a damaged one.
 Must not: know a store, or the meaning of a document. On the way of `kojikey run`.
 """
 

@@ -1,6 +1,6 @@
-"""Reads the whole items at the beginning of a JSON text that was cut: a list of models can be longer than is read.
+"""Reads the complete items at the beginning of a truncated JSON text: a list of models can be longer than the limit.
 
-Pure. Must not: guess. A member that was not whole when the text ended is left out.
+Pure. Must not: guess. A member that is not complete is left out.
 """
 
 from __future__ import annotations

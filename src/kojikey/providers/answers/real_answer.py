@@ -1,7 +1,7 @@
-"""Judges an answer that a program got to a request of its own, by the rules that a test goes by. Pure.
+"""Judges the answer to a program's own request by the rules of a test. Pure.
 
 Owns: what is different there: any request may have been made, so that an accepted answer can have any form.
-Must not: condemn a key for what the program asked for; only the provider's word about the key does.
+Must not: reject a key because of the program's request; only the provider's word about the key counts.
 """
 
 from __future__ import annotations

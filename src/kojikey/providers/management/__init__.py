@@ -1,4 +1,4 @@
-"""Key management at the providers: one interface, one file a provider. Only here are the adapters named."""
+"""Key management at the providers: one interface, one file per provider. Only this module names the adapters."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Requests to a provider's key-management API: one credential, one host, JSON in and out.
 
-Owns: the rule for retries (no request that creates a key, unless the provider said that it did not), and what an
-answer that is no success means. Must not: know a provider's paths, or send its credential to another host than the
+Owns: the rule for retries (no request that creates a key, unless the provider said that it did not), and the meaning of
+failures. Must not: know a provider's paths, or send its credential to another host than the
 one that it was made for; redirects are never followed.
 """
 

@@ -1,7 +1,7 @@
 """The meaning of failures of a management API.
 
-Owns: telling "the provider said no" from "nobody knows whether it was done". Must not: know one provider; the words
-here are those that were seen at several.
+Owns: distinguishing "the provider refused" from "it is not known whether it was done". Must not: know one provider; the
+words here are those that were seen at several.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""OpenAI: keys of a project. New ones are those of service accounts, for no API creates a user's key.
+"""OpenAI: keys of a project. New ones belong to service accounts, because no API creates a user's key.
 
 Source: openai/openai-openapi f85dbe22. One key of a service account cannot be deleted; the account with all its keys
 can. So a new key gets a service account of its own, and that is deleted with it.

@@ -1,4 +1,4 @@
-"""Perplexity: a key makes and revokes keys of its own group. There is no list and no id: a key is named by its value.
+"""Perplexity: a key creates and revokes keys of its own group. There is no list and no id: a key is named by its value.
 
 Source: docs.perplexity.ai (openapi-auth.json, admin/api-key-management).
 """

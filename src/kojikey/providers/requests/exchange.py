@@ -1,4 +1,4 @@
-"""One request and what came back: an answer, or why there is none. The only place that builds a key's header.
+"""One request and its result: an answer, or the reason why there is none. The only place that builds a key's header.
 
 Owns: what a run's requests share (proxies, certificates) and the form of a request. Must not: judge an answer, try
 again, or let an exception out: what the HTTP library raises and logs can hold the key (an illegal header value is in

@@ -1,6 +1,6 @@
 """The bytes of a connection, for httpcore2: its network interface over asyncio's own transports.
 
-Owns: telling whether a connection is quiet. What arrives while no request is under way is nobody's answer, and ends
+Owns: telling whether a connection is quiet. Bytes that arrive while no request is under way answer nothing, and end
 the connection at once. Must not: know HTTP (httpcore2 and h11 do), or keep connections (:mod:`.session` does).
 
 Why not httpcore2's own backend: it reads only when it is asked to, so that bytes can wait unseen, in the socket or in

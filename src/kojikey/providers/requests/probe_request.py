@@ -1,4 +1,4 @@
-"""A test to make, apart from the prober: a process that hands tests on to others needs no HTTP library for it."""
+"""The request for a test, apart from the prober: a process that passes tests on to others needs no HTTP library."""
 
 from __future__ import annotations
 

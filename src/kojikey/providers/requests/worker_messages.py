@@ -1,4 +1,4 @@
-"""What a run and its worker processes write to each other: a JSON object a line, in ASCII.
+"""The messages between a run and its worker processes: one JSON object per line, in ASCII.
 
 Owns: the form of each message, both ways. Must not: read or write a pipe. JSON and not pickle, because a worker reads
 what servers send: nothing that it writes may run as code in the process that has the store. A message of another form

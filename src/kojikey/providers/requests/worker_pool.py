@@ -1,6 +1,6 @@
 """Tests keys in worker processes, for a run whose limit is the processor: a :class:`.Prober` for many cores.
 
-Owns: the worker processes, which of them makes a test, and what becomes of the tests of one that dies. Must not: know a
+Owns: the worker processes, which of them makes a test, and what happens to the tests of one that dies. Must not: know a
 store, or open a key.
 
 The process of the run has the store. It opens each key and hands its plaintext to a worker, through an anonymous pipe

@@ -1,4 +1,4 @@
-"""To whom a KEK is sealed: age recipients and SSH public keys, their forms, and sealing to one of them.
+"""Recipients of a KEK: age recipients and SSH public keys, their forms, and sealing to one of them.
 
 Owns: which forms there are, and when a plugin may be started: for a recipient that the user named just now, and never
 for one that was read from a store. Must not: know identities, or what is sealed.

@@ -1,4 +1,4 @@
-"""The meaning of KMS's errors while a data key is wanted.
+"""The meaning of KMS's errors while a data key is wrapped or opened.
 
 Owns: the words. Must not: repeat a text of the service, or let an exception of botocore through.
 """

@@ -1,6 +1,6 @@
 """The KEK in a file of mode 0600, in the same text form as in the environment.
 
-Owns: making that file, once. Must not: replace or repair a file that is there; it may be the only copy of a KEK.
+Owns: creating that file, once. Must not: replace or repair an existing file; it may be the only copy of a KEK.
 """
 
 # ruff: noqa: ARG001 - the functions have the signatures of kek.Source

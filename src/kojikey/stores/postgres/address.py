@@ -1,4 +1,4 @@
-"""Where a PostgreSQL store is, and how it may be reached: what a URL means once libpq has had its say.
+"""The address of a PostgreSQL store, and how it may be reached: the meaning of a URL, as libpq resolves it.
 
 Owns: the rule that another machine is talked to only over TLS that verifies it, and the place as messages show it.
 Must not: connect, look a name up, or repeat a URL: it may hold a password.

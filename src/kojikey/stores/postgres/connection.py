@@ -1,6 +1,6 @@
-"""The connection of a PostgreSQL store: made when it is first needed, and again when it was lost.
+"""The connection of a PostgreSQL store: opened when it is first needed, and again after it was lost.
 
-Owns: connecting, proving that a store of this version is there, and the one safe repetition of reading.
+Owns: connecting, checking that there is a store of this version, and the one safe retry of reads.
 Must not: change anything, or know what a document is.
 """
 

@@ -1,6 +1,6 @@
-"""What an error of PostgreSQL or of the way to it means for a store. Imported only once something went wrong.
+"""The meaning of errors of PostgreSQL and its connection for a store. Imported only after an error.
 
-Owns: the table of SQLSTATEs, and the words by which libpq tells why there is no connection: it gives no SQLSTATE for
+Owns: the table of SQLSTATEs, and the texts by which libpq explains why there is no connection: it gives no SQLSTATE for
 that. Must not: repeat an engine's text, which can hold a host, a connection string or a row.
 Codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
 """

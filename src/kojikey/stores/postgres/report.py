@@ -1,6 +1,6 @@
-"""What a PostgreSQL store says of itself, for ``store info``. Imported only for that.
+"""The description of a PostgreSQL store for ``store info``. Imported only for that.
 
-Owns: the questions and the words. Must not: show credentials.
+Owns: the queries and the words. Must not: show credentials.
 """
 
 from __future__ import annotations

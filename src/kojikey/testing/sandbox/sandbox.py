@@ -1,4 +1,4 @@
-"""The sandbox: plays the providers on a loopback port, and has the handles by which tests move it.
+"""The sandbox: plays the providers on a loopback port, and has the methods with which tests control it.
 
 Owns: what is done to requests before a provider is played (recorded, held, delayed, broken). Must not: listen
 anywhere but on a loopback address (server.py), or ask anything of the network.

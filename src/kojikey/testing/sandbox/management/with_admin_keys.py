@@ -1,4 +1,4 @@
-"""The management APIs that want a key of their own: ElevenLabs, OpenAI, OpenRouter, xAI, Mistral, Anthropic.
+"""The management APIs that need an admin key: ElevenLabs, OpenAI, OpenRouter, xAI, Mistral, Anthropic.
 
 Sources: those named in ``providers/management``, of which each file has its own.
 """
