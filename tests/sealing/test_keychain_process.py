@@ -98,7 +98,7 @@ def test_an_answer_that_is_no_value_is_an_error_with_the_ways_out(answer: str, m
 
 
 def test_a_helper_that_cannot_be_started_is_an_error_of_ours() -> None:
-    with pytest.raises(KekUnavailable, match="could not be asked"):
+    with pytest.raises(KekUnavailable, match="could not be read"):
         keychain.ask(REQUEST, os.environ, helper=("/nowhere/helper",))
 
 
