@@ -89,24 +89,29 @@ def _all_match(pattern: re.Pattern[str], texts: Collection[str]) -> bool:
     return joined.count("\n") == len(texts) and pattern.fullmatch(joined) is not None
 
 
-def _stamps(keys: Iterable[Key], versions: Iterable[Version], tests: Iterable[TestRecord]) -> set[str | None]:
-    found: set[str | None] = {None}
+def _stamps(keys: Iterable[Key], versions: Iterable[Version], tests: Iterable[TestRecord]) -> set[str]:
+    # Loops, and a look before each addition: most keys have few moments, and many of them the same.
+    found: set[str] = set()
     for key in keys:
         found.add(key.created_at)
-        found.add(key.rotated_at)
+        if key.rotated_at is not None:
+            found.add(key.rotated_at)
     for version in versions:
         found.add(version.created_at)
-        found.add(version.promoted_at)
-        found.add(version.expires_at)
+        if version.promoted_at is not None:
+            found.add(version.promoted_at)
+        if version.expires_at is not None:
+            found.add(version.expires_at)
     for test in tests:
         found.add(test.tested_at)
-        found.add(test.last_valid_at)
+        if test.last_valid_at is not None:
+            found.add(test.last_valid_at)
     return found
 
 
-def _are_stamps(found: set[str | None]) -> bool:
+def _are_stamps(found: Collection[str]) -> bool:
     """Return whether each is a moment as :func:`~kojikey.model.timestamps.stamp` writes it."""
-    stamps = list(found - {None})
+    stamps = list(found)  # the same, once read and written
     moments: list[datetime] = msgspec.convert(stamps, list[datetime])
     return bytes(msgspec.json.encode(moments)) == msgspec.json.encode(stamps)
 
