@@ -147,7 +147,7 @@ def first_key(recording: Recording) -> None:
 def refused_key(recording: Recording) -> None:
     """Show a key that the provider does not know, and one that lacks a permission."""
     recording.environ["KOJIKEY_KEK"] = "A" * 43
-    for name, answers in (("invalid_key", ()), ("missing_permission", (("all the same?", "n"),))):
+    for name, answers in (("invalid_key", ()), ("missing_permission", (("anyway?", "n"),))):
         key = recording.sandbox.key("elevenlabs", name)
         command = f"kojikey add elevenlabs --base-url {key.base_url}"
         recording.typed(command, ("key (hidden)", key.key), *answers, ends=3)
