@@ -173,7 +173,7 @@ FAILURES: dict[str, tuple[Answer, type[CannotOpen], str]] = {
     "denied without a word": (refusal("AccessDeniedException"), KekUnavailable, "lack kms:Decrypt on"),
     "expired": (refusal("ExpiredTokenException"), KekUnavailable, "no valid credentials"),
     "unknown credentials": (refusal("UnrecognizedClientException"), KekUnavailable, "no valid credentials"),
-    "throttled": (refusal("ThrottlingException"), KekUnavailable, "throttling"),
+    "throttled": (refusal("ThrottlingException"), KekUnavailable, "throttled"),
     "internal": (refusal("KMSInternalException", status=500), KekUnavailable, "is down"),
     "key unavailable": (refusal("KeyUnavailableException", status=500), KekUnavailable, "is down"),
     "a proxy's page": (Answer(503, b"<html>CANARY</html>"), KekUnavailable, "is down"),
