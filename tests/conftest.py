@@ -132,8 +132,9 @@ def sandbox(running_sandbox: Sandbox) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def kojikey(sandbox: Sandbox, tmp_path: Path) -> Program:
-    """Return the program with a home that is not there yet, and a KEK in its environment."""
+def kojikey(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
+    """Return the program with a home that does not exist yet, and a KEK in its environment."""
+    monkeypatch.setattr("kojikey.providers.management.google_gemini.POLL_S", 0.0)
     home = tmp_path / "kojikey"
     return Program(home, sandbox, {**os.environ, "KOJIKEY_HOME": str(home), "KOJIKEY_KEK": KEK})
 

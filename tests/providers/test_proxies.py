@@ -198,7 +198,7 @@ def test_a_proxy_that_answers_for_the_provider_in_clear_is_no_answer(monkeypatch
 
     with playing(inject) as port:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
-        verdict = probe("elevenlabs")
+        verdict = probe("elevenlabs", timeout=1.0)
     assert (verdict.outcome, verdict.authentic) == ("indeterminate", None)
 
 

@@ -149,7 +149,7 @@ def test_a_line_end_anywhere_in_base64_hides_no_key(key: str) -> None:
 def test_keys_that_begin_alike_are_distinguished() -> None:
     chance = random.Random(2)
     heads = ["sk-proj-", "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.", "0" * 40, "a" * 8]
-    keys = [head + chance.randbytes(chance.randrange(1, 20)).hex() for head in heads for _ in range(60)]
+    keys = [head + chance.randbytes(chance.randrange(1, 20)).hex() for head in heads for _ in range(20)]
     keys += [key + "0" for key in keys[::7]]
     engine = Engine([Secret(key) for key in keys])
     for encode in (bytes, base64.b64encode):

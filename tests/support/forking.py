@@ -115,7 +115,7 @@ def _ask_at_once() -> None:
     """Leave out the wait between two questions about something that takes Google a while."""
     from kojikey.providers.management import google_gemini
 
-    google_gemini._POLL_S = 0.0
+    google_gemini.POLL_S = 0.0
 
 
 def _step_in_sqlite(step: Callable[[], None]) -> None:

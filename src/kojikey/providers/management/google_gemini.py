@@ -21,7 +21,8 @@ _PROJECT = re.compile(r"[A-Za-z0-9:.-]{1,128}")
 _PAGE = "100"
 _MOST_PAGES = 200
 _POLLS = 30
-_POLL_S = 2.0
+POLL_S = 2.0
+"""How many seconds to wait before Google is asked again whether something is done that takes it a while."""
 
 
 class GoogleGemini(KeyManagement):
@@ -121,7 +122,7 @@ class GoogleGemini(KeyManagement):
             name = operation.get("name")
             if not isinstance(name, str) or not _OPERATION.fullmatch(name):
                 break
-            await self._client.sleep(_POLL_S)
+            await self._client.sleep(POLL_S)
             operation = await self._client.ask("GET", f"/v2/{name}")
         raise ManagementUnavailable(f"{self._client.company} did not finish in time", is_uncertain=True)
 
