@@ -69,7 +69,7 @@ def test_another_machine_without_verified_tls_is_refused(
         service.write_text(f"[team]\nsslmode={mode}\n")
         monkeypatch.setenv("PGSERVICEFILE", str(service))
         url += "?service=team"
-        if mode == "prefer":  # cannot be told from libpq's own default, which is replaced
+        if mode == "prefer":  # cannot be distinguished from libpq's own default, which is replaced
             assert settings(read_address(url))["sslmode"] == "verify-full"
             return
     with pytest.raises(UsageError, match=f"sslmode={mode}") as raised:

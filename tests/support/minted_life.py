@@ -63,7 +63,7 @@ class Life:
         assert ended.code == 0, ended.said
         like = ("--like", by_hand.key_id) if self.provider == "google_gemini" else ()
         assert self.mint.rotate("--mint", "--allow-wider", "--propagation", "0s", *like).code == 0
-        self.mint.managed.delete(by_hand)  # Google's cannot be told to be the previous one
+        self.mint.managed.delete(by_hand)  # that Google's is the previous one is not known
         assert self.mint.rotate("--retire", "--yes", "--propagation", "0s").code == 0
         self.is_settled()
 

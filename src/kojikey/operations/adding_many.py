@@ -65,7 +65,7 @@ def _is_there(open_store: OpenStore, new: Replacement) -> ChangeResult | None:
     """Return that a line changes nothing where the account has that very key, None where it has none there.
 
     Raises:
-        KeyExists: it has another one. CannotOpen: which one cannot be told.
+        KeyExists: it has another one. CannotOpen: which one is not known.
     """
     stored = open_store.held(new.account, new.provider)
     if stored is None:

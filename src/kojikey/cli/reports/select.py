@@ -34,6 +34,6 @@ def reports_of(context: Context, *, total: int, is_long: bool, fail_on: str) -> 
     if context.terminal.out.is_on_github or call.get(JUNIT) is not None or call.get(HTML) is not None:
         from kojikey.cli.reports.spool import Spool
 
-        # first: what goes wrong with a file is still to be told in the others
+        # first: what goes wrong with a file is still to be reported in the others
         live.insert(0, Spool(context, fail_on=fail_on))
     return live, held

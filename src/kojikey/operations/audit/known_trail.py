@@ -8,8 +8,7 @@ events before it: where the same link is in its place, the account was not put b
 * Only ``audit --verify`` remembers. Other commands continue a trail without verifying it: an end that they remembered
   could be the continuation of an older state, and would hide it.
 * A remembered end only moves forward, whichever of two processes is first. Only a person moves it back, by accepting
-the
-  present state, for example that of a backup that was restored on purpose.
+  the present state, for example that of a backup that was restored on purpose.
 * A trail goes on when its account is removed, created again, or wrapped by another KEK: none of these needs a rule
   here. A store that keys were copied to has an id and trails of its own.
 * To a database role that was granted some accounts, the others are not missing.

@@ -35,7 +35,7 @@ class Choice:
 
 
 class Template(NamedTuple):
-    """The key that a new one is to be like, and the one in use as the provider has it, where it could be told."""
+    """The key that a new one is to be like, and the one in use as the provider has it, where it is known."""
 
     like: RemoteKey
     current: RemoteKey | None

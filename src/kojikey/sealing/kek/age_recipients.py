@@ -148,7 +148,7 @@ def guarded(work: Callable[[Any], Any], what: str) -> Any:
         return work(age)
     except (KeyboardInterrupt, SystemExit, MemoryError):
         raise
-    except BaseException:  # noqa: S110 - told below
+    except BaseException:  # noqa: S110 - reported below
         pass
     # Raised out here, so that nothing of what the library was given is in its context.
     raise KekUnavailable(f"{what} failed", effect=Effect.NOTHING_CHANGED)

@@ -63,7 +63,7 @@ Work: TypeAlias = Callable[[Iterable[Line | Failed], Pace, EmitLine], Awaitable[
 LONGEST_LINE = 64 * 1024
 _REQUIRED = ("account", "provider", "key")
 _MEMBERS = {*_REQUIRED, "base_url", "label"}
-_TOLD_APART = 8  # characters of a key that is of no known shape, and that yet can be told from a name
+_DISTINGUISHED = 8  # characters of a key of no known shape that are enough to distinguish it from a name
 _NOT_WITH_BATCH = (STDIN, FROM_ENV, FROM_FILE, BASE_URL, LABEL, MODEL, CAPABILITY, ACCOUNT)
 
 
@@ -332,7 +332,7 @@ def _refuse_keys(fields: dict[str, str]) -> None:
     """
     key = fields["key"].strip()
     for name, value in fields.items():
-        if name != "key" and (looks_like_key(value) or (len(key) >= _TOLD_APART and key in value)):
+        if name != "key" and (looks_like_key(value) or (len(key) >= _DISTINGUISHED and key in value)):
             raise UsageError(
                 f"its {name} looks like a provider key; it is not repeated here",
                 hint="the key goes into the member key, and nowhere else",
