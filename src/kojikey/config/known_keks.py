@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 
-from kojikey.model.atomic_file import write_whole
 from kojikey.model.errors import UnsafeConfig
 from kojikey.model.next_step import Hint, next_step
 from kojikey.sealing.kek.base import KnownKek
@@ -59,6 +58,8 @@ class KnownKekFiles:
     def remember(self, place: str, known: KnownKek) -> None:
         """Keep the KEK that the store there has."""
         import json
+
+        from kojikey.model.atomic_file import write_whole
 
         path = self._path(place)
         text = json.dumps({**known._asdict(), "place": place}, indent=1) + "\n"
