@@ -20,9 +20,10 @@ from kojikey.model.verdict import CheckResult, Reason, Usage, Verdict
 from kojikey.providers.answers.evidence import Answer
 from kojikey.providers.answers.finding import Fault
 from kojikey.providers.requests import worker_pool
+from kojikey.providers.requests.channel import Channel
 from kojikey.providers.requests.probe import Prober, ProbeRequest
 from kojikey.providers.requests.traffic import FAILURES, REST_S, Traffic, Trouble
-from kojikey.providers.requests.worker import Channel, SharedThrottle
+from kojikey.providers.requests.worker import SharedThrottle
 from kojikey.providers.requests.worker_messages import (
     Message,
     circuit_message,
@@ -160,7 +161,7 @@ def test_the_state_of_an_endpoint_arrives(trouble: Trouble | None) -> None:
 
 class Listened(Channel):
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(lambda _: None)
         self.sent: list[Message] = []
 
     def send(self, message: Message) -> None:

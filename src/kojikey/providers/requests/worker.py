@@ -23,13 +23,13 @@ from kojikey.providers.answers.evidence import Answer
 from kojikey.providers.answers.finding import Fault
 from kojikey.providers.catalog import load_catalog
 from kojikey.providers.definition import Definition
+from kojikey.providers.requests.channel import Channel
 from kojikey.providers.requests.probe import Prober
 from kojikey.providers.requests.traffic import TOO_MANY, not_asked
 from kojikey.providers.requests.worker_messages import (
     Message,
     Settings,
     decoded,
-    encoded,
     failure_message,
     request_of,
     saw_message,
@@ -40,28 +40,6 @@ from kojikey.providers.requests.worker_messages import (
 _STDIN, _STDOUT = 0, 1
 _CHUNK = 64 * 1024
 Place = tuple[str, str]
-
-
-class Channel:
-    """Writes messages to the process that started this one; those of one turn of the loop together."""
-
-    def __init__(self) -> None:
-        self._unsent: list[bytes] = []
-
-    def send(self, message: Message) -> None:
-        """Write a message soon."""
-        if not self._unsent:
-            asyncio.get_running_loop().call_soon(self._flush)
-        self._unsent.append(encoded(message))
-
-    def _flush(self) -> None:
-        data = memoryview(b"".join(self._unsent))
-        self._unsent.clear()
-        try:
-            while data:
-                data = data[os.write(_STDOUT, data) :]
-        except OSError:
-            os._exit(0)  # nobody reads it any more
 
 
 class SharedThrottle:
@@ -199,10 +177,20 @@ def _read_settings() -> tuple[Settings, bytes]:
     return Settings(**decoded(line)), rest
 
 
+def _write(lines: bytes) -> None:
+    """Write to the process that started this one; end where it reads no more."""
+    left = memoryview(lines)
+    try:
+        while left:
+            left = left[os.write(_STDOUT, left) :]
+    except OSError:
+        os._exit(0)
+
+
 async def serve() -> None:
     """Make tests until standard input ends."""
     settings, rest = _read_settings()
-    channel, loop = Channel(), asyncio.get_running_loop()
+    channel, loop = Channel(_write), asyncio.get_running_loop()
     throttle = SharedThrottle(channel, settings.rate)
     async with Prober(timeout=settings.timeout, traffic=throttle) as prober:
         worker = Worker(prober, throttle, channel, load_catalog(settings.folder).definitions)

@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from kojikey.model import timestamps
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.verdict import Reason, Verdict
+from kojikey.providers.requests.channel import Channel
 from kojikey.providers.requests.probe_request import ProbeRequest
 from kojikey.providers.requests.proxies import VARIABLES
 from kojikey.providers.requests.traffic import Traffic
@@ -33,7 +34,6 @@ from kojikey.providers.requests.worker_messages import (
     Settings,
     circuit_message,
     decoded,
-    encoded,
     request_message,
     seen_of,
     verdict_of,
@@ -166,9 +166,9 @@ class WorkerPool:
             self._tell_failure()
             return
         worker = _Worker(process, self._take)
-        worker.send(self._settings._asdict())
+        worker.channel.send(self._settings._asdict())
         for provider, base_url, trouble in self._traffic.troubles():
-            worker.send(circuit_message(provider, base_url, trouble))
+            worker.channel.send(circuit_message(provider, base_url, trouble))
         self._workers.append(worker)
         listening = asyncio.ensure_future(self._listen(worker))
         self._listening.add(listening)
@@ -197,13 +197,13 @@ class WorkerPool:
                 worker.end()
                 worker.kill()
             else:
-                worker.send({"ping": worker.silent_ticks})
+                worker.channel.send({"ping": worker.silent_ticks})
 
     def _take(self, worker: _Worker, message: Message) -> None:
         """Take a message that is about more than one test."""
         if "turn" in message:
             wait = self._traffic.turn_in(str(message["provider"]))
-            worker.send({"turn": message["turn"], "at": self._traffic.clock() + wait})
+            worker.channel.send({"turn": message["turn"], "at": self._traffic.clock() + wait})
         elif "saw" in message:
             provider, base_url = message["saw"]
             before = self._traffic.trouble(provider, base_url)
@@ -211,7 +211,7 @@ class WorkerPool:
             after = self._traffic.trouble(provider, base_url)
             if after != before:
                 for other in self._workers:
-                    other.send(circuit_message(provider, base_url, after))
+                    other.channel.send(circuit_message(provider, base_url, after))
 
 
 @dataclass(slots=True)
@@ -224,33 +224,29 @@ class _Worker:
     process: asyncio.subprocess.Process
     take: Callable[[_Worker, Message], None]
     tests: dict[int, asyncio.Future[Message]] = field(default_factory=dict)
-    unsent: list[bytes] = field(default_factory=list)
     silent_ticks: int = 0
     is_ready: bool = False
     is_ended: bool = False
+    channel: Channel = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.channel = Channel(self._write)
 
     async def test(self, number: int, message: Message) -> Verdict:
         """Have a test made, and return its verdict. Raises _EndedError where the worker ends meanwhile."""
         if self.is_ended:
             raise _EndedError
         answer = self.tests[number] = asyncio.get_running_loop().create_future()
-        self.send(message)
+        self.channel.send(message)
         try:
             return verdict_of(await answer)
         finally:
             self.tests.pop(number, None)
 
-    def send(self, message: Message) -> None:
-        """Write a message soon, together with others of this turn of the loop."""
-        if not self.unsent:
-            asyncio.get_running_loop().call_soon(self._flush)
-        self.unsent.append(encoded(message))
-
-    def _flush(self) -> None:
-        data, pipe = b"".join(self.unsent), self.process.stdin
-        self.unsent.clear()
+    def _write(self, lines: bytes) -> None:
+        pipe = self.process.stdin
         if pipe is not None and not self.is_ended and not pipe.is_closing():
-            pipe.write(data)
+            pipe.write(lines)
 
     async def listen(self) -> None:
         """Take what the worker writes until it ends, or writes something of another form, which ends it."""
