@@ -48,7 +48,7 @@ from stores import KEK, PROVIDER, BarePostgres, _custody, _paged
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests"))
 
-from support.servers.postgres import Server, prepared
+from support.servers.postgres import Server, running_in
 
 PROVIDERS = ("elevenlabs", "google_gemini")
 REAL = 100  # every so manieth account is sealed for real
@@ -300,15 +300,9 @@ def a_server(folder: str | None) -> Iterator[Server]:
     """Give a server that writes to the disk, as one in use does."""
     with tempfile.TemporaryDirectory(prefix="kjk-million-", dir=folder) as name:
         os.chmod(name, 0o711)
-        prepared(Path(name) / "primary")
         settings = {"fsync": "on", "shared_buffers": "512MB", "max_wal_size": "2GB"}
-        server = Server(Path(name) / "primary", settings=settings)
-        server.initialise()
-        try:
-            server.start()
+        with running_in(Path(name), settings=settings) as server:
             yield server
-        finally:
-            server.stop()
 
 
 def main() -> int:

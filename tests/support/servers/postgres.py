@@ -200,15 +200,21 @@ def _template() -> Path:
 @contextmanager
 def running(*, settings: Mapping[str, str] | None = None) -> Iterator[Server]:
     """Make a server, start it, and end it."""
-    with a_folder() as folder:
-        prepared(folder / "primary")
-        server = Server(folder / "primary", settings=settings)
-        server.initialise()
-        try:
-            server.start()
-            yield server
-        finally:
-            server.stop()
+    with a_folder() as folder, running_in(folder, settings=settings) as server:
+        yield server
+
+
+@contextmanager
+def running_in(folder: Path, *, settings: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """Make a server whose data is in a folder, start it, and end it."""
+    prepared(folder / "primary")
+    server = Server(folder / "primary", settings=settings)
+    server.initialise()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
 
 
 @pytest.fixture(scope="session")
