@@ -9,13 +9,13 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from unittest import mock
 
 import pytest
 
 from kojikey import Client
 from kojikey.model.errors import StoreNotFound
 from kojikey.stores.dynamodb.store import DynamoStore
+from support.in_store import in_store
 from support.program import Program
 from support.servers.aws import Aws, aws, aws_server
 
@@ -39,11 +39,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
 def here(kojikey: Program, aws: Aws) -> Iterator[Program]:
     """Return the program with a key in a store on DynamoDB, in whose environment this process is."""
     kojikey.environ |= {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
-    kojikey.environ["KOJIKEY_STORE"] = aws.url()
-    made = kojikey("store", "init", "--kek", "env")
-    assert made.code == 0, made.said
-    kojikey.added()
-    with mock.patch.dict(os.environ, kojikey.environ, clear=True):
+    with in_store(kojikey, aws.url()):
         yield kojikey
 
 

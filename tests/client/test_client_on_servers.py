@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from unittest import mock
 
 import pytest
 
 from kojikey import Client
 from kojikey.model.errors import StoreUnavailable
+from support.in_store import in_store
 from support.program import Program
 from support.servers.postgres import Server, database, postgres
 
@@ -43,11 +42,7 @@ def url(postgres: Server, database: str) -> str:
 @pytest.fixture
 def here(kojikey: Program, url: str) -> Iterator[Program]:
     """Return the program with a key in a store on PostgreSQL, in whose environment this process is."""
-    kojikey.environ["KOJIKEY_STORE"] = url
-    made = kojikey("store", "init", "--kek", "env")
-    assert made.code == 0, made.said
-    kojikey.added()
-    with mock.patch.dict(os.environ, kojikey.environ, clear=True):
+    with in_store(kojikey, url):
         yield kojikey
 
 

@@ -16,7 +16,7 @@ from kojikey.operations.record_checks import chain_head
 from kojikey.sealing.envelope import Sealer
 from kojikey.stores.base import Change, Store, Stored
 from support import rotation
-from support.faulty import FaultyStore
+from support.faulty import FaultyStore, Once
 from support.sample_store import ACCOUNT, ADAPTERS, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, SampleStore, no
 
 KEY = key_ref(ACCOUNT, PROVIDER)
@@ -28,16 +28,14 @@ class CountingStore(FaultyStore):
     def __init__(self, inner: Store, meanwhile: Callable[[], object] | None = None) -> None:
         super().__init__(inner, RuntimeError())
         self.reads: Counter[Ref] = Counter()
-        self._meanwhile = meanwhile
+        self._meanwhile = Once(meanwhile)
 
     def _read(self, ref: Ref) -> Stored | None:
         self.reads[ref] += 1
         return super()._read(ref)
 
     def _commit(self, changes: Sequence[Change], events: Sequence[Document]) -> tuple[str, ...]:
-        meanwhile, self._meanwhile = self._meanwhile, None
-        if meanwhile is not None:
-            meanwhile()
+        self._meanwhile()
         return super()._commit(changes, events)
 
 

@@ -19,6 +19,18 @@ class Crash(BaseException):
     """The process ends here, as far as an operation can see: nothing catches this to go on."""
 
 
+class Once:
+    """Does something at the first call alone: what somebody else does at that moment. None for nothing."""
+
+    def __init__(self, act: Callable[[], object] | None) -> None:
+        self._act = act
+
+    def __call__(self) -> None:
+        act, self._act = self._act, None
+        if act is not None:
+            act()
+
+
 class FaultyStore(Store):
     """Does as the store that it wraps, but raises ``error`` at the step of number ``at`` (0: never).
 

@@ -20,6 +20,7 @@ from kojikey.operations.store_admin import creating, recipients
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Change, Store
 from kojikey.stores.sqlite.store import SqliteStore
+from support.faulty import Once
 from support.identities import Person, identity
 from support.sample_store import ACCOUNT, Held, SampleStore
 
@@ -89,12 +90,10 @@ class BusyStore(SqliteStore):
 
     def __init__(self, team: Team, meanwhile: Callable[[], None]) -> None:
         super().__init__(str(team.folder / "keys.db"))
-        self._meanwhile: Callable[[], None] | None = meanwhile
+        self._meanwhile = Once(meanwhile)
 
     def _commit(self, changes: Sequence[Change], events: Sequence[Document]) -> tuple[str, ...]:
-        meanwhile, self._meanwhile = self._meanwhile, None
-        if meanwhile is not None:
-            meanwhile()
+        self._meanwhile()
         return super()._commit(changes, events)
 
 
