@@ -30,13 +30,13 @@ def list_keys(
         except RecordChanged as error:
             unlisted.add(str(stored.ref.provider))
             damaged(error)
-    disabled = _is_disabled(store, account)
+    is_off = account in disabled_accounts(store, account)
     for provider in providers:
         if provider in unlisted:
             continue
-        yield ListRow(account, provider, keys.pop(provider, None), disabled, moment)
+        yield ListRow(account, provider, keys.pop(provider, None), is_off, moment)
     for provider, key in keys.items():
-        yield ListRow(account, provider, key, disabled, moment)
+        yield ListRow(account, provider, key, is_off, moment)
 
 
 def list_all_keys(
@@ -47,16 +47,21 @@ def list_all_keys(
     One that was changed outside kojikey is reported to ``damaged`` and hides no other.
     """
     moment = parsed(now())
-    # One more pass over the store, where asking for each account would be a request for each. Few are disabled.
-    disabled = {stored.ref.account for stored in store.accounts() if is_disabled(stored)}
+    disabled = disabled_accounts(store)
     query = Query(providers=tuple(providers))
     for key in scan_keys(store, query, damaged=lambda _, error: damaged(error)):
         yield ListRow(key.account, key.provider, key, key.account in disabled, moment)
 
 
-def _is_disabled(store: Store, account: str) -> bool:
-    stored = store.read(account_ref(account))
-    return stored is not None and is_disabled(stored)
+def disabled_accounts(store: Store, account: str | None = None) -> frozenset[str]:
+    """Return the disabled accounts of a store, or only the given account where it is disabled.
+
+    For a whole store this is one pass over the accounts: a request for each account would take far longer.
+    """
+    if account is not None:
+        stored = store.read(account_ref(account))
+        return frozenset((account,) if stored is not None and is_disabled(stored) else ())
+    return frozenset(stored.ref.account for stored in store.accounts() if is_disabled(stored))
 
 
 def is_disabled(account: Stored) -> bool:

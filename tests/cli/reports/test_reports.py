@@ -256,6 +256,19 @@ def test_the_reports_of_a_real_run_are_whole_and_without_keys(kojikey: Program, 
     assert not list(tmp_path.glob("*.part"))
 
 
+@pytest.mark.parametrize("choice", [("--account", "acme"), ("--all-accounts",)], ids=["one", "all"])
+def test_the_page_reports_no_rotation_as_due_for_a_disabled_account(
+    kojikey: Program, tmp_path: Path, choice: tuple[str, ...]
+) -> None:
+    page = tmp_path / "keys.html"
+    assert kojikey.add("elevenlabs", "ok", "--account", "acme", "--expires", "5d").code == 0
+    assert kojikey("test", *choice, "--html", str(page)).code == 0
+    assert "rotation due" in page.read_text()
+    assert kojikey("account", "disable", "acme").code == 0
+    assert kojikey("test", *choice, "--html", str(page)).code == 0
+    assert "rotation due" not in page.read_text()
+
+
 @pytest.mark.parametrize("streamed", [False, True], ids=["drawn", "plain"])
 @pytest.mark.parametrize(
     ("unkept", "attempts", "words"),

@@ -12,8 +12,13 @@ SHOWN_WHOLE = 50
 """More results than that are shown on a terminal only where they are not valid: the others would scroll them away."""
 
 
-def reports_of(context: Context, *, total: int, is_long: bool, fail_on: str) -> tuple[list[Report], list[Report]]:
-    """Return the reports that get results as they come, and those that get few results in order, at the end."""
+def reports_of(
+    context: Context, *, total: int, is_long: bool, fail_on: str, disabled: frozenset[str]
+) -> tuple[list[Report], list[Report]]:
+    """Return the reports that get results as they come, and those that get few results in order, at the end.
+
+    ``disabled`` has the disabled accounts, whose keys are never due for rotation.
+    """
     call = context.call
     live: list[Report] = []
     held: list[Report] = []
@@ -35,5 +40,5 @@ def reports_of(context: Context, *, total: int, is_long: bool, fail_on: str) -> 
         from kojikey.cli.reports.spool import Spool
 
         # first: what goes wrong with a file is still to be reported in the others
-        live.insert(0, Spool(context, fail_on=fail_on))
+        live.insert(0, Spool(context, fail_on=fail_on, disabled=disabled))
     return live, held

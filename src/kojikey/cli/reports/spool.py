@@ -33,8 +33,8 @@ Writer = Callable[[RunEnd, Rows], Iterable[str]]
 class Spool:
     """Takes results, and writes the files and annotations that were asked for at the end."""
 
-    def __init__(self, context: Context, *, fail_on: str) -> None:
-        self._context, self._fail_on = context, fail_on
+    def __init__(self, context: Context, *, fail_on: str, disabled: frozenset[str]) -> None:
+        self._context, self._fail_on, self._disabled = context, fail_on, disabled
         self._files = [
             (path, _writer(option)) for option in (JUNIT, HTML) if (path := context.call.get(option)) is not None
         ]
@@ -51,7 +51,7 @@ class Spool:
         """Keep a result. If there is no room for it, the run goes on, and the reports are reported as missing."""
         if self._lost:
             return
-        text = json.dumps(_row(item, self._fail_on))
+        text = json.dumps(_row(item, self._fail_on, is_disabled=item.account in self._disabled))
         try:
             self._database.execute("INSERT INTO results VALUES (?, ?, ?)", (item.account, item.provider, text))
         except sqlite3.Error as error:
@@ -124,7 +124,7 @@ def _writer(option: Text) -> Writer:
     return write
 
 
-def _row(item: Item, fail_on: str) -> Document:
+def _row(item: Item, fail_on: str, *, is_disabled: bool) -> Document:
     """Return a result with what reports need beside it: whether it fails the run, and whether its key is due."""
     if isinstance(item, Unopened):
         return {
@@ -134,7 +134,7 @@ def _row(item: Item, fail_on: str) -> Document:
         }  # fmt: skip
     more: Document = {"is_failure": is_failure(item.verdict.outcome, fail_on)}
     if item.key is not None:
-        more["rotation_due"] = item.key.rotation_due(parsed(now()))
+        more["rotation_due"] = item.key.rotation_due(parsed(now()), is_disabled=is_disabled)
         more["expires_at"] = item.key.current.expires_at
         before = item.key.current.last_test
         more["last_valid_at"] = before.last_valid_at if before else None

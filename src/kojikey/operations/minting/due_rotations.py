@@ -20,7 +20,7 @@ from kojikey.model.management_errors import MintUnfinished
 from kojikey.model.timestamps import now, parsed, stamp
 from kojikey.operations import rotating
 from kojikey.operations.key_records import key_of, scan_keys
-from kojikey.operations.listing import is_disabled
+from kojikey.operations.listing import disabled_accounts
 from kojikey.operations.minting import lost_keys, minting, retiring
 from kojikey.operations.minting.mint_planning import Choice
 from kojikey.operations.minting.mint_run import Minter
@@ -80,7 +80,7 @@ def due_keys(
     A key whose record was changed outside kojikey is reported to ``damaged`` and hides no other.
     """
     moment = parsed(now())
-    disabled = {stored.ref.account for stored in open_store.store.accounts() if is_disabled(stored)}
+    disabled = disabled_accounts(open_store.store, account)
     for key in scan_keys(open_store.store, Query(account=account), damaged=lambda _, error: damaged(error)):
         if key.account in disabled or key.rotate_after_days is None:
             continue

@@ -20,6 +20,7 @@ from kojikey.cli.commands.test.options import NOT_TESTED_SINCE, SHARD
 from kojikey.cli.commands.test.run_end import RunFacts, Stop, end_of, worsened
 from kojikey.cli.commands.test.run_options import RunOptions
 from kojikey.cli.context import Context
+from kojikey.cli.options import HTML
 from kojikey.cli.output import advice
 from kojikey.cli.output.progress import Progress
 from kojikey.cli.output.streams import lost_output
@@ -28,6 +29,7 @@ from kojikey.model.bugs import first_of_ours
 from kojikey.model.errors import KojikeyError
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.timestamps import now
+from kojikey.operations.listing import disabled_accounts
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.outcomes import keep_none, keep_outcomes
 from kojikey.operations.results import TestResult
@@ -77,7 +79,8 @@ class KeyRun:
         self.since, self.left_out = query.not_tested_since or self.began_at, selection.left_out or 0
         if selection.total:
             open_store.ask_now()
-        self._prepare(selection.total)
+        has_page = self.context.call.get(HTML) is not None
+        self._prepare(selection.total, disabled_accounts(open_store.store, query.account) if has_page else frozenset())
         self.is_counted = selection.is_counted
         self.progress = Progress(self.total if self.is_counted else None, is_shown=self._has_bar())
         sources = selection.sources if self.is_counted else tuple(map(self._counting, selection.sources))
@@ -110,12 +113,14 @@ class KeyRun:
         self._take(result)
         return self._end(None, is_interrupted=False)
 
-    def _prepare(self, total: int) -> None:
+    def _prepare(self, total: int, disabled: frozenset[str] = frozenset()) -> None:
         from kojikey.cli.reports.select import reports_of
 
         self.tally.complete = self.context.terminal.completed
         self.total = total
-        self.live, self.held = reports_of(self.context, total=total, is_long=total > FEW, fail_on=self.options.fail_on)
+        self.live, self.held = reports_of(
+            self.context, total=total, is_long=total > FEW, fail_on=self.options.fail_on, disabled=disabled
+        )
 
     def _has_bar(self) -> bool:
         return self.total > 1 and self.context.terminal.has_bar
