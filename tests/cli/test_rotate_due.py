@@ -220,6 +220,22 @@ def test_a_removal_that_was_killed_after_the_deletion_finishes_when_repeated(koj
     assert ended.code == 0, ended.said
 
 
+def test_a_key_that_manages_itself_and_is_dead_is_removed_and_one_that_it_cannot_delete_is_named(
+    kojikey: Program,
+) -> None:
+    mint = set_up(kojikey, "deepgram")
+    assert mint.mint().code == 0
+    by_hand, minted = mint.managed.keys
+    mint.managed.delete(minted)
+    ended = kojikey("remove", "deepgram", "--yes", "--revoke")
+    assert ended.code == 0, ended.said
+    assert mint.managed.keys == (by_hand,)
+    assert "version 1" in ended.out
+    assert "still exists there" in ended.out
+    assert "version 2" not in ended.out
+    assert kojikey("history", "deepgram").code == 5
+
+
 def test_plain_removal_of_a_minted_key_names_its_id_and_page(kojikey: Program) -> None:
     mint = set_up(kojikey, "xai")
     assert mint.mint().code == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from msgspec import structs
 
 from kojikey.model.errors import (
     AccountNotFound,
@@ -13,6 +14,8 @@ from kojikey.model.errors import (
     StoreFull,
     WrongKek,
 )
+from kojikey.model.management_errors import MintUnfinished
+from kojikey.model.minting import MintIntent
 from kojikey.model.ref import Document, key_ref
 from kojikey.operations import removing
 from kojikey.operations.resolving import resolve
@@ -20,7 +23,7 @@ from kojikey.operations.store_admin import accounts
 from kojikey.stores.base import Change, Query, Store
 from support.account import OTHER, document_of, remove, revision_of, rows, source_of, write_account
 from support.faulty import Crash, FaultyStore
-from support.sample_store import ACCOUNT, BASE_URL, NEW, OLD, PROVIDER, Held, SampleStore
+from support.sample_store import ACCOUNT, BASE_URL, MOMENTS, NEW, OLD, PROVIDER, Held, SampleStore
 
 # remove
 
@@ -165,6 +168,29 @@ def test_what_happens_to_the_account_meanwhile_goes_with_it(sample_store: Sample
     assert list(sample_store.opener().scan(Query(account=ACCOUNT))) == []
     assert sample_store.actions()[-1] == "removed"
     sample_store.verify()
+
+
+@pytest.mark.parametrize("has_damaged_account", [False, True])
+def test_a_mint_that_begins_during_the_removal_stops_it(sample_store: SampleStore, has_damaged_account: bool) -> None:
+    sample_store.add()
+    if has_damaged_account:
+        write_account(sample_store, audit="damaged")
+    intent = MintIntent("kojikey acme v2 0a1b2c3d", "0a1b2c3d", MOMENTS[0], "", "", None, None, None, False, "proof")
+
+    def begin_mint() -> None:  # as a mint does: the intent changes the key, and leaves no event
+        stored, key = sample_store.opener().read(key_ref(ACCOUNT, PROVIDER)), sample_store.key()
+        assert stored is not None
+        assert key is not None
+        changed = structs.replace(key, minting=intent)
+        sample_store.opener().commit((Change(stored.ref, changed.as_document(), stored.revision),))
+
+    store = Meanwhile(sample_store.opener(), begin_mint)
+    with pytest.raises(MintUnfinished):
+        accounts.remove_account(sample_store.open_store(store), account=ACCOUNT)
+    key = sample_store.key()
+    assert key is not None
+    assert key.minting == intent
+    assert "removed" not in sample_store.actions()
 
 
 def test_of_two_removals_one_finds_nothing_left(sample_store: SampleStore) -> None:

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from kojikey.testing import FaultKind, Sandbox, SandboxKey, load_key
+from kojikey.testing.sandbox.sample_keys import made_up_key
 from kojikey.testing.sandbox.sandbox import _PLAYS
 from kojikey.testing.sandbox.wire import Reply
 
@@ -91,6 +92,15 @@ def test_a_revoked_key_works_no_longer(sandbox: Sandbox, provider: str) -> None:
     assert get(key).status_code in (400, 401)
     sandbox.set_reason(key.key, "ok")
     assert get(key).status_code == 200
+
+
+def test_a_deleted_key_is_refused_by_the_management_api_of_its_provider(sandbox: Sandbox) -> None:
+    managed, url = sandbox.managed("deepgram"), f"{sandbox.base_url('deepgram')}/v1/projects/project-1/keys/key-0001"
+    key = managed.add(made_up_key("deepgram", "another one"))
+    headers = {"Authorization": f"Token {key.value}"}
+    assert httpx.get(url, headers=headers, trust_env=False).status_code == 200
+    managed.delete(key)
+    assert httpx.get(url, headers=headers, trust_env=False).status_code == 401
 
 
 def test_a_key_of_ones_own_can_be_added(sandbox: Sandbox) -> None:

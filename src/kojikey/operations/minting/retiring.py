@@ -115,15 +115,18 @@ async def revoke_all(open_store: OpenStore, keys: KeyManagement, key: Key, test:
         except ManagementRefused as refused:
             if not (refused.refusal is Refusal.ADMIN_KEY and keys.ability.admin == key.provider):
                 raise
-            if not await _is_refused(open_store, key, version, test):
+            outcome = await _outcome(open_store, key, version, test)
+            if outcome is Outcome.INDETERMINATE:
+                raise
+            if outcome is not Outcome.REJECTED:
                 left.append(version)
     return tuple(left)
 
 
-async def _is_refused(open_store: OpenStore, key: Key, version: Version, test: Probe) -> bool:
+async def _outcome(open_store: OpenStore, key: Key, version: Version, test: Probe) -> Outcome:
     secret = opened(open_store.sealer(key.account), key.provider, version)
     verdict = await test(secret, Target(key.provider, version.base_url, key.models, key.capabilities))
-    return verdict.outcome is Outcome.REJECTED
+    return verdict.outcome
 
 
 async def _disable(keys: KeyManagement, remote: RemoteKey) -> None:

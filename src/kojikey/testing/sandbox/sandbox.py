@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from functools import partial
 from hashlib import sha256
+from http import HTTPStatus
 from typing import Self
 
 from kojikey.model.errors import UsageError
@@ -19,6 +20,7 @@ from kojikey.testing.sandbox import elevenlabs, google_gemini
 from kojikey.testing.sandbox.journal import Journal, RecordedRequest, misdeeds_of, record_of
 from kojikey.testing.sandbox.known_keys import KnownKeys, outcome_of, scenario_of
 from kojikey.testing.sandbox.management import DIALECTS, GOOGLE, GOOGLE_TOKEN, Managed
+from kojikey.testing.sandbox.management.dialect import refusal
 from kojikey.testing.sandbox.played import key_in, play
 from kojikey.testing.sandbox.sample_keys import SandboxKey, made_up_key
 from kojikey.testing.sandbox.scenarios import PROVIDERS, Caller, Scenario, script_of
@@ -329,9 +331,12 @@ class Sandbox:
         if provider in self._managed and self._managed[provider].is_unknown_yet(key):
             caller = Caller(key, None)
         dialect = DIALECTS.get(provider)
-        if dialect is not None and dialect.matches(request, path) and _works(caller, request, provider):
+        is_managing = dialect is not None and dialect.matches(request, path)
+        if dialect is not None and is_managing and _works(caller, request, provider):
             return dialect.reply(self.managed(dialect.provider), request, path)
         reply = _PLAYS[provider](request, path, caller, facts)
+        if is_managing and reply.status == HTTPStatus.NOT_FOUND:
+            return refusal()  # a key that is not accepted is refused before anything is looked up
         if kind is FaultKind.SLOW and reply.reaction is Reaction.ANSWER:
             return Reply(reply.status, reply.headers, reply.body, Reaction.DRIP, reply.spends)
         return reply

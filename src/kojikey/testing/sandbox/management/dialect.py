@@ -101,6 +101,11 @@ def error(status: int, message: str) -> Reply:
     return ok({"error": {"code": status, "message": message}}, status)
 
 
+def refusal() -> Reply:
+    """Return the answer to a credential that the provider does not accept."""
+    return error(_STATUS["admin_key"], _MESSAGE["admin_key"])
+
+
 def page(items: list[ManagedKey], managed: Managed, start: str | None) -> tuple[list[ManagedKey], str]:
     """Return a page of a list, and where the next one begins (``""`` after the last)."""
     begin = int(start) if start and start.isdigit() else 0
