@@ -1,1 +1,1 @@
-"""What an answer of a provider means. Pure: no requests, no asyncio."""
+"""Judges the answers of providers. Pure: no requests, no asyncio."""

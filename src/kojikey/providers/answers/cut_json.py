@@ -1,6 +1,6 @@
-"""Reads the complete items at the beginning of a truncated JSON text: a list of models can be longer than the limit.
+"""Reads the complete items of a truncated JSON text: a list of models can be longer than the part that is read.
 
-Pure. Must not: guess. A member that is not complete is left out.
+Pure. Must not: guess. An incomplete item is left out.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ _CLOSERS = {"{": "}", "[": "]"}
 
 
 def whole_items(text: str) -> Any:
-    """Return the document with what was whole of it, None where that is nothing."""
-    open_ones: list[str] = []
+    """Return the document without its incomplete end, None if no item is complete."""
+    expected: list[str] = []
     end, closers = 0, ""
     for match in _TOKEN.finditer(text):
         token = match[0]
         if token in _CLOSERS:
-            open_ones.append(_CLOSERS[token])
+            expected.append(_CLOSERS[token])
         elif token in "}]":
-            if not open_ones or open_ones.pop() != token:
+            if not expected or expected.pop() != token:
                 return None
-            end, closers = match.end(), "".join(reversed(open_ones))
+            end, closers = match.end(), "".join(reversed(expected))
     try:
         return json.loads(text[:end] + closers) if end else None
     except (ValueError, RecursionError):

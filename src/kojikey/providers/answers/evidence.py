@@ -1,8 +1,8 @@
-"""Finds a provider's own words in an answer, whatever they are wrapped in. Pure; knows no provider.
+"""Extracts the provider's own words from an answer, however it wraps them. Pure; knows no provider.
 
 Bodies seen in the wild: an ``error`` or ``detail`` object, a one-element array around it, a member name with a space
 before it, the whole object as text inside its own ``message``, server-sent events, FastAPI's list, HTML, nothing.
-Must not: show anything. What is here is as the provider sent it; :mod:`.judge` scrubs what it hands on.
+Must not: display anything. The texts are as the provider sent them; :mod:`.judge` scrubs those that it uses.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _DEPTH = 4
-_DEEPEST = 32  # no answer was seen that nests half as deep; Python's own stack is the limit of what can be read at all
+_DEEPEST = 32  # twice the depth of any answer seen; a hostile body must not exhaust the stack
 _LONGEST = 4096
 _WORD_MEMBERS = ("reason", "status", "code", "type", "err_code", "error_code")
 _MESSAGE_MEMBERS = ("message", "msg", "err_msg", "error_description", "title")
 _NESTING_MEMBERS = ("error", "detail", "errors")
 _PADDING = ("\\", '" ', ' ":', ' "\t', ' "\n', ' "\r')
-"""A text of ASCII with a member whose name begins or ends with white space, escaped or not, has one of these."""
+"""An ASCII text contains one of these if the name of a member begins or ends with white space, escaped or not."""
 _NESTED = (dict, list)
 _TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 
@@ -30,8 +30,8 @@ _TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORE
 class Answer:
     """The answer to one request. ``headers`` has lower-case names; ``truncated``: the body was cut.
 
-    ``is_doubtful``: it may be the answer to another request. It came over a connection that was used before,
-    or there was more behind it.
+    ``is_doubtful``: it may be the answer to another request, because the connection had been used before or more
+    bytes followed.
     """
 
     status: int
@@ -48,11 +48,10 @@ class Answer:
 
 @dataclass(slots=True, repr=False)
 class Evidence:
-    """A provider's own words and numbers. ``document`` is the parsed body, None where it is not JSON.
+    """The words and numbers in an answer. ``document`` is the parsed body, None if it is not JSON.
 
-    ``is_text`` is false for bytes that are not UTF-8, which every provider's JSON is; readable parts of an error count
-    nevertheless. ``is_page``: the text is not JSON, nor JSON that was cut: a proxy, portal or load balancer
-    writes those.
+    ``is_text`` is False for a body that is not UTF-8; its readable parts are used in error answers only. ``is_page``:
+    the text does not begin like JSON, so that a proxy, a login page or a load balancer may have written it.
     """
 
     document: Any = None
@@ -73,12 +72,12 @@ class Evidence:
 
 
 def evidence_of(answer: Answer) -> Evidence:
-    """Return the evidence in an answer. Never fails: unreadable parts are left out."""
+    """Return the evidence in an answer; unreadable parts are left out."""
     return with_words(read(answer), answer)
 
 
 def read(answer: Answer) -> Evidence:
-    """Return the parsed body of an answer, without the words in it: that is all that an accepted answer needs."""
+    """Return the evidence with the parsed body alone, which is enough for an accepted answer."""
     try:
         text, is_text = answer.body.decode("utf-8"), True
     except UnicodeDecodeError:
@@ -87,9 +86,9 @@ def read(answer: Answer) -> Evidence:
 
 
 def with_words(evidence: Evidence, answer: Answer) -> Evidence:
-    """Return what was read of an answer, with the provider's words and numbers added to it."""
+    """Add the provider's words and numbers to the evidence that :func:`read` returned for an answer."""
     if evidence.document is not None:
-        _gather(evidence, evidence.document, _DEPTH)
+        _collect(evidence, evidence.document, _DEPTH)
         return evidence
     text = _stripped(answer.body.decode("utf-8", "replace"))
     if text:
@@ -105,7 +104,7 @@ def _stripped(text: str) -> str:
 
 
 def _parsed(text: str) -> Any:
-    """Return an object or a list, else None: no API answers with a bare number or word."""
+    """Return the JSON object or list in a text, else None: no API answers with a bare number or word."""
     if text.startswith(("data:", "event:", "id:", ":")):
         lines = text.splitlines()
         text = "\n".join(line[5:].strip() for line in lines if line.startswith("data:"))
@@ -120,9 +119,9 @@ def _parsed(text: str) -> Any:
 
 
 def _trimmed(value: dict[Any, Any] | list[Any], depth: int = _DEEPEST) -> Any:
-    """Return the value with member names without the white space that has been seen before ``@type``.
+    """Return the value with white space removed from the names of members (it was seen before ``@type``).
 
-    What is nested too deep is left out: a hostile body must not exhaust the stack.
+    Values deeper than :data:`_DEEPEST` are left out.
     """
     if not depth:
         return None
@@ -134,49 +133,50 @@ def _trimmed(value: dict[Any, Any] | list[Any], depth: int = _DEEPEST) -> Any:
     return [_trimmed(item, depth - 1) if isinstance(item, _NESTED) else item for item in value]
 
 
-def _gather(evidence: Evidence, node: Any, depth: int) -> None:
+def _collect(evidence: Evidence, node: Any, depth: int) -> None:
     if isinstance(node, str):
-        _say(evidence, node, depth)
+        _add_message(evidence, node, depth)
     if depth == 0 or not isinstance(node, dict | list):
         return
     if isinstance(node, list):
         for item in node[:20]:
-            _gather(evidence, item, depth - 1)
+            _collect(evidence, item, depth - 1)
         return
     for name in _WORD_MEMBERS:
         word = node.get(name)
         if isinstance(word, str | int) and not isinstance(word, bool):
             evidence.words.add(str(word))
     for message in _messages(node):
-        _say(evidence, message, depth)
+        _add_message(evidence, message, depth)
     details = node.get("details")
     if isinstance(details, dict) and isinstance(details.get("error_code"), str):
         evidence.words.add(details["error_code"])
     for item in details[:20] if isinstance(details, list) else ():
         if isinstance(item, dict):
-            _gather_detail(evidence, item)
+            _collect_detail(evidence, item)
     for name in _NESTING_MEMBERS:
-        _gather(evidence, node.get(name), depth - 1)
+        _collect(evidence, node.get(name), depth - 1)
 
 
 def _messages(node: dict[str, Any]) -> Iterator[str]:
-    where = node.get("loc")
-    prefix = ".".join(str(part) for part in where[:8]) + ": " if isinstance(where, list) else ""
+    location = node.get("loc")  # FastAPI: the path of the member that the message is about
+    prefix = ".".join(str(part) for part in location[:8]) + ": " if isinstance(location, list) else ""
     for name in _MESSAGE_MEMBERS:
         if isinstance(node.get(name), str):
             yield prefix + node[name]
 
 
-def _say(evidence: Evidence, message: str, depth: int) -> None:
+def _add_message(evidence: Evidence, message: str, depth: int) -> None:
+    """Add a message, or the messages in it if it is JSON itself."""
     nested = _parsed(message.strip()) if depth > 1 and message.lstrip().startswith(("{", "[")) else None
     if nested is not None:
-        _gather(evidence, nested, depth - 1)
+        _collect(evidence, nested, depth - 1)
     else:
         _add(evidence.messages, message[:_LONGEST])
 
 
-def _gather_detail(evidence: Evidence, detail: dict[str, Any]) -> None:
-    """One of google.rpc's ErrorInfo, QuotaFailure and RetryInfo, told apart by their members."""
+def _collect_detail(evidence: Evidence, detail: dict[str, Any]) -> None:
+    """Collect from an ErrorInfo, a QuotaFailure or a RetryInfo of google.rpc; their members distinguish them."""
     if isinstance(detail.get("reason"), str):
         evidence.words.add(detail["reason"])
     if isinstance(detail.get("metadata"), dict):

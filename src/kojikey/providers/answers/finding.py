@@ -1,4 +1,4 @@
-"""What one request of a test came to: an answer's finding, or the fault for which there was no answer. Data alone."""
+"""The types for the result of one request of a test: a finding if it got an answer, else a fault. Data only."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from kojikey.model.verdict import OUTCOME_OF, Outcome, Reason, Usage
 from kojikey.providers.definition import Check, Definition
 
 Scrub = Callable[[str], str]
-"""Returns a text without the key that a test is about."""
+"""Removes the tested key from a text."""
 
 
 class Fault(NamedTuple):
     """The reason why a request got no answer. ``detail`` has no foreign text; ``retry``: another try may help.
 
-    ``is_unsent``: the request did not leave, so nobody can have acted on it.
+    ``is_unsent``: no part of the request was sent, so the provider cannot have acted on it.
     """
 
     reason: Reason
@@ -29,8 +29,8 @@ class Fault(NamedTuple):
 class Finding(Struct, frozen=True):
     """The finding of one request. All text in it is scrubbed.
 
-    ``yields_to`` names the check that decides in place of this one. ``picked`` has what later requests need, by the
-    name of the placeholder, the best choice first. ``about`` and ``is_undelivered`` are the rule's.
+    ``yields_to`` names the check that decides in place of this one. ``picked`` has the values for the placeholders of
+    later requests, the best choice first. ``about`` and ``is_undelivered`` are those of the :class:`.Rule` that matched.
     """
 
     name: str
@@ -59,9 +59,9 @@ class Finding(Struct, frozen=True):
 
 
 class Subject(Struct, frozen=True):
-    """The subject of a finding, for its wording: the check's name with its model, the model, the scrubber.
+    """The context in which an answer is judged. ``name`` is the check's name with placeholders filled in.
 
-    ``capabilities`` are those asked for, None for every one; ``now`` is the moment of the test.
+    ``capabilities`` are the requested ones, None for all; ``now`` is the time of the test.
     """
 
     definition: Definition

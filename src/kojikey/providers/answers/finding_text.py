@@ -1,4 +1,4 @@
-"""The words of a finding: a definition's or our own templates, filled in with what the answer says, scrubbed.
+"""The texts of a finding: templates, of the definition or ours, filled in from the answer and scrubbed.
 
 Pure. Must not: decide what an answer means.
 """
@@ -18,7 +18,7 @@ _BEFORE_SIGN = re.compile(r"\s+([,;:])")
 
 
 class Values:
-    """The values of a text's placeholders, each made when it is asked for: scrubbing is much of the work of a test."""
+    """The values of a template's placeholders, each computed only when it is used: scrubbing is expensive."""
 
     __slots__ = ("answer", "evidence", "permissions", "subject")
 
@@ -38,7 +38,7 @@ class Values:
 
     @property
     def message(self) -> str:
-        """The provider's first sentence."""
+        """The provider's first message."""
         return self.subject.scrub(self.evidence.messages[0]) if self.evidence.messages else ""
 
     @property
@@ -49,7 +49,7 @@ class Values:
 
     @property
     def retired(self) -> str:
-        """What the provider says of a shape of its keys that it will not accept any more."""
+        """The sentence about the key format that the provider stops accepting, ``""`` if it has no such format."""
         return next((shape.retired for shape in self.subject.definition.shapes if shape.retired), "")
 
 
@@ -70,15 +70,15 @@ _VALUES: Mapping[str, Callable[[Values], str]] = {
 
 
 def sentence(templates: tuple[str, str], values: Values) -> str:
-    """Return the first template filled in, or the second where the answer lacks a value for the first."""
-    # what an empty placeholder leaves behind goes, and so does a provider's full stop
+    """Return the first template filled in, or the second if the answer lacks a value for the first."""
+    # an empty placeholder at an end leaves punctuation behind, and a provider's message may end in a full stop
     return _text(_chosen(templates, values), values).strip(" :;.")
 
 
 def hint_of(templates: tuple[str, str], values: Values) -> Hint:
-    """Return the template filled in as :func:`sentence` does; ``{rotate}`` and ``{test}`` are commands about the key.
+    """Return the template filled in as :func:`sentence` does; ``{rotate}`` and ``{test}`` become commands for the key.
 
-    A definition speaks of a saved key; where it is not saved, the caller replaces the commands.
+    The commands are for a saved key; the caller replaces them if the key is not saved.
     """
     template = _chosen(templates, values)
     if not template:
@@ -96,8 +96,8 @@ def _chosen(templates: tuple[str, str], values: Values) -> str:
     own, default = templates
     if not own:
         return default
-    told = [name for name in PLACEHOLDER.findall(own) if name == "message" or name.startswith("metadata.")]
-    return own if all(values.get(name, "") for name in told) else default
+    needed = [name for name in PLACEHOLDER.findall(own) if name == "message" or name.startswith("metadata.")]
+    return own if all(values.get(name, "") for name in needed) else default
 
 
 def _text(template: str, values: Values) -> str:

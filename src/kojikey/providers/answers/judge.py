@@ -1,7 +1,7 @@
-"""Turns one answer into a finding: the provider's own word first, then the status, else unknown. Pure.
+"""Turns one answer into a finding: by the provider's own word first, then by the status, else as unknown. Pure.
 
-An unforeseen answer never condemns a key. Must not: make requests, or know any provider (the definitions do).
-Merging the findings of a test into its verdict is :mod:`.merge`'s work.
+An unknown answer never counts against a key. Must not: make requests, know any provider (the definitions do), or
+merge the findings of a test (:mod:`.merge` does).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from kojikey.providers.answers.cut_json import whole_items
 from kojikey.providers.answers.evidence import Answer, Evidence, read, with_words
 from kojikey.providers.answers.finding import Fault, Finding, Scrub, Subject
 from kojikey.providers.answers.finding_text import Values, hint_of, sentence
-from kojikey.providers.answers.reason_texts import WORDS
+from kojikey.providers.answers.reason_texts import TEXTS
 from kojikey.providers.answers.scrub import plain
 from kojikey.providers.answers.success_body import AcceptedBody, has_member
 from kojikey.providers.definition import Check, Definition, Rule, filled
@@ -26,10 +26,10 @@ _PERMISSION = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{2,99}")
 _LONGEST_URL = 300
 _LONGEST_CHARACTER = 4
 _UNLISTED = "the list of models was too long to read completely, and the model {model} is not in the part that was read"
-_SAID_BY_REASON = {
+_AUTHENTIC_BY_REASON = {
     **dict.fromkeys(Reason),
     **{reason: True for reason, outcome in OUTCOME_OF.items() if outcome in (Outcome.VALID, Outcome.LIMITED)},
-    # a provider that says "expired" or "revoked" knows the key
+    # a provider that answers "expired" or "revoked" knows the key
     Reason.EXPIRED: True,
     Reason.REVOKED: True,
     Reason.INVALID_KEY: False,
@@ -50,9 +50,9 @@ def judge(
 ) -> Finding:
     """Return the finding for an answer.
 
-    ``key_shape`` is the name of the key's shape, where it has a known one. ``values`` filled the request's
-    placeholders. ``scrub`` is applied to every text of the provider that a finding carries. ``capabilities`` are
-    those asked for (None: every one), ``now`` is the moment of the test, the present one where it is not given.
+    ``key_shape`` is the name of the key's shape, None if it has no known one. ``values`` are those that filled in the
+    request's placeholders. ``scrub`` is applied to every text of the provider in the finding. ``capabilities`` are
+    the requested ones (None: all); ``now`` is the time of the test (default: the present).
     """
     values = values or {}
     name, model = filled(check.name, values), values.get("model", "")
@@ -74,47 +74,48 @@ def judge(
 def judge_fault(
     definition: Definition, check: Check, fault: Fault, *, values: Mapping[str, str] | None = None
 ) -> Finding:
-    """Return the finding for a missing answer; it never says anything about the key."""
+    """Return the finding for a request without an answer, which is never against the key."""
     subject = Subject(definition, check, filled(check.name, values or {}), "", plain)
     return _finding(subject, fault.reason, None, detail=fault.detail, retry=fault.retry)
 
 
 def _accepted(subject: Subject, answer: Answer, evidence: Evidence) -> Finding | None:
-    """Return the finding for a 2xx from the provider, None for one that anything could have sent."""
+    """Return the finding for a 2xx answer of the provider, None if it does not have the form of the provider's."""
     check = subject.check
     document = _document(check, answer, evidence)
     has_type = bool(check.expect_type) and answer.content_type.startswith(check.expect_type)
     if not has_type and not _is_expected(document, check):
         return None
-    read = AcceptedBody(document, subject.scrub)
-    state = read.state(check, capabilities=subject.capabilities, now=subject.now)
-    told: dict[str, Any] = {
-        "usage": read.usage(check.usage),
-        "permissions": read.permissions(check),
-        "expires_at": read.expires_at(check),
-        # only a provider that knows the key sends an answer of this kind
+    body = AcceptedBody(document, subject.scrub)
+    state = body.state(check, capabilities=subject.capabilities, now=subject.now)
+    reported: dict[str, Any] = {
+        "usage": body.usage(check.usage),
+        "permissions": body.permissions(check),
+        "expires_at": body.expires_at(check),
+        # only a provider that knows the key sends an answer of this form
         "authentic": None if check.public else True,
     }
     if state:
         missing = (state.permission,) if state.permission else ()
-        words: dict[str, Any] = {"detail": state.detail, "hint": state.hint, "page": state.page}
-        return _finding(subject, state.reason, answer, missing_permissions=missing, **words, **told)
-    if not read.has_model(check, subject.model):
+        texts: dict[str, Any] = {"detail": state.detail, "hint": state.hint, "page": state.page}
+        return _finding(subject, state.reason, answer, missing_permissions=missing, **texts, **reported)
+    if not body.has_model(check, subject.model):
         reason = Reason.UNKNOWN if answer.truncated else Reason.MODEL_UNAVAILABLE
-        return _finding(subject, reason, answer, detail=_UNLISTED if answer.truncated else "", **told)
-    return _finding(subject, Reason.OK, answer, picked=read.picked(check.pick), **told)
+        return _finding(subject, reason, answer, detail=_UNLISTED if answer.truncated else "", **reported)
+    return _finding(subject, Reason.OK, answer, picked=body.picked(check.pick), **reported)
 
 
 def _document(check: Check, answer: Answer, evidence: Evidence) -> Any:
+    """Return the JSON of an accepted answer, of a truncated one its complete items; None if it cannot be used."""
     if not answer.truncated:
         return evidence.document if evidence.is_text else None
     text = answer.body.decode("utf-8", "replace")
-    is_text = "\ufffd" not in text[:-_LONGEST_CHARACTER]  # the cut may go through the last one
+    is_text = "\ufffd" not in text[:-_LONGEST_CHARACTER]  # the last character may be cut in two
     return whole_items(text) if check.may_be_cut and is_text else None
 
 
 def _is_expected(document: Any, check: Check) -> bool:
-    """Return whether an accepted answer has what only the provider would send."""
+    """Return whether an accepted answer has one of the members by which the definition recognises the provider."""
     if isinstance(document, list):
         first = document[0] if document else None
         return any(has_member(first, path, kind) for path, kind in check.expect_items.items())
@@ -122,16 +123,16 @@ def _is_expected(document: Any, check: Check) -> bool:
 
 
 def first_match(rules: tuple[Rule, ...], answer: Answer, evidence: Evidence, key_shape: str | None) -> Rule | None:
-    """Return the first rule whose conditions all hold, None where none does."""
+    """Return the first rule whose conditions all hold, None if there is no such rule."""
     may_apply = (rule for rule in rules if _may_apply(rule, answer, evidence))
     return next((rule for rule in may_apply if _matches(rule, answer, evidence, key_shape)), None)
 
 
 def _may_apply(rule: Rule, answer: Answer, evidence: Evidence) -> bool:
-    """Return whether a rule is for this kind of answer, before its conditions are checked.
+    """Return whether a rule may be used for this kind of answer, whatever its conditions are.
 
-    A page may come from a proxy, a portal or a filter: a provider's words in it count only for a
-    rule that names the page's content type. A server that answers 5xx did not look at the key.
+    A text that is not JSON may come from a proxy, a login page or a filter, so its words count only for a rule that
+    names its content type. A server that answers 5xx did not look at the key.
     """
     judges_key = OUTCOME_OF[rule.reason] in (Outcome.REJECTED, Outcome.LIMITED)
     if judges_key and answer.status >= 500:
@@ -207,12 +208,12 @@ def _finding(
     page: str = "",
     **extra: Any,
 ) -> Finding:
-    words = WORDS[reason]
+    texts = TEXTS[reason]
     evidence = evidence or Evidence()
     values = Values(subject, answer, evidence, extra.get("missing_permissions", ()))
-    page_name = page or words.page
+    page_name = page or texts.page
     fields: dict[str, Any] = {
-        "authentic": _SAID_BY_REASON[reason],
+        "authentic": _AUTHENTIC_BY_REASON[reason],
         "manage_url": subject.definition.pages.named(page_name) if page_name else "",
         "retry_after": evidence.retry_after,
         **extra,
@@ -222,14 +223,15 @@ def _finding(
         name=subject.name,
         required=subject.check.required,
         reason=reason,
-        detail=sentence((detail, words.detail), values),
-        hint=hint_of((hint, words.hint), values),
+        detail=sentence((detail, texts.detail), values),
+        hint=hint_of((hint, texts.hint), values),
         http_status=answer.status if answer else None,
         **fields,
     )
 
 
 def _permissions(subject: Subject, rule: Rule, evidence: Evidence) -> tuple[str, ...]:
+    """Return the names of the permissions that the key lacks; none that contains a part of the key."""
     if rule.permission:
         return (rule.permission,)
     if rule.permission_match:
@@ -241,17 +243,15 @@ def _permissions(subject: Subject, rule: Rule, evidence: Evidence) -> tuple[str,
         return (named,) if _PERMISSION.fullmatch(named) and subject.scrub(named) == named else ()
     words = re.findall(r"[a-z][a-z0-9_]*", evidence.message)
     known = [word for word in dict.fromkeys(words) if word in subject.definition.permissions]
-    # one that is newer than the definition is named where the sentence is the known one
-    new = (
-        []
-        if known or not subject.definition.permissions
-        else [word for word in _NAMED_PERMISSION.findall(evidence.message) if subject.scrub(word) == word]
-    )
-    return tuple(known or dict.fromkeys(new))
+    if known or not subject.definition.permissions:
+        return tuple(known)
+    # a permission that the definition does not know yet is recognised by the wording of the sentence
+    named = _NAMED_PERMISSION.findall(evidence.message)
+    return tuple(dict.fromkeys(word for word in named if subject.scrub(word) == word))
 
 
 def _is_on(url: str, hosts: tuple[str, ...]) -> bool:
-    """Return whether an address is https and on one of the hosts or below one."""
+    """Return whether an address is https and its host is one of the hosts or a subdomain of one."""
     match = re.fullmatch(r"https://([A-Za-z0-9.-]+)(?:/[!-~]*)?", url)
     if not match or len(url) > _LONGEST_URL:
         return False

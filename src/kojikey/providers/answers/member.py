@@ -1,4 +1,4 @@
-"""A place in a JSON answer, written as people write it: ``data.limit``, ``balances[0].amount``, ``scoped[].names[]``.
+"""Reads a member of a JSON answer by its path: ``data.limit``, ``balances[0].amount``, ``scoped[].names[]``.
 
 Pure. Must not: know the meaning of a member. A value of an unexpected type counts as missing.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 _STEP = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*)|\[([0-9]{0,4})\]")
 _PATH = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_-]*|\[[0-9]{0,4}\])(?:\.[A-Za-z_][A-Za-z0-9_-]*|\[[0-9]{0,4}\])*")
-_MOST = 1000  # values of one place: an answer is bounded, but not by us
+_MOST = 1000  # values of one path: a hostile answer may have lists in lists
 
 
 def is_path(text: str) -> bool:
@@ -21,7 +21,7 @@ def is_path(text: str) -> bool:
 
 
 def values_at(document: Any, path: str) -> list[Any]:
-    """Return what stands at a path: one value at most, but for paths with ``[]`` (each item of a list)."""
+    """Return the values at a path: at most one, or several if the path has ``[]`` (each item of a list)."""
     found: list[Any] = [document]
     for name, index in _steps(path):
         found = [value for item in found for value in _step(item, name, index)][:_MOST]
@@ -35,7 +35,7 @@ def _steps(path: str) -> tuple[tuple[str, str], ...]:
 
 
 def value_at(document: Any, path: str) -> Any:
-    """Return what stands first at a path, None where nothing does or the path is empty."""
+    """Return the first value at a path, None if there is none or the path is empty."""
     if not path:
         return None
     for name, _ in _steps(path):

@@ -1,7 +1,7 @@
 """Merges the findings of one test into its verdict. Pure.
 
-A key that any check rejects is rejected. Otherwise the first required check that was refused decides, then the
-first one that learned nothing; if there is none, the key is valid.
+A key that any check rejects is rejected. Otherwise the first required check with the outcome limited decides, then the
+first indeterminate one; if there is none, the key is valid.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ def conclude(
     attempts: int = 1,
     tested_at: str = "",
 ) -> Verdict:
-    """Return the verdict of a test's findings, in the order of its checks; there is at least one.
+    """Return the verdict for a test's findings, which are in the order of its checks; there is at least one.
 
-    ``latencies`` are those of the findings, in milliseconds; the others are of the whole test.
+    ``latencies`` are those of the findings, in milliseconds; the other arguments are about the whole test.
     """
     settled = [_settled(finding, findings) for finding in findings]
     deciding = _deciding(settled)
@@ -39,7 +39,7 @@ def conclude(
         hint=deciding.hint,
         manage_url=deciding.manage_url,
         missing_permissions=missing,
-        checks=tuple(_result(finding, took) for finding, took in zip(settled, times, strict=True)),
+        checks=tuple(_result(finding, latency) for finding, latency in zip(settled, times, strict=True)),
         usage=next((finding.usage for finding in settled if finding.usage), None),
         permissions=next((finding.permissions for finding in settled if finding.permissions is not None), None),
         expires_at=next((finding.expires_at for finding in settled if finding.expires_at), None),
@@ -49,9 +49,12 @@ def conclude(
     )
 
 
-def _settled(finding: Finding, all_of_them: Sequence[Finding]) -> Finding:
-    """A check that yields to one that was made decides nothing (listing models may be blocked where calling is not)."""
-    yields = finding.yields_to and any(other.name == finding.yields_to for other in all_of_them)
+def _settled(finding: Finding, findings: Sequence[Finding]) -> Finding:
+    """Return a finding as not required if it yields to another one of the test.
+
+    A key may be allowed to call models and not to list them, for example.
+    """
+    yields = finding.yields_to and any(other.name == finding.yields_to for other in findings)
     return replace(finding, required=False) if yields else finding
 
 
@@ -64,10 +67,10 @@ def _deciding(findings: Sequence[Finding]) -> Finding:
 
 
 def _authentic(findings: Sequence[Finding], deciding: Finding) -> bool | None:
-    said = [finding.authentic for finding in findings]
+    answers = [finding.authentic for finding in findings]
     if deciding.reason is Reason.INVALID_KEY:
         return False
-    return True if True in said else False if False in said else None
+    return True if True in answers else False if False in answers else None
 
 
 def _missing(findings: Sequence[Finding]) -> tuple[str, ...]:
@@ -95,13 +98,13 @@ def _adds(finding: Finding, deciding: Finding) -> bool:
     return finding.outcome in (Outcome.LIMITED, Outcome.REJECTED) and finding.reason is not deciding.reason
 
 
-def _result(finding: Finding, took: int | None) -> CheckResult:
+def _result(finding: Finding, latency_ms: int | None) -> CheckResult:
     return CheckResult(
         name=finding.name,
         required=finding.required,
         reason=finding.reason,
         http_status=finding.http_status,
-        latency_ms=took,
+        latency_ms=latency_ms,
         detail=finding.detail,
         missing_permissions=finding.missing_permissions,
     )

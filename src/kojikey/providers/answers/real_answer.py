@@ -1,7 +1,7 @@
 """Judges the answer to a program's own request by the rules of a test. Pure.
 
-Owns: what is different there: any request may have been made, so that an accepted answer can have any form.
-Must not: reject a key because of the program's request; only the provider's word about the key counts.
+Owns: the difference from a test: the request is unknown, so an accepted answer may have any form.
+Must not: count a fault of the program's request against the key; only the provider's word about the key counts.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ANY_TYPE = "application/octet-stream"
 
 
 def answer_of(status: int, headers: Mapping[str, str] | None, body: Any) -> Answer:
-    """Return an answer as the rules read it; a body may be bytes, a text, what was read from JSON, or nothing."""
+    """Return an answer as the rules read it; ``body`` may be bytes, a text, parsed JSON or None."""
     if isinstance(body, bytes | bytearray | memoryview):
         content = bytes(body)
     elif isinstance(body, str):
@@ -40,11 +40,11 @@ def answer_of(status: int, headers: Mapping[str, str] | None, body: Any) -> Answ
 
 
 def judge_real_answer(definition: Definition, answer: Answer, secret: Secret | None) -> Verdict:
-    """Return the verdict on the key that an answer allows; all text in it is scrubbed of the key."""
+    """Return the verdict on the key after one answer; all text in it is scrubbed of the key."""
     key = secret.reveal() if secret else ""
     shape = definition.shape_of(key) if key else None
     scrub = Scrubber(key) if key else plain
-    key = ""  # a traceback with locals shows none
+    key = ""  # so that a traceback with locals does not show it
     moment = now()
     finding = judge(
         definition, _check(definition, answer), answer, key_shape=shape.name if shape else None, scrub=scrub, now=moment
@@ -53,9 +53,9 @@ def judge_real_answer(definition: Definition, answer: Answer, secret: Secret | N
 
 
 def _check(definition: Definition, answer: Answer) -> Check:
-    """Return a check that takes any answer of the provider's for accepted, but a page and one that names a fault."""
+    """Return a check that accepts any 2xx answer, except an HTML page and an answer with the words of a rule."""
     evidence = evidence_of(answer)
-    named = first_match(definition.rules, answer, evidence, None) if 200 <= answer.status < 300 else None
-    if evidence.is_html or (named is not None and named.words):
+    rule = first_match(definition.rules, answer, evidence, None) if 200 <= answer.status < 300 else None
+    if evidence.is_html or (rule is not None and rule.words):
         return Check("answer", "", "")
     return Check("answer", "", "", expect_type=answer.content_type)

@@ -1,7 +1,7 @@
-"""The one scrubber: every text that a provider sent passes it before it is shown, logged or saved.
+"""The one scrubber: every text of a provider passes it before it is shown, logged or saved.
 
-It removes the key and every run of eight or more of its characters, in the forms in which a server could send it
-back, and whatever could play tricks on a terminal, a log or a page.
+It removes the key and every run of eight or more of its characters, also encoded, and all characters that could
+control a terminal or falsify a log or a page.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _DROPPED = ("Cf", "Cs", "Co", "Cn")
 
 
 class Scrubber:
-    """Scrubs texts of one key. It holds the key's pieces: make it for one test and let it go."""
+    """Scrubs one key from texts. It holds the key's pieces: create it for one test and drop it."""
 
     __slots__ = ("_forms", "_joined", "_pieces", "_run")
 
@@ -44,17 +44,17 @@ class Scrubber:
     def __call__(self, text: str, *, longest: int = LONGEST) -> str:
         """Return the text in one line, without the key, control and invisible characters, at most ``longest`` long.
 
-        A text that shows the key only once it is decoded (percent, HTML or Unicode escapes) is returned decoded.
+        A text in which the key shows only after decoding (percent, HTML or Unicode escapes) is returned decoded.
         """
         text = self._without_key(plain(text))
         for sign, decode in _DECODERS:
             if sign not in text:
-                continue  # there is nothing to decode
+                continue
             decoded = plain(decode(text))
             scrubbed = self._without_key(decoded)
             if scrubbed != decoded:
                 text = scrubbed
-        # cut only now: a cut through the key would leave a piece that is too short to be found
+        # cut last: a cut through the key would leave a piece that is too short to be found
         return text if len(text) <= longest else text[: longest - 3] + "..."
 
     def _without_key(self, text: str) -> str:
@@ -62,7 +62,7 @@ class Scrubber:
         if not self._may_show_key(folded):
             return text
         pieces = self._all_pieces()
-        parts: list[str] = []
+        kept: list[str] = []
         position = start = 0
         while position <= len(folded) - run:
             if folded[position : position + run] not in pieces:
@@ -71,14 +71,14 @@ class Scrubber:
             end = position + run
             while end < len(folded) and folded[end - run + 1 : end + 1] in pieces:
                 end += 1
-            parts += text[start:position], MARK
+            kept += text[start:position], MARK
             position = start = end
-        return "".join((*parts, text[start:]))
+        return "".join((*kept, text[start:]))
 
     def _may_show_key(self, folded: str) -> bool:
-        """Return whether a text may have a piece of the key. Most texts have none, and this check is faster.
+        """Return whether a text may contain a piece of the key. Most do not, and this is faster than the search.
 
-        The text is cut into blocks of half the length of a piece: wherever a piece begins, it has one of them whole.
+        The text is cut into blocks of half the length of a piece: a piece contains a whole block wherever it begins.
         """
         run = self._run
         if not run or len(folded) < run:
@@ -95,7 +95,7 @@ class Scrubber:
 
 def plain(text: str) -> str:
     """Return the text in one line, without escape sequences and control, bidirectional and invisible characters."""
-    if text.isascii() and text.isprintable():  # most texts, of which there are many in a run over many keys
+    if text.isascii() and text.isprintable():  # the fast way for most texts
         return " ".join(text.split())
     shown = (_shown(character) for character in _ESCAPE.sub("", text))
     return " ".join("".join(shown).split())
@@ -116,18 +116,18 @@ def _shown(character: str) -> str:
 
 
 def _folded(text: str) -> str:
-    """Return a text with the letters of ASCII, and no others, in lower case: its length stays the same."""
+    """Return a text with only its ASCII letters in lower case, so that its length stays the same."""
     return text.lower() if text.isascii() else text.translate(_FOLD)
 
 
 def _forms(key: str) -> Iterator[str]:
-    """Yield the forms, in lower case, in which a key could come back as it is."""
+    """Yield the encodings, in lower case, in which a server could send the key back."""
     raw = key.encode("utf-8", "surrogatepass")
     forms = [key, raw.hex()]
-    if _UNRESERVED.fullmatch(key) is None:  # else both leave it as it is
+    if _UNRESERVED.fullmatch(key) is None:  # else neither encoding changes it
         forms += [quote(key, safe=""), html.escape(key)]
     for offset in range(3):
-        # the first and last characters also encode what stands beside the key
+        # the first and the last character of base64 also encode the bytes beside the key
         start = -(-offset * 8 // 6)
         stop = (offset + len(raw)) * 8 // 6
         form = base64.b64encode(b"\0" * offset + raw).decode("ascii")[start:stop]
@@ -145,4 +145,4 @@ def _unescaped(text: str) -> str:
 
 
 _DECODERS: tuple[tuple[str, Callable[[str], str]], ...] = (("%", unquote), ("&", html.unescape), ("\\", _unescaped))
-"""Each with the sign without which it changes nothing."""
+"""Each decoder with the character that every encoded text contains."""

@@ -1,5 +1,6 @@
-"""Reads an accepted answer (2xx): usage, permissions, expiry, the state of the account, and values that later requests
-need. Pure. A member of an unexpected type counts as missing.
+"""Reads an accepted answer (2xx): usage, permissions, expiry, the account's state, and values for later requests.
+
+Pure. A member of an unexpected type counts as missing.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }  # fmt: skip
 
 MOST_CHOICES = 4
-"""So many values of one kind are tried in one test, where kojikey chose them."""
+"""At most so many models or voices of kojikey's own choice are tried in one test."""
 
 TYPES = tuple(_TYPES)
 """The types that a definition can give for a member."""
@@ -48,7 +49,7 @@ class AcceptedBody:
         self._document, self._scrub = document, scrub
 
     def picked(self, pick: Pick | None) -> dict[str, tuple[str, ...]]:
-        """Return the values to pick by the definition, by name, the best choice first; empty where the answer has none.
+        """Return the values for a placeholder of later requests, the best first; ``{}`` if the answer has none.
 
         A picked value goes into a URL, so a value that contains the key is never picked.
         """
@@ -63,16 +64,16 @@ class AcceptedBody:
         return {pick.name: choices} if choices else {}
 
     def has_model(self, check: Check, model: str) -> bool:
-        """Return whether a model is among those that the answer lists; true if the answer is not such a list."""
+        """Return whether the answer lists the model; True if the check says nothing of a list."""
         return not check.model_in or model in values_at(self._document, check.model_in)
 
     def usage(self, usage: UsageMap | None) -> Usage | None:
-        """Return the usage that the answer tells."""
+        """Return the usage that the answer reports."""
         if usage is None:
             return None
         used, limit, remaining = (self._number(path) for path in (usage.used, usage.limit, usage.remaining))
         if limit is not None and remaining is not None:
-            # what is used may be counted since the key was made, and the limit by the month
+            # "used" may count from the key's creation and the limit by the month
             used = _plain_number(round(limit - remaining, 6))
         if limit is not None and used is not None and remaining is None:
             remaining = max(0, _plain_number(round(limit - used, 6)))
@@ -88,26 +89,23 @@ class AcceptedBody:
         )
 
     def permissions(self, check: Check) -> tuple[str, ...] | None:
-        """Return what the key may do, None where the answer does not tell it."""
-        told: list[Any] = []
-        is_told = False
-        for path in check.permissions:
-            for found in values_at(self._document, path):
-                is_told = is_told or isinstance(found, list)
-                told += found if isinstance(found, list) else []
-        names = [name for name in told if isinstance(name, str) and _PERMISSION.fullmatch(name)]
-        named = tuple(dict.fromkeys(name for name in names if self._scrub(name) == name))
-        return named[:_MOST_PERMISSIONS] if is_told else None
+        """Return the key's permissions, None if the answer does not report them."""
+        found = (value for path in check.permissions for value in values_at(self._document, path))
+        lists = [value for value in found if isinstance(value, list)]
+        if not lists:
+            return None
+        names = [name for names in lists for name in names if isinstance(name, str) and _PERMISSION.fullmatch(name)]
+        return tuple(dict.fromkeys(name for name in names if self._scrub(name) == name))[:_MOST_PERMISSIONS]
 
     def expires_at(self, check: Check) -> str | None:
-        """Return when the key expires, None where the answer does not tell it."""
-        told = (value_at(self._document, path) for path in check.expires_at)
-        return next((stamp for stamp in map(_stamped, told) if stamp), None)
+        """Return when the key expires (RFC 3339 UTC), None if the answer does not report it."""
+        found = (value_at(self._document, path) for path in check.expires_at)
+        return next((stamp for stamp in map(_stamped, found) if stamp), None)
 
     def state(self, check: Check, *, capabilities: tuple[str, ...] | None, now: str) -> State | None:
-        """Return the first state that refuses something to the key, one that has expired first, a used-up limit last.
+        """Return the first state that counts against the key: expiry first, a used-up limit last.
 
-        ``capabilities`` are those asked for; None stands for every one.
+        ``capabilities`` are the requested ones, None for all.
         """
         expires = self.expires_at(check)
         if expires and expires <= now:
@@ -128,8 +126,8 @@ class AcceptedBody:
                 return False
         if state.lacks is None:
             return True
-        told = self.permissions(check)
-        return told is not None and not any(map(state.lacks.fullmatch, told))
+        permissions = self.permissions(check)
+        return permissions is not None and not any(map(state.lacks.fullmatch, permissions))
 
     def _is_used_up(self, usage: UsageMap) -> bool:
         if usage.remaining:
@@ -161,7 +159,7 @@ def _as_text(value: Any) -> str | None:
 
 
 def _as_number(value: Any) -> int | float | None:
-    """Return a number, one that is written as a text, too; None for anything else."""
+    """Return a number, also one that is written as text; None for anything else."""
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         return _plain_number(float(value)) if "." in value else int(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
@@ -174,11 +172,11 @@ def _plain_number(value: float) -> int | float:
 
 
 def _stamped(value: Any) -> str | None:
-    """Return a moment that a provider wrote (RFC 3339, or seconds since 1970) as a stamp, None where it is none."""
+    """Return a provider's time (RFC 3339, or seconds since 1970) as RFC 3339 UTC, None if the value is no time."""
     try:
         if isinstance(value, str):
-            told = datetime.fromisoformat(value)
-            return timestamps.stamp(told if told.tzinfo else told.replace(tzinfo=UTC))
+            moment = datetime.fromisoformat(value)
+            return timestamps.stamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         return timestamps.stamp(datetime.fromtimestamp(value, UTC)) if is_number and value > 0 else None
     except (ValueError, OverflowError, OSError):
@@ -198,7 +196,7 @@ def _rank(value: str, pick: Pick) -> tuple[list[int], int]:
 
 
 def _generation(value: str, pick: Pick) -> list[int]:
-    """Return what sorts the newest generation first: 3.10 comes before 3.9, and that before 3."""
+    """Return a sort key that puts the newest generation first: 3.10, then 3.9, then 3."""
     match = pick.generation.match(value) if pick.generation else None
     numbers = re.findall("[0-9]{1,9}", (match[1] or "") if match else "")[:4]
     return [-int(number) for number in numbers] + [0] * (4 - len(numbers))

@@ -21,7 +21,7 @@ from kojikey.model.base_url import check_base_url
 from kojikey.model.verdict import Outcome, Reason, Verdict
 from kojikey.providers.answers.evidence import Answer
 from kojikey.providers.answers.finding import Fault, Finding
-from kojikey.providers.answers.hindsight import undecided, with_hindsight
+from kojikey.providers.answers.corrections import corrected, undecided
 from kojikey.providers.answers.judge import judge, judge_fault
 from kojikey.providers.answers.merge import conclude
 from kojikey.providers.answers.scrub import Scrubber
@@ -160,7 +160,7 @@ class _Run:
         finally:
             self.session.close()
         findings = [made.finding or self._unfinished(made) for made in self.made]
-        findings = with_hindsight(self._with_notes(findings), self.request.definition, self.base_url)
+        findings = corrected(self._with_notes(findings), self.request.definition, self.base_url)
         return conclude(
             findings,
             latencies=[made.latency_ms for made in self.made],

@@ -1,4 +1,4 @@
-"""Knowledge from the whole test: a wrong base URL, a key that did arrive, an answer from nowhere."""
+"""Findings that are corrected after the whole test: a wrong base URL, a key that arrived, an answer of another server."""
 
 from __future__ import annotations
 

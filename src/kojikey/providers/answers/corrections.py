@@ -1,7 +1,7 @@
-"""Corrects the findings of a test with knowledge of the whole test. Pure; knows no provider.
+"""Corrects the findings of a test after all of its requests. Pure; knows no provider.
 
-If every path is missing, the base URL is wrong. A key "did not arrive" only where no other request
-of the same test was accepted with it. A model that kojikey chose says nothing about the key. Must not: make a finding
+If every request got 404, the base URL is wrong. "No key arrived" cannot be true if the provider accepted the key in
+another request of the test. A model that kojikey chose itself says nothing about the key. Must not: make a finding
 worse for the key.
 """
 
@@ -18,8 +18,8 @@ from kojikey.providers.definition import Definition
 _NOT_FOUND = 404
 
 
-def with_hindsight(findings: Sequence[Finding], definition: Definition, base_url: str) -> list[Finding]:
-    """Return the findings of a test at a base URL, corrected."""
+def corrected(findings: Sequence[Finding], definition: Definition, base_url: str) -> list[Finding]:
+    """Return the corrected findings of a test at a base URL."""
     if findings and all(map(_is_not_there, findings)):
         return [_at_wrong_base_url(finding, definition, base_url) for finding in findings]
     was_accepted = any(finding.outcome is Outcome.VALID and finding.authentic for finding in findings)
@@ -27,12 +27,12 @@ def with_hindsight(findings: Sequence[Finding], definition: Definition, base_url
 
 
 def undecided(finding: Finding, tried: Sequence[str], *, can_be_named: bool) -> Finding:
-    """Return the finding where no value that kojikey chose works: it says nothing about the key."""
-    named = ", ".join(dict.fromkeys(tried))
+    """Return the finding as unknown, because none of the values that kojikey chose works."""
+    names = ", ".join(dict.fromkeys(tried))
     return replace(
         finding,
         reason=Reason.UNKNOWN,
-        detail=f"none of the {finding.about}s that kojikey tried can be used with this key:  {named}",
+        detail=f"none of the {finding.about}s that kojikey tried can be used with this key: {names}",
         hint=(
             f"name a {finding.about} that the key must reach with --model"
             if can_be_named
