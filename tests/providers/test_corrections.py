@@ -1,4 +1,4 @@
-"""Findings that are corrected after the whole test: a wrong base URL, a key that arrived, an answer of another server."""
+"""Findings corrected after the whole test: a wrong base URL, a key that arrived, an answer of another server."""
 
 from __future__ import annotations
 

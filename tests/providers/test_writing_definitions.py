@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from typing import Any
 
 import jsonschema
 import pytest
@@ -87,6 +88,20 @@ def test_the_schema_is_one_and_takes_nothing_that_the_reader_refuses() -> None:
     for wrong in wrongs:
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({**good, **wrong}, schema())
+
+
+def _with_every_key(node: dict[str, Any]) -> Any:
+    """Return a document with every key that a schema allows."""
+    if "properties" in node:
+        return {name: _with_every_key(inner) for name, inner in node["properties"].items()}
+    return [_with_every_key(node["items"])] if "properties" in node.get("items", {}) else "x"
+
+
+def test_the_reader_knows_every_key_that_the_schema_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    document = _with_every_key(schema())
+    monkeypatch.setattr(tomllib, "loads", lambda _: document)
+    problems = [problem for _, problem in mistakes_in("")]
+    assert [problem for problem in problems if problem.endswith("is not a key of a definition")] == []
 
 
 NEW_KEYS = """

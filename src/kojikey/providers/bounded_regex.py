@@ -1,8 +1,8 @@
-"""Checks that a regular expression from a definition matches in bounded time, and that it distinguishes something.
+"""Checks that a definition's regular expression matches in bounded time, and that it does not match any key.
 
-Python's matcher tries every way in which an expression can match. That is bounded here by its form: nothing that
-varies is repeated, and the variable parts that are left multiply to few tries for a text of :data:`LONGEST_TEXT`
-characters. Must not: know the purpose of an expression.
+Python's matcher tries every way in which an expression can match. The form of an expression bounds their number here:
+no part that can match in several ways is repeated, and the ways of the other parts multiply to few tries for a text of
+:data:`LONGEST_TEXT` characters. Must not: know the purpose of an expression.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LONGEST_TEXT = 512
 """A key that is longer has no known shape."""
 
 _MOST_TRIES = 100_000_000
-_SPAN = 32  # a repetition that varies by more counts as one without an end
+_SPAN = 32  # a repetition with a wider range counts as unlimited
 _TOKEN = re.compile(
     r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\((?:\?(?:[aiLmsux-]*:|[aiLmsux-]+\)|P<\w+>|[=!]|<[=!]))?|[)|]"
     r"|[*+?][?+]?|\{[0-9]*,?[0-9]*\}[?+]?|[^\\]",
@@ -38,17 +38,17 @@ _FEW_SAMPLES = 2
 
 
 class _Group(NamedTuple):
-    """A pair of parentheses: whether its content can match in several ways, and how many branches it has."""
+    """A group of an expression: whether its content can match in several ways, and how many branches it has."""
 
     varies: bool
     branches: int
 
 
 def unbounded(regex: str, *, is_shape: bool) -> str | None:
-    """Return the reason why matching an expression may take too long, None where it cannot.
+    """Return the reason why matching an expression may take too long, None if it cannot.
 
-    The expression is one that Python compiles. That of a shape is matched with every key of every provider, and is
-    bounded more strictly than one that only its own provider's answers are searched with.
+    The expression must be one that Python compiles. A key shape is matched with the keys of all providers, so it is
+    bounded more strictly than an expression that is only searched in its own provider's answers.
     """
     if len(regex) > LONGEST_REGEX:
         return f"is longer than {LONGEST_REGEX} characters"
@@ -96,7 +96,7 @@ def _tokens(regex: str) -> Iterator[str]:
 
 
 def _span(token: str) -> tuple[int, int | None] | None:
-    """Return how often a quantifier repeats at least and at most (None: without end); None for another token."""
+    """Return the least and the most repetitions of a quantifier (None: unlimited); None for any other token."""
     if token[0] in "*+?":
         return {"*": (0, None), "+": (1, None), "?": (0, 1)}[token[0]]
     match = _BRACES.match(token) if token[0] == "{" else None

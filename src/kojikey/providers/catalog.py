@@ -25,13 +25,13 @@ from kojikey.providers.other_companies import is_of
 _LARGEST = 256 * 1024
 
 Mistake: TypeAlias = BadDefinition | UnsafeDefinition
-"""Why a file of the user's, or the whole folder, is not used."""
+"""The reason why one of the user's files, or the whole folder, is not used."""
 
 
 class _Definitions(Mapping[str, Definition]):
-    """The bundled definitions, each read when it is first asked for, and the user's, which were read already.
+    """The bundled definitions, each parsed at its first use, and the user's, which are parsed already.
 
-    Reading one compiles some eighty expressions, which would slow a command that needs only one of them.
+    Parsing a definition compiles some eighty expressions: a command that needs one definition parses one.
     """
 
     def __init__(self, bundled: Mapping[str, str], own: Mapping[str, Definition]) -> None:
@@ -49,13 +49,13 @@ class _Definitions(Mapping[str, Definition]):
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Definitions by id; ``mistakes`` has the reason for each of the user's files that is not used."""
+    """Definitions by id. ``mistakes``: for each of the user's files that is not used, the reason."""
 
     definitions: Mapping[str, Definition]
     mistakes: tuple[Mistake, ...] = ()
 
     def ids(self) -> tuple[str, ...]:
-        """Return the ids in the order in which they are shown: Koji's two, then by name."""
+        """Return the ids in display order: Koji's two, then by name."""
         return in_order(self.definitions)
 
     def all(self) -> tuple[Definition, ...]:
@@ -63,27 +63,27 @@ class Catalog:
         return tuple(self.definitions[name] for name in self.ids())
 
     def owner_of(self, key: str, *, other_than: Definition) -> str | None:
-        """Return the id of the provider whose keys alone have this format, None where it is of the same company."""
+        """Return the id of the other provider whose keys have this format, None if there is none.
+
+        None too if one of the same company has it.
+        """
         owners = self._owners(key, other_than)
         if any(is_of(entry.company, other_than) for entry in owners.values()):
             return None
         return next(iter(owners), None)
 
     def sibling_of(self, key: str, definition: Definition) -> str | None:
-        """Return the id of the same company's other provider that takes keys of this format: the admin key's, or not.
+        """Return the id of the same company's other provider whose keys have this format, None if there is none.
 
-        None where there is none.
+        For a provider of models that is the one of its admin keys, and the reverse.
         """
         owners = self._owners(key, definition)
         return next((name for name, entry in owners.items() if is_of(entry.company, definition)), None)
 
     def _owners(self, key: str, other_than: Definition) -> dict[str, IndexEntry]:
-        """Return the other providers whose keys have this format.
-
-        The bundled definitions are not read for it: their index has the formats.
-        """
+        """Return the other providers whose keys have this format; the index has it for the bundled ones."""
         if len(key) > LONGEST_TEXT:
-            return {}  # no key is so long, and a user's expression is matched in bounded time up to there
+            return {}  # the time of matching a user's expression is bounded up to this length
         index = read_index()
         entries = {name: index.get(name) or entry_of(self.definitions[name]) for name in self.ids()}
         return {
@@ -96,7 +96,7 @@ class Catalog:
         """Return the definition of that id.
 
         Raises:
-            UnknownProvider: there is none. The hint names the closest id; what may be a key is not repeated.
+            UnknownProvider: there is none. The hint names the closest id; a possible key is not repeated.
             BadDefinition, UnsafeDefinition: there is one, but its file cannot be used.
         """
         definition = self.definitions.get(provider)
@@ -106,17 +106,17 @@ class Catalog:
 
 
 def mistake_about(provider: str, mistakes: Iterable[Mistake]) -> Mistake | None:
-    """Return why the definition of a provider is not used, None where no file is for it."""
+    """Return the reason why a provider's definition is not used, None if no file was ignored for it."""
     found = tuple(mistakes)
     folders = (mistake for mistake in found if not mistake.provider)
     return next((mistake for mistake in found if mistake.provider == provider), None) or next(folders, None)
 
 
 def load_catalog(user_folder: str | None = None) -> Catalog:
-    """Return all definitions: the bundled ones and each ``*.toml`` of the user's folder (which need not be there).
+    """Return all definitions: the bundled ones and each ``*.toml`` of the user's folder (which need not exist).
 
-    A bundled file is named for the id in it, and read when it is asked for; all of the user's are read here. A file
-    of the user's with a mistake, with a bundled id, or that others can write stops nothing but itself.
+    A bundled file has the name of the id in it and is parsed at its first use; the user's files are parsed here. A
+    user's file that has a mistake or a bundled id, or that others can write, is ignored; the others are used.
     """
     bundled = {os.path.basename(path).removesuffix(".toml"): path for path in _files(FOLDER)}
     if not user_folder:
@@ -143,13 +143,13 @@ def _read_own(folder: str, bundled: Mapping[str, str]) -> tuple[dict[str, Defini
             continue
         provider = definition.id
         if provider in bundled:
-            # named for its file, as it is not what keeps the provider of that id from being used
-            what = f"id: {provider} comes with kojikey and cannot be replaced; the bundled definition is used"
-            mistakes.append(BadDefinition(path, [what], provider=os.path.basename(path)))
+            # under the name of the file: the provider of that id can be used
+            problem = f"id: {provider} comes with kojikey and cannot be replaced; the bundled definition is used"
+            mistakes.append(BadDefinition(path, [problem], provider=os.path.basename(path)))
         elif provider in paths:
             own.pop(provider, None)
-            what = f"id: {provider} is in two files (also {os.path.basename(paths[provider])}); neither is used"
-            mistakes.append(BadDefinition(path, [what], provider=provider))
+            problem = f"id: {provider} is in two files (also {os.path.basename(paths[provider])}); neither is used"
+            mistakes.append(BadDefinition(path, [problem], provider=provider))
         else:
             own[provider], paths[provider] = definition, path
     return own, mistakes
@@ -157,7 +157,7 @@ def _read_own(folder: str, bundled: Mapping[str, str]) -> tuple[dict[str, Defini
 
 @cache
 def _bundled(path: str) -> Definition:
-    """Return the definition in a bundled file, which is read once in a process: it cannot change."""
+    """Return the definition in a bundled file, which is parsed once per process."""
     return parse(_read(path), path, is_bundled=True)
 
 
@@ -192,10 +192,11 @@ def skeleton(provider: str) -> str:
 
 
 def read_of_user(path: str) -> str:
-    """Return a file's text: a regular file that nobody else can write. One that is a pipe is not waited for.
+    """Return the text of a user's file. The call never waits for a pipe.
 
     Raises:
-        BadDefinition, UnsafeDefinition: it is another kind of file, cannot be read, or is not only the user's.
+        BadDefinition: it is not a regular file, cannot be read, or is too large.
+        UnsafeDefinition: others can write it.
     """
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))

@@ -1,6 +1,6 @@
-"""Reads the tables of a definition that are about requests and answers: the checks, and the rules for their answers.
+"""Reads the tables ``checks`` and ``rules`` of a definition: the requests, and how their answers are judged.
 
-Must not: know any provider, or check anything across tables (:mod:`.definition_file` does).
+Must not: know any provider, or compare tables with each other (:mod:`.definition_file` does).
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _PLACEHOLDERS = frozenset(
 )  # fmt: skip
 _REASONS = tuple(reason.value for reason in Reason)
 _AUTHENTIC = {"": None, "yes": True, "no": False, "unknown": None}
-_COMMANDS = frozenset({"rotate", "test"})  # of kojikey, about the key; only a hint suggests one
+_COMMANDS = frozenset({"rotate", "test"})  # placeholders of hints alone: kojikey's commands for the key
 CONDITIONS = ("always", "deep", "not_deep", "model_named")
 
 
 def read_check(table: Table) -> Check:
-    """Return the check in a table; its mistakes go to the table's problems."""
+    """Return the check in a table; mistakes are added to the table's problems."""
     path, when = table.text("path"), table.one_of("when", CONDITIONS, "always")
     if path and not re.fullmatch(r"/[A-Za-z0-9._~:/{}-]*", path):
         table.problem("path", "must begin with / and have no query")
@@ -66,7 +66,7 @@ def read_check(table: Table) -> Check:
 
 
 def _expected(table: Table, key: str) -> dict[str, str]:
-    """Return the members that an accepted answer has, with their types; a list of names leaves the types open."""
+    """Return the members of an accepted answer with their types; a list of names allows any type."""
     if not table.is_table(key):
         return dict.fromkeys(_paths(table, key), "any")
     expect = table.mapping(key)
@@ -86,16 +86,9 @@ def _pick(table: Table) -> Pick:
         strip=table.text("strip", ""),
         where_member=table.text("where_member", ""),
         where=table.texts("where"),
-        generation=_grouped(table, "generation"),
+        generation=_with_one_group(table, "generation", "the number"),
         prefer=tuple(table.compiled("prefer", regex) for regex in table.texts("prefer")),
     )
-
-
-def _grouped(table: Table, key: str) -> re.Pattern[str] | None:
-    regex = table.pattern(key)
-    if regex is not None and regex.groups != 1:
-        table.problem(key, "must have one group, around the number")
-    return regex
 
 
 def _usage(table: Table) -> UsageMap:
@@ -130,7 +123,7 @@ def _state(table: Table) -> State:
 
 
 def read_rule(table: Table) -> Rule:
-    """Return the rule in a table; its mistakes go to the table's problems."""
+    """Return the rule in a table; mistakes are added to the table's problems."""
     words, status, message = frozenset(table.texts("words")), table.numbers("status"), table.pattern("message")
     metadata = {name: table.compiled(f"metadata.{name}", regex) for name, regex in table.mapping("metadata").items()}
     quota_id, quota_value = table.pattern("quota_id"), table.pattern("quota_value")
@@ -162,7 +155,7 @@ def read_rule(table: Table) -> Rule:
         yields_to=table.text("yields_to", ""),
         permission=table.text("permission", ""),
         permission_from=table.text("permission_from", ""),
-        permission_match=_with_group(table, "permission_match"),
+        permission_match=_with_one_group(table, "permission_match", "the names"),
         url_from=url_from,
         url_hosts=url_hosts,
     )
@@ -172,10 +165,10 @@ def _reason(table: Table) -> Reason:
     return Reason(table.one_of("reason", _REASONS) or Reason.UNKNOWN)
 
 
-def _with_group(table: Table, key: str) -> re.Pattern[str] | None:
+def _with_one_group(table: Table, key: str, content: str) -> re.Pattern[str] | None:
     pattern = table.pattern(key)
-    if pattern and pattern.groups != 1:
-        table.problem(key, "must have one group, which is around the names")
+    if pattern is not None and pattern.groups != 1:
+        table.problem(key, f"must have one group, around {content}")
     return pattern
 
 

@@ -1,6 +1,6 @@
 """The content of a provider's TOML file, as types. :mod:`.definition_file` reads and validates the file.
 
-A definition is data about requests and answers. It must not: hold a key, or make a request.
+A definition is data about requests and answers. Must not: hold a key, or make a request.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from kojikey.providers.bounded_regex import LONGEST_TEXT
 PLACEHOLDER = re.compile(r"\{([a-z_]+|metadata\.[A-Za-z_]+)\}")
 _PART = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9][A-Za-z0-9._:@-]*"
 MODEL = re.compile(rf"(?=.{{1,128}}$){_PART}(?:/{_PART}){{0,5}}")
-"""The id of a model. It goes into a path, so that it has no empty part and none of dots alone."""
+"""The id of a model. It is put into a path, so no part of it is empty, ``.`` or ``..``."""
 
 
 class Pages(Struct, frozen=True):
-    """Where a person manages keys, sees usage, sets a spending limit and pays."""
+    """The web pages where a person manages keys, sees usage, sets a spending limit and pays."""
 
     keys: str
     usage: str
@@ -39,9 +39,9 @@ class Pages(Struct, frozen=True):
 class Shape(Struct, frozen=True):
     """A known format of the provider's keys.
 
-    ``retired`` says, for people, that the provider will stop accepting it; ``refused`` names what it is
-    if it is not a key. ``shared``: other companies have keys of the same format, so it does not show whose
-    a key is.
+    ``retired`` is a sentence for people: the provider stops accepting this format. ``refused`` is one for a format
+    that is not that of a key: it says what the text is. ``shared``: keys of other companies have the same format, so
+    it does not show which company a key is from.
     """
 
     name: str
@@ -52,16 +52,16 @@ class Shape(Struct, frozen=True):
 
 
 class Rule(Struct, frozen=True):
-    """How one kind of answer is recognised, and what it means.
+    """One kind of answer: how it is recognised, and its meaning.
 
-    An answer matches when every condition that is given does: ``words`` (any of the provider's own words: reason,
-    code, status, type), ``status`` (any of these HTTP statuses), ``message`` (found in the provider's message),
-    ``metadata`` (each found in that member), ``quota_id``, ``quota_value``, ``content_type``, ``key_shape``.
-    ``authentic`` is None where the answer says nothing about it; ``says_authentic`` tells whether it was given.
-    ``about`` names the placeholder that the answer is about (``model``, ``voice``): where kojikey chose its value,
-    another one is tried. ``is_undelivered``: the provider says that no key arrived, so that none was judged.
-    What a key lacks is ``permission``, or stands in the metadata (``permission_from``) or in the message
-    (``permission_match``: the names in its one group).
+    An answer matches if all given conditions hold: ``words`` (any of the provider's own words: reason, code, status,
+    type), ``status`` (any of these HTTP statuses), ``message`` (found in the provider's message), ``metadata`` (each
+    found in that member), ``quota_id``, ``quota_value``, ``content_type``, ``key_shape``.
+    ``authentic`` replaces the reason's default if ``says_authentic``; None: the answer does not show it.
+    ``about`` names the placeholder that the answer is about (``model``, ``voice``): if kojikey chose its value, the
+    test tries another. ``is_undelivered``: the provider says that no key arrived, so it judged none.
+    The missing permission is ``permission``, or is named in the metadata (``permission_from``) or in the message
+    (``permission_match``: its one group has the names).
     """
 
     reason: Reason
@@ -90,11 +90,10 @@ class Rule(Struct, frozen=True):
 
 
 class Pick(Struct, frozen=True):
-    """A value that a later request needs and that an answer contains: a model to try, a voice.
+    """How a value for a later request (a model, a voice) is chosen from an answer.
 
-    The items of ``list_member`` (the answer itself where that is ``""``) whose ``where_member`` holds all of
-    ``where``: those of the highest ``generation`` first (the number in the expression's first group), and among them
-    in the order of ``prefer``.
+    Candidates are the items of ``list_member`` (``""``: the answer itself) whose ``where_member`` has all of ``where``.
+    The highest ``generation`` (the number in the expression's group) comes first, then the order of ``prefer`` counts.
     """
 
     name: str
@@ -108,10 +107,10 @@ class Pick(Struct, frozen=True):
 
 
 class UsageMap(Struct, frozen=True):
-    """Where an answer has the usage. ``extendable``: any of them true means that the limit is soft.
+    """The paths of the members that report the usage. ``extendable``: the limit is soft if any of these is true.
 
-    ``unit_from`` is where the answer tells the unit itself. An account whose ``used`` reaches its ``limit`` has used
-    it up; where the answer has ``remaining``, a :class:`State` says what zero means.
+    ``unit_from`` is the path of the unit, for answers that report it. An account whose ``used`` reaches its ``limit``
+    has used it up; for an answer with ``remaining``, a :class:`State` decides what zero means.
     """
 
     unit: str
@@ -126,10 +125,10 @@ class UsageMap(Struct, frozen=True):
 
 
 class State(Struct, frozen=True):
-    """A state in an accepted answer that counts against the key. All given conditions have to hold.
+    """A state in an accepted answer that counts against the key. All given conditions must hold.
 
     ``values``: the member has one of these (``true`` and ``false`` for a boolean). ``at_most``: it is a number up to
-    this. ``lacks``: no permission that the answer lists matches. ``capability``: that one is asked for.
+    this. ``lacks``: no permission in the answer matches. ``capability``: this capability was requested.
     """
 
     reason: Reason
@@ -147,15 +146,14 @@ class State(Struct, frozen=True):
 class Check(Struct, frozen=True):
     """One request of a test and how its answer is read.
 
-    ``capability`` is ``""`` for a check that is always made. ``when`` is ``""``, ``"deep"``, ``"not_deep"`` or
-    ``"model_named"`` (made for each named model). An accepted answer (2xx) must be a JSON object with one of the
-    members ``expect`` or a list whose first item has one of ``expect_items``, each of the type that is given for it,
-    or have the content type ``expect_type``: anything else did not come from the provider. ``may_be_cut``: it can be
-    longer than is read. ``query``, ``json`` and ``form`` may have placeholders in their texts, as ``path`` may.
+    ``capability`` is ``""`` for a check that belongs to every test. ``when`` is ``""``, ``"deep"``, ``"not_deep"`` or
+    ``"model_named"`` (one request for each named model). An accepted answer (2xx) is an object with one of the members
+    ``expect``, a list whose first item has one of ``expect_items`` (both with their types), or has the content type
+    ``expect_type``; any other answer is not the provider's. ``may_be_cut``: the answer can be longer than the part that
+    is read. The texts in ``path``, ``query``, ``json`` and ``form`` may have placeholders.
 
-    ``public`` tells that the same answer comes without a key, so that it proves nothing about one. ``model_in`` is
-    where the answer lists the models that the key may use. ``permissions`` and ``expires_at`` are where it tells what
-    the key may do, and until when.
+    ``public``: the same answer comes without a key, so it proves nothing about a key. ``model_in``, ``permissions`` and
+    ``expires_at`` are the paths at which the answer lists the key's models and permissions and reports its expiry.
     """
 
     name: str
@@ -181,9 +179,9 @@ class Check(Struct, frozen=True):
     rules: tuple[Rule, ...] = ()
 
     placeholders: frozenset[str] = frozenset()
-    """The names that have to be filled in before the request can be made."""
+    """The placeholders of the whole request."""
     is_content_fixed: bool = True
-    """Whether the query and the body are as they are sent."""
+    """Whether the query and the body have no placeholders."""
 
     def __post_init__(self) -> None:
         content = PLACEHOLDER.findall(_texts([self.query, self.json, self.form]))
@@ -201,14 +199,14 @@ class Check(Struct, frozen=True):
 
 
 class Values(Protocol):
-    """The values of placeholders, by name: a mapping, or what makes them when they are asked for."""
+    """The values of placeholders by name: a mapping, or an object that computes them when they are used."""
 
     def get(self, name: str, default: str, /) -> str:
         """Return the value of a placeholder."""
 
 
 def filled(template: str, values: Values) -> str:
-    """Return a template with its ``{placeholders}`` filled in; an unknown one becomes nothing."""
+    """Return a template with its ``{placeholders}`` filled in; an unknown one becomes ``""``."""
     return PLACEHOLDER.sub(lambda match: values.get(match[1], ""), template) if "{" in template else template
 
 
@@ -221,16 +219,16 @@ def _filled_texts(node: Any, values: Mapping[str, str]) -> Any:
 
 
 def _texts(node: Any) -> str:
-    """Return all texts of a body, for finding the placeholders in them."""
+    """Return all texts of a body in one, to find their placeholders."""
     if isinstance(node, Mapping):
         node = list(node.values())
     return " ".join(map(_texts, node)) if isinstance(node, list) else node if isinstance(node, str) else ""
 
 
 class Definition(Struct, frozen=True):
-    """One provider: who it is, how its keys look and travel, what a test asks and what the answers mean.
+    """One provider: its names and pages, the formats of its keys, the requests of a test and the rules for answers.
 
-    ``headers`` go with every request. A provider without a default base URL has the form of one in ``base_url_form``.
+    ``headers`` are sent with every request. ``base_url_form`` is an example for a provider without default base URL.
     """
 
     id: str
@@ -252,27 +250,27 @@ class Definition(Struct, frozen=True):
     default_capabilities: tuple[str, ...] = ()
     permissions: tuple[str, ...] = ()
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """What fills a placeholder where nothing was named or picked: the choices, the first one first."""
+    """The choices for a placeholder for which nothing was named or picked, the best first."""
     model_prefix: str = ""
     version_paths: tuple[str, ...] = ()
-    """How a base URL ends that already has the provider's version path (``/v1``), as SDK settings have it."""
+    """The provider's version paths (``/v1``), with which the base URL in an SDK's setting may end."""
     base_url_env_path: str = ""
-    """What the variable ``base_url_env`` has after the base URL, because the SDK reads it so (OpenAI: ``/v1``)."""
+    """The path that the SDK expects after the base URL in the variable ``base_url_env`` (OpenAI: ``/v1``)."""
     aliases: tuple[str, ...] = ()
-    """Variables under which other programs look for a key of the provider: read by ``import``, never set."""
+    """Further variables in which programs look for a key of the provider: read by ``import``, never set."""
     llm_names: tuple[str, ...] = ()
     """The names, beside the id, that the program ``llm`` has for the provider in its ``keys.json``."""
 
     admin_of: str = ""
-    """The provider whose keys an admin key manages; empty for keys that use a provider's models."""
+    """For admin keys: the id of the provider whose keys they manage."""
 
     @property
     def base_url(self) -> str:
-        """The base URL where none is chosen; empty where the provider has none that is everybody's."""
+        """The default base URL, ``""`` for a provider with a separate one for each customer."""
         return self.base_urls.get("default", "")
 
     def checked_base_url(self, chosen: str | None) -> str:
-        """Return the base URL that was chosen, else the default one.
+        """Return the chosen base URL, else the default one.
 
         Raises:
             UsageError: there is neither.
@@ -287,9 +285,9 @@ class Definition(Struct, frozen=True):
         return chosen or self.base_url
 
     def base_url_from(self, text: str) -> tuple[str, str]:
-        """Return the base URL in a text, without an ending that is the provider's own version path, and that ending.
+        """Return the base URL in a text without the provider's version path at its end, and that path (or ``""``).
 
-        SDK settings often have the version path; the checks' own paths begin with it, so that it would be there twice.
+        SDK settings often end with the version path, and the paths of the checks begin with it.
 
         Raises:
             UsageError: the text is not a base URL.
@@ -301,13 +299,13 @@ class Definition(Struct, frozen=True):
         return base_url.removesuffix(endings[-1]), endings[-1]
 
     def shape_of(self, key: str) -> Shape | None:
-        """Return the known shape that a key has, None where it has none of them."""
+        """Return the known shape of a key, None if it has none."""
         if len(key) > LONGEST_TEXT:
             return None
         return next((shape for shape in self.shapes if shape.regex.fullmatch(key)), None)
 
     def checked_capabilities(self, names: tuple[str, ...] = ()) -> tuple[str, ...]:
-        """Return the capabilities without repetitions, the default ones where none is named.
+        """Return the capabilities without duplicates, the default ones if none is named.
 
         Raises:
             UsageError: the provider has no capability of that name.
@@ -322,10 +320,10 @@ class Definition(Struct, frozen=True):
         return tuple(dict.fromkeys(names)) or self.default_capabilities
 
     def checked_model(self, text: str) -> str:
-        """Return a model's id as the provider's paths take it.
+        """Return a model's id in the form that the provider's paths need.
 
         Raises:
-            UsageError: it cannot be one, or the provider's checks ask nothing about models.
+            UsageError: the text cannot be an id, or no check of the provider involves models.
         """
         if not any(check.when == "model_named" or "model" in check.placeholders for check in self.checks):
             raise UsageError(f"a test of {self.id} does not involve models", hint="leave out --model")

@@ -33,10 +33,10 @@ _FORM = re.compile(r"https://[A-Za-z0-9{}._/-]{1,200}")
 def parse(text: str, path: str, *, is_bundled: bool = False) -> Definition:
     """Return the definition in a file's text; ``path`` is only for messages.
 
-    A file of a user's, which is not ``is_bundled``, cannot have every id.
+    A user's own file (not ``is_bundled``) cannot have a reserved id.
 
     Raises:
-        BadDefinition: it has mistakes, which are all listed with their key paths.
+        BadDefinition: it has mistakes; the error lists all of them with their key paths.
     """
     try:
         content = tomllib.loads(text)
@@ -56,10 +56,10 @@ def parse(text: str, path: str, *, is_bundled: bool = False) -> Definition:
 
 
 def checked_id(text: str) -> str:
-    """Return the id of a provider of a user's own.
+    """Return the id if a user's own provider can have it.
 
     Raises:
-        UsageError: it cannot be one. It is not repeated: it may be a key.
+        UsageError: it cannot. The message does not repeat it: it may be a key.
     """
     if not _ID.fullmatch(text):
         raise UsageError(
@@ -113,7 +113,7 @@ def _definition(root: Table) -> Definition:
 
 
 class _Variables(NamedTuple):
-    """The table ``env``: the names under which programs look for a key of the provider and for its base URL."""
+    """The table ``env``: the variables in which programs look for a key of the provider and for its base URL."""
 
     key: tuple[str, ...]
     base_url: str
@@ -143,7 +143,7 @@ def _env(table: Table) -> _Variables:
 
 
 def _check_variable(table: Table, key: str, name: str) -> None:
-    """Note where a name cannot be used; it is not repeated, for it may be a key that was pasted there."""
+    """Note a problem if a name cannot be used; the problem does not repeat it: it may be a pasted key."""
     if not _ENV.fullmatch(name):
         table.problem(key, "is not the name of a variable (capitals, digits and _)")
     elif not may_hold_key(name):
@@ -219,7 +219,7 @@ def _shape(table: Table) -> Shape:
 
 
 def _inconsistencies(definition: Definition) -> list[str]:
-    """What each table cannot see alone: names that are used and not defined."""
+    """Return the problems across tables: names that are used and not defined."""
     shapes = {shape.name for shape in definition.shapes}
     names = {check.name for check in definition.checks}
     known = {"model", *definition.values}
@@ -240,17 +240,20 @@ def _inconsistencies(definition: Definition) -> list[str]:
         ]
         if check.pick and check.pick.name not in known:
             problems.append(f"{at}.pick.name is not one of values.fallback")
-        problems += _of_rules(check.rules, f"{at}.rules", shapes, names, known)
+        problems += _undefined_names(check.rules, f"{at}.rules", shapes, names, known)
     if (definition.id.endswith("_admin") or definition.admin_of) and definition.id != f"{definition.admin_of}_admin":
         problems.append("admin_of must be the id without _admin, and only an admin key has one")
     if definition.checks and (definition.checks[0].capability or definition.checks[0].when):
         problems.append("checks[1] must be the one that always runs, without capability or condition")
     if len(shapes) != len(definition.shapes):
         problems.append("shapes contains two with the same name")
-    return problems + _of_rules(definition.rules, "rules", shapes, names, known)
+    return problems + _undefined_names(definition.rules, "rules", shapes, names, known)
 
 
-def _of_rules(rules: tuple[Rule, ...], at: str, shapes: set[str], checks: set[str], values: set[str]) -> list[str]:
+def _undefined_names(
+    rules: tuple[Rule, ...], at: str, shapes: set[str], checks: set[str], values: set[str]
+) -> list[str]:
+    """Return the problems of rules that name a shape, check or value which is not defined."""
     problems = []
     for number, rule in enumerate(rules, 1):
         if rule.key_shape and rule.key_shape not in shapes:

@@ -1,6 +1,6 @@
 """Finds the line of a mistake in a definition's text: TOML's own reader does not report lines.
 
-Pure. Must not: judge the text; a line is found for it as far as it can be read.
+Pure. Must not: validate the text; it may have any mistake.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _PLACE = re.compile(r"[A-Za-z0-9_.\[\]-]+")
 
 
 def with_lines(text: str, problems: Sequence[str]) -> list[tuple[int, str]]:
-    """Return the mistakes of a definition with their lines, in the order of these."""
+    """Return the mistakes of a definition with their lines, sorted by line."""
     lines = _lines(text)
     found = [(_line(problem, lines, text), problem) for problem in problems]
     return sorted(found, key=lambda item: item[0])
@@ -38,7 +38,7 @@ def _line(problem: str, lines: dict[str, int], text: str) -> int:
 
 
 def _lines(text: str) -> dict[str, int]:
-    """Return the line of each table and key, by its path as messages have it: ``checks[2].path``."""
+    """Return the line of each table and key by its path in the form of messages: ``checks[2].path``."""
     lines: dict[str, int] = {}
     counts: dict[str, int] = {}
     table, position = "", 0
@@ -59,7 +59,7 @@ def _lines(text: str) -> dict[str, int]:
 
 
 def _table(name: str, counts: dict[str, int], *, is_list: bool) -> str:
-    """Return the path of a table, with the number that each list on the way has reached."""
+    """Return the path of a table, with the current number of each list in it."""
     path, parts = "", _plain(name).split(".")
     for number, part in enumerate(parts, 1):
         path = f"{path}.{part}" if path else part
@@ -80,7 +80,7 @@ def _end_of_line(text: str, position: int) -> int:
 
 
 def _end_of_value(text: str, position: int) -> int:
-    """Return where the statement ends: at the end of its line, but for lists, tables and texts of several lines."""
+    """Return where the statement ends: at the end of its line, or of the last line of its list, table or text."""
     depth = 0
     while position < len(text):
         match = _VALUE.match(text, position)

@@ -1,6 +1,6 @@
-"""All providers in brief: the bundled index, and the user's own definitions where there are any.
+"""The index entries of all providers: the bundled index, and the user's own definitions if there are any.
 
-On the way of `kojikey run`: TOML is read only where the user's folder has definitions.
+`kojikey run` uses this: TOML is read only if the user's folder has definitions.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def read_entries(folder: str, *, on_mistake: Callable[[Mistake], object] = lambda _: None) -> dict[str, IndexEntry]:
-    """Return all providers by id, the bundled ones before those of the user's folder of ``*.toml``.
+    """Return all providers by id, the bundled ones before those in the user's ``folder``.
 
-    ``on_mistake`` is called for each file of the user's that is not used.
+    ``on_mistake`` is called for each of the user's files that is not used.
     """
     entries = read_index()
     if _has_definitions(folder):

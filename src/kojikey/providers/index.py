@@ -1,7 +1,7 @@
-"""What `run`, `list` and completion need to know of the providers, without reading TOML.
+"""The facts about providers that `run`, `list` and completion need, without reading TOML.
 
 Owns: ``definitions/index.json``, which ``docs/tools/make_index.py`` generates from the bundled definitions.
-On the way of `kojikey run`: imports nothing slow. Must not: know the catalog, which reads TOML.
+`kojikey run` uses this: it imports nothing slow. Must not: know the catalog, which reads TOML.
 """
 
 from __future__ import annotations
@@ -22,21 +22,18 @@ if TYPE_CHECKING:
     from kojikey.providers.definition import Definition
 
 RESERVED_IDS = ("check", "schema", "new")
-"""Words of ``kojikey providers``, which could not be distinguished from ids."""
+"""Subcommands of ``kojikey providers``, which takes an id in the same place."""
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "definitions")
 INDEX = os.path.join(FOLDER, "index.json")
 _REPEATABLE = r"[a-z][a-z0-9_-]{0,14}|[a-z][a-z_-]{0,31}|[A-Za-z][A-Za-z_-]{0,14}"
-"""What an error may repeat: a word that is too short for a key, or has no digit in it and no capitals."""
+"""A word that an error may repeat: too short for a key, or without digits and mostly without capitals."""
 
 
 class IndexEntry(NamedTuple):
-    """A provider in brief. ``env`` is in the definition's order; ``base_url_env`` is ``""`` where there is none.
+    """The most used members of a :class:`.Definition`; ``shapes`` are only the expressions of unshared formats.
 
-    ``base_url`` is ``""`` where the provider has none that is everybody's. ``base_url_env_path`` is what that variable
-    has after the base URL. ``shapes`` are the expressions of the key formats that no other provider has. ``aliases``
-    and ``llm_names`` are names under which other programs keep a key of the provider. ``admin_of`` is the provider
-    whose keys an admin key manages: such a key is handed on only where it is named.
+    A key with ``admin_of`` is an admin key: `run`, `export` and `import` use it only if it is named.
     """
 
     name: str
@@ -53,14 +50,14 @@ class IndexEntry(NamedTuple):
     admin_of: str = ""
 
     def base_url_variable(self, base_url: str | None) -> dict[str, str]:
-        """Return the variable that tells the provider's SDK about a base URL other than its default one."""
+        """Return the variable with which the provider's SDK uses a base URL, ``{}`` for the default one."""
         if not self.base_url_env or not base_url or base_url == self.base_url:
             return {}
         return {self.base_url_env: base_url + self.base_url_env_path}
 
 
 def read_index() -> dict[str, IndexEntry]:
-    """Return the bundled providers by id, Koji's two first (``entries.py`` adds the user's own)."""
+    """Return the bundled providers by id, Koji's two first (:mod:`.entries` adds the user's own)."""
     with open(INDEX, encoding="utf-8") as file:
         bundled = json.load(file)
     return {name: _entry(document) for name, document in bundled.items()}
@@ -69,7 +66,7 @@ def read_index() -> dict[str, IndexEntry]:
 def unknown_provider(name: str, known: Sequence[str]) -> UnknownProvider:
     """Return the error for a provider that does not exist; its hint names the closest id.
 
-    The name is repeated only where it cannot be a key: a program that swaps two arguments passes one here.
+    The name is repeated only if it cannot be a key: a program that swaps two arguments passes its key here.
     """
     import re
 
@@ -85,7 +82,7 @@ def unknown_provider(name: str, known: Sequence[str]) -> UnknownProvider:
 
 
 def entry_of(definition: Definition) -> IndexEntry:
-    """Return a definition in brief."""
+    """Return the index entry of a definition."""
     return IndexEntry(
         definition.name,
         definition.company,
@@ -108,6 +105,6 @@ def _entry(document: dict[str, Any]) -> IndexEntry:
 
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the ids of providers in the order in which they are shown: Koji's two, then by name."""
+    """Return the ids of providers in display order: Koji's two, then by name."""
     known = set(names)
     return (*(name for name in BUILT_IN if name in known), *sorted(known.difference(BUILT_IN)))

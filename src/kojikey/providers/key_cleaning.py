@@ -1,6 +1,6 @@
-"""Turns pasted text into a key that may be sent: repaired where that is safe, refused with the reason where it is not.
+"""Turns pasted text into a key that may be sent: repairs the text if that is safe, else refuses it with the reason.
 
-Nothing here repeats any part of the key: not in a note, a warning or an error.
+Must not: repeat any part of the key in a note, a warning or an error.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from kojikey.providers.other_companies import foreign_owner
 
 LONGEST = 4096
 
-# all white space of Unicode but U+001C to U+001F, which are control characters to everyone else
+# Unicode's white space except U+001C to U+001F, which only Python counts as white space
 _EDGE = " \t\r\n\v\f\u0085\u00a0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 _LINE_END = re.compile(r"(?:\r\n|\n|\r)\Z")
 _QUOTES = "\"'`\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a"
@@ -38,9 +38,9 @@ _TOKENS = (
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """A key that may be sent. ``notes`` say what was repaired, ``warning`` what is unusual but no reason to refuse.
+    """A key that may be sent. ``notes`` name the repairs; ``warning`` names an unusual form that is not refused.
 
-    ``shape`` is the name of its known shape, None where it has none.
+    ``shape`` is the name of the key's known shape, None if it has none.
     """
 
     secret: Secret
@@ -50,31 +50,31 @@ class Cleaned:
 
 
 def clean(text: str, definition: Definition, others: Catalog, *, force_shape: bool = False) -> Cleaned:
-    """Return the key in a text that was read for one, without white space and line ends around it.
+    """Return the key in a text that was read, without white space and line ends around it.
 
-    ``force_shape`` lets a key through whose shape belongs to another provider; an unknown shape is only a warning.
+    ``force_shape`` accepts a key whose shape belongs to another provider; an unknown shape is only a warning.
 
     Raises:
-        MalformedKey: the text is something other than a key; the message names what, and repeats nothing of it.
+        MalformedKey: the text is not a key of this provider; the message says what it is, without repeating it.
     """
-    whole = text.removeprefix("\ufeff")  # a byte-order mark, as Windows puts one before what it saves
+    whole = text.removeprefix("\ufeff")  # a byte-order mark, which Windows programs write
     key = whole.strip(_EDGE)
     problem = next(_problems(key), None)
     if problem:
         raise _malformed(definition, *problem)
     shape = definition.shape_of(key)
     if shape and shape.refused and not force_shape:
-        raise _malformed(definition, shape.refused, _way_on(definition, others.sibling_of(key, definition)))
+        raise _malformed(definition, shape.refused, _other_place(definition, others.sibling_of(key, definition)))
     if shape is None and not force_shape:
         _refuse_foreign(key, definition, others)
-    # one line end is nothing to speak of: every pipe and editor puts it there
-    is_mended = key != _LINE_END.sub("", whole)
-    notes = ("white space or line ends around the key were removed",) if is_mended else ()
+    # one line end needs no note: every pipe and editor adds it
+    is_repaired = key != _LINE_END.sub("", whole)
+    notes = ("white space or line ends around the key were removed",) if is_repaired else ()
     return Cleaned(Secret(key), notes, shape.name if shape else None, _warning(definition, key))
 
 
 def _problems(key: str) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with a key, and what to do, the most telling first."""
+    """Yield the problems of a key, each with the hint for it, the most specific first."""
     if not key:
         yield "it is empty", "copy the key again"
     if len(key) > LONGEST:
@@ -104,7 +104,7 @@ def _problems(key: str) -> Iterator[tuple[str, str]]:
 def _bad_characters(key: str) -> Iterator[tuple[str, str]]:
     for character in key:
         if " " <= character <= "~" or character in "\t\n\r\v\f":
-            continue  # white space inside has words of its own
+            continue  # white space within a key has a message of its own
         category = unicodedata.category(character)
         if category == "Cc":
             yield "it contains a control character", "copy the key again, as plain text"
@@ -124,8 +124,8 @@ def _refuse_foreign(key: str, definition: Definition, others: Catalog) -> None:
         raise _malformed(definition, f"it looks like a key of {company}", hint)
 
 
-def _way_on(definition: Definition, sibling: str | None) -> str:
-    """Return what to do with a key of the same company that is of the other kind: for models, or to manage keys."""
+def _other_place(definition: Definition, sibling: str | None) -> str:
+    """Return the hint for a key of the same company's other kind (for models, or to manage keys)."""
     other = f"create one at {definition.pages.keys}, or send this one with --force-shape"
     return Hint(next_step("add", sibling), f" takes it; for {definition.id}, {other}") if sibling else other
 

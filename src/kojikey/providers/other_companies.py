@@ -1,4 +1,4 @@
-"""The key shapes of companies that we have no definition for, so that a key pasted in the wrong place is never sent.
+"""The key shapes of companies without a definition, so that a key pasted at the wrong provider is never sent.
 
 Sources: the providers' documentation, gitleaks' configuration and trufflehog's detectors, November 2026. More specific
 shapes come first.
@@ -25,15 +25,15 @@ _COMPILED = tuple((company, re.compile(regex)) for company, regex in _SHAPES)
 
 
 def foreign_owner(key: str, *, at: Definition) -> str | None:
-    """Return the company whose keys look like this one, None where no company's do or the definition's own do."""
+    """Return the company whose keys have this shape, None if there is none or it is the definition's own company."""
     owners = [company for company, regex in _COMPILED if regex.fullmatch(key)]
     return None if any(is_of(company, at) for company in owners) else next(iter(owners), None)
 
 
 def is_of(company: str, definition: Definition) -> bool:
-    """Return whether a definition is one of a company's own.
+    """Return whether a definition belongs to a company.
 
-    Names are compared by how they begin: "OpenAI", "OpenAI, Inc." and "OpenAI API" are one company.
+    Names are compared by their beginnings: "OpenAI", "OpenAI, Inc." and "OpenAI API" are one company.
     """
     own = [_letters(name) for name in (definition.company, definition.name, definition.id)]
     return any(name.startswith(_letters(company)) for name in own)

@@ -1,6 +1,6 @@
-"""The JSON Schema of a provider's definition, for editors. ``kojikey providers check`` finds more than it can express.
+"""The JSON Schema of a provider's definition, for editors. ``kojikey providers check`` finds more mistakes.
 
-Must not: be read by kojikey itself, which has its own reader and its own words for mistakes.
+Must not: be used by kojikey to read definitions (:mod:`.definition_file` does).
 """
 
 from __future__ import annotations
@@ -81,7 +81,6 @@ def _check() -> Schema:
         "where": _TEXTS,
         "generation": _REGEX,
         "prefer": {"type": "array", "items": _REGEX},
-        "last": _REGEX,
     }
     usage = {"unit": _TEXT, **dict.fromkeys(_PLACES, _TEXT), "extendable": _TEXTS}
     properties: Schema = {

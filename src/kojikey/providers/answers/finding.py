@@ -30,7 +30,7 @@ class Finding(Struct, frozen=True):
     """The finding of one request. All text in it is scrubbed.
 
     ``yields_to`` names the check that decides in place of this one. ``picked`` has the values for the placeholders of
-    later requests, the best choice first. ``about`` and ``is_undelivered`` are those of the :class:`.Rule` that matched.
+    later requests, the best choice first. ``about`` and ``is_undelivered`` are those of the matching :class:`.Rule`.
     """
 
     name: str

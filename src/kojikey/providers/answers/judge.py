@@ -246,8 +246,8 @@ def _permissions(subject: Subject, rule: Rule, evidence: Evidence) -> tuple[str,
     if known or not subject.definition.permissions:
         return tuple(known)
     # a permission that the definition does not know yet is recognised by the wording of the sentence
-    named = _NAMED_PERMISSION.findall(evidence.message)
-    return tuple(dict.fromkeys(word for word in named if subject.scrub(word) == word))
+    unknown = _NAMED_PERMISSION.findall(evidence.message)
+    return tuple(dict.fromkeys(word for word in unknown if subject.scrub(word) == word))
 
 
 def _is_on(url: str, hosts: tuple[str, ...]) -> bool:

@@ -19,9 +19,9 @@ from msgspec.structs import replace
 from kojikey.model import timestamps
 from kojikey.model.base_url import check_base_url
 from kojikey.model.verdict import Outcome, Reason, Verdict
+from kojikey.providers.answers.corrections import corrected, undecided
 from kojikey.providers.answers.evidence import Answer
 from kojikey.providers.answers.finding import Fault, Finding
-from kojikey.providers.answers.corrections import corrected, undecided
 from kojikey.providers.answers.judge import judge, judge_fault
 from kojikey.providers.answers.merge import conclude
 from kojikey.providers.answers.scrub import Scrubber
