@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from kojikey.config.known_trails import KnownTrailFile
     from kojikey.model.secret import Secret
+    from kojikey.operations.adding import Destination
     from kojikey.providers.catalog import Catalog, Mistake
     from kojikey.providers.index import IndexEntry
     from kojikey.providers.requests.proxies import Proxies
@@ -247,24 +248,23 @@ def store_place(settings: Settings) -> str:
     return store_from_url(settings.store_url()).place
 
 
-def prepare_store(
-    open_store: OpenStore, settings: Settings, person: Person, *, account: str
-) -> Callable[[], OpenStore] | None:
-    """Open a store for a new key; where it does not exist yet, prepare the creation of the local one.
+def prepare_destination(open_store: OpenStore, settings: Settings, person: Person, *, account: str) -> Destination:
+    """Return where a new key of an account is saved: the store, or the local one that is created with its first key.
 
-    All questions to a person are asked now, before the key. Nothing is created before the returned function is
-    called; None is returned where the store exists.
+    All questions to a person are asked now, before the key.
 
     Raises:
         CannotOpen: the store's KEK is missing or wrong. KekMissing: no place for the KEK of a new store was found.
     """
+    from kojikey.operations.adding import Destination
+
     if open_store.header is not NO_STORE:
         open_store.prepare(account)
-        return None
+        return Destination(open_store)
     inputs = kek_inputs(settings, person)
     source = settings.config.get("kek") or default_kek_source(settings, person, inputs)
     inputs = _checked_inputs(source, inputs, person)
-    return lambda: _create_local_store(settings, person, source, inputs)
+    return Destination(open_store, lambda: _create_local_store(settings, person, source, inputs))
 
 
 def _checked_inputs(source: str, inputs: KekInputs, person: Person) -> KekInputs:

@@ -10,6 +10,10 @@ from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
 from kojikey.operations import adding, changing, rotating
+from kojikey.operations.adding import Destination, NewKey
+from kojikey.operations.open_store import OpenStore
+from kojikey.operations.probing import Approve, Probe
+from kojikey.operations.results import ChangeResult
 
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
@@ -32,9 +36,14 @@ def _at_once(
 
 
 change_settings = _at_once(changing.change_settings)
-add = _at_once(adding.add)
+_add = _at_once(adding.add)
 rotate = _at_once(rotating.rotate)
 resume = _at_once(rotating.resume)
 rollback = _at_once(rotating.rollback)
 retire = _at_once(rotating.retire)
 abort = rotating.abort
+
+
+def add(open_store: OpenStore, new: NewKey, *, test: Probe | None, approve: Approve) -> ChangeResult:
+    """Add a key to a store that exists."""
+    return _add(Destination(open_store), new, test=test, approve=approve)

@@ -22,6 +22,22 @@ from kojikey.sealing.envelope import Sealer
 from kojikey.stores.base import Change
 
 
+class Destination:
+    """The store in which new keys are saved; with ``create`` one that is created when the first key is saved.
+
+    So a key that is refused leaves no store behind.
+    """
+
+    def __init__(self, open_store: OpenStore, create: Callable[[], OpenStore] | None = None) -> None:
+        self.open_store, self._create = open_store, create
+
+    def created(self) -> OpenStore:
+        """Return the store, after creating it if that was not done yet."""
+        if self._create is not None:
+            self.open_store, self._create = self._create(), None
+        return self.open_store
+
+
 @dataclass(frozen=True, slots=True)
 class NewKey:
     """A key to add, with everything resolved: ``target`` has the base URL, models and capabilities."""
@@ -43,18 +59,14 @@ def ensure_absent(open_store: OpenStore, *, account: str, provider: str) -> None
 
 
 async def add(
-    open_store: OpenStore,
+    destination: Destination,
     new: NewKey,
     *,
     test: Probe | None,
     approve: Approve,
-    make_store: Callable[[], OpenStore] | None = None,
     in_store: StoreCalls = in_place,
 ) -> ChangeResult:
-    """Test a key and save it as version 1 where the outcome allows; ``test=None`` saves it untested.
-
-    ``make_store`` is called once the key is to be saved, where ``open_store`` stands for a store that is not there yet:
-    a key that is refused leaves no store behind.
+    """Test a key and save it as version 1 if the outcome allows that; ``test=None`` saves it untested.
 
     Raises:
         KeyExists: there is a key already, or someone else added one meanwhile; nothing was changed.
@@ -62,11 +74,11 @@ async def add(
         StoreUnavailable, CannotOpen: it could not be sealed or saved; nothing was changed.
     """
     account, provider = new.account, new.target.provider
-    await in_store(lambda: ensure_absent(open_store, account=account, provider=provider))
+    await in_store(lambda: ensure_absent(destination.open_store, account=account, provider=provider))
     verdict = await test(new.secret, new.target) if test else None
     if not accepted(verdict, approve):
         return ChangeResult(account, provider, None, tail_of(new.secret.reveal()), None, verdict=verdict)
-    return await in_store(lambda: _save(make_store() if make_store else open_store, new, verdict))
+    return await in_store(lambda: _save(destination.created(), new, verdict))
 
 
 def _save(open_store: OpenStore, new: NewKey, verdict: Verdict | None) -> ChangeResult:

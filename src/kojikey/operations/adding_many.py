@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from kojikey.model.errors import KeyExists
 from kojikey.model.secret import Secret
 from kojikey.operations import adding
-from kojikey.operations.adding import NewKey
+from kojikey.operations.adding import Destination, NewKey
 from kojikey.operations.key_records import key_of
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Approve, Probe
@@ -23,20 +23,7 @@ from kojikey.operations.rotating_many import EmitLine, Failed, Line, Pace, Plann
 from kojikey.operations.store_calls import StoreCalls, in_place
 
 
-class Place:
-    """Where the keys of a batch are saved: a store, or one that is created when the first key is to be saved."""
-
-    def __init__(self, open_store: OpenStore, create: Callable[[], OpenStore] | None = None) -> None:
-        self.open_store, self._create = open_store, create
-
-    def created(self) -> OpenStore:
-        """Return the store, and create it where that has not been done."""
-        if self._create is not None:
-            self.open_store, self._create = self._create(), None
-        return self.open_store
-
-
-def plan_all(place: Place, lines: Iterable[Line | Failed], emit: EmitLine) -> None:
+def plan_all(destination: Destination, lines: Iterable[Line | Failed], emit: EmitLine) -> None:
     """Tell of each line what would become of it. Changes nothing and asks no provider.
 
     Raises:
@@ -48,7 +35,7 @@ def plan_all(place: Place, lines: Iterable[Line | Failed], emit: EmitLine) -> No
     def planned(line: Line) -> Planned:
         new = line.new
         pair, digest = (new.account, new.provider), _digest(new.secret, salt)
-        is_there = _is_there(place.open_store, new) is not None or pair in before
+        is_there = _is_there(destination.open_store, new) is not None or pair in before
         if before.setdefault(pair, digest) != digest:
             raise KeyExists(*pair)
         return Planned(line.number, new.account, new.provider, "unchanged" if is_there else "add")
@@ -77,20 +64,18 @@ def _is_there(open_store: OpenStore, new: Replacement) -> ChangeResult | None:
 
 
 async def add_line(
-    place: Place, new: NewKey, line: Replacement, *, test: Probe | None, approve: Approve,
+    destination: Destination, new: NewKey, line: Replacement, *, test: Probe | None, approve: Approve,
     in_store: StoreCalls = in_place,
 ) -> ChangeResult:  # fmt: skip
     """Add one key, unless the account has it already. Raises as :func:`adding.add`."""
-    found = await in_store(lambda: _is_there(place.open_store, line))
+    found = await in_store(lambda: _is_there(destination.open_store, line))
     if found is not None:
         return found
-    return await adding.add(
-        place.open_store, new, test=test, approve=approve, make_store=place.created, in_store=in_store
-    )
+    return await adding.add(destination, new, test=test, approve=approve, in_store=in_store)
 
 
 async def add_all(
-    place: Place,
+    destination: Destination,
     lines: Iterable[Line | Failed],
     pace: Pace,
     emit: EmitLine,
@@ -106,6 +91,6 @@ async def add_all(
     """
 
     async def added(line: Replacement, test: Probe | None, in_store: StoreCalls) -> ChangeResult:
-        return await add_line(place, new_key(line), line, test=test, approve=pace.approve, in_store=in_store)
+        return await add_line(destination, new_key(line), line, test=test, approve=pace.approve, in_store=in_store)
 
     await change_each(lines, added, pace, emit)

@@ -6,7 +6,7 @@ undecided values are returned, and finished by a second call.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -14,7 +14,7 @@ from kojikey.model.errors import AlreadyStaged, BadNetworkSettings, KeyExists, K
 from kojikey.model.key import Key, Stage
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Outcome, Verdict
-from kojikey.operations.adding import NewKey, add
+from kojikey.operations.adding import Destination, NewKey, add
 from kojikey.operations.key_records import key_of
 from kojikey.operations.line_runs import run_lines
 from kojikey.operations.open_store import OpenStore
@@ -54,19 +54,6 @@ class Import:
         return None if result.verdict.outcome in (Outcome.VALID, Outcome.REJECTED) else result.verdict
 
 
-class Destination:
-    """The store that keys are saved in; one that is not there yet is made when the first of them is saved."""
-
-    def __init__(self, open_store: OpenStore, make_store: Callable[[], OpenStore] | None) -> None:
-        self.open_store, self._make_store = open_store, make_store
-
-    def made(self) -> OpenStore:
-        """Return the store, made where it is not there yet."""
-        if self._make_store is not None:
-            self.open_store, self._make_store = self._make_store(), None
-        return self.open_store
-
-
 def intend(open_store: OpenStore, item: Import, *, may_rotate: bool) -> None:
     """Find out what a value means for the key that is there; an error that is about this key alone is kept with it.
 
@@ -104,7 +91,7 @@ def _key(open_store: OpenStore, item: Import) -> Key | None:
     return key_of(stored) if stored else None
 
 
-async def import_all(place: Destination, items: Sequence[Import], pace: Pace) -> None:
+async def import_all(destination: Destination, items: Sequence[Import], pace: Pace) -> None:
     """Test and save each key, at most ``concurrency`` at a time; what goes wrong with one is kept with it.
 
     A key that is to replace another is staged before its test, so that a crash loses neither. One that is limited or
@@ -119,12 +106,12 @@ async def import_all(place: Destination, items: Sequence[Import], pace: Pace) ->
     with StoreThread() as in_store:
 
         async def taken(item: Import) -> None:
-            await _take(place, item, test, pace.approve, in_store)
+            await _take(destination, item, test, pace.approve, in_store)
 
         await run_lines(items, taken, lambda _: None, concurrency=pace.concurrency, same=lambda _: None)
 
 
-async def finish(place: Destination, item: Import, approve: Approve) -> None:
+async def finish(destination: Destination, item: Import, approve: Approve) -> None:
     """Save a key whose test is made, where that is approved now. Raises as :func:`import_all`."""
     verdict = item.undecided
     if verdict is None:
@@ -133,20 +120,20 @@ async def finish(place: Destination, item: Import, approve: Approve) -> None:
     async def known(_: Secret, __: Target) -> Verdict:
         return verdict
 
-    await _take(place, item, known, approve, in_place)
+    await _take(destination, item, known, approve, in_place)
 
 
-async def _take(place: Destination, item: Import, test: Probe | None, approve: Approve, in_store: StoreCalls) -> None:
+async def _take(
+    destination: Destination, item: Import, test: Probe | None, approve: Approve, in_store: StoreCalls
+) -> None:
     new = item.new
     try:
         if item.intent == "add":
-            item.result = await add(
-                place.open_store, new, test=test, approve=approve, make_store=place.made, in_store=in_store
-            )
+            item.result = await add(destination, new, test=test, approve=approve, in_store=in_store)
         else:
             replacement = Replacement(new.account, new.target.provider, new.secret, new.settings)
             item.result = await rotate_line(
-                place.open_store, replacement, test=test, approve=approve, in_store=in_store
+                destination.open_store, replacement, test=test, approve=approve, in_store=in_store
             )
     except (StoreUnavailable, BadNetworkSettings):
         raise

@@ -44,7 +44,7 @@ def add(call: Call) -> int:
         wiring.check_network(base_url)
     open_store = wiring.open_chosen_store(context.settings, context.person)
     ensure_absent(open_store, account=context.account, provider=provider)
-    make_store = wiring.prepare_store(open_store, context.settings, context.person, account=context.account)
+    destination = wiring.prepare_destination(open_store, context.settings, context.person, account=context.account)
     is_new_account = not open_store.has_account(context.account)
     secret = key_input.read_clean_key(context, definition, catalog)
     target = Target(
@@ -56,7 +56,7 @@ def add(call: Call) -> int:
     test = None if call[NO_TEST] else probe
     approve = change_output.Approval(context, saving="save it", advice=for_unsaved(provider, has_key=False))
     new = NewKey(context.account, target, secret, settings)
-    result = run_operation(add_key(open_store, new, test=test, approve=approve, make_store=make_store))
+    result = run_operation(add_key(destination, new, test=test, approve=approve))
     place = wiring.store_place(context.settings)
     lines = _lines(result, definition, place, is_new_account=is_new_account)
     return change_output.show(context, result, lines, approval=approve)

@@ -70,19 +70,20 @@ _NOT_WITH_BATCH = (STDIN, FROM_ENV, FROM_FILE, BASE_URL, LABEL, MODEL, CAPABILIT
 def add_batch(context: Context) -> int:
     """Add the keys of a batch and return the exit code; a store that is not there is created for the first of them."""
     from kojikey import wiring
-    from kojikey.operations.adding_many import Place, add_all, plan_all
+    from kojikey.operations.adding import Destination
+    from kojikey.operations.adding_many import add_all, plan_all
 
     _check(context)
     catalog = wiring.catalog(context.settings)
     new_key = partial(_new_key, catalog)
 
     def begin(open_store: OpenStore) -> tuple[Plan, Work]:
-        is_planned = context.call.get(DRY_RUN)
-        make_store = None
-        if open_store.header is wiring.NO_STORE and not is_planned:
-            make_store = wiring.prepare_store(open_store, context.settings, context.person, account=context.account)
-        place = Place(open_store, make_store)
-        return partial(plan_all, place), partial(add_all, place, new_key=new_key)
+        destination = Destination(open_store)
+        if open_store.header is wiring.NO_STORE and not context.call.get(DRY_RUN):
+            destination = wiring.prepare_destination(
+                open_store, context.settings, context.person, account=context.account
+            )
+        return partial(plan_all, destination), partial(add_all, destination, new_key=new_key)
 
     return _carry_out(context, catalog, begin)
 

@@ -28,8 +28,8 @@ from kojikey.model.next_step import Hint, next_step
 from kojikey.model.plain_text import counted
 from kojikey.model.verdict import Verdict
 from kojikey.operations import importing
-from kojikey.operations.adding import NewKey
-from kojikey.operations.importing import Destination, Import
+from kojikey.operations.adding import Destination, NewKey
+from kojikey.operations.importing import Import
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Target
@@ -143,22 +143,21 @@ class Taking:
             return
         context = self.context
         open_store = wiring.open_chosen_store(context.settings, context.person)
-        make_store = wiring.prepare_store(open_store, context.settings, context.person, account=context.account)
+        destination = wiring.prepare_destination(open_store, context.settings, context.person, account=context.account)
         self.is_new_account = not open_store.has_account(context.account)
-        place = Destination(open_store, make_store)
         try:
             self._intend(open_store)
             if any(item.needs_saving for _, item in self.items):
                 self._check_network()
-                asyncio.run(self._save_all(place))
-                self._finish(place)
+                asyncio.run(self._save_all(destination))
+                self._finish(destination)
         except KeyboardInterrupt:
             self.is_interrupted = True
         except KojikeyError as error:
             self.error = error
         for row, item in self.items:
             if item.result is None and item.error is None and self.is_interrupted:
-                item.result = importing.left_staged(place.open_store, item)
+                item.result = importing.left_staged(destination.open_store, item)
             self._settle(row, item)
 
     def _check_network(self) -> None:
@@ -183,7 +182,7 @@ class Taking:
         """Decide by the options alone: a person is asked when all tests are made."""
         return self.context.call[allowing(verdict)]
 
-    async def _save_all(self, place: Destination) -> None:
+    async def _save_all(self, destination: Destination) -> None:
         from kojikey import wiring
         from kojikey.cli.commands.key_probe import open_probe
         from kojikey.cli.commands.test.run_options import RunOptions
@@ -192,16 +191,16 @@ class Taking:
         items = [item for _, item in self.items if item.needs_saving]
         options = RunOptions.read(context.call)
         if context.call[NO_TEST]:
-            await importing.import_all(place, items, Pace(None, self._by_options, options.concurrency))
+            await importing.import_all(destination, items, Pace(None, self._by_options, options.concurrency))
             return
         traffic = options.traffic(tell=terminal.warn)
         proxies = wiring.proxies(terminal.warn)
         with terminal.status(f"asking {counted(len(items), 'provider')} about the keys"):
             async with open_probe(context, self.catalog, proxies, tell=terminal.warn, traffic=traffic) as probe:
                 pace = Pace(probe, self._by_options, options.concurrency, traffic.reserve)
-                await importing.import_all(place, items, pace)
+                await importing.import_all(destination, items, pace)
 
-    def _finish(self, place: Destination) -> None:
+    def _finish(self, destination: Destination) -> None:
         """Ask about each key that is neither plainly good nor plainly bad, where somebody may be asked."""
         from kojikey.cli.commands.key_probe import run_operation
 
@@ -214,7 +213,7 @@ class Taking:
             advice = for_unsaved(provider, has_key=item.intent != "add")
             self.context.terminal.note(f"{shown_name(row.binding)} ({place_of(row.binding)})")
             approve = change_output.Approval(self.context, saving=f"save the {provider} key", advice=advice)
-            run_operation(importing.finish(place, item, approve))
+            run_operation(importing.finish(destination, item, approve))
 
     def _settle(self, row: Row, item: Import) -> None:
         """Note what became of a key."""
