@@ -1,8 +1,8 @@
-"""Completion scripts for shells, generated from the definitions of the commands.
+"""The entries of the completion scripts, from the definitions of the commands, without any shell's syntax.
 
-Owns: which values are offered where, independent of any shell's language. A script is static; only values that change
-(providers, accounts, stores, capabilities) come from ``kojikey complete KIND``, which opens nothing and prompts for
-nothing. ``python -m kojikey.cli.completion --all completions`` writes those that are checked in.
+A script is static; only values that change (providers, accounts, stores, capabilities) come from ``kojikey complete
+KIND``, which opens no store and asks nothing. ``python -m kojikey.cli.completion --all completions`` writes the
+scripts that are checked in.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ GLOBAL = (("--help", "-h", ABOUT_HELP), ("--version", "-V", "show the version"))
 
 
 @dataclass(frozen=True, slots=True)
-class Offered:
-    """An option as a shell sees it. ``kind`` is None for a flag, else what its value is completed with.
+class OptionEntry:
+    """An option in a completion script. ``kind`` says how its value is completed; it is None for a flag.
 
-    A kind is ``file``, ``variable`` (an environment variable's name), ``choices:a b c``, one of those that ``kojikey
-    complete`` takes, or empty where nothing can be offered.
+    A kind is ``file``, ``variable`` (the name of an environment variable), ``choices:a b c``, a kind of ``kojikey
+    complete``, or empty if there is nothing to offer.
     """
 
     long: str
@@ -40,12 +40,12 @@ class Offered:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A command as a shell sees it. ``argument`` is what its arguments are completed with, None where it has none."""
+class CommandEntry:
+    """A command in a completion script. ``argument`` is the kind of its arguments, None if it has none."""
 
     name: str
     summary: str
-    options: tuple[Offered, ...]
+    options: tuple[OptionEntry, ...]
     argument: str | None
     metavar: str
     takes_many: bool
@@ -53,22 +53,25 @@ class Entry:
 
     @property
     def identifier(self) -> str:
-        """The name as part of a function's name."""
+        """The name with underscores, as a part of a shell function's name."""
         return self.name.replace(" ", "_").replace("-", "_")
 
 
-def entries() -> list[Entry]:
-    """Return every command that people type."""
+_HELP = OptionEntry("--help", "-h", ABOUT_HELP, "", None, is_repeatable=False)
+
+
+def entries() -> list[CommandEntry]:
+    """Return every command except the hidden ones."""
     found = []
     for command in load_all():
         if command.name in HIDDEN:
             continue
         argument = next(iter(command.arguments), None)
         found.append(
-            Entry(
+            CommandEntry(
                 command.name,
                 command.summary,
-                (*map(_offered, command.options), Offered("--help", "-h", ABOUT_HELP, "", None, is_repeatable=False)),
+                (*map(_option_entry, command.options), _HELP),
                 (argument.complete or NOTHING) if argument else None,
                 argument.name if argument else "",
                 takes_many=bool(argument and argument.takes_many),
@@ -79,20 +82,20 @@ def entries() -> list[Entry]:
 
 
 def first_words() -> dict[str, str]:
-    """Return what may follow ``kojikey``, with a line about each."""
+    """Return the words that may follow ``kojikey``, with their descriptions."""
     single = {entry.name: entry.summary for entry in entries() if " " not in entry.name}
     return {**single, **GROUPS}
 
 
 def group_words(group: str) -> dict[str, str]:
-    """Return what may follow a group, for example ``store``, with a line about each."""
+    """Return the words that may follow a group, for example ``store``, with their descriptions."""
     members = [entry for entry in entries() if entry.name.startswith(group + " ")]
     return {entry.name.partition(" ")[2]: entry.summary for entry in members}
 
 
-def _offered(option: Option[Any]) -> Offered:
+def _option_entry(option: Option[Any]) -> OptionEntry:
     short = next((flag for flag in option.flags if not flag.startswith("--")), "")
-    return Offered(
+    return OptionEntry(
         option.spelling,
         short,
         option.help,

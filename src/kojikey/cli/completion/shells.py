@@ -1,4 +1,4 @@
-"""The shells that there is a completion script for, and where each looks for it."""
+"""The shells that have a completion script, and the steps that load each script."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kojikey.cli.completion import bash, fish, powershell, zsh
 
 @dataclass(frozen=True, slots=True)
 class Shell:
-    """A shell: its script, the name of the script's file, and what a person types to have it loaded."""
+    """A shell: the name of its script's file, the function that returns the script, and the steps that load it."""
 
     file: str
     script: Callable[[], str]
