@@ -66,7 +66,7 @@ def help_text() -> str:
 
 def exits() -> str:
     """Return the table of exit codes."""
-    rows = [f"| {int(code)} | {code.word} | {when} |" for code, when in MEANING.items()]
+    rows = [f"| {int(code)} | {code.label} | {when} |" for code, when in MEANING.items()]
     return "\n".join(["| code | name | when |", "|---|---|---|", *rows]) + "\n"
 
 

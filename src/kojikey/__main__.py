@@ -30,9 +30,9 @@ def main() -> None:
         sys.stdout.flush()
         sys.stderr.flush()
     except OSError:
-        from kojikey.cli.dispatch import settle
+        from kojikey.cli.dispatch import flush_streams
 
-        code = settle(code)
+        code = flush_streams(code)
     sys.exit(code)
 
 

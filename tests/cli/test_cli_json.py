@@ -79,7 +79,7 @@ def assert_one_document(ended: Ended, command: str | None) -> dict[str, Any]:
     assert ("error" in document) or "results" in document
     if "error" in document:
         assert_shape(document["error"], {"code": str, "message": str, "hint": str | NULL})
-        assert document["error"]["code"] == Exit(ended.code).word
+        assert document["error"]["code"] == Exit(ended.code).label
         assert document["error"]["message"] in ended.err
     assert "Traceback" not in ended.err
     assert_times(document)
@@ -323,7 +323,7 @@ def test_the_exit_codes_are_those_of_the_contract(kojikey: Program) -> None:
     ]  # fmt: skip
     table = kojikey("help", "exit-codes").out
     assert "nobody reads the results any more while keys are left; a file that was to be written cannot be" in table
-    assert all(f"{int(code)}" in table and code.word in table for code in MEANING)
+    assert all(f"{int(code)}" in table and code.label in table for code in MEANING)
 
 
 def test_the_sandbox_has_one_document_with_a_key_for_every_reason(kojikey: Program) -> None:

@@ -59,7 +59,7 @@ def test_letters_narrow_the_choice_of_a_provider(kojikey: Program) -> None:
     with on_a_terminal(kojikey, "add", "--no-test") as child:
         child.expect_exact("Which provider? [1-")
         child.sendline("open")
-        child.expect_exact("several have that")
+        child.expect_exact("several names have that")
         shown_then = str(child.before)
         assert "openai " in shown_then
         assert "openrouter" in shown_then

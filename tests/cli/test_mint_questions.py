@@ -47,7 +47,7 @@ def test_another_answer_is_asked_about_again(kojikey: Program, twins: Mint) -> N
         child.expect_exact("not one of them")
         child.expect_exact(ASKS)
         child.sendline("sa")
-        child.expect_exact("several have that")
+        child.expect_exact("several names have that")
         child.expect_exact(ASKS)
         child.sendline("2")
         assert end(child)[0] == 0

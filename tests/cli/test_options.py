@@ -88,10 +88,10 @@ def test_every_option_is_one_of_a_command() -> None:
 
 
 def test_an_option_is_the_same_however_a_command_explains_it() -> None:
-    call = Call(Command("test", "", lambda _: 0, (ALL_ACCOUNTS.explained("all of them"),)), {ALL_ACCOUNTS: True})
+    call = Call(Command("test", "", lambda _: 0, (ALL_ACCOUNTS.with_help("all of them"),)), {ALL_ACCOUNTS: True})
     assert call[ALL_ACCOUNTS] is True
     assert call.given(ALL_ACCOUNTS, JSON) == [ALL_ACCOUNTS]
-    assert ALL_ACCOUNTS.explained("all of them").help == "all of them"
+    assert ALL_ACCOUNTS.with_help("all of them").help == "all of them"
     assert ALL_ACCOUNTS.help != "all of them"
 
 

@@ -37,7 +37,7 @@ def test_every_command_has_its_help_in_full() -> None:
 
 def test_every_exit_code_is_there_as_the_program_says_it() -> None:
     table = {tuple(row) for row in ROWS}
-    assert {(str(int(code)), code.word, text) for code, text in MEANING.items()} - table == set()
+    assert {(str(int(code)), code.label, text) for code, text in MEANING.items()} - table == set()
 
 
 def test_every_reason_is_there_under_its_outcome() -> None:

@@ -47,7 +47,7 @@ def row(result: TestResult, *, fail_on: str = "limited") -> Document:
         "is_failure": is_failure(result.verdict.outcome, fail_on),
         "rotation_due": result.account[-1] == "0",
     }
-    return documents.tested(result) | more | {"expires_at": None, "last_valid_at": None}
+    return documents.test_fields(result) | more | {"expires_at": None, "last_valid_at": None}
 
 
 def run_of(found: list[TestResult], *, fail_on: str = "limited", left: int = 0) -> tuple[RunEnd, Rows]:

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from kojikey.model.errors import BadDefinition, UnsafeDefinition
 
 _MISTAKES_SHOWN = 20
-"""So many mistakes of a file are listed where another provider is wanted."""
+"""How many mistakes of a provider file are listed while the command uses other providers."""
 
 
 def settings_of(call: Call, *, config: dict[str, Any] | None = None) -> Settings:
-    """Return the settings of a call, in this process's environment; with ``config`` in place of config.toml."""
+    """Return the settings of a call in this process's environment; ``config`` replaces the content of config.toml."""
     return Settings(
         Environment(os.environ),
         account=call.get(ACCOUNT),
@@ -45,7 +45,7 @@ def _named_providers(call: Call) -> set[str]:
 
 
 class SettingsWarnings:
-    """Writes warnings of settings to stderr; a mistake about a provider of ``named`` is the command's own error."""
+    """Writes warnings about settings to stderr, except about the providers in ``named``: these the command reports."""
 
     def __init__(self, named: Iterable[str]) -> None:
         self._named = frozenset(named)
@@ -57,7 +57,7 @@ class SettingsWarnings:
         say(f"kojikey: warning: {text}")
 
     def mistake(self, mistake: BadDefinition | UnsafeDefinition) -> None:
-        """Write that a definition of the user's is not used, unless the command was about it and fails with that."""
+        """Warn that a provider file of the user is not used, unless the command names this provider and so fails."""
         if mistake.provider in self._named:
             return
         from kojikey.cli.output.failure import say
@@ -73,5 +73,4 @@ class SettingsWarnings:
                     " lists them all",
                 )
             )
-        way = mistake.hint or ""
-        say(f"  {way}; the other providers work as before")
+        say(f"  {mistake.hint}; the other providers work as before")

@@ -1,11 +1,11 @@
-"""What a command is, and what it takes: options and arguments, defined once as typed data.
+"""Commands, options and arguments as typed data, each defined once.
 
 Two readers use these definitions. The quick one (``parsing/quick.py``) costs nothing to import and handles a command
 line that is clearly correct; Typer (``parsing/typer_app.py``) writes help and errors. The start-up budgets of
 ``run`` and ``list --json`` leave no room for importing Typer, and two definitions would drift apart.
 
 An option is the key to its own value: ``call[JSON]`` is a bool and ``call[ACCOUNT]`` a str or None, so a misspelt name,
-or a text that is taken for a flag, is a type error. On the hot path: imports nothing expensive.
+or a text used as a flag, is a type error. On the hot path: imports nothing expensive.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ else:
     T = None
 
     class Generic:
-        """What a class statement needs of ``typing.Generic``: the module would be a tenth of what ``run`` may take."""
+        """Stands in for ``typing.Generic``: importing ``typing`` takes a tenth of the start-up budget of ``run``."""
 
         def __class_getitem__(cls, _: object) -> type:
             return cls
 
 
 class Parameter(Generic[T]):
-    """An option or argument, whose value is a ``T``: the key to it in a :class:`Call`.
+    """An option or argument with a value of type ``T``; ``call[parameter]`` returns the value.
 
-    Two parameters of one class and name are the same, however each command explains it. ``complete`` names a completer.
+    Two parameters of the same class and name are equal, whatever their help says. ``complete`` names a completer.
     """
 
-    absent: T
-    """The value where the command line does not have it."""
+    default: T
+    """The value if the command line has none."""
 
     def __init__(self, name: str, metavar: str | None, help: str, complete: str | None) -> None:
         self.name, self.metavar, self.help, self.complete = name, metavar, help, complete
@@ -48,15 +48,15 @@ class Parameter(Generic[T]):
     def __hash__(self) -> int:
         return hash(self.name)
 
-    def explained(self, help: str) -> Self:
-        """Return the same parameter with the help of another command."""
+    def with_help(self, help: str) -> Self:
+        """Return an equal parameter with another help text."""
         other = object.__new__(type(self))
         vars(other).update(vars(self), help=help)
         return other
 
 
 class Option(Parameter[T]):
-    """An option. ``flags`` are its spellings."""
+    """An option. ``flags`` are its spellings, for example ``--account`` and ``-a``."""
 
     def __init__(self, *flags: str, help: str, metavar: str | None = None, complete: str | None = None) -> None:
         self.flags = flags
@@ -64,24 +64,24 @@ class Option(Parameter[T]):
         super().__init__(self.spelling[2:].replace("-", "_"), metavar, help, complete)
 
     def read(self, text: str) -> T:
-        """Return the value that a text on the command line means.
+        """Return the value that ``text`` on the command line stands for.
 
         Raises:
-            ValueError: it has another form.
+            ValueError: ``text`` does not have the form of a value of this option.
         """
         raise NotImplementedError
 
 
 class Flag(Option[bool]):
-    """An option that takes no value: it is there or not."""
+    """An option without a value: True if the command line has it."""
 
-    absent = False
+    default = False
 
 
 class Text(Option["str | None"]):
-    """An option whose value is a text; of several the last counts."""
+    """An option whose value is a text; if it is repeated, the last one counts."""
 
-    absent = None
+    default = None
 
     def read(self, text: str) -> str:
         """Return the text."""
@@ -89,23 +89,23 @@ class Text(Option["str | None"]):
 
 
 class Identifier(Text):
-    """An option whose value is an id that a provider made up; many have the form of a key without a prefix."""
+    """An option whose value is an id from a provider; many ids look like a key without a prefix."""
 
 
 class Texts(Option["tuple[str, ...]"]):
     """An option that may be repeated."""
 
-    absent = ()
+    default = ()
 
     def read(self, text: str) -> tuple[str, ...]:
-        """Return the text, to be added to those before it."""
+        """Return the text as a tuple; the reader appends it to the earlier ones."""
         return (text,)
 
 
 class Integer(Option["int | None"]):
     """An option whose value is a whole number."""
 
-    absent = None
+    default = None
 
     def read(self, text: str) -> int:
         """Return the number."""
@@ -115,7 +115,7 @@ class Integer(Option["int | None"]):
 class Number(Option["float | None"]):
     """An option whose value is a number."""
 
-    absent = None
+    default = None
 
     def read(self, text: str) -> float:
         """Return the number."""
@@ -123,7 +123,7 @@ class Number(Option["float | None"]):
 
 
 class Positional(Parameter[T]):
-    """An argument, told by its place."""
+    """An argument, recognised by its position."""
 
     is_required = takes_many = False
 
@@ -133,33 +133,33 @@ class Positional(Parameter[T]):
 
 
 class Argument(Positional[str]):
-    """An argument that has to be there."""
+    """A required argument."""
 
-    absent = ""
+    default = ""
     is_required = True
 
 
 class OptionalArgument(Positional["str | None"]):
-    """An argument that may be left out; the last one."""
+    """An optional argument; nothing may follow it."""
 
-    absent = None
+    default = None
 
 
 class Arguments(Positional["tuple[str, ...]"]):
-    """Any number of arguments: all that follow."""
+    """Any number of arguments, up to the end of the command line."""
 
-    absent = ()
+    default = ()
     takes_many = True
 
 
 class Call:
-    """A command line that was understood: which command it is, and the values of what that takes."""
+    """A command line after parsing: its command, and the values of the command's options and arguments."""
 
     __slots__ = ("command", "values")
 
     def __init__(self, command: Command, given: Mapping[Parameter[Any], Any]) -> None:
         self.command = command
-        self.values = {parameter: parameter.absent for parameter in (*command.arguments, *command.options)}
+        self.values = {parameter: parameter.default for parameter in (*command.arguments, *command.options)}
         self.values.update(given)
 
     def __getitem__(self, parameter: Parameter[T]) -> T:
@@ -168,17 +168,17 @@ class Call:
         return value
 
     def get(self, parameter: Parameter[T]) -> T:
-        """Return the value of an option or argument, for code that serves several commands: not each may take it."""
-        value: T = self.values.get(parameter, parameter.absent)
+        """Return the value of an option or argument, or its default if this command does not take it."""
+        value: T = self.values.get(parameter, parameter.default)
         return value
 
     def given(self, *options: Option[Any]) -> list[Option[Any]]:
-        """Return those of some options that are on the command line."""
-        return [option for option in options if self.get(option) != option.absent]
+        """Return those of ``options`` that have a value other than their default."""
+        return [option for option in options if self.get(option) != option.default]
 
 
 class Doubt(Enum):
-    """Why a command line is not plainly right."""
+    """Why the quick reader leaves a command line to Typer."""
 
     NO_COMMAND = "it names no command"
     OPTIONS_FIRST = "options stand before the command"
@@ -188,10 +188,10 @@ class Doubt(Enum):
 
 
 class CommandLine(NamedTuple):
-    """A command line as far as it is understood. ``doubt`` says why there is no ``call``.
+    """A command line as the quick reader understood it; without a ``call``, ``doubt`` gives the reason.
 
     ``own`` are the tokens for kojikey itself, without those for a program that it starts; ``early`` are the options
-    that stand before the command, and ``rest`` is what follows its name.
+    before the command, and ``rest`` are the tokens after its name. ``flags`` are the flags it has.
     """
 
     tokens: list[str]
@@ -205,15 +205,15 @@ class CommandLine(NamedTuple):
 
     @property
     def name(self) -> str | None:
-        """The name of the command, None where there is none."""
+        """The name of the command, or None."""
         return self.command.name if self.command else None
 
 
 class Command(NamedTuple):
-    """A command: what it takes, and the function that carries it out and returns the exit code.
+    """A command: its options and arguments, its help texts, and the function that runs it and returns the exit code.
 
-    ``name`` has a space for a subcommand (``store init``). ``passes_on``: what follows the options belongs to
-    another program (``run``).
+    ``name`` has a space for a subcommand (``store init``). ``passes_on`` means that the arguments are the command
+    line of another program (``run``).
     """
 
     name: str

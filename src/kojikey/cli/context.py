@@ -21,16 +21,16 @@ class Context(NamedTuple):
 
     @property
     def account(self) -> str:
-        """The account that was chosen."""
+        """The name of the account that the command works on."""
         return self.settings.account.value
 
     @property
     def person(self) -> Person:
-        """The person at the terminal, for wiring."""
+        """The interface through which ``wiring`` asks the person at the terminal."""
         return Person(self.terminal)
 
 
 def context_of(call: Call, *, config: dict[str, Any] | None = None) -> Context:
-    """Return the context of a call, in this process's environment; with ``config`` in place of config.toml."""
+    """Return the context of a call in this process's environment; ``config`` replaces the content of config.toml."""
     settings = settings_of(call, config=config)
     return Context(call, settings, Terminal(call, settings))

@@ -1,9 +1,9 @@
-"""Asking a person on the controlling terminal: one line, shown as it is typed or hidden.
+"""Asks a person for one line on the controlling terminal, with or without echo.
 
-Owns: the terminal's echo from the question until its answer. It is off whenever a hidden line is read and as it was
-before whenever nothing is read: also across Ctrl-Z and ``fg``, a lost connection (SIGHUP) and SIGTERM. ``getpass``
+Owns: the terminal's echo from the question until the answer. The echo is off while a hidden line is read and is
+restored at every other moment, also after Ctrl-Z and ``fg``, a lost connection (SIGHUP) and SIGTERM. ``getpass``
 leaves the echo on after ``fg``, because shells restore it while a job is stopped.
-Must not: know what is asked for, or be used off the main thread: only there Ctrl-C and the other signals arrive.
+Must not: know the meaning of a question, or be used outside the main thread, which alone receives signals.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ except ImportError:  # Windows
     termios = None  # type: ignore[assignment]
 
 _CONTROLLING = "/dev/tty"
-_ENDING = ("SIGHUP", "SIGTERM", "SIGQUIT")
-_PIECE = 4096  # bytes; a line that a terminal edits is never longer
-_LOCAL_MODES = 3  # the place of c_lflag in what tcgetattr returns
+_TERMINATING_SIGNALS = ("SIGHUP", "SIGTERM", "SIGQUIT")
+_READ_BYTES = 4096  # a terminal in line mode never returns a longer line (termios(3), ICANON)
+_LOCAL_MODES = 3  # the index of c_lflag in the list that tcgetattr returns
 
 
 def exists() -> bool:
@@ -44,8 +44,8 @@ def ask(question: str, *, hidden: bool) -> str:
     """Ask for one line, and return it without its line end.
 
     Raises:
-        EOFError: the input ended, or there is no terminal. KeyboardInterrupt: Ctrl-C; the echo is as it was before.
-        UnicodeDecodeError: the line is not text. It holds what was typed: never let it out.
+        EOFError: the input ended, or there is no terminal. KeyboardInterrupt: Ctrl-C; the echo is restored.
+        UnicodeDecodeError: the line is not text. The error holds the line: never show it.
     """
     sys.stderr.flush()
     if termios is None:
@@ -59,7 +59,7 @@ def ask(question: str, *, hidden: bool) -> str:
 
 
 def discard_typed() -> None:
-    """Drop what was typed or pasted and not read yet, so that the shell does not get it."""
+    """Discard typed or pasted text that was not read yet, so that the shell does not receive it."""
     if termios is not None:
         with contextlib.suppress(OSError, termios.error), _opened() as descriptor:
             termios.tcflush(descriptor, termios.TCIFLUSH)
@@ -80,10 +80,10 @@ def _ask_on_windows(question: str, *, hidden: bool) -> str:
 
 @contextlib.contextmanager
 def _opened() -> Iterator[int]:
-    """Open the controlling terminal; without one, use standard input where that is a terminal.
+    """Open the controlling terminal, or use standard input if only that is a terminal.
 
     Raises:
-        OSError: neither is there.
+        OSError: there is no terminal.
     """
     try:
         descriptor = os.open(_CONTROLLING, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
@@ -98,7 +98,7 @@ def _opened() -> Iterator[int]:
 
 
 class _Question:
-    """A question that waits for its answer."""
+    """A question on the terminal. The ``with`` block handles signals and, for a hidden answer, keeps the echo off."""
 
     def __init__(self, descriptor: int, text: str, *, is_hidden: bool) -> None:
         self._descriptor, self._is_hidden = descriptor, is_hidden
@@ -108,11 +108,11 @@ class _Question:
         self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> _Question:
-        for name in _ENDING:
-            self._handle(getattr(signal, name), self._end)
+        for name in _TERMINATING_SIGNALS:
+            self._handle(getattr(signal, name), self._terminate)
         if self._is_hidden:
             self._handle(signal.SIGTSTP, self._stop)
-        self._handle(signal.SIGCONT, self._go_on)
+        self._handle(signal.SIGCONT, self._continue)
         try:
             self._ask()
         except BaseException:
@@ -126,14 +126,14 @@ class _Question:
             signal.signal(number, handler)
 
     def line(self) -> bytes:
-        """Return the line that was entered. A signal that comes while it is read is handled, and reading goes on.
+        """Return the line that was entered. Reading continues after a signal.
 
         Raises:
             EOFError: the input ended before anything was entered.
         """
         self._typed = b""
         while not self._typed.endswith(b"\n"):
-            piece = HiddenBytes(os.read(self._descriptor, _PIECE))
+            piece = HiddenBytes(os.read(self._descriptor, _READ_BYTES))
             self._typed += piece
             if not piece:
                 break
@@ -144,11 +144,11 @@ class _Question:
         return self._typed.rstrip(b"\r\n")
 
     def _handle(self, number: int, handler: Any) -> None:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # under nohup a lost connection is to be survived
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP, and it has to stay ignored
             self._handlers[number] = signal.signal(number, handler) or signal.SIG_DFL
 
     def _ask(self) -> None:
-        # The modes first: in the background this waits (SIGTTOU) until the question may be asked.
+        # First the modes: a background process is stopped here (SIGTTOU) until it may ask.
         if self._is_hidden:
             modes = list(self._before)
             modes[_LOCAL_MODES] = modes[_LOCAL_MODES] & ~termios.ECHO | termios.ICANON | termios.ISIG
@@ -156,7 +156,7 @@ class _Question:
         self._write(self._text)
 
     def _restore(self) -> None:
-        # What was typed and not read is dropped with it: it may be the rest of a key, and the shell would show it.
+        # This also discards unread input, which may be the rest of a key: the shell would show it.
         if self._is_hidden:
             with contextlib.suppress(termios.error):  # the terminal is gone
                 self._set(self._before)
@@ -178,25 +178,25 @@ class _Question:
             os.write(self._descriptor, text)
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
-        """Stop as Ctrl-Z wants it, with the echo restored; go on hidden."""
+        """Restore the echo and stop; ask again after ``fg``."""
         self._restore()
-        waiting = signal.signal(signal.SIGCONT, signal.SIG_DFL)
+        on_continue = signal.signal(signal.SIGCONT, signal.SIG_DFL)
         signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)  # it returns after `fg`
+        os.kill(os.getpid(), number)  # returns after `fg`
         signal.signal(number, self._stop)
-        signal.signal(signal.SIGCONT, waiting)
-        self._begin_again()
+        signal.signal(signal.SIGCONT, on_continue)
+        self._ask_again()
 
-    def _go_on(self, _number: int, _frame: FrameType | None) -> None:
-        self._begin_again()
+    def _continue(self, _number: int, _frame: FrameType | None) -> None:
+        self._ask_again()
 
-    def _begin_again(self) -> None:
-        """Ask again: what was typed before the stop is gone, and shells change the modes meanwhile."""
+    def _ask_again(self) -> None:
+        """Forget what was typed before the stop, set the modes again, which shells change, and repeat the question."""
         self._typed = b""
         self._ask()
 
-    def _end(self, number: int, _frame: FrameType | None) -> None:
-        """End as the signal wants it, with the echo restored."""
+    def _terminate(self, number: int, _frame: FrameType | None) -> None:
+        """Restore the echo, and let the signal have its earlier effect."""
         self._restore()
         signal.signal(number, self._handlers[number])
         os.kill(os.getpid(), number)

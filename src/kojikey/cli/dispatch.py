@@ -1,7 +1,7 @@
-"""Runs a command line that was understood, returns its exit code, and checks the standard streams at the end.
+"""Runs a parsed command line, returns its exit code, and flushes the standard streams at the end.
 
-Owns: the order of the guard against keys as arguments, the command itself, and completing the hint of its error.
-On the hot path. Must not: read a command line (``parsing`` does), or write an error's text.
+Owns: the order of three steps: refuse keys as arguments, run the command, complete the hint of its error.
+On the hot path. Must not: parse a command line (``parsing`` does), or write an error's text.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def carry_out(call: Call) -> int:
-    """Carry out a command line that was understood, and return the exit code.
+    """Run the command of a call, and return the exit code.
 
     Raises:
-        UsageError: an argument looks like a key. Otherwise what the command raises; its hint is completed.
+        UsageError: an argument looks like a key. Other errors come from the command; their hints are completed here.
     """
     from kojikey.cli.parsing.key_guard import refuse_keys
 
@@ -31,14 +31,14 @@ def carry_out(call: Call) -> int:
         raise
 
 
-def settle(code: int) -> int:
-    """Write out what is left for standard output, and return the exit code: another one where that failed."""
+def flush_streams(code: int) -> int:
+    """Flush standard output and standard error; return ``code``, or the code of a failure to write the output."""
     from kojikey.cli.output.streams import silence
 
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        silence(sys.stdout.fileno())  # the reader went away (`kojikey list | head -1`), which is its right
+        silence(sys.stdout.fileno())  # the reader closed the pipe (`kojikey list | head -1`): not a failure
     except OSError as error:
         from kojikey.cli.output.failure import report
 

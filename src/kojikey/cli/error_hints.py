@@ -1,4 +1,4 @@
-"""The hint of a command's error, adapted to this command line. Imported only after a failure."""
+"""Completes the hint of a command's error for this command line. Imported only after a failure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kojikey.model.next_step import Hint, next_step
 
 
 def complete_hint(error: Exception, call: Call) -> None:
-    """Give an error that a command raised the hint that people are to read, completed."""
+    """Set the hint of an error of ours: with the account and store of this call in the commands that it suggests."""
     ours = first_of_ours(error)
     if not isinstance(ours, KojikeyError):
         return
@@ -23,12 +23,15 @@ def complete_hint(error: Exception, call: Call) -> None:
     except KojikeyError:
         ours.hint = hint
         return
-    hint = _own_url(ours, call, settings) or hint
+    hint = _creation_by_url(ours, call, settings) or hint
     ours.hint = completed(hint, call, settings, account=getattr(ours, "account", None))
 
 
-def _own_url(error: KojikeyError, call: Call, settings: Settings) -> Hint | None:
-    """Return how to create a store that is not there by the URL that it was named by: its place may be no URL."""
+def _creation_by_url(error: KojikeyError, call: Call, settings: Settings) -> Hint | None:
+    """Return the command that creates the missing store, with the URL from the settings: ``error.store`` may be a path.
+
+    None for another error, and where the URL is not known or has a password.
+    """
     if not isinstance(error, StoreNotFound) or error.hint or not error.store or names_two_stores(call):
         return None
     try:

@@ -9,7 +9,7 @@ from kojikey.model.next_step import Hint, finish_or_discard, next_step
 
 
 class Exit(IntEnum):
-    """Never renumbered."""
+    """The exit codes, which are never renumbered."""
 
     OK = 0
     INTERNAL = 1
@@ -23,8 +23,8 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
     @property
-    def word(self) -> str:
-        """The name that JSON uses."""
+    def label(self) -> str:
+        """The name of the code in JSON."""
         return self.name.lower()
 
 
@@ -59,9 +59,9 @@ def code_of(error: errors.KojikeyError) -> Exit:
 
 
 def hint_of(error: errors.KojikeyError, *, command: str | None = None) -> str:
-    """Return what to type or do next: what the error itself says, else what is usual for its kind.
+    """Return what to type or do next: the error's own hint, else the usual one for its class.
 
-    ``command`` is the name of the command that failed, whose help says what it takes.
+    ``command`` is the name of the command that failed; its ``--help`` is the last resort.
     """
     if error.hint:
         return error.hint
@@ -76,7 +76,7 @@ def hint_of(error: errors.KojikeyError, *, command: str | None = None) -> str:
             other = next_step("add", error.provider, "--account", "NAME")
             return Hint(replace, " replaces it; for another project or stage: ", other)
         case management_errors.NoSuchParent():
-            return "--parent takes an id as the provider's own page shows it"
+            return "--parent takes an id as the provider's page shows it"
         case management_errors.ManagementUnavailable():
             return "run the same command again later; it skips what is already done"
         case management_errors.NotRetired():
@@ -93,16 +93,14 @@ def hint_of(error: errors.KojikeyError, *, command: str | None = None) -> str:
             return next_step("list", "--all-accounts")
         case errors.AuditBroken():
             return Hint(next_step("audit"), " shows the events; somebody with access to the store changed them")
-        case errors.WrongKek():
-            return "give the one that the store was created with; a lost one cannot be recovered"
         case errors.StoreUnavailable() | errors.CannotOpen():
-            return _mend(error, command)
+            return _store_hint(error, command)
         case _:
             return next_step(command or "", "--help")
 
 
 _RESTORE = "restore a copy of the store from before the change"
-_MENDS: tuple[tuple[type[errors.KojikeyError], str], ...] = (
+_STORE_HINTS: tuple[tuple[type[errors.KojikeyError], str], ...] = (
     (errors.StoreCorrupt, _RESTORE),
     (errors.StoreFull, "free some space where the store is, then run the command again"),
     (errors.StoreLocked, "wait until the other process has ended, then run the command again"),
@@ -113,21 +111,21 @@ _MENDS: tuple[tuple[type[errors.KojikeyError], str], ...] = (
 )
 
 
-def _mend(error: errors.KojikeyError, command: str | None) -> str:
-    """Return how to mend a store or a record. What doctor itself says is never to run doctor."""
-    for kind, mend in _MENDS:
+def _store_hint(error: errors.KojikeyError, command: str | None) -> str:
+    """Return how to fix a store or a record. The hint of ``doctor`` never names ``doctor`` itself."""
+    for kind, hint in _STORE_HINTS:
         if isinstance(error, kind):
-            return mend
+            return hint
     if isinstance(error, errors.RecordChanged):
         return _replace_record(error.where)
     return "run the command again; if that does not help, " + _RESTORE if command == "doctor" else next_step("doctor")
 
 
 def _replace_record(where: str) -> str:
-    """Return how to do without a record that was changed: a key can be replaced, anything else only be restored."""
+    """Return how to recover from a record that was changed: a key can be replaced, any other only restored."""
     import re
 
-    # It may be the name in a store that somebody tampered with.
+    # Somebody who tampered with the store may have chosen the name, so its form is checked.
     key = re.fullmatch(r"(?:key/)?([a-z0-9][a-z0-9._@+-]{0,127})/([a-z][a-z0-9_-]{0,31})(?: version [0-9]+)?", where)
     if key is None:
         return _RESTORE
@@ -136,7 +134,7 @@ def _replace_record(where: str) -> str:
 
 
 def _url_of(place: str) -> str:
-    """Return a store's URL; the place of a local one is a path, which may have anything."""
+    """Return a store's URL. ``place`` is a URL or, for a local store, a path, in which every character may occur."""
     import os
 
     if "://" in place:

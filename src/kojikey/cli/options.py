@@ -1,6 +1,6 @@
 """The options and arguments that several commands take, or that code for several commands reads.
 
-What one command alone takes is defined beside it. On the hot path: imports nothing expensive.
+Those of a single command are defined in its module. On the hot path: imports nothing expensive.
 """
 
 from __future__ import annotations
@@ -81,9 +81,9 @@ HTML = Text(
 )
 GITHUB = Flag("--github", help="also annotate the workflow run (the default if GITHUB_ACTIONS=true)")
 VERBOSE = Flag("--verbose", help="on a terminal, also show the valid ones of more than 50 keys")
-REPORTS = (JSONL.explained("print one JSON result per line as it arrives, then the summary"), JUNIT, HTML, GITHUB)
+REPORTS = (JSONL.with_help("print one JSON result per line as it arrives, then the summary"), JUNIT, HTML, GITHUB)
 
-# of run alone, and read where the settings are
+# Only run takes these; call_settings.py reads ENV too.
 ONLY = Texts("--provider", "-p", help="only this provider's key; may be repeated", metavar="P", complete="provider")
 ENV = Texts(
     "--env",

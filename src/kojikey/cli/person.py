@@ -1,6 +1,6 @@
-"""The interface through which wiring reaches the person at the terminal: for notes, and for passphrases.
+"""Connects ``wiring`` to the person at the terminal: notes, and questions for passphrases.
 
-Owns: which prompt wiring gets. Must not: decide whether to ask; the terminal knows.
+Owns: the choice of the prompt. Must not: decide whether to ask; ``Terminal`` does.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Person:
-    """Asks and tells on a terminal (:class:`kojikey.wiring.Person`)."""
+    """Implements :class:`kojikey.wiring.Person` on a terminal."""
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
@@ -32,21 +32,21 @@ class Person:
         return self._terminal.may_ask_passphrase
 
     def note(self, text: str) -> None:
-        """Say something worth knowing, unless quiet was asked for."""
+        """Print a note, unless the command line has ``--quiet``."""
         self._terminal.note(text)
 
     def passphrase_prompt(self, store: str) -> Callable[[Purpose], Secret]:
-        """Return what asks for the passphrase of a store; its name is empty for the local one."""
+        """Return a function that asks for a store's passphrase; ``store`` is its name, empty for the local store."""
         from kojikey.cli.prompts import PassphrasePrompt
 
         return PassphrasePrompt(self._terminal, store=store)
 
     def identity_prompt(self) -> Callable[[str], Secret]:
-        """Return a function that asks for the passphrase of an identity; its argument is the identity's place."""
+        """Return a function that asks for the passphrase of an identity; its argument says where the identity is."""
 
         def ask(label: str) -> Secret:
-            from kojikey.cli.prompts import hidden
+            from kojikey.cli.prompts import ask_hidden
 
-            return hidden(f"Passphrase of your identity {label}: ")
+            return ask_hidden(f"Passphrase of your identity {label}: ")
 
         return ask

@@ -1,6 +1,6 @@
-"""The one place where a key or a passphrase is read: from a person, a stream, a variable or a file.
+"""Reads a key or a passphrase: from a person, standard input, a variable or a file. No other module does.
 
-Owns: what a prompt says, how often it is asked, and naming an empty source. Must not: repeat anything that was read.
+Owns: the text of a prompt, the number of tries, and the name of a source that is empty. Must not: repeat what was read.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from kojikey.model.plain_file import open_plain
 from kojikey.model.secret import Secret
 from kojikey.model.text_file import decoded
 
-_LIMIT = 64 * 1024
+_LIMIT_BYTES = 64 * 1024
 _NO_SECRETS = "in CI it may be a secret that is not set; forks and bots get no secrets"
 _KEEP_IT_HIDDEN = "do not paste the secret now: the shell would show it and keep it in its history"
 
 
-def hidden(prompt: str) -> Secret:
+def ask_hidden(prompt: str) -> Secret:
     """Ask for a secret without echo, on the controlling terminal.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C; the terminal's echo is back as it was.
-        InputNeeded: the input ended.
+        KeyboardInterrupt: Ctrl-C; the terminal's echo is restored.
+        InputNeeded: the input ended. MalformedKey: the line is not text.
     """
     try:
         return Secret(controlling_terminal.ask(prompt, hidden=True))
@@ -40,14 +40,14 @@ def hidden(prompt: str) -> Secret:
         raise MalformedKey("what was entered is not text", effect=Effect.NOTHING_CHANGED) from None
 
 
-def _hidden_and_filled(prompt: str) -> Secret:
-    """Ask for a secret, again where Enter alone was pressed: what is pasted after that must not land in the shell.
+def _ask_until_filled(prompt: str) -> Secret:
+    """Ask for a secret, and again after an empty line: a key that is pasted late must not reach the shell.
 
     Raises:
-        InputNeeded: the input ended, or nothing was entered each time.
+        InputNeeded: the input ended, or every line was empty. MalformedKey: a line is not text.
     """
     for left in reversed(range(TRIES)):
-        secret = hidden(prompt)
+        secret = ask_hidden(prompt)
         if secret.reveal().strip():
             return secret
         if left:
@@ -57,10 +57,10 @@ def _hidden_and_filled(prompt: str) -> Secret:
 
 
 def read_key(call: Call, terminal: Terminal, *, prompt: str) -> Secret:
-    """Return the key as it came, from the one source that the options name, by default a hidden prompt.
+    """Return the key unchanged, from the source that the options name, else from a hidden prompt.
 
     Raises:
-        UsageError: two sources, or one that cannot be read. InputNeeded: no source, and nobody may be asked.
+        UsageError: two sources, or one that cannot be read. InputNeeded: no source, and no question is allowed.
         MalformedKey: the source is empty or is not text.
     """
     check_one_source(call)
@@ -70,21 +70,21 @@ def read_key(call: Call, terminal: Terminal, *, prompt: str) -> Secret:
     if path is not None:
         return _from_file(path, terminal)
     if call.get(STDIN) and not sys.stdin.isatty():
-        return _from_stream()
+        return _from_stdin()
     if not terminal.interactive:
         raise InputNeeded(
             f"a key is needed, and {terminal.why_unasked}",
             hint="give it with --stdin, --from-env VAR or --from-file PATH",
             effect=Effect.NOTHING_CHANGED,
         )
-    return _hidden_and_filled(prompt)
+    return _ask_until_filled(prompt)
 
 
 def check_one_source(call: Call) -> None:
-    """Check that the options name one source for a key at most, before a store is opened for it.
+    """Check that the options name at most one source for a key. Commands call it before they open a store.
 
     Raises:
-        UsageError: they name two.
+        UsageError: they name several.
     """
     if len(call.given(STDIN, FROM_ENV, FROM_FILE)) > 1:
         raise UsageError(
@@ -94,7 +94,7 @@ def check_one_source(call: Call) -> None:
         )
 
 
-def key_was_named(call: Call) -> bool:
+def has_key_source(call: Call) -> bool:
     """Return whether the options name a source for a key."""
     return call.get(STDIN) or call.get(FROM_ENV) is not None or call.get(FROM_FILE) is not None
 
@@ -110,9 +110,9 @@ def _from_variable(name: str, terminal: Terminal) -> Secret:
     return _filled(value, f"the variable {name}", hint=_NO_SECRETS)
 
 
-def _from_stream() -> Secret:
+def _from_stdin() -> Secret:
     try:
-        data = sys.stdin.buffer.read(_LIMIT + 1)
+        data = sys.stdin.buffer.read(_LIMIT_BYTES + 1)
     except OSError:
         raise UsageError("standard input cannot be read", effect=Effect.NOTHING_CHANGED) from None
     return _secret(data, "standard input", hint="the program before the | wrote nothing")
@@ -122,7 +122,7 @@ def _from_file(path: str, terminal: Terminal) -> Secret:
     try:
         with open_plain(expanded(path, what="--from-file")) as file:
             mode = os.fstat(file.fileno()).st_mode
-            data = file.read(_LIMIT + 1)
+            data = file.read(_LIMIT_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a file"
         raise UsageError(
@@ -136,8 +136,10 @@ def _from_file(path: str, terminal: Terminal) -> Secret:
 
 
 def _secret(data: bytes, where: str, *, hint: str) -> Secret:
-    if len(data) > _LIMIT:
-        raise MalformedKey(f"{where} has more than {_LIMIT} bytes: that is not a key", effect=Effect.NOTHING_CHANGED)
+    if len(data) > _LIMIT_BYTES:
+        raise MalformedKey(
+            f"{where} has more than {_LIMIT_BYTES} bytes: that is not a key", effect=Effect.NOTHING_CHANGED
+        )
     text = decoded(data)
     if text is None:
         raise MalformedKey(f"{where} is not text", effect=Effect.NOTHING_CHANGED)
@@ -151,24 +153,24 @@ def _filled(text: str, where: str, *, hint: str) -> Secret:
 
 
 class PassphrasePrompt:
-    """Asks for a store's passphrase; a new one twice. ``store`` is its name for people, empty for the local one."""
+    """Asks for the passphrase of a store, twice for a new one. ``store`` is its name, empty for the local store."""
 
     def __init__(self, terminal: Terminal, *, store: str = "") -> None:
-        self._terminal, self._of = terminal, f"the store {store}" if store else "the store"
+        self._terminal, self._store = terminal, f"the store {store}" if store else "the store"
 
     def __call__(self, purpose: str) -> Secret:
-        """Ask for a passphrase. While a re-keying is under way it says which of the two it wants.
+        """Ask for a passphrase. During a re-keying there are two; the prompt says which one is meant.
 
         Raises:
-            InputNeeded, UsageError: nothing was entered, or a new one and its repetition differed each time.
-            KekMissing: a new one is wanted, and standard input is no terminal.
+            InputNeeded: nothing was entered. UsageError: a new one and its repetition differed each time.
+            KekMissing: a new one is needed, and no question is allowed.
         """
         if purpose == "new":
             return self._new()
         which = {"old": "old ", "announced": "new "}.get(purpose, "")
         if which:
-            return hidden(f"A re-keying is under way. The {which}passphrase of {self._of}: ")
-        return hidden(f"Passphrase of {self._of}: ")
+            return ask_hidden(f"A re-keying is under way. The {which}passphrase of {self._store}: ")
+        return ask_hidden(f"Passphrase of {self._store}: ")
 
     def _new(self) -> Secret:
         if not self._terminal.interactive:
@@ -176,8 +178,8 @@ class PassphrasePrompt:
                 f"a new passphrase is needed, and {self._terminal.why_unasked}", effect=Effect.NOTHING_CREATED
             )
         for left in reversed(range(TRIES)):
-            first = _hidden_and_filled(f"New passphrase for {self._of}: ")
-            if hidden("Repeat the passphrase: ").reveal() == first.reveal():
+            first = _ask_until_filled(f"New passphrase for {self._store}: ")
+            if ask_hidden("Repeat the passphrase: ").reveal() == first.reveal():
                 return first
             if left:
                 say("kojikey: the two passphrases differ; please try again")

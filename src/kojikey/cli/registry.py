@@ -1,6 +1,6 @@
-"""Which module has which command. On the hot path: only the module of the command that is called is imported.
+"""The names of all commands, and the module that defines each. On the hot path: only that module is imported.
 
-Commands are found by name, so that code below them, for example the hints of errors, knows their options.
+Code that no command may import, for example the hints of errors, finds a command and its options here by name.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ MODULES: dict[str, str] = {
     "help": "help",
     "complete": "complete",
 }
-HIDDEN = frozenset({"complete"})  # asked by the completion scripts, not by people
+HIDDEN = frozenset({"complete"})  # for the completion scripts, not for people
 GROUPS: dict[str, str] = {
     "store": "create, describe, choose and re-key stores",
     "config": "read and change config.toml",
@@ -63,20 +63,19 @@ GROUPS: dict[str, str] = {
 
 def load(name: str) -> Command:
     """Return the command of that name."""
-    module: Any = __import__(
-        f"kojikey.cli.commands.{MODULES[name]}", fromlist=("COMMANDS",)
-    )  # importlib costs a start more
+    # importing importlib would make every start slower
+    module: Any = __import__(f"kojikey.cli.commands.{MODULES[name]}", fromlist=("COMMANDS",))
     commands: tuple[Command, ...] = module.COMMANDS
     return next(command for command in commands if command.name == name)
 
 
 def load_all() -> list[Command]:
-    """Return every command, in the order of help."""
+    """Return every command, in the order in which help lists them."""
     return [load(name) for name in MODULES]
 
 
 def find(tokens: list[str]) -> tuple[Command, list[str]] | None:
-    """Return the command that the tokens begin with, and the tokens after its name; None where there is none."""
+    """Return the command whose name the tokens begin with, and the tokens after the name; None if there is none."""
     for length in (1, 2):
         name = " ".join(tokens[:length])
         if len(tokens) >= length and name in MODULES:

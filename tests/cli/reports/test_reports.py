@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from kojikey.cli.command import Call, Command
 from kojikey.cli.context import context_of
 from kojikey.cli.output import documents
-from kojikey.cli.output.github_escape import inert, inert_json
+from kojikey.cli.output.github_escape import escaped, escaped_json
 from kojikey.cli.output.terminal import Terminal
 from kojikey.cli.parsing.quick import read
 from kojikey.cli.reports import github, html
@@ -171,7 +171,7 @@ def test_a_page_that_is_no_https_address_is_no_link() -> None:
 
 def test_a_line_on_github_is_no_command() -> None:
     for line in ("::error::x", "  ::add-mask::x", "a ##[command]x", HOSTILE):
-        for part in re.split(r"[\r\n]", inert(line)):
+        for part in re.split(r"[\r\n]", escaped(line)):
             assert not COMMAND.search(part)
 
 
@@ -215,7 +215,7 @@ def test_an_argument_on_github_comes_back_as_no_command(kojikey: Program) -> Non
 
 def test_json_on_github_says_the_same_and_is_no_command() -> None:
     text = json.dumps({"detail": HOSTILE})
-    made = inert_json(text)
+    made = escaped_json(text)
     assert "##[" not in made
     assert json.loads(made) == json.loads(text)
 
@@ -293,5 +293,5 @@ def test_an_outcome_that_was_not_kept_says_whether_the_key_or_the_store_is_why(
     said = capsys.readouterr().out
     assert ("not kept" in said) == bool(words)
     assert words in " ".join(said.split())
-    assert "kept" not in str(documents.tested(result)), "in JSON it stays recorded: false"
-    assert documents.tested(result)["recorded"] is False
+    assert "kept" not in str(documents.test_fields(result)), "in JSON it stays recorded: false"
+    assert documents.test_fields(result)["recorded"] is False

@@ -132,7 +132,7 @@ def _confirm(context: Context, account: str) -> None:
     """
     given = context.call[CONFIRM]
     if given is None and context.terminal.interactive:
-        given = context.terminal.answer("This cannot be undone. Type the account's name to remove it: ")
+        given = context.terminal.ask_line("This cannot be undone. Type the account's name to remove it: ")
     if given is None:
         hint = next_step("account remove", account, "--confirm", account)
         raise UsageError(

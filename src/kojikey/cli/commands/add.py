@@ -109,7 +109,7 @@ COMMANDS = (
         "read a key, test it, then save it",
         add,
         options=(*COMMON, *SOURCES, *SAVING, DEEP, *BATCH_OPTIONS),
-        arguments=(KEY.explained("the provider; without it, a numbered choice; not with --batch"),),
+        arguments=(KEY.with_help("the provider; without it, a numbered choice; not with --batch"),),
         description="The key comes from a hidden prompt, or from one of --stdin, --from-env and --from-file. "
         "There is no way to pass it as an argument.",
         examples=(

@@ -44,7 +44,7 @@ class Approval:
 
         page = Page(self._context.terminal, sys.stderr)
         page.line(f"{page.mark(verdict.outcome)} {verdict.outcome.value}: {verdict.reason.value}")
-        show_explanation(page, self.advice.about(verdict, self._context.terminal))
+        show_explanation(page, self.advice.applied_to(verdict, self._context.terminal))
         self.has_told = True
         return self._context.terminal.confirm(f"{self._saving} anyway?", otherwise=option.spelling)
 
@@ -69,7 +69,7 @@ def show(
     result = advised(result, approval.advice, context.terminal)
     code = exit_of(result)
     if context.terminal.json:
-        return documents.write(context.call.command.name, code, [documents.changed(result)])
+        return documents.write(context.call.command.name, code, [documents.change_fields(result)])
     from kojikey.cli.output.page import Page
     from kojikey.cli.output.verdict_page import show_retirement, show_verdict
 

@@ -24,12 +24,12 @@ def help_topic(call: Call) -> int:
     topic = " ".join(call[TOPIC])
     if topic == _EXIT_CODES:
         if context.terminal.json:
-            rows = [{"code": int(code), "name": code.word, "when": when} for code, when in MEANING.items()]
+            rows = [{"code": int(code), "name": code.label, "when": when} for code, when in MEANING.items()]
             return documents.write("help", 0, rows)
         from kojikey.cli.output.page import Page
 
         Page(context.terminal).table(
-            ("CODE", "NAME", "WHEN"), [(str(int(code)), code.word, when) for code, when in MEANING.items()]
+            ("CODE", "NAME", "WHEN"), [(str(int(code)), code.label, when) for code, when in MEANING.items()]
         )
         return 0
     if topic and topic not in GROUPS and (topic not in MODULES or topic in HIDDEN):

@@ -59,7 +59,7 @@ def remove(call: Call) -> int:
     elif result.unsigned:
         context.terminal.warn("the key-encryption key is not available, so the audit event of this removal is unsigned")
     if context.terminal.json:
-        return documents.write("remove", 0, [documents.changed(result)])
+        return documents.write("remove", 0, [documents.change_fields(result)])
     from kojikey.cli.output.page import Page
 
     page = Page(context.terminal)
@@ -159,7 +159,7 @@ COMMANDS = (
             *COMMON,
             YES,
             REVOKE,
-            ADMIN_ACCOUNT.explained("with --revoke: whose admin key is used"),
+            ADMIN_ACCOUNT.with_help("with --revoke: whose admin key is used"),
         ),
         arguments=(KEY,),
         description="At Koji's own providers the account falls back to the built-in allocation. "

@@ -1,1 +1,1 @@
-"""What a person or a script sees: text, tables, JSON documents, errors and suggested commands."""
+"""Everything that a command prints: text, tables, JSON documents, errors and suggested commands."""

@@ -1,4 +1,4 @@
-"""The commands that a verdict suggests, for a saved key, an unsaved one, or a step of a rotation."""
+"""Chooses the commands that a verdict suggests: for a saved key, an unsaved key, or a step of a rotation."""
 
 from __future__ import annotations
 
@@ -13,53 +13,56 @@ from kojikey.operations.results import ChangeResult, TestResult
 
 
 class Advice(NamedTuple):
-    """What replaces a key, and what asks about it again. A definition speaks of a saved one: rotate, and test."""
+    """The command that replaces a key, and the command that tests it again.
 
-    replaces: Hint
-    again: Hint
+    The hint of a provider definition assumes a saved key: it names ``rotate`` and ``test``.
+    """
 
-    def about(self, verdict: Verdict, terminal: Terminal, *, account: str | None = None) -> Verdict:
-        """Return the verdict with a hint that is right here, for an account and this store."""
+    replace_key: Hint
+    test_again: Hint
+
+    def applied_to(self, verdict: Verdict, terminal: Terminal, *, account: str | None = None) -> Verdict:
+        """Return the verdict with these commands in its hint, completed for an account and this store."""
         if not isinstance(verdict.hint, Hint):
             return verdict
-        hint = Hint(*(self._right_here(part) for part in verdict.hint.parts))
+        hint = Hint(*(self._substitute(part) for part in verdict.hint.parts))
         return replace(verdict, hint=terminal.completed(hint, account=account))
 
-    def _right_here(self, part: str | Next) -> str | Next:
+    def _substitute(self, part: str | Next) -> str | Next:
         if not isinstance(part, Next):
             return part
-        return {"rotate": self.replaces, "test": self.again}.get(part.command, part)
+        return {"rotate": self.replace_key, "test": self.test_again}.get(part.command, part)
 
 
 def for_unsaved(provider: str, *, has_key: bool) -> Advice:
-    """Return the advice about a key that was tested and not saved."""
+    """Return the advice for a key that was tested and not saved."""
     return Advice(next_step("rotate" if has_key else "add", provider), Hint("the same command"))
 
 
 def for_step(provider: str, step: str) -> Advice:
-    """Return the advice about a key that a step of a rotation left where it was."""
+    """Return the advice for a key after a step of a rotation that changed nothing."""
     again = next_step("rotate", provider, "--resume" if step == "rotate" else f"--{step}")
     return Advice(next_step("rotate", provider), again)
 
 
 def for_saved(provider: str) -> Advice:
-    """Return the advice about a key that is in use now."""
+    """Return the advice for a key that is in use."""
     return Advice(next_step("rotate", provider), next_step("test", provider))
 
 
 def advised(result: ChangeResult, advice: Advice, terminal: Terminal) -> ChangeResult:
-    """Return the result of a change with a verdict that suggests what is right after it."""
+    """Return the result of a change; the hint of its verdict suggests the commands that fit the state after it."""
     if result.verdict is None:
         return result
-    if result.action == "retired":  # that the provider refuses the old key is what was wanted
+    if result.action == "retired":  # the provider was meant to refuse the old key, so there is nothing to do
         return replace(result, verdict=replace(result.verdict, hint=""))
     if result.action in ("added", "rotated", "rolled_back"):
         advice = for_saved(result.provider)
-    return replace(result, verdict=advice.about(result.verdict, terminal, account=result.account))
+    return replace(result, verdict=advice.applied_to(result.verdict, terminal, account=result.account))
 
 
-def of_saved(result: TestResult, terminal: Terminal) -> TestResult:
-    """Return what a test of a saved key found, with a hint that is about its account."""
+def with_completed_hint(result: TestResult, terminal: Terminal) -> TestResult:
+    """Return the result of a saved key's test; the commands in its hint name the key's account and this store."""
     if not isinstance(result.verdict.hint, Hint):
         return result
     hint = terminal.completed(result.verdict.hint, account=result.account)

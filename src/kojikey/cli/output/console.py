@@ -1,7 +1,6 @@
-"""rich's console with kojikey's settings. Imported only where something is drawn; ``terminal.py`` decides the style.
+"""rich's console with two rules of ours: it survives a closed output, and it removes control characters from text.
 
-Owns: what happens when the output is closed, and that only rich itself sends control characters.
-Must not: decide an exit code; the command does.
+Imported only where rich draws something; ``terminal.py`` decides the style. Must not: decide an exit code.
 """
 
 from __future__ import annotations
@@ -17,28 +16,28 @@ from kojikey.model.plain_text import one_line
 
 
 class PatientConsole(Console):
-    """A console that goes on where its reader went away: rich would end the program, with an exit code of its own."""
+    """A console that survives a closed pipe. rich would end the program, with an exit code of its own."""
 
     def on_broken_pipe(self) -> None:
-        """Send the rest nowhere."""
+        """Discard all further output."""
         silence(self.file.fileno())
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Render as rich does, but without the control characters of a text: the last line of defence, as in ``say``.
+        """Render as rich does, without the control characters of a text: the last line of defence, as in ``say``.
 
-        A line end within a text would begin a line that looks like one of ours, so it becomes a space.
+        A line end in a text becomes a space: what follows it could otherwise look like a line of ours.
         """
         if isinstance(renderable, Text) and not renderable.plain.isprintable():
-            renderable = _harmless(renderable)
+            renderable = _without_control_characters(renderable)
         for segment in super().render(renderable, options):
             if segment.control or segment.text.isprintable():
                 yield segment
-            else:  # the lines into which rich broke a text
+            else:  # rich wrapped a text into several lines
                 yield Segment("\n".join(map(one_line, segment.text.split("\n"))), segment.style)
 
 
-def _harmless(text: Text) -> Text:
+def _without_control_characters(text: Text) -> Text:
     kept = (
-        text[place] if character.isprintable() else one_line(character) for place, character in enumerate(text.plain)
+        text[index] if character.isprintable() else one_line(character) for index, character in enumerate(text.plain)
     )
     return text.blank_copy().join(Text(part) if isinstance(part, str) else part for part in kept)

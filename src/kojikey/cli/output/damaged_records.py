@@ -1,6 +1,6 @@
 """Reports the records that were changed outside kojikey: a warning for each, and the exit code at the end.
 
-Owns: warnings, the ``error`` of the document, the exit code. Must not: stop the command.
+Owns: warnings, the ``error`` of the JSON document, the exit code. Must not: stop the command.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ _HINT = Hint(next_step("doctor"), " looks at every record; the others are not af
 
 
 class DamagedRecords:
-    """Takes one error after the other."""
+    """Collects the errors about damaged records while a command reads the others."""
 
     def __init__(self, terminal: Terminal, *, hint: str = _HINT) -> None:
         self._terminal, self._hint = terminal, hint
         self._errors: list[str] = []
 
     def __call__(self, error: CannotOpen) -> None:
-        """Say it, and remember it."""
+        """Warn about one damaged record, and remember it for the exit code."""
         self._terminal.warn(str(error))
         self._errors.append(str(error))
 
     @property
     def code(self) -> Exit:
-        """The exit code of the command, if nothing else failed."""
+        """The exit code for the damaged records; OK if there were none."""
         return Exit.CANNOT_OPEN if self._errors else Exit.OK
 
     @property
     def error(self) -> Document | None:
-        """What the command's document says of it, None where nothing was damaged."""
+        """The ``error`` of the command's JSON document, or None if no record was damaged."""
         if not self._errors:
             return None
         more = f" (and {len(self._errors) - 1} more)" if len(self._errors) > 1 else ""

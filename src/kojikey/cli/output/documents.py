@@ -1,6 +1,6 @@
-"""The JSON of the contract (section 5), from frozen results. Needs no rich, opens nothing.
+"""Builds the JSON documents of ``docs/json.md`` from results. Needs no rich, opens nothing.
 
-Owns: the names of fields, which never change. Masks are always the ASCII form here.
+Owns: the names of the members, which never change. Keys are always masked in the ASCII form here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from kojikey.operations.results import ChangeResult, ListRow, ProviderReport, St
 
 
 def write(command: str, code: int, results: Sequence[Document] | None = None, **more: Any) -> int:
-    """Write the one document of a command to stdout and return the exit code."""
+    """Write the document of a command to stdout and return ``code``; members of ``more`` that are None are left out."""
     document: Document = {"schema": SCHEMA, "command": command, "exit_code": int(code)}
     if results is not None:
         document["results"] = list(results)
@@ -28,7 +28,7 @@ def write(command: str, code: int, results: Sequence[Document] | None = None, **
 
 
 def verdict_fields(verdict: Verdict) -> Document:
-    """Return what a test found, as ``test`` shows it and as ``add`` and ``rotate`` show it under ``test``."""
+    """Return the members of a verdict: in a result of ``test``, and under ``test`` in results of other commands."""
     fields: Document = {
         "outcome": verdict.outcome.value,
         "reason": verdict.reason.value,
@@ -52,22 +52,22 @@ def verdict_fields(verdict: Verdict) -> Document:
         "attempts": verdict.attempts,
         "tested_at": verdict.tested_at,
     }
-    told: Document = {
+    optional: Document = {
         "usage": verdict.usage.as_document() if verdict.usage else None,
         "permissions": None if verdict.permissions is None else list(verdict.permissions),
         "expires_at": verdict.expires_at,
     }
-    return fields | {name: value for name, value in told.items() if value is not None}
+    return fields | {name: value for name, value in optional.items() if value is not None}
 
 
-def tested(result: TestResult) -> Document:
+def test_fields(result: TestResult) -> Document:
     """Return a result of ``test``."""
-    place: Document = {"account": result.account, "provider": result.provider, "masked": mask(result.tail)}
-    return place | {"version": result.version} | verdict_fields(result.verdict) | {"recorded": result.recorded}
+    key: Document = {"account": result.account, "provider": result.provider, "masked": mask(result.tail)}
+    return key | {"version": result.version} | verdict_fields(result.verdict) | {"recorded": result.recorded}
 
 
-def changed(result: ChangeResult) -> Document:
-    """Return the one result of a command that changes a key; ``action`` is null where nothing was changed."""
+def change_fields(result: ChangeResult) -> Document:
+    """Return the result of a command that changes a key; ``action`` is null if nothing was changed."""
     document: Document = {
         "account": result.account,
         "provider": result.provider,
@@ -87,7 +87,7 @@ def changed(result: ChangeResult) -> Document:
 
 
 def provider_fields(report: ProviderReport) -> Document:
-    """Return what a change did at the provider."""
+    """Return the members about a change of a key at the provider."""
     return {
         "key_id": report.key_id,
         "parent": report.parent,
@@ -97,12 +97,12 @@ def provider_fields(report: ProviderReport) -> Document:
     }
 
 
-def listed(row: ListRow) -> Document:
-    """Return a result of ``list``."""
+def list_fields(row: ListRow) -> Document:
+    """Return a result of ``list``; without a key its members about the key are null."""
     billed_to = {"byok": "provider", "built_in": "koji", "none": None}[row.source]
-    place: Document = {"account": row.account, "provider": row.provider, "source": row.source}
-    place |= {"billed_to": billed_to, "disabled": row.disabled}
-    return place | (_key_fields(row, row.key) if row.key else dict.fromkeys(_KEY_FIELDS))
+    source: Document = {"account": row.account, "provider": row.provider, "source": row.source}
+    source |= {"billed_to": billed_to, "disabled": row.disabled}
+    return source | (_key_fields(row, row.key) if row.key else dict.fromkeys(_KEY_FIELDS))
 
 
 _KEY_FIELDS = (
@@ -115,14 +115,14 @@ LISTED_FIELDS = ("account", "provider", "source", "billed_to", "disabled", *_KEY
 
 
 def _key_fields(row: ListRow, key: Key) -> Document:
-    """Return what is known of a key without opening it."""
+    """Return the members about a key, without opening it."""
     current = key.current
     values = (
         mask(current.tail), current.number, current.fingerprint, key.label, current.base_url, list(key.models),
         list(key.capabilities), key.created_at, key.rotated_at, key.age_days(row.moment),
         key.rotate_after_days, row.is_due,
         current.expires_at, current.last_test.as_document() if current.last_test else None,
-        _brief(key.version(Stage.STAGED)), _brief(key.version(Stage.PREVIOUS)),
+        *(version_fields(version) if version else None for version in map(key.version, (Stage.STAGED, Stage.PREVIOUS))),
     )  # fmt: skip
     return dict(zip(_KEY_FIELDS, values, strict=True))
 
@@ -132,16 +132,12 @@ VERSION_FIELDS = ("version", "stage", "masked", *_OWN_FIELDS, "last_test")
 
 
 def version_fields(version: Version) -> Document:
-    """Return what is known of a version without opening it."""
+    """Return the members about a version, without opening it."""
     fields: Document = {"version": version.number, "stage": version.stage.value, "masked": mask(version.tail)}
     fields |= {name: getattr(version, name) for name in _OWN_FIELDS}
-    place = version.at_provider
-    fields |= {"key_id": place.key_id or None, "parent": place.parent or None} if place else {}
+    at_provider = version.at_provider
+    fields |= {"key_id": at_provider.key_id or None, "parent": at_provider.parent or None} if at_provider else {}
     return fields | {"last_test": version.last_test.as_document() if version.last_test else None}
-
-
-def _brief(version: Version | None) -> Document | None:
-    return version_fields(version) if version else None
 
 
 def store_fields(info: StoreInfo) -> Document:

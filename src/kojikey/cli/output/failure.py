@@ -1,6 +1,6 @@
-"""How a failed command ends: one message, one hint, one exit code, and JSON where it was requested.
+"""Reports the failure of a command: one message, one hint, one exit code, and JSON if it was requested.
 
-On the hot path, for :func:`say`: nothing is imported at module level.
+On the hot path because of :func:`say`: imports nothing expensive at module level.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ REPORT_IT = "please report it, with this line and the command: https://github.co
 
 
 class Failure(NamedTuple):
-    """Why a command, or one of its results, failed: an exit code, what happened, and what to type or do next."""
+    """The failure of a command or of one of its results: an exit code, what happened, and what to type next."""
 
     code: Exit
     message: str
@@ -31,17 +31,17 @@ class Failure(NamedTuple):
 
     @classmethod
     def of(cls, error: KojikeyError) -> Failure:
-        """Return the failure that one of our errors is."""
+        """Return an error of ours as a failure."""
         from kojikey.cli.exits import code_of, hint_of
 
         return cls(code_of(error), str(error), hint_of(error))
 
     def as_json(self) -> dict[str, Any]:
-        """Return the ``error`` of the JSON contract."""
-        return {"code": self.code.word, "message": self.message, "hint": self.hint}
+        """Return the member ``error`` of a JSON document."""
+        return {"code": self.code.label, "message": self.message, "hint": self.hint}
 
     def say(self) -> None:
-        """Write it to stderr for people; a hint that is a command can be typed as it stands."""
+        """Write the message and the hint to stderr; a hint that begins with a command follows the word "try"."""
         from kojikey.model.next_step import is_command_first
 
         for line in f"kojikey: {self.message}".split("\n"):
@@ -51,12 +51,12 @@ class Failure(NamedTuple):
 
 
 def report(line: CommandLine | None, error: Exception) -> int:
-    """Report what went wrong and return the exit code."""
+    """Report an error as :func:`fail` does and return the exit code."""
     return fail(line, failure_of(error))
 
 
 def failure_of(error: Exception) -> Failure:
-    """Return the failure that an error is. A bug is named by its kind and place, never by its values."""
+    """Return an error as a failure. A bug is described by its class and line, never by its values."""
     from kojikey.cli.exits import Exit
     from kojikey.model.bugs import first_of_ours, kind_and_place
     from kojikey.model.errors import KojikeyError
@@ -66,14 +66,14 @@ def failure_of(error: Exception) -> Failure:
     if isinstance(error, KojikeyError):
         return Failure.of(error)
     if isinstance(error, OSError) and error.errno is not None:
-        # The machine, not a bug: a full disk under standard output, a folder that vanished.
+        # Not a bug but the machine: for example, standard output goes to a full disk.
         refused = f"the operating system refused: {os.strerror(error.errno)}"
         return Failure(Exit.STORE_UNAVAILABLE, refused, next_step("doctor"))
     return Failure(Exit.INTERNAL, f"a bug in kojikey: {kind_and_place(error)}", REPORT_IT)
 
 
 def report_interrupt(line: CommandLine | None, interrupt: KeyboardInterrupt) -> int:
-    """Tell what was left when a person pressed Ctrl-C, and return 130."""
+    """Report Ctrl-C with the message of ``interrupt``, which says what was changed until then, and return 130."""
     from kojikey.cli.exits import Exit
 
     note = str(interrupt) or "interrupted; only what is confirmed above was changed"
@@ -82,7 +82,7 @@ def report_interrupt(line: CommandLine | None, interrupt: KeyboardInterrupt) -> 
 
 
 def fail(line: CommandLine | None, failure: Failure) -> int:
-    """Print a failure for people on stderr and, with ``--json``, as a document on stdout; return the code."""
+    """Print a failure on stderr and, with ``--json``, as a document on stdout; return the exit code."""
     from kojikey.cli.options import JSON
 
     failure.say()
@@ -92,7 +92,7 @@ def fail(line: CommandLine | None, failure: Failure) -> int:
         try:  # noqa: SIM105 - contextlib costs `run` a millisecond
             write_json(failed(line.name, failure.code, failure.as_json()))
         except OSError:
-            pass  # it is standard output that failed
+            pass  # standard output itself failed; stderr has the message
     return int(failure.code)
 
 
@@ -102,15 +102,15 @@ def failed(command: str | None, code: int, error: dict[str, Any]) -> dict[str, A
 
 
 def say(line: str) -> None:
-    """Write a line for people to stderr; what its encoding lacks is replaced, a closed stderr is no reason to fail."""
+    """Write a line to stderr, with "?" for characters that its encoding lacks; a closed stderr is ignored."""
     from kojikey.cli.output.stdout import runner_reads
     from kojikey.model.plain_text import one_line
 
     line = one_line(line)
     if runner_reads(os.environ):
-        from kojikey.cli.output.github_escape import inert
+        from kojikey.cli.output.github_escape import escaped
 
-        line = inert(line)
+        line = escaped(line)
     encoding = getattr(sys.stderr, "encoding", None) or "ascii"
     try:
         text = line.encode(encoding, "replace").decode(encoding)
@@ -120,7 +120,7 @@ def say(line: str) -> None:
 
 
 def wrapped(text: str) -> str:
-    """Break a long line between words, under its indent; a long path or URL stays whole, to be copied."""
+    """Wrap a line at the terminal's width, with the next lines indented; a path or URL stays whole to be copied."""
     import shutil
     import textwrap
 

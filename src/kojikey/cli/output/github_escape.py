@@ -1,7 +1,7 @@
-"""On GitHub: what is written is text, and no command to the runner, whatever text is in it.
+"""Escapes text so that a runner of GitHub Actions finds no workflow command in it.
 
-The runner reads every line of standard output and standard error: ``::`` at its beginning (white space is skipped)
-and ``##[`` anywhere in it make a command, see actions/runner, src/Runner.Common/ActionCommand.cs. On the hot path.
+The runner reads every line of standard output and standard error: ``::`` at the beginning (after white space) or
+``##[`` anywhere begins a command (actions/runner, src/Runner.Common/ActionCommand.cs). On the hot path.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ if TYPE_CHECKING:
 _AT_THE_BEGINNING = re.compile(r"(^|(?<=[\r\n]))([^\S\r\n]*)::")
 
 
-def inert(text: str) -> str:
-    """Return a text in which no line is a command."""
-    return inert_anywhere(_AT_THE_BEGINNING.sub(r"\2: :", text))
+def escaped(text: str) -> str:
+    """Return the text with both forms of a command broken up by a space."""
+    return escaped_anywhere(_AT_THE_BEGINNING.sub(r"\2: :", text))
 
 
-def inert_anywhere(text: str) -> str:
-    """Return a text that is no command in the middle of a line either, where ``##[`` alone makes one."""
+def escaped_anywhere(text: str) -> str:
+    """Return the text for the middle of a line, where only ``##[`` begins a command."""
     return text.replace("##[", "# #[")
 
 
-def inert_json(text: str) -> str:
-    """Return JSON that says the same, in which no command can stand: none of its lines begins with a text."""
+def escaped_json(text: str) -> str:
+    """Return equal JSON without a command. ``::`` needs no escape: no line of JSON begins with a string's content."""
     return text.replace("##[", "\\u0023\\u0023[")
 
 
-class InertStream:
-    """A stream on which no line is a command. Each write begins at the beginning of a line, as far as it matters."""
+class EscapingStream:
+    """A stream that escapes commands. It treats the start of each write as the start of a line."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write a text."""
-        return self._stream.write(inert(text))
+        """Write the escaped text, and return how many characters the stream wrote."""
+        return self._stream.write(escaped(text))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

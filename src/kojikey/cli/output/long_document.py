@@ -1,7 +1,7 @@
-"""The one JSON document of a command that may have a million results, written as they arrive.
+"""Writes the JSON document of a command that may have a million results, as the results arrive.
 
-Owns: its form: few results as in every other document, many with one result per line, and the summary at the end.
-Must not: hold the results, or leave the document unfinished, whatever happens meanwhile.
+Owns: the layout: fewer than a thousand results as in every other document, more with one result per line and the
+summary at the end. Must not: keep all results in memory, or leave the document incomplete after a failure.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from kojikey.model.ref import Document
 FEW = 1000
 
 Ending = Callable[[], tuple[int, Document]]
-"""Returns, once all results were read, the exit code and the members that follow them (those that are not None)."""
+"""Is called after the last result. Returns the exit code and the members that follow; None members are left out."""
 
 
 def write_long(command: str, results: Iterable[Document], ending: Ending) -> int:
     """Write the document of a command to stdout and return the exit code.
 
-    A failure after the first results is said, and is the ``error`` of the document that holds them.
+    A failure after the first ``FEW`` results is printed on stderr, and is the ``error`` of the same document.
     """
     rest = iter(results)
     first = list(islice(rest, FEW))
@@ -51,28 +51,32 @@ def _write(command: str, results: Iterable[Document], ending: Ending) -> int:
             out.json(begin + "\n" + _text(result))
             begin = ","
         code, members = ending()
-    except OSError:  # standard output itself
+    except OSError:  # standard output failed, so the document cannot be completed
         raise
     except Exception as error:
         code, members = _failed(failure_of(error))
     except KeyboardInterrupt:
         code, members = _failed(Failure(Exit.INTERRUPTED, "interrupted; nothing was changed"))
-    told = {name: value for name, value in members.items() if value is not None} | {"exit_code": int(code)}
-    out.json("\n]" + "".join(f",\n{json.dumps(name)}: {json.dumps(value)}" for name, value in told.items()) + "\n}\n")
+    rest = {name: value for name, value in members.items() if value is not None} | {"exit_code": int(code)}
+    out.json("\n]" + "".join(f",\n{json.dumps(name)}: {json.dumps(value)}" for name, value in rest.items()) + "\n}\n")
     out.flush()
     return int(code)
 
 
 def _text(result: Document) -> str:
-    """Return a result as JSON in ASCII: by msgspec, which takes a sixth of the time, where it is ASCII as it stands."""
+    """Return a result as JSON in ASCII. msgspec takes a sixth of json's time, but does not escape other characters."""
     text = msgspec.json.encode(result, enc_hook=_plain).decode()
     return text if text.isascii() else json.dumps(result)
 
 
 def _plain(value: object) -> str:
-    """Return a hint as the text that it is; of what else msgspec does not know, JSON has no form."""
+    """Return a ``Hint`` as a plain ``str``, for msgspec encodes no subclass of it.
+
+    Raises:
+        TypeError: the value is not a text; no document has such a value.
+    """
     if not isinstance(value, str):
-        raise TypeError(f"{type(value).__name__} is nothing of a document")
+        raise TypeError(f"a document cannot have a {type(value).__name__}")
     return str(value)
 
 

@@ -1,8 +1,8 @@
-"""A suggested command, completed for this command line: with the same account and the same store.
+"""Completes a suggested command with the account and the store of this command line.
 
-Owns: adding ``--account`` and ``--store`` to the commands of a hint if they would otherwise mean others. Must not:
+Owns: adding ``--account`` and ``--store`` to a command that would otherwise use another account or store. Must not:
 write a hint's text (the code that raises the error does), or show a store's URL that has a password. Imported only
-where something is suggested.
+where a command is suggested.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from kojikey.model.next_step import Hint, Next
 _HELP = ("--help", "-h")
 _NAMES_ACCOUNT = ("--account", "-a", "--all-accounts", "--batch")
 _NAMES_STORE = ("--store", "-s")
-_STORE_TO_NAME = "URL"  # stands in a hint where the store is to be named, if that is not done by --store
+_STORE_PLACEHOLDER = "URL"  # a hint's argument for the store, left out if --store names the store
 
 
 def completed(text: str, call: Call, settings: Settings, *, account: str | None = None) -> str:
-    """Return a hint whose commands name the account and the store of this command line, where they have to.
+    """Return a hint whose commands have the options ``--account`` and ``--store`` that they need; text is unchanged.
 
-    ``account`` is the one that the text is about, where it may be another.
+    ``account`` is the account that the hint is about, None for the one of this command line.
     """
     if not isinstance(text, Hint):
         return text
@@ -32,7 +32,7 @@ def completed(text: str, call: Call, settings: Settings, *, account: str | None 
 
 
 def _complete(step: Next, call: Call, settings: Settings, account: str | None) -> Next:
-    """Add the options that a command takes and does not have yet, after its arguments."""
+    """Add the options that the command needs and does not have yet, after its arguments."""
     if any(word in _HELP for word in step.words):
         return step
     takes = load(step.command).options
@@ -50,13 +50,13 @@ def _complete(step: Next, call: Call, settings: Settings, account: str | None) -
         and _is_usable(store, settings)
     ):
         more += ["--store", store]
-    words = tuple(word for word in step.words if word != _STORE_TO_NAME or "--store" not in more)
-    place = next((at for at, word in enumerate(words) if word.startswith("-")), len(words))
-    return Next(step.command, (*words[:place], *more, *words[place:]))
+    words = tuple(word for word in step.words if word != _STORE_PLACEHOLDER or "--store" not in more)
+    index = next((at for at, word in enumerate(words) if word.startswith("-")), len(words))
+    return Next(step.command, (*words[:index], *more, *words[index:]))
 
 
 def names_two_stores(call: Call) -> bool:
-    """Return whether a command has a store to read and one to write: a hint would have to know which it is about."""
+    """Return whether the command reads one store and writes another; then a hint cannot know which one it is about."""
     return call.get(TO) is not None
 
 
@@ -65,18 +65,18 @@ def _has(step: Next, options: tuple[str, ...]) -> bool:
 
 
 def _is_needed(account: str, settings: Settings) -> bool:
-    """Return whether an account has to be said; one in the environment may be another for the next command."""
+    """Return whether a command has to name the account: the environment may have another one at the next command."""
     try:
         checked_account(account)
-    except KojikeyError:  # of a store that was tampered with
+    except KojikeyError:  # a malformed name from a store that was tampered with
         return False
-    unsaid = settings.environ.get("KOJIKEY_ACCOUNT") or settings.config.get("account") or DEFAULT_ACCOUNT
-    return not account == unsaid == DEFAULT_ACCOUNT
+    default = settings.environ.get("KOJIKEY_ACCOUNT") or settings.config.get("account") or DEFAULT_ACCOUNT
+    return not account == default == DEFAULT_ACCOUNT
 
 
 def _is_usable(store: str, settings: Settings) -> bool:
     try:
         settings.for_store(store).store_url()
-    except KojikeyError:  # a name that is not known, a URL with a password
+    except KojikeyError:  # an unknown name, or a URL with a password
         return False
     return store.isprintable()

@@ -1,7 +1,6 @@
 """The progress bar of a long run: one line on stderr, only on a terminal, erased at the end.
 
-Written without rich: it is drawn between results on the same terminal, ten times a second, beside thousands of
-requests.
+Written without rich, which would cost too much: the bar is drawn ten times a second, between the rows of results.
 """
 
 from __future__ import annotations
@@ -15,16 +14,16 @@ from typing import Protocol
 from kojikey.cli.output.terminal import encodes
 
 _CLEAR = "\r\x1b[2K"
-_EVERY_S = 0.1
-_BAR = 20
+_INTERVAL_S = 0.1
+_BAR_COLUMNS = 20
 
 
 class Counts(Protocol):
-    """How much of a run is done."""
+    """The counts of a run that the bar shows."""
 
     @property
     def finished(self) -> int:
-        """Return how many are done."""
+        """Return how many keys are done."""
 
     @property
     def failed(self) -> int:
@@ -32,9 +31,9 @@ class Counts(Protocol):
 
 
 class Progress:
-    """Draws how far a run is. Nothing is written where ``is_shown`` is False.
+    """Draws the progress of a run, or nothing if ``is_shown`` is False.
 
-    ``total`` is None where nobody knows yet; it may be set later.
+    ``total`` is the number of keys, or None while it is unknown; it may be set later.
     """
 
     def __init__(self, total: int | None, *, is_shown: bool, clock: Callable[[], float] = time.monotonic) -> None:
@@ -46,16 +45,16 @@ class Progress:
         self._full, self._empty = full, empty
 
     def show(self, tally: Counts, *, at_once: bool = False) -> None:
-        """Draw, unless it was drawn just now and still stands; a row that took its place is followed by it again."""
+        """Draw the line, at most ten times a second unless it was cleared meanwhile or ``at_once`` is set."""
         now = self._clock()
-        stands = self._is_drawn and not at_once and now - self._drawn_at < _EVERY_S
-        if not self._is_shown or stands:
+        is_fresh = self._is_drawn and not at_once and now - self._drawn_at < _INTERVAL_S
+        if not self._is_shown or is_fresh:
             return
         self._drawn_at, self._is_drawn = now, True
         self._write(_CLEAR + progress_line(tally, self.total, now - self._began, (self._full, self._empty))[: _width()])
 
     def clear(self) -> None:
-        """Take the line away, for something else to be written."""
+        """Erase the line, so that a row of results can be written in its place."""
         if self._is_drawn:
             self._is_drawn = False
             self._write(_CLEAR)
@@ -74,12 +73,12 @@ def progress_line(tally: Counts, total: int | None, seconds: float, marks: tuple
     if total is None:
         return f"{done} done, {tally.failed} failed"
     left = max(0, total - done)
-    filled = _BAR * done // total if total else _BAR
+    filled = _BAR_COLUMNS * done // total if total else _BAR_COLUMNS
     rate = done / seconds if seconds > 0 else 0.0
     parts = [f"{done} done", f"{tally.failed} failed", f"{left} left", f"{rate:.0f}/s"]
     if rate and seconds >= 1:
         parts.append(f"{_span(left / rate)} to go")
-    return marks[0] * filled + marks[1] * (_BAR - filled) + " " + ", ".join(parts)
+    return marks[0] * filled + marks[1] * (_BAR_COLUMNS - filled) + " " + ", ".join(parts)
 
 
 def _span(seconds: float) -> str:

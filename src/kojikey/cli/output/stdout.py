@@ -1,7 +1,7 @@
 """Standard output for everything except keys: text, JSON, and annotations of a workflow run.
 
-Owns: that what is written is no command to a runner of GitHub (``github_escape.py``), whatever text is in it.
-Imported by commands that print a result. Must not: decide what a result contains.
+Owns: escaping workflow commands in all of it where a runner of GitHub reads it (``github_escape.py``). Must not: decide
+what a result contains.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ if TYPE_CHECKING:
 
 
 class Stdout:
-    """Standard output of one command. It is decided once whether a runner of GitHub reads it."""
+    """Standard output of one command, which knows whether a runner of GitHub reads it."""
 
     __slots__ = ("is_on_github",)
 
     def __init__(self, environ: Mapping[str, str], *, is_on_github: bool = False) -> None:
-        """``is_on_github`` where an option says so; in a workflow the runner's own variable does."""
+        """Set ``is_on_github`` for the option ``--github``; in a workflow the runner's variable says it too."""
         self.is_on_github = is_on_github or runner_reads(environ)
 
     def text(self, text: str) -> None:
-        """Write text for people: whole lines."""
-        sys.stdout.write(self._inert(text))
+        """Write text for people; it has to be whole lines."""
+        sys.stdout.write(self._escaped(text))
 
     def json(self, text: str) -> None:
-        """Write JSON, or a part of it."""
+        """Write JSON, or a part of a document."""
         if self.is_on_github:
-            from kojikey.cli.output.github_escape import inert_json
+            from kojikey.cli.output.github_escape import escaped_json
 
-            text = inert_json(text)
+            text = escaped_json(text)
         sys.stdout.write(text)
 
-    def annotations(self, lines: Iterable[str], *, is_taken: bool) -> None:
-        """Write workflow commands, on standard error where a document has standard output to itself."""
-        stream = sys.stderr if is_taken else sys.stdout
-        sys.stdout.flush()  # where both streams are one, half a line of results may be written before the first of them
+    def annotations(self, lines: Iterable[str], *, to_stderr: bool) -> None:
+        """Write workflow commands, to standard error if a JSON document occupies standard output."""
+        stream = sys.stderr if to_stderr else sys.stdout
+        sys.stdout.flush()  # both streams may go to one log; hence also the line end before the first annotation
         before = "\n"
         for line in lines:
             stream.write(before + line + "\n")
@@ -47,47 +47,45 @@ class Stdout:
         stream.flush()
 
     def report(self, pieces: Iterable[str]) -> None:
-        """Write a report instead of a file: in UTF-8, as the report itself says."""
+        """Write a report for which ``-`` is given as its file, in UTF-8, which its header names."""
         sys.stdout.flush()
         for piece in pieces:
-            sys.stdout.buffer.write(self._inert(piece).encode("utf-8"))
+            sys.stdout.buffer.write(self._escaped(piece).encode("utf-8"))
         sys.stdout.buffer.flush()
 
     def flush(self) -> None:
-        """Hand on what was written so far."""
+        """Flush standard output."""
         sys.stdout.flush()
 
-    def _inert(self, text: str) -> str:
+    def _escaped(self, text: str) -> str:
         if not self.is_on_github:
             return text
-        from kojikey.cli.output.github_escape import inert
+        from kojikey.cli.output.github_escape import escaped
 
-        return inert(text)
+        return escaped(text)
 
 
 def runner_reads(environ: Mapping[str, str]) -> bool:
-    """Return whether a runner of GitHub Actions reads what is written."""
+    """Return whether a runner of GitHub Actions reads the output."""
     return environ.get("GITHUB_ACTIONS") == "true"
 
 
 def write_json(document: dict[str, Any]) -> None:
-    """Write the one document of a command."""
+    """Write the JSON document of a command."""
     import json
 
     _write(Stdout(os.environ).json, json.dumps(document, indent=1, ensure_ascii=True))
 
 
 def write_line(line: str) -> None:
-    """Write a line of a result. What comes from a store or a provider was checked where it was read: this is the last
-    line of defence.
-    """
+    """Write a line of a result, without control characters: the last line of defence after the checks at reading."""
     from kojikey.model.plain_text import one_line
 
     _write(Stdout(os.environ).text, one_line(line))
 
 
 def _write(write: Callable[[str], None], text: str) -> None:
-    """Write a line; a reader that went away changes neither what was done nor its exit code."""
+    """Write a line; a pipe that its reader closed is no failure, and discards all further output."""
     try:
         write(text + "\n")
     except BrokenPipeError:

@@ -1,6 +1,6 @@
-"""The three standard streams in unusual states: closed, full, or no longer read by anybody.
+"""Handles standard streams in unusual states: closed, full, or a pipe without a reader.
 
-Imported only then. Must not: decide what a command does; only that it ends with one line and the right exit code.
+Imported only in such a state. Must not: decide what a command does then.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ import sys
 
 
 def open_closed() -> None:
-    """Open the standard streams that were closed, so that no other file takes their numbers.
+    """Open the standard streams that were closed, so that no other file gets their descriptor numbers.
 
-    A closed standard input is an empty one, and nobody hears a closed standard error. A closed standard output cannot
-    be written to, for the result would be lost: a write raises an error. What is opened here is not handed
-    on to a program that ``run`` starts: it finds the streams closed, as they were.
+    A closed standard input becomes empty, and output to a closed standard error is discarded. A closed standard output
+    is opened for reading only: a write fails, because the result would be lost. A program that ``run`` starts does not
+    inherit these descriptors; it finds the streams closed.
     """
     modes = (os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)
     for number, mode in enumerate(modes):
         try:
             os.fstat(number)
         except OSError:
-            # The lowest free number is taken, and all lower ones are open by now.
+            # open() returns the lowest free number, and all lower ones are open by now.
             os.open(os.devnull, mode)
     # ruff: noqa: SIM115 - they stay open as long as the process
     if sys.stdin is None:
@@ -34,7 +34,7 @@ def open_closed() -> None:
 
 
 def lost_output(error: OSError) -> str:
-    """Return what to say of standard output that cannot be written; one that nobody reads goes nowhere from now on."""
+    """Return the message about a failed write to standard output; if its reader closed it, discard further output."""
     if not isinstance(error, BrokenPipeError):
         return f"the output cannot be written ({error.strerror})"
     silence(sys.stdout.fileno())
@@ -42,7 +42,7 @@ def lost_output(error: OSError) -> str:
 
 
 def silence(number: int) -> None:
-    """Send a stream nowhere: Python would report it again when it exits."""
+    """Discard further output to a file descriptor; otherwise Python reports the failure again when it exits."""
     with contextlib.suppress(OSError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, number)

@@ -1,6 +1,6 @@
-"""Output for people other than results: messages, questions and the status line. Decides colour and bullets.
+"""Output for people beside results: messages, questions and the status line. Decides colour and bullets.
 
-Owns: stderr, and asking. Must not: read a key or a passphrase (``prompts.py``) or print a result (``page.py``).
+Owns: stderr, and questions. Must not: read a key or a passphrase (``prompts.py``) or print a result (``page.py``).
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 TRIES = 3
-"""So often a person is asked for the same."""
+"""How often the same question is asked."""
 
 
 class Terminal:
-    """The terminal of one command: what may be asked, what is said, and how it looks."""
+    """The terminal of one command: whether it may ask, and how its messages and results look."""
 
     def __init__(self, call: Call, settings: Settings) -> None:
         self.call, self.settings = call, settings
@@ -41,14 +41,14 @@ class Terminal:
         self.out = Stdout(settings.environ, is_on_github=call.get(GITHUB))
         self.interactive = not settings.no_input and _is_terminal(sys.stdin)
 
-    def unsaid(self, text: str) -> str:
-        """Return a text without the sentence at its end that was said as a warning already."""
-        said = next((warning for warning in self._warnings if text.endswith(warning)), "")
-        return text.removesuffix(said).removesuffix("; ")
+    def without_warning(self, text: str) -> str:
+        """Return a text without a sentence at its end that was already printed as a warning."""
+        repeated = next((warning for warning in self._warnings if text.endswith(warning)), "")
+        return text.removesuffix(repeated).removesuffix("; ")
 
     @property
     def may_ask_passphrase(self) -> bool:
-        """Whether the passphrase of a store may be asked for: also where only standard input is no terminal."""
+        """Whether the passphrase of a store may be asked for, also on the controlling terminal if stdin is a pipe."""
         if self.interactive:
             return True
         from kojikey.cli import controlling_terminal
@@ -57,22 +57,22 @@ class Terminal:
 
     @property
     def why_unasked(self) -> str:
-        """Why nobody may be asked, where that is so."""
+        """Why no question is allowed, if that is so."""
         by = self.settings.ruled_out_by
         return f"{by} forbids questions" if by else "there is no terminal"
 
     def note(self, text: str) -> None:
-        """Say something worth knowing, unless quiet was asked for."""
+        """Print a note, unless the command line has ``--quiet``."""
         if not self.quiet:
             say(f"kojikey: {self.completed(text)}")
 
     def warn(self, text: str) -> None:
-        """Say something that may need doing."""
+        """Print a warning."""
         self._warnings.append(text)
         say(f"kojikey: warning: {self.completed(text)}")
 
     def completed(self, text: str, *, account: str | None = None) -> str:
-        """Return a hint in which the commands that it suggests name the account and the store of this one."""
+        """Return a hint whose commands name the account and the store of this command line, where needed."""
         if not isinstance(text, Hint):
             return text
         from kojikey.cli.output import next_steps
@@ -80,25 +80,25 @@ class Terminal:
         return next_steps.completed(text, self.call, self.settings, account=account)
 
     def masked(self, tail: str, stream: TextIO | None = None) -> str:
-        """Return the masked form, with bullets where the stream's encoding has them; never with ``--json``.
+        """Return the masked form of a key. ``tail`` are its last characters, ``stream`` is where it is printed.
 
-        What a message says is in the document too.
+        It has bullets if the stream's encoding has them, and asterisks with ``--json``, as in the document.
         """
         has_bullets = not self.json and encodes(stream or sys.stdout, BULLET)
         return mask(tail, bullet=BULLET if has_bullets else ASCII_BULLET)
 
     def confirm(self, question: str, *, otherwise: str) -> bool:
-        """Ask yes or no, no being the default.
+        """Ask a question, and return whether the answer is yes. The default is no.
 
         Raises:
-            InputNeeded: nobody may be asked; ``otherwise`` says how to answer beforehand.
+            InputNeeded: no question is allowed; its hint is ``otherwise``, which names an option that answers.
         """
         if not self.interactive:
             raise InputNeeded(f"this needs an answer: {question}", hint=otherwise)
-        return (self.answer(f"{question} [y/N] ") or "").lower() in ("y", "yes")
+        return (self.ask_line(f"{question} [y/N] ") or "").lower() in ("y", "yes")
 
-    def answer(self, question: str) -> str | None:
-        """Ask for a line of text, and return it without the white space around it; None at the end of input."""
+    def ask_line(self, question: str) -> str | None:
+        """Ask for a line, and return it without surrounding white space; "" if it is not text, None at end of input."""
         from kojikey.cli import controlling_terminal
 
         try:
@@ -109,19 +109,19 @@ class Terminal:
             return ""
 
     def choose(self, question: str, options: Mapping[str, str], *, again: Hint) -> str:
-        """Offer options by number, each with what it is, and return the one that was chosen by number or by name.
+        """Show ``options`` (names and descriptions) with numbers, and return the name of the chosen one.
 
-        Letters that are in the name of one option alone choose it; where they are in several, those are shown.
+        An answer is a number, a name, or a part of exactly one name; if several names match, they are shown again.
 
         Raises:
-            InputNeeded: the input ended. UsageError: no answer was one of them; ``again`` is the command to type.
+            InputNeeded: the input ended. UsageError: no answer matched. ``again`` is the command to type next.
         """
         from kojikey.cli import controlling_terminal
 
         names = list(options)
         _show_options(options, names)
         for left in reversed(range(TRIES)):
-            answer = self.answer(f"{question} [1-{len(names)}] ")
+            answer = self.ask_line(f"{question} [1-{len(names)}] ")
             if answer is None:
                 raise InputNeeded("nothing was chosen", hint=again, effect=Effect.NOTHING_CHANGED)
             if answer.isascii() and answer.isdigit() and 1 <= int(answer) <= len(names):
@@ -132,7 +132,7 @@ class Terminal:
             if found:
                 _show_options(options, found)
             if left:
-                what = "several have that" if found else _none_of(answer)
+                what = "several names have that" if found else _no_match(answer)
                 say(f"kojikey: {what}; type a number from 1 to {len(names)}, or more of the name")
         controlling_terminal.discard_typed()
         raise UsageError(
@@ -145,7 +145,7 @@ class Terminal:
 
     @contextmanager
     def status(self, text: str) -> Iterator[None]:
-        """Show that something is under way: a spinner on a terminal, a line elsewhere, nothing when quiet."""
+        """Show ``text`` while the block runs: beside a spinner on a terminal, else as a line; not with ``--quiet``."""
         if self.quiet or (self.json and not _is_terminal(sys.stderr)):
             yield
         elif not _is_terminal(sys.stderr) or self.environ.get("TERM") == "dumb":
@@ -157,17 +157,17 @@ class Terminal:
 
     @property
     def has_bar(self) -> bool:
-        """Whether a progress bar may be drawn: on a terminal that can, unless quiet was asked for."""
+        """Whether a progress bar may be drawn: on a terminal that can move its cursor, without ``--quiet``."""
         return not self.quiet and _is_terminal(sys.stderr) and self.environ.get("TERM") != "dumb"
 
     def console(self, stream: TextIO) -> Console:
-        """Return rich's console for a stream, with colour as the user's variables and options have it."""
+        """Return rich's console for a stream."""
         from kojikey.cli.output.console import PatientConsole
-        from kojikey.cli.output.github_escape import InertStream
+        from kojikey.cli.output.github_escape import EscapingStream
 
         colour = self.is_coloured(stream)
         terminal = _is_terminal(stream)
-        shown_on = cast("TextIO", InertStream(stream)) if self.out.is_on_github else stream
+        shown_on = cast("TextIO", EscapingStream(stream)) if self.out.is_on_github else stream
         return PatientConsole(
             file=shown_on, no_color=not colour, force_terminal=terminal or colour, highlight=False, markup=False,
             emoji=False, soft_wrap=not terminal, color_system="auto" if colour else None, legacy_windows=False,
@@ -175,7 +175,7 @@ class Terminal:
         )  # fmt: skip
 
     def is_coloured(self, stream: TextIO) -> bool:
-        """Return whether a stream gets colour: as the user's variables and options have it, else on a terminal."""
+        """Return whether a stream gets colour: options and variables decide, else whether it is a terminal."""
         if self.plain or self.environ.get("NO_COLOR"):
             return False
         if self.environ.get("FORCE_COLOR"):
@@ -184,7 +184,7 @@ class Terminal:
 
 
 def _show_options(options: Mapping[str, str], shown: list[str]) -> None:
-    """Write some of the options, each under the number that it has among all."""
+    """Print the options that are in ``shown``, with their numbers among all options."""
     width, digits = max(map(len, options)), len(str(len(options)))
     for number, (name, what) in enumerate(options.items(), 1):
         if name in shown:
@@ -192,12 +192,12 @@ def _show_options(options: Mapping[str, str], shown: list[str]) -> None:
 
 
 def _matching(answer: str, names: list[str]) -> list[str]:
-    """Return the name that was typed, else those that have the letters in them."""
+    """Return the name that was typed, else all names that contain the answer."""
     typed = answer.lower()
     return [typed] if typed in names else [name for name in names if len(typed) > 1 and typed in name]
 
 
-def _none_of(answer: str) -> str:
+def _no_match(answer: str) -> str:
     from kojikey.model.key_detection import looks_like_key
 
     if looks_like_key(answer):

@@ -1,4 +1,4 @@
-"""Shows a verdict to people: after a test, after a change of a key, or in a table."""
+"""Prints a verdict for people: after a test, after a change of a key, or in a table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kojikey.operations.results import ChangeResult, TestResult
 
 
 def show_verdict(page: Page, verdict: Verdict, *, who: str, tail: str, after: Sequence[str] = ()) -> None:
-    """Write what a test found: the outcome, then the lines of :func:`show_explanation`."""
+    """Print a verdict: one line for the key and the outcome, then the lines of :func:`show_explanation`."""
     head = page.marked(verdict.outcome)
     head.append(f"{who}  {page.terminal.masked(tail)}  ", style="default")
     page.line(head.append(outcome_words(verdict), style=STYLE[verdict.outcome]))
@@ -22,11 +22,11 @@ def show_verdict(page: Page, verdict: Verdict, *, who: str, tail: str, after: Se
 
 
 def show_explanation(page: Page, verdict: Verdict, *, after: Sequence[str] = ()) -> None:
-    """Write the lines under a verdict: what happened, what was (not) changed, and what to type.
+    """Print the lines under a verdict: what happened, what was or was not changed, and what to type.
 
-    ``after`` is what came of it for the key, and then what can be typed beside the verdict's own hint.
+    ``after`` begins with a sentence about the saved key; the rest are commands to type beside the verdict's hint.
     """
-    if detail := page.terminal.unsaid(detail_of(verdict)):
+    if detail := page.terminal.without_warning(detail_of(verdict)):
         page.line(detail, indent=2)
     if after:
         page.line(after[0], indent=2)
@@ -41,7 +41,7 @@ def show_explanation(page: Page, verdict: Verdict, *, after: Sequence[str] = ())
 
 
 def show_tests(page: Page, results: Sequence[TestResult], *, with_account: bool) -> None:
-    """Write the results of a run."""
+    """Print the results of a run."""
     for result in results:
         who = f"{result.account}/{result.provider}" if with_account else result.provider
         is_unknown = result.version is not None and result.verdict.outcome is Outcome.INDETERMINATE
@@ -52,7 +52,7 @@ def show_tests(page: Page, results: Sequence[TestResult], *, with_account: bool)
 
 
 def show_retirement(page: Page, result: ChangeResult, verdict: Verdict) -> None:
-    """Write what became of a previous key; that the provider still accepts it is the failure here."""
+    """Print the test of a previous key. It is a failure that the provider still accepts it."""
     if verdict.outcome is Outcome.INDETERMINATE:
         show_verdict(page, verdict, who=result.provider, tail=result.tail)
         return
@@ -65,7 +65,7 @@ def show_retirement(page: Page, result: ChangeResult, verdict: Verdict) -> None:
 
 
 def last_test_cell(page: Page, test: TestRecord | None, *, is_brief: bool = False) -> Text:
-    """Return what a table shows of a key's last test."""
+    """Return the table cell for a key's last test; ``is_brief`` leaves out its age."""
     if test is None:
         return Text("never", style="yellow")
     outcome = Outcome(test.outcome)

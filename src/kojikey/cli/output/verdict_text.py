@@ -1,6 +1,6 @@
-"""The words of a verdict, for every output that shows one to a person. Needs no rich.
+"""The text of a verdict for every output that people read. Needs no rich.
 
-Owns: which of a verdict's sentences are shown, and in what order. Must not: say what happened to the key.
+Owns: which of a verdict's sentences are shown, and their order. Must not: say what happened to the saved key.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from kojikey.operations.results import TestResult
 
 
 def outcome_words(verdict: Verdict) -> str:
-    """Return the outcome and, where it is not plainly valid, the reason."""
+    """Return the outcome and, unless it is valid, the reason."""
     return "valid" if verdict.outcome is Outcome.VALID else f"{verdict.outcome.value}: {verdict.reason.value}"
 
 
 def detail_of(verdict: Verdict) -> str:
-    """Return what happened, ``""`` where the outcome says it all."""
+    """Return the sentence about what happened, else the reason; ``""`` for a valid key without one."""
     return verdict.detail or (verdict.reason.value if verdict.outcome is not Outcome.VALID else "")
 
 
 def steps_of(verdict: Verdict, more: Sequence[str] = ()) -> list[str]:
-    """Return what to do about a verdict: its own hint, then ``more``, then the page where that is done."""
+    """Return what to do about a verdict: its hint, then ``more``, then the page where the key is managed."""
     if verdict.outcome is Outcome.VALID:
         return list(more)
     steps = [*([verdict.hint] if verdict.hint else []), *more]
@@ -34,7 +34,7 @@ def steps_of(verdict: Verdict, more: Sequence[str] = ()) -> list[str]:
 
 
 def detail_lines(result: TestResult) -> list[str]:
-    """Return what is said under a result: why, what to do, where; and that it was not kept."""
+    """Return the lines under a result: what happened, what to do, and why the outcome was not kept if so."""
     verdict = result.verdict
     lines = []
     if verdict.outcome is not Outcome.VALID:
@@ -44,7 +44,7 @@ def detail_lines(result: TestResult) -> list[str]:
 
 
 def unkept_lines(result: TestResult) -> list[str]:
-    """Return why the outcome of a saved key was not kept, where something was learned."""
+    """Return the line that says why the outcome of a saved key was not kept; none if no request was sent."""
     if result.recorded or result.version is None or not result.verdict.attempts:
         return []
     if result.unkept:
@@ -53,7 +53,7 @@ def unkept_lines(result: TestResult) -> list[str]:
 
 
 def usage_words(usage: Usage) -> str:
-    """Return an account's usage, for example ``plan creator: 1234 of 100000 credits used, resets 2026-12-01``."""
+    """Return an account's usage, for example ``plan creator, 1234 of 100000 credits used, resets 2026-12-01``."""
     if usage.limit is not None:
         used = f"{usage.used} of {usage.limit} {usage.unit} used"
     elif usage.remaining is not None:
@@ -66,7 +66,7 @@ def usage_words(usage: Usage) -> str:
 
 
 def ago(stamp: str) -> str:
-    """Return how long ago a moment was, in its largest unit."""
+    """Return how long ago an RFC 3339 time was, in its largest unit, for example ``3 h ago``."""
     seconds = max(0, int((parsed(now()) - parsed(stamp)).total_seconds()))
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:

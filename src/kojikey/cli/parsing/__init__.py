@@ -1,1 +1,1 @@
-"""Reading a command line: what a command takes, the quick reader, Typer, and the guard against keys as arguments."""
+"""Parsing a command line: the quick reader, Typer, and the guard against keys as arguments."""

@@ -1,6 +1,6 @@
-"""The tree of Typer commands, built from the definitions; only the part that a command line needs is built.
+"""Builds the tree of Typer commands from the definitions; a caller can ask for the part that it needs.
 
-Its callbacks return the parsed call and do nothing else.
+A callback in the tree returns the parsed call and does nothing else.
 """
 
 from __future__ import annotations
@@ -45,24 +45,24 @@ _EPILOG = "kojikey --version shows the version, kojikey help exit-codes the exit
 
 
 def click_command(*, only: Command | None = None, is_rich: bool = False) -> TyperCommand | TyperGroup:
-    """Return the command tree that Typer makes of the definitions; with ``only``, what reading that command needs."""
-    return _typers_own(_Tree(is_rich=is_rich).app(registry.load_all() if only is None else [only]))
+    """Return the tree of all commands, or of ``only`` one."""
+    return _built(_Tree(is_rich=is_rich).app(registry.load_all() if only is None else [only]))
 
 
 def outline(*, is_rich: bool) -> TyperCommand | TyperGroup:
-    """Return the tree with names and summaries alone, for help that lists commands and for a name that is wrong."""
+    """Return the tree of all commands without their options, for help that lists commands and for a wrong name."""
     bare = [command._replace(options=(), arguments=()) for command in registry.load_all()]
-    return _typers_own(_Tree(is_rich=is_rich).app(bare))
+    return _built(_Tree(is_rich=is_rich).app(bare))
 
 
-def _typers_own(app: typer.Typer) -> TyperCommand | TyperGroup:
+def _built(app: typer.Typer) -> TyperCommand | TyperGroup:
     command = typer.main.get_command(app)
-    assert isinstance(command, (TyperCommand, TyperGroup))  # noqa: S101 - tells the type checker what Typer makes
+    assert isinstance(command, (TyperCommand, TyperGroup))  # noqa: S101 - for the type checker
     return command
 
 
 class _Tree:
-    """Builds the tree for one of the two looks."""
+    """Builds the tree, for help in rich panels or in plain text."""
 
     def __init__(self, *, is_rich: bool) -> None:
         self._is_rich = is_rich
@@ -115,7 +115,11 @@ class _Tree:
         takes: dict[str, Parameter[Any]] = {_name(each): each for each in (*command.arguments, *command.options)}
 
         def callback(**values: Any) -> Call:
-            return Call(command, {takes[name]: _plain(value) for name, value in values.items() if value is not None})
+            given = {name: value for name, value in values.items() if value is not None}
+            return Call(
+                command,
+                {takes[name]: tuple(value) if isinstance(value, list) else value for name, value in given.items()},
+            )
 
         own = [option for option in command.options if option.name not in _COMMON]
         shared = [option for option in command.options if option.name in _COMMON]
@@ -152,7 +156,3 @@ def _parameter(parameter: Parameter[Any], annotation: Any, default: Any) -> insp
 
 def _name(parameter: Parameter[Any]) -> str:
     return f"{parameter.name}_" if keyword.iskeyword(parameter.name) else parameter.name  # --for
-
-
-def _plain(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""Refusing a key that was given as an argument, before anything repeats it. On the hot path of ``kojikey run``."""
+"""Refuses a key on the command line before anything can repeat it. On the hot path of ``kojikey run``."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ REVOKE = (
 
 
 def refuse_keys(call: Call) -> None:
-    """Check the arguments and option values of a call, but not what it hands on to another program.
+    """Check the arguments and option values of a call, except the command line of another program (``run``).
 
     Raises:
         UsageError: one of them looks like a provider key; it is not repeated.
     """
     command = call.command
-    handed_on = command.arguments if command.passes_on else ()
+    passed_on = command.arguments if command.passes_on else ()
     texts: list[str] = []
     ids: list[str] = []
     for parameter, value in call.values.items():
-        if parameter not in handed_on:
-            kept = ids if isinstance(parameter, Identifier) else texts
-            kept += [value] if isinstance(value, str) else value if isinstance(value, tuple) else []
+        if parameter not in passed_on:
+            checked = ids if isinstance(parameter, Identifier) else texts
+            checked += [value] if isinstance(value, str) else value if isinstance(value, tuple) else []
     refuse(texts)
     if ids:
         from kojikey.model.key_detection import has_key_prefix
@@ -35,7 +35,7 @@ def refuse_keys(call: Call) -> None:
 
 
 def refuse(texts: Iterable[str]) -> None:
-    """Check some words of a command line.
+    """Check words of a command line.
 
     Raises:
         UsageError: one of them looks like a provider key; it is not repeated.

@@ -1,8 +1,8 @@
-"""The quick reader of command lines, and the only code that splits them. It handles lines that are clearly correct.
+"""The quick reader of command lines: it parses lines that are clearly correct, and no other code splits a line.
 
-Everything else (help, an unknown option, a missing value, too many arguments) it leaves to Typer, together with the
-part that it understood: Typer writes the error. So both refuse the same lines; a test checks that both give the same
-answers. On the hot path: imports nothing expensive.
+It leaves everything else (help, an unknown option, a missing value, too many arguments) to Typer, together with the
+part that it understood. So only Typer refuses a line; a test checks that both readers return the same calls.
+On the hot path: imports nothing expensive.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def read(tokens: list[str]) -> CommandLine:
-    """Return what a command line says; without a call where it is to be left to Typer."""
+    """Return a command line as far as it is understood; without a call, Typer has to read it."""
     found = find(tokens)
     if found is None:
         return _without_command(tokens)
@@ -32,7 +32,7 @@ def read(tokens: list[str]) -> CommandLine:
 
 
 def _without_command(tokens: list[str]) -> CommandLine:
-    """Read a line that does not begin with a command: options stand before it, or it is not there at all."""
+    """Read a line that does not begin with a command: options come first, or there is no command."""
     group = tokens[:1] if tokens[:1] and tokens[0] in GROUPS else []
     early = _leading_options(tokens[len(group) :])
     found = find([*group, *tokens[len(group) + len(early) :]]) if early else None
@@ -47,7 +47,7 @@ def _without_command(tokens: list[str]) -> CommandLine:
 
 
 def _leading_options(tokens: list[str]) -> list[str]:
-    """Return the options that tokens begin with, and the values of those that every command has."""
+    """Return the options that the tokens begin with, and the values of those that every command takes."""
     valued = {flag for option in COMMON if not isinstance(option, Flag) for flag in option.flags}
     index = 0
     while index < len(tokens) and tokens[index].startswith("-") and tokens[index] != "--":
@@ -56,7 +56,7 @@ def _leading_options(tokens: list[str]) -> list[str]:
 
 
 class _Reader:
-    """Goes through the tokens after a command's name: to their end, also where one of them is doubtful."""
+    """Reads the tokens after a command's name; a doubtful one does not end the reading."""
 
     def __init__(self, command: Command, tokens: list[str]) -> None:
         self.given: dict[Parameter[Any], Any] = {}
@@ -81,19 +81,19 @@ class _Reader:
         if option is None or (equals and not flag.startswith("--")):
             self._leave(Doubt.OPTION)
         elif not isinstance(option, Flag):
-            self._keep(option, attached if equals else self._value())
+            self._set(option, attached if equals else self._value())
         elif equals:
             self._leave(Doubt.VALUE)
         else:
             self.given[option] = True
 
     def _value(self) -> str | None:
-        """Return the token after an option; one that looks like an option may have been meant as one."""
+        """Return the token after an option; None where there is none, or where it looks like another option."""
         value = next(self._tokens, None)
         self.own += [] if value is None else [value]
         return None if value is None or value.startswith("-") else value
 
-    def _keep(self, option: Option[Any], text: str | None) -> None:
+    def _set(self, option: Option[Any], text: str | None) -> None:
         try:
             value = None if text is None else option.read(text)
         except ValueError:
@@ -108,7 +108,7 @@ class _Reader:
 
 
 def _call(command: Command, reader: _Reader) -> Call | None:
-    """Return the call, None where the number of arguments is not right."""
+    """Return the call, or None if the number of arguments is wrong."""
     given, rest = reader.given, list(reader.arguments)
     for argument in command.arguments:
         if argument.takes_many:

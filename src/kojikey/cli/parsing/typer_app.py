@@ -1,6 +1,6 @@
-"""Reads a command line with Typer, because it asks for help or is not clearly correct.
+"""Reads a command line with Typer if it asks for help or is not clearly correct.
 
-Owns: saying what is wrong with a command line without repeating anything that may be a key.
+Owns: the errors about a command line. They repeat nothing that may be a key.
 """
 
 from __future__ import annotations
@@ -34,18 +34,19 @@ _SYNONYMS = {
     "reveal": "get", "print": "get", "log": "audit", "init": "store init", "store ls": "store list",
     "account ls": "account list", "accounts": "account list",
 }  # fmt: skip
-_DELETE = frozenset({"remove", "account remove", "store revoke", "lock"})
+_DELETING = frozenset({"remove", "account remove", "store revoke", "lock"})
+"""Commands that are suggested only for a word that is nearly their name."""
 
 
 def read(line: CommandLine) -> Call | None:
-    """Return the call that a command line spells; None where it asked for help, which was written.
+    """Return the call of a command line, or None if it asked for help, which was then written.
 
     Raises:
-        UsageError: the command line makes no sense. Its message repeats no argument that may be a key.
+        UsageError: the command line is wrong. The message repeats no argument that may be a key.
     """
     refuse(line.own)
     if line.doubt is Doubt.OPTIONS_FIRST and line.early[0] not in _HELP:
-        raise _in_order(line)
+        raise _options_first(line)
     if not line.tokens or (len(line.tokens) == 1 and line.tokens[0] in registry.GROUPS):
         show_help(line.tokens, is_plain=False)
         return None
@@ -56,8 +57,8 @@ def read(line: CommandLine) -> Call | None:
         result = tree.main(args=line.tokens, prog_name="kojikey", standalone_mode=False)
     except typer.TyperException as error:
         refuse(line.tokens)
-        raise _worded(error, line) from None
-    except SystemExit:  # Typer's way of saying that the reader of standard output went away
+        raise _usage_error(error, line) from None
+    except SystemExit:  # Typer raises it when standard output was closed by its reader
         raise BrokenPipeError from None
     except typer.Abort:
         raise KeyboardInterrupt from None
@@ -65,13 +66,14 @@ def read(line: CommandLine) -> Call | None:
 
 
 def help_of(names: list[str]) -> str:
-    """Return the help of a command or group, by the words of its name; no words are the whole program."""
+    """Return the help of a command or group as text; ``names`` are the words of its name, none for the program's."""
     return _help(names, drawn=False)
 
 
 def show_help(names: list[str], *, is_plain: bool) -> None:
-    """Write that help to standard output, as ``--help`` does."""
-    _write_help(_help(names, drawn=is_rich(is_plain=is_plain)))
+    """Write the help that ``help_of`` returns to standard output, as ``--help`` does."""
+    for line in _help(names, drawn=is_rich(is_plain=is_plain)).splitlines():  # no line: rich has printed it already
+        write_line(line)
 
 
 def _help(names: list[str], *, drawn: bool) -> str:
@@ -85,13 +87,8 @@ def _help(names: list[str], *, drawn: bool) -> str:
     return str(command.get_help(context))
 
 
-def _write_help(text: str) -> None:
-    for line in text.splitlines():  # none where rich has drawn it already
-        write_line(line)
-
-
-def _in_order(line: CommandLine) -> UsageError:
-    """Return what is wrong where options stand before their command; the hint has them in the right order."""
+def _options_first(line: CommandLine) -> UsageError:
+    """Return the error about options before the command; its hint has the words in the right order."""
     name = str(line.name)
     ordered = [*name.split(), *line.early, *line.rest]
     is_plain = all(_PLAIN_WORD.fullmatch(word) and not has_password(word) for word in ordered)
@@ -102,8 +99,8 @@ def _in_order(line: CommandLine) -> UsageError:
     )
 
 
-def _worded(error: typer.TyperException, line: CommandLine) -> UsageError:
-    """Return an error of Typer in our words. Typer has no public classes but one: the members tell the others apart."""
+def _usage_error(error: typer.TyperException, line: CommandLine) -> UsageError:
+    """Return an error of Typer in our words. Most of its classes are private: their members tell them apart."""
     context = getattr(error, "ctx", None)
     place = context.command_path if context else "kojikey"
     help_hint = next_step(place.partition(" ")[2], "--help")
@@ -128,8 +125,8 @@ def _bad_value(error: typer.BadParameter, line: CommandLine, help_hint: Hint) ->
     command = line.command
     if hasattr(error, "param_type"):  # an argument that is missing
         named = error.param.make_metavar(error.ctx) if error.param and error.ctx else "an argument"
-        whole = next_step(command.name, *(argument.usage for argument in command.arguments)) if command else help_hint
-        return UsageError(f"missing argument {named}", hint=whole)
+        usage = next_step(command.name, *(argument.usage for argument in command.arguments)) if command else help_hint
+        return UsageError(f"missing argument {named}", hint=usage)
     named = error.param.opts[0] if error.param else "an option"
     kind = error.param.type.name if error.param else ""
     takes = {"int": "a whole number", "float": "a number"}.get(kind, "another kind of value")
@@ -145,7 +142,7 @@ def _value_misplaced(name: str, line: CommandLine) -> UsageError:
 
 
 def _with_value(command: Command | None, name: str) -> Hint | None:
-    """Return the command with an option and what it takes; None where it takes nothing."""
+    """Return the command with an option and the placeholder of its value; None for an option without a value."""
     option = next((option for option in (command.options if command else ()) if name in option.flags), None)
     if command is None or option is None or not option.metavar:
         return None
@@ -165,17 +162,17 @@ def _no_such_option(name: str, context: typer.Context | None, place: str, help_h
 
 
 def _nearest_command(words: list[str]) -> str | None:
-    """Return the command that was likely meant; a second word may be part of its name, or its argument."""
+    """Return the command that was probably meant; the second word may be part of its name or an argument."""
     known = [name for name in (*registry.MODULES, *registry.GROUPS) if name not in registry.HIDDEN]
     if words[:1] and words[0] in registry.GROUPS:
-        within = {name.partition(" ")[2]: name for name in known if name.startswith(f"{words[0]} ")}
+        subcommands = {name.partition(" ")[2]: name for name in known if name.startswith(f"{words[0]} ")}
         named = _SYNONYMS.get(" ".join(words[:2]), "")
         if named in known:
             return named
-        close = nearest(words[1] if len(words) > 1 else "", within, strict=frozenset({"remove", "revoke"}))
-        return within[close] if close else None
+        close = nearest(words[1] if len(words) > 1 else "", subcommands, strict=frozenset({"remove", "revoke"}))
+        return subcommands[close] if close else None
     return next(
         (close for text in (" ".join(words[:2]), *words[:1])
-         if (close := nearest(text, known, synonyms=_SYNONYMS, strict=_DELETE))),
+         if (close := nearest(text, known, synonyms=_SYNONYMS, strict=_DELETING))),
         None,
     )  # fmt: skip

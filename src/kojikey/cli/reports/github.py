@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit
 from kojikey.cli.options import HTML, JSONL, JUNIT
-from kojikey.cli.output.github_escape import inert_anywhere
+from kojikey.cli.output.github_escape import escaped_anywhere
 from kojikey.cli.reports.base import STDOUT, Rows, RunEnd
 from kojikey.model.ref import Document
 
@@ -37,10 +37,10 @@ def tell_github(ending: RunEnd, rows: Rows, context: Context) -> None:
     Raises:
         OSError: the stream cannot be written to.
     """
-    is_taken = (
+    to_stderr = (
         context.terminal.json or context.call.get(JSONL) or STDOUT in (context.call.get(JUNIT), context.call.get(HTML))
     )
-    context.terminal.out.annotations(commands(ending, rows), is_taken=is_taken)
+    context.terminal.out.annotations(commands(ending, rows), to_stderr=to_stderr)
 
 
 def write_summary(ending: RunEnd, rows: Rows, context: Context) -> None:
@@ -93,7 +93,7 @@ def _message(row: Document) -> str:
 def _data(text: str) -> str:
     # U+2028 and the like end no line for the runner, but might for who reads the log
     plain = "".join(character if character.isprintable() or character in "\r\n" else " " for character in text)
-    return inert_anywhere(plain).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return escaped_anywhere(plain).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:

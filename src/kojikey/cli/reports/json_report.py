@@ -35,7 +35,7 @@ class JsonReport:
                 self._unopened.append(_unopened(item))
             return
         self._begin()
-        self._write((",\n" if self._count else "\n") + self._text(documents.tested(item)))
+        self._write((",\n" if self._count else "\n") + self._text(documents.test_fields(item)))
         self._count += 1
 
     def end(self, ending: RunEnd) -> None:
@@ -72,7 +72,7 @@ class JsonLines:
         if isinstance(item, Unopened):
             self._write(_unopened(item))
         else:
-            self._write(documents.tested(item))
+            self._write(documents.test_fields(item))
 
     def end(self, ending: RunEnd) -> None:
         """Write the summary."""

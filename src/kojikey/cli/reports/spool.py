@@ -138,7 +138,7 @@ def _row(item: Item, fail_on: str, *, is_disabled: bool) -> Document:
         more["expires_at"] = item.key.current.expires_at
         before = item.key.current.last_test
         more["last_valid_at"] = before.last_valid_at if before else None
-    return documents.tested(item) | more
+    return documents.test_fields(item) | more
 
 
 def check_places(paths: list[str]) -> None:

@@ -145,10 +145,10 @@ COMMANDS = (
             *COMMON,
             OF_PROVIDER,
             SINCE,
-            ALL_ACCOUNTS.explained("the events of every account (as without --account)"),
+            ALL_ACCOUNTS.with_help("the events of every account (as without --account)"),
             VERIFY,
             ACCEPT,
-            YES.explained("with --accept: do not ask"),
+            YES.with_help("with --accept: do not ask"),
         ),
         description="`--verify` remembers in the data folder where the audit trail of each account ends. An account "
         "that was put back to a state from before that is named at the next `--verify`, exit 8. Where a backup was "

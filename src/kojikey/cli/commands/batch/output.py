@@ -154,7 +154,7 @@ class BatchOutput:
 
 def _result(item: LineResult) -> tuple[Exit, Document]:
     if isinstance(item, Done):
-        code, fields = change_output.exit_of(item.result), documents.changed(item.result)
+        code, fields = change_output.exit_of(item.result), documents.change_fields(item.result)
         fields["action"] = fields["action"] or _REFUSED
         return code, {"line": item.number, **fields, "exit_code": int(code)}
     document: Document = {"line": item.number, "account": item.account, "provider": item.provider}

@@ -234,9 +234,9 @@ COMMANDS = (
             FORMAT,
             NAME,
             OUTPUT_FILE,
-            YES.explained("do not ask, and replace the file"),
+            YES.with_help("do not ask, and replace the file"),
         ),
-        arguments=(PROVIDERS.explained("the providers (default: all that the account has keys for)"),),
+        arguments=(PROVIDERS.with_help("the providers (default: all that the account has keys for)"),),
         description="The names are those that `run` sets. Each key leaves a `revealed` event in the audit trail. "
         "If you can start the program with `kojikey run`, do that instead: nothing is printed or written.",
         examples=(

@@ -148,7 +148,7 @@ COMMANDS = (
             *COMMON,
             ENV,
             MAP,
-            DRY_RUN.explained("only show what would happen; asks nothing"),
+            DRY_RUN.with_help("only show what would happen; asks nothing"),
             ROTATE,
             COMMENT_OUT,
             NO_TEST, ALLOW_LIMITED, ALLOW_UNVERIFIED, TIMEOUT, DEEP, FORCE_SHAPE, *PACE,

@@ -10,7 +10,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 
-from kojikey.cli.output.documents import LISTED_FIELDS, VERSION_FIELDS, listed
+from kojikey.cli.output.documents import LISTED_FIELDS, VERSION_FIELDS, list_fields
 from kojikey.model.ref import Document
 from kojikey.operations.results import ListRow
 
@@ -38,7 +38,7 @@ def lines(rows: Iterable[ListRow]) -> Iterator[str]:
     names = columns()
     yield _line(names)
     for row in rows:
-        flat = dict(_flat(listed(row)))
+        flat = dict(_flat(list_fields(row)))
         yield _line([_cell(flat.get(name)) for name in names])
 
 

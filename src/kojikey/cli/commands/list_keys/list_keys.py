@@ -48,7 +48,7 @@ def list_keys(call: Call) -> int:
 
         return write_long(
             "list",
-            map(documents.listed, rows),
+            map(documents.list_fields, rows),
             lambda: (damage.code, {"summary": totals.as_document(), "error": damage.error}),
         )
     if call[CSV]:

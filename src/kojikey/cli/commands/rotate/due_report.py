@@ -77,7 +77,7 @@ class DueReport:
         code = exit_of(result)
         if code:
             self._codes.add(code)
-        document = documents.changed(result) | {"due": bool(code)}
+        document = documents.change_fields(result) | {"due": bool(code)}
         self._write(document, _DONE.get(str(result.action), "the previous key still works"))
 
     def _write(self, document: Document, words: str, *, hint: str | None = None) -> None:

@@ -34,9 +34,9 @@ MINTING = (
     ALLOW_WIDER,
     PROPAGATION,
     NO_REVOKE,
-    YES.explained("with --retire: do not ask before a key is deleted at the provider"),
+    YES.with_help("with --retire: do not ask before a key is deleted at the provider"),
     DUE,
-    ALL_ACCOUNTS.explained("with --due: the keys of every account"),
+    ALL_ACCOUNTS.with_help("with --due: the keys of every account"),
     EXPIRING,
     GRACE,
 )

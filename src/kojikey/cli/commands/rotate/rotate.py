@@ -287,11 +287,11 @@ COMMANDS = (
             *SAVING,
             DEEP,
             BATCH,
-            DRY_RUN.explained("with --batch or --due: only show what would happen"),
+            DRY_RUN.with_help("with --batch or --due: only show what would happen"),
             JSONL,
             *PACE,
         ),
-        arguments=(KEY.explained(f"{KEY.help}; none with --batch or --due"),),
+        arguments=(KEY.with_help(f"{KEY.help}; none with --batch or --due"),),
         description="The key in use stays in use until the new one has passed its test. After Ctrl-C or a crash "
         "neither key is lost: --resume continues, --abort discards the new one. "
         "This is not `store rekey`, which changes the key-encryption key of the store.",

@@ -131,7 +131,7 @@ def _closing(findings: Findings, tally: Tally, error: Document | None) -> Docume
 
 def tell_github(terminal: Terminal, findings: Findings) -> None:
     """Write an annotation for each of the first finds; GitHub shows ten of a kind for a step."""
-    terminal.out.annotations(_annotations(findings), is_taken=terminal.json)
+    terminal.out.annotations(_annotations(findings), to_stderr=terminal.json)
 
 
 def _annotations(findings: Findings) -> Iterator[str]:

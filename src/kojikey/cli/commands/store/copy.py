@@ -140,7 +140,7 @@ COMMANDS = (
             NO_COLOR,
             TO,
             ONLY_ACCOUNTS,
-            DRY_RUN.explained("show what would be copied, and copy nothing"),
+            DRY_RUN.with_help("show what would be copied, and copy nothing"),
         ),
         description="Each key is re-sealed for the other store, read back and compared. If it is killed or "
         "repeated, it continues where it stopped. A different key that exists there is not changed (exit 6). All "

@@ -218,8 +218,8 @@ COMMANDS = (
             NO_INPUT,
             QUIET,
             NO_COLOR,
-            RECIPIENT.explained("remove: a recipient to keep whose public key needs a plugin; may be repeated"),
-            YES.explained("accept: do not ask"),
+            RECIPIENT.with_help("remove: a recipient to keep whose public key needs a plugin; may be repeated"),
+            YES.with_help("accept: do not ask"),
         ),
         arguments=(WORDS,),
         description="For a store whose KEK is sealed to several people (store init --kek recipients). R is an age "

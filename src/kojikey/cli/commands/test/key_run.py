@@ -189,7 +189,7 @@ class KeyRun:
 
     def _take(self, item: Item) -> None:
         if not isinstance(item, Unopened):
-            item = advice.of_saved(item, self.context.terminal)
+            item = advice.with_completed_hint(item, self.context.terminal)
         self.tally.add(item)
         if isinstance(item, Unopened) and self.tally.unopened <= UNOPENED_TOLD:
             self._tell(f"{item.account}/{item.provider} was not tested: {item.error}")

@@ -45,7 +45,7 @@ def test(call: Call) -> int:
     """Carry out ``kojikey test``."""
     import_msgspec()
     from kojikey import wiring
-    from kojikey.cli.prompts import key_was_named
+    from kojikey.cli.prompts import has_key_source
 
     context = context_of(call)
     _check(call)
@@ -54,7 +54,7 @@ def test(call: Call) -> int:
     for provider in call[PROVIDERS]:
         wiring.checked_provider(provider, context.settings)
     catalog = wiring.catalog(context.settings)
-    if key_was_named(call):
+    if has_key_source(call):
         return _test_unsaved(context, catalog, options)
     _check_override(call, catalog)
     return _test_saved(context, catalog, options)
@@ -146,7 +146,7 @@ def _test_unsaved(context: Context, catalog: Catalog, options: RunOptions) -> in
     tail = tail_of(secret.reveal())
     advice = for_unsaved(definition.id, has_key=_has_key(context, verdict, definition.id))
     result = TestResult(
-        context.account, definition.id, tail, None, advice.about(verdict, context.terminal), recorded=False
+        context.account, definition.id, tail, None, advice.applied_to(verdict, context.terminal), recorded=False
     )
     return KeyRun(context, options).show(result)
 
@@ -229,7 +229,7 @@ COMMANDS = (
         options=(
             *COMMON,
             ALL,
-            ALL_ACCOUNTS.explained("every key of every account"),
+            ALL_ACCOUNTS.with_help("every key of every account"),
             VERBOSE,
             ALLOW_EMPTY,
             *SOURCES,
