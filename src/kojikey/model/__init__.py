@@ -1,1 +1,1 @@
-"""The words of the product as types: secrets, keys and their versions, verdicts, errors. Imports nothing of ours."""
+"""The terms of the product as types: secrets, keys and their versions, verdicts, errors. Imports no other package."""

@@ -1,4 +1,4 @@
-"""Account names: whose key it is."""
+"""The form of account names: an account says whose key it is."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from kojikey.model.errors import BadAccount
 DEFAULT_ACCOUNT = "default"
 NAME = r"[a-z0-9][a-z0-9._@+-]{0,127}"
 _NAME = re.compile(NAME)
-_LONGEST_WORD = 19  # characters without a mark between them; longer ones may be a key
+_LONGEST_WORD = 19  # letters and digits in a row; a longer row may be a key
 
 
 def is_account(name: str) -> bool:
-    """Return whether that is an account's name: an e-mail address can be one."""
+    """Return whether a text has the form of an account name; an e-mail address can have it."""
     return _NAME.fullmatch(name) is not None
 
 
 def checked_account(name: str) -> str:
-    """Return the name unchanged when it is one (``[a-z0-9][a-z0-9._@+-]{0,127}``).
+    """Return an account name unchanged, after checking its form (``[a-z0-9][a-z0-9._@+-]{0,127}``).
 
     Raises:
-        BadAccount: it is not; the message does not repeat a name that could be a key. Of one with capitals, the hint
-            has the name in small letters: two accounts that differ in nothing else would be a trap.
+        BadAccount: it does not have that form. The message does not repeat the name, because it could be a key. If
+            only capitals are wrong with the name, the hint has it in small letters: capitals are refused so that no
+            two accounts differ in nothing else.
     """
     if not is_account(name):
         raise BadAccount(name, small=_in_small_letters(name))
@@ -30,7 +31,7 @@ def checked_account(name: str) -> str:
 
 
 def _in_small_letters(name: str) -> str | None:
-    """Return what is likely meant by a name with capitals; None where it is none, or could be a key."""
+    """Return a name with capitals in small letters; None if that is no account name either, or could be a key."""
     small = name.lower()
     if small == name or not is_account(small):
         return None

@@ -14,5 +14,5 @@ BUILT_IN = ("elevenlabs", "google_gemini")
 
 
 def source_without_key(provider: str) -> Literal["built_in", "none"]:
-    """Return where an account without a key of its own stands at a provider: ``built_in`` or ``none``."""
+    """Return the source that an account without a key of its own uses at a provider: ``built_in`` or ``none``."""
     return "built_in" if provider in BUILT_IN else "none"

@@ -1,6 +1,7 @@
 """Writes a file completely or not at all: afterwards there is the old file or the whole new one.
 
-Owns: the temporary file beside it, its mode and owner, and that both are on the disk. Must not: know what is written.
+Owns: the temporary file beside it, its mode and owner, and that the new file and its name have reached the disk. Must
+not: know the content.
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ from contextlib import suppress
 def write_whole(
     path: str, pieces: Iterable[str | bytes], *, like: os.stat_result | None = None, may_replace: bool = True
 ) -> None:
-    """Write a file of mode 0600, or with the mode, owner and attributes of the one that is ``like`` it.
+    """Write a file of mode 0600; with ``like``, give it the mode, owner and attributes of the file it replaces.
 
     Raises:
-        FileExistsError: there is one, and it may not be replaced. OSError: it cannot be written. What was there is as
-        it was.
+        FileExistsError: the file exists and may not be replaced. OSError: it cannot be written. An existing file is
+            unchanged then.
     """
     temporary = f"{os.path.abspath(path)}.{os.urandom(6).hex()}.part"
     try:
-        # What it holds is not for everybody on this machine: it is opened for others only when it is whole.
+        # Other users may not read the file before it is whole, whatever its mode is in the end.
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(descriptor, "wb") as file:
             file.writelines(piece.encode("utf-8") if isinstance(piece, str) else piece for piece in pieces)
@@ -42,14 +43,14 @@ def write_whole(
 
 
 def _resemble(descriptor: int, path: str, like: os.stat_result) -> None:
-    """Give a new file the owner, mode and extended attributes (access lists are some) of the one that it replaces."""
+    """Give a new file the owner, mode and extended attributes (for example access lists) of the file it replaces."""
     if os.name != "posix":
         return
-    made = os.fstat(descriptor)
-    if (made.st_uid, made.st_gid) != (like.st_uid, like.st_gid):
+    created = os.fstat(descriptor)
+    if (created.st_uid, created.st_gid) != (like.st_uid, like.st_gid):
         os.fchown(descriptor, like.st_uid, like.st_gid)
     for name in os.listxattr(path) if hasattr(os, "listxattr") else ():
-        with suppress(OSError):  # of the system's own, only some may be set
+        with suppress(OSError):  # some attributes can be set only by the system
             os.setxattr(descriptor, name, os.getxattr(path, name))
     os.fchmod(descriptor, like.st_mode & 0o7777)
 

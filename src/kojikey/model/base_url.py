@@ -1,6 +1,6 @@
 """The address that a provider's paths are appended to: one spelling for each, and never one that would leak a key.
 
-On the way of `kojikey run`: imports nothing that is slow to load.
+`kojikey run` imports this: nothing here may be slow to load.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ _URL = re.compile(
 _BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"{_BYTE}(?:\.{_BYTE}){{3}}")
 _LOOPBACK = re.compile(rf"localhost|127(?:\.{_BYTE}){{3}}|\[::1\]")
-_ENDS_IN_A_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")  # such a host is an IPv4 address to most clients
+_ENDS_IN_A_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")  # most clients read this host as an IPv4 address
 _DECEIVING = re.compile(r"%(?![0-9A-Fa-f]{2})|%(?:2[EF5]|5C|[01][0-9A-F]|7F)", re.IGNORECASE)
 _LONGEST = 300
 _HINT = "a base URL looks like https://api.example.com or https://gateway.example.com/prefix; http only for loopback"
 
 
 def check_base_url(text: str) -> str:
-    """Return the base URL in its one spelling: lower-case host, no default port, no trailing slash.
+    """Return a base URL in its one spelling: lower-case host, no default port, no trailing slash.
 
-    It is a scheme, a host and an optional path prefix. ``https`` alone is accepted, and ``http`` for loopback
-    addresses (``localhost``, ``127.0.0.0/8``, ``[::1]``), because the key travels in a header.
+    A base URL is a scheme, a host and an optional path prefix. The scheme is ``https``, because the key is sent in a
+    header; loopback addresses (``localhost``, ``127.0.0.0/8``, ``[::1]``) may have ``http``.
 
     Raises:
-        UsageError: it is not one. The text is not repeated: it may hold a password or a key.
+        UsageError: the text is not a base URL. It is not repeated, because it may hold a password or a key.
     """
     text = text.strip()
     problem = problem_of_base_url(text)
@@ -51,7 +51,7 @@ def is_loopback(base_url: str) -> bool:
 
 
 def _one_spelling(host: str) -> str:
-    """Return a host in small letters, an IPv6 address in its short form; ``""`` where that is no address."""
+    """Return a host in small letters, an IPv6 address in its short form; ``""`` if the IPv6 address is not valid."""
     if not host.startswith("["):
         return host.lower()
     from ipaddress import IPv6Address  # a few milliseconds, and hardly ever needed
@@ -63,7 +63,7 @@ def _one_spelling(host: str) -> str:
 
 
 def problem_of_base_url(text: str, *, carries: str = "the key") -> str | None:
-    """Return why a text is no base URL, None where it is one; ``carries`` is what http would send unencrypted."""
+    """Return why a text is not a base URL, None if it is one; ``carries`` names what http would send unencrypted."""
     text = text.strip()
     if len(text) > _LONGEST:
         return f"it is longer than {_LONGEST} characters"

@@ -1,6 +1,6 @@
-"""How a bug of ours is described: by its kind and place, never by its values, which could be a key.
+"""Describes a bug in kojikey: by its kind and place, never by its values, which could be a key.
 
-Owns: that description, also of a bug that another process of ours met. Must not: report it; ``cli`` does.
+Owns: that description, also of a bug in another process of kojikey. Must not: report it; ``cli`` does.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from kojikey.model.errors import KojikeyError
 
 
 class BugElsewhere(Exception):
-    """A bug that a process met which works for this one; ``description`` is as :func:`kind_and_place` gave it there."""
+    """A bug that happened in a worker process; ``description`` is what :func:`kind_and_place` returned there."""
 
     def __init__(self, description: str) -> None:
         super().__init__(description)
@@ -19,7 +19,7 @@ class BugElsewhere(Exception):
 
 
 def kind_and_place(error: Exception) -> str:
-    """Return the description of a bug."""
+    """Return the description of a bug: the error's type, the file and the line."""
     import traceback
 
     error = first_of_ours(error)
@@ -31,7 +31,10 @@ def kind_and_place(error: Exception) -> str:
 
 
 def first_of_ours(error: Exception) -> Exception:
-    """Return the first error of ours in a group that concurrent work raised, else the first error."""
+    """Return the first :class:`KojikeyError` in a group that concurrent work raised; if there is none, the first error.
+
+    An error that is not a group is returned as it is.
+    """
     while isinstance(error, ExceptionGroup):
         ours = error.subgroup(KojikeyError)
         error = (ours or error).exceptions[0]

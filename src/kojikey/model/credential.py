@@ -1,4 +1,4 @@
-"""What a program authenticates with at a provider."""
+"""The credential with which a program authenticates at a provider."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Source: TypeAlias = 'Literal["byok", "built_in", "none"]'
 
 
 class Credential(NamedTuple):
-    """An account's way in at a provider.
+    """The credential that an account uses at a provider.
 
-    ``source`` is ``"byok"`` when the account has its own key there (``secret`` and ``base_url`` are set, the
-    provider bills), ``"built_in"`` when it falls back to the platform's own allocation, and ``"none"`` at a provider
-    where there is no such allocation (both are ``None`` then).
-    ``base_url`` has no trailing slash. ``models`` are those the key was added for, in the order given.
+    ``source`` is ``"byok"`` if the account has its own key there: ``secret`` and ``base_url`` are set, and the provider
+    bills the account. It is ``"built_in"`` if the account uses Koji's own allocation, and ``"none"`` at a provider
+    without such an allocation; ``secret`` and ``base_url`` are ``None`` then. ``base_url`` has no trailing slash.
+    ``models`` are the models that the key was added for, in the given order.
     """
 
     provider: str

@@ -1,7 +1,7 @@
-"""The variables of a process. Only their names are ever shown.
+"""The environment variables of a process. Only their names are ever shown.
 
-Owns: keeping keys and KEKs that live in variables out of tracebacks with local variables and out of error trackers,
-which take apart everything that is a dict or a Mapping; this is neither. On the way of `kojikey run`.
+Owns: keeping keys and KEKs in variables out of tracebacks with local variables and out of error trackers. Both print
+the values of every dict and Mapping, so this class is neither. `kojikey run` imports this.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ else:
 
 
 class Environment(NotSerialisable, _Base):
-    """A copy of a process's variables, to be read as a mapping."""
+    """A copy of a process's variables, which is read like a mapping."""
 
     __slots__ = ("__variables",)
 
@@ -38,23 +38,23 @@ class Environment(NotSerialisable, _Base):
         return len(self.__variables)
 
     def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]
-        """Return a variable's value, or the default where it is not set."""
+        """Return a variable's value, or the default if it is not set."""
         return self.__variables.get(name, default)
 
     def keys(self) -> Iterable[str]:  # type: ignore[override]
-        """Return the names."""
+        """Return the variables' names."""
         return self.__variables.keys()
 
     def values(self) -> Iterable[str]:  # type: ignore[override]
-        """Return the values, for a program that is started with them."""
+        """Return the variables' values, for a program that is started with them."""
         return self.__variables.values()
 
     def joined(self, more: Mapping[str, str]) -> Environment:
-        """Return these variables with others added, or in place of those of the same name."""
+        """Return these variables and others; the others win where both have a name."""
         return Environment({**self.__variables, **more})
 
     def without(self, *names: str) -> Environment:
-        """Return these variables but for some."""
+        """Return these variables without those of the given names."""
         return Environment({other: value for other, value in self.__variables.items() if other not in names})
 
     def __repr__(self) -> str:

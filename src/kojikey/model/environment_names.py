@@ -1,7 +1,7 @@
 """Which names of environment variables may hold a key.
 
-A variable that changes how programs start or load code must not be set from a definition that came from elsewhere, nor
-by a slip on the command line. On the way of `kojikey run`: imports nothing that is slow to load.
+A variable that changes how programs start or load code must not be set because of a provider definition from elsewhere,
+or because of a slip on the command line. `kojikey run` imports this: nothing here may be slow to load.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
-# What loaders, shells, interpreters, libraries and kojikey itself read before or beside a program's own settings.
+# Loaders, shells, interpreters, libraries and kojikey itself read these before or beside a program's own settings.
 _PREFIXES = (
     "LD_", "DYLD_", "PYTHON", "BASH_", "GIT_", "MALLOC_", "GCONV_", "GLIBC_", "COR_", "CORECLR_", "DOTNET_",
     "NPM_CONFIG_", "RUSTC_", "CARGO_BUILD_", "SSH_", "PERL5", "TERMINFO",
@@ -33,11 +33,11 @@ _NAMES = frozenset({
 
 
 def is_variable_name(name: str) -> bool:
-    """Return whether a text is the name of a variable that a shell can use."""
+    """Return whether a shell can use a text as the name of a variable."""
     return bool(_NAME.fullmatch(name))
 
 
 def may_hold_key(name: str) -> bool:
-    """Return whether a key, or its base URL, may be put under a name; small letters count as capitals."""
+    """Return whether the variable of a name may hold a key or a base URL; small letters count as capitals."""
     capitals = name.upper()
     return is_variable_name(name) and capitals not in _NAMES and not capitals.startswith(_PREFIXES)

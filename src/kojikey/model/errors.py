@@ -1,46 +1,46 @@
-"""Every error of ours, in one tree. They carry data and a sentence, never a secret and never a provider's raw body.
+"""All errors of kojikey, in one tree. An error has data and a sentence, never a secret and never a provider's raw body.
 
 KojikeyError
-├── UsageError                  what was asked for makes no sense; nothing was done
+├── UsageError                  the request makes no sense; nothing was done
 │   ├── MalformedKey            the text cannot be a provider key
 │   ├── BadAccount
 │   ├── UnknownProvider
-│   ├── BadNetworkSettings      a proxy or CA file of the environment that cannot be used
-│   ├── FileMistakes            all mistakes of a file at once
+│   ├── BadNetworkSettings      a proxy or CA file named in the environment cannot be used
+│   ├── FileMistakes            all mistakes in a file at once
 │   │   ├── BadConfig           config.toml, by line and key
 │   │   └── BadDefinition       a provider's TOML file
-│   ├── CannotMint              no API makes or revokes keys there, or an option is missing for it
-│   └── InputNeeded             a person would have been asked, but may not be
+│   ├── CannotMint              no API creates or revokes keys there, or an option is missing for it
+│   └── InputNeeded             kojikey had to ask a person, and may not
 ├── NotFound
 │   ├── KeyNotFound
 │   ├── VersionNotFound         nothing staged, no previous version
 │   ├── AccountNotFound
-│   ├── NoAdminKey              nor another identity that may manage the provider's keys
+│   ├── NoAdminKey              and no other identity that may manage the provider's keys
 │   ├── NoSuchParent            no such project, team, service account at the provider
 │   └── StoreNotFound
 ├── Conflict
 │   ├── KeyExists
 │   ├── AlreadyStaged
-│   ├── ChangedMeanwhile        a compare-and-swap lost
+│   ├── ChangedMeanwhile        somebody else's change came first
 │   ├── MintUnfinished          a key is being created at the provider
 │   ├── NotRetired              the previous key still works at the provider
-│   └── StoreExists             there already, with another KEK
-├── ManagementRefused           a provider does not let us manage its keys: it said no, and nothing was done there
+│   └── StoreExists             it exists, with another KEK
+├── ManagementRefused           a provider refused a key-management request; nothing was done there
 │   └── WiderRefused            the new key would be allowed more than the old one
-├── ManagementUnavailable       a provider's key management did not answer; the request may have been carried out
+├── ManagementUnavailable       a provider's key management did not answer, and may have carried out the request
 ├── StoreUnavailable
 │   ├── StoreUnreachable, StoreDenied, StoreLocked, StoreReadOnly, StoreFull
-│   ├── StoreCorrupt            damaged, or not a store of ours
-│   ├── StoreVersion            made by an older or newer kojikey
+│   ├── StoreCorrupt            damaged, or not a store of kojikey
+│   ├── StoreVersion            created by an older or newer kojikey
 │   ├── ConfigUnwritable        config.toml cannot be changed
-│   ├── FileUnwritable          a file that was to be written
-│   └── UnsafePermissions       others can read or write it
-│       ├── UnsafeConfig        or config.toml
-│       └── UnsafeDefinition    or a provider's definition
+│   ├── FileUnwritable          another file cannot be written
+│   └── UnsafePermissions       others can read or write the store's file
+│       ├── UnsafeConfig        … config.toml
+│       └── UnsafeDefinition    … a provider's definition
 └── CannotOpen
     ├── KekMissing, KekUnavailable
-    ├── WrongKek                the KEK is not the one that wrapped this
-    ├── KekChanged              not the one that is remembered of a store with recipients
+    ├── WrongKek                another KEK wrapped this data key
+    ├── KekChanged              not the KEK that is remembered for a store with recipients
     ├── RecordChanged           changed, moved or renamed outside kojikey
     ├── RecordUnsupported       a format that this version does not read
     └── AuditBroken             the chain of events does not verify
@@ -57,7 +57,7 @@ from kojikey.model.next_step import Hint, next_step
 
 
 class Effect(StrEnum):
-    """What a failure did not do. It is said once, after the message."""
+    """States what a failed command did not change. It is printed once, after the message."""
 
     CHANGE_NOT_MADE = "the change was not made"
     LEFT_AS_IS = "it was left as it is"
@@ -85,13 +85,13 @@ class KojikeyError(Exception):
     """Base of all errors that kojikey raises on purpose. ``str()`` is a sentence for people, without a full stop."""
 
     hint: str | None = None
-    """What to type or do next, where the place that raised it knows better than ``cli/exits.py``."""
+    """Says what to type or do next, if the raising code knows that better than ``cli/exits.py``."""
 
     effect: str | None = None
-    """What was not changed: an :class:`Effect`, or what a caller sets that had changed something before."""
+    """Says what was not changed: an :class:`Effect`, or the text of a caller that changed something before."""
 
     place: str | None = None
-    """Where it happened, set by a caller that has more than one place of that kind, of two stores for example."""
+    """Says where it happened; set by a caller that works with several places, for example with two stores."""
 
     def __init__(self, message: str, *, hint: str | None = None, effect: str | None = None) -> None:
         super().__init__(message)
@@ -102,7 +102,7 @@ class KojikeyError(Exception):
 
     @property
     def message(self) -> str:
-        """What happened, without the effect."""
+        """The sentence that says what happened, without the effect."""
         return f"in {self.place}: {super().__str__()}" if self.place else super().__str__()
 
     def __str__(self) -> str:
@@ -110,17 +110,17 @@ class KojikeyError(Exception):
 
 
 class UsageError(KojikeyError):
-    """What was asked for makes no sense, or input is missing; nothing was done."""
+    """The request makes no sense, or input is missing; nothing was done."""
 
 
 class MalformedKey(UsageError):
-    """The text cannot be a provider key. The message names what is wrong with it and repeats no part of it."""
+    """The text cannot be a provider key. The message says why, and repeats no part of the text."""
 
 
 class BadAccount(UsageError):
     """Not an account name. The name is not repeated: it may be a key that was put in the wrong place.
 
-    ``small`` is what is likely meant, of a name that only has capitals too much.
+    ``small`` is the name in small letters, if only its capitals are wrong.
     """
 
     def __init__(self, name: str, *, small: str | None = None) -> None:
@@ -137,7 +137,7 @@ class BadAccount(UsageError):
 
 
 class UnknownProvider(UsageError):
-    """No definition has this id. ``name`` is what may be repeated of it (``providers/index.py`` decides that)."""
+    """No definition has this id. ``name`` is the part of it that may be repeated (``providers/index.py`` decides)."""
 
     def __init__(self, name: str, known: Sequence[str], *, hint: str | None = None) -> None:
         self.name, self.known = name, tuple(known)
@@ -145,7 +145,7 @@ class UnknownProvider(UsageError):
 
 
 class FileMistakes(UsageError):
-    """A file has mistakes. ``str()`` has each on a line of its own, below one that names the file."""
+    """A file has mistakes. ``str()`` has a line that names the file, then a line for each mistake."""
 
     def __init__(self, path: str, headline: str, problems: Iterable[str], *, hint: str) -> None:
         self.path, self.headline, self.problems = path, headline, tuple(problems)
@@ -165,11 +165,11 @@ class BadConfig(FileMistakes):
     """config.toml has mistakes; each problem names its line and key."""
 
     def __init__(self, path: str, problems: Iterable[str]) -> None:
-        super().__init__(path, f"{path} has mistakes", problems, hint=f"mend {path}")
+        super().__init__(path, f"{path} has mistakes", problems, hint=f"fix {path}")
 
 
 class BadDefinition(FileMistakes):
-    """A provider's TOML file has mistakes; all of them are listed. ``provider`` is its id, ``""`` where it has none."""
+    """A provider's TOML file has mistakes; all of them are listed. ``provider`` is its id, ``""`` if it has none."""
 
     def __init__(self, path: str, problems: Iterable[str], *, provider: str = "") -> None:
         self.provider = provider
@@ -177,14 +177,14 @@ class BadDefinition(FileMistakes):
 
 
 class BadNetworkSettings(UsageError):
-    """A proxy or CA file that the environment names cannot be used, and a request would need it.
+    """A request would need a proxy or CA file that the environment names, and that cannot be used.
 
     The message names the variable, never its value: it may hold a password.
     """
 
 
 class InputNeeded(UsageError):
-    """A person would have been asked for this, but there is no terminal or asking was ruled out."""
+    """Input of a person is needed, but there is no terminal, or an option or variable forbids asking."""
 
 
 class NotFound(KojikeyError):
@@ -208,7 +208,7 @@ class VersionNotFound(NotFound):
 
 
 class AccountNotFound(NotFound):
-    """The store has nothing of this account."""
+    """The store has no record of this account."""
 
     def __init__(self, account: str) -> None:
         self.account = account
@@ -216,7 +216,7 @@ class AccountNotFound(NotFound):
 
 
 class StoreNotFound(NotFound):
-    """The store that was named does not exist (and is never made unasked)."""
+    """The named store does not exist. It is never created unasked."""
 
     def __init__(
         self, store: str, message: str | None = None, *, hint: str | None = None, effect: str | None = None
@@ -226,7 +226,7 @@ class StoreNotFound(NotFound):
 
 
 class Conflict(KojikeyError):
-    """It exists already, or was changed by someone else meanwhile; nothing was changed."""
+    """Something exists already, or somebody else changed it meanwhile; nothing was changed."""
 
 
 class KeyExists(Conflict):
@@ -246,7 +246,7 @@ class AlreadyStaged(Conflict):
 
 
 class ChangedMeanwhile(Conflict):
-    """A compare-and-swap lost: someone else changed the document since it was read. ``ref`` says which."""
+    """Somebody else changed a document after it was read, so the compare-and-swap failed. ``ref`` is its address."""
 
     def __init__(self, ref: object) -> None:
         self.ref = ref
@@ -254,7 +254,7 @@ class ChangedMeanwhile(Conflict):
 
 
 class StoreExists(Conflict):
-    """There is a store already, and it is not what was asked for."""
+    """There is a store already, and it differs from the requested one."""
 
     def __init__(
         self, store: str, message: str | None = None, *, hint: str | None = None, effect: str | None = None
@@ -264,7 +264,7 @@ class StoreExists(Conflict):
 
 
 class StoreUnavailable(KojikeyError):
-    """The store could not be read or written. ``store`` is its place, without credentials."""
+    """The store cannot be read or written. ``store`` is its place, without credentials."""
 
     def __init__(self, store: str, problem: str, *, hint: str | None = None, effect: str | None = None) -> None:
         self.store, self.problem = store, problem
@@ -288,19 +288,19 @@ class StoreReadOnly(StoreUnavailable):
 
 
 class StoreFull(StoreUnavailable):
-    """There is no room; the change was not made."""
+    """The store has no room; the change was not made."""
 
 
 class StoreCorrupt(StoreUnavailable):
-    """Damaged, or not a store of ours. It is never replaced by a new one."""
+    """The store is damaged, or is not a store of kojikey. It is never replaced by a new one."""
 
 
 class StoreVersion(StoreUnavailable):
-    """Made by an older or newer version of kojikey."""
+    """An older or newer version of kojikey created the store."""
 
 
 class ConfigUnwritable(StoreUnavailable):
-    """config.toml cannot be written; it is as it was."""
+    """config.toml cannot be written; it was not changed."""
 
     def __init__(self, path: str, reason: str | None) -> None:
         self.store = path
@@ -312,7 +312,7 @@ class UnsafePermissions(StoreUnavailable):
 
 
 class UnsafeConfig(UnsafePermissions):
-    """Others can write config.toml, or read a password in it; it says where keys are kept, so it was not used."""
+    """Others can write config.toml, or read a password in it. It says where keys are kept, so it was not used."""
 
     def __init__(self, path: str, problem: str, *, hint: str) -> None:
         self.store, self.problem = path, problem
@@ -320,7 +320,7 @@ class UnsafeConfig(UnsafePermissions):
 
 
 class FileUnwritable(StoreUnavailable):
-    """A file that was to be written cannot be."""
+    """A report or another file cannot be written."""
 
     def __init__(self, path: str, reason: str, *, hint: str, effect: str | None = None) -> None:
         self.store, self.problem = path, f"cannot be written ({reason})"
@@ -328,7 +328,7 @@ class FileUnwritable(StoreUnavailable):
 
 
 class UnsafeDefinition(UnsafePermissions):
-    """Others can write a provider's definition, or the folder of all (then ``provider`` is ``""``): it was not used."""
+    """Others can write a provider's definition, or the folder of all definitions (``provider`` is ``""`` then)."""
 
     def __init__(self, path: str, problem: str, *, hint: str, provider: str = "") -> None:
         self.store = self.path = path
@@ -341,21 +341,21 @@ class CannotOpen(KojikeyError):
 
 
 class KekMissing(CannotOpen):
-    """The KEK's source has none: a variable is not set, a file is not there, nobody can be asked."""
+    """The KEK's source has no KEK: a variable is not set, a file does not exist, or nobody can be asked."""
 
 
 class KekUnavailable(CannotOpen):
-    """The KEK's source did not answer, or what it gave is not a KEK."""
+    """The KEK's source did not answer, or answered with something that is not a KEK."""
 
 
 class WrongKek(CannotOpen):
-    """The KEK is well formed but is not the one that wrapped this account's data key."""
+    """The KEK is well formed, but another one wrapped this account's data key."""
 
     effect = Effect.NOTHING_OPENED
 
 
 class KekChanged(CannotOpen):
-    """A store has another KEK than the one that is remembered of it here, and nothing that is signed leads to it."""
+    """A store has a KEK other than the one remembered for it here, and no signed statement leads to it."""
 
     def __init__(self, store: str, problem: str) -> None:
         super().__init__(
@@ -378,7 +378,7 @@ class RecordChanged(CannotOpen):
 
 
 class RecordUnsupported(CannotOpen):
-    """A record is of a form that this version does not read. ``where`` is its place in the store, where it has one."""
+    """This version cannot read a record's form. ``where`` is the record's place in the store, ``""`` if it has none."""
 
     def __init__(self, message: str, *, where: str = "", hint: str | None = None, effect: str | None = None) -> None:
         self.where = where
@@ -386,7 +386,7 @@ class RecordUnsupported(CannotOpen):
 
 
 class AuditBroken(CannotOpen):
-    """The chain of an account's events does not verify; the first bad one is named."""
+    """The chain of an account's events does not verify; ``seq`` is the first bad event."""
 
     def __init__(self, account: str, seq: int, problem: str) -> None:
         self.account, self.seq, self.problem = account, seq, problem
@@ -394,7 +394,7 @@ class AuditBroken(CannotOpen):
 
 
 def _quoted_unless_plain(account: str) -> str:
-    """Return an account's name that a store gave: one that was changed outside kojikey may have any characters."""
+    """Return an account's name that a store gave, quoted if it has other characters than kojikey would have written."""
     from kojikey.model.plain_text import quoted
 
     return account if account.isascii() and account.isprintable() else quoted(account)

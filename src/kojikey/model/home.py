@@ -8,10 +8,10 @@ from kojikey.model.errors import Effect, UsageError
 
 
 def expanded(path: str, *, what: str) -> str:
-    """Return a path with the home folder in place of ``~``: no shell did it in a crontab, an env file or a URL.
+    """Return a path with the home folder in place of ``~``: no shell expands it in a crontab, an env file or a URL.
 
     Raises:
-        UsageError: there is no such home folder; ``what`` says where the path is from.
+        UsageError: there is no such home folder; ``what`` names the setting that the path comes from.
     """
     if not path.startswith("~"):
         return path
@@ -22,7 +22,7 @@ def expanded(path: str, *, what: str) -> str:
 
 
 def _own_home() -> str:
-    """Return this user's home folder, ``~`` where there is none. A HOME that is empty is as none at all."""
+    """Return this user's home folder, ``~`` if there is none. An empty HOME counts as not set."""
     if os.environ.get("HOME") or os.name != "posix":
         return os.path.expanduser("~")
     import pwd

@@ -1,8 +1,8 @@
-"""A key with its versions, as operations see it, and its document, as stores keep it.
+"""A key with its versions, and the document in which a store keeps it.
 
 A document never has plaintext: each version is a sealed record, with displayable members beside it.
 
-Owns: the members of a document and their types, from which ``key_reading.py`` reads one. (Their forms it checks.)
+Owns: the members of a document and their types. Must not: read a document or check its texts (``key_reading.py`` does).
 """
 
 from __future__ import annotations
@@ -20,14 +20,13 @@ from kojikey.model.timestamps import parsed
 from kojikey.model.verdict import Outcome, Verdict
 
 EXPIRING = timedelta(days=14)
-"""How long before it expires a key is due for rotation, unless something else is said."""
-
+"""By default a key is due for rotation from this time before it expires."""
 
 Count = Annotated[int, Meta(ge=0)]
 
 
 class Stage(StrEnum):
-    """What a version is to its key."""
+    """The role that a version has in its key."""
 
     STAGED = "staged"  # saved, not yet trusted
     CURRENT = "current"  # in use
@@ -35,16 +34,16 @@ class Stage(StrEnum):
 
 
 class TestRecord(Struct, frozen=True, gc=False):
-    """The last test of a version. ``last_valid_at`` outlives failures of the network and of the provider."""
+    """The last test of a version. A failure of the network or of the provider does not change ``last_valid_at``."""
 
-    __test__ = False  # not a test class, whatever pytest thinks of the name
+    __test__ = False  # pytest would take it for a test class
 
     outcome: str
     reason: str
     tested_at: str
     last_valid_at: str | None
     reported: bool = False
-    """Whether it was no test, but an answer that a program got (``Client.report``)."""
+    """Whether this was not a test but an answer that a program received (``Client.report``)."""
 
     @classmethod
     def after(cls, verdict: Verdict, before: TestRecord | None, *, reported: bool = False) -> TestRecord:
@@ -53,16 +52,16 @@ class TestRecord(Struct, frozen=True, gc=False):
         return cls(verdict.outcome.value, verdict.reason.value, verdict.tested_at, valid_at, reported)
 
     def as_document(self) -> Document:
-        """Return the JSON form, which is also that of ``last_test`` in the contract."""
+        """Return the JSON form, in the store and in ``last_test`` of the output."""
         fields: Document = {name: getattr(self, name) for name in ("outcome", "reason", "tested_at", "last_valid_at")}
         return fields | ({"reported": True} if self.reported else {})
 
 
 class Version(Struct, frozen=True, gc=False):
-    """One value that a key has had. ``sealed`` is a compact JWE; ``tail`` is what its mask may show.
+    """One value that a key has had. ``sealed`` is a compact JWE; ``tail`` has the characters that its mask shows.
 
-    ``pending`` holds the settings of the key that take effect when a staged version is promoted. ``at_provider`` is
-    where the value is at its provider, None where that is not known.
+    ``pending`` has settings of the key that take effect when a staged version is promoted. ``at_provider`` identifies
+    the value at its provider, and is None if its id there is not known.
     """
 
     number: Annotated[int, Meta(ge=1)]
@@ -80,7 +79,7 @@ class Version(Struct, frozen=True, gc=False):
 
     @property
     def is_minted(self) -> bool:
-        """Whether kojikey had the value made at the provider."""
+        """Whether kojikey created the value at the provider."""
         return self.at_provider is not None and self.at_provider.is_minted
 
     def as_document(self) -> Document:
@@ -94,11 +93,11 @@ class Version(Struct, frozen=True, gc=False):
 
 
 class Key(Struct, frozen=True, gc=False):
-    """What an account has at a provider: its versions (at most one in each stage) and its settings.
+    """The key of an account at a provider: its versions (at most one in each stage) and its settings.
 
-    ``rotate_after_days`` is None for "never". ``models`` and ``capabilities`` are what tests check. ``minting`` is a
-    new key being created at the provider; ``unfound`` are those whose answer was lost, and that the provider did
-    not list when it was asked. ``is_copy``: the key came from another store, which is the one that rotates it there.
+    ``rotate_after_days`` is None for "never". Tests check ``models`` and ``capabilities``. ``minting`` is the intent of
+    a new key that is being created at the provider; ``unfound`` has the intents whose answer was lost and whose key the
+    provider did not list afterwards. ``is_copy``: the key was copied from another store, which rotates it.
     """
 
     account: str
@@ -117,27 +116,28 @@ class Key(Struct, frozen=True, gc=False):
 
     @property
     def is_mint_unfinished(self) -> bool:
-        """Whether a key is being created at the provider, or was made and is not in use yet."""
+        """Whether a new key is being created at the provider, or was created and is not in use yet."""
         staged = self.version(Stage.STAGED)
         return self.minting is not None or (staged is not None and staged.is_minted)
 
     @property
     def current(self) -> Version:
         """The version in use. Every saved key has one."""
-        for version in self.versions:  # a loop: `next` of a generator takes four times as long, and lists are long
+        for version in self.versions:  # `next` of a generator takes four times as long, and there are many keys
             if version.stage is Stage.CURRENT:
                 return version
         raise ValueError("no key of a store is without a current version")
 
     def age_days(self, moment: datetime) -> int:
-        """Return the whole days since the value in use was saved; 0 where the clock went backwards."""
+        """Return the whole days since the value in use was saved; 0 if the clock went backwards."""
         return max(0, (moment - parsed(self.current.created_at)).days)
 
     def rotation_due(self, moment: datetime, *, is_disabled: bool = False, expiring: timedelta = EXPIRING) -> bool:
-        """Return whether the key is due for rotation: it is older than it may be, or expires within a span.
+        """Return whether the key is due for rotation: older than ``rotate_after_days``, or soon to expire.
 
-        The keys of disabled accounts, and those that are never to be rotated, are not. A minted key that lives
-        shorter than the span is due in the last tenth of its life, or it would be due from the day it was made.
+        A key of a disabled account is never due, and neither is a key with ``rotate_after_days`` None. A minted key
+        whose whole life is shorter than ``expiring`` is due in the last tenth of it: it would be due from its first
+        day otherwise.
         """
         current = self.current
         if is_disabled or self.rotate_after_days is None:
@@ -152,24 +152,24 @@ class Key(Struct, frozen=True, gc=False):
         return expires - moment <= notice
 
     def version(self, stage: Stage) -> Version | None:
-        """Return the version in that stage, None where there is none."""
+        """Return the version in a stage, None if there is none."""
         for version in self.versions:
             if version.stage is stage:
                 return version
         return None
 
     def with_version(self, version: Version) -> Key:
-        """Return the key with that version in its stage, in place of what was there and of the same number."""
+        """Return the key with a version put into its stage. It replaces the version there and one of its number."""
         others = tuple(v for v in self.versions if v.stage is not version.stage and v.number != version.number)
         ordered = tuple(sorted((*others, version), key=lambda v: v.number))
         return structs.replace(self, versions=ordered, next_version=max(self.next_version, version.number + 1))
 
     def without(self, stage: Stage) -> Key:
-        """Return the key with no version in that stage."""
+        """Return the key without the version in a stage."""
         return structs.replace(self, versions=tuple(v for v in self.versions if v.stage is not stage))
 
     def as_document(self) -> Document:
-        """Return the JSON form for the store. ``tested_at`` repeats the current version's, for stores to index."""
+        """Return the JSON form for the store. ``tested_at`` is the current version's, so that stores can index it."""
         document: Document = {name: getattr(self, name) for name in _KEY_MEMBERS}
         document["versions"] = [version.as_document() for version in self.versions]
         document["models"], document["capabilities"] = list(self.models), list(self.capabilities)
@@ -183,7 +183,7 @@ class Key(Struct, frozen=True, gc=False):
         return document | {name: value for name, value in rare.items() if value}
 
 
-# As documents have them, in order; the others are written where there is something to write.
+# In the order in which documents have them. The other members are written only if they have a value.
 _KEY_MEMBERS = (
     "account", "provider", "next_version", "created_at", "label", "models", "capabilities", "rotate_after_days",
     "rotated_at",

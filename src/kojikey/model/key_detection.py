@@ -1,16 +1,16 @@
 """Checks whether a word on a command line looks like a key, so that it can be refused without being repeated.
 
-On the way of `kojikey run`: imports nothing that is slow to load. It errs towards "no" for what people really type:
-account names, UUIDs, provider ids, paths, URLs. A wrong "no" costs nothing (the word is refused for what it is),
-except that it could be repeated in a message, so messages also leave out whatever is not a plain name.
+In doubt the answer is "no", so that account names, UUIDs, provider ids, paths and URLs are accepted. A wrong "no" does
+little harm: the word is refused because it is not a name, and messages repeat nothing but plain names. `kojikey run`
+imports this: nothing here may be slow to load.
 """
 
 from __future__ import annotations
 
 import re
 
-# Prefixes as providers and public scanners (gitleaks, trufflehog) document them. They count anywhere in a word, so
-# that NAME=value, ?key=value and user:key@host are caught too.
+# Prefixes that providers and public scanners (gitleaks, trufflehog) document. They may be anywhere in a word, so that
+# NAME=value, ?key=value and user:key@host are found too.
 _DISTINCTIVE = re.compile(
     r"(?<![A-Za-z0-9])(?:"
     r"AIza[\w-]{20,}"  # Google, standard
@@ -34,19 +34,19 @@ _MIXED_RUN = 20
 
 
 def has_key_prefix(text: str) -> bool:
-    """Return whether a word contains a key, recognised by its provider's prefix."""
+    """Return whether a word contains a key that its provider's prefix gives away."""
     return bool(_DISTINCTIVE.search(text))
 
 
 def looks_like_key(text: str) -> bool:
-    """Return whether a word is likely a key (or holds one): a provider's prefix, or a long run without words in it."""
+    """Return whether a word is or contains a likely key: a provider's prefix, or a long row of random characters."""
     if has_key_prefix(text):
         return True
     if "/" in text or "\\" in text or any(character.isspace() for character in text):
-        return False  # a path, a URL or a sentence; a prefix would have given a key in it away
+        return False  # a path, a URL or a sentence: a key in it is recognised by its prefix alone
     if _PUBLIC.fullmatch(text):  # an age recipient, an SSH public key
         return False
-    value = text.rstrip("=").rpartition("=")[2]  # what stands after NAME=; a key may itself end in =
+    value = text.rstrip("=").rpartition("=")[2]  # the text after NAME=; a key may itself end in =
     if _UUID.fullmatch(value):
         return False
     return any(_is_random(run) for run in re.split(r"[^A-Za-z0-9]+", value))

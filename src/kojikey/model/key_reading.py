@@ -1,10 +1,11 @@
-"""Reading keys from their documents, many at once: which text is a document of ours, and the key in it.
+"""Reads keys from their documents, many at once, and refuses each document that kojikey cannot have written.
 
-Owns: the form that a document must have; a writer of the store can put anything there. A store of a million keys is
-read at the speed of its engine only where the work for each key is done outside Python: msgspec parses a text, checks
-the types and makes the objects in one call, and each form (names, stamps, fingerprints, printable text) is checked for
-all keys of a page together. Where a page does not pass, its documents are checked one by one.
-Must not: know a store, or say what is wrong with a document.
+Owns: the form that a document must have; a writer of the store can put anything there. Must not: know a store, or say
+why a document is refused.
+
+A store of a million keys is read at the speed of its engine only if Python does no work for single keys. So msgspec
+parses a text, checks the types and creates the objects in one call, and each form (names, stamps, fingerprints,
+printable text) is checked for all keys of a page together. If a page fails, its documents are checked one by one.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from kojikey.model.minting import MintIntent
 from kojikey.model.verdict import Outcome, Reason
 
 _decode: Callable[[Any], Key] = msgspec.json.Decoder(Key).decode
-# Lines of such texts; possessive, so that a page with a damaged one is refused as quickly as a good one is read.
+# Each matches any number of texts, with a line end after each. Possessive, so that a damaged page is refused quickly.
 _ACCOUNTS, _PROVIDERS, _FINGERPRINTS = (
     re.compile(rf"(?:{pattern}\n)*+") for pattern in (account.NAME, validators.NAME, validators.FINGERPRINT)
 )
@@ -36,7 +37,7 @@ _PENDING: dict[str, Callable[[object], Any]] = {
 
 
 def read_keys(texts: Sequence[Any]) -> Sequence[Key | None]:
-    """Return the key in each text, None for a text that is not a document of ours."""
+    """Return the key in each text, None for a text that kojikey cannot have written."""
     try:
         keys = list(map(_decode, texts))
         if _are_well_formed(keys) and (_are_plain(texts) or _are_printable(keys)):
@@ -47,9 +48,9 @@ def read_keys(texts: Sequence[Any]) -> Sequence[Key | None]:
 
 
 def _are_plain(texts: Sequence[str]) -> bool:
-    """Return whether every string in the documents is printable because it is printable ASCII as it stands.
+    """Return whether the documents are ASCII without escapes: then every string in them is printable.
 
-    What else JSON allows in a string begins with a backslash.
+    JSON allows no control characters in a string but DEL; all others need an escape, which begins with a backslash.
     """
     joined = "".join(texts)
     return joined.isascii() and "\\" not in joined and "\x7f" not in joined
@@ -84,13 +85,13 @@ def _are_well_formed(keys: Sequence[Key]) -> bool:
 
 
 def _all_match(pattern: re.Pattern[str], texts: Collection[str]) -> bool:
-    """Return whether each text matches: the pattern is that of lines, and none of them may itself be several."""
+    """Return whether each text, as a line, matches a pattern of lines; a text with a line end in it does not."""
     joined = "\n".join([*texts, ""])
     return joined.count("\n") == len(texts) and pattern.fullmatch(joined) is not None
 
 
 def _stamps(keys: Iterable[Key], versions: Iterable[Version], tests: Iterable[TestRecord]) -> set[str]:
-    # Loops, and a look before each addition: most keys have few moments, and many of them the same.
+    # Loops with conditions are faster here than comprehensions: most keys have few stamps.
     found: set[str] = set()
     for key in keys:
         found.add(key.created_at)
@@ -110,17 +111,17 @@ def _stamps(keys: Iterable[Key], versions: Iterable[Version], tests: Iterable[Te
 
 
 def _are_stamps(found: Collection[str]) -> bool:
-    """Return whether each is a moment as :func:`~kojikey.model.timestamps.stamp` writes it."""
-    stamps = list(found)  # the same, once read and written
+    """Return whether each text is a moment as :func:`~kojikey.model.timestamps.stamp` writes it."""
+    stamps = list(found)  # a stamp that is read and written again is unchanged
     moments: list[datetime] = msgspec.convert(stamps, list[datetime])
     return bytes(msgspec.json.encode(moments)) == msgspec.json.encode(stamps)
 
 
 def _agree(keys: Sequence[Key]) -> bool:
-    """Return whether the members of each key go together: each version in a place of its own, and one in use."""
+    """Return whether the members of each key are consistent: no two versions in one stage, and one version in use."""
     for key in keys:
         versions = key.versions
-        if len(versions) == 1 and key.minting is None and not key.unfound:  # most keys: no need for a set of one
+        if len(versions) == 1 and key.minting is None and not key.unfound:  # most keys; this check is faster
             only = versions[0]
             if only.stage is not Stage.CURRENT or only.number >= key.next_version or only.pending is not None:
                 return False

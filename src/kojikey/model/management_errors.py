@@ -1,6 +1,7 @@
-"""What goes wrong with keys at their provider: the branches of the tree in :mod:`.errors` that are about minting.
+"""Errors about keys at their provider: the branches of the tree in :mod:`.errors` that are about minting.
 
-Messages hold a provider's words only after they were scrubbed, and no id that a person typed: it may be a key.
+Messages have a provider's words only after those were scrubbed. They never have an id that a person typed, because it
+may be a key.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from kojikey.model.errors import Conflict, Effect, KojikeyError, NotFound, Usage
 
 
 class CannotMint(UsageError):
-    """The provider has no API for this, or which key or parent is meant is not known; nothing was done."""
+    """The provider has no API for this, or it is not clear which key or parent is meant; nothing was done."""
 
 
 class NoAdminKey(NotFound):
@@ -30,7 +31,7 @@ class NoSuchParent(NotFound):
 
 
 class MintUnfinished(Conflict):
-    """A key is being created at the provider, or was made and is not in use yet: that has to be finished first."""
+    """A key is being created at the provider, or was created and is not in use yet. That has to be finished first."""
 
     def __init__(self, account: str, provider: str) -> None:
         self.account, self.provider = account, provider
@@ -40,7 +41,7 @@ class MintUnfinished(Conflict):
 
 
 class NotRetired(Conflict):
-    """The previous key is still there at the provider, and would be forgotten."""
+    """The previous key still exists at the provider, and the store would lose its id."""
 
     def __init__(self, account: str, provider: str) -> None:
         self.account, self.provider = account, provider
@@ -51,18 +52,18 @@ class NotRetired(Conflict):
 
 
 class Refusal(StrEnum):
-    """What a provider says no to."""
+    """The reason why a provider refused a key-management request."""
 
     ADMIN_KEY = "admin_key"  # it does not accept the credential
-    OTHER_KIND = "other_kind"  # the credential is none that manages keys
+    OTHER_KIND = "other_kind"  # the credential is of a kind that does not manage keys
     PERMISSION = "permission"
-    LIMIT = "limit"  # there may be no more keys
+    LIMIT = "limit"  # it allows no more keys
     NOT_THERE = "not_there"
     REQUEST = "request"
 
 
 class ManagementRefused(KojikeyError):
-    """A provider said no to a request of its key management; what was asked for was not done."""
+    """A provider refused a key-management request, and did not carry it out."""
 
     def __init__(self, message: str, refusal: Refusal, *, hint: str | None = None, effect: str | None = None) -> None:
         self.refusal = refusal
@@ -78,9 +79,9 @@ class WiderRefused(ManagementRefused):
 
 
 class ManagementUnavailable(KojikeyError):
-    """A provider's key management could not be asked, or did not answer as it should.
+    """A provider's key management cannot be reached, or its answer makes no sense.
 
-    ``is_uncertain`` means that the request may have been carried out in spite of the error.
+    ``is_uncertain``: the provider may have carried out the request in spite of the error.
     """
 
     def __init__(self, message: str, *, is_uncertain: bool, hint: str | None = None) -> None:

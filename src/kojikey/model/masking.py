@@ -10,7 +10,7 @@ _SHORTEST_WITH_TAIL = 16
 
 
 def tail_of(value: str) -> str:
-    """Return the part of a key that may be displayed: its last four characters, ``""`` when it is shorter than 16."""
+    """Return the part of a key that may be displayed: its last four characters, ``""`` if it is shorter than 16."""
     return value[-VISIBLE:] if len(value) >= _SHORTEST_WITH_TAIL else ""
 
 

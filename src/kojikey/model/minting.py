@@ -1,8 +1,9 @@
 """The members of a key's document about its provider: the id of a version there, and the intent to create a new key.
 
-Owns: both forms, and which members the proof covers. Without the proof, a writer of the store could have kojikey delete
-another key at the provider, so each has a proof that only the account's data key makes. Must not: compute or check the
-proof (operations do).
+Each has a proof (an HMAC), for which the account's data key is needed. Without it, a writer of the store could make
+kojikey delete another key at the provider.
+
+Owns: both forms, and which members the proof covers. Must not: compute or check a proof (operations do).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from kojikey.model.ref import Document
 
 
 class _Proved(Struct, frozen=True, gc=False):
-    """A record of texts with a proof. ``content`` is what the proof covers."""
+    """A record with a proof."""
 
     def content(self) -> Document:
         """Return the members that the proof covers."""
@@ -26,15 +27,15 @@ class _Proved(Struct, frozen=True, gc=False):
         return structs.asdict(self)
 
     def with_proof(self, proof: str) -> Self:
-        """Return the same with its proof."""
+        """Return the same record with a proof."""
         return structs.replace(self, proof=proof)
 
 
 class AtProvider(_Proved, frozen=True, gc=False):
-    """Where a version is at its provider.
+    """How a version is identified at its provider.
 
-    ``key_id`` is ``""`` where the provider knows none (the key is its own id). ``owner`` is who it belongs to within
-    the parent. ``is_minted``: kojikey had it made, and may delete it without asking.
+    ``key_id`` is ``""`` at a provider without ids, where the key is its own id. ``parent`` is the project, team or
+    account there, and ``owner`` the user in it. ``is_minted``: kojikey created the key, and may delete it unasked.
     """
 
     key_id: str
@@ -48,16 +49,16 @@ class AtProvider(_Proved, frozen=True, gc=False):
     def unproved(
         cls, key_id: str, parent: str = "", owner: str = "", name: str = "", *, is_minted: bool = False
     ) -> Self:
-        """Return a place whose proof is still to be made."""
+        """Return a record without a proof."""
         return cls(key_id, parent, owner, name, is_minted, "")
 
 
 class MintIntent(_Proved, frozen=True, gc=False):
-    """A key that was, or is about to be, asked for at the provider. It is kept from before the request is sent.
+    """The intent to create a key at the provider. It is saved before the request is sent.
 
-    ``name`` is what the key is called there; ``token`` is its unique part. ``like`` is the id of the template and
-    ``admin_account`` whose admin key is used, where they were named. ``is_wider_allowed``: more permissions were agreed
-    to.
+    ``name`` is the key's name there; ``token`` is the unique part of it. ``like`` (the id of the template),
+    ``chosen_parent`` and ``admin_account`` are the values of the options, None if not given. ``is_wider_allowed``: the
+    user agreed that the new key may be allowed more than the old one.
     """
 
     name: str

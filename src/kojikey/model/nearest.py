@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-_LONG = 7  # letters from which on two slips are still the same word
+_LONG = 7  # from this length on, a word with two slips is still the same word
 _MOST_SLIPS = 2
 
 
 def nearest(
     word: str, names: Iterable[str], *, synonyms: Mapping[str, str] | None = None, strict: frozenset[str] = frozenset()
 ) -> str | None:
-    """Return the name that was likely meant, None where none is near enough or two are equally near.
+    """Return the name that was likely meant, None if none is near enough or two are equally near.
 
-    ``strict`` names (those of commands that delete) are meant by one slip alone, however long they are.
+    A name in ``strict`` (a command that deletes) is suggested only for one slip, however long the name is.
     """
     known = tuple(names)
     if synonyms and synonyms.get(word) in known:
         return synonyms[word]
-    # A word of another length is another word: the distance to one of a million letters would take minutes.
+    # A word of another length cannot be near enough, and the distance to a word of a million letters takes minutes.
     slips = {name: distance(word, name) for name in known if abs(len(word) - len(name)) <= _MOST_SLIPS}
     near = [name for name in slips if slips[name] <= _allowed(word, name, strict)]
     fewest = min((slips[name] for name in near), default=0)
@@ -34,7 +34,7 @@ def _allowed(word: str, name: str, strict: frozenset[str]) -> int:
 
 
 def distance(word: str, name: str) -> int:
-    """Return how many slips lie between two words: a letter too many, missing, wrong, or two swapped."""
+    """Return the number of slips between two words: an extra, missing or wrong letter, or two swapped letters."""
     rows = [list(range(len(name) + 1))]
     for i, letter in enumerate(word, 1):
         row = [i]

@@ -1,7 +1,7 @@
-"""A suggested command is a value: which command, about what; the account and store are added where it is shown.
+"""Suggested commands as values. The code that shows a suggestion adds the account and the store to it.
 
-Owns: how a hint is put together of words and commands. Must not: know the command line's options or settings.
-On the way of `kojikey run`: imports nothing that is slow to load.
+Owns: how a hint is composed of texts and commands. Must not: know the command line's options or settings.
+`kojikey run` imports this: nothing here may be slow to load.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 
 
 class Next(NamedTuple):
-    """A command of kojikey to type (``""`` for none: kojikey's own options).
+    """A command of kojikey to type; ``command`` is ``""`` for ``kojikey`` with options alone.
 
-    ``account`` is the one that it is about, where that may be another than the one that was chosen.
+    ``account`` is given if the command may be about another account than the one that was chosen.
     """
 
     command: str
@@ -22,25 +22,25 @@ class Next(NamedTuple):
     account: str | None = None
 
     def typed(self, options: tuple[str, ...] = ()) -> str:
-        """Return the command as it is typed, with options after its arguments; words are quoted for a shell."""
+        """Return the command line as text, with the options after the arguments; words are quoted for a shell."""
         place = next((at for at, word in enumerate(self.words) if word.startswith("-")), len(self.words))
         words = (*self.words[:place], *options, *self.words[place:])
         return " ".join(("kojikey", *filter(None, (self.command,)), *map(_quoted, words)))
 
 
 class Hint(str):
-    """What to do next, as text; ``parts`` are the texts and the commands that it is made of."""
+    """A text that says what to do next; ``parts`` has the texts and commands that it consists of."""
 
     parts: tuple[str | Next, ...]
 
     def __new__(cls, *parts: str | Next) -> Hint:
-        """Put a hint together of texts, commands and other hints."""
+        """Return a hint that consists of texts, commands and the parts of other hints."""
         flat: list[str | Next] = []
         for part in parts:
             flat += part.parts if isinstance(part, Hint) else (part,)
-        made = super().__new__(cls, "".join(map(_text, flat)))
-        made.parts = tuple(flat)
-        return made
+        hint = super().__new__(cls, "".join(map(_text, flat)))
+        hint.parts = tuple(flat)
+        return hint
 
     def __add__(self, text: str) -> Hint:
         return Hint(self, text)
@@ -50,24 +50,24 @@ class Hint(str):
 
 
 def next_step(command: str, *words: str, account: str | None = None) -> Hint:
-    """Return the hint that is one command; ``words`` are its arguments, then its options."""
+    """Return a hint that consists of one command; ``words`` are its arguments, then its options."""
     return Hint(Next(command, words, account))
 
 
 def finish_or_discard(provider: str, *, account: str | None = None) -> Hint:
-    """Return the hint about a version that is staged."""
+    """Return the hint for a key with a staged version: finish the rotation, or discard it."""
     resume = next_step("rotate", provider, "--resume", account=account)
     abort = next_step("rotate", provider, "--abort", account=account)
     return Hint("finish it with ", resume, ", or discard it with ", abort)
 
 
 def is_command_first(text: str) -> bool:
-    """Return whether a hint begins with a command, so that it can be typed as it stands."""
+    """Return whether a hint begins with a command."""
     return isinstance(text, Hint) and bool(text.parts) and isinstance(text.parts[0], Next)
 
 
 def commands_of(text: str) -> tuple[Next, ...]:
-    """Return the commands that a hint suggests; none for a mere text."""
+    """Return the commands that a hint suggests, none for a plain ``str``."""
     return tuple(part for part in text.parts if isinstance(part, Next)) if isinstance(text, Hint) else ()
 
 
@@ -78,7 +78,7 @@ def _text(part: str | Next) -> str:
 
 
 def _quoted(word: str) -> str:
-    if word and (_PLAIN.issuperset(word) or word.isupper()):  # a placeholder, for example NAME|URL, is for people
+    if word and (_PLAIN.issuperset(word) or word.isupper()):  # a placeholder, for example NAME|URL, is not quoted
         return word
     import shlex
 

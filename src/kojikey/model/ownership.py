@@ -1,6 +1,6 @@
-"""Whether somebody else could have written a file that kojikey acts upon.
+"""Finds out whether another user can write a file whose content kojikey trusts.
 
-On the way of `kojikey run`: imports nothing that is slow to load.
+`kojikey run` imports this: nothing here may be slow to load.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ _HAS_OWNERS = hasattr(os, "geteuid")  # Windows has access lists instead
 
 
 def foreign_writer(found: os.stat_result, path: str) -> tuple[str, str] | None:
-    """Return who else can write a file or folder and the command that mends it, None where nobody can."""
+    """Return what is wrong if another user can write a file or folder, and the command that fixes it; else None.
+
+    The first text goes on after the path, for example "can be written by others (mode 0666)".
+    """
     if not _HAS_OWNERS:
         return None
     if found.st_uid not in (os.geteuid(), 0):
@@ -23,7 +26,7 @@ def foreign_writer(found: os.stat_result, path: str) -> tuple[str, str] | None:
 
 
 def quoted(path: str) -> str:
-    """Return a path as a shell takes it."""
+    """Return a path quoted for a shell."""
     import shlex
 
     return shlex.quote(path)

@@ -1,6 +1,6 @@
-"""Opening a file that a user or a setting names, without blocking: a named pipe that nobody writes to would hang.
+"""Opens a file that a user or a setting names, without blocking: opening a named pipe without a writer would hang.
 
-Owns: which kinds of files are read. Must not: judge owner or mode, or know what is in the file.
+Owns: which kinds of files are read. Must not: judge owner or mode, or know the content.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 OPEN_FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
-"""For reading, without waiting for a writer or becoming a terminal's process."""
+"""Flags for reading, without waiting for a writer and without making a terminal the process's controlling terminal."""
 
 
 def open_plain(path: str) -> BinaryIO:
-    """Return a plain file, opened for reading bytes, or the pipe of a shell's ``<(CMD)``, which has a writer.
+    """Return a regular file, or the pipe of a shell's ``<(CMD)``, opened for reading bytes.
 
     Raises:
-        OSError: there is none, or it is something else: a folder, a device, a named pipe.
-        ValueError: that is not a path.
+        OSError: it does not exist, cannot be opened, or is something else: a folder, a device, a named pipe.
+        ValueError: the text cannot be a path.
     """
     descriptor = os.open(path, OPEN_FLAGS)
     try:
@@ -42,7 +42,7 @@ def _refuse_other_kinds(descriptor: int, path: str) -> None:
 
 
 def is_nameless_pipe(mode: int, path: str) -> bool:
-    """Return whether an open file is a pipe that a process made for another (``/dev/fd/63``), not one in a folder."""
+    """Return whether an open file is a pipe without a name in a folder, for example ``/dev/fd/63``."""
     if not stat.S_ISFIFO(mode):
         return False
     return path.startswith("/dev/fd/") or not os.path.exists(os.path.realpath(path))

@@ -1,7 +1,7 @@
 """Makes text of unknown origin safe to show: one line, no control characters, quoted where its form is wrong.
 
-Owns: which text of a store, a provider or a file may reach a terminal, a log or a report.
-Must not: know what the words mean. On the way of `kojikey run`: imports nothing that is slow to load.
+Owns: which text of a store, a provider or a file may reach a terminal, a log or a report. Must not: know what the text
+means. `kojikey run` imports this: nothing here may be slow to load.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ _LONGEST_QUOTED = 80
 
 
 def one_line(text: str) -> str:
-    """Return a text on one line without control characters: a terminal only shows it, and does nothing else.
+    """Return a text on one line without control characters, so that a terminal only shows it.
 
-    White space becomes spaces. Escapes, bells, invisible characters and those that turn the direction of writing are
-    dropped. Half a surrogate pair (a file name that is not UTF-8) stays: the stream's encoding replaces it.
+    White space becomes spaces. Escapes, bells, invisible characters and those that change the direction of writing are
+    dropped. A surrogate (from a file name that is not UTF-8) stays: the stream's encoding replaces it.
     """
     if text.isprintable():
         return text
@@ -27,12 +27,12 @@ def _harmless(character: str) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number with what it counts: ``1 key``, ``2 keys``."""
+    """Return a number and a noun: ``1 key``, ``2 keys``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def shortened(text: str, length: int) -> str:
-    """Return a text with its middle left out where it is too long: names differ at both ends."""
+    """Return a text, without its middle if it is longer than ``length``: names differ at both ends."""
     if len(text) <= length:
         return text
     head = (length - 1) // 2
@@ -40,7 +40,7 @@ def shortened(text: str, length: int) -> str:
 
 
 def printable(text: str) -> str:
-    """Return hostile text as it can be shown on one line: each character that does not print is escaped."""
+    """Return hostile text on one line, with each character escaped that cannot be printed."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
         for character in text
@@ -50,7 +50,7 @@ def printable(text: str) -> str:
 def quoted(text: object) -> str:
     """Return a value that failed its form check as a message shows it: quoted, in ASCII, shortened.
 
-    What may be a key is not repeated: a writer of the store could have a message say anything.
+    A text that may be a key is not repeated.
     """
     from kojikey.model.key_detection import looks_like_key
 

@@ -1,4 +1,4 @@
-"""Where a document is in a store: the header, an account, or an account's key at a provider."""
+"""The address of a document in a store: of the header, an account, or an account's key at a provider."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
 Document: TypeAlias = "dict[str, Any]"
-"""A JSON object. Stores move documents and never look inside, except for the fields that they index."""
+"""A JSON object. Stores do not read it, except for the members that they index."""
 
 
 class Ref(NamedTuple):
-    """The address of one document. ``account`` and ``provider`` are ``""`` where they do not apply."""
+    """The address of one document. ``account`` and ``provider`` are ``""`` if they do not apply.
+
+    The ``provider`` of a grant is the role.
+    """
 
     kind: str  # "header", "account" or "key"; in stores with roles also "grant"
     account: str = ""
     provider: str = ""
 
     def __str__(self) -> str:
-        # What a store calls its documents may be anything, and messages go to terminals.
+        # A store can have any name for a document, and messages are printed on terminals.
         from kojikey.model.validators import shown
 
         return "/".join(shown(part) for part in self if part)
@@ -35,10 +38,10 @@ def account_ref(account: str) -> Ref:
 
 
 def grant_ref(account: str, role: str) -> Ref:
-    """Return the address of a database role's grant to an account, in stores that have roles."""
+    """Return the address of a database role's grant for an account, in stores with roles."""
     return Ref("grant", account, role)
 
 
 def key_ref(account: str, provider: str) -> Ref:
-    """Return the address of the key that an account has at a provider."""
+    """Return the address of an account's key at a provider."""
     return Ref("key", account, provider)

@@ -1,9 +1,8 @@
-"""The one form in which a key, a passphrase or a KEK travels through the program.
+"""The type of keys, passphrases and KEKs everywhere in the program.
 
-Owns: keeping a value from being shown by accident. Must not: log, compare, copy or serialise it. A value leaves
-only through :meth:`Secret.reveal`, so that every place that needs the plaintext can be found by searching for that
-word. (After restic's SecretString and Tink's keyset handle: redaction is the default, and does not depend on the
-caller.)
+Owns: that a value is not shown by accident. Must not: log, compare, copy or serialise it. The plaintext is available
+only from :meth:`Secret.reveal`: search for that word to find every place that uses it. (After restic's SecretString and
+Tink's keyset handle: redaction is the default, and does not depend on the caller.)
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ _REDACTED = "[secret]"
 
 
 class NotSerialisable:
-    """What holds a secret and therefore is not pickled, copied or taken apart by any of Python's ways to do so."""
+    """Base of the classes that hold a secret: an instance cannot be pickled, copied or converted to a dict."""
 
     __slots__ = ()
 
@@ -34,7 +33,7 @@ class NotSerialisable:
 
 
 class HiddenBytes(bytes):
-    """Key material or plaintext, for the few functions that compute with it: a traceback with locals shows no byte."""
+    """Key material or plaintext as bytes. A traceback with local variables shows nothing of it."""
 
     __slots__ = ()
 
@@ -45,7 +44,7 @@ class HiddenBytes(bytes):
 
 
 class Secret(NotSerialisable):
-    """A piece of text that can be handed on but not shown, compared, copied or pickled."""
+    """A text that can be passed on, but not shown, compared, copied or pickled."""
 
     __slots__ = ("__value",)
     __value: str
@@ -54,7 +53,7 @@ class Secret(NotSerialisable):
         object.__setattr__(self, "_Secret__value", value)
 
     def reveal(self) -> str:
-        """Return the plaintext: for a header, an environment, a sealed record or the task of a worker, nowhere else."""
+        """Return the plaintext. Only a header, an environment, a sealed record or a worker's task may take it."""
         return self.__value
 
     def __repr__(self) -> str:

@@ -1,7 +1,7 @@
 """Decodes a file or a pipe: UTF-8 with or without a byte-order mark, and UTF-16 with one.
 
-Windows' shells write UTF-16 where a result is sent to a file with ``>``, and its editors begin UTF-8 with a mark.
-Must not: let an exception out that holds the bytes; they may be a key or a passphrase.
+The shells of Windows write UTF-16 into a file with ``>``, and its editors begin UTF-8 with a mark. Must not: raise an
+exception that holds the bytes; they may be a key or a passphrase.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 def decoded(data: bytes) -> str | None:
-    """Return the text, without a byte-order mark; None where it is not text."""
+    """Return the text without a byte-order mark, None if the bytes are not text."""
     data = HiddenBytes(data)
     encoding = "utf-16" if data.startswith(UTF_16_MARKS) else "utf-8"
     try:

@@ -1,4 +1,4 @@
-"""Times and spans as people write them and as documents keep them (RFC 3339, UTC, seconds, ``Z``)."""
+"""Reads and writes times and spans: as people type them, and as documents have them (RFC 3339, UTC, seconds, ``Z``)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kojikey.model.errors import Effect, UsageError
 
 _STAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _SPAN = re.compile(r"([0-9]{1,6})([smhdwy])")
-_LONGEST = timedelta(days=36_500)  # a calendar ends somewhere, and what is counted from today must not pass its end
+_LONGEST = timedelta(days=36_500)  # a date that is computed from today must be before the year 10000
 _UNITS = {
     "s": timedelta(seconds=1),
     "m": timedelta(minutes=1),
@@ -29,7 +29,7 @@ def now() -> str:
 
 def stamp(moment: datetime) -> str:
     """Return an aware moment as RFC 3339 UTC, to the second."""
-    # Not strftime, whose %Y leaves out the zeros that a year before 1000 begins with.
+    # Not strftime: its %Y omits the leading zeros of a year before 1000.
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
@@ -37,7 +37,7 @@ def parsed(text: str) -> datetime:
     """Return the moment that :func:`stamp` wrote.
 
     Raises:
-        ValueError: it wrote something else.
+        ValueError: the text does not have that form.
     """
     if not _STAMP.fullmatch(text):
         raise ValueError("not a stamp")
@@ -45,10 +45,10 @@ def parsed(text: str) -> datetime:
 
 
 def span(text: str, *, what: str) -> timedelta:
-    """Return the long span that a person wrote: a whole number and one of h d w y (365 days), for example ``90d``.
+    """Return the long span that a person typed: a whole number and one of h d w y (365 days), for example ``90d``.
 
     Raises:
-        UsageError: it is not one, or minutes or months may be meant; ``what`` names the option.
+        UsageError: the text is not such a span, or may mean minutes or months. ``what`` names the option.
     """
     match = _SPAN.fullmatch(text.strip())
     if match and match[2] == "m":
@@ -63,10 +63,10 @@ def span(text: str, *, what: str) -> timedelta:
 
 
 def short_span(text: str, *, what: str) -> timedelta:
-    """Return the span that a person wrote, as :func:`span`, also in seconds (s) and minutes (m).
+    """Return the span that a person typed: as for :func:`span`, and also in seconds (s) and minutes (m).
 
     Raises:
-        UsageError: it is not one; ``what`` names the option.
+        UsageError: the text is not such a span. ``what`` names the option.
     """
     match = _SPAN.fullmatch(text.strip())
     if not match:
@@ -89,7 +89,7 @@ def moment_or_span(text: str, *, what: str) -> str:
     """Return the stamp for a date (``2027-01-31``: its end), a moment (RFC 3339) or a span from now (``90d``).
 
     Raises:
-        UsageError: it is none of them, or in a year that nobody means.
+        UsageError: the text is none of these, or names a year before 2000. ``what`` names the option.
     """
     try:
         moment = _moment(text.strip(), what=what).astimezone(UTC)

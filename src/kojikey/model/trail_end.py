@@ -14,7 +14,7 @@ _LINK = re.compile(r"[0-9a-f]{64}")
 
 
 class TrailEnd(NamedTuple):
-    """The last event of an account: its number, its link, and its time (empty where the event has none)."""
+    """The last event of an account: its number, its link, and its time (``""`` if the event has none)."""
 
     seq: int
     link: str
@@ -22,10 +22,10 @@ class TrailEnd(NamedTuple):
 
     @classmethod
     def checked(cls, seq: object, link: object, time: object) -> TrailEnd:
-        """Return an end, after making sure that it has the form of one.
+        """Return the end with these members, after checking their forms.
 
         Raises:
-            ValueError: it has not.
+            ValueError: a member does not have its form.
         """
         number = validators.count(seq)
         if not number or not isinstance(link, str) or not _LINK.fullmatch(link):

@@ -1,8 +1,8 @@
-"""Whether a value can be what kojikey once wrote: a writer of the store can put anything into it.
+"""Checks whether kojikey can have written a value: a writer of the store can put anything into it.
 
-Owns: the forms of names, texts, stamps and counts in documents, and how a name that fails its check is shown.
-Must not: know which document it looks at. Each check returns its value unchanged, or raises a ``ValueError`` that does
-not repeat it. On the way of `kojikey run`: imports nothing that is slow to load.
+Owns: the forms of names, texts, stamps and counts in documents, and how a name that fails its check is shown. Must not:
+know which document a value is from. Each check returns its value unchanged, or raises a ``ValueError`` that does not
+repeat it. `kojikey run` imports this: nothing here may be slow to load.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ def name(value: object) -> str:
 
 
 def shown(value: object) -> str:
-    """Return a name or a number as messages show it: as it is where it has the form of one, else quoted."""
+    """Return a name or a number as messages show it: unchanged if it has the form of one, else quoted."""
     is_plain = type(value) is int or (isinstance(value, str) and is_account(value))
     return str(value) if is_plain else quoted(value)
 
 
 def text(value: object) -> str:
-    """Return text that can be shown: no control characters, so that a terminal is not moved by what a store holds."""
+    """Return a text without control characters, which a terminal would obey."""
     if not isinstance(value, str) or not value.isprintable():
         raise ValueError("not printable text")
     return value
 
 
 def texts(value: object) -> tuple[str, ...]:
-    """Return a list of such texts, as a tuple."""
+    """Return a list of texts, each checked by :func:`text`, as a tuple."""
     if not isinstance(value, list):
-        raise ValueError("not a list")  # noqa: TRY004 - one kind of error for all that is wrong
+        raise ValueError("not a list")  # noqa: TRY004 - one type of error for everything that can be wrong
     return tuple(map(text, value))
 
 
@@ -85,5 +85,5 @@ def flag(value: object) -> bool:
 
 
 def optional(check: Callable[[object], Any], value: object) -> Any:
-    """Return what the check makes of a value, None for None."""
+    """Return the value that a check returns, None for None."""
     return None if value is None else check(value)

@@ -1,4 +1,4 @@
-"""The result of a test of a key: three-valued in effect, because an undecided test is never "the key is bad"."""
+"""The result of a test of a key. A test that could not decide is an outcome of its own, and never a bad key."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from msgspec import Struct
 
 
 class Outcome(StrEnum):
-    """The four outcomes of a test, from best to worst for the key, `indeterminate` apart."""
+    """The outcomes of a test: three from best to worst for the key, and `indeterminate`."""
 
     VALID = "valid"
     LIMITED = "limited"
@@ -18,7 +18,7 @@ class Outcome(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why; each reason belongs to one outcome (:data:`OUTCOME_OF`)."""
+    """The reasons for an outcome; each belongs to one outcome (:data:`OUTCOME_OF`)."""
 
     OK = "ok"
     MISSING_PERMISSION = "missing_permission"
@@ -65,12 +65,12 @@ _FAIL_ON = (Outcome.REJECTED, Outcome.LIMITED, Outcome.INDETERMINATE)
 
 
 def is_failure(outcome: Outcome, fail_on: str) -> bool:
-    """Return whether an outcome counts as a failed key, ``fail_on`` being the mildest that does."""
+    """Return whether an outcome counts as a failed key; ``fail_on`` is the mildest outcome that does."""
     return outcome in _FAIL_ON[: _FAIL_ON.index(Outcome(fail_on)) + 1]
 
 
 class CheckResult(Struct, frozen=True):
-    """What one request of a test found. ``http_status`` is None when there was no answer."""
+    """The result of one request of a test. ``http_status`` is None if there was no answer."""
 
     name: str
     required: bool
@@ -87,7 +87,7 @@ class CheckResult(Struct, frozen=True):
 
 
 class Usage(Struct, frozen=True):
-    """What the key's account has used, where the provider tells it. ``resets_at`` is RFC 3339 UTC."""
+    """The usage that the provider reports of the key's account. ``resets_at`` is RFC 3339 UTC."""
 
     unit: str
     used: float | None = None
@@ -107,11 +107,10 @@ class Usage(Struct, frozen=True):
 class Verdict(Struct, frozen=True):
     """The result of a whole test.
 
-    ``authentic`` is True where the provider showed that it knows the key, False where it said that it does not,
-    None where nothing was learned. ``detail`` and ``hint`` are scrubbed of the key and of control characters.
-    ``permissions`` and ``expires_at`` are what the provider reports about the key's permissions and expiry, None where
-    it tells nothing. ``attempts`` counts the tries of the request that took most (1 where nothing was repeated);
-    ``latency_ms`` is of the whole test.
+    ``authentic`` is True if the provider showed that it knows the key, False if it said that it does not, None if
+    nothing was learned. ``detail`` and ``hint`` are scrubbed of the key and of control characters. ``permissions`` and
+    ``expires_at`` are the key's permissions and expiry, None if the provider does not report them. ``attempts`` counts
+    the attempts of the request that needed most (0: no request was made); ``latency_ms`` is that of the whole test.
     """
 
     reason: Reason

@@ -1,4 +1,4 @@
-"""The version, in a place that every layer may import."""
+"""The version of kojikey, in a module that every layer may import."""
 
 from __future__ import annotations
 
