@@ -211,7 +211,7 @@ def test_a_bug_that_one_key_meets_ends_no_other(kojikey: Program, clock: Any, mo
     async def broken_find(*_: object) -> None:
         raise TypeError(kojikey.key("xai_admin").key)
 
-    monkeypatch.setattr("kojikey.providers.management.openrouter.OpenRouter._find_by_value", broken_find)
+    monkeypatch.setattr("kojikey.providers.management.openrouter.OpenRouter.find_by_value", broken_find)
     clock(LATER)
     ended = due(kojikey)
     assert ended.code == 1

@@ -10,7 +10,7 @@ import pytest
 
 from kojikey.model.management_errors import ManagementRefused, ManagementUnavailable, NoSuchParent, Refusal
 from kojikey.model.secret import Secret
-from kojikey.providers.management import MANAGED
+from kojikey.providers.management import MANAGED, client
 from kojikey.providers.management.base import RemoteKey
 from kojikey.testing import Sandbox
 from support.played_management import CREATING, DELETING, DISABLING, LISTING, OLD, SETTINGS, Played
@@ -75,6 +75,19 @@ def test_a_list_has_all_its_pages(played: Played) -> None:
     found = played.ask(lambda keys: keys.list_keys(parent))
     assert {key.key_id for key in found} == set(values)
     assert len(found) == count
+
+
+@of(("fireworks", "google_gemini", "openai", "openrouter", "xai"))
+def test_a_list_of_more_pages_than_are_read_is_an_error_and_not_a_part_of_it(
+    played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_MOST_PAGES", 3)
+    played.managed.page = 1
+    parent = played.managed.parents[0]
+    for number in range(4):
+        played.managed.add(f"{OLD[played.provider]}{number}", parent=parent)
+    with pytest.raises(ManagementUnavailable, match="more keys than kojikey reads"):
+        played.ask(lambda keys: keys.list_keys(parent))
 
 
 @of(tuple(name for name in LISTING if name != "google_gemini"))

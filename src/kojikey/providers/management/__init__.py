@@ -1,4 +1,4 @@
-"""Key management at the providers: one interface, one file per provider. Only this module names the adapters."""
+"""Key management at the providers: one interface, one file for each provider. Only this module names the adapters."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MANAGED = tuple(_ADAPTERS)
 
 
 def management_of(provider: str) -> type[KeyManagement] | None:
-    """Return the adapter that manages a provider's keys, None where the provider has no API for that."""
+    """Return the adapter that manages a provider's keys, None if the provider has no API for that."""
     found = _ADAPTERS.get(provider)
     if found is None:
         return None
@@ -33,6 +33,6 @@ def management_of(provider: str) -> type[KeyManagement] | None:
 
 
 def ability_of(provider: str) -> Ability | None:
-    """Return the abilities of a provider's key-management API, None where it has none."""
+    """Return the abilities of a provider's key-management API, None if it has none."""
     adapter = management_of(provider)
     return adapter.ability if adapter else None

@@ -12,7 +12,6 @@ from kojikey.providers.management.base import Ability, KeyManagement, RemoteKey
 from kojikey.providers.management.client import part
 
 _ROOT = "/v1/organizations/api_keys"
-_MOST_PAGES = 200
 
 
 class Anthropic(KeyManagement):
@@ -28,23 +27,18 @@ class Anthropic(KeyManagement):
     )
 
     async def _list_keys(self, parent: str) -> tuple[RemoteKey, ...]:
-        found: list[dict[str, Any]] = []
-        after = ""
-        for _ in range(_MOST_PAGES):
-            query = {
-                "limit": "100",
-                **({"workspace_id": parent} if parent else {}),
-                **({"after_id": after} if after else {}),
-            }
-            answer = await self._client.ask("GET", _ROOT, query=query)
-            found += fields.tables(answer, "data")
-            after = fields.identity(answer, "last_id")
-            if answer.get("has_more") is not True or not after:
-                break
+        query = {"limit": "100", **({"workspace_id": parent} if parent else {})}
+        found = await self._client.ask_for_pages(_ROOT, "data", query, _next_page)
         return tuple(_key(item) for item in found if fields.identity(item, "id") and item.get("status") != "archived")
 
-    async def _disable(self, key: RemoteKey) -> None:
+    async def disable(self, key: RemoteKey) -> None:
+        """Set the status ``inactive``."""
         await self._client.ask("POST", f"{_ROOT}/{part(key.key_id)}", body={"status": "inactive"}, is_repeatable=True)
+
+
+def _next_page(answer: dict[str, Any], _: list[dict[str, Any]]) -> dict[str, str] | None:
+    last = fields.identity(answer, "last_id")
+    return {"after_id": last} if answer.get("has_more") is True and last else None
 
 
 def _key(item: dict[str, Any]) -> RemoteKey:

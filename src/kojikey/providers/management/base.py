@@ -1,8 +1,8 @@
-"""What a provider's key-management API can do, in words that the conformance suite repeats as tests.
+"""The interface of the providers' key-management APIs; ``tests/providers/management`` has a test for each sentence.
 
-Owns: the interface, recognising a saved key in a provider's list, and the types that adapters return. An adapter
-is one file that knows one provider's paths and members. Must not: decide what is created or deleted (operations do),
-read a store, or hold a key longer than one call.
+Owns: recognising a saved key in a provider's list, and the types that adapters return. An adapter is one file that
+knows one provider's paths and members. Must not: decide which key is created or deleted (operations do), read a store,
+or keep a key longer than one call.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _LONGEST_NAME = 100
 class RemoteKey:
     """A key as its provider lists it.
 
-    ``hint`` is the redacted form that the provider shows, ``""`` where it shows none. ``parent`` is what the key
-    belongs to there (a project, a team), ``owner`` who within that, where a new key needs one. ``settings`` has
-    the settings that a new key can have, in the provider's own members.
+    ``hint`` is the redacted form that the provider shows, ``""`` if it shows none. ``parent`` is the project, team or
+    workspace of the key, ``owner`` the person or service account within it, for providers that need one for a new
+    key. ``settings`` are the provider's own members that a new key can have.
     """
 
     key_id: str
@@ -44,7 +44,7 @@ class RemoteKey:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The key to create. ``expires_at`` is None for one that does not expire."""
+    """The key to create. ``expires_at`` is None for a key that does not expire."""
 
     name: str
     token: str
@@ -56,7 +56,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """A key that was created, with its value, which the provider shows once."""
+    """A created key with its value, which the provider shows only once."""
 
     secret: Secret
     key: RemoteKey
@@ -64,10 +64,10 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class CopyPlan:
-    """What a new key takes over from a template.
+    """The settings that a new key takes over from a template.
 
-    ``not_copied`` has what the template may have and a new key cannot be given. ``wider`` says why the new key would
-    be allowed more than the template, or that nobody can know; it is ``""`` where it is not.
+    ``not_copied`` names the settings that a new key cannot be given. ``wider`` is the reason why the new key would be
+    allowed more than the template, or why that cannot be known; ``""`` if it would not.
     """
 
     settings: Mapping[str, Any]
@@ -78,12 +78,12 @@ class CopyPlan:
 
 @dataclass(frozen=True, slots=True)
 class Ability:
-    """What can be done with a provider's keys, known without a request.
+    """The abilities of a provider's key-management API, known without a request.
 
-    ``admin`` is the id of the provider whose key manages these: the provider itself where keys manage themselves,
-    ``""`` where the environment's identity does. ``parent`` is the provider's word for what keys belong to.
+    ``admin`` is the id of the provider whose keys manage these: the provider itself if keys manage themselves, ``""``
+    if the environment's identity does. ``parent`` is the provider's word for the group that a key belongs to.
     ``hints``: the list shows enough of a key to recognise it. ``by_value``: a key is deleted by its value.
-    ``sentence`` says it for people, after "kojikey".
+    ``sentence`` describes the abilities for people; its subject is "kojikey".
     """
 
     admin: str
@@ -99,11 +99,10 @@ class Ability:
 
 
 class KeyManagement(ABC):
-    """The keys of one provider, seen with one admin credential.
+    """The keys of one provider that one admin credential can manage.
 
-    Every method may raise what :class:`.client.ManagementClient` raises: ``ManagementRefused`` (the provider said no,
-    nothing was done) and ``ManagementUnavailable`` (it could not be asked; ``is_uncertain`` where it may have been
-    done anyway).
+    Every method may raise ``ManagementRefused`` (the provider refused, nothing was done) and ``ManagementUnavailable``
+    (there is no usable answer; ``is_uncertain`` if the provider may have done it nevertheless).
     """
 
     ability: ClassVar[Ability]
@@ -112,81 +111,83 @@ class KeyManagement(ABC):
         self._client = client
 
     async def parents(self) -> tuple[str, ...]:
-        """Return the ids of everything that keys can belong to here; one empty id where there is only one place."""
-        return await self._parents()
+        """Return the ids of all parents, ``("",)`` for a provider that has no such groups."""
+        return ("",)
 
     async def checked_parent(self, parent: str) -> str:
-        """Return a parent that a person named, as keys name theirs.
+        """Return the parent that a person named, in the form in which keys name theirs.
 
         Raises:
             NoSuchParent: the provider has none of that id, or does not show it to this credential.
         """
         if not fields.is_identity(parent):
-            raise NoSuchParent(self.ability.parent or "parent", self._client.company)
+            raise self._no_such_parent()
         try:
             return await self._checked_parent(parent)
         except ManagementRefused as refused:
             if refused.refusal not in (Refusal.NOT_THERE, Refusal.REQUEST):
                 raise
-            raise NoSuchParent(self.ability.parent or "parent", self._client.company) from None
+            raise self._no_such_parent() from None
 
     async def list_keys(self, parent: str = "") -> tuple[RemoteKey, ...]:
-        """Return the keys of a parent, of all parents where none is given; those that were deleted are left out."""
+        """Return the keys of a parent, or of all parents if none is given, without deleted ones."""
         parents = (parent,) if parent else await self.parents()
         return tuple([key for each in parents for key in await self._list_keys(each)])
 
     async def find(self, key_id: str, parent: str = "") -> RemoteKey | None:
-        """Return the key of that id, None where the provider has none.
+        """Return the key of that id, None if the provider has none.
 
         Raises:
-            CannotMint: the id alone does not say which key is meant.
+            CannotMint: the provider needs the parent too.
         """
         return await self._find(key_id, parent) if fields.is_identity(key_id) else None
 
     async def find_by_value(self, secret: Secret, parent: str = "") -> tuple[RemoteKey, ...]:
-        """Return the keys that may be the one with this value, by the redacted forms that the provider shows."""
-        return await self._find_by_value(secret, parent)
+        """Return the keys that may have this value, by the redacted forms that the provider shows."""
+        if not self.ability.hints:
+            return ()
+        return tuple(key for key in await self.list_keys(parent) if fits(key.hint, secret))
 
     async def find_named(self, wanted: Wanted) -> tuple[RemoteKey, ...]:
-        """Return the keys of a name that kojikey chose. More than one is there only where a request was doubled."""
-        return await self._find_named(wanted)
+        """Return the keys with the name of a wanted key: several if the provider received the request twice."""
+        return tuple(key for key in await self.list_keys(wanted.parent) if key.name == wanted.name)
 
     @classmethod
-    def plan(cls, template: RemoteKey) -> CopyPlan:
+    def plan(cls, template: RemoteKey) -> CopyPlan:  # noqa: ARG003
         """Return the settings that a new key takes over from a template, and those that it cannot."""
-        return cls._plan(template)
+        return CopyPlan({}, ())
 
     async def create(self, wanted: Wanted) -> Created:
-        """Create a key. It is made at most once: this is never tried again by itself.
+        """Create a key. The request is never repeated, so that at most one key is created.
 
-        An answer without the key's id counts as lost: the key could not be deleted by it.
+        An answer without the key's id counts as lost, because the key could not be deleted later.
         """
-        made = await self._create(wanted)
-        value = made.secret.reveal()
-        if any(value in text for text in (made.key.key_id, made.key.parent, made.key.owner, made.key.name)):
+        created = await self._create(wanted)
+        key, value = created.key, created.secret.reveal()
+        if any(value in text for text in (key.key_id, key.parent, key.owner, key.name)):
             raise ManagementUnavailable("the provider's answer has the key in place of its id", is_uncertain=True)
-        if not (made.key.key_id or self.ability.by_value):
+        if not (key.key_id or self.ability.by_value):
             raise ManagementUnavailable("the provider's answer has no id of the new key", is_uncertain=True)
-        return made
+        return created
 
     async def disable(self, key: RemoteKey) -> None:
-        """Disable a key, so that it can be enabled again."""
-        await self._disable(key)
+        """Disable a key in such a way that it can be enabled again."""
+        raise NotImplementedError(self.ability.sentence)
 
     async def delete(self, key: RemoteKey, secret: Secret | None = None) -> None:
-        """Delete a key; nothing happens where it is gone already. ``secret`` is for providers that know no id."""
+        """Delete a key, or do nothing if it does not exist. ``secret`` is for providers that have no ids of keys."""
         if not self.ability.by_value:
             await self._delete(key)
         elif secret is not None:
             await self._delete_value(secret)
 
-    async def _parents(self) -> tuple[str, ...]:
-        return ("",)
-
     async def _checked_parent(self, parent: str) -> str:
         if parent not in await self.parents():
-            raise NoSuchParent(self.ability.parent or "parent", self._client.company)
+            raise self._no_such_parent()
         return parent
+
+    def _no_such_parent(self) -> NoSuchParent:
+        return NoSuchParent(self.ability.parent or "parent", self._client.company)
 
     @abstractmethod
     async def _list_keys(self, parent: str) -> tuple[RemoteKey, ...]: ...
@@ -194,22 +195,7 @@ class KeyManagement(ABC):
     async def _find(self, key_id: str, parent: str) -> RemoteKey | None:
         return next((key for key in await self.list_keys(parent) if key.key_id == key_id), None)
 
-    async def _find_by_value(self, secret: Secret, parent: str) -> tuple[RemoteKey, ...]:
-        if not self.ability.hints:
-            return ()
-        return tuple(key for key in await self.list_keys(parent) if fits(key.hint, secret))
-
-    async def _find_named(self, wanted: Wanted) -> tuple[RemoteKey, ...]:
-        return tuple(key for key in await self.list_keys(wanted.parent) if key.name == wanted.name)
-
-    @classmethod
-    def _plan(cls, template: RemoteKey) -> CopyPlan:  # noqa: ARG003
-        return CopyPlan({}, ())
-
     async def _create(self, wanted: Wanted) -> Created:
-        raise NotImplementedError(self.ability.sentence)
-
-    async def _disable(self, key: RemoteKey) -> None:
         raise NotImplementedError(self.ability.sentence)
 
     async def _delete(self, key: RemoteKey) -> None:
@@ -218,19 +204,15 @@ class KeyManagement(ABC):
     async def _delete_value(self, secret: Secret) -> None:
         raise NotImplementedError(self.ability.sentence)
 
-    async def _gone(self, path: str) -> None:
-        """Delete the resource at a path; a missing one was deleted before."""
-        try:
-            await self._client.ask("DELETE", path)
-        except ManagementRefused as refused:
-            if refused.refusal is not Refusal.NOT_THERE:
-                raise
+    async def _delete_at(self, path: str) -> None:
+        """Delete the resource at a path, or do nothing if it does not exist."""
+        await self._client.ask_if_there("DELETE", path)
 
 
 def fits(hint: str, secret: Secret) -> bool:
-    """Return whether a redacted form may be that of a key: it begins and ends as the key does.
+    """Return whether a redacted form may be that of a key: it has the same beginning and end.
 
-    A form without a gap is the beginning of the key, or its end.
+    A form without a gap is either the beginning or the end of the key.
     """
     hint = hint.strip()
     if not hint:

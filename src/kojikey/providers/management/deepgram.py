@@ -1,14 +1,13 @@
 """Deepgram: the keys of a project, managed by any key of it that has ``keys:write``.
 
-Source: deepgram/deepgram-python-sdk 7da415db, deepgram-docs 4b4a10a1. The list shows no part of a key, so that the key
-itself is asked which one it is (``/v1/auth/token``).
+Source: deepgram/deepgram-python-sdk 7da415db, deepgram-docs 4b4a10a1. The list shows no part of a key; a key can ask
+for its own id (``/v1/auth/token``).
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from kojikey.model.management_errors import ManagementRefused, Refusal
 from kojikey.model.secret import Secret
 from kojikey.providers.management import fields
 from kojikey.providers.management.base import Ability, CopyPlan, Created, KeyManagement, RemoteKey, Wanted
@@ -27,7 +26,8 @@ class Deepgram(KeyManagement):
         sentence="creates and deletes keys with a key that has keys:write, with scopes, tags and expiry copied",
     )
 
-    async def _parents(self) -> tuple[str, ...]:
+    async def parents(self) -> tuple[str, ...]:
+        """Return the ids of the projects."""
         found = fields.tables(await self._client.ask("GET", _ROOT), "projects")
         return tuple(filter(None, (fields.identity(item, "project_id") for item in found)))
 
@@ -37,35 +37,25 @@ class Deepgram(KeyManagement):
 
     async def _find(self, key_id: str, parent: str) -> RemoteKey | None:
         for project in (parent,) if parent else await self.parents():
-            try:
-                answer = await self._client.ask("GET", f"{_ROOT}/{part(project)}/keys/{part(key_id)}")
-            except ManagementRefused as refused:
-                if refused.refusal is not Refusal.NOT_THERE:
-                    raise
-                continue
-            item = fields.table(answer, "item")
+            answer = await self._client.ask_if_there("GET", f"{_ROOT}/{part(project)}/keys/{part(key_id)}")
+            item = fields.table(answer or {}, "item")
             inner = fields.table(fields.table(item, "member"), "api_key") or fields.table(item, "api_key")
-            key = _key({"api_key": inner or answer}, project)
+            key = _key({"api_key": inner or answer or {}}, project)
             if key.key_id == key_id:
                 return key
         return None
 
-    async def _find_by_value(self, secret: Secret, parent: str) -> tuple[RemoteKey, ...]:
-        """Return the key that sends the request, whose id the provider tells. Another key cannot be recognised."""
-        if not self._client.speaks_with(secret):
+    async def find_by_value(self, secret: Secret, parent: str = "") -> tuple[RemoteKey, ...]:
+        """Return the key that is the client's own credential, by its id; no other key can be recognised."""
+        if not self._client.is_credential(secret):
             return ()
-        try:
-            answer = await self._client.ask("GET", "/v1/auth/token")
-        except ManagementRefused as refused:
-            if refused.refusal is not Refusal.NOT_THERE:
-                raise
-            return ()
-        key_id = fields.identity(answer, "api_key_id")
-        key = await self.find(key_id, parent) if key_id else None
+        answer = await self._client.ask_if_there("GET", "/v1/auth/token")
+        key = await self.find(fields.identity(answer or {}, "api_key_id"), parent)
         return (key,) if key else ()
 
     @classmethod
-    def _plan(cls, template: RemoteKey) -> CopyPlan:
+    def plan(cls, template: RemoteKey) -> CopyPlan:
+        """Copy scopes and tags; without scopes in the answer, the new key gets the scope ``member``."""
         settings = dict(template.settings)
         tags = ("tags",) if settings.get("tags") else ()
         if settings.get("scopes"):
@@ -84,7 +74,7 @@ class Deepgram(KeyManagement):
         return Created(secret, key)
 
     async def _delete(self, key: RemoteKey) -> None:
-        await self._gone(f"{_ROOT}/{part(key.parent)}/keys/{part(key.key_id)}")
+        await self._delete_at(f"{_ROOT}/{part(key.parent)}/keys/{part(key.key_id)}")
 
 
 def _key(item: dict[str, Any], parent: str) -> RemoteKey:

@@ -27,7 +27,8 @@ class ElevenLabs(KeyManagement):
         "limit and addresses copied",
     )
 
-    async def _parents(self) -> tuple[str, ...]:
+    async def parents(self) -> tuple[str, ...]:
+        """Return the ids of the service accounts."""
         answer = await self._client.ask("GET", _ROOT)
         found = fields.tables(answer, "service-accounts", "service_accounts")
         return tuple(filter(None, (fields.identity(item, "service_account_user_id") for item in found)))
@@ -38,7 +39,8 @@ class ElevenLabs(KeyManagement):
         return tuple(_key(item, parent) for item in found if fields.identity(item, "key_id"))
 
     @classmethod
-    def _plan(cls, template: RemoteKey) -> CopyPlan:
+    def plan(cls, template: RemoteKey) -> CopyPlan:
+        """Copy permissions, credit limit and addresses."""
         settings = dict(template.settings)
         settings.setdefault("permissions", "all")
         copied = ["permissions", *("limits" for name in _LIMITS if name in settings)]
@@ -51,18 +53,19 @@ class ElevenLabs(KeyManagement):
         key_id = fields.identity(answer, "key_id")
         return Created(secret, RemoteKey(key_id, wanted.name, wanted.parent, settings=wanted.settings))
 
-    async def _disable(self, key: RemoteKey) -> None:
+    async def disable(self, key: RemoteKey) -> None:
+        """Set ``is_enabled`` to false."""
         path = f"{_ROOT}/{part(key.parent)}/api-keys/{part(key.key_id)}"
         await self._client.ask("PATCH", path, body={"is_enabled": False}, is_repeatable=True)
 
     async def _delete(self, key: RemoteKey) -> None:
-        await self._gone(f"{_ROOT}/{part(key.parent)}/api-keys/{part(key.key_id)}")
+        await self._delete_at(f"{_ROOT}/{part(key.parent)}/api-keys/{part(key.key_id)}")
 
 
 def _key(item: dict[str, Any], parent: str) -> RemoteKey:
     settings = fields.kept(item, "permissions", *_LIMITS, "allowed_ips", *_OTHERS)
     if not settings.get("permissions"):
-        settings.pop("permissions", None)  # an unrestricted key lists none
+        settings.pop("permissions", None)  # the list has none for an unrestricted key
     if not settings.get("allowed_ips"):
         settings.pop("allowed_ips", None)
     return RemoteKey(

@@ -1,13 +1,14 @@
-"""The meaning of failures of a management API.
+"""Turns failures of a management API into errors.
 
-Owns: distinguishing "the provider refused" from "it is not known whether it was done". Must not: know one provider; the
-words here are those that were seen at several.
+Owns: the difference between "the provider refused" and "it is not known whether it was done". Must not: know one
+provider; the words here were seen at several.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import assert_never
 
 from kojikey.model.errors import KojikeyError
 from kojikey.model.management_errors import ManagementRefused, ManagementUnavailable, Refusal
@@ -35,10 +36,10 @@ _ANY = re.compile(r"(?i)\b(?:permission|scope)s?\b")
 
 
 def failure_of(company: str, answer: Answer, scrub: Callable[[str], str], *, is_change: bool) -> KojikeyError:
-    """Return the error for an answer that is no success. ``is_change``: the request was to change something."""
+    """Return the error for an answer that is not a success. ``is_change``: the request was to change something."""
     evidence = evidence_of(answer)
-    status, said = answer.status, scrub(evidence.message) if evidence.message and not evidence.is_html else ""
-    told = f"{company} says: {said}" if said else f"{company} answered {status}"
+    status, message = answer.status, scrub(evidence.message) if evidence.message and not evidence.is_html else ""
+    cause = f"{company} says: {message}" if message else f"{company} answered {status}"
     if status in (408, 409) or status >= 500:
         return ManagementUnavailable(f"{company} failed (status {status})", is_uncertain=is_change)
     if status == 429:
@@ -49,7 +50,7 @@ def failure_of(company: str, answer: Answer, scrub: Callable[[str], str], *, is_
             is_uncertain=False,
         )
     refusal = _refusal(status, evidence)
-    return ManagementRefused(_sentence(company, refusal, _named(evidence), told), refusal)
+    return ManagementRefused(_sentence(company, refusal, _missing_permissions(evidence), cause), refusal)
 
 
 def _refusal(status: int, evidence: Evidence) -> Refusal:
@@ -60,13 +61,14 @@ def _refusal(status: int, evidence: Evidence) -> Refusal:
         return Refusal.LIMIT
     if _OTHER_KIND.search(evidence.message):
         return Refusal.OTHER_KIND
-    if status == 403 or (status == 401 and (_NO_PERMISSION.search(f"{words} {evidence.message}") or _named(evidence))):
+    lacks_permission = _NO_PERMISSION.search(f"{words} {evidence.message}") or _missing_permissions(evidence)
+    if status == 403 or (status == 401 and lacks_permission):
         return Refusal.PERMISSION
     return Refusal.ADMIN_KEY if status == 401 else Refusal.REQUEST
 
 
-def _named(evidence: Evidence) -> str:
-    """Return the permission that the provider says is missing, ``""`` where it names none."""
+def _missing_permissions(evidence: Evidence) -> str:
+    """Return the names of the permissions that the provider misses, ``""`` if it names none."""
     found = evidence.metadata.get("permission", "")
     for pattern in _PERMISSIONS:
         match = None if found else pattern.search(evidence.message)
@@ -75,22 +77,24 @@ def _named(evidence: Evidence) -> str:
     return ", ".join(name for name in names if _PERMISSION.fullmatch(name))
 
 
-def _sentence(company: str, refusal: Refusal, permission: str, told: str) -> str:
+def _sentence(company: str, refusal: Refusal, permissions: str, cause: str) -> str:
     match refusal:
         case Refusal.ADMIN_KEY:
-            return f"{company} does not accept the admin key ({told})"
+            return f"{company} does not accept the admin key ({cause})"
         case Refusal.OTHER_KIND:
-            return f"{company} does not accept this key for managing keys: it is not an admin key ({told})"
-        case Refusal.PERMISSION if permission:
-            return f"the admin key lacks the permission {permission} ({told})"
+            return f"{company} does not accept this key for managing keys: it is not an admin key ({cause})"
+        case Refusal.PERMISSION if permissions:
+            return f"the admin key lacks the permission {permissions} ({cause})"
         case Refusal.PERMISSION:
-            return f"the admin key lacks a permission ({told})"
+            return f"the admin key lacks a permission ({cause})"
         case Refusal.LIMIT:
-            return f"{company} creates no more keys: the limit on their number is reached ({told})"
+            return f"{company} creates no more keys: the limit on their number is reached ({cause})"
         case Refusal.NOT_THERE:
-            return f"{company} does not find it ({told})"
+            return f"{company} does not find it ({cause})"
+        case Refusal.REQUEST:
+            return f"{company} refuses the request ({cause})"
         case _:
-            return f"{company} refuses the request ({told})"
+            assert_never(refusal)
 
 
 def failure_of_fault(company: str, fault: Fault, *, is_change: bool) -> KojikeyError:
@@ -100,7 +104,12 @@ def failure_of_fault(company: str, fault: Fault, *, is_change: bool) -> KojikeyE
 
 
 def unreadable(company: str, *, is_change: bool) -> KojikeyError:
-    """Return the error for an answer that is a success and cannot be understood."""
+    """Return the error for a success whose body cannot be read."""
     return ManagementUnavailable(
         f"{company}'s answer does not have the form of its management API", is_uncertain=is_change
     )
+
+
+def too_long(company: str) -> KojikeyError:
+    """Return the error for a list with more pages than are read."""
+    return ManagementUnavailable(f"{company} lists more keys than kojikey reads", is_uncertain=False)

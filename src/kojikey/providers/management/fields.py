@@ -1,6 +1,6 @@
-"""Reading members of a management API's answers: each may be missing, or of another type than it should be.
+"""Reads members of a management API's answers, each of which may be missing or of a wrong type.
 
-Must not: let anything through that is not plain text of a bounded length: ids go into paths, names are displayed.
+Must not: return a text that is not plain and of bounded length: ids are put into paths, names are displayed.
 """
 
 from __future__ import annotations
@@ -21,49 +21,49 @@ _VALUE = re.compile(r"[!-~]{8,512}")
 
 
 def identity(document: Mapping[str, Any], *names: str) -> str:
-    """Return the first of some members that is an id, ``""`` where none is."""
+    """Return the first of the named members that is an id, ``""`` if none is."""
     found = (document.get(name) for name in names)
     return next((value for value in found if isinstance(value, str) and is_identity(value)), "")
 
 
 def is_identity(value: str) -> bool:
-    """Return whether a text has the form of an id: one that goes into a path stays at its place there."""
+    """Return whether a text has the form of an id, which has no ``.`` or ``..`` between slashes."""
     return bool(_ID.fullmatch(value))
 
 
 def text(document: Mapping[str, Any], *names: str) -> str:
-    """Return the first of some members that is text which can be displayed, ``""`` where none is."""
+    """Return the first of the named members that is text which may be displayed, ``""`` if none is."""
     found = (document.get(name) for name in names)
     return next((value for value in found if isinstance(value, str) and _is_plain(value)), "")
 
 
 def _is_plain(value: str) -> bool:
-    """Return whether a text can be displayed: some name their keys after the keys themselves."""
+    """Return whether a text may be displayed: some people use the key itself as its name."""
     return value.isprintable() and len(value) <= _LONGEST and not looks_like_key(value)
 
 
 def table(document: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Return a member that is an object, an empty one where it is not."""
+    """Return the member of that name, ``{}`` if it is not an object."""
     value = document.get(name)
     return value if isinstance(value, dict) else {}
 
 
 def tables(document: Mapping[str, Any], *names: str) -> list[dict[str, Any]]:
-    """Return the objects in the first of some members that is a list."""
+    """Return the objects in the first of the named members that is a list."""
     found: list[Any] = next((document[name] for name in names if isinstance(document.get(name), list)), [])
     return [item for item in found if isinstance(item, dict)]
 
 
 def kept(document: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """Return the members of those names that are there and are not null."""
+    """Return the named members that exist and are not null."""
     return {name: document[name] for name in names if document.get(name) is not None}
 
 
 def value_of(document: Mapping[str, Any], name: str, company: str) -> Secret:
-    """Return the new key that an answer holds.
+    """Return the new key in an answer.
 
     Raises:
-        ManagementUnavailable: there is none; whether a key was created is not known.
+        ManagementUnavailable: there is none; it is not known whether a key was created.
     """
     value = document.get(name)
     if not isinstance(value, str) or not _VALUE.fullmatch(value):
@@ -72,7 +72,10 @@ def value_of(document: Mapping[str, Any], name: str, company: str) -> Secret:
 
 
 def moment_of(document: Mapping[str, Any], *names: str) -> str | None:
-    """Return the first of some members that is a moment, as a stamp: RFC 3339, a date (its end), or Unix seconds."""
+    """Return the first of the named members that is a time, as RFC 3339 UTC; of a date, its end.
+
+    Providers send RFC 3339, a date, or seconds since 1970.
+    """
     for name in names:
         stamp = _stamp(document.get(name))
         if stamp is not None:

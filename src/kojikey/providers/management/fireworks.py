@@ -1,7 +1,7 @@
 """Fireworks: the keys of a user or service account, managed by any key of that user, or by an administrator's.
 
-Source: fw-ai-external/python-sdk 8399c127. A key has no permissions of its own. What it belongs to is written here as
-Fireworks writes it, ``accounts/ACCOUNT/users/USER``.
+Source: fw-ai-external/python-sdk 8399c127. A key has no permissions of its own. Its parent is in Fireworks' own form,
+``accounts/ACCOUNT/users/USER``.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from typing import Any
 from kojikey.model.management_errors import ManagementRefused, Refusal
 from kojikey.providers.management import fields
 from kojikey.providers.management.base import Ability, Created, KeyManagement, RemoteKey, Wanted
-from kojikey.providers.management.client import part
+from kojikey.providers.management.client import page_token, part
 
 _PAGE = "100"
-_MOST_PAGES = 200
 
 
 class Fireworks(KeyManagement):
@@ -26,7 +25,8 @@ class Fireworks(KeyManagement):
         sentence="creates and deletes keys with any key of the same user, with expiry copied",
     )
 
-    async def _parents(self) -> tuple[str, ...]:
+    async def parents(self) -> tuple[str, ...]:
+        """Return the names of all users of all accounts."""
         users: list[str] = []
         for account in await self._pages("/v1/accounts", "accounts"):
             name = fields.identity(account, "name")
@@ -40,7 +40,7 @@ class Fireworks(KeyManagement):
         if slash and account != "accounts" and "/" not in user:
             parent = f"accounts/{account}/users/{user}"
         if parent.startswith("accounts/") and "/users/" in parent:
-            await self.list_keys(parent)  # refused where there is none
+            await self.list_keys(parent)  # raises ManagementRefused if there is no such user
             return parent
         return await super()._checked_parent(parent)
 
@@ -66,23 +66,10 @@ class Fireworks(KeyManagement):
 
     async def _delete(self, key: RemoteKey) -> None:
         path = f"/v1/{_path(key.parent)}/apiKeys:delete"
-        try:
-            await self._client.ask("POST", path, body={"keyId": key.key_id}, is_repeatable=True)
-        except ManagementRefused as refused:
-            if refused.refusal is not Refusal.NOT_THERE:
-                raise
+        await self._client.ask_if_there("POST", path, body={"keyId": key.key_id}, is_repeatable=True)
 
     async def _pages(self, path: str, member: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        token = ""
-        for _ in range(_MOST_PAGES):
-            query = {"pageSize": _PAGE, **({"pageToken": token} if token else {})}
-            answer = await self._client.ask("GET", path, query=query)
-            found += fields.tables(answer, member)
-            token = fields.text(answer, "nextPageToken")
-            if not token:
-                break
-        return found
+        return await self._client.ask_for_pages(path, member, {"pageSize": _PAGE}, page_token)
 
 
 def _path(name: str) -> str:

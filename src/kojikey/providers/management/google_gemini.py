@@ -1,8 +1,8 @@
 """Google: the API keys of a project, by the API Keys API v2 and an OAuth access token.
 
 Source: the discovery document of ``apikeys:v2``; Terraform's ``google_apikeys_key`` for ``serviceAccountEmail``.
-The list shows no part of a key. ``keys:lookupKey`` would tell whose it is, and takes the key in a URL: never used.
-Creating and deleting answer with an operation, which is asked about until it is done.
+The list shows no part of a key. ``keys:lookupKey`` would find a key, but takes it in a URL, so it is never used.
+The answer to creating a key is an operation, which is polled until it is done.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ import re
 from typing import Any
 
 from kojikey.model.errors import Effect
-from kojikey.model.management_errors import CannotMint, ManagementRefused, ManagementUnavailable, NoSuchParent, Refusal
+from kojikey.model.management_errors import CannotMint, ManagementRefused, ManagementUnavailable
 from kojikey.providers.management import fields
 from kojikey.providers.management.base import Ability, CopyPlan, Created, KeyManagement, RemoteKey, Wanted
+from kojikey.providers.management.client import page_token
 
 _NAME = re.compile(r"projects/([A-Za-z0-9:.-]{1,128})/locations/global/keys/[a-z0-9-]{1,64}")
 _OPERATION = re.compile(r"operations/[A-Za-z0-9._-]{1,200}")
 _PROJECT = re.compile(r"[A-Za-z0-9:.-]{1,128}")
 _PAGE = "100"
-_MOST_PAGES = 200
 _POLLS = 30
 POLL_S = 2.0
-"""How many seconds to wait before Google is asked again whether something is done that takes it a while."""
+"""Seconds between two requests about an operation that is not done."""
 
 
 class GoogleGemini(KeyManagement):
@@ -37,31 +37,20 @@ class GoogleGemini(KeyManagement):
         "copied; Google keeps a deleted key for 30 days, during which it can be restored",
     )
 
-    async def _parents(self) -> tuple[str, ...]:
-        return ()  # no request of this API lists the projects
+    async def parents(self) -> tuple[str, ...]:
+        """Return nothing: this API cannot list projects."""
+        return ()
 
     async def _checked_parent(self, parent: str) -> str:
         parent = parent.removeprefix("projects/")
         if not _PROJECT.fullmatch(parent):
-            raise NoSuchParent("project", self._client.company)
-        try:
-            await self.list_keys(parent)
-        except ManagementRefused as refused:
-            if refused.refusal is not Refusal.NOT_THERE:
-                raise
-            raise NoSuchParent("project", self._client.company) from None
+            raise self._no_such_parent()
+        await self.list_keys(parent)  # raises ManagementRefused if there is no such project
         return parent
 
     async def _list_keys(self, parent: str) -> tuple[RemoteKey, ...]:
-        found: list[dict[str, Any]] = []
-        token = ""
-        for _ in range(_MOST_PAGES):
-            query = {"pageSize": _PAGE, **({"pageToken": token} if token else {})}
-            answer = await self._client.ask("GET", f"/v2/projects/{parent}/locations/global/keys", query=query)
-            found += fields.tables(answer, "keys")
-            token = fields.text(answer, "nextPageToken")
-            if not token:
-                break
+        path = f"/v2/projects/{parent}/locations/global/keys"
+        found = await self._client.ask_for_pages(path, "keys", {"pageSize": _PAGE}, page_token)
         return tuple(_key(item) for item in found if _is_key(item))
 
     async def _find(self, key_id: str, parent: str) -> RemoteKey | None:
@@ -74,16 +63,12 @@ class GoogleGemini(KeyManagement):
         name = key_id if "/" in key_id else f"projects/{parent}/locations/global/keys/{key_id}"
         if not _NAME.fullmatch(name):
             return None
-        try:
-            item = await self._client.ask("GET", f"/v2/{name}")
-        except ManagementRefused as refused:
-            if refused.refusal is not Refusal.NOT_THERE:
-                raise
-            return None
-        return _key(item) if _is_key(item) else None
+        item = await self._client.ask_if_there("GET", f"/v2/{name}")
+        return _key(item) if item and _is_key(item) else None
 
     @classmethod
-    def _plan(cls, template: RemoteKey) -> CopyPlan:
+    def plan(cls, template: RemoteKey) -> CopyPlan:
+        """Copy restrictions, annotations and service account."""
         settings = dict(template.settings)
         restrictions = settings.get("restrictions") or {}
         addresses = ("addresses",) if any(name.endswith("Restrictions") for name in restrictions) else ()
@@ -94,15 +79,15 @@ class GoogleGemini(KeyManagement):
     async def _create(self, wanted: Wanted) -> Created:
         path = f"/v2/projects/{wanted.parent}/locations/global/keys"
         body = {"displayName": wanted.name, **wanted.settings}
-        # Google alone lets the caller choose the id: a request that was doubled makes no second key.
+        # With an id of our own, a request that arrives twice creates one key. No other provider allows that.
         started = await self._client.ask("POST", path, query={"keyId": f"kojikey-{wanted.token}"}, body=body)
         try:
-            return await self._value(await self._finished(started))
+            return await self._with_value(await self._finished(started))
         except (ManagementRefused, ManagementUnavailable) as error:
-            # The request to create was accepted, whatever became of asking about it.
+            # the creation was accepted; only the requests after it failed
             raise ManagementUnavailable(str(error), is_uncertain=True) from None
 
-    async def _value(self, item: dict[str, Any]) -> Created:
+    async def _with_value(self, item: dict[str, Any]) -> Created:
         if not _is_key(item):
             raise ManagementUnavailable(f"{self._client.company} names no key in its answer", is_uncertain=True)
         if not isinstance(item.get("keyString"), str):
@@ -129,7 +114,7 @@ class GoogleGemini(KeyManagement):
     async def _delete(self, key: RemoteKey) -> None:
         if not _NAME.fullmatch(key.key_id):
             raise ValueError("not the name of a key")
-        await self._gone(f"/v2/{key.key_id}")
+        await self._delete_at(f"/v2/{key.key_id}")
 
 
 def _is_key(item: dict[str, Any]) -> bool:

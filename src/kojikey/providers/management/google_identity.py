@@ -1,7 +1,6 @@
-"""The Google identity that may manage API keys: an access token of the environment, or Application Default Credentials.
+"""The Google identity that manages API keys: an access token in the environment, or Application Default Credentials.
 
-Owns: where the token comes from. Must not: keep it, or make requests on a client of google-auth's own: its transport is
-this project's.
+Owns: reading or requesting the token. Must not: keep it, or use google-auth's own HTTP client.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ def access_token(environ: Mapping[str, str], *, proxies: Proxies | None = None) 
     """Return an OAuth access token.
 
     Raises:
-        NoAdminKey: there is no identity. ManagementUnavailable: Google gave no token for it.
+        NoAdminKey: there is no identity. ManagementUnavailable: Google did not issue a token for it.
     """
     token = environ.get(TOKEN_VARIABLE, "").strip()
     if token:
@@ -58,14 +57,14 @@ def access_token(environ: Mapping[str, str], *, proxies: Proxies | None = None) 
 
 
 class _Response:
-    """An answer, as google-auth reads it."""
+    """An answer in the form that google-auth reads."""
 
     def __init__(self, answer: Answer) -> None:
         self.status, self.headers, self.data = answer.status, answer.headers, answer.body
 
 
 class _Transport:
-    """Makes google-auth's requests on this project's client (see ``google.auth.transport.Request``)."""
+    """Makes google-auth's requests with :class:`.Exchange` (the interface is ``google.auth.transport.Request``)."""
 
     def __init__(self, proxies: Proxies | None) -> None:
         self._proxies = proxies
@@ -79,11 +78,11 @@ class _Transport:
         timeout: float | None = None,
         **_: Any,
     ) -> _Response:
-        """Make one request. Raises google-auth's TransportError where it gets no answer."""
+        """Make one request. Raises google-auth's TransportError if there is no answer."""
         from google.auth.exceptions import TransportError
 
         work = self._fetched(url, method, body, headers or {}, timeout or _TIMEOUT_S)
-        with ThreadPoolExecutor(1) as thread:  # there may be an event loop in this one
+        with ThreadPoolExecutor(1) as thread:  # this thread may have a running event loop
             got = thread.submit(asyncio.run, work).result()
         if not isinstance(got, Answer):
             raise TransportError("no answer")  # type: ignore[no-untyped-call]

@@ -1,8 +1,8 @@
 """Mistral: the keys of an organisation's workspaces, by the Admin API of its Enterprise plan.
 
-Source: mistralai/platform-docs-public 222f4ba9. A policy of the organisation may shorten the life of a new key without
-a word, so the date in the answer is what counts. Which connectors a key may use is neither listed nor settable: a new
-key gets the shared ones, which is the least.
+Source: mistralai/platform-docs-public 222f4ba9. A policy of the organisation may shorten the life of a new key, so the
+date in the answer counts. A key's connectors can be neither listed nor set: a new key gets the shared ones, which is
+the smallest set.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from kojikey.providers.management.client import part
 
 _ROOT = "/v1/admin/api-keys"
 _PAGE = 100
-_MOST_PAGES = 200
 
 
 class Mistral(KeyManagement):
@@ -29,25 +28,18 @@ class Mistral(KeyManagement):
     )
 
     async def _checked_parent(self, parent: str) -> str:
-        return (
-            parent
-            if any(key.parent == parent for key in await self.list_keys())
-            else await super()._checked_parent(parent)
-        )
+        if not any(key.parent == parent for key in await self.list_keys()):  # the API cannot list workspaces
+            raise self._no_such_parent()
+        return parent
 
     async def _list_keys(self, parent: str) -> tuple[RemoteKey, ...]:
-        found: list[dict[str, Any]] = []
-        for _ in range(_MOST_PAGES):
-            query = {"limit": str(_PAGE), "offset": str(len(found))}
-            items = fields.tables(await self._client.ask("GET", _ROOT, query=query), "keys")
-            found += items
-            if len(items) < _PAGE:
-                break
+        found = await self._client.ask_for_pages(_ROOT, "keys", {"limit": str(_PAGE), "offset": "0"}, _next_page)
         keys = (_key(item) for item in found if fields.identity(item, "key_id"))
         return tuple(key for key in keys if not parent or key.parent == parent)
 
     @classmethod
-    def _plan(cls, template: RemoteKey) -> CopyPlan:  # noqa: ARG003
+    def plan(cls, template: RemoteKey) -> CopyPlan:  # noqa: ARG003
+        """Copy nothing beside workspace, owner and expiry."""
         return CopyPlan({}, (), ("connectors",))
 
     async def _create(self, wanted: Wanted) -> Created:
@@ -62,7 +54,11 @@ class Mistral(KeyManagement):
         return Created(secret, key)
 
     async def _delete(self, key: RemoteKey) -> None:
-        await self._gone(f"{_ROOT}/{part(key.key_id)}")
+        await self._delete_at(f"{_ROOT}/{part(key.key_id)}")
+
+
+def _next_page(answer: dict[str, Any], found: list[dict[str, Any]]) -> dict[str, str] | None:
+    return {"offset": str(len(found))} if len(fields.tables(answer, "keys")) >= _PAGE else None
 
 
 def _key(item: dict[str, Any]) -> RemoteKey:

@@ -1,7 +1,7 @@
 """OpenAI: keys of a project. New ones belong to service accounts, because no API creates a user's key.
 
-Source: openai/openai-openapi f85dbe22. One key of a service account cannot be deleted; the account with all its keys
-can. So a new key gets a service account of its own, and that is deleted with it.
+Source: openai/openai-openapi f85dbe22. A single key of a service account cannot be deleted, only the account with all
+its keys. So each new key gets a service account of its own, which is deleted with it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from kojikey.providers.management.client import part
 
 _ROOT = "/v1/organization/projects"
 _PAGE = "100"
-_MOST_PAGES = 200
 _SERVICE_ACCOUNT = "service_account:"
 _WIDER = "OpenAI does not show what the old key is allowed, and a new key is allowed everything in its project"
 
@@ -31,27 +30,29 @@ class OpenAI(KeyManagement):
         "copied",
     )
 
-    async def _parents(self) -> tuple[str, ...]:
-        found = await self._pages(_ROOT, {})
+    async def parents(self) -> tuple[str, ...]:
+        """Return the ids of the projects that are not archived."""
+        found = await self._pages(_ROOT)
         return tuple(filter(None, (fields.identity(item, "id") for item in found if item.get("status") != "archived")))
 
     async def _list_keys(self, parent: str) -> tuple[RemoteKey, ...]:
-        # Without the query, some keys that still work are left out.
-        found = await self._pages(f"{_ROOT}/{part(parent)}/api_keys", {"owner_project_access": "any"})
+        # without the query, the list lacks some keys that still work
+        found = await self._pages(f"{_ROOT}/{part(parent)}/api_keys", owner_project_access="any")
         return tuple(_key(item, parent) for item in found if fields.identity(item, "id"))
 
-    async def _find_named(self, wanted: Wanted) -> tuple[RemoteKey, ...]:
-        """Return keys of that name, and service accounts of it that the list of keys may not show yet."""
-        found = list(await super()._find_named(wanted))
+    async def find_named(self, wanted: Wanted) -> tuple[RemoteKey, ...]:
+        """Return the keys of that name, and service accounts of that name whose key the list may not show yet."""
+        found = list(await super().find_named(wanted))
         owners = {key.owner for key in found}
-        for item in await self._pages(f"{_ROOT}/{part(wanted.parent)}/service_accounts", {}):
+        for item in await self._pages(f"{_ROOT}/{part(wanted.parent)}/service_accounts"):
             owner = _SERVICE_ACCOUNT + fields.identity(item, "id")
             if fields.text(item, "name") == wanted.name and owner not in owners:
                 found.append(RemoteKey("", wanted.name, wanted.parent, owner))
         return tuple(found)
 
     @classmethod
-    def _plan(cls, template: RemoteKey) -> CopyPlan:  # noqa: ARG003
+    def plan(cls, template: RemoteKey) -> CopyPlan:  # noqa: ARG003
+        """Copy nothing: the API does not show the permissions of a key."""
         return CopyPlan({}, (), ("permissions",), _WIDER)
 
     async def _create(self, wanted: Wanted) -> Created:
@@ -64,39 +65,32 @@ class OpenAI(KeyManagement):
         return Created(secret, RemoteKey(key_id, wanted.name, wanted.parent, _SERVICE_ACCOUNT + account))
 
     async def _delete(self, key: RemoteKey) -> None:
-        """Delete a user's key, or the service account of a key where it has no other.
+        """Delete a user's key, or the service account of a key if it has no other key.
 
         Raises:
-            ManagementRefused: the service account has other keys, which would go with it.
+            ManagementRefused: the service account has other keys, which would be deleted with it.
         """
         if not key.owner.startswith(_SERVICE_ACCOUNT):
-            await self._gone(f"{_ROOT}/{part(key.parent)}/api_keys/{part(key.key_id)}")
+            await self._delete_at(f"{_ROOT}/{part(key.parent)}/api_keys/{part(key.key_id)}")
             return
-        others = [
-            each for each in await self.list_keys(key.parent) if each.owner == key.owner and each.key_id != key.key_id
-        ]
-        if others:
+        owned = [found.key_id for found in await self.list_keys(key.parent) if found.owner == key.owner]
+        if any(key_id != key.key_id for key_id in owned):
             raise ManagementRefused(
                 "OpenAI deletes a service account only with all its keys, and this one has other keys",
                 Refusal.REQUEST,
                 effect=Effect.NOTHING_REMOVED,
             )
-        await self._gone(
-            f"{_ROOT}/{part(key.parent)}/service_accounts/{part(key.owner.removeprefix(_SERVICE_ACCOUNT))}"
-        )
+        account = key.owner.removeprefix(_SERVICE_ACCOUNT)
+        await self._delete_at(f"{_ROOT}/{part(key.parent)}/service_accounts/{part(account)}")
 
-    async def _pages(self, path: str, query: dict[str, str]) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        after = ""
-        for _ in range(_MOST_PAGES):
-            asked = {"limit": _PAGE, **query, **({"after": after} if after else {})}
-            answer = await self._client.ask("GET", path, query=asked)
-            items = fields.tables(answer, "data")
-            found += items
-            after = fields.identity(answer, "last_id") or (fields.identity(items[-1], "id") if items else "")
-            if answer.get("has_more") is not True or not items or not after:
-                break
-        return found
+    async def _pages(self, path: str, **query: str) -> list[dict[str, Any]]:
+        return await self._client.ask_for_pages(path, "data", {"limit": _PAGE, **query}, _next_page)
+
+
+def _next_page(answer: dict[str, Any], found: list[dict[str, Any]]) -> dict[str, str] | None:
+    is_last = answer.get("has_more") is not True or not fields.tables(answer, "data")
+    last = "" if is_last else fields.identity(answer, "last_id") or fields.identity(found[-1], "id")
+    return {"after": last} if last else None
 
 
 def _key(item: dict[str, Any], parent: str) -> RemoteKey:

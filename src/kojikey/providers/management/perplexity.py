@@ -1,11 +1,10 @@
-"""Perplexity: a key creates and revokes keys of its own group. There is no list and no id: a key is named by its value.
+"""Perplexity: a key creates and revokes keys of its own group. There is no list; a key's id is its value.
 
 Source: docs.perplexity.ai (openapi-auth.json, admin/api-key-management).
 """
 
 from __future__ import annotations
 
-from kojikey.model.management_errors import ManagementRefused, Refusal
 from kojikey.model.secret import Secret
 from kojikey.providers.management import fields
 from kojikey.providers.management.base import Ability, Created, KeyManagement, RemoteKey, Wanted
@@ -31,10 +30,5 @@ class Perplexity(KeyManagement):
         return Created(fields.value_of(answer, "auth_token", self._client.company), RemoteKey("", wanted.name))
 
     async def _delete_value(self, secret: Secret) -> None:
-        try:
-            await self._client.ask(
-                "POST", "/revoke_auth_token", body={"auth_token": secret.reveal()}, is_repeatable=True, hidden=secret
-            )
-        except ManagementRefused as refused:
-            if refused.refusal is not Refusal.NOT_THERE:
-                raise
+        body = {"auth_token": secret.reveal()}
+        await self._client.ask_if_there("POST", "/revoke_auth_token", body=body, is_repeatable=True, hidden=secret)

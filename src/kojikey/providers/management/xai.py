@@ -1,21 +1,19 @@
 """xAI: the keys of a team, by the Management API.
 
 Source: the management guide of docs.x.ai, and clients that say they ran it. A key without access rights can do nothing,
-so they are copied whole. Deleting goes by the path without the team: the one with it answers 404 for every key.
-Must not: call ``/rotate``, which replaces a key in place and ends the old one at a time that nobody knows.
+so all of them are copied. Deleting uses the path without the team: the one with it answers 404 for every key.
+Must not: call ``/rotate``, which replaces a key in place and ends the old one at an undocumented time.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from kojikey.model.management_errors import ManagementRefused, Refusal
 from kojikey.providers.management import fields
 from kojikey.providers.management.base import Ability, CopyPlan, Created, KeyManagement, RemoteKey, Wanted
 from kojikey.providers.management.client import part
 
 _PAGE = "100"
-_MOST_PAGES = 200
 _LIMITS = ("qps", "qpm", "tpm")
 
 
@@ -29,7 +27,8 @@ class XAI(KeyManagement):
         sentence="creates, disables and deletes keys, with access rights, rate limits and expiry copied",
     )
 
-    async def _parents(self) -> tuple[str, ...]:
+    async def parents(self) -> tuple[str, ...]:
+        """Return the team of the management key, else all teams that it can list."""
         team = await self._own_team()
         if team:
             return (team,)
@@ -37,32 +36,19 @@ class XAI(KeyManagement):
         return tuple(filter(None, (fields.identity(item, "teamId", "id") for item in found)))
 
     async def _own_team(self) -> str:
-        """Return the team of the management key, where it says so."""
-        try:
-            answer = await self._client.ask("GET", "/auth/management-keys/validation")
-        except ManagementRefused as refused:
-            if refused.refusal is not Refusal.NOT_THERE:
-                raise
-            return ""
+        """Return the team of the management key, ``""`` if the answer does not name it."""
+        answer = await self._client.ask_if_there("GET", "/auth/management-keys/validation") or {}
         scoped = fields.identity(answer, "scopeId") if answer.get("scope") == "SCOPE_TEAM" else ""
         return fields.identity(answer, "teamId") or scoped
 
     async def _list_keys(self, parent: str) -> tuple[RemoteKey, ...]:
-        found: list[RemoteKey] = []
-        token = ""
-        for _ in range(_MOST_PAGES):
-            query = {"pageSize": _PAGE, "activeOnly": "false", **({"paginationToken": token} if token else {})}
-            answer = await self._client.ask("GET", f"/auth/teams/{part(parent)}/api-keys", query=query)
-            found += [
-                _key(item, parent) for item in fields.tables(answer, "apiKeys") if fields.identity(item, "apiKeyId")
-            ]
-            token = fields.text(answer, "paginationToken")
-            if not token:
-                break
-        return tuple(found)
+        query = {"pageSize": _PAGE, "activeOnly": "false"}
+        found = await self._client.ask_for_pages(f"/auth/teams/{part(parent)}/api-keys", "apiKeys", query, _next_page)
+        return tuple(_key(item, parent) for item in found if fields.identity(item, "apiKeyId"))
 
     @classmethod
-    def _plan(cls, template: RemoteKey) -> CopyPlan:
+    def plan(cls, template: RemoteKey) -> CopyPlan:
+        """Copy access rights and rate limits."""
         settings = dict(template.settings)
         limits = ("limits",) if any(name in settings for name in _LIMITS) else ()
         if "acls" in settings:
@@ -80,12 +66,18 @@ class XAI(KeyManagement):
         )  # fmt: skip
         return Created(secret, key)
 
-    async def _disable(self, key: RemoteKey) -> None:
+    async def disable(self, key: RemoteKey) -> None:
+        """Set ``disabled``."""
         body = {"apiKey": {"disabled": True}, "fieldMask": "disabled"}
         await self._client.ask("PUT", f"/auth/api-keys/{part(key.key_id)}", body=body, is_repeatable=True)
 
     async def _delete(self, key: RemoteKey) -> None:
-        await self._gone(f"/auth/api-keys/{part(key.key_id)}")
+        await self._delete_at(f"/auth/api-keys/{part(key.key_id)}")
+
+
+def _next_page(answer: dict[str, Any], _: list[dict[str, Any]]) -> dict[str, str] | None:
+    token = fields.text(answer, "paginationToken")
+    return {"paginationToken": token} if token else None
 
 
 def _key(item: dict[str, Any], parent: str) -> RemoteKey:
