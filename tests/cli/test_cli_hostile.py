@@ -286,7 +286,21 @@ def test_a_full_disk_under_stdout_is_reported(kojikey: Program, words: str) -> N
     kojikey.added()
     ended = kojikey.shell(f"kojikey {words} > /dev/full")
     assert (ended.code, "Traceback" in ended.err, "Exception ignored" in ended.err) == (7, False, False)
-    assert "no space" in ended.err.lower()
+    assert "standard output cannot be written (No space left on device)" in ended.err
+    assert ended.err.count("cannot be written") == 1
+
+
+@pytest.mark.parametrize("where", [">/dev/full", ">&-"])
+@pytest.mark.parametrize("words", ["doctor", "set elevenlabs --label new", "get elevenlabs --reveal"])
+def test_a_stdout_that_cannot_be_written_is_named_and_nobody_is_sent_to_doctor(
+    kojikey: Program, words: str, where: str
+) -> None:
+    kojikey.added()
+    ended = kojikey.shell(f"kojikey {words} {where}")
+    assert ended.code == 7
+    assert "standard output cannot be written" in ended.err
+    assert "what the command did before that is not undone" in ended.err
+    assert "kojikey doctor" not in ended.err
 
 
 @pytest.mark.parametrize("words", ["--version", "-V", "list --json", "help exit-codes"])

@@ -40,10 +40,10 @@ def flush_streams(code: int) -> int:
     except BrokenPipeError:
         silence(sys.stdout.fileno())  # the reader closed the pipe (`kojikey list | head -1`): not a failure
     except OSError as error:
-        from kojikey.cli.output.failure import report
+        from kojikey.cli.output.failure import fail, output_lost
 
         silence(sys.stdout.fileno())
-        code = report(None, error)
+        code = fail(None, output_lost(error.strerror or type(error).__name__))
     try:
         sys.stderr.flush()
     except OSError:

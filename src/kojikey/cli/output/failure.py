@@ -52,24 +52,45 @@ class Failure(NamedTuple):
 
 def report(line: CommandLine | None, error: Exception) -> int:
     """Report an error as :func:`fail` does and return the exit code."""
-    return fail(line, failure_of(error))
+    return fail(line, failure_of(error, command=line.name if line else None))
 
 
-def failure_of(error: Exception) -> Failure:
+def failure_of(error: Exception, *, command: str | None = None) -> Failure:
     """Return an error as a failure. A bug is described by its class and line, never by its values."""
     from kojikey.cli.exits import Exit
     from kojikey.model.bugs import first_of_ours, kind_and_place
     from kojikey.model.errors import KojikeyError
-    from kojikey.model.next_step import next_step
 
     error = first_of_ours(error)
     if isinstance(error, KojikeyError):
         return Failure.of(error)
     if isinstance(error, OSError) and error.errno is not None:
-        # Not a bug but the machine: for example, standard output goes to a full disk.
-        refused = f"the operating system refused: {os.strerror(error.errno)}"
-        return Failure(Exit.STORE_UNAVAILABLE, refused, next_step("doctor"))
+        return _refused(os.strerror(error.errno), command)
     return Failure(Exit.INTERNAL, f"a bug in kojikey: {kind_and_place(error)}", REPORT_IT)
+
+
+def output_lost(reason: str) -> Failure:
+    """Return the failure of a standard output that cannot be written: its disk is full, or it was closed."""
+    from kojikey.cli.exits import Exit
+
+    message = f"standard output cannot be written ({reason}); what the command did before that is not undone"
+    return Failure(Exit.STORE_UNAVAILABLE, message, "send the output to a place that can be written")
+
+
+def _refused(reason: str, command: str | None) -> Failure:
+    """Return the failure of the machine, which is no bug: standard output, or a folder that vanished."""
+    from kojikey.cli.exits import Exit
+    from kojikey.model.next_step import next_step
+
+    try:
+        sys.stdout.flush()  # what could not be written is still waiting there
+    except OSError:
+        from kojikey.cli.output.streams import silence
+
+        silence(sys.stdout.fileno())  # reported once, not again at the end
+        return output_lost(reason)
+    hint = "run the command again" if command == "doctor" else next_step("doctor")
+    return Failure(Exit.STORE_UNAVAILABLE, f"the operating system refused: {reason}", hint)
 
 
 def report_interrupt(line: CommandLine | None, interrupt: KeyboardInterrupt) -> int:
