@@ -111,9 +111,6 @@ def _prober(
             jobs, timeout=timeout_of(context.call), traffic=traffic, folder=settings.home.providers, tell=tell,
             environ=settings.environ,
         )  # fmt: skip
-    from kojikey.model.quick_import import import_httpcore
-
-    import_httpcore()
     from kojikey.providers.requests.probe import Prober
 
     return Prober(timeout=timeout_of(context.call), proxies=proxies, traffic=traffic)

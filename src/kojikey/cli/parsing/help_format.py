@@ -13,8 +13,6 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-from kojikey.model.quick_import import import_typer_rich
-
 COMMON_PANEL = "Common options"
 MOST_COLUMNS = 100
 _FEWEST_COLUMNS = 60  # on a narrower terminal rich's panels leave no room for the explanations
@@ -69,7 +67,6 @@ def is_rich(*, is_plain: bool) -> bool:
 
 def escaper() -> Callable[[str], str]:
     """Set up Typer's rich help, and return the function that escapes brackets, which are markup there."""
-    import_typer_rich()
     from rich.markup import escape
     from typer import rich_utils
 

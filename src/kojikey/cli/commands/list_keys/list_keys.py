@@ -10,12 +10,10 @@ from kojikey.cli.output.stdout import write_line
 from kojikey.model.allocation import BUILT_IN
 from kojikey.model.errors import UsageError
 from kojikey.model.next_step import Hint, next_step
-from kojikey.model.quick_import import import_msgspec
 
 
 def list_keys(call: Call) -> int:
     """Carry out ``kojikey list``."""
-    import_msgspec()
     from kojikey import wiring
     from kojikey.cli.commands.list_keys.rows import Totals, check_options, chosen_rows
     from kojikey.cli.output.damaged_records import DamagedRecords

@@ -7,7 +7,6 @@ Must not: know a report's format, or ask a provider itself.
 from __future__ import annotations
 
 import asyncio
-import gc
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -86,7 +85,6 @@ class KeyRun:
         sources = selection.sources if self.is_counted else tuple(map(self._counting, selection.sources))
         error: KojikeyError | None = None
         is_interrupted = False
-        collected = gc.get_threshold()
         try:
             if sources:
                 self._run(open_store, catalog, sources)
@@ -101,7 +99,6 @@ class KeyRun:
                 raise
             error = first
         finally:
-            gc.set_threshold(*collected)
             self.progress.clear()
         if is_interrupted or self.lost:
             self._count_rest(sources)
@@ -146,9 +143,6 @@ class KeyRun:
         from kojikey import wiring
 
         proxies = wiring.proxies(self.context.terminal.warn)
-        if self.total > FEW:
-            # Thousands of requests leave few cycles behind, and looking for them took a tenth of the time.
-            gc.set_threshold(100_000, 50, 100)
         if self._has_bar():
             self.progress.show(self.tally, at_once=True)
             asyncio.run(self._test(open_store, catalog, sources, proxies))

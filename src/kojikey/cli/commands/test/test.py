@@ -30,7 +30,6 @@ from kojikey.cli.options import (
 )
 from kojikey.model.errors import Effect, KeyNotFound, KojikeyError, UsageError
 from kojikey.model.next_step import Hint, commands_of, next_step
-from kojikey.model.quick_import import import_msgspec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `kojikey --help` imports every command's module
@@ -43,7 +42,6 @@ if TYPE_CHECKING:  # `kojikey --help` imports every command's module
 
 def test(call: Call) -> int:
     """Carry out ``kojikey test``."""
-    import_msgspec()
     from kojikey import wiring
     from kojikey.cli.prompts import has_key_source
 
