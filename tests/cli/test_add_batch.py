@@ -118,7 +118,7 @@ def test_refused_keys_leave_no_store_behind(kojikey: Program) -> None:
     assert {row["account"] for row in kojikey("list", "--all-accounts", "--json").results} >= {"a1", "a2"}
 
 
-@pytest.mark.program
+@pytest.mark.external
 def test_without_a_place_for_the_kek_nothing_is_made_or_asked(kojikey: Program) -> None:
     del kojikey.environ["KOJIKEY_KEK"]
     ended = added(kojikey, [line(kojikey, "a1")])

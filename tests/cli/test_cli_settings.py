@@ -179,7 +179,7 @@ def test_a_passphrase_file_comes_second_and_opens_what_it_sealed(kojikey: Progra
     assert kojikey("get", "elevenlabs", "--reveal", KOJIKEY_KEK=None).code in (2, 8)
 
 
-@pytest.mark.program
+@pytest.mark.external
 def test_without_any_place_for_a_kek_no_store_is_made_and_the_ways_out_are_named(kojikey: Program) -> None:
     key = kojikey.key()
     none: dict[str, Any] = {

@@ -100,7 +100,7 @@ READERS: dict[str, Callable[[str, Path], Mapping[str, str | None]]] = {
 
 
 EACH_FORMAT = [
-    pytest.param(chosen, marks=[pytest.mark.program] if chosen in ("shell", "fish") else []) for chosen in FORMATS
+    pytest.param(chosen, marks=[pytest.mark.external] if chosen in ("shell", "fish") else []) for chosen in FORMATS
 ]
 
 

@@ -23,7 +23,7 @@ from support.program import COMMAND, KEK, SECONDS, Program
 
 REASONS = ("ok", "missing_permission", "invalid_key")
 ALL = ("test", "--all-accounts", "--json")
-pytestmark = pytest.mark.program
+pytestmark = pytest.mark.external
 
 
 @pytest.fixture

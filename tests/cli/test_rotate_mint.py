@@ -70,7 +70,7 @@ def test_a_minted_key_is_retired_without_asking(kojikey: Program, provider: str)
     assert [key for key in mint.managed.keys if key.name.startswith("kojikey")] == minted[1:]
 
 
-@pytest.mark.program
+@pytest.mark.external
 @pytest.mark.parametrize("answer", ["n", "y"])
 def test_on_a_terminal_it_is_asked_before_a_minted_key_is_deleted_too(kojikey: Program, answer: str) -> None:
     mint = set_up(kojikey, "xai")

@@ -264,7 +264,7 @@ def test_a_sparse_file_is_read_without_its_holes(kojikey: Program, key: SandboxK
     assert [(row["line"], row["column"]) for row in ended.results] == [(2, 1)]
 
 
-@pytest.mark.program
+@pytest.mark.external
 def test_every_file_of_a_large_tree_is_searched(kojikey: Program, key: SandboxKey, tree: Path) -> None:
     for number in range(300):
         (tree / f"f{number}").write_text(f"{number}\n" * 50 + (key.key if number % 10 == 0 else ""))
@@ -349,7 +349,7 @@ def test_the_document_is_one_line_of_json_for_each_find(kojikey: Program, key: S
     assert sum(json.loads(line.strip().rstrip(","))["known"] for line in lines if '"known"' in line) == 2
 
 
-@pytest.mark.program
+@pytest.mark.external
 @pytest.mark.parametrize("options", ["", "--json", "--sarif -"])
 @pytest.mark.parametrize("github", [None, "true"])
 def test_a_reader_that_goes_away_does_not_make_a_find_exit_0(

@@ -11,7 +11,7 @@ import pytest
 
 from support.program import Ended, Program
 
-pytestmark = pytest.mark.program
+pytestmark = pytest.mark.external
 
 Git = Callable[..., str]
 

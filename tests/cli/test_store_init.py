@@ -67,7 +67,7 @@ def test_a_source_that_does_not_exist_is_a_mistake_also_where_there_is_a_store(
     assert kojikey.snapshot() == before
 
 
-@pytest.mark.program
+@pytest.mark.external
 def test_where_no_kek_is_found_the_store_that_was_asked_for_is_named(kojikey: Program, tmp_path: Path) -> None:
     url = f"sqlite://{tmp_path / 'team.db'}"
     refused(init(kojikey, url, KOJIKEY_KEK=None), 8, f"no store yet at {tmp_path / 'team.db'}")

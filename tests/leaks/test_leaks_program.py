@@ -139,7 +139,7 @@ def other(canary: SandboxKey, kojikey: Program) -> SandboxKey:
     return kojikey.sandbox.add_key(canary.provider, OTHER[canary.provider])
 
 
-@pytest.mark.program
+@pytest.mark.external
 def test_no_command_shows_or_logs_a_key(
     kojikey: Program, canary: SandboxKey, other: SandboxKey, log: io.StringIO, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -200,7 +200,7 @@ def test_where_a_circuit_is_open_only_a_trial_is_asked() -> None:
 
 # --- processes ---
 
-processes = pytest.mark.program
+processes = pytest.mark.external
 
 
 @processes

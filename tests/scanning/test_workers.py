@@ -21,7 +21,7 @@ from kojikey.scanning.workers import Workers, useful_processes
 
 KEY = "sk_9f27c1e4b8d06a3575e1f0c2ab94d8637e5a2c18b04f9d36"
 
-pytestmark = [pytest.mark.program, pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")]
+pytestmark = [pytest.mark.external, pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")]
 
 
 @pytest.fixture(params=[0, 1, 3])

@@ -13,7 +13,7 @@ from kojikey.testing import Sandbox, SandboxKey
 
 # the clients bring warnings of their own
 # program: one of their clients starts a process to learn its platform
-pytestmark = [pytest.mark.exhaustive, pytest.mark.program, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.exhaustive, pytest.mark.external, pytest.mark.filterwarnings("ignore")]
 WORDS = [{"role": "user", "content": "a"}]
 
 

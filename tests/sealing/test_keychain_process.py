@@ -16,7 +16,7 @@ from kojikey.sealing.kek import keychain
 from kojikey.sealing.kek.base import KekInputs, LocalKek
 from kojikey.sealing.kek.registry import available_default, describe, discard, load, make
 
-pytestmark = pytest.mark.program
+pytestmark = pytest.mark.external
 
 REQUEST = ("get", "kojikey", "entry")
 SPEC = {"source": "keychain", "service": "kojikey", "entry": "s1.k", "kid": "k"}

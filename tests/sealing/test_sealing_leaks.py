@@ -101,7 +101,7 @@ BY_A_PROCESS = {"keychain_echoes", "keychain_hangs"}
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.program) if name in BY_A_PROCESS else name for name in ATTEMPTS]
+    "name", [pytest.param(name, marks=pytest.mark.external) if name in BY_A_PROCESS else name for name in ATTEMPTS]
 )
 def test_an_error_holds_no_secret(name: str, tmp_path: Path) -> None:
     traces = (*TRACES, CANARY[-7:])

@@ -1,41 +1,66 @@
-"""Marks every test by what it starts, so that a first answer needs neither processes nor servers.
+"""Marks every test by what it starts, so that a first answer needs neither the whole program nor a server.
 
-``program``: the test starts a process, or has a terminal of its own. ``server``: it uses a database, a played AWS, a
-browser or a secret service that is started for it. Both are found in the code of the test and of its fixtures; where
-kojikey itself starts the process, the test is marked by hand. A test that starts a process without a marker fails and
-says so.
+``program``: the test runs the whole command line, in this process or in another, or starts any other process.
+``server``: something listens for it on loopback: the sandbox, a scripted server, a database, a played AWS.
+``external``: it needs more than this process: another process, a terminal, a database, a played AWS, a browser, a
+secret service. Such a test is always one of the other two as well. The tests without it run on every system, and when
+the source is mutated.
+
+All three are found in the code of the test and of its fixtures; where kojikey itself starts the process, the test is
+marked ``external`` by hand. A test that starts a process, listens or connects without its marker fails and says so.
 
 ``exhaustive``: set by hand, for what repeats much or takes long. Such a test runs only where ``-m`` names the marker.
 
-Owns: setting and checking the first two, and what the third one means. Must not: start anything.
+Owns: setting and checking the first three, and what the fourth one means. Must not: start anything.
 """
 
 from __future__ import annotations
 
 import inspect
+import socket
 import sys
 from collections.abc import Iterator
 from functools import cache
 from types import CodeType, FunctionType
+from typing import Any
 
 import pytest
 
-_SERVERS = {
-    ("support.servers.aws", "start"), ("support.servers.postgres", "Server"), ("support.servers.postgres", "running"),
-    ("support.servers.secret_service", "session"), ("support.chromium", "browser"),
-}  # fmt: skip
-_SERVER_PARAMETERS = {
-    "awskms",
-    "dynamodb",
-    "keychain",
-    "postgresql",
-}  # kinds of stores and KEKs, made when the test runs
-_PROGRAMS = {"fork", "forkpty", "installed", "openpty", "pexpect", "shell", "subprocess"}
+_PROGRAM, _SERVER = frozenset({"program"}), frozenset({"server"})
+_EXTERNAL = "external"
+
+# By what a name in the code stands for: the module that defines it, and its name there.
+_BY_VALUE = {
+    ("kojikey.__main__", "main"): _PROGRAM,
+    ("kojikey.__main__", "run"): _PROGRAM,
+    ("kojikey.testing.sandbox.sandbox", "Sandbox"): _SERVER,
+    ("kojikey.testing.sandbox.server", "Server"): _SERVER,
+    ("support.chromium", "browser"): _SERVER | {_EXTERNAL},
+    ("support.program", "Program"): _PROGRAM,
+    ("support.scripted_server", "playing"): _SERVER,
+    ("support.servers.aws", "start"): _SERVER | {_EXTERNAL},
+    ("support.servers.postgres", "Server"): _SERVER | {_EXTERNAL},
+    ("support.servers.postgres", "running"): _SERVER | {_EXTERNAL},
+    ("support.servers.scripted_aws", "scripted"): _SERVER,
+    ("support.servers.secret_service", "session"): _SERVER | {_EXTERNAL},
+}
+# By a name alone, of a function, a method or a module, however it is reached.
+_BY_NAME = {
+    **dict.fromkeys(
+        ("fork", "forkpty", "installed", "openpty", "pexpect", "shell", "subprocess"), _PROGRAM | {_EXTERNAL}
+    ),
+    **dict.fromkeys(("HTTPServer", "ThreadingHTTPServer", "create_server", "start_server"), _SERVER),
+}
+# By a parameter: kinds of stores and KEKs, whose server is started when the test runs.
+_BY_PARAMETER = dict.fromkeys(("awskms", "dynamodb", "keychain", "postgresql"), _SERVER | {_EXTERNAL})
+
 _STARTS = {"os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}  # audit events
+_TALKS = {"socket.bind", "socket.connect"}
+_INTERNET = (socket.AF_INET, socket.AF_INET6)
 
 _OF_TESTS = ("support.", "kojikey.testing.conformance.")  # modules whose functions are followed
 
-_started: list[str] = []  # by the test that runs, as the interpreter saw it
+_seen: dict[str, str] = {}  # of the test that runs, as the interpreter saw it: the marker, and what asks for it
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -53,16 +78,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol() -> Iterator[None]:
     """Forget what the test before has started."""
-    _started.clear()
+    _seen.clear()
     return (yield)
 
 
 @pytest.fixture(autouse=True)
 def started_as_marked(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail a test that starts a process, or had one started for it, and has no marker that says so."""
+    """Fail a test that starts something, or had it started for it, and has no marker that says so."""
     yield
-    if _started and not any(request.node.get_closest_marker(name) for name in ("program", "server")):
-        pytest.fail(f"mark this test `program`, or `server`: it started {', '.join(_started)}")
+    missing = [f"`{name}`: {what}" for name, what in _seen.items() if not request.node.get_closest_marker(name)]
+    if missing:
+        pytest.fail(f"mark this test {', '.join(missing)}")
 
 
 def _found(item: pytest.Function) -> set[str]:
@@ -70,8 +96,11 @@ def _found(item: pytest.Function) -> set[str]:
     names = {name for function in (item.function, *fixtures) for name in _markers(function)}
     parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
     words = [word for value in parameters for word in (value if isinstance(value, tuple) else (value,))]
-    if any(isinstance(word, str) and word in _SERVER_PARAMETERS for word in words):
-        names.add("server")
+    for word in words:
+        if isinstance(word, str):
+            names |= _BY_PARAMETER.get(word, frozenset())
+    if item.get_closest_marker(_EXTERNAL) and "server" not in names:
+        names |= _PROGRAM
     return names
 
 
@@ -89,10 +118,10 @@ def _markers_of(function: object, seen: set[object]) -> Iterator[str]:
     seen.add(function)
     for name in _names_in(function.__code__):
         value = function.__globals__.get(name)
-        if name in _PROGRAMS:
-            yield "program"
-        if (getattr(value, "__module__", None), name) in _SERVERS:
-            yield "server"
+        yield from _BY_NAME.get(name, ())
+        markers = _BY_VALUE.get((getattr(value, "__module__", ""), name))
+        if markers:
+            yield from markers
         else:
             for called in _called(value, function.__module__):
                 yield from _markers_of(called, seen)
@@ -113,9 +142,12 @@ def _names_in(code: CodeType) -> Iterator[str]:
             yield from _names_in(constant)
 
 
-def _note(event: str, arguments: tuple[object, ...]) -> None:
+def _note(event: str, arguments: tuple[Any, ...]) -> None:
     if event in _STARTS:
-        _started.append(event)
+        _seen[_EXTERNAL] = event
+    elif event in _TALKS and arguments[0].family in _INTERNET and sys.platform != "win32":
+        # On Windows an event loop connects to itself, for want of pairs of sockets.
+        _seen["server"] = event
 
 
 sys.addaudithook(_note)
