@@ -198,7 +198,13 @@ def test_removing_needs_the_name_again(acme: Program) -> None:
 def test_a_removed_account_has_nothing_but_its_story(acme: Program) -> None:
     ended = acme("account", "remove", "acme", "--confirm", "acme", "--json")
     assert ended.code == 0
-    assert ended.result == {"account": "acme", "action": "removed", "keys": 1, "audit_signed": True}
+    assert ended.result == {
+        "account": "acme",
+        "action": "removed",
+        "keys": 1,
+        "audit_signed": True,
+        "left_at_provider": [],
+    }
     assert [row["account"] for row in acme("account", "list", "--json").results] == ["default"]
     assert source(acme) == "built_in"
     assert run(acme).out == "None\n"

@@ -177,6 +177,37 @@ def test_a_removal_names_the_keys_that_go_on_working_and_those_that_may_be_there
     assert len(mint.names) == 3
 
 
+REMOVALS = [("remove", "xai", "--yes"), ("account", "remove", "default", "--confirm", "default")]
+
+
+@pytest.mark.parametrize("command", REMOVALS)
+def test_json_names_the_keys_that_go_on_working_and_those_that_may_be_there(
+    kojikey: Program, command: tuple[str, ...]
+) -> None:
+    mint, name = lost(kojikey)
+    left = kojikey(*command, "--json").result["left_at_provider"]
+    shown = [(row["provider"], row["key_id"], row["name"], row["manage_url"]) for row in left]
+    assert ("xai", mint.managed.keys[2].key_id, None, "https://console.x.ai") in shown
+    assert ("xai", None, name, "https://console.x.ai") in shown
+
+
+@pytest.mark.parametrize("command", REMOVALS)
+def test_quiet_hides_no_id_that_nobody_shows_again(kojikey: Program, command: tuple[str, ...]) -> None:
+    mint, name = lost(kojikey)
+    ended = kojikey(*command, "--quiet")
+    assert mint.managed.keys[2].key_id in ended.out
+    assert name in ended.out
+    assert "built-in allocation" not in ended.out
+
+
+def test_json_of_a_revoking_removal_names_the_versions_that_are_still_there(kojikey: Program) -> None:
+    kojikey.add("elevenlabs", "ok")
+    assert kojikey.add("elevenlabs_admin", "ok").code == 0
+    left = kojikey("remove", "elevenlabs", "--yes", "--revoke", "--json").result["left_at_provider"]
+    assert [(row["version"], row["key_id"]) for row in left] == [(1, None)]
+    assert left[0]["manage_url"].startswith("https://elevenlabs.io/")
+
+
 def test_a_removal_with_revoking_looks_for_lost_keys_once_more(kojikey: Program) -> None:
     mint, _ = lost(kojikey)
     mint.managed.mend()

@@ -12,8 +12,9 @@ from kojikey.model.plain_text import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
+    from kojikey.cli.output.left_at_provider import LeftKey
     from kojikey.model.key import Key
 
 NAME = Argument("name", "NAME", "the account", complete="account")
@@ -94,7 +95,7 @@ def remove(call: Call) -> int:
     open_store = wiring.open_chosen_store(context.settings, context.person)
     accounts.ensure_removable(open_store, account=account)
     _confirm(context, account)
-    made = list(_made_at_providers(context, accounts.readable_keys(open_store, account)))
+    there = _left_at_providers(context, accounts.readable_keys(open_store, account))
     keys, signed = accounts.remove_account(open_store, account=account)
     if not signed:
         context.terminal.warn(
@@ -105,23 +106,34 @@ def remove(call: Call) -> int:
         f"account {account} is removed, with {counted(keys, 'key')} and its data key",
         "a backup of its sealed records no longer opens, unless the data key's record is in it and the KEK is kept",
         *(["the providers still accept the keys: revoke them there"] if keys else []),
-        *made,
     ]
-    return _show(context, account, "removed", lines, keys=keys, audit_signed=signed)
+    left = [key.as_document() for key in there]
+    code = _show(context, account, "removed", lines, keys=keys, audit_signed=signed, left_at_provider=left)
+    if not context.terminal.json:
+        _show_left(context, there)
+    return code
 
 
-def _made_at_providers(context: Context, keys: Iterable[Key]) -> Iterator[str]:
-    """Yield a line for each key whose id at its provider is known: it goes on working there; and for each lost one."""
+def _left_at_providers(context: Context, keys: Iterable[Key]) -> list[LeftKey]:
+    """Return the keys of known id, which still work at their providers, and those whose values were lost."""
     from kojikey import wiring
+    from kojikey.cli.output.left_at_provider import known_there
 
     index = wiring.provider_index(context.settings)
-    for key in keys:
-        page = index[key.provider].keys_page if key.provider in index else ""
-        for version in key.versions:
-            if version.at_provider and version.at_provider.key_id:
-                yield f"{key.provider} {version.at_provider.key_id} still works: {page}"
-        for intent in key.unfound:
-            yield f"{key.provider} may have a key named {intent.name}, whose value is lost: {page}"
+    return [left for key in keys for left in known_there(key, index)]
+
+
+def _show_left(context: Context, there: Iterable[LeftKey]) -> None:
+    """Say which keys still work at their providers, also with --quiet: their ids are shown now or never."""
+    from kojikey.cli.output.page import Page
+
+    page = Page(context.terminal)
+    for left in there:
+        if left.version is None:
+            line = f"{left.provider} may have a key named {left.name}, whose value is lost: {left.page}"
+        else:
+            line = f"{left.provider} {left.key_id} still works: {left.page}"
+        page.line(line, indent=2)
 
 
 def _confirm(context: Context, account: str) -> None:

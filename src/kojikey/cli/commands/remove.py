@@ -15,6 +15,7 @@ from kojikey.model.plain_text import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from kojikey.cli.output.left_at_provider import LeftKey
     from kojikey.model.key import Key, Version
     from kojikey.operations.open_store import OpenStore
     from kojikey.operations.results import ChangeResult
@@ -58,16 +59,25 @@ def remove(call: Call) -> int:
         context.terminal.warn("the account's record is damaged, so no audit event could be added for this removal")
     elif result.unsigned:
         context.terminal.warn("the key-encryption key is not available, so the audit event of this removal is unsigned")
+    return _show(context, result, left)
+
+
+def _show(context: Context, result: ChangeResult, left: tuple[Version, ...] | None) -> int:
+    """Show the removal, and which keys still exist at the provider: ``left`` are those that were not deleted there."""
+    from kojikey.cli.output import documents
+
+    there = _still_there(context, result, left)
     if context.terminal.json:
-        return documents.write("remove", 0, [documents.change_fields(result)])
+        fields = {"left_at_provider": [key.as_document() for key in there]}
+        return documents.write("remove", 0, [documents.change_fields(result) | fields])
     from kojikey.cli.output.page import Page
 
     page = Page(context.terminal)
-    page.line(f"{provider}  {context.terminal.masked(result.tail)}  removed, with all its versions")
-    if not context.terminal.quiet:
-        if source_without_key(provider) == "built_in":
-            page.line(f"account {context.account} falls back to Koji's built-in allocation at {provider}", indent=2)
-        for line in _left_at_provider(context, result, left):
+    page.line(f"{result.provider}  {context.terminal.masked(result.tail)}  removed, with all its versions")
+    if source_without_key(result.provider) == "built_in" and not context.terminal.quiet:
+        page.line(f"account {context.account} falls back to Koji's built-in allocation at {result.provider}", indent=2)
+    if there or not context.terminal.quiet:  # the ids are shown now or never
+        for line in _lines_of(context, result.provider, there, is_revoked=left == ()):
             page.line(line, indent=2)
     return 0
 
@@ -108,30 +118,41 @@ def _revoked(context: Context, open_store: OpenStore, stored: Stored) -> tuple[V
     return run_operation(work())
 
 
-def _left_at_provider(context: Context, result: ChangeResult, left: tuple[Version, ...] | None) -> list[str]:
+def _still_there(context: Context, result: ChangeResult, left: tuple[Version, ...] | None) -> list[LeftKey]:
+    from kojikey import wiring
+    from kojikey.cli.output.left_at_provider import known_there, still_there
+
+    index = wiring.provider_index(context.settings)
+    if left is not None:
+        return still_there(result.provider, left, index)
+    return known_there(result.key, index) if result.key else []
+
+
+def _lines_of(context: Context, provider: str, there: list[LeftKey], *, is_revoked: bool) -> list[str]:
     """Say which keys still exist at the provider, by their ids where those are known, and where they are revoked."""
     from kojikey import wiring
 
-    if left == ():
+    if is_revoked:
         return ["the provider no longer accepts the key"]
     index = wiring.provider_index(context.settings)
-    page = [index[result.provider].keys_page] if result.provider in index else []
-    versions = result.key.versions if left is None and result.key else left or ()
-    ids = [
-        f"version {version.number} ({context.terminal.masked(version.tail)}) is {version.at_provider.key_id} there"
-        for version in versions
-        if version.at_provider and version.at_provider.key_id
-    ]
-    if left:
-        ids = [
-            f"version {version.number} ({context.terminal.masked(version.tail)}) still exists there" for version in left
-        ]
-    lost = _unfound(result.key) if result.key and left is None else []
-    return ["the provider still accepts the key: revoke it there if nothing else uses it", *ids, *lost, *page]
+    page = [index[provider].keys_page] if provider in index else []
+    which = [_which_there(context, key) for key in there]
+    return ["the provider still accepts the key: revoke it there if nothing else uses it", *which, *page]
+
+
+def _which_there(context: Context, left: LeftKey) -> str:
+    if left.version is None:
+        return _lost(left.name or "")
+    where = f"is {left.key_id} there" if left.key_id else "still exists there"
+    return f"version {left.version.number} ({context.terminal.masked(left.version.tail)}) {where}"
 
 
 def _unfound(key: Key) -> list[str]:
-    return [f"a key named {intent.name} may exist there as well; its value is lost" for intent in key.unfound]
+    return [_lost(intent.name) for intent in key.unfound]
+
+
+def _lost(name: str) -> str:
+    return f"a key named {name} may exist there as well; its value is lost"
 
 
 def _which(context: Context, stored: Stored) -> str:
