@@ -261,6 +261,23 @@ def test_a_report_that_has_no_place_is_refused_before_anything_is_asked(many: Pr
     assert many("test", "--all-accounts", "--html", str(tmp_path)).code == 2
 
 
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("{}/my reports/keys.html", "mkdir -p '{}/my reports'"),
+        ("", "name a file, for example keys.html, or - for standard output"),
+        ("{}", "name another file"),
+    ],
+)
+@pytest.mark.parametrize("command", [("test", "--html"), ("scan", "--sarif")])
+def test_the_hint_about_a_report_without_a_place_can_be_typed_as_it_stands(
+    kojikey: Program, tmp_path: Path, command: tuple[str, str], path: str, hint: str
+) -> None:
+    ended = kojikey(*command, path.format(tmp_path), "--json")
+    assert ended.code == 2
+    assert ended.error["hint"] == hint.format(tmp_path)
+
+
 def test_a_run_that_cannot_finish_its_report_leaves_the_old_one(many: Program, tmp_path: Path) -> None:
     report = tmp_path / "keys.html"
     report.write_text("old")
@@ -282,7 +299,7 @@ def test_a_report_that_cannot_be_written_fails_a_run_that_went_well(
     def full(path: str, _: object) -> None:
         raise OSError(28, "No space left on device", path)
 
-    monkeypatch.setattr("kojikey.cli.reports.spool.write_whole", full)
+    monkeypatch.setattr("kojikey.cli.reports.report_file.write_whole", full)
     kojikey.added("elevenlabs")
     ended = kojikey("test", "--json", "--junit", str(tmp_path / "keys.xml"))
     assert (ended.code, ended.document["exit_code"]) == (7, 7)
@@ -348,7 +365,7 @@ def test_a_bug_in_one_test_does_not_hide_that_the_store_went_away(
     def broken(*_: object) -> None:
         raise ExceptionGroup("both", [ValueError("a bug"), StoreUnreachable("the place", "is gone")])
 
-    monkeypatch.setattr(key_run.KeyRun, "_run", broken)
+    monkeypatch.setattr(key_run.KeyRun, "_test_all", broken)
     ended = kojikey("test", "--json")
     assert (ended.code, ended.error["code"]) == (7, "store_unavailable")
     assert "is gone" in ended.error["message"]

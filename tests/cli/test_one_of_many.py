@@ -104,7 +104,7 @@ def test_the_keys_that_do_not_open_are_listed(few: Program, monkeypatch: pytest.
     listed = [(key["account"], key["provider"], key["error"]["code"]) for key in document["unopened_keys"]]
     assert listed == [(account_name(n), "elevenlabs", "cannot_open") for n in (0, 2)]
     assert all(key["error"]["message"] for key in document["unopened_keys"])
-    monkeypatch.setattr(key_run, "UNOPENED_TOLD", 1)
+    monkeypatch.setattr(key_run, "UNOPENED_NAMED", 1)
     ended = few("test", "--all-accounts")
     assert ended.err.count("was not tested") == 1
     assert "1 more were not tested, because their records do not open" in ended.err
@@ -186,7 +186,7 @@ def test_a_report_that_fails_costs_no_other_report(
             raise OSError(28, "No space left on device", f"{path}.part")
         write_whole(path, pieces)
 
-    monkeypatch.setattr("kojikey.cli.reports.spool.write_whole", full)
+    monkeypatch.setattr("kojikey.cli.reports.report_file.write_whole", full)
     summary, page, xml = tmp_path / "summary.md", tmp_path / "keys.html", tmp_path / "keys.xml"
     few.environ |= {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
     ended = few("test", "--all-accounts", "--junit", str(xml), "--html", str(page))
@@ -205,6 +205,19 @@ def test_a_summary_that_cannot_be_written_is_named(few: Program, tmp_path: Path)
     assert ended.code == 7
     assert "the summary of the step could not be written (Is a directory)" in ended.err
     assert "</html>" in (tmp_path / "keys.html").read_text()
+
+
+def test_annotations_that_cannot_be_written_are_named_and_no_file_is_mentioned(
+    few: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("kojikey.cli.output.stdout.Stdout.annotations", full)
+    ended = few("test", "--all-accounts", "--github")
+    assert ended.code == 7
+    assert "the annotations could not be written (No space left on device)" in ended.err
+    assert "file" not in ended.err
 
 
 @pytest.mark.parametrize("form", ["", "--json", "--jsonl"])

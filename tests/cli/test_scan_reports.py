@@ -88,7 +88,7 @@ def test_a_report_that_cannot_be_written_is_named_and_leaves_what_was_there(
 
     path = tree.parent / "found.sarif"
     path.write_text("before")
-    monkeypatch.setattr("kojikey.cli.reports.spool.os.fsync", fail)
+    monkeypatch.setattr("kojikey.cli.reports.report_file.os.fsync", fail)
     ended = kojikey("scan", "--sarif", str(path))
     assert (ended.code, path.read_text()) == (7, "before")
     assert "could not be written (No space left on device)" in ended.err

@@ -49,7 +49,7 @@ def test_a_report_about_nothing_is_valid() -> None:
     ending, rows = run_of([])
     SCHEMA.assertValid(etree.fromstring("".join(junit(ending, rows)).encode()))
     assert "No key was tested" in "".join(html.page(ending, rows))
-    assert list(github.commands(ending, rows)) == []
+    assert list(github.key_annotations(ending, rows)) == []
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def unescaped(text: str) -> str:
 
 def test_an_annotation_is_one_command_however_hostile_its_words() -> None:
     ending, rows = run_of(list(results(10, words=HOSTILE)))
-    lines = list(github.commands(ending, rows))
+    lines = list(github.key_annotations(ending, rows))
     assert len(lines) == 6
     for line in lines:
         match = re.fullmatch(r"::(error|warning) title=([^,:\r\n]*)::([^\r\n]*)", line)
@@ -81,7 +81,7 @@ def test_an_annotation_is_one_command_however_hostile_its_words() -> None:
 
 def test_no_more_annotations_than_github_shows() -> None:
     ending, rows = run_of(list(results(500)))
-    lines = list(github.commands(ending, rows))
+    lines = list(github.key_annotations(ending, rows))
     kinds = [line.split(" ")[0] for line in lines]
     assert (kinds.count("::error"), kinds.count("::warning")) == (10, 10)
     assert "191 more keys" in lines[9]
@@ -114,7 +114,7 @@ def test_a_url_in_the_summary_is_whole_and_that_of_the_key_page_is_a_link() -> N
 
 def test_no_words_in_an_annotation_are_a_command_wherever_it_stands_on_a_line() -> None:
     ending, rows = run_of(list(results(1, words="} ##[set-output name=x]y", reasons=(Reason.INVALID_KEY,))))
-    (line,) = github.commands(ending, rows)
+    (line,) = github.key_annotations(ending, rows)
     assert "set-output" in line
     assert "##[" not in line
 
@@ -178,10 +178,10 @@ def test_a_line_on_github_is_no_command() -> None:
 PLANS = ("##[error]plan", " ::error::plan", "a " * 98 + "::error::plan", "x ##[add-mask]plan")
 
 
-@pytest.mark.parametrize("form", [on_screen.Plain, on_screen.Drawn])
+@pytest.mark.parametrize("form", [on_screen.StreamedTable, on_screen.DrawnTable])
 @pytest.mark.parametrize("plan", PLANS)
 def test_usage_on_github_is_no_command(
-    plan: str, form: type[on_screen.Drawn], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    plan: str, form: type[on_screen.DrawnTable], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     call = Call(Command("test", "", lambda _: 0), {})
     screen = form(Terminal(call, Settings({"GITHUB_ACTIONS": "true"})), with_account=True)
@@ -286,7 +286,7 @@ def test_an_outcome_that_was_not_kept_says_whether_the_key_or_the_store_is_why(
     result = replace(result, recorded=False, unkept=unkept, verdict=tried)
     call = read(["test"]).call
     assert call is not None
-    screen = on_screen.Plain if streamed else on_screen.Drawn
+    screen = on_screen.StreamedTable if streamed else on_screen.DrawnTable
     report = screen(context_of(call).terminal, with_account=False)
     report.add(result)
     report.end(run_of([result])[0])

@@ -1,4 +1,4 @@
-"""The input of every report: results as they arrive, then how the run ended."""
+"""The interface of a report, and its input: results as they arrive, then the end of the run."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from kojikey.operations.testing_keys import Unopened
 Item = TestResult | Unopened
 
 Rows = Callable[[], Iterator[Document]]
-"""Gives all results in order of account and provider, each time that it is called."""
+"""Returns all results in the order of account and provider; it may be called several times."""
 
 STDOUT = "-"
-"""In place of a file's name: the report alone is written to standard output."""
+"""The file name that stands for standard output, which then has the report alone."""
 
-NAMED = 10
-"""So many accounts of a group are named; reports have them all."""
+ACCOUNTS_NAMED = 10
+"""How many accounts of a group are named; reports have a row for every key."""
 
 
 class Group(Struct):
-    """The keys of one provider that have one reason. ``first`` is the first of them, for its words.
+    """The keys of one provider with one reason. ``first`` is the result of the first key; hints are taken from it.
 
-    ``accounts`` are those of the first :data:`NAMED` of them. ``complete`` adds to a suggested command the store that
-    this one is about.
+    ``accounts`` are the sorted accounts of the first :data:`ACCOUNTS_NAMED` keys. ``complete`` adds the store of this
+    command line to a suggested command.
     """
 
     outcome: Outcome
@@ -45,17 +45,17 @@ class Group(Struct):
 
     @property
     def unnamed(self) -> int:
-        """How many keys there are beside those whose accounts are named."""
+        """The number of keys whose accounts are not in ``accounts``."""
         return self.count - len(self.accounts)
 
     @property
     def step(self) -> str:
-        """The one most useful thing to do next for all of them."""
-        return self.complete(advice_for(self))
+        """The most useful next step for all keys of the group."""
+        return self.complete(_next_step_for(self))
 
 
 class Tally(Struct):
-    """What a run found so far, in a size that does not depend on the number of keys."""
+    """The counts of a run so far. Its size depends on the number of reasons, not of keys."""
 
     counts: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
     groups: dict[tuple[str, str], Group] = field(default_factory=dict)
@@ -63,10 +63,10 @@ class Tally(Struct):
     first_unopened: Unopened | None = None
     recorded: int = 0
     complete: Callable[[str], str] = str
-    """Adds to a suggested command the store that this one is about."""
+    """Adds the store of this command line to a suggested command."""
 
     def add(self, item: Item) -> None:
-        """Count an item."""
+        """Count a result."""
         if isinstance(item, Unopened):
             self.unopened += 1
             self.first_unopened = self.first_unopened or item
@@ -82,26 +82,26 @@ class Tally(Struct):
                 )  # fmt: skip
             group = self.groups[key]
             group.count += 1
-            if len(group.accounts) < NAMED:
+            if len(group.accounts) < ACCOUNTS_NAMED:
                 insort(group.accounts, item.account)
 
     @property
     def summary(self) -> Summary:
-        """The counts, as the contract has them."""
+        """The number of keys with each outcome."""
         return Summary(**{outcome.value: count for outcome, count in self.counts.items()})
 
     @property
     def finished(self) -> int:
-        """All items."""
+        """The number of keys with a result, those whose records do not open included."""
         return sum(self.counts.values()) + self.unopened
 
     @property
     def failed(self) -> int:
-        """Keys that are limited or rejected."""
+        """The number of keys that are limited or rejected."""
         return self.counts[Outcome.LIMITED] + self.counts[Outcome.REJECTED]
 
     def worst_first(self) -> list[Group]:
-        """Return the groups, rejected keys first, then by how many they are."""
+        """Return the groups: rejected, limited, indeterminate; large groups first within each."""
         order = (Outcome.REJECTED, Outcome.LIMITED, Outcome.INDETERMINATE)
         return sorted(
             self.groups.values(),
@@ -110,9 +110,9 @@ class Tally(Struct):
 
 
 class RunEnd(Struct, frozen=True):
-    """How a run ended. ``error`` is what stopped it; ``left`` counts keys that were not tested.
+    """The end of a run. ``error`` is the failure that stopped it, ``left`` the number of keys that were not tested.
 
-    ``left_out`` counts those that were never to be: of another shard, or tested lately.
+    ``left_out`` is the number of keys that the options excluded: keys of another shard, and keys tested lately.
     """
 
     tally: Tally
@@ -126,7 +126,7 @@ class RunEnd(Struct, frozen=True):
 
 
 class ReportFailedError(Exception):
-    """Reports that could not be written, a sentence for each; the others were."""
+    """Some reports could not be written; ``problems`` has a sentence about each. The other reports were written."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
@@ -134,17 +134,20 @@ class ReportFailedError(Exception):
 
 
 class Report(Protocol):
-    """A report under way."""
+    """A report that receives the results of a run one by one."""
 
     def add(self, item: Item) -> None:
-        """Take a result."""
+        """Add a result."""
 
     def end(self, ending: RunEnd) -> None:
-        """Finish the report. Raises ReportFailedError, or OSError where it is standard output that failed."""
+        """Finish the report.
+
+        Raises:
+            ReportFailedError: a file could not be written. OSError: standard output could not be written.
+        """
 
 
-def advice_for(group: Group) -> str:
-    """Return what to do next for a group of keys."""
+def _next_step_for(group: Group) -> str:
     first, provider = group.first, group.provider
     hint = _for_many(first.verdict.hint) if group.count > 1 else first.verdict.hint
     if group.outcome is Outcome.REJECTED:
@@ -155,17 +158,19 @@ def advice_for(group: Group) -> str:
     test = next_step("test", provider, account=first.account)
     if group.outcome is Outcome.LIMITED:
         return hint or first.verdict.manage_url or test
-    return _WAIT.get(group.reason) or hint or test
+    return _FOR_INDETERMINATE.get(group.reason) or hint or test
 
 
 def _for_many(hint: str) -> str:
-    """Return a hint about one of several accounts' keys as one about those of all."""
+    """Return the hint of one account's key with ``--all-accounts`` in its ``test`` command."""
     if not isinstance(hint, Hint):
         return hint
-    return Hint(*(_of_all(part) if isinstance(part, Next) and part.command == "test" else part for part in hint.parts))
+    return Hint(
+        *(_for_all_accounts(part) if isinstance(part, Next) and part.command == "test" else part for part in hint.parts)
+    )
 
 
-def _of_all(step: Next) -> Next:
+def _for_all_accounts(step: Next) -> Next:
     words = list(step.words)
     if "--account" in words:
         at = words.index("--account")
@@ -173,7 +178,7 @@ def _of_all(step: Next) -> Next:
     return Next(step.command, (*words[:1], "--all-accounts", *words[1:]))
 
 
-_WAIT = {
+_FOR_INDETERMINATE = {
     "rate_limited": "run it again later, more slowly: --rate 5 (requests per second to each provider)",
     "provider_unavailable": "no key is known to be bad: run it again later",
     "unreachable": Hint("check the network and HTTPS_PROXY (", next_step("doctor"), "), then run it again"),

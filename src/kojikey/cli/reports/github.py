@@ -1,7 +1,7 @@
-"""The report for GitHub Actions: annotations, and the step's summary.
+"""The report for GitHub Actions: annotations, and the summary of the step.
 
-Owns: GitHub's limits and escapes. Must not: write a provider's text in a form that the runner could take for a command.
-Limits: 10 annotations of each kind are shown for a step, and a step's summary has at most 1 MiB, see
+Owns: GitHub's limits and escapes. Must not: write a provider's text in a form that the runner reads as a command.
+Limits: GitHub shows 10 annotations of each kind for a step, and the summary of a step has at most 1 MiB, see
 https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands. Escapes: actions/toolkit,
 packages/core/src/command.ts (``escapeData``, ``escapeProperty``).
 """
@@ -21,54 +21,53 @@ from kojikey.cli.output.github_escape import escaped_anywhere
 from kojikey.cli.reports.base import STDOUT, Rows, RunEnd
 from kojikey.model.ref import Document
 
-SHOWN = 10
+ANNOTATIONS_SHOWN = 10
 SUMMARY_LIMIT = 1024 * 1024
 _LONGEST_MESSAGE = 500
-_ROOM_FOR_THE_END = 400
+_BYTES_FOR_LAST_LINE = 400
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~>-])")
 _URL = re.compile(r"(?:https?://|www\.)[\w.~:/?#@!$&'*+,;=%-]*[\w/=&%+~-]", re.ASCII | re.IGNORECASE)
 _ADDRESS = re.compile(r"[\w.%+-]+@[\w.-]*\w", re.ASCII)
-_WHOLE = re.compile(f"({_URL.pattern}|{_ADDRESS.pattern})", re.ASCII | re.IGNORECASE)
+_URL_OR_ADDRESS = re.compile(f"({_URL.pattern}|{_ADDRESS.pattern})", re.ASCII | re.IGNORECASE)
 
 
-def tell_github(ending: RunEnd, rows: Rows, context: Context) -> None:
-    """Write the annotations.
+def write_annotations(ending: RunEnd, rows: Rows, context: Context) -> None:
+    """Write the annotations to standard output, or to standard error if JSON or a report occupies standard output.
 
     Raises:
-        OSError: the stream cannot be written to.
+        OSError: the stream cannot be written.
     """
     to_stderr = (
         context.terminal.json or context.call.get(JSONL) or STDOUT in (context.call.get(JUNIT), context.call.get(HTML))
     )
-    context.terminal.out.annotations(commands(ending, rows), to_stderr=to_stderr)
+    context.terminal.out.annotations(key_annotations(ending, rows), to_stderr=to_stderr)
 
 
 def write_summary(ending: RunEnd, rows: Rows, context: Context) -> None:
-    """Write the summary of the step, where the runner has a file for it.
+    """Append the summary of the step to the file that the runner names, if it names one.
 
     Raises:
-        OSError: it could not be written.
+        OSError: the file cannot be written.
     """
     path = context.settings.environ.get("GITHUB_STEP_SUMMARY")
     if path:
         append_summary(path, summary(ending, rows))
 
 
-def commands(ending: RunEnd, rows: Rows) -> Iterator[str]:
-    """Yield workflow commands: errors for keys that fail the run, warnings for the others that are not valid.
+def key_annotations(ending: RunEnd, rows: Rows) -> Iterator[str]:
+    """Yield workflow commands: an error for a key that fails the run, a warning for another that is not valid.
 
-    Where there are more of a kind than GitHub shows, the last one says how many.
+    If there are more of a kind than GitHub shows, the last one gives their number.
     """
-    for command, is_wanted in (("error", True), ("warning", False)):
-        of_kind = (row for row in rows() if row["outcome"] != "valid" and row["is_failure"] is is_wanted)
+    for command, is_failure in (("error", True), ("warning", False)):
+        selected = (row for row in rows() if row["outcome"] != "valid" and row["is_failure"] is is_failure)
         lines: list[str] = []
         count = 0
-        for row in of_kind:
-            count += 1
-            if count <= SHOWN:
+        for count, row in enumerate(selected, 1):
+            if count <= ANNOTATIONS_SHOWN:
                 lines.append(annotation(command, _title(row), _message(row)))
-        if count > SHOWN:
-            more = f"{count - SHOWN + 1} more keys like these: see the summary of this step, or the report"
+        if count > ANNOTATIONS_SHOWN:
+            more = f"{count - ANNOTATIONS_SHOWN + 1} more keys like these: see the summary of this step, or the report"
             lines[-1] = annotation(command, "kojikey test", more)
         yield from lines
     if ending.error and not ending.tally.unopened:
@@ -77,7 +76,7 @@ def commands(ending: RunEnd, rows: Rows) -> Iterator[str]:
 
 
 def annotation(command: str, title: str, message: str, **place: str | int | None) -> str:
-    """Return a workflow command with everything in it escaped; ``place`` is file, line and col, as far as known."""
+    """Return an escaped workflow command; ``place`` may have the properties file, line and col."""
     known = "".join(f"{name}={_property(str(value))}," for name, value in place.items() if value)
     return f"::{command} {known}title={_property(title)}::{_data(message[:_LONGEST_MESSAGE])}"
 
@@ -91,7 +90,7 @@ def _message(row: Document) -> str:
 
 
 def _data(text: str) -> str:
-    # U+2028 and the like end no line for the runner, but might for who reads the log
+    # U+2028 and similar characters end a line for some programs that read the log
     plain = "".join(character if character.isprintable() or character in "\r\n" else " " for character in text)
     return escaped_anywhere(plain).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
@@ -101,13 +100,13 @@ def _property(text: str) -> str:
 
 
 def append_summary(path: str, pieces: Iterable[str]) -> None:
-    """Append to the summary of the step, never past what GitHub takes of it (it drops the whole otherwise).
+    """Append pieces to the summary of the step up to GitHub's limit; GitHub drops a larger summary as a whole.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     used = os.path.getsize(path) if os.path.exists(path) else 0
-    room = SUMMARY_LIMIT - used - _ROOM_FOR_THE_END
+    room = SUMMARY_LIMIT - used - _BYTES_FOR_LAST_LINE
     kept: list[bytes] = []
     is_cut = False
     for piece in pieces:
@@ -118,14 +117,14 @@ def append_summary(path: str, pieces: Iterable[str]) -> None:
         room -= len(data)
         kept.append(data)
     if is_cut:
-        kept.append(b"\n\nThere are more; a summary has at most 1 MiB. The whole is in the report.\n")
+        kept.append(b"\n\nThere are more keys; a summary has at most 1 MiB. A report (--html, --junit) has all.\n")
     if used + sum(map(len, kept)) <= SUMMARY_LIMIT:
         with open(path, "ab") as file:
             file.writelines(kept)
 
 
 def summary(ending: RunEnd, rows: Rows) -> Iterator[str]:
-    """Yield the summary in Markdown, a line at a time."""
+    """Yield the summary in Markdown, in pieces."""
     counts = ending.tally.summary.as_document()
     yield "## Provider keys\n\n"
     yield "| tested | valid | limited | rejected | indeterminate |\n|---:|---:|---:|---:|---:|\n"
@@ -137,11 +136,9 @@ def summary(ending: RunEnd, rows: Rows) -> Iterator[str]:
     if groups:
         yield "| keys | provider | reason | next |\n|---:|---|---|---|\n"
     for group in groups:
-        reason, step = (
-            f"{group.outcome.value}: {group.reason}",
-            markdown(group.step, site=group.first.verdict.manage_url),
-        )
-        yield f"| {group.count} | {markdown(group.provider)} | {markdown(reason)} | {step} |\n"
+        reason = markdown(f"{group.outcome.value}: {group.reason}")
+        step = markdown(group.step, site=group.first.verdict.manage_url)
+        yield f"| {group.count} | {markdown(group.provider)} | {reason} | {step} |\n"
     bad = (row for row in rows() if row["outcome"] != "valid")
     first = next(bad, None)
     if first is None:
@@ -159,22 +156,21 @@ def _summary_row(row: Document) -> str:
 
 
 def markdown(text: str, *, site: str = "") -> str:
-    """Return a text that is only text in a Markdown table: no markup, no HTML, no cell or line end.
+    """Return the text escaped for a cell of a Markdown table: no markup, no HTML, no end of the cell or line.
 
-    A URL stays whole, so that a copy of it opens. It is a link where it leads to the same host as the URL ``site``, the
-    page of the provider's definition; any other may be of a hostile server's words, and is code, which GitHub does not
-    link.
+    A URL is not escaped, so that a copy of it works. It becomes a link if it has the host of ``site``, the provider's
+    page; any other may come from a hostile server and becomes code, which GitHub does not link.
     """
     line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
-    parts = _WHOLE.split(line)  # every second part is a URL or an e-mail address
-    return "".join(_whole(part, site) if number % 2 else _escaped(part) for number, part in enumerate(parts))
+    parts = _URL_OR_ADDRESS.split(line)  # every second part is a URL or an e-mail address
+    return "".join(_link_or_code(part, site) if number % 2 else _escaped(part) for number, part in enumerate(parts))
 
 
-def _whole(text: str, site: str) -> str:
+def _link_or_code(text: str, site: str) -> str:
     is_link = bool(site) and "://" in text and urlsplit(text).netloc == urlsplit(site).netloc
     return f"<{text}>" if is_link else f"`{text}`"
 
 
 def _escaped(text: str) -> str:
-    # GitHub makes a mention of @name; a zero-width space after @ keeps it from that.
+    # GitHub turns @name into a mention of a user; a zero-width space after @ prevents that.
     return _MARKDOWN.sub(r"\\\1", html.escape(text, quote=False)).replace("@", "@&#8203;")

@@ -1,7 +1,7 @@
-"""The page of ``--html``: one file, accounts by providers, for people who did not run the command.
+"""The page of ``--html``: one file with a table of accounts and providers, for people who did not run the command.
 
-Owns: its words and structure; ``html_style.py`` has its style. It has no script at all: filters are radio buttons and
-CSS, details are ``<details>``, so that a policy in the page can forbid everything else, and no text in it can run.
+Owns: its text and structure; ``html_style.py`` has its style. The page has no script: filters are radio buttons and
+CSS, details are ``<details>``. So its content security policy forbids all scripts, and no text in it can run.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from kojikey.model.ref import Document
 from kojikey.model.verdict import Outcome
 
 MARKS = {"valid": "✓", "limited": "!", "rejected": "✗", "indeterminate": "?", "unopened": "⊘"}
-_ADDRESS = re.compile(r"(https://[^\s<>\"']*[^\s<>\"'.,;:!?)])")
+_URL = re.compile(r"(https://[^\s<>\"']*[^\s<>\"'.,;:!?)])")
 _OPTION = re.compile(r"(?<!\S)--[a-z][a-z-]*")
 _LONGEST_PART = 24
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
 def page(ending: RunEnd, rows: Rows) -> Iterator[str]:
-    """Yield the page in pieces."""
+    """Yield the HTML of the page in pieces."""
     providers, counts, due, accounts = _survey(rows)
     yield (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -126,7 +126,7 @@ def _table(rows: Rows, providers: list[str], accounts: int) -> Iterator[str]:
     if not accounts:
         yield "<p>No key was tested.</p></section>\n"
         return
-    # The roles are said because a table that is shown as cards is none to a screen reader otherwise.
+    # The roles are explicit because a screen reader finds no table in one that is laid out as cards.
     yield '<table class="map" role="table">\n<caption>Accounts by providers. Select a cell for details.</caption>\n'
     yield '<thead role="rowgroup"><tr role="row"><th scope="col" role="columnheader">Account</th>'
     yield "".join(f'<th scope="col" role="columnheader">{text(provider)}</th>' for provider in providers)
@@ -150,10 +150,10 @@ _NO_KEY = '<td role="cell" class="none"><span class="quiet">no key tested</span>
 
 def _cell(row: Document) -> str:
     outcome = row["outcome"]
-    words = outcome if outcome in ("valid", "unopened") else f"{outcome}: {row['reason']}"
+    label = outcome if outcome in ("valid", "unopened") else f"{outcome}: {row['reason']}"
     due = ' <span class="due">rotation due</span>' if row.get("rotation_due") else ""
     where = f'<span class="provider">{text(row["provider"])} </span>'
-    summary = f"<summary>{where}{_mark(outcome)} {text(words)}{due}</summary>"
+    summary = f"<summary>{where}{_mark(outcome)} {text(label)}{due}</summary>"
     facts = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in _facts(row) if value)
     return f'<td role="cell" class="{outcome}"><details>{summary}<dl>{facts}</dl></details></td>'
 
@@ -177,7 +177,7 @@ def _facts(row: Document) -> Iterator[tuple[str, str]]:
 
 
 def _name(account: str) -> str:
-    """Return an account's name; a long one may be broken after a separator, or else in the middle of a long part."""
+    """Return an account's name, with places for a line break in a long one: after separators, and in long parts."""
     if len(account) <= _LONGEST_PART:
         return text(account)
     parts = re.findall(rf"[^.@_+]{{1,{_LONGEST_PART}}}[.@_+]*|[.@_+]+", account)
@@ -185,7 +185,7 @@ def _name(account: str) -> str:
 
 
 def _label(account: str) -> str:
-    """Return an attribute that has the name in one piece for a screen reader, where it is not so in the page."""
+    """Return an attribute with the unbroken name for screen readers, for a name that ``_name`` breaks."""
     return f' aria-label="{text(account)}"' if len(account) > _LONGEST_PART else ""
 
 
@@ -194,19 +194,19 @@ def _anchor(account: str) -> str:
 
 
 def _linked(words: str, page: str) -> str:
-    """Return a text with its addresses as links: those of the site of the provider's page, and no others."""
+    """Return a text in which URLs on the same site as the provider's ``page`` are links, and no others."""
     site = _site(page)
-    pieces = enumerate(_ADDRESS.split(words))  # every second one is an address
+    pieces = enumerate(_URL.split(words))  # every second one is a URL
     return "".join(_link(piece) if n % 2 and site and _site(piece) == site else _words(piece) for n, piece in pieces)
 
 
 def _words(piece: str) -> str:
-    """Return a text whose options are not broken after their dashes."""
+    """Return a text in which no line breaks after the dashes of an option."""
     return _OPTION.sub(r'<span class="whole">\g<0></span>', text(piece))
 
 
 def _site(url: str) -> str:
-    """Return the last two labels of an address's host, for example ``google.com``."""
+    """Return the last two labels of a URL's host, for example ``google.com``; ``""`` without a host."""
     try:
         host = urlsplit(url).hostname or ""
     except ValueError:
@@ -225,5 +225,5 @@ def _time(stamp: str) -> str:
 
 
 def text(value: str) -> str:
-    """Return a text that is only text in the page, in an attribute too; what cannot be printed is replaced."""
+    """Return the text escaped for HTML, also in attributes; characters that cannot be printed are replaced."""
     return html.escape("".join(character if character.isprintable() else "\ufffd" for character in value))

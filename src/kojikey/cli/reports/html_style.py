@@ -1,13 +1,13 @@
-"""The style of the page of ``--html``, light and dark. Contrasts are at least 4.5 to 1 (WCAG 2.2, 1.4.3).
+"""The style sheet of the page of ``--html``, light and dark. Contrasts are at least 4.5 to 1 (WCAG 2.2, 1.4.3).
 
-Words stay whole: where a column for each provider would be too narrow for them, rows are shown as cards.
+Words are not broken: if the columns would be too narrow for them, each row becomes a card.
 """
 
 from __future__ import annotations
 
 _FILTERED = ("valid", "limited", "rejected", "indeterminate", "unopened", "due")
 _ACCOUNT_REM, _PROVIDER_REM = 14, 13
-"""What the columns of a table need, so that the longest reason stands on a line."""
+"""The widths of the columns, so that the longest reason fits on a line."""
 
 _STYLE = """
 :root{--page:#fff;--ink:#1b1f24;--soft:#57606a;--line:#d0d7de;--link:#0550ae;
@@ -66,7 +66,7 @@ _CARDS = """
 
 
 def style(providers: int) -> str:
-    """Return the style sheet for a page with so many providers."""
+    """Return the style sheet for a page with this number of providers."""
     hidden = [
         f"body:has(#f-{name}:checked) .map tbody tr:not(.has-{name}):not(:target){{display:none}}" for name in _FILTERED
     ]

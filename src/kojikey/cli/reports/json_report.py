@@ -15,13 +15,13 @@ UNOPENED_LISTED = 1000
 
 
 class JsonReport:
-    """The document of the contract; its summary and exit code come last, so that memory does not grow with it.
+    """The JSON document of a run. Its summary and exit code come last, so results need not be kept in memory.
 
-    Keys whose records do not open are no results of a test: they are listed by themselves, the first thousand.
+    Keys whose records do not open were not tested: they are listed apart, the first thousand of them.
     """
 
     def __init__(self, out: Stdout, *, is_readable: bool) -> None:
-        """``is_readable`` spreads it over lines, which costs time where there are thousands of results."""
+        """Set ``is_readable`` for an indented document, which takes too much time for thousands of results."""
         self._indent = 1 if is_readable else None
         self._out = out
         self._count = 0
@@ -49,7 +49,7 @@ class JsonReport:
         self._out.flush()
 
     def _begin(self) -> None:
-        """Begin late: a run that fails before its first result has another document."""
+        """Write the beginning, not before the first result: a run that fails earlier has another document."""
         if not self._is_begun:
             self._is_begun = True
             self._write(f'{{"schema": {json.dumps(SCHEMA)},\n"command": "test",\n"results": [')
@@ -62,13 +62,13 @@ class JsonReport:
 
 
 class JsonLines:
-    """A line of JSON for each result as it comes, and one with the summary at the end."""
+    """A line of JSON for each result as it arrives, and a last line with the summary."""
 
     def __init__(self, out: Stdout) -> None:
         self._out = out
 
     def add(self, item: Item) -> None:
-        """Write a result; a key whose record does not open is one with an error."""
+        """Write a result, or the error about a key whose record does not open."""
         if isinstance(item, Unopened):
             self._write(_unopened(item))
         else:
@@ -102,7 +102,7 @@ def _closing(ending: RunEnd) -> Document:
 
 
 def groups_of(tally: Tally) -> list[Document]:
-    """Return the reasons for which keys are not valid, with what to do about each."""
+    """Return the member ``groups``: why keys are not valid, and what to do about it."""
     return [
         {
             "outcome": group.outcome.value, "reason": group.reason, "provider": group.provider, "count": group.count,

@@ -1,7 +1,7 @@
 """The JUnit report: a test case for each key. Valid by the schemas of Ant (JUnitReport) and of Jenkins.
 
-A key that counts as failed is a ``failure``, one that could not be judged an ``error``, one that ``--fail-on``
-lets pass although it is limited is ``skipped``.
+A failed key is a ``failure``, a key that could not be judged an ``error``, and a limited key that ``--fail-on``
+accepts is ``skipped``.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from collections.abc import Iterator
 from kojikey.cli.reports.base import Rows, RunEnd
 from kojikey.model.ref import Document
 
-# What XML 1.0 has no way to write, not even escaped: https://www.w3.org/TR/xml/#charsets
-_UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# Characters that XML 1.0 does not allow, not even escaped: https://www.w3.org/TR/xml/#charsets
+_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ESCAPES = str.maketrans({
     "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;", "\t": "&#9;", "\n": "&#10;", "\r": "&#13;",
 })  # fmt: skip
 
 
 def junit(ending: RunEnd, rows: Rows) -> Iterator[str]:
-    """Yield the document in pieces."""
+    """Yield the XML document in pieces."""
     counts = {"failure": 0, "error": 0, "skipped": 0}
     tests = 0
     for row in rows():
@@ -46,7 +46,7 @@ def junit(ending: RunEnd, rows: Rows) -> Iterator[str]:
 
 
 def _element(row: Document) -> str | None:
-    """Return the element that says how a case went, None for one that went well."""
+    """Return the element of a case that did not pass; None for a valid key."""
     if row["outcome"] == "valid":
         return None
     if row["outcome"] == "unopened":
@@ -62,12 +62,11 @@ def _case(row: Document) -> str:
     element = _element(row)
     if element is None:
         return f"<testcase{case}/>\n"
-    words = [row["detail"], row["hint"], row.get("manage_url", "")]
     if element == "skipped":
         return f"<testcase{case}><skipped{_attributes({'message': row['detail']})}/></testcase>\n"
-    told = _attributes({"type": row["reason"], "message": row["detail"]})
-    text = escaped("\n".join(word for word in words if word))
-    return f"<testcase{case}><{element}{told}>{text}</{element}></testcase>\n"
+    attributes = _attributes({"type": row["reason"], "message": row["detail"]})
+    text = escaped("\n".join(filter(None, (row["detail"], row["hint"], row.get("manage_url")))))
+    return f"<testcase{case}><{element}{attributes}>{text}</{element}></testcase>\n"
 
 
 def _attributes(values: dict[str, str]) -> str:
@@ -75,5 +74,5 @@ def _attributes(values: dict[str, str]) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return a text as XML has it, in an attribute too; what XML cannot hold is replaced."""
-    return _UNWRITABLE.sub("\ufffd", text).translate(_ESCAPES)
+    """Return the text escaped for XML, also in attributes; characters that XML does not allow are replaced."""
+    return _FORBIDDEN.sub("\ufffd", text).translate(_ESCAPES)

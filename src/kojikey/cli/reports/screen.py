@@ -1,6 +1,6 @@
 """The table of ``kojikey test``: drawn at the end for few keys; for many, one line per key as results arrive.
 
-rich takes a millisecond for a line, so thousands of them would slow the requests: those are written without rich.
+rich takes a millisecond for a line, and thousands of lines would delay the requests: those are written without rich.
 """
 
 from __future__ import annotations
@@ -26,18 +26,19 @@ _COLOUR = {
 
 
 class _Screen:
-    """What both ways have in common: the summary. ``is_brief`` leaves out the keys that are valid."""
+    """The base of both tables, with the summary. ``is_brief`` leaves out the keys that are valid."""
 
-    repeats_steps = True
+    _repeats_steps = True
+    """Whether the summary repeats a next step that a line above it has."""
 
     def __init__(self, terminal: Terminal, *, with_account: bool, is_brief: bool = False) -> None:
         self.terminal, self.with_account, self.is_brief = terminal, with_account, is_brief
 
-    def leaves_out(self, item: Item) -> bool:
-        """Return whether a result has no line of its own; a record that does not open is named on stderr."""
+    def _leaves_out(self, item: Item) -> bool:
+        """Return whether a result has no line in the table; stderr names the records that do not open."""
         return isinstance(item, Unopened) or (self.is_brief and item.verdict.outcome is Outcome.VALID)
 
-    def closing_lines(self, ending: RunEnd) -> list[str]:
+    def _closing_lines(self, ending: RunEnd) -> list[str]:
         tally, summary = ending.tally, ending.tally.summary
         if tally.finished < 2:
             return []
@@ -45,11 +46,11 @@ class _Screen:
         if tally.unopened:
             counts.append(f"{tally.unopened} did not open")
         lines = [f"{summary.tested} tested: " + ", ".join(counts)]
-        return lines + group_lines(tally, repeats=self.repeats_steps, with_accounts=self.with_account)
+        return lines + group_lines(tally, repeats=self._repeats_steps, with_accounts=self.with_account)
 
 
-class Plain(_Screen):
-    """A line a key, as they come."""
+class StreamedTable(_Screen):
+    """A line for each key, written as results arrive."""
 
     def __init__(self, terminal: Terminal, *, with_account: bool, is_brief: bool = False) -> None:
         super().__init__(terminal, with_account=with_account, is_brief=is_brief)
@@ -59,30 +60,28 @@ class Plain(_Screen):
         self._bullet = BULLET if encodes(sys.stdout, BULLET) else ASCII_BULLET
 
     def add(self, item: Item) -> None:
-        """Write a result, with its reason where it is not valid."""
-        if isinstance(item, Unopened) or self.leaves_out(item):
+        """Write a result, with its reason if it is not valid."""
+        if isinstance(item, Unopened) or self._leaves_out(item):
             return
         verdict = item.verdict
         who = f"{item.account}/{item.provider}" if self.with_account else item.provider
-        words = outcome_words(verdict)
-        line = f"{who}  {mask(item.tail, bullet=self._bullet)}  "
-        self._write(
-            self._dyed(self._marks[verdict.outcome], verdict) + " " + one_line(line) + self._dyed(words, verdict)
-        )
+        mark, words = self._marks[verdict.outcome], outcome_words(verdict)
+        key = one_line(f"{who}  {mask(item.tail, bullet=self._bullet)}  ")
+        self._write(self._coloured(mark, verdict) + f" {key}" + self._coloured(words, verdict))
         for detail in detail_lines(item):
             self._write_wrapped("  " + one_line(detail))
 
     def end(self, ending: RunEnd) -> None:
         """Write the summary."""
-        for line in self.closing_lines(ending):
+        for line in self._closing_lines(ending):
             self._write_wrapped(one_line(line))
         self.terminal.out.flush()
 
-    def _dyed(self, text: str, verdict: Verdict) -> str:
+    def _coloured(self, text: str, verdict: Verdict) -> str:
         return f"{_COLOUR[verdict.outcome]}{text}\x1b[0m" if self._is_coloured else text
 
     def _write_wrapped(self, line: str) -> None:
-        """Write a line without colour; on a terminal a long one is broken between words."""
+        """Write a line without colour, wrapped between words on a terminal."""
         self._write(wrapped(line) if sys.stdout.isatty() else line)
 
     def _write(self, line: str) -> None:
@@ -91,10 +90,10 @@ class Plain(_Screen):
         self.terminal.out.text(text + "\n")
 
 
-class Drawn(_Screen):
-    """All results at the end, by rich."""
+class DrawnTable(_Screen):
+    """All results, drawn by rich at the end."""
 
-    repeats_steps = False  # what to do about a key stands right above
+    _repeats_steps = False
 
     def __init__(self, terminal: Terminal, *, with_account: bool, is_brief: bool = False) -> None:
         super().__init__(terminal, with_account=with_account, is_brief=is_brief)
@@ -102,7 +101,7 @@ class Drawn(_Screen):
 
     def add(self, item: Item) -> None:
         """Keep a result for the end."""
-        if not isinstance(item, Unopened) and not self.leaves_out(item):
+        if not isinstance(item, Unopened) and not self._leaves_out(item):
             self._results.append(item)
 
     def end(self, ending: RunEnd) -> None:
@@ -112,14 +111,14 @@ class Drawn(_Screen):
 
         page = Page(self.terminal)
         show_tests(page, self._results, with_account=self.with_account)
-        for number, line in enumerate(self.closing_lines(ending)):
+        for number, line in enumerate(self._closing_lines(ending)):
             page.line(line, style="" if number else "bold")
 
 
 def group_lines(tally: Tally, *, repeats: bool, with_accounts: bool) -> list[str]:
-    """Return a line for each reason, with how many keys have it, whose they are, and what to do about it.
+    """Return lines for each reason: how many keys have it, whose keys they are, and the next step.
 
-    Without ``repeats`` the last is left out where the keys' own lines say the same.
+    Without ``repeats`` a next step is left out if the lines of its keys have it.
     """
     lines = []
     for group in tally.worst_first():
@@ -127,11 +126,12 @@ def group_lines(tally: Tally, *, repeats: bool, with_accounts: bool) -> list[str
         if with_accounts:
             more = f" and {group.unnamed} more" if group.unnamed else ""
             lines.append(f"    accounts: {', '.join(group.accounts)}{more}")
-        if repeats or not _is_told(group):
+        if repeats or not _shows_step(group):
             lines.append(f"    next: {group.step}")
     return lines
 
 
-def _is_told(group: Group) -> bool:
+def _shows_step(group: Group) -> bool:
+    """Return whether the line of a key in the group already has the group's next step."""
     hint = group.first.verdict.hint
     return bool(hint) and (group.count == 1 or group.step == hint)

@@ -1,4 +1,4 @@
-"""Which reports the options ask for. Each is imported only when it is needed."""
+"""Selects the reports that the options ask for. Each is imported only when it is needed."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from kojikey.cli.context import Context
 from kojikey.cli.options import ALL_ACCOUNTS, HTML, JSON, JSONL, JUNIT, VERBOSE
 from kojikey.cli.reports.base import STDOUT, Report
 
-SHOWN_WHOLE = 50
-"""More results than that are shown on a terminal only where they are not valid: the others would scroll them away."""
+ALL_SHOWN_UP_TO = 50
+"""For more keys than this a terminal shows only those that are not valid; the others would push them off the screen."""
 
 
-def reports_of(
+def select_reports(
     context: Context, *, total: int, is_long: bool, fail_on: str, disabled: frozenset[str]
 ) -> tuple[list[Report], list[Report]]:
-    """Return the reports that get results as they come, and those that get few results in order, at the end.
+    """Return two lists: reports that receive results as they arrive, and reports that receive few results in order.
 
-    ``disabled`` has the disabled accounts, whose keys are never due for rotation.
+    A long run sends its results to the second list as they arrive, too. ``disabled`` has the disabled accounts, whose
+    keys are never due for rotation.
     """
     call = context.call
     live: list[Report] = []
@@ -31,14 +32,14 @@ def reports_of(
 
         held.append(JsonReport(context.terminal.out, is_readable=not is_long))
     elif STDOUT not in (call.get(JUNIT), call.get(HTML)):
-        from kojikey.cli.reports.screen import Drawn, Plain
+        from kojikey.cli.reports.screen import DrawnTable, StreamedTable
 
-        screen = Plain if is_long else Drawn
-        is_brief = total > SHOWN_WHOLE and sys.stdout.isatty() and not call.get(VERBOSE)
+        screen = StreamedTable if is_long else DrawnTable
+        is_brief = total > ALL_SHOWN_UP_TO and sys.stdout.isatty() and not call.get(VERBOSE)
         held.append(screen(context.terminal, with_account=call.get(ALL_ACCOUNTS), is_brief=is_brief))
     if context.terminal.out.is_on_github or call.get(JUNIT) is not None or call.get(HTML) is not None:
         from kojikey.cli.reports.spool import Spool
 
-        # first: what goes wrong with a file is still to be reported in the others
+        # first: the JSON document and the summary report the failure to write a file
         live.insert(0, Spool(context, fail_on=fail_on, disabled=disabled))
     return live, held

@@ -1,14 +1,12 @@
-"""Collects results for reports that need them in order, in a temporary SQLite file that has no name.
+"""Collects results for the reports that need them in order, in a temporary SQLite file without a name.
 
-Owns: the order, and writing files whole or not at all. Must not: grow in memory with the number of results.
+Owns: the order, and which files and annotations are written. Must not: need memory for each result.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
-import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -18,10 +16,8 @@ from kojikey.cli.context import Context
 from kojikey.cli.exits import hint_of
 from kojikey.cli.options import HTML, JUNIT
 from kojikey.cli.output import documents
-from kojikey.cli.output.stdout import Stdout
-from kojikey.cli.reports.base import STDOUT, Item, ReportFailedError, Rows, RunEnd
-from kojikey.model.atomic_file import write_whole
-from kojikey.model.errors import Effect, UsageError
+from kojikey.cli.reports.base import Item, ReportFailedError, Rows, RunEnd
+from kojikey.cli.reports.report_file import failure_message, write_report
 from kojikey.model.ref import Document
 from kojikey.model.timestamps import now, parsed
 from kojikey.model.verdict import is_failure
@@ -31,7 +27,7 @@ Writer = Callable[[RunEnd, Rows], Iterable[str]]
 
 
 class Spool:
-    """Takes results, and writes the files and annotations that were asked for at the end."""
+    """Collects results, and writes the files and annotations that the options ask for at the end."""
 
     def __init__(self, context: Context, *, fail_on: str, disabled: frozenset[str]) -> None:
         self._context, self._fail_on, self._disabled = context, fail_on, disabled
@@ -48,7 +44,7 @@ class Spool:
             self._lost = _no_room(error)
 
     def add(self, item: Item) -> None:
-        """Keep a result. If there is no room for it, the run goes on, and the reports are reported as missing."""
+        """Store a result. If the disk is full, the run goes on, and ``end`` reports that the files are missing."""
         if self._lost:
             return
         text = json.dumps(_row(item, self._fail_on, is_disabled=item.account in self._disabled))
@@ -58,46 +54,47 @@ class Spool:
             self._lost = _no_room(error)
 
     def end(self, ending: RunEnd) -> None:
-        """Write everything; each file whole or not at all, and one that fails holds up no other.
+        """Write everything; a report that cannot be written stops no other.
 
         Raises:
-            ReportFailedError: some could not be written. OSError: standard output cannot.
+            ReportFailedError: some could not be written. BrokenPipeError: the reader of standard output closed it.
         """
         problems: list[str] = []
         out = self._context.terminal.out
         try:
             for path, writer in self._files:
                 pieces = partial(writer, ending, self._rows)
-                write = partial(write_report, out, path, pieces)
-                problems += self._tried(f"the report {path} could not be written", write)
+                if reason := self._failure_of(partial(write_report, out, path, pieces)):
+                    problems.append(failure_message(path, reason))
             if out.is_on_github:
-                problems += self._tell_github(ending)
+                problems += self._write_github(ending)
         finally:
             with suppress(sqlite3.Error):
                 self._database.close()
         if problems:
             raise ReportFailedError(problems)
 
-    def _tell_github(self, ending: RunEnd) -> list[str]:
-        from kojikey.cli.reports.github import tell_github, write_summary
+    def _write_github(self, ending: RunEnd) -> list[str]:
+        from kojikey.cli.reports.github import write_annotations, write_summary
 
-        problems = self._tried(
-            "the annotations could not be written", lambda: tell_github(ending, self._rows, self._context)
-        )
-        what = "the summary of the step could not be written"
-        return problems or self._tried(what, lambda: write_summary(ending, self._rows, self._context))
+        for what, write in (("the annotations", write_annotations), ("the summary of the step", write_summary)):
+            if reason := self._failure_of(partial(write, ending, self._rows, self._context)):
+                return [f"{what} could not be written ({reason})"]
+        return []
 
-    def _tried(self, what: str, write: Callable[[], None]) -> list[str]:
-        """Write something; return what is to be said where that failed."""
-        reason: str | None = self._lost
+    def _failure_of(self, write: Callable[[], None]) -> str:
+        """Write something, and return why that failed, ``""`` if it did not."""
+        if self._lost:
+            return self._lost
         try:
-            if not self._lost:
-                write()
+            write()
         except BrokenPipeError:
             raise
-        except (OSError, sqlite3.Error) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-        return [f"{what} ({reason}); the existing file was not changed"] if reason else []
+        except OSError as error:
+            return error.strerror or str(error)
+        except sqlite3.Error as error:
+            return str(error)
+        return ""
 
     def _rows(self) -> Iterator[Document]:
         cursor = self._database.cursor()
@@ -110,7 +107,7 @@ def _no_room(error: sqlite3.Error) -> str:
 
 
 def _writer(option: Text) -> Writer:
-    """Return what writes a report; it is imported when the report is."""
+    """Return a function that yields the report of an option; its module is imported when it is called."""
 
     def write(ending: RunEnd, rows: Rows) -> Iterable[str]:
         if option == JUNIT:
@@ -125,7 +122,7 @@ def _writer(option: Text) -> Writer:
 
 
 def _row(item: Item, fail_on: str, *, is_disabled: bool) -> Document:
-    """Return a result with what reports need beside it: whether it fails the run, and whether its key is due."""
+    """Return a result with further members for reports: whether it fails the run, and whether a rotation is due."""
     if isinstance(item, Unopened):
         return {
             "account": item.account, "provider": item.provider, "masked": "", "is_failure": True,
@@ -139,56 +136,3 @@ def _row(item: Item, fail_on: str, *, is_disabled: bool) -> Document:
         before = item.key.current.last_test
         more["last_valid_at"] = before.last_valid_at if before else None
     return documents.test_fields(item) | more
-
-
-def check_places(paths: list[str]) -> None:
-    """Check that each report can be written where it is to be, and that none takes the place of another.
-
-    Raises:
-        UsageError: one cannot, or two are the same.
-    """
-    for path in paths:
-        check_place(path)
-    if len({os.path.realpath(path) for path in paths}) < len(paths):
-        raise UsageError(
-            f"two reports would be written to {paths[0]}",
-            hint="--junit keys.xml --html keys.html",
-            effect=Effect.NOTHING_DONE,
-        )
-
-
-def check_place(path: str) -> None:
-    """Check that a file can be written there, before any work is done for it.
-
-    Raises:
-        UsageError: it cannot. The path is the user's own and is named.
-    """
-    if path == STDOUT:
-        return
-    if not path:
-        raise UsageError("a report needs the name of a file", hint="--html keys.html", effect=Effect.NOTHING_DONE)
-    folder = os.path.dirname(os.path.abspath(path))
-    if not os.path.isdir(folder):
-        raise UsageError(
-            f"there is no folder {folder} for the report", hint=f"mkdir -p {folder}", effect=Effect.NOTHING_DONE
-        )
-    if not os.access(folder, os.W_OK):
-        raise UsageError(f"the folder {folder} is not writable", effect=Effect.NOTHING_DONE)
-    try:
-        mode = os.lstat(path).st_mode
-    except FileNotFoundError:
-        return
-    if not stat.S_ISREG(mode):
-        raise UsageError(f"{path} is not a regular file, and a report would replace it", effect=Effect.NOTHING_DONE)
-
-
-def write_report(out: Stdout, path: str, pieces: Callable[[], Iterable[str]]) -> None:
-    """Write a report to a file, whole or not at all, or to standard output.
-
-    Raises:
-        OSError: it cannot be written; the file that was there is as it was.
-    """
-    if path == STDOUT:
-        out.report(pieces())
-    else:
-        write_whole(path, pieces())

@@ -135,13 +135,13 @@ def tell_github(terminal: Terminal, findings: Findings) -> None:
 
 
 def _annotations(findings: Findings) -> Iterator[str]:
-    from kojikey.cli.reports.github import SHOWN, annotation
+    from kojikey.cli.reports.github import ANNOTATIONS_SHOWN, annotation
 
     shown = {True: 0, False: 0}
     for row in findings:
         is_known = bool(row["known"])
         shown[is_known] += 1
-        if shown[is_known] <= SHOWN:
+        if shown[is_known] <= ANNOTATIONS_SHOWN:
             message = f"{key_of_row(row)} {row['masked']} at {place_of(row)}: {row['hint']}"
             place = {"file": printable(row["file"] or ""), "line": row["line"], "col": row["column"]}
             yield annotation("error" if is_known else "warning", "a provider key in plain text", message, **place)

@@ -69,9 +69,9 @@ def _check_options(call: Call) -> None:
         raise UsageError("--all-accounts cannot be combined with --account")
     report = call[SARIF]
     if report is not None:
-        from kojikey.cli.reports.spool import check_places
+        from kojikey.cli.reports.report_file import check_report_paths
 
-        check_places([report])
+        check_report_paths([report])
     if report == _STDOUT and call[JSON]:
         raise UsageError(
             "a report and the results cannot both be written to standard output",
@@ -218,14 +218,14 @@ def _show(context: Context, findings: Findings, tally: Tally, code: Exit, damage
 
 def _write_sarif(out: Stdout, path: str, findings: Findings, unreadable: list[tuple[str, str]]) -> str:
     from kojikey.cli.commands.scan.sarif import sarif
-    from kojikey.cli.reports.spool import write_report
+    from kojikey.cli.reports.report_file import failure_message, write_report
 
     try:
         write_report(out, path, lambda: sarif(findings, unreadable))
     except BrokenPipeError:
         raise
     except OSError as error:
-        return f"the report {path} could not be written ({error.strerror}); the existing file was not changed"
+        return failure_message(path, error.strerror)
     return ""
 
 

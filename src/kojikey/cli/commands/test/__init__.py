@@ -1,1 +1,1 @@
-"""``kojikey test``: one key or thousands, and how such a run ends."""
+"""``kojikey test``: tests one key or thousands, and reports the results."""

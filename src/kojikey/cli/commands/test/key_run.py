@@ -1,7 +1,7 @@
-"""The run of ``kojikey test`` over saved keys, one or thousands: from the first key to the last report.
+"""One run of ``kojikey test``: from the first key to the last report.
 
-Owns: which results go to which report, and what stops the run (also Ctrl-C, or a store that goes away).
-Must not: know a report's format, or ask a provider itself.
+Owns: which report receives which results, and what stops the run (also Ctrl-C, or a store that fails).
+Must not: know a report's format, or send a request itself.
 """
 
 from __future__ import annotations
@@ -39,42 +39,42 @@ from kojikey.providers.requests.proxies import Proxies
 from kojikey.stores.base import Query, Stored
 
 FEW = 200
-"""So many results are held back to be shown in order; more than that are shown as they come."""
+"""Up to this number of keys, results are shown in order at the end; for more keys, as they arrive."""
 
 MOST_COUNTED = 5000
-"""So many keys that a stopped run did not read are counted; where there are more, it says ``at least``."""
+"""How many unread keys a stopped run counts; if there are more, its message says ``at least``."""
 
-UNOPENED_TOLD = 10
-"""So many keys whose records do not open are named on stderr; reports have them all."""
+UNOPENED_NAMED = 10
+"""How many keys whose records do not open are named on stderr; reports have all."""
 
 
 @dataclass(slots=True)
 class KeyRun:
-    """A run under way."""
+    """The state of one run."""
 
     context: Context
     options: RunOptions
     live: list[Report] = field(default_factory=list)
-    """Reports that get results as they come; ``held`` ones get them in order at the end, where there are few."""
+    """Reports that receive results as they arrive. Those in ``held`` receive few results in order, at the end."""
     held: list[Report] = field(default_factory=list)
     total: int = 0
     is_counted: bool = True
-    """Whether ``total`` is how many keys there are; else it is how many have been read so far."""
+    """Whether ``total`` is the number of all keys, not just of those read so far."""
     left_out: int = 0
-    """Keys that only ``--shard`` and ``--not-tested-since`` leave out."""
+    """The number of keys that only ``--shard`` and ``--not-tested-since`` exclude."""
     tally: Tally = field(default_factory=Tally)
     items: list[Item] = field(default_factory=list)
     began_at: str = field(default_factory=now)
     since: str = ""
-    """What is left of a run was not tested since then: it may itself have taken up what was left of another."""
+    """The ``--not-tested-since`` with which another run continues a stopped one."""
     began: float = field(default_factory=time.monotonic)
     lost: str = ""
-    """Says how standard output was lost, where it was; the run stops then as by Ctrl-C."""
+    """The message about standard output that failed, else ``""``; the run then stops as after Ctrl-C."""
     stop: Callable[[], object] = lambda: None
     progress: Progress = field(default_factory=lambda: Progress(0, is_shown=False))
 
-    def carry_out(self, open_store: OpenStore, catalog: Catalog, query: Query, selection: Selection) -> int:
-        """Test the keys that the query takes, write all reports, and return the exit code."""
+    def run(self, open_store: OpenStore, catalog: Catalog, query: Query, selection: Selection) -> int:
+        """Test the selected keys, write all reports, and return the exit code."""
         self.since, self.left_out = query.not_tested_since or self.began_at, selection.left_out or 0
         if selection.total:
             open_store.ask_now()
@@ -87,7 +87,7 @@ class KeyRun:
         is_interrupted = False
         try:
             if sources:
-                self._run(open_store, catalog, sources)
+                self._test_all(open_store, catalog, sources)
         except KeyboardInterrupt:
             is_interrupted = True
         except asyncio.CancelledError:
@@ -105,41 +105,38 @@ class KeyRun:
         return self._end(error, is_interrupted=is_interrupted)
 
     def show(self, result: TestResult) -> int:
-        """Write the reports for one result that was found elsewhere, and return the exit code."""
+        """Write the reports for the result of a key that is not saved, and return the exit code."""
         self._prepare(1)
-        self._take(result)
+        self._add_result(result)
         return self._end(None, is_interrupted=False)
 
     def _prepare(self, total: int, disabled: frozenset[str] = frozenset()) -> None:
-        from kojikey.cli.reports.select import reports_of
+        from kojikey.cli.reports.select import select_reports
 
         self.tally.complete = self.context.terminal.completed
         self.total = total
-        self.live, self.held = reports_of(
+        self.live, self.held = select_reports(
             self.context, total=total, is_long=total > FEW, fail_on=self.options.fail_on, disabled=disabled
         )
 
     def _has_bar(self) -> bool:
         return self.total > 1 and self.context.terminal.has_bar
 
-    def _counted_total(self) -> str:
-        return str(self.total) if self.is_counted else f"at least {self.total}"
-
     def _counting(self, keys: Iterator[Stored]) -> Iterator[Stored]:
-        """Yield keys, and count those beyond the ones that were read before."""
+        """Yield the keys, and raise ``total`` to their number."""
         for number, stored in enumerate(keys, 1):
             self.total = max(self.total, number)
             yield stored
         self.is_counted = True
 
     def _count_rest(self, sources: Sequence[Iterator[Stored]]) -> None:
-        """Count the keys that a stopped run did not read, as far as that takes no time worth mentioning."""
+        """Count the keys that a stopped run did not read, at most ``MOST_COUNTED`` of each source."""
         with suppress(KojikeyError, KeyboardInterrupt):
             for keys in sources if not self.is_counted else ():
                 for _ in islice(keys, MOST_COUNTED):
                     pass
 
-    def _run(self, open_store: OpenStore, catalog: Catalog, sources: Sequence[Iterator[Stored]]) -> None:
+    def _test_all(self, open_store: OpenStore, catalog: Catalog, sources: Sequence[Iterator[Stored]]) -> None:
         from kojikey import wiring
 
         proxies = wiring.proxies(self.context.terminal.warn)
@@ -147,7 +144,7 @@ class KeyRun:
             self.progress.show(self.tally, at_once=True)
             asyncio.run(self._test(open_store, catalog, sources, proxies))
             return
-        what = "asking the providers" + (f" about {self._counted_total()} keys" if self.total > FEW else "")
+        what = "asking the providers" + (f" about {self._facts().count} keys" if self.total > FEW else "")
         with self.context.terminal.status(what):
             asyncio.run(self._test(open_store, catalog, sources, proxies))
 
@@ -155,45 +152,45 @@ class KeyRun:
         self, open_store: OpenStore, catalog: Catalog, sources: Sequence[Iterator[Stored]], proxies: Proxies
     ) -> None:
         options = self.options
-        traffic = options.traffic(tell=self._tell)
+        traffic = options.traffic(tell=self._warn)
         jobs = options.jobs_for(self.total)
         shared = traffic if self.total > 1 or traffic.rate else None
-        async with open_probe(self.context, catalog, proxies, tell=self._tell, traffic=shared, jobs=jobs) as probe:
+        async with open_probe(self.context, catalog, proxies, tell=self._warn, traffic=shared, jobs=jobs) as probe:
             if options.has_overrides:
                 probe = with_overrides(probe, models=options.models, capabilities=options.capabilities)
-            ticking, task = asyncio.ensure_future(self._tick()), asyncio.current_task()
+            refreshing, task = asyncio.ensure_future(self._refresh_progress()), asyncio.current_task()
             self.stop = task.cancel if task else self.stop
             try:
                 await run_tests(
-                    open_store, *sources, probe=probe, emit=self._take, concurrency=options.concurrency,
+                    open_store, *sources, probe=probe, emit=self._add_result, concurrency=options.concurrency,
                     reserve=traffic.reserve, keep=keep_none if options.has_overrides else keep_outcomes,
                 )  # fmt: skip
             finally:
-                ticking.cancel()
+                refreshing.cancel()
 
-    async def _tick(self) -> None:
-        """Keep the bar alive while no result comes."""
+    async def _refresh_progress(self) -> None:
+        """Draw the progress bar twice a second, also while no result arrives."""
         while True:
             await asyncio.sleep(0.5)
             self._show_progress()
 
-    def _tell(self, text: str) -> None:
+    def _warn(self, text: str) -> None:
         self.progress.clear()
         self.context.terminal.warn(text)
 
-    def _take(self, item: Item) -> None:
+    def _add_result(self, item: Item) -> None:
         if not isinstance(item, Unopened):
             item = advice.with_completed_hint(item, self.context.terminal)
         self.tally.add(item)
-        if isinstance(item, Unopened) and self.tally.unopened <= UNOPENED_TOLD:
-            self._tell(f"{item.account}/{item.provider} was not tested: {item.error}")
+        if isinstance(item, Unopened) and self.tally.unopened <= UNOPENED_NAMED:
+            self._warn(f"{item.account}/{item.provider} was not tested: {item.error}")
         if self.total <= FEW:
             self.items.append(item)
         reports = self.live if self.total <= FEW else [*self.live, *self.held]
         if reports and self._has_bar() and sys.stdout.isatty():
             self.progress.clear()
         for report in reports:
-            self._add(report, item)
+            self._send(report, item)
         self._show_progress()
 
     def _show_progress(self) -> None:
@@ -201,33 +198,31 @@ class KeyRun:
             self.progress.total = self.total
         self.progress.show(self.tally)
 
-    def _add(self, report: Report, item: Item) -> None:
-        """Hand a result to a report. Where standard output is lost, no further test begins; what is done is kept."""
+    def _send(self, report: Report, item: Item) -> None:
+        """Send a result to a report. If standard output failed, no further test begins; finished ones are recorded."""
         try:
             report.add(item)
         except OSError as error:
             self.lost = lost_output(error)
             self.stop()
 
-    # --- the end ---
-
     def _end(self, error: KojikeyError | None, *, is_interrupted: bool) -> int:
         for item in sorted(self.items, key=lambda item: (item.account, item.provider)):
             for report in self.held:
-                self._add(report, item)
+                self._send(report, item)
         stop = Stop(error, is_interrupted, self.lost)
         ending = end_of(self.tally, self._facts(), stop)
-        if self.tally.unopened > UNOPENED_TOLD:
-            more = self.tally.unopened - UNOPENED_TOLD
+        if self.tally.unopened > UNOPENED_NAMED:
+            more = self.tally.unopened - UNOPENED_NAMED
             self.context.terminal.warn(f"{more} more were not tested, because their records do not open")
         for report in self.live + self.held:
-            for problem in self._ended(report, ending):
+            for problem in self._finish(report, ending):
                 self.context.terminal.warn(problem)
                 ending = worsened(ending, problem)
         if ending.error and (error or is_interrupted or self.lost):
             ending.error.say()
         if not error:
-            self._tell_left_out()
+            self._note_left_out()
         return int(ending.code)
 
     def _facts(self) -> RunFacts:
@@ -236,8 +231,8 @@ class KeyRun:
             self.total, self.is_counted, self.options.fail_on, self.since, self.began_at, seconds, self.left_out
         )
 
-    def _ended(self, report: Report, ending: RunEnd) -> tuple[str, ...]:
-        """Finish a report; return what went wrong with it. That nobody reads it is no fault: all is done by now."""
+    def _finish(self, report: Report, ending: RunEnd) -> tuple[str, ...]:
+        """Finish a report, and return the warnings about it. A closed pipe is none: all tests are done by now."""
         try:
             report.end(ending)
         except BrokenPipeError as error:
@@ -248,7 +243,7 @@ class KeyRun:
             return (lost_output(error),)
         return ()
 
-    def _tell_left_out(self) -> None:
+    def _note_left_out(self) -> None:
         if not self.total and not self.left_out:
             self.context.terminal.note(Hint("there are no keys to test; ", next_step("add", "PROVIDER"), " adds one"))
         if self.left_out:

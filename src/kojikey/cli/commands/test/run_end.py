@@ -1,4 +1,4 @@
-"""How a run over many keys ended: its exit code and the ``error`` of the JSON, from its results and what stopped it.
+"""The end of a run over many keys: its exit code and its ``error``, from the results and the cause of a stop.
 
 Must not: write anything.
 """
@@ -17,7 +17,7 @@ from kojikey.operations.results import Summary
 
 
 class Stop(Struct, frozen=True):
-    """What stopped a run before its end; nothing where it was not stopped. ``lost`` says how stdout was lost."""
+    """The cause of a stop before the end of a run, if any. ``lost`` is the message about a failed standard output."""
 
     error: KojikeyError | None = None
     is_interrupted: bool = False
@@ -25,9 +25,9 @@ class Stop(Struct, frozen=True):
 
 
 class RunFacts(Struct, frozen=True):
-    """What is known of a run beside what it found. ``since``: what is left of it was not tested since then.
+    """Facts about a run other than its results. ``since`` is the ``--not-tested-since`` that continues it.
 
-    Where not ``is_counted``, there are at least ``total`` keys.
+    ``total`` is the number of all keys if ``is_counted``, else a lower limit.
     """
 
     total: int
@@ -40,12 +40,12 @@ class RunFacts(Struct, frozen=True):
 
     @property
     def count(self) -> str:
-        """How many keys there are, in words."""
+        """The number of keys as text."""
         return str(self.total) if self.is_counted else f"at least {self.total}"
 
 
 def end_of(tally: Tally, facts: RunFacts, stop: Stop) -> RunEnd:
-    """Return how a run ended."""
+    """Return the end of a run."""
     left = max(0, facts.total - tally.finished)
     code, error = _code_and_error(tally, facts, stop, left)
     return RunEnd(tally, code, facts.began_at, facts.seconds, facts.fail_on, left, error, facts.left_out)
@@ -53,13 +53,13 @@ def end_of(tally: Tally, facts: RunFacts, stop: Stop) -> RunEnd:
 
 def _code_and_error(tally: Tally, facts: RunFacts, stop: Stop, left: int) -> tuple[Exit, Failure | None]:
     code = exit_of(tally.summary, facts.fail_on)
-    go_on = f"to continue: run the same command with --not-tested-since {facts.since}"
+    to_continue = f"to continue: run the same command with --not-tested-since {facts.since}"
     if stop.is_interrupted:
-        return _stopped(Exit.INTERRUPTED, f"interrupted: {_done(tally, facts)}", go_on if left else None)
+        return _stopped(Exit.INTERRUPTED, f"interrupted: {_done(tally, facts)}", to_continue if left else None)
     if stop.error is not None:
         return code_of(stop.error), _failed(stop.error, tally, facts, left)
     if stop.lost and left:
-        return _stopped(Exit.STORE_UNAVAILABLE, f"{stop.lost}: {_done(tally, facts)}", go_on)
+        return _stopped(Exit.STORE_UNAVAILABLE, f"{stop.lost}: {_done(tally, facts)}", to_continue)
     if tally.first_unopened is not None:
         error = tally.first_unopened.error
         return code if code is Exit.KEY_FAILED else code_of(error), Failure.of(error)
@@ -77,26 +77,24 @@ def _stopped(code: Exit, message: str, hint: str | None) -> tuple[Exit, Failure]
 def _failed(error: KojikeyError, tally: Tally, facts: RunFacts, left: int) -> Failure:
     failure = Failure.of(error)
     if facts.total > 1:
-        done = f"{tally.finished} of {facts.count} keys were done, {tally.recorded} outcomes recorded"
-        failure = failure._replace(message=f"{error}; {done}")
+        failure = failure._replace(message=f"{error}; {_done(tally, facts)}")
     if left and tally.recorded:
         failure = failure._replace(hint=f"{failure.hint}; then continue with --not-tested-since {facts.since}")
     return failure
 
 
 def worsened(ending: RunEnd, problem: str) -> RunEnd:
-    """Return the ending of a run that went well but for a report."""
+    """Return the end of a run after a report failed; the code of a key that failed has precedence."""
     if ending.code is not Exit.OK:
         return ending
-    code, error = _stopped(Exit.STORE_UNAVAILABLE, problem, None)
-    return replace(ending, code=code, error=error)
+    failure = Failure(Exit.STORE_UNAVAILABLE, problem)
+    return replace(ending, code=failure.code, error=failure)
 
 
 def exit_of(summary: Summary, fail_on: str) -> Exit:
-    """Return the exit code of a run: 3 where a key failed, else 4 where one could not be judged, else 0.
+    """Return the exit code of a run: 3 if a key failed, else 4 if one could not be judged, else 0.
 
-    ``fail_on`` names the mildest outcome that counts as a failed key; what it leaves out does not fail the run,
-    except that keys which could not be judged still exit 4.
+    ``fail_on`` is the mildest outcome that counts as a failed key. Indeterminate keys exit 4 if it excludes them.
     """
     counts = summary.by_outcome()
     if any(count and is_failure(outcome, fail_on) for outcome, count in counts.items()):

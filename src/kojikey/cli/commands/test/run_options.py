@@ -1,4 +1,4 @@
-"""The options of a run over many keys: read and checked once, before a store is opened."""
+"""Reads and checks the options of a run over many keys, before a store is opened."""
 
 from __future__ import annotations
 
@@ -20,16 +20,15 @@ MOST_CONCURRENCY = 1024
 MOST_RATE = 100_000.0
 MOST_JOBS = 64
 MANY_KEYS = 2000
-"""For more keys than this, one core is the limit of a run that is not told how many processes to use."""
+"""For more keys than this, a run without ``--jobs`` uses a process for each core: one core would limit it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """``rate`` is requests a second and provider, None for as many as there are.
+    """The options of a run. ``rate`` is in requests per second and provider, None for no limit.
 
-    A test makes one request at a time, so ``concurrency`` is also how many keys are tested at once. ``jobs`` is None
-    where nothing is said about them. ``models`` and ``capabilities`` count for this run, in place of those that a key
-    was saved with.
+    A test sends one request at a time, so ``concurrency`` limits both the requests and the keys that are tested at
+    once. ``jobs`` is None without the option. ``models`` and ``capabilities`` replace those of a saved key in this run.
     """
 
     concurrency: int
@@ -41,10 +40,10 @@ class RunOptions:
 
     @classmethod
     def read(cls, call: Call) -> RunOptions:
-        """Return what the options of a command say.
+        """Return the options of a call.
 
         Raises:
-            UsageError: one of them makes no sense.
+            UsageError: a value is out of range.
         """
         return cls(
             _concurrency(call), _rate(call), _jobs(call), _fail_on(call),
@@ -52,17 +51,17 @@ class RunOptions:
         )  # fmt: skip
 
     def jobs_for(self, total: int) -> int:
-        """Return the number of processes that test so many keys; 1 stands for this process itself."""
+        """Return the number of processes that test ``total`` keys; 1 stands for this process itself."""
         wanted = self.jobs or (usable_cores() if total > MANY_KEYS else 1)
         return min(wanted, MOST_JOBS, self.concurrency, max(1, total))
 
     @property
     def has_overrides(self) -> bool:
-        """Whether the outcomes are those of other tests than the keys' own, and are not recorded."""
+        """Whether the tests check other things than the keys were saved with; then outcomes are not recorded."""
         return bool(self.models or self.capabilities)
 
     def traffic(self, *, tell: Callable[[str], None]) -> Traffic:
-        """Return the rate limit and the circuit breakers of one run."""
+        """Return the rate limit and the circuit breakers of one run; ``tell`` receives their warnings."""
         from kojikey.providers.requests.traffic import Traffic
 
         return Traffic(rate=self.rate, tell=tell)

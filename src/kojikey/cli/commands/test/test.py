@@ -1,4 +1,4 @@
-"""``kojikey test``: asks the providers whether keys work, saved ones or one that is not saved."""
+"""``kojikey test``: asks the providers whether keys work: saved keys, or one that is not saved."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test(call: Call) -> int:
     from kojikey.cli.prompts import has_key_source
 
     context = context_of(call)
-    _check(call)
+    _check_combinations(call)
     options = RunOptions.read(call)
     _check_reports(context)
     for provider in call[PROVIDERS]:
@@ -58,8 +58,8 @@ def test(call: Call) -> int:
     return _test_saved(context, catalog, options)
 
 
-def _check(call: Call) -> None:
-    timeout_of(call)
+def _check_combinations(call: Call) -> None:
+    timeout_of(call)  # refuses a bad value before anything is opened
     if call[ALL] and call[PROVIDERS]:
         raise UsageError(
             "--all is every key: it cannot be combined with provider names",
@@ -75,7 +75,7 @@ def _check(call: Call) -> None:
 
 
 def _check_override(call: Call, catalog: Catalog) -> None:
-    """Check what is asked of saved keys in place of what they were saved with."""
+    """Check the options that replace a saved key's models and capabilities for this run."""
     from kojikey.cli.commands.key_input import checked_capabilities
 
     if call[BASE_URL] is not None:
@@ -98,12 +98,12 @@ def _check_override(call: Call, catalog: Catalog) -> None:
 
 
 def _check_reports(context: Context) -> None:
-    """Check where the reports of a run go, before a store is opened or anything is asked."""
+    """Check the files of the reports before a store is opened or a question is asked."""
     from kojikey.cli.reports.base import STDOUT
-    from kojikey.cli.reports.spool import check_places
+    from kojikey.cli.reports.report_file import check_report_paths
 
     paths = [path for path in (context.call[JUNIT], context.call[HTML]) if path is not None]
-    check_places(paths)
+    check_report_paths(paths)
     if STDOUT in paths and (context.terminal.json or context.call[JSONL]):
         raise UsageError(
             "a report and the results cannot both be written to standard output",
@@ -117,6 +117,7 @@ def _test_unsaved(context: Context, catalog: Catalog, options: RunOptions) -> in
     from kojikey.cli.commands.key_probe import probe_for_one, run_operation
     from kojikey.cli.commands.test.key_run import KeyRun
     from kojikey.cli.output.advice import for_unsaved
+    from kojikey.model.masking import tail_of
     from kojikey.operations.probing import Target
     from kojikey.operations.results import TestResult
 
@@ -138,9 +139,7 @@ def _test_unsaved(context: Context, catalog: Catalog, options: RunOptions) -> in
         settings.models or (),
         settings.capabilities or definition.default_capabilities,
     )
-    verdict = run_operation(_tested(probe_for_one(context, catalog), secret, target))
-    from kojikey.model.masking import tail_of
-
+    verdict = run_operation(_verdict_of(probe_for_one(context, catalog), secret, target))
     tail = tail_of(secret.reveal())
     advice = for_unsaved(definition.id, has_key=_has_key(context, verdict, definition.id))
     result = TestResult(
@@ -149,12 +148,15 @@ def _test_unsaved(context: Context, catalog: Catalog, options: RunOptions) -> in
     return KeyRun(context, options).show(result)
 
 
-async def _tested(probe: Probe, secret: Secret, target: Target) -> Verdict:
+async def _verdict_of(probe: Probe, secret: Secret, target: Target) -> Verdict:
     return await probe(secret, target)
 
 
 def _has_key(context: Context, verdict: Verdict, provider: str) -> bool:
-    """Return whether the account has a key there, where the verdict suggests another; a store that fails has none."""
+    """Return whether the account has a saved key, so that ``rotate`` is the right hint for replacing it.
+
+    The store is opened only if the verdict suggests to replace the key; a store that fails counts as empty.
+    """
     from kojikey import wiring
 
     if all(step.command != "rotate" for step in commands_of(verdict.hint)):
@@ -179,7 +181,7 @@ def _test_saved(context: Context, catalog: Catalog, options: RunOptions) -> int:
     selection = select(open_store.store, query, ahead=MANY_KEYS + 1, allow_empty=context.call[ALLOW_EMPTY])
     for provider in selection.missing:
         context.terminal.warn(f"{KeyNotFound(context.account, provider)}; the others are tested")
-    return KeyRun(context, options).carry_out(open_store, catalog, query, selection)
+    return KeyRun(context, options).run(open_store, catalog, query, selection)
 
 
 def _query(context: Context) -> Query:
@@ -196,7 +198,7 @@ def _query(context: Context) -> Query:
 
 
 def _moment(text: str) -> str:
-    """Return the stamp for a span that lies behind (``24h``), or for a moment, as an interrupted run names it."""
+    """Return the RFC 3339 time for a span before now (``24h``), or for a time, as an interrupted run prints it."""
     from datetime import UTC, datetime
 
     from kojikey.model.timestamps import moment_or_span, short_span, stamp
