@@ -139,7 +139,7 @@ def test_requests_that_ctrl_c_stops_do_not_count_as_unanswered() -> None:
 
     async def run() -> None:
         clock = asyncio.get_running_loop().time
-        traffic = Traffic(tell=said.append, clock=clock)
+        traffic = Traffic(warn=said.append, clock=clock)
         opener, surroundings = opener_of(hanging), Surroundings(clock=clock)
         async with Prober(timeout=TIMEOUT, opener=opener, surroundings=surroundings, traffic=traffic) as prober:
             request = ProbeRequest(CATALOG.get("elevenlabs"), Secret(load_key("elevenlabs", 1)))

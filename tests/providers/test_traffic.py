@@ -25,7 +25,7 @@ class Clock:
         return self.now
 
     def traffic(self, rate: float | None = None) -> Traffic:
-        return Traffic(rate=rate, tell=self.said.append, clock=self)
+        return Traffic(rate=rate, warn=self.said.append, clock=self)
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def answer(status: int = 200, **headers: str) -> Answer:
 def ask(traffic: Traffic, got: Answer | Fault, base_url: str = HERE) -> Fault | None:
     skipped = traffic.skipped("elevenlabs", base_url)
     if skipped is None:
-        traffic.turn_in("elevenlabs")
+        traffic.reserve_next("elevenlabs")
         traffic.observe("elevenlabs", base_url, got)
     return skipped
 
@@ -61,7 +61,7 @@ def test_no_two_tests_begin_with_the_same_turn(clock: Clock) -> None:
 def test_each_further_request_has_a_turn_of_its_own(clock: Clock) -> None:
     traffic = clock.traffic(rate=4 * MARGIN)
     assert traffic.reserve("elevenlabs", HERE) == 0
-    assert [traffic.turn_in("elevenlabs") for _ in range(3)] == [0.25, 0.5, 0.75]
+    assert [traffic.reserve_next("elevenlabs") for _ in range(3)] == [0.25, 0.5, 0.75]
     assert traffic.reserve("elevenlabs", HERE) == 1
 
 

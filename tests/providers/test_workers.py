@@ -90,7 +90,7 @@ def with_pool(work: Callable[[WorkerPool], Awaitable[T]], *, jobs: int = 2, traf
             timeout=10.0,
             traffic=traffic or Traffic(),
             folder="/nonexistent",
-            tell=said.append,
+            warn=said.append,
             environ=os.environ,
         )
         async with asyncio.timeout(SECONDS), pool:
@@ -367,7 +367,7 @@ def test_the_rate_is_that_of_all_workers_together(sandbox: Sandbox) -> None:
     key, rate = sandbox.key("elevenlabs", "ok"), 1000.0
     traffic = Traffic(rate=rate, clock=lambda: 0.0)
     with_pool(lambda pool: asyncio.gather(*(pool.test(request_for(key)) for _ in range(10))), traffic=traffic)
-    assert traffic._paces["elevenlabs"].next_at == pytest.approx(10 * 1.02 / rate)
+    assert traffic._next_slots["elevenlabs"] == pytest.approx(10 * 1.02 / rate)
 
 
 def test_a_worker_gets_no_credentials_of_stores_and_programs() -> None:

@@ -238,7 +238,7 @@ def test_a_pause_that_a_provider_asks_for_is_kept_by_all_of_a_run(played: Played
 def test_a_management_api_that_does_not_answer_is_left_alone_for_a_while(played: Played, sandbox: Sandbox) -> None:
     clock, told = Clock(), list[str]()
     wanted = Wanted("kojikey default v2 0a1b2c3d", "0a1b2c3d", "sa-1")
-    traffic = Traffic(clock=lambda: clock.now, tell=told.append)
+    traffic = Traffic(clock=lambda: clock.now, warn=told.append)
     sandbox.fault("elevenlabs_admin", "down")
     for _ in range(3):
         with pytest.raises(ManagementUnavailable) as raised:

@@ -108,7 +108,7 @@ def _prober(
 
         settings = context.settings
         return WorkerPool(
-            jobs, timeout=timeout_of(context.call), traffic=traffic, folder=settings.home.providers, tell=tell,
+            jobs, timeout=timeout_of(context.call), traffic=traffic, folder=settings.home.providers, warn=tell,
             environ=settings.environ,
         )  # fmt: skip
     from kojikey.providers.requests.probe import Prober

@@ -1,1 +1,1 @@
-"""Requests to providers: one test of a key, its retries and its pace."""
+"""Requests to providers: the test of a key, retries, rate limits, and worker processes for many keys."""

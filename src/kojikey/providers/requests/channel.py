@@ -1,6 +1,6 @@
-"""Messages on their way to another process: those of one turn of the event loop are written together.
+"""Sends messages to another process; those of one turn of the event loop are written together.
 
-Owns: when they are written. Must not: know how, or what a message means.
+Must not: know the pipe, or the meaning of a message.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from kojikey.providers.requests.worker_messages import Message, encoded
 
 
 class Channel:
-    """Collects messages, and gives their lines to ``write``, one call for all of them."""
+    """Collects messages and passes their lines to ``write`` in one call."""
 
     def __init__(self, write: Callable[[bytes], None]) -> None:
         self._write = write
         self._unsent: list[bytes] = []
 
     def send(self, message: Message) -> None:
-        """Write a message soon."""
+        """Write a message at the end of this turn of the event loop."""
         if not self._unsent:
             asyncio.get_running_loop().call_soon(self._flush)
         self._unsent.append(encoded(message))

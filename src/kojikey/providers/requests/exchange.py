@@ -1,8 +1,7 @@
-"""One request and its result: an answer, or the reason why there is none. The only place that builds a key's header.
+"""Makes one request and returns its answer, or the reason why there is none. Only this module builds a key's header.
 
-Owns: what a run's requests share (proxies, certificates) and the form of a request. Must not: judge an answer, try
-again, or let an exception out: what the HTTP library raises and logs can hold the key (an illegal header value is in
-the exception's text).
+Owns: the proxies and certificates that a run's requests share, and the form of a request. Must not: judge an answer,
+retry, or let an exception of the HTTP library out: its text can contain the key (an illegal header value, for example).
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ _SENDABLE = re.compile("[!-~]+")
 
 
 class Call(NamedTuple):
-    """One request of a test: where, with what, and how long it may take."""
+    """One request of a test; ``timeout`` is in seconds."""
 
     definition: Definition
     check: Check
@@ -57,14 +56,14 @@ class Call(NamedTuple):
 
 
 class Exchange:
-    """What the tests of one run share. Each test has a :class:`.Session` of its own, made by :meth:`session`."""
+    """The network settings that the tests of one run share. Each test has its own :meth:`session`."""
 
     def __init__(
         self, proxies: Proxies | None = None, *, opener: Opener | None = None, body_limit: int = BODY_LIMIT
     ) -> None:
-        """``proxies`` are those of the environment, unless others are given. ``opener`` takes the network's place.
+        """``proxies`` are by default those of the environment. ``opener`` replaces the network in tests.
 
-        ``body_limit`` is the most bytes of an answer that are read.
+        At most ``body_limit`` bytes of an answer are read.
         """
         for name in ("httpcore2", "httpx2"):
             logging.getLogger(name).setLevel(logging.WARNING)
@@ -75,15 +74,15 @@ class Exchange:
         self._targets: dict[tuple[str, tuple[tuple[str, str], ...]], _Target] = {}
 
     async def close(self) -> None:
-        """Let connections finish closing: they need a turn of the loop, those with TLS another."""
+        """Let connections finish closing, which takes one turn of the loop, with TLS two."""
         for _ in range(2):
             await asyncio.sleep(0)
 
     def session(self, base_url: str) -> Session:
-        """Return connections to a checked base URL, for one test.
+        """Return the connections of one test to a checked base URL.
 
         Raises:
-            BadNetworkSettings: the environment's proxy or certificates, which they would need, cannot be used.
+            BadNetworkSettings: the environment's proxy or certificates are needed and cannot be used.
         """
         if self._opener is not None:
             return Session(self._opener, Network(self._addresses, body_limit=self._limit), limit=self._limit)
@@ -98,24 +97,24 @@ class Exchange:
         return Session(lambda: pool.create_connection(origin), network, limit=self._limit)
 
     async def send(self, session: Session, call: Call, *, is_fresh: bool = False) -> Answer | Fault:
-        """Make one request and return its answer, as much of it as is read, or the reason why there is none.
+        """Make one request and return its answer, or the reason why there is none.
 
-        ``is_fresh`` makes it over a connection that was never used.
+        ``is_fresh``: a new connection is used.
 
         Raises:
-            MalformedKey: the key has characters that no header may carry; nothing was sent.
+            MalformedKey: the key has characters that a header must not have; nothing was sent.
         """
         checked_header_value(call.secret)
         try:
             async with asyncio.timeout(call.timeout):
                 return self._complete(await session.ask(self._request(call), is_fresh=is_fresh))
-        except Exception as error:  # each kind is handled below, and none may leave: see the module's docstring
+        except Exception as error:  # the text may contain the key: see the module's docstring
             return _fault(error)
 
     async def fetch(
         self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None, timeout: float
     ) -> Answer | Fault:
-        """Make one request that is no test of a key, over a connection of its own, and return its answer."""
+        """Make one request that does not test a key, over a new connection, and return its answer."""
         target = self._target(url.partition("?")[0], tuple(parse_qsl(urlsplit(url).query)))
         session = self.session(url)
         fields = [(b"host", target.host), *_HEADERS]
@@ -160,7 +159,7 @@ class Exchange:
 
 
 class _Target(NamedTuple):
-    """Where a request goes, and what its Host header says."""
+    """The URL of a request and its Host header."""
 
     url: httpcore2.URL
     host: bytes
@@ -198,17 +197,20 @@ def _proxy_of(proxy: Proxy, tls: ssl.SSLContext | None) -> httpcore2.Proxy:
 
 
 def checked_header_value(secret: Secret) -> None:
-    """Refuse a key that no header can carry, before the HTTP library would repeat it in its own error.
+    """Check that a header can carry the key, because the HTTP library would repeat it in its error.
 
     Raises:
-        MalformedKey: it has other characters than visible ASCII, or none.
+        MalformedKey: the key is empty or has characters other than visible ASCII.
     """
     if _SENDABLE.fullmatch(secret.reveal()) is None:
         raise MalformedKey("the key contains characters that no request can carry", effect=Effect.NOTHING_SENT)
 
 
 def _inflated(content: bytes, limit: int) -> tuple[bytes, bool]:
-    """Return what a server compressed although it was asked not to, bounded: a small body can inflate to gigabytes."""
+    """Return the first ``limit`` bytes of a compressed body, and whether there are more.
+
+    Some servers compress though the request forbids it, and a small body can inflate to gigabytes.
+    """
     for window in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):
         inflate = zlib.decompressobj(window)
         try:
@@ -219,7 +221,7 @@ def _inflated(content: bytes, limit: int) -> tuple[bytes, bool]:
 
 
 def _fault(error: Exception) -> Fault:
-    """Return why there is no answer, in our own words alone."""
+    """Return the reason why there is no answer, without any text of the error."""
     causes = list(_causes(error))
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
         return Fault(Reason.TLS_ERROR)

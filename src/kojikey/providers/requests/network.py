@@ -1,10 +1,10 @@
-"""The bytes of a connection, for httpcore2: its network interface over asyncio's own transports.
+"""Reads and writes the bytes of a connection: httpcore2's network interface over asyncio's transports.
 
-Owns: telling whether a connection is quiet. Bytes that arrive while no request is under way answer nothing, and end
-the connection at once. Must not: know HTTP (httpcore2 and h11 do), or keep connections (:mod:`.session` does).
+Owns: noticing bytes that arrive while no request is under way; they end the connection at once. Must not: know HTTP
+(httpcore2 and h11 do), or keep connections (:mod:`.session` does).
 
-Why not httpcore2's own backend: it reads only when it is asked to, so that bytes can wait unseen, in the socket or in
-the buffers of TLS, until the next request takes them for its answer.
+httpcore2's own backend reads only during a request. Earlier bytes then wait in the socket or in the buffers of TLS, and
+the next request takes them for its answer.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import httpcore2
 from kojikey.model.errors import BadNetworkSettings, Effect
 
 MOST_BYTES = 512 * 1024
-"""Of one answer, with whatever comes before it and beside what is read of its body: a flood of ``1xx`` has an end."""
+"""The limit for one answer without the read part of its body, which also ends a flood of ``1xx`` answers."""
 _HAPPY_EYEBALLS_S = 0.25  # RFC 8305, section 5
 _REMEMBERED_S = 60.0
 
@@ -28,7 +28,7 @@ _REMEMBERED_S = 60.0
 class Stream(httpcore2.AsyncNetworkStream, asyncio.Protocol):
     """One connection.
 
-    ``is_early`` tells that bytes came before the request was sent whole, ``is_spoiled`` that some came unasked.
+    ``is_early``: bytes arrived before the request was sent completely. ``is_spoiled``: bytes arrived without a request.
     """
 
     def __init__(self, most: int = MOST_BYTES) -> None:
@@ -41,11 +41,11 @@ class Stream(httpcore2.AsyncNetworkStream, asyncio.Protocol):
 
     @property
     def has_answered(self) -> bool:
-        """Whether anything came since the request that is under way, or was the last one, began."""
+        """Whether any byte arrived since the current or last request began."""
         return bool(self._count or self._received)
 
     def finish(self) -> bool:
-        """End a request; return whether the connection is open and quiet, so that it may carry another."""
+        """End a request; return whether the connection is open and quiet, so that it may be used again."""
         self._is_asking = False
         return not self._received and not self._is_unusable()
 
@@ -60,11 +60,11 @@ class Stream(httpcore2.AsyncNetworkStream, asyncio.Protocol):
     # --- for asyncio ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
+        """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Keep what was asked for; what was not ends the connection."""
+        """Keep the bytes of an answer; bytes that arrive without a request end the connection."""
         if not self._is_asking:
             self.is_spoiled = True
             self.abort()
@@ -75,12 +75,12 @@ class Stream(httpcore2.AsyncNetworkStream, asyncio.Protocol):
         self._wake()
 
     def eof_received(self) -> None:
-        """Take note that the other side sends no more; the transport closes itself then."""
+        """Remember that the other side sends no more; the transport closes itself."""
         self._is_closed = True
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        """Take note that the connection is gone."""
+        """Remember that the connection is closed."""
         self._is_closed = True
         self._wake()
 
@@ -88,13 +88,13 @@ class Stream(httpcore2.AsyncNetworkStream, asyncio.Protocol):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    # --- for httpcore2, which gives no time limits here: the caller ends what takes too long ---
+    # --- for httpcore2; the caller of a request sets its time limit ---
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
-        """Send what was written, all at once; return what arrives, b"" at the end.
+        """Send all written bytes at once; return the bytes that arrive, b"" at the end.
 
         Raises:
-            ReadError: more came than any answer needs.
+            ReadError: the answer is longer than the limit.
         """
         if self._unsent and self._transport is not None:
             self._transport.write(bytes(self._unsent))
@@ -113,16 +113,16 @@ class Stream(httpcore2.AsyncNetworkStream, asyncio.Protocol):
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
-        """Take bytes to send with the next :meth:`read`. Those that begin a request first see what has arrived by now.
+        """Keep bytes to send at the next :meth:`read`. Before the first ones of a request, look for unasked bytes.
 
         Raises:
-            ReadError: the connection is closed, or the other side spoke before it was asked. Not a WriteError:
-                httpcore2 would look for an answer after one.
+            ReadError: the connection is closed, or bytes arrived without a request. Not a WriteError, after which
+                httpcore2 would read an answer.
         """
         if not buffer:
             return
         if not self._is_asking:
-            for _ in range(2):  # the loop looks at its sockets, then it hands over what they have
+            for _ in range(2):  # in the first turn the loop polls its sockets, in the second it delivers their bytes
                 await asyncio.sleep(0)
             if self._is_unusable():
                 raise httpcore2.ReadError("the connection was closed, or something arrived unasked")
@@ -142,7 +142,7 @@ class Stream(httpcore2.AsyncNetworkStream, asyncio.Protocol):
         """Encrypt the connection.
 
         Raises:
-            ConnectError: that failed, or bytes came before it that nobody vouches for.
+            ConnectError: that failed, or bytes arrived before it, which anyone on the way could have sent.
         """
         loop = asyncio.get_running_loop()
         if self._transport is None or not self.finish():
@@ -159,20 +159,20 @@ class Stream(httpcore2.AsyncNetworkStream, asyncio.Protocol):
         return self
 
     def get_extra_info(self, info: str) -> Any:
-        """Return what httpcore2 asks about a connection."""
+        """Return a fact about the connection that httpcore2 needs."""
         if info == "is_readable":
             return bool(self._received) or self._is_unusable()
         return self._transport.get_extra_info(info) if self._transport is not None else None
 
 
 Addresses = dict[tuple[str, int], tuple[str, float]]
-"""Which address of a host and port answered, and until when that is taken as known: a run asks for no name per key."""
+"""For a host and port: the address that answered, and until when it is used without resolving the name again."""
 
 
 class Network(httpcore2.AsyncNetworkBackend):
-    """Opens the connections of one test, and ends all of them: httpcore2 leaves one open that a SOCKS proxy refused.
+    """Opens and closes the connections of one test. (httpcore2 does not close one that a SOCKS proxy refused.)
 
-    ``body_limit`` is how many bytes of a body are read.
+    ``body_limit`` is the number of bytes of a body that are read.
     """
 
     def __init__(self, addresses: Addresses, *, body_limit: int = 0) -> None:
@@ -180,7 +180,7 @@ class Network(httpcore2.AsyncNetworkBackend):
         self._streams: list[Stream] = []
 
     def close(self) -> None:
-        """Close the connections that are left."""
+        """Close all connections that are still open."""
         for stream in self._streams:
             stream.abort()
         self._streams.clear()
@@ -193,10 +193,10 @@ class Network(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,  # noqa: ARG002
         socket_options: Iterable[Any] | None = None,  # noqa: ARG002
     ) -> Stream:
-        """Connect.
+        """Connect to a host.
 
         Raises:
-            ConnectError: no address of the host can be connected to, or it has none.
+            ConnectError: the host has no address, or none of them accepts a connection.
         """
         now = asyncio.get_running_loop().time()
         address, until = self._addresses.get((host, port), ("", 0.0))
@@ -224,7 +224,7 @@ class Network(httpcore2.AsyncNetworkBackend):
 
 
 def tls_context() -> ssl.SSLContext:
-    """Return the settings of encrypted connections: verified by SSL_CERT_FILE or SSL_CERT_DIR, else by the system.
+    """Return the TLS settings; servers are verified with SSL_CERT_FILE or SSL_CERT_DIR, else with the system's store.
 
     Raises:
         BadNetworkSettings: the variable does not name readable certificates.
@@ -233,7 +233,7 @@ def tls_context() -> ssl.SSLContext:
     try:
         folders = os.environ.get("SSL_CERT_DIR", "").split(os.pathsep)
         if variable == "SSL_CERT_DIR" and any(folders) and not any(map(os.path.isdir, folders)):
-            raise FileNotFoundError  # OpenSSL would take it for a folder without certificates
+            raise FileNotFoundError  # OpenSSL would treat it like a folder without certificates
         return httpcore2.default_ssl_context()
     except (OSError, ValueError):
         raise BadNetworkSettings(

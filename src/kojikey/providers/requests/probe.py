@@ -1,7 +1,7 @@
-"""Tests one key: makes the requests of its provider's checks, tries again where that helps, and concludes.
+"""Tests one key: makes the requests of its provider's checks, retries them, and returns the verdict.
 
 Must not: know any provider, limit the rate over many keys (the caller does), or raise for a failure of the network or
-the provider: that is a verdict.
+the provider, which is a verdict.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from kojikey.providers.requests.stopwatch import Stopwatch
 from kojikey.providers.requests.traffic import Throttle
 
 WHOLE_TEST = 3
-"""The time limit of a whole test, in time limits of a request."""
+"""The time limit of a whole test, as a multiple of the time limit of a request."""
 QUIET_S = 0.05
-"""So long a connection must stay quiet behind an answer that rejects the key."""
+"""How long a connection must stay quiet after an answer that rejects the key."""
 
-# After one of these the other checks of the key would only find the same, or wait as long.
+# after one of these, the other checks of the key would have the same result or wait as long
 _STOPS = frozenset({
     Reason.RATE_LIMITED, Reason.PROVIDER_UNAVAILABLE, Reason.UNREACHABLE, Reason.TIMEOUT, Reason.TLS_ERROR,
     Reason.REDIRECTED, Reason.NETWORK_BLOCKED,
@@ -58,7 +58,7 @@ class Surroundings:
 
 
 class Prober:
-    """Tests keys, several at once if asked to: ``async with Prober(timeout=10) as prober``."""
+    """Tests keys, several at once if needed: ``async with Prober(timeout=10) as prober``."""
 
     def __init__(
         self,
@@ -69,12 +69,11 @@ class Prober:
         surroundings: Surroundings | None = None,
         traffic: Throttle | None = None,
     ) -> None:
-        """``timeout`` is for one request, in seconds; a whole test may take three times that.
+        """``timeout`` is for one request, in seconds; a whole test may take three times as long.
 
-        ``proxies`` are those of the environment, unless others are given. ``opener`` takes the place of the network,
-        for tests. ``traffic`` is for runs of many keys: it sees every request and answer, and can skip a request to
-        an endpoint that answers no request. The caller has reserved the slot of a test's first request
-        (:meth:`Traffic.reserve`); later requests reserve their own.
+        ``proxies`` are by default those of the environment. ``opener`` replaces the network in tests. ``traffic`` is
+        for runs over many keys: it observes every answer, and skips requests to an endpoint that does not answer. The
+        caller has reserved the slot of a test's first request (:meth:`.Traffic.reserve`); the test reserves the others.
         """
         self._traffic = traffic
         self._timeout, self._proxies, self._opener = timeout, proxies, opener
@@ -91,24 +90,24 @@ class Prober:
             self._exchange = None
 
     async def test(self, request: ProbeRequest) -> Verdict:
-        """Test one key and return the verdict; a failure of the network or of the provider is one too.
+        """Test one key and return the verdict, also for a failure of the network or of the provider.
 
         All text in the verdict is scrubbed of the key.
 
         Raises:
-            MalformedKey: the key cannot be sent at all; nothing was.
-            UsageError: a capability, model or base URL makes no sense; nothing was sent.
+            MalformedKey: no request can carry the key; nothing was sent.
+            UsageError: a capability, model or base URL is not valid; nothing was sent.
             BadNetworkSettings: the environment's proxy or certificates cannot be used; nothing was sent.
         """
         if self._exchange is None:
-            raise RuntimeError("a Prober tests inside `async with` alone")
+            raise RuntimeError("a Prober tests only inside `async with`")
         run = _Run(self._exchange, request, self._timeout, self._surroundings, self._traffic)
         return await run.verdict()
 
 
 @dataclass(slots=True)
 class _Made:
-    """A check that was begun: its finding (None while it runs), its time and its number of tries."""
+    """A check that has begun: its finding (None while it runs), its time and its number of tries."""
 
     check: Check
     values: dict[str, str]
@@ -170,7 +169,7 @@ class _Run:
         )
 
     async def _make_all(self) -> None:
-        """Make the account check first, then the checks that later requests need, then the rest at once."""
+        """Make the account check, then the checks whose answers later requests need, then the others concurrently."""
         account, *others = self.request.definition.checks
         first = await self._make(account, {})
         if first.outcome is Outcome.REJECTED or first.reason in _STOPS:
@@ -185,7 +184,7 @@ class _Run:
         await self._make_at_once([(check, values) for check in rest for values in self._values_of(check)])
 
     def _add_what_was_not_begun(self) -> None:
-        """Add the checks that were not begun in time as undecided; without them the test could look like a success."""
+        """Add the checks that did not begin in time; without them the test could look like a success."""
         begun = [made.check for made in self.made]
         for check in self.request.definition.checks[1:]:
             if self._is_wanted(check) and not any(check is other for other in begun):
@@ -195,7 +194,7 @@ class _Run:
                     self.made.append(_Made(check, {}))
 
     async def _make_at_once(self, checks: list[tuple[Check, dict[str, str]]]) -> None:
-        if len(checks) == 1:  # as most tests have it: a task of its own costs more than it is worth
+        if len(checks) == 1:  # in most tests: saves a task
             await self._make(*checks[0])
             return
         async with asyncio.TaskGroup() as group:
@@ -208,8 +207,10 @@ class _Run:
         return {"deep": self.request.deep, "not_deep": not self.request.deep}.get(check.when, True)
 
     def _values_of(self, check: Check) -> list[dict[str, str]]:
-        """The values with which a check is made: once with what the user named, for each named model where no other
-        check looks at those, else without any (:meth:`_choices` has what kojikey chooses).
+        """Return the values for each request of a check.
+
+        If the user named models: one request with a callable one, or one for each if no other check covers them. Else
+        one without values, for which :meth:`_choices` has kojikey's.
         """
         if not self.models or "model" not in check.placeholders:
             return [{}]
@@ -219,7 +220,7 @@ class _Run:
         return [{"model": model} if model else {}]
 
     def _choices(self, check: Check, named: dict[str, str]) -> dict[str, tuple[str, ...]]:
-        """The values that kojikey may fill in: those in an answer, then the definition's fallback, a few of each."""
+        """Return the values that kojikey may fill in: those of an answer, then the definition's fallbacks."""
         choices = {}
         for name in check.placeholders - named.keys():
             fallback = self.request.definition.values.get(name, ())
@@ -228,7 +229,7 @@ class _Run:
         return choices
 
     def _model(self) -> str | None:
-        """The first named model that can be called, else the first that may be callable, else None."""
+        """Return the first named model that can be called, else the first that may be callable, else None."""
         of_models = [made for made in self.made if made.check.when == "model_named" and made.finding]
         for made in of_models:
             if made.finding and _can_be_called(made.check, made.finding):
@@ -248,7 +249,7 @@ class _Run:
         return finding
 
     async def _settled(self, made: _Made) -> Finding:
-        """Make a check with one choice after another, until its answer is not about kojikey's choice."""
+        """Make a check with one choice after another, until its answer is not about the choice."""
         named, attempts = made.values, 0
         choices = self._choices(made.check, named)
         if not choices:
@@ -278,14 +279,14 @@ class _Run:
             wait = wait_before(made.attempts, asked=finding.retry_after, chance=self.surroundings.chance())
             if wait >= self.watch.left():
                 return finding
-            made.finding = finding  # what stands if the time runs out during the next try
+            made.finding = finding  # the result if the time runs out during the next try
             await self.surroundings.sleep(wait)
 
     async def _once(self, made: _Made) -> Finding:
         got = await self._asked(made)
         finding = self._judged(made, got)
         if finding.outcome is Outcome.REJECTED and isinstance(got, Answer) and await self._is_doubtful(got):
-            # It may be the answer to something else. What rejects a key is asked for where nothing else was.
+            # it may be the answer to another request: a rejection is confirmed over a fresh connection
             finding = self._judged(made, await self._asked(made, is_fresh=True))
         return finding
 
@@ -293,12 +294,12 @@ class _Run:
         return answer.is_doubtful or await self.session.is_followed(QUIET_S)
 
     async def _asked(self, made: _Made, *, is_fresh: bool = False) -> Answer | Fault:
-        """Make the request, unless the circuit of its endpoint is open; report the answer to the run's traffic."""
+        """Make the request unless the circuit of its endpoint is open; report the answer to the run's traffic."""
         definition = self.request.definition
         skipped = self.traffic.skipped(definition.id, self.base_url) if self.traffic else None
         if skipped is not None:
             return skipped
-        got: Answer | Fault = Fault(Reason.UNKNOWN)  # what it is where the whole run is stopped meanwhile
+        got: Answer | Fault = Fault(Reason.UNKNOWN)  # reported to the traffic if the run is stopped meanwhile
         try:
             await self._wait_for_turn()
             made.attempts += not is_fresh
@@ -344,7 +345,7 @@ class _Run:
         return [self._noted(made, finding) for made, finding in zip(self.made, findings, strict=True)]
 
     def _noted(self, made: _Made, finding: Finding) -> Finding:
-        """Add a note where a paid request was asked for and not made."""
+        """Return the finding with a note if a paid request was requested and not made."""
         blindly = [
             name
             for name, fallback in self.request.definition.values.items()
@@ -358,7 +359,7 @@ class _Run:
         return max(0, round((self.watch.spent() - began) * 1000))
 
 
-_checked_base_url = lru_cache(maxsize=256)(check_base_url)  # many keys have the same
+_checked_base_url = lru_cache(maxsize=256)(check_base_url)  # most keys of a run have the same one
 
 
 def _is_gone(finding: Finding | None) -> bool:

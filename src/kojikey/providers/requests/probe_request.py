@@ -1,4 +1,4 @@
-"""The request for a test, apart from the prober: a process that passes tests on to others needs no HTTP library."""
+"""The request to test a key, apart from the prober: a run with worker processes does not import the HTTP library."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from kojikey.providers.definition import Definition
 
 @dataclass(frozen=True, slots=True)
 class ProbeRequest:
-    """A test to make: a key at a provider. ``None`` and ``()`` stand for the definition's own choice.
+    """A key to test at a provider. ``None`` and ``()`` stand for the definition's defaults.
 
-    ``deep`` also makes the smallest request that costs something, which alone shows billing and quota.
+    ``deep`` also makes the smallest paid request, the only one that shows billing and quota.
     """
 
     definition: Definition

@@ -1,6 +1,6 @@
-"""The proxies that the environment names, read once; each setting that cannot be used is named, and none is repeated.
+"""The proxies of the environment, read once; an unusable setting is reported by its variable, without its value.
 
-Owns: which proxy a base URL's requests go through. Must not: connect, or raise for a setting that no request needs.
+Owns: the choice of the proxy for a base URL. Must not: connect, or raise for a setting that no request needs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from kojikey.model.key_detection import looks_like_key
 from kojikey.model.next_step import Hint, next_step
 
 _PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
-"""In the order in which one that is set counts. HTTP_PROXY is not among them: http is for loopback alone."""
+"""The first of these that is set counts. HTTP_PROXY is not among them, because http is for loopback alone."""
 _NO_PROXY = ("no_proxy", "NO_PROXY")
 VARIABLES = (*_PROXY_VARIABLES, *_NO_PROXY)
 _DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
@@ -29,7 +29,7 @@ _SHOWN = re.compile(r"[!-~]{1,80}")
 
 
 class Proxy(NamedTuple):
-    """A proxy that can be used. ``variable`` is where it was named."""
+    """A proxy that can be used. ``variable`` names the setting."""
 
     variable: str
     scheme: str
@@ -43,18 +43,18 @@ class Proxy(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """A setting that cannot be used; ``what`` is wrong with it repeats nothing of a proxy's address."""
+    """A setting that cannot be used. ``predicate`` completes the sentence and repeats nothing of a proxy's address."""
 
     variable: str
-    what: str
+    predicate: str
 
     def __str__(self) -> str:
-        return f"{self.variable} {self.what}"
+        return f"{self.variable} {self.predicate}"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Proxies:
-    """What the environment says about proxies: ``named`` in the order in which they count, the first one alone is used.
+    """The environment's settings for proxies: only the first of ``named`` is used, except for the ``exempt`` hosts.
 
     ``ignored`` are the entries of NO_PROXY that cannot be used.
     """
@@ -66,11 +66,11 @@ class Proxies:
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Proxies:
-        """Return the settings of an environment; on macOS and Windows also the system's, where it has none."""
-        given = [(name, environ[name]) for name in _PROXY_VARIABLES if environ.get(name)]
-        if not given and sys.platform in ("darwin", "win32"):
-            given = _of_the_system()
-        named = tuple(_parsed(name, value) for name, value in given)
+        """Return the settings of an environment; on macOS and Windows, if it has none, those of the system."""
+        addresses = [(name, environ[name]) for name in _PROXY_VARIABLES if environ.get(name)]
+        if not addresses and sys.platform in ("darwin", "win32"):
+            addresses = _system_proxies()
+        named = tuple(_parsed(name, value) for name, value in addresses)
         no_variable = next((name for name in _NO_PROXY if environ.get(name)), "NO_PROXY")
         no_value = environ.get(no_variable, "")
         entries = [entry for part in no_value.split(",") if (entry := part.strip())]
@@ -79,20 +79,20 @@ class Proxies:
         return cls(named, usable, no_variable, ignored)
 
     def proxy_for(self, base_url: str) -> Proxy | None:
-        """Return the proxy that the requests to a checked base URL go through, None where they go straight.
+        """Return the proxy for requests to a checked base URL, None if they need none.
 
         Raises:
-            BadNetworkSettings: they would go through one that cannot be used.
+            BadNetworkSettings: they need a proxy that cannot be used.
         """
         if not self.named or is_loopback(base_url) or self._is_exempt(base_url):
             return None
         chosen = self.named[0]
         if isinstance(chosen, Problem):
-            raise BadNetworkSettings(f"{chosen}", hint=_mend(chosen.variable), effect=Effect.NOTHING_SENT)
+            raise BadNetworkSettings(f"{chosen}", hint=_hint(chosen.variable), effect=Effect.NOTHING_SENT)
         return chosen
 
     def warning(self) -> str | None:
-        """Return a warning about NO_PROXY, None where all of it can be used."""
+        """Return a warning about NO_PROXY, None if all of its entries can be used."""
         if not self.ignored:
             return None
         is_one = len(self.ignored) == 1
@@ -100,10 +100,10 @@ class Proxies:
         return f"{self.exempt_variable}: {entries} {', '.join(self.ignored)} cannot be used and {are} ignored"
 
     def problems(self) -> list[Problem]:
-        """Return each setting that cannot be used, whether or not a request would meet it."""
-        what = "has an entry that cannot be used and is ignored: "
+        """Return each setting that cannot be used, also those that no request needs."""
         found = [setting for setting in self.named if isinstance(setting, Problem)]
-        return found + [Problem(self.exempt_variable, what + entry) for entry in self.ignored]
+        ignored = (f"has an entry that cannot be used and is ignored: {entry}" for entry in self.ignored)
+        return found + [Problem(self.exempt_variable, predicate) for predicate in ignored]
 
     def _is_exempt(self, base_url: str) -> bool:
         parts = urlsplit(base_url)
@@ -111,13 +111,13 @@ class Proxies:
         return any(_covers(entry, host, port) for entry in self.exempt)
 
 
-def _mend(variable: str) -> str:
+def _hint(variable: str) -> str:
     return Hint(
         f"correct or unset {variable}, or name the host in NO_PROXY; ", next_step("doctor"), " lists such settings"
     )
 
 
-def _of_the_system() -> list[tuple[str, str]]:
+def _system_proxies() -> list[tuple[str, str]]:
     from urllib.request import getproxies
 
     found = getproxies()
@@ -125,7 +125,7 @@ def _of_the_system() -> list[tuple[str, str]]:
 
 
 def _parsed(variable: str, value: str) -> Proxy | Problem:
-    """Return a proxy from its URL (``host:port`` alone is http), or what is wrong with it."""
+    """Return a proxy from its URL (``host:port`` is http), or the problem with it."""
     try:
         parts = urlsplit(value if "://" in value else f"http://{value}")
         scheme, host, port = parts.scheme.lower(), parts.hostname or "", parts.port
@@ -190,5 +190,5 @@ def _range(text: str) -> ipaddress.IPv4Network | None:
 
 
 def _shown(entry: str) -> str:
-    """Return an entry in a form that may be repeated: it is foreign text, and may be anything."""
+    """Return an entry for a message, or a placeholder if its text may be hostile or a key."""
     return entry if _SHOWN.fullmatch(entry) and not looks_like_key(entry) else "(not shown)"

@@ -1,4 +1,4 @@
-"""The delay before a retry: the one that the server asks for, else backoff with jitter. Pure."""
+"""Computes the delay before a retry: the one that the server asks for, else backoff with jitter. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 RETRIES = 2
 LONGEST_S = 86_400.0
-"""Whatever a server asks for: nobody waits longer than a day, and no message shall say so."""
+"""The upper limit of a delay that a server asks for: a day."""
 _FIRST = 0.5
 _FACTOR = 2.0
 _NUMBER = re.compile(r"[0-9]{1,30}(?:\.[0-9]{1,9})?")
@@ -17,7 +17,7 @@ _NUMBER = re.compile(r"[0-9]{1,30}(?:\.[0-9]{1,9})?")
 def wait_before(attempt: int, *, asked: float | None, chance: float) -> float:
     """Return the seconds to wait after the ``attempt``-th try failed.
 
-    ``asked`` is what the server asked for; up to a tenth is added to it, so that many keys do not come back at once.
+    ``asked`` is the server's delay; up to a tenth is added, so that many keys are not retried at the same moment.
     ``chance`` is a random number from 0 to 1.
     """
     if asked is not None:
@@ -26,10 +26,10 @@ def wait_before(attempt: int, *, asked: float | None, chance: float) -> float:
 
 
 def asked_by(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
-    """Return the seconds that a server asks to wait (``Retry-After-Ms``, ``Retry-After``: RFC 9110, 10.2.3).
+    """Return the seconds that a server asks to wait, at most :data:`LONGEST_S`, None if it does not ask.
 
-    They are at most :data:`LONGEST_S`. A date is counted from the answer's own ``Date``, so that a clock that is wrong
-    here does no harm.
+    Headers: ``Retry-After-Ms`` and ``Retry-After`` (RFC 9110, 10.2.3). The seconds until a date are counted from the
+    answer's own ``Date``, so that a wrong local clock does no harm.
     """
     milliseconds = headers.get("retry-after-ms", "").strip()
     if _NUMBER.fullmatch(milliseconds):
@@ -47,7 +47,7 @@ def asked_by(headers: Mapping[str, str], *, now: datetime | None = None) -> floa
 def _date(text: str) -> datetime | None:
     if not text:
         return None
-    from email.utils import parsedate_to_datetime  # few answers have a date to wait until, and every start would pay
+    from email.utils import parsedate_to_datetime  # slow to import and rarely needed
 
     try:
         moment = parsedate_to_datetime(text)

@@ -1,11 +1,11 @@
 """The connections of one test. No connection ever carries the requests of two keys.
 
-Owns: which connection a request goes over, and when one may carry another request of the same test. Must not: speak
-HTTP or judge an answer.
+Owns: the choice of the connection for a request, and when a connection may be used again. Must not: speak HTTP or judge
+an answer.
 
-A server or proxy may send an answer twice, or late. It then stands before the next answer on that connection, and
-nothing in HTTP/1.1 says whose it is. So a connection is used by one test only, only while nothing came unasked,
-and an answer over a connection that had been used before is marked for the caller.
+A server or proxy may send an answer twice, or late. The next request on that connection then reads it, because HTTP/1.1
+does not say to which request an answer belongs. So only one test uses a connection, only while no bytes arrived without
+a request, and an answer over a connection that had been used before is marked as doubtful.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ Opener = Callable[[], httpcore2.AsyncConnectionInterface]
 
 
 class Received(NamedTuple):
-    """An answer: header names in lower case; ``is_cut`` where the body was longer than was wanted.
+    """An answer. Names of headers are in lower case; ``is_cut``: the body was longer than the limit.
 
-    ``is_doubtful``: it may be the answer to another request. It came over a connection that had been used
-    before, or there was more behind it.
+    ``is_doubtful``: it may be the answer to another request, because the connection had been used before or more
+    bytes followed.
     """
 
     status: int
@@ -46,15 +46,15 @@ class Session:
     """The connections of one test, closed by :meth:`close`."""
 
     def __init__(self, opener: Opener, network: Network, *, limit: int) -> None:
-        """``network`` is what the opener's connections go over; ``limit`` is the most bytes of a body that are read."""
+        """The opener's connections use ``network``; at most ``limit`` bytes of a body are read."""
         self._open, self._network, self._limit = opener, network, limit
         self._idle: list[_Idle] = []
 
     async def ask(self, request: httpcore2.Request, *, is_fresh: bool = False) -> Received:
-        """Make one request and return its answer; ``is_fresh`` makes it over a connection that was never used.
+        """Make one request and return its answer; ``is_fresh``: over a new connection. The caller sets the time limit.
 
         Raises:
-            NetworkError, ProtocolError, ProxyError: there is no answer. The caller sets the time limit.
+            NetworkError, ProtocolError, ProxyError: there is no answer.
         """
         idle = None if is_fresh else self._quiet_one()
         if idle is not None:
@@ -63,13 +63,13 @@ class Session:
             except (httpcore2.NetworkError, httpcore2.RemoteProtocolError):
                 if idle.stream.has_answered:
                     raise
-                # It went away while nobody used it, as connections do: that says nothing about the endpoint.
+                # the server closed the idle connection, which says nothing about the endpoint
         return await self._ask_over(self._open(), request, is_reused=False)
 
     async def is_followed(self, seconds: float) -> bool:
-        """Wait so long, and return whether more came after an answer, which shows one that was early or sent twice.
+        """Wait, and return whether bytes followed an answer, as they do when it was early or sent twice.
 
-        Where no connection was kept, there is nothing to wait for.
+        Returns at once if no connection was kept.
         """
         watched = list(self._idle)
         if watched:
@@ -78,7 +78,7 @@ class Session:
         return any(idle.stream.is_spoiled for idle in watched)
 
     def close(self) -> None:
-        """Close the connections that are left."""
+        """Close all connections."""
         self._idle.clear()
         self._network.close()
 
@@ -126,10 +126,10 @@ class Session:
 
 
 def _is_clean(connection: httpcore2.AsyncConnectionInterface) -> bool:
-    """Return whether nothing is left behind the last answer of a connection.
+    """Return whether no bytes are left after the last answer of a connection.
 
-    httpcore2 does not look at what is left: it would take it for the next answer. Where a later release of it keeps
-    its h11 connection elsewhere, no connection is clean, which is slower and safe.
+    httpcore2 does not check this and would read them as the next answer. If a later release of it keeps its h11
+    connection elsewhere, no connection counts as clean, which is slower and safe.
     """
     inner: Any = connection
     while (within := getattr(inner, "_connection", None)) is not None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Stopwatch:
-    """The time of a test that may take so many seconds by a clock; ``async with watch.limit`` ends it after them."""
+    """The time of a test, which may take ``allowed`` seconds; ``async with watch.limit`` ends it after them."""
 
     clock: Callable[[], float]
     allowed: float
@@ -27,16 +27,16 @@ class Stopwatch:
         self.limit = asyncio.timeout(self.allowed)
 
     def spent(self) -> float:
-        """Return the seconds that the test took so far."""
+        """Return the seconds that the test has taken so far."""
         return (self._stood_since if self._standing else self.clock()) - self._began
 
     def left(self) -> float:
-        """Return the seconds that it may still take."""
+        """Return the seconds that the test may still take."""
         return self.allowed - self.spent()
 
     @contextmanager
     def standing(self) -> Iterator[None]:
-        """Pause the time; of several requests that wait at once, the last one ends the pause."""
+        """Pause the time; if several requests wait at once, the pause ends with the last of them."""
         if not self._standing:
             self._stood_since = self.clock()
         self._standing += 1
@@ -50,5 +50,5 @@ class Stopwatch:
                 self._reschedule(asyncio.get_running_loop().time() + self.left())
 
     def _reschedule(self, when: float | None) -> None:
-        if not self.limit.expired():  # one that has expired cannot be taken back
+        if not self.limit.expired():  # asyncio refuses to reschedule an expired timeout
             self.limit.reschedule(when)

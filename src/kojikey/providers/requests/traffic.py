@@ -1,6 +1,6 @@
-"""The state that tests of many keys share: rate limits, the pauses that endpoints ask for, and circuit breakers.
+"""The state that the tests of many keys share: rate limits, pauses that endpoints ask for, and circuit breakers.
 
-Owns: the time of the next request. Must not: wait (the caller does), or make requests. The clock is passed in.
+Owns: the time of the next request. Must not: wait (the caller does), or make requests.
 """
 
 from __future__ import annotations
@@ -17,51 +17,44 @@ from kojikey.providers.answers.finding import Fault
 from kojikey.providers.requests.retry_delay import asked_by
 
 FAILURES = 5
-"""So many requests in a row without any answer open an endpoint's circuit."""
+"""So many requests in a row without an answer open an endpoint's circuit."""
 REFUSALS = 100
-"""So many 429 in a row, and nothing else, open it too."""
+"""So many 429 answers in a row open it too."""
 REST_S = 15.0
 LONGEST_REST_S = 240.0
 MARGIN = 1.02
-"""Requests are that much further apart than the rate asks for: one that is sent late by up to 20 ms, and the next in
-time, are still not one too many in the second that begins with it."""
+"""The factor by which requests are further apart than the rate requires, so that a request which is sent up to 20 ms
+late does not put one request too many into a second."""
 LONGEST_PAUSE_S = 60.0
-"""What a provider may ask for with ``Retry-After`` before its other keys are left for another run."""
+"""A longer ``Retry-After`` opens the circuit: the endpoint's other keys are not tested in this run."""
 
 _UNANSWERED = frozenset({Reason.UNREACHABLE, Reason.TIMEOUT, Reason.TLS_ERROR, Reason.NETWORK_BLOCKED})
 TOO_MANY = 429
-_MOST_PAUSES = 1000  # before those that are over are forgotten
-_MOST_TOLD = 20  # endpoints; where more than that are down, the summary says enough
+_MOST_PAUSES = 1000  # pauses that are over are dropped at this number
+_MOST_WARNINGS = 20  # endpoints; if more of them are down, the summary is enough
 
 
 class Throttle(Protocol):
-    """What a prober asks before a request, and tells after it: the run's :class:`Traffic`, or a worker's way to it."""
+    """The part of :class:`Traffic` that a prober uses; a worker process has one that asks the process of the run."""
 
     @property
     def rate(self) -> float | None:
-        """Requests a second and provider, None for as many as there are."""
+        """Requests per second and provider, None for no limit."""
 
     def skipped(self, provider: str, base_url: str) -> Fault | None:
-        """Return the fault to use where the circuit is open, None where the request is to be made."""
+        """Return the fault of a request whose circuit is open, None if the request may be made."""
 
     async def turn(self, provider: str) -> float:
-        """Take the next turn of a provider, and return the seconds until it comes."""
+        """Reserve the next slot of a provider, and return the seconds until then."""
 
     def observe(self, provider: str, base_url: str, got: Answer | Fault) -> None:
-        """Observe an answer or a failure."""
+        """Record an answer or a failure."""
 
 
 class Trouble(NamedTuple):
-    """What is known of an endpoint that is not well. ``reason``: why its circuit is open, None while it is closed."""
+    """An endpoint that fails. ``reason``: why its circuit is open, None while it is closed."""
 
     reason: Reason | None
-
-
-@dataclass(slots=True)
-class _Pace:
-    """The time of a provider's next request."""
-
-    next_at: float = 0.0
 
 
 @dataclass(slots=True)
@@ -78,48 +71,48 @@ class _Circuit:
 
 @dataclass(slots=True)
 class Traffic:
-    """The state of one run. ``rate`` is requests a second and provider, None for as many as there are.
+    """The state of one run. ``rate`` is requests per second and provider, None for no limit.
 
-    ``tell`` is called once for each endpoint that stops answering, with a sentence for people.
+    ``warn`` is called once for each endpoint that stops answering, with a sentence for people.
     """
 
     rate: float | None = None
-    tell: Callable[[str], None] = lambda _: None
+    warn: Callable[[str], None] = lambda _: None
     clock: Callable[[], float] = time.monotonic
-    _paces: dict[str, _Pace] = field(default_factory=dict)
+    _next_slots: dict[str, float] = field(default_factory=dict)
     _pauses: dict[tuple[str, str], float] = field(default_factory=dict)
     _circuits: dict[tuple[str, str], _Circuit] = field(default_factory=dict)
-    _told: set[tuple[str, str]] = field(default_factory=set)
+    _warned: set[tuple[str, str]] = field(default_factory=set)
 
     def reserve(self, provider: str, base_url: str) -> float:
         """Reserve the slot of a test's first request and return 0, or return the seconds after which to try again.
 
         A test that :meth:`skipped` will answer needs no slot.
         """
-        now, pace = self.clock(), self._pace(provider)
+        now = self.clock()
         if self._is_open(provider, base_url, now):
             return 0.0
-        wait = max(pace.next_at, self._pauses.get((provider, base_url), 0.0)) - now
+        wait = max(self._next_slots.get(provider, 0.0), self._pauses.get((provider, base_url), 0.0)) - now
         if wait > 0:
             return wait
-        self.turn_in(provider)
+        self.reserve_next(provider)
         return 0.0
 
-    def turn_in(self, provider: str) -> float:
-        """Take the next turn of a provider, and return the seconds until it comes."""
+    def reserve_next(self, provider: str) -> float:
+        """Reserve the next slot of a provider, and return the seconds until then."""
         if not self.rate:
             return 0.0
-        now, pace = self.clock(), self._pace(provider)
-        at = max(now, pace.next_at)
-        pace.next_at = at + MARGIN / self.rate
-        return at - now
+        now = self.clock()
+        slot = max(now, self._next_slots.get(provider, 0.0))
+        self._next_slots[provider] = slot + MARGIN / self.rate
+        return slot - now
 
     async def turn(self, provider: str) -> float:
-        """Do as :meth:`turn_in`, for a prober."""
-        return self.turn_in(provider)
+        """Reserve the next slot of a provider, and return the seconds until then."""
+        return self.reserve_next(provider)
 
     def skipped(self, provider: str, base_url: str) -> Fault | None:
-        """Return the fault to use where the circuit is open, None where the request is to be made."""
+        """Return the fault of a request whose circuit is open, None if the request may be made."""
         circuit = self._circuits.get((provider, base_url))
         if circuit is None or circuit.opened_until is None:
             return None
@@ -129,21 +122,21 @@ class Traffic:
         return None
 
     def trouble(self, provider: str, base_url: str) -> Trouble | None:
-        """Return what is known of an endpoint, None where it is well."""
+        """Return the trouble of an endpoint, None if it answers."""
         circuit = self._circuits.get((provider, base_url))
         if circuit is None:
             return None
         return Trouble(circuit.reason if circuit.opened_until is not None else None)
 
     def troubles(self) -> Iterator[tuple[str, str, Trouble]]:
-        """Yield the endpoints that are not well: provider, base URL and what is known."""
+        """Yield the endpoints that fail: provider, base URL and trouble."""
         for provider, base_url in list(self._circuits):
             trouble = self.trouble(provider, base_url)
             if trouble is not None:
                 yield provider, base_url, trouble
 
     def end_trial(self, provider: str, base_url: str) -> None:
-        """Let another request try an endpoint whose circuit is open, where the one that was to try it was not made."""
+        """Let another request try an endpoint whose circuit is open, because the trial request was not made."""
         circuit = self._circuits.get((provider, base_url))
         if circuit is not None:
             circuit.is_trying = False
@@ -157,7 +150,7 @@ class Traffic:
         )
 
     def observe(self, provider: str, base_url: str, got: Answer | Fault) -> None:
-        """Observe an answer or a failure."""
+        """Record an answer or a failure."""
         if not isinstance(got, Fault) and got.status != TOO_MANY:
             self._circuits.pop((provider, base_url), None)  # only endpoints in trouble are remembered
             return
@@ -181,7 +174,7 @@ class Traffic:
             self._pause(provider, base_url, asked)
 
     def _pause(self, provider: str, base_url: str, asked: float) -> None:
-        """Begin no test at an endpoint for so long; the provider's other endpoints are not affected."""
+        """Start no test at an endpoint for so many seconds; the provider's other endpoints are not affected."""
         now = self.clock()
         if len(self._pauses) >= _MOST_PAUSES:
             self._pauses = {place: until for place, until in self._pauses.items() if until > now}
@@ -191,23 +184,20 @@ class Traffic:
     def _open(self, circuit: _Circuit, provider: str, base_url: str, reason: Reason, rest: float) -> None:
         now = self.clock()
         if circuit.opened_until is not None and now < circuit.opened_until:
-            return  # the answers of requests that were under way when it opened
+            return  # this request was under way when the circuit opened
         circuit.opened_until, circuit.reason = now + rest, reason
         circuit.rest = min(LONGEST_REST_S, circuit.rest * 2)
-        if (provider, base_url) not in self._told and len(self._told) < _MOST_TOLD:
-            self._told.add((provider, base_url))
-            self.tell(f"{provider}: {_why(reason, base_url)}; no other key is tested there for {rest:.0f} s")
-
-    def _pace(self, provider: str) -> _Pace:
-        return self._paces.setdefault(provider, _Pace())
+        if (provider, base_url) not in self._warned and len(self._warned) < _MOST_WARNINGS:
+            self._warned.add((provider, base_url))
+            self.warn(f"{provider}: {_cause(reason, base_url)}; no other key is tested there for {rest:.0f} s")
 
 
 def not_asked(reason: Reason, base_url: str) -> Fault:
     """Return the fault of a request that is not made because the circuit of its endpoint is open."""
-    return Fault(reason, f"not asked: {_why(reason, base_url)}")
+    return Fault(reason, f"not asked: {_cause(reason, base_url)}")
 
 
-def _why(reason: Reason, base_url: str) -> str:
+def _cause(reason: Reason, base_url: str) -> str:
     host = urlsplit(base_url).netloc
     if reason is Reason.RATE_LIMITED:
         return f"{host} reports too many requests"

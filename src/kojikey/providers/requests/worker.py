@@ -1,9 +1,8 @@
-"""A worker process of ``kojikey test --jobs``: makes the tests that are written to its standard input.
+"""A worker process of ``kojikey test --jobs``: makes the tests that it reads from standard input.
 
-Owns: nothing beyond one test at a time; it has no store, no KEK and no settings but those of the first line it reads.
-Must not: print a traceback, keep a key after its test, or outlive the process that started it. Standard input ends when
-that process ends, however that was, and the worker ends with it at once: a thread of its own waits for that, so that
-it does so whatever the rest of it is doing.
+It has no store, no KEK, and no settings beside the first line that it reads. Must not: print a traceback, keep a key
+after its test, or outlive the process that started it. Standard input ends when that process ends, even if it was
+killed; a separate thread waits for that and then ends the worker at once, even if the event loop is busy.
 
 Run as ``python -P -m kojikey.providers.requests.worker``.
 """
@@ -43,10 +42,10 @@ Place = tuple[str, str]
 
 
 class SharedThrottle:
-    """The run's :class:`.Traffic`, as a worker knows it: what all workers share is decided in the process of the run.
+    """A worker's throttle: the process of the run has the :class:`.Traffic` and decides for all workers.
 
-    The worker reports each request without an answer and each 429 to that process, and other answers only while that
-    process is interested in an endpoint. That process announces circuits that open and close.
+    The worker reports each request without an answer and each 429 to that process, and other answers only of endpoints
+    in trouble. That process announces circuits that open and close.
     """
 
     def __init__(self, channel: Channel, rate: float | None) -> None:
@@ -58,7 +57,7 @@ class SharedThrottle:
         self._asked = 0
 
     def skipped(self, provider: str, base_url: str) -> Fault | None:
-        """Return the fault to use where the circuit is open, None where the request is to be made."""
+        """Return the fault of a request whose circuit is open, None if the request may be made."""
         place = (provider, base_url)
         reason = self._troubled.get(place)
         if reason is None:
@@ -68,7 +67,7 @@ class SharedThrottle:
         return not_asked(reason, base_url)
 
     async def turn(self, provider: str) -> float:
-        """Ask for the next turn of a provider, and return the seconds until it comes."""
+        """Ask for the next slot of a provider, and return the seconds until then."""
         self._asked += 1
         number = self._asked
         answer: asyncio.Future[float] = asyncio.get_running_loop().create_future()
@@ -80,7 +79,7 @@ class SharedThrottle:
             del self._turns[number]
 
     def observe(self, provider: str, base_url: str, got: Answer | Fault) -> None:
-        """Tell of an answer or a failure that matters to the other workers."""
+        """Report an answer or a failure that matters to the other workers."""
         place = (provider, base_url)
         if isinstance(got, Fault) or got.status == TOO_MANY or place in self._troubled:
             self._channel.send(saw_message(provider, base_url, got))
@@ -88,12 +87,12 @@ class SharedThrottle:
             self._troubled.pop(place, None)
 
     def begin(self, message: Message) -> None:
-        """Take note that a test may try an endpoint whose circuit is open."""
+        """Remember that a test may try an endpoint whose circuit is open."""
         if message["is_trial"]:
             self._trials[message["provider"], message["base_url"]] = 1
 
     def take(self, message: Message) -> None:
-        """Take a message about a circuit, or a turn that was asked for."""
+        """Handle a message about a circuit, or the answer about a slot."""
         if "turn" in message:
             answer = self._turns.get(message["turn"])
             if answer is not None and not answer.done():
@@ -108,7 +107,7 @@ class SharedThrottle:
 
 
 class Worker:
-    """Makes tests, as many at once as are asked for."""
+    """Makes the tests that it receives, all at once."""
 
     def __init__(
         self, prober: Prober, throttle: SharedThrottle, channel: Channel, definitions: Mapping[str, Definition]
@@ -118,12 +117,12 @@ class Worker:
         self._rest = b""
 
     def received(self, data: bytes) -> None:
-        """Take bytes that were read."""
+        """Handle the messages in the bytes that were read."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         try:
             for line in lines:
                 self._take(decoded(line))
-        except Exception:  # the process of the run is another release, or broken: its tests are not to wait for ever
+        except Exception:  # an ended worker is noticed by the run; one that ignores a message would make it wait
             os._exit(1)
 
     def _take(self, message: Message) -> None:
@@ -141,14 +140,14 @@ class Worker:
         number = message["test"]
         try:
             verdict = await self._prober.test(request_of(message, self._definitions))
-        except Exception as error:  # told apart by the message; nothing of it may be printed
+        except Exception as error:  # the message says which kind; the text may contain the key
             self._channel.send(failure_message(number, error))
         else:
             self._channel.send(verdict_message(number, verdict))
 
 
 def _read_on(loop: asyncio.AbstractEventLoop, worker: Worker, first: bytes) -> None:
-    """Read until standard input ends, and end the process then. Runs in a thread of its own."""
+    """Read until standard input ends, then end the process. Runs in a separate thread."""
     data = first
     while True:
         if data:
@@ -166,7 +165,7 @@ def _read() -> bytes:
 
 
 def _read_settings() -> tuple[Settings, bytes]:
-    """Return the first line, and what was read beyond it."""
+    """Return the settings in the first line, and the bytes that were read after it."""
     data = b""
     while b"\n" not in data:
         more = _read()
@@ -178,7 +177,7 @@ def _read_settings() -> tuple[Settings, bytes]:
 
 
 def _write(lines: bytes) -> None:
-    """Write to the process that started this one; end where it reads no more."""
+    """Write to the process that started this one; end if it no longer reads."""
     left = memoryview(lines)
     try:
         while left:
@@ -194,15 +193,15 @@ async def serve() -> None:
     throttle = SharedThrottle(channel, settings.rate)
     async with Prober(timeout=settings.timeout, traffic=throttle) as prober:
         worker = Worker(prober, throttle, channel, load_catalog(settings.folder).definitions)
-        channel.send({"pong": 0})  # it can work: all has been imported
+        channel.send({"pong": 0})  # ready: all modules are imported
         threading.Thread(target=_read_on, args=(loop, worker, rest), daemon=True).start()
         await asyncio.Event().wait()
 
 
 def main() -> None:
-    """Run a worker. A bug ends it without a word; the process that started it sees that it is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # that process ends it
-    gc.set_threshold(100_000, 50, 100)  # as in a run: thousands of requests leave few cycles behind
+    """Run a worker. A bug ends it silently; the process that started it notices that it ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process of the run handles Ctrl-C and ends the workers
+    gc.set_threshold(100_000, 50, 100)  # thousands of requests leave few cycles behind
     try:
         asyncio.run(serve())
     except BaseException:

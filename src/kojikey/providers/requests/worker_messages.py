@@ -1,13 +1,13 @@
 """The messages between a run and its worker processes: one JSON object per line, in ASCII.
 
 Owns: the form of each message, both ways. Must not: read or write a pipe. JSON and not pickle, because a worker reads
-what servers send: nothing that it writes may run as code in the process that has the store. A message of another form
-is a ValueError, KeyError or TypeError.
+hostile answers: nothing that it writes may run as code in the process that has the store. For a message of another
+form, the functions raise ValueError, KeyError or TypeError.
 
-To a worker: ``test`` (the only one with a key in it), ``turn`` and ``at`` (the answer to its question for a turn),
-``circuit`` (what is known of an endpoint now), ``ping``.
-From a worker: ``test`` with a ``verdict``, an ``error`` or a ``bug``; ``turn`` (a question); ``saw`` (an answer that
-matters to all workers); ``pong``.
+To a worker: ``test`` (the only message with a key), ``turn`` and ``at`` (the time of the slot that it asked for),
+``circuit`` (the state of an endpoint), ``ping``.
+From a worker: ``test`` with a ``verdict``, an ``error`` or a ``bug``; ``turn`` (asks for a slot); ``saw`` (an answer
+that matters to all workers); ``pong``.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from msgspec import convert, structs, to_builtins
+
 from kojikey.model.bugs import BugElsewhere, kind_and_place
 from kojikey.model.errors import BadNetworkSettings, Effect, KojikeyError, UsageError
 from kojikey.model.next_step import Hint, Next
 from kojikey.model.secret import Secret
-from kojikey.model.verdict import CheckResult, Reason, Usage, Verdict
+from kojikey.model.verdict import Reason, Usage, Verdict
 from kojikey.providers.answers.evidence import Answer
 from kojikey.providers.answers.finding import Fault
 from kojikey.providers.definition import Definition
@@ -30,14 +32,12 @@ from kojikey.providers.requests.traffic import Trouble
 Message = dict[str, Any]
 
 LONGEST = 1024 * 1024
-"""No message is longer, in bytes."""
+"""The longest message, in bytes."""
 _PACING_HEADERS = ("retry-after", "retry-after-ms", "date")
-_PLAIN = ("authentic", "detail", "manage_url", "latency_ms", "attempts", "tested_at", "expires_at")
-_CHECK = ("name", "required", "http_status", "latency_ms", "detail")
 
 
 class Settings(NamedTuple):
-    """The first message to a worker: the folder of the user's definitions, a request's time limit, the run's rate."""
+    """The first message to a worker: the user's folder of definitions, the time limit of a request, the run's rate."""
 
     folder: str
     timeout: float
@@ -50,10 +50,10 @@ def encoded(message: Message) -> bytes:
 
 
 def decoded(line: bytes) -> Message:
-    """Return the message of a line. Raises ValueError for anything else."""
+    """Return the message in a line. Raises ValueError if there is none."""
     message = json.loads(line)
     if not isinstance(message, dict):
-        raise ValueError("not a message")  # noqa: TRY004 - one kind of error for all that is wrong
+        raise ValueError("not a message")  # noqa: TRY004 - as for a line that is not JSON
     return message
 
 
@@ -61,7 +61,7 @@ def decoded(line: bytes) -> Message:
 
 
 def request_message(number: int, request: ProbeRequest, *, is_trial: bool) -> Message:
-    """Return the message that has a key tested. ``is_trial``: it may try an endpoint whose circuit is open."""
+    """Return the message that asks for a test. ``is_trial``: it may try an endpoint whose circuit is open."""
     return {
         "test": number,
         "provider": request.definition.id,
@@ -75,7 +75,7 @@ def request_message(number: int, request: ProbeRequest, *, is_trial: bool) -> Me
 
 
 def request_of(message: Message, definitions: Mapping[str, Definition]) -> ProbeRequest:
-    """Return the test that a message asks for. Raises KeyError where its provider has no definition any more."""
+    """Return the test that a message asks for. Raises KeyError if its provider has no definition any more."""
     return ProbeRequest(
         definitions[message["provider"]],
         Secret(message["key"]),
@@ -87,21 +87,12 @@ def request_of(message: Message, definitions: Mapping[str, Definition]) -> Probe
 
 
 def verdict_message(number: int, verdict: Verdict) -> Message:
-    """Return the message of a test that was made."""
-    fields: Message = {name: getattr(verdict, name) for name in _PLAIN}
-    fields |= {
-        "reason": verdict.reason.value,
-        "hint": _hint_fields(verdict.hint),
-        "missing_permissions": verdict.missing_permissions,
-        "permissions": verdict.permissions,
-        "checks": [_check_fields(check) for check in verdict.checks],
-        "usage": verdict.usage.as_document() if verdict.usage else None,
-    }
-    return {"test": number, "verdict": fields}
+    """Return the message with the verdict of a test."""
+    return {"test": number, "verdict": to_builtins(verdict, enc_hook=_hint_fields)}
 
 
 def failure_message(number: int, error: Exception) -> Message:
-    """Return the message of a test that could not be made. Of a bug it has the kind and place."""
+    """Return the message about a test that could not be made; about a bug it has only the kind and place."""
     if not isinstance(error, UsageError):
         return {"test": number, "bug": kind_and_place(error)}
     fields = {
@@ -114,25 +105,20 @@ def failure_message(number: int, error: Exception) -> Message:
 
 
 def verdict_of(message: Message) -> Verdict:
-    """Return the verdict of a test that was made.
+    """Return the verdict in a message.
 
     Raises:
-        UsageError, BadNetworkSettings: as :meth:`.Prober.test`. BugElsewhere: the worker met a bug.
+        UsageError, BadNetworkSettings: as :meth:`.Prober.test`. BugElsewhere: a bug in the worker.
     """
     if "bug" in message:
         raise BugElsewhere(str(message["bug"]))
     if "error" in message:
         raise _error_of(message["error"])
     fields = message["verdict"]
-    return Verdict(
-        reason=Reason(fields["reason"]),
-        hint=_hint_of(fields["hint"]),
-        missing_permissions=tuple(fields["missing_permissions"]),
-        permissions=None if fields["permissions"] is None else tuple(fields["permissions"]),
-        checks=tuple(map(_check_of, fields["checks"])),
-        usage=Usage(**fields["usage"]) if fields["usage"] else None,
-        **{name: fields[name] for name in _PLAIN},
-    )
+    verdict = convert({**fields, "hint": "", "usage": None}, Verdict)
+    # `convert` would make every number of the usage a float
+    usage = Usage(**fields["usage"]) if fields["usage"] else None
+    return structs.replace(verdict, hint=_hint_of(fields["hint"]), usage=usage)
 
 
 def _error_of(fields: Message) -> KojikeyError:
@@ -144,21 +130,8 @@ def _error_of(fields: Message) -> KojikeyError:
     )
 
 
-def _check_fields(check: CheckResult) -> Message:
-    fields: Message = {name: getattr(check, name) for name in _CHECK}
-    return fields | {"reason": check.reason.value, "missing_permissions": check.missing_permissions}
-
-
-def _check_of(fields: Message) -> CheckResult:
-    return CheckResult(
-        reason=Reason(fields["reason"]),
-        missing_permissions=tuple(fields["missing_permissions"]),
-        **{name: fields[name] for name in _CHECK},
-    )
-
-
 def _hint_fields(hint: str) -> str | list[Any]:
-    """Return a text as it is, and a hint with commands in it as its parts."""
+    """Return a hint as a list of its texts and commands, any other text unchanged."""
     if not isinstance(hint, Hint):
         return hint
     return [part if isinstance(part, str) else [part.command, part.words, part.account] for part in hint.parts]
@@ -174,20 +147,20 @@ def _hint_of(fields: str | list[Any]) -> str:
 
 
 def circuit_message(provider: str, base_url: str, trouble: Trouble | None) -> Message:
-    """Return the message about what is known of an endpoint now."""
+    """Return the message about the state of an endpoint."""
     reason = trouble.reason.value if trouble and trouble.reason else None
     return {"circuit": [provider, base_url], "is_well": trouble is None, "reason": reason}
 
 
 def trouble_of(message: Message) -> Trouble | None:
-    """Return what a message says of an endpoint."""
+    """Return the state of an endpoint in a message."""
     if message["is_well"]:
         return None
     return Trouble(Reason(message["reason"]) if message["reason"] else None)
 
 
 def saw_message(provider: str, base_url: str, got: Answer | Fault) -> Message:
-    """Return the message about an answer, as much of it as the run's pace depends on."""
+    """Return the message about an answer, with the parts that the run's pace depends on."""
     message: Message = {"saw": [provider, base_url]}
     if isinstance(got, Fault):
         return message | {"fault": got.reason.value}
@@ -196,7 +169,7 @@ def saw_message(provider: str, base_url: str, got: Answer | Fault) -> Message:
 
 
 def seen_of(message: Message) -> Answer | Fault:
-    """Return what a message says was seen."""
+    """Return the answer or fault that a message reports."""
     if "fault" in message:
         return Fault(Reason(message["fault"]))
     return Answer(message["status"], message["headers"], b"")

@@ -1,16 +1,16 @@
-"""Tests keys in worker processes, for a run whose limit is the processor: a :class:`.Prober` for many cores.
+"""Tests keys in worker processes: a :class:`.Prober` for many cores.
 
-Owns: the worker processes, which of them makes a test, and what happens to the tests of one that dies. Must not: know a
+Owns: the worker processes, the choice of the worker for a test, and the tests of a worker that dies. Must not: know a
 store, or open a key.
 
-The process of the run has the store. It opens each key and hands its plaintext to a worker, through an anonymous pipe
-and never in an argument or a variable. To hand on sealed versions instead would save a tenth of the work there, and
-every worker would then need the KEK or the data keys, which open all that was ever stored; so a worker sees only the
-keys that it tests, and only while it does. Nor does it inherit the store's connections or credentials: it is a new
-program (``-P``, no fork) with an environment of the few variables that Python, TLS and proxies need.
+The process of the run has the store. It opens each key and sends the plaintext to a worker through an anonymous pipe,
+never in an argument or a variable. Sealed versions would save that process a tenth of its work, but then every worker
+would need the KEK or the data keys, which open every key in the store. A worker has only the keys that it tests, and
+only during the test. It does not inherit the store's connections or credentials: it is a new program (``-P``, no fork)
+whose environment has only the variables that Python, TLS and proxies need.
 
-The run's pace, pauses and circuit breakers are decided in the process of the run for all workers together.
-A worker that dies loses no key: its tests are made by another. Where none can be started, this process makes them.
+The process of the run decides on rate, pauses and circuit breakers for all workers. If a worker dies, another one makes
+its tests. If no worker can be started, this process makes them.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ if TYPE_CHECKING:
     from kojikey.providers.requests.probe import Prober
 
 PROGRAM = ("-P", "-m", "kojikey.providers.requests.worker")
-_TICK_S = 5.0  # so often a worker is asked whether it is there
-_MOST_SILENT = 6  # times, after which one that says nothing is ended: it was stopped, or hangs
+_TICK_S = 5.0  # the interval at which workers are pinged
+_MOST_SILENT = 6  # pings without an answer, after which a worker is ended: it was stopped, or hangs
 _PATIENCE_S = 2.0  # for workers to end by themselves at the end of a run
-_TRIES = 2  # of a key whose worker died: what kills a worker twice would kill this process, too
-_MOST_FAILED_STARTS = 3  # in a row, before no worker is started any more
+_TRIES = 2  # of a key whose worker died: a key that kills two workers would also kill this process
+_MOST_FAILED_STARTS = 3  # in a row, after which no more workers are started
 _KEPT = frozenset([
     "PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR",
     "USERPROFILE", "APPDATA", "LOCALAPPDATA", "RES_OPTIONS", "LOCALDOMAIN", "HOSTALIASES", *VARIABLES,
@@ -57,11 +57,11 @@ _KEPT_BEGINNINGS = ("PYTHON", "LC_", "LD_", "DYLD_", "SSL", "OPENSSL_", "NIX_SSL
 
 
 class _EndedError(Exception):
-    """A worker ended before it had made a test."""
+    """A worker ended before its test was finished."""
 
 
 class WorkerPool:
-    """Makes tests in other processes: ``async with WorkerPool(4, ...) as pool``. Has the interface of a prober."""
+    """Tests keys in other processes: ``async with WorkerPool(4, ...) as pool``. Has the interface of a prober."""
 
     def __init__(
         self,
@@ -70,14 +70,14 @@ class WorkerPool:
         timeout: float,
         traffic: Traffic,
         folder: str,
-        tell: Callable[[str], None],
+        warn: Callable[[str], None],
         environ: Mapping[str, str],
     ) -> None:
-        """``folder`` has the user's definitions of providers. ``tell`` takes a sentence where no worker can be started.
+        """``folder`` has the user's definitions of providers. ``warn`` is called if no worker can be started.
 
         ``traffic`` is the run's. The caller has reserved the slot of a test's first request.
         """
-        self._jobs, self._traffic, self._tell = jobs, traffic, tell
+        self._jobs, self._traffic, self._warn = jobs, traffic, warn
         self._settings = Settings(folder, timeout, traffic.rate)
         self._environ = worker_environment(environ)
         self._workers: list[_Worker] = []
@@ -106,10 +106,10 @@ class WorkerPool:
             await self._prober.__aexit__()
 
     async def test(self, request: ProbeRequest) -> Verdict:
-        """Test one key and return the verdict. Raises as :meth:`.Prober.test`.
+        """Test one key and return the verdict, as :meth:`.Prober.test` does, with its errors.
 
         Raises:
-            BugElsewhere: a worker met a bug.
+            BugElsewhere: a bug in a worker.
         """
         tries = 0
         while tries < _TRIES:
@@ -118,9 +118,9 @@ class WorkerPool:
                 return await self._in_this_process(request)
             with contextlib.suppress(_EndedError):
                 return await self._made_by(worker, request)
-            if worker.is_ready:  # it had begun the test, with the slot that the caller reserved
+            if worker.is_ready:  # it had begun the test and used the slot that the caller reserved
                 tries += 1
-                await asyncio.sleep(self._traffic.turn_in(request.definition.id))
+                await asyncio.sleep(self._traffic.reserve_next(request.definition.id))
         again = next_step("test", request.definition.id)
         return Verdict(
             Reason.UNKNOWN, None, detail="the process that tested the key ended, and so did a second one",
@@ -148,7 +148,7 @@ class WorkerPool:
     # --- the workers ---
 
     async def _least_busy(self) -> _Worker | None:
-        """Return the worker that makes the fewest tests, None where there is none and none can be started."""
+        """Return the worker with the fewest tests, None if there is none and none can be started."""
         async with self._starting:
             self._workers = [worker for worker in self._workers if not worker.is_ended]
             while len(self._workers) < self._jobs and self._failed_starts < _MOST_FAILED_STARTS:
@@ -161,9 +161,9 @@ class WorkerPool:
                 sys.executable or "", *PROGRAM, env=self._environ, limit=LONGEST, start_new_session=True,
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
             )  # fmt: skip
-        except (OSError, ValueError, RuntimeError):  # the last one where no thread can be started to wait for it
+        except (OSError, ValueError, RuntimeError):  # RuntimeError: no thread can be started to wait for the process
             self._failed_starts = _MOST_FAILED_STARTS
-            self._tell_failure()
+            self._warn_of_failure()
             return
         worker = _Worker(process, self._take)
         worker.channel.send(self._settings._asdict())
@@ -178,11 +178,11 @@ class WorkerPool:
         await worker.listen()
         self._failed_starts = 0 if worker.is_ready else self._failed_starts + 1
         if self._failed_starts == _MOST_FAILED_STARTS:
-            self._tell_failure()
+            self._warn_of_failure()
         await worker.process.wait()
 
-    def _tell_failure(self) -> None:
-        self._tell("the worker processes of --jobs cannot be started; the keys are tested in one process")
+    def _warn_of_failure(self) -> None:
+        self._warn("the worker processes of --jobs cannot be started; the keys are tested in one process")
 
     async def _tick(self) -> None:
         while True:
@@ -190,7 +190,7 @@ class WorkerPool:
             self._check_workers()
 
     def _check_workers(self) -> None:
-        """End each worker that says nothing any more, so that its tests are made by another; ask the others."""
+        """End each worker that no longer answers, so that others make its tests; ping the others."""
         for worker in self._workers:
             worker.silent_ticks += 1
             if worker.silent_ticks > _MOST_SILENT:
@@ -200,9 +200,9 @@ class WorkerPool:
                 worker.channel.send({"ping": worker.silent_ticks})
 
     def _take(self, worker: _Worker, message: Message) -> None:
-        """Take a message that is about more than one test."""
+        """Handle a message that is not about one test."""
         if "turn" in message:
-            wait = self._traffic.turn_in(str(message["provider"]))
+            wait = self._traffic.reserve_next(str(message["provider"]))
             worker.channel.send({"turn": message["turn"], "at": self._traffic.clock() + wait})
         elif "saw" in message:
             provider, base_url = message["saw"]
@@ -216,9 +216,9 @@ class WorkerPool:
 
 @dataclass(slots=True)
 class _Worker:
-    """A worker process, and the tests that it makes.
+    """A worker process and its tests.
 
-    ``silent_ticks`` counts those since it was last heard; ``is_ready`` tells that it was heard at all.
+    ``silent_ticks``: the pings since its last message; ``is_ready``: it has sent a message.
     """
 
     process: asyncio.subprocess.Process
@@ -233,7 +233,7 @@ class _Worker:
         self.channel = Channel(self._write)
 
     async def test(self, number: int, message: Message) -> Verdict:
-        """Have a test made, and return its verdict. Raises _EndedError where the worker ends meanwhile."""
+        """Send a test to the worker and return its verdict. Raises _EndedError if the worker ends before."""
         if self.is_ended:
             raise _EndedError
         answer = self.tests[number] = asyncio.get_running_loop().create_future()
@@ -249,7 +249,7 @@ class _Worker:
             pipe.write(lines)
 
     async def listen(self) -> None:
-        """Take what the worker writes until it ends, or writes something of another form, which ends it."""
+        """Handle the worker's messages until it ends; a message of another form ends it."""
         try:
             while self.process.stdout is not None and (line := await self.process.stdout.readline()):
                 message = decoded(line)
@@ -260,7 +260,7 @@ class _Worker:
         self.end()
 
     def kill(self) -> None:
-        """Kill a process that does not end by itself. (One that has just ended would make asyncio warn of it.)"""
+        """Kill the process unless it has ended."""
         if self.process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self.process.kill()
@@ -275,7 +275,7 @@ class _Worker:
             answer.set_result(message)
 
     def end(self) -> None:
-        """Close the pipe to the process, which ends it at once: it has nothing to save. Its tests are for another."""
+        """Close the pipe to the process, which ends it at once, and fail its tests, so that others make them."""
         self.is_ended = True
         if self.process.stdin is not None and not self.process.stdin.is_closing():
             self.process.stdin.transport.abort()
@@ -285,6 +285,6 @@ class _Worker:
 
 
 def worker_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what a worker needs of an environment. Credentials of stores, KEKs and keys of programs are not in it."""
+    """Return the variables that a worker needs, without credentials of stores, KEKs and keys of programs."""
     names = (name for name in environ if name in _KEPT or name.upper() in _KEPT or name.startswith(_KEPT_BEGINNINGS))
     return {name: environ[name] for name in names}

@@ -64,7 +64,7 @@ class RunOptions:
         """Return the rate limit and the circuit breakers of one run; ``tell`` receives their warnings."""
         from kojikey.providers.requests.traffic import Traffic
 
-        return Traffic(rate=self.rate, tell=tell)
+        return Traffic(rate=self.rate, warn=tell)
 
 
 def _rate(call: Call) -> float | None:
