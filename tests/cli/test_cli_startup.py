@@ -27,6 +27,7 @@ RUN = HEAVY | {
 }
 RUN |= {"ctypes", "kojikey.sealing.kek.kernel_keyring"}  # of a store with a passphrase alone
 TEST = {"typer", "click", "rich", "pygments", "keyring", "platformdirs", "httpx", "httpx2"}
+TEST |= {"uvloop", "aiohappyeyeballs"}  # of many keys, and of a name
 TRACE = "-X", "importtime"
 
 COLLECTIONS = """

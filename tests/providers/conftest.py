@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from support.event_loops import each_loop
 from support.played_providers import eleven, google, net
 
-__all__ = ["eleven", "google", "net"]
+__all__ = ["each_loop", "eleven", "google", "net"]

@@ -28,6 +28,8 @@ from support.amounts import exhaustive
 from support.probing import CATALOG, Time
 from support.scripted_server import loopback_certificate, playing, request_head, requests, server_context
 
+pytestmark = pytest.mark.usefixtures("each_loop")
+
 Behaviour = Callable[[socket.socket], None]
 
 MANY = 700  # keys, of which every other one is bad: 1,050 requests

@@ -14,6 +14,8 @@ from kojikey.model.verdict import Verdict
 from support.probing import ELEVENLABS_KEY, Time, probe
 from support.scripted_server import loopback_certificate, playing, request_head, response, server_context
 
+pytestmark = pytest.mark.usefixtures("each_loop")
+
 SUBSCRIPTION = json.dumps({"tier": "free", "character_count": 1, "character_limit": 10, "status": "free"}).encode()
 NO_VOICE = json.dumps({"detail": {"status": "voice_not_found", "message": "no such voice"}}).encode()
 BRIEF = 0.2  # the time limit of tests in which a server never answers

@@ -160,6 +160,7 @@ def test_an_entry_that_may_be_anything_is_not_repeated(entry: str) -> None:
     assert warning == "no_proxy: the entry (not shown) cannot be used and is ignored"
 
 
+@pytest.mark.usefixtures("each_loop")
 def test_a_request_through_a_proxy_is_encrypted_to_the_provider(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,6 +189,7 @@ def test_a_request_through_a_proxy_is_encrypted_to_the_provider(
     assert ELEVENLABS_KEY.encode() not in seen[0]
 
 
+@pytest.mark.usefixtures("each_loop")
 def test_a_proxy_that_answers_for_the_provider_in_clear_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes behind the proxy's own answer, before the connection is encrypted, is from nobody that is known."""
 
@@ -202,6 +204,7 @@ def test_a_proxy_that_answers_for_the_provider_in_clear_is_no_answer(monkeypatch
     assert (verdict.outcome, verdict.authentic) == ("indeterminate", None)
 
 
+@pytest.mark.usefixtures("each_loop")
 def test_a_socks_proxy_resolves_the_name_itself_and_its_refusal_is_the_networks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

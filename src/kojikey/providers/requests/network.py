@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import ssl
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, Self, cast
 
 import httpcore2
@@ -215,12 +217,29 @@ class Network(httpcore2.AsyncNetworkBackend):
         return stream
 
     async def _connected(self, host: str, port: int) -> Stream:
-        is_address = ":" in host or host.replace(".", "").isdigit()
-        delay = None if is_address else _HAPPY_EYEBALLS_S
         loop = asyncio.get_running_loop()
-        _, stream = await loop.create_connection(lambda: Stream(self._most), host, port, happy_eyeballs_delay=delay)
+        if ":" in host or host.replace(".", "").isdigit():
+            _, stream = await loop.create_connection(lambda: Stream(self._most), host, port)
+        else:
+            connected = await _first_connected(host, port)
+            _, stream = await loop.create_connection(lambda: Stream(self._most), sock=connected)
         self._streams.append(stream)
         return stream
+
+
+async def _first_connected(host: str, port: int) -> socket.socket:
+    """Return a socket that is connected to a name: to the first of its addresses that answers (RFC 8305).
+
+    Raises:
+        OSError: none does, or the name has none.
+    """
+    from aiohappyeyeballs import start_connection  # an address needs none of this, and one that answered is remembered
+
+    look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    addresses = await asyncio.get_running_loop().run_in_executor(None, look_up)
+    if not addresses:
+        raise OSError("the name has no address")
+    return await start_connection(addresses, happy_eyeballs_delay=_HAPPY_EYEBALLS_S)
 
 
 def tls_context() -> ssl.SSLContext:

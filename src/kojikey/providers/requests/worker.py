@@ -22,6 +22,7 @@ from kojikey.providers.answers.evidence import Answer
 from kojikey.providers.answers.finding import Fault
 from kojikey.providers.catalog import load_catalog
 from kojikey.providers.definition import Definition
+from kojikey.providers.requests import fast_loop
 from kojikey.providers.requests.channel import Channel
 from kojikey.providers.requests.probe import Prober
 from kojikey.providers.requests.traffic import TOO_MANY, not_asked
@@ -203,7 +204,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process of the run handles Ctrl-C and ends the workers
     gc.set_threshold(100_000, 50, 100)  # thousands of requests leave few cycles behind
     try:
-        asyncio.run(serve())
+        fast_loop.run(serve())
     except BaseException:
         os._exit(1)
 

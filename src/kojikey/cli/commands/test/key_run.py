@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any
 
 from kojikey.cli.commands.key_probe import open_probe, with_overrides
 from kojikey.cli.commands.test.options import NOT_TESTED_SINCE, SHARD
@@ -140,13 +141,22 @@ class KeyRun:
         from kojikey import wiring
 
         proxies = wiring.proxies(self.context.terminal.warn)
+        run = self._on_a_loop()
         if self._has_bar():
             self.progress.show(self.tally, at_once=True)
-            asyncio.run(self._test(open_store, catalog, sources, proxies))
+            run(self._test(open_store, catalog, sources, proxies))
             return
         what = "asking the providers" + (f" about {self._facts().count} keys" if self.total > FEW else "")
         with self.context.terminal.status(what):
-            asyncio.run(self._test(open_store, catalog, sources, proxies))
+            run(self._test(open_store, catalog, sources, proxies))
+
+    def _on_a_loop(self) -> Callable[[Coroutine[Any, Any, None]], None]:
+        """Return what runs a coroutine: on the faster loop where this process itself makes many requests."""
+        if self.total <= FEW or self.options.jobs_for(self.total) > 1:
+            return asyncio.run
+        from kojikey.providers.requests import fast_loop
+
+        return fast_loop.run
 
     async def _test(
         self, open_store: OpenStore, catalog: Catalog, sources: Sequence[Iterator[Stored]], proxies: Proxies

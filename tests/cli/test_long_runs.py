@@ -1,0 +1,82 @@
+"""``kojikey test`` over so many keys that it uses another event loop: signals and lost output are as with a few."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from kojikey.cli.commands.test.key_run import FEW
+from support.many import fill_home
+from support.program import COMMAND, KEK, SECONDS, Program
+
+ACCOUNTS = FEW // 2 + 2  # each has two keys
+KEYS = 2 * ACCOUNTS
+ALL = ("test", "--all-accounts", "--jsonl", "--jobs", "1", "--concurrency", "4")
+
+
+@pytest.fixture
+def long(kojikey: Program) -> Iterator[Program]:
+    kojikey.sandbox.accept_any = True
+    fill_home(kojikey.home, KEK, kojikey.sandbox, ACCOUNTS)
+    kojikey.sandbox.forget()
+    yield kojikey
+    kojikey.sandbox.accept_any = False
+
+
+def started(program: Program) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*COMMAND, *ALL], env=program.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def wait_for_requests(program: Program, count: int) -> None:
+    while len(program.sandbox.requests) < count:
+        program.sandbox.wait_for_request()
+
+
+def rows_of(out: str) -> list[dict[str, object]]:
+    return [row for row in map(json.loads, out.splitlines()) if "account" in row]
+
+
+def test_such_a_run_uses_uvloop(long: Program) -> None:
+    with long.sandbox.hold():
+        running = started(long)
+        wait_for_requests(long, 1)
+        with open(f"/proc/{running.pid}/maps") as file:
+            mapped = file.read()
+        running.send_signal(signal.SIGINT)
+        running.communicate(timeout=SECONDS)
+    assert "/uvloop/" in mapped
+
+
+def test_ctrl_c_stops_it_and_what_is_finished_is_kept(long: Program) -> None:
+    with long.sandbox.hold(after=100):
+        running = started(long)
+        wait_for_requests(long, 104)
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=SECONDS)
+    rows = rows_of(out)
+    assert running.returncode == 130
+    assert "Traceback" not in err
+    assert 46 <= len(rows) <= 52
+    assert {row["recorded"] for row in rows} == {True}
+    tested = [row for row in long("list", "--all-accounts", "--json").results if row["last_test"] is not None]
+    assert len(tested) == len(rows)
+
+
+def test_ctrl_z_and_fg_in_the_middle_lose_no_key(long: Program) -> None:
+    with long.sandbox.hold(after=100):
+        running = started(long)
+        wait_for_requests(long, 104)
+        running.send_signal(signal.SIGTSTP)
+        _, status = os.waitpid(running.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+    running.send_signal(signal.SIGCONT)
+    out, err = running.communicate(timeout=SECONDS)
+    assert running.returncode == 0, err
+    assert len({(row["account"], row["provider"]) for row in rows_of(out)}) == KEYS

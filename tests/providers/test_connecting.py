@@ -1,0 +1,106 @@
+"""The loop that a run over many keys uses, and the connection to a name that has several addresses."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from kojikey.model.verdict import Verdict
+from kojikey.providers.requests import fast_loop, network
+from support.probing import probe
+from support.scripted_server import playing, request_head, response
+
+NAME = "localhost"
+REFUSED = 1  # a port that nobody listens on
+
+
+async def kind_of_loop() -> str:
+    return type(asyncio.get_running_loop()).__module__.partition(".")[0]
+
+
+def test_many_requests_are_made_on_uvloop() -> None:
+    assert fast_loop.run(kind_of_loop()) == "uvloop"
+
+
+def test_where_there_is_no_uvloop_asyncio_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    assert fast_loop.run(kind_of_loop()) == "asyncio"
+
+
+def answering(connection: socket.socket, _number: int) -> None:
+    head = request_head(connection)
+    if head.startswith(b"GET"):
+        connection.sendall(response(b'{"tier": "free"}'))
+    else:
+        connection.sendall(response(b'{"detail": {"status": "voice_not_found"}}', status="404 Not Found"))
+
+
+@contextlib.contextmanager
+def never_answering() -> Iterator[int]:
+    """Yield a port whose connections are never made, as with an address that a firewall swallows."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        port: int = listener.getsockname()[1]
+        while True:
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(("127.0.0.1", port))
+            if not _is_connected(waiting):
+                break
+        yield port
+
+
+def _is_connected(connecting: socket.socket) -> bool:
+    try:
+        connecting.getpeername()
+    except OSError:
+        return False
+    return True
+
+
+def probed(monkeypatch: pytest.MonkeyPatch, *ports: int, delay: float = 0.01, timeout: float = 30.0) -> Verdict:
+    """Test a key at a name that has an address at each of some ports of this machine."""
+
+    def addresses(host: str, _port: int, **_: object) -> list[tuple[Any, ...]]:
+        assert host == NAME
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in ports]
+
+    monkeypatch.setattr(socket, "getaddrinfo", addresses)
+    monkeypatch.setattr(network, "_HAPPY_EYEBALLS_S", delay)
+    return probe("elevenlabs", base_url=f"http://{NAME}:{ports[-1] if ports else REFUSED}", timeout=timeout)
+
+
+@pytest.mark.usefixtures("each_loop")
+def test_an_address_that_never_answers_does_not_keep_the_next_one_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    with never_answering() as black_hole, playing(answering) as port:
+        verdict = probed(monkeypatch, black_hole, port)
+    assert verdict.outcome == "valid"
+
+
+@pytest.mark.usefixtures("each_loop")
+def test_an_address_that_refuses_is_followed_by_the_next_one_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with playing(answering) as port:
+        verdict = probed(monkeypatch, REFUSED, port, delay=3600.0)
+    assert verdict.outcome == "valid"
+
+
+@pytest.mark.usefixtures("each_loop")
+@pytest.mark.parametrize("ports", [(REFUSED,), (REFUSED, REFUSED), ()])
+def test_a_name_without_an_address_that_answers_is_unreachable(
+    monkeypatch: pytest.MonkeyPatch, ports: tuple[int, ...]
+) -> None:
+    verdict = probed(monkeypatch, *ports)
+    assert (verdict.reason, verdict.detail) == ("unreachable", "no connection could be made to the endpoint")
+
+
+@pytest.mark.usefixtures("each_loop")
+def test_addresses_that_all_never_answer_are_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    with never_answering() as black_hole:
+        verdict = probed(monkeypatch, black_hole, black_hole, timeout=0.2)
+    assert verdict.reason == "timeout"
