@@ -90,6 +90,7 @@ def test_an_address_that_refuses_is_followed_by_the_next_one_at_once(monkeypatch
     assert verdict.outcome == "valid"
 
 
+@pytest.mark.server
 @pytest.mark.usefixtures("each_loop")
 @pytest.mark.parametrize("ports", [(REFUSED,), (REFUSED, REFUSED), ()])
 def test_a_name_without_an_address_that_answers_is_unreachable(
