@@ -54,6 +54,17 @@ def test_what_makes_no_sense_is_refused(kojikey: Program, arguments: list[str]) 
     assert kojikey.snapshot() == before
 
 
+def test_the_next_rotation_is_counted_from_when_the_key_was_saved(
+    kojikey: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as then:
+        then.setattr("kojikey.operations.key_records.now", lambda: "2026-01-01T00:00:00Z")
+        kojikey.added()
+    ended = kojikey("set", "elevenlabs", "--rotate-after", "30d")
+    assert "the next rotation is due on 2026-01-31" in ended.err
+    assert kojikey.listed()["rotation_due"] is True
+
+
 def test_no_key_names_add(kojikey: Program) -> None:
     ended = kojikey("set", "elevenlabs", "--label", "a", "--json")
     assert (ended.code, ended.error["hint"]) == (5, "kojikey add elevenlabs")

@@ -6,6 +6,9 @@ Owns: which options of a key make sense. Must not: test or save it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
+
+from msgspec.structs import replace
 
 from kojikey.cli.command import Call
 from kojikey.cli.context import Context
@@ -24,7 +27,7 @@ from kojikey.cli.prompts import read_key
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.next_step import next_step
 from kojikey.model.secret import Secret
-from kojikey.model.timestamps import moment_or_span, now, span
+from kojikey.model.timestamps import moment_or_span, now, parsed, span
 from kojikey.operations.key_settings import KeySettings
 from kojikey.providers.catalog import Catalog
 from kojikey.providers.definition import Definition
@@ -55,7 +58,17 @@ def read_clean_key(context: Context, definition: Definition, catalog: Catalog) -
 
 
 def settings_of(context: Context, definition: Definition) -> KeySettings:
-    """Return the settings that the options give.
+    """Return the settings that the options give for a key that is saved now.
+
+    Raises:
+        UsageError: one of them makes no sense.
+    """
+    rotate_after = rotate_after_of_new(context.call, context.terminal)
+    return replace(changes_of(context, definition), rotate_after_days=rotate_after)
+
+
+def changes_of(context: Context, definition: Definition) -> KeySettings:
+    """Return the settings that the options give, without saying what ``--rotate-after`` means for the key.
 
     Raises:
         UsageError: one of them makes no sense.
@@ -69,7 +82,7 @@ def settings_of(context: Context, definition: Definition) -> KeySettings:
         capabilities=capabilities or None,
         label=checked_label(label),
         expires_at=expiry(expires, context.terminal) if expires is not None else None,
-        rotate_after_days=rotate_after_days(call.get(ROTATE_AFTER), context.terminal),
+        rotate_after_days=rotate_after_days(call.get(ROTATE_AFTER)),
     )
 
 
@@ -126,8 +139,8 @@ def checked_label(label: str | None) -> str | None:
     return label
 
 
-def rotate_after_days(text: str | None, terminal: Terminal) -> int | None:
-    """Return the days that ``--rotate-after`` gives, 0 for never, None where it was not given; say the date.
+def rotate_after_days(text: str | None) -> int | None:
+    """Return the days that ``--rotate-after`` gives, 0 for never, None where it was not given.
 
     Raises:
         UsageError: it is neither a span of days nor ``never``.
@@ -140,8 +153,26 @@ def rotate_after_days(text: str | None, terminal: Terminal) -> int | None:
     if not days:
         hint = "--rotate-after 90d, or never"
         raise UsageError("--rotate-after takes a day or more, or never", hint=hint, effect=Effect.NOTHING_CHANGED)
-    terminal.note(f"--rotate-after: the next rotation is due on {moment_or_span(f'{days}d', what='')[:10]}")
+    moment_or_span(f"{days}d", what="--rotate-after")  # a date that the calendar has
     return days
+
+
+def rotate_after_of_new(call: Call, terminal: Terminal) -> int | None:
+    """Return the days that ``--rotate-after`` gives for a key that is saved now, and say the date.
+
+    Raises:
+        UsageError: as :func:`rotate_after_days`.
+    """
+    days = rotate_after_days(call.get(ROTATE_AFTER))
+    if days:
+        tell_next_rotation(terminal, now(), days)
+    return days
+
+
+def tell_next_rotation(terminal: Terminal, created_at: str, days: int) -> None:
+    """Say what ``--rotate-after`` means for a value that was saved then."""
+    due = parsed(created_at) + timedelta(days=days)
+    terminal.note(f"--rotate-after: the next rotation is due on {due:%Y-%m-%d}")
 
 
 def refuse_batch_options(call: Call) -> None:

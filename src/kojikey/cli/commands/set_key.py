@@ -43,6 +43,7 @@ def set_key(call: Call) -> int:
     """Carry out ``kojikey set``."""
     from kojikey import wiring
     from kojikey.cli.commands import change_output
+    from kojikey.cli.commands.key_input import tell_next_rotation
     from kojikey.cli.commands.key_probe import probe_for_one, run_operation
     from kojikey.cli.output.advice import for_saved
     from kojikey.operations.changing import change_settings
@@ -66,6 +67,9 @@ def set_key(call: Call) -> int:
     )
     if result.unsigned:
         context.terminal.warn("the key-encryption key is not available, so the audit event of this change is unsigned")
+    days = revision.given.rotate_after_days
+    if days and result.key and result.action:
+        tell_next_rotation(context.terminal, result.key.current.created_at, days)
     return change_output.show(context, result, _lines(result), approval=approve)
 
 
@@ -103,10 +107,10 @@ def _checked(call: Call, provider: str) -> frozenset[str]:
 
 
 def _revision(context: Context, definition: Definition, unset: frozenset[str]) -> Revision:
-    from kojikey.cli.commands.key_input import settings_of
+    from kojikey.cli.commands.key_input import changes_of
     from kojikey.operations.key_settings import Revision
 
-    given = settings_of(context, definition)
+    given = changes_of(context, definition)
     default = definition.checked_base_url(None) if "base-url" in unset else ""
     return Revision(given, unset, definition.default_capabilities, default)
 

@@ -38,7 +38,6 @@ from kojikey.cli.options import (
     LABEL,
     MODEL,
     NO_TEST,
-    ROTATE_AFTER,
     STDIN,
 )
 from kojikey.model.account import checked_account
@@ -188,7 +187,7 @@ def _common_settings(context: Context) -> KeySettings:
     expires = context.call.get(EXPIRES)
     return KeySettings(
         expires_at=key_input.expiry(expires, context.terminal) if expires is not None else None,
-        rotate_after_days=key_input.rotate_after_days(context.call.get(ROTATE_AFTER), context.terminal),
+        rotate_after_days=key_input.rotate_after_of_new(context.call, context.terminal),
     )
 
 
