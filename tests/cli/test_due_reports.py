@@ -87,6 +87,25 @@ def test_a_key_that_expires_within_two_weeks_or_as_is_said_is_due(
     assert (ended.code, len(ended.results)) == ((3, 1) if is_due else (0, 0)), ended.said
 
 
+@pytest.mark.parametrize(
+    "option",
+    [("--resume",), ("--abort",), ("--rollback",), ("--retire",), ("--mint", "--like", "x"),
+     ("--mint", "--parent", "x"), ("--no-test",), ("--force-shape",), ("--expires", "9d"), ("--rotate-after", "9d"), ("--stdin",), ("--batch", "-")],
+    ids=lambda option: option[-1] if option[0] != "--mint" else option[1],
+)  # fmt: skip
+def test_an_option_that_due_would_ignore_is_refused(kojikey: Program, option: tuple[str, ...]) -> None:
+    kojikey.added("groq", "ok", "--expires", "1d")
+    ended = kojikey("rotate", "--due", *option, "--json")
+    assert ended.code == 2, ended.said
+    assert "combined with" in ended.error["message"]
+
+
+def test_what_is_for_many_keys_says_for_which_commands(kojikey: Program) -> None:
+    kojikey.added()
+    ended = kojikey("rotate", "elevenlabs", "--dry-run", "--json")
+    assert (ended.code, ended.error["message"]) == (2, "--dry-run is for --batch or --due; nothing was changed")
+
+
 # --- previous keys ---
 
 

@@ -35,6 +35,7 @@ LOOKED_AT = [
     ("fireworks", "list"),
     ("google_gemini", "get"),
 ]
+UNKNOWN = "; the key in use is unchanged, and a new one may exist at the provider"
 TROUBLES = ("rate_limited", "failing", "dropped")
 
 
@@ -51,6 +52,7 @@ def test_a_provider_that_does_not_show_its_keys_is_4_and_nothing_was_made(
     ended = mint.mint("--json")
     assert ended.code == 4, ended.said
     assert "run the same command again" in ended.error["hint"]
+    assert ended.error["message"].endswith("; nothing was created")
     assert (kojikey.contents(), mint.names) == (before, ["by hand"])
     mint.managed.mend()
     assert mint.mint().code == 0
@@ -67,11 +69,14 @@ def test_while_the_provider_does_not_list_its_keys_a_lost_one_stays_known(
 ) -> None:
     mint = set_up(kojikey, provider)
     mint.managed.fail("create", "lost")
-    assert mint.mint().code == 4
+    begun = mint.mint("--json")
+    assert begun.code == 4
+    assert begun.error["message"].endswith(UNKNOWN)
     before, names = kojikey.contents(), mint.names
     mint.managed.fail("list", trouble, times=None)
-    ended = mint.rotate(step)
+    ended = mint.rotate(step, "--json")
     assert ended.code == (3 if trouble == "admin_key" else 4), ended.said
+    assert ended.error["message"].endswith(UNKNOWN if step == "--resume" else "; the store was not changed")
     assert (kojikey.contents(), mint.names) == (before, names)
     mint.managed.mend()
     assert mint.rotate(step, *(("--propagation", "0s") if step == "--resume" else ())).code == 0

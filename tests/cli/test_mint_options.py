@@ -25,6 +25,8 @@ def test_what_is_not_there_is_5_and_not_repeated(kojikey: Program, provider: str
     is_unclear = provider == "google_gemini" and option == "--like" and named == "no-such-id"
     assert ended.code == (2 if is_unclear else 5), ended.said
     assert named not in ended.said
+    assert ended.error["message"].endswith("nothing was created") or is_unclear
+    assert f"{option} takes" in ended.error["hint"] or is_unclear
     assert mint.names == ["by hand"]
     assert mint.row()["staged"] is None
 
@@ -226,3 +228,16 @@ def test_a_lost_key_that_cannot_be_looked_for_stops_no_step_that_does_not_need_i
     assert ended.code == 0, ended.said
     assert "was not looked for" in ended.err
     assert kojikey("get", "xai", "--reveal").out == kojikey.key("xai", "ok_2").key
+
+
+@pytest.mark.parametrize("command", [("rotate", "xai", "--retire"), ("remove", "xai", "--revoke", "--yes")])
+def test_a_deletion_that_the_provider_refuses_says_that_the_store_was_not_changed(
+    kojikey: Program, command: tuple[str, ...]
+) -> None:
+    mint = set_up(kojikey, "xai")
+    assert mint.mint().code == 0
+    before = kojikey.contents()
+    mint.managed.fail("delete", "rate_limited", times=None)
+    ended = kojikey(*command, "--yes", "--no-input", "--json")
+    assert (ended.code, kojikey.contents()) == (4, before), ended.said
+    assert ended.error["message"].endswith("; the store was not changed")

@@ -79,6 +79,7 @@ class Effect(StrEnum):
     NOTHING_TESTED = "nothing was tested"
     NOTHING_UNLOCKED = "nothing was unlocked"
     NOTHING_WRITTEN = "nothing was written"
+    STORE_UNCHANGED = "the store was not changed"
 
 
 class KojikeyError(Exception):

@@ -183,4 +183,5 @@ def refuse_batch_options(call: Call) -> None:
     """
     for option in call.given(*BATCH_OPTIONS):
         again = next_step(call.command.name, "--batch", "FILE", option.spelling)
-        raise UsageError(f"{option.spelling} is for --batch", hint=again, effect=Effect.NOTHING_CHANGED)
+        modes = "--batch or --due" if call.command.name == "rotate" else "--batch"
+        raise UsageError(f"{option.spelling} is for {modes}", hint=again, effect=Effect.NOTHING_CHANGED)

@@ -18,7 +18,7 @@ from kojikey.cli.options import ADMIN_ACCOUNT
 from kojikey.model.account import checked_account
 from kojikey.model.base_url import check_base_url
 from kojikey.model.errors import Effect
-from kojikey.model.management_errors import CannotMint, ManagementRefused, NoAdminKey, Refusal
+from kojikey.model.management_errors import CannotMint, ManagementRefused, ManagementUnavailable, NoAdminKey, Refusal
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.secret import Secret
 from kojikey.operations.minting.admin_keys import admin_key
@@ -115,8 +115,10 @@ async def open_management(access: Access, *, traffic: Traffic | None = None) -> 
     async with client:
         try:
             yield access.adapter(client)
-        except ManagementRefused as refused:
-            refused.hint = refused.hint or _hint(access, refused.refusal)
+        except (ManagementRefused, ManagementUnavailable) as error:
+            error.effect = error.effect or Effect.STORE_UNCHANGED
+            if isinstance(error, ManagementRefused):
+                error.hint = error.hint or _hint(access, error.refusal)
             raise
 
 

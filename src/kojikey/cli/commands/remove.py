@@ -143,8 +143,8 @@ def _lines_of(context: Context, provider: str, there: list[LeftKey], *, is_revok
 def _which_there(context: Context, left: LeftKey) -> str:
     if left.version is None:
         return _lost(left.name or "")
-    where = f"is {left.key_id} there" if left.key_id else "still exists there"
-    return f"version {left.version.number} ({context.terminal.masked(left.version.tail)}) {where}"
+    known_as = f" as {left.key_id}" if left.key_id else ""
+    return f"version {left.version.number} ({context.terminal.masked(left.version.tail)}) still exists there{known_as}"
 
 
 def _unfound(key: Key) -> list[str]:

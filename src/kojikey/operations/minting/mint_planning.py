@@ -71,7 +71,11 @@ async def find_template(
     if choice.like is not None:
         like = await _like(keys, choice.like, choice.parent or (known.parent if known else ""))
         if like is None:
-            raise NotFound("the provider has no key with the id that --like names", effect=Effect.NOTHING_CREATED)
+            raise NotFound(
+                "the provider has no key with the id that --like names",
+                effect=Effect.NOTHING_CREATED,
+                hint="--like takes an id as the provider's page of keys shows it; without it, the key in use is copied",
+            )
         return Template(like, current, choice.parent)
     if current is None:
         raise CannotMint(

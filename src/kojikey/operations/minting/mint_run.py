@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from msgspec import structs
 
-from kojikey.model.errors import CannotOpen, ChangedMeanwhile, KojikeyError, StoreUnavailable
+from kojikey.model.errors import CannotOpen, ChangedMeanwhile, Effect, KojikeyError, StoreUnavailable
 from kojikey.model.key import Key, Stage, Version
 from kojikey.model.management_errors import (
     ManagementRefused,
@@ -37,7 +37,7 @@ from kojikey.operations.minting.mint_planning import (
     new_token,
     plan_for,
 )
-from kojikey.operations.minting.mint_protocol import AtHand, Outcome, Progress, Saved, Step, after, next_step
+from kojikey.operations.minting.mint_protocol import AtHand, Goal, Outcome, Progress, Saved, Step, after, next_step
 from kojikey.operations.minting.provider_ids import checked_intent, place_of, proved_intent, proved_place
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Approve, Probe
@@ -99,6 +99,8 @@ class MintRun(KeyDocument):
             if progress.is_overtaken and progress.at_hand is AtHand.NEW and self._created:
                 self._error.effect = _unsaved(self._created.key)  # nor could it be deleted
             self._error.hint = self._error.hint or self._way_on(progress)
+            if isinstance(self._error, ManagementRefused | ManagementUnavailable):
+                self._error.effect = self._error.effect or _not_changed(progress)
             raise self._error
         if self._result is None:
             raise RuntimeError("the protocol ended without a result")
@@ -294,6 +296,15 @@ class MintRun(KeyDocument):
             at_provider=ProviderReport(name=intent.name, parent=intent.parent or None),
         )  # fmt: skip
         return Outcome.DONE
+
+
+def _not_changed(progress: Progress) -> str:
+    """Return what a run did not change that failed at the provider."""
+    if progress.saved is Saved.NOTHING:
+        return Effect.NOTHING_CREATED
+    if progress.goal is Goal.ABORT:
+        return Effect.STORE_UNCHANGED
+    return "the key in use is unchanged, and a new one may exist at the provider"
 
 
 def _unsaved(made: RemoteKey) -> str:

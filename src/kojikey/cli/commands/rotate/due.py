@@ -12,7 +12,7 @@ from kojikey.cli.commands.key_probe import open_probe, run_operation
 from kojikey.cli.commands.management import Access, access_to, admin_account_of, open_management
 from kojikey.cli.commands.rotate.due_report import DueReport
 from kojikey.cli.commands.rotate.mint import propagation
-from kojikey.cli.commands.rotate.options import ALLOW_WIDER, EXPIRING, GRACE, MINT
+from kojikey.cli.commands.rotate.options import ALLOW_WIDER, EXPIRING, GRACE, LIKE, MINT, PARENT, STEPS
 from kojikey.cli.commands.test.run_options import RunOptions
 from kojikey.cli.context import Context
 from kojikey.cli.options import (
@@ -22,12 +22,16 @@ from kojikey.cli.options import (
     BATCH,
     CAPABILITY,
     DRY_RUN,
+    EXPIRES,
+    FORCE_SHAPE,
     FROM_ENV,
     FROM_FILE,
     JSONL,
     KEY,
     LABEL,
     MODEL,
+    NO_TEST,
+    ROTATE_AFTER,
     STDIN,
     YES,
 )
@@ -56,7 +60,23 @@ from kojikey.providers.management import ability_of
 from kojikey.providers.management.base import KeyManagement
 from kojikey.providers.requests.traffic import Traffic
 
-_NOT_WITH_DUE = (BATCH, STDIN, FROM_ENV, FROM_FILE, BASE_URL, LABEL, MODEL, CAPABILITY)
+_NOT_WITH_DUE = (
+    *STEPS,
+    LIKE,
+    PARENT,
+    BATCH,
+    STDIN,
+    FROM_ENV,
+    FROM_FILE,
+    FORCE_SHAPE,
+    BASE_URL,
+    LABEL,
+    MODEL,
+    CAPABILITY,
+    EXPIRES,
+    ROTATE_AFTER,
+    NO_TEST,
+)
 
 
 def rotate_due(context: Context) -> int:
