@@ -17,6 +17,7 @@ from kojikey.cli.parsing import typer_app
 from kojikey.cli.parsing.quick import read
 from kojikey.model.errors import UsageError
 from support.amounts import exhaustive
+from support.each import each
 
 COMMANDS = registry.load_all()
 VALUES = [
@@ -78,7 +79,7 @@ def test_the_two_readers_agree(command: Command, examples: int) -> None:
     agree()
 
 
-@pytest.mark.parametrize(
+@each(
     ("typed", "doubt"),
     [
         ("", Doubt.NO_COMMAND),

@@ -26,6 +26,7 @@ from kojikey.cli.commands.import_keys.values import in_place_of_key
 from kojikey.model.secret import HiddenBytes
 from kojikey.testing.sandbox.sample_keys import made_up_key
 from kojikey.testing.sandbox.scenarios import PROVIDERS
+from support.each import each
 
 
 def read(folder: Path, content: str | bytes, name: str = ".env") -> Source:
@@ -192,7 +193,7 @@ def test_the_environment_is_a_source_without_lines() -> None:
 # what stands in place of a key
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "what"),
     [
         ("", "empty"), ("  ", "empty"), ("${OTHER}", "a reference"), ("$OTHER", "a reference"),

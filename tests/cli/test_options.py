@@ -13,6 +13,7 @@ import pytest
 from kojikey.cli.command import Call, Command, Flag, OptionalArgument, Parameter, Text, Texts
 from kojikey.cli.options import ACCOUNT, ALL_ACCOUNTS, JSON, MODEL, PROVIDERS, TIMEOUT
 from kojikey.cli.registry import MODULES, load, load_all
+from support.each import each
 
 CLI = Path(__file__).parents[2] / "src" / "kojikey" / "cli"
 FILES = {path: ".".join(("kojikey", "cli", *path.relative_to(CLI).with_suffix("").parts)) for path in CLI.rglob("*.py")}
@@ -65,7 +66,7 @@ def subscripts(path: Path) -> Iterator[str]:
 READING = [(path, module) for path, module in FILES.items() if any(name.isupper() for name in subscripts(path))]
 
 
-@pytest.mark.parametrize(("path", "module"), READING, ids=[module.rpartition("cli.")[2] for _, module in READING])
+@each(("path", "module"), READING)
 def test_what_a_module_reads_is_taken_by_each_command_that_imports_it(path: Path, module: str) -> None:
     names = vars(importlib.import_module(module))
     read = {name: names[name] for name in subscripts(path) if name.isupper()}

@@ -12,6 +12,7 @@ import kojikey as package
 from kojikey import Client
 from kojikey.model.errors import UnknownProvider
 from kojikey.model.verdict import Outcome, Verdict
+from support.each import each
 from support.program import Program, pieces_in
 
 REJECTED = {"detail": {"status": "invalid_api_key", "message": "Invalid API key"}}
@@ -83,9 +84,9 @@ def test_the_built_in_allocation_is_judged_and_nothing_recorded(here: Program) -
         assert client.report(credential, status=503).outcome is Outcome.INDETERMINATE
 
 
-@pytest.mark.parametrize("body", [None, b"", "", "<html>busy</html>", {"error": {"message": "slow down"}}, b"\xff\x00"])
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 529])
-@pytest.mark.parametrize("provider", ["elevenlabs", "google_gemini", "openai", "anthropic", "mistral"])
+@each("body", [None, b"", "", "<html>busy</html>", {"error": {"message": "slow down"}}, b"\xff\x00"])
+@each("status", [429, 500, 502, 503, 529])
+@each("provider", ["elevenlabs", "google_gemini", "openai", "anthropic", "mistral"])
 def test_neither_429_nor_5xx_condemns_a_key_by_its_status(provider: str, status: int, body: object) -> None:
     assert package.judge(provider, status, {}, body).outcome is Outcome.INDETERMINATE
 

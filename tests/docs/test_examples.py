@@ -18,6 +18,7 @@ from kojikey.cli.parsing.quick import read
 from kojikey.config.config_file import parse_config
 from kojikey.testing import Sandbox
 from support.documents import EVERYTHING, PAGES, ROOT, Block, block, blocks
+from support.each import each
 from support.program import Program
 
 TYPED = blocks("sh", "bash", "console")
@@ -43,7 +44,7 @@ def inline_lines() -> list[str]:
     return [line for line in found if not re.search(r"[…|\[\]]|\b(CMD|PROVIDER|COMMAND|ID|FILE|[A-Z]{2,})\b", line)]
 
 
-@pytest.mark.parametrize("line", sorted({*code_lines(), *inline_lines()}))
+@each("line", sorted({*code_lines(), *inline_lines()}))
 def test_every_command_line_can_be_typed(line: str) -> None:
     tokens = shlex.split(line)[1:]
     read_line = read(tokens)

@@ -7,10 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 import yaml
 
 from support.documents import PATHS, ROOT
+from support.each import each
 
 DOCUMENTS = [*PATHS, *(ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"))]
 
@@ -22,7 +22,7 @@ def names_of(node: object) -> list[str]:
     return [name for part in node for name in names_of(part)] if isinstance(node, list) else [str(node)]
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+@each("path", DOCUMENTS)
 def test_every_link_within_the_project_leads_somewhere(path: Path) -> None:
     for target, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)", path.read_text(encoding="utf-8")):
         if target.startswith("https://"):

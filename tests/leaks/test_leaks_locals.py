@@ -28,6 +28,7 @@ from kojikey.sealing.envelope import Sealer
 from kojikey.sealing.kek.base import KekInputs, LocalKek
 from kojikey.testing import SandboxKey
 from support.amounts import exhaustive
+from support.each import each
 from support.program import KEK, Program, pieces_in
 
 PASSPHRASE = "correct horse battery staple 7f3a"
@@ -218,8 +219,8 @@ WAYS: dict[str, Callable[[Any], object]] = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("holder", HOLDERS)
+@each("way", WAYS)
+@each("holder", HOLDERS)
 def test_what_holds_a_secret_is_not_taken_apart(holder: str, way: str) -> None:
     with pytest.raises(TypeError) as caught:
         WAYS[way](HOLDERS[holder]())

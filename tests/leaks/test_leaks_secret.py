@@ -25,6 +25,7 @@ from kojikey.operations.adding import NewKey
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.probing import Target
 from kojikey.sealing.kek.base import KekInputs
+from support.each import each
 from support.program import pieces_in
 
 KEY = "sk_9f27c1e4b8d06a3575e1f0c2ab94d8637e5a2c18b04f9d36"
@@ -98,7 +99,7 @@ SHOWN: dict[str, Callable[[Secret], Any]] = {
 }
 
 
-@pytest.mark.parametrize("how", SHOWN)
+@each("how", SHOWN)
 def test_a_secret_shows_nothing(how: str) -> None:
     shown = SHOWN[how](Secret(KEY))
     assert pieces_in(KEY, str(shown)) == []
@@ -132,7 +133,7 @@ REFUSED: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("how", REFUSED)
+@each("how", REFUSED)
 def test_what_would_need_the_value_is_refused_without_telling_it(how: str) -> None:
     secret = Secret(KEY)
     with pytest.raises((TypeError, AttributeError)) as caught:

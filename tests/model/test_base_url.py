@@ -6,6 +6,7 @@ import pytest
 
 from kojikey.model.base_url import check_base_url, is_loopback
 from kojikey.model.errors import UsageError
+from support.each import each
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,7 @@ def test_a_base_url_gets_its_one_spelling(text: str, checked: str) -> None:
     assert check_base_url(checked) == checked
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "", "api.example.com", "//api.example.com", "https://", "https:///x", "ftp://api.example.com",

@@ -14,6 +14,7 @@ from kojikey.model.key import TestRecord as Record
 from kojikey.model.key_reading import read_keys
 from kojikey.model.minting import AtProvider, MintIntent
 from kojikey.model.ref import Document
+from support.each import each
 
 MOMENT, LATER = "2026-11-23T04:47:00Z", "2028-02-29T23:59:59Z"
 INTENT = MintIntent("kojikey acme v3 t", "t", MOMENT, "", "", None, "team", "admins", False, "proof")
@@ -84,7 +85,7 @@ def test_a_page_reads_as_its_documents_one_by_one() -> None:
     assert read_keys(texts) == [*KEYS, KEYS[0], *[None] * 5, KEYS[1], *KEYS]
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: ".".join(map(str, path)))
+@each("path", PATHS)
 def test_a_member_that_is_gone_or_of_another_type_makes_it_no_key(path: tuple[Any, ...]) -> None:
     is_optional = path[-1] in ("reported", "at_provider", "is_copy", "minting", "unfound")
     is_item = isinstance(path[-1], int) or "pending" in path[:-1]
@@ -96,7 +97,7 @@ def test_a_member_that_is_gone_or_of_another_type_makes_it_no_key(path: tuple[An
         assert read_keys([changed(FULL, path, ...)]) == [None]
 
 
-@pytest.mark.parametrize(
+@each(
     ("path", "value"),
     [
         (("account",), "Acme"), (("account",), "a" * 129), (("account",), ""), (("account",), "-a"),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from kojikey.model.key_detection import looks_like_key
+from support.each import each
 
 KEYS = [
     "AIzaSyKojikeyCanary0123456789abcdefghij",
@@ -46,11 +45,11 @@ NAMES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("word", KEYS)
+@each("word", KEYS)
 def test_a_key_is_recognised(word: str) -> None:
     assert looks_like_key(word)
 
 
-@pytest.mark.parametrize("word", NAMES)
+@each("word", NAMES)
 def test_what_people_really_type_is_no_key(word: str) -> None:
     assert not looks_like_key(word)

@@ -15,6 +15,7 @@ import pytest
 
 import kojikey
 from kojikey.model.fast_namedtuple import NamedTuple as Ours
+from support.each import each
 
 
 class Mine(Ours):
@@ -72,7 +73,7 @@ REFUSED: list[Callable[[Any], Any]] = [
 ]
 
 
-@pytest.mark.parametrize("call", CALLS)
+@each("call", CALLS)
 def test_it_gives_what_typing_gives(call: Callable[[Any], Any]) -> None:
     assert call(Mine) == call(Typed)
 

@@ -10,6 +10,7 @@ from kojikey.model.errors import RecordChanged, RecordUnsupported, StoreVersion
 from kojikey.model.ref import account_ref
 from kojikey.operations.record_checks import check_account, checked_header, is_seq, is_well_formed
 from kojikey.stores.base import Stored
+from support.each import each
 
 HEADER: dict[str, Any] = {"format": 1, "store_id": "s", "created_at": "2026-11-23T04:47:00Z", "kek": {}}
 AUDIT: dict[str, Any] = {"seq": 1, "mac": "m", "head": None}
@@ -71,7 +72,7 @@ def test_an_account_of_the_form_is_read(more: dict[str, Any]) -> None:
     assert is_well_formed(stored(**more))
 
 
-@pytest.mark.parametrize(
+@each(
     "more",
     [
         {"wrapped": 1}, {"wrapped": ["w"]}, {"disabled": 1}, {"disabled": None}, {"disabled": "false"},
@@ -81,7 +82,6 @@ def test_an_account_of_the_form_is_read(more: dict[str, Any]) -> None:
         {"audit": {**AUDIT, "mac": None}}, {"audit": {**AUDIT, "head": 1}},
         {"audit": {**AUDIT, "from": None}}, {"audit": {**AUDIT, "from": 1.0}},
     ],
-    ids=str,
 )  # fmt: skip
 def test_an_account_of_another_form_was_changed(more: dict[str, Any]) -> None:
     with pytest.raises(RecordChanged, match="was changed outside kojikey") as caught:

@@ -8,6 +8,7 @@ from kojikey.model.errors import BadDefinition, UsageError
 from kojikey.model.verdict import Reason
 from kojikey.providers.catalog import load_catalog
 from kojikey.providers.definition_file import parse
+from support.each import each
 
 GOOD = """
 id = "acme_speech"
@@ -188,7 +189,7 @@ def test_capabilities_are_checked_and_kept_in_order() -> None:
         definition.checked_capabilities(("fly",))
 
 
-@pytest.mark.parametrize(
+@each(
     "name",
     ["LD_PRELOAD", "DYLD_INSERT_LIBRARIES", "GCONV_PATH", "PATH", "IFS", "ENV", "BASH_ENV", "PYTHONPATH", "PERL5OPT",
      "RUBYOPT", "NODE_OPTIONS", "JAVA_TOOL_OPTIONS", "HTTPS_PROXY", "GIT_SSH_COMMAND", "KOJIKEY_KEK", "PYTHONSTARTUP"],

@@ -7,6 +7,7 @@ import pytest
 from kojikey.model.errors import MalformedKey
 from kojikey.providers.catalog import load_catalog
 from kojikey.providers.key_cleaning import LONGEST, clean
+from support.each import each
 
 CATALOG = load_catalog()
 ELEVENLABS = CATALOG.get("elevenlabs")
@@ -42,7 +43,7 @@ def test_white_space_around_a_key_is_removed_with_a_message(text: str, note: str
     assert [note in told for told in cleaned.notes] == ([True] if note else []) if note else cleaned.notes == ()
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "reason"),
     [
         ("", "empty"),
@@ -96,7 +97,7 @@ def test_what_is_no_key_is_refused_by_name_and_not_repeated(text: str, reason: s
         assert piece not in message or piece.isspace() or piece in "Bearer NAME=value xi-api-key: Authorization: Bearer"
 
 
-@pytest.mark.parametrize(
+@each(
     ("key", "owner"),
     [
         (STANDARD, "Google Gemini API"),
@@ -133,8 +134,8 @@ def test_a_key_of_elevenlabs_is_not_sent_to_google() -> None:
         clean(GOOD, GEMINI, CATALOG)
 
 
-@pytest.mark.parametrize("key", [OLD, "0123456789" * 4, "sk-" + "0123456789abcdef" * 2, "0123456789abcdef" * 4])
-@pytest.mark.parametrize("provider", ["mistral", "cohere", "deepgram", "assemblyai", "elevenlabs", "together", "groq"])
+@each("key", [OLD, "0123456789" * 4, "sk-" + "0123456789abcdef" * 2, "0123456789abcdef" * 4])
+@each("provider", ["mistral", "cohere", "deepgram", "assemblyai", "elevenlabs", "together", "groq"])
 def test_plain_hex_and_alphanumerics_are_nobodys(key: str, provider: str) -> None:
     assert clean(key, CATALOG.get(provider), CATALOG).secret.reveal() == key
 

@@ -16,6 +16,7 @@ from kojikey.providers.answers.judge import first_match, judge, judge_fault
 from kojikey.providers.answers.scrub import Scrubber
 from kojikey.providers.catalog import load_catalog
 from kojikey.providers.definition import Check, Rule
+from support.each import each
 
 FOLDER = os.path.join(os.path.dirname(__file__), "bodies")
 CATALOG = load_catalog()
@@ -76,7 +77,7 @@ def test_a_rule_says_whether_the_same_request_is_made_again(retries: bool) -> No
     assert (finding.reason, finding.retry) == (Reason.INVALID_KEY, retries)
 
 
-@pytest.mark.parametrize("name", BODIES)
+@each("name", BODIES)
 def test_an_answer_seen_in_the_wild_gets_its_reason(name: str) -> None:
     document, expected = BODIES[name], BODIES[name]["expect"]
     provider = document["provider"]
@@ -103,7 +104,7 @@ def test_an_answer_seen_in_the_wild_gets_its_reason(name: str) -> None:
     assert expected.get("hint_has", "") in finding.hint
 
 
-@pytest.mark.parametrize("name", [n for n, document in BODIES.items() if TOLD & set(document["expect"])])
+@each("name", [n for n, document in BODIES.items() if TOLD & set(document["expect"])])
 def test_what_the_key_may_read_of_itself_is_reported(name: str) -> None:
     document, expected = BODIES[name], BODIES[name]["expect"]
     provider = document["provider"]
@@ -119,7 +120,7 @@ def test_what_the_key_may_read_of_itself_is_reported(name: str) -> None:
         assert finding.expires_at == expected["expires_at"]
 
 
-@pytest.mark.parametrize("name", BODIES)
+@each("name", BODIES)
 def test_a_finding_has_words_and_never_the_key(name: str) -> None:
     document = BODIES[name]
     provider = document["provider"]
@@ -171,7 +172,7 @@ def test_a_failure_of_the_network_says_nothing_about_the_key(reason: Reason) -> 
     assert finding.hint
 
 
-@pytest.mark.parametrize(
+@each(
     ("status", "reason"),
     [
         (301, "redirected"), (302, "redirected"), (307, "redirected"), (308, "redirected"),
@@ -182,7 +183,7 @@ def test_a_failure_of_the_network_says_nothing_about_the_key(reason: Reason) -> 
         (529, "provider_unavailable"), (200, "unknown"), (204, "unknown"),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("provider", CATALOG.ids())
+@each("provider", CATALOG.ids())
 def test_a_bare_status_never_condemns_a_key(provider: str, status: int, reason: str) -> None:
     definition = CATALOG.get(provider)
     finding = judge(definition, definition.checks[0], Answer(status, {}, b""), key_shape=None)

@@ -17,6 +17,7 @@ from kojikey.providers.answers.judge import judge
 from kojikey.providers.catalog import load_catalog
 from kojikey.providers.definition import Rule
 from support.amounts import of_which
+from support.each import each
 
 CATALOG = load_catalog()
 NAMES = st.sampled_from(
@@ -105,7 +106,7 @@ def test_a_page_says_nothing_about_a_key_whatever_its_words(said: str, content_t
                 assert finding.outcome is Outcome.INDETERMINATE, (definition.id, check.name, status)
 
 
-@pytest.mark.parametrize("said", SAID_OF_A_KEY)
+@each("said", SAID_OF_A_KEY)
 def test_who_answers_that_it_is_out_of_order_does_not_condemn_a_key(said: str) -> None:
     body = json.dumps(
         {"error": {"message": said, "status": "API_KEY_INVALID"}, "detail": {"status": "invalid_api_key"}}
@@ -134,9 +135,9 @@ def test_a_rule_that_names_a_content_type_may_believe_a_page() -> None:
     assert judge(definition, check, answer, key_shape=None).reason == "invalid_key"
 
 
-@pytest.mark.parametrize("depth", [31, 33, 300, 480, 700, 900, 5000])
-@pytest.mark.parametrize(("opening", "closing"), [(b'{"error":', b"}"), (b"[", b"]"), (b'{"a":[', b"]}")])
-@pytest.mark.parametrize("status", [200, 401])
+@each("depth", [31, 33, 300, 480, 700, 900, 5000])
+@each(("opening", "closing"), [(b'{"error":', b"}"), (b"[", b"]"), (b'{"a":[', b"]}")])
+@each("status", [200, 401])
 def test_a_body_may_nest_as_deep_as_it_likes(status: int, opening: bytes, closing: bytes, depth: int) -> None:
     answer = Answer(status, {"content-type": "application/json"}, opening * depth + b'{"x": 1}' + closing * depth)
     for definition in CATALOG.all():
@@ -152,10 +153,8 @@ def test_a_model_that_has_no_name_leaves_no_gap_in_the_sentence() -> None:
     assert finding.detail == "the model that was requested is not available to this key"
 
 
-@pytest.mark.parametrize("padding", [" ", "\\t", "\\u00a0", "\u00a0", "\u2003", "\\n"])
-@pytest.mark.parametrize(
-    "form", ['{"%s@type": 1}', '{"@type%s": 1}', '{"@type%s" :1}', '{"@type%s"\n:1}', '{ "a\\"b":2,"%s@type":1}']
-)
+@each("padding", [" ", "\\t", "\\u00a0", "\u00a0", "\u2003", "\\n"])
+@each("form", ['{"%s@type": 1}', '{"@type%s": 1}', '{"@type%s" :1}', '{"@type%s"\n:1}', '{ "a\\"b":2,"%s@type":1}'])
 def test_white_space_around_a_members_name_is_no_part_of_it(padding: str, form: str) -> None:
     body = (form % padding).encode()
     document = evidence_of(Answer(200, {}, body)).document

@@ -10,6 +10,7 @@ import pytest
 
 from kojikey.model.errors import BadNetworkSettings
 from kojikey.providers.requests.proxies import Problem, Proxies, Proxy
+from support.each import each
 from support.probing import ELEVENLABS_KEY, probe
 from support.scripted_server import loopback_certificate, playing, request_head, requests, server_context
 
@@ -53,7 +54,7 @@ def test_a_proxy_is_read_as_people_write_it(value: str, expected: tuple[object, 
     assert repr(proxy) == "Proxy(HTTPS_PROXY)"
 
 
-@pytest.mark.parametrize(
+@each(
     "value",
     [
         "http://proxy.example:99999", "http://proxy.example:0", "http://proxy.example:port", "http://", "nonsense",
@@ -61,7 +62,7 @@ def test_a_proxy_is_read_as_people_write_it(value: str, expected: tuple[object, 
         "ftp://proxy.example:21", "\x1b[31m", "http://\x1b[31m:1",
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
+@each("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
 def test_a_proxy_that_cannot_be_used_is_named_by_its_variable_and_not_repeated(variable: str, value: str) -> None:
     if value == "nonsense":
         value = "nonsense:port"
@@ -111,7 +112,7 @@ def test_an_http_proxy_is_for_requests_that_are_never_made() -> None:
     assert read(HTTP_PROXY="http://proxy.example:99999", http_proxy="nonsense").proxy_for(HERE) is None
 
 
-@pytest.mark.parametrize(
+@each(
     ("no_proxy", "base_url", "is_exempt"),
     [
         ("api.elevenlabs.io", HERE, True),

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kojikey.providers.answers.scrub import LONGEST, MARK, Scrubber, plain
+from support.each import each
 
 KEY = "sk_0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f6071"
 ODD = "k+e/y=with&odd<characters>'in\"it%20"
@@ -49,8 +50,8 @@ def test_no_control_or_invisible_character_gets_through(text: str) -> None:
     scrubbed.encode()  # no half of a surrogate pair is left
 
 
-@pytest.mark.parametrize("key", [KEY, ODD])
-@pytest.mark.parametrize(
+@each("key", [KEY, ODD])
+@each(
     "form",
     [
         lambda key: key,

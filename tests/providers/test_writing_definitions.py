@@ -15,6 +15,7 @@ from kojikey.providers.definition_file import parse
 from kojikey.providers.definition_lines import with_lines
 from kojikey.providers.index import FOLDER
 from kojikey.providers.schema import schema
+from support.each import each
 
 BUNDLED = sorted(name for name in os.listdir(FOLDER) if name.endswith(".toml"))
 
@@ -69,9 +70,9 @@ def test_the_skeleton_is_a_definition_already() -> None:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", BUNDLED)
+@each("name", BUNDLED)
 def test_every_bundled_definition_fits_the_schema(name: str) -> None:
-    jsonschema.validate(tomllib.loads(_text(name)), schema())
+    jsonschema.Draft202012Validator(schema()).validate(tomllib.loads(_text(name)))
 
 
 def test_the_schema_is_one_and_takes_nothing_that_the_reader_refuses() -> None:

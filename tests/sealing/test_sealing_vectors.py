@@ -15,6 +15,7 @@ import pytest
 from kojikey.model.errors import KojikeyError, RecordChanged, RecordUnsupported, WrongKek
 from kojikey.sealing.envelope import Sealer
 from kojikey.sealing.kek.base import LocalKek
+from support.each import each
 
 HERE = Path(__file__).parent
 FILES = sorted((HERE / "vectors").glob("*.json"))
@@ -34,7 +35,7 @@ def opened(vector: dict[str, Any]) -> str:
     return Sealer(key, store=store, account=account).open(vector["record"], **place).reveal()
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@each("file", FILES)
 def test_a_vector_does_what_it_says(file: Path) -> None:
     vector = json.loads(file.read_text())
     if vector["expect"] == "ok":

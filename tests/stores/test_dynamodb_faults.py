@@ -22,6 +22,7 @@ from kojikey.model.errors import (
 from kojikey.stores.base import Change, Stored
 from kojikey.stores.dynamodb.errors import translated
 from kojikey.stores.dynamodb.store import DynamoStore
+from support.each import each
 from support.servers.aws import REGION, Aws
 from support.servers.dynamo_stores import ACCOUNT, CANARY, EVENT, KEY, VERBS, fresh, front, store, waits
 from support.servers.scripted_aws import DROPPED, LOST, Answer, Scripted, refusal
@@ -112,7 +113,7 @@ def test_the_list_of_exceptions_is_complete() -> None:
     assert len(ALL) > 80
 
 
-@pytest.mark.parametrize("kind", ALL, ids=lambda kind: str(kind.__name__))
+@each("kind", ALL)
 def test_no_exception_of_boto3_leaves_the_store(kind: type[Exception]) -> None:
     ours = translated(kind.__new__(kind), "dynamodb://t?region=r")
     assert isinstance(ours, StoreUnavailable)

@@ -11,6 +11,7 @@ import pytest
 from kojikey.model.errors import StoreNotFound, UsageError
 from kojikey.stores.dynamodb.errors import missing
 from kojikey.stores.registry import store_from_url
+from support.each import each
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,7 @@ def test_a_dynamodb_url_means_a_table_in_a_region(url: str, place: str) -> None:
     assert store_from_url(url).place == store_from_url(place).place == place
 
 
-@pytest.mark.parametrize(
+@each(
     "rest",
     [
         "",

@@ -13,6 +13,7 @@ from kojikey.model.errors import StoreDenied, UsageError
 from kojikey.stores.postgres.address import Address, read_address
 from kojikey.stores.postgres.store import PostgresStore
 from kojikey.stores.registry import store_from_url
+from support.each import each
 from support.servers.postgres import Server
 
 CANARY = "CANARY-of-a-password"
@@ -23,7 +24,7 @@ def settings(address: Address) -> dict[str, object]:
     return dict(conninfo_to_dict(address.conninfo.reveal()))
 
 
-@pytest.mark.parametrize(
+@each(
     ("url", "place", "is_remote"),
     [
         ("postgresql://koji@db.example.com/keys", "postgresql://db.example.com/keys", True),
@@ -130,7 +131,7 @@ def test_what_is_not_asked_for_has_sound_defaults(monkeypatch: pytest.MonkeyPatc
     assert (asked["target_session_attrs"], asked["connect_timeout"]) == ("any", "7")
 
 
-@pytest.mark.parametrize(
+@each(
     "url",
     [
         f"postgresql://koji:{CANARY}/keys",  # the host was forgotten: libpq takes the password for a port

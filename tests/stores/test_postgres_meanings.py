@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import psycopg
-import pytest
 from psycopg import errors
 
 from kojikey.model.errors import (
@@ -21,6 +20,7 @@ from kojikey.model.errors import (
 from kojikey.model.secret import Secret
 from kojikey.stores.postgres.address import Address
 from kojikey.stores.postgres.errors import not_connected, translated
+from support.each import each
 
 CANARY = "CANARY-in-the-text-of-an-engine"
 ADDRESS = Address(Secret("host=nowhere"), "postgresql://nowhere/keys", "koji")
@@ -29,7 +29,7 @@ SQLSTATES = sorted({
 })  # fmt: skip
 
 
-@pytest.mark.parametrize(
+@each(
     ("state", "kind"),
     [
         ("53100", StoreFull),
@@ -64,7 +64,7 @@ def test_a_code_of_the_server_means(state: str | None, kind: type[StoreUnavailab
     assert type(translated(error, ADDRESS)) is kind
 
 
-@pytest.mark.parametrize("name", SQLSTATES)
+@each("name", SQLSTATES)
 def test_every_error_of_the_server_has_a_meaning_and_repeats_nothing(name: str) -> None:
     error = translated(getattr(errors, name)(CANARY), ADDRESS)
     assert isinstance(error, StoreUnavailable)
@@ -82,7 +82,7 @@ def test_of_several_servers_standbys_alone_are_no_reason_to_name_more_of_them() 
         assert hint in str(error.hint)
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "kind"),
     [
         ('FATAL:  password authentication failed for user "koji"', StoreDenied),

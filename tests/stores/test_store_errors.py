@@ -24,6 +24,7 @@ from kojikey.model.ref import Document, Ref, key_ref
 from kojikey.stores.base import Change, Description, Query, Store, Stored
 from kojikey.stores.sqlite.errors import translated
 from kojikey.stores.sqlite.store import SqliteStore
+from support.each import each
 
 KEY = key_ref("acme", "elevenlabs")
 CANARY = "CANARY-in-the-text-of-an-engine"
@@ -134,8 +135,8 @@ def test_the_list_of_codes_is_complete() -> None:
     assert len(CLASSES) >= 10
 
 
-@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
-@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: str(kind.__name__))
+@each("verb", VERBS.values())
+@each("kind", CLASSES)
 def test_no_error_of_the_engine_leaves_a_verb(verb: Callable[[Store], object], kind: type[Exception]) -> None:
     for code in (None, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CORRUPT):
         with pytest.raises(StoreUnavailable) as caught:
@@ -145,13 +146,13 @@ def test_no_error_of_the_engine_leaves_a_verb(verb: Callable[[Store], object], k
         assert caught.value.__suppress_context__
 
 
-@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
+@each("verb", VERBS.values())
 def test_a_bug_of_ours_leaves_a_verb_as_it_is(verb: Callable[[Store], object]) -> None:
     with pytest.raises(ZeroDivisionError):
         verb(FailingStore(ZeroDivisionError()))
 
 
-@pytest.mark.parametrize("name", CODES)
+@each("name", CODES)
 def test_every_code_of_sqlite_has_a_meaning_and_says_what_was_not_done(name: str) -> None:
     error = translated(raised(sqlite3.OperationalError, CODES[name]), "the/place")
     assert isinstance(error, StoreUnavailable)
@@ -160,7 +161,7 @@ def test_every_code_of_sqlite_has_a_meaning_and_says_what_was_not_done(name: str
     assert not str(error).endswith(".")
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "kind"),
     [
         ("SQLITE_BUSY", StoreLocked),

@@ -14,6 +14,7 @@ from kojikey.model.errors import UsageError
 from kojikey.stores.registry import GROUP, schemes, store_from_url
 from kojikey.testing.conformance import Maker, SharedStoreConformance
 from kojikey.testing.conformance.contention import compete
+from support.each import each
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ def test_an_sqlite_url_means_the_file_of_that_whole_path(url: str, place: str) -
     assert store_from_url(url).place == place
 
 
-@pytest.mark.parametrize(
+@each(
     "url",
     [
         "sqlite://",

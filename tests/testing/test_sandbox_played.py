@@ -11,6 +11,7 @@ import pytest
 from kojikey.providers.catalog import load_catalog
 from kojikey.testing import Sandbox
 from kojikey.testing.sandbox.scenarios import PROVIDERS, script_of
+from support.each import each
 
 PLAYED = [provider for provider in PROVIDERS if script_of(provider).routes]
 
@@ -19,7 +20,7 @@ def test_every_bundled_provider_is_played() -> None:
     assert set(PROVIDERS) == set(load_catalog().ids())
 
 
-@pytest.mark.parametrize("provider", PLAYED)
+@each("provider", PLAYED)
 def test_a_played_provider_takes_the_key_as_its_definition_sends_it(provider: str) -> None:
     definition, script = load_catalog().get(provider), script_of(provider)
     assert (script.header, script.prefix) == (definition.auth_header.lower(), definition.auth_prefix)
@@ -36,7 +37,7 @@ def test_the_made_up_keys_look_like_the_providers_own(provider: str) -> None:
             assert bool(shape.refused) == bool(script_of(provider).scenarios[key.name].shape), key.name
 
 
-@pytest.mark.parametrize("provider", PLAYED)
+@each("provider", PLAYED)
 def test_every_answer_names_its_source_and_holds_json_unless_it_says_html(provider: str) -> None:
     for name, answer in script_of(provider).answers.items():
         assert len(answer.source) >= 7, name
