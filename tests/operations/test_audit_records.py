@@ -19,7 +19,7 @@ from kojikey.operations.store_admin import accounts
 from kojikey.operations.store_admin.copying import CopyResult, copy
 from kojikey.stores.memory import MemoryStore, Shelf
 from support import rotation
-from support.sample_store import ACCOUNT, ADAPTERS, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, SampleStore, no, yes
+from support.sample_store import ACCOUNT, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, SampleStore, no, yes
 from support.trail import File
 
 OTHER, LAST, FOURTH = "globex", "zeta", "sk_fourth_key_0123456789"
@@ -28,14 +28,16 @@ OTHER, LAST, FOURTH = "globex", "zeta", "sk_fourth_key_0123456789"
 @pytest.fixture
 def sample_store(tmp_path: Path) -> SampleStore:
     """Return a vault with three accounts; the first one's key has a version in every stage."""
-    sample_store = SampleStore.made(ADAPTERS["sqlite"](tmp_path))
+    return SampleStore.filled(tmp_path, fill)
+
+
+def fill(sample_store: SampleStore) -> None:
     sample_store.add()
     sample_store.rotate()
     sample_store.stage(THIRD)
     for account in (OTHER, LAST):
         sample_store.add(account=account)
     sample_store.verify()
-    return sample_store
 
 
 @pytest.fixture

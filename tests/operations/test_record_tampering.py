@@ -39,7 +39,7 @@ OTHER = "other"
 @pytest.fixture
 def sample_store(tmp_path: Path) -> SampleStore:
     """Return a vault with a key that has three versions, and another account."""
-    return prepared(SampleStore.made(ADAPTERS["sqlite"](tmp_path)))
+    return SampleStore.filled(tmp_path, prepared)
 
 
 def prepared(sample_store: SampleStore) -> SampleStore:

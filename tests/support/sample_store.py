@@ -60,6 +60,8 @@ def _sqlite(folder: Path) -> Opener:
 
 ADAPTERS: dict[str, Callable[[Path], Opener]] = {"memory": _memory, "sqlite": _sqlite}
 
+_FILLED: dict[Callable[[SampleStore], object], bytes] = {}  # files, by what fills them
+
 
 def verdict(reason: Reason = Reason.OK, *, at: str = MOMENTS[0]) -> Verdict:
     """Return the verdict of a test that found this reason."""
@@ -118,6 +120,19 @@ class SampleStore:
         """Return a vault whose store was just made."""
         sample_store = cls(opener)
         creating.create(opener(), source="env", inputs=sample_store.inputs())
+        return sample_store
+
+    @classmethod
+    def filled(cls, folder: Path, fill: Callable[[SampleStore], object]) -> SampleStore:
+        """Return a vault in ``keys.db`` of a folder, filled. What one test has filled is copied for all others."""
+        sample_store = cls(_sqlite(folder))
+        path = folder / "keys.db"
+        if fill in _FILLED:
+            path.touch(0o600)
+            path.write_bytes(_FILLED[fill])
+        else:
+            fill(cls.made(sample_store.opener))
+            _FILLED[fill] = path.read_bytes()
         return sample_store
 
     def inputs(self) -> KekInputs:

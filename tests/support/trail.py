@@ -16,7 +16,7 @@ import pytest
 from kojikey.model.errors import AuditBroken
 from kojikey.model.ref import Document
 from support import rotation
-from support.sample_store import ACCOUNT, ADAPTERS, PROVIDER, THIRD, FakeTester, SampleStore, no
+from support.sample_store import ACCOUNT, PROVIDER, THIRD, FakeTester, SampleStore, no
 
 LENGTH = 6
 OTHER = "other"
@@ -63,7 +63,10 @@ class File:
 @pytest.fixture
 def sample_store(tmp_path: Path) -> SampleStore:
     """Return a vault with two accounts, one of them with as many events as LENGTH says."""
-    sample_store = SampleStore.made(ADAPTERS["sqlite"](tmp_path))
+    return SampleStore.filled(tmp_path, _fill)
+
+
+def _fill(sample_store: SampleStore) -> None:
     sample_store.add(test=FakeTester())
     sample_store.rotate(test=FakeTester())
     sample_store.rotate(THIRD, test=FakeTester())
@@ -72,7 +75,6 @@ def sample_store(tmp_path: Path) -> SampleStore:
     sample_store.rotate(account=OTHER)
     assert len(sample_store.events()) == LENGTH
     sample_store.verify()
-    return sample_store
 
 
 @pytest.fixture
