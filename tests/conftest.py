@@ -5,6 +5,7 @@ Owns: keeping the tests from each other, from the user who runs them and from th
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -50,6 +51,17 @@ CANARY = {
     "elevenlabs": "sk_9f27c1e4b8d06a3575e1f0c2ab94d8637e5a2c18b04f9d36",
     "google_gemini": "AQ.Qz7Xw3Kp9Vn5Ht1Rb8Yd4Lf6Gs2Jm0CeTuWaIo3NxBvPq",
 }
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Look for no cycles while tests are collected, nor later among them: all of them stay to the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session")
@@ -133,8 +145,12 @@ def sandbox(running_sandbox: Sandbox) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def kojikey(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
-    """Return the program with a home that does not exist yet, and a KEK in its environment."""
+    """Return the program with a home that does not exist yet, and a KEK in its environment.
+
+    In this process it polls, and repeats a request that failed, without the wait of a real provider.
+    """
     monkeypatch.setattr("kojikey.providers.management.google_gemini.POLL_S", 0.0)
+    monkeypatch.setattr("kojikey.providers.requests.retry_delay._FIRST", 0.01)
     home = tmp_path / "kojikey"
     return Program(home, sandbox, {**os.environ, "KOJIKEY_HOME": str(home), "KOJIKEY_KEK": KEK})
 

@@ -13,37 +13,29 @@ import pytest
 from kojikey.cli.command import Call, Command, Flag, OptionalArgument, Parameter, Text, Texts
 from kojikey.cli.options import ACCOUNT, ALL_ACCOUNTS, JSON, MODEL, PROVIDERS, TIMEOUT
 from kojikey.cli.registry import MODULES, load, load_all
-from support.each import each
 
 CLI = Path(__file__).parents[2] / "src" / "kojikey" / "cli"
 FILES = {path: ".".join(("kojikey", "cli", *path.relative_to(CLI).with_suffix("").parts)) for path in CLI.rglob("*.py")}
-TAKEN = {parameter for command in load_all() for parameter in (*command.arguments, *command.options)}
 
 
-def imports(path: Path) -> set[str]:
-    """Return the modules that a file imports, anywhere in it."""
+def imports(tree: ast.Module) -> set[str]:
+    """Return the modules of the command line that a file imports, anywhere in it."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
-    return found
+    return found & set(FILES.values())
 
 
-IMPORTS = {module: imports(path) & set(FILES.values()) for path, module in FILES.items()}
-
-
-def reached(module: str) -> set[str]:
+def reached(module: str, imported: dict[str, set[str]]) -> set[str]:
     """Return the modules that a module imports, itself or through others."""
     found, waiting = set(), [module]
     while waiting:
         one = waiting.pop()
         if one not in found:
             found.add(one)
-            waiting += IMPORTS[one]
+            waiting += imported[one]
     return found
-
-
-REACHED = {file: reached(f"kojikey.cli.commands.{file}") for file in MODULES.values()}
 
 
 def taken_by(file: str) -> set[Parameter[Any]]:
@@ -56,24 +48,25 @@ def is_call(node: ast.expr) -> bool:
     return getattr(node, "id", getattr(node, "attr", "")) in ("call", "_call")
 
 
-def subscripts(path: Path) -> Iterator[str]:
+def subscripts(tree: ast.Module) -> Iterator[str]:
     """Yield the names by which a file reads values of a call that have to be there."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Subscript) and is_call(node.value) and isinstance(node.slice, ast.Name):
             yield node.slice.id
 
 
-READING = [(path, module) for path, module in FILES.items() if any(name.isupper() for name in subscripts(path))]
-
-
-@each(("path", "module"), READING)
-def test_what_a_module_reads_is_taken_by_each_command_that_imports_it(path: Path, module: str) -> None:
-    names = vars(importlib.import_module(module))
-    read = {name: names[name] for name in subscripts(path) if name.isupper()}
-    commands = [file for file, modules in REACHED.items() if module in modules]
-    missing = {(file, name) for file in commands for name, key in read.items() if key not in taken_by(file)}
-    assert commands
-    assert missing == set()
+def test_what_a_module_reads_is_taken_by_each_command_that_imports_it() -> None:
+    trees = {module: ast.parse(path.read_text(encoding="utf-8")) for path, module in FILES.items()}
+    imported = {module: imports(tree) for module, tree in trees.items()}
+    reaching = {file: reached(f"kojikey.cli.commands.{file}", imported) for file in set(MODULES.values())}
+    reading = {module: {name for name in subscripts(tree) if name.isupper()} for module, tree in trees.items()}
+    assert len([module for module, names in reading.items() if names]) > 30
+    for module, names in reading.items():
+        commands = [file for file, modules in reaching.items() if module in modules]
+        assert commands or not names, module
+        keys = {name: vars(importlib.import_module(module))[name] for name in names}
+        missing = {(file, name) for file in commands for name, key in keys.items() if key not in taken_by(file)}
+        assert missing == set(), module
 
 
 def test_every_option_is_one_of_a_command() -> None:
@@ -84,7 +77,8 @@ def test_every_option_is_one_of_a_command() -> None:
         for name, value in vars(importlib.import_module(module)).items()
         if isinstance(value, Parameter)
     }
-    assert {place for place, parameter in defined.items() if parameter not in TAKEN} == set()
+    taken = {parameter for command in load_all() for parameter in (*command.arguments, *command.options)}
+    assert {place for place, parameter in defined.items() if parameter not in taken} == set()
     assert len(defined) > 100
 
 

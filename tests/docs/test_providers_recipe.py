@@ -56,7 +56,7 @@ class _Acme(BaseHTTPRequestHandler):
 @pytest.fixture
 def acme() -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Acme)
-    thread = Thread(target=server.serve_forever, daemon=True)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()

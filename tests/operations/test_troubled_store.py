@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from kojikey.stores.sqlite.store import SqliteStore
 from support.program import Ended, Program
 
 COMMANDS: dict[str, Callable[[Program], Ended]] = {
@@ -53,7 +54,8 @@ def test_no_room_for_a_new_store_makes_none(kojikey: Program) -> None:
     assert kojikey.add().code == 0
 
 
-def test_a_locked_store_says_so_and_is_unchanged(kojikey: Program) -> None:
+def test_a_locked_store_says_so_and_is_unchanged(kojikey: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SqliteStore.__init__, "__kwdefaults__", {"busy_timeout": 0.1})
     kojikey.added()
     before = kojikey.contents()
     connection = sqlite3.connect(kojikey.home / "keys.db", isolation_level=None)

@@ -41,7 +41,7 @@ class Answering(BaseHTTPRequestHandler):
 def token_server() -> Iterator[str]:
     Answering.status = 200
     with HTTPServer(("127.0.0.1", 0), Answering) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}/token"
         server.shutdown()
