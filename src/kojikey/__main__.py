@@ -37,7 +37,7 @@ def main() -> None:
         from kojikey.cli.dispatch import flush_streams
 
         code = flush_streams(code)
-    gc.freeze()  # Python looks for cycles once more at its end, for nothing: the process gives all memory back
+    gc.freeze()  # spares the last search for reference cycles at exit, when the system frees all memory anyway
     sys.exit(code)
 
 

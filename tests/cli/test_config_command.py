@@ -208,6 +208,15 @@ def test_a_file_that_cannot_be_written_is_named(kojikey: Program, file: Path, mo
     assert [path.name for path in kojikey.home.iterdir()] == ["config.toml"]
 
 
+@pytest.mark.parametrize("command", [("config", "path"), ("providers", "new", "acme"), ("config", "set", "kek", "env")])
+def test_a_path_is_printed_where_the_encoding_lacks_its_characters(
+    kojikey: Program, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    ended = kojikey(*command, encoding="ascii", KOJIKEY_HOME=str(tmp_path / "clés"))
+    assert ended.code == 0
+    assert "/cl?s/" in ended.out
+
+
 def test_a_key_as_a_value_is_refused_and_not_repeated(kojikey: Program) -> None:
     key = kojikey.key().key
     ended = kojikey("config", "set", "account", key)

@@ -1,1 +1,1 @@
-"""The commands, a module or a folder each; ``kojikey.cli.registry`` says which module has which."""
+"""The commands, a module or a folder for each; ``kojikey.cli.registry`` lists them."""

@@ -1,4 +1,4 @@
-"""``kojikey account``: lists accounts, disables their own keys, and removes everything of an account."""
+"""``kojikey account``: lists accounts, disables and enables their own keys, and removes an account with its keys."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CONFIRM = Text("--confirm", help="the account's name, instead of typing it", met
 
 
 def list_accounts(call: Call) -> int:
-    """Carry out ``kojikey account list``."""
+    """Run ``kojikey account list`` and return the exit code."""
     from kojikey import wiring
     from kojikey.cli.output import documents
     from kojikey.cli.output.damaged_records import DamagedRecords
@@ -32,11 +32,11 @@ def list_accounts(call: Call) -> int:
     damage = DamagedRecords(context.terminal)
     rows = accounts.list_accounts(wiring.open_chosen_store(context.settings, None).store, damaged=damage)
     if context.terminal.json:
-        found = [
+        results = [
             {"account": row.account, "keys": row.keys, "disabled": row.disabled, "created_at": row.created_at}
             for row in rows
         ]
-        return documents.write("account list", damage.code, found, error=damage.error)
+        return documents.write("account list", damage.code, results, error=damage.error)
     from kojikey.cli.output.page import Page
 
     cells = [
@@ -46,21 +46,21 @@ def list_accounts(call: Call) -> int:
     if cells:
         Page(context.terminal).table(("ACCOUNT", "KEYS", "SINCE", "NOTE"), cells)
     elif not damage.code:
-        context.terminal.note(Hint("no accounts in this store; ", next_step("add", "PROVIDER"), " makes the first"))
+        context.terminal.note(Hint("no accounts in this store; ", next_step("add", "PROVIDER"), " creates the first"))
     return int(damage.code)
 
 
 def disable(call: Call) -> int:
-    """Carry out ``kojikey account disable``."""
-    return _switch(call, disabled=True)
+    """Run ``kojikey account disable`` and return the exit code."""
+    return _set_disabled(call, disabled=True)
 
 
 def enable(call: Call) -> int:
-    """Carry out ``kojikey account enable``."""
-    return _switch(call, disabled=False)
+    """Run ``kojikey account enable`` and return the exit code."""
+    return _set_disabled(call, disabled=False)
 
 
-def _switch(call: Call, *, disabled: bool) -> int:
+def _set_disabled(call: Call, *, disabled: bool) -> int:
     from kojikey import wiring
     from kojikey.operations.store_admin import accounts
 
@@ -86,7 +86,7 @@ def _switch(call: Call, *, disabled: bool) -> int:
 
 
 def remove(call: Call) -> int:
-    """Carry out ``kojikey account remove``."""
+    """Run ``kojikey account remove`` and return the exit code."""
     from kojikey import wiring
     from kojikey.operations.store_admin import accounts
 
@@ -95,7 +95,7 @@ def remove(call: Call) -> int:
     open_store = wiring.open_chosen_store(context.settings, context.person)
     accounts.ensure_removable(open_store, account=account)
     _confirm(context, account)
-    there = _left_at_providers(context, accounts.readable_keys(open_store, account))
+    left = _left_at_providers(context, accounts.readable_keys(open_store, account))
     keys, signed = accounts.remove_account(open_store, account=account)
     if not signed:
         context.terminal.warn(
@@ -107,15 +107,15 @@ def remove(call: Call) -> int:
         "a backup of its sealed records no longer opens, unless the data key's record is in it and the KEK is kept",
         *(["the providers still accept the keys: revoke them there"] if keys else []),
     ]
-    left = [key.as_document() for key in there]
-    code = _show(context, account, "removed", lines, keys=keys, audit_signed=signed, left_at_provider=left)
+    fields = [key.as_document() for key in left]
+    code = _show(context, account, "removed", lines, keys=keys, audit_signed=signed, left_at_provider=fields)
     if not context.terminal.json:
-        _show_left(context, there)
+        _show_left(context, left)
     return code
 
 
 def _left_at_providers(context: Context, keys: Iterable[Key]) -> list[LeftKey]:
-    """Return the keys of known id, which still work at their providers, and those whose values were lost."""
+    """Return the keys with a known id, which still work at their providers, and the keys whose values are lost."""
     from kojikey import wiring
     from kojikey.cli.output.left_at_provider import known_there
 
@@ -123,36 +123,32 @@ def _left_at_providers(context: Context, keys: Iterable[Key]) -> list[LeftKey]:
     return [left for key in keys for left in known_there(key, index)]
 
 
-def _show_left(context: Context, there: Iterable[LeftKey]) -> None:
-    """Say which keys still work at their providers, also with --quiet: their ids are shown now or never."""
+def _show_left(context: Context, keys: Iterable[LeftKey]) -> None:
+    """Print the keys that still work at their providers, also with ``--quiet``: nothing shows their ids later."""
     from kojikey.cli.output.page import Page
 
     page = Page(context.terminal)
-    for left in there:
-        if left.version is None:
-            line = f"{left.provider} may have a key named {left.name}, whose value is lost: {left.page}"
+    for key in keys:
+        if key.version is None:
+            line = f"{key.provider} may have a key named {key.name}, whose value is lost: {key.page}"
         else:
-            line = f"{left.provider} {left.key_id} still works: {left.page}"
+            line = f"{key.provider} {key.key_id} still works: {key.page}"
         page.line(line, indent=2)
 
 
 def _confirm(context: Context, account: str) -> None:
-    """Have the account's name typed, or given with --confirm.
+    """Ask the person to type the account's name, unless ``--confirm`` gives it.
 
     Raises:
-        UsageError: it is another one, or nobody can be asked; nothing was removed.
+        UsageError: it is another name, or no question is allowed; nothing was removed.
     """
     given = context.call[CONFIRM]
     if given is None and context.terminal.interactive:
         given = context.terminal.ask_line("This cannot be undone. Type the account's name to remove it: ")
-    if given is None:
-        hint = next_step("account remove", account, "--confirm", account)
-        raise UsageError(
-            "removing an account needs its name as a confirmation", hint=hint, effect=Effect.NOTHING_REMOVED
-        )
     if given != account:
+        is_missing = given is None
         raise UsageError(
-            "that is not the account's name",
+            "removing an account needs its name as a confirmation" if is_missing else "that is not the account's name",
             hint=next_step("account remove", account, "--confirm", account),
             effect=Effect.NOTHING_REMOVED,
         )

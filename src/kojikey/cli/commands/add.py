@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def add(call: Call) -> int:
-    """Carry out ``kojikey add``."""
+    """Run ``kojikey add`` and return the exit code."""
     from kojikey import wiring
     from kojikey.cli.commands import change_output, key_input
     from kojikey.cli.commands.key_probe import probe_for_one, run_operation
@@ -37,7 +37,7 @@ def add(call: Call) -> int:
     provider = call[KEY] or _choose(context)
     wiring.checked_provider(provider, context.settings)
     definition = catalog.get(provider)
-    settings = key_input.settings_of(context, definition)
+    settings = key_input.read_key_settings(context, definition)
     base_url = definition.checked_base_url(settings.base_url)
     probe = probe_for_one(context, catalog)
     if not call[NO_TEST]:
@@ -63,32 +63,30 @@ def add(call: Call) -> int:
 
 
 def _lines(result: ChangeResult, definition: Definition, place: str, *, is_new_account: bool) -> list[str]:
-    """Say what was done and what to type next."""
+    """Return the lines under the result: what was done, and what to type next."""
+    from kojikey.cli.commands.change_output import option_allowing
+
     provider = definition.id
     if result.action is None:
         lines = ["nothing was saved"]
         if result.verdict and result.verdict.outcome.value in ("limited", "indeterminate"):
-            option = "--allow-limited" if result.verdict.outcome.value == "limited" else "--allow-unverified"
-            lines.append(f"{option} saves it anyway")
+            lines.append(f"{option_allowing(result.verdict).spelling} saves it anyway")
         return lines
+    is_ours = provider in BUILT_IN
     account = f"the new account {result.account}" if is_new_account else f"account {result.account}"
     return [
         f"saved as version 1 for {account}, sealed in {place}",
-        f"used for {definition.purpose}; {definition.company} bills it" + _not_koji(provider),
+        f"used for {definition.purpose}; {definition.company} bills it" + (", Koji does not" if is_ours else ""),
         *([Hint("not tested: ", next_step("test", provider))] if result.verdict is None else []),
         Hint("next: ", next_step("list"), ", ", next_step("run", "--", "CMD"), ", ", next_step("rotate", provider)),
     ]
 
 
-def _not_koji(provider: str) -> str:
-    return ", Koji does not" if provider in BUILT_IN else ""
-
-
 def _choose(context: Context) -> str:
-    """Offer the providers by number.
+    """Offer the providers by number, and return the id of the chosen one.
 
     Raises:
-        InputNeeded: nobody may be asked. UsageError: no answer was one of them.
+        InputNeeded: no question is allowed. UsageError: no answer was one of them.
     """
     from kojikey import wiring
 

@@ -1,4 +1,4 @@
-"""What happens to a key after ``add``, ``rotate`` or ``set`` tested it: who decides, the exit code, and the output."""
+"""The end of ``add``, ``rotate`` and ``set``: approval of a key that is not valid, the exit code, and the output."""
 
 from __future__ import annotations
 
@@ -19,22 +19,25 @@ from kojikey.operations.results import ChangeResult
 _DONE = ("added", "rotated", "unchanged", "rolled_back", "retired", "removed", "changed")
 
 
-def allowing(verdict: Verdict) -> Flag:
-    """Return the option that saves a key in spite of this verdict."""
+def option_allowing(verdict: Verdict) -> Flag:
+    """Return the option that saves a key with this verdict, limited or indeterminate."""
     return ALLOW_LIMITED if verdict.outcome is Outcome.LIMITED else ALLOW_UNVERIFIED
 
 
 class Approval:
-    """Who decides about a key that is limited or could not be judged: an option, or a person who is asked."""
+    """Decides whether a key that is limited or could not be judged is saved: by an option, or by asking the person.
+
+    ``saving`` is what the question proposes, for example ``save it``.
+    """
 
     def __init__(self, context: Context, *, saving: str, advice: Advice) -> None:
         self._context, self._saving, self.advice = context, saving, advice
-        self.has_told = False
-        """Whether the person who was asked has read the verdict. It is shown on stderr: a result on stdout follows."""
+        self.has_shown_verdict = False
+        """Whether the verdict was printed with the question; that is on stderr, because a result on stdout follows."""
 
     def __call__(self, verdict: Verdict) -> bool:
-        """Return whether the key is to be saved with this verdict."""
-        option = allowing(verdict)
+        """Return whether to save the key with this verdict."""
+        option = option_allowing(verdict)
         if self._context.call.get(option):
             return True
         if not self._context.terminal.interactive:
@@ -45,26 +48,26 @@ class Approval:
         page = Page(self._context.terminal, sys.stderr)
         page.line(f"{page.mark(verdict.outcome)} {verdict.outcome.value}: {verdict.reason.value}")
         show_explanation(page, self.advice.applied_to(verdict, self._context.terminal))
-        self.has_told = True
+        self.has_shown_verdict = True
         return self._context.terminal.confirm(f"{self._saving} anyway?", otherwise=option.spelling)
 
 
 def exit_of(result: ChangeResult) -> Exit:
-    """Return the exit code of a change: 0 where it was made, else what the outcome of the test gives."""
+    """Return the exit code of a change: 0 if it was done, else the code of the test's outcome."""
     if result.verdict is None or result.action in _DONE:
         return Exit.OK
     is_unfinished_mint = result.action == "staged" and result.key is not None and result.key.is_mint_unfinished
     if is_unfinished_mint and result.verdict.outcome is Outcome.REJECTED:
-        return Exit.INDETERMINATE  # a new key may not be known everywhere yet
+        return Exit.INDETERMINATE  # the provider may not know the new key everywhere yet
     return Exit.INDETERMINATE if result.verdict.outcome is Outcome.INDETERMINATE else Exit.KEY_FAILED
 
 
 def show(
     context: Context, result: ChangeResult, lines: list[str], *, approval: Approval, is_retirement: bool = False
 ) -> int:
-    """Write the result of a change, for people with what it means and what to type next.
+    """Write the result of a change and return the exit code. ``lines`` are for people: what was done, what to type.
 
-    The verdict is left out where the same person has just read it on the same terminal.
+    The verdict is left out if the same terminal already showed it with the question.
     """
     result = advised(result, approval.advice, context.terminal)
     code = exit_of(result)
@@ -76,10 +79,11 @@ def show(
     page = Page(context.terminal)
     if is_retirement and result.verdict is not None:
         show_retirement(page, result, result.verdict)
-    elif result.verdict is not None and not (approval.has_told and page.console.is_terminal):
-        told = lines if code and not context.terminal.quiet else []
-        lines = [] if told else lines
-        show_verdict(page, result.verdict, who=result.provider, tail=result.tail, after=_completed(context, told))
+    elif result.verdict is not None and not (approval.has_shown_verdict and page.console.is_terminal):
+        after: list[str] = []
+        if code and not context.terminal.quiet:
+            after, lines = lines, []
+        show_verdict(page, result.verdict, who=result.provider, tail=result.tail, after=_completed(context, after))
     else:
         page.line(f"{result.provider}  {context.terminal.masked(result.tail)}")
     if not context.terminal.quiet:

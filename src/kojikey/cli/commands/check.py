@@ -1,4 +1,4 @@
-"""``kojikey check``: whether a job has the keys it needs, from the store alone."""
+"""``kojikey check``: reports whether a job has the keys that it needs, from the store alone."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _WORDS = {
 
 
 def check(call: Call) -> int:
-    """Carry out ``kojikey check``."""
+    """Run ``kojikey check`` and return the exit code."""
     from kojikey import wiring
     from kojikey.cli.output.long_document import write_long
     from kojikey.model.timestamps import short_span, span, stamp
@@ -60,33 +60,33 @@ def check(call: Call) -> int:
     if policy.max_age is not None:
         context.terminal.note(f"--max-age: a key created before {stamp(moment - policy.max_age)} is too old")
     open_store = wiring.open_existing(context.settings, context.person)
-    everyone, found = call[ALL_ACCOUNTS], _Found(damage)
+    all_accounts, counter = call[ALL_ACCOUNTS], _Counter(damage)
     wanted = checking.Wanted(providers, policy, moment)
-    items = found.counted(
+    items = counter.counted(
         checking.check_all(open_store, wanted, damaged=damage)
-        if everyone
+        if all_accounts
         else checking.check(open_store, wanted, account=context.account)
     )
     if context.terminal.json:
         rows = (_fields(item, context) for item in items)
-        return write_long("check", rows, lambda: (found.code, {"summary": found.summary, "error": damage.error}))
+        return write_long("check", rows, lambda: (counter.code, {"summary": counter.summary, "error": damage.error}))
     for item in items:
-        if not (item.is_met and everyone):
-            write_line(_line(item, context, with_account=everyone))
-    if everyone and not context.terminal.quiet:
-        write_line(f"{found.met} of {found.required} required keys are available")
-    return int(found.code)
+        if not (item.is_met and all_accounts):
+            write_line(_line(item, context, with_account=all_accounts))
+    if all_accounts and not context.terminal.quiet:
+        write_line(f"{counter.met} of {counter.required} required keys are available")
+    return int(counter.code)
 
 
-class _Found:
-    """Counts requirements while they pass, so that none is held for it."""
+class _Counter:
+    """Counts the requirements, and those that are met, as they are written; it keeps none in memory."""
 
     def __init__(self, damage: DamagedRecords) -> None:
         self._damage = damage
         self.required = self.met = 0
 
     def counted(self, items: Iterable[Requirement]) -> Iterator[Requirement]:
-        """Yield them, counting."""
+        """Yield the requirements, and count them."""
         for item in items:
             self.required += 1
             self.met += item.is_met
@@ -94,12 +94,12 @@ class _Found:
 
     @property
     def summary(self) -> Document:
-        """The counts as JSON has them."""
+        """The member ``summary`` of the JSON document."""
         return {"required": self.required, "met": self.met}
 
     @property
     def code(self) -> Exit:
-        """The exit code of what was counted."""
+        """The exit code for the requirements so far."""
         return Exit.KEY_FAILED if self.met < self.required else self._damage.code
 
 
@@ -117,7 +117,7 @@ def _fields(item: Requirement, context: Context) -> Document:
     from kojikey.operations.checking import has_staged
 
     fields: Document = {"account": item.account, "provider": item.provider, "met": item.is_met}
-    fields |= {"reasons": [problem.value for problem in item.problems], "next": _next(item, context)}
+    fields |= {"reasons": [problem.value for problem in item.problems], "next": _hint(item, context)}
     if item.key is None:
         unknown = dict.fromkeys(("masked", "version", "created_at", "expires_at", "last_test"))
         return fields | unknown | {"staged": False}
@@ -129,7 +129,7 @@ def _fields(item: Requirement, context: Context) -> Document:
 
 def _line(item: Requirement, context: Context, *, with_account: bool) -> str:
     if item.key is None:
-        return f"{item.provider}: no key for account {item.account}; {_next(item, context)}"
+        return f"{item.provider}: no key for account {item.account}; {_hint(item, context)}"
     masked = context.terminal.masked(item.key.current.tail)
     masked = f"{masked} of account {item.account}" if with_account else masked
     if item.is_met:
@@ -138,17 +138,17 @@ def _line(item: Requirement, context: Context, *, with_account: bool) -> str:
         settled = last_settled(item.key)
         return f"{item.provider}: {masked} ok" + (f", tested {settled}" if settled else "")
     problems = "; ".join(_WORDS[problem] for problem in item.problems)
-    return f"{item.provider}: {masked} {problems}; {_next(item, context)}"
+    return f"{item.provider}: {masked} {problems}; {_hint(item, context)}"
 
 
-def _next(item: Requirement, context: Context) -> str | None:
-    """Return what to type where a key does not do; None where it does."""
+def _hint(item: Requirement, context: Context) -> str | None:
+    """Return the command that solves the first problem of a requirement, None if it is met."""
     if item.is_met:
         return None
-    return context.terminal.completed(_mend(item, item.problems[0]), account=item.account)
+    return context.terminal.completed(_solution(item, item.problems[0]), account=item.account)
 
 
-def _mend(item: Requirement, first: Problem) -> Hint:
+def _solution(item: Requirement, first: Problem) -> Hint:
     from kojikey.operations.checking import Problem
 
     if first is Problem.NO_KEY:

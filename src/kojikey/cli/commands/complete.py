@@ -1,4 +1,4 @@
-"""``kojikey complete``: the values that completion scripts offer. Opens no key, never prompts, prints no errors."""
+"""``kojikey complete``: prints the values that completion scripts offer. Opens no key, asks nothing, shows no error."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from kojikey.model.errors import KojikeyError
 
 KIND = Argument("kind", "KIND", "what to complete")
 
-# What a shell takes as a word in which nothing is expanded. Names come from stores and files that others may write.
+# A word in which no shell expands anything. Names come from stores and files that others may write.
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+:/-]*")
 
 
 def complete(call: Call) -> int:
-    """Print the values of a kind, a line each; none where they cannot be read, and none that a shell could expand."""
+    """Print the values of a kind, one per line, except those that a shell could expand; none if they cannot be read."""
     try:
         values = _values(call[KIND], call)
     except (KojikeyError, OSError):

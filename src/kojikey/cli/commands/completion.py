@@ -14,7 +14,7 @@ SHELL = Argument("shell", "SHELL", "bash, zsh, fish or powershell", complete="sh
 
 
 def completion(call: Call) -> int:
-    """Carry out ``kojikey completion``; where the script goes is said on stderr."""
+    """Run ``kojikey completion`` and return the exit code; stderr explains where the script goes."""
     from kojikey.cli.completion.shells import SHELLS
     from kojikey.cli.output import documents
     from kojikey.cli.output.failure import say

@@ -1,6 +1,6 @@
 """``kojikey config``: reads and changes config.toml, one setting at a time.
 
-Must not: show or accept a password: it belongs in ~/.pgpass or a variable, not into a shell's history.
+Must not: show or accept a password, which belongs in ~/.pgpass or a variable and not in a shell's history.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _KNOWN_HINT = Hint("the settings are account, store, kek, admin_account and stor
 
 
 def path(call: Call) -> int:
-    """Carry out ``kojikey config path``: also where the file has mistakes, or is not there."""
+    """Run ``kojikey config path`` and return the exit code. It works if the file has mistakes or does not exist."""
     from kojikey.cli.output import documents
     from kojikey.cli.output.stdout import write_line
 
@@ -38,22 +38,22 @@ def path(call: Call) -> int:
 
 
 def get(call: Call) -> int:
-    """Carry out ``kojikey config get``."""
+    """Run ``kojikey config get`` and return the exit code."""
     from kojikey.cli.output import documents
     from kojikey.cli.output.stdout import write_line
 
     context = context_of(call)
-    name, file = call[NAME_OR_ALL], context.settings.home.config_file
-    values = {".".join(keys): value for keys, value in _all(context.settings.config)}
+    given, file = call[NAME_OR_ALL], context.settings.home.config_file
+    values = _printable_settings(context.settings.config)
+    name = None if given is None else ".".join(_keys(given))
     if name is not None:
-        dotted = ".".join(_keys(name))
-        if dotted not in values:
-            raise NotFound(f"{dotted} is not set in {file}", hint=next_step("config set", dotted, "VALUE"))
-        values = {dotted: values[dotted]}
+        if name not in values:
+            raise NotFound(f"{name} is not set in {file}", hint=next_step("config set", name, "VALUE"))
+        values = {name: values[name]}
     if context.terminal.json:
-        return documents.write("config get", 0, [{"name": name, "value": value} for name, value in values.items()])
+        return documents.write("config get", 0, [{"name": each, "value": value} for each, value in values.items()])
     if name is not None:
-        write_line(values[dotted])
+        write_line(values[name])
     elif values:
         from kojikey.cli.output.page import Page
 
@@ -63,27 +63,27 @@ def get(call: Call) -> int:
     return 0
 
 
-def _all(config: dict[str, Any]) -> list[tuple[tuple[str, ...], str]]:
-    """Return every setting of a config.toml with its value, as it may be shown."""
-    plain = [((name,), value) for name, value in config.items() if isinstance(value, str)]
-    stores = [(("stores", name, "url"), store["url"]) for name, store in config.get("stores", {}).items()]
-    return [(keys, without_password(value)) for keys, value in (*plain, *stores)]
+def _printable_settings(config: dict[str, Any]) -> dict[str, str]:
+    """Return every setting under its name, for example ``stores.team.url``, with passwords as ``***``."""
+    values = {name: value for name, value in config.items() if isinstance(value, str)}
+    values |= {f"stores.{name}.url": store["url"] for name, store in config.get("stores", {}).items()}
+    return {name: without_password(value) for name, value in values.items()}
 
 
 def set_(call: Call) -> int:
-    """Carry out ``kojikey config set``."""
+    """Run ``kojikey config set`` and return the exit code."""
     from kojikey.config.config_edit import set_value
 
     context = context_of(call)
     name, value = call[NAME], call[VALUE]
     keys = _keys(name)
     _check(context, keys, value)
-    is_new = set_value(context.settings.home.config_file, keys, value)
-    return show_change(context, "config set", {"name": ".".join(keys), "value": value}, is_changed=is_new)
+    is_changed = set_value(context.settings.home.config_file, keys, value)
+    return show_change(context, "config set", {"name": ".".join(keys), "value": value}, is_changed=is_changed)
 
 
 def unset(call: Call) -> int:
-    """Carry out ``kojikey config unset``."""
+    """Run ``kojikey config unset`` and return the exit code."""
     from kojikey.config.config_edit import unset_value
 
     context = context_of(call)
@@ -93,8 +93,8 @@ def unset(call: Call) -> int:
             f"{keys[1]} is the default store; it was not removed",
             hint=next_step("store use", LOCAL),
         )
-    is_gone = unset_value(context.settings.home.config_file, keys)
-    return show_change(context, "config unset", {"name": ".".join(keys), "value": None}, is_changed=is_gone)
+    is_changed = unset_value(context.settings.home.config_file, keys)
+    return show_change(context, "config unset", {"name": ".".join(keys), "value": None}, is_changed=is_changed)
 
 
 def _keys(name: str) -> tuple[str, ...]:
@@ -115,10 +115,10 @@ def _keys(name: str) -> tuple[str, ...]:
 
 
 def _check(context: Context, keys: tuple[str, ...], value: str) -> None:
-    """Check that a setting may have a value.
+    """Check a value for a setting.
 
     Raises:
-        UsageError, BadAccount: it may not. StoreNotFound: it is to be a store's name, and there is none.
+        UsageError, BadAccount: the setting cannot have this value. StoreNotFound: no store has this name.
     """
     if has_password(value):
         raise UsageError(

@@ -1,4 +1,4 @@
-"""What the commands that change config.toml share: whether a store can be chosen, and what was changed."""
+"""Shared by the commands that change config.toml: checks the default store, and reports the change."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kojikey.model.ref import Document
 
 
 def show_change(context: Context, command: str, fields: Document, *, is_changed: bool) -> int:
-    """Say what was changed in config.toml; return the exit code."""
+    """Report a change of config.toml, and return the exit code."""
     from kojikey.cli.output import documents
     from kojikey.cli.output.stdout import write_line
 
@@ -19,17 +19,17 @@ def show_change(context: Context, command: str, fields: Document, *, is_changed:
         return documents.write(
             command, 0, [{"action": "changed" if is_changed else "unchanged", **fields, "path": file}]
         )
-    said = f"{fields['name']} is {fields['value']}" if fields["value"] is not None else f"{fields['name']} is not set"
+    state = f"{fields['name']} is {fields['value']}" if fields["value"] is not None else f"{fields['name']} is not set"
     if not context.terminal.quiet:
-        write_line(f"{said} now, in {file}" if is_changed else f"{said} already; {file} was not changed")
+        write_line(f"{state} now, in {file}" if is_changed else f"{state} already; {file} was not changed")
     return 0
 
 
 def check_store(context: Context, value: str) -> None:
-    """Check that a store of that name or URL can be chosen.
+    """Check that ``value`` can be the default store: a name in config.toml, or a URL.
 
     Raises:
-        StoreNotFound: config.toml has no such name; it is not repeated. UsageError: not the URL of a store.
+        StoreNotFound: config.toml has no such name; it is not repeated. UsageError: it is not the URL of a store.
     """
     from kojikey.stores.registry import store_from_url
 

@@ -1,4 +1,4 @@
-"""``kojikey get``: the one way to print a key."""
+"""``kojikey get``: prints a key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REVEAL = Flag("--reveal", help="yes, print the key itself")
 
 
 def get(call: Call) -> int:
-    """Carry out ``kojikey get``."""
+    """Run ``kojikey get`` and return the exit code."""
     from kojikey import wiring
     from kojikey.cli.output import documents
     from kojikey.model.masking import mask, tail_of
@@ -39,8 +39,8 @@ def get(call: Call) -> int:
     shown = reveal(open_store, account=context.account, provider=provider)
     value = shown.secret.reveal()
     if context.terminal.json:
-        place = {"account": context.account, "provider": provider, "version": shown.version}
-        return documents.write("get", 0, [{**place, "masked": mask(tail_of(value)), "key": value}])
+        fields = {"account": context.account, "provider": provider, "version": shown.version}
+        return documents.write("get", 0, [{**fields, "masked": mask(tail_of(value)), "key": value}])
     sys.stdout.write(value + ("\n" if sys.stdout.isatty() else ""))
     return 0
 

@@ -1,4 +1,4 @@
-"""``kojikey help``: exit codes, and the help of any command."""
+"""``kojikey help``: prints the exit codes, or the help of a command."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _EXIT_CODES = "exit-codes"
 
 
 def help_topic(call: Call) -> int:
-    """Carry out ``kojikey help``."""
+    """Run ``kojikey help`` and return the exit code."""
     from kojikey.cli.output import documents
     from kojikey.cli.parsing import typer_app
     from kojikey.cli.registry import GROUPS, HIDDEN, MODULES
 
-    context = context_of(call, config={})  # someone who looks for help may have a config.toml that does not read
+    context = context_of(call, config={})  # help works with a config.toml that has mistakes
     topic = " ".join(call[TOPIC])
     if topic == _EXIT_CODES:
         if context.terminal.json:

@@ -1,4 +1,4 @@
-"""``kojikey history``: a key's versions."""
+"""``kojikey history``: shows a key's versions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def history(call: Call) -> int:
-    """Carry out ``kojikey history``."""
+    """Run ``kojikey history`` and return the exit code."""
     from kojikey import wiring
     from kojikey.cli.output import documents
     from kojikey.operations import listing
@@ -27,8 +27,8 @@ def history(call: Call) -> int:
         wiring.checked_provider(provider, context.settings)
     result = listing.history(open_store.store, account=context.account, provider=provider)
     if context.terminal.json:
-        place = {"account": context.account, "provider": provider}
-        versions = [place | documents.version_fields(version) for version in result.versions]
+        key = {"account": context.account, "provider": provider}
+        versions = [key | documents.version_fields(version) for version in result.versions]
         return documents.write("history", 0, versions)
     from kojikey.cli.output.page import Page
 
@@ -37,15 +37,14 @@ def history(call: Call) -> int:
 
 
 def _show(page: Page, result: HistoryResult) -> None:
-    """Write a key's versions; when each was saved to the second, the minute or the day, as there is room."""
+    """Print a key's versions. SAVED shows seconds, minutes or only the day, depending on the terminal's width."""
     columns = ("VER", "STAGE", "KEY", "FINGERPRINT", "SAVED", "LAST TEST")
     lengths = [len(shown) for shown in ("2026-11-23 04:47:00", "2026-11-23 04:47", "2026-11-23")]
     tables = [[_cells(page, version, length) for version in result.versions] for length in lengths]
     page.table(columns, page.fitting(columns, tables), head="version ")
     for version in result.versions:
-        place = version.at_provider
-        if place is not None and place.key_id:
-            page.line(f"version {version.number} is {place.key_id} at the provider", indent=2)
+        if version.at_provider is not None and version.at_provider.key_id:
+            page.line(f"version {version.number} is {version.at_provider.key_id} at the provider", indent=2)
 
 
 def _cells(page: Page, version: Version, length: int) -> Cells:

@@ -1,4 +1,4 @@
-"""Asks which of an account's keys a command is for, if the command line does not say: a numbered choice."""
+"""Asks which of an account's keys a command is for, if the command line names none: a numbered choice."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def choose_key(context: Context, open_store: OpenStore) -> str:
-    """Offer the account's keys by number, and return the provider of the one that was chosen.
+    """Offer the account's keys by number, and return the provider of the chosen one.
 
     Raises:
-        InputNeeded: nobody may be asked. NotFound: the account has no key. UsageError: no answer was one of them.
+        InputNeeded: no question is allowed. NotFound: the account has no key. UsageError: no answer was one of them.
     """
     command = next_step(context.call.command.name, "PROVIDER", *_flags(context.call))
     if not context.terminal.interactive:
@@ -33,13 +33,13 @@ def choose_key(context: Context, open_store: OpenStore) -> str:
 
 
 def _flags(call: Call) -> list[str]:
-    """Return what the command line says beside the key: without it the command would be another one."""
+    """Return the flags of this command line that the suggested command needs as well, for example ``--resume``."""
     given = call.given(*call.command.options)
     return [option.spelling for option in given if isinstance(option, Flag) and option not in COMMON]
 
 
 def _masks(context: Context, open_store: OpenStore) -> dict[str, str]:
-    """Return the account's providers, each with its masked key."""
+    """Return the masked keys of the account by provider."""
     from kojikey.model import validators
     from kojikey.operations.key_records import key_of
     from kojikey.stores.base import Query
@@ -49,7 +49,7 @@ def _masks(context: Context, open_store: OpenStore) -> dict[str, str]:
         try:
             provider = validators.name(stored.ref.provider)
         except ValueError:
-            continue  # it was added outside kojikey
+            continue  # somebody added the record outside kojikey
         try:
             masks[provider] = context.terminal.masked(key_of(stored).current.tail, sys.stderr)
         except RecordChanged:

@@ -1,6 +1,6 @@
 """The input of ``add``, ``rotate``, ``set`` and ``test``: the key, and its settings from the options.
 
-Owns: which options of a key make sense. Must not: test or save it.
+Owns: the checks of these options. Must not: test or save a key.
 """
 
 from __future__ import annotations
@@ -37,10 +37,11 @@ _LONGEST_LABEL = 200
 
 
 def read_clean_key(context: Context, definition: Definition, catalog: Catalog) -> Secret:
-    """Read the key, clean it, and tell what was done to it; on a terminal also how much of it arrived.
+    """Return the key after removing what was pasted around it; notes report that and, on a terminal, its length.
 
     Raises:
         MalformedKey: it cannot be a key of this provider. UsageError: its source cannot be read.
+        InputNeeded: no source is named, and no question is allowed.
     """
     prompt = f"Create a key at {definition.pages.keys}\n{definition.name} key (hidden): "
     raw = read_key(context.call, context.terminal, prompt=prompt)
@@ -57,37 +58,37 @@ def read_clean_key(context: Context, definition: Definition, catalog: Catalog) -
     return cleaned.secret
 
 
-def settings_of(context: Context, definition: Definition) -> KeySettings:
-    """Return the settings that the options give for a key that is saved now.
+def read_key_settings(context: Context, definition: Definition) -> KeySettings:
+    """Return the settings of a new key or version from the options, and print when its next rotation is due.
 
     Raises:
-        UsageError: one of them makes no sense.
+        UsageError: the provider does not allow a value, or it is malformed.
     """
-    rotate_after = rotate_after_of_new(context.call, context.terminal)
-    return replace(changes_of(context, definition), rotate_after_days=rotate_after)
+    rotate_after = read_rotate_after(context.call, context.terminal)
+    return replace(read_changed_settings(context, definition), rotate_after_days=rotate_after)
 
 
-def changes_of(context: Context, definition: Definition) -> KeySettings:
-    """Return the settings that the options give, without saying what ``--rotate-after`` means for the key.
+def read_changed_settings(context: Context, definition: Definition) -> KeySettings:
+    """Return the settings from the options; a setting without an option is None.
 
     Raises:
-        UsageError: one of them makes no sense.
+        UsageError: the provider does not allow a value, or it is malformed.
     """
     call = context.call
     base_url, label, expires = call.get(BASE_URL), call.get(LABEL), call.get(EXPIRES)
     capabilities = checked_capabilities(call, definition)
     return KeySettings(
-        base_url=base_url_of(base_url, definition, context.terminal.note) if base_url is not None else None,
+        base_url=read_base_url(base_url, definition, context.terminal.note) if base_url is not None else None,
         models=tuple(dict.fromkeys(map(definition.checked_model, call.get(MODEL)))) or None,
         capabilities=capabilities or None,
         label=checked_label(label),
-        expires_at=expiry(expires, context.terminal) if expires is not None else None,
-        rotate_after_days=rotate_after_days(call.get(ROTATE_AFTER)),
+        expires_at=read_expiry(expires, context.terminal) if expires is not None else None,
+        rotate_after_days=_rotate_after_days(call.get(ROTATE_AFTER)),
     )
 
 
 def checked_capabilities(call: Call, definition: Definition) -> tuple[str, ...]:
-    """Return what ``--capability`` names, ``()`` where it names nothing.
+    """Return the values of ``--capability``, ``()`` if there are none.
 
     Raises:
         UsageError: the provider has no such capability.
@@ -96,11 +97,11 @@ def checked_capabilities(call: Call, definition: Definition) -> tuple[str, ...]:
     return definition.checked_capabilities(named) if named else ()
 
 
-def base_url_of(text: str, definition: Definition, tell: Callable[[str], None]) -> str:
-    """Return the base URL that was given, and tell what was taken off its end.
+def read_base_url(text: str, definition: Definition, tell: Callable[[str], None]) -> str:
+    """Return a base URL without the version path at its end; ``tell`` receives a note if one was removed.
 
     Raises:
-        UsageError: it is not one.
+        UsageError: it is not a base URL.
     """
     base_url, removed = definition.base_url_from(text)
     if removed:
@@ -110,11 +111,11 @@ def base_url_of(text: str, definition: Definition, tell: Callable[[str], None]) 
     return base_url
 
 
-def expiry(text: str, terminal: Terminal) -> str:
-    """Return the stamp that ``--expires`` gives; one that has passed is likely a slip, and said to be one.
+def read_expiry(text: str, terminal: Terminal) -> str:
+    """Return the time of ``--expires`` (RFC 3339), and print it; a time that has passed is probably a mistake: warn.
 
     Raises:
-        UsageError: it is no moment.
+        UsageError: it is neither a date nor a span.
     """
     moment = moment_or_span(text, what="--expires")
     if moment <= now():
@@ -125,10 +126,10 @@ def expiry(text: str, terminal: Terminal) -> str:
 
 
 def checked_label(label: str | None) -> str | None:
-    """Return a label as it is.
+    """Return a label unchanged.
 
     Raises:
-        UsageError: it is too long, or cannot be displayed.
+        UsageError: it is too long, or has a character that cannot be printed.
     """
     if label is not None and (len(label) > _LONGEST_LABEL or not label.isprintable()):
         raise UsageError(
@@ -139,8 +140,8 @@ def checked_label(label: str | None) -> str | None:
     return label
 
 
-def rotate_after_days(text: str | None) -> int | None:
-    """Return the days that ``--rotate-after`` gives, 0 for never, None where it was not given.
+def _rotate_after_days(text: str | None) -> int | None:
+    """Return the days of ``--rotate-after``, 0 for never, None without the option.
 
     Raises:
         UsageError: it is neither a span of days nor ``never``.
@@ -153,33 +154,35 @@ def rotate_after_days(text: str | None) -> int | None:
     if not days:
         hint = "--rotate-after 90d, or never"
         raise UsageError("--rotate-after takes a day or more, or never", hint=hint, effect=Effect.NOTHING_CHANGED)
-    moment_or_span(f"{days}d", what="--rotate-after")  # a date that the calendar has
+    moment_or_span(f"{days}d", what="--rotate-after")  # refuses a span that ends after the calendar does
     return days
 
 
-def rotate_after_of_new(call: Call, terminal: Terminal) -> int | None:
-    """Return the days that ``--rotate-after`` gives for a key that is saved now, and say the date.
+def read_rotate_after(call: Call, terminal: Terminal) -> int | None:
+    """Return the days of ``--rotate-after`` for a key that is saved now, and print the date.
+
+    Returns 0 for never, None without the option.
 
     Raises:
-        UsageError: as :func:`rotate_after_days`.
+        UsageError: it is neither a span of days nor ``never``.
     """
-    days = rotate_after_days(call.get(ROTATE_AFTER))
+    days = _rotate_after_days(call.get(ROTATE_AFTER))
     if days:
-        tell_next_rotation(terminal, now(), days)
+        note_next_rotation(terminal, now(), days)
     return days
 
 
-def tell_next_rotation(terminal: Terminal, created_at: str, days: int) -> None:
-    """Say what ``--rotate-after`` means for a value that was saved then."""
+def note_next_rotation(terminal: Terminal, created_at: str, days: int) -> None:
+    """Print when the next rotation is due for a version that was created at ``created_at`` (RFC 3339)."""
     due = parsed(created_at) + timedelta(days=days)
     terminal.note(f"--rotate-after: the next rotation is due on {due:%Y-%m-%d}")
 
 
 def refuse_batch_options(call: Call) -> None:
-    """Check that no option that belongs to a batch was given without one.
+    """Refuse the options of a batch on a command line without ``--batch``.
 
     Raises:
-        UsageError: one was.
+        UsageError: it has such an option.
     """
     for option in call.given(*BATCH_OPTIONS):
         again = next_step(call.command.name, "--batch", "FILE", option.spelling)

@@ -1,7 +1,7 @@
-"""Tests keys at their providers with the options of a command: one key with a status line, or many in one run.
+"""Builds the probes that test keys at their providers: one key with a status line, or many in one run.
 
-Owns: turning a failed test into a verdict for that key alone, even after a bug in kojikey. Must not: decide what
-happens to a key.
+Owns: turning the failure of a test into a verdict about that key alone, even if a bug in kojikey caused it. Must not:
+decide what happens to a key.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _Result = TypeVar("_Result")
 
 
 def run_operation(work: Coroutine[Any, Any, _Result]) -> _Result:
-    """Run an operation to its end.
+    """Run an operation and return its result.
 
-    Ctrl-C raises KeyboardInterrupt where the operation is, also inside a store call; ``asyncio.run`` would cancel it at
-    its next wait, and a store that does not answer has none.
+    Ctrl-C raises KeyboardInterrupt at the operation's current line, also inside a store call. ``asyncio.run`` would
+    cancel it at its next ``await``, which a call to a store that does not answer never reaches.
     """
     import asyncio
 
@@ -48,15 +48,15 @@ def run_operation(work: Coroutine[Any, Any, _Result]) -> _Result:
         try:
             return loop.run_until_complete(work)
         except KeyboardInterrupt:
-            loop.set_exception_handler(lambda *_: None)  # asyncio would print where each of several tasks was
+            loop.set_exception_handler(lambda *_: None)  # asyncio would print a traceback of each open task
             raise
 
 
 def probe_for_one(context: Context, catalog: Catalog) -> Probe:
-    """Return a probe for one key, which shows a status line while it asks.
+    """Return a probe for one key, which shows a status line during the test.
 
     Raises:
-        UsageError: the time limit makes no sense; nothing was staged or saved.
+        UsageError: ``--timeout`` is out of range, or the environment's proxy settings cannot be used.
     """
     from kojikey import wiring
 
@@ -83,11 +83,12 @@ async def open_probe(
     traffic: Traffic | None = None,
     jobs: int = 1,
 ) -> AsyncIterator[Probe]:
-    """Open the connections to the providers, and yield a probe. ``tell`` reports bugs, each once.
+    """Open the connections to the providers, and yield a probe. ``tell`` receives a warning about each bug, once.
 
-    With several ``jobs`` that many worker processes make the tests, at the pace of ``traffic``, which is needed then.
+    More than one of ``jobs`` is a number of worker processes, which need ``traffic`` to share the rate limit.
 
-    The probe raises nothing about a single key; what is wrong with the network's settings is the same for every key.
+    The probe raises no error about a single key. It raises BadNetworkSettings, which concerns every key, and errors
+    that stop the run.
     """
     reported: set[str] = set()
 
@@ -127,7 +128,7 @@ def _probe_of(prober: Prober | WorkerPool, catalog: Catalog, *, is_deep: bool, r
         try:
             return await prober.test(request)
         except BadNetworkSettings:
-            raise  # it is the same for the next key
+            raise  # every other key would have the same error
         except UsageError as error:
             return _not_asked(str(error), Hint(next_step("rotate", target.provider), " sets what a key is tested for"))
         except KojikeyError:
@@ -141,13 +142,13 @@ def _probe_of(prober: Prober | WorkerPool, catalog: Catalog, *, is_deep: bool, r
 
 
 def with_overrides(probe: Probe, *, models: Sequence[str], capabilities: Sequence[str]) -> Probe:
-    """Return a probe that asks for these models and capabilities in place of those that a key was saved with."""
+    """Return a probe that tests these models and capabilities instead of those that a key was saved with."""
 
     async def overridden(secret: Secret, target: Target) -> Verdict:
-        wanted = replace(
+        target = replace(
             target, models=tuple(models) or target.models, capabilities=tuple(capabilities) or target.capabilities
         )
-        return await probe(secret, wanted)
+        return await probe(secret, target)
 
     return overridden
 

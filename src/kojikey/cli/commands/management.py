@@ -1,6 +1,6 @@
-"""Access to a provider's key management: with the account's admin key, or the environment's identity.
+"""Access to a provider's key management, with the account's admin key or the environment's Google identity.
 
-Owns: which credential goes to which host. An admin key goes to the host that was saved with it, and nowhere else.
+Owns: which credential is sent to which host. An admin key is sent only to the host that was saved with it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ from kojikey.providers.requests.traffic import Traffic
 class Access(NamedTuple):
     """A provider's management API, and a credential for it.
 
-    ``account`` is whose admin key that is, None for the environment's identity. ``page`` is where people see the keys.
+    ``account`` is the account of the admin key, None for the environment's identity. ``page`` is the provider's page
+    of keys.
     """
 
     adapter: type[KeyManagement]
@@ -51,10 +52,10 @@ class Access(NamedTuple):
 
 
 def ability_to_mint(definition: Definition) -> Ability:
-    """Return what can be done with a provider's keys, where keys can be made.
+    """Return what the management API of a provider can do, if it can create keys.
 
     Raises:
-        CannotMint: no API makes them.
+        CannotMint: it cannot, or there is no such API.
     """
     ability = ability_of(definition.id)
     if ability is None or not ability.creates:
@@ -67,20 +68,20 @@ def ability_to_mint(definition: Definition) -> Ability:
 
 
 def admin_account_of(context: Context, account: str, *, begun_with: str | None = None) -> str:
-    """Return whose admin key is used for the keys of an account.
+    """Return the account whose admin key manages the keys of ``account``.
 
-    It is the one that the option names, then that with which the making of a key was begun, then config.toml's, then
-    the account itself.
+    The order is: the option, the account with which an unfinished mint began, config.toml, the account itself.
     """
     named = context.call.get(ADMIN_ACCOUNT) or begun_with or context.settings.config.get("admin_account")
     return checked_account(named) if named else account
 
 
 def access_to(context: Context, catalog: Catalog, open_store: OpenStore, provider: str, *, account: str) -> Access:
-    """Return how to reach a provider's key management with the admin key of an account.
+    """Return the access to a provider's key management with the admin key of ``account``.
 
     Raises:
-        NoAdminKey: there is no credential. CannotOpen: it does not open. UsageError: the host is no base URL.
+        NoAdminKey: there is no credential. CannotOpen: the admin key does not open. UsageError: the variable with
+        Google's host has no base URL.
     """
     adapter = management_of(provider)
     if adapter is None:
@@ -104,9 +105,9 @@ def _google(context: Context, definition: Definition, proxies: Proxies) -> tuple
 
 @asynccontextmanager
 async def open_management(access: Access, *, traffic: Traffic | None = None) -> AsyncIterator[KeyManagement]:
-    """Open the connections to a management API, and yield it. Errors say what to do, and where.
+    """Open the connections to a management API, and yield it. A refusal gets a hint with the provider's page.
 
-    ``traffic`` is what a run over many keys shares: its requests keep to the rate, and to the pauses of the others.
+    ``traffic`` is the rate limit that a run over many keys shares.
     """
     client = ManagementClient(
         access.definition, access.base_url, access.secret, pace=Pace(timeout=access.timeout), proxies=access.proxies,
@@ -131,4 +132,4 @@ def _hint(access: Access, refusal: Refusal) -> str:
         case Refusal.LIMIT:
             return f"delete keys that nobody uses at {access.page}, then run the same command again"
         case _:
-            return f"do it by hand at {access.page}"
+            return f"do it yourself at {access.page}"

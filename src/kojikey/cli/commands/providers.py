@@ -1,4 +1,4 @@
-"""``kojikey providers``: what is supported, and what a test of a key there checks."""
+"""``kojikey providers``: shows the supported providers, and what a test of their keys checks."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:  # `kojikey --help` imports every command's module
 
 
 def providers(call: Call) -> int:
-    """Carry out ``kojikey providers``."""
+    """Run ``kojikey providers`` and return the exit code."""
     from kojikey import wiring
     from kojikey.cli.output import documents
     from kojikey.providers.index import RESERVED_IDS
 
     words = call[PROVIDERS]
     if words[:1] and words[0] in RESERVED_IDS:
-        return _of_ones_own(context_of(call), words)
+        return _run_subcommand(context_of(call), words)
     context = context_of(call)
     catalog = wiring.catalog(context.settings)
     for name in words:
@@ -31,17 +31,17 @@ def providers(call: Call) -> int:
     chosen = [catalog.get(provider) for provider in words or catalog.ids()]
     if context.terminal.json:
         return documents.write("providers", 0, [_fields(definition) for definition in chosen])
-    _show(context, chosen, whole=bool(words))
+    _show(context, chosen, in_full=bool(words))
     return 0
 
 
-def _of_ones_own(context: Context, words: tuple[str, ...]) -> int:
+def _run_subcommand(context: Context, words: tuple[str, ...]) -> int:
     from kojikey.cli.commands import providers_own
 
     if words[0] == "check":
-        return providers_own.check(context, providers_own.needs(words, "FILE"))
+        return providers_own.check(context, providers_own.single_argument(words, "FILE"))
     if words[0] == "new":
-        return providers_own.new(context, providers_own.needs(words, "ID"))
+        return providers_own.new(context, providers_own.single_argument(words, "ID"))
     if len(words) > 1:
         raise UsageError("providers schema takes no arguments", hint=next_step("providers", "schema"))
     return providers_own.schema()
@@ -86,7 +86,7 @@ def _admin_key(definition: Definition) -> str | None:
 
 
 def _mint_cell(definition: Definition) -> str:
-    """Return what the table says about making keys: with which key, or that they can only be disabled."""
+    """Return the table cell about creating keys through the provider's API."""
     from kojikey.providers.management import ability_of
 
     ability = ability_of(definition.id)
@@ -98,23 +98,23 @@ def _mint_cell(definition: Definition) -> str:
 
 
 def _rotation(definition: Definition) -> str:
-    """Say what kojikey can do with a provider's keys there."""
+    """Return a sentence about what kojikey can do with keys through the provider's API."""
     from kojikey.providers.management import ability_of
 
     ability = ability_of(definition.id)
     if definition.admin_of:
         return f"this key manages the keys of {definition.admin_of}; programs get it only where it is named"
     if ability is None:
-        return "no API creates or deletes keys: do it by hand, on the page above"
+        return "no API creates or deletes keys: do it yourself, on the page above"
     using = {"": "a Google identity (GOOGLE_OAUTH_ACCESS_TOKEN, or kojikey[google])", definition.id: "the key itself"}
     return f"kojikey {ability.sentence}; it uses {using.get(ability.admin, ability.admin)}"
 
 
-def _show(context: Context, chosen: list[Definition], *, whole: bool) -> None:
+def _show(context: Context, chosen: list[Definition], *, in_full: bool) -> None:
     from kojikey.cli.output.page import Page
 
     page = Page(context.terminal)
-    if not whole:
+    if not in_full:
         for title, ours in (("with a built-in allocation", True), ("only with a key of your own", False)):
             rows = [(d.id, d.purpose, _mint_cell(d), d.pages.keys) for d in chosen if (d.id in BUILT_IN) is ours]
             page.line(title, style="bold")

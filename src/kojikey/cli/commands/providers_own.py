@@ -1,4 +1,4 @@
-"""``kojikey providers check``, ``schema`` and ``new``: for people who write a provider definition of their own."""
+"""``kojikey providers check``, ``schema`` and ``new``: for people who write their own provider definition."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit
 from kojikey.cli.output.failure import Failure
+from kojikey.model.atomic_file import write_whole
 from kojikey.model.errors import BadDefinition, Conflict, Effect, StoreUnavailable, UsageError
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.plain_text import printable
@@ -19,7 +20,11 @@ from kojikey.providers.index import read_index
 
 
 def check(context: Context, path: str) -> int:
-    """Write every mistake of a definition with its line."""
+    """Print every mistake of a definition with its line, and return the exit code.
+
+    Raises:
+        UsageError: the file cannot be read as text.
+    """
     from kojikey.cli.output import documents
     from kojikey.cli.output.stdout import write_line
 
@@ -41,7 +46,7 @@ def _mistakes(path: str) -> list[tuple[int, str]]:
     except BadDefinition as error:
         raise UsageError(
             f"{printable(path)} is not the file of a definition: {'; '.join(error.problems)}",
-            hint=Hint(next_step("providers", "new", "ID"), " writes one to begin with"),
+            hint=Hint(next_step("providers", "new", "ID"), " writes one to fill in"),
         ) from None
     try:
         definition = parse(text, path)
@@ -57,7 +62,7 @@ def _counted(mistakes: list[tuple[int, str]]) -> str:
 
 
 def schema() -> int:
-    """Write the JSON Schema of a definition."""
+    """Print the JSON Schema of a definition, and return the exit code."""
     from kojikey.cli.output.stdout import write_json
     from kojikey.providers.schema import schema as schema_of
 
@@ -66,12 +71,14 @@ def schema() -> int:
 
 
 def new(context: Context, provider: str) -> int:
-    """Write a commented definition to fill in, into the user's own folder.
+    """Write a commented definition to fill in to the user's folder, print its path, and return the exit code.
 
     Raises:
-        UsageError: that can be no id. Conflict: there is such a provider. StoreUnavailable: it cannot be written.
+        UsageError: ``provider`` cannot be an id. Conflict: there is such a provider. StoreUnavailable: the file cannot
+        be written.
     """
     from kojikey.cli.output import documents
+    from kojikey.cli.output.stdout import write_line
 
     checked_id(provider)
     folder = context.settings.home.providers
@@ -85,7 +92,7 @@ def new(context: Context, provider: str) -> int:
     _write(path, catalog.skeleton(provider))
     if context.terminal.json:
         return documents.write("providers", 0, [{"provider": provider, "file": path}])
-    print(path)
+    write_line(path)
     context.terminal.note(Hint("fill it in, then ", next_step("providers", "check", path)))
     return 0
 
@@ -93,17 +100,15 @@ def new(context: Context, provider: str) -> int:
 def _write(path: str, text: str) -> None:
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        write_whole(path, [text], may_replace=False)
     except FileExistsError:
         raise Conflict("the file exists already", hint="choose another id", effect=Effect.NOTHING_WRITTEN) from None
     except OSError as error:
         raise StoreUnavailable(path, f"cannot be written ({error.strerror})", effect=Effect.NOTHING_WRITTEN) from None
-    with open(handle, "w", encoding="utf-8") as file:
-        file.write(text)
 
 
-def needs(words: tuple[str, ...], what: str) -> str:
-    """Return the one word that follows a word of this command.
+def single_argument(words: tuple[str, ...], what: str) -> str:
+    """Return the argument of a subcommand, for example the path after ``check``; ``what`` is its name in the message.
 
     Raises:
         UsageError: there is none, or more than one.

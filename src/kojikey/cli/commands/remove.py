@@ -16,7 +16,7 @@ from kojikey.model.plain_text import counted
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kojikey.cli.output.left_at_provider import LeftKey
-    from kojikey.model.key import Key, Version
+    from kojikey.model.key import Version
     from kojikey.operations.open_store import OpenStore
     from kojikey.operations.results import ChangeResult
     from kojikey.stores.base import Stored
@@ -25,7 +25,7 @@ REVOKE = Flag("--revoke", help="delete it at the provider first, with an admin k
 
 
 def remove(call: Call) -> int:
-    """Carry out ``kojikey remove``."""
+    """Run ``kojikey remove`` and return the exit code."""
     from kojikey import wiring
     from kojikey.cli.output import documents
     from kojikey.operations import removing
@@ -46,29 +46,31 @@ def remove(call: Call) -> int:
         stored = stored_key(open_store, account=context.account, provider=provider)
     removing.ensure_removable(stored)
     if not call[YES]:
-        question = (
-            f"Remove the {provider} key of account {context.account} with all its versions{_which(context, stored)}?"
-        )
+        which = _description(context, stored)
+        question = f"Remove the {provider} key of account {context.account} with all its versions{which}?"
         options = [*(["--revoke"] if call[REVOKE] else []), "--yes"]
         if not context.terminal.confirm(question, otherwise=next_step("remove", provider, *options)):
             context.terminal.note("nothing was removed")
             return 0 if not context.terminal.json else documents.write("remove", 0, [])
-    left = _revoked(context, open_store, stored) if call[REVOKE] else None
+    unrevoked = _revoke_versions(context, open_store, stored) if call[REVOKE] else None
     result = removing.remove(open_store, account=context.account, provider=provider)
     if result.unrecorded:
         context.terminal.warn("the account's record is damaged, so no audit event could be added for this removal")
     elif result.unsigned:
         context.terminal.warn("the key-encryption key is not available, so the audit event of this removal is unsigned")
-    return _show(context, result, left)
+    return _show(context, result, unrevoked)
 
 
-def _show(context: Context, result: ChangeResult, left: tuple[Version, ...] | None) -> int:
-    """Show the removal, and which keys still exist at the provider: ``left`` are those that were not deleted there."""
+def _show(context: Context, result: ChangeResult, unrevoked: tuple[Version, ...] | None) -> int:
+    """Print the removal, and the keys that still exist at the provider; return the exit code.
+
+    ``unrevoked`` are the versions that ``--revoke`` could not delete, None without that option.
+    """
     from kojikey.cli.output import documents
 
-    there = _still_there(context, result, left)
+    left = _left_at_provider(context, result, unrevoked)
     if context.terminal.json:
-        fields = {"left_at_provider": [key.as_document() for key in there]}
+        fields = {"left_at_provider": [key.as_document() for key in left]}
         return documents.write("remove", 0, [documents.change_fields(result) | fields])
     from kojikey.cli.output.page import Page
 
@@ -76,14 +78,14 @@ def _show(context: Context, result: ChangeResult, left: tuple[Version, ...] | No
     page.line(f"{result.provider}  {context.terminal.masked(result.tail)}  removed, with all its versions")
     if source_without_key(result.provider) == "built_in" and not context.terminal.quiet:
         page.line(f"account {context.account} falls back to Koji's built-in allocation at {result.provider}", indent=2)
-    if there or not context.terminal.quiet:  # the ids are shown now or never
-        for line in _lines_of(context, result.provider, there, is_revoked=left == ()):
+    if left or not context.terminal.quiet:  # nothing shows the ids later
+        for line in _left_lines(context, result.provider, left, is_revoked=unrevoked == ()):
             page.line(line, indent=2)
     return 0
 
 
-def _revoked(context: Context, open_store: OpenStore, stored: Stored) -> tuple[Version, ...]:
-    """Delete the key at its provider, and return the versions that could not be.
+def _revoke_versions(context: Context, open_store: OpenStore, stored: Stored) -> tuple[Version, ...]:
+    """Delete all versions of the key at its provider, and return those that could not be deleted.
 
     Raises:
         CannotMint: no API deletes them. NoAdminKey, ManagementRefused, ManagementUnavailable: nothing was changed.
@@ -110,53 +112,49 @@ def _revoked(context: Context, open_store: OpenStore, stored: Stored) -> tuple[V
         async with open_management(access) as keys:
             try:
                 await lost_keys.tidy(keys, open_store, key)
-            except ManagementRefused:  # it may be that an earlier run has deleted the key that manages itself
-                for line in _unfound(key):
-                    context.terminal.warn(line)
+            except ManagementRefused:  # an earlier run may have deleted the key, which managed itself
+                for intent in key.unfound:
+                    context.terminal.warn(_lost_line(intent.name))
             return await retiring.revoke_all(open_store, keys, key, probe)
 
     return run_operation(work())
 
 
-def _still_there(context: Context, result: ChangeResult, left: tuple[Version, ...] | None) -> list[LeftKey]:
+def _left_at_provider(context: Context, result: ChangeResult, unrevoked: tuple[Version, ...] | None) -> list[LeftKey]:
     from kojikey import wiring
     from kojikey.cli.output.left_at_provider import known_there, still_there
 
     index = wiring.provider_index(context.settings)
-    if left is not None:
-        return still_there(result.provider, left, index)
+    if unrevoked is not None:
+        return still_there(result.provider, unrevoked, index)
     return known_there(result.key, index) if result.key else []
 
 
-def _lines_of(context: Context, provider: str, there: list[LeftKey], *, is_revoked: bool) -> list[str]:
-    """Say which keys still exist at the provider, by their ids where those are known, and where they are revoked."""
+def _left_lines(context: Context, provider: str, left: list[LeftKey], *, is_revoked: bool) -> list[str]:
+    """Return lines about the keys that still exist at the provider, with their ids and the page that revokes them."""
     from kojikey import wiring
 
     if is_revoked:
         return ["the provider no longer accepts the key"]
     index = wiring.provider_index(context.settings)
     page = [index[provider].keys_page] if provider in index else []
-    which = [_which_there(context, key) for key in there]
-    return ["the provider still accepts the key: revoke it there if nothing else uses it", *which, *page]
+    keys = [_left_line(context, key) for key in left]
+    return ["the provider still accepts the key: revoke it there if nothing else uses it", *keys, *page]
 
 
-def _which_there(context: Context, left: LeftKey) -> str:
-    if left.version is None:
-        return _lost(left.name or "")
-    known_as = f" as {left.key_id}" if left.key_id else ""
-    return f"version {left.version.number} ({context.terminal.masked(left.version.tail)}) still exists there{known_as}"
+def _left_line(context: Context, key: LeftKey) -> str:
+    if key.version is None:
+        return _lost_line(key.name or "")
+    known_as = f" as {key.key_id}" if key.key_id else ""
+    return f"version {key.version.number} ({context.terminal.masked(key.version.tail)}) still exists there{known_as}"
 
 
-def _unfound(key: Key) -> list[str]:
-    return [_lost(intent.name) for intent in key.unfound]
-
-
-def _lost(name: str) -> str:
+def _lost_line(name: str) -> str:
     return f"a key named {name} may exist there as well; its value is lost"
 
 
-def _which(context: Context, stored: Stored) -> str:
-    """Return what a person knows a key by: its mask, how old it is, and what its last test found."""
+def _description(context: Context, stored: Stored) -> str:
+    """Return what tells a person which key it is: its masked form, its age, and the outcome of its last test."""
     from kojikey.model.timestamps import now, parsed
     from kojikey.operations.key_records import key_of
 
@@ -166,9 +164,9 @@ def _which(context: Context, stored: Stored) -> str:
         return " (its record was changed outside kojikey)"
     current, days = key.current, key.age_days(parsed(now()))
     test = current.last_test
-    told = f"last tested {test.tested_at[:10]}: {test.outcome}" if test else "never tested"
+    tested = f"last tested {test.tested_at[:10]}: {test.outcome}" if test else "never tested"
     masked = context.terminal.masked(current.tail, sys.stderr)
-    return f" ({masked}, {counted(days, 'day')} old, {told})"
+    return f" ({masked}, {counted(days, 'day')} old, {tested})"
 
 
 COMMANDS = (

@@ -1,4 +1,4 @@
-"""The time limit of a request, as ``--timeout`` gives it."""
+"""The time limit of a request, from the option ``--timeout``."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from kojikey.cli.options import TIMEOUT
 from kojikey.model.errors import Effect, UsageError
 
 TIMEOUT_S = 10.0
-"""Seconds to wait for each request, unless the command line says otherwise."""
+"""Seconds to wait for each request by default."""
 
 
 def timeout_of(call: Call) -> float:
     """Return the seconds to wait for each request.
 
     Raises:
-        UsageError: not a positive number, or over an hour.
+        UsageError: the option is not a positive number, or more than an hour.
     """
     seconds = call.get(TIMEOUT)
     if seconds is None:

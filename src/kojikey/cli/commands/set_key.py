@@ -1,4 +1,4 @@
-"""``kojikey set``: changes the settings of a key, without a new key."""
+"""``kojikey set``: changes the settings of a key, but not the key."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ UNSET = Texts(
     complete="setting",
 )
 
-_GIVEN = (LABEL, EXPIRES, ROTATE_AFTER, MODEL, CAPABILITY, BASE_URL)
+_SETTINGS = (LABEL, EXPIRES, ROTATE_AFTER, MODEL, CAPABILITY, BASE_URL)
 _FOR_A_TEST = (NO_TEST, ALLOW_LIMITED, ALLOW_UNVERIFIED, TIMEOUT, DEEP)
 
 
 def set_key(call: Call) -> int:
-    """Carry out ``kojikey set``."""
+    """Run ``kojikey set`` and return the exit code."""
     from kojikey import wiring
     from kojikey.cli.commands import change_output
-    from kojikey.cli.commands.key_input import tell_next_rotation
+    from kojikey.cli.commands.key_input import note_next_rotation
     from kojikey.cli.commands.key_probe import probe_for_one, run_operation
     from kojikey.cli.output.advice import for_saved
     from kojikey.operations.changing import change_settings
 
     context = context_of(call)
     provider = call[PROVIDER]
-    unset = _checked(call, provider)
+    unset = _checked_unset(call, provider)
     wiring.checked_provider(provider, context.settings)
     catalog = wiring.catalog(context.settings)
     definition = catalog.get(provider)
@@ -59,8 +59,8 @@ def set_key(call: Call) -> int:
     test = None if call[NO_TEST] else probe
     if test and revision.base_url:
         wiring.check_network(revision.base_url)
-    moves = revision.base_url is not None
-    open_store = wiring.open_chosen_store(context.settings, context.person, may_ask=moves)
+    is_moved = revision.base_url is not None  # only then is the key opened and sealed again
+    open_store = wiring.open_chosen_store(context.settings, context.person, may_ask=is_moved)
     approve = change_output.Approval(context, saving="move it there", advice=for_saved(provider))
     result = run_operation(
         change_settings(open_store, revision, account=context.account, provider=provider, test=test, approve=approve)
@@ -69,15 +69,15 @@ def set_key(call: Call) -> int:
         context.terminal.warn("the key-encryption key is not available, so the audit event of this change is unsigned")
     days = revision.given.rotate_after_days
     if days and result.key and result.action:
-        tell_next_rotation(context.terminal, result.key.current.created_at, days)
+        note_next_rotation(context.terminal, result.key.current.created_at, days)
     return change_output.show(context, result, _lines(result), approval=approve)
 
 
-def _checked(call: Call, provider: str) -> frozenset[str]:
-    """Return what is to be unset, once it is clear that something is to be changed, and each setting in one way.
+def _checked_unset(call: Call, provider: str) -> frozenset[str]:
+    """Check how the options of ``set`` are combined, and return the settings that ``--unset`` names.
 
     Raises:
-        UsageError: it is not.
+        UsageError: no setting is named, one is both set and unset, or an option has nothing to apply to.
     """
     from kojikey.operations.key_settings import SETTINGS
 
@@ -90,7 +90,7 @@ def _checked(call: Call, provider: str) -> frozenset[str]:
     for name in unset:
         if name not in SETTINGS:
             raise UsageError("--unset takes one of " + ", ".join(SETTINGS), hint=example, effect=Effect.NOTHING_CHANGED)
-    given = [option.spelling.removeprefix("--") for option in call.given(*_GIVEN)]
+    given = [option.spelling.removeprefix("--") for option in call.given(*_SETTINGS)]
     both = next((name for name in given if name in unset), None)
     if both:
         raise UsageError(f"--{both} and --unset {both} cannot be combined", hint=example, effect=Effect.NOTHING_CHANGED)
@@ -107,16 +107,16 @@ def _checked(call: Call, provider: str) -> frozenset[str]:
 
 
 def _revision(context: Context, definition: Definition, unset: frozenset[str]) -> Revision:
-    from kojikey.cli.commands.key_input import changes_of
+    from kojikey.cli.commands.key_input import read_changed_settings
     from kojikey.operations.key_settings import Revision
 
-    given = changes_of(context, definition)
+    given = read_changed_settings(context, definition)
     default = definition.checked_base_url(None) if "base-url" in unset else ""
     return Revision(given, unset, definition.default_capabilities, default)
 
 
 def _lines(result: ChangeResult) -> list[str]:
-    """Say what was done, and what was not."""
+    """Return the lines under the result: what was changed, or that nothing was."""
     if result.action is None:
         return ["nothing was changed; the key stays where it was"]
     if result.action == "unchanged":

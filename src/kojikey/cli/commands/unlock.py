@@ -1,4 +1,6 @@
-"""``kojikey unlock`` and ``kojikey lock``: a store's passphrase is asked for once in some hours."""
+"""``kojikey unlock`` and ``kojikey lock``: keep a store's KEK in the kernel's keyring, so that the passphrase is asked
+once in some hours, and delete it again.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +16,14 @@ from kojikey.model.plain_text import counted
 DEFAULT, LONGEST = "8h", timedelta(days=30)
 FOR = Text("--for", help=f"for how long: a span, for example 30m, 8h or 1d (default {DEFAULT})", metavar="8h")
 
-RINGS = {
+_KEYRINGS = {
     "session": "the session keyring: any program of this login can read it until then, and it is deleted at logout",
     "user": "the user keyring: any program of this user can read it until then, also after a logout",
 }
 
 
 def unlock(call: Call) -> int:
-    """Carry out ``kojikey unlock``."""
+    """Run ``kojikey unlock`` and return the exit code."""
     from kojikey import wiring
     from kojikey.cli.output import documents
     from kojikey.operations.store_admin import unlocking
@@ -39,16 +41,16 @@ def unlock(call: Call) -> int:
     page = Page(context.terminal)
     page.line(f"unlocked {place} until {unlocked.until}")
     if not context.terminal.quiet:
-        page.line(f"its key-encryption key is in {RINGS[unlocked.ring]}", indent=2)
+        page.line(f"its key-encryption key is in {_KEYRINGS[unlocked.ring]}", indent=2)
         page.line(Hint(next_step("lock"), " ends it"), indent=2)
     return 0
 
 
 def _duration(call: Call) -> timedelta:
-    """Return how long the store is to be unlocked.
+    """Return how long the store stays unlocked.
 
     Raises:
-        UsageError: --for makes no sense.
+        UsageError: ``--for`` is not a span, or out of range.
     """
     from kojikey.model.timestamps import short_span
 
@@ -64,7 +66,7 @@ def _duration(call: Call) -> timedelta:
 
 
 def lock(call: Call) -> int:
-    """Carry out ``kojikey lock``."""
+    """Run ``kojikey lock`` and return the exit code."""
     from kojikey.cli.output import documents
     from kojikey.operations.store_admin import unlocking
 

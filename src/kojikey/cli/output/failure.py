@@ -124,7 +124,7 @@ def failed(command: str | None, code: int, error: dict[str, Any]) -> dict[str, A
 
 def say(line: str) -> None:
     """Write a line to stderr, with "?" for characters that its encoding lacks; a closed stderr is ignored."""
-    from kojikey.cli.output.stdout import runner_reads
+    from kojikey.cli.output.stdout import encodable, runner_reads
     from kojikey.model.plain_text import one_line
 
     line = one_line(line)
@@ -132,9 +132,8 @@ def say(line: str) -> None:
         from kojikey.cli.output.github_escape import escaped
 
         line = escaped(line)
-    encoding = getattr(sys.stderr, "encoding", None) or "ascii"
     try:
-        text = line.encode(encoding, "replace").decode(encoding)
+        text = encodable(line, sys.stderr)
         print(wrapped(text) if sys.stderr.isatty() else text, file=sys.stderr)
     except (OSError, ValueError):
         return

@@ -1,6 +1,6 @@
-"""The keys that still work at their providers after their records were removed here: ids, names and pages.
+"""The keys that still work at their providers after their records were removed: ids, names and pages.
 
-Owns: their form in JSON. Must not: ask a provider.
+Owns: their members in JSON. Must not: send a request.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from kojikey.providers.index import IndexEntry
 
 
 class LeftKey(NamedTuple):
-    """A key that still works, or one that may have been created and whose value nobody has (only its ``name``)."""
+    """A key that still works, or a key that may exist and whose value is lost; the latter has only a ``name``."""
 
     provider: str
     page: str
@@ -25,11 +25,11 @@ class LeftKey(NamedTuple):
     @property
     def key_id(self) -> str | None:
         """The key's id at the provider, None if it is not known."""
-        place = self.version.at_provider if self.version else None
-        return (place.key_id or None) if place else None
+        at_provider = self.version.at_provider if self.version else None
+        return (at_provider.key_id or None) if at_provider else None
 
     def as_document(self) -> Document:
-        """Return the key as a member of ``left_at_provider``."""
+        """Return the key as an item of ``left_at_provider``."""
         return {
             "provider": self.provider,
             "version": self.version.number if self.version else None,
@@ -41,7 +41,7 @@ class LeftKey(NamedTuple):
 
 
 def known_there(key: Key, index: Mapping[str, IndexEntry]) -> list[LeftKey]:
-    """Return the key's versions whose ids are known, and the keys of it that may have been created and were lost."""
+    """Return the versions of a key whose ids are known, and the keys of lost value that may exist beside them."""
     page = index[key.provider].keys_page if key.provider in index else ""
     versions = [LeftKey(key.provider, page, version) for version in key.versions]
     lost = [LeftKey(key.provider, page, name=intent.name) for intent in key.unfound]
@@ -49,6 +49,6 @@ def known_there(key: Key, index: Mapping[str, IndexEntry]) -> list[LeftKey]:
 
 
 def still_there(provider: str, versions: Iterable[Version], index: Mapping[str, IndexEntry]) -> list[LeftKey]:
-    """Return versions that were to be deleted at the provider and are not."""
+    """Return the versions that could not be deleted at the provider."""
     page = index[provider].keys_page if provider in index else ""
     return [LeftKey(provider, page, version) for version in versions]

@@ -12,7 +12,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import Any
+    from typing import Any, TextIO
 
 
 class Stdout:
@@ -25,8 +25,8 @@ class Stdout:
         self.is_on_github = is_on_github or runner_reads(environ)
 
     def text(self, text: str) -> None:
-        """Write text for people; it has to be whole lines."""
-        sys.stdout.write(self._escaped(text))
+        """Write text for people, with "?" for characters that the encoding lacks; it has to be whole lines."""
+        sys.stdout.write(encodable(self._escaped(text), sys.stdout))
 
     def json(self, text: str) -> None:
         """Write JSON, or a part of a document."""
@@ -63,6 +63,12 @@ class Stdout:
         from kojikey.cli.output.github_escape import escaped
 
         return escaped(text)
+
+
+def encodable(text: str, stream: TextIO) -> str:
+    """Return the text with "?" for the characters that the encoding of a stream lacks."""
+    encoding = getattr(stream, "encoding", None) or "ascii"
+    return text.encode(encoding, "replace").decode(encoding)
 
 
 def runner_reads(environ: Mapping[str, str]) -> bool:

@@ -85,9 +85,7 @@ class StreamedTable(_Screen):
         self._write(wrapped(line) if sys.stdout.isatty() else line)
 
     def _write(self, line: str) -> None:
-        encoding = getattr(sys.stdout, "encoding", None) or "ascii"
-        text = line.encode(encoding, "replace").decode(encoding)
-        self.terminal.out.text(text + "\n")
+        self.terminal.out.text(line + "\n")
 
 
 class DrawnTable(_Screen):

@@ -27,7 +27,7 @@ ACCEPT = Flag("--accept", help="with --verify: accept an older state, for exampl
 
 
 def audit(call: Call) -> int:
-    """Carry out ``kojikey audit``."""
+    """Run ``kojikey audit`` and return the exit code."""
     from kojikey import wiring
     from kojikey.model.timestamps import short_span
     from kojikey.operations.audit import auditing

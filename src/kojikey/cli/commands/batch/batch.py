@@ -186,8 +186,8 @@ def _common_settings(context: Context) -> KeySettings:
     """Return what the options set for every key of the batch."""
     expires = context.call.get(EXPIRES)
     return KeySettings(
-        expires_at=key_input.expiry(expires, context.terminal) if expires is not None else None,
-        rotate_after_days=key_input.rotate_after_of_new(context.call, context.terminal),
+        expires_at=key_input.read_expiry(expires, context.terminal) if expires is not None else None,
+        rotate_after_days=key_input.read_rotate_after(context.call, context.terminal),
     )
 
 
@@ -195,7 +195,7 @@ def _approval(context: Context) -> Approve:
     """Return who decides: the options alone. A batch asks nobody."""
 
     def approve(verdict: Verdict) -> bool:
-        return context.call.get(change_output.allowing(verdict))
+        return context.call.get(change_output.option_allowing(verdict))
 
     return approve
 
@@ -315,7 +315,7 @@ def _line(
         base_url, label = fields.get("base_url"), fields.get("label")
         settings = replace(
             settings,
-            base_url=key_input.base_url_of(base_url, definition, tell) if base_url is not None else None,
+            base_url=key_input.read_base_url(base_url, definition, tell) if base_url is not None else None,
             label=key_input.checked_label(label),
         )
         secret = clean(fields["key"], definition, catalog, force_shape=is_shape_forced).secret

@@ -34,7 +34,7 @@ OUTPUT_FILE = Text(
 
 
 def export(call: Call) -> int:
-    """Carry out ``kojikey export``."""
+    """Run ``kojikey export`` and return the exit code."""
     from kojikey import wiring
     from kojikey.cli.commands.export.formats import secret_name
 

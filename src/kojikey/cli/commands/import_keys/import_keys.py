@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def import_keys(call: Call) -> int:
-    """Carry out ``kojikey import``."""
+    """Run ``kojikey import`` and return the exit code."""
     from kojikey import wiring
     from kojikey.cli.commands.import_keys.output import Report, again, write
     from kojikey.cli.commands.import_keys.plan import plan, read_maps

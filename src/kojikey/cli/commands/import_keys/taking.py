@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from kojikey.cli.commands import change_output
-from kojikey.cli.commands.change_output import allowing
+from kojikey.cli.commands.change_output import option_allowing
 from kojikey.cli.commands.import_keys.options import ROTATE
 from kojikey.cli.commands.import_keys.plan import Row, place_of, shown_name
 from kojikey.cli.commands.import_keys.sources import Source
@@ -180,7 +180,7 @@ class Taking:
 
     def _by_options(self, verdict: Verdict) -> bool:
         """Decide by the options alone: a person is asked when all tests are made."""
-        return self.context.call[allowing(verdict)]
+        return self.context.call[option_allowing(verdict)]
 
     async def _save_all(self, destination: Destination) -> None:
         from kojikey import wiring

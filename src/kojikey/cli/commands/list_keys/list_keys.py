@@ -13,7 +13,7 @@ from kojikey.model.next_step import Hint, next_step
 
 
 def list_keys(call: Call) -> int:
-    """Carry out ``kojikey list``."""
+    """Run ``kojikey list`` and return the exit code."""
     from kojikey import wiring
     from kojikey.cli.commands.list_keys.rows import Totals, check_options, chosen_rows
     from kojikey.cli.output.damaged_records import DamagedRecords

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
-from kojikey.cli.commands.change_output import allowing
+from kojikey.cli.commands.change_output import option_allowing
 from kojikey.cli.commands.key_probe import open_probe, run_operation
 from kojikey.cli.commands.management import Access, access_to, admin_account_of, open_management
 from kojikey.cli.commands.rotate.due_report import DueReport
@@ -237,7 +237,7 @@ class _Run:
         call = self._context.call
 
         def approve(verdict: Verdict) -> bool:
-            return call[allowing(verdict)]
+            return call[option_allowing(verdict)]
 
         return Minter(
             keys,

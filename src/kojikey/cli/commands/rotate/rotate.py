@@ -190,7 +190,7 @@ def _begin(
     from kojikey.cli.commands.key_probe import run_operation
     from kojikey.operations import rotating
 
-    settings = key_input.settings_of(context, definition)
+    settings = key_input.read_key_settings(context, definition)
     key = rotating.ensure_unstaged(open_store, account=context.account, provider=definition.id)
     if test:
         wiring.check_network(settings.base_url or key.current.base_url)

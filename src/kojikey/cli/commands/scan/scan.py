@@ -39,7 +39,7 @@ _STDIN = _STDOUT = "-"
 
 
 def scan(call: Call) -> int:
-    """Carry out ``kojikey scan``."""
+    """Run ``kojikey scan`` and return the exit code."""
     from kojikey import wiring
     from kojikey.cli.commands.scan.findings import Findings
     from kojikey.cli.commands.scan.output import tell_what_was_left_out

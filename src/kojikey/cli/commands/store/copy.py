@@ -26,7 +26,7 @@ _MEND = Hint(
 
 
 def store_copy(call: Call) -> int:
-    """Carry out ``kojikey store copy``."""
+    """Run ``kojikey store copy`` and return the exit code."""
     from kojikey import wiring
     from kojikey.operations.store_admin.copying import copy
 

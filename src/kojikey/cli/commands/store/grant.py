@@ -20,7 +20,7 @@ ROLE = Argument("role", "ROLE", "the name of the role in the database")
 
 
 def grant(call: Call) -> int:
-    """Carry out ``kojikey store grant``."""
+    """Run ``kojikey store grant`` and return the exit code."""
     from kojikey import wiring
     from kojikey.operations.store_admin import granting
 
@@ -33,7 +33,7 @@ def grant(call: Call) -> int:
 
 
 def revoke(call: Call) -> int:
-    """Carry out ``kojikey store revoke``."""
+    """Run ``kojikey store revoke`` and return the exit code."""
     from kojikey import wiring
     from kojikey.operations.store_admin import granting
 

@@ -51,7 +51,7 @@ def _rows(context: Context) -> list[Document]:
 
 
 def use(call: Call) -> int:
-    """Carry out ``kojikey store use``."""
+    """Run ``kojikey store use`` and return the exit code."""
     from kojikey.cli.commands.config_change import check_store, show_change
     from kojikey.config.config_edit import set_value
 

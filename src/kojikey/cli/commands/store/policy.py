@@ -11,7 +11,7 @@ NAME = Argument("name", "ACCOUNT", "the account", complete="account")
 
 
 def policy(call: Call) -> int:
-    """Carry out ``kojikey store policy``."""
+    """Run ``kojikey store policy`` and return the exit code."""
     from kojikey import wiring
     from kojikey.cli.output import documents
     from kojikey.cli.output.stdout import write_json

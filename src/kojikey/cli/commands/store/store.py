@@ -33,7 +33,7 @@ KEK = Text(
 
 
 def init(call: Call) -> int:
-    """Carry out ``kojikey store init``."""
+    """Run ``kojikey store init`` and return the exit code."""
     from kojikey import wiring
 
     context = context_of(call)
@@ -183,7 +183,7 @@ def _show_init(context: Context, store: Store, *, made: bool) -> int:
 
 
 def info(call: Call) -> int:
-    """Carry out ``kojikey store info``."""
+    """Run ``kojikey store info`` and return the exit code."""
     from kojikey import wiring
     from kojikey.cli.output import documents
     from kojikey.operations.store_admin.describing import info as store_info
@@ -222,7 +222,7 @@ def _described(info: StoreInfo) -> list[tuple[str, str]]:
 
 
 def rekey(call: Call) -> int:
-    """Carry out ``kojikey store rekey``."""
+    """Run ``kojikey store rekey`` and return the exit code."""
     from kojikey import wiring
     from kojikey.cli.commands.doctor.findings import BESIDE
     from kojikey.cli.output import documents

@@ -41,7 +41,7 @@ if TYPE_CHECKING:  # `kojikey --help` imports every command's module
 
 
 def test(call: Call) -> int:
-    """Carry out ``kojikey test``."""
+    """Run ``kojikey test`` and return the exit code."""
     from kojikey import wiring
     from kojikey.cli.prompts import has_key_source
 
@@ -131,7 +131,7 @@ def _test_unsaved(context: Context, catalog: Catalog, options: RunOptions) -> in
             effect=Effect.NOTHING_TESTED,
         )
     definition = catalog.get(providers[0])
-    settings = key_input.settings_of(context, definition)
+    settings = key_input.read_key_settings(context, definition)
     secret = key_input.read_clean_key(context, definition, catalog)
     target = Target(
         definition.id,
