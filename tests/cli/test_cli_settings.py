@@ -7,8 +7,10 @@ import stat
 from pathlib import Path
 from typing import Any
 
+import platformdirs
 import pytest
 
+from kojikey.config.settings import find_home
 from support.program import KEK, Program
 
 VARIABLES = ("KOJIKEY_HOME", "KOJIKEY_KEK")
@@ -106,6 +108,23 @@ def test_without_home_the_platforms_folders_are_used(kojikey: Program, tmp_path:
     assert ended.code == 0, ended.said
     assert (tmp_path / "d" / "kojikey" / "keys.db").is_file()
     assert mode(tmp_path / "d" / "kojikey") == 0o700
+
+
+@pytest.mark.parametrize("home", ["/home/anna", "/home/anna/", "/", "//x", "", "here", None])
+@pytest.mark.parametrize("config", ["/c", "/c/", "", "relative", "~/c", None])
+@pytest.mark.parametrize("data", ["/d", " ", None])
+def test_the_folders_are_those_of_platformdirs(
+    monkeypatch: pytest.MonkeyPatch, home: str | None, config: str | None, data: str | None
+) -> None:
+    for name, value in {"HOME": home, "XDG_CONFIG_HOME": config, "XDG_DATA_HOME": data, "KOJIKEY_HOME": None}.items():
+        if value is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, value)
+    assert find_home(os.environ) == (
+        platformdirs.user_config_dir("kojikey", appauthor=False, roaming=True),
+        platformdirs.user_data_dir("kojikey", appauthor=False),
+    )
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077], ids=oct)

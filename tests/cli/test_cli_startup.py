@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +25,8 @@ RUN = HEAVY | {
     "secrets",
     "socket",
     "email",
+    "datetime",  # which `sqlite3` imports
+    "kojikey.cli.output.failure",  # of a run that has something to say
 }
 RUN |= {"ctypes", "kojikey.sealing.kek.kernel_keyring"}  # of a store with a passphrase alone
 TEST = {"typer", "click", "rich", "pygments", "keyring", "platformdirs", "httpx", "httpx2"}
@@ -42,11 +45,11 @@ finally:
 """
 
 
-def imported(kojikey: Program, *arguments: str) -> set[str]:
+def imported(kojikey: Program, *arguments: str, **environ: str | None) -> set[str]:
     """Return the modules that a command imported, as the interpreter itself tells."""
     finished = subprocess.run(
         [COMMAND[0], *TRACE, *COMMAND[1:], *arguments],
-        env=kojikey.with_environ({}), capture_output=True, text=True, timeout=60, check=False,
+        env=kojikey.with_environ(environ), capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert finished.returncode == 0, finished.stderr[-500:]
     lines = [line for line in finished.stderr.splitlines() if line.startswith("import time:")]
@@ -76,6 +79,17 @@ def test_a_command_imports_nothing_that_it_does_not_need(
     modules = imported(kojikey, *arguments)
     assert "kojikey" in modules
     assert modules & forbidden == set()
+
+
+def test_a_run_without_kojikey_home_imports_nothing_more(kojikey: Program, tmp_path: Path) -> None:
+    kojikey.added("elevenlabs")
+    (tmp_path / ".local/share").mkdir(parents=True)
+    (tmp_path / ".local/share/kojikey").symlink_to(kojikey.home)
+    modules = imported(
+        kojikey, "run", "-q", "-p", "elevenlabs", "--require", "--", "true", KOJIKEY_HOME=None, HOME=str(tmp_path)
+    )
+    assert "kojikey.sealing.envelope" in modules
+    assert modules & RUN == set()
 
 
 def test_reading_the_config_does_not_import_what_edits_it(kojikey: Program) -> None:

@@ -5,6 +5,7 @@ Run by ``test_sqlite_crash`` and ``test_known_trails``. It ends well where it ha
 
 from __future__ import annotations
 
+import _sqlite3
 import os
 import signal
 import sqlite3
@@ -82,7 +83,8 @@ def kill_at(deadline: int) -> None:
         sqlite3.Connection.execute(connection, "PRAGMA cache_size = 2")
         return connection
 
-    sqlite3.connect = connected  # type: ignore[assignment]
+    for module in (sqlite3, _sqlite3):  # the remembered trails use the one, the store the other
+        module.connect = connected  # type: ignore[attr-defined]
     for name in ("mkdir", "open", "close", "fsync", "link", "unlink"):
         setattr(os, name, stepping(getattr(os, name)))
 

@@ -145,7 +145,7 @@ def test_a_full_disk_leaves_the_old_state(path: Path, monkeypatch: pytest.Monkey
     assert key is not None
     store.close()
     with monkeypatch.context() as patch:
-        patch.setattr(sqlite3, "connect", nearly_full)
+        patch.setattr("kojikey.stores.sqlite.store.sqlite3.connect", nearly_full)
         with pytest.raises(StoreFull, match="the change was not made"):
             store.commit([Change(KEY, {"pad": "x" * 60_000}, key.revision)], [EVENT])
         assert store.read(KEY) == key
@@ -242,7 +242,7 @@ def test_the_settings_do_not_depend_on_how_sqlite_was_built(path: Path, monkeypa
             connection.execute(f"PRAGMA {setting}")
         return connection
 
-    monkeypatch.setattr(sqlite3, "connect", lax)
+    monkeypatch.setattr("kojikey.stores.sqlite.store.sqlite3.connect", lax)
     connection = SqliteStore(str(path))._opened()
     found = {
         setting: connection.execute(f"PRAGMA {setting}").fetchall()[0][0]

@@ -120,7 +120,10 @@ def test_an_older_store_that_cannot_be_written_is_said_to_be_of_another_version(
 ) -> None:
     teach(monkeypatch, *TWO_MORE)
     connect, before = sqlite3.connect, path.read_bytes()
-    monkeypatch.setattr(sqlite3, "connect", lambda name, **kw: connect(name.replace("mode=rw", "mode=ro"), **kw))
+    monkeypatch.setattr(
+        "kojikey.stores.sqlite.store.sqlite3.connect",
+        lambda name, **kw: connect(name.replace("mode=rw", "mode=ro"), **kw),
+    )
     with pytest.raises(StoreVersion, match="older kojikey"):
         SqliteStore(str(path)).open()
     assert path.read_bytes() == before

@@ -229,7 +229,10 @@ def test_no_error_of_a_real_connection_leaves_a_verb(
                 return super().execute(*arguments)
 
         with monkeypatch.context() as patch:
-            patch.setattr(sqlite3, "connect", lambda name, **named: connect(name, **{**named, "factory": Failing}))
+            patch.setattr(
+                "kojikey.stores.sqlite.store.sqlite3.connect",
+                lambda name, **named: connect(name, **{**named, "factory": Failing}),
+            )
             for number, (name, verb) in enumerate(VERBS.items()):
                 left[0] = fails_at
                 target = SqliteStore(str(tmp_path / f"{fails_at}-{number}.db")) if name == "create" else store

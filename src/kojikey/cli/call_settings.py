@@ -6,7 +6,6 @@ On the hot path. Must not: know what a command does with its settings.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 
 from kojikey.cli.command import Call
 from kojikey.cli.options import ACCOUNT, ENV, NO_INPUT, STORE
@@ -16,6 +15,7 @@ from kojikey.model.next_step import Hint, next_step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     from kojikey.model.errors import BadDefinition, UnsafeDefinition

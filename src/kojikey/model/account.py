@@ -8,13 +8,12 @@ from kojikey.model.errors import BadAccount
 
 DEFAULT_ACCOUNT = "default"
 NAME = r"[a-z0-9][a-z0-9._@+-]{0,127}"
-_NAME = re.compile(NAME)
 _LONGEST_WORD = 19  # letters and digits in a row; a longer row may be a key
 
 
 def is_account(name: str) -> bool:
     """Return whether a text has the form of an account name; an e-mail address can have it."""
-    return _NAME.fullmatch(name) is not None
+    return name == DEFAULT_ACCOUNT or re.fullmatch(NAME, name) is not None  # compiled only for another name
 
 
 def checked_account(name: str) -> str:

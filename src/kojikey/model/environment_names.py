@@ -1,14 +1,12 @@
 """Which names of environment variables may hold a key.
 
 A variable that changes how programs start or load code must not be set because of a provider definition from elsewhere,
-or because of a slip on the command line. `kojikey run` imports this: nothing here may be slow to load.
+or because of a slip on the command line.
 """
 
 from __future__ import annotations
 
 import re
-
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 # Loaders, shells, interpreters, libraries and kojikey itself read these before or beside a program's own settings.
 _PREFIXES = (
@@ -34,7 +32,7 @@ _NAMES = frozenset({
 
 def is_variable_name(name: str) -> bool:
     """Return whether a shell can use a text as the name of a variable."""
-    return bool(_NAME.fullmatch(name))
+    return re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,127}", name) is not None
 
 
 def may_hold_key(name: str) -> bool:

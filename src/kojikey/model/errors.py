@@ -50,13 +50,14 @@ A key that a provider refuses is a verdict, not an error. Only ``cli/exits.py`` 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from enum import StrEnum
-
 from kojikey.model.next_step import Hint, next_step
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
-class Effect(StrEnum):
+
+class Effect:
     """States what a failed command did not change. It is printed once, after the message."""
 
     CHANGE_NOT_MADE = "the change was not made"

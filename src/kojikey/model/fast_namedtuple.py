@@ -31,14 +31,16 @@ else:
         _fields = ()
 
         def __new__(cls, *values, **named):  # noqa: D102 - the class says it
-            fields = cls._fields
+            fields, defaults = cls._fields, cls._field_defaults
             if named or len(values) != len(fields):
-                rest = {**cls._field_defaults, **named}
-                given = fields[: len(values)]
-                missing = [field for field in fields[len(values) :] if field not in rest]
-                if missing or len(values) > len(fields) or named.keys() - set(fields[len(values) :]):
+                try:
+                    values += tuple(
+                        [named.pop(field) if field in named else defaults[field] for field in fields[len(values) :]]
+                    )
+                except KeyError:
+                    values = ()
+                if named or len(values) != len(fields):
                     raise TypeError(f"{cls.__name__} takes {', '.join(fields)}")
-                values += tuple(rest[field] for field in fields[len(given) :])
             return tuple.__new__(cls, values)
 
         @classmethod

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from kojikey.model.errors import KojikeyError
@@ -32,6 +31,7 @@ from kojikey.stores.stored import stored_of as stored_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from typing import Any, ClassVar
 
 _PAGE = 200  # rows of a page, of an engine that does not say

@@ -25,7 +25,7 @@ _ADAPTERS = {
 }
 _ALSO = {"postgres": "postgresql"}  # libpq takes both
 GROUP = "kojikey.stores"
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,30}")
+_SCHEME = r"[a-z][a-z0-9+.-]{0,30}"
 _SHAPES = "name a store by a URL, for example sqlite:///home/me/keys.db, or by its name in config.toml"
 
 
@@ -33,7 +33,7 @@ def schemes() -> tuple[str, ...]:
     """Return the URL schemes that stores have: ours, then those of other packages that are installed."""
     from importlib.metadata import entry_points
 
-    others = {entry.name for entry in entry_points(group=GROUP) if _SCHEME.fullmatch(entry.name)}
+    others = {entry.name for entry in entry_points(group=GROUP) if re.fullmatch(_SCHEME, entry.name)}
     return (*_ADAPTERS, *sorted(others.difference(_ADAPTERS)))
 
 

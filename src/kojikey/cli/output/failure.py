@@ -1,7 +1,4 @@
-"""Reports the failure of a command: one message, one hint, one exit code, and JSON if it was requested.
-
-On the hot path because of :func:`say`: imports nothing expensive at module level.
-"""
+"""Reports the failure of a command: one message, one hint, one exit code, and JSON if it was requested."""
 
 from __future__ import annotations
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from kojikey.cli.command import Call, Identifier
 from kojikey.model.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 REVOKE = (
     "it is in your shell's history now: revoke it at the provider, and give the new key at the prompt, or with "

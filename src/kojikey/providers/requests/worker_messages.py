@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from msgspec import convert, structs, to_builtins
 
 from kojikey.model.bugs import BugElsewhere, kind_and_place
-from kojikey.model.errors import BadNetworkSettings, Effect, KojikeyError, UsageError
+from kojikey.model.errors import BadNetworkSettings, KojikeyError, UsageError
 from kojikey.model.next_step import Hint, Next
 from kojikey.model.secret import Secret
 from kojikey.model.verdict import Reason, Usage, Verdict
@@ -99,7 +99,7 @@ def failure_message(number: int, error: Exception) -> Message:
         "is_network": isinstance(error, BadNetworkSettings),
         "message": error.message,
         "hint": _hint_fields(error.hint) if error.hint else None,
-        "effect": str(error.effect) if error.effect else None,
+        "effect": error.effect,
     }
     return {"test": number, "error": fields}
 
@@ -126,7 +126,7 @@ def _error_of(fields: Message) -> KojikeyError:
     return kind(
         fields["message"],
         hint=_hint_of(fields["hint"]) if fields["hint"] else None,
-        effect=Effect(fields["effect"]) if fields["effect"] else None,
+        effect=fields["effect"],
     )
 
 

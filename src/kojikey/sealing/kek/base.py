@@ -10,7 +10,6 @@ KEK whose id is not the spec's is refused.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
 
 from kojikey.model.errors import KekUnavailable, RecordChanged, WrongKek
 from kojikey.model.fast_namedtuple import NamedTuple
@@ -21,6 +20,7 @@ from kojikey.sealing.record import DATA_KEY_PLACE, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from typing import Any, Literal, Protocol, TypeAlias
 
     from kojikey.sealing.kek.age_recipients import Recipient

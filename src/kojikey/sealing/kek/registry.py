@@ -80,7 +80,7 @@ def make(source: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
     return check_source(source).make(source.partition(":")[2], store_id=store_id, inputs=inputs)
 
 
-def check_source(source: str, *, effect: Effect = Effect.NOTHING_CREATED) -> Source:
+def check_source(source: str, *, effect: str = Effect.NOTHING_CREATED) -> Source:
     """Return the module of a source as people give it, without asking the source for anything.
 
     Raises:

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
 
 from kojikey.model.errors import Effect, StoreCorrupt, StoreExists, StoreNotFound, StoreUnavailable, UnsafePermissions
 from kojikey.model.ownership import quoted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SIDE_FILES = ("-journal", "-wal", "-shm")
 _HAS_OWNERS = hasattr(os, "geteuid")  # Windows has access lists instead, which a new file inherits from the profile

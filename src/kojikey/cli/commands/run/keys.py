@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from kojikey.cli.command import Call, Flag
 from kojikey.cli.options import QUIET
-from kojikey.cli.output.failure import say
 from kojikey.config.settings import Settings
 from kojikey.model.errors import KeyNotFound, NotFound
 from kojikey.model.next_step import next_step
@@ -30,7 +29,7 @@ def leave_alone(call: Call, open_store: OpenStore, account: str, provider: str) 
     if call.get(REQUIRE):
         raise _missing(open_store, account, provider)
     if not call.get(QUIET):
-        say(f"kojikey: {_missing(open_store, account, provider)}; its variables were not changed")
+        _say(f"{_missing(open_store, account, provider)}; its variables were not changed")
 
 
 def held_providers(
@@ -51,7 +50,7 @@ def held_providers(
     held = dict.fromkeys(BUILT_IN if call.get(REQUIRE) else ())
     if open_store.is_disabled(account):
         if not held and not call.get(QUIET):
-            say(f"kojikey: account {account} is disabled, so none of its keys is used; the environment was not changed")
+            _say(f"account {account} is disabled, so none of its keys is used; the environment was not changed")
         return held
     for stored in open_store.store.scan(Query(account=account)):
         provider = str(stored.ref.provider)
@@ -71,7 +70,7 @@ def _leave_out(call: Call, settings: Settings, provider: str) -> None:
     if call.get(REQUIRE):
         mend = "fix its file" if is_broken else "put its file back"
         raise NotFound(message, hint=f"{mend} in {settings.home.providers}, or name the other providers with -p")
-    say(f"kojikey: {message}")
+    _say(message)
 
 
 def _missing(open_store: OpenStore, account: str, provider: str) -> NotFound:
@@ -80,3 +79,9 @@ def _missing(open_store: OpenStore, account: str, provider: str) -> NotFound:
         enable = next_step("account enable", account)
         return NotFound(f"account {account} is disabled, so no {provider} key of its own is used", hint=enable)
     return KeyNotFound(account, provider)
+
+
+def _say(message: str) -> None:
+    from kojikey.cli.output.failure import say  # a run without a message does not import it
+
+    say(f"kojikey: {message}")

@@ -12,10 +12,8 @@ from kojikey.cli.call_settings import settings_of
 from kojikey.cli.command import Arguments, Call, Command, Flag
 from kojikey.cli.commands.run.keys import REQUIRE, held_providers, leave_alone
 from kojikey.cli.options import ACCOUNT, DRY_RUN, ENV, JSON, NO_COLOR, NO_INPUT, ONLY, QUIET, STORE
-from kojikey.cli.output.failure import say
 from kojikey.config.settings import Settings
 from kojikey.model.environment import Environment
-from kojikey.model.environment_names import is_variable_name, may_hold_key
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.next_step import next_step
 
@@ -73,6 +71,10 @@ def run(call: Call) -> int:
 
 
 def _named_variables(pairs: tuple[str, ...]) -> dict[str, str]:
+    if not pairs:
+        return {}
+    from kojikey.model.environment_names import is_variable_name, may_hold_key
+
     named = {}
     for pair in pairs:
         name, equals, provider = pair.partition("=")
@@ -176,6 +178,7 @@ def _refused(call: Call, name: str, error: OSError | ValueError) -> int:
 
 
 def _not_started(call: Call, name: str, problem: str, code: int) -> int:
+    from kojikey.cli.output.failure import failed, say
     from kojikey.model.key_detection import looks_like_key
 
     hint, message = None, f"{name if name and name.isprintable() else 'the program'} {problem}"
@@ -187,7 +190,6 @@ def _not_started(call: Call, name: str, problem: str, code: int) -> int:
     if hint:
         say(f"  {hint}")
     if call[JSON]:
-        from kojikey.cli.output.failure import failed
         from kojikey.cli.output.stdout import write_json
 
         word = "not_found" if code == NOT_FOUND else "not_executable"  # no exit code of ours
