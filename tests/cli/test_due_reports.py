@@ -89,8 +89,9 @@ def test_a_key_that_expires_within_two_weeks_or_as_is_said_is_due(
 
 @pytest.mark.parametrize(
     "option",
-    [("--resume",), ("--abort",), ("--rollback",), ("--retire",), ("--mint", "--like", "x"), ("--mint", "--parent", "x"),
-     ("--no-test",), ("--force-shape",), ("--expires", "9d"), ("--rotate-after", "9d"), ("--stdin",), ("--batch", "-")],
+    [("--resume",), ("--abort",), ("--rollback",), ("--retire",), ("--no-test",), ("--force-shape",), ("--stdin",),
+     ("--batch", "-"), ("--expires", "9d"), ("--rotate-after", "9d"), ("--mint", "--like", "x"),
+     ("--mint", "--parent", "x")],
     ids=lambda option: option[-1] if option[0] != "--mint" else option[1],
 )  # fmt: skip
 def test_an_option_that_due_would_ignore_is_refused(kojikey: Program, option: tuple[str, ...]) -> None:
