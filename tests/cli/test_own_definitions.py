@@ -91,6 +91,18 @@ def test_a_warning_lists_few_mistakes_and_says_where_the_others_are(kojikey: Pro
     assert kojikey("providers", "acme").err.count("is not a key of a definition") == 20
 
 
+def test_check_names_a_bundled_id_beside_every_other_mistake(kojikey: Program, folder: Path) -> None:
+    path = folder / "openai.toml"
+    path.write_text('surprise = 1\nid = "openai"\n')
+    ended = kojikey("providers", "check", str(path), "--json")
+    problems = {(row["line"], row["problem"]) for row in ended.results}
+    assert ended.code == 2
+    assert {
+        (1, "surprise is not a key of a definition"),
+        (2, "id openai comes with kojikey and cannot be replaced"),
+    } < problems
+
+
 def test_a_file_with_a_bundled_id_is_ignored_with_one_warning(kojikey: Program, folder: Path) -> None:
     kojikey.added("elevenlabs")
     (folder / "elevenlabs.toml").write_text(ACME.replace("acme_speech", "elevenlabs"))

@@ -49,12 +49,12 @@ def _mistakes(path: str) -> list[tuple[int, str]]:
             hint=Hint(next_step("providers", "new", "ID"), " writes one to fill in"),
         ) from None
     try:
-        definition = parse(text, path)
+        provider, problems = parse(text, path).id, list[str]()
     except BadDefinition as error:
-        return with_lines(text, list(error.problems))
-    if definition.id in read_index():
-        return with_lines(text, [f"id {definition.id} comes with kojikey and cannot be replaced"])
-    return []
+        provider, problems = error.provider, list(error.problems)
+    if provider in read_index():
+        problems.append(f"id {provider} comes with kojikey and cannot be replaced")
+    return with_lines(text, problems)
 
 
 def _counted(mistakes: list[tuple[int, str]]) -> str:
