@@ -95,7 +95,8 @@ def describe(spec: Spec) -> str:
     names = [member.recipient.name for member in members[:_SHOWN]]
     more = f" and {len(members) - _SHOWN} more" if len(members) > _SHOWN else ""
     who = "one recipient" if len(members) == 1 else f"{len(members)} recipients"
-    return f"sealed to {who}, each of whom opens it with their own identity: {', '.join(names)}{more}"
+    opens = "who opens it with their" if len(members) == 1 else "each of whom opens it with their own"
+    return f"sealed to {who}, {opens} identity: {', '.join(names)}{more}"
 
 
 def mismatch(spec: Spec) -> str:

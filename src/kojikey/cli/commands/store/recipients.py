@@ -69,7 +69,12 @@ def _list(context: Context, open_store: OpenStore, inputs: KekInputs, _: str) ->
 
     page = Page(context.terminal)
     cells = [
-        (row.added_at[:10], row.added_by, row.recipient.comment + (" (you)" if row.is_own else ""), row.recipient.text)
+        (
+            row.added_at[:10],
+            row.added_by,
+            f"{row.recipient.comment} (you)".lstrip() if row.is_own else row.recipient.comment,
+            row.recipient.text,
+        )
         for row in rows
     ]
     page.table(("ADDED", "BY", "COMMENT", "RECIPIENT"), cells)
