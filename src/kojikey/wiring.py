@@ -23,7 +23,8 @@ from kojikey.model.errors import (
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.plain_text import one_line
 from kojikey.model.ref import Document
-from kojikey.operations.open_store import FORMAT, OpenStore
+from kojikey.operations.open_store import OpenStore
+from kojikey.operations.record_checks import FORMAT
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Store
 from kojikey.stores.registry import store_from_url

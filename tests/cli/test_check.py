@@ -12,7 +12,7 @@ from kojikey.model.secret import Secret
 from kojikey.model.timestamps import parsed, stamp
 from kojikey.model.verdict import Reason
 from kojikey.operations.adding import NewKey
-from kojikey.operations.checking import Policy, Problem, Wanted, check
+from kojikey.operations.checking import Limits, Problem, Wanted, check
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.probing import Target
 from support.program import Program
@@ -28,25 +28,25 @@ def sample_store(tmp_path: object) -> SampleStore:
 
 
 def lacks(
-    sample_store: SampleStore, reason: Reason | None, policy: Policy, *, now: datetime = NOW, **settings: str
+    sample_store: SampleStore, reason: Reason | None, limits: Limits, *, now: datetime = NOW, **settings: str
 ) -> list[Problem]:
     test = FakeTester(reason) if reason else None
     new = NewKey("acme", Target("elevenlabs", "https://x.example"), Secret("sk_" + "0" * 48), KeySettings(**settings))  # type: ignore[arg-type]
     add(sample_store.open_store(), new, test=test, approve=lambda _: True)
-    (found,) = check(sample_store.open_store(), Wanted(["elevenlabs"], policy, now), account="acme")
+    (found,) = check(sample_store.open_store(), Wanted(["elevenlabs"], limits, now), account="acme")
     assert found.is_met is (not found.problems)
     return list(found.problems)
 
 
 def test_a_key_that_is_not_there_is_reported(sample_store: SampleStore) -> None:
-    assert lacks(sample_store, None, Policy()) == []
-    (found,) = check(sample_store.open_store(), Wanted(["google_gemini"], Policy(), NOW), account="acme")
+    assert lacks(sample_store, None, Limits()) == []
+    (found,) = check(sample_store.open_store(), Wanted(["google_gemini"], Limits(), NOW), account="acme")
     assert (found.problems, found.key) == ((Problem.NO_KEY,), None)
 
 
 def test_an_account_that_is_not_there_is_no_account_without_a_key(sample_store: SampleStore) -> None:
     with pytest.raises(AccountNotFound):
-        check(sample_store.open_store(), Wanted(["elevenlabs"], Policy(), NOW), account="acmee")
+        check(sample_store.open_store(), Wanted(["elevenlabs"], Limits(), NOW), account="acmee")
 
 
 def test_every_account_is_asked_for_each_of_its_keys(kojikey: Program) -> None:
@@ -90,7 +90,7 @@ def test_all_accounts_are_none_where_the_store_is_empty(kojikey: Program) -> Non
 def test_what_the_last_test_said_counts(
     sample_store: SampleStore, reason: Reason | None, expected: list[Problem]
 ) -> None:
-    assert lacks(sample_store, reason, Policy()) == expected
+    assert lacks(sample_store, reason, Limits()) == expected
 
 
 @pytest.mark.parametrize(
@@ -105,12 +105,12 @@ def test_what_the_last_test_said_counts(
 def test_a_test_that_settled_nothing_does_not_count(
     sample_store: SampleStore, reason: Reason | None, within: int, expected: list[Problem]
 ) -> None:
-    assert lacks(sample_store, reason, Policy(tested_within=timedelta(days=within))) == expected
+    assert lacks(sample_store, reason, Limits(tested_within=timedelta(days=within))) == expected
 
 
 def test_an_old_key_and_an_expired_one_are_reported(sample_store: SampleStore) -> None:
     later = datetime.now(UTC) + timedelta(days=91)
-    demands = Policy(max_age=timedelta(days=90))
+    demands = Limits(max_age=timedelta(days=90))
     assert lacks(sample_store, Reason.OK, demands, now=later, expires_at="2026-11-24T00:00:00Z") == [
         Problem.EXPIRED,
         Problem.TOO_OLD,
@@ -118,14 +118,14 @@ def test_an_old_key_and_an_expired_one_are_reported(sample_store: SampleStore) -
 
 
 def test_at_the_very_limit_a_key_is_expired_but_not_too_old(sample_store: SampleStore) -> None:
-    assert lacks(sample_store, Reason.OK, Policy(), expires_at=stamp(NOW)) == [Problem.EXPIRED]
+    assert lacks(sample_store, Reason.OK, Limits(), expires_at=stamp(NOW)) == [Problem.EXPIRED]
     key = sample_store.key("acme", "elevenlabs")
     assert key is not None
     limit = parsed(key.created_at) + timedelta(days=90)
     for later, expected in ((timedelta(0), []), (timedelta(seconds=1), [Problem.TOO_OLD])):
-        policy = Policy(max_age=timedelta(days=90))
+        limits = Limits(max_age=timedelta(days=90))
         open_store = sample_store.open_store()
-        (found,) = check(open_store, Wanted(["elevenlabs"], policy, limit + later), account="acme")
+        (found,) = check(open_store, Wanted(["elevenlabs"], limits, limit + later), account="acme")
         assert [lack for lack in found.problems if lack is not Problem.EXPIRED] == expected
 
 

@@ -10,7 +10,7 @@ from kojikey.model.errors import AlreadyStaged, ChangedMeanwhile, KekMissing, Ke
 from kojikey.model.key import Stage
 from kojikey.model.verdict import Reason
 from kojikey.operations import removing
-from kojikey.operations.key_settings import KeySettings, Revision
+from kojikey.operations.key_settings import KeySettings, SettingsChange
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.results import ChangeResult
 from kojikey.stores.base import Store
@@ -19,15 +19,15 @@ from support.rotation import change_settings
 from support.sample_store import ACCOUNT, BASE_URL, NEW, OLD, PROVIDER, FakeTester, Held, SampleStore, no, yes
 
 ELSEWHERE = "https://api.eu.residency.elevenlabs.io"
-MOVE = Revision(KeySettings(base_url=ELSEWHERE))
-LABEL = Revision(KeySettings(label="production"))
+MOVE = SettingsChange(KeySettings(base_url=ELSEWHERE))
+LABEL = SettingsChange(KeySettings(label="production"))
 
 
 def change(
-    open_store: OpenStore, revision: Revision = MOVE, *, test: FakeTester | None = None, approve: object = None
+    open_store: OpenStore, wanted: SettingsChange = MOVE, *, test: FakeTester | None = None, approve: object = None
 ) -> ChangeResult:
     decide = yes if approve else no
-    return change_settings(open_store, revision, account=ACCOUNT, provider=PROVIDER, test=test, approve=decide)
+    return change_settings(open_store, wanted, account=ACCOUNT, provider=PROVIDER, test=test, approve=decide)
 
 
 def test_a_key_moves_after_its_test_at_the_new_place_and_keeps_its_number(sample_store: SampleStore) -> None:
@@ -60,7 +60,7 @@ def test_the_previous_version_keeps_its_base_url(sample_store: SampleStore) -> N
 def test_a_key_that_is_not_good_there_stays_as_it_was(sample_store: SampleStore, reason: Reason) -> None:
     sample_store.add()
     before = sample_store.key()
-    both = Revision(KeySettings(base_url=ELSEWHERE, label="production"))
+    both = SettingsChange(KeySettings(base_url=ELSEWHERE, label="production"))
     result = change(sample_store.open_store(), both, test=FakeTester(reason))
     assert (result.action, result.verdict is not None) == (None, True)
     assert sample_store.key() == before
@@ -105,9 +105,9 @@ def test_while_a_version_is_staged_other_settings_may_change_and_the_base_url_no
 def test_what_is_there_already_is_unchanged_and_leaves_no_event(sample_store: SampleStore) -> None:
     sample_store.add(settings=KeySettings(label="production"))
     tester = FakeTester(Reason.INVALID_KEY)
-    same_place = Revision(KeySettings(base_url=BASE_URL))
-    for revision in (LABEL, same_place, Revision(KeySettings(), frozenset({"expires"}))):
-        assert change(sample_store.open_store(), revision, test=tester).action == "unchanged"
+    same_place = SettingsChange(KeySettings(base_url=BASE_URL))
+    for wanted in (LABEL, same_place, SettingsChange(KeySettings(), frozenset({"expires"}))):
+        assert change(sample_store.open_store(), wanted, test=tester).action == "unchanged"
     assert (sample_store.actions(), tester.asked) == (["added"], [])
 
 
@@ -117,7 +117,9 @@ def test_what_is_unset_is_as_of_a_key_for_which_none_was_given(sample_store: Sam
     )
     sample_store.add(settings=given)
     names = frozenset({"label", "expires", "rotate-after", "model", "capability"})
-    result = change(sample_store.open_store(), Revision(KeySettings(), names, default_capabilities=("text_to_speech",)))
+    result = change(
+        sample_store.open_store(), SettingsChange(KeySettings(), names, default_capabilities=("text_to_speech",))
+    )
     key = sample_store.key()
     assert key is not None
     assert (key.label, key.current.expires_at, key.rotate_after_days) == (None, None, 90)
@@ -166,14 +168,14 @@ def test_settings_that_somebody_else_changed_during_the_test_are_kept(sample_sto
 
 
 @pytest.mark.parametrize("is_after", [False, True])
-@pytest.mark.parametrize("revision", [MOVE, LABEL], ids=["move", "label"])
+@pytest.mark.parametrize("wanted", [MOVE, LABEL], ids=["move", "label"])
 def test_a_crash_leaves_the_whole_change_or_none_of_it(
-    sample_store: SampleStore, revision: Revision, is_after: bool
+    sample_store: SampleStore, wanted: SettingsChange, is_after: bool
 ) -> None:
     sample_store.add()
     faulty: Store = FaultyStore(sample_store.opener(), Crash(), at=1, after=is_after)
     with pytest.raises(Crash):
-        change(sample_store.open_store(faulty), revision, test=FakeTester())
+        change(sample_store.open_store(faulty), wanted, test=FakeTester())
     assert sample_store.held() == Held(OLD)
     assert sample_store.actions() == (["added", "changed"] if is_after else ["added"])
     sample_store.verify()

@@ -40,7 +40,7 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key to add, with everything resolved: ``target`` has the base URL, models and capabilities."""
+    """A key to add; ``target`` has its base URL, models and capabilities, with the provider's defaults filled in."""
 
     account: str
     target: Target
@@ -49,10 +49,10 @@ class NewKey:
 
 
 def ensure_absent(open_store: OpenStore, *, account: str, provider: str) -> None:
-    """Check that there is no key yet, before anybody is asked for one.
+    """Check that the account has no key at the provider yet, before anybody is asked for one.
 
     Raises:
-        KeyExists: the account has a key at this provider.
+        KeyExists: it has one.
     """
     if open_store.held(account, provider) is not None:
         raise KeyExists(account, provider)
@@ -69,9 +69,9 @@ async def add(
     """Test a key and save it as version 1 if the outcome allows that; ``test=None`` saves it untested.
 
     Raises:
-        KeyExists: there is a key already, or someone else added one meanwhile; nothing was changed.
-        ChangedMeanwhile: too many others changed the account at once; nothing was changed.
-        StoreUnavailable, CannotOpen: it could not be sealed or saved; nothing was changed.
+        KeyExists: there is a key already, or somebody else added one meanwhile; nothing was changed.
+        ChangedMeanwhile: too many others changed the account at the same time; nothing was changed.
+        StoreUnavailable, CannotOpen: the key cannot be sealed or saved; nothing was changed.
     """
     account, provider = new.account, new.target.provider
     await in_store(lambda: ensure_absent(destination.open_store, account=account, provider=provider))
@@ -86,7 +86,7 @@ def _save(open_store: OpenStore, new: NewKey, verdict: Verdict | None) -> Change
     saved: list[Key] = []
 
     def plan(sealer: Sealer) -> Plan:
-        key = _first(new, sealer, verdict)
+        key = _sealed_key(new, sealer, verdict)
         saved[:] = [key]
         change = Change(key_ref(account, provider), key.as_document(), None)
         return Plan((change,), (event_draft("added", provider, key.current, verdict),))
@@ -100,7 +100,7 @@ def _save(open_store: OpenStore, new: NewKey, verdict: Verdict | None) -> Change
     return ChangeResult(account, provider, "added", tail_of(new.secret.reveal()), 1, key=saved[0], verdict=verdict)
 
 
-def _first(new: NewKey, sealer: Sealer, verdict: Verdict | None) -> Key:
+def _sealed_key(new: NewKey, sealer: Sealer, verdict: Verdict | None) -> Key:
     target, settings = new.target, new.settings
     version = sealed_version(
         sealer, new.secret, provider=target.provider, number=1, stage=Stage.CURRENT,

@@ -1,7 +1,6 @@
-"""Adding many keys: each line of a batch on its own, several at once, results in the order of the input.
+"""Adds the keys of a batch: several at a time, each independent of the others, with results in the order of the lines.
 
-Running the same batch again changes nothing that is done. A store that does not exist yet is created for the first key
-that is saved, so that a batch of refused keys creates none.
+Running the same batch again does not change the keys that were added.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from kojikey.operations.store_calls import StoreCalls, in_place
 
 
 def plan_all(destination: Destination, lines: Iterable[Line | Failed], emit: EmitLine) -> None:
-    """Tell of each line what would become of it. Changes nothing and asks no provider.
+    """Emit for each line what adding it would do. Changes nothing and asks no provider.
 
     Raises:
         StoreUnavailable: the store cannot be read.
@@ -35,7 +34,7 @@ def plan_all(destination: Destination, lines: Iterable[Line | Failed], emit: Emi
     def planned(line: Line) -> Planned:
         new = line.new
         pair, digest = (new.account, new.provider), _digest(new.secret, salt)
-        is_there = _is_there(destination.open_store, new) is not None or pair in before
+        is_there = _unchanged(destination.open_store, new) is not None or pair in before
         if before.setdefault(pair, digest) != digest:
             raise KeyExists(*pair)
         return Planned(line.number, new.account, new.provider, "unchanged" if is_there else "add")
@@ -44,15 +43,15 @@ def plan_all(destination: Destination, lines: Iterable[Line | Failed], emit: Emi
 
 
 def _digest(secret: Secret, salt: bytes) -> bytes:
-    """Return what tells one new key from another within this batch: an account that is new has no fingerprints yet."""
+    """Return a hash by which keys of one batch are compared: a new account has no fingerprints yet."""
     return hashlib.blake2b(secret.reveal().encode(), key=salt, digest_size=16).digest()
 
 
-def _is_there(open_store: OpenStore, new: Replacement) -> ChangeResult | None:
-    """Return that a line changes nothing where the account has that very key, None where it has none there.
+def _unchanged(open_store: OpenStore, new: Replacement) -> ChangeResult | None:
+    """Return the result ``unchanged`` if the account has this very key already, None if it has no key there.
 
     Raises:
-        KeyExists: it has another one. CannotOpen: which one is not known.
+        KeyExists: it has another key. CannotOpen: the keys cannot be compared.
     """
     stored = open_store.held(new.account, new.provider)
     if stored is None:
@@ -67,8 +66,8 @@ async def add_line(
     destination: Destination, new: NewKey, line: Replacement, *, test: Probe | None, approve: Approve,
     in_store: StoreCalls = in_place,
 ) -> ChangeResult:  # fmt: skip
-    """Add one key, unless the account has it already. Raises as :func:`adding.add`."""
-    found = await in_store(lambda: _is_there(destination.open_store, line))
+    """Add one key, unless the account has it already. Raises the errors of :func:`adding.add`."""
+    found = await in_store(lambda: _unchanged(destination.open_store, line))
     if found is not None:
         return found
     return await adding.add(destination, new, test=test, approve=approve, in_store=in_store)
@@ -84,10 +83,10 @@ async def add_all(
 ) -> None:
     """Add the key of each line, at most ``concurrency`` at a time; ``emit`` gets the results in the lines' order.
 
-    ``new_key`` fills in what is usual at a provider. Two lines for one key follow each other.
+    ``new_key`` fills in the provider's defaults. Two lines for one key are worked on one after the other.
 
     Raises:
-        StoreUnavailable: the store went away; lines that were not emitted may be done, and are found so next time.
+        StoreUnavailable: the store went away. Lines without a result may have been added; run the batch again.
     """
 
     async def added(line: Replacement, test: Probe | None, in_store: StoreCalls) -> ChangeResult:

@@ -1,4 +1,4 @@
-"""Whether an account has the keys that a job needs, as far as the store knows. Asks nobody, opens nothing."""
+"""Checks from the store alone whether an account has the keys that a job needs. Asks no provider, opens no key."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from kojikey.stores.base import Query, Store
 
 
 class Problem(StrEnum):
-    """What is wrong with a required key."""
+    """The ways in which a required key can be missing or unfit."""
 
     NO_KEY = "no_key"
     DISABLED = "disabled"  # the account is disabled: its own keys are not used
@@ -36,8 +36,8 @@ class Problem(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """What a key must fulfil beside being there. None: nothing."""
+class Limits:
+    """The limits that a required key must keep; None for no limit."""
 
     max_age: timedelta | None = None
     tested_within: timedelta | None = None
@@ -45,16 +45,16 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The providers at which a key is required, what it must fulfil, and the moment at which it must."""
+    """The providers at which a key is required, its limits, and the moment for which they are computed."""
 
     providers: Sequence[str]
-    policy: Policy
+    limits: Limits
     moment: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """A required key, and what is wrong with it. ``key`` is None where there is none."""
+    """A required key, and its problems. ``key`` is None if the account has none there."""
 
     account: str
     provider: str
@@ -63,16 +63,16 @@ class Requirement:
 
     @property
     def is_met(self) -> bool:
-        """Whether nothing is wrong with the key."""
+        """Whether there is a key without problems."""
         return not self.problems
 
 
 def check(open_store: OpenStore, wanted: Wanted, *, account: str) -> tuple[Requirement, ...]:
-    """Return for each of the providers the account's key there, with what is wrong with it.
+    """Return the account's key at each of the wanted providers, with its problems.
 
     Raises:
-        AccountNotFound: the store has nothing of the account.
-        StoreUnavailable: the store cannot be read. RecordChanged: a record is not one of ours.
+        AccountNotFound: the store has no record of the account.
+        StoreUnavailable: the store cannot be read. RecordChanged: kojikey cannot have written a record.
     """
     refuse_unknown_account(open_store.store, account)
     disabled = open_store.is_disabled(account)
@@ -86,9 +86,9 @@ def check(open_store: OpenStore, wanted: Wanted, *, account: str) -> tuple[Requi
 def check_all(
     open_store: OpenStore, wanted: Wanted, *, damaged: Callable[[RecordChanged], None]
 ) -> Iterator[Requirement]:
-    """Yield for each account and provider what :func:`check` returns, in the order of the accounts.
+    """Yield the result of :func:`check` for each account in turn.
 
-    A record that was changed outside kojikey is reported to ``damaged``, and hides no other.
+    A record that was changed outside kojikey is passed to ``damaged``, and the others are checked.
 
     Raises:
         NotFound: the store has no account. StoreUnavailable: the store cannot be read.
@@ -114,7 +114,7 @@ def check_all(
 
 
 def _by_account(store: Store, accounts: Iterable[str], keys: Iterator[Key]) -> Iterator[tuple[str, Iterable[Key]]]:
-    """Yield each account with its keys, in the order of names; of a store with an order of its own as the keys come."""
+    """Yield each account with its keys: in the order of names, or in the store's own order if it is partitioned."""
     groups, left = groupby(keys, key=lambda key: key.account), deque(accounts)
     if store.partitioned:
         without = dict.fromkeys(left)
@@ -134,30 +134,33 @@ def _by_account(store: Store, accounts: Iterable[str], keys: Iterator[Key]) -> I
 def _requirement(account: str, provider: str, key: Key | None, wanted: Wanted, *, is_disabled: bool) -> Requirement:
     if key is None:
         return Requirement(account, provider, (Problem.NO_KEY,), None)
-    problems = [*([Problem.DISABLED] if is_disabled else []), *_problems(key, wanted.policy, wanted.moment)]
+    problems = [*([Problem.DISABLED] if is_disabled else []), *_problems(key, wanted.limits, wanted.moment)]
     return Requirement(account, provider, tuple(problems), key)
 
 
-def _problems(key: Key, policy: Policy, now: datetime) -> list[Problem]:
+def _problems(key: Key, limits: Limits, now: datetime) -> list[Problem]:
     current = key.current
     problems: list[Problem] = []
     if current.last_test is not None and current.last_test.outcome in (Outcome.REJECTED, Outcome.LIMITED):
         problems.append(Problem(current.last_test.outcome))
     if current.expires_at is not None and parsed(current.expires_at) <= now:
         problems.append(Problem.EXPIRED)
-    if policy.max_age is not None and now - parsed(current.created_at) > policy.max_age:
+    if limits.max_age is not None and now - parsed(current.created_at) > limits.max_age:
         problems.append(Problem.TOO_OLD)
-    if policy.tested_within is not None:
+    if limits.tested_within is not None:
         settled = last_settled(key)
         if settled is None:
             problems.append(Problem.NEVER_TESTED)
-        elif now - parsed(settled) > policy.tested_within:
+        elif now - parsed(settled) > limits.tested_within:
             problems.append(Problem.TESTED_TOO_LONG_AGO)
     return problems
 
 
 def last_settled(key: Key) -> str | None:
-    """Return when a test of the value in use last settled something: one that learned nothing does not count."""
+    """Return when the last conclusive test of the value in use was made, None if there was none.
+
+    After an indeterminate test that is the time of the last valid one: others are not kept.
+    """
     test = key.current.last_test
     if test is None:
         return None

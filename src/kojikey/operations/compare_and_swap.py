@@ -1,6 +1,6 @@
-"""The one loop that repeats a change after somebody else's change came first.
+"""The only loop that repeats a change when somebody else's change came first.
 
-Owns: how often, and after which conflicts. Must not: read a store, or know what a change means.
+Owns: how often a change is repeated, and after which conflicts. Must not: read a store, or know what a change means.
 """
 
 from __future__ import annotations
@@ -23,10 +23,13 @@ _ATTEMPTS = 25
 def retry_on_conflict(
     attempt: Callable[[_State], _Result], first: _State, again: Callable[[], _State], *, refs: Collection[Ref]
 ) -> _Result:
-    """Make a change with what was read first, and while it loses the race for one of ``refs`` with what is read again.
+    """Return the result of ``attempt(first)``; while one of ``refs`` was changed meanwhile, of ``attempt(again())``.
+
+    ``again`` reads the state anew.
 
     Raises:
-        ChangedMeanwhile: another document than those changed, or it lost too often. Also what ``again`` raises.
+        ChangedMeanwhile: a document that is not in ``refs`` was changed, or this attempt was the 25th. Also the errors
+            of ``attempt`` and ``again``.
     """
     state = first
     for left in reversed(range(_ATTEMPTS)):

@@ -1,7 +1,7 @@
-"""Imports several keys of one account at once: they are tested at the same time, and each is saved as soon as possible.
+"""Imports several keys of one account: tests them concurrently, and saves each as soon as its own test is done.
 
-Owns: what a value means for the account's existing key. Must not: know where a value came from, or ask a person:
-undecided values are returned, and finished by a second call.
+Owns: whether a value is added, replaces the account's key, or changes nothing. Must not: know where a value comes from,
+or ask a person. Values about which a person has to be asked are left undecided; :func:`finish` saves them afterwards.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Intent = Literal["add", "rotate", "unchanged"]
 
 @dataclass(slots=True)
 class Import:
-    """A key to take, and how far that has come. ``base_url`` is where it is tested: where a key that it replaces is."""
+    """A key to import, and its state so far. It is tested at ``base_url``, by default that of the key it replaces."""
 
     new: NewKey
     intent: Intent | None = None
@@ -42,12 +42,12 @@ class Import:
 
     @property
     def needs_saving(self) -> bool:
-        """Whether there is something to do."""
+        """Whether the key is still to be tested and saved."""
         return self.error is None and self.result is None and self.intent is not None
 
     @property
     def undecided(self) -> Verdict | None:
-        """The verdict of its test where that neither saved the key nor ruled it out, None otherwise."""
+        """The verdict of a key whose test neither saved it nor ruled it out, None for any other key."""
         result = self.result
         if result is None or result.verdict is None or result.action not in (None, "staged"):
             return None
@@ -55,7 +55,7 @@ class Import:
 
 
 def intend(open_store: OpenStore, item: Import, *, may_rotate: bool) -> None:
-    """Find out what a value means for the key that is there; an error that is about this key alone is kept with it.
+    """Set the item's intent from the key that the account has. An error about this key alone becomes ``item.error``.
 
     Raises:
         StoreUnavailable: the store cannot be read.
@@ -92,15 +92,15 @@ def _key(open_store: OpenStore, item: Import) -> Key | None:
 
 
 async def import_all(destination: Destination, items: Sequence[Import], pace: Pace) -> None:
-    """Test and save each key, at most ``concurrency`` at a time; what goes wrong with one is kept with it.
+    """Test and save each key, at most ``concurrency`` at a time. An error about one key becomes its item's ``error``.
 
-    A key that is to replace another is staged before its test, so that a crash loses neither. One that is limited or
-    could not be judged stays as it is unless approved: :func:`finish` goes on with it. Cancelled, what was saved stays
-    saved, what is staged stays staged, and nothing else was taken.
+    A key that replaces another is staged before its test, so that a crash loses neither. A limited or indeterminate key
+    is left undecided unless it is approved; :func:`finish` saves it. After a cancellation, saved keys stay saved,
+    staged ones stay staged, and the others were not imported.
 
     Raises:
-        StoreUnavailable: the store went away; what was saved has its result. BadNetworkSettings: no request can be
-        made.
+        StoreUnavailable: the store went away; the items of saved keys have a result.
+        BadNetworkSettings: no request can be made.
     """
     test = paced(pace.probe, pace.reserve) if pace.probe else None
     with StoreThread() as in_store:
@@ -112,7 +112,7 @@ async def import_all(destination: Destination, items: Sequence[Import], pace: Pa
 
 
 async def finish(destination: Destination, item: Import, approve: Approve) -> None:
-    """Save a key whose test is made, where that is approved now. Raises as :func:`import_all`."""
+    """Save a tested key that is approved now, without another test. Raises the errors of :func:`import_all`."""
     verdict = item.undecided
     if verdict is None:
         return
@@ -142,7 +142,7 @@ async def _take(
 
 
 def left_staged(open_store: OpenStore, item: Import) -> ChangeResult | None:
-    """Return the result of a key that was staged when its run was interrupted, None where it was not."""
+    """Return the result ``staged`` of a key that was staged when its run was interrupted, else None."""
     key = _key(open_store, item) if item.intent == "rotate" else None
     staged = key.version(Stage.STAGED) if key else None
     if key is None or staged is None:

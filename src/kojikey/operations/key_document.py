@@ -1,6 +1,6 @@
-"""One key's document during several steps: read once, and changed as long as nobody else changes the key.
+"""One key's document over several steps of a mint: read once, then changed unless somebody else changes the key.
 
-Owns: that each change is a compare-and-swap on the document that was read. Must not: know what a change means.
+Owns: that each change is a compare-and-swap on the document that was last read or written. Must not: know the changes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kojikey.stores.base import Change, Stored
 
 
 class KeyDocument:
-    """A key as it was last read or written by this run."""
+    """A key as this run last read or wrote it."""
 
     def __init__(self, open_store: OpenStore, stored: Stored) -> None:
         self.open_store, self._stored = open_store, stored
@@ -31,10 +31,12 @@ class KeyDocument:
         event: str = "",
         versions: list[Version] | None = None,
     ) -> None:
-        """Change the key as one compare-and-swap, again where only something else of it changed (a test was recorded).
+        """Change the key by one compare-and-swap; repeat it if somebody else only recorded a test or changed a setting.
+
+        ``event`` is the action of the event about ``versions[0]``, which ``changed`` fills in.
 
         Raises:
-            ChangedMeanwhile: another process went on with this key.
+            ChangedMeanwhile: another process continued the mint, or rotated or removed the key.
         """
         ref, seen = self._stored.ref, self.key
 
@@ -53,14 +55,14 @@ class KeyDocument:
         def again() -> Stored:
             stored = self.open_store.store.read(ref)
             found = key_of(stored) if stored else None
-            if stored is None or found is None or _standing(found) != _standing(seen):
+            if stored is None or found is None or _basis(found) != _basis(seen):
                 raise ChangedMeanwhile(ref)
             return stored
 
         self._stored, self.key = retry_on_conflict(attempt, self._stored, again, refs=(ref,))
 
 
-def _standing(key: Key) -> tuple[object, ...]:
-    """Return what of a key a run of the protocol stands on."""
+def _basis(key: Key) -> tuple[object, ...]:
+    """Return the parts of a key that must not change during a mint: the intent and the staged and current values."""
     intent, staged = key.minting, key.version(Stage.STAGED)
     return (intent.name if intent else None, staged.sealed if staged else None, key.current.sealed)

@@ -1,6 +1,6 @@
-"""A key and its document: reading one from the other, sealing a new version, and keeping what its test found.
+"""Reads keys from their documents in a store, seals new versions, and adds the outcome of a test to a version.
 
-Owns: what a document must have to be a key. Must not: write to a store.
+Must not: write to a store.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from kojikey.stores.base import Query, Store, Stored, key_in
 
 
 def key_of(stored: Stored) -> Key:
-    """Return the key of a stored document.
+    """Return the key in a stored document.
 
     Raises:
-        RecordChanged: the document is not one of ours, or is stored under another name than its own.
+        RecordChanged: kojikey cannot have written the document, or it is stored under another name than its own.
     """
     (key,) = read_keys((stored.text,))
     if key is None:
@@ -38,9 +38,10 @@ def key_of(stored: Stored) -> Key:
 
 
 def scan_keys(store: Store, query: Query, *, damaged: Callable[[Ref, RecordChanged], None]) -> Iterator[Key]:
-    """Yield the keys that a query takes, in the order of the store, without holding them all.
+    """Yield the keys that a query selects, in the order of the store, a page at a time.
 
-    One whose record was changed outside kojikey is reported to ``damaged``, as by :func:`key_of`, and hides no other.
+    The error of :func:`key_of` about a record that was changed outside kojikey is passed to ``damaged``; the other keys
+    are still yielded.
     """
     for page in store.pages(query):
         keys = [key for key in read_keys([row[2] for row in page]) if key is not None]
@@ -57,7 +58,7 @@ def scan_keys(store: Store, query: Query, *, damaged: Callable[[Ref, RecordChang
 
 
 def stored_key(open_store: OpenStore, *, account: str, provider: str) -> Stored:
-    """Return the key's document, as a rotation begins from it.
+    """Return the document of an account's key at a provider.
 
     Raises:
         KeyNotFound: the account has no key there.
@@ -71,7 +72,7 @@ def stored_key(open_store: OpenStore, *, account: str, provider: str) -> Stored:
 def sealed_version(
     sealer: Sealer, secret: Secret, *, provider: str, number: int, stage: Stage, base_url: str, expires_at: str | None
 ) -> Version:
-    """Return a new version with its value sealed to its place."""
+    """Return a new version, with its value sealed for this account, provider, version number and base URL."""
     return Version(
         number=number,
         stage=stage,
@@ -93,9 +94,10 @@ def tested(
     *,
     reported: bool = False,  # noqa: PT028 - this is no test
 ) -> Version:
-    """Return the version with the outcome of its test, unchanged where there was none.
+    """Return the version with the outcome of its test; unchanged if ``verdict`` is None.
 
-    When it expires is kept where the key itself tells it and nobody said. ``reported``: it was a program's request.
+    An expiry that the provider reports is kept if none was given before. ``reported``: the verdict is about a request
+    that a program made.
     """
     if verdict is None:
         return version
@@ -108,7 +110,7 @@ def ensure_not_minting(key: Key) -> None:
     """Check that no key is being created at the provider.
 
     Raises:
-        MintUnfinished: one is, or was made and is not in use yet.
+        MintUnfinished: a key is being created there, or was created and is not in use yet.
     """
     if key.is_mint_unfinished:
         raise MintUnfinished(key.account, key.provider)

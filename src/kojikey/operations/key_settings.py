@@ -13,7 +13,7 @@ ROTATE_AFTER_DAYS = 90
 
 
 class KeySettings(Struct, frozen=True):
-    """Settings as given; None means "not given": the default for a new key, "as it is" for a rotation.
+    """Settings from the command line. None means "not given": a new key gets the default, a rotated one keeps its own.
 
     ``rotate_after_days`` is 0 for "never". ``base_url`` and ``expires_at`` belong to the new version, the others to
     the key.
@@ -27,7 +27,7 @@ class KeySettings(Struct, frozen=True):
     rotate_after_days: int | None = None
 
     def pending(self) -> Document | None:
-        """Return what a staged version keeps for its promotion, None where nothing was given."""
+        """Return the settings that a staged version keeps for its promotion, None if none were given."""
         given: Document = {
             "models": list(self.models) if self.models is not None else None,
             "capabilities": list(self.capabilities) if self.capabilities is not None else None,
@@ -38,7 +38,7 @@ class KeySettings(Struct, frozen=True):
 
 
 def settled(key: Key, pending: Document | None) -> Key:
-    """Return the key with the settings that were waiting for a promotion."""
+    """Return the key with the ``pending`` settings of a version that is promoted."""
     if not pending:
         return key
     days = pending.get("rotate_after_days", key.rotate_after_days)
@@ -52,14 +52,13 @@ def settled(key: Key, pending: Document | None) -> Key:
 
 
 SETTINGS = ("label", "expires", "rotate-after", "model", "capability", "base-url")
-"""What can be changed beside a key, by the names of the options."""
+"""The settings that ``kojikey set`` changes, by the names of its options."""
 
 
-class Revision(Struct, frozen=True):
-    """What is to be changed of a key's settings: what is ``given``, and the names of what is to be ``unset``.
+class SettingsChange(Struct, frozen=True):
+    """A change of a key's settings: the new values (``given``), and the names of settings to ``unset``.
 
-    An unset setting is what it is of a key for which none was given; ``default_capabilities`` and
-    ``default_base_url`` are the provider's.
+    A setting that is unset gets its default. ``default_capabilities`` and ``default_base_url`` are the provider's.
     """
 
     given: KeySettings
@@ -69,11 +68,11 @@ class Revision(Struct, frozen=True):
 
     @property
     def base_url(self) -> str | None:
-        """The base URL that the key is to have, None where that is not to be changed."""
+        """The new base URL, None if it does not change."""
         return self.default_base_url if "base-url" in self.unset else self.given.base_url
 
     def applied_to(self, key: Key) -> Key:
-        """Return the key with all that changes but its base URL, to which its value is sealed."""
+        """Return the key with its new settings except the base URL: for that, the value has to be sealed again."""
         given, unset = self.given, self.unset
         days = key.rotate_after_days if given.rotate_after_days is None else given.rotate_after_days
         version = key.current

@@ -1,10 +1,10 @@
-"""The KEK of a store with recipients against the one that is remembered here.
+"""Compares the KEK of a store with recipients with the KEK that is remembered on this machine.
 
 Owns: when a KEK is trusted, and when it is remembered. Must not: know where it is remembered.
 
-A writer of the store can seal a KEK of their own to everybody's public key, or put an old header back. So the
-first KEK of a store that is used here is remembered by its id. Another one is trusted only where statements that are
-signed under the remembered one lead to it: :mod:`kojikey.sealing.succession`.
+A writer of the store can seal a KEK of their own to everybody's public key, or restore an old header. So the id of the
+first KEK of a store that is used here is remembered. Another KEK is trusted only if statements that are signed with the
+remembered one lead to it: :mod:`kojikey.sealing.succession`.
 """
 
 from __future__ import annotations
@@ -20,28 +20,30 @@ if TYPE_CHECKING:
     from kojikey.sealing.kek.base import KnownKeks
 
 MOST_SUCCESSIONS = 16
-"""So many statements a store keeps; who was away for longer is asked to accept the new KEK."""
+"""A store keeps this many statements. Somebody who was away for more changes is asked to accept the new KEK."""
 
 
 def ensure_known(known: KnownKeks | None, store: Store, header: Document, spec: Document, kek: Kek) -> None:
-    """Check the KEK that a spec of a header names before it is used, and remember it where it is the first here.
+    """Check a KEK of a header before it is used, and remember it if none is remembered for this store.
+
+    ``spec`` is the part of the header that names the KEK.
 
     Raises:
-        KekChanged: it is another one than is remembered, or of another store, and nothing signed leads to it.
+        KekChanged: another KEK, or another store, is remembered here, and no signed statement leads to this one.
     """
     before = known.recall(store.place) if known is not None else None
     if known is None or (before is None and spec.get("source") != "recipients"):
         return
     if before is not None and not _is_trusted(before, header, kek):
         raise _changed(before, store.place, header, kek)
-    # While a change to another KEK is under way it may be given up: until then the old one stays remembered.
+    # A re-keying that is under way may be given up, so the old KEK stays remembered until its end.
     is_settled = header["kek"].get("kid") == kek.kid
     if is_settled and (before is None or before.kid != kek.kid):
         remember(known, store, header, kek)
 
 
 def remember(known: KnownKeks | None, store: Store, header: Document, kek: Kek) -> None:
-    """Remember a store's KEK, where it is one of several people; of others nothing is kept."""
+    """Remember the KEK of a store with recipients; forget that of a store without."""
     if known is None:
         return
     if header["kek"].get("source") != "recipients":
@@ -63,7 +65,7 @@ def _is_trusted(before: KnownKek, header: Document, kek: Kek) -> bool:
 
 
 def successions(header: Document) -> list[object]:
-    """Return the statements of a header; anything else in the list fails when they are verified."""
+    """Return the statements in a header, unverified: :mod:`kojikey.sealing.succession` checks each."""
     found = header.get("successions")
     return found if isinstance(found, list) else []
 

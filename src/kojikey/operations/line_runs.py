@@ -1,7 +1,6 @@
-"""Work on the lines of an input: several at once, with the results in the order of the lines.
+"""Works on the lines of an input: on several at a time, with the results in the order of the lines.
 
-Owns: how many lines are worked on at once, and that two lines about one key follow each other. Must not: know what the
-work is.
+Owns: how many lines are worked on at a time, and that lines about one key are not. Must not: know the work.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ _Line = TypeVar("_Line")
 _Result = TypeVar("_Result")
 
 _WINDOW = 2
-"""So many times as many lines as are worked on are begun or done before the first of them is."""
+"""At most this many times ``concurrency`` lines are in memory: waiting, worked on, or done behind an unfinished one."""
 
 
 async def run_lines(
@@ -31,8 +30,9 @@ async def run_lines(
 ) -> None:
     """Do the work of each line, at most ``concurrency`` at a time; ``emit`` gets the results in the lines' order.
 
-    Lines for which ``same`` returns the same value follow each other; None stands beside every other. Cancelled, it
-    cancels the work and emits the results of the lines that are done. Raises what reading, work or ``emit`` raises.
+    Lines for which ``same`` returns the same value are worked on one after the other; None is equal to no value. A
+    cancellation cancels the work, and the results of finished lines are emitted. Raises the first error of reading, of
+    the work or of ``emit``.
     """
     await _LineRun(work, emit, same, concurrency, asyncio.Semaphore(concurrency)).to_the_end(lines)
 
@@ -49,22 +49,22 @@ class _LineRun(Generic[_Line, _Result]):
 
     async def to_the_end(self, lines: Iterable[_Line]) -> None:
         reader = _Reader(lines, self.concurrency)
-        coming: asyncio.Task[_Line | None] | None = asyncio.ensure_future(reader.next())
+        reading: asyncio.Task[_Line | None] | None = asyncio.ensure_future(reader.next())
         try:
-            while coming is not None or self.window:
+            while reading is not None or self.window:
                 has_room = len(self.window) < _WINDOW * self.concurrency
-                more = [coming] if coming is not None and has_room else []
+                more = [reading] if reading is not None and has_room else []
                 first = [self.window[0]] if self.window else []
                 await asyncio.wait([*first, *more], return_when=asyncio.FIRST_COMPLETED)
                 while self.window and self.window[0].done():
                     self.emit(self.window.popleft().result())
                 if more and more[0].done():
-                    coming = self._took(more[0].result(), reader)
+                    reading = self._took(more[0].result(), reader)
         finally:
-            await self._stop(coming)
+            await self._stop(reading)
 
     def _took(self, line: _Line | None, reader: _Reader[_Line]) -> asyncio.Task[_Line | None] | None:
-        """Begin a line, and return the task that waits for the next one; None at the end of the input."""
+        """Start the work of a line, and return the task that reads the next one; None at the end of the input."""
         if line is None:
             return None
         self.window.append(self._begin(line))
@@ -84,9 +84,9 @@ class _LineRun(Generic[_Line, _Result]):
         async with self.slots:
             return await self.work(line)
 
-    async def _stop(self, coming: asyncio.Task[_Line | None] | None) -> None:
-        """Cancel what is under way, and emit what is done, also behind a line that is not."""
-        left = [*self.window, *([coming] if coming is not None else [])]
+    async def _stop(self, reading: asyncio.Task[_Line | None] | None) -> None:
+        """Cancel the unfinished work, and emit the results of all finished lines."""
+        left = [*self.window, *([reading] if reading is not None else [])]
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
@@ -96,16 +96,16 @@ class _LineRun(Generic[_Line, _Result]):
 
 
 class _Reader(Generic[_Line]):
-    """Reads lines on a thread of its own, because a pipe can make it wait; no further ahead than was asked for."""
+    """Reads lines in a separate thread, because reading a pipe can block; at most ``ahead`` lines in advance."""
 
     def __init__(self, lines: Iterable[_Line], ahead: int) -> None:
         self._lines, self._room, self._loop = lines, threading.Semaphore(ahead), asyncio.get_running_loop()
         self._queue: asyncio.Queue[_Line | Exception | None] = asyncio.Queue()
-        # A daemon: a thread that waits for a pipe must not hold up the end of the program.
+        # A daemon thread, because one that waits for a pipe must not keep the program from ending.
         threading.Thread(target=self._read, name="kojikey-lines", daemon=True).start()
 
     async def next(self) -> _Line | None:
-        """Return the next line, None at the end. Raises what reading raised."""
+        """Return the next line, None at the end. Raises the error of reading."""
         item = await self._queue.get()
         self._room.release()
         if isinstance(item, Exception):
@@ -113,7 +113,7 @@ class _Reader(Generic[_Line]):
         return item
 
     def _read(self) -> None:
-        with suppress(RuntimeError):  # the loop is closed: no more lines are wanted
+        with suppress(RuntimeError):  # the event loop is closed: the run has ended
             for item in self._items():
                 self._hand_over(item)
 

@@ -1,4 +1,4 @@
-"""Lists the keys, and the providers for which an account has none. Opens nothing, needs no KEK."""
+"""Lists keys, and the providers at which an account has none. Opens no key, needs no KEK."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from kojikey.stores.base import Query, Store, Stored
 def list_keys(
     store: Store, *, account: str, providers: Sequence[str], damaged: Callable[[RecordChanged], None]
 ) -> Iterator[ListRow]:
-    """Yield a row for each of the providers, in their order, and for keys at any other provider after them.
+    """Yield a row for each of the providers, in their order, with a key or without; then the account's other keys.
 
-    ``providers`` are those asked for, or those that are shown without a key, too; a key at a provider whose definition
-    is gone is still listed. One that was changed outside kojikey is reported to ``damaged`` and hides no other.
+    A key at a provider without a definition is listed too. The error about a key that was changed outside kojikey is
+    passed to ``damaged``, and the others are listed.
     """
     moment = parsed(now())
     keys: dict[str, Key] = {}
@@ -42,9 +42,9 @@ def list_keys(
 def list_all_keys(
     store: Store, *, providers: Sequence[str] = (), damaged: Callable[[RecordChanged], None]
 ) -> Iterator[ListRow]:
-    """Yield the keys of every account, in order of account and provider, without holding them all.
+    """Yield the keys of every account, in order of account and provider, a page at a time.
 
-    One that was changed outside kojikey is reported to ``damaged`` and hides no other.
+    The error about a key that was changed outside kojikey is passed to ``damaged``, and the others are listed.
     """
     moment = parsed(now())
     disabled = disabled_accounts(store)
@@ -67,7 +67,7 @@ def disabled_accounts(store: Store, account: str | None = None) -> frozenset[str
 def is_disabled(account: Stored) -> bool:
     """Return whether an account's document says that its own keys are disabled."""
     text = account.text
-    # Few are. A text without the word, and without an escape that could spell it, need not be parsed to tell.
+    # Few accounts are disabled. A text without this word, and without an escape that could spell it, is not parsed.
     if isinstance(text, str) and '"disabled"' not in text and "\\" not in text:
         return False
     return account.document.get("disabled") is True

@@ -1,12 +1,12 @@
-"""An open store together with what opens its records: its KEKs, and the data keys of its accounts.
+"""An open store, with its KEKs and the data keys of its accounts.
 
 Owns: the header, account documents and data keys in memory. Must not: change a store; the ledger and the operations do.
-On the hot path of ``kojikey run``: nothing expensive is imported here.
+`kojikey run` imports this: nothing here may be slow to load.
 """
 
 from __future__ import annotations
 
-from _thread import allocate_lock  # threading costs a start more
+from _thread import allocate_lock  # importing threading takes longer
 
 from kojikey.model.errors import (
     AccountNotFound,
@@ -16,7 +16,6 @@ from kojikey.model.errors import (
 )
 from kojikey.model.ref import Document, account_ref, key_ref
 from kojikey.operations.known_kek import ensure_known
-from kojikey.operations.record_checks import FORMAT as FORMAT
 from kojikey.operations.record_checks import check_account, checked_header, is_well_formed
 from kojikey.sealing.envelope import Sealer
 from kojikey.sealing.kek.base import Kek, KekInputs, asks_person
@@ -36,7 +35,7 @@ _REMEMBERED = 256  # accounts
 
 
 class OpenStore:
-    """A store, its KEKs and the data keys that were unwrapped so far."""
+    """An open store, its KEKs, and the data keys that were unwrapped so far."""
 
     def __init__(self, store: Store, header: Document, inputs: KekInputs, *, actor: str) -> None:
         self.store, self.header, self.actor = store, checked_header(header, store.place), actor
@@ -44,18 +43,18 @@ class OpenStore:
         self._inputs, self.known = inputs, inputs.known
         self._keks: dict[str, Kek] = {}
         self._loading = allocate_lock()
-        self._sealers: dict[str, tuple[str, Sealer]] = {}  # of an account: its wrapped data key, and what that opens
+        self._sealers: dict[str, tuple[str, Sealer]] = {}  # by account, with the wrapped data key that each is for
         self._accounts: dict[str, Stored | None] = {}
 
     def held(self, account: str, provider: str) -> Stored | None:
-        """Return the document of an account's key at a provider, None where it has none."""
+        """Return the document of an account's key at a provider, None if it has none."""
         return self.store.read(key_ref(account, provider))
 
     def held_with_account(self, account: str, provider: str) -> tuple[Stored | None, Stored | None]:
-        """Return the documents of a key and of its account as they now are, and remember the account's.
+        """Return the current documents of a key and of its account, and remember the account's.
 
         Raises:
-            RecordChanged: the account's was changed or moved outside kojikey.
+            RecordChanged: the account's document was changed or moved outside kojikey.
         """
         key, owner = self.store.read_with_account(account, provider)
         if owner is not None:
@@ -64,22 +63,25 @@ class OpenStore:
         return key, owner
 
     def kek(self, kid: str | None = None) -> Kek:
-        """Return the KEK with that id (during a re-keying there are two), by default the one that wraps new accounts.
+        """Return the KEK with an id (during a re-keying there are two), by default the one that wraps new accounts.
 
         Raises:
-            CannotOpen: it is missing, wrong, or no source of this store has that id.
+            CannotOpen: the KEK is missing or wrong, or no KEK of this store has that id.
         """
         kek = self._kek_for_use(kid or str(self.target_spec.get("kid")))
         kek.confirm()
         return kek
 
     def _kek_for_use(self, kid: str) -> Kek:
-        """Do as :meth:`kek`, but leave it to the use to tell that it is another one: `run` has no time for both."""
-        # Of an unknown id the store's own KEK says, when it is used, that it is not the one.
+        """Return a KEK as :meth:`kek` does, without checking its id: a wrong KEK fails when it unwraps a data key.
+
+        `kojikey run` has no time for both checks.
+        """
+        # For an unknown id the store's own KEK is returned, which fails then.
         spec = self._spec_of(kid) or self.target_spec
         known = str(spec.get("kid"))
         if known not in self._keks:
-            with self._loading:  # of threads that share them, one makes a KEK, which may take 64 MiB for a moment
+            with self._loading:  # only one thread loads a KEK: deriving it from a passphrase takes 64 MiB
                 if known not in self._keks:
                     kek = load_for_use(spec, self.inputs_for(spec))
                     ensure_known(self.known, self.store, self.header, spec, kek)
@@ -87,8 +89,8 @@ class OpenStore:
         return self._keks[known]
 
     def inputs_for(self, spec: Document) -> KekInputs:
-        """Return what the source of a spec's KEK may ask."""
-        # While a re-keying is under way it has to be clear which of two passphrases is asked for, or is wrong.
+        """Return the inputs for the KEK source that a spec names."""
+        # During a re-keying, prompts and errors have to say which of two passphrases they mean.
         announced = self.header.get("next_kek")
         if not announced:
             return self._inputs
@@ -96,7 +98,7 @@ class OpenStore:
 
     @property
     def target_spec(self) -> Document:
-        """The KEK that accounts are, or are being, wrapped with."""
+        """The spec of the KEK that new accounts are wrapped with: during a re-keying, of the new one."""
         spec: Document = self.header.get("next_kek") or self.header["kek"]
         return spec
 
@@ -105,18 +107,18 @@ class OpenStore:
         return next((spec for spec in specs if spec and spec.get("kid") == kid), None)
 
     def use_header(self, header: Document) -> None:
-        """Use a header that was just written, from now on."""
+        """Use a header that was just written."""
         self.header = header
 
     def adopt(self, kek: Kek) -> None:
-        """Use a KEK that was just made, instead of asking its source for it."""
+        """Use a KEK that was just created, instead of asking its source for it."""
         self._keks[kek.kid] = kek
 
     def sealer(self, account: str) -> Sealer:
-        """Return what seals and opens an account's keys.
+        """Return the sealer of an account, which seals and opens its keys.
 
         Raises:
-            AccountNotFound: the store has nothing of this account.
+            AccountNotFound: the store has no record of this account.
             CannotOpen: the KEK is missing or wrong, or the wrapped data key was changed or removed outside kojikey.
         """
         stored = self._account(account)
@@ -126,7 +128,7 @@ class OpenStore:
             fresh = self.account(account)
             if fresh == stored:
                 raise
-        # What was remembered is from before a re-keying, or from before the account was made.
+        # The remembered document is older than a re-keying, or than the account's creation.
         self._accounts[account] = fresh
         return self._sealer_of(account, fresh)
 
@@ -136,7 +138,7 @@ class OpenStore:
         return self.sealer_for(account, stored.document)
 
     def open(self, key: Key, version: Version) -> Secret:
-        """Return the value that is sealed in a version of a key.
+        """Return the plaintext of a version of a key.
 
         Raises:
             CannotOpen: the KEK is missing or wrong, or the record was changed or moved outside kojikey.
@@ -146,7 +148,7 @@ class OpenStore:
         )
 
     def prepare(self, account: str) -> None:
-        """Open what a change of an account needs, before anybody is asked for a key.
+        """Unwrap the data key of an account, or load the KEK for a new one, before anybody is asked for a key.
 
         Raises:
             CannotOpen: the KEK is missing or wrong, or the account's record was changed outside kojikey.
@@ -157,14 +159,18 @@ class OpenStore:
             self.kek()
 
     def ask_now(self) -> None:
-        """Ask now for each passphrase that will be needed, for none later: other threads follow. Raises CannotOpen."""
+        """Ask now for each passphrase that the store needs, and never again: other threads, which cannot ask, follow.
+
+        Raises:
+            CannotOpen: a passphrase is wrong or missing.
+        """
         for spec in self.specs_in_use():
             if asks_person(spec, self.inputs_for(spec)):
                 self.kek(str(spec.get("kid")))
         self._inputs = self._inputs._replace(ask_passphrase=None, ask_identity=None)
 
     def specs_in_use(self) -> list[Document]:
-        """Return the KEKs that accounts are wrapped with; there is more than one only during a re-keying."""
+        """Return the specs of the KEKs that accounts are wrapped with: more than one only during a re-keying."""
         if not self.header.get("next_kek"):
             return [self.header["kek"]]
         records = (stored.document.get("wrapped") for stored in self.store.accounts() if is_well_formed(stored))
@@ -172,17 +178,17 @@ class OpenStore:
         return [spec for spec in map(self._spec_of, sorted(kids)) if spec is not None]
 
     def has_account(self, account: str) -> bool:
-        """Return whether the store knows this account; one that was removed begins anew."""
+        """Return whether the store has this account; False for a removed one."""
         stored = self._account(account)
         return stored is not None and stored.document["wrapped"] is not None
 
     def is_disabled(self, account: str) -> bool:
-        """Return whether the account's own keys are disabled, so that it falls back to the built-in allocation."""
+        """Return whether an account is disabled: its own keys are not used then."""
         stored = self._account(account)
         return stored is not None and stored.document.get("disabled") is True
 
     def _account(self, account: str) -> Stored | None:
-        # Remembered, because `run` asks for several keys of one account; bounded, because `test` asks for thousands.
+        # Remembered, because `run` needs several keys of one account; bounded, because `test` reads thousands.
         if account not in self._accounts:
             self._remember_account(account, self.account(account))
         return self._accounts[account]
@@ -192,10 +198,10 @@ class OpenStore:
         self._accounts[account] = stored
 
     def account(self, account: str) -> Stored | None:
-        """Return an account's document as it now is, None where the store never had the account.
+        """Return an account's current document, None if the store never had the account.
 
         Raises:
-            RecordChanged: it was changed or moved outside kojikey.
+            RecordChanged: the document was changed or moved outside kojikey.
         """
         stored = self.store.read(account_ref(account))
         if stored is not None:
@@ -203,13 +209,13 @@ class OpenStore:
         return stored
 
     def nothing_of(self, account: str) -> NotFound | CannotOpen:
-        """Return what to say where an account has no data key: that it is unknown, or that somebody took it away."""
+        """Return the error for an account without a data key: there is no such account, or its document was removed."""
         if next(self.store.scan(Query(account=account)), None) is None:
             return AccountNotFound(account)
         return RecordChanged(str(account_ref(account)), "is gone, though the account has keys")
 
     def sealer_for(self, account: str, document: Document) -> Sealer:
-        """Return what seals and opens an account's keys, for its document as it was just read. Raises CannotOpen."""
+        """Return the sealer of an account, given its document. Raises the errors of :meth:`data_key`."""
         wrapped = document["wrapped"]
         remembered = self._sealers.get(account)
         if remembered is None or remembered[0] != wrapped:
@@ -217,25 +223,25 @@ class OpenStore:
         return remembered[1]
 
     def remember(self, account: str, wrapped: str, data_key: bytes) -> Sealer:
-        """Return what seals and opens with a data key, and remember it for the account."""
+        """Return the sealer with a data key, and remember it for the account."""
         sealer = Sealer(data_key, store=self.store_id, account=account)
         _make_room(self._sealers)
         self._sealers[account] = wrapped, sealer
         return sealer
 
     def share_keys(self, other: OpenStore) -> None:
-        """Use the KEKs and data keys that another connection to the same store unwraps, and the other way round."""
+        """Share KEKs and data keys with another connection to the same store: each uses what the other unwrapped."""
         self._keks, self._sealers, self._loading = other._keks, other._sealers, other._loading
 
     def forget(self, account: str) -> None:
-        """Read an account's document again when it is asked for next: it is about to be changed."""
+        """Forget the account's document, so that it is read again before a change."""
         self._accounts.pop(account, None)
 
     def data_key(self, account: str, wrapped: str) -> HiddenBytes:
-        """Unwrap a data key; where a re-keying has moved on since the header was read, with what it says now.
+        """Unwrap a data key. If that fails and a re-keying has changed the header meanwhile, try the header's new KEK.
 
         Raises:
-            CannotOpen: the KEK that wraps it is not available, or it was changed outside kojikey.
+            CannotOpen: the KEK is not available or wrong, or the data key was changed outside kojikey.
         """
         kid = wrapped_kid(wrapped, account=account)
         is_known = self._spec_of(kid) is not None
@@ -249,15 +255,16 @@ class OpenStore:
         return self._kek_for_use(kid).unwrap(wrapped, store=self.store_id, account=account)
 
     def _refresh_header(self) -> bool:
-        """Read the header again (a re-keying may have moved on meanwhile); return whether it changed."""
+        """Read the header again; return whether it was changed, for example by a re-keying."""
         before = self.header
         return self.refreshed_header().document != before
 
     def refreshed_header(self) -> Stored:
-        """Read the header again, use it from now on, and return it.
+        """Read the header again, keep it, and return it.
 
         Raises:
-            RecordChanged: it is damaged, or of another store than the one that was opened.
+            RecordChanged, RecordUnsupported: the header is damaged, or belongs to another store than the opened one.
+            StoreVersion: a newer kojikey wrote it.
         """
         stored = self.store.header()
         if checked_header(stored.document, self.store.place)["store_id"] != self.store_id:
@@ -271,7 +278,7 @@ class OpenStore:
 
 
 def _make_room(remembered: dict[str, _Result]) -> None:
-    # Only the oldest goes: of the others, keys may be under way, and to unwrap may be a request to a KMS.
-    # Several threads may share what is remembered: the list is made in one step, and what is gone already is no error.
+    # Only the oldest entries are dropped: keys of the others may be in use, and unwrapping may be a request to a KMS.
+    # Several threads may share the dict: list() copies its names in one step, and a missing name is no error.
     for name in list(remembered)[: len(remembered) + 1 - _REMEMBERED] if len(remembered) >= _REMEMBERED else ():
         remembered.pop(name, None)

@@ -1,7 +1,6 @@
-"""Saves the outcomes of tests: those of many keys in one commit, or one by one where that commit fails.
+"""Saves the outcomes of tests: those of many keys in one commit, or one by one if that commit fails.
 
-Owns: what is saved of a test, and with which event. Must not: record an outcome on another version than the one that
-was tested.
+Owns: what is saved about a test, and with which event. Must not: save an outcome on a version that was not tested.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ from kojikey.operations.open_store import OpenStore
 from kojikey.stores.base import Change, Stored
 
 BATCH = 32
-"""Keys in a commit. Each is a document, and with an event three; a DynamoDB transaction takes 100 items."""
+"""Keys in one commit. A key is one item, or three with an event; a DynamoDB transaction takes at most 100 items."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the test of a saved key found, with the key as it was read before."""
+    """The verdict on a saved key, with the key as it was read before the test."""
 
     stored: Stored
     key: Key
@@ -42,20 +41,19 @@ class Found:
 
 
 class Kept(NamedTuple):
-    """Whether an outcome was saved; ``why`` not, where that is nothing about the key."""
+    """Whether an outcome was saved. ``why`` says why not, if the reason is not a change of the key."""
 
     is_saved: bool
     why: str = ""
 
 
 def keep_outcomes(open_store: OpenStore, found: Sequence[Found]) -> list[Kept]:
-    """Save the outcomes, each with an event where it differs from the last one; tell for each whether it was saved.
+    """Save the outcomes, with an event for each that differs from the last one; return for each whether it was saved.
 
-    It is not where the key was rotated away, removed or damaged meanwhile, or where no request was made at all:
-    nothing was learned then, and the key is still to be tested.
+    An outcome is not saved if the key was rotated, removed or damaged meanwhile, or if no request was made.
 
     Raises:
-        StoreUnavailable: the store went away. What is not saved is as it was.
+        StoreUnavailable: the store went away. The keys whose outcomes were not saved are unchanged.
     """
     learned = [item for item in found if item.verdict.attempts]
     if len(learned) > 1 and _are_kept_together(open_store, learned):
@@ -64,7 +62,7 @@ def keep_outcomes(open_store: OpenStore, found: Sequence[Found]) -> list[Kept]:
 
 
 def keep_none(_: OpenStore, found: Sequence[Found]) -> list[Kept]:
-    """Save nothing: the outcomes are those of other tests than the keys' own."""
+    """Save nothing: the tests were made with other models or capabilities than the keys' own."""
     return [Kept(False, "it depends on the --model and --capability of this run") for _ in found]
 
 
@@ -98,21 +96,20 @@ def _are_kept_together(open_store: OpenStore, found: Sequence[Found]) -> bool:
 def keep_outcome(
     open_store: OpenStore, stored: Stored, number: int, verdict: Verdict, *, reported: bool = False
 ) -> Key | None:
-    """Save the outcome on the version with that number, with an event where it differs from the last one.
+    """Save an outcome on the version with a number, with an event if it differs from the last one; return the key.
 
-    ``stored`` is the key as it was read before the test. A key that changed meanwhile is read again: where its
-    version is still there the outcome is kept on it, where it was rotated away or removed, nothing is saved and
-    None is returned.
+    ``stored`` is the key's document as it was read before the test. If the key changed meanwhile, it is read again: if
+    it still has the version, in any stage, the outcome is saved there; otherwise nothing is saved and None is returned.
 
     Raises:
-        StoreUnavailable, CannotOpen: the outcome could not be saved; the key is as it was.
+        StoreUnavailable, CannotOpen: the outcome was not saved, and the key is unchanged.
     """
     seen = _version_of(stored, number)
 
     def attempt(found: Stored | None) -> Key | None:
         version = _version_of(found, number)
         if found is None or version is None or seen is None or version.sealed != seen.sealed:
-            return None  # a key that was removed and added again has a version of the same number
+            return None  # also where the key was removed and added again: a new version has the same number
         changed = key_of(found).with_version(tested(version, verdict, reported=reported))
         _save(open_store, found, changed, version, verdict)
         return changed

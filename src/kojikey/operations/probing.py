@@ -1,4 +1,4 @@
-"""The test of one key, as operations see it: who makes the requests, and who decides about an unclear outcome."""
+"""The types of the test of one key: the callables that make the requests, and that decide about an unclear outcome."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kojikey.model.verdict import Outcome, Verdict
 
 
 class Target(Struct, frozen=True):
-    """What a key is tested against."""
+    """The base URL, models and capabilities that a key is tested with."""
 
     provider: str
     base_url: str
@@ -20,17 +20,17 @@ class Target(Struct, frozen=True):
 
 
 Probe = Callable[[Secret, Target], Awaitable[Verdict]]
-"""Asks the provider. Raises nothing for a key that is refused or a network that is down: those are verdicts."""
+"""Tests a key at its provider. A refused key and a failure of the network are verdicts, not errors."""
 
 Reserve = Callable[[str, str], float]
-"""Takes the turn of a test at a provider and base URL and returns 0, or the seconds after which to ask again."""
+"""Reserves a test at a provider and base URL and returns 0, or returns the seconds to wait before trying again."""
 
 Approve = Callable[[Verdict], bool]
-"""Asked only for ``limited`` and ``indeterminate``: should the key be used anyway?"""
+"""Decides whether a key with the outcome ``limited`` or ``indeterminate`` is used anyway."""
 
 
 def accepted(verdict: Verdict | None, approve: Approve) -> bool:
-    """Return whether a key may be used after its test (None: it was not tested, on purpose)."""
+    """Return whether a key may be used after its test; ``verdict`` is None if it was not tested, on purpose."""
     if verdict is None or verdict.outcome is Outcome.VALID:
         return True
     return verdict.outcome is not Outcome.REJECTED and approve(verdict)

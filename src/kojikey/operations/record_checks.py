@@ -1,7 +1,7 @@
-"""Whether a header and an account's document have the form that kojikey gives them, and what binds a chain's end.
+"""Checks the form of a header and of an account's document, and computes the value that binds the end of a chain.
 
-A writer of the store can put anything there: what is not of this form is an error of its own, never a surprise
-later on. On the hot path of ``kojikey run``.
+A writer of the store can put anything there: each wrong form is an error here, so that no later code meets it.
+`kojikey run` imports this: nothing here may be slow to load.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from kojikey.sealing.envelope import Sealer
 from kojikey.stores.base import Stored
 
 FORMAT = 1
-_HIGHEST_FORMAT = 999  # a higher number is no format, but damage
+_HIGHEST_FORMAT = 999  # a higher number counts as damage
 _MOST_EVENTS = 2**53
 
 
 def checked_header(document: Document, place: str) -> Document:
-    """Return a store's header, after making sure that it has the form of one.
+    """Return a store's header, after checking its form.
 
     Raises:
         StoreVersion: a newer kojikey wrote it. RecordUnsupported, RecordChanged: it was changed outside kojikey.
@@ -47,7 +47,7 @@ def checked_header(document: Document, place: str) -> Document:
 
 
 def check_account(stored: Stored) -> None:
-    """Check that an account's document has the form of one.
+    """Check the form of an account's document.
 
     Raises:
         RecordChanged: it was changed outside kojikey, or is stored under another name than its own.
@@ -56,11 +56,11 @@ def check_account(stored: Stored) -> None:
     if document.get("account") != stored.ref.account:
         raise RecordChanged(str(stored.ref), "is stored under another name than its own")
     _check_name(stored)
-    sound = isinstance(document.get("wrapped", ()), (str, NoneType)) and _is_audit(document.get("audit"))
-    if (
-        not sound
-        or type(document.get("disabled", False)) is not bool
-        or not _is_reached(document.get("copied_from", {}))
+    if not (
+        isinstance(document.get("wrapped", ()), (str, NoneType))
+        and _is_audit(document.get("audit"))
+        and type(document.get("disabled", False)) is bool
+        and _is_reached(document.get("copied_from", {}))
     ):
         raise RecordChanged(str(stored.ref))
 
@@ -73,7 +73,7 @@ def _check_name(stored: Stored) -> None:
 
 
 def is_well_formed(stored: Stored) -> bool:
-    """Return whether an account's document has the form of one, where a damaged one is no reason to stop."""
+    """Return whether an account's document has its form: :func:`check_account` for code that skips damaged ones."""
     try:
         check_account(stored)
     except RecordChanged:
@@ -86,8 +86,8 @@ def _is_reached(reached: object) -> bool:
 
 
 def is_seq(value: object) -> bool:
-    """Return whether something can be the number of an event, or 0 where there is none yet."""
-    # Of a larger number the next one would be an error of the engine, and JSON's readers differ in what it is.
+    """Return whether a value can be the number of an event, or 0 for no event."""
+    # From 2**53 on, JSON readers lose precision, and the next number may be too large for an engine.
     return type(value) is int and 0 <= value < _MOST_EVENTS
 
 
@@ -102,6 +102,6 @@ def _is_audit(audit: object) -> bool:
 
 
 def chain_head(sealer: Sealer, seq: int, mac: str, audit: Document) -> str:
-    """Return what binds the last signed event, and where the account's present data key began to sign, if not at 1."""
+    """Return the value that binds the last signed event, and the event after which the present data key signs."""
     begun = audit.get("from", 0)
     return sealer.head(seq, f"{mac} from {begun}" if begun else mac)

@@ -12,7 +12,7 @@ from kojikey.stores.base import Change, Stored
 
 
 def ensure_removable(stored: Stored) -> None:
-    """Check that a key may be removed, before anybody is asked about it; one that was damaged may be.
+    """Check that a key may be removed, before anybody is asked about it. A damaged key may be removed.
 
     Raises:
         MintUnfinished: a key is being created at the provider.
@@ -23,12 +23,12 @@ def ensure_removable(stored: Stored) -> None:
 
 
 def remove(open_store: OpenStore, *, account: str, provider: str) -> ChangeResult:
-    """Delete an account's key at a provider. Without the KEK the audit event is left unsigned, and the result says so.
+    """Delete an account's key at a provider. Without the KEK the audit event is unsigned, and the result says so.
 
     Raises:
-        KeyNotFound: there is none. MintUnfinished: a key is being created at the provider.
-        ChangedMeanwhile: someone else changed it; it was not removed.
-        StoreUnavailable: it was not removed.
+        KeyNotFound: the account has no key there. MintUnfinished: a key is being created at the provider.
+        ChangedMeanwhile: somebody else changed the key; it was not removed.
+        StoreUnavailable: the key was not removed.
     """
     stored = stored_key(open_store, account=account, provider=provider)
     ensure_removable(stored)
@@ -46,17 +46,17 @@ def remove(open_store: OpenStore, *, account: str, provider: str) -> ChangeResul
 
 
 def _recorded(open_store: OpenStore, account: str, made: Plan) -> tuple[bool, bool]:
-    """Remove the key; return whether its event is signed, and whether there is one."""
+    """Remove the key; return whether its event is signed, and whether it has an event."""
     try:
         return Ledger(open_store).record_signed_or_not(account, made), True
     except RecordChanged:
-        # The account's record is damaged or gone, and may still be restored: it is not written over for an event.
+        # The account's record is damaged or gone. It may still be restored, so it is not overwritten for an event.
         open_store.store.commit(made.changes)
         return False, False
 
 
 def _readable(stored: Stored) -> Key | None:
-    # A record that was damaged outside kojikey can still be removed; only its details are not known.
+    # A damaged record can be removed as well; only its details are not known.
     try:
         return key_of(stored)
     except RecordChanged:

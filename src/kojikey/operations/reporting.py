@@ -1,7 +1,7 @@
-"""Records what a program's own request showed about a key, on the version that it used.
+"""Records the outcome of a program's own request on the version of the key that the program used.
 
-Owns: which version that is, and when it is worth an entry. Must not: discard or promote a version, or raise for
-problems that the program cannot fix.
+Owns: finding that version, and deciding whether the outcome is saved. Must not: discard or promote a version, or raise
+an error about a problem that the program cannot fix.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from kojikey.operations.open_store import OpenStore
 from kojikey.operations.outcomes import keep_outcome
 
 PAUSE = timedelta(minutes=1)
-"""So much time is between two reports of a key that are kept."""
+"""The shortest time between two saved reports about a key."""
 
 
 def keep_report(open_store: OpenStore, credential: Credential, verdict: Verdict) -> bool:
     """Save a changed outcome as reported, with an event; return whether it was saved.
 
-    It is not where the key was rotated away or removed meanwhile, where the last report was kept less than a minute
-    ago, or where the store or its KEK is not available.
+    It is not saved if the key was rotated or removed meanwhile, if the last report was saved less than a minute ago, or
+    if the store or its KEK is not available.
     """
     try:
         return _kept(open_store, credential, verdict)
@@ -37,7 +37,7 @@ def _kept(open_store: OpenStore, credential: Credential, verdict: Verdict) -> bo
     stored = open_store.held(credential.account, credential.provider)
     if stored is None or credential.secret is None:
         return False
-    # By its fingerprint: the number of a version says nothing where a key was removed and added again.
+    # Found by its fingerprint: a key that was removed and added again has a version of the same number.
     fingerprint = open_store.sealer(credential.account).fingerprint(credential.secret)
     versions = key_of(stored).versions
     version = next((version for version in versions if version.fingerprint == fingerprint), None)

@@ -1,6 +1,6 @@
-"""What to authenticate with at a provider: the hot path of ``kojikey run`` and of :func:`kojikey.resolve`.
+"""Finds the credential of an account at a provider, for ``kojikey run`` and :func:`kojikey.resolve`.
 
-Must not import anything expensive: programs start through this.
+Programs are started through this: nothing here may be slow to load.
 """
 
 from __future__ import annotations
@@ -16,24 +16,23 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
 Revisions: TypeAlias = "tuple[str | None, str | None]"
-"""Those of a key and of its account, None for what is not there."""
+"""The revisions of a key's and its account's documents, None for a document that does not exist."""
 
 
 def resolve(open_store: OpenStore, *, account: str, provider: str) -> Credential:
-    """Return the account's own key at the provider, or word that it has none: the built-in allocation is used there.
+    """Return the account's own key at the provider, or a credential without a secret if it has none.
 
-    At a provider without a built-in allocation there is nothing then. An account whose BYOK is disabled keeps its
-    keys, and is answered as one without them.
+    A disabled account keeps its keys, and gets the same answer as an account without keys.
 
     Raises:
-        StoreUnavailable: the store could not be read.
+        StoreUnavailable: the store cannot be read.
         CannotOpen: the KEK is missing or wrong, or the record was changed outside kojikey.
     """
     return resolve_now(open_store, account=account, provider=provider)[0]
 
 
 def resolve_now(open_store: OpenStore, *, account: str, provider: str) -> tuple[Credential, Revisions]:
-    """Do as :func:`resolve`, and tell for which revisions of the key and of its account that holds."""
+    """Return the credential as :func:`resolve` does, and the revisions of the documents that it was read from."""
     stored, owner = open_store.held_with_account(account, provider)
     revisions = stored.revision if stored else None, owner.revision if owner else None
     return _credential(open_store, stored, account=account, provider=provider), revisions
@@ -48,10 +47,10 @@ def _credential(open_store: OpenStore, stored: Stored | None, *, account: str, p
 
 
 def _current(stored: Stored) -> tuple[str, int, str, tuple[str, ...]]:
-    """Return what opens a key's current version, and its models; falling back in place of a damaged key is no choice.
+    """Return the sealed record, number and base URL of a key's current version, and the key's models.
 
     Raises:
-        RecordChanged: the document is not one of ours.
+        RecordChanged: kojikey cannot have written the document.
     """
     try:
         models = tuple(stored.document["models"])

@@ -1,4 +1,4 @@
-"""What operations return: frozen, complete, free of plaintext, and the same for a table and for JSON."""
+"""The results of operations: frozen, complete, without plaintext, and the same for tables and JSON."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from kojikey.model.trail_end import TrailEnd
 
 GRACE = timedelta(hours=24)
-"""How long a previous key is kept at the provider, unless something else is said."""
+"""By default a previous key is kept at the provider for this time."""
 
 Action = Literal["added", "rotated", "unchanged", "staged", "aborted", "rolled_back", "retired", "removed", "changed"]
 
 
 class ProviderReport(Struct, frozen=True):
-    """What a change did, or left, at the provider. ``revoke_after`` is when ``rotate --due`` retires the previous key.
+    """A version's key at the provider after a change. ``rotate --due`` retires the previous key from ``revoke_after`` on.
 
-    ``copied`` and ``not_copied`` are about what a new key took over from the old one.
+    ``copied`` and ``not_copied`` name the settings that a new key took over, and did not, from the old one.
     """
 
     key_id: str | None = None
@@ -48,7 +48,7 @@ class ProviderReport(Struct, frozen=True):
         not_copied: tuple[str, ...] = (),
         key: Key | None = None,
     ) -> ProviderReport:
-        """Return the report about a version's place at the provider, and about the key as it is then."""
+        """Return the report about a version's key at the provider; ``key`` is the whole key after the change."""
         previous = key.version(Stage.PREVIOUS) if key else None
         after = None
         if key is not None and key.rotated_at and previous is not None and previous.at_provider is not None:
@@ -58,14 +58,14 @@ class ProviderReport(Struct, frozen=True):
 
 
 class ChangeResult(Struct, frozen=True):
-    """What ``add``, ``rotate`` or ``remove`` did (``action``), or that the outcome of the test forbade it (None).
+    """The result of a change of one key. ``action`` is None if the outcome of its test forbade the change.
 
-    A rotation whose new key was rejected is ``aborted``; one that was left to be resumed is ``staged``.
+    A rotation whose new key was rejected is ``aborted``; one that can be resumed is ``staged``.
 
-    ``key`` is the key as it now is in the store (for a removal: as it was), None where nothing was ever saved.
-    ``version`` is the version that was acted on. ``unsigned`` says that the audit event could not be signed,
-    ``unrecorded`` that there could be none: the account's own record is damaged. ``settings`` names what ``set``
-    changed.
+    ``version`` is the number of the version that was changed. ``key`` is the key as it is now in the store (for a
+    removal: as it was), None if nothing was saved. ``unsigned``: the audit event is not signed, because the KEK was not
+    available. ``unrecorded``: there is no event, because the account's own record is damaged. ``settings`` names the
+    settings that ``set`` changed.
     """
 
     account: str
@@ -82,11 +82,11 @@ class ChangeResult(Struct, frozen=True):
 
 
 class TestResult(Struct, frozen=True):
-    """The test of one key. ``version`` is None for a key that was not saved.
+    """The test of one key. ``version`` is None for a key that is not saved.
 
-    ``recorded`` is False where the outcome was not kept: an unsaved key, one that changed during its test, or one for
-    which no request was made. ``unkept`` says why, where it was the store that did not take it. ``key`` is a saved
-    key as it was read before its test.
+    ``recorded`` is False if the outcome was not saved: the key is not saved, was changed during its test, or no request
+    was made. ``unkept`` says why, if the store did not accept the outcome. ``key`` is a saved key as it was before its
+    test.
     """
 
     __test__ = False
@@ -102,7 +102,7 @@ class TestResult(Struct, frozen=True):
 
 
 class Summary(Struct, frozen=True):
-    """How many keys a run tested, by outcome."""
+    """The number of tested keys with each outcome."""
 
     valid: int = 0
     limited: int = 0
@@ -111,11 +111,11 @@ class Summary(Struct, frozen=True):
 
     @property
     def tested(self) -> int:
-        """All of them."""
+        """The number of all tested keys."""
         return self.valid + self.limited + self.rejected + self.indeterminate
 
     def by_outcome(self) -> dict[Outcome, int]:
-        """Return how many keys have each outcome."""
+        """Return the number of keys with each outcome."""
         return {outcome: getattr(self, outcome.value) for outcome in Outcome}
 
     def as_document(self) -> Document:
@@ -124,10 +124,10 @@ class Summary(Struct, frozen=True):
 
 
 class ListRow(Struct, frozen=True):
-    """An account's way in at a provider: its key, or (``key=None``) the built-in allocation where there is one.
+    """An account at a provider: with its own key, or (``key=None``) with the built-in allocation or nothing.
 
-    An account that is ``disabled`` keeps its key, and is served as one without it. ``moment`` is when the list was
-    begun: the same for all of its rows, so that each agrees with the filters and the totals.
+    ``disabled``: the account has the key, and it is not used. ``moment`` is the time at which the list was begun, the
+    same for all of its rows, so that ages and due rotations agree with the filters and the totals.
     """
 
     account: str
@@ -138,12 +138,12 @@ class ListRow(Struct, frozen=True):
 
     @property
     def source(self) -> Literal["byok", "built_in", "none"]:
-        """Where what is used at the provider comes from."""
+        """The source of the credential that the account uses at the provider."""
         return "byok" if self.key is not None and not self.disabled else source_without_key(self.provider)
 
     @property
     def is_due(self) -> bool:
-        """Whether there is a key and it is due for rotation, as ``rotate --due`` counts."""
+        """Whether there is a key and it is due for rotation, by the rules of ``rotate --due``."""
         return self.key is not None and self.key.rotation_due(self.moment, is_disabled=self.disabled)
 
 
@@ -155,15 +155,15 @@ class HistoryResult(Struct, frozen=True):
 
 
 class AuditResult(Struct, frozen=True):
-    """Events of one or of all accounts, in order; ``unsigned`` counts those made without the KEK, ``lost`` those
-    that cannot be recomputed, because their account was removed and its data key shredded.
+    """Events of one account or of all accounts, in order, or the result of their verification.
 
-    ``verified`` names the accounts that are as kojikey left them, ``last_events`` the number of the last event of each,
-    ``broken`` the others with what is wrong of each
-    (``""`` for what is of no account). ``unreadable`` has an error for each event that is not one any more.
+    ``unsigned`` counts the events made without the KEK; ``lost`` those that cannot be recomputed, because their account
+    was removed together with its data key. ``unreadable`` has an error for each event that kojikey cannot have written.
 
-    ``rolled_back`` names those of the broken ones that lack an event which was verified here before, with the end of
-    the trail that they have now; ``accepted`` those whose rollback a person accepted.
+    ``verified`` names the accounts in which nothing was changed outside kojikey, and ``last_events`` has the number of
+    the last event of each. ``broken`` has the errors of each other account, under ``""`` those about no account.
+    ``rolled_back`` names the broken accounts that lack an event which was verified on this machine before, with the
+    present end of their trail; ``accepted`` names those whose rollback a person accepted.
     """
 
     events: tuple[Document, ...]
@@ -178,12 +178,12 @@ class AuditResult(Struct, frozen=True):
 
     @property
     def acceptable(self) -> tuple[str, ...]:
-        """The accounts with which nothing is wrong but that they were rolled back."""
+        """The accounts that were rolled back and have no other error."""
         return tuple(account for account in self.rolled_back if len(self.broken[account]) == 1)
 
 
 class AccountRow(Struct, frozen=True):
-    """An account of a store, and how many keys it has."""
+    """An account of a store, and the number of its keys."""
 
     account: str
     keys: int
@@ -192,7 +192,7 @@ class AccountRow(Struct, frozen=True):
 
 
 class StoreInfo(Struct, frozen=True):
-    """What and where a store is, and who can open it."""
+    """A description of a store: its engine, place, KEK, and counts."""
 
     engine: str
     place: str
@@ -206,16 +206,15 @@ class StoreInfo(Struct, frozen=True):
     events: int
     rekey_under_way: bool
     damaged: int  # accounts whose documents cannot be read
-    unlocked_until: str | None = None  # while `kojikey unlock` keeps its KEK
-    keyring: str | None = None  # and which keyring has it: session or user
+    unlocked_until: str | None = None  # None unless `kojikey unlock` keeps its KEK
+    keyring: str | None = None  # the keyring that has the KEK then: session or user
     details: tuple[tuple[str, str], ...] = ()
 
 
 class RekeyResult(Struct, frozen=True):
-    """What a re-keying did: how many accounts it wrapped anew, and how many it found done.
+    """The result of a re-keying: the number of accounts that it wrapped again, and of those that had the KEK already.
 
-    ``is_same_kek`` tells that the store had this very KEK already, and ``is_same_place`` that it even had it from
-    there: then nothing was changed.
+    ``is_same_kek``: the store had this KEK already. ``is_same_place``: from the same source, so nothing was changed.
     """
 
     rewrapped: int

@@ -1,4 +1,4 @@
-"""Returns the plaintexts of keys to be shown, with an event for each."""
+"""Returns the plaintexts of keys, and records an event for each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kojikey.operations.open_store import OpenStore
 
 @dataclass(frozen=True, slots=True)
 class Revealed:
-    """A key's value, about to be shown."""
+    """A key's plaintext and the version that it belongs to."""
 
     provider: str
     secret: Secret
@@ -22,15 +22,15 @@ class Revealed:
 
 
 def reveal(open_store: OpenStore, *, account: str, provider: str) -> Revealed:
-    """Return the value that is in use. Raises as :func:`reveal_all`."""
+    """Return the value in use at one provider. Raises the errors of :func:`reveal_all`."""
     (revealed,) = reveal_all(open_store, account=account, providers=(provider,))
     return revealed
 
 
 def reveal_all(open_store: OpenStore, *, account: str, providers: Sequence[str]) -> tuple[Revealed, ...]:
-    """Return the values in use at several providers, or none of them.
+    """Return the values in use at several providers: all or none of them.
 
-    The events come first, in one step: what cannot be recorded is not revealed.
+    All events are saved before anything is returned.
 
     Raises:
         KeyNotFound: the account has no key at one of them. CannotOpen, StoreUnavailable: nothing was revealed.

@@ -1,7 +1,7 @@
-"""Rotation that cannot lose a key: staged → current → previous, each step one compare-and-swap.
+"""Rotates a key without losing one: staged → current → previous, each step one compare-and-swap.
 
-The new value is sealed and stored before it is tested, so that a crash, a lost connection or Ctrl-C loses neither the
-old key nor the new one. Every step is safe to repeat (after the rotation template of AWS Secrets Manager).
+The new value is sealed and stored before its test, so that a crash, a lost connection or Ctrl-C loses neither the old
+key nor the new one. Every step is safe to repeat (after the rotation template of AWS Secrets Manager).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from kojikey.stores.base import Change, Stored
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """The new value of a key, and the settings given with it."""
+    """The new value of a key, and the settings that were given with it."""
 
     account: str
     provider: str
@@ -55,7 +55,7 @@ class Replacement:
 
 
 class _Chosen(NamedTuple):
-    """A version of a key, with the key's document as it was last read or written: the next step begins from there."""
+    """A version of a key, with the key's document as it was last read or written. The next step changes that document."""
 
     stored: Stored
     key: Key
@@ -63,10 +63,11 @@ class _Chosen(NamedTuple):
 
 
 def ensure_unstaged(open_store: OpenStore, *, account: str, provider: str) -> Key:
-    """Return the key where a rotation may begin, before anybody is asked for a value.
+    """Return a key after checking that its rotation may begin, before anybody is asked for a value.
 
     Raises:
-        KeyNotFound: there is nothing to rotate. AlreadyStaged: a rotation is under way.
+        KeyNotFound: there is no key. AlreadyStaged, MintUnfinished: a rotation is under way.
+        NotRetired: the previous version was minted and still exists at the provider.
     """
     return _unstaged(stored_key(open_store, account=account, provider=provider))
 
@@ -78,22 +79,22 @@ def _unstaged(stored: Stored) -> Key:
         raise AlreadyStaged(key.account, key.provider)
     previous = key.version(Stage.PREVIOUS)
     if previous is not None and previous.is_minted:
-        raise NotRetired(key.account, key.provider)  # it exists at the provider, and would be forgotten
+        raise NotRetired(key.account, key.provider)  # a rotation would drop it, and its id at the provider with it
     return key
 
 
 async def rotate(
     open_store: OpenStore, new: Replacement, *, test: Probe | None, approve: Approve, in_store: StoreCalls = in_place
 ) -> ChangeResult:
-    """Stage a new value, test it, and promote it where the outcome allows; ``test=None`` promotes it untested.
+    """Stage a new value, test it, and promote it if the outcome allows that; ``test=None`` promotes it untested.
 
-    A rejected value is discarded; one that is limited or could not be judged stays staged unless approved. The value
-    that is in use already is ``unchanged``.
+    A rejected value is discarded; a limited or indeterminate one stays staged unless it is approved. The value that is
+    in use already is ``unchanged``.
 
     Raises:
-        KeyNotFound, AlreadyStaged: nothing was changed.
-        ChangedMeanwhile: someone else changed the key; their change stands, this step was not made.
-        StoreUnavailable, CannotOpen: this step was not made; a value that was staged stays staged, and it says so.
+        KeyNotFound, AlreadyStaged, MintUnfinished, NotRetired: nothing was changed.
+        ChangedMeanwhile: somebody else changed the key. Their change stands, and this step was not made.
+        StoreUnavailable, CannotOpen: this step was not made. A staged value stays staged, and the error says so.
     """
     begun = await in_store(lambda: _begin(open_store, new))
     if isinstance(begun, ChangeResult):
@@ -101,12 +102,12 @@ async def rotate(
     try:
         return await _test_and_promote(open_store, begun, test=test, approve=approve, in_store=in_store)
     except (StoreUnavailable, CannotOpen) as error:
-        _say_staged(error, new.provider, begun.version)
+        _add_that_it_is_staged(error, new.provider, begun.version)
         raise
 
 
 def _begin(open_store: OpenStore, new: Replacement) -> _Chosen | ChangeResult:
-    """Stage a new value; or return the result where it is the value in use."""
+    """Stage a new value, or return the result ``unchanged`` if it is the value in use."""
     stored = stored_key(open_store, account=new.account, provider=new.provider)
     key = _unstaged(stored)
     if open_store.sealer(new.account).fingerprint(new.secret) == key.current.fingerprint:
@@ -114,8 +115,8 @@ def _begin(open_store: OpenStore, new: Replacement) -> _Chosen | ChangeResult:
     return _stage(open_store, new, stored)
 
 
-def _say_staged(error: KojikeyError, provider: str, staged: Version) -> None:
-    """Make an error say what holds of the whole rotation: that its last step changed nothing is half of it."""
+def _add_that_it_is_staged(error: KojikeyError, provider: str, staged: Version) -> None:
+    """Replace the effect and the hint of an error after staging: that its own step changed nothing would mislead."""
     error.effect = f"the new key was staged before that, as version {staged.number}, and is not lost"
     error.hint = next_step("rotate", provider, "--resume")
 
@@ -129,18 +130,18 @@ async def resume(
     approve: Approve,
     in_store: StoreCalls = in_place,
 ) -> ChangeResult:
-    """Test the staged value and promote it where the outcome allows.
+    """Test the staged value and promote it if the outcome allows that.
 
     Raises:
-        KeyNotFound, VersionNotFound: nothing is staged. AuditBroken: the audit trail does not know what is.
-        Otherwise as :func:`rotate`.
+        KeyNotFound, VersionNotFound: nothing is staged. AuditBroken: by the audit trail, another value is staged.
+        ChangedMeanwhile, StoreUnavailable, CannotOpen: as for :func:`rotate`.
     """
     staged = await in_store(lambda: _known(open_store, _chosen(open_store, account, provider, Stage.STAGED)))
     return await _test_and_promote(open_store, staged, test=test, approve=approve, in_store=in_store)
 
 
 def abort(open_store: OpenStore, *, account: str, provider: str, is_revoked: bool = False) -> ChangeResult:
-    """Discard the staged value; ``is_revoked`` where it was deleted at the provider. Raises as :func:`resume`."""
+    """Discard the staged value; ``is_revoked``: it was deleted at the provider. Raises the errors of :func:`resume`."""
     staged = _chosen(open_store, account, provider, Stage.STAGED)
     before = (event_draft("revoked_at_provider", provider, staged.version),) if is_revoked else ()
     return _discard(open_store, staged, action="aborted", verdict=None, before=before)
@@ -158,8 +159,9 @@ async def rollback(
     """Make the previous version current again, after testing it; the current one becomes the previous.
 
     Raises:
-        MintUnfinished: a key is being created at the provider. KeyNotFound, VersionNotFound: no previous version.
-        AuditBroken: the audit trail does not know the one that is there. Otherwise as :func:`rotate`.
+        KeyNotFound, VersionNotFound: there is no previous version. MintUnfinished: a key is being created there.
+        AuditBroken: by the audit trail, another version is the previous one.
+        ChangedMeanwhile, StoreUnavailable, CannotOpen: as for :func:`rotate`.
     """
     previous = await in_store(lambda: _to_roll_back(open_store, account, provider))
     verdict = await _tested(open_store, previous, test, in_store)
@@ -177,10 +179,11 @@ async def retire(
     is_forced: bool = False,
     in_store: StoreCalls = in_place,
 ) -> ChangeResult:
-    """Test the previous version, and drop it once the provider has stopped accepting it; forced, whatever it says.
+    """Test the previous version, and drop it if the provider rejects it; ``is_forced`` drops it in any case.
 
     Raises:
-        KeyNotFound, VersionNotFound: there is no previous version. Otherwise as :func:`rotate`.
+        KeyNotFound, VersionNotFound: there is no previous version.
+        ChangedMeanwhile, StoreUnavailable, CannotOpen: as for :func:`rotate`.
     """
     previous = await in_store(lambda: _chosen(open_store, account, provider, Stage.PREVIOUS))
     verdict = await _tested(open_store, previous, test, in_store)
@@ -190,7 +193,7 @@ async def retire(
 
 
 def _stage(open_store: OpenStore, new: Replacement, seen: Stored) -> _Chosen:
-    """Save the new value, unless somebody else rotated the key since it was seen."""
+    """Save the new value as staged, unless somebody else rotated the key after it was read."""
     current = key_of(seen).current
 
     def again() -> Stored:
@@ -226,17 +229,17 @@ async def _test_and_promote(
     verdict = await _tested(open_store, staged, test, in_store)
     if accepted(verdict, approve):
         return await in_store(lambda: _promote(open_store, staged, action="rotated", verdict=verdict))
-    # A minted key that is still refused may not be known everywhere yet, and it exists at the provider.
+    # A minted key stays staged: it exists at the provider, and may not be known everywhere there yet.
     if verdict is not None and verdict.outcome is Outcome.REJECTED and not staged.version.is_minted:
         return await in_store(lambda: _discard(open_store, staged, action="aborted", verdict=verdict))
     return await in_store(lambda: _kept(open_store, staged, "staged", verdict))
 
 
 async def _tested(open_store: OpenStore, chosen: _Chosen, test: Probe | None, in_store: StoreCalls) -> Verdict | None:
-    """Open a version, also where it is not tested: what does not open is never made current. Return its test's verdict.
+    """Open a version, test it and return the verdict; without a ``test`` only open it, and return None.
 
     Raises:
-        CannotOpen: it does not open.
+        CannotOpen: the version does not open, so it must not become current.
     """
     key, version = settled(chosen.key, chosen.version.pending), chosen.version
     secret = await in_store(lambda: opened(open_store.sealer(key.account), key.provider, version))
@@ -249,7 +252,7 @@ def _kept(open_store: OpenStore, chosen: _Chosen, action: Action | None, verdict
 
 
 def _keep(open_store: OpenStore, chosen: _Chosen, verdict: Verdict | None) -> Key:
-    """Save the outcome of a test that changes no stage. Raises as :func:`_still_there`."""
+    """Save the outcome of a test that changes no stage. Raises the errors of :func:`_still_there`."""
     kept = keep_outcome(open_store, chosen.stored, chosen.version.number, verdict) if verdict else chosen.key
     if kept is None or not _has(kept, chosen.version):
         raise ChangedMeanwhile(chosen.stored.ref)
@@ -267,8 +270,8 @@ def _promote(open_store: OpenStore, chosen: _Chosen, *, action: Action, verdict:
         after = settled(rest.with_version(fresh).with_version(demoted), version.pending)
         return structs.replace(after, rotated_at=moment)
 
-    happened = "promoted" if action == "rotated" else action
-    draft = event_draft(happened, chosen.key.provider, chosen.version, verdict)
+    event = "promoted" if action == "rotated" else action
+    draft = event_draft(event, chosen.key.provider, chosen.version, verdict)
     after = _changed(open_store, chosen, promoted, (draft,))
     return _result(after, action, after.current, verdict)
 
@@ -289,10 +292,10 @@ def _discard(
 def _changed(
     open_store: OpenStore, chosen: _Chosen, change: Callable[[Key, Version], Key], drafts: tuple[EventDraft, ...]
 ) -> Key:
-    """Change the key of a version, again where only something else of it was changed first (a test was recorded).
+    """Change the key of a version; repeat it if somebody else changed the key, but not this version's stage.
 
     Raises:
-        ChangedMeanwhile: the version is gone or has moved on.
+        ChangedMeanwhile: the version is gone, or in another stage.
     """
 
     def attempt(held: _Chosen) -> Key:
@@ -318,17 +321,17 @@ def _in_stage(stored: Stored, stage: Stage) -> _Chosen:
 
 def _to_roll_back(open_store: OpenStore, account: str, provider: str) -> _Chosen:
     stored = stored_key(open_store, account=account, provider=provider)
-    ensure_not_minting(key_of(stored))  # said also where there is no previous version
+    ensure_not_minting(key_of(stored))  # checked first: this error helps more than that of a missing version
     return _known(open_store, _in_stage(stored, Stage.PREVIOUS))
 
 
 def _known(open_store: OpenStore, chosen: _Chosen) -> _Chosen:
-    """Return a version after making sure that it is in its stage by the audit trail.
+    """Return a version after checking that it is in this stage by the audit trail.
 
-    Someone who can write to the store could put an old version back there, which opens: it is genuine.
+    A writer of the store could put an old version back, and that opens, because it is genuine.
 
     Raises:
-        AuditBroken: the trail does not know it. ChangedMeanwhile: somebody changed the key just now.
+        AuditBroken: by the trail, it is not in this stage. ChangedMeanwhile: somebody changed the key just now.
     """
     stage = chosen.version.stage
     try:
@@ -342,10 +345,10 @@ def _known(open_store: OpenStore, chosen: _Chosen) -> _Chosen:
 
 
 def _still_there(open_store: OpenStore, chosen: _Chosen) -> _Chosen:
-    """Read the key again and find the version in the stage that it had before its test.
+    """Read the key again, and return the version if it still is in the same stage.
 
     Raises:
-        ChangedMeanwhile: it is gone or has moved on: somebody else rotated, aborted or removed meanwhile.
+        ChangedMeanwhile: it is gone, or in another stage: somebody else rotated, aborted or removed meanwhile.
     """
     stored = open_store.store.read(chosen.stored.ref)
     key = key_of(stored) if stored else None
@@ -356,9 +359,9 @@ def _still_there(open_store: OpenStore, chosen: _Chosen) -> _Chosen:
 
 
 def _has(key: Key, version: Version) -> bool:
-    """Return whether a key has a version in the stage that it had.
+    """Return whether a key still has a version in the same stage.
 
-    The record tells it from a version of the same number, of a key that was removed and added again meanwhile.
+    The sealed records are compared, because a key that was removed and added again has a version of the same number.
     """
     found = key.version(version.stage)
     return found is not None and found.sealed == version.sealed

@@ -1,7 +1,7 @@
-"""Rotating many keys: each line of a batch on its own, several at once, results in the order of the input.
+"""Rotates the keys of a batch: several at a time, each independent of the others, with results in the order of the lines.
 
-A rotation waits for its provider most of the time; the store is used by one thread. Running the same batch again
-changes nothing that is done, and goes on with a value that an earlier run had staged.
+One thread uses the store, while rotations wait for their providers. Running the same batch again does not change the
+keys that were rotated, and continues with values that an earlier run staged.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Would = Literal["add", "rotate", "resume", "unchanged"]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a batch that makes sense."""
+    """A well-formed line of a batch."""
 
     number: int
     new: Replacement
@@ -37,7 +37,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A line that makes no sense, or whose rotation was not made. Names are None where the line gives none."""
+    """A malformed line, or one whose change failed. ``account`` and ``provider`` are None if the line has none."""
 
     number: int
     account: str | None
@@ -47,7 +47,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What became of a line."""
+    """The result of a line."""
 
     number: int
     result: ChangeResult
@@ -55,7 +55,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What would become of a line."""
+    """The result that a line would have."""
 
     number: int
     account: str
@@ -66,12 +66,12 @@ class Planned:
 LineResult = Done | Planned | Failed
 EmitLine = Callable[[LineResult], None]
 Change = Callable[[Replacement, Probe | None, StoreCalls], Awaitable[ChangeResult]]
-"""What changes the key of a line: the new value, the probe that tests it, and where store calls are made."""
+"""Changes the key of a line, given the new value, the probe that tests it, and the function that makes store calls."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How a batch is carried out. ``probe=None`` promotes untested."""
+    """The settings of a run over many keys. ``probe=None``: the keys are not tested."""
 
     probe: Probe | None
     approve: Approve
@@ -80,7 +80,7 @@ class Pace:
 
 
 def plan_all(open_store: OpenStore, lines: Iterable[Line | Failed], emit: EmitLine) -> None:
-    """Tell of each line what would become of it. Changes nothing and asks no provider.
+    """Emit for each line the result that it would have. Changes nothing and asks no provider.
 
     Raises:
         StoreUnavailable: the store cannot be read.
@@ -90,14 +90,18 @@ def plan_all(open_store: OpenStore, lines: Iterable[Line | Failed], emit: EmitLi
 
 
 def plan_each(lines: Iterable[Line | Failed], plan: Callable[[Line], Planned], emit: EmitLine) -> None:
-    """Emit what ``plan`` says of each line, or how it failed. Raises StoreUnavailable: the store cannot be read."""
+    """Emit the result of ``plan`` for each line, or its error.
+
+    Raises:
+        StoreUnavailable: the store cannot be read.
+    """
     for line in lines:
         try:
             emit(line if isinstance(line, Failed) else plan(line))
         except StoreUnavailable:
             raise
         except KojikeyError as error:
-            assert isinstance(line, Line)  # noqa: S101 - what failed already raises nothing
+            assert isinstance(line, Line)  # noqa: S101 - only plan() raises
             emit(_failed(line, error))
 
 
@@ -106,7 +110,7 @@ def _failed(line: Line, error: KojikeyError) -> Failed:
 
 
 def _planned(open_store: OpenStore, line: Line, before: dict[tuple[str, str], str]) -> Planned:
-    """Return what would become of a line after those before it; ``before`` has the fingerprints that they leave."""
+    """Return the result that a line would have after the lines before it, whose fingerprints are in ``before``."""
     new = line.new
     would, _ = _intent(open_store, new)
     pair, fingerprint = (new.account, new.provider), open_store.sealer(new.account).fingerprint(new.secret)
@@ -117,10 +121,10 @@ def _planned(open_store: OpenStore, line: Line, before: dict[tuple[str, str], st
 
 
 def _intent(open_store: OpenStore, new: Replacement) -> tuple[Would, Key]:
-    """Return what a line means for the key as it is now.
+    """Return whether a line rotates, resumes or changes nothing, and the key as it is now.
 
     Raises:
-        KeyNotFound: there is nothing to rotate. AlreadyStaged: another value is staged, or it is for another endpoint.
+        KeyNotFound: there is no key. AlreadyStaged: another value is staged, or this one for another base URL.
     """
     key = key_of(stored_key(open_store, account=new.account, provider=new.provider))
     fingerprint = open_store.sealer(new.account).fingerprint(new.secret)
@@ -137,7 +141,10 @@ def _intent(open_store: OpenStore, new: Replacement) -> tuple[Would, Key]:
 async def rotate_line(
     open_store: OpenStore, new: Replacement, *, test: Probe | None, approve: Approve, in_store: StoreCalls = in_place
 ) -> ChangeResult:
-    """Rotate one key, or finish what an earlier run began with the same value. Raises as :func:`rotating.rotate`."""
+    """Rotate one key, or finish the rotation of an earlier run with the same value.
+
+    Raises the errors of :func:`rotating.rotate` and :func:`rotating.resume`.
+    """
     would, key = await in_store(lambda: _intent(open_store, new))
     if would == "unchanged":
         current = key.current
@@ -152,10 +159,11 @@ async def rotate_line(
 async def rotate_all(open_store: OpenStore, lines: Iterable[Line | Failed], pace: Pace, emit: EmitLine) -> None:
     """Rotate the key of each line, at most ``concurrency`` at a time; ``emit`` gets the results in the lines' order.
 
-    Two lines for one key follow each other. Cancelled, it lets no further step begin; what is staged stays staged.
+    Two lines for one key are worked on one after the other. After a cancellation no further step begins, and staged
+    values stay staged.
 
     Raises:
-        StoreUnavailable: the store went away; lines that were not emitted may be done, and are found so next time.
+        StoreUnavailable: the store went away. Lines without a result may have been rotated; run the batch again.
     """
 
     async def rotated(new: Replacement, test: Probe | None, in_store: StoreCalls) -> ChangeResult:
@@ -165,7 +173,7 @@ async def rotate_all(open_store: OpenStore, lines: Iterable[Line | Failed], pace
 
 
 async def change_each(lines: Iterable[Line | Failed], change: Change, pace: Pace, emit: EmitLine) -> None:
-    """Make the change of each line, and emit what became of it, or how it failed. Raises as :func:`rotate_all`."""
+    """Make the change of each line, and emit its result or its error. Raises the errors of :func:`rotate_all`."""
     test = paced(pace.probe, pace.reserve) if pace.probe else None
     with StoreThread() as in_store:
 
@@ -187,7 +195,7 @@ def _key_named(line: Line | Failed) -> tuple[str, str] | None:
 
 
 def paced(probe: Probe, reserve: Reserve) -> Probe:
-    """Return a probe that waits until it is a provider's turn."""
+    """Return a probe that waits before each test until ``reserve`` allows it."""
 
     async def in_turn(secret: Secret, target: Target) -> Verdict:
         while (wait := reserve(target.provider, target.base_url)) > 0:

@@ -52,16 +52,16 @@ def check(call: Call) -> int:
     for provider in providers:
         wiring.checked_provider(provider, context.settings)
     max_age, within = call[MAX_AGE], call[TESTED_WITHIN]
-    policy = checking.Policy(
+    limits = checking.Limits(
         max_age=span(max_age, what="--max-age") if max_age is not None else None,
         tested_within=short_span(within, what="--tested-within") if within is not None else None,
     )
     damage, moment = DamagedRecords(context.terminal), datetime.now(UTC)
-    if policy.max_age is not None:
-        context.terminal.note(f"--max-age: a key created before {stamp(moment - policy.max_age)} is too old")
+    if limits.max_age is not None:
+        context.terminal.note(f"--max-age: a key created before {stamp(moment - limits.max_age)} is too old")
     open_store = wiring.open_existing(context.settings, context.person)
     all_accounts, counter = call[ALL_ACCOUNTS], _Counter(damage)
-    wanted = checking.Wanted(providers, policy, moment)
+    wanted = checking.Wanted(providers, limits, moment)
     items = counter.counted(
         checking.check_all(open_store, wanted, damaged=damage)
         if all_accounts

@@ -24,7 +24,7 @@ from kojikey.model.next_step import Hint, next_step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kojikey.operations.key_settings import Revision
+    from kojikey.operations.key_settings import SettingsChange
     from kojikey.operations.results import ChangeResult
     from kojikey.providers.definition import Definition
 
@@ -54,20 +54,20 @@ def set_key(call: Call) -> int:
     wiring.checked_provider(provider, context.settings)
     catalog = wiring.catalog(context.settings)
     definition = catalog.get(provider)
-    revision = _revision(context, definition, unset)
+    wanted = _wanted(context, definition, unset)
     probe = probe_for_one(context, catalog)
     test = None if call[NO_TEST] else probe
-    if test and revision.base_url:
-        wiring.check_network(revision.base_url)
-    is_moved = revision.base_url is not None  # only then is the key opened and sealed again
+    if test and wanted.base_url:
+        wiring.check_network(wanted.base_url)
+    is_moved = wanted.base_url is not None  # only then is the key opened and sealed again
     open_store = wiring.open_chosen_store(context.settings, context.person, may_ask=is_moved)
     approve = change_output.Approval(context, saving="move it there", advice=for_saved(provider))
     result = run_operation(
-        change_settings(open_store, revision, account=context.account, provider=provider, test=test, approve=approve)
+        change_settings(open_store, wanted, account=context.account, provider=provider, test=test, approve=approve)
     )
     if result.unsigned:
         context.terminal.warn("the key-encryption key is not available, so the audit event of this change is unsigned")
-    days = revision.given.rotate_after_days
+    days = wanted.given.rotate_after_days
     if days and result.key and result.action:
         note_next_rotation(context.terminal, result.key.current.created_at, days)
     return change_output.show(context, result, _lines(result), approval=approve)
@@ -106,13 +106,13 @@ def _checked_unset(call: Call, provider: str) -> frozenset[str]:
     return frozenset(unset)
 
 
-def _revision(context: Context, definition: Definition, unset: frozenset[str]) -> Revision:
+def _wanted(context: Context, definition: Definition, unset: frozenset[str]) -> SettingsChange:
     from kojikey.cli.commands.key_input import read_changed_settings
-    from kojikey.operations.key_settings import Revision
+    from kojikey.operations.key_settings import SettingsChange
 
     given = read_changed_settings(context, definition)
     default = definition.checked_base_url(None) if "base-url" in unset else ""
-    return Revision(given, unset, definition.default_capabilities, default)
+    return SettingsChange(given, unset, definition.default_capabilities, default)
 
 
 def _lines(result: ChangeResult) -> list[str]:

@@ -14,8 +14,7 @@ from kojikey.model.errors import (
 from kojikey.model.ref import Document
 from kojikey.model.timestamps import now
 from kojikey.operations.known_kek import remember
-from kojikey.operations.open_store import FORMAT
-from kojikey.operations.record_checks import checked_header
+from kojikey.operations.record_checks import FORMAT, checked_header
 from kojikey.sealing.kek.base import Kek, KekInputs
 from kojikey.sealing.kek.registry import discard, load, make, same_source
 from kojikey.stores.base import Store
