@@ -27,9 +27,10 @@ Action = Literal["added", "rotated", "unchanged", "staged", "aborted", "rolled_b
 
 
 class ProviderReport(Struct, frozen=True):
-    """A version's key at the provider after a change. ``rotate --due`` retires the previous key from ``revoke_after`` on.
+    """A version's key at the provider after a change.
 
-    ``copied`` and ``not_copied`` name the settings that a new key took over, and did not, from the old one.
+    ``copied`` and ``not_copied`` name the settings that a new key took over, and did not, from the old one. ``rotate
+    --due`` retires the previous key from ``revoke_after`` on.
     """
 
     key_id: str | None = None

@@ -55,7 +55,7 @@ class Replacement:
 
 
 class _Chosen(NamedTuple):
-    """A version of a key, with the key's document as it was last read or written. The next step changes that document."""
+    """A version of a key, with the key's document as it was last read or written: the next step changes it."""
 
     stored: Stored
     key: Key

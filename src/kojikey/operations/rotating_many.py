@@ -1,4 +1,4 @@
-"""Rotates the keys of a batch: several at a time, each independent of the others, with results in the order of the lines.
+"""Rotates the keys of a batch: several at a time, each independent of the others, with results in the lines' order.
 
 One thread uses the store, while rotations wait for their providers. Running the same batch again does not change the
 keys that were rotated, and continues with values that an earlier run staged.
