@@ -31,7 +31,6 @@ from kojikey.model.timestamps import moment_or_span, now, parsed, span
 from kojikey.operations.key_settings import KeySettings
 from kojikey.providers.catalog import Catalog
 from kojikey.providers.definition import Definition
-from kojikey.providers.key_cleaning import clean
 
 _LONGEST_LABEL = 200
 
@@ -43,6 +42,8 @@ def read_clean_key(context: Context, definition: Definition, catalog: Catalog) -
         MalformedKey: it cannot be a key of this provider. UsageError: its source cannot be read.
         InputNeeded: no source is named, and no question is allowed.
     """
+    from kojikey.providers.key_cleaning import clean
+
     prompt = f"Create a key at {definition.pages.keys}\n{definition.name} key (hidden): "
     raw = read_key(context.call, context.terminal, prompt=prompt)
     cleaned = clean(raw.reveal(), definition, catalog, force_shape=context.call.get(FORCE_SHAPE))

@@ -7,7 +7,6 @@ Must not: display anything. The texts are as the provider sent them; :mod:`.judg
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -94,9 +93,15 @@ def with_words(evidence: Evidence, answer: Answer) -> Evidence:
     if text:
         evidence.is_page = not text.startswith(("{", "["))
         evidence.is_html = answer.content_type == "text/html" or text[:200].lower().startswith(("<!doctype", "<html"))
-        plain = html.unescape(_TAG.sub(" ", text[:_LONGEST])) if evidence.is_html else text[:_LONGEST]
+        plain = _text_of_page(text[:_LONGEST]) if evidence.is_html else text[:_LONGEST]
         _add(evidence.messages, " ".join(plain.split()))
     return evidence
+
+
+def _text_of_page(text: str) -> str:
+    from html import unescape  # its table of entities takes a millisecond to load, and APIs hardly ever answer in HTML
+
+    return unescape(_TAG.sub(" ", text))
 
 
 def _stripped(text: str) -> str:

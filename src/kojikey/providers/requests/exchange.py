@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import re
-import secrets
 import socket
 import ssl
 import zlib
@@ -181,7 +180,7 @@ def _body(check: Check) -> tuple[bytes, bytes]:
         return b"application/json", json.dumps(check.json, separators=(",", ":")).encode()
     if check.form is None:
         return b"", b""
-    boundary = secrets.token_hex(16)
+    boundary = os.urandom(16).hex()
     parts = [
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
         for name, value in check.form.items()
