@@ -25,6 +25,7 @@ from kojikey.model.errors import (
     RecordChanged,
     WrongKek,
 )
+from kojikey.model.next_step import Next, commands_of
 from kojikey.model.ref import account_ref
 from kojikey.model.secret import Secret
 from kojikey.operations.ledger import EventDraft, Ledger, Plan
@@ -241,9 +242,10 @@ def test_without_credentials_nothing_is_sent(kms: Kek, front: Scripted, monkeypa
 def test_a_server_that_is_not_there_is_reported(aws: Aws, spec: dict[str, Any], patient: list[float]) -> None:
     with scripted(aws.endpoint) as gone:
         endpoint = gone.endpoint
-    with pytest.raises(KekUnavailable, match="cannot be reached"):
+    with pytest.raises(KekUnavailable, match="cannot be reached") as raised:
         load(spec | {"endpoint": endpoint}, NOBODY).wrap(DATA_KEY, **PLACE)
     assert len(patient) == 2
+    assert commands_of(raised.value.hint or "") == (Next("store info"),)  # to which the CLI adds --store
 
 
 def test_without_boto3_it_says_what_to_install(spec: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from kojikey.model.errors import CannotOpen, KekMissing, KekUnavailable, RecordC
 from kojikey.model.secret import Secret
 from kojikey.sealing import base64url
 from kojikey.sealing.kek import recipients, registry
-from kojikey.sealing.kek.age_recipients import Recipient, parsed, parsed_file
+from kojikey.sealing.kek.age_recipients import Recipient, guarded, parsed, parsed_file
 from kojikey.sealing.kek.base import Kek, KekInputs, LocalKek
 from support.identities import CAROL, CAROLS_FILE, WORDS, identity, ssh_file, ssh_recipient
 from support.keks import Spec, private
@@ -241,6 +243,27 @@ def test_a_file_has_a_recipient_a_line_with_its_comment() -> None:
         parsed_file(f"{ANNA.recipient.text}\nhello\n")
     with pytest.raises(UsageError, match="no recipient"):
         parsed_file("# nobody\n")
+
+
+def _raising(error: BaseException) -> Callable[[object], object]:
+    def work(_: object) -> object:
+        raise error
+
+    return work
+
+
+def test_a_panic_of_the_age_library_is_an_error_without_its_text() -> None:
+    panic = type("PanicException", (BaseException,), {})
+    with pytest.raises(KekUnavailable) as raised:
+        guarded(_raising(panic("CANARY")), "the age library")
+    assert str(raised.value) == "the age library failed; nothing was changed"
+    assert raised.value.__context__ is None
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, asyncio.CancelledError, GeneratorExit, MemoryError])
+def test_an_interruption_is_not_an_error_of_the_age_library(kind: type[BaseException]) -> None:
+    with pytest.raises(kind):
+        guarded(_raising(kind()), "the age library")
 
 
 def test_it_says_who_can_open_it(shared: tuple[Spec, Kek]) -> None:

@@ -1,1 +1,1 @@
-"""Sealing: plaintext to record and back, and the KEK sources. Knows nothing of stores or providers."""
+"""Seals and opens keys, and the KEK sources. Knows no stores or providers."""

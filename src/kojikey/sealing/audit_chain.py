@@ -2,9 +2,9 @@
 
 Owns: the bytes that are authenticated. Must not: know the meaning of an event, or keep events; operations do.
 
-A link is made with a key derived from the account's data key. An event without the KEK gets an unsigned link, a
-plain hash: it continues the chain, but anybody could have made it. The head binds the number of the last event, so
-a truncated trail is noticed.
+A link is an HMAC with a key derived from the account's data key. An event without the KEK gets an unsigned link, a
+plain hash: it continues the chain, but anybody could have computed it. The head authenticates the number of the last
+event, so that a truncated trail is noticed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 NO_LINK = ""
-"""What comes before an account's first event."""
+"""The link before an account's first event."""
 
 _LINK = b"kojikey/1 link\n"
 _UNSIGNED = b"kojikey/1 unsigned link\n"
@@ -25,12 +25,12 @@ _HEAD = b"kojikey/1 head\n"
 
 
 def link(key: bytes, previous: str, event: dict[str, Any]) -> str:
-    """Return the link of an event, 64 hex characters. A member ``mac`` of the event is left out."""
+    """Return the link of an event, 64 hex characters; its member ``mac`` is not covered."""
     return _hmac(key, _LINK + _covered(previous, event))
 
 
 def unsigned_link(previous: str, event: dict[str, Any]) -> str:
-    """Return the link of an event that was made without the KEK: proof of nothing but its order."""
+    """Return the link of an event without the KEK, 64 hex characters; it proves only the order of events."""
     import hashlib
 
     return hashlib.sha256(_UNSIGNED + _covered(previous, event)).hexdigest()
@@ -45,14 +45,14 @@ def same(found: object, expected: str) -> bool:
     """Compare a link from the store with the expected one, in constant time."""
     import hmac
 
-    # What a store holds may be anything: a missing mac, a number, text that no encoding takes.
+    # a store may hold anything: no mac, a number, or a text that cannot be encoded
     return isinstance(found, str) and found.isascii() and hmac.compare_digest(found, expected)
 
 
 def _covered(previous: str, event: dict[str, Any]) -> bytes:
     content = {name: value for name, value in event.items() if name != "mac"}
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    # JSON of one line: nothing in `previous` or in the event can pass for the border between them.
+    # JSON has no line end in it, so nothing in `previous` or the event can look like the line end between them
     return f"{json.dumps(previous)}\n{canonical}".encode("ascii")
 
 

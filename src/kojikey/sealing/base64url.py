@@ -1,6 +1,6 @@
-"""Base64url as JOSE writes it (RFC 7515, section 2): no padding, one spelling for each value.
+"""Base64url in the form of JOSE (RFC 7515, section 2): no padding, exactly one text for each value.
 
-Owns: refusing every other spelling. Must not: repeat its input in an error; it may be a KEK.
+Must not: accept any other text for a value, or repeat its input in an error (it may be a KEK).
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ def decode(text: str) -> bytes:
     """Return the bytes of a text that :func:`encode` wrote.
 
     Raises:
-        ValueError: it is padded, uses another alphabet, or has stray bits at its end. The text is not repeated.
+        ValueError: it is padded, uses another alphabet, or has extra bits at its end. The text is not repeated.
     """
-    # isascii first: a UnicodeEncodeError would carry the text.
+    # isascii first: a UnicodeEncodeError would contain the text
     data = _lenient(text) if text.isascii() else None
     if data is None or encode(data) != text:
         raise ValueError("not canonical base64url")

@@ -1,6 +1,6 @@
 """Keys and ids derived from a data key or a KEK (HKDF with SHA-256, RFC 5869), each for one purpose only.
 
-Owns: the list of purposes. Must not: be needed for opening a record; it costs start-up time.
+Owns: the list of purposes. Must not: be imported to open a record, because it slows the start.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _ID_BYTES = 8
 
 
 def derived(key: bytes, purpose: bytes, length: int = 32) -> HiddenBytes:
-    """Return the bytes derived from a key for one purpose. They reveal nothing about the key."""
+    """Return ``length`` bytes derived from a key for one purpose, which reveal nothing about the key."""
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-    # No salt: the keys are 32 uniformly random bytes, or Argon2id output (RFC 5869, section 3.1).
+    # no salt: the keys are 32 uniformly random bytes, or Argon2id output (RFC 5869, section 3.1)
     return HiddenBytes(HKDF(algorithm=SHA256(), length=length, salt=None, info=purpose).derive(key))
 
 

@@ -1,7 +1,7 @@
-"""Sealing a key's versions: the account's data key, and the place that each record is bound to.
+"""Seals a key's versions with the account's data key and binds each record to its place.
 
 Owns: the binding of a record, and its comparison before anything is decrypted.
-Must not: know where the data key came from, or reach a store.
+Must not: know how the data key was unwrapped, or access a store.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from typing import Any
 
 _FINGERPRINT_CHARACTERS = 12
-_SPOKEN = {"base_url": "base URL"}
+_DISPLAY_NAMES = {"base_url": "base URL"}
 
 
 class Binding(NamedTuple):
-    """The place of a version: a record opens there and nowhere else."""
+    """The place of a version, the only one at which its record opens."""
 
     store: str
     account: str
@@ -44,9 +44,9 @@ def refuse_other_place(found: dict[str, Any], expected: dict[str, Any], *, where
     """Compare the binding of a record with the place where it was found.
 
     Raises:
-        RecordChanged: they differ; it names the member, not the values.
+        RecordChanged: they differ; the error names the members, not the values.
     """
-    others = [_SPOKEN.get(name, name) for name, value in expected.items() if found[name] != value]
+    others = [_DISPLAY_NAMES.get(name, name) for name, value in expected.items() if found[name] != value]
     if others:
         raise RecordChanged(where, "belongs to another " + " and another ".join(others))
 
@@ -60,10 +60,10 @@ class Sealer(NotSerialisable):
         self._data_key, self._store, self._account = HiddenBytes(data_key), store, account
 
     def seal(self, secret: Secret, *, provider: str, version: int, base_url: str) -> str:
-        """Return the record of a key's version, bound to its place. The plaintext is the key's UTF-8, nothing else.
+        """Return the record of a key's version, bound to its place. The plaintext is the key in UTF-8, nothing else.
 
         Raises:
-            MalformedKey: the key is not text. UsageError: key or base URL are too long. Nothing was sealed.
+            MalformedKey: the key is not text. UsageError: the key or the base URL is too long. Nothing was sealed.
         """
         from kojikey.sealing.derivation import DATA_KEY_ID, derived_id
 
@@ -72,12 +72,12 @@ class Sealer(NotSerialisable):
         return sealed(self._data_key, _utf8(secret), kid=kid, place=place._asdict())
 
     def open(self, record: str, *, provider: str, version: int, base_url: str) -> Secret:
-        """Return the key that a record holds, given the place where it was found.
+        """Return the key in a record that was found at a place.
 
-        The id of the data key in the header is for other readers: it is verified with the rest of the header.
+        The header's id of the data key is for other readers; it is verified like the rest of the header.
 
         Raises:
-            RecordChanged: it was changed, or belongs to another place; RecordUnsupported: of a form not read here.
+            RecordChanged: it was changed, or belongs to another place. RecordUnsupported: it has an unknown form.
         """
         place = self._place(provider, version, base_url)
         parsed = parse(record, VERSION_PLACE, where=str(place))
@@ -98,9 +98,9 @@ class Sealer(NotSerialisable):
         return mac.hex()[:_FINGERPRINT_CHARACTERS]
 
     def proof(self, purpose: str, provider: str, content: dict[str, Any]) -> str:
-        """Return the proof (64 hex characters) that kojikey wrote some content which is kept in plain text.
+        """Return the proof (64 hex characters) that kojikey wrote a content that is stored in plain text.
 
-        It holds for one purpose and one provider of this account.
+        It is valid for one purpose and one provider of this account.
         """
         import hmac
         import json
@@ -143,7 +143,7 @@ def _utf8(secret: Secret) -> HiddenBytes:
         return HiddenBytes(secret.reveal().encode("utf-8"))
     except UnicodeEncodeError:
         pass
-    # Raised out here so that the UnicodeEncodeError, which carries the key, is not its context.
+    # raised outside of `except`, so that the UnicodeEncodeError, which contains the key, is not its context
     raise MalformedKey("the key contains characters that are not text", effect=Effect.NOTHING_SEALED)
 
 
@@ -152,5 +152,5 @@ def _secret(plaintext: HiddenBytes, *, where: str) -> Secret:
         return Secret(plaintext.decode("utf-8"))
     except UnicodeDecodeError:
         pass
-    # Raised out here for the same reason.
+    # as in _utf8
     raise RecordChanged(where, "holds something other than text")

@@ -1,10 +1,10 @@
-"""Sealed records as text: a compact JWE (RFC 7516, section 7.1) to its parts and back, strictly, without any crypto.
+"""Parses and renders the text of sealed records: compact JWE (RFC 7516, section 7.1), strictly, without cryptography.
 
 Owns: the one form that is written and read: ``alg: dir``, ``enc: A256GCM``, and a header of exactly ``alg``, ``enc``,
 ``kid`` and ``kjk`` (the place that the record is bound to). Must not: decrypt, or repeat a record's content.
 
-Two failures stay apart: *changed* is what nobody writes on purpose (damage, or a header that contradicts itself);
-*unsupported* is a well-formed JWE that somebody may have meant: another algorithm, a header member we do not know.
+There are two failures. *Changed*: the text is damaged, or its header contradicts itself. *Unsupported*: a well-formed
+JWE with another algorithm or an unknown header member, which a newer kojikey may have written.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _HEADER_MEMBERS = frozenset(("alg", "enc", "kid", "kjk"))
 
 
 class Record(NamedTuple):
-    """The parts of a record. ``protected`` is the encoded header, which is also the additional data of the AEAD."""
+    """The parts of a record. ``protected`` is the encoded header, which is also the AEAD's additional data."""
 
     protected: str
     kid: str
@@ -50,7 +50,7 @@ def protect(kid: str, place: dict[str, Any]) -> str:
     """Return the encoded protected header.
 
     Raises:
-        UsageError: it would be too large for a record to be read again; nothing was sealed.
+        UsageError: it would be larger than :func:`parse` allows; nothing was sealed.
     """
     header = {"alg": "dir", "enc": "A256GCM", "kid": kid, "kjk": place}
     encoded = json.dumps(header, separators=(",", ":"), ensure_ascii=True).encode("ascii")
@@ -63,7 +63,7 @@ def render(protected: str, iv: bytes, ciphertext: bytes, tag: bytes) -> str:
     """Return the text of a record.
 
     Raises:
-        UsageError: it would be too large to be read again; nothing was sealed.
+        UsageError: it would be larger than :func:`parse` allows; nothing was sealed.
     """
     text = ".".join((protected, "", *(base64url.encode(part) for part in (iv, ciphertext, tag))))
     if len(text) > RECORD_LIMIT:
@@ -72,13 +72,13 @@ def render(protected: str, iv: bytes, ciphertext: bytes, tag: bytes) -> str:
 
 
 def parse(text: str, members: Members, *, where: str) -> Record:
-    """Return the parts of a record whose ``kjk`` has exactly those members. Nothing is verified but the form.
+    """Return the parts of a record whose ``kjk`` has exactly those members. Only the form is checked.
 
     Raises:
-        RecordChanged: it is damaged, or not as kojikey writes it.
-        RecordUnsupported: it is a JWE, of a form that this version does not read.
+        RecordChanged: it is damaged, or kojikey does not write it so.
+        RecordUnsupported: it is a JWE in a form that this version does not read.
     """
-    # A store's document may have been edited by hand: a number in place of the text is damage, not a bug.
+    # not only text: someone may have edited the store's document by hand
     if not isinstance(text, str) or len(text) > RECORD_LIMIT or text.count(".") != 4:
         raise RecordChanged(where, "is damaged")
     protected, encrypted_key, iv, ciphertext, tag = text.split(".")
@@ -114,7 +114,7 @@ def _header(encoded: bytes, where: str) -> dict[str, Any]:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # RFC 7516, section 4: header member names must be unique; readers that differ in which one counts can be fooled.
+    # RFC 7516, section 4: names of header members must be unique, because readers differ in which duplicate they use
     members = dict(pairs)
     if len(members) != len(pairs):
         raise ValueError("duplicate member")
@@ -142,7 +142,7 @@ def _check_place(place: dict[str, Any], members: Members, where: str) -> None:
         raise _unsupported(where, "is bound to something that this version does not know")
     if place.keys() != members.keys():
         raise RecordChanged(where, "is of another kind")
-    # `type() is`: to isinstance, true is the number 1.
+    # `type() is`, because isinstance(True, int)
     if any(type(place[name]) is not kind for name, kind in members.items()):
         raise RecordChanged(where, "is damaged: its header does not say what it belongs to")
 

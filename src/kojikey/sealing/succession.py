@@ -1,10 +1,10 @@
 """Statements that one KEK of a store replaced another, signed by the old one.
 
-Owns: what is signed, and whether statements lead from a KEK that is known to the one that is found. Must not: keep
-them, or know why a KEK was changed; operations wire the two.
+Owns: the signed content, and whether statements lead from a known KEK to the one in the header. Must not: store them,
+or know why a KEK was changed; operations do.
 
-The signing key (Ed25519, RFC 8032) is derived from the KEK, so that only somebody who has the old KEK can lead those
-who remember it to another one. What verifies it is public, and is remembered with the id of the KEK.
+The signing key (Ed25519, RFC 8032) is derived from the KEK. So only someone who has the old KEK can make another one
+trusted where the old one is remembered. The public key is remembered with the id of the KEK.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ _SIGNED = ("from", "to", "verify", "by", "at", "removed")
 
 
 def verifier(kek: Kek) -> str:
-    """Return what verifies the statements of a KEK; empty for one that signs none."""
+    """Return the public key for the statements of a KEK, base64url; ``""`` for a KEK that cannot sign."""
     if not isinstance(kek, LocalKek):
         return ""
     return base64url.encode(_signer(kek).public_key().public_bytes_raw())
 
 
 def signed(old: LocalKek, new: Kek, *, store_id: str, by: str, at: str, removed: str | None) -> dict[str, Any]:
-    """Return the statement that a KEK is followed by another. ``removed`` names the recipient who left, if one did."""
+    """Return the signed statement that one KEK replaced another. ``removed`` is the recipient who left, if one did."""
     statement = {"from": old.kid, "to": new.kid, "verify": verifier(new), "by": by, "at": at, "removed": removed}
     return {**statement, "signature": base64url.encode(_signer(old).sign(_covered(statement, store_id)))}
 
 
 def leads(known: KnownKek, kid: str, statements: Iterable[object], *, store_id: str) -> bool:
-    """Return whether statements lead from a known KEK to the one of that id. They are hostile input."""
+    """Return whether statements, which are hostile input, lead from a known KEK to the one with that id."""
     reached = {known.kid: known.verify}
     for statement in statements:
         if isinstance(statement, dict) and isinstance(statement.get("from"), str):

@@ -1,7 +1,7 @@
 """Recipients of a KEK: age recipients and SSH public keys, their forms, and sealing to one of them.
 
-Owns: which forms there are, and when a plugin may be started: for a recipient that the user named just now, and never
-for one that was read from a store. Must not: know identities, or what is sealed.
+Owns: the forms, and the rule for plugins: one is started only for a recipient that the user named on the command line,
+never for one that was read from a store. Must not: know identities, or the sealed content.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 FORMS = "a recipient is age1…, or an SSH public key: ssh-ed25519 AAAA… or ssh-rsa AAAA…"
 COMMENT_LIMIT = 100  # characters
 TEXT_LIMIT = 4096  # characters of a recipient: an RSA key of 16,384 bits has 2,800
-_LIST_LIMIT = 1000  # lines of a file of recipients
+_LIST_LIMIT = 1000  # lines in a file of recipients
 _SSH = re.compile(r"ssh-(?:ed25519|rsa) AAAA[A-Za-z0-9+/]+={0,2}")
 _AGE = re.compile(r"age1(?:([a-z0-9-]+)1)?[02-9ac-hj-np-z]+")
 _SECRETS = ("AGE-SECRET-KEY-", "AGE-PLUGIN-", "PRIVATE KEY")
 _NATIVE = {None: "x25519", "tag": "tag", "tagpq": "tagpq"}
-_SHOWN = 24  # characters of a recipient that has no comment
+_SHOWN = 24  # characters of a recipient without comment
 
 
 class Recipient(NamedTuple):
-    """A public key in its one spelling, and the comment that came with it."""
+    """A public key in its canonical form, and its comment."""
 
     text: str
     comment: str = ""
@@ -40,11 +40,11 @@ class Recipient(NamedTuple):
 
 
 def parsed(line: str) -> Recipient:
-    """Return the recipient of a line: the public key, and the text after it as its comment.
+    """Return the recipient in a line: a public key, and the text after it as its comment.
 
     Raises:
-        UsageError: it is something else, which is not repeated: it may be a secret.
-        KekUnavailable: the library that knows the forms is not installed.
+        UsageError: the line has no recipient. It is not repeated: it may be a secret.
+        KekUnavailable: the age library is not installed.
     """
     if any(secret in line.upper() for secret in _SECRETS):
         raise UsageError(
@@ -62,10 +62,10 @@ def parsed(line: str) -> Recipient:
 
 
 def parsed_file(text: str) -> tuple[Recipient, ...]:
-    """Return the recipients of a file, one a line; empty lines and those that begin with # are passed over.
+    """Return the recipients in a file, one per line; empty lines and comments (#) are skipped.
 
     Raises:
-        UsageError: a line is not a recipient (it is named), or there is no recipient.
+        UsageError: a line is not a recipient (the error has its number), or there is no recipient.
     """
     lines = text.splitlines()
     found = []
@@ -82,18 +82,18 @@ def parsed_file(text: str) -> tuple[Recipient, ...]:
 
 
 def has_form(text: str) -> bool:
-    """Return whether a text has the form of a recipient, without the library that knows whether it is one."""
+    """Return whether a text has the form of a recipient; only the age library knows whether it is valid."""
     return len(text) <= TEXT_LIMIT and bool(_SSH.fullmatch(text) or _AGE.fullmatch(text))
 
 
 def plugin_of(text: str) -> str | None:
-    """Return the name of the plugin that a recipient needs, None where it needs none."""
+    """Return the name of the plugin that a recipient needs, None if it needs none."""
     found = _AGE.fullmatch(text)
     return found[1] if found and found[1] not in _NATIVE else None
 
 
 def is_for_plugins(text: str) -> bool:
-    """Return whether a recipient's identity lives in a plugin, also where sealing to it needs none (``age1tag…``)."""
+    """Return whether a recipient's identity is in a plugin, even if sealing to it needs none (``age1tag…``)."""
     found = _AGE.fullmatch(text)
     return bool(found and found[1])
 
@@ -116,11 +116,11 @@ def library() -> Any:
 
 
 def seal(plaintext: bytes, recipient: str, *, named: Collection[str], callbacks: object) -> str:
-    """Return an age file, in its armor, that this recipient alone opens.
+    """Return an armored age file that only this recipient can open.
 
     Raises:
-        UsageError: it needs a plugin and is not among those that the user ``named``.
-        KekUnavailable: the plugin is not there or failed, or the library is not installed.
+        UsageError: the recipient needs a plugin and is not one that the user ``named``.
+        KekUnavailable: the plugin is missing or failed, or the age library is not installed.
     """
     plugin = plugin_of(recipient)
     if plugin is not None and recipient not in named:
@@ -138,7 +138,7 @@ def seal(plaintext: bytes, recipient: str, *, named: Collection[str], callbacks:
 
 
 def guarded(work: Callable[[Any], Any], what: str) -> Any:
-    """Carry out something with pyrage: its errors hold words of plugins and files, and a bug of it is no Exception.
+    """Return the result of a function that uses pyrage, without repeating the texts of its errors.
 
     Raises:
         KekUnavailable: it failed.
@@ -146,12 +146,18 @@ def guarded(work: Callable[[Any], Any], what: str) -> Any:
     age = library()
     try:
         return work(age)
-    except (KeyboardInterrupt, SystemExit, MemoryError):
-        raise
-    except BaseException:  # noqa: S110 - reported below
-        pass
-    # Raised out here, so that nothing of what the library was given is in its context.
+    except BaseException as error:
+        if not is_failure(error):
+            raise
+    # raised outside of `except`, so that no text of plugins or files is in its context
     raise KekUnavailable(f"{what} failed", effect=Effect.NOTHING_CHANGED)
+
+
+def is_failure(error: BaseException) -> bool:
+    """Return whether an error is one of pyrage: an exception, or a panic of its Rust code, which is no Exception."""
+    if isinstance(error, Exception):
+        return not isinstance(error, MemoryError)
+    return type(error).__name__ == "PanicException"  # of pyo3_runtime, which cannot be imported
 
 
 def _target(age: Any, text: str, callbacks: object) -> object:

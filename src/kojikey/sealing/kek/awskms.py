@@ -1,14 +1,14 @@
-"""The KEK in AWS KMS: a symmetric key that never leaves it; each account's data key is wrapped by one Encrypt there.
+"""The KEK in AWS KMS: a symmetric key that never leaves KMS, which wraps each account's data key with one Encrypt.
 
-Owns: the form of a wrapped data key, ``kms1.KID.CIPHERTEXT``, and the meaning of KMS's answers. ``kid`` stands for the
-key's ARN. Must not: be imported for sealing and opening (boto3 is imported when KMS is asked), or repeat an answer.
+Owns: the form of a wrapped data key, ``kms1.KID.CIPHERTEXT``; ``kid`` is a hash of the key's ARN. Must not: import
+boto3 before KMS is used, or repeat an answer.
 
-KMS binds the data key to an EncryptionContext of store and account: a data key of one account opens for no other
+KMS binds the data key to an EncryptionContext of store and account: a data key of one account does not open for another
 (https://docs.aws.amazon.com/kms/latest/developerguide/encrypt_context.html), and IAM and key policies can allow
 ``kms:Decrypt`` for one account alone (``kms:EncryptionContext:account``).
 
-Someone who can write to the store can change its header, where the spec is. So the spec's endpoint is used only if it
-is KMS's own, this machine's, or the one that ``AWS_ENDPOINT_URL_KMS`` names: data keys are not sent elsewhere.
+Someone who can write to the store can change the spec in its header. So the spec's endpoint is used only if it belongs
+to KMS or to this machine, or if ``AWS_ENDPOINT_URL_KMS`` names it: data keys are not sent elsewhere.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ _ARN = re.compile(r"arn:aws[a-z-]*:kms:([a-z0-9-]+):[0-9]{12}:key/([A-Za-z0-9-]{
 _OF_KMS = r"https://(vpce-[a-z0-9-]+\.)?kms(-fips)?\.{region}\.(vpce\.)?(amazonaws\.com(\.cn)?|api\.aws)"
 
 
-class Asked(NamedTuple):
-    """A source as people give it, in its parts."""
+class KeyAddress(NamedTuple):
+    """The parts of a typed source; None for a part that was not given."""
 
     key: str
     region: str | None
@@ -50,7 +50,7 @@ class Asked(NamedTuple):
 
 
 class AwsKmsKek(Kek):
-    """A KMS key. Nothing is sent before the first wrapping or unwrapping, which are one call each."""
+    """A KMS key. Wrapping and unwrapping are one call each; nothing is sent before."""
 
     __slots__ = ("_arn", "_client", "_endpoint", "_region", "_sleep", "kid")
 
@@ -63,8 +63,8 @@ class AwsKmsKek(Kek):
         """See :meth:`Kek.wrap`.
 
         Raises:
-            CannotOpen: KMS refused, was not reached, or has no such key; nothing was wrapped.
-            UsageError: one of AWS's settings in the environment or the profile makes no sense.
+            CannotOpen: KMS refused, cannot be reached, or has no such key; nothing was wrapped.
+            UsageError: an AWS setting in the environment or the profile is not valid.
         """
         context = {"store": store, "account": account}
         request = {"KeyId": self._arn, "Plaintext": data_key, "EncryptionContext": context}
@@ -75,7 +75,7 @@ class AwsKmsKek(Kek):
         """See :meth:`Kek.unwrap`.
 
         Raises:
-            CannotOpen: KMS refused, was not reached, or has no such key. UsageError: as :meth:`wrap`.
+            CannotOpen: KMS refused, cannot be reached, or has no such key. UsageError: as :meth:`wrap`.
         """
         kid, ciphertext = parsed(record, where=_where(account))
         if kid != self.kid:
@@ -88,15 +88,15 @@ class AwsKmsKek(Kek):
         return data_key
 
     def try_out(self, *, store: str, account: str) -> None:
-        """See :meth:`Kek.try_out`. It costs one Encrypt, of which nothing is kept.
+        """See :meth:`Kek.try_out`. Makes one Encrypt and drops its result.
 
         Raises:
-            CannotOpen: the key is disabled, gone or denied, or KMS was not reached.
+            CannotOpen: the key is disabled, deleted or denied, or KMS cannot be reached.
         """
         self.wrap(HiddenBytes(os.urandom(KEY_BYTES)), store=store, account=account)
 
     def _ask(self, operation: str, account: str, wanted: tuple[str, ...], **request: Any) -> list[Any]:
-        """Return the wanted members of the answer."""
+        """Return the wanted members of KMS's answer."""
         from kojikey.aws.answers import part
         from kojikey.aws.client import make_client, patiently
         from kojikey.sealing.kek.awskms_errors import translated
@@ -112,7 +112,7 @@ class AwsKmsKek(Kek):
         except UsageError:
             raise
         except Exception as error:
-            # `from None`: botocore's exceptions hold the request, and with it the data key.
+            # `from None`: botocore's exceptions contain the request, which has the data key
             raise translated(error, self._arn, _where(account), region=self._region) or error from None
 
     def __repr__(self) -> str:
@@ -120,10 +120,10 @@ class AwsKmsKek(Kek):
 
 
 def load(spec: Spec, inputs: KekInputs) -> Kek:
-    """Return the KEK that a spec names. KMS is not asked yet.
+    """Return the KEK that a spec names. Nothing is sent to KMS yet.
 
     Raises:
-        RecordChanged: the spec is damaged. KekUnavailable: its endpoint is not one that is trusted here.
+        RecordChanged: the spec is damaged. KekUnavailable: its endpoint is not trusted here.
     """
     arn, region, _ = text_member(spec, "key"), text_member(spec, "region"), _name_of(spec)
     match = _ARN.fullmatch(arn)
@@ -134,63 +134,63 @@ def load(spec: Spec, inputs: KekInputs) -> Kek:
 
 
 def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
-    """Return the KEK for a new store: a KMS key that is there, and that was tried.
+    """Return the KEK for a new store: an existing KMS key, after a trial.
 
     Raises:
-        UsageError: that is not a KMS key, or no region is known. CannotOpen: KMS cannot be used with it.
+        UsageError: the argument does not name a KMS key, or no region is known. CannotOpen: the key cannot be used.
     """
-    asked = parse_source(argument)
-    region = asked.region or _own_region(inputs.environ)
-    endpoint = _trusted(asked.endpoint, region, inputs.environ)
-    trial, arn = _tried(asked.key, region, endpoint, store_id)
+    address = parse_source(argument)
+    region = address.region or _own_region(inputs.environ)
+    endpoint = _trusted(address.endpoint, region, inputs.environ)
+    trial, arn = _tried(address.key, region, endpoint, store_id)
     match = _ARN.fullmatch(arn)
     if match is None or match[1] != region:
         raise KekUnavailable(
             "KMS answered with something other than a key of that region", effect=Effect.NOTHING_CREATED
         )
-    spec = {"source": "awskms", "key": arn, "region": region, "name": asked.key, "kid": trial.kid}
+    spec = {"source": "awskms", "key": arn, "region": region, "name": address.key, "kid": trial.kid}
     return spec | ({"endpoint": endpoint} if endpoint else {}), trial
 
 
 def discard(spec: Spec, inputs: KekInputs) -> None:
-    """Do nothing: the key was not made here."""
+    """Do nothing: kojikey does not create KMS keys."""
 
 
 def describe(spec: Spec) -> str:
-    """Return a text that says where the KEK lives and who can read it."""
+    """Return a text that says where the KEK is kept and who can read it."""
     _name_of(spec)
     key = text_member(spec, "key")
     return f"the AWS KMS key {key}: nobody can read it; anyone whom IAM allows kms:Decrypt can open data keys"
 
 
 def mismatch(spec: Spec) -> str:
-    """Say that the spec's key is another than the one that its id stands for."""
+    """Return the message for a KMS key whose id differs from the spec's."""
     return f"the KMS key {text_member(spec, 'key')} is not the one that this store was created with"
 
 
 def argument_of(spec: Spec) -> str:
-    """Return the key with the region and, where it is not AWS's own, the endpoint."""
+    """Return the key with the region and, if the spec has one, the endpoint."""
     endpoint = f"&endpoint={text_member(spec, 'endpoint')}" if spec.get("endpoint") else ""
     return f"{text_member(spec, 'key')}?region={text_member(spec, 'region')}{endpoint}"
 
 
 def is_same(spec: Spec, argument: str) -> bool:
-    """Return whether a source, as people give it, is the KMS key of a spec: by its ARN, its id or the name it had.
+    """Return whether a typed argument means a spec's KMS key: by ARN, by id, or by the name that was typed first.
 
     Raises:
-        UsageError: it is not the name of a KMS key. RecordChanged: the spec is damaged.
+        UsageError: the argument does not name a KMS key. RecordChanged: the spec is damaged.
     """
-    asked = parse_source(argument)
+    address = parse_source(argument)
     arn = str(spec.get("key"))
     return (
-        asked.key in (arn, arn.rpartition("/")[2], _name_of(spec))
-        and asked.region in (None, spec.get("region"))
-        and asked.endpoint in (None, spec.get("endpoint"))
+        address.key in (arn, arn.rpartition("/")[2], _name_of(spec))
+        and address.region in (None, spec.get("region"))
+        and address.endpoint in (None, spec.get("endpoint"))
     )
 
 
 def iam_statement(arns: list[str], *, store: str, account: str) -> dict[str, Any]:
-    """Return the part of an IAM policy that lets one account's data key be wrapped and opened, and no other's."""
+    """Return the IAM policy statement that allows wrapping and unwrapping one account's data key, and no other."""
     return {
         "Sid": "KojikeyDataKey",
         "Effect": "Allow",
@@ -200,11 +200,11 @@ def iam_statement(arns: list[str], *, store: str, account: str) -> dict[str, Any
     }
 
 
-def parse_source(argument: str) -> Asked:
+def parse_source(argument: str) -> KeyAddress:
     """Return the parts of ``KEY-ID[?region=R&endpoint=URL]``.
 
     Raises:
-        UsageError: it is not that. It is not repeated.
+        UsageError: the text has another form. It is not repeated.
     """
     from urllib.parse import parse_qsl
 
@@ -219,14 +219,14 @@ def parse_source(argument: str) -> Asked:
     region = checked_region(given["region"]) if "region" in given else of_arn
     if of_arn not in (None, region):
         raise UsageError("the key's ARN belongs to another region", hint=SHAPE, effect=Effect.NOTHING_CREATED)
-    return Asked(key, region, checked_endpoint(given["endpoint"]) if "endpoint" in given else None)
+    return KeyAddress(key, region, checked_endpoint(given["endpoint"]) if "endpoint" in given else None)
 
 
 def parsed(record: object, *, where: str) -> tuple[str, bytes]:
-    """Return the KEK's id and the ciphertext of what KMS wrapped. Nothing is verified but the form.
+    """Return the KEK's id and the ciphertext in a record. Only the form is checked.
 
     Raises:
-        RecordChanged: it is damaged.
+        RecordChanged: the record is damaged.
     """
     if not isinstance(record, str) or record.count(".") != 2 or len(record) > 2 * _CIPHERTEXT_LIMIT:
         raise RecordChanged(where, "is damaged")
@@ -241,14 +241,14 @@ def parsed(record: object, *, where: str) -> tuple[str, bytes]:
 
 
 def kid_of(arn: str) -> str:
-    """Return the id that stands for a KMS key."""
+    """Return the KEK id of a KMS key: a hash of its ARN."""
     import hashlib
 
     return "kms-" + hashlib.sha256(arn.encode()).hexdigest()[:16]
 
 
 def _tried(key: str, region: str, endpoint: str | None, store_id: str) -> tuple[AwsKmsKek, str]:
-    """Return the KEK and its ARN after one Encrypt and one Decrypt, so that a mistake is found at once."""
+    """Return the KEK and its ARN after a trial of Encrypt and Decrypt."""
     first = AwsKmsKek(key, region=region, endpoint=endpoint)
     context = {"store": store_id, "account": "trial"}
     sample = os.urandom(KEY_BYTES)
@@ -263,10 +263,10 @@ def _tried(key: str, region: str, endpoint: str | None, store_id: str) -> tuple[
 
 
 def _name_of(spec: Spec) -> str | None:
-    """Return the name that people gave the key, which is repeated to them as part of a command.
+    """Return the name that was typed for the key, None if the spec has none; messages show it in commands.
 
     Raises:
-        RecordChanged: it is nothing that names a key.
+        RecordChanged: it does not have the form of a key's name.
     """
     if spec.get("name") is None:
         return None

@@ -1,6 +1,6 @@
-"""The meaning of KMS's errors while a data key is wrapped or opened.
+"""Translates KMS's errors during wrapping and unwrapping into ours.
 
-Owns: the words. Must not: repeat a text of the service, or let an exception of botocore through.
+Owns: the sentences. Must not: repeat a text of the service, or let an exception of botocore through.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _UNUSABLE: dict[str, tuple[str, str]] = {
 
 
 def translated(error: Exception, key: str, where: str, *, region: str = "") -> KojikeyError | None:
-    """Return our error for one of boto3's while the data key ``where`` was wanted, None for other errors."""
+    """Return our error for an error of boto3 about the data key ``where``, None for other errors."""
     found = trouble(error)
     if found is None:
         return None
@@ -78,15 +78,16 @@ def _unavailable(found: Trouble, key: str, region: str) -> KekUnavailable:
         return KekUnavailable(
             f"these AWS credentials lack {what} on the KMS key {key}", hint=hint, effect=Effect.NOTHING_OPENED
         )
-    told = _UNUSABLE.get(found.code) or _KINDS.get(found.kind)
-    words, hint = told or (f"KMS refused to use {{key}}, with {found.code}", next_step("doctor"))
-    hint = hint.format(region=region, name=shlex.quote(key), id=_id_for_shell(key, region))
-    return KekUnavailable(words.format(key=key), hint=hint, effect=Effect.NOTHING_OPENED)
+    texts = _UNUSABLE.get(found.code) or _KINDS.get(found.kind)
+    message, hint = texts or (f"KMS refused to use {{key}}, with {found.code}", next_step("doctor"))
+    if not isinstance(hint, Hint):  # `format` would return a text without the hint's commands
+        hint = hint.format(region=region, name=shlex.quote(key), id=_id_for_shell(key, region))
+    return KekUnavailable(message.format(key=key), hint=hint, effect=Effect.NOTHING_OPENED)
 
 
 def _id_for_shell(key: str, region: str) -> str:
-    """Return a shell expression for the key's id: the commands take no alias, only describe-key does."""
+    """Return a shell expression for the key's id: only describe-key accepts an alias."""
     if not _ALIAS.search(key):
         return shlex.quote(key)
-    asked = f"aws kms describe-key --region {region} --key-id {shlex.quote(key)}"
-    return f'"$({asked} --query KeyMetadata.KeyId --output text)"'
+    command = f"aws kms describe-key --region {region} --key-id {shlex.quote(key)}"
+    return f'"$({command} --query KeyMetadata.KeyId --output text)"'

@@ -1,10 +1,10 @@
-"""The KEK (key-encryption key): the interface that wraps data keys, a KEK of 32 local bytes, the protocol of sources.
+"""The interfaces of KEKs (key-encryption keys) and their sources, and the KEK of 32 local bytes.
 
-Owns: the promises of a KEK and its source. Must not: know any source; ``registry.py`` has their table.
+Must not: know any source; ``registry.py`` has their table.
 
-A *spec* is the JSON object in a store's header that says where its KEK lives and which one it is (``kid``). It never
-holds the KEK. A person or program that can write to the store can change the spec, so each member is checked, and a
-KEK whose id is not the spec's is refused.
+A *spec* is the JSON object in a store's header that says where its KEK is kept and which one it is (``kid``). It never
+holds the KEK. Anyone who can write to the store can change the spec, so each member is checked, and a KEK with another
+id is refused.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SOURCES_HINT = (
 
 
 class Kek(NotSerialisable, ABC):
-    """A key that wraps the data keys of a store's accounts. ``kid`` is its id, which reveals nothing about it."""
+    """A key that wraps the data keys of a store's accounts. ``kid`` is its id, which reveals nothing about the key."""
 
     __slots__ = ()
 
@@ -50,30 +50,30 @@ class Kek(NotSerialisable, ABC):
 
     @abstractmethod
     def unwrap(self, record: str, *, store: str, account: str) -> HiddenBytes:
-        """Return the data key that a record holds.
+        """Return the data key in a record.
 
         Raises:
             WrongKek: another KEK wrapped it. RecordChanged: it was changed, or belongs to another place.
-            RecordUnsupported: it is of a form that is not read here.
+            RecordUnsupported: it has an unknown form.
         """
 
     def confirm(self) -> None:
-        """Check that this is the expected KEK, where that would otherwise show only when it is used.
+        """Check that this is the expected KEK, if :func:`.registry.load_for_use` did not.
 
         Raises:
             WrongKek: it is another one.
         """
 
     def try_out(self, *, store: str, account: str) -> None:
-        """Check that the KEK can be used for an account now, where a service decides that.
+        """Check with the service that holds the KEK, if there is one, that it can be used for an account now.
 
         Raises:
-            CannotOpen: it cannot. UsageError: a setting for reaching it is wrong.
+            CannotOpen: it cannot. UsageError: a setting for the connection to the service is wrong.
         """
 
 
 class LocalKek(Kek):
-    """A KEK of 32 bytes, in this process. The wrapped data key is a JWE of the same form as a sealed version."""
+    """A KEK of 32 bytes in this process. A wrapped data key is a JWE of the same form as a sealed version."""
 
     __slots__ = ("_expected", "_key", "_kid", "_mismatch")
 
@@ -84,7 +84,7 @@ class LocalKek(Kek):
 
     @property
     def kid(self) -> str:  # type: ignore[override]
-        """The id of this KEK, derived when it is asked for: deriving would cost each start of ``kojikey run``."""
+        """The id of this KEK, derived only when it is used, because that would slow each start of ``kojikey run``."""
         if not self._kid:
             from kojikey.sealing.derivation import KEK_ID, derived_id
 
@@ -92,17 +92,17 @@ class LocalKek(Kek):
         return self._kid
 
     def reveal(self) -> HiddenBytes:
-        """Return its bytes, for a caller that keeps it; see :mod:`kojikey.sealing.kek.kernel_keyring`."""
+        """Return the 32 bytes, to keep them elsewhere (:mod:`.kernel_keyring`)."""
         return self._key
 
     def derived(self, purpose: bytes) -> HiddenBytes:
-        """Return the key that stands for this KEK in one purpose."""
+        """Return the key that is derived from this KEK for one purpose."""
         from kojikey.sealing.derivation import derived
 
         return derived(self._key, purpose)
 
     def expect(self, kid: str, mismatch: str) -> None:
-        """Set the id to compare with before wrapping, and where unwrapping fails."""
+        """Set the id to compare with before wrapping and after a failed unwrapping, and the error's message."""
         self._expected, self._mismatch = kid, mismatch
 
     def confirm(self) -> None:
@@ -139,7 +139,7 @@ class LocalKek(Kek):
 class KnownKek(NamedTuple):
     """The KEK that a store with recipients had when it was last used here.
 
-    ``verify`` verifies what that KEK signed (:mod:`kojikey.sealing.succession`).
+    ``verify`` is the public key for its statements (:mod:`kojikey.sealing.succession`).
     """
 
     store_id: str
@@ -148,14 +148,13 @@ class KnownKek(NamedTuple):
 
 
 class KekInputs(NamedTuple):
-    """What the sources may use of the outside world: the environment, a person, warnings.
+    """The inputs of a source: the environment, a person who can be asked, a function for warnings.
 
-    ``ask_passphrase`` is None where nobody may be asked; it is called with what for: to ``"open"``, for a ``"new"``
-    one, or while a re-keying is under way for the ``"old"`` or the ``"announced"`` one. ``warn`` takes what is
-    unsafe, but no reason to stop. ``which`` says of a re-keying under way which of its two KEKs is wanted.
-    ``may_use_unlocked`` is False where the passphrase is wanted although ``kojikey unlock`` keeps its KEK.
-    ``ask_identity`` asks for the passphrase of an identity, by name. ``recipients`` are those that a new KEK
-    is sealed to, and ``actor`` is who names them. ``known`` remembers the KEKs of stores with recipients.
+    ``ask_passphrase`` is called with the purpose: to ``"open"``, for a ``"new"`` passphrase, or for the ``"old"`` or
+    the ``"announced"`` one of an unfinished re-keying; it is None if nobody can be asked. ``which`` is the KEK of an
+    unfinished re-keying that is needed. ``may_use_unlocked`` is False if the passphrase itself is needed, even if
+    ``kojikey unlock`` keeps its KEK. ``ask_identity`` asks for the passphrase of an identity, by name. A new KEK is
+    sealed to ``recipients``, who are named by ``actor``. ``known`` remembers the KEKs of stores with recipients.
     """
 
     environ: Mapping[str, str]
@@ -169,50 +168,50 @@ class KekInputs(NamedTuple):
     known: KnownKeks | None = None
 
     def __repr__(self) -> str:
-        return "<KekInputs>"  # an environment holds KEKs and keys
+        return "<KekInputs>"  # the environment may hold KEKs and keys
 
 
 if TYPE_CHECKING:
 
     class KnownKeks(Protocol):
-        """The memory of the KEKs of stores with recipients, by the store's place."""
+        """Remembers the KEKs of stores with recipients, by the URL of the store."""
 
         def recall(self, place: str) -> KnownKek | None:
-            """Return the KEK that the store there had, None where it is not known here."""
+            """Return the remembered KEK of a store, None if there is none."""
 
         def remember(self, place: str, known: KnownKek) -> None:
-            """Keep the KEK that the store there has."""
+            """Remember the KEK of a store."""
 
         def forget(self, place: str) -> None:
-            """Forget the store there."""
+            """Forget the KEK of a store."""
 
     class Source(Protocol):
-        """The functions that the module of a source has. They raise only errors of ours."""
+        """The functions that the module of a source has. They raise only kojikey's own errors."""
 
         def load(self, spec: Spec, inputs: KekInputs) -> Kek:
-            """Return the KEK that is there, without checking its id."""
+            """Return the source's KEK, without checking its id."""
 
         def make(self, argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
-            """Return the KEK for a new store, and its spec; durable there on return."""
+            """Return the KEK for a new store and its spec; on return, the source keeps the KEK durably."""
 
         def discard(self, spec: Spec, inputs: KekInputs) -> None:
-            """Remove what :meth:`make` created, where nobody else can be using it."""
+            """Remove a KEK that :meth:`make` created, if nobody else can be using it."""
 
         def describe(self, spec: Spec) -> str:
-            """Return a text that says where the KEK lives and who can read it."""
+            """Return a text that says where the KEK is kept and who can read it."""
 
         def mismatch(self, spec: Spec) -> str:
-            """Return a text that says that the KEK there is not this store's."""
+            """Return the message for a source that has a KEK of another store."""
 
         def argument_of(self, spec: Spec) -> str:
-            """Return what people give after the source's name for a spec; empty for the source alone."""
+            """Return the text that people type after the source's name and a colon; ``""`` for none."""
 
         def is_same(self, spec: Spec, argument: str) -> bool:
-            """Return whether ``argument``, as people give it after the source's name, is where a spec's KEK lives."""
+            """Return whether a typed argument means the place of a spec's KEK."""
 
 
 def asks_person(spec: Spec, inputs: KekInputs) -> bool:
-    """Return whether a person will be asked for something before the KEK that a spec names can be used."""
+    """Return whether a person has to type something before the KEK of a spec can be used."""
     if spec.get("source") == "recipients":
         return inputs.ask_identity is not None
     has_file = bool(inputs.environ.get(PASSPHRASE_FILE_VARIABLE))
@@ -226,7 +225,7 @@ def text_member(spec: Spec, name: str) -> str:
         RecordChanged: it is missing or something else.
     """
     value = spec.get(name)
-    # Printable, because it will be shown: a store's writer must not be able to send escapes to a terminal.
+    # it will be displayed: whoever can write to the store must not send escape sequences to a terminal
     if not isinstance(value, str) or not value or not value.isprintable():
         raise RecordChanged("header", f"does not say where its KEK lives (its {name} is damaged)")
     return value

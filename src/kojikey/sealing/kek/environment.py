@@ -1,6 +1,6 @@
-"""The KEK in an environment variable: for CI and containers.
+"""The KEK in an environment variable, for CI and containers.
 
-Owns: the text form of a KEK that people handle, 32 bytes in base64url. Must not: repeat a variable's value.
+Owns: the text form of a KEK for people, 32 bytes in base64url. Must not: repeat a variable's value.
 """
 
 # ruff: noqa: ARG001 - the functions have the signatures of kek.Source
@@ -20,7 +20,7 @@ def load(spec: Spec, inputs: KekInputs) -> Kek:
     """Return the KEK in the spec's variable.
 
     Raises:
-        KekMissing: it is not set. KekUnavailable: what it holds is not a KEK.
+        KekMissing: it is not set. KekUnavailable: its value is not a KEK.
     """
     name = text_member(spec, "name")
     value = Secret(inputs.environ.get(name, ""))
@@ -30,10 +30,11 @@ def load(spec: Spec, inputs: KekInputs) -> Kek:
 
 
 def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
-    """Return the KEK that the variable holds already; the environment cannot be written to.
+    """Return the KEK in a variable, which must be set already.
 
     Raises:
-        UsageError: not a name of a variable. KekMissing: it is not set. KekUnavailable: it holds something else.
+        UsageError: the argument is not the name of a variable. KekMissing: the variable is not set.
+        KekUnavailable: its value is not a KEK.
     """
     name = argument or KEK_VARIABLE
     if not (name.isascii() and name.isidentifier()):
@@ -51,36 +52,36 @@ def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]
 
 
 def discard(spec: Spec, inputs: KekInputs) -> None:
-    """Do nothing: the variable was not made here."""
+    """Do nothing: :func:`make` did not set the variable."""
 
 
 def describe(spec: Spec) -> str:
-    """Return a text that says where the KEK lives and who can read it."""
+    """Return a text that says where the KEK is kept and who can read it."""
     name = text_member(spec, "name")
     return f"the environment variable {name}: readable by this user's processes, and by whatever sets it"
 
 
 def mismatch(spec: Spec) -> str:
-    """Say that the variable holds another store's KEK."""
+    """Return the message for a KEK of another store."""
     return f"the KEK in {text_member(spec, 'name')} is not this store's"
 
 
 def argument_of(spec: Spec) -> str:
-    """Return the variable's name, where it is not the usual one."""
+    """Return the variable's name, ``""`` for the default one."""
     name = text_member(spec, "name")
     return "" if name == KEK_VARIABLE else name
 
 
 def is_same(spec: Spec, argument: str) -> bool:
-    """Return whether ``argument``, the name of a variable or empty, is the spec's variable."""
+    """Return whether a variable's name (``""`` for the default) is the spec's."""
     return bool(spec.get("name") == (argument or KEK_VARIABLE))
 
 
 def local_kek(text: Secret, *, holder: str, hint: str) -> LocalKek:
-    """Return the KEK for its text form, base64url or base64; white space around it and padding do not matter.
+    """Return the KEK in a text, base64url or base64, with or without padding and white space around it.
 
     Raises:
-        KekUnavailable: the text is something else. It is not repeated.
+        KekUnavailable: the text is not a KEK. It is not repeated.
     """
     key = _decoded(text)
     if len(key) != KEY_BYTES:
@@ -91,7 +92,7 @@ def local_kek(text: Secret, *, holder: str, hint: str) -> LocalKek:
 
 
 def _decoded(text: Secret) -> HiddenBytes:
-    """Return the bytes of a text, none where it is neither base64url nor base64."""
+    """Return the bytes of a text, ``b""`` if it is neither base64url nor base64."""
     bare = text.reveal().strip().translate(_TO_URL)
     try:
         return HiddenBytes(base64url.decode(bare[:-1] if bare.endswith("=") else bare))

@@ -1,10 +1,10 @@
 """The user's own identities, which open a KEK that was sealed to their public key.
 
-Owns: where identities are looked for, reading them, and asking for the passphrase of one that has one, once and only
-where it is needed. Must not: start a plugin but for an identity that the user named, or repeat an identity.
-
-Looked for in KOJIKEY_IDENTITY (the text of an age identity) and KOJIKEY_IDENTITY_FILE; only where neither is set, in
+They are in KOJIKEY_IDENTITY (the text of an age identity) and KOJIKEY_IDENTITY_FILE; if neither is set, in
 ``~/.ssh/id_ed25519`` and ``~/.ssh/id_rsa``.
+
+Owns: finding and reading identities, and asking for the passphrase of an identity, once and only if it is needed.
+Must not: start a plugin for any identity that the user did not name, or repeat an identity.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from kojikey.model.plain_text import one_line
 from kojikey.model.secret import HiddenBytes, NotSerialisable, Secret
 from kojikey.model.text_file import decoded
 from kojikey.sealing.kek import private_file, ssh_key
-from kojikey.sealing.kek.age_recipients import guarded, is_for_plugins, library, plugin_of
+from kojikey.sealing.kek.age_recipients import guarded, is_failure, is_for_plugins, library, plugin_of
 from kojikey.sealing.kek.base import IDENTITY_FILE_VARIABLE, IDENTITY_VARIABLE, KekInputs
 
 TYPE_CHECKING = False
@@ -36,7 +36,7 @@ _PLUGIN = re.compile(r"AGE-PLUGIN-([A-Z0-9-]+)-1[02-9AC-HJ-NP-Z]*")
 
 
 class Identity(NotSerialisable, ABC):
-    """One identity; ``label`` says where it is from."""
+    """One identity; ``label`` names its file or variable."""
 
     __slots__ = ("label",)
 
@@ -45,25 +45,25 @@ class Identity(NotSerialisable, ABC):
 
     @abstractmethod
     def matches(self, recipient: str) -> bool | None:
-        """Return whether this identity belongs to a recipient, None where only opening tells."""
+        """Return whether this identity belongs to a recipient, None if only trying to open shows it."""
 
     def open(self, sealed: bytes) -> HiddenBytes | None:
-        """Return the content of an age file, None where it was not sealed to this identity.
+        """Return the content of an age file, None if it was not sealed to this identity.
 
         Raises:
-            KekMissing: it has a passphrase, and nobody can be asked. KekUnavailable: it cannot be used.
+            KekMissing: the identity has a passphrase, and nobody can be asked. KekUnavailable: it cannot be used.
         """
         identity = self._usable()
         try:
             return HiddenBytes(library().decrypt(bytes(sealed), [identity]))
-        except (KeyboardInterrupt, SystemExit, MemoryError):
-            raise
-        except BaseException:  # also a panic of the library, which is no Exception
+        except BaseException as error:
+            if not is_failure(error):
+                raise
             return None
 
     @abstractmethod
     def _usable(self) -> object:
-        """Return the identity as the library takes it."""
+        """Return the age library's object for this identity."""
 
     def __repr__(self) -> str:
         return f"<Identity {self.label}>"
@@ -91,7 +91,7 @@ class AgeIdentity(Identity):
 
 
 class PluginIdentity(Identity):
-    """An identity that a plugin holds, ``AGE-PLUGIN-NAME-1…``. The user named it, so its plugin may be started."""
+    """An identity in a plugin, ``AGE-PLUGIN-NAME-1…``. The user named it, so its plugin may be started."""
 
     __slots__ = ("_callbacks", "_name", "_text")
 
@@ -103,7 +103,7 @@ class PluginIdentity(Identity):
         self._name, self._text, self._callbacks = found[1].lower(), text, PluginCallbacks(inputs, found[1].lower())
 
     def matches(self, recipient: str) -> bool | None:
-        """See :meth:`Identity.matches`; a recipient of another plugin is none of this one's."""
+        """See :meth:`Identity.matches`; it is False for a recipient of another plugin."""
         return None if is_for_plugins(recipient) and plugin_of(recipient) in (None, self._name) else False
 
     def _usable(self) -> object:
@@ -115,7 +115,7 @@ class PluginIdentity(Identity):
 
 
 class SshIdentity(Identity):
-    """A private SSH key. Its public half is readable without the passphrase, where OpenSSH wrote the file."""
+    """A private SSH key. In OpenSSH's own format, the public half is readable without the passphrase."""
 
     __slots__ = ("_content", "_inputs", "_recipient", "_used")
 
@@ -139,7 +139,7 @@ class SshIdentity(Identity):
 
 
 class PluginCallbacks:
-    """What a plugin may ask for and tell. Never raises: the library takes an exception for the end of the process."""
+    """The functions that a plugin may call. They never raise, because the library would end the process."""
 
     def __init__(self, inputs: KekInputs, name: str) -> None:
         self._inputs, self._name = inputs, name
@@ -150,15 +150,15 @@ class PluginCallbacks:
             self._inputs.warn(f"age-plugin-{self._name} says: {one_line(str(message))[:500]}")
 
     def confirm(self, message: str, yes: str, no: str | None) -> bool | None:  # noqa: ARG002 - the library's signature
-        """Answer no question: a step that needs one is done with the plugin itself."""
+        """Answer no question: a person does such a step with the plugin's own program."""
         return None
 
     def request_public_string(self, description: str) -> str | None:  # noqa: ARG002 - as above
-        """Give no text."""
+        """Return no text."""
         return None
 
     def request_passphrase(self, description: str) -> str | None:
-        """Ask a person for the plugin's passphrase or PIN, where there is one."""
+        """Ask a person, if there is one, for the plugin's passphrase or PIN."""
         if self._inputs.ask_identity is None:
             return None
         try:
@@ -168,10 +168,10 @@ class PluginCallbacks:
 
 
 def own_identities(inputs: KekInputs) -> Iterator[Identity]:
-    """Yield the user's identities, those that were named first; of the default files those that are there.
+    """Yield the identities in the two variables, or if neither is set, those in the default files that exist.
 
     Raises:
-        KekMissing: a file that was named is not there. KekUnavailable: it cannot be used, or has no identity.
+        KekMissing: a named file does not exist. KekUnavailable: it cannot be used, or has no identity.
     """
     text = HiddenBytes(inputs.environ.get(IDENTITY_VARIABLE, "").encode("utf-8", "surrogateescape"))
     path = inputs.environ.get(IDENTITY_FILE_VARIABLE)
@@ -186,7 +186,7 @@ def own_identities(inputs: KekInputs) -> Iterator[Identity]:
         if path and os.path.exists(path):
             try:
                 yield from _of_file(path, inputs, may_be_pipe=False)
-            except CannotOpen as error:  # nobody named it: another identity may be the one
+            except CannotOpen as error:  # the user did not name it, and another identity may open the KEK
                 if inputs.warn is not None:
                     inputs.warn(str(error))
 
@@ -197,7 +197,7 @@ def _of_file(path: str, inputs: KekInputs, *, may_be_pipe: bool) -> Iterator[Ide
 
 
 def _identities(content: HiddenBytes, label: str, inputs: KekInputs) -> Iterator[Identity]:
-    """Yield the identities of a file or variable: an SSH key, or lines of age identities, also behind a passphrase."""
+    """Yield the identities in a file or variable: an SSH key, or lines of age identities, perhaps encrypted by age."""
     if content.startswith(_AGE_FILE):
         content = _decrypted_file(content, label, inputs)
     text = Secret(decoded(content) or "")
@@ -224,38 +224,38 @@ def _unreadable(label: str) -> KekUnavailable:
 
 
 def _decrypted_file(content: HiddenBytes, label: str, inputs: KekInputs) -> HiddenBytes:
-    """Return the identities of a file that age has encrypted with a passphrase."""
+    """Return the content of a file that age has encrypted with a passphrase."""
     for left in reversed(range(TRIES)):
-        words = _asked(label, inputs)
+        passphrase = _ask_passphrase(label, inputs)
         try:
-            plain = guarded(partial(_decrypted_with, content, words), label)
+            plain = guarded(partial(_decrypted_with, content, passphrase), label)
         except KekUnavailable as error:
             if error.hint:
                 raise
-            _say_wrong(label, inputs, left)
+            _warn_of_wrong_passphrase(label, inputs, left)
         else:
             return HiddenBytes(plain)
     raise _wrong_passphrase(label)
 
 
-def _decrypted_with(content: HiddenBytes, words: Secret, age: Any) -> HiddenBytes:
-    return HiddenBytes(age.passphrase.decrypt(bytes(content), words.reveal()))
+def _decrypted_with(content: HiddenBytes, passphrase: Secret, age: Any) -> HiddenBytes:
+    return HiddenBytes(age.passphrase.decrypt(bytes(content), passphrase.reveal()))
 
 
 def _decrypted_key(content: HiddenBytes, label: str, inputs: KekInputs) -> HiddenBytes:
-    """Return a private SSH key without its passphrase: the library takes no other. It stays in memory."""
+    """Return a private SSH key without encryption, the only form that the age library reads; it stays in memory."""
     plain = ssh_key.without_passphrase(content, None, label)
     if plain is not None:
         return plain
     for left in reversed(range(TRIES)):
-        plain = ssh_key.without_passphrase(content, _asked(label, inputs), label)
+        plain = ssh_key.without_passphrase(content, _ask_passphrase(label, inputs), label)
         if plain is not None:
             return plain
-        _say_wrong(label, inputs, left)
+        _warn_of_wrong_passphrase(label, inputs, left)
     raise _wrong_passphrase(label)
 
 
-def _asked(label: str, inputs: KekInputs) -> Secret:
+def _ask_passphrase(label: str, inputs: KekInputs) -> Secret:
     if inputs.ask_identity is None:
         raise KekMissing(
             f"the identity {label} has a passphrase, and there is no terminal to ask for it",
@@ -264,7 +264,7 @@ def _asked(label: str, inputs: KekInputs) -> Secret:
     return inputs.ask_identity(label)
 
 
-def _say_wrong(label: str, inputs: KekInputs, left: int) -> None:
+def _warn_of_wrong_passphrase(label: str, inputs: KekInputs, left: int) -> None:
     if left and inputs.warn is not None:
         inputs.warn(f"that is not the passphrase of {label}; type it again")
 

@@ -3,12 +3,12 @@
 Owns: the choice of keyring, the system calls, and the form of an entry. Must not: ask for a passphrase, or decide how
 long a KEK is kept.
 
-The session keyring is used where the login has one of its own: only programs of that login find the KEK, and it goes
-with the login. Otherwise the user keyring is used: every program of this user finds it, also after a logout, until its
-time is over. A login without a session keyring of its own would be given a new one for each process that writes to it
-(add_key(2), KEY_SPEC_SESSION_KEYRING), which nobody else can read: keyrings are therefore named by their serial number.
+If the login has its own session keyring, that is used: only programs of that login find the KEK, and it disappears with
+the login. Otherwise the user keyring is used: every program of this user finds the KEK, also after a logout, until its
+time is over. Keyrings are addressed by serial number: by KEY_SPEC_SESSION_KEYRING, a process of a login without its own
+session keyring would get a new one that no other process can read (add_key(2)).
 
-There is no package between this and the kernel: libkeyutils is not on every system, and the calls are few.
+The system calls are made directly: they are few, and not every system has libkeyutils.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Ring: TypeAlias = 'Literal["session", "user"]'
 
-# Numbers of add_key and keyctl, by what the kernel calls the machine (in a process of 64 bits).
+# the numbers of add_key and keyctl by machine, for processes of 64 bits
 _CALLS = {
     "x86_64": (248, 250),
     "aarch64": (217, 219),
@@ -41,7 +41,7 @@ _CALLS = {
 # linux/keyctl.h
 _PROCESS, _SESSION, _USER, _USER_SESSION = -2, -3, -4, -5
 _GET_ID, _SETPERM, _DESCRIBE, _LINK, _UNLINK, _SEARCH, _READ, _SET_TIMEOUT, _INVALIDATE = 0, 5, 6, 8, 9, 10, 11, 15, 21
-# A process that possesses it may do everything; other processes of this user may see, read and find it.
+# a process that possesses the key may do everything; other processes of this user may see, read and find it
 _FOR_THE_USER = 0x3F0B0000
 _PREFIX = "kojikey:kek:"
 _KID = re.compile(r"[0-9a-f]{16}")
@@ -53,7 +53,7 @@ _PAYLOAD_BYTES = len(_FORM) + _STAMP_BYTES + 1 + KEY_BYTES
 
 
 class Kept(NamedTuple):
-    """A KEK that is kept: its bytes, until when, and in which keyring."""
+    """A kept KEK: its bytes, the time until which it is kept, and its keyring."""
 
     key: HiddenBytes
     until: str
@@ -65,14 +65,14 @@ class _RefusedError(Exception):
 
 
 def is_there() -> bool:
-    """Return whether this system has such a keyring, and lets this process use it."""
+    """Return whether this process can use a kernel keyring."""
     return next(_rings(), None) is not None
 
 
 def keep(kid: str, key: HiddenBytes, *, until: str, seconds: int) -> Ring | None:
-    """Keep a KEK for a time, in place of an earlier entry for its id.
+    """Keep a KEK for some seconds, in place of an earlier entry for its id.
 
-    Returns which keyring has it, None where the kernel refused: it has no such keyring, or no room in it.
+    Returns the keyring, None if the kernel refused: it has no such keyring, or no room in it.
     """
     payload = HiddenBytes(_FORM + until.encode("ascii") + b" " + key)
     try:
@@ -85,21 +85,21 @@ def keep(kid: str, key: HiddenBytes, *, until: str, seconds: int) -> Ring | None
 
 
 def _put(description: str, payload: HiddenBytes, ring: Ring, serial: int, seconds: int) -> None:
-    """Create a key that only this process reaches, set its timeout and rights, then link it to the keyring."""
-    made = _add_key(description, payload)
+    """Create a key that only this process can reach, set its timeout and rights, then link it to the keyring."""
+    key = _add_key(description, payload)
     try:
         if ring == "user":
-            _keyctl(_SETPERM, made, _FOR_THE_USER)
-        _keyctl(_SET_TIMEOUT, made, seconds)
-        _keyctl(_LINK, made, serial)
+            _keyctl(_SETPERM, key, _FOR_THE_USER)
+        _keyctl(_SET_TIMEOUT, key, seconds)
+        _keyctl(_LINK, key, serial)
     finally:
-        _keyctl(_UNLINK, made, _PROCESS)
+        _keyctl(_UNLINK, key, _PROCESS)
 
 
 def kept(kid: str) -> Kept | None:
-    """Return the KEK that is kept for an id, None where there is none."""
+    """Return the KEK that is kept for an id, None if there is none."""
     if not _KID.fullmatch(kid):
-        return None  # a store's writer chose it
+        return None  # the id comes from the store
     for ring, serial in _rings():
         found = _found(ring, serial, kid)
         if found is not None:
@@ -120,12 +120,12 @@ def _found(ring: Ring, serial: int, kid: str) -> Kept | None:
 
 
 def _parsed(payload: HiddenBytes, ring: Ring) -> Kept | None:
-    """Return the content of a payload, None where it is not ours or its time is over."""
+    """Return the content of a payload, None if kojikey did not write it or its time is over."""
     stamp, rest = payload[len(_FORM) : len(_FORM) + _STAMP_BYTES], payload[len(_FORM) + _STAMP_BYTES :]
     if not payload.startswith(_FORM) or rest[:1] != b" " or not _STAMP_FORM.fullmatch(stamp):
         return None
     until = stamp.decode("ascii")
-    # Stamps sort as the moments do; datetime would cost each start of `kojikey run`.
+    # compared as texts: importing datetime would slow each start of `kojikey run`
     return Kept(HiddenBytes(rest[1:]), until, ring) if until > time.strftime(_STAMP, time.gmtime()) else None
 
 
@@ -154,11 +154,11 @@ def _drop_one(serial: int, ring: int) -> None:
         try:
             _keyctl(*call)
         except _RefusedError:
-            continue  # what was invalidated needs no unlinking, and what cannot be is unlinked
+            continue  # an invalidated key cannot be unlinked; one that cannot be invalidated can
 
 
 def _members(ring: int) -> Iterator[tuple[int, str]]:
-    """Yield the keys of a keyring with their descriptions; those that cannot be described are left out."""
+    """Yield the keys of a keyring with their descriptions, without those that cannot be described."""
     import ctypes
 
     try:
@@ -179,7 +179,7 @@ def _members(ring: int) -> Iterator[tuple[int, str]]:
 
 
 def _rings() -> Iterator[tuple[Ring, int]]:
-    """Yield the keyrings in which a KEK may be, that of the session first where the login has its own."""
+    """Yield the keyrings in which a KEK may be: the login's own session keyring, if it has one, and the user's."""
     try:
         ring, serial = _ring()
         yield ring, serial
@@ -190,7 +190,7 @@ def _rings() -> Iterator[tuple[Ring, int]]:
 
 
 def _ring() -> tuple[Ring, int]:
-    """Return the keyring to keep a KEK in."""
+    """Return the keyring in which a KEK is kept."""
     session, shared = _keyctl(_GET_ID, _SESSION, 0), _keyctl(_GET_ID, _USER_SESSION, 0)
     if session != shared:
         return "session", session
@@ -206,7 +206,7 @@ def _keyctl(operation: int, *arguments: object) -> int:
 
 
 def _call(which: int, *arguments: object) -> int:
-    """Make a system call. Raises _RefusedError: the kernel refused it, or has none such."""
+    """Make a system call. Raises _RefusedError if the kernel refuses it or does not have it."""
     numbers = _CALLS.get(os.uname().machine) if sys.platform == "linux" and sys.maxsize > 2**32 else None
     if numbers is None:
         raise _RefusedError

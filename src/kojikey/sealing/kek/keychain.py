@@ -1,9 +1,10 @@
-"""The KEK in the operating system's keychain, asked through a helper process.
+"""The KEK in the operating system's keychain, accessed through a helper process.
 
-Owns: the bound on every call (D-Bus hangs for minutes on broken desktops: jaraco/keyring#434, #531), and what an answer
-means. Must not: import keyring; only :mod:`.keychain_helper` does, in the process that can be killed.
+Owns: the time limit of every call (D-Bus hangs for minutes on broken desktops: jaraco/keyring#434, #531). Must not:
+import keyring; only :mod:`.keychain_helper` does, in a process that can be killed.
 
-The entry is named after the store and the KEK: re-keying from keychain to keychain must not overwrite the old one.
+The entry is named after the store and the KEK, so that re-keying from keychain to keychain does not overwrite the old
+KEK.
 """
 
 # ruff: noqa: ARG001 - the functions have the signatures of kek.Source
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 SERVICE = "kojikey"
 SECONDS = 3.0
-# -P: the working directory is not searched for modules, or a keyring.py that lies there would be handed the KEK.
-# Not -I, which would hide a kojikey that was installed for one user.
+# -P: else a keyring.py in the working directory would be imported and get the KEK
+# not -I, which would hide a kojikey that is installed for one user
 HELPER = (sys.executable, "-P", "-m", "kojikey.sealing.kek.keychain_helper")
 _OTHER_SOURCES = "other KEK sources: passphrase, env, file:PATH"
 _PROBLEMS = {
@@ -53,7 +54,7 @@ def load(spec: Spec, inputs: KekInputs) -> Kek:
 
 
 def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
-    """Return a new KEK, which is in the keychain and was read back from there.
+    """Return a new KEK that was written to the keychain and read back.
 
     Raises:
         KekUnavailable: no keychain, locked, or it did not answer in time.
@@ -75,23 +76,23 @@ def discard(spec: Spec, inputs: KekInputs) -> None:
 
 
 def describe(spec: Spec) -> str:
-    """Return a text that says where the KEK lives and who can read it."""
+    """Return a text that says where the KEK is kept and who can read it."""
     entry = f"{text_member(spec, 'service')}/{text_member(spec, 'entry')}"
     return f"the system keychain, entry {entry}: readable by programs of this user while the keychain is unlocked"
 
 
 def mismatch(spec: Spec) -> str:
-    """Say that the entry holds another KEK."""
+    """Return the message for a KEK of another store."""
     return "the KEK in the keychain entry is not this store's"
 
 
 def argument_of(_: Spec) -> str:
-    """Return nothing: the source's name alone says which it is."""
+    """Return ``""``: this source has no argument."""
     return ""
 
 
 def is_same(spec: Spec, argument: str) -> bool:
-    """Tell that it is: a store has one of these at most, and no argument tells two apart."""
+    """Return True: this source has no argument."""
     return True
 
 
@@ -112,10 +113,10 @@ def ask(
     seconds: float = SECONDS,
     helper: Sequence[str] = (),
 ) -> str:
-    """Return the helper's answer to a verb, a service and an entry; ``value`` goes in through a pipe.
+    """Return the helper's answer to a verb, a service and an entry; ``value`` is passed through a pipe.
 
     Raises:
-        KekUnavailable: it did not answer in time (and was killed with what it started), or said why not.
+        KekUnavailable: it reported a problem, or did not answer in time and was killed with its child processes.
     """
     try:
         process = subprocess.Popen(
@@ -134,10 +135,10 @@ def ask(
             output, _ = process.communicate(value.encode("ascii"), timeout=seconds)
         except subprocess.TimeoutExpired:
             _kill(process)
-        except BaseException:  # Ctrl-C does not reach the helper, which is in a session of its own
+        except BaseException:  # Ctrl-C does not reach the helper, which has its own session
             _kill(process)
             raise
-    if output is None:  # raised out here: what was written so far is in the TimeoutExpired
+    if output is None:  # raised outside of `except`: the TimeoutExpired contains the output so far
         hint = f"unlock it and try again, or use another one; {_OTHER_SOURCES}"
         raise KekUnavailable(f"the keychain did not answer within {seconds:g} s", hint=hint)
     return _answer(output)
@@ -151,7 +152,7 @@ def _answer(output: bytes) -> str:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End the helper and what it started, which may hold its pipes open."""
+    """Kill the helper and its child processes, which may hold its pipes open."""
     if os.name == "posix":
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)

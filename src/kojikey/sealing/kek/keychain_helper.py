@@ -1,7 +1,7 @@
-"""The process that talks to the keychain: one verb, one line of answer, and nothing else on any stream.
+"""The process that uses the keychain: carries out one verb and prints one line, nothing else on any stream.
 
-Owns: which of keyring's backends are keychains. Must not: print a traceback (it could hold the KEK), take the KEK as an
-argument (the process list shows those), or be imported by anything.
+Owns: the list of keyring's backends that are keychains. Must not: print a traceback (it could contain the KEK), take
+the KEK as an argument (the process list shows it), or be imported.
 
 Run as ``keychain_helper VERB SERVICE ENTRY``, with the value for ``set`` on stdin. Answers ``ok VALUE`` or
 ``error CODE`` with CODE one of ``no_keychain``, ``locked``, ``failed``.
@@ -12,8 +12,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-# Those that keep what they hold encrypted under the user's login. Everything else that keyring may be configured
-# with (null, fail, keyrings.alt's plain files, what others have published) is not known to be one.
+# These encrypt their content with the user's login. Other backends of keyring (null, fail, the plain files of
+# keyrings.alt, third-party ones) may not.
 _KEYCHAINS = frozenset(
     f"keyring.backends.{name}" for name in ("macOS", "Windows", "SecretService", "libsecret", "kwallet")
 )
@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> str:
             return "error no_keychain"
         return f"ok {_done(keychain, verb, service, entry)}"
     except Exception as error:
-        # By name: importing keyring.errors may be what failed.
+        # by name, because importing keyring.errors may have failed
         return "error locked" if type(error).__name__ == "KeyringLocked" else "error failed"
 
 
@@ -36,7 +36,7 @@ def _keychain() -> Any:
     import keyring
 
     chosen = keyring.get_keyring()
-    candidates = getattr(chosen, "backends", [chosen])  # a chainer asks several, in this order
+    candidates = getattr(chosen, "backends", [chosen])  # a chainer uses several, in this order
     return next((backend for backend in candidates if type(backend).__module__ in _KEYCHAINS), None)
 
 

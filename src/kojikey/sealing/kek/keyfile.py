@@ -1,6 +1,6 @@
-"""The KEK in a file of mode 0600, in the same text form as in the environment.
+"""The KEK in a file of mode 0600, in the same text form as in an environment variable.
 
-Owns: creating that file, once. Must not: replace or repair an existing file; it may be the only copy of a KEK.
+Owns: creating that file. Must not: replace or repair an existing file, which may be the only copy of a KEK.
 """
 
 # ruff: noqa: ARG001 - the functions have the signatures of kek.Source
@@ -27,16 +27,17 @@ def load(spec: Spec, inputs: KekInputs) -> Kek:
     """Return the KEK in the spec's file.
 
     Raises:
-        KekMissing: there is none. KekUnavailable: others can read it, or it holds something else.
+        KekMissing: there is no such file. KekUnavailable: others can read it, or it has no KEK in it.
     """
     return _read(_path(spec), warn=inputs.warn, hint="restore the KEK that was there; no other one works")
 
 
 def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
-    """Return the KEK of a file, which is made where there is none; a file that is there is used as it is.
+    """Return the KEK in an existing file, or in a new one if there is none.
 
     Raises:
-        UsageError: no path, or its folder is not there. KekUnavailable: others can read it, or it is something else.
+        UsageError: there is no path, or its folder does not exist. KekUnavailable: others can read the file, or it has
+            no KEK in it.
     """
     if not argument or not argument.isprintable():
         raise UsageError("a KEK file needs a path", hint=SOURCES_HINT, effect=Effect.NOTHING_CREATED)
@@ -50,11 +51,11 @@ def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]
 
 
 def discard(spec: Spec, inputs: KekInputs) -> None:
-    """Do nothing: another process may have found the file, and use it."""
+    """Do nothing: another process may use the file meanwhile."""
 
 
 def describe(spec: Spec) -> str:
-    """Return a text that says where the KEK lives and who can read it."""
+    """Return a text that says where the KEK is kept and who can read it."""
     path = _path(spec)
     warnings: list[str] = []
     try:
@@ -68,7 +69,7 @@ def describe(spec: Spec) -> str:
 
 
 def mismatch(spec: Spec) -> str:
-    """Say that the file holds another store's KEK."""
+    """Return the message for a KEK of another store."""
     return f"the KEK in {_path(spec)} is not this store's"
 
 
@@ -78,7 +79,7 @@ def argument_of(spec: Spec) -> str:
 
 
 def is_same(spec: Spec, argument: str) -> bool:
-    """Return whether ``argument``, a path, is the spec's file."""
+    """Return whether a path is that of the spec's file."""
     return bool(spec.get("path") == os.path.abspath(expanded(argument, what="the path of the KEK file")))
 
 
@@ -114,7 +115,7 @@ def _create(path: str) -> LocalKek:
 
 
 def _write(descriptor: int, path: str, content: HiddenBytes) -> None:
-    """Write a file so that it survives a power cut: keys will be sealed under it at once."""
+    """Write a file durably: data keys are wrapped with the KEK in it at once."""
     try:
         os.write(descriptor, content)
         os.fsync(descriptor)

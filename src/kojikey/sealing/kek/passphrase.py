@@ -1,10 +1,10 @@
 """The KEK from a passphrase, by Argon2id.
 
-Owns: the parameters (kept in the spec, bounded on reading), and how a passphrase becomes bytes. Must not: ask a person
-itself; its caller does, through ``KekInputs.ask_passphrase``, and asks twice for a new one.
+Owns: the parameters (kept in the spec, bounded on reading), and the encoding of a passphrase. Must not: ask a person;
+``KekInputs.ask_passphrase`` does, twice for a new passphrase.
 
-A passphrase is the UTF-8 of its Unicode normalisation form C, with nothing stripped but the line end in a file: the
-same letters typed on two systems are then the same bytes (RFC 8265, section 4.2, OpaqueString).
+A passphrase is encoded in UTF-8 in Unicode's normal form C, so that the same letters typed on two systems are the same
+bytes (RFC 8265, section 4.2, OpaqueString). Nothing is stripped but the line end in a file.
 """
 
 # ruff: noqa: ARG001 - the functions have the signatures of kek.Source
@@ -33,14 +33,14 @@ from kojikey.sealing.kek.base import (
 )
 
 TRIES = 3  # of a person who is asked
-SHORT = 8  # characters: a new one that has fewer gets a warning
+SHORT = 8  # characters; a shorter new passphrase causes a warning
 LONGEST = 1024  # bytes
-# For new stores: the second recommendation of RFC 9106, section 4.
+# for new stores: the second recommendation of RFC 9106, section 4
 MEMORY_KIB, ITERATIONS, LANES = 64 * 1024, 3, 4
 _SALT_BYTES = range(16, 65)
 _LANES = range(1, 17)
 _ITERATIONS = range(1, 9)
-_MOST_MEMORY_KIB = 256 * 1024  # what a store says is run before anybody knows whether it is genuine
+_MOST_MEMORY_KIB = 256 * 1024  # bounded, because the store's parameters are used before they can be verified
 _NEEDED = {
     "old": "the old passphrase of a re-keying under way",
     "announced": "the new passphrase of a re-keying under way",
@@ -55,7 +55,7 @@ _WAYS_OUT = Hint(
 
 
 class Parameters(NamedTuple):
-    """What Argon2id is run with."""
+    """The parameters of Argon2id."""
 
     salt: bytes
     memory_kib: int
@@ -64,15 +64,15 @@ class Parameters(NamedTuple):
 
 
 def load(spec: Spec, inputs: KekInputs) -> Kek:
-    """Return the KEK of the passphrase that is given, right or wrong; a person is asked again while it is wrong.
+    """Return the KEK of a passphrase, which may be wrong; a person is asked up to 3 times.
 
-    While the store is unlocked there is no prompt; a passphrase file that the environment names comes before that.
+    In this order: the passphrase file in the environment, the KEK that ``kojikey unlock`` keeps, a person.
 
     Raises:
-        KekMissing: nobody may be asked. KekUnavailable: the file that holds it cannot be used.
-        RecordUnsupported: the parameters are outside of what is run here. RecordChanged: they are damaged.
+        KekMissing: nobody can be asked. KekUnavailable: the passphrase file cannot be used.
+        RecordUnsupported: the parameters are outside the allowed range. RecordChanged: they are damaged.
     """
-    parameters = _parameters(spec)  # first: nobody types a passphrase for a store that cannot be opened
+    parameters = _parameters(spec)  # before anybody types a passphrase for a store that cannot be opened
     if inputs.may_use_unlocked and not inputs.environ.get(PASSPHRASE_FILE_VARIABLE):
         unlocked = _unlocked(spec)
         if unlocked is not None:
@@ -88,7 +88,7 @@ def load(spec: Spec, inputs: KekInputs) -> Kek:
 
 
 def _unlocked(spec: Spec) -> Kek | None:
-    """Return the KEK that ``kojikey unlock`` keeps, None where it keeps none, or somebody put another in its place."""
+    """Return the KEK that ``kojikey unlock`` keeps, None if it keeps none, or another one under the same id."""
     from kojikey.sealing.kek import kernel_keyring
 
     kid = text_member(spec, "kid")
@@ -98,11 +98,11 @@ def _unlocked(spec: Spec) -> Kek | None:
 
 
 def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
-    """Return the KEK of a new passphrase, under a fresh salt.
+    """Return the KEK of a new passphrase, with a new salt.
 
     Raises:
-        UsageError: the passphrase is empty or too long. KekMissing: nobody may be asked.
-        KekUnavailable: the file that holds it cannot be used.
+        UsageError: the passphrase is empty or too long. KekMissing: nobody can be asked.
+        KekUnavailable: the passphrase file cannot be used.
     """
     passphrase = _passphrase(inputs, "new")
     if not passphrase.reveal():
@@ -116,27 +116,27 @@ def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]
 
 
 def discard(spec: Spec, inputs: KekInputs) -> None:
-    """Do nothing: a passphrase is kept by people."""
+    """Do nothing: the KEK is not stored."""
 
 
 def describe(spec: Spec) -> str:
-    """Return a text that says where the KEK lives and who can read it."""
+    """Return a text that says where the KEK is kept and who can read it."""
     memory = _parameters(spec).memory_kib // 1024
     return f"a passphrase (Argon2id, {memory} MiB): anyone who knows it, or guesses it"
 
 
 def mismatch(spec: Spec) -> str:
-    """Say that it is another passphrase."""
+    """Return the message for a wrong passphrase."""
     return "that is not this store's passphrase"
 
 
 def argument_of(_: Spec) -> str:
-    """Return nothing: the source's name alone says which it is."""
+    """Return ``""``: this source has no argument."""
     return ""
 
 
 def is_same(spec: Spec, argument: str) -> bool:
-    """Tell that it is: a store has one of these at most, and no argument tells two apart."""
+    """Return True: this source has no argument."""
     return True
 
 
@@ -162,7 +162,7 @@ def _first_line(named: str, inputs: KekInputs) -> Secret:
 
 
 def _text_of_first_line(content: HiddenBytes) -> Secret | None:
-    # What follows the first line may be anything. In UTF-16 its end is not one byte, so that all of it is decoded.
+    # only the first line is decoded, as the others may be anything; in UTF-16 its end cannot be found in the bytes
     text = decoded(content if content.startswith(UTF_16_MARKS) else HiddenBytes(content.split(b"\n", 1)[0]))
     return None if text is None else Secret(text.split("\n", 1)[0].removesuffix("\r"))
 
@@ -179,7 +179,7 @@ def _normal(text: str) -> HiddenBytes:
         from unicodedata import normalize
 
         text = normalize("NFC", text)
-    return HiddenBytes(text.encode("utf-8", "surrogatepass"))  # "strict" would put the passphrase into an exception
+    return HiddenBytes(text.encode("utf-8", "surrogatepass"))  # an error of "strict" would contain the passphrase
 
 
 def _parameters(spec: Spec) -> Parameters:

@@ -1,9 +1,10 @@
-"""Files that hold a secret: a KEK's only where nobody else can read it, a passphrase's with a warning.
+"""Reads files that hold a secret, after checking their owner and mode.
 
-Where others can write it, either is refused. On a file system that is read-only, as containers mount secrets, others
-may read a KEK's file too: nobody could change its mode there.
+A KEK's file that others can read is refused, a passphrase's is read with a warning; either is refused if others can
+write it. On a read-only file system, which containers use for secrets, others may read a KEK's file too, because its
+mode cannot be changed there.
 
-Owns: the check of a file's owner and mode, made on the file that is then read. Must not: know what is in it.
+The opened file is checked, so that no other one can be put in its place. Must not: know the content.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ LIMIT = 4096  # bytes of a file that are read; a KEK has 43 characters, a passph
 def read(
     path: str, *, what: str, warn: Callable[[str], None] | None = None, limit: int = LIMIT, may_be_pipe: bool = False
 ) -> HiddenBytes:
-    """Return the first bytes of a regular file that only its owner can use, up to ``limit``.
+    """Return the first ``limit`` bytes of a regular file that only its owner can use.
 
-    For paths that come from a store: pipes and devices are refused. One that the user named may be the pipe of
-    ``<(CMD)``.
+    The path may come from a store, so pipes and devices are refused; for a path that the user named,
+    ``may_be_pipe`` allows the pipe of ``<(CMD)``.
 
     Raises:
-        KekMissing: there is no such file. KekUnavailable: others can use it or own it, or it cannot be read.
+        KekMissing: there is no such file. KekUnavailable: others own it or can use it, or it cannot be read.
     """
 
     def check(descriptor: int) -> None:
@@ -51,9 +52,9 @@ def read(
 
 
 def read_named(path: str, *, what: str, warn: Callable[[str], None] | None) -> HiddenBytes:
-    """Return the first bytes of a file that the user named, up to :data:`LIMIT`; the pipe of ``<(CMD)`` is one too.
+    """Return the first :data:`LIMIT` bytes of a file that the user named, also of the pipe of ``<(CMD)``.
 
-    Secrets that containers mount are readable by all inside of them as a rule, so that only leads to a warning.
+    A file that others can read causes only a warning: in containers, every user can usually read mounted secrets.
 
     Raises:
         KekMissing: there is no such file. KekUnavailable: others can write it, or it cannot be read.
@@ -109,7 +110,7 @@ def _mend(path: str) -> str:
 
 
 def _is_readable_by_others(mode: int) -> bool:
-    # Windows keeps access lists instead of these bits, and shows every file as readable by all.
+    # Windows has access lists instead of these bits, and reports every file as readable by all
     return os.name == "posix" and bool(mode & 0o055)
 
 

@@ -1,11 +1,11 @@
-"""A random KEK for several people: sealed in the store's header to each one's public key, in age's format.
+"""A random KEK for several people: sealed in the store's header to each person's public key, in age's format.
 
-Owns: the list of recipients in a spec, who is in it, and its authentication under the KEK. Must not: find identities
+Owns: the list of recipients in a spec, and its authentication with the KEK. Must not: find identities
 (``identities.py``), know the forms of recipients (``age_recipients.py``), or write a header.
 
-Each member holds the KEK in the text form of ``environment.py``, in an age file of its own: ``age -d`` opens it.
-Somebody who can write to the store can seal another KEK to everybody's public key. So the id of the KEK is derived
-before it is used, and what it was is remembered outside of the store (``operations/known_kek.py``).
+Each member has the KEK in the text form of ``environment.py`` in a separate age file, which ``age -d`` opens. Someone
+who can write to the store can seal another KEK to everybody's public key. So the id of the KEK is checked before it is
+used, and remembered outside of the store (``operations/known_kek.py``).
 """
 
 # ruff: noqa: ARG001 - the functions have the signatures of kek.Source
@@ -30,13 +30,13 @@ from kojikey.sealing.kek.base import IDENTITY_FILE_VARIABLE, Kek, KekInputs, Loc
 from kojikey.sealing.kek.environment import local_kek
 from kojikey.sealing.kek.identities import Identity, PluginCallbacks, own_identities
 
-_SPEC_LIMIT = 24 * 1024  # bytes: a header holds two of them while a removal is under way
+_SPEC_LIMIT = 24 * 1024  # bytes; a header has two specs during a removal
 _SEALED_LIMIT = 8 * 1024  # characters
 _SHOWN = 6  # recipients, in one line
 
 
 class Member(NamedTuple):
-    """A recipient of a store's KEK, who added it and when, and the age file that it opens."""
+    """A recipient of a store's KEK, who added it and when, and its age file."""
 
     recipient: Recipient
     added_by: str
@@ -45,11 +45,11 @@ class Member(NamedTuple):
 
 
 def load(spec: Spec, inputs: KekInputs) -> Kek:
-    """Return the KEK that one of the user's identities opens, after making sure that it is the one of this spec.
+    """Return the KEK that one of the user's identities opens, with its id and the list of recipients verified.
 
     Raises:
-        KekMissing: there is no identity that is a recipient's. KekUnavailable: one cannot be used.
-        RecordChanged: the list was changed outside kojikey, or holds another KEK than it says.
+        KekMissing: none of the identities is a recipient's. KekUnavailable: an identity cannot be used.
+        RecordChanged: the list was changed outside kojikey, or has another KEK than it says.
     """
     members = listed(spec)
     for identity in own_identities(inputs):
@@ -62,10 +62,10 @@ def load(spec: Spec, inputs: KekInputs) -> Kek:
 
 
 def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
-    """Return a random KEK, sealed to the recipients that were named.
+    """Return a random KEK, sealed to the named recipients.
 
     Raises:
-        UsageError: nobody was named, or the user is not among those who were. KekUnavailable: sealing failed.
+        UsageError: no recipient is named, or none of them is the user's own. KekUnavailable: sealing failed.
     """
     if not inputs.recipients:
         raise UsageError(
@@ -86,11 +86,11 @@ def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]
 
 
 def discard(spec: Spec, inputs: KekInputs) -> None:
-    """Do nothing: it is nowhere but in the spec."""
+    """Do nothing: the KEK is only in the spec."""
 
 
 def describe(spec: Spec) -> str:
-    """Say who can open it, as the store has it; only ``store recipients`` verifies the list."""
+    """Return a text that says who can open the KEK, from the unverified list of recipients."""
     members = listed(spec)
     names = [member.recipient.name for member in members[:_SHOWN]]
     more = f" and {len(members) - _SHOWN} more" if len(members) > _SHOWN else ""
@@ -100,17 +100,17 @@ def describe(spec: Spec) -> str:
 
 
 def mismatch(spec: Spec) -> str:
-    """Say that it is another KEK."""
+    """Return the message for a KEK of another store."""
     return "the KEK that your identity opens is not this store's"
 
 
 def argument_of(_: Spec) -> str:
-    """Return nothing: the source's name alone says which it is."""
+    """Return ``""``: this source has no argument."""
     return ""
 
 
 def is_same(spec: Spec, argument: str) -> bool:
-    """Tell that it is: a store has one list of recipients, and no argument tells two apart."""
+    """Return True: this source has no argument."""
     return True
 
 
@@ -120,7 +120,7 @@ def has_recipients(spec: Spec, recipients: Iterable[Recipient]) -> bool:
 
 
 def listed(spec: Spec) -> tuple[Member, ...]:
-    """Return the members of a spec, in order. Their form is checked here, and who wrote them is not.
+    """Return the members of a spec, in order. Only their form is checked; :func:`check` verifies who wrote them.
 
     Raises:
         RecordChanged: the list was changed outside kojikey.
@@ -145,10 +145,10 @@ def with_members(spec: Spec, kek: LocalKek, added: Sequence[Recipient], inputs: 
 
 
 def without_member(spec: Spec, gone: str, inputs: KekInputs) -> tuple[Spec, LocalKek]:
-    """Return a new KEK for all recipients but one, and its spec. Who added the others and when is kept.
+    """Return a new KEK for all recipients but one, and its spec, which still says who added the others and when.
 
     Raises:
-        UsageError: one of the others needs a plugin, and was not named. KekUnavailable: sealing failed.
+        UsageError: another recipient needs a plugin and was not named. KekUnavailable: sealing failed.
     """
     kek = _random()
     members = [
@@ -160,10 +160,10 @@ def without_member(spec: Spec, gone: str, inputs: KekInputs) -> tuple[Spec, Loca
 
 
 def own_recipients(spec: Spec, inputs: KekInputs) -> tuple[str, ...]:
-    """Return the recipients of a spec whose identities are the user's own. No passphrase is asked where it shows.
+    """Return the recipients of a spec whose identities are the user's; a passphrase is asked only if it is needed.
 
     Raises:
-        KekMissing, KekUnavailable: an identity that was named cannot be used.
+        KekMissing, KekUnavailable: a named identity cannot be used.
     """
     identities = tuple(own_identities(inputs))
     return tuple(
@@ -193,10 +193,10 @@ def _no_identity(inputs: KekInputs, count: int) -> KekMissing:
 
 
 def check(spec: Spec, kek: LocalKek) -> None:
-    """Make sure that somebody who has the KEK wrote the list of recipients.
+    """Verify that someone who has the KEK wrote the list of recipients.
 
     Raises:
-        RecordChanged: it was changed outside kojikey.
+        RecordChanged: the list was changed outside kojikey.
     """
     mac = spec.get("mac")
     if not isinstance(mac, str) or not mac.isascii() or not hmac.compare_digest(mac, _mac(spec, kek)):

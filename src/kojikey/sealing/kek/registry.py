@@ -1,7 +1,7 @@
-"""The table of KEK sources: which module holds the KEK of a spec.
+"""The table of KEK sources, and the functions that call the module of a spec's source.
 
-Owns: which module knows which source; a source's module is imported only when it is chosen.
-Must not: know how a source keeps its KEK, or what a store does with the spec.
+A source's module is imported only when it is used. Must not: know how a source keeps its KEK, or how a store keeps the
+spec.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def load(spec: Spec, inputs: KekInputs) -> Kek:
     """Return the KEK that a spec names.
 
     Raises:
-        KekMissing, KekUnavailable: the source has none, did not answer, or holds something else.
+        KekMissing, KekUnavailable: the source has none, did not answer, or has something that is not a KEK.
         WrongKek: it has another one. RecordChanged, RecordUnsupported: the spec is damaged, or of a newer version.
     """
     source, kid = _source_of(spec), text_member(spec, "kid")
@@ -47,12 +47,13 @@ def load(spec: Spec, inputs: KekInputs) -> Kek:
 
 
 def load_for_use(spec: Spec, inputs: KekInputs) -> Kek:
-    """Return the KEK that a spec names, as :func:`load`, but a local one that is another is refused when it is used.
+    """Return the KEK that a spec names; if it is local, its id is checked only when an unwrapping fails.
 
-    What a local KEK unwraps is proof that it is the right one, and cheaper than its id.
+    A local KEK that unwraps a data key is the right one, and unwrapping is faster than deriving the id.
 
     Raises:
-        KekMissing, KekUnavailable, RecordChanged, RecordUnsupported: as :func:`load`. WrongKek: not for a local one.
+        KekMissing, KekUnavailable, RecordChanged, RecordUnsupported: as :func:`load`. WrongKek: only for a KEK that is
+            not local.
     """
     source, kid = _source_of(spec), text_member(spec, "kid")
     kek = source.load(spec, inputs)
@@ -69,19 +70,19 @@ def _mismatch(source: Source, spec: Spec, inputs: KekInputs) -> str:
 
 
 def make(source: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]:
-    """Return a KEK for a new store, made or found at a source, and its spec.
+    """Return a KEK for a new store, created or found at a source, and its spec.
 
-    ``source`` is as people give it: ``keychain``, ``passphrase``, ``env``, ``env:NAME``, ``file:PATH``,
+    ``source`` is the text that people type: ``keychain``, ``passphrase``, ``env``, ``env:NAME``, ``file:PATH``,
     ``recipients`` or ``awskms:KEY-ID[?region=R&endpoint=URL]``.
 
     Raises:
-        UsageError: there is no such source. KekMissing, KekUnavailable: it cannot hold one, or has none.
+        UsageError: there is no such source. KekMissing, KekUnavailable: it cannot keep one, or has none.
     """
     return check_source(source).make(source.partition(":")[2], store_id=store_id, inputs=inputs)
 
 
 def check_source(source: str, *, effect: str = Effect.NOTHING_CREATED) -> Source:
-    """Return the module of a source as people give it, without asking the source for anything.
+    """Return the module of a typed source, without using the source.
 
     Raises:
         UsageError: there is no such source.
@@ -94,9 +95,9 @@ def check_source(source: str, *, effect: str = Effect.NOTHING_CREATED) -> Source
 
 
 def discard(spec: Spec, inputs: KekInputs) -> None:
-    """Remove what :func:`make` created for a store that was not made after all; never fails.
+    """Remove a KEK that :func:`make` created for a store that could not be created; never fails.
 
-    Only a keychain entry is removed. A file may have been found by someone else meanwhile, and is left.
+    Only a keychain entry is removed. A file is kept, because another process may use it meanwhile.
     """
     try:
         _source_of(spec).discard(spec, inputs)
@@ -105,7 +106,7 @@ def discard(spec: Spec, inputs: KekInputs) -> None:
 
 
 def describe(spec: Spec) -> str:
-    """Say, in one line for people, where a KEK lives and who can read it.
+    """Return one line for people: where a KEK is kept and who can read it.
 
     Raises:
         RecordChanged, RecordUnsupported: the spec is damaged, or of a newer version.
@@ -114,7 +115,7 @@ def describe(spec: Spec) -> str:
 
 
 def typed_source(spec: Spec) -> str:
-    """Return the source of a spec as people give it, ``SOURCE`` where it is damaged: a store's writer chose it."""
+    """Return the source of a spec in the form that people type, ``SOURCE`` if the spec is damaged."""
     try:
         argument = _source_of(spec).argument_of(spec)
     except KojikeyError:
@@ -123,14 +124,14 @@ def typed_source(spec: Spec) -> str:
 
 
 def same_source(spec: Spec, source: str) -> bool:
-    """Return whether a source, as people give it, is where a spec's KEK lives."""
+    """Return whether a typed source means the place of a spec's KEK."""
     name, _, argument = source.partition(":")
     module = _module(name)
     return module is not None and spec.get("source") == name and module.is_same(spec, argument)
 
 
 def available_default(inputs: KekInputs, *, interactive: bool, try_keychain: bool = True) -> str | None:
-    """Return the source that a new store would use, None where there is none.
+    """Return the default source for a new store, None if there is none.
 
     In this order: a KEK in the environment, a passphrase file, a keychain that answers in time, a person.
     """
@@ -147,12 +148,10 @@ def available_default(inputs: KekInputs, *, interactive: bool, try_keychain: boo
 
 
 def wrapped_kid(record: str, *, account: str = "") -> str:
-    """Return the id of the KEK that wrapped a data key, without verifying anything.
-
-    ``account`` is for messages.
+    """Return the id of the KEK that wrapped a data key, unverified. ``account`` is for messages.
 
     Raises:
-        RecordChanged, RecordUnsupported: it is damaged, or of a form that is not read here.
+        RecordChanged, RecordUnsupported: the record is damaged, or has an unknown form.
     """
     where = f"data key of account {account}" if account else "of a data key"
     if isinstance(record, str) and record.startswith("kms"):
@@ -163,7 +162,7 @@ def wrapped_kid(record: str, *, account: str = "") -> str:
 
 
 def owner_statements(specs: Sequence[Spec], *, store_id: str, account: str) -> list[Spec]:
-    """Return what a policy of the KEKs' platform allows an account's owner, nothing for KEKs outside of AWS KMS."""
+    """Return the IAM policy statements with which an account's owner can use KEKs in AWS KMS; none for other KEKs."""
     arns = sorted({text_member(spec, "key") for spec in specs if spec.get("source") == "awskms"})
     if not arns:
         return []

@@ -1,6 +1,6 @@
-"""Private SSH keys as files have them: the public half, and the key without its passphrase.
+"""Reads files with private SSH keys: the public half, and the key without its passphrase.
 
-Owns: the two forms in which OpenSSH writes them. Must not: ask for a passphrase, or write a key anywhere.
+Owns: OpenSSH's own format and the older PEM. Must not: ask for a passphrase, or write a key anywhere.
 """
 
 from __future__ import annotations
@@ -14,19 +14,23 @@ from kojikey.model.secret import HiddenBytes, Secret
 _MAGIC = b"openssh-key-v1\0"
 
 
-def without_passphrase(content: HiddenBytes, words: Secret | None, label: str) -> HiddenBytes | None:
-    """Return a private SSH key without encryption; None where the passphrase is wrong, or needed and not given."""
+def without_passphrase(content: HiddenBytes, passphrase: Secret | None, label: str) -> HiddenBytes | None:
+    """Return a private SSH key without encryption, None if the passphrase is wrong, or needed and not given.
+
+    Raises:
+        KekUnavailable: the key is damaged, or of a kind that is not supported.
+    """
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization as forms
 
     read = forms.load_ssh_private_key if content.find(b"OPENSSH", 0, 64) >= 0 else forms.load_pem_private_key
     try:
-        key = read(bytes(content), HiddenBytes(words.reveal().encode()) if words else None)
+        key = read(bytes(content), HiddenBytes(passphrase.reveal().encode()) if passphrase else None)
         return HiddenBytes(key.private_bytes(forms.Encoding.PEM, forms.PrivateFormat.OpenSSH, forms.NoEncryption()))
     except UnsupportedAlgorithm:
         pass
-    except (ValueError, TypeError):  # damaged, or another passphrase: its message says which, in words of its own
-        if words is None and not _is_encrypted(content):
+    except (ValueError, TypeError):  # damaged, or a wrong passphrase; only the message says which
+        if passphrase is None and not _is_encrypted(content):
             raise KekUnavailable(f"the SSH key {label} cannot be read") from None
         return None
     raise KekUnavailable(f"the SSH key {label} is of an unsupported kind", hint="pip install 'kojikey[age]'")
@@ -40,7 +44,7 @@ def _is_encrypted(content: HiddenBytes) -> bool:
 
 
 def _openssh_body(content: HiddenBytes) -> HiddenBytes | None:
-    """Return the inside of a private key as OpenSSH writes it (PROTOCOL.key of OpenSSH), None for another form."""
+    """Return the decoded content of a key in OpenSSH's format (PROTOCOL.key of OpenSSH), None for another format."""
     lines = content.split(b"-----")
     if len(lines) < 3 or b"OPENSSH PRIVATE KEY" not in lines[1]:
         return None
@@ -52,19 +56,19 @@ def _openssh_body(content: HiddenBytes) -> HiddenBytes | None:
 
 
 def public_half(content: HiddenBytes) -> str | None:
-    """Return the public key of a private one; of an old PEM file only where it has no passphrase."""
+    """Return the public key of a private one, None if it cannot be read (of an encrypted PEM file, for example)."""
     body = _openssh_body(content)
     try:
         if body is not None:
             place = len(_MAGIC)
             for _ in ("cipher", "kdf", "kdf options"):
                 place = _string(body, place)[1]
-            return _spelt(_string(body, place + 4)[0])  # after the number of keys
+            return _public_text(_string(body, place + 4)[0])  # after the number of keys
         from cryptography.hazmat.primitives import serialization as forms
 
         key = forms.load_pem_private_key(bytes(content), None).public_key()
         return key.public_bytes(forms.Encoding.OpenSSH, forms.PublicFormat.OpenSSH).decode("ascii")
-    except Exception:  # whatever it is that cannot be read: then only opening tells
+    except Exception:  # the file may hold anything, and cryptography raises many kinds of errors
         return None
 
 
@@ -75,5 +79,5 @@ def _string(data: bytes, place: int) -> tuple[bytes, int]:
     return data[place + 4 : end], end
 
 
-def _spelt(blob: bytes) -> str:
+def _public_text(blob: bytes) -> str:
     return f"{_string(blob, 0)[0].decode('ascii')} {base64.b64encode(blob).decode('ascii')}"
