@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kojikey.model.secret import Secret
-from kojikey.operations.adding import NewKey, add
+from kojikey.operations.adding import Destination, NewKey, add
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Target
@@ -134,7 +134,7 @@ def make_store(home: Path, count: int) -> tuple[dict[str, str], list[str]]:
     target = Target("elevenlabs", "https://api.elevenlabs.io")
     for number, key in enumerate(keys):
         new = NewKey(f"account-{number}", target, Secret(key), KeySettings())
-        asyncio.run(add(opened, new, test=None, approve=lambda _: True))
+        asyncio.run(add(Destination(opened), new, test=None, approve=lambda _: True))
     opened.close()
     return environ, keys
 

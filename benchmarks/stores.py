@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 from kojikey.model.ref import Ref, account_ref, key_ref
 from kojikey.model.secret import Secret
 from kojikey.model.timestamps import now
-from kojikey.operations.adding import NewKey, add
+from kojikey.operations.adding import Destination, NewKey, add
 from kojikey.operations.key_records import scan_keys
 from kojikey.operations.key_settings import KeySettings
 from kojikey.operations.ledger import EventDraft, Ledger, Plan
@@ -307,7 +307,7 @@ def _custody(url: str) -> OpenStore:
 def _add(open_store: OpenStore, name: str) -> None:
     secret = Secret(f"sk_{name:0>48}")
     new = NewKey(name, Target(PROVIDER, "https://api.elevenlabs.io", (), ()), secret, KeySettings())
-    _LOOP.get_loop().run_until_complete(add(open_store, new, test=None, approve=lambda _: True))
+    _LOOP.get_loop().run_until_complete(add(Destination(open_store), new, test=None, approve=lambda _: True))
 
 
 def _swap(open_store: OpenStore, name: str) -> None:

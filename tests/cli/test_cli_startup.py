@@ -103,7 +103,7 @@ def test_reading_the_config_does_not_import_what_edits_it(kojikey: Program) -> N
 
 def test_the_trace_sees_what_is_imported(kojikey: Program) -> None:
     kojikey.added("elevenlabs")
-    assert {"httpcore2", "asyncio", "sqlite3", "kojikey.wiring"} <= imported(kojikey, "test", "--json")
+    assert {"httpcore2", "asyncio", "_sqlite3", "kojikey.wiring"} <= imported(kojikey, "test", "--json")
 
 
 def test_help_imports_every_command_but_not_what_carries_it_out(kojikey: Program) -> None:
