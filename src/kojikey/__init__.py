@@ -10,9 +10,7 @@ from kojikey.model.version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from kojikey.client import Client
+    from kojikey.client import Client, Headers
     from kojikey.model.credential import Credential
     from kojikey.model.secret import Secret
     from kojikey.model.verdict import Verdict
@@ -41,7 +39,7 @@ def resolve(provider: str, *, account: str | None = None, store: str | None = No
     return resolve_for_program(provider, account=account, store=store)
 
 
-def judge(provider: str, status: int, headers: Mapping[str, str] | None = None, body: object = None) -> Verdict:
+def judge(provider: str, status: int, headers: Headers | None = None, body: object = None) -> Verdict:
     """Return what a provider's real answer says about the key that was used, as a test would judge it.
 
     ``body`` is bytes, a text, or what was read from JSON. A 429 never rejects or limits a key by its status, and a 5xx

@@ -11,16 +11,19 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import CancelledError, Future
 from typing import Any, NamedTuple, TypeVar
 
+from msgspec.structs import replace
+
 from kojikey import wiring
-from kojikey.config.settings import Settings
+from kojikey.config.settings import Setting, Settings
 from kojikey.model.account import checked_account
 from kojikey.model.credential import Credential
 from kojikey.model.environment import Environment
-from kojikey.model.errors import KojikeyError, StoreUnavailable, UsageError
+from kojikey.model.errors import KojikeyError, StoreNotFound, StoreUnavailable, UsageError
+from kojikey.model.next_step import Hint, Next
 from kojikey.model.secret import HiddenBytes, NotSerialisable
 from kojikey.model.verdict import Verdict
 from kojikey.operations.open_store import OpenStore
@@ -29,6 +32,11 @@ from kojikey.operations.resolving import Revisions, resolve_now
 
 _MOST_KEPT = 4096  # credentials
 _MOST_IDLE = 8  # connections that are kept for the next request
+
+_GONE, _RESTORE = "is no longer there", "restore it from a backup"
+
+Headers = Mapping[str, str] | Iterable[tuple[str, str]]
+"""The headers of an answer as HTTP libraries have them: a mapping, or pairs."""
 
 _Result = TypeVar("_Result")
 _clients: weakref.WeakSet[Client] = weakref.WeakSet()
@@ -58,8 +66,8 @@ class Client(NotSerialisable):
     """
 
     __slots__ = (
-        "__weakref__", "_cache", "_definitions", "_first", "_flights", "_idle", "_kept", "_known", "_left_behind",
-        "_lock", "_opened_keys", "_reported", "_settings",
+        "__weakref__", "_cache", "_definitions", "_first", "_flights", "_had_store", "_idle", "_kept", "_known",
+        "_left_behind", "_lock", "_opened_keys", "_reported", "_settings",
     )  # fmt: skip
 
     def __init__(self, store: str | None = None, *, cache: float = 60) -> None:
@@ -69,6 +77,7 @@ class Client(NotSerialisable):
         self._settings = Settings(Environment(os.environ), store=store, no_input=True)
         self._settings.store_url()  # a name that is not known is an error here, and not at the first key
         self._definitions: Any = None
+        self._had_store = False
         self._known: set[str] = set()
         self._left_behind: list[OpenStore] = []
         self._kept: dict[tuple[str, str | None], _Kept] = {}
@@ -112,7 +121,7 @@ class Client(NotSerialisable):
         return await asyncio.to_thread(self.resolve, provider, account)
 
     def report(
-        self, credential: Credential, *, status: int, headers: Mapping[str, str] | None = None, body: object = None
+        self, credential: Credential, *, status: int, headers: Headers | None = None, body: object = None
     ) -> Verdict:
         """Judge a provider's real answer as a test would, and return the verdict.
 
@@ -124,6 +133,7 @@ class Client(NotSerialisable):
             kojikey.model.errors.UsageError: the credential's provider has no definition any more.
         """
         verdict = _judged(self._definition(credential.provider), credential, status, headers, body)
+        verdict = replace(verdict, hint=_about(verdict.hint, credential.account, self._settings.store))
         if credential.secret is not None and self._is_news(credential, verdict):
             self._keep(credential, verdict)
         return verdict
@@ -202,6 +212,9 @@ class Client(NotSerialisable):
         """Do something with a connection of one's own. One that was idle may be dead: then a new one is tried."""
         with self._lock:
             open_store = self._idle.pop() if self._idle else None
+        if open_store is not None and not open_store.store.is_in_place():
+            wiring.close_all(open_store)
+            open_store = None
         if open_store is not None:
             try:
                 return self._done(open_store, work)
@@ -224,13 +237,26 @@ class Client(NotSerialisable):
         return found
 
     def _opened(self) -> OpenStore:
-        open_store = wiring.open_chosen_store(self._settings, None)
+        open_store = self._opened_again() if self._had_store else wiring.open_chosen_store(self._settings, None)
+        if open_store.header is wiring.NO_STORE:
+            return open_store
+        self._had_store = True
         with self._lock:
             first = self._first
             if first is None or first.store_id != open_store.store_id:
                 self._first = open_store
             else:
                 open_store.share_keys(first)
+        return open_store
+
+    def _opened_again(self) -> OpenStore:
+        """Open a store that was there before: that it is gone does not mean that nobody has keys."""
+        try:
+            open_store = wiring.open_chosen_store(self._settings, None)
+        except StoreNotFound as error:
+            raise StoreUnavailable(error.store, _GONE, hint=_RESTORE) from None
+        if open_store.header is wiring.NO_STORE:
+            raise StoreUnavailable(self._settings.home.database, _GONE, hint=_RESTORE)
         return open_store
 
     def _put_back(self, open_store: OpenStore, *, is_good: bool) -> None:
@@ -285,7 +311,7 @@ class Client(NotSerialisable):
 
 
 def _judged(
-    definition: Any, credential: Credential | None, status: int, headers: Mapping[str, str] | None, body: object
+    definition: Any, credential: Credential | None, status: int, headers: Headers | None, body: object
 ) -> Verdict:
     from kojikey.providers.answers.real_answer import answer_of, judge_real_answer
 
@@ -293,7 +319,22 @@ def _judged(
     return judge_real_answer(definition, answer, credential.secret if credential is not None else None)
 
 
-def judge(provider: str, status: int, headers: Mapping[str, str] | None = None, body: object = None) -> Verdict:
+def _about(hint: str, account: str, store: Setting) -> str:
+    """Return a hint whose commands act on this account, in the store that the program named.
+
+    A store's URL is left out: it may have a password.
+    """
+    if not isinstance(hint, Hint):
+        return hint
+    more = ("--store", store.value) if store.origin == "option" and "://" not in store.value else ()
+    return Hint(*(part if isinstance(part, str) else _completed(part, account, more) for part in hint.parts))
+
+
+def _completed(step: Next, account: str, more: tuple[str, ...]) -> Next:
+    return step._replace(account=account, words=(*step.words, *more))
+
+
+def judge(provider: str, status: int, headers: Headers | None = None, body: object = None) -> Verdict:
     """Carry out :func:`kojikey.judge`."""
     settings = Settings(Environment(os.environ), no_input=True)
     wiring.checked_provider(provider, settings)

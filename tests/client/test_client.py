@@ -21,7 +21,14 @@ import pytest
 import kojikey as package
 from kojikey import Client, wiring
 from kojikey.client import _MOST_KEPT
-from kojikey.model.errors import BadAccount, StoreNotFound, StoreUnavailable, UnknownProvider, UsageError
+from kojikey.model.errors import (
+    BadAccount,
+    StoreNotFound,
+    StoreUnavailable,
+    UnknownProvider,
+    UnsafePermissions,
+    UsageError,
+)
 from kojikey.operations.open_store import OpenStore
 from support.program import Program, pieces_in
 
@@ -115,6 +122,46 @@ def test_while_the_store_is_away_it_answers_from_memory_until_that_expires(here:
         assert revealed(client.resolve("elevenlabs")) == key
         clock.now += 1
         with pytest.raises(StoreUnavailable):
+            client.resolve("elevenlabs")
+
+
+@pytest.mark.parametrize("is_named", [False, True])
+def test_a_store_whose_file_is_gone_is_an_error_and_no_built_in_allocation(
+    here: Program, clock: Clock, is_named: bool
+) -> None:
+    path = here.home / "keys.db"
+    with Client(f"sqlite://{path}" if is_named else None) as client:
+        key = revealed(client.resolve("elevenlabs"))
+        away = path.rename(here.home / "away.db")
+        clock.now += 59
+        assert revealed(client.resolve("elevenlabs")) == key
+        clock.now += 1
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable, match="is no longer there"):
+                client.resolve("elevenlabs")
+        away.rename(path)
+        assert revealed(client.resolve("elevenlabs")) == key
+
+
+def test_a_store_whose_file_was_replaced_is_read_from_the_new_file(here: Program) -> None:
+    path = here.home / "keys.db"
+    before = path.read_bytes()
+    with Client(cache=0) as client:
+        first = revealed(client.resolve("elevenlabs"))
+        assert here.rotate("elevenlabs", "ok_2").code == 0
+        assert revealed(client.resolve("elevenlabs")) != first
+        restored = here.home / "restored.db"
+        restored.write_bytes(before)
+        restored.chmod(0o600)
+        restored.replace(path)
+        assert revealed(client.resolve("elevenlabs")) == first
+
+
+def test_a_store_that_others_may_read_from_now_on_is_refused(here: Program) -> None:
+    with Client(cache=0) as client:
+        client.resolve("elevenlabs")
+        (here.home / "keys.db").chmod(0o644)
+        with pytest.raises(UnsafePermissions):
             client.resolve("elevenlabs")
 
 

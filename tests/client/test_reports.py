@@ -127,3 +127,25 @@ def test_what_may_be_a_key_is_not_repeated_for_a_provider() -> None:
     with pytest.raises(UnknownProvider) as caught:
         package.judge("abcdef0123456789abcdef0123456789", 200)
     assert "abcdef" not in str(caught.value)
+
+
+def test_what_a_report_suggests_acts_on_the_key_that_was_reported(here: Program) -> None:
+    assert here.add("elevenlabs", "ok", "--account", "acme").code == 0
+    assert here("store", "init", "--name", "team", f"sqlite://{here.home}/keys.db").code == 0
+    with Client() as client, Client("team") as team:
+        for each_client, ending in ((client, "--account acme"), (team, "--account acme --store team")):
+            credential = each_client.resolve("elevenlabs", "acme")
+            verdict = each_client.report(credential, status=401, body=REJECTED)
+            assert f"kojikey rotate elevenlabs {ending};" in verdict.hint
+        assert (
+            "kojikey rotate elevenlabs;" in client.report(client.resolve("elevenlabs"), status=401, body=REJECTED).hint
+        )
+
+
+def test_headers_may_be_pairs_as_http_libraries_return_them(here: Program) -> None:
+    page = "<!doctype html><title>Blocked</title>"
+    answers = [
+        package.judge("elevenlabs", 403, headers, page)
+        for headers in ({"Content-Type": "text/html"}, [("Content-Type", "text/html")])
+    ]
+    assert [answer.reason.value for answer in answers] == ["network_blocked", "network_blocked"]

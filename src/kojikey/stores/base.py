@@ -245,6 +245,10 @@ class Store(ABC):
         description: Description = self._guard(self._describe)
         return description
 
+    def is_in_place(self) -> bool:
+        """Return whether what is open is still the store of this place: an open file may have been replaced."""
+        return True
+
     def close(self) -> None:  # noqa: B027 - an adapter that holds nothing has nothing to release
         """Release all resources. Safe to repeat."""
 

@@ -7,7 +7,7 @@ Must not: count a fault of the program's request against the key; only the provi
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from kojikey.model.secret import Secret
 from kojikey.model.timestamps import now
@@ -26,7 +26,7 @@ _MOST_BYTES = 64 * 1024
 _ANY_TYPE = "application/octet-stream"
 
 
-def answer_of(status: int, headers: Mapping[str, str] | None, body: Any) -> Answer:
+def answer_of(status: int, headers: Mapping[str, str] | Iterable[tuple[str, str]] | None, body: Any) -> Answer:
     """Return an answer as the rules read it; ``body`` may be bytes, a text, parsed JSON or None."""
     if isinstance(body, bytes | bytearray | memoryview):
         content = bytes(body)
@@ -34,7 +34,7 @@ def answer_of(status: int, headers: Mapping[str, str] | None, body: Any) -> Answ
         content = body.encode("utf-8", "replace")
     else:
         content = b"" if body is None else json.dumps(body, default=str).encode()
-    names = {str(name).lower(): str(value) for name, value in (headers or {}).items()}
+    names = {str(name).lower(): str(value) for name, value in dict(headers or {}).items()}
     names["content-type"] = names.get("content-type") or _ANY_TYPE
     return Answer(int(status), names, content[:_MOST_BYTES], truncated=len(content) > _MOST_BYTES)
 

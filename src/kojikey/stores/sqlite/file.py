@@ -21,6 +21,19 @@ SIDE_FILES = ("-journal", "-wal", "-shm")
 _HAS_OWNERS = hasattr(os, "geteuid")  # Windows has access lists instead, which a new file inherits from the profile
 
 
+FileIdentity = tuple[int, ...]
+"""Which file it is, and the owner and the mode that :func:`checked_file` checks."""
+
+
+def identity_of(path: str) -> FileIdentity | None:
+    """Return the identity of the file that a path leads to now, None if there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_uid, found.st_mode
+
+
 def checked_file(path: str, place: str) -> str:
     """Return the real path of a store's file, after making sure that nobody else can read, write or swap it.
 

@@ -38,7 +38,7 @@ from kojikey.stores.base import (
     slot_of,
     stored_of,
 )
-from kojikey.stores.sqlite.file import checked_file
+from kojikey.stores.sqlite.file import FileIdentity, checked_file, identity_of
 from kojikey.stores.sqlite.schema import (
     ADD,
     ADD_EVENT,
@@ -78,6 +78,7 @@ class SqliteStore(Store):
         self._path = os.path.abspath(path)
         self._busy_timeout = busy_timeout
         self._connection: sqlite3.Connection | None = None
+        self._opened_file: FileIdentity | None = None
         # As text that any terminal takes: a path may hold bytes that are not UTF-8.
         self.place = os.fsencode(self._path).decode("utf-8", "backslashreplace")
 
@@ -86,6 +87,10 @@ class SqliteStore(Store):
         connection, self._connection = self._connection, None
         if connection is not None:
             self._guard(connection.close)
+
+    def is_in_place(self) -> bool:
+        """Return whether the file of this path is the one that is open, with the owner and mode that were checked."""
+        return self._connection is None or self._opened_file == identity_of(self._path)
 
     def _create(self, header: Document) -> None:
         from kojikey.stores.sqlite.file import created_whole
@@ -189,6 +194,7 @@ class SqliteStore(Store):
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
+            opened_file = identity_of(self._path)
             connection = self._connect(checked_file(self._path, self.place))
             try:
                 _set(connection)
@@ -196,7 +202,7 @@ class SqliteStore(Store):
             except BaseException:
                 connection.close()
                 raise
-            self._connection = connection
+            self._connection, self._opened_file = connection, opened_file
         return self._connection
 
     def _connect(self, path: str) -> sqlite3.Connection:
