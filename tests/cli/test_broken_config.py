@@ -26,3 +26,28 @@ def test_the_sandbox_plays_beside_it(kojikey: Program) -> None:
         child.expect_exact("until Ctrl-C")
         child.sendintr()
         assert end(child)[0] == 130
+
+
+@pytest.mark.parametrize("target", ["nowhere.toml", "config.toml"], ids=["leads nowhere", "leads to itself"])
+@pytest.mark.parametrize("words", ["list", "run -- true", "config get", "config set account acme", "store list"])
+def test_a_config_toml_that_cannot_be_looked_at_is_not_taken_for_none(
+    kojikey: Program, target: str, words: str
+) -> None:
+    path = kojikey.home / "config.toml"
+    path.unlink()
+    path.symlink_to(target)
+    ended = kojikey(*words.split())
+    assert ended.code == 2, ended.said
+    assert "cannot be read" in ended.err
+    assert f"make {path} readable, or set KOJIKEY_HOME to another folder" in ended.err
+
+
+@pytest.mark.parametrize("words", ["list", "run -- true", "test", "store init --kek env", "config set account acme"])
+def test_a_folder_that_cannot_be_searched_may_have_a_config_toml_that_names_another_store(
+    kojikey: Program, words: str
+) -> None:
+    home = kojikey.home.with_name("closed")
+    home.symlink_to(home.name)  # to nobody, not even to root, does it open
+    ended = kojikey(*words.split(), KOJIKEY_HOME=str(home))
+    assert ended.code == 2, ended.said
+    assert "cannot be read" in ended.err

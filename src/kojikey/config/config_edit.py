@@ -14,6 +14,7 @@ from typing import Any
 from kojikey.config.config_file import check_store_name, parse_config, read_text
 from kojikey.model.atomic_file import write_whole
 from kojikey.model.errors import BadConfig, ConfigUnwritable
+from kojikey.model.private_folder import make_private_folder
 
 _MARK = "\N{BYTE ORDER MARK}"
 
@@ -116,7 +117,7 @@ def _replace(path: str, text: str) -> None:
     """Write the file anew, with the line ends, the byte-order mark and the mode it had; a link stays one."""
     target = os.path.realpath(path)
     try:
-        os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+        make_private_folder(os.path.dirname(target))
         like, form = _form_of(target)
         write_whole(target, (form(text),), like=like)
     except OSError as error:

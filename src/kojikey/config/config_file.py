@@ -48,10 +48,17 @@ def read_text(path: str) -> str:
         with open_plain(path) as file:
             text = decoded(file.read())
     except OSError as error:
-        raise BadConfig(path, [f"it cannot be read ({error.strerror})"]) from None
+        raise unreadable(path, error) from None
     if text is None:
         raise BadConfig(path, ["it is not UTF-8 text"])
     return text.replace("\r\n", "\n")
+
+
+def unreadable(path: str, error: OSError | ValueError) -> BadConfig:
+    """Return the error about a config.toml that exists, or may exist, and cannot be read."""
+    reason = error.strerror if isinstance(error, OSError) else "that is not a path"
+    hint = f"make {path} readable, or set KOJIKEY_HOME to another folder"
+    return BadConfig(path, [f"it cannot be read ({reason})"], hint=hint)
 
 
 def _problems(name: str, value: object, text: str) -> list[str]:

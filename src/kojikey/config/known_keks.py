@@ -60,12 +60,12 @@ class KnownKekFiles:
         import json
 
         from kojikey.model.atomic_file import write_whole
+        from kojikey.model.private_folder import make_private_folder
 
         path = self._path(place)
         text = json.dumps({**known._asdict(), "place": place}, indent=1) + "\n"
         try:
-            for folder in (os.path.dirname(self._folder), self._folder):
-                os.makedirs(folder, mode=0o700, exist_ok=True)
+            make_private_folder(self._folder)
             write_whole(path, (text,))
         except OSError as error:
             if self._warn is not None:

@@ -19,6 +19,7 @@ from kojikey.model import validators
 from kojikey.model.errors import Effect, FileUnwritable, UnsafeConfig
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ownership import foreign_writer
+from kojikey.model.private_folder import make_private_folder
 from kojikey.model.trail_end import TrailEnd
 
 TYPE_CHECKING = False
@@ -176,8 +177,7 @@ class KnownTrailFile:
 
     def _created(self) -> sqlite3.Connection:
         folder = os.path.dirname(self.path)
-        for path in (os.path.dirname(folder), folder):
-            os.makedirs(path, mode=0o700, exist_ok=True)
+        make_private_folder(folder)
         # An empty file is a database without tables: a process that is killed here leaves nothing half done.
         os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o600))
         connection = sqlite3.connect(self.path, isolation_level=None)

@@ -256,14 +256,21 @@ def _truth(environ: Mapping[str, str], variable: str) -> bool:
 def read_config(path: str) -> dict[str, Any]:
     """Return config.toml as checked values, ``{}`` where there is no such file.
 
+    A file in a folder that cannot be searched, or behind a link that leads nowhere, may be there: were it ignored,
+    another store would silently be used in place of the one that it names.
+
     Raises:
         BadConfig: it cannot be read or has mistakes; each is named by line and key.
         UnsafeConfig: others can write it, or read it where it holds a password.
     """
     try:
         found = os.stat(path)
-    except (OSError, ValueError):
-        return {}
+    except (OSError, ValueError) as error:
+        if isinstance(error, (FileNotFoundError, NotADirectoryError, ValueError)) and not os.path.islink(path):
+            return {}
+        from kojikey.config.config_file import unreadable
+
+        raise unreadable(path, error) from None
     _refuse_writable(found, path)
     from kojikey.config.config_file import parse_config, read_text
 

@@ -39,7 +39,7 @@ def write_whole(
         if os.path.exists(temporary):
             os.unlink(temporary)
         raise
-    _sync_folder(os.path.dirname(os.path.abspath(path)))
+    sync_folder(os.path.dirname(os.path.abspath(path)))
 
 
 def _resemble(descriptor: int, path: str, like: os.stat_result) -> None:
@@ -55,7 +55,8 @@ def _resemble(descriptor: int, path: str, like: os.stat_result) -> None:
     os.fchmod(descriptor, like.st_mode & 0o7777)
 
 
-def _sync_folder(folder: str) -> None:
+def sync_folder(folder: str) -> None:
+    """Return once the names in a folder have reached the disk."""
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)

@@ -166,8 +166,8 @@ class FileMistakes(UsageError):
 class BadConfig(FileMistakes):
     """config.toml has mistakes; each problem names its line and key."""
 
-    def __init__(self, path: str, problems: Iterable[str]) -> None:
-        super().__init__(path, f"{path} has mistakes", problems, hint=f"fix {path}")
+    def __init__(self, path: str, problems: Iterable[str], *, hint: str | None = None) -> None:
+        super().__init__(path, f"{path} has mistakes", problems, hint=hint or f"fix {path}")
 
 
 class BadDefinition(FileMistakes):

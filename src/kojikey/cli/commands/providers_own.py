@@ -11,6 +11,7 @@ from kojikey.model.atomic_file import write_whole
 from kojikey.model.errors import BadDefinition, Conflict, Effect, StoreUnavailable, UsageError
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.plain_text import printable
+from kojikey.model.private_folder import make_private_folder
 from kojikey.model.ref import Document
 from kojikey.providers import catalog
 from kojikey.providers.definition_file import checked_id, parse
@@ -99,7 +100,7 @@ def new(context: Context, provider: str) -> int:
 
 def _write(path: str, text: str) -> None:
     try:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        make_private_folder(os.path.dirname(path))
         write_whole(path, [text], may_replace=False)
     except FileExistsError:
         raise Conflict("the file exists already", hint="choose another id", effect=Effect.NOTHING_WRITTEN) from None

@@ -154,21 +154,16 @@ def _reserve_and_rename(unfinished: str, real: str, place: str) -> None:
 
 
 def _make_folders(folder: str, place: str) -> None:
-    if os.path.isdir(folder):
-        return
-    parent = os.path.dirname(folder)
-    if parent != folder:  # else it is a drive that is not there
-        _make_folders(parent, place)
+    from kojikey.model.private_folder import make_private_folder
+
     try:
-        os.mkdir(folder, 0o700)
+        make_private_folder(folder)
     except OSError as error:
-        if not os.path.isdir(folder):  # else somebody else was first
-            raise StoreUnavailable(
-                place,
-                f"cannot be created: its folder {folder} cannot be ({os.strerror(error.errno or 0)})",
-                effect=Effect.NOTHING_CREATED,
-            ) from None
-    _sync(parent)
+        raise StoreUnavailable(
+            place,
+            f"cannot be created: its folder {error.filename} cannot be ({os.strerror(error.errno or 0)})",
+            effect=Effect.NOTHING_CREATED,
+        ) from None
 
 
 def _sync(path: str) -> None:

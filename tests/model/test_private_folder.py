@@ -1,0 +1,47 @@
+"""Folders are created for their owner alone, and existing ones are left as they are."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kojikey.model.private_folder import make_private_folder
+from support.program import Program
+
+
+@pytest.fixture(autouse=True)
+def umask() -> Iterator[None]:
+    """Give new folders the usual mode, 0755, where none is asked for."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+def modes(*folders: Path) -> list[int]:
+    return [stat.S_IMODE(folder.stat().st_mode) for folder in folders]
+
+
+def test_each_folder_that_is_created_is_closed_to_others_and_each_other_one_stays_as_it_is(tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    there.mkdir()
+    make_private_folder(str(there / "a" / "b"))
+    make_private_folder(str(there / "a" / "b"))
+    assert modes(there, there / "a", there / "a" / "b") == [0o755, 0o700, 0o700]
+
+
+def test_the_folder_that_cannot_be_created_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileExistsError) as caught:
+        make_private_folder(str(tmp_path / "file" / "a" / "b"))
+    assert caught.value.filename == str(tmp_path / "file")
+
+
+@pytest.mark.parametrize("words", ["config set account acme", "providers new acme", "store init --kek env"])
+def test_a_command_opens_no_folder_above_its_own_to_others(kojikey: Program, tmp_path: Path, words: str) -> None:
+    home = tmp_path / "new" / ".config" / "kojikey"
+    assert kojikey(*words.split(), KOJIKEY_HOME=str(home)).code == 0
+    assert modes(home, home.parent, home.parent.parent) == [0o700, 0o700, 0o700]
