@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kojikey.model.key import Key, Stage, Version
 from kojikey.model.key import TestRecord as Record
 from kojikey.model.key_reading import read_keys
-from kojikey.model.minting import AtProvider, MintIntent
+from kojikey.model.minting import MintIntent, RemoteId
 from kojikey.model.ref import Document
 from support.each import each
 
@@ -21,7 +21,7 @@ INTENT = MintIntent("kojikey acme v3 t", "t", MOMENT, "", "", None, "team", "adm
 FIRST = Version(
     1, Stage.PREVIOUS, "a.b.c.d.e", "wxyz", "0123456789ab", "https://api.example.com", MOMENT, MOMENT, LATER,
     Record("limited", "missing_permission", LATER, MOMENT, reported=True), None,
-    AtProvider("id", "team", "", "kojikey acme v1", True, "proof"),
+    RemoteId("id", "team", "", "kojikey acme v1", True, "proof"),
 )  # fmt: skip
 SECOND = Version(
     2, Stage.CURRENT, "a.b.c.d.f", "", "0123456789ac", "https://api.example.com", MOMENT, None, None,

@@ -8,18 +8,18 @@ import pytest
 from msgspec.structs import replace
 
 from kojikey.model.key import Key, Stage, Version
-from kojikey.model.minting import AtProvider
+from kojikey.model.minting import RemoteId
 from kojikey.model.timestamps import parsed, stamp
 
 MADE = parsed("2026-01-01T00:00:00Z")
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
-MINTED = AtProvider.unproved("key-1", is_minted=True)
+MINTED = RemoteId("key-1", "", "", "", is_minted=True, proof="")
 
 
-def key(*, rotate_after: int | None = 90, life: timedelta | None = None, place: AtProvider | None = None) -> Key:
+def key(*, rotate_after: int | None = 90, life: timedelta | None = None, remote_id: RemoteId | None = None) -> Key:
     version = Version(
         1, Stage.CURRENT, "a.b.c.d.e", "wxyz", "0123456789ab", "https://api.example.com", stamp(MADE),
-        None, stamp(MADE + life) if life else None, None, None, place,
+        None, stamp(MADE + life) if life else None, None, None, remote_id,
     )  # fmt: skip
     return Key("acme", "elevenlabs", (version,), 2, stamp(MADE), None, (), (), rotate_after, None)
 
@@ -31,10 +31,10 @@ def key(*, rotate_after: int | None = 90, life: timedelta | None = None, place: 
         (key(rotate_after=30), 30 * DAY),
         (key(life=40 * DAY), 26 * DAY),  # 14 days before it expires
         (key(life=40 * DAY, rotate_after=10), 10 * DAY),
-        (key(life=10 * DAY, place=MINTED), 9 * DAY),  # the last tenth of a life that is shorter than the notice
-        (key(life=14 * DAY, place=MINTED), 0 * DAY),
-        (key(life=40 * DAY, place=MINTED), 26 * DAY),
-        (key(life=10 * DAY, place=replace(MINTED, is_minted=False)), -4 * DAY),
+        (key(life=10 * DAY, remote_id=MINTED), 9 * DAY),  # the last tenth of a life that is shorter than the notice
+        (key(life=14 * DAY, remote_id=MINTED), 0 * DAY),
+        (key(life=40 * DAY, remote_id=MINTED), 26 * DAY),
+        (key(life=10 * DAY, remote_id=replace(MINTED, is_minted=False)), -4 * DAY),
     ],
 )
 def test_a_key_is_due_from_that_moment_on(found: Key, first_due: timedelta) -> None:

@@ -8,7 +8,7 @@ from itertools import product
 
 import pytest
 
-from kojikey.operations.minting.mint_protocol import AtHand, Goal, Outcome, Progress, Saved, Step, after, next_step
+from kojikey.operations.minting.mint_protocol import Goal, Known, Outcome, Progress, Saved, Step, after, next_step
 
 MOST_STEPS = 12
 MOST_NAMES = 3  # that are chosen in one history
@@ -149,8 +149,8 @@ def test_a_run_without_faults_mints_one_key() -> None:
 
 
 def test_a_key_is_asked_for_only_right_after_its_intent_was_saved() -> None:
-    for goal, saved, is_fresh, at_hand, is_cleared in product(Goal, Saved, (False, True), AtHand, (False, True)):
-        progress = Progress(goal, saved, is_fresh, at_hand, is_cleared)
+    for goal, saved, is_fresh, known, is_cleared in product(Goal, Saved, (False, True), Known, (False, True)):
+        progress = Progress(goal, saved, is_fresh, known, is_cleared)
         if next_step(progress) is Step.CREATE:
             assert is_fresh
             assert saved is Saved.INTENT
@@ -159,7 +159,7 @@ def test_a_key_is_asked_for_only_right_after_its_intent_was_saved() -> None:
 def test_every_state_has_a_next_step_and_every_outcome_a_next_state() -> None:
     states = [
         Progress(*state)
-        for state in product(Goal, Saved, (False, True), AtHand, (False, True), (False, True), (False, True))
+        for state in product(Goal, Saved, (False, True), Known, (False, True), (False, True), (False, True))
     ]
     for progress in states:
         step = next_step(progress)
@@ -168,6 +168,6 @@ def test_every_state_has_a_next_step_and_every_outcome_a_next_state() -> None:
 
 
 def test_nothing_is_deleted_on_the_way_to_a_key_whose_value_is_at_hand() -> None:
-    progress = Progress(Goal.MINT, Saved.INTENT, at_hand=AtHand.NEW)
+    progress = Progress(Goal.MINT, Saved.INTENT, known=Known.NEW)
     assert next_step(progress) is Step.STAGE
     assert next_step(after(progress, Step.STAGE, Outcome.OVERTAKEN)) is Step.DELETE

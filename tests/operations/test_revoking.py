@@ -10,10 +10,10 @@ from msgspec import structs
 
 from kojikey.model.key import Key
 from kojikey.model.management_errors import ManagementRefused, Refusal
-from kojikey.model.minting import AtProvider
 from kojikey.model.verdict import Reason
 from kojikey.operations.minting import retiring
-from kojikey.operations.minting.provider_ids import proved_place
+from kojikey.operations.minting.provider_ids import proved_id, unproved_id
+from kojikey.providers.management.base import RemoteKey
 from kojikey.providers.management.deepgram import Deepgram
 from support.sample_store import ACCOUNT, FakeTester, SampleStore
 
@@ -30,8 +30,8 @@ def key_with_id(sample_store: SampleStore, provider: str = "deepgram") -> Key:
     key = sample_store.key(provider=provider)
     assert key is not None
     sealer = sample_store.open_store().sealer(ACCOUNT)
-    place = proved_place(sealer, provider, 1, AtProvider.unproved("key-1", "project-1"))
-    return key.with_version(structs.replace(key.current, at_provider=place))
+    remote_id = proved_id(sealer, provider, 1, unproved_id(RemoteKey("key-1", parent="project-1")))
+    return key.with_version(structs.replace(key.current, at_provider=remote_id))
 
 
 def revoke_all(sample_store: SampleStore, key: Key, reason: Reason) -> list[int]:

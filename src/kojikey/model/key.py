@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct, structs
 
 from kojikey.model.masking import VISIBLE
-from kojikey.model.minting import AtProvider, MintIntent
+from kojikey.model.minting import MintIntent, RemoteId
 from kojikey.model.ref import Document
 from kojikey.model.timestamps import parsed
 from kojikey.model.verdict import Outcome, Verdict
@@ -75,7 +75,7 @@ class Version(Struct, frozen=True, gc=False):
     expires_at: str | None
     last_test: TestRecord | None
     pending: dict[str, Any] | None
-    at_provider: AtProvider | None = None
+    at_provider: RemoteId | None = None
 
     @property
     def is_minted(self) -> bool:

@@ -31,7 +31,7 @@ class _Proved(Struct, frozen=True, gc=False):
         return structs.replace(self, proof=proof)
 
 
-class AtProvider(_Proved, frozen=True, gc=False):
+class RemoteId(_Proved, frozen=True, gc=False):
     """How a version is identified at its provider.
 
     ``key_id`` is ``""`` at a provider without ids, where the key is its own id. ``parent`` is the project, team or
@@ -44,13 +44,6 @@ class AtProvider(_Proved, frozen=True, gc=False):
     name: str
     is_minted: bool
     proof: str
-
-    @classmethod
-    def unproved(
-        cls, key_id: str, parent: str = "", owner: str = "", name: str = "", *, is_minted: bool = False
-    ) -> Self:
-        """Return a record without a proof."""
-        return cls(key_id, parent, owner, name, is_minted, "")
 
 
 class MintIntent(_Proved, frozen=True, gc=False):

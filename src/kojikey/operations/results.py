@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from kojikey.model.allocation import source_without_key
 from kojikey.model.errors import CannotOpen
 from kojikey.model.key import Key, Stage, Version
-from kojikey.model.minting import AtProvider
+from kojikey.model.minting import RemoteId
 from kojikey.model.ref import Document
 from kojikey.model.timestamps import parsed, stamp
 from kojikey.model.verdict import Outcome, Verdict
@@ -43,7 +43,7 @@ class ProviderReport(Struct, frozen=True):
     @classmethod
     def of(
         cls,
-        place: AtProvider | None,
+        remote_id: RemoteId | None,
         *,
         copied: tuple[str, ...] = (),
         not_copied: tuple[str, ...] = (),
@@ -54,7 +54,7 @@ class ProviderReport(Struct, frozen=True):
         after = None
         if key is not None and key.rotated_at and previous is not None and previous.at_provider is not None:
             after = stamp(parsed(key.rotated_at) + GRACE)
-        name, key_id, parent = (place.name, place.key_id, place.parent) if place else ("", "", "")
+        name, key_id, parent = (remote_id.name, remote_id.key_id, remote_id.parent) if remote_id else ("", "", "")
         return cls(key_id or None, parent or None, name or None, copied, not_copied, after)
 
 

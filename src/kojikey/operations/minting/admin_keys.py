@@ -1,6 +1,6 @@
-"""The saved key with which a provider's keys are managed: an admin key, or a key that manages its own kind.
+"""Finds the saved key that manages a provider's keys: an admin key, or a key that manages keys of its own kind.
 
-Must not: hand an admin key to anything but the management host that was saved with it.
+Must not: give an admin key to any host but the management host that was saved with it.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from kojikey.operations.sealed_versions import opened
 
 
 class AdminKey(NamedTuple):
-    """A credential and the host that it is for."""
+    """A credential, and the base URL of the management API that it is for."""
 
     base_url: str
     secret: Secret
 
 
 def admin_key(open_store: OpenStore, *, account: str, admin: str) -> AdminKey:
-    """Return the current key of an account at an admin provider.
+    """Return the current key of an account at ``admin``, the id of an admin provider.
 
     Raises:
-        NoAdminKey: there is none. CannotOpen: it does not open.
+        NoAdminKey: the account has no such key. CannotOpen: it does not open.
     """
     stored = open_store.held(account, admin)
     if stored is None:

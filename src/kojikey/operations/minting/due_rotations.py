@@ -1,7 +1,7 @@
 """Decides what ``rotate --due`` has to do for each key, and does it: resume, retire, mint, or only report.
 
-Owns: which keys are due for what. Every step is safe to repeat, so that a run can be killed and two can run at once.
-Must not: create a key at a provider without minting, or change one that a person staged.
+Owns: which keys are due, and for what. Every step is safe to repeat, so that a run can be killed and two can run at the
+same time. Must not: create a key at a provider without ``--mint``, or change a key that a person staged.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from kojikey.stores.base import Query
 
 
 class Todo(StrEnum):
-    """What a key needs."""
+    """The tasks that a key can need."""
 
-    RESUME = "resume"  # finish what an earlier run left
-    RETIRE = "retire"  # delete the previous key, whose time is over
+    RESUME = "resume"  # finish the mint of an earlier run
+    RETIRE = "retire"  # delete the previous key, because its grace is over
     MINT = "rotate"
     FINISH_BY_HAND = "staged"  # a person staged a key
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """When a key is due. ``is_minting``: keys are made at their providers, not only reported."""
+class DuePolicy:
+    """The rules by which a key is due. ``is_minting``: new keys are created; otherwise due keys are only reported."""
 
     is_minting: bool
     expiring: timedelta = EXPIRING
@@ -49,7 +49,7 @@ class Policy:
 
 
 class DueKey(NamedTuple):
-    """A key that needs something, as it was read."""
+    """A key with its tasks, as it was read. ``is_lost_looked_for``: it has lost keys to search for at the provider."""
 
     key: Key
     todos: tuple[Todo, ...]
@@ -57,7 +57,7 @@ class DueKey(NamedTuple):
 
     @property
     def first(self) -> Todo:
-        """What is done first; where only a lost key is looked for, that is to finish what was left."""
+        """The first task; RESUME if the only task is to search for a lost key."""
         return self.todos[0] if self.todos else Todo.RESUME
 
     @property
@@ -68,16 +68,16 @@ class DueKey(NamedTuple):
 
     @property
     def needs_test_alone(self) -> bool:
-        """Whether the provider is asked for nothing but a test of the previous key."""
+        """Whether a test of the previous key is the only request to the provider."""
         return self.todos == (Todo.RETIRE,) and not (self.has_known_previous or self.is_lost_looked_for)
 
 
 def due_keys(
-    open_store: OpenStore, policy: Policy, *, account: str | None, damaged: Callable[[RecordChanged], None]
+    open_store: OpenStore, policy: DuePolicy, *, account: str | None, damaged: Callable[[RecordChanged], None]
 ) -> Iterator[DueKey]:
-    """Yield the keys of an account, or of all, that need something. Those of disabled accounts are left out.
+    """Yield the keys of an account, or of all accounts, that have a task. Keys of disabled accounts have none.
 
-    A key whose record was changed outside kojikey is reported to ``damaged`` and hides no other.
+    The error about a key that was changed outside kojikey is passed to ``damaged``, and the others are yielded.
     """
     moment = parsed(now())
     disabled = disabled_accounts(open_store.store, account)
@@ -90,7 +90,7 @@ def due_keys(
             yield DueKey(key, todos, looked_for)
 
 
-def _todos(key: Key, policy: Policy, moment: datetime) -> Iterator[Todo]:
+def _todos(key: Key, policy: DuePolicy, moment: datetime) -> Iterator[Todo]:
     staged, previous = key.version(Stage.STAGED), key.version(Stage.PREVIOUS)
     if staged is not None and not staged.is_minted:
         yield Todo.FINISH_BY_HAND
@@ -107,7 +107,7 @@ def _todos(key: Key, policy: Policy, moment: datetime) -> Iterator[Todo]:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """How one key is taken care of. ``minter`` and ``revoker`` are None where its provider's keys cannot be managed.
+    """The means for one key's tasks. ``minter`` and ``revoker`` are None if its provider's keys cannot be managed.
 
     ``test`` tests a key once.
     """
@@ -119,7 +119,7 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class DueResult:
-    """What became of one thing that a key needed: a change, the error that stopped it, or neither (only reported)."""
+    """The result of one task: a change, the error that prevented it, or neither if the key is only reported."""
 
     key: Key
     todo: Todo
@@ -128,9 +128,9 @@ class DueResult:
 
 
 async def carry_out(open_store: OpenStore, due: DueKey, tools: Tools, *, grace: timedelta = GRACE) -> list[DueResult]:
-    """Do what a key needs, in order; what goes wrong ends it for this key alone.
+    """Carry out a key's tasks in order; an error ends the tasks of this key.
 
-    What another process did since the key was listed is not done again, and what it is doing is left to it.
+    A task that another process has carried out since the key was read, or is carrying out, is left out.
     """
     results: list[DueResult] = []
     try:
@@ -145,20 +145,20 @@ async def carry_out(open_store: OpenStore, due: DueKey, tools: Tools, *, grace: 
             result = await _done(open_store, due.key, todo, tools)
         except KojikeyError as error:
             if todo is Todo.RETIRE and isinstance(error, VersionNotFound):
-                continue  # another process dropped it during its test
+                continue  # another process dropped the version during its test
             results.append(DueResult(due.key, todo, error=error))
             break
         results.append(DueResult(due.key, todo, result and _retired_after(result, grace)))
         if result is not None and result.action is None and due.has_known_previous:
-            break  # a new key would take its place, and it would be forgotten
+            break  # the previous key still works: a new key would replace it, and its id would be lost
     return results
 
 
 def _is_done(open_store: OpenStore, listed: Key, todo: Todo) -> bool:
-    """Return whether another process did a thing since the key was listed.
+    """Return whether another process has carried out a task since the key was read.
 
     Raises:
-        MintUnfinished: another process is doing it.
+        MintUnfinished: another process is carrying it out.
     """
     stored = open_store.held(listed.account, listed.provider)
     if stored is None:
@@ -179,7 +179,7 @@ def _sealed(key: Key, stage: Stage) -> str | None:
 
 
 async def _done(open_store: OpenStore, key: Key, todo: Todo, tools: Tools) -> ChangeResult | None:
-    """Do a thing; None where only a person can."""
+    """Carry out a task; return its result, None if only a person can do it."""
     account, provider = key.account, key.provider
     if todo is Todo.RETIRE:
         if tools.revoker is None:
@@ -193,7 +193,7 @@ async def _done(open_store: OpenStore, key: Key, todo: Todo, tools: Tools) -> Ch
 
 
 def _retired_after(result: ChangeResult, grace: timedelta) -> ChangeResult:
-    """Return a result that says when the previous key is retired with this grace."""
+    """Return a result with the time at which the previous key is retired after this grace."""
     report, key = result.at_provider, result.key
     if report is None or report.revoke_after is None or key is None or key.rotated_at is None:
         return result

@@ -1,7 +1,7 @@
-"""Keys at the provider whose answer was lost: kojikey chose their names, but their values are unknown.
+"""Deletes keys that kojikey created at the provider and whose answers were lost: only their names are known.
 
-Owns: looking for them and deleting them, at once and for 24 hours after a search found nothing (a provider may list a
-new key late). Must not: delete a key that the store knows as a version, whatever it is called.
+Owns: searching for them by name, and repeating a search without a result for 24 hours, because a provider may list a
+new key late. Must not: delete a key that is a version of the store's key, whatever its name is.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from kojikey.model.key import Key
 from kojikey.model.minting import MintIntent
 from kojikey.model.timestamps import now, parsed
 from kojikey.operations.key_records import key_of
-from kojikey.operations.minting.provider_ids import checked_intent, place_of
+from kojikey.operations.minting.provider_ids import checked_intent, remote_id_of
 from kojikey.operations.open_store import OpenStore
 from kojikey.providers.management.base import KeyManagement, RemoteKey, Wanted
 from kojikey.stores.base import Change
@@ -25,23 +25,23 @@ _MOST = 20
 
 
 def remembered(key: Key, intent: MintIntent) -> Key:
-    """Return the key with a name that is to be looked for again."""
+    """Return the key with an intent added to those that are searched for again."""
     others = tuple(each for each in key.unfound if each.name != intent.name)
     return structs.replace(key, unfound=(*others, intent)[-_MOST:])
 
 
 async def orphans_of(keys: KeyManagement, open_store: OpenStore, key: Key, intent: MintIntent) -> tuple[RemoteKey, ...]:
-    """Return the keys of an intent's name that are no version of ours."""
-    known = {place.key_id for version in key.versions if (place := place_of(open_store, key, version))}
+    """Return the keys at the provider that have an intent's name and are not versions of the store's key."""
+    known = {remote_id.key_id for version in key.versions if (remote_id := remote_id_of(open_store, key, version))}
     wanted = Wanted(intent.name, intent.token, intent.parent, intent.owner)
     return tuple(found for found in await keys.find_named(wanted) if found.key_id not in known or not found.key_id)
 
 
 async def tidy(keys: KeyManagement, open_store: OpenStore, key: Key) -> int:
-    """Look again for each name that was not found, and delete the keys that exist; return how many were deleted.
+    """Search again for each name that was not found, delete the keys that exist, and return how many those were.
 
     Raises:
-        ManagementRefused, ManagementUnavailable: the rest is looked for at another time.
+        ManagementRefused, ManagementUnavailable: the remaining names are searched for another time.
     """
     deleted, done = 0, []
     for intent in key.unfound if keys.ability.lists else ():
@@ -66,4 +66,4 @@ def _forget(open_store: OpenStore, key: Key, names: list[str]) -> None:
         document = structs.replace(found, unfound=left).as_document()
         open_store.store.commit((Change(stored.ref, document, stored.revision),))
     except ChangedMeanwhile:
-        return  # it is looked for again, which does no harm
+        return  # the names stay, and are searched for again, which does no harm

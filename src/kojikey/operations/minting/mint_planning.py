@@ -1,6 +1,7 @@
-"""Plans a new key at the provider: which key it replaces, which settings it copies, its name.
+"""Plans a new key at the provider: the key that it replaces, the settings that it copies, and its name.
 
-Owns: finding the key in use in the provider's list, and saying what cannot be copied. Must not: create or delete a key.
+Owns: finding the key in use in the provider's list, and which settings cannot be copied. Must not: create or delete a
+key.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import NamedTuple
 
 from kojikey.model.errors import Effect, NotFound
 from kojikey.model.management_errors import CannotMint
-from kojikey.model.minting import AtProvider
+from kojikey.model.minting import RemoteId
 from kojikey.model.secret import Secret
 from kojikey.model.timestamps import parsed, stamp
 from kojikey.providers.management.base import CopyPlan, KeyManagement, RemoteKey, Wanted
@@ -23,27 +24,34 @@ _PLAIN = re.compile(r"[^a-z0-9._+-]+")
 _SHORTEST_ACCOUNT = 1
 
 ChooseParent = Callable[[str, tuple[str, ...]], str | None]
-"""Asks a person which of several parents is meant (given the provider's word for them); None where nobody can be."""
+"""Asks a person which of several parents is meant; its arguments are the provider's word for a parent and their ids.
+
+Returns None if nobody can be asked.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What was named for a new key; None where it was not."""
+    """The values of ``--like`` and ``--parent``, None if not given."""
 
     like: str | None = None
     parent: str | None = None
 
 
 class Template(NamedTuple):
-    """The key that a new one is to be like, and the one in use as the provider has it, where it is known."""
+    """The key whose settings are copied (``like``), and the key in use, None if it was not found."""
 
     like: RemoteKey
     current: RemoteKey | None
-    parent: str | None = None  # as the provider names the one that was chosen
+    parent: str | None = None  # the provider's id of the parent that was chosen
 
 
-class Plan(NamedTuple):
-    """A new key before it is asked for; ``wanted`` has no name yet."""
+class KeyPlan(NamedTuple):
+    """The plan of a new key; ``wanted`` has no name yet.
+
+    ``copied`` and ``not_copied`` name settings. ``wider`` says why the key would be allowed more than the old one, and
+    is ``""`` if it would not.
+    """
 
     wanted: Wanted
     copied: tuple[str, ...]
@@ -52,14 +60,16 @@ class Plan(NamedTuple):
 
 
 async def find_template(
-    keys: KeyManagement, secret: Secret, known: AtProvider | None, choice: Choice, choose: ChooseParent
+    keys: KeyManagement, secret: Secret, known: RemoteId | None, choice: Choice, choose: ChooseParent
 ) -> Template:
-    """Return the key that the new one is to be like: the one that was named, else the one in use.
+    """Return the key whose settings a new key copies: the chosen one, else the one in use.
+
+    ``known`` is the saved id of the key in use, None if there is none.
 
     Raises:
-        CannotMint: it is not known which one is in use, or what was named cannot be named there. NotFound: none has the
-            id that was named.
-        NoSuchParent: there is no such parent. ManagementRefused, ManagementUnavailable: the provider did not say.
+        CannotMint: it is not clear which key is in use, or the provider does not support ``--like`` or ``--parent``.
+        NotFound, NoSuchParent: there is no key or parent with the chosen id.
+        ManagementRefused, ManagementUnavailable: the provider did not answer the question.
     """
     _ensure_meaningful(keys, choice)
     if choice.parent is not None:
@@ -87,7 +97,7 @@ async def find_template(
 
 
 async def _like(keys: KeyManagement, key_id: str, parent: str) -> RemoteKey | None:
-    """Return the key of an id: of a parent, else of any other that the provider shows."""
+    """Return the key with an id, of this parent or else of any other one; None if there is none."""
     found = await keys.find(key_id, parent)
     if found is None and parent and await keys.parents():
         found = await keys.find(key_id)
@@ -95,16 +105,16 @@ async def _like(keys: KeyManagement, key_id: str, parent: str) -> RemoteKey | No
 
 
 def _ensure_meaningful(keys: KeyManagement, choice: Choice) -> None:
-    """Check that what was named can be named at the provider.
+    """Check that the provider supports the given options.
 
     Raises:
-        CannotMint: it cannot.
+        CannotMint: it does not.
     """
-    for option, named, is_there in (
+    for option, value, is_supported in (
         ("--parent", choice.parent, bool(keys.ability.parent)),
         ("--like", choice.like, keys.ability.lists),
     ):
-        if named is not None and not is_there:
+        if value is not None and not is_supported:
             raise CannotMint(
                 f"{option} does not apply to this provider",
                 effect=Effect.NOTHING_CREATED,
@@ -113,7 +123,7 @@ def _ensure_meaningful(keys: KeyManagement, choice: Choice) -> None:
 
 
 async def _current(
-    keys: KeyManagement, secret: Secret, known: AtProvider | None, choice: Choice, choose: ChooseParent
+    keys: KeyManagement, secret: Secret, known: RemoteId | None, choice: Choice, choose: ChooseParent
 ) -> RemoteKey | None:
     if known is not None:
         found = await keys.find(known.key_id, known.parent)
@@ -121,7 +131,7 @@ async def _current(
             return found
     fitting = await keys.find_by_value(secret, choice.parent or "")
     if not fitting and choice.parent:
-        fitting = await keys.find_by_value(secret)  # the new key is to belong to something else
+        fitting = await keys.find_by_value(secret)  # the key in use may belong to another parent
     parents = tuple(dict.fromkeys(key.parent for key in fitting))
     if len(parents) > 1 and choice.like is None:
         chosen = choose(keys.ability.parent, parents)
@@ -136,8 +146,8 @@ async def _current(
     return fitting[0] if len(fitting) == 1 else None
 
 
-def plan_for(keys: type[KeyManagement], template: RemoteKey, *, parent: str | None, now: str) -> Plan:
-    """Return what a new key is to be like; its life is as long as the template's, from now on."""
+def plan_for(keys: type[KeyManagement], template: RemoteKey, *, parent: str | None, now: str) -> KeyPlan:
+    """Return the plan of a new key like the template. Its lifetime is as long as the template's, counted from now."""
     copy: CopyPlan = keys.plan(template)
     copied, not_copied = list(copy.copied), list(copy.not_copied)
     expires_at = _expiry(template, now)
@@ -148,13 +158,13 @@ def plan_for(keys: type[KeyManagement], template: RemoteKey, *, parent: str | No
         wider = wider or "the lifetime of the old key is not known, and a new one would not expire"
     where = template.parent if parent is None else parent
     wanted = Wanted("", "", where, template.owner, expires_at, copy.settings)
-    return Plan(wanted, tuple(copied), tuple(not_copied), wider)
+    return KeyPlan(wanted, tuple(copied), tuple(not_copied), wider)
 
 
 def _expiry(template: RemoteKey, now: str) -> str | None:
     if template.expires_at is None or template.created_at is None:
         return None
-    # Both by the provider's clock, whose difference from ours falls out.
+    # Both times are by the provider's clock, so its difference from this machine's clock does not matter.
     life = parsed(template.expires_at) - parsed(template.created_at)
     if life.total_seconds() <= 0:
         return None
@@ -162,15 +172,15 @@ def _expiry(template: RemoteKey, now: str) -> str | None:
 
 
 def new_token() -> str:
-    """Return the unique part of a name."""
+    """Return the unique part of a name: 8 random hex digits."""
     return secrets.token_hex(4)
 
 
 def name_for(account: str, number: int, token: str, *, longest: int) -> str:
-    """Return what a key is called at the provider: ``kojikey ACCOUNT vN TOKEN``.
+    """Return the name of a key at the provider: ``kojikey ACCOUNT vN TOKEN``, at most ``longest`` characters.
 
-    Of an e-mail address the part before the ``@`` alone leaves this machine. The account is cut where the provider
-    takes no longer names, the number and the token never are.
+    Only the part of an e-mail address before the ``@`` is sent to the provider. If the name is too long, the account is
+    cut, and never the number or the token.
     """
     ending = f" v{number} {token}"
     shown = _PLAIN.sub("-", account.partition("@")[0]) or "account"

@@ -1,7 +1,7 @@
-"""One run of the protocol of :mod:`.mint_protocol` over one key: the steps, each safe to repeat after a crash.
+"""Carries out the steps of :mod:`.mint_protocol` for one key; each is safe to repeat after a crash.
 
-Owns: what each step does in the store and at the provider. Must not: change the key in use, but by promoting the new
-one (:mod:`kojikey.operations.rotating` does that), or delete a key at the provider that the store knows as a version.
+Owns: what each step does in the store and at the provider. Must not: change the key in use in another way than by
+promoting the new one (:mod:`kojikey.operations.rotating` does that), or delete a version in use at the provider.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from kojikey.model.management_errors import (
     Refusal,
     WiderRefused,
 )
-from kojikey.model.minting import AtProvider, MintIntent
+from kojikey.model.minting import MintIntent, RemoteId
 from kojikey.model.next_step import Hint, Next, finish_or_discard
 from kojikey.model.timestamps import now
 from kojikey.operations import rotating
@@ -30,15 +30,22 @@ from kojikey.operations.minting.lost_keys import orphans_of, remembered
 from kojikey.operations.minting.mint_planning import (
     Choice,
     ChooseParent,
-    Plan,
+    KeyPlan,
     Template,
     find_template,
     name_for,
     new_token,
     plan_for,
 )
-from kojikey.operations.minting.mint_protocol import AtHand, Goal, Outcome, Progress, Saved, Step, after, next_step
-from kojikey.operations.minting.provider_ids import checked_intent, place_of, proved_intent, proved_place
+from kojikey.operations.minting.mint_protocol import Goal, Known, Outcome, Progress, Saved, Step, after, next_step
+from kojikey.operations.minting.provider_ids import (
+    checked_intent,
+    proved_id,
+    proved_intent,
+    remote_id_of,
+    remote_key,
+    unproved_id,
+)
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Approve, Probe
 from kojikey.operations.results import ChangeResult, ProviderReport
@@ -50,12 +57,12 @@ from kojikey.stores.base import Stored
 
 @dataclass(frozen=True, slots=True)
 class Minter:
-    """How a key is made: with which management API, tested how, and who is asked what.
+    """The management API with which a key is created, the probe that tests it, and the questions to a person.
 
-    ``probe`` already waits for a new key to become known; None promotes untested. ``allow_wider`` is asked with the
-    reason why a new key would be allowed more. ``tell`` is called with what cannot be copied, before anything is
-    created. ``page`` is where a person sees the provider's keys. ``admin_account`` is whose admin key is used, where it
-    was named.
+    ``probe`` waits until the provider knows a new key; None promotes the key untested. ``allow_wider`` is called with
+    the reason why the new key would be allowed more than the old one, and decides. ``tell`` is called with notes, for
+    example about settings that cannot be copied. ``page`` is the web page with the provider's keys. ``admin_account``
+    is the account whose admin key was named, None if none was.
     """
 
     keys: KeyManagement
@@ -74,7 +81,7 @@ class MintRun(KeyDocument):
     def __init__(self, open_store: OpenStore, minter: Minter | None, stored: Stored, choice: Choice) -> None:
         super().__init__(open_store, stored)
         self._given, self._choice = minter, choice
-        self._plan: Plan | None = None
+        self._plan: KeyPlan | None = None
         self._created: Created | None = None
         self._orphans: tuple[RemoteKey, ...] = ()
         self._is_refused = False
@@ -88,7 +95,7 @@ class MintRun(KeyDocument):
         return self._given
 
     async def to_end(self, progress: Progress) -> ChangeResult:
-        """Do step after step; return what became of the key, or raise what stopped it."""
+        """Carry out all steps from a state; return the result, or raise the first error."""
         steps: dict[Step, Callable[[], Awaitable[Outcome]]] = {
             Step.INTEND: self._intend, Step.CREATE: self._create, Step.STAGE: self._stage, Step.TRY: self._try,
             Step.SEARCH: self._search, Step.DELETE: self._delete, Step.FORGET: self._forget,
@@ -96,9 +103,9 @@ class MintRun(KeyDocument):
         while (step := next_step(progress)) is not Step.END:
             progress = after(progress, step, await self._outcome(steps[step]))
         if self._error is not None:
-            if progress.is_overtaken and progress.at_hand is AtHand.NEW and self._created:
-                self._error.effect = _unsaved(self._created.key)  # nor could it be deleted
-            self._error.hint = self._error.hint or self._way_on(progress)
+            if progress.is_overtaken and progress.known is Known.NEW and self._created:
+                self._error.effect = _unsaved(self._created.key)  # it was not deleted either
+            self._error.hint = self._error.hint or self._hint(progress)
             if isinstance(self._error, ManagementRefused | ManagementUnavailable):
                 self._error.effect = self._error.effect or _not_changed(progress)
             raise self._error
@@ -119,7 +126,7 @@ class MintRun(KeyDocument):
             self._error = self._error or error
             return Outcome.OVERTAKEN
 
-    def _way_on(self, progress: Progress) -> str | None:
+    def _hint(self, progress: Progress) -> str | None:
         if progress.saved is Saved.NOTHING:
             return None
         return finish_or_discard(self.key.provider)
@@ -140,18 +147,16 @@ class MintRun(KeyDocument):
 
         def changed(key: Key, sealer: Sealer) -> Key:
             after = structs.replace(key, minting=proved_intent(sealer, key.provider, intent))
-            return (
-                remembered(after, before) if before and self._minter.keys.ability.lists and not self._orphans else after
-            )
+            return remembered(after, before) if before and ability.lists and not self._orphans else after
 
         self.save(changed)
         self._orphans = ()
         return Outcome.DONE
 
-    async def _planned(self) -> Plan:
+    async def _planned(self) -> KeyPlan:
         minter, key = self._minter, self.key
         secret = opened(self.open_store.sealer(key.account), key.provider, key.current)
-        known = place_of(self.open_store, key, key.current)
+        known = remote_id_of(self.open_store, key, key.current)
         template = await find_template(minter.keys, secret, known, self._choice, minter.choose_parent)
         plan = plan_for(type(minter.keys), template.like, parent=template.parent, now=now())
         if plan.not_copied:
@@ -162,15 +167,15 @@ class MintRun(KeyDocument):
         self._learn(template, known)
         return plan
 
-    def _learn(self, template: Template, known: AtProvider | None) -> None:
-        """Remember the id of the key in use, where it was not known."""
+    def _learn(self, template: Template, known: RemoteId | None) -> None:
+        """Save the id of the key in use, if it was not known."""
         current, number = template.current, self.key.current.number
         if current is None or known is not None:
             return
-        place = AtProvider.unproved(current.key_id, current.parent, current.owner, current.name)
+        found = unproved_id(current)
 
         def changed(key: Key, sealer: Sealer) -> Key:
-            version = structs.replace(key.current, at_provider=proved_place(sealer, key.provider, number, place))
+            version = structs.replace(key.current, at_provider=proved_id(sealer, key.provider, number, found))
             return key.with_version(version)
 
         self.save(changed)
@@ -188,37 +193,37 @@ class MintRun(KeyDocument):
         except ManagementUnavailable as error:
             self._is_refused = not error.is_uncertain
             if error.is_uncertain and not self._minter.keys.ability.lists:
-                error.effect = self._unseen(self._plan.wanted.name)
+                error.effect = self._ask_to_delete(self._plan.wanted.name)
             raise
         return Outcome.DONE
 
     async def _stage(self) -> Outcome:
         created, plan = self._created, self._plan
         if created is None or plan is None:
-            raise RuntimeError("what is staged was created before")
-        made = replace(created.key, parent=created.key.parent or plan.wanted.parent)
+            raise RuntimeError("a key is staged after it was created")
+        remote = replace(created.key, parent=created.key.parent or plan.wanted.parent)
+        new_id = unproved_id(replace(remote, name=plan.wanted.name), is_minted=True)
         versions: list[Version] = []
 
         def changed(key: Key, sealer: Sealer) -> Key:
             version = sealed_version(
                 sealer, created.secret, provider=key.provider, number=key.next_version, stage=Stage.STAGED,
-                base_url=key.current.base_url, expires_at=made.expires_at or plan.wanted.expires_at,
+                base_url=key.current.base_url, expires_at=remote.expires_at or plan.wanted.expires_at,
             )  # fmt: skip
-            place = AtProvider.unproved(made.key_id, made.parent, made.owner, plan.wanted.name, is_minted=True)
-            version = structs.replace(version, at_provider=proved_place(sealer, key.provider, version.number, place))
+            version = structs.replace(version, at_provider=proved_id(sealer, key.provider, version.number, new_id))
             versions[:] = [version]
             return structs.replace(key, minting=None).with_version(version)
 
         try:
             self.save(changed, event="minted", versions=versions)
         except (StoreUnavailable, CannotOpen) as error:
-            self._say_orphan(error, made)
+            self._name_orphan(error, remote)
             raise
         return Outcome.DONE
 
-    def _say_orphan(self, error: KojikeyError, made: RemoteKey) -> None:
-        """Say which key was made and could not be saved: nobody has its value."""
-        error.effect = _unsaved(made)
+    def _name_orphan(self, error: KojikeyError, remote: RemoteKey) -> None:
+        """Make an error name the key that was created and cannot be saved: its value is lost."""
+        error.effect = _unsaved(remote)
         resume = Next("rotate", (self.key.provider, "--resume"))
         error.hint = Hint("once the store answers: ", resume, " deletes it and creates another")
 
@@ -233,19 +238,19 @@ class MintRun(KeyDocument):
 
     def _report(self, result: ChangeResult) -> ProviderReport:
         copied, not_copied = (self._plan.copied, self._plan.not_copied) if self._plan else ((), ())
-        return ProviderReport.of(place_in(result), copied=copied, not_copied=not_copied, key=result.key)
+        return ProviderReport.of(remote_id_in(result), copied=copied, not_copied=not_copied, key=result.key)
 
     async def _search(self) -> Outcome:
         intent = checked_intent(self.open_store, self.key, self._intent())
         keys = self._minter.keys
         if not keys.ability.lists:
-            self._minter.tell(self._unseen(intent.name))
+            self._minter.tell(self._ask_to_delete(intent.name))
             return Outcome.DONE
         self._orphans = await orphans_of(keys, self.open_store, self.key, intent)
         return Outcome.FOUND if self._orphans else Outcome.DONE
 
-    def _unseen(self, name: str) -> str:
-        """Say that a key may exist which no request shows."""
+    def _ask_to_delete(self, name: str) -> str:
+        """Return a sentence that asks a person to delete a key which may exist, and which no request lists."""
         return f"the provider lists no keys, so look for one named {name} at {self._minter.page} and delete it there"
 
     def _intent(self) -> MintIntent:
@@ -266,11 +271,11 @@ class MintRun(KeyDocument):
 
     async def _delete_staged(self, keys: KeyManagement) -> None:
         staged = self.key.version(Stage.STAGED)
-        place = place_of(self.open_store, self.key, staged) if staged else None
-        if staged is None or place is None:
-            raise RuntimeError("what is deleted was staged with its id")
+        remote_id = remote_id_of(self.open_store, self.key, staged) if staged else None
+        if staged is None or remote_id is None:
+            raise RuntimeError("a minted key is staged with its id")
         secret = opened(self.open_store.sealer(self.key.account), self.key.provider, staged)
-        await keys.delete(RemoteKey(place.key_id, place.name, place.parent, place.owner), secret)
+        await keys.delete(remote_key(remote_id), secret)
 
     async def _forget(self) -> Outcome:
         key = self.key
@@ -279,16 +284,16 @@ class MintRun(KeyDocument):
             result = rotating.abort(
                 self.open_store, account=key.account, provider=key.provider, is_revoked=self._given is not None
             )
-            place = staged.at_provider if staged else None
-            self._result = structs.replace(result, at_provider=ProviderReport.of(place, key=result.key))
+            remote_id = staged.at_provider if staged else None
+            self._result = structs.replace(result, at_provider=ProviderReport.of(remote_id, key=result.key))
             return Outcome.DONE
         intent = self._intent()
-        is_unseen = self._given is not None and not self._orphans and not self._is_refused
-        is_looked_for = is_unseen and self._given is not None and self._given.keys.ability.lists
+        can_list = self._given is not None and self._given.keys.ability.lists
+        may_exist = can_list and not self._orphans and not self._is_refused
 
         def changed(key: Key, _: Sealer) -> Key:
             after = structs.replace(key, minting=None)
-            return remembered(after, intent) if is_looked_for else after
+            return remembered(after, intent) if may_exist else after
 
         self.save(changed)
         self._result = ChangeResult(
@@ -307,12 +312,12 @@ def _not_changed(progress: Progress) -> str:
     return "the key in use is unchanged, and a new one may exist at the provider"
 
 
-def _unsaved(made: RemoteKey) -> str:
-    which = f"its id is {made.key_id}" if made.key_id else f"its name is {made.name}"
+def _unsaved(remote: RemoteKey) -> str:
+    which = f"its id is {remote.key_id}" if remote.key_id else f"its name is {remote.name}"
     return f"the key that was created at the provider is not saved ({which})"
 
 
-def place_in(result: ChangeResult) -> AtProvider | None:
-    """Return where the version that was acted on is at the provider."""
+def remote_id_in(result: ChangeResult) -> RemoteId | None:
+    """Return the id at the provider of the version that was changed."""
     versions = result.key.versions if result.key else ()
     return next((version.at_provider for version in versions if version.number == result.version), None)

@@ -1,6 +1,6 @@
-"""Making a new key at the provider and putting it into use: from a clean start, after a crash, or not at all.
+"""Creates a new key at the provider and puts it into use; finishes or aborts that after a crash.
 
-Owns: what has to hold before a run of the protocol (:mod:`.mint_run`) begins, and where it begins. Must not: do a step.
+Owns: the checks before a run (:mod:`.mint_run`), and the state in which it begins. Must not: carry out a step.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from kojikey.operations import rotating
 from kojikey.operations.key_records import key_of, stored_key
 from kojikey.operations.minting.mint_planning import Choice
 from kojikey.operations.minting.mint_protocol import Goal, Progress, Saved
-from kojikey.operations.minting.mint_run import Minter, MintRun, place_in
+from kojikey.operations.minting.mint_run import Minter, MintRun, remote_id_in
 from kojikey.operations.minting.provider_ids import checked_intent
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Approve, Probe
@@ -23,10 +23,11 @@ from kojikey.operations.results import ChangeResult, ProviderReport
 
 
 def ensure_may_mint(key: Key) -> None:
-    """Check that a new key may be made at the provider, before anybody is asked for anything.
+    """Check that a new key may be created at the provider, before anybody is asked anything.
 
     Raises:
-        MintUnfinished, AlreadyStaged, NotRetired: something has to be finished first. Conflict: this store is a copy.
+        MintUnfinished, AlreadyStaged, NotRetired: an earlier rotation has to be finished first.
+        Conflict: the key was copied from another store.
     """
     ensure_not_copy(key)
     if key.is_mint_unfinished:
@@ -39,10 +40,10 @@ def ensure_may_mint(key: Key) -> None:
 
 
 def ensure_not_copy(key: Key) -> None:
-    """Check that it is this store that rotates the key at its provider.
+    """Check that this store, and not the one that the key was copied from, rotates it at its provider.
 
     Raises:
-        Conflict: the key was copied from another store, and nobody said that this one rotates it now.
+        Conflict: the key was copied from another store, and ``store use --rotate-here`` was not run since.
     """
     if key.is_copy:
         raise Conflict(
@@ -53,12 +54,13 @@ def ensure_not_copy(key: Key) -> None:
 
 
 async def mint(open_store: OpenStore, minter: Minter, *, account: str, provider: str, choice: Choice) -> ChangeResult:
-    """Make a new key at the provider and put it into use.
+    """Create a new key at the provider and put it into use.
 
     Raises:
-        KeyNotFound; as :func:`ensure_may_mint`; as :func:`.mint_planning.find_template`: nothing was changed.
-        WiderRefused: the new key would be allowed more. ManagementRefused: nothing was made.
-        ManagementUnavailable, StoreUnavailable: the hint says how to go on.
+        KeyNotFound, and the errors of :func:`ensure_may_mint` and :func:`.mint_planning.find_template`: nothing was
+            changed. WiderRefused: the new key would be allowed more than the old one; it was not created.
+        ManagementRefused: the key was not created.
+        ManagementUnavailable, StoreUnavailable: the key may have been created; the hint says how to continue.
     """
     stored = stored_key(open_store, account=account, provider=provider)
     ensure_may_mint(key_of(stored))
@@ -67,10 +69,10 @@ async def mint(open_store: OpenStore, minter: Minter, *, account: str, provider:
 
 
 async def resume(open_store: OpenStore, minter: Minter, *, account: str, provider: str) -> ChangeResult:
-    """Finish what an earlier run began: an orphan is deleted and a new key made, a staged one is tested and promoted.
+    """Finish an unfinished mint: promote a staged key after its test, or delete a lost key and create another one.
 
     Raises:
-        VersionNotFound: nothing is unfinished. Otherwise as :func:`mint`.
+        VersionNotFound: no mint is unfinished. Also the errors of :func:`mint`.
     """
     stored = stored_key(open_store, account=account, provider=provider)
     key = key_of(stored)
@@ -84,16 +86,16 @@ async def resume(open_store: OpenStore, minter: Minter, *, account: str, provide
 async def resume_staged(
     open_store: OpenStore, *, account: str, provider: str, test: Probe | None, approve: Approve
 ) -> ChangeResult:
-    """Test and promote a key that was made and is staged. Raises as :func:`.rotating.resume`."""
+    """Test and promote a staged minted key, without a management API. Raises the errors of :func:`.rotating.resume`."""
     result = await rotating.resume(open_store, account=account, provider=provider, test=test, approve=approve)
-    return structs.replace(result, at_provider=ProviderReport.of(place_in(result), key=result.key))
+    return structs.replace(result, at_provider=ProviderReport.of(remote_id_in(result), key=result.key))
 
 
 async def abort(open_store: OpenStore, minter: Minter | None, *, account: str, provider: str) -> ChangeResult:
-    """Delete the new key at the provider and forget it; without a ``minter`` only forget it.
+    """Delete the new key at the provider and drop it from the store; without a ``minter`` only drop it.
 
     Raises:
-        VersionNotFound: nothing is unfinished. ManagementRefused, ManagementUnavailable: nothing was changed.
+        VersionNotFound: no mint is unfinished. ManagementRefused, ManagementUnavailable: nothing was changed.
     """
     stored = stored_key(open_store, account=account, provider=provider)
     key = key_of(stored)

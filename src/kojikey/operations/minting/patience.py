@@ -1,6 +1,6 @@
-"""Repeats a test until the provider knows a new key, or refuses a deleted one; both can take a while.
+"""Repeats a test until the provider accepts a new key or refuses a deleted one: both can take minutes.
 
-Owns: how often and how long. Must not: act on the verdict.
+Owns: how often and for how long a test is repeated. Must not: act on the verdict.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ _FIRST_S, _FACTOR, _LONGEST_S = 1.0, 1.6, 20.0
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Time and waiting, so that tests need neither."""
+    """The clock and the function that sleeps; tests replace both."""
 
     sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep
     now: Callable[[], float] = time.monotonic
 
 
 def until_known(probe: Probe, seconds: float, clock: Clock | None = None) -> Probe:
-    """Return a probe that asks again while the key is rejected, for so long at most."""
+    """Return a probe that repeats its test while the key is rejected, for at most ``seconds``."""
     return _until(lambda verdict: verdict.outcome is not Outcome.REJECTED, probe, seconds, clock or Clock())
 
 
 def until_refused(probe: Probe, seconds: float, clock: Clock | None = None) -> Probe:
-    """Return a probe that asks again while the key is not rejected, for so long at most."""
+    """Return a probe that repeats its test while the key is not rejected, for at most ``seconds``."""
     return _until(lambda verdict: verdict.outcome is Outcome.REJECTED, probe, seconds, clock or Clock())
 
 

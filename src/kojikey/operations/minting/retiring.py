@@ -1,7 +1,7 @@
-"""Deleting or disabling a version's key at its provider, and proving that the provider refuses it from then on.
+"""Deletes or disables a version's key at its provider, and tests that the provider refuses it afterwards.
 
-Owns: that nothing is deleted there but a version of this store, and never the one in use. Must not: drop a version
-from the store that still works (:mod:`.rotating` decides that by its test).
+Owns: that only versions of this store are deleted there, and the one in use only by ``remove --revoke``. Must not: drop
+a version from the store that still works (:mod:`.rotating` decides that by its test).
 """
 
 from __future__ import annotations
@@ -14,28 +14,31 @@ from msgspec import structs
 from kojikey.model.errors import Conflict, Effect, VersionNotFound
 from kojikey.model.key import Key, Stage, Version
 from kojikey.model.management_errors import ManagementRefused, Refusal
-from kojikey.model.minting import AtProvider
+from kojikey.model.minting import RemoteId
 from kojikey.model.verdict import Outcome
 from kojikey.operations import rotating
 from kojikey.operations.key_records import key_of, stored_key
 from kojikey.operations.ledger import Ledger, Plan, event_draft
 from kojikey.operations.minting.minting import ensure_not_copy
-from kojikey.operations.minting.provider_ids import place_of
+from kojikey.operations.minting.provider_ids import remote_id_of, remote_key, unproved_id
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.probing import Probe, Target
 from kojikey.operations.results import ChangeResult, ProviderReport
 from kojikey.operations.sealed_versions import opened
 from kojikey.providers.management.base import KeyManagement, RemoteKey
 
-Confirm = Callable[[Version, AtProvider], bool]
-"""Decides whether a previous key is deleted at its provider; of the place it shows whether kojikey made the key."""
+_NO_ID = RemoteId("", "", "", "", is_minted=False, proof="")
+"""Stands for the id at a provider whose keys have none: its API takes the value."""
+
+Confirm = Callable[[Version, RemoteId], bool]
+"""Decides whether a previous key is deleted at its provider."""
 
 
 @dataclass(frozen=True, slots=True)
 class Revoker:
-    """With which management API keys are deleted, and who decides it.
+    """The management API with which keys are deleted, the probes that test them, and the decision.
 
-    ``test`` tests a key once; ``until_refused`` gives the provider time to forget one that was deleted.
+    ``test`` tests a key once; ``until_refused`` repeats the test until the provider refuses a deleted key.
     """
 
     keys: KeyManagement
@@ -52,39 +55,39 @@ async def retire(
     provider: str,
     is_forced: bool = False,
 ) -> ChangeResult:
-    """Delete the previous key at the provider where its id is known, then drop it once the provider refuses it.
+    """Delete the previous key at the provider if its id is known, and drop it from the store if it is refused there.
 
     Raises:
         VersionNotFound: there is no previous version. ManagementRefused, ManagementUnavailable: nothing was changed.
-        Conflict: the provider knows it as the key in use, or this store is a copy.
+        Conflict: at the provider it is the key in use, or the key was copied from another store.
     """
     key = key_of(stored_key(open_store, account=account, provider=provider))
     previous = key.version(Stage.PREVIOUS)
     if previous is None:
         raise VersionNotFound(account, provider, Stage.PREVIOUS.value)
     ensure_not_copy(key)
-    place = await _place(open_store, revoker.keys, key, previous)
+    remote_id = await _found_id(open_store, revoker.keys, key, previous)
     test = revoker.test
-    if place is not None and revoker.confirm(previous, place):
-        await revoke(open_store, revoker.keys, key, previous, place)
+    if remote_id is not None and revoker.confirm(previous, remote_id):
+        await revoke(open_store, revoker.keys, key, previous, remote_id)
         test = revoker.until_refused
     result = await rotating.retire(open_store, account=account, provider=provider, test=test, is_forced=is_forced)
-    return structs.replace(result, at_provider=ProviderReport.of(place))
+    return structs.replace(result, at_provider=ProviderReport.of(remote_id))
 
 
-async def revoke(open_store: OpenStore, keys: KeyManagement, key: Key, version: Version, place: AtProvider) -> None:
-    """Delete a version's key at its provider, or disable it where that is all there is, and leave an event of it.
+async def revoke(open_store: OpenStore, keys: KeyManagement, key: Key, version: Version, remote_id: RemoteId) -> None:
+    """Delete a version's key at its provider, or disable it if the provider cannot delete, and record an event.
 
     Raises:
-        Conflict: the provider knows it as the key in use. ManagementRefused, ManagementUnavailable: it still exists.
+        Conflict: at the provider it is the key in use. ManagementRefused, ManagementUnavailable: it still exists.
     """
     sealer = open_store.sealer(key.account)
     if version.stage is not Stage.CURRENT:
-        current = place_of(open_store, key, key.current)
-        is_current = current is not None and current.key_id and current.key_id == place.key_id
+        current = remote_id_of(open_store, key, key.current)
+        is_current = current is not None and current.key_id and current.key_id == remote_id.key_id
         if is_current or version.fingerprint == key.current.fingerprint:
             raise Conflict("at the provider, that key is the one in use", effect=Effect.NOTHING_REMOVED)
-    remote = RemoteKey(place.key_id, place.name, place.parent, place.owner)
+    remote = remote_key(remote_id)
     if keys.ability.deletes:
         await keys.delete(remote, opened(sealer, key.provider, version))
     elif keys.ability.disables:
@@ -94,24 +97,25 @@ async def revoke(open_store: OpenStore, keys: KeyManagement, key: Key, version: 
 
 
 async def revoke_all(open_store: OpenStore, keys: KeyManagement, key: Key, test: Probe) -> tuple[Version, ...]:
-    """Delete every version whose id is known at the provider, the one in use last; return those that were not.
+    """Delete every version whose id is known at the provider, the one in use last; return the other versions.
 
-    A key that manages itself may have been deleted by an earlier run, which was killed then: it cannot say so any more,
-    and its ``test`` does.
+    A key that manages itself is refused as an admin key after it was deleted, for example by an earlier run that was
+    killed. Its ``test`` shows then whether a version is deleted; one that still works is returned.
 
     Raises:
-        ManagementRefused, ManagementUnavailable: the first that still exists; the store is as it was.
-        Conflict: this store is a copy.
+        ManagementRefused, ManagementUnavailable: a version was not deleted, or no test could show whether it was. The
+            versions before it are deleted, and the store is unchanged.
+        Conflict: the key was copied from another store.
     """
     ensure_not_copy(key)
     left = []
     for version in sorted(key.versions, key=lambda each: each.stage is Stage.CURRENT):
-        place = AtProvider.unproved("") if keys.ability.by_value else place_of(open_store, key, version)
-        if place is None:
+        remote_id = _NO_ID if keys.ability.by_value else remote_id_of(open_store, key, version)
+        if remote_id is None:
             left.append(version)
             continue
         try:
-            await revoke(open_store, keys, key, version, place)
+            await revoke(open_store, keys, key, version, remote_id)
         except ManagementRefused as refused:
             if not (refused.refusal is Refusal.ADMIN_KEY and keys.ability.admin == key.provider):
                 raise
@@ -137,16 +141,13 @@ async def _disable(keys: KeyManagement, remote: RemoteKey) -> None:
             raise
 
 
-async def _place(open_store: OpenStore, keys: KeyManagement, key: Key, version: Version) -> AtProvider | None:
-    """Return where a version is at its provider: as it was saved, else by the one hint in the list that fits."""
-    known = place_of(open_store, key, version)
+async def _found_id(open_store: OpenStore, keys: KeyManagement, key: Key, version: Version) -> RemoteId | None:
+    """Return the id of a version at its provider: the saved one, else that of the only key in the list that fits."""
+    known = remote_id_of(open_store, key, version)
     if known is not None:
         return known
     if keys.ability.by_value:
-        return AtProvider.unproved("")
+        return _NO_ID
     secret = opened(open_store.sealer(key.account), key.provider, version)
     fitting = await keys.find_by_value(secret)
-    if len(fitting) != 1:
-        return None
-    found = fitting[0]
-    return AtProvider.unproved(found.key_id, found.parent, found.owner, found.name)
+    return unproved_id(fitting[0]) if len(fitting) == 1 else None

@@ -24,7 +24,7 @@ from kojikey.model.ref import Document, account_ref, key_ref
 from kojikey.operations.audit import audit_verification, auditing
 from kojikey.operations.key_records import key_of
 from kojikey.operations.ledger import EventDraft, Ledger, Plan, event_draft
-from kojikey.operations.minting.provider_ids import copied_places
+from kojikey.operations.minting.provider_ids import with_new_proofs
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.record_checks import check_account, is_well_formed
 from kojikey.operations.sealed_versions import opened
@@ -256,7 +256,7 @@ def _write(source: OpenStore, target: OpenStore, key: Key, existing: Stored | No
         versions = tuple(_resealed(opening, sealer, key.provider, version) for version in key.versions)
         # The ids at the provider come along. Which store rotates the key there, a person says: store use --rotate-here.
         resealed = structs.replace(key, versions=versions, unfound=(), is_copy=True)
-        copied = copied_places(opening, sealer, resealed)
+        copied = with_new_proofs(opening, sealer, resealed)
         revision = existing.revision if existing else None
         document = {**copied.as_document(), "copied": origin}
         change = Change(key_ref(key.account, key.provider), document, revision)

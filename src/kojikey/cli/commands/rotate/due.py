@@ -42,12 +42,12 @@ from kojikey.model.errors import AccountNotFound, Effect, KojikeyError, UsageErr
 from kojikey.model.key import EXPIRING as USUAL_EXPIRING
 from kojikey.model.key import Version
 from kojikey.model.management_errors import NoAdminKey
-from kojikey.model.minting import AtProvider
+from kojikey.model.minting import RemoteId
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.secret import Secret
 from kojikey.model.timestamps import short_span, span
 from kojikey.model.verdict import Verdict
-from kojikey.operations.minting.due_rotations import DueKey, DueResult, Policy, Todo, Tools, carry_out, due_keys
+from kojikey.operations.minting.due_rotations import DueKey, DuePolicy, DueResult, Todo, Tools, carry_out, due_keys
 from kojikey.operations.minting.mint_run import Minter
 from kojikey.operations.minting.patience import until_known, until_refused
 from kojikey.operations.minting.provider_ids import named_admin_account
@@ -110,7 +110,7 @@ def rotate_due(context: Context) -> int:
     return report.end(damage)
 
 
-def _policy(context: Context) -> Policy:
+def _policy(context: Context) -> DuePolicy:
     """Return when a key is due.
 
     Raises:
@@ -138,7 +138,7 @@ def _policy(context: Context) -> Policy:
         )
     RunOptions.read(call)
     expiring, grace = call[EXPIRING], call[GRACE]
-    return Policy(
+    return DuePolicy(
         call[MINT],
         USUAL_EXPIRING if expiring is None else span(expiring, what="--expiring"),
         USUAL_GRACE if grace is None else short_span(grace, what="--grace"),
@@ -149,7 +149,7 @@ class _Run:
     """The keys that are due, several at once."""
 
     def __init__(
-        self, context: Context, open_store: OpenStore, catalog: Catalog, policy: Policy, report: DueReport
+        self, context: Context, open_store: OpenStore, catalog: Catalog, policy: DuePolicy, report: DueReport
     ) -> None:
         self._context, self._open_store, self._catalog = context, open_store, catalog
         self._policy, self._report = policy, report
@@ -250,6 +250,6 @@ class _Run:
             access.account,
         )
 
-    def _may_delete(self, _: Version, place: AtProvider) -> bool:
+    def _may_delete(self, _: Version, remote_id: RemoteId) -> bool:
         """Return whether a previous key is deleted, without asking, because cron runs this."""
-        return place.is_minted or self._context.call[YES]
+        return remote_id.is_minted or self._context.call[YES]

@@ -34,7 +34,7 @@ from kojikey.cli.output.advice import for_step
 from kojikey.model.errors import Effect, UsageError
 from kojikey.model.key import Key, Stage, Version
 from kojikey.model.management_errors import ManagementRefused, ManagementUnavailable, NoAdminKey
-from kojikey.model.minting import AtProvider
+from kojikey.model.minting import RemoteId
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.timestamps import short_span
 from kojikey.operations.key_records import key_of, stored_key
@@ -152,7 +152,7 @@ def retire(context: Context, open_store: OpenStore, definition: Definition, cata
             await _tidied(context, open_store, keys, definition.id)
             revoker = retiring.Revoker(
                 keys,
-                lambda version, place: confirm_revoking(context, key, version, place),
+                lambda version, remote_id: confirm_revoking(context, key, version, remote_id),
                 probe,
                 until_refused(probe, seconds),
             )
@@ -167,7 +167,7 @@ def retire(context: Context, open_store: OpenStore, definition: Definition, cata
     return _shown(context, _run(context, open_store, definition.id, work), definition, approval)
 
 
-def confirm_revoking(context: Context, key: Key, version: Version, place: AtProvider) -> bool:
+def confirm_revoking(context: Context, key: Key, version: Version, remote_id: RemoteId) -> bool:
     """Ask whether a key is to be deleted at the provider.
 
     Without a person to ask, only a key that kojikey created is deleted, and with --yes any.
@@ -175,14 +175,14 @@ def confirm_revoking(context: Context, key: Key, version: Version, place: AtProv
     if context.call[YES]:
         return True
     if not context.terminal.interactive:
-        if place.is_minted:
+        if remote_id.is_minted:
             return True
         context.terminal.note(
             f"the previous {key.provider} key was not created by kojikey, so it is left at the provider: --yes "
             "deletes it"
         )
         return False
-    named = f" ({place.name})" if place.name else ""
+    named = f" ({remote_id.name})" if remote_id.name else ""
     masked = context.terminal.masked(version.tail)
     question = f"Delete the previous {key.provider} key {masked}{named} at the provider?"
     return context.terminal.confirm(question, otherwise="--yes")
