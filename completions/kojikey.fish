@@ -236,7 +236,7 @@ complete -c kojikey -n '__kojikey_in list' -l no-color -d 'no colour (also: NO_C
 complete -c kojikey -n '__kojikey_in list' -l all-accounts -d 'the keys of every account'
 complete -c kojikey -n '__kojikey_in list' -l failing -d 'only keys that were rejected or limited when last tested, or have expired'
 complete -c kojikey -n '__kojikey_in list' -l due -d 'only keys that are due for rotation, or expire within 14 days'
-complete -c kojikey -n '__kojikey_in list' -l outcome -x -d 'only keys whose last outcome is O (or untested)'
+complete -c kojikey -n '__kojikey_in list' -l outcome -x -d 'only keys with this last outcome: valid, limited, rejected, indeterminate or untested'
 complete -c kojikey -n '__kojikey_in list' -l sort -x -d 'by age (oldest first), account, provider or tested (longest ago first)'
 complete -c kojikey -n '__kojikey_in list' -l csv -d 'print one line per key, for a spreadsheet'
 complete -c kojikey -n '__kojikey_in list' -l help -s h -d 'show help'

@@ -31,7 +31,7 @@ def test_the_last_line_says_how_many_of_each_and_the_exit_follows(kojikey: Progr
     wrong = kojikey("doctor")
     kojikey.home.chmod(0o700)
     assert wrong.code == 7
-    assert "\n2 to mend, 1 to look at, " in wrong.out  # the folder is that of the configuration and of the data
+    assert "\n2 to fix, 1 to look at, " in wrong.out  # the folder is that of the configuration and of the data
 
 
 def mend_of(kojikey: Program, name: str, **environ: str | None) -> str:

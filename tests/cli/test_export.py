@@ -322,6 +322,17 @@ def test_github_masks_a_percent_sign_as_the_runner_reads_it(kojikey: Program, tm
     assert read_github((tmp_path / "env").read_text()) == {"MISTRAL_API_KEY": "abc%0Adef%25ghi0123456789"}
 
 
+def test_a_full_disk_leaves_the_file_of_github_as_it_was(kojikey: Program, tmp_path: Path) -> None:
+    kojikey.added()
+    path = tmp_path / "env"
+    path.write_bytes(b"\n" * (2**20 - 10))
+    script = "ulimit -f 1024; kojikey export --reveal --format github"
+    ended = kojikey.shell(script, GITHUB_ENV=str(path), GITHUB_ACTIONS="true")
+    assert ended.code == 7, ended.said
+    assert "no key was written" in ended.err
+    assert path.read_bytes() == b"\n" * (2**20 - 10)
+
+
 def test_github_hands_nothing_over_where_its_file_cannot_be_written(kojikey: Program, tmp_path: Path) -> None:
     kojikey.added()
     ended = kojikey("export", "--reveal", "--format", "github", GITHUB_ENV=str(tmp_path / "no" / "env"))

@@ -329,12 +329,12 @@ def test_what_is_read_when_the_batch_was_stopped_goes_nowhere(
 def test_a_file_that_others_can_read_is_refused_with_the_command_that_fixes_it(
     filled: Program, tmp_path: Path, mode: int
 ) -> None:
-    path = tmp_path / "keys.jsonl"
+    path = tmp_path / "new keys.jsonl"
     path.write_text(line(0))
     path.chmod(mode)
     ended = filled("rotate", "--batch", str(path), "--json")
     assert ended.code == 2
-    assert f"chmod 600 {path}" in ended.error["hint"]
+    assert f"chmod 600 '{path}'" in ended.error["hint"]
     assert versions(filled) == [1] * ACCOUNTS
     os.chmod(path, 0o600)
     assert filled("rotate", "--batch", str(path)).code == 0

@@ -177,5 +177,5 @@ def test_a_name_of_the_store_is_shown_printable(where: str, document: dict[str, 
     found = found_in(store, LOCAL)
     assert errors_in(found)
     for finding in (finding for diagnosis in found for finding in findings_of(diagnosis)):
-        shown = f"{finding.name}{finding.detail}{finding.mend}"
+        shown = f"{finding.name}{finding.detail}{finding.fix}"
         assert shown.isprintable(), shown

@@ -6,7 +6,6 @@ Must not: know what a report contains.
 from __future__ import annotations
 
 import os
-import shlex
 import stat
 from collections.abc import Callable, Iterable, Sequence
 
@@ -14,6 +13,7 @@ from kojikey.cli.output.stdout import Stdout
 from kojikey.cli.reports.base import STDOUT
 from kojikey.model.atomic_file import write_whole
 from kojikey.model.errors import Effect, UsageError
+from kojikey.model.ownership import quoted
 
 
 def check_report_paths(paths: Sequence[str]) -> None:
@@ -45,7 +45,7 @@ def _check_path(path: str) -> None:
     if not os.path.isdir(folder):
         raise UsageError(
             f"there is no folder {folder} for the report",
-            hint=f"mkdir -p {shlex.quote(folder)}",
+            hint=f"mkdir -p {quoted(folder)}",
             effect=Effect.NOTHING_DONE,
         )
     if not os.access(folder, os.W_OK):

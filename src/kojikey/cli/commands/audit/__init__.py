@@ -1,1 +1,1 @@
-"""``kojikey audit``: the events, and their verification."""
+"""``kojikey audit``: shows the events, or verifies them."""

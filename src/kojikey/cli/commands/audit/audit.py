@@ -1,4 +1,4 @@
-"""``kojikey audit``: what happened to the keys, by whom and when (``verify.py``: whether it was changed)."""
+"""``kojikey audit``: shows what happened to the keys, by whom and when; ``verify.py`` has ``--verify``."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ def audit(call: Call) -> int:
 
     _check_options(call)
     context = context_of(call)
-    everyone = call[ALL_ACCOUNTS] or context.settings.account.origin == "default"
+    all_accounts = call[ALL_ACCOUNTS] or context.settings.account.origin == "default"
     since = call[SINCE]
     moment = datetime.now(UTC) - short_span(since, what="--since") if since is not None else None
-    account = None if everyone else context.account
+    account = None if all_accounts else context.account
     open_store = wiring.open_chosen_store(context.settings, context.person)
     if call[VERIFY]:
         from kojikey.cli.commands.audit.verify import verify
 
-        return verify(context, open_store, account=account, accepts=call[ACCEPT])
+        return verify(context, open_store, account=account, may_accept=call[ACCEPT])
     result = auditing.events(open_store.store, account=account, provider=call[OF_PROVIDER], since=moment)
-    _tell_unknown(context, result)
-    return _show(context, result, everyone=everyone)
+    _note_unknown_provider(context, result)
+    return _show(context, result, all_accounts=all_accounts)
 
 
 def _check_options(call: Call) -> None:
-    """Check that the options go together.
+    """Check the combination of options.
 
     Raises:
-        UsageError: they do not.
+        UsageError: two options exclude each other, or one needs another.
     """
     if call[ALL_ACCOUNTS] and call[ACCOUNT] is not None:
         raise UsageError("--all-accounts cannot be combined with --account", hint=next_step("audit", "--all-accounts"))
@@ -67,8 +67,8 @@ def _check_options(call: Call) -> None:
         raise UsageError("--yes needs --accept", hint=next_step("audit", "--verify", "--accept", "--yes"))
 
 
-def _tell_unknown(context: Context, result: AuditResult) -> None:
-    """Say where the provider that was asked for is no provider: there may be events of one whose definition is gone."""
+def _note_unknown_provider(context: Context, result: AuditResult) -> None:
+    """Note that ``--provider`` is unknown if no event names it: an event may name one whose definition is gone."""
     from kojikey import wiring
     from kojikey.providers.index import unknown_provider
 
@@ -81,8 +81,8 @@ def _tell_unknown(context: Context, result: AuditResult) -> None:
         context.terminal.note(f"{unknown}, and no event names one; {unknown.hint}")
 
 
-def _show(context: Context, result: AuditResult, *, everyone: bool) -> int:
-    """List what can be read; what cannot is named beside it, and decides about the exit code."""
+def _show(context: Context, result: AuditResult, *, all_accounts: bool) -> int:
+    """Print the events that can be read, then the error about the others; return the exit code."""
     from kojikey.cli.output import documents
 
     error = _damage(result)
@@ -92,7 +92,7 @@ def _show(context: Context, result: AuditResult, *, everyone: bool) -> int:
     elif result.events:
         from kojikey.cli.output.page import Page
 
-        _show_events(Page(context.terminal), result.events, with_account=everyone)
+        _show_events(Page(context.terminal), result.events, with_account=all_accounts)
     elif error is None:
         context.terminal.note("no events")
     if error is not None:
@@ -101,7 +101,7 @@ def _show(context: Context, result: AuditResult, *, everyone: bool) -> int:
 
 
 def _show_events(page: Page, events: Sequence[Document], *, with_account: bool) -> None:
-    """Write events, a line each; their time to the second or the minute, as there is room."""
+    """Print a table of events, with seconds in their times if the terminal is wide enough."""
     columns = [*(["ACCOUNT"] if with_account else []), "TIME", "SEQ", "ACTION", "PROVIDER", "VER", "BY"]
     tables = [[_cells(event, length, with_account=with_account) for event in events] for length in (19, 16)]
     page.table(columns, page.fitting(columns, tables))
@@ -109,12 +109,12 @@ def _show_events(page: Page, events: Sequence[Document], *, with_account: bool) 
 
 def _cells(event: Document, length: int, *, with_account: bool) -> Cells:
     outcome, reason = event.get("outcome"), event.get("reason")
-    found = (
-        (f"{outcome}: {reason}" if reason != "ok" else outcome)
-        if outcome
-        else event.get("role") or event.get("recipient")
-    )
-    found = ", ".join(event.get("settings") or ()) or found
+    if event.get("settings"):
+        detail = ", ".join(event["settings"])
+    elif outcome:
+        detail = str(outcome) if reason == "ok" else f"{outcome}: {reason}"
+    else:
+        detail = event.get("role") or event.get("recipient") or ""
     signed = "" if event.get("signed") else " unsigned"
     cells: Cells = [
         str(event.get("time", "")).replace("T", " ")[:length],
@@ -122,13 +122,13 @@ def _cells(event: Document, length: int, *, with_account: bool) -> Cells:
         f"{event.get('action')}{signed}",
         str(event.get("provider") or ""),
         str(event.get("version") or ""),
-        "; ".join(str(part) for part in (event.get("actor"), found) if part),
+        "; ".join(str(part) for part in (event.get("actor"), detail) if part),
     ]
     return [str(event.get("account")), *cells] if with_account else cells
 
 
 def _damage(result: AuditResult) -> Failure | None:
-    """Return the error that names the events which cannot be read, None where all can."""
+    """Return the error about the events that cannot be read, None if all can."""
     if not result.unreadable:
         return None
     from kojikey.cli.commands.audit.verify import named_errors

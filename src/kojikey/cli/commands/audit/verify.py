@@ -1,6 +1,6 @@
-"""``kojikey audit --verify``: what was changed outside kojikey or rolled back, and how a restored backup is accepted.
+"""``kojikey audit --verify``: reports what was changed outside kojikey or rolled back, and accepts a restored backup.
 
-Owns: the question before a rollback is accepted, and how the result is shown. Must not: decide what was changed
+Owns: the question before a rollback is accepted, and the output. Must not: decide what was changed
 (``operations/audit`` does).
 """
 
@@ -29,32 +29,35 @@ if TYPE_CHECKING:
     from kojikey.operations.audit.known_trail import KnownTrails
 
 _NAMED = 10  # errors or accounts, in one message
-_MEND = Hint(
+_RESTORE = Hint(
     "restore what was changed from a backup, or remove the key and add it again: ", next_step("remove", "PROVIDER")
 )
 
 
-def verify(context: Context, open_store: OpenStore, *, account: str | None, accepts: bool) -> int:
-    """Verify one account or all, remember what is whole, and accept what was rolled back where that was asked for."""
+def verify(context: Context, open_store: OpenStore, *, account: str | None, may_accept: bool) -> int:
+    """Verify one account or all, and return the exit code. Intact trails are remembered on this machine.
+
+    With ``may_accept`` an older state of a trail is remembered too, after a question.
+    """
     with closing(wiring.known_trails(context.settings, open_store)) as known:
         result = audit_verification.verify(open_store, account=account, known=known)
-        if accepts and result.acceptable:
+        if may_accept and result.acceptable:
             result = _accepted(context, known, result)
     return _show_json(context, result) if context.terminal.json else _show(context, result)
 
 
 def named_errors(errors: Sequence[CannotOpen], rest: str, *, hint: str) -> Failure:
-    """Return the failure that names the first of some errors, and says the rest."""
+    """Return the failure with the messages of the first errors, then the sentence ``rest``."""
     more = len(errors) - _NAMED
     message = "; ".join([*map(str, errors[:_NAMED]), *([f"and {more} more"] if more > 0 else []), rest])
     return Failure(Exit.CANNOT_OPEN, message, hint)
 
 
 def _accepted(context: Context, known: KnownTrails, result: AuditResult) -> AuditResult:
-    """Ask whether the present state of the accounts that were rolled back is to be remembered, and remember it.
+    """Ask whether to accept the present state of the accounts that were rolled back, and remember it.
 
     Raises:
-        InputNeeded: nobody can be asked. UsageError: the answer was no.
+        InputNeeded: no question is allowed. UsageError: the answer was no.
     """
     if not context.call[YES]:
         for account in result.acceptable:
@@ -93,59 +96,55 @@ def _show_json(context: Context, result: AuditResult) -> int:
         }
         for name, errors in result.broken.items()
     ]  # fmt: skip
-    failure = named_errors(problems, _others(result), hint=_way_out(context, result)) if problems else None
+    failure = named_errors(problems, _counts(result), hint=_hint(context, result)) if problems else None
     code = Exit.CANNOT_OPEN if problems else Exit.OK
     return documents.write("audit", code, rows, summary=summary, error=failure.as_json() if failure else None)
 
 
 def _show(context: Context, result: AuditResult) -> int:
-    """Show what was verified, and all that was touched: it decides about the exit code."""
+    """Print what was verified, then every problem; return the exit code."""
     _show_verified(Page(context.terminal), result)
     problems = _problems(result)
     if not problems:
         return int(Exit.OK)
-    for line in (*map(str, problems), _others(result)):
+    for line in (*map(str, problems), _counts(result)):
         say(f"kojikey: {line}")
-    say(f"  {_way_out(context, result)}")
+    say(f"  {_hint(context, result)}")
     return int(Exit.CANNOT_OPEN)
 
 
-def _way_out(context: Context, result: AuditResult) -> str:
-    """Return what to do: a rollback may be a backup that was restored on purpose, anything else was not meant to be."""
+def _hint(context: Context, result: AuditResult) -> str:
+    """Return what to do. Only a rollback may be intended: somebody may have restored a backup."""
     if len(result.acceptable) < len(result.broken):
-        return _MEND
+        return _RESTORE
     only = ("--account", *result.acceptable) if len(result.acceptable) == 1 else ()
     accept = next_step("audit", "--verify", "--accept", *only)
     otherwise = "; otherwise restore a newer backup, or rotate the keys"
     return context.terminal.completed(Hint("if a backup was restored on purpose, ", accept, otherwise))
 
 
-def _others(result: AuditResult) -> str:
-    broken = _accounts(len(result.broken))
-    return f"{broken} changed outside kojikey, {_accounts(len(result.verified))} whole; nothing was changed"
-
-
-def _accounts(count: int) -> str:
-    return counted(count, "account")
+def _counts(result: AuditResult) -> str:
+    broken, verified = counted(len(result.broken), "account"), counted(len(result.verified), "account")
+    return f"{broken} changed outside kojikey, {verified} whole; nothing was changed"
 
 
 def _show_verified(page: Page, result: AuditResult) -> None:
     if result.verified or not (result.broken or result.accepted):
-        page.line(_found(result))
+        page.line(_verified_line(result))
     if result.accepted:
         page.line(f"accepted as the known state on this machine: {_names(result.accepted)}", indent=2)
     if result.lost:
-        events = "event" if result.lost == 1 else "events"
-        page.line(f"{result.lost} {events} cannot be recomputed: an account and its data key were removed", indent=2)
+        events = counted(result.lost, "event")
+        page.line(f"{events} cannot be recomputed: an account and its data key were removed", indent=2)
     if result.unsigned:
         were = "event is" if result.unsigned == 1 else "events are"
         page.line(f"{result.unsigned} {were} unsigned: written without the key-encryption key", indent=2)
 
 
-def _found(result: AuditResult) -> str:
-    """Say what was verified, and of nothing that was not that it is whole."""
+def _verified_line(result: AuditResult) -> str:
+    """Return the line about the accounts that were verified; it claims nothing about events that cannot be."""
     count = len(result.verified)
     if not count:
         return "there is no account, so nothing was verified"
-    trails = f"the audit trail of {_accounts(count)}"
+    trails = f"the audit trail of {counted(count, 'account')}"
     return f"{trails}: all events that can still be verified are intact" if result.lost else f"{trails} is whole"

@@ -1,1 +1,1 @@
-"""``kojikey add --batch`` and ``kojikey rotate --batch``: many keys from a file."""
+"""``kojikey add --batch`` and ``kojikey rotate --batch``: save many keys from a file."""

@@ -1,17 +1,14 @@
 """The results of a batch: JSON lines, one JSON document, or on a terminal a table with a bar under it.
 
-Owns: the exit code of the whole. Must not: show any part of a line but its account and its provider.
+Owns: the exit code of the batch. Must not: show any part of a line except its account and its provider.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import stat
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO
 
 from kojikey.cli.commands import change_output
 from kojikey.cli.commands.batch.table import BatchTable
@@ -30,12 +27,12 @@ from kojikey.operations.rotating_many import Done, Failed, Line, LineResult, Pla
 _READ_AT_ONCE = 64 * 1024
 _FAILED = "failed"
 _REFUSED = "refused"
-"""What became of a line whose key was not taken: it is malformed, or its test decided so."""
+"""The action of a line that is malformed, or whose key was not saved because of its test."""
 _ADD_ORDER = (Exit.KEY_FAILED, Exit.USAGE, Exit.CONFLICT)
 
 
 class BatchOutput:
-    """The results as they are written, and what the exit code depends on. ``total`` is None where it is not known."""
+    """Writes the results of a batch, and derives its exit code. ``total`` is the number of lines, None if unknown."""
 
     def __init__(self, context: Context, *, total: int | None) -> None:
         self.context = context
@@ -50,25 +47,25 @@ class BatchOutput:
         self._table = BatchTable(context.terminal) if is_table else None
 
     def counted(self, lines: Iterator[Line | Failed]) -> Iterator[Line | Failed]:
-        """Yield the lines as they are read, and remember how many they were, and whether that is all of them."""
+        """Yield the lines, and remember how many were read, and whether these are all."""
         for line in lines:
             self.read += 1
             yield line
         self.is_at_end = True
 
-    def tell(self, text: str) -> None:
-        """Say something worth knowing of a line."""
+    def note(self, text: str) -> None:
+        """Print a note about a line."""
         self._progress.clear()
         self.context.terminal.note(text)
 
-    def tell_warning(self, text: str) -> None:
-        """Say something that may need doing."""
+    def warn(self, text: str) -> None:
+        """Print a warning."""
         self._progress.clear()
         self.context.terminal.warn(text)
 
     @contextmanager
     def bar(self) -> Iterator[None]:
-        """Show how far the batch is, on a terminal, from the first moment on."""
+        """Show the progress bar while the block runs, on a terminal."""
         self._progress.show(self, at_once=True)
         try:
             yield
@@ -96,29 +93,29 @@ class BatchOutput:
         self._progress.show(self)
 
     def end(self, error: KojikeyError | None, *, is_interrupted: bool) -> int:
-        """Say how it went, end the document where it is one, and return the exit code."""
-        code, told = _worst(self.command, self.codes), None
+        """Print the counts and the failure, if any, complete the JSON document, and return the exit code."""
+        code, failure = _worst(self.command, self.codes), None
         is_cut = bool(self.lost) and not (self.is_at_end and self.finished == self.read)
         if is_interrupted or is_cut:
             code = Exit.INTERRUPTED if is_interrupted else Exit.STORE_UNAVAILABLE
             message = (
                 f"{self.lost or 'interrupted'}; {self.finished} lines done, {self._left()}, no key in use was lost"
             )
-            told = Failure(code, message, "run the same command again to finish the rest")
+            failure = Failure(code, message, "run the same command again to finish the rest")
         elif error is not None:
             code = code_of(error)
-            told = Failure.of(error)._replace(message=f"{error}; {self.finished} lines were done")
+            failure = Failure.of(error)._replace(message=f"{error}; {self.finished} lines were done")
         counts = ", ".join(f"{count} {what}" for what, count in self.counts.items())
         terminal = self.context.terminal
         lines = counted(self.finished, "line")
         terminal.note(lines + (f": {counts}" if counts else ""))
-        if told:
-            told.say()
+        if failure:
+            failure.say()
         if terminal.json:
             failed = self.counts.get(_FAILED, 0) + self.counts.get(_REFUSED, 0)
             all_counts = {**self.counts, **({_FAILED: failed} if failed else {})}
             closing: Document = {"summary": {"lines": self.finished, **all_counts}, "exit_code": int(code)}
-            closing |= {"error": told.as_json()} if told else {}
+            closing |= {"error": failure.as_json()} if failure else {}
             members = "".join(f",\n{json.dumps(name)}: {json.dumps(value)}" for name, value in closing.items())
             self._write(self._opening() + "\n]" + members + "\n}\n")
         return int(code)
@@ -138,12 +135,12 @@ class BatchOutput:
             out.flush()
         except OSError as error:
             if self.context.call.get(DRY_RUN):
-                raise  # nothing is done by it, so a reader may go away
+                raise  # a dry run changes nothing, so a closed pipe is no failure
             self.lost = lost_output(error)
             raise
 
     def _advised(self, item: LineResult) -> LineResult:
-        """Return a result with what to do next in place of what a test alone knows of it."""
+        """Return a result whose hint fits this command: a test alone does not know whether the key was saved."""
         if not isinstance(item, Done):
             return item
         provider = item.result.provider
@@ -165,25 +162,11 @@ def _result(item: LineResult) -> tuple[Exit, Document]:
     return code, document | {"action": action, "exit_code": int(code), "error": Failure.of(item.error).as_json()}
 
 
-def lines_in(stream: BinaryIO) -> int | None:
-    """Return how many lines a file has, None where that shows only at its end."""
-    try:
-        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-            return None
-    except OSError:  # a stream that is none of the system's
-        return None
-    start, count = stream.tell(), 0
-    while part := stream.readline(_READ_AT_ONCE):
-        count += bool(part.strip()) and (part.endswith(b"\n") or len(part) < _READ_AT_ONCE)
-    stream.seek(start)
-    return count
-
-
 def _worst(command: str, codes: Sequence[Exit]) -> Exit:
-    """Return the exit code of a batch for those of its lines, in their order.
+    """Return the exit code of a batch from the codes of its lines, which are in the order of the lines.
 
-    A key that was refused comes first, and what another run may settle last; between them ``add`` has an order, and of
-    ``rotate`` it is what went wrong first.
+    A failed key has precedence over everything, and an indeterminate one over nothing. Of the codes between them,
+    ``add`` has a fixed order, and ``rotate`` takes the first one.
     """
     found = [code for code in codes if code not in (Exit.OK, Exit.INDETERMINATE)]
     order = _ADD_ORDER if command == "add" else (Exit.KEY_FAILED,)

@@ -19,7 +19,7 @@ _FAILED = "\x1b[1;31m"
 
 
 class BatchTable:
-    """Returns rows as text; the first one has the names of the columns above it."""
+    """Formats the rows as text; the first row follows a line with the names of the columns."""
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
@@ -28,7 +28,7 @@ class BatchTable:
         self._ok, self._not_ok, self._unsure = "✓✗?" if encodes(sys.stdout, "✓✗") else "+x?"
 
     def row(self, item: LineResult, code: Exit, what: str) -> str:
-        """Return the row of a line, and under it what is wrong."""
+        """Return the row of a line, and below it the lines about what is wrong."""
         account, provider = (item.result.account, item.result.provider) if isinstance(item, Done) else (
             item.account, item.provider)  # fmt: skip
         masked = self._terminal.masked(item.result.tail) if isinstance(item, Done) else ""
@@ -37,14 +37,14 @@ class BatchTable:
         head = "" if self._is_begun else self._row(" ", [" LINE", *_head()], "RESULT") + "\n"
         self._is_begun = True
         mark = self._ok if code is Exit.OK else self._unsure if code is Exit.INDETERMINATE else self._not_ok
-        words = f"would: {what}" if isinstance(item, Planned) else _words(item, what)
-        text = head + self._row(self._dyed(mark, code), cells, self._dyed(words, code)) + "\n"
-        return text + "".join(f"{wrapped(f'        {one_line(line)}')}\n" for line in _below(item))
+        result = f"would: {what}" if isinstance(item, Planned) else _result(item, what)
+        text = head + self._row(self._coloured(mark, code), cells, self._coloured(result, code)) + "\n"
+        return text + "".join(f"{wrapped(f'        {one_line(line)}')}\n" for line in _details(item))
 
-    def _row(self, mark: str, cells: list[str], words: str) -> str:
-        return f"{mark} " + "  ".join([*cells, words])
+    def _row(self, mark: str, cells: list[str], result: str) -> str:
+        return f"{mark} " + "  ".join([*cells, result])
 
-    def _dyed(self, text: str, code: Exit) -> str:
+    def _coloured(self, text: str, code: Exit) -> str:
         return f"{_COLOUR.get(code, _FAILED)}{text}\x1b[0m" if self._is_coloured else text
 
 
@@ -53,21 +53,21 @@ def _head() -> list[str]:
 
 
 def _fitted(text: str, width: int) -> str:
-    """Return a text as wide as its column; of a long one both ends."""
+    """Return a text with the width of its column: padded, or without the middle of a long one."""
     if len(text) > width:
         text = shortened(text, width) if encodes(sys.stdout, "…") else text[:width]
     return text.ljust(width)
 
 
-def _words(item: LineResult, what: str) -> str:
+def _result(item: LineResult, what: str) -> str:
     if not isinstance(item, Done):
         return what
     verdict = item.result.verdict
     return what if verdict is None or verdict.reason.value == "ok" else f"{what}: {verdict.reason.value}"
 
 
-def _below(item: LineResult) -> list[str]:
-    """Return what is said under a row: why it failed and what to do."""
+def _details(item: LineResult) -> list[str]:
+    """Return the lines below a row: why it failed, and what to do."""
     if isinstance(item, Planned):
         return []
     if isinstance(item, Done):

@@ -1,1 +1,1 @@
-"""``kojikey doctor``: its checks and how their findings are shown."""
+"""``kojikey doctor``: checks the whole set-up, and shows the findings."""

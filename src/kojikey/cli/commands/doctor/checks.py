@@ -15,6 +15,7 @@ from kojikey.model.environment import Environment
 from kojikey.model.errors import KojikeyError
 from kojikey.model.home import expanded
 from kojikey.model.next_step import Hint, next_step
+from kojikey.model.ownership import quoted
 from kojikey.model.validators import shown
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.store_admin.diagnosing import diagnose
@@ -24,7 +25,7 @@ from kojikey.sealing.kek.registry import make
 
 
 def check_up(context: Context) -> Iterator[Finding]:
-    """Yield what was found; what cannot be checked because of something before it is left out."""
+    """Yield the findings; a check that an earlier finding makes impossible is left out."""
     yield _versions()
     yield from _folders(context)
     yield from _definitions(context)
@@ -42,7 +43,7 @@ def check_up(context: Context) -> Iterator[Finding]:
 
 
 def unusable_config(error: KojikeyError) -> Iterator[Finding]:
-    """Yield what can be said where config.toml cannot be used: which store is meant is not known then."""
+    """Yield the findings for a config.toml that cannot be used; it names the store, so nothing else is checked."""
     yield _versions()
     yield wrong("config.toml", error)
 
@@ -62,8 +63,8 @@ def _folders(context: Context) -> Iterator[Finding]:
             continue
         mode = stat.S_IMODE(os.stat(path).st_mode)
         if os.name == "posix" and mode & 0o077:
-            mend = f"chmod 700 {path}"
-            yield Finding(f"{name} folder", "wrong", f"other users can access {path}", mend, Exit.STORE_UNAVAILABLE)
+            fix = f"chmod 700 {quoted(path)}"
+            yield Finding(f"{name} folder", "wrong", f"other users can access {path}", fix, Exit.STORE_UNAVAILABLE)
         else:
             yield Finding(f"{name} folder", "ok", path)
     if os.path.exists(home.config_file):
@@ -77,7 +78,7 @@ _NETWORK = (
 
 
 def _network() -> Iterator[Finding]:
-    """Yield what requests follow, and each setting that cannot be used; one that no request meets is not wrong."""
+    """Yield the variables that requests follow, and each that cannot be used; one that is never used is not wrong."""
     from kojikey.providers.requests.proxies import Proxies
 
     variables = [name for name in _NETWORK if os.environ.get(name)]
@@ -85,8 +86,8 @@ def _network() -> Iterator[Finding]:
         yield Finding("network", "normal", "requests follow " + ", ".join(variables))
     proxies = Proxies.read(Environment(os.environ))
     for problem in proxies.problems():
-        is_met = problem in proxies.named[:1]
-        state, code = ("wrong", Exit.USAGE) if is_met else ("note", Exit.OK)
+        is_used = problem in proxies.named[:1]
+        state, code = ("wrong", Exit.USAGE) if is_used else ("note", Exit.OK)
         yield Finding("network", state, str(problem), f"correct or unset {problem.variable}", code)
     if "SSL_CERT_FILE" in variables or "SSL_CERT_DIR" in variables:
         from kojikey.providers.requests.network import tls_context
@@ -105,7 +106,7 @@ def _definitions(context: Context) -> Iterator[Finding]:
 
 
 def _undefined(context: Context, open_store: OpenStore) -> Iterator[Finding]:
-    """Yield the keys whose provider is not defined any more: no test and no program gets at them."""
+    """Yield the keys whose provider is no longer defined: they are neither tested nor passed to programs."""
     known = frozenset(load_catalog(context.settings.home.providers).ids())
     for stored in open_store.store.scan():
         account, provider = stored.ref.account, stored.ref.provider
@@ -139,18 +140,18 @@ def _no_store(context: Context) -> Iterator[Finding]:
 
 
 def _try_source(source: str, inputs: KekInputs) -> None:
-    """Read the KEK that a new store would have, if it exists; asks and creates nothing.
+    """Read the KEK of a new store, if it exists; asks and creates nothing.
 
     Raises:
-        UsageError, CannotOpen: what is there cannot be used.
+        UsageError, CannotOpen: it exists and cannot be used.
     """
-    name, _, place = source.partition(":")
-    is_there = {
+    name, _, path = source.partition(":")
+    exists = {
         "env": True,
         "passphrase": bool(inputs.environ.get(PASSPHRASE_FILE_VARIABLE)),
-        "file": os.path.exists(expanded(place, what="a KEK file")) if name == "file" else False,
+        "file": os.path.exists(expanded(path, what="a KEK file")) if name == "file" else False,
     }
-    if is_there.get(name):
+    if exists.get(name):
         make(source, store_id="", inputs=inputs._replace(ask_passphrase=None))
 
 

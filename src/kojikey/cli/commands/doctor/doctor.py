@@ -17,21 +17,20 @@ if TYPE_CHECKING:  # `kojikey --help` imports every command's module
 
 
 def doctor(call: Call) -> int:
-    """Carry out ``kojikey doctor``; the exit code is that of the first thing that is wrong."""
+    """Run ``kojikey doctor`` and return the exit code of the first finding that is wrong."""
     from kojikey.cli.commands.doctor.checks import check_up, unusable_config
     from kojikey.cli.output import documents
 
     try:
         context = context_of(call)
-        found = list(check_up(context))
+        findings = list(check_up(context))
     except (BadConfig, UnsafeConfig) as error:
         context = context_of(call, config={})
-        found = list(unusable_config(error))
-    findings = [finding._replace(mend=finding.mend and context.terminal.completed(finding.mend)) for finding in found]
+        findings = list(unusable_config(error))
+    findings = [each._replace(fix=each.fix and context.terminal.completed(each.fix)) for each in findings]
     code = next((finding.code for finding in findings if finding.state == "wrong"), 0)
     if context.terminal.json:
-        rows = [{**finding._asdict(), "code": int(finding.code)} for finding in findings]
-        return documents.write("doctor", code, rows)
+        return documents.write("doctor", code, [finding.as_document() for finding in findings])
     from kojikey.cli.output.page import Page
 
     page = Page(context.terminal)
@@ -47,7 +46,7 @@ def doctor(call: Call) -> int:
 
 
 def _show(page: Page, findings: Sequence[Finding]) -> None:
-    """Write what was found, with how to mend what is wrong."""
+    """Print the findings, each with its fix."""
     from rich.text import Text
 
     from kojikey.model.verdict import Outcome
@@ -60,16 +59,16 @@ def _show(page: Page, findings: Sequence[Finding]) -> None:
         page.line(mark.append(finding.name, style="bold").append(f"  {page.plain(detail)}", style="default"))
         for each in more:
             page.line(page.plain(each), indent=4)
-        if finding.mend:
-            page.line(finding.mend, indent=4)
+        if finding.fix:
+            page.line(finding.fix, indent=4)
 
 
-_COUNTED = {"wrong": "to mend", "note": "to look at", "ok": "in order", "normal": "for information"}
+_LABELS = {"wrong": "to fix", "note": "to look at", "ok": "in order", "normal": "for information"}
 
 
 def _summary(states: list[str]) -> str:
-    """Return how many findings there are of each kind, what needs a person first."""
-    counts = [f"{states.count(state)} {words}" for state, words in _COUNTED.items() if state in states]
+    """Return the number of findings of each kind, those that need a person first."""
+    counts = [f"{states.count(state)} {label}" for state, label in _LABELS.items() if state in states]
     if "wrong" in states:
         return ", ".join(counts)
     return ("nothing to fix: " if "note" in states else "all is well: ") + ", ".join(counts)

@@ -1,4 +1,4 @@
-"""The lines of ``kojikey doctor``: what was found in a store, in words, and how to fix it."""
+"""The findings of ``kojikey doctor``: the text about each, and how to fix it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kojikey.cli.exits import Exit, code_of, hint_of
 from kojikey.model.errors import KojikeyError
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.plain_text import counted
-from kojikey.model.ref import Ref
+from kojikey.model.ref import Document, Ref
 from kojikey.operations.store_admin.diagnosing import (
     Broken,
     Diagnosis,
@@ -26,25 +26,30 @@ BESIDE = "the file with the key-encryption key is in the store's own folder: a c
 
 
 class Finding(NamedTuple):
-    """One line of the check-up.
+    """A finding. ``state`` is ``ok``, ``normal`` (for information), ``note`` (a person should look at it) or ``wrong``.
 
-    ``state`` is ``ok``, ``normal`` (neither good nor bad), ``note`` (a person should look at it) or ``wrong``.
+    ``fix`` is what to type or do, ``code`` the exit code of a finding that is wrong.
     """
 
     name: str
     state: str
     detail: str
-    mend: str | None = None
+    fix: str | None = None
     code: Exit = Exit.OK
+
+    def as_document(self) -> Document:
+        """Return the finding as a result of the JSON document."""
+        fields = {"name": self.name, "state": self.state, "detail": self.detail, "mend": self.fix}
+        return fields | {"code": int(self.code)}
 
 
 def wrong(name: str, error: KojikeyError) -> Finding:
-    """Return the line for an error."""
+    """Return the finding for an error."""
     return Finding(name, "wrong", str(error), hint_of(error, command="doctor"), code_of(error))
 
 
 def findings_of(found: Diagnosis) -> Iterator[Finding]:
-    """Yield the lines for one thing that was found."""
+    """Yield the findings for one diagnosis of a store."""
     match found:
         case Broken():
             name = str(found.what).removeprefix("key/") if isinstance(found.what, Ref) else found.what
@@ -52,8 +57,8 @@ def findings_of(found: Diagnosis) -> Iterator[Finding]:
         case KekWorks():
             yield from _kek(found)
         case RekeyUnfinished():
-            mend = next_step("store rekey", "--kek", found.source)
-            yield Finding("re-keying", "note", "one was not finished", mend)
+            fix = next_step("store rekey", "--kek", found.source)
+            yield Finding("re-keying", "note", "one was not finished", fix)
         case KeysTried():
             yield _keys(found)
         case KeyWaits():

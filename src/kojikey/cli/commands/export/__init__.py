@@ -1,1 +1,1 @@
-"""``kojikey export``: the account's keys in formats that other programs read."""
+"""``kojikey export``: prints the account's keys in formats that other programs read."""

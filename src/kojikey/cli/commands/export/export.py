@@ -37,70 +37,75 @@ def export(call: Call) -> int:
     """Run ``kojikey export`` and return the exit code."""
     from kojikey import wiring
     from kojikey.cli.commands.export.formats import secret_name
+    from kojikey.operations.revealing import reveal_all
 
     context = context_of(call)
-    chosen = _checked(call)
-    name = secret_name(call[NAME], context.account) if chosen == "k8s" else ""
+    format_name = _checked_format(call)
+    name = secret_name(call[NAME], context.account) if format_name == "k8s" else ""
     index = wiring.provider_index(context.settings)
     named = tuple(dict.fromkeys(call[PROVIDERS]))
     for provider in named:
         wiring.checked_provider(provider, context.settings)
-    place = _checked_place(context, chosen)
+    path = _checked_path(context, format_name)
     open_store = wiring.open_chosen_store(context.settings, context.person)
     providers = _providers(context, open_store, index, named)
-    if not _is_wanted(context, providers):
+    if not _is_confirmed(context, providers):
         context.terminal.note("nothing was printed")
         return 0
-    return _hand_out(context, open_store, providers, index, chosen, name, place)
+    revealed = reveal_all(open_store, account=context.account, providers=providers)
+    _write(context, _variables(revealed, index), format_name=format_name, name=name, path=path)
+    if path is not None and format_name != "github":
+        context.terminal.note(f"{path} holds {counted(len(revealed), 'key')} in plain text")
+    return 0
 
 
-def _checked(call: Call) -> str:
-    """Return the format, once the options go together.
+def _checked_format(call: Call) -> str:
+    """Check the combination of options, and return the format.
 
     Raises:
-        UsageError: they do not.
+        UsageError: the format is unknown, or an option does not fit it.
     """
-    chosen = call[FORMAT] or "dotenv"
+    format_name = call[FORMAT] or "dotenv"
     if call[JSON]:
         raise UsageError(
-            "--json is for results, not for keys", hint=_typed("--format", "json"), effect=Effect.NOTHING_PRINTED
+            "--json is for results, not for keys", hint=_again("--format", "json"), effect=Effect.NOTHING_PRINTED
         )
-    if chosen not in _NAMES:
-        raise UsageError("--format takes one of " + ", ".join(_NAMES), hint=_typed("--format", "dotenv"))
+    if format_name not in _NAMES:
+        raise UsageError("--format takes one of " + ", ".join(_NAMES), hint=_again("--format", "dotenv"))
     if not call[REVEAL]:
         raise UsageError(
             "export prints the keys themselves, and does so only with --reveal",
             hint=Hint(next_step("run", "--", "CMD"), " hands keys to a program and keeps them off the screen"),
         )
-    if call[NAME] is not None and chosen != "k8s":
+    if call[NAME] is not None and format_name != "k8s":
         raise UsageError(
             "--name is for --format k8s",
-            hint=_typed("--format", "k8s", "--name", "NAME"),
+            hint=_again("--format", "k8s", "--name", "NAME"),
             effect=Effect.NOTHING_PRINTED,
         )
-    if call[OUTPUT_FILE] is not None and chosen == "github":
+    if call[OUTPUT_FILE] is not None and format_name == "github":
         raise UsageError(
             "--format github writes to the file that GITHUB_ENV names",
-            hint="without --output",
+            hint="leave out --output",
             effect=Effect.NOTHING_PRINTED,
         )
-    return chosen
+    return format_name
 
 
-def _typed(*more: str) -> Hint:
+def _again(*more: str) -> Hint:
     return next_step("export", "--reveal", *more)
 
 
-def _checked_place(context: Context, chosen: str) -> str | None:
-    """Return the file that is to be written, None for standard output; it is looked at before a key is opened.
+def _checked_path(context: Context, format_name: str) -> str | None:
+    """Return the path of the file to write, None for standard output, after checking that it can be written.
 
     Raises:
-        Conflict: it is there. FileUnwritable: it cannot be written. UsageError: nobody named one for GitHub.
+        Conflict: the file exists. FileUnwritable: it cannot be written. UsageError: the runner of GitHub names none.
     """
-    if chosen == "github":
-        from kojikey.cli.commands.export.github import check
+    if format_name == "github":
+        from kojikey.cli.commands.export.github import checked_path
 
-        return check(context.settings.environ)
+        return checked_path(context.settings.environ)
     path = context.call[OUTPUT_FILE]
     if path in (None, _STDOUT):
         return None
@@ -142,7 +147,7 @@ def _providers(
     """Return the providers whose keys are printed.
 
     Raises:
-        NotFound: one that was named has no key, the account is disabled, or there is nothing to print.
+        NotFound: a named provider has no key, the account is disabled, or there is nothing to print.
     """
     from kojikey.cli.commands.run.keys import held_providers
     from kojikey.operations.key_records import stored_key
@@ -164,51 +169,35 @@ def _providers(
     return found
 
 
-def _is_wanted(context: Context, providers: Sequence[str]) -> bool:
-    """Ask before keys are shown on a screen."""
+def _is_confirmed(context: Context, providers: Sequence[str]) -> bool:
+    """Return whether the keys may be printed: before they are shown on a screen, the person is asked."""
     call = context.call
     if call[YES] or call[OUTPUT_FILE] not in (None, _STDOUT) or not sys.stdout.isatty():
         return True
     keys = f"the key of {providers[0]}" if len(providers) == 1 else f"{len(providers)} keys"
-    return context.terminal.confirm(f"Show {keys} on this screen?", otherwise=_typed("--yes"))
-
-
-def _hand_out(
-    context: Context,
-    open_store: OpenStore,
-    providers: Sequence[str],
-    index: dict[str, IndexEntry],
-    chosen: str,
-    name: str,
-    place: str | None,
-) -> int:
-    """Reveal the keys, and write them where they belong."""
-    from kojikey.operations.revealing import reveal_all
-
-    revealed = reveal_all(open_store, account=context.account, providers=providers)
-    if chosen == "github" and place is not None:
-        from kojikey.cli.commands.export.github import hand_over
-
-        hand_over(place, _variables(revealed, index))
-        return 0
-    from kojikey.cli.commands.export.formats import FORMATS
-
-    write = FORMATS[chosen]
-    if place is None:
-        sys.stdout.write(write(_variables(revealed, index), name))
-        return 0
-    _write_file(context, place, Secret(write(_variables(revealed, index), name)))
-    context.terminal.note(f"{place} holds {counted(len(revealed), 'key')} in plain text")
-    return 0
+    return context.terminal.confirm(f"Show {keys} on this screen?", otherwise=_again("--yes"))
 
 
 def _variables(revealed: Sequence[Revealed], index: dict[str, IndexEntry]) -> Environment:
-    """Return what ``run`` sets: each key under the names of its provider's SDK, and its base URL in the SDK's form."""
+    """Return the variables that ``run`` sets: keys under the names of the SDKs, and base URLs in the SDKs' form."""
     values: dict[str, str] = {}
-    for one in revealed:
-        entry = index[one.provider]
-        values |= dict.fromkeys(entry.env, one.secret.reveal()) | entry.base_url_variable(one.base_url)
+    for key in revealed:
+        entry = index[key.provider]
+        values |= dict.fromkeys(entry.env, key.secret.reveal()) | entry.base_url_variable(key.base_url)
     return Environment(values)
+
+
+def _write(context: Context, variables: Environment, *, format_name: str, name: str, path: str | None) -> None:
+    from kojikey.cli.commands.export.formats import FORMATS
+
+    if format_name == "github" and path is not None:
+        from kojikey.cli.commands.export.github import append_to_environment
+
+        append_to_environment(path, variables)
+    elif path is None:
+        sys.stdout.write(FORMATS[format_name](variables, name))
+    else:
+        _write_file(context, path, Secret(FORMATS[format_name](variables, name)))
 
 
 def _write_file(context: Context, path: str, text: Secret) -> None:

@@ -20,8 +20,8 @@ _LONGEST_NAME = 253
 def dotenv(values: Mapping[str, str], _: str) -> str:
     """Return the lines of a ``.env`` file, as python-dotenv reads them.
 
-    It replaces ``${…}`` also between single quotes, and has no escape for it: a ``$`` before a brace is written as the
-    default of a variable without a name, which is what it then reads.
+    python-dotenv replaces ``${…}`` also between single quotes, and has no escape for it. So ``${`` is written as
+    ``${:-$}{``: a variable without a name, whose default is ``$``, and the brace.
     """
     return _lines(values, lambda name, value: f"{name}={_dotenv_value(value)}")
 
@@ -34,19 +34,19 @@ def _dotenv_value(value: str) -> str:
 
 
 def shell(values: Mapping[str, str], _: str) -> str:
-    """Return what a POSIX shell evaluates."""
+    """Return commands for a POSIX shell."""
     return _lines(values, lambda name, value: f"export {name}='" + value.replace("'", "'\\''") + "'")
 
 
 def fish(values: Mapping[str, str], _: str) -> str:
-    """Return what fish evaluates: between single quotes it knows ``\\\\`` and ``\\'`` alone."""
+    """Return commands for fish, which knows only the escapes ``\\\\`` and ``\\'`` between single quotes."""
     return _lines(
         values, lambda name, value: f"set -gx {name} '" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
     )
 
 
 def powershell(values: Mapping[str, str], _: str) -> str:
-    """Return what PowerShell evaluates: between single quotes nothing is expanded, and a quote is written twice."""
+    """Return commands for PowerShell, which expands nothing between single quotes; a quote is doubled."""
     return _lines(values, lambda name, value: f"$env:{name} = '" + value.replace("'", "''") + "'")
 
 
@@ -56,25 +56,24 @@ def flat_json(values: Mapping[str, str], _: str) -> str:
 
 
 def docker(values: Mapping[str, str], _: str) -> str:
-    """Return an env-file of ``docker run``: all that follows the first ``=`` is the value, quotes are part of it."""
+    """Return an env-file for ``docker run``: the value is everything after the first ``=``, quotes included."""
     return _lines(values, lambda name, value: f"{name}={value}")
 
 
 def k8s(values: Mapping[str, str], secret: str) -> str:
-    """Return the manifest of a Secret of Kubernetes; a JSON text is also one of YAML, where ``NO`` would be no name."""
+    """Return the manifest of a Kubernetes Secret. Strings are in JSON, which YAML reads; a plain ``NO`` is false."""
     data = "".join(f"  {json.dumps(name)}: {json.dumps(values[name])}\n" for name in values)
     head = f"apiVersion: v1\nkind: Secret\nmetadata:\n  name: {json.dumps(secret)}\ntype: Opaque\n"
     return f"{head}stringData:\n{data}"
 
 
 def secret_name(given: str | None, account: str) -> str:
-    """Return the name of a Secret: the one that was given, else one that is made from the account's.
+    """Return the name of a Secret: ``given``, else one derived from the account's name.
 
     Raises:
         UsageError: Kubernetes would refuse it.
     """
-    made = re.sub(r"[^a-z0-9.-]", "-", f"kojikey-{account}").strip(".-")
-    name = made if given is None else given
+    name = re.sub(r"[^a-z0-9.-]", "-", f"kojikey-{account}").strip(".-") if given is None else given
     if len(name) > _LONGEST_NAME or not re.fullmatch(rf"{_LABEL}(?:\.{_LABEL})*", name):
         raise UsageError(
             "Kubernetes refuses that name of a Secret",
@@ -92,4 +91,4 @@ FORMATS: dict[str, Callable[[Mapping[str, str], str], str]] = {
     "dotenv": dotenv, "shell": shell, "fish": fish, "powershell": powershell, "json": flat_json, "k8s": k8s,
     "docker": docker,
 }  # fmt: skip
-"""What writes each format, but for ``github``, which is two texts in two places (``github.py``)."""
+"""The functions that write each format except ``github``, which writes two texts to two places (``github.py``)."""

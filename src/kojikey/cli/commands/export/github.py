@@ -1,14 +1,16 @@
-"""Passes keys to the later steps of a job on GitHub: masked in its log, then appended to ``$GITHUB_ENV``.
+"""Passes keys to the later steps of a job on GitHub: masked in its log, then appended to the file ``$GITHUB_ENV``.
 
-Owns: the two forms that the runner reads. Must not: write a value before the log hides it.
+Owns: the two forms that the runner reads. Must not: write a value to the file before the log masks it.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
 from collections.abc import Mapping
+
 
 from kojikey.model.errors import Effect, FileUnwritable, UsageError
 from kojikey.model.secret import HiddenBytes
@@ -16,11 +18,11 @@ from kojikey.model.secret import HiddenBytes
 VARIABLE = "GITHUB_ENV"
 
 
-def check(environ: Mapping[str, str]) -> str:
-    """Return the file that the runner reads, before a key is opened for it.
+def checked_path(environ: Mapping[str, str]) -> str:
+    """Return the path of the file that the runner reads, after checking that it can be written.
 
     Raises:
-        UsageError: there is none. FileUnwritable: it cannot be written.
+        UsageError: the runner names none. FileUnwritable: it cannot be written.
     """
     path = environ.get(VARIABLE)
     if not path:
@@ -33,22 +35,34 @@ def check(environ: Mapping[str, str]) -> str:
     return path
 
 
-def hand_over(path: str, values: Mapping[str, str]) -> None:
-    """Have the log hide each value, then append all of them to the file in one piece.
+def append_to_environment(path: str, values: Mapping[str, str]) -> None:
+    """Mask each value in the log, then append all values to the file.
 
     Raises:
-        FileUnwritable: the file cannot be written; the values are hidden, and nothing else was done.
+        FileUnwritable: the file cannot be written; the values are masked, and the file is unchanged.
     """
     sys.stdout.write("".join(f"::add-mask::{_escaped(value)}\n" for value in values.values()))
     sys.stdout.flush()
     text = HiddenBytes("".join(_heredoc(name, values[name]) for name in values).encode("utf-8"))
     descriptor = _opened(path)
     try:
-        os.write(descriptor, HiddenBytes((b"" if _begins_a_line(path) else b"\n") + text))
+        _append(descriptor, HiddenBytes((b"" if _begins_a_line(path) else b"\n") + text))
     except OSError as error:
         raise _unwritable(error) from None
     finally:
         os.close(descriptor)
+
+
+def _append(descriptor: int, data: bytes) -> None:
+    """Append all of the data, or nothing: a full disk may accept a part, and the runner would read half a key.
+
+    Raises:
+        OSError: the data cannot be written.
+    """
+    size = os.fstat(descriptor).st_size
+    if os.write(descriptor, data) < len(data):
+        os.ftruncate(descriptor, size)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _heredoc(name: str, value: str) -> str:
@@ -57,7 +71,7 @@ def _heredoc(name: str, value: str) -> str:
 
 
 def _escaped(value: str) -> str:
-    """Return a value as the runner reads the data of a workflow command: it undoes these escapes, in this order."""
+    """Return a value escaped as the data of a workflow command (actions/toolkit, packages/core/src/command.ts)."""
     return value.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 

@@ -1,1 +1,1 @@
-"""``kojikey list``: which rows, and their output."""
+"""``kojikey list``: selects the rows, and prints them."""

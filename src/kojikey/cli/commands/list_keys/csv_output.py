@@ -1,4 +1,4 @@
-"""``kojikey list --csv``: the fields of the JSON, one row per key, nested ones joined by ``_``.
+"""``kojikey list --csv``: the members of the JSON, one row per key; names of nested members are joined by ``_``.
 
 A spreadsheet runs a cell that begins with ``=`` or a similar sign as a formula, so such a cell gets a leading
 ``'`` (https://owasp.org/www-community/attacks/CSV_Injection).
@@ -19,7 +19,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def columns() -> list[str]:
-    """Return the names of the columns, the same whatever there is."""
+    """Return the names of all columns; they do not depend on the keys."""
     return [column for name in LISTED_FIELDS for column in _columns_of(name)]
 
 
@@ -34,7 +34,7 @@ def _columns_of(name: str) -> Iterator[str]:
 
 
 def lines(rows: Iterable[ListRow]) -> Iterator[str]:
-    """Yield the header line, then a line for each row."""
+    """Yield the line with the column names, then a line for each row."""
     names = columns()
     yield _line(names)
     for row in rows:

@@ -1,4 +1,4 @@
-"""``kojikey list``: the saved keys. Opens no key and needs no KEK."""
+"""``kojikey list``: shows the saved keys. Opens no key and needs no KEK."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ def list_keys(call: Call) -> int:
     from kojikey.operations import listing
 
     context = context_of(call)
-    everyone = call[ALL_ACCOUNTS]
-    if everyone and call[ACCOUNT] is not None:
+    all_accounts = call[ALL_ACCOUNTS]
+    if all_accounts and call[ACCOUNT] is not None:
         raise UsageError("--all-accounts cannot be combined with --account", hint=next_step("list", "--all-accounts"))
     check_options(call)
-    asked = tuple(dict.fromkeys(call[PROVIDERS]))
+    named = tuple(dict.fromkeys(call[PROVIDERS]))
     index = wiring.provider_index(context.settings)
     open_store = wiring.open_chosen_store(context.settings, None)
-    for provider in asked:
-        if provider not in index and not (not everyone and open_store.held(context.account, provider)):
+    for provider in named:
+        if provider not in index and (all_accounts or not open_store.held(context.account, provider)):
             wiring.checked_provider(provider, context.settings)
     damage = DamagedRecords(context.terminal)
-    if everyone:
-        rows = listing.list_all_keys(open_store.store, providers=asked, damaged=damage)
+    if all_accounts:
+        rows = listing.list_all_keys(open_store.store, providers=named, damaged=damage)
     else:
-        every = listing.list_keys(
-            open_store.store, account=context.account, providers=asked or BUILT_IN, damaged=damage
+        found = listing.list_keys(
+            open_store.store, account=context.account, providers=named or BUILT_IN, damaged=damage
         )
-        rows = (row for row in every if not asked or row.provider in asked)
+        rows = (row for row in found if not named or row.provider in named)
     totals = Totals()
     rows = totals.counted(chosen_rows(call, rows))
     if call[JSON]:
@@ -59,15 +59,15 @@ def list_keys(call: Call) -> int:
     from kojikey.cli.output.page import Page
 
     page = Page(context.terminal)
-    shown = show_keys(page, rows, with_account=everyone)
+    shown = show_keys(page, rows, with_account=all_accounts)
     if totals.keys and not context.terminal.quiet:
         page.line(totals.as_line(), style="bold")
     if not shown and not damage.code:
-        context.terminal.note(_nothing(call))
+        context.terminal.note(_empty_note(call))
     return int(damage.code)
 
 
-def _nothing(call: Call) -> str:
+def _empty_note(call: Call) -> str:
     if call.given(FAILING, DUE, OUTCOME):
         return "no key matches these filters"
     if call[PROVIDERS]:

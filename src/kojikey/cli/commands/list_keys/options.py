@@ -6,6 +6,9 @@ from kojikey.cli.command import Flag, Text
 
 FAILING = Flag("--failing", help="only keys that were rejected or limited when last tested, or have expired")
 DUE = Flag("--due", help="only keys that are due for rotation, or expire within 14 days")
-OUTCOME = Text("--outcome", help="only keys whose last outcome is O (or untested)", metavar="OUTCOME")
+OUTCOME = Text(
+    "--outcome",
+    help="only keys with this last outcome: valid, limited, rejected, indeterminate or untested", metavar="OUTCOME",
+)  # fmt: skip
 SORT = Text("--sort", help="by age (oldest first), account, provider or tested (longest ago first)", metavar="ORDER")
 CSV = Flag("--csv", help="print one line per key, for a spreadsheet")

@@ -1,4 +1,4 @@
-"""Which rows ``kojikey list`` shows, in what order, and their totals. Uses only the records."""
+"""Selects, orders and counts the rows of ``kojikey list``, from the records alone."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ UNTESTED = "untested"
 OUTCOMES = (*(outcome.value for outcome in Outcome), UNTESTED)
 SORTS = ("age", "account", "provider", "tested")
 
-_Wanted = Callable[[ListRow], bool]
+_Filter = Callable[[ListRow], bool]
 
 
 def check_options(call: Call) -> None:
-    """Check the options that choose and order rows.
+    """Check the options that select, order and format rows.
 
     Raises:
-        UsageError: one of them makes no sense.
+        UsageError: a value is unknown, or two options exclude each other.
     """
     if call[CSV] and call[JSON]:
         raise UsageError("--csv and --json are two forms of one output: choose one", hint=next_step("list", "--csv"))
@@ -39,23 +39,23 @@ def check_options(call: Call) -> None:
 
 
 def chosen_rows(call: Call, rows: Iterable[ListRow]) -> Iterator[ListRow]:
-    """Yield the rows that all filters take, in the order that was asked for; without one, as they come."""
-    wanted = _filters(call)
-    taken = (row for row in rows if all(wants(row) for wants in wanted))
+    """Yield the rows that match all filters, in the order of ``--sort``; without that option, in the given order."""
+    filters = _filters(call)
+    matching = (row for row in rows if all(matches(row) for matches in filters))
     order = call[SORT]
-    return iter(sorted(taken, key=_ORDERS[order])) if order else taken
+    return iter(sorted(matching, key=_ORDERS[order])) if order else matching
 
 
-def _filters(call: Call) -> list[_Wanted]:
-    wanted: list[_Wanted] = []
+def _filters(call: Call) -> list[_Filter]:
+    filters: list[_Filter] = []
     if call[FAILING]:
-        wanted.append(_is_failing)
+        filters.append(_is_failing)
     if call[DUE]:
-        wanted.append(lambda row: row.is_due)
+        filters.append(lambda row: row.is_due)
     outcome = call[OUTCOME]
     if outcome is not None:
-        wanted.append(lambda row: row.key is not None and _outcome(row) == outcome)
-    return wanted
+        filters.append(lambda row: row.key is not None and _outcome(row) == outcome)
+    return filters
 
 
 def _is_failing(row: ListRow) -> bool:
@@ -71,7 +71,7 @@ def _outcome(row: ListRow) -> str:
     return test.outcome if test else UNTESTED
 
 
-_LAST = (1,)  # rows without a key have no age, and come after those that have
+_LAST = (1,)  # rows without a key have no age and come last
 
 
 def _by_age(row: ListRow) -> tuple[object, ...]:
@@ -98,7 +98,7 @@ _ORDERS: dict[str, Callable[[ListRow], tuple[object, ...]]] = {
 
 
 class Totals:
-    """Counts rows while they pass, so that none is held for it."""
+    """Counts the rows as they are written; it keeps none in memory."""
 
     def __init__(self) -> None:
         self._accounts: set[str] = set()
@@ -106,7 +106,7 @@ class Totals:
         self.keys = self._due = 0
 
     def counted(self, rows: Iterable[ListRow]) -> Iterator[ListRow]:
-        """Yield the rows, counting those that are keys."""
+        """Yield the rows, and count those with a key."""
         for row in rows:
             if row.key is not None:
                 self.keys += 1
@@ -116,11 +116,11 @@ class Totals:
             yield row
 
     def as_document(self) -> Document:
-        """Return the counts as JSON has them."""
+        """Return the member ``summary`` of the JSON document."""
         return {"keys": self.keys, "accounts": len(self._accounts), **self._outcomes, "due": self._due}
 
     def as_line(self) -> str:
-        """Return the counts as people read them."""
+        """Return the counts as a line for people."""
         accounts = f" of {len(self._accounts)} accounts" if len(self._accounts) > 1 else ""
         parts = [f"{count} {name}" for name, count in self._outcomes.items() if count]
         parts += [f"{self._due} due for rotation"] if self._due else []

@@ -1,4 +1,4 @@
-"""``kojikey list`` on a terminal: a table of keys, narrower where there is less room, down to what a command needs."""
+"""The table of ``kojikey list``. A narrow terminal gets a narrower one, which still has the names for a command."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from kojikey.model.key import Key, Stage
 from kojikey.model.plain_text import shortened
 from kojikey.operations.results import ListRow
 
-_ACCOUNT_WIDTHS = (128, 40, 24, 12)  # characters of an account's name: all of them, then fewer to leave a table room
+_ACCOUNT_WIDTHS = (128, 40, 24, 12)  # characters of an account's name: all, then fewer for a narrower table
 
 
 def show_keys(page: Page, rows: Iterable[ListRow], *, with_account: bool) -> int:
-    """Write the keys as a table and return how many rows there were."""
+    """Print the keys as a table, and return the number of rows."""
     listed = list(rows)
     if not listed:
         return 0
-    forms = _forms(page, listed, with_account=with_account)
-    fullest = next(forms)
-    page.table(*next((form for form in chain([fullest], forms) if not page.is_too_wide(*form)), fullest))
+    tables = _tables(page, listed, with_account=with_account)
+    widest = next(tables)
+    page.table(*next((table for table in chain([widest], tables) if not page.is_too_wide(*table)), widest))
     return len(listed)
 
 
-def _forms(page: Page, rows: Sequence[ListRow], *, with_account: bool) -> Iterator[tuple[list[str], list[Cells]]]:
-    """Yield the forms of the table, each narrower than the one before: only names are needed to type a command."""
+def _tables(page: Page, rows: Sequence[ListRow], *, with_account: bool) -> Iterator[tuple[list[str], list[Cells]]]:
+    """Yield variants of the table (columns and cells), each narrower than the one before."""
     columns = ["PROVIDER", "KEY", "VER", "LAST TEST", "NOTE"]
     for is_brief in (False, True):
         cells = [_cells(page, row, is_brief=is_brief) for row in rows]
@@ -50,7 +50,7 @@ def _cells(page: Page, row: ListRow, *, is_brief: bool) -> Cells:
     notes = _notes(row, row.key)
     if row.disabled:
         used = ", built-in allocation" if row.source == "built_in" else ""
-        notes = f"BYOK is disabled{used}; {notes}"
+        notes = f"own keys are disabled{used}; {notes}"
     test = last_test_cell(page, current.last_test, is_brief=is_brief)
     return [row.provider, page.terminal.masked(current.tail), str(current.number), test, notes]
 

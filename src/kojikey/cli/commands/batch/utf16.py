@@ -1,6 +1,6 @@
-"""A batch in UTF-16, as Windows' shells write one with ``>``, read as if it were UTF-8; it is not read whole.
+"""Reads a batch in UTF-16, which Windows' shells write with ``>``, as if it were UTF-8, one line at a time.
 
-Must not: look at what a line says.
+Must not: look at the content of a line.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from kojikey.model.text_file import UTF_16_MARKS
 
 
 def as_utf_8(stream: BinaryIO) -> BinaryIO:
-    """Return the stream itself, or one that reads UTF-16 where a byte-order mark says that it is that."""
+    """Return the stream itself or, if it begins with a byte-order mark of UTF-16, a stream of its lines in UTF-8."""
     peek = getattr(stream, "peek", None)
     if peek is None or not peek(2).startswith(UTF_16_MARKS):
         return stream
-    return cast("BinaryIO", _WideLines(stream))
+    return cast("BinaryIO", _Utf16Lines(stream))
 
 
-class _WideLines(io.RawIOBase):
-    """Lines of UTF-16, each as UTF-8. What cannot be read is replaced: such a line is no JSON, and fails alone."""
+class _Utf16Lines(io.RawIOBase):
+    """Lines of UTF-16, encoded as UTF-8. Bytes that are not UTF-16 are replaced: such a line is no JSON, and fails."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._text = io.TextIOWrapper(stream, encoding="utf-16", errors="replace", newline="\n")
