@@ -239,9 +239,8 @@ def test_every_member_that_is_kept_is_tried_below(sample_store: SampleStore, pat
 @pytest.mark.parametrize(
     ("part", "member"), [(part, member) for part, members in MEMBERS.items() for member in members]
 )
-def test_whatever_a_member_holds_is_read_or_refused_by_an_error_of_ours(part: str, member: str) -> None:
-    shelf = Shelf()
-    sample_store = prepared(SampleStore.made(lambda: MemoryStore(shelf)))
+def test_whatever_a_member_holds_is_read_or_refused_by_an_error_of_ours(part: str, member: str, shelf: Shelf) -> None:
+    sample_store = SampleStore(lambda: MemoryStore(shelf))
     table, inside = INSIDE[part]
     ref = {"keys": key_ref(ACCOUNT, PROVIDER), "accounts": account_ref(ACCOUNT), "header": HEADER}[table]
     whole, events = dict(shelf.documents), dict(shelf.events)
@@ -253,6 +252,21 @@ def test_whatever_a_member_holds_is_read_or_refused_by_an_error_of_ours(part: st
             said = "".join(refusals(use, sample_store))
             assert "\x1b" not in said
             assert OLD not in said
+
+
+@pytest.fixture(scope="module")
+def template() -> Shelf:
+    """Return what a prepared vault puts on a shelf."""
+    shelf = Shelf()
+    prepared(SampleStore.made(lambda: MemoryStore(shelf)))
+    return shelf
+
+
+@pytest.fixture
+def shelf(template: Shelf) -> Shelf:
+    shelf = Shelf()
+    shelf.documents, shelf.events = dict(template.documents), dict(template.events)
+    return shelf
 
 
 def refusals(use: Callable[[SampleStore], object], sample_store: SampleStore) -> Iterator[str]:

@@ -143,16 +143,17 @@ class SampleStore:
         """Return the store, opened anew; through another store where one is given."""
         used = store or self.opener()
         inputs = self.inputs() if environ is None else KekInputs(environ, None)
-        return OpenStore(used, self.opener().open().document, inputs, actor="somebody@somewhere")
+        header = (self.opener() if store else used).open().document
+        return OpenStore(used, header, inputs, actor="somebody@somewhere")
 
     def held(
         self, account: str = ACCOUNT, provider: str = PROVIDER, *, open_store: OpenStore | None = None
     ) -> Held | None:
         """Return what a key holds, each version opened; None where there is no key."""
-        open_store = open_store or self.open_store()
-        key = self.key(account, provider)
-        if key is None:
+        stored = (found := self.open_store()).held(account, provider)
+        if stored is None:
             return None
+        open_store, key = open_store or found, key_of(stored)
         values = {version.stage: open_store.open(key, version).reveal() for version in key.versions}
         return Held(values[Stage.CURRENT], values.get(Stage.STAGED), values.get(Stage.PREVIOUS))
 
