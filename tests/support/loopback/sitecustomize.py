@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any  # importing it would take as long as Python takes to start
 
 REPORT = "KOJIKEY_TESTS_NETWORK_REPORT"
 _PLACES = ("socket.connect", "socket.bind", "socket.sendto")
