@@ -48,6 +48,7 @@ VERBS: dict[str, Callable[[Store], object]] = {
     "header": lambda store: store.header(),
     "read": lambda store: store.read(KEY),
     "read_with_account": lambda store: store.read_with_account("acme", "elevenlabs"),
+    "read_accounts": lambda store: store.read_accounts(["acme"]),
     "commit": lambda store: store.commit([Change(KEY, {}, None)]),
     "scan": lambda store: list(store.scan()),
     "pages": lambda store: list(store.pages()),

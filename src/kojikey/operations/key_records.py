@@ -29,7 +29,11 @@ def key_of(stored: Stored) -> Key:
     Raises:
         RecordChanged: kojikey cannot have written the document, or it is stored under another name than its own.
     """
-    (key,) = read_keys((stored.text,))
+    return own_key(stored, *read_keys((stored.text,)))
+
+
+def own_key(stored: Stored, key: Key | None) -> Key:
+    """Return what :func:`read_keys` read from a document, if it is the key of that place. Raises as :func:`key_of`."""
     if key is None:
         raise RecordChanged(str(stored.ref))
     if (key.account, key.provider) != (stored.ref.account, stored.ref.provider):

@@ -143,8 +143,9 @@ class Ledger:
         """
         documents: list[Change] = []
         events: list[Document] = []
+        accounts = self._open_store.accounts(list(drafts)) if drafts else {}
         for account, account_drafts in drafts.items():
-            stored = self._open_store.account(account)
+            stored = accounts.get(account)
             if stored is None or stored.document["wrapped"] is None:
                 raise AccountNotFound(account)
             sealer = self._open_store.sealer_for(account, stored.document)

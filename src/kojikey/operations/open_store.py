@@ -24,6 +24,7 @@ from kojikey.stores.base import Query, Store, Stored
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from typing import TypeVar
 
     from kojikey.model.key import Key, Version
@@ -207,6 +208,27 @@ class OpenStore:
         if stored is not None:
             check_account(stored)
         return stored
+
+    def accounts(self, names: Sequence[str]) -> dict[str, Stored]:
+        """Return the documents of these accounts as they now are, by name; one that the store never had is left out.
+
+        Raises:
+            RecordChanged: one was changed or moved outside kojikey.
+        """
+        found = self.store.read_accounts(names)
+        for stored in found.values():
+            check_account(stored)
+        return found
+
+    def read_ahead(self, names: Iterable[str]) -> None:
+        """Read the documents of some hundred accounts at once, for keys that are opened next.
+
+        A damaged one is read again, and reported, when a key of its account is opened.
+        """
+        wanted = [name for name in dict.fromkeys(names) if name not in self._accounts]
+        for name, stored in self.store.read_accounts(wanted).items() if wanted else ():
+            if is_well_formed(stored):
+                self._remember_account(name, stored)
 
     def nothing_of(self, account: str) -> NotFound | CannotOpen:
         """Return the error for an account without a data key: there is no such account, or its document was removed."""

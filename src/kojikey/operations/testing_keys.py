@@ -21,8 +21,9 @@ from msgspec import Struct
 from kojikey.model import validators
 from kojikey.model.errors import AccountNotFound, CannotOpen, KekMissing, KekUnavailable, StoreUnavailable
 from kojikey.model.key import Key, Version
+from kojikey.model.key_reading import read_keys
 from kojikey.model.secret import Secret
-from kojikey.operations.key_records import key_of
+from kojikey.operations.key_records import own_key
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.outcomes import BATCH, Found, Kept, keep_outcomes
 from kojikey.operations.probing import Probe, Reserve, Target
@@ -33,6 +34,7 @@ from kojikey.stores.base import Stored
 Keep = Callable[[OpenStore, Sequence[Found]], list[Kept]]
 """Saves outcomes, and tells for each whether it was saved."""
 
+_AT_ONCE = 128  # keys whose accounts are read with one request
 _LINGER_S = 0.05  # how long an outcome waits for others before it is saved
 _MOST_AHEAD = 8  # times as many keys are read ahead where all before them wait for an endpoint that asked for a pause
 _BACKLOG = 8 * BATCH  # outcomes that may wait to be saved before no further test begins
@@ -203,11 +205,15 @@ class _Run:
         source.is_loading, source.is_exhausted = False, len(opened) < wanted
 
     def _open_next(self, keys: Iterator[Stored], wanted: int) -> list[_Opened | Unopened]:
-        return [self._open(stored) for stored in islice(keys, wanted)]
+        opened: list[_Opened | Unopened] = []
+        while page := list(islice(keys, min(_AT_ONCE, wanted - len(opened)))):
+            self.open_store.read_ahead(stored.ref.account for stored in page)
+            opened += map(self._open, page, read_keys([stored.text for stored in page]))
+        return opened
 
-    def _open(self, stored: Stored) -> _Opened | Unopened:
+    def _open(self, stored: Stored, read: Key | None) -> _Opened | Unopened:
         try:
-            key = key_of(stored)
+            key = own_key(stored, read)
             version = key.current
             secret = self.open_store.open(key, version)
         except (KekMissing, KekUnavailable):

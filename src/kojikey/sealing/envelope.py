@@ -54,10 +54,11 @@ def refuse_other_place(found: dict[str, Any], expected: dict[str, Any], *, where
 class Sealer(NotSerialisable):
     """Seals and opens the keys of one account, and signs its audit trail."""
 
-    __slots__ = ("_account", "_data_key", "_store")
+    __slots__ = ("_account", "_audit_key_derived", "_data_key", "_store")
 
     def __init__(self, data_key: bytes, *, store: str, account: str) -> None:
         self._data_key, self._store, self._account = HiddenBytes(data_key), store, account
+        self._audit_key_derived: HiddenBytes | None = None  # when it is first needed: each event needs it twice
 
     def seal(self, secret: Secret, *, provider: str, version: int, base_url: str) -> str:
         """Return the record of a key's version, bound to its place. The plaintext is the key in UTF-8, nothing else.
@@ -123,9 +124,11 @@ class Sealer(NotSerialisable):
         return audit_chain.head(self._audit_key(), seq, mac)
 
     def _audit_key(self) -> bytes:
-        from kojikey.sealing.derivation import AUDIT, derived
+        if self._audit_key_derived is None:
+            from kojikey.sealing.derivation import AUDIT, derived
 
-        return derived(self._data_key, AUDIT)
+            self._audit_key_derived = derived(self._data_key, AUDIT)
+        return self._audit_key_derived
 
     def place_of(self, provider: str, version: int) -> str:
         """Return the name of a version's record for messages."""

@@ -22,6 +22,7 @@ from kojikey.model.ref import HEADER, Document, Ref, account_ref, key_ref
 from kojikey.stores.stored import DOCUMENT_LIMIT as DOCUMENT_LIMIT
 from kojikey.stores.stored import Row as Row
 from kojikey.stores.stored import Stored as Stored
+from kojikey.stores.stored import account_in as account_in
 from kojikey.stores.stored import both_of as both_of
 from kojikey.stores.stored import decoded as decoded
 from kojikey.stores.stored import encoded as encoded
@@ -159,6 +160,18 @@ class Store(ABC):
 
     def _read_with_account(self, account: str, provider: str) -> tuple[Stored | None, Stored | None]:
         return self._read(key_ref(account, provider)), self._read(account_ref(account))
+
+    def read_accounts(self, accounts: Sequence[str]) -> dict[str, Stored]:
+        """Return the documents of these accounts (some hundreds at most) by name, in one request where possible.
+
+        Each is as :meth:`read` returns it; an account that is not there is left out.
+        """
+        found: dict[str, Stored] = self._guard(self._read_accounts, accounts)
+        return found
+
+    def _read_accounts(self, accounts: Sequence[str]) -> dict[str, Stored]:
+        read = {account: self._read(account_ref(account)) for account in accounts}
+        return {account: stored for account, stored in read.items() if stored is not None}
 
     def revisions(self, account: str, provider: str) -> tuple[str | None, str | None]:
         """Return the revisions that a key and its account have now, None for what is not there.

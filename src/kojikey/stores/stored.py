@@ -69,8 +69,7 @@ def encoded(document: Document, place: str) -> str:
     return text
 
 
-def _compact(document: Document) -> str:
-    return json.dumps(document, separators=(",", ":"), allow_nan=False)
+_compact = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 def decoded(text: object) -> Document:
@@ -109,6 +108,12 @@ def key_in(row: Row, place: str) -> Stored:
     """Return the document in a row of :meth:`Store.pages`. Raises as :func:`name_in`."""
     account, provider, text, revision = row
     return Stored(key_ref(name_in(account, place), name_in(provider, place)), None, revision, text=text)
+
+
+def account_in(row: tuple[Any, Any, Any], place: str) -> Stored:
+    """Return the document of an account from a row with its name, text and revision. Raises as :func:`name_in`."""
+    name, text, revision = row
+    return Stored(account_ref(name_in(name, place)), None, revision, text=text)
 
 
 def name_in(value: object, place: str) -> str:

@@ -92,6 +92,9 @@ READ_WITH_ACCOUNT: LiteralString = (
     " LEFT JOIN kojikey.keys k ON k.account = %(account)s AND k.provider = %(provider)s"
     " LEFT JOIN kojikey.accounts a ON a.account = %(account)s"
 )
+READ_ACCOUNTS: LiteralString = (
+    "SELECT account, document, revision FROM kojikey.accounts WHERE account = ANY (%(accounts)s::text[])"
+)
 EVENTS_OF_ONE: LiteralString = (
     "SELECT account, seq, document FROM kojikey.events WHERE account = %s AND seq > %s ORDER BY account, seq"
 )

@@ -31,6 +31,7 @@ from kojikey.stores.base import (
     Row,
     Store,
     Stored,
+    account_in,
     both_of,
     decoded,
     encoded,
@@ -70,6 +71,7 @@ from kojikey.stores.postgres.schema import (
     MIGRATIONS,
     PAGE,
     READ,
+    READ_ACCOUNTS,
     READ_WITH_ACCOUNT,
     REVISIONS,
     TAKE,
@@ -211,6 +213,10 @@ class PostgresStore(Store):
         place = {"account": account, "provider": provider}
         return both_of(account, provider, *self._link.rows(READ_WITH_ACCOUNT, place))
 
+    def _read_accounts(self, accounts: Sequence[str]) -> dict[str, Stored]:
+        rows = self._link.rows(READ_ACCOUNTS, {"accounts": list(accounts)})
+        return {row[0]: account_in(row, self.place) for row in rows}
+
     def _revisions(self, account: str, provider: str) -> tuple[str | None, str | None]:
         key, owner = self._link.rows(REVISIONS, {"account": account, "provider": provider})[0]
         return key, owner
@@ -331,9 +337,8 @@ class PostgresStore(Store):
 
     def _accounts(self) -> Iterator[Stored]:
         limited = self._is_limited(None)
-        select = all_accounts(limited=limited)
-        for account, text, revision in chain.from_iterable(self._paged(select, ("",), [], limited=limited)):
-            yield stored_of(account_ref(account), text, revision, self.place)
+        rows = chain.from_iterable(self._paged(all_accounts(limited=limited), ("",), [], limited=limited))
+        yield from (account_in(row, self.place) for row in rows)
 
     def _events(self, account: str | None) -> Iterator[Document]:
         limited = self._is_limited(account)

@@ -85,6 +85,11 @@ def statement(change: Change) -> str:
     return (ADD if change.if_revision is None else SWAP)[change.ref.kind]
 
 
+def reading_accounts(count: int) -> str:
+    """Return the statement that reads so many accounts by their names."""
+    return f"SELECT account, document, revision FROM accounts WHERE account IN ({', '.join('?' * count)})"  # noqa: S608
+
+
 def conditions(query: Query) -> tuple[str, tuple[str | int, ...]]:
     """Return the conditions of a query on ``keys``, and their values: :meth:`Query.takes` in SQL."""
     text = ""

@@ -29,6 +29,7 @@ from kojikey.stores.base import (
     Row,
     Store,
     Stored,
+    account_in,
     both_of,
     decoded,
     encoded,
@@ -51,6 +52,7 @@ from kojikey.stores.sqlite.schema import (
     TABLES,
     conditions,
     migrate,
+    reading_accounts,
     statement,
 )
 
@@ -127,6 +129,10 @@ class SqliteStore(Store):
         place = {"account": account, "provider": provider}
         return both_of(account, provider, *self._opened().execute(READ_WITH_ACCOUNT, place).fetchall())
 
+    def _read_accounts(self, accounts: Sequence[str]) -> dict[str, Stored]:
+        rows = self._opened().execute(reading_accounts(len(accounts)), tuple(accounts)).fetchall()
+        return {row[0]: account_in(row, self.place) for row in rows}
+
     def _revisions(self, account: str, provider: str) -> tuple[str | None, str | None]:
         (found,) = self._opened().execute(REVISIONS, {"account": account, "provider": provider}).fetchall()
         return found[0], found[1]
@@ -164,8 +170,7 @@ class SqliteStore(Store):
 
     def _accounts(self) -> Iterator[Stored]:
         select = f"SELECT account, document, revision FROM accounts WHERE account > ? ORDER BY account LIMIT {PAGE}"  # noqa: S608
-        for account, text, revision in chain.from_iterable(self._paged(select, ("",), ())):
-            yield stored_of(account_ref(name_in(account, self.place)), text, revision, self.place)
+        return (account_in(row, self.place) for row in chain.from_iterable(self._paged(select, ("",), ())))
 
     def _events(self, account: str | None) -> Iterator[Document]:
         if account is None:

@@ -42,6 +42,7 @@ class DocumentPromises(StoreFixtures):
             lambda: store.read(KEY),
             lambda: store.revisions(KEY.account, KEY.provider),
             lambda: store.read_with_account(KEY.account, KEY.provider),
+            lambda: store.read_accounts([KEY.account]),
             lambda: list(store.pages()),
             lambda: store.counts(),
             lambda: store.commit([Change(KEY, {}, None)]),
@@ -210,6 +211,16 @@ class DocumentPromises(StoreFixtures):
         assert found is not None
         store.commit([Change(KEY, None, found.revision)])
         assert another().read_with_account(KEY.account, KEY.provider) == (None, store.read(ACCOUNT))
+
+    def test_many_accounts_are_read_as_one_by_one(self, store: Store, another: Maker) -> None:
+        assert another().read_accounts([]) == another().read_accounts(["acme", "nobody"]) == {}
+        refs = [account_ref(f"account-{number}") for number in range(200)]
+        for ref in refs[::2]:
+            put(store, ref, {"of": ref.account})
+        put(store, key_ref("account-1", "other"), {"of": "a key"})
+        expected = {ref.account: store.read(ref) for ref in refs[::2]}
+        assert another().read_accounts([ref.account for ref in refs]) == expected
+        assert another().read_accounts(["account-0", "account-0"]) == {"account-0": store.read(refs[0])}
 
     # compare and swap
 
