@@ -53,6 +53,10 @@ if TYPE_CHECKING:
         def may_ask_passphrase(self) -> bool:
             """Whether the passphrase of a store may be asked for."""
 
+        @property
+        def why_unasked(self) -> str:
+            """Why nothing may be asked, if that is so."""
+
         def note(self, text: str) -> None:
             """Show a sentence."""
 
@@ -156,8 +160,10 @@ def kek_inputs(settings: Settings, person: Person | None) -> KekInputs:
     """Return what KEK sources may ask: the environment, and a person where there is one."""
     warn = settings.warnings.text if settings.warnings is not None else None
     inputs = KekInputs(settings.environ, None, warn, known=KnownKekFiles(settings.home.data, warn))
-    if person is None or not person.may_ask_passphrase:
+    if person is None:
         return inputs
+    if not person.may_ask_passphrase:
+        return inputs._replace(why_unasked=person.why_unasked)
     ask = person.passphrase_prompt(_spoken_name(settings))
     return inputs._replace(ask_passphrase=ask, ask_identity=person.identity_prompt())
 
@@ -315,7 +321,7 @@ def default_kek_source(settings: Settings, person: Person, inputs: KekInputs, *,
     if source is None:
         raise KekMissing(
             f"there is no store yet at {place or settings.home.database}, and no place for its key-encryption key was "
-            "found (no OS keychain is available, no variable is set, and there is no terminal); no store was created",
+            f"found (no OS keychain is available, no variable is set, and {person.why_unasked}); no store was created",
             hint=_WAYS_TO_A_KEK,
         )
     return source

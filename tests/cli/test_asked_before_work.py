@@ -11,7 +11,7 @@ import pexpect
 import pytest
 
 from support.program import COMMAND, Program, pieces_in
-from support.pseudo_terminal import echoes, end, hides, on_a_terminal, shown, type_key
+from support.pseudo_terminal import echoes, end, hides, on_a_terminal, printed_on_a_terminal, shown, type_key
 
 CTRL_C = "\x03"
 PASSPHRASE = "correct horse battery staple"
@@ -65,6 +65,27 @@ def test_the_passphrase_is_asked_before_a_status_line_or_a_bar(
     assert (code, PASSPHRASE in text, text.count(PROMPT)) == (0, False, 1)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "environ", "why"),
+    [
+        (["--no-input"], {}, "--no-input"),
+        ([], {"CI": "true"}, "CI"),
+        ([], {"KOJIKEY_NO_INPUT": "1"}, "KOJIKEY_NO_INPUT"),
+    ],
+    ids=["--no-input", "CI", "KOJIKEY_NO_INPUT"],
+)
+def test_on_a_terminal_what_forbids_the_question_is_named(
+    locked: Program, arguments: list[str], environ: dict[str, str], why: str
+) -> None:
+    locked.environ.update(environ)
+    code, text = printed_on_a_terminal(locked, "get", "elevenlabs", "--reveal", *arguments)
+    assert (code, f"a passphrase is needed, and {why} forbids questions" in text) == (8, True), text
+    new = str(locked.home.with_name("new"))
+    code, text = printed_on_a_terminal(locked, "store", "init", "--kek", "passphrase", *arguments, KOJIKEY_HOME=new)
+    assert (code, f"a passphrase is needed, and {why} forbids questions" in text) == (8, True), text
+    assert "no terminal" not in text
+
+
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 def test_one_ctrl_c_ends_the_prompt_and_the_command(locked: Program, tmp_path: Path, arguments: list[str]) -> None:
     file = batch(locked, tmp_path)
@@ -113,7 +134,7 @@ def test_after_three_wrong_passphrases_no_key_is_asked_for(locked: Program, comm
         for _ in range(3):
             type_key(child, PROMPT, "not that one")
         code, text = end(child)
-    assert (code, "(hidden)" in text, "a lost one cannot be recovered" in text) == (8, False, True)
+    assert (code, "(hidden)" in text, "a lost one cannot be recovered" in " ".join(text.split())) == (8, False, True)
 
 
 def test_a_wrong_kek_is_reported_before_the_key_is_asked_for(kojikey: Program) -> None:

@@ -34,6 +34,36 @@ def test_another_kek_of_the_same_source_is_a_conflict(kojikey: Program) -> None:
     assert kojikey.snapshot() == before
 
 
+@pytest.mark.parametrize(
+    ("has", "asked", "named"),
+    [("env:MY_KEK", "env", "(env:MY_KEK)"), ("env", "env:MY_KEK", "(env)"), ("file", "file:/nowhere", "(file:/")],
+)
+def test_a_source_that_differs_in_its_argument_alone_is_named_with_it(
+    kojikey: Program, tmp_path: Path, has: str, asked: str, named: str
+) -> None:
+    has = f"file:{tmp_path / 'kek'}" if has == "file" else has
+    assert init(kojikey, "--kek", has, MY_KEK=OTHER_KEK).code == 0
+    refused(init(kojikey, "--kek", asked, MY_KEK=OTHER_KEK), 6, named, f"kojikey store rekey --kek {asked}")
+
+
+def test_the_way_to_another_kek_of_the_same_source_can_be_typed(kojikey: Program, tmp_path: Path) -> None:
+    init(kojikey, "--kek", "env")
+    hint = init(kojikey, "--kek", "env", KOJIKEY_KEK=OTHER_KEK).error["hint"]
+    assert hint == "to move it to that one: kojikey store rekey --kek env:NAME, with that KEK in the variable NAME"
+    assert kojikey("store", "rekey", "--kek", "env:NAME", NAME=OTHER_KEK).code == 0
+    file = tmp_path / "new"
+    file.touch(mode=0o600)
+    file.write_text("the passphrase number two\n")
+    assert kojikey("store", "rekey", "--kek", "passphrase", NAME=OTHER_KEK, KOJIKEY_PASSPHRASE_FILE=str(file)).code == 0
+    other = tmp_path / "other"
+    other.touch(mode=0o600)
+    other.write_text("the passphrase number three\n")
+    hint = init(kojikey, "--kek", "passphrase", KOJIKEY_PASSPHRASE_FILE=str(other)).error["hint"]
+    assert "--kek passphrase --new-passphrase-file PATH, with the old passphrase in KOJIKEY_PASSPHRASE_FILE" in hint
+    rekey = ("store", "rekey", "--kek", "passphrase", "--new-passphrase-file", str(other))
+    assert kojikey(*rekey, KOJIKEY_PASSPHRASE_FILE=str(file)).code == 0
+
+
 def test_a_passphrase_file_with_another_passphrase_is_one_too(kojikey: Program, tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).write_text(f"the passphrase number {name}\n")
@@ -56,7 +86,7 @@ def test_a_default_source_is_no_other_kek_than_the_store_s(kojikey: Program, tmp
 
 
 @pytest.mark.parametrize("command", ["init", "rekey"])
-@pytest.mark.parametrize("source", ["nowhere", "env:", "passphrase:x", ""])
+@pytest.mark.parametrize("source", ["nowhere", "env:", "passphrase:x", "", "env:1x", "env:A B"])
 def test_a_source_that_does_not_exist_is_a_mistake_also_where_there_is_a_store(
     kojikey: Program, command: str, source: str
 ) -> None:

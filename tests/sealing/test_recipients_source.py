@@ -108,7 +108,7 @@ def test_a_wrong_passphrase_is_asked_for_again_three_times_in_all(shared: tuple[
 
 def test_with_nobody_to_ask_the_passphrase_is_missing(shared: tuple[Spec, Kek], tmp_path: Path) -> None:
     path = ssh_file(tmp_path / "id", "ed25519", words=WORDS)
-    with pytest.raises(KekMissing, match="there is no terminal to ask for it"):
+    with pytest.raises(KekMissing, match="and there is no terminal"):
         registry.load(shared[0], inputs(path=path))
 
 

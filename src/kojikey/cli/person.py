@@ -31,6 +31,11 @@ class Person:
         """Whether the passphrase of a store may be asked for."""
         return self._terminal.may_ask_passphrase
 
+    @property
+    def why_unasked(self) -> str:
+        """Why nothing may be asked, if that is so."""
+        return self._terminal.why_unasked
+
     def note(self, text: str) -> None:
         """Print a note, unless the command line has ``--quiet``."""
         self._terminal.note(text)

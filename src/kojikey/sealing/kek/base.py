@@ -151,10 +151,11 @@ class KekInputs(NamedTuple):
     """The inputs of a source: the environment, a person who can be asked, a function for warnings.
 
     ``ask_passphrase`` is called with the purpose: to ``"open"``, for a ``"new"`` passphrase, or for the ``"old"`` or
-    the ``"announced"`` one of an unfinished re-keying; it is None if nobody can be asked. ``which`` is the KEK of an
-    unfinished re-keying that is needed. ``may_use_unlocked`` is False if the passphrase itself is needed, even if
-    ``kojikey unlock`` keeps its KEK. ``ask_identity`` asks for the passphrase of an identity, by name. A new KEK is
-    sealed to ``recipients``, who are named by ``actor``. ``known`` remembers the KEKs of stores with recipients.
+    the ``"announced"`` one of an unfinished re-keying; it is None if nobody can be asked, and ``why_unasked`` says why.
+    ``which`` is the KEK of an unfinished re-keying that is needed. ``may_use_unlocked`` is False if the passphrase
+    itself is needed, even if ``kojikey unlock`` keeps its KEK. ``ask_identity`` asks for the passphrase of an identity,
+    by name. A new KEK is sealed to ``recipients``, who are named by ``actor``. ``known`` remembers the KEKs of stores
+    with recipients.
     """
 
     environ: Mapping[str, str]
@@ -166,6 +167,7 @@ class KekInputs(NamedTuple):
     recipients: tuple[Recipient, ...] = ()
     actor: str = ""
     known: KnownKeks | None = None
+    why_unasked: str = "there is no terminal"
 
     def __repr__(self) -> str:
         return "<KekInputs>"  # the environment may hold KEKs and keys

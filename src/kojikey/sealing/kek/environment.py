@@ -6,7 +6,7 @@ Owns: the text form of a KEK for people, 32 bytes in base64url. Must not: repeat
 # ruff: noqa: ARG001 - the functions have the signatures of kek.Source
 from __future__ import annotations
 
-from kojikey.model.errors import Effect, KekMissing, KekUnavailable, UsageError
+from kojikey.model.errors import KekMissing, KekUnavailable, UsageError
 from kojikey.model.secret import HiddenBytes, Secret
 from kojikey.sealing import base64url
 from kojikey.sealing.aead import KEY_BYTES
@@ -33,22 +33,26 @@ def make(argument: str, *, store_id: str, inputs: KekInputs) -> tuple[Spec, Kek]
     """Return the KEK in a variable, which must be set already.
 
     Raises:
-        UsageError: the argument is not the name of a variable. KekMissing: the variable is not set.
-        KekUnavailable: its value is not a KEK.
+        KekMissing: the variable is not set. KekUnavailable: its value is not a KEK.
     """
     name = argument or KEK_VARIABLE
-    if not (name.isascii() and name.isidentifier()):
-        raise UsageError(
-            "that is not the name of an environment variable",
-            hint="for example env:MY_KEK",
-            effect=Effect.NOTHING_CREATED,
-        )
     value = Secret(inputs.environ.get(name, ""))
     if not value.reveal():
         hint = f'create one, keep it where you keep secrets, and try again: export {name}="$({_MAKE_ONE})"'
         raise KekMissing(f"{name} is not set; it has to hold 32 random bytes in base64url", hint=hint)
     kek = local_kek(value, holder=name, hint=f"this creates one: {_MAKE_ONE}")
     return {"source": "env", "name": name, "kid": kek.kid}, kek
+
+
+def check_argument(argument: str, *, effect: str) -> None:
+    """Check what was typed after ``env:``.
+
+    Raises:
+        UsageError: it is not the name of a variable.
+    """
+    if not (argument.isascii() and argument.isidentifier()):
+        hint = "for example env:MY_KEK"
+        raise UsageError("that is not the name of an environment variable", hint=hint, effect=effect)
 
 
 def discard(spec: Spec, inputs: KekInputs) -> None:

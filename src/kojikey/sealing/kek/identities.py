@@ -258,7 +258,7 @@ def _decrypted_key(content: HiddenBytes, label: str, inputs: KekInputs) -> Hidde
 def _ask_passphrase(label: str, inputs: KekInputs) -> Secret:
     if inputs.ask_identity is None:
         raise KekMissing(
-            f"the identity {label} has a passphrase, and there is no terminal to ask for it",
+            f"the identity {label} has a passphrase, and {inputs.why_unasked}",
             hint=f"run on a terminal, or set {IDENTITY_FILE_VARIABLE} to an identity without one",
         )
     return inputs.ask_identity(label)

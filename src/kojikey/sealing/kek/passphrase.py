@@ -145,9 +145,8 @@ def _passphrase(inputs: KekInputs, purpose: Purpose) -> Secret:
     if path:
         return _first_line(path, inputs)
     if inputs.ask_passphrase is None:
-        raise KekMissing(
-            f"{_NEEDED.get(purpose, 'a passphrase')} is needed, and there is no terminal to ask for it", hint=_WAYS_OUT
-        )
+        needed = _NEEDED.get(purpose, "a passphrase")
+        raise KekMissing(f"{needed} is needed, and {inputs.why_unasked}", hint=_WAYS_OUT)
     return inputs.ask_passphrase(purpose)
 
 

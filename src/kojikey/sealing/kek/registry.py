@@ -85,12 +85,16 @@ def check_source(source: str, *, effect: str = Effect.NOTHING_CREATED) -> Source
     """Return the module of a typed source, without using the source.
 
     Raises:
-        UsageError: there is no such source.
+        UsageError: there is no such source, or the name of its variable is malformed.
     """
     name, colon, argument = source.partition(":")
     module = _module(name)
     if module is None or (colon and not argument) or (argument and name in ("keychain", "passphrase", "recipients")):
         raise UsageError("there is no such KEK source", hint=SOURCES_HINT, effect=effect)
+    if name == "env" and argument:
+        from kojikey.sealing.kek import environment
+
+        environment.check_argument(argument, effect=effect)
     return module
 
 

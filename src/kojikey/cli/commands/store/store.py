@@ -89,7 +89,18 @@ def _made(context: Context, inputs: KekInputs) -> tuple[bool, Store]:
     return False, store
 
 
-_ELSEWHERE = {"env": "env:NAME, with that KEK in the variable NAME", "file": "file:PATH, with that KEK in another file"}
+def _move_to(source: str) -> Hint:
+    """Return how to move a store to the KEK that its source gives now, while the old one is needed there, too."""
+    step = "store rekey"
+    match source.partition(":")[0]:
+        case "env":
+            return Hint(next_step(step, "--kek", "env:NAME"), ", with that KEK in the variable NAME")
+        case "file":
+            return Hint(next_step(step, "--kek", "file:PATH"), ", with that KEK in another file")
+        case "passphrase":
+            new = next_step(step, "--kek", source, "--new-passphrase-file", "PATH")
+            return Hint(new, ", with the old passphrase in KOJIKEY_PASSPHRASE_FILE")
+    return next_step(step, "--kek", source)
 
 
 def _ensure_same_kek(store: Store, header: Document, source: str, inputs: KekInputs) -> None:
@@ -99,20 +110,19 @@ def _ensure_same_kek(store: Store, header: Document, source: str, inputs: KekInp
         StoreExists: it has another one, and only ``store rekey`` changes that.
     """
     from kojikey.model.errors import StoreExists
-    from kojikey.model.validators import shown
     from kojikey.operations.store_admin.creating import Difference, difference
+    from kojikey.sealing.kek.registry import typed_source
 
-    other = _ELSEWHERE.get(source.partition(":")[0], source)
     ways: dict[Difference, tuple[str, Hint]] = {
         Difference.SOURCE: (
-            f"another KEK source ({shown(header['kek'].get('source'))})", next_step("store rekey", "--kek", source)
+            f"another KEK source ({typed_source(header['kek'])})", next_step("store rekey", "--kek", source)
         ),
         Difference.RECIPIENTS: (
             "other recipients", Hint(next_step("store recipients"), " lists them, add and remove change them")
         ),
         Difference.KEK: (
             f"another KEK than the one that {source} gives now",
-            Hint("to move it to that one: ", next_step("store rekey", "--kek", other)),
+            Hint("to move it to that one: ", _move_to(source)),
         ),
     }  # fmt: skip
     found = difference(store, header, source=source, inputs=inputs)
