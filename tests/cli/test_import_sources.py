@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kojikey.cli.commands.import_keys.comments import _pieces
+from kojikey.cli.commands.import_keys.non_keys import non_key_kind
 from kojikey.cli.commands.import_keys.sources import (
     LARGEST,
     LONGEST_LINE,
@@ -22,7 +23,6 @@ from kojikey.cli.commands.import_keys.sources import (
     read_environment,
     read_file,
 )  # fmt: skip
-from kojikey.cli.commands.import_keys.values import in_place_of_key
 from kojikey.model.secret import HiddenBytes
 from kojikey.testing.sandbox.sample_keys import made_up_key
 from kojikey.testing.sandbox.scenarios import PROVIDERS
@@ -208,10 +208,10 @@ def test_the_environment_is_a_source_without_lines() -> None:
     ],
 )  # fmt: skip
 def test_what_stands_in_place_of_a_key_is_reported(value: str, what: str) -> None:
-    assert in_place_of_key(value) == what
+    assert non_key_kind(value) == what
 
 
 def test_no_made_up_key_of_any_provider_passes_for_a_placeholder() -> None:
     for provider in PROVIDERS:
         for name in ("ok", "ok_2", "invalid_key"):
-            assert in_place_of_key(made_up_key(provider, name)) == ""
+            assert non_key_kind(made_up_key(provider, name)) == ""

@@ -54,6 +54,25 @@ def test_a_limited_key_that_is_to_replace_another_stays_staged_and_its_line_stay
     assert file.read_text() == "# XI_API_KEY: in kojikey\n"
 
 
+def test_a_host_that_may_be_a_key_is_not_repeated(kojikey: Program, folder: Path) -> None:
+    write(folder, f"OPENAI_API_KEY={OPENAI}\nOPENAI_BASE_URL=https://{OPENAI}.example.com/v1\n")
+    ended = kojikey("import", "--json")
+    assert (ended.code, ended.result["action"]) == (2, "refused")
+    assert OPENAI.lower() not in ended.said.lower()
+
+
+def test_the_hint_about_an_unfinished_rotation_names_the_store_and_the_account(kojikey: Program, folder: Path) -> None:
+    named = ("--account", "acme", "--store", f"sqlite://{kojikey.home}/team.db")
+    assert kojikey("store", "init", named[3], "--kek", "env").code == 0
+    assert kojikey.add("elevenlabs", "ok", *named).code == 0
+    limited = kojikey.key("elevenlabs", "missing_permission").key
+    assert kojikey("rotate", "elevenlabs", "--stdin", *named, stdin=limited).code == 3
+    write(folder, f"XI_API_KEY={kojikey.key('elevenlabs', 'ok_2').key}\n")
+    ended = kojikey("import", "--rotate", *named)
+    assert ended.code == 6
+    assert f"kojikey rotate elevenlabs {' '.join(named)} --resume" in ended.out
+
+
 def test_on_a_terminal_it_is_asked_about_a_limited_key_after_all_tests(kojikey: Program, folder: Path) -> None:
     with own_provider(kojikey) as name:
         write(folder, f"{name}={kojikey.key('elevenlabs', 'missing_permission').key}\n")

@@ -11,7 +11,6 @@ import stat
 import sys
 from collections.abc import Mapping
 
-
 from kojikey.model.errors import Effect, FileUnwritable, UsageError
 from kojikey.model.secret import HiddenBytes
 

@@ -1,1 +1,1 @@
-"""``kojikey import``: reads sources, plans, saves keys, and prints the results."""
+"""``kojikey import``: reads sources, plans, saves keys and prints the results."""

@@ -1,7 +1,7 @@
-"""Replaces the lines of keys that were saved by ``# NAME: in kojikey``, in the files that they were read from.
+"""Replaces the lines of saved keys by the comment ``# NAME: in kojikey``, in the files that they were read from.
 
-Owns: that every other byte, the mode and the owner stay, and that a file is written whole or not at all. Must not:
-change a file that was changed since it was read.
+Owns: every other byte, the mode and the owner stay the same, and a file is written whole or not at all. Must not:
+change a file that somebody changed after it was read.
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ from kojikey.model.secret import HiddenBytes
 from kojikey.model.text_file import UTF_8_MARK, UTF_16_MARKS
 
 COMMENTED_OUT = ("added", "rotated", "unchanged")
-"""What became of a key whose lines are replaced: it is in use. One that is only staged may still be dropped."""
+"""The actions after which a key is in use, so that its lines are replaced. A staged key may still be discarded."""
 
 
 def comment_out(sources: Sequence[Source], rows: Sequence[Row]) -> list[str]:
-    """Replace the lines of saved keys in each file; return a sentence for each file that could not be written."""
+    """Replace the lines of saved keys in each file, and return a sentence about each file that was not written.
+
+    Adds the replaced lines to ``commented_out`` of their rows.
+    """
     problems: list[str] = []
-    done: dict[str, str] = {}  # the digest that a file was left with, by its real path: it may be named twice
+    done: dict[str, str] = {}  # digests at reading of the rewritten files, by real path: a file may be named twice
     for source in sources:
         saved = [
             (row, binding)
@@ -52,10 +55,10 @@ def comment_out(sources: Sequence[Source], rows: Sequence[Row]) -> list[str]:
 
 
 def _rewrite(path: str, digest: str, bindings: Iterable[Binding]) -> None:
-    """Replace statements of a file that is as it was when it was read.
+    """Replace statements of a file that still has the digest with which it was read.
 
     Raises:
-        OSError: it is not, or it cannot be written.
+        OSError: it has another one, or it cannot be written.
     """
     with open_plain(path) as file:
         data, like = HiddenBytes(file.read()), os.fstat(file.fileno())
@@ -68,7 +71,7 @@ def _rewrite(path: str, digest: str, bindings: Iterable[Binding]) -> None:
 
 
 def _pieces(data: HiddenBytes, replaced: dict[Span, str]) -> list[HiddenBytes]:
-    """Return a file's bytes with a comment in place of each statement."""
+    """Return the bytes of a file, in pieces, with a comment in place of each statement."""
     mark, encoding = _encoding(data)
     text = data.removeprefix(mark).decode(encoding)
     pieces, position = [mark], 0
@@ -79,7 +82,7 @@ def _pieces(data: HiddenBytes, replaced: dict[Span, str]) -> list[HiddenBytes]:
 
 
 def _encoding(data: bytes) -> tuple[bytes, str]:
-    """Return the byte-order mark of a file and the encoding of what follows it."""
+    """Return the byte-order mark of a file, and the encoding of the text after it."""
     little, big = UTF_16_MARKS
     for mark, encoding in ((little, "utf-16-le"), (big, "utf-16-be"), (UTF_8_MARK, "utf-8")):
         if data.startswith(mark):

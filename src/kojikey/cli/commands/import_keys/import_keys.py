@@ -25,20 +25,20 @@ from kojikey.model.next_step import Hint, next_step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from kojikey.cli.commands.import_keys.import_run import ImportRun
     from kojikey.cli.commands.import_keys.plan import Row
     from kojikey.cli.commands.import_keys.sources import Source, Unread
-    from kojikey.cli.commands.import_keys.taking import Taking
 
 
 def import_keys(call: Call) -> int:
     """Run ``kojikey import`` and return the exit code."""
     from kojikey import wiring
+    from kojikey.cli.commands.import_keys.import_run import ImportRun
     from kojikey.cli.commands.import_keys.output import Report, again, write
     from kojikey.cli.commands.import_keys.plan import plan, read_maps
-    from kojikey.cli.commands.import_keys.taking import Taking
 
     context = context_of(call)
-    _check_pace(context)
+    _check_options(context)
     index = wiring.provider_index(context.settings)
     maps = read_maps(call[MAP], index)
     sources, unread = _read(context)
@@ -46,22 +46,22 @@ def import_keys(call: Call) -> int:
         _check_comment_out(sources, unread)
     rows = plan(sources, index, maps, again=partial(again, context))
     is_dry_run = call[DRY_RUN]
-    taking = Taking(context, wiring.catalog(context.settings), rows, is_dry_run)
-    taking.prepare(sources, index)
+    run = ImportRun(context, wiring.catalog(context.settings), rows, is_dry_run)
+    run.prepare(sources, index)
     if is_dry_run:
-        taking.plan()
+        run.plan()
     else:
-        taking.take()
+        run.save()
     problems = _commented_out(context, sources, rows)
-    ended = _ended(taking)
-    return write(Report(context, sources, unread, rows, problems, ended, is_dry_run, taking.is_new_account))
+    failure = _failure(run)
+    return write(Report(context, sources, unread, rows, problems, failure, is_dry_run, run.is_new_account))
 
 
-def _check_pace(context: Context) -> None:
-    """Check what the options say, before a source is read.
+def _check_options(context: Context) -> None:
+    """Check the options of the tests before a source is read.
 
     Raises:
-        UsageError: one of them makes no sense.
+        UsageError: a value is out of range.
     """
     from kojikey.cli.commands.test.run_options import RunOptions
 
@@ -70,7 +70,7 @@ def _check_pace(context: Context) -> None:
 
 
 def _read(context: Context) -> tuple[list[Source], list[Unread]]:
-    """Read the sources that are named, files first; those that cannot be read hold up no other.
+    """Read the named sources, files first, and return those that were read and those that could not be.
 
     Raises:
         NotFound: none is named, and there is no default file. UsageError: ``-`` is a terminal.
@@ -95,10 +95,10 @@ def _read(context: Context) -> tuple[list[Source], list[Unread]]:
 
 
 def _check_comment_out(sources: list[Source], unread: list[Unread]) -> None:
-    """Check that every source has lines that can be replaced, before anything happens.
+    """Check that every source is a ``.env`` file, before anything is saved.
 
     Raises:
-        UsageError: one has none.
+        UsageError: one is not.
     """
     files = [source for source in sources if source.file is not None]
     other = next((source.file for source in files if not source.digest), None)
@@ -108,7 +108,7 @@ def _check_comment_out(sources: list[Source], unread: list[Unread]) -> None:
         raise UsageError(
             f"--comment-out replaces lines of .env files, and {what} is not one",
             effect=Effect.NOTHING_CHANGED,
-            hint="import it without --comment-out, and remove the keys by hand",
+            hint="import it without --comment-out, and remove the keys yourself",
         )
     if not files and not unread:
         raise UsageError(
@@ -126,16 +126,16 @@ def _commented_out(context: Context, sources: list[Source], rows: list[Row]) -> 
     return comment_out(sources, rows)
 
 
-def _ended(taking: Taking) -> Failure | None:
-    """Return how a run ended that did not come to its end, None of one that did."""
+def _failure(run: ImportRun) -> Failure | None:
+    """Return the failure that stopped a run, None if none did."""
     from kojikey.cli.exits import Exit
 
-    if taking.is_interrupted:
+    if run.is_interrupted:
         message = "interrupted; the keys listed as added, rotated or staged are saved, nothing else was changed"
         hint = "run the same command again to import the rest"
         return Failure(Exit.INTERRUPTED, message, hint)
-    if taking.error is not None:
-        return Failure.of(taking.error)
+    if run.error is not None:
+        return Failure.of(run.error)
     return None
 
 

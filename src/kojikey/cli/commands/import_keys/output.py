@@ -1,4 +1,5 @@
-"""The output of ``kojikey import``: what was found and what happened, what is still in plain text, and one next step.
+"""The output of ``kojikey import``: the keys that were found, their results, the places of keys that are still in plain
+text, and the next step.
 
 Must not: decide what happens to a key, or show one unmasked.
 """
@@ -19,7 +20,7 @@ from kojikey.cli.exits import Exit
 from kojikey.cli.output import documents
 from kojikey.cli.output.failure import Failure
 from kojikey.model.masking import mask
-from kojikey.model.next_step import Hint, next_step
+from kojikey.model.next_step import Hint, is_command_first, next_step
 from kojikey.model.plain_text import printable
 from kojikey.model.ref import Document
 
@@ -27,28 +28,28 @@ _ORDER = (
     Exit.KEY_FAILED, Exit.USAGE, Exit.STORE_UNAVAILABLE, Exit.CANNOT_OPEN, Exit.CONFLICT, Exit.INDETERMINATE,
 )  # fmt: skip
 _PLACES_SHOWN = 10
-_SHORT = 32
-"""So many characters of a reason have room in a table; a longer one is written below it."""
+_LONGEST_IN_TABLE = 32
+"""The most characters of a reason in the table; a longer one is printed below the table."""
 
 
 class Report(NamedTuple):
-    """All that one run found and did. ``problems`` are files whose lines could not be replaced."""
+    """The results of one run. ``problems`` are sentences about files whose lines could not be replaced."""
 
     context: Context
     sources: Sequence[Source]
     unread: Sequence[Unread]
     rows: Sequence[Row]
     problems: Sequence[str]
-    ended: Failure | None
-    """How the run ended before its end; None where it did not."""
+    failure: Failure | None
+    """The failure that stopped the run, None if none did."""
     is_dry_run: bool
     is_new_account: bool
 
     @property
     def code(self) -> Exit:
-        """The exit code of the whole."""
-        if self.ended is not None:
-            return self.ended.code
+        """The exit code of the command."""
+        if self.failure is not None:
+            return self.failure.code
         if self.is_dry_run:
             return Exit.OK
         codes = {row.code for row in self.rows}
@@ -61,17 +62,17 @@ class Report(NamedTuple):
 
     @property
     def error(self) -> Failure | None:
-        """What JSON says of a run that did not go well as a whole."""
-        if self.ended is not None:
-            return self.ended
+        """The member ``error`` of the JSON document: a failure that is not about one key."""
+        if self.failure is not None:
+            return self.failure
         if self.code is Exit.OK:
             return None
         if self.unread:
             return Failure(self.code, _unread(self.unread[0]), "name a file that exists")
         if self.problems:
-            return Failure(self.code, self.problems[0], "remove the lines by hand")
+            return Failure(self.code, self.problems[0], "remove the lines yourself")
         if self.code is Exit.NOT_FOUND:
-            return Failure(Exit.NOT_FOUND, _nothing(self), _way_to_more(self))
+            return Failure(Exit.NOT_FOUND, _nothing_found(self), _import_hint(self))
         return None
 
 
@@ -80,15 +81,15 @@ def write(report: Report) -> int:
     for source in report.sources:
         for problem in source.problems:
             report.context.terminal.warn(f"{source.file}: {problem}; the rest was read")
-    _say_what_went_wrong(report)
+    _say_failures(report)
     if report.context.terminal.json:
         return _write_json(report)
     _write_table(report)
     return int(report.code)
 
 
-def _say_what_went_wrong(report: Report) -> None:
-    """Say on stderr why the exit code is what it is; what to do about a key is the last line of the table."""
+def _say_failures(report: Report) -> None:
+    """Print the failures that are not about one key on stderr; hints about keys are in the lines below the table."""
     files = [*map(_unread, report.unread), *report.problems]
     hint = report.error.hint if report.error and files else None
     messages = files or ([report.error.message] if report.error else [])
@@ -100,25 +101,25 @@ def _unread(source: Unread) -> str:
     return f"{printable(source.file)} was not read: {source.reason}"
 
 
-def _nothing(report: Report) -> str:
+def _nothing_found(report: Report) -> str:
     places = ", ".join("the environment" if source.file is None else source.file for source in report.sources)
     what = "no key that can be imported" if report.rows else "no key"
     return f"{places} has {what}; nothing was changed"
 
 
-def _way_to_more(report: Report) -> str:
+def _import_hint(report: Report) -> str:
     example = again(report.context, "--map", "NAME=PROVIDER")
     return _with_maps(report) or Hint(example, " imports a key under another name")
 
 
 def _with_maps(report: Report) -> Hint | None:
-    """Return the command that also takes the keys under names that are not known, None where there is none."""
+    """Return the command that also imports the keys under unknown names, None if there are none."""
     mappings = dict.fromkeys(row.mapping for row in report.rows if row.mapping)
     return again(report.context, *(word for mapping in mappings for word in ("--map", mapping))) if mappings else None
 
 
 def again(context: Context, *more: str, without: Sequence[Flag] = ()) -> Hint:
-    """Return the command as it was typed: its sources and what it takes."""
+    """Return this command line with more words: with its sources, its ``--map`` and its ``--rotate``."""
     call = context.call
     words = [*call[FILES], *(["--env"] if call[ENV] else [])]
     words += [word for pair in call[MAP] for word in ("--map", pair)]
@@ -180,7 +181,7 @@ def _write_table(report: Report) -> None:
     if cells:
         page.table(("WHERE", "NAME", "PROVIDER", "KEY", "RESULT"), cells)
     for row in report.rows:
-        if len(row.detail) > _SHORT:
+        if len(row.detail) > _LONGEST_IN_TABLE:
             page.line(f"{shown_name(row.binding)} ({place_of(row.binding)}): {row.detail}")
     if terminal.quiet:
         return
@@ -200,8 +201,8 @@ def _cells(row: Row, report: Report) -> list[str]:
     would = {"added": "would be added", "rotated": "would be rotated", "unchanged": "is saved already"}
     action = would.get(str(row.action), str(row.action)) if report.is_dry_run else str(row.action)
     gone = ", removed from the file" if row.commented_out and not row.in_clear else ""
-    told = f"{action}{gone}" + (f": {row.detail}" if 0 < len(row.detail) <= _SHORT else "")
-    return [places, names, row.provider or "", terminal.masked(row.tail) if row.tail is not None else "", told]
+    result = f"{action}{gone}" + (f": {row.detail}" if 0 < len(row.detail) <= _LONGEST_IN_TABLE else "")
+    return [places, names, row.provider or "", terminal.masked(row.tail) if row.tail is not None else "", result]
 
 
 def _places(bindings: Sequence[Binding]) -> str:
@@ -211,31 +212,33 @@ def _places(bindings: Sequence[Binding]) -> str:
 
 
 def _next_step(report: Report) -> str:
-    """Return the step that is most useful now, besides ``--map`` for names that are not known; "" where none is."""
+    """Return the most useful next step, other than ``--map`` for unknown names; ``""`` if there is none."""
     rows, command = report.rows, again(report.context)
     actions = {str(row.action) for row in rows}
-    if report.ended is not None:
-        return report.ended.hint or ""
+    if report.failure is not None:
+        return report.failure.hint or ""
     if report.is_dry_run:
-        return command if actions & {"added", "rotated"} else _of_rows(rows) or ""
+        return command if actions & {"added", "rotated"} else _first_hint(rows) or ""
     if "staged" in actions or "refused" in actions:
-        return _of_rows([row for row in rows if row.action in ("staged", "refused")])
+        return _first_hint([row for row in rows if row.action in ("staged", "refused")])
     if "exists" in actions:
-        return again(report.context, "--rotate") if not report.context.call[ROTATE] else _of_rows(rows)
+        return again(report.context, "--rotate") if not report.context.call[ROTATE] else _first_hint(rows)
     if report.code is Exit.NOT_FOUND:
-        return _way_to_more(report)
+        return _import_hint(report)
     saved = [row for row in rows if row.action in COMMENTED_OUT]
     if any(row.in_clear for row in saved) and all(source.digest for source in report.sources if source.file):
         return again(report.context, "--comment-out", without=(ROTATE,))
     return next_step("run", "--", "CMD") if saved else ""
 
 
-def _of_rows(rows: Iterable[Row]) -> str:
-    """Return what to do about the first of some keys; what is no command says which key it is about."""
+def _first_hint(rows: Iterable[Row]) -> str:
+    """Return the first hint of some rows; before one that is no command stands the name of its key."""
     row = next((row for row in rows if row.hint), None)
-    if row is None or row.hint.startswith("kojikey "):
-        return row.hint if row else ""
-    return f"{shown_name(row.binding)} ({place_of(row.binding)}): {row.hint}"
+    if row is None:
+        return ""
+    if is_command_first(row.hint):
+        return row.hint
+    return Hint(f"{shown_name(row.binding)} ({place_of(row.binding)}): ", row.hint)
 
 
 def _completed(report: Report, text: str) -> str:

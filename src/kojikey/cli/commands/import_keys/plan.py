@@ -1,7 +1,7 @@
-"""Turns names and values into the keys that ``kojikey import`` saves, and plans each one. Prompts for nothing.
+"""Finds the keys among names and values, and decides which of them ``kojikey import`` saves. Asks nothing.
 
-Owns: which provider's key a name holds, which of several values counts, and which values are not keys. Must not: read
-a source, open a store, or hold a value as anything other than a secret.
+Owns: the provider of a name, the choice among several values, and the values that are not keys. Must not: read a
+source, open a store, or hold a value as anything other than a secret.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from kojikey.cli.commands.import_keys.non_keys import non_key_kind
 from kojikey.cli.commands.import_keys.sources import STDIN, Binding, Source
-from kojikey.cli.commands.import_keys.values import in_place_of_key
 from kojikey.cli.exits import Exit
 from kojikey.model.environment_names import is_variable_name
 from kojikey.model.errors import Effect, KojikeyError, UsageError
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Again = Callable[..., Hint]
 
 _VALUE_NAMES = ("value", "key", "api_key", "apiKey", "token", "secret", "computed")
-"""What JSON objects call the value of a key that they have a group for (Doppler: ``computed``)."""
+"""The names of a key's value in a JSON object that is named after the key (Doppler: ``computed``)."""
 
 _LONGEST_SHAPED = 512
 _SHOWN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
@@ -36,11 +36,11 @@ _SHOWN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
 
 @dataclass(slots=True)
 class Row:
-    """A key that was found, and what becomes of it.
+    """A key that was found, and its result.
 
-    ``also`` are other statements with the same value. ``secret`` is the key as it may be sent, ``base_url`` the one
-    that was given with it. ``action`` is None as long as it is to be taken. ``mapping`` is the value of ``--map`` that
-    takes a key whose name is not known.
+    ``also`` are other statements with the same value. ``secret`` is the key after cleaning, ``base_url`` the base URL
+    of its source. ``action`` is None while the key is still to be saved. ``mapping`` is the value of ``--map`` that
+    imports a key with an unknown name.
     """
 
     binding: Binding
@@ -60,38 +60,38 @@ class Row:
 
     @property
     def bindings(self) -> tuple[Binding, ...]:
-        """All statements that hold this value."""
+        """All statements with this value."""
         return (self.binding, *self.also)
 
     @property
     def in_clear(self) -> tuple[Binding, ...]:
-        """The statements of files that still hold a key."""
+        """The statements in files that still hold the key in plain text."""
         if not self.holds_key:
             return ()
         files = (binding for binding in self.bindings if binding.file not in (None, STDIN))
         return tuple(binding for binding in files if (binding.file, binding.line) not in self.commented_out)
 
     def refuse(self, detail: str, hint: str = "", code: Exit = Exit.USAGE) -> None:
-        """Note that the key is not taken, and why."""
+        """Set the result: the key is not saved, for this reason."""
         self.action, self.detail, self.hint, self.code = "refused", detail, hint, code
 
     def fail(self, error: KojikeyError, code: Exit) -> None:
-        """Note an error that is about this key alone."""
+        """Set the result: an error about this key alone."""
         self.refuse(str(error), error.hint or "", code)
 
     def skip(self, detail: str, hint: str = "", *, holds_key: bool = True) -> None:
-        """Note that there is nothing to take."""
+        """Set the result: the statement has no key to save; ``holds_key`` if its value is one all the same."""
         self.action, self.detail, self.hint, self.holds_key = "skipped", detail, hint, holds_key
 
 
 def shown_name(binding: Binding) -> str:
-    """Return a name as it is shown: one that is no plain name, or may itself be a key, is quoted or left out."""
+    """Return a name for people: plain if its form is, else quoted; a name that may be a key is not repeated."""
     name = f"{binding.group}.{binding.name}" if binding.group else binding.name
     return name if _SHOWN.fullmatch(name) and not looks_like_key(name) else quoted(name)
 
 
 def place_of(binding: Binding) -> str:
-    """Return where a statement is, for people."""
+    """Return the place of a statement for people: ``file:line``."""
     if binding.file is None:
         return "the environment"
     file = "standard input" if binding.file == STDIN else printable(binding.file)
@@ -99,7 +99,7 @@ def place_of(binding: Binding) -> str:
 
 
 def read_maps(pairs: Iterable[str], index: Mapping[str, IndexEntry]) -> dict[str, str]:
-    """Return the providers of the names that ``--map`` adds.
+    """Return the providers of ``--map`` by name.
 
     Raises:
         UsageError: a pair is not NAME=PROVIDER. UnknownProvider: there is no such provider.
@@ -125,23 +125,23 @@ def plan(
 ) -> list[Row]:
     """Return a row for each key that was found, in the order of the sources.
 
-    ``again`` returns the hint that is this command with more words.
+    ``again`` returns this command line with more words, as a hint.
     """
     names = _Names(index, maps)
     rows: list[Row] = []
     for source in sources:
         rows += _rows(source, names, index, again)
-    _override(rows)
+    _skip_overridden(rows)
     for row in rows:
         if row.action is None:
-            _pass_over_what_is_no_key(row)
+            _skip_non_key(row)
     _join_equal(rows)
     _refuse_two_values(rows)
     return [row for row in rows if row.action != "joined"]
 
 
 class _Names:
-    """Whose key a name holds. The providers that come first keep a name that another one's definition also has."""
+    """The providers by the names of their keys. If two providers have the same name, the first one counts."""
 
     def __init__(self, index: Mapping[str, IndexEntry], maps: Mapping[str, str]) -> None:
         self._maps = maps
@@ -149,15 +149,15 @@ class _Names:
         self._short: dict[str, str] = {}
         for provider, entry in index.items():
             if entry.admin_of:
-                continue  # they are taken where --map says so
+                continue  # only --map imports an admin key
             for name in (*entry.env, *entry.aliases):
                 self._variables.setdefault(name, provider)
             for name in (provider, *entry.llm_names):
                 self._short.setdefault(name, provider)
 
     def provider_of(self, binding: Binding, *, is_json: bool) -> str | None:
-        whole = f"{binding.group}.{binding.name}"
-        mapped = self._maps.get(whole) or self._maps.get(binding.name)
+        dotted = f"{binding.group}.{binding.name}"
+        mapped = self._maps.get(dotted) or self._maps.get(binding.name)
         found = mapped or self._variables.get(binding.name)
         if found or not is_json:
             return found
@@ -181,7 +181,7 @@ def _rows(source: Source, names: _Names, index: Mapping[str, IndexEntry], again:
 
 
 def _owner_of(binding: Binding, index: Mapping[str, IndexEntry]) -> str | None:
-    """Return the provider whose keys alone have the form of a value under an unknown name."""
+    """Return the provider whose distinctive shape a value under an unknown name has, None if there is none."""
     value = binding.value.reveal().strip() if binding.value else ""
     if not 16 <= len(value) <= _LONGEST_SHAPED:
         return None
@@ -195,42 +195,43 @@ def _tail(binding: Binding) -> str | None:
     return tail_of(binding.value.reveal().strip()) if binding.value else None
 
 
-def _override(rows: list[Row]) -> None:
-    """Let the last value of a name count; an earlier one that differs is passed over."""
+def _skip_overridden(rows: list[Row]) -> None:
+    """Skip every value of a name that a later, different value overrides."""
     last: dict[tuple[str, str], Row] = {}
     for row in reversed(rows):
         if row.action is not None:
             continue
         winner = last.setdefault((row.binding.group, row.binding.name), row)
-        if winner is not row and not _same(winner, row):
+        if winner is not row and not _have_same_value(winner, row):
             row.tail = _tail(row.binding)
-            is_key = row.binding.value is not None and not in_place_of_key(row.binding.value.reveal())
+            is_key = row.binding.value is not None and not non_key_kind(row.binding.value.reveal())
             row.skip(f"overridden by {place_of(winner.binding)}", holds_key=is_key)
             row.tail = row.tail if is_key else None
 
 
-def _same(one: Row, other: Row) -> bool:
+def _have_same_value(one: Row, other: Row) -> bool:
     first, second = one.binding.value, other.binding.value
     return first is not None and second is not None and first.reveal().strip() == second.reveal().strip()
 
 
-def _pass_over_what_is_no_key(row: Row) -> None:
+def _skip_non_key(row: Row) -> None:
+    """Skip a row whose value is empty, a reference or a placeholder, and refuse one whose value cannot be read."""
     value = row.binding.value
     if value is None:
         row.refuse("its value cannot be read as text; nothing was sent or saved", "fix the line, or quote the value")
         return
-    what = in_place_of_key(value.reveal())
-    if what:
-        row.skip(what, holds_key=False)
+    kind = non_key_kind(value.reveal())
+    if kind:
+        row.skip(kind, holds_key=False)
 
 
 def _join_equal(rows: list[Row]) -> None:
-    """Make one key of several names of one provider with one value: it is that of the last source that has it."""
+    """Join the names of one provider that have the same value into one row, that of the last source."""
     kept: dict[str, list[Row]] = {}
     for row in reversed(rows):
         if row.action is not None or row.provider is None:
             continue
-        twin = next((other for other in kept.get(row.provider, ()) if _same(other, row)), None)
+        twin = next((other for other in kept.get(row.provider, ()) if _have_same_value(other, row)), None)
         if twin is None:
             kept.setdefault(row.provider, []).append(row)
         else:
@@ -243,6 +244,7 @@ def _join_equal(rows: list[Row]) -> None:
 
 
 def _refuse_two_values(rows: list[Row]) -> None:
+    """Refuse all keys of a provider for which there are different values."""
     found: dict[str, list[Row]] = {}
     for row in rows:
         if row.action is None and row.provider is not None:

@@ -1,7 +1,7 @@
 """Reads names and values for ``kojikey import`` from ``.env`` files, JSON objects, standard input and the environment.
 
-Owns: opening without blocking, size limits, and the position of each statement in its file. Must not: know what a name
-means, or keep a value as anything other than a secret.
+Owns: opening without blocking, size limits, and the position of each statement in its file. Must not: know the meaning
+of a name, or keep a value as anything other than a secret.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ _JSON_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"(\s*:)?', re.DOTALL)
 
 
 class Span(NamedTuple):
-    """The characters of a file's text from the first line of a statement to the end of its last, without line ends."""
+    """The position of a statement in a file's text, in characters, from its first line to the end of its last one."""
 
     start: int
     end: int
 
 
 class Binding(NamedTuple):
-    """A name and its value. ``file`` and ``line`` are None in the environment, ``line`` also where nobody counts.
+    """A name and its value. ``file`` and ``line`` are None in the environment.
 
-    ``value`` is None where it is no text, or could not be read; ``group`` is the member of a JSON object that the name
-    is in. ``span`` is where a statement of a file stands that can be replaced.
+    ``value`` is None if it is not text or could not be read. ``group`` is the name of the JSON object that contains the
+    name. ``span`` is the position of a statement that can be replaced.
     """
 
     file: str | None
@@ -58,9 +58,9 @@ class Binding(NamedTuple):
 
 
 class Source(NamedTuple):
-    """A source that was read. ``digest`` is that of a file whose lines can be replaced, ``""`` for any other.
+    """A source that was read. ``problems`` are sentences about lines that were skipped.
 
-    ``problems`` are lines that were passed over.
+    ``digest`` is the SHA-256 of a file whose lines can be replaced, ``""`` for another source.
     """
 
     file: str | None
@@ -71,22 +71,22 @@ class Source(NamedTuple):
 
 
 class Unread(NamedTuple):
-    """A source that could not be read, and why."""
+    """A source that could not be read, and the reason."""
 
     file: str
     reason: str
 
 
 def default_files() -> tuple[str, ...]:
-    """Return the files that are read where none is named: those that are there. A folder is likely a venv."""
+    """Return the default files that exist. A folder named ``.env`` is probably a virtual environment."""
     return tuple(name for name in DEFAULT_FILES if os.path.lexists(name) and not os.path.isdir(name))
 
 
 def read_file(path: str) -> Source | Unread:
-    """Return what a file holds, or standard input for ``-``.
+    """Return the content of a file, or of standard input for ``-``.
 
     Raises:
-        UsageError: it would be typed at a terminal, or is not a path.
+        UsageError: standard input is a terminal, or ``path`` is not a path.
     """
     try:
         data, is_regular = _standard_input() if path == STDIN else _content(path)
@@ -134,10 +134,10 @@ def _reason(error: OSError | ValueError) -> str:
 
 
 def _env_bindings(path: str, text: str) -> tuple[tuple[Binding, ...], tuple[str, ...]]:
-    """Return the statements of a ``.env`` file as python-dotenv reads them, and the lines that it cannot read.
+    """Return the statements of a ``.env`` file as python-dotenv reads them, and sentences about skipped lines.
 
-    Its own line numbers count from the blank lines before a statement, and a line end of Windows twice after a mistake:
-    here they are counted from where each statement stands.
+    Line numbers are counted here: python-dotenv's begin at the blank lines before a statement, and after a mistake it
+    counts a line end of Windows twice.
     """
     from dotenv.parser import parse_stream
 
@@ -168,7 +168,7 @@ def _line_starts(text: str) -> list[int]:
 def _without_long_lines(text: str) -> tuple[str, list[int]]:
     """Return a text of the same length with a comment in place of each line that is too long, and their numbers.
 
-    No key is so long. python-dotenv looks for a comment at each blank of a line, which takes the square of its length.
+    No key is that long, and python-dotenv's time grows with the square of the blanks in a line.
     """
     numbers: list[int] = []
     pieces = re.split(r"(\r\n|\r|\n)", text)
@@ -187,21 +187,21 @@ def _without_line_end(statement: str) -> str:
 
 
 class _Members(list[tuple[str, Any]]):
-    """A JSON object: its members in order, also where a name is there twice."""
+    """The members of a JSON object in order; a name may occur twice."""
 
 
 def _json_bindings(path: str, text: str) -> Source | None:
-    """Return the texts of a JSON object, those of the objects in it too; None where it is not one."""
+    """Return the members of a JSON object, and those of the objects in it; None if the text is not a JSON object."""
     try:
         document = json.loads(text, object_pairs_hook=_Members)
         bindings = tuple(_members(path, document, _lines(text))) if isinstance(document, _Members) else None
     except (ValueError, RecursionError):
-        return None  # what could not be read holds keys: it goes no further, not even as a cause
+        return None  # the error holds the text, which may have keys: do not raise from it
     return None if bindings is None else Source(path, "json", bindings)
 
 
 def _lines(text: str) -> Iterator[int]:
-    """Yield the line of each name of a JSON text, in order."""
+    """Yield the line number of each name in a JSON text, in order."""
     starts = _line_starts(text)
     return (bisect_right(starts, found.start()) for found in _JSON_TEXT.finditer(text) if found[1])
 
@@ -210,12 +210,12 @@ def _members(path: str, document: _Members, lines: Iterator[int]) -> Iterator[Bi
     for name, value in document:
         line = next(lines)
         if not isinstance(value, _Members):
-            _pass_over(value, lines)
+            _skip_names(value, lines)
             yield _member(path, line, name, value)
             continue
         for inner, held in value:
             inner_line = next(lines)
-            _pass_over(held, lines)
+            _skip_names(held, lines)
             yield _member(path, inner_line, inner, held, group=name)
 
 
@@ -224,12 +224,12 @@ def _member(path: str, line: int, name: str, value: Any, *, group: str = "") -> 
     return Binding(path, line, name, None if text is None else Secret(text), group)
 
 
-def _pass_over(value: Any, lines: Iterator[int]) -> None:
-    """Count the names in what is nested deeper than anybody keeps a key."""
+def _skip_names(value: Any, lines: Iterator[int]) -> None:
+    """Consume the line numbers of the names in a value that is nested too deep to be a key."""
     if isinstance(value, _Members):
         for _, inner in value:
             next(lines)
-            _pass_over(inner, lines)
+            _skip_names(inner, lines)
     elif isinstance(value, list):
         for inner in value:
-            _pass_over(inner, lines)
+            _skip_names(inner, lines)

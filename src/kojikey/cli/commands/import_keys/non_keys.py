@@ -1,7 +1,7 @@
 """Recognises values in a settings file that are not keys: empty, a reference to another place, or a placeholder.
 
-Must not: take a text that may be a key for one of these. A key is random: words of four letters between two signs
-do not happen in one, shorter ones count only where there is no digit.
+Must not: reject a text that may be a key. A key is random: a word of four letters between two punctuation marks does
+not occur in it; shorter words count only if the value has no digit.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _REPEATED = re.compile(r"(?:[A-Za-z0-9]{1,6}[-_.]){0,4}(?:[A-Za-z0-9]{1,4})?([x0
 _SHORTENED = re.compile(r"\.\.\.|\*\*\*|…|•••")
 
 
-def in_place_of_key(value: str) -> str:
-    """Return what a value is in place of a key: ``empty``, ``a reference``, ``a placeholder``; ``""`` for a key."""
+def non_key_kind(value: str) -> str:
+    """Return ``empty``, ``a reference`` or ``a placeholder`` for a value that is not a key, ``""`` if it may be one."""
     text = value.strip()
     if not text:
         return "empty"

@@ -1,7 +1,7 @@
-"""Saves the keys of ``kojikey import``: each is cleaned, given its base URL, tested and saved on its own.
+"""One run of ``kojikey import``: each key is cleaned, gets its base URL, and is tested and saved on its own.
 
-Owns: when a person is asked (before all tests about a base URL, after all of them about a verdict), and the result for
-each key. Must not: read a source, or print a result.
+Owns: the questions (about a base URL before all tests, about a verdict after all of them), and the result of each key.
+Must not: read a source, or print a result.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 
 from kojikey.cli.commands import change_output
 from kojikey.cli.commands.change_output import option_allowing
+from kojikey.cli.commands.import_keys.non_keys import non_key_kind
 from kojikey.cli.commands.import_keys.options import ROTATE
 from kojikey.cli.commands.import_keys.plan import Row, place_of, shown_name
 from kojikey.cli.commands.import_keys.sources import Source
-from kojikey.cli.commands.import_keys.values import in_place_of_key
 from kojikey.cli.context import Context
 from kojikey.cli.exits import Exit, code_of, hint_of
 from kojikey.cli.options import FORCE_SHAPE, NO_TEST
@@ -43,8 +43,8 @@ _ORIGIN = re.compile(r"https?://[^/]+")
 
 
 @dataclass(slots=True)
-class Taking:
-    """One run of the command, over all rows. ``error`` and ``is_interrupted`` say how it ended before its end."""
+class ImportRun:
+    """The state of one run over all rows. ``error`` or ``is_interrupted`` is set if it was stopped."""
 
     context: Context
     catalog: Catalog
@@ -56,33 +56,33 @@ class Taking:
     items: list[tuple[Row, Import]] = field(default_factory=list)
 
     def prepare(self, sources: Sequence[Source], index: dict[str, IndexEntry]) -> None:
-        """Clean each key, and settle where it is sent; a person is asked about a host that is not the provider's."""
-        for row in self._open():
+        """Clean each key and set its base URL; ask the person about a host that is not the provider's."""
+        for row in self._undecided():
             definition = self.catalog.get(str(row.provider))
             try:
                 self._clean(row, definition)
-                self._place(row, definition, index[definition.id], sources)
+                self._set_base_url(row, definition, index[definition.id], sources)
             except KojikeyError as error:
                 row.fail(error, code_of(error))
                 row.hint = row.hint or hint_of(error, command="import")
 
-    def _open(self) -> Iterator[Row]:
-        """Yield the rows about which nothing is settled yet."""
+    def _undecided(self) -> Iterator[Row]:
+        """Return the rows that have no result yet."""
         return (row for row in self.rows if row.action is None)
 
     def _clean(self, row: Row, definition: Definition) -> None:
-        assert row.binding.value is not None  # noqa: S101 - the plan has refused such a row
+        assert row.binding.value is not None  # noqa: S101 - the plan refused such a row
         force = self.context.call[FORCE_SHAPE]
         cleaned = clean(row.binding.value.reveal(), definition, self.catalog, force_shape=force)
         row.secret, row.tail = cleaned.secret, tail_of(cleaned.secret.reveal())
         if cleaned.warning:
             self.context.terminal.warn(f"{shown_name(row.binding)}: {cleaned.warning}")
 
-    def _place(self, row: Row, definition: Definition, entry: IndexEntry, sources: Sequence[Source]) -> None:
-        """Take the base URL that the same source has for the provider's SDK.
+    def _set_base_url(self, row: Row, definition: Definition, entry: IndexEntry, sources: Sequence[Source]) -> None:
+        """Set the base URL that the same source has under the name of the provider's SDK.
 
         Raises:
-            UsageError: it is not one.
+            UsageError: it is not a base URL.
         """
         name = entry.base_url_env
         given = _last_value(sources, row.binding.file, name) if name else None
@@ -93,10 +93,10 @@ class Taking:
                     next_step("add", definition.id, "--base-url", definition.base_url_form),
                 )
             return
-        if in_place_of_key(given):
-            row.refuse(f"its base URL, {name}, is {in_place_of_key(given)}", f"put the URL itself under {name}")
+        if non_key_kind(given):
+            row.refuse(f"its base URL, {name}, is {non_key_kind(given)}", f"put the URL itself under {name}")
             return
-        base_url, _ = definition.base_url_from(given)  # the SDK's form has the version's path, which needs no word
+        base_url, _ = definition.base_url_from(given)  # without a note: the SDK's form always has the version's path
         if base_url == definition.base_url:
             return
         row.base_url = base_url
@@ -104,12 +104,11 @@ class Taking:
             self._ask_about_host(row, definition, name)
 
     def _ask_about_host(self, row: Row, definition: Definition, name: str) -> None:
-        """Ask whether a key is to be sent to a host that is not its provider's; refuse it where nobody may be asked."""
-        terminal, host = self.context.terminal, _origin(str(row.base_url))
-        detail = f"{name} sends it to {host}, which is not a host of {definition.company}"
-        hint = next_step(
-            "add", definition.id, "--base-url", "URL" if looks_like_key(str(row.base_url)) else str(row.base_url)
-        )
+        """Ask whether to send a key to a host that is not its provider's; refuse it if no question is allowed."""
+        terminal, base_url = self.context.terminal, str(row.base_url)
+        host = "another host" if looks_like_key(base_url) else f"{_origin(base_url)}, which is"
+        detail = f"{name} sends it to {host} not a host of {definition.company}"
+        hint = next_step("add", definition.id, "--base-url", "URL" if looks_like_key(base_url) else base_url)
         if self.is_dry_run or not terminal.interactive:
             row.refuse(f"{detail}, and {'--dry-run does not ask' if self.is_dry_run else terminal.why_unasked}", hint)
         elif not terminal.confirm(
@@ -118,11 +117,11 @@ class Taking:
             row.refuse(detail, hint)
 
     def plan(self) -> None:
-        """Note for each key what would happen, without asking anything or changing anything."""
+        """Set the result that each key would have, without asking or changing anything."""
         from kojikey import wiring
 
         open_store = wiring.open_chosen_store(self.context.settings, self.context.person, may_ask=False)
-        self._intend(open_store)
+        self._compare(open_store)
         for row, item in self.items:
             if isinstance(item.error, (KekMissing, KekUnavailable)):
                 row.action, row.code = "exists", Exit.CONFLICT
@@ -130,27 +129,26 @@ class Taking:
                     "the account has a key; without the key-encryption key kojikey cannot tell whether it is the same"
                 )
             elif item.error is not None:
-                self._settle(row, item)
+                self._set_outcome(row, item)
             else:
-                would = {"add": "added", "unchanged": "unchanged"}.get(str(item.intent), "rotated")
-                row.action = would
+                row.action = {"add": "added", "unchanged": "unchanged"}.get(str(item.intent), "rotated")
 
-    def take(self) -> None:
+    def save(self) -> None:
         """Test and save each key."""
         from kojikey import wiring
 
-        if next(self._open(), None) is None:
+        if next(self._undecided(), None) is None:
             return
         context = self.context
         open_store = wiring.open_chosen_store(context.settings, context.person)
         destination = wiring.prepare_destination(open_store, context.settings, context.person, account=context.account)
         self.is_new_account = not open_store.has_account(context.account)
         try:
-            self._intend(open_store)
+            self._compare(open_store)
             if any(item.needs_saving for _, item in self.items):
                 self._check_network()
                 asyncio.run(self._save_all(destination))
-                self._finish(destination)
+                self._ask_undecided(destination)
         except KeyboardInterrupt:
             self.is_interrupted = True
         except KojikeyError as error:
@@ -158,7 +156,7 @@ class Taking:
         for row, item in self.items:
             if item.result is None and item.error is None and self.is_interrupted:
                 item.result = importing.left_staged(destination.open_store, item)
-            self._settle(row, item)
+            self._set_outcome(row, item)
 
     def _check_network(self) -> None:
         from kojikey import wiring
@@ -168,9 +166,10 @@ class Taking:
                 if item.needs_saving:
                     wiring.check_network(item.base_url)
 
-    def _intend(self, open_store: OpenStore) -> None:
-        for row in self._open():
-            assert row.secret is not None  # noqa: S101 - a row without one is refused
+    def _compare(self, open_store: OpenStore) -> None:
+        """Decide for each key whether it is new, saved already, or another one than the account has."""
+        for row in self._undecided():
+            assert row.secret is not None  # noqa: S101 - a row without one was refused
             definition = self.catalog.get(str(row.provider))
             base_url = definition.checked_base_url(row.base_url)
             target = Target(definition.id, base_url, (), definition.default_capabilities)
@@ -178,8 +177,8 @@ class Taking:
             importing.intend(open_store, item, may_rotate=self.context.call[ROTATE])
             self.items.append((row, item))
 
-    def _by_options(self, verdict: Verdict) -> bool:
-        """Decide by the options alone: a person is asked when all tests are made."""
+    def _approve_by_options(self, verdict: Verdict) -> bool:
+        """Return whether an option saves a key with this verdict; the person is asked after all tests."""
         return self.context.call[option_allowing(verdict)]
 
     async def _save_all(self, destination: Destination) -> None:
@@ -191,17 +190,17 @@ class Taking:
         items = [item for _, item in self.items if item.needs_saving]
         options = RunOptions.read(context.call)
         if context.call[NO_TEST]:
-            await importing.import_all(destination, items, Pace(None, self._by_options, options.concurrency))
+            await importing.import_all(destination, items, Pace(None, self._approve_by_options, options.concurrency))
             return
         traffic = options.traffic(tell=terminal.warn)
         proxies = wiring.proxies(terminal.warn)
         with terminal.status(f"asking {counted(len(items), 'provider')} about the keys"):
             async with open_probe(context, self.catalog, proxies, tell=terminal.warn, traffic=traffic) as probe:
-                pace = Pace(probe, self._by_options, options.concurrency, traffic.reserve)
+                pace = Pace(probe, self._approve_by_options, options.concurrency, traffic.reserve)
                 await importing.import_all(destination, items, pace)
 
-    def _finish(self, destination: Destination) -> None:
-        """Ask about each key that is neither plainly good nor plainly bad, where somebody may be asked."""
+    def _ask_undecided(self, destination: Destination) -> None:
+        """Ask about each key that is limited or could not be judged, if questions are allowed."""
         from kojikey.cli.commands.key_probe import run_operation
 
         if not self.context.terminal.interactive:
@@ -215,8 +214,8 @@ class Taking:
             approve = change_output.Approval(self.context, saving=f"save the {provider} key", advice=advice)
             run_operation(importing.finish(destination, item, approve))
 
-    def _settle(self, row: Row, item: Import) -> None:
-        """Note what became of a key."""
+    def _set_outcome(self, row: Row, item: Import) -> None:
+        """Set the result of a row from its import."""
         error, result = item.error, item.result
         if error is not None:
             row.fail(error, code_of(error))
@@ -228,10 +227,10 @@ class Taking:
         elif result is None:
             row.refuse("kojikey stopped before it; nothing was sent or saved", code=Exit.OK)
         else:
-            self._settle_result(row, item)
+            self._set_result(row, item)
 
-    def _settle_result(self, row: Row, item: Import) -> None:
-        assert item.result is not None  # noqa: S101 - looked at by the caller
+    def _set_result(self, row: Row, item: Import) -> None:
+        assert item.result is not None  # noqa: S101 - the caller checked it
         advice = for_unsaved(str(row.provider), has_key=item.intent != "add")
         row.result = result = advised(item.result, advice, self.context.terminal)
         row.action, row.code = result.action or "refused", change_output.exit_of(result)
@@ -247,7 +246,7 @@ class Taking:
 
 
 def _last_value(sources: Sequence[Source], file: str | None, name: str) -> str | None:
-    """Return the last value of a name in one source."""
+    """Return the last value of a name in the source ``file``, None if it has none."""
     found = [
         binding.value.reveal().strip()
         for source in sources
@@ -258,7 +257,7 @@ def _last_value(sources: Sequence[Source], file: str | None, name: str) -> str |
 
 
 def _is_own_host(base_url: str, definition: Definition) -> bool:
-    """Return whether a base URL is on a host of the provider's."""
+    """Return whether a base URL has a host of the provider."""
     if any(_origin(url) == _origin(base_url) for url in definition.base_urls.values()):
         return True
     form = re.escape(_origin(definition.base_url_form)) if definition.base_url_form else ""
