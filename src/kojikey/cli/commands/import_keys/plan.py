@@ -80,7 +80,7 @@ class Row:
         self.refuse(str(error), error.hint or "", code)
 
     def skip(self, detail: str, hint: str = "", *, holds_key: bool = True) -> None:
-        """Set the result: the statement has no key to save; ``holds_key`` if its value is one all the same."""
+        """Set the result: the statement has no key to save; ``holds_key`` if its value is still a key."""
         self.action, self.detail, self.hint, self.holds_key = "skipped", detail, hint, holds_key
 
 
