@@ -1,6 +1,6 @@
-"""Searches for a store's keys in places where they should not be, and for other text with a provider's shape.
+"""Searches files, streams and git for a store's keys, and for other text with the shape of a provider's keys.
 
-Owns: which keys are searched for, and whose key a match is. Must not: return a key's value; results have only masks.
+Owns: which keys are searched for, and which key a match is. Must not: return a key's value; results have only masks.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _SHORTEST_PREFIX = 3
 
 @dataclass(frozen=True, slots=True)
 class KnownKey:
-    """One version of a key of the store, opened."""
+    """One version of a key of the store, with its plaintext."""
 
     account: str
     provider: str
@@ -47,10 +47,10 @@ class KnownKey:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A key that was found. Of one that is not ours ``account`` and ``stage`` are None.
+    """A key that was found. ``account`` and ``stage`` are None for a key that is not in the store.
 
-    ``line`` is None for a key in a name, ``file`` for one in an object without a path. ``kind`` is that of a git
-    object, ``object`` its id, ``commit`` the first commit that reaches it.
+    ``line`` is None for a key in a file's name, ``file`` for one in a git object without a path. ``kind`` is the kind
+    of a git object, ``object`` its id, and ``commit`` the first commit that reaches it.
     """
 
     file: str | None
@@ -67,16 +67,16 @@ class Finding:
 
     @property
     def is_known(self) -> bool:
-        """Whether it is a key of the store."""
+        """Whether the key is in the store."""
         return self.account is not None
 
 
 def known_keys(
     open_store: OpenStore, *, account: str | None, damaged: Callable[[RecordChanged], None]
 ) -> list[KnownKey]:
-    """Return all versions of the keys of an account, or of every account, opened.
+    """Return all versions of the keys of an account, or of every account, with their plaintexts.
 
-    A record that was changed outside kojikey is reported to ``damaged``, and its key is not looked for.
+    The error about a record that was changed outside kojikey is passed to ``damaged``; its key is not searched for.
 
     Raises:
         CannotOpen: the KEK is missing or wrong.
@@ -96,7 +96,7 @@ def _opened(open_store: OpenStore, key: Key, version: Version) -> KnownKey:
 
 
 def distinctive_shapes(definitions: Iterable[Definition]) -> list[KeyShape]:
-    """Return the shapes that are recognised anywhere: of one provider alone, beginning with three fixed characters."""
+    """Return the shapes that only one provider has and that begin with at least three fixed characters."""
     shapes: list[KeyShape] = []
     for definition in definitions:
         for shape in definition.shapes:
@@ -110,7 +110,7 @@ def distinctive_shapes(definitions: Iterable[Definition]) -> list[KeyShape]:
 
 
 def fixed_prefix(pattern: str) -> str:
-    """Return the characters with which all that a regular expression takes begins, as far as that is plain."""
+    """Return fixed characters with which every match of a regular expression begins; ``""`` if that is not obvious."""
     literal = _LITERAL.match(pattern)
     text = literal[0] if literal else ""
     rest = pattern[len(text) :]
@@ -122,7 +122,7 @@ def fixed_prefix(pattern: str) -> str:
 
 
 def _outside_groups(pattern: str) -> str:
-    """Return what of a regular expression stands in no brackets."""
+    """Return a regular expression without its groups, character classes and escapes."""
     plain, depth = [], 0
     for character in re.sub(r"\\.|\[\^?\]?[^\]]*\]", "", pattern):
         depth += (character == "(") - (character == ")")
@@ -131,7 +131,7 @@ def _outside_groups(pattern: str) -> str:
 
 
 class LeakSearch:
-    """A search for some keys: in files, in a stream, in git."""
+    """A search for some keys in files, streams and git repositories."""
 
     def __init__(self, keys: Sequence[KnownKey], shapes: Sequence[KeyShape] = ()) -> None:
         self.tally = Tally()
@@ -141,17 +141,17 @@ class LeakSearch:
         self._files = FileSearch(self._scanner, self.tally)
 
     def path(self, path: str) -> Iterator[Finding]:
-        """Yield what is found in a file or folder."""
+        """Yield the keys in a file or folder."""
         for place in TreeSearch(self._files).path(path):
             yield self._finding(place.found, file=place.path)
 
     def stream(self, name: str, read: Read) -> Iterator[Finding]:
-        """Yield what is found in a stream."""
+        """Yield the keys in a stream; ``name`` is the file's name in the findings."""
         for place in self._files.stream(name, read):
             yield self._finding(place.found, file=place.path)
 
     def objects(self, git: Git) -> Iterator[Finding]:
-        """Yield what is found in all objects of a repository, with the commit that brought it in."""
+        """Yield the keys in all objects of a repository, each with the commit that introduced it."""
         from kojikey.scanning.git import GitSearch
         from kojikey.scanning.git_history import Origin
 
@@ -163,7 +163,7 @@ class LeakSearch:
             yield self._in_object(place, commit, file)
 
     def staged(self, git: Git) -> Iterator[Finding]:
-        """Yield what is found in what is about to be committed."""
+        """Yield the keys in the content that is about to be committed."""
         from kojikey.scanning.git import GitSearch
 
         self.tally.repositories += 1
@@ -200,7 +200,7 @@ class LeakSearch:
         )
 
     def shown(self, name: str) -> str:
-        """Return a name in which no key stands: masked, and as text that every encoding has."""
+        """Return a file's name with each key in it masked, as text that every encoding can write."""
         data = os.fsencode(name.removeprefix("./") or name)
         parts: list[bytes] = []
         done = 0

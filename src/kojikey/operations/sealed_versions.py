@@ -1,7 +1,7 @@
-"""Opens a saved version together with the plain-text members beside it.
+"""Opens a saved version, and checks the plain-text members beside it.
 
-Owns: that a version's fingerprint and shown characters are those of the key that is sealed in it. Must not: read a
-store. Not for ``kojikey run``, which has no time for more than the sealed record itself.
+Owns: that a version's fingerprint and tail are those of the key that is sealed in it. Must not: read a store. ``kojikey
+run`` does not use this: it only has time to open the sealed record.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from kojikey.sealing.envelope import Sealer
 
 
 def opened(sealer: Sealer, provider: str, version: Version) -> Secret:
-    """Return the key that a version holds.
+    """Return the plaintext of a version.
 
     Raises:
-        RecordChanged: it was changed or moved outside kojikey, or what is beside it belongs to another key.
-        RecordUnsupported: it is of a form that is not read here.
+        RecordChanged: it was changed or moved outside kojikey, or its fingerprint or tail belongs to another key.
+        RecordUnsupported: this version of kojikey does not read its form.
     """
     secret = sealer.open(version.sealed, provider=provider, version=version.number, base_url=version.base_url)
     if sealer.fingerprint(secret) != version.fingerprint or tail_of(secret.reveal()) != version.tail:
@@ -31,7 +31,7 @@ def opened(sealer: Sealer, provider: str, version: Version) -> Secret:
 
 
 def refused(sealer: Sealer, key: Key) -> Iterator[CannotOpen]:
-    """Yield an error for each version of a key that does not open, in order of their numbers."""
+    """Yield the error for each version of a key that does not open, in the order of their numbers."""
     for version in key.versions:
         try:
             opened(sealer, key.provider, version)

@@ -1,6 +1,6 @@
-"""Which saved keys a run of tests takes, and that it takes none by mistake.
+"""Selects the saved keys for a run of tests, and refuses a selection that is empty by mistake.
 
-A renamed secret of a CI service or a mistyped account must not make a job green that tested nothing.
+A CI job that tests nothing, because a secret was renamed or an account is misspelt, must not be green.
 Must not: open a key, or need the KEK.
 """
 
@@ -18,12 +18,11 @@ from kojikey.stores.base import Query, Store, Stored
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The keys that a query takes, to be read once from ``sources``: one a provider, or one for all of them.
+    """The selected keys. They can be read once from ``sources``: one for each provider, or one for all.
 
-    ``total`` is how many there are; where not ``is_counted``, at least so many. ``left_out`` counts those that the
-    query's shard or its moment alone leave out; it is None where counting them would read all of a store of which
-    this run reads a part. ``missing`` are named providers at which the account has no key, while it has one at another
-    that was named.
+    ``total`` is the number of keys; at least that many if not ``is_counted``. ``left_out`` is the number of keys that
+    only the query's shard or ``not_tested_since`` excludes; None if counting them would take a scan of the whole store.
+    ``missing`` are the named providers at which the account has no key, if it has one at another named provider.
     """
 
     sources: tuple[Iterator[Stored], ...]
@@ -34,14 +33,13 @@ class Selection:
 
 
 def select(store: Store, query: Query, *, ahead: int, allow_empty: bool = False) -> Selection:
-    """Select the keys that a query takes, without holding them.
+    """Return the keys of a query, without reading them all into memory.
 
-    They are counted where the engine counts. Where it would have to be scanned for that, so many are read ``ahead`` in
-    place of it, from the one scan that the run makes. With ``allow_empty`` it may be that there is no key at all; an
-    account that does not exist is still an error.
+    They are counted if the engine can count. If counting would take a scan, the first ``ahead`` keys are read instead,
+    from the only scan that the run makes. With ``allow_empty`` there may be no key at all, but the account must exist.
 
     Raises:
-        AccountNotFound: the store has nothing of the account. NotFound: it has no key that the query could take.
+        AccountNotFound: the store has no record of the account. NotFound, KeyNotFound: there is no key.
     """
     selection, providers = _read_ahead(store, query, ahead) if store.partitioned else _counted(store, query)
     if query.shard is None and query.not_tested_since is None:
@@ -75,10 +73,10 @@ def _read_ahead(store: Store, query: Query, most: int) -> tuple[Selection, froze
 
 
 def refuse_unknown_account(store: Store, account: str) -> None:
-    """Check that a store has something of an account: its document, or (where somebody took that away) a key.
+    """Check that a store has an account: its document, or a key if the document was removed outside kojikey.
 
     Raises:
-        AccountNotFound: it has nothing.
+        AccountNotFound: it has neither.
     """
     if store.read(account_ref(account)) is None and next(store.scan(Query(account=account)), None) is None:
         raise AccountNotFound(account)

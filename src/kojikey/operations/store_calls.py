@@ -1,4 +1,4 @@
-"""Where the store calls of an asynchronous operation are made: in place for one key, on one thread for many.
+"""Makes the store calls of an asynchronous operation: directly for one key, in a separate thread for many.
 
 Owns: that a store is used by one thread at a time, and that a call which has begun is finished. Must not: know what a
 call does.
@@ -18,17 +18,17 @@ class StoreCalls(Protocol):
     """Makes a store call and returns its result."""
 
     async def __call__(self, call: Callable[[], _Result]) -> _Result:
-        """Make the call. Raises what the call raises."""
+        """Return the result of the call. Raises the error of the call."""
         ...
 
 
 async def in_place(call: Callable[[], _Result]) -> _Result:
-    """Make a store call here and now: for an operation on one key, beside which nothing else waits."""
+    """Make a store call in the event loop's own thread: for an operation on one key, when no other task waits."""
     return call()
 
 
 class StoreThread:
-    """Makes store calls one after the other on a thread of its own, so that requests go on meanwhile."""
+    """Makes store calls one after the other in a separate thread, while the event loop handles requests."""
 
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(1, "kojikey-store")
@@ -40,10 +40,10 @@ class StoreThread:
         self._executor.shutdown()
 
     async def __call__(self, call: Callable[[], _Result]) -> _Result:
-        """Make a store call, and return its result also where the task is cancelled while the call runs.
+        """Make a store call and return its result, even if the task is cancelled during the call.
 
-        What the store has done is so never reported as not done; the cancellation comes at the task's next wait. A call
-        that has not begun when its task is cancelled is never made.
+        The cancellation is raised at the task's next wait. So a change that the store has made is never reported as not
+        made. A call that has not begun when its task is cancelled is not made.
         """
         submitted = self._executor.submit(call)
         waiter = asyncio.wrap_future(submitted)

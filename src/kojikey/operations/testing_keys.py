@@ -1,9 +1,9 @@
-"""Testing saved keys: many at once, each outcome kept with the version that was tested.
+"""Tests saved keys, many at a time, and saves each outcome on the version that was tested.
 
 Memory does not grow with the number of keys. One worker thread uses the store: it reads keys ahead, opens them, and
-saves outcomes many at a time; requests wait for it only where it falls far behind. Keys are read from several sources
-(one a provider, or one for all of them where the engine charges for each scan). Each source, and each provider in it,
-has its share of the requests under way, so that a provider that hangs holds up no other.
+saves outcomes in batches; requests wait for it only if it falls far behind. Keys are read from several sources: one for
+each provider, or one for all if the engine charges for each scan. Each source, and each provider in it, has a share of
+the concurrent requests, so that a provider that does not answer delays no other.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from kojikey.operations.store_calls import StoreThread
 from kojikey.stores.base import Stored
 
 Keep = Callable[[OpenStore, Sequence[Found]], list[Kept]]
-"""Saves outcomes, and tells for each whether it was saved."""
+"""Saves outcomes, and returns for each whether it was saved."""
 
 _AT_ONCE = 128  # keys whose accounts are read with one request
 _LINGER_S = 0.05  # how long an outcome waits for others before it is saved
-_MOST_AHEAD = 8  # times as many keys are read ahead where all before them wait for an endpoint that asked for a pause
-_BACKLOG = 8 * BATCH  # outcomes that may wait to be saved before no further test begins
+_MOST_AHEAD = 8  # this many times more keys are read ahead while all keys that were read wait for a paused endpoint
+_BACKLOG = 8 * BATCH  # no further test begins while this many outcomes wait to be saved
 
 
 class Unopened(Struct, frozen=True):
-    """A key that could not be tested, because its record does not open. Names of a wrong form are quoted."""
+    """A key that was not tested, because its record does not open. Names with a wrong form are quoted."""
 
     account: str
     provider: str
@@ -62,12 +62,12 @@ async def run_tests(
 ) -> None:
     """Test the current version of each key, at most ``concurrency`` at a time; ``emit`` gets results as they come.
 
-    What is emitted is saved, or says that it is not. A record that does not open is emitted as such and does not
-    stop the others. Cancelled, it keeps and emits what was finished. The open store is used from one other thread
-    until this returns.
+    A result is emitted after its outcome was saved, or says that it was not. A record that does not open is emitted as
+    ``Unopened``, and the others are tested. After a cancellation, finished tests are saved and emitted. Until this
+    returns, another thread uses the open store.
 
     Raises:
-        StoreUnavailable: the store went away. What was finished but could not be saved was emitted as such.
+        StoreUnavailable: the store went away. Finished tests that could not be saved were emitted, and say so.
         KekMissing, KekUnavailable: no key can be opened.
     """
     with StoreThread() as in_store:
@@ -87,14 +87,14 @@ class _Source:
     keys: Iterator[Stored]
     ready: deque[_Opened | Unopened] = field(default_factory=deque)
     waiting: Counter[str] = field(default_factory=Counter)
-    """How many of those that are ready each provider has; ``under_way``: how many of the tests of each one seen run."""
+    """The number of ready keys of each provider; ``under_way`` has that of running tests of each provider seen."""
     under_way: Counter[str] = field(default_factory=Counter)
     is_far_ahead: bool = False
-    """Whether so many are ready that it is not waited for keys of another provider any more."""
+    """Whether so many keys are ready that the run no longer waits for keys of another provider."""
     running: int = 0
     begun: int = 0
     is_held_up: bool = False
-    """Whether all that is ready must wait for its endpoint; what comes after it may be for another one."""
+    """Whether all ready keys must wait for their endpoints; keys that are read later may have another one."""
     is_loading: bool = False
     is_exhausted: bool = False
 
@@ -119,7 +119,7 @@ class _Source:
         return item
 
     def has_its_share(self, provider: str, share: int) -> bool:
-        """Return whether a provider has its part of a source's share, while another one has, or may have, keys."""
+        """Return whether a provider uses its part of a source's share, while another provider has or may have keys."""
         others = self.waiting if self.is_exhausted or self.is_far_ahead else self.under_way
         return len(others) > 1 and self.under_way[provider] >= -(-share // len(others))
 
@@ -156,7 +156,7 @@ class _Run:
         return not self.jobs and not self.outbox and all(source.is_finished for source in self.sources)
 
     async def _settle(self) -> None:
-        """Stop what runs, and keep what is finished; also where this very task was cancelled."""
+        """Cancel the running tests and save the finished ones, also if this task itself was cancelled."""
         for test in self.tests:
             test.cancel()
         await asyncio.gather(*self.tests, *self.jobs, return_exceptions=True)
@@ -164,7 +164,7 @@ class _Run:
             await self._save([self.outbox.popleft() for _ in range(min(BATCH, len(self.outbox)))])
 
     async def _pause(self, seconds: float | None) -> None:
-        """Wait until something happened, at most so long (None: for as long as it takes)."""
+        """Wait until a test or a store call has ended, for at most ``seconds`` (None: without a limit)."""
         waited = [seconds] if seconds is not None else []
         if self.outbox and not self.is_saving:
             waited.append(_LINGER_S)
@@ -245,7 +245,7 @@ class _Run:
     # --- with the providers ---
 
     def _begin(self) -> float | None:
-        """Begin the tests that may begin; return the seconds until another one may, None where that is not known."""
+        """Start the tests that may start; return the seconds until another one may, None if that is not known."""
         wait: float | None = None
         while len(self.tests) < self.concurrency and len(self.outbox) < _BACKLOG:
             source, item, wait = self._next()
@@ -262,12 +262,12 @@ class _Run:
         if any(not source.is_exhausted and not source.is_loading and not source.ready for source in self.sources):
             self.woken.set()
         self._load()
-        if self._is_done():  # where the last ones did not open, nothing else ends the wait
+        if self._is_done():  # if the last keys did not open, no test will end the wait
             self.woken.set()
         return wait
 
     def _next(self) -> tuple[_Source | None, _Opened | Unopened | None, float | None]:
-        """Take the next key that may be tested, with its source; or return for how long all of them must wait."""
+        """Take the next key that may be tested, and return it with its source; or return the seconds to wait."""
         unfinished = sum(not source.is_finished for source in self.sources)
         share = max(1, -(-self.concurrency // max(1, unfinished)))
         waits: list[float] = []
@@ -281,7 +281,7 @@ class _Run:
         return None, None, min((wait for wait in waits if wait < inf), default=None)
 
     def _next_of(self, source: _Source, share: int) -> tuple[_Opened | Unopened | None, float]:
-        """Take the first key of a source whose endpoint may be asked now; or return how long all of them must wait."""
+        """Take the first key of a source whose endpoint may be asked now; or return the seconds to wait."""
         waits: dict[tuple[str, str], float] = {}
         for index, item in enumerate(source.ready):
             if isinstance(item, Unopened):

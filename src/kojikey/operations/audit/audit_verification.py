@@ -1,4 +1,4 @@
-"""Whether an account's audit trail, or the keys in it, were changed outside kojikey.
+"""Verifies that an account's audit trail and its keys were not changed outside kojikey.
 
 Owns: the rules by which an account's record, its events and its keys have to agree. Must not: change anything.
 """
@@ -23,7 +23,7 @@ from kojikey.model.errors import (
 from kojikey.model.key import Key, Stage
 from kojikey.model.ref import Document, account_ref
 from kojikey.model.trail_end import TrailEnd
-from kojikey.operations.audit.auditing import everyone
+from kojikey.operations.audit.auditing import account_names
 from kojikey.operations.audit.expected_keys import ExpectedKeys
 from kojikey.operations.audit.known_trail import RememberedEnd
 from kojikey.operations.key_records import key_of
@@ -39,23 +39,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kojikey.operations.audit.known_trail import KnownTrails
 
-_ATTEMPTS = 25  # of an account that changed while it was read
+_ATTEMPTS = 25  # for an account that is changed while it is read
 UNSIGNED_ACTIONS = frozenset({"removed", "granted", "revoked", "changed"})
 """Actions that are possible without the KEK. An unsigned event of any other kind was written outside kojikey."""
 
 
 def verify(open_store: OpenStore, *, account: str | None, known: KnownTrails | None = None) -> AuditResult:
-    """Recompute the chain of one account, or of all that the store has, and open every version of their keys.
+    """Recompute the chain of one account, or of all accounts, and open every version of their keys.
 
-    What is wrong is in the result, of each account: the first event that was changed, removed, added or reordered
-    outside kojikey, each key that does not fit the events, and each record that does not open. With ``known`` also each
-    account that was rolled back to before the state that is remembered of it; where all is right, its end is
-    remembered.
+    The result has for each account the first event that was changed, removed, added or reordered outside kojikey, each
+    key that does not agree with the events, and each record that does not open. With ``known``, it also has each account
+    that was rolled back to a state before the remembered one, and the end of each trail without an error is remembered.
 
     Raises:
-        AccountNotFound: the store knows nothing of the account that was named.
-        CannotOpen: the KEK is missing or wrong, so nothing can be said.
-        UnsafeConfig: what is remembered cannot be read.
+        AccountNotFound: the store has nothing of the named account.
+        CannotOpen: the KEK is missing or wrong, so nothing can be verified.
+        UnsafeConfig: the remembered ends cannot be read.
     """
     verified: dict[str, int] = {}  # with the number of the last event
     broken: dict[str, tuple[CannotOpen, ...]] = {}
@@ -78,7 +77,7 @@ def verify(open_store: OpenStore, *, account: str | None, known: KnownTrails | N
     if account is not None and not verified and not broken:
         raise AccountNotFound(account)
     if account is None and not broken and not all(isinstance(e.get("account"), str) for e in open_store.store.events()):
-        broken[""] = (RecordChanged("of an event"),)  # and of no account that there is: its own would have missed it
+        broken[""] = (RecordChanged("of an event"),)  # it names no account: any account's chain would have missed it
     return AuditResult(
         (),
         verified=tuple(sorted(verified)),
@@ -91,22 +90,22 @@ def verify(open_store: OpenStore, *, account: str | None, known: KnownTrails | N
 
 
 def _all_accounts(store: Store, known: KnownTrails | None) -> Iterator[str]:
-    """Yield every account of a store, and those that are remembered and gone, where we would see them."""
+    """Yield every account of a store, then the remembered accounts that it no longer has."""
     seen = set()
-    for name in everyone(store):
+    for name in account_names(store):
         seen.add(name)
         yield name
-    if known is not None and store.sees_every_account():  # else each of the others would be asked for in vain
+    if known is not None and store.sees_every_account():  # others may be accounts that this database role cannot see
         yield from (name for name in known.accounts() if name not in seen)
 
 
 def accept(known: KnownTrails, result: AuditResult) -> AuditResult:
-    """Remember the states that accounts were rolled back to, and return the result as it is then.
+    """Remember the present states of rolled-back accounts, and return the result without their errors.
 
-    Accounts with which something else is wrong as well stay as they are.
+    An account that has another error as well is not accepted.
 
     Raises:
-        FileUnwritable: those from there on are not accepted.
+        FileUnwritable: the accounts that follow were not accepted.
     """
     accepted = {name: result.rolled_back[name] for name in result.acceptable}
     for account, end in accepted.items():
@@ -123,30 +122,30 @@ def accept(known: KnownTrails, result: AuditResult) -> AuditResult:
 
 
 def ensure_whole(open_store: OpenStore, *, account: str) -> None:
-    """Check one account as :func:`verify` does.
+    """Check one account by :func:`verify`.
 
     Raises:
-        AuditBroken, RecordChanged, RecordUnsupported: the first thing that is wrong. AccountNotFound: as there.
+        AuditBroken, RecordChanged, RecordUnsupported: the first error of the account. Also those of :func:`verify`.
     """
     for problems in verify(open_store, account=account).broken.values():
         raise problems[0]
 
 
 def ensure_known(open_store: OpenStore, key: Key, stage: Stage) -> None:
-    """Check that the version which a key has in a stage is the one that the account's events say.
+    """Check that a key has in a stage the version that it should have by the account's events.
 
     Raises:
-        AuditBroken: it is not, or the events were changed outside kojikey, so that they prove nothing.
+        AuditBroken: it has another one, or the events were changed outside kojikey and prove nothing.
     """
     stored = open_store.account(key.account)
     if stored is None or stored.document["wrapped"] is None:
         raise open_store.nothing_of(key.account)
-    end, standing = _followed(open_store, key.account, stored)
-    standing.ensure_known(key, stage, end=end.seq)
+    end, expected = _followed(open_store, key.account, stored)
+    expected.ensure_known(key, stage, end=end.seq)
 
 
 class _Checked(NamedTuple):
-    """What the check of one account found: how many events there are, are unsigned or lost, and what is wrong."""
+    """The result for one account: the number of its last event, the counts of unsigned and lost ones, the errors."""
 
     last: int = 0
     unsigned: int = 0
@@ -157,15 +156,15 @@ class _Checked(NamedTuple):
 
     @property
     def is_touched(self) -> bool:
-        """Whether anything is wrong but a rollback, to a state that is whole in itself."""
+        """Whether there is an error other than a rollback."""
         return len(self.problems) > self.is_rolled_back
 
 
 def _checked(open_store: OpenStore, account: str, known: KnownTrails | None) -> _Checked | None:
-    """Check one account, again while somebody changes it; None where there is nothing of it."""
+    """Check one account, and repeat that if somebody changes it meanwhile; None if the store has nothing of it."""
     for _ in range(_ATTEMPTS):
         before = open_store.store.read(account_ref(account))
-        # What is remembered is read first: another process may move it on to events that are added from now on.
+        # The remembered end is read before the events: another process may replace it with that of newer events.
         remembered = RememberedEnd(account, known.recall(account) if known is not None else None)
         found = _checked_once(open_store, account, remembered)
         if found is None or not found.problems or before == open_store.store.read(account_ref(account)):
@@ -178,23 +177,23 @@ def _checked_once(open_store: OpenStore, account: str, remembered: RememberedEnd
         stored = open_store.account(account)
         if stored is None:
             return _ensure_nothing(open_store.store, account, remembered)
-        end, standing = _followed(open_store, account, stored, remembered)
+        end, expected = _followed(open_store, account, stored, remembered)
     except CannotOpen as error:
         ensure_kek(open_store, error)
         return _Checked(problems=(error, *_refused(open_store, account)))
     missing = tuple(remembered.missing())
-    problems = (*missing, *_key_problems(open_store, account, stored, standing, end.seq))
+    problems = (*missing, *_key_problems(open_store, account, stored, expected, end.seq))
     return _Checked(end.seq, end.unsigned, end.lost, problems, end.as_remembered(), bool(missing))
 
 
 def ensure_kek(open_store: OpenStore, error: CannotOpen) -> None:
-    """Check that an error is about one account's records, and not about the KEK of all of them.
+    """Return if an error is about one account's records alone.
 
     Raises:
-        CannotOpen: it is about the KEK, or about the header that names it.
+        CannotOpen: it is about the KEK of all accounts, or about the header that names it.
     """
     if isinstance(error, WrongKek):
-        open_store.kek()  # of the store it may be the right one, though not of this account
+        open_store.kek()  # raises, unless the KEK is the store's and only this account is wrapped with another
     elif not isinstance(error, (AuditBroken, RecordUnsupported, RecordChanged)) or _is_of_header(error):
         raise error
 
@@ -204,11 +203,11 @@ def _is_of_header(error: CannotOpen) -> bool:
 
 
 def _refused(open_store: OpenStore, account: str) -> Iterator[CannotOpen]:
-    """Yield an error for each record of an account that does not open, where its events prove nothing any more."""
+    """Yield an error for each record of an account that does not open, for an account whose events are broken."""
     try:
         sealer = open_store.sealer(account)
     except (CannotOpen, NotFound):
-        return  # then no record of it opens; that the account is damaged was said
+        return  # no record opens, and the account has an error already
     for stored in open_store.store.scan(Query(account=account)):
         try:
             key = key_of(stored)
@@ -219,9 +218,9 @@ def _refused(open_store: OpenStore, account: str) -> Iterator[CannotOpen]:
 
 
 def _key_problems(
-    open_store: OpenStore, account: str, stored: Stored, standing: ExpectedKeys, end: int
+    open_store: OpenStore, account: str, stored: Stored, expected: ExpectedKeys, end: int
 ) -> Iterator[CannotOpen]:
-    """Yield an error for each key that does not fit the events, and for each version that does not open."""
+    """Yield an error for each key that does not agree with the events, and for each version that does not open."""
     if stored.document["wrapped"] is None:
         if next(open_store.store.scan(Query(account=account)), None) is not None:
             yield AuditBroken(account, end, "removed the account, but it still has keys")
@@ -234,13 +233,13 @@ def _key_problems(
         except RecordChanged as error:
             yield error
         else:
-            yield from standing.misplaced(key, end=end)
+            yield from expected.misplaced(key, end=end)
             yield from refused(sealer, key)
-    yield from standing.missing(there, end=end)
+    yield from expected.missing(there, end=end)
 
 
 def _ensure_nothing(store: Store, account: str, remembered: RememberedEnd) -> _Checked | None:
-    """Check that an account without a document has nothing else either, and had nothing when it was verified here."""
+    """Check that an account without a document has no events and keys, and that none are remembered here."""
     for event in store.events(account):
         first = event.get("seq")
         raise AuditBroken(
@@ -257,19 +256,19 @@ def _ensure_nothing(store: Store, account: str, remembered: RememberedEnd) -> _C
 def _followed(
     open_store: OpenStore, account: str, stored: Stored, remembered: RememberedEnd | None = None
 ) -> tuple[_End, ExpectedKeys]:
-    """Follow an account's events to the end, each checked; return that end, and the keys that there are by them.
+    """Check an account's events one after the other; return the end of the chain, and the keys to expect by them.
 
     Raises:
-        AuditBroken: the first event that was touched is named.
+        AuditBroken: an event was changed outside kojikey; the first one is named.
     """
     audit, removed = stored.document["audit"], stored.document["wrapped"] is None
     sealer = None if removed else open_store.sealer_for(account, stored.document)
-    # What was signed with a data key that is gone (the account was removed) can be counted, but not recomputed.
+    # Events that were signed with the data key of a removed account can be counted, but not recomputed.
     lost = audit["seq"] if removed else audit.get("from", 0)
-    end, standing = _End(), ExpectedKeys(account)
+    end, expected = _End(), ExpectedKeys(account)
     for event in open_store.store.events(account):
         end = _next(sealer if end.seq >= lost else None, account, event, end)
-        standing.follow(event)
+        expected.follow(event)
         if remembered is not None:
             remembered.follow(end.seq, end.mac)
         if end.seq == lost and not end.removed:
@@ -277,14 +276,14 @@ def _followed(
     _check_end(audit, account, end)
     if sealer is not None:
         _check_head(sealer, audit, account, end)
-    return end, standing
+    return end, expected
 
 
 class _End(NamedTuple):
-    """The chain as far as it was followed.
+    """The state of the chain after an event.
 
-    ``signed`` is the last event whose signature was verified. ``removed`` tells that the account was removed and did
-    nothing since: roles may still be granted and revoked, without a signature.
+    ``signed`` has the number and link of the last event whose signature was verified. ``removed``: the account was
+    removed, and no signed event came after that (roles may be granted and revoked, without a signature).
     """
 
     seq: int = 0
@@ -296,7 +295,7 @@ class _End(NamedTuple):
     removed: bool = False
 
     def as_remembered(self) -> TrailEnd | None:
-        """Return what is remembered of it; None of one that kojikey cannot have written, in a trail that is lost."""
+        """Return the end to remember; None if its members have a wrong form, as can be in a lost part of the trail."""
         for time in (self.time, ""):
             with suppress(ValueError):
                 return TrailEnd.checked(self.seq, self.mac, time)
@@ -304,7 +303,7 @@ class _End(NamedTuple):
 
 
 def _next(sealer: Sealer | None, account: str, event: Document, before: _End) -> _End:
-    """Check one event against what came before; without a sealer only that it is in its place."""
+    """Check that one event follows the one before; without a sealer, check its place alone and not its link."""
     seq, mac = before.seq + 1, event.get("mac")
     if event.get("seq") != seq or not isinstance(mac, str):
         raise AuditBroken(account, seq, "is missing or out of order")
@@ -320,22 +319,22 @@ def _next(sealer: Sealer | None, account: str, event: Document, before: _End) ->
 
 
 def is_unsigned(event: Document) -> bool:
-    """Return whether an event was made without the KEK, here or where it was copied from."""
-    return event.get("signed") is not True or _was(event, "unsigned")
+    """Return whether an event was made without the KEK, here or in the store that it was copied from."""
+    return event.get("signed") is not True or _has_mark(event, "unsigned")
 
 
 def is_lost(event: Document) -> bool:
-    """Return whether an event could not be recomputed any more where it was copied from."""
-    return _was(event, "lost")
+    """Return whether an event could not be recomputed in the store that it was copied from."""
+    return _has_mark(event, "lost")
 
 
-def _was(event: Document, what: str) -> bool:
+def _has_mark(event: Document, mark: str) -> bool:
     origin = event.get("origin")
-    return isinstance(origin, dict) and origin.get(what) is True
+    return isinstance(origin, dict) and origin.get(mark) is True
 
 
 def _is_signed(sealer: Sealer, account: str, event: Document, before: _End) -> bool:
-    """Check the link of an event; return whether it is a signed one."""
+    """Check the link of an event; return whether the event is signed."""
     seq, signed = before.seq + 1, event.get("signed") is True
     if not signed and event.get("action") not in UNSIGNED_ACTIONS:
         raise AuditBroken(account, seq, "has lost its signature")
@@ -346,7 +345,7 @@ def _is_signed(sealer: Sealer, account: str, event: Document, before: _End) -> b
 
 
 def _check_end(audit: Document, account: str, end: _End) -> None:
-    """Check that the account's record ends with the last event that is there."""
+    """Check that the last event is the one that the account's record names."""
     if audit["seq"] > end.seq or not end.seq:
         raise AuditBroken(account, end.seq + 1, "was cut off: the account's record knows of later events")
     if audit["seq"] < end.seq:
@@ -356,7 +355,7 @@ def _check_end(audit: Document, account: str, end: _End) -> None:
 
 
 def _check_head(sealer: Sealer, audit: Document, account: str, end: _End) -> None:
-    """Check what binds the last signed event, and the beginning of what can be verified, into the account's record."""
+    """Check the value in the account's record that binds the last signed event and the first verifiable one."""
     last, mac = end.signed or (0, NO_LINK)
     if end.signed is None or not same(audit["head"], chain_head(sealer, last, mac, audit)):
         raise AuditBroken(

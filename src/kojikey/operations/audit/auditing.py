@@ -1,4 +1,4 @@
-"""Lists what happened to the keys, from the audit trail, and checks the form of each event.
+"""Lists the events of the audit trail, and checks the form of each.
 
 Owns: the form of an event. Must not: decide whether somebody changed the trail (``audit_verification.py`` does).
 """
@@ -22,9 +22,9 @@ from kojikey.stores.base import Store
 def events(
     store: Store, *, account: str | None, provider: str | None = None, since: datetime | None = None
 ) -> AuditResult:
-    """Return the events of an account (None: of all) in order, of one provider or since a moment where given.
+    """Return the events of an account (None: of all accounts) in order, of one provider or since a moment if given.
 
-    An event that kojikey cannot have written is left out, and named in the result.
+    The result has an error for each event that kojikey cannot have written, in place of the event.
     """
     found: list[Document] = []
     has_damaged = False
@@ -38,9 +38,9 @@ def events(
 
 
 def _unreadable(store: Store, account: str | None) -> Iterator[CannotOpen]:
-    """Yield an error for each damaged event. Its place is counted: the event itself can say anything of it."""
+    """Yield an error for each damaged event. Its number is counted, because the event itself can have any number."""
     is_named = False
-    for name in everyone(store) if account is None else (account,):
+    for name in account_names(store) if account is None else (account,):
         seq = 0
         for event in store.events(name):
             if _is_readable(event):
@@ -61,7 +61,7 @@ def _is_readable(event: Document) -> bool:
 
 
 def readable(event: Document) -> Document:
-    """Return an event of a store, after making sure that it has the form of one.
+    """Return an event of a store unchanged, after checking its form.
 
     Raises:
         RecordChanged: it was changed or added outside kojikey.
@@ -81,7 +81,7 @@ def readable(event: Document) -> Document:
 
 def _origin(value: object) -> object:
     if not isinstance(value, dict):
-        raise ValueError("not an origin")  # noqa: TRY004 - one kind of error for all that is wrong
+        raise ValueError("not an origin")  # noqa: TRY004 - one type of error for everything that can be wrong
     validators.text(value["store"])
     validators.count(value["seq"])
     return value
@@ -120,8 +120,8 @@ _MEMBERS: dict[str, Callable[[object], object]] = {
 }
 
 
-def everyone(store: Store) -> Iterator[str]:
-    """Yield every account that the store knows anything of, also where the account's own document is gone."""
+def account_names(store: Store) -> Iterator[str]:
+    """Yield every account that has a document, an event or a key in the store."""
     seen: set[object] = set()
     events = (event.get("account") for event in store.events())
     for name in chain((s.ref.account for s in store.accounts()), events, (s.ref.account for s in store.scan())):

@@ -1,8 +1,10 @@
-"""Compares the keys that an account should have by its events with those that the store has.
+"""Compares the keys that an account should have by its events with the keys that the store has.
 
-Owns: which events say that a key exists, and which version of it is current, previous and staged. Rows of a store can
-be put back or removed one by one; the trail is bound to the account's record, so it no longer matches such rows. Must
-not: check the trail itself (``auditing.py``), or open a version (``sealed_versions.py``).
+A writer of the store can restore or remove single rows. The trail is bound to the account's record, so it does not
+agree with such rows.
+
+Owns: which events create and remove a key, and which move its versions between stages. Must not: check the trail itself
+(``audit_verification.py``), or open a version (``sealed_versions.py``).
 """
 
 from __future__ import annotations
@@ -16,8 +18,8 @@ from kojikey.model.key import Key, Stage, Version
 from kojikey.model.ref import Document
 
 
-class _Said(NamedTuple):
-    """What the last event that speaks of a stage says is in it; without a version nothing is."""
+class _Expected(NamedTuple):
+    """The version that a stage has by the last event about it; ``version`` is None if the stage is empty."""
 
     seq: object
     action: object
@@ -30,12 +32,12 @@ class _Said(NamedTuple):
         return (version.number, version.fingerprint) == (self.version, self.fingerprint)
 
 
-_Stages = dict[Stage, _Said | None]
-"""What is known of each stage of a key; None where an event of an earlier release did not say it."""
+_Stages = dict[Stage, _Expected | None]
+"""The expected content of each stage of a key; None if an event of an earlier release did not say it."""
 
 
 class ExpectedKeys:
-    """What the events of one account say of its keys, as far as they were followed."""
+    """The keys that one account should have by the events that were followed."""
 
     def __init__(self, account: str) -> None:
         self._account = account
@@ -44,7 +46,7 @@ class ExpectedKeys:
     def follow(self, event: Document) -> None:
         """Take note of the account's next event."""
         if event.get("origin") is not None and event.get("signed") is True:
-            return  # it happened in another store; what was copied has an event of its own
+            return  # it happened in another store; the copy of the key has an event of its own
         provider, action = event.get("provider"), event.get("action")
         if action == "removed" and provider is None:
             self._keys.clear()
@@ -56,84 +58,81 @@ class ExpectedKeys:
             _move(self._keys[str(provider)], event)
 
     def misplaced(self, key: Key, *, end: int) -> Iterator[AuditBroken]:
-        """Yield an error for each stage of a key that the events say something else of; ``end`` is the last's number.
-
-        A key that was looked at is not missing (see :meth:`missing`).
-        """
+        """Yield an error for each stage of a key that disagrees with the events; ``end`` is the last event's number."""
         stages = self._keys.get(key.provider)
         if stages is None:
             text = f"the {key.provider} key was added outside kojikey: no event says where it is from"
             yield self._broken(end, text)
             return
-        for stage, said in stages.items():
-            if said is not None and not said.is_of(key.version(stage)):
-                yield self._broken(end, _difference(key, stage, said))
+        for stage, expected in stages.items():
+            if expected is not None and not expected.is_of(key.version(stage)):
+                yield self._broken(end, _difference(key, stage, expected))
 
     def missing(self, there: set[str], *, end: int) -> Iterator[AuditBroken]:
-        """Yield an error for each key that is there by the events, and is not among those that were found."""
+        """Yield an error for each key that should exist by the events, and is not at a provider in ``there``."""
         for provider, stages in self._keys.items():
-            said = stages[Stage.CURRENT]
-            if provider not in there and said is not None:
-                text = f"the {validators.shown(provider)} key was removed outside kojikey: {_last_about(said)} it"
+            expected = stages[Stage.CURRENT]
+            if provider not in there and expected is not None:
+                text = f"the {validators.shown(provider)} key was removed outside kojikey: {_last_about(expected)} it"
                 yield self._broken(end, text)
 
     def ensure_known(self, key: Key, stage: Stage, *, end: int) -> None:
-        """Check that what a stage of a key holds is what the events say.
+        """Check that a stage of a key has the version that it should have by the events.
 
         Raises:
-            AuditBroken: they say something else, or nothing.
+            AuditBroken: it has another one, or the events have no such key.
         """
-        said = self._keys.get(key.provider, {}).get(stage, _Said(end, None))
-        if said is not None and not said.is_of(key.version(stage)):
-            raise self._broken(end, _difference(key, stage, said))
+        expected = self._keys.get(key.provider, {}).get(stage, _Expected(end, None))
+        if expected is not None and not expected.is_of(key.version(stage)):
+            raise self._broken(end, _difference(key, stage, expected))
 
     def _broken(self, end: int, otherwise: str) -> AuditBroken:
         return AuditBroken(self._account, end + 1, f"is missing, or {otherwise}")
 
 
 def _begun(event: Document) -> _Stages:
-    """Return the stages of a key that an event says is there from now on."""
-    nothing = _Said(event.get("seq"), event.get("action"))
-    stages: _Stages = {Stage.CURRENT: _said(event), Stage.PREVIOUS: nothing, Stage.STAGED: nothing}
+    """Return the stages of a key after the event that created it."""
+    nothing = _Expected(event.get("seq"), event.get("action"))
+    stages: _Stages = {Stage.CURRENT: _expected(event), Stage.PREVIOUS: nothing, Stage.STAGED: nothing}
     if event.get("action") == "copied":
-        # A key is copied with all its versions. Releases before this one did not say which those are.
+        # A key is copied with all its versions. Earlier releases recorded only the current one.
         others = event.get("others")
         for stage in (Stage.PREVIOUS, Stage.STAGED):
             told = others.get(stage.value, {}) if isinstance(others, dict) else None
             stages[stage] = (
-                _said({**event, "version": None, "fingerprint": None, **told}) if isinstance(told, dict) else None
+                _expected({**event, "version": None, "fingerprint": None, **told}) if isinstance(told, dict) else None
             )
     return stages
 
 
 def _move(stages: _Stages, event: Document) -> None:
-    """Change the stages of a key as an event says that they were."""
-    action, nothing = event.get("action"), _Said(event.get("seq"), event.get("action"))
+    """Apply an event to the stages of a key."""
+    action, nothing = event.get("action"), _Expected(event.get("seq"), event.get("action"))
     if action == "staged" or (action == "minted" and event.get("version") is not None):
-        stages[Stage.STAGED] = _said(event)  # what was minted is staged in the same step
+        stages[Stage.STAGED] = _expected(event)  # a minted key is staged in the same step
     elif action == "promoted":
-        stages |= {Stage.CURRENT: _said(event), Stage.PREVIOUS: stages[Stage.CURRENT], Stage.STAGED: nothing}
+        stages |= {Stage.CURRENT: _expected(event), Stage.PREVIOUS: stages[Stage.CURRENT], Stage.STAGED: nothing}
     elif action == "rolled_back":
-        stages |= {Stage.CURRENT: _said(event), Stage.PREVIOUS: stages[Stage.CURRENT]}
+        stages |= {Stage.CURRENT: _expected(event), Stage.PREVIOUS: stages[Stage.CURRENT]}
     elif action == "aborted":
         stages[Stage.STAGED] = nothing
     elif action == "retired":
         stages[Stage.PREVIOUS] = nothing
 
 
-def _said(event: Document) -> _Said:
-    return _Said(event.get("seq"), event.get("action"), event.get("version"), event.get("fingerprint"))
+def _expected(event: Document) -> _Expected:
+    return _Expected(event.get("seq"), event.get("action"), event.get("version"), event.get("fingerprint"))
 
 
-def _difference(key: Key, stage: Stage, said: _Said) -> str:
+def _difference(key: Key, stage: Stage, expected: _Expected) -> str:
     version = "" if stage is Stage.CURRENT else f"{stage.value} version of the "
     subject = f"the {version}{key.provider} key"
-    if said.version is None:
+    if expected.version is None:
         return f"{subject} was added outside kojikey: no event says where it is from"
     if key.version(stage) is None:
-        return f"{subject} was removed outside kojikey: {_last_about(said)} it"
-    return f"{subject} was changed outside kojikey: {_last_about(said)} the key, and names another version"
+        return f"{subject} was removed outside kojikey: {_last_about(expected)} it"
+    return f"{subject} was changed outside kojikey: {_last_about(expected)} the key, and names another version"
 
 
-def _last_about(said: _Said) -> str:
-    return f"event {validators.shown(said.seq)} ({validators.shown(said.action)}) is the last one about"
+def _last_about(expected: _Expected) -> str:
+    return f"event {validators.shown(expected.seq)} ({validators.shown(expected.action)}) is the last one about"
