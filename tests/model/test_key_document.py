@@ -35,6 +35,7 @@ def test_a_key_reads_back_as_it_was_written() -> None:
         replace(KEY, account="Not A Name"),
         replace(KEY, versions=(replace(CURRENT, tail="vwxyz"),)),
         replace(KEY, versions=(replace(CURRENT, pending={"more": 1}),)),
+        replace(KEY, versions=(replace(CURRENT, pending={"label": "x"}),)),
         replace(KEY, versions=(replace(CURRENT, last_test=Record("fine", "ok", MOMENT, None)),)),
     ],
 )

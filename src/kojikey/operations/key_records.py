@@ -48,10 +48,14 @@ def scan_keys(store: Store, query: Query, *, damaged: Callable[[Ref, RecordChang
     are still yielded.
     """
     for page in store.pages(query):
-        keys = [key for key in read_keys([row[2] for row in page]) if key is not None]
-        accounts, providers = [key.account for key in keys], [key.provider for key in keys]
-        if accounts == [row[0] for row in page] and providers == [row[1] for row in page]:
-            yield from keys
+        keys = read_keys([row[2] for row in page])
+        good = [
+            key
+            for key, row in zip(keys, page, strict=True)
+            if key is not None and key.account == row[0] and key.provider == row[1]
+        ]
+        if len(good) == len(page):
+            yield from good
             continue
         for row in page:
             stored = key_in(row, store.place)
