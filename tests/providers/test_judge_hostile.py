@@ -72,6 +72,26 @@ def test_a_hostile_body_says_nothing(body: bytes) -> None:
         finding.detail.encode()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": NaN}', '{"a": [Infinity, -Infinity]}', '{"a": 1e999}', '{"a": "\\ud800"}', '{"a": 1, "a": 2}',
+        '{"a": ' + "9" * 400 + "}", '{"a": -0.0, "b": 1.0, "c": 1E+2}', '{"a": "\\ud83d\\ude00 \\u0000"}', '["\x7f"]',
+    ],
+)  # fmt: skip
+def test_what_python_reads_as_json_is_read_the_same(text: str) -> None:
+    """It is read with another reader first, which is stricter."""
+    found = evidence_of(Answer(200, {}, text.encode())).document
+    assert repr(found) == repr(json.loads(text))
+
+
+@pytest.mark.parametrize(
+    "text", ["{'a': 1}", '{"a": 01}', '{"a": 1,}', '{"a": "\x01"}', "{} {}", '{"a": 9' + "9" * 5000 + "}"]
+)
+def test_what_is_no_json_is_no_document(text: str) -> None:
+    assert evidence_of(Answer(200, {}, text.encode())).document is None
+
+
 def test_an_answer_and_its_evidence_do_not_show_the_body() -> None:
     answer = Answer(400, {}, b'{"error": {"message": "a body that may hold the key"}}')
     assert "may hold" not in repr(answer)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import respx
 
+from kojikey.model.secret import Secret
+from kojikey.providers.requests.probe import Prober, ProbeRequest
 from support.played_providers import ELEVEN, GOOGLE, SUBSCRIPTION, VOICE, answer, calls
-from support.probing import ELEVENLABS_KEY, GEMINI_KEY, probe
+from support.probing import CATALOG, ELEVENLABS_KEY, GEMINI_KEY, Time, probe
 
 
 def test_gemini_lists_models_and_counts_tokens_with_one_of_them(google: respx.MockRouter) -> None:
@@ -202,3 +205,23 @@ def test_a_key_that_comes_back_as_a_voice_goes_into_no_url(eleven: respx.MockRou
     verdict = probe("elevenlabs", deep=True)
     assert calls(eleven)[-1] == "POST /v1/text-to-speech/kojikeyNoSuchVoice00"
     assert ELEVENLABS_KEY[4:16] not in str(calls(eleven)) + repr(verdict)
+
+
+def test_what_is_kept_for_the_next_key_has_no_key_and_is_not_mixed_up(google: respx.MockRouter) -> None:
+    keys = ["AQ." + letter * 40 for letter in "ab"]
+    models = ("gemini-2.5-pro", "gemini-2.5-flash-lite")
+
+    async def tested() -> str:
+        async with Prober(surroundings=Time().surroundings()) as prober:
+            for key in keys:
+                for model in models:
+                    await prober.test(ProbeRequest(CATALOG.get("google_gemini"), Secret(key), models=(model,)))
+            return repr(prober._exchange.__dict__ if prober._exchange else None)
+
+    kept = asyncio.run(tested())
+    assert "countTokens" in kept
+    assert not any(key in kept for key in keys)
+    sent = [(call.request.headers["x-goog-api-key"], call.request.url.path) for call in google.calls]
+    of_first, of_second = ([path for sender, path in sent if sender == key] for key in keys)
+    assert of_first == of_second
+    assert [path for path in of_first if ":" in path] == [f"/v1beta/models/{model}:countTokens" for model in models]

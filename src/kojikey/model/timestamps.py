@@ -24,7 +24,7 @@ _FIRST_YEAR = 2000
 
 def now() -> str:
     """Return the present moment, for example ``2026-11-23T04:47:00Z``."""
-    return stamp(datetime.now(UTC))
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")  # is UTC: half the work of stamp()
 
 
 def stamp(moment: datetime) -> str:

@@ -14,6 +14,7 @@ from kojikey.providers.answers.finding import Subject
 from kojikey.providers.definition import PLACEHOLDER, filled
 
 _COMMAND = re.compile(r"\{(rotate|test)\}")
+_NO_HINT = Hint()
 _BEFORE_SIGN = re.compile(r"\s+([,;:])")
 
 
@@ -82,7 +83,7 @@ def hint_of(templates: tuple[str, str], values: Values) -> Hint:
     """
     template = _chosen(templates, values)
     if not template:
-        return Hint()
+        return _NO_HINT
     pieces = _COMMAND.split(template)
     pieces[::2] = [_text(piece, values) for piece in pieces[::2]]
     pieces[0], pieces[-1] = pieces[0].lstrip(" :;."), pieces[-1].rstrip(" :;.")

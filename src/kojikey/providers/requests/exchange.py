@@ -15,6 +15,7 @@ import socket
 import ssl
 import zlib
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -39,7 +40,7 @@ _HEADERS = (
     (b"accept-encoding", b"identity"),
 )
 _HEADERS_KEPT = ("content-type", "location", "retry-after", "retry-after-ms", "date")
-_MOST_TARGETS = 256
+_MOST_PREPARED = 256
 _SENDABLE = re.compile("[!-~]+")
 
 
@@ -70,7 +71,7 @@ class Exchange:
         self._opener, self._limit = opener, body_limit
         self._addresses: Addresses = {}
         self._tls: ssl.SSLContext | None = None
-        self._targets: dict[tuple[str, tuple[tuple[str, str], ...]], _Target] = {}
+        self._prepared: dict[tuple[int, str, tuple[tuple[str, str], ...]], _Prepared] = {}
 
     async def close(self) -> None:
         """Let connections finish closing, which takes one turn of the loop, with TLS two."""
@@ -92,8 +93,7 @@ class Exchange:
         pool = httpcore2.AsyncConnectionPool(
             ssl_context=self._tls, proxy=_proxy_of(proxy, self._tls) if proxy else None, network_backend=network
         )
-        origin = self._target(base_url, ()).url.origin
-        return Session(lambda: pool.create_connection(origin), network, limit=self._limit)
+        return Session(lambda: pool.create_connection(_target(base_url).origin), network, limit=self._limit)
 
     async def send(self, session: Session, call: Call, *, is_fresh: bool = False) -> Answer | Fault:
         """Make one request and return its answer, or the reason why there is none.
@@ -114,7 +114,7 @@ class Exchange:
         self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None, timeout: float
     ) -> Answer | Fault:
         """Make one request that does not test a key, over a new connection, and return its answer."""
-        target = self._target(url.partition("?")[0], tuple(parse_qsl(urlsplit(url).query)))
+        target = _target(url.partition("?")[0], tuple(parse_qsl(urlsplit(url).query)))
         session = self.session(url)
         fields = [(b"host", target.host), *_HEADERS]
         fields += [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in headers.items()]
@@ -129,15 +129,15 @@ class Exchange:
             session.close()
 
     def _request(self, call: Call) -> httpcore2.Request:
-        check, definition = call.check, call.definition
-        target = self._target(call.base_url + filled(check.path, call.values), tuple(check.query.items()))
-        kind, content = _body(check)
-        key = (definition.auth_header.encode("ascii"), (definition.auth_prefix + call.secret.reveal()).encode("ascii"))
-        fixed = ((name.encode("ascii"), value.encode("ascii")) for name, value in definition.headers.items())
-        headers = [(b"host", target.host), *_HEADERS, *fixed, key]
-        if content:
-            headers += [(b"content-type", kind), (b"content-length", str(len(content)).encode())]
-        return httpcore2.Request(check.method.encode("ascii"), target.url, headers=headers, content=content)
+        place = id(call.check), call.base_url, tuple(call.values.items())
+        prepared = self._prepared.get(place)
+        if prepared is None:
+            if len(self._prepared) >= _MOST_PREPARED:
+                self._prepared.clear()
+            prepared = self._prepared[place] = _prepare(call)
+        key = (prepared.key_name, (call.definition.auth_prefix + call.secret.reveal()).encode("ascii"))
+        headers = [*prepared.headers, key, *prepared.content_headers]
+        return httpcore2.Request(prepared.method, prepared.url, headers=headers, content=prepared.content)
 
     def _complete(self, received: Received) -> Answer:
         content, is_cut = received.body, received.is_cut
@@ -148,30 +148,49 @@ class Exchange:
         headers = {name: received.headers[name] for name in _HEADERS_KEPT if name in received.headers}
         return Answer(received.status, headers, content, is_cut, received.is_doubtful)
 
-    def _target(self, url: str, query: tuple[tuple[str, str], ...]) -> _Target:
-        target = self._targets.get((url, query))
-        if target is None:
-            if len(self._targets) >= _MOST_TARGETS:
-                self._targets.clear()
-            target = self._targets[url, query] = _parsed(url, query)
-        return target
+
+class _Prepared(NamedTuple):
+    """A request of a check without the key: the same for all keys, and encoding it takes as long as sending it.
+
+    ``check`` is here to keep it alive, so that no other one gets its id.
+    """
+
+    check: Check
+    method: bytes
+    url: httpcore2.URL
+    headers: list[tuple[bytes, bytes]]
+    key_name: bytes
+    content_headers: list[tuple[bytes, bytes]]
+    content: bytes
+
+
+def _prepare(call: Call) -> _Prepared:
+    definition, check = call.definition, call.check.with_values(call.values)
+    target = _target(call.base_url + filled(check.path, call.values), tuple(check.query.items()))
+    fixed = ((name.encode("ascii"), value.encode("ascii")) for name, value in definition.headers.items())
+    headers = [(b"host", target.host), *_HEADERS, *fixed]
+    kind, content = _body(check)
+    content_headers = [(b"content-type", kind), (b"content-length", str(len(content)).encode())] if content else []
+    key_name = definition.auth_header.encode("ascii")
+    return _Prepared(call.check, check.method.encode("ascii"), target.url, headers, key_name, content_headers, content)
 
 
 class _Target(NamedTuple):
-    """The URL of a request and its Host header."""
+    """The URL of a request, its origin and its Host header."""
 
     url: httpcore2.URL
+    origin: httpcore2.Origin
     host: bytes
 
 
-def _parsed(url: str, query: tuple[tuple[str, str], ...]) -> _Target:
+@lru_cache(maxsize=256)
+def _target(url: str, query: tuple[tuple[str, str], ...] = ()) -> _Target:
     parts = urlsplit(url)
     path = quote(parts.path or "/", safe="/:@!$&'()*+,;=~%-._") + (f"?{urlencode(query)}" if query else "")
     scheme, host = parts.scheme.encode(), (parts.hostname or "").encode()
     port = parts.port or {"https": 443, "http": 80}[parts.scheme]
-    return _Target(
-        httpcore2.URL(scheme=scheme, host=host, port=port, target=path.encode("ascii")), parts.netloc.encode()
-    )
+    target = httpcore2.URL(scheme=scheme, host=host, port=port, target=path.encode("ascii"))
+    return _Target(target, target.origin, parts.netloc.encode())
 
 
 def _body(check: Check) -> tuple[bytes, bytes]:

@@ -304,8 +304,7 @@ class _Run:
             await self._wait_for_turn()
             made.attempts += not is_fresh
             timeout = max(0.001, min(self.timeout, self.watch.left()))
-            check = made.check.with_values(made.values)
-            call = Call(definition, check, self.base_url, self.request.secret, made.values, timeout)
+            call = Call(definition, made.check, self.base_url, self.request.secret, made.values, timeout)
             got = await self.exchange.send(self.session, call, is_fresh=is_fresh)
         except asyncio.CancelledError:
             if self.watch.limit.expired():

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
-from contextlib import aclosing
 from typing import Any, NamedTuple, cast
 
 import httpcore2
@@ -114,12 +113,12 @@ class Session:
     async def _body(self, response: httpcore2.Response) -> tuple[bytes, bool]:
         body = bytearray()
         try:
-            stream = cast(AsyncIterable[bytes], response.stream)
-            async with aclosing(cast(AsyncGenerator[bytes, None], aiter(stream))) as parts:
-                async for part in parts:
-                    body += part
-                    if len(body) > self._limit:
-                        break
+            parts = cast(AsyncGenerator[bytes, None], aiter(cast(AsyncIterable[bytes], response.stream)))
+            async for part in parts:  # it closes itself at its end, and where it raises
+                body += part
+                if len(body) > self._limit:
+                    await parts.aclose()
+                    break
         finally:
             await response.aclose()
         return bytes(body[: self._limit]), len(body) > self._limit
