@@ -223,3 +223,16 @@ def test_the_store_is_opened_once(kojikey: Program, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(SqliteStore, "_open", counted)
     kojikey.added("google_gemini")
     assert len(opened) == 1
+
+
+@pytest.mark.parametrize("name", ["GEMINI_API_KEY", "KEY", "A_1"])
+def test_a_variable_that_is_not_set_is_named(kojikey: Program, name: str) -> None:
+    ended = kojikey("add", "elevenlabs", "--from-env", name, "--json")
+    assert (ended.code, ended.error["message"]) == (2, f"the variable {name} is not set; nothing was changed")
+    assert "forks and bots get no secrets" in ended.error["hint"]
+
+
+@pytest.mark.parametrize("name", ["hunter2", "AKIAIOSFODNN7EXAMPLE", "Zq3f", "", "X" * 40])
+def test_what_may_be_a_key_in_place_of_a_variable_is_not_repeated(kojikey: Program, name: str) -> None:
+    ended = kojikey("add", "elevenlabs", "--from-env", name, "--json")
+    assert (ended.code, not name or name not in ended.said) == (2, True)

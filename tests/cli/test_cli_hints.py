@@ -184,6 +184,36 @@ def test_a_mistake_in_an_option_is_met_with_what_to_type_instead(kojikey: Progra
     assert "kojikey --help" not in ended.err
 
 
+def test_only_a_hint_that_can_be_typed_as_a_whole_line_begins_with_try(kojikey: Program) -> None:
+    assert "\n  try: kojikey add elevenlabs\n" in kojikey("get", "elevenlabs", "--reveal").err
+    assert "\n  kojikey providers lists them: elevenlabs, " in kojikey("list", "nowhere").err
+
+
+def test_the_version_beside_anything_else_is_refused_with_the_way_to_it(kojikey: Program) -> None:
+    for words in (["--version", "--json"], ["list", "--version"], ["-V", "list"]):
+        ended = kojikey(*words)
+        assert (ended.code, "stands alone" in ended.err, "kojikey --version" in ended.err) == (2, True, True), (
+            ended.said
+        )
+
+
+@pytest.mark.parametrize("words", [["list", "--help", "--json"], ["store", "init", "--json", "-h"]])
+def test_help_with_json_is_one_document_too(kojikey: Program, words: list[str]) -> None:
+    ended = kojikey(*words)
+    topic = " ".join(word for word in words if not word.startswith("-"))
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.document == kojikey("help", *topic.split(), "--json").document
+    assert ended.result["text"].startswith(f"Usage: kojikey {topic} ")
+
+
+def test_a_key_of_another_provider_is_to_be_tested_where_it_was_to_be_tested(kojikey: Program) -> None:
+    key = kojikey.key("openai").key
+    hint = kojikey("test", "elevenlabs", "--stdin", "--json", stdin=key).error["hint"]
+    assert hint.startswith("kojikey test openai --stdin takes it there")
+    hint = kojikey("add", "elevenlabs", "--stdin", "--json", stdin=key).error["hint"]
+    assert hint.startswith("kojikey add openai takes it there")
+
+
 def test_a_mistake_without_a_hint_of_its_own_leads_to_the_help_of_its_command(kojikey: Program) -> None:
     assert kojikey("add", "elevenlabs", "--nonsense", "--json").error["hint"] == "kojikey add --help"
 

@@ -46,6 +46,25 @@ def test_the_account_is_from_the_option_the_environment_the_file_and_the_default
     assert kojikey("list", "--json", KOJIKEY_ACCOUNT="").results[0]["account"] == "from-file"
 
 
+@pytest.mark.parametrize("origin", ["KOJIKEY_ACCOUNT", "config.toml"])
+def test_a_malformed_account_is_reported_with_its_origin(kojikey: Program, origin: str) -> None:
+    configured(kojikey, 'account = "Acme"\n' if origin == "config.toml" else "")
+    ended = kojikey("list", "--json", **({"KOJIKEY_ACCOUNT": "Acme"} if origin == "KOJIKEY_ACCOUNT" else {}))
+    assert (ended.code, ended.error["message"]) == (
+        2, f"in {origin}: an account name has no capital letters; nothing was done",
+    )  # fmt: skip
+    assert kojikey("list", "-a", "Acme", "--json").error["message"].startswith("an account name")
+
+
+@pytest.mark.parametrize("origin", ["KOJIKEY_STORE", "config.toml"])
+def test_a_store_that_does_not_exist_is_reported_with_its_origin(kojikey: Program, origin: str) -> None:
+    configured(kojikey, 'store = "team"\n' if origin == "config.toml" else "")
+    ended = kojikey("list", "--json", **({"KOJIKEY_STORE": "team"} if origin == "KOJIKEY_STORE" else {}))
+    assert ended.code == 5
+    assert ended.error["message"].startswith(f"in {origin}: there is no store of that name")
+    assert kojikey("list", "-s", "team", "--json").error["message"].startswith("there is no store of that name")
+
+
 def test_the_store_is_from_the_option_the_environment_the_file_and_the_default(
     kojikey: Program, tmp_path: Path
 ) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import kojikey
 from kojikey.cli.registry import MODULES
-from kojikey.model.next_step import Hint, Next, commands_of, is_command_first, next_step
+from kojikey.model.next_step import Hint, Next, commands_of, is_one_command, next_step
 
 PACKAGE = Path(kojikey.__file__).parent
 WRITES_SHELL = ("completion", "tour.py", "sample_keys.py", "github.py", "junit.py", "sarif.py")
@@ -39,9 +39,10 @@ def test_hints_keep_their_commands_when_they_are_put_together() -> None:
 
 
 def test_only_a_hint_that_begins_with_a_command_can_be_typed_as_it_stands() -> None:
-    assert is_command_first(Hint(next_step("list"), " shows it"))
-    assert not is_command_first(Hint("see ", next_step("list")))
-    assert not is_command_first("kojikey list")
+    assert is_one_command(next_step("list"))
+    assert not is_one_command(Hint(next_step("list"), " shows it"))
+    assert not is_one_command(Hint("see ", next_step("list")))
+    assert not is_one_command("kojikey list")
 
 
 def test_a_hint_survives_a_pickle() -> None:

@@ -152,10 +152,10 @@ def test_an_entry_of_no_proxy_that_cannot_be_used_is_ignored_with_one_warning(en
     warning = proxies.warning()
     assert warning is not None
     assert warning.startswith("NO_PROXY: ")
-    assert (entry in warning) == (" " not in entry)
+    assert entry in warning
 
 
-@pytest.mark.parametrize("entry", [f"x/{KEY}", "\x1b]0;x\x07", "é:é", "a/" * 200, f"{KEY}:key"])
+@pytest.mark.parametrize("entry", [f"x/{KEY}", "\x1b]0;x\x07", "é:é", "a/" * 200, f"{KEY}:key", f"a {KEY}"])
 def test_an_entry_that_may_be_anything_is_not_repeated(entry: str) -> None:
     warning = read(no_proxy=entry).warning()
     assert warning == "no_proxy: the entry (not shown) cannot be used and is ignored"

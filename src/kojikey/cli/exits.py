@@ -106,7 +106,7 @@ _STORE_HINTS: tuple[tuple[type[errors.KojikeyError], str], ...] = (
     (errors.StoreLocked, "wait until the other process has ended, then run the command again"),
     (
         errors.WrongKek,
-        "give the KEK, or type the passphrase, of this store (after store rekey the new one); a lost one cannot be recovered",
+        "give the KEK or passphrase of this store (since a re-keying the new one); a lost one cannot be recovered",
     ),
 )
 

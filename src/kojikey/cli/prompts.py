@@ -6,6 +6,7 @@ Owns: the text of a prompt, the number of tries, and the name of a source that i
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 
@@ -21,6 +22,7 @@ from kojikey.model.secret import Secret
 from kojikey.model.text_file import decoded
 
 _LIMIT_BYTES = 64 * 1024
+_VARIABLE = re.compile(r"[A-Z]{1,16}(?:_[A-Z0-9]{1,16}){0,5}")
 _NO_SECRETS = "in CI it may be a secret that is not set; forks and bots get no secrets"
 _KEEP_IT_HIDDEN = "do not paste the secret now: the shell would show it and keep it in its history"
 
@@ -101,6 +103,8 @@ def has_key_source(call: Call) -> bool:
 
 def _from_variable(name: str, terminal: Terminal) -> Secret:
     value = terminal.environ.get(name)
+    if value is None and _is_plainly_a_name(name):
+        raise UsageError(f"the variable {name} is not set", hint=_NO_SECRETS, effect=Effect.NOTHING_CHANGED)
     if value is None:
         raise UsageError(
             "the environment variable that --from-env names is not set",
@@ -108,6 +112,13 @@ def _from_variable(name: str, terminal: Terminal) -> Secret:
             effect=Effect.NOTHING_CHANGED,
         )
     return _filled(value, f"the variable {name}", hint=_NO_SECRETS)
+
+
+def _is_plainly_a_name(text: str) -> bool:
+    """Return whether a text is what people call a variable, and so no key that was put in its place."""
+    from kojikey.model.key_detection import looks_like_key
+
+    return _VARIABLE.fullmatch(text) is not None and not looks_like_key(text)
 
 
 def _from_stdin() -> Secret:

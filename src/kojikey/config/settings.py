@@ -10,7 +10,7 @@ import re
 import sys
 
 from kojikey.model.account import DEFAULT_ACCOUNT, checked_account
-from kojikey.model.errors import Effect, StoreNotFound, UnsafeConfig, UsageError
+from kojikey.model.errors import BadAccount, Effect, StoreNotFound, UnsafeConfig, UsageError
 from kojikey.model.fast_namedtuple import NamedTuple
 from kojikey.model.next_step import next_step
 from kojikey.model.ownership import foreign_writer, quoted
@@ -149,7 +149,7 @@ class Settings:
         self.store = self._chosen(store, "KOJIKEY_STORE", "store", LOCAL)
         variables = (name for name in ("KOJIKEY_NO_INPUT", "CI") if _truth(environ, name))
         self.ruled_out_by = "--no-input" if no_input else next(variables, "")
-        checked_account(self.account.value)
+        self._check_account()
 
     def _chosen(self, option: str | None, variable: str, name: str, default: str) -> Setting:
         if option is not None:
@@ -159,6 +159,14 @@ class Settings:
         if name in self.config:
             return Setting(self.config[name], "config.toml")
         return Setting(default, "default")
+
+    def _check_account(self) -> None:
+        try:
+            checked_account(self.account.value)
+        except BadAccount as error:
+            if self.account.origin not in _COMMAND_LINE:
+                error.place = self.account.origin
+            raise
 
     @property
     def no_input(self) -> bool:
@@ -194,12 +202,15 @@ class Settings:
                 )
             return name
         known = ", ".join(sorted({LOCAL, *stores}))
-        raise StoreNotFound(
+        error = StoreNotFound(
             "",  # the name is not repeated: it may be a key that was put in the wrong place
             f"there is no store of that name in {self.home.config_file} (known: {known})",
             hint=_meant_file(name) or next_step("store init", "URL", "--name", "NAME", "--kek", "SOURCE"),
             effect=Effect.NOTHING_DONE,
         )
+        if self.store.origin not in _COMMAND_LINE:
+            error.place = self.store.origin
+        raise error
 
     @property
     def is_local(self) -> bool:

@@ -61,9 +61,9 @@ def finish_or_discard(provider: str, *, account: str | None = None) -> Hint:
     return Hint("finish it with ", resume, ", or discard it with ", abort)
 
 
-def is_command_first(text: str) -> bool:
-    """Return whether a hint begins with a command."""
-    return isinstance(text, Hint) and bool(text.parts) and isinstance(text.parts[0], Next)
+def is_one_command(text: str) -> bool:
+    """Return whether a hint is one command and nothing else, so that the whole line can be typed."""
+    return isinstance(text, Hint) and len(text.parts) == 1 and isinstance(text.parts[0], Next)
 
 
 def commands_of(text: str) -> tuple[Next, ...]:

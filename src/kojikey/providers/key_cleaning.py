@@ -49,10 +49,13 @@ class Cleaned:
     warning: str | None
 
 
-def clean(text: str, definition: Definition, others: Catalog, *, force_shape: bool = False) -> Cleaned:
+def clean(
+    text: str, definition: Definition, others: Catalog, *, force_shape: bool = False, command: str = "add"
+) -> Cleaned:
     """Return the key in a text that was read, without white space and line ends around it.
 
-    ``force_shape`` accepts a key whose shape belongs to another provider; an unknown shape is only a warning.
+    ``force_shape`` accepts a key whose shape belongs to another provider; an unknown shape is only a warning. A hint
+    suggests ``command`` for the provider that the key belongs to.
 
     Raises:
         MalformedKey: the text is not a key of this provider; the message says what it is, without repeating it.
@@ -64,9 +67,11 @@ def clean(text: str, definition: Definition, others: Catalog, *, force_shape: bo
         raise _malformed(definition, *problem)
     shape = definition.shape_of(key)
     if shape and shape.refused and not force_shape:
-        raise _malformed(definition, shape.refused, _other_place(definition, others.sibling_of(key, definition)))
+        raise _malformed(
+            definition, shape.refused, _other_place(definition, others.sibling_of(key, definition), command)
+        )
     if shape is None and not force_shape:
-        _refuse_foreign(key, definition, others)
+        _refuse_foreign(key, definition, others, command)
     # one line end needs no note: every pipe and editor adds it
     is_repaired = key != _LINE_END.sub("", whole)
     notes = ("white space or line ends around the key were removed",) if is_repaired else ()
@@ -116,18 +121,23 @@ def _bad_characters(key: str) -> Iterator[tuple[str, str]]:
             yield "it contains a character that is not ASCII", "copy the key again, as plain text"
 
 
-def _refuse_foreign(key: str, definition: Definition, others: Catalog) -> None:
+def _refuse_foreign(key: str, definition: Definition, others: Catalog, command: str) -> None:
     owner = others.owner_of(key, other_than=definition)
     company = others.definitions[owner].name if owner else foreign_owner(key, at=definition)
     if company:
-        hint = Hint(next_step("add", owner), f" takes it there; {_FORCE_SHAPE}") if owner else _FORCE_SHAPE
+        hint = Hint(_at(owner, command), f" takes it there; {_FORCE_SHAPE}") if owner else _FORCE_SHAPE
         raise _malformed(definition, f"it looks like a key of {company}", hint)
 
 
-def _other_place(definition: Definition, sibling: str | None) -> str:
+def _at(provider: str, command: str) -> Hint:
+    """Return the command that takes a key from a prompt or a pipe at another provider."""
+    return next_step("test", provider, "--stdin") if command == "test" else next_step("add", provider)
+
+
+def _other_place(definition: Definition, sibling: str | None, command: str) -> str:
     """Return the hint for a key of the same company's other kind (for models, or to manage keys)."""
     other = f"create one at {definition.pages.keys}, or send this one with --force-shape"
-    return Hint(next_step("add", sibling), f" takes it; for {definition.id}, {other}") if sibling else other
+    return Hint(_at(sibling, command), f" takes it; for {definition.id}, {other}") if sibling else other
 
 
 def _malformed(definition: Definition, what: str, hint: str) -> MalformedKey:

@@ -38,7 +38,7 @@ def help_topic(call: Call) -> int:
             hint=Hint(next_step("help", _EXIT_CODES), ", or ", next_step("help", "COMMAND")),
         )
     if context.terminal.json:
-        return documents.write("help", 0, [{"topic": topic or None, "text": typer_app.help_of(topic.split())}])
+        return typer_app.write_help_document(topic)
     typer_app.show_help(topic.split(), is_plain=context.terminal.plain)
     return 0
 

@@ -46,7 +46,9 @@ def read_clean_key(context: Context, definition: Definition, catalog: Catalog) -
 
     prompt = f"Create a key at {definition.pages.keys}\n{definition.name} key (hidden): "
     raw = read_key(context.call, context.terminal, prompt=prompt)
-    cleaned = clean(raw.reveal(), definition, catalog, force_shape=context.call.get(FORCE_SHAPE))
+    cleaned = clean(
+        raw.reveal(), definition, catalog, force_shape=context.call.get(FORCE_SHAPE), command=context.call.command.name
+    )
     for note in cleaned.notes:
         context.terminal.note(note)
     if cleaned.warning:

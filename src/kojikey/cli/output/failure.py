@@ -39,12 +39,12 @@ class Failure(NamedTuple):
 
     def say(self) -> None:
         """Write the message and the hint to stderr; a hint that begins with a command follows the word "try"."""
-        from kojikey.model.next_step import is_command_first
+        from kojikey.model.next_step import is_one_command
 
         for line in f"kojikey: {self.message}".split("\n"):
             say(line)
         if self.hint:
-            say(f"  try: {self.hint}" if is_command_first(self.hint) else f"  {self.hint}")
+            say(f"  try: {self.hint}" if is_one_command(self.hint) else f"  {self.hint}")
 
 
 def report(line: CommandLine | None, error: Exception) -> int:

@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from kojikey.cli import registry
 from kojikey.cli.command import Call, Command, CommandLine, Doubt, Flag
-from kojikey.cli.options import NO_COLOR
+from kojikey.cli.options import JSON, NO_COLOR
 from kojikey.cli.output.stdout import write_line
 from kojikey.cli.parsing import app
 from kojikey.cli.parsing.app import click_command as click_command
@@ -27,6 +27,7 @@ from kojikey.model.next_step import Hint, next_step
 _PLAIN_OPTION = re.compile(r"--?[a-z]{1,16}(?:-[a-z]{1,16}){0,3}")
 _PLAIN_WORD = re.compile(r"[\w./:@=+,%~-]{1,200}", re.ASCII)
 _HELP = ("--help", "-h")
+_VERSION = ("--version", "-V")
 
 _SYNONYMS = {
     "ls": "list", "show": "list", "rm": "remove", "delete": "remove", "del": "remove", "login": "add", "new": "add",
@@ -50,6 +51,9 @@ def read(line: CommandLine) -> Call | None:
     if not line.tokens or (len(line.tokens) == 1 and line.tokens[0] in registry.GROUPS):
         show_help(line.tokens, is_plain=False)
         return None
+    if line.command is not None and JSON in line.flags and any(word in _HELP for word in line.own):
+        write_help_document(line.command.name)
+        return None
     drawn = is_rich(is_plain=NO_COLOR in line.flags)
     is_outline = line.command is None or line.doubt is Doubt.OPTIONS_FIRST
     tree = app.outline(is_rich=drawn) if is_outline else click_command(only=line.command, is_rich=drawn)
@@ -65,13 +69,15 @@ def read(line: CommandLine) -> Call | None:
     return result if isinstance(result, Call) else None
 
 
-def help_of(names: list[str]) -> str:
-    """Return the help of a command or group as text; ``names`` are the words of its name, none for the program's."""
-    return _help(names, drawn=False)
+def write_help_document(topic: str) -> int:
+    """Write the help of a command or group, ``""`` for the program's, as a JSON document; return the exit code."""
+    from kojikey.cli.output import documents
+
+    return documents.write("help", 0, [{"topic": topic or None, "text": _help(topic.split(), drawn=False)}])
 
 
 def show_help(names: list[str], *, is_plain: bool) -> None:
-    """Write the help that ``help_of`` returns to standard output, as ``--help`` does."""
+    """Write the help of a command or group to standard output; ``names`` are its words, none for the program's."""
     for line in _help(names, drawn=is_rich(is_plain=is_plain)).splitlines():  # no line: rich has printed it already
         write_line(line)
 
@@ -89,6 +95,8 @@ def _help(names: list[str], *, drawn: bool) -> str:
 
 def _options_first(line: CommandLine) -> UsageError:
     """Return the error about options before the command; its hint has the words in the right order."""
+    if line.early[0] in _VERSION:
+        return _version_misplaced(line.early[0])
     name = str(line.name)
     ordered = [*name.split(), *line.early, *line.rest]
     is_plain = all(_PLAIN_WORD.fullmatch(word) and not has_password(word) for word in ordered)
@@ -97,6 +105,10 @@ def _options_first(line: CommandLine) -> UsageError:
         hint=next_step(name, *line.early, *line.rest) if is_plain else Hint(next_step(name), ", then its options"),
         effect=Effect.NOTHING_DONE,
     )
+
+
+def _version_misplaced(name: str) -> UsageError:
+    return UsageError(f"{name} stands alone", hint=next_step("", "--version"), effect=Effect.NOTHING_DONE)
 
 
 def _usage_error(error: typer.TyperException, line: CommandLine) -> UsageError:
@@ -155,6 +167,8 @@ def _no_such_option(name: str, context: typer.Context | None, place: str, help_h
             f"there is no option {name}: a key is never an argument",
             hint="give it at the prompt, or with --stdin, --from-env VAR or --from-file PATH",
         )
+    if name in _VERSION:
+        return _version_misplaced(name)
     params = context.command.params if context else []
     close = nearest(name, (spelling for param in params for spelling in param.opts))
     shown = name if _PLAIN_OPTION.fullmatch(name) else "of that name"

@@ -25,7 +25,7 @@ VARIABLES = (*_PROXY_VARIABLES, *_NO_PROXY)
 _DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")
 _DOMAIN = re.compile(r"(?:\*?\.)?([A-Za-z0-9_](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9_])?)(?::([0-9]{1,5}))?")
-_SHOWN = re.compile(r"[!-~]{1,80}")
+_SHOWN = re.compile(r"[ -~]{1,80}")
 
 
 class Proxy(NamedTuple):
@@ -191,4 +191,5 @@ def _range(text: str) -> ipaddress.IPv4Network | None:
 
 def _shown(entry: str) -> str:
     """Return an entry for a message, or a placeholder if its text may be hostile or a key."""
-    return entry if _SHOWN.fullmatch(entry) and not looks_like_key(entry) else "(not shown)"
+    is_shown = _SHOWN.fullmatch(entry) and not any(map(looks_like_key, entry.split()))
+    return entry if is_shown else "(not shown)"

@@ -30,7 +30,8 @@ def sandbox(call: Call) -> int:
     port = call[PORT] or 0
     if not 0 <= port <= 65535:
         raise UsageError(
-            "--port takes a number from 1 to 65535", hint=Hint(next_step("sandbox"), " chooses a free one")
+            "--port takes a number from 0, which is a free one, to 65535",
+            hint=Hint(next_step("sandbox"), " chooses a free one"),
         )
     if call[TOUR]:
         if context.terminal.json:
