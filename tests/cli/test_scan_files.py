@@ -42,6 +42,19 @@ def scan(kojikey: Program, *arguments: str | Path, **more: Any) -> Ended:
     return ended
 
 
+def test_paths_that_overlap_are_searched_once_and_a_link_that_leads_out_of_one_is_kept(
+    kojikey: Program, key: SandboxKey, tree: Path, tmp_path: Path
+) -> None:
+    (tree / "a").mkdir()
+    (tree / "a" / "env").write_text(key.key)
+    (tmp_path / "elsewhere").write_text(key.key)
+    (tree / "out").symlink_to(tmp_path / "elsewhere")
+    paths = (tree, tree / "a", tree / "a" / "env", f"{tree}/a/../a", tree / "out")
+    ended = scan(kojikey, *paths)
+    assert [row["file"] for row in ended.results] == [str(tree / "a" / "env"), str(tree / "out")]
+    assert ended.document["summary"]["files"] == 2
+
+
 def test_every_version_is_found_with_its_place_and_what_to_do(kojikey: Program, key: SandboxKey, tree: Path) -> None:
     current = kojikey.key("elevenlabs", "ok_2").key
     (tree / "a").mkdir()

@@ -61,6 +61,17 @@ def scan(kojikey: Program, *arguments: str, **environ: str) -> Ended:
     return ended
 
 
+def test_a_repository_that_is_named_twice_is_searched_once_and_one_inside_it_too(
+    kojikey: Program, key: str, git: Git, repository: Path
+) -> None:
+    commit(git, repository, {"d/env": key})
+    git("init", "-q", "inner")
+    (repository / "inner" / "own").write_text(key)
+    git("-C", "inner", "add", "own")
+    assert [row["file"] for row in scan(kojikey, "--git", ".", "d").results] == ["d/env"]
+    assert [row["file"] for row in scan(kojikey, "--staged", ".", "d", "inner").results] == ["own"]
+
+
 def test_a_key_that_was_deleted_again_is_found_in_the_commit_that_brought_it_in(
     kojikey: Program, key: str, git: Git, repository: Path
 ) -> None:

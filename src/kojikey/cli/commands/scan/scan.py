@@ -104,6 +104,17 @@ def _check_paths(call: Call, paths: tuple[str, ...]) -> None:
             ) from error
 
 
+def _without_parts_of_others(paths: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the paths without those that lie in another one, so that nothing is searched and reported twice."""
+    real = {path: path if path == _STDIN else os.path.realpath(path) for path in paths}
+    kept: dict[str, str] = {}
+    for path, place in real.items():
+        above = {other for other in real.values() if place.startswith(other.rstrip(os.sep) + os.sep) and other != place}
+        if not above:
+            kept.setdefault(place, path)
+    return tuple(kept.values())
+
+
 def _named(path: str) -> str:
     from kojikey.model.key_detection import looks_like_key
 
@@ -121,7 +132,7 @@ def _repositories(call: Call, paths: tuple[str, ...]) -> list[tuple[Git, str | N
         return []
     from kojikey.scanning.git_process import Git, repository_problem
 
-    found: list[tuple[Git, str | None]] = []
+    found: dict[str, tuple[Git, str | None]] = {}
     for path in paths:
         git = Git(path if os.path.isdir(path) else os.path.dirname(path) or ".", is_named=bool(call[PATHS]))
         problem = repository_problem(git)
@@ -131,8 +142,9 @@ def _repositories(call: Call, paths: tuple[str, ...]) -> list[tuple[Git, str | N
                 hint="without --git and --staged, files are searched",
                 effect=Effect.NOTHING_READ,
             )
-        found.append((git, problem[0] if problem else None))
-    return found
+        folder = git.line("rev-parse", "--absolute-git-dir") or path
+        found.setdefault(folder, (git, problem[0] if problem else None))
+    return list(found.values())
 
 
 def _search(context: Context, damage: DamagedRecords) -> LeakSearch:
@@ -173,7 +185,7 @@ def _found(
             yield from search.staged(git)
     if repositories:
         return
-    for path in paths:
+    for path in _without_parts_of_others(paths):
         if path == _STDIN:
             yield from search.stream(_STDIN, cast("BufferedReader", sys.stdin.buffer).readinto1)
         else:
