@@ -25,6 +25,7 @@ from kojikey.providers.key_cleaning import clean
 _LONGEST_LINE = 64 * 1024
 _REQUIRED = ("account", "provider", "key")
 _MEMBERS = {*_REQUIRED, "base_url", "label"}
+_FORM = 'a line is {"account": "acme", "provider": "openai", "key": "…"}, with base_url and label if needed'
 _SHORTEST_SEARCHED = 8  # characters; a shorter key may be part of an ordinary name
 
 
@@ -73,7 +74,7 @@ def read_lines(
 
 
 def _numbered(error: KojikeyError, number: int) -> KojikeyError:
-    return UsageError(f"line {number}: {error}", hint=error.hint or "docs/ci.md#batch shows the form of a line")
+    return UsageError(f"line {number}: {error}", hint=error.hint or _FORM)
 
 
 def _fields(raw: bytes | None) -> dict[str, str]:
