@@ -26,9 +26,9 @@ if child == 0:
     same = client.resolve("elevenlabs").secret.reveal() == key
     sys.exit(0 if same else 3)  # with everything that Python does at its end
 _, status = os.waitpid(child, 0)
-before = client._idle[0].store._link._connection
+before = client._idle[0].store._server._connection
 client.resolve("elevenlabs")
-assert client._idle[0].store._link._connection is before, "the child ended the parent's connection"
+assert client._idle[0].store._server._connection is before, "the child ended the parent's connection"
 sys.exit(os.waitstatus_to_exitcode(status))
 """
 

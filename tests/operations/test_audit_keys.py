@@ -11,7 +11,7 @@ from kojikey.operations import removing
 from kojikey.operations.audit import audit_verification
 from kojikey.operations.store_admin import accounts
 from kojikey.operations.store_admin.copying import copy
-from kojikey.stores.memory import MemoryStore, Shelf
+from kojikey.stores.memory import MemoryStore, SharedMemory
 from support import rotation
 from support.sample_store import ACCOUNT, NEW, OLD, PROVIDER, THIRD, Held, SampleStore
 from support.trail import LENGTH, OTHER, File, first_bad
@@ -126,8 +126,8 @@ def test_whatever_happens_to_a_key_its_trail_is_whole(sample_store: SampleStore)
 
 
 def test_copies_are_whole_also_where_only_the_events_have_come(sample_store: SampleStore) -> None:
-    shelf = Shelf()
-    there = SampleStore.made(lambda: MemoryStore(shelf))
+    shared_memory = SharedMemory()
+    there = SampleStore.made(lambda: MemoryStore(shared_memory))
 
     def copied() -> None:
         list(copy(sample_store.open_store(), there.open_store(), accounts=(), dry_run=False))

@@ -17,7 +17,7 @@ from kojikey.operations.ledger import EventDraft, Ledger, Plan
 from kojikey.operations.results import AuditResult
 from kojikey.operations.store_admin import accounts
 from kojikey.operations.store_admin.copying import CopyResult, copy
-from kojikey.stores.memory import MemoryStore, Shelf
+from kojikey.stores.memory import MemoryStore, SharedMemory
 from support import rotation
 from support.sample_store import ACCOUNT, NEW, OLD, PROVIDER, THIRD, FakeTester, Held, SampleStore, no, yes
 from support.trail import File
@@ -217,8 +217,8 @@ def test_a_broken_trail_proves_no_version(sample_store: SampleStore, file: File)
 
 
 def test_a_copied_key_is_known_in_every_stage(sample_store: SampleStore) -> None:
-    shelf = Shelf()
-    there = SampleStore.made(lambda: MemoryStore(shelf))
+    shared_memory = SharedMemory()
+    there = SampleStore.made(lambda: MemoryStore(shared_memory))
     list(copy(sample_store.open_store(), there.open_store(), accounts=(), dry_run=False))
     there.verify()
     rotation.rollback(there.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
@@ -230,8 +230,8 @@ def test_a_copied_key_is_known_in_every_stage(sample_store: SampleStore) -> None
 def test_a_key_that_an_earlier_release_copied_is_no_alarm(
     sample_store: SampleStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shelf = Shelf()
-    there = SampleStore.made(lambda: MemoryStore(shelf))
+    shared_memory = SharedMemory()
+    there = SampleStore.made(lambda: MemoryStore(shared_memory))
     with monkeypatch.context() as earlier:
         earlier.setattr(
             "kojikey.operations.store_admin.copying._happened",
@@ -298,8 +298,8 @@ def copied(source: SampleStore, target: SampleStore, *names: str) -> tuple[list[
 @pytest.mark.parametrize("damage", sorted(BREAKS))
 def test_a_copy_of_all_goes_on_after_a_damaged_account(sample_store: SampleStore, file: File, damage: str) -> None:
     file.do(BREAKS[damage])
-    shelf = Shelf()
-    there = SampleStore.made(lambda: MemoryStore(shelf))
+    shared_memory = SharedMemory()
+    there = SampleStore.made(lambda: MemoryStore(shared_memory))
     results, damaged = copied(sample_store, there)
     assert [(result.account, result.action) for result in results] == [(OTHER, "copied"), (LAST, "copied")]
     assert len(damaged) == 1
@@ -311,8 +311,8 @@ def test_a_copy_of_all_goes_on_after_a_damaged_account(sample_store: SampleStore
 def test_what_is_damaged_in_the_other_store_is_left_as_it_is_and_the_rest_copied(
     sample_store: SampleStore, file: File
 ) -> None:
-    shelf = Shelf()
-    there = SampleStore.made(lambda: MemoryStore(shelf))
+    shared_memory = SharedMemory()
+    there = SampleStore.made(lambda: MemoryStore(shared_memory))
     there.add(account=LAST)
     copied(there, sample_store)
     file.drop(1, OTHER)
@@ -325,8 +325,8 @@ def test_what_is_damaged_in_the_other_store_is_left_as_it_is_and_the_rest_copied
 
 def test_a_damaged_account_that_was_named_is_an_error(sample_store: SampleStore, file: File) -> None:
     file.drop(1)
-    shelf = Shelf()
-    there = SampleStore.made(lambda: MemoryStore(shelf))
+    shared_memory = SharedMemory()
+    there = SampleStore.made(lambda: MemoryStore(shared_memory))
     with pytest.raises(AuditBroken):
         copied(sample_store, there, ACCOUNT, OTHER)
 

@@ -10,7 +10,7 @@ import pytest
 from kojikey.model.errors import KekMissing
 from kojikey.operations.store_admin import creating, rekeying
 from kojikey.sealing.kek import base, registry
-from kojikey.stores.memory import MemoryStore, Shelf
+from kojikey.stores.memory import MemoryStore, SharedMemory
 from support.faulty import Crash, FaultyStore
 from support.sample_store import OLD, Held, SampleStore
 
@@ -47,8 +47,8 @@ def keychain(monkeypatch: pytest.MonkeyPatch) -> dict[str, base.LocalKek]:
 def test_making_a_store_that_fails_keeps_the_entry_only_of_a_store_that_is_there(
     keychain: dict[str, base.LocalKek], after: bool
 ) -> None:
-    shelf = Shelf()
-    sample_store = SampleStore(lambda: MemoryStore(shelf))
+    shared_memory = SharedMemory()
+    sample_store = SampleStore(lambda: MemoryStore(shared_memory))
     with pytest.raises(Crash):
         creating.create(
             FaultyStore(sample_store.opener(), Crash(), at=1, after=after),
@@ -65,8 +65,8 @@ def test_making_a_store_that_fails_keeps_the_entry_only_of_a_store_that_is_there
 def test_a_rekeying_that_fails_keeps_the_entry_only_once_it_is_announced(
     keychain: dict[str, base.LocalKek], after: bool
 ) -> None:
-    shelf = Shelf()
-    sample_store = SampleStore.made(lambda: MemoryStore(shelf))
+    shared_memory = SharedMemory()
+    sample_store = SampleStore.made(lambda: MemoryStore(shared_memory))
     sample_store.add()
     store = FaultyStore(sample_store.opener(), Crash(), at=1, after=after)
     with pytest.raises(Crash):

@@ -15,7 +15,7 @@ from kojikey.model.errors import CannotOpen, KojikeyError, RecordChanged, StoreV
 from kojikey.model.ref import HEADER, Document, account_ref, key_ref
 from kojikey.operations import listing, removing, resolving, revealing
 from kojikey.operations.store_admin import accounts, describing, diagnosing, rekeying
-from kojikey.stores.memory import MemoryStore, Shelf
+from kojikey.stores.memory import MemoryStore, SharedMemory
 from kojikey.stores.sqlite.store import SqliteStore
 from support import rotation
 from support.sample_store import (
@@ -239,34 +239,36 @@ def test_every_member_that_is_kept_is_tried_below(sample_store: SampleStore, pat
 @pytest.mark.parametrize(
     ("part", "member"), [(part, member) for part, members in MEMBERS.items() for member in members]
 )
-def test_whatever_a_member_holds_is_read_or_refused_by_an_error_of_ours(part: str, member: str, shelf: Shelf) -> None:
-    sample_store = SampleStore(lambda: MemoryStore(shelf))
+def test_whatever_a_member_holds_is_read_or_refused_by_an_error_of_ours(
+    part: str, member: str, shared_memory: SharedMemory
+) -> None:
+    sample_store = SampleStore(lambda: MemoryStore(shared_memory))
     table, inside = INSIDE[part]
     ref = {"keys": key_ref(ACCOUNT, PROVIDER), "accounts": account_ref(ACCOUNT), "header": HEADER}[table]
-    whole, events = dict(shelf.documents), dict(shelf.events)
+    whole, events = dict(shared_memory.documents), dict(shared_memory.events)
     for value in ODD:
         document = json.loads(whole[ref][0])
         inside(document)[member] = value
         for use in USES.values():
-            shelf.documents, shelf.events = {**whole, ref: (json.dumps(document), "1")}, dict(events)
+            shared_memory.documents, shared_memory.events = {**whole, ref: (json.dumps(document), "1")}, dict(events)
             said = "".join(refusals(use, sample_store))
             assert "\x1b" not in said
             assert OLD not in said
 
 
 @pytest.fixture(scope="module")
-def template() -> Shelf:
-    """Return what a prepared vault puts on a shelf."""
-    shelf = Shelf()
-    prepared(SampleStore.made(lambda: MemoryStore(shelf)))
-    return shelf
+def template() -> SharedMemory:
+    """Return what a prepared vault puts on a shared_memory."""
+    shared_memory = SharedMemory()
+    prepared(SampleStore.made(lambda: MemoryStore(shared_memory)))
+    return shared_memory
 
 
 @pytest.fixture
-def shelf(template: Shelf) -> Shelf:
-    shelf = Shelf()
-    shelf.documents, shelf.events = dict(template.documents), dict(template.events)
-    return shelf
+def shared_memory(template: SharedMemory) -> SharedMemory:
+    shared_memory = SharedMemory()
+    shared_memory.documents, shared_memory.events = dict(template.documents), dict(template.events)
+    return shared_memory
 
 
 def refusals(use: Callable[[SampleStore], object], sample_store: SampleStore) -> Iterator[str]:

@@ -11,7 +11,7 @@ from kojikey.model.ref import HEADER
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.store_admin import creating, rekeying
 from kojikey.sealing.kek.base import KekInputs
-from kojikey.stores.memory import MemoryStore, Shelf
+from kojikey.stores.memory import MemoryStore, SharedMemory
 from support.program import KEK, Program
 from support.sample_store import SampleStore
 from support.servers.aws import REGION, Aws
@@ -19,8 +19,8 @@ from support.servers.aws import REGION, Aws
 
 @pytest.fixture
 def sample_store() -> SampleStore:
-    shelf = Shelf()
-    return SampleStore.made(lambda: MemoryStore(shelf))
+    shared_memory = SharedMemory()
+    return SampleStore.made(lambda: MemoryStore(shared_memory))
 
 
 def test_the_kek_that_a_store_has_changes_nothing(sample_store: SampleStore) -> None:

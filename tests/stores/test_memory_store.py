@@ -7,15 +7,15 @@ import pytest
 from kojikey.model.errors import StoreNotFound
 from kojikey.model.ref import key_ref
 from kojikey.stores.base import Change, Query
-from kojikey.stores.memory import MemoryStore, Shelf
+from kojikey.stores.memory import MemoryStore, SharedMemory
 from kojikey.testing.conformance import Maker, StoreConformance
 
 
 class TestMemoryStore(StoreConformance):
     @pytest.fixture
     def make_store(self) -> Maker:
-        shelf = Shelf()
-        return lambda: MemoryStore(shelf)
+        shared_memory = SharedMemory()
+        return lambda: MemoryStore(shared_memory)
 
     @pytest.fixture
     def engine_errors(self) -> tuple[Exception, ...]:

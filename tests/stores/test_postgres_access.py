@@ -15,7 +15,7 @@ from kojikey.model.errors import StoreDenied, UsageError
 from kojikey.model.ref import HEADER, account_ref, grant_ref, key_ref
 from kojikey.stores.base import Change, Query
 from kojikey.stores.postgres.address import read_address
-from kojikey.stores.postgres.connection import Link
+from kojikey.stores.postgres.connection import ServerConnection
 from kojikey.stores.postgres.schema import PAGE
 from kojikey.stores.postgres.store import PostgresStore
 from support.servers.granted import ACME, BETA, TABLES, Refused, Role, all_rows, counted, event
@@ -332,13 +332,13 @@ def test_what_goes_over_all_accounts_finds_those_of_a_role_by_index(
     sql: Role, role: str, store: PostgresStore, postgres: Server, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[str, Any]] = []
-    rows = Link.rows
+    rows = ServerConnection.rows
 
-    def noted(self: Link, select: LiteralString, values: Any = ()) -> Any:
+    def noted(self: ServerConnection, select: LiteralString, values: Any = ()) -> Any:
         asked.append((select, values))
         return rows(self, select, values)
 
-    monkeypatch.setattr(Link, "rows", noted)
+    monkeypatch.setattr(ServerConnection, "rows", noted)
     verbs: tuple[Callable[[PostgresStore], Any], ...] = (
         lambda found: [stored.ref for stored in found.scan()],
         lambda found: [stored.ref.account for stored in found.accounts()],

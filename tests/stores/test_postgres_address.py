@@ -160,7 +160,7 @@ def test_a_password_is_shown_nowhere(postgres: Server) -> None:
     url = f"postgresql://koji:{CANARY}@127.0.0.1:{postgres.port}/none?sslpassword={CANARY}"
     store = store_from_url(url)
     assert isinstance(store, PostgresStore)
-    said = [repr(store), store.place, repr(store.describe()), repr(vars(store)), repr(vars(vars(store)["_link"]))]
+    said = [repr(store), store.place, repr(store.describe()), repr(vars(store)), repr(vars(vars(store)["_server"]))]
     with pytest.raises(StoreDenied) as raised:
         store.open()
     said += [str(raised.value), repr(raised.value), str(raised.value.hint), repr(raised.value.__dict__)]

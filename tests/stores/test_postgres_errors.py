@@ -275,7 +275,7 @@ def test_what_a_lost_connection_leaves_is_not_printed(postgres: Server, database
         "from kojikey.model.ref import key_ref\n"
         f"store = store_from_url({postgres.url(database)!r})\n"
         "store.create({})\n"
-        "store._link.connected().execute('DROP TABLE kojikey.events')\n"
+        "store._server.connected().execute('DROP TABLE kojikey.events')\n"
         "try: store.commit([Change(key_ref('a', 'b'), {}, None)], [{'account': 'a', 'seq': 1}])\n"
         "except Exception as error: print(type(error).__name__)\n"
         "store.close()\n"

@@ -27,7 +27,7 @@ from kojikey.operations.rotating import Replacement
 from kojikey.operations.store_admin import creating
 from kojikey.sealing.kek.base import KekInputs
 from kojikey.stores.base import Store
-from kojikey.stores.memory import MemoryStore, Shelf
+from kojikey.stores.memory import MemoryStore, SharedMemory
 from kojikey.stores.sqlite.store import SqliteStore
 from support import rotation
 
@@ -50,8 +50,8 @@ Opener = Callable[[], Store]
 
 
 def _memory(_: Path) -> Opener:
-    shelf = Shelf()
-    return lambda: MemoryStore(shelf)
+    shared_memory = SharedMemory()
+    return lambda: MemoryStore(shared_memory)
 
 
 def _sqlite(folder: Path) -> Opener:

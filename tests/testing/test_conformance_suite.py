@@ -11,7 +11,7 @@ import pytest
 _HEAD = """
 import pytest
 from kojikey.model.errors import StoreUnavailable
-from kojikey.stores.memory import MemoryStore, Shelf
+from kojikey.stores.memory import MemoryStore, SharedMemory
 from kojikey.testing.conformance import StoreConformance
 
 
@@ -32,8 +32,8 @@ class Test{number}(StoreConformance):
 
     @pytest.fixture
     def make_store(self):
-        shelf = Shelf()
-        return lambda: Store{number}(shelf)
+        shared_memory = SharedMemory()
+        return lambda: Store{number}(shared_memory)
 
     @pytest.fixture
     def engine_errors(self):

@@ -1,1 +1,1 @@
-"""Stores keep small documents and swap them atomically. They never see plaintext, and know nothing of sealing."""
+"""Stores keep small documents and replace them atomically. They never see plaintext, and know nothing about sealing."""

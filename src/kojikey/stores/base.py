@@ -1,13 +1,13 @@
 """The store interface and the promises of each verb, which the conformance suite tests.
 
-Owns: the form of a change and of a query, and the rule that only our own errors leave an adapter: the public
-verbs are fixed here, an adapter fills in the ``_`` verbs and :meth:`Store._translate`.
+Owns: the form of a change and of a query, and the rule that an adapter raises only kojikey's own errors: the public
+verbs are here, an adapter implements the verbs with ``_`` and :meth:`Store._translate`.
 Must not: know the meaning of a document, or see plaintext.
 
-A store holds three kinds of documents: one header, one document an account, one an account and provider. (A store with
-database roles holds grants besides, one an account and role.) All are JSON objects of at most :data:`DOCUMENT_LIMIT`
-bytes. Each has a revision, an opaque text that differs after every write, also after a delete and a new creation, so
-that "unchanged since I read it" can be asked of any store.
+A store has one header, one document for each account, and one for each key (account and provider); a store with
+database roles also has a grant for each account and role. All are JSON objects of at most :data:`DOCUMENT_LIMIT` bytes.
+Each has a revision, an opaque text that differs after every write, also after a deletion and a new creation, so that a
+change can depend on "unchanged since I read it".
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any, ClassVar
 
-_PAGE = 200  # rows of a page, of an engine that does not say
+_PAGE = 200  # rows of a page, for engines without pages of their own
 _UNKNOWN = (
     "interrupted in the middle of a change: it is not known whether it was made; history and audit show it once the "
     "store answers"
@@ -43,10 +43,10 @@ _UNKNOWN = (
 
 
 class Change(NamedTuple):
-    """One document to write (or, with ``document=None``, to delete), if it is still at a revision.
+    """One document to write (or, with ``document=None``, to delete), if it still has a revision.
 
-    ``if_revision=None`` means "if it does not exist yet". With ``keeps`` the document stays as it is: the other changes
-    are made only if nobody changed it, and many that keep the same document do not get into each other's way.
+    ``if_revision=None`` means "if it does not exist yet". With ``keeps`` the document is not written: the other changes
+    of the commit are made only if nobody changed it. Concurrent commits that keep the same document do not conflict.
     """
 
     ref: Ref
@@ -56,7 +56,7 @@ class Change(NamedTuple):
 
 
 class Query(NamedTuple):
-    """Which keys a scan yields. ``not_tested_since`` is a stamp: keys tested at or after it are left out.
+    """The keys that a scan yields. ``not_tested_since`` (RFC 3339): without keys that were tested at or after it.
 
     ``shard`` is ``(k, n)``, the k-th (from 1) of n parts by :func:`slot_of` (but see :attr:`Store.partitioned`).
     """
@@ -67,9 +67,9 @@ class Query(NamedTuple):
     shard: tuple[int, int] | None = None
 
     def takes(self, stored: Stored) -> bool:
-        """Return whether a key's document matches: the meaning of a query, for stores that cannot filter.
+        """Return whether a key's document matches, for stores that cannot filter.
 
-        Documents can have any form, because somebody may have changed them: what is no moment leaves none out.
+        Someone may have changed a document: a ``tested_at`` that is not text leaves no key out.
         """
         ref, tested_at = stored.ref, stored.document.get("tested_at")
         return (
@@ -89,7 +89,7 @@ class Description(NamedTuple):
 
 
 def slot_of(ref: Ref) -> int:
-    """Return the stable 32-bit number by which keys are divided into shards (the same on every machine)."""
+    """Return the 32-bit number that decides a key's shard, the same on every machine."""
     import hashlib
 
     return int.from_bytes(hashlib.sha256(f"{ref.account}/{ref.provider}".encode()).digest()[:4], "big")
@@ -101,60 +101,60 @@ def new_revision() -> str:
 
 
 class Store(ABC):
-    """Where sealed documents live. One instance is used from one thread at a time and closed by :meth:`close`.
+    """A store of sealed documents. One thread at a time uses an instance; :meth:`close` closes it.
 
-    Every verb raises only :class:`~kojikey.model.errors.KojikeyError`: ``StoreUnavailable`` and its subclasses for what
-    is wrong with the store, ``Conflict`` and ``NotFound`` where said.
+    Every verb raises only :class:`~kojikey.model.errors.KojikeyError`: ``StoreUnavailable`` and its subclasses for
+    problems of the store, ``Conflict`` and ``NotFound`` where documented.
     """
 
     place: str
-    """Where it is, without credentials, as messages name it."""
+    """The place of the store for messages, without credentials."""
 
     has_roles: ClassVar[bool] = False
-    """Whether its engine has roles that see only what they were granted: then it takes grants as documents."""
+    """Whether the engine has roles that see only granted accounts; grants are then documents of the store."""
 
     partitioned: ClassVar[bool] = False
-    """Whether the engine itself divides what it holds, by account.
+    """Whether the engine divides its content by account.
 
-    Then what goes over all accounts comes account by account, but these in the engine's order, and shards are the
-    engine's own parts, each of whole accounts. Queries for one account are in order in any case.
+    Iterators over all accounts then yield whole accounts in the engine's order, and shards are the engine's own parts,
+    each of whole accounts. Within one account the order is the usual one.
     """
 
     shared_by: ClassVar[str | None] = None
-    """The command that lets somebody see one account alone, None where the engine cannot hold them to that."""
+    """The command that allows someone else a single account, None if the engine cannot limit access to one."""
 
     def owner_policy(self, account: str) -> Document | None:  # noqa: ARG002 - for the engines that have one
-        """Return the policy of the engine's platform that holds an account's owner to the account, None without one.
+        """Return the platform's policy that limits an account's owner to the account, None if there is none.
 
         Raises:
-            StoreNotFound: there is no store. StoreUnavailable: the platform was not reached, or refused.
+            StoreNotFound: there is no store. StoreUnavailable: the platform cannot be reached, or refused.
         """
         return None
 
     def create(self, header: Document) -> None:
-        """Create the store with this header, durably and whole: killed at any point, there is a store or none.
+        """Create the store with this header, durably and atomically: if killed at any point, there is a store or none.
 
         Raises:
-            StoreExists: there is a store already; it was not touched.
+            StoreExists: there is a store already; it was not changed.
         """
         self._guard(self._create, header)
 
     def open(self) -> Stored:
-        """Check that this is a store that this version reads, and return its header. Never creates one.
+        """Check that there is a store which this version can read, and return its header. Never creates one.
 
         Raises:
-            StoreNotFound: there is none. StoreCorrupt, StoreVersion, UnsafePermissions: it is not usable as it is.
+            StoreNotFound: there is none. StoreCorrupt, StoreVersion, UnsafePermissions: the store cannot be used.
         """
         stored: Stored = self._guard(self._open)
         return stored
 
     def read(self, ref: Ref) -> Stored | None:
-        """Return the present document, with every change that was acknowledged before; None where there is none."""
+        """Return the document with every change that was acknowledged before, None if there is none."""
         stored: Stored | None = self._guard(self._read, ref)
         return stored
 
     def read_with_account(self, account: str, provider: str) -> tuple[Stored | None, Stored | None]:
-        """Return the documents of a key and of its account: what opens it, in one request where possible."""
+        """Return the documents of a key and of its account, which are needed to open it, in one request if possible."""
         found: tuple[Stored | None, Stored | None] = self._guard(self._read_with_account, account, provider)
         return found
 
@@ -162,9 +162,9 @@ class Store(ABC):
         return self._read(key_ref(account, provider)), self._read(account_ref(account))
 
     def read_accounts(self, accounts: Sequence[str]) -> dict[str, Stored]:
-        """Return the documents of these accounts (some hundreds at most) by name, in one request where possible.
+        """Return the documents of some accounts (at most some hundred) by name, in one request if possible.
 
-        Each is as :meth:`read` returns it; an account that is not there is left out.
+        An account that does not exist is left out.
         """
         found: dict[str, Stored] = self._guard(self._read_accounts, accounts)
         return found
@@ -174,9 +174,9 @@ class Store(ABC):
         return {account: stored for account, stored in read.items() if stored is not None}
 
     def revisions(self, account: str, provider: str) -> tuple[str | None, str | None]:
-        """Return the revisions that a key and its account have now, None for what is not there.
+        """Return the present revisions of a key and of its account, None for a document that does not exist.
 
-        It tells a program that what it read before is still so, for less than reading it again.
+        A program sees from them whether its copies are up to date, which is cheaper than reading them again.
         """
         found: tuple[str | None, str | None] = self._guard(self._revisions, account, provider)
         return found
@@ -186,16 +186,16 @@ class Store(ABC):
         return key.revision if key else None, owner.revision if owner else None
 
     def commit(self, changes: Sequence[Change], events: Sequence[Document] = ()) -> tuple[str, ...]:
-        """Make all changes and append all events, or none of it; durable on return.
+        """Make all changes and append all events, or none of them; durable on return.
 
-        Returns the revisions from then on, in the order of ``changes`` (``""`` for a deletion). Events are documents
-        with at least ``account``, ``seq``, ``provider`` and ``time``; one whose account and seq are taken is a
-        conflict. There is at most one change for a ref, and to delete what is not there is a conflict.
+        Returns the new revisions in the order of ``changes`` (``""`` for a deletion). Events are documents with at
+        least ``account``, ``seq``, ``provider`` and ``time``; an event whose account and seq exist already is a
+        conflict. There is at most one change for a ref, and deleting a document that does not exist is a conflict.
 
         Raises:
-            ChangedMeanwhile: a document is not at its ``if_revision``, or an event's place is taken; its ``ref`` is
+            ChangedMeanwhile: a document does not have its ``if_revision``, or an event exists already; its ``ref`` is
                 that of the first such change (of the account, for an event). Nothing was changed.
-            KeyboardInterrupt: says that the change may have been made: the engine's answer did not come.
+            KeyboardInterrupt: its text says that the change may have been made, because there is no answer.
         """
         try:
             revisions: tuple[str, ...] = self._guard(self._commit, changes, events)
@@ -204,20 +204,20 @@ class Store(ABC):
         return revisions
 
     def scan(self, query: Query = Query()) -> Iterator[Stored]:  # noqa: B008 - a Query is immutable
-        """Yield the keys that a query takes, in order of account and provider, without holding them all.
+        """Yield the keys of a query in order of account and provider, without keeping them all in memory.
 
-        (Of a :attr:`partitioned` store: account by account. The same goes for :meth:`accounts` and :meth:`events`.)
-        A key written during the scan may or may not be seen; one that is there from beginning to end is seen once.
-        The store may be changed between two items.
+        (For the order in a :attr:`partitioned` store, also of :meth:`accounts` and :meth:`events`, see there.) A key
+        that is written during the scan may be missing; a key that exists during the whole scan is yielded once. The
+        caller may change the store between two items.
         """
         yield from self._guarded_iterator(self._scan(query))
 
     def pages(self, query: Query = Query()) -> Iterator[Sequence[Row]]:  # noqa: B008 - a Query is immutable
-        """Yield what :meth:`scan` yields as rows, many at once, for who checks the form of many documents at once."""
+        """Yield the keys of :meth:`scan` as pages of rows, for callers that check many documents at once."""
         yield from self._guarded_iterator(self._pages(query))
 
     def counts(self, query: Query = Query()) -> dict[str, int]:  # noqa: B008 - a Query is immutable
-        """Return how many keys a query takes, by provider; an engine that counts sends no documents for it."""
+        """Return the number of a query's keys by provider; an engine that can count sends no documents."""
         found: dict[str, int] = self._guard(self._counts, query)
         return found
 
@@ -230,43 +230,43 @@ class Store(ABC):
         yield from self._guarded_iterator(self._events(account))
 
     def grants(self, account: str, *, inherited_by: str | None = None) -> Iterator[Stored]:
-        """Yield the grants of an account in order of role: none where the engine has no roles.
+        """Yield the grants of an account in order of role; none for an engine without roles.
 
-        With ``inherited_by``, only those of other roles through which that role still sees the account.
+        With ``inherited_by``, only those of other roles from which that role inherits access to the account.
         """
         yield from self._guarded_iterator(self._grants(account, inherited_by))
 
     def upgrade(self) -> None:
-        """Bring an existing store to this version's format, where opening it does not; otherwise do nothing."""
+        """Bring an existing store to this version's format, if opening it does not do that already."""
         self._guard(self._upgrade)
 
     def leave_to_parent(self) -> None:  # noqa: B027 - most engines have nothing to do
-        """Keep hands off connections that belong to the process that this one was forked from, also at the end."""
+        """In a forked process: do not use or close connections of the parent process, not even at exit."""
 
     def role(self) -> str | None:
-        """Return our role in the engine, None where it has no roles. Raises as :meth:`open`."""
+        """Return our role in the engine, None for an engine without roles. Raises as :meth:`open`."""
         role: str | None = self._guard(self._role)
         return role
 
     def sees_every_account(self) -> bool:
-        """Return whether our role in the engine sees every account, not only some. Raises as :meth:`open`."""
+        """Return whether our role in the engine sees all accounts. Raises as :meth:`open`."""
         sees: bool = self._guard(self._sees_every_account)
         return sees
 
     def describe(self) -> Description:
-        """Return the description of the store; works for a store that does not exist."""
+        """Return the description of the store, also if it does not exist."""
         description: Description = self._guard(self._describe)
         return description
 
     def is_in_place(self) -> bool:
-        """Return whether what is open is still the store of this place: an open file may have been replaced."""
+        """Return whether the open store is still the one at its place: someone may have replaced an open file."""
         return True
 
-    def close(self) -> None:  # noqa: B027 - an adapter that holds nothing has nothing to release
+    def close(self) -> None:  # noqa: B027 - some adapters have nothing to release
         """Release all resources. Safe to repeat."""
 
     def header(self) -> Stored:
-        """Return the header as it is now. Raises as :meth:`open`."""
+        """Return the present header. Raises as :meth:`open`."""
         stored = self.read(HEADER)
         return stored if stored is not None else self.open()
 
@@ -321,7 +321,7 @@ class Store(ABC):
 
     @abstractmethod
     def _translate(self, error: Exception) -> KojikeyError | None:
-        """Return our error for one of the engine's, None for any other (a bug, which is not caught)."""
+        """Return our error for an error of the engine, None for any other error (a bug, which is not caught)."""
 
     def _guard(self, verb: Any, *arguments: Any) -> Any:
         try:
@@ -340,5 +340,5 @@ class Store(ABC):
             raise self._ours(error) from None
 
     def _ours(self, error: Exception) -> Exception:
-        # `from None` above: an engine's exception text can hold a connection string or a row.
+        # `from None` above: the text of an engine's exception can contain a connection string or a row
         return self._translate(error) or error

@@ -1,7 +1,7 @@
-"""The reference adapter: a store in its simplest form. For tests and throwaway tours.
+"""The reference adapter: the simplest store, in the memory of one process, for tests and ``kojikey sandbox --tour``.
 
-Owns: documents in the memory of one process, kept as JSON text so that nothing is shared with a caller.
-Must not: be clever; other adapters are compared with it by ``kojikey.testing.conformance``.
+Documents are kept as JSON text, so that no object is shared with a caller. Must not: be optimised; the suite in
+``kojikey.testing.conformance`` defines the other adapters by it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from kojikey.model.ref import HEADER, Document, Ref, account_ref
 from kojikey.stores.base import Change, Description, Query, Store, Stored, decoded, encoded, new_revision, stored_of
 
 
-class Shelf:
-    """The place that several :class:`MemoryStore` of one process share, as several stores share a file."""
+class SharedMemory:
+    """The content that several :class:`MemoryStore` of one process share, like a file."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -24,18 +24,18 @@ class Shelf:
 
 
 class MemoryStore(Store):
-    """A store on a shelf of this process; a new shelf unless one is given."""
+    """A store in shared memory, by default in a new one."""
 
-    def __init__(self, shelf: Shelf | None = None) -> None:
+    def __init__(self, shared_memory: SharedMemory | None = None) -> None:
         self.place = "memory"
-        self._shelf = shelf or Shelf()
+        self._shared = shared_memory or SharedMemory()
 
     def _create(self, header: Document) -> None:
         text = encoded(header, self.place)
-        with self._shelf.lock:
-            if HEADER in self._shelf.documents:
+        with self._shared.lock:
+            if HEADER in self._shared.documents:
                 raise StoreExists(self.place)
-            self._shelf.documents[HEADER] = text, new_revision()
+            self._shared.documents[HEADER] = text, new_revision()
 
     def _open(self) -> Stored:
         header = self._stored(HEADER)
@@ -51,8 +51,8 @@ class MemoryStore(Store):
         self._open()
         texts = [None if change.document is None else encoded(change.document, self.place) for change in changes]
         lines = [encoded(event, self.place) for event in events]
-        with self._shelf.lock:
-            documents, history = dict(self._shelf.documents), dict(self._shelf.events)
+        with self._shared.lock:
+            documents, history = dict(self._shared.documents), dict(self._shared.events)
             revisions = []
             for change, text in zip(changes, texts, strict=True):
                 revisions.append(_swap(documents, change, text))
@@ -60,7 +60,7 @@ class MemoryStore(Store):
                 if (event["account"], event["seq"]) in history:
                     raise ChangedMeanwhile(account_ref(event["account"]))
                 history[event["account"], event["seq"]] = line
-            self._shelf.documents, self._shelf.events = documents, history
+            self._shared.documents, self._shared.events = documents, history
         return tuple(revisions)
 
     def _scan(self, query: Query) -> Iterator[Stored]:
@@ -71,7 +71,7 @@ class MemoryStore(Store):
 
     def _events(self, account: str | None) -> Iterator[Document]:
         self._open()
-        for place, line in sorted(self._shelf.events.items()):
+        for place, line in sorted(self._shared.events.items()):
             if account in (None, place[0]):
                 yield decoded(line)
 
@@ -79,17 +79,17 @@ class MemoryStore(Store):
         return Description("memory", self.place, (("lifetime", "this process"),))
 
     def _translate(self, error: Exception) -> KojikeyError | None:  # noqa: ARG002
-        return None  # there is no engine that could fail
+        return None  # there is no engine
 
     def _all(self, kind: str) -> Iterator[Stored]:
         self._open()
-        for ref in sorted(ref for ref in self._shelf.documents if ref.kind == kind):
+        for ref in sorted(ref for ref in self._shared.documents if ref.kind == kind):
             stored = self._stored(ref)
             if stored is not None:
                 yield stored
 
     def _stored(self, ref: Ref) -> Stored | None:
-        found = self._shelf.documents.get(ref)
+        found = self._shared.documents.get(ref)
         return None if found is None else stored_of(ref, *found, self.place)
 
 

@@ -1,8 +1,8 @@
-"""Finds the adapter for a store's URL. To add one of ours, write a line in the table and a module with ``from_url``.
+"""Finds the adapter for a store's URL. A new adapter of kojikey needs a line in the table and a function ``from_url``.
 
-That of another package is found by its entry point of the group ``kojikey.stores``, which is named after the scheme and
-refers to its ``from_url``. Owns: the URL schemes. An adapter is imported only when its URL is used.
-Must not: repeat a URL, or a text in its place, in a message: it may hold a password or be a key.
+An adapter of another package has an entry point in the group ``kojikey.stores``, with the scheme as its name and its
+``from_url`` as its value. Owns: the URL schemes. An adapter is imported only when its URL is used.
+Must not: repeat a URL, or any text in place of one, in a message: it may contain a password or be a key.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ _ADAPTERS = {
     "postgresql": "kojikey.stores.postgres.store",
     "dynamodb": "kojikey.stores.dynamodb.store",
 }
-_ALSO = {"postgres": "postgresql"}  # libpq takes both
+_ALIASES = {"postgres": "postgresql"}  # libpq accepts both
 GROUP = "kojikey.stores"
 _SCHEME = r"[a-z][a-z0-9+.-]{0,30}"
 _SHAPES = "name a store by a URL, for example sqlite:///home/me/keys.db, or by its name in config.toml"
 
 
 def schemes() -> tuple[str, ...]:
-    """Return the URL schemes that stores have: ours, then those of other packages that are installed."""
+    """Return the URL schemes of all stores: ours, then those of other installed packages."""
     from importlib.metadata import entry_points
 
     others = {entry.name for entry in entry_points(group=GROUP) if re.fullmatch(_SCHEME, entry.name)}
     return (*_ADAPTERS, *sorted(others.difference(_ADAPTERS)))
 
 
-def _others(scheme: str) -> Callable[[str], Store] | None:
-    """Return the function of another package for a scheme, None where none is installed.
+def _from_other_package(scheme: str) -> Callable[[str], Store] | None:
+    """Return another package's ``from_url`` for a scheme, None if no package has the scheme.
 
     Raises:
-        UsageError: there is one, and it cannot be imported.
+        UsageError: a package has it, but cannot be imported.
     """
     from importlib.metadata import entry_points
 
@@ -59,17 +59,17 @@ def _others(scheme: str) -> Callable[[str], Store] | None:
 
 
 def store_from_url(url: str) -> Store:
-    """Return the store for a URL. Nothing is touched yet; the verbs tell whether the store exists.
+    """Return the store for a URL, without connecting to it or opening it.
 
     Raises:
-        UsageError: not the URL of a store. The message repeats no more of it than an unknown scheme.
+        UsageError: it is not the URL of a store. The message repeats at most an unknown scheme.
     """
     scheme, separator, rest = url.partition("://")
     if not separator:
         raise UsageError("that is not the URL of a store (it is not repeated here)", hint=_SHAPES)
-    known = _ALSO.get(scheme.lower(), scheme.lower())
+    known = _ALIASES.get(scheme.lower(), scheme.lower())
     module = _ADAPTERS.get(known)
-    from_url = _others(known) if module is None else None
+    from_url = _from_other_package(known) if module is None else None
     if from_url is not None:
         return from_url(f"{known}://{rest}")
     if module is None:
@@ -79,6 +79,6 @@ def store_from_url(url: str) -> Store:
             f"there are no {named}stores{kind}", hint="known are: " + ", ".join(f"{s}://" for s in schemes())
         )
 
-    adapter: Any = __import__(module, fromlist=("from_url",))  # importlib costs a start more
+    adapter: Any = __import__(module, fromlist=("from_url",))  # importlib would slow the start
     store: Store = adapter.from_url(f"{known}://{rest}")
     return store

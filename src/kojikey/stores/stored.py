@@ -1,7 +1,7 @@
-"""A document as a store has it: its text, and how it becomes a document again.
+"""Encodes documents for stores and decodes them.
 
 Owns: the text of a document, which is the same in every store, and the handling of a damaged one.
-Must not: know a store, or the meaning of a document. On the way of `kojikey run`.
+Must not: know a store, or the meaning of a document. `kojikey run` uses this: it imports nothing slow.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ DOCUMENT_LIMIT = 64 * 1024
 
 
 class Stored:
-    """A document as it was read, with the revision it had. Its text is parsed when the document is first asked for."""
+    """A document that was read, with its revision. Its text is parsed at the first use of :attr:`document`."""
 
     __slots__ = ("_document", "_text", "ref", "revision")
 
     def __init__(self, ref: Ref, document: Document | None, revision: str, *, text: object = None) -> None:
-        """With ``document=None`` it is the one in ``text``, as the engine gave it."""
+        """With ``document=None`` the document is in ``text``, which comes from the engine unchecked."""
         self.ref, self.revision = ref, revision
         self._document, self._text = document, text
 
     @property
     def document(self) -> Document:
-        """The document, an empty one where its text is damaged."""
+        """The document, ``{}`` if its text is damaged."""
         if self._document is None:
             self._document = decoded(self._text)
         return self._document
 
     @property
     def text(self) -> object:
-        """The text of the document: whatever the engine has there, text or not."""
+        """The text of the document, unchecked: it may not even be text."""
         if self._text is None and self._document is not None:
             self._text = _compact(self._document)
         return self._text
@@ -52,7 +52,7 @@ class Stored:
 
 
 Row: TypeAlias = "tuple[Any, Any, Any, Any]"
-"""A key as an engine gave it, its form not checked: account, provider, text of the document, revision."""
+"""A key from an engine, unchecked: account, provider, text of the document, revision."""
 
 
 def encoded(document: Document, place: str) -> str:
@@ -73,19 +73,19 @@ _compact = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 def decoded(text: object) -> Document:
-    """Return the document that :func:`encoded` wrote, an empty one for any other text.
+    """Return the document in a text of :func:`encoded`, ``{}`` for any other value.
 
-    Empty, because one damaged document must not end a scan over the others. kojikey writes no empty document, so
-    the caller can name the damaged one.
+    One damaged document must not end a scan over the others. kojikey writes no empty document, so the caller can
+    report the damaged one.
     """
     return _parsed(text) or {}
 
 
 def stored_of(ref: Ref, text: object, revision: str, place: str) -> Stored:
-    """Return a document with its revision, as an adapter read it.
+    """Return a document that an adapter read.
 
     Raises:
-        StoreCorrupt: it is the header, and is damaged; the text is not repeated.
+        StoreCorrupt: it is the header, and its text is damaged; the text is not repeated.
     """
     if ref != HEADER:
         return Stored(ref, None, revision, text=text)
@@ -96,7 +96,7 @@ def stored_of(ref: Ref, text: object, revision: str, place: str) -> Stored:
 
 
 def both_of(account: str, provider: str, row: tuple[Any, ...]) -> tuple[Stored | None, Stored | None]:
-    """Return a key and its account from a row with text and revision of each, None for what is not there."""
+    """Return a key and its account from a row with text and revision of both, None for one that does not exist."""
     key, key_revision, owner, owner_revision = row
     return (
         None if key_revision is None else Stored(key_ref(account, provider), None, key_revision, text=key),
@@ -117,10 +117,10 @@ def account_in(row: tuple[Any, Any, Any], place: str) -> Stored:
 
 
 def name_in(value: object, place: str) -> str:
-    """Return what an engine has as a name: a column may take values of any type, whatever it is declared as.
+    """Return the name in a column, whose value may have any type in some engines.
 
     Raises:
-        StoreCorrupt: it is no text.
+        StoreCorrupt: the value is not text.
     """
     if not isinstance(value, str):
         raise StoreCorrupt(place, "is damaged: a document in it has no name", effect=Effect.NOTHING_CHANGED)

@@ -1,6 +1,6 @@
-"""The meaning of DynamoDB's errors for a store.
+"""Translates DynamoDB's errors into ours.
 
-Owns: the words. Must not: repeat a text of the service; it can hold what was sent.
+Owns: the sentences. Must not: repeat a text of the service, which can contain the request.
 """
 
 from __future__ import annotations
@@ -32,60 +32,62 @@ from kojikey.model.errors import (
 )
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import Ref
-from kojikey.stores.meaning import Meaning
+from kojikey.stores.error_template import ErrorTemplate
 
 UNKNOWN = "it is not known whether the last change was made"
 UNKNOWN_HINT = Hint(next_step("list"), " and ", next_step("history"), " show whether it was; no change is made in part")
 
 _LIMITS = "see the table's throughput and the account's quotas in CloudWatch, or try again later"
-_KINDS: dict[Kind, Meaning] = {
-    "credentials": Meaning(StoreDenied, "was not asked: there are no valid credentials for AWS here", CREDENTIALS_HINT),
-    "throttled": Meaning(StoreLocked, "was throttled by AWS for too long", _LIMITS),
-    "busy": Meaning(StoreLocked, "is busy: others keep changing the same documents", "try again"),
-    "server": Meaning(
+_KINDS: dict[Kind, ErrorTemplate] = {
+    "credentials": ErrorTemplate(
+        StoreDenied, "was not asked: there are no valid credentials for AWS here", CREDENTIALS_HINT
+    ),
+    "throttled": ErrorTemplate(StoreLocked, "was throttled by AWS for too long", _LIMITS),
+    "busy": ErrorTemplate(StoreLocked, "is busy: others keep changing the same documents", "try again"),
+    "server": ErrorTemplate(
         StoreUnreachable, "is not available at AWS", "https://health.aws.amazon.com/health/status", effect=None
     ),
-    "unreachable": Meaning(
+    "unreachable": ErrorTemplate(
         StoreUnreachable,
         "cannot be reached: there is no answer from DynamoDB",
         "check the network, HTTPS_PROXY, and the URL's region and endpoint",
         effect=None,
     ),
-    "foreign": Meaning(
+    "foreign": ErrorTemplate(
         StoreUnreachable,
         "was not reached: something else answers in place of DynamoDB",
         "check the network (does a portal require a login?), HTTPS_PROXY, and the URL's region and endpoint",
         effect=None,
     ),
-    "tls": Meaning(
+    "tls": ErrorTemplate(
         StoreUnreachable,
         "was not used: its server could not be verified (TLS)",
         "behind a proxy that opens TLS, set AWS_CA_BUNDLE to its certificates",
     ),
 }
-_OTHER_SHAPE = Meaning(
+_OTHER_SHAPE = ErrorTemplate(
     StoreCorrupt,
     "is a table with another structure than kojikey's, or refuses its requests",
     Hint("name a table that ", next_step("store init"), " created"),
 )
-_COLLECTION_FULL = Meaning(
+_COLLECTION_FULL = ErrorTemplate(
     StoreFull,
     "has a local index that limits an account to 10 GB",
     "remove the index: kojikey needs none",
     effect=Effect.CHANGE_NOT_MADE,
 )
-_OTHER: dict[str, Meaning] = {
-    "MalformedCredentials": Meaning(
+_OTHER: dict[str, ErrorTemplate] = {
+    "MalformedCredentials": ErrorTemplate(
         StoreDenied,
         "was not asked: AWS's credentials here are malformed (they contain a line end or another invalid character)",
         MALFORMED_HINT,
     ),
-    "MfaWanted": Meaning(
+    "MfaWanted": ErrorTemplate(
         StoreDenied,
         "was not asked: AWS requires an MFA code for the role of this profile, and kojikey never asks for one",
         MFA_HINT,
     ),
-    "Boto3Missing": Meaning(StoreUnavailable, "needs boto3, which is not installed", EXTRA_HINT),
+    "Boto3Missing": ErrorTemplate(StoreUnavailable, "needs boto3, which is not installed", EXTRA_HINT),
     "ValidationException": _OTHER_SHAPE,
     "ValidationError": _OTHER_SHAPE,  # as a reason of a cancelled transaction
     "ItemCollectionSizeLimitExceeded": _COLLECTION_FULL,
@@ -94,13 +96,13 @@ _OTHER: dict[str, Meaning] = {
 
 
 def translated(error: Exception, place: str) -> KojikeyError | None:
-    """Return our error for one of boto3's, None for what is not boto3's."""
-    found = meaning(error)
+    """Return our error for an error of boto3, None for any other error."""
+    found = trouble_of(error)
     return None if found is None else _ours(found, place)
 
 
-def meaning(error: Exception) -> Trouble | None:
-    """Return the meaning of an error; for a cancelled transaction, that of its cause."""
+def trouble_of(error: Exception) -> Trouble | None:
+    """Return the trouble behind an error of boto3; for a cancelled transaction, that of its cause."""
     codes = reasons(error)
     if codes:
         return of_code(next((code for code in codes if code != "None"), "Unknown"))
@@ -108,7 +110,7 @@ def meaning(error: Exception) -> Trouble | None:
 
 
 def refused(error: Exception, refs: Sequence[Ref]) -> ChangedMeanwhile | None:
-    """Return which of the changes of a cancelled transaction was refused first by its condition, None for none."""
+    """Return the error for the first change of a cancelled transaction whose condition failed, None if none did."""
     for code, ref in zip(reasons(error), refs, strict=False):
         if code == "ConditionalCheckFailed":
             return ChangedMeanwhile(ref)
@@ -116,7 +118,7 @@ def refused(error: Exception, refs: Sequence[Ref]) -> ChangedMeanwhile | None:
 
 
 def reasons(error: Exception) -> list[str]:
-    """Return the codes of a cancelled transaction, one an action (``None`` for one that was fine); [] of another."""
+    """Return the codes of a cancelled transaction, one for each action (``"None"`` if it was fine); else ``[]``."""
     response: Any = getattr(error, "response", None)
     if not isinstance(response, dict):
         return []
@@ -130,10 +132,10 @@ def is_refused_condition(error: Exception) -> bool:
 
 
 def missing(place: str, *, hint: str | None = None) -> StoreNotFound:
-    """Return the error for a store that is not there."""
+    """Return the error for a store that does not exist."""
     region = place.partition("region=")[2].partition("&")[0]
-    told = f"there is no store at {place}: the table is not in {region}, and tables of other regions are not searched"
-    error = StoreNotFound(place, None if hint else f"{told} (is it in another region?)")
+    message = f"there is no store at {place}: the table is not in {region}, and no other region is searched"
+    error = StoreNotFound(place, None if hint else f"{message} (is it in another region?)")
     error.hint = hint or next_step("store init", place, "--kek", "SOURCE")
     return error
 
@@ -143,12 +145,12 @@ def _ours(found: Trouble, place: str) -> KojikeyError:
         return missing(place)
     if found.kind == "denied":
         return denied(found, place)
-    other = Meaning(StoreUnavailable, f"refused, with {found.code}")
+    other = ErrorTemplate(StoreUnavailable, f"refused, with {found.code}")
     return (_OTHER.get(found.code) or _KINDS.get(found.kind) or other).error(place)
 
 
 def denied(found: Trouble, place: str) -> StoreDenied:
-    """Return the error for a refusal, naming the permission that is missing."""
+    """Return the error for a refusal; it names the missing permission if AWS does."""
     if found.permission:
         problem = f"refused: these AWS credentials lack {found.permission} on it"
     else:

@@ -1,9 +1,9 @@
 """The layout of documents and events in a DynamoDB table, and the parts of requests that depend on it.
 
-Owns: the layout of the table. Must not: send anything, or interpret an answer.
+Must not: send a request, or interpret an answer.
 
-One table. Everything of an account is in one partition (``pk`` is ``account#NAME``), so that IAM's
-``dynamodb:LeadingKeys`` can hold an account's owner to it, and so that a change with its events is in one place:
+All items of an account are in one partition (``pk`` is ``account#NAME``), so that IAM's ``dynamodb:LeadingKeys`` can
+limit an account's owner to it, and a change and its events are in the same partition:
 
 ==================  ======================  ==========================================================
 ``pk``              ``sk``                  is
@@ -11,10 +11,11 @@ One table. Everything of an account is in one partition (``pk`` is ``account#NAM
 ``store``           ``header``              the header; ``layout`` is :data:`LAYOUT`
 ``account#NAME``    ``account``             the account's document
 ``account#NAME``    ``key#PROVIDER``        a key's document; ``tested_at`` for filters, ``provider`` for other readers
-``account#NAME``    ``event#000000000001``  an event, its number padded so that numbers sort
+``account#NAME``    ``event#000000000001``  an event, its number padded so that the items are in order
 ==================  ======================  ==========================================================
 
-Each has ``doc`` (the document as JSON text: DynamoDB's own maps have no large numbers and no empty keys) and ``rev``.
+Each has ``doc`` (the document as JSON text, because DynamoDB's maps allow no large numbers and no empty keys) and
+``rev``.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from kojikey.stores import base
 from kojikey.stores.base import Change, Query, Stored
 
 LAYOUT = 1
-CHANGES_AT_ONCE = 100  # TransactWriteItems takes 100 actions on 4 MB of items:
+CHANGES_AT_ONCE = 100  # TransactWriteItems allows 100 actions on 4 MB of items:
 BYTES_AT_ONCE = 4 * 1024 * 1024 - 100 * 512  # docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 HEADER_PARTITION, ACCOUNT_PREFIX = "store", "account#"
 ACCOUNT, KEY_PREFIX, EVENT_PREFIX = "account", "key#", "event#"
@@ -42,7 +43,7 @@ Item = dict[str, dict[str, Any]]
 
 
 class Written(NamedTuple):
-    """One action of a commit, and the document to name if it is refused."""
+    """One action of a commit, and the document that an error names."""
 
     action: dict[str, Any]
     ref: Ref
@@ -66,7 +67,7 @@ def place_of_event(event: Document) -> Item:
 
 
 def item_of(ref: Ref, document: Document, text: str, revision: str) -> Item:
-    """Return the item of a document, whose text is ``text``."""
+    """Return the item of a document with its encoded ``text``."""
     item = place_of(ref) | {"doc": {"S": text}, "rev": {"S": revision}}
     if ref == HEADER:
         item["layout"] = {"N": str(LAYOUT)}
@@ -78,7 +79,7 @@ def item_of(ref: Ref, document: Document, text: str, revision: str) -> Item:
 
 
 def change_of(table: str, change: Change, text: str | None, revision: str) -> Written:
-    """Return the action that makes a change, if the document is still at its revision."""
+    """Return the action that makes a change if the document still has its revision."""
     action: dict[str, Any] = {"TableName": table}
     if change.if_revision is None:
         action["ConditionExpression"] = "attribute_not_exists(pk)"
@@ -93,14 +94,14 @@ def change_of(table: str, change: Change, text: str | None, revision: str) -> Wr
 
 
 def event_of(table: str, event: Document, text: str, revision: str) -> Written:
-    """Return the action that appends an event, if its place is free."""
+    """Return the action that appends an event if there is none in its place."""
     item = place_of_event(event) | {"doc": {"S": text}, "rev": {"S": revision}}
     action = {"TableName": table, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
     return Written({"Put": action}, account_ref(event["account"]))
 
 
 def stored_of(item: Item, place: str) -> Stored:
-    """Return the document in an item, an empty one where it is damaged.
+    """Return the document in an item, an empty one if it is damaged.
 
     Raises:
         StoreCorrupt: the item belongs to no account, or is a damaged header.
@@ -118,7 +119,7 @@ def account_of(item: Item, place: str) -> str:
     """Return the account of an item.
 
     Raises:
-        StoreCorrupt: it belongs to none; a name without its prefix could be that of another account.
+        StoreCorrupt: its partition key is not that of an account.
     """
     pk = _text(item, "pk") or ""
     if not pk.startswith(ACCOUNT_PREFIX):
@@ -151,10 +152,10 @@ def of_account(account: str, prefix: str) -> dict[str, Any]:
 
 
 def of_query(query: Query) -> dict[str, Any]:
-    """Return the request for the keys of a query: a query of one account, else a scan of the table.
+    """Return the request for the keys of a query: a query for one account, else a scan of the table.
 
-    It is not known which of the engine's segments has an account, so a shard of one account is a scan as well.
-    The few keys of one account are not filtered by provider: a query takes no filter on a primary key.
+    A shard of one account needs a scan too, because the engine does not say which segment has an account. A query
+    cannot filter by primary key, so the few keys of one account are not filtered by provider.
     """
     shard = None if query.shard is None or query.shard[1] == 1 else query.shard
     if query.account is not None and shard is None:
@@ -175,9 +176,9 @@ def of_query(query: Query) -> dict[str, Any]:
 
 
 def _whose_keys(providers: Sequence[str], values: dict[str, Any]) -> str:
-    """Return the filter of a scan for keys of some providers (of all where none are named).
+    """Return the filter of a scan for the keys of some providers, or of all if none is named.
 
-    It filters by the sort key, which identifies an item; a changed attribute could hide a key.
+    It filters by sort key, not by the attribute ``provider``: a changed attribute would hide a key.
     """
     if not 0 < len(providers) <= _PROVIDERS_IN_A_FILTER:
         values[":prefix"] = {"S": KEY_PREFIX}
@@ -195,7 +196,7 @@ def _filters(query: Query, values: dict[str, Any]) -> list[str]:
 
 
 def size_of(texts: Sequence[str | None]) -> int:
-    """Return how many bytes of documents there are in a commit (they are ASCII)."""
+    """Return the number of bytes of a commit's documents (they are ASCII)."""
     return sum(len(text) for text in texts if text is not None)
 
 

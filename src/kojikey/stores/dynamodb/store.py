@@ -1,10 +1,10 @@
 """The DynamoDB adapter: one table, conditional writes, a change and its events in one ``TransactWriteItems``.
 
-Owns: the URL, the client, and when a call may be repeated. Reads are strongly consistent.
+Owns: the URL, the client, and the rule for repeating calls. Reads are strongly consistent.
 Must not: see plaintext, or show a credential. ``items.py`` has the layout, ``errors.py`` the messages.
 
-Scans go through the table in DynamoDB's own order (a hash of the account), and a shard is one of its parallel scan's
-segments: N machines read the table once between them, where a filter on our side would make each read all of it.
+Scans read the table in DynamoDB's own order (a hash of the account). A shard is a segment of its parallel scan, so that
+N machines together read the table once; with a filter of ours, each would read all of it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from kojikey.model.next_step import Hint, next_step
 from kojikey.model.ref import HEADER, Document, Ref, account_ref
 from kojikey.stores.base import Change, Description, Query, Store, Stored, decoded, encoded, new_revision
 from kojikey.stores.dynamodb import items as items
-from kojikey.stores.dynamodb.errors import UNKNOWN, UNKNOWN_HINT, meaning, missing, refused, translated
+from kojikey.stores.dynamodb.errors import UNKNOWN, UNKNOWN_HINT, missing, refused, translated, trouble_of
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ _UNFINISHED_HINT = Hint("the table exists, but is empty: ", next_step("store ini
 class DynamoStore(Store):
     """A store in one DynamoDB table. Nothing is sent before the first verb.
 
-    ``page`` bounds the items of one answer (DynamoDB itself bounds it to 1 MB); ``sleep`` waits between attempts.
+    ``page`` is the largest number of items in an answer (DynamoDB limits it to 1 MB); ``sleep`` waits between attempts.
     """
 
     partitioned: ClassVar[bool] = True
@@ -61,7 +61,7 @@ class DynamoStore(Store):
             self._guard(client.close)
 
     def owner_policy(self, account: str) -> Document:
-        """Return the IAM policy that holds an account's owner to the account. Raises as :meth:`arn`."""
+        """Return the IAM policy that limits an account's owner to the account. Raises as :meth:`arn`."""
         from kojikey.stores.dynamodb.table import iam_policy
 
         return iam_policy(self.arn(), account)
@@ -70,7 +70,7 @@ class DynamoStore(Store):
         """Return the table's Amazon Resource Name.
 
         Raises:
-            StoreNotFound: there is no table. StoreUnavailable: AWS was not reached, or refused.
+            StoreNotFound: there is no table. StoreUnavailable: AWS cannot be reached, or refused.
         """
         described: dict[str, Any] = self._guard(self._described)
         return str(described["TableArn"])
@@ -94,7 +94,7 @@ class DynamoStore(Store):
         except Exception as error:
             if not is_refused_condition(error):
                 raise
-            # Ours, if the answer to an earlier attempt was lost.
+            # the header may be ours: the answer to an earlier attempt may have been lost
             there = self._header_item()
             if there is None or there.get("rev") != item["rev"]:
                 raise StoreExists(self.place) from None
@@ -118,14 +118,14 @@ class DynamoStore(Store):
         return item
 
     def _header_or_nothing(self) -> items.Item | None:
-        """Return the header's item, None where the table is empty.
+        """Return the header's item, None if the table is empty.
 
         Raises:
-            StoreCorrupt: it holds something, but no header; a new one would hide the old content.
+            StoreCorrupt: the table has items, but no header; a new header would hide the old content.
         """
         item = self._header_item()
         if item is None and part(self._call("scan", ConsistentRead=True, Limit=1), "Items"):
-            item = self._header_item()  # it may have been made between the two looks
+            item = self._header_item()  # it may have been created between the two requests
             if item is None:
                 raise StoreCorrupt(
                     self.place,
@@ -155,7 +155,7 @@ class DynamoStore(Store):
         return tuple(revisions)
 
     def _transact(self, written: Sequence[items.Written]) -> None:
-        # The token makes the call count once, for ten minutes: a lost answer can be asked for again.
+        # with the token, the request can be repeated for ten minutes if its answer is lost
         request = {"TransactItems": [action for action, _ in written], "ClientRequestToken": new_revision()}
         doubtful = False
 
@@ -166,10 +166,10 @@ class DynamoStore(Store):
             except Exception as error:
                 changed = refused(error, [ref for _, ref in written])
                 if changed is not None:
-                    if doubtful and self._is_made(written):
+                    if doubtful and self._was_made(written):
                         return
                     raise changed from None
-                found = meaning(error)
+                found = trouble_of(error)
                 doubtful = doubtful or (found is not None and found.unknown)
                 raise
 
@@ -178,12 +178,12 @@ class DynamoStore(Store):
         except KojikeyError:
             raise
         except Exception as error:
-            raise self._in_doubt(error) if doubtful else error from None
+            raise self._of_unknown_outcome(error) if doubtful else error from None
 
-    def _is_made(self, written: Sequence[items.Written]) -> bool:
-        """Return whether a change whose answer was lost was made: its first item then has our revision.
+    def _was_made(self, written: Sequence[items.Written]) -> bool:
+        """Return whether a change whose answer was lost was made: then its first item has our revision.
 
-        Other servers with DynamoDB's protocol do not always know tokens.
+        This is for servers with DynamoDB's protocol that ignore the token.
         """
         for action, _ in written:
             if "Put" in action:
@@ -193,7 +193,7 @@ class DynamoStore(Store):
                 return bool(found.get("rev") == item["rev"])
         return False
 
-    def _in_doubt(self, error: Exception) -> Exception:
+    def _of_unknown_outcome(self, error: Exception) -> Exception:
         ours = translated(error, self.place)
         if not isinstance(ours, StoreUnavailable):
             return error
@@ -208,7 +208,7 @@ class DynamoStore(Store):
             raise StoreUnavailable(self.place, "takes at most 4 MB in one change", effect=Effect.NOTHING_CHANGED)
 
     def _scan(self, query: Query) -> Iterator[Stored]:
-        rest = query._replace(shard=None)  # which the request has taken care of
+        rest = query._replace(shard=None)  # the request has the segment
         for item in self._items(**items.of_query(query)):
             stored = items.stored_of(item, self.place)
             if rest.takes(stored):
@@ -284,14 +284,14 @@ class DynamoStore(Store):
         return self._patiently(lambda: getattr(self._client, operation)(TableName=self.table, **request))
 
     def _patiently(self, call: Callable[[], T]) -> T:
-        return patiently(call, sleep=self._sleep, meaning=meaning)
+        return patiently(call, sleep=self._sleep, meaning=trouble_of)
 
 
 def from_url(url: str) -> DynamoStore:
     """Return the store for ``dynamodb://TABLE?region=R[&endpoint=URL]``.
 
     Raises:
-        UsageError: it names no table or region, or has something else in it. It is not repeated.
+        UsageError: it has no table or region, or other parts. It is not repeated.
     """
     import re
     from urllib.parse import parse_qsl
@@ -311,17 +311,17 @@ def from_url(url: str) -> DynamoStore:
 
 
 def _revision_of(change: Change) -> str:
-    """Return the revision that a document will have after a change."""
+    """Return the revision of a document after a change."""
     if change.keeps:
         return change.if_revision or ""
     return "" if change.document is None else new_revision()
 
 
 def _refuse_impossible(changes: Sequence[Change], events: Sequence[Document]) -> None:
-    """Refuse a change that no state of the table allows, or that DynamoDB would call malformed."""
+    """Refuse changes that always conflict and for which DynamoDB would report a malformed request."""
     for change in changes:
         if change.document is None and change.if_revision is None:
-            raise ChangedMeanwhile(change.ref)  # to delete what is not there
+            raise ChangedMeanwhile(change.ref)  # deletes a document that does not exist
     seen = set()
     for event in events:
         if (event["account"], event["seq"]) in seen:

@@ -1,6 +1,6 @@
-"""The DynamoDB table itself: creating it, waiting for it, and the IAM policy of an account's owner.
+"""Creates the DynamoDB table and waits for it, and has the IAM policy for an account's owner.
 
-Owns: the schema of the table and the policy. Must not: touch an item.
+Must not: read or write items.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ from kojikey.aws.answers import part
 from kojikey.aws.client import Sleep, patiently
 from kojikey.model.errors import Effect, StoreCorrupt, StoreUnavailable
 from kojikey.model.next_step import Hint, next_step
-from kojikey.stores.dynamodb.errors import meaning
+from kojikey.stores.dynamodb.errors import trouble_of
 from kojikey.stores.dynamodb.items import ATTRIBUTES, HEADER_PARTITION, KEY_SCHEMA, partition
 
 _POLL_S, _POLLS = 1.0, 120
 
 
 def ensure_table(client: Any, table: str, place: str, sleep: Sleep) -> None:
-    """Create the table where there is none, and return once it is ready.
+    """Create the table unless it exists, and return once it is ready.
 
-    It is billed by request, and is protected from accidental deletion.
+    It is billed by request and protected from accidental deletion.
 
     Raises:
-        StoreCorrupt: there is a table of that name and another shape; it was not touched.
-        StoreUnavailable: it is being deleted, or is not ready after two minutes.
+        StoreCorrupt: the table exists with another structure; it was not changed.
+        StoreUnavailable: the table is being deleted, or is not ready after two minutes.
     """
     described = _described(client, table, sleep)
     if described is None:
-        _make(client, table, sleep)
+        _create(client, table, sleep)
     for _ in range(_POLLS):
         described = _described(client, table, sleep)
         if described is not None:
@@ -48,17 +48,17 @@ def ensure_table(client: Any, table: str, place: str, sleep: Sleep) -> None:
 
 def _described(client: Any, table: str, sleep: Sleep) -> dict[str, Any] | None:
     try:
-        answer = patiently(lambda: client.describe_table(TableName=table), sleep=sleep, meaning=meaning)
+        answer = patiently(lambda: client.describe_table(TableName=table), sleep=sleep, meaning=trouble_of)
         described: dict[str, Any] = part(answer, "Table")
     except Exception as error:
-        found = meaning(error)
+        found = trouble_of(error)
         if found is None or found.kind != "missing":
             raise
         return None
     return described
 
 
-def _make(client: Any, table: str, sleep: Sleep) -> None:
+def _create(client: Any, table: str, sleep: Sleep) -> None:
     def attempt() -> None:
         try:
             client.create_table(
@@ -69,11 +69,11 @@ def _make(client: Any, table: str, sleep: Sleep) -> None:
                 DeletionProtectionEnabled=True,
             )
         except Exception as error:
-            found = meaning(error)
-            if found is None or found.code != "ResourceInUseException":  # someone else is making it
+            found = trouble_of(error)
+            if found is None or found.code != "ResourceInUseException":  # someone else is creating it
                 raise
 
-    patiently(attempt, sleep=sleep, meaning=meaning)
+    patiently(attempt, sleep=sleep, meaning=trouble_of)
 
 
 def _refuse_other_shape(described: dict[str, Any], place: str) -> None:
@@ -90,10 +90,10 @@ def _refuse_other_shape(described: dict[str, Any], place: str) -> None:
 
 
 def iam_policy(table_arn: str, account: str) -> dict[str, Any]:
-    """Return the IAM policy that lets an account's owner use that account's keys only.
+    """Return the IAM policy that allows an account's owner that account's keys only.
 
-    It allows no ``Scan``: ``dynamodb:LeadingKeys`` does not restrict that, and it reads all partitions. ``Null`` is
-    there because ``ForAllValues`` is also true of a request without any key
+    It does not allow ``Scan``, which reads all partitions and is not restricted by ``dynamodb:LeadingKeys``. ``Null``
+    is needed because ``ForAllValues`` is also true for a request without any key
     (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html).
     """
     return {

@@ -1,22 +1,22 @@
 """Access to a PostgreSQL store, enforced by the server: row-level security, privileges and triggers.
 
-Owns: policies, and the privileges of a role that was granted an account. Must not: read or write documents.
+Owns: policies, triggers, and the privileges of a role with a grant. Must not: read or write documents.
 
-The owner of the schema administers the store and sees every row. Another role sees the rows of the accounts that it,
-or a role that it inherits from, was granted, and there
+The owner of the schema administers the store and sees every row. Another role sees the rows of the accounts that were
+granted to it, or to a role from which it inherits. In these accounts it
 
-* reads, adds and replaces keys, replaces the account's document, and takes keys away: it marks a key, and a trigger
-  deletes the marked row as the owner. Who may delete from a table may lock it against everybody else, so no role may;
-* adds the next event that the account's document counts, and never changes or takes one away: nobody does, the owner
-  included (who could drop the trigger; then the chain of events tells);
-* cannot enable an account that was disabled, nor rename or delete an account's document, which would come to that;
-* cannot lead the count of events astray or give the account's document another form: nobody could change the account
-  any more, and only disable it.
+* reads, adds and replaces keys, replaces the account's document, and removes keys: it marks a key, and a trigger
+  deletes the marked row as the owner. With the right to delete from a table, a role could also lock the table;
+* adds the next event that the account's document counts. It cannot change or delete an event. Nor can the owner, except
+  by dropping the trigger, which the chain of events would show;
+* cannot enable a disabled account, and cannot rename or delete an account's document, which would have the same effect;
+* cannot set a wrong number of events or give the account's document another form, after which nobody could change the
+  account any more, only disable it.
 
-Nothing that a role may lock is locked by kojikey but what is the role's own: no advisory locks, which everybody who may
-connect can hold, and no table. (A transaction left open still holds up ``store init``, which changes the tables.)
+kojikey locks nothing that another role may lock: no advisory locks, which everyone who may connect can hold, and no
+table. (A transaction that a role leaves open still blocks ``store init``, which changes the tables.)
 
-All of it binds the owner too (``FORCE``), but not superusers and roles with BYPASSRLS: PostgreSQL exempts them
+The policies apply to the owner too (``FORCE``), but not to superusers and roles with BYPASSRLS
 (https://www.postgresql.org/docs/current/ddl-rowsecurity.html). The rows are sealed for all of them.
 """
 
@@ -30,17 +30,17 @@ from psycopg import Connection, sql
 from kojikey.model.errors import NotFound, UsageError
 from kojikey.stores.base import Change
 
-# By the grant's own index for each row: a list of all granted accounts would be read anew by every statement.
+# uses the index of grants for each row; a list of all granted accounts would be read again by every statement
 _GRANTED: LiteralString = (
     "EXISTS (SELECT 1 FROM kojikey.grants g WHERE g.account = {}.account AND pg_catalog.pg_has_role(g.role, 'USAGE'))"
 )
-# A change writes the account's document first. An event beyond what it tells would stand where the next has to go.
-_TOLD: LiteralString = (
+# A change writes the account's document first. An event with a higher number would take the place of a later one.
+_COUNTED: LiteralString = (
     _GRANTED + " AND seq <= (SELECT (a.document::json #>> '{{audit,seq}}')::bigint"  # noqa: S608 - constants
     " FROM kojikey.accounts a"
     " WHERE a.account = {}.account)"
 )
-# Table, command, and the condition for rows that are read and for rows that are written.
+# table, command, the condition for rows that are read, and the one for rows that are written
 _POLICIES: tuple[tuple[LiteralString, LiteralString, LiteralString | None, LiteralString | None], ...] = (
     ("header", "SELECT", "true", None),
     ("accounts", "SELECT", _GRANTED, None),
@@ -49,7 +49,7 @@ _POLICIES: tuple[tuple[LiteralString, LiteralString, LiteralString | None, Liter
     ("keys", "INSERT", None, _GRANTED),
     ("keys", "UPDATE", _GRANTED, _GRANTED),
     ("events", "SELECT", _GRANTED, None),
-    ("events", "INSERT", None, _TOLD),
+    ("events", "INSERT", None, _COUNTED),
     ("grants", "SELECT", "pg_catalog.pg_has_role(role, 'USAGE')", None),
 )
 _TABLES: tuple[LiteralString, ...] = ("header", "accounts", "keys", "events", "grants")
@@ -58,7 +58,7 @@ CREATE OR REPLACE FUNCTION kojikey.events_are_only_added() RETURNS trigger LANGU
 SET search_path = pg_catalog AS $$ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'KJK02', MESSAGE = 'events are only added, never changed or taken away';
 END $$"""
-# The document is JSON of ours; one that cannot be read as that is refused, which is the safe side.
+# kojikey's documents are JSON; a change to anything else is refused
 _STAYS_DISABLED: LiteralString = """
 CREATE OR REPLACE FUNCTION kojikey.disabled_stays_disabled() RETURNS trigger LANGUAGE plpgsql
 SET search_path = pg_catalog AS $$ BEGIN
@@ -70,8 +70,8 @@ SET search_path = pg_catalog AS $$ BEGIN
     END IF;
     RETURN NEW;
 END $$"""
-# Of the form that kojikey writes (``operations/record_checks.py``), and with a number of events that only grows. ``->``
-# and ``->>`` take the last of two members of one name, as Python does.
+# The document must have kojikey's form (``operations/record_checks.py``), and its number of events must only grow. Of
+# two members of the same name, ``->`` and ``->>`` use the last one, like Python.
 _COUNT_GOES_ON: LiteralString = """
 CREATE OR REPLACE FUNCTION kojikey.the_count_goes_on() RETURNS trigger LANGUAGE plpgsql
 SET search_path = pg_catalog AS $$
@@ -112,8 +112,8 @@ SET search_path = pg_catalog AS $$ BEGIN
     END IF;
     RETURN NEW;
 END $$"""
-# Runs as the owner, for each role that may mark the row. Somebody's own table must not use it as a trigger: nobody has
-# EXECUTE (which is checked when a trigger is created), and the function checks its table.
+# Runs as the owner, for every role that may mark the row. It cannot be a trigger of another table: nobody has EXECUTE,
+# which is checked when a trigger is created, and the function checks its table.
 _MARKED_GO: LiteralString = """
 CREATE OR REPLACE FUNCTION kojikey.marked_keys_go() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog AS $$ BEGIN
@@ -123,7 +123,7 @@ SET search_path = pg_catalog AS $$ BEGIN
     RETURN NULL;
 END $$"""
 _FUNCTIONS = (_ONLY_ADDED, _STAYS_DISABLED, _IS_COUNT, _COUNT_GOES_ON, _NEXT_ALONE, _MARKED_GO)
-# is_count is called by who changes an account, the others by their triggers alone.
+# is_count is called by the role that changes an account, the others only by their triggers
 _CALLABLE: LiteralString = "GRANT EXECUTE ON FUNCTION kojikey.is_count(json) TO PUBLIC"
 _TRIGGERS: tuple[tuple[LiteralString, LiteralString], ...] = (
     ("only_added", "BEFORE UPDATE OR DELETE OR TRUNCATE ON kojikey.events FOR EACH STATEMENT"
@@ -144,14 +144,14 @@ _PRIVILEGES: tuple[LiteralString, ...] = (
     "UPDATE (revision, document) ON kojikey.accounts",
     "UPDATE (tested_at, slot, revision, document) ON kojikey.keys",
 )
-# Whether there is such a role (NULL: ours), whether it administers the store (so that it needs no grant), and whether
-# the server exempts it from row-level security (so that a grant would open every account to it).
+# Whether the role exists (NULL: ours), whether it administers the store and needs no grant, and whether the server
+# exempts it from row-level security, so that a grant would give it all accounts.
 ROLE_IN_STORE: LiteralString = (
     "SELECT r.oid IS NOT NULL, coalesce(pg_catalog.pg_has_role(r.oid, n.nspowner, 'USAGE'), false),"
     " coalesce(r.rolsuper OR r.rolbypassrls, false) FROM pg_catalog.pg_namespace n"
     " LEFT JOIN pg_catalog.pg_roles r ON r.rolname = coalesce(%s, current_user) WHERE n.nspname = 'kojikey'"
 )
-# What the current role lacks. By oid: a name in a schema that may not be used is an error of its own.
+# The privileges that the current role lacks. By oid, because a name in a schema without USAGE is an error.
 _LACKING: LiteralString = """
 SELECT 'USAGE on schema kojikey', 0 AS place FROM pg_catalog.pg_namespace n
 WHERE n.nspname = 'kojikey' AND NOT pg_catalog.has_schema_privilege(n.oid, 'USAGE')
@@ -165,12 +165,12 @@ JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = p.name
 WHERE NOT CASE WHEN p.privilege = 'UPDATE' THEN pg_catalog.has_any_column_privilege(c.oid, p.privilege)
     ELSE pg_catalog.has_table_privilege(c.oid, p.privilege) END
 ORDER BY place"""
-# What is made from here on in the transaction belongs to the schema's owner, whichever role runs it.
+# objects that are created after this in the transaction belong to the schema's owner
 AS_OWNER: LiteralString = (
     "SELECT set_config('role', pg_get_userbyid(nspowner)::text, true) FROM pg_namespace"
     " WHERE nspname = 'kojikey' AND nspowner <> current_user::regrole"
 )
-# Who has a privilege on the schema or anything in it, but its owner.
+# the roles, except the owner, with a privilege on the schema or an object in it
 _GRANTEES: LiteralString = """
 SELECT DISTINCT CASE a.grantee WHEN 0 THEN NULL ELSE pg_get_userbyid(a.grantee)::text END
 FROM pg_namespace n CROSS JOIN LATERAL (
@@ -185,8 +185,8 @@ _FORGET_DROPPED: LiteralString = (
 _GRANTED_ROLES: LiteralString = (
     "SELECT DISTINCT r.rolname::text FROM kojikey.grants g JOIN pg_catalog.pg_roles r ON r.oid = g.role"
 )
-# What runs by itself when a table is used, and is not internal to PostgreSQL (as a foreign key's triggers are).
-_RUNNING: LiteralString = """
+# all triggers and rules on the tables, except PostgreSQL's internal ones
+_TRIGGERS_AND_RULES: LiteralString = """
 SELECT 'TRIGGER', t.tgname::text, c.relname::text FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
     WHERE c.relnamespace = 'kojikey'::regnamespace AND NOT t.tgisinternal
 UNION ALL SELECT 'RULE', r.rulename::text, c.relname::text FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
@@ -194,16 +194,16 @@ UNION ALL SELECT 'RULE', r.rulename::text, c.relname::text FROM pg_rewrite r JOI
 
 
 def secure(connection: Connection[Any]) -> None:
-    """Restore policies, triggers and privileges in the caller's transaction, whatever they were.
+    """Replace all policies, triggers and privileges in the caller's transaction.
 
-    Each role that was granted an account has the privileges for it afterwards, and nobody else has any.
+    Afterwards each role with a grant has its privileges, and no other role has any.
     """
     (owner,) = connection.execute(
         "SELECT pg_catalog.pg_get_userbyid(nspowner)::text FROM pg_catalog.pg_namespace WHERE nspname = 'kojikey'"
     ).fetchall()[0]
     for (role,) in connection.execute(_GRANTEES).fetchall():
         _take_all(connection, sql.SQL("PUBLIC") if role is None else sql.Identifier(role))
-    for kind, name, table in connection.execute(_RUNNING).fetchall():
+    for kind, name, table in connection.execute(_TRIGGERS_AND_RULES).fetchall():
         connection.execute(sql.SQL("DROP " + kind + " {} ON {}").format(sql.Identifier(name), _table(table)))
     for name, command in connection.execute(
         "SELECT tablename, policyname FROM pg_catalog.pg_policies WHERE schemaname = 'kojikey'"
@@ -219,8 +219,8 @@ def secure(connection: Connection[Any]) -> None:
         connection.execute(function)
     connection.execute("REVOKE ALL ON ALL FUNCTIONS IN SCHEMA kojikey FROM PUBLIC")
     connection.execute(_CALLABLE)
-    for trigger, words in _TRIGGERS:
-        connection.execute(sql.SQL("CREATE TRIGGER {} " + words).format(sql.Identifier(trigger)))
+    for trigger, clause in _TRIGGERS:
+        connection.execute(sql.SQL("CREATE TRIGGER {} " + clause).format(sql.Identifier(trigger)))
     connection.execute(_FORGET_DROPPED)
     for (role,) in connection.execute(_GRANTED_ROLES).fetchall():
         give_privileges(connection, role)
@@ -235,13 +235,13 @@ def is_owner(connection: Connection[Any]) -> bool:
 
 
 def give_privileges(connection: Connection[Any], role: str) -> None:
-    """Let a role use the tables; which rows, the policies say. Safe to repeat."""
+    """Give a role the privileges on the tables; the policies limit its rows. Safe to repeat."""
     for privilege in _PRIVILEGES:
         connection.execute(sql.SQL("GRANT " + privilege + " TO {}").format(sql.Identifier(role)))
 
 
 def take_privileges(connection: Connection[Any], role: str) -> None:
-    """Take a role's privileges away once it has no grant left."""
+    """Revoke a role's privileges if it has no grant left."""
     left = connection.execute(
         "SELECT 1 FROM kojikey.grants g JOIN pg_catalog.pg_roles r ON r.oid = g.role WHERE r.rolname = %s", (role,)
     ).fetchall()
@@ -250,13 +250,13 @@ def take_privileges(connection: Connection[Any], role: str) -> None:
 
 
 def refuse_role(role: str, found: tuple[Any, ...]) -> None:
-    """Check that a role can be granted an account, given what :data:`ROLE_IN_STORE` found of it.
+    """Check that a role can be granted an account, from its row of :data:`ROLE_IN_STORE`.
 
     Raises:
         NotFound: there is no such role. UsageError: the server would not limit it to an account.
     """
-    there, administers, exempt = found
-    if not there:
+    exists, administers, exempt = found
+    if not exists:
         raise NotFound(
             "there is no such role in the database", hint="its administrator creates one with CREATE ROLE NAME LOGIN"
         )
@@ -270,7 +270,7 @@ def refuse_role(role: str, found: tuple[Any, ...]) -> None:
 
 
 def follow_grants(connection: Connection[Any], changes: Sequence[Change]) -> None:
-    """Give or take the privileges that go with the grants among the changes, in their transaction."""
+    """Give or revoke the privileges for the grants among the changes, in their transaction."""
     for change in changes:
         if change.ref.kind == "grant":
             (take_privileges if change.document is None else give_privileges)(connection, change.ref.provider)
@@ -304,9 +304,9 @@ def _admit_granted(
 ) -> None:
     name = sql.Identifier(f"granted_{command.lower()}")
     text = sql.SQL("CREATE POLICY {} ON {} FOR " + command).format(name, _table(table))
-    for words, condition in ((" USING ({})", read), (" WITH CHECK ({})", written)):
+    for clause, condition in ((" USING ({})", read), (" WITH CHECK ({})", written)):
         if condition:
-            text += sql.SQL(words).format(sql.SQL(condition).format(*[_table(table)] * 2))
+            text += sql.SQL(clause).format(sql.SQL(condition).format(*[_table(table)] * 2))
     connection.execute(text)
 
 

@@ -1,10 +1,10 @@
-"""The address of a PostgreSQL store, and how it may be reached: the meaning of a URL, as libpq resolves it.
+"""Resolves the URL of a PostgreSQL store into an address, with libpq.
 
-Owns: the rule that another machine is talked to only over TLS that verifies it, and the place as messages show it.
-Must not: connect, look a name up, or repeat a URL: it may hold a password.
+Owns: the rule that a connection to another machine needs TLS that verifies the server, and the store's place for
+messages. Must not: connect, resolve a host name, or repeat a URL, which may contain a password.
 
-libpq itself is asked what it would do, so that ``.pgpass``, service files and the ``PG*`` variables mean what they
-mean to psql (https://www.postgresql.org/docs/current/libpq-connect.html).
+libpq itself merges the URL with ``.pgpass``, service files and the ``PG*`` variables, so that they mean the same as for
+psql (https://www.postgresql.org/docs/current/libpq-connect.html).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _PORTS = re.compile(r"[0-9]{0,5}(,[0-9]{0,5})*")
 _VERIFIED = "verify-full"
 _DEFAULTS = {
     "connect_timeout": "10",
-    # A server that vanishes without a word (a machine that lost its power) is noticed, where libpq would wait on.
+    # to notice a server that lost its power, for which libpq would wait for hours
     "keepalives_idle": "30",
     "keepalives_interval": "10",
     "keepalives_count": "3",
@@ -38,36 +38,36 @@ _DEFAULTS = {
 
 
 class Address(NamedTuple):
-    """How to connect (``conninfo`` may hold a password, and has TLS that verifies another machine), and what may be
-    said about it.
+    """The address of a store. ``conninfo`` may contain a password; ``place`` and ``role`` are for messages.
+
+    ``is_several``: it names several servers, of which the one that accepts changes is used.
     """
 
     conninfo: Secret
     place: str
     role: str
     is_several: bool = False
-    """Whether it names several servers, of which the one that takes changes is used."""
 
 
 def read_address(url: str) -> Address:
-    """Return the address that a URL, service files and the environment make together. Nothing is connected to.
+    """Return the address that results from a URL, service files and the environment, without connecting.
 
     Raises:
-        UsageError: libpq does not take it, or it asks for another machine without TLS that verifies it.
+        UsageError: libpq refuses the URL, or it would connect to another machine without TLS that verifies it.
     """
     try:
         given = conninfo_to_dict(url)
-    except (psycopg.Error, ValueError):  # ValueError: bytes that are no UTF-8
+    except (psycopg.Error, ValueError):  # ValueError: bytes that are not UTF-8
         raise UsageError("that is not the URL of a PostgreSQL store (it is not repeated here)", hint=_SHAPE) from None
     effective = _effective(url)
-    _refuse_slips(effective)
+    _refuse_misplaced_password(effective)
     chosen = {name: value for name, value in _DEFAULTS.items() if name not in effective}
     chosen["fallback_application_name"] = "kojikey"
-    chosen["client_encoding"] = "utf8"  # whatever the environment or the database would have: documents are ASCII
-    # What was judged is what is connected to, also where a service file changes meanwhile.
+    chosen["client_encoding"] = "utf8"  # independent of the environment and the database
+    # the checked values are used, even if a service file changes meanwhile
     chosen |= {name: effective[name] for name in ("host", "hostaddr", "port", "dbname") if name in effective}
     if "target_session_attrs" not in given and effective.get("target_session_attrs") == "any":
-        # A standby is not the store: what it tells may be late. PGTARGETSESSIONATTRS=any is not asked for by anyone.
+        # a standby may be behind; PGTARGETSESSIONATTRS=any cannot be distinguished from libpq's default
         chosen["target_session_attrs"] = "read-write"
     remote = [host for host in _hosts(effective) if not _is_this_machine(host)]
     if remote:
@@ -81,35 +81,35 @@ def read_address(url: str) -> Address:
 
 
 def _effective(url: str) -> dict[str, str]:
-    """Return what libpq makes of a URL, the service file, the environment and its defaults, in this order.
+    """Return libpq's options from a URL, the service file, the environment and the defaults, in this order.
 
-    Only a connection that was begun can be asked for that, so one is begun with a value that libpq refuses before it
-    looks for any server.
+    libpq reports them only for a connection attempt. So one is started with an invalid value, which libpq refuses
+    before it contacts any server.
     """
-    unsound = UsageError(
+    refused = UsageError(
         "that URL of a PostgreSQL store conflicts with the service file or the PG* variables",
         hint="psql with the same URL shows what is wrong with it",
     )
-    begun = pq.PGconn.connect_start(make_conninfo(url, channel_binding="none of them").encode())
+    attempt = pq.PGconn.connect_start(make_conninfo(url, channel_binding="none of them").encode())
     try:
-        if b"channel_binding" not in begun.error_message:
-            raise unsound
-        return {option.keyword.decode(): option.val.decode() for option in begun.info if option.val}
+        if b"channel_binding" not in attempt.error_message:
+            raise refused
+        return {option.keyword.decode(): option.val.decode() for option in attempt.info if option.val}
     except UnicodeDecodeError:
-        raise unsound from None
+        raise refused from None
     finally:
-        begun.finish()
+        attempt.finish()
 
 
-def _refuse_slips(effective: dict[str, str]) -> None:
-    """Refuse what looks like a password that slid into another part, before any of them is shown anywhere.
+def _refuse_misplaced_password(effective: dict[str, str]) -> None:
+    """Refuse a part that may contain some of the password, before any part is displayed.
 
-    ``user:7/word@host/name`` is host ``user``, port 7 and the database ``word@host/name`` to libpq.
+    libpq reads ``user:7/word@host/name`` as host ``user``, port 7 and database ``word@host/name``.
     """
     hosts = ",".join(effective.get(name, "") for name in ("host", "hostaddr"))
-    slipped = set("@:") & set(effective.get("dbname", "")) or ":" in effective.get("user", "")
-    unsound = any(not _HOST.fullmatch(host) for host in hosts.split(","))
-    if slipped or unsound or not _PORTS.fullmatch(effective.get("port", "")):
+    may_be_misplaced = set("@:") & set(effective.get("dbname", "")) or ":" in effective.get("user", "")
+    is_host_malformed = any(not _HOST.fullmatch(host) for host in hosts.split(","))
+    if may_be_misplaced or is_host_malformed or not _PORTS.fullmatch(effective.get("port", "")):
         raise UsageError(
             "that URL of a PostgreSQL store has no valid host, port, user and database (it is not repeated here)",
             hint=f"{_SHAPE}; in a password, % : / @ ? # are written as %25 %3A %2F %40 %3F %23",
@@ -117,7 +117,7 @@ def _refuse_slips(effective: dict[str, str]) -> None:
 
 
 def _hosts(effective: dict[str, str]) -> list[str]:
-    """Return what is connected to: an address where one is given, for a name does not count then."""
+    """Return the hosts that libpq connects to: for each the address if one is given, else the name."""
     names, addresses = (effective.get(name, "").split(",") for name in ("host", "hostaddr"))
     count = max(len(names), len(addresses))
     padded = (entries + [""] * (count - len(entries)) for entries in (names, addresses))
@@ -136,7 +136,7 @@ def _is_this_machine(host: str) -> bool:
 def _verified_tls(given: Mapping[str, object], effective: dict[str, str]) -> dict[str, str]:
     asked = given.get("sslmode") or os.environ.get("PGSSLMODE")
     found = effective.get("sslmode", "prefer")
-    if found != _VERIFIED and (asked or found != "prefer"):  # libpq's own "prefer" is replaced; what was asked for, not
+    if found != _VERIFIED and (asked or found != "prefer"):  # only libpq's default "prefer" is replaced
         raise UsageError(
             f"sslmode={found} does not verify which server answers, and this one is on another machine",
             hint="leave sslmode out, or write sslmode=verify-full (with sslrootcert=FILE for a CA of your own)",
@@ -155,10 +155,9 @@ def _verified_tls(given: Mapping[str, object], effective: dict[str, str]) -> dic
 
 
 def _system_roots() -> str:
-    """Return the file of the CAs that this machine trusts (SSL_CERT_FILE is followed).
+    """Return the file of the CAs that this machine trusts (or that SSL_CERT_FILE names), ``system`` if there is none.
 
-    ``system`` alone (libpq 16) would be where the OpenSSL inside a wheel was built to look, not where this machine
-    has them; it is what remains where there is no such file.
+    With ``system`` (libpq 16), the OpenSSL in a wheel searches the paths of the machine on which it was built.
     """
     import ssl
 

@@ -1,7 +1,7 @@
-"""The connection of a PostgreSQL store: opened when it is first needed, and again after it was lost.
+"""The connection of a PostgreSQL store: opened at the first use, and again after it was lost.
 
-Owns: connecting, checking that there is a store of this version, and the one safe retry of reads.
-Must not: change anything, or know what a document is.
+Owns: connecting, checking the store's version, and the one safe retry of reads. Must not: change anything, or know
+documents.
 """
 
 from __future__ import annotations
@@ -21,46 +21,46 @@ from kojikey.stores.postgres.address import Address
 from kojikey.stores.postgres.schema import GUARDED, MIGRATIONS, OLDEST, VERSION
 
 Rows = list[tuple[Any, ...]]
-# psycopg logs what becomes of a connection that broke. Without a handler Python would print it on stderr.
+# psycopg logs broken connections, which Python prints to stderr if there is no handler
 logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 _LOST = ("08", "57P", "25P03", "25006")
-"""SQLSTATEs after which another connection may do better. 25006: what was the primary is a standby now."""
+"""SQLSTATEs after which a new connection may succeed. 25006: the former primary is a standby now."""
 
 
-class Link:
-    """One connection at a time. After :meth:`drop` the next use makes another.
+class ServerConnection:
+    """One connection at a time. After :meth:`drop` the next use opens another.
 
-    ``lock_timeout`` is how many seconds anything waits for somebody else's lock.
+    ``lock_timeout``: the seconds that a statement waits for a lock.
     """
 
     def __init__(self, address: Address, *, lock_timeout: float = 5.0) -> None:
         self.address = address
         self._lock_timeout = f"{round(lock_timeout * 1000)}ms"
         self._connection: Connection[tuple[Any, ...]] | None = None
-        self._closing: weakref.finalize[..., Link] | None = None
-        self._proven: int | None = None  # the version of the schema that was met
+        self._closing: weakref.finalize[..., ServerConnection] | None = None
+        self._checked_version: int | None = None  # the version of the store's schema
 
     def drop(self) -> None:
-        """Close what is open. Safe to repeat."""
-        closing, self._closing, self._connection, self._proven = self._closing, None, None, None
+        """Close the connection. Safe to repeat."""
+        closing, self._closing, self._connection, self._checked_version = self._closing, None, None, None
         if closing is not None:
             closing()
 
     def leave_to_parent(self) -> None:
-        """Do not close the connection at the end of this process: its socket is that of the one it was forked from."""
+        """Do not close the connection at the end of this process, which shares it with its parent."""
         if self._closing is not None:
             self._closing.detach()
 
     def connected(self) -> Connection[tuple[Any, ...]]:
-        """Return a connection to the database, whether or not there is a store.
+        """Return a connection to the database, even if there is no store.
 
         Raises:
-            StoreUnavailable: there is no connection. StoreNotFound: there is no such database.
+            StoreUnavailable: the server cannot be reached, or refused. StoreNotFound: there is no such database.
         """
         if self._connection is None:
             try:
-                # prepare_threshold: a pooler between here and the server may hand each statement to another session.
+                # prepare_threshold: a pooler may run each statement in another session
                 self._connection = psycopg.connect(
                     self.address.conninfo.reveal(), autocommit=True, prepare_threshold=None
                 )
@@ -68,18 +68,18 @@ class Link:
                 from kojikey.stores.postgres.errors import not_connected
 
                 raise not_connected(error, self.address) from None
-            # A command ends without closing its store; psycopg would warn of a connection that nobody closed.
+            # a command ends without closing its store, and psycopg warns of a connection that was not closed
             self._closing = weakref.finalize(self, self._connection.close)
         return self._connection
 
-    def proven(self) -> Connection[tuple[Any, ...]]:
-        """Return a connection to a store of a version that is read here.
+    def checked(self) -> Connection[tuple[Any, ...]]:
+        """Return a connection to a store whose version this kojikey can read.
 
         Raises:
             StoreNotFound: there is none. StoreVersion: it is newer. Otherwise as :meth:`connected`.
         """
         connection = self.connected()
-        if self._proven is None:
+        if self._checked_version is None:
             version = self.version()
             if version is None:
                 raise StoreNotFound(
@@ -88,17 +88,17 @@ class Link:
                     hint=next_step("store init", "URL", "--kek", "SOURCE"),
                 )
             self.refuse_other_version(version)
-            self._proven = version
+            self._checked_version = version
         return connection
 
-    def proven_version(self) -> int:
-        """Return the version of the schema that was met. Raises as :meth:`proven`."""
-        self.proven()
-        return self._proven or len(MIGRATIONS)
+    def checked_version(self) -> int:
+        """Return the version of the schema when it was checked. Raises as :meth:`checked`."""
+        self.checked()
+        return self._checked_version or len(MIGRATIONS)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection[tuple[Any, ...]]]:
-        """Give the connection for one transaction, whether or not there is a store. Within a pipeline it costs nothing.
+        """Yield the connection in a transaction, even if there is no store. In a pipeline it needs no round trip.
 
         Raises:
             StoreUnavailable, StoreNotFound: as :meth:`connected`.
@@ -109,7 +109,7 @@ class Link:
             yield connection
 
     def version(self) -> int | None:
-        """Return the version of the schema, None where there is none."""
+        """Return the present version of the schema, None if there is none."""
         try:
             found = self._asked(VERSION, ())
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
@@ -124,10 +124,10 @@ class Link:
         return version
 
     def refuse_other_version(self, version: int | None) -> None:
-        """Check that the schema is of a version that this code reads.
+        """Check that this kojikey can read the version.
 
         Raises:
-            StoreVersion: it is not.
+            StoreVersion: it cannot.
         """
         if version is None or not OLDEST <= version <= len(MIGRATIONS):
             raise StoreVersion(
@@ -138,12 +138,12 @@ class Link:
             )
 
     def require_present_version(self) -> None:
-        """Check that the schema is of the present version, for what an older one cannot do safely.
+        """Check that the schema has the newest version, for changes that are not safe in an older one.
 
         Raises:
             StoreVersion: it is older.
         """
-        version = self.proven_version()
+        version = self.checked_version()
         if version < len(MIGRATIONS):
             raise StoreVersion(
                 self.address.place,
@@ -158,24 +158,24 @@ class Link:
             )
 
     def rows(self, select: LiteralString, values: Any = ()) -> Rows:
-        """Return the result of a read, which is repeated where the connection was lost."""
+        """Return the result of a read, which is repeated if the connection was lost."""
         try:
-            self.proven()
+            self.checked()
             return self._asked(select, values)
         except psycopg.Error as error:
             if not self.is_lost(error):
                 raise
         self.drop()
-        self.proven()
+        self.checked()
         return self._asked(select, values)
 
     def _asked(self, select: LiteralString, values: Any) -> Rows:
-        # A pipeline: the transaction around the question goes in the same round trip.
+        # a pipeline: one round trip for the whole transaction
         with self.connected().pipeline(), self.transaction() as connection:
             found = connection.execute(select, values)
         return found.fetchall()
 
     def is_lost(self, error: psycopg.Error) -> bool:
-        """Return whether an error is that of the connection, and not of what was asked."""
+        """Return whether the cause of an error is the connection, not the statement."""
         broken = self._connection is None or self._connection.closed
         return broken or (error.sqlstate or "").startswith(_LOST)

@@ -1,8 +1,8 @@
-"""The meaning of errors of PostgreSQL and its connection for a store. Imported only after an error.
+"""Translates errors of PostgreSQL and of its connection into ours. Imported only after an error.
 
-Owns: the table of SQLSTATEs, and the texts by which libpq explains why there is no connection: it gives no SQLSTATE for
-that. Must not: repeat an engine's text, which can hold a host, a connection string or a row.
-Codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
+Owns: the table of SQLSTATEs (https://www.postgresql.org/docs/current/errcodes-appendix.html), and the texts of libpq
+about failed connections, which have no SQLSTATE. Must not: repeat an engine's text, which can contain a host, a
+connection string or a row.
 """
 
 from __future__ import annotations
@@ -25,59 +25,61 @@ from kojikey.model.errors import (
     UsageError,
 )
 from kojikey.model.next_step import Hint, next_step
-from kojikey.stores.meaning import Meaning
+from kojikey.stores.error_template import ErrorTemplate
 from kojikey.stores.postgres.address import Address
 
 _SAME_AGAIN = Hint("run the command again; ", next_step("doctor"), " looks at the store")
-_LOST = Meaning(StoreUnreachable, "lost its connection", _SAME_AGAIN)
-_STOPPING = Meaning(StoreUnreachable, "is starting up or shutting down", "try again shortly")
-_LOCKED = Meaning(
+_LOST = ErrorTemplate(StoreUnreachable, "lost its connection", _SAME_AGAIN)
+_STOPPING = ErrorTemplate(StoreUnreachable, "is starting up or shutting down", "try again shortly")
+_LOCKED = ErrorTemplate(
     StoreLocked,
     "was blocked by another change, or reached a time limit of its server",
     "try again once the other one has finished",
 )
-_READ_ONLY = Meaning(
+_READ_ONLY = ErrorTemplate(
     StoreReadOnly,
     "is a read-only standby, or was set to read-only",
     "name all servers in the URL (postgresql://USER@HOST1,HOST2/DATABASE): the one that accepts changes is used",
 )
-_NO_PRIMARY = Meaning(
+_NO_PRIMARY = ErrorTemplate(
     StoreReadOnly,
     "has no server that accepts changes right now: those that answer are standbys",
     "try again shortly; if the primary is lost for good, promote a standby",
 )
-_FULL = Meaning(StoreFull, "has no room left", "free some space on the server's disk", effect=Effect.CHANGE_NOT_MADE)
-_CROWDED = Meaning(
+_FULL = ErrorTemplate(
+    StoreFull, "has no room left", "free some space on the server's disk", effect=Effect.CHANGE_NOT_MADE
+)
+_CROWDED = ErrorTemplate(
     StoreUnreachable,
     "has no free connection: its limit is reached",
     "try again shortly, or raise max_connections (or the limit of the role or the database)",
 )
-_DENIED = Meaning(StoreDenied, "refused the role {role}", "ask the administrator of the store")
-_DAMAGED = Meaning(
+_DENIED = ErrorTemplate(StoreDenied, "refused the role {role}", "ask the administrator of the store")
+_DAMAGED = ErrorTemplate(
     StoreCorrupt,
     "does not have the tables of a store, or they are damaged",
     "restore them from a backup; kojikey does not replace them",
     effect=Effect.LEFT_AS_IS,
 )
-_OTHER = Meaning(StoreUnavailable, "could not be used")
+_OTHER = ErrorTemplate(StoreUnavailable, "could not be used")
 
-_STATES: dict[str, Meaning] = {
-    "KJK01": Meaning(  # raised by a trigger of access.py
+_STATES: dict[str, ErrorTemplate] = {
+    "KJK01": ErrorTemplate(  # raised by a trigger of access.py
         StoreDenied,
         "has this account disabled, and only the store's owner can enable it: you are connected as {role}",
         Hint("the owner of the store runs: ", next_step("account enable", "ACCOUNT")),
     ),
-    "KJK03": Meaning(
+    "KJK03": ErrorTemplate(
         StoreDenied,
         "does not let the role {role} write an account's document of another form",
         Hint("the owner of the store can check it: ", next_step("audit", "--verify", "--account", "ACCOUNT")),
     ),
-    "KJK04": Meaning(
+    "KJK04": ErrorTemplate(
         StoreDenied,
         "takes only the next event of an account, not another one of the role {role}",
         Hint("the owner of the store can check it: ", next_step("audit", "--verify", "--account", "ACCOUNT")),
     ),
-    "KJK02": Meaning(StoreDenied, "keeps every event as it is", "events are only ever added"),
+    "KJK02": ErrorTemplate(StoreDenied, "keeps every event as it is", "events are only ever added"),
     "25006": _READ_ONLY, "25P03": _LOST, "28": _DENIED, "42501": _DENIED,
     "40001": _LOCKED, "40P01": _LOCKED, "55P03": _LOCKED, "57014": _LOCKED, "25P04": _LOCKED,
     "53100": _FULL, "53300": _CROWDED,
@@ -86,10 +88,10 @@ _STATES: dict[str, Meaning] = {
     "22": _DAMAGED, "23": _DAMAGED, "58": _DAMAGED, "XX001": _DAMAGED, "XX002": _DAMAGED,
 }  # fmt: skip
 
-_WHY_NO_CONNECTION: tuple[tuple[str, Meaning], ...] = (
+_WHY_NO_CONNECTION: tuple[tuple[str, ErrorTemplate], ...] = (
     (
         r"password authentication failed|authentication failed for|no password supplied",
-        Meaning(
+        ErrorTemplate(
             StoreDenied,
             "refused the role {role}: its password is wrong or was not given",
             "give it in ~/.pgpass, in a service file or with PGPASSWORD, as for psql",
@@ -97,7 +99,7 @@ _WHY_NO_CONNECTION: tuple[tuple[str, Meaning], ...] = (
     ),
     (
         r"role \".*\" does not exist|is not permitted to log in|permission denied for database|User does not have CONN",
-        Meaning(
+        ErrorTemplate(
             StoreDenied,
             "refused the role {role}: it does not exist there or may not connect",
             "name the role in the URL (postgresql://ROLE@HOST/DATABASE), or have it created with CREATE ROLE … LOGIN",
@@ -105,7 +107,7 @@ _WHY_NO_CONNECTION: tuple[tuple[str, Meaning], ...] = (
     ),
     (
         r"pg_hba\.conf",
-        Meaning(
+        ErrorTemplate(
             StoreDenied,
             "refused the role {role} from this machine, or without TLS (its pg_hba.conf says so)",
             "ask the administrator of the server for a line in pg_hba.conf",
@@ -113,7 +115,7 @@ _WHY_NO_CONNECTION: tuple[tuple[str, Meaning], ...] = (
     ),
     (
         r"certificate verify failed|root certificate|server certificate|does not support SSL|SSL error|sslmode",
-        Meaning(
+        ErrorTemplate(
             StoreUnreachable,
             "could not prove by TLS that it is the right server",
             "the certificate must be for the host in the URL; name a CA of your own with sslrootcert=FILE",
@@ -125,19 +127,19 @@ _WHY_NO_CONNECTION: tuple[tuple[str, Meaning], ...] = (
     (r"starting up|shutting down|in recovery mode|not yet accepting|not accepting connections", _STOPPING),
     (
         r"resolve host|could not translate host name|Name or service not known",
-        Meaning(StoreUnreachable, "has an unknown host name", "correct the host in the URL"),
+        ErrorTemplate(StoreUnreachable, "has an unknown host name", "correct the host in the URL"),
     ),
     (
         r"timeout expired|timed out",
-        Meaning(StoreUnreachable, "did not answer in time", "is the server down, or does a firewall block it?"),
+        ErrorTemplate(StoreUnreachable, "did not answer in time", "is the server down, or does a firewall block it?"),
     ),
 )
-_NO_CONNECTION = Meaning(
+_NO_CONNECTION = ErrorTemplate(
     StoreUnreachable,
     "could not be reached: no server answers there",
     "is the server running, and are host and port right?",
 )
-# What libpq does not take of a URL, a service file or a PG* variable; only found when it connects.
+# libpq's texts about an invalid value in a URL, a service file or a PG* variable, which it reports when it connects
 _MALFORMED = re.compile(
     r"invalid (integer value|port number|\S+ value)|invalid connection option|bad value for", re.IGNORECASE
 )
@@ -145,10 +147,10 @@ _NO_DATABASE = re.compile(r"database \".*\" does not exist")
 
 
 def not_connected(error: Exception, address: Address) -> KojikeyError:
-    """Return our error for a connection that was not made. Of several servers, the most telling answer counts.
+    """Return our error for a failed connection; of several servers' answers, the most specific one counts.
 
-    The words are those of libpq and of a server that speaks English; in another language the rest is distinguished
-    less finely.
+    The texts are English ones of libpq and the server. For a server with another language, fewer causes are
+    distinguished.
     """
     text = str(error)
     if _NO_DATABASE.search(text):
@@ -175,7 +177,7 @@ def not_connected(error: Exception, address: Address) -> KojikeyError:
 
 
 def translated(error: Exception, address: Address) -> KojikeyError | None:
-    """Return our error for one of PostgreSQL's, None for any other."""
+    """Return our error for an error of PostgreSQL, None for any other error."""
     if not isinstance(error, psycopg.Error | psycopg.Warning):
         return None
     state = getattr(error, "sqlstate", None) or ""
@@ -187,7 +189,7 @@ def translated(error: Exception, address: Address) -> KojikeyError | None:
 
 
 def denied(address: Address, role: str, lacking: list[str]) -> StoreDenied:
-    """Return the error for a privilege that a role lacks, or for a row that is not its own where it lacks none."""
+    """Return the error for missing privileges; if none is missing, for a row that the role may not change."""
     if not lacking:
         return StoreDenied(
             address.place,
@@ -203,8 +205,8 @@ def denied(address: Address, role: str, lacking: list[str]) -> StoreDenied:
     )
 
 
-def no_schema_made(address: Address, role: str) -> StoreDenied:
-    """Return the error for a role that may not make the schema of a store."""
+def no_schema_created(address: Address, role: str) -> StoreDenied:
+    """Return the error for a role that may not create the schema of a store."""
     return StoreDenied(
         address.place,
         f"was not created: the role {role} may not create a schema in this database, or not use the existing "
@@ -215,17 +217,17 @@ def no_schema_made(address: Address, role: str) -> StoreDenied:
 
 
 def owner_alone(address: Address, role: str) -> StoreDenied:
-    """Return the error for a change of the header or of grants by who does not own the store."""
+    """Return the error for a change of the header or of grants by a role that does not own the store."""
     return StoreDenied(
         address.place,
         f"lets only its owner do that, not the role {role}",
-        hint=Hint(next_step("store info"), " tells who owns it (readable by)"),
+        hint=Hint(next_step("store info"), " shows the owner (readable by)"),
         effect=Effect.NOTHING_CHANGED,
     )
 
 
 def unknown_outcome(address: Address) -> StoreUnreachable:
-    """Return the error for a change whose acknowledgement was lost, and which could not be looked up."""
+    """Return the error for a change whose acknowledgement was lost and which cannot be looked up."""
     return StoreUnreachable(
         address.place,
         "lost its connection during a change: it is not known whether the change was made",

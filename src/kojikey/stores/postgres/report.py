@@ -1,6 +1,6 @@
-"""The description of a PostgreSQL store for ``store info``. Imported only for that.
+"""Describes a PostgreSQL store for ``store info``. Imported only for that.
 
-Owns: the queries and the words. Must not: show credentials.
+Owns: the queries and the sentences. Must not: show credentials.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from psycopg import Connection
 
 from kojikey.model.errors import KojikeyError
 from kojikey.model.plain_text import counted
-from kojikey.stores.postgres.connection import Link
+from kojikey.stores.postgres.connection import ServerConnection
 
 Details = tuple[tuple[str, str], ...]
 
 
-def report(link: Link, *, guard: Callable[..., Any]) -> tuple[str, Details]:
-    """Return the engine and the details; where they cannot be read, the state of the store instead."""
-    address = link.address
+def report(server: ServerConnection, *, guard: Callable[..., Any]) -> tuple[str, Details]:
+    """Return the engine and the details, with the state of the store in place of details that cannot be read."""
+    address = server.address
     details: list[tuple[str, str]] = [("role", address.role)]
     try:
-        connection: Connection[tuple[Any, ...]] = guard(link.connected)
+        connection: Connection[tuple[Any, ...]] = guard(server.connected)
         details[0] = ("role", str(guard(_one, connection, "SELECT current_user")))
         details.append(("connection", _protection(connection)))
         details.append(("server", _server(connection)))
-        guard(link.proven)
-        details.append(("schema version", str(guard(link.version))))
+        guard(server.checked)
+        details.append(("schema version", str(guard(server.version))))
         details += guard(_readers, connection)
     except KojikeyError as error:
         details.append(("state", str(error)))

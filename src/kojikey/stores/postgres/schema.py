@@ -1,12 +1,12 @@
-"""The tables of the PostgreSQL store, and every statement on their documents but the paged ones.
+"""The tables of the PostgreSQL store and the statements on them.
 
-Owns: the schema and its numbered migrations. Must not: connect, or say who may do what (``access.py`` does).
+Owns: the schema and its numbered migrations. Must not: connect, or decide on access (``access.py`` does).
 
-Documents are text and not jsonb: jsonb takes neither ``\\u0000`` nor a lone surrogate, and would not give a document
-back as it was. Names are compared as bytes (``COLLATE "C"``), so that order is the same on every server.
+Documents are text, not jsonb: jsonb allows neither ``\\u0000`` nor a lone surrogate, and returns a document in another
+form. Names are compared as bytes (``COLLATE "C"``), so that the order is the same on every server.
 """
 
-# ruff: noqa: S608 - statements are put together from the constants in this file alone
+# ruff: noqa: S608 - statements are combined only from the constants in this file
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from psycopg import Connection
 from kojikey.model.ref import Document
 from kojikey.stores.base import Change, Query, encoded, new_revision, slot_of
 
-PAGE = 400  # rows that a scan reads at once
+PAGE = 400  # rows per statement of a scan
 
 MIGRATIONS: tuple[tuple[LiteralString, ...], ...] = (
     (
@@ -29,21 +29,21 @@ MIGRATIONS: tuple[tuple[LiteralString, ...], ...] = (
         ' tested_at text COLLATE "C", slot bigint NOT NULL, revision text NOT NULL, document text NOT NULL,'
         " PRIMARY KEY (account, provider))",
         "CREATE INDEX keys_by_test ON kojikey.keys (tested_at)",
-        # An event's revision is that of the commit it came with: by it a lost acknowledgement is decided.
+        # an event has the revision of its commit, which shows after a lost acknowledgement whether it was made
         'CREATE TABLE kojikey.events (account text COLLATE "C" NOT NULL, seq bigint NOT NULL, provider text,'
         " time text, revision text NOT NULL, document text NOT NULL, PRIMARY KEY (account, seq))",
         'CREATE TABLE kojikey.grants (account text COLLATE "C" NOT NULL, role regrole NOT NULL,'
         " revision text NOT NULL, document text NOT NULL, PRIMARY KEY (account, role))",
     ),
     (
-        # Version 2: locks are on rows, and a role that was granted an account marks a key as removed (see MARK). The
-        # rules for that are created with all others, by access.secure.
+        # Version 2: locks are on rows, and a role with a grant marks a key as removed (see MARK). access.secure creates
+        # the rules for that.
         "ALTER TABLE kojikey.events ADD CONSTRAINT numbered CHECK (seq > 0) NOT VALID",
     ),
 )
-"""Item n takes a schema from version n to n + 1. Items are only ever added."""
+"""Item n migrates a schema from version n to n + 1. Items are never changed, only added."""
 OLDEST = 1
-"""The oldest version that is read and, but for the header and grants, changed as well."""
+"""The oldest version that can be read and changed (its header and grants only read)."""
 
 LEDGER: tuple[LiteralString, ...] = (
     "CREATE TABLE kojikey.migrations (version integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now(),"
@@ -51,22 +51,22 @@ LEDGER: tuple[LiteralString, ...] = (
 )
 VERSION: LiteralString = "SELECT max(version) FROM kojikey.migrations"
 
-# First in every transaction: the time to wait for a lock, and a search path with PostgreSQL's own names only. (A role
-# that may create a function in a schema on the search path could have others run it.) For this transaction only,
-# because a pooler hands the session on.
+# First in every transaction: the time to wait for a lock, and a search path with PostgreSQL's own schema only (else a
+# role that may create functions in another schema could make others run them). For this transaction only, because a
+# pooler passes the session to others.
 GUARDED: LiteralString = (
     "SELECT pg_catalog.set_config('search_path', 'pg_catalog', true), pg_catalog.set_config('lock_timeout', %s, true)"
 )
-# Then in every change: which schema it meets, and that a commit is on disk (and on the synchronous standby, where there
-# is one) before it is acknowledged, whatever the server's default.
+# Then in every change: the version of the schema, and the setting that a commit is on disk (and on the synchronous
+# standby, if there is one) before it is acknowledged.
 BEFORE_A_CHANGE: LiteralString = (
     "SELECT (SELECT max(version) FROM kojikey.migrations), set_config('synchronous_commit',"
     " CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN 'on'"
     " ELSE current_setting('synchronous_commit') END, true)"
 )
-# While a store is brought up to date, or its grants (and with them privileges, which cannot be given two at once)
-# change: a lock until the transaction ends, on a row that the owner alone may lock. Everybody who may connect could
-# hold an advisory lock, and everybody who may delete from a table a lock on that.
+# For migrations and changes of grants (with their privileges, which cannot be changed concurrently): a lock until the
+# transaction ends, on a row that only the owner may lock. Everyone who may connect could hold an advisory lock, and
+# everyone who may delete from a table could lock the table.
 TAKE: LiteralString = "SELECT 1 FROM kojikey.migrations WHERE version = 1 FOR UPDATE"
 ADD_EVENT: LiteralString = (
     "INSERT INTO kojikey.events (account, seq, provider, time, revision, document)"
@@ -80,7 +80,7 @@ GRANTS: LiteralString = (
     " ORDER BY 1"
 )
 _ROLE: LiteralString = "(SELECT oid FROM pg_catalog.pg_roles WHERE rolname = %(provider)s)"
-# For each kind of document; the "provider" of a grant is its role.
+# by kind of document; the "provider" of a grant is its role
 READ: dict[str, LiteralString] = {
     "header": "SELECT document, revision FROM kojikey.header",
     "account": "SELECT document, revision FROM kojikey.accounts WHERE account = %(account)s",
@@ -98,10 +98,9 @@ READ_ACCOUNTS: LiteralString = (
 EVENTS_OF_ONE: LiteralString = (
     "SELECT account, seq, document FROM kojikey.events WHERE account = %s AND seq > %s ORDER BY account, seq"
 )
-# For what goes over all accounts, where a role sees some: it says what row-level security says (a role sees no other
-# grants either), in a form for which there is an index. The policies themselves are checked for each row: a role with
-# one account of 500,000 would wait for all rows, and with a list of accounts in the policies, a role with 10,000 for
-# that list whenever it reads a single key.
+# For statements over all accounts by a role that sees some: the same condition as row-level security, in a form that
+# can use an index. The server checks the policies for each row, so a role with one account of 500,000 would wait for
+# all rows. (With a list of accounts in the policies, a role with 10,000 accounts would read that list for every key.)
 _GRANTED: LiteralString = "account = ANY (ARRAY(SELECT g.account FROM kojikey.grants g{}))"
 REVISIONS: LiteralString = (
     "SELECT (SELECT revision FROM kojikey.keys WHERE account = %(account)s AND provider = %(provider)s),"
@@ -139,8 +138,8 @@ DROP: dict[str, LiteralString] = {
     "grant": "DELETE FROM kojikey.grants"
     " WHERE account = %(account)s AND role = " + _ROLE + " AND revision = %(before)s",
 }
-# A key is marked, and a trigger takes the marked row away in the same statement: who may delete from a table may also
-# lock it against everybody else.
+# A key is marked, and a trigger deletes the marked row in the same statement: with the right to delete from a table, a
+# role could also lock it against everyone else.
 MARK: LiteralString = (
     "UPDATE kojikey.keys SET revision = '' WHERE account = %(account)s AND provider = %(provider)s"
     " AND revision = %(before)s"
@@ -148,15 +147,15 @@ MARK: LiteralString = (
 
 
 def migrate(connection: Connection[Any], version: int) -> None:
-    """Take the schema from a version (0: none) to the present one, inside the caller's transaction."""
+    """Migrate the schema from a version (0: none) to the present one, in the caller's transaction."""
     for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
-        for words in statements:
-            connection.execute(words)
+        for command in statements:
+            connection.execute(command)
         connection.execute("INSERT INTO kojikey.migrations (version) VALUES (%s)", (number,))
 
 
 def statement(change: Change, *, version: int) -> LiteralString:
-    """Return the statement that makes a change; it touches no row (or finds none) where someone else was first."""
+    """Return the statement that makes a change; it affects no row if the document has another revision."""
     if change.keeps:
         return KEEP[change.ref.kind]
     if change.document is None and change.ref.kind == "key" and version > 1:
@@ -167,7 +166,7 @@ def statement(change: Change, *, version: int) -> LiteralString:
 
 
 def row_of(change: Change, place: str) -> dict[str, Any]:
-    """Return the values for :func:`statement`, with the revision that the document will have.
+    """Return the values for :func:`statement`, with the document's new revision.
 
     Raises:
         StoreUnavailable: the document is too large.
@@ -192,7 +191,7 @@ def line_of(event: Document, place: str, revision: str) -> dict[str, Any]:
 
 
 def conditions(query: Query) -> tuple[LiteralString, list[Any]]:
-    """Return the conditions of a query on ``keys``, and their values: :meth:`Query.takes` in SQL."""
+    """Return the SQL conditions of a query on ``keys`` (the same as :meth:`.Query.takes`) and their values."""
     text: LiteralString = ""
     values: list[Any] = []
     if query.account is not None:
@@ -211,14 +210,14 @@ def conditions(query: Query) -> tuple[LiteralString, list[Any]]:
 
 
 def scanning(query: Query, *, limited: bool) -> tuple[LiteralString, list[Any]]:
-    """Return the statement that reads the keys of a query from a place on, and its values after :func:`place`."""
+    """Return the statement that reads the keys of a query after a place, and its values beside :func:`place`."""
     wanted, values = conditions(query)
     select: LiteralString = "SELECT account, provider, document, revision FROM kojikey.keys WHERE "
     return select + _after("provider", limited=limited) + wanted + " ORDER BY account, provider", values
 
 
 def all_accounts(*, limited: bool) -> LiteralString:
-    """Return the statement that reads accounts from a place on."""
+    """Return the statement that reads accounts after a place."""
     after: LiteralString = (
         _GRANTED.format(" WHERE g.account >= %s") + " AND account <> %s" if limited else "account > %s"
     )
@@ -226,7 +225,7 @@ def all_accounts(*, limited: bool) -> LiteralString:
 
 
 def all_events(*, limited: bool) -> LiteralString:
-    """Return the statement that reads the events of all accounts from a place on."""
+    """Return the statement that reads the events of all accounts after a place."""
     select: LiteralString = "SELECT account, seq, document FROM kojikey.events WHERE "
     return select + _after("seq", limited=limited) + " ORDER BY account, seq"
 
@@ -244,8 +243,8 @@ def place(after: tuple[Any, ...], *, limited: bool) -> tuple[Any, ...]:
 
 
 def _after(second: LiteralString, *, limited: bool) -> LiteralString:
-    """Return the condition for what comes after a place: an account and a second column."""
+    """Return the condition for rows after a place, which is an account and a value of a second column."""
     if not limited:
         return "(account, " + second + ") > (%s, %s)"
-    # No comparison of rows beside the equality: the server would begin with it, and read up to each of the accounts.
+    # not a comparison of rows: the server would use that first and read all rows up to each account
     return _GRANTED.format(" WHERE g.account >= %s") + " AND NOT (account = %s AND " + second + " <= %s)"

@@ -1,16 +1,16 @@
 """The PostgreSQL store: a schema ``kojikey`` in a database that several machines share.
 
-Owns: the verbs. ``schema.py`` has the statements, ``access.py`` who may do what, ``address.py`` the
-URL, ``connection.py`` the connection, ``errors.py`` the errors.
-Must not: make a store when asked to open one, or keep a transaction open while its caller does something else.
+Owns: the verbs. ``schema.py`` has the statements, ``access.py`` the rules for access, ``address.py`` the URL,
+``connection.py`` the connection, ``errors.py`` the errors.
+Must not: create a store when opening one, or keep a transaction open while its caller does something else.
 
-A change is one transaction (READ COMMITTED): each document is replaced WHERE it is at its revision, added ON CONFLICT
-DO NOTHING, and a row that was not touched means that somebody else was first. Rows are locked in one order (that of
-refs, then events), so that two changes never wait for each other.
+A change is one transaction (READ COMMITTED): each document is replaced WHERE it has its revision, or added ON CONFLICT
+DO NOTHING; a statement that affects no row means that somebody else changed the document. Rows are locked in one order
+(that of refs, then events), so that two changes never wait for each other.
 
-A scan reads page after page by key, each page a statement of its own. A server-side cursor would need a transaction
-for as long as the scan takes (hours, where each key is tested in between): the server could clean up nothing that was
-deleted since, a lost connection would lose the scan, and a pooler could not share the session.
+A scan reads one page per statement, by key. A server-side cursor would need a transaction during the whole scan (hours,
+if each key is tested in between): the server could not clean up deleted rows, a lost connection would end the scan, and
+a pooler could not share the session.
 
 Needs PostgreSQL 14 or newer.
 """
@@ -42,7 +42,7 @@ from kojikey.stores.base import (
 
 try:
     import psycopg
-except ImportError:  # also where it finds no libpq
+except ImportError:  # also if psycopg finds no libpq
     raise UsageError(
         "PostgreSQL stores need psycopg, which is not installed here", hint="pip install 'kojikey[postgres]'"
     ) from None
@@ -59,7 +59,7 @@ from kojikey.stores.postgres.access import (
     secure,
 )
 from kojikey.stores.postgres.address import Address, read_address
-from kojikey.stores.postgres.connection import Link, Rows
+from kojikey.stores.postgres.connection import Rows, ServerConnection
 from kojikey.stores.postgres.schema import (
     ADD,
     ADD_EVENT,
@@ -88,14 +88,14 @@ from kojikey.stores.postgres.schema import (
 )
 
 _Connection = Connection[tuple[Any, ...]]
-# What a second maker meets once the first has committed: the schema or its first table is there, or just became so.
-_MADE_MEANWHILE = (
+# the errors when another process creates the store at the same time
+_CREATED_MEANWHILE = (
     psycopg.errors.DuplicateSchema, psycopg.errors.DuplicateTable, psycopg.errors.UniqueViolation,
 )  # fmt: skip
 
 
 class _Work(NamedTuple):
-    """A change as it is made, and made again: the revisions are chosen once, so that they tell what happened."""
+    """A commit. A repeated attempt has the same revisions, which show whether an earlier one was made."""
 
     changes: tuple[Change, ...]
     rows: tuple[dict[str, Any], ...]
@@ -103,19 +103,19 @@ class _Work(NamedTuple):
 
     @property
     def needs_present_version(self) -> bool:
-        """Whether it changes the header or grants: kojikeys of an earlier release lock those in another way."""
+        """Whether it changes the header or grants, for which earlier releases use other locks."""
         return any(change.ref.kind in ("header", "grant") and not change.keeps for change in self.changes)
 
     @property
     def is_of_grants(self) -> bool:
-        """Whether privileges change with it."""
+        """Whether it changes grants, and with them privileges."""
         return any(change.ref.kind == "grant" for change in self.changes)
 
 
 class PostgresStore(Store):
-    """A store in a database. Nothing is connected before the first verb; after :meth:`close` the next connects again.
+    """A store in a database. The first verb connects, also after :meth:`close`.
 
-    ``lock_timeout`` is how many seconds a change waits for another one.
+    ``lock_timeout``: the seconds that a change waits for another one.
     """
 
     has_roles = True
@@ -124,31 +124,31 @@ class PostgresStore(Store):
     def __init__(self, address: Address, *, lock_timeout: float = 5.0) -> None:
         self.place = address.place
         self._address = address
-        self._link = Link(address, lock_timeout=lock_timeout)
+        self._server = ServerConnection(address, lock_timeout=lock_timeout)
 
     def close(self) -> None:
         """Release all resources. Safe to repeat."""
-        self._guard(self._link.drop)
+        self._guard(self._server.drop)
 
     def leave_to_parent(self) -> None:
         """See :meth:`Store.leave_to_parent`."""
-        self._link.leave_to_parent()
+        self._server.leave_to_parent()
 
     def _create(self, header: Document) -> None:
         row = {"revision": new_revision(), "document": encoded(header, self.place)}
         try:
             try:
                 self._build(row)
-            except _MADE_MEANWHILE:
-                self._build(row)  # finds what the other one made
+            except _CREATED_MEANWHILE:
+                self._build(row)  # raises StoreExists
         except psycopg.errors.InsufficientPrivilege:
-            from kojikey.stores.postgres.errors import no_schema_made
+            from kojikey.stores.postgres.errors import no_schema_created
 
-            raise no_schema_made(self._address, self._role_now()) from None
+            raise no_schema_created(self._address, self._role_now()) from None
         except psycopg.Error as error:
-            if not self._link.is_lost(error):
+            if not self._server.is_lost(error):
                 raise
-            self._link.drop()
+            self._server.drop()
             try:
                 if self._open().revision != row["revision"]:
                     raise StoreExists(self.place)
@@ -156,21 +156,21 @@ class PostgresStore(Store):
                 self._build(row)
 
     def _build(self, row: dict[str, Any]) -> None:
-        with self._link.transaction() as connection:
-            # Of two who make one at once, the second waits here: for the schema of the first, or for its first table.
+        with self._server.transaction() as connection:
+            # if two processes create the store, the second waits here for the schema, or for its first table below
             if connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'kojikey'").fetchall():
                 self._refuse_strangers(connection)
                 connection.execute(AS_OWNER)
             else:
                 connection.execute("CREATE SCHEMA kojikey")
-            for words in LEDGER:
-                connection.execute(words)
+            for command in LEDGER:
+                connection.execute(command)
             migrate(connection, 0)
             secure(connection)
             connection.execute(ADD["header"], row)
 
     def _refuse_strangers(self, connection: _Connection) -> None:
-        """Check that the schema, which is there, is an empty one that somebody prepared."""
+        """Check that an existing schema is empty; an administrator may have prepared it."""
         tables = {
             name
             for (name,) in connection.execute(
@@ -183,19 +183,19 @@ class PostgresStore(Store):
             raise StoreCorrupt(self.place, "has a schema kojikey that does not belong to a store; it was left as it is")
 
     def _upgrade(self) -> None:
-        if self._link.version() is None:
+        if self._server.version() is None:
             return
-        with self._link.transaction() as connection:
+        with self._server.transaction() as connection:
             if not is_owner(connection):
                 return
             connection.execute(AS_OWNER)
             connection.execute(TAKE)
-            # Again: somebody else may have done it while this one waited.
+            # the version is read again, because another process may have migrated while this one waited
             version = connection.execute(VERSION).fetchall()[0][0] or 0
             if version <= len(MIGRATIONS):
                 migrate(connection, version)
                 secure(connection)
-        self._link.drop()  # the version that was met may be another one now
+        self._server.drop()  # the next use checks the version again
 
     def _open(self) -> Stored:
         header = self._read(HEADER)
@@ -204,21 +204,21 @@ class PostgresStore(Store):
         return header
 
     def _read(self, ref: Ref) -> Stored | None:
-        rows = self._link.rows(READ[ref.kind], {"account": ref.account, "provider": ref.provider})
+        rows = self._server.rows(READ[ref.kind], {"account": ref.account, "provider": ref.provider})
         if ref.kind == "grant" and not rows:
-            refuse_role(ref.provider, self._link.rows(ROLE_IN_STORE, (ref.provider,))[0])
+            refuse_role(ref.provider, self._server.rows(ROLE_IN_STORE, (ref.provider,))[0])
         return stored_of(ref, rows[0][0], rows[0][1], self.place) if rows else None
 
     def _read_with_account(self, account: str, provider: str) -> tuple[Stored | None, Stored | None]:
         place = {"account": account, "provider": provider}
-        return both_of(account, provider, *self._link.rows(READ_WITH_ACCOUNT, place))
+        return both_of(account, provider, *self._server.rows(READ_WITH_ACCOUNT, place))
 
     def _read_accounts(self, accounts: Sequence[str]) -> dict[str, Stored]:
         rows = self._link.rows(READ_ACCOUNTS, {"accounts": list(accounts)})
         return {row[0]: account_in(row, self.place) for row in rows}
 
     def _revisions(self, account: str, provider: str) -> tuple[str | None, str | None]:
-        key, owner = self._link.rows(REVISIONS, {"account": account, "provider": provider})[0]
+        key, owner = self._server.rows(REVISIONS, {"account": account, "provider": provider})[0]
         return key, owner
 
     def _commit(self, changes: Sequence[Change], events: Sequence[Document]) -> tuple[str, ...]:
@@ -234,7 +234,7 @@ class PostgresStore(Store):
                 raise owner_alone(self._address, self._role_now()) from None
             raise
         except psycopg.Error as error:
-            if isinstance(error, psycopg.errors.ReadOnlySqlTransaction) or not self._link.is_lost(error):
+            if isinstance(error, psycopg.errors.ReadOnlySqlTransaction) or not self._server.is_lost(error):
                 raise
             self._settle(work)
         return tuple(row["revision"] for row in rows)
@@ -243,22 +243,22 @@ class PostgresStore(Store):
         try:
             self._attempt(work)
         except psycopg.errors.ReadOnlySqlTransaction:
-            # The server refused, so nothing was made; the one that is the primary now may be found instead.
-            self._link.drop()
+            # the server is a standby now and changed nothing; a new connection finds the primary
+            self._server.drop()
             self._attempt(work)
         except psycopg.errors.InsufficientPrivilege:
-            # A role may do less since the store was brought up to date, and the same in another way.
-            if self._link.proven_version() == self._link.version():
+            # after a migration, a role has fewer privileges and needs other statements
+            if self._server.checked_version() == self._server.version():
                 raise
-            self._link.drop()
+            self._server.drop()
             self._attempt(work)
 
     def _attempt(self, work: _Work) -> None:
-        # A pipeline: all statements go in one round trip. Nothing is committed before all their answers were seen.
-        version = self._link.proven_version()
+        # a pipeline: one round trip for all statements; nothing is committed before all results were checked
+        version = self._server.checked_version()
         if work.needs_present_version:
-            self._link.require_present_version()
-        with self._link.proven().pipeline() as pipeline, self._link.transaction() as connection:
+            self._server.require_present_version()
+        with self._server.checked().pipeline() as pipeline, self._server.transaction() as connection:
             settings = connection.execute(BEFORE_A_CHANGE)
             if work.is_of_grants:
                 connection.execute(TAKE)
@@ -271,7 +271,7 @@ class PostgresStore(Store):
                 for line in sorted(work.lines, key=lambda line: (line["account"], line["seq"]))
             ]
             pipeline.sync()
-            self._link.refuse_other_version(settings.fetchall()[0][0])
+            self._server.refuse_other_version(settings.fetchall()[0][0])
             for index, change in enumerate(work.changes):
                 if touched[index].rowcount != 1:
                     raise ChangedMeanwhile(change.ref)
@@ -281,16 +281,16 @@ class PostgresStore(Store):
             follow_grants(connection, work.changes)
 
     def _settle(self, work: _Work) -> None:
-        """Find out on a new connection whether a change was made, and make it where it was not.
+        """Find out on a new connection whether a change was made, and make it if it was not.
 
         Raises:
-            ChangedMeanwhile: it was not made, and somebody else was first. StoreUnreachable: it is not known.
+            ChangedMeanwhile: it was not made, and somebody else changed a document. StoreUnreachable: it is not known.
         """
         from kojikey.stores.postgres.errors import unknown_outcome
 
-        self._link.drop()
+        self._server.drop()
         try:
-            if self._was_made(work) or self._made_now(work):
+            if self._was_made(work) or self._is_made_now(work):
                 return
         except ChangedMeanwhile:
             raise
@@ -298,16 +298,16 @@ class PostgresStore(Store):
             raise unknown_outcome(self._address) from None
         raise unknown_outcome(self._address)
 
-    def _made_now(self, work: _Work) -> bool:
-        """Make a change that was not found; False where it is not known whether it was made before.
+    def _is_made_now(self, work: _Work) -> bool:
+        """Make a change that was not found; return False if it is not known whether it was made before.
 
         Raises:
-            ChangedMeanwhile: it was not made, neither before nor now.
+            ChangedMeanwhile: it was made neither before nor now.
         """
         try:
             self._attempt(work)
         except ChangedMeanwhile:
-            # The first attempt may have been committed while this one waited for its rows.
+            # the first attempt may have been committed while this one waited for its locks
             if self._was_made(work):
                 return True
             if work.lines:
@@ -316,9 +316,9 @@ class PostgresStore(Store):
         return True
 
     def _was_made(self, work: _Work) -> bool:
-        """Return whether a change was made: by an event's revision where it has events, else by a document's."""
+        """Return whether a change was made, by the revision of its event, or of a document if it has no events."""
         if work.lines:
-            return self._link.rows(EVENT_REVISION, work.lines[0]) == [(work.lines[0]["revision"],)]
+            return self._server.rows(EVENT_REVISION, work.lines[0]) == [(work.lines[0]["revision"],)]
         return any(
             row["revision"] and (stored := self._read(change.ref)) is not None and stored.revision == row["revision"]
             for change, row in zip(work.changes, work.rows, strict=True)
@@ -333,7 +333,7 @@ class PostgresStore(Store):
         yield from self._paged(select, ("", ""), values, limited=limited)
 
     def _counts(self, query: Query) -> dict[str, int]:
-        return dict(self._link.rows(*counting(query, limited=self._is_limited(query.account))))
+        return dict(self._server.rows(*counting(query, limited=self._is_limited(query.account))))
 
     def _accounts(self) -> Iterator[Stored]:
         limited = self._is_limited(None)
@@ -347,11 +347,11 @@ class PostgresStore(Store):
             yield decoded(row[2])
 
     def _is_limited(self, account: str | None) -> bool:
-        """Return whether our role sees some accounts alone, where a statement goes over all of them."""
+        """Return whether a statement is for all accounts while our role sees only some."""
         return account is None and not self._sees_every_account()
 
     def _grants(self, account: str, inherited_by: str | None) -> Iterator[Stored]:
-        for role, text, revision in self._link.rows(GRANTS, {"account": account, "inherited_by": inherited_by}):
+        for role, text, revision in self._server.rows(GRANTS, {"account": account, "inherited_by": inherited_by}):
             yield stored_of(grant_ref(account, role), text, revision, self.place)
 
     def _paged(
@@ -359,23 +359,23 @@ class PostgresStore(Store):
     ) -> Iterator[Rows]:
         after, page = first, select + " LIMIT %s"
         while True:
-            rows = self._link.rows(page, [*place(after, limited=limited), *values, PAGE])
+            rows = self._server.rows(page, [*place(after, limited=limited), *values, PAGE])
             yield rows
             if len(rows) < PAGE:
                 return
             after = rows[-1][: len(first)]
 
     def _role(self) -> str:
-        return str(self._link.rows("SELECT current_user")[0][0])
+        return str(self._server.rows("SELECT current_user")[0][0])
 
     def _sees_every_account(self) -> bool:
-        _, administers, exempt = self._link.rows(ROLE_IN_STORE, (None,))[0]
+        _, administers, exempt = self._server.rows(ROLE_IN_STORE, (None,))[0]
         return bool(administers or exempt)
 
     def _describe(self) -> Description:
         from kojikey.stores.postgres.report import report
 
-        engine, details = report(self._link, guard=self._guard)
+        engine, details = report(self._server, guard=self._guard)
         return Description(engine, self.place, details)
 
     def _translate(self, error: Exception) -> KojikeyError | None:
@@ -383,17 +383,17 @@ class PostgresStore(Store):
 
         if isinstance(error, psycopg.errors.InsufficientPrivilege):
             try:
-                return denied(self._address, self._role_now(), lacking(self._link.connected()))
+                return denied(self._address, self._role_now(), lacking(self._server.connected()))
             except (psycopg.Error, KojikeyError):
                 return translated(error, self._address)
         return translated(error, self._address)
 
     def _role_now(self) -> str:
-        return str(self._link.connected().execute("SELECT current_user").fetchall()[0][0])
+        return str(self._server.connected().execute("SELECT current_user").fetchall()[0][0])
 
 
 def from_url(url: str) -> PostgresStore:
-    """Return the store that ``postgresql://USER@HOST[:PORT][,…]/DATABASE[?OPTION=…]`` means; options are libpq's.
+    """Return the store for ``postgresql://USER@HOST[:PORT][,…]/DATABASE[?OPTION=…]``; the options are libpq's.
 
     Raises:
         UsageError: as :func:`~kojikey.stores.postgres.address.read_address`.

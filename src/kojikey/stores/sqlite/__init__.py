@@ -1,1 +1,1 @@
-"""The embedded store: SQLite."""
+"""The SQLite store."""

@@ -1,8 +1,7 @@
-"""The file of an SQLite store on disk: its permissions, and its atomic creation.
+"""Checks the permissions of an SQLite store's file, and creates the file atomically.
 
-Owns: permissions, symbolic links, atomic creation.
-Must not: open an existing store's file. Closing any descriptor of it would drop the locks that SQLite holds on it in
-this process (https://www.sqlite.org/howtocorrupt.html, section 2.2); ``stat`` is enough here.
+Must not: open the file of an existing store. Closing any descriptor of it would drop the locks that SQLite holds on it
+in this process (https://www.sqlite.org/howtocorrupt.html, section 2.2); ``stat`` is enough here.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ _HAS_OWNERS = hasattr(os, "geteuid")  # Windows has access lists instead, which 
 
 
 FileIdentity = tuple[int, ...]
-"""Which file it is, and the owner and the mode that :func:`checked_file` checks."""
+"""Device, inode, owner and mode of a file; :func:`checked_file` checks the last two."""
 
 
 def identity_of(path: str) -> FileIdentity | None:
-    """Return the identity of the file that a path leads to now, None if there is none."""
+    """Return the identity of the file at a path, None if there is none."""
     try:
         found = os.stat(path)
     except OSError:
@@ -35,14 +34,14 @@ def identity_of(path: str) -> FileIdentity | None:
 
 
 def checked_file(path: str, place: str) -> str:
-    """Return the real path of a store's file, after making sure that nobody else can read, write or swap it.
+    """Return the real path of a store's file after checking that nobody else can read, write or replace it.
 
-    For a symbolic link, the folder and the owner are checked both of the link and of its target: SQLite keeps its
-    journal beside the target.
+    For a symbolic link, folder and owner of both the link and its target are checked; SQLite keeps its journal beside
+    the target.
 
     Raises:
-        StoreNotFound: there is none. StoreCorrupt: it is not a file, or empty. UnsafePermissions: as the hint says.
-        StoreUnavailable: it is a link without a target.
+        StoreNotFound: there is no file. StoreCorrupt: it is not a file, or it is empty.
+        UnsafePermissions: others can use it. StoreUnavailable: it is a link without a target.
     """
     real = os.path.realpath(path)
     try:
@@ -72,7 +71,7 @@ def checked_file(path: str, place: str) -> str:
 
 
 def _refuse_dangling(path: str, place: str) -> None:
-    # A store is there as far as its owner knows, on a disk that is not mounted, say: none must take its place.
+    # the owner's store may be on a disk that is not mounted: no new one may replace it
     if os.path.islink(path):
         raise StoreUnavailable(
             place,
@@ -83,10 +82,10 @@ def _refuse_dangling(path: str, place: str) -> None:
 
 
 def refuse_shared_folder(folder: str, place: str) -> None:
-    """Refuse a folder in which others could swap the file (those with the sticky bit, like ``/tmp``, are fine).
+    """Refuse a folder in which others could replace the file; a sticky one, for example ``/tmp``, is accepted.
 
     Raises:
-        UnsafePermissions: its group or everyone may write to it, or it belongs to another user than root.
+        UnsafePermissions: the folder's group or everyone may write to it, or it belongs to another user.
     """
     found = os.stat(folder)
     _refuse_stranger(found, folder, place)
@@ -100,13 +99,13 @@ def refuse_shared_folder(folder: str, place: str) -> None:
 
 
 def created_whole(path: str, place: str, build: Callable[[str], None]) -> None:
-    """Let ``build`` fill a new file of mode 0600, and give it its name only once it is complete and on disk.
+    """Create a file of mode 0600 atomically: ``build`` fills it under another name, then it gets its own.
 
-    Killed at any point, there is the whole file or none by that name; what may stay is a ``.new`` file without keys.
-    Missing folders are made with mode 0700.
+    If killed at any point, there is the whole file or none; a ``.new`` file without keys may remain. Missing folders
+    are created with mode 0700.
 
     Raises:
-        StoreExists: the name is taken, also by a broken file; it was not touched.
+        StoreExists: there is a file of that name, perhaps a broken one; it was not changed.
     """
     real = os.path.realpath(path)
     folder = os.path.dirname(real)
@@ -130,7 +129,7 @@ def created_whole(path: str, place: str, build: Callable[[str], None]) -> None:
 
 
 def _give_name(unfinished: str, real: str, place: str) -> None:
-    # A link, because unlike a rename it fails where the name is taken.
+    # a link, because a rename would replace an existing file
     try:
         os.link(unfinished, real)
     except FileExistsError:
@@ -144,8 +143,8 @@ def _give_name(unfinished: str, real: str, place: str) -> None:
 
 
 def _reserve_and_rename(unfinished: str, real: str, place: str) -> None:
-    # File systems without links (FAT, some of the network): a crash between the two steps leaves an empty file,
-    # which is then reported as one and not taken for a store.
+    # for file systems without links (FAT, some network ones): a crash between the two steps leaves an empty file, which
+    # is reported as such
     try:
         os.close(os.open(real, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
@@ -168,7 +167,7 @@ def _make_folders(folder: str, place: str) -> None:
 
 def _sync(path: str) -> None:
     if os.name == "nt" and os.path.isdir(path):
-        return  # Windows cannot open a folder; NTFS journals the names itself
+        return  # Windows cannot open a folder, and NTFS journals names by itself
     descriptor = os.open(path, os.O_RDONLY if os.path.isdir(path) else os.O_RDWR)
     try:
         os.fsync(descriptor)

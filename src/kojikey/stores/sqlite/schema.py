@@ -1,6 +1,6 @@
-"""The tables of the SQLite store, and every statement on them but the paged ones.
+"""The tables of the SQLite store and the statements on them, except the paged ones.
 
-Owns: the format of the file. Must not: open anything, or interpret an answer.
+Owns: the format of the file. Must not: open a file, or interpret a result.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
 
-APPLICATION_ID = 0x6B6A6B79  # "kjky", at offset 68 of the file, for `file` and for telling a store from other databases
-PAGE = 200  # rows that a scan reads at once: it holds no lock in between
+APPLICATION_ID = 0x6B6A6B79  # "kjky", at offset 68 of the file: distinguishes stores from other databases
+PAGE = 200  # rows per statement of a scan, which holds no lock in between
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -24,11 +24,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         " PRIMARY KEY (account, seq))",
     ),
 )
-"""Item n takes a file from format n (``user_version``) to n + 1. Items are only ever added."""
+"""Item n migrates a file from format n (``user_version``) to n + 1. Items are never changed, only added."""
 
 TABLES = {"header", "accounts", "keys", "events"}
 ADD_EVENT = "INSERT INTO events (account, seq, document) VALUES (:account, :seq, :document) ON CONFLICT DO NOTHING"
-# For each kind of document:
+# by kind of document:
 READ = {
     "header": "SELECT document, revision FROM header",
     "account": "SELECT document, revision FROM accounts WHERE account = :account",
@@ -69,7 +69,7 @@ DROP = {
 
 
 def migrate(connection: sqlite3.Connection, version: int) -> None:
-    """Take a file of format ``version`` (0: an empty one) to the present one, inside the caller's transaction."""
+    """Migrate a file from format ``version`` (0: empty) to the present one, in the caller's transaction."""
     for statements in MIGRATIONS[version:]:
         for statement in statements:
             connection.execute(statement)
@@ -77,7 +77,7 @@ def migrate(connection: sqlite3.Connection, version: int) -> None:
 
 
 def statement(change: Change) -> str:
-    """Return the statement that makes a change; it touches no row (or finds none) where someone else was first."""
+    """Return the statement that makes a change; it affects no row if the document has another revision."""
     if change.keeps:
         return KEEP[change.ref.kind]
     if change.document is None:
@@ -91,7 +91,7 @@ def reading_accounts(count: int) -> str:
 
 
 def conditions(query: Query) -> tuple[str, tuple[str | int, ...]]:
-    """Return the conditions of a query on ``keys``, and their values: :meth:`Query.takes` in SQL."""
+    """Return the SQL conditions of a query on ``keys`` (the same as :meth:`.Query.takes`) and their values."""
     text = ""
     values: list[str | int] = []
     if query.account is not None:

@@ -1,11 +1,11 @@
-"""The SQLite store: one file, and the default.
+"""The SQLite store: one file, the default.
 
 Owns: the verbs. ``schema.py`` has the statements, ``file.py`` the file, ``errors.py`` the errors.
-Must not: create a file when asked to open one, or hold a lock while its caller does something else.
+Must not: create a file when opening one, or hold a lock while its caller does something else.
 
-Settings for a store's promises: ``synchronous=EXTRA`` (a commit is durable on return, also for the journal's
-removal; FULL may lose the last one with the power), ``secure_delete`` (what was deleted is overwritten),
-``trusted_schema=OFF`` (a file from elsewhere runs no functions). See https://www.sqlite.org/pragma.html
+Settings (https://www.sqlite.org/pragma.html): ``synchronous=EXTRA`` makes a commit durable on return (with FULL, a
+power cut may undo the last one), ``secure_delete`` overwrites deleted content, and with ``trusted_schema=OFF`` a
+foreign file's schema runs no functions.
 """
 
 from __future__ import annotations
@@ -62,16 +62,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 else:
-    import _sqlite3 as sqlite3  # `sqlite3` adds converters of dates, and imports datetime: a twentieth of `run`
+    import _sqlite3 as sqlite3  # `sqlite3` also imports datetime, which is a twentieth of the time of `run`
 
-_LEAST = -(2**63)  # no seq is less
+_LEAST = -(2**63)  # SQLite's smallest integer
 
 
 class SqliteStore(Store):
-    """A store in one file. Nothing is opened before the first verb; after :meth:`close` the next verb opens again.
+    """A store in one file. The first verb opens the file, also after :meth:`close`.
 
-    It may be handed from thread to thread, for one at a time. ``busy_timeout`` is how many seconds to wait for
-    another process's change.
+    Several threads may use it, one at a time. ``busy_timeout``: the seconds to wait for another process's change.
     """
 
     def __init__(self, path: str, *, busy_timeout: float = 5.0) -> None:
@@ -81,7 +80,7 @@ class SqliteStore(Store):
         self._busy_timeout = busy_timeout
         self._connection: sqlite3.Connection | None = None
         self._opened_file: FileIdentity | None = None
-        # As text that any terminal takes: a path may hold bytes that are not UTF-8.
+        # a path may contain bytes that are not UTF-8, which cannot be printed
         self.place = os.fsencode(self._path).decode("utf-8", "backslashreplace")
 
     def close(self) -> None:
@@ -104,7 +103,7 @@ class SqliteStore(Store):
         connection = self._connect(path)
         try:
             _set(connection)
-            connection.execute("PRAGMA journal_mode = MEMORY")  # leaves no second file; nobody knows this one yet
+            connection.execute("PRAGMA journal_mode = MEMORY")  # needs no second file, and nobody else uses this one
             connection.execute("BEGIN IMMEDIATE")
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             migrate(connection, 0)
@@ -121,7 +120,7 @@ class SqliteStore(Store):
 
     def _read(self, ref: Ref) -> Stored | None:
         place = {"account": ref.account, "provider": ref.provider}
-        # All rows, for a statement that is not run to its end keeps its lock.
+        # all rows, because a statement that is not finished keeps its lock
         rows = self._opened().execute(READ[ref.kind], place).fetchall()
         return stored_of(ref, rows[0][0], rows[0][1], self.place) if rows else None
 
@@ -180,7 +179,7 @@ class SqliteStore(Store):
         select = f"SELECT account, seq, document FROM events WHERE {place} ORDER BY account, seq LIMIT {PAGE}"  # noqa: S608
         for name, seq, text in chain.from_iterable(self._paged(select, first, ())):
             event = decoded(text)
-            # One that is filed in another place than its own is none of this place, as one that is damaged.
+            # an event that was moved to another place counts as damaged
             yield event if (event.get("account"), event.get("seq")) == (name, seq) else {}
 
     def _describe(self) -> Description:
@@ -203,7 +202,7 @@ class SqliteStore(Store):
             connection = self._connect(checked_file(self._path, self.place))
             try:
                 _set(connection)
-                self._prove(connection)
+                self._check_content(connection)
             except BaseException:
                 connection.close()
                 raise
@@ -211,8 +210,8 @@ class SqliteStore(Store):
         return self._connection
 
     def _connect(self, path: str) -> sqlite3.Connection:
-        # mode=rw never makes a file, and falls back to reading where the file is write-protected. Reading alone is
-        # not asked for: what a killed process left half done could not be rolled back then.
+        # mode=rw never creates a file, and only reads if the file is write-protected. Not mode=ro, with which an
+        # unfinished change of a killed process could not be rolled back.
         escaped = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23").replace(os.sep, "/")
         return sqlite3.connect(
             f"file:///{escaped.lstrip('/')}?mode=rw",
@@ -222,17 +221,16 @@ class SqliteStore(Store):
             check_same_thread=False,
         )
 
-    def _prove(self, connection: sqlite3.Connection) -> None:
+    def _check_content(self, connection: sqlite3.Connection) -> None:
         if connection.execute("PRAGMA application_id").fetchall() != [(APPLICATION_ID,)]:
             raise StoreCorrupt(self.place, "is a database, but not a store of kojikey; it was left as it is")
         if 0 < _version(connection) < len(MIGRATIONS):
-            self._bring_up(connection)
+            self._migrate(connection)
         else:
             self._refuse_other_format(connection)
-        there = connection.execute("SELECT type, name FROM sqlite_master").fetchall()
-        if not {("table", name) for name in TABLES} <= set(there) or any(
-            kind in {"view", "trigger"} for kind, _ in there
-        ):
+        objects = connection.execute("SELECT type, name FROM sqlite_master").fetchall()
+        has_tables = {("table", name) for name in TABLES} <= set(objects)
+        if not has_tables or any(kind in {"view", "trigger"} for kind, _ in objects):
             raise StoreCorrupt(self.place, "does not have the tables of a store; it was left as it is")
 
     def _refuse_other_format(self, connection: sqlite3.Connection) -> None:
@@ -245,10 +243,10 @@ class SqliteStore(Store):
                 effect=Effect.NOTHING_CHANGED,
             )
 
-    def _bring_up(self, connection: sqlite3.Connection) -> None:
+    def _migrate(self, connection: sqlite3.Connection) -> None:
         try:
             connection.execute("BEGIN IMMEDIATE")
-            # Read again: another process may have done it while this one waited.
+            # the version is read again, because another process may have migrated while this one waited
             migrate(connection, _version(connection))
             connection.execute("COMMIT")
         except sqlite3.OperationalError as error:
@@ -266,7 +264,7 @@ class SqliteStore(Store):
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
         except sqlite3.Error:
-            self.close()  # the next to open it rolls back from the journal
+            self.close()  # the next process that opens the file rolls back from the journal
 
     def _row(self, change: Change) -> dict[str, Any]:
         row = {"account": change.ref.account, "provider": change.ref.provider, "before": change.if_revision}
@@ -289,13 +287,13 @@ class SqliteStore(Store):
 
 
 def from_url(url: str) -> SqliteStore:
-    """Return the store for ``sqlite:///PATH``. PATH is absolute, whether with three slashes or with four.
+    """Return the store for ``sqlite:///PATH``. PATH is absolute, with three slashes or four.
 
-    (SQLAlchemy reads three as relative; a store that depends on where a command was typed would be a trap.)
-    Percent-escapes stand for bytes of the path; a ``~`` at its beginning is the user's home folder.
+    (In SQLAlchemy three slashes mean a relative path; then a store would depend on the working directory.)
+    Percent-escapes are bytes of the path; a ``~`` at its beginning is the user's home folder.
 
     Raises:
-        UsageError: it names a host or options, or no path.
+        UsageError: the URL has a host or options, or no path.
     """
     hint = "write sqlite:///, then the whole path, for example sqlite:///home/me/keys.db (%3F for ? and %23 for #)"
     rest = url.partition("://")[2]

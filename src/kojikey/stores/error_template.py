@@ -1,4 +1,4 @@
-"""The meaning of an engine's error, as a row of the adapters' tables. Must not: name an engine."""
+"""Our error for an error of an engine, for the tables of the adapters. Must not: know an engine."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import NamedTuple
 from kojikey.model.errors import Effect, StoreUnavailable
 
 
-class Meaning(NamedTuple):
-    """Our error for one of an engine's. ``{role}`` in ``problem`` is filled in by the adapter."""
+class ErrorTemplate(NamedTuple):
+    """The parts of an error; ``problem`` may have placeholders, for example ``{role}``."""
 
     kind: type[StoreUnavailable]
     problem: str
@@ -16,5 +16,5 @@ class Meaning(NamedTuple):
     effect: str | None = Effect.NOTHING_CHANGED
 
     def error(self, place: str, **names: str) -> StoreUnavailable:
-        """Return the error, of the store at a place."""
+        """Return the error for the store at a place; ``names`` fill in the placeholders."""
         return self.kind(place, self.problem.format(**names), hint=self.hint, effect=self.effect)
