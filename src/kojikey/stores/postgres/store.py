@@ -214,7 +214,7 @@ class PostgresStore(Store):
         return both_of(account, provider, *self._server.rows(READ_WITH_ACCOUNT, place))
 
     def _read_accounts(self, accounts: Sequence[str]) -> dict[str, Stored]:
-        rows = self._link.rows(READ_ACCOUNTS, {"accounts": list(accounts)})
+        rows = self._server.rows(READ_ACCOUNTS, {"accounts": list(accounts)})
         return {row[0]: account_in(row, self.place) for row in rows}
 
     def _revisions(self, account: str, provider: str) -> tuple[str | None, str | None]:
