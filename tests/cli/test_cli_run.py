@@ -132,6 +132,11 @@ def test_not_found_is_127_and_not_executable_126(kojikey: Program, tmp_path: Pat
         assert (ended.code, "could not be started" in ended.err) == (126, True)
     ended = kojikey.installed("run", "-q", "--json", "--", str(plain))
     assert (ended.document["exit_code"], ended.error["code"]) == (126, "not_executable")
+    script = tmp_path / "script"
+    script.write_text("#!/there/is/no/interpreter\n")
+    script.chmod(0o700)
+    ended = kojikey.installed("run", "-q", "--", str(script))
+    assert (ended.code, "interpreter that its first line names was not found" in ended.err) == (126, True)
     for name in ("there-is-no-such-program", ""):
         ended = kojikey.installed("run", "-q", "--json", "--", name)
         assert (ended.document["exit_code"], ended.error["code"]) == (127, "not_found")

@@ -65,6 +65,7 @@ def test_a_passphrase_is_not_read_from_a_named_pipe(kojikey: Program, fifo: Path
     ended = kojikey("add", "elevenlabs", "--stdin", "--no-test", stdin=kojikey.key().key, KOJIKEY_KEK=None)
     assert ended.code == 8
     assert f"the passphrase file {fifo} is not a file" in ended.err
+    assert "name a regular file of mode 600" in ended.err
 
 
 def test_a_store_in_a_folder_of_another_user_is_refused(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -16,9 +17,10 @@ from typing import Any
 
 import pytest
 
-from kojikey.model.errors import StoreFull, StoreLocked, StoreNotFound
+from kojikey.model.errors import StoreDenied, StoreFull, StoreLocked, StoreNotFound
 from kojikey.model.ref import account_ref, key_ref
 from kojikey.stores.base import Change, Stored
+from kojikey.stores.sqlite.errors import translated
 from kojikey.stores.sqlite.store import SqliteStore
 
 CONSTRAINED = Path(__file__).with_name("constrained.py")
@@ -81,6 +83,12 @@ def test_a_place_that_may_not_be_read_is_denied(path: Path, file: int, folder_mo
     path.parent.chmod(folder_mode)
     for answer in as_nobody(path, "open", "scan", "commit", "create"):
         assert answer.startswith(("StoreDenied: ", "StoreExists: "))
+
+
+def test_the_hint_about_a_store_of_another_user_is_not_to_restore_it() -> None:
+    error = translated(PermissionError(errno.EACCES, os.strerror(errno.EACCES)), "here")
+    assert isinstance(error, StoreDenied)
+    assert "as the user whose store it is" in str(error.hint)
 
 
 def test_a_store_is_not_made_in_a_read_only_folder(folder: Path) -> None:

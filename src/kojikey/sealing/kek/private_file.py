@@ -18,6 +18,7 @@ from kojikey.model.ownership import quoted
 from kojikey.model.plain_file import OPEN_FLAGS, is_nameless_pipe
 from kojikey.model.secret import HiddenBytes
 
+_NO_FILE = "name a regular file of mode 600 that only you can write"
 LIMIT = 4096  # bytes of a file that are read; a KEK has 43 characters, a passphrase at most 1024
 
 
@@ -38,7 +39,7 @@ def read(
         if may_be_pipe and is_nameless_pipe(found.st_mode, path):
             return
         if not stat.S_ISREG(found.st_mode):
-            raise KekUnavailable(f"the {what} {path} is not a file")
+            raise KekUnavailable(f"the {what} {path} is not a file", hint=_NO_FILE)
         _refuse_stranger(found, path, what)
         _refuse_writable(found.st_mode, path, what)
         if not _is_readable_by_others(found.st_mode):
@@ -65,7 +66,7 @@ def read_named(path: str, *, what: str, warn: Callable[[str], None] | None) -> H
         if is_nameless_pipe(mode, path):
             return
         if not stat.S_ISREG(mode):
-            raise KekUnavailable(f"the {what} {path} is not a file")
+            raise KekUnavailable(f"the {what} {path} is not a file", hint=_NO_FILE)
         _refuse_writable(mode, path, what)
         if warn is not None and _is_readable_by_others(mode):
             is_fixed = _is_on_read_only_system(descriptor)

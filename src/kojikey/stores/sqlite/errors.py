@@ -61,7 +61,11 @@ _NO_LOCKS = ErrorTemplate(
     "is on a file system without locks",
     "keep the store on a local disk",
 )
-_DENIED = ErrorTemplate(StoreDenied, "may not be opened by this user")
+_DENIED = ErrorTemplate(
+    StoreDenied,
+    "may not be opened by this user",
+    "run kojikey as the user whose store it is, or let this one read and write the file and its folder",
+)
 _MOVED = ErrorTemplate(
     StoreUnavailable,
     "was moved or replaced while it was in use",

@@ -50,7 +50,8 @@ def checked_file(path: str, place: str) -> str:
         _refuse_dangling(path, place)
         raise StoreNotFound(place) from None
     if not stat.S_ISREG(found.st_mode):
-        raise StoreCorrupt(place, "is not a file", effect=Effect.NOTHING_CHANGED)
+        hint = "name a file: sqlite:///, then its whole path"
+        raise StoreCorrupt(place, "is not a file", hint=hint, effect=Effect.NOTHING_CHANGED)
     if os.path.islink(path):
         _refuse_stranger(os.lstat(path), path, place)
         refuse_shared_folder(os.path.dirname(os.path.abspath(path)), place)

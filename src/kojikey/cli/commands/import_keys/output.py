@@ -20,7 +20,7 @@ from kojikey.cli.exits import Exit
 from kojikey.cli.output import documents
 from kojikey.cli.output.failure import Failure
 from kojikey.model.masking import mask
-from kojikey.model.next_step import Hint, is_command_first, next_step
+from kojikey.model.next_step import Hint, is_one_command, next_step
 from kojikey.model.plain_text import printable
 from kojikey.model.ref import Document
 
@@ -236,7 +236,7 @@ def _first_hint(rows: Iterable[Row]) -> str:
     row = next((row for row in rows if row.hint), None)
     if row is None:
         return ""
-    if is_command_first(row.hint):
+    if is_one_command(row.hint):
         return row.hint
     return Hint(f"{shown_name(row.binding)} ({place_of(row.binding)}): ", row.hint)
 

@@ -172,7 +172,12 @@ def _masked(call: Call, program: tuple[str, ...], environ: Environment, secrets:
 
 def _refused(call: Call, name: str, error: OSError | ValueError) -> int:
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
-        return _not_started(call, name, "was not found", NOT_FOUND)
+        import shutil
+
+        if shutil.which(name) is None:
+            return _not_started(call, name, "was not found", NOT_FOUND)
+        problem = "could not be started (the interpreter that its first line names was not found)"
+        return _not_started(call, name, problem, NOT_EXECUTABLE)
     reason = getattr(error, "strerror", None) or "its name or an argument contains a null byte"
     return _not_started(call, name, f"could not be started ({reason})", NOT_EXECUTABLE)
 
