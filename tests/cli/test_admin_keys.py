@@ -116,6 +116,8 @@ def test_googles_management_host_is_asked_over_https_but_on_loopback(kojikey: Pr
     kojikey.environ["KOJIKEY_GOOGLE_APIKEYS_URL"] = url
     ended = mint.mint("--json")
     assert ended.code == 2, ended.said
+    assert ended.error["message"].startswith("KOJIKEY_GOOGLE_APIKEYS_URL is not a base URL: ")
+    assert "unset KOJIKEY_GOOGLE_APIKEYS_URL" in ended.error["hint"]
     assert not kojikey.sandbox.requests
     assert mint.names == ["by hand"]
 

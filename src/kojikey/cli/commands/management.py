@@ -16,8 +16,8 @@ from kojikey.cli.commands.request_options import timeout_of
 from kojikey.cli.context import Context
 from kojikey.cli.options import ADMIN_ACCOUNT
 from kojikey.model.account import checked_account
-from kojikey.model.base_url import check_base_url
-from kojikey.model.errors import Effect
+from kojikey.model.base_url import check_base_url, problem_of_base_url
+from kojikey.model.errors import Effect, UsageError
 from kojikey.model.management_errors import CannotMint, ManagementRefused, ManagementUnavailable, NoAdminKey, Refusal
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.secret import Secret
@@ -98,9 +98,20 @@ def access_to(context: Context, catalog: Catalog, open_store: OpenStore, provide
 def _google(context: Context, definition: Definition, proxies: Proxies) -> tuple[Definition, str, Secret]:
     from kojikey.providers.management.google_identity import HOST, HOST_VARIABLE, access_token
 
-    base_url = check_base_url(context.settings.environ.get(HOST_VARIABLE) or HOST)
+    base_url = _host(context.settings.environ.get(HOST_VARIABLE) or HOST, HOST_VARIABLE)
     token = access_token(context.settings.environ, proxies=proxies)
     return replace(definition, auth_header="Authorization", auth_prefix="Bearer ", headers={}), base_url, token
+
+
+def _host(text: str, variable: str) -> str:
+    problem = problem_of_base_url(text, carries="the access token")
+    if problem:
+        raise UsageError(
+            f"{variable} is not a base URL: {problem}",
+            hint=f"unset {variable}, or export {variable}=https://HOST",
+            effect=Effect.NOTHING_SENT,
+        )
+    return check_base_url(text)
 
 
 @asynccontextmanager

@@ -25,7 +25,7 @@ from kojikey.providers.key_cleaning import clean
 _LONGEST_LINE = 64 * 1024
 _REQUIRED = ("account", "provider", "key")
 _MEMBERS = {*_REQUIRED, "base_url", "label"}
-_FORM = 'a line is {"account": "acme", "provider": "openai", "key": "…"}, with base_url and label if needed'
+_FORM = "a line is a JSON object with account, provider and key, and base_url or label where they are needed"
 _SHORTEST_SEARCHED = 8  # characters; a shorter key may be part of an ordinary name
 
 
