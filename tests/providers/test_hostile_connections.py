@@ -14,6 +14,7 @@ import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ from kojikey.providers.requests.network import MOST_BYTES
 from kojikey.providers.requests.probe import Prober, ProbeRequest
 from kojikey.providers.requests.traffic import Traffic
 from kojikey.testing import load_key
-from support.amounts import exhaustive
+from support.amounts import exhaustive, of_which
 from support.probing import CATALOG, Time
 from support.scripted_server import loopback_certificate, playing, request_head, requests, server_context
 
@@ -133,7 +134,14 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
 )  # fmt: skip
 
 
-@pytest.fixture(params=["plain", "tls"])
+CONNECTIONS = pytest.mark.parametrize(
+    ("each_loop", "tls"),
+    of_which(product(("asyncio", "fast"), ("plain", "tls")), [("asyncio", "plain"), ("fast", "tls")]),
+    indirect=True,
+)
+
+
+@pytest.fixture
 def tls(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext | None:
     if request.param == "plain":
         return None
@@ -171,6 +179,7 @@ def crossed(found: dict[int, Verdict]) -> Iterator[tuple[int, str, object]]:
             yield number, verdict.reason, said
 
 
+@CONNECTIONS
 @pytest.mark.parametrize("behaviour", BEHAVIOURS, ids=lambda behaviour: behaviour.__name__)
 def test_no_answer_is_counted_for_another_key(behaviour: Behaviour, tls: ssl.SSLContext | None) -> None:
     with playing(lambda connection, _: behaviour(connection), tls=tls) as port:
@@ -179,6 +188,7 @@ def test_no_answer_is_counted_for_another_key(behaviour: Behaviour, tls: ssl.SSL
     assert list(crossed(found)) == []
 
 
+@CONNECTIONS
 @pytest.mark.parametrize("many", [100, exhaustive(MANY)])
 def test_of_many_requests_at_once_no_answer_is_counted_for_another_key(tls: ssl.SSLContext | None, many: int) -> None:
     def play(connection: socket.socket, number: int) -> None:
@@ -190,6 +200,7 @@ def test_of_many_requests_at_once_no_answer_is_counted_for_another_key(tls: ssl.
     assert list(crossed(found)) == []
 
 
+@CONNECTIONS
 @pytest.mark.parametrize(
     "behaviour",
     [
@@ -207,6 +218,7 @@ def test_what_comes_behind_an_answer_keeps_no_key_from_being_judged(
     assert [found[number].outcome for number in range(SOME)] == ["valid", "rejected"] * (SOME // 2)
 
 
+@CONNECTIONS
 def test_an_answer_before_any_request_is_counted_for_no_key(tls: ssl.SSLContext | None) -> None:
     """Every other connection begins with a refusal that nobody asked for."""
 
@@ -221,6 +233,7 @@ def test_an_answer_before_any_request_is_counted_for_no_key(tls: ssl.SSLContext 
     assert [found[number].outcome for number in range(SOME)] == ["valid", "rejected"] * (SOME // 2)
 
 
+@CONNECTIONS
 def test_no_connection_carries_two_keys(tls: ssl.SSLContext | None) -> None:
     seen: list[set[bytes]] = []
 

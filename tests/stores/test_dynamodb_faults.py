@@ -62,7 +62,7 @@ FAILURES: dict[str, tuple[Answer, type[StoreUnavailable], str]] = {
 
 
 @pytest.mark.parametrize("verb", VERBS)
-@pytest.mark.parametrize("name", FAILURES)
+@each("name", FAILURES)
 def test_each_failure_is_distinguished_and_repeats_nothing(
     store: DynamoStore, front: Scripted, verb: str, name: str
 ) -> None:
@@ -137,7 +137,7 @@ PAGES = {
 
 
 @pytest.mark.parametrize("verb", VERBS)
-@pytest.mark.parametrize("page", PAGES)
+@each("page", PAGES)
 def test_what_answers_in_dynamodbs_place_is_neither_an_empty_table_nor_a_bug(
     store: DynamoStore, front: Scripted, verb: str, page: str
 ) -> None:

@@ -14,7 +14,7 @@ from support.servers.aws import REGION, Aws, new_table
 
 
 class TestDynamoStore(SharedStoreConformance):
-    few, many, page = 300, 1_000, 150  # moto takes its time for each of them
+    few, many, page = 100, 400, 60  # moto takes its time for each of them
     threads, increments = 3, 10
 
     @pytest.fixture
