@@ -208,6 +208,19 @@ def test_a_repository_that_git_cannot_read_is_named_and_exit_4(
     assert said in ended.err
 
 
+@pytest.mark.parametrize("option", ["--git", "--staged"])
+@pytest.mark.parametrize("place", ["HEAD", "config"])
+def test_a_fifo_in_place_of_a_file_of_git_is_named_and_not_waited_for(
+    kojikey: Program, key: str, git: Git, repository: Path, option: str, place: str
+) -> None:
+    commit(git, repository, {"env": key})
+    (repository / ".git" / place).unlink()
+    os.mkfifo(repository / ".git" / place)
+    ended = scan(kojikey, option)
+    assert ended.code == 4
+    assert "a FIFO stands in place of one of git's files" in ended.err
+
+
 def test_a_repository_of_another_user_is_named_and_exit_4(
     kojikey: Program, key: str, git: Git, repository: Path
 ) -> None:

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from kojikey.model.secret import Secret
 from kojikey.scanning.engine import Engine, KeyShape, Match
 from kojikey.scanning.forms import forms_of
-from kojikey.scanning.parts import parts_of
-from kojikey.scanning.windows import Found, Scanner, reader_of
+from kojikey.scanning.fragments import fragments_of
+from kojikey.scanning.scanner import Found, Scanner, reader_of
 from support.key_encodings import ENCODINGS
 
 KEY = "sk_9f27c1e4b8d06a3575e1f0c2ab94d8637e5a2c18b04f9d36"
@@ -157,7 +157,7 @@ def test_few_forms_are_compared_at_each_place() -> None:
     chance = random.Random(3)
     for head in ("sk-proj-", "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.", "0" * 40):
         keys = {head + chance.randbytes(20).hex() for _ in range(500)}
-        parts = parts_of(form for number, key in enumerate(keys) for form in forms_of(number, key.encode()))
+        parts = fragments_of(form for number, key in enumerate(keys) for form in forms_of(number, key.encode()))
         assert max(map(len, parts.values())) <= 8
         assert not any(part in head.encode() for part in parts)
 

@@ -88,7 +88,7 @@ def test_few_bytes_are_let_go_and_the_rest_of_the_key_is_masked_all_the_same() -
     masking = masker()
     assert masking.feed(b"a sk_9") == b"a "
     assert masking.holds_few
-    assert masking.let_go() == b"sk_9"
+    assert masking.release() == b"sk_9"
     assert masking.feed(KEY[4:].encode() + b"!") == MASK + b"!"
 
 
@@ -104,7 +104,7 @@ def test_eight_bytes_are_held_until_it_is_decided() -> None:
 def test_what_was_let_go_counts_among_the_eight() -> None:
     masking = masker()
     masking.feed(b"sk_9f2")
-    assert masking.let_go() == b"sk_9f2"
+    assert masking.release() == b"sk_9f2"
     assert masking.feed(b"7c") == b""
     assert not masking.holds_few
     assert masking.finish() == b"7c"

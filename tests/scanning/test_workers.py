@@ -14,9 +14,9 @@ import pytest
 from kojikey.model.secret import Secret
 from kojikey.scanning.engine import Engine
 from kojikey.scanning.files import FileSearch, InFile
+from kojikey.scanning.scanner import Found, Scanner
+from kojikey.scanning.tally import Tally
 from kojikey.scanning.tree import TreeSearch
-from kojikey.scanning.trouble import Tally
-from kojikey.scanning.windows import Found, Scanner
 from kojikey.scanning.workers import Workers, useful_processes
 
 KEY = "sk_9f27c1e4b8d06a3575e1f0c2ab94d8637e5a2c18b04f9d36"

@@ -18,9 +18,9 @@ from kojikey.operations.key_records import key_of
 from kojikey.operations.open_store import OpenStore
 from kojikey.scanning.engine import Engine, KeyShape
 from kojikey.scanning.files import FileSearch
+from kojikey.scanning.scanner import Found, Read, Scanner
+from kojikey.scanning.tally import Tally
 from kojikey.scanning.tree import TreeSearch
-from kojikey.scanning.trouble import Tally
-from kojikey.scanning.windows import Found, Read, Scanner
 from kojikey.stores.base import Query
 
 TYPE_CHECKING = False

@@ -1,1 +1,1 @@
-"""Finding keys in bytes: in files, in git's objects, in a stream. Knows the model alone, and shows no value."""
+"""Finds keys in files, in git's objects and in streams. Knows only the model, and displays no value."""

@@ -1,11 +1,11 @@
-"""Finds keys in a piece of memory, in every form, by one pass for all of them.
+"""Finds all keys in a buffer, in every form, in one pass.
 
-Owns: hyperscan, which no other module imports. Must not: read a file, or know whose a key is: it knows their numbers.
+Owns: hyperscan, which no other module imports. Must not: read a file, or know the account of a key; it has numbers.
 
-Three things are searched for. (1) Of each form of a key a short part (``parts.py``), and around one that was found the
-rest of the form (``around.py``). (2) Escapes of characters that a part may have, which no encoder has a reason to
-escape: the bytes around one are unescaped and searched again. (3) For keys that are not ours, the beginning of a shape,
-and there the whole.
+Three kinds of literals are searched for: (1) a short fragment of each form (``fragments.py``); around it the whole form
+is compared (``form_match.py``). (2) Escapes of characters in fragments, which encoders do not usually escape; the bytes
+around one are unescaped and searched again. (3) For keys that are not in the store, the prefix of a shape; there the
+whole shape is matched.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import NamedTuple
 import hyperscan
 
 from kojikey.model.secret import Secret
-from kojikey.scanning.around import whole
+from kojikey.scanning.form_match import match_form
 from kojikey.scanning.forms import (
     LONGEST_ESCAPE,
     PLAIN,
@@ -29,11 +29,11 @@ from kojikey.scanning.forms import (
     kind_of_escape,
     unescape,
 )
-from kojikey.scanning.parts import parts_of
+from kojikey.scanning.fragments import fragments_of
 
 Buffer = bytes | bytearray
 _Hit = tuple[int, int]
-"""The number of a literal, and where it ends."""
+"""The number of a literal, and its end."""
 
 _SHORTEST_REACH = 1024
 _PAIR = 2  # bytes of a character in UTF-16
@@ -43,7 +43,7 @@ _NO_OPERATOR = b"!\"#%&',/:;<=>@`"  # of regular expressions
 
 
 class KeyShape(NamedTuple):
-    """The format of a provider's keys: how they begin, and the whole expression."""
+    """The format of a provider's keys: their prefix, and the whole expression."""
 
     provider: str
     prefix: bytes
@@ -51,7 +51,7 @@ class KeyShape(NamedTuple):
 
 
 class Match(NamedTuple):
-    """The place of a key. ``key`` is its number; for a key that is not ours it is None, and ``shape`` is a number."""
+    """The place of a key. ``key`` is its number; for a key that is not in the store, ``shape`` is one instead."""
 
     start: int
     end: int
@@ -61,7 +61,7 @@ class Match(NamedTuple):
 
 
 class Engine:
-    """Searches for some keys. One instance is used from one thread at a time."""
+    """Searches for some keys. One thread at a time uses an instance."""
 
     def __init__(self, keys: Sequence[Secret], shapes: Sequence[KeyShape] = ()) -> None:
         values = [key.reveal().encode() for key in keys]
@@ -69,45 +69,45 @@ class Engine:
         self.shapes = tuple(shapes)
         longest = max((len(form.text) for form in forms if form.encoding != UTF16), default=0)
         self.reach = max(_SHORTEST_REACH, longest * (LONGEST_ESCAPE + 1) * _PAIR)
-        """No match is longer than so many bytes. It is even."""
-        self._parts = parts_of(forms)
+        """The longest possible match, in bytes; an even number."""
+        self._fragments = fragments_of(forms)
         self._shapes: dict[bytes, list[int]] = {}
         for number, shape in enumerate(self.shapes):
             self._shapes.setdefault(shape.prefix, []).append(number)
-        self._literals = list(self._parts | self._shapes)
+        self._literals = list(self._fragments | self._shapes)
         used = {byte for byte in set(b"".join(form.text for form in forms)) if byte in _PRINTABLE}
-        rare = {byte for byte in used if byte in UNRESERVED or any(byte in part for part in self._parts)}
+        rare = {byte for byte in used if byte in UNRESERVED or any(byte in part for part in self._fragments)}
         self._common = {byte: escapes_of(byte) for byte in used - rare}
-        """Escapes that every text may have; they stand around a part, never in it."""
+        """Escapes that are frequent in texts. They may be around a fragment, and are never in one."""
         unescaped = rare | _characters_of(self.shapes)
         self._search = _search([*self._literals, *(text for byte in sorted(unescaped) for text in escapes_of(byte))])
 
     def find(self, buffer: Buffer, start: int, end: int, *, is_utf16: bool = False) -> list[Match]:
-        """Return the keys that stand in a part of a buffer, in order of place, each place once for a key.
+        """Return the keys between two places of a buffer, in order, without duplicates.
 
-        ``is_utf16``: the text may be in UTF-16, so that every form of a key has a zero byte between its characters.
+        ``is_utf16``: the text is UTF-16, in which all forms have zero bytes between their characters.
         """
         if start >= end or not self._literals:
             return []
         view = memoryview(buffer)[start:end]
         hits = self._search(view)
-        found = self._whole(hits, buffer, start, end) if hits else set()
+        found = self._matches(hits, buffer, start, end) if hits else set()
         for first, last in self._regions(hits, start, end):
             found |= self._unescaped(bytes(view[first - start : last - start]), first)
         if is_utf16:
-            found |= set(self._halves(bytes(view), start))
-        return sorted(_without_doubles(found)) if found else []
+            found |= set(self._in_utf16(bytes(view), start))
+        return sorted(_without_known_shapes(found)) if found else []
 
-    def _whole(self, hits: list[_Hit], buffer: Buffer, start: int, end: int) -> set[Match]:
-        """Return the matches around the parts that were found."""
+    def _matches(self, hits: list[_Hit], buffer: Buffer, start: int, end: int) -> set[Match]:
+        """Return the matches around fragments and prefixes that were found."""
         found: set[Match] = set()
         for pattern, to in hits:
             if pattern >= len(self._literals):
                 continue
             text = self._literals[pattern]
             at = start + to - len(text)
-            for form, offset in self._parts.get(text, ()):
-                span = whole(form, offset, buffer, at, (start, end), self._common)
+            for form, offset in self._fragments.get(text, ()):
+                span = match_form(form, offset, buffer, at, (start, end), self._common)
                 if span:
                     found.add(Match(span.start, span.end, _encoding(form, buffer, span.escape), form.key))
             for number in self._shapes.get(text, ()):
@@ -124,8 +124,8 @@ class Engine:
             return None
         return Match(at, match.end(), PLAIN, None, number)
 
-    def _halves(self, data: bytes, offset: int) -> Iterator[Match]:
-        """Yield the matches in UTF-16: in every second byte, where the byte between two is zero."""
+    def _in_utf16(self, data: bytes, offset: int) -> Iterator[Match]:
+        """Yield the matches in every second byte, if the bytes between them are zero."""
         for half in range(_PAIR):
             for match in self.find(data[half::_PAIR], 0, (len(data) - half + 1) // _PAIR):
                 begin, finish = half + match.start * _PAIR, half + match.end * _PAIR - 1
@@ -134,7 +134,7 @@ class Engine:
                     yield match._replace(start=offset + begin, end=offset + finish, encoding=encoding)
 
     def _regions(self, hits: list[_Hit], start: int, end: int) -> Iterator[tuple[int, int]]:
-        """Yield the parts of the buffer in which a key with an escape may stand; hits come in order."""
+        """Yield the regions of the buffer that may have a key with an escape; hits are in order."""
         first, last = start, start
         for pattern, to in hits:
             if pattern < len(self._literals):
@@ -149,21 +149,21 @@ class Engine:
             yield first, last
 
     def _unescaped(self, data: bytes, offset: int) -> set[Match]:
-        """Return the matches of which at least one character is escaped."""
-        read = unescape(data, offset)
+        """Return the matches with at least one escaped character."""
+        unescaped = unescape(data, offset)
         found: set[Match] = set()
-        text = read.text
-        for match in self._whole(self._search(memoryview(text)), text, 0, len(text)):
-            escape = read.first_escape(match.start, match.end)
+        text = unescaped.text
+        for match in self._matches(self._search(memoryview(text)), text, 0, len(text)):
+            escape = unescaped.first_escape(match.start, match.end)
             if escape is not None:
                 encoding = kind_of_escape(data[escape - offset]) if match.encoding == PLAIN else match.encoding
-                begin, finish = read.original(match.start)[0], read.original(match.end - 1)[1]
+                begin, finish = unescaped.original(match.start)[0], unescaped.original(match.end - 1)[1]
                 found.add(Match(begin, finish, encoding, match.key, match.shape))
         return found
 
 
-def _without_doubles(found: set[Match]) -> list[Match]:
-    """Leave out matches of a shape that are known keys."""
+def _without_known_shapes(found: set[Match]) -> list[Match]:
+    """Return the matches without those of a shape that overlap with a known key."""
     known = [match for match in found if match.key is not None]
     return [
         match
@@ -188,10 +188,10 @@ def _characters_of(shapes: Sequence[KeyShape]) -> set[int]:
 
 
 def _search(literals: Sequence[bytes]) -> Callable[[memoryview], list[_Hit]]:
-    """Return what finds byte strings: the number and the end of each, in order of place."""
+    """Return a function that finds byte strings; it returns number and end of each, in order of place."""
     if not literals:
         return lambda _: []
-    # as regular expressions: hyperscan's own way for literals ends them at a zero byte
+    # as regular expressions, because hyperscan's literals end at a zero byte
     expressions = [b"".join(map(_WRITTEN.__getitem__, literal)) for literal in literals]
     database, count = hyperscan.Database(), len(literals)
     database.compile(expressions=expressions, ids=range(count), elements=count, flags=[0] * count)
@@ -201,7 +201,7 @@ def _search(literals: Sequence[bytes]) -> Callable[[memoryview], list[_Hit]]:
 
     def search(view: memoryview) -> list[_Hit]:
         hits: list[_Hit] = []
-        # any buffer is taken, though the types of hyperscan know of str and bytes alone
+        # hyperscan accepts any buffer, but its types only str and bytes
         database.scan(view, match_event_handler=keep, context=hits)  # type: ignore[arg-type, type-var]
         return hits
 

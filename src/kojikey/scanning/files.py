@@ -1,6 +1,6 @@
-"""Opens a file and searches it. Never follows a link, never waits for a pipe.
+"""Opens and searches files. Never follows a link, never waits for a FIFO.
 
-Owns: how files are opened and read. Must not: print a name, or open an archive.
+Owns: opening and reading files. Must not: print a name, or unpack an archive.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from kojikey.scanning.trouble import ARCHIVE, Tally
-from kojikey.scanning.windows import Found, Read, Scanner
+from kojikey.scanning.scanner import Found, Read, Scanner
+from kojikey.scanning.tally import ARCHIVE, Tally
 
 _OPEN = (
     os.O_RDONLY
     | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_NOFOLLOW", 0)  # a link may have taken the file's place since its folder was read
-    | getattr(os, "O_NONBLOCK", 0)  # so may a pipe
+    | getattr(os, "O_NOFOLLOW", 0)  # a link may have replaced the file since its folder was read
+    | getattr(os, "O_NONBLOCK", 0)  # so may a FIFO
     | getattr(os, "O_BINARY", 0)
 )
 _BLOCK = 512  # of st_blocks, on every system that has them
@@ -28,7 +28,7 @@ _ARCHIVES = (b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd
 
 
 class InFile(NamedTuple):
-    """A find in a file, or (without a line) in its name."""
+    """A find in a file or, if it has no line, in the file's name."""
 
     path: str
     found: Found
@@ -57,7 +57,7 @@ class FileSearch:
             self.tally.refused(name, error)
 
     def file(self, path: str, *, real: str | None = None) -> Iterator[InFile]:
-        """Yield the finds in a file; ``real`` is its path without links, where the path has any."""
+        """Yield the finds in a file; ``real`` is its path without links, if ``path`` may have some."""
         try:
             number = os.open(real or path, _OPEN)
         except OSError as error:
@@ -97,7 +97,7 @@ def _plainly(number: int) -> Read:
 
 
 def _without_holes(number: int) -> Read:
-    """Return a reader that skips the holes of a sparse file; line numbers stay right: holes have no line ends."""
+    """Return a reader that skips the holes of a sparse file, which have no line ends and thus no effect on numbers."""
     read = _plainly(number)
     end = 0
 
@@ -108,7 +108,7 @@ def _without_holes(number: int) -> Read:
             try:
                 at = os.lseek(number, at, os.SEEK_DATA)
             except OSError as error:
-                if error.errno == errno.ENXIO:  # nothing but a hole is left
+                if error.errno == errno.ENXIO:  # only a hole is left
                     return 0
                 raise
             end = os.lseek(number, at, os.SEEK_HOLE)

@@ -1,6 +1,6 @@
-"""Searches a git repository: every object of its database once, or what is about to be committed.
+"""Searches a git repository: every object of its database once, or the staged files.
 
-Owns: which objects are searched. Must not: let anything of the repository run (``git_process.py``).
+Owns: the choice of objects. Must not: start git in any other way than :mod:`.git_process` does.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import NamedTuple
 
 from kojikey.scanning.git_objects import InObject, ObjectSearch
 from kojikey.scanning.git_process import Git, empty_tree, stop
-from kojikey.scanning.trouble import Tally
-from kojikey.scanning.windows import Found, Scanner
+from kojikey.scanning.scanner import Found, Scanner
+from kojikey.scanning.tally import Tally
 from kojikey.scanning.workers import Workers
 
 _NO_OBJECT = b"0"
-_BATCH = 128  # objects; neighbours in the database are made from one another, and so searched by one process
+_BATCH = 128  # objects; neighbours in the database are deltas of each other, so one process searches them
 
 
 class InIndex(NamedTuple):
-    """A find in a file as it is about to be committed."""
+    """A find in a staged file."""
 
     path: str
     object: str
@@ -36,8 +36,8 @@ class GitSearch:
         self._objects = ObjectSearch(git, scanner)
 
     def objects(self) -> Iterator[InObject]:
-        """Yield the finds in the objects, reachable or not; each is read once, in the order of the database."""
-        self._note_what_is_missing()
+        """Yield the finds in all objects, also unreachable ones; each is read once, in the order of the database."""
+        self._note_missing_objects()
         names = self._names()
         with Workers(self._objects.search, InObject, self._tally) as workers:
             batch = list(islice(names, _BATCH))
@@ -47,11 +47,11 @@ class GitSearch:
             yield from workers.finish(batch)
         self._objects.close()
 
-    def _note_what_is_missing(self) -> None:
-        """Notice that the database has not everything, which reading all that it has would not show."""
+    def _note_missing_objects(self) -> None:
+        """Note in the tally that the database is incomplete, which reading its objects would not show."""
         self._tally.is_shallow |= self._git.line("rev-parse", "--is-shallow-repository") == "true"
         self._tally.is_partial |= self._git.ask("config", "--get-regexp", r"^remote\..*\.promisor$")[0] == 0
-        if self._git.ask("show-ref", "--head", "--quiet")[0] > 1:  # 1: there is none yet
+        if self._git.ask("show-ref", "--head", "--quiet")[0] > 1:  # 1: there is no reference yet
             self._tally.could_not_read(self._git.folder, "a branch or tag names an object that is missing")
 
     def _names(self) -> Iterator[str]:
@@ -68,7 +68,7 @@ class GitSearch:
             self._tally.could_not_read(self._git.folder, "git cannot list all objects")
 
     def staged(self) -> Iterator[InIndex]:
-        """Yield the finds in the index where it differs from HEAD."""
+        """Yield the finds in the files of the index that differ from HEAD."""
         head = self._git.line("rev-parse", "--verify", "--quiet", "HEAD^{commit}") or empty_tree(self._git)
         paths = self._staged_paths(head or "HEAD")
         names = iter(paths)
@@ -79,7 +79,7 @@ class GitSearch:
         self._objects.close()
 
     def _staged_paths(self, head: str) -> dict[str, list[str]]:
-        """Return the changed paths, by the object that the index has for them."""
+        """Return the changed paths by their objects in the index."""
         status, out, _ = self._git.ask(
             "diff-index", "--cached", "--raw", "--no-abbrev", "--no-renames", "--no-ext-diff", "--no-textconv",
             "--ignore-submodules=all", "-z", head, "--",

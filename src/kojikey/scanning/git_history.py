@@ -1,6 +1,6 @@
 """Finds the commit that introduced a blob or a tree, and its path, after a key was found in it.
 
-Owns: walking the history once for all objects that are asked for. Must not: read a blob.
+The history is walked once for all objects. Must not: read a blob.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ _DIFF = (
 
 
 class Origin:
-    """Where objects come from, in the history of a repository."""
+    """Finds the origin of objects in the history of a repository."""
 
     def __init__(self, git: Git) -> None:
         self._git = git
 
     def of(self, objects: Iterable[str]) -> dict[str, tuple[str, str]]:
-        """Return the first commit and the path of each object; those that no commit reaches are left out.
+        """Return the first commit and the path of each object, without objects that no commit reaches.
 
-        Commits that a reference or HEAD reaches come first, then those that nothing refers to any more.
+        Commits that a reference or HEAD reaches are searched first, then unreachable ones.
         """
         wanted = set(objects)
         found: dict[str, tuple[str, str]] = {}
-        for commits in (self._referred_to, self._left_behind):
+        for commits in (self._reachable, self._unreachable):
             if wanted:
                 found |= self._first(commits(), wanted)
                 wanted -= found.keys()
         return found
 
-    def _referred_to(self) -> bytes:
-        # --all has HEAD in it, also a detached one
+    def _reachable(self) -> bytes:
+        # --all includes HEAD, also a detached one
         return self._git.ask("rev-list", "--all", "--topo-order", "--reverse")[1]
 
-    def _left_behind(self) -> bytes:
+    def _unreachable(self) -> bytes:
         listed = self._git.ask("cat-file", "--batch-all-objects", "--batch-check=%(objectname) %(objecttype)")[1]
         commits = [line.split()[0] for line in listed.splitlines() if line.endswith(b" commit")]
         tips = b"".join(b"%b\n" % commit for commit in commits)
@@ -65,7 +65,7 @@ class Origin:
 
 
 def _changes(stream: BufferedReader) -> Iterator[tuple[str, str, str]]:
-    """Yield commit, object and path of each change that git writes."""
+    """Yield commit, object and path of each change in git's output."""
     commit = ""
     fields = _fields(stream)
     for field in fields:
@@ -77,7 +77,7 @@ def _changes(stream: BufferedReader) -> Iterator[tuple[str, str, str]]:
 
 
 def _fields(stream: BufferedReader) -> Iterator[bytes]:
-    """Yield what stands between zero bytes."""
+    """Yield the fields of a stream, which end with zero bytes."""
     left = b""
     while data := stream.read1(65536):
         *whole, left = (left + data).split(b"\0")

@@ -1,7 +1,7 @@
-"""Reads objects of git's database by their names, and searches each.
+"""Reads objects of git's database by name, with ``git cat-file --batch``, and searches each.
 
-Owns: what ``git cat-file --batch`` answers. Must not: trust it: no more than the size that git reports is read, and an
-object at which git ends is left out, not those after it.
+An object at which git ends is skipped, and the next ones are read by a new git. Must not: read more of an object than
+the size that git reports.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from io import BufferedReader
 from typing import IO, NamedTuple
 
 from kojikey.scanning.git_process import Git, stop
-from kojikey.scanning.trouble import Tally
-from kojikey.scanning.windows import WINDOW, Found, Read, Scanner, reader_of
+from kojikey.scanning.scanner import WINDOW, Found, Read, Scanner, reader_of
+from kojikey.scanning.tally import Tally
 
 _END = b"\n"  # after each object
-_ENDS = 100  # so many objects may end git, before the repository is given up
+_MOST_ENDS = 100  # of git, after which no more objects of the repository are read
 
 
 class InObject(NamedTuple):
@@ -29,7 +29,7 @@ class InObject(NamedTuple):
 
 
 class ObjectSearch:
-    """A search in objects. The git that answers is started once, and again after an object that ended it."""
+    """A search in objects. One git process reads them all, a new one after an object that ended it."""
 
     def __init__(self, git: Git, scanner: Scanner) -> None:
         self._git, self._scanner = git, scanner
@@ -37,20 +37,20 @@ class ObjectSearch:
         self._ends = 0
 
     def search(self, names: list[str], tally: Tally) -> Iterator[InObject]:
-        """Yield the finds in a batch of objects, in order. It is small: all names fit into the pipe to git."""
+        """Yield the finds in a batch of objects, in order. The batch is so small that its names fit into a pipe."""
         left = list(names)
-        while left and self._ends < _ENDS:
+        while left and self._ends < _MOST_ENDS:
             process = self._asked(left)
             while left and (yield from self._object(left.pop(0), process.stdout, tally)):
                 pass
-            if left:  # git ended at an object: the next one goes on after it
+            if left:  # git ended at an object: a new one reads the objects after it
                 self._ends += 1
                 self.close()
         if left:
             tally.could_not_read(self._git.folder, "git cannot read all objects")
 
     def close(self) -> None:
-        """End the git that answers."""
+        """End the git process."""
         if self._process:
             with contextlib.suppress(BrokenPipeError):
                 _stdin(self._process).close()
@@ -60,13 +60,13 @@ class ObjectSearch:
     def _asked(self, names: list[str]) -> subprocess.Popen[bytes]:
         process = self._process or self._git.start("cat-file", "--batch", stdin=subprocess.PIPE)
         self._process = process
-        with contextlib.suppress(BrokenPipeError):  # that it ended is seen by what it writes
+        with contextlib.suppress(BrokenPipeError):  # the end of its output shows that it ended
             _stdin(process).write("".join(f"{name}\n" for name in names).encode())
             _stdin(process).flush()
         return process
 
     def _object(self, name: str, stream: object, tally: Tally) -> Generator[InObject, None, bool]:
-        """Yield the finds in the object that git writes next; return whether it wrote the whole of it."""
+        """Yield the finds in the next object that git writes; return whether git wrote all of it."""
         assert isinstance(stream, BufferedReader)  # noqa: S101 - a process that was started with a pipe has one
         words = stream.readline().split()
         is_whole = bool(words)
@@ -88,7 +88,7 @@ class ObjectSearch:
                 return
             read = reader_of(data)
         for found in self._scanner.scan(read):
-            if kind == "tree":  # a name in a folder; a tree has no lines
+            if kind == "tree":  # the find is in a name, and a tree has no lines
                 found = found._replace(line=None, column=None)
             yield InObject(name, kind, found)
 
@@ -99,7 +99,7 @@ def _stdin(process: subprocess.Popen[bytes]) -> IO[bytes]:
 
 
 def _limited(stream: BufferedReader, size: int) -> Read:
-    """Return a reader of so many bytes of a stream."""
+    """Return a reader of the next ``size`` bytes of a stream."""
     left = size
 
     def read(view: memoryview) -> int:

@@ -1,6 +1,7 @@
-"""Starts git so that no code of the repository runs: plumbing only, no filter, hook, pager, monitor or transport.
+"""Starts git in such a way that no code of the repository runs: no filter, hook, pager, monitor or transport.
 
-Owns: git's command line and environment. Must not: be used for a command that takes a work tree or writes.
+Owns: git's command line and environment. Must not: be used for commands that use a work tree, write, or are not
+plumbing.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import subprocess
 import threading
 
 from kojikey.model.errors import Effect, UsageError
+from kojikey.scanning.git_folder import has_fifo
 
 _SAFE = (
     "--no-pager", "--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null",
@@ -18,7 +20,7 @@ _SAFE = (
 )  # fmt: skip
 _ENVIRONMENT = {
     "LC_ALL": "C",
-    "GIT_NO_LAZY_FETCH": "1",  # what a partial clone lacks is not fetched: a remote of its own choice would be asked
+    "GIT_NO_LAZY_FETCH": "1",  # a partial clone would fetch missing objects from a remote that it names itself
     "GIT_ALLOW_PROTOCOL": "none",  # the same for a git that does not know the variable above
     "GIT_NO_REPLACE_OBJECTS": "1",
     "GIT_TERMINAL_PROMPT": "0",
@@ -26,19 +28,26 @@ _ENVIRONMENT = {
     "GIT_PAGER": "cat",
     "GIT_ATTR_NOSYSTEM": "1",
 }
-_PIPE = 1024 * 1024  # bytes; a smaller pipe makes git and us wait for each other more often
+_PIPE = 1024 * 1024  # bytes; with a smaller pipe, git and kojikey wait for each other more often
 _DROPPED = ("GIT_EXTERNAL_DIFF", "GIT_DIFF_OPTS", "GIT_TRACE", "GIT_PROXY_COMMAND", "GIT_SSH", "GIT_SSH_COMMAND")
-_ELSEWHERE = ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_NAMESPACE")
+_OTHER_REPOSITORY = (
+    "GIT_DIR",
+    "GIT_INDEX_FILE",
+    "GIT_WORK_TREE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_COMMON_DIR",
+    "GIT_NAMESPACE",
+)
 
 
 class Git:
-    """A repository, and how git is started in it."""
+    """A repository in which git is started."""
 
     def __init__(self, folder: str, *, is_named: bool) -> None:
-        """``is_named``: the user named the folder, so that what a hook finds in its environment is not about it."""
+        """``is_named``: the user named the folder, so that the variables of a running hook are not about it."""
         self.folder = folder
-        dropped = {*_DROPPED, *(_ELSEWHERE if is_named else ())}
-        self._environ = {name: value for name, value in os.environ.items() if name not in dropped} | _ENVIRONMENT
+        dropped = {*_DROPPED, *(_OTHER_REPOSITORY if is_named else ())}
+        self.environ = {name: value for name, value in os.environ.items() if name not in dropped} | _ENVIRONMENT
 
     def start(self, *arguments: str, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
         """Start git and return the process.
@@ -48,7 +57,7 @@ class Git:
         """
         try:
             process = subprocess.Popen(
-                ("git", *_SAFE, "-C", self.folder, *arguments), env=self._environ, bufsize=_PIPE,
+                ("git", *_SAFE, "-C", self.folder, *arguments), env=self.environ, bufsize=_PIPE,
                 stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             )  # fmt: skip
         except (FileNotFoundError, PermissionError):
@@ -61,14 +70,14 @@ class Git:
         return process
 
     def ask(self, *arguments: str, given: bytes = b"") -> tuple[int, bytes, bytes]:
-        """Run git to its end; return its exit status, what it wrote, and what it said.
+        """Run git to its end; return its exit status, its output and its messages (stderr).
 
         Raises:
             UsageError: there is no git.
         """
         try:
             ended = subprocess.run(
-                ("git", *_SAFE, "-C", self.folder, *arguments), env=self._environ, input=given, capture_output=True,
+                ("git", *_SAFE, "-C", self.folder, *arguments), env=self.environ, input=given, capture_output=True,
                 check=False,
             )  # fmt: skip
         except (FileNotFoundError, PermissionError):
@@ -77,44 +86,46 @@ class Git:
         return ended.returncode, ended.stdout, ended.stderr
 
     def line(self, *arguments: str, given: bytes = b"") -> str | None:
-        """Return the line that git writes, None where it fails."""
+        """Return the line that git prints, None if it fails."""
         status, out, _ = self.ask(*arguments, given=given)
         return out.decode("ascii", "replace").strip() if status == 0 else None
 
 
 def _widen(process: subprocess.Popen[bytes]) -> None:
-    """Make the pipe of a process's output larger where the system allows it."""
+    """Make the pipe of a process's output larger if the system allows it."""
     try:
         import fcntl
 
         if process.stdout:
             fcntl.fcntl(process.stdout.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
     except (ImportError, AttributeError, OSError):
-        return  # not Linux, or over the user's limit
+        return  # not Linux, or above the user's limit
 
 
 def repository_problem(git: Git) -> tuple[str, bool] | None:
-    """Return the reason why git cannot read the repository, and whether there is none at all; None where it can."""
-    status, _, said = git.ask("rev-parse", "--git-dir")
+    """Return the reason why git cannot read the repository, and whether there is none at all; None if it can."""
+    if has_fifo(git.folder, git.environ):
+        return "a FIFO stands in place of one of git's files", False
+    status, _, messages = git.ask("rev-parse", "--git-dir")
     if status == 0:
         return None
-    if b"not a git repository" in said:
+    if b"not a git repository" in messages:
         return "is not in a git repository", True
-    if b"dubious ownership" in said:
+    if b"dubious ownership" in messages:
         return "belongs to another user, and git does not trust it", False
     return "git cannot read the repository", False
 
 
 def empty_tree(git: Git) -> str | None:
-    """Return the id of a tree with nothing in it, in the repository's own kind of hash."""
+    """Return the id of an empty tree, in the repository's kind of hash."""
     return git.line("hash-object", "-t", "tree", "--stdin")
 
 
 def feed(process: subprocess.Popen[bytes], data: bytes) -> threading.Thread:
-    """Write to a process from a second thread: its answers may fill the pipe before it has read everything."""
+    """Write to a process in a second thread, because its output may fill the pipe before it has read everything."""
 
     def write() -> None:
-        with contextlib.suppress(OSError, ValueError):  # git was stopped: all was found
+        with contextlib.suppress(OSError, ValueError):  # git was stopped, because all objects were found
             assert process.stdin is not None  # noqa: S101 - it was started with a pipe
             process.stdin.write(data)
             process.stdin.close()
@@ -125,7 +136,7 @@ def feed(process: subprocess.Popen[bytes], data: bytes) -> threading.Thread:
 
 
 def stop(process: subprocess.Popen[bytes]) -> int:
-    """End a process, also one whose output was not read to its end, and return its exit status."""
+    """End a process, even if its output was not read completely, and return its exit status."""
     if process.stdout:
         if process.stdout.peek(1):  # type: ignore[attr-defined]
             process.terminate()

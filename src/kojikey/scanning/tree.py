@@ -1,6 +1,6 @@
-"""Walks a folder and has each file in it searched, and each name. Never follows a link out of the folder.
+"""Walks a folder, and has each file in it and each name searched. Never follows a link out of the folder.
 
-Owns: which files are searched, and that those of a large tree are searched in several processes. Must not: open one.
+Owns: the choice of files, and of several processes for a large tree. Must not: open a file.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import stat
 from collections.abc import Iterator
 
 from kojikey.scanning.files import FileSearch, InFile
-from kojikey.scanning.trouble import LINK
-from kojikey.scanning.windows import reader_of
+from kojikey.scanning.scanner import reader_of
+from kojikey.scanning.tally import LINK
 from kojikey.scanning.workers import Workers
 
 _BATCH = 64  # files
-_LARGE = 64 * 1024 * 1024  # bytes; so much is searched in less time by several processes, however few the files
+_LARGE = 64 * 1024 * 1024  # bytes; several processes search so much faster, even in few files
 
 
 class TreeSearch:
-    """A search through a path that the user named: a file, or a folder with everything in it."""
+    """A search through a path that the user named: a file, or a folder with all its content."""
 
     def __init__(self, search: FileSearch) -> None:
         self._search, self._tally = search, search.tally
@@ -49,7 +49,7 @@ class TreeSearch:
                         yield from workers.search(batch)
                         batch = []
                     batch.append(path)
-            if workers.are_at_work or len(batch) == 1 or _size(batch) < _LARGE:
+            if workers.are_started or len(batch) == 1 or _size(batch) < _LARGE:
                 yield from workers.finish(batch)
             else:
                 for path in batch:
@@ -73,12 +73,12 @@ class TreeSearch:
             yield listed, [entry.path for entry in listed if self._is_file(entry, real_root, folders)]
 
     def _is_file(self, entry: os.DirEntry[str], real_root: str, folders: list[str]) -> bool:
-        """Return whether an entry is a file; note folders, and count everything else."""
+        """Return whether an entry is a file; add it to ``folders`` if it is one, and count anything else."""
         try:
             if entry.is_file(follow_symlinks=False):
                 return True
             if entry.is_symlink():
-                self._link(entry.path, real_root)
+                self._count_link(entry.path, real_root)
             elif entry.is_dir(follow_symlinks=False):
                 folders.append(entry.path)
             else:
@@ -88,13 +88,13 @@ class TreeSearch:
         return False
 
     def _names(self, entries: list[os.DirEntry[str]]) -> Iterator[InFile]:
-        """Yield the keys in file names: one search for all names of a folder."""
+        """Yield the keys in the names of a folder's entries, which are searched at once."""
         names = b"\n".join(os.fsencode(entry.name).replace(b"\n", b"?") for entry in entries)
         for found in self._search.scanner.scan(reader_of(names)):
             yield InFile(entries[(found.line or 1) - 1].path, found._replace(line=None, column=None))
 
-    def _link(self, path: str, real_root: str) -> None:
-        """Count a link that leads out of the path; the target of any other link is read at its own place."""
+    def _count_link(self, path: str, real_root: str) -> None:
+        """Count a link out of the root; the target of any other link is searched at its own place."""
         try:
             is_inside = os.path.join(os.path.realpath(path, strict=True), "").startswith(real_root)
         except OSError:

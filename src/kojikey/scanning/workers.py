@@ -1,8 +1,7 @@
 """Searches in several processes at the same time.
 
-Each is a copy of this one (fork), so nothing is prepared twice and no key is sent anywhere: names of files go
-to it through a pipe, and matches, which have only a key's number, come back. Owns: these processes. Must not:
-know what they search.
+Each is a fork of this process, so that nothing is prepared twice and no key is sent anywhere: a pipe carries names of
+files to it, and another one finds, which have only a key's number, back. Must not: know what is searched.
 """
 
 from __future__ import annotations
@@ -19,26 +18,25 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
-from kojikey.scanning.trouble import Tally
-from kojikey.scanning.windows import Found
+from kojikey.scanning.scanner import Found
+from kojikey.scanning.tally import Tally
 
-_MOST = 4  # processes; more would mostly wait for the disk, and take memory
+_MOST = 4  # processes; more would mostly wait for the disk, and need memory
 
 Place = TypeVar("Place")
-"""A named tuple: where something was found, and as its last member what."""
+"""A named tuple: the place of a find, and as its last member the :class:`.Found`."""
 
 Work = Callable[[list[str], Tally], Iterator[Place]]
-"""Searches what a batch names, in order, and counts it in a tally."""
+"""Searches the files or objects in a batch of names, in order, and counts them in a tally."""
 
 
 class Workers(Generic[Place]):
-    """The processes of one search. They begin with the first batch that is given to them."""
+    """The processes of one search, which are started with the first batch."""
 
     def __init__(self, work: Work[Place], place: Callable[..., Place], tally: Tally) -> None:
         self._work, self._place, self._tally = work, place, tally
         self._workers: list[_Worker] = []
-        self.are_at_work = False
-        """Whether they have begun."""
+        self.are_started = False
 
     def __enter__(self) -> Workers[Place]:
         return self
@@ -48,14 +46,14 @@ class Workers(Generic[Place]):
             worker.end()
 
     def search(self, batch: list[str]) -> Iterator[Place]:
-        """Have a batch searched; yield what was found meanwhile, in it and in earlier ones."""
-        if not self.are_at_work:
-            self.are_at_work = True
-            with contextlib.suppress(OSError):  # no memory, or too many processes: those that there are do it all
+        """Send a batch to a process; yield the finds that have arrived from this and earlier batches."""
+        if not self.are_started:
+            self.are_started = True
+            with contextlib.suppress(OSError):  # no memory, or too many processes: fewer workers do everything
                 for _ in range(useful_processes()):
                     self._workers.append(_Worker(self._work, self._workers))
         while self._workers and not any(worker.is_free for worker in self._workers):
-            yield from self._hear()
+            yield from self._receive()
         free = next((worker for worker in self._workers if worker.is_free), None)
         if free:
             free.ask(batch)
@@ -63,28 +61,28 @@ class Workers(Generic[Place]):
             yield from self._work(batch, self._tally)
 
     def finish(self, batch: list[str]) -> Iterator[Place]:
-        """Search the last batch here, and yield everything that is left to find."""
+        """Search the last batch in this process, and yield all remaining finds."""
         yield from self._work(batch, self._tally)
         while not all(worker.is_free for worker in self._workers):
-            yield from self._hear()
+            yield from self._receive()
 
-    def _hear(self) -> Iterator[Place]:
+    def _receive(self) -> Iterator[Place]:
         busy = {worker.answers: worker for worker in self._workers if not worker.is_free}
         for source in select.select(list(busy), (), ())[0]:
             worker = busy[source]
-            for answer in worker.heard():
+            for answer in worker.received():
                 if isinstance(answer, dict):
                     self._tally.add(_tally(answer))
                 else:
                     yield self._place(*answer[:-1], Found(*answer[-1]))
-            if worker.is_lost:  # somebody ended it, or it had no memory: its last batch is searched here
+            if worker.is_lost:  # it was killed, or had no memory: its last batch is searched here
                 self._workers.remove(worker)
                 worker.end()
                 yield from islice(self._work(worker.batch, self._tally), worker.count, None)
 
 
 def useful_processes() -> int:
-    """Return how many processes make a search faster; 0 where a copy of this one may not work."""
+    """Return the number of processes that make a search faster, 0 if a fork of this process may not work."""
     if not hasattr(os, "fork") or sys.platform == "darwin" or threading.active_count() > 1:
         return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -92,7 +90,7 @@ def useful_processes() -> int:
 
 
 class _Worker:
-    """One process. It answers a batch with a line for each find, and at the end one with what it counted."""
+    """One process. It answers a batch with a line for each find, then a line with its counts."""
 
     def __init__(self, work: Work[Any], others: list[_Worker]) -> None:
         asked, self._questions = os.pipe()
@@ -100,13 +98,13 @@ class _Worker:
         self._left = b""
         self.batch: list[str] = []
         self.count = 0
-        """How many finds it has reported of this batch."""
+        """The number of finds of this batch so far."""
         self.is_free, self.is_lost = True, False
-        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))  # until the copy will die of it without a word
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))  # until Ctrl-C ends the fork silently
         try:
             self._pid = os.fork()
             if self._pid == 0:
-                # each notices our end by the end of its questions
+                # the other workers' pipes are closed, so that each worker notices the end of this process
                 _serve(work, asked, answered, [end for worker in (self, *others) for end in worker._ours])
         except OSError:
             for end in self._ours:
@@ -128,9 +126,9 @@ class _Worker:
             while left:
                 left = left[os.write(self._questions, left) :]
         except BrokenPipeError:
-            return  # that it is lost is heard with the next answer
+            return  # the next `received` reports that it is lost
 
-    def heard(self) -> Iterator[Any]:
+    def received(self) -> Iterator[Any]:
         data = os.read(self.answers, 65536)
         *lines, self._left = (self._left + data).split(b"\n")
         self.is_lost = not data
@@ -143,12 +141,12 @@ class _Worker:
     def end(self) -> None:
         for end in self._ours:
             os.close(end)
-        os.kill(self._pid, signal.SIGKILL)  # it has no file or lock that it could leave behind
+        os.kill(self._pid, signal.SIGKILL)  # it has nothing to clean up
         os.waitpid(self._pid, 0)
 
 
 def _serve(work: Work[Any], asked: int, answered: int, not_ours: list[int]) -> None:
-    """Answer until there are no more questions. Never returns."""
+    """Search batches until the pipe ends. Never returns."""
     try:
         if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
             signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -54,11 +54,11 @@ class Output:
         self._write(ready)
         return True
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Write what was held for a moment, where the moment is over."""
         if self.deadline is not None and time.monotonic() >= self.deadline:
             self.deadline = None
-            self._write(self.masker.let_go())
+            self._write(self.masker.release())
 
     def drain(self) -> None:
         """Pass on what is left after the program's end, but wait for no other program that it left behind.

@@ -74,7 +74,7 @@ class MaskedRun:
         for output in self.outputs:
             if output.source in ready and output.is_open:
                 output.read()
-            output.let_go()
+            output.release()
         if self.wake in ready:
             os.read(self.wake, 4096)
             self._look_after_child()

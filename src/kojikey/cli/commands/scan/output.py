@@ -15,7 +15,7 @@ from kojikey.model.masking import mask
 from kojikey.model.next_step import Hint, next_step
 from kojikey.model.plain_text import printable
 from kojikey.model.ref import Document
-from kojikey.scanning.trouble import ARCHIVE, DEVICE, FIFO, LINK, SOCKET, Tally
+from kojikey.scanning.tally import ARCHIVE, DEVICE, FIFO, LINK, SOCKET, Tally
 
 _FEW = 200
 """So many finds are shown as a table; more than that a line each, as they come out of the database."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kojikey.cli.output.stdout import Stdout
     from kojikey.operations.scanning import Finding, LeakSearch
     from kojikey.scanning.git_process import Git
-    from kojikey.scanning.trouble import Tally
+    from kojikey.scanning.tally import Tally
 
 PATHS = Arguments("paths", "[PATH]...", "files and folders; - is standard input (default: here)")
 GIT = Flag("--git", help="every object of git's database, reachable or not, instead of files")
@@ -142,7 +142,7 @@ def _repositories(call: Call, paths: tuple[str, ...]) -> list[tuple[Git, str | N
                 hint="without --git and --staged, files are searched",
                 effect=Effect.NOTHING_READ,
             )
-        folder = git.line("rev-parse", "--absolute-git-dir") or path
+        folder = path if problem else git.line("rev-parse", "--absolute-git-dir") or path
         found.setdefault(folder, (git, problem[0] if problem else None))
     return list(found.values())
 

@@ -1,6 +1,6 @@
-"""Checks whether the last bytes of a stream may be the beginning of a key, in any form.
+"""Checks whether the last bytes of a stream may be a prefix of a key, in any form.
 
-Owns: the beginnings of all forms. Must not: search for whole keys (``engine.py``).
+Must not: search for whole keys (``engine.py``).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ _CUT_ESCAPE = re.compile(rb"(?:%[2-7]?|\\(?:u(?:0(?:0[2-7]?)?)?)?)\Z")
 _LINE_END = re.compile(rb"\r?\n|\r\Z")
 
 
-class Beginnings:
-    """The beginnings of all forms of some keys, each with the characters that may follow."""
+class KeyPrefixes:
+    """The prefixes of all forms of some keys, each with the characters that may follow."""
 
     def __init__(self, keys: Sequence[Secret]) -> None:
         self._next: dict[bytes, set[int]] = {}
@@ -31,17 +31,19 @@ class Beginnings:
         self._longest = max((len(form.text) for form in forms), default=0)
 
     def start(self, data: bytes) -> int:
-        """Return the start of the longest end of the data that may become a key; the length of the data if none may."""
+        """Return where the longest end of the data that may become a key starts, ``len(data)`` if there is none."""
         tail = data[-self._longest * LONGEST_ESCAPE :] if self._longest else b""
         begin = len(data) - len(tail)
-        return begin + min(self._as_it_is(tail), self._escaped(tail), self._in_lines(tail))
+        return begin + min(self._plain(tail), self._escaped(tail), self._in_lines(tail))
 
-    def _as_it_is(self, tail: bytes) -> int:
-        length = self._length(tail, self._next)
-        return len(tail) - length
+    def _plain(self, tail: bytes) -> int:
+        return len(tail) - self._length(tail, self._next)
 
     def _length(self, text: bytes, known: dict[bytes, set[int]], more: bytes = b"") -> int:
-        """Return the length of the longest end of a text that begins a form, and goes on with one of ``more``."""
+        """Return the length of the longest end of a text that is a prefix and may be followed by one of ``more``.
+
+        Returns -1 if not even the empty prefix may.
+        """
         for length in range(min(self._longest, len(text)), -1, -1):
             following = known.get(text[len(text) - length :])
             if following and (not more or not following.isdisjoint(more)):
@@ -53,14 +55,14 @@ class Beginnings:
             return len(tail)
         cut = _CUT_ESCAPE.search(tail)
         whole = tail[: cut.start()] if cut else tail
-        read = unescape(whole)
-        length = self._length(read.text, self._next, _begun_with(cut[0]) if cut else b"")
+        unescaped = unescape(whole)
+        length = self._length(unescaped.text, self._next, _possible_characters(cut[0]) if cut else b"")
         if length <= 0:
             return len(whole) if cut and length == 0 else len(tail)
-        return read.original(len(read.text) - length)[0]
+        return unescaped.original(len(unescaped.text) - length)[0]
 
     def _in_lines(self, tail: bytes) -> int:
-        """Treat base64 as one text, however it is broken into lines."""
+        """Return the start for base64, without its line ends."""
         if b"\n" not in tail and not tail.endswith(b"\r"):
             return len(tail)
         length = self._length(_LINE_END.sub(b"", tail), self._next_in_lines)
@@ -74,7 +76,7 @@ class Beginnings:
         return at
 
 
-def _begun_with(cut: bytes) -> bytes:
-    """Return the characters that an escape may stand for of which only the beginning is there."""
+def _possible_characters(cut: bytes) -> bytes:
+    """Return the characters that an incomplete escape may become."""
     row = int(cut[-1:], 16) if cut[-1:].isdigit() and cut[:1] + cut[-1:] != b"\\0" and len(cut) in (2, 5) else None
     return _PRINTABLE if row is None else bytes(byte for byte in _PRINTABLE if byte >> 4 == row)

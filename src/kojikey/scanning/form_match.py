@@ -1,6 +1,6 @@
-"""Compares a whole form around a part of it that was found: as it is, with line ends, and with escapes in it.
+"""Compares a whole form with the bytes around a fragment of it: plain, with line ends, and with escapes in it.
 
-Owns: where such a form begins and ends. Must not: search.
+Owns: the start and end of such a form. Must not: search.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ _BREAK_BEFORE = re.compile(rb"\r?\n[ \t]*\Z")
 _WIDEST_BREAK = 64
 
 Escapes = Mapping[int, tuple[bytes, ...]]
-"""How characters may be escaped in a form; others stand as they are."""
+"""The possible escapes of characters in a form."""
 
 
 class Span(NamedTuple):
-    """Where a form stands; ``escape`` is where its first escape begins, None where it has none."""
+    """The place of a form in a buffer; ``escape`` is the start of its first escape, None if it has none."""
 
     start: int
     end: int
     escape: int | None = None
 
 
-def whole(
+def match_form(
     form: Form, offset: int, buffer: bytes | bytearray, at: int, bounds: tuple[int, int], escapes: Escapes
 ) -> Span | None:
-    """Return where a form stands whose part from an offset on is at a place, None where the rest is not there."""
+    """Return the place of a form whose fragment at ``offset`` was found at ``at``, None if the rest does not match."""
     start, end = at - offset, at - offset + len(form.text)
     if start >= bounds[0] and buffer[start:end] == form.text and end <= bounds[1]:
         return Span(start, end)
@@ -46,7 +46,7 @@ def whole(
 def _forward(
     form: Form, done: int, buffer: bytes | bytearray, at: int, end: int, escapes: Escapes
 ) -> tuple[int, int | None] | None:
-    """Return where the rest of a form ends that begins at a place, and the first escape in it."""
+    """Return the end of a form whose rest begins at a place, and the first escape in that rest."""
     first = None
     while done < len(form.text):
         byte = form.text[done]
@@ -67,7 +67,7 @@ def _forward(
 def _backward(
     form: Form, left: int, buffer: bytes | bytearray, at: int, start: int, escapes: Escapes
 ) -> tuple[int, int | None] | None:
-    """Return where the beginning of a form begins that ends before a place, and the first escape in it."""
+    """Return the start of a form whose first part ends at a place, and the first escape in that part."""
     first = None
     while left:
         byte = form.text[left - 1]

@@ -1,7 +1,7 @@
-"""Chooses the short part by which each form of a key is looked for.
+"""Chooses the short fragment by which each form of a key is searched for.
 
-Owns: the place of a part in its form. Must not: search. A search for thousands of short parts is prepared in a tenth
-of the time that whole forms take, and is as fast; around each part that was found the engine compares the whole form.
+Must not: search. Preparing a search for thousands of short fragments takes a tenth of the time that whole forms take,
+and the search is as fast; around each fragment that was found, the engine compares the whole form.
 """
 
 from __future__ import annotations
@@ -11,40 +11,40 @@ from typing import NamedTuple
 
 from kojikey.scanning.forms import UNRESERVED, Form
 
-_LENGTH = 7  # bytes; hyperscan compares eight in one step, and prepares seven in less time
-_FEW = 8  # forms that share a part, and are all compared where it stands
-_NEVER_ESCAPED = UNRESERVED + b"\0"  # the latter is in UTF-16
-_VARIED = 4  # different bytes, so that no ruler of dashes and no zeros are a part
+_LENGTH = 7  # bytes; hyperscan compares eight in one step, and prepares seven faster
+_FEW = 8  # so many forms may share a fragment, and all are compared where it was found
+_NEVER_ESCAPED = UNRESERVED + b"\0"  # UTF-16 has zero bytes
+_VARIED = 4  # different bytes; else a line of dashes, or zeros, would be a fragment
 
 
-class Part(NamedTuple):
-    """The place of a part in its form."""
+class Fragment(NamedTuple):
+    """The place of a fragment in its form."""
 
     form: Form
     offset: int
 
 
-def parts_of(forms: Iterable[Form]) -> dict[bytes, list[Part]]:
-    """Return the parts by which forms are found, each with the forms that it may belong to.
+def fragments_of(forms: Iterable[Form]) -> dict[bytes, list[Fragment]]:
+    """Return the fragments by which forms are found, each with the forms that contain it.
 
-    A form that may be broken into lines has two parts side by side: a line end breaks no more than one of them.
+    A form that may have line ends in it has two adjacent fragments, so that a line end breaks at most one of them.
     """
     spans: dict[int, dict[bytes, list[Form]]] = {}
     for form in forms:
         length = min(_LENGTH, len(form.text) // 2 if form.may_wrap else len(form.text))
         spans.setdefault(length * 2 if form.may_wrap else length, {}).setdefault(form.text, []).append(form)
-    parts: dict[bytes, list[Part]] = {}
+    fragments: dict[bytes, list[Fragment]] = {}
     for span, by_text in spans.items():
         for text, offset in _placed(list(by_text), span, 0):
             for form in by_text[text]:
                 length = span // 2 if form.may_wrap else span
                 for begin in range(offset, offset + span, length):
-                    parts.setdefault(text[begin : begin + length], []).append(Part(form, begin))
-    return parts
+                    fragments.setdefault(text[begin : begin + length], []).append(Fragment(form, begin))
+    return fragments
 
 
 def _placed(texts: list[bytes], span: int, offset: int) -> Iterable[tuple[bytes, int]]:
-    """Yield each text with the first place from which so many bytes tell it from almost all others."""
+    """Yield each text with the first offset at which ``span`` bytes distinguish it from almost all other texts."""
     groups: dict[bytes, list[tuple[bytes, int]]] = {}
     for text in texts:
         begin = _good_place(text, span, offset)
@@ -62,9 +62,9 @@ def _placed(texts: list[bytes], span: int, offset: int) -> Iterable[tuple[bytes,
 
 
 def _good_place(text: bytes, span: int, offset: int) -> int:
-    """Return the first place, from an offset on, of a part that is of use.
+    """Return the first offset, from ``offset`` on, of a good fragment.
 
-    It is not one character again and again, and, where that can be, has none that encoders escape.
+    A good fragment has several different bytes and, if possible, no characters that encoders escape.
     """
     second = None
     for begin in range(offset, len(text) - span + 1):
@@ -77,6 +77,6 @@ def _good_place(text: bytes, span: int, offset: int) -> int:
 
 
 def _alike(texts: list[bytes]) -> int:
-    """Return how many bytes all the texts begin with alike."""
+    """Return the length of the common prefix of the texts."""
     first, last = min(texts), max(texts)
     return next((at for at, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), len(first))

@@ -1,6 +1,6 @@
 """Searches a stream of any length in a window of fixed size, and reports line and column of each find.
 
-Owns: the overlap of windows, counting lines. Must not: open anything; it is given a function that reads.
+Owns: the overlap of windows, and counting lines. Must not: open files; the caller passes a function that reads.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from kojikey.scanning.engine import Engine, Match
 
 WINDOW = 1024 * 1024
 _BEGINNING = 8  # bytes, by which an archive is recognised
-_CONTEXT = 2  # bytes before the first that may begin a match: what stands before a shape decides; even, for UTF-16
-_NOT_COUNTED = bytes(range(0x80, 0xC0)) + b"\0"  # what goes on with a character of UTF-8; zeros of UTF-16 in between
+_CONTEXT = 2  # bytes before a possible match: the byte before a shape decides whether it matches; even, for UTF-16
+_NOT_COUNTED = bytes(range(0x80, 0xC0)) + b"\0"  # continuation bytes of UTF-8, and the zeros of UTF-16
 _BYTE_ORDERS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 Read = Callable[[memoryview], int]
-"""Fills the beginning of a view and returns how many bytes it wrote; 0 is the end."""
+"""Writes bytes to the beginning of a view and returns their number, 0 at the end."""
 
 
 class Found(NamedTuple):
-    """A key that was found. Lines and columns (in characters) begin at 1; ``tail`` is what may be shown.
+    """A key that was found. Lines and columns (in characters) begin at 1; ``tail`` is the part that may be displayed.
 
-    ``key`` is the number that the engine has for it; of a key that is not ours it is None, and ``provider`` is set.
+    ``key`` is its number in the engine; for a key that is not in the store it is None, and ``provider`` is set.
     """
 
     line: int | None
@@ -36,7 +36,7 @@ class Found(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """A byte of the window, and the line and column in the stream that it belongs to."""
+    """A byte of the window, with its line and column in the stream."""
 
     at: int
     line: int
@@ -55,18 +55,18 @@ class Scanner:
         self._utf16: str | None = None
 
     def is_clean(self, data: bytes) -> bool:
-        """Return whether a whole text has nothing to find: for many small ones in less time than :meth:`scan`."""
+        """Return whether a whole text contains no key; for many small texts faster than :meth:`scan`."""
         return data[:2] not in _BYTE_ORDERS and not self.engine.find(data, 0, len(data))
 
     def scan(self, read: Read) -> Iterator[Found]:
-        """Yield what is found in a stream, each place once, in order."""
+        """Yield the keys in a stream, each place once, in order."""
         filled, is_at_end = self._fill(read, 0)
         self.beginning = bytes(self._view[: min(filled, _BEGINNING)])
         self._utf16 = _BYTE_ORDERS.get(self.beginning[:2])
         matches = self.engine.find(self.buffer, 0, filled, is_utf16=self._utf16 is not None)
         if not matches and is_at_end:
             return
-        place, first = _Place(0, 1, 0 if self._utf16 else 1), 0  # the mark of the byte order is no column
+        place, first = _Place(0, 1, 0 if self._utf16 else 1), 0  # the byte-order mark is not a column
         while True:
             limit = filled if is_at_end else filled - self.engine.reach
             keep = limit - _CONTEXT
@@ -112,7 +112,7 @@ class Scanner:
 
 
 def _characters(text: bytearray) -> int:
-    """Return how many characters a text has; most have no others than those of ASCII, and are counted at once."""
+    """Return the number of characters of a UTF-8 or UTF-16 text; ASCII, the most frequent case, is fast."""
     return len(text) if text.isascii() and 0 not in text else len(text.translate(None, _NOT_COUNTED))
 
 

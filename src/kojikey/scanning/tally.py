@@ -1,6 +1,6 @@
-"""Counts the files that a search leaves out, and lists those that could not be read.
+"""Counts the files that a search skips, and lists those that could not be read.
 
-Owns: the words for it. Must not: show a name; names are hostile text, and may themselves have a key in them.
+Owns: the reasons. Must not: print a name; names are hostile text, and may contain a key.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _KINDS = ((stat.S_ISFIFO, FIFO), (stat.S_ISSOCK, SOCKET), (stat.S_ISCHR, DEVICE)
 
 @dataclass(slots=True)
 class Tally:
-    """The counts of a search. ``unreadable`` names the first thousand; ``unreadable_count`` is of all."""
+    """The counts of a search. ``unreadable`` has the first thousand names and reasons, ``unreadable_count`` all."""
 
     files: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
@@ -32,28 +32,28 @@ class Tally:
     is_partial: bool = False
 
     def could_not_read(self, name: str, reason: str) -> None:
-        """Remember what could not be read, and why."""
+        """Add a name that could not be read, with the reason."""
         self.unreadable_count += 1
         if len(self.unreadable) < _NAMED:
             self.unreadable.append((name, reason))
 
     def refused(self, path: str, error: OSError) -> None:
-        """Remember a file that the system did not let us read, and why."""
+        """Add a file that the system did not let us read."""
         if error.errno == errno.ENOENT:
-            return  # it was removed since its folder was read
+            return  # it was deleted since its folder was read
         if error.errno == errno.ELOOP:
             self.skipped[LINK] += 1
             return
         self.could_not_read(path, os.strerror(error.errno).lower() if error.errno else "cannot be read")
 
     def skip(self, mode: int) -> None:
-        """Count what is no file."""
+        """Count a FIFO, socket or device by its mode."""
         for is_kind, name in _KINDS:
             if is_kind(mode):
                 self.skipped[name] += 1
 
     def add(self, other: Tally) -> None:
-        """Add what another search counted."""
+        """Add the counts of another search."""
         self.files += other.files
         self.objects += other.objects
         self.skipped.update(other.skipped)
