@@ -1,7 +1,7 @@
 """kojikey keeps provider API keys sealed, asks providers whether they work, and rotates them without losing one.
 
-This is the public face for programs: :func:`resolve`, :class:`Client` and :func:`judge`. It is cheap to import:
-the store, the cryptography and the network are loaded when a key is asked for. It never prints, prompts or exits.
+This is the public interface for programs: :func:`resolve`, :class:`Client` and :func:`judge`. It is fast to import: the
+store, the cryptography and the network are imported at the first use of a key. It never prints, prompts or exits.
 """
 
 from __future__ import annotations
@@ -19,19 +19,20 @@ __all__ = ["Client", "Credential", "Secret", "__version__", "judge", "resolve"]
 
 
 def resolve(provider: str, *, account: str | None = None, store: str | None = None) -> Credential:
-    """Return what to authenticate with at a provider: the account's own key, or word that it has none.
+    """Return the credential of an account at a provider.
 
-    ``account`` and ``store`` default as on the command line: ``KOJIKEY_ACCOUNT`` and ``KOJIKEY_STORE``, then
-    ``config.toml``, then ``default`` and ``local``. No request is made and nothing is asked of a person: a store
-    sealed with a passphrase needs ``KOJIKEY_PASSPHRASE_FILE``.
+    ``account`` and ``store`` have the defaults of the command line: ``KOJIKEY_ACCOUNT`` and ``KOJIKEY_STORE``, then
+    ``config.toml``, then ``default`` and ``local``. It makes no request and has no prompt: a store with a passphrase
+    needs ``KOJIKEY_PASSPHRASE_FILE``.
 
-    A provider at which the account has no key is not an error: the credential says ``source="built_in"`` (at a
-    provider without a built-in allocation ``"none"``) and its ``secret`` is ``None``.
+    It is not an error if the account has no key at the provider: ``source`` is ``"built_in"`` then (``"none"`` at a
+    provider without a built-in allocation), and ``secret`` is ``None``.
 
     Raises:
-        kojikey.model.errors.UsageError: no such provider, or a malformed account name or configuration.
-        kojikey.model.errors.NotFound: the store that was named does not exist.
-        kojikey.model.errors.StoreUnavailable: the store could not be read.
+        kojikey.model.errors.UsageError: there is no such provider, or the account's name or the configuration is
+            malformed.
+        kojikey.model.errors.NotFound: the named store does not exist.
+        kojikey.model.errors.StoreUnavailable: the store cannot be read.
         kojikey.model.errors.CannotOpen: the KEK is missing or wrong, or the record was changed outside kojikey.
     """
     from kojikey.wiring import resolve_for_program
@@ -40,13 +41,13 @@ def resolve(provider: str, *, account: str | None = None, store: str | None = No
 
 
 def judge(provider: str, status: int, headers: Headers | None = None, body: object = None) -> Verdict:
-    """Return what a provider's real answer says about the key that was used, as a test would judge it.
+    """Return the verdict on a key from a provider's real answer, as a test would judge it.
 
-    ``body`` is bytes, a text, or what was read from JSON. A 429 never rejects or limits a key by its status, and a 5xx
-    by nothing. No request is made, and no store is touched.
+    ``body`` is bytes, a text, or decoded JSON. A 429 never rejects or limits a key by its status alone, and a 5xx never
+    does by anything. No request is made, and no store is opened.
 
     Raises:
-        kojikey.model.errors.UsageError: no such provider.
+        kojikey.model.errors.UsageError: there is no such provider.
     """
     from kojikey.client import judge as judged
 

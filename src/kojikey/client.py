@@ -1,7 +1,7 @@
-"""A client for long-running programs: it keeps keys in memory for a short time, and records what production saw.
+"""A client for long-running programs: keeps keys in memory for a short time, and records outcomes of their requests.
 
-Owns: the cache, the connections, and that threads, tasks and forks share or do not share them. Must not: know an
-adapter (``wiring`` does), print, or prompt.
+Owns: the cache and the connections, and which of them threads, tasks and forks share. Must not: know an adapter
+(``wiring`` does), print, or prompt.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from kojikey.operations.open_store import OpenStore
 from kojikey.operations.reporting import PAUSE, keep_report
 from kojikey.operations.resolving import Revisions, resolve_now
 
-_MOST_KEPT = 4096  # credentials
-_MOST_IDLE = 8  # connections that are kept for the next request
+_MOST_KEPT = 4096  # credentials in memory
+_MOST_IDLE = 8  # connections that are kept open for the next request
 
 _GONE, _RESTORE = "is no longer there", "restore it from a backup"
 
@@ -43,14 +43,17 @@ _clients: weakref.WeakSet[Client] = weakref.WeakSet()
 
 
 class _Kept(NamedTuple):
-    """A credential in memory, until when."""
+    """A credential in memory, and the time (of :func:`time.monotonic`) until which it may be used."""
 
     credential: Credential
     until: float
 
 
 class _Reported(NamedTuple):
-    """The reason that the store has for a key, until when that is taken for known, and until when nothing is saved."""
+    """The last reported reason of a key.
+
+    Until ``known_until`` the same reason is not reported again, and until ``pause_until`` no reason at all.
+    """
 
     reason: str
     known_until: float
@@ -58,11 +61,11 @@ class _Reported(NamedTuple):
 
 
 class Client(NotSerialisable):
-    """Resolves keys for a program that runs for long. Safe for threads, for tasks and across forks.
+    """Resolves keys for a long-running program. Threads and tasks can share it, and it can be used after a fork.
 
-    ``store`` defaults as for :func:`kojikey.resolve`. An answer is kept in memory for at most ``cache`` seconds
-    (0: never), so that a key that is rotated or removed is in use everywhere within that time. While the store is
-    away, answers that are kept are given until they expire.
+    ``store`` has the default of :func:`kojikey.resolve`. A credential is kept in memory for at most ``cache`` seconds
+    (0: never), so a rotated or removed key is no longer used after that time. While the store cannot be reached,
+    credentials in memory are returned until they expire.
     """
 
     __slots__ = (
@@ -75,7 +78,7 @@ class Client(NotSerialisable):
             raise UsageError("cache takes a number of seconds, from 0 to 86400")
         self._cache = float(cache)
         self._settings = Settings(Environment(os.environ), store=store, no_input=True)
-        self._settings.store_url()  # a name that is not known is an error here, and not at the first key
+        self._settings.store_url()  # an unknown name raises here, and not at the first key
         self._definitions: Any = None
         self._had_store = False
         self._known: set[str] = set()
@@ -93,9 +96,9 @@ class Client(NotSerialisable):
         self._reported: dict[tuple[str, str], _Reported] = {}
 
     def resolve(self, provider: str, account: str | None = None) -> Credential:
-        """Return what to authenticate with at a provider, as :func:`kojikey.resolve` does. Raises as that.
+        """Return the credential for a provider, as :func:`kojikey.resolve` does, and raise the same errors.
 
-        Of several threads that ask for the same key at once, one asks the store.
+        If several threads need the same key at the same time, only one of them reads the store.
         """
         place = (provider, account)
         kept = self._kept.get(place)
@@ -110,11 +113,11 @@ class Client(NotSerialisable):
             return self._landed(place, flight)
         try:
             return flight.result()
-        except CancelledError:  # who asked was interrupted, which is nothing about the key
+        except CancelledError:  # the thread that read the store was interrupted: read it in this one
             return self.resolve(provider, account)
 
     async def aresolve(self, provider: str, account: str | None = None) -> Credential:
-        """Do as :meth:`resolve`, without holding up the other tasks of the loop."""
+        """Return the credential as :meth:`resolve` does, without blocking the event loop."""
         kept = self._kept.get((provider, account))
         if kept is not None and time.monotonic() < kept.until:
             return kept.credential
@@ -126,11 +129,11 @@ class Client(NotSerialisable):
         """Judge a provider's real answer as a test would, and return the verdict.
 
         A changed outcome is recorded on the key's version as reported, at most once a minute, so that ``list``,
-        ``check`` and the audit trail show it. No version is discarded, and :meth:`resolve` still returns the key.
-        Where the store is not available, nothing is recorded and no error raised.
+        ``check`` and the audit trail show it. No version is discarded, and :meth:`resolve` still returns the key. If
+        the store is not available, nothing is recorded and no error is raised.
 
         Raises:
-            kojikey.model.errors.UsageError: the credential's provider has no definition any more.
+            kojikey.model.errors.UsageError: there is no definition of the credential's provider any more.
         """
         verdict = _judged(self._definition(credential.provider), credential, status, headers, body)
         verdict = replace(verdict, hint=_about(verdict.hint, credential.account, self._settings.store))
@@ -139,7 +142,7 @@ class Client(NotSerialisable):
         return verdict
 
     def close(self) -> None:
-        """Forget all keys and release the connections. The client can be used again."""
+        """Forget all keys and close the connections. The client can be used again."""
         with self._lock:
             idle, self._idle = self._idle, []
             self._kept.clear()
@@ -158,7 +161,7 @@ class Client(NotSerialisable):
     # --- resolving ---
 
     def _landed(self, place: tuple[str, str | None], flight: Future[Credential]) -> Credential:
-        """Ask the store, and give the answer to all who wait for it."""
+        """Read the store, and pass the credential or the error to all threads that wait for it."""
         asked = time.monotonic()
         try:
             credential = self._asked(*place)
@@ -196,7 +199,7 @@ class Client(NotSerialisable):
         return self._with_store(ask)
 
     def _current(self, open_store: OpenStore, provider: str, account: str) -> Credential:
-        """Return the credential as the store has it now; what was opened before, where nothing was changed since."""
+        """Return the present credential; one that was opened before, if the key and its account have not changed."""
         place = (open_store.store_id, provider, account)
         opened = self._opened_keys.get(place)
         if opened is not None and opened[0] == open_store.store.revisions(account, provider):
@@ -209,7 +212,10 @@ class Client(NotSerialisable):
         return credential
 
     def _with_store(self, work: Callable[[OpenStore], _Result]) -> _Result:
-        """Do something with a connection of one's own. One that was idle may be dead: then a new one is tried."""
+        """Return the result of ``work`` with a connection that no other thread uses.
+
+        An idle connection may have been closed by the server; then ``work`` is repeated with a new one.
+        """
         with self._lock:
             open_store = self._idle.pop() if self._idle else None
         if open_store is not None and not open_store.store.is_in_place():
@@ -230,7 +236,7 @@ class Client(NotSerialisable):
         except StoreUnavailable:
             raise
         except KojikeyError:
-            is_good = True  # a missing KEK, for example, says nothing about the connection
+            is_good = True  # the error, for example a missing KEK, is not about the connection
             raise
         finally:
             self._put_back(open_store, is_good=is_good)
@@ -260,7 +266,7 @@ class Client(NotSerialisable):
         return open_store
 
     def _put_back(self, open_store: OpenStore, *, is_good: bool) -> None:
-        # A local store that is not there yet is an empty one in memory, which would never change.
+        # An empty store in memory stands for a local store that does not exist, and would never change.
         if is_good and open_store.header is not wiring.NO_STORE:
             with self._lock:
                 if len(self._idle) < _MOST_IDLE:
@@ -276,7 +282,7 @@ class Client(NotSerialisable):
         return self._definitions.get(provider)
 
     def _is_news(self, credential: Credential, verdict: Verdict) -> bool:
-        """Return whether the store should be asked: not for what it has already, and a minute after the last entry."""
+        """Return whether the verdict may be worth saving: its reason is new, and the last entry a minute old."""
         place, moment = (credential.account, credential.provider), time.monotonic()
         with self._lock:
             last = self._reported.get(place, _Reported("", 0.0, 0.0))
@@ -303,7 +309,7 @@ class Client(NotSerialisable):
                 self._reported[place] = _Reported(verdict.reason, until, until)
 
     def _begin_in_child(self) -> None:
-        # The connections are the parent's: to close them here would end them there, so they are kept and never used.
+        # The parent uses the connections. Closing them here would end them there, so they are kept, and never used.
         for open_store in self._idle:
             open_store.store.leave_to_parent()
         self._left_behind += self._idle

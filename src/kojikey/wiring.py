@@ -1,6 +1,6 @@
-"""The composition root: which store, which KEK, which prober a command works with. Only this module names adapters.
+"""The composition root: chooses the store, the KEK source and the prober of a command. Only this module names adapters.
 
-On the hot path: modules that not every command needs are imported inside functions.
+`kojikey run` imports this: modules that not every command needs are imported inside functions.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from kojikey.sealing.kek.base import Purpose
 
     class Person(Protocol):
-        """The person who is asked while a store is opened or created. A program has none."""
+        """The person who is asked while a store is opened or created. A program that uses the library has none."""
 
         @property
         def interactive(self) -> bool:
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
             """Return a function that asks for the passphrase of a store; the name is empty for the local one."""
 
         def identity_prompt(self) -> Callable[[str], Secret]:
-            """Return a function that asks for the passphrase of an identity, given its place."""
+            """Return a function that asks for the passphrase of an identity, given the place of the identity."""
 
 
 NO_STORE: Document = {"format": FORMAT, "store_id": "", "created_at": "", "kek": {"kid": ""}, "next_kek": None}
@@ -77,7 +77,7 @@ _WAYS_TO_A_KEK = Hint(
 
 
 def resolve_for_program(provider: str, *, account: str | None, store: str | None) -> Credential:
-    """Carry out :func:`kojikey.resolve`: as ``kojikey run`` would, with nobody to ask."""
+    """Carry out :func:`kojikey.resolve`: resolve as ``kojikey run`` does, without asking anybody."""
     settings = Settings(Environment(os.environ), account=account, store=store, no_input=True)
     checked_provider(provider, settings)
     from kojikey.operations.resolving import resolve
@@ -90,9 +90,9 @@ def resolve_for_program(provider: str, *, account: str | None, store: str | None
 
 
 def provider_index(settings: Settings) -> dict[str, IndexEntry]:
-    """Return all providers in brief, without reading TOML where the user has no definitions.
+    """Return the index entries of all providers by id, without reading TOML if the user has no definitions.
 
-    A definition of the user's that cannot be used stops nothing but itself. It is warned of once.
+    A definition of the user that cannot be used is left out, with one warning.
     """
     from kojikey.providers.entries import read_entries
 
@@ -100,7 +100,7 @@ def provider_index(settings: Settings) -> dict[str, IndexEntry]:
 
 
 def unusable_definition(name: str, settings: Settings) -> Mistake | None:
-    """Return why the definition of a provider is not used, None where there is no file for it."""
+    """Return the mistake because of which a provider's definition is not used, None if it has no such file."""
     from kojikey.providers.catalog import mistake_about
 
     return mistake_about(name, settings.mistakes.values())
@@ -114,11 +114,11 @@ def _warn_of(mistake: Mistake, settings: Settings) -> None:
 
 
 def checked_provider(name: str, settings: Settings) -> IndexEntry:
-    """Return a provider in brief.
+    """Return the index entry of a provider.
 
     Raises:
-        BadDefinition, UnsafeDefinition: there is one, but its file cannot be used.
-        UnknownProvider: there is none of that name; a name that may be a key is not repeated.
+        BadDefinition, UnsafeDefinition: its definition cannot be used.
+        UnknownProvider: there is no provider with this id. A text that may be a key is not repeated.
     """
     from kojikey.providers.index import unknown_provider
 
@@ -133,7 +133,7 @@ def checked_provider(name: str, settings: Settings) -> IndexEntry:
 
 
 def _has_key(provider: str, settings: Settings) -> bool:
-    """Return whether the account has a key at a provider; a store that cannot be asked has none."""
+    """Return whether the account has a key at a provider; False if the store cannot be read."""
     try:
         open_store = open_chosen_store(settings, None)
     except KojikeyError:
@@ -157,7 +157,7 @@ def catalog(settings: Settings) -> Catalog:
 
 
 def kek_inputs(settings: Settings, person: Person | None) -> KekInputs:
-    """Return what KEK sources may ask: the environment, and a person where there is one."""
+    """Return the inputs of KEK sources: the environment, and prompts if there is a person who may be asked."""
     warn = settings.warnings.text if settings.warnings is not None else None
     inputs = KekInputs(settings.environ, None, warn, known=KnownKekFiles(settings.home.data, warn))
     if person is None:
@@ -169,19 +169,19 @@ def kek_inputs(settings: Settings, person: Person | None) -> KekInputs:
 
 
 def _spoken_name(settings: Settings) -> str:
-    """Return how a prompt names the store: not at all where it is the local one, or its URL may have a password."""
+    """Return the store's name for a prompt; ``""`` for the local one, and for a URL that may have a password."""
     name = settings.store.value
     return "" if settings.is_local or "@" in name or not name.isprintable() else name
 
 
 def actor(store: Store) -> str:
-    """Return who is at work, for the audit trail: the effective OS user and the host, and the database's role."""
+    """Return the actor for the audit trail: the effective OS user, the host, and the database role if there is one."""
     role = store.role()
-    return one_line(local_actor() + (f" as {role}" if role else ""))  # with anything else it would not be read back
+    return one_line(local_actor() + (f" as {role}" if role else ""))  # an event with other characters is refused
 
 
 def local_actor() -> str:
-    """Return who is at work before there is a store, which alone could tell a role."""
+    """Return the actor without a database role."""
     import socket
 
     return one_line(f"{_user()}@{socket.gethostname()}")
@@ -198,12 +198,12 @@ def _user() -> str:
 
 
 def open_chosen_store(settings: Settings, person: Person | None, *, may_ask: bool = True) -> OpenStore:
-    """Return the chosen store, opened. A local store that does not exist is an empty one, and is not created.
+    """Open and return the chosen store. A local store that does not exist counts as empty, and is not created.
 
-    Without ``may_ask`` the passphrase is not asked for; its KEK is then not available.
+    Without ``may_ask``, no passphrase is asked for, and a KEK that needs one is not available.
 
     Raises:
-        StoreNotFound: a store that was named is not there. StoreUnavailable: it cannot be used.
+        StoreNotFound: a named store does not exist. StoreUnavailable: the store cannot be used.
     """
     store = store_from_url(settings.store_url())
     inputs = kek_inputs(settings, person if may_ask else None)
@@ -218,10 +218,10 @@ def open_chosen_store(settings: Settings, person: Person | None, *, may_ask: boo
 
 
 def open_existing(settings: Settings, person: Person) -> OpenStore:
-    """Return the chosen store, opened, the local one too only where it is there.
+    """Open and return the chosen store, which has to exist.
 
     Raises:
-        StoreNotFound: it is not there. StoreUnavailable: it cannot be used.
+        StoreNotFound: it does not exist. StoreUnavailable: it cannot be used.
     """
     open_store = open_chosen_store(settings, person)
     if open_store.header is NO_STORE:
@@ -237,7 +237,7 @@ def _refuse_file_for_folder(path: str) -> None:
 
 
 def known_trails(settings: Settings, open_store: OpenStore) -> KnownTrailFile:
-    """Return the memory of where the audit trails of a store ended when they were last verified here."""
+    """Return the remembered ends of a store's audit trails, from their last verification on this machine."""
     from kojikey.config.known_trails import KnownTrailFile
 
     warn = settings.warnings.text if settings.warnings is not None else None
@@ -245,7 +245,7 @@ def known_trails(settings: Settings, open_store: OpenStore) -> KnownTrailFile:
 
 
 def close_all(*open_stores: OpenStore) -> None:
-    """Release stores."""
+    """Close stores."""
     for open_store in open_stores:
         open_store.close()
 
@@ -275,7 +275,7 @@ def prepare_destination(open_store: OpenStore, settings: Settings, person: Perso
 
 
 def _checked_inputs(source: str, inputs: KekInputs, person: Person) -> KekInputs:
-    """Return the inputs with a new passphrase in them, and try a source that creates nothing outside the store.
+    """Return the inputs, with a new passphrase if the source needs one; try a source that saves nothing elsewhere.
 
     Raises:
         KekMissing, KekUnavailable, UsageError: the source has no KEK.
@@ -294,7 +294,6 @@ def _checked_inputs(source: str, inputs: KekInputs, person: Person) -> KekInputs
 
 
 def _create_local_store(settings: Settings, person: Person, source: str, inputs: KekInputs) -> OpenStore:
-    """Create the local store."""
     from kojikey.operations.store_admin.creating import create
     from kojikey.sealing.kek.registry import describe
 
@@ -302,7 +301,7 @@ def _create_local_store(settings: Settings, person: Person, source: str, inputs:
     try:
         header, kek = create(store, source=source, inputs=inputs)
     except StoreExists:
-        return open_chosen_store(settings, person)  # another process was first; its store and KEK stand
+        return open_chosen_store(settings, person)  # another process created it first
     person.note(f"created the store {store.place}; its key-encryption key: {describe(header['kek'])}")
     open_store = OpenStore(store, header, inputs, actor=actor(store))
     open_store.adopt(kek)
@@ -336,7 +335,7 @@ def _empty_store() -> Store:
 
 
 def proxies(warn: Callable[[str], object]) -> Proxies:
-    """Return the proxies that the environment names; ``warn`` takes what is ignored of them."""
+    """Return the proxies that the environment names; ``warn`` is called with a sentence about ignored settings."""
     from kojikey.providers.requests.proxies import Proxies
 
     found = Proxies.read(Environment(os.environ))
@@ -347,10 +346,10 @@ def proxies(warn: Callable[[str], object]) -> Proxies:
 
 
 def check_network(base_url: str) -> None:
-    """Check, before a key is asked for or staged, that the environment lets requests go to a base URL.
+    """Check that no proxy of the environment prevents requests to a base URL, before a key is asked for or staged.
 
     Raises:
-        BadNetworkSettings: they would go through a proxy that cannot be used.
+        BadNetworkSettings: requests would go through a proxy that cannot be used.
     """
     from kojikey.providers.requests.proxies import Proxies
 

@@ -259,7 +259,7 @@ def raising(what: Callable[[], BaseException]) -> Callable[..., object]:
 BUGS = {
     "in the prober": "kojikey.providers.requests.probe.Prober.test",
     "while sealing": "kojikey.operations.adding.sealed_version",
-    "while cleaning": "kojikey.cli.commands.key_input.clean",
+    "while cleaning": "kojikey.providers.key_cleaning.clean",
     "while saving": "kojikey.stores.sqlite.store.SqliteStore._commit",
 }
 

@@ -68,7 +68,7 @@ def test_the_others_are_rekeyed_and_the_damaged_one_is_named(
 ) -> None:
     ((whole,),) = _row(tmp_path)
     do(tmp_path, DAMAGES[damage])
-    with pytest.raises(CannotOpen, match=f"not wrapped anew: {ACCOUNT}; 1 accounts are done") as caught:
+    with pytest.raises(CannotOpen, match=f"not wrapped again: {ACCOUNT}; 1 accounts are done") as caught:
         rekey(sample_store)
     assert "account remove" in str(caught.value.hint)
     assert sample_store.held(OTHER, open_store=sample_store.open_store(environ=SECOND_KEK)) == Held(OLD)

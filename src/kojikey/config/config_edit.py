@@ -1,4 +1,4 @@
-"""Changes of config.toml: one value at a time, whole or not at all, and everything else stays as it is written.
+"""Changes config.toml: one value at a time, and nothing else in the file. The file is written completely or not at all.
 
 Owns: writing the file. Must not: know which values a setting may have (``config_file.py`` does), or where one comes
 from. tomlkit, which keeps comments, is imported only to change an existing file.
@@ -24,17 +24,17 @@ def write_store_name(path: str, name: str, url: str) -> None:
 
     Raises:
         BadConfig: the file has mistakes; it was not changed. ConfigUnwritable: it cannot be written.
-        UsageError, Conflict: as :func:`check_store_name`.
+        UsageError, Conflict: as for :func:`check_store_name`.
     """
     check_store_name(_values(path), path, name, url)
     set_value(path, ("stores", name, "url"), url)
 
 
 def set_value(path: str, keys: tuple[str, ...], value: str) -> bool:
-    """Give a setting a value, and return whether it had another one before. The file is created if it does not exist.
+    """Set a setting, and return whether its value is new. The file is created if it does not exist.
 
     Raises:
-        BadConfig: the file has mistakes or would have one; it was not changed. ConfigUnwritable: it cannot be written.
+        BadConfig: the file has mistakes, or would have one; it was not changed. ConfigUnwritable: it cannot be written.
     """
     before = _values(path)
     after = deepcopy(before)
@@ -55,10 +55,10 @@ def set_value(path: str, keys: tuple[str, ...], value: str) -> bool:
 
 
 def unset_value(path: str, keys: tuple[str, ...]) -> bool:
-    """Take a setting out, and return whether it was there; a table that it leaves empty goes with it.
+    """Remove a setting and each table that is empty afterwards; return whether it was set.
 
     Raises:
-        BadConfig: as :func:`set_value`.
+        BadConfig, ConfigUnwritable: as for :func:`set_value`.
     """
     before = _values(path)
     if value_of(before, keys) is None:
@@ -74,7 +74,7 @@ def unset_value(path: str, keys: tuple[str, ...]) -> bool:
 
 
 def value_of(config: dict[str, Any], keys: tuple[str, ...]) -> str | None:
-    """Return the value of a setting, None where it is not set."""
+    """Return the value of a setting, None if it is not set."""
     found: Any = config
     for key in keys:
         found = found.get(key) if isinstance(found, dict) else None
@@ -86,7 +86,7 @@ def _values(path: str) -> dict[str, Any]:
 
 
 def _table(document: Any, keys: tuple[str, ...]) -> Any:
-    """Return the table under some keys, made where it is not there."""
+    """Return the table under the given keys, after creating it if it does not exist."""
     for key in keys:
         if key not in document:
             document[key] = {}
@@ -104,7 +104,11 @@ def _remove(document: Any, keys: tuple[str, ...]) -> None:
 
 
 def _checked(text: str, expected: dict[str, Any], path: str) -> str:
-    """Return the new text of the file, unless it says something other than it should, or has a mistake."""
+    """Return the new text of the file, after checking that it has the expected values.
+
+    Raises:
+        BadConfig: it has other values, or mistakes.
+    """
     parse_config(text, path)
     if tomllib.loads(text) != expected:
         raise BadConfig(
@@ -114,7 +118,7 @@ def _checked(text: str, expected: dict[str, Any], path: str) -> str:
 
 
 def _replace(path: str, text: str) -> None:
-    """Write the file anew, with the line ends, the byte-order mark and the mode it had; a link stays one."""
+    """Write the file with its old line ends, byte-order mark and mode; a symbolic link is followed, not replaced."""
     target = os.path.realpath(path)
     try:
         make_private_folder(os.path.dirname(target))
@@ -125,7 +129,7 @@ def _replace(path: str, text: str) -> None:
 
 
 def _form_of(path: str) -> tuple[os.stat_result | None, Any]:
-    """Return what a new file is to be like, and what makes bytes of a text as the old one has them."""
+    """Return the mode and owner of the old file, and a function that encodes a text in the form of the old file."""
     try:
         with open(path, "rb") as file:
             before, like = file.read(), os.fstat(file.fileno())

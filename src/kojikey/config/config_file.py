@@ -1,6 +1,6 @@
-"""config.toml: its settings, and mistakes reported by line and key. Imported only if the file exists.
+"""Reads config.toml, and reports its mistakes by line and key. Imported only if the file exists.
 
-Must not: write it; ``config_edit.py`` does.
+Must not: write the file; ``config_edit.py`` does.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def parse_config(text: str, path: str) -> dict[str, Any]:
 
 
 def read_text(path: str) -> str:
-    """Return the text of config.toml; a byte-order mark at its beginning does not count.
+    """Return the text of config.toml, without a byte-order mark and with ``\\n`` as line end.
 
     Raises:
         BadConfig: it cannot be read, or is not text.
@@ -94,16 +94,16 @@ def _store_problems(stores: object, text: str) -> list[str]:
 
 
 def _line(text: str, key: str) -> int:
-    """Return the first line that has the key where keys stand; 1 where it is written in a way not foreseen."""
+    """Return the number of the first line with this key; 1 if the key is written in an unusual way."""
     pattern = re.compile(rf"^\s*(\[.*)?[\"']?{re.escape(key)}[\"']?\s*([=\].]|$)")
     return next((number for number, line in enumerate(text.splitlines(), 1) if pattern.search(line)), 1)
 
 
 def check_store_name(config: dict[str, Any], path: str, name: str, url: str) -> None:
-    """Check that a store may have this name in config.toml, before the store is made.
+    """Check that a store may have this name in config.toml, before the store is created.
 
     Raises:
-        UsageError: it is not a name, or means the local store. Conflict: it belongs to another store already.
+        UsageError: it has a wrong form, or is the name of the local store. Conflict: another store has it already.
     """
     if not STORE_NAME.fullmatch(name):
         raise UsageError("that is not a name for a store (a-z 0-9 . _ -)", effect=Effect.NOTHING_CREATED)

@@ -1,4 +1,4 @@
-"""Remembers which KEK a store with recipients had: one small file per store, in the data folder.
+"""Remembers the KEK of each store with recipients: one small file per store, in the data folder.
 
 Owns: these files. Must not: decide whether a KEK is trusted (``operations/known_kek.py`` does).
 """
@@ -20,18 +20,18 @@ _LIMIT = 4096  # bytes
 
 
 class KnownKekFiles:
-    """Remembers KEKs in a folder. A file that cannot be written causes a warning; the store is used anyway."""
+    """Remembers KEKs in a folder. If a file cannot be written, there is a warning, and the store is used anyway."""
 
     def __init__(self, data: str, warn: Callable[[str], None] | None) -> None:
         self._folder, self._warn = os.path.join(data, _FOLDER), warn
 
     def recall(self, place: str) -> KnownKek | None:
-        """Return the KEK that the store there had, None where it is not known here.
+        """Return the remembered KEK of the store at a place, None if none is remembered.
 
         Raises:
-            UnsafeConfig: the file is damaged. It is not taken for one that was never there.
+            UnsafeConfig: the file is damaged, which does not count as no file.
         """
-        if not os.path.isdir(self._folder):  # on the way of `run`: most stores have no recipients
+        if not os.path.isdir(self._folder):  # saves `run` time: most stores have no recipients
             return None
         import json
 
@@ -41,7 +41,7 @@ class KnownKekFiles:
                 content = json.loads(file.read(_LIMIT))
             known = KnownKek(*(content[name] for name in KnownKek._fields))
             if not all(isinstance(value, str) and value.isprintable() for value in known):
-                raise ValueError("not in the expected form")  # noqa: TRY301 - one kind of error for all that is wrong
+                raise ValueError("not in the expected form")  # noqa: TRY301 - handled as every other wrong form
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError):
@@ -56,7 +56,7 @@ class KnownKekFiles:
         return known
 
     def remember(self, place: str, known: KnownKek) -> None:
-        """Keep the KEK that the store there has."""
+        """Remember the KEK of the store at a place."""
         import json
 
         from kojikey.model.atomic_file import write_whole
@@ -72,7 +72,7 @@ class KnownKekFiles:
                 self._warn(f"the key-encryption key of this store cannot be remembered in {path} ({error.strerror})")
 
     def forget(self, place: str) -> None:
-        """Forget the store there."""
+        """Forget the KEK of the store at a place."""
         try:
             if os.path.isdir(self._folder):
                 os.unlink(self._path(place))

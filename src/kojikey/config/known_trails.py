@@ -1,9 +1,9 @@
-"""Remembers where each account's audit trail ended when it was last verified: one SQLite file per store.
+"""Remembers the end of each account's audit trail when it was last verified: one SQLite file per store.
 
 Owns: these files, in the data folder. Must not: decide what a rollback is (``operations/audit/known_trail.py`` does).
 
-SQLite, because 100,000 accounts are looked up and updated one by one, perhaps by two processes at once. The files have
-names of accounts, and numbers, links and times of events: no key, and no fingerprint of one.
+SQLite, because 100,000 accounts are read and updated one by one, possibly by two processes at the same time. The files
+contain the names of accounts, and numbers, links and times of events, but no key and no fingerprint.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ _AT_ONCE = 1000  # accounts, in one transaction
 
 
 class KnownTrailFile:
-    """Remembers the ends of the trails of one store. What cannot be written is warned of once; verifying goes on.
+    """Remembers the ends of the trails of one store. If they cannot be written, there is one warning.
 
-    What is remembered is written in parts: by :meth:`close` at the latest.
+    They are written in batches, the last one by :meth:`close`.
 
     Raises:
-        UnsafeConfig: (by each method that reads) the file is damaged, or others can write it. It is not taken for one
-            that was never there.
+        UnsafeConfig: (from each method that reads) the file is damaged, or others can write it. Neither counts as no
+            file.
     """
 
     def __init__(self, data: str, store_id: str, warn: Callable[[str], None] | None) -> None:
-        # The id is a text of the store's: anything may be in it.
+        # Hashed, because the store's id comes from the store and may be any text.
         name = hashlib.sha256(store_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
         self.path = os.path.join(data, _FOLDER, f"{name}.db")
         self._warn = warn
@@ -57,7 +57,7 @@ class KnownTrailFile:
         self._unwritten: dict[str, TrailEnd] = {}
 
     def recall(self, account: str) -> TrailEnd | None:
-        """Return the end that is remembered of an account, None where there is none."""
+        """Return the remembered end of an account's trail, None if there is none."""
         rows = self._rows("SELECT seq, link, time FROM trails WHERE account = ?", account)
         try:
             end = TrailEnd.checked(*rows[0]) if rows else None
@@ -67,7 +67,7 @@ class KnownTrailFile:
         return end
 
     def accounts(self) -> Iterator[str]:
-        """Yield the accounts of which an end is remembered."""
+        """Yield the accounts with a remembered end."""
         for (name,) in self._rows("SELECT account FROM trails ORDER BY account"):
             try:
                 yield validators.account(name)
@@ -75,17 +75,17 @@ class KnownTrailFile:
                 raise self._damaged("an entry is not the name of an account") from None
 
     def remember(self, account: str, end: TrailEnd) -> None:
-        """Remember the end of a trail, unless a later one is remembered."""
-        if self._recalled != (account, end):  # else there is nothing to write, also where nothing can be written
+        """Remember the end of an account's trail, unless a later one is remembered."""
+        if self._recalled != (account, end):  # an unchanged end is not written: the file may be read-only
             self._unwritten[account] = end
         if len(self._unwritten) >= _AT_ONCE:
             self._flush()
 
     def replace(self, account: str, end: TrailEnd | None) -> None:
-        """Remember an end in place of any other; with None forget the account.
+        """Remember an end in place of any other one; None forgets the account.
 
         Raises:
-            FileUnwritable: the one before is still remembered.
+            FileUnwritable: the end before is still remembered.
         """
         try:
             if end is None:
@@ -98,7 +98,7 @@ class KnownTrailFile:
             ) from None
 
     def close(self) -> None:
-        """Write what is not written yet, and release the file."""
+        """Write the ends that are not written yet, and close the file."""
         try:
             self._flush()
         finally:
@@ -139,7 +139,7 @@ class KnownTrailFile:
             raise self._damaged(_reason(error)) from None
 
     def _opened(self) -> sqlite3.Connection | None:
-        """Return the open file, None where there is none, or one in which nothing was written yet."""
+        """Return the open database, None if there is no file, or an empty one."""
         if self._connection is None and self._is_there():
             connection = sqlite3.connect(self.path, isolation_level=None)
             try:
@@ -167,7 +167,7 @@ class KnownTrailFile:
         return True
 
     def _is_begun(self, connection: sqlite3.Connection) -> bool:
-        """Check that the file has our table alone; return whether it has it yet."""
+        """Check that the database has no other table than ours; return whether it has ours."""
         for setting in ("trusted_schema = OFF", "cell_size_check = ON"):
             connection.execute(f"PRAGMA {setting}")
         tables = connection.execute("SELECT sql FROM sqlite_master").fetchall()
@@ -200,7 +200,7 @@ class KnownTrailFile:
 
 
 def _reason(error: OSError | sqlite3.Error) -> str:
-    """Return what is wrong in words of the system or SQLite's own: an error's text may have words of the file."""
+    """Return the reason of an error in fixed words of the system or of SQLite: its text may quote the file."""
     if isinstance(error, OSError):
         return os.strerror(error.errno or 0)
     return getattr(error, "sqlite_errorname", "an entry is not text")

@@ -1,6 +1,7 @@
-"""Settings: option, then environment, then config.toml, then default; each value with its origin.
+"""Settings: from an option, else the environment, else config.toml, else the default; each with its origin.
 
-On the hot path: the TOML reader is imported only where there is a config.toml, platformdirs hardly ever on Linux.
+`kojikey run` imports this: the TOML reader is imported only if there is a config.toml, platformdirs hardly ever on
+Linux.
 """
 
 from __future__ import annotations
@@ -23,18 +24,18 @@ if TYPE_CHECKING:
     from kojikey.model.errors import BadDefinition, UnsafeDefinition
 
     class Warnings(Protocol):
-        """Where warnings go that concern settings: the terminal of a command. A program has none."""
+        """Shows warnings about settings on the terminal of a command. A program has none."""
 
         def text(self, text: str) -> None:
-            """Take a sentence."""
+            """Show a warning."""
 
         def mistake(self, mistake: BadDefinition | UnsafeDefinition) -> None:
-            """Take a provider definition of the user's that is not used."""
+            """Show a warning about a provider definition of the user that is not used."""
 
 
 LOCAL = "local"
 _COMMAND_LINE = ("option", "argument")
-# user:password@, also where a character of the password that was not escaped ended the host; or as an option.
+# user:password@, also if the password has an unescaped character that ends the host; or a password as an option.
 _PASSWORD = r"(?i)(?!sqlite:)[^:]*://[^?#@]*:[^?#]*@|.*[?&](ssl)?password="  # compiled where it is needed
 _SHORTEST_KEY = 20
 _HAS_OWNERS = hasattr(os, "geteuid")  # Windows has access lists instead
@@ -42,39 +43,39 @@ _TRUE = ("1", "true", "yes", "on")
 
 
 class Setting(NamedTuple):
-    """A value and where it came from: ``option``, the variable's name, ``config.toml`` or ``default``."""
+    """A value and its origin: ``option``, the variable's name, ``config.toml`` or ``default``."""
 
     value: str
     origin: str
 
 
 class Home(NamedTuple):
-    """The folders: configuration (``config.toml``, ``providers/``) and data (``keys.db``)."""
+    """The folders for configuration (``config.toml``, ``providers/``) and data (``keys.db``)."""
 
     config: str
     data: str
 
     @property
     def config_file(self) -> str:
-        """The path of config.toml, there or not."""
+        """The path of config.toml, which may not exist."""
         return os.path.join(self.config, "config.toml")
 
     @property
     def providers(self) -> str:
-        """The folder of the user's own provider definitions, there or not."""
+        """The folder of the user's own provider definitions, which may not exist."""
         return os.path.join(self.config, "providers")
 
     @property
     def database(self) -> str:
-        """The path of the local store, there or not."""
+        """The path of the local store, which may not exist."""
         return os.path.join(self.data, "keys.db")
 
 
 def find_home(environ: Mapping[str, str]) -> Home:
-    """Return the folders: ``KOJIKEY_HOME`` for both where it is set, else the platform's own.
+    """Return the folders: ``KOJIKEY_HOME`` for both if it is set, else the platform's own.
 
     Raises:
-        UsageError: it is not set, and this user has no home folder either.
+        UsageError: it is not set, and this user has no home folder.
     """
     home = environ.get("KOJIKEY_HOME")
     if home:
@@ -122,10 +123,10 @@ def _platform_home() -> Home:
 
 
 class Settings:
-    """Everything that the program and a command line or a call of the library settle before any work begins.
+    """The settings of one command or one call of the library.
 
-    ``account``, ``store`` and ``no_input`` are what was chosen there, None and False where nothing was. ``config`` is
-    used instead of config.toml. ``warnings`` takes what is ignored or unsafe.
+    ``account``, ``store`` and ``no_input`` are the values from the command line or the call; None and False mean not
+    given. ``config`` is used instead of config.toml. ``warnings`` shows settings that are ignored or unsafe.
     """
 
     __slots__ = ("account", "config", "environ", "home", "mistakes", "ruled_out_by", "store", "warnings")
@@ -142,7 +143,7 @@ class Settings:
     ) -> None:
         self.environ, self.warnings = environ, warnings
         self.mistakes: dict[str, BadDefinition | UnsafeDefinition] = {}
-        """The files of provider definitions that are not used, by path, once they were warned of."""
+        """The mistakes in provider definitions about which there was a warning already, by path."""
         self.home = find_home(environ)
         self.config = read_config(self.home.config_file) if config is None else config
         self.account = self._chosen(account, "KOJIKEY_ACCOUNT", "account", DEFAULT_ACCOUNT)
@@ -170,11 +171,11 @@ class Settings:
 
     @property
     def no_input(self) -> bool:
-        """Whether asking was ruled out; ``ruled_out_by`` names the option or variable that did."""
+        """Whether nobody may be asked; ``ruled_out_by`` names the option or variable that says so."""
         return bool(self.ruled_out_by)
 
     def for_store(self, name: str) -> Settings:
-        """Return the same settings for another store, named or by URL."""
+        """Return the same settings for another store, given by its name or URL."""
         from copy import copy
 
         other = copy(self)
@@ -214,12 +215,12 @@ class Settings:
 
     @property
     def is_local(self) -> bool:
-        """Whether it is the store in the data folder, which ``add`` makes when it is not there."""
+        """Whether the chosen store is the one in the data folder, which ``add`` creates if it does not exist."""
         return self.store.value == LOCAL and LOCAL not in self.config.get("stores", {})
 
 
 def _meant_file(name: str) -> str | None:
-    """Return how a store is named that was given as the path of a file, None where it was not."""
+    """Return a hint with the URL of a file, if the name of a store looks like the path of a file; else None."""
     is_plain = re.fullmatch(r"[\w./-]{1,200}", name, re.ASCII)
     if not is_plain or ("/" not in name and not name.endswith((".db", ".sqlite"))):
         return None
@@ -230,12 +231,12 @@ def _meant_file(name: str) -> str | None:
 
 
 def has_password(text: str) -> bool:
-    """Return whether a text is a URL with a password in it."""
+    """Return whether a text is a URL with a password."""
     return re.match(_PASSWORD, text) is not None
 
 
 def without_password(text: str) -> str:
-    """Return a text with ``***`` in place of the password of a URL, and of more where its end is in doubt."""
+    """Return a text with ``***`` in place of a URL's password, and of more if the password's end is not clear."""
     if not has_password(text):
         return text
     shown = re.sub(r"([?&](?:ssl)?password=)[^&#]*", r"\1***", text, flags=re.IGNORECASE)
@@ -243,10 +244,10 @@ def without_password(text: str) -> str:
 
 
 def _no_key(value: str, variable: str) -> str:
-    """Return a variable's value, unless it looks like a provider key, which messages would repeat.
+    """Return a variable's value, after checking that it is not a provider key, which messages would repeat.
 
     Raises:
-        UsageError: it does.
+        UsageError: it looks like one.
     """
     if len(value) >= _SHORTEST_KEY and "://" not in value:
         from kojikey.model.key_detection import looks_like_key
@@ -265,14 +266,14 @@ def _truth(environ: Mapping[str, str], variable: str) -> bool:
 
 
 def read_config(path: str) -> dict[str, Any]:
-    """Return config.toml as checked values, ``{}`` where there is no such file.
+    """Return the checked values of config.toml, ``{}`` if there is no such file.
 
-    A file in a folder that cannot be searched, or behind a link that leads nowhere, may be there: were it ignored,
-    another store would silently be used in place of the one that it names.
+    A folder that cannot be searched, or a broken link, is an error: the file may exist, and another store would
+    silently be used in place of the one that it names.
 
     Raises:
-        BadConfig: it cannot be read or has mistakes; each is named by line and key.
-        UnsafeConfig: others can write it, or read it where it holds a password.
+        BadConfig: it cannot be read, or has mistakes; each is named by line and key.
+        UnsafeConfig: others can write it, or can read it and it has a password.
     """
     try:
         found = os.stat(path)
@@ -291,7 +292,7 @@ def read_config(path: str) -> dict[str, Any]:
 
 
 def _refuse_writable(found: os.stat_result, path: str) -> None:
-    # A person who can write it decides where keys are stored, and so which keys are used.
+    # A person who can write this file decides where keys are stored, and so which keys are used.
     problem = foreign_writer(found, path)
     if problem:
         raise UnsafeConfig(path, problem[0], hint=problem[1])

@@ -112,5 +112,5 @@ def _recorded(open_store: OpenStore, plan: Plan, account: str, *, needs_kek: boo
     """Make the change and add its event; return whether the event is signed."""
     if not needs_kek:
         return Ledger(open_store).record_signed_or_not(account, plan)
-    Ledger(open_store).record(account, lambda _: plan)
+    Ledger(open_store).record(account, plan)
     return True

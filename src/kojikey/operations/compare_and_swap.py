@@ -25,7 +25,7 @@ def retry_on_conflict(
 ) -> _Result:
     """Return the result of ``attempt(first)``; while one of ``refs`` was changed meanwhile, of ``attempt(again())``.
 
-    ``again`` reads the state anew.
+    ``again`` reads the state again.
 
     Raises:
         ChangedMeanwhile: a document that is not in ``refs`` was changed, or this attempt was the 25th. Also the errors

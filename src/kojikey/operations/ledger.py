@@ -70,11 +70,12 @@ class Ledger:
         self._open_store, self._store = open_store, open_store.store
         self._unsaved: tuple[str, str] | None = None  # a new account's name and its wrapped data key
 
-    def record(self, account: str, plan: Callable[[Sealer], Plan]) -> tuple[Stored, ...]:
+    def record(self, account: str, plan: Plan | Callable[[Sealer], Plan]) -> tuple[Stored, ...]:
         """Make a plan's changes, append its events to the account's chain, and bind the chain's end, in one commit.
 
-        ``plan`` is called with the account's sealer, and again after each conflict with another change of the same
-        account. A new account gets its data key here. Returns the changed documents, in the order of the changes.
+        A plan that seals something is a function: it is called with the account's sealer, and again after each conflict
+        with another change of the same account. A new account gets its data key here. Returns the changed documents, in
+        the order of the changes.
 
         Raises:
             ChangedMeanwhile: somebody else changed one of the plan's own documents; nothing was changed.
@@ -84,7 +85,7 @@ class Ledger:
         def attempt(stored: Stored | None) -> tuple[Stored, ...]:
             document, unmoved = self._usable(account, stored)
             sealer = self._open_store.sealer_for(account, document)
-            made = plan(sealer)
+            made = plan if isinstance(plan, Plan) else plan(sealer)
             whole = made._replace(changes=(*made.changes, *unmoved))
             written = self.commit(account, whole, document, stored.revision if stored else None, sealer)
             return written[: len(made.changes)]
@@ -111,7 +112,7 @@ class Ledger:
         Returns whether they are signed. Raises the errors of :meth:`record_unsigned`.
         """
         try:
-            self.record(account, lambda _: plan)
+            self.record(account, plan)
         except CannotOpen:
             self.record_unsigned(account, plan)
             return False

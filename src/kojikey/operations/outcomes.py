@@ -131,4 +131,4 @@ def _save(open_store: OpenStore, stored: Stored, changed: Key, version: Version,
         open_store.store.commit((change,))
         return
     draft = event_draft("tested", stored.ref.provider, version, verdict)
-    Ledger(open_store).record(stored.ref.account, lambda _: Plan((change,), (draft,)))
+    Ledger(open_store).record(stored.ref.account, Plan((change,), (draft,)))

@@ -41,5 +41,5 @@ def reveal_all(open_store: OpenStore, *, account: str, providers: Sequence[str])
         for key in keys
     )
     drafts = tuple(event_draft("revealed", key.provider, key.current) for key in keys)
-    Ledger(open_store).record(account, lambda _: Plan((), drafts))
+    Ledger(open_store).record(account, Plan((), drafts))
     return revealed

@@ -301,7 +301,7 @@ def _changed(
     def attempt(held: _Chosen) -> Key:
         after = change(held.key, held.version)
         plan = Plan((Change(held.stored.ref, after.as_document(), held.stored.revision),), drafts)
-        Ledger(open_store).record(held.key.account, lambda _: plan)
+        Ledger(open_store).record(held.key.account, plan)
         return after
 
     return retry_on_conflict(attempt, chosen, partial(_still_there, open_store, chosen), refs=(chosen.stored.ref,))

@@ -47,8 +47,8 @@ UNSIGNED_ACTIONS = frozenset({"removed", "granted", "revoked", "changed"})
 def verify(open_store: OpenStore, *, account: str | None, known: KnownTrails | None = None) -> AuditResult:
     """Recompute the chain of one account, or of all accounts, and open every version of their keys.
 
-    The result has for each account the first event that was changed, removed, added or reordered outside kojikey, each
-    key that does not agree with the events, and each record that does not open. With ``known``, it also has each account
+    For each account, the result has the first event that was changed, removed, added or reordered outside kojikey, each
+    key that does not agree with the events, and each record that does not open. With ``known`` it also has each account
     that was rolled back to a state before the remembered one, and the end of each trail without an error is remembered.
 
     Raises:

@@ -93,7 +93,7 @@ async def revoke(open_store: OpenStore, keys: KeyManagement, key: Key, version: 
     elif keys.ability.disables:
         await _disable(keys, remote)
     draft = event_draft("revoked_at_provider", key.provider, version)
-    Ledger(open_store).record(key.account, lambda _: Plan((), (draft,)))
+    Ledger(open_store).record(key.account, Plan((), (draft,)))
 
 
 async def revoke_all(open_store: OpenStore, keys: KeyManagement, key: Key, test: Probe) -> tuple[Version, ...]:

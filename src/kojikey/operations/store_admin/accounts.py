@@ -1,4 +1,4 @@
-"""Accounts as a whole: listing them, disabling their own keys, and shredding everything that is theirs."""
+"""Lists, disables, enables and removes accounts."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from kojikey.stores.base import Change, Query, Store, Stored
 
 
 def list_accounts(store: Store, *, damaged: Callable[[RecordChanged], None]) -> Iterator[AccountRow]:
-    """Yield the accounts in order of name; one that was removed is not there any more.
+    """Yield the accounts of a store, without removed ones, in the store's order.
 
-    One that was changed outside kojikey is reported to ``damaged`` and hides no other.
+    The error about an account that was changed outside kojikey is passed to ``damaged``, and the others are yielded.
     """
     keys = _KeyCount(store)
     for stored in store.accounts():
@@ -50,10 +50,10 @@ def _created_at(stored: Stored) -> str:
 
 
 class _KeyCount:
-    """Counts the keys of one account after the other, in one pass over the keys of all.
+    """Counts the keys of one account after the other, in one pass over the keys of all accounts.
 
-    They come in the order of the accounts. Where the passes do not agree (the account has none, or somebody changed
-    the store meanwhile), the account is asked for by itself.
+    Keys come in the order of the accounts. If the next key belongs to another account, because this one has no keys or
+    somebody changed the store meanwhile, the keys of this account are counted by a query of their own.
     """
 
     def __init__(self, store: Store) -> None:
@@ -62,7 +62,7 @@ class _KeyCount:
         self._next()
 
     def of(self, account: str) -> int:
-        """Return how many keys an account has. Accounts are asked for in the order of the store."""
+        """Return the number of an account's keys. Call this for the accounts in the store's order."""
         while self._account and self._account < account and not self._store.partitioned:
             self._next()
         if self._account != account:
@@ -75,11 +75,11 @@ class _KeyCount:
         self._account, self._keys = next(self._groups, ("", iter(())))
 
 
-def ensure_there(open_store: OpenStore, *, account: str) -> None:
-    """Check that there is such an account, before anybody is asked about it; needs no KEK.
+def ensure_exists(open_store: OpenStore, *, account: str) -> None:
+    """Check that the store has an account, before anybody is asked about it. Needs no KEK.
 
     Raises:
-        AccountNotFound: the store has nothing of it. RecordChanged: it was changed or removed outside kojikey.
+        AccountNotFound: it has not. RecordChanged: the account was changed or removed outside kojikey.
     """
     stored = open_store.account(account)
     if stored is None or stored.document["wrapped"] is None:
@@ -87,11 +87,11 @@ def ensure_there(open_store: OpenStore, *, account: str) -> None:
 
 
 def ensure_removable(open_store: OpenStore, *, account: str) -> None:
-    """Check that there is anything of an account; to remove it is the way out, also where its record is damaged.
+    """Check that an account can be removed. A damaged one can be, and so can one of which only keys or events are left.
 
     Raises:
-        AccountNotFound: the store has nothing of it, or it was removed. MintUnfinished: a key of it is being made at
-            its provider.
+        AccountNotFound: the store has nothing of the account, or it was removed.
+        MintUnfinished: a key of it is being created at its provider.
     """
     stored = open_store.store.read(account_ref(account))
     for key in readable_keys(open_store, account):
@@ -106,7 +106,7 @@ def ensure_removable(open_store: OpenStore, *, account: str) -> None:
 
 
 def readable_keys(open_store: OpenStore, account: str) -> Iterator[Key]:
-    """Return the keys of an account, without those whose record was damaged outside kojikey."""
+    """Yield the keys of an account, without those whose record was changed outside kojikey."""
     return _readable(open_store.store.scan(Query(account=account)))
 
 
@@ -118,9 +118,9 @@ def _readable(keys: Iterable[Stored]) -> Iterator[Key]:
 
 @dataclass(frozen=True, slots=True)
 class SwitchResult:
-    """Whether disabling or enabling changed anything, and whether the audit trail has it.
+    """Whether an account was disabled or enabled, and whether there is an event of it.
 
-    ``recorded`` is False where the account's own record is damaged: it could only be marked as disabled.
+    ``recorded`` is False if the account's own record is damaged: the account was marked as disabled without an event.
     """
 
     changed: bool
@@ -128,14 +128,14 @@ class SwitchResult:
 
 
 def set_disabled(open_store: OpenStore, *, account: str, disabled: bool) -> SwitchResult:
-    """Set an account's own keys aside, or use them again. Its keys stay.
+    """Disable or enable an account. Its keys stay in the store.
 
-    An account whose record is damaged can be disabled as well: the one who damaged it could restore it and go on. Its
-    audit trail cannot go on from such a record, so there is no event.
+    An account whose record is damaged can be disabled as well: a person who damaged it could restore it later, and
+    would use its keys again. There is no event then, because the audit trail cannot continue from such a record.
 
     Raises:
-        AccountNotFound: the store has nothing of this account. RecordChanged: its record is gone, or is damaged and it
-            was to be enabled. CannotOpen: the event could not be signed. Nothing was changed.
+        AccountNotFound: the store has no record of this account. RecordChanged: its record is gone, or is damaged and
+            should be enabled. CannotOpen: the event cannot be signed. Nothing was changed.
     """
     draft = EventDraft("disabled" if disabled else "enabled")
     members = {"disabled": disabled}
@@ -163,9 +163,9 @@ def set_disabled(open_store: OpenStore, *, account: str, disabled: bool) -> Swit
 
 
 def _mark_damaged(open_store: OpenStore, account: str) -> SwitchResult | None:
-    """Disable an account whose record is damaged, and leave all else of it for who restores it; None where it is gone.
+    """Disable an account whose record is damaged, and leave the other members unchanged; None if the record is gone.
 
-    The record can have the right form although its data key is damaged: the mark is what counts.
+    The form of the record may be right, and only its data key damaged.
     """
 
     def attempt(stored: Stored | None) -> SwitchResult | None:
@@ -183,16 +183,16 @@ def _mark_damaged(open_store: OpenStore, account: str) -> SwitchResult | None:
 
 
 def remove_account(open_store: OpenStore, *, account: str) -> tuple[int, bool]:
-    """Delete an account's keys, grants and data key in one step; return how many keys, and whether it was signed.
+    """Delete an account's keys, grants and data key in one commit; return the number of keys, and whether it is signed.
 
-    Without the data key no backup of the sealed records opens again. The events stay, and so does the number of the
-    last one; an account of that name that is made later goes on from there, with a data key of its own, and is
-    disabled where this one was. Works without the KEK, as ``remove`` does.
+    Without the data key no backup of the sealed records can be opened. The events stay. An account that is created with
+    this name later continues the audit trail with a new data key, and is disabled if this one was. Works without the
+    KEK, as ``remove`` does.
 
     Raises:
-        AccountNotFound: the store has nothing of this account, or not any more. MintUnfinished: a key of it is being
-            made at its provider. Nothing was done.
-        StoreUnavailable: nothing was done, also where the account has more keys than the engine changes in one step.
+        AccountNotFound: the store has nothing of this account, or it was removed just now.
+        MintUnfinished: a key of it is being created at its provider. Nothing was changed.
+        StoreUnavailable: nothing was changed, also if the account has more keys than the engine changes in one commit.
     """
     ensure_removable(open_store, account=account)
     stored = open_store.store.read(account_ref(account))
@@ -203,7 +203,7 @@ def remove_account(open_store: OpenStore, *, account: str) -> tuple[int, bool]:
     def attempt(stored: Stored | None) -> tuple[int, bool]:
         if stored is None or stored.document["wrapped"] is None:
             raise open_store.nothing_of(account)
-        # Read after the account's document: a key that is added from now on changes that, too.
+        # The keys are read after the account's document: adding a key from now on changes that document as well.
         removal = _removal(open_store, account)
         try:
             sealer = open_store.sealer_for(account, stored.document)
@@ -213,14 +213,14 @@ def remove_account(open_store: OpenStore, *, account: str) -> tuple[int, bool]:
         try:
             ledger.commit(account, removal, tombstone, stored.revision, sealer)
         except ChangedMeanwhile:
-            raise ChangedMeanwhile(account_ref(account)) from None  # whichever it was: look at all of it again
+            raise ChangedMeanwhile(account_ref(account)) from None  # whatever was changed, everything is read again
         return _keys_in(removal), sealer is not None
 
     return ledger.retried(account, attempt)
 
 
 def _shred_damaged(open_store: OpenStore, account: str) -> tuple[int, bool]:
-    """Delete an account's keys though its own record is damaged or gone: its story goes on, unsigned, where it ends."""
+    """Delete the keys of an account whose own record is damaged or gone, with an unsigned event after its last one."""
     tries = count()
 
     def read() -> tuple[Stored | None, Document, Plan]:
@@ -232,7 +232,7 @@ def _shred_damaged(open_store: OpenStore, account: str) -> tuple[int, bool]:
         try:
             Ledger(open_store).commit(account, removal, document, stored.revision if stored else None, None)
         except ChangedMeanwhile:
-            raise ChangedMeanwhile(ref) from None  # whichever it was: look at all of it again
+            raise ChangedMeanwhile(ref) from None  # whatever was changed, everything is read again
         return _keys_in(removal), False
 
     ref = account_ref(account)
@@ -240,9 +240,10 @@ def _shred_damaged(open_store: OpenStore, account: str) -> tuple[int, bool]:
 
 
 def _tombstone(store: Store, account: str, stored: Stored | None, further: int) -> Document:
-    """Return the record of a removed account that ends with the last event which is there.
+    """Return the document of a removed account, with the last existing event as the end of its audit trail.
 
-    Where its place is not known (it is damaged, too) one further on is tried each time: a gap is what --verify names.
+    If that event is damaged too, its number is not known, and ``further`` is added to a guess: it grows with each
+    attempt until no event has the next number. ``audit --verify`` names the gap.
     """
     if stored is not None and is_well_formed(stored):
         return {**stored.document, "wrapped": None}
@@ -252,15 +253,19 @@ def _tombstone(store: Store, account: str, stored: Stored | None, further: int) 
         mac = event["mac"] if isinstance(event.get("mac"), str) else NO_LINK
     document: Document = {"account": account, "wrapped": None, "created_at": now()}
     if stored is not None and stored.document.get("disabled") is True:
-        document["disabled"] = True  # its owner cannot undo that by beginning anew
+        document["disabled"] = True  # the account's owner must not undo this by adding a key again
     return document | {"audit": {"seq": seq + further, "mac": mac, "head": None}}
 
 
 def _removal(open_store: OpenStore, account: str) -> Plan:
-    """Return the deletion of an account's keys and grants, and what it leaves in the audit trail."""
+    """Return the plan that deletes an account's keys and grants, with its events.
+
+    Raises:
+        MintUnfinished: a key of the account is being created at its provider.
+    """
     keys, granted = tuple(open_store.store.scan(Query(account=account))), tuple(open_store.store.grants(account))
     for key in _readable(keys):
-        ensure_not_minting(key)  # again: it may have begun since the name was typed
+        ensure_not_minting(key)  # checked again: a mint may have begun while the person confirmed
     gone = (*keys, *granted)
     revoked = (EventDraft("revoked", role=grant.ref.provider) for grant in granted)
     return Plan(tuple(Change(s.ref, None, s.revision) for s in gone), (*revoked, EventDraft("removed")))

@@ -1,9 +1,9 @@
-"""Copying keys into another store: re-sealed there, read back and verified, with their history. Deletes nothing.
+"""Copies keys into another store: seals them there, reads them back and compares them. Deletes nothing.
 
-Nothing of an account is written before all of it was verified. Its events come first, in order, chained and signed
-anew with the data key that it has in the other store; then its keys, each with a ``copied`` event. How far that went
-stands in the other store's documents, so that a copy that was killed goes on where it was, and one that is repeated
-copies what is new.
+Nothing of an account is written before all of it was verified. Its events are copied first, in order, chained and
+signed again with the account's data key in the other store; then its keys, each with a ``copied`` event. The documents
+of the other store show how far a copy went. So a copy that was killed continues there, and a repeated one copies only
+new events and keys.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import islice
 from typing import Literal
 
@@ -28,7 +27,7 @@ from kojikey.operations.minting.provider_ids import with_new_proofs
 from kojikey.operations.open_store import OpenStore
 from kojikey.operations.record_checks import check_account, is_well_formed
 from kojikey.operations.sealed_versions import opened
-from kojikey.operations.store_admin.accounts import ensure_there, set_disabled
+from kojikey.operations.store_admin.accounts import ensure_exists, set_disabled
 from kojikey.sealing.envelope import Sealer
 from kojikey.stores.base import Change, Query, Stored
 
@@ -39,11 +38,10 @@ CopyAction = Literal["copied", "would_copy", "already", "conflict", "unfinished"
 
 @dataclass(frozen=True, slots=True)
 class CopyResult:
-    """What became of one key. ``conflict``: the other store has another key there, which was not touched.
+    """The result for one key. ``conflict``: the other store has another key there, which was not changed.
 
-    ``unfinished``: a new key is being made at its provider; the key is left out until that is finished.
-
-    Of such a key no event is carried over either.
+    ``unfinished``: a new key is being created at its provider, and the key is not copied until that is finished. The
+    events of a key with either result are not copied.
     """
 
     account: str
@@ -60,30 +58,30 @@ def copy(
     dry_run: bool,
     damaged: Callable[[CannotOpen], None] | None = None,
 ) -> Iterator[CopyResult]:
-    """Copy the keys of the accounts (of all where none is named) and yield what became of each.
+    """Copy the keys of the named accounts (without names: of all accounts), and yield the result for each.
 
-    An account that is disabled is so in the other store, too. One that was removed is left out with its events: there
-    is nothing to sign them with. Where all are copied and there is a ``damaged``, an account that was changed outside
-    kojikey, here or there, is reported to it and left as it is, and the others are copied. What was yielded before an
-    error is copied, nothing after it.
+    A disabled account is also disabled in the other store. A removed account is left out with its events, because they
+    cannot be signed without its data key. If all accounts are copied and ``damaged`` is given, the error about an
+    account that was changed outside kojikey, in either store, is passed to it, and the other accounts are copied. Keys
+    that were yielded before an error are copied, and no others.
 
     Raises:
-        AccountNotFound: there is nothing of an account that was named; nothing was copied.
-        CannotOpen: the other store's KEK is not available; or a key of an account does not open, here or there, or its
-            audit trail was changed outside kojikey, and nothing of that account was copied.
-        StoreUnavailable, ChangedMeanwhile: run it again to go on.
+        AccountNotFound: the store does not have a named account; nothing was copied.
+        CannotOpen: the other store's KEK is not available; or a key of an account does not open in one of the stores,
+            or its audit trail was changed outside kojikey, and nothing of that account was copied.
+        StoreUnavailable, ChangedMeanwhile: run it again to continue.
     """
     target.kek()  # before anything is read: a KEK may be asked for
-    tell = damaged if damaged is not None and not accounts else _raise
-    for stored in _chosen(source, accounts, tell):
+    report = damaged if damaged is not None and not accounts else _raise
+    for stored in _chosen(source, accounts, report):
         try:
             yield from _copied(source, target, stored, dry_run=dry_run)
         except CannotOpen as error:
             audit_verification.ensure_kek(source, error)
             audit_verification.ensure_kek(target, error)
-            tell(error)
+            report(error)
     if not accounts:
-        _tell_left_out(source, tell)
+        _report_left_out(source, report)
 
 
 def _raise(error: CannotOpen) -> None:
@@ -91,7 +89,7 @@ def _raise(error: CannotOpen) -> None:
 
 
 def _copied(source: OpenStore, target: OpenStore, stored: Stored, *, dry_run: bool) -> Iterator[CopyResult]:
-    """Copy one account, after making sure that nobody touched it. Raises as :func:`copy`."""
+    """Copy one account after verifying it in both stores. Raises the errors of :func:`copy`."""
     account = stored.ref.account
     audit_verification.ensure_whole(source, account=account)
     _ensure_whole_there(target, account)
@@ -105,7 +103,7 @@ def _copied(source: OpenStore, target: OpenStore, stored: Stored, *, dry_run: bo
 
 
 def _copy_account(source: OpenStore, target: OpenStore, stored: Stored, *, left_out: frozenset[str]) -> None:
-    """Carry an account's events over, but those of keys that are left out, and whether it is disabled."""
+    """Copy an account's events, except those of keys that are left out, and whether it is disabled."""
     account = stored.ref.account
     _copy_events(source, target, stored, left_out=left_out)
     if stored.document.get("disabled"):
@@ -117,10 +115,10 @@ def _conflicting(source: OpenStore, target: OpenStore, keys: list[Stored]) -> fr
     return frozenset(result.provider for result in judged if result.action in ("conflict", "unfinished"))
 
 
-def _chosen(source: OpenStore, accounts: tuple[str, ...], tell: Callable[[CannotOpen], None]) -> Iterator[Stored]:
-    """Yield the accounts to copy, after making sure that all those are there which were named."""
+def _chosen(source: OpenStore, accounts: tuple[str, ...], report: Callable[[CannotOpen], None]) -> Iterator[Stored]:
+    """Yield the accounts to copy, after checking that all named ones exist."""
     for name in accounts:
-        ensure_there(source, account=name)
+        ensure_exists(source, account=name)
     named = (source.account(name) for name in sorted(set(accounts)))
     for stored in named if accounts else source.store.accounts():
         try:
@@ -128,14 +126,14 @@ def _chosen(source: OpenStore, accounts: tuple[str, ...], tell: Callable[[Cannot
                 continue
             check_account(stored)
         except RecordChanged as error:
-            tell(error)
+            report(error)
         else:
             if stored.document["wrapped"] is not None:
                 yield stored
 
 
 def _ensure_whole_there(target: OpenStore, account: str) -> None:
-    """Check that nobody touched what the other store has of an account. Raises as :func:`copy`."""
+    """Verify the account in the other store, if it has it. Raises the errors of :func:`copy`."""
     with _named(target):
         if target.account(account) is not None:
             audit_verification.ensure_whole(target, account=account)
@@ -143,7 +141,7 @@ def _ensure_whole_there(target: OpenStore, account: str) -> None:
 
 @contextmanager
 def _named(target: OpenStore) -> Iterator[None]:
-    """Say of what is wrong in the other store that it is there: both stores have records of the same name."""
+    """Make an error name the other store: both stores have records with the same names."""
     try:
         yield
     except (RecordChanged, RecordUnsupported, AuditBroken) as error:
@@ -151,8 +149,8 @@ def _named(target: OpenStore) -> Iterator[None]:
         raise
 
 
-def _tell_left_out(source: OpenStore, tell: Callable[[CannotOpen], None]) -> None:
-    """Report each account that has keys and no record: it was not copied, and is lost where the source is deleted."""
+def _report_left_out(source: OpenStore, report: Callable[[CannotOpen], None]) -> None:
+    """Report each account that has keys and no record. It was not copied, and is lost if the source is deleted."""
     last = ""
     for stored in source.store.scan():
         if stored.ref.account != last:
@@ -160,12 +158,12 @@ def _tell_left_out(source: OpenStore, tell: Callable[[CannotOpen], None]) -> Non
             found = source.store.read(account_ref(last))
             if found is None or (is_well_formed(found) and found.document["wrapped"] is None):
                 error = source.nothing_of(last)
-                if isinstance(error, CannotOpen):  # else it was removed just now
-                    tell(error)
+                if isinstance(error, CannotOpen):  # otherwise the account was removed just now
+                    report(error)
 
 
 def _copy_events(source: OpenStore, target: OpenStore, stored: Stored, *, left_out: frozenset[str]) -> None:
-    """Carry an account's events over, from where an earlier copy stopped."""
+    """Copy the account's events that an earlier copy has not copied."""
     account, begun = stored.ref.account, stored.document["audit"].get("from", 0)  # the last event that is lost
     there = target.account(account)
     reached = there.document.get("copied_from", {}).get(source.store_id, 0) if there else 0
@@ -179,8 +177,11 @@ def _copy_events(source: OpenStore, target: OpenStore, stored: Stored, *, left_o
 
 
 def _with_origin(event: Document, via: str, begun: int) -> Document:
-    """Return an event with where it first came from. It will be signed anew: what was not to be trusted is marked."""
-    # A writer of the store can add an unsigned event, and would choose its origin.
+    """Return an event with its origin: the store that it first came from, and its number there.
+
+    The event is signed again, so the origin also says if it was unsigned or could not be verified.
+    """
+    # The origin of an unsigned event is not used: a writer of the store could have added the event.
     known = (event.get("origin") or {}) if event["signed"] else {}
     marks = {
         "unsigned": audit_verification.is_unsigned(event),
@@ -191,14 +192,14 @@ def _with_origin(event: Document, via: str, begun: int) -> Document:
 
 
 def _import_events(target: OpenStore, account: str, found: list[Document], *, via: str) -> None:
-    """Append events of another store (``via`` is its id) to the account's chain, signed anew.
+    """Append events of another store (``via`` is its id) to the account's chain, signed again.
 
-    What an event says stays as it is; its ``origin`` names the store that it first came from and its number there. How
-    far the copy went is kept in the account's document; an event that came by another way already is left out.
+    The content of an event is unchanged. The account's document keeps the last number that was copied from each store,
+    and an event that was already copied by way of another store is left out.
     """
 
     def fresh(document: Document) -> tuple[list[Document], Document]:
-        reached = {**document.get("copied_from", {}), target.store_id: math.inf}  # our own need not come back
+        reached = {**document.get("copied_from", {}), target.store_id: math.inf}  # leaves out events from this store
         contents = []
         for event in found:
             origin = event["origin"]
@@ -227,10 +228,10 @@ def _origin(source: OpenStore, stored: Stored) -> Document:
 
 
 def _judged(source: OpenStore, target: OpenStore, stored: Stored, existing: Stored | None) -> CopyResult:
-    """Return what is to be done with a key. What is there already is opened and compared, each time.
+    """Return the result that copying a key would have. A key that the other store has is opened and compared.
 
     Raises:
-        CannotOpen: what is there was damaged since it was copied.
+        CannotOpen: the key was damaged in the other store.
     """
     key = key_of(stored)
     result = CopyResult(key.account, key.provider, key.current.tail, "would_copy")
@@ -240,9 +241,9 @@ def _judged(source: OpenStore, target: OpenStore, stored: Stored, existing: Stor
         return result
     with _named(target):
         is_same = _same_values(source, target, key, key_of(existing))
-    copied = existing.document.get("copied")  # gone as soon as anything happens to the key there
+    copied = existing.document.get("copied")  # any change of the key in the other store drops this member
     if copied == _origin(source, stored):
-        _compare(source, target, key, existing)  # also for a copy that was killed before it read back
+        _compare(source, target, key, existing)  # a copy may have been killed before it read this key back
     if is_same:
         return replace(result, action="already")
     is_ours = isinstance(copied, dict) and copied.get("store") == source.store_id
@@ -254,19 +255,19 @@ def _write(source: OpenStore, target: OpenStore, key: Key, existing: Stored | No
 
     def plan(sealer: Sealer) -> Plan:
         versions = tuple(_resealed(opening, sealer, key.provider, version) for version in key.versions)
-        # The ids at the provider come along. Which store rotates the key there, a person says: store use --rotate-here.
+        # The ids at the provider are copied. Only `store use --rotate-here` makes the other store rotate the key there.
         resealed = structs.replace(key, versions=versions, unfound=(), is_copy=True)
         copied = with_new_proofs(opening, sealer, resealed)
         revision = existing.revision if existing else None
         document = {**copied.as_document(), "copied": origin}
         change = Change(key_ref(key.account, key.provider), document, revision)
-        return Plan((change,), (_happened(copied),))
+        return Plan((change,), (_copied_event(copied),))
 
     Ledger(target).record(key.account, plan)
 
 
-def _happened(copied: Key) -> EventDraft:
-    """Return what the event says of a key that was copied: its events in the source tell of other fingerprints."""
+def _copied_event(copied: Key) -> EventDraft:
+    """Return the event of a copied key, with the fingerprints of all stages: they differ from those in the source."""
     others = {
         version.stage.value: {"version": version.number, "fingerprint": version.fingerprint}
         for version in copied.versions
@@ -282,10 +283,10 @@ def _resealed(opening: Sealer, sealer: Sealer, provider: str, version: Version) 
 
 
 def _read_back(source: OpenStore, target: OpenStore, stored: Stored) -> None:
-    """Open what was written, as it now is in the other store, and compare it with what was read.
+    """Read the key back from the other store, open it, and compare it with the one that was copied.
 
     Raises:
-        RecordChanged: it differs. ChangedMeanwhile: somebody changed or removed it already.
+        RecordChanged: they differ. ChangedMeanwhile: somebody removed the key already.
     """
     written = target.store.read(stored.ref)
     if written is None:
@@ -296,12 +297,12 @@ def _read_back(source: OpenStore, target: OpenStore, stored: Stored) -> None:
 def _compare(source: OpenStore, target: OpenStore, key: Key, written: Stored) -> None:
     with _named(target):
         found = key_of(written)
-        if _shown(found) != _shown(key) or not _same_values(source, target, key, found):
+        if _comparable(found) != _comparable(key) or not _same_values(source, target, key, found):
             raise RecordChanged(str(written.ref), "reads back from the other store differently than it was written")
 
 
-def _shown(key: Key) -> Key:
-    """Return a key without what differs between two stores that have the same."""
+def _comparable(key: Key) -> Key:
+    """Return a key without the members that differ between a store and its copy."""
     versions = tuple(
         structs.replace(
             version, sealed="", fingerprint="", at_provider=version.at_provider and version.at_provider.with_proof("")
@@ -318,7 +319,7 @@ def _same_values(source: OpenStore, target: OpenStore, one: Key, other: Key) -> 
     ]:
         return False
     theirs = target.sealer(other.account)
-    # Sealed by two data keys, so fingerprints differ: one data key's fingerprint of both plaintexts is compared.
+    # The stores' fingerprints differ, because they have different data keys: one sealer computes both.
     return all(
         theirs.fingerprint(opened(source.sealer(one.account), one.provider, mine))
         == theirs.fingerprint(opened(theirs, other.provider, yours))
@@ -327,10 +328,10 @@ def _same_values(source: OpenStore, target: OpenStore, one: Key, other: Key) -> 
 
 
 def rotate_here(open_store: OpenStore) -> int:
-    """Let the keys that were copied into a store be made and revoked at their providers from here; return how many.
+    """Allow this store to create and revoke its copied keys at their providers; return the number of these keys.
 
     Raises:
-        StoreUnavailable, CannotOpen, ChangedMeanwhile: the rest is as it was; run it again.
+        StoreUnavailable, CannotOpen, ChangedMeanwhile: the remaining keys are unchanged; run it again.
     """
     taken = 0
     for stored in open_store.store.scan():
@@ -338,10 +339,7 @@ def rotate_here(open_store: OpenStore) -> int:
         if key.is_copy:
             change = Change(stored.ref, structs.replace(key, is_copy=False).as_document(), stored.revision)
             draft = event_draft("changed", key.provider, key.current)._replace(settings=["rotate-here"])
-            Ledger(open_store).record(key.account, partial(_planned, Plan((change,), (draft,))))
+            plan = Plan((change,), (draft,))
+            Ledger(open_store).record(key.account, plan)
             taken += 1
     return taken
-
-
-def _planned(plan: Plan, _: Sealer) -> Plan:
-    return plan

@@ -1,4 +1,4 @@
-"""Creates a store with its KEK, and checks whether an existing store has the requested KEK."""
+"""Creates a store with its KEK, and compares the KEK of an existing store with the requested one."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def create(store: Store, *, source: str, inputs: KekInputs) -> tuple[Document, K
     """Create a store whose KEK comes from ``source``; return its header and the KEK.
 
     Raises:
-        StoreExists: there is one; neither it nor its KEK was touched.
-        CannotOpen: the source has no KEK and cannot make one; no store was made.
+        StoreExists: there is a store; neither it nor its KEK was changed.
+        CannotOpen: the source has no KEK and cannot create one; no store was created.
     """
     store_id = str(uuid.uuid4())
     spec, kek = make(source, store_id=store_id, inputs=inputs)
@@ -41,7 +41,10 @@ def create(store: Store, *, source: str, inputs: KekInputs) -> tuple[Document, K
 
 
 def mentions(store: Store, kid: str, *, without_store: bool = True) -> bool:
-    """Return whether the header names this KEK, or may name it: a failed creation may have succeeded."""
+    """Return whether the header names a KEK, or may name it: a commit that failed may have been carried out.
+
+    ``without_store`` is returned if there is no store.
+    """
     try:
         header = store.open().document
     except StoreNotFound:
@@ -54,7 +57,7 @@ def mentions(store: Store, kid: str, *, without_store: bool = True) -> bool:
 
 
 class Difference(Enum):
-    """In what the KEK of a store that exists is another than the one that was asked for."""
+    """The ways in which the KEK of an existing store can differ from the requested one."""
 
     SOURCE = "it comes from another source"
     RECIPIENTS = "it is sealed to other people"
@@ -62,13 +65,13 @@ class Difference(Enum):
 
 
 def difference(store: Store, header: Document, *, source: str, inputs: KekInputs | None = None) -> Difference | None:
-    """Return in what the KEK of a store is another than the one that was asked for, None where it is that one.
+    """Return how the KEK of a store differs from the requested one, None if it does not.
 
-    With ``inputs`` also its recipients and the KEK itself are compared, without a prompt: one that is not
-    available now is taken for the right one.
+    With ``inputs``, the recipients and the KEK itself are compared too, without a prompt. A KEK that is not available
+    now counts as the right one.
 
     Raises:
-        RecordChanged, RecordUnsupported: the header is damaged, or of a newer version.
+        RecordChanged, RecordUnsupported: the header is damaged. StoreVersion: a newer kojikey wrote it.
     """
     specs = [checked_header(header, store.place)["kek"], *([header["next_kek"]] if header.get("next_kek") else [])]
     same = [spec for spec in specs if same_source(spec, source)]
@@ -80,14 +83,14 @@ def difference(store: Store, header: Document, *, source: str, inputs: KekInputs
 
 
 def has_recipients(spec: Document, inputs: KekInputs) -> bool:
-    """Return whether a KEK is sealed to exactly the recipients that were named."""
+    """Return whether a KEK is sealed to exactly the named recipients."""
     from kojikey.sealing.kek import recipients
 
     return recipients.has_recipients(spec, inputs.recipients)
 
 
 def _is_another(spec: Document, inputs: KekInputs) -> bool:
-    """Return whether a spec's source holds another KEK."""
+    """Return whether the source in a spec has another KEK than the spec names."""
     try:
         load(spec, inputs._replace(ask_passphrase=None, ask_identity=None))
     except WrongKek:

@@ -1,4 +1,4 @@
-"""Describes a store: what it is, how much is in it, whether its KEK is beside it. Opens nothing, changes nothing."""
+"""Describes a store: its engine, its contents in numbers, and the place of its KEK. Opens and changes nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ from kojikey.stores.base import Store
 
 
 def info(store: Store, header: Document) -> StoreInfo:
-    """Return what a store is and how much is in it, without opening anything."""
+    """Return the description of a store, without opening a record.
+
+    Raises:
+        RecordChanged, RecordUnsupported, StoreVersion: the header has a wrong form.
+    """
     description = store.describe()
     checked_header(header, store.place)
     kept = unlocked(header["kek"])
@@ -50,5 +54,5 @@ def info(store: Store, header: Document) -> StoreInfo:
 
 
 def lies_beside(spec: Document, store: Store) -> bool:
-    """Return whether the KEK is a file in the store's own folder, where one leak gives away both."""
+    """Return whether the KEK is a file in the store's own folder, so that one leak contains both."""
     return spec.get("source") == "file" and os.path.dirname(str(spec.get("path"))) == os.path.dirname(store.place)

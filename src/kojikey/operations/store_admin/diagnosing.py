@@ -1,6 +1,6 @@
-"""Finds what is wrong with a store's contents, and what is unfinished. Asks no provider; asks KMS once per account.
+"""Finds errors in a store, and keys that need attention. Asks no provider; asks KMS once for each account.
 
-Must not: write messages. Each finding is a value of its own.
+Must not: write messages. Each finding is a value.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from kojikey.sealing.kek.registry import describe, typed_source
 from kojikey.stores.base import Stored
 
 _NAMED = 5
-"""So many keys of a kind are named."""
+"""At most this many broken keys, and this many waiting ones, are named."""
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """Something does not work: the KEK, the audit trail, or a key."""
+    """The KEK, the audit trail or a key does not work."""
 
     what: Literal["KEK", "audit trail"] | Ref
     error: KojikeyError
@@ -36,7 +36,7 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class KekWorks:
-    """The KEK works. ``is_beside`` tells that it lies in the store's own folder."""
+    """The KEK works. ``is_beside``: it is a file in the store's own folder."""
 
     place: str
     is_beside: bool
@@ -45,14 +45,14 @@ class KekWorks:
 
 @dataclass(frozen=True, slots=True)
 class RekeyUnfinished:
-    """A re-keying was not finished; ``source`` is its KEK's source as people type it."""
+    """A re-keying was not finished; ``source`` is the source of its KEK, in the form that people type."""
 
     source: str
 
 
 @dataclass(frozen=True, slots=True)
 class KeysTried:
-    """How many keys open, do not, and were not tried."""
+    """The numbers of keys that open, that do not, and that were not tried."""
 
     opened: int
     broken: int
@@ -61,7 +61,7 @@ class KeysTried:
 
 @dataclass(frozen=True, slots=True)
 class KeyWaits:
-    """Something is to be done about a key. ``expired_at`` is given where it has expired, ``last`` where it failed."""
+    """A key needs attention. ``expired_at`` is given for ``expired``, and ``last`` for ``failing``."""
 
     account: str
     provider: str
@@ -72,14 +72,14 @@ class KeyWaits:
 
 @dataclass(frozen=True, slots=True)
 class MoreWait:
-    """So many keys wait beside those that were named."""
+    """The number of waiting keys that are not named."""
 
     count: int
 
 
 @dataclass(frozen=True, slots=True)
 class TrailVerified:
-    """The audit trail is as kojikey left it; events of removed accounts are ``lost``, and cannot be recomputed."""
+    """Nothing was changed in the audit trail. ``lost`` counts events of removed accounts, which cannot be verified."""
 
     accounts: int
     unsigned: int
@@ -88,7 +88,7 @@ class TrailVerified:
 
 @dataclass(frozen=True, slots=True)
 class TrailUntried:
-    """The audit trail was not verified, for that needs the KEK."""
+    """The audit trail was not verified, because the KEK was not available to the end."""
 
 
 Diagnosis: TypeAlias = (
@@ -97,9 +97,9 @@ Diagnosis: TypeAlias = (
 
 
 def diagnose(open_store: OpenStore, *, account: str = "default") -> Iterator[Diagnosis]:
-    """Yield what was found: the KEK, whether every key opens, the audit trail, and what waits to be done.
+    """Yield the findings about the KEK, the keys, the keys that need attention, and the audit trail.
 
-    ``account`` is the one for which a KEK that others hold is tried: they may allow it for no other.
+    A KEK in a KMS is tried with ``account``: the KMS may allow it for no other.
     """
     try:
         yield _tried_kek(open_store, account)
@@ -129,7 +129,7 @@ class _Tally:
 
 
 def _keys(open_store: OpenStore) -> Generator[Diagnosis, None, bool]:
-    """Yield what is found of the keys; return whether their KEK could be asked to the end."""
+    """Yield the findings about the keys; return whether the KEK was available to the end."""
     tally, error = _Tally(), None
     stored_keys = open_store.store.scan()
     for stored in stored_keys:
@@ -138,7 +138,7 @@ def _keys(open_store: OpenStore) -> Generator[Diagnosis, None, bool]:
         if error is not None and (is_kek or tally.broken <= _NAMED):
             yield Broken(stored.ref, error)
         if is_kek:
-            # A KMS that does not answer was asked with retries; doing that for each account would take hours.
+            # A KMS that does not answer is asked several times; doing that for each account would take hours.
             tally.untried = sum(1 for _ in stored_keys)
             break
     yield KeysTried(tally.opened, tally.broken, tally.untried)

@@ -1,6 +1,6 @@
-"""Who may work with an account without seeing the others: database roles, and owners by an IAM policy.
+"""Grants a database role access to single accounts, and writes the IAM policy for an account's owner.
 
-The engine or its platform enforces this, not kojikey.
+The engine or its platform enforces both, not kojikey.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from kojikey.sealing.kek.registry import owner_statements
 from kojikey.stores.base import Change
 
 Trace = Literal["signed", "unsigned", "none"]
-"""What the audit trail has of it: without the KEK an unsigned event, and nothing where the trail cannot go on."""
+"""The event of a change: signed, unsigned without the KEK, or none if the account's trail cannot continue."""
 
 
 @dataclass(frozen=True, slots=True)
 class GrantResult:
-    """What was done for an account and a role. ``through`` (of a revocation): roles by which it still sees it."""
+    """The result for an account and a role. ``through``, for a revocation: other roles that still give it access."""
 
     account: str
     role: str
@@ -32,19 +32,19 @@ class GrantResult:
 
 
 def grant(open_store: OpenStore, *, account: str, role: str) -> GrantResult:
-    """Let a role see and change an account's keys. Repeated, it only puts the role's privileges right.
+    """Let a role see and change an account's keys. A repetition only restores the role's privileges.
 
-    An account that is not there yet is made. Without the KEK the event is left unsigned.
+    An account that does not exist is created. Without the KEK the event is unsigned.
 
     Raises:
         UsageError: the store's engine has no roles, or the role administers the store. NotFound: no such role.
-        AccountNotFound: the account is not there, and without the KEK it cannot be made.
+        AccountNotFound: the account does not exist, and cannot be created without the KEK.
         ChangedMeanwhile, StoreUnavailable: nothing was changed.
     """
     ref = grant_ref(account, role)
     _ensure_roles(open_store)
     stored = open_store.store.read(ref)
-    if stored is not None and _is_living(open_store, account):
+    if stored is not None and _exists(open_store, account):
         open_store.store.commit((Change(ref, stored.document, stored.revision),))
         return GrantResult(account, role, "unchanged")
     change = Change(ref, {"account": account, "role": role}, stored.revision if stored else None)
@@ -53,9 +53,9 @@ def grant(open_store: OpenStore, *, account: str, role: str) -> GrantResult:
 
 
 def revoke(open_store: OpenStore, *, account: str, role: str) -> GrantResult:
-    """Take an account away from a role; the last one takes the role's privileges with it.
+    """End a role's access to an account, and with its last account the role's privileges.
 
-    If the account was changed outside kojikey, its role is still removed, without an event.
+    If the account was changed outside kojikey, the access still ends, without an event.
 
     Raises:
         UsageError: the store's engine has no roles, or the role administers the store. NotFound: no such role.
@@ -73,11 +73,11 @@ def revoke(open_store: OpenStore, *, account: str, role: str) -> GrantResult:
 
 
 def owner_policy(open_store: OpenStore, *, account: str) -> Document:
-    """Return the policy that holds an account's owner to the account: the store's, and that of a KEK in AWS KMS.
+    """Return the IAM policy that limits an account's owner to the account, in the store and for a KEK in AWS KMS.
 
     Raises:
         UsageError: the store's engine has no such policies.
-        StoreNotFound, StoreUnavailable: the platform was not reached, or refused.
+        StoreNotFound, StoreUnavailable: the platform cannot be reached, or refused.
     """
     store, header = open_store.store, open_store.header
     policy = store.owner_policy(account)
@@ -102,22 +102,22 @@ def _ensure_roles(open_store: OpenStore) -> None:
         )
 
 
-def _is_living(open_store: OpenStore, account: str) -> bool:
+def _exists(open_store: OpenStore, account: str) -> bool:
     stored = open_store.account(account)
     return stored is not None and stored.document["wrapped"] is not None
 
 
-def _recorded(open_store: OpenStore, account: str, made: Plan) -> Trace:
-    return "signed" if Ledger(open_store).record_signed_or_not(account, made) else "unsigned"
+def _recorded(open_store: OpenStore, account: str, plan: Plan) -> Trace:
+    return "signed" if Ledger(open_store).record_signed_or_not(account, plan) else "unsigned"
 
 
-def _recorded_if_possible(open_store: OpenStore, account: str, made: Plan) -> Trace:
+def _recorded_if_possible(open_store: OpenStore, account: str, plan: Plan) -> Trace:
     try:
-        return _recorded(open_store, account, made)
+        return _recorded(open_store, account, plan)
     except (CannotOpen, NotFound):
         pass
     except ChangedMeanwhile as lost:
-        if lost.ref == made.changes[0].ref:
+        if lost.ref == plan.changes[0].ref:
             raise
-    open_store.store.commit(made.changes)
+    open_store.store.commit(plan.changes)
     return "none"

@@ -1,7 +1,7 @@
-"""Who opens a store whose KEK is sealed to several people: list them, add one, remove one, accept a new KEK.
+"""Lists, adds and removes the recipients of a store's KEK, and accepts a new KEK.
 
-Owns: the rules for adding and removing people, and the list of keys that a person who leaves could read. Must not: seal
-or open (``sealing``), or re-wrap accounts (``storing``).
+Owns: the rules for adding and removing a recipient, and the list of keys that a removed one could have read. Must not:
+seal or open a KEK (``sealing`` does), or wrap data keys again (``rekeying.py`` does).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LIST = Hint(next_step("store recipients"), " lists them")
 
 @dataclass(frozen=True, slots=True)
 class RecipientRow:
-    """A recipient of a store's KEK; ``is_own`` where an identity of the user's belongs to it."""
+    """A recipient of a store's KEK. ``is_own``: the user has the identity for it."""
 
     recipient: Recipient
     added_by: str
@@ -37,7 +37,7 @@ class RecipientRow:
 
 @dataclass(frozen=True, slots=True)
 class ReadableKey:
-    """A provider key that somebody who has left could have read. ``tail`` is None where its record is damaged."""
+    """A provider key that a removed recipient could have read. ``tail`` is None if its record is damaged."""
 
     account: str
     provider: str
@@ -46,7 +46,7 @@ class ReadableKey:
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """The KEK that a store has, and the one that is remembered of it (``known``, None where it is none)."""
+    """The KEK of a store, and the id of the KEK that is remembered for it (``known``, None if there is none)."""
 
     kid: str
     known: str | None
@@ -55,15 +55,15 @@ class Acceptance:
 
     @property
     def is_news(self) -> bool:
-        """Whether it is another one than is remembered."""
+        """Whether the store's KEK is not the remembered one."""
         return self.kid != self.known
 
 
 def list_recipients(open_store: OpenStore, inputs: KekInputs) -> tuple[RecipientRow, ...]:
-    """Return the recipients of a store, after making sure that one of them wrote the list.
+    """Return the recipients of a store, after checking that one of them wrote the list.
 
     Raises:
-        UsageError: the KEK is not one of several people. CannotOpen: it is missing, or the list was changed.
+        UsageError: the store's KEK has no recipients. CannotOpen: the KEK is missing, or the list was changed.
     """
     spec, _ = _opened(open_store)
     own = sealed.own_recipients(spec, inputs)
@@ -74,11 +74,11 @@ def list_recipients(open_store: OpenStore, inputs: KekInputs) -> tuple[Recipient
 
 
 def add(open_store: OpenStore, added: Sequence[Recipient], inputs: KekInputs) -> None:
-    """Seal the KEK to more recipients. Safe to run twice at once.
+    """Seal the KEK to more recipients. Safe to run in two processes at the same time.
 
     Raises:
-        UsageError, CannotOpen: as :func:`list_recipients`. Conflict: one is a recipient already, or a re-keying is
-            under way.
+        UsageError, CannotOpen: as for :func:`list_recipients`.
+        Conflict: one of them is a recipient already, or a re-keying is under way.
     """
     _, kek = _opened(open_store)
 
@@ -97,13 +97,14 @@ def add(open_store: OpenStore, added: Sequence[Recipient], inputs: KekInputs) ->
 
 
 def remove(open_store: OpenStore, named: str, inputs: KekInputs) -> tuple[Recipient, RekeyResult]:
-    """Take a recipient out: make a new KEK, seal it to the others, and wrap every account's data key with it.
+    """Remove a recipient: create a new KEK, seal it to the others, and wrap every account's data key with it.
 
-    Safe to kill, as a re-keying: run again it finishes. ``named`` is the recipient or its comment.
+    Safe to kill: running it again finishes. ``named`` is the recipient or its comment.
 
     Raises:
-        UsageError, CannotOpen: as :func:`list_recipients`. NotFound: there is no such recipient.
-        Conflict: it is the last one or the user's own; or another change is under way, or was first.
+        UsageError, CannotOpen: as for :func:`list_recipients`. NotFound: there is no such recipient.
+        Conflict: it is the last recipient or the user's own, or another change of the KEK is under way.
+        ChangedMeanwhile: somebody else changed the KEK first.
     """
     spec, old = _opened(open_store)
     before = open_store.header
@@ -123,13 +124,13 @@ def remove(open_store: OpenStore, named: str, inputs: KekInputs) -> tuple[Recipi
             hint="ask another recipient to do it; " + LIST,
             effect=Effect.NOTHING_CHANGED,
         )
-    made = sealed.without_member(spec, gone.text, inputs)
-    announce(open_store, before, old, made, inputs, removed=gone.name)
-    return gone, finish(open_store, before, made[1], is_resumed=False)
+    new = sealed.without_member(spec, gone.text, inputs)
+    announce(open_store, before, old, new, inputs, removed=gone.name)
+    return gone, finish(open_store, before, new[1], is_resumed=False)
 
 
 def readable_keys(open_store: OpenStore) -> Iterator[ReadableKey]:
-    """Yield all keys of the store: each recipient could read each of them."""
+    """Yield all keys of the store: every recipient could read every key."""
     for stored in open_store.store.scan():
         try:
             tail = key_of(stored).current.tail
@@ -139,10 +140,10 @@ def readable_keys(open_store: OpenStore) -> Iterator[ReadableKey]:
 
 
 def found_kek(open_store: OpenStore) -> Acceptance:
-    """Return the KEK that the store has now, opened by an identity of the user's, whatever is remembered of it.
+    """Return the store's present KEK, opened with the user's identity, without comparing it with the remembered one.
 
     Raises:
-        CannotOpen: it is missing, or its list of recipients was changed.
+        CannotOpen: it cannot be opened, or its list of recipients was changed.
     """
     spec = open_store.header["kek"]
     kek = load(spec, open_store.inputs_for(spec))
@@ -152,12 +153,12 @@ def found_kek(open_store: OpenStore) -> Acceptance:
 
 
 def accept(open_store: OpenStore, found: Acceptance) -> None:
-    """Remember the KEK that the store has now in place of the one that was remembered."""
+    """Remember the store's present KEK in place of the one that was remembered."""
     remember(open_store.known, open_store.store, open_store.header, found.kek)
 
 
 def _opened(open_store: OpenStore) -> tuple[Document, LocalKek]:
-    """Return the list of recipients as it now is, verified, and the KEK."""
+    """Return the spec with the present list of recipients, after verifying it, and the KEK."""
     spec = _shared(open_store, open_store.refreshed_header().document)
     kek = open_store.kek(str(spec.get("kid")))
     if not isinstance(kek, LocalKek):
@@ -180,7 +181,7 @@ def _shared(open_store: OpenStore, header: Document) -> Document:
 
 
 def _found(spec: Document, named: str) -> Recipient:
-    """Return the recipient that is meant. A comment is enough where only one has it."""
+    """Return the recipient with this text, or the only one with this comment."""
     words = " ".join(named.split()[:2] if named.startswith("ssh-") else named.split()[:1])
     members = [member.recipient for member in sealed.listed(spec)]
     found = [recipient for recipient in members if recipient.text == words]
@@ -195,10 +196,10 @@ def _found(spec: Document, named: str) -> Recipient:
 
 
 def _resumed(open_store: OpenStore, header: Document, gone: Recipient, inputs: KekInputs) -> Kek:
-    """Return the KEK of the removal of this recipient that was not finished.
+    """Return the new KEK of an unfinished removal of this recipient.
 
     Raises:
-        Conflict: what is under way is something else. CannotOpen: a recipient did not put it there.
+        Conflict: another change of the KEK is unfinished. CannotOpen: no recipient wrote it into the header.
     """
     spec = header["next_kek"]
     if spec.get("source") != "recipients" or _texts(header["kek"]) - _texts(spec) != {gone.text}:

@@ -1,6 +1,7 @@
-"""Moving a store to another KEK: every account's data key is wrapped anew, and the sealed records stay as they are.
+"""Moves a store to another KEK: wraps every account's data key again, and leaves the sealed records unchanged.
 
-Owns: the order that makes it safe to kill: the header names both KEKs while it lasts. Must not: know where a KEK lives.
+Owns: the order of the steps, which makes a re-keying safe to kill: the header names both KEKs until its end. Must not:
+know where a KEK is kept.
 """
 
 from __future__ import annotations
@@ -32,29 +33,27 @@ from kojikey.sealing.kek.base import Kek, KekInputs, LocalKek
 from kojikey.sealing.kek.registry import describe, discard, load, make, same_source, typed_source, wrapped_kid
 from kojikey.stores.base import Change, Stored
 
-_NAMED = 10  # accounts, in one message
+_NAMED = 10  # at most this many accounts in a message
 
 
 def rekey(open_store: OpenStore, *, source: str, new_inputs: KekInputs) -> RekeyResult:
-    """Wrap every account's data key with another KEK; the sealed records stay as they are.
+    """Wrap every account's data key with the KEK of another source; the sealed records are unchanged.
 
-    Safe to kill: the header names both KEKs while it lasts, and each account is wrapped by one or the other. Running
-    it again finishes. Accounts that were wrapped anew stay so. The KEK that the store has already changes nothing, or
-    only where it comes from.
-
-    One that was announced is given up for another while no account is wrapped with its KEK.
+    Safe to kill: the header names both KEKs until the end, and each account is wrapped with one of them. Running it
+    again finishes it. If the source has the store's own KEK, only the place of the KEK changes. An unfinished re-keying
+    is given up for another one if no account is wrapped with its KEK yet.
 
     Raises:
-        Conflict: a re-keying to another source is under way, or someone changed the header meanwhile.
-        CannotOpen: the old or the new KEK is not available; or some accounts' records were damaged, and all the others
-            are done. StoreUnavailable: what was done so far stays.
+        Conflict: a re-keying to another source is under way, or somebody changed the header meanwhile.
+        CannotOpen: the old or the new KEK is not available; or some accounts' records are damaged, and the others are
+            wrapped with the new KEK. StoreUnavailable: accounts that were wrapped again stay so.
     """
     before = open_store.refreshed_header().document
     under_way = before.get("next_kek")
     kek = _resumed(open_store, under_way, source, new_inputs) if under_way else None
     is_resumed = kek is not None
     if kek is None:
-        old = open_store.kek(str(before["kek"].get("kid")))  # must be there: otherwise stop before anything changes
+        old = open_store.kek(str(before["kek"].get("kid")))  # raises before anything changes, if it is not available
         spec, kek = make(source, store_id=open_store.store_id, inputs=new_inputs)
         if spec == before["kek"] and not under_way:
             return _unchanged(open_store, spec)
@@ -63,9 +62,12 @@ def rekey(open_store: OpenStore, *, source: str, new_inputs: KekInputs) -> Rekey
 
 
 def finish(open_store: OpenStore, before: Document, kek: Kek, *, is_resumed: bool) -> RekeyResult:
-    """Wrap with a KEK that was announced what is not yet, and make it the store's only one. Raises as :func:`rekey`."""
+    """Wrap the remaining accounts with an announced KEK, and make it the store's only one.
+
+    ``before`` is the header as it was before the re-keying. Raises the errors of :func:`rekey`.
+    """
     open_store.adopt(kek)
-    # From here on new accounts are wrapped with the new KEK: they are saved only if the header did not change.
+    # No new account gets the old KEK any more: an account is created only if the header did not change meanwhile.
     rewrapped, already, damaged = _rewrap_all(open_store, kek)
     if damaged:
         raise _left_over(damaged, rewrapped + already)
@@ -87,7 +89,7 @@ def _left_over(damaged: list[str], done: int) -> CannotOpen:
     names = ", ".join(map(validators.shown, damaged[:_NAMED]))
     more = f" and {len(damaged) - _NAMED} more" if len(damaged) > _NAMED else ""
     return CannotOpen(
-        f"the records of these accounts were changed outside kojikey, and were not wrapped anew: {names}{more}; "
+        f"the records of these accounts were changed outside kojikey, and were not wrapped again: {names}{more}; "
         f"{done} accounts are done, and the store keeps both KEKs",
         hint=Hint(
             "restore each from a backup, or give it up with ",
@@ -98,16 +100,16 @@ def _left_over(damaged: list[str], done: int) -> CannotOpen:
 
 
 def _resumed(open_store: OpenStore, spec: Document, source: str, inputs: KekInputs) -> Kek | None:
-    """Return the KEK of the re-keying under way; None where another may take its place, for no account has it yet.
+    """Return the KEK of the unfinished re-keying; None if it is given up, because no account is wrapped with it yet.
 
     Raises:
-        Conflict, CannotOpen: it is another one, or not available, and there are accounts that use it.
+        Conflict, CannotOpen: it has another source or is not available, and some accounts are wrapped with it.
     """
     try:
         _ensure_same_target(spec, source, inputs)
         return load_announced(open_store, spec, inputs)
     except (Conflict, CannotOpen) as error:
-        if _is_carried(open_store, str(spec.get("kid"))):
+        if _is_used(open_store, str(spec.get("kid"))):
             raise
         if inputs.warn is not None:
             inputs.warn(f"{error}; no account uses it yet, so another one replaces it")
@@ -115,10 +117,10 @@ def _resumed(open_store: OpenStore, spec: Document, source: str, inputs: KekInpu
 
 
 def load_announced(open_store: OpenStore, spec: Document, inputs: KekInputs) -> Kek:
-    """Return the KEK of a re-keying under way.
+    """Return the KEK of an unfinished re-keying.
 
     Raises:
-        CannotOpen: it is not available, or somebody other than a recipient put it there.
+        CannotOpen: it is not available, or in a store with recipients, no recipient wrote it into the header.
     """
     kek = load(spec, inputs._replace(which="announced"))
     ensure_known(open_store.known, open_store.store, open_store.header, spec, kek)
@@ -134,7 +136,7 @@ def _ensure_same_target(spec: Document, source: str, inputs: KekInputs) -> None:
         )
 
 
-def _is_carried(open_store: OpenStore, kid: str) -> bool:
+def _is_used(open_store: OpenStore, kid: str) -> bool:
     records = (stored.document.get("wrapped") for stored in open_store.store.accounts() if is_well_formed(stored))
     return any(record is not None and wrapped_kid(record) == kid for record in records)
 
@@ -143,20 +145,21 @@ def announce(
     open_store: OpenStore,
     before: Document,
     old: Kek,
-    made: tuple[Document, Kek],
+    new: tuple[Document, Kek],
     inputs: KekInputs,
     *,
     removed: str | None = None,
 ) -> None:
-    """Write a new KEK's place into the header before anything is wrapped with it, in place of one that was announced.
+    """Name a new KEK in the header before anything is wrapped with it, and give up one that was announced before.
 
-    ``before`` is the header that it was made for, and ``old`` its KEK. Where several people remember that, what follows
-    it is signed with it; ``removed`` says for whose leaving.
+    ``new`` has the spec for the header and the KEK. ``before`` is the header for which it was created, and ``old`` the
+    KEK of that header. In a store with recipients, a statement that the new KEK follows the old one is signed with the
+    old one; ``removed`` is the recipient that is removed with this change.
 
     Raises:
-        ChangedMeanwhile: somebody else changed the KEK, or who has it, since then.
+        ChangedMeanwhile: somebody else changed the KEK or its recipients meanwhile.
     """
-    spec, kek = made
+    spec, kek = new
     statement = _statement(open_store, before, old, kek, removed)
     try:
         swap_header(open_store, lambda header: _announced(header, before, spec, statement))
@@ -177,15 +180,15 @@ def _statement(open_store: OpenStore, before: Document, old: Kek, kek: Kek, remo
 def _announced(header: Document, before: Document, spec: Document, statement: Document | None) -> Document:
     instead_of = before.get("next_kek")
     if header.get("next_kek") != instead_of or header["kek"] != before["kek"]:
-        raise ChangedMeanwhile(HEADER)  # another re-keying began, or even ended
-    # An account may have been made with the one that is given up, just before this: it stays named until the end.
+        raise ChangedMeanwhile(HEADER)  # another re-keying began or ended
+    # An account may have been created with the given-up KEK just before this, so the header names it until the end.
     given_up = {"given_up": [*header.get("given_up", ()), instead_of]} if instead_of else {}
-    said = {"successions": [*successions(header)[1 - MOST_SUCCESSIONS :], statement]} if statement else {}
-    return {**header, "next_kek": spec, **given_up, **said}
+    statements = {"successions": [*successions(header)[1 - MOST_SUCCESSIONS :], statement]} if statement else {}
+    return {**header, "next_kek": spec, **given_up, **statements}
 
 
 def swap_header(open_store: OpenStore, change: Callable[[Document], Document]) -> None:
-    """Change the header, again where somebody who added an account was first."""
+    """Change the header, and repeat that if somebody else changed it first. ``change`` returns the new header."""
 
     def read() -> tuple[Stored, Document]:
         stored = open_store.refreshed_header()
@@ -201,7 +204,7 @@ def swap_header(open_store: OpenStore, change: Callable[[Document], Document]) -
 
 
 def _rewrap_all(open_store: OpenStore, kek: Kek) -> tuple[int, int, list[str]]:
-    """Wrap all accounts that can be; return how many were, how many were done, and which records are damaged."""
+    """Wrap all accounts with a KEK; return how many were wrapped, how many had it already, and the damaged ones."""
     rewrapped, already = 0, 0
     damaged: list[str] = []
     for stored in open_store.store.accounts():
@@ -221,10 +224,10 @@ def _rewrap_all(open_store: OpenStore, kek: Kek) -> tuple[int, int, list[str]]:
 
 
 def _rewrap(open_store: OpenStore, account: str, kek: Kek) -> None:
-    """Wrap an account's data key with another KEK, with an event that says why; safe to repeat.
+    """Wrap an account's data key with another KEK, and record an event with the reason. Safe to repeat.
 
     Raises:
-        Conflict: another re-keying took the place of this one meanwhile.
+        Conflict: another re-keying replaced this one meanwhile.
     """
     ledger = Ledger(open_store)
 
@@ -232,22 +235,22 @@ def _rewrap(open_store: OpenStore, account: str, kek: Kek) -> None:
         before = stored.document["wrapped"] if stored else None
         if stored is None or before is None or wrapped_kid(before) == kek.kid:
             return
-        # Only while the header names the new KEK: another re-keying may have taken the place of this one.
+        # Only while the header names the new KEK: another re-keying may have replaced this one.
         header = open_store.refreshed_header()
         if open_store.target_spec.get("kid") != kek.kid:
             raise Conflict("another re-keying replaced this one; what was done so far is kept")
         data_key = open_store.data_key(account, before)
         wrapped = kek.wrap(data_key, store=open_store.store_id, account=account)
         sealer = Sealer(data_key, store=open_store.store_id, account=account)
-        named = Change(HEADER, header.document, header.revision, keeps=True)
-        made = Plan((named,), (_draft(header.document, kek),))
-        ledger.commit(account, made, {**stored.document, "wrapped": wrapped}, stored.revision, sealer)
+        unmoved = Change(HEADER, header.document, header.revision, keeps=True)
+        plan = Plan((unmoved,), (_draft(header.document, kek),))
+        ledger.commit(account, plan, {**stored.document, "wrapped": wrapped}, stored.revision, sealer)
 
     ledger.retried(account, attempt)
 
 
 def _draft(header: Document, kek: Kek) -> EventDraft:
-    """Return the event of a re-wrapping: that a recipient was removed, where that is what the KEK was changed for."""
+    """Return the event of an account that is wrapped again: ``recipient_removed`` if that is the reason for the KEK."""
     for statement in successions(header):
         if isinstance(statement, dict) and statement.get("to") == kek.kid:
             removed = statement.get("removed")
@@ -257,7 +260,7 @@ def _draft(header: Document, kek: Kek) -> EventDraft:
 
 
 def _conclude(open_store: OpenStore, kek: Kek) -> None:
-    """Make the new KEK the store's only one, unless another process that did the same was first."""
+    """Make the new KEK the store's only one, unless another process has done that already."""
 
     def concluded(header: Document) -> Document:
         spec = header.get("next_kek")

@@ -1,6 +1,6 @@
-"""Keeping a store's KEK in the kernel's keyring for a time, so that its passphrase is asked for once and not each time.
+"""Keeps a store's KEK in the kernel's keyring for a time, so that its passphrase is asked for once and not each time.
 
-Owns: which stores that makes sense for, and until when. Must not: write anything to a disk.
+Owns: which stores can be unlocked, and for how long. Must not: write anything to a disk.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ REKEY_TO_KEYCHAIN = next_step("store rekey", "--kek", "keychain")
 
 @dataclass(frozen=True, slots=True)
 class Unlocked:
-    """Until when a store opens without its passphrase, and the keyring (``session`` or ``user``) that its KEK is in."""
+    """The time until which a store opens without its passphrase, and the keyring (``session`` or ``user``)."""
 
     until: str
     ring: str
 
 
 def ensure_unlockable(open_store: OpenStore) -> None:
-    """Check, before a passphrase is asked for, that the store has one and that its KEK can be kept.
+    """Check that a store has a passphrase and that its KEK can be kept, before the passphrase is asked for.
 
     Raises:
-        UsageError: the store's KEK is no passphrase, or this system has no keyring for it.
+        UsageError: the store's KEK is not a passphrase, or this system has no keyring for it.
     """
     if any(spec.get("source") != "passphrase" for spec in open_store.specs_in_use()):
         raise UsageError(
@@ -45,10 +45,10 @@ def ensure_unlockable(open_store: OpenStore) -> None:
 
 
 def unlock(open_store: OpenStore, *, duration: timedelta) -> Unlocked:
-    """Ask for the store's passphrase and keep its KEK for a time; during a re-keying, both KEKs that are in use.
+    """Ask for the store's passphrase and keep its KEK for a time; during a re-keying, both KEKs in use.
 
     Raises:
-        UsageError: as :func:`ensure_unlockable`. CannotOpen: the passphrase is missing or wrong; nothing was kept.
+        UsageError: as for :func:`ensure_unlockable`. CannotOpen: the passphrase is missing or wrong; nothing was kept.
     """
     ensure_unlockable(open_store)
     specs = open_store.specs_in_use()
@@ -67,17 +67,17 @@ def unlock(open_store: OpenStore, *, duration: timedelta) -> Unlocked:
 
 
 def lock() -> int:
-    """Drop the KEKs of all stores that are kept, and return how many they were."""
+    """Drop the KEKs of all stores from the keyring, and return their number."""
     return kernel_keyring.drop_all()
 
 
 def forget(spec: Document) -> None:
-    """Drop the KEK that a spec names, where it is kept: the store has another one now."""
+    """Drop the KEK that a spec names from the keyring, because the store has another one now."""
     kernel_keyring.drop(str(spec.get("kid")))
 
 
 def unlocked(spec: Document) -> Unlocked | None:
-    """Return whether the KEK that a spec names is kept, without opening anything."""
+    """Return how the keyring keeps the KEK that a spec names, None if it does not. Opens nothing."""
     if spec.get("source") != "passphrase":
         return None
     kept = kernel_keyring.kept(str(spec.get("kid")))

@@ -227,7 +227,7 @@ def text_member(spec: Spec, name: str) -> str:
         RecordChanged: it is missing or something else.
     """
     value = spec.get(name)
-    # it will be displayed: whoever can write to the store must not send escape sequences to a terminal
+    # it is displayed, and a writer of the store must not send escape sequences to a terminal
     if not isinstance(value, str) or not value or not value.isprintable():
         raise RecordChanged("header", f"does not say where its KEK lives (its {name} is damaged)")
     return value
