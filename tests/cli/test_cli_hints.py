@@ -184,6 +184,27 @@ def test_a_mistake_in_an_option_is_met_with_what_to_type_instead(kojikey: Progra
     assert "kojikey --help" not in ended.err
 
 
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("-- list", "try: kojikey list"),
+        ("-- run -- true", "try: kojikey run -- true"),
+        ("account -- list --json", "try: kojikey account list --json"),
+        ("-a x -- list", "try: kojikey list -a x"),
+        ("--", "try: kojikey --help"),
+        ("- list", "did you mean kojikey list?"),
+        ("LIST", "did you mean kojikey list?"),
+        ("config show", "did you mean kojikey config get?"),
+    ],
+)
+def test_what_stands_before_a_command_is_no_bug_and_the_hint_has_the_right_order(
+    kojikey: Program, words: str, hint: str
+) -> None:
+    ended = kojikey(*words.split())
+    assert (ended.code, ended.err.splitlines()[-1].strip()) == (2, hint)
+    assert ("--json" in words) == ended.out.startswith("{")
+
+
 def test_only_a_hint_that_can_be_typed_as_a_whole_line_begins_with_try(kojikey: Program) -> None:
     assert "\n  try: kojikey add elevenlabs\n" in kojikey("get", "elevenlabs", "--reveal").err
     assert "\n  kojikey providers lists them: elevenlabs, " in kojikey("list", "nowhere").err

@@ -35,10 +35,13 @@ def _without_command(tokens: list[str]) -> CommandLine:
     """Read a line that does not begin with a command: options come first, or there is no command."""
     group = tokens[:1] if tokens[:1] and tokens[0] in GROUPS else []
     early = _leading_options(tokens[len(group) :])
-    found = find([*group, *tokens[len(group) + len(early) :]]) if early else None
+    after = tokens[len(group) + len(early) :]
+    is_early_end = after[:1] == ["--"]
+    words = after[is_early_end:]
+    found = find([*group, *words]) if early or is_early_end else None
     command, rest = found or (None, [])
     doubt = Doubt.OPTIONS_FIRST if found else Doubt.NO_COMMAND
-    options = tokens[: tokens.index("--")] if "--" in tokens else tokens
+    options = early + (words[: words.index("--")] if "--" in words else words)
     flags = frozenset(
         option for option in COMMON if isinstance(option, Flag) and any(flag in options for flag in option.flags)
     )
@@ -50,7 +53,7 @@ def _leading_options(tokens: list[str]) -> list[str]:
     """Return the options that the tokens begin with, and the values of those that every command takes."""
     valued = {flag for option in COMMON if not isinstance(option, Flag) for flag in option.flags}
     index = 0
-    while index < len(tokens) and tokens[index].startswith("-") and tokens[index] != "--":
+    while index < len(tokens) and tokens[index].startswith("-") and tokens[index] not in ("-", "--"):
         index += 2 if tokens[index] in valued else 1
     return tokens[:index]
 

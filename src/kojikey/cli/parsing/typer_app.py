@@ -33,7 +33,8 @@ _SYNONYMS = {
     "ls": "list", "show": "list", "rm": "remove", "delete": "remove", "del": "remove", "login": "add", "new": "add",
     "create": "add", "verify": "test", "validate": "test", "exec": "run", "renew": "rotate", "replace": "rotate",
     "reveal": "get", "print": "get", "log": "audit", "init": "store init", "store ls": "store list",
-    "account ls": "account list", "accounts": "account list",
+    "account ls": "account list", "accounts": "account list", "store show": "store info", "config list": "config get",
+    "config show": "config get",
 }  # fmt: skip
 _DELETING = frozenset({"remove", "account remove", "store revoke", "lock"})
 """Commands that are suggested only for a word that is nearly their name."""
@@ -46,7 +47,7 @@ def read(line: CommandLine) -> Call | None:
         UsageError: the command line is wrong. The message repeats no argument that may be a key.
     """
     refuse(line.own)
-    if line.doubt is Doubt.OPTIONS_FIRST and line.early[0] not in _HELP:
+    if line.doubt is Doubt.OPTIONS_FIRST and not any(word in _HELP for word in line.early[:1]):
         raise _options_first(line)
     if not line.tokens or (len(line.tokens) == 1 and line.tokens[0] in registry.GROUPS):
         show_help(line.tokens, is_plain=False)
@@ -95,13 +96,14 @@ def _help(names: list[str], *, drawn: bool) -> str:
 
 def _options_first(line: CommandLine) -> UsageError:
     """Return the error about options before the command; its hint has the words in the right order."""
-    if line.early[0] in _VERSION:
-        return _version_misplaced(line.early[0])
+    for word in line.early[:1]:
+        if word in _VERSION:
+            return _version_misplaced(word)
     name = str(line.name)
     ordered = [*name.split(), *line.early, *line.rest]
     is_plain = all(_PLAIN_WORD.fullmatch(word) and not has_password(word) for word in ordered)
     return UsageError(
-        f"options follow their command, here {name}",
+        f"options follow their command, here {name}" if line.early else f"-- follows the command, here {name}",
         hint=next_step(name, *line.early, *line.rest) if is_plain else Hint(next_step(name), ", then its options"),
         effect=Effect.NOTHING_DONE,
     )
@@ -124,7 +126,7 @@ def _usage_error(error: typer.TyperException, line: CommandLine) -> UsageError:
     if isinstance(error, typer.BadParameter):
         return _bad_value(error, line, help_hint)
     if line.doubt is Doubt.NO_COMMAND:
-        meant = _nearest_command([token for token in line.tokens if not token.startswith("-")])
+        meant = _nearest_command([token.lower() for token in line.tokens if not token.startswith("-")])
         return UsageError(
             f"{place} has no such command", hint=Hint("did you mean ", next_step(meant), "?") if meant else help_hint
         )
