@@ -265,6 +265,15 @@ class OpenStore:
         Raises:
             CannotOpen: the KEK is not available or wrong, or the data key was changed outside kojikey.
         """
+        if not self.header.get("next_kek") and not self.header.get("given_up"):
+            # There is one KEK, and unwrapping tells whether it is the right one: the record is parsed once.
+            try:
+                return self._kek_for_use(str(self.target_spec.get("kid"))).unwrap(
+                    wrapped, store=self.store_id, account=account
+                )
+            except CannotOpen:
+                if not self._refresh_header():
+                    raise
         kid = wrapped_kid(wrapped, account=account)
         is_known = self._spec_of(kid) is not None
         if not is_known:

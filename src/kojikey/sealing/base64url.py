@@ -8,7 +8,7 @@ from __future__ import annotations
 import binascii
 
 _TO_URL = bytes.maketrans(b"+/", b"-_")
-_FROM_URL = bytes.maketrans(b"-_", b"+/")
+_FROM_URL = bytes.maketrans(b"-_+/=", b"+/???")  # characters of the usual alphabet alone are in neither then
 
 
 def encode(data: bytes) -> str:
@@ -22,16 +22,12 @@ def decode(text: str) -> bytes:
     Raises:
         ValueError: it is padded, uses another alphabet, or has extra bits at its end. The text is not repeated.
     """
-    # isascii first: a UnicodeEncodeError would contain the text
-    data = _lenient(text) if text.isascii() else None
-    if data is None or encode(data) != text:
-        raise ValueError("not canonical base64url")
-    return data
-
-
-def _lenient(text: str) -> bytes | None:
-    padded = text.encode("ascii").translate(_FROM_URL) + b"=" * (-len(text) % 4)
-    try:
-        return binascii.a2b_base64(padded)
-    except binascii.Error:
-        return None
+    if text.isascii():  # a UnicodeEncodeError would contain the text
+        padded = text.encode("ascii").translate(_FROM_URL) + b"=" * (-len(text) % 4)
+        try:
+            data = binascii.a2b_base64(padded)
+        except binascii.Error:
+            data = b""
+        if binascii.b2a_base64(data, newline=False) == padded:
+            return data
+    raise ValueError("not canonical base64url")

@@ -81,9 +81,10 @@ class Sealer(NotSerialisable):
             RecordChanged: it was changed, or belongs to another place. RecordUnsupported: it has an unknown form.
         """
         place = self._place(provider, version, base_url)
-        parsed = parse(record, VERSION_PLACE, where=str(place))
-        refuse_other_place(parsed.place, place._asdict(), where=str(place))
-        return _secret(opened(self._data_key, parsed, where=str(place)), where=str(place))
+        where = str(place)
+        parsed = parse(record, VERSION_PLACE, where=where)
+        refuse_other_place(parsed.place, place._asdict(), where=where)
+        return _secret(opened(self._data_key, parsed, where=where), where=where)
 
     def fingerprint(self, secret: Secret) -> str:
         """Return the fingerprint of a key, 12 hex characters: equal for equal keys of this account.

@@ -88,7 +88,7 @@ def parse(text: str, members: Members, *, where: str) -> Record:
         raise RecordChanged(where, "is damaged: it has an encrypted key, which the algorithm dir does not allow")
     kid, place = header["kid"], header["kjk"]
     _check_place(place, members, where)
-    record = Record(protected, kid, place, *(_bytes(part, where) for part in (iv, ciphertext, tag)))
+    record = Record(protected, kid, place, _bytes(iv, where), _bytes(ciphertext, where), _bytes(tag, where))
     if len(record.iv) != IV_BYTES or len(record.tag) != TAG_BYTES:
         raise RecordChanged(where, "is damaged")
     return record
