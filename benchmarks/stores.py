@@ -204,9 +204,7 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="also with 100,000 keys")
     parser.add_argument("--only", choices=sorted(ENGINES), help="one engine")
     options = parser.parse_args()
-    print(
-        f"medians of {options.runs} runs (a scan: 3 to 21) in milliseconds, and the ratio of kojikey to the engine alone"
-    )
+    print(f"medians of {options.runs} runs (a scan: 3 to 21) in milliseconds, and the ratio to the engine alone")
     print(f"{'store':<12}{'keys':>9}  {'operation':<17}{'kojikey':>10}{'alone':>10}{'ratio':>8}")
     for name, engine in ENGINES.items():
         for size in (1, 1_000, 100_000) if options.full else (1, 1_000):
