@@ -92,13 +92,15 @@ def details() -> str:
 
 
 def providers() -> str:
-    """Return the table of the providers whose models are used: Koji's two first."""
+    """Return the table of Koji's two providers, and the names of the others whose models are used."""
     rows = [
         f"| `{name}` | {cell(definition.purpose)} | {quoted(definition.env)} |"
         for name, definition in definitions()
-        if not name.endswith("_admin")
+        if name in KOJI
     ]
-    return "\n".join(["| provider | for | variables that `kojikey run` sets |", "|---|---|---|", *rows]) + "\n"
+    others = [name for name, _ in definitions() if name not in KOJI and not name.endswith("_admin")]
+    table = ["| provider | for | variables that `kojikey run` sets |", "|---|---|---|", *rows]
+    return "\n".join([*table, "", *textwrap.wrap(f"And {len(others)} more: {quoted(others)}.", 120)]) + "\n"
 
 
 def variables() -> str:
