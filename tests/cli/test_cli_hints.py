@@ -281,7 +281,7 @@ def test_a_store_that_is_not_there_is_made_by_the_url_that_named_it(
         def _open(self) -> Stored:
             raise StoreNotFound(self.place)
 
-    monkeypatch.setattr(registry, "_others", lambda _: lambda _: Elsewhere())
+    monkeypatch.setattr(registry, "_from_other_package", lambda _: lambda _: Elsewhere())
     ended = kojikey("list", "--store", "other://box/1", "--json")
     assert (ended.code, ended.error["hint"]) == (5, "kojikey store init other://box/1 --kek SOURCE")
     url = f"sqlite://{tmp_path}/x.db"
