@@ -63,7 +63,7 @@ VERBS: dict[str, Callable[[Store], object]] = {
     "revisions": lambda store: store.revisions("acme", "elevenlabs"),
     "close": lambda store: store.close(),
 }
-OF_ONE_ENGINE = {"leave_to_parent", "owner_policy"}
+OF_ONE_ENGINE = {"is_in_place", "leave_to_parent", "owner_policy"}
 """Verbs that ask no engine unless an adapter has its own: they are tested with that adapter."""
 
 
