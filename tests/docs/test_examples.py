@@ -110,9 +110,9 @@ def test_a_store_of_your_own_passes_the_suite_as_its_page_says(tmp_path: Path) -
     assert int(re.findall(r"(\d+) passed", ended.stdout)[0]) > 30
 
 
-def test_the_budgets_are_those_that_are_measured() -> None:
+def test_the_limits_are_those_that_are_measured() -> None:
     source = (ROOT / "benchmarks" / "startup.py").read_text(encoding="utf-8")
-    budgets = re.findall(r'Budget\("[^"]+", \(KOJIKEY.*?\), ([\d.]+)\)', source)
+    budgets = re.findall(r'Limit\("[^"]+", \(KOJIKEY.*?\), ([\d.]+)\)', source)
     page = PAGES["docs/performance.md"]
     table = page[page.index("| command | at most |") :].partition("\n\n")[0]
     assert [row.strip("| ").split("|")[1].strip() for row in table.splitlines()[2:]] == budgets
