@@ -49,6 +49,25 @@ def test_keys_are_tested_and_added_in_the_order_of_the_lines(kojikey: Program) -
     assert kojikey("audit", "--verify", "--all-accounts").code == 0
 
 
+def test_the_first_key_of_a_new_account_is_marked_and_the_new_accounts_are_named(kojikey: Program) -> None:
+    lines = [line(kojikey, "a1"), line(kojikey, "a1", provider="google_gemini")]
+    lines += [line(kojikey, f"b{number:02}") for number in range(11)]
+    ended = added(kojikey, lines, "--no-test", "--concurrency", "1")
+    assert [row["new_account"] for row in results(ended)] == [True, False, *[True] * 11]
+    names = ", ".join(["a1", *(f"b{number:02}" for number in range(9))])
+    assert ended.err.endswith(f"kojikey: 12 new accounts: {names} and more\n")
+    again = added(kojikey, lines, "--no-test")
+    assert ("new account" in again.err, [row.get("new_account") for row in results(again)]) == (False, [None] * 13)
+
+
+def test_the_document_of_a_first_key_says_that_its_account_is_new(kojikey: Program) -> None:
+    def document(provider: str) -> dict[str, Any]:
+        key = kojikey.key(provider).key
+        return kojikey("add", provider, "--stdin", "--no-test", "-a", "acme", "--json", stdin=key).result
+
+    assert [document(provider)["new_account"] for provider in ("elevenlabs", "google_gemini")] == [True, False]
+
+
 def test_a_second_run_changes_nothing(kojikey: Program) -> None:
     lines = [line(kojikey, "a1"), line(kojikey, "a2", provider="google_gemini")]
     added(kojikey, lines)

@@ -91,13 +91,17 @@ def _save(open_store: OpenStore, new: NewKey, verdict: Verdict | None) -> Change
         change = Change(key_ref(account, provider), key.as_document(), None)
         return Plan((change,), (event_draft("added", provider, key.current, verdict),))
 
+    ledger = Ledger(open_store)
     try:
-        Ledger(open_store).record(account, plan)
+        ledger.record(account, plan)
     except ChangedMeanwhile as lost:
         if lost.ref != key_ref(account, provider):
             raise
         raise KeyExists(account, provider) from None
-    return ChangeResult(account, provider, "added", tail_of(new.secret.reveal()), 1, key=saved[0], verdict=verdict)
+    return ChangeResult(
+        account, provider, "added", tail_of(new.secret.reveal()), 1, key=saved[0], verdict=verdict,
+        is_new_account=ledger.has_created_account,
+    )  # fmt: skip
 
 
 def _sealed_key(new: NewKey, sealer: Sealer, verdict: Verdict | None) -> Key:

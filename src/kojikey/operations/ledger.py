@@ -69,6 +69,8 @@ class Ledger:
     def __init__(self, open_store: OpenStore) -> None:
         self._open_store, self._store = open_store, open_store.store
         self._unsaved: tuple[str, str] | None = None  # a new account's name and its wrapped data key
+        self.has_created_account = False
+        """Whether the last change by :meth:`record` created its account."""
 
     def record(self, account: str, plan: Plan | Callable[[Sealer], Plan]) -> tuple[Stored, ...]:
         """Make a plan's changes, append its events to the account's chain, and bind the chain's end, in one commit.
@@ -88,6 +90,7 @@ class Ledger:
             made = plan if isinstance(plan, Plan) else plan(sealer)
             whole = made._replace(changes=(*made.changes, *unmoved))
             written = self.commit(account, whole, document, stored.revision if stored else None, sealer)
+            self.has_created_account = bool(unmoved)
             return written[: len(made.changes)]
 
         return self.retried(account, attempt)

@@ -66,7 +66,7 @@ class ChangeResult(Struct, frozen=True):
     ``version`` is the number of the version that was changed. ``key`` is the key as it is now in the store (for a
     removal: as it was), None if nothing was saved. ``unsigned``: the audit event is not signed, because the KEK was not
     available. ``unrecorded``: there is no event, because the account's own record is damaged. ``settings`` names the
-    settings that ``set`` changed.
+    settings that ``set`` changed. ``is_new_account``: the account did not exist before.
     """
 
     account: str
@@ -80,6 +80,7 @@ class ChangeResult(Struct, frozen=True):
     unrecorded: bool = False
     settings: tuple[str, ...] = ()
     at_provider: ProviderReport | None = None
+    is_new_account: bool = False
 
 
 class TestResult(Struct, frozen=True):

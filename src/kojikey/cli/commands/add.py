@@ -45,7 +45,6 @@ def add(call: Call) -> int:
     open_store = wiring.open_chosen_store(context.settings, context.person)
     ensure_absent(open_store, account=context.account, provider=provider)
     destination = wiring.prepare_destination(open_store, context.settings, context.person, account=context.account)
-    is_new_account = not open_store.has_account(context.account)
     secret = key_input.read_clean_key(context, definition, catalog)
     target = Target(
         provider,
@@ -58,11 +57,11 @@ def add(call: Call) -> int:
     new = NewKey(context.account, target, secret, settings)
     result = run_operation(add_key(destination, new, test=test, approve=approve))
     place = wiring.store_place(context.settings)
-    lines = _lines(result, definition, place, is_new_account=is_new_account)
+    lines = _lines(result, definition, place)
     return change_output.show(context, result, lines, approval=approve)
 
 
-def _lines(result: ChangeResult, definition: Definition, place: str, *, is_new_account: bool) -> list[str]:
+def _lines(result: ChangeResult, definition: Definition, place: str) -> list[str]:
     """Return the lines under the result: what was done, and what to type next."""
     from kojikey.cli.commands.change_output import option_allowing
 
@@ -73,7 +72,7 @@ def _lines(result: ChangeResult, definition: Definition, place: str, *, is_new_a
             lines.append(f"{option_allowing(result.verdict).spelling} saves it anyway")
         return lines
     is_ours = provider in BUILT_IN
-    account = f"the new account {result.account}" if is_new_account else f"account {result.account}"
+    account = f"the new account {result.account}" if result.is_new_account else f"account {result.account}"
     return [
         f"saved as version 1 for {account}, sealed in {place}",
         f"used for {definition.purpose}; {definition.company} bills it" + (", Koji does not" if is_ours else ""),

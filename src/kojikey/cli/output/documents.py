@@ -79,6 +79,8 @@ def change_fields(result: ChangeResult) -> Document:
         document["test"] = verdict_fields(result.verdict)
     if result.at_provider is not None:
         document |= provider_fields(result.at_provider)
+    if result.action == "added":
+        document["new_account"] = result.is_new_account
     if result.action == "removed":
         document |= {"source": source_without_key(result.provider), "audit_signed": not result.unsigned}
     if result.action == "changed":

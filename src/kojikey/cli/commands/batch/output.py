@@ -27,6 +27,7 @@ from kojikey.operations.rotating_many import Done, Failed, Line, LineResult, Pla
 _READ_AT_ONCE = 64 * 1024
 _FAILED = "failed"
 _REFUSED = "refused"
+_NAMED = 10  # new accounts that the summary names
 """The action of a line that is malformed, or whose key was not saved because of its test."""
 _ADD_ORDER = (Exit.KEY_FAILED, Exit.USAGE, Exit.CONFLICT)
 
@@ -39,7 +40,8 @@ class BatchOutput:
         self.command = context.call.command.name
         self.codes: list[Exit] = []  # each once, in the order of the lines
         self.counts: dict[str, int] = {}
-        self.finished = self.failed = self.read = 0
+        self.finished = self.failed = self.read = self.new_accounts = 0
+        self.some_new_accounts: list[str] = []
         self.is_at_end = False
         self.lost = ""
         self._progress = Progress(total, is_shown=context.terminal.has_bar and not context.call.get(DRY_RUN))
@@ -80,6 +82,9 @@ class BatchOutput:
             self.codes.append(code)
         what = str(document.get("action") or document.get("would") or _FAILED)
         self.counts[what] = self.counts.get(what, 0) + 1
+        if isinstance(item, Done) and item.result.is_new_account:
+            self.new_accounts += 1
+            self.some_new_accounts += [item.result.account] if self.new_accounts <= _NAMED else []
         self.failed += code is not Exit.OK
         opening = self._opening()
         self.finished += 1
@@ -109,6 +114,9 @@ class BatchOutput:
         terminal = self.context.terminal
         lines = counted(self.finished, "line")
         terminal.note(lines + (f": {counts}" if counts else ""))
+        if self.new_accounts:
+            more = " and more" if self.new_accounts > _NAMED else ""
+            terminal.note(f"{counted(self.new_accounts, 'new account')}: {', '.join(self.some_new_accounts)}{more}")
         if failure:
             failure.say()
         if terminal.json:
