@@ -234,7 +234,7 @@ def test_a_key_that_an_earlier_release_copied_is_no_alarm(
     there = SampleStore.made(lambda: MemoryStore(shared_memory))
     with monkeypatch.context() as earlier:
         earlier.setattr(
-            "kojikey.operations.store_admin.copying._happened",
+            "kojikey.operations.store_admin.copying._copied_event",
             lambda key: EventDraft("copied", key.provider, key.current.number, key.current.fingerprint),
         )
         list(copy(sample_store.open_store(), there.open_store(), accounts=(), dry_run=False))
