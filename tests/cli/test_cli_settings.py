@@ -382,6 +382,8 @@ def test_doctor_names_what_is_wrong_and_how_to_fix_it(kojikey: Program) -> None:
         (0o600, WITH_PASSWORD, 0),
         (0o640, WITH_PASSWORD, 7),
         (0o604, WITH_PASSWORD, 7),
+        (0o644, '[stores.mine]\nurl = "sqlite:///home/me/9:30@work.db"\n', 0),  # the name of a file
+        (0o644, '[stores.team]\nurl = "postgresql://h/keys?sslmode=require&password=hunter2"\n', 7),
     ],
 )
 def test_a_config_that_others_can_write_or_read_a_password_in_is_refused_until_the_hint_is_typed(
