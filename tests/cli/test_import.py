@@ -192,6 +192,28 @@ def test_nothing_to_read(kojikey: Program, folder: Path, arguments: list[str], c
     assert code in (0,) or ended.error["message"]
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("A=b\n", "kojikey: .env has no key; nothing was changed"),
+        (None, "kojikey: there is no .env and no .env.local here"),
+    ],
+)
+def test_a_dry_run_that_finds_nothing_says_so(kojikey: Program, folder: Path, text: str | None, said: str) -> None:
+    if text is not None:
+        write(folder, text)
+    ended = kojikey("import", "--dry-run")
+    assert (ended.code, ended.out, ended.err.strip()) == (0, "", said)
+
+
+def test_a_mapped_name_that_no_source_has_is_named(kojikey: Program, folder: Path) -> None:
+    write(folder, f"GROQ_API_KEY={GROQ}\nMY_KEY={OPENAI}\n")
+    ended = run(kojikey, "--map", "MY_KYE=openai", "--map", "MY_KEY=openai")
+    assert (ended.code, len(ended.results)) == (0, 2)
+    assert ended.err.count("no source has that name") == 1
+    assert "--map MY_KYE: no source has that name" in ended.err
+
+
 def test_a_virtual_environment_named_env_is_no_default_file(kojikey: Program, folder: Path) -> None:
     (folder / ".env").mkdir()
     assert run(kojikey).code == 5

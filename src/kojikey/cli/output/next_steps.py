@@ -18,7 +18,7 @@ from kojikey.model.next_step import Hint, Next
 _HELP = ("--help", "-h")
 _NAMES_ACCOUNT = ("--account", "-a", "--all-accounts", "--batch")
 _NAMES_STORE = ("--store", "-s")
-_STORE_PLACEHOLDER = "URL"  # a hint's argument for the store, left out if --store names the store
+_STORE_PLACEHOLDER = "URL"  # a hint's argument for the store, left out if --store or the environment names the store
 
 
 def completed(text: str, call: Call, settings: Settings, *, account: str | None = None) -> str:
@@ -50,7 +50,8 @@ def _complete(step: Next, call: Call, settings: Settings, account: str | None) -
         and _is_usable(store, settings)
     ):
         more += ["--store", store]
-    words = tuple(word for word in step.words if word != _STORE_PLACEHOLDER or "--store" not in more)
+    is_known = "--store" in more or (settings.store.origin not in ("option", "default") and not names_two_stores(call))
+    words = tuple(word for word in step.words if word != _STORE_PLACEHOLDER or not is_known)
     index = next((at for at, word in enumerate(words) if word.startswith("-")), len(words))
     return Next(step.command, (*words[:index], *more, *words[index:]))
 

@@ -82,8 +82,10 @@ def _read(context: Context) -> tuple[list[Source], list[Unread]]:
     if not files and not has_environment:
         if context.call[DRY_RUN]:
             return [], []
+        from kojikey.cli.commands.import_keys.output import NO_DEFAULT_FILE
+
         raise NotFound(
-            "there is no .env and no .env.local here",
+            NO_DEFAULT_FILE,
             effect=Effect.NOTHING_CHANGED,
             hint=Hint(next_step("import", "FILE"), ", or ", next_step("import", "--env"), " for the environment"),
         )

@@ -27,6 +27,7 @@ from kojikey.model.ref import Document
 _ORDER = (
     Exit.KEY_FAILED, Exit.USAGE, Exit.STORE_UNAVAILABLE, Exit.CANNOT_OPEN, Exit.CONFLICT, Exit.INDETERMINATE,
 )  # fmt: skip
+NO_DEFAULT_FILE = "there is no .env and no .env.local here"
 _PLACES_SHOWN = 10
 _LONGEST_IN_TABLE = 32
 """The most characters of a reason in the table; a longer one is printed below the table."""
@@ -81,6 +82,8 @@ def write(report: Report) -> int:
     for source in report.sources:
         for problem in source.problems:
             report.context.terminal.warn(f"{source.file}: {problem}; the rest was read")
+    for name in _unused_maps(report):
+        report.context.terminal.warn(f"--map {printable(name)}: no source has that name")
     _say_failures(report)
     if report.context.terminal.json:
         return _write_json(report)
@@ -93,6 +96,8 @@ def _say_failures(report: Report) -> None:
     files = [*map(_unread, report.unread), *report.problems]
     hint = report.error.hint if report.error and files else None
     messages = files or ([report.error.message] if report.error else [])
+    if report.is_dry_run and not messages and not report.rows:
+        report.context.terminal.note(_nothing_found(report))
     for number, message in enumerate(messages, 1):
         Failure(report.code, message, hint if number == len(messages) else None).say()
 
@@ -101,7 +106,16 @@ def _unread(source: Unread) -> str:
     return f"{printable(source.file)} was not read: {source.reason}"
 
 
+def _unused_maps(report: Report) -> list[str]:
+    """Return the names of ``--map`` that no source has: a slip, most likely."""
+    bindings = [binding for source in report.sources for binding in source.bindings]
+    known = {name for each in bindings for name in (each.name, each.group, f"{each.group}.{each.name}")}
+    return [name for pair in report.context.call[MAP] if (name := pair.rpartition("=")[0]) not in known]
+
+
 def _nothing_found(report: Report) -> str:
+    if not report.sources:
+        return NO_DEFAULT_FILE
     places = ", ".join("the environment" if source.file is None else source.file for source in report.sources)
     what = "no key that can be imported" if report.rows else "no key"
     return f"{places} has {what}; nothing was changed"
