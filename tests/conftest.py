@@ -134,7 +134,7 @@ def running_sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def sandbox(running_sandbox: Sandbox) -> Iterator[Sandbox]:
-    """Return a sandbox with nothing broken and nothing recorded; misdeeds of the client fail the test."""
+    """Return a sandbox with nothing broken and nothing recorded; faults of the client fail the test."""
     running_sandbox.forget()
     yield running_sandbox
     running_sandbox.mend()

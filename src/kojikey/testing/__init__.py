@@ -1,7 +1,7 @@
-"""For the tests of programs that use kojikey: a sandbox that plays the providers on a loopback port.
+"""For tests of programs that use kojikey: a sandbox that plays the providers on a loopback port.
 
-Needs nothing but the standard library, and neither pytest nor an HTTP client. Nothing of kojikey imports it but the
-command that starts it; it makes no requests and knows no store and no sealing.
+Needs only the standard library, neither pytest nor an HTTP client. Only the command that starts it imports it. It makes
+no requests, and knows no store and no sealing.
 """
 
 from __future__ import annotations

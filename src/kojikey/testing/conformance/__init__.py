@@ -1,7 +1,7 @@
 """The promises of :class:`kojikey.stores.base.Store` as tests, the same for every adapter.
 
-An adapter's test module subclasses :class:`StoreConformance` (one process) or :class:`SharedStoreConformance` (a place
-that processes share by URL) and gives the fixtures ``make_store`` and ``engine_errors``::
+An adapter's test module subclasses :class:`StoreConformance` (one process) or :class:`SharedStoreConformance` (a store
+that processes share by URL) and has the fixtures ``make_store`` and ``engine_errors``::
 
     class TestMyStore(SharedStoreConformance):
         page = 500  # more keys than your adapter reads at once
@@ -15,7 +15,7 @@ that processes share by URL) and gives the fixtures ``make_store`` and ``engine_
 
 With ``pytest.register_assert_rewrite("kojikey.testing.conformance")`` in a ``conftest.py`` a failure shows the values.
 
-Owns: the promises of all stores. Must not: name an engine, or be imported outside of tests (it needs pytest).
+Must not: name an engine, or be imported outside of tests (it needs pytest).
 """
 # ruff: noqa: S101, D102 - these are tests: they assert, and their names say what holds
 
@@ -25,10 +25,8 @@ import threading
 
 import pytest
 
-# Before they are imported: a failure then shows the values that were compared.
-pytest.register_assert_rewrite(
-    *(f"kojikey.testing.conformance_{part}" for part in ("documents", "scans", "errors")),
-)
+# before these modules are imported, so that a failure shows the compared values
+pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in ("documents", "scans", "errors")))
 
 from kojikey.model.errors import Conflict  # noqa: E402
 from kojikey.stores.base import Change, Store  # noqa: E402
@@ -65,7 +63,7 @@ class StoreConformance(DocumentPromises, ScanPromises, ErrorPromises):
         def watch() -> None:
             while not done.is_set():
                 counter = reader.read(COUNTER)
-                # Read after the document: there may be more events by now, and never fewer.
+                # read after the document: there may be more events by now, but never fewer
                 events = sum(1 for _ in reader.events("counter"))
                 seen.append((counter.document["count"] if counter else 0) <= events)
 
@@ -88,11 +86,11 @@ class StoreConformance(DocumentPromises, ScanPromises, ErrorPromises):
 
 
 class SharedStoreConformance(StoreConformance):
-    """The further promises of a store that processes share by its URL."""
+    """The additional promises of a store that processes share by its URL."""
 
     @pytest.fixture
     def url(self) -> str:
-        """Return the URL of the place of ``make_store``."""
+        """Return the URL of the store of ``make_store``."""
         raise NotImplementedError
 
     def test_no_increment_of_competing_processes_is_lost(self, store: Store, url: str) -> None:

@@ -1,9 +1,8 @@
 """A process that competes for a store: ``python -m kojikey.testing.conformance.contention VERB URL …``.
 
-Owns: the work of one competitor. It prints ``ready``, waits for a line, works, and prints the results.
-Must not: be imported by anything but tests.
+The process prints ``ready``, waits for a line, works, and prints the results. Must not: be imported outside of tests.
 """
-# ruff: noqa: S101 - a part of tests: it asserts, and runs this very Python
+# ruff: noqa: S101 - this is part of the tests
 
 from __future__ import annotations
 
@@ -20,7 +19,7 @@ COUNTER = account_ref("counter")
 
 
 def increment(store: Store) -> int:
-    """Add one to the shared counter and append the event of that number, as often as it takes; return the number."""
+    """Add one to the shared counter and append the event of that number, retrying conflicts; return the number."""
     while True:
         try:
             before = store.read(COUNTER)
@@ -28,15 +27,15 @@ def increment(store: Store) -> int:
             event = {"account": "counter", "seq": count, "provider": "", "time": "2026-11-23T04:47:00Z"}
             store.commit([Change(COUNTER, {"count": count}, before.revision if before else None)], [event])
         except (ChangedMeanwhile, StoreLocked):
-            continue  # nothing was changed: that is what these two promise
+            continue  # after these two errors, nothing was changed
         return count
 
 
 def compete(verb: str, url: str, arguments: Sequence[Sequence[object]]) -> list[list[str]]:
-    """Run one process for each of ``arguments``, let them go at the same time, and return the lines that each printed.
+    """Run one process for each of ``arguments``, start their work at the same time, and return the lines of each.
 
     Raises:
-        AssertionError: one of them failed.
+        AssertionError: a process failed.
     """
     processes = [
         subprocess.Popen(
@@ -65,7 +64,7 @@ def compete(verb: str, url: str, arguments: Sequence[Sequence[object]]) -> list[
 
 
 def main(verb: str, url: str, argument: str) -> None:
-    """Compete: ``increment N`` prints each number once it is acknowledged, ``create NAME`` created or exists."""
+    """Compete: ``increment N`` prints each acknowledged number, ``create NAME`` prints "created" or "exists"."""
     store = store_from_url(url)
     print("ready", flush=True)
     sys.stdin.readline()

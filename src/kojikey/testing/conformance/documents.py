@@ -1,6 +1,6 @@
-"""The promises of every store about single documents, changes made together, and events.
+"""The promises of every store about creating, single documents, several changes at once, and events.
 
-Owns: creating, reading, compare-and-swap, all-or-nothing. Must not: name an engine.
+Must not: name an engine.
 """
 # ruff: noqa: S101, D102 - these are tests: they assert, and their names say what holds
 

@@ -1,6 +1,6 @@
-"""The promises of every store about failures: only our own errors leave it, without any text of the engine.
+"""The promises of every store about failures: it raises only kojikey's own errors, without any text of the engine.
 
-Owns: an engine that fails in every verb. Must not: name an engine.
+Must not: name an engine.
 """
 # ruff: noqa: S101, D102 - these are tests: they assert, and their names say what holds
 
@@ -47,10 +47,9 @@ class ErrorPromises(StoreFixtures):
 
     @pytest.fixture
     def engine_errors(self) -> tuple[Exception, ...]:
-        """Return errors of the kinds that the adapter's engine raises, among them the one that all others are kinds of.
+        """Return errors that the adapter's engine raises, among them one of its base class; none without an engine.
 
-        Their text must not be repeated: it can hold a connection string or a row. An adapter without an engine has
-        none.
+        kojikey must not repeat their text, which can contain a connection string or a row.
         """
         raise NotImplementedError
 
@@ -111,9 +110,9 @@ class ErrorPromises(StoreFixtures):
 
 
 def _fail(store: Store, verb: str, error: Exception, *, after: int | None = None) -> None:
-    """Have an adapter's verb raise an error; one that iterates, after so many items."""
-    made = _raising(error) if verb not in _ITERATE else _breaking(error, after or 0)
-    setattr(store, f"_{verb}", made)
+    """Make an adapter's verb raise an error; a verb that iterates raises it after so many items."""
+    failing = _raising(error) if verb not in _ITERATE else _breaking(error, after or 0)
+    setattr(store, f"_{verb}", failing)
 
 
 def _raising(error: Exception) -> Callable[..., Any]:

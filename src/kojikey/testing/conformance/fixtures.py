@@ -1,6 +1,6 @@
-"""The common parts of the conformance suite: sizes, fixtures, and functions to write and compare documents.
+"""The sizes and fixtures of the conformance suite, and functions to write and compare documents.
 
-Owns: the fixture that an adapter gives. Must not: hold a test; those are in the modules beside it.
+Must not: contain a test.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ ODD_NAMES = (
 
 
 def put(store: Store, ref: Ref, document: Document, *, events: tuple[Document, ...] = ()) -> str:
-    """Write a document over whatever is there, and return its revision."""
+    """Write a document, replacing any earlier one, and return its revision."""
     before = store.read(ref)
     return store.commit([Change(ref, document, before.revision if before else None)], events)[0]
 
 
 def event(account: str, seq: int, **more: Any) -> Document:
-    """Return an event with what every event has."""
+    """Return an event with the members that every event has."""
     return {"account": account, "seq": seq, "provider": "elevenlabs", "time": "2026-11-23T04:47:00Z", **more}
 
 
@@ -42,28 +42,28 @@ def sized(size: int, **fields: Any) -> Document:
 
 
 def everything(store: Store) -> tuple[object, ...]:
-    """Return all that a store holds, to compare it before and after."""
+    """Return the whole content of a store, to compare it before and after."""
     return store.header(), list(store.accounts()), list(store.scan()), list(store.events())
 
 
 class StoreFixtures:
-    """A place, and the stores on it. The sizes may be overridden."""
+    """An empty store, and several store objects for it. The sizes may be overridden."""
 
     page = 450
     """More keys than an adapter reads at once."""
     few, many = 1_000, 3_000
-    """Sizes between which the memory of a scan does not grow."""
+    """Numbers of keys; the memory of a scan must not grow between them."""
     batch = 100
-    """Changes in one commit where many are written."""
+    """The number of changes in one commit when many are written."""
     threads, increments = 4, 25
 
     @pytest.fixture
     def make_store(self) -> Maker:
-        """Return a function that makes another store object for the same, at first empty, place."""
+        """Return a function that returns another store object for the same store, which does not exist at first."""
         raise NotImplementedError
 
     def in_order(self, store: Store, refs: list[Ref]) -> list[Ref]:
-        """Return refs in the order that the store promises: by name, or account by account as they first came."""
+        """Return refs in the order that the store promises: by name, or with the accounts in the given order."""
         if not store.partitioned:
             return sorted(refs)
         accounts = list(dict.fromkeys(ref.account for ref in refs))
@@ -71,20 +71,20 @@ class StoreFixtures:
 
     @pytest.fixture
     def another(self, make_store: Maker) -> Iterator[Maker]:
-        """Make a further store object for the place; it is closed with the test."""
-        made: list[Store] = []
+        """Return a function that returns another store object, which is closed after the test."""
+        stores: list[Store] = []
 
         def make() -> Store:
-            made.append(make_store())
-            return made[-1]
+            stores.append(make_store())
+            return stores[-1]
 
         yield make
-        for store in made:
+        for store in stores:
             store.close()
 
     @pytest.fixture
     def store(self, another: Maker) -> Store:
-        """Return a store that was just created."""
+        """Return a new store."""
         store = another()
         store.create(HEADER_DOCUMENT)
         return store

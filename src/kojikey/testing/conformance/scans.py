@@ -1,6 +1,6 @@
-"""The promises of every store about scans: order, filters, shards, changes meanwhile, memory.
+"""The promises of every store about scans: order, filters, shards, changes during a scan, memory.
 
-Owns: scans. Must not: name an engine.
+Must not: name an engine.
 """
 # ruff: noqa: S101, D102 - these are tests: they assert, and their names say what holds
 
@@ -97,7 +97,7 @@ class ScanPromises(StoreFixtures):
         for number, found in enumerate(store.scan()):
             seen.append(found.ref)
             if number % 50 == 0:
-                # the one in hand and one far ahead go, by the hand of the scanner and of another
+                # the scanning store deletes the present key, and another store one far ahead
                 store.commit([Change(found.ref, None, found.revision)])
                 ahead = writer.read(refs[-1 - number // 50])
                 assert ahead is not None
@@ -127,7 +127,7 @@ class ScanPromises(StoreFixtures):
         assert large - small < (self.many - self.few) * 1_000 / 10
 
     def _fill(self, store: Store, count: int, *, size: int = 200, start: int = 0) -> None:
-        # written in another order than it is read
+        # written in another order than a scan has
         numbers = sorted(range(start, start + count), key=lambda number: slot_of(_numbered_ref(number)))
         for at in range(0, count, self.batch):
             store.commit([_numbered(number, size) for number in numbers[at : at + self.batch]])
@@ -148,10 +148,10 @@ def _numbered(number: int, size: int) -> Change:
 
 
 def _peak_of_scanning(store: Store, count: int) -> int:
-    list(store.scan(Query(shard=(1, count))))  # what is made once (statements, caches) is not counted
+    list(store.scan(Query(shard=(1, count))))  # fills caches, which are not counted
     tracemalloc.start()
     try:
-        # The sum tells a document that came twice for another that did not come.
+        # the sum differs if one document came twice and another did not come
         numbers = [0, 0]
         for found in store.scan():
             numbers = [numbers[0] + 1, numbers[1] + found.document["number"]]

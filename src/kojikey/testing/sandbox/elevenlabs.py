@@ -1,7 +1,7 @@
-"""Plays the ElevenLabs API: which answer a request gets.
+"""Plays the ElevenLabs API: chooses the answer to a request.
 
-Owns: its paths, and the order in which it checks a request: the form of a body before the key, the
-key's permission before the resource. Must not: hold a body (answers/elevenlabs.toml).
+Owns: the paths, and the order of the checks: the form of the body before the key, the key's permission before the
+resource. Must not: contain an answer (``answers/elevenlabs.toml`` does).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _WITHOUT_KEY = {"models": "no_key_models", "voices_v1": "voices_v1"}
 
 
 def play(request: Request, path: str, caller: Caller, facts: Mapping[str, object]) -> Reply:
-    """Return what the ElevenLabs API says to a request; ``path`` is without the sandbox's prefix."""
+    """Return the reply of the ElevenLabs API to a request; ``path`` is without the sandbox's prefix."""
     endpoint, permission, voice = _route(request.method, path)
     field = _missing_field(endpoint, request.body)
     answer = _refusal(request, caller, endpoint, field) or _permitted(caller, endpoint, permission)
@@ -55,7 +55,7 @@ def _route(http_method: str, path: str) -> tuple[str, str, str]:
 
 
 def _refusal(request: Request, caller: Caller, endpoint: str, missing_field: str) -> str | None:
-    """Return the name of the refusal for the request's key, None where the key is accepted."""
+    """Return the name of the answer that refuses a request, None if its key is accepted."""
     if not endpoint:
         return "no_such_path"
     if missing_field:
@@ -74,7 +74,7 @@ def _permitted(caller: Caller, endpoint: str, permission: str) -> str | None:
 
 
 def _missing_field(endpoint: str, body: bytes) -> str:
-    """Return the field that is reported as missing before the key is checked, empty where there is none."""
+    """Return the field that is reported as missing before the key is checked, ``""`` if there is none."""
     if endpoint == "text_to_speech":
         try:
             document = json.loads(body)

@@ -1,7 +1,7 @@
-"""Plays the Gemini API: which answer a request gets.
+"""Plays the Gemini API: chooses the answer to a request.
 
-Owns: its paths, and the order in which it checks a request. Must not: hold a body (answers/google_gemini.toml). A key
-is checked before the body of a request.
+Owns: the paths, and the order of the checks: the key before the body. Must not: contain an answer
+(``answers/google_gemini.toml`` does).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PAGE_SIZE, _LARGEST_PAGE = 50, 1000
 
 
 def play(request: Request, path: str, caller: Caller, facts: Mapping[str, object]) -> Reply:
-    """Return what the Gemini API says to a request; ``path`` is without the sandbox's prefix."""
+    """Return the reply of the Gemini API to a request; ``path`` is without the sandbox's prefix."""
     script = script_of(_SCRIPT)
     endpoint, method, model = _route(request.method, path)
     facts = {**facts, "method": _PACKAGE + method, "model": model, "action": _ACTIONS.get(endpoint, "")}
@@ -57,7 +57,7 @@ def _route(http_method: str, path: str) -> tuple[str, str, str]:
 
 
 def _refusal(request: Request, caller: Caller, endpoint: str) -> str | None:
-    """Return the name of the answer to a request that gets no further, None to one that does."""
+    """Return the name of the answer that refuses a request, None if it is accepted."""
     bearer = "authorization" in request.headers
     if not endpoint:
         return "no_such_path"

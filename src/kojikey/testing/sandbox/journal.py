@@ -1,6 +1,6 @@
-"""The journal of the sandbox: the last requests, those under way, and misdeeds of the client.
+"""The journal of the sandbox: the last requests, those under way, and faults of the client.
 
-Owns: keeping keys out of the journal. Must not: answer anything. Written by the server's thread, read by others.
+Owns: masking keys in the journal. Must not: answer a request. The server's thread writes it, other threads read it.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from urllib.parse import unquote
 from kojikey.model.masking import mask, tail_of
 from kojikey.testing.sandbox.wire import Request
 
-TRAP = "elsewhere"  # the first part of the path to which the answer `redirected` sends a client
+TRAP = "elsewhere"  # the first part of the path to which the answer `redirected` redirects a client
 
-_NAMES_KEY = "/revoke_auth_token"  # of Perplexity, where a key has no other id than itself
+_NAMES_KEY = "/revoke_auth_token"  # of Perplexity, where a key's id is its value
 _KEPT = 1000
 _BODY_KEPT = 4096
 _KEY_HEADERS = ("x-goog-api-key", "xi-api-key", "x-api-key", "api-key")
@@ -25,11 +25,11 @@ _KEY_PARAMETERS = frozenset(("key", "api_key", "api-key", "xi-api-key", "x-goog-
 
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
-    """A request that was received. No field holds a key: wherever one was sent, its mask stands.
+    """A request that was received, with keys masked in every field.
 
     ``path`` is without the provider's prefix and the query. ``key_name`` is the name of the SandboxKey, None for an
-    unknown one. ``status`` is None while the request is under way and when it got no answer. ``spent`` says that a
-    real provider would have charged for it. ``body`` is cut at 4 KiB.
+    unknown one. ``status`` is None while the request is under way, and if it got no answer. ``spent``: a real provider
+    would have charged for it. ``body`` is cut at 4 KiB.
     """
 
     number: int
@@ -58,28 +58,28 @@ class Journal:
 
     @property
     def count(self) -> int:
-        """How many requests were received."""
+        """The number of requests that were received."""
         return self._count
 
     @property
     def spent(self) -> int:
-        """How many requests a real provider would have charged for."""
+        """The number of requests for which a real provider would have charged."""
         return self._spent
 
     @property
     def requests(self) -> tuple[RecordedRequest, ...]:
-        """The requests that are kept, in the order in which they were received."""
+        """The kept requests, in the order in which they were received."""
         with self._changed:
             return tuple(self._kept.values())
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """The misdeeds of the client."""
+        """The faults of the client."""
         with self._changed:
             return tuple(self._faults)
 
     def begin(self, request: RecordedRequest) -> int:
-        """Note a request that was received, and return its number."""
+        """Record a request that was received, and return its number."""
         with self._changed:
             self._count += 1
             request = replace(request, number=self._count)
@@ -99,16 +99,16 @@ class Journal:
             self._changed.notify_all()
 
     def fault(self, text: str) -> None:
-        """Record a misdeed of the client, each kind once."""
+        """Record a fault of the client, each kind once."""
         with self._changed:
             if text not in self._faults:
                 self._faults.append(text)
 
     def wait(self, timeout: float) -> RecordedRequest:
-        """Wait until a request is under way and return the oldest that is.
+        """Wait until a request is under way, and return the oldest one.
 
         Raises:
-            TimeoutError: none came in time.
+            TimeoutError: no request came in time.
         """
         with self._changed:
             if not self._changed.wait_for(lambda: self._under_way, timeout):
@@ -116,7 +116,7 @@ class Journal:
             return next(iter(self._under_way.values()))
 
     def clear(self) -> None:
-        """Forget the requests and the faults; those under way stay, and so do the counts."""
+        """Forget the finished requests and the faults, but not the counts."""
         with self._changed:
             self._kept, self._faults = dict(self._under_way), []
 
@@ -124,11 +124,11 @@ class Journal:
 def record_of(
     request: Request, provider: str, path: str, key: str | None, known: tuple[str | None, tuple[str, ...]]
 ) -> RecordedRequest:
-    """Return the record of a request; ``known`` is the name of its key, and all keys that may stand in it."""
+    """Return the record of a request; ``known`` is the name of its key, and all keys that may be in it."""
     key_name, keys = known
     query = request.target.partition("?")[2]
     query = _masked("") if _has_key_parameter(request) else query
-    # a key that came in another way than the provider's is nobody's here, and is kept no less secret
+    # without a key in the provider's header, any known key elsewhere in the request is masked
     hidden = (key,) if key else keys
     headers = {name: _without(value, hidden) for name, value in request.headers.items()}
     body = _without(request.body.decode("latin-1"), hidden)[:_BODY_KEPT].encode("latin-1")
@@ -138,8 +138,8 @@ def record_of(
     )  # fmt: skip
 
 
-def misdeeds_of(request: Request, provider: str, header: str, key: str | None, known: tuple[str, ...]) -> Iterator[str]:
-    """Yield the misdeeds in this request."""
+def faults_of(request: Request, provider: str, header: str, key: str | None, known: tuple[str, ...]) -> Iterator[str]:
+    """Yield the client's faults in a request."""
     url = unquote(request.target)
     if _has_key_parameter(request) or any(secret in url for secret in (*known, *((key,) if key else ()))):
         yield f"a key was sent to {provider} in a URL"

@@ -1,6 +1,6 @@
-"""The keys that the sandbox knows: the made-up ones, those that a test added, and the scenario of each.
+"""The keys that the sandbox knows (the made-up ones and those that a test added), with the scenario of each.
 
-Owns: changing a key's scenario while requests are served. Must not: answer a request.
+Must not: answer a request.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from kojikey.testing.sandbox.scenarios import PROVIDERS, Caller, Scenario, scrip
 
 
 class KnownKeys:
-    """The keys that the played providers know. Reads and writes are single steps, safe between threads."""
+    """The keys that the played providers know. Safe between threads, because each access is atomic."""
 
     def __init__(self) -> None:
         self._callers: dict[tuple[str, str], Caller] = {}
@@ -20,7 +20,7 @@ class KnownKeys:
         self.restore()
 
     def restore(self) -> None:
-        """Give the made-up keys the scenarios in their names again."""
+        """Reset the scenarios of the made-up keys."""
         for provider in PROVIDERS:
             for scenario in script_of(provider).scenarios.values():
                 self.add(provider, made_up_key(provider, scenario.name, scenario.shape), scenario.name)
@@ -31,11 +31,11 @@ class KnownKeys:
         return tuple(self._names)
 
     def name(self, key: str | None) -> str | None:
-        """Return the name under which the key was made known first, None for an unknown one."""
+        """Return the first name under which the key was added, None for an unknown key."""
         return self._names.get(key) if key else None
 
     def caller(self, provider: str, key: str | None, *, accept_any: bool) -> Caller:
-        """Return the key of a request; with ``accept_any`` an unknown key has the reason in its text."""
+        """Return the caller with a key; with ``accept_any`` an unknown key has the reason in its text."""
         known = self._callers.get((provider, key)) if key else None
         if known is None and key and accept_any:
             scenario = script_of(provider).scenarios.get(carried_reason(provider, key))
@@ -43,7 +43,7 @@ class KnownKeys:
         return known or Caller(key, None)
 
     def add(self, provider: str, key: str, name: str, *, missing: tuple[str, ...] = ()) -> Scenario:
-        """Give the key a scenario from now on.
+        """Set the scenario of a key.
 
         Raises:
             UsageError: no such provider, or no scenario of that name at it.
@@ -54,7 +54,7 @@ class KnownKeys:
         return scenario
 
     def change(self, key: str, name: str) -> None:
-        """Give a known key another scenario from now on.
+        """Set the scenario of a known key.
 
         Raises:
             UsageError: the key is unknown, or its provider has no scenario of that name.

@@ -1,13 +1,12 @@
-"""Plays a provider from its data alone: which answer a request gets. Most providers need no more than this.
+"""Plays a provider from its TOML file alone: chooses the answer to a request. This is enough for most providers.
 
-Owns: the form of the tables ``play`` and ``route`` in ``answers/*.toml``. Must not: know any provider.
+Owns: the tables ``play`` and ``route`` in ``answers/*.toml``. Must not: know any provider.
 
-``play`` has the header of the key and the word before it, the beginning and length of its made-up keys (``shapes`` has
-other beginnings by name), the headers that every request must have (``required``), and whether a key may also come
-as ``Authorization: Bearer`` (``takes_bearer``). A ``route`` is a kind of
-request: its name is that of the answer to it. ``public`` answers without a key, ``spends`` costs something at the real
-provider, ``names_model`` has a model's id in its path and knows the one in ``facts`` alone. Where a body has no member
-``wants``, the answer is that of the name ``NAME_without_WANTS``.
+``play`` has the header of the key and the word before it, the prefix and length of made-up keys (``shapes`` has other
+prefixes by name), the headers that every request must have (``required``), and whether ``Authorization: Bearer`` is
+accepted too (``takes_bearer``). A ``route`` is a kind of request; its name is that of its answer. ``public``: it needs
+no key. ``spends``: it costs money at the real provider. ``names_model``: its path has a model's id, and only the one in
+``facts`` exists. If the body has no member ``wants``, the answer is ``NAME_without_WANTS``.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from kojikey.testing.sandbox.wire import Reply, Request
 
 
 def play(provider: str, request: Request, path: str, caller: Caller, facts: Mapping[str, object]) -> Reply:
-    """Return what a provider says to a request; ``path`` is without the sandbox's prefix."""
+    """Return the reply of a provider to a request; ``path`` is without the sandbox's prefix."""
     script = script_of(provider)
     route, model = _route(script.routes, request.method, path)
     own = caller.scenario.facts if caller.scenario else {}
@@ -37,7 +36,7 @@ def play(provider: str, request: Request, path: str, caller: Caller, facts: Mapp
 
 
 def key_in(provider: str, headers: Mapping[str, str]) -> tuple[str, str | None]:
-    """Return the header of the provider's key, and the key that came in it, None where none came."""
+    """Return the header for the provider's key, and the key in it, None if there is none."""
     script = script_of(provider)
     if script.takes_bearer and script.header not in headers:
         return "authorization", _after("Bearer ", headers.get("authorization", ""))
@@ -65,7 +64,7 @@ def _has_member(body: bytes, name: str) -> bool:
 
 
 def _refusal(provider: str, request: Request, caller: Caller, route: Route | None) -> str | None:
-    """Return the name of the answer to a request that gets no further, None to one that does."""
+    """Return the name of the answer that refuses a request, None if it is accepted."""
     script = script_of(provider)
     if route is None:
         return "no_such_path"

@@ -1,7 +1,7 @@
-"""The made-up keys: plausible in shape, the same in every run, and nobody's.
+"""The made-up keys: plausible in shape, the same in every run, and invalid at the real providers.
 
-Owns: how they are made. Must not: use randomness, or put words into a key that a provider's answers use: what a
-provider sends is scrubbed of the pieces of a key, and the answer would lose its meaning with them.
+Must not: use randomness, or words in a key that are in a provider's answers: kojikey scrubs pieces of the key from an
+answer, which would lose its meaning.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _REASONS = tuple(reason.value for reason in Reason)
 class SandboxKey:
     """A key of the sandbox, with the outcome of its test.
 
-    ``name`` tells keys of one reason apart (``ok``, ``ok_2``); the main key of a reason bears its name. ``options``
-    are those of ``kojikey test`` without which the key passes for a valid one, or is not sent at all. ``key`` is not in
-    the repr.
+    ``name`` distinguishes keys of one reason (``ok``, ``ok_2``); the main key of a reason has its name. ``options``
+    are options of ``kojikey test`` that are needed for this outcome; without them the key looks valid, or is not sent.
+    ``key`` is not in the repr.
     """
 
     provider: str
@@ -42,7 +42,7 @@ class SandboxKey:
 
 
 def made_up_key(provider: str, name: str, shape: str = "") -> str:
-    """Return the key of that name in its provider's form; a ``shape`` is another form (Gemini's ``standard``)."""
+    """Return the key of that name in its provider's format; ``shape`` names another one (Gemini's ``standard``)."""
     digest = sha256(f"kojikey sandbox {provider} {name}".encode()).hexdigest()
     if provider == "elevenlabs":
         return "sk_" + "facade" * 4 + digest[:24]
@@ -58,7 +58,7 @@ def made_up_key(provider: str, name: str, shape: str = "") -> str:
 
 
 def load_key(provider: str, number: int, reason: str = "ok") -> str:
-    """Return a key that carries its reason in its text, for a sandbox with ``accept_any``: as many as are wanted.
+    """Return the key of a number, with its reason in its text, for a sandbox with ``accept_any``.
 
     Raises:
         UsageError: no such provider or reason.
@@ -75,7 +75,7 @@ def load_key(provider: str, number: int, reason: str = "ok") -> str:
 
 
 def carried_reason(provider: str, key: str) -> str:
-    """Return the reason that a key carries in its text, ``ok`` where it carries none."""
+    """Return the reason in the text of a key, ``ok`` if there is none."""
     form = _LOAD.get(provider, _PLAYED)
     match = form.match(key if provider in _LOAD else key.removeprefix(script_of(provider).form.beginnings[""]))
     if match is None:

@@ -1,7 +1,7 @@
 """The sandbox: plays the providers on a loopback port, and has the methods with which tests control it.
 
-Owns: what is done to requests before a provider is played (recorded, held, delayed, broken). Must not: listen
-anywhere but on a loopback address (server.py), or ask anything of the network.
+Owns: recording, holding, delaying and breaking requests before a provider is played. Must not: listen on any other
+address than loopback, or make requests.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Self
 
 from kojikey.model.errors import UsageError
 from kojikey.testing.sandbox import elevenlabs, google_gemini
-from kojikey.testing.sandbox.journal import Journal, RecordedRequest, misdeeds_of, record_of
+from kojikey.testing.sandbox.journal import Journal, RecordedRequest, faults_of, record_of
 from kojikey.testing.sandbox.known_keys import KnownKeys, outcome_of, scenario_of
 from kojikey.testing.sandbox.management import DIALECTS, GOOGLE, GOOGLE_TOKEN, Managed
 from kojikey.testing.sandbox.management.dialect import refusal
@@ -39,12 +39,12 @@ _PORTAL = b"<html><head><title>Welcome</title></head><body>Accept the terms to u
 
 
 class FaultKind(StrEnum):
-    """What can be wrong with a provider as a whole."""
+    """The faults of a whole provider."""
 
     RESET = "reset"  # connections are reset
-    SLOW = "slow"  # answers come a byte at a time
-    GARBAGE = "garbage"  # a status of 200, and no JSON
-    PORTAL = "portal"  # a status of 200, and the page of a captive portal
+    SLOW = "slow"  # answers come one byte at a time
+    GARBAGE = "garbage"  # status 200, but no JSON
+    PORTAL = "portal"  # status 200, and the page of a captive portal
     RATE_LIMIT_ALL = "rate_limit_all"  # 429 with Retry-After
     DOWN = "down"  # connections are closed without an answer
 
@@ -70,9 +70,9 @@ class Gate:
 class Sandbox:
     """Plays the providers at ``http://HOST:PORT/PROVIDER``, from :meth:`start` (or ``with``) to :meth:`stop`.
 
-    ``latency`` is in seconds, before each answer. With ``accept_any`` a key that is unknown works, or gets the reason
-    that it carries in its text (:func:`kojikey.testing.load_key`). ``retry_after`` is what the fault
-    ``rate_limit_all`` sends, in seconds. All methods can be called from any thread while requests are served.
+    ``latency``: seconds before each answer. With ``accept_any`` an unknown key works, or gets the reason in its text
+    (:func:`kojikey.testing.load_key`). ``retry_after``: the seconds that the fault ``rate_limit_all`` sends. All
+    methods can be called from any thread while requests are served.
 
     Raises:
         UsageError: ``host`` is not a loopback address.
@@ -100,7 +100,7 @@ class Sandbox:
         self.stop()
 
     def start(self) -> None:
-        """Listen, and serve in a thread of its own.
+        """Listen, and serve in a separate thread.
 
         Raises:
             UsageError: it is started already, or the port is not available.
@@ -108,7 +108,7 @@ class Sandbox:
         self._server.start()
 
     def stop(self) -> None:
-        """Close every connection, whatever it waits for, and end the thread; nothing happens where it is stopped."""
+        """Close every connection and end the thread. Safe to repeat."""
         self._server.stop()
 
     # --- the keys ---
@@ -119,7 +119,7 @@ class Sandbox:
         return self._server.port
 
     def base_url(self, provider: str) -> str:
-        """Return where the provider is played.
+        """Return the base URL at which the provider is played.
 
         Raises:
             UsageError: the sandbox does not play it, or was never started.
@@ -136,7 +136,7 @@ class Sandbox:
         return tuple(self._made_up(p, scenario) for p in PROVIDERS for scenario in script_of(p).scenarios.values())
 
     def key(self, provider: str, name: str) -> SandboxKey:
-        """Return the made-up key of that name; the main key of a reason bears the reason's name.
+        """Return the made-up key of that name; the main key of a reason has the reason's name.
 
         Raises:
             UsageError: there is none, or the sandbox was never started.
@@ -144,7 +144,7 @@ class Sandbox:
         return self._made_up(provider, scenario_of(provider, name))
 
     def add_key(self, provider: str, key: str, reason: str = "ok", *, missing: tuple[str, ...] = ()) -> SandboxKey:
-        """Make a key known, or change its scenario; ``missing`` are permissions that it lacks.
+        """Add a key, or change its scenario; ``missing`` are permissions that it lacks.
 
         Raises:
             UsageError: no such provider, no such reason at it, or the sandbox was never started.
@@ -155,7 +155,7 @@ class Sandbox:
         return SandboxKey(provider, scenario.name, scenario.reason, outcome, base_url, key, scenario.note)
 
     def set_reason(self, key: str | SandboxKey, reason: str) -> None:
-        """Change the scenario of a key from now on; ``reason`` may be the name of any key of its provider.
+        """Change the scenario of a key; ``reason`` may be the name of any made-up key of its provider.
 
         Raises:
             UsageError: the key is unknown, or there is no such reason at its provider.
@@ -163,7 +163,7 @@ class Sandbox:
         self._known.change(key.key if isinstance(key, SandboxKey) else key, reason)
 
     def revoke(self, key: str | SandboxKey) -> None:
-        """Delete a key at its provider: from now on it gets the answer to a key that its owner has deleted.
+        """Delete a key at its provider, which then answers as it does to a deleted key.
 
         Raises:
             UsageError: the key is unknown.
@@ -187,18 +187,18 @@ class Sandbox:
         return self._managed[provider]
 
     def manage_made_up_keys(self) -> None:
-        """Let the made-up key that works exist in each key-management API, so that another can be made like it."""
+        """Add the made-up key that works to each key-management API, so that another one can be created like it."""
         for dialect in DIALECTS.values():
             key = self.key(dialect.provider, "ok").key
             self.managed(dialect.provider).add(key, name="made up", **dialect.settings)
 
     @property
     def google_apikeys_url(self) -> str:
-        """Where Google's key management is played, for KOJIKEY_GOOGLE_APIKEYS_URL; the access token is GOOGLE_TOKEN."""
+        """The URL of Google's key management, for KOJIKEY_GOOGLE_APIKEYS_URL; its access token is GOOGLE_TOKEN."""
         return f"{self._server.url()}/{GOOGLE}"
 
     def forget_managed(self) -> None:
-        """Forget the keys of all key-management APIs, and their faults; the made-up keys are as they were."""
+        """Forget the keys and faults of all key-management APIs, and reset the made-up keys."""
         if self._managed:
             self._managed.clear()
             self._known.restore()
@@ -227,19 +227,19 @@ class Sandbox:
 
     @property
     def request_count(self) -> int:
-        """How many requests were received since it was made."""
+        """The number of all requests that were received."""
         return self._journal.count
 
     @property
     def spent(self) -> int:
-        """How many requests a real provider would have charged for, since it was made."""
+        """The number of all requests for which a real provider would have charged."""
         return self._journal.spent
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """What the client did that it must never do: a key in a URL, a redirect followed …; empty when all is well.
+        """The faults of the client, for example a key in a URL, or a redirect that was followed.
 
-        A failure of the sandbox itself is reported here, too.
+        A failure of the sandbox itself is reported here too.
         """
         return self._journal.faults
 
@@ -248,10 +248,10 @@ class Sandbox:
         self._journal.clear()
 
     def wait_for_request(self, timeout: float = 10.0) -> RecordedRequest:
-        """Wait until a request is under way (received and not answered) and return it; meant for use with ``hold``.
+        """Wait until a request is under way (received, not answered) and return it; for use with :meth:`hold`.
 
         Raises:
-            TimeoutError: none came within ``timeout`` seconds.
+            TimeoutError: no request came within ``timeout`` seconds.
         """
         return self._journal.wait(timeout)
 
@@ -259,7 +259,7 @@ class Sandbox:
 
     @contextmanager
     def hold(self, *, after: int = 0) -> Iterator[Gate]:
-        """Hold requests back until the block ends or the gate is opened; the first ``after`` of them pass.
+        """Hold requests back until the block ends or the gate is opened, except the first ``after`` of them.
 
         Raises:
             UsageError: the sandbox is not started.
@@ -296,16 +296,16 @@ class Sandbox:
         header, key = _key_of(request, provider)
         record = record_of(request, provider, "/" + rest, key, (self._known.name(key), self._known.known))
         number = self._journal.begin(record)
-        for misdeed in misdeeds_of(request, provider, header, key, self._known.known):
-            self._journal.fault(misdeed)
-        reply = Reply(0, reaction=Reaction.CLOSE)  # what is noted where the sandbox stops meanwhile
+        for fault in faults_of(request, provider, header, key, self._known.known):
+            self._journal.fault(fault)
+        reply = Reply(0, reaction=Reaction.CLOSE)  # recorded if the sandbox stops meanwhile
         try:
             for gate in tuple(self._gates):
                 await gate.wait()
             if self.latency:
                 await asyncio.sleep(self.latency)
             reply = self._reply(request, provider, "/" + rest, key, number)
-        except Exception as error:  # a mistake of ours must not look like silence of a provider
+        except Exception as error:  # a bug of the sandbox must not look like a provider that does not answer
             self._journal.fault(f"the sandbox itself failed: {type(error).__name__}")
             reply = Reply(500)
         finally:
@@ -336,7 +336,7 @@ class Sandbox:
             return dialect.reply(self.managed(dialect.provider), request, path)
         reply = _PLAYS[provider](request, path, caller, facts)
         if is_managing and reply.status == HTTPStatus.NOT_FOUND:
-            return refusal()  # a key that is not accepted is refused before anything is looked up
+            return refusal()  # the credential is checked before the resource is looked up
         if kind is FaultKind.SLOW and reply.reaction is Reaction.ANSWER:
             return Reply(reply.status, reply.headers, reply.body, Reaction.DRIP, reply.spends)
         return reply
@@ -363,7 +363,7 @@ def _works(caller: Caller, request: Request, provider: str) -> bool:
 
 
 def _key_of(request: Request, provider: str) -> tuple[str, str | None]:
-    """Return the header in which a provider's keys come, and the key that came in it."""
+    """Return the header for a provider's keys, and the key in it, None if there is none."""
     if provider == GOOGLE:
         return "authorization", request.headers.get("authorization", "").removeprefix("Bearer ") or None
     own = _OF_THEIR_OWN.get(provider)

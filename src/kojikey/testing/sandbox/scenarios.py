@@ -1,7 +1,7 @@
-"""What the providers say: the answers and the made-up keys, read from ``answers/*.toml``.
+"""Reads the answers and made-up keys of the played providers from ``answers/*.toml``.
 
-Owns: the form of these files. Must not: decide which answer a request gets (played.py and the two modules of Koji's
-providers do), or know a socket (wire.py).
+Owns: the form of these files. Must not: choose the answer to a request (``played.py``, ``elevenlabs.py`` and
+``google_gemini.py`` do).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _JSON = "application/json; charset=UTF-8"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One thing that a provider says; ``source`` is where it is known from."""
+    """One answer of a provider; ``source`` says where it was seen."""
 
     source: str
     status: int = 0
@@ -54,10 +54,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What happens to a key: the answer it gets to each kind of request.
+    """The answers that a key gets.
 
-    ``answers`` maps a kind of request (or ``any``) to the name of an answer; what is not in it works. ``missing`` are
-    the permissions that the key lacks, ``address`` is ``closed`` or ``tls`` where its base URL is not the sandbox's.
+    ``answers`` maps a kind of request (or ``any``) to the name of an answer; other requests succeed. ``missing`` are
+    the permissions that the key lacks. ``address`` is ``closed`` or ``tls`` for a key with another base URL.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class KeyForm:
-    """The format of a provider's made-up keys: their beginning, by the name of the shape, and the rest."""
+    """The format of a provider's made-up keys: prefixes by the names of shapes, and the length of the rest."""
 
     beginnings: Mapping[str, str]
     length: int
@@ -94,7 +94,7 @@ class KeyForm:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """All that one provider says. The fields from ``header`` on are for those that played.py plays."""
+    """All answers and scenarios of a provider. The fields from ``header`` on are for ``played.py``."""
 
     answers: Mapping[str, Answer]
     scenarios: Mapping[str, Scenario]
@@ -114,7 +114,7 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The sender of a request: the key, None where none was sent, and its scenario, None for an unknown key."""
+    """The sender of a request: its key, None if it sent none, and the key's scenario, None for an unknown key."""
 
     key: str | None = field(repr=False)
     scenario: Scenario | None
@@ -123,7 +123,7 @@ class Caller:
 
 @cache
 def script_of(provider: str) -> Script:
-    """Return the answers of a provider, read once."""
+    """Return the script of a provider; its file is read once."""
     document = _document(provider)
     common: dict[str, Any] = {} if provider in _OF_THEIR_OWN else _document(_COMMON)
     play = document.get("play", {})

@@ -1,6 +1,6 @@
-"""The sandbox's server: sockets and an event loop in a thread of its own.
+"""The sandbox's server: sockets and an event loop in a separate thread.
 
-Owns: listening on a loopback port and ending cleanly. Must not: know what is played.
+Owns: listening on a loopback port, and a clean end. Must not: know the providers.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _BACKLOG = 512
 class Server:
     """Serves HTTP from :meth:`start` to :meth:`stop`; can be started again.
 
-    ``port`` is the one that it listens on (0 before the start, unless chosen). ``closed_port`` is bound and not
-    listened on, so that connections to it are refused, and nobody else can have it meanwhile.
+    ``port`` is 0 before the start, unless one was chosen. ``closed_port`` is bound, but does not listen: connections to
+    it are refused, and no other program can use it meanwhile.
 
     Raises:
         UsageError: ``host`` is not a loopback address.
@@ -39,7 +39,7 @@ class Server:
 
     @property
     def is_started(self) -> bool:
-        """Whether it serves."""
+        """Whether the server is running."""
         return self._thread is not None
 
     def url(self, *, scheme: str = "http", port: int | None = None) -> str:
@@ -48,7 +48,7 @@ class Server:
         return f"{scheme}://{host}:{self.port if port is None else port}"
 
     def start(self) -> None:
-        """Listen; connections are taken when this returns.
+        """Start the server; it accepts connections when this returns.
 
         Raises:
             UsageError: it is started already, or the port is not available.
@@ -72,22 +72,22 @@ class Server:
         ready.wait()
 
     def stop(self) -> None:
-        """Close every connection, whatever it waits for, and end the thread; nothing happens where it is stopped."""
+        """Close every connection and end the thread. Safe to repeat."""
         thread, self._thread = self._thread, None
         if thread is None:
             return
         self._is_stopping = True
-        while thread.is_alive():  # more than once only where this process can open no more sockets
+        while thread.is_alive():  # repeated only while this process cannot open a socket
             with contextlib.suppress(OSError):
-                socket.create_connection((self.host, self.port), timeout=1).close()  # wakes the one who accepts
+                socket.create_connection((self.host, self.port), timeout=1).close()  # wakes `_accept`
             thread.join(1)
 
     def _bind(self, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        # the protocol is named because asyncio sets TCP_NODELAY only where it is
+        # asyncio sets TCP_NODELAY only if the protocol is named
         bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
-            if os.name == "posix":  # elsewhere the option would let two sandboxes share a port
+            if os.name == "posix":  # on Windows the option would let two sandboxes share a port
                 bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             bound.bind((self.host, port))
         except (OSError, OverflowError) as error:
@@ -109,15 +109,15 @@ class Server:
             await close(writer)
 
     async def _accept(self, loop: asyncio.AbstractEventLoop, listening: socket.socket) -> None:
-        """Take connections until the sandbox stops.
+        """Accept connections until the sandbox stops.
 
-        Not ``asyncio.start_server``: one that is closed while connections come in leaves some of them open, and says
-        so on stderr. For the same reason this is woken by a connection, and not cancelled.
+        Not with ``asyncio.start_server``, which leaves some connections open if it is closed while others arrive, and
+        warns on stderr. For the same reason :meth:`stop` wakes this by a connection and does not cancel it.
         """
         while True:
             try:
                 connection, _ = await loop.sock_accept(listening)
-            except OSError:  # too many open files, say
+            except OSError:  # for example too many open files
                 await asyncio.sleep(0.05)
                 continue
             if self._is_stopping:

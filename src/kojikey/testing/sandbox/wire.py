@@ -1,11 +1,10 @@
-"""HTTP/1.1 as far as the sandbox needs it, on asyncio streams.
+"""The subset of HTTP/1.1 that the sandbox needs, on asyncio streams.
 
 Owns: reading a request, writing a reply, and the ways of not answering. Must not: know a provider or a key.
 
-Why not ``http.server``: a thread for each connection. The sandbox also serves load tests (thousands of keys, 64
-connections, 50 ms of latency), must hold requests back, drip bodies and leave some without any answer, and must then
-stop at once. On one event loop each of these is a line, and waiting costs nothing; what is given up is a parser of
-the standard library, and the subset needed here (a head, a Content-Length, keep-alive) is short.
+``http.server`` has a thread for each connection. The sandbox serves load tests (thousands of keys, 64 connections),
+holds requests back, drips bodies, leaves requests without an answer, and must stop at once: all of this is short on one
+event loop. The subset that has to be parsed for it (a head, a Content-Length, keep-alive) is small.
 """
 
 from __future__ import annotations
@@ -27,18 +26,18 @@ _DRIP_SECONDS = 0.1
 
 
 class Reaction(StrEnum):
-    """What is done with a request; everything but ANSWER and DRIP leaves it without a whole answer."""
+    """The reaction to a request; only ANSWER and DRIP write a whole answer."""
 
     ANSWER = "answer"
-    DRIP = "drip"  # a byte of the body at a time
-    SILENCE = "silence"  # nothing, until the client gives up or the sandbox stops
+    DRIP = "drip"  # one byte of the body at a time
+    SILENCE = "silence"  # no answer, until the client gives up or the sandbox stops
     CLOSE = "close"
     RESET = "reset"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as it came. ``path`` is not decoded; header names are in lower case."""
+    """A request. ``target`` is not decoded; names of headers are in lower case."""
 
     method: str
     target: str
@@ -58,7 +57,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A reply to write. ``spends`` says that a real provider would have charged for it."""
+    """A reply. ``spends``: a real provider would have charged for the request."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -68,7 +67,7 @@ class Reply:
 
 
 class _RefusedError(Exception):
-    """What came is no request that this server reads."""
+    """The server cannot read the request."""
 
     def __init__(self, status: int) -> None:
         self.status = status
@@ -77,7 +76,7 @@ class _RefusedError(Exception):
 async def serve(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, play: Callable[[Request], Awaitable[Reply]]
 ) -> None:
-    """Answer the requests of one connection until either side ends it; a client that vanishes is no error."""
+    """Answer the requests of one connection until either side ends it, or the client disappears."""
     with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
         try:
             while request := await _read(reader):
@@ -91,7 +90,7 @@ async def serve(
 async def close(writer: asyncio.StreamWriter) -> None:
     """Close a connection, and wait until its socket is closed.
 
-    Shielded, because the future behind ``wait_closed`` is shared: cancelling one that waits would cancel all others.
+    The wait is shielded: all callers of ``wait_closed`` share one future, and cancelling one would cancel the others.
     """
     writer.close()
     await asyncio.shield(_closed(writer))
@@ -106,7 +105,7 @@ async def _read(reader: asyncio.StreamReader) -> Request | None:
     first = await reader.read(1)
     if not first:
         return None
-    if first == _TLS_HANDSHAKE:  # answered in plain HTTP, so that the client's TLS library says what is wrong
+    if first == _TLS_HANDSHAKE:  # the answer is plain HTTP, so that the client's TLS library reports the problem
         await reader.read(_BODY_LIMIT)
         raise _RefusedError(400)
     head = (first + await reader.readuntil(b"\r\n\r\n")).decode("latin-1")

@@ -1,4 +1,4 @@
-"""The providers' key-management APIs as the sandbox plays them: with state, and with a test's faults."""
+"""The providers' key-management APIs in the sandbox, with state and with the faults that a test sets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kojikey.testing.sandbox.management.with_admin_keys import XAI, Anthropic, E
 from kojikey.testing.sandbox.management.with_own_keys import Deepgram, Fireworks, GoogleGemini, Perplexity
 
 GOOGLE = "google_apikeys"
-"""Where Google's API Keys API is played: it is on another host than the API that uses the keys."""
+"""The path of Google's API Keys API in the sandbox; in reality it has another host than the Gemini API."""
 
 GOOGLE_TOKEN = "ya29.sandbox-access-token-0123456789"
 DIALECTS: dict[str, Dialect] = {
@@ -19,4 +19,4 @@ DIALECTS: dict[str, Dialect] = {
         GoogleGemini(),
     )
 }  # fmt: skip
-"""The dialects by the first part of the path at which they are played."""
+"""The dialects by the first part of their paths in the sandbox."""

@@ -1,6 +1,6 @@
-"""How a played provider's management API speaks: the frame that all dialects share.
+"""The base class of the played management APIs.
 
-Owns: choosing the operation of a request, and applying the faults of a test. Must not: keep a key.
+Owns: choosing the route of a request, and applying the faults that a test sets. Must not: keep a key.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 from kojikey.testing.sandbox.management.state import Managed, ManagedKey, Trouble, Verb
 from kojikey.testing.sandbox.wire import Reaction, Reply, Request
 
+GONE = "Not Found"
 _JSON = {"content-type": "application/json"}
 _STATUS: dict[Trouble, int] = {
     "rate_limited": 429, "failing": 503, "limit": 400, "permission": 403, "admin_key": 401,
@@ -27,7 +28,7 @@ _MESSAGE: dict[Trouble, str] = {
 
 
 class Asked(NamedTuple):
-    """A request to a management API: the parts of its path, its query, its body, and the credential that came along."""
+    """A request to a management API: the groups of its route's path, its query, its body and its credential."""
 
     parts: tuple[str, ...]
     query: dict[str, str]
@@ -45,21 +46,21 @@ class Route(NamedTuple):
 
 
 class Dialect:
-    """One provider's way of speaking. ``routes`` are tried in order; ``admin`` is whose key manages."""
+    """One provider's API. ``routes`` are tried in order; ``admin`` is the provider id of the keys that may manage."""
 
     provider: ClassVar[str]
     admin: ClassVar[str]
     parents: ClassVar[tuple[str, ...]] = ("parent-1",)
     routes: ClassVar[tuple[Route, ...]]
     settings: ClassVar[dict[str, Any]] = {}
-    """What a key that was made by hand is allowed."""
+    """The settings of a key that was created by hand."""
 
     def matches(self, request: Request, path: str) -> bool:
-        """Return whether a request is one for the management API."""
+        """Return whether a request is for the management API."""
         return self._route(request.method, path) is not None
 
     def reply(self, managed: Managed, request: Request, path: str) -> Reply:
-        """Answer a request, or let it go wrong as a test wants."""
+        """Return the reply to a request, with the fault that a test has set."""
         found = self._route(request.method, path)
         if found is None:
             return error(404, "Not Found")
@@ -92,7 +93,7 @@ class Dialect:
 
 
 def ok(document: dict[str, Any], status: int = 200) -> Reply:
-    """Return a success."""
+    """Return the reply with a JSON document."""
     return Reply(status, _JSON, json.dumps(document).encode())
 
 
@@ -101,13 +102,29 @@ def error(status: int, message: str) -> Reply:
     return ok({"error": {"code": status, "message": message}}, status)
 
 
+def changed(
+    managed: Managed,
+    key_id: str,
+    change: Callable[[ManagedKey], None],
+    answer: Callable[[ManagedKey], dict[str, Any]],
+    *,
+    missing: str = GONE,
+) -> Reply:
+    """Change (disable or delete) the key of an id and return the reply; 404 if there is none."""
+    key = managed.get(key_id)
+    if key is None:
+        return error(404, missing)
+    change(key)
+    return ok(answer(key))
+
+
 def refusal() -> Reply:
     """Return the answer to a credential that the provider does not accept."""
     return error(_STATUS["admin_key"], _MESSAGE["admin_key"])
 
 
 def page(items: list[ManagedKey], managed: Managed, start: str | None) -> tuple[list[ManagedKey], str]:
-    """Return a page of a list, and where the next one begins (``""`` after the last)."""
+    """Return a page of a list, and the start of the next one (``""`` after the last)."""
     begin = int(start) if start and start.isdigit() else 0
     end = begin + managed.page
     return items[begin:end], str(end) if end < len(items) else ""

@@ -1,7 +1,7 @@
 """The keys that a played provider manages, and the faults of its management API.
 
-Owns: what exists at one provider, and the faults that a test asks for. Must not: know how a provider writes an answer
-(dialect.py), or what its keys can do (each change is passed on to known_keys.py).
+Must not: know the form of a provider's answers (``dialect.py`` does), or the scenarios of its keys (each change is
+passed to ``known_keys.py``).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Verb = Literal["parents", "list", "get", "create", "disable", "delete"]
 Trouble = Literal[
     "lost", "dropped", "rate_limited", "failing", "limit", "permission", "admin_key", "garbage", "ignored"
 ]
-"""``lost``: done, and not answered. ``dropped``: neither done nor answered. ``ignored``: answered, and not done."""
+"""``lost``: done, but not answered. ``dropped``: neither done nor answered. ``ignored``: answered, but not done."""
 
 CREATED_AT = "2026-11-01T00:00:00Z"
 
@@ -52,10 +52,10 @@ class _Fault:
 
 
 class Managed:
-    """The keys of one provider, as tests see and change them. Safe between threads.
+    """The keys of one provider, which tests read and change. Safe between threads.
 
-    ``parents`` are the projects, teams or accounts that keys belong to. ``unknown_for`` is how many requests with a new
-    key find it unknown. ``shortest_life`` cuts the life of new keys to a date, as a provider's policy may.
+    ``parents`` are the projects, teams or accounts that keys belong to. ``unknown_for``: so many requests with a new
+    key are refused because it is not known yet. ``latest_expiry``: no new key expires later, by the provider's policy.
     """
 
     def __init__(
@@ -94,12 +94,12 @@ class Managed:
         expires_at: str | None = None,
         **settings: Any,
     ) -> ManagedKey:
-        """Let a key exist that somebody made by hand."""
+        """Add a key that was created by hand."""
         with self._lock:
             return self._put(name, value, self.parents[0] if parent is None else parent, expires_at, settings)
 
     def fail(self, verb: Verb, trouble: Trouble, *, times: int | None = 1, detail: str = "") -> None:
-        """Let the next requests of a kind go wrong, all of them with ``times=None``; ``detail`` names a permission."""
+        """Set a fault for the next ``times`` requests of a kind (None: for all); ``detail`` names a permission."""
         with self._lock:
             self._faults.append(_Fault(verb, trouble, times, detail))
 
@@ -114,7 +114,7 @@ class Managed:
     # --- for the dialects, in the server's thread ---
 
     def trouble(self, verb: Verb) -> tuple[Trouble, str] | None:
-        """Return the fault of this request, and count it."""
+        """Return the fault for this request and its detail, None if there is none."""
         with self._lock:
             for fault in self._faults:
                 if fault.verb == verb and fault.left != 0:
@@ -123,19 +123,19 @@ class Managed:
         return None
 
     def shown(self, parent: str | None = None) -> list[ManagedKey]:
-        """Return the keys that a list has."""
+        """Return the keys that a list shows."""
         with self._lock:
             return [key for key in self._keys if not key.is_hidden and parent in (None, key.parent)]
 
     def get(self, key_id: str) -> ManagedKey | None:
-        """Return the key of an id."""
+        """Return the key of an id, None if there is none."""
         with self._lock:
             return next((key for key in self._keys if key.key_id == key_id), None)
 
     def create(
         self, name: str, parent: str, *, expires_at: str | None, settings: dict[str, Any], owner: str = ""
     ) -> ManagedKey:
-        """Make a key."""
+        """Create a key."""
         with self._lock:
             if self.latest_expiry is not None:
                 expires_at = min(filter(None, (expires_at, self.latest_expiry)))
@@ -147,19 +147,19 @@ class Managed:
             return key
 
     def disable(self, key: ManagedKey) -> None:
-        """Let a key be refused from now on."""
+        """Disable a key: its requests are refused."""
         key.is_disabled = True
         self._known(key.value, "deleted_key")
 
     def delete(self, key: ManagedKey) -> None:
-        """Let a key exist no more."""
+        """Delete a key."""
         with self._lock:
             if key in self._keys:
                 self._keys.remove(key)
         self._known(key.value, "deleted_key")
 
     def is_unknown_yet(self, value: str | None) -> bool:
-        """Return whether a new key is not known everywhere yet; each question brings it nearer."""
+        """Return whether a new key is not known everywhere yet; each call counts as a request."""
         with self._lock:
             left = self._unknown.get(value or "", 0)
             if left:

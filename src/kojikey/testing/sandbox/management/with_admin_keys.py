@@ -1,18 +1,19 @@
 """The management APIs that need an admin key: ElevenLabs, OpenAI, OpenRouter, xAI, Mistral, Anthropic.
 
-Sources: those named in ``providers/management``, of which each file has its own.
+Sources: see each provider's file in ``providers/management``.
 """
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from kojikey.testing.sandbox.management.dialect import Asked, Dialect, Route, error, ok, page
+from kojikey.testing.sandbox.management.dialect import GONE, Asked, Dialect, Route, changed, error, ok, page
 from kojikey.testing.sandbox.management.state import Managed, ManagedKey
 from kojikey.testing.sandbox.wire import Reply
 
 _PART = r"([^/]+)"
-_GONE = "Not Found"
+_NO_RESOURCE = "Resource not found"  # OpenRouter
+_NO_KEY = "Cannot find API key"  # xAI
 
 
 class ElevenLabs(Dialect):
@@ -40,23 +41,15 @@ class ElevenLabs(Dialect):
     def _create(self, managed: Managed, asked: Asked) -> Reply:
         settings = {name: value for name, value in asked.body.items() if name != "name"}
         if asked.parts[0] not in managed.parents:
-            return error(404, _GONE)
+            return error(404, GONE)
         key = managed.create(str(asked.body.get("name")), asked.parts[0], expires_at=None, settings=settings)
         return ok({"xi-api-key": key.value, "key_id": key.key_id})
 
     def _disable(self, managed: Managed, asked: Asked) -> Reply:
-        key = managed.get(asked.parts[1])
-        if key is None:
-            return error(404, _GONE)
-        managed.disable(key)
-        return ok({"status": "ok"})
+        return changed(managed, asked.parts[1], managed.disable, lambda _: {"status": "ok"})
 
     def _delete(self, managed: Managed, asked: Asked) -> Reply:
-        key = managed.get(asked.parts[1])
-        if key is None:
-            return error(404, _GONE)
-        managed.delete(key)
-        return ok({"status": "ok"})
+        return changed(managed, asked.parts[1], managed.delete, lambda _: {"status": "ok"})
 
     routes = (
         Route("parents", "GET", "/v1/service-accounts", _parents),
@@ -68,7 +61,7 @@ class ElevenLabs(Dialect):
 
 
 class OpenAI(Dialect):
-    """Projects, their keys and service accounts. A key that was made here has a service account as its owner."""
+    """Projects, their keys and service accounts. A key that was created by the API belongs to a service account."""
 
     provider, admin, parents = "openai", "openai_admin", ("proj_1", "proj_2")
 
@@ -103,7 +96,7 @@ class OpenAI(Dialect):
 
     def _create(self, managed: Managed, asked: Asked) -> Reply:
         if asked.parts[0] not in managed.parents:
-            return error(404, _GONE)
+            return error(404, GONE)
         name = str(asked.body.get("name"))
         key = managed.create(name, asked.parts[0], expires_at=None, settings={})
         key.owner = f"svc_acct_{key.key_id}"
@@ -112,17 +105,15 @@ class OpenAI(Dialect):
 
     def _delete(self, managed: Managed, asked: Asked) -> Reply:
         key = managed.get(asked.parts[1])
-        if key is None:
-            return error(404, _GONE)
-        if key.owner:
+        if key is not None and key.owner:
             return error(400, "the key belonged to a service account")
-        managed.delete(key)
-        return ok({"object": "organization.project.api_key.deleted", "id": key.key_id, "deleted": True})
+        deleted = {"object": "organization.project.api_key.deleted", "id": asked.parts[1], "deleted": True}
+        return changed(managed, asked.parts[1], managed.delete, lambda _: deleted)
 
     def _delete_account(self, managed: Managed, asked: Asked) -> Reply:
         owned = [key for key in managed.keys if key.owner == asked.parts[1]]
         if not owned:
-            return error(404, _GONE)
+            return error(404, GONE)
         for key in owned:
             managed.delete(key)
         return ok({"object": "organization.project.service_account.deleted", "id": asked.parts[1], "deleted": True})
@@ -152,7 +143,7 @@ class OpenRouter(Dialect):
 
     def _whoami(self, managed: Managed, _: Asked) -> Reply:
         label = {"label": "sk-or-v1-adm...0000", "limit": None, "usage": 0, "is_management_key": True}
-        return ok({"data": label}) if managed else error(404, _GONE)
+        return ok({"data": label}) if managed else error(404, GONE)
 
     def _list(self, managed: Managed, asked: Asked) -> Reply:
         workspace = asked.query.get("workspace_id", managed.parents[0])
@@ -173,18 +164,13 @@ class OpenRouter(Dialect):
         return ok({"data": self._item(key), "key": key.value}, 201)
 
     def _disable(self, managed: Managed, asked: Asked) -> Reply:
-        key = managed.get(asked.parts[0])
-        if key is None:
-            return error(404, "Resource not found")
-        managed.disable(key)
-        return ok({"data": self._item(key)})
+        def answer(key: ManagedKey) -> dict[str, Any]:
+            return {"data": self._item(key)}
+
+        return changed(managed, asked.parts[0], managed.disable, answer, missing=_NO_RESOURCE)
 
     def _delete(self, managed: Managed, asked: Asked) -> Reply:
-        key = managed.get(asked.parts[0])
-        if key is None:
-            return error(404, "Resource not found")
-        managed.delete(key)
-        return ok({"deleted": True})
+        return changed(managed, asked.parts[0], managed.delete, lambda _: {"deleted": True}, missing=_NO_RESOURCE)
 
     routes = (
         Route("parents", "GET", "/api/v1/key", _whoami),
@@ -221,23 +207,15 @@ class XAI(Dialect):
         body = asked.body
         settings = {name: value for name, value in body.items() if name not in ("name", "expireTime")}
         if asked.parts[0] not in managed.parents:
-            return error(404, _GONE)
+            return error(404, GONE)
         key = managed.create(str(body["name"]), asked.parts[0], expires_at=body.get("expireTime"), settings=settings)
         return ok({"apiKey": key.value, **self._item(key)})
 
     def _disable(self, managed: Managed, asked: Asked) -> Reply:
-        key = managed.get(asked.parts[0])
-        if key is None:
-            return error(404, "Cannot find API key")
-        managed.disable(key)
-        return ok({})
+        return changed(managed, asked.parts[0], managed.disable, lambda _: {}, missing=_NO_KEY)
 
     def _delete(self, managed: Managed, asked: Asked) -> Reply:
-        key = managed.get(asked.parts[0])
-        if key is None:
-            return error(404, "Cannot find API key")
-        managed.delete(key)
-        return ok({})
+        return changed(managed, asked.parts[0], managed.delete, lambda _: {}, missing=_NO_KEY)
 
     routes = (
         Route("parents", "GET", "/auth/management-keys/validation", _team),
@@ -249,7 +227,7 @@ class XAI(Dialect):
 
 
 class Mistral(Dialect):
-    """Keys of workspaces; a life that is too long is cut without a word."""
+    """Keys of workspaces; too long a lifetime is shortened silently."""
 
     provider, admin, parents = "mistral", "mistral_admin", ("ws-1", "ws-2")
 
@@ -267,7 +245,7 @@ class Mistral(Dialect):
     def _create(self, managed: Managed, asked: Asked) -> Reply:
         body = asked.body
         if body.get("workspace_uuid") not in managed.parents or not body.get("user_id"):
-            return error(404, _GONE)
+            return error(404, GONE)
         date = body.get("expiration")
         expires = f"{date}T23:59:59Z" if date else None
         key = managed.create(
@@ -276,11 +254,8 @@ class Mistral(Dialect):
         return ok({**self._item(key), "key": key.value})
 
     def _delete(self, managed: Managed, asked: Asked) -> Reply:
-        key = managed.get(asked.parts[0])
-        if key is None:
-            return error(404, _GONE)
-        managed.delete(key)
-        return ok({"detail": "API key deleted successfully"})
+        detail = {"detail": "API key deleted successfully"}
+        return changed(managed, asked.parts[0], managed.delete, lambda _: detail)
 
     routes = (
         Route("list", "GET", "/v1/admin/api-keys", _list),
@@ -306,11 +281,8 @@ class Anthropic(Dialect):
         return ok({"data": data, "has_more": False, "last_id": data[-1]["id"] if data else None})
 
     def _disable(self, managed: Managed, asked: Asked) -> Reply:
-        key = managed.get(asked.parts[0])
-        if key is None:
-            return error(404, _GONE)
-        managed.disable(key)
-        return ok({"id": key.key_id, "type": "api_key", "status": "inactive"})
+        inactive = {"id": asked.parts[0], "type": "api_key", "status": "inactive"}
+        return changed(managed, asked.parts[0], managed.disable, lambda _: inactive)
 
     routes = (
         Route("list", "GET", "/v1/organizations/api_keys", _list),

@@ -1,6 +1,6 @@
-"""The management APIs that take the keys they manage (Deepgram, Fireworks, Perplexity), and Google's, which takes none.
+"""The management APIs that accept the keys they manage (Deepgram, Fireworks, Perplexity), and Google's.
 
-Sources: those named in ``providers/management``, of which each file has its own.
+Sources: see each provider's file in ``providers/management``.
 """
 
 from __future__ import annotations
@@ -8,16 +8,15 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import unquote
 
-from kojikey.testing.sandbox.management.dialect import Asked, Dialect, Route, error, ok, page
+from kojikey.testing.sandbox.management.dialect import GONE, Asked, Dialect, Route, changed, error, ok, page
 from kojikey.testing.sandbox.management.state import Managed, ManagedKey
 from kojikey.testing.sandbox.wire import Reply
 
 _PART = r"([^/]+)"
-_GONE = "Not Found"
 
 
 class Deepgram(Dialect):
-    """Keys of a project; the list shows no part of one."""
+    """Keys of a project; the list shows no part of a key."""
 
     provider, admin, parents = "deepgram", "deepgram", ("project-1",)
 
@@ -37,11 +36,11 @@ class Deepgram(Dialect):
 
     def _get(self, managed: Managed, asked: Asked) -> Reply:
         key = managed.get(asked.parts[1])
-        return ok({"item": {"member": {"api_key": self._item(key)}}}) if key else error(404, _GONE)
+        return ok({"item": {"member": {"api_key": self._item(key)}}}) if key else error(404, GONE)
 
     def _whoami(self, managed: Managed, asked: Asked) -> Reply:
         own = next((key for key in managed.keys if key.value == asked.credential), None)
-        return ok({"api_key_id": own.key_id, "scopes": ["member"]}) if own else error(404, _GONE)
+        return ok({"api_key_id": own.key_id, "scopes": ["member"]}) if own else error(404, GONE)
 
     def _create(self, managed: Managed, asked: Asked) -> Reply:
         body = asked.body
@@ -53,11 +52,8 @@ class Deepgram(Dialect):
         return ok({"key": key.value, **self._item(key)})
 
     def _delete(self, managed: Managed, asked: Asked) -> Reply:
-        key = managed.get(asked.parts[1])
-        if key is None:
-            return error(404, _GONE)
-        managed.delete(key)
-        return ok({"message": "Successfully deleted the API key!"})
+        message = {"message": "Successfully deleted the API key!"}
+        return changed(managed, asked.parts[1], managed.delete, lambda _: message)
 
     routes = (
         Route("get", "GET", "/v1/auth/token", _whoami),
@@ -96,16 +92,12 @@ class Fireworks(Dialect):
     def _create(self, managed: Managed, asked: Asked) -> Reply:
         body = asked.body.get("apiKey", {})
         if asked.parts[0] not in managed.parents:
-            return error(404, _GONE)
+            return error(404, GONE)
         key = managed.create(str(body["displayName"]), asked.parts[0], expires_at=body.get("expireTime"), settings={})
         return ok({"key": key.value, **self._item(key)})
 
     def _delete(self, managed: Managed, asked: Asked) -> Reply:
-        key = managed.get(str(asked.body.get("keyId")))
-        if key is None:
-            return error(404, _GONE)
-        managed.delete(key)
-        return ok({})
+        return changed(managed, str(asked.body.get("keyId")), managed.delete, lambda _: {})
 
     routes = (
         Route("parents", "GET", "/v1/accounts", _accounts),
@@ -117,7 +109,7 @@ class Fireworks(Dialect):
 
 
 class Perplexity(Dialect):
-    """Keys that are named by their values."""
+    """Keys whose ids are their values."""
 
     provider, admin, parents = "perplexity", "perplexity", ("",)
 
@@ -139,7 +131,7 @@ class Perplexity(Dialect):
 
 
 class GoogleGemini(Dialect):
-    """API Keys API v2. Creating answers with an operation that is asked about once."""
+    """API Keys API v2. The answer to creating a key is an operation, which is done at the next request."""
 
     provider, admin, parents = "google_gemini", "google_apikeys", ("my-project",)
     _KEYS = r"/v2/projects/([^/]+)/locations/global/keys"
@@ -159,11 +151,11 @@ class GoogleGemini(Dialect):
 
     def _get(self, managed: Managed, asked: Asked) -> Reply:
         key = managed.get(unquote(asked.parts[0]))
-        return ok(self._item(key)) if key else error(404, _GONE)
+        return ok(self._item(key)) if key else error(404, GONE)
 
     def _value(self, managed: Managed, asked: Asked) -> Reply:
         key = managed.get(unquote(asked.parts[0]))
-        return ok({"keyString": key.value}) if key else error(404, _GONE)
+        return ok({"keyString": key.value}) if key else error(404, GONE)
 
     def _create(self, managed: Managed, asked: Asked) -> Reply:
         body = asked.body
@@ -182,11 +174,10 @@ class GoogleGemini(Dialect):
         )
 
     def _delete(self, managed: Managed, asked: Asked) -> Reply:
-        key = managed.get(unquote(asked.parts[0]))
-        if key is None:
-            return error(404, _GONE)
-        managed.delete(key)
-        return ok({"name": "operations/akmf.deleted", "done": True, "response": self._item(key)})
+        def answer(key: ManagedKey) -> dict[str, Any]:
+            return {"name": "operations/akmf.deleted", "done": True, "response": self._item(key)}
+
+        return changed(managed, unquote(asked.parts[0]), managed.delete, answer)
 
     routes = (
         Route("list", "GET", _KEYS, _list),
