@@ -144,10 +144,10 @@ def test_the_credentials_of_an_assumed_role_are_not_logged(aws: Aws, profile: Pr
 
 
 def test_what_a_program_does_with_aws_itself_is_logged_as_ever(aws: Aws, log: list[str]) -> None:
-    from kojikey.aws.client import patiently
+    from kojikey.aws.client import with_retries
 
     client = make_client("dynamodb", region=REGION, endpoint=aws.endpoint)
-    patiently(client.list_tables)
+    with_retries(client.list_tables)
     assert log == []
     client.list_tables()
     assert [line for line in log if line.startswith("botocore.endpoint")]
@@ -213,14 +213,14 @@ def test_a_file_of_credentials_that_changed_is_read_again(
 def test_credentials_that_aws_refused_are_asked_for_again(aws: Aws, counted: Callable[[], int]) -> None:
     from botocore.exceptions import TokenRetrievalError
 
-    from kojikey.aws.client import patiently
+    from kojikey.aws.client import with_retries
 
     def refused() -> None:
         raise TokenRetrievalError(provider="sso", error_msg="expired")
 
     make_client("dynamodb", region=REGION, endpoint=aws.endpoint).close()
     with pytest.raises(TokenRetrievalError):
-        patiently(refused)
+        with_retries(refused)
     make_client("dynamodb", region=REGION, endpoint=aws.endpoint).close()
     assert counted() == 2
 
@@ -231,9 +231,9 @@ def test_a_forked_process_begins_anew(aws: Aws, counted: Callable[[], int]) -> N
     lock = session._lock  # which another thread may hold at that moment
     child = os.fork()
     if not child:
-        os._exit(7 if session._lock is not lock and not session._made else 1)
+        os._exit(7 if session._lock is not lock and not session._current else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
-    assert session._made
+    assert session._current
     assert session._lock is lock
 
 

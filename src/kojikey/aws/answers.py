@@ -1,6 +1,6 @@
-"""Distinguishes AWS's answers from those of anything else in its place: a portal, a proxy, another server.
+"""Distinguishes answers of AWS from those of another server in its place, for example a login page or a proxy.
 
-Owns: that check, before an answer is used. Must not: repeat any part of an answer.
+Must not: repeat any part of an answer.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ _JSON = "json"  # the protocol of DynamoDB and of KMS; STS and others have their
 
 
 class ForeignAnswer(Exception):
-    """An answer that the service would not give. It repeats nothing."""
+    """The answer is not one of the AWS service. The error repeats nothing of it."""
 
 
-def part(answer: Any, *names: str) -> Any:
-    """Return a member of an answer (of a member of it, and so on) that the service never leaves out.
+def member(answer: Any, *names: str) -> Any:
+    """Return a required member of an answer; several names are the path to a nested one.
 
     Raises:
-        ForeignAnswer: it is not there.
+        ForeignAnswer: the answer does not have it.
     """
     for name in names:
         answer = answer.get(name) if isinstance(answer, dict) else None
@@ -29,10 +29,10 @@ def part(answer: Any, *names: str) -> Any:
 
 
 class Parsers:
-    """botocore's makers of parsers, whose parsers take nothing for an answer that is none.
+    """botocore's factory of parsers, with parsers that refuse foreign answers.
 
-    botocore takes a page of HTML with status 200 for an answer without members, which of a table means that it is
-    empty, and stumbles over JSON of another form with whichever error comes.
+    botocore parses an HTML page with status 200 as an answer without members, which would mean an empty table, and
+    raises errors of many kinds for JSON of another form.
     """
 
     def __init__(self, parsers: Any) -> None:
@@ -58,7 +58,7 @@ class _Parser:
         try:
             return self._parser.parse(response, shape)
         except Exception:
-            raise ForeignAnswer from None  # the error's text may hold some of the answer, and that a data key
+            raise ForeignAnswer from None  # the error's text may contain a part of the answer and thus a data key
 
 
 def _is_object(body: bytes) -> bool:

@@ -1,7 +1,7 @@
-"""The meaning of errors of boto3 and of AWS's services.
+"""Classifies errors of boto3 and of AWS's services.
 
-Owns: the codes of AWS and the classes of boto3, grouped by what a caller can do. boto3 is imported when
-an error is looked at. Must not: make a call, or pass on a text of the service, which may repeat what was sent.
+Owns: the codes of AWS and the classes of boto3, grouped by what a caller can do. boto3 is imported only when an error
+is classified. Must not: make a call, or use a text of the service, which may repeat the request.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ Kind = Literal[
 
 
 class Trouble(NamedTuple):
-    """The meaning of an error. ``code`` is AWS's own word, ``permission`` the refused action (or ``""``)."""
+    """A classified error. ``code`` is AWS's own code, ``permission`` the refused action or ``""``."""
 
     kind: Kind
     code: str
     permission: str = ""
 
     @property
-    def passes(self) -> bool:
-        """Whether the same call may well succeed in a moment."""
+    def is_temporary(self) -> bool:
+        """Whether the same call may succeed soon."""
         return self.kind in ("throttled", "busy", "server", "unreachable")
 
     @property
-    def unknown(self) -> bool:
-        """Whether the call may have been carried out nevertheless."""
+    def is_outcome_unknown(self) -> bool:
+        """Whether AWS may have carried out the call nevertheless."""
         return self.kind in ("server", "unreachable", "foreign")
 
 
@@ -102,7 +102,7 @@ _CODES: dict[str, Kind] = {
     "ResourceNotFoundException": "missing",
     "TableNotFoundException": "missing",
 }
-_NEEDED = {  # by a call, where that is not the action of DynamoDB that has its name
+_NEEDED = {  # the permission for a call, if it is not the action of DynamoDB with the same name
     "AssumeRole": "sts:AssumeRole",
     "AssumeRoleWithWebIdentity": "sts:AssumeRoleWithWebIdentity",
     "Decrypt": "kms:Decrypt",
@@ -115,7 +115,7 @@ _CODE = re.compile(r"[A-Za-z0-9_.]{1,64}")
 
 
 def trouble(error: Exception) -> Trouble | None:
-    """Return the meaning of an error of boto3, None for other errors."""
+    """Return the class of an error of boto3, None for any other error."""
     if isinstance(error, Boto3Missing):
         return Trouble("other", "Boto3Missing")
     if isinstance(error, ForeignAnswer):
@@ -138,34 +138,34 @@ def trouble(error: Exception) -> Trouble | None:
 
 
 def of_code(code: str) -> Trouble:
-    """Return the meaning of an AWS code that cancelled a transaction."""
+    """Return the class of an AWS code that cancelled a transaction."""
     kind = _CODES.get(code, "other")
     needed = _NEEDED["TransactWriteItems"] if kind == "denied" else ""
     return Trouble(kind, code if _CODE.fullmatch(code) else "unknown", needed)
 
 
 def _of_answer(response: Any, operation: str) -> Trouble:
-    told = response.get("Error") or {}
-    code, status = str(told.get("Code", "")), response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    fields = response.get("Error") or {}
+    code, status = str(fields.get("Code", "")), response.get("ResponseMetadata", {}).get("HTTPStatusCode")
     kind = _CODES.get(code)
     if kind is None:
-        # No code of its own, but a status: a gateway in between, or a service that is down.
+        # only a status: from a gateway on the way, or a service that is down
         kind = "server" if isinstance(status, int) and status >= 500 else "denied" if status == 403 else "other"
     shown = code if _CODE.fullmatch(code) else f"status {status}"
-    return Trouble(kind, shown, _permission(code, str(told.get("Message", "")), operation))
+    return Trouble(kind, shown, _permission(code, str(fields.get("Message", "")), operation))
 
 
 def _permission(code: str, message: str, operation: str) -> str:
-    """Return the action that a refusal names; where it names none, that of the call which was refused."""
+    """Return the action that a refusal names, else the action of the refused call."""
     named = _PERMISSION.search(message)
     if named:
         return named[1]
-    # A gateway that says 403 has no code of AWS's, and knows nothing of permissions.
+    # a gateway's 403 has no AWS code, and is not about permissions
     return _NEEDED.get(operation, f"dynamodb:{operation}") if _CODES.get(code) == "denied" else ""
 
 
 def _are_malformed_credentials(error: Exception) -> bool:
-    """Return whether it was the credentials that could not be sent: nothing else in a header is foreign text.
+    """Return whether the error is about a header with the credentials, the only foreign text in a header.
 
     The text of such an error repeats the header.
     """
@@ -196,6 +196,6 @@ def _kind_of_class(error: Exception) -> Kind:
         raised.InfiniteLoopConfigError,
         raised.NoAuthTokenError,
         raised.MissingDependencyException,  # of a kind of credentials, for example those of aws login
-        getattr(raised, "LoginError", ()),  # newer than the oldest boto3 that is enough
+        getattr(raised, "LoginError", ()),  # newer than the oldest supported boto3
     )
     return "credentials" if isinstance(error, about_credentials) else "other"

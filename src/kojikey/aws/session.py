@@ -1,7 +1,7 @@
 """The AWS session of this process: credential helpers and role assumption run once.
 
-Owns: when a new session begins, and that boto3 neither asks a person nor logs secrets.
-Must not: send anything itself, or say what an error means.
+Owns: the decision when a new session begins, and keeping boto3 from asking a person or logging secrets.
+Must not: make requests itself, or classify errors.
 """
 
 from __future__ import annotations
@@ -20,36 +20,36 @@ if TYPE_CHECKING:
     import logging
 
 _lock = threading.RLock()
-_made: list[Any] = []  # what a session depends on, and the session; empty where there is none
+_current: list[Any] = []  # the settings that a session depends on, and the session; empty if there is none
 _FILES = {"AWS_CONFIG_FILE": "~/.aws/config", "AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials"}
 _WARNING = 30  # logging.WARNING
 _is_ours: ContextVar[bool] = ContextVar("kojikey_asks_aws", default=False)
 
 
 class MfaWanted(Exception):
-    """The role of the profile is only had with an MFA code."""
+    """The role of the profile requires an MFA code."""
 
 
 def new_client(service: str, *, region: str, **settings: Any) -> Any:
-    """Return a client of this process's session; a new session begins where the settings have changed.
+    """Return a client of this process's session; a new session begins if the settings have changed.
 
-    So a role is assumed, or a program asked for credentials, once and not once a client. ``region`` of the first
-    client is where a role is assumed; the credentials are good in all regions.
+    So a role is assumed, or a program asked for credentials, once for all clients. A role is assumed in the ``region``
+    of the first client; its credentials are valid in all regions.
     """
-    with _lock:  # neither a session nor the making of a client from it is safe for two threads
+    with _lock:  # neither creating a session nor creating a client is safe in two threads
         depends = _settings()
-        with quietly():
-            if not _made or _made[0] != depends:
+        with without_debug_log():
+            if not _current or _current[0] != depends:
                 forget()
-                _made.extend((depends, _begun(region)))
-            client = _made[1].client(service, region_name=region, **settings)
-        _hush()
+                _current.extend((depends, _begun(region)))
+            client = _current[1].client(service, region_name=region, **settings)
+        _filter_loggers()
         return client
 
 
 @contextmanager
-def quietly() -> Iterator[None]:
-    """Suppress boto3's log, except warnings, in this thread meanwhile."""
+def without_debug_log() -> Iterator[None]:
+    """Suppress boto3's log records below WARNING in this thread."""
     token = _is_ours.set(True)
     try:
         yield
@@ -57,32 +57,32 @@ def quietly() -> Iterator[None]:
         _is_ours.reset(token)
 
 
-def _hush() -> None:
-    """Give boto3's loggers a filter.
+def _filter_loggers() -> None:
+    """Add a filter to boto3's loggers.
 
-    At DEBUG it logs whole answers, with the data keys that KMS opened and the credentials of a role, and signatures.
-    A program that logs everything should have none of it in its log; but its own business with AWS is its own, so the
-    loggers keep their levels. Each has to have the filter: that of a parent is not asked.
+    At DEBUG boto3 logs signatures and whole answers, with data keys from KMS and the credentials of a role. They must
+    not be in the log of a program that uses kojikey. The levels are not changed, because the program may use AWS
+    itself. Each logger needs the filter, because a parent's filters do not apply.
     """
     import logging
 
     for name in list(logging.root.manager.loggerDict):
         if name.partition(".")[0] in ("boto3", "botocore", "urllib3"):
-            logging.getLogger(name).addFilter(_may_be_told)
+            logging.getLogger(name).addFilter(_may_be_logged)
 
 
-def _may_be_told(record: logging.LogRecord) -> bool:
+def _may_be_logged(record: logging.LogRecord) -> bool:
     return record.levelno >= _WARNING or not _is_ours.get()
 
 
 def forget() -> None:
-    """Begin a new session with the next client: refused credentials may have been renewed in another window."""
+    """Begin a new session with the next client, because refused credentials may have been renewed meanwhile."""
     with _lock:
-        _made.clear()
+        _current.clear()
 
 
 def core_session() -> Any:
-    """Return a session of botocore, with the one reader of AWS's models."""
+    """Return a session of botocore that shares the loader of AWS's models."""
     import botocore.session
 
     core = botocore.session.get_session()
@@ -96,8 +96,8 @@ def _begun(region: str) -> Any:
 
     core = core_session()
     providers = create_credential_resolver(core, region_name=region)
-    # botocore's own prompter reads standard input where there is no terminal. There a provider's key may be waiting,
-    # which would be sent to AWS as the code; and kojikey asks no person behind its own back.
+    # botocore's prompter reads standard input if there is no terminal: a provider's key there would be sent to AWS as
+    # the MFA code
     providers.get_provider("assume-role")._prompter = _refuse_to_ask
     core.register_component("credential_provider", providers)
     core.register_component("response_parser_factory", Parsers(core.get_component("response_parser_factory")))
@@ -109,7 +109,7 @@ def _refuse_to_ask(_prompt: str) -> Never:
 
 
 def _settings() -> tuple[object, ...]:
-    """Return the settings that credentials depend on: environment and files may change while a program runs."""
+    """Return the settings that credentials depend on; environment and files may change while a program runs."""
     names = sorted(name for name in os.environ if name.startswith(("AWS_", "BOTO")) or name in ("HOME", "USERPROFILE"))
     return (*((name, os.environ[name]) for name in names), *(_stamp(*file) for file in _FILES.items()))
 
@@ -123,14 +123,14 @@ def _stamp(variable: str, default: str) -> int | None:
 
 @cache
 def _loader(path: str | None) -> Any:
-    # It keeps what it read, which takes the second session of a process from 70 ms to 10.
+    # it caches the models: a second session takes 10 ms instead of 70
     from botocore.loaders import create_loader
 
     return create_loader(path)
 
 
 def _begin_in_child() -> None:
-    # Another thread may have held the lock, or one of the session's own, when the process was forked.
+    # at the fork, another thread may have held this lock or one of the session
     global _lock
     _lock = threading.RLock()
     forget()

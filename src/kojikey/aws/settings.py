@@ -1,6 +1,6 @@
-"""Endpoints and regions from AWS's own settings and from URLs, and which variable is wrong.
+"""Checks endpoints and regions from AWS's settings and from URLs, and names the variable that is wrong.
 
-Owns: the rule for endpoints, and the messages for settings that boto3 rejects. Must not: repeat a value.
+Owns: the rule for endpoints, and the messages about settings that boto3 rejects. Must not: repeat a value.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _VARIABLES = {
 
 
 class MalformedCredentials(Exception):
-    """The environment's credentials have characters that no credential has. It repeats nothing."""
+    """The environment's credentials have characters that no credential has. The error repeats nothing of them."""
 
 
 def check_credentials_of_environment() -> None:
     """Check the form of the environment's credentials, if there are any.
 
     Raises:
-        MalformedCredentials: a line end, usually, that came with them.
+        MalformedCredentials: they have an invalid character, usually a line end.
     """
     if not os.environ.get("AWS_ACCESS_KEY_ID"):
         return
@@ -44,10 +44,10 @@ def check_credentials_of_environment() -> None:
 
 
 def checked_endpoint(text: str, *, of: str = "") -> str:
-    """Return an endpoint in its one spelling. ``of`` is the setting that it is from, where it is from one.
+    """Return an endpoint in its canonical form. ``of`` names its setting, if it is from one.
 
     Raises:
-        UsageError: it is not ``https://…`` (or ``http://`` on this machine). It is not repeated.
+        UsageError: it is not ``https://…`` (or ``http://`` on this machine). The message does not repeat it.
     """
     problem = problem_of_base_url(text, carries="what is stored")
     if problem:
@@ -61,10 +61,10 @@ def checked_endpoint(text: str, *, of: str = "") -> str:
 
 
 def check_endpoint_of_environment(service: str) -> None:
-    """Check the endpoint that the environment names for a service, where it names one.
+    """Check the endpoint in the environment for a service, if there is one.
 
     Raises:
-        UsageError: it is not one; the variable is named.
+        UsageError: it is not an endpoint; the message names the variable.
     """
     if os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
         return
@@ -78,7 +78,7 @@ def checked_region(text: str) -> str:
     """Return the name of a region.
 
     Raises:
-        UsageError: it is not one; it would become part of a host's name.
+        UsageError: it is not one, and would become part of a host name.
     """
     if not re.fullmatch(r"[a-z]{2,8}(-[a-z]{1,12}){1,3}-\d{1,2}", text):
         raise UsageError("that is not the name of an AWS region", hint="for example region=eu-central-1")
@@ -86,17 +86,16 @@ def checked_region(text: str) -> str:
 
 
 def refusal_of(error: Exception) -> UsageError | None:
-    """Return the error for a setting that boto3 rejected, None where it failed for another reason.
+    """Return the error for a setting that boto3 rejected, None if boto3 failed for another reason.
 
-    boto3 converts settings without looking (``int("abc")``), and says then neither which one it was nor that it was
-    one of its own.
+    boto3 converts settings without a check (``int("abc")``), and its error does not name the setting.
     """
     from botocore.exceptions import BotoCoreError
 
     name = type(error).__name__
     if name not in _VARIABLES and (isinstance(error, BotoCoreError) or not isinstance(error, ValueError)):
         return None
-    if str(error).startswith("Invalid endpoint"):  # that of the environment was looked at before
+    if str(error).startswith("Invalid endpoint"):  # not the environment's, which was checked before
         return UsageError(f"{PROFILES} is not an endpoint of AWS", hint=_REFERENCE, effect=Effect.NOTHING_SENT)
     variable = _VARIABLES.get(name) or next(_inconvertible(), "")
     if not variable:

@@ -97,8 +97,8 @@ class AwsKmsKek(Kek):
 
     def _ask(self, operation: str, account: str, wanted: tuple[str, ...], **request: Any) -> list[Any]:
         """Return the wanted members of KMS's answer."""
-        from kojikey.aws.answers import part
-        from kojikey.aws.client import make_client, patiently
+        from kojikey.aws.answers import member
+        from kojikey.aws.client import make_client, with_retries
         from kojikey.sealing.kek.awskms_errors import translated
 
         def call() -> Any:
@@ -107,8 +107,8 @@ class AwsKmsKek(Kek):
             return getattr(self._client, operation)(**request)
 
         try:
-            answer = patiently(call, sleep=self._sleep)
-            return [part(answer, name) for name in wanted]
+            answer = with_retries(call, sleep=self._sleep)
+            return [member(answer, name) for name in wanted]
         except UsageError:
             raise
         except Exception as error:

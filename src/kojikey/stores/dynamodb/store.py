@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, TypeVar
 
-from kojikey.aws.answers import part
-from kojikey.aws.client import Sleep, make_client, patiently
+from kojikey.aws.answers import member
+from kojikey.aws.client import Sleep, make_client, with_retries
 from kojikey.aws.settings import checked_endpoint, checked_region
 from kojikey.model.errors import (
     ChangedMeanwhile,
@@ -124,7 +124,7 @@ class DynamoStore(Store):
             StoreCorrupt: the table has items, but no header; a new header would hide the old content.
         """
         item = self._header_item()
-        if item is None and part(self._call("scan", ConsistentRead=True, Limit=1), "Items"):
+        if item is None and member(self._call("scan", ConsistentRead=True, Limit=1), "Items"):
             item = self._header_item()  # it may have been created between the two requests
             if item is None:
                 raise StoreCorrupt(
@@ -170,11 +170,11 @@ class DynamoStore(Store):
                         return
                     raise changed from None
                 found = trouble_of(error)
-                doubtful = doubtful or (found is not None and found.unknown)
+                doubtful = doubtful or (found is not None and found.is_outcome_unknown)
                 raise
 
         try:
-            self._patiently(attempt)
+            self._with_retries(attempt)
         except KojikeyError:
             raise
         except Exception as error:
@@ -240,7 +240,7 @@ class DynamoStore(Store):
         verb = "query" if "KeyConditionExpression" in request else "scan"
         while True:
             answer = self._call(verb, ConsistentRead=True, Limit=self._page, **request)
-            yield from part(answer, "Items")
+            yield from member(answer, "Items")
             if "LastEvaluatedKey" not in answer:
                 return
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
@@ -267,8 +267,8 @@ class DynamoStore(Store):
         return Description("Amazon DynamoDB", self.place, tuple(details))
 
     def _described(self) -> dict[str, Any]:
-        described: dict[str, Any] = part(self._call("describe_table"), "Table")
-        part(described, "TableArn")
+        described: dict[str, Any] = member(self._call("describe_table"), "Table")
+        member(described, "TableArn")
         return described
 
     def _translate(self, error: Exception) -> KojikeyError | None:
@@ -281,10 +281,10 @@ class DynamoStore(Store):
         return self._made
 
     def _call(self, operation: str, **request: Any) -> Any:
-        return self._patiently(lambda: getattr(self._client, operation)(TableName=self.table, **request))
+        return self._with_retries(lambda: getattr(self._client, operation)(TableName=self.table, **request))
 
-    def _patiently(self, call: Callable[[], T]) -> T:
-        return patiently(call, sleep=self._sleep, meaning=trouble_of)
+    def _with_retries(self, call: Callable[[], T]) -> T:
+        return with_retries(call, sleep=self._sleep, classify=trouble_of)
 
 
 def from_url(url: str) -> DynamoStore:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from kojikey.aws.answers import part
-from kojikey.aws.client import Sleep, patiently
+from kojikey.aws.answers import member
+from kojikey.aws.client import Sleep, with_retries
 from kojikey.model.errors import Effect, StoreCorrupt, StoreUnavailable
 from kojikey.model.next_step import Hint, next_step
 from kojikey.stores.dynamodb.errors import trouble_of
@@ -33,7 +33,7 @@ def ensure_table(client: Any, table: str, place: str, sleep: Sleep) -> None:
         described = _described(client, table, sleep)
         if described is not None:
             _refuse_other_shape(described, place)
-            status = part(described, "TableStatus")
+            status = member(described, "TableStatus")
             if status in ("ACTIVE", "UPDATING"):
                 return
             if status != "CREATING":
@@ -48,8 +48,8 @@ def ensure_table(client: Any, table: str, place: str, sleep: Sleep) -> None:
 
 def _described(client: Any, table: str, sleep: Sleep) -> dict[str, Any] | None:
     try:
-        answer = patiently(lambda: client.describe_table(TableName=table), sleep=sleep, meaning=trouble_of)
-        described: dict[str, Any] = part(answer, "Table")
+        answer = with_retries(lambda: client.describe_table(TableName=table), sleep=sleep, classify=trouble_of)
+        described: dict[str, Any] = member(answer, "Table")
     except Exception as error:
         found = trouble_of(error)
         if found is None or found.kind != "missing":
@@ -73,11 +73,11 @@ def _create(client: Any, table: str, sleep: Sleep) -> None:
             if found is None or found.code != "ResourceInUseException":  # someone else is creating it
                 raise
 
-    patiently(attempt, sleep=sleep, meaning=trouble_of)
+    with_retries(attempt, sleep=sleep, classify=trouble_of)
 
 
 def _refuse_other_shape(described: dict[str, Any], place: str) -> None:
-    attributes, schema = part(described, "AttributeDefinitions"), part(described, "KeySchema")
+    attributes, schema = member(described, "AttributeDefinitions"), member(described, "KeySchema")
     kinds = {found.get("AttributeName"): found.get("AttributeType") for found in attributes}
     shape = [(found.get("AttributeName"), found.get("KeyType")) for found in schema]
     wanted = [(key["AttributeName"], key["KeyType"]) for key in KEY_SCHEMA]
