@@ -284,7 +284,7 @@ def test_a_store_that_is_not_there_is_made_by_the_url_that_named_it(
     monkeypatch.setattr(registry, "_from_other_package", lambda _: lambda _: Elsewhere())
     ended = kojikey("list", "--store", "other://box/1", "--json")
     assert (ended.code, ended.error["hint"]) == (5, "kojikey store init other://box/1 --kek SOURCE")
-    by_variable = kojikey("list", "--json", KOJIKEY_STORE="other://box/1")
+    by_variable = kojikey("list", "--json", KOJIKEY_STORE="other://me:secret@box/1")
     assert (by_variable.code, by_variable.error["hint"]) == (5, "kojikey store init --kek SOURCE")
     url = f"sqlite://{tmp_path}/x.db"
     assert kojikey("list", "-s", url, "--json").error["hint"] == f"kojikey store init {url} --kek SOURCE"
