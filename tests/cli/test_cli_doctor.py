@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,20 @@ def test_a_kek_that_no_new_store_could_have_is_wrong_before_there_is_one(
     before = kojikey.snapshot()
     assert mend_of(kojikey, "KEK", **environ)
     assert kojikey.snapshot() == before
+
+
+@pytest.mark.parametrize("name", ["", "keys.db"], ids=["the folder", "the store"])
+def test_what_cannot_be_written_is_to_be_looked_at(
+    kojikey: Program, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    kojikey.added()
+    path = kojikey.home / name
+    able = os.access
+    monkeypatch.setattr(os, "access", lambda each, mode: Path(each) != path and able(each, mode))
+    ended = kojikey("doctor", "--json")
+    row = next(row for row in ended.results if row["name"] == "read-only")
+    assert (ended.code, row["state"], row["detail"]) == (0, "note", f"{path} cannot be written by this user")
+    assert row["mend"].startswith(f"chmod u+w {path}, or ")
 
 
 def test_a_key_that_failed_its_last_test_is_to_be_looked_at(kojikey: Program) -> None:

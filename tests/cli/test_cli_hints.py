@@ -9,6 +9,7 @@ import pytest
 
 from kojikey.stores.base import Stored
 from support.program import Ended, Program
+from support.pseudo_terminal import printed_on_a_terminal
 
 ACME = ("--account", "acme")
 
@@ -208,6 +209,12 @@ def test_what_stands_before_a_command_is_no_bug_and_the_hint_has_the_right_order
 def test_only_a_hint_that_can_be_typed_as_a_whole_line_begins_with_try(kojikey: Program) -> None:
     assert "\n  try: kojikey add elevenlabs\n" in kojikey("get", "elevenlabs", "--reveal").err
     assert "\n  kojikey providers lists them: elevenlabs, " in kojikey("list", "nowhere").err
+
+
+def test_a_command_to_be_copied_is_not_broken_over_lines(kojikey: Program) -> None:
+    account = "an-account-with-a-long-name@example.org"
+    code, text = printed_on_a_terminal(kojikey, "get", "google_gemini", "--reveal", "-a", account, columns=40)
+    assert (code, f"\n  try: kojikey add google_gemini --account {account}\n" in text) == (5, True), text
 
 
 def test_the_version_beside_anything_else_is_refused_with_the_way_to_it(kojikey: Program) -> None:

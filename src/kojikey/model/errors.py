@@ -306,7 +306,8 @@ class ConfigUnwritable(StoreUnavailable):
 
     def __init__(self, path: str, reason: str | None) -> None:
         self.store = path
-        KojikeyError.__init__(self, f"{path} cannot be written ({reason}); it was not changed")
+        hint = "let this user write the file and its folder, and see that there is space left"
+        KojikeyError.__init__(self, f"{path} cannot be written ({reason}); it was not changed", hint=hint)
 
 
 class UnsafePermissions(StoreUnavailable):

@@ -44,7 +44,8 @@ class Failure(NamedTuple):
         for line in f"kojikey: {self.message}".split("\n"):
             say(line)
         if self.hint:
-            say(f"  try: {self.hint}" if is_one_command(self.hint) else f"  {self.hint}")
+            is_command = is_one_command(self.hint)
+            say(f"  try: {self.hint}" if is_command else f"  {self.hint}", is_copied=is_command)
 
 
 def report(line: CommandLine | None, error: Exception) -> int:
@@ -119,8 +120,11 @@ def failed(command: str | None, code: int, error: dict[str, Any]) -> dict[str, A
     return {"schema": SCHEMA, "command": command, "exit_code": int(code), "error": error}
 
 
-def say(line: str) -> None:
-    """Write a line to stderr, with "?" for characters that its encoding lacks; a closed stderr is ignored."""
+def say(line: str, *, is_copied: bool = False) -> None:
+    """Write a line to stderr, with "?" for characters that its encoding lacks; a closed stderr is ignored.
+
+    ``is_copied``: no line end of ours breaks it, because a shell would carry out the first part of what is pasted.
+    """
     from kojikey.cli.output.stdout import encodable, runner_reads
     from kojikey.model.plain_text import one_line
 
@@ -131,7 +135,7 @@ def say(line: str) -> None:
         line = escaped(line)
     try:
         text = encodable(line, sys.stderr)
-        print(wrapped(text) if sys.stderr.isatty() else text, file=sys.stderr)
+        print(wrapped(text) if sys.stderr.isatty() and not is_copied else text, file=sys.stderr)
     except (OSError, ValueError):
         return
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from kojikey import wiring
 from kojikey.cli.commands.doctor.findings import Finding, findings_of, wrong
@@ -69,7 +69,16 @@ def _folders(context: Context) -> Iterator[Finding]:
             yield Finding(f"{name} folder", "ok", path)
     if os.path.exists(home.config_file):
         yield Finding("config.toml", "ok", home.config_file)
+    yield from _read_only(dict.fromkeys((home.config, home.data, home.database)))
     yield from _network()
+
+
+def _read_only(paths: Iterable[str]) -> Iterator[Finding]:
+    """Yield the paths that exist and cannot be written: that is intended for some set-ups, and a trap in others."""
+    for path in paths:
+        if os.path.exists(path) and not os.access(path, os.W_OK):
+            fix = f"chmod u+w {quoted(path)}, or run kojikey as its owner, if something is to be changed"
+            yield Finding("read-only", "note", f"{path} cannot be written by this user", fix)
 
 
 _NETWORK = (
