@@ -76,7 +76,7 @@ def revealed(credential: package.Credential) -> str:
     return credential.secret.reveal()
 
 
-def test_it_answers_as_resolve_does(here: Program) -> None:
+def test_a_client_returns_the_same_credential_as_resolve(here: Program) -> None:
     with Client() as client:
         for provider in ("elevenlabs", "google_gemini", "openai"):
             mine, plain = client.resolve(provider), package.resolve(provider)
@@ -86,7 +86,7 @@ def test_it_answers_as_resolve_does(here: Program) -> None:
         assert client.resolve("elevenlabs", account="nobody").source == "built_in"
 
 
-def test_it_asks_the_store_once_within_the_time_and_again_after_it(
+def test_a_client_reads_the_store_once_within_the_cache_time_and_again_after_it(
     here: Program, clock: Clock, asked: list[str]
 ) -> None:
     with Client(cache=60) as client:
@@ -113,7 +113,9 @@ def test_without_a_cache_every_change_is_seen_at_once(here: Program) -> None:
         assert client.resolve("elevenlabs").source == "byok"
 
 
-def test_while_the_store_is_away_it_answers_from_memory_until_that_expires(here: Program, clock: Clock) -> None:
+def test_while_the_store_cannot_be_reached_cached_credentials_are_returned_until_they_expire(
+    here: Program, clock: Clock
+) -> None:
     path = here.home / "keys.db"
     with Client(f"sqlite://{path}") as client:
         key = revealed(client.resolve("elevenlabs"))
@@ -126,7 +128,7 @@ def test_while_the_store_is_away_it_answers_from_memory_until_that_expires(here:
 
 
 @pytest.mark.parametrize("is_named", [False, True])
-def test_a_store_whose_file_is_gone_is_an_error_and_no_built_in_allocation(
+def test_a_missing_store_file_is_an_error_and_not_the_built_in_allocation(
     here: Program, clock: Clock, is_named: bool
 ) -> None:
     path = here.home / "keys.db"
@@ -157,7 +159,7 @@ def test_a_store_whose_file_was_replaced_is_read_from_the_new_file(here: Program
         assert revealed(client.resolve("elevenlabs")) == first
 
 
-def test_a_store_that_others_may_read_from_now_on_is_refused(here: Program) -> None:
+def test_a_store_that_others_become_able_to_read_is_refused(here: Program) -> None:
     with Client(cache=0) as client:
         client.resolve("elevenlabs")
         (here.home / "keys.db").chmod(0o644)
@@ -165,7 +167,7 @@ def test_a_store_that_others_may_read_from_now_on_is_refused(here: Program) -> N
             client.resolve("elevenlabs")
 
 
-def test_many_who_ask_at_once_are_one_question(
+def test_many_concurrent_resolves_of_one_key_read_the_store_once(
     here: Program, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go = threading.Event()
@@ -189,7 +191,7 @@ def test_many_threads_with_many_accounts_lose_nothing(here: Program) -> None:
     assert found == ["byok", "built_in"] * 320
 
 
-def test_tasks_resolve_without_holding_each_other_up(here: Program, asked: list[str]) -> None:
+def test_tasks_resolve_without_blocking_each_other(here: Program, asked: list[str]) -> None:
     async def many(client: Client) -> list[package.Credential]:
         return await asyncio.gather(*(client.aresolve("elevenlabs") for _ in range(20)))
 
@@ -198,14 +200,14 @@ def test_tasks_resolve_without_holding_each_other_up(here: Program, asked: list[
     assert asked == ["elevenlabs"]
 
 
-def test_what_it_keeps_is_bounded(here: Program) -> None:
+def test_the_number_of_cached_credentials_is_bounded(here: Program) -> None:
     with Client() as client:
         for number in range(_MOST_KEPT + 50):
             client.resolve("elevenlabs", f"a{number}")
         assert len(client._kept) == _MOST_KEPT
 
 
-def test_an_error_is_not_kept(here: Program) -> None:
+def test_an_error_is_not_cached(here: Program) -> None:
     with Client() as client:
         for _ in range(2):
             with pytest.raises(UnknownProvider):
@@ -214,14 +216,14 @@ def test_an_error_is_not_kept(here: Program) -> None:
                 client.resolve("elevenlabs", account="No Account")
 
 
-def test_a_local_store_that_is_made_later_is_found(kojikey: Program) -> None:
+def test_a_local_store_that_is_created_later_is_found(kojikey: Program) -> None:
     with mock.patch.dict(os.environ, kojikey.environ, clear=True), Client(cache=0) as client:
         assert client.resolve("elevenlabs").source == "built_in"
         kojikey.added()
         assert client.resolve("elevenlabs").source == "byok"
 
 
-def test_a_store_that_is_not_known_is_an_error_at_once(here: Program) -> None:
+def test_an_unknown_store_is_an_error_at_once(here: Program) -> None:
     with pytest.raises(StoreNotFound):
         Client("nowhere")
     for cache in (-1, float("nan"), "60", True, 10**9):
@@ -229,7 +231,7 @@ def test_a_store_that_is_not_known_is_an_error_at_once(here: Program) -> None:
             Client(cache=cache)  # type: ignore[arg-type]
 
 
-def test_a_store_that_was_moved_to_another_kek_opens_meanwhile(here: Program) -> None:
+def test_a_store_that_is_rekeyed_meanwhile_still_opens(here: Program) -> None:
     with Client(cache=0) as client:
         key = revealed(client.resolve("elevenlabs"))
         assert here("store", "rekey", "--kek", f"file:{here.home.parent}/kek").code == 0
@@ -279,6 +281,6 @@ sys.exit(os.waitstatus_to_exitcode(status))
 """
 
 
-def test_a_child_opens_connections_of_its_own_and_leaves_the_parents_alone(here: Program, tmp_path: Path) -> None:
+def test_a_forked_child_opens_its_own_connections_and_does_not_touch_the_parents(here: Program, tmp_path: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", FORKING], env=here.environ, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr

@@ -75,7 +75,7 @@ def test_every_change_is_seen_at_once_without_a_cache(here: Program) -> None:
         assert client.resolve("elevenlabs").source == "built_in"
 
 
-def test_an_answer_from_memory_sends_nothing(here: Program, calls: list[str]) -> None:
+def test_a_cached_credential_sends_no_request(here: Program, calls: list[str]) -> None:
     with Client(cache=60) as client:
         found = revealed(client)
         assert calls
@@ -96,12 +96,12 @@ def test_threads_and_tasks_share_a_few_sessions_and_lose_nothing(here: Program) 
     assert client._idle == []
 
 
-def test_a_child_has_a_session_of_its_own_and_leaves_the_parents_alone(here: Program) -> None:
+def test_a_forked_child_has_its_own_session_and_does_not_touch_the_parents(here: Program) -> None:
     ended = subprocess.run([sys.executable, "-c", FORKING], env=here.environ, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
 
 
-def test_what_production_saw_is_recorded_once(here: Program) -> None:
+def test_a_reported_outcome_is_recorded_once(here: Program) -> None:
     with Client() as client:
         credential = client.resolve("elevenlabs")
         for _ in range(3):
@@ -114,7 +114,7 @@ def test_what_production_saw_is_recorded_once(here: Program) -> None:
     assert events.count("tested") == 1
 
 
-def test_a_table_that_is_deleted_is_an_error_only_where_nothing_is_kept(here: Program, aws: Aws) -> None:
+def test_a_deleted_table_is_an_error_only_without_a_cached_credential(here: Program, aws: Aws) -> None:
     table = here.environ["KOJIKEY_STORE"].removeprefix("dynamodb://").partition("?")[0]
     with Client(cache=3600) as kept, Client(cache=0) as never:
         assert kept.resolve("elevenlabs").source == never.resolve("elevenlabs").source == "byok"

@@ -58,7 +58,9 @@ def test_threads_share_a_few_connections(here: Program, postgres: Server, databa
     assert client._idle == []
 
 
-def test_a_connection_that_the_server_ended_is_replaced_unseen(here: Program, postgres: Server, database: str) -> None:
+def test_a_connection_closed_by_the_server_is_replaced_without_an_error(
+    here: Program, postgres: Server, database: str
+) -> None:
     with Client(cache=0) as client:
         client.resolve("elevenlabs")
         for pid in backends(postgres, database):
@@ -66,12 +68,12 @@ def test_a_connection_that_the_server_ended_is_replaced_unseen(here: Program, po
         assert client.resolve("elevenlabs").source == "byok"
 
 
-def test_a_child_opens_connections_of_its_own_and_leaves_the_parents_alone(here: Program) -> None:
+def test_a_forked_child_opens_its_own_connections_and_does_not_touch_the_parents(here: Program) -> None:
     ended = subprocess.run([sys.executable, "-c", FORKING], env=here.environ, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
 
 
-def test_a_store_that_goes_away_is_an_error_only_where_nothing_is_kept(
+def test_an_unreachable_store_is_an_error_only_without_a_cached_credential(
     here: Program, postgres: Server, database: str
 ) -> None:
     with Client(cache=3600) as kept, Client(cache=0) as never:

@@ -43,14 +43,14 @@ def test_a_changed_outcome_is_recorded_as_reported_and_the_key_stays_in_use(here
     assert here("list", "--failing", "--json").result["provider"] == "elevenlabs"
 
 
-def test_the_same_outcome_writes_nothing(here: Program) -> None:
+def test_reporting_the_same_outcome_writes_nothing(here: Program) -> None:
     before = here.listed()
     with Client() as client:
         assert reported(client, 200, {"anything": 1}).outcome is Outcome.VALID
     assert here.listed() == before
 
 
-def test_a_key_has_one_entry_a_minute_also_from_two_processes(here: Program) -> None:
+def test_a_key_gets_one_report_a_minute_even_from_two_processes(here: Program) -> None:
     with Client() as client, Client() as other:
         reported(client, 401, REJECTED)
         reported(client, 200, b"audio")
@@ -59,7 +59,7 @@ def test_a_key_has_one_entry_a_minute_also_from_two_processes(here: Program) -> 
     assert len(here("audit", "--json").results) == 2  # added, and one report
 
 
-def test_what_is_reported_of_a_version_that_is_gone_is_not_kept(here: Program) -> None:
+def test_a_report_about_a_version_that_is_gone_is_not_saved(here: Program) -> None:
     with Client() as client:
         credential = client.resolve("elevenlabs")
         assert here.rotate("elevenlabs", "ok_2").code == 0
@@ -70,14 +70,14 @@ def test_what_is_reported_of_a_version_that_is_gone_is_not_kept(here: Program) -
         assert here.listed() == before
 
 
-def test_a_store_that_is_away_costs_no_report_its_verdict(here: Program) -> None:
+def test_a_report_returns_its_verdict_even_if_the_store_cannot_be_reached(here: Program) -> None:
     with Client() as client:
         credential = client.resolve("elevenlabs")
         (here.home / "keys.db").write_bytes(b"damaged" * 1000)
         assert client.report(credential, status=401, body=REJECTED).outcome is Outcome.REJECTED
 
 
-def test_the_built_in_allocation_is_judged_and_nothing_recorded(here: Program) -> None:
+def test_an_answer_to_the_built_in_allocation_is_judged_and_not_recorded(here: Program) -> None:
     with Client() as client:
         credential = client.resolve("google_gemini")
         assert credential.source == "built_in"
@@ -87,12 +87,12 @@ def test_the_built_in_allocation_is_judged_and_nothing_recorded(here: Program) -
 @each("body", [None, b"", "", "<html>busy</html>", {"error": {"message": "slow down"}}, b"\xff\x00"])
 @each("status", [429, 500, 502, 503, 529])
 @each("provider", ["elevenlabs", "google_gemini", "openai", "anthropic", "mistral"])
-def test_neither_429_nor_5xx_condemns_a_key_by_its_status(provider: str, status: int, body: object) -> None:
+def test_neither_429_nor_5xx_rejects_or_limits_a_key_by_its_status(provider: str, status: int, body: object) -> None:
     assert package.judge(provider, status, {}, body).outcome is Outcome.INDETERMINATE
 
 
 @pytest.mark.parametrize("status", [500, 503])
-def test_a_5xx_condemns_a_key_by_nothing(status: int) -> None:
+def test_a_5xx_never_rejects_or_limits_a_key(status: int) -> None:
     assert package.judge("elevenlabs", status, {}, REJECTED).outcome is Outcome.INDETERMINATE
 
 
@@ -123,13 +123,13 @@ def test_a_verdict_is_scrubbed_of_the_key(here: Program) -> None:
     assert pieces_in(key, repr(verdict)) == []
 
 
-def test_what_may_be_a_key_is_not_repeated_for_a_provider() -> None:
+def test_a_provider_name_that_may_be_a_key_is_not_repeated() -> None:
     with pytest.raises(UnknownProvider) as caught:
         package.judge("abcdef0123456789abcdef0123456789", 200)
     assert "abcdef" not in str(caught.value)
 
 
-def test_what_a_report_suggests_acts_on_the_key_that_was_reported(here: Program) -> None:
+def test_the_suggested_command_is_about_the_reported_key(here: Program) -> None:
     assert here.add("elevenlabs", "ok", "--account", "acme").code == 0
     assert here("store", "init", "--name", "team", f"sqlite://{here.home}/keys.db").code == 0
     with Client() as client, Client("team") as team:

@@ -68,7 +68,7 @@ def test_json_toml_and_yaml_can_be_read() -> None:
         yaml.safe_load(it.text)
 
 
-def test_config_toml_is_one() -> None:
+def test_every_config_toml_example_is_valid() -> None:
     text = block("docs/configuration.md", "toml", "[stores.")
     assert set(parse_config(text, "config.toml")) >= {"account", "store", "kek", "stores"}
 
@@ -118,7 +118,7 @@ def test_the_limits_are_those_that_are_measured() -> None:
     assert [row.strip("| ").split("|")[1].strip() for row in table.splitlines()[2:]] == budgets
 
 
-def test_the_hook_starts_a_command_that_there_is() -> None:
+def test_the_hook_runs_an_existing_command() -> None:
     (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
     call = read(shlex.split(hook["entry"])[1:]).call
     assert call is not None

@@ -44,7 +44,7 @@ def test_the_site_has_every_page() -> None:
     assert pages ^ set(names_of(site["nav"])) == set()
 
 
-def test_what_the_program_generates_is_fresh() -> None:
+def test_generated_files_are_up_to_date() -> None:
     """The pictures, which take longer, are checked by ``.ci/run``."""
     tool = str(ROOT / "docs" / "tools" / "make_docs.py")
     made = subprocess.run([sys.executable, tool, "--check"], capture_output=True, text=True, check=False)

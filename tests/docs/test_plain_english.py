@@ -35,7 +35,7 @@ SAY_INSTEAD = {
 ALLOWED = {"a record was changed from outside"}  # the table of exit codes, which never changes
 
 
-def test_no_page_and_no_source_file_has_a_phrase_that_nobody_says() -> None:
+def test_no_page_and_no_source_file_has_a_phrase_that_readers_stumble_over() -> None:
     found = {
         f"{path.relative_to(ROOT)}: {phrase!r}: say {SAY_INSTEAD[phrase]!r}"
         for path in _files()

@@ -75,7 +75,7 @@ def filled_in(kojikey: Program, text: str, provider: str) -> str:
     return path
 
 
-def test_the_recipe_names_commands_that_there_are() -> None:
+def test_the_recipe_names_existing_commands() -> None:
     assert COMMANDS == [
         "kojikey providers new acme_speech",
         "kojikey providers check acme_speech.toml",
@@ -84,7 +84,7 @@ def test_the_recipe_names_commands_that_there_are() -> None:
     ]
 
 
-def test_the_recipe_makes_a_provider_of_a_made_up_company(kojikey: Program, acme: str) -> None:
+def test_the_recipe_defines_a_provider_for_a_made_up_company(kojikey: Program, acme: str) -> None:
     filled_in(kojikey, ACME, "acme_speech")
     refused = kojikey("add", "acme_speech", "--stdin", "--base-url", acme, "--json", stdin=UNKNOWN)
     assert (refused.code, refused.results[0]["test"]["reason"]) == (3, "invalid_key")
@@ -128,7 +128,7 @@ def test_a_key_of_another_company_is_refused_by_its_name(kojikey: Program) -> No
     assert (ended.code, "Anthropic" in ended.err) == (2, True)
 
 
-def test_the_recipe_makes_one_of_the_bundled_providers_again(kojikey: Program) -> None:
+def test_the_recipe_reproduces_a_bundled_provider(kojikey: Program) -> None:
     text = Path(os.path.join(FOLDER, "groq.toml")).read_text(encoding="utf-8")
     filled_in(kojikey, text.replace('id = "groq"', 'id = "my_groq"'), "my_groq")
     key = kojikey.key("groq")

@@ -14,24 +14,24 @@ FIRST = [it.text.strip() for it in blocks("sh") if it.page == "README.md"][:3]
 LONGEST = 160
 
 
-def test_it_begins_with_the_commands_for_a_fresh_machine() -> None:
+def test_the_readme_begins_with_the_commands_for_a_fresh_machine() -> None:
     assert FIRST[0].endswith(".venv/bin/kojikey add google_gemini")
     assert FIRST[1] == "bash .ci/test"
     assert FIRST[2] == FIRST[0].replace("add google_gemini", "sandbox --tour")
     assert all("\n" not in line for line in FIRST)
 
 
-def test_the_gate_runs_those_commands() -> None:
+def test_the_ci_script_runs_the_commands_of_the_readme() -> None:
     gate = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert "bash .ci/test" in gate
     assert "README.md" in gate, "it types the others as they stand there"
 
 
-def test_it_is_short() -> None:
+def test_the_readme_is_short() -> None:
     assert README.count("\n") <= LONGEST
 
 
-def test_it_shows_how_keys_and_a_kek_of_several_people_are_opened_without_kojikey() -> None:
+def test_the_documents_show_how_keys_and_a_shared_kek_are_opened_without_kojikey() -> None:
     assert block("README.md", "bash") == block("docs/format.md", "bash"), "two pages show one example"
     assert block("README.md", "sh", "age -d") == block("docs/team.md", "sh", "age -d"), "two pages show one example"
 
@@ -44,7 +44,7 @@ def ran(code: str, kojikey: Program) -> str:
     return done.stdout
 
 
-def test_a_program_resolves_a_key_as_it_says(kojikey: Program, sandbox: Sandbox) -> None:
+def test_a_program_resolves_a_key_as_the_readme_says(kojikey: Program, sandbox: Sandbox) -> None:
     code = block("README.md", "python", "kojikey.resolve")
     assert code == block("docs/python.md", "python", "kojikey.resolve"), "two pages show one example"
     code += "print(headers, url)"

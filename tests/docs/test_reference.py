@@ -20,27 +20,27 @@ ROWS = rows(EVERYTHING)
 FIRST_CELLS = {name for row in ROWS for name in re.findall(r"`([^`]+)`", row[0])}
 
 
-def test_every_command_and_group_is_there() -> None:
+def test_the_reference_has_every_command_and_group() -> None:
     names = {command.name for command in COMMANDS} | set(GROUPS)
     assert {name for name in names if not re.search(rf"kojikey {name}\b", EVERYTHING)} == set()
 
 
-def test_every_option_is_there() -> None:
+def test_the_reference_has_every_option() -> None:
     flags = {flag for command in COMMANDS for option in command.options for flag in option.flags}
     assert flags - set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", EVERYTHING)) == set()
 
 
-def test_every_command_has_its_help_in_full() -> None:
+def test_the_reference_has_the_full_help_of_every_command() -> None:
     headings = set(re.findall(r"^### (kojikey .*)$", PAGES["docs/commands.md"], re.MULTILINE))
     assert {f"kojikey {command.name}" for command in COMMANDS} ^ headings == set()
 
 
-def test_every_exit_code_is_there_as_the_program_says_it() -> None:
+def test_the_reference_has_every_exit_code_in_the_words_of_the_program() -> None:
     table = {tuple(row) for row in ROWS}
     assert {(str(int(code)), code.label, text) for code, text in MEANING.items()} - table == set()
 
 
-def test_every_reason_is_there_under_its_outcome() -> None:
+def test_the_reference_has_every_reason_under_its_outcome() -> None:
     outcome, found = "", {}
     for row in rows(PAGES["docs/outcomes.md"]):
         outcome = row[0].partition("**")[2].partition("**")[0] or outcome
@@ -48,7 +48,7 @@ def test_every_reason_is_there_under_its_outcome() -> None:
     assert {reason.value: OUTCOME_OF[reason].value for reason in Reason}.items() - found.items() == set()
 
 
-def test_every_provider_is_there_with_its_purpose_and_variables() -> None:
+def test_the_reference_has_every_provider_with_its_purpose_and_variables() -> None:
     table = {row[0].strip("`"): " ".join(row) for row in rows(PAGES["docs/providers.md"])}
     catalog = load_catalog(None)
     assert set(catalog.ids()) - set(table) == set()
@@ -69,7 +69,7 @@ def keys_of(part: Any) -> Iterator[str]:
             yield from keys_of(inner)
 
 
-def test_every_key_of_a_definition_is_there() -> None:
+def test_the_reference_has_every_key_of_a_definition() -> None:
     page = PAGES["docs/providers.md"]
     tables = {"pages", "env", "auth", "shapes", "checks", "rules", "pick", "usage", "states", "capabilities", "values"}
     keys = set(keys_of(schema()))
@@ -78,15 +78,15 @@ def test_every_key_of_a_definition_is_there() -> None:
     assert keys - tables - named == set()
 
 
-def test_every_source_of_a_kek_is_there() -> None:
+def test_the_reference_has_every_kek_source() -> None:
     assert set(SOURCES) - {name.partition(":")[0] for name in FIRST_CELLS} == set()
 
 
-def test_every_kind_of_store_is_there() -> None:
+def test_the_reference_has_every_kind_of_store() -> None:
     assert {scheme for scheme in schemes() if f"{scheme}://" not in EVERYTHING} == set()
 
 
-def test_every_variable_of_ours_is_there() -> None:
+def test_the_reference_has_every_variable_of_kojikey() -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "src").rglob("*.py")))
     variables = set(re.findall(r"\bKOJIKEY_[A-Z_]+[A-Z]\b", sources))
     assert len(variables) > 5

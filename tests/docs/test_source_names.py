@@ -14,7 +14,7 @@ NAMED = re.compile(r"``(?:[a-z_]+/)*([a-z_]+\.py)``|[( ](?:[a-z_]+/)+([a-z_]+\.p
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_every_file_that_the_source_names_is_there(folder: str) -> None:
+def test_every_file_named_in_the_source_exists(folder: str) -> None:
     there = {path.name for part in FOLDERS for path in (ROOT / part).rglob("*.py")}
     missing = {
         f"{path.relative_to(ROOT)}: {name}"

@@ -137,7 +137,7 @@ def filled(kojikey: Program, canary: SandboxKey) -> Program:
 
 @pytest.mark.parametrize("canary", ["elevenlabs", exhaustive("google_gemini")], indirect=True)
 @pytest.mark.parametrize("place", PLACES)
-def test_no_command_that_fails_has_a_secret_in_a_local(filled: Program, canary: SandboxKey, place: str) -> None:
+def test_a_failing_command_has_no_secret_in_a_local_variable(filled: Program, canary: SandboxKey, place: str) -> None:
     whole = (filled.home / "keys.db").read_bytes()
     failed = 0
     for command in COMMANDS:
@@ -153,7 +153,7 @@ def test_no_command_that_fails_has_a_secret_in_a_local(filled: Program, canary: 
 
 
 @pytest.mark.parametrize("place", [*PLACES[:2], *PLACES[6:9]])
-def test_resolve_that_fails_has_no_secret_in_a_local(filled: Program, canary: SandboxKey, place: str) -> None:
+def test_a_failing_resolve_has_no_secret_in_a_local_variable(filled: Program, canary: SandboxKey, place: str) -> None:
     environ = mock.patch.dict(os.environ, filled.environ, clear=True)
     with environ, mock.patch(place, fail), pytest.raises(RuntimeError) as caught:
         package.resolve(canary.provider)
@@ -177,14 +177,16 @@ WRONG: dict[str, Callable[[Program], dict[str, str]]] = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_resolve_that_cannot_open_has_no_secret_in_a_local(filled: Program, canary: SandboxKey, what: str) -> None:
+def test_a_resolve_that_cannot_open_has_no_secret_in_a_local_variable(
+    filled: Program, canary: SandboxKey, what: str
+) -> None:
     environ = filled.environ | WRONG[what](filled)
     with mock.patch.dict(os.environ, environ, clear=True), pytest.raises(KojikeyError) as caught:
         package.resolve(canary.provider)
     assert_hidden(caught.value, canary)
 
 
-def test_a_passphrase_store_that_does_not_open_has_no_secret_in_a_local(
+def test_a_passphrase_store_that_does_not_open_has_no_secret_in_a_local_variable(
     kojikey: Program, canary: SandboxKey, tmp_path: Path
 ) -> None:
     file = tmp_path / "passphrase"
@@ -221,7 +223,7 @@ WAYS: dict[str, Callable[[Any], object]] = {
 
 @each("way", WAYS)
 @each("holder", HOLDERS)
-def test_what_holds_a_secret_is_not_taken_apart(holder: str, way: str) -> None:
+def test_objects_with_a_secret_cannot_be_converted_to_a_dict(holder: str, way: str) -> None:
     with pytest.raises(TypeError) as caught:
         WAYS[way](HOLDERS[holder]())
     assert pieces_in(PASSPHRASE, str(caught.value)) == pieces_in(KEK, str(caught.value)) == []

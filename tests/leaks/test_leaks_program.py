@@ -186,7 +186,7 @@ def test_no_file_has_a_key(kojikey: Program, canary: SandboxKey, other: SandboxK
     connection.close()
 
 
-def test_what_was_removed_is_gone_from_the_file(kojikey: Program, canary: SandboxKey) -> None:
+def test_a_removed_key_is_gone_from_the_store_file(kojikey: Program, canary: SandboxKey) -> None:
     with_key(kojikey, canary, "add", canary.provider)
     connection = sqlite3.connect(kojikey.home / "keys.db")
     sealed = [row for row in connection.iterdump() if "eyJ" in row]
@@ -306,7 +306,7 @@ def test_a_bug_in_the_installed_program_has_no_traceback(kojikey: Program, canar
     assert pieces_in(canary.key, finished.stdout + finished.stderr) == []
 
 
-def test_importing_reads_no_key_and_keeps_none(canary: SandboxKey, kojikey: Program) -> None:
+def test_importing_kojikey_reads_no_key(canary: SandboxKey, kojikey: Program) -> None:
     """At import time nothing looks at the environment's keys, and after a run nothing of ours holds one."""
     with_key(kojikey, canary, "test", canary.provider)
     gc.collect()

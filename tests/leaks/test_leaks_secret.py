@@ -134,7 +134,7 @@ REFUSED: dict[str, Callable[[Any], Any]] = {
 
 
 @each("how", REFUSED)
-def test_what_would_need_the_value_is_refused_without_telling_it(how: str) -> None:
+def test_operations_that_need_the_value_are_refused_without_showing_it(how: str) -> None:
     secret = Secret(KEY)
     with pytest.raises((TypeError, AttributeError)) as caught:
         REFUSED[how](secret)
@@ -142,6 +142,6 @@ def test_what_would_need_the_value_is_refused_without_telling_it(how: str) -> No
     assert secret.reveal() == KEY
 
 
-def test_reveal_is_the_one_way_out() -> None:
+def test_reveal_is_the_only_way_to_the_value() -> None:
     assert Secret(KEY).reveal() == KEY
     assert bool(Secret("")) is True

@@ -12,7 +12,7 @@ import kojikey
 from kojikey.model.atomic_file import write_whole
 
 
-def test_what_was_there_stays_where_the_new_file_is_not_finished(tmp_path: Path) -> None:
+def test_the_old_file_stays_if_the_new_one_is_not_finished(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text("before")
 
@@ -26,13 +26,13 @@ def test_what_was_there_stays_where_the_new_file_is_not_finished(tmp_path: Path)
     assert os.listdir(tmp_path) == ["report.html"]
 
 
-def test_a_new_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+def test_only_its_owner_can_read_a_new_file(tmp_path: Path) -> None:
     path = tmp_path / "keys.env"
     write_whole(str(path), ["a", b"b"])
     assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"ab", 0o600)
 
 
-def test_a_file_that_may_not_be_replaced_is_left_as_it_is(tmp_path: Path) -> None:
+def test_a_file_that_may_not_be_replaced_is_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "keys.env"
     path.write_text("before")
     with pytest.raises(FileExistsError):
@@ -41,7 +41,7 @@ def test_a_file_that_may_not_be_replaced_is_left_as_it_is(tmp_path: Path) -> Non
     assert os.listdir(tmp_path) == ["keys.env"]
 
 
-def test_one_place_replaces_files() -> None:
+def test_only_one_module_replaces_files() -> None:
     """A second writer would be weaker. SQLite's own file is put in place once, by its own rules."""
     package = Path(kojikey.__file__).parent
     found = {path.name for path in package.rglob("*.py") if "os.replace(" in path.read_text(encoding="utf-8")}

@@ -53,7 +53,7 @@ def test_a_base_url_gets_its_one_spelling(text: str, checked: str) -> None:
         "https://api.example.com/\nx", "https://api.example.com/" + "x" * 300, "file:///etc/passwd",
     ],
 )  # fmt: skip
-def test_what_is_no_base_url_is_refused_and_not_repeated(text: str) -> None:
+def test_a_text_that_is_no_base_url_is_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         check_base_url(text)
     assert "word" not in str(caught.value).replace("password", "")
@@ -63,5 +63,5 @@ def test_what_is_no_base_url_is_refused_and_not_repeated(text: str) -> None:
 @pytest.mark.parametrize(
     ("url", "expected"), [("http://localhost:1", True), ("https://[::1]", True), ("https://api.example.com", False)]
 )
-def test_loopback_is_distinguished(url: str, *, expected: bool) -> None:
+def test_loopback_addresses_are_recognised(url: str, *, expected: bool) -> None:
     assert is_loopback(url) is expected

@@ -86,7 +86,7 @@ def test_a_page_reads_as_its_documents_one_by_one() -> None:
 
 
 @each("path", PATHS)
-def test_a_member_that_is_gone_or_of_another_type_makes_it_no_key(path: tuple[Any, ...]) -> None:
+def test_a_document_without_a_member_or_with_one_of_another_type_is_no_key(path: tuple[Any, ...]) -> None:
     is_optional = path[-1] in ("reported", "at_provider", "is_copy", "minting", "unfound")
     is_item = isinstance(path[-1], int) or "pending" in path[:-1]
     good = text_of(KEYS[0].as_document())
@@ -118,7 +118,7 @@ def test_a_member_that_is_gone_or_of_another_type_makes_it_no_key(path: tuple[An
         (("versions", 2, "pending", "more"), 1), (("versions", 2, "pending", "models"), "m"),
     ],
 )  # fmt: skip
-def test_what_kojikey_cannot_have_written_is_no_key(path: tuple[Any, ...], value: object) -> None:
+def test_a_document_that_kojikey_cannot_have_written_is_no_key(path: tuple[Any, ...], value: object) -> None:
     good = text_of(KEYS[0].as_document())
     assert read_keys((good, changed(FULL, path, value), good)) == [KEYS[0], None, KEYS[0]]
 
@@ -132,26 +132,26 @@ def test_what_kojikey_cannot_have_written_is_no_key(path: tuple[Any, ...], value
     ],
     ids=range(13),
 )  # fmt: skip
-def test_what_is_no_document_at_all_is_no_key(text: object) -> None:
+def test_a_text_that_is_no_document_is_no_key(text: object) -> None:
     good = text_of(KEYS[0].as_document())
     assert read_keys((good, text, good)) == [KEYS[0], None, KEYS[0]]
 
 
-def test_of_two_members_of_one_name_the_last_counts_as_for_every_other_reader() -> None:
+def test_of_two_members_with_one_name_the_last_counts_as_in_other_json_readers() -> None:
     text = text_of(KEYS[0].as_document()).replace('"label":null', '"label":"first","label":"last"')
     (key,) = read_keys([text])
     assert key is not None
     assert key.label == json.loads(text)["label"] == "last"
 
 
-def test_two_rows_that_are_documents_only_together_are_none() -> None:
+def test_two_rows_that_are_a_document_only_together_are_no_keys() -> None:
     text = text_of(KEYS[0].as_document())
     for cut in range(1, len(text), 7):
         assert read_keys((text[:cut], text[cut:], f"{text},{text}")) == [None] * 3
 
 
 @given(st.sampled_from(PATHS), ANY)
-def test_whatever_is_read_can_be_shown_and_used(path: tuple[Any, ...], value: object) -> None:
+def test_every_key_that_is_read_can_be_shown_and_used(path: tuple[Any, ...], value: object) -> None:
     (key,) = read_keys([changed(FULL, path, value)])
     if key is not None:
         assert text_of(key.as_document()).isascii()

@@ -51,5 +51,5 @@ def test_a_key_is_recognised(word: str) -> None:
 
 
 @each("word", NAMES)
-def test_what_people_really_type_is_no_key(word: str) -> None:
+def test_account_names_paths_and_urls_are_not_taken_for_keys(word: str) -> None:
     assert not looks_like_key(word)

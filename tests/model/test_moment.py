@@ -35,19 +35,19 @@ def test_a_date_is_its_end_and_a_moment_is_in_utc(text: str, meant: str) -> None
     "text",
     ["0027-01-31", "1999-12-31", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "999999w", "10000-01-01"],
 )
-def test_a_moment_that_nobody_means_is_refused(text: str) -> None:
+def test_an_implausible_moment_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--expires takes"):
         moment_or_span(text, what="--expires")
 
 
 @pytest.mark.parametrize("text", ["999999w", "36501d", "5215w", "999999d"])
-def test_a_span_that_no_calendar_holds_is_refused(text: str) -> None:
+def test_a_span_beyond_the_calendar_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--since takes a span of at most"):
         span(text, what="--since")
 
 
 @pytest.mark.parametrize("text", ["36500d", "90d", "100y", "0d"])
-def test_the_longest_span_still_gives_a_moment_both_ways(text: str) -> None:
+def test_the_longest_span_gives_a_valid_moment_in_both_directions(text: str) -> None:
     length = span(text, what="--since")
     assert parsed(moment_or_span(text, what="--since"))
     assert parsed(stamp(datetime.now(UTC) - length))
@@ -62,7 +62,7 @@ def test_a_span_is_a_number_with_h_d_w_or_y(text: str, meant: timedelta) -> None
     assert span(text, what="--max-age") == short_span(text, what="--since") == meant
 
 
-def test_what_may_be_minutes_or_months_is_refused() -> None:
+def test_a_span_in_m_is_refused_where_months_may_be_meant() -> None:
     for read in (span, moment_or_span):
         with pytest.raises(UsageError, match="may be minutes or months") as caught:
             read("12m", what="--expires")

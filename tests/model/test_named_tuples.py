@@ -74,12 +74,12 @@ REFUSED: list[Callable[[Any], Any]] = [
 
 
 @each("call", CALLS)
-def test_it_gives_what_typing_gives(call: Callable[[Any], Any]) -> None:
+def test_it_behaves_like_the_named_tuple_of_typing(call: Callable[[Any], Any]) -> None:
     assert call(Mine) == call(Typed)
 
 
 @pytest.mark.parametrize("call", REFUSED)
-def test_it_refuses_what_typing_refuses(call: Callable[[Any], Any]) -> None:
+def test_it_refuses_the_same_arguments_as_the_named_tuple_of_typing(call: Callable[[Any], Any]) -> None:
     for kind in (Mine, Typed):
         with pytest.raises((TypeError, ValueError)):
             call(kind)
@@ -90,13 +90,13 @@ def test_a_field_cannot_be_set() -> None:
         Mine("a").name = "b"  # type: ignore[misc]
 
 
-def test_it_matches_by_place() -> None:
+def test_it_matches_patterns_by_position() -> None:
     match Mine("a", 7):
         case Mine(name, size):
             assert (name, size) == ("a", 7)
 
 
-def test_the_hot_path_does_without_typing() -> None:
+def test_run_does_not_import_typing() -> None:
     imports = "import sys, kojikey.cli.commands.run.run, kojikey.wiring, kojikey.operations.resolving"
     code = f"{imports}; print('typing' in sys.modules)"
     environ = {"PYTHONPATH": str(Path(kojikey.__file__).parents[1])}

@@ -14,9 +14,7 @@ NAMES = ("list", "remove", "elevenlabs")
     ("word", "meant"),
     [("lst", "list"), ("lsit", "list"), ("elvenlbs", "elevenlabs"), ("lt", None), ("l", None), ("", None)],
 )
-def test_a_slip_of_the_fingers_is_one_letter_in_a_short_name_and_two_in_a_long_one(
-    word: str, meant: str | None
-) -> None:
+def test_one_slip_is_allowed_in_a_short_name_and_two_in_a_long_one(word: str, meant: str | None) -> None:
     assert nearest(word, NAMES) == meant
 
 
@@ -33,7 +31,7 @@ def test_no_distance_is_computed_to_a_name_of_another_length(monkeypatch: pytest
     assert measured == ["elevenlabs"]
 
 
-def test_a_name_that_deletes_is_meant_by_one_slip_alone() -> None:
+def test_a_command_that_deletes_is_suggested_for_one_slip_only() -> None:
     assert nearest("remov", ["remove_all"]) is None
     assert nearest("remove_al", ["remove_all"], strict=frozenset({"remove_all"})) == "remove_all"
     assert nearest("remove_a", ["remove_all"], strict=frozenset({"remove_all"})) is None

@@ -16,7 +16,7 @@ WRITES_SHELL = ("completion", "tour.py", "sample_keys.py", "github.py", "junit.p
 """What these write is a script, a title or a made-up value; nothing of it is a hint."""
 
 
-def test_a_command_is_its_own_text() -> None:
+def test_the_text_of_a_hint_of_one_command_is_that_command() -> None:
     assert next_step("rotate", "elevenlabs", "--resume") == "kojikey rotate elevenlabs --resume"
     assert next_step("", "--help") == "kojikey --help"
 
@@ -31,14 +31,14 @@ def test_an_account_other_than_the_default_is_named_after_the_arguments() -> Non
     assert next_step("rotate", "openai", account="default") == "kojikey rotate openai"
 
 
-def test_hints_keep_their_commands_when_they_are_put_together() -> None:
+def test_hints_keep_their_commands_when_they_are_combined() -> None:
     hint = "first " + Hint("do ", next_step("list"), ", then ") + next_step("audit")
     assert hint == "first do kojikey list, then kojikey audit"
     assert commands_of(hint) == (Next("list"), Next("audit"))
     assert commands_of("kojikey list") == ()
 
 
-def test_only_a_hint_that_begins_with_a_command_can_be_typed_as_it_stands() -> None:
+def test_only_a_hint_that_begins_with_a_command_counts_as_one_to_type() -> None:
     assert is_one_command(next_step("list"))
     assert not is_one_command(Hint(next_step("list"), " shows it"))
     assert not is_one_command(Hint("see ", next_step("list")))
@@ -60,7 +60,7 @@ def literals(tree: ast.Module) -> set[str]:
     return {node.value for node in texts if isinstance(node.value, str)}
 
 
-def test_nobody_writes_a_command_into_a_sentence() -> None:
+def test_no_source_file_writes_a_command_into_a_sentence() -> None:
     """Else it is shown without the account and the store that it is about: ``next_step`` and ``Hint`` make it."""
     names = "|".join(sorted(MODULES, key=len, reverse=True))
     written = re.compile(rf"(?<![\w/-])kojikey ({names})(?=[ ,;:)]|$)(?! exit-codes)")

@@ -25,7 +25,7 @@ def modes(*folders: Path) -> list[int]:
     return [stat.S_IMODE(folder.stat().st_mode) for folder in folders]
 
 
-def test_each_folder_that_is_created_is_closed_to_others_and_each_other_one_stays_as_it_is(tmp_path: Path) -> None:
+def test_each_created_folder_is_closed_to_others_and_existing_ones_are_unchanged(tmp_path: Path) -> None:
     there = tmp_path / "there"
     there.mkdir()
     make_private_folder(str(there / "a" / "b"))

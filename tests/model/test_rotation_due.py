@@ -37,13 +37,13 @@ def key(*, rotate_after: int | None = 90, life: timedelta | None = None, remote_
         (key(life=10 * DAY, remote_id=replace(MINTED, is_minted=False)), -4 * DAY),
     ],
 )
-def test_a_key_is_due_from_that_moment_on(found: Key, first_due: timedelta) -> None:
+def test_a_key_is_due_from_the_computed_moment_on(found: Key, first_due: timedelta) -> None:
     moment = MADE + first_due
     assert [found.rotation_due(at) for at in (moment - SECOND, moment, moment + 1000 * DAY)] == [False, True, True]
     assert not found.rotation_due(moment, is_disabled=True)
 
 
-def test_another_notice_moves_the_moment() -> None:
+def test_another_expiring_span_changes_when_a_key_is_due() -> None:
     found = key(life=40 * DAY)
     due = [found.rotation_due(MADE + 33 * DAY, expiring=notice) for notice in (6 * DAY, 7 * DAY)]
     assert due == [False, True]

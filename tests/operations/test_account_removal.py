@@ -28,7 +28,7 @@ from support.sample_store import ACCOUNT, BASE_URL, MOMENTS, NEW, OLD, PROVIDER,
 # remove
 
 
-def test_removing_takes_the_keys_and_the_data_key_and_leaves_the_events(sample_store: SampleStore) -> None:
+def test_removing_deletes_the_keys_and_the_data_key_and_keeps_the_events(sample_store: SampleStore) -> None:
     sample_store.add()
     sample_store.add(NEW, provider="google_gemini")
     assert remove(sample_store) == (2, True)
@@ -74,7 +74,7 @@ def test_a_store_that_fails_leaves_the_account_whole(sample_store: SampleStore) 
     assert sample_store.held() == Held(OLD)
 
 
-def test_an_old_backup_of_the_sealed_records_does_not_open_any_more(sample_store: SampleStore) -> None:
+def test_an_old_backup_of_the_sealed_records_no_longer_opens(sample_store: SampleStore) -> None:
     sample_store.add()
     backup = sample_store.opener().read(key_ref(ACCOUNT, PROVIDER))
     wrapped = document_of(sample_store).document["wrapped"]
@@ -100,7 +100,7 @@ def test_an_old_backup_of_the_sealed_records_does_not_open_any_more(sample_store
 
 
 @pytest.mark.parametrize("environ", [{}, {"KOJIKEY_KEK": "AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM="}])
-def test_removing_works_without_the_kek_and_leaves_an_unsigned_event(
+def test_removing_works_without_the_kek_and_records_an_unsigned_event(
     sample_store: SampleStore, environ: dict[str, str]
 ) -> None:
     sample_store.add()
@@ -114,7 +114,7 @@ def test_removing_works_without_the_kek_and_leaves_an_unsigned_event(
     assert (result.verified, result.unsigned, result.lost) == ((ACCOUNT,), 1, 2)
 
 
-def test_removing_works_with_a_data_key_that_was_damaged(sample_store: SampleStore) -> None:
+def test_removing_works_with_a_damaged_data_key(sample_store: SampleStore) -> None:
     sample_store.add()
     write_account(sample_store, wrapped=document_of(sample_store).document["wrapped"][:-4] + "AAAA")
     assert remove(sample_store) == (1, False)
@@ -147,7 +147,7 @@ class Meanwhile(FaultyStore):
 
 
 @pytest.mark.parametrize("what", ["add", "rotate", "remove", "touch"])
-def test_what_happens_to_the_account_meanwhile_goes_with_it(sample_store: SampleStore, what: str) -> None:
+def test_a_change_of_the_account_during_its_removal_is_removed_too(sample_store: SampleStore, what: str) -> None:
     sample_store.add()
 
     def touch() -> None:  # a test with the same outcome changes a key and nothing else
@@ -193,7 +193,7 @@ def test_a_mint_that_begins_during_the_removal_stops_it(sample_store: SampleStor
     assert "removed" not in sample_store.actions()
 
 
-def test_of_two_removals_one_finds_nothing_left(sample_store: SampleStore) -> None:
+def test_the_second_of_two_removals_finds_no_account(sample_store: SampleStore) -> None:
     sample_store.add()
     store = Meanwhile(sample_store.opener(), lambda: remove(sample_store))
     with pytest.raises(AccountNotFound):

@@ -45,7 +45,7 @@ class Counting(FaultyStore):
 
 
 @pytest.mark.parametrize("look", [accounts.list_accounts, listing.list_all_keys])
-def test_however_many_accounts_are_listed_in_two_questions(
+def test_listing_accounts_takes_two_queries_however_many_they_are(
     sample_store: SampleStore, look: Callable[..., Iterator[object]]
 ) -> None:
     for number in range(5):
@@ -56,9 +56,7 @@ def test_however_many_accounts_are_listed_in_two_questions(
 
 
 @pytest.mark.parametrize("partitioned", [False, True])
-def test_the_keys_of_accounts_are_counted_right_where_some_have_none(
-    sample_store: SampleStore, partitioned: bool
-) -> None:
+def test_keys_are_counted_correctly_if_some_accounts_have_none(sample_store: SampleStore, partitioned: bool) -> None:
     for account in ("a-none", "b-one", "c-two", "d-none", "e-one"):
         sample_store.add(account=account)
     sample_store.add(NEW, account="c-two", provider="google_gemini")
@@ -69,7 +67,7 @@ def test_the_keys_of_accounts_are_counted_right_where_some_have_none(
 
 
 @pytest.mark.parametrize("partitioned", [False, True])
-def test_keys_without_an_account_do_not_disturb_the_count_of_the_others(
+def test_keys_without_an_account_do_not_change_the_counts_of_others(
     sample_store: SampleStore, partitioned: bool
 ) -> None:
     for account in ("a-torn", "b-one", "c-one"):
@@ -84,7 +82,7 @@ def test_keys_without_an_account_do_not_disturb_the_count_of_the_others(
 
 
 @pytest.mark.parametrize("look", [accounts.list_accounts, listing.list_all_keys])
-def test_what_was_changed_from_outside_is_reported_and_hides_no_other(
+def test_a_record_changed_outside_kojikey_is_reported_and_the_others_are_listed(
     sample_store: SampleStore, look: Callable[..., Iterator[object]]
 ) -> None:
     for account in ("a", "b", "c"):
@@ -101,7 +99,7 @@ def test_what_was_changed_from_outside_is_reported_and_hides_no_other(
 # disable and enable
 
 
-def test_a_disabled_account_falls_back_and_keeps_its_keys(sample_store: SampleStore) -> None:
+def test_a_disabled_account_uses_the_built_in_allocation_and_keeps_its_keys(sample_store: SampleStore) -> None:
     sample_store.add()
     before = sample_store.key()
     assert disable(sample_store)
@@ -111,7 +109,7 @@ def test_a_disabled_account_falls_back_and_keeps_its_keys(sample_store: SampleSt
     assert sample_store.held() == Held(OLD)
 
 
-def test_a_disabled_account_falls_back_without_the_kek(sample_store: SampleStore) -> None:
+def test_a_disabled_account_uses_the_built_in_allocation_without_the_kek(sample_store: SampleStore) -> None:
     sample_store.add()
     disable(sample_store)
     assert resolve(sample_store.open_store(environ={}), account=ACCOUNT, provider=PROVIDER).source == "built_in"
@@ -127,7 +125,7 @@ def test_an_enabled_account_uses_its_keys_again(sample_store: SampleStore) -> No
     assert credential.secret.reveal() == OLD
 
 
-def test_disabling_and_enabling_leave_signed_events(sample_store: SampleStore) -> None:
+def test_disabling_and_enabling_record_signed_events(sample_store: SampleStore) -> None:
     sample_store.add()
     disable(sample_store)
     enable(sample_store)
@@ -136,7 +134,7 @@ def test_disabling_and_enabling_leave_signed_events(sample_store: SampleStore) -
     sample_store.verify()
 
 
-def test_what_is_so_already_is_not_changed_and_leaves_no_event(sample_store: SampleStore) -> None:
+def test_disabling_a_disabled_account_changes_nothing_and_records_no_event(sample_store: SampleStore) -> None:
     sample_store.add()
     assert not enable(sample_store)
     disable(sample_store)
@@ -148,7 +146,7 @@ def test_what_is_so_already_is_not_changed_and_leaves_no_event(sample_store: Sam
     assert sample_store.actions() == ["added", "disabled", "enabled"]
 
 
-def test_an_account_stays_disabled_through_every_change_of_its_keys(sample_store: SampleStore) -> None:
+def test_an_account_stays_disabled_after_every_change_of_its_keys(sample_store: SampleStore) -> None:
     sample_store.add()
     disable(sample_store)
     sample_store.rotate()
@@ -171,7 +169,7 @@ def test_one_disabled_account_leaves_the_others_alone(sample_store: SampleStore)
     assert listed == {ACCOUNT: True, OTHER: False}
 
 
-def test_the_listing_of_an_account_says_that_it_is_disabled(sample_store: SampleStore) -> None:
+def test_the_list_says_that_an_account_is_disabled(sample_store: SampleStore) -> None:
     sample_store.add()
     disable(sample_store)
     listed = list(
@@ -202,7 +200,9 @@ def test_without_the_kek_nothing_is_disabled(sample_store: SampleStore) -> None:
 @pytest.mark.parametrize(
     "members", [{"disabled": 1}, {"disabled": None}, {"copied_from": []}, {"copied_from": {"s": "1"}}]
 )
-def test_a_damaged_document_of_an_account_is_no_bug(sample_store: SampleStore, members: Document) -> None:
+def test_a_damaged_account_document_is_an_error_of_kojikey_and_not_a_bug(
+    sample_store: SampleStore, members: Document
+) -> None:
     sample_store.add()
     write_account(sample_store, **members)
     for attempt in (

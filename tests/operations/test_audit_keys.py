@@ -50,7 +50,7 @@ def back_to(file: File, length: int, account: dict[str, object]) -> None:
     ],
     ids=["rotated", "added", "removed"],
 )
-def test_a_cut_tail_under_the_older_record_of_the_account_is_found(
+def test_removing_the_last_events_and_restoring_the_older_account_record_is_found(
     sample_store: SampleStore, file: File, done: Callable[[SampleStore], object], events: int
 ) -> None:
     older = file.account()
@@ -60,19 +60,19 @@ def test_a_cut_tail_under_the_older_record_of_the_account_is_found(
     assert first_bad(sample_store) == first_bad(sample_store, ACCOUNT) == (ACCOUNT, LENGTH + 1)
 
 
-def test_a_key_that_was_taken_away_is_missed(sample_store: SampleStore, file: File) -> None:
+def test_a_key_removed_outside_kojikey_is_reported_as_missing(sample_store: SampleStore, file: File) -> None:
     drop_key(file)
     assert first_bad(sample_store) == first_bad(sample_store, ACCOUNT) == (ACCOUNT, LENGTH + 1)
 
 
-def test_a_removed_key_that_was_put_back_is_found(sample_store: SampleStore, file: File) -> None:
+def test_a_removed_key_that_was_restored_outside_kojikey_is_found(sample_store: SampleStore, file: File) -> None:
     row = key_row(file)
     removing.remove(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER)
     put_key(file, row)
     assert first_bad(sample_store) == (ACCOUNT, LENGTH + 2)
 
 
-def test_an_older_row_of_a_key_is_found(sample_store: SampleStore, file: File) -> None:
+def test_an_older_row_of_a_key_that_was_restored_is_found(sample_store: SampleStore, file: File) -> None:
     row = key_row(file)
     sample_store.rotate(FOURTH)
     put_key(file, row)
@@ -102,7 +102,7 @@ def test_a_key_that_cannot_be_read_is_named_and_its_removal_is_the_way_out(
 # what is not tampering
 
 
-def test_whatever_happens_to_a_key_its_trail_is_whole(sample_store: SampleStore) -> None:
+def test_after_every_change_of_a_key_its_trail_verifies(sample_store: SampleStore) -> None:
     def step(name: str) -> Callable[[], object]:
         act = getattr(rotation, name)
         more = {} if name == "abort" else {"test": None, "approve": lambda _: False}
@@ -125,7 +125,7 @@ def test_whatever_happens_to_a_key_its_trail_is_whole(sample_store: SampleStore)
         assert sample_store.verify().verified == (ACCOUNT, OTHER)
 
 
-def test_copies_are_whole_also_where_only_the_events_have_come(sample_store: SampleStore) -> None:
+def test_a_copy_verifies_even_if_only_its_events_were_copied_yet(sample_store: SampleStore) -> None:
     shared_memory = SharedMemory()
     there = SampleStore.made(lambda: MemoryStore(shared_memory))
 
@@ -141,7 +141,7 @@ def test_copies_are_whole_also_where_only_the_events_have_come(sample_store: Sam
     assert there.held(OTHER) is not None  # a copy deletes nothing
 
 
-def test_a_key_that_is_rotated_while_it_is_verified_is_whole(sample_store: SampleStore) -> None:
+def test_a_key_that_is_rotated_during_its_verification_verifies(sample_store: SampleStore) -> None:
     open_store = sample_store.open_store()
     scan = open_store.store.scan
     turns: list[Callable[[], object]] = [lambda: sample_store.rotate(OLD), lambda: sample_store.rotate(THIRD)]
@@ -156,6 +156,6 @@ def test_a_key_that_is_rotated_while_it_is_verified_is_whole(sample_store: Sampl
     assert sample_store.held() == Held(OLD, previous=THIRD)
 
 
-def test_an_account_that_is_not_there_is_not_whole(sample_store: SampleStore) -> None:
+def test_verifying_an_account_that_does_not_exist_is_an_error(sample_store: SampleStore) -> None:
     with pytest.raises(AccountNotFound):
         sample_store.verify("nobody")

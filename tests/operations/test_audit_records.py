@@ -107,7 +107,7 @@ def test_every_record_that_does_not_open_is_named(sample_store: SampleStore, fil
     assert result.verified == (OTHER,)
 
 
-def test_records_are_named_also_where_the_trail_is_broken(sample_store: SampleStore, file: File) -> None:
+def test_records_that_do_not_open_are_named_even_if_the_trail_is_broken(sample_store: SampleStore, file: File) -> None:
     file.drop(2)
     changed = document(file)
     DAMAGES["base URL"](version(changed, "staged"))
@@ -117,7 +117,7 @@ def test_records_are_named_also_where_the_trail_is_broken(sample_store: SampleSt
     assert str(second).startswith(f"the sealed record {ACCOUNT}/{PROVIDER} version 3")
 
 
-def test_a_key_document_that_is_none_is_named_once(sample_store: SampleStore, file: File) -> None:
+def test_a_malformed_key_document_is_named_once(sample_store: SampleStore, file: File) -> None:
     file.do("UPDATE keys SET document = '{' WHERE account = ?", ACCOUNT)
     assert len(verified(sample_store).broken[ACCOUNT]) == 1
 
@@ -139,7 +139,9 @@ BREAKS: dict[str, str] = {
 
 
 @pytest.mark.parametrize("damage", sorted(BREAKS))
-def test_a_broken_account_holds_up_no_other(sample_store: SampleStore, file: File, damage: str) -> None:
+def test_a_broken_account_does_not_stop_the_others_from_being_verified(
+    sample_store: SampleStore, file: File, damage: str
+) -> None:
     file.do(BREAKS[damage])
     file.drop(1, LAST)
     result = verified(sample_store)
@@ -147,7 +149,7 @@ def test_a_broken_account_holds_up_no_other(sample_store: SampleStore, file: Fil
     assert result.verified == (OTHER,)
 
 
-def test_without_the_kek_nothing_is_called_broken(sample_store: SampleStore) -> None:
+def test_without_the_kek_no_account_is_reported_as_broken(sample_store: SampleStore) -> None:
     for environ, error in (({}, KekMissing), ({"KOJIKEY_KEK": sample_store.environ["NEW_KEK"]}, WrongKek)):
         with pytest.raises(error):
             audit_verification.verify(sample_store.open_store(environ=environ), account=None)
@@ -156,7 +158,7 @@ def test_without_the_kek_nothing_is_called_broken(sample_store: SampleStore) -> 
 # genuine versions that the trail does not know
 
 
-def test_an_old_version_put_back_as_previous_is_found_and_not_rolled_back_to(
+def test_an_old_version_restored_as_previous_is_found_and_a_rollback_refuses_it(
     sample_store: SampleStore, file: File
 ) -> None:
     old = version(document(file), "previous")
@@ -173,7 +175,7 @@ def test_an_old_version_put_back_as_previous_is_found_and_not_rolled_back_to(
     assert sample_store.held() == Held(FOURTH, previous=OLD)
 
 
-def test_an_old_version_put_back_as_staged_is_found_and_not_promoted(sample_store: SampleStore, file: File) -> None:
+def test_an_old_version_restored_as_staged_is_found_and_not_promoted(sample_store: SampleStore, file: File) -> None:
     staged = version(document(file), "staged")
     rotation.abort(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER)
     changed = document(file)
@@ -188,14 +190,16 @@ def test_an_old_version_put_back_as_staged_is_found_and_not_promoted(sample_stor
 
 
 @pytest.mark.parametrize("stage", ["previous", "staged"])
-def test_a_version_that_was_taken_away_is_missed(sample_store: SampleStore, file: File, stage: str) -> None:
+def test_a_version_removed_outside_kojikey_is_reported_as_missing(
+    sample_store: SampleStore, file: File, stage: str
+) -> None:
     changed = document(file)
     changed["versions"].remove(version(changed, stage))
     put(file, changed)
     assert f"the {stage} version of the {PROVIDER} key was removed outside kojikey" in said(verified(sample_store))[0]
 
 
-def test_a_version_of_the_same_number_of_a_removed_key_is_found(sample_store: SampleStore, file: File) -> None:
+def test_a_version_of_a_removed_key_with_the_same_number_is_found(sample_store: SampleStore, file: File) -> None:
     old = document(file, OTHER)["versions"][0]
     removing.remove(sample_store.open_store(), account=OTHER, provider=PROVIDER)
     sample_store.add(NEW, account=OTHER)
@@ -209,14 +213,14 @@ def test_a_version_of_the_same_number_of_a_removed_key_is_found(sample_store: Sa
         rotation.rollback(sample_store.open_store(), account=OTHER, provider=PROVIDER, test=None, approve=no)
 
 
-def test_a_broken_trail_proves_no_version(sample_store: SampleStore, file: File) -> None:
+def test_with_a_broken_trail_no_version_is_accepted(sample_store: SampleStore, file: File) -> None:
     file.drop(1)
     with pytest.raises(AuditBroken):
         rotation.rollback(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER, test=None, approve=no)
     assert sample_store.held() == Held(NEW, THIRD, OLD)
 
 
-def test_a_copied_key_is_known_in_every_stage(sample_store: SampleStore) -> None:
+def test_every_stage_of_a_copied_key_agrees_with_the_events(sample_store: SampleStore) -> None:
     shared_memory = SharedMemory()
     there = SampleStore.made(lambda: MemoryStore(shared_memory))
     list(copy(sample_store.open_store(), there.open_store(), accounts=(), dry_run=False))
@@ -227,7 +231,7 @@ def test_a_copied_key_is_known_in_every_stage(sample_store: SampleStore) -> None
     there.verify()
 
 
-def test_a_key_that_an_earlier_release_copied_is_no_alarm(
+def test_a_key_copied_by_an_earlier_release_verifies(
     sample_store: SampleStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shared_memory = SharedMemory()
@@ -258,7 +262,7 @@ def test_an_event_of_every_action_is_listed_and_verified(sample_store: SampleSto
 
 
 @pytest.mark.parametrize("told", [("staged", "minted"), ("minted",)], ids="+".join)
-def test_a_minted_version_is_known_as_staged(
+def test_a_minted_version_counts_as_staged_by_the_events(
     sample_store: SampleStore, monkeypatch: pytest.MonkeyPatch, told: tuple[str, ...]
 ) -> None:
     def record(plan: Plan) -> Plan:
@@ -296,7 +300,9 @@ def copied(source: SampleStore, target: SampleStore, *names: str) -> tuple[list[
 
 
 @pytest.mark.parametrize("damage", sorted(BREAKS))
-def test_a_copy_of_all_goes_on_after_a_damaged_account(sample_store: SampleStore, file: File, damage: str) -> None:
+def test_a_copy_of_all_accounts_continues_after_a_damaged_one(
+    sample_store: SampleStore, file: File, damage: str
+) -> None:
     file.do(BREAKS[damage])
     shared_memory = SharedMemory()
     there = SampleStore.made(lambda: MemoryStore(shared_memory))
@@ -308,7 +314,7 @@ def test_a_copy_of_all_goes_on_after_a_damaged_account(sample_store: SampleStore
     assert there.verify().verified == (OTHER, LAST)
 
 
-def test_what_is_damaged_in_the_other_store_is_left_as_it_is_and_the_rest_copied(
+def test_an_account_damaged_in_the_other_store_is_left_unchanged_and_the_others_are_copied(
     sample_store: SampleStore, file: File
 ) -> None:
     shared_memory = SharedMemory()
@@ -323,7 +329,7 @@ def test_what_is_damaged_in_the_other_store_is_left_as_it_is_and_the_rest_copied
     assert [text.partition(":")[0] for text in damaged] == [f"in {sample_store.opener().place}"]
 
 
-def test_a_damaged_account_that_was_named_is_an_error(sample_store: SampleStore, file: File) -> None:
+def test_copying_a_damaged_account_by_name_is_an_error(sample_store: SampleStore, file: File) -> None:
     file.drop(1)
     shared_memory = SharedMemory()
     there = SampleStore.made(lambda: MemoryStore(shared_memory))
@@ -335,9 +341,7 @@ def test_a_damaged_account_that_was_named_is_an_error(sample_store: SampleStore,
 
 
 @pytest.mark.parametrize("damage", [name for name in sorted(BREAKS) if "account is no" in name or "data key" in name])
-def test_an_account_is_disabled_also_where_its_record_is_damaged(
-    sample_store: SampleStore, file: File, damage: str
-) -> None:
+def test_an_account_with_a_damaged_record_can_be_disabled(sample_store: SampleStore, file: File, damage: str) -> None:
     before = file.account()
     file.do(BREAKS[damage])
     assert accounts.set_disabled(sample_store.open_store(), account=ACCOUNT, disabled=True) == (
@@ -350,9 +354,7 @@ def test_an_account_is_disabled_also_where_its_record_is_damaged(
     sample_store.verify()
 
 
-def test_a_count_that_is_a_text_does_not_keep_an_account_from_being_disabled(
-    sample_store: SampleStore, file: File
-) -> None:
+def test_an_account_with_a_text_as_event_count_can_be_disabled(sample_store: SampleStore, file: File) -> None:
     file.put_account({**file.account(), "audit": {**file.account()["audit"], "seq": "3"}})
     assert accounts.set_disabled(sample_store.open_store(), account=ACCOUNT, disabled=True).changed
     damaged = file.account()

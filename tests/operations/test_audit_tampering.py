@@ -47,18 +47,18 @@ def test_a_changed_field_is_found_and_its_event_named(
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_a_field_that_was_taken_out_is_found(sample_store: SampleStore, file: File, field: str) -> None:
+def test_a_removed_field_is_found(sample_store: SampleStore, file: File, field: str) -> None:
     file.put(3, {name: value for name, value in file.event(3).items() if name != field})
     assert first_bad(sample_store) == (ACCOUNT, 3)
 
 
-def test_a_field_that_was_put_in_is_found(sample_store: SampleStore, file: File) -> None:
+def test_an_added_field_is_found(sample_store: SampleStore, file: File) -> None:
     file.put(3, {**file.event(3), "more": True})
     assert first_bad(sample_store) == (ACCOUNT, 3)
 
 
 @pytest.mark.parametrize("value", [True, 1.0, "1"])
-def test_a_number_of_another_kind_is_found(sample_store: SampleStore, file: File, value: object) -> None:
+def test_a_number_of_another_type_is_found(sample_store: SampleStore, file: File, value: object) -> None:
     file.put(1, {**file.event(1), "seq": value})
     assert first_bad(sample_store) == (ACCOUNT, 1)
 
@@ -70,7 +70,7 @@ def test_a_removed_event_is_found(sample_store: SampleStore, file: File, seq: in
 
 
 @pytest.mark.parametrize("seq", range(1, LENGTH))
-def test_a_removed_event_is_found_where_the_later_ones_moved_up(
+def test_a_removed_event_is_found_even_if_later_ones_were_renumbered(
     sample_store: SampleStore, file: File, seq: int
 ) -> None:
     later = [file.event(number) for number in range(seq + 1, LENGTH + 1)]
@@ -89,7 +89,7 @@ def test_swapped_events_are_found(sample_store: SampleStore, file: File, seq: in
 
 
 @pytest.mark.parametrize("seq", range(1, LENGTH))
-def test_rows_that_were_swapped_are_found(sample_store: SampleStore, file: File, seq: int) -> None:
+def test_swapped_rows_are_found(sample_store: SampleStore, file: File, seq: int) -> None:
     one, other = file.event(seq), file.event(seq + 1)
     file.put(seq, other)
     file.put(seq + 1, one)
@@ -97,12 +97,12 @@ def test_rows_that_were_swapped_are_found(sample_store: SampleStore, file: File,
 
 
 @pytest.mark.parametrize("seq", range(1, LENGTH + 1))
-def test_a_duplicate_is_found(sample_store: SampleStore, file: File, seq: int) -> None:
+def test_a_duplicated_event_is_found(sample_store: SampleStore, file: File, seq: int) -> None:
     file.put(LENGTH + 1, {**file.event(seq), "seq": LENGTH + 1})
     assert first_bad(sample_store) == (ACCOUNT, LENGTH + 1)
 
 
-def test_an_event_that_was_added_at_the_end_is_found_also_with_the_record_changed(
+def test_an_event_added_at_the_end_is_found_even_if_the_account_record_was_changed_too(
     sample_store: SampleStore, file: File
 ) -> None:
     added = {**file.event(LENGTH), "seq": LENGTH + 1, "action": "revealed"}
@@ -113,13 +113,13 @@ def test_an_event_that_was_added_at_the_end_is_found_also_with_the_record_change
 
 
 @pytest.mark.parametrize("seq", [0, -1, -(2**40)])
-def test_an_event_that_was_added_before_the_first_is_found(sample_store: SampleStore, file: File, seq: int) -> None:
+def test_an_event_added_before_the_first_is_found(sample_store: SampleStore, file: File, seq: int) -> None:
     file.put(seq, {**file.event(1), "seq": seq})
     assert first_bad(sample_store) == first_bad(sample_store, ACCOUNT) == (ACCOUNT, 1)
 
 
 @pytest.mark.parametrize("left", range(LENGTH))
-def test_a_cut_tail_is_found(sample_store: SampleStore, file: File, left: int) -> None:
+def test_removing_the_last_events_is_found(sample_store: SampleStore, file: File, left: int) -> None:
     mac = file.event(left)["mac"] if left else ""
     for seq in range(left + 1, LENGTH + 1):
         file.drop(seq)
@@ -131,7 +131,7 @@ def test_a_cut_tail_is_found(sample_store: SampleStore, file: File, left: int) -
     assert first_bad(sample_store)[0] == ACCOUNT
 
 
-def test_a_cut_tail_under_a_forged_removal_is_found(sample_store: SampleStore, file: File) -> None:
+def test_removing_the_last_events_and_forging_a_removal_is_found(sample_store: SampleStore, file: File) -> None:
     """Unsigned events anybody could make: the end that was signed must still be there before them."""
     forged = {**file.event(4), "seq": 4, "action": "removed", "signed": False}
     forged["mac"] = unsigned_link(file.event(3)["mac"], forged)
@@ -144,7 +144,7 @@ def test_a_cut_tail_under_a_forged_removal_is_found(sample_store: SampleStore, f
 
 
 @pytest.mark.parametrize("seq", [1, 3, LENGTH])
-def test_a_signed_event_that_was_made_an_unsigned_one_is_found(sample_store: SampleStore, file: File, seq: int) -> None:
+def test_a_signed_event_changed_to_an_unsigned_one_is_found(sample_store: SampleStore, file: File, seq: int) -> None:
     forged = {**file.event(seq), "signed": False}
     before = file.event(seq - 1)["mac"] if seq > 1 else ""
     for action in (forged["action"], "removed"):
@@ -158,7 +158,7 @@ def test_a_signed_event_that_was_made_an_unsigned_one_is_found(sample_store: Sam
         assert (account, found) == (ACCOUNT, seq if action != "removed" or seq == LENGTH else seq + 1)
 
 
-def test_an_older_record_of_the_account_is_found(sample_store: SampleStore, file: File) -> None:
+def test_an_older_account_record_that_was_restored_is_found(sample_store: SampleStore, file: File) -> None:
     older = file.account()
     sample_store.rotate("sk_fourth_key_0123456789")
     file.put_account(older)
@@ -177,14 +177,16 @@ def test_a_changed_end_in_the_account_s_record_is_found(
 
 
 @pytest.mark.parametrize("begun", range(1, LENGTH + 1))
-def test_a_trail_cannot_be_declared_to_begin_later(sample_store: SampleStore, file: File, begun: int) -> None:
+def test_changing_the_first_verifiable_event_of_a_trail_is_found(
+    sample_store: SampleStore, file: File, begun: int
+) -> None:
     file.put(1, {**file.event(1), "actor": "nobody"})
     document = file.account()
     file.put_account({**document, "audit": {**document["audit"], "from": begun}})
     assert first_bad(sample_store)[0] == ACCOUNT
 
 
-def test_a_data_key_cannot_just_be_declared_gone(sample_store: SampleStore, file: File) -> None:
+def test_removing_the_data_key_without_a_removal_event_is_found(sample_store: SampleStore, file: File) -> None:
     file.put(1, {**file.event(1), "actor": "nobody"})
     file.put_account({**file.account(), "wrapped": None})
     assert first_bad(sample_store) == (ACCOUNT, LENGTH)
@@ -213,7 +215,7 @@ def test_an_account_whose_record_is_gone_is_found(sample_store: SampleStore, fil
     assert first_bad(sample_store) == first_bad(sample_store, ACCOUNT) == (ACCOUNT, 1)
 
 
-def test_events_that_are_all_gone_are_missed(sample_store: SampleStore, file: File) -> None:
+def test_removing_all_events_is_found(sample_store: SampleStore, file: File) -> None:
     file.do("DELETE FROM events WHERE account = ?", ACCOUNT)
     assert first_bad(sample_store) == (ACCOUNT, 1)
     file.end_with(0, "", head=None)
@@ -229,24 +231,24 @@ def test_events_that_are_all_gone_are_missed(sample_store: SampleStore, file: Fi
         "UPDATE events SET seq = 3.5 WHERE account = 'acme' AND seq = 3",
     ],
 )
-def test_an_event_that_was_filed_elsewhere_is_found(sample_store: SampleStore, file: File, change: str) -> None:
+def test_an_event_moved_to_another_account_is_found(sample_store: SampleStore, file: File, change: str) -> None:
     file.do(change)
     assert first_bad(sample_store, ACCOUNT)[1] == 3
     first_bad(sample_store)
 
 
-def test_an_event_that_was_filed_with_another_account_s_is_found_there(sample_store: SampleStore, file: File) -> None:
+def test_an_event_of_another_account_is_found_where_it_was_moved_to(sample_store: SampleStore, file: File) -> None:
     file.do("UPDATE events SET account = ? WHERE account = ? AND seq = 4", OTHER, ACCOUNT)
     assert first_bad(sample_store, OTHER) == (OTHER, 4)
     assert first_bad(sample_store, ACCOUNT) == (ACCOUNT, 4)
 
 
-def test_the_table_of_events_repeats_nothing_but_the_place_of_an_event(file: File) -> None:
+def test_the_events_table_repeats_only_the_place_of_an_event(file: File) -> None:
     assert [row[1] for row in file.do("PRAGMA table_info(events)")] == ["account", "seq", "document"]
 
 
 @pytest.mark.parametrize("text", ["", "null", "[]", "{", '"text"', "\x00", "{}", '{"seq": [[[['])
-def test_an_event_that_is_not_one_is_named(sample_store: SampleStore, file: File, text: str) -> None:
+def test_a_malformed_event_is_named(sample_store: SampleStore, file: File, text: str) -> None:
     file.do("UPDATE events SET document = ? WHERE account = ? AND seq = 3", text, ACCOUNT)
     assert first_bad(sample_store) == first_bad(sample_store, ACCOUNT) == (ACCOUNT, 3)
     for account in (None, ACCOUNT):
@@ -255,7 +257,7 @@ def test_an_event_that_is_not_one_is_named(sample_store: SampleStore, file: File
         assert [event["seq"] for event in listed.events if event["account"] == ACCOUNT] == [1, 2, 4, 5, 6]
 
 
-def test_all_that_are_damaged_are_named_and_the_others_listed(sample_store: SampleStore, file: File) -> None:
+def test_all_damaged_events_are_named_and_the_others_are_listed(sample_store: SampleStore, file: File) -> None:
     for account, seq in ((ACCOUNT, 1), (ACCOUNT, 2), (OTHER, 1)):
         file.do("UPDATE events SET document = '{' WHERE account = ? AND seq = ?", account, seq)
     listed = auditing.events(sample_store.opener(), account=None)
@@ -273,7 +275,7 @@ def test_a_damaged_event_of_no_account_is_reported(sample_store: SampleStore, fi
 
 @pytest.mark.parametrize("field", [field for field in FIELDS if field != "mac"])
 @pytest.mark.parametrize("value", [[], {}, 1.5, -1, "\x1b[31m"], ids=repr)
-def test_a_listing_shows_no_event_that_kojikey_cannot_have_written(
+def test_a_list_has_no_event_that_kojikey_cannot_have_written(
     sample_store: SampleStore, file: File, field: str, value: object
 ) -> None:
     file.put(3, {**file.event(3), field: value})

@@ -18,7 +18,7 @@ from support.trail import file as file
 from support.trail import sample_store as sample_store
 
 
-def test_the_form_of_the_text_does_not_matter(sample_store: SampleStore, file: File) -> None:
+def test_the_text_form_of_a_stored_event_does_not_matter(sample_store: SampleStore, file: File) -> None:
     for seq in range(1, LENGTH + 1):
         event = dict(reversed(file.event(seq).items()))
         text = json.dumps(event, indent=3)
@@ -26,7 +26,7 @@ def test_the_form_of_the_text_does_not_matter(sample_store: SampleStore, file: F
     assert sample_store.verify().verified == (ACCOUNT, OTHER)
 
 
-def test_a_trail_that_grows_while_it_is_verified_is_whole(sample_store: SampleStore) -> None:
+def test_a_trail_that_grows_during_its_verification_verifies(sample_store: SampleStore) -> None:
     open_store = sample_store.open_store()
     events = open_store.store.events
     grown: list[Callable[[], object]] = [lambda: sample_store.rotate(NEW), lambda: sample_store.rotate(THIRD)]
@@ -42,7 +42,7 @@ def test_a_trail_that_grows_while_it_is_verified_is_whole(sample_store: SampleSt
     assert grown == []
 
 
-def test_a_removal_without_the_kek_is_unsigned_and_the_trail_goes_on(sample_store: SampleStore, file: File) -> None:
+def test_a_removal_without_the_kek_is_unsigned_and_the_trail_continues(sample_store: SampleStore, file: File) -> None:
     removing.remove(sample_store.open_store(environ={}), account=ACCOUNT, provider=PROVIDER)
     assert [event["signed"] for event in sample_store.events()] == [True] * LENGTH + [False]
     assert sample_store.verify().unsigned == 1
@@ -55,7 +55,9 @@ def test_a_removal_without_the_kek_is_unsigned_and_the_trail_goes_on(sample_stor
     assert first_bad(sample_store) == (ACCOUNT, LENGTH + 1)
 
 
-def test_two_removals_without_the_kek_stay_bound_to_what_was_signed(sample_store: SampleStore, file: File) -> None:
+def test_after_two_unsigned_removals_the_trail_is_still_bound_to_the_last_signed_event(
+    sample_store: SampleStore, file: File
+) -> None:
     sample_store.add(provider="google_gemini")
     for provider in (PROVIDER, "google_gemini"):
         removing.remove(sample_store.open_store(environ={}), account=ACCOUNT, provider=provider)
@@ -67,7 +69,7 @@ def test_two_removals_without_the_kek_stay_bound_to_what_was_signed(sample_store
     assert first_bad(sample_store) == (ACCOUNT, LENGTH + 1)
 
 
-def test_a_trail_goes_on_after_its_account_was_removed(sample_store: SampleStore, file: File) -> None:
+def test_a_trail_continues_after_its_account_was_removed(sample_store: SampleStore, file: File) -> None:
     accounts.remove_account(sample_store.open_store(), account=ACCOUNT)
     assert sample_store.verify().lost == LENGTH + 1
     sample_store.add()
@@ -84,7 +86,7 @@ def test_a_trail_goes_on_after_its_account_was_removed(sample_store: SampleStore
     assert first_bad(sample_store)[0] == ACCOUNT
 
 
-def test_without_the_kek_nothing_is_said(sample_store: SampleStore) -> None:
+def test_without_the_kek_nothing_is_verified(sample_store: SampleStore) -> None:
     with pytest.raises(CannotOpen) as caught:
         audit_verification.verify(sample_store.open_store(environ={}), account=None)
     assert not isinstance(caught.value, AuditBroken)

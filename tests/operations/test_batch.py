@@ -60,7 +60,7 @@ def versions(program: Program) -> list[int]:
     return [row["version"] for row in rows]
 
 
-def test_every_line_is_rotated_and_answered_in_its_order(filled: Program) -> None:
+def test_every_line_is_rotated_and_results_come_in_order(filled: Program) -> None:
     numbers = [3, 0, 5, 1, 4, 2]
     ended = rotated(filled, [line(number) for number in numbers], "--concurrency", "4")
     results = results_of(ended)
@@ -142,7 +142,7 @@ def test_the_exit_code_is_that_of_the_worst_line(filled: Program, reasons: tuple
     assert ended.code == code, ended.said
 
 
-def test_a_key_that_is_refused_stays_out_and_one_that_could_not_be_judged_stays_staged(filled: Program) -> None:
+def test_a_rejected_key_is_discarded_and_an_indeterminate_one_stays_staged(filled: Program) -> None:
     ended = rotated(filled, [line(0, "invalid_key"), line(1, "unknown"), line(2, "missing_permission")])
     assert [result["action"] for result in results_of(ended)] == ["aborted", "staged", "staged"]
     assert versions(filled) == [1] * ACCOUNTS
@@ -151,14 +151,14 @@ def test_a_key_that_is_refused_stays_out_and_one_that_could_not_be_judged_stays_
     assert allowed.code == 0
 
 
-def test_what_is_not_there_or_staged_with_another_value_fails_alone(filled: Program) -> None:
+def test_a_line_without_a_key_to_rotate_or_with_another_staged_value_fails_alone(filled: Program) -> None:
     rotated(filled, [line(0, "unknown")])
     ended = rotated(filled, [line(99), line(0), line(1)])
     assert [result["exit_code"] for result in results_of(ended)] == [5, 6, 0]
     assert ended.code == 5
 
 
-def test_two_lines_for_one_key_follow_each_other(filled: Program) -> None:
+def test_two_lines_for_one_key_run_one_after_the_other(filled: Program) -> None:
     lines = [line(0), line(0, key=new_key(50)), line(0, key=new_key(51))]
     ended = rotated(filled, lines, "--concurrency", "8")
     assert [result["version"] for result in results_of(ended)] == [2, 3, 4]
@@ -171,7 +171,7 @@ def test_a_base_url_and_a_label_belong_to_the_new_version(filled: Program) -> No
     assert filled("list", "elevenlabs", "-a", account_name(0), "--json").result["label"] == "for the build"
 
 
-def test_a_dry_run_tells_and_does_nothing(filled: Program) -> None:
+def test_a_dry_run_reports_and_changes_nothing(filled: Program) -> None:
     rotated(filled, [line(0), line(1, "unknown")])
     before, requests = filled.contents(), filled.sandbox.request_count
     ended = rotated(filled, [line(0), line(1, "unknown"), line(2), line(99), "{"], "--dry-run")
@@ -182,7 +182,7 @@ def test_a_dry_run_tells_and_does_nothing(filled: Program) -> None:
     assert filled.sandbox.request_count == requests
 
 
-def test_a_dry_run_takes_the_lines_before_into_account(filled: Program) -> None:
+def test_a_dry_run_considers_the_lines_before(filled: Program) -> None:
     other = line(0, key=new_key(50))
     lines = [line(0), line(0), other, other, line(0), line(1)]
     ended = rotated(filled, lines, "--dry-run")
@@ -192,7 +192,7 @@ def test_a_dry_run_takes_the_lines_before_into_account(filled: Program) -> None:
     assert [done[result["action"]] for result in results_of(rotated(filled, lines))] == told
 
 
-def test_as_json_it_is_one_document(filled: Program) -> None:
+def test_with_json_the_output_is_one_document(filled: Program) -> None:
     ended = rotated(filled, [line(0), line(99)], "--json")
     assert (ended.document["command"], ended.document["exit_code"]) == ("rotate", 5)
     assert [result["line"] for result in ended.results] == [1, 2]
@@ -200,7 +200,7 @@ def test_as_json_it_is_one_document(filled: Program) -> None:
 
 
 @pytest.mark.parametrize("after", [1, 3, 6, 9])
-def test_killed_at_any_line_the_same_batch_finishes_it(filled: Program, tmp_path: Path, after: int) -> None:
+def test_a_batch_killed_at_any_line_is_finished_by_the_same_batch(filled: Program, tmp_path: Path, after: int) -> None:
     path = tmp_path / "keys.jsonl"
     path.write_text("\n".join(line(number) for number in range(ACCOUNTS)))
     path.chmod(0o600)
@@ -221,7 +221,7 @@ def test_killed_at_any_line_the_same_batch_finishes_it(filled: Program, tmp_path
     assert filled("audit", "--verify", "--all-accounts").code == 0
 
 
-def test_ctrl_c_ends_at_once_and_the_same_again_finishes(filled: Program, tmp_path: Path) -> None:
+def test_ctrl_c_stops_a_batch_at_once_and_the_same_batch_finishes_it(filled: Program, tmp_path: Path) -> None:
     path = tmp_path / "keys.jsonl"
     path.write_text("\n".join(line(number) for number in range(ACCOUNTS)))
     path.chmod(0o600)
@@ -241,9 +241,7 @@ def test_ctrl_c_ends_at_once_and_the_same_again_finishes(filled: Program, tmp_pa
     assert versions(filled) == [2] * ACCOUNTS
 
 
-def test_lines_that_were_done_behind_one_that_hangs_are_reported_when_it_is_stopped(
-    filled: Program, tmp_path: Path
-) -> None:
+def test_finished_lines_behind_one_that_hangs_are_reported_at_a_stop(filled: Program, tmp_path: Path) -> None:
     """The first line's endpoint does not come to an end with its answer."""
     path = tmp_path / "keys.jsonl"
     first = json.dumps(
@@ -266,7 +264,7 @@ def test_lines_that_were_done_behind_one_that_hangs_are_reported_when_it_is_stop
     assert "3 lines done, 1 left" in err
 
 
-def test_a_batch_whose_output_nobody_reads_any_more_stops_and_fails(filled: Program, tmp_path: Path) -> None:
+def test_a_batch_stops_and_fails_if_nobody_reads_its_output(filled: Program, tmp_path: Path) -> None:
     path = tmp_path / "keys.jsonl"
     path.write_text("\n".join(line(number) for number in range(ACCOUNTS)))
     path.chmod(0o600)
@@ -289,7 +287,7 @@ def test_a_batch_whose_output_nobody_reads_any_more_stops_and_fails(filled: Prog
     running.stderr.close()
 
 
-def test_a_reader_that_goes_away_at_the_end_is_no_fault(filled: Program, tmp_path: Path) -> None:
+def test_a_reader_that_closes_at_the_end_is_not_an_error(filled: Program, tmp_path: Path) -> None:
     path = tmp_path / "keys.jsonl"
     path.write_text("\n".join(line(number) for number in range(ACCOUNTS)))
     path.chmod(0o600)
@@ -297,7 +295,7 @@ def test_a_reader_that_goes_away_at_the_end_is_no_fault(filled: Program, tmp_pat
     assert (ended.code, ended.err.count("warning")) == (0, 0)
 
 
-def test_what_is_read_when_the_batch_was_stopped_goes_nowhere(
+def test_a_line_read_after_the_stop_of_a_batch_is_dropped(
     sample_store: SampleStore, recwarn: pytest.WarningsRecorder
 ) -> None:
     stopped, read_on = threading.Event(), threading.Event()
@@ -343,7 +341,7 @@ def test_a_file_that_others_can_read_is_refused_with_the_command_that_fixes_it(
 @pytest.mark.parametrize(
     "more", [["elevenlabs"], ["--resume"], ["--stdin"], ["--label", "x"], ["--rate", "0"], ["--concurrency", "0"]]
 )
-def test_what_goes_without_a_batch_is_refused(filled: Program, more: list[str]) -> None:
+def test_options_for_a_single_key_are_refused_with_a_batch(filled: Program, more: list[str]) -> None:
     assert rotated(filled, [line(0)], *more).code == 2
     assert versions(filled) == [1] * ACCOUNTS
 

@@ -57,7 +57,7 @@ def test_the_previous_version_keeps_its_base_url(sample_store: SampleStore) -> N
 
 
 @pytest.mark.parametrize("reason", [Reason.INVALID_KEY, Reason.MISSING_PERMISSION, Reason.UNREACHABLE])
-def test_a_key_that_is_not_good_there_stays_as_it_was(sample_store: SampleStore, reason: Reason) -> None:
+def test_a_key_that_fails_its_test_at_the_new_place_is_unchanged(sample_store: SampleStore, reason: Reason) -> None:
     sample_store.add()
     before = sample_store.key()
     both = SettingsChange(KeySettings(base_url=ELSEWHERE, label="production"))
@@ -67,7 +67,7 @@ def test_a_key_that_is_not_good_there_stays_as_it_was(sample_store: SampleStore,
     assert sample_store.actions() == ["added"]
 
 
-def test_a_limited_key_moves_where_that_is_approved_and_a_rejected_one_never(sample_store: SampleStore) -> None:
+def test_a_limited_key_moves_if_approved_and_a_rejected_one_never(sample_store: SampleStore) -> None:
     sample_store.add()
     rejected = change(sample_store.open_store(), test=FakeTester(Reason.INVALID_KEY), approve=True)
     limited = change(sample_store.open_store(), test=FakeTester(Reason.MISSING_PERMISSION), approve=True)
@@ -93,7 +93,7 @@ def test_a_move_without_the_kek_changes_nothing(sample_store: SampleStore) -> No
     assert sample_store.key() == before
 
 
-def test_while_a_version_is_staged_other_settings_may_change_and_the_base_url_not(sample_store: SampleStore) -> None:
+def test_during_a_rotation_other_settings_can_change_and_the_base_url_cannot(sample_store: SampleStore) -> None:
     sample_store.add()
     sample_store.stage()
     with pytest.raises(AlreadyStaged):
@@ -102,7 +102,7 @@ def test_while_a_version_is_staged_other_settings_may_change_and_the_base_url_no
     assert sample_store.held() == Held(OLD, staged=NEW)
 
 
-def test_what_is_there_already_is_unchanged_and_leaves_no_event(sample_store: SampleStore) -> None:
+def test_settings_with_the_same_values_are_unchanged_and_record_no_event(sample_store: SampleStore) -> None:
     sample_store.add(settings=KeySettings(label="production"))
     tester = FakeTester(Reason.INVALID_KEY)
     same_place = SettingsChange(KeySettings(base_url=BASE_URL))
@@ -111,7 +111,7 @@ def test_what_is_there_already_is_unchanged_and_leaves_no_event(sample_store: Sa
     assert (sample_store.actions(), tester.asked) == (["added"], [])
 
 
-def test_what_is_unset_is_as_of_a_key_for_which_none_was_given(sample_store: SampleStore) -> None:
+def test_a_setting_that_is_unset_gets_its_default(sample_store: SampleStore) -> None:
     given = KeySettings(
         label="a", models=("m",), capabilities=("voices_read",), rotate_after_days=7, expires_at="2030-01-01T00:00:00Z"
     )
@@ -127,7 +127,7 @@ def test_what_is_unset_is_as_of_a_key_for_which_none_was_given(sample_store: Sam
     assert set(result.settings) == names
 
 
-def test_no_key_is_not_found(sample_store: SampleStore) -> None:
+def test_changing_a_key_that_does_not_exist_is_not_found(sample_store: SampleStore) -> None:
     with pytest.raises(KeyNotFound):
         change(sample_store.open_store(), LABEL)
 
@@ -169,7 +169,7 @@ def test_settings_that_somebody_else_changed_during_the_test_are_kept(sample_sto
 
 @pytest.mark.parametrize("is_after", [False, True])
 @pytest.mark.parametrize("wanted", [MOVE, LABEL], ids=["move", "label"])
-def test_a_crash_leaves_the_whole_change_or_none_of_it(
+def test_after_a_crash_the_change_is_made_completely_or_not_at_all(
     sample_store: SampleStore, wanted: SettingsChange, is_after: bool
 ) -> None:
     sample_store.add()

@@ -26,7 +26,7 @@ from support.sample_store import ACCOUNT, ADAPTERS, NEW, OLD, PROVIDER, THIRD, F
 # what a copy is
 
 
-def test_every_version_and_setting_is_copied_and_sealed_anew(source: SampleStore, target: SampleStore) -> None:
+def test_every_version_and_setting_is_copied_and_sealed_again(source: SampleStore, target: SampleStore) -> None:
     fill(source)
     before = everything(source)
     assert actions(copied(source, target)) == {
@@ -61,7 +61,7 @@ def test_nothing_of_the_source_s_sealing_is_in_the_target(one: SampleStore, two:
         assert sealed not in found
 
 
-def test_events_are_kept_in_order_with_where_they_came_from_and_a_copied_one_for_each_key(
+def test_events_are_copied_in_order_with_their_origin_and_each_key_has_a_copied_event(
     source: SampleStore, target: SampleStore
 ) -> None:
     fill(source)
@@ -90,7 +90,7 @@ def test_a_staged_version_that_was_copied_can_be_promoted_there_with_its_setting
 
 
 @pytest.mark.parametrize("route", ROUTES, ids="-".join)
-def test_all_the_way_round_and_back_changes_nothing_but_the_trail(make: Make, route: tuple[str, ...]) -> None:
+def test_copying_through_several_stores_and_back_changes_only_the_trail(make: Make, route: tuple[str, ...]) -> None:
     stops = [make(place) for place in route]
     first = stops[0]
     fill(first)
@@ -120,7 +120,7 @@ def test_all_the_way_round_and_back_changes_nothing_but_the_trail(make: Make, ro
 # dry runs, repetitions, and what is there already
 
 
-def test_a_dry_run_says_the_same_and_writes_nothing(source: SampleStore, target: SampleStore) -> None:
+def test_a_dry_run_has_the_same_results_and_writes_nothing(source: SampleStore, target: SampleStore) -> None:
     fill(source)
     before = everything(source), everything(target)
     results = copied(source, target, dry_run=True)
@@ -133,7 +133,7 @@ def test_a_dry_run_says_the_same_and_writes_nothing(source: SampleStore, target:
     assert everything(target) == after
 
 
-def test_files_are_not_touched_by_a_dry_run_nor_the_source_by_a_copy(tmp_path: Path) -> None:
+def test_a_dry_run_changes_no_file_and_a_copy_does_not_change_the_source(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     one, two = (SampleStore.made(ADAPTERS["sqlite"](tmp_path / name)) for name in "ab")
@@ -150,7 +150,7 @@ def test_files_are_not_touched_by_a_dry_run_nor_the_source_by_a_copy(tmp_path: P
     assert files("b") != {path: content for path, content in before.items() if "/b/" in path}
 
 
-def test_a_copy_that_is_repeated_changes_nothing(source: SampleStore, target: SampleStore) -> None:
+def test_repeating_a_copy_changes_nothing(source: SampleStore, target: SampleStore) -> None:
     fill(source)
     copied(source, target)
     before = everything(target)
@@ -158,7 +158,7 @@ def test_a_copy_that_is_repeated_changes_nothing(source: SampleStore, target: Sa
     assert everything(target) == before
 
 
-def test_a_copy_that_is_repeated_copies_what_is_new(source: SampleStore, target: SampleStore) -> None:
+def test_repeating_a_copy_copies_new_keys_and_events(source: SampleStore, target: SampleStore) -> None:
     source.add()
     copied(source, target)
     source.rotate()
@@ -169,7 +169,7 @@ def test_a_copy_that_is_repeated_copies_what_is_new(source: SampleStore, target:
     target.verify()
 
 
-def test_another_key_that_is_there_is_a_conflict_and_stays(source: SampleStore, target: SampleStore) -> None:
+def test_another_key_in_the_target_is_a_conflict_and_is_unchanged(source: SampleStore, target: SampleStore) -> None:
     fill(source)
     target.add("sk_another_key_0123456789")
     before = target.key()
@@ -181,7 +181,7 @@ def test_another_key_that_is_there_is_a_conflict_and_stays(source: SampleStore, 
     target.verify()
 
 
-def test_the_same_key_that_was_added_there_by_hand_is_no_conflict(source: SampleStore, target: SampleStore) -> None:
+def test_the_same_key_added_to_the_target_by_hand_is_not_a_conflict(source: SampleStore, target: SampleStore) -> None:
     source.add()
     target.add()
     before = target.key()
@@ -189,7 +189,9 @@ def test_the_same_key_that_was_added_there_by_hand_is_no_conflict(source: Sample
     assert target.key() == before
 
 
-def test_a_copy_that_was_changed_there_since_is_not_overwritten(source: SampleStore, target: SampleStore) -> None:
+def test_a_copied_key_that_was_changed_in_the_target_is_not_overwritten(
+    source: SampleStore, target: SampleStore
+) -> None:
     source.add()
     copied(source, target)
     target.rotate(THIRD)
@@ -198,7 +200,7 @@ def test_a_copy_that_was_changed_there_since_is_not_overwritten(source: SampleSt
     assert target.held() == Held(THIRD, previous=OLD)
 
 
-def test_a_key_that_comes_from_two_stores_is_the_first_one_s(make: Make) -> None:
+def test_of_a_key_copied_from_two_stores_the_first_copy_stays(make: Make) -> None:
     first, second, target = (make(place) for place in ("sqlite", "memory", "sqlite"))
     first.add(OLD)
     second.add(NEW)
@@ -207,7 +209,7 @@ def test_a_key_that_comes_from_two_stores_is_the_first_one_s(make: Make) -> None
     assert target.held() == Held(OLD)
 
 
-def test_only_the_accounts_that_are_named_are_copied(source: SampleStore, target: SampleStore) -> None:
+def test_only_named_accounts_are_copied(source: SampleStore, target: SampleStore) -> None:
     fill(source)
     source.add(account="initech")
     assert {account for account, _ in actions(copied(source, target, OTHER, OTHER))} == {OTHER}
@@ -228,7 +230,7 @@ def test_an_unknown_account_stops_the_copy_before_it_begins(one: SampleStore, tw
 # disabled and removed accounts
 
 
-def test_a_disabled_account_is_disabled_there(source: SampleStore, target: SampleStore) -> None:
+def test_a_disabled_account_is_disabled_in_the_target(source: SampleStore, target: SampleStore) -> None:
     source.add()
     accounts.set_disabled(source.open_store(), account=ACCOUNT, disabled=True)
     copied(source, target)
@@ -241,7 +243,7 @@ def test_a_disabled_account_is_disabled_there(source: SampleStore, target: Sampl
     assert target.held() == Held(OLD)
 
 
-def test_no_key_of_a_disabled_account_is_in_use_there_at_any_moment(one: SampleStore, make: Make) -> None:
+def test_a_copied_key_of_a_disabled_account_is_never_in_use_in_the_target(one: SampleStore, make: Make) -> None:
     one.add()
     accounts.set_disabled(one.open_store(), account=ACCOUNT, disabled=True)
     for at in itertools.count(1):
@@ -264,7 +266,7 @@ def test_a_removed_account_is_left_out(source: SampleStore, target: SampleStore)
     assert target.events() == []
 
 
-def test_an_account_that_was_removed_there_is_copied_again_and_its_events_come_once(
+def test_an_account_removed_in_the_target_is_copied_again_and_its_events_once(
     one: SampleStore, two: SampleStore
 ) -> None:
     one.add()
@@ -276,7 +278,7 @@ def test_an_account_that_was_removed_there_is_copied_again_and_its_events_come_o
     assert two.verify().lost == 3
 
 
-def test_what_was_unsigned_or_lost_does_not_become_whole_by_being_copied(make: Make) -> None:
+def test_an_unsigned_or_lost_event_stays_marked_in_the_copy(make: Make) -> None:
     one, two, three = (make(place) for place in ("sqlite", "memory", "sqlite"))
     one.add()
     accounts.remove_account(one.open_store(environ={}), account=ACCOUNT)
@@ -291,7 +293,7 @@ def test_what_was_unsigned_or_lost_does_not_become_whole_by_being_copied(make: M
         assert (result.unsigned, result.lost) == (2, 2)
 
 
-def test_an_unsigned_event_cannot_claim_where_it_came_from(one: SampleStore, two: SampleStore) -> None:
+def test_the_origin_of_an_unsigned_event_is_not_believed(one: SampleStore, two: SampleStore) -> None:
     one.add()
     stored = one.opener().read(account_ref(ACCOUNT))
     (first,) = one.opener().events(ACCOUNT)
@@ -308,7 +310,7 @@ def test_an_unsigned_event_cannot_claim_where_it_came_from(one: SampleStore, two
 # many
 
 
-def test_keys_are_copied_as_they_are_asked_for(one: SampleStore, two: SampleStore) -> None:
+def test_keys_are_copied_lazily_as_results_are_read(one: SampleStore, two: SampleStore) -> None:
     for number in range(5):
         one.add(account=f"a{number}")
     results = copy(one.open_store(), two.open_store(), accounts=(), dry_run=False)
@@ -317,7 +319,7 @@ def test_keys_are_copied_as_they_are_asked_for(one: SampleStore, two: SampleStor
         assert len(list(two.opener().scan())) == number + 1
 
 
-def test_data_keys_of_many_accounts_are_not_all_held(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_does_not_hold_the_data_keys_of_all_accounts(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kojikey.operations.open_store._REMEMBERED", 8)
     one, two = make("memory"), make("memory")
     for number in range(40):
@@ -330,7 +332,7 @@ def test_data_keys_of_many_accounts_are_not_all_held(make: Make, monkeypatch: py
     assert len(two.verify().verified) == 40
 
 
-def test_a_test_of_the_source_alone_is_nothing_to_copy(one: SampleStore, two: SampleStore) -> None:
+def test_a_newer_test_in_the_source_alone_does_not_copy_a_key_again(one: SampleStore, two: SampleStore) -> None:
     one.add()
     copied(one, two)
     stored = one.opener().read(key_ref(ACCOUNT, PROVIDER))

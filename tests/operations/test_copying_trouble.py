@@ -36,7 +36,7 @@ ON_SERVERS = [("dynamodb", True), ("postgresql", False)]
 @pytest.mark.parametrize(
     ("place", "after"), of_which(CRASHES, [*(case for case in CRASHES if case[0] in EMBEDDED), *ON_SERVERS])
 )
-def test_a_copy_that_died_at_any_commit_is_finished_by_the_next(
+def test_a_copy_killed_at_any_commit_is_finished_by_the_next(
     one: SampleStore, make: Make, place: str, after: bool
 ) -> None:
     fill(one)
@@ -76,7 +76,7 @@ def test_a_store_that_is_full_keeps_what_was_copied(one: SampleStore, two: Sampl
     same(one, two)
 
 
-def test_long_trails_are_carried_over_in_several_steps(one: SampleStore, two: SampleStore) -> None:
+def test_long_trails_are_copied_in_several_commits(one: SampleStore, two: SampleStore) -> None:
     one.add()
     for number in range(130):
         accounts.set_disabled(one.open_store(), account=ACCOUNT, disabled=number % 2 == 0)
@@ -126,7 +126,7 @@ CHANGES: dict[str, Callable[[SampleStore], object]] = {
 
 @pytest.mark.parametrize("dry_run", [True, False])
 @pytest.mark.parametrize("change", sorted(CHANGES))
-def test_nothing_of_an_account_that_somebody_touched_is_copied(
+def test_nothing_of_an_account_changed_outside_kojikey_is_copied(
     one: SampleStore, two: SampleStore, change: str, dry_run: bool
 ) -> None:
     fill(one)
@@ -139,7 +139,7 @@ def test_nothing_of_an_account_that_somebody_touched_is_copied(
     assert two.held(OTHER) == Held(OLD)
 
 
-def test_an_account_that_was_taken_away_is_not_passed_over(one: SampleStore, two: SampleStore) -> None:
+def test_an_account_removed_outside_kojikey_is_reported(one: SampleStore, two: SampleStore) -> None:
     fill(one)
     stored = one.opener().read(account_ref(OTHER))
     assert stored is not None
@@ -167,7 +167,7 @@ def test_a_copy_that_does_not_read_back_is_an_error(one: SampleStore, two: Sampl
         copied(one, two, into=Spoiling(two.opener(), Crash()))
 
 
-def test_a_copy_that_somebody_removed_at_once_is_reported(one: SampleStore, two: SampleStore) -> None:
+def test_a_copied_key_that_somebody_removes_at_once_is_reported(one: SampleStore, two: SampleStore) -> None:
     class Losing(FaultyStore):
         def _commit(self, changes: Any, events: Any) -> tuple[str, ...]:
             done = super()._commit(changes, events)
@@ -219,7 +219,7 @@ def spoil(sample_store: SampleStore, **members: object) -> None:
 
 @pytest.mark.parametrize("dry_run", [True, False])
 @pytest.mark.parametrize("members", [{"sealed": "e30..A.A.A"}, {"expires_at": "2099-01-01T00:00:00Z"}], ids=str)
-def test_a_copy_that_was_damaged_is_not_already_there(
+def test_a_damaged_copy_does_not_count_as_already_copied(
     one: SampleStore, two: SampleStore, members: dict[str, object], dry_run: bool
 ) -> None:
     one.add()
@@ -229,7 +229,7 @@ def test_a_copy_that_was_damaged_is_not_already_there(
         copied(one, two, dry_run=dry_run)
 
 
-def test_a_copy_that_died_before_it_was_read_back_is_read_back_by_the_next(one: SampleStore, two: SampleStore) -> None:
+def test_a_key_copied_before_a_kill_is_read_back_by_the_next_copy(one: SampleStore, two: SampleStore) -> None:
     one.add()
     with pytest.raises(Crash):
         copied(one, two, into=FaultyStore(two.opener(), Crash(), at=2, after=True))
@@ -238,7 +238,9 @@ def test_a_copy_that_died_before_it_was_read_back_is_read_back_by_the_next(one: 
         copied(one, two)
 
 
-def test_nothing_is_written_on_top_of_a_trail_that_was_touched(one: SampleStore, two: SampleStore) -> None:
+def test_nothing_is_written_to_an_account_whose_trail_was_changed_outside_kojikey(
+    one: SampleStore, two: SampleStore
+) -> None:
     fill(one)
     copied(one, two)
     tampered_event(two)
@@ -251,7 +253,7 @@ def test_nothing_is_written_on_top_of_a_trail_that_was_touched(one: SampleStore,
     copied(one, two, "hooli")
 
 
-def test_of_a_key_that_is_not_copied_no_event_is(one: SampleStore, two: SampleStore) -> None:
+def test_the_events_of_a_key_that_is_not_copied_are_not_copied(one: SampleStore, two: SampleStore) -> None:
     one.add()
     one.add(provider=GEMINI)
     two.add("sk_quite_another_key_01")

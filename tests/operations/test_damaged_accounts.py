@@ -56,14 +56,14 @@ def rekey(sample_store: SampleStore) -> RekeyResult:
 
 
 @pytest.mark.parametrize("damage", [name for name in sorted(DAMAGES) if name not in ("gone", "events too")])
-def test_the_store_is_described_all_the_same(sample_store: SampleStore, tmp_path: Path, damage: str) -> None:
+def test_a_store_with_a_damaged_account_is_described(sample_store: SampleStore, tmp_path: Path, damage: str) -> None:
     do(tmp_path, DAMAGES[damage])
     told = describing.info(sample_store.opener(), sample_store.opener().open().document)
     assert (told.accounts, told.damaged, told.keys, told.events) == (1, 1, 3, 1)
 
 
 @pytest.mark.parametrize("damage", ["no JSON", "no audit", "no data key"])
-def test_the_others_are_rekeyed_and_the_damaged_one_is_named(
+def test_a_rekeying_wraps_the_other_accounts_and_names_the_damaged_one(
     sample_store: SampleStore, tmp_path: Path, damage: str
 ) -> None:
     ((whole,),) = _row(tmp_path)
@@ -80,7 +80,7 @@ def test_the_others_are_rekeyed_and_the_damaged_one_is_named(
     sample_store.verify()
 
 
-def test_a_damaged_account_that_is_given_up_lets_a_rekeying_end(sample_store: SampleStore, tmp_path: Path) -> None:
+def test_removing_the_damaged_account_lets_a_rekeying_finish(sample_store: SampleStore, tmp_path: Path) -> None:
     do(tmp_path, DAMAGES["no JSON"])
     with pytest.raises(CannotOpen):
         rekey(sample_store)
@@ -101,7 +101,9 @@ def test_a_damaged_account_can_be_removed(damaged: SampleStore) -> None:
 
 
 @pytest.mark.parametrize("damage", ["no JSON", "no audit", "gone"])
-def test_the_trail_of_one_that_was_removed_so_goes_on(sample_store: SampleStore, tmp_path: Path, damage: str) -> None:
+def test_the_trail_of_a_removed_damaged_account_continues(
+    sample_store: SampleStore, tmp_path: Path, damage: str
+) -> None:
     do(tmp_path, DAMAGES[damage])
     accounts.remove_account(sample_store.open_store(), account=ACCOUNT)
     assert (sample_store.verify().unsigned, sample_store.verify().lost) == (1, 3)

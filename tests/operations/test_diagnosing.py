@@ -91,7 +91,7 @@ def test_a_kek_in_kms_is_tried_once_for_the_account_that_asks(store: MemoryStore
     ],
 )
 @pytest.mark.parametrize("accounts", [0, 2])
-def test_a_kek_that_cannot_be_used_is_not_green(
+def test_a_kek_that_cannot_be_used_is_a_finding(
     store: MemoryStore, front: Scripted, answer: Answer, words: str, accounts: int
 ) -> None:
     fill(store, accounts)
@@ -116,7 +116,7 @@ def test_a_setting_of_aws_that_makes_no_sense_is_shown_with_the_kek(
 
 
 @pytest.mark.parametrize("answer", [refusal("ThrottlingException"), DROPPED, refusal("DisabledException")])
-def test_a_kms_that_does_not_open_is_not_asked_for_every_account(
+def test_a_kms_that_does_not_answer_is_not_asked_for_every_account(
     store: MemoryStore, front: Scripted, answer: Answer
 ) -> None:
     fill(store, 12)
@@ -130,7 +130,7 @@ def test_a_kms_that_does_not_open_is_not_asked_for_every_account(
     assert found[-1] == TrailUntried()
 
 
-def test_a_key_that_does_not_open_by_itself_does_not_stop_the_others(store: MemoryStore, front: Scripted) -> None:
+def test_one_key_that_does_not_open_does_not_stop_the_others(store: MemoryStore, front: Scripted) -> None:
     fill(store, 4)
 
     def script(operation: str, request: dict[str, Any]) -> Answer | None:
@@ -170,7 +170,7 @@ PLANTED: dict[str, Callable[[MemoryStore], Ref]] = {
 
 @pytest.mark.parametrize("where", PLANTED)
 @pytest.mark.parametrize("document", [{}, {"account": HOSTILE, "provider": HOSTILE, "wrapped": HOSTILE}])
-def test_a_name_of_the_store_is_shown_printable(where: str, document: dict[str, Any]) -> None:
+def test_names_from_the_store_are_shown_as_printable_text(where: str, document: dict[str, Any]) -> None:
     store = MemoryStore()
     create(store, source="env", inputs=LOCAL)
     store.commit([Change(PLANTED[where](store), document, None)])

@@ -114,7 +114,7 @@ def on_postgresql(kojikey: Program, url: str, accounts: int) -> Fleet:
 @pytest.mark.parametrize(
     ("accounts", "kills", "apart"), [(10, 3, 15), pytest.param(1000, 10, 400, marks=pytest.mark.exhaustive)]
 )
-def test_a_run_that_was_killed_again_and_again_is_finished_by_the_next(
+def test_a_run_killed_several_times_is_finished_by_the_next(
     kojikey: Program, accounts: int, kills: int, apart: int
 ) -> None:
     fleet = on_sqlite(kojikey, accounts)
@@ -128,7 +128,7 @@ def test_a_run_that_was_killed_again_and_again_is_finished_by_the_next(
     fleet.is_rotated_once()
 
 
-def test_ctrl_c_says_that_it_was_and_loses_nothing(kojikey: Program) -> None:
+def test_ctrl_c_is_reported_and_loses_nothing(kojikey: Program) -> None:
     fleet = on_sqlite(kojikey, 6)
     with kojikey.sandbox.hold(after=9):
         before, process = kojikey.sandbox.request_count, fleet.started()

@@ -44,7 +44,7 @@ def keychain(monkeypatch: pytest.MonkeyPatch) -> dict[str, base.LocalKek]:
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_making_a_store_that_fails_keeps_the_entry_only_of_a_store_that_is_there(
+def test_a_failed_creation_keeps_the_keychain_entry_only_if_the_store_exists(
     keychain: dict[str, base.LocalKek], after: bool
 ) -> None:
     shared_memory = SharedMemory()
@@ -62,7 +62,7 @@ def test_making_a_store_that_fails_keeps_the_entry_only_of_a_store_that_is_there
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_a_rekeying_that_fails_keeps_the_entry_only_once_it_is_announced(
+def test_a_failed_rekeying_keeps_the_keychain_entry_only_if_it_was_announced(
     keychain: dict[str, base.LocalKek], after: bool
 ) -> None:
     shared_memory = SharedMemory()

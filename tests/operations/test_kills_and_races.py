@@ -97,7 +97,7 @@ def test_a_rotation_that_is_killed_during_its_test_keeps_both_keys(kojikey: Prog
     verified(kojikey)
 
 
-def test_an_addition_that_is_killed_during_its_test_leaves_nothing_and_hinders_nothing(kojikey: Program) -> None:
+def test_adding_a_key_killed_during_its_test_saves_nothing_and_can_be_repeated(kojikey: Program) -> None:
     key = kojikey.key()
     kojikey.sandbox.forget()
     with kojikey.sandbox.hold():
@@ -110,7 +110,7 @@ def test_an_addition_that_is_killed_during_its_test_leaves_nothing_and_hinders_n
     assert revealed(kojikey) == key.key
 
 
-def test_ctrl_c_during_a_test_says_what_it_left(kojikey: Program) -> None:
+def test_ctrl_c_during_a_test_says_which_version_is_staged(kojikey: Program) -> None:
     kojikey.added()
     kojikey.sandbox.forget()
     with kojikey.sandbox.hold():
@@ -146,9 +146,7 @@ def rekey_until(path: Path, commits: int) -> int:
     return subprocess.run(command, env=environ, check=False, timeout=SECONDS).returncode
 
 
-def test_a_rekeying_that_is_killed_again_and_again_loses_no_key_and_gets_done(
-    full: SampleStore, tmp_path: Path
-) -> None:
+def test_a_rekeying_killed_several_times_loses_no_key_and_finishes(full: SampleStore, tmp_path: Path) -> None:
     chance = random.Random(20261123)
     kills = 0
     while rekey_until(tmp_path / "keys.db", chance.randint(1, 12)) == -signal.SIGKILL:
@@ -162,9 +160,7 @@ def test_a_rekeying_that_is_killed_again_and_again_loses_no_key_and_gets_done(
     assert actions == {"added": ACCOUNTS, "rekeyed": ACCOUNTS}
 
 
-def test_a_rekeying_that_is_killed_from_outside_is_finished_by_the_same_command(
-    full: SampleStore, tmp_path: Path
-) -> None:
+def test_a_killed_rekeying_process_is_finished_by_the_same_command(full: SampleStore, tmp_path: Path) -> None:
     program = [*COMMAND, "store", "rekey", "--kek", "env:NEW_KEK"]
     environ = {**os.environ, **KEKS, "KOJIKEY_HOME": str(tmp_path)}
     with subprocess.Popen(program, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
@@ -206,7 +202,7 @@ def test_of_two_rotations_at_once_one_wins_and_nothing_is_lost(kojikey: Program)
     verified(kojikey)
 
 
-def test_of_two_additions_at_once_on_a_fresh_home_one_finds_that_it_exists(kojikey: Program) -> None:
+def test_of_two_concurrent_first_additions_one_finds_that_the_key_exists(kojikey: Program) -> None:
     keys = [kojikey.key("elevenlabs", name) for name in ("ok", "ok_2")]
     kojikey.sandbox.forget()
     with kojikey.sandbox.hold() as gate:
@@ -220,7 +216,7 @@ def test_of_two_additions_at_once_on_a_fresh_home_one_finds_that_it_exists(kojik
     verified(kojikey)
 
 
-def test_many_additions_at_once_make_one_store_and_one_whole_trail(kojikey: Program) -> None:
+def test_many_concurrent_additions_create_one_store_and_one_trail_that_verifies(kojikey: Program) -> None:
     keys = [kojikey.key("elevenlabs"), kojikey.key("google_gemini")]
     places = [(key, account) for key in keys for account in ("default", "acme", "other")]
     processes = [adding(kojikey, key, "--account", account) for key, account in places]
@@ -230,7 +226,7 @@ def test_many_additions_at_once_make_one_store_and_one_whole_trail(kojikey: Prog
     verified(kojikey)
 
 
-def test_a_rotation_of_what_is_removed_meanwhile_is_a_conflict(kojikey: Program) -> None:
+def test_rotating_a_key_that_is_removed_meanwhile_is_a_conflict(kojikey: Program) -> None:
     kojikey.added()
     kojikey.sandbox.forget()
     with kojikey.sandbox.hold():

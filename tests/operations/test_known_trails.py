@@ -51,13 +51,15 @@ def remember(folder: Path, account: str, end: TrailEnd, store_id: str = STORE) -
 
 
 @pytest.mark.parametrize("order", [(EARLY, LATE), (LATE, EARLY)])
-def test_the_later_of_two_ends_stays_whoever_writes_last(tmp_path: Path, order: tuple[TrailEnd, TrailEnd]) -> None:
+def test_the_later_of_two_ends_stays_in_whichever_order_they_are_written(
+    tmp_path: Path, order: tuple[TrailEnd, TrailEnd]
+) -> None:
     for end in order:
         remember(tmp_path, ACCOUNT, end)
     assert remembered(tmp_path) == {ACCOUNT: LATE}
 
 
-def test_of_two_processes_at_once_the_later_end_stays(tmp_path: Path) -> None:
+def test_of_two_concurrent_processes_the_later_end_stays(tmp_path: Path) -> None:
     with closing(memory(tmp_path)) as one, closing(memory(tmp_path)) as other:
         assert one.recall(ACCOUNT) is other.recall(ACCOUNT) is None
         one.remember(ACCOUNT, LATE)
@@ -66,7 +68,7 @@ def test_of_two_processes_at_once_the_later_end_stays(tmp_path: Path) -> None:
     assert remembered(tmp_path) == {ACCOUNT: LATE, OTHER: EARLY}
 
 
-def test_a_person_s_decision_puts_an_end_back_or_forgets_it(tmp_path: Path) -> None:
+def test_accepting_a_rollback_replaces_an_end_by_an_earlier_one_or_forgets_it(tmp_path: Path) -> None:
     remember(tmp_path, ACCOUNT, LATE)
     with closing(memory(tmp_path)) as known:
         known.replace(ACCOUNT, EARLY)
@@ -75,7 +77,7 @@ def test_a_person_s_decision_puts_an_end_back_or_forgets_it(tmp_path: Path) -> N
         assert known.recall(ACCOUNT) is None
 
 
-def test_each_store_has_a_memory_of_its_own(tmp_path: Path) -> None:
+def test_each_store_has_its_own_remembered_ends(tmp_path: Path) -> None:
     hostile = "../../\x1b[31m\ud800" + "x" * 5000
     for store_id, end in ((STORE, EARLY), (hostile, LATE)):
         remember(tmp_path, ACCOUNT, end, store_id)
@@ -84,12 +86,12 @@ def test_each_store_has_a_memory_of_its_own(tmp_path: Path) -> None:
     assert [path.parent for path in tmp_path.rglob("*.db")] == [tmp_path / "data" / "known-trails"] * 2
 
 
-def test_nothing_is_written_where_nothing_is_to_be_remembered(tmp_path: Path) -> None:
+def test_without_an_end_to_remember_no_file_is_written(tmp_path: Path) -> None:
     assert remembered(tmp_path) == {}
     assert not (tmp_path / "data").exists()
 
 
-def test_what_is_remembered_already_is_not_written_again(tmp_path: Path) -> None:
+def test_an_end_that_is_remembered_already_is_not_written_again(tmp_path: Path) -> None:
     remember(tmp_path, ACCOUNT, EARLY)
     said: list[str] = []
     known = KnownTrailFile(str(tmp_path / "data"), STORE, said.append)
@@ -104,7 +106,7 @@ def test_what_is_remembered_already_is_not_written_again(tmp_path: Path) -> None
         assert (said, Path(known.path).stat().st_mtime_ns) == ([], before)
 
 
-def test_part_of_what_was_to_be_written_is_nothing(tmp_path: Path) -> None:
+def test_a_batch_of_ends_is_written_completely_or_not_at_all(tmp_path: Path) -> None:
     said: list[str] = []
     known = KnownTrailFile(str(tmp_path / "data"), STORE, said.append)
     known.remember(ACCOUNT, EARLY)
@@ -114,7 +116,7 @@ def test_part_of_what_was_to_be_written_is_nothing(tmp_path: Path) -> None:
     assert remembered(tmp_path) == {}
 
 
-def test_what_cannot_be_replaced_is_an_error_and_stays(tmp_path: Path) -> None:
+def test_an_end_that_cannot_be_replaced_is_an_error_and_stays(tmp_path: Path) -> None:
     remember(tmp_path, ACCOUNT, LATE)
     with closing(memory(tmp_path)) as known:
         with pytest.raises(FileUnwritable):
@@ -122,7 +124,7 @@ def test_what_cannot_be_replaced_is_an_error_and_stays(tmp_path: Path) -> None:
         assert known.recall(ACCOUNT) == LATE
 
 
-def test_an_empty_file_is_what_a_killed_process_leaves_and_is_begun_anew(tmp_path: Path) -> None:
+def test_an_empty_file_left_by_a_killed_process_is_used(tmp_path: Path) -> None:
     path = Path(memory(tmp_path).path)
     path.parent.mkdir(parents=True)
     path.write_bytes(b"")
@@ -132,7 +134,7 @@ def test_an_empty_file_is_what_a_killed_process_leaves_and_is_begun_anew(tmp_pat
 
 
 @pytest.mark.parametrize("is_there", [False, True])
-def test_killed_at_any_step_all_accounts_are_as_before_or_all_as_after(tmp_path: Path, is_there: bool) -> None:
+def test_a_process_killed_at_any_step_has_written_all_ends_or_none(tmp_path: Path, is_there: bool) -> None:
     seen = set()
     for step in itertools.count(1):
         folder = tmp_path / str(step)
@@ -176,7 +178,7 @@ def test_a_verification_that_is_interrupted_keeps_what_it_verified(sample_store:
 
 
 @pytest.mark.parametrize("verb", ["read", "events", "scan"])
-def test_what_another_process_adds_and_remembers_meanwhile_is_no_rollback(
+def test_events_that_another_process_adds_and_remembers_meanwhile_are_not_a_rollback(
     sample_store: SampleStore, tmp_path: Path, verb: str
 ) -> None:
     open_store = sample_store.open_store()
@@ -201,9 +203,7 @@ def test_what_another_process_adds_and_remembers_meanwhile_is_no_rollback(
     assert end.seq == len(sample_store.events())
 
 
-def test_an_account_is_remembered_only_where_nothing_is_wrong_with_it(
-    sample_store: SampleStore, tmp_path: Path
-) -> None:
+def test_only_the_end_of_an_account_without_errors_is_remembered(sample_store: SampleStore, tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "keys.db")) as database, database:
         database.execute("UPDATE keys SET document = replace(document, '://', '://x') WHERE account = ?", (OTHER,))
     with closing(memory(tmp_path)) as known:
@@ -211,7 +211,7 @@ def test_an_account_is_remembered_only_where_nothing_is_wrong_with_it(
     assert set(remembered(tmp_path)) == {ACCOUNT}
 
 
-def test_a_role_that_sees_some_accounts_does_not_miss_the_others(
+def test_accounts_that_a_role_cannot_see_do_not_count_as_missing(
     sample_store: SampleStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     remember(tmp_path, "elsewhere", EARLY)
@@ -228,5 +228,5 @@ def test_an_event_without_a_time_is_remembered_without_one(time: object) -> None
 
 
 @pytest.mark.parametrize("link", ["", "a" * 63, "a" * 65, "A" * 64, "\x1b" * 64])
-def test_a_link_that_is_none_is_not_remembered(link: str) -> None:
+def test_a_malformed_link_is_not_remembered(link: str) -> None:
     assert audit_verification._End(seq=3, mac=link, time=TIME).as_remembered() is None

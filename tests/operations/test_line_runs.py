@@ -14,7 +14,7 @@ from support.program import SECONDS
 LINES = [(number, f"key-{number % 7}") for number in range(60)]
 
 
-def test_results_come_in_the_order_of_the_lines_and_no_more_run_than_were_asked_for() -> None:
+def test_results_come_in_the_order_of_the_lines_and_concurrency_is_bounded() -> None:
     running: Counter[str] = Counter()
     most: list[int] = []
     emitted: list[int] = []
@@ -34,7 +34,7 @@ def test_results_come_in_the_order_of_the_lines_and_no_more_run_than_were_asked_
     assert max(most) <= 4
 
 
-def test_as_many_lines_run_at_once_as_were_asked_for() -> None:
+def test_as_many_lines_run_concurrently_as_requested() -> None:
     running: list[int] = []
 
     async def run() -> None:
@@ -53,7 +53,7 @@ def test_as_many_lines_run_at_once_as_were_asked_for() -> None:
     assert sorted(running) == [0, 1, 2, 3]
 
 
-def test_an_error_of_the_work_stops_the_run_and_what_is_done_is_emitted() -> None:
+def test_an_error_in_the_work_stops_the_run_and_finished_lines_are_emitted() -> None:
     emitted: list[int] = []
 
     async def work(line: int) -> int:
@@ -68,7 +68,7 @@ def test_an_error_of_the_work_stops_the_run_and_what_is_done_is_emitted() -> Non
     assert 1 not in emitted
 
 
-def test_an_error_of_reading_is_raised() -> None:
+def test_an_error_in_reading_the_lines_is_raised() -> None:
     def lines() -> Iterator[int]:
         yield 0
         raise OSError("the file")

@@ -50,7 +50,9 @@ def test_a_store_that_was_opened_before_a_rekeying_opens_its_keys(
     assert sample_store.held(open_store=before) == Held(OLD)
 
 
-def test_it_also_does_where_the_account_was_looked_at_before(sample_store: SampleStore) -> None:
+def test_a_store_opened_before_a_rekeying_opens_the_keys_of_an_account_it_read_before(
+    sample_store: SampleStore,
+) -> None:
     sample_store.add()
     before = sample_store.open_store(environ=SECOND_KEK)
     assert not before.is_disabled(ACCOUNT)
@@ -69,7 +71,7 @@ def test_a_second_rekeying_is_noticed_too(sample_store: SampleStore) -> None:
     assert sample_store.verify().unsigned == 0
 
 
-def test_a_removal_that_waited_for_its_answer_is_signed(sample_store: SampleStore) -> None:
+def test_a_removal_that_waited_for_a_confirmation_during_a_rekeying_is_signed(sample_store: SampleStore) -> None:
     sample_store.add()
     waiting = sample_store.open_store()
     rekey(sample_store)
@@ -77,14 +79,14 @@ def test_a_removal_that_waited_for_its_answer_is_signed(sample_store: SampleStor
     assert sample_store.verify().unsigned == 0
 
 
-def test_an_account_that_others_made_meanwhile_is_found(sample_store: SampleStore) -> None:
+def test_an_account_that_others_created_meanwhile_is_found(sample_store: SampleStore) -> None:
     before = sample_store.open_store()
     assert not before.is_disabled(ACCOUNT)
     sample_store.add()
     assert sample_store.held(open_store=before) == Held(OLD)
 
 
-def test_a_record_of_no_kek_of_the_store_is_still_refused(sample_store: SampleStore) -> None:
+def test_a_record_wrapped_with_a_kek_that_the_store_does_not_name_is_refused(sample_store: SampleStore) -> None:
     sample_store.add()
     header = sample_store.opener().header()
     other = {**header.document["kek"], "kid": "another"}
@@ -93,7 +95,7 @@ def test_a_record_of_no_kek_of_the_store_is_still_refused(sample_store: SampleSt
         sample_store.held()
 
 
-def test_during_a_rekeying_each_of_two_passphrases_is_asked_for_by_what_it_is(sample_store: SampleStore) -> None:
+def test_during_a_rekeying_the_prompt_says_which_of_two_passphrases_is_needed(sample_store: SampleStore) -> None:
     sample_store.add()
     open_store = sample_store.open_store()
     old, announced = open_store.header["kek"], {"source": "passphrase", "kid": "another"}
@@ -105,7 +107,7 @@ def test_during_a_rekeying_each_of_two_passphrases_is_asked_for_by_what_it_is(sa
 # what is remembered
 
 
-def test_a_data_key_is_unwrapped_once_though_many_accounts_are_under_way(
+def test_a_data_key_is_unwrapped_once_even_if_many_accounts_are_in_use(
     sample_store: SampleStore, unwrapped: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kojikey.operations.open_store._REMEMBERED", 4)
@@ -122,7 +124,7 @@ def test_a_data_key_is_unwrapped_once_though_many_accounts_are_under_way(
 
 
 @pytest.mark.parametrize("lost", [HEADER, account_ref(ACCOUNT)], ids=str)
-def test_a_new_data_key_is_wrapped_once_however_often_its_account_is_tried(
+def test_a_new_data_key_is_wrapped_once_even_if_saving_the_account_is_repeated(
     sample_store: SampleStore, lost: Ref, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wraps: list[str] = []
@@ -140,7 +142,7 @@ def test_a_new_data_key_is_wrapped_once_however_often_its_account_is_tried(
     assert sample_store.held() == sample_store.held(OTHER) == Held(OLD)
 
 
-def test_a_new_data_key_is_wrapped_anew_where_the_store_was_rekeyed_meanwhile(sample_store: SampleStore) -> None:
+def test_a_new_data_key_is_wrapped_again_if_the_store_was_rekeyed_meanwhile(sample_store: SampleStore) -> None:
     class Rekeyed(FaultyStore):
         def _commit(self, changes: object, events: object) -> tuple[str, ...]:
             meanwhile and meanwhile.pop()()

@@ -66,7 +66,9 @@ def live(forked: Forks, kojikey: Program, sample_store: SampleStore, provider: s
         *(pytest.param(provider, MANY, id=provider, marks=pytest.mark.exhaustive) for provider in LISTING),
     ],
 )
-def test_kills_on_sqlite(forked: Forks, kojikey: Program, provider: str, kills: int) -> None:
+def test_a_mint_killed_at_any_step_on_sqlite_loses_no_key_and_leaves_no_orphan(
+    forked: Forks, kojikey: Program, provider: str, kills: int
+) -> None:
     sample_store = SampleStore(lambda: SqliteStore(str(kojikey.home / "keys.db")), {"KOJIKEY_KEK": KEK})
     live(forked, kojikey, sample_store, provider, kills)
 
@@ -78,7 +80,7 @@ def test_kills_on_sqlite(forked: Forks, kojikey: Program, provider: str, kills: 
         *(pytest.param(provider, MANY, id=provider, marks=pytest.mark.exhaustive) for provider in LISTING),
     ],
 )
-def test_kills_on_postgresql(
+def test_a_mint_killed_at_any_step_on_postgresql_loses_no_key_and_leaves_no_orphan(
     forked: Forks, kojikey: Program, postgres: Server, database: str, provider: str, kills: int
 ) -> None:
     url = postgres.url(database)

@@ -148,7 +148,7 @@ def test_a_run_without_faults_mints_one_key() -> None:
     assert (end.current, end.previous, end.made) == ("new1", "old", frozenset({"old", "new1"}))
 
 
-def test_a_key_is_asked_for_only_right_after_its_intent_was_saved() -> None:
+def test_a_key_is_requested_only_directly_after_its_intent_was_saved() -> None:
     for goal, saved, is_fresh, known, is_cleared in product(Goal, Saved, (False, True), Known, (False, True)):
         progress = Progress(goal, saved, is_fresh, known, is_cleared)
         if next_step(progress) is Step.CREATE:
@@ -167,7 +167,7 @@ def test_every_state_has_a_next_step_and_every_outcome_a_next_state() -> None:
             assert isinstance(next_step(after(progress, step, outcome)), Step)
 
 
-def test_nothing_is_deleted_on_the_way_to_a_key_whose_value_is_at_hand() -> None:
+def test_a_new_key_whose_value_is_known_is_staged_without_a_deletion() -> None:
     progress = Progress(Goal.MINT, Saved.INTENT, known=Known.NEW)
     assert next_step(progress) is Step.STAGE
     assert next_step(after(progress, Step.STAGE, Outcome.OVERTAKEN)) is Step.DELETE

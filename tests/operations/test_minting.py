@@ -79,7 +79,7 @@ def test_a_new_key_is_tested_again_until_it_is_known() -> None:
     assert len(time.slept) == 3
 
 
-def test_it_is_not_waited_for_longer_than_the_propagation() -> None:
+def test_a_new_key_is_not_tested_for_longer_than_the_propagation() -> None:
     time = Time()
     assert last_of(until_known(finding(Reason.INVALID_KEY), 300, time.clock())) is Reason.INVALID_KEY
     assert time.now == 300
@@ -98,14 +98,14 @@ def test_a_deleted_key_is_tested_until_it_is_refused() -> None:
     ("created", "expires"),
     [("2031-01-01T00:00:00Z", "2031-04-01T00:00:00Z"), ("2019-01-01T00:00:00Z", "2019-04-01T00:00:00Z")],
 )
-def test_the_length_of_life_is_copied_whatever_the_providers_clock_says(created: str, expires: str) -> None:
+def test_the_lifetime_is_copied_whatever_the_providers_clock_says(created: str, expires: str) -> None:
     template = RemoteKey("k", created_at=created, expires_at=expires, settings={"acls": ACLS})
     plan = plan_for(XAI, template, parent=None, now="2026-11-27T00:00:00Z")
     assert plan.wanted.expires_at == "2027-02-25T00:00:00Z"
     assert "expiry" in plan.copied
 
 
-def test_a_life_of_unknown_length_is_not_copied_and_counts_as_wider() -> None:
+def test_a_lifetime_of_unknown_length_is_not_copied_and_counts_as_wider() -> None:
     template = RemoteKey("k", expires_at="2027-01-01T00:00:00Z", settings={"acls": ACLS})
     plan = plan_for(XAI, template, parent=None, now="2026-11-27T00:00:00Z")
     assert plan.wanted.expires_at is None
@@ -121,7 +121,7 @@ def test_a_life_of_unknown_length_is_not_copied_and_counts_as_wider() -> None:
         ("a" * 128, 63, "kojikey " + "a" * 42 + " v12 0a1b2c3d"),
     ],
 )
-def test_a_name_has_the_number_and_the_token_whole_and_of_an_address_its_beginning(
+def test_a_name_has_the_whole_number_and_token_and_the_local_part_of_an_address(
     account: str, longest: int, name: str
 ) -> None:
     found = name_for(account, 12, "0a1b2c3d", longest=longest)
@@ -134,13 +134,13 @@ def test_a_name_has_the_number_and_the_token_whole_and_of_an_address_its_beginni
     [("sk-abc...wxyz", True), ("sk-abc…wxyz", True), ("sk-a**wxyz", True), ("••••wxyz", True), ("wxyz", True),
      ("sk-abc", True), ("sk-abd...wxyz", False), ("...", False), ("", False), ("sk-abc0123456789wxyz", False)],
 )  # fmt: skip
-def test_a_hint_fits_a_key_that_begins_and_ends_like_it(hint: str, is_fitting: bool) -> None:
+def test_a_redacted_form_fits_a_key_that_begins_and_ends_like_it(hint: str, is_fitting: bool) -> None:
     assert fits(hint, Secret("sk-abc0123456789wxyz")) is is_fitting
 
 
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("at", range(1, 8))
-def test_a_store_that_goes_away_between_two_steps_leaves_nothing_that_the_next_run_does_not_find(
+def test_after_a_store_failed_between_two_steps_the_next_run_finds_every_key(
     sandbox: Sandbox, tmp_path: Path, at: int, after: bool
 ) -> None:
     sample_store = SampleStore.made(ADAPTERS["memory"](tmp_path))
@@ -184,7 +184,7 @@ def carry_out(sandbox: Sandbox, sample_store: SampleStore, store: FaultyStore | 
     asyncio.run(work())
 
 
-def test_of_two_processes_that_mint_at_once_one_wins(kojikey: Program) -> None:
+def test_of_two_processes_that_mint_concurrently_one_wins(kojikey: Program) -> None:
     mint = set_up(kojikey, "xai")
     command = [*COMMAND, "rotate", "xai", "--mint", "--no-input", "--propagation", "0s"]
     processes = [

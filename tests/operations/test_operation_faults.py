@@ -255,7 +255,7 @@ def test_a_fault_at_any_commit_leaves_the_old_or_the_new_state(
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before-the-commit", "after-the-commit"])
-def test_an_operation_that_failed_is_finished_by_running_it_again(
+def test_a_failed_operation_is_finished_by_running_it_again(
     operation: Operation, error: BaseException, after: bool, tmp_path: Path
 ) -> None:
     for sample_store in faults(operation, tmp_path, "memory", error, after=after, reads=False):
@@ -268,7 +268,7 @@ def test_an_operation_that_failed_is_finished_by_running_it_again(
         sample_store.verify()
 
 
-def test_a_fault_at_any_reading_changes_nothing_that_is_half_done(
+def test_a_fault_at_any_read_leaves_no_half_made_change(
     operation: Operation, error: BaseException, tmp_path: Path
 ) -> None:
     for sample_store in faults(operation, tmp_path, "memory", error, after=False, reads=True):
@@ -276,7 +276,7 @@ def test_a_fault_at_any_reading_changes_nothing_that_is_half_done(
         sample_store.verify()
 
 
-def test_losing_the_race_for_the_audit_trail_once_is_made_up_for(operation: Operation, tmp_path: Path) -> None:
+def test_a_lost_race_for_the_audit_trail_is_repeated(operation: Operation, tmp_path: Path) -> None:
     lost = ChangedMeanwhile(account_ref(ACCOUNT))
     for sample_store in faults(operation, tmp_path, "memory", lost, after=False, reads=False):
         assert sample_store.held() == operation.states[-1]
@@ -284,7 +284,7 @@ def test_losing_the_race_for_the_audit_trail_once_is_made_up_for(operation: Oper
 
 
 @pytest.mark.parametrize("name", ["resume", "abort", "roll back", "retire a dead key", "test", "rotate to a good key"])
-def test_a_test_that_was_recorded_meanwhile_does_not_stop_a_step(name: str, tmp_path: Path) -> None:
+def test_a_test_recorded_meanwhile_does_not_stop_a_step(name: str, tmp_path: Path) -> None:
     operation = next(operation for operation in OPERATIONS if operation.name == name)
     lost = ChangedMeanwhile(key_ref(ACCOUNT, PROVIDER))
     for sample_store in faults(operation, tmp_path, "memory", lost, after=False, reads=False):
@@ -313,7 +313,7 @@ def sources(folder: Path) -> dict[str, str]:
 @pytest.mark.parametrize("source", ["env", "file"])
 @pytest.mark.parametrize("adapter", sorted(ADAPTERS))
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_a_store_whose_making_failed_can_be_made_or_is_there_and_opens(
+def test_after_a_failed_creation_the_store_can_be_created_or_exists_and_opens(
     source: str, adapter: str, after: bool, error: BaseException, tmp_path: Path
 ) -> None:
     sample_store = SampleStore(ADAPTERS[adapter](tmp_path))
@@ -363,7 +363,7 @@ def test_a_fault_at_any_commit_of_a_rekeying_leaves_every_key_readable_and_the_n
             sample_store.held("one")
 
 
-def test_a_rekeying_has_as_many_steps_as_it_is_tested_with(sample_store: SampleStore) -> None:
+def test_a_rekeying_has_as_many_commits_as_the_tests_kill(sample_store: SampleStore) -> None:
     for name in ("one", "two", "three"):
         sample_store.add(account=name)
     store = FaultyStore(sample_store.opener(), Crash())
@@ -371,7 +371,7 @@ def test_a_rekeying_has_as_many_steps_as_it_is_tested_with(sample_store: SampleS
     assert store.steps == 5
 
 
-def test_an_outcome_is_kept_with_the_moment_of_the_test(sample_store: SampleStore) -> None:
+def test_an_outcome_is_saved_with_the_time_of_the_test(sample_store: SampleStore) -> None:
     sample_store.add(test=FakeTester(at=MOMENTS[1]))
     key = sample_store.key()
     assert key is not None

@@ -65,7 +65,7 @@ def outcome_of(result: ChangeResult) -> Outcome | None:
     return result.verdict.outcome if result.verdict else None
 
 
-def test_add_saves_what_may_be_used_and_nothing_else(sample_store: SampleStore, case: Case) -> None:
+def test_add_saves_only_keys_that_may_be_used(sample_store: SampleStore, case: Case) -> None:
     asked = Asked(case)
     result = sample_store.add(test=said_by(case), approve=asked)
     assert (result.action, result.version) == (("added", 1) if case.used else (None, None))
@@ -76,7 +76,9 @@ def test_add_saves_what_may_be_used_and_nothing_else(sample_store: SampleStore, 
 
 
 @pytest.mark.parametrize("way", ["rotate", "resume"])
-def test_a_rotation_promotes_discards_or_leaves_staged(sample_store: SampleStore, case: Case, way: str) -> None:
+def test_the_outcome_decides_whether_a_rotation_promotes_discards_or_stays_staged(
+    sample_store: SampleStore, case: Case, way: str
+) -> None:
     sample_store.add()
     asked = Asked(case)
     if way == "rotate":
@@ -97,7 +99,7 @@ def test_a_rotation_promotes_discards_or_leaves_staged(sample_store: SampleStore
     sample_store.verify()
 
 
-def test_a_rollback_makes_the_previous_version_current_only_where_it_may_be_used(
+def test_a_rollback_makes_the_previous_version_current_only_if_it_may_be_used(
     sample_store: SampleStore, case: Case
 ) -> None:
     sample_store.add()
@@ -130,7 +132,7 @@ def test_a_person_is_never_asked_to_use_a_rejected_key(sample_store: SampleStore
 
 
 @pytest.mark.parametrize("reason", [r for r in Reason if OUTCOME_OF[r] is Outcome.INDETERMINATE], ids=str)
-def test_nothing_learned_is_never_a_reason_to_discard(sample_store: SampleStore, reason: Reason) -> None:
+def test_an_indeterminate_outcome_never_discards_a_key(sample_store: SampleStore, reason: Reason) -> None:
     sample_store.add()
     assert sample_store.rotate(test=FakeTester(reason), approve=no).action == "staged"
     assert sample_store.held() == Held(OLD, NEW)

@@ -40,7 +40,7 @@ def test_no_failure_overwrites_when_the_key_was_last_valid(sample_store: SampleS
     assert last_test(sample_store) == Record(OUTCOME_OF[reason].value, reason.value, LATER, MOMENTS[0])
 
 
-def test_a_valid_test_is_the_last_valid_one(sample_store: SampleStore) -> None:
+def test_a_valid_test_sets_the_time_of_the_last_valid_one(sample_store: SampleStore) -> None:
     sample_store.add(test=FakeTester(Reason.TIMEOUT), approve=lambda _: True)
     assert last_test(sample_store) == Record("indeterminate", "timeout", MOMENTS[0], None)
     keep(sample_store, verdict(at=LATER))
@@ -48,7 +48,9 @@ def test_a_valid_test_is_the_last_valid_one(sample_store: SampleStore) -> None:
 
 
 @pytest.mark.parametrize("reason", UNSETTLED, ids=str)
-def test_what_is_promoted_or_left_keeps_when_it_was_valid(sample_store: SampleStore, reason: Reason) -> None:
+def test_a_version_keeps_the_time_of_its_last_valid_test_in_every_stage(
+    sample_store: SampleStore, reason: Reason
+) -> None:
     sample_store.add(test=FakeTester())
     sample_store.rotate(test=FakeTester())
     test = FakeTester(reason, at=LATER)
@@ -62,7 +64,7 @@ def test_what_is_promoted_or_left_keeps_when_it_was_valid(sample_store: SampleSt
     }
 
 
-def test_an_event_tells_only_of_an_outcome_that_differs(sample_store: SampleStore) -> None:
+def test_only_an_outcome_that_differs_records_an_event(sample_store: SampleStore) -> None:
     sample_store.add()
     found = (Reason.OK, Reason.OK, Reason.TIMEOUT, Reason.TIMEOUT, Reason.UNREACHABLE, Reason.OK)
     for number, reason in enumerate(found):
@@ -94,7 +96,7 @@ def test_the_outcome_of_a_key_that_was_rotated_during_its_test_stays_with_its_ve
     assert found == {1: "revoked", 2: "ok"}
 
 
-def test_the_outcome_of_a_version_that_is_gone_is_not_kept(sample_store: SampleStore) -> None:
+def test_the_outcome_of_a_version_that_is_gone_is_not_saved(sample_store: SampleStore) -> None:
     sample_store.add()
     before = stored(sample_store)
     sample_store.rotate()
@@ -104,7 +106,7 @@ def test_the_outcome_of_a_version_that_is_gone_is_not_kept(sample_store: SampleS
     assert stored(sample_store) == after
 
 
-def test_the_outcome_of_a_key_that_was_removed_is_not_kept(sample_store: SampleStore) -> None:
+def test_the_outcome_of_a_removed_key_is_not_saved(sample_store: SampleStore) -> None:
     sample_store.add()
     before = stored(sample_store)
     removing.remove(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER)
@@ -112,7 +114,7 @@ def test_the_outcome_of_a_key_that_was_removed_is_not_kept(sample_store: SampleS
     assert sample_store.key() is None
 
 
-def test_the_outcome_of_a_key_that_was_removed_is_not_kept_with_the_one_that_was_added_since(
+def test_the_outcome_of_a_removed_key_is_not_saved_on_one_that_was_added_since(
     sample_store: SampleStore,
 ) -> None:
     sample_store.add()

@@ -77,7 +77,7 @@ def hurried(played: Played, work: Callable[[Probe, Traffic], Awaitable[None]]) -
     run_hurried(run())
 
 
-def test_a_run_over_saved_keys_keeps_the_rate_and_uses_it(sample_store: SampleStore) -> None:
+def test_a_run_over_saved_keys_keeps_and_reaches_the_rate(sample_store: SampleStore) -> None:
     open_store, played = sample_store.open_store(), Played()
     found: list[TestResult | Unopened] = []
     fill(open_store, 60)
@@ -113,7 +113,7 @@ def test_a_batch_keeps_the_rate(sample_store: SampleStore) -> None:
     assert played.most_in_a_second() <= RATE
 
 
-def test_waiting_for_a_turn_is_not_the_time_that_a_provider_took(sample_store: SampleStore) -> None:
+def test_the_wait_for_the_rate_limit_does_not_count_as_latency(sample_store: SampleStore) -> None:
     """With many answers at once, the second requests stand in a queue that is longer than a test may take."""
     played = Played()
     verdicts: list[Verdict] = []
@@ -130,7 +130,7 @@ def test_waiting_for_a_turn_is_not_the_time_that_a_provider_took(sample_store: S
     assert max(verdict.latency_ms for verdict in verdicts) < 3 * TIMEOUT * 1000
 
 
-def test_requests_that_ctrl_c_stops_do_not_count_as_unanswered() -> None:
+def test_requests_cancelled_by_ctrl_c_do_not_count_as_unanswered() -> None:
     said: list[str] = []
 
     async def hanging(request: httpcore2.Request) -> httpcore2.Response:

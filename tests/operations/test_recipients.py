@@ -21,7 +21,7 @@ from support.team import ANNA, BOB, CI, COMMITS, EVE, OTHER, BusyStore, Team
 from support.team import team as team
 
 
-def test_each_of_them_opens_every_key_and_nobody_else_does(team: Team) -> None:
+def test_every_recipient_opens_every_key_and_nobody_else_does(team: Team) -> None:
     for person in (ANNA, BOB, CI):
         assert team.held(person) == Held(OLD)
     with pytest.raises(KekMissing):
@@ -38,14 +38,14 @@ def test_the_list_says_who_added_whom_and_when(team: Team) -> None:
     assert team.held(EVE) == Held(OLD)
 
 
-def test_one_who_is_there_is_not_added_again(team: Team) -> None:
+def test_a_recipient_is_not_added_again(team: Team) -> None:
     before = team.store().open()
     with pytest.raises(Conflict, match="bob is a recipient already"):
         team.add(ANNA, BOB)
     assert team.store().open() == before
 
 
-def test_somebody_who_cannot_open_it_neither_lists_nor_adds_nor_removes(team: Team) -> None:
+def test_a_person_who_is_no_recipient_can_neither_list_add_nor_remove(team: Team) -> None:
     before = team.store().open()
     for attempt in (team.names, lambda by: team.add(by, EVE), lambda by: team.remove(by, BOB)):
         with pytest.raises(KekMissing):
@@ -53,7 +53,7 @@ def test_somebody_who_cannot_open_it_neither_lists_nor_adds_nor_removes(team: Te
     assert team.store().open() == before
 
 
-def test_who_was_removed_opens_nothing_any_more_and_the_others_everything(team: Team) -> None:
+def test_a_removed_recipient_opens_nothing_and_the_others_open_everything(team: Team) -> None:
     sealed = [stored.document for stored in team.store().scan()]
     team.remove(ANNA, BOB)
     assert team.names(CI) == ["anna", "ci"]
@@ -74,7 +74,7 @@ def test_a_removal_is_an_event_of_each_account_and_the_trail_stays_whole(team: T
     sample.verify()
 
 
-def test_the_old_kek_opens_no_account_that_was_wrapped_anew(team: Team) -> None:
+def test_the_old_kek_opens_no_account_that_was_wrapped_again(team: Team) -> None:
     old = team.opened(BOB)
     old.kek()
     team.remove(ANNA, BOB)
@@ -89,23 +89,23 @@ def test_the_last_recipient_cannot_be_removed(tmp_path: Path) -> None:
     assert team.held(ANNA) == Held(OLD)
 
 
-def test_nobody_removes_oneself(team: Team) -> None:
+def test_recipients_cannot_remove_themselves(team: Team) -> None:
     with pytest.raises(Conflict, match="nobody can remove themselves"):
         team.remove(ANNA, ANNA)
     assert team.names(ANNA) == ["anna", "bob", "ci"]
 
 
-def test_one_who_is_not_there_cannot_be_removed(team: Team) -> None:
+def test_a_person_who_is_no_recipient_cannot_be_removed(team: Team) -> None:
     with pytest.raises(NotFound):
         team.remove(ANNA, EVE)
 
 
-def test_a_comment_names_a_recipient_where_one_alone_has_it(team: Team) -> None:
+def test_a_comment_names_a_recipient_if_only_one_has_it(team: Team) -> None:
     gone, _ = recipients.remove(team.opened(ANNA), "bob", team.inputs(ANNA))
     assert gone == BOB.recipient
 
 
-def test_the_keys_that_one_who_left_could_have_read_are_all_named(team: Team) -> None:
+def test_all_keys_that_a_removed_recipient_could_have_read_are_named(team: Team) -> None:
     team.remove(ANNA, BOB)
     keys = [(key.account, key.provider, key.tail) for key in recipients.readable_keys(team.opened(ANNA))]
     assert keys == [(ACCOUNT, "elevenlabs", OLD[-4:]), (OTHER, "elevenlabs", OLD[-4:])]
@@ -113,7 +113,9 @@ def test_the_keys_that_one_who_left_could_have_read_are_all_named(team: Team) ->
 
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("at", range(1, COMMITS + 1))
-def test_killed_at_any_commit_every_key_opens_and_the_same_again_finishes(team: Team, at: int, after: bool) -> None:
+def test_after_a_kill_at_any_commit_every_key_opens_and_running_it_again_finishes(
+    team: Team, at: int, after: bool
+) -> None:
     with pytest.raises(Crash):
         team.remove(ANNA, BOB, FaultyStore(team.store(), Crash(), at=at, after=after))
     for person in (ANNA, CI):
@@ -137,7 +139,7 @@ def test_a_re_keying_finishes_a_removal_that_was_killed(team: Team) -> None:
     assert team.names(ANNA) == ["anna", "ci"]
 
 
-def test_another_removal_has_to_wait_for_the_one_that_was_killed(team: Team) -> None:
+def test_another_removal_is_refused_until_a_killed_one_is_finished(team: Team) -> None:
     with pytest.raises(Crash):
         team.remove(ANNA, BOB, FaultyStore(team.store(), Crash(), at=2, after=True))
     for attempt, other in ((team.remove, CI), (team.add, EVE)):
@@ -146,7 +148,7 @@ def test_another_removal_has_to_wait_for_the_one_that_was_killed(team: Team) -> 
         assert caught.value.hint == "finish it first: kojikey store rekey --kek recipients"
 
 
-def test_of_two_removals_at_once_one_wins_and_nobody_is_locked_out(team: Team) -> None:
+def test_of_two_concurrent_removals_one_wins_and_nobody_is_locked_out(team: Team) -> None:
     late = BusyStore(team, lambda: team.remove(CI, BOB))
     with pytest.raises(ChangedMeanwhile):
         team.remove(ANNA, CI, late)
@@ -154,14 +156,14 @@ def test_of_two_removals_at_once_one_wins_and_nobody_is_locked_out(team: Team) -
     assert team.held(CI) == Held(OLD)
 
 
-def test_of_two_additions_at_once_both_are_made(team: Team) -> None:
+def test_two_concurrent_additions_are_both_made(team: Team) -> None:
     late = BusyStore(team, lambda: team.add(CI, EVE))
     more = identity("frank")
     recipients.add(team.opened(ANNA, late), [more.recipient], team.inputs(ANNA))
     assert team.names(BOB) == ["anna", "bob", "ci", "eve", "frank"]
 
 
-def test_one_who_is_added_during_a_removal_is_not_lost(team: Team) -> None:
+def test_a_recipient_added_during_a_removal_is_not_lost(team: Team) -> None:
     with pytest.raises(ChangedMeanwhile):
         team.remove(ANNA, BOB, BusyStore(team, lambda: team.add(CI, EVE)))
     team.remove(ANNA, BOB)

@@ -23,7 +23,7 @@ from support.team import ANNA, BOB, CI, EVE, OTHER, Team
 from support.team import team as team
 
 
-def test_a_removal_that_a_recipient_signed_is_followed_without_a_question(team: Team) -> None:
+def test_a_removal_signed_by_a_recipient_is_accepted_without_a_question(team: Team) -> None:
     assert team.held(CI) == Held(OLD)
     team.remove(ANNA, BOB)
     team.add(ANNA, EVE)
@@ -31,7 +31,7 @@ def test_a_removal_that_a_recipient_signed_is_followed_without_a_question(team: 
     assert team.held(CI) == Held(OLD)
 
 
-def test_a_header_from_before_a_removal_is_noticed_by_who_removed_and_by_who_knew_of_it(team: Team) -> None:
+def test_an_old_header_restored_after_a_removal_is_noticed_by_everybody_who_knows_of_the_removal(team: Team) -> None:
     before = team.copy()
     team.remove(ANNA, BOB)
     assert team.held(CI) == Held(OLD)
@@ -69,7 +69,7 @@ def test_a_kek_that_somebody_else_announced_wraps_nothing(team: Team) -> None:
 
 
 @pytest.mark.parametrize("member", ["to", "verify", "by", "removed", "signature"])
-def test_a_statement_that_was_changed_leads_nowhere(team: Team, member: str) -> None:
+def test_a_changed_statement_leads_to_no_kek(team: Team, member: str) -> None:
     assert team.held(CI) == Held(OLD)
     team.remove(ANNA, BOB)
     team.forge(lambda header: header["successions"][0].update({member: "x"}))
@@ -79,7 +79,7 @@ def test_a_statement_that_was_changed_leads_nowhere(team: Team, member: str) -> 
 
 
 @pytest.mark.parametrize("hostile", [None, 1, "x", [1], [None], [{}], [{"from": 1}], [{"from": []}]])
-def test_hostile_statements_are_no_bug(team: Team, hostile: object) -> None:
+def test_hostile_statements_are_refused_without_a_bug(team: Team, hostile: object) -> None:
     assert team.held(CI) == Held(OLD)
     team.remove(ANNA, BOB)
     team.forge(lambda header: header.update(successions=hostile))
@@ -87,7 +87,7 @@ def test_hostile_statements_are_no_bug(team: Team, hostile: object) -> None:
         team.held(CI)
 
 
-def test_somebody_put_into_the_list_from_outside_gets_no_kek_with_the_next_removal(team: Team) -> None:
+def test_a_recipient_added_outside_kojikey_gets_no_kek_with_the_next_removal(team: Team) -> None:
     def forged(header: dict[str, Any]) -> None:
         entry = header["kek"]["recipients"][0]
         header["kek"]["recipients"].append({**entry, "recipient": EVE.recipient.text})
@@ -104,7 +104,7 @@ def test_somebody_put_into_the_list_from_outside_gets_no_kek_with_the_next_remov
             attempt()
 
 
-def test_a_new_kek_is_accepted_and_then_known(team: Team) -> None:
+def test_an_accepted_kek_is_remembered(team: Team) -> None:
     before = team.copy()
     team.remove(ANNA, BOB)
     team.put_back(before)
@@ -115,14 +115,14 @@ def test_a_new_kek_is_accepted_and_then_known(team: Team) -> None:
     assert not recipients.found_kek(team.opened(ANNA)).is_news
 
 
-def test_another_store_in_the_same_place_is_noticed(team: Team, tmp_path: Path) -> None:
+def test_another_store_at_the_same_place_is_noticed(team: Team, tmp_path: Path) -> None:
     assert team.held(CI) == Held(OLD)
     team.forge(lambda header: header.update(store_id="another"))
     with pytest.raises(KekChanged, match="another store"):
         team.sample(CI).add(account="hooli", open_store=team.opened(CI))
 
 
-def test_a_move_to_a_kek_of_another_kind_is_followed_and_the_store_forgotten(team: Team) -> None:
+def test_a_rekeying_to_a_kek_without_recipients_is_accepted_and_the_store_is_forgotten(team: Team) -> None:
     assert team.held(CI) == Held(OLD)
     place, shared = team.store().place, {"KOJIKEY_KEK": "A" * 43}
     inputs = team.inputs(ANNA)._replace(environ={**team.inputs(ANNA).environ, **shared})
@@ -145,7 +145,7 @@ def test_a_store_without_recipients_leaves_nothing_in_the_data_folder(tmp_path: 
 
 
 @pytest.mark.parametrize("content", ["", "x", "[]", "{}", '{"store_id": 1, "kid": "", "verify": ""}', "\xff"])
-def test_a_damaged_note_is_not_taken_for_none(team: Team, content: str) -> None:
+def test_a_damaged_file_of_a_remembered_kek_does_not_count_as_none(team: Team, content: str) -> None:
     assert team.held(CI) == Held(OLD)
     (note,) = (team.folder / "ci" / "known-keks").iterdir()
     assert note.stat().st_mode & 0o777 == 0o600
@@ -154,7 +154,7 @@ def test_a_damaged_note_is_not_taken_for_none(team: Team, content: str) -> None:
         team.held(CI)
 
 
-def test_what_cannot_be_remembered_is_said_and_the_store_is_used(team: Team, tmp_path: Path) -> None:
+def test_a_kek_that_cannot_be_remembered_causes_a_warning_and_the_store_is_used(team: Team, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     said: list[str] = []
     inputs = team.inputs(CI)._replace(known=KnownKekFiles(str(tmp_path / "file"), said.append))

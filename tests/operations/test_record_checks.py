@@ -26,7 +26,7 @@ def stored(account: str = "acme", **changed: Any) -> Stored:
 
 
 @pytest.mark.parametrize("more", [{}, {"next_kek": None}, {"next_kek": {}}, {"given_up": []}, {"given_up": [{}, {}]}])
-def test_a_header_of_the_form_is_read(more: dict[str, Any]) -> None:
+def test_a_well_formed_header_is_read(more: dict[str, Any]) -> None:
     assert checked_header({**HEADER, **more}, "here") == {**HEADER, **more}
 
 
@@ -39,7 +39,7 @@ def test_a_header_of_the_form_is_read(more: dict[str, Any]) -> None:
     ],
     ids=str,
 )  # fmt: skip
-def test_a_header_of_another_form_was_changed(more: dict[str, Any]) -> None:
+def test_a_malformed_header_counts_as_changed(more: dict[str, Any]) -> None:
     with pytest.raises(RecordChanged) as caught:
         checked_header({**HEADER, **more}, "here")
     assert caught.value.where == "header"
@@ -67,7 +67,7 @@ def test_a_header_without_a_format_is_not_read(found: object) -> None:
     ],
     ids=str,
 )  # fmt: skip
-def test_an_account_of_the_form_is_read(more: dict[str, Any]) -> None:
+def test_a_well_formed_account_is_read(more: dict[str, Any]) -> None:
     check_account(stored(**more))
     assert is_well_formed(stored(**more))
 
@@ -83,14 +83,14 @@ def test_an_account_of_the_form_is_read(more: dict[str, Any]) -> None:
         {"audit": {**AUDIT, "from": None}}, {"audit": {**AUDIT, "from": 1.0}},
     ],
 )  # fmt: skip
-def test_an_account_of_another_form_was_changed(more: dict[str, Any]) -> None:
+def test_a_malformed_account_counts_as_changed(more: dict[str, Any]) -> None:
     with pytest.raises(RecordChanged, match="was changed outside kojikey") as caught:
         check_account(stored(**more))
     assert caught.value.where == str(account_ref("acme"))
     assert not is_well_formed(stored(**more))
 
 
-def test_an_account_without_a_data_key_s_member_was_changed() -> None:
+def test_an_account_without_the_member_for_its_data_key_counts_as_changed() -> None:
     with pytest.raises(RecordChanged):
         check_account(Stored(account_ref("acme"), without(ACCOUNT, "wrapped"), "r"))
 
@@ -107,6 +107,6 @@ def test_a_name_that_no_account_has_is_named_by_its_place() -> None:
     assert caught.value.where == str(account_ref("Not a name"))
 
 
-def test_the_number_of_an_event_is_a_whole_one_of_at_most_53_bits() -> None:
+def test_the_number_of_an_event_is_an_integer_of_at_most_53_bits() -> None:
     assert [is_seq(value) for value in (0, 1, 2**53 - 1)] == [True] * 3
     assert [is_seq(value) for value in (-1, 2**53, True, 1.0, "1", None)] == [False] * 6

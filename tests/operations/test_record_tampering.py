@@ -117,7 +117,7 @@ def of_version(index: int, member: str, value: object) -> Callable[[Document], o
         lambda document: document.update(account=OTHER),
     ],
 )
-def test_a_version_that_was_changed_does_not_open(
+def test_a_changed_version_does_not_open(
     sample_store: SampleStore, path: Path, use: str, change: Callable[[Document], object]
 ) -> None:
     changed(path, "keys", change)
@@ -139,7 +139,7 @@ def test_the_key_of_another_account_does_not_open_in_its_place(sample_store: Sam
 
 
 @pytest.mark.parametrize("move", ["account = 'third'", "provider = 'google_gemini'", "account = 'third', slot = 0"])
-def test_a_key_that_was_filed_elsewhere_does_not_open_there(sample_store: SampleStore, path: Path, move: str) -> None:
+def test_a_key_moved_to_another_place_does_not_open(sample_store: SampleStore, path: Path, move: str) -> None:
     sql(path, f"UPDATE keys SET {move} WHERE account = ?", ACCOUNT)
     ((account, provider),) = sql(path, "SELECT account, provider FROM keys WHERE account != ?", OTHER)
     for use in (resolving.resolve, revealing.reveal):
@@ -149,7 +149,7 @@ def test_a_key_that_was_filed_elsewhere_does_not_open_there(sample_store: Sample
         list(listing.list_all_keys(sample_store.opener(), damaged=refuse))
 
 
-def test_an_account_that_was_filed_elsewhere_does_not_open_there(sample_store: SampleStore, path: Path) -> None:
+def test_an_account_moved_to_another_place_does_not_open(sample_store: SampleStore, path: Path) -> None:
     sql(path, "DELETE FROM accounts WHERE account = ?", OTHER)
     sql(path, "UPDATE accounts SET account = ? WHERE account = ?", OTHER, ACCOUNT)
     with pytest.raises(RecordChanged):
@@ -162,7 +162,9 @@ def test_an_account_that_was_filed_elsewhere_does_not_open_there(sample_store: S
         sample_store.held(OTHER)
 
 
-def test_an_account_that_is_gone_while_its_keys_are_there_was_taken_away(sample_store: SampleStore, path: Path) -> None:
+def test_a_missing_account_whose_keys_exist_counts_as_removed_outside_kojikey(
+    sample_store: SampleStore, path: Path
+) -> None:
     sql(path, "DELETE FROM accounts WHERE account = ?", ACCOUNT)
     for name in ("resolve", "reveal", "resume", "add", "verify"):
         with pytest.raises(CannotOpen):
@@ -170,7 +172,7 @@ def test_an_account_that_is_gone_while_its_keys_are_there_was_taken_away(sample_
     assert sql(path, "SELECT count(*) FROM accounts WHERE account = ?", ACCOUNT) == [(0,)]
 
 
-def test_a_key_without_a_current_version_is_not_taken_for_the_built_in_allocation(
+def test_a_key_without_a_current_version_is_an_error_and_not_the_built_in_allocation(
     sample_store: SampleStore, path: Path
 ) -> None:
     for change in (of_version(1, "stage", "previous"), lambda document: document.update(versions=[])):
@@ -189,7 +191,7 @@ def test_a_copy_of_the_file_under_another_name_is_the_same_store(
     assert copied.verify() == sample_store.verify()
 
 
-def test_a_key_of_another_store_does_not_open_here(sample_store: SampleStore, path: Path, tmp_path: Path) -> None:
+def test_a_key_of_another_store_does_not_open(sample_store: SampleStore, path: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     elsewhere = SampleStore.made(ADAPTERS["sqlite"](tmp_path / "elsewhere"))
     elsewhere.add(OLD)
@@ -229,7 +231,7 @@ INSIDE: dict[str, tuple[str, Callable[[Document], Document]]] = {
 }
 
 
-def test_every_member_that_is_kept_is_tried_below(sample_store: SampleStore, path: Path) -> None:
+def test_every_member_of_a_document_is_tested_below(sample_store: SampleStore, path: Path) -> None:
     for name, (table, inside) in INSIDE.items():
         where = "" if table == "header" else f" WHERE account = '{ACCOUNT}'"
         ((text,),) = sql(path, f"SELECT document FROM {table}{where}")
@@ -239,7 +241,7 @@ def test_every_member_that_is_kept_is_tried_below(sample_store: SampleStore, pat
 @pytest.mark.parametrize(
     ("part", "member"), [(part, member) for part, members in MEMBERS.items() for member in members]
 )
-def test_whatever_a_member_holds_is_read_or_refused_by_an_error_of_ours(
+def test_any_value_of_a_member_is_read_or_refused_with_an_error_of_kojikey(
     part: str, member: str, shared_memory: SharedMemory
 ) -> None:
     sample_store = SampleStore(lambda: MemoryStore(shared_memory))
@@ -281,7 +283,7 @@ def refusals(use: Callable[[SampleStore], object], sample_store: SampleStore) ->
 
 @pytest.mark.parametrize("table", ["keys", "accounts", "header"])
 @pytest.mark.parametrize("text", ["", "null", "[]", "{", "{}", '"x"', "[" * 5000])
-def test_a_document_that_is_not_one_is_an_error_of_ours(
+def test_a_malformed_document_is_an_error_of_kojikey(
     table: str, text: str, sample_store: SampleStore, path: Path
 ) -> None:
     sql(path, f"UPDATE {table} SET document = ?", text)
@@ -292,7 +294,7 @@ def test_a_document_that_is_not_one_is_an_error_of_ours(
 
 @pytest.mark.parametrize("column", ["account", "provider"])
 @pytest.mark.parametrize("value", [b"\xff\xfe", "\x1b[31m", 7, ""])
-def test_names_that_are_none_are_refused(column: str, value: object, sample_store: SampleStore, path: Path) -> None:
+def test_malformed_names_are_refused(column: str, value: object, sample_store: SampleStore, path: Path) -> None:
     sql(path, f"UPDATE keys SET {column} = ? WHERE account = ?", value, ACCOUNT)
     with pytest.raises(KojikeyError) as caught:
         list(listing.list_all_keys(sample_store.opener(), damaged=refuse))
@@ -301,7 +303,7 @@ def test_names_that_are_none_are_refused(column: str, value: object, sample_stor
 
 @pytest.mark.parametrize("seq", [2**53, 2**63 - 1, 2**64, -1])
 @pytest.mark.parametrize("member", ["seq", "from"])
-def test_a_number_of_events_that_no_account_has_is_no_surprise_to_the_engine(
+def test_a_number_of_events_that_is_too_large_does_not_reach_the_engine(
     sample_store: SampleStore, path: Path, member: str, seq: int
 ) -> None:
     changed(path, "accounts", lambda document: document["audit"].update({member: seq}))

@@ -47,14 +47,14 @@ def check_end(sample_store: SampleStore) -> None:
     sample_store.verify()
 
 
-def test_another_target_takes_the_place_of_one_that_no_account_has(announced: SampleStore) -> None:
+def test_another_kek_replaces_an_announced_one_that_no_account_uses(announced: SampleStore) -> None:
     del announced.environ["NEW_KEK"]  # lost, say: the reason to give it up
     result = rekey(announced, "env:THIRD_KEK")
     assert (result.rewrapped, result.resumed) == (1, False)
     check_end(announced)
 
 
-def test_one_that_an_account_has_is_to_be_finished_first(announced: SampleStore) -> None:
+def test_a_rekeying_whose_kek_an_account_uses_has_to_be_finished_first(announced: SampleStore) -> None:
     announced.add(account=OTHER)
     before = announced.opener().open().document
     with pytest.raises(Conflict) as caught:
@@ -66,7 +66,7 @@ def test_one_that_an_account_has_is_to_be_finished_first(announced: SampleStore)
     assert announced.opener().open().document == before
 
 
-def test_the_same_target_is_made_anew_where_its_kek_is_lost(sample_store: SampleStore, tmp_path: Path) -> None:
+def test_a_new_kek_from_the_same_source_replaces_a_lost_one(sample_store: SampleStore, tmp_path: Path) -> None:
     sample_store.add()
     file = tmp_path / "kek"
     with pytest.raises(Crash):
@@ -90,13 +90,13 @@ class Before(FaultyStore):
         return super()._commit(changes, events)  # type: ignore[arg-type]
 
 
-def test_an_account_that_was_made_with_it_in_the_last_moment_is_not_lost(announced: SampleStore) -> None:
+def test_an_account_created_with_the_given_up_kek_at_the_last_moment_is_not_lost(announced: SampleStore) -> None:
     store = Before(announced, lambda: announced.add(account=OTHER), at=1)
     assert rekey(announced, "env:THIRD_KEK", store).rewrapped == 2
     check_end(announced)
 
 
-def test_who_goes_on_with_what_was_given_up_is_stopped(announced: SampleStore) -> None:
+def test_a_process_that_continues_a_given_up_rekeying_is_stopped(announced: SampleStore) -> None:
     given_up: list[RekeyResult] = []
     store = Before(announced, lambda: given_up.append(rekey(announced, "env:THIRD_KEK")), at=1)
     with pytest.raises(Conflict, match="another re-keying replaced this one"):
@@ -107,7 +107,7 @@ def test_who_goes_on_with_what_was_given_up_is_stopped(announced: SampleStore) -
 
 @pytest.mark.parametrize("at", [1, 2, 3])
 @pytest.mark.parametrize("after", [False, True])
-def test_giving_up_can_be_killed_at_any_commit(announced: SampleStore, at: int, after: bool) -> None:
+def test_giving_up_a_rekeying_is_safe_to_kill_at_any_commit(announced: SampleStore, at: int, after: bool) -> None:
     with pytest.raises(Crash):
         rekey(announced, "env:THIRD_KEK", FaultyStore(announced.opener(), Crash(), at=at, after=after))
     assert announced.held() == Held(OLD)
@@ -116,7 +116,7 @@ def test_giving_up_can_be_killed_at_any_commit(announced: SampleStore, at: int, 
     check_end(announced)
 
 
-def test_one_can_be_given_up_after_the_other(announced: SampleStore) -> None:
+def test_several_rekeyings_can_be_given_up_one_after_the_other(announced: SampleStore) -> None:
     announced.environ["FOURTH_KEK"] = base64.urlsafe_b64encode(b"\x04" * 32).decode()
     with pytest.raises(Crash):
         rekey(announced, "env:FOURTH_KEK", FaultyStore(announced.opener(), Crash(), at=1, after=True))
@@ -124,7 +124,7 @@ def test_one_can_be_given_up_after_the_other(announced: SampleStore) -> None:
     check_end(announced)
 
 
-def test_the_old_kek_is_needed_to_give_one_up(announced: SampleStore) -> None:
+def test_giving_up_a_rekeying_needs_the_old_kek(announced: SampleStore) -> None:
     environ = {name: value for name, value in ALL.items() if name != "KOJIKEY_KEK"}
     with pytest.raises(KekMissing):
         rekeying.rekey(

@@ -34,7 +34,7 @@ def pairs(kinds: tuple[str, ...]) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("old", "new"), pairs(LOCAL))
-def test_from_every_local_source_to_every_other(start: Start, old: str, new: str) -> None:
+def test_a_store_moves_from_every_local_kek_source_to_every_other(start: Start, old: str, new: str) -> None:
     move = start(old, new)
     result = move.rekey()
     assert (result.rewrapped, result.already, result.resumed) == (2, 0, False)
@@ -48,7 +48,7 @@ KILLED = [("env", "env:NAME"), ("file", "passphrase"), ("passphrase", "recipient
 @pytest.mark.parametrize(("old", "new"), of_which(pairs(LOCAL), KILLED))
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("at", range(1, COMMITS + 1))
-def test_killed_at_any_commit_every_key_opens_and_the_same_again_finishes(
+def test_after_a_kill_at_any_commit_every_key_opens_and_running_it_again_finishes(
     start: Start, old: str, new: str, at: int, after: bool
 ) -> None:
     move = start(old, new)
@@ -70,7 +70,9 @@ REPRESENTATIVES = [
 
 
 @pytest.mark.parametrize(("place", "old", "new"), of_which(EVERYWHERE, REPRESENTATIVES))
-def test_on_every_store_killed_around_each_commit(start: Start, place: str, old: str, new: str) -> None:
+def test_a_rekeying_killed_around_each_commit_finishes_on_every_engine(
+    start: Start, place: str, old: str, new: str
+) -> None:
     move = start(old, new, place)
     # Every question to a keychain is a process: there the kills before a commit are left to the test above.
     moments = (True,) if "keychain" in (old, new) else (False, True)
@@ -83,7 +85,7 @@ def test_on_every_store_killed_around_each_commit(start: Start, place: str, old:
     move.check_end()
 
 
-def test_the_same_kek_again_changes_nothing_of_the_accounts(start: Start) -> None:
+def test_rekeying_to_the_same_kek_does_not_change_the_accounts(start: Start) -> None:
     move = start("env", "env:NAME")
     before = list(move.store().accounts())
     result = rekeying.rekey(move.sample_store.open_store(), source="env", new_inputs=move.sample_store.inputs())
@@ -93,7 +95,9 @@ def test_the_same_kek_again_changes_nothing_of_the_accounts(start: Start) -> Non
 
 
 @pytest.mark.parametrize("new", ["env:NAME", "file", "passphrase"])
-def test_another_target_has_to_wait_until_the_first_is_done(start: Start, tmp_path: Path, new: str) -> None:
+def test_a_rekeying_to_another_kek_is_refused_until_the_first_is_finished(
+    start: Start, tmp_path: Path, new: str
+) -> None:
     move = start("env", new)
     move.killed(at=2, after=True)
     with pytest.raises(Conflict) as caught:
@@ -108,7 +112,7 @@ def test_another_target_has_to_wait_until_the_first_is_done(start: Start, tmp_pa
 
 
 @pytest.mark.parametrize("gone", ["old", "new"])
-def test_without_one_of_the_two_keks_nothing_more_is_done(start: Start, gone: str) -> None:
+def test_without_one_of_the_two_keks_a_rekeying_does_not_continue(start: Start, gone: str) -> None:
     move = start("env", "env:NAME")
     move.killed(at=2, after=True)
     before = [*move.store().accounts(), move.store().header()]

@@ -59,7 +59,7 @@ def test_the_command_says_that_nothing_was_changed(kojikey: Program, aws: Aws, t
     assert set(told) == {"action", "rewrapped", "already", "kek", "resumed"}
 
 
-def test_the_same_kek_from_another_place_is_reported_as_that(kojikey: Program) -> None:
+def test_rekeying_to_the_same_kek_at_another_place_is_reported_as_that(kojikey: Program) -> None:
     assert kojikey("store", "init", "--kek", "env").code == 0
     key = kojikey.added()
     ended = kojikey("store", "rekey", "--kek", "env:OTHER_NAME", OTHER_NAME=KEK)
@@ -72,7 +72,7 @@ def test_the_same_kek_from_another_place_is_reported_as_that(kojikey: Program) -
     assert told.out.strip() == key.key
 
 
-def test_a_kms_key_under_another_name_is_kept_under_that(aws: Aws) -> None:
+def test_the_same_kms_key_under_another_name_is_saved_with_the_new_name(aws: Aws) -> None:
     arn = aws.new_key()
     nobody, store = KekInputs({}, None), MemoryStore()
     rest = f"?region={REGION}&endpoint={aws.endpoint}"

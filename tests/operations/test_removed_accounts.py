@@ -26,7 +26,7 @@ from support.sample_store import ACCOUNT, NEW, OLD, PROVIDER, THIRD, Held, Sampl
 # after a removal
 
 
-def test_an_account_that_is_made_again_has_another_data_key_and_goes_on_with_its_events(
+def test_an_account_created_again_has_a_new_data_key_and_continues_its_trail(
     sample_store: SampleStore,
 ) -> None:
     sample_store.add()
@@ -46,7 +46,7 @@ def test_an_account_that_is_made_again_has_another_data_key_and_goes_on_with_its
     assert (result.verified, result.lost, result.unsigned) == ((ACCOUNT,), 2, 0)
 
 
-def test_an_account_can_be_removed_and_made_again_many_times(sample_store: SampleStore) -> None:
+def test_an_account_can_be_removed_and_created_again_many_times(sample_store: SampleStore) -> None:
     for times in range(1, 4):
         sample_store.add()
         assert remove(sample_store) == (1, True)
@@ -55,7 +55,7 @@ def test_an_account_can_be_removed_and_made_again_many_times(sample_store: Sampl
     assert sample_store.verify().lost == 6
 
 
-def test_beginning_anew_does_not_enable_what_was_disabled(sample_store: SampleStore) -> None:
+def test_creating_a_disabled_account_again_does_not_enable_it(sample_store: SampleStore) -> None:
     sample_store.add()
     disable(sample_store)
     remove(sample_store)
@@ -73,7 +73,7 @@ def test_removal_without_the_kek_is_reported_after_the_account_was_created_again
     assert (result.unsigned, result.lost) == (1, 2)
 
 
-def test_a_removed_account_is_no_trouble_to_anything_that_looks_at_all(sample_store: SampleStore) -> None:
+def test_a_removed_account_does_not_disturb_operations_on_all_accounts(sample_store: SampleStore) -> None:
     sample_store.add()
     sample_store.add(account=OTHER)
     remove(sample_store)
@@ -106,7 +106,7 @@ def removed_and_made_again(sample_store: SampleStore) -> None:
     sample_store.rotate(THIRD)
 
 
-def test_a_data_key_that_was_taken_away_is_no_removal(sample_store: SampleStore) -> None:
+def test_a_data_key_removed_outside_kojikey_does_not_count_as_a_removed_account(sample_store: SampleStore) -> None:
     sample_store.add()
     write_account(sample_store, wrapped=None)
     with pytest.raises(AuditBroken, match="does not remove the account, but its data key is gone"):
@@ -118,7 +118,7 @@ def test_a_data_key_that_was_taken_away_is_no_removal(sample_store: SampleStore)
     assert removing.remove(sample_store.open_store(), account=ACCOUNT, provider=PROVIDER).unsigned
 
 
-def test_a_data_key_that_was_taken_away_with_the_keys_shows_after_the_account_was_made_again(
+def test_a_data_key_and_keys_removed_outside_kojikey_are_found_after_the_account_was_created_again(
     sample_store: SampleStore,
 ) -> None:
     sample_store.add()
@@ -132,7 +132,7 @@ def test_a_data_key_that_was_taken_away_with_the_keys_shows_after_the_account_wa
     assert caught.value.seq == 1
 
 
-def test_a_key_that_was_put_into_a_removed_account_is_found(sample_store: SampleStore) -> None:
+def test_a_key_added_to_a_removed_account_outside_kojikey_is_found(sample_store: SampleStore) -> None:
     sample_store.add()
     backup = sample_store.opener().read(key_ref(ACCOUNT, PROVIDER))
     assert backup is not None
@@ -142,7 +142,7 @@ def test_a_key_that_was_put_into_a_removed_account_is_found(sample_store: Sample
         sample_store.verify()
 
 
-def test_a_removal_that_was_forged_is_reported_as_unsigned(sample_store: SampleStore) -> None:
+def test_a_forged_removal_is_reported_as_unsigned(sample_store: SampleStore) -> None:
     sample_store.add()
     (first,) = events_of(sample_store)
     forged = {**first, "seq": 2, "action": "removed", "provider": None, "signed": False}
@@ -155,14 +155,14 @@ def test_a_removal_that_was_forged_is_reported_as_unsigned(sample_store: SampleS
 
 
 @pytest.mark.parametrize("begun", [0, 1, 3, 4])
-def test_where_the_new_data_key_began_to_sign_cannot_be_moved(sample_store: SampleStore, begun: int) -> None:
+def test_changing_the_event_after_which_the_new_data_key_signs_is_found(sample_store: SampleStore, begun: int) -> None:
     removed_and_made_again(sample_store)
     write_account(sample_store, audit={**document_of(sample_store).document["audit"], "from": begun})
     with pytest.raises(CannotOpen):
         sample_store.verify()
 
 
-def test_the_old_record_of_a_removed_account_cannot_be_put_back(sample_store: SampleStore) -> None:
+def test_restoring_the_old_record_of_a_removed_account_is_found(sample_store: SampleStore) -> None:
     sample_store.add()
     before = document_of(sample_store)
     remove(sample_store)
@@ -172,7 +172,7 @@ def test_the_old_record_of_a_removed_account_cannot_be_put_back(sample_store: Sa
         sample_store.verify()
 
 
-def test_roles_that_are_revoked_after_the_removal_are_no_tampering(sample_store: SampleStore) -> None:
+def test_revoking_roles_after_the_removal_does_not_count_as_tampering(sample_store: SampleStore) -> None:
     sample_store.add()
     remove(sample_store)
     document = document_of(sample_store).document
@@ -187,7 +187,7 @@ def test_roles_that_are_revoked_after_the_removal_are_no_tampering(sample_store:
     assert audit_verification.verify(open_store, account=None).unsigned == 1
 
 
-def test_the_check_up_calls_no_trail_whole_of_which_a_part_is_lost(sample_store: SampleStore) -> None:
+def test_doctor_says_if_a_part_of_the_trail_cannot_be_verified(sample_store: SampleStore) -> None:
     sample_store.add()
     sample_store.add(account=OTHER)
     assert trail_of(sample_store) == TrailVerified(accounts=2, unsigned=0, lost=0)

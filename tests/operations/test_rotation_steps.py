@@ -46,7 +46,7 @@ STEPS = {"resume": resume, "abort": abort, "rollback": rollback, "retire": retir
 
 
 @pytest.mark.parametrize("step", [*STEPS.values(), remove])
-def test_without_a_key_there_is_nothing_to_do_it_to(sample_store: SampleStore, step: Step) -> None:
+def test_every_step_needs_a_key(sample_store: SampleStore, step: Step) -> None:
     with pytest.raises(KeyNotFound):
         step(sample_store.open_store())
     with pytest.raises(KeyNotFound):
@@ -65,21 +65,21 @@ def test_a_step_without_the_version_that_it_needs_changes_nothing(sample_store: 
     assert sample_store.actions() == ["added"]
 
 
-def test_a_key_is_added_once(sample_store: SampleStore) -> None:
+def test_a_second_key_is_refused(sample_store: SampleStore) -> None:
     sample_store.add()
     with pytest.raises(KeyExists):
         sample_store.add(NEW)
     assert sample_store.held() == Held(OLD)
 
 
-def test_a_key_that_someone_adds_during_the_test_stands(sample_store: SampleStore) -> None:
+def test_a_key_added_by_somebody_else_during_the_test_stays(sample_store: SampleStore) -> None:
     with pytest.raises(KeyExists):
         sample_store.add(NEW, test=FakeTester(meanwhile=lambda: sample_store.add(OLD)))
     assert sample_store.held() == Held(OLD)
     assert sample_store.actions() == ["added"]
 
 
-def test_a_second_rotation_waits_for_the_first(sample_store: SampleStore) -> None:
+def test_a_second_rotation_is_refused_while_a_version_is_staged(sample_store: SampleStore) -> None:
     sample_store.add()
     sample_store.stage()
     with pytest.raises(AlreadyStaged):
@@ -87,7 +87,7 @@ def test_a_second_rotation_waits_for_the_first(sample_store: SampleStore) -> Non
     assert sample_store.held() == Held(OLD, NEW)
 
 
-def test_a_result_says_whose_key_it_is_which_version_and_how_the_key_now_is(sample_store: SampleStore) -> None:
+def test_a_result_names_account_provider_and_version_and_has_the_new_key(sample_store: SampleStore) -> None:
     sample_store.add(account="globex")
     result = sample_store.rotate(account="globex", test=FakeTester())
     assert (result.account, result.provider, result.action) == ("globex", PROVIDER, "rotated")
@@ -97,7 +97,7 @@ def test_a_result_says_whose_key_it_is_which_version_and_how_the_key_now_is(samp
     assert result.verdict.reason is Reason.OK
 
 
-def test_the_same_key_again_makes_no_version(sample_store: SampleStore) -> None:
+def test_rotating_to_the_same_key_adds_no_version(sample_store: SampleStore) -> None:
     sample_store.add()
     test = FakeTester()
     result = sample_store.rotate(OLD, test=test)
@@ -106,7 +106,7 @@ def test_the_same_key_again_makes_no_version(sample_store: SampleStore) -> None:
     assert sample_store.actions() == ["added"]
 
 
-def test_two_rollbacks_swap_back(sample_store: SampleStore) -> None:
+def test_two_rollbacks_restore_the_first_state(sample_store: SampleStore) -> None:
     sample_store.add()
     sample_store.rotate()
     rollback(sample_store.open_store())
@@ -116,7 +116,7 @@ def test_two_rollbacks_swap_back(sample_store: SampleStore) -> None:
     assert sample_store.actions() == ["added", "staged", "promoted", "rolled_back", "rolled_back"]
 
 
-def test_a_rollback_leaves_what_is_staged_alone(sample_store: SampleStore) -> None:
+def test_a_rollback_does_not_change_the_staged_version(sample_store: SampleStore) -> None:
     sample_store.add()
     sample_store.rotate()
     sample_store.stage(THIRD)
@@ -136,7 +136,7 @@ def test_numbers_of_versions_are_not_used_again(sample_store: SampleStore) -> No
     assert sample_store.rotate(NEW).version == 4
 
 
-def test_each_step_leaves_its_event(sample_store: SampleStore) -> None:
+def test_each_step_records_its_event(sample_store: SampleStore) -> None:
     sample_store.add(test=FakeTester())
     sample_store.stage()
     abort(sample_store.open_store())
@@ -160,14 +160,14 @@ def test_each_step_leaves_its_event(sample_store: SampleStore) -> None:
 # somebody else is at it during the test
 
 
-def test_what_was_aborted_during_its_test_is_not_promoted(sample_store: SampleStore) -> None:
+def test_a_version_aborted_during_its_test_is_not_promoted(sample_store: SampleStore) -> None:
     sample_store.add()
     with pytest.raises(ChangedMeanwhile):
         sample_store.rotate(test=FakeTester(meanwhile=lambda: abort(sample_store.open_store())))
     assert sample_store.held() == Held(OLD)
 
 
-def test_of_two_that_resume_one_promotes_and_the_other_is_a_conflict(sample_store: SampleStore) -> None:
+def test_of_two_concurrent_resumes_one_promotes_and_the_other_is_a_conflict(sample_store: SampleStore) -> None:
     sample_store.add()
     sample_store.stage()
     with pytest.raises(ChangedMeanwhile):
@@ -176,14 +176,14 @@ def test_of_two_that_resume_one_promotes_and_the_other_is_a_conflict(sample_stor
     assert sample_store.actions().count("promoted") == 1
 
 
-def test_what_was_promoted_during_its_test_is_not_called_staged(sample_store: SampleStore) -> None:
+def test_a_version_promoted_during_its_test_is_not_reported_as_staged(sample_store: SampleStore) -> None:
     sample_store.add()
     with pytest.raises(ChangedMeanwhile):
         sample_store.rotate(test=FakeTester(Reason.TIMEOUT, meanwhile=lambda: resume(sample_store.open_store())))
     assert sample_store.held() == Held(NEW, None, OLD)
 
 
-def test_what_was_removed_and_added_again_during_a_test_is_another_key(sample_store: SampleStore) -> None:
+def test_a_key_removed_and_added_again_during_a_test_is_another_key(sample_store: SampleStore) -> None:
     def replaced() -> None:
         remove(sample_store.open_store())
         sample_store.add(THIRD)
@@ -197,7 +197,7 @@ def test_what_was_removed_and_added_again_during_a_test_is_another_key(sample_st
         abort(sample_store.open_store())
 
 
-def test_a_rollback_during_a_test_is_kept_for_undo(sample_store: SampleStore) -> None:
+def test_a_rollback_during_a_test_keeps_the_version_that_it_replaced(sample_store: SampleStore) -> None:
     sample_store.add()
     sample_store.rotate()
     sample_store.rotate(THIRD, test=FakeTester(meanwhile=lambda: rollback(sample_store.open_store())))
@@ -236,7 +236,7 @@ def test_a_new_key_has_the_settings_that_were_given(sample_store: SampleStore) -
     assert settings_of(sample_store) == AS_GIVEN
 
 
-def test_settings_of_a_rotation_wait_for_the_promotion_and_are_what_the_test_checks(sample_store: SampleStore) -> None:
+def test_settings_of_a_rotation_are_tested_and_take_effect_at_the_promotion(sample_store: SampleStore) -> None:
     sample_store.add()
     sample_store.stage(settings=GIVEN)
     assert settings_of(sample_store) == DEFAULT
@@ -247,7 +247,7 @@ def test_settings_of_a_rotation_wait_for_the_promotion_and_are_what_the_test_che
     assert settings_of(sample_store) == AS_GIVEN
 
 
-def test_settings_of_what_is_discarded_are_forgotten(sample_store: SampleStore) -> None:
+def test_settings_of_a_discarded_version_have_no_effect(sample_store: SampleStore) -> None:
     sample_store.add()
     sample_store.rotate(settings=GIVEN, test=FakeTester(Reason.INVALID_KEY))
     sample_store.stage(settings=GIVEN)
@@ -256,7 +256,7 @@ def test_settings_of_what_is_discarded_are_forgotten(sample_store: SampleStore) 
     assert settings_of(sample_store) == DEFAULT
 
 
-def test_a_rotation_without_settings_leaves_them_as_they_are(sample_store: SampleStore) -> None:
+def test_a_rotation_without_settings_keeps_the_settings(sample_store: SampleStore) -> None:
     sample_store.add(settings=GIVEN)
     test = FakeTester()
     sample_store.rotate(test=test)
@@ -264,7 +264,7 @@ def test_a_rotation_without_settings_leaves_them_as_they_are(sample_store: Sampl
     assert test.asked[0][1].base_url == GIVEN.base_url
 
 
-def test_never_to_rotate_is_a_setting(sample_store: SampleStore) -> None:
+def test_rotate_after_can_be_never(sample_store: SampleStore) -> None:
     sample_store.add(settings=KeySettings(rotate_after_days=0))
     assert settings_of(sample_store)[3] is None
     sample_store.rotate(settings=KeySettings(rotate_after_days=7))
@@ -283,7 +283,7 @@ def test_each_version_is_tested_and_used_at_its_own_base_url(sample_store: Sampl
     assert settings_of(sample_store)[4] == BASE_URL
 
 
-def test_a_new_account_can_be_made_while_others_are(sample_store: SampleStore) -> None:
+def test_two_new_accounts_can_be_created_concurrently(sample_store: SampleStore) -> None:
     def another() -> None:
         sample_store.add(THIRD, account="other")
 

@@ -23,7 +23,7 @@ def damage(sample_store: SampleStore, stage: str) -> None:
     sample_store.opener().commit((Change(stored.ref, stored.document, stored.revision),))
 
 
-def test_a_previous_version_that_does_not_open_is_not_rolled_back_to(sample_store: SampleStore) -> None:
+def test_a_rollback_refuses_a_previous_version_that_does_not_open(sample_store: SampleStore) -> None:
     sample_store.add()
     sample_store.rotate()
     damage(sample_store, "previous")
@@ -52,7 +52,7 @@ def test_a_staged_version_that_does_not_open_is_not_promoted_untested(sample_sto
     ids=str,
 )
 @pytest.mark.parametrize("is_tested", [True, False])
-def test_a_store_that_is_lost_after_a_value_was_staged(
+def test_an_error_of_the_store_after_staging_says_that_the_value_is_staged(
     sample_store: SampleStore, error: KojikeyError, is_tested: bool
 ) -> None:
     sample_store.add()
@@ -67,7 +67,7 @@ def test_a_store_that_is_lost_after_a_value_was_staged(
     assert sample_store.held() == Held(OLD, staged=NEW)
 
 
-def test_a_kek_that_goes_while_the_provider_is_asked(sample_store: SampleStore) -> None:
+def test_an_error_of_the_kek_after_staging_says_that_the_value_is_staged(sample_store: SampleStore) -> None:
     sample_store.add()
     sample_store.environ = dict(sample_store.environ)
     open_store = sample_store.open_store(environ=sample_store.environ)
@@ -82,7 +82,7 @@ def test_a_kek_that_goes_while_the_provider_is_asked(sample_store: SampleStore) 
         sample_store.rotate(test=test, open_store=open_store)
 
 
-def test_a_value_that_was_never_staged_is_not_said_to_be(sample_store: SampleStore) -> None:
+def test_an_error_before_staging_does_not_say_that_the_value_is_staged(sample_store: SampleStore) -> None:
     sample_store.add()
     error = StoreFull("here", "has no room left", effect=Effect.CHANGE_NOT_MADE)
     faulty = FaultyStore(sample_store.opener(), error, at=1)

@@ -76,7 +76,7 @@ def test_an_engine_that_charges_for_scans_is_scanned_once(sample_store: SampleSt
     assert store.reads == [40]
 
 
-def test_what_is_read_ahead_whole_is_counted(sample_store: SampleStore) -> None:
+def test_keys_that_were_all_read_ahead_are_counted(sample_store: SampleStore) -> None:
     store = scanned(sample_store, 3, partitioned=True)
     selection = select(store, Query(), ahead=AHEAD)
     assert (selection.total, selection.is_counted) == (6, True)
@@ -84,7 +84,7 @@ def test_what_is_read_ahead_whole_is_counted(sample_store: SampleStore) -> None:
     assert store.reads == [6]
 
 
-def test_an_engine_that_counts_sends_each_key_once(sample_store: SampleStore) -> None:
+def test_an_engine_that_counts_reads_each_key_once(sample_store: SampleStore) -> None:
     """It is asked for a scan a provider, so that one that hangs is not read past."""
     store = scanned(sample_store, 20, partitioned=False)
     store.counts = lambda _=None: dict.fromkeys(PROVIDERS, 20)  # type: ignore[assignment, method-assign]
@@ -95,7 +95,7 @@ def test_an_engine_that_counts_sends_each_key_once(sample_store: SampleStore) ->
 
 
 @pytest.mark.parametrize("partitioned", [False, True])
-def test_no_key_at_all_is_an_error_and_no_key_of_a_shard_is_none(sample_store: SampleStore, partitioned: bool) -> None:
+def test_no_key_at_all_is_an_error_and_an_empty_shard_is_not(sample_store: SampleStore, partitioned: bool) -> None:
     store = scanned(sample_store, 1, partitioned=partitioned)
     with pytest.raises(NotFound, match="no openai key in this store"):
         select(store, Query(providers=("openai",)), ahead=AHEAD)
@@ -105,7 +105,7 @@ def test_no_key_at_all_is_an_error_and_no_key_of_a_shard_is_none(sample_store: S
     assert {selection.left_out for selection in shards if not selection.total} == {2}
 
 
-def test_a_provider_that_hangs_holds_up_no_other_of_the_same_scan(sample_store: SampleStore) -> None:
+def test_a_provider_that_hangs_delays_no_other_of_the_same_scan(sample_store: SampleStore) -> None:
     open_store = sample_store.open_store()
     fill(open_store, 40)
     items: list[str] = []
@@ -138,7 +138,7 @@ def test_a_provider_that_hangs_holds_up_no_other_of_the_same_scan(sample_store: 
     assert most == 4, "the one that hangs has more than its share"
 
 
-def test_a_provider_has_all_of_the_requests_where_no_other_has_keys(sample_store: SampleStore) -> None:
+def test_a_provider_gets_all_requests_if_no_other_has_keys(sample_store: SampleStore) -> None:
     open_store = sample_store.open_store()
     fill(open_store, 20)
     running = most = 0

@@ -92,7 +92,7 @@ def test_a_step_reads_the_key_once(sample_store: SampleStore, name: str) -> None
     sample_store.verify()
 
 
-def test_a_step_that_lost_to_a_recorded_test_reads_again_and_is_made(sample_store: SampleStore) -> None:
+def test_a_step_that_lost_the_race_to_a_recorded_test_is_repeated(sample_store: SampleStore) -> None:
     store = CountingStore(sample_store.opener(), lambda: named(rotation.retire, sample_store, sample_store.opener()))
     sample_store.rotate(THIRD, open_store=sample_store.open_store(store))
     assert store.reads[KEY] == 2
@@ -100,21 +100,21 @@ def test_a_step_that_lost_to_a_recorded_test_reads_again_and_is_made(sample_stor
     sample_store.verify()
 
 
-def test_of_two_that_stage_at_once_one_is_a_conflict(sample_store: SampleStore) -> None:
+def test_of_two_concurrent_stagings_one_is_a_conflict(sample_store: SampleStore) -> None:
     store = CountingStore(sample_store.opener(), lambda: sample_store.stage(THIRD))
     with pytest.raises(AlreadyStaged):
         sample_store.rotate("sk_fourth_key_0123456789", open_store=sample_store.open_store(store))
     assert sample_store.held() == Held(NEW, THIRD, OLD)
 
 
-def test_a_key_that_was_rotated_before_the_new_value_was_staged_is_left_alone(sample_store: SampleStore) -> None:
+def test_a_key_rotated_before_the_staging_is_unchanged(sample_store: SampleStore) -> None:
     store = CountingStore(sample_store.opener(), lambda: sample_store.rotate(THIRD))
     with pytest.raises(ChangedMeanwhile):
         sample_store.rotate("sk_fourth_key_0123456789", open_store=sample_store.open_store(store))
     assert sample_store.held() == Held(THIRD, previous=NEW)
 
 
-def test_nothing_is_staged_over_what_is_staged(sample_store: SampleStore) -> None:
+def test_a_staged_version_is_not_replaced(sample_store: SampleStore) -> None:
     sample_store.stage(THIRD)
     store = CountingStore(sample_store.opener())
     with pytest.raises(AlreadyStaged):
@@ -124,7 +124,7 @@ def test_nothing_is_staged_over_what_is_staged(sample_store: SampleStore) -> Non
 
 
 @pytest.mark.parametrize("step", [rotation.retire, rotation.rollback])
-def test_a_version_that_went_during_its_test_has_no_outcome(
+def test_a_version_removed_during_its_test_gets_no_outcome(
     sample_store: SampleStore, step: Callable[..., object]
 ) -> None:
     tester = FakeTester(
@@ -140,7 +140,7 @@ def test_a_version_that_went_during_its_test_has_no_outcome(
 # the loop
 
 
-def test_a_change_is_tried_again_only_after_the_conflicts_that_were_named() -> None:
+def test_a_change_is_repeated_only_after_conflicts_about_the_given_refs() -> None:
     tried: list[int] = []
 
     def lost(ref: Ref) -> Callable[[int], int]:
@@ -160,7 +160,7 @@ def test_a_change_is_tried_again_only_after_the_conflicts_that_were_named() -> N
     assert tried == [0]
 
 
-def test_a_change_that_loses_for_ever_ends_with_the_conflict() -> None:
+def test_a_change_that_always_loses_the_race_ends_with_the_conflict() -> None:
     reads: list[None] = []
 
     def attempt(_: None) -> None:
@@ -172,7 +172,7 @@ def test_a_change_that_loses_for_ever_ends_with_the_conflict() -> None:
     assert len(reads) == 24
 
 
-def test_the_end_of_a_trail_binds_where_the_present_data_key_began_to_sign() -> None:
+def test_the_bound_end_of_a_trail_includes_where_the_present_data_key_began_to_sign() -> None:
     sealer = Sealer(bytes(32), store="s", account=ACCOUNT)
     assert chain_head(sealer, 3, "m", {"from": 0}) == chain_head(sealer, 3, "m", {}) == sealer.head(3, "m")
     assert chain_head(sealer, 3, "m", {"from": 2}) == sealer.head(3, "m from 2")

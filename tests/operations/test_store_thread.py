@@ -26,7 +26,7 @@ class Call:
             await asyncio.sleep(0)
 
 
-def test_a_call_that_runs_when_its_task_is_cancelled_is_finished_and_the_task_ends_at_its_next_wait() -> None:
+def test_a_running_call_of_a_cancelled_task_is_finished_and_the_task_ends_at_its_next_wait() -> None:
     reached: list[str] = []
 
     async def step(in_store: StoreThread, call: Call) -> None:
@@ -48,7 +48,7 @@ def test_a_call_that_runs_when_its_task_is_cancelled_is_finished_and_the_task_en
     assert reached == ["done"]
 
 
-def test_the_last_call_of_a_task_has_its_result_though_the_task_was_cancelled() -> None:
+def test_the_last_call_of_a_cancelled_task_returns_its_result() -> None:
     async def run() -> str:
         call = Call()
         with StoreThread() as in_store:
@@ -83,7 +83,7 @@ def test_a_call_that_has_not_begun_when_its_task_is_cancelled_is_never_made() ->
     assert made == ["third"]
 
 
-def test_what_a_call_raises_is_raised_where_it_was_awaited() -> None:
+def test_the_error_of_a_call_is_raised_where_it_is_awaited() -> None:
     def broken() -> None:
         raise ValueError("this call")
 

@@ -37,7 +37,7 @@ def test_a_damaged_file_is_reported_and_left_alone(kojikey: Program, command: st
     assert database.read_bytes() == damage
 
 
-def test_no_room_leaves_everything_as_it_was(kojikey: Program) -> None:
+def test_a_full_disk_changes_nothing(kojikey: Program) -> None:
     key, new = kojikey.added(), kojikey.key("elevenlabs", "ok_2")
     before = kojikey.contents()
     for command in ("rotate elevenlabs --no-test --from-env NEW", "remove elevenlabs --yes", "get elevenlabs --reveal"):
@@ -46,7 +46,7 @@ def test_no_room_leaves_everything_as_it_was(kojikey: Program) -> None:
     assert kojikey("get", "elevenlabs", "--reveal").out == key.key
 
 
-def test_no_room_for_a_new_store_makes_none(kojikey: Program) -> None:
+def test_a_full_disk_creates_no_store(kojikey: Program) -> None:
     key = kojikey.key()
     command = f"ulimit -f 1; kojikey add elevenlabs --no-test --from-env NEW --base-url {key.base_url}"
     refused(kojikey.shell(command, NEW=key.key), "was not made")
@@ -54,7 +54,7 @@ def test_no_room_for_a_new_store_makes_none(kojikey: Program) -> None:
     assert kojikey.add().code == 0
 
 
-def test_a_locked_store_says_so_and_is_unchanged(kojikey: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_locked_store_is_reported_and_unchanged(kojikey: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SqliteStore.__init__, "__kwdefaults__", {"busy_timeout": 0.1})
     kojikey.added()
     before = kojikey.contents()

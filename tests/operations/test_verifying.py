@@ -70,7 +70,7 @@ def test_every_key_is_tested_recorded_and_reported_once(sample_store: SampleStor
     )
 
 
-def test_an_outcome_that_is_no_news_leaves_no_event(sample_store: SampleStore) -> None:
+def test_an_outcome_equal_to_the_last_one_records_no_event(sample_store: SampleStore) -> None:
     open_store = sample_store.open_store()
     fill(open_store, 20)
     for _ in range(2):
@@ -118,7 +118,7 @@ def test_keys_are_not_read_ahead_without_bounds(sample_store: SampleStore) -> No
     assert furthest < 400
 
 
-def test_a_lane_that_hangs_holds_up_no_other(sample_store: SampleStore) -> None:
+def test_a_provider_that_hangs_delays_no_other(sample_store: SampleStore) -> None:
     open_store = sample_store.open_store()
     fill(open_store, 40)
     items: list[Item] = []
@@ -140,7 +140,7 @@ def test_a_lane_that_hangs_holds_up_no_other(sample_store: SampleStore) -> None:
     assert {item.provider for item in items} == {"google_gemini"}
 
 
-def test_a_provider_that_asks_for_a_pause_is_waited_for_and_the_other_is_not(sample_store: SampleStore) -> None:
+def test_a_provider_that_asks_for_a_pause_delays_only_its_own_keys(sample_store: SampleStore) -> None:
     open_store = sample_store.open_store()
     fill(open_store, 5)
     order: list[str] = []
@@ -158,7 +158,7 @@ def test_a_provider_that_asks_for_a_pause_is_waited_for_and_the_other_is_not(sam
     assert order[:2] == ["google_gemini"] * 2
 
 
-def test_an_endpoint_that_asks_for_a_pause_holds_up_no_key_of_another_endpoint(sample_store: SampleStore) -> None:
+def test_an_endpoint_that_asks_for_a_pause_delays_no_key_of_another_endpoint(sample_store: SampleStore) -> None:
     """However many keys of the paused one come first: those behind them are read ahead and tested."""
     open_store = sample_store.open_store()
     paused, others = 60, 3
@@ -240,7 +240,7 @@ def test_a_store_that_goes_away_leaves_nothing_recorded_wrongly(sample_store: Sa
     assert len(keys_tested_in(sample_store)) == len(again) == 120
 
 
-def test_the_outcome_of_a_key_that_is_rotated_meanwhile_is_not_that_of_the_new_version(
+def test_the_outcome_of_a_key_rotated_meanwhile_is_not_saved_on_the_new_version(
     sample_store: SampleStore,
 ) -> None:
     open_store = sample_store.open_store()
@@ -265,7 +265,7 @@ def test_the_outcome_of_a_key_that_is_rotated_meanwhile_is_not_that_of_the_new_v
     assert previous.last_test is not None
 
 
-def test_the_outcome_of_a_key_that_is_removed_and_added_again_meanwhile_is_lost(sample_store: SampleStore) -> None:
+def test_the_outcome_of_a_key_removed_and_added_again_meanwhile_is_not_saved(sample_store: SampleStore) -> None:
     open_store = sample_store.open_store()
     fill(open_store, 3)
     name = account_name(2)
@@ -294,7 +294,7 @@ def test_the_outcome_of_a_key_that_is_removed_and_added_again_meanwhile_is_lost(
     assert key.current.last_test is None
 
 
-def test_a_key_that_is_removed_meanwhile_stops_nobody(sample_store: SampleStore) -> None:
+def test_a_key_removed_meanwhile_does_not_stop_the_others(sample_store: SampleStore) -> None:
     open_store = sample_store.open_store()
     fill(open_store, 10)
     gone = iter([account_name(4)])
@@ -312,7 +312,7 @@ def test_a_key_that_is_removed_meanwhile_stops_nobody(sample_store: SampleStore)
     assert [item.account for item in results_of(items) if not item.recorded] == [account_name(4)]
 
 
-def test_two_runs_at_once_do_not_hurt_each_other(sample_store: SampleStore) -> None:
+def test_two_concurrent_runs_save_all_their_outcomes(sample_store: SampleStore) -> None:
     fill(sample_store.open_store(), 40)
     found: list[list[Item]] = [[], []]
     problems: list[BaseException] = []
@@ -335,7 +335,7 @@ def test_two_runs_at_once_do_not_hurt_each_other(sample_store: SampleStore) -> N
     assert len(audit_verification.verify(sample_store.open_store(), account=None).verified) == 40
 
 
-def test_a_record_that_does_not_open_stops_no_other(sample_store: SampleStore) -> None:
+def test_a_record_that_does_not_open_does_not_stop_the_others(sample_store: SampleStore) -> None:
     open_store = sample_store.open_store()
     fill(open_store, 3)
     store = sample_store.opener()
@@ -359,7 +359,7 @@ def test_without_the_kek_the_run_ends_at_once(sample_store: SampleStore) -> None
     assert items == []
 
 
-def test_a_key_that_nobody_was_asked_about_is_still_to_be_tested(sample_store: SampleStore) -> None:
+def test_a_key_without_a_request_still_counts_as_not_tested(sample_store: SampleStore) -> None:
     open_store = sample_store.open_store()
     fill(open_store, 2)
 

@@ -81,7 +81,7 @@ def test_a_rejected_key_fails_the_job_with_an_annotation(kojikey: Program, runne
 
 
 @pytest.mark.parametrize(("allowed", "code"), [("false", 4), ("true", 0)])
-def test_what_could_not_be_judged_fails_the_job_unless_it_may(
+def test_an_indeterminate_key_fails_the_job_unless_that_is_allowed(
     kojikey: Program, runner: Runner, allowed: str, code: int
 ) -> None:
     kojikey.add("google_gemini", "unknown", "--no-test")
@@ -126,14 +126,14 @@ def test_a_store_without_a_key_fails_the_job_unless_it_may_be_empty(
 
 
 @pytest.mark.parametrize("between", [" ", "\n", "\n\n  "])
-def test_providers_may_stand_on_lines_of_their_own(kojikey: Program, runner: Runner, between: str) -> None:
+def test_providers_may_be_on_separate_lines(kojikey: Program, runner: Runner, between: str) -> None:
     kojikey.added("google_gemini")
     kojikey.add("elevenlabs", "invalid_key", "--no-test")
     assert runner.step("test", {"providers": "google_gemini"}).code == 0
     assert runner.step("test", {"providers": f"google_gemini{between}elevenlabs\n"}).code == 3
 
 
-def test_an_input_is_never_a_command(kojikey: Program, runner: Runner) -> None:
+def test_an_input_is_never_run_as_a_command(kojikey: Program, runner: Runner) -> None:
     kojikey.added("elevenlabs")
     hostile = '"; touch broken; $(touch broken) `touch broken` #'
     for name in ("providers", "account", "shard", "fail-on", "rate", "concurrency"):

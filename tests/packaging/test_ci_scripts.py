@@ -68,7 +68,7 @@ def test_a_script_is_one_that_bash_reads(script: str) -> None:
     assert "set -euo pipefail" in path.read_text()
 
 
-def test_with_everything_there_it_installs_the_project_and_runs_the_tests(machine: Machine) -> None:
+def test_with_all_tools_present_the_script_installs_the_project_and_runs_the_tests(machine: Machine) -> None:
     with_every_program(machine)
     done = machine.test("tests/model", "-x")
     assert done.returncode == 0, done.stderr
@@ -78,7 +78,7 @@ def test_with_everything_there_it_installs_the_project_and_runs_the_tests(machin
     assert "apt-get" not in done.stdout + done.stderr
 
 
-def test_without_apt_get_it_prints_the_line_to_type_and_goes_on(machine: Machine) -> None:
+def test_without_apt_get_the_script_prints_the_line_to_type_and_continues(machine: Machine) -> None:
     done = machine.test()
     assert done.returncode == 0
     assert "sudo apt-get install" in done.stderr
@@ -86,7 +86,7 @@ def test_without_apt_get_it_prints_the_line_to_type_and_goes_on(machine: Machine
     assert machine.noted("python")[-1].startswith("python -m pytest")
 
 
-def test_what_is_missing_is_installed_once_and_nothing_else(machine: Machine) -> None:
+def test_missing_tools_are_installed_once_and_nothing_else(machine: Machine) -> None:
     with_every_program(machine)
     (machine.bin / "fish").unlink()
     fish = machine.bin / "fish"
@@ -101,7 +101,7 @@ def test_what_is_missing_is_installed_once_and_nothing_else(machine: Machine) ->
     assert "sudo apt-get install" not in done.stderr
 
 
-def test_an_installation_that_fails_stops_nothing_else(machine: Machine) -> None:
+def test_a_failed_installation_does_not_stop_the_script(machine: Machine) -> None:
     with_every_program(machine)
     (machine.bin / "fish").unlink()
     (machine.bin / "zsh").unlink()
@@ -113,7 +113,7 @@ def test_an_installation_that_fails_stops_nothing_else(machine: Machine) -> None
     assert [call.split()[-1] for call in machine.noted("apt-get")[-2:]] == ["zsh", "fish"]
 
 
-def test_what_the_wheel_shares_is_there_and_has_every_completion_and_man_page() -> None:
+def test_the_shared_data_of_the_wheel_has_every_completion_and_man_page() -> None:
     with open(ROOT / "pyproject.toml", "rb") as file:
         shared = tomllib.load(file)["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"]
     assert {path for path in shared if path != "man"} == {

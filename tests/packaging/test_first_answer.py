@@ -80,7 +80,7 @@ def test_a_folder_of_tests_needs_no_driver_no_played_aws_and_nothing_that_window
     assert done.returncode == 0, done.stdout[-2000:]
 
 
-def test_the_markers_of_a_first_answer_and_of_every_system_are_the_same_everywhere() -> None:
+def test_the_markers_of_the_quick_check_and_of_every_system_are_the_same_everywhere() -> None:
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
     commands = [step.get("run", "") for job in workflow["jobs"].values() for step in job["steps"]]
     assert [command for command in commands if f'-m "{EVERYWHERE}"' in command]
@@ -112,5 +112,5 @@ def test_a_test_without_the_marker_of_what_it_starts_fails_and_says_so(said: str
     assert f"{len(MARKERS)} passed, 2 errors" in said
 
 
-def test_the_gate_runs_what_the_normal_run_leaves_out() -> None:
+def test_the_ci_script_runs_the_tests_that_the_normal_run_leaves_out() -> None:
     assert "-m pytest -q -n auto -m exhaustive" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ import pytest
 from support.each import each
 
 
-def test_every_row_is_run_and_every_wrong_one_reported() -> None:
+def test_every_row_is_run_and_every_wrong_row_is_reported() -> None:
     seen = []
 
     @each("first", [1, 2, 3])
@@ -29,6 +29,6 @@ def test_every_row_is_run_and_every_wrong_one_reported() -> None:
     assert [group.__notes__ for group in caught.value.exceptions] == [["the row: 1"], ["the row: 2"], ["the row: 3"]]
 
 
-def test_a_table_without_rows_is_a_mistake() -> None:
+def test_a_table_without_rows_is_an_error() -> None:
     with pytest.raises(AssertionError, match="no row"):
         each("row", [])(lambda row: None)
