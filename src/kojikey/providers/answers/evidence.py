@@ -18,7 +18,7 @@ import msgspec
 _DEPTH = 4
 _DEEPEST = 32  # twice the depth of any answer seen; a hostile body must not exhaust the stack
 _LONGEST = 4096
-_WORD_MEMBERS = ("reason", "status", "code", "type", "err_code", "error_code")
+_WORD_MEMBERS = ("reason", "status", "code", "type", "err_code", "error_code", "category")
 _MESSAGE_MEMBERS = ("message", "msg", "err_msg", "error_description", "title")
 _NESTING_MEMBERS = ("error", "detail", "errors")
 _PADDING = ("\\", '" ', ' ":', ' "\t', ' "\n', ' "\r')
