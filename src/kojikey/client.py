@@ -91,7 +91,7 @@ class Client(NotSerialisable):
     def _begin(self) -> None:
         self._lock = threading.Lock()
         self._idle: list[OpenStore] = []
-        self._first: OpenStore | None = None  # whose keys the others share
+        self._first: OpenStore | None = None  # the others share its KEKs and data keys
         self._flights: dict[tuple[str, str | None], Future[Credential]] = {}
         self._reported: dict[tuple[str, str], _Reported] = {}
 
@@ -144,7 +144,7 @@ class Client(NotSerialisable):
     def close(self) -> None:
         """Forget all keys and close the connections. The client can be used again."""
         with self._lock:
-            idle, self._idle = self._idle, []
+            idle, self._idle, self._first = self._idle, [], None
             self._kept.clear()
             self._opened_keys.clear()
         wiring.close_all(*idle)

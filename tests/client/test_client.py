@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import gc
 import os
 import pickle
 import subprocess
 import sys
 import threading
 import traceback
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -244,6 +246,15 @@ def test_a_closed_client_can_be_used_again(here: Program) -> None:
     client.close()
     assert client.resolve("elevenlabs").source == "byok"
     client.close()
+
+
+def test_a_closed_client_holds_no_key_encryption_key_and_no_data_key(here: Program) -> None:
+    client = Client()
+    client.resolve("elevenlabs")
+    first = weakref.ref(client._idle[0])
+    client.close()
+    gc.collect()
+    assert first() is None
 
 
 def test_neither_repr_nor_pickle_nor_a_copy_shows_a_key(here: Program) -> None:

@@ -181,6 +181,12 @@ def test_a_key_without_a_current_version_is_an_error_and_not_the_built_in_alloca
             USES["resolve"](sample_store)
 
 
+def test_no_program_gets_models_that_a_terminal_would_obey(sample_store: SampleStore, path: Path) -> None:
+    changed(path, "keys", lambda document: document.update(models=["gemini-2.5-pro", "\x1b[2J"]))
+    with pytest.raises(RecordChanged):
+        USES["resolve"](sample_store)
+
+
 def test_a_copy_of_the_file_under_another_name_is_the_same_store(
     sample_store: SampleStore, path: Path, tmp_path: Path
 ) -> None:

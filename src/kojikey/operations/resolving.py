@@ -58,6 +58,7 @@ def _current(stored: Stored) -> tuple[str, int, str, tuple[str, ...]]:
         found = version["sealed"], version["number"], version["base_url"], models
     except (KeyError, TypeError, ValueError, AttributeError):
         raise RecordChanged(str(stored.ref)) from None
-    if type(found[1]) is not int or not all(isinstance(text, str) for text in (found[0], found[2], *models)):
+    texts = (found[0], found[2], *models)
+    if type(found[1]) is not int or not all(isinstance(text, str) and text.isprintable() for text in texts):
         raise RecordChanged(str(stored.ref))
     return found
